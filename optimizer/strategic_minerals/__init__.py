@@ -1,0 +1,52 @@
+"""Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.
+
+The public names load on first use, so that importing the package stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import build_model, check, load_result, write_run
+    from .dataset import Dataset, load_dataset
+    from .errors import (
+        Fault,
+        FormulationError,
+        InfeasibleError,
+        InputError,
+        PlanError,
+        ReserveError,
+        SolveError,
+        StoppedError,
+        UntrustedError,
+    )  # fmt: skip
+    from .library import shipped
+    from .optimize import Outcome
+    from .plan import Plan, load_plan
+    from .result import Result, solve
+
+_HOME = {
+    "Dataset": "dataset", "Fault": "errors", "FormulationError": "errors", "InfeasibleError": "errors", "InputError": "errors",
+    "Outcome": "optimize", "Plan": "plan", "PlanError": "errors", "ReserveError": "errors", "Result": "result",
+    "SolveError": "errors", "StoppedError": "errors", "UntrustedError": "errors", "build_model": "api", "check": "api",
+    "load_dataset": "dataset", "load_plan": "plan", "load_result": "api", "shipped": "library", "solve": "result",
+    "write_run": "api",
+}  # fmt: skip
+
+__all__ = [
+    "Dataset", "Fault", "FormulationError", "InfeasibleError", "InputError", "Outcome", "Plan", "PlanError", "ReserveError",
+    "Result", "SolveError", "StoppedError", "UntrustedError", "build_model", "check", "load_dataset", "load_plan",
+    "load_result", "shipped", "solve", "write_run",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,54 @@
+"""Public functions that tie several rooms together: check a question, write the flat model, open a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pyomo.environ as pyo
+
+from .checks import Provenance, check_data, doubtful, provenance, ranges
+from .dataset import Dataset
+from .errors import Fault, InputError, PlanError
+from .formulation.model import flat_model
+from .optimize import layout_of
+from .plan import Plan
+from .runfolder import load_result, write_run
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `check` found: faults that forbid a solve, notes that do not, ranges and provenance."""
+
+    faults: tuple[Fault, ...]
+    notes: tuple[str, ...]
+    ranges: pd.DataFrame
+    provenance: Provenance
+
+
+def check(plan: Plan, data: Dataset) -> CheckReport:
+    """Look at a plan and its tables without solving."""
+    faults = check_data(plan, data)
+    notes: list[str] = []
+    if not faults:
+        try:
+            notes = doubtful(plan, data)
+        except PlanError as error:
+            faults = list(error.faults)
+    return CheckReport(tuple(faults), tuple(notes), ranges(plan, data), provenance(plan, data))
+
+
+def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
+    """The flat Pyomo model: every period of the trunk and of every branch written out, least social cost.
+
+    For reading, extending, export (LP, MPS) or another solver. Tonnes are in model units (a power of ten a material),
+    money in million USD. Raises PlanError and InputError with every fault.
+    """
+    faults = check_data(plan, data)
+    if faults:
+        raise (PlanError if all(fault.file == "plan" for fault in faults) else InputError)(faults)
+    layout, _ = layout_of(plan, data)
+    return flat_model(layout)
+
+
+__all__ = ["CheckReport", "build_model", "check", "load_result", "write_run"]

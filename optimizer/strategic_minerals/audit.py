@@ -1,0 +1,589 @@
+"""An independent audit of a solution: every rule of the formulation checked, social cost added up again.
+
+Written from sections 3 to 7 of the formulation in plain loops over natural data (tonnes, million USD); facts and money
+are in `audit_money`. One function a family of rules. A violation counts where it exceeds
+`TOLERANCE * (1 + scale of the row)`, the scale being the material's or producer's size, or the money in the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .audit_money import (
+    Books,
+    Deal,
+    cvar,
+    losses,
+    make_deal,
+    objections,
+    open_books,
+    outlays,
+    own_floor,
+    purchase_terms,
+    social_cost,
+    tightness,
+    worst_state,
+)  # fmt: skip
+from .instance import Bools, Floats, Instance
+from .layout import Purchase
+from .optimize import Problem
+from .solution import OPERATIONS, Solution
+
+TOLERANCE = 1e-6
+DAYS_PER_YEAR = 365.0
+
+
+@dataclass(frozen=True)
+class Residual:
+    """The worst violation of a family of rules."""
+
+    family: str
+    largest: float
+    """Violation, 0 or more, at the row where it exceeds what is tolerated by the largest factor."""
+    unit: str
+    where: str
+    tolerated: float = TOLERANCE
+
+    @property
+    def holds(self) -> bool:
+        """Whether the family is kept within tolerance."""
+        return self.largest <= self.tolerated
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the audit found."""
+
+    residuals: tuple[Residual, ...]
+    parts: dict[str, float]
+    """Parts of social cost, discounted expectation [million USD]."""
+    objective: float
+    """Social cost Z, recomputed [million USD]."""
+    passed: bool
+
+    def broken(self) -> tuple[str, ...]:
+        """Families that are violated."""
+        return tuple(r.family for r in self.residuals if not r.holds)
+
+    def worst(self) -> Residual:
+        """The residual that is largest against its tolerance."""
+        return max(self.residuals, key=lambda r: r.largest / r.tolerated)
+
+    def frame(self) -> Any:
+        """Residuals as a data frame."""
+        import pandas as pd
+
+        return pd.DataFrame([{**vars(r), "holds": r.holds} for r in self.residuals])
+
+
+def audit(problem: Problem, solution: Solution, *, z0: Solution | None = None) -> Audit:
+    """Check every rule and recompute social cost. `z0` adds the limit on trunk shortfall (section 6)."""
+    check = Check(problem, solution, z0)
+    residuals = tuple(check.residual(family, unit, rows(check)) for family, (unit, rows) in FAMILIES.items())
+    parts = social_cost(problem, solution, check.books)
+    return Audit(residuals, parts, sum(parts.values()), all(r.holds for r in residuals))
+
+
+Row = tuple[str, Any, Any]
+"""(where, violation, scale): numbers, or arrays over years (1 axis) or over paths and periods (2 axes)."""
+
+
+class Check:
+    """A solution beside the facts that its rules need."""
+
+    def __init__(self, problem: Problem, solution: Solution, z0: Solution | None) -> None:
+        self.problem, self.x, self.z0 = problem, solution, z0
+        self.n: Instance = problem.natural
+        self.books: Books = open_books(problem, solution)
+        self.course = self.books.course
+        self.y = [[(i, float(v)) for i, v in enumerate(row) if v != 0] for row in self.n.yields]
+        known = {p.name: p for shape in problem.layout.shapes for p in shape.purchases}
+        self.purchases: list[Purchase] = [known[name] for name in solution.purchases]
+
+    @cached_property
+    def size(self) -> Floats:
+        """(I,) largest flow of a material per period or stock at the start [t]."""
+        largest = self.n.opening + 0.0
+        for q, i in enumerate(self.n.demand_material):
+            largest[i] = max(largest[i], self.course.demand[:, q].max())
+        for j, row in enumerate(self.y):
+            for i, y in row:
+                largest[i] = max(largest[i], abs(y) * self.n.capacity[j].max())
+        return np.asarray(largest)
+
+    def use(self, j: int) -> Floats:
+        """(W, T) run + hold."""
+        return np.asarray(self.x.run[:, j] + self.x.hold[:, j])
+
+    def unmet(self, q: int) -> Floats:
+        """(W, T) substitution and shortfall of a demand."""
+        steps = [self.x.substitute[:, h] for h, (of, _) in enumerate(self.n.steps) if of == q]
+        tiers = [self.x.shortfall[:, k] for k, (of, _) in enumerate(self.n.tiers) if of == q]
+        return np.asarray(sum([*steps, *tiers], np.zeros_like(self.course.demand[:, q])))
+
+    def bought(self, j: int, i: int | None = None) -> list[tuple[int, int]]:
+        """(purchase, material) pairs from producer j."""
+        return [(b, p.material) for b, p in enumerate(self.purchases) if p.source == j and i in (None, p.material)]
+
+    def tight_output(self, j: int) -> Bools:
+        """(W, T) whether an output of a producer is tight."""
+        tight = np.zeros(self.course.tight[:, 0].shape, dtype=bool)
+        for i, y in self.y[j]:
+            if y > 0:
+                tight |= self.course.tight[:, i]
+        return tight
+
+    def crisis(self, deal: Deal) -> Floats:
+        """(W, T) kappa + (1-kappa)*offtake while an output is tight, else 1."""
+        j = self.n.projects[deal.project].producer
+        kappa = float(self.n.kappa[j])
+        return np.where(self.tight_output(j), kappa + (1 - kappa) * deal.package.offtake, 1.0)
+
+    def deals(self, p: int) -> list[Deal]:
+        """Signed packages of a project."""
+        return [deal for deal in self.books.deals if deal.project == p]
+
+    def year(self, f: int) -> Any:
+        """(T,) periods of a fiscal year."""
+        return self.n.calendar.year_index == f
+
+    def residual(self, family: str, unit: str, rows: Iterable[Row]) -> Residual:
+        """The row that exceeds what is tolerated by the largest factor."""
+        worst, largest, tolerated, where = 0.0, 0.0, TOLERANCE, ""
+        for label, violation, scale in rows:
+            v = np.maximum(0.0, np.nan_to_num(np.asarray(violation, dtype=float), nan=np.inf))
+            allowed = np.broadcast_to(TOLERANCE * (1 + np.abs(np.asarray(scale, dtype=float))), v.shape)
+            if v.size and float((v / allowed).max()) > worst:
+                at = np.unravel_index(int((v / allowed).argmax()), v.shape)
+                worst, largest, tolerated = float(v[at] / allowed[at]), float(v[at]), float(allowed[at])
+                where = ", ".join([label, *self._place(tuple(int(k) for k in at))])
+        return Residual(family, largest, unit, where, tolerated)
+
+    def _place(self, at: tuple[int, ...]) -> list[str]:
+        calendar = self.n.calendar
+        if len(at) < 2:
+            return [f"FY{calendar.years[at[0]]}"] if at else []
+        return ["trunk" if at[0] == 0 else self.course.worlds.names[at[0] - 1], calendar.period_label(at[1])]
+
+
+def material_balance(k: Check) -> Iterable[Row]:
+    """sum_j (y run + min(y,0) hold) + release + sum_k (substitute + shortfall) = sum_k delta demand + surplus  [t]."""
+    for i, name in enumerate(k.n.materials):
+        left = k.x.release[:, i] - k.x.surplus[:, i]
+        for j, row in enumerate(k.y):
+            for made, y in row:
+                if made == i:
+                    left = left + y * k.x.run[:, j] + min(y, 0.0) * k.x.hold[:, j]
+        for q, wanted in enumerate(k.n.demand_material):
+            if wanted == i:
+                left = left + k.unmet(q) - k.course.demand[:, q]
+        yield name, abs(left), k.size[i]
+
+
+def segment_bound(k: Check) -> Iterable[Row]:
+    """sum_n shortfall + sum substitute <= delta demand  [t] for each segment: nobody goes short of what he did not want."""
+    for q, name in enumerate(k.n.demands):
+        yield "/".join(name), k.unmet(q) - k.course.demand[:, q], k.size[k.n.demand_material[q]]
+
+
+def shortfall_tier(k: Check) -> Iterable[Row]:
+    """shortfall[n] <= share[n] delta demand  [t]."""
+    for m, (q, tier) in enumerate(k.n.tiers):
+        most = k.n.tier_share[m] * k.course.demand[:, q]
+        yield f"{'/'.join(k.n.demands[q])} tier {tier}", k.x.shortfall[:, m] - most, k.size[k.n.demand_material[q]]
+
+
+def substitution_limit(k: Check) -> Iterable[Row]:
+    """substitute[h] <= limit[h] delta demand  [t]."""
+    for h, (q, step) in enumerate(k.n.steps):
+        most = k.n.step_limit[h] * k.course.demand[:, q]
+        yield f"{'/'.join(k.n.demands[q])} step {step}", k.x.substitute[:, h] - most, k.size[k.n.demand_material[q]]
+
+
+def surplus_limit(k: Check) -> Iterable[Row]:
+    """surplus[i] <= sum_j max(y,0) run  [t]: stock does not leave through exports."""
+    for i, name in enumerate(k.n.materials):
+        made = sum((y * k.x.run[:, j] for j, row in enumerate(k.y) for m, y in row if m == i and y > 0), np.zeros(1))
+        yield name, k.x.surplus[:, i] - made, k.size[i]
+
+
+def stock_balance(k: Check) -> Iterable[Row]:
+    """stock[t] = (1-decay) stock[t-1] + sum buy - release - sell  [t]; before period 1 the opening stock."""
+    for i, name in enumerate(k.n.materials):
+        before = np.concatenate([np.full((len(k.x.stock), 1), k.n.opening[i]), k.x.stock[:, i, :-1]], axis=1)
+        bought = sum((k.x.buy[:, b] for b, p in enumerate(k.purchases) if p.material == i), np.zeros(1))
+        now = (1 - k.n.decay[i]) * before + bought - k.x.release[:, i] - k.x.sell[:, i]
+        yield name, abs(k.x.stock[:, i] - now), k.size[i] + before
+
+
+def stock_storage(k: Check) -> Iterable[Row]:
+    """stock <= storage  [t]."""
+    yield from ((name, k.x.stock[:, i] - k.n.storage[i], k.size[i]) for i, name in enumerate(k.n.materials))
+
+
+def reserve_production(k: Check) -> Iterable[Row]:
+    """y[j,i] hold[j] >= sum of the reserve's purchases of i from j  [t]: joint products are made together."""
+    for j, name in enumerate(k.n.producers):
+        for i in {i for _, i in k.bought(j)}:
+            bought = sum(k.x.buy[:, b] for b, _ in k.bought(j, i))
+            yield f"{name}/{k.n.materials[i]}", bought - k.n.yields[j, i] * k.x.hold[:, j], k.size[i]
+
+
+def reserve_production_limit(k: Check) -> Iterable[Row]:
+    """hold[j] <= sum_o buy[o]/y[j,i(o)]  [t]: nothing is made for the reserve that it does not buy."""
+    for j, name in enumerate(k.n.producers):
+        bought = sum((k.x.buy[:, b] / k.n.yields[j, i] for b, i in k.bought(j)), np.zeros(1))
+        yield name, k.x.hold[:, j] - bought, k.n.capacity[j].max()
+
+
+def source_capacity(k: Check) -> Iterable[Row]:
+    """use <= rho (kappa_t K + (1-kappa_t) contracts in force), kappa_t = kappa while an output is tight, else 1  [t]."""
+    for j in range(k.n.sources):
+        kappa = np.where(k.tight_output(j), k.n.kappa[j], 1.0)
+        most = k.course.rho[:, j] * (kappa * k.n.capacity[j] + (1 - kappa) * in_force(k, j))
+        yield k.n.producers[j], k.use(j) - most, k.n.capacity[j].max()
+
+
+def in_force(k: Check, j: int) -> Floats:
+    """(T,) tonnes per period under offtake contracts with source j."""
+    total = np.zeros(k.n.calendar.periods)
+    for number, contract in enumerate(k.problem.layout.contracts):
+        if contract.source == j:
+            total[contract.start : contract.start + k.n.contract_term[j]] += k.x.contract[number]
+    return total
+
+
+def source_survival(k: Check) -> Iterable[Row]:
+    """use <= rho K (alive0 + sum_m floor (alive_m - alive0))  [t]: a plant shut by its price gives nothing."""
+    for j in range(k.n.sources):
+        alive = k.course.alive[:, j].copy()
+        for market in k.books.markets:
+            alive += market.share * (market.alive[:, j] - k.course.alive[:, j])
+        yield k.n.producers[j], k.use(j) - k.course.rho[:, j] * k.n.capacity[j] * alive, k.n.capacity[j].max()
+
+
+def project_capacity(k: Check) -> Iterable[Row]:
+    """use <= K rho sum ramp alive crisis sign  [t]."""
+    for p, project in enumerate(k.n.projects):
+        j = project.producer
+        given = sum((deal.share * deal.output * k.crisis(deal) for deal in k.deals(p)), np.zeros(1))
+        yield project.name, k.use(j) - k.n.capacity[j, 0] * k.course.rho[:, j] * given, k.n.capacity[j, 0]
+
+
+def floor_purchase(k: Check) -> Iterable[Row]:
+    """buy <= min(take, K y) ramp rho alive crisis sign  [t] under a purchase floor."""
+    for b, purchase in enumerate(k.purchases):
+        if purchase.offer < 0:
+            j, i, most = purchase.source, purchase.material, np.zeros(1)
+            for deal in k.deals(j - k.n.sources):
+                if deal.own is not None and (deal.own.kind, deal.own.material) == ("purchase", i):
+                    take = min(deal.own.take, k.n.capacity[j, 0] * k.n.yields[j, i])
+                    most = most + deal.share * take * deal.output * k.course.rho[:, j] * k.crisis(deal)
+            yield purchase.name, k.x.buy[:, b] - most, k.size[i]
+
+
+def offer_depth(k: Check) -> Iterable[Row]:
+    """buy <= depth times the source's availability, or an outside offer's own while its material is tight  [t]."""
+    for b, purchase in enumerate(k.purchases):
+        if purchase.offer >= 0:
+            o, i = purchase.offer, purchase.material
+            j = int(k.n.offer_source[o])
+            share = k.course.rho[:, j] if j >= 0 else np.where(k.course.tight[:, i], k.n.offer_crisis[o], 1.0)
+            yield purchase.name, k.x.buy[:, b] - k.n.offer_depth[o] * share, k.size[i]
+
+
+def release_limit(k: Check) -> Iterable[Row]:
+    """release <= drawdown where tight, else 0; on the trunk 0 unless the plan lets it  [t]."""
+    for i, name in enumerate(k.n.materials):
+        branch = k.course.branch[:, k.n.component[i]]
+        opened = np.where(branch, k.course.tight[:, i], k.n.plan.instruments.trunk_release)
+        yield name, k.x.release[:, i] - np.where(opened, k.n.drawdown[i], 0.0), k.size[i]
+
+
+def disposal_limit(k: Check) -> Iterable[Row]:
+    """sell <= disposal ceiling; nothing while tight  [t]."""
+    for i, name in enumerate(k.n.materials):
+        yield name, k.x.sell[:, i] - np.where(k.course.tight[:, i], 0.0, k.n.disposal[i]), k.size[i]
+
+
+def nonnegativity(k: Check) -> Iterable[Row]:
+    """All decisions >= 0  [t, million USD or share]."""
+    largest = float(k.size.max(initial=0.0))
+    for name in (*OPERATIONS, "sign", "contract", "floor", "carry", "extra", "short_of_promise"):
+        values = getattr(k.x, name)
+        yield name, -values.min(initial=0.0), largest if name in OPERATIONS else 1.0
+
+
+def non_anticipativity(k: Check) -> Iterable[Row]:
+    """Until its component is touched a world does what the trunk does  [t]."""
+    n = k.n
+    of = {
+        "run": [next(i for i, _ in row) for row in k.y], "buy": [p.material for p in k.purchases],
+        "release": range(len(n.materials)), "substitute": [n.demand_material[q] for q, _ in n.steps],
+        "shortfall": [n.demand_material[q] for q, _ in n.tiers],
+    }  # fmt: skip
+    of |= {"hold": of["run"], "sell": of["release"], "stock": of["release"], "surplus": of["release"]}
+    for name, materials in of.items():
+        values = getattr(k.x, name)
+        for a, i in enumerate(materials):
+            apart = np.where(k.course.branch[:, n.component[i]], 0.0, abs(values[:, a] - values[:1, a]))
+            yield f"{name} {n.materials[i]}", apart, k.size[i]
+
+
+def supplier_share(k: Check) -> Iterable[Row]:
+    """Trunk: country's supply <= cap * use + excess, or group's supply - surplus >= share * use - excess  [t].
+
+    use = sum_k (demand - substitute - shortfall) + inputs of run and hold; supply = sum y+ run.
+    """
+    for r, rule in enumerate(k.n.plan.diversification):
+        if rule.material not in k.n.materials:
+            continue
+        i = k.n.materials.index(rule.material)
+        used = sum((k.course.demand[0, q] - k.unmet(q)[0] for q, m in enumerate(k.n.demand_material) if m == i), np.zeros(1))
+        supplied = np.zeros(k.n.calendar.periods)
+        for j, row in enumerate(k.y):
+            group = k.n.home[j] if rule.group == "home" else k.n.allied[j]
+            member = k.n.country[j] == rule.country if rule.kind == "country_cap" else group
+            for m, y in row:
+                if m == i:
+                    used = used + max(-y, 0.0) * k.use(j)[0]
+                    supplied += max(y, 0.0) * k.x.run[0, j] * bool(member)
+        over = supplied - rule.share * used if rule.kind == "country_cap" else rule.share * used - supplied + k.x.surplus[0, i]
+        over = over - (0.0 if rule.hard else k.x.excess[0, r])
+        yield f"{rule.kind} {rule.material}", (over * _since(k, rule.from_year))[None], k.size[i]
+
+
+def _since(k: Check, year: int) -> Bools:
+    """(T,) periods of fiscal years from one on."""
+    return np.array([k.n.calendar.years[f] >= year for f in k.n.calendar.year_index], dtype=bool)
+
+
+def trunk_shortfall(k: Check) -> Iterable[Row]:
+    """Trunk shortfall of a material under a diversification rule <= its value in Z0  [t].
+
+    The model leaves a millionth of its unit as room; a unit is less than four times the material's yearly demand.
+    """
+    for i in {k.n.materials.index(d.material) for d in k.n.plan.diversification if d.material in k.n.materials}:
+        tiers = [m for m, (q, _) in enumerate(k.n.tiers) if k.n.demand_material[q] == i]
+        if k.z0 is not None:
+            yield k.n.materials[i], (k.x.shortfall[0, tiers] - k.z0.shortfall[0, tiers]).sum(axis=0)[None], 4 * k.size[i] / k.n.calendar.step
+
+
+def days_of_cover(k: Check) -> Iterable[Row]:
+    """stock >= days/365 * (demand - home output of existing sources, per year), on the trunk  [t]."""
+    for rule in k.n.plan.days_of_cover:
+        if rule.material in k.n.materials:
+            i = k.n.materials.index(rule.material)
+            net = sum((k.n.demand[q] for q, m in enumerate(k.n.demand_material) if m == i), np.zeros(k.n.calendar.periods))
+            for j in range(k.n.sources):
+                if k.n.home[j]:
+                    net = net - max(float(k.n.yields[j, i]), 0.0) * k.n.capacity[j] * k.n.availability[j]
+            needed = rule.days / DAYS_PER_YEAR * np.maximum(0.0, net) / k.n.calendar.step
+            yield rule.material, (_since(k, rule.from_year) * (needed - k.x.stock[0, i]))[None], k.size[i]
+
+
+def branch_purchases(k: Check) -> Iterable[Row]:
+    """Per touched component, world and year: purchases at branch prices <= the trunk's planned ones + extra  [million USD]."""
+    paid = np.zeros_like(k.course.weight)
+    for (i, premium), b, purchase in zip(purchase_terms(k.books), range(len(k.purchases)), k.purchases, strict=True):
+        if purchase.offer >= 0:
+            paid[:, k.n.component[i]] += (1 + premium) * k.course.price[:, i] * k.x.buy[:, b]
+    later = k.course.branch[1:]
+    for f in range(len(k.n.calendar.years)):
+        spent, planned = ((later * money)[:, :, k.year(f)].sum(axis=2) for money in (paid[1:], paid[:1]))
+        over = spent - planned - k.x.extra[:, :, f]
+        for c, name in enumerate(k.n.components):
+            yield f"{name} FY{k.n.calendar.years[f]}", over[:, c].max(initial=0.0), planned[:, c].max(initial=0.0)
+
+
+def emergency(k: Check) -> Iterable[Row]:
+    """sum_c extra[c,f,s] <= emergency[f]  [million USD]."""
+    most = k.n.by_year(k.n.plan.budget.emergency_musd)
+    for s, name in enumerate(k.course.worlds.names):
+        yield name, k.x.extra[s].sum(axis=0) - most, most
+
+
+def service_level(k: Check) -> Iterable[Row]:
+    """sum over onset..end of shortfall - slack <= (1-level) * sum of delta demand, in the worlds it names  [t]."""
+    for r, level in enumerate(k.n.plan.service_levels):
+        if (level.material, level.segment) not in k.n.demands:
+            continue
+        q = k.n.demands.index((level.material, level.segment))
+        i = int(k.n.demand_material[q])
+        tiers = [m for m, (of, _) in enumerate(k.n.tiers) if of == q]
+        for s, name in enumerate(k.course.worlds.names):
+            begin, end = (int(edge[s, k.n.component[i]]) for edge in (k.course.worlds.onset, k.course.worlds.end))
+            window = np.array([begin <= t < end for t in range(k.n.calendar.periods)])
+            if name not in level.scenarios or not window.any():
+                continue
+            years = range(len(k.n.calendar.years)) if level.per == "fiscal_year" else [-1]
+            for f in years:
+                inside = window & (k.year(f) if f >= 0 else True)
+                short = k.x.shortfall[1 + s, tiers][:, inside].sum() - (1 - level.level) * k.course.demand[1 + s, q, inside].sum()
+                slack = k.x.short_of_promise[s, r, f] if level.penalty_usd_per_kg is not None else 0.0
+                yield f"{level.material}/{level.segment} {name}", short - slack, k.size[i]
+
+
+def one_package(k: Check) -> Iterable[Row]:
+    """sum_{l,t0} sign <= 1 for each project; = 1 where its owner builds it anyway  [-]."""
+    from .audit_money import is_baseline
+
+    for p, project in enumerate(k.n.projects):
+        total = sum(deal.share for deal in k.deals(p))
+        yield project.name, abs(total - 1) if is_baseline(k.n, project) else total - 1, 0.0
+
+
+def project_logic(k: Check) -> Iterable[Row]:
+    """p needs q: sum sign[p] <= sum sign[q]; p excludes q: sum sign[p] + sum sign[q] <= 1  [-]."""
+    total = [sum(deal.share for deal in k.deals(p)) for p in range(len(k.n.projects))]
+    for p, project in enumerate(k.n.projects):
+        yield from ((f"{project.name} needs", total[p] - total[q], 0.0) for q in project.needs)
+        yield from ((f"{project.name} excludes", total[p] + total[q] - 1, 0.0) for q in project.excludes)
+
+
+def one_market_floor(k: Check) -> Iterable[Row]:
+    """sum_m floor[i,m] <= 1  [-] for each material; one that earns money on existing producers is not offered."""
+    for i, name in enumerate(k.n.materials):
+        mine = [market for market in k.books.markets if market.market.floor.material == i]
+        yield name, sum(market.share for market in mine) - 1, 0.0
+        for market in mine:
+            yield market.market.name, -sum(b.expected + b.terminal for b in market.bills), 0.0
+
+
+def beside_market_floor(k: Check) -> Iterable[Row]:
+    """With a market floor a project takes the variant that counts on it, and only then  [-].
+
+    sum_{l with m} sign <= floor[m];  sum_{l without} sign + floor[m] <= 1, except where the variant fails participation.
+    """
+    for p, project in enumerate(k.n.projects):
+        for m, market in enumerate(k.books.floors):
+            chosen, label = float(k.x.floor[m]), f"{project.name} beside {market.name}"
+            yield label, sum(d.share for d in k.deals(p) if m in d.markets) - chosen, 0.0
+            if chosen > 0 and market.eligible[project.producer]:
+                without = sum(d.share for d in k.deals(p) if variant_fits(k, d, m))
+                yield label, without + chosen - 1 if without > 0 else 0.0, 0.0
+
+
+def variant_fits(k: Check, deal: Deal, m: int) -> bool:
+    """Whether the deal leaves market floor m aside although its variant with m could be signed."""
+    floors = k.books.floors
+    taken = [floors[a].floor.material for a in deal.markets] + ([deal.own.material] if deal.own is not None else [])
+    if m in deal.markets or floors[m].floor.material in taken:
+        return False
+    chosen = [(a, floors[a]) for a in (*deal.markets, m)]
+    return not objections(k.course, make_deal(k.course, deal.project, deal.package, chosen, deal.signed), floors)
+
+
+def contract_lot(k: Check) -> Iterable[Row]:
+    """contract = 0 or in [lot, K]  [t/period]."""
+    for number, contract in enumerate(k.problem.layout.contracts):
+        j, x = contract.source, float(k.x.contract[number])
+        lot, most = float(k.n.contract_lot[j]), float(k.n.capacity[j].max())
+        yield f"{k.n.producers[j]} from {contract.start}", max(min(x, lot - x), x - most), most
+
+
+def contracts_in_force(k: Check) -> Iterable[Row]:
+    """All contracts in force with a source <= K  [t/period]."""
+    for j in range(k.n.sources):
+        yield k.n.producers[j], (in_force(k, j) - k.n.capacity[j])[None], k.n.capacity[j].max()
+
+
+def budget(k: Check) -> Iterable[Row]:
+    """trunk outlay[f] + carry[f] - carry[f-1] <= appropriation[f]  [million USD]."""
+    spent, carried = outlays(k.books), 0.0
+    for f, year in enumerate(k.n.calendar.years):
+        outlay = float(spent[k.year(f)].sum())
+        over = outlay + k.x.carry[f] - carried - k.n.appropriation[f]
+        yield f"FY{year}", over, max(abs(outlay), k.n.appropriation[f])
+        carried = float(k.x.carry[f])
+
+
+def total_budget(k: Check) -> Iterable[Row]:
+    """Outlays of the planned years <= total  [million USD]."""
+    total = k.n.plan.budget.total_musd
+    if total is not None:
+        yield "planned years", float(outlays(k.books)[: k.n.calendar.planned].sum()) - total, total
+
+
+def contingent_liability(k: Check) -> Iterable[Row]:
+    """Payments of all floors on trunk survival at w*, net of receipts, <= cap[f]  [million USD]."""
+    cap = k.n.plan.budget.liability_cap_musd
+    if cap is None:
+        return
+    owed, most = np.zeros(k.n.calendar.periods), k.n.by_year(cap)
+    for holder in (*k.books.deals, *k.books.markets):
+        owed += holder.share * sum((bill.liability for bill in holder.bills), np.zeros_like(owed))
+    label = f"at {worst_state(k.n):g} of the price"
+    yield label, np.array([owed[k.year(f)].sum() for f in range(len(most))]) - most, most
+
+
+def cvar_limit(k: Check) -> Iterable[Row]:
+    """min_eta eta + E[max(0, loss - eta)]/(1-alpha) <= limit  [million USD]."""
+    risk = k.n.plan.risk
+    if risk.cvar_limit_musd is not None:
+        tail = cvar(losses(k.books), k.course.worlds.probability, risk.alpha)
+        yield f"alpha {risk.alpha:g}", tail - risk.cvar_limit_musd, max(tail, risk.cvar_limit_musd)
+
+
+def expected_loss_limit(k: Check) -> Iterable[Row]:
+    """sum_s pi[s] loss[s] <= limit  [million USD]."""
+    limit = k.n.plan.risk.expected_loss_limit_musd
+    if limit is not None:
+        expected = float(k.course.worlds.probability @ losses(k.books))
+        yield "all worlds", expected - limit, limit
+
+
+def carry(k: Check) -> Iterable[Row]:
+    """carry[f] <= share * appropriation[f], last year 0  [million USD]."""
+    most = k.n.plan.budget.carry_over_share * k.n.appropriation
+    most[-1] = 0.0
+    yield "carry-over", k.x.carry - most, most
+
+
+def integrality(k: Check) -> Iterable[Row]:
+    """Market floors, and packages unless they may be signed in part, are signed or not  [-]."""
+    yield "market floors", float(abs(k.x.floor - k.x.floor.round()).max(initial=0.0)), 0.0
+    if not k.n.plan.instruments.partial_support:
+        yield "packages", float(abs(k.x.sign - k.x.sign.round()).max(initial=0.0)), 0.0
+
+
+def package_eligibility(k: Check) -> Iterable[Row]:
+    """Signed packages close the gap, leave the owner no worse off and earn the treasury nothing  [million USD, or 1]."""
+    for deal in k.books.deals:
+        for amount, why in objections(k.course, deal, k.books.floors):
+            yield f"{deal.label}: {why}", amount, k.n.projects[deal.project].capex
+
+
+def tight(k: Check) -> Iterable[Row]:
+    """Materials and periods in which the worlds' tightness is not what section 3 says  [count]."""
+    own = tightness(k.n, k.course.worlds)
+    for s, name in enumerate(k.course.worlds.names):
+        for worlds in (k.course.worlds, k.problem.layout.worlds):
+            yield name, float((worlds.tight[s] != own[s]).sum()), 0.0
+
+
+FAMILIES: dict[str, tuple[str, Callable[[Check], Iterable[Row]]]] = {
+    rule.__name__: (unit, rule)
+    for unit, rules in {
+        "t": (
+            material_balance, segment_bound, shortfall_tier, substitution_limit, surplus_limit, stock_balance, stock_storage,
+            reserve_production, reserve_production_limit, source_capacity, source_survival, project_capacity, floor_purchase,
+            offer_depth, release_limit, disposal_limit, nonnegativity, non_anticipativity, supplier_share, trunk_shortfall,
+            days_of_cover, service_level, contract_lot, contracts_in_force,
+        ),
+        "million USD": (
+            branch_purchases, emergency, budget, total_budget, contingent_liability, cvar_limit, expected_loss_limit, carry,
+            package_eligibility,
+        ),
+        "-": (one_package, project_logic, one_market_floor, beside_market_floor, integrality),
+    }.items()
+    for rule in rules
+} | {"tightness": ("count", tight)}  # fmt: skip
+"""Every family of rules with its unit and the function that checks it."""
+
+__all__ = ["FAMILIES", "Audit", "Residual", "audit", "own_floor", "social_cost"]

@@ -1,0 +1,416 @@
+"""Checks across tables and plan, all collected; a loader has already checked each row by itself."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from .dataset import Dataset
+from .disruptions import parse_multipliers
+from .errors import Fault, near_miss
+from .instance import select_materials
+from .plan import Plan
+from .rows import FACT_TABLES
+
+Check = Callable[[Plan, Dataset], Iterator[Fault]]
+
+
+def check_data(plan: Plan, data: Dataset) -> list[Fault]:
+    """Every fault of a plan with its tables. References first: later checks would only repeat a broken one."""
+    faults = [fault for check in REFERENCES for fault in check(plan, data)]
+    return faults or [fault for check in MEANING for fault in check(plan, data)]
+
+
+def _unknown(table: str, key: str, column: str, value: str, known: Iterable[str], where: str) -> Fault:
+    names = list(known)
+    return Fault(f"{table}.csv", key, column, f"'{value}'", f"{where}{near_miss(value, names)}")
+
+
+def _key(row: Any) -> str:
+    return "/".join(str(getattr(row, name)) for name in type(row).key)
+
+
+def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Every name that a table uses is a key of the table that defines it."""
+    materials = {row.material for row in data.rows("materials")}
+    activities = {row.activity for row in data.rows("activities")}
+    projects = {row.project for row in data.rows("projects")}
+    countries = {row.country for row in data.rows("countries")}
+    instruments = {row.instrument for row in data.rows("instruments")}
+    uses: list[tuple[str, str, set[str], str]] = [
+        ("capacities", "activity", activities, "an activity of activities.csv"),
+        ("yields", "producer", activities | projects, "an activity or project"),
+        ("yields", "material", materials, "a material of materials.csv"),
+        ("demand", "material", materials, "a material of materials.csv"),
+        ("substitution", "material", materials, "a material of materials.csv"),
+        ("prices", "material", materials, "a material of materials.csv"),
+        ("stock", "material", materials, "a material of materials.csv"),
+        ("offers", "material", materials, "a material of materials.csv"),
+        ("loss_functions", "material", materials, "a material of materials.csv"),
+        ("offers", "source_producer", activities | projects | {"outside"}, "an activity, a project, or 'outside'"),
+        ("packages", "instrument", instruments, "an instrument of instruments.csv"),
+    ]  # fmt: skip
+    for table, column, known, where in uses:
+        for row in data.rows(table):
+            value = getattr(row, column)
+            if value not in known:
+                yield _unknown(table, _key(row), column, value, known, where)
+    for table in ("activities", "projects"):
+        for row in data.rows(table):
+            if row.country not in countries and row.country != plan.home:
+                yield _unknown(table, _key(row), "country", row.country, countries, "a country of countries.csv")
+    for row in data.rows("tiers"):
+        if row.material != "*" and row.material not in materials:
+            yield _unknown("tiers", _key(row), "material", row.material, materials, "a material, or '*'")
+    for row in data.rows("ramps"):
+        if row.project != "*" and row.project not in projects:
+            yield _unknown("ramps", _key(row), "project", row.project, projects, "a project, or '*'")
+    for row in data.rows("packages"):
+        for column, known, where in (("project", projects, "a project"), ("floor_material", materials, "a material")):
+            value = getattr(row, column)
+            if value is not None and value not in known:
+                yield _unknown("packages", _key(row), column, value, known, where)
+    for row in data.rows("projects"):
+        for column in ("needs", "excludes"):
+            for name in getattr(row, column).split():
+                if name not in projects:
+                    yield _unknown("projects", _key(row), column, name, projects, "projects, separated by spaces")
+    both = activities & projects
+    for name in sorted(both):
+        yield Fault("projects.csv", name, "project", f"'{name}'", "a name that no activity has")
+
+
+def _named(names: str, known: set[str], place: str, where: str) -> Iterator[Fault]:
+    for name in names.split():
+        if name != "*" and name not in known:
+            yield Fault(
+                "plan" if "." in place else "hazards.csv", "", place, f"'{name}'", where + near_miss(name, known)
+            )
+
+
+def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Every name that the plan uses exists in the tables."""
+    materials = {row.material for row in data.rows("materials")}
+    countries = {row.country for row in data.rows("countries")} | {plan.home}
+    hazards = {row.hazard for row in data.rows("hazards")}
+    segments = {row.segment for row in data.rows("demand")}
+    projects = {row.project for row in data.rows("projects")}
+    packages = {row.package for row in data.rows("packages")} | {"none"}
+    price_sets = {row.price_set for row in data.rows("prices")}
+    losses = {row.loss_function for row in data.rows("loss_functions")}
+
+    def one(place: str, value: str, known: set[str], where: str) -> Iterator[Fault]:
+        if value not in known:
+            yield Fault("plan", "", place, f"'{value}'", where + near_miss(value, known))
+
+    yield from one("price_set", plan.price_set, price_sets, f"a price set of prices.csv ({_some(price_sets)})")
+    yield from one(
+        "loss_function", plan.loss_function, losses, f"a loss function of loss_functions.csv ({_some(losses)})"
+    )
+    if countries - {plan.home}:
+        yield from one("home", plan.home, {row.country for row in data.rows("countries")}, "a country of countries.csv")
+    for n, name in enumerate(plan.materials):
+        yield from one(f"materials.{n}", name, materials | {"*"}, "a material of materials.csv")
+    for n, name in enumerate(plan.instruments.project_list):
+        yield from one(f"instruments.project_list.{n}", name, projects | {"*"}, "a project of projects.csv")
+    for n, name in enumerate(plan.instruments.packages):
+        yield from one(f"instruments.packages.{n}", name, packages | {"*"}, "a package of packages.csv")
+    for n, menu in enumerate(plan.instruments.price_floors):
+        yield from one(
+            f"instruments.price_floors.{n}.material", menu.material, materials, "a material of materials.csv"
+        )
+    for n, rule in enumerate(plan.diversification):
+        yield from one(f"diversification.{n}.material", rule.material, materials, "a material of materials.csv")
+        if rule.country is not None:
+            yield from one(f"diversification.{n}.country", rule.country, countries, "a country of countries.csv")
+    for n, cover in enumerate(plan.days_of_cover):
+        yield from one(f"days_of_cover.{n}.material", cover.material, materials, "a material of materials.csv")
+    pairs = {(row.material, row.segment) for row in data.rows("demand")}
+    for n, level in enumerate(plan.service_levels):
+        if (level.material, level.segment) not in pairs:
+            found = f"'{level.material}', '{level.segment}'"
+            yield Fault("plan", "", f"service_levels.{n}", found, "a material and segment with demand in demand.csv")
+    for n, scenario in enumerate(plan.scenarios):
+        for e, event in enumerate(scenario.events):
+            place = f"scenarios.{n}.events.{e}"
+            if event.hazard is not None:
+                yield from one(f"{place}.hazard", event.hazard, hazards, "a hazard of hazards.csv")
+            yield from _named(event.countries or "", countries, f"{place}.countries", "ISO3 codes of countries.csv")
+            yield from _named(event.materials or "", materials, f"{place}.materials", "materials of materials.csv")
+            for segment in event.demand_multipliers or {}:
+                yield from one(f"{place}.demand_multipliers", segment, segments, "a segment of demand.csv")
+    for n, control in enumerate(plan.controls):
+        yield from _named(control.countries, countries, f"controls.{n}.countries", "ISO3 codes of countries.csv")
+        yield from _named(control.materials, materials, f"controls.{n}.materials", "materials of materials.csv")
+    if plan.sample is not None:
+        for n, name in enumerate(plan.sample.hazards):
+            yield from one(f"sample.hazards.{n}", name, hazards | {"*"}, "a hazard of hazards.csv")
+    for row in data.rows("hazards"):
+        for name in row.countries.split():
+            if name != "*" and name not in countries:
+                yield _unknown("hazards", row.hazard, "countries", name, countries, "ISO3 codes of countries.csv")
+        for name in row.materials.split():
+            if name != "*" and name not in materials:
+                yield _unknown("hazards", row.hazard, "materials", name, materials, "materials of materials.csv")
+        try:
+            unknown = set(parse_multipliers(row.demand_multipliers)) - segments
+        except ValueError:
+            yield Fault(
+                "hazards.csv",
+                row.hazard,
+                "demand_multipliers",
+                f"'{row.demand_multipliers}'",
+                "like 'defence=1.5 other=0.8'",
+            )
+            continue
+        for segment in sorted(unknown):
+            yield _unknown("hazards", row.hazard, "demand_multipliers", segment, segments, "a segment of demand.csv")
+
+
+def _some(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)[:12])
+
+
+def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Every planned material, source and segment has what the mathematics needs."""
+    chosen = select_materials(plan, data)
+    if not chosen:
+        yield Fault("plan", "", "materials", repr(list(plan.materials)), "at least one material of materials.csv")
+    priced = {row.material for row in data.rows("prices") if row.price_set == plan.price_set}
+    for name in chosen:
+        if name not in priced:
+            yield Fault("prices.csv", name, "price_usd_per_kg", "no row", f"a price in set '{plan.price_set}'")
+    with_capacity = {row.activity for row in data.rows("capacities")}
+    outputs: dict[str, list[float]] = defaultdict(list)
+    for row in data.rows("yields"):
+        outputs[row.producer].append(row.yield_t_per_t)
+    for table, column in (("activities", "activity"), ("projects", "project")):
+        for row in data.rows(table):
+            name = getattr(row, column)
+            if not any(y > 0 for y in outputs.get(name, [])):
+                yield Fault(f"{table}.csv", name, column, "no positive yield", "an output in yields.csv")
+            if table == "activities" and name not in with_capacity:
+                yield Fault("activities.csv", name, column, "no capacity", "a row in capacities.csv")
+    losses = {(r.material, r.segment) for r in data.rows("loss_functions") if r.loss_function == plan.loss_function}
+    wide = {row.segment for row in data.rows("tiers") if row.material == "*"}
+    own = {(row.material, row.segment) for row in data.rows("tiers")}
+    for material, segment in sorted({(r.material, r.segment) for r in data.rows("demand") if r.material in chosen}):
+        if (material, segment) not in losses and (material, "*") not in losses:
+            expected = f"a loss per tonne under '{plan.loss_function}'"
+            yield Fault("loss_functions.csv", f"{material}/{segment}", "loss_usd_per_t", "no row", expected)
+        if segment not in wide and (material, segment) not in own:
+            yield Fault("tiers.csv", f"{material}/{segment}", "share", "no row", "tiers of the segment, or of '*'")
+
+
+def tiers_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Tiers cover the demand, and later tiers hurt at least as much."""
+    groups: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in data.rows("tiers"):
+        groups[row.material, row.segment].append(row)
+    for (material, segment), rows in groups.items():
+        ordered = sorted(rows, key=lambda row: row.tier)
+        total = math.fsum(row.share for row in ordered)
+        key = f"{material}/{segment}"
+        if total < 1 - 1e-9:
+            yield Fault("tiers.csv", key, "share", f"{total:g} in all", "shares that add to at least 1")
+        for before, after in itertools.pairwise(ordered):
+            if after.loss_multiplier < before.loss_multiplier:
+                expected = f"at least {before.loss_multiplier:g}, that of tier {before.tier}"
+                yield Fault(
+                    "tiers.csv", f"{key}/{after.tier}", "loss_multiplier", f"{after.loss_multiplier:g}", expected
+                )
+
+
+def price_states_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Probabilities add to one and the factor's mean is one."""
+    rows = data.rows("price_states")
+    if not rows:
+        return
+    total = math.fsum(row.probability for row in rows)
+    mean = math.fsum(row.probability * row.factor for row in rows)
+    if abs(total - 1) > 1e-9:
+        yield Fault("price_states.csv", "", "probability", f"{total:.12g} in all", "probabilities that add to 1")
+    elif abs(mean - 1) > 1e-6:
+        yield Fault("price_states.csv", "", "factor", f"a mean of {mean:.9g}", "a probability-weighted mean of 1")
+
+
+def trade_makes_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """No free money in prices: running for export at a discount, salvage below what a sale brings."""
+    rows = {row.material: row for row in data.rows("materials")}
+    producers = {row.activity: ("activities", row) for row in data.rows("activities")}
+    producers |= {row.project: ("projects", row) for row in data.rows("projects")}
+    for row in data.rows("yields"):
+        table, producer = producers[row.producer]
+        haircut = rows[row.material].haircut_share
+        if row.yield_t_per_t > 0 and -producer.premium_share > haircut + 1e-12:
+            expected = (
+                f"at least {-haircut:g}: {row.material} is exported at that haircut, a larger discount is free money"
+            )
+            yield Fault(f"{table}.csv", row.producer, "premium_share", f"{producer.premium_share:g}", expected)
+    for name, row in rows.items():
+        if row.salvage_share is not None and row.salvage_share < 1 - row.haircut_share - 1e-12:
+            expected = f"at least 1 - haircut_share ({1 - row.haircut_share:g})"
+            yield Fault("materials.csv", name, "salvage_share", f"{row.salvage_share:g}", expected)
+    for row in data.rows("offers"):
+        if row.source_producer == "outside":
+            if row.crisis_availability is None:
+                yield Fault(
+                    "offers.csv", row.offer, "crisis_availability", "an empty cell", "a share (mandatory for 'outside')"
+                )
+        elif not any(y.producer == row.source_producer and y.material == row.material and y.yield_t_per_t > 0
+                     for y in data.rows("yields")):  # fmt: skip
+            yield Fault("offers.csv", row.offer, "material", f"'{row.material}'", f"an output of {row.source_producer}")
+        if row.material in rows and -row.premium_share > rows[row.material].haircut_share:
+            expected = "a discount of at most the haircut: buying to sell at once would be free money"
+            yield Fault("offers.csv", row.offer, "premium_share", f"{row.premium_share:g}", expected)
+
+
+def packages_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A floor is stated whole or not at all; equity and loans have terms."""
+    for row in data.rows("packages"):
+        stated = [row.floor_material, row.floor_usd_per_kg, row.floor_kind, row.floor_term_yr]
+        if any(v is not None for v in stated) and any(v is None for v in stated):
+            expected = "floor_material, floor_usd_per_kg, floor_kind and floor_term_yr, all or none"
+            yield Fault("packages.csv", row.package, "floor_material", "a part of a floor", expected)
+        if row.floor_kind == "purchase" and row.take_t_per_yr is None:
+            yield Fault(
+                "packages.csv", row.package, "take_t_per_yr", "an empty cell", "tonnes that a purchase floor covers"
+            )
+    for row in data.rows("instruments"):
+        if row.kind in ("loan", "equity") and row.tenor_yr <= 0:
+            yield Fault("instruments.csv", row.instrument, "tenor_yr", f"{row.tenor_yr:g}", f"years, for a {row.kind}")
+        if row.kind == "loan" and row.grace_yr >= row.tenor_yr:
+            yield Fault("instruments.csv", row.instrument, "grace_yr", f"{row.grace_yr:g}", "less than tenor_yr")
+
+
+def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Measures end after they begin, and a measure that never took effect is not called in force."""
+    for row in data.rows("policy_events"):
+        if row.took_effect and row.effective and row.end_or_review and row.end_or_review < row.effective:
+            expected = f"a date from {row.effective.isoformat()} on"
+            yield Fault("policy_events.csv", row.event, "end_or_review", row.end_or_review.isoformat(), expected)
+        if row.announced and row.effective and row.effective < row.announced:
+            expected = f"a date from {row.announced.isoformat()} on"
+            yield Fault("policy_events.csv", row.event, "effective", row.effective.isoformat(), expected)
+        if row.status == "announced" and row.took_effect:
+            yield Fault(
+                "policy_events.csv", row.event, "took_effect", "true", "false: status says it never took effect"
+            )
+
+
+REFERENCES: tuple[Check, ...] = (table_references, plan_references)
+MEANING: tuple[Check, ...] = (
+    complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How many values of the planning tables are facts and how many estimates, and which estimates are widest."""
+
+    facts: int
+    estimates: int
+    by_table: Mapping[str, tuple[int, int]]
+    widest: pd.DataFrame
+    """table, key, column, low, value, high, spread: estimates by spread = (high - low)/value."""
+
+
+def provenance(plan: Plan, data: Dataset) -> Provenance:
+    """Count facts and estimates among the rows that a plan reads."""
+    chosen = set(select_materials(plan, data))
+    by_table: dict[str, tuple[int, int]] = {}
+    wide: list[dict[str, Any]] = []
+    for table in data.tables:
+        if table in FACT_TABLES:
+            continue
+        rows = [row for row in data.rows(table) if _read_by(plan, row, chosen)]
+        guessed = sum(row.confidence == "estimate" for row in rows)
+        by_table[table] = (len(rows) - guessed, guessed)
+        for row in rows:
+            for name in type(row).model_fields:
+                low, high, value = (
+                    getattr(row, f"{name}_low", None),
+                    getattr(row, f"{name}_high", None),
+                    getattr(row, name),
+                )
+                if low is not None and high is not None and value and high > low:
+                    wide.append({"table": table, "key": _key(row), "column": name, "low": low, "value": value,
+                                 "high": high, "spread": (high - low) / abs(value)})  # fmt: skip
+    columns = ["table", "key", "column", "low", "value", "high", "spread"]
+    widest = pd.DataFrame(wide, columns=columns).sort_values("spread", ascending=False, ignore_index=True)
+    facts = sum(f for f, _ in by_table.values())
+    return Provenance(facts, sum(e for _, e in by_table.values()), by_table, widest)
+
+
+def _read_by(plan: Plan, row: Any, chosen: set[str]) -> bool:
+    material = getattr(row, "material", None)
+    if material is not None and material != "*" and material not in chosen:
+        return False
+    if getattr(row, "price_set", plan.price_set) != plan.price_set:
+        return False
+    return getattr(row, "loss_function", plan.loss_function) == plan.loss_function
+
+
+def doubtful(plan: Plan, data: Dataset) -> list[str]:
+    """Warnings: values that are legal and probably not meant."""
+    from .disruptions import build_worlds, longest_event
+    from .instance import build_instance
+
+    instance = build_instance(plan, data, longest_event(plan, data))
+    worlds = build_worlds(instance, data)
+    notes = []
+    peak = worlds.price.max(axis=(0, 2), initial=0.0)
+    premium = [0.0] * len(instance.materials)
+    for i, p in zip(instance.offer_material, instance.offer_premium, strict=True):
+        premium[i] = max(premium[i], float(p))
+    for k, (q, tier) in enumerate(instance.tiers):
+        i = int(instance.demand_material[q])
+        if instance.tier_loss[k] < peak[i] * (1 + premium[i]):
+            material, segment = instance.demands[q]
+            notes.append(
+                f"{material}, {segment}, tier {tier}: going short costs {instance.tier_loss[k] * 1000:,.0f} USD/kg, less than "
+                f"the highest price {peak[i] * 1000 * (1 + premium[i]):,.0f}; users would rather go short than buy"
+            )
+    supply = (
+        (instance.yields.clip(min=0).T @ (instance.capacity * instance.availability)[:, :])
+        if len(instance.producers)
+        else None
+    )
+    for i, name in enumerate(instance.materials):
+        wanted = instance.demand[instance.demand_material == i].sum(axis=0)
+        existing = slice(0, instance.sources)
+        made = instance.yields[existing, i].clip(min=0) @ (instance.capacity * instance.availability)[existing]
+        if supply is not None and (wanted > made * (1 + 1e-9)).any():
+            t = int((wanted - made).argmax())
+            notes.append(f"{name}: demand exceeds what existing sources can supply in {instance.calendar.period_label(t)} "
+                         f"({wanted[t]:,.0f} t against {made[t]:,.0f} t)")  # fmt: skip
+    last = worlds.trunk_weight(instance.calendar.periods)[:, instance.calendar.planned - 1]
+    for c, weight in enumerate(last):
+        if weight < 0.01:
+            notes.append(f"{instance.components[c]}: some event strikes it in nearly every world before the plan ends; "
+                         "the later years of its plan rest on few worlds")  # fmt: skip
+    return notes + [f"{what} left out: {why}" for what, why in instance.left_out]
+
+
+def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
+    """Smallest and largest value of each number of the planning tables, to spot a unit slip."""
+    rows = []
+    for table in data.tables:
+        if table in FACT_TABLES:
+            continue
+        frame = data.frame(table)
+        for column in frame.columns:
+            values = pd.to_numeric(frame[column], errors="coerce") if frame[column].dtype != object else frame[column]
+            if column == "year" or not pd.api.types.is_numeric_dtype(values) or values.dtype == bool:
+                continue
+            values = values.dropna()
+            if len(values):
+                rows.append({"table": table, "column": column, "smallest": values.min(), "median": values.median(),
+                             "largest": values.max()})  # fmt: skip
+    return pd.DataFrame(rows, columns=["table", "column", "smallest", "median", "largest"])

@@ -1,0 +1,302 @@
+"""The command `strategic-minerals`. Heavy imports happen inside the verbs that need them, so that help is instant."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .errors import (
+    Fault,
+    FaultsError,
+    FormulationError,
+    InfeasibleError,
+    InputError,
+    PlanError,
+    ReserveError,
+    StoppedError,
+    UntrustedError,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .optimize import Progress
+
+EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = (
+    0,
+    2,
+    3,
+    4,
+    5,
+    70,
+    130,
+)
+
+VERIFY_TOLERANCE = 1e-6
+"""`verify`: largest relative difference of objectives beyond what the gap allows."""
+
+app = typer.Typer(
+    name="strategic-minerals", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
+    help="Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.",
+)  # fmt: skip
+
+Tables = Annotated[Path | None, typer.Option("--tables", help="Folder of tables (CSV). Default: the folder `tables` or `inputs` "
+                                                              "beside the plan, else the shipped ones.")]  # fmt: skip
+PlanFile = Annotated[Path, typer.Argument(help="Plan file (TOML), or the name of a shipped plan such as rare-earths.")]
+
+
+def _out() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _find_plan(path: Path) -> Path:
+    from .library import shipped
+
+    named = shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
+    return named if not path.exists() and len(path.parts) == 1 and named.is_file() else path
+
+
+def _find_tables(plan: Path, tables: Path | None) -> Path:
+    from .library import shipped
+
+    if tables is not None:
+        return tables
+    for name in ("tables", "inputs"):
+        if (plan.parent / name).is_dir():
+            return plan.parent / name
+    return shipped("inputs")
+
+
+def _overrides(pairs: list[str]) -> dict[str, Any]:
+    """`key=value` texts; values are read as TOML, and as plain text where they are not."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise PlanError([Fault("--set", "", pair, "no '='", "key=value, e.g. budget.total_musd=500")])
+        try:
+            found[key.strip()] = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = value.strip()
+    return found
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A line of progress on a terminal; silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("building the model") as status:
+
+        def show(progress: Progress) -> None:
+            parts = [f"{progress.phase.replace('_', ' ')}, {progress.seconds:.0f} s"]
+            if progress.incumbent is not None:
+                parts.append(f"best plan {progress.incumbent:,.0f} M")
+            if progress.bound is not None:
+                parts.append(f"bound {progress.bound:,.0f} M")
+            if progress.gap is not None and progress.gap < 10:
+                parts.append(f"gap {progress.gap:.2%}")
+            status.update(", ".join(parts))
+
+        yield show
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="New folder, or an empty one.")],
+    plan: Annotated[str, typer.Option(help="Shipped plan to start from.")] = "quickstart",
+) -> None:
+    """Write a plan and its tables to start from."""
+    from .errors import near_miss
+    from .library import shipped
+
+    known = sorted(path.stem for path in shipped("models").glob("*.toml"))
+    if plan not in known:
+        raise PlanError(
+            [Fault("--plan", "", "plan", f"'{plan}'", f"one of {', '.join(known)}{near_miss(plan, known)}")]
+        )
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise InputError([Fault(str(directory), "", "", "a folder with files in it", "a new or an empty folder")])
+    directory.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(shipped("models") / f"{plan}.toml", directory / "plan.toml")
+    shutil.copytree(shipped("inputs"), directory / "tables")
+    console = _out()
+    console.print(f"Wrote {directory}/plan.toml and {directory}/tables. Next:")
+    console.print(f"  strategic-minerals check {directory}/plan.toml\n  strategic-minerals solve {directory}/plan.toml")
+
+
+@app.command()
+def schema(
+    table: Annotated[str | None, typer.Argument(help="A table name; none: the plan's schema.")] = None,
+) -> None:
+    """Print the JSON Schema of plan files, or of a table's rows."""
+    from .errors import near_miss
+    from .plan import Plan
+    from .rows import TABLES
+
+    if table is not None and table not in TABLES:
+        expected = f"one of {', '.join(TABLES)}{near_miss(table, TABLES)}"
+        raise InputError([Fault("schema", "", "table", f"'{table}'", expected)])
+    model = Plan if table is None else TABLES[table]
+    typer.echo(json.dumps(model.model_json_schema(), indent=2))
+
+
+@app.command()
+def check(
+    plan: PlanFile,
+    tables: Tables = None,
+    set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
+    show_ranges: Annotated[
+        bool, typer.Option("--ranges", help="Also the smallest and largest value of every column.")
+    ] = False,
+) -> None:
+    """List every fault of a plan and its tables, what looks doubtful, and how much rests on estimates."""
+    from .api import check as run_check
+    from .dataset import load_dataset
+    from .plan import load_plan
+
+    path = _find_plan(plan)
+    faults: list[Fault] = []
+    loaded: Any = None
+    data: Any = None
+    for load in (lambda: load_plan(path, _overrides(set_)), lambda: load_dataset(_find_tables(path, tables))):
+        try:
+            value: Any = load()
+            loaded, data = (value, data) if loaded is None and not hasattr(value, "tables") else (loaded, value)
+        except FaultsError as error:
+            faults += error.faults
+    if loaded is None or data is None:
+        raise PlanError(faults)
+    report = run_check(loaded, data)
+    if report.faults:
+        raise PlanError(report.faults)
+    console, counted = _out(), report.provenance
+    console.print(f"{path.name}: no fault. {counted.facts} reported or derived rows, {counted.estimates} estimates.")
+    for table, (facts, guessed) in counted.by_table.items():
+        console.print(f"  {table:<16} {facts:>5} facts {guessed:>5} estimates")
+    if len(counted.widest):
+        console.print("Widest estimates (low, value, high):")
+        for row in counted.widest.head(12).itertuples():
+            console.print(f"  {row.table}.{row.column} of {row.key}: {row.low:g}, {row.value:g}, {row.high:g}")
+    if show_ranges:
+        console.print("Ranges (smallest, median, largest):")
+        for row in report.ranges.itertuples():
+            console.print(f"  {row.table}.{row.column}: {row.smallest:g}, {row.median:g}, {row.largest:g}")
+    for note in report.notes:
+        console.print(f"note: {note}")
+
+
+@app.command()
+def solve(
+    plan: PlanFile,
+    tables: Tables = None,
+    out: Annotated[Path | None, typer.Option(help="Write a run folder here.")] = None,
+    relax: Annotated[bool, typer.Option("--relax", help="Solve the linear relaxation: a bound, not a plan.")] = False,
+    gap: Annotated[float, typer.Option(help="Relative optimality gap to stop at.")] = 1e-3,
+    time_limit: Annotated[float, typer.Option(help="Seconds.")] = 3600.0,
+    set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
+) -> None:
+    """Solve a plan, print the answer in plain words, and write a run folder where asked."""
+    from .dataset import load_dataset
+    from .plan import load_plan
+    from .result import solve as run_solve
+    from .runfolder import write_run
+
+    if not (0 <= gap < 1 and 0 < time_limit < 1e9):
+        raise typer.BadParameter("gap must be in [0, 1) and time-limit positive")
+    if out is not None and out.exists() and any(out.iterdir()) and not (out / "plan.json").is_file():
+        raise InputError(
+            [Fault(str(out), "", "", "a folder with other files in it", "a new, an empty or a run folder")]
+        )
+    path = _find_plan(plan)
+    loaded, data = load_plan(path, _overrides(set_)), load_dataset(_find_tables(path, tables))
+    with _progress() as show:
+        result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, on_progress=show)
+    console = _out()
+    console.print(result.summary(), markup=False)
+    if out is not None:
+        write_run(result, out)
+        console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
+    if result.outcome.reason in ("time_limit", "interrupted"):
+        raise typer.Exit(EXIT_STOPPED if result.outcome.reason == "time_limit" else EXIT_INTERRUPTED)
+
+
+@app.command()
+def verify(
+    directory: Annotated[Path, typer.Argument(help="A run folder.")],
+) -> None:
+    """Solve again from a run folder alone, audit the stored decisions, and compare."""
+    from .result import solve as run_solve
+    from .runfolder import load_result
+
+    stored = load_result(directory)
+    audited = stored.audit()
+    options = stored.options
+    again = run_solve(
+        stored.plan, stored.data, gap=options["gap"], time_limit_s=options["time_limit_s"], relax=options["relax"]
+    )
+    before, after = stored.outcome.objective_musd or 0.0, again.outcome.objective_musd or 0.0
+    allowed = (options["gap"] + VERIFY_TOLERANCE) * max(abs(before), abs(after), 1.0) * 2
+    console = _out()
+    console.print(
+        f"audit of the stored decisions: {'passed' if audited.passed else 'FAILED'} ({audited.worst()})", markup=False
+    )
+    console.print(
+        f"objective stored {before:,.6f}, solved again {after:,.6f} million USD; allowed difference {allowed:,.6f}"
+    )
+    if not (audited.passed or stored.outcome.relaxed) or abs(before - after) > allowed:
+        raise UntrustedError("the run folder does not reproduce")
+    console.print("verified")
+
+
+def main() -> None:
+    """Entry point: turns errors into messages and exit codes."""
+    from rich.console import Console
+
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    logging.getLogger("strategic_minerals").addHandler(logging.NullHandler())
+    try:
+        app(standalone_mode=False)
+        code: int = EXIT_OK
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except FaultsError as error:
+        errors.print(str(error), markup=False)
+        code = EXIT_INPUT
+    except InfeasibleError as error:
+        errors.print(f"Infeasible: {error}", markup=False)
+        code = EXIT_INFEASIBLE
+    except StoppedError as error:
+        errors.print(f"Stopped: {error}", markup=False)
+        code = EXIT_INTERRUPTED if error.outcome.reason == "interrupted" else EXIT_STOPPED
+    except (UntrustedError, FormulationError) as error:
+        errors.print(f"Not trusted: {error}", markup=False)
+        code = EXIT_UNTRUSTED
+    except (KeyboardInterrupt, typer.Abort):
+        errors.print("interrupted")
+        code = EXIT_INTERRUPTED
+    except ReserveError as error:
+        errors.print(str(error), markup=False)
+        code = EXIT_INTERNAL
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # usage errors of the command line
+            errors.print(f"Error: {error.format_message()}", markup=False)
+            code = EXIT_INPUT
+        else:
+            errors.print_exception()
+            code = EXIT_INTERNAL
+    sys.exit(code)

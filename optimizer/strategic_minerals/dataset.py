@@ -1,0 +1,232 @@
+"""The facts: tables read from CSV files or data frames, validated row by row once, frozen afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Union, cast, get_args, get_origin
+
+import pandas as pd
+from pydantic import ValidationError
+
+from .errors import Fault, InputError, near_miss
+from .rows import TABLES, Row
+
+PROVENANCE = ("source", "year", "confidence")
+"""Columns that every table file must have; frames made in memory may leave them out."""
+
+LARGEST_TABLE_BYTES = 50_000_000
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Validated tables by name, each a tuple of frozen rows; absent tables are empty."""
+
+    tables: Mapping[str, tuple[Row, ...]]
+    name: str = "in memory"
+
+    @classmethod
+    def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
+        """Validate data frames (columns as in `inputs/README.md`). Raises InputError with every fault."""
+        faults: list[Fault] = []
+        tables: dict[str, tuple[Row, ...]] = {}
+        for table, frame in frames.items():
+            if table not in TABLES:
+                expected = f"a table name{near_miss(table, TABLES)}"
+                faults.append(Fault(name, "", "table", f"'{table}'", expected))
+                continue
+            columns = [str(column) for column in frame.columns]
+            records = [dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False, name=None)]
+            rows, found = _validate(table, records, table, columns)
+            tables[table] = rows
+            faults += found
+        if faults:
+            raise InputError(faults)
+        return cls(types.MappingProxyType(tables), name)
+
+    def rows(self, table: str) -> tuple[Any, ...]:
+        """Rows of a table; empty when the dataset has none. KeyError for an unknown table name."""
+        if table not in TABLES:
+            raise KeyError(table)
+        return self.tables.get(table, ())
+
+    def frame(self, table: str) -> pd.DataFrame:
+        """A table as a data frame with all columns of its schema."""
+        columns = list(TABLES[table].model_fields)
+        return pd.DataFrame([row.model_dump() for row in self.rows(table)], columns=columns)
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each table's canonical content, to tell whether two datasets are the same."""
+        return {
+            table: hashlib.sha256("\n".join(row.model_dump_json() for row in rows).encode()).hexdigest()
+            for table, rows in sorted(self.tables.items())
+        }
+
+    def replace(self, **frames: pd.DataFrame) -> Dataset:
+        """A copy with some tables replaced."""
+        kept = {table: self.frame(table) for table in self.tables if table not in frames}
+        return Dataset.from_tables({**kept, **frames}, name=self.name)
+
+
+def load_dataset(path: str | Path) -> Dataset:
+    """Read every table that a folder holds as `<table>.csv`.
+
+    Raises InputError with every fault: file, line, column, value found, value expected.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError([Fault(str(folder), "", "", "no folder", "a folder of tables (CSV)")])
+    faults: list[Fault] = []
+    tables: dict[str, tuple[Row, ...]] = {}
+    for file in sorted(folder.glob("*.csv")):
+        if file.stem not in TABLES:
+            faults.append(Fault(file.name, "", "", "no such table", "a table name" + near_miss(file.stem, TABLES)))
+            continue
+        rows, found = _read(file)
+        tables[file.stem] = rows
+        faults += found
+    if not tables and not faults:
+        faults.append(Fault(str(folder), "", "", "no table", "CSV files named as in inputs/README.md"))
+    if faults:
+        raise InputError(faults)
+    return Dataset(types.MappingProxyType(tables), folder.name)
+
+
+def write_dataset(data: Dataset, folder: Path) -> None:
+    """Write the tables as CSV; text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for table in data.tables:
+        frame = data.frame(table)
+        used = [c for c in frame.columns if frame[c].notna().any() or c in (*PROVENANCE, *_required(table))]
+        safe_csv(frame[used]).to_csv(folder / f"{table}.csv", index=False, lineterminator="\n")
+
+
+def safe_csv(frame: pd.DataFrame) -> pd.DataFrame:
+    """A copy in which no text cell starts like a formula."""
+    safe = frame.copy()
+    for column in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[column]):
+            safe[column] = safe[column].map(_guard)
+    return safe
+
+
+def _guard(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
+def _unguard(value: object) -> object:
+    guarded = isinstance(value, str) and value.startswith("'") and value[1:].startswith(FORMULA_STARTS)
+    return cast(str, value)[1:] if guarded else value
+
+
+def _read(file: Path) -> tuple[tuple[Row, ...], list[Fault]]:
+    if file.stat().st_size > LARGEST_TABLE_BYTES:
+        return (), [Fault(file.name, "", "", f"{file.stat().st_size} bytes", f"at most {LARGEST_TABLE_BYTES} bytes")]
+    try:
+        frame = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        return (), [Fault(file.name, "", "", str(error).strip(), "a CSV table with a header, UTF-8")]
+    columns = list(frame.columns)
+    faults = [
+        Fault(file.name, "1", column, "no column", "a column that every table has")
+        for column in PROVENANCE
+        if column not in columns
+    ]
+    records = [
+        {key: _unguard(value) for key, value in zip(columns, values, strict=True)}
+        for values in frame.itertuples(index=False, name=None)
+    ]
+    rows, found = _validate(file.stem, records, file.name, columns)
+    return rows, faults + found
+
+
+def _validate(
+    table: str, records: list[dict[str, Any]], file: str, columns: list[str]
+) -> tuple[tuple[Row, ...], list[Fault]]:
+    """Rows of a table from records; line numbers count the header as line 1."""
+    model = TABLES[table]
+    faults: list[Fault] = []
+    for column in columns:
+        if column not in model.model_fields:
+            expected = "no such column" + near_miss(column, model.model_fields)
+            faults.append(Fault(file, "1", column, f"'{column}'", expected))
+    for column in sorted(_required(table) - set(columns)):
+        faults.append(Fault(file, "1", column, "no column", "a required column"))
+    if faults:
+        return (), faults
+    rows: list[Row] = []
+    places: dict[tuple[Any, ...], int] = {}
+    for line, record in enumerate(records, start=2):
+        cells = {k: _cell(table, k, v) for k, v in record.items() if not _missing(v)}
+        try:
+            row = model.model_validate(cells)
+        except ValidationError as error:
+            for item in error.errors():
+                column = str(item["loc"][0]) if item["loc"] else ""
+                found = "an empty cell" if item["type"] == "missing" else repr(item["input"])
+                expected = "a value" if item["type"] == "missing" else str(item["msg"])
+                faults.append(Fault(file, str(line), column, found, expected))
+            continue
+        key = tuple(getattr(row, name) for name in model.key)
+        if key in places:
+            found = ", ".join(str(part) for part in key)
+            expected = f"a key not used before (line {places[key]} has it)"
+            faults.append(Fault(file, str(line), ", ".join(model.key), f"'{found}'", expected))
+        places.setdefault(key, line)
+        faults += list(_range_faults(row, file, line))
+        rows.append(row)
+    return tuple(rows), faults
+
+
+def _range_faults(row: Row, file: str, line: int) -> Iterator[Fault]:
+    """The low, central and high of an estimate must come in that order, and be as admissible as the value."""
+    for name in type(row).model_fields:
+        low, high = getattr(row, f"{name}_low", None), getattr(row, f"{name}_high", None)
+        value = getattr(row, name)
+        if low is not None and value is not None and low > value:
+            yield Fault(file, str(line), f"{name}_low", str(low), f"at most {name} ({value:g})")
+        if high is not None and value is not None and high < value:
+            yield Fault(file, str(line), f"{name}_high", str(high), f"at least {name} ({value:g})")
+        if low is not None and low < 0 <= (value or 0):
+            yield Fault(file, str(line), f"{name}_low", str(low), "a number of at least 0")
+
+
+def _missing(value: object) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
+
+
+@cache
+def _kinds(table: str) -> dict[str, type]:
+    """The plain Python type behind each column."""
+    kinds: dict[str, type] = {}
+    for name, field in TABLES[table].model_fields.items():
+        annotation: Any = field.annotation
+        if get_origin(annotation) in (Union, types.UnionType):
+            annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
+        while get_origin(annotation) is not None and hasattr(annotation, "__metadata__"):
+            annotation = get_args(annotation)[0]
+        kinds[name] = annotation if isinstance(annotation, type) else str
+    return kinds
+
+
+def _cell(table: str, column: str, value: Any) -> Any:
+    """A cell in the type of its column where that loses nothing (text booleans, whole numbers read as floats)."""
+    kind = _kinds(table).get(column, str)
+    if kind is bool and isinstance(value, str):
+        return {"true": True, "false": False, "1": True, "0": False}.get(value.strip().lower(), value)
+    if kind is str and not isinstance(value, str):
+        return str(value)
+    if kind in (int, float) and hasattr(value, "item"):
+        return value.item()
+    return value
+
+
+@cache
+def _required(table: str) -> frozenset[str]:
+    return frozenset(name for name, field in TABLES[table].model_fields.items() if field.is_required())

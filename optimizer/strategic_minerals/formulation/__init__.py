@@ -1,0 +1,1 @@
+"""The only place that writes Pyomo: sets, variables, constraint families and costs of the model."""

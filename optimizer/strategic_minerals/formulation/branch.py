@@ -1,0 +1,134 @@
+"""What ties the periods of one branch together: money for purchases, service levels, the loss that risk measures see.
+
+A branch starts at its onset; `stand` gives the variable of a period, which is the trunk's before the onset. There the
+branch's price is the trunk's, so the terms of purchases cancel by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyomo.environ as pyo
+
+from ..instance import MUSD_PER_T
+from ..layout import Layout, Shape
+
+Stand = Callable[[str, Any, int], Any]
+"""(variable, index, period) -> the Pyomo variable that holds it in this branch."""
+
+PARAMS: dict[str, str] = {
+    "buy_price": "price paid in the branch, P (1+premium) [million USD/unit]",
+    "service_window": "1 from the onset to the end of the event, else 0 [-]",
+    "service_allowance": "(1 - level) * demand over the window [unit]",
+}
+
+
+def service_terms(layout: Layout, shape: Shape) -> list[tuple[int, int]]:
+    """(service level, fiscal year or -1 for the whole episode) pairs of a component."""
+    years = range(len(layout.instance.calendar.years))
+    return [(n, f) for n, level in shape.services for f in (years if level.per == "fiscal_year" else [-1])]
+
+
+def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
+    """Index of each mutable Param, in the order in which its values are given."""
+    T = range(layout.instance.calendar.periods)
+    return {
+        "buy_price": [(p.name, t) for p in shape.purchases if p.offer >= 0 for t in T],
+        "service_window": [(n, t) for n, _ in shape.services for t in T],
+        "service_allowance": service_terms(layout, shape),
+    }
+
+
+def add_branch(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, trunk: Stand, values: Mapping[str, Any]) -> None:
+    """Cross-period rows of the branch of one component in one world."""
+    for name, keys in param_keys(layout, shape).items():
+        given = dict(zip(keys, values[name], strict=True))
+        b.add_component(name, pyo.Param(pyo.Set(initialize=keys), mutable=True, initialize=given, doc=PARAMS[name]))
+    add_branch_purchases(b, layout, shape, own, trunk)
+    add_service_level(b, layout, shape, own)
+    add_branch_loss(b, layout, shape, own)
+
+
+def add_branch_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, trunk: Stand) -> None:
+    """A branch buys for no more than the trunk had planned to spend, and declared emergency money.
+
+    sum_{t in f, o} P_s (1+premium) buy[o,t] <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + extra[f]   [million USD]
+    Purchases under a purchase floor stay outside.
+    """
+    instance = layout.instance
+    years = range(len(instance.calendar.years))
+    periods = {f: [t for t, year in enumerate(instance.calendar.year_index) if year == f] for f in years}
+    counted = [p for p in shape.purchases if p.offer >= 0]
+    limited = list(years) if layout.uses_emergency and counted else []
+    b.extra = pyo.Var(limited, bounds=(0, None), doc="emergency money used")
+
+    def money(b: Any, f: int) -> Any:
+        spent = [b.buy_price[p.name, t] * own("buy", p.name, t) for p in counted for t in periods[f]]
+        planned = [
+            (1 + p.premium) * instance.price[p.material, t] * trunk("buy", p.name, t)
+            for p in counted
+            for t in periods[f]
+        ]
+        return sum(spent) - sum(planned) - (b.extra[f] if f in b.extra else 0) <= 0
+
+    b.branch_purchases = pyo.Constraint(list(years) if counted else [], rule=money)
+
+
+def add_service_level(b: pyo.Block, layout: Layout, shape: Shape, own: Stand) -> None:
+    """A promise to a segment from the onset to the end of the event, not diluted over quiet years.
+
+    sum_{t in window, n} shortfall[q,n,t] - short_of_promise <= (1 - level) sum_{t in window} demand[q,t]     [unit]
+    """
+    instance = layout.instance
+    levels = dict(shape.services)
+    terms = service_terms(layout, shape)
+    year_index = instance.calendar.year_index
+    b.short_of_promise = pyo.Var(
+        [term for term in terms if levels[term[0]].penalty_usd_per_kg is not None], bounds=(0, None),
+        doc="tonnes short of a soft service level",
+    )  # fmt: skip
+
+    def promise(b: Any, n: int, f: int) -> Any:
+        level = levels[n]
+        tiers = [k for k in shape.tiers if instance.demands[instance.tiers[k][0]] == (level.material, level.segment)]
+        periods = [t for t in range(instance.calendar.periods) if f in (-1, year_index[t])]
+        short = [b.service_window[n, t] * own("shortfall", k, t) for t in periods for k in tiers]
+        slack = b.short_of_promise[n, f] if (n, f) in b.short_of_promise else 0
+        return sum(short) - slack <= b.service_allowance[n, f] if short else pyo.Constraint.Skip
+
+    b.service_level = pyo.Constraint(terms, rule=promise)
+    unit = instance.material_unit
+    b.penalty = pyo.Expression(
+        expr=sum(
+            (levels[n].penalty_usd_per_kg or 0.0) * MUSD_PER_T * unit[instance.materials.index(levels[n].material)]
+            * b.short_of_promise[n, f]
+            for n, f in b.short_of_promise
+        )
+    )  # fmt: skip
+
+
+def add_branch_loss(b: pyo.Block, layout: Layout, shape: Shape, own: Stand) -> None:
+    """Discounted shortfall loss and substitution cost of the component in this world, over the whole horizon.
+
+    loss = sum_t beta[t] (sum_n v[n] shortfall[n,t] + sum_h cost[h] substitute[h,t])                   [million USD]
+    """
+    if not layout.uses_risk:
+        return
+    b.loss = pyo.Var(bounds=(0, None), doc="loss of the component in the world")
+    b.branch_loss = pyo.Constraint(expr=discounted_loss(layout, shape, own) - b.loss == 0)
+
+
+def discounted_loss(layout: Layout, shape: Shape, stand: Stand) -> Any:
+    """The loss expression over all periods, trunk or branch [million USD]."""
+    instance = layout.instance
+    beta = instance.calendar.beta
+    return sum(
+        float(beta[t] * instance.tier_loss[n]) * stand("shortfall", n, t)
+        for n in shape.tiers
+        for t in range(instance.calendar.periods)
+    ) + sum(
+        float(beta[t] * instance.step_cost[h]) * stand("substitute", h, t)
+        for h in shape.steps
+        for t in range(instance.calendar.periods)
+    )

@@ -1,0 +1,349 @@
+"""First-stage decisions, taken on the trunk and kept in every branch: packages, contracts, market floors, carry-over.
+
+Formulation sections 4 and 6. Money in million USD, tonnes in model units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from ..instance import Floats
+from ..layout import Layout
+from .branch import discounted_loss
+
+TrunkVariable = Callable[[int, str, Any, int], Any]
+"""(component, variable, index, period) -> the Pyomo variable of the trunk that holds it."""
+
+WorldVariable = Callable[[str, int], Any]
+"""(variable, world) -> the Pyomo variable of the world that holds it."""
+
+
+def add_commitments(m: pyo.Block, layout: Layout, trunk: TrunkVariable, world: WorldVariable) -> None:
+    """Rows and costs of everything decided before anything has happened; `add_variables` comes first."""
+    add_one_package(m, layout)
+    add_project_logic(m, layout)
+    add_operating(m, layout)
+    add_one_market_floor(m, layout)
+    add_beside_market_floor(m, layout)
+    add_contract_lots(m, layout)
+    add_contracts_in_force(m, layout)
+    add_budget(m, layout, trunk)
+    add_total_budget(m, layout, trunk)
+    add_contingent_liability(m, layout)
+    add_trunk_loss(m, layout, trunk)
+    add_loss_limits(m, layout, world)
+    add_commitment_costs(m, layout)
+
+
+def add_variables(m: pyo.Block, layout: Layout) -> None:
+    """Signatures, contracts, floors, carry-over."""
+    instance, support = layout.instance, layout.support
+    domain = pyo.UnitInterval if instance.plan.instruments.partial_support else pyo.Binary
+    m.sign = pyo.Var(range(len(support.options)), domain=domain, doc="package signed for a project at a date")
+    m.operating = pyo.Var(
+        range(len(support.classes)), bounds=(0, 1), doc="share of a project signed in an output class"
+    )
+    m.floor = pyo.Var(range(len(support.markets)), domain=pyo.Binary, doc="market-wide price floor")
+    contracts = dict(enumerate(layout.contracts))
+    m.contract = pyo.Var(
+        list(contracts), bounds=lambda m, n: (0, contracts[n].largest), doc="tonnes per period under offtake contract"
+    )
+    m.contract_signed = pyo.Var(
+        [n for n, contract in contracts.items() if contract.lot > 0], domain=pyo.Binary, doc="offtake contract signed"
+    )
+    share = instance.plan.budget.carry_over_share
+    F = len(instance.calendar.years)
+    most = share * instance.appropriation
+    m.carry = pyo.Var(
+        range(F),
+        bounds=lambda m, f: (0, float(most[f]) if f < F - 1 else 0.0),
+        doc="appropriation carried into the next year",
+    )
+    if layout.uses_risk:
+        m.value_at_risk = pyo.Var(bounds=(0, None), doc="loss exceeded with probability 1 - alpha (eta)")
+
+
+def add_one_package(m: pyo.Block, layout: Layout) -> None:
+    """A project is supported at most once; a baseline project is built whatever the plan does.
+
+    sum_{l,t0} sign[p,l,t0] <= 1   (= 1 for a baseline project)                         [-]  for each project
+    """
+    options, baseline = layout.support.options, layout.support.baseline
+    by_project: dict[int, list[int]] = {}
+    for o, option in enumerate(options):
+        by_project.setdefault(option.project, []).append(o)
+
+    def one(m: Any, p: int) -> Any:
+        total = sum(m.sign[o] for o in by_project[p])
+        return total == 1 if baseline[p] else total <= 1
+
+    m.one_package = pyo.Constraint(list(by_project), rule=one)
+
+
+def add_project_logic(m: pyo.Block, layout: Layout) -> None:
+    """Projects that need or exclude another.
+
+    sum sign[p] <= sum sign[q] where p needs q;   sum sign[p] + sum sign[q] <= 1 where they exclude each other     [-]
+    """
+    options, projects = layout.support.options, layout.instance.projects
+
+    def signed(p: int) -> Any:
+        return sum(m.sign[o] for o, option in enumerate(options) if option.project == p)
+
+    pairs = [("needs", p, q) for p, project in enumerate(projects) for q in project.needs]
+    pairs += [("excludes", p, q) for p, project in enumerate(projects) for q in project.excludes]
+
+    def logic(m: Any, kind: str, p: int, q: int) -> Any:
+        left, right = signed(p), signed(q)
+        if isinstance(left, int):  # no option: nothing to tie
+            return pyo.Constraint.Skip
+        return left - right <= 0 if kind == "needs" else left + right <= 1
+
+    m.project_logic = pyo.Constraint(pairs, rule=logic)
+
+
+def add_operating(m: pyo.Block, layout: Layout) -> None:
+    """What is signed, by how it will produce: branches see output classes, not packages.
+
+    operating[g] = sum_{(l,t0) in g} sign[p,l,t0]                                       [-]  for each output class
+    """
+    members: dict[int, list[int]] = {g: [] for g in range(len(layout.support.classes))}
+    for o, option in enumerate(layout.support.options):
+        members[option.output_class].append(o)
+    m.operating_sum = pyo.Constraint(
+        list(members), rule=lambda m, g: m.operating[g] - sum(m.sign[o] for o in members[g]) == 0
+    )
+
+
+def add_one_market_floor(m: pyo.Block, layout: Layout) -> None:
+    """At most one market floor a material.
+
+    sum_m floor[i,m] <= 1                                                               [-]  for each material
+    """
+    by_material: dict[int, list[int]] = {}
+    for n, market in enumerate(layout.support.markets):
+        by_material.setdefault(market.floor.floor.material, []).append(n)
+    m.one_market_floor = pyo.Constraint(
+        list(by_material), rule=lambda m, i: sum(m.floor[n] for n in by_material[i]) <= 1
+    )
+
+
+def add_beside_market_floor(m: pyo.Block, layout: Layout) -> None:
+    """With a market floor, a project takes the variant that counts on it, and only then.
+
+    sum_{l without m} sign[p,l,t0] <= 1 - sum_m floor[i,m];   sum_{l with m} sign[p,l,t0] <= floor[i,m]     [-]
+    A package whose variant with m fails participation may stand beside m as it is (`excluded_by` leaves it out).
+    """
+    options = layout.support.options
+    without: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+    for (o, _), floors in layout.support.excluded_by.items():
+        without.setdefault((options[o].project, floors), []).append(o)
+    beside = dict(enumerate(without))
+    m.without_market_floor = pyo.Constraint(
+        list(beside),
+        rule=lambda m, n: sum(m.sign[o] for o in without[beside[n]]) + sum(m.floor[k] for k in beside[n][1]) <= 1,
+    )
+    counting: dict[tuple[int, int], list[int]] = {}
+    for o, option in enumerate(options):
+        for k in option.market:
+            counting.setdefault((option.project, k), []).append(o)
+    m.with_market_floor = pyo.Constraint(
+        list(counting), rule=lambda m, p, k: sum(m.sign[o] for o in counting[p, k]) - m.floor[k] <= 0
+    )
+
+
+def add_contract_lots(m: pyo.Block, layout: Layout) -> None:
+    """A contract is nothing, or at least a lot.
+
+    lot contract_signed <= contract <= K contract_signed                                [unit/period]  for each contract with a lot
+    """
+    contracts = layout.contracts
+    signed = list(m.contract_signed)
+    m.contract_least = pyo.Constraint(
+        signed, rule=lambda m, n: contracts[n].lot * m.contract_signed[n] - m.contract[n] <= 0
+    )
+    m.contract_most = pyo.Constraint(
+        signed, rule=lambda m, n: m.contract[n] - contracts[n].largest * m.contract_signed[n] <= 0
+    )
+
+
+def add_contracts_in_force(m: pyo.Block, layout: Layout) -> None:
+    """No source promises more than it makes.
+
+    sum_{t0 in force at t} contract[j,t0] <= K[j,t]                                     [unit/period]  for each source and period
+    """
+    capacity = layout.instance.capacity
+    T = layout.instance.calendar.periods
+    sources = sorted({contract.source for contract in layout.contracts})
+
+    def fits(m: Any, j: int, t: int) -> Any:
+        live = [n for n, k in enumerate(layout.contracts) if k.source == j and k.start <= t < k.end]
+        if not live or (len(live) == 1 and layout.contracts[live[0]].largest <= capacity[j, t]):
+            return pyo.Constraint.Skip
+        return sum(m.contract[n] for n in live) <= float(capacity[j, t])
+
+    m.contracts_in_force = pyo.Constraint(sources, range(T), rule=fits)
+
+
+def contract_fees(m: pyo.Block, layout: Layout, weights: Floats) -> Any:
+    """Fees of offtake contracts, each period in force weighted [million USD]."""
+    fee = layout.instance.contract_fee
+    return sum(
+        float(fee[k.source] * weights[k.start : k.end].sum()) * m.contract[n] for n, k in enumerate(layout.contracts)
+    )
+
+
+def signed_money(m: pyo.Block, layout: Layout, amount: Callable[[Any], float]) -> Any:
+    """sum over options of amount(option)*sign, options with nothing to pay left out [million USD]."""
+    amounts = [(o, float(amount(option))) for o, option in enumerate(layout.support.options)]
+    return sum(value * m.sign[o] for o, value in amounts if value != 0)
+
+
+def floor_commitment(m: pyo.Block, layout: Layout, amount: Callable[[Any], float]) -> Any:
+    """sum over market floors of amount(market)*floor [million USD]."""
+    amounts = [(n, float(amount(market))) for n, market in enumerate(layout.support.markets)]
+    return sum(value * m.floor[n] for n, value in amounts if value != 0)
+
+
+def trunk_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights: Floats) -> Any:
+    """Outlays on the trunk: purchases, holding, fees, scored gaps, expected budget-paid floor cost [million USD].
+
+    `weights` (T,) picks or discounts periods; with `revolving` the proceeds of sales count against them.
+    """
+    instance = layout.instance
+    D, price = instance.calendar.step, instance.price
+    terms = []
+    for shape in layout.shapes:
+        for t in np.flatnonzero(weights).tolist():
+            w = float(weights[t])
+            terms += [
+                w * (1 + p.premium) * float(price[p.material, t]) * trunk(shape.component, "buy", p.name, t)
+                for p in shape.purchases
+            ]
+            terms += [w * float(instance.holding[i]) * D * trunk(shape.component, "stock", i, t) for i in shape.stocked]
+            if instance.plan.budget.revolving:
+                terms += [
+                    -w * float((1 - instance.haircut[i]) * price[i, t]) * trunk(shape.component, "sell", i, t)
+                    for i in shape.stocked
+                ]
+
+    def paid(option: Any) -> float:
+        floor = option.floor.budget if option.floor is not None else 0.0
+        return float(weights @ (option.payments + option.fees + floor))
+
+    return (
+        sum(terms) + contract_fees(m, layout, weights) + signed_money(m, layout, paid)
+        + floor_commitment(m, layout, lambda market: float(weights @ market.money.budget))
+    )  # fmt: skip
+
+
+def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
+    """Each year's outlays stay within its appropriation and what was carried over; sales go to the treasury.
+
+    outlay[f] - carry[f-1] + carry[f] <= appropriation[f]                                [million USD]  for each fiscal year
+    """
+    instance = layout.instance
+    year_index = instance.calendar.year_index
+
+    def year(m: Any, f: int) -> Any:
+        outlay = trunk_outlay(m, layout, trunk, (year_index == f).astype(float))
+        carried = m.carry[f - 1] if f > 0 else 0
+        return outlay - carried + m.carry[f] <= float(instance.appropriation[f])
+
+    m.budget = pyo.Constraint(range(len(instance.calendar.years)), rule=year)
+
+
+def add_total_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
+    """Optionally, a limit on all outlays of the planned years.
+
+    sum_f outlay[f] <= total                                                             [million USD]
+    """
+    calendar = layout.instance.calendar
+    total = layout.instance.plan.budget.total_musd
+    if total is None:
+        return
+    planned = (np.arange(calendar.periods) < calendar.planned).astype(float)
+    m.total_budget = pyo.Constraint(expr=trunk_outlay(m, layout, trunk, planned) <= total)
+
+
+def add_contingent_liability(m: pyo.Block, layout: Layout) -> None:
+    """What all floors together may cost in a year, at the price state w*, net of upside receipts.
+
+    sum_{t in f} sum K ramp y alive (max(0, F - w* P) - upside max(0, w* P - F)) sign <= cap[f]     [million USD]
+    """
+    instance = layout.instance
+    cap = instance.plan.budget.liability_cap_musd
+    if cap is None:
+        return
+    most = instance.by_year(cap)
+    year_index = instance.calendar.year_index
+
+    def year(m: Any, f: int) -> Any:
+        mine = year_index == f
+        owed = signed_money(m, layout, lambda o: float(o.floor.liability[mine].sum()) if o.floor is not None else 0.0)
+        owed += floor_commitment(m, layout, lambda market: float(market.money.liability[mine].sum()))
+        return pyo.Constraint.Skip if isinstance(owed, int | float) else owed <= float(most[f])
+
+    m.contingent_liability = pyo.Constraint(range(len(instance.calendar.years)), rule=year)
+
+
+def add_trunk_loss(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
+    """Loss of a component along the trunk, for the worlds that never touch it.
+
+    trunk_loss[c] = sum_t beta[t] (sum_n v shortfall + sum_h cost substitute)             [million USD]  for each component
+    """
+    if not layout.uses_risk:
+        return
+    m.trunk_loss = pyo.Var(range(len(layout.shapes)), bounds=(0, None), doc="loss of a component along the trunk")
+
+    def loss(m: Any, c: int) -> Any:
+        shape = layout.shapes[c]
+        return discounted_loss(layout, shape, lambda name, key, t: trunk(c, name, key, t)) - m.trunk_loss[c] == 0
+
+    m.trunk_loss_sum = pyo.Constraint(range(len(layout.shapes)), rule=loss)
+
+
+def cvar(m: pyo.Block, layout: Layout, world: WorldVariable) -> Any:
+    """Conditional value at risk: eta + sum_s pi[s] z[s] / (1 - alpha)  [million USD] (Rockafellar and Uryasev 2000)."""
+    alpha = layout.instance.plan.risk.alpha
+    tail = [float(pi) / (1 - alpha) * world("tail", s) for s, pi in enumerate(layout.worlds.probability)]
+    return m.value_at_risk + sum(tail)
+
+
+def add_loss_limits(m: pyo.Block, layout: Layout, world: WorldVariable) -> None:
+    """Limits on the risk measures.
+
+    eta + sum_s pi[s] z[s]/(1-alpha) <= limit;    sum_s pi[s] loss[s] <= limit             [million USD]
+    """
+    risk = layout.instance.plan.risk
+    if risk.cvar_limit_musd is not None:
+        m.cvar_limit = pyo.Constraint(expr=cvar(m, layout, world) <= risk.cvar_limit_musd)
+    if risk.expected_loss_limit_musd is not None:
+        expected = [float(pi) * world("world_loss", s) for s, pi in enumerate(layout.worlds.probability)]
+        m.expected_loss_limit = pyo.Constraint(expr=sum(expected) <= risk.expected_loss_limit_musd)
+
+
+def add_commitment_costs(m: pyo.Block, layout: Layout) -> None:
+    """Costs of commitments, discounted, counted once whatever happens [million USD].
+
+    fees + payments that close gaps + expected floor cost with terminal liability + border surcharge less revenue
+    - residual worth of what is alive at the end
+    """
+    instance = layout.instance
+    T = instance.calendar.periods
+    beta, plan = instance.calendar.beta[:T], instance.plan
+
+    def cost(option: Any) -> float:
+        floor = option.floor.expected + option.floor.terminal if option.floor is not None else 0.0
+        paid = float(beta @ (option.payments + option.fees))
+        return paid + floor + float(option.border_loss) - plan.residual * float(option.residual)
+
+    def market_cost(market: Any) -> float:
+        return float(market.money.expected + market.money.terminal + market.users - market.treasury)
+
+    total = contract_fees(m, layout, beta) + signed_money(m, layout, cost) + floor_commitment(m, layout, market_cost)
+    m.commitment_cost = pyo.Expression(expr=total)

@@ -1,0 +1,209 @@
+"""Which variables a model has: the sets of each component, the stamps of its operations, the commitments.
+
+One *stamp* is the operations of one component in one period of the trunk or of one world's branch. All stamps of a
+component have the same variables and constraints and differ only in data, so one period is written in Pyomo, compiled
+once, and stamped for all (formulation section 2 and 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .disruptions import Worlds
+from .instance import Bools, Floats, Instance, Ints
+from .plan import DaysOfCover, Diversification, ServiceLevel
+from .support import Support
+
+TRUNK = -1
+"""World index of trunk stamps."""
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """One way for the reserve to buy: a row of `offers`, or the tonnes under a project's purchase floor."""
+
+    name: str
+    material: int
+    source: int
+    """Producer, or -1 for `outside`."""
+    premium: float
+    offer: int
+    """Row of `offers`, or -1."""
+    classes: tuple[int, ...]
+    """Purchase floors: output classes whose floor covers it."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """An offtake contract that may start in a period."""
+
+    source: int
+    start: int
+    end: int
+    """Period after the last one in force."""
+    lot: float
+    largest: float
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sets of one component, as indices into the instance."""
+
+    component: int
+    materials: tuple[int, ...]
+    sources: tuple[int, ...]
+    projects: tuple[int, ...]
+    demands: tuple[int, ...]
+    tiers: tuple[int, ...]
+    steps: tuple[int, ...]
+    purchases: tuple[Purchase, ...]
+    stocked: tuple[int, ...]
+    """Materials with a purchase or an opening stock: they have stock, release and sell."""
+    holders: tuple[int, ...]
+    """Producers that make for the reserve."""
+    contracts: tuple[int, ...]
+    floors: tuple[tuple[int, int], ...]
+    """(source, market floor) pairs where the floor changes survival."""
+    classes: tuple[int, ...]
+    diversification: tuple[tuple[int, Diversification], ...]
+    cover: tuple[tuple[int, DaysOfCover], ...]
+    services: tuple[tuple[int, ServiceLevel], ...]
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """All stamps of a component, trunk first, then branch by branch in order of time."""
+
+    world: Ints
+    """(n,) TRUNK or the world."""
+    period: Ints
+    previous: Ints
+    """(n,) stamp whose stocks this one starts from, -1 for the opening stock."""
+    branches: tuple[int, ...]
+    """Worlds in which the component branches."""
+    first: Mapping[int, int]
+    """First stamp of each world's branch."""
+
+    @property
+    def count(self) -> int:
+        """Number of stamps."""
+        return len(self.world)
+
+    def at(self, world: int, period: int, onset: int) -> int:
+        """Stamp that holds a period of a world: the trunk's before its onset."""
+        return period if world == TRUNK or period < onset else self.first[world] + period - onset
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The whole structure."""
+
+    instance: Instance
+    worlds: Worlds
+    support: Support
+    contracts: tuple[Contract, ...]
+    shapes: tuple[Shape, ...]
+    stamps: tuple[Stamps, ...]
+    uses_risk: bool
+    """Loss rows are needed: CVaR in the aim or a limit on losses."""
+    uses_emergency: bool
+    trunk_weight: Floats
+    """(C, T) w0."""
+    labels: dict[str, Any] = field(default_factory=dict)
+
+
+def build_layout(instance: Instance, worlds: Worlds, support: Support) -> Layout:
+    """Sets of every component and the list of their stamps."""
+    plan, T = instance.plan, instance.calendar.periods
+    contracts = []
+    for j in np.flatnonzero(~np.isnan(instance.contract_lot)):
+        largest = float(instance.capacity[j].max())
+        for t in instance.contract_periods:
+            end = min(T, t + int(instance.contract_term[j]))
+            if largest > 0 and instance.contract_lot[j] <= largest:
+                contracts.append(Contract(int(j), t, end, float(instance.contract_lot[j]), largest))
+    shapes = tuple(_shape(instance, support, contracts, c) for c in range(len(instance.components)))
+    stamps = tuple(_stamps(worlds, c, T) for c in range(len(instance.components)))
+    risk = plan.risk
+    uses_risk = (
+        risk.cvar_weight > 0 or risk.cvar_limit_musd is not None or risk.expected_loss_limit_musd is not None
+        or plan.objective.kind == "risk_within_budget"
+    )  # fmt: skip
+    emergency = bool((instance.by_year(plan.budget.emergency_musd) > 0).any())
+    weight = worlds.trunk_weight(T)
+    return Layout(instance, worlds, support, tuple(contracts), shapes, stamps, uses_risk, emergency, weight)
+
+
+def _shape(instance: Instance, support: Support, contracts: list[Contract], c: int) -> Shape:
+    plan = instance.plan
+    materials = tuple(int(i) for i in np.flatnonzero(instance.component == c))
+    inside = set(materials)
+    producer_component = instance.producer_component
+    sources = tuple(j for j in range(instance.sources) if producer_component[j] == c)
+    classes = tuple(g for g, k in enumerate(support.classes) if producer_component[instance.sources + k.project] == c)
+    projects = tuple(sorted({support.classes[g].project for g in classes}))
+    demands = tuple(q for q, i in enumerate(instance.demand_material) if i in inside)
+    tiers = tuple(n for n, (q, _) in enumerate(instance.tiers) if q in demands)
+    steps = tuple(h for h, (q, _) in enumerate(instance.steps) if q in demands)
+    with_output = {*sources, *(instance.sources + p for p in projects)}
+    purchases = [
+        Purchase(name, int(i), int(j), float(premium), o, ())
+        for o, (name, i, j, premium) in enumerate(
+            zip(instance.offers, instance.offer_material, instance.offer_source, instance.offer_premium, strict=True)
+        )
+        if i in inside and (j < 0 or j in with_output)
+    ]
+    if plan.instruments.reserve:
+        for p in projects:
+            covering: dict[int, list[int]] = {}
+            for g in classes:
+                k = support.classes[g]
+                if k.project == p and k.purchase is not None:
+                    covering.setdefault(k.purchase[0], []).append(g)
+            purchases += [
+                Purchase(f"{instance.projects[p].name}-floor", i, instance.sources + p, 0.0, -1, tuple(gs))
+                for i, gs in covering.items()
+            ]
+    stocked = {b.material for b in purchases} | {i for i in materials if instance.opening[i] > 0}
+    affected = [
+        (j, m)
+        for m, market in enumerate(support.markets)
+        for j in sources
+        if (market.trunk[j] != support.trunk_alive[j]).any()
+        or (market.worlds[:, j] != support.worlds_alive[:, j]).any()
+    ]
+    names = {instance.materials[i]: i for i in materials}
+    return Shape(
+        component=c, materials=materials, sources=sources, projects=projects, demands=demands, tiers=tiers, steps=steps,
+        purchases=tuple(purchases), stocked=tuple(i for i in materials if i in stocked),
+        holders=tuple(sorted({b.source for b in purchases if b.source >= 0})),
+        contracts=tuple(n for n, contract in enumerate(contracts) if contract.source in sources),
+        floors=tuple(affected), classes=classes,
+        diversification=tuple((n, d) for n, d in enumerate(plan.diversification) if d.material in names),
+        cover=tuple((names[d.material], d) for d in plan.days_of_cover if d.material in names),
+        services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
+    )  # fmt: skip
+
+
+def _stamps(worlds: Worlds, c: int, periods: int) -> Stamps:
+    world, period, previous = [TRUNK] * periods, list(range(periods)), list(range(-1, periods - 1))
+    branches = tuple(int(s) for s in worlds.touched(c, periods))
+    first: dict[int, int] = {}
+    for s in branches:
+        onset = int(worlds.onset[s, c])
+        first[s] = len(world)
+        n = periods - onset
+        world += [s] * n
+        period += range(onset, periods)
+        previous += [onset - 1, *range(first[s], first[s] + n - 1)]
+    return Stamps(np.array(world), np.array(period), np.array(previous), branches, first)
+
+
+def active_rule(layout: Layout, rule: Diversification | DaysOfCover) -> Bools:
+    """(T,) periods in which a trunk rule is in force."""
+    calendar = layout.instance.calendar
+    return np.array([calendar.years[f] >= rule.from_year for f in calendar.year_index], dtype=bool)

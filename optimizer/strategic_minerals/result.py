@@ -1,0 +1,223 @@
+"""The answer: outcome first, then tables, prices, objective parts, audit. Knows how to become JSON and come back."""
+
+from __future__ import annotations
+
+import html
+import platform
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .audit import Audit, audit
+from .checks import check_data
+from .dataset import Dataset
+from .errors import InputError, PlanError, UntrustedError
+from .optimize import OnProgress, Outcome, Problem, Seconds, Solved, optimise, prepare
+from .plan import Plan, parse_plan
+from .prices import price_table
+from .solution import Solution, extract
+from .solver import TOLERANCES
+from .solver import version as highs_version
+from .summary import summarise
+from .tables import build_tables
+
+SCHEMA_VERSION = 1
+"""Of `Result.to_dict` and of run folders."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A solved plan. Values exist only where `outcome` allows them."""
+
+    plan: Plan
+    data: Dataset
+    outcome: Outcome
+    solution: Solution
+    reference: Solution
+    """The do-nothing reference Z0."""
+    tables: Mapping[str, pd.DataFrame]
+    """Tidy tables by name, `prices` included."""
+    objective_parts: Mapping[str, float]
+    """Parts of the social cost [million USD, discounted expectation], recomputed by the audit's evaluator."""
+    reference_parts: Mapping[str, float]
+    """The same parts of the do-nothing reference."""
+    audited: Audit
+    seconds: Mapping[str, float]
+    counts: Mapping[str, int]
+    options: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    @property
+    def prices(self) -> pd.DataFrame:
+        """Shadow prices of the linear program with commitments fixed, in economic sign (see `prices.MEANING`)."""
+        return self.tables["prices"]
+
+    def audit(self) -> Audit:
+        """Recompute every constraint and objective part from plan, data and decisions alone."""
+        return audit(prepare(self.plan, self.data), self.solution, z0=self.reference)
+
+    def summary(self) -> str:
+        """The answer in plain words."""
+        return summarise(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready and complete: `Result.from_dict` takes it back without solving."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "plan": self.plan.to_toml_like(),
+            "data": {name: _records(self.data.frame(name)) for name in self.data.tables},
+            "data_name": self.data.name,
+            "outcome": asdict(self.outcome),
+            "solution": pack(self.solution),
+            "reference": pack(self.reference),
+            "tables": {name: {"columns": list(t.columns), "rows": _records(t)} for name, t in self.tables.items()},
+            "objective_parts": dict(self.objective_parts),
+            "reference_parts": dict(self.reference_parts),
+            "audit": asdict(self.audited),
+            "seconds": dict(self.seconds),
+            "counts": dict(self.counts),
+            "options": dict(self.options),
+            "versions": dict(self.versions),
+        }
+
+    @classmethod
+    def from_dict(cls, payload: Mapping[str, Any]) -> Result:
+        """Take back what `to_dict` gave. Raises InputError for another schema version."""
+        from .errors import Fault
+
+        found = payload.get("schema_version")
+        if found != SCHEMA_VERSION:
+            raise InputError([Fault("result", "", "schema_version", repr(found), str(SCHEMA_VERSION))])
+        data = Dataset.from_tables(
+            {name: pd.DataFrame(rows) for name, rows in payload["data"].items()}, name=payload["data_name"]
+        )
+        outcome = payload["outcome"]
+        audited = payload["audit"]
+        from .audit import Residual
+
+        return cls(
+            plan=parse_plan(payload["plan"]), data=data,
+            outcome=Outcome(**{**outcome, "stages": tuple(tuple(stage) for stage in outcome["stages"])}),
+            solution=unpack(payload["solution"]), reference=unpack(payload["reference"]),
+            tables={name: pd.DataFrame(t["rows"], columns=t["columns"]) for name, t in payload["tables"].items()},
+            objective_parts=payload["objective_parts"], reference_parts=payload["reference_parts"],
+            audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),
+            seconds=payload["seconds"], counts=payload["counts"], options=payload["options"], versions=payload["versions"],
+        )  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        """The summary as notebooks show it."""
+        return f"<pre>{html.escape(self.summary())}</pre>"
+
+
+def solve(
+    plan: Plan, data: Dataset, *, gap: float = 1e-3, time_limit_s: float = 3600.0, relax: bool = False,
+    executor: Executor | None = None, on_progress: OnProgress | None = None,
+) -> Result:  # fmt: skip
+    """Decide stockpiles, friend-shored sources and price floors together.
+
+    gap: relative optimality gap to stop at (see `Outcome.relative_gap`). time_limit_s: wall-clock seconds, finite.
+    relax: solve the linear relaxation instead, a bound on the answer. executor: runs the solve in one of its workers.
+    on_progress: called with `Progress`; returning True cancels.
+
+    Raises PlanError and InputError (faults, all at once), InfeasibleError, StoppedError and UntrustedError. A pure
+    function of its arguments, safe from many threads.
+    """
+    if not 0 <= gap < 1:
+        raise ValueError(f"gap must be in [0, 1), not {gap}")
+    if executor is not None:
+        return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax).result()
+    faults = check_data(plan, data)
+    if faults:
+        raise (PlanError if all(fault.file == "plan" for fault in faults) else InputError)(faults)
+    seconds = Seconds()
+    with seconds.measure("total"):
+        problem = prepare(plan, data)
+        solved = optimise(problem, gap=gap, time_limit_s=time_limit_s, relax=relax, on_progress=on_progress)
+        result = _result(problem, solved, {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, **TOLERANCES})
+    return replace(result, seconds={**asdict(problem.seconds), "total": seconds.total})
+
+
+def _result(problem: Problem, solved: Solved, options: Mapping[str, Any]) -> Result:
+    """Read the solution, audit it, and make the tables. Raises UntrustedError where the audit objects."""
+    solution = extract(problem.layout, problem.assembly, solved.x)
+    reference = extract(problem.layout, problem.assembly, solved.z0)
+    audited = audit(problem, solution, z0=reference)
+    stated = float(solved.costs["social_cost"] @ solved.x)
+    if not solved.outcome.relaxed and not audited.passed:
+        raise UntrustedError(f"the audit objects: {audited.worst()}")
+    if abs(audited.objective - stated) > 1e-7 * max(1.0, abs(stated)):
+        raise UntrustedError(
+            f"the audit finds {audited.objective:.6f} million USD where the solver states {stated:.6f}"
+        )
+    tables = build_tables(problem, solution, reference)
+    tables["prices"] = price_table(solved)
+    rows, columns, nonzeros = problem.assembly.shape
+    worlds = problem.layout.worlds
+    counts = {
+        "columns": columns, "rows": rows, "nonzeros": nonzeros, "binaries": int(problem.assembly.integer.sum()),
+        "scenarios": len(worlds.names), "periods": problem.natural.calendar.periods, "materials": len(problem.natural.materials),
+        "iterations": solved.iterations, "nodes": solved.nodes,
+    }  # fmt: skip
+    tables["objective"] = pd.DataFrame({
+        "part": list(audited.parts), "plan_musd": list(audited.parts.values()),
+    })  # fmt: skip
+    before = audit(problem, reference).parts
+    tables["objective"]["do_nothing_musd"] = [before[name] for name in audited.parts]
+    return Result(
+        plan=problem.plan, data=problem.data, outcome=solved.outcome, solution=solution, reference=reference,
+        tables=tables, objective_parts=audited.parts, reference_parts=before, audited=audited, seconds={}, counts=counts,
+        options=options, versions=versions(),
+    )  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Versions of what made the answer."""
+    found = {"python": platform.python_version(), "highs": highs_version()}
+    for name in ("strategic-minerals", "pyomo", "highspy", "numpy", "scipy", "pandas", "pydantic"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def pack(solution: Solution) -> dict[str, Any]:
+    """Arrays as nested lists."""
+    return {f.name: _plain(getattr(solution, f.name)) for f in fields(solution)}
+
+
+def unpack(payload: Mapping[str, Any]) -> Solution:
+    """Nested lists as arrays; an empty axis keeps its place through the stored shape."""
+    values: dict[str, Any] = {}
+    for f in fields(Solution):
+        value = payload[f.name]
+        values[f.name] = tuple(value) if f.name == "purchases" else np.array(value["values"]).reshape(value["shape"])
+    return Solution(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return {"shape": list(value.shape), "values": value.ravel().tolist()}
+    return list(value)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON-ready dictionaries: missing values are None, dates ISO text."""
+    records = []
+    for values in frame.itertuples(index=False, name=None):
+        record: dict[str, Any] = {}
+        for name, value in zip(frame.columns, values, strict=True):
+            if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
+                record[str(name)] = None
+            elif hasattr(value, "isoformat"):
+                record[str(name)] = value.isoformat()
+            else:
+                record[str(name)] = value.item() if hasattr(value, "item") else value
+        records.append(record)
+    return records

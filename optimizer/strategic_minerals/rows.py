@@ -1,0 +1,594 @@
+"""What a row of each table in `inputs/` looks like: closed, frozen records, validated once at the edge.
+
+The docstring under each field is its dictionary entry; `inputs/README.md` is generated from them.
+A column `x` that may be an estimate has `x_low` and `x_high` beside it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from .units import LARGEST_NUMBER
+
+Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)]
+Iso3 = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Confidence = Literal["reported", "derived", "estimate"]
+Number = Annotated[float, Field(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
+NonNegative = Annotated[float, Field(ge=0, lt=LARGEST_NUMBER)]
+Positive = Annotated[float, Field(gt=0, lt=LARGEST_NUMBER)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Year = Annotated[int, Field(ge=1900, le=2200)]
+
+
+class Row(BaseModel):
+    """Base of all rows: no unknown columns, no NaN or infinity, provenance beside the value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    key: ClassVar[tuple[str, ...]]
+
+    source: str = ""
+    """Where the figure was read: publication, chapter, site and date."""
+    year: Year | None = None
+    """Year the figure stands for."""
+    confidence: Confidence = "estimate"
+    """`reported`: a source prints it; `derived`: computed from reported figures; `estimate`: assumed, and why."""
+    note: str = ""
+    """Arithmetic, basis and reasons."""
+
+
+class MaterialRow(Row):
+    """A commodity at one stage of its value chain."""
+
+    key: ClassVar[tuple[str, ...]] = ("material",)
+    material: Key
+    name: str
+    """What a planner calls it."""
+    mineral: Key
+    """The mineral it belongs to."""
+    stage: Literal[
+        "ore", "concentrate", "carbonate", "oxide", "chemical", "metal", "alloy", "magnet", "refined", "anode"
+    ]
+    basis: str
+    """What one tonne is a tonne of, e.g. `t NdPr oxide`."""
+    haircut_share: Annotated[float, Field(ge=0, lt=1)]
+    """Share of the market price lost when selling (disposal, export of surplus)."""
+    haircut_share_low: float | None = None
+    haircut_share_high: float | None = None
+    holding_share_per_yr: Share
+    """Holding cost of the reserve, as a share of the base price per year."""
+    holding_share_per_yr_low: float | None = None
+    holding_share_per_yr_high: float | None = None
+    decay_share_per_yr: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the stock lost per year (oxidation, caking)."""
+    salvage_share: Share | None = None
+    """Worth of a tonne in store after the horizon, as a share of the price; empty: 1 - haircut_share."""
+    resale_share: Share = 1.0
+    """Share of the market price that users pay for a released tonne."""
+    storage_t: NonNegative | None = None
+    """Most that the reserve can store; empty: no limit."""
+    drawdown_t_per_yr: NonNegative | None = None
+    """Fastest release; empty: no limit."""
+    disposal_t_per_yr: NonNegative = 0.0
+    """Most that the reserve may sell per year without moving the market (0: no disposal)."""
+    disposal_t_per_yr_low: float | None = None
+    disposal_t_per_yr_high: float | None = None
+    net_import_reliance_pct: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Net imports as a share of apparent consumption, as published (a bound where the source prints one)."""
+
+
+class ActivityRow(Row):
+    """An existing source: mining, separation, metal making or recycling in one country."""
+
+    key: ClassVar[tuple[str, ...]] = ("activity",)
+    activity: Key
+    name: str
+    country: Iso3
+    stage: str
+    premium_share: Annotated[float, Field(ge=-0.9, le=10)] = 0.0
+    """Premium on the market price of its outputs."""
+    cash_usd_per_kg: NonNegative = 0.0
+    """Cash cost per kg of activity, modelled inputs excluded; the source shuts when its revenue falls below it."""
+    cash_usd_per_kg_low: float | None = None
+    cash_usd_per_kg_high: float | None = None
+    kappa: Share = 1.0
+    """Share of capacity that uncontracted home users still get while the material is tight (1 at home)."""
+    kappa_low: float | None = None
+    kappa_high: float | None = None
+    lot_t_per_yr: NonNegative | None = None
+    """Smallest offtake contract; empty: the source offers none."""
+    fee_usd_per_kg: NonNegative = 0.0
+    """Fee per kg reserved and year in force."""
+    fee_usd_per_kg_low: float | None = None
+    fee_usd_per_kg_high: float | None = None
+    term_yr: Positive | None = None
+    """Length of an offtake contract."""
+    restart_yr: NonNegative = 0.0
+    """Years that a shut plant stays shut after revenue has recovered."""
+    restart_yr_low: float | None = None
+    restart_yr_high: float | None = None
+    floor_usd_per_kg: Positive | None = None
+    """Price floor in force at the start on its main output, agreed before this plan and not paid from its budget."""
+    floor_until_year: Year | None = None
+    """Last fiscal year of that floor."""
+
+
+class CapacityRow(Row):
+    """Capacity of an existing source that home users can buy from."""
+
+    key: ClassVar[tuple[str, ...]] = ("activity", "from_year")
+    activity: Key
+    from_year: Year
+    """First year of this value; series hold their last value."""
+    capacity_t_per_yr: NonNegative
+    """Tonnes of activity per year (of its main output, where the yield is 1)."""
+    capacity_t_per_yr_low: float | None = None
+    capacity_t_per_yr_high: float | None = None
+
+
+class YieldRow(Row):
+    """What one tonne of an activity or project makes (positive) or uses (negative)."""
+
+    key: ClassVar[tuple[str, ...]] = ("producer", "material")
+    producer: Key
+    """An activity or a project."""
+    material: Key
+    yield_t_per_t: Number
+    yield_t_per_t_low: float | None = None
+    yield_t_per_t_high: float | None = None
+
+
+class DemandRow(Row):
+    """Home demand of one segment."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "segment", "from_year")
+    material: Key
+    segment: Key
+    from_year: Year
+    demand_t_per_yr: NonNegative
+    demand_t_per_yr_low: float | None = None
+    demand_t_per_yr_high: float | None = None
+
+
+class TierRow(Row):
+    """A slice of a segment's demand, from the least to the most painful to go without."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "segment", "tier")
+    material: str
+    """A material, or `*` for all that have no row of their own."""
+    segment: Key
+    tier: Annotated[int, Field(ge=1)]
+    share: Annotated[float, Field(gt=0, le=1)]
+    """Share of the segment's demand in this tier; tiers add to one or more."""
+    loss_multiplier: NonNegative
+    """Loss per tonne unmet in this tier, as a multiple of the named loss function's average."""
+    loss_multiplier_low: float | None = None
+    loss_multiplier_high: float | None = None
+
+
+class SubstitutionRow(Row):
+    """A way to do without: thrift or another material, up to a limit and at a cost."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "segment", "step")
+    material: Key
+    segment: Key
+    step: Annotated[int, Field(ge=1)]
+    limit_share: Share
+    """Share of the segment's demand that can do without."""
+    limit_share_low: float | None = None
+    limit_share_high: float | None = None
+    cost_usd_per_kg: NonNegative
+    """All-in cost of meeting a kg of demand otherwise, in place of its price."""
+    cost_usd_per_kg_low: float | None = None
+    cost_usd_per_kg_high: float | None = None
+
+
+class PriceRow(Row):
+    """Market price of a material in one price set."""
+
+    key: ClassVar[tuple[str, ...]] = ("price_set", "material", "from_year")
+    price_set: Key
+    material: Key
+    from_year: Year
+    price_usd_per_kg: Positive
+    price_usd_per_kg_low: float | None = None
+    price_usd_per_kg_high: float | None = None
+
+
+class PriceStateRow(Row):
+    """A state of the common price factor: floors and financing gaps are costed over these."""
+
+    key: ClassVar[tuple[str, ...]] = ("state",)
+    state: Key
+    factor: Positive
+    """Factor on any price path; the probability-weighted mean is 1."""
+    probability: Annotated[float, Field(gt=0, le=1)]
+
+
+class ProjectRow(Row):
+    """A mine, refinery or plant that could be brought into being."""
+
+    key: ClassVar[tuple[str, ...]] = ("project",)
+    project: Key
+    name: str
+    company: str = ""
+    country: Iso3
+    stage: str
+    capacity_t_per_yr: Positive
+    """Tonnes of activity per year at full ramp."""
+    capex_musd: NonNegative
+    capex_musd_low: float | None = None
+    capex_musd_high: float | None = None
+    cash_usd_per_kg: NonNegative
+    """Cash cost per kg of activity, gross of by-products, modelled inputs excluded."""
+    cash_usd_per_kg_low: float | None = None
+    cash_usd_per_kg_high: float | None = None
+    lead_yr: Positive
+    """Years from signing to first output (at least one period)."""
+    life_yr: Positive
+    hurdle_rate: Annotated[float, Field(ge=0, le=1)]
+    """Real return that the owner asks for."""
+    hurdle_rate_low: float | None = None
+    hurdle_rate_high: float | None = None
+    premium_share: Annotated[float, Field(ge=-0.9, le=10)] = 0.0
+    kappa: Share = 1.0
+    """Share of output that home users get while the material is tight, without an offtake."""
+    restart_yr: NonNegative = 0.0
+    """Years that a shut plant stays shut after revenue has recovered."""
+    restart_yr_low: float | None = None
+    restart_yr_high: float | None = None
+    earliest_signing: Year
+    """First fiscal year in which support can be signed; a baseline project is signed then by its owner."""
+    additional: bool = False
+    """True: not built without support even where its financing gap is nil."""
+    needs: str = ""
+    """Projects it needs, separated by spaces."""
+    excludes: str = ""
+    """Projects it excludes, separated by spaces."""
+
+
+class RampRow(Row):
+    """Share of capacity reached at an age; ages beyond the last row hold the last value."""
+
+    key: ClassVar[tuple[str, ...]] = ("project", "age_yr")
+    project: str
+    """A project, or `*` for all without rows of their own."""
+    age_yr: Annotated[int, Field(ge=0)]
+    ramp_share: Share
+
+
+class PackageRow(Row):
+    """One way to support a project: capital instrument, offtake right, floor."""
+
+    key: ClassVar[tuple[str, ...]] = ("package",)
+    package: Key
+    project: Key | None = None
+    """The project it is for; empty: any."""
+    instrument: Key
+    offtake_share: Share = 0.0
+    """Share of output that home users may claim in a crisis."""
+    offtake_fee_usd_per_kg: NonNegative = 0.0
+    """Fee per kg under offtake, each year of the project's life."""
+    floor_material: Key | None = None
+    """Material with a floor of the package's own; empty: none (the plan's floor menu adds levels)."""
+    floor_usd_per_kg: Positive | None = None
+    floor_kind: Literal["contract", "purchase"] | None = None
+    floor_term_yr: Positive | None = None
+    upside_share: Share = 0.0
+    """Share of the price above the floor that goes back to the authority."""
+    take_t_per_yr: Positive | None = None
+    """Purchase floors: tonnes per year that the floor covers."""
+
+
+class InstrumentRow(Row):
+    """A capital instrument: what it is worth to the owner and what it costs the budget."""
+
+    key: ClassVar[tuple[str, ...]] = ("instrument",)
+    instrument: Key
+    kind: Literal["none", "grant", "loan", "equity"]
+    score: NonNegative
+    """Budget cost per USD of face: grant 1, loan its credit-subsidy rate, equity 1 - expected recovery."""
+    score_low: float | None = None
+    score_high: float | None = None
+    max_share_of_capex: Share
+    rate: NonNegative = 0.0
+    """Loan: real interest rate. Equity: real return given up per year of face."""
+    tenor_yr: NonNegative = 0.0
+    """Loan: years until repaid. Equity: years of returns given up."""
+    grace_yr: NonNegative = 0.0
+    """Loan: first years in which only interest is paid."""
+    grant_on_top: bool = False
+    """True: a grant covers what remains of the gap once the share of capex is used up."""
+
+
+class OfferRow(Row):
+    """Material that the reserve can buy; several offers of a material give its rising price."""
+
+    key: ClassVar[tuple[str, ...]] = ("offer",)
+    offer: Key
+    material: Key
+    source_producer: str
+    """An activity, a project, or `outside` (tonnes that are in no activity)."""
+    depth_t_per_yr: NonNegative
+    depth_t_per_yr_low: float | None = None
+    depth_t_per_yr_high: float | None = None
+    premium_share: Annotated[float, Field(ge=-0.9, le=10)]
+    premium_share_low: float | None = None
+    premium_share_high: float | None = None
+    crisis_availability: Share | None = None
+    """`outside` only, and mandatory there: share that can still be bought while the material is tight."""
+
+
+class CountryRow(Row):
+    """A country, its alliance flags and its tier."""
+
+    key: ClassVar[tuple[str, ...]] = ("country",)
+    country: Iso3
+    name: str
+    tier: Literal["home", "ally", "partner", "other", "covered"]
+    """`covered`: a covered nation under US law (10 USC 4872)."""
+    nato: bool = False
+    msp: bool = False
+    us_fta: bool = False
+    wgi_political_stability: Number | None = None
+    """World Bank WGI estimate, -2.5 to 2.5."""
+
+
+class HazardRow(Row):
+    """A kind of disruption: what it touches, how often, how long, how hard."""
+
+    key: ClassVar[tuple[str, ...]] = ("hazard",)
+    hazard: Key
+    name: str
+    kind: Literal["licence", "embargo", "war", "outage", "ally_limit", "flood_squeeze", "demand_surge"]
+    countries: str
+    """Countries whose sources are cut, ISO3 separated by spaces; `*`: all but home."""
+    materials: str
+    """Materials touched, separated by spaces; `*`: all."""
+    rate_per_yr: NonNegative
+    """Expected onsets per year (Poisson)."""
+    rate_per_yr_low: float | None = None
+    rate_per_yr_high: float | None = None
+    duration_yr: Positive
+    """Mean duration (exponential)."""
+    duration_yr_low: float | None = None
+    duration_yr_high: float | None = None
+    cut_share: Share
+    """Share of the sources' output that stops."""
+    cut_share_low: float | None = None
+    cut_share_high: float | None = None
+    price_multiplier: Positive = 1.0
+    """Price of the materials while the cut lasts, as a multiple of the trunk's."""
+    price_multiplier_low: float | None = None
+    price_multiplier_high: float | None = None
+    flood_yr: NonNegative = 0.0
+    """Flood phase before the cut: years with full supply at `flood_multiplier` of the price."""
+    flood_multiplier: Positive = 1.0
+    third_country_cut_share: Share = 0.0
+    """Cut of other foreign sources of the same materials (hoarding, rules on trace content)."""
+    demand_multipliers: str = ""
+    """Demand while it lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
+
+
+class PolicyEventRow(Row):
+    """A dated control, ban, quota, suspension or support measure."""
+
+    key: ClassVar[tuple[str, ...]] = ("event",)
+    event: Key
+    announced: dt.date | None = None
+    effective: dt.date | None = None
+    """Date it took, or was to take, effect."""
+    end_or_review: dt.date | None = None
+    country: Iso3
+    target: str
+    instrument: str
+    minerals: str
+    """Minerals or elements, separated by commas."""
+    status: Literal["announced", "in force", "suspended", "ended", "relief", "support"]
+    """`announced`: never took effect; `suspended`: took effect and is on hold."""
+    took_effect: bool
+    """Whether the measure was ever in force."""
+    severity: str
+    """Label of the source table; not a published score."""
+    export_cut_share: Share | None = None
+    observed_effect: str = ""
+
+
+class StockRow(Row):
+    """Opening stock of the reserve."""
+
+    key: ClassVar[tuple[str, ...]] = ("material",)
+    material: Key
+    opening_t: NonNegative
+    opening_t_low: float | None = None
+    opening_t_high: float | None = None
+
+
+class LossFunctionRow(Row):
+    """Loss per tonne unmet under a named loss function, net of the material's own price."""
+
+    key: ClassVar[tuple[str, ...]] = ("loss_function", "material", "segment")
+    loss_function: Key
+    material: Key
+    segment: str
+    """A segment, or `*` for all."""
+    loss_usd_per_t: NonNegative
+    loss_usd_per_t_low: float | None = None
+    loss_usd_per_t_high: float | None = None
+    event: str = ""
+    """The event that the study priced."""
+
+
+# Facts that no plan reads row by row: they back the estimates, the checks and the report.
+
+
+class ProductionRow(Row):
+    """Output of a country as published; `WLD` is the world, `OTH` the rest."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral", "country", "stage", "year", "edition")
+    mineral: Key
+    country: Iso3
+    stage: str
+    edition: str
+    """Edition of the publication: later editions revise earlier years."""
+    production_t: NonNegative
+    basis: str = ""
+
+
+class ReserveBaseRow(Row):
+    """Geological reserves of a country as published."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral", "country", "year")
+    mineral: Key
+    country: Iso3
+    reserves_t: NonNegative
+    basis: str = ""
+
+
+class ImportShareRow(Row):
+    """Share of US imports by origin."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral", "form", "country")
+    mineral: Key
+    form: str
+    country: Iso3
+    import_share_pct: Annotated[float, Field(ge=0, le=100)]
+    period: str
+    """Years averaged."""
+
+
+class MineralRow(Row):
+    """US market of a mineral: consumption, trade, prices of five years, world output."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral",)
+    mineral: Key
+    symbol: str
+    usgs_gdp_rank: Positive | None = None
+    """Rank by modelled US GDP loss (USGS OFR 2025-1047), 1 the largest."""
+    consumption_t: NonNegative | None = None
+    """Last full reported year (2024) unless the note says otherwise."""
+    consumption_basis: str = ""
+    imports_t: NonNegative | None = None
+    exports_t: NonNegative | None = None
+    primary_t: NonNegative | None = None
+    secondary_t: NonNegative | None = None
+    net_import_reliance_pct: Annotated[float, Field(ge=0, le=100)] | None = None
+    price_usd_per_kg: Positive | None = None
+    """Average of the last full reported year (2024)."""
+    price_basis: str = ""
+    price_cv: NonNegative | None = None
+    """Population standard deviation over mean of the annual prices 2021-2025."""
+    world_production_t: NonNegative | None = None
+
+
+class DemandSegmentRow(Row):
+    """A published figure on who uses a material."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Key
+    material: str
+    segment: str
+    metric: str
+    low: Number | None = None
+    central: Number | None = None
+    high: Number | None = None
+    unit: str
+
+
+class InstrumentTermRow(Row):
+    """A published term of a support instrument."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Key
+    instrument: str
+    parameter: str
+    example: str
+    low: Number | None = None
+    central: Number | None = None
+    high: Number | None = None
+    unit: str = ""
+    scoring: str = ""
+
+
+class CrisisPriceRow(Row):
+    """How far a price moved in a past crisis or glut."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Key
+    episode: str
+    material: str
+    market: str
+    from_date: str = ""
+    to_date: str = ""
+    multiplier: Positive | None = None
+    months: Positive | None = None
+    supply_lost_share: Share | None = None
+
+
+class AlliedReliabilityRow(Row):
+    """What allied supply is promised elsewhere, restricted or interrupted."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Key
+    topic: str
+    material: str
+    supplier: str
+    country: str = ""
+    metric: str = ""
+    low: Number | None = None
+    central: Number | None = None
+    high: Number | None = None
+    unit: str = ""
+    kappa_uncontracted: Share | None = None
+
+
+class SupportAgreementRow(Row):
+    """A dated support agreement and its terms."""
+
+    key: ClassVar[tuple[str, ...]] = ("agreement", "term")
+    agreement: Key
+    term: Key
+    """Which term, e.g. `floor_price`, `duration`, `upside_share`, `equity_stake`."""
+    value: Number
+    unit: str
+
+
+TABLES: dict[str, type[Row]] = {
+    "materials": MaterialRow,
+    "activities": ActivityRow,
+    "capacities": CapacityRow,
+    "yields": YieldRow,
+    "demand": DemandRow,
+    "tiers": TierRow,
+    "substitution": SubstitutionRow,
+    "prices": PriceRow,
+    "price_states": PriceStateRow,
+    "projects": ProjectRow,
+    "ramps": RampRow,
+    "packages": PackageRow,
+    "instruments": InstrumentRow,
+    "offers": OfferRow,
+    "countries": CountryRow,
+    "hazards": HazardRow,
+    "policy_events": PolicyEventRow,
+    "stock": StockRow,
+    "loss_functions": LossFunctionRow,
+    "production": ProductionRow,
+    "reserves": ReserveBaseRow,
+    "import_shares": ImportShareRow,
+    "minerals": MineralRow,
+    "demand_segments": DemandSegmentRow,
+    "instrument_terms": InstrumentTermRow,
+    "crisis_prices": CrisisPriceRow,
+    "allied_reliability": AlliedReliabilityRow,
+    "support_agreements": SupportAgreementRow,
+}
+"""Every table by name; the order is the order of the dictionary in `inputs/README.md`."""
+
+FACT_TABLES = (
+    "production", "reserves", "import_shares", "minerals", "demand_segments", "instrument_terms",
+    "crisis_prices", "allied_reliability", "policy_events", "support_agreements",
+)  # fmt: skip
+"""Tables that no plan reads row by row."""

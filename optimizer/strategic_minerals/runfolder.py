@@ -1,0 +1,135 @@
+"""Run folders: plan, tables used, results, log and, last of all, `manifest.json`. A folder without it is not finished."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .audit import Audit, Residual
+from .dataset import load_dataset, safe_csv, write_dataset
+from .errors import Fault, InputError
+from .optimize import Outcome
+from .plan import parse_plan
+from .result import SCHEMA_VERSION, Result, pack, unpack
+
+MANIFEST = "manifest.json"
+
+
+def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
+    """Write a run folder. Every file appears whole under its name; the manifest comes last."""
+    folder = Path(folder)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    write_dataset(result.data, folder / "tables")
+    _write(folder / "plan.json", json.dumps(result.plan.to_toml_like(), indent=1))
+    for name, table in result.tables.items():
+        _write(folder / "results" / f"{name}.csv", safe_csv(table).to_csv(index=False, lineterminator="\n"))
+    decisions = {"solution": pack(result.solution), "reference": pack(result.reference)}
+    _write(folder / "decisions.json", json.dumps(decisions, separators=(",", ":")))
+    _write(folder / "summary.txt", result.summary() + "\n")
+    _write(folder / "log.txt", log)
+    _write(folder / MANIFEST, json.dumps(manifest(result, folder), indent=1))
+    return folder
+
+
+def manifest(result: Result, folder: Path) -> dict[str, Any]:
+    """What was asked, how it ended, how it can be trusted, and the hash of every file."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    plan = result.plan
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "plan": plan.name,
+        "outcome": asdict(result.outcome),
+        "seconds": dict(result.seconds),
+        "counts": dict(result.counts),
+        "audit": asdict(result.audited),
+        "objective_parts_musd": dict(result.objective_parts),
+        "do_nothing_parts_musd": dict(result.reference_parts),
+        "loss_function": plan.loss_function,
+        "price_set": plan.price_set,
+        "price_year": plan.price_year,
+        "input_hashes": result.data.hashes(),
+        "plan_hash": hashlib.sha256(plan.model_dump_json().encode()).hexdigest(),
+        "seed": plan.sample.seed if plan.sample is not None else None,
+        "options": dict(result.options),
+        "versions": dict(result.versions),
+        "files": {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files},
+    }
+
+
+def load_result(folder: str | Path) -> Result:
+    """Open a run folder. Raises InputError where it is unfinished, of another schema version, or changed."""
+    folder = Path(folder)
+    stated = _read_json(folder / MANIFEST)
+    if stated.get("schema_version") != SCHEMA_VERSION:
+        found = repr(stated.get("schema_version"))
+        raise InputError(
+            [Fault(MANIFEST, "", "schema_version", found, f"{SCHEMA_VERSION}, the version this package reads")]
+        )
+    faults = []
+    for name, digest in stated["files"].items():
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            faults.append(Fault(MANIFEST, "", "files", repr(name), "a file inside the run folder"))
+        elif not path.is_file():
+            faults.append(Fault(name, "", "", "no file", "the file that the manifest lists"))
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            faults.append(
+                Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
+            )
+    if faults:
+        raise InputError(faults)
+    decisions = _read_json(folder / "decisions.json")
+    outcome, audited = stated["outcome"], stated["audit"]
+    tables = {path.stem: _read_table(path) for path in sorted((folder / "results").glob("*.csv"))}
+    return Result(
+        plan=parse_plan(_read_json(folder / "plan.json"), file="plan.json"), data=load_dataset(folder / "tables"),
+        outcome=Outcome(**{**outcome, "stages": tuple(tuple(stage) for stage in outcome["stages"])}),
+        solution=unpack(decisions["solution"]), reference=unpack(decisions["reference"]), tables=tables,
+        objective_parts=stated["objective_parts_musd"], reference_parts=stated["do_nothing_parts_musd"],
+        audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),
+        seconds=stated["seconds"], counts=stated["counts"], options=stated["options"], versions=stated["versions"],
+    )  # fmt: skip
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        expected = (
+            "a finished run folder (its manifest is written last)"
+            if path.name == MANIFEST
+            else "a file of a run folder"
+        )
+        raise InputError([Fault(str(path), "", "", "no file", expected)]) from None
+    except ValueError as error:
+        raise InputError([Fault(str(path), "", "", str(error), "JSON")]) from None
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"period": str, "start": str, "signed": str})
+    for column in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            frame[column] = frame[column].replace({np.nan: ""}) if column not in ("fiscal_year",) else frame[column]
+    return frame
+
+
+def _write(path: Path, text: str) -> None:
+    """Write under a temporary name, flush to disk, rename."""
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+__all__ = ["Mapping", "load_result", "manifest", "write_run"]

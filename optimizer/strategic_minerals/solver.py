@@ -1,0 +1,251 @@
+"""The only file that names HiGHS: arrays in, a checked status and values out.
+
+Every setter's status is checked, options come from a closed list, time is always finite, and values exist only where
+the status says that they may be used.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import highspy
+import numpy as np
+
+from .compile import Assembly
+from .errors import UntrustedError
+from .instance import Floats, Ints
+
+Status = Literal[
+    "optimal", "time_limit", "infeasible", "unbounded", "infeasible_or_unbounded", "interrupted", "out_of_memory",
+    "limit", "failed",
+]  # fmt: skip
+
+_STATUS: dict[str, Status] = {
+    "kNotset": "failed", "kLoadError": "failed", "kModelError": "failed", "kPresolveError": "failed",
+    "kSolveError": "failed", "kPostsolveError": "failed", "kModelEmpty": "optimal", "kOptimal": "optimal",
+    "kInfeasible": "infeasible", "kUnboundedOrInfeasible": "infeasible_or_unbounded", "kUnbounded": "unbounded",
+    "kObjectiveBound": "limit", "kObjectiveTarget": "limit", "kTimeLimit": "time_limit", "kIterationLimit": "limit",
+    "kUnknown": "failed", "kSolutionLimit": "limit", "kInterrupt": "interrupted", "kHighsInterrupt": "interrupted",
+    "kMemoryLimit": "out_of_memory",
+}  # fmt: skip
+"""Every status that HiGHS knows; unknown is never success. A model without columns is trivially optimal."""
+
+TOLERANCES = {
+    "primal_feasibility_tolerance": 1e-7,
+    "dual_feasibility_tolerance": 1e-7,
+    "mip_feasibility_tolerance": 1e-6,
+}
+
+OPTIONS = frozenset({
+    "output_flag", "log_file", "threads", "parallel", "time_limit", "mip_rel_gap", "mip_abs_gap", "presolve", "solver",
+    "random_seed", "simplex_strategy", "simplex_scale_strategy", *TOLERANCES,
+})  # fmt: skip
+"""Options that this package sets; anything else is a programming error."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is known while a solve runs."""
+
+    phase: str
+    seconds: float
+    incumbent: float | None = None
+    bound: float | None = None
+    gap: float | None = None
+
+
+OnProgress = Callable[[Progress], Any]
+"""Called now and then during a solve; returning True cancels it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Result of one HiGHS run. `x` and `objective` are None unless a feasible point may be used."""
+
+    status: Status
+    x: Floats | None
+    objective: float | None
+    bound: float
+    seconds: float
+    iterations: int
+    nodes: int
+    row_dual: Floats | None = None
+    column_dual: Floats | None = None
+
+
+class Model:
+    """One model in one HiGHS instance; bounds and costs can change between runs. `integer` False relaxes it."""
+
+    def __init__(
+        self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0, log_file: str | None = None
+    ) -> None:
+        self._highs = highspy.Highs()
+        self._spent = 0.0
+        self._columns = len(cost)
+        self._set("output_flag", log_file is not None)
+        if log_file is not None:
+            self._set("log_file", log_file)
+            self._highs.setOptionValue("log_to_console", False)
+        # one value of threads for the whole process: a second value makes the next solve fail (HiGHS issue 715)
+        for name, value in {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES}.items():
+            self._set(name, value)
+        self._mip = bool(integer and assembly.integer.any())
+        integrality = assembly.integer.astype(np.int32) if self._mip else np.zeros(len(cost), dtype=np.int32)
+        status = self._highs.passModel(
+            len(cost), len(assembly.row_lower), len(assembly.index), 2, 1, offset, cost, assembly.lower, assembly.upper,
+            assembly.row_lower, assembly.row_upper, assembly.start.astype(np.int32), assembly.index.astype(np.int32),
+            assembly.value, integrality,
+        )  # fmt: skip
+        self._check(status, "passModel")
+
+    def set_bounds(self, columns: Ints, lower: Floats, upper: Floats) -> None:
+        """Change the bounds of some columns."""
+        if len(columns):
+            chosen = columns.astype(np.int32)
+            self._check(self._highs.changeColsBounds(len(chosen), chosen, lower, upper), "changeColsBounds")
+
+    def set_row_bounds(self, rows: Ints, lower: Floats, upper: Floats) -> None:
+        """Change the bounds of some rows."""
+        if len(rows):
+            chosen = rows.astype(np.int32)
+            self._check(self._highs.changeRowsBounds(len(chosen), chosen, lower, upper), "changeRowsBounds")
+
+    def set_cost(self, cost: Floats, offset: float = 0.0) -> None:
+        """Change the objective."""
+        columns = np.arange(self._columns, dtype=np.int32)
+        self._check(self._highs.changeColsCost(self._columns, columns, cost), "changeColsCost")
+        self._check(self._highs.changeObjectiveOffset(offset), "changeObjectiveOffset")
+
+    def add_row(self, columns: Ints, values: Floats, lower: float, upper: float) -> None:
+        """Append a row."""
+        self._check(self._highs.addRow(lower, upper, len(columns), columns.astype(np.int32), values), "addRow")
+
+    def set_start(self, x: Floats) -> None:
+        """Offer a point to start from; HiGHS checks and repairs it."""
+        solution = highspy.HighsSolution()
+        solution.col_value = list(x)
+        self._check(self._highs.setSolution(solution), "setSolution")
+
+    def run(
+        self, *, time_limit_s: float, gap: float = 0.0, absolute_gap: float = 0.0, presolve: bool = True,
+        phase: str = "solve", on_progress: OnProgress | None = None,
+    ) -> Run:  # fmt: skip
+        """Solve. `gap` is relative to |objective| and `absolute_gap` in its unit; either one stops a mixed-integer run."""
+        if not (time_limit_s > 0 and math.isfinite(time_limit_s)):
+            raise ValueError(f"time_limit_s must be positive and finite, not {time_limit_s}")
+        highs = self._highs
+        self._set("mip_rel_gap", float(gap))
+        self._set("mip_abs_gap", float(absolute_gap))
+        self._set("presolve", "choose" if presolve else "off")
+        self._set("time_limit", highs.getRunTime() + time_limit_s)  # HiGHS counts the instance's whole life
+        before = highs.getRunTime()
+        if on_progress is not None:
+            self._watch(on_progress, phase)
+        try:
+            status = highs.run()
+        finally:
+            if on_progress is not None:
+                highs.clearCallbacks()
+        return self._read(status, highs.getRunTime() - before)
+
+    def _watch(self, on_progress: OnProgress, phase: str) -> None:
+        def tell(event: Any) -> None:
+            out = event.data_out
+            incumbent = _finite(out.mip_primal_bound)
+            bound = _finite(out.mip_dual_bound)
+            gap = None if incumbent is None or bound is None else abs(incumbent - bound) / max(1e-9, abs(incumbent))
+            if on_progress(Progress(phase, float(out.running_time), incumbent, bound, gap)) is True:
+                event.data_in.user_interrupt = True
+
+        self._highs.cbMipInterrupt += tell
+        self._highs.cbSimplexInterrupt += lambda event: _cancel(
+            event, on_progress(Progress(phase, event.data_out.running_time))
+        )
+
+    def _read(self, status: Any, seconds: float) -> Run:
+        highs = self._highs
+        if status == highspy.HighsStatus.kError:
+            model_status = highs.getModelStatus()
+            if model_status.name != "kMemoryLimit":
+                return Run("failed", None, None, -math.inf, seconds, 0, 0)
+        verdict = _STATUS[highs.getModelStatus().name]
+        info = highs.getInfo()
+        mip = self._mip
+        feasible = info.primal_solution_status == 2  # kSolutionStatusFeasible
+        usable = verdict == "optimal" or (mip and feasible and verdict in ("time_limit", "limit", "interrupted"))
+        solution = highs.getSolution()
+        x = np.array(solution.col_value, dtype=float) if usable else None
+        objective = float(info.objective_function_value) if usable else None
+        bound = float(info.mip_dual_bound) if mip else (objective if objective is not None else -math.inf)
+        dual = usable and not mip and solution.dual_valid
+        return Run(
+            verdict, x, objective, bound if math.isfinite(bound) else -math.inf, seconds,
+            int(info.simplex_iteration_count), int(max(0, info.mip_node_count)),
+            np.array(solution.row_dual, dtype=float) if dual else None,
+            np.array(solution.col_dual, dtype=float) if dual else None,
+        )  # fmt: skip
+
+    def _set(self, name: str, value: Any) -> None:
+        if name not in OPTIONS:
+            raise ValueError(f"unknown solver option {name!r}")
+        self._check(self._highs.setOptionValue(name, value), f"option {name} = {value!r}")
+
+    @staticmethod
+    def _check(status: Any, what: str) -> None:
+        if status != highspy.HighsStatus.kOk:
+            raise UntrustedError(f"HiGHS answered {status.name} to {what}")
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) and abs(value) < 1e30 else None
+
+
+def _cancel(event: Any, answer: Any) -> None:
+    if answer is True:
+        event.data_in.user_interrupt = True
+
+
+def version() -> str:
+    """Version of HiGHS."""
+    return str(highspy.Highs().version())
+
+
+_CANARY = threading.Lock()
+_canary_passed: list[bool] = []
+
+
+def canary(solve: Callable[[float, float, float], float] | None = None) -> None:
+    """Two mixed-integer programs of two variables that some HiGHS releases get wrong (HiGHS issues 2957, 3043).
+
+    min 2x + 3z, x + z >= 4.5, z integer: 9.   min 2x + 1.4z, x + z >= 20.1, z integer: 28.2.
+    Raises UntrustedError where the solver answers otherwise. Passed once, it is not repeated in a process.
+    """
+    with _CANARY:
+        if solve is None and _canary_passed:
+            return
+        for x_cost, z_cost, need, truth in ((2.0, 3.0, 4.5, 9.0), (2.0, 1.4, 20.1, 28.2)):
+            answer = (solve or _micro_mip)(x_cost, z_cost, need)
+            if abs(answer - truth) > 1e-6:
+                raise UntrustedError(
+                    f"HiGHS {version()} answers {answer:g} to a two-variable test whose optimum is {truth:g}: it must not be used"
+                )
+        if solve is None:
+            _canary_passed.append(True)
+
+
+def _micro_mip(x_cost: float, z_cost: float, need: float) -> float:
+    """min x_cost*x + z_cost*z subject to x + z >= need, z integer."""
+    highs = highspy.Highs()
+    for name, value in (("output_flag", False), ("threads", 1), ("parallel", "off")):
+        highs.setOptionValue(name, value)
+    highs.passModel(
+        2, 1, 2, 2, 1, 0.0, np.array([x_cost, z_cost]), np.zeros(2), np.full(2, math.inf), np.array([need]),
+        np.array([math.inf]), np.array([0, 2], dtype=np.int32), np.array([0, 1], dtype=np.int32), np.ones(2),
+        np.array([0, 1], dtype=np.int32),
+    )  # fmt: skip
+    highs.run()
+    return float(highs.getInfo().objective_function_value)

@@ -1,0 +1,413 @@
+"""Every way the plan may support a project, and every market floor, with what it costs and what it keeps alive.
+
+Enumerated once from data: package x market floors x signing date. What cannot be financed, or fails participation, is
+dropped and listed with its reason. Section 4 of the formulation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from .disruptions import Worlds
+from .instance import Bools, Floats, Floor, Instance, MarketFloor, Package, Project
+from .price_support import capital_cost, expected_payment, owner_npv, payment, payment_parts, quantile_state, survival
+
+
+@dataclass(frozen=True)
+class FloorMoney:
+    """What a floor costs on given tonnes: by year on the budget, at the liability quantile, and in expectation."""
+
+    budget: Floats
+    """(T,) expected payment on the trunk path, receipts of an upside share not counted as budget [million USD]."""
+    liability: Floats
+    """(T,) payment on the trunk path in the price state w*, net of upside [million USD]."""
+    expected: float
+    """Discounted expectation over all worlds within the horizon [million USD]."""
+    terminal: float
+    """Discounted payments after the horizon on trunk survival at the last price [million USD]."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """Signing one package (with the market floors it counts on) for one project at one date."""
+
+    project: int
+    package: Package
+    market: tuple[int, ...]
+    """Market floors whose top-up the project's output gets under this option."""
+    signed: int
+    start: int
+    """Period of first output."""
+    npv: float
+    gap: float
+    scored: float
+    """Sum of the payments that close the gap [million USD, undiscounted]."""
+    payments: Floats
+    """(T,)"""
+    fees: Floats
+    """(T,)"""
+    floor: FloorMoney | None
+    border_loss: float
+    """Discounted expected treasury revenue lost under a border floor, terminal part included."""
+    residual: float
+    """Discounted credit at the end of the horizon, at residual 1."""
+    output_class: int
+    """Options of a project with the same class give the same output in every world and period."""
+
+
+@dataclass(frozen=True)
+class OutputClass:
+    """How much a project gives once signed, by period and world, as a share of capacity."""
+
+    project: int
+    offtake: float
+    trunk: Floats
+    """(T,) ramp * alive on the trunk."""
+    worlds: Floats
+    """(S, T) ramp * alive in each world."""
+    alive_at_end: bool
+    """Alive on the trunk in the last period."""
+    purchase: tuple[int, float] | None
+    """(material, tonnes per period) that the reserve may buy under a purchase floor."""
+
+
+@dataclass(frozen=True)
+class MarketSupport:
+    """A market floor as the existing producers meet it."""
+
+    floor: MarketFloor
+    trunk: Bools
+    """(J, T) alive with the floor."""
+    worlds: Bools
+    """(S, J, T)"""
+    money: FloorMoney
+    """Contract floors: top-up of existing producers. Border floors: nothing on the budget."""
+    users: float
+    """Border floors: discounted expected surcharge on users, terminal part included."""
+    treasury: float
+    """Border floors: discounted expected tariff revenue, terminal part included."""
+    inverted: bool
+    """Border floors: imports of a product escape the charge on its content."""
+
+
+@dataclass(frozen=True)
+class Support:
+    """All options, what was dropped and why, and the survival of existing sources without market floors."""
+
+    options: tuple[Option, ...]
+    classes: tuple[OutputClass, ...]
+    markets: tuple[MarketSupport, ...]
+    trunk_alive: Bools
+    """(J, T) existing sources, no market floor."""
+    worlds_alive: Bools
+    """(S, J, T)"""
+    baseline: Bools
+    """(P,) projects that their owners build without support."""
+    excluded_by: dict[tuple[int, int], tuple[int, ...]]
+    """(option, material) -> market floors beside which the option may not stand."""
+    dropped: tuple[tuple[str, str], ...]
+    """(what, why)"""
+
+
+def build_support(instance: Instance, worlds: Worlds) -> Support:
+    """Enumerate options and market floors for an instance and its worlds (in the same units)."""
+    dropped: list[tuple[str, str]] = []
+    n = instance.sources
+    T = instance.calendar.periods
+    trunk_alive = np.array([survival(instance, j, instance.price, (), 0) for j in range(n)]).reshape(n, T)
+    worlds_alive = (
+        np.array([survival(instance, j, worlds.price, (), 0) for j in range(n)]).reshape(n, -1, T).swapaxes(0, 1)
+    )
+    markets: list[MarketSupport] = []
+    for market in instance.market_floors:
+        support = _market_support(instance, worlds, market, trunk_alive, worlds_alive)
+        total = support.money.expected + support.money.terminal
+        if market.floor.kind != "border" and total < -1e-9:
+            dropped.append((market.name, "its expected cost for existing producers is negative: it would print money"))
+            continue
+        markets.append(replace(support, floor=_renumber(market, len(markets))))
+    builder = _Options(instance, worlds, [m.floor for m in markets])
+    baseline = []
+    for p, project in enumerate(instance.projects):
+        owned = not project.additional and project.earliest + project.lead < T
+        baseline.append(owned and owner_npv(instance, project, (), project.earliest) >= 0)
+        builder.add_project(p, baseline[-1])
+    return Support(
+        tuple(builder.options), tuple(builder.classes), tuple(markets), trunk_alive, worlds_alive,
+        np.array(baseline, dtype=bool), builder.exclusions(), tuple(dropped + builder.dropped),
+    )  # fmt: skip
+
+
+class _Options:
+    """Collects the options of all projects; a class because output classes and floor outcomes are shared."""
+
+    def __init__(self, instance: Instance, worlds: Worlds, markets: Sequence[MarketFloor]) -> None:
+        self.instance, self.worlds, self.markets = instance, worlds, markets
+        self.options: list[Option] = []
+        self.classes: list[OutputClass] = []
+        self.dropped: list[tuple[str, str]] = []
+        self._class_of: dict[tuple[object, ...], int] = {}
+        self._ungapped: set[tuple[object, ...]] = set()
+        self._index: dict[tuple[int, str, int, tuple[int, ...]], int] = {}
+
+    def add_project(self, p: int, baseline: bool) -> None:
+        project = self.instance.projects[p]
+        signing = [t for t in self.instance.signing_periods if t >= project.earliest]
+        dates = [project.earliest] if baseline else signing
+        dates = [t for t in dates if t + project.lead < self.instance.calendar.periods]
+        if not dates:
+            self.dropped.append((project.name, "no signing date from which it would produce within the horizon"))
+        unpaid = {t: owner_npv(self.instance, project, (), t) for t in dates}
+        for package in self.instance.packages:
+            if package.project not in (None, p):
+                continue
+            own = self._own_floor(package, project)
+            if package.floor is not None and own is None:
+                continue
+            for market in self._market_choices(project, own):
+                floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
+                reasons = [self._add(p, package, own, market, floors, t, unpaid[t]) for t in dates]
+                failed = sorted({reason for reason in reasons if reason})
+                if failed and all(reasons):
+                    beside = "".join(f" beside {self.markets[m].name}" for m in market)
+                    self.dropped.append((f"{project.name}: {package.name}{beside}", failed[0]))
+
+    def _own_floor(self, package: Package, project: Project) -> Floor | None:
+        """The package's floor as this project has it; None where it makes none of the material."""
+        floor = package.floor
+        if floor is None or self.instance.yields[project.producer, floor.material] <= 0:
+            return None
+        if package.take_share is not None:
+            output = (
+                self.instance.yields[project.producer, floor.material] * self.instance.capacity[project.producer, 0]
+            )
+            return replace(floor, take=package.take_share * output)
+        return floor
+
+    def _market_choices(self, project: Project, own: Floor | None) -> Iterator[tuple[int, ...]]:
+        """Combinations of market floors, at most one a material, that the project's output would get."""
+        by_material: dict[int, list[int]] = {}
+        for m, market in enumerate(self.markets):
+            if market.eligible[project.producer] and (own is None or own.material != market.floor.material):
+                by_material.setdefault(market.floor.material, []).append(m)
+        for choice in product(*([None, *ms] for ms in by_material.values())):
+            yield tuple(m for m in choice if m is not None)
+
+    def _add(
+        self, p: int, package: Package, own: Floor | None, market: tuple[int, ...], floors: tuple[Floor, ...],
+        signed: int, unpaid: float,
+    ) -> str:  # fmt: skip
+        """Append the option, or return why it is dropped. Section 4: capital and participation."""
+        instance, project = self.instance, self.instance.projects[p]
+        npv = owner_npv(instance, project, floors, signed)
+        gap = max(0.0, -npv)
+        same = (p, signed, market, package.offtake, package.fee, own)
+        if gap == 0 and same in self._ungapped:
+            return "no gap to finance: a package that differs only in its instrument does the same"
+        cost = capital_cost(package.instrument, gap, project)
+        if cost is None:
+            if package.instrument.kind == "none":
+                return "leaves a financing gap and brings no capital"
+            return f"the gap is more than its {package.instrument.name} may cover"
+        if max(0.0, npv) < max(0.0, unpaid) - 1e-6 * project.capex:
+            return "the owner is better off without it"
+        start = signed + project.lead
+        output, index = self._output(p, package, floors, start)
+        paid = [f for f in floors if f.kind != "border"]
+        monies = [self._floor_money(project, floor, start) for floor in paid]
+        money = _total(monies, instance.calendar.periods) if monies else None
+        if money is not None and money.expected + money.terminal < -1e-9:
+            return "the floor would earn money: its upside share is worth more than its top-ups"
+        borders = [self._floor_money(project, floor, start) for floor in floors if floor.kind == "border"]
+        calendar = instance.calendar
+        T = calendar.periods
+        part = cost / payment_parts(project, calendar.step)
+        payments = np.zeros(T)
+        payments[signed:start] = part
+        scored = part * project.lead
+        life_left = max(0.0, 1 - (T - start) / project.life)
+        j = project.producer
+        tonnes = (np.maximum(instance.yields[j], 0) * instance.material_unit).sum() * instance.capacity[j, 0]
+        ramp = _ramp(project, start, T)
+        residual = calendar.beta[T] * life_left * scored if output.alive_at_end else 0.0
+        if gap == 0:
+            self._ungapped.add(same)
+        self._index[p, package.name, signed, market] = len(self.options)
+        self.options.append(
+            Option(
+                project=p, package=package, market=market, signed=signed, start=start, npv=npv, gap=gap, scored=scored,
+                payments=payments, fees=package.fee * package.offtake * tonnes * ramp, floor=money,
+                border_loss=sum(b.expected + b.terminal for b in borders), residual=residual, output_class=index,
+            )
+        )  # fmt: skip
+        return ""
+
+    def _output(self, p: int, package: Package, floors: tuple[Floor, ...], start: int) -> tuple[OutputClass, int]:
+        """The output class of an option, made new or found among those of the project."""
+        project = self.instance.projects[p]
+        T = self.instance.calendar.periods
+        ramp = _ramp(project, start, T)
+        alive = survival(self.instance, project.producer, self.instance.price, floors, start)
+        trunk = ramp * alive
+        worlds = ramp * survival(self.instance, project.producer, self.worlds.price, floors, start)
+        purchase = next(((f.material, f.take) for f in floors if f.kind == "purchase"), None)
+        key = (p, package.offtake, purchase, bool(alive[-1]), trunk.tobytes(), worlds.tobytes())
+        if key not in self._class_of:
+            self._class_of[key] = len(self.classes)
+            self.classes.append(OutputClass(p, package.offtake, trunk, worlds, bool(alive[-1]), purchase))
+        index = self._class_of[key]
+        return self.classes[index], index
+
+    def _floor_money(self, project: Project, floor: Floor, start: int) -> FloorMoney:
+        """Cost of a floor on the project's output, by `floor_money`."""
+        instance, worlds, j = self.instance, self.worlds, project.producer
+        T = instance.calendar.periods
+        begin = start if floor.begin is None else floor.begin
+        n = max(T, begin + floor.term, start + 1)
+        held = np.concatenate([instance.price, np.repeat(instance.price[:, -1:], n - T, axis=1)], axis=1)
+        tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(
+            project, start, n
+        )
+        floors = (floor,)
+        trunk = tonnes * survival(instance, j, held, floors, start)
+        branch = tonnes[:T] * survival(instance, j, worlds.price, floors, start)
+        return floor_money(instance, worlds, j, floor, begin, trunk, branch)
+
+    def exclusions(self) -> dict[tuple[int, int], tuple[int, ...]]:
+        """Which market floors each option may not stand beside: those for which its variant exists."""
+        excluded: dict[tuple[int, int], tuple[int, ...]] = {}
+        variants = {(p, name, t, tuple(sorted(market))) for p, name, t, market in self._index}
+        for o, option in enumerate(self.options):
+            own = self._own_floor(option.package, self.instance.projects[option.project])
+            taken = {self.markets[m].floor.material for m in option.market} | ({own.material} if own else set())
+            for m, market in enumerate(self.markets):
+                i = market.floor.material
+                if i in taken:
+                    continue
+                variant = tuple(sorted((*option.market, m)))
+                if (option.project, option.package.name, option.signed, variant) in variants:
+                    excluded[o, i] = (*excluded.get((o, i), ()), m)
+        return excluded
+
+
+def _ramp(project: Project, start: int, periods: int) -> Floats:
+    """(periods,) share of capacity: 0 before first output and after the life."""
+    ramp = np.zeros(max(periods, start + project.life))
+    ramp[start : start + project.life] = project.ramp
+    return ramp[:periods]
+
+
+def floor_money(
+    instance: Instance, worlds: Worlds, j: int, floor: Floor, begin: int, trunk_tonnes: Floats, world_tonnes: Floats
+) -> FloorMoney:
+    """Cost of a floor on tonnes that are alive: (n >= T,) on the trunk, (S, T) in the worlds, availability not yet counted.
+
+    The reference price is the producer's own, (1+premium)*P, so that what the payer pays is what the owner receives.
+    """
+    calendar = instance.calendar
+    T, n = calendar.periods, len(trunk_tonnes)
+    own = 1 + instance.premium[j]
+    t = np.arange(n)
+    term = (t >= begin) & (t < begin + floor.term)
+    held = np.concatenate([instance.price[floor.material], np.repeat(instance.price[floor.material, -1], n - T)])
+    available = np.concatenate([instance.availability[j], np.repeat(instance.availability[j, -1], n - T)])
+    tonnes = trunk_tonnes * available * term
+    per_tonne = expected_payment(instance, own * held, floor)
+    star = quantile_state(instance, instance.plan.budget.liability_quantile)
+    beta = (1 + calendar.rate) ** (-calendar.step * t)
+    c = instance.component[floor.material]
+    weight = worlds.trunk_weight(T)[c]
+    expected = float((beta[:T] * weight * tonnes[:T]) @ per_tonne[:T])
+    branch = worlds.onset[:, c][:, None] <= np.arange(T)
+    paid = expected_payment(instance, own * worlds.price[:, floor.material], floor)
+    expected += float(
+        np.einsum(
+            "s,t,st->",
+            worlds.probability,
+            beta[:T],
+            branch * world_tonnes * worlds.availability[:, j] * term[:T] * paid,
+        )
+    )
+    budget = tonnes[:T] * np.maximum(0.0, per_tonne[:T])
+    liability = tonnes[:T] * payment(star * own * held[:T], floor)
+    return FloorMoney(budget, liability, expected, float((beta[T:] * tonnes[T:]) @ per_tonne[T:]))
+
+
+def _total(parts: Sequence[FloorMoney], periods: int) -> FloorMoney:
+    zero = np.zeros(periods)
+    return FloorMoney(
+        sum((m.budget for m in parts), zero), sum((m.liability for m in parts), zero),
+        sum(m.expected for m in parts), sum(m.terminal for m in parts),
+    )  # fmt: skip
+
+
+def _renumber(market: MarketFloor, index: int) -> MarketFloor:
+    return replace(market, floor=replace(market.floor, market=index))
+
+
+def _market_support(
+    instance: Instance, worlds: Worlds, market: MarketFloor, trunk_alive: Bools, worlds_alive: Bools
+) -> MarketSupport:
+    """Survival and money of existing producers under a market floor. Section 4 of the formulation."""
+    floor, n, T = market.floor, instance.sources, instance.calendar.periods
+    trunk, branch = trunk_alive.copy(), worlds_alive.copy()
+    monies = []
+    length = max(T, floor.term)
+    held = np.concatenate([instance.price, np.repeat(instance.price[:, -1:], length - T, axis=1)], axis=1)
+    capacity = np.concatenate([instance.capacity, np.repeat(instance.capacity[:, -1:], length - T, axis=1)], axis=1)
+    for j in np.flatnonzero(market.eligible[:n]):
+        alive = survival(instance, int(j), held, (floor,), 0)
+        trunk[j] = alive[:T]
+        branch[:, j] = survival(instance, int(j), worlds.price, (floor,), 0)
+        tonnes = capacity[j] * instance.yields[j, floor.material]
+        monies.append(floor_money(instance, worlds, int(j), floor, 0, tonnes * alive, tonnes[:T] * branch[:, j]))
+    if floor.kind != "border":
+        return MarketSupport(market, trunk, branch, _total(monies, T), 0.0, 0.0, False)
+    users, treasury = _border(instance, worlds, market, trunk, branch, length)
+    uses = (instance.yields[:, floor.material] < 0) & ~instance.home
+    inverted = bool(uses.any()) and not market.embedded
+    return MarketSupport(market, trunk, branch, _total([], T), users, treasury, inverted)
+
+
+def _border(
+    instance: Instance, worlds: Worlds, market: MarketFloor, trunk: Bools, branch: Bools, length: int
+) -> tuple[float, float]:
+    """Discounted expected surcharge on users and tariff revenue of a border floor.
+
+    Charged tonnes B = demand + input of existing plants (of home plants; of all where embedded content counts); home
+    part H = min(B, existing home output). Users pay E[max(0,F-P)]*B, the treasury takes it on B - H.
+    """
+    floor, calendar, T, n = market.floor, instance.calendar, instance.calendar.periods, instance.sources
+    i = floor.material
+    c = instance.component[i]
+    y = instance.yields[:n, i]
+    charged = np.where(market.embedded | instance.home[:n], np.maximum(-y, 0), 0.0)
+    made = np.where(instance.home[:n], np.maximum(y, 0), 0.0)
+    mine = instance.demand_material == i
+    capacity = instance.capacity[:n]
+
+    def split(demand: Floats, running: Floats, price: Floats) -> tuple[Floats, Floats]:
+        """(users, treasury) per period from (..., Q, T) demand, (..., J, T) availability x alive and (..., T) price."""
+        B = demand[..., mine, :].sum(axis=-2) + (charged[:, None] * capacity * running).sum(axis=-2)
+        H = np.minimum(B, (made[:, None] * capacity * running).sum(axis=-2))
+        per_tonne = expected_payment(instance, price, replace(floor, upside=0.0))
+        return per_tonne * B, per_tonne * (B - H)
+
+    beta, weight = calendar.beta[:T], worlds.trunk_weight(T)[c]
+    term = np.arange(T) < floor.term
+    on_trunk = split(instance.demand, instance.availability[:n] * trunk, instance.price[i])
+    demand = instance.demand * worlds.demand_factor
+    in_worlds = split(demand, worlds.availability[:, :n] * branch, worlds.price[:, i])
+    later = worlds.onset[:, c][:, None] <= np.arange(T)
+    after = (1 + calendar.rate) ** (-calendar.step * np.arange(T, length))
+    tail = float(after[: max(0, floor.term - T)].sum())
+    totals = []
+    for trunk_part, world_part in zip(on_trunk, in_worlds, strict=True):
+        value = float((beta * weight * term) @ trunk_part)
+        value += float(np.einsum("s,t,st->", worlds.probability, beta * term, later * world_part))
+        totals.append(value + tail * float(trunk_part[-1]))
+    return totals[0], totals[1]

@@ -1,0 +1,307 @@
+"""Random planning problems, tiny and economically sane, made in memory: `random_case(seed, **switches)`.
+
+Magnets are made from two oxides that mines bring up together; gallium may stand beside them as a component of its own.
+Home plants are never cut and never shut, tiers cover all demand, soft rules have a price: every seed has a feasible
+plan, whatever the switches, because the hard service level (5 %) is within what home plants make in any world.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from strategic_minerals.dataset import Dataset
+from strategic_minerals.plan import Plan
+
+FEATURES = {
+    "dy": 0.8, "gallium": 0.6, "half_years": 0.4, "segments": 0.6, "tiers": 0.6, "substitution": 0.7, "contracts": 0.8,
+    "lots": 0.6, "two_projects": 0.6, "logic": 0.3, "additional": 0.5, "project_floor": 0.6, "purchase_floor": 0.5,
+    "market_floor": 0.5, "border_floor": 0.4, "upside": 0.5, "package_floor": 0.4, "flood": 0.7, "surge": 0.5,
+    "third_cut": 0.5, "design_basis": 0.6, "two_events": 0.4, "override": 0.2, "sample": 0.2, "carry_over": 0.5,
+    "liability_cap": 0.4, "emergency": 0.5, "total_budget": 0.3, "revolving": 0.2, "cvar": 0.5, "loss_limits": 0.3,
+    "service_soft": 0.5, "service_hard": 0.4, "per_year": 0.4, "country_cap": 0.4, "least_share": 0.3, "cover": 0.3,
+    "control": 0.3, "decay": 0.4, "opening": 0.5, "disposal": 0.5, "storage": 0.3, "drawdown": 0.4, "partial": 0.2,
+    "trunk_prices": 0.2, "trunk_release": 0.2, "price_states": 0.8, "embedded": 0.3, "restart": 0.5, "lean": 0.4,
+    "reserve": 0.9,
+}  # fmt: skip
+"""Switch -> probability that it is on where a caller does not set it."""
+
+FIRST = 2027
+
+
+class _Case:
+    """Draws of one seed: the switches first, then figures."""
+
+    def __init__(self, seed: int, switches: dict[str, bool]) -> None:
+        unknown = set(switches) - set(FEATURES)
+        if unknown:
+            raise ValueError(f"no such switches: {sorted(unknown)}")
+        self.rng = np.random.default_rng(seed)
+        drawn = {name: bool(self.rng.random() < chance) for name, chance in FEATURES.items()}
+        self.on = {**drawn, **switches}
+        self.seed = seed
+        self.materials = ["ndpr", *(["dy"] if self.on["dy"] else []), "magnet", *(["gallium"] if self.on["gallium"] else [])]
+        self.step = 0.5 if self.on["half_years"] else 1.0
+        self.years = int(self.rng.integers(2, 4)) if self.on["half_years"] else int(self.rng.integers(3, 6))
+        self.tail = 1 if self.on["half_years"] else int(self.rng.integers(1, 3))
+        self.price = {"ndpr": self.u(55, 90), "dy": self.u(200, 350), "magnet": self.u(60, 110), "gallium": self.u(250, 600)}
+        self.magnets = self.u(800, 3000)
+        self.gallium = self.u(12, 40)
+
+    def u(self, low: float, high: float) -> float:
+        return float(np.round(self.rng.uniform(low, high), 4))
+
+    def pick(self, *values: Any) -> Any:
+        return values[int(self.rng.integers(len(values)))]
+
+
+def random_case(seed: int, **switches: bool) -> tuple[Plan, Dataset]:
+    """A plan and its tables, the same for the same seed and switches (names in `FEATURES`)."""
+    case = _Case(seed, switches)
+    tables = {**_materials(case), **_producers(case), **_support(case)}
+    frames = {name: pd.DataFrame(rows) for name, rows in tables.items() if rows}
+    return _plan(case), Dataset.from_tables(frames, name=f"random {seed}")
+
+
+def _materials(case: _Case) -> dict[str, list[dict[str, Any]]]:
+    on, u = case.on, case.u
+    stage = {"ndpr": "oxide", "dy": "oxide", "magnet": "magnet", "gallium": "refined"}
+    need = {"ndpr": 0.06 * case.magnets, "dy": 0.004 * case.magnets, "magnet": case.magnets, "gallium": case.gallium}
+    materials, prices, demand, tiers, steps, losses, stock = [], [], [], [], [], [], []
+    for name in case.materials:
+        haircut = u(0.05, 0.15)
+        materials.append({
+            "material": name, "name": name, "mineral": name, "stage": stage[name], "basis": f"t {name}",
+            "haircut_share": haircut, "holding_share_per_yr": u(0.01, 0.03),
+            "decay_share_per_yr": u(0.01, 0.05) if on["decay"] else 0.0,
+            "salvage_share": case.pick(None, round(1 - haircut / 2, 6)), "resale_share": case.pick(1.0, 0.9),
+            "storage_t": need[name] * u(0.3, 1.5) if on["storage"] else None,
+            "drawdown_t_per_yr": need[name] * u(0.2, 0.8) if on["drawdown"] else None,
+            "disposal_t_per_yr": need[name] * u(0.05, 0.3) if on["disposal"] else 0.0,
+        })  # fmt: skip
+        for year, factor in ((FIRST, 1.0), (FIRST + 2, u(0.9, 1.2))):
+            prices.append({"price_set": "base", "material": name, "from_year": year, "price_usd_per_kg": case.price[name] * factor})
+        for segment, share in (("defence", u(0.1, 0.3)), ("civil", u(0.6, 0.9)))[0 if on["segments"] else 1 :]:
+            for year, growth in ((FIRST, 1.0), (FIRST + 1, u(1.0, 1.15))):
+                wanted = need[name] * share * growth
+                demand.append({"material": name, "segment": segment, "from_year": year, "demand_t_per_yr": wanted})
+            if on["substitution"]:
+                steps += [
+                    {"material": name, "segment": segment, "step": k, "limit_share": u(0.02, 0.15),
+                     "cost_usd_per_kg": case.price[name] * u(0.5, 3.0) * k} for k in range(1, case.pick(1, 2) + 1)
+                ]  # fmt: skip
+        losses.append({"loss_function": "test", "material": name, "segment": "*", "loss_usd_per_t": case.price[name] * 1e3 * u(2, 12)})
+        if on["opening"] and case.rng.random() < 0.7:
+            limit = materials[-1]["storage_t"] or np.inf
+            stock.append({"material": name, "opening_t": min(0.9 * limit, need[name] * u(0.02, 0.2))})
+    for segment, scale in (("defence", 3.0), ("civil", 1.0)):
+        split = (0.5, 0.6) if on["tiers"] else (1.0,)
+        tiers += [{"material": "*", "segment": segment, "tier": k + 1, "share": s, "loss_multiplier": scale * (1 + k)}
+                  for k, s in enumerate(split)]  # fmt: skip
+    return {"materials": materials, "prices": prices, "demand": demand, "tiers": tiers, "substitution": steps,
+            "loss_functions": losses, "stock": stock}  # fmt: skip
+
+
+def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
+    on, u = case.on, case.u
+    oxide, metal = {"ndpr": 0.75, "dy": 0.05}, {"magnet": 1.0, "ndpr": -0.33, "dy": -0.015}
+    M, revenue = case.magnets, 0.75 * case.price["ndpr"] + (0.05 * case.price["dy"] if on["dy"] else 0.0)
+    restart = case.pick(0.5, 1.0) if on["restart"] else 0.0
+    sources = [  # name, country, yields, capacity, cash, kappa, contracts
+        ("home-mine", "USA", oxide, 0.15 * M, 0.0, 1.0, False),
+        ("ally-mine", "AUS", oxide, u(0.2, 0.5) * M, revenue * u(0.3, 0.8), u(0.2, 0.8), True),
+        ("china-mine", "CHN", oxide, u(0.3, 0.9) * M, 0.0, 1.0, False),
+        ("home-magnets", "USA", metal, u(0.15, 0.3) * M, 0.0, 1.0, False),
+        ("china-magnets", "CHN", {"magnet": 1.0}, u(0.8, 1.3) * M, 0.0, case.pick(1.0, 0.7), False),
+    ]
+    if on["gallium"]:
+        sources += [
+            ("home-gallium", "USA", {"gallium": 1.0}, 0.2 * case.gallium, 0.0, 1.0, False),
+            ("ally-gallium", "CAN", {"gallium": 1.0}, u(0.3, 0.6) * case.gallium, case.price["gallium"] * u(0.3, 0.8),
+             u(0.2, 0.8), True),
+            ("china-gallium", "CHN", {"gallium": 1.0}, u(0.6, 1.2) * case.gallium, 0.0, 1.0, False),
+        ]  # fmt: skip
+    activities, capacities, yields = [], [], []
+    for name, country, makes, capacity, cash, kappa, contracts in sources:
+        contracts = contracts and on["contracts"]
+        activities.append({
+            "activity": name, "name": name, "country": country, "stage": "x", "cash_usd_per_kg": cash, "kappa": kappa,
+            "premium_share": case.pick(0.0, u(-0.04, 0.2)), "restart_yr": restart,
+            "lot_t_per_yr": (capacity * u(0.1, 0.4) if on["lots"] else 0.0) if contracts else None,
+            "fee_usd_per_kg": revenue * u(0.005, 0.05), "term_yr": case.pick(1.0, 2.0, 3.0) if contracts else None,
+        })  # fmt: skip
+        capacities.append({"activity": name, "from_year": FIRST, "capacity_t_per_yr": capacity})
+        if country != "USA" and case.rng.random() < 0.4:
+            capacities.append({"activity": name, "from_year": FIRST + 2, "capacity_t_per_yr": capacity * u(0.8, 1.2)})
+        yields += _yield_rows(case, name, makes)
+    made = [("oxide-project", case.pick("AUS", "USA"), oxide, u(0.2, 0.5) * M, revenue)]
+    if on["two_projects"]:
+        second = ("gallium-project", "CAN", {"gallium": 1.0}, u(0.2, 0.6) * case.gallium, case.price["gallium"])
+        magnets = ("magnet-project", "USA", metal, u(0.1, 0.4) * M, case.price["magnet"] - 0.33 * case.price["ndpr"])
+        made.append(second if on["gallium"] and case.rng.random() < 0.5 else magnets)
+    projects = []
+    for name, country, makes, capacity, worth in made:
+        margin = worth * u(0.1, 0.5)
+        projects.append({
+            "project": name, "name": name, "country": country, "stage": "x", "capacity_t_per_yr": capacity,
+            "capex_musd": capacity * margin / 1e3 * u(2, 9), "cash_usd_per_kg": max(0.0, worth - margin), "hurdle_rate": u(0.06, 0.14),
+            "lead_yr": case.pick(0.5, 1.0, 2.0), "life_yr": case.pick(3.0, 6.0, 10.0), "premium_share": case.pick(0.0, u(0.0, 0.1)),
+            "kappa": u(0.2, 1.0), "restart_yr": restart, "earliest_signing": FIRST + case.pick(0, 0, 1),
+            "additional": on["additional"],
+        })  # fmt: skip
+        yields += _yield_rows(case, name, makes)
+    if on["logic"] and len(projects) == 2:
+        projects[1] |= {case.pick("needs", "excludes"): projects[0]["project"], "additional": True}
+    ramps = [{"project": "*", "age_yr": 0, "ramp_share": 0.5}, {"project": "*", "age_yr": 1, "ramp_share": 1.0}]
+    countries = [("USA", "home"), ("AUS", "ally"), ("CAN", "partner"), ("CHN", "covered")]
+    return {"activities": activities, "capacities": capacities, "yields": yields, "projects": projects, "ramps": ramps,
+            "countries": [{"country": c, "name": c, "tier": tier} for c, tier in countries]}  # fmt: skip
+
+
+def _yield_rows(case: _Case, producer: str, makes: dict[str, float]) -> list[dict[str, Any]]:
+    used = {m: y for m, y in makes.items() if m in case.materials}
+    return [{"producer": producer, "material": m, "yield_t_per_t": y} for m, y in used.items()]
+
+
+def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
+    on, u, M = case.on, case.u, case.magnets
+    instruments = [
+        {"instrument": "grant", "kind": "grant", "score": 1.0, "max_share_of_capex": 0.8},
+        {"instrument": "loan", "kind": "loan", "score": u(0.05, 0.3), "max_share_of_capex": 0.6, "rate": 0.02, "tenor_yr": 8,
+         "grace_yr": 2, "grant_on_top": on["lean"]},
+        {"instrument": "equity", "kind": "equity", "score": u(0.3, 0.7), "max_share_of_capex": 0.5, "rate": 0.05, "tenor_yr": 10},
+        {"instrument": "none", "kind": "none", "score": 0.0, "max_share_of_capex": 0.0},
+    ]  # fmt: skip
+    packages: list[dict[str, Any]] = [
+        {"package": "grant", "instrument": "grant", "offtake_share": 0.0},
+        {"package": case.pick("loan", "equity"), "instrument": "loan", "offtake_share": 0.5,
+         "offtake_fee_usd_per_kg": case.price["ndpr"] * u(0.002, 0.02)},
+    ]  # fmt: skip
+    packages[1]["instrument"] = packages[1]["package"]
+    if on["package_floor"]:
+        kind = case.pick("contract", "purchase")
+        packages.append({
+            "package": "floored", "project": "oxide-project", "instrument": "grant", "offtake_share": 1.0,
+            "offtake_fee_usd_per_kg": 0.1, "floor_material": "ndpr", "floor_usd_per_kg": case.price["ndpr"] * u(0.8, 1.3),
+            "floor_kind": kind, "floor_term_yr": case.pick(2, 4), "upside_share": 0.3 if on["upside"] else 0.0,
+            "take_t_per_yr": u(0.05, 0.4) * M if kind == "purchase" else None,
+        })  # fmt: skip
+    offers = [
+        ("ndpr-spot", "ndpr", "china-mine", u(0.02, 0.2) * M, u(0.0, 0.1), None),
+        ("ndpr-dear", "ndpr", "ally-mine", u(0.02, 0.2) * M, u(0.1, 0.3), None),
+        ("ndpr-project", "ndpr", "oxide-project", u(0.02, 0.1) * M, u(0.0, 0.2), None),
+        ("magnet-outside", "magnet", "outside", u(0.02, 0.2) * M, u(0.0, 0.3), u(0.0, 0.6)),
+        ("magnet-home", "magnet", "home-magnets", u(0.02, 0.1) * M, u(0.0, 0.2), None),
+        ("dy-spot", "dy", "ally-mine", u(0.001, 0.01) * M, u(0.0, 0.2), None),
+        ("gallium-outside", "gallium", "outside", u(0.1, 0.4) * case.gallium, u(0.0, 0.3), u(0.0, 0.6)),
+        ("gallium-spot", "gallium", "china-gallium", u(0.1, 0.4) * case.gallium, u(0.0, 0.1), None),
+    ]
+    columns = ("offer", "material", "source_producer", "depth_t_per_yr", "premium_share", "crisis_availability")
+    states = [(0.7, 0.25), (1.0, 0.5), (1.3, 0.25)] if on["price_states"] else []
+    return {
+        "instruments": instruments, "packages": packages,
+        "offers": [dict(zip(columns, row, strict=True)) for row in offers
+                   if row[1] in case.materials and (case.rng.random() < 0.8 or row[3] is None or row[2] == "outside")],
+        "price_states": [{"state": f"s{k}", "factor": w, "probability": q} for k, (w, q) in enumerate(states)],
+        "hazards": [{"hazard": "stop", "name": "stop", "kind": "licence", "countries": "CHN", "materials": "ndpr",
+                     "rate_per_yr": 0.4, "duration_yr": 1.0, "cut_share": 0.7, "cut_share_low": 0.4, "cut_share_high": 1.0,
+                     "price_multiplier": 1.6}],
+    }  # fmt: skip
+
+
+def _scenarios(case: _Case) -> list[dict[str, Any]]:
+    on, u = case.on, case.u
+    chain = " ".join(m for m in case.materials if m != "gallium")
+
+    def start(latest: float) -> float:
+        return FIRST + case.step * float(case.rng.integers(1, max(2, round(latest / case.step)))) + case.pick(0.0, 0.25)
+
+    cut = {"start_year": start(case.years), "duration_years": u(0.6, 2.2), "countries": "CHN", "materials": chain,
+           "cut_share": u(0.4, 1.0), "price_multiplier": u(1.1, 2.5)}  # fmt: skip
+    if on["third_cut"]:
+        cut["third_country_cut_share"] = u(0.1, 0.4)
+    if on["override"]:
+        cut["tight"] = case.pick(True, False)
+    scenarios = [{"name": "cut", "probability": u(0.1, 0.3), "design_basis": on["design_basis"], "events": [cut]}]
+    if on["flood"]:
+        event = {**cut, "start_year": start(case.years - 1), "flood_years": u(0.8, 1.6), "flood_multiplier": u(0.3, 0.8)}
+        event.pop("tight", None)
+        scenarios.append({"name": "flood", "probability": u(0.1, 0.3), "events": [event]})
+    if on["surge"]:
+        segment = "defence" if on["segments"] else "civil"
+        event = {"start_year": start(case.years), "duration_years": u(0.6, 2.0), "countries": "*", "materials": "*",
+                 "cut_share": case.pick(0.0, u(0.1, 0.4)), "price_multiplier": u(1.0, 1.5), "demand_multipliers": {segment: u(1.2, 2.0)}}
+        scenarios.append({"name": "surge", "probability": u(0.05, 0.2), "design_basis": True, "events": [event]})
+    if on["two_events"]:
+        other = "gallium" if on["gallium"] else "ndpr"
+        again = {"start_year": start(case.years + 1), "duration_years": u(0.5, 1.0), "countries": "CHN CAN", "materials": other,
+                 "cut_share": u(0.5, 1.0), "price_multiplier": u(1.2, 3.0)}
+        first = {**cut, "duration_years": 0.5, "start_year": FIRST + case.step}
+        scenarios.append({"name": "twice", "probability": u(0.05, 0.15), "events": [first, again]})
+    return scenarios
+
+
+def _plan(case: _Case) -> Plan:
+    on, u = case.on, case.u
+    worth = case.magnets * case.price["ndpr"] * 0.33 / 1e3 + case.gallium * case.price["gallium"] / 1e3
+    money = worth * (u(0.1, 0.4) if on["lean"] else u(0.5, 2.0))
+    menus: list[dict[str, Any]] = []
+    if on["project_floor"]:
+        levels = [case.price["ndpr"] * f for f in (0.9, 1.1)[: case.pick(1, 2)]]
+        menus.append({"material": "ndpr", "levels_usd_per_kg": levels, "term_years": case.pick(2, 3, 6),
+                      "upside_share": 0.3 if on["upside"] else 0.0})  # fmt: skip
+    if on["purchase_floor"]:
+        menus.append({"material": "ndpr", "kind": "purchase", "levels_usd_per_kg": [case.price["ndpr"] * u(0.9, 1.2)],
+                      "term_years": 3, "take_share": u(0.3, 1.0)})  # fmt: skip
+    if on["market_floor"]:
+        name = case.pick(*case.materials)
+        menus.append({"material": name, "scope": "market", "levels_usd_per_kg": [case.price[name] * u(0.7, 1.05)],
+                      "term_years": case.pick(2, 4, 8), "upside_share": 0.1 if on["upside"] else 0.0,
+                      "eligible": case.pick("home", "allied")})  # fmt: skip
+    if on["border_floor"]:
+        taken = {menu["material"] for menu in menus if menu.get("scope") == "market"}
+        name = case.pick(*[m for m in case.materials if m not in taken])
+        menus.append({"material": name, "scope": "market", "kind": "border", "levels_usd_per_kg": [case.price[name] * u(0.8, 1.2)],
+                      "term_years": case.pick(2, 4, 8), "embedded_content": on["embedded"]})  # fmt: skip
+    scenarios = _scenarios(case)
+    named = [s["name"] for s in scenarios if s.get("design_basis")]
+    segment = "defence" if on["segments"] else "civil"
+    promises: list[dict[str, Any]] = []
+    per = "fiscal_year" if on["per_year"] else "episode"
+    if on["service_soft"] and named:
+        promises.append({"material": "magnet", "segment": segment, "level": u(0.8, 1.0), "scenarios": named, "per": per,
+                         "penalty_usd_per_kg": u(5, 200)})  # fmt: skip
+    if on["service_hard"] and named:
+        promises.append({"material": "magnet", "segment": "civil", "level": 0.05, "scenarios": named, "per": per})
+    rules: list[dict[str, Any]] = []
+    if on["country_cap"]:
+        rules.append({"material": "ndpr", "kind": "country_cap", "country": "CHN", "share": u(0.2, 0.6), "from_year": FIRST + 1,
+                      "penalty_usd_per_kg": u(1, 60)})  # fmt: skip
+    if on["least_share"]:
+        rules.append({"material": "magnet", "kind": "least_share", "group": case.pick("home", "allied"), "share": u(0.1, 0.6),
+                      "from_year": FIRST, "penalty_usd_per_kg": u(1, 60)})  # fmt: skip
+    return Plan.model_validate({
+        "name": f"random-{case.seed}", "price_year": 2026, "price_set": "base", "loss_function": "test",
+        "discount_rate": u(0.0, 0.07), "residual": case.pick(1.0, 0.5, 0.0), "price_gain": not on["trunk_prices"],
+        "horizon": {"first_year": FIRST, "years": case.years, "tail_years": case.tail, "period_months": round(12 * case.step)},
+        "budget": {
+            "appropriation_musd": case.pick(money, {FIRST: money, FIRST + 1: money * u(0.5, 1.5)}),
+            "carry_over_share": u(0.1, 1.0) if on["carry_over"] else 0.0, "revolving": on["revolving"],
+            "total_musd": money * (case.years * u(0.6, 0.9)) if on["total_budget"] else None,
+            "liability_cap_musd": money * u(0.05, 0.5) if on["liability_cap"] else None, "liability_quantile": 0.75,
+            "emergency_musd": money * u(0.05, 0.3) if on["emergency"] else 0.0,
+        },
+        "instruments": {"reserve": on["reserve"], "partial_support": on["partial"], "trunk_release": on["trunk_release"],
+                        "price_floors": menus, "signing_years": [FIRST, FIRST + 1]},
+        "risk": {"alpha": u(0.6, 0.9), "cvar_weight": u(0.1, 1.0) if on["cvar"] else 0.0,
+                 "cvar_limit_musd": 1e6 * worth if on["loss_limits"] else None,
+                 "expected_loss_limit_musd": 1e6 * worth if on["loss_limits"] else None},
+        "controls": [{"name": "quota", "countries": "CHN", "materials": "ndpr", "cut_share": u(0.1, 0.4), "price_multiplier": 1.1,
+                      "until_year": FIRST + u(0.5, 2.5)}] if on["control"] else [],
+        "scenarios": scenarios, "sample": {"worlds": 3, "seed": case.seed} if on["sample"] else None,
+        "service_levels": promises, "diversification": rules,
+        "days_of_cover": [{"material": "magnet", "days": u(0.5, 3.0), "from_year": FIRST + 1}]
+        if on["cover"] and on["reserve"] and not on["storage"] and not on["lean"] else [],
+    })  # fmt: skip
