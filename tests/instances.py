@@ -24,7 +24,7 @@ FEATURES = {
     "service_soft": 0.5, "service_hard": 0.4, "per_year": 0.4, "country_cap": 0.4, "least_share": 0.3, "cover": 0.3,
     "control": 0.3, "decay": 0.4, "opening": 0.5, "disposal": 0.5, "storage": 0.3, "drawdown": 0.4, "partial": 0.2,
     "trunk_prices": 0.2, "trunk_release": 0.2, "price_states": 0.8, "embedded": 0.3, "restart": 0.5, "lean": 0.4,
-    "reserve": 0.9,
+    "reserve": 0.9, "agreed": 0.3,
 }  # fmt: skip
 """Switch -> probability that it is on where a caller does not set it."""
 
@@ -42,11 +42,21 @@ class _Case:
         drawn = {name: bool(self.rng.random() < chance) for name, chance in FEATURES.items()}
         self.on = {**drawn, **switches}
         self.seed = seed
-        self.materials = ["ndpr", *(["dy"] if self.on["dy"] else []), "magnet", *(["gallium"] if self.on["gallium"] else [])]
+        self.materials = [
+            "ndpr",
+            *(["dy"] if self.on["dy"] else []),
+            "magnet",
+            *(["gallium"] if self.on["gallium"] else []),
+        ]
         self.step = 0.5 if self.on["half_years"] else 1.0
         self.years = int(self.rng.integers(2, 4)) if self.on["half_years"] else int(self.rng.integers(3, 6))
         self.tail = 1 if self.on["half_years"] else int(self.rng.integers(1, 3))
-        self.price = {"ndpr": self.u(55, 90), "dy": self.u(200, 350), "magnet": self.u(60, 110), "gallium": self.u(250, 600)}
+        self.price = {
+            "ndpr": self.u(55, 90),
+            "dy": self.u(200, 350),
+            "magnet": self.u(60, 110),
+            "gallium": self.u(250, 600),
+        }
         self.magnets = self.u(800, 3000)
         self.gallium = self.u(12, 40)
 
@@ -82,7 +92,14 @@ def _materials(case: _Case) -> dict[str, list[dict[str, Any]]]:
             "disposal_t_per_yr": need[name] * u(0.05, 0.3) if on["disposal"] else 0.0,
         })  # fmt: skip
         for year, factor in ((FIRST, 1.0), (FIRST + 2, u(0.9, 1.2))):
-            prices.append({"price_set": "base", "material": name, "from_year": year, "price_usd_per_kg": case.price[name] * factor})
+            prices.append(
+                {
+                    "price_set": "base",
+                    "material": name,
+                    "from_year": year,
+                    "price_usd_per_kg": case.price[name] * factor,
+                }
+            )
         for segment, share in (("defence", u(0.1, 0.3)), ("civil", u(0.6, 0.9)))[0 if on["segments"] else 1 :]:
             for year, growth in ((FIRST, 1.0), (FIRST + 1, u(1.0, 1.15))):
                 wanted = need[name] * share * growth
@@ -92,7 +109,14 @@ def _materials(case: _Case) -> dict[str, list[dict[str, Any]]]:
                     {"material": name, "segment": segment, "step": k, "limit_share": u(0.02, 0.15),
                      "cost_usd_per_kg": case.price[name] * u(0.5, 3.0) * k} for k in range(1, case.pick(1, 2) + 1)
                 ]  # fmt: skip
-        losses.append({"loss_function": "test", "material": name, "segment": "*", "loss_usd_per_t": case.price[name] * 1e3 * u(2, 12)})
+        losses.append(
+            {
+                "loss_function": "test",
+                "material": name,
+                "segment": "*",
+                "loss_usd_per_t": case.price[name] * 1e3 * u(2, 12),
+            }
+        )
         if on["opening"] and case.rng.random() < 0.7:
             limit = materials[-1]["storage_t"] or np.inf
             stock.append({"material": name, "opening_t": min(0.9 * limit, need[name] * u(0.02, 0.2))})
@@ -131,6 +155,8 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
             "premium_share": case.pick(0.0, u(-0.04, 0.2)), "restart_yr": restart,
             "lot_t_per_yr": (capacity * u(0.1, 0.4) if on["lots"] else 0.0) if contracts else None,
             "fee_usd_per_kg": revenue * u(0.005, 0.05), "term_yr": case.pick(1.0, 2.0, 3.0) if contracts else None,
+            "floor_usd_per_kg": case.price["ndpr"] * u(0.7, 1.1) if on["agreed"] and name == "ally-mine" else None,
+            "floor_until_year": FIRST + case.pick(1, 2, 9) if on["agreed"] and name == "ally-mine" else None,
         })  # fmt: skip
         capacities.append({"activity": name, "from_year": FIRST, "capacity_t_per_yr": capacity})
         if country != "USA" and case.rng.random() < 0.4:
@@ -146,8 +172,10 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
         margin = worth * u(0.1, 0.5)
         projects.append({
             "project": name, "name": name, "country": country, "stage": "x", "capacity_t_per_yr": capacity,
-            "capex_musd": capacity * margin / 1e3 * u(2, 9), "cash_usd_per_kg": max(0.0, worth - margin), "hurdle_rate": u(0.06, 0.14),
-            "lead_yr": case.pick(0.5, 1.0, 2.0), "life_yr": case.pick(3.0, 6.0, 10.0), "premium_share": case.pick(0.0, u(0.0, 0.1)),
+            "capex_musd": capacity * margin / 1e3 * u(2, 9), "hurdle_rate": u(0.06, 0.14),
+            "cash_usd_per_kg": max(0.0, worth - margin),
+            "lead_yr": case.pick(0.5, 1.0, 2.0), "life_yr": case.pick(3.0, 6.0, 10.0),
+            "premium_share": case.pick(0.0, u(0.0, 0.1)),
             "kappa": u(0.2, 1.0), "restart_yr": restart, "earliest_signing": FIRST + case.pick(0, 0, 1),
             "additional": on["additional"],
         })  # fmt: skip
@@ -169,9 +197,10 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
     on, u, M = case.on, case.u, case.magnets
     instruments = [
         {"instrument": "grant", "kind": "grant", "score": 1.0, "max_share_of_capex": 0.8},
-        {"instrument": "loan", "kind": "loan", "score": u(0.05, 0.3), "max_share_of_capex": 0.6, "rate": 0.02, "tenor_yr": 8,
-         "grace_yr": 2, "grant_on_top": on["lean"]},
-        {"instrument": "equity", "kind": "equity", "score": u(0.3, 0.7), "max_share_of_capex": 0.5, "rate": 0.05, "tenor_yr": 10},
+        {"instrument": "loan", "kind": "loan", "score": u(0.05, 0.3), "max_share_of_capex": 0.6, "rate": 0.02,
+         "tenor_yr": 8, "grace_yr": 2, "grant_on_top": on["lean"]},
+        {"instrument": "equity", "kind": "equity", "score": u(0.3, 0.7), "max_share_of_capex": 0.5, "rate": 0.05,
+         "tenor_yr": 10},
         {"instrument": "none", "kind": "none", "score": 0.0, "max_share_of_capex": 0.0},
     ]  # fmt: skip
     packages: list[dict[str, Any]] = [
@@ -184,7 +213,8 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
         kind = case.pick("contract", "purchase")
         packages.append({
             "package": "floored", "project": "oxide-project", "instrument": "grant", "offtake_share": 1.0,
-            "offtake_fee_usd_per_kg": 0.1, "floor_material": "ndpr", "floor_usd_per_kg": case.price["ndpr"] * u(0.8, 1.3),
+            "offtake_fee_usd_per_kg": 0.1, "floor_material": "ndpr",
+            "floor_usd_per_kg": case.price["ndpr"] * u(0.8, 1.3),
             "floor_kind": kind, "floor_term_yr": case.pick(2, 4), "upside_share": 0.3 if on["upside"] else 0.0,
             "take_t_per_yr": u(0.05, 0.4) * M if kind == "purchase" else None,
         })  # fmt: skip
@@ -206,8 +236,8 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
                    if row[1] in case.materials and (case.rng.random() < 0.8 or row[3] is None or row[2] == "outside")],
         "price_states": [{"state": f"s{k}", "factor": w, "probability": q} for k, (w, q) in enumerate(states)],
         "hazards": [{"hazard": "stop", "name": "stop", "kind": "licence", "countries": "CHN", "materials": "ndpr",
-                     "rate_per_yr": 0.4, "duration_yr": 1.0, "cut_share": 0.7, "cut_share_low": 0.4, "cut_share_high": 1.0,
-                     "price_multiplier": 1.6}],
+                     "rate_per_yr": 0.4, "duration_yr": 1.0, "cut_share": 0.7, "cut_share_low": 0.4,
+                     "cut_share_high": 1.0,                      "price_multiplier": 1.6}],
     }  # fmt: skip
 
 
@@ -226,18 +256,36 @@ def _scenarios(case: _Case) -> list[dict[str, Any]]:
         cut["tight"] = case.pick(True, False)
     scenarios = [{"name": "cut", "probability": u(0.1, 0.3), "design_basis": on["design_basis"], "events": [cut]}]
     if on["flood"]:
-        event = {**cut, "start_year": start(case.years - 1), "flood_years": u(0.8, 1.6), "flood_multiplier": u(0.3, 0.8)}
+        event = {
+            **cut,
+            "start_year": start(case.years - 1),
+            "flood_years": u(0.8, 1.6),
+            "flood_multiplier": u(0.3, 0.8),
+        }
         event.pop("tight", None)
         scenarios.append({"name": "flood", "probability": u(0.1, 0.3), "events": [event]})
     if on["surge"]:
         segment = "defence" if on["segments"] else "civil"
-        event = {"start_year": start(case.years), "duration_years": u(0.6, 2.0), "countries": "*", "materials": "*",
-                 "cut_share": case.pick(0.0, u(0.1, 0.4)), "price_multiplier": u(1.0, 1.5), "demand_multipliers": {segment: u(1.2, 2.0)}}
+        event = {
+            "start_year": start(case.years),
+            "duration_years": u(0.6, 2.0),
+            "countries": "*",
+            "materials": "*",
+            "cut_share": case.pick(0.0, u(0.1, 0.4)),
+            "price_multiplier": u(1.0, 1.5),
+            "demand_multipliers": {segment: u(1.2, 2.0)},
+        }
         scenarios.append({"name": "surge", "probability": u(0.05, 0.2), "design_basis": True, "events": [event]})
     if on["two_events"]:
         other = "gallium" if on["gallium"] else "ndpr"
-        again = {"start_year": start(case.years + 1), "duration_years": u(0.5, 1.0), "countries": "CHN CAN", "materials": other,
-                 "cut_share": u(0.5, 1.0), "price_multiplier": u(1.2, 3.0)}
+        again = {
+            "start_year": start(case.years + 1),
+            "duration_years": u(0.5, 1.0),
+            "countries": "CHN CAN",
+            "materials": other,
+            "cut_share": u(0.5, 1.0),
+            "price_multiplier": u(1.2, 3.0),
+        }
         first = {**cut, "duration_years": 0.5, "start_year": FIRST + case.step}
         scenarios.append({"name": "twice", "probability": u(0.05, 0.15), "events": [first, again]})
     return scenarios
@@ -263,7 +311,8 @@ def _plan(case: _Case) -> Plan:
     if on["border_floor"]:
         taken = {menu["material"] for menu in menus if menu.get("scope") == "market"}
         name = case.pick(*[m for m in case.materials if m not in taken])
-        menus.append({"material": name, "scope": "market", "kind": "border", "levels_usd_per_kg": [case.price[name] * u(0.8, 1.2)],
+        menus.append({"material": name, "scope": "market", "kind": "border",
+                      "levels_usd_per_kg": [case.price[name] * u(0.8, 1.2)],
                       "term_years": case.pick(2, 4, 8), "embedded_content": on["embedded"]})  # fmt: skip
     scenarios = _scenarios(case)
     named = [s["name"] for s in scenarios if s.get("design_basis")]
@@ -277,15 +326,18 @@ def _plan(case: _Case) -> Plan:
         promises.append({"material": "magnet", "segment": "civil", "level": 0.05, "scenarios": named, "per": per})
     rules: list[dict[str, Any]] = []
     if on["country_cap"]:
-        rules.append({"material": "ndpr", "kind": "country_cap", "country": "CHN", "share": u(0.2, 0.6), "from_year": FIRST + 1,
+        rules.append({"material": "ndpr", "kind": "country_cap", "country": "CHN", "share": u(0.2, 0.6),
+                      "from_year": FIRST + 1,
                       "penalty_usd_per_kg": u(1, 60)})  # fmt: skip
     if on["least_share"]:
-        rules.append({"material": "magnet", "kind": "least_share", "group": case.pick("home", "allied"), "share": u(0.1, 0.6),
+        rules.append({"material": "magnet", "kind": "least_share", "group": case.pick("home", "allied"),
+                      "share": u(0.1, 0.6),
                       "from_year": FIRST, "penalty_usd_per_kg": u(1, 60)})  # fmt: skip
     return Plan.model_validate({
         "name": f"random-{case.seed}", "price_year": 2026, "price_set": "base", "loss_function": "test",
         "discount_rate": u(0.0, 0.07), "residual": case.pick(1.0, 0.5, 0.0), "price_gain": not on["trunk_prices"],
-        "horizon": {"first_year": FIRST, "years": case.years, "tail_years": case.tail, "period_months": round(12 * case.step)},
+        "horizon": {"first_year": FIRST, "years": case.years, "tail_years": case.tail,
+                    "period_months": round(12 * case.step)},
         "budget": {
             "appropriation_musd": case.pick(money, {FIRST: money, FIRST + 1: money * u(0.5, 1.5)}),
             "carry_over_share": u(0.1, 1.0) if on["carry_over"] else 0.0, "revolving": on["revolving"],
@@ -293,12 +345,14 @@ def _plan(case: _Case) -> Plan:
             "liability_cap_musd": money * u(0.05, 0.5) if on["liability_cap"] else None, "liability_quantile": 0.75,
             "emergency_musd": money * u(0.05, 0.3) if on["emergency"] else 0.0,
         },
-        "instruments": {"reserve": on["reserve"], "partial_support": on["partial"], "trunk_release": on["trunk_release"],
+        "instruments": {"reserve": on["reserve"], "partial_support": on["partial"],
+                        "trunk_release": on["trunk_release"],
                         "price_floors": menus, "signing_years": [FIRST, FIRST + 1]},
         "risk": {"alpha": u(0.6, 0.9), "cvar_weight": u(0.1, 1.0) if on["cvar"] else 0.0,
                  "cvar_limit_musd": 1e6 * worth if on["loss_limits"] else None,
                  "expected_loss_limit_musd": 1e6 * worth if on["loss_limits"] else None},
-        "controls": [{"name": "quota", "countries": "CHN", "materials": "ndpr", "cut_share": u(0.1, 0.4), "price_multiplier": 1.1,
+        "controls": [{"name": "quota", "countries": "CHN", "materials": "ndpr", "cut_share": u(0.1, 0.4),
+                      "price_multiplier": 1.1,
                       "until_year": FIRST + u(0.5, 2.5)}] if on["control"] else [],
         "scenarios": scenarios, "sample": {"worlds": 3, "seed": case.seed} if on["sample"] else None,
         "service_levels": promises, "diversification": rules,

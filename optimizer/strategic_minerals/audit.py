@@ -18,12 +18,12 @@ from .audit_money import (
     Books,
     Deal,
     cvar,
+    is_baseline,
     losses,
     make_deal,
     objections,
     open_books,
     outlays,
-    own_floor,
     purchase_terms,
     social_cost,
     tightness,
@@ -186,7 +186,7 @@ def material_balance(k: Check) -> Iterable[Row]:
 
 
 def segment_bound(k: Check) -> Iterable[Row]:
-    """sum_n shortfall + sum substitute <= delta demand  [t] for each segment: nobody goes short of what he did not want."""
+    """sum_n shortfall + sum substitute <= delta demand  [t]: nobody goes short of what he did not want."""
     for q, name in enumerate(k.n.demands):
         yield "/".join(name), k.unmet(q) - k.course.demand[:, q], k.size[k.n.demand_material[q]]
 
@@ -242,7 +242,7 @@ def reserve_production_limit(k: Check) -> Iterable[Row]:
 
 
 def source_capacity(k: Check) -> Iterable[Row]:
-    """use <= rho (kappa_t K + (1-kappa_t) contracts in force), kappa_t = kappa while an output is tight, else 1  [t]."""
+    """use <= rho (kappa_t K + (1-kappa_t) contracts in force)  [t]; kappa_t = kappa while tight, else 1."""
     for j in range(k.n.sources):
         kappa = np.where(k.tight_output(j), k.n.kappa[j], 1.0)
         most = k.course.rho[:, j] * (kappa * k.n.capacity[j] + (1 - kappa) * in_force(k, j))
@@ -344,7 +344,9 @@ def supplier_share(k: Check) -> Iterable[Row]:
         if rule.material not in k.n.materials:
             continue
         i = k.n.materials.index(rule.material)
-        used = sum((k.course.demand[0, q] - k.unmet(q)[0] for q, m in enumerate(k.n.demand_material) if m == i), np.zeros(1))
+        used = sum(
+            (k.course.demand[0, q] - k.unmet(q)[0] for q, m in enumerate(k.n.demand_material) if m == i), np.zeros(1)
+        )
         supplied = np.zeros(k.n.calendar.periods)
         for j, row in enumerate(k.y):
             group = k.n.home[j] if rule.group == "home" else k.n.allied[j]
@@ -353,7 +355,11 @@ def supplier_share(k: Check) -> Iterable[Row]:
                 if m == i:
                     used = used + max(-y, 0.0) * k.use(j)[0]
                     supplied += max(y, 0.0) * k.x.run[0, j] * bool(member)
-        over = supplied - rule.share * used if rule.kind == "country_cap" else rule.share * used - supplied + k.x.surplus[0, i]
+        over = (
+            supplied - rule.share * used
+            if rule.kind == "country_cap"
+            else rule.share * used - supplied + k.x.surplus[0, i]
+        )
         over = over - (0.0 if rule.hard else k.x.excess[0, r])
         yield f"{rule.kind} {rule.material}", (over * _since(k, rule.from_year))[None], k.size[i]
 
@@ -371,7 +377,11 @@ def trunk_shortfall(k: Check) -> Iterable[Row]:
     for i in {k.n.materials.index(d.material) for d in k.n.plan.diversification if d.material in k.n.materials}:
         tiers = [m for m, (q, _) in enumerate(k.n.tiers) if k.n.demand_material[q] == i]
         if k.z0 is not None:
-            yield k.n.materials[i], (k.x.shortfall[0, tiers] - k.z0.shortfall[0, tiers]).sum(axis=0)[None], 4 * k.size[i] / k.n.calendar.step
+            yield (
+                k.n.materials[i],
+                (k.x.shortfall[0, tiers] - k.z0.shortfall[0, tiers]).sum(axis=0)[None],
+                4 * k.size[i] / k.n.calendar.step,
+            )
 
 
 def days_of_cover(k: Check) -> Iterable[Row]:
@@ -379,7 +389,9 @@ def days_of_cover(k: Check) -> Iterable[Row]:
     for rule in k.n.plan.days_of_cover:
         if rule.material in k.n.materials:
             i = k.n.materials.index(rule.material)
-            net = sum((k.n.demand[q] for q, m in enumerate(k.n.demand_material) if m == i), np.zeros(k.n.calendar.periods))
+            net = sum(
+                (k.n.demand[q] for q, m in enumerate(k.n.demand_material) if m == i), np.zeros(k.n.calendar.periods)
+            )
             for j in range(k.n.sources):
                 if k.n.home[j]:
                     net = net - max(float(k.n.yields[j, i]), 0.0) * k.n.capacity[j] * k.n.availability[j]
@@ -388,7 +400,7 @@ def days_of_cover(k: Check) -> Iterable[Row]:
 
 
 def branch_purchases(k: Check) -> Iterable[Row]:
-    """Per touched component, world and year: purchases at branch prices <= the trunk's planned ones + extra  [million USD]."""
+    """Branch purchases at branch prices <= the trunk's planned ones + extra  [million USD], per component and year."""
     paid = np.zeros_like(k.course.weight)
     for (i, premium), b, purchase in zip(purchase_terms(k.books), range(len(k.purchases)), k.purchases, strict=True):
         if purchase.offer >= 0:
@@ -424,15 +436,16 @@ def service_level(k: Check) -> Iterable[Row]:
             years = range(len(k.n.calendar.years)) if level.per == "fiscal_year" else [-1]
             for f in years:
                 inside = window & (k.year(f) if f >= 0 else True)
-                short = k.x.shortfall[1 + s, tiers][:, inside].sum() - (1 - level.level) * k.course.demand[1 + s, q, inside].sum()
+                short = (
+                    k.x.shortfall[1 + s, tiers][:, inside].sum()
+                    - (1 - level.level) * k.course.demand[1 + s, q, inside].sum()
+                )
                 slack = k.x.short_of_promise[s, r, f] if level.penalty_usd_per_kg is not None else 0.0
                 yield f"{level.material}/{level.segment} {name}", short - slack, k.size[i]
 
 
 def one_package(k: Check) -> Iterable[Row]:
     """sum_{l,t0} sign <= 1 for each project; = 1 where its owner builds it anyway  [-]."""
-    from .audit_money import is_baseline
-
     for p, project in enumerate(k.n.projects):
         total = sum(deal.share for deal in k.deals(p))
         yield project.name, abs(total - 1) if is_baseline(k.n, project) else total - 1, 0.0
@@ -458,7 +471,7 @@ def one_market_floor(k: Check) -> Iterable[Row]:
 def beside_market_floor(k: Check) -> Iterable[Row]:
     """With a market floor a project takes the variant that counts on it, and only then  [-].
 
-    sum_{l with m} sign <= floor[m];  sum_{l without} sign + floor[m] <= 1, except where the variant fails participation.
+    sum_{l with m} sign <= floor[m];  sum_{l without} sign + floor[m] <= 1, unless the variant fails participation.
     """
     for p, project in enumerate(k.n.projects):
         for m, market in enumerate(k.books.floors):
@@ -516,7 +529,7 @@ def contingent_liability(k: Check) -> Iterable[Row]:
     if cap is None:
         return
     owed, most = np.zeros(k.n.calendar.periods), k.n.by_year(cap)
-    for holder in (*k.books.deals, *k.books.markets):
+    for holder in k.books.holders:
         owed += holder.share * sum((bill.liability for bill in holder.bills), np.zeros_like(owed))
     label = f"at {worst_state(k.n):g} of the price"
     yield label, np.array([owed[k.year(f)].sum() for f in range(len(most))]) - most, most
@@ -553,7 +566,7 @@ def integrality(k: Check) -> Iterable[Row]:
 
 
 def package_eligibility(k: Check) -> Iterable[Row]:
-    """Signed packages close the gap, leave the owner no worse off and earn the treasury nothing  [million USD, or 1]."""
+    """Signed packages close the gap, leave the owner no worse off, earn the treasury nothing  [million USD, or 1]."""
     for deal in k.books.deals:
         for amount, why in objections(k.course, deal, k.books.floors):
             yield f"{deal.label}: {why}", amount, k.n.projects[deal.project].capex
@@ -567,23 +580,26 @@ def tight(k: Check) -> Iterable[Row]:
             yield name, float((worlds.tight[s] != own[s]).sum()), 0.0
 
 
-FAMILIES: dict[str, tuple[str, Callable[[Check], Iterable[Row]]]] = {
-    rule.__name__: (unit, rule)
-    for unit, rules in {
-        "t": (
-            material_balance, segment_bound, shortfall_tier, substitution_limit, surplus_limit, stock_balance, stock_storage,
-            reserve_production, reserve_production_limit, source_capacity, source_survival, project_capacity, floor_purchase,
-            offer_depth, release_limit, disposal_limit, nonnegativity, non_anticipativity, supplier_share, trunk_shortfall,
-            days_of_cover, service_level, contract_lot, contracts_in_force,
-        ),
-        "million USD": (
-            branch_purchases, emergency, budget, total_budget, contingent_liability, cvar_limit, expected_loss_limit, carry,
-            package_eligibility,
-        ),
-        "-": (one_package, project_logic, one_market_floor, beside_market_floor, integrality),
-    }.items()
-    for rule in rules
-} | {"tightness": ("count", tight)}  # fmt: skip
+Rule = Callable[[Check], Iterable[Row]]
+
+TONNES: tuple[Rule, ...] = (
+    material_balance, segment_bound, shortfall_tier, substitution_limit, surplus_limit, stock_balance, stock_storage,
+    reserve_production, reserve_production_limit, source_capacity, source_survival, project_capacity, floor_purchase,
+    offer_depth, release_limit, disposal_limit, nonnegativity, non_anticipativity, supplier_share, trunk_shortfall,
+    days_of_cover, service_level, contract_lot, contracts_in_force,
+)  # fmt: skip
+MONEY: tuple[Rule, ...] = (
+    branch_purchases, emergency, budget, total_budget, contingent_liability, cvar_limit, expected_loss_limit, carry,
+    package_eligibility,
+)  # fmt: skip
+SHARES: tuple[Rule, ...] = (one_package, project_logic, one_market_floor, beside_market_floor, integrality)
+
+FAMILIES: dict[str, tuple[str, Rule]] = {
+    **{rule.__name__: ("t", rule) for rule in TONNES},
+    **{rule.__name__: ("million USD", rule) for rule in MONEY},
+    **{rule.__name__: ("-", rule) for rule in SHARES},
+    "tightness": ("count", tight),
+}
 """Every family of rules with its unit and the function that checks it."""
 
-__all__ = ["FAMILIES", "Audit", "Residual", "audit", "own_floor", "social_cost"]
+__all__ = ["FAMILIES", "Audit", "Residual", "audit", "social_cost"]

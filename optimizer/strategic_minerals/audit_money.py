@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -66,14 +67,14 @@ def course_of(problem: Problem) -> Course:
             weight[1:, c, t] = worlds.probability * branch[1:, c, t]
             weight[0, c, t] = 1 - weight[1:, c, t].sum()
 
-    def path(trunk: Floats, world: Floats, component: Sequence[int]) -> Floats:
+    def path(trunk: Floats, world: Floats | Bools, component: Sequence[int]) -> Floats:
         """(W, k, T) the world's values once its component has branched, else the trunk's."""
         out = np.repeat(np.asarray(trunk, dtype=float)[None], 1 + S, axis=0)
         for k, c in enumerate(component):
             out[1:, k] = np.where(branch[1:, c], world[:, k], out[1:, k])
         return out
 
-    own = [int(c) for c in n.component]
+    own, producers = [int(c) for c in n.component], range(len(n.producers))
     of_demand = [own[int(i)] for i in n.demand_material]
     price = path(n.price, worlds.price, own)
     tight = path(np.zeros((len(n.materials), T)), tightness(n, worlds), own) > 0
@@ -81,7 +82,7 @@ def course_of(problem: Problem) -> Course:
     for j in range(n.sources):
         alive[:, j] = survives(n, j, price, (), 0)
     return Course(
-        n, worlds, price, path(n.availability, worlds.availability, [_component(n, j) for j in range(len(n.producers))]),
+        n, worlds, price, path(n.availability, worlds.availability, [_component(n, j) for j in producers]),
         path(n.demand, n.demand * worlds.demand_factor, of_demand), tight, branch, weight, alive,
     )  # fmt: skip
 
@@ -102,18 +103,17 @@ def tightness(n: Instance, worlds: Worlds) -> Bools:
         if j >= n.sources and not is_baseline(n, n.projects[j - n.sources]):
             continue
         troubled = (worlds.availability[:, j] < 1 - TINY) | ~survives(n, j, worlds.price, (), 0)
-        for i in np.flatnonzero(n.yields[j] > 0):
-            tight[:, i] |= troubled & lasts[:, i]
-    for q, i in enumerate(n.demand_material):
+        for made in np.flatnonzero(n.yields[j] > 0):
+            tight[:, made] |= troubled & lasts[:, made]
+    for q, i in enumerate(int(k) for k in n.demand_material):
         tight[:, i] |= (worlds.demand_factor[:, q] > 1 + TINY) & lasts[:, i]
     before = -1
-    while before != tight.sum():
+    while before != int(tight.sum()):
         before = int(tight.sum())
         for y in n.yields:
-            for i in np.flatnonzero(y > 0):
-                for k in np.flatnonzero(y < 0):
-                    tight[:, i] |= tight[:, k] & lasts[:, i]
-                    tight[:, k] |= tight[:, i] & lasts[:, k]
+            for a, b in product(np.flatnonzero(y > 0), np.flatnonzero(y < 0)):
+                tight[:, a] |= tight[:, b] & lasts[:, a]
+                tight[:, b] |= tight[:, a] & lasts[:, b]
     for s, i, strike in _named(n, worlds):
         if strike.tight is not None:
             tight[s, i, _squeeze(n, strike)] = strike.tight
@@ -136,9 +136,10 @@ def _squeeze(n: Instance, strike: Strike) -> Bools:
 
 
 def revenue(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: int, factor: float = 1.0) -> Floats:
-    """(W, n) sum_{y>0} y*recv((1+premium)*w*P) + sum_{y<0} y*w*P over (W, I, n) prices  [million USD per unit of activity].
+    """(W, n) sum_{y>0} y*recv((1+premium)*w*P) + sum_{y<0} y*w*P over (W, I, n) prices  [million USD/unit].
 
-    recv = max(P,F) - upside*max(0,P-F) within a floor's term, on the share of the output that it covers.
+    recv = max(P,F) - upside*max(0,P-F) within a floor's term, on the share of the output that it covers; of two floors
+    on one material, a market's and one agreed before the plan, the owner has the better.
     """
     total = np.zeros((price.shape[0], price.shape[2]))
     for i, y in enumerate(n.yields[j]):
@@ -146,22 +147,31 @@ def revenue(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: 
             total += y * factor * price[:, i]
             continue
         plain = (1 + n.premium[j]) * factor * price[:, i]
-        received = plain.copy()
+        received, covered = plain.copy(), set()
         for floor in floors:
             if floor.material == i:
-                begin = 0 if floor.market >= 0 else start
                 part = min(1.0, floor.take / (y * n.capacity[j, 0])) if n.capacity[j, 0] > 0 else 0.0
-                for t in range(begin, min(begin + floor.term, price.shape[2])):
+                for t in range(begins(floor, start), min(begins(floor, start) + floor.term, price.shape[2])):
                     p = plain[:, t]
-                    held = np.maximum(p, floor.level) - floor.upside * np.maximum(0.0, p - floor.level)
-                    received[:, t] = part * held + (1 - part) * p
+                    recv = np.maximum(p, floor.level) - floor.upside * np.maximum(0.0, p - floor.level)
+                    gets = part * recv + (1 - part) * p
+                    received[:, t] = np.maximum(received[:, t], gets) if t in covered else gets
+                    covered.add(t)
         total += y * received
     return total
 
 
+def begins(floor: Floor, start: int) -> int:
+    """First period of a floor: its own date; of a package's floor, first output."""
+    return start if floor.begin is None else floor.begin
+
+
 def survives(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: int) -> Bools:
-    """(W, n) alive: revenue >= cash in every period from max(start, t-restart) to t; nothing is shut before `start`."""
-    covers = revenue(n, j, price, floors, start) >= n.cash[j] * (1 - TINY)
+    """(W, n) alive: revenue >= cash in every period from max(start, t-restart) to t; nothing is shut before `start`.
+
+    Floors that the source had before the plan count as well.
+    """
+    covers = revenue(n, j, price, (*floors, *n.in_force[j]), start) >= n.cash[j] * (1 - TINY)
     alive = np.ones(covers.shape, dtype=bool)
     for t in range(start, covers.shape[1]):
         alive[:, t] = covers[:, max(start, t - int(n.restart[j])) : t + 1].all(axis=1)
@@ -196,15 +206,16 @@ def is_baseline(n: Instance, project: Project) -> bool:
 
 
 def worth(instrument: Instrument, hurdle: float) -> float:
-    """Grant equivalent to the owner of one USD of face: 1 less the PV at hurdle of what goes back (yearly, in arrears)."""
+    """Grant equivalent to the owner of one USD of face: 1 less PV at hurdle of what goes back (yearly, in arrears)."""
     if instrument.kind in ("none", "grant"):
         return float(instrument.kind == "grant")
     years, r = max(1, round(instrument.tenor)), instrument.rate
     left = sum(1 for a in range(1, years + 1) if a > instrument.grace)
-    annuity = 1 / left if r == 0 else r / (1 - (1 + r) ** -left)
     value = 1.0
     for a in range(1, years + 1):
-        back = annuity if instrument.kind == "loan" and a > instrument.grace else r
+        back = r
+        if instrument.kind == "loan" and a > instrument.grace:
+            back = 1 / left if r == 0 else r / (1 - (1 + r) ** -left)
         value -= back * (1 + hurdle) ** -a
     return value
 
@@ -263,8 +274,7 @@ class Bill:
 def floor_bill(course: Course, j: int, floor: Floor, start: int, tonnes: Floats, later: Floats) -> Bill:
     """E_w[top-up at (1+premium)*w*P] on (W, T) tonnes that run, and on (m,) trunk tonnes after T; within the term."""
     n, T = course.instance, course.instance.calendar.periods
-    begin = 0 if floor.market >= 0 else start
-    in_term = np.array([begin <= t < begin + floor.term for t in range(T + len(later))], dtype=bool)
+    in_term = np.array([0 <= t - begins(floor, start) < floor.term for t in range(T + len(later))], dtype=bool)
     own = (1 + n.premium[j]) * course.price[:, floor.material]
     per_tonne = expected_topup(n, own, floor)
     live = tonnes * in_term[:T]
@@ -323,7 +333,7 @@ def make_deal(
     npv = owner_npv(n, project, floors, signed)
     cost, gap_open = capital(package.instrument, max(0.0, -npv), project)
     part = cost / sum((1 + project.hurdle) ** (-u * D) for u in range(project.lead))
-    end = max([T, *((0 if f.market >= 0 else start) + f.term for f in floors)])
+    end = max([T, *(begins(f, start) + f.term for f in floors)])
     ramp = np.zeros(max(end, start + project.life))
     ramp[start : start + project.life] = project.ramp
     output = ramp[:T] * survives(n, j, course.price, floors, start)
@@ -344,7 +354,8 @@ def make_deal(
     left = max(0.0, 1 - (T - start) / project.life) if output[0, T - 1] > 0 else 0.0
     label = f"{project.name}: {package.name}" + "".join(f" beside {m.name}" for _, m in markets)
     return Deal(
-        share, option, p, package, own, tuple(k for k, _ in markets), signed, output, npv, gap_open, part * project.lead,
+        share, option, p, package, own, tuple(m for m, _ in markets), signed, output, npv, gap_open,
+        part * project.lead,
         payments, fees, tuple(bills), lost, n.calendar.beta[T] * left * part * project.lead, label,
     )  # fmt: skip
 
@@ -398,7 +409,8 @@ def make_market(course: Course, market: MarketFloor, share: float = 1.0) -> Mark
     for j in range(n.sources):
         floors = (floor,) if market.eligible[j] else ()
         alive[:, j] = survives(n, j, course.price, floors, 0)
-        after[j] = n.capacity[j, -1] * n.availability[j, -1] * survives(n, j, held(n.price, end)[None], floors, 0)[0, T:]
+        running_on = survives(n, j, held(n.price, end)[None], floors, 0)[0, T:]
+        after[j] = n.capacity[j, -1] * n.availability[j, -1] * running_on
         if market.eligible[j] and floor.kind != "border":
             y = n.yields[j, floor.material]
             tonnes = y * n.capacity[j] * course.rho[:, j] * alive[:, j]
@@ -408,7 +420,7 @@ def make_market(course: Course, market: MarketFloor, share: float = 1.0) -> Mark
 
 
 def border_charge(course: Course, market: MarketFloor, alive: Floats, after: Floats) -> tuple[float, float]:
-    """(users pay, treasury takes) = E_w[max(0,F-P)] * (B, B - H), B charged tonnes, H = min(B, home output)  [million USD].
+    """(users pay, treasury takes) = E_w[max(0,F-P)] * (B, B - H), H = min(B, home output)  [million USD].
 
     B = demand + input of existing home plants (of all where content in imported goods is charged), K*rho*alive.
     """
@@ -420,7 +432,8 @@ def border_charge(course: Course, market: MarketFloor, alive: Floats, after: Flo
             B += held(course.demand[:, q], T + m)
     for j in range(n.sources):
         y = n.yields[j, floor.material]
-        running = np.concatenate([n.capacity[j] * course.rho[:, j] * alive[:, j], np.repeat(after[j][None], W, axis=0)], axis=1)
+        now = n.capacity[j] * course.rho[:, j] * alive[:, j]
+        running = np.concatenate([now, np.repeat(after[j][None], W, axis=0)], axis=1)
         if y < 0 and (n.home[j] or market.embedded):
             B -= y * running
         elif y > 0 and n.home[j]:
@@ -447,6 +460,11 @@ class Books:
     """In the order of `solution.floor`."""
     markets: tuple[MarketDeal, ...]
 
+    @property
+    def holders(self) -> tuple[Deal | MarketDeal, ...]:
+        """All that pay floors."""
+        return (*self.deals, *self.markets)
+
 
 def open_books(problem: Problem, solution: Solution) -> Books:
     """Work out what every signed package and every chosen market floor amounts to."""
@@ -460,12 +478,13 @@ def open_books(problem: Problem, solution: Solution) -> Books:
             package = packages[option.package.name, option.package.project]
             chosen = [(m, floors[m]) for m in option.market]
             deals.append(make_deal(course, option.project, package, chosen, option.signed, float(solution.sign[o]), o))
-    markets = tuple(make_market(course, m, float(x)) for m, x in zip(floors, solution.floor, strict=True) if abs(x) > 1e-9)
+    chosen_floors = [(m, float(x)) for m, x in zip(floors, solution.floor, strict=True) if abs(x) > 1e-9]
+    markets = tuple(make_market(course, m, x) for m, x in chosen_floors)
     return Books(problem, solution, course, tuple(deals), floors, markets)
 
 
 def outlays(books: Books) -> Floats:
-    """(T,) trunk outlay: purchases, holding, fees, scored gaps, expected budget-paid floor cost; less sales if revolving."""
+    """(T,) trunk outlay: purchases, holding, fees, scored gaps, expected floor cost; less sales if revolving."""
     n, x, course = books.problem.natural, books.solution, books.course
     total = np.zeros(n.calendar.periods)
     for b, (i, premium) in enumerate(purchase_terms(books)):
@@ -543,7 +562,8 @@ def _operations(books: Books) -> dict[str, float]:
     for b, (i, premium) in enumerate(purchase_terms(books)):
         parts["authority_purchases"] += course.expect(n.component[i], x.buy[:, b] * P[:, i] * (1 + premium))
     for h, (q, _) in enumerate(n.steps):
-        parts["users_substitution"] += course.expect(n.component[n.demand_material[q]], x.substitute[:, h] * n.step_cost[h])
+        c = n.component[n.demand_material[q]]
+        parts["users_substitution"] += course.expect(c, x.substitute[:, h] * n.step_cost[h])
     for k, (q, _) in enumerate(n.tiers):
         parts["loss"] += course.expect(n.component[n.demand_material[q]], x.shortfall[:, k] * n.tier_loss[k])
     return parts
@@ -565,7 +585,7 @@ def _commitments(books: Books) -> dict[str, float]:
         parts["capital_support"] += deal.share * float(beta @ deal.payments)
         parts["authority_border_revenue"] += deal.share * deal.lost_tariff
         parts["residual_credit"] -= deal.share * plan.residual * deal.residual
-    for holder in (*books.deals, *books.markets):
+    for holder in books.holders:
         parts["floor_cost"] += holder.share * sum(b.expected for b in holder.bills)
         parts["terminal_liability"] += holder.share * sum(b.terminal for b in holder.bills)
     for market in books.markets:

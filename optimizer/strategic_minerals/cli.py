@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sys
 import tomllib
@@ -270,8 +271,10 @@ def main() -> None:
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     logging.getLogger("strategic_minerals").addHandler(logging.NullHandler())
     try:
-        app(standalone_mode=False)
-        code: int = EXIT_OK
+        answer = app(standalone_mode=False)
+        code: int = answer if isinstance(answer, int) else EXIT_OK
+        if code == EXIT_INTERRUPTED:
+            errors.print("interrupted")
     except typer.Exit as stop:
         code = stop.exit_code
     except FaultsError as error:
@@ -299,4 +302,8 @@ def main() -> None:
         else:
             errors.print_exception()
             code = EXIT_INTERNAL
+    if code == EXIT_INTERRUPTED:  # a cancelled HiGHS may abort in its static destructors: leave without running them
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)

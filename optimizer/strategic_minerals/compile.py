@@ -292,6 +292,9 @@ def assemble(parts: Sequence[Stamped]) -> Assembly:
         )
     if not (np.isfinite(value).all() and np.isfinite(np.concatenate(list(costs.values()))).all()):
         raise FormulationError("the matrix or the costs hold a value that is not a finite number")
+    for low, high in ((lower, upper), (row_lower, row_upper)):
+        if np.isnan(low).any() or np.isnan(high).any() or (low == INF).any() or (high == -INF).any():
+            raise FormulationError("a bound or a right-hand side is not a number, or is infinite on its wrong side")
     start = np.concatenate([[0], np.cumsum(length)])
     return Assembly(
         lower,
@@ -365,7 +368,7 @@ def _stamp(
     for name, (where, coefficients) in template.costs.items():
         weight = part.weights.get(name)
         if weight is not None:
-            np.add.at(costs[name], placed(where).ravel(), (coefficients.at(part.xi) * weight[:, None]).ravel())
+            costs[name][placed(where).ravel()] += (coefficients.at(part.xi) * weight[:, None]).ravel()  # columns differ
     value = template.value.at(part.xi)
     index = placed(template.index)
     if part.externals.size and _coincide(part.externals):

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from .errors import Fault, InputError, near_miss
 from .rows import TABLES, Row
@@ -185,16 +185,32 @@ def _validate(
 
 
 def _range_faults(row: Row, file: str, line: int) -> Iterator[Fault]:
-    """The low, central and high of an estimate must come in that order, and be as admissible as the value."""
-    for name in type(row).model_fields:
-        low, high = getattr(row, f"{name}_low", None), getattr(row, f"{name}_high", None)
+    """The low and high of an estimate are as admissible as the value, and the three come in order."""
+    for name, adapter in _ranged(type(row)).items():
         value = getattr(row, name)
-        if low is not None and value is not None and low > value:
-            yield Fault(file, str(line), f"{name}_low", str(low), f"at most {name} ({value:g})")
-        if high is not None and value is not None and high < value:
-            yield Fault(file, str(line), f"{name}_high", str(high), f"at least {name} ({value:g})")
-        if low is not None and low < 0 <= (value or 0):
-            yield Fault(file, str(line), f"{name}_low", str(low), "a number of at least 0")
+        for suffix, sign, relation in (("_low", 1, "at most"), ("_high", -1, "at least")):
+            bound = getattr(row, f"{name}{suffix}")
+            if bound is None:
+                continue
+            try:
+                adapter.validate_python(bound)
+            except ValidationError as error:
+                yield Fault(file, str(line), f"{name}{suffix}", str(bound), str(error.errors()[0]["msg"]))
+                continue
+            if value is not None and sign * (bound - value) > 0:
+                yield Fault(file, str(line), f"{name}{suffix}", str(bound), f"{relation} {name} ({value:g})")
+
+
+@cache
+def _ranged(model: type[Row]) -> dict[str, TypeAdapter[Any]]:
+    """Columns that have a low and a high, each with a validator of the column's own limits."""
+    fields = model.model_fields
+    config = ConfigDict(allow_inf_nan=False)
+    return {
+        name: TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation, config=config)
+        for name, field in fields.items()
+        if f"{name}_low" in fields
+    }
 
 
 def _missing(value: object) -> bool:

@@ -237,38 +237,25 @@ def baseline_sources(instance: Instance) -> Bools:
 def _tight(instance: Instance, availability: Floats, factor: Floats, price: Floats, lasts: Bools) -> Bools:
     """tight[s,i,t]: an event on i's component lasts, and a source of i is short, shut, or i is drawn on by demand;
     or an input of its makers, or an output made from it, is tight."""
-    S = price.shape[0]
-    makes, uses = instance.yields > 0, instance.yields < 0
+    makes, uses = (instance.yields > 0).astype(float), (instance.yields < 0).astype(float)
     counted = baseline_sources(instance)
-    tight = np.zeros(price.shape, dtype=bool)
-    for s in range(S):
-        active = lasts[s][instance.component]
-        if not active.any():
-            continue
-        short = availability[s] < 1 - SMALLEST_TOUCH
-        shut = np.zeros_like(short)
-        for j in np.flatnonzero(counted):
-            shut[j] = ~survival(
-                instance, int(j), price[s], (), 0
-            )  # a baseline plant counts as if it stood from the start
-        troubled = (short | shut) & counted[:, None]
-        now = (makes.T.astype(int) @ troubled.astype(int)) > 0
-        surged = factor[s] > 1 + SMALLEST_TOUCH
-        for q in range(len(instance.demands)):
-            now[instance.demand_material[q]] |= surged[q]
-        now &= active
-        while True:  # spreads along the chain, both ways
-            by_input = (uses.astype(int) @ now.astype(int)) > 0
-            by_output = (makes.astype(int) @ now.astype(int)) > 0
-            spread = ((makes.T.astype(int) @ by_input.astype(int)) > 0) | (
-                (uses.T.astype(int) @ by_output.astype(int)) > 0
-            )
-            after = now | (spread & active)
-            if (after == now).all():
-                break
-            now = after
-        tight[s] = now
-    return tight
+    active = lasts[:, instance.component]
+    troubled = availability < 1 - SMALLEST_TOUCH
+    for j in np.flatnonzero(counted):  # a baseline plant counts as if it stood from the start
+        troubled[:, j] |= ~survival(instance, int(j), price, (), 0)
+    troubled &= counted[:, None]
+    tight = np.matmul(makes.T, troubled) > 0
+    surged = factor > 1 + SMALLEST_TOUCH
+    for q, i in enumerate(instance.demand_material):
+        tight[:, i] |= surged[:, q]
+    tight &= active
+    while True:  # spreads along the chain, both ways
+        by_input, by_output = np.matmul(uses, tight) > 0, np.matmul(makes, tight) > 0
+        spread = (np.matmul(makes.T, by_input) > 0) | (np.matmul(uses.T, by_output) > 0)
+        after = tight | (spread & active)
+        if (after == tight).all():
+            return after
+        tight = after
 
 
 def _extent(instance: Instance, availability: Floats, factor: Floats, price: Floats, lasts: Bools) -> tuple[Ints, Ints]:

@@ -133,6 +133,8 @@ class Package:
     offtake: float
     fee: float
     """[million USD/t under offtake]"""
+    fee_share: float
+    """Share of the base price of what is under offtake."""
     floor: Floor | None
     take_share: float | None = None
 
@@ -613,7 +615,7 @@ def _packages(
         for row in data.rows("instruments")
     }
     chosen = plan.instruments.packages
-    packages = [Package("none", None, NO_INSTRUMENT, 0.0, 0.0, None)]
+    packages = [Package("none", None, NO_INSTRUMENT, 0.0, 0.0, 0.0, None)]
     for row in data.rows("packages"):
         absent = row.project is not None and row.project not in producers
         floored = row.floor_material is not None
@@ -630,7 +632,7 @@ def _packages(
             )  # fmt: skip
         project = None if row.project is None else producers[row.project] - first
         fee = row.offtake_fee_usd_per_kg * MUSD_PER_T
-        packages.append(Package(row.package, project, instruments[row.instrument], row.offtake_share, fee, floor))
+        packages.append(Package(row.package, project, instruments[row.instrument], row.offtake_share, fee, row.offtake_fee_share, floor))
     for menu in plan.instruments.price_floors:
         if menu.scope != "project" or menu.material not in materials:
             continue

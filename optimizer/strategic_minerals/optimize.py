@@ -199,7 +199,8 @@ def do_nothing(problem: Problem, cost: Floats, time_limit_s: float, on_progress:
     model.set_bounds(one, np.ones(len(one)), np.ones(len(one)))
     run = model.run(time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress)
     if run.x is None:
-        raise _no_answer(run, problem, "the do-nothing reference", list)
+        find = lambda: culprits(problem, True, time_limit_s)  # noqa: E731
+        raise _no_answer(run, problem, "the do-nothing reference", find, time_limit_s)
     return run.x
 
 
@@ -254,7 +255,7 @@ def optimise(
                 if run is not None and now.status in ("time_limit", "interrupted"):
                     limited = "time_limit" if now.status == "time_limit" else "interrupted"
                     break
-                raise _no_answer(now, problem, stage, lambda: culprits(problem, relax))
+                raise _no_answer(now, problem, stage, lambda: culprits(problem, relax, left()), left())
             run = now
             relative = (now.objective - now.bound) / denominator(problem, now.objective)
             reports.append((stage, now.objective, now.bound, relative))
@@ -262,7 +263,7 @@ def optimise(
                 limited = "time_limit" if now.status in ("time_limit", "limit") else "interrupted"
             slack = problem.plan.objective.stage_slack
             if n < len(stages) - 1:
-                allowed = (gap if slack is None else slack) * denominator(problem, now.objective)
+                allowed = (gap if slack is None else slack) * max(abs(float(costs[stage] @ now.x)), 1.0)
                 slacks.append((stage, float(costs[stage] @ now.x) + allowed))
                 used = np.flatnonzero(costs[stage])
                 model.add_row(used, costs[stage][used], -INF, slacks[-1][1])
@@ -329,16 +330,20 @@ def _fix(
     return fixed
 
 
-def _no_answer(run: Run, problem: Problem, stage: str, find: Callable[[], list[str]]) -> Exception:
+def _no_answer(
+    run: Run, problem: Problem, stage: str, find: Callable[[], list[str]], time_limit_s: float
+) -> Exception:
     """The error that a run without a usable point stands for."""
     if run.status in ("infeasible", "infeasible_or_unbounded", "unbounded"):
-        again = _confirm(problem)
+        again = _confirm(problem, time_limit_s)
         if again == "optimal":
             return UntrustedError(
                 f"the solver called {stage} {run.status.replace('_', ' ')} with presolve and feasible without: not trusted"
             )
-        if again == "unbounded" or run.status == "unbounded":
+        if run.status == "unbounded":
             return UntrustedError(f"{stage} is unbounded: the data let somebody earn without limit")
+        if again != "infeasible":
+            return UntrustedError(f"the solver called {stage} infeasible, and without presolve came to no verdict ({again})")
         named = find()
         outcome = Outcome("infeasible", None, None, None, None)
         blamed = ", ".join(DEMANDS[name] for name in named) if named else "the demands together"
@@ -356,13 +361,14 @@ def _no_answer(run: Run, problem: Problem, stage: str, find: Callable[[], list[s
     return StoppedError(f"stopped in {stage} before any plan was found ({reason.replace('_', ' ')})", outcome)
 
 
-def _confirm(problem: Problem) -> str:
-    """Status of the problem as a feasibility question without presolve."""
+def _confirm(problem: Problem, time_limit_s: float) -> str:
+    """Status of the problem as a feasibility question without presolve (no cost, so never unbounded)."""
     cost = np.zeros_like(problem.assembly.lower)
-    return Model(problem.assembly, cost, integer=True).run(time_limit_s=600.0, presolve=False).status
+    status = Model(problem.assembly, cost, integer=True).run(time_limit_s=time_limit_s, presolve=False).status
+    return "infeasible" if status == "infeasible_or_unbounded" else status
 
 
-def culprits(problem: Problem, relax: bool) -> list[str]:
+def culprits(problem: Problem, relax: bool, time_limit_s: float) -> list[str]:
     """Families of demands each of whose removal alone makes a plan possible; all that exist where none does alone."""
     assembly = problem.assembly
     present = [family for family in DEMANDS if len(assembly.rows_of(family))]
@@ -371,7 +377,7 @@ def culprits(problem: Problem, relax: bool) -> list[str]:
         rows = assembly.rows_of(family)
         model = Model(assembly, np.zeros_like(assembly.lower), integer=not relax)
         model.set_row_bounds(rows, np.full(len(rows), -INF), np.full(len(rows), INF))
-        if model.run(time_limit_s=120.0).x is not None:
+        if model.run(time_limit_s=time_limit_s).x is not None:
             alone.append(family)
     return alone or present
 

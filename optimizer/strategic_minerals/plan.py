@@ -205,7 +205,7 @@ class Objective(Section):
     cvar_share: Share = 0.5
     """`risk_within_budget`: weight m of the CVaR against the expected loss, (1-m)*expected + m*CVaR."""
     stage_slack: NonNegative | None = None
-    """Slack that a stage passes on, relative to its value; unset: the gap of the solve."""
+    """Slack that a stage passes on, relative to its value (at least 1 million USD); unset: the gap of the solve."""
 
 
 class ServiceLevel(Section):

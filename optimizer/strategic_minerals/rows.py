@@ -271,6 +271,10 @@ class PackageRow(Row):
     """Share of output that home users may claim in a crisis."""
     offtake_fee_usd_per_kg: NonNegative = 0.0
     """Fee per kg under offtake, each year of the project's life."""
+    offtake_fee_share: Share = 0.0
+    """Fee as a share of the base price of what is under offtake, added to the fee per kg."""
+    offtake_fee_share_low: float | None = None
+    offtake_fee_share_high: float | None = None
     floor_material: Key | None = None
     """Material with a floor of the package's own; empty: none (the plan's floor menu adds levels)."""
     floor_usd_per_kg: Positive | None = None

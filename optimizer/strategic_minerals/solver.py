@@ -6,7 +6,10 @@ the status says that they may be used.
 
 from __future__ import annotations
 
+import ctypes
 import math
+import os
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,7 +86,7 @@ class Model:
     def __init__(
         self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0, log_file: str | None = None
     ) -> None:
-        self._highs = highspy.Highs()
+        self._highs = _highs()
         self._spent = 0.0
         self._columns = len(cost)
         self._set("output_flag", log_file is not None)
@@ -146,11 +149,29 @@ class Model:
         if on_progress is not None:
             self._watch(on_progress, phase)
         try:
-            status = highs.run()
+            status = self._run()
         finally:
             if on_progress is not None:
                 highs.clearCallbacks()
         return self._read(status, highs.getRunTime() - before)
+
+    def _run(self) -> Any:
+        """Run HiGHS; in the main thread so that an interrupt from the keyboard cancels it within a moment."""
+        highs = self._highs
+        if threading.current_thread() is not threading.main_thread():
+            return highs.run()
+        answer: list[Any] = []
+        highs.HandleUserInterrupt = True
+        worker = threading.Thread(target=lambda: answer.append(highs.run()), name="highs", daemon=True)
+        worker.start()
+        try:
+            while worker.is_alive():
+                worker.join(0.1)
+        except KeyboardInterrupt:
+            highs.cancelSolve()
+            worker.join()
+            raise
+        return answer[0] if answer else highspy.HighsStatus.kError
 
     def _watch(self, on_progress: OnProgress, phase: str) -> None:
         def tell(event: Any) -> None:
@@ -200,6 +221,33 @@ class Model:
             raise UntrustedError(f"HiGHS answered {status.name} to {what}")
 
 
+_FIRST = threading.Lock()
+_greeted: list[bool] = []
+
+
+def _highs() -> Any:
+    """A HiGHS instance. The first of a process prints a banner to the C standard output, which is kept from users."""
+    with _FIRST:
+        if _greeted:
+            return highspy.Highs()
+        _greeted.append(True)
+        try:
+            kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+        except OSError:  # no standard output to protect
+            return highspy.Highs()
+        try:
+            sys.stdout.flush()
+            os.dup2(nowhere, 1)
+            highs = highspy.Highs()
+            if os.name == "posix":
+                ctypes.CDLL(None).fflush(None)
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+            os.close(nowhere)
+        return highs
+
+
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) and abs(value) < 1e30 else None
 
@@ -211,7 +259,7 @@ def _cancel(event: Any, answer: Any) -> None:
 
 def version() -> str:
     """Version of HiGHS."""
-    return str(highspy.Highs().version())
+    return str(_highs().version())
 
 
 _CANARY = threading.Lock()
@@ -239,7 +287,7 @@ def canary(solve: Callable[[float, float, float], float] | None = None) -> None:
 
 def _micro_mip(x_cost: float, z_cost: float, need: float) -> float:
     """min x_cost*x + z_cost*z subject to x + z >= need, z integer."""
-    highs = highspy.Highs()
+    highs = _highs()
     for name, value in (("output_flag", False), ("threads", 1), ("parallel", "off")):
         highs.setOptionValue(name, value)
     highs.passModel(

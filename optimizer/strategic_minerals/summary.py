@@ -67,7 +67,8 @@ def _buy(result: Result) -> list[str]:
         mine = stock[stock.material == material]
         peak = mine.loc[mine.stock_t.idxmax()]
         cover = f" ({peak.days_of_cover:,.0f} days of cover)" if pd.notna(peak.days_of_cover) else ""
-        years = f"FY{row['first']}" if row["first"] == row["last"] else f"FY{row['first']}-{row['last']}"
+        first, last = int(row["first"]), int(row["last"])
+        years = f"FY{first}" if first == last else f"FY{first}-{last}"
         lines.append(
             f"  {material}: {row.t:,.4g} t in {years} for {row.musd:,.1f} M; stock peaks at {peak.stock_t:,.4g} t in "
             f"FY{peak.fiscal_year}{cover}"

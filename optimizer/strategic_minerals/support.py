@@ -205,7 +205,7 @@ class _Options:
         instance, project = self.instance, self.instance.projects[p]
         npv = owner_npv(instance, project, floors, signed)
         gap = max(0.0, -npv)
-        same = (p, signed, market, package.offtake, package.fee, own)
+        same = (p, signed, market, package.offtake, package.fee, package.fee_share, own)
         if gap == 0 and same in self._ungapped:
             return "no gap to finance: a package that differs only in its instrument does the same"
         cost = capital_cost(package.instrument, gap, project)
@@ -231,7 +231,8 @@ class _Options:
         scored = part * project.lead
         life_left = max(0.0, 1 - (T - start) / project.life)
         j = project.producer
-        tonnes = (np.maximum(instance.yields[j], 0) * instance.material_unit).sum() * instance.capacity[j, 0]
+        outputs = np.maximum(instance.yields[j], 0) * instance.capacity[j, 0]
+        fee = package.fee * (outputs @ instance.material_unit) + package.fee_share * (outputs @ instance.base_price)
         ramp = _ramp(project, start, T)
         residual = calendar.beta[T] * life_left * scored if output.alive_at_end else 0.0
         if gap == 0:
@@ -240,7 +241,7 @@ class _Options:
         self.options.append(
             Option(
                 project=p, package=package, market=market, signed=signed, start=start, npv=npv, gap=gap, scored=scored,
-                payments=payments, fees=package.fee * package.offtake * tonnes * ramp, floor=money,
+                payments=payments, fees=package.offtake * fee * ramp, floor=money,
                 border_loss=sum(b.expected + b.terminal for b in borders), residual=residual, output_class=index,
             )
         )  # fmt: skip

@@ -65,6 +65,7 @@ def add_variables(m: pyo.Block, layout: Layout) -> None:
     )
     if layout.uses_risk:
         m.value_at_risk = pyo.Var(bounds=(0, None), doc="loss exceeded with probability 1 - alpha (eta)")
+        m.trunk_loss = pyo.Var(range(len(layout.shapes)), bounds=(0, None), doc="loss of a component along the trunk")
 
 
 def add_one_package(m: pyo.Block, layout: Layout) -> None:
@@ -298,8 +299,6 @@ def add_trunk_loss(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
     """
     if not layout.uses_risk:
         return
-    m.trunk_loss = pyo.Var(range(len(layout.shapes)), bounds=(0, None), doc="loss of a component along the trunk")
-
     def loss(m: Any, c: int) -> Any:
         shape = layout.shapes[c]
         return discounted_loss(layout, shape, lambda name, key, t: trunk(c, name, key, t)) - m.trunk_loss[c] == 0

@@ -1,0 +1,141 @@
+"""Pages that are written from the code, so that they cannot drift: the formulation and the dictionary of the tables.
+
+`python -m strategic_minerals.documentation` writes both into a checkout; a test holds them to the code.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from textwrap import dedent
+
+from .components import COMPONENTS, Component
+from .formulation import branch, commitments, period, risk
+from .library import shipped
+from .prices import MEANING
+from .rows import FACT_TABLES, TABLES
+
+PAGES = {"FORMULATION.md": "models", "README.md": "inputs"}
+
+
+def formulation_page() -> str:
+    """The mathematics: components, constraint families with their equations, prices, deviations."""
+    parts = [FORMULATION_HEAD]
+    for kind, title in (("variable", "Variables"), ("parameter", "Parameters that differ between stamps")):
+        parts.append(f"## {title}\n\n| block | name | index | unit | symbol | meaning |\n|---|---|---|---|---|---|")
+        parts[-1] += "".join(f"\n{_row(c)}" for c in COMPONENTS if c.kind == kind)
+    parts.append("## Constraint families\n\nOne function each; equations and units are its docstring.")
+    for module, block in ((commitments, "commitments"), (period, "period"), (branch, "branch"), (risk, "world")):
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            if name.startswith("add_") and function.__module__ == module.__name__ and _equation(function):
+                parts.append(f"### {block}: `{name.removeprefix('add_')}`\n\n{_equation(function)}")
+    parts.append("## Prices\n\nFrom the linear program with commitments fixed, reported >= 0 where a demand binds.\n")
+    parts[-1] += "".join(f"\n- `{name}`: {meaning}" for name, meaning in MEANING.items())
+    parts.append(DEVIATIONS)
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(c: Component) -> str:
+    cells = (c.block, f"`{c.name}`", ", ".join(c.index) or "-", c.unit, c.symbol, c.text)
+    return "| " + " | ".join(cells) + " |"
+
+
+def _equation(function: object) -> str:
+    """A docstring with its indented or formula lines as a code block; empty where it states no equation."""
+    text = inspect.getdoc(function) or ""
+    head, _, rest = text.partition("\n\n")
+    if not rest or not re.search(r"(<=|>=|=)", rest):
+        return ""
+    return f"{head}\n\n```\n{dedent(rest).rstrip()}\n```"
+
+
+def inputs_page() -> str:
+    """The dictionary of the tables: every column with unit and meaning, written from the row schemas."""
+    parts = [INPUTS_HEAD]
+    for name, model in TABLES.items():
+        role = "facts, read by the estimates and the checks" if name in FACT_TABLES else "read by plans"
+        doc = (inspect.getdoc(model) or "").splitlines()[0]
+        parts.append(f"## {name}.csv\n\n{doc} Key: {', '.join(f'`{k}`' for k in model.key)}. ({role})\n\n| column | meaning |\n|---|---|")
+        for column, field in model.model_fields.items():
+            if column in ("source", "year", "confidence", "note") or column.endswith(("_low", "_high")):
+                continue
+            ranged = " (with `_low` and `_high`)" if f"{column}_low" in model.model_fields else ""
+            needed = "" if field.is_required() else " Optional."
+            text = " ".join((field.description or column.replace("_", " ")).split())
+            parts[-1] += f"\n| `{column}`{ranged} | {text}{'' if text.endswith('.') else '.'}{needed} |".replace("..", ".")
+    return "\n\n".join(parts) + "\n"
+
+
+FORMULATION_HEAD = """# The mathematics of the model
+
+*Written from the code by `python -m strategic_minerals.documentation`; do not edit.*
+
+A planning authority decides, on the *trunk* (the course of things as long as nothing has happened), what to buy and hold,
+which packages to sign for projects, which offtake contracts and market floors to commit to. In each *world* a *component*
+(materials linked by a producer) leaves the trunk in the period in which an event first touches it, its onset, and follows a
+*branch*: commitments stay, operations are chosen anew. So nobody buys for an event before it is seen.
+
+The operations of one component in one period are one block of variables and constraints, a *stamp*. Stamps of trunk and
+branches differ only in data: they are written once in Pyomo, compiled once with their mutable parameters kept symbolic, and
+stamped for all periods and worlds by one sparse product. Costs of a stamp count with `beta[t] * w0[c,t]` on the trunk
+(w0: probability that nothing has happened to the component up to t) and `beta[t] * pi[s]` in a branch; fees, gap payments and
+other commitment costs count with 1.
+
+Aim (social cost): users' and authority's expected discounted cost + commitments + loss + terminal terms + lambda CVaR +
+soft penalties, in million USD of the plan's price year. `risk_within_budget` and `least_budget` put other aims first and pass
+them on with a slack. Results are differences to *doing nothing* (Z0), and
+`relative_gap = (objective - bound) / max(|Z - Z0|, discounted appropriation, 1 million USD)`."""
+
+DEVIATIONS = """## Choices where the general formulation leaves room, and why
+
+- **One period, not one branch, is the compiled block.** Stamping over periods as well makes the compiled part ten times
+  smaller and the onset of a branch a matter of which stamps exist. A branch's rows over several periods (money, service,
+  loss) are a second small block; in periods before the onset they refer to the trunk's variables, where branch and trunk
+  prices are equal, so those terms cancel by themselves.
+- **The reference price of a floor is the producer's own**, (1+premium)*P, both in what the owner receives and in what the
+  payer pays: with a premium, paying max(0, F-P) would pay more than anybody receives.
+- **The budget counts a floor's expected payment only where it is positive** in a period; receipts of an upside share reduce
+  the social cost and the liability but are not money to spend, as sales are not.
+- **A project's own floor runs from first output, a market floor from the first period**, each for its term.
+- **Output classes**: options of a project that give the same output in every world share one variable, so that branches see
+  a few classes instead of every package and date.
+- **Least shares count output net of exports**: surplus run for export is no home supply.
+- **Service-level and diversification penalties** are undiscounted and count once, whatever the world's probability: they
+  state what a promise is worth to the planner.
+- **Floors agreed before the plan** (MP Materials, 110 USD/kg) keep a source alive and cost this plan nothing.
+- **Sampled plans keep a probability for the world without any event** (`quiet_probability`), or the late trunk would have no
+  weight and its plan no meaning.
+- **Price states never shut a plant**, so floors look a little dearer than they are."""
+
+INPUTS_HEAD = """# The tables: what is known
+
+*Written from the row schemas by `python -m strategic_minerals.documentation`; do not edit.*
+
+One CSV file a table, UTF-8. Every row has `source`, `year` (the year the figure stands for), `confidence` (`reported`: a source
+prints it; `derived`: computed from reported figures, arithmetic in the note; `estimate`: assumed) and `note`. An estimate
+has `_low` and `_high` beside the value and comes from one documented function of `strategic_minerals.estimates`, named in
+the note; a test computes each one again. Empty means not published. `NA` is text (Namibia), never a missing value.
+
+Tonnes are tonnes of contained material in the form that `materials.basis` names; prices are USD/kg of the same form, money
+is nominal of the stated year and never deflated silently. Price set `mcs2024` holds the averages of 2024, the last full
+year that USGS reports; `mcs2025e` its estimates for 2025; `quotes2026` newer quotes where there are any.
+
+What it covers: the rare-earth chain from concentrate or mixed carbonate over separated oxides and metal to NdFeB and SmCo
+magnets, joint products from one ore body, and more than thirty other minerals at the stage that is the bottleneck. What it
+does not: demand by single rare earth, defence shares of most minerals, operating costs of Lynas and of magnet makers,
+holdings of the US stockpile by material are not published; they are estimates or absent, and say so."""
+
+
+def write_pages() -> list[Path]:
+    """Write the generated pages into the checkout's folders."""
+    written = []
+    for (name, kind), text in zip(PAGES.items(), (formulation_page(), inputs_page()), strict=True):
+        path = shipped(kind) / name
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+if __name__ == "__main__":
+    write_pages()

@@ -1,0 +1,224 @@
+"""Planning problems small enough to solve by hand: `tiny(...)` gives a plan and its tables, made in memory.
+
+Everything defaults to nothing happening and nothing costing: no discounting, no holding cost, no haircut, full salvage,
+no tail, ample money, no events. Prices and losses are USD/kg, tonnes are kilotonnes: a kilotonne at 1 USD/kg is one
+million USD, so money in million USD is kilotonnes times USD/kg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from strategic_minerals.dataset import Dataset
+from strategic_minerals.optimize import Solved, optimise, prepare
+from strategic_minerals.plan import Plan
+
+KT = 1000.0
+"""Tonnes in a kilotonne."""
+FIRST = 2027
+TIERS = {"USA": "home", "AUS": "ally", "CHN": "covered"}
+
+Rows = list[dict[str, Any]]
+Series = float | Mapping[int, float]
+
+
+def tiny(
+    prices: Mapping[str, Series],
+    *,
+    materials: Mapping[str, dict[str, Any]] | None = None,
+    sources: Mapping[str, dict[str, Any]] | None = None,
+    demand: Mapping[str | tuple[str, str], Series] | None = None,
+    loss: float | Mapping[str, float] = 100.0,
+    tiers: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+    steps: Sequence[tuple[str, str, float, float]] = (),
+    offers: Mapping[str, dict[str, Any]] | None = None,
+    stock: Mapping[str, float] | None = None,
+    projects: Mapping[str, dict[str, Any]] | None = None,
+    packages: Mapping[str, dict[str, Any]] | None = None,
+    instruments: Mapping[str, dict[str, Any]] | None = None,
+    states: Sequence[tuple[float, float]] = (),
+    scenarios: Sequence[dict[str, Any]] = (),
+    years: int = 3,
+    months: int = 12,
+    rate: float = 0.0,
+    money: Series = 1e5,
+    budget: dict[str, Any] | None = None,
+    **plan: Any,
+) -> tuple[Plan, Dataset]:
+    """A plan and its tables.
+
+    prices: material -> USD/kg. demand: material, or (material, segment) -> kt/yr. loss: USD/kg beyond the price.
+    sources, offers, projects: see `source`, `offer`, `project`. steps: (material, segment, limit share, USD/kg).
+    tiers: segment -> (share, loss multiplier) pairs. A series is one figure, or a figure by first year.
+    The rest goes into the plan as it stands.
+    """
+    wanted = {(k, "civil") if isinstance(k, str) else k: v for k, v in (demand or {}).items()}
+    segments = sorted({segment for _, segment in wanted})
+    losses = loss if isinstance(loss, Mapping) else dict.fromkeys(prices, loss)
+    made = {**(sources or {}), **(projects or {})}
+    tables: dict[str, Rows] = {
+        "materials": [_material(name, (materials or {}).get(name, {})) for name in prices],
+        "prices": [
+            {"price_set": "base", "material": name, "from_year": year, "price_usd_per_kg": value}
+            for name, series in prices.items()
+            for year, value in _by_year(series)
+        ],
+        "activities": [_source(name, row) for name, row in (sources or {}).items()],
+        "capacities": [
+            {"activity": name, "from_year": year, "capacity_t_per_yr": value * KT}
+            for name, row in (sources or {}).items()
+            for year, value in _by_year(row["capacity"])
+        ],
+        "yields": [
+            {"producer": name, "material": material, "yield_t_per_t": y}
+            for name, row in made.items()
+            for material, y in row["makes"].items()
+        ],
+        "demand": [
+            {"material": m, "segment": k, "from_year": year, "demand_t_per_yr": value * KT}
+            for (m, k), series in wanted.items()
+            for year, value in _by_year(series)
+        ],
+        "tiers": [
+            {"material": "*", "segment": k, "tier": n + 1, "share": share, "loss_multiplier": multiplier}
+            for k in segments
+            for n, (share, multiplier) in enumerate((tiers or {}).get(k, [(1.0, 1.0)]))
+        ],
+        "substitution": [
+            {"material": m, "segment": k, "step": n + 1, "limit_share": limit, "cost_usd_per_kg": cost}
+            for n, (m, k, limit, cost) in enumerate(steps)
+        ],
+        "loss_functions": [
+            {"loss_function": "test", "material": name, "segment": "*", "loss_usd_per_t": value * KT}
+            for name, value in losses.items()
+        ],
+        "offers": [_offer(name, row) for name, row in (offers or {}).items()],
+        "stock": [{"material": name, "opening_t": value * KT} for name, value in (stock or {}).items()],
+        "projects": [_project(name, row) for name, row in (projects or {}).items()],
+        "packages": [_package(name, row) for name, row in (packages or {}).items()],
+        "instruments": [_instrument(name, row) for name, row in ({**INSTRUMENTS, **(instruments or {})}).items()],
+        "price_states": [
+            {"state": f"s{n}", "factor": factor, "probability": share} for n, (factor, share) in enumerate(states)
+        ],
+        "countries": [{"country": country, "name": country, "tier": tier} for country, tier in TIERS.items()],
+    }
+    data = Dataset.from_tables({name: pd.DataFrame(rows) for name, rows in tables.items() if rows})
+    return Plan.model_validate({
+        "name": "tiny", "price_year": 2026, "price_set": "base", "loss_function": "test", "discount_rate": rate,
+        "horizon": {"first_year": FIRST, "years": years, "tail_years": 0, "period_months": months},
+        "budget": {"appropriation_musd": money, **(budget or {})}, "scenarios": scenarios, **plan,
+    }), data  # fmt: skip
+
+
+INSTRUMENTS: dict[str, dict[str, Any]] = {
+    "none": {"kind": "none", "score": 0.0, "max_share_of_capex": 0.0},
+    "grant": {"kind": "grant", "score": 1.0, "max_share_of_capex": 1.0},
+}
+
+
+def source(country: str, makes: str | Mapping[str, float], capacity: Series, **row: Any) -> dict[str, Any]:
+    """An existing source: capacity in kt of activity a year; `makes` a material, or yields by material."""
+    return {"country": country, "makes": {makes: 1.0} if isinstance(makes, str) else makes, "capacity": capacity, **row}
+
+
+def project(makes: str | Mapping[str, float], capacity: float, **row: Any) -> dict[str, Any]:
+    """A project of the home country that starts a year after signing: capacity in kt a year, capex in million USD."""
+    return {"makes": {makes: 1.0} if isinstance(makes, str) else makes, "capacity": capacity, **row}
+
+
+def offer(material: str, depth: float, premium: float = 0.0, source: str = "outside", crisis: float = 0.0) -> dict[str, Any]:
+    """Material that the reserve can buy: depth in kt a year; gone in a crisis unless `crisis` says otherwise."""
+    return {"material": material, "depth": depth, "premium": premium, "source": source, "crisis": crisis}
+
+
+def cut(
+    name: str, probability: float, start: float, years: float, materials: str = "*", *, countries: str = "CHN",
+    share: float = 1.0, design_basis: bool = False, **event: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """A world in which some countries' sources stop from `start` on for some years."""
+    struck = {"start_year": start, "duration_years": years, "countries": countries, "materials": materials,
+              "cut_share": share, **event}  # fmt: skip
+    return {"name": name, "probability": probability, "design_basis": design_basis, "events": [struck]}
+
+
+def total(solved: Any) -> float:
+    """Social cost Z of a result or of a solved problem [million USD]."""
+    return solved.outcome.objective_musd + solved.outcome.do_nothing_musd
+
+
+def unaudited(plan: Plan, data: Dataset) -> Solved:
+    """Solve without the audit, to see what a model with a rule dropped would answer."""
+    return optimise(prepare(plan, data), gap=0.0, time_limit_s=60.0)
+
+
+def bought(result: Any, item: str) -> float:
+    """Kilotonnes bought on the trunk, of a material or through an offer."""
+    table = result.tables["acquisitions"]
+    return float(table[(table.material == item) | (table.offer == item)].acquired_t.sum()) / KT
+
+
+def short(result: Any, world: str, period: str | None = None, material: str | None = None) -> float:
+    """Kilotonnes of demand unmet in a world."""
+    table = result.tables["shortfalls"]
+    rows = table[(table.world == world) & (True if period is None else table.period == period)]
+    return float(rows[rows.material == material if material else rows.index == rows.index].shortfall_t.sum()) / KT
+
+
+def ran(result: Any, producer: str, world: str, period: str) -> float:
+    """Kilotonnes that a producer ran for users in a period of a world."""
+    table = result.tables["operations"]
+    rows = table[(table.producer == producer) & (table.world == world) & (table.period == period)]
+    return float(rows.run_t.sum()) / KT
+
+
+def flow(result: Any, column: str, material: str, world: str, period: str) -> float:
+    """Kilotonnes in a column of the table `flows`."""
+    table = result.tables["flows"]
+    rows = table[(table.material == material) & (table.world == world) & (table.period == period)]
+    return float(rows[column].sum()) / KT
+
+
+def price(result: Any, name: str, **where: str) -> float:
+    """A shadow price: the sum over the rows of `prices` that match, 0 where none does."""
+    table = result.prices[result.prices.price == name]
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return float(table.value.sum())
+
+
+def _by_year(series: Series) -> list[tuple[int, float]]:
+    return list(series.items()) if isinstance(series, Mapping) else [(FIRST, series)]
+
+
+def _material(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"material": name, "name": name, "mineral": name, "stage": "refined", "basis": f"t {name}", "haircut_share": 0.0,
+            "holding_share_per_yr": 0.0, **row}  # fmt: skip
+
+
+def _source(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    own = {key: value for key, value in row.items() if key not in ("makes", "capacity")}
+    return {"activity": name, "name": name, "stage": "x", **own}
+
+
+def _project(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    own = {key: value for key, value in row.items() if key not in ("makes", "capacity")}
+    return {"project": name, "name": name, "country": "USA", "stage": "x", "capacity_t_per_yr": row["capacity"] * KT,
+            "capex_musd": 0.0, "cash_usd_per_kg": 0.0, "lead_yr": 1.0, "life_yr": 10.0, "hurdle_rate": 0.0,
+            "earliest_signing": FIRST, **own}  # fmt: skip
+
+
+def _offer(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"offer": name, "material": row["material"], "source_producer": row["source"],
+            "depth_t_per_yr": row["depth"] * KT, "premium_share": row["premium"],
+            "crisis_availability": row["crisis"] if row["source"] == "outside" else None}  # fmt: skip
+
+
+def _package(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"package": name, "instrument": "none", **row}
+
+
+def _instrument(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"instrument": name, **row}
