@@ -206,7 +206,7 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
     packages: list[dict[str, Any]] = [
         {"package": "grant", "instrument": "grant", "offtake_share": 0.0},
         {"package": case.pick("loan", "equity"), "instrument": "loan", "offtake_share": 0.5,
-         "offtake_fee_usd_per_kg": case.price["ndpr"] * u(0.002, 0.02)},
+         "offtake_fee_usd_per_kg": case.price["ndpr"] * u(0.002, 0.02), "offtake_fee_share": case.pick(0.0, 0.02)},
     ]  # fmt: skip
     packages[1]["instrument"] = packages[1]["package"]
     if on["package_floor"]:
@@ -297,7 +297,7 @@ def _plan(case: _Case) -> Plan:
     money = worth * (u(0.1, 0.4) if on["lean"] else u(0.5, 2.0))
     menus: list[dict[str, Any]] = []
     if on["project_floor"]:
-        levels = [case.price["ndpr"] * f for f in (0.9, 1.1)[: case.pick(1, 2)]]
+        levels = [case.price["ndpr"] * f for f in (0.87, 1.13)[: case.pick(1, 2)]]
         menus.append({"material": "ndpr", "levels_usd_per_kg": levels, "term_years": case.pick(2, 3, 6),
                       "upside_share": 0.3 if on["upside"] else 0.0})  # fmt: skip
     if on["purchase_floor"]:

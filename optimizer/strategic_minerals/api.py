@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pyomo.environ as pyo
 
-from .checks import Provenance, check_data, doubtful, provenance, ranges
+from .checks import Provenance, check_data, doubtful, provenance, ranges, without_data
 from .dataset import Dataset
 from .errors import Fault, InputError, PlanError
 from .formulation.model import flat_model
@@ -24,6 +24,8 @@ class CheckReport:
     notes: tuple[str, ...]
     ranges: pd.DataFrame
     provenance: Provenance
+    without_data: tuple[str, ...]
+    """Minerals with published facts that no plan can use yet."""
 
 
 def check(plan: Plan, data: Dataset) -> CheckReport:
@@ -35,7 +37,9 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
             notes = doubtful(plan, data)
         except PlanError as error:
             faults = list(error.faults)
-    return CheckReport(tuple(faults), tuple(notes), ranges(plan, data), provenance(plan, data))
+    return CheckReport(
+        tuple(faults), tuple(notes), ranges(plan, data), provenance(plan, data), tuple(without_data(data))
+    )
 
 
 def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:

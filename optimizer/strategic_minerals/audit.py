@@ -2,7 +2,8 @@
 
 Written from sections 3 to 7 of the formulation in plain loops over natural data (tonnes, million USD); facts and money
 are in `audit_money`. One function a family of rules. A violation counts where it exceeds
-`TOLERANCE * (1 + scale of the row)`, the scale being the material's or producer's size, or the money in the row.
+`TOLERANCE * (1 + scale of the row)`, the scale being the material's yearly flow (for a producer, that of its main
+output), or the money in the row: the solver works to a millionth of units of about that size.
 """
 
 from __future__ import annotations
@@ -107,14 +108,19 @@ class Check:
 
     @cached_property
     def size(self) -> Floats:
-        """(I,) largest flow of a material per period or stock at the start [t]."""
-        largest = self.n.opening + 0.0
+        """(I,) largest flow of a material in a year, or its stock at the start [t]: the scale of its rows."""
+        largest = self.n.opening * self.n.calendar.step
         for q, i in enumerate(self.n.demand_material):
             largest[i] = max(largest[i], self.course.demand[:, q].max())
         for j, row in enumerate(self.y):
             for i, y in row:
                 largest[i] = max(largest[i], abs(y) * self.n.capacity[j].max())
-        return np.asarray(largest)
+        return np.asarray(largest / self.n.calendar.step)
+
+    def scale(self, j: int) -> float:
+        """Size of a producer's main output per unit of activity [t]."""
+        i, y = max(self.y[j], key=lambda pair: pair[1])
+        return float(self.size[i] / y)
 
     def use(self, j: int) -> Floats:
         """(W, T) run + hold."""
@@ -238,7 +244,7 @@ def reserve_production_limit(k: Check) -> Iterable[Row]:
     """hold[j] <= sum_o buy[o]/y[j,i(o)]  [t]: nothing is made for the reserve that it does not buy."""
     for j, name in enumerate(k.n.producers):
         bought = sum((k.x.buy[:, b] / k.n.yields[j, i] for b, i in k.bought(j)), np.zeros(1))
-        yield name, k.x.hold[:, j] - bought, k.n.capacity[j].max()
+        yield name, k.x.hold[:, j] - bought, k.scale(j)
 
 
 def source_capacity(k: Check) -> Iterable[Row]:
@@ -246,7 +252,7 @@ def source_capacity(k: Check) -> Iterable[Row]:
     for j in range(k.n.sources):
         kappa = np.where(k.tight_output(j), k.n.kappa[j], 1.0)
         most = k.course.rho[:, j] * (kappa * k.n.capacity[j] + (1 - kappa) * in_force(k, j))
-        yield k.n.producers[j], k.use(j) - most, k.n.capacity[j].max()
+        yield k.n.producers[j], k.use(j) - most, k.scale(j)
 
 
 def in_force(k: Check, j: int) -> Floats:
@@ -264,7 +270,7 @@ def source_survival(k: Check) -> Iterable[Row]:
         alive = k.course.alive[:, j].copy()
         for market in k.books.markets:
             alive += market.share * (market.alive[:, j] - k.course.alive[:, j])
-        yield k.n.producers[j], k.use(j) - k.course.rho[:, j] * k.n.capacity[j] * alive, k.n.capacity[j].max()
+        yield k.n.producers[j], k.use(j) - k.course.rho[:, j] * k.n.capacity[j] * alive, k.scale(j)
 
 
 def project_capacity(k: Check) -> Iterable[Row]:
@@ -272,7 +278,7 @@ def project_capacity(k: Check) -> Iterable[Row]:
     for p, project in enumerate(k.n.projects):
         j = project.producer
         given = sum((deal.share * deal.output * k.crisis(deal) for deal in k.deals(p)), np.zeros(1))
-        yield project.name, k.use(j) - k.n.capacity[j, 0] * k.course.rho[:, j] * given, k.n.capacity[j, 0]
+        yield project.name, k.use(j) - k.n.capacity[j, 0] * k.course.rho[:, j] * given, k.scale(j)
 
 
 def floor_purchase(k: Check) -> Iterable[Row]:
@@ -380,7 +386,7 @@ def trunk_shortfall(k: Check) -> Iterable[Row]:
             yield (
                 k.n.materials[i],
                 (k.x.shortfall[0, tiers] - k.z0.shortfall[0, tiers]).sum(axis=0)[None],
-                4 * k.size[i] / k.n.calendar.step,
+                4 * k.size[i],
             )
 
 
@@ -497,13 +503,13 @@ def contract_lot(k: Check) -> Iterable[Row]:
     for number, contract in enumerate(k.problem.layout.contracts):
         j, x = contract.source, float(k.x.contract[number])
         lot, most = float(k.n.contract_lot[j]), float(k.n.capacity[j].max())
-        yield f"{k.n.producers[j]} from {contract.start}", max(min(x, lot - x), x - most), most
+        yield f"{k.n.producers[j]} from {contract.start}", max(min(x, lot - x), x - most), k.scale(j)
 
 
 def contracts_in_force(k: Check) -> Iterable[Row]:
     """All contracts in force with a source <= K  [t/period]."""
     for j in range(k.n.sources):
-        yield k.n.producers[j], (in_force(k, j) - k.n.capacity[j])[None], k.n.capacity[j].max()
+        yield k.n.producers[j], (in_force(k, j) - k.n.capacity[j])[None], k.scale(j)
 
 
 def budget(k: Check) -> Iterable[Row]:

@@ -340,8 +340,9 @@ def make_deal(
     later = ramp[T:end] * survives(n, j, held(n.price, end)[None], floors, start)[0, T:]
     payments, fees = np.zeros(T), np.zeros(T)
     payments[signed:start] = part
-    for t in range(T):
-        fees[t] = package.fee * package.offtake * n.capacity[j, 0] * ramp[t] * sum(y for y in n.yields[j] if y > 0)
+    for y, base in zip(n.yields[j], n.base_price, strict=True):
+        fee = package.fee + package.fee_share * base
+        fees += fee * package.offtake * n.capacity[j, 0] * ramp[:T] * max(float(y), 0.0)
     bills, lost = [], 0.0
     for floor in floors:
         most = min(floor.take, n.capacity[j, 0] * n.yields[j, floor.material])

@@ -398,6 +398,12 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     return notes + [f"{what} left out: {why}" for what, why in instance.left_out]
 
 
+def without_data(data: Dataset) -> list[str]:
+    """Minerals of the table `minerals` for which the planning tables hold no material."""
+    planned = {row.mineral for row in data.rows("materials")}
+    return sorted(row.mineral for row in data.rows("minerals") if row.mineral not in planned)
+
+
 def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
     """Smallest and largest value of each number of the planning tables, to spot a unit slip."""
     rows = []

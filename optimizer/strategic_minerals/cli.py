@@ -94,26 +94,39 @@ def _overrides(pairs: list[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
-    """A line of progress on a terminal; silence elsewhere."""
+def _progress(log: list[str]) -> Iterator[Any]:
+    """A line of progress on a terminal, silence elsewhere; what changes goes to the log of the run."""
+    last: list[Any] = [None]
+
+    def note(progress: Progress) -> None:
+        known = (progress.phase, progress.incumbent)
+        if known != last[0]:
+            last[0] = known
+            log.append(_words(progress))
+
     if not sys.stderr.isatty():
-        yield None
+        yield note
         return
     from rich.console import Console
 
     with Console(stderr=True).status("building the model") as status:
 
         def show(progress: Progress) -> None:
-            parts = [f"{progress.phase.replace('_', ' ')}, {progress.seconds:.0f} s"]
-            if progress.incumbent is not None:
-                parts.append(f"best plan {progress.incumbent:,.0f} M")
-            if progress.bound is not None:
-                parts.append(f"bound {progress.bound:,.0f} M")
-            if progress.gap is not None and progress.gap < 10:
-                parts.append(f"gap {progress.gap:.2%}")
-            status.update(", ".join(parts))
+            note(progress)
+            status.update(_words(progress))
 
         yield show
+
+
+def _words(progress: Progress) -> str:
+    parts = [f"{progress.phase.replace('_', ' ')}, {progress.seconds:.0f} s"]
+    if progress.incumbent is not None:
+        parts.append(f"best plan {progress.incumbent:,.0f} M")
+    if progress.bound is not None:
+        parts.append(f"bound {progress.bound:,.0f} M")
+    if progress.gap is not None and progress.gap < 10:
+        parts.append(f"gap {progress.gap:.2%}")
+    return ", ".join(parts)
 
 
 @app.command()
@@ -197,6 +210,8 @@ def check(
         console.print("Ranges (smallest, median, largest):")
         for row in report.ranges.itertuples():
             console.print(f"  {row.table}.{row.column}: {row.smallest:g}, {row.median:g}, {row.largest:g}")
+    if report.without_data:
+        console.print(f"Minerals without planning data: {', '.join(report.without_data)}")
     for note in report.notes:
         console.print(f"note: {note}")
 
@@ -225,12 +240,13 @@ def solve(
         )
     path = _find_plan(plan)
     loaded, data = load_plan(path, _overrides(set_)), load_dataset(_find_tables(path, tables))
-    with _progress() as show:
+    log: list[str] = []
+    with _progress(log) as show:
         result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, on_progress=show)
     console = _out()
     console.print(result.summary(), markup=False)
     if out is not None:
-        write_run(result, out)
+        write_run(result, out, log="\n".join(log) + "\n")
         console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
     if result.outcome.reason in ("time_limit", "interrupted"):
         raise typer.Exit(EXIT_STOPPED if result.outcome.reason == "time_limit" else EXIT_INTERRUPTED)

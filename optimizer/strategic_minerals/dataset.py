@@ -14,7 +14,8 @@ import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from .errors import Fault, InputError, near_miss
-from .rows import TABLES, Row
+from .row_types import Row
+from .rows import TABLES
 
 PROVENANCE = ("source", "year", "confidence")
 """Columns that every table file must have; frames made in memory may leave them out."""
@@ -207,7 +208,7 @@ def _ranged(model: type[Row]) -> dict[str, TypeAdapter[Any]]:
     fields = model.model_fields
     config = ConfigDict(allow_inf_nan=False)
     return {
-        name: TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation, config=config)
+        name: TypeAdapter(cast(Any, Annotated[field.annotation, *field.metadata, None]), config=config)
         for name, field in fields.items()
         if f"{name}_low" in fields
     }

@@ -254,7 +254,7 @@ def _tight(instance: Instance, availability: Floats, factor: Floats, price: Floa
         spread = (np.matmul(makes.T, by_input) > 0) | (np.matmul(uses.T, by_output) > 0)
         after = tight | (spread & active)
         if (after == tight).all():
-            return after
+            return np.asarray(after, dtype=bool)
         tight = after
 
 

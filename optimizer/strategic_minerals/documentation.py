@@ -56,14 +56,18 @@ def inputs_page() -> str:
     for name, model in TABLES.items():
         role = "facts, read by the estimates and the checks" if name in FACT_TABLES else "read by plans"
         doc = (inspect.getdoc(model) or "").splitlines()[0]
-        parts.append(f"## {name}.csv\n\n{doc} Key: {', '.join(f'`{k}`' for k in model.key)}. ({role})\n\n| column | meaning |\n|---|---|")
+        parts.append(
+            f"## {name}.csv\n\n{doc} Key: {', '.join(f'`{k}`' for k in model.key)}. ({role})\n\n| column | meaning |\n|---|---|"
+        )
         for column, field in model.model_fields.items():
             if column in ("source", "year", "confidence", "note") or column.endswith(("_low", "_high")):
                 continue
             ranged = " (with `_low` and `_high`)" if f"{column}_low" in model.model_fields else ""
             needed = "" if field.is_required() else " Optional."
             text = " ".join((field.description or column.replace("_", " ")).split())
-            parts[-1] += f"\n| `{column}`{ranged} | {text}{'' if text.endswith('.') else '.'}{needed} |".replace("..", ".")
+            parts[-1] += f"\n| `{column}`{ranged} | {text}{'' if text.endswith('.') else '.'}{needed} |".replace(
+                "..", "."
+            )
     return "\n\n".join(parts) + "\n"
 
 

@@ -632,7 +632,11 @@ def _packages(
             )  # fmt: skip
         project = None if row.project is None else producers[row.project] - first
         fee = row.offtake_fee_usd_per_kg * MUSD_PER_T
-        packages.append(Package(row.package, project, instruments[row.instrument], row.offtake_share, fee, row.offtake_fee_share, floor))
+        packages.append(
+            Package(
+                row.package, project, instruments[row.instrument], row.offtake_share, fee, row.offtake_fee_share, floor
+            )
+        )
     for menu in plan.instruments.price_floors:
         if menu.scope != "project" or menu.material not in materials:
             continue

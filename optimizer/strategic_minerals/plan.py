@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import Fault, PlanError, near_miss
-from .rows import Iso3, Key, NonNegative, Positive, Share, Year
+from .row_types import Iso3, Key, NonNegative, Positive, Share, Year
 from .units import LARGEST_NUMBER
 
 LARGEST_PLAN_BYTES = 5_000_000

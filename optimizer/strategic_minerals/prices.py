@@ -90,9 +90,9 @@ def price_table(solved: Solved) -> pd.DataFrame:
             )
         elif name == "days_of_cover":
             i = shape.cover[key][0]
-            add("days_of_cover", natural.materials[i], world, period, dual * USD_PER_MUSD / unit[i], "USD/t")
+            add("days_of_cover", natural.materials[i], world, period, float(dual * USD_PER_MUSD / unit[i]), "USD/t")
         elif name == "stock_balance" and s == TRUNK and t < calendar.planned:
-            add("stock", natural.materials[key], world, period, -dual * USD_PER_MUSD / unit[key], "USD/t")
+            add("stock", natural.materials[key], world, period, float(-dual * USD_PER_MUSD / unit[key]), "USD/t")
         elif name == "material_balance" and t < calendar.planned:
             share = float(layout.trunk_weight[c, t] if s == TRUNK else layout.worlds.probability[s])
             if share > SMALL:

@@ -1,4 +1,4 @@
-"""What a row of each table in `inputs/` looks like: closed, frozen records, validated once at the edge.
+"""What a row of each planning table in `inputs/` looks like; `TABLES` lists all tables, fact tables included.
 
 The docstring under each field is its dictionary entry; `inputs/README.md` is generated from them.
 A column `x` that may be an estimate has `x_low` and `x_high` beside it.
@@ -6,37 +6,23 @@ A column `x` that may be an estimate has `x_low` and `x_high` beside it.
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
-from .units import LARGEST_NUMBER
-
-Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)]
-Iso3 = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Confidence = Literal["reported", "derived", "estimate"]
-Number = Annotated[float, Field(gt=-LARGEST_NUMBER, lt=LARGEST_NUMBER)]
-NonNegative = Annotated[float, Field(ge=0, lt=LARGEST_NUMBER)]
-Positive = Annotated[float, Field(gt=0, lt=LARGEST_NUMBER)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Year = Annotated[int, Field(ge=1900, le=2200)]
-
-
-class Row(BaseModel):
-    """Base of all rows: no unknown columns, no NaN or infinity, provenance beside the value."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-    key: ClassVar[tuple[str, ...]]
-
-    source: str = ""
-    """Where the figure was read: publication, chapter, site and date."""
-    year: Year | None = None
-    """Year the figure stands for."""
-    confidence: Confidence = "estimate"
-    """`reported`: a source prints it; `derived`: computed from reported figures; `estimate`: assumed, and why."""
-    note: str = ""
-    """Arithmetic, basis and reasons."""
+from .fact_rows import (
+    AlliedReliabilityRow,
+    CrisisPriceRow,
+    DemandSegmentRow,
+    ImportShareRow,
+    InstrumentTermRow,
+    MineralRow,
+    PolicyEventRow,
+    ProductionRow,
+    ReserveBaseRow,
+    SupportAgreementRow,
+)
+from .row_types import Iso3, Key, NonNegative, Number, Positive, Row, Share, Year
 
 
 class MaterialRow(Row):
@@ -376,30 +362,6 @@ class HazardRow(Row):
     """Demand while it lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
 
 
-class PolicyEventRow(Row):
-    """A dated control, ban, quota, suspension or support measure."""
-
-    key: ClassVar[tuple[str, ...]] = ("event",)
-    event: Key
-    announced: dt.date | None = None
-    effective: dt.date | None = None
-    """Date it took, or was to take, effect."""
-    end_or_review: dt.date | None = None
-    country: Iso3
-    target: str
-    instrument: str
-    minerals: str
-    """Minerals or elements, separated by commas."""
-    status: Literal["announced", "in force", "suspended", "ended", "relief", "support"]
-    """`announced`: never took effect; `suspended`: took effect and is on hold."""
-    took_effect: bool
-    """Whether the measure was ever in force."""
-    severity: str
-    """Label of the source table; not a published score."""
-    export_cut_share: Share | None = None
-    observed_effect: str = ""
-
-
 class StockRow(Row):
     """Opening stock of the reserve."""
 
@@ -423,140 +385,6 @@ class LossFunctionRow(Row):
     loss_usd_per_t_high: float | None = None
     event: str = ""
     """The event that the study priced."""
-
-
-# Facts that no plan reads row by row: they back the estimates, the checks and the report.
-
-
-class ProductionRow(Row):
-    """Output of a country as published; `WLD` is the world, `OTH` the rest."""
-
-    key: ClassVar[tuple[str, ...]] = ("mineral", "country", "stage", "year", "edition")
-    mineral: Key
-    country: Iso3
-    stage: str
-    edition: str
-    """Edition of the publication: later editions revise earlier years."""
-    production_t: NonNegative
-    basis: str = ""
-
-
-class ReserveBaseRow(Row):
-    """Geological reserves of a country as published."""
-
-    key: ClassVar[tuple[str, ...]] = ("mineral", "country", "year")
-    mineral: Key
-    country: Iso3
-    reserves_t: NonNegative
-    basis: str = ""
-
-
-class ImportShareRow(Row):
-    """Share of US imports by origin."""
-
-    key: ClassVar[tuple[str, ...]] = ("mineral", "form", "country")
-    mineral: Key
-    form: str
-    country: Iso3
-    import_share_pct: Annotated[float, Field(ge=0, le=100)]
-    period: str
-    """Years averaged."""
-
-
-class MineralRow(Row):
-    """US market of a mineral: consumption, trade, prices of five years, world output."""
-
-    key: ClassVar[tuple[str, ...]] = ("mineral",)
-    mineral: Key
-    symbol: str
-    usgs_gdp_rank: Positive | None = None
-    """Rank by modelled US GDP loss (USGS OFR 2025-1047), 1 the largest."""
-    consumption_t: NonNegative | None = None
-    """Last full reported year (2024) unless the note says otherwise."""
-    consumption_basis: str = ""
-    imports_t: NonNegative | None = None
-    exports_t: NonNegative | None = None
-    primary_t: NonNegative | None = None
-    secondary_t: NonNegative | None = None
-    net_import_reliance_pct: Annotated[float, Field(ge=0, le=100)] | None = None
-    price_usd_per_kg: Positive | None = None
-    """Average of the last full reported year (2024)."""
-    price_basis: str = ""
-    price_cv: NonNegative | None = None
-    """Population standard deviation over mean of the annual prices 2021-2025."""
-    world_production_t: NonNegative | None = None
-
-
-class DemandSegmentRow(Row):
-    """A published figure on who uses a material."""
-
-    key: ClassVar[tuple[str, ...]] = ("record",)
-    record: Key
-    material: str
-    segment: str
-    metric: str
-    low: Number | None = None
-    central: Number | None = None
-    high: Number | None = None
-    unit: str
-
-
-class InstrumentTermRow(Row):
-    """A published term of a support instrument."""
-
-    key: ClassVar[tuple[str, ...]] = ("record",)
-    record: Key
-    instrument: str
-    parameter: str
-    example: str
-    low: Number | None = None
-    central: Number | None = None
-    high: Number | None = None
-    unit: str = ""
-    scoring: str = ""
-
-
-class CrisisPriceRow(Row):
-    """How far a price moved in a past crisis or glut."""
-
-    key: ClassVar[tuple[str, ...]] = ("record",)
-    record: Key
-    episode: str
-    material: str
-    market: str
-    from_date: str = ""
-    to_date: str = ""
-    multiplier: Positive | None = None
-    months: Positive | None = None
-    supply_lost_share: Share | None = None
-
-
-class AlliedReliabilityRow(Row):
-    """What allied supply is promised elsewhere, restricted or interrupted."""
-
-    key: ClassVar[tuple[str, ...]] = ("record",)
-    record: Key
-    topic: str
-    material: str
-    supplier: str
-    country: str = ""
-    metric: str = ""
-    low: Number | None = None
-    central: Number | None = None
-    high: Number | None = None
-    unit: str = ""
-    kappa_uncontracted: Share | None = None
-
-
-class SupportAgreementRow(Row):
-    """A dated support agreement and its terms."""
-
-    key: ClassVar[tuple[str, ...]] = ("agreement", "term")
-    agreement: Key
-    term: Key
-    """Which term, e.g. `floor_price`, `duration`, `upside_share`, `equity_stake`."""
-    value: Number
-    unit: str
 
 
 TABLES: dict[str, type[Row]] = {

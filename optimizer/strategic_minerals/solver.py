@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -174,18 +175,23 @@ class Model:
         return answer[0] if answer else highspy.HighsStatus.kError
 
     def _watch(self, on_progress: OnProgress, phase: str) -> None:
+        begin = time.perf_counter()
+
         def tell(event: Any) -> None:
             out = event.data_out
             incumbent = _finite(out.mip_primal_bound)
             bound = _finite(out.mip_dual_bound)
             gap = None if incumbent is None or bound is None else abs(incumbent - bound) / max(1e-9, abs(incumbent))
-            if on_progress(Progress(phase, float(out.running_time), incumbent, bound, gap)) is True:
+            if on_progress(Progress(phase, time.perf_counter() - begin, incumbent, bound, gap)) is True:
                 event.data_in.user_interrupt = True
 
         self._highs.cbMipInterrupt += tell
-        self._highs.cbSimplexInterrupt += lambda event: _cancel(
-            event, on_progress(Progress(phase, event.data_out.running_time))
-        )
+
+        def tick(event: Any) -> None:
+            if on_progress(Progress(phase, time.perf_counter() - begin)) is True:
+                event.data_in.user_interrupt = True
+
+        self._highs.cbSimplexInterrupt += tick
 
     def _read(self, status: Any, seconds: float) -> Run:
         highs = self._highs
@@ -250,11 +256,6 @@ def _highs() -> Any:
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) and abs(value) < 1e30 else None
-
-
-def _cancel(event: Any, answer: Any) -> None:
-    if answer is True:
-        event.data_in.user_interrupt = True
 
 
 def version() -> str:

@@ -11,6 +11,9 @@ from .checks import provenance
 if TYPE_CHECKING:
     from .result import Result
 
+MOST_ESTIMATES = 6
+"""Widest estimates that the summary names, one a quantity and item."""
+
 MOST_LINES = 12
 """Lines of a section before the rest is counted instead of listed."""
 
@@ -22,6 +25,11 @@ def summarise(result: Result) -> str:
         _protection(result), _value(result), _rests_on(result), _evidence(result),
     ]  # fmt: skip
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
+
+
+def _tonnes(value: float) -> str:
+    """Tonnes with about three figures: 31,490 t, 92.4 t, 0.0512 t."""
+    return f"{float(f'{value:.4g}'):,.0f} t" if value >= 100 else f"{value:.3g} t"
 
 
 def _limited(lines: list[str]) -> list[str]:
@@ -70,7 +78,7 @@ def _buy(result: Result) -> list[str]:
         first, last = int(row["first"]), int(row["last"])
         years = f"FY{first}" if first == last else f"FY{first}-{last}"
         lines.append(
-            f"  {material}: {row.t:,.4g} t in {years} for {row.musd:,.1f} M; stock peaks at {peak.stock_t:,.4g} t in "
+            f"  {material}: {_tonnes(row.t)} in {years} for {row.musd:,.1f} M; stock peaks at {_tonnes(peak.stock_t)} in "
             f"FY{peak.fiscal_year}{cover}"
         )
     return ["BUY for the reserve:", *_limited(lines)]
@@ -126,7 +134,7 @@ def _guarantee(result: Result) -> list[str]:
 def _contracts(result: Result) -> list[str]:
     table = result.tables["contracts"]
     lines = [
-        f"  {row.activity} ({row.country}): {row.contract_t_per_yr:,.4g} t/y from FY{row.start} for {row.term_yr:g} y, "
+        f"  {row.activity} ({row.country}): {_tonnes(row.contract_t_per_yr)}/y from FY{row.start} for {row.term_yr:g} y, "
         f"fees {row.fees_musd:,.2f} M"
         for row in table.sort_values("fees_musd", ascending=False).itertuples()
     ]
@@ -228,11 +236,12 @@ def _rests_on(result: Result) -> list[str]:
     lines = [
         f"RESTS ON: {counted.facts} reported or derived rows and {counted.estimates} estimates, prices of {result.plan.price_set}."
     ]
-    for row in touching.head(5).itertuples():
-        lines.append(
-            f"  estimate {row.table}.{row.column} of {row.key}: {row.value:g} (from {row.low:g} to {row.high:g})"
-        )
     if len(touching):
+        first = touching.assign(of=touching.key.str.split("/").str[0]).drop_duplicates(["table", "column", "of"])
+        for row in first.head(MOST_ESTIMATES).itertuples():
+            lines.append(
+                f"  estimate {row.table}.{row.column} of {row.key}: {row.value:g} (from {row.low:g} to {row.high:g})"
+            )
         lines.append("  (the widest estimates behind what the plan does; command `check` lists all)")
     lines.append("  Assumed: once an event has begun its further course is known; commitments planned after it go on.")
     return lines
@@ -242,7 +251,8 @@ def _evidence(result: Result) -> list[str]:
     counts, seconds = result.counts, result.seconds
     worst = result.audited.worst()
     return [
-        f"EVIDENCE: independent audit {'passed' if result.audited.passed else 'NOT applicable'} (largest residual: {worst}); "
+        f"EVIDENCE: independent audit {'passed' if result.audited.passed else 'NOT applicable'} (largest residual "
+        f"{worst.largest:.1e} {worst.unit} in {worst.family}); "
         f"{counts['scenarios']} worlds, {counts['columns']:,} columns, {counts['rows']:,} rows, {counts['binaries']:,} binaries; "
         f"{seconds.get('total', 0):.1f} s, HiGHS {result.versions['highs']}, feasibility tolerance "
         f"{result.options['primal_feasibility_tolerance']:g}."
