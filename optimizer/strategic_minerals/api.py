@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import pandas as pd
 import pyomo.environ as pyo
 
-from .checks import Provenance, check_data, doubtful, provenance, ranges, without_data
+from .checks import check_data
 from .dataset import Dataset
 from .errors import Fault, InputError, PlanError
 from .formulation.model import flat_model
 from .optimize import layout_of
 from .plan import Plan
+from .review import Provenance, doubtful, provenance, ranges, without_data
 from .runfolder import load_result, write_run
 
 

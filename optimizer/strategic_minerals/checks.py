@@ -5,18 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-
-import pandas as pd
 
 from .dataset import Dataset
 from .disruptions import parse_multipliers
 from .errors import Fault, near_miss
 from .instance import select_materials
 from .plan import Plan
-from .rows import FACT_TABLES
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
 
@@ -32,7 +28,8 @@ def _unknown(table: str, key: str, column: str, value: str, known: Iterable[str]
     return Fault(f"{table}.csv", key, column, f"'{value}'", f"{where}{near_miss(value, names)}")
 
 
-def _key(row: Any) -> str:
+def key_of(row: Any) -> str:
+    """The key of a row as text, parts joined by slashes."""
     return "/".join(str(getattr(row, name)) for name in type(row).key)
 
 
@@ -60,27 +57,27 @@ def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
         for row in data.rows(table):
             value = getattr(row, column)
             if value not in known:
-                yield _unknown(table, _key(row), column, value, known, where)
+                yield _unknown(table, key_of(row), column, value, known, where)
     for table in ("activities", "projects"):
         for row in data.rows(table):
             if row.country not in countries and row.country != plan.home:
-                yield _unknown(table, _key(row), "country", row.country, countries, "a country of countries.csv")
+                yield _unknown(table, key_of(row), "country", row.country, countries, "a country of countries.csv")
     for row in data.rows("tiers"):
         if row.material != "*" and row.material not in materials:
-            yield _unknown("tiers", _key(row), "material", row.material, materials, "a material, or '*'")
+            yield _unknown("tiers", key_of(row), "material", row.material, materials, "a material, or '*'")
     for row in data.rows("ramps"):
         if row.project != "*" and row.project not in projects:
-            yield _unknown("ramps", _key(row), "project", row.project, projects, "a project, or '*'")
+            yield _unknown("ramps", key_of(row), "project", row.project, projects, "a project, or '*'")
     for row in data.rows("packages"):
         for column, known, where in (("project", projects, "a project"), ("floor_material", materials, "a material")):
             value = getattr(row, column)
             if value is not None and value not in known:
-                yield _unknown("packages", _key(row), column, value, known, where)
+                yield _unknown("packages", key_of(row), column, value, known, where)
     for row in data.rows("projects"):
         for column in ("needs", "excludes"):
             for name in getattr(row, column).split():
                 if name not in projects:
-                    yield _unknown("projects", _key(row), column, name, projects, "projects, separated by spaces")
+                    yield _unknown("projects", key_of(row), column, name, projects, "projects, separated by spaces")
     both = activities & projects
     for name in sorted(both):
         yield Fault("projects.csv", name, "project", f"'{name}'", "a name that no activity has")
@@ -308,115 +305,3 @@ REFERENCES: tuple[Check, ...] = (table_references, plan_references)
 MEANING: tuple[Check, ...] = (
     complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """How many values of the planning tables are facts and how many estimates, and which estimates are widest."""
-
-    facts: int
-    estimates: int
-    by_table: Mapping[str, tuple[int, int]]
-    widest: pd.DataFrame
-    """table, key, column, low, value, high, spread: estimates by spread = (high - low)/value."""
-
-
-def provenance(plan: Plan, data: Dataset) -> Provenance:
-    """Count facts and estimates among the rows that a plan reads."""
-    chosen = set(select_materials(plan, data))
-    by_table: dict[str, tuple[int, int]] = {}
-    wide: list[dict[str, Any]] = []
-    for table in data.tables:
-        if table in FACT_TABLES:
-            continue
-        rows = [row for row in data.rows(table) if _read_by(plan, row, chosen)]
-        guessed = sum(row.confidence == "estimate" for row in rows)
-        by_table[table] = (len(rows) - guessed, guessed)
-        for row in rows:
-            for name in type(row).model_fields:
-                low, high, value = (
-                    getattr(row, f"{name}_low", None),
-                    getattr(row, f"{name}_high", None),
-                    getattr(row, name),
-                )
-                if low is not None and high is not None and value and high > low:
-                    wide.append({"table": table, "key": _key(row), "column": name, "low": low, "value": value,
-                                 "high": high, "spread": (high - low) / abs(value)})  # fmt: skip
-    columns = ["table", "key", "column", "low", "value", "high", "spread"]
-    widest = pd.DataFrame(wide, columns=columns).sort_values("spread", ascending=False, ignore_index=True)
-    facts = sum(f for f, _ in by_table.values())
-    return Provenance(facts, sum(e for _, e in by_table.values()), by_table, widest)
-
-
-def _read_by(plan: Plan, row: Any, chosen: set[str]) -> bool:
-    material = getattr(row, "material", None)
-    if material is not None and material != "*" and material not in chosen:
-        return False
-    if getattr(row, "price_set", plan.price_set) != plan.price_set:
-        return False
-    return getattr(row, "loss_function", plan.loss_function) == plan.loss_function
-
-
-def doubtful(plan: Plan, data: Dataset) -> list[str]:
-    """Warnings: values that are legal and probably not meant."""
-    from .disruptions import build_worlds, longest_event
-    from .instance import build_instance
-
-    instance = build_instance(plan, data, longest_event(plan, data))
-    worlds = build_worlds(instance, data)
-    notes = []
-    peak = worlds.price.max(axis=(0, 2), initial=0.0)
-    premium = [0.0] * len(instance.materials)
-    for i, p in zip(instance.offer_material, instance.offer_premium, strict=True):
-        premium[i] = max(premium[i], float(p))
-    for k, (q, tier) in enumerate(instance.tiers):
-        i = int(instance.demand_material[q])
-        if instance.tier_loss[k] < peak[i] * (1 + premium[i]):
-            material, segment = instance.demands[q]
-            notes.append(
-                f"{material}, {segment}, tier {tier}: going short costs {instance.tier_loss[k] * 1000:,.0f} USD/kg, less than "
-                f"the highest price {peak[i] * 1000 * (1 + premium[i]):,.0f}; users would rather go short than buy"
-            )
-    supply = (
-        (instance.yields.clip(min=0).T @ (instance.capacity * instance.availability)[:, :])
-        if len(instance.producers)
-        else None
-    )
-    for i, name in enumerate(instance.materials):
-        wanted = instance.demand[instance.demand_material == i].sum(axis=0)
-        existing = slice(0, instance.sources)
-        made = instance.yields[existing, i].clip(min=0) @ (instance.capacity * instance.availability)[existing]
-        if supply is not None and (wanted > made * (1 + 1e-9)).any():
-            t = int((wanted - made).argmax())
-            notes.append(f"{name}: demand exceeds what existing sources can supply in {instance.calendar.period_label(t)} "
-                         f"({wanted[t]:,.0f} t against {made[t]:,.0f} t)")  # fmt: skip
-    last = worlds.trunk_weight(instance.calendar.periods)[:, instance.calendar.planned - 1]
-    for c, weight in enumerate(last):
-        if weight < 0.01:
-            notes.append(f"{instance.components[c]}: some event strikes it in nearly every world before the plan ends; "
-                         "the later years of its plan rest on few worlds")  # fmt: skip
-    return notes + [f"{what} left out: {why}" for what, why in instance.left_out]
-
-
-def without_data(data: Dataset) -> list[str]:
-    """Minerals of the table `minerals` for which the planning tables hold no material."""
-    planned = {row.mineral for row in data.rows("materials")}
-    return sorted(row.mineral for row in data.rows("minerals") if row.mineral not in planned)
-
-
-def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
-    """Smallest and largest value of each number of the planning tables, to spot a unit slip."""
-    rows = []
-    for table in data.tables:
-        if table in FACT_TABLES:
-            continue
-        frame = data.frame(table)
-        for column in frame.columns:
-            values = pd.to_numeric(frame[column], errors="coerce") if frame[column].dtype != object else frame[column]
-            if column == "year" or not pd.api.types.is_numeric_dtype(values) or values.dtype == bool:
-                continue
-            values = values.dropna()
-            if len(values):
-                rows.append({"table": table, "column": column, "smallest": values.min(), "median": values.median(),
-                             "largest": values.max()})  # fmt: skip
-    return pd.DataFrame(rows, columns=["table", "column", "smallest", "median", "largest"])

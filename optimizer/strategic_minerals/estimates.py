@@ -353,6 +353,16 @@ def rank_loss(rank: float, consumption_t: float) -> Estimate:
     return Estimate(min(steep, central), central, max(central, min(2 * central, 1000.0))).times(per_t)
 
 
+def market_loss(rank: float, consumption_t: float, price_usd_per_kg: float, multiplier: float) -> Estimate:
+    """Loss in USD per tonne: `rank_loss`, but no less than the price rise that buyers have paid or would pay.
+
+    A study's loss over all consumption is small where only a part of it was cut; yet nobody goes short of what others
+    buy at a multiple of the price. central and high >= (multiplier - 1) * price of the worst hazard.
+    """
+    by_rank, rise = rank_loss(rank, consumption_t), (multiplier - 1) * price_usd_per_kg * 1000
+    return Estimate(by_rank.low, max(by_rank.central, rise), max(by_rank.high, rise))
+
+
 # Hazards, prices, finance.
 
 

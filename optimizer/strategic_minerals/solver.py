@@ -51,6 +51,9 @@ OPTIONS = frozenset({
 """Options that this package sets; anything else is a programming error."""
 
 
+OTHER_THREADS = "HiGHS refused to run: something else in this process ran it with another number of threads; use a fresh process"
+
+
 @dataclass(frozen=True)
 class Progress:
     """What is known while a solve runs."""
@@ -132,7 +135,8 @@ class Model:
         """Offer a point to start from; HiGHS checks and repairs it."""
         solution = highspy.HighsSolution()
         solution.col_value = list(x)
-        self._check(self._highs.setSolution(solution), "setSolution")
+        if self._highs.setSolution(solution) == highspy.HighsStatus.kError:  # a warning says that it needs repair
+            raise UntrustedError("HiGHS refused a start point")
 
     def run(
         self, *, time_limit_s: float, gap: float = 0.0, absolute_gap: float = 0.0, presolve: bool = True,
@@ -278,7 +282,7 @@ def canary(solve: Callable[[float, float, float], float] | None = None) -> None:
             return
         for x_cost, z_cost, need, truth in ((2.0, 3.0, 4.5, 9.0), (2.0, 1.4, 20.1, 28.2)):
             answer = (solve or _micro_mip)(x_cost, z_cost, need)
-            if abs(answer - truth) > 1e-6:
+            if not abs(answer - truth) <= 1e-6:  # a NaN fails too
                 raise UntrustedError(
                     f"HiGHS {version()} answers {answer:g} to a two-variable test whose optimum is {truth:g}: it must not be used"
                 )
@@ -296,5 +300,6 @@ def _micro_mip(x_cost: float, z_cost: float, need: float) -> float:
         np.array([math.inf]), np.array([0, 2], dtype=np.int32), np.array([0, 1], dtype=np.int32), np.ones(2),
         np.array([0, 1], dtype=np.int32),
     )  # fmt: skip
-    highs.run()
+    if highs.run() != highspy.HighsStatus.kOk:
+        raise UntrustedError(OTHER_THREADS)
     return float(highs.getInfo().objective_function_value)

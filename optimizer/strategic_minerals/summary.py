@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from .checks import provenance
+from .review import provenance
 
 if TYPE_CHECKING:
     from .result import Result

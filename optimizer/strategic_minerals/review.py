@@ -1,0 +1,146 @@
+"""A look at a question before it is solved: what rests on estimates, what looks doubtful, what is missing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .checks import key_of
+from .dataset import Dataset
+from .disruptions import Worlds, build_worlds, longest_event
+from .instance import MUSD_PER_T, Instance, build_instance, select_materials
+from .plan import Plan
+from .rows import FACT_TABLES
+
+THIN = 0.01
+"""Trunk weight at the end of the planned years below which a plan's late years mean little."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How many values of the planning tables are facts and how many estimates, and which estimates are widest."""
+
+    facts: int
+    estimates: int
+    by_table: Mapping[str, tuple[int, int]]
+    widest: pd.DataFrame
+    """table, key, column, low, value, high, spread: estimates by spread = (high - low)/value."""
+
+
+def provenance(plan: Plan, data: Dataset) -> Provenance:
+    """Count facts and estimates among the rows that a plan reads."""
+    chosen = set(select_materials(plan, data))
+    by_table: dict[str, tuple[int, int]] = {}
+    wide: list[dict[str, Any]] = []
+    for table in data.tables:
+        if table in FACT_TABLES:
+            continue
+        rows = [row for row in data.rows(table) if _read_by(plan, row, chosen)]
+        guessed = sum(row.confidence == "estimate" for row in rows)
+        by_table[table] = (len(rows) - guessed, guessed)
+        for row in rows:
+            for name in type(row).model_fields:
+                low, high, value = (
+                    getattr(row, f"{name}_low", None),
+                    getattr(row, f"{name}_high", None),
+                    getattr(row, name),
+                )
+                if low is not None and high is not None and value and high > low:
+                    wide.append({"table": table, "key": key_of(row), "column": name, "low": low, "value": value,
+                                 "high": high, "spread": (high - low) / abs(value)})  # fmt: skip
+    columns = ["table", "key", "column", "low", "value", "high", "spread"]
+    widest = pd.DataFrame(wide, columns=columns).sort_values("spread", ascending=False, ignore_index=True)
+    facts = sum(f for f, _ in by_table.values())
+    return Provenance(facts, sum(e for _, e in by_table.values()), by_table, widest)
+
+
+def _read_by(plan: Plan, row: Any, chosen: set[str]) -> bool:
+    material = getattr(row, "material", None)
+    if material is not None and material != "*" and material not in chosen:
+        return False
+    if getattr(row, "price_set", plan.price_set) != plan.price_set:
+        return False
+    return getattr(row, "loss_function", plan.loss_function) == plan.loss_function
+
+
+def doubtful(plan: Plan, data: Dataset) -> list[str]:
+    """Notes on values that are legal and probably not meant. Raises PlanError for events outside the horizon."""
+    instance = build_instance(plan, data, longest_event(plan, data))
+    worlds = build_worlds(instance, data)
+    left_out = [f"{what} left out: {why}" for what, why in instance.left_out]
+    return [
+        *_cheaper_short(instance, worlds),
+        *_short_from_the_start(instance),
+        *_thin_trunk(instance, worlds),
+        *left_out,
+    ]
+
+
+def _cheaper_short(instance: Instance, worlds: Worlds) -> Iterator[str]:
+    """Users who would rather go short than pay the highest price of any world."""
+    premium = np.zeros(len(instance.materials))
+    np.maximum.at(premium, instance.offer_material, instance.offer_premium)
+    peak = worlds.price.max(axis=(0, 2), initial=0.0) * (1 + premium)
+    cheap: dict[int, list[str]] = defaultdict(list)
+    for k, (q, tier) in enumerate(instance.tiers):
+        i = int(instance.demand_material[q])
+        if instance.tier_loss[k] < peak[i]:
+            cheap[i].append(f"{instance.demands[q][1]} {tier}")
+    for i, names in cheap.items():
+        yield (
+            f"{instance.materials[i]}: in some world users would rather go short than pay {peak[i] / MUSD_PER_T:,.4g} USD/kg "
+            f"(segment and tier: {', '.join(names)})"
+        )
+
+
+def _short_from_the_start(instance: Instance) -> Iterator[str]:
+    """Materials whose demand existing sources cannot meet even while nothing happens."""
+    existing = slice(0, instance.sources)
+    running = (instance.capacity * instance.availability)[existing]
+    for i, name in enumerate(instance.materials):
+        wanted = instance.demand[instance.demand_material == i].sum(axis=0)
+        made = instance.yields[existing, i].clip(min=0) @ running
+        if (wanted > made * (1 + 1e-9)).any():
+            t = int((wanted - made).argmax())
+            period = instance.calendar.period_label(t)
+            yield f"{name}: existing sources supply {made[t]:,.0f} t of the {wanted[t]:,.0f} t demanded in {period}"
+
+
+def _thin_trunk(instance: Instance, worlds: Worlds) -> Iterator[str]:
+    """Components that some event strikes in nearly every world before the planned years end."""
+    last = worlds.trunk_weight(instance.calendar.periods)[:, instance.calendar.planned - 1]
+    for name, weight in zip(instance.components, last, strict=True):
+        if weight < THIN:
+            yield (
+                f"{name}: with probability {1 - weight:.0%} some event strikes it before the plan ends; "
+                "the late years of its plan rest on few worlds"
+            )
+
+
+def without_data(data: Dataset) -> list[str]:
+    """Minerals of the table `minerals` for which the planning tables hold no material."""
+    planned = {row.mineral for row in data.rows("materials")}
+    return sorted(row.mineral for row in data.rows("minerals") if row.mineral not in planned)
+
+
+def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
+    """Smallest and largest value of each number of the planning tables, to spot a unit slip."""
+    rows = []
+    for table in data.tables:
+        if table in FACT_TABLES:
+            continue
+        frame = data.frame(table)
+        for column in frame.columns:
+            values = pd.to_numeric(frame[column], errors="coerce") if frame[column].dtype != object else frame[column]
+            if column == "year" or not pd.api.types.is_numeric_dtype(values) or values.dtype == bool:
+                continue
+            values = values.dropna()
+            if len(values):
+                rows.append({"table": table, "column": column, "smallest": values.min(), "median": values.median(),
+                             "largest": values.max()})  # fmt: skip
+    return pd.DataFrame(rows, columns=["table", "column", "smallest", "median", "largest"])
