@@ -77,6 +77,6 @@ def test_the_rare_earth_plan_covers_the_chain_and_its_instruments(data):
     assert plan.horizon.years == 10
     assert plan.horizon.tail_years >= 3
     assert all(len(menu.levels_usd_per_kg) >= 4 for menu in plan.instruments.price_floors)
-    from strategic_minerals.instance import build_instance
+    from strategic_minerals.align import build_instance
 
     assert len(build_instance(plan, data).projects) >= 10

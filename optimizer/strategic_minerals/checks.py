@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .align import select_materials
 from .dataset import Dataset
 from .disruptions import parse_multipliers
 from .errors import Fault, near_miss
-from .instance import select_materials
 from .plan import Plan
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
@@ -128,6 +128,16 @@ def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield from one(f"diversification.{n}.country", rule.country, countries, "a country of countries.csv")
     for n, cover in enumerate(plan.days_of_cover):
         yield from one(f"days_of_cover.{n}.material", cover.material, materials, "a material of materials.csv")
+        held = any(row.material == cover.material and row.opening_t > 0 for row in data.rows("stock"))
+        offered = any(row.material == cover.material for row in data.rows("offers")) and plan.instruments.reserve
+        if cover.days > 0 and not (held or offered):
+            yield Fault(
+                "plan",
+                "",
+                f"days_of_cover.{n}.material",
+                f"'{cover.material}'",
+                "a material that the reserve can buy or has",
+            )
     pairs = {(row.material, row.segment) for row in data.rows("demand")}
     for n, level in enumerate(plan.service_levels):
         if (level.material, level.segment) not in pairs:

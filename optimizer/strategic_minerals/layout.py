@@ -165,7 +165,14 @@ def _shape(instance: Instance, support: Support, contracts: list[Contract], c: i
                 if k.project == p and k.purchase is not None:
                     covering.setdefault(k.purchase[0], []).append(g)
             purchases += [
-                Purchase(f"{instance.projects[p].name}-floor", i, instance.sources + p, 0.0, -1, tuple(gs))
+                Purchase(
+                    f"{instance.projects[p].name}-{instance.materials[i]}-floor",
+                    i,
+                    instance.sources + p,
+                    0.0,
+                    -1,
+                    tuple(gs),
+                )
                 for i, gs in covering.items()
             ]
     stocked = {b.material for b in purchases} | {i for i in materials if instance.opening[i] > 0}

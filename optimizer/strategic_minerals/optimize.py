@@ -13,11 +13,12 @@ from typing import Literal
 
 import numpy as np
 
+from .align import build_instance
 from .compile import INF, Assembly
 from .dataset import Dataset
 from .disruptions import build_worlds, longest_event
 from .errors import Fault, InfeasibleError, PlanError, StoppedError, UntrustedError
-from .instance import Floats, Instance, Ints, build_instance
+from .instance import Floats, Instance, Ints
 from .layout import Layout, build_layout
 from .plan import Plan
 from .scaling import scale
@@ -330,9 +331,7 @@ def _fix(
     return fixed
 
 
-def _no_answer(
-    run: Run, problem: Problem, stage: str, find: Callable[[], list[str]], time_limit_s: float
-) -> Exception:
+def _no_answer(run: Run, problem: Problem, stage: str, find: Callable[[], list[str]], time_limit_s: float) -> Exception:
     """The error that a run without a usable point stands for."""
     if run.status in ("infeasible", "infeasible_or_unbounded", "unbounded"):
         again = _confirm(problem, time_limit_s)
@@ -343,7 +342,9 @@ def _no_answer(
         if run.status == "unbounded":
             return UntrustedError(f"{stage} is unbounded: the data let somebody earn without limit")
         if again != "infeasible":
-            return UntrustedError(f"the solver called {stage} infeasible, and without presolve came to no verdict ({again})")
+            return UntrustedError(
+                f"the solver called {stage} infeasible, and without presolve came to no verdict ({again})"
+            )
         named = find()
         outcome = Outcome("infeasible", None, None, None, None)
         blamed = ", ".join(DEMANDS[name] for name in named) if named else "the demands together"

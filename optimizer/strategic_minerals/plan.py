@@ -72,6 +72,8 @@ class FloorMenu(Section):
             raise ValueError("a border floor is market-wide: scope must be 'market'")
         if self.kind == "purchase" and self.scope != "project":
             raise ValueError("a purchase floor belongs to a project: scope must be 'project'")
+        if len(set(self.levels_usd_per_kg)) < len(self.levels_usd_per_kg):
+            raise ValueError("the levels of a menu must differ")
         if self.kind == "border" and self.upside_share > 0:
             raise ValueError("a border floor has no upside share: nobody receives a top-up")
         return self

@@ -16,6 +16,10 @@ TOLERANCE = 1e-9
 """Relative slack when revenue is held against cash cost, so that a tie is not decided by rounding."""
 
 
+ROUNDING = 1e-12
+"""Relative distance of price and floor that is rounding."""
+
+
 def recv(price: Floats, floor: Floor) -> Floats:
     """What an owner receives per tonne under a floor: max(P, F) - upside*max(0, P - F)."""
     above = np.maximum(0.0, price - floor.level)
@@ -24,9 +28,11 @@ def recv(price: Floats, floor: Floor) -> Floats:
 
 def payment(price: Floats, floor: Floor) -> Floats:
     """What the payer of a floor pays per tonne, net of the upside share: max(0, F-P) - upside*max(0, P-F)."""
-    return np.asarray(
-        np.maximum(0.0, floor.level - price) - floor.upside * np.maximum(0.0, price - floor.level), dtype=float
-    )
+    short = floor.level - price
+    short = np.where(
+        np.abs(short) <= ROUNDING * floor.level, 0.0, short
+    )  # a floor at the price pays nothing, not 1e-17
+    return np.asarray(np.maximum(0.0, short) - floor.upside * np.maximum(0.0, -short), dtype=float)
 
 
 def expected_payment(instance: Instance, price: Floats, floor: Floor) -> Floats:
@@ -64,19 +70,24 @@ def unit_revenue(
     """
     n = price.shape[-1]
     total = np.zeros((*price.shape[:-2], n))
-    by_material = {floor.material: floor for floor in floors}
     for i in np.flatnonzero(instance.yields[producer]):
         y = instance.yields[producer, i]
         if y < 0:
             total += y * price[..., i, :] * factor
             continue
         received = (1 + instance.premium[producer]) * price[..., i, :] * factor
-        floor = by_material.get(int(i))
-        if floor is not None:
-            share = covered(instance, producer, floor) * in_term(instance, floor, start, n)
-            received = share * recv(received, floor) + (1 - share) * received
-        total += y * received
+        total += y * _received(instance, producer, received, [f for f in floors if f.material == i], start)
     return total
+
+
+def _received(instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int) -> Floats:
+    """What a tonne brings under the floors on its material: the best of those in force, the price where none is."""
+    best = np.full_like(price, -np.inf)
+    for floor in floors:
+        share = covered(instance, producer, floor)
+        floored = share * recv(price, floor) + (1 - share) * price
+        best = np.where(in_term(instance, floor, start, price.shape[-1]), np.maximum(best, floored), best)
+    return np.where(np.isfinite(best), best, price)
 
 
 def survival(instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int) -> Bools:

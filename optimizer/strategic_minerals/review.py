@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .align import build_instance, select_materials
 from .checks import key_of
 from .dataset import Dataset
 from .disruptions import Worlds, build_worlds, longest_event
-from .instance import MUSD_PER_T, Instance, build_instance, select_materials
+from .instance import MUSD_PER_T, Instance
 from .plan import Plan
 from .rows import FACT_TABLES
 

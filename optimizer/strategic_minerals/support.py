@@ -152,7 +152,7 @@ class _Options:
         self.dropped: list[tuple[str, str]] = []
         self._class_of: dict[tuple[object, ...], int] = {}
         self._ungapped: set[tuple[object, ...]] = set()
-        self._index: dict[tuple[int, str, int, tuple[int, ...]], int] = {}
+        self._admitted: set[tuple[int, str, int, tuple[int, ...]]] = set()
 
     def add_project(self, p: int, baseline: bool) -> None:
         project = self.instance.projects[p]
@@ -207,6 +207,7 @@ class _Options:
         gap = max(0.0, -npv)
         same = (p, signed, market, package.offtake, package.fee, package.fee_share, own)
         if gap == 0 and same in self._ungapped:
+            self._admitted.add((p, package.name, signed, market))  # its twin stands for it, beside market floors too
             return "no gap to finance: a package that differs only in its instrument does the same"
         cost = capital_cost(package.instrument, gap, project)
         if cost is None:
@@ -218,11 +219,11 @@ class _Options:
         start = signed + project.lead
         output, index = self._output(p, package, floors, start)
         paid = [f for f in floors if f.kind != "border"]
-        monies = [self._floor_money(project, floor, start) for floor in paid]
+        monies = [self._floor_money(project, floor, floors, start) for floor in paid]
         money = _total(monies, instance.calendar.periods) if monies else None
         if money is not None and money.expected + money.terminal < -1e-9:
             return "the floor would earn money: its upside share is worth more than its top-ups"
-        borders = [self._floor_money(project, floor, start) for floor in floors if floor.kind == "border"]
+        borders = [self._floor_money(project, floor, floors, start) for floor in floors if floor.kind == "border"]
         calendar = instance.calendar
         T = calendar.periods
         part = cost / payment_parts(project, calendar.step)
@@ -237,7 +238,7 @@ class _Options:
         residual = calendar.beta[T] * life_left * scored if output.alive_at_end else 0.0
         if gap == 0:
             self._ungapped.add(same)
-        self._index[p, package.name, signed, market] = len(self.options)
+        self._admitted.add((p, package.name, signed, market))
         self.options.append(
             Option(
                 project=p, package=package, market=market, signed=signed, start=start, npv=npv, gap=gap, scored=scored,
@@ -263,17 +264,16 @@ class _Options:
         index = self._class_of[key]
         return self.classes[index], index
 
-    def _floor_money(self, project: Project, floor: Floor, start: int) -> FloorMoney:
-        """Cost of a floor on the project's output, by `floor_money`."""
+    def _floor_money(self, project: Project, floor: Floor, floors: Sequence[Floor], start: int) -> FloorMoney:
+        """Cost of a floor on the project's output, which lives on all floors of its package together."""
         instance, worlds, j = self.instance, self.worlds, project.producer
         T = instance.calendar.periods
         begin = start if floor.begin is None else floor.begin
         n = max(T, begin + floor.term, start + 1)
-        held = np.concatenate([instance.price, np.repeat(instance.price[:, -1:], n - T, axis=1)], axis=1)
+        held = _held(instance.price, n)
         tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(
             project, start, n
         )
-        floors = (floor,)
         trunk = tonnes * survival(instance, j, held, floors, start)
         branch = tonnes[:T] * survival(instance, j, worlds.price, floors, start)
         return floor_money(instance, worlds, j, floor, begin, trunk, branch)
@@ -281,7 +281,7 @@ class _Options:
     def exclusions(self) -> dict[tuple[int, int], tuple[int, ...]]:
         """Which market floors each option may not stand beside: those for which its variant exists."""
         excluded: dict[tuple[int, int], tuple[int, ...]] = {}
-        variants = {(p, name, t, tuple(sorted(market))) for p, name, t, market in self._index}
+        variants = {(p, name, t, tuple(sorted(market))) for p, name, t, market in self._admitted}
         for o, option in enumerate(self.options):
             own = self._own_floor(option.package, self.instance.projects[option.project])
             taken = {self.markets[m].floor.material for m in option.market} | ({own.material} if own else set())
@@ -314,8 +314,8 @@ def floor_money(
     own = 1 + instance.premium[j]
     t = np.arange(n)
     term = (t >= begin) & (t < begin + floor.term)
-    held = np.concatenate([instance.price[floor.material], np.repeat(instance.price[floor.material, -1], n - T)])
-    available = np.concatenate([instance.availability[j], np.repeat(instance.availability[j, -1], n - T)])
+    held = _held(instance.price[floor.material], n)
+    available = _held(instance.availability[j], n)
     tonnes = trunk_tonnes * available * term
     per_tonne = expected_payment(instance, own * held, floor)
     star = quantile_state(instance, instance.plan.budget.liability_quantile)
@@ -358,26 +358,32 @@ def _market_support(
     trunk, branch = trunk_alive.copy(), worlds_alive.copy()
     monies = []
     length = max(T, floor.term)
-    held = np.concatenate([instance.price, np.repeat(instance.price[:, -1:], length - T, axis=1)], axis=1)
-    capacity = np.concatenate([instance.capacity, np.repeat(instance.capacity[:, -1:], length - T, axis=1)], axis=1)
+    after = np.array([survival(instance, j, _held(instance.price, length), (), 0) for j in range(n)]).reshape(n, length)
+    held = _held(instance.price, length)
+    capacity = _held(instance.capacity, length)
     for j in np.flatnonzero(market.eligible[:n]):
         alive = survival(instance, int(j), held, (floor,), 0)
-        trunk[j] = alive[:T]
+        trunk[j], after[j] = alive[:T], alive
         branch[:, j] = survival(instance, int(j), worlds.price, (floor,), 0)
         tonnes = capacity[j] * instance.yields[j, floor.material]
         monies.append(floor_money(instance, worlds, int(j), floor, 0, tonnes * alive, tonnes[:T] * branch[:, j]))
     if floor.kind != "border":
         return MarketSupport(market, trunk, branch, _total(monies, T), 0.0, 0.0, False)
-    users, treasury = _border(instance, worlds, market, trunk, branch, length)
+    users, treasury = _border(instance, worlds, market, after, branch)
     uses = (instance.yields[:, floor.material] < 0) & ~instance.home
     inverted = bool(uses.any()) and not market.embedded
     return MarketSupport(market, trunk, branch, _total([], T), users, treasury, inverted)
 
 
+def _held(series: Floats, length: int) -> Floats:
+    """(..., length) a series over periods that holds its last value."""
+    return np.concatenate([series, np.repeat(series[..., -1:], length - series.shape[-1], axis=-1)], axis=-1)
+
+
 def _border(
-    instance: Instance, worlds: Worlds, market: MarketFloor, trunk: Bools, branch: Bools, length: int
+    instance: Instance, worlds: Worlds, market: MarketFloor, trunk: Bools, branch: Bools
 ) -> tuple[float, float]:
-    """Discounted expected surcharge on users and tariff revenue of a border floor.
+    """Discounted expected surcharge on users and tariff revenue of a border floor; `trunk` (J, n >= T) is survival.
 
     Charged tonnes B = demand + input of existing plants (of home plants; of all where embedded content counts); home
     part H = min(B, existing home output). Users pay E[max(0,F-P)]*B, the treasury takes it on B - H.
@@ -389,26 +395,32 @@ def _border(
     charged = np.where(market.embedded | instance.home[:n], np.maximum(-y, 0), 0.0)
     made = np.where(instance.home[:n], np.maximum(y, 0), 0.0)
     mine = instance.demand_material == i
-    capacity = instance.capacity[:n]
+    length = trunk.shape[-1]
+    capacity = _held(instance.capacity[:n], length)
 
     def split(demand: Floats, running: Floats, price: Floats) -> tuple[Floats, Floats]:
         """(users, treasury) per period from (..., Q, T) demand, (..., J, T) availability x alive and (..., T) price."""
-        B = demand[..., mine, :].sum(axis=-2) + (charged[:, None] * capacity * running).sum(axis=-2)
-        H = np.minimum(B, (made[:, None] * capacity * running).sum(axis=-2))
+        B = demand[..., mine, :].sum(axis=-2) + (charged[:, None] * capacity[:, : running.shape[-1]] * running).sum(
+            axis=-2
+        )
+        H = np.minimum(B, (made[:, None] * capacity[:, : running.shape[-1]] * running).sum(axis=-2))
         per_tonne = expected_payment(instance, price, replace(floor, upside=0.0))
         return per_tonne * B, per_tonne * (B - H)
 
-    beta, weight = calendar.beta[:T], worlds.trunk_weight(T)[c]
-    term = np.arange(T) < floor.term
-    on_trunk = split(instance.demand, instance.availability[:n] * trunk, instance.price[i])
+    discount = (1 + calendar.rate) ** (-calendar.step * np.arange(length))
+    weight = np.concatenate(
+        [worlds.trunk_weight(T)[c], np.ones(length - T)]
+    )  # after T on the trunk, as all terminal terms
+    term = np.arange(length) < floor.term
+    running = _held(instance.availability[:n], length) * trunk
+    on_trunk = split(_held(instance.demand, length), running, _held(instance.price[i], length))
     demand = instance.demand * worlds.demand_factor
     in_worlds = split(demand, worlds.availability[:, :n] * branch, worlds.price[:, i])
     later = worlds.onset[:, c][:, None] <= np.arange(T)
-    after = (1 + calendar.rate) ** (-calendar.step * np.arange(T, length))
-    tail = float(after[: max(0, floor.term - T)].sum())
-    totals = []
-    for trunk_part, world_part in zip(on_trunk, in_worlds, strict=True):
-        value = float((beta * weight * term) @ trunk_part)
-        value += float(np.einsum("s,t,st->", worlds.probability, beta * term, later * world_part))
-        totals.append(value + tail * float(trunk_part[-1]))
+    beta = (discount * term)[:T]
+    totals = [
+        float((discount * weight * term) @ trunk_part)
+        + float(np.einsum("s,t,st->", worlds.probability, beta, later * world_part))
+        for trunk_part, world_part in zip(on_trunk, in_worlds, strict=True)
+    ]
     return totals[0], totals[1]
