@@ -1,0 +1,106 @@
+"""The structure that the project promises: arrows one way, one room for the solver, small modules."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from strategic_minerals.components import COMPONENTS
+
+PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
+LAYERS = [
+    {"units"},
+    {"errors", "components", "library"},
+    {"row_types"},
+    {"fact_rows"},
+    {"rows", "plan"},
+    {"dataset", "estimates"},
+    {"instance"},
+    {"menu", "price_support", "scaling"},
+    {"align"},
+    {"disruptions", "checks"},
+    {"support", "review"},
+    {"layout"},
+    {"formulation.branch", "formulation.period", "formulation.risk"},
+    {"formulation.commitments"},
+    {"compile", "stamp_data"},
+    {"formulation.model", "stamp", "solver", "solution"},
+    {"optimize"},
+    {"audit", "audit_facts", "audit_money", "audit_operations", "prices", "tables"},
+    {"summary", "result"},
+    {"runfolder"},
+    {"api", "documentation"},
+    {"cli"},
+]
+"""From the ground up: a module imports from its own layer or from lower ones."""
+
+
+def modules() -> dict[str, Path]:
+    found = {str(p.relative_to(PACKAGE).with_suffix("")).replace("/", "."): p for p in PACKAGE.rglob("*.py")}
+    return {name: path for name, path in found.items() if not name.endswith("__init__")}
+
+
+def imports(name: str, path: Path) -> set[str]:
+    """Modules of the package that a module imports while it is loaded; type-checking imports do not count."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guarded = {
+        child for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for child in ast.walk(node)
+    }  # fmt: skip
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level and node not in guarded:
+            parts = name.split(".")[: -node.level] if node.level <= len(name.split(".")) else []
+            base = ".".join([*parts, *([node.module] if node.module else [])])
+            found |= {base} if base in modules() else {f"{base}.{alias.name}".strip(".") for alias in node.names}
+    return found & set(modules())
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_arrows_point_one_way(name):
+    level = {module: n for n, layer in enumerate(LAYERS) for module in layer}
+    assert name in level, f"{name} has no layer"
+    wrong = {other for other in imports(name, modules()[name]) if level[other] > level[name]}
+    assert not wrong
+
+
+def test_only_one_module_names_the_solver():
+    naming = {name for name, path in modules().items() if "highspy" in path.read_text(encoding="utf-8")}
+    assert naming <= {"solver", "result"}  # result only prints its version
+    assert "import highspy" not in modules()["result"].read_text(encoding="utf-8")
+
+
+def test_pyomo_is_written_in_the_formulation_alone():
+    writing = {n for n, p in modules().items() if "pyomo" in p.read_text(encoding="utf-8")}
+    assert {n for n in writing if not n.startswith("formulation.")} <= {"compile", "stamp", "api", "result"}
+
+
+def test_the_audit_shares_no_computation_with_the_model():
+    forbidden = {"support", "price_support", "compile", "stamp", "stamp_data"}
+    for name in (n for n in modules() if n.startswith("audit")):
+        found = imports(name, modules()[name])
+        assert not {f for f in found if f in forbidden or f.startswith("formulation")}, name
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_a_module_stays_readable(name):
+    """Split at about 400 lines; the row schemas and the estimates are lists and may be a little longer."""
+    assert len(modules()[name].read_text(encoding="utf-8").splitlines()) <= 450
+
+
+def test_component_names_are_unique_in_their_block():
+    keys = [(c.block, c.kind, c.name) for c in COMPONENTS]
+    assert len(set(keys)) == len(keys)
+
+
+def test_help_loads_neither_pyomo_nor_the_solver():
+    code = (
+        "import sys\nfrom strategic_minerals.cli import app\nimport typer.main\ntyper.main.get_command(app)\n"
+        "heavy = {'pyomo', 'highspy', 'pandas', 'scipy', 'numpy'} & set(sys.modules)\nsys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,56 @@
+"""The documents cannot drift: commands exist, generated pages are current, examples run, nothing names a machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from strategic_minerals import shipped
+from strategic_minerals.cli import app
+from strategic_minerals.documentation import formulation_page, inputs_page
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = sorted(typer.main.get_command(app).commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_documented_and_has_help(command):
+    assert f"strategic-minerals {command}" in README
+    assert typer.main.get_command(app).commands[command].help
+
+
+def test_every_command_in_the_readme_exists():
+    assert set(re.findall(r"strategic-minerals ([a-z]+)", README)) <= {*COMMANDS}
+
+
+def test_the_formulation_page_is_what_the_code_says():
+    assert (shipped("models") / "FORMULATION.md").read_text(encoding="utf-8") == formulation_page()
+
+
+def test_the_dictionary_of_the_tables_is_what_the_schemas_say():
+    assert (shipped("inputs") / "README.md").read_text(encoding="utf-8") == inputs_page()
+
+
+def test_the_python_example_of_the_readme_runs(capsys):
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    exec(compile(code, "README.md", "exec"), {})
+    shown = capsys.readouterr().out
+    assert "BUY for the reserve" in shown
+    assert "one more tonne put in store" in shown or "USD/t" in shown
+
+
+def test_every_shipped_plan_is_in_the_documents():
+    pages = README + (ROOT / "models" / "README.md").read_text(encoding="utf-8")
+    for path in (ROOT / "models").glob("*.toml"):
+        assert f"`{path.stem}" in pages
+
+
+def test_the_exit_codes_of_the_readme_are_those_of_the_command_line():
+    from strategic_minerals import cli
+
+    codes = {value for name, value in vars(cli).items() if name.startswith("EXIT_")}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)} == codes
