@@ -29,6 +29,12 @@ from .support import build_support
 MOST_COLUMNS = 20_000_000
 """Larger models are refused before they are built."""
 
+SMALL_CREDIT = 1.0
+"""Residual credit below this [million USD] decides nothing."""
+
+MOST_ENTRIES_AT_FIRST_SIGHT = 100 * MOST_COLUMNS
+"""World, period and item combinations beyond which a plan is refused before its worlds are even drawn."""
+
 RELAXED_IN_Z0 = (
     "service_level", "cvar_limit", "expected_loss_limit", "supplier_share", "trunk_shortfall", "days_of_cover", "project_logic",
 )  # fmt: skip
@@ -118,6 +124,8 @@ class Solved:
     x: Floats
     z0: Floats
     """The do-nothing point."""
+    without_residual: Floats | None
+    """The plan had unexpired life of projects no worth at the end; None where it has none to begin with, or time ran out."""
     fixed: Run | None
     """The linear program with commitments fixed; None where it was not solved."""
     costs: dict[str, Floats]
@@ -147,6 +155,11 @@ def prepare(plan: Plan, data: Dataset) -> Problem:
 def layout_of(plan: Plan, data: Dataset) -> tuple[Layout, Instance]:
     """The structure of a problem in model units, and its instance in tonnes."""
     natural = build_instance(plan, data, longest_event(plan, data))
+    worlds_asked = len(plan.scenarios) + (plan.sample.worlds if plan.sample is not None else 1)
+    items = len(natural.producers) + len(natural.tiers) + len(natural.offers) + 4 * len(natural.materials)
+    if worlds_asked * natural.calendar.periods * items > MOST_ENTRIES_AT_FIRST_SIGHT:
+        found = f"{worlds_asked:,} worlds, {natural.calendar.periods} periods, {items:,} items"
+        raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns after all")])
     scaled = scale(natural)
     worlds = build_worlds(scaled, data)
     return build_layout(scaled, worlds, build_support(scaled, worlds)), natural
@@ -164,7 +177,8 @@ def objective_costs(problem: Problem) -> dict[str, Floats]:
     costs, risk, objective = problem.assembly.costs, problem.plan.risk, problem.plan.objective
     zero = np.zeros_like(problem.assembly.lower)
     tail, penalty = costs.get("tail_risk", zero), costs.get("penalty", zero)
-    social = costs["social_cost"] + risk.cvar_weight * tail + penalty
+    credit = problem.plan.residual * costs.get("residual_credit", zero)
+    social = costs["social_cost"] - credit + risk.cvar_weight * tail + penalty
     m = objective.cvar_share
     return {
         "social_cost": social,
@@ -269,6 +283,9 @@ def optimise(
                 used = np.flatnonzero(costs[stage])
                 model.add_row(used, costs[stage][used], -INF, slacks[-1][1])
         assert run is not None
+        without = None
+        if not relax and limited is None and stages[-1] == "social_cost":
+            without = _without_residual(problem, model, costs["social_cost"], run, z0, gap, left(), on_progress)
         fixed = None if relax else _fix(problem, costs, stages[-1], run, slacks, left())
     x = run.x if fixed is None or fixed.x is None else fixed.x
     assert x is not None
@@ -281,7 +298,24 @@ def optimise(
     complete = limited is None and len(reports) == len(stages)
     reason: Reason = ("optimal" if relative <= 1e-9 else "within_gap") if complete else limited or "time_limit"
     outcome = Outcome(reason, objective, bound, max(0.0, relative), float(costs[last] @ z0), relax, tuple(reports))
-    return Solved(problem, outcome, x, z0, fixed, costs, iterations, nodes, seconds)
+    return Solved(problem, outcome, x, z0, without, fixed, costs, iterations, nodes, seconds)
+
+
+def _without_residual(
+    problem: Problem, model: Model, cost: Floats, run: Run, z0: Floats, gap: float, time_limit_s: float,
+    on_progress: OnProgress | None,
+) -> Floats | None:  # fmt: skip
+    """Solve the last stage again with no worth for projects' unexpired life: that credit can decide a project."""
+    credit = problem.plan.residual * problem.assembly.costs["residual_credit"]
+    assert run.x is not None
+    if float(credit @ run.x) < SMALL_CREDIT:
+        return None
+    model.set_cost(cost + credit, -float((cost + credit) @ z0))
+    model.set_start(run.x)
+    return model.run(
+        time_limit_s=min(time_limit_s, 10.0 + 2 * run.seconds), gap=gap, absolute_gap=gap * denominator(problem, 0.0),
+        phase="residual 0", on_progress=on_progress,
+    ).x  # fmt: skip
 
 
 def _cap_trunk_shortfall(problem: Problem, z0: Floats) -> None:

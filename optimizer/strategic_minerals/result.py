@@ -24,7 +24,7 @@ from .solution import Solution, extract
 from .solver import TOLERANCES
 from .solver import version as highs_version
 from .summary import summarise
-from .tables import build_tables
+from .tables import build_tables, with_residual_at_zero
 
 SCHEMA_VERSION = 1
 """Of `Result.to_dict` and of run folders."""
@@ -156,6 +156,10 @@ def _result(problem: Problem, solved: Solved, options: Mapping[str, Any]) -> Res
             f"the audit finds {audited.objective:.6f} million USD where the solver states {stated:.6f}"
         )
     tables = build_tables(problem, solution, reference)
+    signed = (
+        None if solved.without_residual is None else extract(problem.layout, problem.assembly, solved.without_residual)
+    )
+    tables["projects"] = with_residual_at_zero(problem, tables["projects"], signed)
     tables["prices"] = price_table(solved)
     rows, columns, nonzeros = problem.assembly.shape
     worlds = problem.layout.worlds

@@ -54,7 +54,7 @@ def stamp(layout: Layout, templates: Templates) -> Assembly:
             1,
             NO_XI,
             NO_EXTERNALS,
-            {"social_cost": one, "spending": one, "tail_risk": one},
+            {"social_cost": one, "residual_credit": one, "spending": one, "tail_risk": one},
         )
     ]
     period_at: list[int] = []
@@ -125,6 +125,7 @@ def _root(layout: Layout) -> Template:
     add_commitments(block, layout, trunk, world)
     costs = {
         "social_cost": block.commitment_cost,
+        "residual_credit": block.residual_credit,
         "spending": trunk_outlay(block, layout, trunk, spending_weights(layout)),
     }
     if layout.uses_risk:

@@ -220,6 +220,15 @@ def _value(result: Result) -> list[str]:
         lines.append(
             f"  Credited at the end of the horizon: stock {-salvage:,.0f} M, unexpired life of projects {-residual:,.0f} M."
         )
+    table = result.tables["projects"]
+    shares = table.groupby("project")[["share", "share_at_residual_0"]].max()
+    lost = sorted(shares.index[(shares.share > 0.5) & (shares.share_at_residual_0 <= 0.5)])
+    won = sorted(shares.index[(shares.share <= 0.5) & (shares.share_at_residual_0 > 0.5)])
+    if lost or won:
+        changes = [f"without {', '.join(lost)}"] * bool(lost) + [f"with {', '.join(won)}"] * bool(won)
+        lines.append(f"  If unexpired life were worth nothing at the end, the plan would be {' and '.join(changes)}.")
+    elif residual < -1:
+        lines.append("  The same projects are chosen where unexpired life is worth nothing at the end.")
     return lines
 
 

@@ -131,6 +131,19 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
     return _frame(rows, columns)
 
 
+def with_residual_at_zero(problem: Problem, table: pd.DataFrame, other: Solution | None) -> pd.DataFrame:
+    """The project table with the share signed had unexpired life no worth at the end (the plan's own where not asked)."""
+    table = table.copy()
+    if other is None:
+        table["share_at_residual_0"] = table.share
+        return table
+    shares = dict.fromkeys(table.project, 0.0)
+    for o, option in enumerate(problem.layout.support.options):
+        shares[problem.natural.projects[option.project].name] += float(other.sign[o])
+    table["share_at_residual_0"] = [round(shares[name], 9) for name in table.project]
+    return table
+
+
 def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Offtake contracts signed."""
     n, rows = problem.natural, []

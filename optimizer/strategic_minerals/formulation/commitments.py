@@ -299,6 +299,7 @@ def add_trunk_loss(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
     """
     if not layout.uses_risk:
         return
+
     def loss(m: Any, c: int) -> Any:
         shape = layout.shapes[c]
         return discounted_loss(layout, shape, lambda name, key, t: trunk(c, name, key, t)) - m.trunk_loss[c] == 0
@@ -330,19 +331,20 @@ def add_commitment_costs(m: pyo.Block, layout: Layout) -> None:
     """Costs of commitments, discounted, counted once whatever happens [million USD].
 
     fees + payments that close gaps + expected floor cost with terminal liability + border surcharge less revenue
-    - residual worth of what is alive at the end
+    The residual worth of what is alive at the end is an expression of its own, credited at the plan's `residual`.
     """
     instance = layout.instance
     T = instance.calendar.periods
-    beta, plan = instance.calendar.beta[:T], instance.plan
+    beta = instance.calendar.beta[:T]
 
     def cost(option: Any) -> float:
         floor = option.floor.expected + option.floor.terminal if option.floor is not None else 0.0
         paid = float(beta @ (option.payments + option.fees))
-        return paid + floor + float(option.border_loss) - plan.residual * float(option.residual)
+        return paid + floor + float(option.border_loss)
 
     def market_cost(market: Any) -> float:
         return float(market.money.expected + market.money.terminal + market.users - market.treasury)
 
     total = contract_fees(m, layout, beta) + signed_money(m, layout, cost) + floor_commitment(m, layout, market_cost)
     m.commitment_cost = pyo.Expression(expr=total)
+    m.residual_credit = pyo.Expression(expr=signed_money(m, layout, lambda option: float(option.residual)))

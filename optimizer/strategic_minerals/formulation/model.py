@@ -88,7 +88,8 @@ def add_worlds(m: pyo.ConcreteModel, layout: Layout) -> None:
 
 def social_cost(m: pyo.ConcreteModel, layout: Layout) -> Any:
     """Expected discounted costs + commitments + soft penalties + lambda * CVaR  [million USD] (formulation section 7)."""
-    total = m.commitments.commitment_cost
+    credit = layout.instance.plan.residual
+    total = m.commitments.commitment_cost - credit * m.commitments.residual_credit
     for c, stamps in enumerate(layout.stamps):
         weights = period_weights(layout, stamps, c)
         for n in range(stamps.count):
