@@ -18,7 +18,7 @@ LAYERS = [
     {"row_types"},
     {"fact_rows"},
     {"rows", "plan"},
-    {"dataset", "estimates"},
+    {"dataset", "estimates", "plan_file"},
     {"instance"},
     {"menu", "price_support", "scaling"},
     {"align"},

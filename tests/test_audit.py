@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from instances import FEATURES, FIRST, random_case
-from strategic_minerals import audit_money
+from strategic_minerals import audit_facts, audit_money
 from strategic_minerals.audit import FAMILIES, Audit, audit
 from strategic_minerals.checks import check_data
 from strategic_minerals.instance import Instrument
@@ -147,7 +147,7 @@ def test_parts_add_up_to_social_cost_and_what_users_pay_for_releases_the_authori
 
 def text_options(problem: Problem) -> Iterator[tuple[tuple[int, str, int, tuple[int, ...]], audit_money.Deal]]:
     """Every package x market floors x date that keeps section 4, worked out by the audit alone."""
-    n, course = problem.natural, audit_money.course_of(problem)
+    n, course = problem.natural, audit_facts.course_of(problem)
     by_name = {m.name: m for m in n.market_floors}
     floors = [by_name[m.floor.name] for m in problem.layout.support.markets]
     for p, project in enumerate(n.projects):
@@ -237,7 +237,7 @@ def test_after_the_horizon_a_border_floor_charges_plants_that_have_restarted() -
         menu["levels_usd_per_kg"] = [1.5 * level for level in menu["levels_usd_per_kg"]]
     data = data.replace(activities=plants, prices=pd.concat([start, dip, start.assign(from_year=last)]))
     problem = prepare(Plan.model_validate(questions), data)
-    course = audit_money.course_of(problem)
+    course = audit_facts.course_of(problem)
     for support in problem.layout.support.markets:
         market = next(m for m in problem.natural.market_floors if m.name == support.floor.name)
         if market.floor.kind == "border":
@@ -247,7 +247,7 @@ def test_after_the_horizon_a_border_floor_charges_plants_that_have_restarted() -
 
 def test_a_market_floor_carries_a_plant_whose_own_floor_has_ended() -> None:
     problem = solved_case(827, agreed=True, market_floor=True, flood=True).problem
-    n, course = problem.natural, audit_money.course_of(problem)
+    n, course = problem.natural, audit_facts.course_of(problem)
     for support in problem.layout.support.markets:
         own = audit_money.make_market(course, next(m for m in n.market_floors if m.name == support.floor.name))
         assert support.money.expected == pytest.approx(sum(bill.expected for bill in own.bills), rel=ROUNDING)
@@ -433,9 +433,9 @@ def test_the_tail_is_the_mean_of_the_worst_half() -> None:
 
 def test_a_loan_at_the_owners_own_rate_is_worth_nothing_and_a_grant_its_face() -> None:
     loan = Instrument("loan", "loan", 0.1, 1.0, rate=0.08, tenor=10, grace=3, grant_on_top=False)
-    assert audit_money.worth(loan, 0.08) == pytest.approx(0.0, abs=1e-12)
-    assert audit_money.worth(replace(loan, kind="grant"), 0.08) == 1.0
-    assert audit_money.worth(replace(loan, kind="equity", rate=0.05, tenor=1), 0.10) == pytest.approx(1 - 0.05 / 1.1)
+    assert audit_facts.worth(loan, 0.08) == pytest.approx(0.0, abs=1e-12)
+    assert audit_facts.worth(replace(loan, kind="grant"), 0.08) == 1.0
+    assert audit_facts.worth(replace(loan, kind="equity", rate=0.05, tenor=1), 0.10) == pytest.approx(1 - 0.05 / 1.1)
 
 
 def test_a_flood_kills_a_plant_until_it_has_restarted_and_a_floor_carries_it_through() -> None:
@@ -447,8 +447,8 @@ def test_a_flood_kills_a_plant_until_it_has_restarted_and_a_floor_carries_it_thr
     )  # fmt: skip
     price = np.full((1, len(n.materials), 6), 0.0)
     price[0, ndpr] = [0.06, 0.06, 0.01, 0.06, 0.06, 0.06]
-    assert audit_money.survives(n, k, price, (), 0)[0].tolist() == [True, True, False, False, True, True]
-    assert audit_money.survives(n, k, price, (), 3)[0].tolist() == [True] * 6
+    assert audit_facts.survives(n, k, price, (), 0)[0].tolist() == [True, True, False, False, True, True]
+    assert audit_facts.survives(n, k, price, (), 3)[0].tolist() == [True] * 6
     floor = next(m.floor for m in n.market_floors)
     held = replace(floor, material=ndpr, level=0.05, upside=0.0, term=6)
-    assert audit_money.survives(n, k, price, (held,), 0)[0].all()
+    assert audit_facts.survives(n, k, price, (held,), 0)[0].all()

@@ -38,7 +38,7 @@ def tiny(
     stock: Mapping[str, float] | None = None,
     projects: Mapping[str, dict[str, Any]] | None = None,
     packages: Mapping[str, dict[str, Any]] | None = None,
-    instruments: Mapping[str, dict[str, Any]] | None = None,
+    capital: Mapping[str, dict[str, Any]] | None = None,
     states: Sequence[tuple[float, float]] = (),
     scenarios: Sequence[dict[str, Any]] = (),
     years: int = 3,
@@ -53,7 +53,7 @@ def tiny(
     prices: material -> USD/kg. demand: material, or (material, segment) -> kt/yr. loss: USD/kg beyond the price.
     sources, offers, projects: see `source`, `offer`, `project`. steps: (material, segment, limit share, USD/kg).
     tiers: segment -> (share, loss multiplier) pairs. A series is one figure, or a figure by first year.
-    The rest goes into the plan as it stands.
+    capital: instruments beside `none` and `grant`. The rest goes into the plan as it stands.
     """
     wanted = {(k, "civil") if isinstance(k, str) else k: v for k, v in (demand or {}).items()}
     segments = sorted({segment for _, segment in wanted})
@@ -99,7 +99,7 @@ def tiny(
         "stock": [{"material": name, "opening_t": value * KT} for name, value in (stock or {}).items()],
         "projects": [_project(name, row) for name, row in (projects or {}).items()],
         "packages": [_package(name, row) for name, row in (packages or {}).items()],
-        "instruments": [_instrument(name, row) for name, row in ({**INSTRUMENTS, **(instruments or {})}).items()],
+        "instruments": [_instrument(name, row) for name, row in {**CAPITAL, **(capital or {})}.items()],
         "price_states": [
             {"state": f"s{n}", "factor": factor, "probability": share} for n, (factor, share) in enumerate(states)
         ],
@@ -113,7 +113,7 @@ def tiny(
     }), data  # fmt: skip
 
 
-INSTRUMENTS: dict[str, dict[str, Any]] = {
+CAPITAL: dict[str, dict[str, Any]] = {
     "none": {"kind": "none", "score": 0.0, "max_share_of_capex": 0.0},
     "grant": {"kind": "grant", "score": 1.0, "max_share_of_capex": 1.0},
 }

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     )  # fmt: skip
     from .library import shipped
     from .optimize import Outcome
-    from .plan import Plan, load_plan
+    from .plan import Plan
+    from .plan_file import load_plan
     from .result import Result, solve
 
 _HOME = {
     "Dataset": "dataset", "Fault": "errors", "FormulationError": "errors", "InfeasibleError": "errors", "InputError": "errors",
     "Outcome": "optimize", "Plan": "plan", "PlanError": "errors", "ReserveError": "errors", "Result": "result",
     "SolveError": "errors", "StoppedError": "errors", "UntrustedError": "errors", "build_model": "api", "check": "api",
-    "load_dataset": "dataset", "load_plan": "plan", "load_result": "api", "shipped": "library", "solve": "result",
+    "load_dataset": "dataset", "load_plan": "plan_file", "load_result": "api", "shipped": "library", "solve": "result",
     "write_run": "api",
 }  # fmt: skip
 

@@ -1,39 +1,27 @@
 """An independent audit of a solution: every rule of the formulation checked, social cost added up again.
 
-Written from sections 3 to 7 of the formulation in plain loops over natural data (tonnes, million USD); facts and money
-are in `audit_money`. One function a family of rules. A violation counts where it exceeds
-`TOLERANCE * (1 + scale of the row)`, the scale being the material's yearly flow (for a producer, that of its main
-output), or the money in the row: the solver works to a millionth of units of about that size.
+Written from sections 3 to 7 of the formulation in plain loops over natural data (tonnes, million USD), one function a
+family of rules. Here: the verdict, and the families of policy, commitments and money; those of operations are in
+`audit_operations`, what was signed and its money in `audit_money`, the facts behind in `audit_facts`. A violation
+counts where it exceeds `TOLERANCE * (1 + scale of the row)`, the scale being the material's yearly flow (for a
+producer, that of its main output), or the money in the row: the solver works to a millionth of units of about that
+size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from .audit_money import (
-    Books,
-    Deal,
-    cvar,
-    is_baseline,
-    losses,
-    make_deal,
-    objections,
-    open_books,
-    outlays,
-    purchase_terms,
-    social_cost,
-    tightness,
-    worst_state,
-)  # fmt: skip
-from .instance import Bools, Floats, Instance
-from .layout import Purchase
+from .audit_facts import is_baseline, tightness, worst_state
+from .audit_money import Deal, cvar, losses, make_deal, objections, outlays, purchase_terms, social_cost
+from .audit_operations import OPERATING, Check, Row, Rule, in_force
+from .instance import Bools
 from .optimize import Problem
-from .solution import OPERATIONS, Solution
+from .solution import Solution
 
 TOLERANCE = 1e-6
 DAYS_PER_YEAR = 365.0
@@ -85,260 +73,22 @@ class Audit:
 def audit(problem: Problem, solution: Solution, *, z0: Solution | None = None) -> Audit:
     """Check every rule and recompute social cost. `z0` adds the limit on trunk shortfall (section 6)."""
     check = Check(problem, solution, z0)
-    residuals = tuple(check.residual(family, unit, rows(check)) for family, (unit, rows) in FAMILIES.items())
+    residuals = tuple(residual(check, family, unit, rows(check)) for family, (unit, rows) in FAMILIES.items())
     parts = social_cost(problem, solution, check.books)
     return Audit(residuals, parts, sum(parts.values()), all(r.holds for r in residuals))
 
 
-Row = tuple[str, Any, Any]
-"""(where, violation, scale): numbers, or arrays over years (1 axis) or over paths and periods (2 axes)."""
-
-
-class Check:
-    """A solution beside the facts that its rules need."""
-
-    def __init__(self, problem: Problem, solution: Solution, z0: Solution | None) -> None:
-        self.problem, self.x, self.z0 = problem, solution, z0
-        self.n: Instance = problem.natural
-        self.books: Books = open_books(problem, solution)
-        self.course = self.books.course
-        self.y = [[(i, float(v)) for i, v in enumerate(row) if v != 0] for row in self.n.yields]
-        known = {p.name: p for shape in problem.layout.shapes for p in shape.purchases}
-        self.purchases: list[Purchase] = [known[name] for name in solution.purchases]
-
-    @cached_property
-    def size(self) -> Floats:
-        """(I,) largest flow of a material in a year, or its stock at the start [t]: the scale of its rows."""
-        largest = self.n.opening * self.n.calendar.step
-        for q, i in enumerate(self.n.demand_material):
-            largest[i] = max(largest[i], self.course.demand[:, q].max())
-        for j, row in enumerate(self.y):
-            for i, y in row:
-                largest[i] = max(largest[i], abs(y) * self.n.capacity[j].max())
-        return np.asarray(largest / self.n.calendar.step)
-
-    def scale(self, j: int) -> float:
-        """Size of a producer's main output per unit of activity [t]."""
-        i, y = max(self.y[j], key=lambda pair: pair[1])
-        return float(self.size[i] / y)
-
-    def use(self, j: int) -> Floats:
-        """(W, T) run + hold."""
-        return np.asarray(self.x.run[:, j] + self.x.hold[:, j])
-
-    def unmet(self, q: int) -> Floats:
-        """(W, T) substitution and shortfall of a demand."""
-        steps = [self.x.substitute[:, h] for h, (of, _) in enumerate(self.n.steps) if of == q]
-        tiers = [self.x.shortfall[:, k] for k, (of, _) in enumerate(self.n.tiers) if of == q]
-        return np.asarray(sum([*steps, *tiers], np.zeros_like(self.course.demand[:, q])))
-
-    def bought(self, j: int, i: int | None = None) -> list[tuple[int, int]]:
-        """(purchase, material) pairs from producer j."""
-        return [(b, p.material) for b, p in enumerate(self.purchases) if p.source == j and i in (None, p.material)]
-
-    def tight_output(self, j: int) -> Bools:
-        """(W, T) whether an output of a producer is tight."""
-        tight = np.zeros(self.course.tight[:, 0].shape, dtype=bool)
-        for i, y in self.y[j]:
-            if y > 0:
-                tight |= self.course.tight[:, i]
-        return tight
-
-    def crisis(self, deal: Deal) -> Floats:
-        """(W, T) kappa + (1-kappa)*offtake while an output is tight, else 1."""
-        j = self.n.projects[deal.project].producer
-        kappa = float(self.n.kappa[j])
-        return np.where(self.tight_output(j), kappa + (1 - kappa) * deal.package.offtake, 1.0)
-
-    def deals(self, p: int) -> list[Deal]:
-        """Signed packages of a project."""
-        return [deal for deal in self.books.deals if deal.project == p]
-
-    def year(self, f: int) -> Any:
-        """(T,) periods of a fiscal year."""
-        return self.n.calendar.year_index == f
-
-    def residual(self, family: str, unit: str, rows: Iterable[Row]) -> Residual:
-        """The row that exceeds what is tolerated by the largest factor."""
-        worst, largest, tolerated, where = 0.0, 0.0, TOLERANCE, ""
-        for label, violation, scale in rows:
-            v = np.maximum(0.0, np.nan_to_num(np.asarray(violation, dtype=float), nan=np.inf))
-            allowed = np.broadcast_to(TOLERANCE * (1 + np.abs(np.asarray(scale, dtype=float))), v.shape)
-            if v.size and float((v / allowed).max()) > worst:
-                at = np.unravel_index(int((v / allowed).argmax()), v.shape)
-                worst, largest, tolerated = float(v[at] / allowed[at]), float(v[at]), float(allowed[at])
-                where = ", ".join([label, *self._place(tuple(int(k) for k in at))])
-        return Residual(family, largest, unit, where, tolerated)
-
-    def _place(self, at: tuple[int, ...]) -> list[str]:
-        calendar = self.n.calendar
-        if len(at) < 2:
-            return [f"FY{calendar.years[at[0]]}"] if at else []
-        return ["trunk" if at[0] == 0 else self.course.worlds.names[at[0] - 1], calendar.period_label(at[1])]
-
-
-def material_balance(k: Check) -> Iterable[Row]:
-    """sum_j (y run + min(y,0) hold) + release + sum_k (substitute + shortfall) = sum_k delta demand + surplus  [t]."""
-    for i, name in enumerate(k.n.materials):
-        left = k.x.release[:, i] - k.x.surplus[:, i]
-        for j, row in enumerate(k.y):
-            for made, y in row:
-                if made == i:
-                    left = left + y * k.x.run[:, j] + min(y, 0.0) * k.x.hold[:, j]
-        for q, wanted in enumerate(k.n.demand_material):
-            if wanted == i:
-                left = left + k.unmet(q) - k.course.demand[:, q]
-        yield name, abs(left), k.size[i]
-
-
-def segment_bound(k: Check) -> Iterable[Row]:
-    """sum_n shortfall + sum substitute <= delta demand  [t]: nobody goes short of what he did not want."""
-    for q, name in enumerate(k.n.demands):
-        yield "/".join(name), k.unmet(q) - k.course.demand[:, q], k.size[k.n.demand_material[q]]
-
-
-def shortfall_tier(k: Check) -> Iterable[Row]:
-    """shortfall[n] <= share[n] delta demand  [t]."""
-    for m, (q, tier) in enumerate(k.n.tiers):
-        most = k.n.tier_share[m] * k.course.demand[:, q]
-        yield f"{'/'.join(k.n.demands[q])} tier {tier}", k.x.shortfall[:, m] - most, k.size[k.n.demand_material[q]]
-
-
-def substitution_limit(k: Check) -> Iterable[Row]:
-    """substitute[h] <= limit[h] delta demand  [t]."""
-    for h, (q, step) in enumerate(k.n.steps):
-        most = k.n.step_limit[h] * k.course.demand[:, q]
-        yield f"{'/'.join(k.n.demands[q])} step {step}", k.x.substitute[:, h] - most, k.size[k.n.demand_material[q]]
-
-
-def surplus_limit(k: Check) -> Iterable[Row]:
-    """surplus[i] <= sum_j max(y,0) run  [t]: stock does not leave through exports."""
-    for i, name in enumerate(k.n.materials):
-        made = sum((y * k.x.run[:, j] for j, row in enumerate(k.y) for m, y in row if m == i and y > 0), np.zeros(1))
-        yield name, k.x.surplus[:, i] - made, k.size[i]
-
-
-def stock_balance(k: Check) -> Iterable[Row]:
-    """stock[t] = (1-decay) stock[t-1] + sum buy - release - sell  [t]; before period 1 the opening stock."""
-    for i, name in enumerate(k.n.materials):
-        before = np.concatenate([np.full((len(k.x.stock), 1), k.n.opening[i]), k.x.stock[:, i, :-1]], axis=1)
-        bought = sum((k.x.buy[:, b] for b, p in enumerate(k.purchases) if p.material == i), np.zeros(1))
-        now = (1 - k.n.decay[i]) * before + bought - k.x.release[:, i] - k.x.sell[:, i]
-        yield name, abs(k.x.stock[:, i] - now), k.size[i] + before
-
-
-def stock_storage(k: Check) -> Iterable[Row]:
-    """stock <= storage  [t]."""
-    yield from ((name, k.x.stock[:, i] - k.n.storage[i], k.size[i]) for i, name in enumerate(k.n.materials))
-
-
-def reserve_production(k: Check) -> Iterable[Row]:
-    """y[j,i] hold[j] >= sum of the reserve's purchases of i from j  [t]: joint products are made together."""
-    for j, name in enumerate(k.n.producers):
-        for i in {i for _, i in k.bought(j)}:
-            bought = sum(k.x.buy[:, b] for b, _ in k.bought(j, i))
-            yield f"{name}/{k.n.materials[i]}", bought - k.n.yields[j, i] * k.x.hold[:, j], k.size[i]
-
-
-def reserve_production_limit(k: Check) -> Iterable[Row]:
-    """hold[j] <= sum_o buy[o]/y[j,i(o)]  [t]: nothing is made for the reserve that it does not buy."""
-    for j, name in enumerate(k.n.producers):
-        bought = sum((k.x.buy[:, b] / k.n.yields[j, i] for b, i in k.bought(j)), np.zeros(1))
-        yield name, k.x.hold[:, j] - bought, k.scale(j)
-
-
-def source_capacity(k: Check) -> Iterable[Row]:
-    """use <= rho (kappa_t K + (1-kappa_t) contracts in force)  [t]; kappa_t = kappa while tight, else 1."""
-    for j in range(k.n.sources):
-        kappa = np.where(k.tight_output(j), k.n.kappa[j], 1.0)
-        most = k.course.rho[:, j] * (kappa * k.n.capacity[j] + (1 - kappa) * in_force(k, j))
-        yield k.n.producers[j], k.use(j) - most, k.scale(j)
-
-
-def in_force(k: Check, j: int) -> Floats:
-    """(T,) tonnes per period under offtake contracts with source j."""
-    total = np.zeros(k.n.calendar.periods)
-    for number, contract in enumerate(k.problem.layout.contracts):
-        if contract.source == j:
-            total[contract.start : contract.start + k.n.contract_term[j]] += k.x.contract[number]
-    return total
-
-
-def source_survival(k: Check) -> Iterable[Row]:
-    """use <= rho K (alive0 + sum_m floor (alive_m - alive0))  [t]: a plant shut by its price gives nothing."""
-    for j in range(k.n.sources):
-        alive = k.course.alive[:, j].copy()
-        for market in k.books.markets:
-            alive += market.share * (market.alive[:, j] - k.course.alive[:, j])
-        yield k.n.producers[j], k.use(j) - k.course.rho[:, j] * k.n.capacity[j] * alive, k.scale(j)
-
-
-def project_capacity(k: Check) -> Iterable[Row]:
-    """use <= K rho sum ramp alive crisis sign  [t]."""
-    for p, project in enumerate(k.n.projects):
-        j = project.producer
-        given = sum((deal.share * deal.output * k.crisis(deal) for deal in k.deals(p)), np.zeros(1))
-        yield project.name, k.use(j) - k.n.capacity[j, 0] * k.course.rho[:, j] * given, k.scale(j)
-
-
-def floor_purchase(k: Check) -> Iterable[Row]:
-    """buy <= min(take, K y) ramp rho alive crisis sign  [t] under a purchase floor."""
-    for b, purchase in enumerate(k.purchases):
-        if purchase.offer < 0:
-            j, i, most = purchase.source, purchase.material, np.zeros(1)
-            for deal in k.deals(j - k.n.sources):
-                if deal.own is not None and (deal.own.kind, deal.own.material) == ("purchase", i):
-                    take = min(deal.own.take, k.n.capacity[j, 0] * k.n.yields[j, i])
-                    most = most + deal.share * take * deal.output * k.course.rho[:, j] * k.crisis(deal)
-            yield purchase.name, k.x.buy[:, b] - most, k.size[i]
-
-
-def offer_depth(k: Check) -> Iterable[Row]:
-    """buy <= depth times the source's availability, or an outside offer's own while its material is tight  [t]."""
-    for b, purchase in enumerate(k.purchases):
-        if purchase.offer >= 0:
-            o, i = purchase.offer, purchase.material
-            j = int(k.n.offer_source[o])
-            share = k.course.rho[:, j] if j >= 0 else np.where(k.course.tight[:, i], k.n.offer_crisis[o], 1.0)
-            yield purchase.name, k.x.buy[:, b] - k.n.offer_depth[o] * share, k.size[i]
-
-
-def release_limit(k: Check) -> Iterable[Row]:
-    """release <= drawdown where tight, else 0; on the trunk 0 unless the plan lets it  [t]."""
-    for i, name in enumerate(k.n.materials):
-        branch = k.course.branch[:, k.n.component[i]]
-        opened = np.where(branch, k.course.tight[:, i], k.n.plan.instruments.trunk_release)
-        yield name, k.x.release[:, i] - np.where(opened, k.n.drawdown[i], 0.0), k.size[i]
-
-
-def disposal_limit(k: Check) -> Iterable[Row]:
-    """sell <= disposal ceiling; nothing while tight  [t]."""
-    for i, name in enumerate(k.n.materials):
-        yield name, k.x.sell[:, i] - np.where(k.course.tight[:, i], 0.0, k.n.disposal[i]), k.size[i]
-
-
-def nonnegativity(k: Check) -> Iterable[Row]:
-    """All decisions >= 0  [t, million USD or share]."""
-    largest = float(k.size.max(initial=0.0))
-    for name in (*OPERATIONS, "sign", "contract", "floor", "carry", "extra", "short_of_promise"):
-        values = getattr(k.x, name)
-        yield name, -values.min(initial=0.0), largest if name in OPERATIONS else 1.0
-
-
-def non_anticipativity(k: Check) -> Iterable[Row]:
-    """Until its component is touched a world does what the trunk does  [t]."""
-    n = k.n
-    of = {
-        "run": [next(i for i, _ in row) for row in k.y], "buy": [p.material for p in k.purchases],
-        "release": range(len(n.materials)), "substitute": [n.demand_material[q] for q, _ in n.steps],
-        "shortfall": [n.demand_material[q] for q, _ in n.tiers],
-    }  # fmt: skip
-    of |= {"hold": of["run"], "sell": of["release"], "stock": of["release"], "surplus": of["release"]}
-    for name, materials in of.items():
-        values = getattr(k.x, name)
-        for a, i in enumerate(materials):
-            apart = np.where(k.course.branch[:, n.component[i]], 0.0, abs(values[:, a] - values[:1, a]))
-            yield f"{name} {n.materials[i]}", apart, k.size[i]
+def residual(k: Check, family: str, unit: str, rows: Iterable[Row]) -> Residual:
+    """The row that exceeds what is tolerated by the largest factor."""
+    worst, largest, tolerated, where = 0.0, 0.0, TOLERANCE, ""
+    for label, violation, scale in rows:
+        v = np.maximum(0.0, np.nan_to_num(np.asarray(violation, dtype=float), nan=np.inf))
+        allowed = np.broadcast_to(TOLERANCE * (1 + np.abs(np.asarray(scale, dtype=float))), v.shape)
+        if v.size and float((v / allowed).max()) > worst:
+            at = np.unravel_index(int((v / allowed).argmax()), v.shape)
+            worst, largest, tolerated = float(v[at] / allowed[at]), float(v[at]), float(allowed[at])
+            where = ", ".join([label, *k.place(tuple(int(a) for a in at))])
+    return Residual(family, largest, unit, where, tolerated)
 
 
 def supplier_share(k: Check) -> Iterable[Row]:
@@ -368,11 +118,6 @@ def supplier_share(k: Check) -> Iterable[Row]:
         )
         over = over - (0.0 if rule.hard else k.x.excess[0, r])
         yield f"{rule.kind} {rule.material}", (over * _since(k, rule.from_year))[None], k.size[i]
-
-
-def _since(k: Check, year: int) -> Bools:
-    """(T,) periods of fiscal years from one on."""
-    return np.array([k.n.calendar.years[f] >= year for f in k.n.calendar.year_index], dtype=bool)
 
 
 def trunk_shortfall(k: Check) -> Iterable[Row]:
@@ -405,27 +150,6 @@ def days_of_cover(k: Check) -> Iterable[Row]:
             yield rule.material, (_since(k, rule.from_year) * (needed - k.x.stock[0, i]))[None], k.size[i]
 
 
-def branch_purchases(k: Check) -> Iterable[Row]:
-    """Branch purchases at branch prices <= the trunk's planned ones + extra  [million USD], per component and year."""
-    paid = np.zeros_like(k.course.weight)
-    for (i, premium), b, purchase in zip(purchase_terms(k.books), range(len(k.purchases)), k.purchases, strict=True):
-        if purchase.offer >= 0:
-            paid[:, k.n.component[i]] += (1 + premium) * k.course.price[:, i] * k.x.buy[:, b]
-    later = k.course.branch[1:]
-    for f in range(len(k.n.calendar.years)):
-        spent, planned = ((later * money)[:, :, k.year(f)].sum(axis=2) for money in (paid[1:], paid[:1]))
-        over = spent - planned - k.x.extra[:, :, f]
-        for c, name in enumerate(k.n.components):
-            yield f"{name} FY{k.n.calendar.years[f]}", over[:, c].max(initial=0.0), planned[:, c].max(initial=0.0)
-
-
-def emergency(k: Check) -> Iterable[Row]:
-    """sum_c extra[c,f,s] <= emergency[f]  [million USD]."""
-    most = k.n.by_year(k.n.plan.budget.emergency_musd)
-    for s, name in enumerate(k.course.worlds.names):
-        yield name, k.x.extra[s].sum(axis=0) - most, most
-
-
 def service_level(k: Check) -> Iterable[Row]:
     """sum over onset..end of shortfall - slack <= (1-level) * sum of delta demand, in the worlds it names  [t]."""
     for r, level in enumerate(k.n.plan.service_levels):
@@ -448,6 +172,11 @@ def service_level(k: Check) -> Iterable[Row]:
                 )
                 slack = k.x.short_of_promise[s, r, f] if level.penalty_usd_per_kg is not None else 0.0
                 yield f"{level.material}/{level.segment} {name}", short - slack, k.size[i]
+
+
+def _since(k: Check, year: int) -> Bools:
+    """(T,) periods of fiscal years from one on."""
+    return np.array([k.n.calendar.years[f] >= year for f in k.n.calendar.year_index], dtype=bool)
 
 
 def one_package(k: Check) -> Iterable[Row]:
@@ -498,6 +227,13 @@ def variant_fits(k: Check, deal: Deal, m: int) -> bool:
     return not objections(k.course, make_deal(k.course, deal.project, deal.package, chosen, deal.signed), floors)
 
 
+def package_eligibility(k: Check) -> Iterable[Row]:
+    """Signed packages close the gap, leave the owner no worse off, earn the treasury nothing  [million USD, or 1]."""
+    for deal in k.books.deals:
+        for amount, why in objections(k.course, deal, k.books.floors):
+            yield f"{deal.label}: {why}", amount, k.n.projects[deal.project].capex
+
+
 def contract_lot(k: Check) -> Iterable[Row]:
     """contract = 0 or in [lot, K]  [t/period]."""
     for number, contract in enumerate(k.problem.layout.contracts):
@@ -510,6 +246,34 @@ def contracts_in_force(k: Check) -> Iterable[Row]:
     """All contracts in force with a source <= K  [t/period]."""
     for j in range(k.n.sources):
         yield k.n.producers[j], (in_force(k, j) - k.n.capacity[j])[None], k.scale(j)
+
+
+def integrality(k: Check) -> Iterable[Row]:
+    """Market floors, and packages unless they may be signed in part, are signed or not  [-]."""
+    yield "market floors", float(abs(k.x.floor - k.x.floor.round()).max(initial=0.0)), 0.0
+    if not k.n.plan.instruments.partial_support:
+        yield "packages", float(abs(k.x.sign - k.x.sign.round()).max(initial=0.0)), 0.0
+
+
+def branch_purchases(k: Check) -> Iterable[Row]:
+    """Branch purchases at branch prices <= the trunk's planned ones + extra  [million USD], per component and year."""
+    paid = np.zeros_like(k.course.weight)
+    for (i, premium), b, purchase in zip(purchase_terms(k.books), range(len(k.purchases)), k.purchases, strict=True):
+        if purchase.offer >= 0:
+            paid[:, k.n.component[i]] += (1 + premium) * k.course.price[:, i] * k.x.buy[:, b]
+    later = k.course.branch[1:]
+    for f in range(len(k.n.calendar.years)):
+        spent, planned = ((later * money)[:, :, k.year(f)].sum(axis=2) for money in (paid[1:], paid[:1]))
+        over = spent - planned - k.x.extra[:, :, f]
+        for c, name in enumerate(k.n.components):
+            yield f"{name} FY{k.n.calendar.years[f]}", over[:, c].max(initial=0.0), planned[:, c].max(initial=0.0)
+
+
+def emergency(k: Check) -> Iterable[Row]:
+    """sum_c extra[c,f,s] <= emergency[f]  [million USD]."""
+    most = k.n.by_year(k.n.plan.budget.emergency_musd)
+    for s, name in enumerate(k.course.worlds.names):
+        yield name, k.x.extra[s].sum(axis=0) - most, most
 
 
 def budget(k: Check) -> Iterable[Row]:
@@ -527,6 +291,13 @@ def total_budget(k: Check) -> Iterable[Row]:
     total = k.n.plan.budget.total_musd
     if total is not None:
         yield "planned years", float(outlays(k.books)[: k.n.calendar.planned].sum()) - total, total
+
+
+def carry(k: Check) -> Iterable[Row]:
+    """carry[f] <= share * appropriation[f], last year 0  [million USD]."""
+    most = k.n.plan.budget.carry_over_share * k.n.appropriation
+    most[-1] = 0.0
+    yield "carry-over", k.x.carry - most, most
 
 
 def contingent_liability(k: Check) -> Iterable[Row]:
@@ -557,27 +328,6 @@ def expected_loss_limit(k: Check) -> Iterable[Row]:
         yield "all worlds", expected - limit, limit
 
 
-def carry(k: Check) -> Iterable[Row]:
-    """carry[f] <= share * appropriation[f], last year 0  [million USD]."""
-    most = k.n.plan.budget.carry_over_share * k.n.appropriation
-    most[-1] = 0.0
-    yield "carry-over", k.x.carry - most, most
-
-
-def integrality(k: Check) -> Iterable[Row]:
-    """Market floors, and packages unless they may be signed in part, are signed or not  [-]."""
-    yield "market floors", float(abs(k.x.floor - k.x.floor.round()).max(initial=0.0)), 0.0
-    if not k.n.plan.instruments.partial_support:
-        yield "packages", float(abs(k.x.sign - k.x.sign.round()).max(initial=0.0)), 0.0
-
-
-def package_eligibility(k: Check) -> Iterable[Row]:
-    """Signed packages close the gap, leave the owner no worse off, earn the treasury nothing  [million USD, or 1]."""
-    for deal in k.books.deals:
-        for amount, why in objections(k.course, deal, k.books.floors):
-            yield f"{deal.label}: {why}", amount, k.n.projects[deal.project].capex
-
-
 def tight(k: Check) -> Iterable[Row]:
     """Materials and periods in which the worlds' tightness is not what section 3 says  [count]."""
     own = tightness(k.n, k.course.worlds)
@@ -586,13 +336,8 @@ def tight(k: Check) -> Iterable[Row]:
             yield name, float((worlds.tight[s] != own[s]).sum()), 0.0
 
 
-Rule = Callable[[Check], Iterable[Row]]
-
 TONNES: tuple[Rule, ...] = (
-    material_balance, segment_bound, shortfall_tier, substitution_limit, surplus_limit, stock_balance, stock_storage,
-    reserve_production, reserve_production_limit, source_capacity, source_survival, project_capacity, floor_purchase,
-    offer_depth, release_limit, disposal_limit, nonnegativity, non_anticipativity, supplier_share, trunk_shortfall,
-    days_of_cover, service_level, contract_lot, contracts_in_force,
+    *OPERATING, supplier_share, trunk_shortfall, days_of_cover, service_level, contract_lot, contracts_in_force,
 )  # fmt: skip
 MONEY: tuple[Rule, ...] = (
     branch_purchases, emergency, budget, total_budget, contingent_liability, cvar_limit, expected_loss_limit, carry,

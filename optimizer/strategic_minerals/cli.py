@@ -181,7 +181,7 @@ def check(
     """List every fault of a plan and its tables, what looks doubtful, and how much rests on estimates."""
     from .api import check as run_check
     from .dataset import load_dataset
-    from .plan import load_plan
+    from .plan_file import load_plan
 
     path = _find_plan(plan)
     faults: list[Fault] = []
@@ -228,7 +228,7 @@ def solve(
 ) -> None:
     """Solve a plan, print the answer in plain words, and write a run folder where asked."""
     from .dataset import load_dataset
-    from .plan import load_plan
+    from .plan_file import load_plan
     from .result import solve as run_solve
     from .runfolder import write_run
 

@@ -104,6 +104,9 @@ DEVIATIONS = """## Choices where the general formulation leaves room, and why
 - **A project's own floor runs from first output, a market floor from the first period**, each for its term.
 - **Output classes**: options of a project that give the same output in every world share one variable, so that branches see
   a few classes instead of every package and date.
+- **No disposal on the trunk unless the plan asks for it** (`trunk_disposal`). A branch may spend what the trunk had planned to
+  spend on purchases; with disposal allowed, the rare-earth plan bought 870 t and sold 435 t of NdPr oxide in the same year,
+  only to have that money planned for its branches. Emergency money is the honest instrument for that.
 - **Least shares count output net of exports**: surplus run for export is no home supply.
 - **Service-level and diversification penalties** are undiscounted and count once, whatever the world's probability: they
   state what a promise is worth to the planner.

@@ -7,19 +7,12 @@ within the year is meant (2028.5 is the middle of FY2028).
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from .errors import Fault, PlanError, near_miss
+from .errors import near_miss
 from .row_types import Iso3, Key, NonNegative, Positive, Share, Year
-from .units import LARGEST_NUMBER
-
-LARGEST_PLAN_BYTES = 5_000_000
-DEEPEST_NESTING = 40
 
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
 Selection = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -29,6 +22,49 @@ class Section(BaseModel):
     """Base of all parts of a plan: closed, frozen, no NaN, described by their docstrings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _typed(cls, value: Any, info: ValidationInfo) -> Any:
+        """Plan files are typed: text is no number, a number no truth value, a truth value no number."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        for scalar in _scalars(value):
+            number = isinstance(scalar, int | float) and not isinstance(scalar, bool)
+            wrong = (
+                (isinstance(scalar, str) and str not in kinds)
+                or (isinstance(scalar, bool) and bool not in kinds)
+                or (number and not kinds & {int, float})
+            )
+            if wrong and kinds and kinds <= {int, float, bool, str}:
+                wanted = " or ".join(sorted({WORDS[kind] for kind in kinds}))
+                raise ValueError(f"{wanted}, not {WORDS[type(scalar)]}")
+        return value
+
+
+WORDS = {int: "a number", float: "a number", bool: "true or false", str: "text"}
+
+
+def _kinds(annotation: Any) -> set[type]:
+    """Scalar types that an annotation lets through, inside lists and table values too."""
+    if get_origin(annotation) is Literal:
+        return {type(choice) for choice in get_args(annotation)}
+    arguments = get_args(annotation)
+    if get_origin(annotation) is dict:
+        return _kinds(arguments[1])
+    if arguments:
+        return set[type]().union(
+            *(_kinds(argument) for argument in arguments if argument not in (type(None), Ellipsis))
+        )
+    return {annotation} if isinstance(annotation, type) else set()
+
+
+def _scalars(value: Any) -> list[Any]:
+    """The scalars of a value, of a list, or of a table of scalars."""
+    if isinstance(value, dict):
+        return [v for v in value.values() if not isinstance(v, dict | list)]
+    if isinstance(value, list | tuple):
+        return [v for v in value if not isinstance(v, dict | list)]
+    return [value]
 
 
 class Horizon(Section):
@@ -101,6 +137,9 @@ class Instruments(Section):
     price_floors: tuple[FloorMenu, ...] = ()
     trunk_release: bool = False
     """True: the reserve may release while nothing has happened."""
+    trunk_disposal: bool = False
+    """True: the reserve may sell while nothing has happened. A branch may spend on purchases what the trunk had planned
+    to, so a plan may then buy and sell in one year only to have that money planned."""
 
 
 class Budget(Section):
@@ -320,124 +359,3 @@ class Plan(Section):
     def to_toml_like(self) -> dict[str, Any]:
         """The plan as plain JSON-ready data; `Plan.model_validate` takes it back."""
         return self.model_dump(mode="json", exclude_none=True)
-
-
-def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Plan:
-    """Read and validate a plan file.
-
-    `overrides` maps dotted paths to values, e.g. `{"budget.total_musd": 500}` or `{"scenarios.0.probability": 0.1}`.
-    Raises PlanError with every fault: file, line, field, value found, value expected.
-    """
-    path = Path(path)
-    text = _read(path)
-    try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PlanError([Fault(path.name, "", "", str(error) or "nesting too deep", "a TOML document")]) from None
-    for dotted, value in (overrides or {}).items():
-        _set(data, dotted, value, path.name)
-    return parse_plan(data, file=path.name, text=text)
-
-
-def parse_plan(data: Mapping[str, Any], *, file: str = "plan", text: str = "") -> Plan:
-    """Validate plain data as a plan; `file` and `text` only locate the faults. Raises PlanError."""
-    try:
-        return Plan.model_validate(data)
-    except ValidationError as error:
-        lines = dict(_lines(text))
-        raise PlanError([_fault(item, file, lines) for item in error.errors()]) from None
-
-
-def _read(path: Path) -> str:
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_PLAN_BYTES:
-            expected = f"a plan of at most {LARGEST_PLAN_BYTES} bytes"
-            raise PlanError([Fault(path.name, "", "", f"{size} bytes", expected)])
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PlanError([Fault(str(path), "", "", error.strerror or "unreadable", "a plan file")]) from None
-    except UnicodeDecodeError:
-        raise PlanError([Fault(path.name, "", "", "bytes that are not UTF-8", "UTF-8 text")]) from None
-    depth = deepest = 0
-    for character in text:  # tomllib recurses: refuse a bracket bomb before it is parsed
-        depth += (character in "[{") - (character in "]}")
-        deepest = max(deepest, depth)
-    if deepest > DEEPEST_NESTING:
-        raise PlanError([Fault(path.name, "", "", f"{deepest} nested brackets", f"at most {DEEPEST_NESTING}")])
-    return text
-
-
-def _set(data: Any, dotted: str, value: Any, file: str) -> None:
-    """Put `value` at a dotted path of nested tables and arrays."""
-    *parents, last = dotted.split(".")
-    node = data
-    try:
-        for part in parents:
-            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
-        node[int(last) if isinstance(node, list) else last] = value
-    except (ValueError, IndexError, AttributeError, TypeError):
-        raise PlanError(
-            [Fault(file, "", dotted, "no such place", "a field of the plan, e.g. budget.total_musd")]
-        ) from None
-
-
-def _lines(text: str) -> Iterator[tuple[str, int]]:
-    """(dotted path, line number) of the keys of a TOML text that stand at the start of a line."""
-    prefix = ""
-    seen: dict[str, int] = {}
-    current: dict[str, str] = {}
-    for number, raw in enumerate(text.splitlines(), start=1):
-        line = raw.strip()
-        if line.startswith("[[") and "]]" in line:
-            name = line[2 : line.index("]]")].strip()
-            parent, _, leaf = name.rpartition(".")
-            full = f"{current.get(parent, parent)}.{leaf}" if parent else leaf
-            seen[full] = seen.get(full, -1) + 1
-            prefix = f"{full}.{seen[full]}"
-            current[name] = prefix
-            yield prefix, number
-        elif line.startswith("[") and "]" in line:
-            prefix = line[1 : line.index("]")].strip()
-            yield prefix, number
-        elif "=" in line and not line.startswith("#"):
-            key = line.split("=", 1)[0].strip().strip('"')
-            yield (f"{prefix}.{key}" if prefix else key), number
-
-
-def _fault(item: Any, file: str, lines: Mapping[str, int]) -> Fault:
-    """One pydantic error as a fault with its line."""
-    loc = [str(part) for part in item["loc"] if not str(part).startswith(("constrained-", "dict[", "function-"))]
-    dotted = ".".join(loc)
-    line = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
-    expected = str(item["msg"]).removeprefix("Value error, ")
-    found = repr(item["input"]) if item["type"] != "missing" else "nothing"
-    if item["type"] == "extra_forbidden":
-        found = f"'{loc[-1]}'"
-        expected = "no such field" + near_miss(loc[-1], _fields_at(loc[:-1]))
-    if len(found) > 120:
-        found = found[:117] + "..."
-    return Fault(file, "" if line is None else str(line), dotted, found, expected)
-
-
-def _fields_at(path: list[str]) -> list[str]:
-    """Field names of the section at a path, to suggest what a misspelt key may have meant."""
-    schema: Any = Plan.model_json_schema()
-    node: Any = schema
-    for part in [*path, None]:
-        while True:
-            if "$ref" in node:
-                node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-            elif "anyOf" in node:
-                node = next((option for option in node["anyOf"] if "$ref" in option or "items" in option), {})
-            elif part is not None and part.isdigit() and "items" in node:
-                break
-            else:
-                break
-        if part is None:
-            return list(node.get("properties", {}))
-        node = node.get("items", {}) if part.isdigit() else node.get("properties", {}).get(part, {})
-    return []
-
-
-__all__ = ["LARGEST_NUMBER", "Plan", "load_plan", "parse_plan"]

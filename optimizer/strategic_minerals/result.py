@@ -18,7 +18,8 @@ from .checks import check_data
 from .dataset import Dataset
 from .errors import InputError, PlanError, UntrustedError
 from .optimize import OnProgress, Outcome, Problem, Seconds, Solved, optimise, prepare
-from .plan import Plan, parse_plan
+from .plan import Plan
+from .plan_file import parse_plan
 from .prices import price_table
 from .solution import Solution, extract
 from .solver import TOLERANCES

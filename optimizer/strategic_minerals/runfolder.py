@@ -17,7 +17,7 @@ from .audit import Audit, Residual
 from .dataset import load_dataset, safe_csv, write_dataset
 from .errors import Fault, InputError
 from .optimize import Outcome
-from .plan import parse_plan
+from .plan_file import parse_plan
 from .result import SCHEMA_VERSION, Result, pack, unpack
 
 MANIFEST = "manifest.json"

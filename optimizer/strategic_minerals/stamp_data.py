@@ -62,6 +62,9 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
     release = np.where(tight[:, stocked], instance.drawdown[stocked], 0.0)
     if instance.plan.instruments.trunk_release:
         release[on_trunk] = instance.drawdown[stocked]
+    disposal = np.where(tight[:, stocked], 0.0, instance.disposal[stocked])
+    if not instance.plan.instruments.trunk_disposal:
+        disposal[on_trunk] = 0.0
     cap, active, wanted = _supplier_rules(layout, shape, on_trunk, t)
     return {
         "price": price,
@@ -69,7 +72,7 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
         "depth": _depth(layout, shape, rho, tight, n),
         "opening": np.where((t == 0)[:, None] & on_trunk[:, None], instance.opening[stocked], 0.0),
         "release_limit": release,
-        "disposal_limit": np.where(tight[:, stocked], 0.0, instance.disposal[stocked]),
+        "disposal_limit": disposal,
         "open_capacity": open_capacity,
         "contract_share": _columns(contract_share, n),
         "survival_open": _columns([rho[:, j] * K[:, j] * alive[:, j] for j in sorted(floored)], n),

@@ -1,0 +1,149 @@
+"""Plan files: TOML read within limits, validated, every fault told with its line."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from .errors import Fault, PlanError, near_miss
+from .plan import Plan
+
+LARGEST_PLAN_BYTES = 5_000_000
+DEEPEST_NESTING = 40
+MOST_FAULTS = 100
+"""Faults told at once; what is beyond them is counted."""
+
+
+def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Plan:
+    """Read and validate a plan file.
+
+    `overrides` maps dotted paths to values, e.g. `{"budget.total_musd": 500}` or `{"scenarios.0.probability": 0.1}`.
+    Raises PlanError with every fault: file, line, field, value found, value expected.
+    """
+    path = Path(path)
+    text = _read(path)
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PlanError([Fault(path.name, "", "", str(error) or "nesting too deep", "a TOML document")]) from None
+    for dotted, value in (overrides or {}).items():
+        _set(data, dotted, value, path.name)
+    return parse_plan(data, file=path.name, text=text)
+
+
+def parse_plan(data: Mapping[str, Any], *, file: str = "plan", text: str = "") -> Plan:
+    """Validate plain data as a plan; `file` and `text` only locate the faults. Raises PlanError."""
+    try:
+        return Plan.model_validate(data)
+    except ValidationError as error:
+        lines = dict(_lines(text))
+        found = error.errors(include_url=False)
+        faults = [_fault(item, file, lines) for item in found[:MOST_FAULTS]]
+        if len(found) > MOST_FAULTS:
+            faults.append(Fault(file, "", "", f"{len(found) - MOST_FAULTS} more faults", "the first ones mended"))
+        raise PlanError(faults) from None
+
+
+def _read(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_PLAN_BYTES:
+            expected = f"a plan of at most {LARGEST_PLAN_BYTES} bytes"
+            raise PlanError([Fault(path.name, "", "", f"{size} bytes", expected)])
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PlanError([Fault(str(path), "", "", error.strerror or "unreadable", "a plan file")]) from None
+    except UnicodeDecodeError:
+        raise PlanError([Fault(path.name, "", "", "bytes that are not UTF-8", "UTF-8 text")]) from None
+    depth = deepest = 0
+    for character in text:  # tomllib recurses: refuse a bracket bomb before it is parsed
+        depth += (character in "[{") - (character in "]}")
+        deepest = max(deepest, depth)
+    for line in text.splitlines():  # and so do dotted keys
+        key = line.strip() if line.lstrip().startswith("[") else line.split("=", 1)[0]
+        deepest = max(deepest, key.count(".") if "=" in line or line.lstrip().startswith("[") else 0)
+    if deepest > DEEPEST_NESTING:
+        raise PlanError([Fault(path.name, "", "", f"{deepest} nested levels", f"at most {DEEPEST_NESTING}")])
+    return text
+
+
+def _set(data: Any, dotted: str, value: Any, file: str) -> None:
+    """Put `value` at a dotted path of nested tables and arrays."""
+    *parents, last = dotted.split(".")
+    node = data
+    try:
+        for part in parents:
+            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+        node[int(last) if isinstance(node, list) else last] = value
+    except (ValueError, IndexError, AttributeError, TypeError):
+        raise PlanError(
+            [Fault(file, "", dotted, "no such place", "a field of the plan, e.g. budget.total_musd")]
+        ) from None
+
+
+def _lines(text: str) -> Iterator[tuple[str, int]]:
+    """(dotted path, line number) of the keys of a TOML text that stand at the start of a line."""
+    prefix = ""
+    seen: dict[str, int] = {}
+    current: dict[str, str] = {}
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if line.startswith("[[") and "]]" in line:
+            name = line[2 : line.index("]]")].strip()
+            parent, _, leaf = name.rpartition(".")
+            full = f"{current.get(parent, parent)}.{leaf}" if parent else leaf
+            seen[full] = seen.get(full, -1) + 1
+            prefix = f"{full}.{seen[full]}"
+            current[name] = prefix
+            yield prefix, number
+        elif line.startswith("[") and "]" in line:
+            prefix = line[1 : line.index("]")].strip()
+            yield prefix, number
+        elif "=" in line and not line.startswith("#"):
+            key = line.split("=", 1)[0].strip().strip('"')
+            yield (f"{prefix}.{key}" if prefix else key), number
+
+
+def _fault(item: Any, file: str, lines: Mapping[str, int]) -> Fault:
+    """One pydantic error as a fault with its line."""
+    loc = [str(part) for part in item["loc"] if not str(part).startswith(("constrained-", "dict[", "function-"))]
+    dotted = ".".join(loc)
+    line = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
+    expected = str(item["msg"]).removeprefix("Value error, ")
+    found = repr(item["input"]) if item["type"] != "missing" else "nothing"
+    if item["type"] == "extra_forbidden":
+        found = f"'{loc[-1]}'"
+        expected = "no such field" + near_miss(loc[-1], _fields_at(loc[:-1]))
+    if len(found) > 120:
+        found = found[:117] + "..."
+    return Fault(file, "" if line is None else str(line), dotted, found, expected)
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return Plan.model_json_schema()
+
+
+def _fields_at(path: list[str]) -> list[str]:
+    """Field names of the section at a path, to suggest what a misspelt key may have meant."""
+    schema: Any = _schema()
+    node: Any = schema
+    for part in [*path, None]:
+        while True:
+            if "$ref" in node:
+                node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+            elif "anyOf" in node:
+                node = next((option for option in node["anyOf"] if "$ref" in option or "items" in option), {})
+            elif part is not None and part.isdigit() and "items" in node:
+                break
+            else:
+                break
+        if part is None:
+            return list(node.get("properties", {}))
+        node = node.get("items", {}) if part.isdigit() else node.get("properties", {}).get(part, {})
+    return []
