@@ -23,7 +23,9 @@ LAYERS = [
     {"menu", "price_support", "scaling"},
     {"align"},
     {"disruptions", "checks"},
-    {"support", "review"},
+    {"floor_money", "review"},
+    {"market_support"},
+    {"support"},
     {"layout"},
     {"formulation.branch", "formulation.period", "formulation.risk"},
     {"formulation.commitments"},
@@ -80,7 +82,7 @@ def test_pyomo_is_written_in_the_formulation_alone():
 
 
 def test_the_audit_shares_no_computation_with_the_model():
-    forbidden = {"support", "price_support", "compile", "stamp", "stamp_data"}
+    forbidden = {"support", "market_support", "floor_money", "price_support", "compile", "stamp", "stamp_data"}
     for name in (n for n in modules() if n.startswith("audit")):
         found = imports(name, modules()[name])
         assert not {f for f in found if f in forbidden or f.startswith("formulation")}, name

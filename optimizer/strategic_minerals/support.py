@@ -13,22 +13,10 @@ from itertools import product
 import numpy as np
 
 from .disruptions import Worlds
+from .floor_money import FloorMoney, floor_money, held, total_money
 from .instance import Bools, Floats, Floor, Instance, MarketFloor, Package, Project
-from .price_support import capital_cost, expected_payment, owner_npv, payment, payment_parts, quantile_state, survival
-
-
-@dataclass(frozen=True)
-class FloorMoney:
-    """What a floor costs on given tonnes: by year on the budget, at the liability quantile, and in expectation."""
-
-    budget: Floats
-    """(T,) expected payment on the trunk path, receipts of an upside share not counted as budget [million USD]."""
-    liability: Floats
-    """(T,) payment on the trunk path in the price state w*, net of upside [million USD]."""
-    expected: float
-    """Discounted expectation over all worlds within the horizon [million USD]."""
-    terminal: float
-    """Discounted payments after the horizon on trunk survival at the last price [million USD]."""
+from .market_support import MarketSupport, market_support
+from .price_support import capital_cost, owner_npv, payment_parts, survival
 
 
 @dataclass(frozen=True)
@@ -76,25 +64,6 @@ class OutputClass:
 
 
 @dataclass(frozen=True)
-class MarketSupport:
-    """A market floor as the existing producers meet it."""
-
-    floor: MarketFloor
-    trunk: Bools
-    """(J, T) alive with the floor."""
-    worlds: Bools
-    """(S, J, T)"""
-    money: FloorMoney
-    """Contract floors: top-up of existing producers. Border floors: nothing on the budget."""
-    users: float
-    """Border floors: discounted expected surcharge on users, terminal part included."""
-    treasury: float
-    """Border floors: discounted expected tariff revenue, terminal part included."""
-    inverted: bool
-    """Border floors: imports of a product escape the charge on its content."""
-
-
-@dataclass(frozen=True)
 class Support:
     """All options, what was dropped and why, and the survival of existing sources without market floors."""
 
@@ -124,7 +93,7 @@ def build_support(instance: Instance, worlds: Worlds) -> Support:
     )
     markets: list[MarketSupport] = []
     for market in instance.market_floors:
-        support = _market_support(instance, worlds, market, trunk_alive, worlds_alive)
+        support = market_support(instance, worlds, market, trunk_alive, worlds_alive)
         total = support.money.expected + support.money.terminal
         if market.floor.kind != "border" and total < -1e-9:
             dropped.append((market.name, "its expected cost for existing producers is negative: it would print money"))
@@ -220,7 +189,7 @@ class _Options:
         output, index = self._output(p, package, floors, start)
         paid = [f for f in floors if f.kind != "border"]
         monies = [self._floor_money(project, floor, floors, start) for floor in paid]
-        money = _total(monies, instance.calendar.periods) if monies else None
+        money = total_money(monies, instance.calendar.periods) if monies else None
         if money is not None and money.expected + money.terminal < -1e-9:
             return "the floor would earn money: its upside share is worth more than its top-ups"
         borders = [self._floor_money(project, floor, floors, start) for floor in floors if floor.kind == "border"]
@@ -270,11 +239,11 @@ class _Options:
         T = instance.calendar.periods
         begin = start if floor.begin is None else floor.begin
         n = max(T, begin + floor.term, start + 1)
-        held = _held(instance.price, n)
+        path = held(instance.price, n)
         tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(
             project, start, n
         )
-        trunk = tonnes * survival(instance, j, held, floors, start)
+        trunk = tonnes * survival(instance, j, path, floors, start)
         branch = tonnes[:T] * survival(instance, j, worlds.price, floors, start)
         return floor_money(instance, worlds, j, floor, begin, trunk, branch)
 
@@ -302,125 +271,5 @@ def _ramp(project: Project, start: int, periods: int) -> Floats:
     return ramp[:periods]
 
 
-def floor_money(
-    instance: Instance, worlds: Worlds, j: int, floor: Floor, begin: int, trunk_tonnes: Floats, world_tonnes: Floats
-) -> FloorMoney:
-    """Cost of a floor on tonnes that are alive: (n >= T,) on the trunk, (S, T) in the worlds, availability not yet counted.
-
-    The reference price is the producer's own, (1+premium)*P, so that what the payer pays is what the owner receives.
-    """
-    calendar = instance.calendar
-    T, n = calendar.periods, len(trunk_tonnes)
-    own = 1 + instance.premium[j]
-    t = np.arange(n)
-    term = (t >= begin) & (t < begin + floor.term)
-    held = _held(instance.price[floor.material], n)
-    available = _held(instance.availability[j], n)
-    tonnes = trunk_tonnes * available * term
-    per_tonne = expected_payment(instance, own * held, floor)
-    star = quantile_state(instance, instance.plan.budget.liability_quantile)
-    beta = (1 + calendar.rate) ** (-calendar.step * t)
-    c = instance.component[floor.material]
-    weight = worlds.trunk_weight(T)[c]
-    expected = float((beta[:T] * weight * tonnes[:T]) @ per_tonne[:T])
-    branch = worlds.onset[:, c][:, None] <= np.arange(T)
-    paid = expected_payment(instance, own * worlds.price[:, floor.material], floor)
-    expected += float(
-        np.einsum(
-            "s,t,st->",
-            worlds.probability,
-            beta[:T],
-            branch * world_tonnes * worlds.availability[:, j] * term[:T] * paid,
-        )
-    )
-    budget = tonnes[:T] * np.maximum(0.0, per_tonne[:T])
-    liability = tonnes[:T] * payment(star * own * held[:T], floor)
-    return FloorMoney(budget, liability, expected, float((beta[T:] * tonnes[T:]) @ per_tonne[T:]))
-
-
-def _total(parts: Sequence[FloorMoney], periods: int) -> FloorMoney:
-    zero = np.zeros(periods)
-    return FloorMoney(
-        sum((m.budget for m in parts), zero), sum((m.liability for m in parts), zero),
-        sum(m.expected for m in parts), sum(m.terminal for m in parts),
-    )  # fmt: skip
-
-
 def _renumber(market: MarketFloor, index: int) -> MarketFloor:
     return replace(market, floor=replace(market.floor, market=index))
-
-
-def _market_support(
-    instance: Instance, worlds: Worlds, market: MarketFloor, trunk_alive: Bools, worlds_alive: Bools
-) -> MarketSupport:
-    """Survival and money of existing producers under a market floor. Section 4 of the formulation."""
-    floor, n, T = market.floor, instance.sources, instance.calendar.periods
-    trunk, branch = trunk_alive.copy(), worlds_alive.copy()
-    monies = []
-    length = max(T, floor.term)
-    after = np.array([survival(instance, j, _held(instance.price, length), (), 0) for j in range(n)]).reshape(n, length)
-    held = _held(instance.price, length)
-    capacity = _held(instance.capacity, length)
-    for j in np.flatnonzero(market.eligible[:n]):
-        alive = survival(instance, int(j), held, (floor,), 0)
-        trunk[j], after[j] = alive[:T], alive
-        branch[:, j] = survival(instance, int(j), worlds.price, (floor,), 0)
-        tonnes = capacity[j] * instance.yields[j, floor.material]
-        monies.append(floor_money(instance, worlds, int(j), floor, 0, tonnes * alive, tonnes[:T] * branch[:, j]))
-    if floor.kind != "border":
-        return MarketSupport(market, trunk, branch, _total(monies, T), 0.0, 0.0, False)
-    users, treasury = _border(instance, worlds, market, after, branch)
-    uses = (instance.yields[:, floor.material] < 0) & ~instance.home
-    inverted = bool(uses.any()) and not market.embedded
-    return MarketSupport(market, trunk, branch, _total([], T), users, treasury, inverted)
-
-
-def _held(series: Floats, length: int) -> Floats:
-    """(..., length) a series over periods that holds its last value."""
-    return np.concatenate([series, np.repeat(series[..., -1:], length - series.shape[-1], axis=-1)], axis=-1)
-
-
-def _border(
-    instance: Instance, worlds: Worlds, market: MarketFloor, trunk: Bools, branch: Bools
-) -> tuple[float, float]:
-    """Discounted expected surcharge on users and tariff revenue of a border floor; `trunk` (J, n >= T) is survival.
-
-    Charged tonnes B = demand + input of existing plants (of home plants; of all where embedded content counts); home
-    part H = min(B, existing home output). Users pay E[max(0,F-P)]*B, the treasury takes it on B - H.
-    """
-    floor, calendar, T, n = market.floor, instance.calendar, instance.calendar.periods, instance.sources
-    i = floor.material
-    c = instance.component[i]
-    y = instance.yields[:n, i]
-    charged = np.where(market.embedded | instance.home[:n], np.maximum(-y, 0), 0.0)
-    made = np.where(instance.home[:n], np.maximum(y, 0), 0.0)
-    mine = instance.demand_material == i
-    length = trunk.shape[-1]
-    capacity = _held(instance.capacity[:n], length)
-
-    def split(demand: Floats, running: Floats, price: Floats) -> tuple[Floats, Floats]:
-        """(users, treasury) per period from (..., Q, T) demand, (..., J, T) availability x alive and (..., T) price."""
-        B = demand[..., mine, :].sum(axis=-2) + (charged[:, None] * capacity[:, : running.shape[-1]] * running).sum(
-            axis=-2
-        )
-        H = np.minimum(B, (made[:, None] * capacity[:, : running.shape[-1]] * running).sum(axis=-2))
-        per_tonne = expected_payment(instance, price, replace(floor, upside=0.0))
-        return per_tonne * B, per_tonne * (B - H)
-
-    discount = (1 + calendar.rate) ** (-calendar.step * np.arange(length))
-    weight = np.concatenate(
-        [worlds.trunk_weight(T)[c], np.ones(length - T)]
-    )  # after T on the trunk, as all terminal terms
-    term = np.arange(length) < floor.term
-    running = _held(instance.availability[:n], length) * trunk
-    on_trunk = split(_held(instance.demand, length), running, _held(instance.price[i], length))
-    demand = instance.demand * worlds.demand_factor
-    in_worlds = split(demand, worlds.availability[:, :n] * branch, worlds.price[:, i])
-    later = worlds.onset[:, c][:, None] <= np.arange(T)
-    beta = (discount * term)[:T]
-    totals = [
-        float((discount * weight * term) @ trunk_part)
-        + float(np.einsum("s,t,st->", worlds.probability, beta, later * world_part))
-        for trunk_part, world_part in zip(on_trunk, in_worlds, strict=True)
-    ]
-    return totals[0], totals[1]

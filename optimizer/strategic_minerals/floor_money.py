@@ -1,0 +1,75 @@
+"""What price floors cost: on the budget, at the liability quantile, in expectation, after the horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .disruptions import Worlds
+from .instance import Floats, Floor, Instance
+from .price_support import expected_payment, payment, quantile_state
+
+
+@dataclass(frozen=True)
+class FloorMoney:
+    """What a floor costs on given tonnes: by year on the budget, at the liability quantile, and in expectation."""
+
+    budget: Floats
+    """(T,) expected payment on the trunk path, receipts of an upside share not counted as budget [million USD]."""
+    liability: Floats
+    """(T,) payment on the trunk path in the price state w*, net of upside [million USD]."""
+    expected: float
+    """Discounted expectation over all worlds within the horizon [million USD]."""
+    terminal: float
+    """Discounted payments after the horizon on trunk survival at the last price [million USD]."""
+
+
+def held(series: Floats, length: int) -> Floats:
+    """(..., length) a series over periods that holds its last value."""
+    return np.concatenate([series, np.repeat(series[..., -1:], length - series.shape[-1], axis=-1)], axis=-1)
+
+
+def floor_money(
+    instance: Instance, worlds: Worlds, j: int, floor: Floor, begin: int, trunk_tonnes: Floats, world_tonnes: Floats
+) -> FloorMoney:
+    """Cost of a floor on tonnes that are alive: (n >= T,) on the trunk, (S, T) in the worlds, availability not yet counted.
+
+    The reference price is the producer's own, (1+premium)*P, so that what the payer pays is what the owner receives.
+    """
+    calendar = instance.calendar
+    T, n = calendar.periods, len(trunk_tonnes)
+    own = 1 + instance.premium[j]
+    t = np.arange(n)
+    term = (t >= begin) & (t < begin + floor.term)
+    price = held(instance.price[floor.material], n)
+    available = held(instance.availability[j], n)
+    tonnes = trunk_tonnes * available * term
+    per_tonne = expected_payment(instance, own * price, floor)
+    star = quantile_state(instance, instance.plan.budget.liability_quantile)
+    beta = (1 + calendar.rate) ** (-calendar.step * t)
+    c = instance.component[floor.material]
+    weight = worlds.trunk_weight(T)[c]
+    expected = float((beta[:T] * weight * tonnes[:T]) @ per_tonne[:T])
+    branch = worlds.onset[:, c][:, None] <= np.arange(T)
+    paid = expected_payment(instance, own * worlds.price[:, floor.material], floor)
+    expected += float(
+        np.einsum(
+            "s,t,st->",
+            worlds.probability,
+            beta[:T],
+            branch * world_tonnes * worlds.availability[:, j] * term[:T] * paid,
+        )
+    )
+    budget = tonnes[:T] * np.maximum(0.0, per_tonne[:T])
+    liability = tonnes[:T] * payment(star * own * price[:T], floor)
+    return FloorMoney(budget, liability, expected, float((beta[T:] * tonnes[T:]) @ per_tonne[T:]))
+
+
+def total_money(parts: Sequence[FloorMoney], periods: int) -> FloorMoney:
+    zero = np.zeros(periods)
+    return FloorMoney(
+        sum((m.budget for m in parts), zero), sum((m.liability for m in parts), zero),
+        sum(m.expected for m in parts), sum(m.terminal for m in parts),
+    )  # fmt: skip
