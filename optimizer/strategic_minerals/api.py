@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 
 from .checks import check_data
 from .dataset import Dataset
-from .errors import Fault, InputError, PlanError
+from .errors import Fault, FormulationError, InputError, PlanError
 from .formulation.model import flat_model
-from .optimize import layout_of
+from .optimize import layout_of, objective_costs, prepare
 from .plan import Plan
 from .review import Provenance, doubtful, provenance, ranges, without_data
 from .runfolder import load_result, write_run
@@ -25,6 +26,8 @@ class CheckReport:
     notes: tuple[str, ...]
     ranges: pd.DataFrame
     provenance: Provenance
+    numeric: dict[str, tuple[float, float]]
+    """Smallest and largest absolute value of matrix, costs, bounds and right-hand sides, in model units."""
     without_data: tuple[str, ...]
     """Minerals with published facts that no plan can use yet."""
 
@@ -33,14 +36,32 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
     """Look at a plan and its tables without solving."""
     faults = check_data(plan, data)
     notes: list[str] = []
+    numeric: dict[str, tuple[float, float]] = {}
     if not faults:
         try:
             notes = doubtful(plan, data)
+            numeric = _numeric_ranges(plan, data)
         except PlanError as error:
             faults = list(error.faults)
+        except FormulationError as error:
+            notes.append(f"numerically unsafe, would not be solved: {error}")
     return CheckReport(
-        tuple(faults), tuple(notes), ranges(plan, data), provenance(plan, data), tuple(without_data(data))
+        tuple(faults), tuple(notes), ranges(plan, data), provenance(plan, data), numeric, tuple(without_data(data))
     )
+
+
+def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]:
+    """Ranges of the compiled model's numbers; zeros and infinities left out."""
+    problem = prepare(plan, data)
+    assembly = problem.assembly
+    found = {
+        "matrix": assembly.value,
+        "costs": objective_costs(problem)["social_cost"],
+        "bounds": np.concatenate([assembly.lower, assembly.upper]),
+        "right-hand sides": np.concatenate([assembly.row_lower, assembly.row_upper]),
+    }
+    sizes = {name: np.abs(values[np.isfinite(values) & (values != 0)]) for name, values in found.items()}
+    return {name: (float(size.min()), float(size.max())) for name, size in sizes.items() if len(size)}
 
 
 def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:

@@ -206,6 +206,9 @@ def check(
         console.print("Widest estimates (low, value, high):")
         for row in counted.widest.head(12).itertuples():
             console.print(f"  {row.table}.{row.column} of {row.key}: {row.low:g}, {row.value:g}, {row.high:g}")
+    if report.numeric:
+        spread = ", ".join(f"{name} {low:.0e} to {high:.0e}" for name, (low, high) in report.numeric.items())
+        console.print(f"Numbers of the model (each material in a power of ten tonnes, million USD): {spread}")
     if show_ranges:
         console.print("Ranges (smallest, median, largest):")
         for row in report.ranges.itertuples():

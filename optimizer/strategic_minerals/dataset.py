@@ -51,6 +51,9 @@ class Dataset:
             raise InputError(faults)
         return cls(types.MappingProxyType(tables), name)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (dict(self.tables), self.name)
+
     def rows(self, table: str) -> tuple[Any, ...]:
         """Rows of a table; empty when the dataset has none. KeyError for an unknown table name."""
         if table not in TABLES:
@@ -73,6 +76,11 @@ class Dataset:
         """A copy with some tables replaced."""
         kept = {table: self.frame(table) for table in self.tables if table not in frames}
         return Dataset.from_tables({**kept, **frames}, name=self.name)
+
+
+def _restored(tables: dict[str, tuple[Row, ...]], name: str) -> Dataset:
+    """A dataset from another process."""
+    return Dataset(types.MappingProxyType(tables), name)
 
 
 def load_dataset(path: str | Path) -> Dataset:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .optimize import Outcome
@@ -78,6 +78,9 @@ class SolveError(ReserveError):
         super().__init__(message)
         self.outcome = outcome
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.outcome)
+
 
 class InfeasibleError(SolveError):
     """No plan meets the demands; `culprits` names the families of demands that conflict."""
@@ -85,6 +88,9 @@ class InfeasibleError(SolveError):
     def __init__(self, message: str, outcome: Outcome, culprits: Sequence[str] = ()) -> None:
         super().__init__(message, outcome)
         self.culprits = tuple(culprits)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.outcome, self.culprits)
 
 
 class StoppedError(SolveError):
