@@ -130,7 +130,7 @@ def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
         yield from one(f"days_of_cover.{n}.material", cover.material, materials, "a material of materials.csv")
         held = any(row.material == cover.material and row.opening_t > 0 for row in data.rows("stock"))
         offered = any(row.material == cover.material for row in data.rows("offers")) and plan.instruments.reserve
-        if cover.days > 0 and not (held or offered):
+        if cover.material in materials and cover.days > 0 and not (held or offered):
             yield Fault(
                 "plan",
                 "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import types
 from collections.abc import Iterator, Mapping
@@ -113,7 +114,7 @@ def write_dataset(data: Dataset, folder: Path) -> None:
     for table in data.tables:
         frame = data.frame(table)
         used = [c for c in frame.columns if frame[c].notna().any() or c in (*PROVENANCE, *_required(table))]
-        safe_csv(frame[used]).to_csv(folder / f"{table}.csv", index=False, lineterminator="\n")
+        (folder / f"{table}.csv").write_text(csv_text(frame[used]), encoding="utf-8", newline="")
 
 
 def safe_csv(frame: pd.DataFrame) -> pd.DataFrame:
@@ -125,12 +126,24 @@ def safe_csv(frame: pd.DataFrame) -> pd.DataFrame:
     return safe
 
 
+def csv_text(frame: pd.DataFrame) -> str:
+    """A table as CSV text that reads back as it is, formulas made inert."""
+    safe = safe_csv(frame)
+    bare_return = any(
+        "\r" in str(v) for c in safe.columns if not pd.api.types.is_numeric_dtype(safe[c]) for v in safe[c]
+    )
+    quoting = csv.QUOTE_ALL if bare_return else csv.QUOTE_MINIMAL
+    return str(safe.to_csv(index=False, lineterminator="\n", quoting=quoting))
+
+
 def _guard(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    """One more apostrophe before text that would run as a formula, with or without apostrophes of its own."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(FORMULA_STARTS) else value
 
 
 def _unguard(value: object) -> object:
-    guarded = isinstance(value, str) and value.startswith("'") and value[1:].startswith(FORMULA_STARTS)
+    """Text as it was before `_guard`."""
+    guarded = isinstance(value, str) and value.startswith("'") and value.lstrip("'").startswith(FORMULA_STARTS)
     return cast(str, value)[1:] if guarded else value
 
 

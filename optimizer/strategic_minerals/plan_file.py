@@ -42,11 +42,17 @@ def parse_plan(data: Mapping[str, Any], *, file: str = "plan", text: str = "") -
         return Plan.model_validate(data)
     except ValidationError as error:
         lines = dict(_lines(text))
-        found = error.errors(include_url=False)
+        found = _without_echoes(error.errors(include_url=False))
         faults = [_fault(item, file, lines) for item in found[:MOST_FAULTS]]
         if len(found) > MOST_FAULTS:
             faults.append(Fault(file, "", "", f"{len(found) - MOST_FAULTS} more faults", "the first ones mended"))
         raise PlanError(faults) from None
+
+
+def _without_echoes(errors: list[Any]) -> list[Any]:
+    """Drop complaints that a list is too short where its items are what is wrong."""
+    inside = {item["loc"][:n] for item in errors for n in range(len(item["loc"]))}
+    return [item for item in errors if not (item["type"] == "too_short" and item["loc"] in inside)]
 
 
 def _read(path: Path) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .audit import Audit, Residual
-from .dataset import load_dataset, safe_csv, write_dataset
+from .dataset import csv_text, load_dataset, write_dataset
 from .errors import Fault, InputError
 from .optimize import Outcome
 from .plan_file import parse_plan
@@ -31,7 +31,7 @@ def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
     write_dataset(result.data, folder / "tables")
     _write(folder / "plan.json", json.dumps(result.plan.to_toml_like(), indent=1))
     for name, table in result.tables.items():
-        _write(folder / "results" / f"{name}.csv", safe_csv(table).to_csv(index=False, lineterminator="\n"))
+        _write(folder / "results" / f"{name}.csv", csv_text(table))
     decisions = {"solution": pack(result.solution), "reference": pack(result.reference)}
     _write(folder / "decisions.json", json.dumps(decisions, separators=(",", ":")))
     _write(folder / "summary.txt", result.summary() + "\n")
