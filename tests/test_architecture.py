@@ -31,6 +31,8 @@ LAYERS = [
     {"formulation.commitments"},
     {"compile", "stamp_data"},
     {"formulation.model", "stamp", "solver", "solution"},
+    {"problem"},
+    {"infeasibility"},
     {"optimize"},
     {"audit", "audit_facts", "audit_money", "audit_operations", "prices", "tables"},
     {"summary", "result"},

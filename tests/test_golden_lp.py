@@ -59,7 +59,6 @@ def everything() -> tuple[Plan, Dataset]:
         packages={"grant": {"instrument": "grant", "offtake_share": 0.5, "offtake_fee_usd_per_kg": 0.1},
                   "take": {"instrument": "grant", "project": "mine", "floor_material": "oxide", "floor_usd_per_kg": 58.0,
                            "floor_kind": "purchase", "floor_term_yr": 2.0, "take_t_per_yr": 800.0}},
-        instruments={"grant": {"kind": "grant", "score": 1.0, "max_share_of_capex": 1.0}},
         states=[(0.8, 0.5), (1.2, 0.5)],
         scenarios=[{"name": "squeeze", "probability": 0.25, "design_basis": True, "events": [
             {"start_year": 2028.0, "flood_years": 1.0, "flood_multiplier": 0.5, "duration_years": 1.0, "countries": "CHN",

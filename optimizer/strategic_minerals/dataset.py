@@ -136,6 +136,15 @@ def csv_text(frame: pd.DataFrame) -> str:
     return str(safe.to_csv(index=False, lineterminator="\n", quoting=quoting))
 
 
+def unguarded(frame: pd.DataFrame) -> pd.DataFrame:
+    """A copy of a table read back, its text as it was before it was written."""
+    plain = frame.copy()
+    for column in plain.columns:
+        if not pd.api.types.is_numeric_dtype(plain[column]):
+            plain[column] = plain[column].map(_unguard)
+    return plain
+
+
 def _guard(value: object) -> object:
     """One more apostrophe before text that would run as a formula, with or without apostrophes of its own."""
     return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(FORMULA_STARTS) else value

@@ -19,7 +19,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .optimize import Outcome
+    from .problem import Outcome
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .audit import Audit, Residual
-from .dataset import csv_text, load_dataset, write_dataset
+from .dataset import csv_text, load_dataset, unguarded, write_dataset
 from .errors import Fault, InputError
 from .optimize import Outcome
 from .plan_file import parse_plan
@@ -119,7 +119,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     for column in frame.columns:
         if not pd.api.types.is_numeric_dtype(frame[column]):
             frame[column] = frame[column].replace({np.nan: ""}) if column not in ("fiscal_year",) else frame[column]
-    return frame
+    return unguarded(frame)
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,144 @@
+"""A planning problem built and compiled, its aims as cost vectors, and the typed verdict of a solve."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from .align import build_instance
+from .compile import Assembly
+from .dataset import Dataset
+from .disruptions import build_worlds, longest_event
+from .errors import Fault, PlanError
+from .instance import Floats, Instance
+from .layout import Layout, build_layout
+from .plan import Plan
+from .scaling import scale
+from .stamp import compile_templates, stamp
+from .support import build_support
+
+MOST_COLUMNS = 20_000_000
+"""Larger models are refused before they are built."""
+
+
+MOST_ENTRIES_AT_FIRST_SIGHT = 100 * MOST_COLUMNS
+"""World, period and item combinations beyond which a plan is refused before its worlds are even drawn."""
+
+Reason = Literal[
+    "optimal", "within_gap", "time_limit", "interrupted", "out_of_memory", "infeasible", "unbounded", "failed"
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Why a solve ended and how good its answer is. Differences to the do-nothing reference; negative is better."""
+
+    reason: Reason
+    objective_musd: float | None
+    """Z - Z0 [million USD]; None without a plan."""
+    best_bound_musd: float | None
+    """Lower bound on Z - Z0 [million USD]."""
+    relative_gap: float | None
+    """(objective - bound) / max(|objective|, discounted appropriation, 1 million USD)."""
+    do_nothing_musd: float | None
+    """Z0 [million USD]."""
+    relaxed: bool = False
+    """True: the linear relaxation, a bound and not a plan."""
+    stages: tuple[tuple[str, float, float, float], ...] = ()
+    """(stage, objective, bound, relative gap) of each stage of the objective, each against its value in Z0."""
+
+
+@dataclass
+class Seconds:
+    """Wall-clock seconds by phase."""
+
+    build: float = 0.0
+    compile: float = 0.0
+    solve: float = 0.0
+    total: float = 0.0
+
+    @contextmanager
+    def measure(self, phase: str) -> Iterator[None]:
+        """Add the time inside to a phase."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            setattr(self, phase, getattr(self, phase) + time.perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A built and compiled planning problem."""
+
+    plan: Plan
+    data: Dataset
+    natural: Instance
+    """In tonnes."""
+    layout: Layout
+    """In model units."""
+    assembly: Assembly
+    seconds: Seconds
+
+    @property
+    def instance(self) -> Instance:
+        """In model units."""
+        return self.layout.instance
+
+
+def prepare(plan: Plan, data: Dataset) -> Problem:
+    """Build and compile. Raises PlanError for events outside the horizon and for models beyond `MOST_COLUMNS`."""
+    seconds = Seconds()
+    with seconds.measure("build"):
+        layout, natural = layout_of(plan, data)
+        columns = sum(
+            stamps.count
+            * (len(s.sources) + len(s.projects) + len(s.tiers) + len(s.steps) + len(s.purchases) + 4 * len(s.materials))
+            for s, stamps in zip(layout.shapes, layout.stamps, strict=True)
+        )
+        if columns > MOST_COLUMNS:
+            found = f"about {columns:,} columns ({len(layout.worlds.names)} worlds, {natural.calendar.periods} periods)"
+            raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns")])
+    with seconds.measure("compile"):
+        assembly = stamp(layout, compile_templates(layout))
+    return Problem(plan, data, natural, layout, assembly, seconds)
+
+
+def layout_of(plan: Plan, data: Dataset) -> tuple[Layout, Instance]:
+    """The structure of a problem in model units, and its instance in tonnes."""
+    natural = build_instance(plan, data, longest_event(plan, data))
+    worlds_asked = len(plan.scenarios) + (plan.sample.worlds if plan.sample is not None else 1)
+    items = len(natural.producers) + len(natural.tiers) + len(natural.offers) + 4 * len(natural.materials)
+    if worlds_asked * natural.calendar.periods * items > MOST_ENTRIES_AT_FIRST_SIGHT:
+        found = f"{worlds_asked:,} worlds, {natural.calendar.periods} periods, {items:,} items"
+        raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns after all")])
+    scaled = scale(natural)
+    worlds = build_worlds(scaled, data)
+    return build_layout(scaled, worlds, build_support(scaled, worlds)), natural
+
+
+def denominator(problem: Problem, objective: float) -> float:
+    """What a gap is measured against: max(|Z - Z0|, discounted appropriation, 1 million USD)."""
+    calendar = problem.natural.calendar
+    by_year = calendar.beta[np.arange(len(calendar.years)) * calendar.per_year]
+    return max(abs(objective), float(by_year @ problem.natural.appropriation), 1.0)
+
+
+def objective_costs(problem: Problem) -> dict[str, Floats]:
+    """Cost vectors of the named objectives over all columns [million USD]."""
+    costs, risk, objective = problem.assembly.costs, problem.plan.risk, problem.plan.objective
+    zero = np.zeros_like(problem.assembly.lower)
+    tail, penalty = costs.get("tail_risk", zero), costs.get("penalty", zero)
+    credit = problem.plan.residual * costs.get("residual_credit", zero)
+    social = costs["social_cost"] - credit + risk.cvar_weight * tail + penalty
+    m = objective.cvar_share
+    return {
+        "social_cost": social,
+        "risk": (1 - m) * costs.get("expected_loss", zero) + m * tail + penalty,
+        "spending": costs.get("spending", zero) + penalty,
+    }
