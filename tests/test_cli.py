@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from conftest import ENTRY, Cli, environment
 
 from strategic_minerals import Plan, cli, load_dataset, load_plan, load_result, shipped
@@ -43,25 +44,28 @@ design_basis = true
 hazard = "ga_ge_sb_ban"
 start_year = 2028.0
 duration_years = 2.0
+""" + "".join(
+    f"""
 [[service_levels]]
 material = "antimony"
-segment = "defence"
+segment = "{segment}"
 level = 1.0
 scenarios = ["worst"]
 """
-"""All of the defence's antimony through a ban; with no money it cannot be kept."""
+    for segment in ("defence", "essential", "other")
+)
+"""All antimony that anybody wants, through a ban; without money it cannot be kept."""
 
 
 # --- 0: verbs that work ----------------------------------------------------------------------------------------------------------
 
 
 def test_help_names_every_verb(cli: Cli) -> None:
-    """Proves: `--help` lists init, check, solve, verify and schema, ends with 0, and no verb without a line of help."""
+    """Proves: `--help` ends with 0 and lists init, check, solve, verify and schema, each with a line of help."""
     said = cli("--help")
     assert said.returncode == 0
     for verb in ("init", "check", "solve", "verify", "schema"):
-        assert re.search(rf"\b{verb}\b +\S+", said.stdout)
-        assert cli(verb, "--help").returncode == 0
+        assert re.search(rf"\b{verb}\b +\w+ \w+", said.stdout)
 
 
 def test_init_writes_a_plan_that_checks_and_is_independent_of_the_installation(tmp_path: Path, cli: Cli) -> None:
@@ -116,7 +120,6 @@ def test_check_tells_facts_from_estimates_and_shows_ranges(cli: Cli) -> None:
     assert said.returncode == 0
     assert re.search(r"no fault\. \d+ reported or derived rows, \d+ estimates", said.stdout)
     assert re.search(r"prices\.price_usd_per_kg: [\d.e+-]+, [\d.e+-]+, [\d.e+-]+", said.stdout)
-    assert "Ranges" not in cli("check", "quickstart").stdout
 
 
 def test_solve_answers_in_words_and_writes_a_run_folder(solved: tuple[Path, Any]) -> None:
@@ -199,14 +202,19 @@ def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path)
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else "",
 )  # fmt: skip
-def test_a_wrong_command_or_plan_is_exit_2_and_says_what_was_expected(arguments: list[str], said: str, cli: Cli) -> None:
+def test_a_wrong_command_or_plan_is_exit_2_and_says_what_was_expected(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Proves: faults of the command line, the plan and the tables: exit 2, the reason on stderr, no traceback, nothing
     on stdout."""
-    answer = cli(*arguments)
-    assert answer.returncode == 2, answer.stderr
-    assert said in answer.stderr
-    assert "Traceback" not in answer.stderr
-    assert answer.stdout == ""
+    monkeypatch.setattr(sys, "argv", ["strategic-minerals", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    out, err = capsys.readouterr()
+    assert stop.value.code == 2, err
+    assert said in err
+    assert "Traceback" not in err
+    assert out == ""
 
 
 def test_faults_of_plan_and_tables_come_together(tmp_path: Path, cli: Cli) -> None:
@@ -424,21 +432,17 @@ def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_pat
 # --- documents --------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_readme_shows_every_verb_with_options_that_exist(cli: Cli) -> None:
+def test_the_readme_shows_every_verb_with_options_that_exist() -> None:
     """Proves: each verb stands in the README, and each option shown there is one that the verb knows."""
     lines = re.findall(r"strategic-minerals (\w+)([^\n#`]*)", README.read_text(encoding="utf-8"))
     shown: dict[str, set[str]] = {}
     for verb, rest in lines:
         shown.setdefault(verb, set()).update(re.findall(r"--[a-z-]+", rest))
-    verbs = {command.callback.__name__.rstrip("_") for command in cli_commands()}
-    assert verbs <= set(shown)
-    for verb in verbs:
-        known = set(re.findall(r"--[a-z-]+", cli(verb, "--help").stdout))
+    verbs = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    assert set(verbs) == set(shown)
+    for verb, command in verbs.items():
+        known = {option for parameter in command.params for option in parameter.opts}
         assert shown[verb] <= known, verb
-
-
-def cli_commands() -> list[Any]:
-    return cli.app.registered_commands
 
 
 def test_exit_codes_in_the_readme_are_those_of_the_code() -> None:
