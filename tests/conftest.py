@@ -39,7 +39,11 @@ def environment() -> dict[str, str]:
     package = str(Path(strategic_minerals.__file__).resolve().parent.parent)
     tests = str(Path(__file__).resolve().parent)
     known = os.environ.get("PYTHONPATH", "")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([package, tests, *([known] if known else [])]), "COLUMNS": "200"}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([package, tests, *([known] if known else [])]),
+        "COLUMNS": "200",
+    }
 
 
 @pytest.fixture(scope="session")

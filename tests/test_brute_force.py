@@ -11,9 +11,9 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from instances import random_case
 from scipy.optimize import linprog
 
+from instances import random_case
 from strategic_minerals import Plan, solve
 from strategic_minerals.compile import Assembly
 from strategic_minerals.optimize import Problem, optimise, prepare
@@ -53,7 +53,9 @@ class Enumeration:
         at = (self.matrix @ x)[self.pure]
         a = self.assembly
         inside = (x >= a.lower - 1e-9)[self.binaries] & (x <= a.upper + 1e-9)[self.binaries]
-        return bool(inside.all() and (at >= a.row_lower[self.pure] - 1e-9).all() and (at <= a.row_upper[self.pure] + 1e-9).all())
+        return bool(
+            inside.all() and (at >= a.row_lower[self.pure] - 1e-9).all() and (at <= a.row_upper[self.pure] + 1e-9).all()
+        )
 
     def best(self, choice: tuple[float, ...]) -> float:
         """Least cost of everything continuous under a choice; infinite where nothing is feasible."""

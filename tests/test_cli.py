@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import typer
-from conftest import ENTRY, Cli, environment
 
+from conftest import ENTRY, Cli, environment
 from strategic_minerals import Plan, cli, load_dataset, load_plan, load_result, shipped
 from strategic_minerals.rows import TABLES
 
@@ -31,7 +31,9 @@ def solved(tmp_path_factory: pytest.TempPathFactory, cli: Cli) -> tuple[Path, su
 def written(folder: Path, change: str = "", *, name: str = "plan.toml") -> Path:
     """The shipped quickstart with lines added at the end."""
     file = folder / name
-    file.write_text((shipped("models") / "quickstart.toml").read_text(encoding="utf-8") + "\n" + change, encoding="utf-8")
+    file.write_text(
+        (shipped("models") / "quickstart.toml").read_text(encoding="utf-8") + "\n" + change, encoding="utf-8"
+    )
     return file
 
 
@@ -57,7 +59,7 @@ scenarios = ["worst"]
 """All antimony that anybody wants, through a ban; without money it cannot be kept."""
 
 
-# --- 0: verbs that work ----------------------------------------------------------------------------------------------------------
+# --- 0: verbs that work -------------------------------------------------------------------------------------
 
 
 def test_help_names_every_verb(cli: Cli) -> None:
@@ -80,7 +82,9 @@ def test_init_writes_a_plan_that_checks_and_is_independent_of_the_installation(t
     assert right.returncode == 0
     assert "no fault" in right.stdout
     table = tmp_path / "mine" / "tables" / "prices.csv"
-    table.write_text(table.read_text(encoding="utf-8").replace("price_usd_per_kg,", "price_usd_per_kgg,", 1), encoding="utf-8")
+    table.write_text(
+        table.read_text(encoding="utf-8").replace("price_usd_per_kg,", "price_usd_per_kgg,", 1), encoding="utf-8"
+    )
     wrong = cli("check", tmp_path / "mine" / "plan.toml")
     assert wrong.returncode == 2
     assert "prices.csv:1" in wrong.stderr
@@ -182,26 +186,33 @@ def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path)
     assert said.stdout.startswith("Small money")
 
 
-# --- 2: wrong input ---------------------------------------------------------------------------------------------------------------
+# --- 2: wrong input -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["solve", "nowhere.toml"], "nowhere.toml"), (["solve"], "Missing argument"), (["dance"], "No such command"),
-        (["solve", "quickstart", "--gapp", "0.1"], "No such option"), (["solve", "quickstart", "--gap", "2"], "gap must be"),
-        (["solve", "quickstart", "--gap", "nan"], "gap must be"), (["solve", "quickstart", "--time-limit", "0"], "time-limit positive"),
-        (["solve", "quickstart", "--time-limit", "inf"], "time-limit positive"), (["solve", "quickstart", "--gap", "x"], "--gap"),
-        (["solve", "quickstart", "--set", "budget"], "no '='"), (["solve", "quickstart", "--set", "budgett.x=1"], "did you mean 'budget'"),
+        (["solve", "nowhere.toml"], "nowhere.toml"),
+        (["solve"], "Missing argument"),
+        (["dance"], "No such command"),
+        (["solve", "quickstart", "--gapp", "0.1"], "No such option"),
+        (["solve", "quickstart", "--gap", "2"], "gap must be"),
+        (["solve", "quickstart", "--gap", "nan"], "gap must be"),
+        (["solve", "quickstart", "--time-limit", "0"], "time-limit positive"),
+        (["solve", "quickstart", "--time-limit", "inf"], "time-limit positive"),
+        (["solve", "quickstart", "--gap", "x"], "--gap"),
+        (["solve", "quickstart", "--set", "budget"], "no '='"),
+        (["solve", "quickstart", "--set", "budgett.x=1"], "did you mean 'budget'"),
         (["solve", "quickstart", "--set", "scenarios.9.probability=1"], "no such place"),
         (["solve", "quickstart", "--set", "budget.appropriation_musd=lots"], "budget.appropriation_musd"),
         (["solve", "quickstart", "--set", "loss_function=usgs"], "a loss function of loss_functions.csv"),
         (["solve", "quickstart", "--set", "scenarios.0.events.0.start_year=2050"], "second period"),
-        (["solve", "quickstart", "--tables", "/nowhere"], "a folder of tables"), (["check", "nowhere.toml"], "nowhere.toml"),
+        (["solve", "quickstart", "--tables", "/nowhere"], "a folder of tables"),
+        (["check", "nowhere.toml"], "nowhere.toml"),
         (["verify", "/nowhere"], "a finished run folder"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else "",
-)  # fmt: skip
+)
 def test_a_wrong_command_or_plan_is_exit_2_and_says_what_was_expected(
     arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -243,7 +254,7 @@ def test_a_folder_with_other_files_is_not_written_into(tmp_path: Path, cli: Cli)
     assert (tmp_path / "thesis.doc").read_text(encoding="utf-8") == "mine"
 
 
-# --- 3: infeasible ----------------------------------------------------------------------------------------------------------------
+# --- 3: infeasible ------------------------------------------------------------------------------------------
 
 
 def test_an_infeasible_plan_is_exit_3_names_the_demand_and_gives_no_number(tmp_path: Path, cli: Cli) -> None:
@@ -259,7 +270,7 @@ def test_an_infeasible_plan_is_exit_3_names_the_demand_and_gives_no_number(tmp_p
     assert not (out / "manifest.json").exists()
 
 
-# --- 4: stopped -------------------------------------------------------------------------------------------------------------------
+# --- 4: stopped ---------------------------------------------------------------------------------------------
 
 
 def test_a_limit_before_any_plan_is_exit_4_without_a_folder(tmp_path: Path, cli: Cli) -> None:
@@ -300,7 +311,7 @@ def test_a_plan_that_was_stopped_is_shown_and_the_exit_code_says_so(status: str,
     assert outcome.relative_gap > 0.001
 
 
-# --- 5: not trusted ---------------------------------------------------------------------------------------------------------------
+# --- 5: not trusted -----------------------------------------------------------------------------------------
 
 
 def test_verify_solves_again_and_agrees(solved: tuple[Path, Any], cli: Cli) -> None:
@@ -326,8 +337,12 @@ def rehash(folder: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["plan.json", "decisions.json", "tables/prices.csv", "results/acquisitions.csv", "summary.txt"])
-def test_a_changed_file_of_a_run_folder_is_refused(name: str, solved: tuple[Path, Any], tmp_path: Path, cli: Cli) -> None:
+@pytest.mark.parametrize(
+    "name", ["plan.json", "decisions.json", "tables/prices.csv", "results/acquisitions.csv", "summary.txt"]
+)
+def test_a_changed_file_of_a_run_folder_is_refused(
+    name: str, solved: tuple[Path, Any], tmp_path: Path, cli: Cli
+) -> None:
     """Proves: one byte more in any file: exit 2 and the name of the file."""
     folder = copied(solved[0], tmp_path / "run")
     with (folder / name).open("a", encoding="utf-8") as file:
@@ -374,10 +389,12 @@ def test_a_failed_canary_is_exit_5(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "must not be used" in err
 
 
-# --- 70 and 130 -------------------------------------------------------------------------------------------------------------------
+# --- 70 and 130 ---------------------------------------------------------------------------------------------
 
 
-def test_an_internal_error_is_exit_70_with_a_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_internal_error_is_exit_70_with_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Proves: what nobody foresaw is not called the planner's fault: exit 70, a traceback to report."""
     from strategic_minerals import result
 
@@ -411,7 +428,9 @@ def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_pat
     'interrupted', and nothing that looks like a run. Left to the solver it would have gone on to its end."""
     out = tmp_path / "run"
     command = [sys.executable, "-c", ANNOUNCED, "solve", "critical-minerals", "--gap", "0", "--out", str(out)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as child:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    ) as child:
         try:
             assert child.stderr is not None
             assert child.stderr.readline().strip() == "solving"
@@ -429,7 +448,7 @@ def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_pat
     assert not list(tmp_path.rglob("*.part"))
 
 
-# --- documents --------------------------------------------------------------------------------------------------------------------
+# --- documents ----------------------------------------------------------------------------------------------
 
 
 def test_the_readme_shows_every_verb_with_options_that_exist() -> None:

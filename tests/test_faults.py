@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from pydantic import BaseModel
-from tiny import cut, offer, project, source, tiny
 
 from strategic_minerals import (
     Dataset,
@@ -33,6 +32,7 @@ from strategic_minerals.dataset import write_dataset
 from strategic_minerals.errors import FaultsError
 from strategic_minerals.plan_file import parse_plan
 from strategic_minerals.rows import TABLES
+from tiny import cut, offer, project, source, tiny
 
 NOT_NUMBERS = ("nan", "NaN", "inf", "-inf", "Infinity", "1e999", "-1e999")
 """Texts that Python reads as a float and no planner means."""
@@ -40,40 +40,117 @@ NOT_NUMBERS = ("nan", "NaN", "inf", "-inf", "Infinity", "1e999", "-1e999")
 PROVENANCE = {"source": "test", "year": "2024", "confidence": "estimate", "note": ""}
 
 
-# --- plans and rows that are right --------------------------------------------------------------------------------------------
+# --- plans and rows that are right --------------------------------------------------------------------------
 
 
 def full_plan() -> dict[str, Any]:
     """A valid plan in which every section and every optional field is present."""
     return {
-        "name": "full", "title": "t", "description": "d", "home": "USA", "price_year": 2026, "price_set": "base",
-        "loss_function": "test", "loss_level": "central", "discount_rate": 0.03, "residual": 0.5, "price_gain": True,
+        "name": "full",
+        "title": "t",
+        "description": "d",
+        "home": "USA",
+        "price_year": 2026,
+        "price_set": "base",
+        "loss_function": "test",
+        "loss_level": "central",
+        "discount_rate": 0.03,
+        "residual": 0.5,
+        "price_gain": True,
         "materials": ["magnet"],
         "horizon": {"first_year": 2027, "years": 3, "tail_years": 1, "period_months": 12},
-        "budget": {"appropriation_musd": 50.0, "carry_over_share": 0.5, "total_musd": 100.0, "liability_cap_musd": 9.0,
-                   "liability_quantile": 0.9, "emergency_musd": 1.0, "revolving": False},
+        "budget": {
+            "appropriation_musd": 50.0,
+            "carry_over_share": 0.5,
+            "total_musd": 100.0,
+            "liability_cap_musd": 9.0,
+            "liability_quantile": 0.9,
+            "emergency_musd": 1.0,
+            "revolving": False,
+        },
         "instruments": {
-            "reserve": True, "offtake_contracts": True, "projects": True, "packages": ["*"], "project_list": ["*"],
-            "signing_years": [2027], "contract_years": [2028], "partial_support": False, "trunk_release": False,
-            "price_floors": [{"material": "magnet", "kind": "purchase", "scope": "project", "levels_usd_per_kg": [90.0],
-                              "term_years": 3.0, "upside_share": 0.1, "take_share": 0.5, "eligible": "allied",
-                              "embedded_content": False}],
+            "reserve": True,
+            "offtake_contracts": True,
+            "projects": True,
+            "packages": ["*"],
+            "project_list": ["*"],
+            "signing_years": [2027],
+            "contract_years": [2028],
+            "partial_support": False,
+            "trunk_release": False,
+            "price_floors": [
+                {
+                    "material": "magnet",
+                    "kind": "purchase",
+                    "scope": "project",
+                    "levels_usd_per_kg": [90.0],
+                    "term_years": 3.0,
+                    "upside_share": 0.1,
+                    "take_share": 0.5,
+                    "eligible": "allied",
+                    "embedded_content": False,
+                }
+            ],
         },
         "risk": {"alpha": 0.9, "cvar_weight": 0.1, "cvar_limit_musd": 1e5, "expected_loss_limit_musd": 1e5},
         "objective": {"kind": "social_cost", "cvar_share": 0.5, "stage_slack": 0.01},
-        "controls": [{"name": "quota", "countries": "CHN", "materials": "magnet", "cut_share": 0.1, "price_multiplier": 1.1,
-                      "until_year": 2028.5}],
-        "scenarios": [{"name": "stop", "probability": 0.1, "design_basis": True, "events": [{
-            "hazard": "stop", "start_year": 2028.0, "duration_years": 1.0, "countries": "CHN", "materials": "magnet",
-            "cut_share": 0.5, "price_multiplier": 2.0, "flood_years": 0.5, "flood_multiplier": 0.5,
-            "third_country_cut_share": 0.1, "demand_multipliers": {"civil": 1.5}, "tight": True}]}],
+        "controls": [
+            {
+                "name": "quota",
+                "countries": "CHN",
+                "materials": "magnet",
+                "cut_share": 0.1,
+                "price_multiplier": 1.1,
+                "until_year": 2028.5,
+            }
+        ],
+        "scenarios": [
+            {
+                "name": "stop",
+                "probability": 0.1,
+                "design_basis": True,
+                "events": [
+                    {
+                        "hazard": "stop",
+                        "start_year": 2028.0,
+                        "duration_years": 1.0,
+                        "countries": "CHN",
+                        "materials": "magnet",
+                        "cut_share": 0.5,
+                        "price_multiplier": 2.0,
+                        "flood_years": 0.5,
+                        "flood_multiplier": 0.5,
+                        "third_country_cut_share": 0.1,
+                        "demand_multipliers": {"civil": 1.5},
+                        "tight": True,
+                    }
+                ],
+            }
+        ],
         "sample": {"worlds": 2, "seed": 1, "hazards": ["*"], "quiet_probability": 0.02, "events_per_hazard": 1},
-        "service_levels": [{"material": "magnet", "segment": "civil", "level": 0.5, "scenarios": ["stop"], "per": "episode",
-                            "penalty_usd_per_kg": 5.0}],
-        "diversification": [{"material": "magnet", "kind": "country_cap", "country": "CHN", "share": 0.5, "from_year": 2027,
-                             "penalty_usd_per_kg": 5.0, "hard": False}],
+        "service_levels": [
+            {
+                "material": "magnet",
+                "segment": "civil",
+                "level": 0.5,
+                "scenarios": ["stop"],
+                "per": "episode",
+                "penalty_usd_per_kg": 5.0,
+            }
+        ],
+        "diversification": [
+            {
+                "material": "magnet",
+                "kind": "country_cap",
+                "country": "CHN",
+                "share": 0.5,
+                "from_year": 2027,
+                "penalty_usd_per_kg": 5.0,
+                "hard": False,
+            }
+        ],
         "days_of_cover": [{"material": "magnet", "days": 5.0, "from_year": 2028}],
-    }  # fmt: skip
+    }
 
 
 def leaves(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -87,7 +164,7 @@ def leaves(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, .
 
 def put(data: Any, path: tuple[Any, ...], value: Any) -> dict[str, Any]:
     """A deep copy of nested data with one value changed."""
-    copy: Any = {k: v for k, v in data.items()} if isinstance(data, dict) else list(data)
+    copy: Any = dict(data.items()) if isinstance(data, dict) else list(data)
     head, *rest = path
     copy[head] = put(copy[head], tuple(rest), value) if rest else value
     return copy
@@ -131,7 +208,13 @@ def example(table: str) -> dict[str, str]:
     return record
 
 
-FILL = {"material": "gallium", "floor_kind": "contract", "floor_material": "gallium", "floor_until_year": "2030", "project": "x"}
+FILL = {
+    "material": "gallium",
+    "floor_kind": "contract",
+    "floor_material": "gallium",
+    "floor_until_year": "2030",
+    "project": "x",
+}
 
 
 def numeric(annotation: Any) -> bool:
@@ -162,7 +245,7 @@ def load_faults(folder: Path) -> tuple[Fault, ...]:
     return error.value.faults
 
 
-# --- R7, R28: NaN and infinity -------------------------------------------------------------------------------------------------
+# --- R7, R28: NaN and infinity ------------------------------------------------------------------------------
 
 
 def test_the_full_plan_is_valid_and_leaves_no_number_out() -> None:
@@ -245,13 +328,15 @@ def test_infinity_in_a_data_frame_is_refused(table: str) -> None:
 
 def test_a_missing_number_in_a_data_frame_is_an_empty_cell() -> None:
     """Proves R28: NaN in a required column of a frame is reported as an empty cell of that line, not solved with."""
-    prices = pd.DataFrame({"price_set": "b", "material": ["a", "b"], "from_year": 2027, "price_usd_per_kg": [1.0, math.nan]})
+    prices = pd.DataFrame(
+        {"price_set": "b", "material": ["a", "b"], "from_year": 2027, "price_usd_per_kg": [1.0, math.nan]}
+    )
     with pytest.raises(InputError) as error:
         Dataset.from_tables({"prices": prices})
     assert [(f.row, f.column, f.found) for f in error.value.faults] == [("3", "price_usd_per_kg", "an empty cell")]
 
 
-# --- R6: sizes ------------------------------------------------------------------------------------------------------------------
+# --- R6: sizes ----------------------------------------------------------------------------------------------
 
 UNBOUNDED = [
     (table, column)
@@ -325,7 +410,7 @@ def test_low_central_and_high_come_in_order(low: float | None, high: float | Non
     assert [fault.column for fault in error.value.faults] == [f"price_usd_per_kg{said}"]
 
 
-# --- R29: misspelt names -----------------------------------------------------------------------------------------------------------
+# --- R29: misspelt names ------------------------------------------------------------------------------------
 
 
 def keys(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -399,7 +484,7 @@ def test_a_misspelt_table_is_refused_with_a_suggestion(tmp_path: Path) -> None:
         Dataset.from_tables({"demands": pd.DataFrame()})
 
 
-# --- R30, R32: Norway, Namibia, types ------------------------------------------------------------------------------------------------
+# --- R30, R32: Norway, Namibia, types -----------------------------------------------------------------------
 
 
 def countries(*codes: str) -> list[dict[str, str]]:
@@ -422,8 +507,25 @@ def test_a_home_country_is_three_capital_letters(home: Any) -> None:
     assert [fault.column for fault in plan_faults({**full_plan(), "home": home})] == ["home"]
 
 
-NAMES = ["NA", "N/A", "nan", "null", "None", "NULL", "", "no", "true", "1", "1e3", "12:30", " padded ", "ünïcødé", 'quo"te',
-         "com,ma", "new\nline"]  # fmt: skip
+NAMES = [
+    "NA",
+    "N/A",
+    "nan",
+    "null",
+    "None",
+    "NULL",
+    "",
+    "no",
+    "true",
+    "1",
+    "1e3",
+    "12:30",
+    " padded ",
+    "ünïcødé",
+    'quo"te',
+    "com,ma",
+    "new\nline",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -440,7 +542,9 @@ def test_text_comes_back_as_it_was_written(name: str, tmp_path: Path) -> None:
     assert load_dataset(tmp_path).rows("countries") == data.rows("countries")
 
 
-@pytest.mark.parametrize("name", ["=1+1", "@x", "-2+3", "+4", "\tx", "\rx", "=HYPERLINK(\"http://x\")", "'=1", "'plain", "''=1"])
+@pytest.mark.parametrize(
+    "name", ["=1+1", "@x", "-2+3", "+4", "\tx", "\rx", '=HYPERLINK("http://x")', "'=1", "'plain", "''=1"]
+)
 def test_formulas_are_text_in_files_and_themselves_again_after_reading(name: str, tmp_path: Path) -> None:
     """Proves R33: no cell of a written table starts like a formula, and reading gives the name back, also one that had
     an apostrophe of its own."""
@@ -476,10 +580,14 @@ def test_every_shipped_table_comes_back_as_it_was_written(table: str, tmp_path: 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('name = "x"\nname = "y"\n', "line 2"), ("[horizon]\nyears = 1\nyears = 2\n", "line 3"),
-        ("[horizon]\nyears = 1\n[horizon]\n", "line 3"), ("a = \n", "line 1"), ("a = 01\n", "line 1"), ("\x00", "line 1"),
+        ('name = "x"\nname = "y"\n', "line 2"),
+        ("[horizon]\nyears = 1\nyears = 2\n", "line 3"),
+        ("[horizon]\nyears = 1\n[horizon]\n", "line 3"),
+        ("a = \n", "line 1"),
+        ("a = 01\n", "line 1"),
+        ("\x00", "line 1"),
     ],
-)  # fmt: skip
+)
 def test_a_key_given_twice_is_an_error_with_its_line(text: str, said: str, tmp_path: Path) -> None:
     """Proves R30: TOML that gives a key twice (YAML would keep the last), or is no TOML, is refused with the line."""
     file = tmp_path / "plan.toml"
@@ -491,15 +599,35 @@ def test_a_key_given_twice_is_an_error_with_its_line(text: str, said: str, tmp_p
 
 
 WRONG_TYPES = [
-    (("price_year",), "2026"), (("price_year",), 2026.5), (("price_year",), True), (("discount_rate",), "0.03"),
-    (("discount_rate",), False), (("residual",), True), (("price_gain",), "no"), (("price_gain",), 1), (("name",), 5),
-    (("name",), ["x"]), (("materials",), "magnet"), (("materials",), []), (("materials",), [7]), (("horizon",), 5),
-    (("horizon", "years"), "five"), (("horizon", "years"), True), (("horizon", "period_months"), 7),
-    (("budget", "appropriation_musd"), "60"), (("budget", "appropriation_musd"), [60]), (("budget", "revolving"), "false"),
-    (("scenarios",), {"name": "x"}), (("scenarios", 0, "events"), []), (("scenarios", 0, "events", 0, "start_year"), "2028"),
-    (("instruments", "signing_years"), 2027), (("instruments", "signing_years"), ["2027.5"]), (("sample", "seed"), 1.5),
-    (("service_levels", 0, "penalty_usd_per_kg"), "5 USD"), (("days_of_cover", 0, "from_year"), "soon"),
-]  # fmt: skip
+    (("price_year",), "2026"),
+    (("price_year",), 2026.5),
+    (("price_year",), True),
+    (("discount_rate",), "0.03"),
+    (("discount_rate",), False),
+    (("residual",), True),
+    (("price_gain",), "no"),
+    (("price_gain",), 1),
+    (("name",), 5),
+    (("name",), ["x"]),
+    (("materials",), "magnet"),
+    (("materials",), []),
+    (("materials",), [7]),
+    (("horizon",), 5),
+    (("horizon", "years"), "five"),
+    (("horizon", "years"), True),
+    (("horizon", "period_months"), 7),
+    (("budget", "appropriation_musd"), "60"),
+    (("budget", "appropriation_musd"), [60]),
+    (("budget", "revolving"), "false"),
+    (("scenarios",), {"name": "x"}),
+    (("scenarios", 0, "events"), []),
+    (("scenarios", 0, "events", 0, "start_year"), "2028"),
+    (("instruments", "signing_years"), 2027),
+    (("instruments", "signing_years"), ["2027.5"]),
+    (("sample", "seed"), 1.5),
+    (("service_levels", 0, "penalty_usd_per_kg"), "5 USD"),
+    (("days_of_cover", 0, "from_year"), "soon"),
+]
 
 
 @pytest.mark.parametrize(("path", "value"), WRONG_TYPES, ids=lambda part: repr(part)[:40])
@@ -518,21 +646,25 @@ def test_years_of_a_series_are_text_in_toml_and_years_in_a_plan(tmp_path: Path) 
     assert plan_faults(put(full_plan(), ("budget", "appropriation_musd"), {"first": 5}))
 
 
-# --- R31: bombs ----------------------------------------------------------------------------------------------------------------------
+# --- R31: bombs ---------------------------------------------------------------------------------------------
 
 
 def bombs() -> dict[str, str]:
     """Texts that are small to write and dear to read."""
     many = 100_000
     return {
-        "brackets": "a = " + "[" * many, "closed brackets": "a = " + "[" * many + "]" * many,
+        "brackets": "a = " + "[" * many,
+        "closed brackets": "a = " + "[" * many + "]" * many,
         "behind a comment": "# " + "]" * many + "\na = " + "[" * many + "]" * many,
         "behind a text": f'b = "{"]" * many}"\na = ' + "[" * many + "]" * many,
-        "inline tables": "a = " + "{a = " * many, "dotted key": ".".join("a" * 20_000) + " = 1",
-        "dotted in a section": "[budget]\n" + ".".join("a" * 20_000) + " = 1", "dotted header": "[" + ".".join("a" * 20_000) + "]",
+        "inline tables": "a = " + "{a = " * many,
+        "dotted key": ".".join("a" * 20_000) + " = 1",
+        "dotted in a section": "[budget]\n" + ".".join("a" * 20_000) + " = 1",
+        "dotted header": "[" + ".".join("a" * 20_000) + "]",
         "unknown keys": "\n".join(f"k{n} = 1" for n in range(200_000)),
-        "50 MB": "x" * 50_000_000, "50 MB of plan": 'name = "' + "x" * 50_000_000 + '"',
-    }  # fmt: skip
+        "50 MB": "x" * 50_000_000,
+        "50 MB of plan": 'name = "' + "x" * 50_000_000 + '"',
+    }
 
 
 @pytest.mark.timeout(30)
@@ -576,7 +708,7 @@ def test_places_that_do_not_exist_are_faults(tmp_path: Path) -> None:
         assert len(error.value.faults) == 1
 
 
-# --- values that cannot be meant -----------------------------------------------------------------------------------------------------
+# --- values that cannot be meant ----------------------------------------------------------------------------
 
 
 def magnets(**more: Any) -> tuple[Plan, Dataset]:
@@ -584,12 +716,19 @@ def magnets(**more: Any) -> tuple[Plan, Dataset]:
     return tiny(
         {"oxide": 60.0, "magnet": 100.0},
         materials={"magnet": {"haircut_share": 0.1}},
-        sources={"home": source("USA", {"magnet": 1.0, "oxide": -0.4}, 2.0), "mine": source("AUS", "oxide", 3.0, kappa=0.5),
-                 "china": source("CHN", "magnet", 3.0)},
-        demand={"magnet": 4.0}, offers={"outside": offer("magnet", 1.0)}, projects={"plant": project("magnet", 1.0, capex_musd=10.0)},
-        packages={"grant": {"instrument": "grant"}}, states=[(0.5, 0.5), (1.5, 0.5)],
-        scenarios=[cut("stop", 0.1, 2028.0, 1.0)], **more,
-    )  # fmt: skip
+        sources={
+            "home": source("USA", {"magnet": 1.0, "oxide": -0.4}, 2.0),
+            "mine": source("AUS", "oxide", 3.0, kappa=0.5),
+            "china": source("CHN", "magnet", 3.0),
+        },
+        demand={"magnet": 4.0},
+        offers={"outside": offer("magnet", 1.0)},
+        projects={"plant": project("magnet", 1.0, capex_musd=10.0)},
+        packages={"grant": {"instrument": "grant"}},
+        states=[(0.5, 0.5), (1.5, 0.5)],
+        scenarios=[cut("stop", 0.1, 2028.0, 1.0)],
+        **more,
+    )
 
 
 def change(table: str, row: int, **cells: Any) -> Callable[[dict[str, pd.DataFrame]], None]:
@@ -608,12 +747,16 @@ def append(table: str, **cells: Any) -> Callable[[dict[str, pd.DataFrame]], None
     """Add a row to a table."""
 
     def apply(frames: dict[str, pd.DataFrame]) -> None:
-        frames[table] = pd.concat([frames[table].astype(object), pd.DataFrame([cells]).astype(object)], ignore_index=True)
+        frames[table] = pd.concat(
+            [frames[table].astype(object), pd.DataFrame([cells]).astype(object)], ignore_index=True
+        )
 
     return apply
 
 
-def table_faults(*changes: Callable[[dict[str, pd.DataFrame]], None], plan: dict[str, Any] | None = None) -> list[Fault]:
+def table_faults(
+    *changes: Callable[[dict[str, pd.DataFrame]], None], plan: dict[str, Any] | None = None
+) -> list[Fault]:
     """Faults of the magnet problem after changes, whether rows, references or meaning are wrong."""
     question, data = magnets()
     if plan:
@@ -635,40 +778,144 @@ def test_the_problem_that_is_broken_below_is_right() -> None:
 
 HOME = {"material": "magnet", "segment": "civil", "from_year": 2030}
 WRONG = {
-    "negative tonnes": (change("demand", 0, demand_t_per_yr=-1.0), "demand", "demand_t_per_yr", "greater than or equal to 0"),
-    "negative capacity": (change("capacities", 0, capacity_t_per_yr=-1.0), "capacities", "capacity_t_per_yr", "greater"),
+    "negative tonnes": (
+        change("demand", 0, demand_t_per_yr=-1.0),
+        "demand",
+        "demand_t_per_yr",
+        "greater than or equal to 0",
+    ),
+    "negative capacity": (
+        change("capacities", 0, capacity_t_per_yr=-1.0),
+        "capacities",
+        "capacity_t_per_yr",
+        "greater",
+    ),
     "a price of nothing": (change("prices", 0, price_usd_per_kg=0.0), "prices", "price_usd_per_kg", "greater than 0"),
     "a share above one": (change("activities", 1, kappa=1.2), "activities", "kappa", "less than or equal to 1"),
     "a percentage for a share": (change("materials", 0, haircut_share=10), "materials", "haircut_share", "less than 1"),
     "an unknown tier": (change("countries", 1, tier="friend"), "countries", "tier", "'ally'"),
-    "a unit in a number": (change("prices", 0, price_usd_per_kg="60 USD"), "prices", "price_usd_per_kg", "valid number"),
+    "a unit in a number": (
+        change("prices", 0, price_usd_per_kg="60 USD"),
+        "prices",
+        "price_usd_per_kg",
+        "valid number",
+    ),
     "a comma for a point": (change("prices", 0, price_usd_per_kg="60,5"), "prices", "price_usd_per_kg", "valid number"),
     "half a year": (change("prices", 0, from_year=2027.5), "prices", "from_year", "valid integer"),
     "an empty cell": (change("yields", 0, yield_t_per_t=None), "yields", "yield_t_per_t", "a value"),
-    "a key used twice": (append("demand", **HOME | {"from_year": 2027}, demand_t_per_yr=9.0), "demand", "material, segment, from_year", "line 2"),
+    "a key used twice": (
+        append("demand", **HOME | {"from_year": 2027}, demand_t_per_yr=9.0),
+        "demand",
+        "material, segment, from_year",
+        "line 2",
+    ),
     "an unknown country": (change("activities", 0, country="XXX"), "activities", "country", "countries.csv"),
     "an unknown material": (change("yields", 0, material="magnets"), "yields", "material", "did you mean 'magnet'"),
-    "an unknown producer": (append("yields", producer="hom", material="oxide", yield_t_per_t=1.0), "yields", "producer", "did you mean 'home'"),
-    "an unknown source": (change("offers", 0, source_producer="outsid"), "offers", "source_producer", "did you mean 'outside'"),
-    "an unknown instrument": (change("packages", 0, instrument="gran"), "packages", "instrument", "did you mean 'grant'"),
-    "an unknown activity": (append("capacities", activity="chin", from_year=2027, capacity_t_per_yr=1.0), "capacities", "activity", "'china'"),
+    "an unknown producer": (
+        append("yields", producer="hom", material="oxide", yield_t_per_t=1.0),
+        "yields",
+        "producer",
+        "did you mean 'home'",
+    ),
+    "an unknown source": (
+        change("offers", 0, source_producer="outsid"),
+        "offers",
+        "source_producer",
+        "did you mean 'outside'",
+    ),
+    "an unknown instrument": (
+        change("packages", 0, instrument="gran"),
+        "packages",
+        "instrument",
+        "did you mean 'grant'",
+    ),
+    "an unknown activity": (
+        append("capacities", activity="chin", from_year=2027, capacity_t_per_yr=1.0),
+        "capacities",
+        "activity",
+        "'china'",
+    ),
     "an unknown project": (change("projects", 0, needs="plan"), "projects", "needs", "did you mean 'plant'"),
-    "a name for two producers": (append("yields", producer="home", material="nothing", yield_t_per_t=1.0), "yields", "material", "materials.csv"),
+    "a name for two producers": (
+        append("yields", producer="home", material="nothing", yield_t_per_t=1.0),
+        "yields",
+        "material",
+        "materials.csv",
+    ),
     "tiers that do not cover demand": (change("tiers", 0, share=0.9), "tiers", "share", "at least 1"),
-    "a tier that hurts less": (append("tiers", material="*", segment="civil", tier=2, share=0.5, loss_multiplier=0.5), "tiers", "loss_multiplier", "at least 1"),
+    "a tier that hurts less": (
+        append("tiers", material="*", segment="civil", tier=2, share=0.5, loss_multiplier=0.5),
+        "tiers",
+        "loss_multiplier",
+        "at least 1",
+    ),
     "price states of another mean": (change("price_states", 0, factor=0.6), "price_states", "factor", "mean of 1"),
-    "price states that do not add up": (change("price_states", 0, probability=0.4), "price_states", "probability", "add to 1"),
-    "a discount beyond the haircut": (change("activities", 0, premium_share=-0.11), "activities", "premium_share", "free money"),
+    "price states that do not add up": (
+        change("price_states", 0, probability=0.4),
+        "price_states",
+        "probability",
+        "add to 1",
+    ),
+    "a discount beyond the haircut": (
+        change("activities", 0, premium_share=-0.11),
+        "activities",
+        "premium_share",
+        "free money",
+    ),
     "an offer cheaper than a sale": (change("offers", 0, premium_share=-0.11), "offers", "premium_share", "free money"),
-    "salvage below a sale": (change("materials", 1, salvage_share=0.8), "materials", "salvage_share", "1 - haircut_share"),
-    "an outside offer without availability": (change("offers", 0, crisis_availability=None), "offers", "crisis_availability", "mandatory"),
-    "an offer of what its source does not make": (change("offers", 0, source_producer="mine"), "offers", "material", "an output of mine"),
-    "an activity without capacity": (append("activities", activity="new", name="n", country="USA", stage="x"), "activities", "activity", "capacities.csv"),
+    "salvage below a sale": (
+        change("materials", 1, salvage_share=0.8),
+        "materials",
+        "salvage_share",
+        "1 - haircut_share",
+    ),
+    "an outside offer without availability": (
+        change("offers", 0, crisis_availability=None),
+        "offers",
+        "crisis_availability",
+        "mandatory",
+    ),
+    "an offer of what its source does not make": (
+        change("offers", 0, source_producer="mine"),
+        "offers",
+        "material",
+        "an output of mine",
+    ),
+    "an activity without capacity": (
+        append("activities", activity="new", name="n", country="USA", stage="x"),
+        "activities",
+        "activity",
+        "capacities.csv",
+    ),
     "half a floor": (change("packages", 0, floor_material="magnet"), "packages", "floor_material", "all or none"),
-    "a loan without a term": (append("instruments", instrument="loan", kind="loan", score=0.1, max_share_of_capex=0.5), "instruments", "tenor_yr", "years"),
-    "a material without a price": (append("materials", material="new", name="n", mineral="n", stage="oxide", basis="t", haircut_share=0.1, holding_share_per_yr=0.0), "prices", "price_usd_per_kg", "a price in set"),
-    "demand without a loss": (append("demand", material="oxide", segment="defence", from_year=2027, demand_t_per_yr=1.0), "tiers", "share", "tiers of the segment"),
-}  # fmt: skip
+    "a loan without a term": (
+        append("instruments", instrument="loan", kind="loan", score=0.1, max_share_of_capex=0.5),
+        "instruments",
+        "tenor_yr",
+        "years",
+    ),
+    "a material without a price": (
+        append(
+            "materials",
+            material="new",
+            name="n",
+            mineral="n",
+            stage="oxide",
+            basis="t",
+            haircut_share=0.1,
+            holding_share_per_yr=0.0,
+        ),
+        "prices",
+        "price_usd_per_kg",
+        "a price in set",
+    ),
+    "demand without a loss": (
+        append("demand", material="oxide", segment="defence", from_year=2027, demand_t_per_yr=1.0),
+        "tiers",
+        "share",
+        "tiers of the segment",
+    ),
+}
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -681,7 +928,9 @@ def test_a_value_that_cannot_be_meant_is_named(what: str) -> None:
     assert any(expected in f.expected for f in hits), hits
 
 
-@pytest.mark.parametrize(("text", "right"), [("2025-02-30", False), ("2025-13-01", False), ("yesterday", False), ("2025-02-28", True)])
+@pytest.mark.parametrize(
+    ("text", "right"), [("2025-02-30", False), ("2025-13-01", False), ("yesterday", False), ("2025-02-28", True)]
+)
 def test_a_date_that_does_not_exist_is_refused(text: str, right: bool, tmp_path: Path) -> None:
     """Proves: 30 February is a fault of its cell; 28 February is a date."""
     record = {**example("policy_events"), "announced": text, "effective": "", "end_or_review": ""}
@@ -702,8 +951,17 @@ def test_a_date_that_does_not_exist_is_refused(text: str, right: bool, tmp_path:
 def test_a_measure_does_not_end_before_it_begins(cells: dict[str, Any], column: str) -> None:
     """Proves: a measure in force before it was announced, or over before it began, is a slip of columns."""
     plan, data = magnets()
-    event = {"event": "e", "country": "CHN", "target": "USA", "instrument": "licence", "minerals": "Dy", "status": "in force",
-             "took_effect": True, "severity": "high", **cells}  # fmt: skip
+    event = {
+        "event": "e",
+        "country": "CHN",
+        "target": "USA",
+        "instrument": "licence",
+        "minerals": "Dy",
+        "status": "in force",
+        "took_effect": True,
+        "severity": "high",
+        **cells,
+    }
     faults = check(plan, data.replace(policy_events=pd.DataFrame([event]))).faults
     assert [(f.file, f.column) for f in faults] == [("policy_events.csv", column)]
 
@@ -724,19 +982,36 @@ def world(**event: Any) -> dict[str, Any]:
         (world(materials="magnets"), "scenarios.0.events.0.materials", "did you mean 'magnet'"),
         (world(hazard="stopp"), "scenarios.0.events.0.hazard", "a hazard"),
         (world(demand_multipliers={"civl": 2.0}), "scenarios.0.events.0.demand_multipliers", "did you mean 'civil'"),
-        ({"price_set": "bas"}, "price_set", "did you mean 'base'"), ({"loss_function": "tests"}, "loss_function", "did you mean 'test'"),
-        ({"materials": ["magnet", "oxid"]}, "materials.1", "did you mean 'oxide'"), ({"home": "USB"}, "home", "a country"),
+        ({"price_set": "bas"}, "price_set", "did you mean 'base'"),
+        ({"loss_function": "tests"}, "loss_function", "did you mean 'test'"),
+        ({"materials": ["magnet", "oxid"]}, "materials.1", "did you mean 'oxide'"),
+        ({"home": "USB"}, "home", "a country"),
         ({"instruments": {"project_list": ["plnt"]}}, "instruments.project_list.0", "did you mean 'plant'"),
         ({"instruments": {"packages": ["grants"]}}, "instruments.packages.0", "did you mean 'grant'"),
-        ({"days_of_cover": [{"material": "m", "days": 1, "from_year": 2027}]}, "days_of_cover.0.material", "a material"),
+        (
+            {"days_of_cover": [{"material": "m", "days": 1, "from_year": 2027}]},
+            "days_of_cover.0.material",
+            "a material",
+        ),
         ({"sample": {"worlds": 1, "seed": 1, "hazards": ["war"]}}, "sample.hazards.0", "a hazard"),
-        ({"controls": [{"name": "c", "countries": "XXX", "materials": "*", "cut_share": 0.1, "until_year": 2028}]},
-         "controls.0.countries", "ISO3"),
-        ({"service_levels": [{"material": "magnet", "segment": "defence", "level": 0.5, "scenarios": ["b"]}],
-          "scenarios": [{"name": "b", "probability": 0.1, "design_basis": True, "events": [EVENT]}]}, "service_levels.0", "demand.csv"),
+        (
+            {"controls": [{"name": "c", "countries": "XXX", "materials": "*", "cut_share": 0.1, "until_year": 2028}]},
+            "controls.0.countries",
+            "ISO3",
+        ),
+        (
+            {
+                "service_levels": [{"material": "magnet", "segment": "defence", "level": 0.5, "scenarios": ["b"]}],
+                "scenarios": [{"name": "b", "probability": 0.1, "design_basis": True, "events": [EVENT]}],
+            },
+            "service_levels.0",
+            "demand.csv",
+        ),
     ],
-)  # fmt: skip
-def test_a_plan_that_asks_for_what_the_tables_do_not_have_is_refused(plan: dict[str, Any], column: str, expected: str) -> None:
+)
+def test_a_plan_that_asks_for_what_the_tables_do_not_have_is_refused(
+    plan: dict[str, Any], column: str, expected: str
+) -> None:
     """Proves: unknown names and dates outside the horizon are faults of the plan at their place, in `check` and in
     `solve` alike; nothing is solved without them."""
     faults = table_faults(plan=plan)
@@ -751,18 +1026,55 @@ def test_a_plan_that_asks_for_what_the_tables_do_not_have_is_refused(plan: dict[
 @pytest.mark.parametrize(
     ("change_", "expected"),
     [
-        ({"scenarios": [{"name": "a", "probability": 0.6, "events": [EVENT]}, {"name": "b", "probability": 0.5, "events": [EVENT]}]},
-         "add to 1.1"),
+        (
+            {
+                "scenarios": [
+                    {"name": "a", "probability": 0.6, "events": [EVENT]},
+                    {"name": "b", "probability": 0.5, "events": [EVENT]},
+                ]
+            },
+            "add to 1.1",
+        ),
         ({"scenarios": [{"name": "a", "probability": 0.1, "events": [EVENT]}] * 2}, "names must differ: a"),
-        ({"scenarios": [{"name": "a", "probability": 0.1, "events": [{"start_year": 2028.0}]}]}, "needs duration_years"),
-        ({"service_levels": [{"material": "m", "segment": "s", "level": 0.5, "scenarios": ["stp"]}]}, "did you mean 'stop'"),
-        ({"service_levels": [{"material": "m", "segment": "s", "level": 0.5, "scenarios": ["stop"]}]}, "lacks design_basis"),
+        (
+            {"scenarios": [{"name": "a", "probability": 0.1, "events": [{"start_year": 2028.0}]}]},
+            "needs duration_years",
+        ),
+        (
+            {"service_levels": [{"material": "m", "segment": "s", "level": 0.5, "scenarios": ["stp"]}]},
+            "did you mean 'stop'",
+        ),
+        (
+            {"service_levels": [{"material": "m", "segment": "s", "level": 0.5, "scenarios": ["stop"]}]},
+            "lacks design_basis",
+        ),
         ({"instruments": {"signing_years": [2026]}}, "outside the horizon 2027-2029"),
-        ({"instruments": {"price_floors": [{"material": "m", "kind": "border", "levels_usd_per_kg": [1], "term_years": 1}]}}, "market-wide"),
-        ({"diversification": [{"material": "m", "kind": "country_cap", "share": 0.5, "from_year": 2027, "hard": True}]}, "country belongs"),
-        ({"diversification": [{"material": "m", "kind": "country_cap", "country": "CHN", "share": 0.5, "from_year": 2027}]}, "one of the two"),
+        (
+            {
+                "instruments": {
+                    "price_floors": [{"material": "m", "kind": "border", "levels_usd_per_kg": [1], "term_years": 1}]
+                }
+            },
+            "market-wide",
+        ),
+        (
+            {
+                "diversification": [
+                    {"material": "m", "kind": "country_cap", "share": 0.5, "from_year": 2027, "hard": True}
+                ]
+            },
+            "country belongs",
+        ),
+        (
+            {
+                "diversification": [
+                    {"material": "m", "kind": "country_cap", "country": "CHN", "share": 0.5, "from_year": 2027}
+                ]
+            },
+            "one of the two",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_plan_that_contradicts_itself_is_refused(change_: dict[str, Any], expected: str) -> None:
     """Proves: probabilities above one, a promise in an unlisted or ordinary scenario, an event without what it needs."""
     question, _ = magnets()
@@ -771,7 +1083,7 @@ def test_a_plan_that_contradicts_itself_is_refused(change_: dict[str, Any], expe
     assert expected in faults[0].expected
 
 
-# --- all at once -----------------------------------------------------------------------------------------------------------------------
+# --- all at once --------------------------------------------------------------------------------------------
 
 
 def test_all_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
@@ -807,8 +1119,11 @@ def test_all_unknown_names_come_at_once() -> None:
         plan={"loss_function": "tests"},
     )  # fmt: skip
     assert {(f.file, f.column) for f in faults} == {
-        ("yields.csv", "material"), ("offers.csv", "source_producer"), ("activities.csv", "country"), ("plan", "loss_function"),
-    }  # fmt: skip
+        ("yields.csv", "material"),
+        ("offers.csv", "source_producer"),
+        ("activities.csv", "country"),
+        ("plan", "loss_function"),
+    }
 
 
 def test_columns_of_provenance_belong_to_every_file(tmp_path: Path) -> None:
@@ -834,7 +1149,9 @@ def test_a_unit_slip_shows_in_the_ranges() -> None:
 def test_a_fault_reads_as_a_sentence() -> None:
     """Proves: file, line, column, found, expected in one line; the error counts them."""
     with pytest.raises(InputError) as error:
-        Dataset.from_tables({"prices": pd.DataFrame([{"price_set": "b", "material": "m", "from_year": 2027, "price_usd_per_kg": -1.0}])})
+        Dataset.from_tables(
+            {"prices": pd.DataFrame([{"price_set": "b", "material": "m", "from_year": 2027, "price_usd_per_kg": -1.0}])}
+        )
     head, line = str(error.value).splitlines()
     assert head == "1 fault"
     assert re.fullmatch(r"\s+prices:2  price_usd_per_kg  found -1\.0; expected .*greater than 0", line)

@@ -14,7 +14,6 @@ from typing import Any
 import pyomo.environ as pyo
 import pytest
 from pyomo.repn import generate_standard_repn
-from tiny import offer, project, source, tiny
 
 from strategic_minerals.compile import PYOMO_LOCK
 from strategic_minerals.components import COMPONENTS
@@ -23,6 +22,7 @@ from strategic_minerals.formulation.model import flat_model
 from strategic_minerals.layout import TRUNK, Layout
 from strategic_minerals.optimize import layout_of
 from strategic_minerals.plan import Plan
+from tiny import offer, project, source, tiny
 
 GOLDEN = Path(__file__).parent / "golden"
 BLOCKS = ("commitments", "period", "branch", "world")
@@ -37,11 +37,26 @@ def everything() -> tuple[Plan, Dataset]:
     other, a market floor that carries the allied mine through a flood, and every rule that a plan can state."""
     plan, data = tiny(
         {"oxide": 60.0, "magnet": 100.0},
-        materials={"oxide": {"haircut_share": 0.1, "holding_share_per_yr": 0.02, "decay_share_per_yr": 0.01, "disposal_t_per_yr": 100.0},
-                   "magnet": {"haircut_share": 0.2, "storage_t": 900.0, "drawdown_t_per_yr": 400.0}},
+        materials={
+            "oxide": {
+                "haircut_share": 0.1,
+                "holding_share_per_yr": 0.02,
+                "decay_share_per_yr": 0.01,
+                "disposal_t_per_yr": 100.0,
+            },
+            "magnet": {"haircut_share": 0.2, "storage_t": 900.0, "drawdown_t_per_yr": 400.0},
+        },
         sources={
-            "ally_mine": source("AUS", "oxide", 3.0, cash_usd_per_kg=40.0, kappa=0.5, lot_t_per_yr=500.0, term_yr=2.0,
-                                fee_usd_per_kg=1.0),
+            "ally_mine": source(
+                "AUS",
+                "oxide",
+                3.0,
+                cash_usd_per_kg=40.0,
+                kappa=0.5,
+                lot_t_per_yr=500.0,
+                term_yr=2.0,
+                fee_usd_per_kg=1.0,
+            ),
             "china_mine": source("CHN", "oxide", 4.0),
             "home_plant": source("USA", {"magnet": 1.0, "oxide": -0.4}, {2027: 5.0, 2029: 6.0}),
             "china_magnets": source("CHN", "magnet", 8.0, premium_share=0.05),
@@ -50,29 +65,92 @@ def everything() -> tuple[Plan, Dataset]:
         loss={"oxide": 200.0, "magnet": 500.0},
         tiers={"civil": [(0.5, 1.0), (0.7, 2.0)], "defence": [(1.0, 3.0)]},
         steps=[("magnet", "civil", 0.1, 150.0)],
-        offers={"spot": offer("oxide", 0.5, source="china_mine"), "from_plant": offer("magnet", 0.2, 0.1, source="home_plant"),
-                "outside": offer("magnet", 0.3, 0.1, crisis=0.2)},
+        offers={
+            "spot": offer("oxide", 0.5, source="china_mine"),
+            "from_plant": offer("magnet", 0.2, 0.1, source="home_plant"),
+            "outside": offer("magnet", 0.3, 0.1, crisis=0.2),
+        },
         stock={"oxide": 0.2},
-        projects={"mine": project("oxide", 2.0, capex_musd=90.0, cash_usd_per_kg=50.0, hurdle_rate=0.1, kappa=0.6, country="AUS"),
-                  "plant": project({"magnet": 1.0, "oxide": -0.4}, 1.0, capex_musd=80.0, cash_usd_per_kg=60.0, hurdle_rate=0.1,
-                                   needs="mine", additional=True)},
-        packages={"grant": {"instrument": "grant", "offtake_share": 0.5, "offtake_fee_usd_per_kg": 0.1},
-                  "take": {"instrument": "grant", "project": "mine", "floor_material": "oxide", "floor_usd_per_kg": 58.0,
-                           "floor_kind": "purchase", "floor_term_yr": 2.0, "take_t_per_yr": 800.0}},
+        projects={
+            "mine": project(
+                "oxide", 2.0, capex_musd=90.0, cash_usd_per_kg=50.0, hurdle_rate=0.1, kappa=0.6, country="AUS"
+            ),
+            "plant": project(
+                {"magnet": 1.0, "oxide": -0.4},
+                1.0,
+                capex_musd=80.0,
+                cash_usd_per_kg=60.0,
+                hurdle_rate=0.1,
+                needs="mine",
+                additional=True,
+            ),
+        },
+        packages={
+            "grant": {"instrument": "grant", "offtake_share": 0.5, "offtake_fee_usd_per_kg": 0.1},
+            "take": {
+                "instrument": "grant",
+                "project": "mine",
+                "floor_material": "oxide",
+                "floor_usd_per_kg": 58.0,
+                "floor_kind": "purchase",
+                "floor_term_yr": 2.0,
+                "take_t_per_yr": 800.0,
+            },
+        },
         states=[(0.8, 0.5), (1.2, 0.5)],
-        scenarios=[{"name": "squeeze", "probability": 0.25, "design_basis": True, "events": [
-            {"start_year": 2028.0, "flood_years": 1.0, "flood_multiplier": 0.5, "duration_years": 1.0, "countries": "CHN",
-             "materials": "*", "cut_share": 0.8, "price_multiplier": 2.0, "demand_multipliers": {"defence": 1.5}}]}],
-        rate=0.05, money=40.0,
+        scenarios=[
+            {
+                "name": "squeeze",
+                "probability": 0.25,
+                "design_basis": True,
+                "events": [
+                    {
+                        "start_year": 2028.0,
+                        "flood_years": 1.0,
+                        "flood_multiplier": 0.5,
+                        "duration_years": 1.0,
+                        "countries": "CHN",
+                        "materials": "*",
+                        "cut_share": 0.8,
+                        "price_multiplier": 2.0,
+                        "demand_multipliers": {"defence": 1.5},
+                    }
+                ],
+            }
+        ],
+        rate=0.05,
+        money=40.0,
         budget={"carry_over_share": 0.5, "total_musd": 100.0, "liability_cap_musd": 30.0, "emergency_musd": 5.0},
         risk={"alpha": 0.8, "cvar_weight": 0.5, "cvar_limit_musd": 9000.0, "expected_loss_limit_musd": 4000.0},
-        service_levels=[{"material": "magnet", "segment": "defence", "level": 0.9, "scenarios": ["squeeze"],
-                         "penalty_usd_per_kg": 50.0}],
+        service_levels=[
+            {
+                "material": "magnet",
+                "segment": "defence",
+                "level": 0.9,
+                "scenarios": ["squeeze"],
+                "penalty_usd_per_kg": 50.0,
+            }
+        ],
         diversification=[
-            {"material": "oxide", "kind": "country_cap", "country": "CHN", "share": 0.6, "from_year": 2028, "penalty_usd_per_kg": 10.0},
-            {"material": "magnet", "kind": "least_share", "group": "home", "share": 0.4, "from_year": 2027, "hard": True}],
+            {
+                "material": "oxide",
+                "kind": "country_cap",
+                "country": "CHN",
+                "share": 0.6,
+                "from_year": 2028,
+                "penalty_usd_per_kg": 10.0,
+            },
+            {
+                "material": "magnet",
+                "kind": "least_share",
+                "group": "home",
+                "share": 0.4,
+                "from_year": 2027,
+                "hard": True,
+            },
+        ],
         days_of_cover=[{"material": "magnet", "days": 10.0, "from_year": 2028}],
-    )  # fmt: skip
+    )
     menu = {"material": "oxide", "scope": "market", "levels_usd_per_kg": [55.0], "term_years": 3.0}
     instruments = {"signing_years": [2027], "contract_years": [2027, 2028], "price_floors": [menu]}
     return Plan.model_validate({**plan.to_toml_like(), "instruments": instruments}), data
@@ -133,11 +211,15 @@ class Writer:
         block, index, name, key = self.where[id(item)]
         n = self.layout.instance
         place = {
-            "commitments": lambda: [], "world": lambda: [self.layout.worlds.names[index]],
+            "commitments": list,
+            "world": lambda: [self.layout.worlds.names[index]],
             "branch": lambda: [n.components[index[0]], self.layout.worlds.names[index[1]]],
-            "period": lambda: [n.components[index[0]], "trunk" if index[1] == TRUNK else self.layout.worlds.names[index[1]],
-                               n.calendar.period_label(index[2])],
-        }[block]()  # fmt: skip
+            "period": lambda: [
+                n.components[index[0]],
+                "trunk" if index[1] == TRUNK else self.layout.worlds.names[index[1]],
+                n.calendar.period_label(index[2]),
+            ],
+        }[block]()
         keys = [] if key is None else list(key) if isinstance(key, tuple) else [key]
         kinds = INDEX[block, name]
         assert len(kinds) == len(keys), f"{block}.{name} has index {keys}, declared as {kinds}"
@@ -149,23 +231,40 @@ class Writer:
         layout, n = self.layout, self.layout.instance
         demand = lambda q: ".".join(n.demands[q])  # noqa: E731
         words = {
-            "producer": lambda: n.producers[k], "source": lambda: n.producers[k], "project": lambda: n.projects[k].name,
-            "material": lambda: n.materials[k], "demand": lambda: demand(k), "period": lambda: n.calendar.period_label(k),
-            "tier": lambda: f"{demand(n.tiers[k][0])}.{n.tiers[k][1]}", "step": lambda: f"{demand(n.steps[k][0])}.{n.steps[k][1]}",
-            "offer": lambda: k, "year": lambda: "episode" if k < 0 else str(n.calendar.years[k]), "kind": lambda: k,
-            "contract": lambda: f"{n.producers[layout.contracts[k].source]} from {n.calendar.period_label(layout.contracts[k].start)}",
-            "market_floor": lambda: layout.support.markets[k].floor.name, "component": lambda: n.components[k],
+            "producer": lambda: n.producers[k],
+            "source": lambda: n.producers[k],
+            "project": lambda: n.projects[k].name,
+            "material": lambda: n.materials[k],
+            "demand": lambda: demand(k),
+            "period": lambda: n.calendar.period_label(k),
+            "tier": lambda: f"{demand(n.tiers[k][0])}.{n.tiers[k][1]}",
+            "step": lambda: f"{demand(n.steps[k][0])}.{n.steps[k][1]}",
+            "offer": lambda: k,
+            "year": lambda: "episode" if k < 0 else str(n.calendar.years[k]),
+            "kind": lambda: k,
+            "contract": lambda: (
+                f"{n.producers[layout.contracts[k].source]} from {n.calendar.period_label(layout.contracts[k].start)}"
+            ),
+            "market_floor": lambda: layout.support.markets[k].floor.name,
+            "component": lambda: n.components[k],
             "service_level": lambda: f"{n.plan.service_levels[k].material}.{n.plan.service_levels[k].segment}",
-            "rule": lambda: n.plan.days_of_cover[k].material if name == "days_of_cover"
-            else f"{n.plan.diversification[k].material}.{n.plan.diversification[k].country or n.plan.diversification[k].group}",
-            "option": lambda: self.option(k), "group": lambda: str(k), "class": lambda: self.output_class(k),
-        }  # fmt: skip
+            "rule": lambda: (
+                n.plan.days_of_cover[k].material
+                if name == "days_of_cover"
+                else f"{n.plan.diversification[k].material}.{n.plan.diversification[k].country or n.plan.diversification[k].group}"
+            ),
+            "option": lambda: self.option(k),
+            "group": lambda: str(k),
+            "class": lambda: self.output_class(k),
+        }
         return str(words[kind]())
 
     def option(self, o: int) -> str:
         option, n = self.layout.support.options[o], self.layout.instance
         floors = "".join(f" with {self.layout.support.markets[k].floor.name}" for k in option.market)
-        return f"{n.projects[option.project].name} {option.package.name}{floors} {n.calendar.period_label(option.signed)}"
+        return (
+            f"{n.projects[option.project].name} {option.package.name}{floors} {n.calendar.period_label(option.signed)}"
+        )
 
     def output_class(self, g: int) -> str:
         support, n = self.layout.support, self.layout.instance
@@ -182,7 +281,8 @@ def unlike(left: str, right: str) -> list[str]:
     for n, (one, two) in enumerate(zip(a, b, strict=False), start=1):
         x, y = one.split(), two.split()
         if len(x) != len(y) or not all(
-            u == v or (NUMBER.match(u) and NUMBER.match(v) and math.isclose(float(u), float(v), rel_tol=1e-8, abs_tol=1e-10))
+            u == v
+            or (NUMBER.match(u) and NUMBER.match(v) and math.isclose(float(u), float(v), rel_tol=1e-8, abs_tol=1e-10))
             for u, v in zip(x, y, strict=False)
         ):
             wrong.append(f"line {n}: {one.strip()!r} against {two.strip()!r}")

@@ -11,9 +11,9 @@ import pyomo.environ as pyo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from instances import FEATURES, random_case
 from pyomo.repn import generate_standard_repn
 
+from instances import FEATURES, random_case
 from strategic_minerals import FormulationError, build_model, solve
 from strategic_minerals.compile import PYOMO_LOCK, Assembly, Stamped, assemble, compile_block, place
 from strategic_minerals.formulation.model import flat_model
@@ -112,35 +112,37 @@ def difference(problem: Problem, m: Any) -> list[str]:
     variables = flat_places(m, pyo.Var)
     wrong = [f"column {p} on one side only" for p in set(columns.values()) ^ set(variables.values())]
     data = {variables[id(v)]: v for v in m.component_data_objects(pyo.Var)}
-    for column, place in columns.items():
-        v = data[place]
+    for column, spot in columns.items():
+        v = data[spot]
         lower = -math.inf if v.lb is None else float(v.lb)
         upper = math.inf if v.ub is None else float(v.ub)
         if not (close(assembly.lower[column], lower) and close(assembly.upper[column], upper)):
-            wrong.append(f"bounds of {place}: {assembly.lower[column]}..{assembly.upper[column]} against {lower}..{upper}")
+            wrong.append(
+                f"bounds of {spot}: {assembly.lower[column]}..{assembly.upper[column]} against {lower}..{upper}"
+            )
         if bool(assembly.integer[column]) != (v.is_binary() or v.is_integer()):
-            wrong.append(f"integrality of {place}")
+            wrong.append(f"integrality of {spot}")
     rows, constraints = stamped_rows(problem), flat_places(m, pyo.Constraint)
     for item in m.component_data_objects(pyo.Constraint, active=True):
-        place = constraints[id(item)]
+        spot = constraints[id(item)]
         flat, constant, scale = linear(item.body, variables)
         lower = -math.inf if item.lower is None else float(pyo.value(item.lower)) - constant
         upper = math.inf if item.upper is None else float(pyo.value(item.upper)) - constant
-        row = rows.pop(place, None)
+        row = rows.pop(spot, None)
         if row is None:  # left out because nothing stands in it, and then it must hold
             empty = all(abs(value) <= ROUNDING * scale for value in flat.values())
             if not (empty and lower <= ROUNDING and upper >= -ROUNDING):
-                wrong.append(f"row {place} is missing: {flat}")
+                wrong.append(f"row {spot} is missing: {flat}")
             continue
         entries = slice(assembly.start[row], assembly.start[row + 1])
         stamped: dict[Place, float] = defaultdict(float)
         for column, value in zip(assembly.index[entries], assembly.value[entries], strict=True):
             stamped[columns[int(column)]] += float(value)
-        wrong += [f"row {place}, {text}" for text in same(dict(stamped), flat, scale)]
+        wrong += [f"row {spot}, {text}" for text in same(dict(stamped), flat, scale)]
         if not (close(assembly.row_lower[row], lower, scale) and close(assembly.row_upper[row], upper, scale)):
             found = f"{assembly.row_lower[row]}..{assembly.row_upper[row]}"
-            wrong.append(f"limits of row {place}: {found} against {lower}..{upper}")
-    wrong += [f"row {place} is not in the flat model" for place in rows]
+            wrong.append(f"limits of row {spot}: {found} against {lower}..{upper}")
+    wrong += [f"row {spot} is not in the flat model" for spot in rows]
     flat, constant, scale = linear(m.social_cost.expr, variables)
     costs = objective_costs(problem)["social_cost"]
     stamped_costs = {columns[int(k)]: float(costs[k]) for k in np.flatnonzero(costs)}
@@ -249,7 +251,13 @@ def stamped(block: Any, xi: list[list[float]], cost: Any = None) -> Assembly:
 numbers = st.floats(-50, 50).map(lambda v: round(v, 3)).filter(lambda v: abs(v) > 1e-3)
 
 
-@given(a=numbers, b=numbers, d=numbers, first=st.tuples(numbers, numbers, numbers), then=st.tuples(numbers, numbers, numbers))
+@given(
+    a=numbers,
+    b=numbers,
+    d=numbers,
+    first=st.tuples(numbers, numbers, numbers),
+    then=st.tuples(numbers, numbers, numbers),
+)
 def test_a_template_is_exact_in_its_parameters(
     a: float, b: float, d: float, first: tuple[float, ...], then: tuple[float, ...]
 ) -> None:
@@ -271,7 +279,9 @@ def test_a_template_is_exact_in_its_parameters(
         dense[assembly.index[entries]] = assembly.value[entries]
         assert dense == pytest.approx(np.concatenate([[0, 0] * n, [x, y], [0, 0] * (1 - n)]), rel=1e-12, abs=1e-12)
         assert assembly.row_upper[n] == pytest.approx(7 - 2 * p + q, rel=1e-12, abs=1e-12)
-        assert assembly.costs["social_cost"][2 * n : 2 * n + 2] == pytest.approx([p + 2 * r, -b * q], rel=1e-12, abs=1e-12)
+        assert assembly.costs["social_cost"][2 * n : 2 * n + 2] == pytest.approx(
+            [p + 2 * r, -b * q], rel=1e-12, abs=1e-12
+        )
 
 
 @pytest.mark.parametrize("form", ["coefficient", "cost", "right-hand side"])
@@ -279,7 +289,10 @@ def test_products_of_two_uncertain_parameters_are_refused(form: str) -> None:
     """Proves: p*q cannot be affine in (p, q) and is refused with its expression, wherever it stands. Compiled at p=2,
     q=3 as the number 6 it would be 6 for p=4, q=3 as well; truth 12."""
     with PYOMO_LOCK:
-        rule = {"coefficient": lambda m: m.p * m.q * m.x + m.y <= 1, "right-hand side": lambda m: m.x + m.y <= m.p * m.q}
+        rule = {
+            "coefficient": lambda m: m.p * m.q * m.x + m.y <= 1,
+            "right-hand side": lambda m: m.x + m.y <= m.p * m.q,
+        }
         block = block_with(rule.get(form, lambda m: m.x + m.y <= 1), {"p": 2.0, "q": 3.0})
         cost = block.p * block.q * block.x if form == "cost" else block.x
         with pytest.raises(FormulationError, match=r"product of two uncertain parameters.*p.*q"):

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
+
 from conftest import environment
 from instances import random_case
-from pandas.testing import assert_frame_equal
-from tiny import offer, source, tiny
-
 from strategic_minerals import Dataset, InputError, Plan, Result, load_result, solve, write_run
 from strategic_minerals.solver import TOLERANCES
+from tiny import offer, source, tiny
 
 SEED = 2
 TABLES = {
@@ -45,7 +45,9 @@ def awkward() -> Result:
         {"magnet": 100.0}, sources={"home": source("USA", "magnet", 1.0)}, demand={"magnet": 2.0},
         offers={"outside": offer("magnet", 1.0)},
     )  # fmt: skip
-    materials = data.frame("materials").assign(name="=1+1", note="@x", source="-2+3", basis='<script>alert("t")</script>')
+    materials = data.frame("materials").assign(
+        name="=1+1", note="@x", source="-2+3", basis='<script>alert("t")</script>'
+    )
     named = {**plan.to_toml_like(), "title": "</pre><script>alert(1)</script>", "description": "=cmd"}
     return solve(Plan.model_validate(named), data.replace(materials=materials), gap=0.0)
 
@@ -67,11 +69,11 @@ def assert_same(one: Result, two: Result) -> None:
                 np.testing.assert_array_equal(value, getattr(right, name))
     assert set(two.tables) == set(one.tables)
     for name, table in one.tables.items():
-        assert_frame_equal(two.tables[name], table, obj=name)
+        assert_frame_equal(two.tables[name], table, obj=name, check_dtype=len(table) > 0)  # no rows: no types to keep
     assert two.summary() == one.summary()
 
 
-# --- Result.to_dict ---------------------------------------------------------------------------------------------------------------
+# --- Result.to_dict -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [result, awkward])
@@ -110,7 +112,7 @@ def test_another_schema_version_is_refused(found: Any, tmp_path: Path) -> None:
     assert error.value.faults[0].column == "schema_version"
 
 
-# --- run folders ------------------------------------------------------------------------------------------------------------------
+# --- run folders --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("make", [result, awkward])
@@ -144,7 +146,16 @@ def test_the_manifest_says_what_was_asked_how_it_ended_and_why_to_trust_it(tmp_p
     assert manifest["input_hashes"] == one.data.hashes()
     assert manifest["plan_hash"] == hashlib.sha256(one.plan.model_dump_json().encode()).hexdigest()
     assert manifest["seed"] == one.plan.sample.seed == SEED  # type: ignore[union-attr]
-    assert set(manifest["versions"]) >= {"python", "highs", "pyomo", "highspy", "numpy", "scipy", "pandas", "strategic-minerals"}
+    assert set(manifest["versions"]) >= {
+        "python",
+        "highs",
+        "pyomo",
+        "highspy",
+        "numpy",
+        "scipy",
+        "pandas",
+        "strategic-minerals",
+    }
     assert manifest["options"]["gap"] == 1e-4
     assert manifest["options"]["time_limit_s"] == 60.0
     assert {name: manifest["options"][name] for name in TOLERANCES} == TOLERANCES
@@ -170,7 +181,13 @@ class Writes:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, fail_at: int) -> None:
         self.count, self.fail_at = 0, fail_at
-        for owner, name in ((os, "replace"), (os, "fsync"), (pd.DataFrame, "to_csv"), (Path, "open"), (Path, "write_text")):
+        for owner, name in (
+            (os, "replace"),
+            (os, "fsync"),
+            (pd.DataFrame, "to_csv"),
+            (Path, "open"),
+            (Path, "write_text"),
+        ):
             monkeypatch.setattr(owner, name, self.wrapped(getattr(owner, name)))
 
     def wrapped(self, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -220,22 +237,23 @@ while True:
 
 
 def test_a_killed_writer_leaves_no_false_run(tmp_path: Path) -> None:
-    """Proves R24: a process that writes over a run again and again is killed at eight moments; each time the folder
+    """Proves R24: a process that writes over a run again and again is killed at five moments; each time the folder
     opens in full or is refused as unfinished, and never opens in part."""
     refused = 0
-    for n in range(8):
+    for n in range(5):
         folder = tmp_path / f"run-{n}"
         command = [sys.executable, "-c", WRITER, str(folder)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as child:
             assert child.stdout is not None
             assert child.stdout.readline().strip() == "ready"
-            time.sleep(0.01 + 0.013 * n)  # the moment of the kill, spread over one write
+            time.sleep(0.01 + 0.02 * n)  # the moment of the kill, spread over one write
             child.kill()
-        try:
+        if (folder / "manifest.json").exists():
             assert set(load_result(folder).tables) == TABLES
-        except InputError as error:
-            refused += 1
-            assert "a finished run folder" in str(error)
+            continue
+        refused += 1
+        with pytest.raises(InputError, match="a finished run folder"):
+            load_result(folder)
     assert refused >= 1
 
 
@@ -278,12 +296,12 @@ def test_a_file_that_no_manifest_lists_is_not_read(tmp_path: Path) -> None:
     folder = write_run(awkward(), tmp_path / "run")
     header = "material,opening_t,source,year,confidence,note\nmagnet,5,,,estimate,\n"
     (folder / "tables" / "stock.csv").write_text(header, encoding="utf-8")
+    found: object = None
     try:
-        opened = load_result(folder)
+        found = load_result(folder).data.rows("stock")
     except InputError as error:
-        assert "stock" in str(error)  # noqa: PT017
-    else:
-        assert opened.data.rows("stock") == ()
+        found = [fault.file for fault in error.faults]
+    assert found in ((), ["tables/stock.csv"], ["stock.csv"])
 
 
 def test_a_manifest_cannot_point_outside_its_folder(tmp_path: Path) -> None:
@@ -307,7 +325,7 @@ def test_a_broken_manifest_is_a_fault_and_no_traceback(text: str, tmp_path: Path
         load_result(folder)
 
 
-# --- tables -----------------------------------------------------------------------------------------------------------------------
+# --- tables -------------------------------------------------------------------------------------------------
 
 
 def test_every_result_table_exists_and_is_tidy(tmp_path: Path) -> None:
@@ -323,7 +341,9 @@ def test_every_result_table_exists_and_is_tidy(tmp_path: Path) -> None:
         assert list(table.index) == list(range(len(table))), name
         numbers = table.select_dtypes("number")
         assert not np.isinf(numbers.to_numpy(dtype=float)).any(), name
-        assert not any(isinstance(value, list | dict | tuple | np.ndarray) for column in table for value in table[column])
+        assert not any(
+            isinstance(value, list | dict | tuple | np.ndarray) for column in table for value in table[column]
+        )
     assert {"fiscal_year", "material", "acquired_t", "cost_musd"} <= set(one.tables["acquisitions"].columns)
 
 

@@ -19,11 +19,10 @@ import highspy
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from packaging.requirements import Requirement
+
 from conftest import environment
 from instances import random_case
-from packaging.requirements import Requirement
-from tiny import cut, offer, source, tiny
-
 from strategic_minerals import (
     FormulationError,
     InfeasibleError,
@@ -39,6 +38,7 @@ from strategic_minerals import (
 from strategic_minerals.compile import Assembly
 from strategic_minerals.optimize import DEMANDS, Problem, optimise, prepare
 from strategic_minerals.solver import OPTIONS, TOLERANCES, Model, Run, Status
+from tiny import cut, offer, source, tiny
 
 
 def program(
@@ -97,7 +97,7 @@ def intercept(monkeypatch: pytest.MonkeyPatch, change: Callable[[str, int, Run],
     return seen
 
 
-# --- R1: a solver that gives wrong answers is not used -------------------------------------------------------------------
+# --- R1: a solver that gives wrong answers is not used ------------------------------------------------------
 
 
 def test_the_solver_in_use_solves_the_two_programs_that_release_1_14_gets_wrong() -> None:
@@ -130,7 +130,7 @@ def test_the_release_that_is_wrong_cannot_be_installed() -> None:
     assert wanted[0].contains(solver.version())
 
 
-# --- R2: infeasible is confirmed, or not believed -----------------------------------------------------------------------
+# --- R2: infeasible is confirmed, or not believed -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", ["infeasible", "infeasible_or_unbounded"])
@@ -145,7 +145,9 @@ def test_infeasible_with_presolve_and_feasible_without_is_not_trusted(
     assert seen == ["do nothing", "social_cost", "solve"]
 
 
-def test_a_status_disagreement_is_exit_code_5(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_status_disagreement_is_exit_code_5(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Proves R2: the command line ends with 5, says why, and prints no number of a plan."""
     intercept(monkeypatch, lambda phase, n, run: answer("infeasible") if phase == "social_cost" else run)
     monkeypatch.setattr(sys, "argv", ["strategic-minerals", "solve", "quickstart"])
@@ -188,7 +190,7 @@ def test_a_promise_that_cannot_be_kept_is_named() -> None:
     """Proves R2, R13: home meets 1/3 of demand in the cut. A level of 0.33 is feasible (0.99 kt of 3), one of 0.34 asks
     1.02 kt and is infeasible: confirmed, the family named, no number in the outcome."""
     assert solve(*squeezed(0.33)).outcome.objective_musd is not None
-    with pytest.raises(InfeasibleError, match="confirmed without presolve.*service levels") as error:
+    with pytest.raises(InfeasibleError, match=r"confirmed without presolve.*service levels") as error:
         solve(*squeezed(0.34))
     assert error.value.culprits == ("service_level",)
     assert error.value.outcome.reason == "infeasible"
@@ -208,7 +210,7 @@ def test_only_the_demands_that_matter_are_blamed() -> None:
     assert set(error.value.culprits) <= set(DEMANDS)
 
 
-# --- R4, R3: the answer does not lean on tolerances ------------------------------------------------------------------------
+# --- R4, R3: the answer does not lean on tolerances ---------------------------------------------------------
 
 
 def big_m(most: float) -> tuple[Any, dict[str, np.ndarray]]:
@@ -281,7 +283,7 @@ def test_a_point_that_breaks_a_row_is_not_reported(shift: float, monkeypatch: py
         solve(*case())
 
 
-# --- R5, R6, R7: numbers --------------------------------------------------------------------------------------------------
+# --- R5, R6, R7: numbers ------------------------------------------------------------------------------------
 
 
 def test_a_yield_that_the_solver_would_drop_is_refused() -> None:
@@ -302,14 +304,14 @@ def test_all_entries_are_far_from_what_the_solver_drops_or_calls_infinite(seed: 
     1e-9 and reads 1e20 as infinity."""
     assembly = prepare(*random_case(seed)).assembly
     size = np.abs(assembly.value)
-    assert 1e-7 <= size.min()
+    assert size.min() >= 1e-7
     assert size.max() <= 1e7
     assert max(np.abs(c).max() for c in assembly.costs.values()) < 1e9
     for limit in (assembly.lower, assembly.upper, assembly.row_lower, assembly.row_upper):
         assert np.abs(limit[np.isfinite(limit)]).max() < 1e12
 
 
-# --- R8, R9, R10: limits of time --------------------------------------------------------------------------------------------
+# --- R8, R9, R10: limits of time ----------------------------------------------------------------------------
 
 
 def test_a_time_limit_without_an_incumbent_gives_no_values() -> None:
@@ -401,7 +403,7 @@ def test_a_plan_cut_short_by_time_says_so_with_its_gap(monkeypatch: pytest.Monke
     assert "NOT proven best: stopped by the time limit" in result.summary()
 
 
-# --- R11, R12: options and threads ------------------------------------------------------------------------------------------
+# --- R11, R12: options and threads --------------------------------------------------------------------------
 
 
 def test_unknown_options_and_values_are_errors() -> None:
@@ -410,7 +412,12 @@ def test_unknown_options_and_values_are_errors() -> None:
     model = Model(assembly, cost, integer=True)
     with pytest.raises(ValueError, match="unknown solver option 'mip_rel_gapp'"):
         model._set("mip_rel_gapp", 0.0)
-    for name, value in (("mip_rel_gap", -1.0), ("threads", -5), ("presolve", "perhaps"), ("primal_feasibility_tolerance", -1.0)):
+    for name, value in (
+        ("mip_rel_gap", -1.0),
+        ("threads", -5),
+        ("presolve", "perhaps"),
+        ("primal_feasibility_tolerance", -1.0),
+    ):
         with pytest.raises(UntrustedError, match=name):
             model._set(name, value)
 
@@ -462,7 +469,7 @@ def test_a_solve_after_a_foreign_one_with_other_threads_works_or_says_why() -> N
         assert "threads" in rest
 
 
-# --- R13, R14, R16, R17: values -----------------------------------------------------------------------------------------------
+# --- R13, R14, R16, R17: values -----------------------------------------------------------------------------
 
 
 def test_no_numbers_survive_from_an_earlier_solve() -> None:
@@ -522,7 +529,7 @@ def test_a_start_does_not_decide_the_answer() -> None:
         assert model.run(time_limit_s=60.0).objective == pytest.approx(cold.objective, rel=1e-7, abs=1e-6)
 
 
-# --- R18: every status --------------------------------------------------------------------------------------------------------
+# --- R18: every status --------------------------------------------------------------------------------------
 
 EVERY_STATUS = sorted(highspy.HighsModelStatus.__members__)
 

@@ -129,7 +129,9 @@ def project(makes: str | Mapping[str, float], capacity: float, **row: Any) -> di
     return {"makes": {makes: 1.0} if isinstance(makes, str) else makes, "capacity": capacity, **row}
 
 
-def offer(material: str, depth: float, premium: float = 0.0, source: str = "outside", crisis: float = 0.0) -> dict[str, Any]:
+def offer(
+    material: str, depth: float, premium: float = 0.0, source: str = "outside", crisis: float = 0.0
+) -> dict[str, Any]:
     """Material that the reserve can buy: depth in kt a year; gone in a crisis unless `crisis` says otherwise."""
     return {"material": material, "depth": depth, "premium": premium, "source": source, "crisis": crisis}
 
