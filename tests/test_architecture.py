@@ -14,7 +14,7 @@ from strategic_minerals.components import COMPONENTS
 PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
 LAYERS = [
     {"units"},
-    {"errors", "components", "library"},
+    {"errors", "components", "library", "frames"},
     {"row_types"},
     {"fact_rows"},
     {"rows", "plan"},

@@ -237,9 +237,13 @@ def solve(
 
     if not (0 <= gap < 1 and 0 < time_limit < 1e9):
         raise typer.BadParameter("gap must be in [0, 1) and time-limit positive")
-    if out is not None and out.exists() and any(out.iterdir()) and not (out / "plan.json").is_file():
+    if (
+        out is not None
+        and out.exists()
+        and (not out.is_dir() or (any(out.iterdir()) and not (out / "plan.json").is_file()))
+    ):
         raise InputError(
-            [Fault(str(out), "", "", "a folder with other files in it", "a new, an empty or a run folder")]
+            [Fault(str(out), "", "", "a file, or a folder with other files in it", "a new, an empty or a run folder")]
         )
     path = _find_plan(plan)
     loaded, data = load_plan(path, _overrides(set_)), load_dataset(_find_tables(path, tables))

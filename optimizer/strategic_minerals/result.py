@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .audit import Audit, audit
+from .audit import Audit, Residual, audit
 from .checks import check_data
 from .dataset import Dataset
-from .errors import InputError, PlanError, UntrustedError
+from .errors import Fault, InputError, PlanError, UntrustedError
+from .frames import kinds_of, records, typed, whole
 from .optimize import OnProgress, Outcome, Problem, Seconds, Solved, optimise, prepare
 from .plan import Plan
 from .plan_file import parse_plan
 from .prices import price_table
+from .rows import TABLES
 from .solution import Solution, extract
 from .solver import TOLERANCES
 from .solver import version as highs_version
@@ -71,12 +73,12 @@ class Result:
         return {
             "schema_version": SCHEMA_VERSION,
             "plan": self.plan.to_toml_like(),
-            "data": {name: _records(self.data.frame(name)) for name in self.data.tables},
+            "data": {name: records(self.data.frame(name)) for name in self.data.tables},
             "data_name": self.data.name,
             "outcome": asdict(self.outcome),
             "solution": pack(self.solution),
             "reference": pack(self.reference),
-            "tables": {name: {"columns": list(t.columns), "rows": _records(t)} for name, t in self.tables.items()},
+            "tables": {name: {"kinds": kinds_of(t), "rows": records(t)} for name, t in self.tables.items()},
             "objective_parts": dict(self.objective_parts),
             "reference_parts": dict(self.reference_parts),
             "audit": asdict(self.audited),
@@ -88,28 +90,27 @@ class Result:
 
     @classmethod
     def from_dict(cls, payload: Mapping[str, Any]) -> Result:
-        """Take back what `to_dict` gave. Raises InputError for another schema version."""
-        from .errors import Fault
-
+        """Take back what `to_dict` gave. Raises InputError for another schema version or a payload that is none."""
         found = payload.get("schema_version")
         if found != SCHEMA_VERSION:
             raise InputError([Fault("result", "", "schema_version", repr(found), str(SCHEMA_VERSION))])
-        data = Dataset.from_tables(
-            {name: pd.DataFrame(rows) for name, rows in payload["data"].items()}, name=payload["data_name"]
-        )
-        outcome = payload["outcome"]
-        audited = payload["audit"]
-        from .audit import Residual
-
-        return cls(
-            plan=parse_plan(payload["plan"]), data=data,
-            outcome=Outcome(**{**outcome, "stages": tuple(tuple(stage) for stage in outcome["stages"])}),
-            solution=unpack(payload["solution"]), reference=unpack(payload["reference"]),
-            tables={name: pd.DataFrame(t["rows"], columns=t["columns"]) for name, t in payload["tables"].items()},
-            objective_parts=payload["objective_parts"], reference_parts=payload["reference_parts"],
-            audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),
-            seconds=payload["seconds"], counts=payload["counts"], options=payload["options"], versions=payload["versions"],
-        )  # fmt: skip
+        try:
+            frames = {
+                name: pd.DataFrame(rows, columns=list(TABLES[name].model_fields))
+                for name, rows in payload["data"].items()
+            }
+            data = Dataset.from_tables(frames, name=payload["data_name"])
+            tables = {
+                name: typed(pd.DataFrame(table["rows"], columns=list(table["kinds"])), table["kinds"])
+                for name, table in payload["tables"].items()
+            }
+            return restored(
+                parse_plan(payload["plan"]), data, payload["solution"], payload["reference"], tables, payload
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                [Fault("result", "", "", f"{type(error).__name__}: {error}", "what to_dict gave")]
+            ) from None
 
     def _repr_html_(self) -> str:
         """The summary as notebooks show it."""
@@ -176,8 +177,8 @@ def _result(problem: Problem, solved: Solved, options: Mapping[str, Any]) -> Res
     tables["objective"]["do_nothing_musd"] = [before[name] for name in audited.parts]
     return Result(
         plan=problem.plan, data=problem.data, outcome=solved.outcome, solution=solution, reference=reference,
-        tables=tables, objective_parts=audited.parts, reference_parts=before, audited=audited, seconds={}, counts=counts,
-        options=options, versions=versions(),
+        tables={name: whole(table) for name, table in tables.items()}, objective_parts=audited.parts,
+        reference_parts=before, audited=audited, seconds={}, counts=counts, options=options, versions=versions(),
     )  # fmt: skip
 
 
@@ -212,17 +213,16 @@ def _plain(value: Any) -> Any:
     return list(value)
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON-ready dictionaries: missing values are None, dates ISO text."""
-    records = []
-    for values in frame.itertuples(index=False, name=None):
-        record: dict[str, Any] = {}
-        for name, value in zip(frame.columns, values, strict=True):
-            if value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
-                record[str(name)] = None
-            elif hasattr(value, "isoformat"):
-                record[str(name)] = value.isoformat()
-            else:
-                record[str(name)] = value.item() if hasattr(value, "item") else value
-        records.append(record)
-    return records
+def restored(
+    plan: Plan, data: Dataset, solution: Mapping[str, Any], reference: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame], stated: Mapping[str, Any],
+) -> Result:  # fmt: skip
+    """A result from its stored parts; `stated` holds outcome, audit, parts, seconds, counts, options and versions."""
+    outcome, audited = stated["outcome"], stated["audit"]
+    return Result(
+        plan=plan, data=data, outcome=Outcome(**{**outcome, "stages": tuple(tuple(stage) for stage in outcome["stages"])}),
+        solution=unpack(solution), reference=unpack(reference), tables=tables,
+        objective_parts=stated["objective_parts"], reference_parts=stated["reference_parts"],
+        audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),
+        seconds=stated["seconds"], counts=stated["counts"], options=stated["options"], versions=stated["versions"],
+    )  # fmt: skip

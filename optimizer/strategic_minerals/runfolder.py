@@ -5,29 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from .audit import Audit, Residual
 from .dataset import csv_text, load_dataset, unguarded, write_dataset
 from .errors import Fault, InputError
-from .optimize import Outcome
+from .frames import kinds_of, typed
 from .plan_file import parse_plan
-from .result import SCHEMA_VERSION, Result, pack, unpack
+from .result import SCHEMA_VERSION, Result, pack, restored
 
 MANIFEST = "manifest.json"
+PARTS = ("tables", "results")
+"""Folders of CSV files in a run folder."""
 
 
 def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
     """Write a run folder. Every file appears whole under its name; the manifest comes last."""
     folder = Path(folder)
     (folder / MANIFEST).unlink(missing_ok=True)
-    (folder / "results").mkdir(parents=True, exist_ok=True)
+    for unfinished in folder.rglob("*.part"):
+        unfinished.unlink()
+    for part in PARTS:  # nothing of an earlier run may stay behind
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        for stale in (folder / part).glob("*.csv"):
+            stale.unlink()
     write_dataset(result.data, folder / "tables")
     _write(folder / "plan.json", json.dumps(result.plan.to_toml_like(), indent=1))
     for name, table in result.tables.items():
@@ -51,8 +56,8 @@ def manifest(result: Result, folder: Path) -> dict[str, Any]:
         "seconds": dict(result.seconds),
         "counts": dict(result.counts),
         "audit": asdict(result.audited),
-        "objective_parts_musd": dict(result.objective_parts),
-        "do_nothing_parts_musd": dict(result.reference_parts),
+        "objective_parts": dict(result.objective_parts),
+        "reference_parts": dict(result.reference_parts),
         "loss_function": plan.loss_function,
         "price_set": plan.price_set,
         "price_year": plan.price_year,
@@ -61,7 +66,8 @@ def manifest(result: Result, folder: Path) -> dict[str, Any]:
         "seed": plan.sample.seed if plan.sample is not None else None,
         "options": dict(result.options),
         "versions": dict(result.versions),
-        "files": {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files},
+        "columns": {name: kinds_of(table) for name, table in result.tables.items()},
+        "files": {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files},
     }
 
 
@@ -69,35 +75,41 @@ def load_result(folder: str | Path) -> Result:
     """Open a run folder. Raises InputError where it is unfinished, of another schema version, or changed."""
     folder = Path(folder)
     stated = _read_json(folder / MANIFEST)
-    if stated.get("schema_version") != SCHEMA_VERSION:
-        found = repr(stated.get("schema_version"))
-        raise InputError(
-            [Fault(MANIFEST, "", "schema_version", found, f"{SCHEMA_VERSION}, the version this package reads")]
-        )
-    faults = []
-    for name, digest in stated["files"].items():
+    if not isinstance(stated, dict) or stated.get("schema_version") != SCHEMA_VERSION:
+        found = repr(stated.get("schema_version")) if isinstance(stated, dict) else "no manifest"
+        expected = f"{SCHEMA_VERSION}, the version this package reads"
+        raise InputError([Fault(MANIFEST, "", "schema_version", found, expected)])
+    try:
+        faults = list(_file_faults(folder, stated["files"]))
+        if faults:
+            raise InputError(faults)
+        decisions = _read_json(folder / "decisions.json")
+        tables = {
+            name: _read_table(folder / "results" / f"{name}.csv", kinds) for name, kinds in stated["columns"].items()
+        }
+        plan = parse_plan(_read_json(folder / "plan.json"), file="plan.json")
+        data = load_dataset(folder / "tables")
+        return restored(plan, data, decisions["solution"], decisions["reference"], tables, stated)
+    except (KeyError, TypeError, AttributeError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise InputError([Fault(str(folder), "", "", found, "a run folder as it was written")]) from None
+
+
+def _file_faults(folder: Path, files: Mapping[str, str]) -> Iterator[Fault]:
+    """Files that are missing, changed, outside the folder, or not of this run."""
+    for name, digest in files.items():
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):
-            faults.append(Fault(MANIFEST, "", "files", repr(name), "a file inside the run folder"))
+            yield Fault(MANIFEST, "", "files", repr(name), "a file inside the run folder")
         elif not path.is_file():
-            faults.append(Fault(name, "", "", "no file", "the file that the manifest lists"))
+            yield Fault(name, "", "", "no file", "the file that the manifest lists")
         elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            faults.append(
-                Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
-            )
-    if faults:
-        raise InputError(faults)
-    decisions = _read_json(folder / "decisions.json")
-    outcome, audited = stated["outcome"], stated["audit"]
-    tables = {path.stem: _read_table(path) for path in sorted((folder / "results").glob("*.csv"))}
-    return Result(
-        plan=parse_plan(_read_json(folder / "plan.json"), file="plan.json"), data=load_dataset(folder / "tables"),
-        outcome=Outcome(**{**outcome, "stages": tuple(tuple(stage) for stage in outcome["stages"])}),
-        solution=unpack(decisions["solution"]), reference=unpack(decisions["reference"]), tables=tables,
-        objective_parts=stated["objective_parts_musd"], reference_parts=stated["do_nothing_parts_musd"],
-        audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),
-        seconds=stated["seconds"], counts=stated["counts"], options=stated["options"], versions=stated["versions"],
-    )  # fmt: skip
+            yield Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
+    for part in PARTS:
+        for path in sorted((folder / part).glob("*")):
+            name = f"{part}/{path.name}"
+            if name not in files:
+                yield Fault(name, "", "", "a file that the manifest does not list", "only files of this run")
 
 
 def _read_json(path: Path) -> Any:
@@ -114,12 +126,9 @@ def _read_json(path: Path) -> Any:
         raise InputError([Fault(str(path), "", "", str(error), "JSON")]) from None
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"period": str, "start": str, "signed": str})
-    for column in frame.columns:
-        if not pd.api.types.is_numeric_dtype(frame[column]):
-            frame[column] = frame[column].replace({np.nan: ""}) if column not in ("fiscal_year",) else frame[column]
-    return unguarded(frame)
+def _read_table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    return typed(unguarded(text), kinds)
 
 
 def _write(path: Path, text: str) -> None:

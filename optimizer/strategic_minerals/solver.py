@@ -51,7 +51,9 @@ OPTIONS = frozenset({
 """Options that this package sets; anything else is a programming error."""
 
 
-OTHER_THREADS = "HiGHS refused to run: something else in this process ran it with another number of threads; use a fresh process"
+OTHER_THREADS = (
+    "HiGHS refused to run: something else in this process ran it with another number of threads; use a fresh process"
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ class Model:
         self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0, log_file: str | None = None
     ) -> None:
         self._highs = _highs()
-        self._spent = 0.0
+        self._raised: list[BaseException] = []
+        """What the progress callback raised during the run."""
         self._columns = len(cost)
         self._set("output_flag", log_file is not None)
         if log_file is not None:
@@ -158,6 +161,8 @@ class Model:
         finally:
             if on_progress is not None:
                 highs.clearCallbacks()
+        if self._raised:
+            raise self._raised.pop()
         return self._read(status, highs.getRunTime() - before)
 
     def _run(self) -> Any:
@@ -181,21 +186,25 @@ class Model:
     def _watch(self, on_progress: OnProgress, phase: str) -> None:
         begin = time.perf_counter()
 
+        def ask(event: Any, progress: Progress) -> None:
+            """Tell the caller, stop where it says so, and keep what it raises until HiGHS has returned."""
+            try:
+                stop = on_progress(progress) is True
+            except BaseException as error:
+                self._raised.append(error)
+                stop = True
+            if stop:
+                event.data_in.user_interrupt = True
+
         def tell(event: Any) -> None:
             out = event.data_out
             incumbent = _finite(out.mip_primal_bound)
             bound = _finite(out.mip_dual_bound)
             gap = None if incumbent is None or bound is None else abs(incumbent - bound) / max(1e-9, abs(incumbent))
-            if on_progress(Progress(phase, time.perf_counter() - begin, incumbent, bound, gap)) is True:
-                event.data_in.user_interrupt = True
+            ask(event, Progress(phase, time.perf_counter() - begin, incumbent, bound, gap))
 
         self._highs.cbMipInterrupt += tell
-
-        def tick(event: Any) -> None:
-            if on_progress(Progress(phase, time.perf_counter() - begin)) is True:
-                event.data_in.user_interrupt = True
-
-        self._highs.cbSimplexInterrupt += tick
+        self._highs.cbSimplexInterrupt += lambda event: ask(event, Progress(phase, time.perf_counter() - begin))
 
     def _read(self, status: Any, seconds: float) -> Run:
         highs = self._highs

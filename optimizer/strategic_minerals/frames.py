@@ -1,0 +1,66 @@
+"""Data frames that come back as they went: the kind of each column is stated, never guessed from its values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+KINDS = {"boolean": "bool", "integer": "int64", "number": "float64", "text": "object"}
+
+
+def kinds_of(frame: pd.DataFrame) -> dict[str, str]:
+    """Column -> boolean, integer, number or text."""
+    found = {}
+    for column in frame.columns:
+        dtype = frame[column].dtype
+        if pd.api.types.is_bool_dtype(dtype):
+            found[str(column)] = "boolean"
+        elif pd.api.types.is_integer_dtype(dtype):
+            found[str(column)] = "integer"
+        else:
+            found[str(column)] = "number" if pd.api.types.is_numeric_dtype(dtype) else "text"
+    return found
+
+
+def whole(frame: pd.DataFrame) -> pd.DataFrame:
+    """A copy whose text columns hold text alone: an empty string where there is none."""
+    kinds = kinds_of(frame)
+    return typed(frame, kinds)
+
+
+def typed(frame: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """A copy with every column in its stated kind; missing text is an empty string, a missing number NaN."""
+    columns: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        values = frame[name]
+        if kind == "text":
+            columns[name] = pd.Series(["" if _missing(v) else str(v) for v in values], dtype=object)
+        elif kind == "boolean":
+            columns[name] = pd.Series([str(v).lower() in ("true", "1") for v in values], dtype=bool)
+        else:
+            numbers = [np.nan if _missing(v) or v == "" else float(v) for v in values]
+            columns[name] = pd.Series(numbers, dtype="float64").astype(KINDS[kind])
+    return pd.DataFrame(columns, columns=list(kinds))
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON-ready dictionaries: missing values are None, dates ISO text."""
+    return [
+        {str(name): _plain(value) for name, value in zip(frame.columns, values, strict=True)}
+        for values in frame.itertuples(index=False, name=None)
+    ]
+
+
+def _missing(value: object) -> bool:
+    return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def _plain(value: Any) -> Any:
+    if _missing(value):
+        return None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value.item() if hasattr(value, "item") else value
