@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from instances import random_case
 
+from instances import random_case
 from strategic_minerals import ReserveError, UntrustedError, solve
 from strategic_minerals.formulation import branch, commitments, period
 
