@@ -12,7 +12,6 @@ import pytest
 
 from strategic_minerals import InfeasibleError, solve
 from strategic_minerals.instance import Floor, Instrument
-from strategic_minerals.optimize import denominator, prepare
 from strategic_minerals.price_support import (
     capital_cost,
     expected_payment,
@@ -25,6 +24,7 @@ from strategic_minerals.price_support import (
     survival,
     worth,
 )
+from strategic_minerals.problem import denominator, prepare
 from tiny import KT, bought, cut, flow, offer, price, project, ran, short, source, tiny, total
 
 TO = 1e-6

@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from strategic_minerals.dataset import Dataset
-from strategic_minerals.optimize import Solved, optimise, prepare
+from strategic_minerals.optimize import Solved, optimise
 from strategic_minerals.plan import Plan
+from strategic_minerals.problem import prepare
 
 KT = 1000.0
 """Tonnes in a kilotonne."""

@@ -108,7 +108,6 @@ def _select_producers(
     uses: dict[str, list[str]] = defaultdict(list)
     for row in data.rows("yields"):
         uses[row.producer].append(row.material)
-    wanted = plan.instruments.project_list
     left_out: list[tuple[str, str]] = []
 
     def fits(name: str) -> bool:
@@ -119,12 +118,14 @@ def _select_producers(
         return bool(touched) and not missing
 
     sources = [row for row in data.rows("activities") if fits(row.activity)]
-    projects = [
-        row
-        for row in data.rows("projects")
-        if ("*" in wanted or row.project in wanted) and plan.instruments.projects and fits(row.project)
-    ]
-    return sources, projects, left_out
+    projects = [row for row in data.rows("projects") if fits(row.project)]
+    while True:  # a project whose need is left out is left out itself
+        there = {row.project for row in projects}
+        lacking = {row.project: next((q for q in row.needs.split() if q not in there), None) for row in projects}
+        if not any(lacking.values()):
+            return sources, projects, left_out
+        left_out += [(name, f"it needs {need}, which is not planned") for name, need in lacking.items() if need]
+        projects = [row for row in projects if not lacking[row.project]]
 
 
 def _series(rows: Sequence[tuple[int, float]], calendar: Calendar) -> Floats:

@@ -102,6 +102,8 @@ DEVIATIONS = """## Choices where the general formulation leaves room, and why
 - **The budget counts a floor's expected payment only where it is positive** in a period; receipts of an upside share reduce
   the social cost and the liability but are not money to spend, as sales are not.
 - **A project's own floor runs from first output, a market floor from the first period**, each for its term.
+- **Packages and contracts are signed in the first period of a fiscal year**, as programmes are. A baseline project is signed
+  by its owner on its own date, whatever the plan's signing years.
 - **Output classes**: options of a project that give the same output in every world share one variable, so that branches see
   a few classes instead of every package and date.
 - **No disposal on the trunk unless the plan asks for it** (`trunk_disposal`). A branch may spend what the trunk had planned to

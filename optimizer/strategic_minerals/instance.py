@@ -147,8 +147,10 @@ class Project:
     """(life,) share of capacity by age in periods."""
     hurdle: float
     earliest: int
-    """First period in which it may be signed."""
+    """First period in which it may be signed; a baseline project is signed then by its owner."""
     additional: bool
+    supportable: bool
+    """False: the plan may not support it; it stands only if its owner builds it anyway."""
     needs: tuple[int, ...]
     excludes: tuple[int, ...]
 

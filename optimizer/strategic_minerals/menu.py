@@ -21,7 +21,6 @@ from .instance import (
     MarketFloor,
     Package,
     Project,
-    start_periods,
 )
 from .plan import FloorMenu, Plan
 
@@ -29,24 +28,25 @@ from .plan import FloorMenu, Plan
 def build_projects(
     plan: Plan, data: Dataset, rows: Sequence[Any], first: int, calendar: Calendar
 ) -> tuple[Project, ...]:
+    """Projects of the table, ramps laid out over the periods of their life."""
     ramps: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for row in data.rows("ramps"):
         ramps[row.project].append((row.age_yr, row.ramp_share))
     index = {row.project: n for n, row in enumerate(rows)}
-    signing = start_periods(calendar, plan.instruments.signing_years)
+    wanted = plan.instruments.project_list
     projects = []
     for n, row in enumerate(rows):
         life = calendar.lasting(row.life_yr)
         profile = sorted(ramps.get(row.project) or ramps.get("*") or [(0, 1.0)])
         ages = np.arange(life) * calendar.step
         ramp = np.array([next((v for age, v in reversed(profile) if age <= a + 1e-9), 0.0) for a in ages], dtype=float)
-        ready = max(0, row.earliest_signing - calendar.first_year) * calendar.per_year
         projects.append(
             Project(
                 name=row.project, producer=first + n, capex=row.capex_musd, lead=calendar.lasting(row.lead_yr),
                 life=life, ramp=ramp, hurdle=row.hurdle_rate,
-                earliest=min((t for t in signing if t >= ready), default=calendar.periods),
+                earliest=max(0, row.earliest_signing - calendar.first_year) * calendar.per_year,
                 additional=row.additional,
+                supportable=plan.instruments.projects and ("*" in wanted or row.project in wanted),
                 needs=tuple(index[name] for name in row.needs.split() if name in index),
                 excludes=tuple(index[name] for name in row.excludes.split() if name in index),
             )

@@ -123,7 +123,7 @@ class Instruments(Section):
     offtake_contracts: bool = True
     """Sign options on the output of existing allied sources."""
     projects: bool = True
-    """Support projects with packages."""
+    """Support projects with packages; without, only projects stand that their owners build anyway."""
     packages: Selection = ("*",)
     """Packages of the table `packages` that may be used; `*`: all."""
     project_list: Selection = ("*",)

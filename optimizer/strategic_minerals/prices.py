@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .instance import Floats
 from .layout import TRUNK
 from .optimize import Solved
 from .units import USD_PER_MUSD
@@ -22,7 +23,7 @@ MEANING = {
     "appropriation": "social cost avoided by one more USD of this year's appropriation",
     "total_budget": "social cost avoided by one more USD of total budget",
     "contingent_liability": "social cost avoided by one more USD of this year's liability cap",
-    "stock": "present value of one more tonne put in store in this period while nothing has happened",
+    "stock": "present value of one more tonne put in store in this period while nothing has happened (negative where in the way)",
     "supply": "social cost avoided by one more tonne delivered to users in this period and world, in that period's money",
     "service_level": "present value saved by allowing one more tonne short of the promise",
     "supplier_share": "present value saved by one more tonne allowed beyond the diversification rule",
@@ -34,9 +35,12 @@ MEANING = {
 
 
 def price_table(solved: Solved) -> pd.DataFrame:
-    """All prices as one tidy table; empty where the fixed linear program has no duals (relaxed or stopped)."""
+    """All prices as one tidy table; empty for a relaxed or stopped run and where several aims follow each other."""
     fixed = solved.fixed
-    if fixed is None or fixed.row_dual is None or solved.problem.plan.objective.kind != "social_cost":
+    finished = (
+        solved.outcome.reason in ("optimal", "within_gap") and solved.problem.plan.objective.kind == "social_cost"
+    )
+    if not finished or fixed is None or fixed.row_dual is None or fixed.column_dual is None:
         return pd.DataFrame(columns=COLUMNS)
     rows: list[dict[str, Any]] = []
     problem = solved.problem
@@ -51,7 +55,10 @@ def price_table(solved: Solved) -> pd.DataFrame:
         if abs(value) > SMALL:
             rows.append(dict(zip(COLUMNS, [price, item, world, period, value, per, MEANING[price]], strict=True)))
 
-    money = {"budget": "appropriation", "total_budget": "total_budget", "contingent_liability": "contingent_liability",
+    for f, value in enumerate(_appropriation(solved)):
+        if calendar.years[f] in calendar.planned_years:
+            add("appropriation", "", "", str(calendar.years[f]), value, "USD/USD")
+    money = {"total_budget": "total_budget", "contingent_liability": "contingent_liability",
              "cvar_limit": "cvar_limit", "expected_loss_limit": "expected_loss_limit"}  # fmt: skip
     wanted = {*money, "stock_balance", "material_balance", "service_level", "supplier_share", "days_of_cover"}
     local = [{r for r, (name, _) in enumerate(part.template.rows) if name in wanted} for part in assembly.stamped]
@@ -69,20 +76,36 @@ def price_table(solved: Solved) -> pd.DataFrame:
         c = components.get(label, branches.get(label, -1))
         stamps, shape = layout.stamps[c], layout.shapes[c]
         if name == "service_level":
-            level = natural.plan.service_levels[key[0]]
+            levels = natural.plan.service_levels
+            level = levels[key[0]]
+            alike = [
+                k
+                for k, other in enumerate(levels)
+                if (other.material, other.segment) == (level.material, level.segment)
+            ]
             per_t = USD_PER_MUSD / float(unit[natural.materials.index(level.material)])
             year = "" if key[1] < 0 else str(calendar.years[key[1]])
             world = layout.worlds.names[stamps.branches[number]]
-            add("service_level", f"{level.material}, {level.segment}", world, year, float(-dual * per_t), "USD/t")
+            add(
+                "service_level",
+                _item(f"{level.material}, {level.segment}", alike, key[0]),
+                world,
+                year,
+                float(-dual * per_t),
+                "USD/t",
+            )
             continue
         s, t = int(stamps.world[number]), int(stamps.period[number])
         world, period = ("trunk" if s == TRUNK else layout.worlds.names[s]), calendar.period_label(t)
         if name == "supplier_share":
-            rule = natural.plan.diversification[key]
+            rules = natural.plan.diversification
+            rule = rules[key]
+            who = rule.country or rule.group
+            alike = [k for k, r in enumerate(rules) if (r.material, r.country or r.group) == (rule.material, who)]
             per_t = USD_PER_MUSD / float(unit[natural.materials.index(rule.material)])
             add(
                 "supplier_share",
-                f"{rule.material}: {rule.country or rule.group}",
+                _item(f"{rule.material}: {who}", alike, key),
                 world,
                 period,
                 float(-dual * per_t),
@@ -90,7 +113,15 @@ def price_table(solved: Solved) -> pd.DataFrame:
             )
         elif name == "days_of_cover":
             i = shape.cover[key][0]
-            add("days_of_cover", natural.materials[i], world, period, float(dual * USD_PER_MUSD / unit[i]), "USD/t")
+            alike = [k for k, (other, _) in enumerate(shape.cover) if other == i]
+            add(
+                "days_of_cover",
+                _item(natural.materials[i], alike, key),
+                world,
+                period,
+                float(dual * USD_PER_MUSD / unit[i]),
+                "USD/t",
+            )
         elif name == "stock_balance" and s == TRUNK and t < calendar.planned:
             add("stock", natural.materials[key], world, period, float(-dual * USD_PER_MUSD / unit[key]), "USD/t")
         elif name == "material_balance" and t < calendar.planned:
@@ -99,3 +130,28 @@ def price_table(solved: Solved) -> pd.DataFrame:
                 value = float(dual * USD_PER_MUSD / unit[key] / (share * beta[t]))
                 add("supply", natural.materials[key], world, period, value, "USD/t")
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _appropriation(solved: Solved) -> Floats:
+    """(F,) social cost avoided by one more USD of each year's appropriation.
+
+    It widens the year's budget, and by its share what may be carried into the next year.
+    """
+    problem, fixed = solved.problem, solved.fixed
+    assert fixed is not None
+    assert fixed.row_dual is not None
+    assert fixed.column_dual is not None
+    assembly = problem.assembly
+    share, F = problem.plan.budget.carry_over_share, len(problem.natural.calendar.years)
+    value = np.zeros(F)
+    for row in assembly.rows_of("budget"):
+        value[assembly.row_name(int(row))[1]] -= fixed.row_dual[row]
+    for f in range(F - 1):  # nothing is carried out of the last year
+        column = int(assembly.stamped[0].columns("carry", f)[0])
+        value[f] -= share * min(0.0, float(fixed.column_dual[column]))
+    return value
+
+
+def _item(name: str, alike: list[int], n: int) -> str:
+    """A rule's name, with its place in the plan where several rules are alike."""
+    return name if len(alike) == 1 else f"{name}, rule {n + 1}"

@@ -78,6 +78,7 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
         *_cheaper_short(instance, worlds),
         *_short_from_the_start(instance),
         *_thin_trunk(instance, worlds),
+        *_idle_promises(instance, worlds),
         *left_out,
     ]
 
@@ -110,6 +111,15 @@ def _short_from_the_start(instance: Instance) -> Iterator[str]:
             t = int((wanted - made).argmax())
             period = instance.calendar.period_label(t)
             yield f"{name}: existing sources supply {made[t]:,.0f} t of the {wanted[t]:,.0f} t demanded in {period}"
+
+
+def _idle_promises(instance: Instance, worlds: Worlds) -> Iterator[str]:
+    """Service levels that name a scenario which never touches their material."""
+    for level in instance.plan.service_levels:
+        c = instance.component[instance.materials.index(level.material)] if level.material in instance.materials else -1
+        for name in level.scenarios:
+            if c < 0 or worlds.onset[worlds.names.index(name), c] >= instance.calendar.periods:
+                yield f"{level.material}, {level.segment}: scenario {name} never touches it, the promise costs nothing there"
 
 
 def _thin_trunk(instance: Instance, worlds: Worlds) -> Iterator[str]:

@@ -126,13 +126,16 @@ class _Options:
     def add_project(self, p: int, baseline: bool) -> None:
         project = self.instance.projects[p]
         signing = [t for t in self.instance.signing_periods if t >= project.earliest]
+        if not (baseline or project.supportable):
+            self.dropped.append((project.name, "the plan may not support it"))
+            return
         dates = [project.earliest] if baseline else signing
         dates = [t for t in dates if t + project.lead < self.instance.calendar.periods]
         if not dates:
             self.dropped.append((project.name, "no signing date from which it would produce within the horizon"))
         unpaid = {t: owner_npv(self.instance, project, (), t) for t in dates}
         for package in self.instance.packages:
-            if package.project not in (None, p):
+            if package.project not in (None, p) or (package.name != "none" and not project.supportable):
                 continue
             own = self._own_floor(package, project)
             if package.floor is not None and own is None:
