@@ -177,10 +177,11 @@ FEW = range(4)
 def test_names_and_the_order_of_rows_mean_nothing(seed: int) -> None:
     """Proves: tables shuffled, then everything renamed (backwards, so that sorting differs), give the same answer.
 
-    Everything that is looked up by place instead of by name, or taken as the first of several, moves it.
+    Everything that is looked up by place instead of by name, or taken as the first of several, moves it. Worlds are
+    listed, not sampled: a hazard draws its dates by its name.
     """
-    case = random_case(seed)
-    first = plain(seed)
+    case = random_case(seed, sample=False)
+    first = optimum(case)
     alike(first, optimum(shuffled(case, seed)))
     alike(first, optimum(shuffled(renamed(case), seed + 99)))
 

@@ -184,12 +184,17 @@ def flow(result: Any, column: str, material: str, world: str, period: str) -> fl
     return float(rows[column].sum()) / KT
 
 
-def price(result: Any, name: str, **where: str) -> float:
-    """A shadow price: the sum over the rows of `prices` that match, 0 where none does."""
+def price_rows(result: Any, name: str, **where: str) -> pd.DataFrame:
+    """Rows of the table `prices` of one family that match."""
     table = result.prices[result.prices.price == name]
     for column, value in where.items():
         table = table[table[column] == value]
-    return float(table.value.sum())
+    return table
+
+
+def price(result: Any, name: str, **where: str) -> float:
+    """A shadow price: the sum over the rows that match, 0 where none does."""
+    return float(price_rows(result, name, **where).value.sum())
 
 
 def _by_year(series: Series) -> list[tuple[int, float]]:

@@ -7,6 +7,7 @@ availabilities and demand factors multiply, price factors are the largest rise t
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -143,15 +144,16 @@ def build_worlds(instance: Instance, data: Dataset) -> Worlds:
 def sample_strikes(instance: Instance, data: Dataset) -> list[tuple[Strike, ...]]:
     """Draw worlds from the hazards: Poisson onsets after the first period, exponential durations, by a seed.
 
+    Each hazard draws from a stream of its own, so that another hazard, or another order of the table, changes no draw.
     A hazard strikes at most `events_per_hazard` times in one world, one event after the other.
     """
     plan, calendar = instance.plan, instance.calendar
     sample = plan.sample
     assert sample is not None
-    rng = np.random.default_rng(sample.seed)
     begin, last = calendar.first_year + calendar.step, calendar.first_year + calendar.step * calendar.periods
     worlds: list[list[Strike]] = [[] for _ in range(sample.worlds)]
     for row in _sampled_hazards(plan, data):
+        rng = np.random.default_rng([sample.seed, zlib.crc32(row.hazard.encode())])
         ready = np.full(sample.worlds, begin)
         for _ in range(sample.events_per_hazard):
             with np.errstate(divide="ignore"):
