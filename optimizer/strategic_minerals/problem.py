@@ -26,7 +26,7 @@ MOST_COLUMNS = 20_000_000
 """Larger models are refused before they are built."""
 
 
-MOST_ENTRIES_AT_FIRST_SIGHT = 100 * MOST_COLUMNS
+MOST_ENTRIES_AT_FIRST_SIGHT = 20 * MOST_COLUMNS
 """World, period and item combinations beyond which a plan is refused before its worlds are even drawn."""
 
 Reason = Literal[
