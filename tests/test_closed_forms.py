@@ -157,6 +157,29 @@ def test_stock_decays():
     assert short(result, "cut") == close(0.0)
 
 
+def test_holding_is_paid_each_year_on_what_is_in_store():
+    """Proves: 10 kt at 2 % of 10 a year cost 2 in each of three years, half of it in half years: Z = 3*50 + 6 - 100.
+
+    Charged a period instead of a year, half years would cost 12.
+    """
+    for months in (12, 6):
+        result = optimum(*tiny(
+            {"a": 10.0}, materials={"a": {"holding_share_per_yr": 0.02}}, sources={"far": source("CHN", "a", 5.0)},
+            demand={"a": 5.0}, stock={"a": 10.0}, months=months,
+        ))  # fmt: skip
+        assert total(result) == close(150 + 6 - 100)
+
+
+def test_an_event_within_a_year_cuts_its_part_of_the_year():
+    """Proves: a cut of 60 % from mid 2028 for a year takes 3 kt of 10 in 2028 and 3 in 2029; rounded to whole years, 6."""
+    result = optimum(*tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, years=4,
+        scenarios=[cut("cut", 0.5, 2028.5, 1, share=0.6)],
+    ))  # fmt: skip
+    assert [short(result, "cut", y) for y in ("2027", "2028", "2029", "2030")] == [close(v) for v in (0, 3, 3, 0)]
+    assert total(result) == close(400 + 0.5 * 6 * 100)
+
+
 def test_disposal_keeps_to_its_ceiling_and_pays_the_haircut():
     """Proves: before the price halves in 2029 the reserve sells 3 kt a year at 90, and keeps 4 of 10 at 0.9*50 = 45.
 
@@ -171,6 +194,7 @@ def test_disposal_keeps_to_its_ceiling_and_pays_the_haircut():
     parts = result.objective_parts
     assert [flow(result, "sold_t", "a", "trunk", y) for y in ("2027", "2028")] == [close(3.0)] * 2
     assert parts["authority_disposal"] + parts["salvage"] == close(-540.0 - 180.0)
+    assert total(result) == close(5 * (100 + 100 + 50) - 720.0)
 
 
 def test_a_control_in_force_ends_on_its_date():
@@ -221,6 +245,23 @@ def test_money_is_used_or_lost_or_carried(share, held, worth_musd):
     carried = result.tables["budget"].set_index("fiscal_year").carried_out_musd
     assert carried[2027] == close(10 * share)
     assert carried[2029] == close(0.0)
+
+
+def test_a_branch_spends_what_the_trunk_had_planned():
+    """Proves: struck in 2028, the reserve spends the 40 that it had planned for 4 kt at 10 on 2 kt at the doubled price.
+
+    Early cut (.5): 4 kt in store and 2 bought spare 660 for 40. Late cut (.3): 8 kt spare 880. Quiet: 8*9 are left.
+    40 + .5*40 + .5*(40 - 660) - .3*880 - .2*72 = -528.4. With no money 4 kt would be spared, -438.4; with money for 4
+    kt at any price -593.4.
+    """
+    result = optimum(*tiny(
+        {"a": 10.0}, materials={"a": {"haircut_share": 0.1}}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0},
+        offers={"spot": offer("a", 4.0, crisis=1.0)}, money={2027: 1e4, 2029: 0.0},
+        scenarios=[cut("early", 0.5, 2028, 1, price_multiplier=2.0), cut("late", 0.3, 2029, 1)],
+    ))  # fmt: skip
+    assert flow(result, "acquired_t", "a", "early", "2028") == close(2.0)
+    assert flow(result, "acquired_t", "a", "late", "2028") == close(4.0)
+    assert result.outcome.objective_musd == close(-528.4)
 
 
 # --- projects ----------------------------------------------------------------------------------------------------
@@ -402,6 +443,38 @@ def test_the_liability_cap_refuses_what_could_fall_due():
     assert built(optimum(*clawback(budget={"liability_cap_musd": 30.0}))) == {"plant"}
 
 
+def test_a_floor_is_paid_within_its_term_in_every_world():
+    """Proves: a floor of 120 for the first year of output costs 20 on 1 kt in 2028, nothing in 2029 or after.
+
+    With it 70 + 50 + 50 cover the capex of 160. Paid on in the worlds that are cut in 2029 it would cost 30.
+    """
+    floor = {"instrument": "none", "floor_material": "a", "floor_usd_per_kg": 120.0, "floor_kind": "contract",
+             "floor_term_yr": 1.0}  # fmt: skip
+    result = optimum(*tiny(
+        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, packages={"floored": floor},
+        projects={"plant": project("a", 1.0, cash_usd_per_kg=50.0, capex_musd=160.0, life_yr=3.0)}, loss=200.0,
+        scenarios=[cut("cut", 0.5, 2029, 1)], instruments={"signing_years": [2027]},
+    ))  # fmt: skip
+    assert result.objective_parts["floor_cost"] == close(20.0)
+    assert result.objective_parts["terminal_liability"] == close(0.0)
+    assert result.outcome.objective_musd == close(20.0 - 100.0)
+
+
+def test_a_market_floor_owes_after_the_horizon_too():
+    """Proves: five years of 20 on 3 kt: 180 within three years, 120 after; spared .5*3*300 = 450 in 2029. Net -150.
+
+    Left to those who come after, the 120 would make it -270.
+    """
+    menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 5}
+    result = optimum(*tiny(
+        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
+        demand={"a": 10.0}, loss=300.0, scenarios=[cut("cut", 0.5, 2029, 1)], instruments={"price_floors": [menu]},
+    ))  # fmt: skip
+    assert result.objective_parts["floor_cost"] == close(180.0)
+    assert result.objective_parts["terminal_liability"] == close(120.0)
+    assert result.outcome.objective_musd == close(-150.0)
+
+
 def test_the_pieces_of_a_floor():
     """Proves: receipts, payments and the liability state by hand.
 
@@ -507,6 +580,31 @@ def test_a_border_floor_by_hand():
     assert result.outcome.objective_musd == close(-120.0)
 
 
+@pytest.mark.parametrize(("embedded", "paid", "taken"), [(False, 60.0, 45.0), (True, 135.0, 120.0)])
+def test_a_border_floor_charges_the_feed_of_home_plants(embedded, paid, taken):
+    """Proves: oxide at 10 with a border floor of 15: the home plant's 4 kt are charged, 4*5*3 y = 60; with embedded content
+    the 6 kt in China's magnets too, where they come: 5*(10 + 10 + .5*10 + .5*4) = 135.
+
+    Home oxide of 1 kt (cash 12) is not taxed, 15 less for the treasury; in the cut of 2029 it makes a kt of magnets,
+    .5*(110 - 40 - 10) = 30. Net -15 either way.
+    """
+    menu = {"material": "oxide", "kind": "border", "scope": "market", "levels_usd_per_kg": [15.0], "term_years": 3,
+            "embedded_content": embedded}  # fmt: skip
+    made = {"magnet": 1.0, "oxide": -1.0}
+    result = optimum(*tiny(
+        {"oxide": 10.0, "magnet": 50.0}, demand={"magnet": 10.0}, loss=60.0, scenarios=[cut("cut", 0.5, 2029, 1)],
+        sources={"far-mine": source("CHN", "oxide", 20.0), "home-mine": source("USA", "oxide", 1.0, cash_usd_per_kg=12.0),
+                 "far-plant": source("CHN", made, 6.0), "home-plant": source("USA", made, 4.0)},
+        instruments={"price_floors": [menu]},
+    ))  # fmt: skip
+    assert result.objective_parts["users_border_surcharge"] == close(paid)
+    assert result.objective_parts["authority_border_revenue"] == close(-taken)
+    assert result.outcome.objective_musd == close(-15.0)
+    floor = result.tables["floors"].iloc[0]
+    assert (floor.users_pay_musd, floor.tariff_revenue_musd) == (close(paid), close(taken))
+    assert floor.tariff_inversion == (not embedded)
+
+
 def test_a_purchase_floor_by_hand():
     """Proves: the floor is paid on half of the output, keeps the plant alive, and lets the reserve buy that half at P.
 
@@ -527,6 +625,21 @@ def test_a_purchase_floor_by_hand():
     assert result.objective_parts["authority_purchases"] == close(200.0)
     assert ran(result, "plant", "cut", "2029") == close(4.0)
     assert result.outcome.objective_musd == close(-470.0)
+
+
+def test_a_purchase_floor_covers_a_share_of_revenue_only():
+    """Proves: with half of the output at 120 and half at 100 the plant earns 110, too little for a cash cost of 112.
+
+    Its margin would be 8 a kg if all were covered, and capex of 39 paid back in two years of 4 kt.
+    """
+    floor = {"material": "a", "kind": "purchase", "levels_usd_per_kg": [120.0], "term_years": 2, "take_share": 0.5}
+    result = optimum(*tiny(
+        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=200.0,
+        projects={"plant": project("a", 4.0, cash_usd_per_kg=112.0, capex_musd=39.0, life_yr=2.0)},
+        scenarios=[cut("cut", 0.5, 2029, 1)], instruments={"price_floors": [floor], "signing_years": [2027]},
+    ))  # fmt: skip
+    assert built(result) == set()
+    assert result.outcome.objective_musd == close(0.0)
 
 
 # --- chains, contracts -------------------------------------------------------------------------------------------
@@ -631,6 +744,24 @@ def test_a_contract_is_nothing_or_at_least_a_lot(loss, lot, signed, z):
     assert result.outcome.objective_musd == close(z)
 
 
+@pytest.mark.parametrize(("loss", "package", "z"), [(100.0, "claim", -170.0), (20.0, "plain", -25.0)])
+def test_an_offtake_right_brings_home_what_a_plant_abroad_withholds(loss, package, z):
+    """Proves: an ally's plant of 5 kt gives home half of it in a crisis, with a right to 60 % the half and .6*.5 more: 4.
+
+    The right costs 2.5 USD/kg on 3 kt in each of four years, 30, and spares .5*1.5*loss more: at 100 it pays
+    (30 - .5*4*100 = -170), at 20 it does not (-.5*2.5*20 = -25). Without withholding either gives 5 kt.
+    """
+    plant = project("a", 5.0, country="AUS", kappa=0.5, additional=True)
+    rights = {"instrument": "none", "offtake_share": 0.6, "offtake_fee_usd_per_kg": 2.5}
+    result = optimum(*tiny(
+        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=loss, projects={"plant": plant},
+        packages={"plain": {"instrument": "none"}, "claim": rights}, scenarios=[cut("cut", 0.5, 2029, 1)], years=5,
+        instruments={"signing_years": [2027]},
+    ))  # fmt: skip
+    assert result.outcome.objective_musd == close(z)
+    assert ran(result, "plant", "cut", "2029") == close({"claim": 4.0, "plain": 2.5}[package])
+
+
 # --- risk and promises -------------------------------------------------------------------------------------------
 
 
@@ -719,6 +850,7 @@ def test_a_soft_promise_is_broken_where_its_penalty_is_cheaper():
     broken = optimum(*promise("episode", 3.0))
     assert bought(broken, "a") == close(0.0)
     assert broken.objective_parts["soft_penalties"] == close(12.0)
+    assert broken.outcome.objective_musd == close(12.0)
     kept = optimum(*promise("episode", 30.0))
     assert bought(kept, "a") == close(4.0)
     assert kept.objective_parts["soft_penalties"] == close(0.0)

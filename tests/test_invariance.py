@@ -516,8 +516,11 @@ def test_offers_and_sources_by_hand() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_dominated_offer_changes_nothing(seed: int) -> None:
-    """Proves: beside an offer deeper than anybody needs, the same thing dearer and no easier to get is never bought."""
-    case = flush(random_case(seed, reserve=True))
+    """Proves: beside an offer deeper than anybody needs, the same thing dearer and no easier to get is never bought.
+
+    No flood: with money beyond need the reserve would buy all there is while it is cheap, and no depth would do.
+    """
+    case = flush(random_case(seed, reserve=True, flood=False))
 
     def deep(frames: dict[str, pd.DataFrame]) -> None:
         mine = frames["offers"].offer == "magnet-outside"

@@ -372,6 +372,21 @@ def test_7_allies_withhold_in_the_squeeze_alone(drop):
     assert total(unaudited(*case)) == close(200 + 0.5 * 600 + rationed)
 
 
+def test_7_a_source_that_the_flood_shuts_makes_nothing_tight():
+    """Proves: trap 7. In the flood of 2028 a dear ally of 4 kt shuts, yet 10 + 10 kt meet the demand of 20: none is short.
+
+    Called tight because a source is shut, the other ally would keep 6 of its 10 kt at home.
+    """
+    result = optimum(tiny(
+        {"a": 100.0}, demand={"a": 20.0}, scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+        sources={"far": source("CHN", "a", 10.0), "dear": source("AUS", "a", 4.0, cash_usd_per_kg=60.0),
+                 "ally": source("AUS", "a", 10.0, kappa=0.4)},
+    ))  # fmt: skip
+    assert ran(result, "dear", "flood", "2028") == close(0.0)
+    assert short(result, "flood", "2028") == close(0.0)
+    assert short(result, "flood", "2029") == close(20.0 - 4.0 - 4.0)
+
+
 def test_7_oxide_in_store_helps_while_only_magnets_are_short(drop):
     """Proves: trap 7. China stops magnets alone; oxide from the store still goes through the home plant of 4 kt.
 

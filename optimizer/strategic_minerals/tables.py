@@ -120,7 +120,8 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
     for p, project in enumerate(n.projects):
         if p not in chosen:
             rows.append({
-                "project": project.name, "package": "", "share": 0.0, "baseline": bool(support.baseline[p]),
+                **dict.fromkeys(("signed", "package", "instrument", "floor_material", "market_floors", "first_output"), ""),
+                "project": project.name, "share": 0.0, "baseline": bool(support.baseline[p]),
                 "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step), "capex_musd": project.capex,
             })  # fmt: skip
     columns = [
