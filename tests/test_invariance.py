@@ -520,11 +520,11 @@ def test_a_dominated_offer_changes_nothing(seed: int) -> None:
 
     No flood: with money beyond need the reserve would buy all there is while it is cheap, and no depth would do.
     """
-    case = flush(random_case(seed, reserve=True, flood=False))
+    case = flush(random_case(seed, reserve=True, flood=False, two_events=False))
 
     def deep(frames: dict[str, pd.DataFrame]) -> None:
         mine = frames["offers"].offer == "magnet-outside"
-        frames["offers"].loc[mine, "depth_t_per_yr"] *= 40
+        frames["offers"].loc[mine, "depth_t_per_yr"] *= 100
 
     def dominated(frames: dict[str, pd.DataFrame]) -> None:
         frames["offers"] = twin(frames["offers"], "offer", "magnet-outside", "worse", premium_share=lambda p: p + 0.05,
