@@ -156,6 +156,7 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
             "lot_t_per_yr": (capacity * u(0.1, 0.4) if on["lots"] else 0.0) if contracts else None,
             "fee_usd_per_kg": revenue * u(0.005, 0.05), "term_yr": case.pick(1.0, 2.0, 3.0) if contracts else None,
             "floor_usd_per_kg": case.price["ndpr"] * u(0.7, 1.1) if on["agreed"] and name == "ally-mine" else None,
+            "floor_material": "ndpr" if on["agreed"] and name == "ally-mine" else None,
             "floor_until_year": FIRST + case.pick(1, 2, 9) if on["agreed"] and name == "ally-mine" else None,
         })  # fmt: skip
         capacities.append({"activity": name, "from_year": FIRST, "capacity_t_per_yr": capacity})

@@ -406,3 +406,14 @@ def test_tiers_cover_a_segment_and_average_its_loss() -> None:
         assert multipliers == sorted(multipliers)
         average += weight[segment] * sum(row.share * row.loss_multiplier for row in found)
     assert average == pytest.approx(1, abs=0.01)
+
+
+def test_the_floor_in_force_at_mountain_pass_is_on_ndpr_and_on_nothing_else():
+    """Proves: 110 USD/kg lifts NdPr oxide. On lanthanum and cerium oxide, of which more is made, it would be worth 280 USD/kg."""
+    from strategic_minerals import load_dataset, load_plan, shipped
+    from strategic_minerals.align import build_instance
+
+    instance = build_instance(load_plan(shipped("models") / "rare-earths.toml"), load_dataset(shipped("inputs")))
+    floors = instance.in_force[instance.producers.index("mp_separation")]
+    assert [(instance.materials[f.material], round(f.level * 1000, 9)) for f in floors] == [("ndpr_oxide", 110.0)]
+    assert [name for name, agreed in zip(instance.producers, instance.in_force, strict=True) if agreed] == ["mp_separation"]

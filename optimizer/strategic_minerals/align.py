@@ -73,7 +73,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         cash=np.array([row.cash_usd_per_kg * MUSD_PER_T for row in both], dtype=float),
         kappa=np.where(home, 1.0, np.array([row.kappa for row in both], dtype=float)),
         restart=np.array([round(row.restart_yr / step) for row in both], dtype=int),
-        in_force=tuple(_in_force(row, yields[j], calendar) for j, row in enumerate(both)),
+        in_force=tuple(_in_force(row, materials, calendar) for row in both),
         **_contract_terms(plan, sources, len(projects), calendar),
         **_offers(plan, data, materials, producers, step),
         **_demands(plan, data, materials, base, calendar),
@@ -189,13 +189,13 @@ def _components(chosen: Sequence[str], yields: Floats) -> tuple[Ints, tuple[str,
     return component, tuple(chosen[r] for r in roots)
 
 
-def _in_force(row: Any, yields: Floats, calendar: Calendar) -> tuple[Floor, ...]:
-    """The floor that an existing source already has, on its main output."""
+def _in_force(row: Any, materials: Mapping[str, int], calendar: Calendar) -> tuple[Floor, ...]:
+    """The floor that an existing source already has, on the output that its row names."""
     level, until = getattr(row, "floor_usd_per_kg", None), getattr(row, "floor_until_year", None)
     if level is None or until is None or until < calendar.first_year:
         return ()
     term = (until + 1 - calendar.first_year) * calendar.per_year
-    return (Floor(int(yields.argmax()), level * MUSD_PER_T, 0.0, "contract", term, begin=0),)
+    return (Floor(materials[row.floor_material], level * MUSD_PER_T, 0.0, "contract", term, begin=0),)
 
 
 def _contract_terms(plan: Plan, sources: Sequence[Any], projects: int, calendar: Calendar) -> dict[str, Any]:

@@ -296,6 +296,19 @@ def packages_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield Fault("instruments.csv", row.instrument, "grace_yr", f"{row.grace_yr:g}", "less than tenor_yr")
 
 
+def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A floor in force has a level, an output of its source, and an end: all or none."""
+    outputs = {(row.producer, row.material) for row in data.rows("yields") if row.yield_t_per_t > 0}
+    for row in data.rows("activities"):
+        stated = (row.floor_usd_per_kg, row.floor_material, row.floor_until_year)
+        if any(v is not None for v in stated) and any(v is None for v in stated):
+            expected = "floor_usd_per_kg, floor_material and floor_until_year, all or none"
+            yield Fault("activities.csv", row.activity, "floor_material", "a part of a floor", expected)
+        elif row.floor_material is not None and (row.activity, row.floor_material) not in outputs:
+            expected = f"an output of {row.activity} in yields.csv"
+            yield Fault("activities.csv", row.activity, "floor_material", f"'{row.floor_material}'", expected)
+
+
 def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Measures end after they begin, and a measure that never took effect is not called in force."""
     for row in data.rows("policy_events"):
@@ -359,4 +372,5 @@ REFERENCES: tuple[Check, ...] = (table_references, plan_references)
 MEANING: tuple[Check, ...] = (
     complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,
     units_make_sense,
+    agreed_floors_make_sense,
 )  # fmt: skip

@@ -96,7 +96,9 @@ class ActivityRow(Row):
     restart_yr_low: float | None = None
     restart_yr_high: float | None = None
     floor_usd_per_kg: Positive | None = None
-    """Price floor in force at the start on its main output, agreed before this plan and not paid from its budget."""
+    """Price floor in force at the start, agreed before this plan and not paid from its budget."""
+    floor_material: Key | None = None
+    """The output that the floor is on."""
     floor_until_year: Year | None = None
     """Last fiscal year of that floor."""
 
