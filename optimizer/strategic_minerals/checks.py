@@ -309,6 +309,15 @@ def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield Fault("activities.csv", row.activity, "floor_material", f"'{row.floor_material}'", expected)
 
 
+def stock_fits_its_store(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """What the reserve holds at the start fits into its store."""
+    store = {row.material: row.storage_t for row in data.rows("materials")}
+    for row in data.rows("stock"):
+        room = store.get(row.material)
+        if room is not None and row.opening_t > room:
+            yield Fault("stock.csv", row.material, "opening_t", f"{row.opening_t:g}", f"at most storage_t ({room:g})")
+
+
 def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Measures end after they begin, and a measure that never took effect is not called in force."""
     for row in data.rows("policy_events"):
@@ -373,4 +382,5 @@ MEANING: tuple[Check, ...] = (
     complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,
     units_make_sense,
     agreed_floors_make_sense,
+    stock_fits_its_store,
 )  # fmt: skip

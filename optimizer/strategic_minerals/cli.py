@@ -65,7 +65,7 @@ def _find_plan(path: Path) -> Path:
     from .library import shipped
 
     named = shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
-    return named if not path.exists() and len(path.parts) == 1 and named.is_file() else path
+    return named if not path.is_file() and len(path.parts) == 1 and named.is_file() else path
 
 
 def _find_tables(plan: Path, tables: Path | None) -> Path:

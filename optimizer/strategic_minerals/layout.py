@@ -8,8 +8,7 @@ once, and stamped for all (formulation section 2 and 5).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -113,7 +112,6 @@ class Layout:
     uses_emergency: bool
     trunk_weight: Floats
     """(C, T) w0."""
-    labels: dict[str, Any] = field(default_factory=dict)
 
 
 def build_layout(instance: Instance, worlds: Worlds, support: Support) -> Layout:

@@ -17,6 +17,9 @@ from .instance import Floats, Ints
 from .problem import Outcome, Problem, Reason, Seconds, denominator, layout_of, objective_costs, prepare
 from .solver import Model, OnProgress, Progress, Run, canary
 
+LEAST_CHECK_S = 60.0
+"""Seconds that the linear program with commitments fixed gets even where the limit is used up: it checks the answer."""
+
 SMALL_CREDIT = 1.0
 """Residual credit below this [million USD] decides nothing."""
 
@@ -144,7 +147,7 @@ def optimise(
         without = None
         if not relax and limited is None and stages[-1] == "social_cost":
             without = _without_residual(problem, model, costs["social_cost"], run, z0, gap, left(), on_progress)
-        fixed = None if relax else _fix(problem, costs, stages[-1], run, slacks, left())
+        fixed = None if relax else _fix(problem, costs, stages[-1], run, slacks, max(left(), LEAST_CHECK_S))
     x = run.x if fixed is None or fixed.x is None else fixed.x
     assert x is not None
     last, objective, bound, relative = reports[-1]
@@ -170,10 +173,11 @@ def _without_residual(
         return None
     model.set_cost(cost + credit, -float((cost + credit) @ z0))
     model.set_start(run.x)
-    return model.run(
+    again = model.run(
         time_limit_s=min(time_limit_s, 10.0 + 2 * run.seconds), gap=gap, absolute_gap=gap * denominator(problem, 0.0),
         phase="residual 0", on_progress=on_progress,
-    ).x  # fmt: skip
+    )  # fmt: skip
+    return again.x if again.status == "optimal" else None
 
 
 def _cap_trunk_shortfall(problem: Problem, z0: Floats) -> None:

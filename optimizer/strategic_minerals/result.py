@@ -124,7 +124,8 @@ def solve(
     """Decide stockpiles, friend-shored sources and price floors together.
 
     gap: relative optimality gap to stop at (see `Outcome.relative_gap`). time_limit_s: wall-clock seconds, finite.
-    relax: solve the linear relaxation instead, a bound on the answer. executor: runs the solve in one of its workers.
+    relax: solve the linear relaxation instead, a bound on the answer. executor: runs the solve in one of its workers
+    (then on_progress is called there, and has to be picklable for another process).
     on_progress: called with `Progress`; returning True cancels.
 
     Raises PlanError and InputError (faults, all at once), InfeasibleError, StoppedError and UntrustedError. A pure
@@ -133,7 +134,8 @@ def solve(
     if not 0 <= gap < 1:
         raise ValueError(f"gap must be in [0, 1), not {gap}")
     if executor is not None:
-        return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax).result()
+        told: dict[str, Any] = {} if on_progress is None else {"on_progress": on_progress}
+        return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, **told).result()
     faults = check_data(plan, data)
     if faults:
         raise (PlanError if all(fault.file == "plan" for fault in faults) else InputError)(faults)

@@ -133,6 +133,18 @@ def _thin_trunk(instance: Instance, worlds: Worlds) -> Iterator[str]:
             )
 
 
+def loss_spread(plan: Plan, data: Dataset) -> tuple[float, str]:
+    """Largest factor between the named loss functions over the plan's materials, and the material; (1, "") where none."""
+    chosen = set(select_materials(plan, data))
+    values: dict[str, list[float]] = defaultdict(list)
+    for row in data.rows("loss_functions"):
+        if row.material in chosen and row.loss_usd_per_t > 0:
+            values[row.material].append(row.loss_usd_per_t)
+    spread = {material: max(found) / min(found) for material, found in values.items()}
+    worst = max(spread, key=lambda material: spread[material], default="")
+    return spread.get(worst, 1.0), worst
+
+
 def without_data(data: Dataset) -> list[str]:
     """Minerals of the table `minerals` for which the planning tables hold no material."""
     planned = {row.mineral for row in data.rows("materials")}

@@ -139,6 +139,3 @@ def _write(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-
-
-__all__ = ["Mapping", "load_result", "manifest", "write_run"]

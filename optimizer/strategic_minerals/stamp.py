@@ -15,7 +15,7 @@ from .formulation.commitments import add_commitments, add_variables, trunk_outla
 from .formulation.period import Links, add_period
 from .formulation.risk import add_world
 from .instance import Floats, Ints
-from .layout import TRUNK, Layout, Shape
+from .layout import Layout, Shape
 from .stamp_data import branch_values, period_values, period_weights
 
 NO_XI = np.zeros((1, 0))
@@ -229,6 +229,3 @@ class _Finder:
         if stamps.branches:
             columns[list(stamps.branches)] = self._column(self.branch_at[c], name, key, np.arange(len(stamps.branches)))
         return columns
-
-
-__all__ = ["TRUNK", "Templates", "compile_templates", "spending_weights", "stamp"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from .review import provenance
+from .review import loss_spread, provenance
 
 if TYPE_CHECKING:
     from .result import Result
@@ -60,14 +60,39 @@ def _verdict(result: Result) -> list[str]:
         f"The plan is worth {-objective:,.0f} million USD net against doing nothing ({plan.price_year} money, discounted, "
         f"expected): {proof}.",
         f"It spares {spared:,.0f} million USD of expected shortage loss. Loss function: {plan.loss_function} ({plan.loss_level}); "
-        "others differ by factors of 20 to 170, more than anything else moves this answer.",
+        f"{_other_losses(result)}.",
     ]  # fmt: skip
+
+
+def _other_losses(result: Result) -> str:
+    """How far the named loss functions are apart on this plan's materials."""
+    factor, material = loss_spread(result.plan, result.data)
+    if factor < 1.01:
+        return "the others of the tables say the same of these materials"
+    return f"the others of the tables differ by up to a factor of {factor:,.3g} ({material})"
+
+
+def _undisturbed(result: Result) -> float:
+    """Probability that no event has struck any material before the planned years end."""
+    horizon, losses = result.plan.horizon, result.tables["scenario_losses"]
+    end = horizon.first_year + horizon.years
+    calm = [onset == "" or int(str(onset).split(".")[0]) >= end for onset in losses.onset]
+    return float(losses.probability[calm].sum())
+
+
+def _expected_purchases(result: Result) -> dict[str, float]:
+    """Tonnes bought of each material in planned years, in expectation over all worlds."""
+    flows, losses = result.tables["flows"], result.tables["scenario_losses"]
+    mine = flows[(flows.world != "trunk") & ~flows["tail"]]
+    weighted = mine.acquired_t * mine.world.map(losses.set_index("world").probability)
+    return {str(name): float(value) for name, value in weighted.groupby(mine.material).sum().items()}
 
 
 def _buy(result: Result) -> list[str]:
     bought, stock = result.tables["acquisitions"], result.tables["stock"]
     if bought.empty:
         return ["BUY: nothing for the reserve."]
+    expected = _expected_purchases(result)
     total = bought.groupby("material").agg(t=("acquired_t", "sum"), musd=("cost_musd", "sum"),
                                            first=("fiscal_year", "min"), last=("fiscal_year", "max"))  # fmt: skip
     lines = []
@@ -79,9 +104,10 @@ def _buy(result: Result) -> list[str]:
         years = f"FY{first}" if first == last else f"FY{first}-{last}"
         lines.append(
             f"  {material}: {_tonnes(row.t)} in {years} for {row.musd:,.1f} M; stock peaks at {_tonnes(peak.stock_t)} in "
-            f"FY{peak.fiscal_year}{cover}"
+            f"FY{peak.fiscal_year}{cover}; expected over all worlds {_tonnes(expected.get(str(material), 0.0))}"
         )
-    return ["BUY for the reserve:", *_limited(lines)]
+    calm = f"probability that it stays so through the plan: {_undisturbed(result):.0%}"
+    return [f"BUY for the reserve as long as nothing has happened ({calm}):", *_limited(lines)]
 
 
 def _sign(result: Result) -> list[str]:
@@ -227,7 +253,7 @@ def _value(result: Result) -> list[str]:
     if lost or won:
         changes = [f"without {', '.join(lost)}"] * bool(lost) + [f"with {', '.join(won)}"] * bool(won)
         lines.append(f"  If unexpired life were worth nothing at the end, the plan would be {' and '.join(changes)}.")
-    elif residual < -1:
+    elif residual < -1 and shares.share_at_residual_0.notna().all():
         lines.append("  The same projects are chosen where unexpired life is worth nothing at the end.")
     return lines
 

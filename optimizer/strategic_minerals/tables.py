@@ -12,7 +12,6 @@ import pandas as pd
 
 from .disruptions import Strike
 from .instance import MUSD_PER_T, Floats
-from .layout import TRUNK
 from .optimize import Problem
 from .solution import Solution
 
@@ -69,7 +68,7 @@ def use_of(problem: Problem, solution: Solution, path: int = 0) -> Floats:
     n = problem.natural
     used = np.zeros((len(n.materials), n.calendar.periods))
     np.add.at(used, n.demand_material, n.demand)
-    inputs = np.maximum(-n.yields, 0.0)
+    inputs = np.where(n.home[:, None], np.maximum(-n.yields, 0.0), 0.0)
     return np.asarray(used + inputs.T @ (solution.run[path] + solution.hold[path]), dtype=float)
 
 
@@ -133,10 +132,10 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
 
 
 def with_residual_at_zero(problem: Problem, table: pd.DataFrame, other: Solution | None) -> pd.DataFrame:
-    """The project table with the share signed had unexpired life no worth at the end (the plan's own where not asked)."""
+    """The project table with the share signed had unexpired life no worth at the end (NaN: not known)."""
     table = table.copy()
     if other is None:
-        table["share_at_residual_0"] = table.share
+        table["share_at_residual_0"] = float("nan")
         return table
     shares = dict.fromkeys(table.project, 0.0)
     for o, option in enumerate(problem.layout.support.options):
@@ -336,6 +335,3 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
             "events": "; ".join(describe(strike) for strike in worlds.strikes[s]),
         })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-__all__ = ["TRUNK", "build_tables"]

@@ -10,13 +10,3 @@ USD_PER_MUSD = 1e6
 LARGEST_NUMBER = 1e12
 """Numbers at or above this are refused in every file: HiGHS reads 1e20 as infinity, and no tonnage,
 price or budget of a mineral comes near it."""
-
-
-def usd_per_t(usd_per_kg: float) -> float:
-    """USD/kg -> USD/t."""
-    return usd_per_kg * KG_PER_T
-
-
-def musd(usd: float) -> float:
-    """USD -> million USD."""
-    return usd / USD_PER_MUSD

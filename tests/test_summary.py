@@ -1,0 +1,43 @@
+"""What the summary claims beside the plan is worked out for this plan, not said of every plan."""
+
+from __future__ import annotations
+
+import pytest
+
+from strategic_minerals import load_dataset, load_plan, shipped, solve
+from strategic_minerals.checks import check_data
+from strategic_minerals.review import loss_spread
+from tiny import cut, offer, source, tiny
+
+
+def bought():
+    """1 kt/yr from abroad, cut in 2028 with probability .4; the reserve buys 1 kt at 10 in 2027, where every world is calm."""
+    return tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 1.0)}, demand={"a": 1.0}, offers={"spot": offer("a", 1.0)},
+        scenarios=[cut("cut", 0.4, 2028, 1)], money={2027: 1e3, 2028: 0.0}, years=2,
+    )  # fmt: skip
+
+
+def test_the_summary_says_how_likely_it_is_that_nothing_happens_and_what_is_bought_in_expectation():
+    """Proves: calm with probability .6; what is bought before the event is bought in every world: 1,000 t expected."""
+    text = solve(*bought(), gap=0.0).summary()
+    assert "stays so through the plan: 60%" in text
+    assert "expected over all worlds 1,000 t" in text
+
+
+def test_the_spread_of_loss_functions_is_that_of_the_planned_materials():
+    """Proves: 29.126/0.21529 = 135 for magnets; three banned minerals differ far less, so nobody is told 135."""
+    data = load_dataset(shipped("inputs"))
+    factor, material = loss_spread(load_plan(shipped("models") / "rare-earths.toml"), data)
+    assert material == "ndfeb_magnet"
+    assert factor == pytest.approx(29.126e6 / 215290, rel=1e-3)
+    assert loss_spread(load_plan(shipped("models") / "quickstart.toml"), data)[0] < 10
+
+
+def test_an_opening_stock_beyond_its_store_is_refused():
+    """Proves: the fault is in the table, not a conflict of appropriations found by the solver."""
+    plan, data = tiny(
+        {"a": 10.0}, materials={"a": {"storage_t": 500.0}}, sources={"far": source("CHN", "a", 1.0)}, demand={"a": 1.0},
+        stock={"a": 1.0},
+    )  # fmt: skip
+    assert [(fault.file, fault.column) for fault in check_data(plan, data)] == [("stock.csv", "opening_t")]
