@@ -28,6 +28,9 @@ FEATURES = {
 }  # fmt: skip
 """Switch -> probability that it is on where a caller does not set it."""
 
+LATER = {"appropriated": 0.4}
+"""Switches drawn from a stream of their own, so that the older ones fall as before."""
+
 FIRST = 2027
 
 
@@ -35,11 +38,13 @@ class _Case:
     """Draws of one seed: the switches first, then figures."""
 
     def __init__(self, seed: int, switches: dict[str, bool]) -> None:
-        unknown = set(switches) - set(FEATURES)
+        unknown = set(switches) - set(FEATURES) - set(LATER)
         if unknown:
             raise ValueError(f"no such switches: {sorted(unknown)}")
         self.rng = np.random.default_rng(seed)
         drawn = {name: bool(self.rng.random() < chance) for name, chance in FEATURES.items()}
+        later = np.random.default_rng([seed, 1])
+        drawn |= {name: bool(later.random() < chance) for name, chance in LATER.items()}
         self.on = {**drawn, **switches}
         self.seed = seed
         self.materials = [
@@ -345,6 +350,7 @@ def _plan(case: _Case) -> Plan:
             "total_musd": money * (case.years * u(0.6, 0.9)) if on["total_budget"] else None,
             "liability_cap_musd": money * u(0.05, 0.5) if on["liability_cap"] else None, "liability_quantile": 0.75,
             "emergency_musd": money * u(0.05, 0.3) if on["emergency"] else 0.0,
+            "branch_money": "appropriated" if on["appropriated"] else "planned",
         },
         "instruments": {"reserve": on["reserve"], "partial_support": on["partial"],
                         "trunk_release": on["trunk_release"],

@@ -120,7 +120,8 @@ def everything() -> tuple[Plan, Dataset]:
         ],
         rate=0.05,
         money=40.0,
-        budget={"carry_over_share": 0.5, "total_musd": 100.0, "liability_cap_musd": 30.0, "emergency_musd": 5.0},
+        budget={"carry_over_share": 0.5, "total_musd": 100.0, "liability_cap_musd": 30.0, "emergency_musd": 5.0,
+                "branch_money": "appropriated"},
         risk={"alpha": 0.8, "cvar_weight": 0.5, "cvar_limit_musd": 9000.0, "expected_loss_limit_musd": 4000.0},
         service_levels=[
             {

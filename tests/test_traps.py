@@ -276,6 +276,33 @@ def test_5_a_branch_spends_declared_emergency_money():
     assert optimum(glut_then_cut(emergency_musd={2028: 20.0, 2029: 0.0})).outcome.objective_musd == close(-210.0)
 
 
+def certain_cut(*, gold: bool, rule: str) -> tuple:
+    """In nine of ten worlds all 10 kt are cut in 2029 at five times the price; 500 M are appropriated in that year alone."""
+    offers = {"spot": offer("a", 10.0, crisis=1.0)}
+    if gold:
+        offers["gold"] = offer("a", 10.0, premium=9.0, crisis=1.0)
+    return tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers=offers,
+        scenarios=[cut("squeeze", 0.9, 2029, 1, price_multiplier=5.0)],
+        money={2029: 500.0}, budget={"branch_money": rule},
+    )  # fmt: skip
+
+
+def test_5_nobody_plans_a_dear_purchase_only_to_have_the_money_in_a_branch():
+    """Proves: trap 5. Where a branch may spend the year's appropriation it buys 10 kt at 50 instead of losing 110 each:
+    .9*10*(50 - 110) = -540, and gold-plated tonnes on offer change nothing.
+
+    Where it may only spend what the trunk had planned, 10 kt planned at 10 buy 2 kt at 50: .9*2*(50 - 110) = -108. Then
+    4 kt planned at 100, all but certain never to be bought, are worth the money they set aside: -540 + .1*4*(100 - 10) = -504.
+    """
+    for gold in (False, True):
+        result = optimum(certain_cut(gold=gold, rule="appropriated"))
+        assert result.outcome.objective_musd == close(-540.0)
+        assert result.tables["acquisitions"].empty
+    assert optimum(certain_cut(gold=False, rule="planned")).outcome.objective_musd == close(-108.0)
+    assert optimum(certain_cut(gold=True, rule="planned")).outcome.objective_musd == close(-504.0)
+
+
 # --- trap 6 ------------------------------------------------------------------------------------------------------
 
 LOAN = {"kind": "loan", "score": 0.2, "max_share_of_capex": 0.9, "tenor_yr": 2, "grace_yr": 1}

@@ -269,28 +269,31 @@ def branch_purchases(k: Check) -> Iterable[Row]:
             yield f"{name} FY{k.n.calendar.years[f]}", over[:, c].max(initial=0.0), planned[:, c].max(initial=0.0)
 
 
-def emergency(k: Check) -> Iterable[Row]:
-    """sum_c extra[c,f,s] <= emergency[f]  [million USD]."""
+def shared_money(k: Check) -> Iterable[Row]:
+    """sum_c extra[c,f,s] <= emergency[f] + unspent[f]; unspent = 0 unless the plan leaves it to branches  [million USD]."""
     most = k.n.by_year(k.n.plan.budget.emergency_musd)
+    if k.n.plan.budget.branch_money == "appropriated":
+        most = most + k.x.unspent
     for s, name in enumerate(k.course.worlds.names):
         yield name, k.x.extra[s].sum(axis=0) - most, most
 
 
 def budget(k: Check) -> Iterable[Row]:
-    """trunk outlay[f] + carry[f] - carry[f-1] <= appropriation[f]  [million USD]."""
+    """trunk outlay[f] + unspent[f] + carry[f] - carry[f-1] <= appropriation[f]  [million USD]."""
     spent, carried = outlays(k.books), 0.0
     for f, year in enumerate(k.n.calendar.years):
         outlay = float(spent[k.year(f)].sum())
-        over = outlay + k.x.carry[f] - carried - k.n.appropriation[f]
+        over = outlay + k.x.unspent[f] + k.x.carry[f] - carried - k.n.appropriation[f]
         yield f"FY{year}", over, max(abs(outlay), k.n.appropriation[f])
         carried = float(k.x.carry[f])
 
 
 def total_budget(k: Check) -> Iterable[Row]:
-    """Outlays of the planned years <= total  [million USD]."""
+    """Outlays of the planned years, and what they leave to branches, <= total  [million USD]."""
     total = k.n.plan.budget.total_musd
     if total is not None:
-        yield "planned years", float(outlays(k.books)[: k.n.calendar.planned].sum()) - total, total
+        spent = outlays(k.books)[: k.n.calendar.planned].sum() + k.x.unspent[: len(k.n.calendar.planned_years)].sum()
+        yield "planned years", float(spent) - total, total
 
 
 def carry(k: Check) -> Iterable[Row]:
@@ -340,7 +343,7 @@ TONNES: tuple[Rule, ...] = (
     *OPERATING, supplier_share, trunk_shortfall, days_of_cover, service_level, contract_lot, contracts_in_force,
 )  # fmt: skip
 MONEY: tuple[Rule, ...] = (
-    branch_purchases, emergency, budget, total_budget, contingent_liability, cvar_limit, expected_loss_limit, carry,
+    branch_purchases, shared_money, budget, total_budget, contingent_liability, cvar_limit, expected_loss_limit, carry,
     package_eligibility,
 )  # fmt: skip
 SHARES: tuple[Rule, ...] = (one_package, project_logic, one_market_floor, beside_market_floor, integrality)

@@ -239,7 +239,7 @@ def disposal_limit(k: Check) -> Iterable[Row]:
 def nonnegativity(k: Check) -> Iterable[Row]:
     """All decisions >= 0  [t, million USD or share]."""
     largest = float(k.size.max(initial=0.0))
-    for name in (*OPERATIONS, "sign", "contract", "floor", "carry", "extra", "short_of_promise"):
+    for name in (*OPERATIONS, "sign", "contract", "floor", "carry", "unspent", "extra", "short_of_promise"):
         values = getattr(k.x, name)
         yield name, -values.min(initial=0.0), largest if name in OPERATIONS else 1.0
 

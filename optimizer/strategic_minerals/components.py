@@ -49,6 +49,7 @@ COMPONENTS: tuple[Component, ...] = (
     _v("commitments", "contract", "contract", "unit/period", "c", "tonnes per period under offtake contract"),
     _v("commitments", "contract_signed", "contract", "-", "c⁰", "offtake contract signed (binary, only with a lot)"),
     _v("commitments", "carry", "year", M, "κ", "appropriation carried into the next year"),
+    _v("commitments", "unspent", "year", M, "ω", "appropriation left to branches (only where the plan says so)"),
     _v("commitments", "value_at_risk", "", M, "η", "loss exceeded with probability 1 - alpha"),
     _v("commitments", "trunk_loss", "component", M, "ℓ⁰", "loss of a component along the trunk"),
     _v("period", "run", "producer", "unit", "r", "production for users"),
@@ -61,7 +62,7 @@ COMPONENTS: tuple[Component, ...] = (
     _v("period", "shortfall", "tier", "unit", "u", "demand unmet"),
     _v("period", "surplus", "material", "unit", "w", "output beyond home demand, exported"),
     _v("period", "excess", "rule", "unit", "ξ", "supply beyond a soft diversification rule"),
-    _v("branch", "extra", "year", M, "m", "emergency money used"),
+    _v("branch", "extra", "year", M, "m", "shared money used"),
     _v("branch", "short_of_promise", "service_level year", "unit", "σ", "short of a soft service level"),
     _v("branch", "loss", "", M, "ℓ", "loss of the component in the world"),
     _v("world", "world_loss", "", M, "L", "loss of the world"),
@@ -120,6 +121,6 @@ COMPONENTS: tuple[Component, ...] = (
     _c("branch", "branch_loss", "", M, "", "definition of a branch's loss"),
     _c("world", "world_loss_sum", "", M, "", "definition of a world's loss"),
     _c("world", "tail_excess", "", M, "", "loss beyond the value at risk"),
-    _c("world", "emergency", "year", M, "", "components share emergency money"),
+    _c("world", "shared_money", "year", M, "", "components share emergency money and what is unspent"),
 )
 """Every component that the formulation can build."""

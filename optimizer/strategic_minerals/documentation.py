@@ -108,7 +108,12 @@ DEVIATIONS = """## Choices where the general formulation leaves room, and why
   a few classes instead of every package and date.
 - **No disposal on the trunk unless the plan asks for it** (`trunk_disposal`). A branch may spend what the trunk had planned to
   spend on purchases; with disposal allowed, the rare-earth plan bought 870 t and sold 435 t of NdPr oxide in the same year,
-  only to have that money planned for its branches. Emergency money is the honest instrument for that.
+  only to have that money planned for its branches.
+- **`branch_money = "appropriated"` lets a branch spend what the year's appropriation leaves unspent**, shared by all materials
+  struck. Bound to what the trunk had planned for purchases (the default), a plan books purchases that it all but never makes
+  only to have their money in a crisis: with a cut of probability 0.9 and 10 kt on offer at 10 USD/kg, another 10 kt at 100
+  USD/kg raised the worth of the plan from 108 to 504 million USD. With the year's money available it is 540, and the dear
+  offer changes nothing. The shipped plans that weigh social cost use it.
 - **Least shares count output net of exports**: surplus run for export is no home supply.
 - **Service-level and diversification penalties** are undiscounted and count once, whatever the world's probability: they
   state what a promise is worth to the planner.

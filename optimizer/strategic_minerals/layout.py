@@ -109,7 +109,8 @@ class Layout:
     stamps: tuple[Stamps, ...]
     uses_risk: bool
     """Loss rows are needed: CVaR in the aim or a limit on losses."""
-    uses_emergency: bool
+    shares_money: bool
+    """Branches share money beyond what was planned for each: emergency money, or the year's unspent appropriation."""
     trunk_weight: Floats
     """(C, T) w0."""
 
@@ -131,9 +132,9 @@ def build_layout(instance: Instance, worlds: Worlds, support: Support) -> Layout
         risk.cvar_weight > 0 or risk.cvar_limit_musd is not None or risk.expected_loss_limit_musd is not None
         or plan.objective.kind == "risk_within_budget"
     )  # fmt: skip
-    emergency = bool((instance.by_year(plan.budget.emergency_musd) > 0).any())
+    shared = plan.budget.branch_money == "appropriated" or bool((instance.by_year(plan.budget.emergency_musd) > 0).any())
     weight = worlds.trunk_weight(T)
-    return Layout(instance, worlds, support, tuple(contracts), shapes, stamps, uses_risk, emergency, weight)
+    return Layout(instance, worlds, support, tuple(contracts), shapes, stamps, uses_risk, shared, weight)
 
 
 def _shape(instance: Instance, support: Support, contracts: list[Contract], c: int) -> Shape:

@@ -158,6 +158,9 @@ class Budget(Section):
     """Payments stay under the cap with at least this probability."""
     emergency_musd: NonNegative | dict[Year, NonNegative] = 0.0
     """Extra money for purchases in a disruption, per year and world."""
+    branch_money: Literal["planned", "appropriated"] = "planned"
+    """What else a disruption may be met with on the market. `planned`: what the plan had meant to spend that year on
+    purchases of the materials struck. `appropriated`: that, and what the plan leaves unspent of the year's money."""
     revolving: bool = False
     """True: proceeds of sales may be spent again."""
 

@@ -30,6 +30,8 @@ class Solution:
     """(market floors,)"""
     carry: Floats
     """(F,)"""
+    unspent: Floats
+    """(F,) appropriation left to branches; 0 where the plan leaves them none."""
     run: Floats
     """(1+S, J, T) production for users."""
     hold: Floats
@@ -48,7 +50,7 @@ class Solution:
     excess: Floats
     """(1+S, rules, T) beyond diversification rules."""
     extra: Floats
-    """(S, C, F) emergency money used."""
+    """(S, C, F) shared money used: emergency money, unspent appropriation."""
     short_of_promise: Floats
     """(S, service levels, F+1) tonnes short of soft service levels, by year; the last column is the whole episode."""
     purchases: tuple[str, ...]
@@ -109,7 +111,7 @@ def extract(layout: Layout, assembly: Assembly, x: Floats) -> Solution:
     contract_unit = np.array([v[k.source] for k in layout.contracts])
     return Solution(
         sign=vector("sign", len(layout.support.options)), contract=contract * contract_unit,
-        floor=vector("floor", len(layout.support.markets)), carry=vector("carry", F),
+        floor=vector("floor", len(layout.support.markets)), carry=vector("carry", F), unspent=np.array([root.get(("unspent", f), 0.0) for f in range(F)], dtype=float),
         extra=extra, short_of_promise=short, purchases=names, **paths,
     )  # fmt: skip
 

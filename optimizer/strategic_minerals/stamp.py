@@ -159,11 +159,11 @@ def _branch(layout: Layout, shape: Shape) -> Template | None:
 
 
 def _world(layout: Layout) -> Template | None:
-    if not (layout.uses_risk or layout.uses_emergency):
+    if not (layout.uses_risk or layout.shares_money):
         return None
     outside, block, externals = _canvas()
     part, eta = _on_demand(outside, externals, "part"), _on_demand(outside, externals, "value_at_risk")
-    add_world(block, layout, part, eta())
+    add_world(block, layout, part, eta(), _on_demand(outside, externals, "unspent"))
     return compile_block(block, externals, {"tail_risk": block.tail} if layout.uses_risk else {})
 
 
@@ -198,7 +198,7 @@ class _Finder:
     def _find(self, k: int, tag: str, key: list[Any]) -> Any:
         """Columns of an external of part k: one, or one for each stamp."""
         layout = self.layout
-        if tag in ("contract", "operating", "floor"):
+        if tag in ("contract", "operating", "floor", "unspent"):
             return self._column(0, tag, key[0], 0)
         if tag == "value_at_risk":
             return self._column(0, "value_at_risk", None, 0)

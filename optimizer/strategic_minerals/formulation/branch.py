@@ -51,7 +51,7 @@ def add_branch(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, trunk: St
 
 
 def add_branch_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, trunk: Stand) -> None:
-    """A branch buys for no more than the trunk had planned to spend, and declared emergency money.
+    """A branch buys for no more than the trunk had planned to spend, and its part of the money that branches share.
 
     sum_{t in f, o} P_s (1+premium) buy[o,t] <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + extra[f]   [million USD]
     Purchases under a purchase floor stay outside.
@@ -60,8 +60,8 @@ def add_branch_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand,
     years = range(len(instance.calendar.years))
     periods = {f: [t for t, year in enumerate(instance.calendar.year_index) if year == f] for f in years}
     counted = [p for p in shape.purchases if p.offer >= 0]
-    limited = list(years) if layout.uses_emergency and counted else []
-    b.extra = pyo.Var(limited, bounds=(0, None), doc="emergency money used")
+    limited = list(years) if layout.shares_money and counted else []
+    b.extra = pyo.Var(limited, bounds=(0, None), doc="shared money used")
 
     def money(b: Any, f: int) -> Any:
         spent = [b.buy_price[p.name, t] * own("buy", p.name, t) for p in counted for t in periods[f]]

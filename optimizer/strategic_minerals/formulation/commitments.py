@@ -63,6 +63,8 @@ def add_variables(m: pyo.Block, layout: Layout) -> None:
         bounds=lambda m, f: (0, float(most[f]) if f < F - 1 else 0.0),
         doc="appropriation carried into the next year",
     )
+    spare = range(F) if instance.plan.budget.branch_money == "appropriated" else []
+    m.unspent = pyo.Var(spare, bounds=(0, None), doc="appropriation that the trunk leaves to branches")
     if layout.uses_risk:
         m.value_at_risk = pyo.Var(bounds=(0, None), doc="loss exceeded with probability 1 - alpha (eta)")
         m.trunk_loss = pyo.Var(range(len(layout.shapes)), bounds=(0, None), doc="loss of a component along the trunk")
@@ -245,7 +247,7 @@ def trunk_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights: Fl
 def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
     """Each year's outlays stay within its appropriation and what was carried over; sales go to the treasury.
 
-    outlay[f] - carry[f-1] + carry[f] <= appropriation[f]                                [million USD]  for each fiscal year
+    outlay[f] - carry[f-1] + carry[f] + unspent[f] <= appropriation[f]                   [million USD]  for each fiscal year
     """
     instance = layout.instance
     year_index = instance.calendar.year_index
@@ -253,7 +255,8 @@ def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
     def year(m: Any, f: int) -> Any:
         outlay = trunk_outlay(m, layout, trunk, (year_index == f).astype(float))
         carried = m.carry[f - 1] if f > 0 else 0
-        return outlay - carried + m.carry[f] <= float(instance.appropriation[f])
+        spare = m.unspent[f] if f in m.unspent else 0
+        return outlay - carried + m.carry[f] + spare <= float(instance.appropriation[f])
 
     m.budget = pyo.Constraint(range(len(instance.calendar.years)), rule=year)
 
@@ -261,14 +264,15 @@ def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
 def add_total_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
     """Optionally, a limit on all outlays of the planned years.
 
-    sum_f outlay[f] <= total                                                             [million USD]
+    sum_f (outlay[f] + unspent[f]) <= total                                              [million USD]
     """
     calendar = layout.instance.calendar
     total = layout.instance.plan.budget.total_musd
     if total is None:
         return
     planned = (np.arange(calendar.periods) < calendar.planned).astype(float)
-    m.total_budget = pyo.Constraint(expr=trunk_outlay(m, layout, trunk, planned) <= total)
+    spare = sum(m.unspent[f] for f in m.unspent if calendar.years[f] in calendar.planned_years)
+    m.total_budget = pyo.Constraint(expr=trunk_outlay(m, layout, trunk, planned) + spare <= total)
 
 
 def add_contingent_liability(m: pyo.Block, layout: Layout) -> None:

@@ -75,6 +75,7 @@ def add_branches(m: pyo.ConcreteModel, layout: Layout, c: int) -> None:
 
 def add_worlds(m: pyo.ConcreteModel, layout: Layout) -> None:
     """Rows that tie the components of each world."""
+    root = m.commitments
     for s in range(len(layout.worlds.names)):
 
         def part(name: str, key: Any, c: int, s: int = s) -> Any:
@@ -83,7 +84,7 @@ def add_worlds(m: pyo.ConcreteModel, layout: Layout) -> None:
                 return m.branch[c, s].loss if touched else m.commitments.trunk_loss[c]
             return m.branch[c, s].extra[key] if touched and key in m.branch[c, s].extra else None
 
-        add_world(m.world[s], layout, part, m.commitments.value_at_risk if layout.uses_risk else None)
+        add_world(m.world[s], layout, part, root.value_at_risk if layout.uses_risk else None, lambda f: root.unspent[f])
 
 
 def social_cost(m: pyo.ConcreteModel, layout: Layout) -> Any:
