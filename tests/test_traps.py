@@ -395,8 +395,25 @@ def test_7_allies_withhold_in_the_squeeze_alone(drop):
     assert [short(result, "flood", y) for y in ("2028", "2029", "2030")] == [close(0.0), close(16.0), close(0.0)]
     assert total(result) == close(200 + 0.5 * 600 + 0.5 * (100 + (4 * 10 + 16 * 110) + 200))
     drop(disruptions, "_tight", lambda instance, availability, factor, prices, lasts: np.ones(prices.shape, dtype=bool))
+    drop(disruptions, "_union", lambda calendar, spans: np.ones(calendar.periods))
     rationed = 0.5 * ((14 * 5 + 6 * 110) + (4 * 10 + 16 * 110) + (14 * 10 + 6 * 110))
     assert total(unaudited(*case)) == close(200 + 0.5 * 600 + rationed)
+
+
+def test_7_a_short_squeeze_rations_for_as_long_as_it_lasts():
+    """Proves: trap 7. China's 10 kt are cut for a quarter of 2028; an ally then withholds 6 of its 10 kt a year for that
+    quarter: 7.5 + 8.5 of 20 kt are there and 4 are short. Rationed for the whole year it would give 4, and 8.5 be short.
+
+    Two events of a quarter each that overlap by half last three eighths of the year, not half of it.
+    """
+    for spans, far, ally in (([(2028.0, 0.25)], 7.5, 8.5), ([(2028.0, 0.25), (2028.125, 0.25)], 10 * 0.75**2, 7.75)):
+        events = [e for start, years in spans for e in cut("cut", 0.5, start, years)["events"]]
+        result = optimum(tiny(
+            {"a": 10.0}, sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, kappa=0.4)},
+            demand={"a": 20.0}, scenarios=[{**cut("cut", 0.5, 2028, 1), "events": events}],
+        ))  # fmt: skip
+        assert ran(result, "ally", "cut", "2028") == close(ally)
+        assert short(result, "cut", "2028") == close(20 - far - ally)
 
 
 def test_7_a_source_that_the_flood_shuts_makes_nothing_tight():

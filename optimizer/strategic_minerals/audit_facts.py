@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -36,6 +36,8 @@ class Course:
     """(W, Q, T) delta*demand."""
     tight: Bools
     """(W, I, T)"""
+    crisis: Floats
+    """(W, I, T) share of the period in which the material is tight."""
     branch: Bools
     """(W, C, T) whether the component has branched off."""
     weight: Floats
@@ -78,12 +80,13 @@ def course_of(problem: Problem) -> Course:
     of_demand = [own[int(i)] for i in n.demand_material]
     price = path(n.price, worlds.price, own)
     tight = path(np.zeros((len(n.materials), T)), tightness(n, worlds), own) > 0
+    crisis = path(np.zeros((len(n.materials), T)), squeezed_share(n, worlds), own) * tight
     alive = np.ones((1 + S, len(n.producers), T))
     for j in range(n.sources):
         alive[:, j] = survives(n, j, price, (), 0)
     return Course(
         n, worlds, price, path(n.availability, worlds.availability, [component_of(n, j) for j in producers]),
-        path(n.demand, n.demand * worlds.demand_factor, of_demand), tight, branch, weight, alive,
+        path(n.demand, n.demand * worlds.demand_factor, of_demand), tight, crisis, branch, weight, alive,
     )  # fmt: skip
 
 
@@ -119,6 +122,24 @@ def tightness(n: Instance, worlds: Worlds) -> Bools:
         if strike.tight is not None:
             tight[s, i, _squeeze(n, strike)] = strike.tight
     return tight
+
+
+def squeezed_share(n: Instance, worlds: Worlds) -> Floats:
+    """(S, I, T) share of a period in which the cut of any event on i's component lasts, counted edge to edge."""
+    D, T = n.calendar.step, n.calendar.periods
+    share = np.zeros((len(worlds.names), len(n.materials), T))
+    spans: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for s, i, strike in _named(n, worlds):
+        begin = strike.start + strike.flood
+        spans.setdefault((s, int(n.component[i])), []).append((begin, begin + strike.duration))
+    for (s, c), several in spans.items():
+        for t in range(T):
+            opens = n.calendar.first_year + D * t
+            inner = [e for span in several for e in span if opens < e < opens + D]
+            edges = sorted([opens, opens + D, *inner])
+            hit = sum(b - a for a, b in pairwise(edges) if any(x <= (a + b) / 2 < y for x, y in several))
+            share[s, n.component == c, t] = hit / D if hit / D >= TINY else 0.0
+    return share
 
 
 def _named(n: Instance, worlds: Worlds) -> Iterator[tuple[int, int, Strike]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .audit_money import Books, Deal, open_books
-from .instance import Bools, Floats, Instance
+from .instance import Floats, Instance
 from .layout import Purchase
 from .optimize import Problem
 from .solution import OPERATIONS, Solution
@@ -64,19 +64,23 @@ class Check:
         """(purchase, material) pairs from producer j."""
         return [(b, p.material) for b, p in enumerate(self.purchases) if p.source == j and i in (None, p.material)]
 
-    def tight_output(self, j: int) -> Bools:
-        """(W, T) whether an output of a producer is tight."""
-        tight = np.zeros(self.course.tight[:, 0].shape, dtype=bool)
+    def tight_output(self, j: int) -> Floats:
+        """(W, T) share of the period in which an output of a producer is tight."""
+        share = np.zeros(self.course.crisis[:, 0].shape)
         for i, y in self.y[j]:
             if y > 0:
-                tight |= self.course.tight[:, i]
-        return tight
+                share = np.maximum(share, self.course.crisis[:, i])
+        return share
+
+    def kappa(self, j: int) -> Floats:
+        """(W, T) kappa while an output is tight, 1 for the rest of the period."""
+        share = self.tight_output(j)
+        return np.asarray(share * float(self.n.kappa[j]) + (1 - share))
 
     def crisis(self, deal: Deal) -> Floats:
-        """(W, T) kappa + (1-kappa)*offtake while an output is tight, else 1."""
-        j = self.n.projects[deal.project].producer
-        kappa = float(self.n.kappa[j])
-        return np.where(self.tight_output(j), kappa + (1 - kappa) * deal.package.offtake, 1.0)
+        """(W, T) kappa + (1-kappa)*offtake while an output is tight, 1 for the rest of the period."""
+        kappa = self.kappa(self.n.projects[deal.project].producer)
+        return np.asarray(kappa + (1 - kappa) * deal.package.offtake)
 
     def deals(self, p: int) -> list[Deal]:
         """Signed packages of a project."""
@@ -167,7 +171,7 @@ def reserve_production_limit(k: Check) -> Iterable[Row]:
 def source_capacity(k: Check) -> Iterable[Row]:
     """use <= rho (kappa_t K + (1-kappa_t) contracts in force)  [t]; kappa_t = kappa while tight, else 1."""
     for j in range(k.n.sources):
-        kappa = np.where(k.tight_output(j), k.n.kappa[j], 1.0)
+        kappa = k.kappa(j)
         most = k.course.rho[:, j] * (kappa * k.n.capacity[j] + (1 - kappa) * in_force(k, j))
         yield k.n.producers[j], k.use(j) - most, k.scale(j)
 
@@ -216,7 +220,8 @@ def offer_depth(k: Check) -> Iterable[Row]:
         if purchase.offer >= 0:
             o, i = purchase.offer, purchase.material
             j = int(k.n.offer_source[o])
-            share = k.course.rho[:, j] if j >= 0 else np.where(k.course.tight[:, i], k.n.offer_crisis[o], 1.0)
+            squeezed = k.course.crisis[:, i]
+            share = k.course.rho[:, j] if j >= 0 else squeezed * k.n.offer_crisis[o] + (1 - squeezed)
             yield purchase.name, k.x.buy[:, b] - k.n.offer_depth[o] * share, k.size[i]
 
 

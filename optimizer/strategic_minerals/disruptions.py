@@ -16,7 +16,7 @@ import numpy as np
 
 from .dataset import Dataset
 from .errors import Fault, PlanError
-from .instance import Bools, Floats, Instance, Ints, named_materials, overlap, touched_producers
+from .instance import Bools, Calendar, Floats, Instance, Ints, named_materials, overlap, touched_producers
 from .plan import Event, Plan
 from .price_support import financing_gap, survival
 
@@ -61,7 +61,9 @@ class Worlds:
     price: Floats
     """(S, I, T) [million USD/t]."""
     tight: Bools
-    """(S, I, T)"""
+    """(S, I, T) whether a material is tight at any time of a period."""
+    lasting: Floats
+    """(S, C, T) share of a period in which the cut of an event on the component lasts: the share that is tight."""
     onset: Ints
     """(S, C) first touched period, T where never."""
     end: Ints
@@ -191,10 +193,11 @@ def combine(
     availability = np.broadcast_to(instance.availability, (S, J, T)).copy()
     factor = np.ones((S, Q, T))
     rise, fall = np.ones((S, I, T)), np.ones((S, I, T))
-    lasts = np.zeros((S, C, T), dtype=bool)
+    lasting = np.zeros((S, C, T))
     override: dict[tuple[int, int, int], bool] = {}
     segments = [segment for _, segment in instance.demands]
     for s, world in enumerate(strikes):
+        spans: dict[int, list[tuple[float, float]]] = {}
         for strike in world:
             touched = named_materials(strike.materials, {name: n for n, name in enumerate(instance.materials)})
             flood = overlap(calendar, strike.start, strike.start + strike.flood)
@@ -213,18 +216,33 @@ def combine(
             for q, segment in enumerate(segments):
                 if segment in surge and touched[instance.demand_material[q]]:
                     factor[s, q] *= 1 + (surge[segment] - 1) * phi
-            lasts[s, np.unique(instance.component[touched])] |= phi > 0
+            for c in np.unique(instance.component[touched]):
+                spans.setdefault(int(c), []).append((begin, begin + strike.duration))
             if strike.tight is not None:
                 for touched_i in np.flatnonzero(touched):
                     override.update({(s, int(touched_i), int(t)): strike.tight for t in np.flatnonzero(phi > 0)})
+        for c, several in spans.items():
+            lasting[s, c] = _union(calendar, several)
     price = instance.price * np.maximum(rise, 1.0) * np.minimum(fall, 1.0)
+    lasts = lasting > 0
     tight = _tight(instance, availability, factor, price, lasts)
     for (s, i, t), value in override.items():
         tight[s, i, t] = value
     onset, end = _extent(instance, availability, factor, price, lasts)
     return Worlds(
-        tuple(names), probability, design_basis, tuple(strikes), availability, factor, price, tight, onset, end
+        tuple(names), probability, design_basis, tuple(strikes), availability, factor, price, tight, lasting, onset, end
     )
+
+
+def _union(calendar: Calendar, spans: Sequence[tuple[float, float]]) -> Floats:
+    """(T,) share of each period that lies in any of the spans [decimal fiscal years]."""
+    share = np.zeros(calendar.periods)
+    reached = -math.inf
+    for begin, end in sorted(spans):
+        if end > reached:
+            share += overlap(calendar, max(begin, reached), end)
+            reached = end
+    return np.minimum(share, 1.0)
 
 
 def baseline_sources(instance: Instance) -> Bools:

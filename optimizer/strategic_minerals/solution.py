@@ -111,7 +111,8 @@ def extract(layout: Layout, assembly: Assembly, x: Floats) -> Solution:
     contract_unit = np.array([v[k.source] for k in layout.contracts])
     return Solution(
         sign=vector("sign", len(layout.support.options)), contract=contract * contract_unit,
-        floor=vector("floor", len(layout.support.markets)), carry=vector("carry", F), unspent=np.array([root.get(("unspent", f), 0.0) for f in range(F)], dtype=float),
+        floor=vector("floor", len(layout.support.markets)), carry=vector("carry", F),
+        unspent=np.array([root.get(("unspent", f), 0.0) for f in range(F)], dtype=float),
         extra=extra, short_of_promise=short, purchases=names, **paths,
     )  # fmt: skip
 

@@ -45,8 +45,9 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
     tight = worlds.tight[w, :, t] & ~on_trunk[:, None]
     rho = np.where(on_trunk[:, None], instance.availability[:, t].T, worlds.availability[w, :, t])
     makes = instance.yields > 0
-    tight_output = (tight.astype(float) @ makes.T.astype(float)) > 0
-    kappa = np.where(tight_output, instance.kappa, 1.0)
+    lasting = worlds.lasting[w, :, t]
+    crisis = np.where((tight.astype(float) @ makes.T.astype(float)) > 0, lasting[:, instance.producer_component], 0.0)
+    kappa = 1 - crisis * (1 - instance.kappa)
     K = instance.capacity[:, t].T
     floored = {j for j, _ in shape.floors}
     alive = of(support.trunk_alive.astype(float), support.worlds_alive.astype(float))
@@ -69,7 +70,7 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
     return {
         "price": price,
         "demand": demand,
-        "depth": _depth(layout, shape, rho, tight, n),
+        "depth": _depth(layout, shape, rho, np.where(tight, lasting[:, instance.component], 0.0), n),
         "opening": np.where((t == 0)[:, None] & on_trunk[:, None], instance.opening[stocked], 0.0),
         "release_limit": release,
         "disposal_limit": disposal,
@@ -84,11 +85,11 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
             n,
         ),
         "project_share": _columns(
-            [_class_output(layout, g, on_trunk, w, t, rho, tight_output) for g in shape.classes], n
+            [_class_output(layout, g, on_trunk, w, t, rho, crisis) for g in shape.classes], n
         ),
         "purchase_share": _columns(
             [
-                _purchased(layout, g) * _class_output(layout, g, on_trunk, w, t, rho, tight_output)
+                _purchased(layout, g) * _class_output(layout, g, on_trunk, w, t, rho, crisis)
                 for p in shape.purchases
                 for g in p.classes
             ],
@@ -103,13 +104,16 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
     }
 
 
-def _depth(layout: Layout, shape: Shape, rho: Floats, tight: Bools, n: int) -> Floats:
-    """Most that each offer sells: its depth times its source's availability, or its own where it has no source."""
+def _depth(layout: Layout, shape: Shape, rho: Floats, tight: Floats, n: int) -> Floats:
+    """Most that each offer sells: its depth times its source's availability, or its own where it has no source.
+
+    `tight` (n, I) is the share of the period in which the material is tight.
+    """
     instance = layout.instance
     parts = []
     for p in shape.purchases:
         if p.offer >= 0:
-            crisis = np.where(tight[:, p.material], instance.offer_crisis[p.offer], 1.0)
+            crisis = 1 - tight[:, p.material] * (1 - instance.offer_crisis[p.offer])
             parts.append(instance.offer_depth[p.offer] * (rho[:, p.source] if p.source >= 0 else crisis))
     return _columns(parts, n)
 
@@ -121,15 +125,18 @@ def _alive_with(layout: Layout, market: int, on_trunk: Bools, w: Ints, t: Ints) 
 
 
 def _class_output(
-    layout: Layout, g: int, on_trunk: Bools, w: Ints, t: Ints, rho: Floats, tight_output: Bools
+    layout: Layout, g: int, on_trunk: Bools, w: Ints, t: Ints, rho: Floats, crisis: Floats
 ) -> Floats:
-    """(n,) K rho ramp alive crisis of an output class; crisis = kappa + (1-kappa) offtake while an output is tight."""
+    """(n,) K rho ramp alive of an output class, times kappa + (1-kappa) offtake while an output is tight.
+
+    `crisis` (n, J) is the share of the period in which an output of a producer is tight.
+    """
     instance, output = layout.instance, layout.support.classes[g]
     j = instance.sources + output.project
     share = np.where(on_trunk, output.trunk[t], output.worlds[w, t])
-    withheld = instance.kappa[j] + (1 - instance.kappa[j]) * output.offtake
-    crisis = np.where(tight_output[:, j], withheld, 1.0)
-    return np.asarray(instance.capacity[j, 0] * rho[:, j] * share * crisis, dtype=float)
+    withheld = (1 - instance.kappa[j]) * (1 - output.offtake)
+    given = 1 - crisis[:, j] * withheld
+    return np.asarray(instance.capacity[j, 0] * rho[:, j] * share * given, dtype=float)
 
 
 def _purchased(layout: Layout, g: int) -> float:
