@@ -28,7 +28,7 @@ FEATURES = {
 }  # fmt: skip
 """Switch -> probability that it is on where a caller does not set it."""
 
-LATER = {"appropriated": 0.4}
+LATER = {"appropriated": 0.4, "committed": 0.25}
 """Switches drawn from a stream of their own, so that the older ones fall as before."""
 
 FIRST = 2027
@@ -185,6 +185,8 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
             "kappa": u(0.2, 1.0), "restart_yr": restart, "earliest_signing": FIRST + case.pick(0, 0, 1),
             "additional": on["additional"],
         })  # fmt: skip
+        if on["committed"] and len(projects) == 1:
+            projects[0] |= {"committed": True, "additional": False}
         yields += _yield_rows(case, name, makes)
     if on["logic"] and len(projects) == 2:
         projects[1] |= {case.pick("needs", "excludes"): projects[0]["project"], "additional": True}

@@ -19,7 +19,7 @@ LAYERS = [
     {"fact_rows"},
     {"rows", "plan"},
     {"dataset", "estimates", "plan_file"},
-    {"instance"},
+    {"instance", "deflate"},
     {"menu", "price_support", "scaling"},
     {"align"},
     {"disruptions", "checks"},

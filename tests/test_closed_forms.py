@@ -335,8 +335,8 @@ def test_the_financing_gap_is_what_the_owner_lacks():
     instance = prepare(*owner()).natural
     mine = instance.projects[0]
     assert owner_npv(instance, mine, (), 0) == close(-32.4)
-    assert financing_gap(instance, mine, (), 0) == close(32.4)
-    assert financing_gap(instance, replace(mine, capex=50.0), (), 0) == 0.0  # 57.6 - 45 > 0
+    assert financing_gap(mine, owner_npv(instance, mine, (), 0)) == close(32.4)
+    assert financing_gap(mine, owner_npv(instance, replace(mine, capex=50.0), (), 0)) == 0.0  # 57.6 - 45 > 0
 
 
 def test_capital_is_worth_less_to_the_owner_than_its_face():
@@ -939,6 +939,25 @@ def test_a_baseline_project_is_part_of_doing_nothing():
     assert own.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * (400 + 6 * 200))
     added = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0, additional=True)}, **case))
     assert added.outcome.objective_musd == close(-200.0)
+
+
+def test_a_committed_project_stands_whatever_the_plan_does_and_costs_it_nothing():
+    """Proves: a plant under construction is part of doing nothing although it would need 900 of support if it were not:
+    its 4 kt spare .5*4*100 in both. Not committed, it is not worth its gap and stays unbuilt.
+    """
+    case = {
+        "sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "scenarios": [cut("cut", 0.5, 2028, 1)], "years": 2,
+        "packages": {"grant": {"instrument": "grant"}},
+    }  # fmt: skip
+    plant = {"capex_musd": 1000.0, "cash_usd_per_kg": 75.0, "life_yr": 1.0}
+    under = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0, **plant, committed=True)}, **case))
+    assert built(under) == {"plant"}
+    assert under.outcome.objective_musd == close(0.0)
+    assert under.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * (400 + 6 * 200))
+    assert under.objective_parts["capital_support"] == 0.0
+    asked = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0, **plant)}, **case))
+    assert built(asked) == set()
+    assert asked.outcome.do_nothing_musd == close(1000 + 500 + 0.5 * 2000)
 
 
 def test_the_gap_is_measured_against_what_the_plan_can_move():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .dataset import Dataset
+from .deflate import restated
 from .instance import (
     MUSD_PER_T,
     Calendar,
@@ -30,6 +31,7 @@ ALLIED_TIERS = ("home", "ally", "partner")
 
 def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) -> Instance:
     """Align plan and tables. Expects both to have passed `checks.check`."""
+    data = restated(plan, data)
     calendar = _calendar(plan, longest_event_years)
     chosen = select_materials(plan, data)
     materials = {name: n for n, name in enumerate(chosen)}

@@ -222,9 +222,10 @@ def owner_npv(n: Instance, project: Project, floors: Sequence[Floor], signed: in
 
 
 def is_baseline(n: Instance, project: Project) -> bool:
-    """Built anyway by its owner: no gap without any support at its own date, and not declared additional."""
-    in_time = project.earliest + project.lead < n.calendar.periods
-    return not project.additional and in_time and owner_npv(n, project, (), project.earliest) >= 0
+    """Built anyway: committed; or by its owner, with no gap at its own date and not declared additional."""
+    if project.earliest + project.lead >= n.calendar.periods or (project.additional and not project.committed):
+        return False
+    return project.committed or owner_npv(n, project, (), project.earliest) >= 0
 
 
 def worth(instrument: Instrument, hurdle: float) -> float:

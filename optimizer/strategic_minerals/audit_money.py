@@ -75,7 +75,7 @@ def make_deal(
     own = own_floor(n, package, j)
     floors = tuple(f for f in (own, *(m.floor for _, m in markets)) if f is not None)
     npv = owner_npv(n, project, floors, signed)
-    cost, gap_open = capital(package.instrument, max(0.0, -npv), project)
+    cost, gap_open = capital(package.instrument, 0.0 if project.committed else max(0.0, -npv), project)
     part = cost / sum((1 + project.hurdle) ** (-u * D) for u in range(project.lead))
     end = max([T, *(begins(f, start) + f.term for f in floors)])
     ramp = np.zeros(max(end, start + project.life))

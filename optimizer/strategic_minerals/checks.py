@@ -10,6 +10,7 @@ from typing import Any
 
 from .align import select_materials
 from .dataset import Dataset
+from .deflate import unknown_years
 from .disruptions import parse_multipliers
 from .errors import Fault, near_miss
 from .plan import Plan
@@ -309,6 +310,13 @@ def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield Fault("activities.csv", row.activity, "floor_material", f"'{row.floor_material}'", expected)
 
 
+def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A project is not both committed before the plan and built only with the plan's support."""
+    for row in data.rows("projects"):
+        if row.committed and row.additional:
+            yield Fault("projects.csv", row.project, "committed", "true", "additional = false beside it")
+
+
 def stock_fits_its_store(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """What the reserve holds at the start fits into its store."""
     store = {row.material: row.storage_t for row in data.rows("materials")}
@@ -382,5 +390,5 @@ MEANING: tuple[Check, ...] = (
     complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,
     units_make_sense,
     agreed_floors_make_sense,
-    stock_fits_its_store,
+    stock_fits_its_store, committed_projects_make_sense, unknown_years,
 )  # fmt: skip

@@ -18,7 +18,7 @@ from .dataset import Dataset
 from .errors import Fault, PlanError
 from .instance import Bools, Calendar, Floats, Instance, Ints, named_materials, overlap, touched_producers
 from .plan import Event, Plan
-from .price_support import financing_gap, survival
+from .price_support import built_anyway, survival
 
 NO_EVENT = "no event"
 SMALLEST_TOUCH = 1e-9
@@ -249,8 +249,7 @@ def baseline_sources(instance: Instance) -> Bools:
     """(J,) existing sources, and projects that their owners would build at once without support."""
     baseline = np.arange(len(instance.producers)) < instance.sources
     for project in instance.projects:
-        if not project.additional and project.earliest + project.lead < instance.calendar.periods:
-            baseline[project.producer] = financing_gap(instance, project, (), project.earliest) <= 0
+        baseline[project.producer] = built_anyway(instance, project)
     return baseline
 
 

@@ -131,8 +131,9 @@ prints it; `derived`: computed from reported figures, arithmetic in the note; `e
 has `_low` and `_high` beside the value and comes from one documented function of `strategic_minerals.estimates`, named in
 the note; a test computes each one again. Empty means not published. `NA` is text (Namibia), never a missing value.
 
-Tonnes are tonnes of contained material in the form that `materials.basis` names; prices are USD/kg of the same form, money
-is nominal of the stated year and never deflated silently. Price set `mcs2024` holds the averages of 2024, the last full
+Tonnes are tonnes of contained material in the form that `materials.basis` names; prices are USD/kg of the same form. Rows of
+`prices`, `projects` and `loss_functions` name the year of their money; a plan restates them to its own `price_year` with the
+consumer price index in `deflators`. Price set `mcs2024` holds the averages of 2024, the last full
 year that USGS reports; `mcs2025e` its estimates for 2025; `quotes2026` newer quotes where there are any.
 
 What it covers: the rare-earth chain from concentrate or mixed carbonate over separated oxides and metal to NdFeB and SmCo

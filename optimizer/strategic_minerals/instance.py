@@ -149,6 +149,8 @@ class Project:
     earliest: int
     """First period in which it may be signed; a baseline project is signed then by its owner."""
     additional: bool
+    committed: bool
+    """Under construction with its finance agreed: it has no capex left and no gap."""
     supportable: bool
     """False: the plan may not support it; it stands only if its owner builds it anyway."""
     needs: tuple[int, ...]

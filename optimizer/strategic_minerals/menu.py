@@ -42,10 +42,10 @@ def build_projects(
         ramp = np.array([next((v for age, v in reversed(profile) if age <= a + 1e-9), 0.0) for a in ages], dtype=float)
         projects.append(
             Project(
-                name=row.project, producer=first + n, capex=row.capex_musd, lead=calendar.lasting(row.lead_yr),
-                life=life, ramp=ramp, hurdle=row.hurdle_rate,
+                name=row.project, producer=first + n, capex=0.0 if row.committed else row.capex_musd,
+                lead=calendar.lasting(row.lead_yr), life=life, ramp=ramp, hurdle=row.hurdle_rate,
                 earliest=max(0, row.earliest_signing - calendar.first_year) * calendar.per_year,
-                additional=row.additional,
+                additional=row.additional, committed=row.committed,
                 supportable=plan.instruments.projects and ("*" in wanted or row.project in wanted),
                 needs=tuple(index[name] for name in row.needs.split() if name in index),
                 excludes=tuple(index[name] for name in row.excludes.split() if name in index),

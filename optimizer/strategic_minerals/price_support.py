@@ -129,9 +129,17 @@ def owner_npv(instance: Instance, project: Project, floors: Sequence[Floor], sig
     return float(margin @ discount[project.lead :] - project.capex / project.lead * discount[: project.lead].sum())
 
 
-def financing_gap(instance: Instance, project: Project, floors: Sequence[Floor], signed: int) -> float:
-    """max(0, -NPV of the owner): the grant at signing that makes the project pay its hurdle rate."""
-    return max(0.0, -owner_npv(instance, project, floors, signed))
+def financing_gap(project: Project, npv: float) -> float:
+    """max(0, -NPV of the owner): the grant at signing that makes a project pay its hurdle rate; 0 once it is committed."""
+    return 0.0 if project.committed else max(0.0, -npv)
+
+
+def built_anyway(instance: Instance, project: Project) -> bool:
+    """Baseline: committed, or without need at its own date and not declared additional."""
+    if project.earliest + project.lead >= instance.calendar.periods:
+        return False
+    wanted = not project.additional and owner_npv(instance, project, (), project.earliest) >= 0
+    return project.committed or wanted
 
 
 def worth(instrument: Instrument, hurdle: float) -> float:

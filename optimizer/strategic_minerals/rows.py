@@ -183,6 +183,8 @@ class PriceRow(Row):
     price_usd_per_kg: Positive
     price_usd_per_kg_low: float | None = None
     price_usd_per_kg_high: float | None = None
+    money_year: Year | None = None
+    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
 
 
 class PriceStateRow(Row):
@@ -231,6 +233,11 @@ class ProjectRow(Row):
     """First fiscal year in which support can be signed; a baseline project is signed then by its owner."""
     additional: bool = False
     """True: not built without support even where its financing gap is nil."""
+    money_year: Year | None = None
+    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+    committed: bool = False
+    """True: under construction with its finance agreed before this plan. It is built whatever the plan does, on
+    `earliest_signing` + `lead_yr`; its capital is sunk and costs this plan nothing."""
     needs: str = ""
     """Projects it needs, separated by spaces."""
     excludes: str = ""
@@ -359,7 +366,8 @@ class HazardRow(Row):
     """Flood phase before the cut: years with full supply at `flood_multiplier` of the price."""
     flood_multiplier: Positive = 1.0
     third_country_cut_share: Share = 0.0
-    """Cut of other foreign sources of the same materials (hoarding, rules on trace content)."""
+    """Cut of other foreign sources of the same materials: feed they lose, rules on trace content, shipping. What allies
+    keep for themselves is their `kappa`, or a hazard of its own."""
     demand_multipliers: str = ""
     """Demand while it lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
 
@@ -387,6 +395,18 @@ class LossFunctionRow(Row):
     loss_usd_per_t_high: float | None = None
     event: str = ""
     """The event that the study priced."""
+    money_year: Year | None = None
+    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+
+
+class DeflatorRow(Row):
+    """General price index of a year: brings money of different years to one."""
+
+    key: ClassVar[tuple[str, ...]] = ("money_year",)
+    money_year: Year
+    price_index: Positive
+    price_index_low: float | None = None
+    price_index_high: float | None = None
 
 
 TABLES: dict[str, type[Row]] = {
@@ -409,6 +429,7 @@ TABLES: dict[str, type[Row]] = {
     "policy_events": PolicyEventRow,
     "stock": StockRow,
     "loss_functions": LossFunctionRow,
+    "deflators": DeflatorRow,
     "production": ProductionRow,
     "reserves": ReserveBaseRow,
     "import_shares": ImportShareRow,

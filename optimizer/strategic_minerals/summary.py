@@ -118,7 +118,8 @@ def _sign(result: Result) -> list[str]:
     lines = []
     for row in chosen.itertuples():
         if row.baseline and row.package == "none":
-            lines.append(f"  {row.project}: expected to be built without support (baseline)")
+            why = "committed before this plan" if row.committed else "expected to be built without support (baseline)"
+            lines.append(f"  {row.project}: {why}")
             continue
         terms = [row.instrument if row.instrument != "none" else "no capital support"]
         if row.offtake_share:

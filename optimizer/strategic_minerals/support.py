@@ -16,7 +16,7 @@ from .disruptions import Worlds
 from .floor_money import FloorMoney, floor_money, held, total_money
 from .instance import Bools, Floats, Floor, Instance, MarketFloor, Package, Project
 from .market_support import MarketSupport, market_support
-from .price_support import capital_cost, owner_npv, payment_parts, survival
+from .price_support import built_anyway, capital_cost, financing_gap, owner_npv, payment_parts, survival
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,7 @@ def build_support(instance: Instance, worlds: Worlds) -> Support:
     builder = _Options(instance, worlds, [m.floor for m in markets])
     baseline = []
     for p, project in enumerate(instance.projects):
-        owned = not project.additional and project.earliest + project.lead < T
-        baseline.append(owned and owner_npv(instance, project, (), project.earliest) >= 0)
+        baseline.append(built_anyway(instance, project))
         builder.add_project(p, baseline[-1])
     return Support(
         tuple(builder.options), tuple(builder.classes), tuple(markets), trunk_alive, worlds_alive,
@@ -176,7 +175,7 @@ class _Options:
         """Append the option, or return why it is dropped. Section 4: capital and participation."""
         instance, project = self.instance, self.instance.projects[p]
         npv = owner_npv(instance, project, floors, signed)
-        gap = max(0.0, -npv)
+        gap = financing_gap(project, npv)
         same = (p, signed, market, package.offtake, package.fee, package.fee_share, own)
         if gap == 0 and same in self._ungapped:
             self._admitted.add((p, package.name, signed, market))  # its twin stands for it, beside market floors too

@@ -109,6 +109,7 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
             "floor_usd_per_kg": floor.level / MUSD_PER_T if floor else float("nan"),
             "market_floors": " ".join(support.markets[m].floor.name for m in option.market),
             "first_output": first, "share": share, "baseline": bool(support.baseline[option.project]),
+            "committed": n.projects[option.project].committed,
             "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step), "capex_musd": project.capex,
             "financing_gap_musd": option.gap, "support_cost_musd": option.scored * share,
             "offtake_fees_musd": float(option.fees.sum()) * share,
@@ -120,12 +121,12 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
         if p not in chosen:
             rows.append({
                 **dict.fromkeys(("signed", "package", "instrument", "floor_material", "market_floors", "first_output"), ""),
-                "project": project.name, "share": 0.0, "baseline": bool(support.baseline[p]),
+                "project": project.name, "share": 0.0, "baseline": bool(support.baseline[p]), "committed": project.committed,
                 "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step), "capex_musd": project.capex,
             })  # fmt: skip
     columns = [
         "project", "signed", "package", "instrument", "offtake_share", "floor_material", "floor_usd_per_kg",
-        "market_floors", "first_output", "share", "baseline", "capacity_t_per_yr", "capex_musd", "financing_gap_musd",
+        "market_floors", "first_output", "share", "baseline", "committed", "capacity_t_per_yr", "capex_musd", "financing_gap_musd",
         "support_cost_musd", "offtake_fees_musd", "floor_expected_musd", "terminal_liability_musd", "residual_credit_musd",
     ]  # fmt: skip
     return _frame(rows, columns)
