@@ -811,7 +811,8 @@ def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch
 def test_17_a_bet_on_prices_is_named_and_can_be_ruled_out(price_gain, held, z):
     """Proves: trap 17. A fifth of China is cut and the price rises fivefold, yet an ally makes up for it: no shortage.
 
-    5 kt in store save users 5*50 in half of the worlds: 50 - 125 - .5*45 = -97.5, and the report calls it a bet.
+    5 kt in store save users 5*50 in half of the worlds: 50 - 125 - .5*45 = -97.5, and the report calls it a bet: nothing of
+    it is shortage, .5*5*(50 - 10) = 100 is price, and without that it would lose 2.5.
     At quiet prices they save 25: 50 - 25 - 22.5 > 0, none is bought.
     """
     result = optimum(tiny(
@@ -822,7 +823,22 @@ def test_17_a_bet_on_prices_is_named_and_can_be_ruled_out(price_gain, held, z):
     ))  # fmt: skip
     assert bought(result, "a") == close(held)
     assert result.outcome.objective_musd == close(z)
-    assert ("bet on prices" in result.summary()) == price_gain
+    assert ("BETS ON PRICES: at undisturbed prices these would not pay: a (100 M)" in result.summary()) == price_gain
+    split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "rest_musd"]].sum()
+    assert split.tolist() == ([0.0, close(100.0), close(-2.5)] if price_gain else [0.0, close(0.0), close(0.0)])
+
+
+def test_17_a_price_that_drifts_while_material_is_held_is_named():
+    """Proves: trap 17. Bought at 10 in 2027, worth 15 from 2028 on whatever happens: the report names the drift of 50 %, and
+    shortage, price and rest add up to what the plan is worth."""
+    result = optimum(tiny(
+        {"a": {2027: 10.0, 2028: 15.0}}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)}, scenarios=[cut("cut", 0.5, 2029, 1, price_multiplier=2.0)], money=ONCE,
+    ))  # fmt: skip
+    assert bought(result, "a") == close(5.0)
+    assert "PRICE DRIFT while held, nothing having happened: a (+50%)" in result.summary()
+    split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "rest_musd"]]
+    assert float(split.to_numpy().sum()) == close(-result.outcome.objective_musd)
 
 
 # --- trap 18 -----------------------------------------------------------------------------------------------------

@@ -276,45 +276,66 @@ def cvar(loss: Floats, probability: Floats, alpha: float) -> float:
 def social_cost(problem: Problem, solution: Solution, books: Books | None = None) -> dict[str, float]:
     """Parts of Z: discounted expectation, million USD; they add up to social cost (section 5 to 7)."""
     books = books or open_books(problem, solution)
-    return {**_operations(books), **_commitments(books)}
+    running = operations(books, books.course.counted)
+    return {**{name: float(values.sum()) for name, values in running.items()}, **commitments(books)}
 
 
-def _operations(books: Books) -> dict[str, float]:
-    """Costs of periods at each path's prices: users, authority, loss (section 5, market-value accounting)."""
+def operations(books: Books, P: Floats) -> dict[str, Floats]:
+    """(C,) costs of periods of each component at prices P (W, I, T): users, authority, loss (section 5)."""
     n, x, course = books.problem.natural, books.solution, books.course
-    P, D, T = course.counted, n.calendar.step, n.calendar.periods
-    parts = dict.fromkeys(
-        ("users_activities", "users_reserve_inputs", "users_surplus", "users_substitution", "users_release",
-         "authority_purchases", "authority_holding", "authority_disposal", "authority_release", "loss", "salvage"), 0.0
+    D, T = n.calendar.step, n.calendar.periods
+    names = (
+        "users_activities", "users_reserve_inputs", "users_surplus", "users_substitution", "users_release",
+        "authority_purchases", "authority_holding", "authority_disposal", "authority_release", "loss", "salvage",
     )  # fmt: skip
+    parts = {name: np.zeros(len(n.components)) for name in names}
     for j in range(len(n.producers)):
         c = component_of(n, j)
         for i, y in enumerate(n.yields[j]):
             if y != 0:
                 worth_of = y * P[:, i] * (1 + n.premium[j] if y > 0 else 1.0)
-                parts["users_activities"] += course.expect(c, x.run[:, j] * worth_of)
-                parts["users_reserve_inputs"] += course.expect(c, x.hold[:, j] * worth_of) if y < 0 else 0.0
+                parts["users_activities"][c] += course.expect(c, x.run[:, j] * worth_of)
+                parts["users_reserve_inputs"][c] += course.expect(c, x.hold[:, j] * worth_of) if y < 0 else 0.0
     for i, c in enumerate(n.component):
         paid = course.expect(c, x.release[:, i] * P[:, i] * n.resale[i])
-        parts["users_surplus"] -= course.expect(c, x.surplus[:, i] * P[:, i] * (1 - n.haircut[i]))
-        parts["users_release"] += paid
-        parts["authority_release"] -= paid
-        parts["authority_holding"] += course.expect(c, x.stock[:, i] * n.holding[i] * D)
-        parts["authority_disposal"] -= course.expect(c, x.sell[:, i] * P[:, i] * (1 - n.haircut[i]))
+        parts["users_surplus"][c] -= course.expect(c, x.surplus[:, i] * P[:, i] * (1 - n.haircut[i]))
+        parts["users_release"][c] += paid
+        parts["authority_release"][c] -= paid
+        parts["authority_holding"][c] += course.expect(c, x.stock[:, i] * n.holding[i] * D)
+        parts["authority_disposal"][c] -= course.expect(c, x.sell[:, i] * P[:, i] * (1 - n.haircut[i]))
         end = np.minimum(course.price[0, i, T - 1], course.price[:, i, T - 1])
         kept = n.salvage[i] * end * x.stock[:, i, T - 1] * n.calendar.beta[T]
-        parts["salvage"] -= float((course.weight[:, c, T - 1] * kept).sum())
+        parts["salvage"][c] -= float((course.weight[:, c, T - 1] * kept).sum())
     for b, (i, premium) in enumerate(purchase_terms(books)):
-        parts["authority_purchases"] += course.expect(n.component[i], x.buy[:, b] * P[:, i] * (1 + premium))
+        parts["authority_purchases"][n.component[i]] += course.expect(n.component[i], x.buy[:, b] * P[:, i] * (1 + premium))
     for h, (q, _) in enumerate(n.steps):
         c = n.component[n.demand_material[q]]
-        parts["users_substitution"] += course.expect(c, x.substitute[:, h] * n.step_cost[h])
+        parts["users_substitution"][c] += course.expect(c, x.substitute[:, h] * n.step_cost[h])
     for k, (q, _) in enumerate(n.tiers):
-        parts["loss"] += course.expect(n.component[n.demand_material[q]], x.shortfall[:, k] * n.tier_loss[k])
+        c = n.component[n.demand_material[q]]
+        parts["loss"][c] += course.expect(c, x.shortfall[:, k] * n.tier_loss[k])
     return parts
 
 
-def _commitments(books: Books) -> dict[str, float]:
+def split_of_value(books: Books, reference: Books) -> dict[str, Floats]:
+    """(C,) what a plan spares in each component's operations against doing nothing, in three parts  [million USD].
+
+    `shortage`: loss and substitution. `price`: what branch prices that differ from the trunk's add, all else held.
+    `rest`: the remainder, at undisturbed prices: outlays less the worth of what is used, sold or left.
+    """
+    course = books.course
+
+    def spared(prices: Floats) -> dict[str, Floats]:
+        before, after = operations(reference, prices), operations(books, prices)
+        return {name: before[name] - after[name] for name in before}
+
+    own, calm = spared(course.counted), spared(np.broadcast_to(course.price[:1], course.price.shape))
+    shortage = own["loss"] + own["users_substitution"]
+    undisturbed = np.sum(list(calm.values()), axis=0)
+    return {"shortage": shortage, "price": np.sum(list(own.values()), axis=0) - undisturbed, "rest": undisturbed - shortage}
+
+
+def commitments(books: Books) -> dict[str, float]:
     """Fees, capital, floors, border charges, terminal terms, lambda*CVaR and soft penalties."""
     n, x = books.problem.natural, books.solution
     beta, plan = n.calendar.beta[:-1], n.plan

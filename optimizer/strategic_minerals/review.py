@@ -13,6 +13,7 @@ import pandas as pd
 from .align import build_instance, select_materials
 from .checks import key_of
 from .dataset import Dataset
+from .deflate import restated
 from .disruptions import Worlds, build_worlds, longest_event
 from .instance import MUSD_PER_T, Instance
 from .plan import Plan
@@ -137,7 +138,7 @@ def loss_spread(plan: Plan, data: Dataset) -> tuple[float, str]:
     """Largest factor between the named loss functions over the plan's materials, and the material; (1, "") where none."""
     chosen = set(select_materials(plan, data))
     values: dict[str, list[float]] = defaultdict(list)
-    for row in data.rows("loss_functions"):
+    for row in restated(plan, data).rows("loss_functions"):
         if row.material in chosen and row.loss_usd_per_t > 0:
             values[row.material].append(row.loss_usd_per_t)
     spread = {material: max(found) / min(found) for material, found in values.items()}

@@ -230,25 +230,26 @@ def _protection(result: Result) -> list[str]:
 
 
 def _value(result: Result) -> list[str]:
-    """Split of what the reserve is worth: shortage avoided against price."""
-    parts, before = result.objective_parts, result.reference_parts
-    shortage = before["loss"] + before["users_substitution"] - parts["loss"] - parts["users_substitution"]
-    net = -(result.outcome.objective_musd or 0.0)
+    """Split of what the plan is worth: shortage avoided, price, the rest; bets on prices named."""
+    parts, table = result.objective_parts, result.tables["value"]
+    shortage, price, rest = (float(table[c].sum()) for c in ("shortage_avoided_musd", "price_gain_musd", "rest_musd"))
     lines = [
-        f"WHERE THE VALUE COMES FROM: {shortage:,.0f} M shortage avoided; {net - shortage:,.0f} M everything else "
-        "(outlays, price differences between buying and using, worth of stock and projects at the end).",
+        f"WHERE THE VALUE COMES FROM: {shortage:,.0f} M shortage avoided; {price:,.0f} M from prices that differ in a disruption "
+        f"(material bought before and used or not bought in it); {rest:,.0f} M the rest: outlays less what they leave, at "
+        "undisturbed prices.",
     ]  # fmt: skip
-    if shortage < 0.5 * net:
-        lines.append(
-            "  WARNING: less than half of the value is shortage avoided; the rest is a bet on prices. Try price_gain = false."
-        )
+    bets = table[(table.price_gain_musd > 0.5) & (table.shortage_avoided_musd + table.rest_musd < -0.5)
+                 & (table.component != "commitments")]  # fmt: skip
+    if len(bets):
+        named = ", ".join(f"{row.component} ({row.price_gain_musd:,.0f} M)" for row in bets.itertuples())
+        lines.append(f"  BETS ON PRICES: at undisturbed prices these would not pay: {named}. Try price_gain = false.")
+    lines += _drift(result)
     residual, salvage = parts.get("residual_credit", 0.0), parts.get("salvage", 0.0)
     if abs(residual) + abs(salvage) > 1:
         lines.append(
             f"  Credited at the end of the horizon: stock {-salvage:,.0f} M, unexpired life of projects {-residual:,.0f} M."
         )
-    table = result.tables["projects"]
-    shares = table.groupby("project")[["share", "share_at_residual_0"]].max()
+    shares = result.tables["projects"].groupby("project")[["share", "share_at_residual_0"]].max()
     lost = sorted(shares.index[(shares.share > 0.5) & (shares.share_at_residual_0 <= 0.5)])
     won = sorted(shares.index[(shares.share <= 0.5) & (shares.share_at_residual_0 > 0.5)])
     if lost or won:
@@ -257,6 +258,18 @@ def _value(result: Result) -> list[str]:
     elif residual < -1 and shares.share_at_residual_0.notna().all():
         lines.append("  The same projects are chosen where unexpired life is worth nothing at the end.")
     return lines
+
+
+def _drift(result: Result) -> list[str]:
+    """Materials in the reserve whose trunk price moves over the plan: part of their worth is that drift."""
+    stock = result.tables["stock"]
+    held = stock[stock.stock_t > 1e-6]
+    moved = []
+    for material, prices in (held.value_musd / held.stock_t).groupby(held.material):
+        change = float(prices.iloc[-1] / prices.iloc[0] - 1)
+        if abs(change) > 0.01:
+            moved.append(f"{material} ({change:+.0%})")
+    return [f"  PRICE DRIFT while held, nothing having happened: {', '.join(moved)}."] if moved else []
 
 
 def _rests_on(result: Result) -> list[str]:

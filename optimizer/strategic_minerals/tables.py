@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .audit_money import commitments, open_books, split_of_value
 from .disruptions import Strike
 from .instance import MUSD_PER_T, Floats
 from .optimize import Problem
@@ -33,6 +34,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution) -> dict[str
         "flows": flows(problem, solution),
         "shortfalls": shortfalls(problem, solution),
         "scenario_losses": scenario_losses(problem, solution, z0),
+        "value": value(problem, solution, z0),
         "dropped": pd.DataFrame(
             [*problem.layout.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
         ),
@@ -314,6 +316,23 @@ def describe(strike: Strike) -> str:
     flood = f"price x{strike.flood_price:g} for {strike.flood:.1f} y, then " if strike.flood else ""
     price = f", price x{strike.price:g}" if strike.price != 1 else ""
     return f"{strike.label} {strike.start:.1f}: {flood}cut {strike.cut:.0%} for {strike.duration:.1f} y{price}"
+
+
+def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
+    """Where Z0 - Z comes from: shortage spared, price gain, the rest at undisturbed prices, by component; commitments."""
+    books, reference = open_books(problem, solution), open_books(problem, z0)
+    split = split_of_value(books, reference)
+    rows = []
+    for c, name in enumerate(problem.natural.components):
+        members = [m for m, of in zip(problem.natural.materials, problem.natural.component, strict=True) if of == c]
+        rows.append({
+            "component": name, "materials": " ".join(members), "shortage_avoided_musd": float(split["shortage"][c]),
+            "price_gain_musd": float(split["price"][c]), "rest_musd": float(split["rest"][c]),
+        })  # fmt: skip
+    signed = sum(commitments(reference).values()) - sum(commitments(books).values())
+    rows.append({"component": "commitments", "materials": "", "shortage_avoided_musd": 0.0, "price_gain_musd": 0.0,
+                 "rest_musd": signed})  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
