@@ -9,13 +9,18 @@ import pandas as pd
 import pyomo.environ as pyo
 
 from .checks import check_data
+from .compile import PYOMO_LOCK
 from .dataset import Dataset
 from .errors import Fault, FormulationError, InputError, PlanError
 from .formulation.model import flat_model
-from .optimize import layout_of, objective_costs, prepare
+from .layout import TRUNK
+from .optimize import do_nothing, layout_of, objective_costs, prepare, trunk_shortfall_caps
 from .plan import Plan
 from .review import Provenance, doubtful, provenance, ranges, without_data
 from .runfolder import load_result, write_run
+
+REFERENCE_LIMIT_S = 3600.0
+"""Seconds for the do-nothing reference of `build_model`."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +70,25 @@ def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]
 
 
 def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
-    """The flat Pyomo model: every period of the trunk and of every branch written out, least social cost.
+    """The flat Pyomo model that `solve` solves: every period of the trunk and of every branch written out.
 
     For reading, extending, export (LP, MPS) or another solver. Tonnes are in model units (a power of ten a material),
-    money in million USD. Raises PlanError and InputError with every fault.
+    money in million USD. The first stage of the plan's aim is the active objective; `stages` names all in order, the
+    later ones are there and inactive. Where the plan has diversification rules, the do-nothing reference is solved
+    first: it caps shortfall on the trunk. Raises PlanError and InputError with every fault.
     """
     faults = check_data(plan, data)
     if faults:
         raise (PlanError if all(fault.file == "plan" for fault in faults) else InputError)(faults)
-    layout, _ = layout_of(plan, data)
-    return flat_model(layout)
+    layout, natural = layout_of(plan, data)
+    with PYOMO_LOCK:
+        model = flat_model(layout)
+    if plan.diversification:
+        problem = prepare(plan, data)
+        z0 = do_nothing(problem, objective_costs(problem)["social_cost"], REFERENCE_LIMIT_S)
+        for name, t, material, most in trunk_shortfall_caps(problem, z0).values():
+            model.period[natural.components.index(name), TRUNK, t].shortfall_cap[material] = most
+    return model
 
 
 __all__ = ["CheckReport", "build_model", "check", "load_result", "write_run"]

@@ -63,6 +63,11 @@ class Calendar:
         """(T+1,) discount factor of each period's start; the last is the end of the horizon."""
         return np.asarray((1 + self.rate) ** (-self.step * np.arange(self.periods + 1)), dtype=float)
 
+    @property
+    def spending_weight(self) -> Floats:
+        """(T,) discount factor of each period's fiscal year: spending counts from the year's first period."""
+        return np.asarray(self.beta[self.year_index * self.per_year], dtype=float)
+
     def period_label(self, t: int) -> str:
         """`2028`, or `2028.2` for the second period within a year."""
         year, part = divmod(t, self.per_year)

@@ -20,6 +20,13 @@ from .support import Support
 TRUNK = -1
 """World index of trunk stamps."""
 
+STAGES = {
+    "social_cost": ("social_cost",),
+    "risk_within_budget": ("risk", "spending", "social_cost"),
+    "least_budget": ("spending", "social_cost"),
+}
+"""Aims in the order in which they are minimised, by kind of objective (formulation section 7)."""
+
 
 @dataclass(frozen=True)
 class Purchase:

@@ -14,6 +14,7 @@ from .compile import INF
 from .errors import UntrustedError
 from .infeasibility import DEMANDS, culprits, no_answer
 from .instance import Floats, Ints
+from .layout import STAGES
 from .problem import Outcome, Problem, Reason, Seconds, denominator, layout_of, objective_costs, prepare
 from .solver import Model, OnProgress, Progress, Run, canary
 
@@ -46,13 +47,6 @@ class Solved:
     iterations: int
     nodes: int
     seconds: Seconds = field(default_factory=Seconds)
-
-
-STAGES = {
-    "social_cost": ("social_cost",),
-    "risk_within_budget": ("risk", "spending", "social_cost"),
-    "least_budget": ("spending", "social_cost"),
-}
 
 
 def do_nothing(problem: Problem, cost: Floats, time_limit_s: float, on_progress: OnProgress | None = None) -> Floats:
@@ -110,7 +104,8 @@ def optimise(
         costs = objective_costs(problem)
         stages = STAGES[problem.plan.objective.kind]
         z0 = do_nothing(problem, costs["social_cost"], left(), on_progress)
-        _cap_trunk_shortfall(problem, z0)
+        for row, (*_, most) in trunk_shortfall_caps(problem, z0).items():
+            problem.assembly.row_upper[row] = most
         model = Model(problem.assembly, costs[stages[0]], integer=not relax, log_file=log_file)
         reports: list[tuple[str, float, float, float]] = []
         run: Run | None = None
@@ -180,16 +175,17 @@ def _without_residual(
     return again.x if again.status == "optimal" else None
 
 
-def _cap_trunk_shortfall(problem: Problem, z0: Floats) -> None:
-    """Set the limit on trunk shortfall of diversified materials to its value in Z0 (with a hair's room)."""
-    assembly = problem.assembly
-    rows = assembly.rows_of("trunk_shortfall")
-    for row in rows:
+def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, int, int, float]]:
+    """Row -> (component, period, material, cap): trunk shortfall of diversified materials in Z0, with a hair's room."""
+    assembly, caps = problem.assembly, {}
+    for row in assembly.rows_of("trunk_shortfall"):
         entries = slice(assembly.start[row], assembly.start[row + 1])
         short = float(assembly.value[entries] @ z0[assembly.index[entries]])
-        _, _, _, stamp_number = assembly.row_name(int(row))
+        _, material, label, stamp_number = assembly.row_name(int(row))
         if stamp_number < problem.natural.calendar.periods:  # trunk stamps come first
-            assembly.row_upper[row] = min(assembly.row_upper[row], max(0.0, short) + 1e-6)
+            most = min(float(assembly.row_upper[row]), max(0.0, short) + 1e-6)
+            caps[int(row)] = (label.removeprefix("period:"), stamp_number, material, most)
+    return caps
 
 
 def _fix(

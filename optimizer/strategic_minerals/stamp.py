@@ -14,7 +14,7 @@ from .formulation.branch import add_branch
 from .formulation.commitments import add_commitments, add_variables, trunk_outlay
 from .formulation.period import Links, add_period
 from .formulation.risk import add_world
-from .instance import Floats, Ints
+from .instance import Ints
 from .layout import Layout, Shape
 from .stamp_data import branch_values, period_values, period_weights
 
@@ -82,12 +82,6 @@ def stamp(layout: Layout, templates: Templates) -> Assembly:
     return assemble([finder.resolved(k) for k in range(len(parts))])
 
 
-def spending_weights(layout: Layout) -> Floats:
-    """(T,) discount factor of each period's fiscal year: spending counts from the year's first period."""
-    calendar = layout.instance.calendar
-    return np.asarray(calendar.beta[calendar.year_index * calendar.per_year], dtype=float)
-
-
 def _canvas() -> tuple[Any, Any, dict[int, Any]]:
     """A block to write on, a block for stand-ins, and the register of stand-ins."""
     m = pyo.ConcreteModel()
@@ -126,7 +120,7 @@ def _root(layout: Layout) -> Template:
     costs = {
         "social_cost": block.commitment_cost,
         "residual_credit": block.residual_credit,
-        "spending": trunk_outlay(block, layout, trunk, spending_weights(layout)),
+        "spending": trunk_outlay(block, layout, trunk, layout.instance.calendar.spending_weight),
     }
     if layout.uses_risk:
         costs["tail_risk"] = block.value_at_risk

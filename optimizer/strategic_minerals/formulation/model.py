@@ -5,20 +5,21 @@ The solver gets the same model stamped from compiled blocks (`stamp.py`); a test
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pyomo.environ as pyo
 
-from ..layout import TRUNK, Layout
+from ..layout import STAGES, TRUNK, Layout
 from ..stamp_data import branch_values, period_values, period_weights
 from .branch import add_branch
-from .commitments import add_commitments, add_variables
+from .commitments import add_commitments, add_variables, cvar, trunk_outlay
 from .period import Links, add_period
 from .risk import add_world
 
 
 def flat_model(layout: Layout) -> pyo.ConcreteModel:
-    """The flat model, in model units and million USD, least social cost.
+    """The flat model, in model units and million USD; the first stage of the plan's aim is its active objective.
 
     Blocks: `commitments`, `period[component, world, t]` (world -1: the trunk), `branch[component, world]`, `world[s]`.
     """
@@ -30,13 +31,28 @@ def flat_model(layout: Layout) -> pyo.ConcreteModel:
         add_periods(m, layout, c)
         add_branches(m, layout, c)
     add_worlds(m, layout)
-    add_commitments(
-        m.commitments, layout,
-        trunk=lambda c, name, key, t: getattr(m.period[c, TRUNK, t], name)[key],
-        world=lambda name, s: getattr(m.world[s], name),
-    )  # fmt: skip
-    m.social_cost = pyo.Objective(expr=social_cost(m, layout))
+    trunk = partial(trunk_variable, m)
+    add_commitments(m.commitments, layout, trunk, world=lambda name, s: getattr(m.world[s], name))
+    add_aims(m, layout)
     return m
+
+
+def trunk_variable(m: pyo.ConcreteModel, c: int, name: str, key: Any, t: int) -> Any:
+    """A variable of the trunk's operations."""
+    return getattr(m.period[c, TRUNK, t], name)[key]
+
+
+def add_aims(m: pyo.ConcreteModel, layout: Layout) -> None:
+    """One objective a stage of the plan's aim, by name; only the first is active. `m.stages` gives their order.
+
+    A later stage is solved with the earlier ones held at their value and slack, as `solve` does (formulation section 7).
+    """
+    m.stages = STAGES[layout.instance.plan.objective.kind]
+    ways = {"social_cost": social_cost, "risk": weighted_risk, "spending": spending}
+    for name in m.stages:
+        m.add_component(name, pyo.Objective(expr=ways[name](m, layout)))
+    for name in m.stages[1:]:
+        getattr(m, name).deactivate()
 
 
 def add_periods(m: pyo.ConcreteModel, layout: Layout, c: int) -> None:
@@ -88,18 +104,48 @@ def add_worlds(m: pyo.ConcreteModel, layout: Layout) -> None:
 
 
 def social_cost(m: pyo.ConcreteModel, layout: Layout) -> Any:
-    """Expected discounted costs + commitments + soft penalties + lambda * CVaR  [million USD] (formulation section 7)."""
-    credit = layout.instance.plan.residual
-    total = m.commitments.commitment_cost - credit * m.commitments.residual_credit
+    """Expected discounted costs + commitments + soft penalties + lambda * CVaR  [million USD] (formulation section 7).
+
+    sum_stamps beta*w (users + authority + loss - salvage) + commitments - residual*credit + penalties + lambda*CVaR
+    """
+    plan = layout.instance.plan
+    commitments = m.commitments.commitment_cost - plan.residual * m.commitments.residual_credit
+    tail = plan.risk.cvar_weight * tail_risk(m, layout) if plan.risk.cvar_weight > 0 else 0
+    return commitments + expected(m, layout, "cost") + soft_penalties(m, layout) + tail
+
+
+def weighted_risk(m: pyo.ConcreteModel, layout: Layout) -> Any:
+    """(1-m)*expected loss + m*CVaR + soft penalties  [million USD]."""
+    share = layout.instance.plan.objective.cvar_share
+    return (1 - share) * expected(m, layout, "loss") + share * tail_risk(m, layout) + soft_penalties(m, layout)
+
+
+def spending(m: pyo.ConcreteModel, layout: Layout) -> Any:
+    """sum_f beta_f * trunk outlay of f + soft penalties  [million USD]."""
+    weight = layout.instance.calendar.spending_weight
+    return trunk_outlay(m.commitments, layout, partial(trunk_variable, m), weight) + soft_penalties(m, layout)
+
+
+def expected(m: pyo.ConcreteModel, layout: Layout, what: str) -> Any:
+    """Discounted expectation of an expression of all period blocks: beta*w0 on the trunk, beta*pi in branches."""
+    total = 0
     for c, stamps in enumerate(layout.stamps):
         weights = period_weights(layout, stamps, c)
         for n in range(stamps.count):
-            block = m.period[c, int(stamps.world[n]), int(stamps.period[n])]
-            total += float(weights[n]) * block.cost + block.penalty
-        total += sum(m.branch[c, s].penalty for s in stamps.branches)
-    risk = layout.instance.plan.risk
-    if layout.uses_risk and risk.cvar_weight > 0:
-        share = risk.cvar_weight / (1 - risk.alpha)
-        tail = sum(share * float(pi) * m.world[s].tail for s, pi in enumerate(layout.worlds.probability))
-        total += risk.cvar_weight * m.commitments.value_at_risk + tail
+            total += float(weights[n]) * getattr(m.period[c, int(stamps.world[n]), int(stamps.period[n])], what)
     return total
+
+
+def soft_penalties(m: pyo.ConcreteModel, layout: Layout) -> Any:
+    """Penalties of soft diversification rules and service levels, each counted once  [million USD]."""
+    total = 0
+    for c, stamps in enumerate(layout.stamps):
+        for n in range(stamps.count):
+            total += m.period[c, int(stamps.world[n]), int(stamps.period[n])].penalty
+        total += sum(m.branch[c, s].penalty for s in stamps.branches)
+    return total
+
+
+def tail_risk(m: pyo.ConcreteModel, layout: Layout) -> Any:
+    """CVaR of a world's loss  [million USD]."""
+    return cvar(m.commitments, layout, lambda name, s: getattr(m.world[s], name))
