@@ -7,7 +7,7 @@ published in USD/t, a thousand times as much.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -608,7 +608,7 @@ def test_every_price_says_what_it_means() -> None:
     assert set(FAMILY) == set(MEANING)
     table = optimum(*reserve()).prices
     assert list(table.columns) == COLUMNS
-    assert all(MEANING[name] == said for name, said in zip(table.price, table.meaning, strict=True))
+    assert all(MEANING[name].format(aim="social cost") == said for name, said in zip(table.price, table.meaning, strict=True))
 
 
 # --- where there are none ----------------------------------------------------------------------------------------
@@ -642,10 +642,43 @@ def test_a_stopped_run_has_no_prices(phase: str, monkeypatch: pytest.MonkeyPatch
     assert result.prices.empty
 
 
-@pytest.mark.parametrize("kind", ["least_budget", "risk_within_budget"])
-def test_no_prices_under_an_aim_of_several_stages(kind: str) -> None:
-    """Proves: where social cost is only the last stage its duals price the stages' slack as well, so none are shown."""
-    aims: Sequence[str] = ("social_cost", kind)
-    by_aim = {aim: optimum(*reserve(objective={"kind": aim})).prices for aim in aims}
-    assert by_aim[kind].empty
-    assert not by_aim["social_cost"].empty
+# --- aims of several stages --------------------------------------------------------------------------------------
+
+
+def test_a_promise_is_priced_in_the_spending_that_it_asks_for() -> None:
+    """Proves: under least budget a price is spending, not social cost. A promise of 60 % of 10 kt needs 6 kt at 10 USD/kg;
+    a tonne less of it spares 10,000 USD, which is the slope of the least spending in the level."""
+    def promised(level: float) -> Case:
+        return tiny(
+            {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 50.0)},
+            scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)], loss=300.0, years=2, objective={"kind": "least_budget"},
+            service_levels=[{"material": "a", "segment": "civil", "level": level, "scenarios": ["cut"]}],
+        )  # fmt: skip
+
+    result = optimum(*promised(0.6))
+    assert result.outcome.stages[0][1] == near(60.0)
+    more = optimum(*promised(0.6 + STEP)).outcome.stages[0][1]
+    assert price(result, "service_level") == near((more - 60.0) / (10.0 * STEP) * 1000)
+    assert price(result, "service_level") == near(10_000.0)
+    assert set(result.prices.meaning.str.split(" avoided").str[0]) == {"discounted spending"}
+    assert "supply" not in set(result.prices.price)
+
+
+@pytest.mark.parametrize(("share", "worth"), [(0.0, 1.0), (1.0, 10.0)])
+def test_money_is_priced_in_the_risk_that_it_takes_away(share: float, worth: float) -> None:
+    """Proves: within a budget a USD is worth the risk it spares. A USD buys .1 kg: of what fails half of the time at 20 a
+    kg it spares .5*20*.1 = 1 of the mean; of what fails badly at 100 a kg it spares 10 of the worst twentieth."""
+    def within(musd: float) -> Case:
+        return tiny(
+            {"dire": 10.0, "often": 10.0}, sources={n: source("CHN", n, 10.0) for n in ("dire", "often")},
+            demand={"dire": 10.0, "often": 10.0}, loss={"dire": 90.0, "often": 10.0},
+            offers={f"{n}-spot": offer(n, 100.0) for n in ("dire", "often")},
+            scenarios=[cut("dire", 0.05, 2028, 1, "dire"), cut("often", 0.5, 2028, 1, "often")],
+            money={2027: musd, 2028: 0.0}, years=2, risk={"alpha": 0.95},
+            objective={"kind": "risk_within_budget", "cvar_share": share, "stage_slack": 0.0},
+        )  # fmt: skip
+
+    result = optimum(*within(10.0))
+    slope_ = (optimum(*within(10.0 + STEP)).outcome.stages[0][1] - result.outcome.stages[0][1]) / STEP
+    assert price(result, "appropriation", period="2027") == near(-slope_)
+    assert price(result, "appropriation", period="2027") == near(worth)

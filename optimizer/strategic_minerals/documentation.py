@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
+from . import floor_money, market_support, price_support
 from .components import COMPONENTS, Component
-from .formulation import branch, commitments, period, risk
+from .formulation import branch, commitments, model, period, risk
 from .library import shipped
 from .prices import MEANING
 from .rows import FACT_TABLES, TABLES
@@ -30,10 +33,36 @@ def formulation_page() -> str:
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("add_") and function.__module__ == module.__name__ and _equation(function):
                 parts.append(f"### {block}: `{name.removeprefix('add_')}`\n\n{_equation(function)}")
-    parts.append("## Prices\n\nFrom the linear program with commitments fixed, reported >= 0 where a demand binds.\n")
-    parts[-1] += "".join(f"\n- `{name}`: {meaning}" for name, meaning in MEANING.items())
+    parts.append("## Aims\n\nThe objectives of the flat model, and the terms that they share.")
+    parts += _told(model, ("social_cost", "weighted_risk", "spending", "expected", "soft_penalties", "tail_risk"))
+    parts += _told(period, ("add_costs",)) + _told(commitments, ("add_commitment_costs", "trunk_outlay", "cvar"))
+    parts.append("## Before the solve: what supports do\n\nPure functions of data; their results enter the model as numbers.")
+    for module in (price_support, floor_money, market_support):
+        parts += _told(module, [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__
+                                and not n.startswith("_") and n not in HELPERS])  # fmt: skip
+    parts.append(PRICES_HEAD)
+    parts[-1] += "".join(f"\n- `{name}`: {meaning.format(aim='aim')}" for name, meaning in MEANING.items())
     parts.append(DEVIATIONS)
     return "\n\n".join(parts) + "\n"
+
+
+PRICES_HEAD = """## Prices
+
+From the linear program with commitments fixed at the answer, counted in the first stage of the plan's aim, reported >= 0
+where a demand binds.
+"""
+
+HELPERS = {"held", "total_money", "window_all"}
+"""Functions of arrays alone, which say nothing about the question."""
+
+
+def _told(module: Any, names: Iterable[str]) -> list[str]:
+    """A paragraph for each function: its docstring, what follows the first sentence as a block."""
+    found = []
+    for name in names:
+        head, _, rest = (inspect.getdoc(getattr(module, name)) or "").partition("\n\n")
+        found.append(f"### `{name.removeprefix('add_')}`\n\n{head}" + (f"\n\n```\n{dedent(rest).rstrip()}\n```" if rest else ""))
+    return found
 
 
 def _row(c: Component) -> str:
@@ -53,16 +82,16 @@ def _equation(function: object) -> str:
 def inputs_page() -> str:
     """The dictionary of the tables: every column with unit and meaning, written from the row schemas."""
     parts = [INPUTS_HEAD]
-    for name, model in TABLES.items():
+    for name, row_model in TABLES.items():
         role = "facts, read by the estimates and the checks" if name in FACT_TABLES else "read by plans"
-        doc = (inspect.getdoc(model) or "").splitlines()[0]
+        doc = (inspect.getdoc(row_model) or "").splitlines()[0]
         parts.append(
-            f"## {name}.csv\n\n{doc} Key: {', '.join(f'`{k}`' for k in model.key)}. ({role})\n\n| column | meaning |\n|---|---|"
+            f"## {name}.csv\n\n{doc} Key: {', '.join(f'`{k}`' for k in row_model.key)}. ({role})\n\n| column | meaning |\n|---|---|"
         )
-        for column, field in model.model_fields.items():
+        for column, field in row_model.model_fields.items():
             if column in ("source", "year", "confidence", "note") or column.endswith(("_low", "_high")):
                 continue
-            ranged = " (with `_low` and `_high`)" if f"{column}_low" in model.model_fields else ""
+            ranged = " (with `_low` and `_high`)" if f"{column}_low" in row_model.model_fields else ""
             needed = "" if field.is_required() else " Optional."
             text = " ".join((field.description or column.replace("_", " ")).split())
             parts[-1] += f"\n| `{column}`{ranged} | {text}{'' if text.endswith('.') else '.'}{needed} |".replace(

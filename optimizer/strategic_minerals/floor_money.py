@@ -36,6 +36,8 @@ def floor_money(
 ) -> FloorMoney:
     """Cost of a floor on tonnes that are alive: (n >= T,) on the trunk, (S, T) in the worlds, availability not yet counted.
 
+    expected = sum_t beta (w0 rho x E_w[payment(P_trunk)] + sum_s pi rho_s x_s E_w[payment(P_s)])  up to T, within the term
+    terminal = sum_{t>T} beta rho x E_w[payment(P_T)] on trunk survival;  liability[t] = rho x payment(w* P_trunk)
     The reference price is the producer's own, (1+premium)*P, so that what the payer pays is what the owner receives.
     """
     calendar = instance.calendar

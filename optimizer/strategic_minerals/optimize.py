@@ -42,7 +42,9 @@ class Solved:
     without_residual: Floats | None
     """The plan had unexpired life of projects no worth at the end; None where it has none to begin with, or time ran out."""
     fixed: Run | None
-    """The linear program with commitments fixed; None where it was not solved."""
+    """The linear program of the last stage with commitments fixed; None where it was not solved."""
+    priced: Run | None
+    """The same for the first stage, the plan's main aim: its duals are the prices. The same run where there is one stage."""
     costs: dict[str, Floats]
     iterations: int
     nodes: int
@@ -143,6 +145,9 @@ def optimise(
         if not relax and limited is None and stages[-1] == "social_cost":
             without = _without_residual(problem, model, costs["social_cost"], run, z0, gap, left(), on_progress)
         fixed = None if relax else _fix(problem, costs, stages[-1], run, slacks, max(left(), LEAST_CHECK_S))
+        priced = fixed
+        if fixed is not None and len(stages) > 1:
+            priced = _with_commitments(problem, costs[stages[0]], run, 0.0).run(time_limit_s=left(), phase="prices")
     x = run.x if fixed is None or fixed.x is None else fixed.x
     assert x is not None
     last, objective, bound, relative = reports[-1]
@@ -154,7 +159,7 @@ def optimise(
     complete = limited is None and len(reports) == len(stages)
     reason: Reason = ("optimal" if relative <= 1e-9 else "within_gap") if complete else limited or "time_limit"
     outcome = Outcome(reason, objective, bound, max(0.0, relative), float(costs[last] @ z0), relax, tuple(reports))
-    return Solved(problem, outcome, x, z0, without, fixed, costs, iterations, nodes, seconds)
+    return Solved(problem, outcome, x, z0, without, fixed, priced, costs, iterations, nodes, seconds)
 
 
 def _without_residual(
@@ -197,17 +202,12 @@ def _fix(
     time_limit_s: float,
 ) -> Run:
     """Solve the linear program with the integer commitments at their rounded values: prices, and a check on big-M leaks."""
-    assembly = problem.assembly
     assert run.x is not None
     assert run.objective is not None
-    reference = run.objective - float(costs[last] @ run.x)
-    model = Model(assembly, costs[last], integer=False, offset=reference)
+    model = _with_commitments(problem, costs[last], run, run.objective - float(costs[last] @ run.x))
     for stage, most in slacks:
         used = np.flatnonzero(costs[stage])
         model.add_row(used, costs[stage][used], -INF, most)
-    binaries = np.flatnonzero(assembly.integer)
-    at = np.round(run.x[binaries])
-    model.set_bounds(binaries, at, at)
     fixed = model.run(time_limit_s=time_limit_s, phase="prices")
     if fixed.status == "optimal" and fixed.objective is not None:
         worse = fixed.objective - run.objective
@@ -221,6 +221,16 @@ def _fix(
             "the integer decisions, rounded, leave no feasible operations: the answer leans on tolerances"
         )
     return fixed
+
+
+def _with_commitments(problem: Problem, cost: Floats, run: Run, offset: float) -> Model:
+    """The linear program in which the integer decisions of a run stand, rounded."""
+    assert run.x is not None
+    model = Model(problem.assembly, cost, integer=False, offset=offset)
+    binaries = np.flatnonzero(problem.assembly.integer)
+    at = np.round(run.x[binaries])
+    model.set_bounds(binaries, at, at)
+    return model
 
 
 __all__ = [

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .instance import Floats
-from .layout import TRUNK
+from .layout import STAGES, TRUNK
 from .optimize import Solved
 from .units import USD_PER_MUSD
 
@@ -20,26 +20,31 @@ COLUMNS = ["price", "item", "world", "period", "value", "unit", "meaning"]
 SMALL = 1e-9
 
 MEANING = {
-    "appropriation": "social cost avoided by one more USD of this year's appropriation",
-    "total_budget": "social cost avoided by one more USD of total budget",
-    "contingent_liability": "social cost avoided by one more USD of this year's liability cap",
-    "stock": "present value of one more tonne put in store in this period while nothing has happened (negative where in the way)",
-    "supply": "social cost avoided by one more tonne delivered to users in this period and world, in that period's money",
-    "service_level": "present value saved by allowing one more tonne short of the promise",
-    "supplier_share": "present value saved by one more tonne allowed beyond the diversification rule",
-    "days_of_cover": "present value saved by asking for one tonne less in store",
-    "cvar_limit": "social cost avoided by one more USD of CVaR allowed",
-    "expected_loss_limit": "social cost avoided by one more USD of expected loss allowed",
+    "appropriation": "{aim} avoided by one more USD of this year's appropriation",
+    "total_budget": "{aim} avoided by one more USD of total budget",
+    "contingent_liability": "{aim} avoided by one more USD of this year's liability cap",
+    "stock": "{aim} avoided by one more tonne put in store in this period while nothing has happened (negative where in the way)",
+    "supply": "{aim} avoided by one more tonne delivered to users in this period and world, in that period's money",
+    "service_level": "{aim} avoided by allowing one more tonne short of the promise",
+    "supplier_share": "{aim} avoided by one more tonne allowed beyond the diversification rule",
+    "days_of_cover": "{aim} avoided by asking for one tonne less in store",
+    "cvar_limit": "{aim} avoided by one more USD of CVaR allowed",
+    "expected_loss_limit": "{aim} avoided by one more USD of expected loss allowed",
 }
-"""Families of prices and what one unit of each means. All are reported so that a binding demand has a price >= 0."""
+"""Families of prices and what one unit of each means, present values where nothing else is said. All are reported so that
+a binding demand has a price >= 0."""
+
+AIMS = {
+    "social_cost": "social cost", "spending": "discounted spending",
+    "risk": "risk, (1-m) expected loss + m CVaR,",
+}  # fmt: skip
+"""What a price is counted in: the first stage of the plan's aim."""
 
 
 def price_table(solved: Solved) -> pd.DataFrame:
-    """All prices as one tidy table; empty for a relaxed or stopped run and where several aims follow each other."""
-    fixed = solved.fixed
-    finished = (
-        solved.outcome.reason in ("optimal", "within_gap") and solved.problem.plan.objective.kind == "social_cost"
-    )
+    """All prices as one tidy table, counted in the plan's main aim; empty for a relaxed or stopped run."""
+    fixed, aim = solved.priced, STAGES[solved.problem.plan.objective.kind][0]
+    finished = solved.outcome.reason in ("optimal", "within_gap")
     if not finished or fixed is None or fixed.row_dual is None or fixed.column_dual is None:
         return pd.DataFrame(columns=COLUMNS)
     rows: list[dict[str, Any]] = []
@@ -53,7 +58,8 @@ def price_table(solved: Solved) -> pd.DataFrame:
 
     def add(price: str, item: str, world: str, period: str, value: float, per: str) -> None:
         if abs(value) > SMALL:
-            rows.append(dict(zip(COLUMNS, [price, item, world, period, value, per, MEANING[price]], strict=True)))
+            meaning = MEANING[price].format(aim=AIMS[aim])
+            rows.append(dict(zip(COLUMNS, [price, item, world, period, value, per, meaning], strict=True)))
 
     for f, value in enumerate(_appropriation(solved)):
         if calendar.years[f] in calendar.planned_years:
@@ -124,7 +130,7 @@ def price_table(solved: Solved) -> pd.DataFrame:
             )
         elif name == "stock_balance" and s == TRUNK and t < calendar.planned:
             add("stock", natural.materials[key], world, period, float(-dual * USD_PER_MUSD / unit[key]), "USD/t")
-        elif name == "material_balance" and t < calendar.planned:
+        elif name == "material_balance" and aim == "social_cost" and t < calendar.planned:
             share = float(layout.trunk_weight[c, t] if s == TRUNK else layout.worlds.probability[s])
             if share > SMALL:
                 value = float(dual * USD_PER_MUSD / unit[key] / (share * beta[t]))
@@ -133,11 +139,11 @@ def price_table(solved: Solved) -> pd.DataFrame:
 
 
 def _appropriation(solved: Solved) -> Floats:
-    """(F,) social cost avoided by one more USD of each year's appropriation.
+    """(F,) main aim avoided by one more USD of each year's appropriation.
 
     It widens the year's budget, and by its share what may be carried into the next year.
     """
-    problem, fixed = solved.problem, solved.fixed
+    problem, fixed = solved.problem, solved.priced
     assert fixed is not None
     assert fixed.row_dual is not None
     assert fixed.column_dual is not None
