@@ -254,11 +254,25 @@ def test_a_folder_with_other_files_is_not_written_into(tmp_path: Path, cli: Cli)
     assert (tmp_path / "thesis.doc").read_text(encoding="utf-8") == "mine"
 
 
+def test_faults_of_the_plan_and_of_the_tables_come_together(tmp_path: Path, cli: Cli) -> None:
+    """Proves: a misspelt field of the plan and a wrong cell of a table are both named by one `solve`, as by one `check`."""
+    cli("init", tmp_path / "mine")
+    plan, table = tmp_path / "mine" / "plan.toml", tmp_path / "mine" / "tables" / "prices.csv"
+    plan.write_text(plan.read_text(encoding="utf-8").replace("discount_rate", "discount_ratte", 1), encoding="utf-8")
+    wrong = table.read_text(encoding="utf-8").replace("mcs2024,gallium,2024,439", "mcs2024,gallium,2024,-439")
+    table.write_text(wrong, encoding="utf-8")
+    for verb in ("check", "solve"):
+        said = cli(verb, plan)
+        assert said.returncode == 2
+        assert "discount_ratte" in said.stderr
+        assert "-439" in said.stderr
+
+
 # --- 3: infeasible ------------------------------------------------------------------------------------------
 
 
 def test_an_infeasible_plan_is_exit_3_names_the_demand_and_gives_no_number(tmp_path: Path, cli: Cli) -> None:
-    """Proves R13: a promise without money: exit 3, the conflicting demands by name, no number, no run folder."""
+    """Proves R13: a promise without money: exit 3, the conflicting demands by name, no number; the folder keeps the question."""
     plan = written(tmp_path, PROMISE)
     out = tmp_path / "run"
     said = cli("solve", plan, "--tables", shipped("inputs"), "--set", "budget.appropriation_musd=0", "--out", out)
@@ -267,20 +281,33 @@ def test_an_infeasible_plan_is_exit_3_names_the_demand_and_gives_no_number(tmp_p
     assert "service levels" in said.stderr
     assert not re.search(r"\d", said.stderr)
     assert said.stdout == ""
-    assert not (out / "manifest.json").exists()
+    keeps_the_question(out, "infeasible", cli)
+    assert "service_level" in json.loads((out / "manifest.json").read_text(encoding="utf-8"))["culprits"]
+
+
+def keeps_the_question(folder: Path, reason: str, cli: Cli) -> None:
+    """The run folder of a solve without a plan: plan, tables, reason; no table of results and no decision."""
+    stated = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert stated["outcome"]["reason"] == reason
+    assert stated["outcome"]["objective_musd"] is None
+    assert not list((folder / "results").iterdir())
+    assert {f.name for f in folder.iterdir()} == {"manifest.json", "plan.json", "tables", "results", "summary.txt", "log.txt"}
+    said = cli("verify", folder)
+    assert said.returncode == 2
+    assert stated["why"] in said.stderr
 
 
 # --- 4: stopped ---------------------------------------------------------------------------------------------
 
 
-def test_a_limit_before_any_plan_is_exit_4_without_a_folder(tmp_path: Path, cli: Cli) -> None:
-    """Proves R8: one second is too little for 46 materials: exit 4, 'Stopped', no summary, no run folder."""
+def test_a_limit_before_any_plan_is_exit_4_without_numbers(tmp_path: Path, cli: Cli) -> None:
+    """Proves R8: one second is too little for 46 materials: exit 4, 'Stopped', no summary; the folder keeps the question."""
     out = tmp_path / "run"
     said = cli("solve", "critical-minerals", "--time-limit", "0.5", "--gap", "0", "--out", out)
     assert said.returncode == 4, said.stderr
     if said.stdout == "":
         assert said.stderr.startswith("Stopped: stopped in ")
-        assert not (out / "manifest.json").exists()
+        keeps_the_question(out, "time_limit", cli)
     else:
         assert "NOT proven best" in said.stdout
 

@@ -978,3 +978,32 @@ def test_the_gap_is_measured_against_what_the_plan_can_move():
     assert outcome.relative_gap == close(expected)
     assert outcome.relative_gap <= 0.5
     assert -96.0 <= outcome.best_bound_musd <= outcome.objective_musd <= 0.0
+
+
+def test_days_of_cover_count_what_home_plants_take():
+    """Proves: 73 days of net imports. People want 1 kt of oxide, a home plant takes 4, a home mine makes 2: 3 kt a year are
+    imported, a fifth of which is .6 kt in store. Without the plant's feed nothing would be imported, and nothing asked for."""
+    result = optimum(*tiny(
+        {"oxide": 10.0, "magnet": 50.0},
+        sources={"mine": source("USA", "oxide", 2.0), "far": source("CHN", "oxide", 10.0),
+                 "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 4.0)},
+        demand={"oxide": 1.0, "magnet": 4.0}, offers={"spot": offer("oxide", 5.0)},
+        days_of_cover=[{"material": "oxide", "days": 73.0, "from_year": 2027}],
+    ))  # fmt: skip
+    assert bought(result, "oxide") == close(0.6)
+
+
+def test_a_market_floor_tops_up_nobody_who_has_a_floor_already():
+    """Proves: of two home mines of 3 kt, one sells at an agreed floor of 120; a market floor of 110 at a price of 100 is
+    paid on the other's 3 kt alone: 3 years of 30, not of 60."""
+    agreed = {"floor_usd_per_kg": 120.0, "floor_material": "a", "floor_until_year": 2040}
+    menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [110.0], "term_years": 3}
+    result = optimum(*tiny(
+        {"a": 100.0}, demand={"a": 10.0}, loss=500.0, scenarios=[cut("cut", 0.5, 2029, 1)],
+        sources={"far": source("CHN", "a", 10.0), "bound": source("USA", "a", 3.0, cash_usd_per_kg=110.0, **agreed),
+                 "free": source("USA", "a", 3.0, cash_usd_per_kg=105.0)},
+        instruments={"price_floors": [menu]},
+    ))  # fmt: skip
+    assert list(result.tables["floors"].level_usd_per_kg) == [close(110.0)]
+    assert result.objective_parts["floor_cost"] == close(3 * 30.0)
+    assert ran(result, "bound", "cut", "2029") == close(3.0)

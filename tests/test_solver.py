@@ -210,6 +210,19 @@ def test_only_the_demands_that_matter_are_blamed() -> None:
     assert set(error.value.culprits) <= set(DEMANDS)
 
 
+def test_a_bystander_is_not_blamed_where_two_demands_fail_for_reasons_of_their_own() -> None:
+    """Proves: 90 % through the cut with nothing on offer, and a hard share of home magnets that no plant makes, both fail
+    by themselves. Neither alone restores a plan; the appropriations, the total and the liability cap play no part."""
+    plan, data = squeezed(
+        0.9, money=10.0, budget={"total_musd": 1000.0, "liability_cap_musd": 5.0},
+        diversification=[{"material": "magnet", "kind": "least_share", "group": "home", "share": 0.9, "from_year": 2027,
+                          "hard": True}],
+    )  # fmt: skip
+    with pytest.raises(InfeasibleError) as error:
+        solve(plan, data)
+    assert error.value.culprits == ("service_level", "supplier_share")
+
+
 # --- R4, R3: the answer does not lean on tolerances ---------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import build_model, check, load_result, write_run
+    from .api import build_model, check, load_result, verify, write_run
     from .dataset import Dataset, load_dataset
     from .errors import (
         Fault,
@@ -33,13 +33,13 @@ _HOME = {
     "Outcome": "optimize", "Plan": "plan", "PlanError": "errors", "ReserveError": "errors", "Result": "result",
     "SolveError": "errors", "StoppedError": "errors", "UntrustedError": "errors", "build_model": "api", "check": "api",
     "load_dataset": "dataset", "load_plan": "plan_file", "load_result": "api", "shipped": "library", "solve": "result",
-    "write_run": "api",
+    "verify": "api", "write_run": "api",
 }  # fmt: skip
 
 __all__ = [
     "Dataset", "Fault", "FormulationError", "InfeasibleError", "InputError", "Outcome", "Plan", "PlanError", "ReserveError",
     "Result", "SolveError", "StoppedError", "UntrustedError", "build_model", "check", "load_dataset", "load_plan",
-    "load_result", "shipped", "solve", "write_run",
+    "load_result", "shipped", "solve", "verify", "write_run",
 ]  # fmt: skip
 
 

@@ -52,6 +52,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     for control in plan.controls:
         _apply_control(plan, control, calendar, materials, country, yields, availability, price)
     component, components = _components(chosen, yields)
+    in_force = tuple(_in_force(row, materials, calendar) for row in both)
     rows = {row.material: row for row in data.rows("materials")}
     M = [rows[name] for name in chosen]
     opening = {row.material: row.opening_t for row in data.rows("stock")}
@@ -75,13 +76,13 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         cash=np.array([row.cash_usd_per_kg * MUSD_PER_T for row in both], dtype=float),
         kappa=np.where(home, 1.0, np.array([row.kappa for row in both], dtype=float)),
         restart=np.array([round(row.restart_yr / step) for row in both], dtype=int),
-        in_force=tuple(_in_force(row, materials, calendar) for row in both),
+        in_force=in_force,
         **_contract_terms(plan, sources, len(projects), calendar),
         **_offers(plan, data, materials, producers, step),
         **_demands(plan, data, materials, base, calendar),
         projects=build_projects(plan, data, projects, len(sources), calendar),
         packages=build_packages(plan, data, materials, producers, len(sources), calendar),
-        market_floors=build_market_floors(plan, materials, home, allied, yields, calendar),
+        market_floors=build_market_floors(plan, materials, home, allied, yields, in_force, calendar),
         state_factor=np.array([row.factor for row in data.rows("price_states")] or [1.0], dtype=float),
         state_probability=np.array([row.probability for row in data.rows("price_states")] or [1.0], dtype=float),
         material_unit=np.ones(len(chosen)), producer_unit=np.ones(len(names)),

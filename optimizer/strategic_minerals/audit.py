@@ -136,7 +136,7 @@ def trunk_shortfall(k: Check) -> Iterable[Row]:
 
 
 def days_of_cover(k: Check) -> Iterable[Row]:
-    """stock >= days/365 * (demand - home output of existing sources, per year), on the trunk  [t]."""
+    """stock >= days/365 * (demand + inputs - output of existing home sources, per year), on the trunk  [t]."""
     for rule in k.n.plan.days_of_cover:
         if rule.material in k.n.materials:
             i = k.n.materials.index(rule.material)
@@ -145,7 +145,7 @@ def days_of_cover(k: Check) -> Iterable[Row]:
             )
             for j in range(k.n.sources):
                 if k.n.home[j]:
-                    net = net - max(float(k.n.yields[j, i]), 0.0) * k.n.capacity[j] * k.n.availability[j]
+                    net = net - float(k.n.yields[j, i]) * k.n.capacity[j] * k.n.availability[j]
             needed = rule.days / DAYS_PER_YEAR * np.maximum(0.0, net) / k.n.calendar.step
             yield rule.material, (_since(k, rule.from_year) * (needed - k.x.stock[0, i]))[None], k.size[i]
 

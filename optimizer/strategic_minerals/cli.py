@@ -23,6 +23,7 @@ from .errors import (
     InputError,
     PlanError,
     ReserveError,
+    SolveError,
     StoppedError,
     UntrustedError,
 )  # fmt: skip
@@ -30,7 +31,9 @@ from .errors import (
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .dataset import Dataset
     from .optimize import Progress
+    from .plan import Plan
 
 EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = (
     0,
@@ -41,9 +44,6 @@ EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNA
     70,
     130,
 )
-
-VERIFY_TOLERANCE = 1e-6
-"""`verify`: largest relative difference of objectives beyond what the gap allows."""
 
 app = typer.Typer(
     name="strategic-minerals", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
@@ -77,6 +77,27 @@ def _find_tables(plan: Path, tables: Path | None) -> Path:
         if (plan.parent / name).is_dir():
             return plan.parent / name
     return shipped("inputs")
+
+
+def _load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan, Dataset]:
+    """Plan and tables, the faults of both at once."""
+    from .dataset import load_dataset
+    from .plan_file import load_plan
+
+    path = _find_plan(plan)
+    faults: list[Fault] = []
+    loaded, data = None, None
+    try:
+        loaded = load_plan(path, _overrides(pairs))
+    except FaultsError as error:
+        faults += error.faults
+    try:
+        data = load_dataset(_find_tables(path, tables))
+    except FaultsError as error:
+        faults += error.faults
+    if loaded is None or data is None:
+        raise PlanError(faults)
+    return path, loaded, data
 
 
 def _overrides(pairs: list[str]) -> dict[str, Any]:
@@ -180,21 +201,8 @@ def check(
 ) -> None:
     """List every fault of a plan and its tables, what looks doubtful, and how much rests on estimates."""
     from .api import check as run_check
-    from .dataset import load_dataset
-    from .plan_file import load_plan
 
-    path = _find_plan(plan)
-    faults: list[Fault] = []
-    loaded: Any = None
-    data: Any = None
-    for load in (lambda: load_plan(path, _overrides(set_)), lambda: load_dataset(_find_tables(path, tables))):
-        try:
-            value: Any = load()
-            loaded, data = (value, data) if loaded is None and not hasattr(value, "tables") else (loaded, value)
-        except FaultsError as error:
-            faults += error.faults
-    if loaded is None or data is None:
-        raise PlanError(faults)
+    path, loaded, data = _load(plan, tables, set_)
     report = run_check(loaded, data)
     if report.faults:
         raise PlanError(report.faults)
@@ -230,10 +238,8 @@ def solve(
     set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
 ) -> None:
     """Solve a plan, print the answer in plain words, and write a run folder where asked."""
-    from .dataset import load_dataset
-    from .plan_file import load_plan
     from .result import solve as run_solve
-    from .runfolder import write_run
+    from .runfolder import write_run, write_unanswered
 
     if not (0 <= gap < 1 and 0 < time_limit < 1e9):
         raise typer.BadParameter("gap must be in [0, 1) and time-limit positive")
@@ -245,11 +251,16 @@ def solve(
         raise InputError(
             [Fault(str(out), "", "", "a file, or a folder with other files in it", "a new, an empty or a run folder")]
         )
-    path = _find_plan(plan)
-    loaded, data = load_plan(path, _overrides(set_)), load_dataset(_find_tables(path, tables))
+    _, loaded, data = _load(plan, tables, set_)
     log: list[str] = []
-    with _progress(log) as show:
-        result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, on_progress=show)
+    try:
+        with _progress(log) as show:
+            result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, on_progress=show)
+    except SolveError as error:
+        if out is not None and error.outcome.reason != "interrupted":
+            asked = {"gap": gap, "time_limit_s": time_limit, "relax": relax}
+            write_unanswered(loaded, data, error, out, options=asked, log="\n".join(log) + "\n")
+        raise
     console = _out()
     console.print(result.summary(), markup=False)
     if out is not None:
@@ -264,26 +275,20 @@ def verify(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
 ) -> None:
     """Solve again from a run folder alone, audit the stored decisions, and compare."""
-    from .result import solve as run_solve
-    from .runfolder import load_result
+    from .api import load_result
+    from .api import verify as run_verify
 
-    stored = load_result(directory)
-    audited = stored.audit()
-    options = stored.options
-    again = run_solve(
-        stored.plan, stored.data, gap=options["gap"], time_limit_s=options["time_limit_s"], relax=options["relax"]
-    )
-    before, after = stored.outcome.objective_musd or 0.0, again.outcome.objective_musd or 0.0
-    allowed = (options["gap"] + VERIFY_TOLERANCE) * max(abs(before), abs(after), 1.0) * 2
-    console = _out()
+    found = run_verify(load_result(directory))
+    console, (low, z), (low_again, z_again) = _out(), found.stated, found.again
     console.print(
-        f"audit of the stored decisions: {'passed' if audited.passed else 'FAILED'} ({audited.worst()})", markup=False
+        f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})", markup=False
     )
     console.print(
-        f"objective stored {before:,.6f}, solved again {after:,.6f} million USD; allowed difference {allowed:,.6f}"
+        f"the optimum lies in [{low:,.6f}, {z:,.6f}] as stored, in [{low_again:,.6f}, {z_again:,.6f}] solved again (million USD)",
+        markup=False,
     )
-    if not (audited.passed or stored.outcome.relaxed) or abs(before - after) > allowed:
-        raise UntrustedError("the run folder does not reproduce")
+    if found.objections:
+        raise UntrustedError(f"the run folder does not reproduce: {'; '.join(found.objections)}")
     console.print("verified")
 
 

@@ -64,14 +64,31 @@ def _confirm(problem: Problem, time_limit_s: float) -> str:
 
 
 def culprits(problem: Problem, relax: bool, time_limit_s: float) -> list[str]:
-    """Families of demands each of whose removal alone makes a plan possible; all that exist where none does alone."""
+    """Families of demands that conflict: irreducible sets, found by deletion, until what is left has a plan.
+
+    Within a set every family takes part: without any one of them the others of the set can be met. Bystanders are not named.
+    """
+    active = [family for family in DEMANDS if len(problem.assembly.rows_of(family))]
+    found: list[str] = []
+    while active and not _possible(problem, active, relax, time_limit_s):
+        core = list(active)
+        for family in active:
+            rest = [other for other in core if other != family]
+            if not _possible(problem, rest, relax, time_limit_s):
+                core = rest
+        if not core:
+            break
+        found += core
+        active = [family for family in active if family not in core]
+    return [family for family in DEMANDS if family in found]
+
+
+def _possible(problem: Problem, families: list[str], relax: bool, time_limit_s: float) -> bool:
+    """Whether some plan meets these families of demands, the other families left out; a limit counts as yes."""
     assembly = problem.assembly
-    present = [family for family in DEMANDS if len(assembly.rows_of(family))]
-    alone = []
-    for family in present:
-        rows = assembly.rows_of(family)
-        model = Model(assembly, np.zeros_like(assembly.lower), integer=not relax)
-        model.set_row_bounds(rows, np.full(len(rows), -INF), np.full(len(rows), INF))
-        if model.run(time_limit_s=time_limit_s).x is not None:
-            alone.append(family)
-    return alone or present
+    model = Model(assembly, np.zeros_like(assembly.lower), integer=not relax)
+    for family in DEMANDS:
+        if family not in families:
+            rows = assembly.rows_of(family)
+            model.set_row_bounds(rows, np.full(len(rows), -INF), np.full(len(rows), INF))
+    return model.run(time_limit_s=time_limit_s).status not in ("infeasible", "infeasible_or_unbounded")

@@ -133,15 +133,21 @@ def _floor_name(plan: Plan, menu: FloorMenu, level: float) -> str:
 
 
 def build_market_floors(
-    plan: Plan, materials: Mapping[str, int], home: Bools, allied: Bools, yields: Floats, calendar: Calendar
-) -> tuple[MarketFloor, ...]:
-    """The market-wide floors of the plan's menu, with the producers whose output each tops up."""
+    plan: Plan, materials: Mapping[str, int], home: Bools, allied: Bools, yields: Floats,
+    in_force: Sequence[tuple[Floor, ...]], calendar: Calendar,
+) -> tuple[MarketFloor, ...]:  # fmt: skip
+    """The market-wide floors of the plan's menu, with the producers whose output each tops up.
+
+    A contract floor leaves out producers with a floor of their own on the material: nobody is topped up twice.
+    """
     floors: list[MarketFloor] = []
     for menu in plan.instruments.price_floors:
         if menu.scope != "market" or menu.material not in materials:
             continue
         i = materials[menu.material]
         group = home if menu.kind == "border" or menu.eligible == "home" else allied
+        if menu.kind != "border":
+            group = group & np.array([all(f.material != i for f in floors) for floors in in_force], dtype=bool)
         for level in menu.levels_usd_per_kg:
             floor = Floor(
                 i, level * MUSD_PER_T, menu.upside_share, menu.kind, calendar.lasting(menu.term_years),

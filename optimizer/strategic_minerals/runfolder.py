@@ -12,11 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from .dataset import csv_text, load_dataset, unguarded, write_dataset
-from .errors import Fault, InputError
+from .dataset import Dataset, csv_text, load_dataset, unguarded, write_dataset
+from .errors import Fault, InfeasibleError, InputError, SolveError
 from .frames import kinds_of, typed
+from .plan import Plan
 from .plan_file import parse_plan
-from .result import SCHEMA_VERSION, Result, pack, restored
+from .result import SCHEMA_VERSION, Result, pack, restored, versions
 
 MANIFEST = "manifest.json"
 PARTS = ("tables", "results")
@@ -26,15 +27,7 @@ PARTS = ("tables", "results")
 def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
     """Write a run folder. Every file appears whole under its name; the manifest comes last."""
     folder = Path(folder)
-    (folder / MANIFEST).unlink(missing_ok=True)
-    for unfinished in folder.rglob("*.part"):
-        unfinished.unlink()
-    for part in PARTS:  # nothing of an earlier run may stay behind
-        (folder / part).mkdir(parents=True, exist_ok=True)
-        for stale in (folder / part).glob("*.csv"):
-            stale.unlink()
-    write_dataset(result.data, folder / "tables")
-    _write(folder / "plan.json", json.dumps(result.plan.to_toml_like(), indent=1))
+    _write_question(result.plan, result.data, folder)
     for name, table in result.tables.items():
         _write(folder / "results" / f"{name}.csv", csv_text(table))
     decisions = {"solution": pack(result.solution), "reference": pack(result.reference)}
@@ -45,29 +38,67 @@ def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
     return folder
 
 
-def manifest(result: Result, folder: Path) -> dict[str, Any]:
-    """What was asked, how it ended, how it can be trusted, and the hash of every file."""
+def write_unanswered(
+    plan: Plan, data: Dataset, error: SolveError, folder: str | Path, *, options: Mapping[str, Any], log: str = ""
+) -> Path:
+    """Write the run folder of a solve that gave no plan: the question, why there is no answer, and no numbers."""
+    folder = Path(folder)
+    _write_question(plan, data, folder)
+    _write(folder / "summary.txt", f"{error}\n")
+    _write(folder / "log.txt", log)
+    stated = {
+        **_question(plan, data, folder), "outcome": asdict(error.outcome), "why": str(error),
+        "culprits": list(error.culprits) if isinstance(error, InfeasibleError) else [],
+        "options": dict(options), "versions": versions(),
+    }  # fmt: skip
+    _write(folder / MANIFEST, json.dumps(stated, indent=1))
+    return folder
+
+
+def _write_question(plan: Plan, data: Dataset, folder: Path) -> None:
+    """Start a run folder: nothing of an earlier run stays, plan and tables are written."""
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for unfinished in folder.rglob("*.part"):
+        unfinished.unlink()
+    for part in PARTS:  # nothing of an earlier run may stay behind
+        (folder / part).mkdir(parents=True, exist_ok=True)
+        for stale in (folder / part).glob("*.csv"):
+            stale.unlink()
+    for answer in ("decisions.json", "summary.txt", "log.txt"):
+        (folder / answer).unlink(missing_ok=True)
+    write_dataset(data, folder / "tables")
+    _write(folder / "plan.json", json.dumps(plan.to_toml_like(), indent=1))
+
+
+def _question(plan: Plan, data: Dataset, folder: Path) -> dict[str, Any]:
+    """What was asked, with the hash of every file written so far."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
-    plan = result.plan
     return {
         "schema_version": SCHEMA_VERSION,
         "plan": plan.name,
+        "loss_function": plan.loss_function,
+        "price_set": plan.price_set,
+        "price_year": plan.price_year,
+        "input_hashes": data.hashes(),
+        "plan_hash": hashlib.sha256(plan.model_dump_json().encode()).hexdigest(),
+        "seed": plan.sample.seed if plan.sample is not None else None,
+        "files": {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files},
+    }
+
+
+def manifest(result: Result, folder: Path) -> dict[str, Any]:
+    """What was asked, how it ended, how it can be trusted, and the hash of every file."""
+    return {
+        **_question(result.plan, result.data, folder),
         "outcome": asdict(result.outcome),
         "seconds": dict(result.seconds),
         "counts": dict(result.counts),
         "audit": asdict(result.audited),
         "objective_parts": dict(result.objective_parts),
         "reference_parts": dict(result.reference_parts),
-        "loss_function": plan.loss_function,
-        "price_set": plan.price_set,
-        "price_year": plan.price_year,
-        "input_hashes": result.data.hashes(),
-        "plan_hash": hashlib.sha256(plan.model_dump_json().encode()).hexdigest(),
-        "seed": plan.sample.seed if plan.sample is not None else None,
         "options": dict(result.options),
         "versions": dict(result.versions),
         "columns": {name: kinds_of(table) for name, table in result.tables.items()},
-        "files": {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files},
     }
 
 
@@ -79,6 +110,8 @@ def load_result(folder: str | Path) -> Result:
         found = repr(stated.get("schema_version")) if isinstance(stated, dict) else "no manifest"
         expected = f"{SCHEMA_VERSION}, the version this package reads"
         raise InputError([Fault(MANIFEST, "", "schema_version", found, expected)])
+    if "why" in stated:
+        raise InputError([Fault(MANIFEST, "", "outcome", stated["why"], "a run that found a plan")])
     try:
         faults = list(_file_faults(folder, stated["files"]))
         if faults:

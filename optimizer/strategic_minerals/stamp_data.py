@@ -186,14 +186,12 @@ def _shortfall_cap(layout: Layout, shape: Shape, demand: Floats, n: int) -> Floa
 
 
 def net_imports(instance: Instance, material: int) -> Floats:
-    """(T,) demand less home output at trunk availability, not below 0 [unit per year]."""
+    """(T,) demand and inputs of existing home plants less their output, at trunk availability, >= 0 [unit per year]."""
     demand = instance.demand[instance.demand_material == material].sum(axis=0)
-    home = instance.home[: instance.sources]
-    output = (
-        np.maximum(instance.yields[: instance.sources, material], 0)[:, None] * instance.capacity[: instance.sources]
-    )
-    made = (output * instance.availability[: instance.sources])[home].sum(axis=0)
-    return np.asarray(np.maximum(0.0, demand - made) / instance.calendar.step, dtype=float)
+    n = instance.sources
+    made = instance.yields[:n, material, None] * instance.capacity[:n] * instance.availability[:n]
+    net = demand - made[instance.home[:n]].sum(axis=0)
+    return np.asarray(np.maximum(0.0, net) / instance.calendar.step, dtype=float)
 
 
 def _cover(layout: Layout, shape: Shape, on_trunk: Bools, t: Ints) -> Floats:

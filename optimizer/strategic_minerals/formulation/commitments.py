@@ -272,7 +272,9 @@ def add_total_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None
         return
     planned = (np.arange(calendar.periods) < calendar.planned).astype(float)
     spare = sum(m.unspent[f] for f in m.unspent if calendar.years[f] in calendar.planned_years)
-    m.total_budget = pyo.Constraint(expr=trunk_outlay(m, layout, trunk, planned) + spare <= total)
+    spent = trunk_outlay(m, layout, trunk, planned) + spare
+    if not isinstance(spent, int | float):  # a plan may have nothing to spend on
+        m.total_budget = pyo.Constraint(expr=spent <= total)
 
 
 def add_contingent_liability(m: pyo.Block, layout: Layout) -> None:
