@@ -16,7 +16,7 @@ LAYERS = [
     {"units"},
     {"errors", "components", "library", "frames"},
     {"row_types"},
-    {"fact_rows"},
+    {"fact_rows", "project_rows"},
     {"rows", "plan"},
     {"dataset", "estimates", "plan_file"},
     {"instance", "deflate"},
