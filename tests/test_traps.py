@@ -15,7 +15,6 @@ import pytest
 
 from strategic_minerals import (
     InputError,
-    disruptions,
     floor_money,
     price_support,
     problem,
@@ -23,6 +22,7 @@ from strategic_minerals import (
     stamp,
     stamp_data,
     support,
+    worlds,
 )
 from strategic_minerals.formulation import branch, commitments, period
 from strategic_minerals.layout import TRUNK
@@ -394,8 +394,8 @@ def test_7_allies_withhold_in_the_squeeze_alone(drop):
     result = optimum(case)
     assert [short(result, "flood", y) for y in ("2028", "2029", "2030")] == [close(0.0), close(16.0), close(0.0)]
     assert total(result) == close(200 + 0.5 * 600 + 0.5 * (100 + (4 * 10 + 16 * 110) + 200))
-    drop(disruptions, "_tight", lambda instance, availability, factor, prices, lasts: np.ones(prices.shape, dtype=bool))
-    drop(disruptions, "_union", lambda calendar, spans: np.ones(calendar.periods))
+    drop(worlds, "_tight", lambda instance, availability, factor, prices, lasts: np.ones(prices.shape, dtype=bool))
+    drop(worlds, "_union", lambda calendar, spans: np.ones(calendar.periods))
     rationed = 0.5 * ((14 * 5 + 6 * 110) + (4 * 10 + 16 * 110) + (14 * 10 + 6 * 110))
     assert total(unaudited(*case)) == close(200 + 0.5 * 600 + rationed)
 
@@ -445,14 +445,14 @@ def test_7_oxide_in_store_helps_while_only_magnets_are_short(drop):
         scenarios=[cut("cut", 0.5, 2028, 1, "magnet")], years=2, money=ONCE,
     )  # fmt: skip
     assert optimum(case).outcome.objective_musd == close(-110.0)
-    original = disruptions._tight
+    original = worlds._tight
 
     def locked(*data: Any) -> Any:
         tight = original(*data)
         tight[:, 0] = False
         return tight
 
-    drop(disruptions, "_tight", locked)
+    drop(worlds, "_tight", locked)
     assert unaudited(*case).outcome.objective_musd == close(0.0)
 
 

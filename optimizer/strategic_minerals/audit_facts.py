@@ -14,9 +14,11 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from .disruptions import Strike, Worlds, build_worlds
+from .disruptions import build_worlds
 from .instance import Bools, Floats, Floor, Instance, Instrument, Project
 from .optimize import Problem
+from .strikes import Strike
+from .worlds import Worlds
 
 TINY = 1e-9
 """Relative slack of a comparison of data with data, so that ties are not decided by rounding."""

@@ -9,6 +9,7 @@ from typing import Any
 from .dataset import Dataset
 from .errors import Fault
 from .plan import Plan
+from .row_types import key_of
 
 DATED = ("prices", "projects", "loss_functions")
 """Tables whose rows say in which year's money they are stated."""
@@ -44,8 +45,7 @@ def unknown_years(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 if plan.price_year not in index:
                     missing.add(("plan", "", "price_year", str(plan.price_year)))
                 if row.money_year not in index:
-                    key = "/".join(str(getattr(row, name)) for name in type(row).key)
-                    missing.add((f"{table}.csv", key, "money_year", str(row.money_year)))
+                    missing.add((f"{table}.csv", key_of(row), "money_year", str(row.money_year)))
     for file, key, column, found in sorted(missing):
         yield Fault(file, key, column, found, known)
 

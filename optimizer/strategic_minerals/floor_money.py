@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .disruptions import Worlds
 from .instance import Floats, Floor, Instance
 from .price_support import expected_payment, payment, quantile_state
+from .worlds import Worlds
 
 
 @dataclass(frozen=True)

@@ -298,9 +298,9 @@ def named_materials(names: str, materials: Mapping[str, int]) -> Bools:
     return np.array(["*" in chosen or name in chosen for name in materials], dtype=bool)
 
 
-def overlap(calendar: Calendar, start: float, end: float) -> Floats:
-    """(T,) share of each period that lies within [start, end), given in decimal fiscal years."""
+def overlap(calendar: Calendar, start: float | Floats, end: float | Floats) -> Floats:
+    """(..., T) share of each period that lies within [start, end), given in decimal fiscal years."""
     edges = calendar.first_year + calendar.step * np.arange(calendar.periods + 1)
-    inside = np.minimum(edges[1:], end) - np.maximum(edges[:-1], start)
+    inside = np.minimum(edges[1:], np.asarray(end)[..., None]) - np.maximum(edges[:-1], np.asarray(start)[..., None])
     share = np.clip(inside / calendar.step, 0.0, 1.0)
     return np.asarray(np.where(share < 1e-9, 0.0, share), dtype=float)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .disruptions import Worlds
 from .instance import Bools, Floats, Instance, Ints
 from .plan import DaysOfCover, Diversification, ServiceLevel
 from .support import Support
+from .worlds import Worlds
 
 TRUNK = -1
 """World index of trunk stamps."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .disruptions import Worlds
 from .floor_money import FloorMoney, floor_money, held, total_money
 from .instance import Bools, Floats, Instance, MarketFloor
 from .price_support import expected_payment, survival
+from .worlds import Worlds
 
 
 @dataclass(frozen=True)

@@ -212,12 +212,31 @@ class Sample(Section):
     """Worlds drawn from the table of hazards; they share the probability that the listed scenarios leave."""
 
     worlds: Annotated[int, Field(ge=1, le=100_000)]
+    """Worlds that the plan is made against."""
+    draws: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Worlds drawn, of which `worlds` are kept with the probability of those they stand for; unset: as many as kept."""
     seed: Annotated[int, Field(ge=0)]
     hazards: Selection = ("*",)
     quiet_probability: Share = 0.02
     """Probability kept for the world in which nothing happens: the trunk is a plan only as far as it may be reached."""
     events_per_hazard: Annotated[int, Field(ge=1, le=5)] = 1
     """Most strikes of one hazard in one world."""
+
+
+class HazardOverride(Section):
+    """What the plan thinks of a hazard, in place of the table."""
+
+    hazard: Key
+    rate_per_yr: NonNegative | None = None
+    duration_yr: Positive | None = None
+    cut_share: Share | None = None
+    price_multiplier: Positive | None = None
+    flood_yr: NonNegative | None = None
+    flood_multiplier: Positive | None = None
+    third_country_cut_share: Share | None = None
+    element_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    after_probability: Share | None = None
+    after_lag_yr: NonNegative | None = None
 
 
 class Control(Section):
@@ -328,6 +347,7 @@ class Plan(Section):
     risk: Risk = Risk()
     objective: Objective = Objective()
     controls: tuple[Control, ...] = ()
+    hazards: tuple[HazardOverride, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
     sample: Sample | None = None
     service_levels: tuple[ServiceLevel, ...] = ()
@@ -336,6 +356,8 @@ class Plan(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.sample is not None and self.sample.draws is not None and self.sample.draws < self.sample.worlds:
+            raise ValueError(f"sample.draws ({self.sample.draws}) must not be less than sample.worlds ({self.sample.worlds})")
         names = [scenario.name for scenario in self.scenarios]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:

@@ -13,13 +13,14 @@ import numpy as np
 from .align import build_instance
 from .compile import Assembly
 from .dataset import Dataset
-from .disruptions import build_worlds, longest_event
+from .disruptions import build_worlds
 from .errors import Fault, PlanError
 from .instance import Floats, Instance
 from .layout import Layout, build_layout
 from .plan import Plan
 from .scaling import scale
 from .stamp import compile_templates, stamp
+from .strikes import longest_event
 from .support import build_support
 
 MOST_COLUMNS = 20_000_000

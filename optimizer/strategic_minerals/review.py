@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from .align import build_instance, select_materials
-from .checks import key_of
 from .dataset import Dataset
 from .deflate import restated
-from .disruptions import Worlds, build_worlds, longest_event
+from .disruptions import build_worlds
 from .instance import MUSD_PER_T, Instance
 from .plan import Plan
+from .row_types import key_of
 from .rows import FACT_TABLES
+from .strikes import longest_event
+from .worlds import Worlds
 
 THIN = 0.01
 """Trunk weight at the end of the planned years below which a plan's late years mean little."""

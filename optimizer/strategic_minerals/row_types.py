@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -32,3 +32,8 @@ class Row(BaseModel):
     """`reported`: a source prints it; `derived`: computed from reported figures; `estimate`: assumed, and why."""
     note: str = ""
     """Arithmetic, basis and reasons."""
+
+
+def key_of(row: Any) -> str:
+    """The key of a row as text, parts joined by slashes."""
+    return "/".join(str(getattr(row, name)) for name in type(row).key)

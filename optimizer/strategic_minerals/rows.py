@@ -247,7 +247,7 @@ class HazardRow(Row):
     rate_per_yr_low: float | None = None
     rate_per_yr_high: float | None = None
     duration_yr: Positive
-    """Mean duration (exponential)."""
+    """Mean duration, see `duration_law`."""
     duration_yr_low: float | None = None
     duration_yr_high: float | None = None
     cut_share: Share
@@ -266,6 +266,26 @@ class HazardRow(Row):
     keep for themselves is their `kappa`, or a hazard of its own."""
     demand_multipliers: str = ""
     """Demand while it lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
+    duration_law: Literal["exponential", "lognormal", "fixed"] = "exponential"
+    """Distribution of the duration: exponential at its mean; lognormal at that mean with low and high as its 5 and 95 %
+    points; or always the same."""
+    cut_law: Literal["triangular", "on_off", "fixed"] = "triangular"
+    """Distribution of the cut: triangular from low over the value to high; all or (low) little, the value being the
+    probability of all; or always the same."""
+    element_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Probability that an event touches each of the materials, one at least: controls come element by element."""
+    after: str = ""
+    """Hazards that may bring this one on, separated by spaces."""
+    after_probability: Share = 0.0
+    """Probability that the first event of one of them does."""
+    after_probability_low: float | None = None
+    after_probability_high: float | None = None
+    after_lag_yr: NonNegative = 0.0
+    """Mean years from their onset to this one's (exponential)."""
+    calibrated_on: str = ""
+    """Policy events counted as onsets of this hazard, separated by spaces."""
+    observed_yr: Positive | None = None
+    """Years of record in which they were counted."""
 
 
 class StockRow(Row):

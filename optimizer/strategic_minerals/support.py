@@ -12,11 +12,11 @@ from itertools import product
 
 import numpy as np
 
-from .disruptions import Worlds
 from .floor_money import FloorMoney, floor_money, held, total_money
 from .instance import Bools, Floats, Floor, Instance, MarketFloor, Package, Project
 from .market_support import MarketSupport, market_support
 from .price_support import built_anyway, capital_cost, financing_gap, owner_npv, payment_parts, survival
+from .worlds import Worlds
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from .audit_money import commitments, open_books, split_of_value
-from .disruptions import Strike
 from .instance import MUSD_PER_T, Floats
 from .optimize import Problem
 from .solution import Solution
+from .strikes import Strike
 
 TRUNK_NAME = "trunk"
 SMALL_T = 1e-6

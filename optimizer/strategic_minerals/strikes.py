@@ -1,0 +1,93 @@
+"""Events with everything stated: what a plan lists, and what its hazards say where the plan is silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .dataset import Dataset
+from .plan import Event, Plan
+
+
+@dataclass(frozen=True)
+class Strike:
+    """One event with everything stated: when, where, how hard. Years are decimal fiscal years."""
+
+    start: float
+    flood: float
+    """Years of flood before the cut."""
+    duration: float
+    """Years of the cut."""
+    countries: str
+    materials: str
+    cut: float
+    price: float
+    flood_price: float
+    third_cut: float
+    demand: tuple[tuple[str, float], ...]
+    tight: bool | None
+    label: str
+
+
+def strike_of(event: Event, row: Any) -> Strike:
+    """An event with what it leaves out taken from its hazard (`row`; None: the event states everything itself)."""
+    demand = event.demand_multipliers
+    if demand is None:
+        demand = parse_multipliers("" if row is None else row.demand_multipliers)
+    return Strike(
+        start=event.start_year,
+        flood=_or(event.flood_years, row, "flood_yr", 0.0),
+        duration=_or(event.duration_years, row, "duration_yr", 0.0),
+        countries=_or(event.countries, row, "countries", ""),
+        materials=_or(event.materials, row, "materials", ""),
+        cut=_or(event.cut_share, row, "cut_share", 0.0),
+        price=_or(event.price_multiplier, row, "price_multiplier", 1.0),
+        flood_price=_or(event.flood_multiplier, row, "flood_multiplier", 1.0),
+        third_cut=_or(event.third_country_cut_share, row, "third_country_cut_share", 0.0),
+        demand=tuple(sorted(demand.items())),
+        tight=event.tight,
+        label=event.hazard or "event",
+    )
+
+
+def hazards(plan: Plan, data: Dataset) -> dict[str, Any]:
+    """Rows of the table of hazards by name, with what the plan overrides."""
+    rows = {row.hazard: row for row in data.rows("hazards")}
+    for override in plan.hazards:
+        if override.hazard in rows:
+            changed = override.model_dump(exclude={"hazard"}, exclude_none=True)
+            ranges = {f"{name}_{end}": None for name in changed for end in ("low", "high")}
+            known = {name: value for name, value in ranges.items() if name in type(rows[override.hazard]).model_fields}
+            rows[override.hazard] = rows[override.hazard].model_copy(update={**known, **changed})
+    return rows
+
+
+def sampled(plan: Plan, data: Dataset) -> list[Any]:
+    """Rows of the hazards that the plan's sample draws from, in order of their names."""
+    if plan.sample is None:
+        return []
+    wanted = plan.sample.hazards
+    return sorted((row for name, row in hazards(plan, data).items() if "*" in wanted or name in wanted), key=lambda row: row.hazard)
+
+
+def longest_event(plan: Plan, data: Dataset) -> float:
+    """Longest event in years of the listed scenarios and of the hazards that may be sampled (at their mean duration)."""
+    rows = hazards(plan, data)
+    lengths = [0.0]
+    for scenario in plan.scenarios:
+        for event in scenario.events:
+            row = rows.get(event.hazard or "")
+            lengths.append(_or(event.flood_years, row, "flood_yr", 0.0) + _or(event.duration_years, row, "duration_yr", 0.0))
+    return float(max(lengths + [row.flood_yr + row.duration_yr for row in sampled(plan, data)]))
+
+
+def parse_multipliers(text: str) -> dict[str, float]:
+    """`defence=1.5 other=0.8` -> {"defence": 1.5, "other": 0.8}. ValueError where it is not of that form."""
+    pairs = [part.split("=") for part in text.split()]
+    return {segment: float(value) for segment, value in pairs}
+
+
+def _or(value: Any, row: Any, name: str, default: Any) -> Any:
+    if value is not None:
+        return value
+    return default if row is None else getattr(row, name)
