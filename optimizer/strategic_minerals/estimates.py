@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
 
+from .calibration import rate_posterior
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -375,9 +377,9 @@ def market_loss(rank: float, consumption_t: float, price_usd_per_kg: float, mult
 
 
 def hazard_rate(events: float, years: float) -> Estimate:
-    """Onsets per year: (n + 1/2)/years, one standard deviation of the count each way, at least a fifth."""
-    count = events + 0.5
-    return Estimate(max(count - count**0.5, count / 5), count, count + count**0.5).times(1 / years)
+    """Onsets per year after n in some years of record: Gamma(n + 1/2, years), its mean and 5 to 95 % (`calibration`)."""
+    found = rate_posterior(int(events), years)
+    return Estimate(found.low, found.mean, found.high)
 
 
 def geometric_range(*observed: float) -> Estimate:

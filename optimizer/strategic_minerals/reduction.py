@@ -50,8 +50,8 @@ class Reduction:
 def loss_proxy(instance: Instance, worlds: Worlds) -> Floats:
     """(S, I) discounted loss of a world by material, were nothing done and no chain rearranged  [million USD].
 
-    shortage = max(0, delta*demand + inputs of plants - rho*kappa*alive*K*y), valued at the mean loss of a tonne unmet. What
-    plants use counts at its price. A stand-in that orders worlds; the solver's losses come later.
+    shortage = max(0, delta*demand + inputs of plants - rho*kappa*K*y), beyond what is short undisturbed, valued at the mean
+    loss of a tonne unmet; at its price where only plants use it. A stand-in that orders worlds; the solver's losses come later.
     """
     n = instance.sources
     beta = instance.calendar.beta[:-1]
@@ -62,12 +62,14 @@ def loss_proxy(instance: Instance, worlds: Worlds) -> Floats:
     loss = np.zeros((len(worlds.names), len(instance.materials)))
     for i in range(len(instance.materials)):
         mine = instance.demand_material == i
-        supply = np.tensordot(np.maximum(instance.yields[:n, i], 0.0), running, axes=(0, 1))
+        outputs = np.maximum(instance.yields[:n, i], 0.0)
+        supply = np.tensordot(outputs, running, axes=(0, 1))
         use = np.tensordot(np.maximum(-instance.yields[:n, i], 0.0), instance.capacity[:n], axes=1)
         wanted = (worlds.demand_factor[:, mine] * instance.demand[mine]).sum(axis=1)
         tiers = [k for k, (q, _) in enumerate(instance.tiers) if mine[q]]
         worth = float(np.mean(instance.tier_loss[tiers])) if tiers else float(instance.base_price[i])
-        loss[:, i] = worth * (np.maximum(0.0, wanted + use - supply) @ beta)
+        usual = instance.demand[mine].sum(axis=0) + use - outputs @ (instance.capacity[:n] * instance.availability[:n])
+        loss[:, i] = worth * (np.maximum(0.0, wanted + use - supply - np.maximum(0.0, usual)) @ beta)
     return loss
 
 

@@ -284,8 +284,10 @@ class HazardRow(Row):
     """Mean years from their onset to this one's (exponential)."""
     calibrated_on: str = ""
     """Policy events counted as onsets of this hazard, separated by spaces."""
+    onsets_elsewhere: Annotated[int, Field(ge=0)] = 0
+    """Further onsets that are no policy events (gluts, outages), named in the note."""
     observed_yr: Positive | None = None
-    """Years of record in which they were counted."""
+    """Years of record in which all were counted."""
 
 
 class StockRow(Row):

@@ -1,0 +1,264 @@
+"""Disruption scenarios worth trusting: calibrated rates, drawn worlds, reduction, what they say before any solve."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import gamma
+
+from strategic_minerals import Plan, load_dataset, load_plan, shipped
+from strategic_minerals.align import build_instance
+from strategic_minerals.calibration import calibrate, duration_posterior, rate_posterior
+from strategic_minerals.disruptions import build_worlds, draws, equally_likely
+from strategic_minerals.instance import Instance
+from strategic_minerals.reduction import cvar_of, loss_proxy, reduce
+from strategic_minerals.rows import HazardRow
+from strategic_minerals.sampling import Span, draw, durations, elements, severities
+from strategic_minerals.strikes import hazards, longest_event
+
+SPAN = Span(2028.0, 2040.0)
+
+
+def hazard(name: str = "stop", **more: Any) -> HazardRow:
+    return HazardRow.model_validate({
+        "hazard": name, "name": name, "kind": "embargo", "countries": "CHN", "materials": "a b c", "rate_per_yr": 0.2,
+        "duration_yr": 1.5, "cut_share": 0.5, **more,
+    })  # fmt: skip
+
+
+def struck(rows: list[HazardRow], n: int = 4096, seed: int = 1, events: int = 1, table: list[HazardRow] | None = None) -> Any:
+    return draw(rows, table or rows, SPAN, worlds=n, seed=seed, events=events)
+
+
+@pytest.fixture(scope="module")
+def national() -> tuple[Instance, Any]:
+    """All shipped materials and hazards."""
+    plan, data = load_plan(shipped("models") / "critical-minerals.toml"), load_dataset(shipped("inputs"))
+    return build_instance(plan, data, longest_event(plan, data)), data
+
+
+# --- calibration -------------------------------------------------------------------------------------------------
+
+
+def test_few_events_give_wide_intervals_and_many_give_narrow_ones() -> None:
+    """Proves: none in 16 years is a rate of 1/32 with up to .12 in its interval, not 0; a hundred in 800 years, at the same
+    frequency as two in 16, leave a tenth of the spread."""
+    none, two, hundred = rate_posterior(0, 16), rate_posterior(2, 16), rate_posterior(100, 800)
+    assert none.mean == 1 / 32
+    assert (none.low, none.high) == pytest.approx((gamma.ppf(0.05, 0.5) / 16, gamma.ppf(0.95, 0.5) / 16))
+    assert none.low < 0.001 < 0.11 < none.high
+    assert two.high - two.low > 7 * (hundred.high - hundred.low)
+
+
+def test_a_running_measure_counts_as_lasting_at_least_so_long() -> None:
+    """Proves: with one event ended in three years of events the mean is 3/1.5; twice as many years double it all."""
+    assert duration_posterior(1, 3.0).mean == pytest.approx(2.0)
+    once, twice = duration_posterior(1, 3.0), duration_posterior(1, 6.0)
+    assert (twice.low, twice.mean, twice.high) == pytest.approx((2 * once.low, 2 * once.mean, 2 * once.high))
+
+
+def test_credible_intervals_hold_what_they_promise() -> None:
+    """Proves: the 90 % interval of a rate of 0.2 a year from 40 years of record covers it in about nine of ten histories."""
+    rng = np.random.default_rng(5)
+    found = [rate_posterior(int(n), 40.0) for n in rng.poisson(0.2 * 40, 2000)]
+    inside = np.mean([p.low <= 0.2 <= p.high for p in found])
+    assert 0.87 <= inside <= 0.94
+
+
+def test_shipped_rates_are_the_posteriors_of_the_dated_events_that_the_rows_name() -> None:
+    """Proves: every rate with its interval is recomputed from events that took effect; a measure that never did is no onset."""
+    data = load_dataset(shipped("inputs"))
+    table = calibrate(data).set_index("hazard")
+    assert len(table) == len(data.rows("hazards"))
+    for row in data.rows("hazards"):
+        posterior = table.loc[row.hazard]
+        assert row.rate_per_yr == pytest.approx(posterior.rate_mean, rel=1e-4)
+        assert row.rate_per_yr_low == pytest.approx(posterior.rate_low, rel=1e-3)
+        assert row.rate_per_yr_high == pytest.approx(posterior.rate_high, rel=1e-3)
+    events = data.frame("policy_events")
+    never = events.assign(took_effect=events.took_effect & (events.event != "E14"))
+    assert calibrate(data.replace(policy_events=never)).set_index("hazard").onsets["heavy_licence"] == 1
+
+
+def test_legal_durations_count_what_has_run_so_far() -> None:
+    """Proves: the US ban (3 Dec 2024 to 9 Nov 2025, ended) gives 341 days and one end; counted on 3 Jun 2025 it is half as
+    long and has not ended."""
+    data = load_dataset(shipped("inputs"))
+    late = calibrate(data, dt.date(2026, 11, 24)).set_index("hazard").loc["ga_ge_sb_ban"]
+    early = calibrate(data, dt.date(2025, 6, 3)).set_index("hazard").loc["ga_ge_sb_ban"]
+    assert (late.events_ended, early.events_ended) == (1, 0)
+    assert late.event_years == pytest.approx(341 / 365.25)
+    assert early.event_years == pytest.approx(182 / 365.25)
+
+
+def test_a_plan_overrides_what_the_table_says_of_a_hazard() -> None:
+    """Proves: rate and duration by hand take the table's place, the range of what was overridden goes; other hazards stay."""
+    data = load_dataset(shipped("inputs"))
+    plan = load_plan(shipped("models") / "rare-earths.toml")
+    told = plan.to_toml_like() | {"hazards": [{"hazard": "heavy_licence", "rate_per_yr": 0.5, "duration_yr": 2.0}]}
+    before, after = hazards(plan, data), hazards(Plan.model_validate(told), data)
+    assert (after["heavy_licence"].rate_per_yr, after["heavy_licence"].duration_yr) == (0.5, 2.0)
+    assert after["heavy_licence"].rate_per_yr_low is None
+    assert after["heavy_licence"].cut_share == before["heavy_licence"].cut_share
+    assert {k: v for k, v in after.items() if k != "heavy_licence"} == {k: v for k, v in before.items() if k != "heavy_licence"}
+
+
+# --- drawing -----------------------------------------------------------------------------------------------------
+
+
+def test_onsets_come_at_the_rate_and_last_as_long_as_the_row_says() -> None:
+    """Proves: in 12 years at .2 a year an event comes with probability 1 - exp(-2.4) = .909, after 5 years on average of
+    those gaps that fit (truncated exponential), and lasts 1.5 years on average. Sobol points leave errors below .5 %."""
+    worlds = struck([hazard()])
+    first = [world[0] for world in worlds if world]
+    assert len(first) / len(worlds) == pytest.approx(1 - math.exp(-2.4), abs=2e-3)
+    expected = 2028 + 5 - 12 * math.exp(-2.4) / (1 - math.exp(-2.4))
+    assert np.mean([s.start for s in first]) == pytest.approx(expected, rel=1e-5)
+    assert np.mean([s.duration for s in first]) == pytest.approx(1.5, rel=5e-3)
+
+
+def test_events_follow_each_other_as_a_two_state_markov_supply() -> None:
+    """Proves: supply that stops at .2 a year and comes back at 1/1.5 a year is down for a share f(t) of worlds that
+    follows the two-state Markov chain: f(t) = .2/(.2 + 1/1.5) (1 - exp(-(.2 + 1/1.5) t))."""
+    worlds = struck([hazard()], n=8192, events=5)
+    total = 0.2 + 1 / 1.5
+    for years in (0.5, 1.0, 3.0, 6.0):
+        at = SPAN.begin + years
+        down = np.mean([any(s.start <= at < s.start + s.duration for s in world) for world in worlds])
+        assert down == pytest.approx(0.2 / total * (1 - math.exp(-total * years)), abs=4e-3)
+    starts = [[s.start for s in world] for world in worlds if len(world) > 1]
+    ends = [[s.start + s.duration for s in world] for world in worlds if len(world) > 1]
+    assert all(b >= e for s, done in zip(starts, ends, strict=True) for b, e in zip(s[1:], done[:-1], strict=True))
+
+
+def test_durations_and_severities_follow_their_laws() -> None:
+    """Proves: each law has the mean and spread that its row states."""
+    u = (np.arange(20_000) + 0.5) / 20_000
+    assert durations(hazard(), u).mean() == pytest.approx(1.5, rel=1e-3)
+    assert set(durations(hazard(duration_law="fixed"), u)) == {1.5}
+    skewed = durations(hazard(duration_law="lognormal", duration_yr_low=0.5, duration_yr_high=4.0), u)
+    assert skewed.mean() == pytest.approx(1.5, rel=1e-3)
+    assert math.log(np.quantile(skewed, 0.95) / np.quantile(skewed, 0.05)) == pytest.approx(math.log(8.0), rel=1e-3)
+    wide = severities(hazard(cut_share_low=0.2, cut_share_high=0.9), u)
+    assert (wide.min(), wide.max()) == pytest.approx((0.2, 0.9), abs=5e-3)
+    assert wide.mean() == pytest.approx((0.2 + 0.5 + 0.9) / 3, rel=1e-3)
+    switched = severities(hazard(cut_law="on_off"), u)
+    assert set(switched) == {0.0, 1.0}
+    assert switched.mean() == pytest.approx(0.5, abs=1e-3)
+    assert set(severities(hazard(cut_law="fixed", cut_share_low=0.1, cut_share_high=0.9), u)) == {0.5}
+
+
+def test_controls_come_element_by_element() -> None:
+    """Proves: each of three elements is touched with probability .4, one at least (the one nearest to being touched)."""
+    rng = np.random.default_rng(3)
+    hit = [set(elements(hazard(element_share=0.4), rng.random(3)).split()) for _ in range(5000)]
+    assert min(map(len, hit)) == 1
+    lone = 0.6**3 / 3  # none drawn: one of the three stands in
+    for name in "abc":
+        assert np.mean([name in found for found in hit]) == pytest.approx(0.4 + lone, abs=0.02)
+    assert elements(hazard(), rng.random(3)) == "a b c"
+    worlds = struck([hazard(element_share=0.4)])
+    assert {len(s.materials.split()) for world in worlds for s in world} == {1, 2, 3}
+
+
+def test_one_hazard_brings_another_on_after_a_lag() -> None:
+    """Proves: hoarding at a rate of nil comes in .25 of the worlds in which a stop does, on average .5 years later."""
+    parent, child = hazard("stop"), hazard("hoarding", rate_per_yr=0.0, after="stop", after_probability=0.25, after_lag_yr=0.5)
+    worlds = struck([child, parent], n=8192)
+    first = [{s.label: s.start for s in world} for world in worlds]
+    both = [w for w in first if "hoarding" in w]
+    assert all("stop" in w for w in both)
+    early = [w for w in first if w.get("stop", math.inf) < 2036]
+    followed = [w["hoarding"] - w["stop"] for w in early if "hoarding" in w]
+    assert len(followed) / len(early) == pytest.approx(0.25, abs=0.01)
+    assert np.mean(followed) == pytest.approx(0.5, rel=0.06)
+    assert all(lag > 0 for lag in followed)
+    assert not [w for w in struck([child]) if w]
+
+
+def test_leaving_a_hazard_out_changes_no_other_draw_and_a_seed_gives_the_same_worlds() -> None:
+    """Proves: coordinates belong to hazards of the table; the same seed gives the same worlds, another seed others."""
+    a, b = hazard("alpha"), hazard("beta", rate_per_yr=0.4)
+    together = struck([a, b])
+    assert together == struck([b, a], table=[b, a]) == struck([a, b])
+    alone = struck([a], table=[a, b])
+    assert [tuple(s for s in world if s.label == "alpha") for world in together] == alone
+    assert struck([a], seed=2) != struck([a], seed=1)
+
+
+def test_the_same_seed_gives_the_same_figures_on_any_platform() -> None:
+    """Proves: the first draws of a seed are these numbers, here and elsewhere (integers in, arithmetic of the standard out)."""
+    worlds = struck([hazard(rate_per_yr=1.0)], n=4, seed=20271001)
+    told = [(round(s.start, 6), round(s.duration, 6), round(s.cut, 6)) for world in worlds for s in world]
+    assert told == PINNED
+
+
+PINNED = [(2029.824174, 1.29501, 0.5), (2028.517741, 0.963172, 0.5), (2028.922914, 3.386177, 0.5), (2028.186281, 0.050356, 0.5)]
+
+
+def test_hazards_compete_and_overlap_in_one_world(national: tuple[Instance, Any]) -> None:
+    """Proves: availabilities multiply, prices take the largest rise, probabilities add to one to 1e-12, and a component
+    branches when it is first touched."""
+    instance, data = national
+    worlds = build_worlds(instance, data)
+    assert abs(worlds.probability.sum() - 1) <= 1e-12
+    drawn = draws(instance, data, 256, 3)
+    assert np.mean([len(world) > 1 for world in drawn]) > 0.8
+    several = equally_likely(instance, drawn)
+    assert several.availability.min() >= 0
+    assert (several.onset[:, 0] != several.onset[:, 1]).any()
+
+
+# --- reduction ---------------------------------------------------------------------------------------------------
+
+
+def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(national: tuple[Instance, Any]) -> None:
+    """Proves: 60 of 2000 worlds carry probability one, and the stated errors of expected loss and CVaR are what comparing
+    the two sets gives, below 5 % and 3 %; keeping all errs by nothing; taking the first 60 is worse on the mean or the tail."""
+    instance, data = national
+    worlds = equally_likely(instance, draws(instance, data, 2000, 11))
+    found = reduce(instance, worlds, 60)
+    loss = loss_proxy(instance, worlds).sum(axis=1)
+    assert len(set(found.kept.tolist())) == 60
+    assert abs(found.probability.sum() - 1) <= 1e-12
+    assert found.expected == pytest.approx((loss.mean(), found.probability @ loss[found.kept]))
+    assert abs(found.error_of_expected) < 0.05
+    assert abs(found.error_of_cvar) < 0.03
+    few = equally_likely(instance, draws(instance, data, 40, 11))
+    every = reduce(instance, few, 40)
+    assert (every.error_of_expected, every.error_of_cvar) == pytest.approx((0.0, 0.0), abs=1e-9)
+    naive = [abs(np.mean(loss[k : k + 60]) / loss.mean() - 1) for k in range(0, 1800, 60)]
+    assert abs(found.error_of_expected) < np.median(naive)
+
+
+def test_a_plan_may_draw_many_worlds_and_keep_few(national: tuple[Instance, Any]) -> None:
+    """Proves: `sample.draws` keeps `worlds` of them with unequal weights that share what the quiet world leaves."""
+    instance, data = national
+    assert instance.plan.sample is not None
+    wide = instance.plan.model_copy(update={"sample": instance.plan.sample.model_copy(update={"draws": 500, "worlds": 12})})
+    worlds = build_worlds(replace(instance, plan=wide), data)
+    assert len(worlds.names) == 13
+    assert abs(worlds.probability.sum() - 1) <= 1e-12
+    assert worlds.probability[0] == pytest.approx(0.02)
+    assert len(set(np.round(worlds.probability[1:], 12))) > 3
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(0.90, 7.6), (0.95, 9.6)])
+def test_cvar_of_a_distribution_by_hand(alpha: float, expected: float) -> None:
+    """Proves: shortage 0, 2, 5, 8, 12 with .80, .08, .06, .04, .02: CVaR .90 is 7.6, .95 is 9.6, whatever the order."""
+    loss, probability = np.array([5.0, 0.0, 12.0, 2.0, 8.0]), np.array([0.06, 0.80, 0.02, 0.08, 0.04])
+    assert cvar_of(loss, probability, alpha) == pytest.approx(expected)
+    assert cvar_of(loss, probability, 0.0) == pytest.approx(float(loss @ probability))
+
+
+def test_frames_of_calibration_are_tidy() -> None:
+    """Proves: one row a hazard with a record, figures as numbers."""
+    table = calibrate(load_dataset(shipped("inputs")))
+    assert table.hazard.is_unique
+    assert all(pd.api.types.is_numeric_dtype(table[c]) for c in table.columns if c != "hazard")
