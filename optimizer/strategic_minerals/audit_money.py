@@ -289,6 +289,9 @@ def operations(books: Books, P: Floats) -> dict[str, Floats]:
         "authority_purchases", "authority_holding", "authority_disposal", "authority_release", "loss", "salvage",
     )  # fmt: skip
     parts = {name: np.zeros(len(n.components)) for name in names}
+    left_over = P.copy()  # what the store may have freed for export earns no more than undisturbed
+    for i in from_store(books):
+        left_over[:, i] = np.minimum(P[:, i], course.price[:1, i])
     for j in range(len(n.producers)):
         c = component_of(n, j)
         for i, y in enumerate(n.yields[j]):
@@ -298,7 +301,7 @@ def operations(books: Books, P: Floats) -> dict[str, Floats]:
                 parts["users_reserve_inputs"][c] += course.expect(c, x.hold[:, j] * worth_of) if y < 0 else 0.0
     for i, c in enumerate(n.component):
         paid = course.expect(c, x.release[:, i] * P[:, i] * n.resale[i])
-        parts["users_surplus"][c] -= course.expect(c, x.surplus[:, i] * P[:, i] * (1 - n.haircut[i]))
+        parts["users_surplus"][c] -= course.expect(c, x.surplus[:, i] * left_over[:, i] * (1 - n.haircut[i]))
         parts["users_release"][c] += paid
         parts["authority_release"][c] -= paid
         parts["authority_holding"][c] += course.expect(c, x.stock[:, i] * n.holding[i] * D)
@@ -315,6 +318,19 @@ def operations(books: Books, P: Floats) -> dict[str, Floats]:
         c = n.component[n.demand_material[q]]
         parts["loss"][c] += course.expect(c, x.shortfall[:, k] * n.tier_loss[k])
     return parts
+
+
+def from_store(books: Books) -> set[int]:
+    """Materials that the reserve may hold, and all that is made from them."""
+    n = books.problem.natural
+    reached = {i for i, _ in purchase_terms(books)} | {i for i in range(len(n.materials)) if n.opening[i] > 0}
+    before = -1
+    while before != len(reached):
+        before = len(reached)
+        for y in n.yields:
+            if any(y[i] < 0 for i in reached):
+                reached |= {i for i in range(len(n.materials)) if y[i] > 0}
+    return reached
 
 
 def split_of_value(books: Books, reference: Books) -> dict[str, Floats]:
