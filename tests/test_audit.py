@@ -39,7 +39,7 @@ EVERYTHING = {
     f: f
     not in ("override", "storage", "lean", "partial", "trunk_prices", "sample", "trunk_release", "control", "revolving")
     for f in FEATURES
-}
+} | {"appropriated": True}
 
 
 @dataclass(frozen=True)
@@ -364,6 +364,7 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
         c, buy=add((slice(1, None), 0, -2), 1e4))),
     "service_level": ("a promise broken and not paid for", lambda c: replace(
         changed(c, shortfall=add((slice(1, None),), 500.0)), short_of_promise=np.zeros_like(c.x.short_of_promise))),
+    "calm_purchases": ("unspent money spent in the flood", lambda c: changed(c, buy=add((slice(1, None), 0, slice(None)), 1e4))),
     "shared_money": ("more than the declared emergency money", lambda c: changed(c, extra=add((0, 0, 0), 1e4))),
     "one_package": ("two packages for one project", lambda c: changed(c, sign=put(options_of(c, 0)[:2], 1.0))),
     "project_logic": ("a plant without the plant that it needs, or beside one it excludes", unpaired),

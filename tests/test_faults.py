@@ -66,6 +66,7 @@ def full_plan() -> dict[str, Any]:
             "liability_cap_musd": 9.0,
             "liability_quantile": 0.9,
             "emergency_musd": 1.0,
+            "branch_money": "planned",
             "revolving": False,
         },
         "instruments": {
@@ -127,7 +128,14 @@ def full_plan() -> dict[str, Any]:
                 ],
             }
         ],
-        "sample": {"worlds": 2, "seed": 1, "hazards": ["*"], "quiet_probability": 0.02, "events_per_hazard": 1},
+        "sample": {"worlds": 2, "draws": 4, "seed": 1, "hazards": ["*"], "quiet_probability": 0.02, "events_per_hazard": 1},
+        "hazards": [
+            {
+                "hazard": "stop", "rate_per_yr": 0.2, "duration_yr": 1.0, "cut_share": 0.5, "price_multiplier": 2.0,
+                "flood_yr": 0.5, "flood_multiplier": 0.5, "third_country_cut_share": 0.1, "element_share": 0.5,
+                "after_probability": 0.1, "after_lag_yr": 0.1,
+            }
+        ],
         "service_levels": [
             {
                 "material": "magnet",

@@ -15,6 +15,7 @@ import pytest
 
 from strategic_minerals import (
     InputError,
+    PlanError,
     floor_money,
     price_support,
     problem,
@@ -26,6 +27,7 @@ from strategic_minerals import (
 )
 from strategic_minerals.formulation import branch, commitments, period
 from strategic_minerals.layout import TRUNK
+from strategic_minerals.plan_file import parse_plan
 from strategic_minerals.solver import Model
 from tiny import KT, bought, cut, flow, offer, project, ran, short, source, tiny, total, unaudited
 
@@ -319,6 +321,37 @@ def test_5_nobody_plans_a_dear_purchase_only_to_have_the_money_in_a_branch():
         assert result.tables["acquisitions"].empty
     assert optimum(certain_cut(gold=False, rule="planned")).outcome.objective_musd == close(-108.0)
     assert optimum(certain_cut(gold=True, rule="planned")).outcome.objective_musd == close(-504.0)
+
+
+def test_5_money_left_over_buys_nothing_in_the_flood(drop):
+    """Proves: trap 5. In a tenth of the worlds the price halves in 2028, then all 10 kt are cut in 2029, missed at 20 a kg.
+
+    The money of 2028 is free and nothing was planned with it (half of what is kept is lost). Knowing what follows, a branch
+    would buy 10 kt at 5.5: .1*10*(5.5 - 20) = -14.5. It may not; the 44 of 2029, when material is tight, buy 4 kt at 11:
+    .1*4*(11 - 20) = -3.6.
+    """
+    case = tiny(
+        {"a": 10.0}, materials={"a": {"haircut_share": 0.5}}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0},
+        loss=10.0, offers={"spot": offer("a", 10.0, premium=0.1, crisis=1.0)}, money={2027: 0.0, 2028: 1000.0, 2029: 44.0},
+        scenarios=[cut("flood", 0.1, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+        budget={"branch_money": "appropriated"},
+    )  # fmt: skip
+    result = optimum(case)
+    assert result.outcome.objective_musd == close(-3.6)
+    assert flow(result, "acquired_t", "a", "flood", "2028") == close(0.0)
+    assert flow(result, "acquired_t", "a", "flood", "2029") == close(4.0)
+    drop(branch, "add_calm_purchases")
+    assert unaudited(*case).outcome.objective_musd == close(-14.5)
+
+
+@pytest.mark.parametrize("kind", ["least_budget", "risk_within_budget"])
+def test_5_unspent_money_is_not_offered_to_an_aim_that_counts_spending(kind):
+    """Proves: least budget would buy everything in the disruption, for nothing: the pair is refused, with the way out."""
+    plan, _ = glut_then_cut()
+    told = plan.to_toml_like() | {"objective": {"kind": kind}}
+    told["budget"]["branch_money"] = "appropriated"
+    with pytest.raises(PlanError, match="use 'planned'"):
+        parse_plan(told)
 
 
 # --- trap 6 ------------------------------------------------------------------------------------------------------

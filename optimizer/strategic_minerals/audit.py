@@ -269,6 +269,24 @@ def branch_purchases(k: Check) -> Iterable[Row]:
             yield f"{name} FY{k.n.calendar.years[f]}", over[:, c].max(initial=0.0), planned[:, c].max(initial=0.0)
 
 
+def calm_purchases(k: Check) -> Iterable[Row]:
+    """Where branches may spend what is unspent: their purchases of what is not tight <= the trunk's planned + emergency."""
+    if k.n.plan.budget.branch_money != "appropriated":
+        return
+    most = k.n.by_year(k.n.plan.budget.emergency_musd)
+    for c, name in enumerate(k.n.components):
+        calm, planned = np.zeros_like(k.course.price[:, 0]), np.zeros_like(k.course.price[0, 0])
+        for (i, premium), b, purchase in zip(purchase_terms(k.books), range(len(k.purchases)), k.purchases, strict=True):
+            if purchase.offer >= 0 and k.n.component[i] == c:
+                paid = (1 + premium) * k.course.price[:, i] * k.x.buy[:, b]
+                calm, planned = calm + paid * ~k.course.tight[:, i], planned + paid[0]
+        later = k.course.branch[1:, c]
+        for f, year in enumerate(k.n.calendar.years):
+            inside = k.year(f)
+            over = (later * calm[1:])[:, inside].sum(axis=1) - (later * planned)[:, inside].sum(axis=1) - most[f]
+            yield f"{name} FY{year}", over.max(initial=0.0), planned[inside].sum()
+
+
 def shared_money(k: Check) -> Iterable[Row]:
     """sum_c extra[c,f,s] <= emergency[f] + unspent[f]; unspent = 0 unless the plan leaves it to branches  [million USD]."""
     most = k.n.by_year(k.n.plan.budget.emergency_musd)
@@ -343,7 +361,7 @@ TONNES: tuple[Rule, ...] = (
     *OPERATING, supplier_share, trunk_shortfall, days_of_cover, service_level, contract_lot, contracts_in_force,
 )  # fmt: skip
 MONEY: tuple[Rule, ...] = (
-    branch_purchases, shared_money, budget, total_budget, contingent_liability, cvar_limit, expected_loss_limit, carry,
+    branch_purchases, calm_purchases, shared_money, budget, total_budget, contingent_liability, cvar_limit, expected_loss_limit, carry,
     package_eligibility,
 )  # fmt: skip
 SHARES: tuple[Rule, ...] = (one_package, project_logic, one_market_floor, beside_market_floor, integrality)

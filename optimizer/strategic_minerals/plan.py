@@ -160,7 +160,8 @@ class Budget(Section):
     """Extra money for purchases in a disruption, per year and world."""
     branch_money: Literal["planned", "appropriated"] = "planned"
     """What else a disruption may be met with on the market. `planned`: what the plan had meant to spend that year on
-    purchases of the materials struck. `appropriated`: that, and what the plan leaves unspent of the year's money."""
+    purchases of the materials struck. `appropriated`: that, and, for what is tight, what the plan leaves unspent of the
+    year's money; not where the aim counts spending, which would get it for nothing."""
     revolving: bool = False
     """True: proceeds of sales may be spent again."""
 
@@ -358,6 +359,11 @@ class Plan(Section):
     def _consistent(self) -> Self:
         if self.sample is not None and self.sample.draws is not None and self.sample.draws < self.sample.worlds:
             raise ValueError(f"sample.draws ({self.sample.draws}) must not be less than sample.worlds ({self.sample.worlds})")
+        if self.budget.branch_money == "appropriated" and self.objective.kind != "social_cost":
+            raise ValueError(
+                f"budget.branch_money = 'appropriated' beside objective.kind = '{self.objective.kind}': an aim that counts the "
+                "plan's spending would leave all purchases to disruptions, where they count for nothing; use 'planned'"
+            )
         names = [scenario.name for scenario in self.scenarios]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:

@@ -226,6 +226,7 @@ def branch_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
     price = [
         (1 + p.premium) * worlds.price[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)
     ]
+    calm = [~worlds.tight[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)]
     windows: dict[int, Floats] = {}
     for k, level in shape.services:
         named = np.array([worlds.names[s] in level.scenarios for s in S], dtype=bool)
@@ -243,6 +244,8 @@ def branch_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
         allowance.append((1 - level.level) * (windows[k] * wanted * in_year).sum(axis=1))
     return {
         "buy_price": _columns(price, n),
+        "calm_price": _columns([p * c for p, c in zip(price, calm, strict=True)], n)
+        if instance.plan.budget.branch_money == "appropriated" else np.zeros((n, 0)),
         "service_window": _columns([windows[k][:, t] for k, _ in shape.services for t in range(T)], n),
         "service_allowance": _columns(allowance, n),
     }

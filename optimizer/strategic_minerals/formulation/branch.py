@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 
 from ..instance import MUSD_PER_T
@@ -19,6 +20,7 @@ Stand = Callable[[str, Any, int], Any]
 
 PARAMS: dict[str, str] = {
     "buy_price": "price paid in the branch, P (1+premium) [million USD/unit]",
+    "calm_price": "the same where the material is not tight, else 0 [million USD/unit]",
     "service_window": "1 from the onset to the end of the event, else 0 [-]",
     "service_allowance": "(1 - level) * demand over the window [unit]",
 }
@@ -30,11 +32,16 @@ def service_terms(layout: Layout, shape: Shape) -> list[tuple[int, int]]:
     return [(n, f) for n, level in shape.services for f in (years if level.per == "fiscal_year" else [-1])]
 
 
+def _limits_calm(layout: Layout) -> bool:
+    return layout.instance.plan.budget.branch_money == "appropriated"
+
+
 def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
     """Index of each mutable Param, in the order in which its values are given."""
     T = range(layout.instance.calendar.periods)
     return {
         "buy_price": [(p.name, t) for p in shape.purchases if p.offer >= 0 for t in T],
+        "calm_price": [(p.name, t) for p in shape.purchases if p.offer >= 0 for t in T] if _limits_calm(layout) else [],
         "service_window": [(n, t) for n, _ in shape.services for t in T],
         "service_allowance": service_terms(layout, shape),
     }
@@ -46,6 +53,7 @@ def add_branch(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, trunk: St
         given = dict(zip(keys, values[name], strict=True))
         b.add_component(name, pyo.Param(pyo.Set(initialize=keys), mutable=True, initialize=given, doc=PARAMS[name]))
     add_branch_purchases(b, layout, shape, own, trunk)
+    add_calm_purchases(b, layout, shape, own, trunk)
     add_service_level(b, layout, shape, own)
     add_branch_loss(b, layout, shape, own)
 
@@ -73,6 +81,27 @@ def add_branch_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand,
         return sum(spent) - sum(planned) - (b.extra[f] if f in b.extra else 0) <= 0
 
     b.branch_purchases = pyo.Constraint(list(years) if counted else [], rule=money)
+
+
+def add_calm_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, trunk: Stand) -> None:
+    """What is unspent of a year buys what is tight: in a flood, knowing what follows, a branch buys no more than was planned.
+
+    sum_{t in f, o not tight} P_s (1+premium) buy[o,t]
+        <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + emergency[f]                               [million USD]
+    """
+    instance = layout.instance
+    counted = [p for p in shape.purchases if p.offer >= 0] if _limits_calm(layout) else []
+    most = instance.by_year(instance.plan.budget.emergency_musd)
+
+    def money(b: Any, f: int) -> Any:
+        periods = np.flatnonzero(instance.calendar.year_index == f).tolist()
+        spent = [b.calm_price[p.name, t] * own("buy", p.name, t) for p in counted for t in periods]
+        planned = [
+            (1 + p.premium) * instance.price[p.material, t] * trunk("buy", p.name, t) for p in counted for t in periods
+        ]
+        return sum(spent) - sum(planned) <= float(most[f])
+
+    b.calm_purchases = pyo.Constraint(range(len(most)) if counted else [], rule=money)
 
 
 def add_service_level(b: pyo.Block, layout: Layout, shape: Shape, own: Stand) -> None:
