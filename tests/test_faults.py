@@ -221,6 +221,7 @@ FILL = {
     "floor_kind": "contract",
     "floor_material": "gallium",
     "floor_until_year": "2030",
+    "money_year": "2024",
     "project": "x",
 }
 
@@ -349,7 +350,7 @@ def test_a_missing_number_in_a_data_frame_is_an_empty_cell() -> None:
 UNBOUNDED = [
     (table, column)
     for table, column in NUMERIC_COLUMNS
-    if column not in ("year", "from_year", "tier", "step", "age_yr", "earliest_signing", "floor_until_year")
+    if column not in ("year", "from_year", "tier", "step", "age_yr", "earliest_signing", "floor_until_year", "money_year")
 ]
 
 
@@ -1041,9 +1042,9 @@ def test_a_plan_that_asks_for_what_the_tables_do_not_have_is_refused(
                     {"name": "b", "probability": 0.5, "events": [EVENT]},
                 ]
             },
-            "add to 1.1",
+            "at most 1",
         ),
-        ({"scenarios": [{"name": "a", "probability": 0.1, "events": [EVENT]}] * 2}, "names must differ: a"),
+        ({"scenarios": [{"name": "a", "probability": 0.1, "events": [EVENT]}] * 2}, "a name that no other scenario has"),
         (
             {"scenarios": [{"name": "a", "probability": 0.1, "events": [{"start_year": 2028.0}]}]},
             "needs duration_years",
@@ -1054,9 +1055,9 @@ def test_a_plan_that_asks_for_what_the_tables_do_not_have_is_refused(
         ),
         (
             {"service_levels": [{"material": "m", "segment": "s", "level": 0.5, "scenarios": ["stop"]}]},
-            "lacks design_basis",
+            "design_basis = true",
         ),
-        ({"instruments": {"signing_years": [2026]}}, "outside the horizon 2027-2029"),
+        ({"instruments": {"signing_years": [2026]}}, "years of the horizon, 2027-2029"),
         (
             {
                 "instruments": {

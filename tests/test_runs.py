@@ -29,7 +29,7 @@ from tiny import offer, source, tiny
 SEED = 2
 TABLES = {
     "acquisitions", "stock", "projects", "contracts", "floors", "budget", "operations", "flows", "shortfalls",
-    "scenario_losses", "value", "dropped", "prices", "objective",
+    "scenario_losses", "value", "held_for_price", "notes", "dropped", "prices", "objective",
 }  # fmt: skip
 
 

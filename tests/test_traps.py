@@ -350,7 +350,7 @@ def test_5_unspent_money_is_not_offered_to_an_aim_that_counts_spending(kind):
     plan, _ = glut_then_cut()
     told = plan.to_toml_like() | {"objective": {"kind": kind}}
     told["budget"]["branch_money"] = "appropriated"
-    with pytest.raises(PlanError, match="use 'planned'"):
+    with pytest.raises(PlanError, match=r"expected 'planned' beside objective\.kind"):
         parse_plan(told)
 
 
@@ -863,7 +863,8 @@ def test_17_a_bet_on_prices_is_named_and_can_be_ruled_out(price_gain, held, z):
     """Proves: trap 17. A fifth of China is cut and the price rises fivefold, yet an ally makes up for it: no shortage.
 
     5 kt in store save users 5*50 in half of the worlds: 50 - 125 - .5*45 = -97.5, and the report calls it a bet: nothing of
-    it is shortage, .5*5*(50 - 10) = 100 is price, and without that it would lose 2.5.
+    it is shortage, .5*5*(50 - 10) = 100 is price; the authority gets .5*5*10 from users for 50
+    paid and .5*45 kept.
     At quiet prices they save 25: 50 - 25 - 22.5 > 0, none is bought.
     """
     result = optimum(tiny(
@@ -874,9 +875,30 @@ def test_17_a_bet_on_prices_is_named_and_can_be_ruled_out(price_gain, held, z):
     ))  # fmt: skip
     assert bought(result, "a") == close(held)
     assert result.outcome.objective_musd == close(z)
-    assert ("BETS ON PRICES: at undisturbed prices these would not pay: a (100 M)" in result.summary()) == price_gain
-    split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "rest_musd"]].sum()
-    assert split.tolist() == ([0.0, close(100.0), close(-2.5)] if price_gain else [0.0, close(0.0), close(0.0)])
+    assert ("would buy (expected) a 0 t instead of 5,000 t" in result.summary()) == price_gain
+    assert ("more than half of the worth is a gain on prices" in result.summary()) == price_gain
+    split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd"]].sum()
+    found = [0.0, close(100.0), close(0.0), close(-2.5)] if price_gain else [0.0, close(0.0), close(0.0), close(0.0)]
+    assert split.tolist() == found
+
+
+def test_17_a_bet_inside_a_chain_is_told_from_what_protects():
+    """Proves: trap 17. Magnets in store spare a shortage; a by-product tied to the chain by a plant is bought for its crisis
+    price alone. The report names the one and not the other, although both are one component."""
+    result = optimum(tiny(
+        {"magnet": 50.0, "dy": 10.0}, materials={"dy": {"haircut_share": 0.1}, "magnet": {"haircut_share": 0.1}},
+        sources={"far": source("CHN", "magnet", 10.0), "ally": source("AUS", "dy", 10.0), "china": source("CHN", "dy", 10.0),
+                 "plant": source("USA", {"magnet": 1.0, "dy": -0.01}, 0.01)},
+        demand={"magnet": 10.0, "dy": 10.0}, loss=200.0,
+        offers={"magnets": offer("magnet", 5.0), "dy": offer("dy", 5.0)},
+        scenarios=[cut("cut", 0.5, 2028, 1, share=0.5, price_multiplier=5.0)], years=2, money=ONCE,
+    ))  # fmt: skip
+    assert (bought(result, "magnet"), bought(result, "dy")) == (close(5.0), close(5.0))
+    table = result.tables["held_for_price"].set_index("material")
+    assert table.at_undisturbed_prices_t["dy"] == close(0.0)
+    assert table.at_undisturbed_prices_t["magnet"] > 4000
+    assert "BETS ON PRICES" in result.summary()
+    assert "dy 0 t instead of 5,000 t" in result.summary()
 
 
 def test_17_a_price_that_drifts_while_material_is_held_is_named():
@@ -888,7 +910,7 @@ def test_17_a_price_that_drifts_while_material_is_held_is_named():
     ))  # fmt: skip
     assert bought(result, "a") == close(5.0)
     assert "PRICE DRIFT while held, nothing having happened: a (+50%)" in result.summary()
-    split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "rest_musd"]]
+    split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd"]]
     assert float(split.to_numpy().sum()) == close(-result.outcome.objective_musd)
 
 

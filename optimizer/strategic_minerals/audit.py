@@ -38,6 +38,10 @@ class Residual:
     where: str
     tolerated: float = TOLERANCE
 
+    def __str__(self) -> str:
+        place = f" at {self.where}" if self.where else ""
+        return f"largest residual {self.largest:.1e} {self.unit} in {self.family}{place}, {self.tolerated:.1e} tolerated"
+
     @property
     def holds(self) -> bool:
         """Whether the family is kept within tolerance."""
@@ -361,8 +365,8 @@ TONNES: tuple[Rule, ...] = (
     *OPERATING, supplier_share, trunk_shortfall, days_of_cover, service_level, contract_lot, contracts_in_force,
 )  # fmt: skip
 MONEY: tuple[Rule, ...] = (
-    branch_purchases, calm_purchases, shared_money, budget, total_budget, contingent_liability, cvar_limit, expected_loss_limit, carry,
-    package_eligibility,
+    branch_purchases, calm_purchases, shared_money, budget, total_budget, contingent_liability, cvar_limit,
+    expected_loss_limit, carry, package_eligibility,
 )  # fmt: skip
 SHARES: tuple[Rule, ...] = (one_package, project_logic, one_market_floor, beside_market_floor, integrality)
 

@@ -334,10 +334,11 @@ def from_store(books: Books) -> set[int]:
 
 
 def split_of_value(books: Books, reference: Books) -> dict[str, Floats]:
-    """(C,) what a plan spares in each component's operations against doing nothing, in three parts  [million USD].
+    """(C,) what a plan spares in each component's operations against doing nothing, in four parts  [million USD].
 
-    `shortage`: loss and substitution. `price`: what branch prices that differ from the trunk's add, all else held.
-    `rest`: the remainder, at undisturbed prices: outlays less the worth of what is used, sold or left.
+    `shortage`: loss and substitution. `price`: what branch prices that differ from the trunk's add, all else held. Then, at
+    the trunk's prices: `users` (negative: they pay for the tonnes that they now get) and `authority` (negative: outlays
+    beyond what is sold and left).
     """
     course = books.course
 
@@ -346,9 +347,14 @@ def split_of_value(books: Books, reference: Books) -> dict[str, Floats]:
         return {name: before[name] - after[name] for name in before}
 
     own, calm = spared(course.counted), spared(np.broadcast_to(course.price[:1], course.price.shape))
-    shortage = own["loss"] + own["users_substitution"]
-    undisturbed = np.sum(list(calm.values()), axis=0)
-    return {"shortage": shortage, "price": np.sum(list(own.values()), axis=0) - undisturbed, "rest": undisturbed - shortage}
+    short = ("loss", "users_substitution")
+    users = [part for name, part in calm.items() if name.startswith("users_") and name not in short]
+    treasury = [part for name, part in calm.items() if not name.startswith("users_") and name not in short]
+    return {
+        "shortage": own["loss"] + own["users_substitution"],
+        "price": np.sum(list(own.values()), axis=0) - np.sum(list(calm.values()), axis=0),
+        "users": np.sum(users, axis=0), "authority": np.sum(treasury, axis=0),
+    }  # fmt: skip
 
 
 def commitments(books: Books) -> dict[str, float]:

@@ -142,7 +142,18 @@ DEVIATIONS = """## Choices where the general formulation leaves room, and why
   struck. Bound to what the trunk had planned for purchases (the default), a plan books purchases that it all but never makes
   only to have their money in a crisis: with a cut of probability 0.9 and 10 kt on offer at 10 USD/kg, another 10 kt at 100
   USD/kg raised the worth of the plan from 108 to 504 million USD. With the year's money available it is 540, and the dear
-  offer changes nothing. The shipped plans that weigh social cost use it.
+  offer changes nothing. It buys only what is tight, or a branch that knows its squeeze would spend the year in the flood before
+  it, and it is refused where the aim counts spending. The shipped plans that weigh social cost use it.
+- **What may come from the store earns no crisis price when it is left over.** A release that goes into use frees output for
+  export; at five times the price the rare-earth plan released 6,200 t of magnets and exported 6,900 t while users went short.
+  Surplus of stocked materials, and of what is made from them, counts at the lower of the trunk's and the world's price.
+- **The shipped rare-earth and all-minerals plans set `price_gain = false`.** With crisis prices counted, more than half of the
+  worth of the rare-earth reserve was a gain on prices (952 of 1,685 million USD), and it crowded out plants and floors; without,
+  shortage losses fall from 2,249 to 316 instead of from 3,203 to 1,739.
+- **Rationing, offtake and crisis availability last as long as the squeeze**: for the share of a period in which an event on the
+  component lasts. Counted by whole periods, three months of event withheld a year of allied output.
+- **A project under construction is `committed`**: it stands whatever the plan does, its capital is sunk, and the plan may still
+  give it a floor that carries it through a flood.
 - **Least shares count output net of exports**: surplus run for export is no home supply.
 - **Service-level and diversification penalties** are undiscounted and count once, whatever the world's probability: they
   state what a promise is worth to the planner.
@@ -161,8 +172,8 @@ has `_low` and `_high` beside the value and comes from one documented function o
 the note; a test computes each one again. Empty means not published. `NA` is text (Namibia), never a missing value.
 
 Tonnes are tonnes of contained material in the form that `materials.basis` names; prices are USD/kg of the same form. Rows of
-`prices`, `projects` and `loss_functions` name the year of their money; a plan restates them to its own `price_year` with the
-consumer price index in `deflators`. Price set `mcs2024` holds the averages of 2024, the last full
+`prices`, `activities`, `projects`, `packages` and `loss_functions` name the year of their money; a plan restates them to its
+own `price_year` with the consumer price index in `deflators`. Price set `mcs2024` holds the averages of 2024, the last full
 year that USGS reports; `mcs2025e` its estimates for 2025; `quotes2026` newer quotes where there are any.
 
 What it covers: the rare-earth chain from concentrate or mixed carbonate over separated oxides and metal to NdFeB and SmCo

@@ -43,6 +43,14 @@ def near_miss(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
+class MisplacedError(ValueError):
+    """Fields of a record that contradict each other: (dotted path, found, expected) of each, told while it is validated."""
+
+    def __init__(self, *places: tuple[str, str, str]) -> None:
+        self.places = places
+        super().__init__("; ".join(f"{path}: {found}; expected {expected}" for path, found, expected in places))
+
+
 class ReserveError(Exception):
     """Base of all errors that this package raises on purpose."""
 

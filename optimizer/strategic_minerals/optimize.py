@@ -15,7 +15,17 @@ from .errors import UntrustedError
 from .infeasibility import DEMANDS, culprits, no_answer
 from .instance import Floats, Ints
 from .layout import STAGES
-from .problem import Outcome, Problem, Reason, Seconds, denominator, layout_of, objective_costs, prepare
+from .problem import (
+    Outcome,
+    Problem,
+    Reason,
+    Seconds,
+    at_undisturbed_prices,
+    denominator,
+    layout_of,
+    objective_costs,
+    prepare,
+)
 from .solver import Model, OnProgress, Progress, Run, canary
 
 LEAST_CHECK_S = 60.0
@@ -41,6 +51,9 @@ class Solved:
     """The do-nothing point."""
     without_residual: Floats | None
     """The plan had unexpired life of projects no worth at the end; None where it has none to begin with, or time ran out."""
+    undisturbed: Floats | None
+    """The best operations for the same commitments were disrupted prices those of the trunk: what is bought then is no bet
+    on prices. None where that is the plan's own aim, or was not solved."""
     fixed: Run | None
     """The linear program of the last stage with commitments fixed; None where it was not solved."""
     priced: Run | None
@@ -145,6 +158,7 @@ def optimise(
         if not relax and limited is None and stages[-1] == "social_cost":
             without = _without_residual(problem, model, costs["social_cost"], run, z0, gap, left(), on_progress)
         fixed = None if relax else _fix(problem, costs, stages[-1], run, slacks, max(left(), LEAST_CHECK_S))
+        undisturbed = None if fixed is None else _at_undisturbed_prices(problem, stages[-1], run, left())
         priced = fixed
         if fixed is not None and len(stages) > 1:
             priced = _with_commitments(problem, costs[stages[0]], run, 0.0).run(time_limit_s=left(), phase="prices")
@@ -159,7 +173,7 @@ def optimise(
     complete = limited is None and len(reports) == len(stages)
     reason: Reason = ("optimal" if relative <= 1e-9 else "within_gap") if complete else limited or "time_limit"
     outcome = Outcome(reason, objective, bound, max(0.0, relative), float(costs[last] @ z0), relax, tuple(reports))
-    return Solved(problem, outcome, x, z0, without, fixed, priced, costs, iterations, nodes, seconds)
+    return Solved(problem, outcome, x, z0, without, undisturbed, fixed, priced, costs, iterations, nodes, seconds)
 
 
 def _without_residual(
@@ -177,6 +191,17 @@ def _without_residual(
         time_limit_s=min(time_limit_s, 10.0 + 2 * run.seconds), gap=gap, absolute_gap=gap * denominator(problem, 0.0),
         phase="residual 0", on_progress=on_progress,
     )  # fmt: skip
+    return again.x if again.status == "optimal" else None
+
+
+def _at_undisturbed_prices(problem: Problem, last: str, run: Run, time_limit_s: float) -> Floats | None:
+    """Operations for the same commitments, least social cost with every branch at the trunk's prices."""
+    if not problem.plan.price_gain or problem.plan.objective.kind != "social_cost":
+        return None
+    other = at_undisturbed_prices(problem)
+    other.assembly.row_upper[:] = problem.assembly.row_upper
+    model = _with_commitments(other, objective_costs(other)[last], run, 0.0)
+    again = model.run(time_limit_s=time_limit_s, phase="undisturbed prices")
     return again.x if again.status == "optimal" else None
 
 

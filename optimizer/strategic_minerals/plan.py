@@ -7,11 +7,12 @@ within the year is meant (2028.5 is the middle of FY2028).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from .errors import near_miss
+from .errors import MisplacedError, near_miss
 from .row_types import Iso3, Key, NonNegative, Positive, Share, Year
 
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
@@ -357,35 +358,44 @@ class Plan(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.sample is not None and self.sample.draws is not None and self.sample.draws < self.sample.worlds:
-            raise ValueError(f"sample.draws ({self.sample.draws}) must not be less than sample.worlds ({self.sample.worlds})")
-        if self.budget.branch_money == "appropriated" and self.objective.kind != "social_cost":
-            raise ValueError(
-                f"budget.branch_money = 'appropriated' beside objective.kind = '{self.objective.kind}': an aim that counts the "
-                "plan's spending would leave all purchases to disruptions, where they count for nothing; use 'planned'"
-            )
-        names = [scenario.name for scenario in self.scenarios]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(f"scenario names must differ: {', '.join(doubled)}")
+        places = [*self._contradictions(), *self._misnamed()]
+        if places:
+            raise MisplacedError(*places)
+        return self
+
+    def _contradictions(self) -> Iterator[tuple[str, str, str]]:
+        """(place, found, expected) of fields that do not fit together."""
+        kind, sample = self.objective.kind, self.sample
+        if self.budget.branch_money == "appropriated" and kind != "social_cost":
+            yield (
+                "budget.branch_money", "'appropriated'",
+                f"'planned' beside objective.kind = '{kind}': an aim that counts the plan's spending would leave all purchases "
+                "to disruptions, where they count for nothing",
+            )  # fmt: skip
+        if sample is not None and sample.draws is not None and sample.draws < sample.worlds:
+            yield "sample.draws", str(sample.draws), f"at least sample.worlds ({sample.worlds})"
         total = sum(scenario.probability for scenario in self.scenarios)
         if total > 1 + 1e-9:
-            raise ValueError(f"probabilities of the listed scenarios add to {total:g}; at most 1")
-        for level in self.service_levels:
-            for name in level.scenarios:
-                if name not in names:
-                    raise ValueError(f"service level names scenario '{name}', not listed{near_miss(name, names)}")
-                if not self.scenarios[names.index(name)].design_basis:
-                    raise ValueError(f"service level names scenario '{name}', which lacks design_basis = true")
+            yield "scenarios", f"probabilities that add to {total:g}", "at most 1"
         years = range(self.horizon.first_year, self.horizon.first_year + self.horizon.years)
-        for what, signing in (
-            ("signing", self.instruments.signing_years),
-            ("contract", self.instruments.contract_years),
-        ):
+        for what, signing in (("signing", self.instruments.signing_years), ("contract", self.instruments.contract_years)):
             outside = sorted(set(signing or ()) - set(years))
             if outside:
-                raise ValueError(f"{what}_years outside the horizon {years[0]}-{years[-1]}: {outside}")
-        return self
+                yield f"instruments.{what}_years", str(outside), f"years of the horizon, {years[0]}-{years[-1]}"
+
+    def _misnamed(self) -> Iterator[tuple[str, str, str]]:
+        """(place, found, expected) of names that occur twice, or that no scenario has."""
+        names = [scenario.name for scenario in self.scenarios]
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                yield f"scenarios.{n}.name", f"'{name}'", "a name that no other scenario has"
+        for n, level in enumerate(self.service_levels):
+            for name in level.scenarios:
+                place = f"service_levels.{n}.scenarios"
+                if name not in names:
+                    yield place, f"'{name}'", f"a listed scenario{near_miss(name, names)}"
+                elif not self.scenarios[names.index(name)].design_basis:
+                    yield place, f"'{name}'", "a scenario with design_basis = true"
 
     def to_toml_like(self) -> dict[str, Any]:
         """The plan as plain JSON-ready data; `Plan.model_validate` takes it back."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from .errors import Fault, PlanError, near_miss
+from .errors import Fault, MisplacedError, PlanError, near_miss
 from .plan import Plan
 
 LARGEST_PLAN_BYTES = 5_000_000
@@ -33,17 +34,20 @@ def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> P
         raise PlanError([Fault(path.name, "", "", str(error) or "nesting too deep", "a TOML document")]) from None
     for dotted, value in (overrides or {}).items():
         _set(data, dotted, value, path.name)
-    return parse_plan(data, file=path.name, text=text)
+    return parse_plan(data, file=path.name, text=text, overrides=tuple(overrides or ()))
 
 
-def parse_plan(data: Mapping[str, Any], *, file: str = "plan", text: str = "") -> Plan:
-    """Validate plain data as a plan; `file` and `text` only locate the faults. Raises PlanError."""
+def parse_plan(
+    data: Mapping[str, Any], *, file: str = "plan", text: str = "", overrides: Sequence[str] = ()
+) -> Plan:
+    """Validate plain data as a plan; `file`, `text` and `overrides` only locate the faults. Raises PlanError."""
     try:
         return Plan.model_validate(data)
     except ValidationError as error:
         lines = dict(_lines(text))
         found = _without_echoes(error.errors(include_url=False))
-        faults = [_fault(item, file, lines) for item in found[:MOST_FAULTS]]
+        faults = [fault for item in found[:MOST_FAULTS] for fault in _faults(item, file, lines)]
+        faults = [_by_override(fault, overrides) for fault in faults]
         if len(found) > MOST_FAULTS:
             faults.append(Fault(file, "", "", f"{len(found) - MOST_FAULTS} more faults", "the first ones mended"))
         raise PlanError(faults) from None
@@ -115,11 +119,30 @@ def _lines(text: str) -> Iterator[tuple[str, int]]:
             yield (f"{prefix}.{key}" if prefix else key), number
 
 
+def _by_override(fault: Fault, overrides: Sequence[str]) -> Fault:
+    """A fault of a value that the command line set stands there, not in the file."""
+    mine = [path for path in overrides if fault.column == path or fault.column.startswith(f"{path}.")]
+    return replace(fault, file="--set", row="") if mine else fault
+
+
+def _faults(item: Any, file: str, lines: Mapping[str, int]) -> list[Fault]:
+    """One pydantic error as faults with their lines: several where fields contradict each other."""
+    error = item.get("ctx", {}).get("error")
+    if not isinstance(error, MisplacedError):
+        return [_fault(item, file, lines)]
+    return [Fault(file, _line([*path.split(".")], lines), path, found, expected) for path, found, expected in error.places]
+
+
+def _line(loc: Sequence[str], lines: Mapping[str, int]) -> str:
+    """Line of a place, or of the closest table around it; empty where the text has none."""
+    found = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
+    return "" if found is None else str(found)
+
+
 def _fault(item: Any, file: str, lines: Mapping[str, int]) -> Fault:
     """One pydantic error as a fault with its line."""
     loc = [str(part) for part in item["loc"] if not str(part).startswith(("constrained-", "dict[", "function-"))]
     dotted = ".".join(loc)
-    line = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
     expected = str(item["msg"]).removeprefix("Value error, ")
     found = repr(item["input"]) if item["type"] != "missing" else "nothing"
     if item["type"] == "extra_forbidden":
@@ -127,7 +150,7 @@ def _fault(item: Any, file: str, lines: Mapping[str, int]) -> Fault:
         expected = "no such field" + near_miss(loc[-1], _fields_at(loc[:-1]))
     if len(found) > 120:
         found = found[:117] + "..."
-    return Fault(file, "" if line is None else str(line), dotted, found, expected)
+    return Fault(file, _line(loc, lines), dotted, found, expected)
 
 
 @cache

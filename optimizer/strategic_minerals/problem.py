@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from .instance import Floats, Instance
 from .layout import Layout, build_layout
 from .plan import Plan
 from .scaling import scale
-from .stamp import compile_templates, stamp
+from .stamp import Templates, compile_templates, stamp
 from .strikes import longest_event
 from .support import build_support
 
@@ -83,6 +83,7 @@ class Problem:
     """In tonnes."""
     layout: Layout
     """In model units."""
+    templates: Templates
     assembly: Assembly
     seconds: Seconds
 
@@ -106,8 +107,17 @@ def prepare(plan: Plan, data: Dataset) -> Problem:
             found = f"about {columns:,} columns ({len(layout.worlds.names)} worlds, {natural.calendar.periods} periods)"
             raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns")])
     with seconds.measure("compile"):
-        assembly = stamp(layout, compile_templates(layout))
-    return Problem(plan, data, natural, layout, assembly, seconds)
+        templates = compile_templates(layout)
+        assembly = stamp(layout, templates)
+    return Problem(plan, data, natural, layout, templates, assembly, seconds)
+
+
+def at_undisturbed_prices(problem: Problem) -> Problem:
+    """The same problem with disrupted operations valued at the trunk's prices (`price_gain = false`)."""
+    plan = problem.plan.model_copy(update={"price_gain": False})
+    layout = replace(problem.layout, instance=replace(problem.layout.instance, plan=plan))
+    assembly = stamp(layout, problem.templates)
+    return replace(problem, plan=plan, natural=replace(problem.natural, plan=plan), layout=layout, assembly=assembly)
 
 
 def layout_of(plan: Plan, data: Dataset) -> tuple[Layout, Instance]:

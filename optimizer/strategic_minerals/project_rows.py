@@ -91,6 +91,8 @@ class PackageRow(Row):
     """Share of the price above the floor that goes back to the authority."""
     take_t_per_yr: Positive | None = None
     """Purchase floors: tonnes per year that the floor covers."""
+    money_year: Year | None = None
+    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
 
 
 class InstrumentRow(Row):

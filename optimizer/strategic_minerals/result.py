@@ -159,7 +159,8 @@ def _result(problem: Problem, solved: Solved, options: Mapping[str, Any]) -> Res
         raise UntrustedError(
             f"the audit finds {audited.objective:.6f} million USD where the solver states {stated:.6f}"
         )
-    tables = build_tables(problem, solution, reference)
+    calm = None if solved.undisturbed is None else extract(problem.layout, problem.assembly, solved.undisturbed)
+    tables = build_tables(problem, solution, reference, calm)
     signed = (
         None if solved.without_residual is None else extract(problem.layout, problem.assembly, solved.without_residual)
     )

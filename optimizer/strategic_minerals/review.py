@@ -75,15 +75,17 @@ def _read_by(plan: Plan, row: Any, chosen: set[str]) -> bool:
 def doubtful(plan: Plan, data: Dataset) -> list[str]:
     """Notes on values that are legal and probably not meant. Raises PlanError for events outside the horizon."""
     instance = build_instance(plan, data, longest_event(plan, data))
-    worlds = build_worlds(instance, data)
     left_out = [f"{what} left out: {why}" for what, why in instance.left_out]
-    return [
-        *_cheaper_short(instance, worlds),
-        *_short_from_the_start(instance),
-        *_thin_trunk(instance, worlds),
-        *_idle_promises(instance, worlds),
-        *left_out,
-    ]
+    return [*(text for _, _, text in notes(instance, build_worlds(instance, data))), *left_out]
+
+
+def notes(instance: Instance, worlds: Worlds) -> list[tuple[str, str, str]]:
+    """(kind, item, text) of what looks doubtful about a question and its worlds; both in the same units."""
+    found = {
+        "rather short": _cheaper_short(instance, worlds), "short from the start": _short_from_the_start(instance),
+        "thin trunk": _thin_trunk(instance, worlds), "idle promise": _idle_promises(instance, worlds),
+    }  # fmt: skip
+    return [(kind, text.split(":")[0].split(",")[0], text) for kind, texts in found.items() for text in texts]
 
 
 def _cheaper_short(instance: Instance, worlds: Worlds) -> Iterator[str]:
@@ -98,7 +100,8 @@ def _cheaper_short(instance: Instance, worlds: Worlds) -> Iterator[str]:
             cheap[i].append(f"{instance.demands[q][1]} {tier}")
     for i, names in cheap.items():
         yield (
-            f"{instance.materials[i]}: in some world users would rather go short than pay {peak[i] / MUSD_PER_T:,.4g} USD/kg "
+            f"{instance.materials[i]}: in some world users would rather go short than pay "
+            f"{peak[i] / instance.material_unit[i] / MUSD_PER_T:,.4g} USD/kg "
             f"(segment and tier: {', '.join(names)})"
         )
 
@@ -113,7 +116,8 @@ def _short_from_the_start(instance: Instance) -> Iterator[str]:
         if (wanted > made * (1 + 1e-9)).any():
             t = int((wanted - made).argmax())
             period = instance.calendar.period_label(t)
-            yield f"{name}: existing sources supply {made[t]:,.0f} t of the {wanted[t]:,.0f} t demanded in {period}"
+            unit = instance.material_unit[i]
+            yield f"{name}: existing sources supply {made[t] * unit:,.0f} t of the {wanted[t] * unit:,.0f} t demanded in {period}"
 
 
 def _idle_promises(instance: Instance, worlds: Worlds) -> Iterator[str]:

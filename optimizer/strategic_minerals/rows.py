@@ -102,6 +102,8 @@ class ActivityRow(Row):
     """The output that the floor is on."""
     floor_until_year: Year | None = None
     """Last fiscal year of that floor."""
+    money_year: Year | None = None
+    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
 
 
 class CapacityRow(Row):

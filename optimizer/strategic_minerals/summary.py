@@ -53,15 +53,35 @@ def _verdict(result: Result) -> list[str]:
         "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
         "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
     }.get(outcome.reason, outcome.reason)  # fmt: skip
+    if len(outcome.stages) > 1:
+        proof = f"{proof} for the last aim"
     losses = result.tables["scenario_losses"]
     spared = float((losses.probability * (losses.loss_without_plan_musd - losses.loss_musd)).sum())
     return [
-        title,
+        title, *_stages(result),
         f"The plan is worth {-objective:,.0f} million USD net against doing nothing ({plan.price_year} money, discounted, "
         f"expected): {proof}.",
         f"It spares {spared:,.0f} million USD of expected shortage loss. Loss function: {plan.loss_function} ({plan.loss_level}); "
         f"{_other_losses(result)}.",
     ]  # fmt: skip
+
+
+STAGE_WORDS = {
+    "risk": "The plan lowers risk, (1-m) expected loss + m CVaR, by {gain:,.4g} million USD against doing nothing",
+    "spending": "The plan spends {z:,.4g} million USD (discounted)",
+    "social_cost": "Social cost is lower by {gain:,.4g} million USD",
+}
+
+
+def _stages(result: Result) -> list[str]:
+    """What each aim of several reached, the main one first, with its own bound."""
+    if len(result.outcome.stages) < 2:
+        return []
+    lines = ["Aims in their order, each kept while the next is sought:"]
+    for name, z, bound, _ in result.outcome.stages:
+        off = (z - bound) / max(abs(z), 1e-9)
+        lines.append(f"  {STAGE_WORDS[name].format(z=z, gain=-z)}; no plan does better than {abs(bound):,.4g} ({off:.2%} of it).")
+    return lines
 
 
 def _other_losses(result: Result) -> str:
@@ -148,9 +168,14 @@ def _guarantee(result: Result) -> list[str]:
     lines = []
     for row in table.itertuples():
         inversion = "; WARNING: products that contain it escape the tariff" if row.tariff_inversion else ""
+        within, later = row.expected_cost_musd, row.terminal_liability_musd
+        paid = (
+            f"expected cost {within:,.1f} M" if within >= 0
+            else f"expected to bring {-within:,.1f} M more in claw-back than it pays out"
+        )  # fmt: skip
         lines.append(
-            f"  {row.floor}: {row.level_usd_per_kg:g} USD/kg for {row.term_yr:g} y from FY{row.start}, expected cost "
-            f"{row.expected_cost_musd:,.1f} M, after the horizon {row.terminal_liability_musd:,.1f} M{inversion}"
+            f"  {row.floor}: {row.level_usd_per_kg:g} USD/kg for {row.term_yr:g} y from FY{row.start}, {paid} within the horizon, "
+            f"{later:,.1f} M owed after it{inversion}"
         )
     return [
         "GUARANTEE price floors (costed over price states; states never shut a plant, so floors look a little dear):",
@@ -232,17 +257,27 @@ def _protection(result: Result) -> list[str]:
 def _value(result: Result) -> list[str]:
     """Split of what the plan is worth: shortage avoided, price, the rest; bets on prices named."""
     parts, table = result.objective_parts, result.tables["value"]
-    shortage, price, rest = (float(table[c].sum()) for c in ("shortage_avoided_musd", "price_gain_musd", "rest_musd"))
+    columns = ("shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd")
+    shortage, price, users, authority = (float(table[c].sum()) for c in columns)
+    net = shortage + price + users + authority
     lines = [
-        f"WHERE THE VALUE COMES FROM: {shortage:,.0f} M shortage avoided; {price:,.0f} M from prices that differ in a disruption "
-        f"(material bought before and used or not bought in it); {rest:,.0f} M the rest: outlays less what they leave, at "
-        "undisturbed prices.",
+        f"WHERE THE VALUE COMES FROM: {shortage:+,.0f} M shortage avoided (losses per tonne include its price); "
+        f"{users:+,.0f} M users, who pay for what they now get; {authority:+,.0f} M authority, outlays less what they leave; "
+        f"{price:+,.0f} M because prices in a disruption differ from calm ones. Together {net:,.0f} M.",
     ]  # fmt: skip
-    bets = table[(table.price_gain_musd > 0.5) & (table.shortage_avoided_musd + table.rest_musd < -0.5)
-                 & (table.component != "commitments")]  # fmt: skip
+    if price > 0.5 * net > 0:
+        lines.append("  WARNING: more than half of the worth is a gain on prices, not shortage avoided.")
+    bets = result.tables["held_for_price"]
+    bets = bets[bets.at_undisturbed_prices_t < 0.5 * bets.expected_acquired_t - 1e-3]
     if len(bets):
-        named = ", ".join(f"{row.component} ({row.price_gain_musd:,.0f} M)" for row in bets.itertuples())
-        lines.append(f"  BETS ON PRICES: at undisturbed prices these would not pay: {named}. Try price_gain = false.")
+        named = [
+            f"{r.material} {_tonnes(r.at_undisturbed_prices_t)} instead of {_tonnes(r.expected_acquired_t)}"
+            for r in bets.itertuples()
+        ]
+        lines.append(
+            "  BETS ON PRICES: with the same commitments, were disrupted prices those of calm years, the reserve would buy "
+            f"(expected) {'; '.join(named[:MOST_LINES])}. See price_gain = false."
+        )
     lines += _drift(result)
     residual, salvage = parts.get("residual_credit", 0.0), parts.get("salvage", 0.0)
     if abs(residual) + abs(salvage) > 1:
@@ -273,27 +308,59 @@ def _drift(result: Result) -> list[str]:
 
 
 def _rests_on(result: Result) -> list[str]:
-    """Facts and estimates, and the widest estimates of what the plan acts on."""
+    """Facts and estimates, and the widest estimates of what the plan acts on: hazards first, then by what is at stake."""
     counted = provenance(result.plan, result.data)
-    acted = set(result.tables["acquisitions"].material) | set(result.tables["acquisitions"].offer)
-    projects = result.tables["projects"]
-    acted |= set(projects.project[projects.share > 1e-6]) | set(result.tables["contracts"].activity)
-    short = result.tables["shortfalls"]
-    acted |= set(short.material[short.world != "trunk"])
+    stake = _stakes(result)
     wide = counted.widest
-    touching = wide[[any(part in acted for part in key.split("/")) for key in wide.key]] if len(wide) else wide
+    if len(wide):
+        wide = wide.assign(of=wide.key.str.split("/").str[0], stake=[
+            max((stake.get(part, 0.0) for part in key.split("/")), default=0.0) for key in wide.key
+        ])  # fmt: skip
+        wide = wide[wide.stake > 0].sort_values("stake", ascending=False, kind="stable")
+        wide = wide.drop_duplicates(["table", "column", "of"])
+        hazards = wide[wide.table == "hazards"].head(MOST_ESTIMATES // 2)
+        wide = pd.concat([hazards, wide[wide.table != "hazards"].head(MOST_ESTIMATES - len(hazards))])
     lines = [
         f"RESTS ON: {counted.facts} reported or derived rows and {counted.estimates} estimates, prices of {result.plan.price_set}."
     ]
-    if len(touching):
-        first = touching.assign(of=touching.key.str.split("/").str[0]).drop_duplicates(["table", "column", "of"])
-        for row in first.head(MOST_ESTIMATES).itertuples():
-            lines.append(
-                f"  estimate {row.table}.{row.column} of {row.key}: {row.value:g} (from {row.low:g} to {row.high:g})"
-            )
-        lines.append("  (the widest estimates behind what the plan does; command `check` lists all)")
+    for row in wide.itertuples():
+        lines.append(f"  estimate {row.table}.{row.column} of {row.key}: {row.value:g} (from {row.low:g} to {row.high:g})")
+    if len(wide):
+        lines.append("  (the widest estimates behind what is at stake in this plan; command `check` lists all)")
+    judged = [s for s in result.plan.scenarios if s.probability > 0]
+    if judged:
+        told = ", ".join(f"{s.name} {s.probability:.0%}" for s in judged)
+        lines.append(f"  probabilities that the planner set: {told}.")
+    reluctant = result.tables["notes"]
+    names = sorted(set(reluctant.item[reluctant.kind == "rather short"]) & set(stake))
+    if names:
+        lines.append(
+            f"  In some world users would rather go short than pay the price: {', '.join(names[:MOST_LINES])}"
+            f"{' ...' if len(names) > MOST_LINES else ''}: loss function and crisis price do not agree there."
+        )
     lines.append("  Assumed: once an event has begun its further course is known; commitments planned after it go on.")
     return lines
+
+
+def _stakes(result: Result) -> dict[str, float]:
+    """What the plan acts on -> its share of the gross worth: materials, offers, projects, contracted sources, hazards."""
+    value, names = result.tables["value"], set(result.tables["held_for_price"].material)
+    value = value[value.component != "commitments"]
+    gross = value.shortage_avoided_musd.abs() + value.price_gain_musd.abs()
+    total = max(float(gross.sum()), 1e-9)
+    share: dict[str, float] = {}
+    for materials, worth in zip(value.materials.str.split(), gross / total, strict=True):
+        share |= {m: float(worth) for m in materials if m in names or worth > 0.05}
+    bought, projects = result.tables["acquisitions"], result.tables["projects"]
+    share |= {row.offer: share.get(row.material, 0.0) for row in bought.itertuples()}
+    share |= dict.fromkeys(projects.project[projects.share > 1e-6], 0.5)
+    share |= dict.fromkeys(result.tables["contracts"].activity, 0.5)
+    struck = result.tables["scenario_losses"]
+    avoided = struck.probability * (struck.loss_without_plan_musd - struck.loss_musd).clip(lower=0.0)
+    for names_of, worth in avoided.groupby(struck.hazards).sum().items():
+        for hazard in str(names_of).split():
+            share[hazard] = share.get(hazard, 0.0) + 1.0 + float(worth) / total
+    return share
 
 
 def _evidence(result: Result) -> list[str]:

@@ -18,6 +18,9 @@ from .market_support import MarketSupport, market_support
 from .price_support import built_anyway, capital_cost, financing_gap, owner_npv, payment_parts, survival
 from .worlds import Worlds
 
+TWIN = "no gap to finance: a package that differs only in its instrument does the same"
+"""Why a package is left out that is no other than one already there: nothing that a planner misses."""
+
 
 @dataclass(frozen=True)
 class Option:
@@ -143,7 +146,7 @@ class _Options:
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
                 reasons = [self._add(p, package, own, market, floors, t, unpaid[t]) for t in dates]
                 failed = sorted({reason for reason in reasons if reason})
-                if failed and all(reasons):
+                if failed and all(reasons) and failed != [TWIN]:
                     beside = "".join(f" beside {self.markets[m].name}" for m in market)
                     self.dropped.append((f"{project.name}: {package.name}{beside}", failed[0]))
 
@@ -179,7 +182,7 @@ class _Options:
         same = (p, signed, market, package.offtake, package.fee, package.fee_share, own)
         if gap == 0 and same in self._ungapped:
             self._admitted.add((p, package.name, signed, market))  # its twin stands for it, beside market floors too
-            return "no gap to finance: a package that differs only in its instrument does the same"
+            return TWIN
         cost = capital_cost(package.instrument, gap, project)
         if cost is None:
             if package.instrument.kind == "none":

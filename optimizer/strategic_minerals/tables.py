@@ -13,6 +13,7 @@ import pandas as pd
 from .audit_money import commitments, open_books, split_of_value
 from .instance import MUSD_PER_T, Floats
 from .optimize import Problem
+from .review import notes
 from .solution import Solution
 from .strikes import Strike
 
@@ -21,8 +22,8 @@ SMALL_T = 1e-6
 """Tonnes below this are the solver's rounding and are not shown as actions."""
 
 
-def build_tables(problem: Problem, solution: Solution, z0: Solution) -> dict[str, pd.DataFrame]:
-    """Every result table but `prices`, by name."""
+def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solution | None) -> dict[str, pd.DataFrame]:
+    """Every result table but `prices`, by name. `calm`: operations were disrupted prices those of the trunk."""
     return {
         "acquisitions": acquisitions(problem, solution),
         "stock": stock(problem, solution),
@@ -35,6 +36,8 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution) -> dict[str
         "shortfalls": shortfalls(problem, solution),
         "scenario_losses": scenario_losses(problem, solution, z0),
         "value": value(problem, solution, z0),
+        "held_for_price": held_for_price(problem, solution, calm),
+        "notes": pd.DataFrame(notes(problem.instance, problem.layout.worlds), columns=["kind", "item", "note"]),
         "dropped": pd.DataFrame(
             [*problem.layout.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
         ),
@@ -319,7 +322,8 @@ def describe(strike: Strike) -> str:
 
 
 def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
-    """Where Z0 - Z comes from: shortage spared, price gain, the rest at undisturbed prices, by component; commitments."""
+    """Where Z0 - Z comes from, by component: shortage spared, price gain, users and authority at undisturbed prices; and
+    commitments."""
     books, reference = open_books(problem, solution), open_books(problem, z0)
     split = split_of_value(books, reference)
     rows = []
@@ -327,12 +331,35 @@ def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
         members = [m for m, of in zip(problem.natural.materials, problem.natural.component, strict=True) if of == c]
         rows.append({
             "component": name, "materials": " ".join(members), "shortage_avoided_musd": float(split["shortage"][c]),
-            "price_gain_musd": float(split["price"][c]), "rest_musd": float(split["rest"][c]),
+            "price_gain_musd": float(split["price"][c]), "users_musd": float(split["users"][c]),
+            "authority_musd": float(split["authority"][c]),
         })  # fmt: skip
     signed = sum(commitments(reference).values()) - sum(commitments(books).values())
     rows.append({"component": "commitments", "materials": "", "shortage_avoided_musd": 0.0, "price_gain_musd": 0.0,
-                 "rest_musd": signed})  # fmt: skip
+                 "users_musd": 0.0, "authority_musd": signed})  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) -> pd.DataFrame:
+    """Expected purchases of each material, and what they would be were disrupted prices those of the trunk.
+
+    The same commitments stand. What is bought at crisis prices alone is a bet on them. NaN where it was not worked out.
+    """
+    n = problem.natural
+    known = {p.name: p.material for shape in problem.layout.shapes for p in shape.purchases}
+    pi = problem.layout.worlds.probability
+
+    def bought(x: Solution) -> Floats:
+        total = np.zeros(len(n.materials))
+        planned = x.buy[1:, :, : n.calendar.planned]
+        np.add.at(total, [known[name] for name in x.purchases], np.einsum("s,sbt->b", pi, planned))
+        return total
+
+    own = bought(solution)
+    other = bought(calm) if calm is not None else np.full(len(own), np.nan)
+    return pd.DataFrame({
+        "material": list(n.materials), "expected_acquired_t": own, "at_undisturbed_prices_t": other,
+    })[(own > SMALL_T) | (np.nan_to_num(other) > SMALL_T)].reset_index(drop=True)  # fmt: skip
 
 
 def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
@@ -352,6 +379,7 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
             "shortfall_t": float(with_plan[0][s + 1].sum()), "shortfall_without_plan_t": float(without[0][s + 1].sum()),
             "defence_shortfall_t": float(with_plan[0][s + 1][defence].sum()),
             "defence_shortfall_without_plan_t": float(without[0][s + 1][defence].sum()),
+            "hazards": " ".join(sorted({strike.label for strike in worlds.strikes[s]})),
             "events": "; ".join(describe(strike) for strike in worlds.strikes[s]),
         })  # fmt: skip
     return pd.DataFrame(rows)
