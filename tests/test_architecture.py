@@ -29,7 +29,7 @@ LAYERS = [
     {"checks"},
     {"reduction"},
     {"disruptions"},
-    {"floor_money", "review"},
+    {"floor_money", "review", "outlook"},
     {"market_support"},
     {"support"},
     {"layout"},

@@ -262,3 +262,39 @@ def test_frames_of_calibration_are_tidy() -> None:
     table = calibrate(load_dataset(shipped("inputs")))
     assert table.hazard.is_unique
     assert all(pd.api.types.is_numeric_dtype(table[c]) for c in table.columns if c != "hazard")
+
+
+# --- what can happen, before any solve ---------------------------------------------------------------------------
+
+
+def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) -> None:
+    """Proves: a hazard at .15625 a year strikes in 1 - exp(-.15625*9) of worlds before the planned ten years end; a material
+    that no hazard names is never hit; probabilities add to one; the worst world is worse than the rest."""
+    from strategic_minerals import scenarios
+
+    instance, data = national
+    plan = instance.plan
+    found = scenarios(plan, data, worlds=2048)
+    table = found.hazards.set_index("hazard")
+    assert table.chance["heavy_licence"] == pytest.approx(0.98 * (1 - math.exp(-0.15625 * 9)), abs=0.01)
+    assert table.rate_low["heavy_licence"] < table.rate_per_yr["heavy_licence"] < table.rate_high["heavy_licence"]
+    hit = found.materials.set_index("material")
+    assert (hit.chance > 0).all()
+    assert hit.chance["ndfeb_magnet"] > hit.chance["cobalt"]
+    assert found.probability == pytest.approx(1.0, abs=1e-12)
+    assert found.worst.loss_musd.is_monotonic_decreasing
+    assert list(found.years.fiscal_year) == list(range(2027, 2037))
+    assert "heavy_licence: 0.156 a year (0.036-0.346 with 90 %)" in found.summary()
+
+
+def test_the_verb_scenarios_prints_tables_and_json(cli: Any, tmp_path: Any) -> None:
+    """Proves: the command shows the summary, writes tables, gives JSON, and names the faults of a plan."""
+    import json
+
+    said = cli("scenarios", "quickstart", "--worlds", "64", "--out", tmp_path / "look")
+    assert said.returncode == 0, said.stderr
+    assert "gallium: hit in 22% of worlds" in said.stdout
+    assert {f.name for f in (tmp_path / "look").iterdir()} == {"hazards.csv", "materials.csv", "years.csv", "worst.csv"}
+    told = json.loads(cli("scenarios", "quickstart", "--json").stdout)
+    assert {row["material"] for row in told["materials"]} == {"gallium", "germanium", "antimony"}
+    assert cli("scenarios", "quickstart", "--set", "hazards.0.hazard=nobody").returncode == 2

@@ -9,10 +9,10 @@ import pandas as pd
 import pyomo.environ as pyo
 
 from .audit import Audit
-from .checks import check_data
+from .checks import check_data, require
 from .compile import PYOMO_LOCK
 from .dataset import Dataset
-from .errors import Fault, FormulationError, InputError, PlanError
+from .errors import Fault, FormulationError, PlanError
 from .formulation.model import flat_model
 from .layout import TRUNK
 from .optimize import do_nothing, layout_of, objective_costs, prepare, trunk_shortfall_caps
@@ -117,9 +117,7 @@ def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
     later ones are there and inactive. Where the plan has diversification rules, the do-nothing reference is solved
     first: it caps shortfall on the trunk. Raises PlanError and InputError with every fault.
     """
-    faults = check_data(plan, data)
-    if faults:
-        raise (PlanError if all(fault.file == "plan" for fault in faults) else InputError)(faults)
+    require(plan, data)
     layout, natural = layout_of(plan, data)
     with PYOMO_LOCK:
         model = flat_model(layout)

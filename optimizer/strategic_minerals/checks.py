@@ -11,11 +11,18 @@ from typing import Any
 from .align import select_materials
 from .dataset import Dataset
 from .deflate import unknown_years
-from .errors import Fault
+from .errors import Fault, InputError, PlanError
 from .plan import Plan
 from .references import plan_references, table_references
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
+
+
+def require(plan: Plan, data: Dataset) -> None:
+    """Raise PlanError or InputError with every fault of a plan with its tables."""
+    faults = check_data(plan, data)
+    if faults:
+        raise (PlanError if all(fault.file == "plan" for fault in faults) else InputError)(faults)
 
 
 def check_data(plan: Plan, data: Dataset) -> list[Fault]:

@@ -271,6 +271,34 @@ def solve(
 
 
 @app.command()
+def scenarios(
+    plan: PlanFile,
+    tables: Tables = None,
+    worlds: Annotated[int, typer.Option(help="Worlds drawn.")] = 2000,
+    seed: Annotated[int | None, typer.Option(help="Of the draw; the plan's own where not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    set_: Annotated[list[str], typer.Option("--set", help="Change a field: hazards.0.rate_per_yr=0.3")] = [],  # noqa: B006
+) -> None:
+    """What can happen, before any solve: how often, for how long and how hard each material is hit."""
+    from .dataset import csv_text
+    from .frames import records
+    from .outlook import scenarios as look
+
+    _, loaded, data = _load(plan, tables, set_)
+    found = look(loaded, data, worlds=worlds, seed=seed)
+    frames = {"hazards": found.hazards, "materials": found.materials, "years": found.years, "worst": found.worst}
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, frame in frames.items():
+            (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
+    if as_json:
+        typer.echo(json.dumps({name: records(frame) for name, frame in frames.items()}, indent=1))
+    else:
+        _out().print(found.summary(), markup=False)
+
+
+@app.command()
 def verify(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
 ) -> None:

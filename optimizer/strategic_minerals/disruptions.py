@@ -79,6 +79,18 @@ def draws(instance: Instance, data: Dataset, worlds: int, seed: int) -> list[tup
     )
 
 
+def population(instance: Instance, data: Dataset, worlds: int, seed: int | None = None) -> Worlds:
+    """What the plan's worlds stand for: listed scenarios and the quiet world as they are, the rest by fresh draws, unreduced.
+
+    A plan without a sample has no hazards to draw from: its own worlds are the population.
+    """
+    sample = instance.plan.sample
+    if sample is None:
+        return build_worlds(instance, data)
+    own = sample.model_copy(update={"worlds": worlds, "draws": None, "seed": sample.seed if seed is None else seed})
+    return build_worlds(replace(instance, plan=instance.plan.model_copy(update={"sample": own})), data)
+
+
 def equally_likely(instance: Instance, strikes: list[tuple[Strike, ...]]) -> Worlds:
     """Drawn worlds as they are, each as likely as the others."""
     n = len(strikes)

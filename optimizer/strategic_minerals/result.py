@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from .audit import Audit, Residual, audit
-from .checks import check_data
+from .checks import require
 from .dataset import Dataset
-from .errors import Fault, InputError, PlanError, UntrustedError
+from .errors import Fault, InputError, UntrustedError
 from .frames import kinds_of, records, typed, whole
 from .optimize import OnProgress, Outcome, Problem, Seconds, Solved, optimise, prepare
 from .plan import Plan
@@ -136,9 +136,7 @@ def solve(
     if executor is not None:
         told: dict[str, Any] = {} if on_progress is None else {"on_progress": on_progress}
         return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, **told).result()
-    faults = check_data(plan, data)
-    if faults:
-        raise (PlanError if all(fault.file == "plan" for fault in faults) else InputError)(faults)
+    require(plan, data)
     seconds = Seconds()
     with seconds.measure("total"):
         problem = prepare(plan, data)

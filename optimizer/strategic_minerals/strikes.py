@@ -81,6 +81,13 @@ def longest_event(plan: Plan, data: Dataset) -> float:
     return float(max(lengths + [row.flood_yr + row.duration_yr for row in sampled(plan, data)]))
 
 
+def describe(strike: Strike) -> str:
+    """A strike in words."""
+    flood = f"price x{strike.flood_price:.3g} for {strike.flood:.1f} y, then " if strike.flood else ""
+    price = f", price x{strike.price:.3g}" if strike.price != 1 else ""
+    return f"{strike.label} {strike.start:.1f}: {flood}cut {strike.cut:.0%} for {strike.duration:.1f} y{price}"
+
+
 def parse_multipliers(text: str) -> dict[str, float]:
     """`defence=1.5 other=0.8` -> {"defence": 1.5, "other": 0.8}. ValueError where it is not of that form."""
     pairs = [part.split("=") for part in text.split()]

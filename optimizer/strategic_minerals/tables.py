@@ -15,7 +15,7 @@ from .instance import MUSD_PER_T, Floats
 from .optimize import Problem
 from .review import notes
 from .solution import Solution
-from .strikes import Strike
+from .strikes import describe
 
 TRUNK_NAME = "trunk"
 SMALL_T = 1e-6
@@ -312,13 +312,6 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
         "segment": segments[q], "shortfall_t": short[kept], "substituted_t": thrift[kept], "loss_musd": loss[kept],
         "substitution_cost_musd": cost[kept],
     })  # fmt: skip
-
-
-def describe(strike: Strike) -> str:
-    """A strike in words."""
-    flood = f"price x{strike.flood_price:g} for {strike.flood:.1f} y, then " if strike.flood else ""
-    price = f", price x{strike.price:g}" if strike.price != 1 else ""
-    return f"{strike.label} {strike.start:.1f}: {flood}cut {strike.cut:.0%} for {strike.duration:.1f} y{price}"
 
 
 def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:

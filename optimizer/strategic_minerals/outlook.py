@@ -1,0 +1,158 @@
+"""What can happen, before anything is solved: how often, for how long and how hard each material is hit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from .align import build_instance
+from .calibration import calibrate
+from .checks import require
+from .dataset import Dataset
+from .disruptions import draws, population, reduction
+from .instance import Floats, Instance
+from .plan import Plan
+from .reduction import Reduction, loss_proxy
+from .strikes import describe, hazards, longest_event
+from .worlds import Worlds
+
+WORST = 10
+"""Worlds listed as the worst."""
+TOLD = 5
+"""Of them in the summary."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The plan's worlds as tables. Losses are those of doing nothing, by a stand-in that rearranges no chain."""
+
+    hazards: pd.DataFrame
+    """hazard, rate with its credible interval, chance of a strike in the planned years, mean duration and cut."""
+    materials: pd.DataFrame
+    """material, chance of being hit in the planned years, years tight and share of supply lost where hit, price, loss."""
+    years: pd.DataFrame
+    """fiscal_year, chance that some material is tight, expected loss."""
+    worst: pd.DataFrame
+    """The worst worlds with their events."""
+    reduction: Reduction | None
+    """What keeping few of the drawn worlds does to the loss; None where the plan draws no more than it keeps."""
+    worlds: int
+    probability: float
+    """Sum of all probabilities."""
+
+    def summary(self) -> str:
+        """The tables in words."""
+        hit = self.materials.sort_values("expected_loss_musd", ascending=False).head(WORST)
+        lines = [f"{self.worlds:,} worlds (probabilities add to {self.probability:.12g}).", "", "Hazards:"]
+        for row in self.hazards.itertuples():
+            interval = f" ({row.rate_low:.3f}-{row.rate_high:.3f} with 90 %)" if pd.notna(row.rate_low) else ""
+            lines.append(
+                f"  {row.hazard}: {row.rate_per_yr:.3f} a year{interval}; strikes in {row.chance:.0%} of worlds, for "
+                f"{row.mean_duration_yr:.1f} y on average, cutting {row.mean_cut_share:.0%}"
+            )
+        lines += ["", "Materials, those with the largest expected loss first:"]
+        for row in hit.itertuples():
+            lines.append(
+                f"  {row.material}: hit in {row.chance:.0%} of worlds, tight for {row.years_tight:.1f} y then, "
+                f"{row.supply_lost_share:.0%} of supply lost at the worst, price up to {row.price_factor_p95:.1f} times"
+            )
+        lines += ["", "Worst worlds (loss of doing nothing, a stand-in):"]
+        for row in self.worst.head(TOLD).itertuples():
+            lines.append(f"  {row.world} ({row.probability:.2%}): {row.loss_musd:,.0f} M; {row.events}")
+        if self.reduction is not None:
+            r = self.reduction
+            lines += ["", f"Of {r.drawn:,} drawn worlds {len(r.kept)} are kept: expected loss {r.error_of_expected:+.1%}, "
+                          f"CVaR 90 % {r.error_of_cvar:+.1%}."]  # fmt: skip
+        return "\n".join(lines)
+
+
+def scenarios(plan: Plan, data: Dataset, *, worlds: int = 2000, seed: int | None = None) -> Outlook:
+    """Look at what can happen: listed scenarios with their probabilities, the rest drawn from the plan's hazards.
+
+    worlds: how many are drawn. seed: of the draw; None: the plan's. Raises PlanError and InputError with every fault.
+    """
+    require(plan, data)
+    instance = build_instance(plan, data, longest_event(plan, data))
+    drawn = population(instance, data, worlds, seed)
+    loss = loss_proxy(instance, drawn)
+    sample = plan.sample
+    found = None
+    if sample is not None and sample.draws is not None:
+        found = reduction(instance, draws(instance, data, sample.draws, sample.seed), sample.worlds)
+    return Outlook(
+        _hazards(plan, data, instance, drawn), _materials(instance, drawn, loss), _years(instance, drawn),
+        _worst(drawn, loss), found, len(drawn.names), float(drawn.probability.sum()),
+    )  # fmt: skip
+
+
+def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> pd.DataFrame:
+    known = calibrate(data)
+    record = known.set_index("hazard") if len(known) else known
+    end = instance.calendar.first_year + instance.calendar.step * instance.calendar.planned
+    rows = []
+    for name, row in hazards(plan, data).items():
+        mine = [[k for k in world if k.label == name and k.start < end] for world in worlds.strikes]
+        every = [k for world in mine for k in world]
+        weight = [pi for world, pi in zip(mine, worlds.probability, strict=True) for _ in world]
+        if not every:
+            continue
+        rows.append({
+            "hazard": name, "rate_per_yr": row.rate_per_yr,
+            "rate_low": record.rate_low.get(name, np.nan) if len(known) else np.nan,
+            "rate_high": record.rate_high.get(name, np.nan) if len(known) else np.nan,
+            "chance": float(sum(pi for world, pi in zip(mine, worlds.probability, strict=True) if world)),
+            "mean_duration_yr": float(np.average([k.duration for k in every], weights=weight)),
+            "mean_cut_share": float(np.average([k.cut for k in every], weights=weight)),
+        })  # fmt: skip
+    columns = ["hazard", "rate_per_yr", "rate_low", "rate_high", "chance", "mean_duration_yr", "mean_cut_share"]
+    return pd.DataFrame(rows, columns=columns).sort_values("chance", ascending=False, ignore_index=True)
+
+
+def _materials(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame:
+    planned, step, n = instance.calendar.planned, instance.calendar.step, instance.sources
+    pi, rows = worlds.probability, []
+    for i, name in enumerate(instance.materials):
+        share = np.where(worlds.tight[:, i, :planned], worlds.lasting[:, instance.component[i], :planned], 0.0)
+        hit = share.sum(axis=1) > 0
+        made = np.maximum(instance.yields[:n, i], 0.0)[:, None] * instance.capacity[:n]
+        usual = (made * instance.availability[:n]).sum(axis=0)[:planned]
+        left = np.einsum("jt,sjt->st", made[:, :planned], worlds.availability[:, :n, :planned])
+        lost = 1 - np.divide(left, usual, out=np.ones_like(left), where=usual > 0)
+        factor = (worlds.price[:, i, :planned] / instance.price[i, :planned]).max(axis=1)
+        weight = pi[hit] / pi[hit].sum() if hit.any() else pi[hit]
+        rows.append({
+            "material": name, "chance": float(pi[hit].sum()),
+            "years_tight": float(weight @ (share[hit].sum(axis=1) * step)) if hit.any() else 0.0,
+            "supply_lost_share": float(weight @ lost[hit].max(axis=1)) if hit.any() else 0.0,
+            "price_factor_p95": _quantile(factor, pi, 0.95), "expected_loss_musd": float(pi @ loss[:, i]),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _years(instance: Instance, worlds: Worlds) -> pd.DataFrame:
+    rows, index = [], instance.calendar.year_index
+    for f, year in enumerate(instance.calendar.planned_years):
+        tight = worlds.tight[:, :, index == f].any(axis=(1, 2))
+        begins = (worlds.onset.min(axis=1, initial=instance.calendar.periods)[:, None] == np.flatnonzero(index == f)).any(axis=1)
+        rows.append({"fiscal_year": year, "chance_some_material_tight": float(worlds.probability[tight].sum()),
+                     "chance_first_event": float(worlds.probability[begins].sum())})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _worst(worlds: Worlds, loss: Floats) -> pd.DataFrame:
+    total = loss.sum(axis=1)
+    order = [s for s in np.argsort(-total, kind="stable")[:WORST] if total[s] > 0]
+    return pd.DataFrame([
+        {"world": worlds.names[s], "probability": float(worlds.probability[s]), "loss_musd": float(total[s]),
+         "events": "; ".join(describe(k) for k in worlds.strikes[s])}
+        for s in order
+    ], columns=["world", "probability", "loss_musd", "events"])  # fmt: skip
+
+
+def _quantile(values: Floats, probability: Floats, level: float) -> float:
+    """Smallest value that is not exceeded with a probability."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(probability[order])
+    return float(values[order][min(int(np.searchsorted(reached, level * reached[-1])), len(values) - 1)])
