@@ -57,11 +57,22 @@ class Course:
         beta = self.instance.calendar.beta[: values.shape[1]]
         return float((self.weight[:, component] * beta * values).sum())
 
+    def expect_last(self, component: int, values: Floats) -> float:
+        """Expectation of (W,) values at the end of the horizon, undiscounted."""
+        return float((self.weight[:, component, -1] * values).sum())
+
+    def along(self, component: int, values: Floats) -> Floats:
+        """(S,) sum_t beta[t] values[s,t] of each world's whole course."""
+        return np.asarray(values[1:] @ self.instance.calendar.beta[: values.shape[1]])
+
 
 def course_of(problem: Problem) -> Course:
     """Every path's data, worlds built afresh from the natural instance."""
-    n = problem.natural
-    worlds = build_worlds(n, problem.data)
+    return course_along(problem.natural, build_worlds(problem.natural, problem.data))
+
+
+def course_along(n: Instance, worlds: Worlds) -> Course:
+    """Every path's data along given worlds; instance and worlds in tonnes."""
     S, T, C = len(worlds.names), n.calendar.periods, len(n.components)
     branch = np.zeros((1 + S, C, T), dtype=bool)
     weight = np.zeros((1 + S, C, T))
@@ -294,6 +305,8 @@ class Bill:
     """Discounted expectation over all worlds up to T [million USD]."""
     terminal: float
     """Discounted payment after T on trunk survival at the last price [million USD]."""
+    by_world: Floats
+    """(S,) discounted payment along each world's course up to T [million USD]; `expected` is its expectation."""
 
 
 def floor_bill(course: Course, j: int, floor: Floor, start: int, tonnes: Floats, later: Floats) -> Bill:
@@ -309,4 +322,5 @@ def floor_bill(course: Course, j: int, floor: Floor, start: int, tonnes: Floats,
         live[0] * np.maximum(0.0, per_tonne[0]), live[0] * topup(worst_state(n) * own[0], floor),
         course.expect(int(n.component[floor.material]), live * per_tonne),
         sum(float(x) * last * (1 + rate) ** (-D * (T + k)) for k, x in enumerate(later) if in_term[T + k]),
+        (live * per_tonne)[1:] @ n.calendar.beta[:T],
     )  # fmt: skip

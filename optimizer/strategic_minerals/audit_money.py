@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -211,9 +212,9 @@ class Books:
         return (*self.deals, *self.markets)
 
 
-def open_books(problem: Problem, solution: Solution) -> Books:
-    """Work out what every signed package and every chosen market floor amounts to."""
-    n, support, course = problem.natural, problem.layout.support, course_of(problem)
+def open_books(problem: Problem, solution: Solution, course: Course | None = None) -> Books:
+    """Work out what every signed package and every chosen market floor amounts to; `course`: along other worlds."""
+    n, support, course = problem.natural, problem.layout.support, course or course_of(problem)
     by_name = {m.name: m for m in n.market_floors}
     floors = tuple(by_name[m.floor.name] for m in support.markets)
     packages = {(package.name, package.project): package for package in n.packages}
@@ -280,15 +281,21 @@ def social_cost(problem: Problem, solution: Solution, books: Books | None = None
     return {**{name: float(values.sum()) for name, values in running.items()}, **commitments(books)}
 
 
-def operations(books: Books, P: Floats) -> dict[str, Floats]:
-    """(C,) costs of periods of each component at prices P (W, I, T): users, authority, loss (section 5)."""
+def operations(books: Books, P: Floats, *, by_world: bool = False) -> dict[str, Floats]:
+    """(C,) costs of periods of each component at prices P (W, I, T): users, authority, loss (section 5).
+
+    Discounted expectations; with `by_world` (C, S) discounted sums of each world's whole course instead.
+    """
     n, x, course = books.problem.natural, books.solution, books.course
     D, T = n.calendar.step, n.calendar.periods
+    total: Any = course.along if by_world else course.expect
+    last: Any = (lambda _, values: values[1:]) if by_world else course.expect_last
     names = (
         "users_activities", "users_reserve_inputs", "users_surplus", "users_substitution", "users_release",
         "authority_purchases", "authority_holding", "authority_disposal", "authority_release", "loss", "salvage",
     )  # fmt: skip
-    parts = {name: np.zeros(len(n.components)) for name in names}
+    shape = (len(n.components), len(course.worlds.names)) if by_world else (len(n.components),)
+    parts = {name: np.zeros(shape) for name in names}
     left_over = P.copy()  # what the store may have freed for export earns no more than undisturbed
     for i in from_store(books):
         left_over[:, i] = np.minimum(P[:, i], course.price[:1, i])
@@ -297,27 +304,39 @@ def operations(books: Books, P: Floats) -> dict[str, Floats]:
         for i, y in enumerate(n.yields[j]):
             if y != 0:
                 worth_of = y * P[:, i] * (1 + n.premium[j] if y > 0 else 1.0)
-                parts["users_activities"][c] += course.expect(c, x.run[:, j] * worth_of)
-                parts["users_reserve_inputs"][c] += course.expect(c, x.hold[:, j] * worth_of) if y < 0 else 0.0
+                parts["users_activities"][c] += total(c, x.run[:, j] * worth_of)
+                parts["users_reserve_inputs"][c] += total(c, x.hold[:, j] * worth_of) if y < 0 else 0.0
     for i, c in enumerate(n.component):
-        paid = course.expect(c, x.release[:, i] * P[:, i] * n.resale[i])
-        parts["users_surplus"][c] -= course.expect(c, x.surplus[:, i] * left_over[:, i] * (1 - n.haircut[i]))
+        paid = total(c, x.release[:, i] * P[:, i] * n.resale[i])
+        parts["users_surplus"][c] -= total(c, x.surplus[:, i] * left_over[:, i] * (1 - n.haircut[i]))
         parts["users_release"][c] += paid
         parts["authority_release"][c] -= paid
-        parts["authority_holding"][c] += course.expect(c, x.stock[:, i] * n.holding[i] * D)
-        parts["authority_disposal"][c] -= course.expect(c, x.sell[:, i] * P[:, i] * (1 - n.haircut[i]))
+        parts["authority_holding"][c] += total(c, x.stock[:, i] * n.holding[i] * D)
+        parts["authority_disposal"][c] -= total(c, x.sell[:, i] * P[:, i] * (1 - n.haircut[i]))
         end = np.minimum(course.price[0, i, T - 1], course.price[:, i, T - 1])
         kept = n.salvage[i] * end * x.stock[:, i, T - 1] * n.calendar.beta[T]
-        parts["salvage"][c] -= float((course.weight[:, c, T - 1] * kept).sum())
+        parts["salvage"][c] -= last(c, kept)
     for b, (i, premium) in enumerate(purchase_terms(books)):
-        parts["authority_purchases"][n.component[i]] += course.expect(n.component[i], x.buy[:, b] * P[:, i] * (1 + premium))
+        parts["authority_purchases"][n.component[i]] += total(n.component[i], x.buy[:, b] * P[:, i] * (1 + premium))
     for h, (q, _) in enumerate(n.steps):
         c = n.component[n.demand_material[q]]
-        parts["users_substitution"][c] += course.expect(c, x.substitute[:, h] * n.step_cost[h])
+        parts["users_substitution"][c] += total(c, x.substitute[:, h] * n.step_cost[h])
     for k, (q, _) in enumerate(n.tiers):
         c = n.component[n.demand_material[q]]
-        parts["loss"][c] += course.expect(c, x.shortfall[:, k] * n.tier_loss[k])
+        parts["loss"][c] += total(c, x.shortfall[:, k] * n.tier_loss[k])
     return parts
+
+
+def world_costs(books: Books) -> Floats:
+    """(S,) discounted cost of each world's course, commitments included  [million USD].
+
+    Its expectation is social cost without soft penalties and lambda*CVaR; border charges enter at their expectation.
+    """
+    running = operations(books, books.course.counted, by_world=True)
+    signed = commitments(books)
+    same = sum(v for name, v in signed.items() if name not in ("floor_cost", "soft_penalties", "cvar"))
+    floors = sum((h.share * b.by_world for h in books.holders for b in h.bills), np.zeros(len(books.course.worlds.names)))
+    return np.asarray(np.sum([values.sum(axis=0) for values in running.values()], axis=0) + floors + same, dtype=float)
 
 
 def from_store(books: Books) -> set[int]:

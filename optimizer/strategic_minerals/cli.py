@@ -299,6 +299,36 @@ def scenarios(
 
 
 @app.command()
+def stress(
+    directory: Annotated[Path, typer.Argument(help="A run folder of a plan that draws worlds.")],
+    worlds: Annotated[int, typer.Option("--scenarios", help="Fresh worlds in all.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of the fresh worlds.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes; 0: one a core.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+) -> None:
+    """Attack a solved plan with fresh worlds: losses with intervals, and the worlds that hurt most."""
+    from .dataset import csv_text
+    from .frames import records
+    from .runfolder import load_result
+    from .stress import stress_test
+
+    stored = load_result(directory)
+    if stored.plan.sample is None:
+        raise InputError([Fault(str(directory), "", "sample", "a plan that draws no worlds", "a plan with a [sample]")])
+    found = stress_test(stored, scenarios=worlds, seed=seed, workers=workers or os.cpu_count() or 1)
+    frames = {"figures": found.figures, "materials": found.materials, "worst": found.worst}
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, frame in {**frames, "worlds": found.worlds}.items():
+            (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
+    if as_json:
+        typer.echo(json.dumps({name: records(frame) for name, frame in frames.items()}, indent=1))
+    else:
+        _out().print(found.summary(), markup=False)
+
+
+@app.command()
 def verify(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
 ) -> None:

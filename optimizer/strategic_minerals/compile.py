@@ -132,6 +132,8 @@ class Template:
 
     def xi(self, values: Mapping[str, Floats], n: int) -> Floats:
         """(n, parameters) from arrays by Param name."""
+        if n == 0:
+            return np.zeros((0, self.value.B.shape[1]))
         parts = [values[name].reshape(n, -1) for name in self.params]
         return np.concatenate(parts, axis=1) if parts else np.zeros((n, 0))
 

@@ -125,6 +125,11 @@ class Layout:
     trunk_weight: Floats
     """(C, T) w0."""
 
+    @property
+    def material_of_purchase(self) -> dict[str, int]:
+        """Material of every way to buy, by name."""
+        return {p.name: p.material for shape in self.shapes for p in shape.purchases}
+
 
 def build_layout(instance: Instance, worlds: Worlds, support: Support) -> Layout:
     """Sets of every component and the list of their stamps."""

@@ -126,7 +126,7 @@ def _materials(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame
             "material": name, "chance": float(pi[hit].sum()),
             "years_tight": float(weight @ (share[hit].sum(axis=1) * step)) if hit.any() else 0.0,
             "supply_lost_share": float(weight @ lost[hit].max(axis=1)) if hit.any() else 0.0,
-            "price_factor_p95": _quantile(factor, pi, 0.95), "expected_loss_musd": float(pi @ loss[:, i]),
+            "price_factor_p95": quantile(factor, pi, 0.95), "expected_loss_musd": float(pi @ loss[:, i]),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -151,7 +151,7 @@ def _worst(worlds: Worlds, loss: Floats) -> pd.DataFrame:
     ], columns=["world", "probability", "loss_musd", "events"])  # fmt: skip
 
 
-def _quantile(values: Floats, probability: Floats, level: float) -> float:
+def quantile(values: Floats, probability: Floats, level: float) -> float:
     """Smallest value that is not exceeded with a probability."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(probability[order])

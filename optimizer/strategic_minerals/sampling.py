@@ -48,7 +48,7 @@ def draw(
     first: dict[str, Floats] = {}
     found: list[list[Strike]] = [[] for _ in range(worlds)]
     for row in _parents_first(rows):
-        own = points[row.hazard]
+        own, base = points[row.hazard], strike_of(Event(hazard=row.hazard, start_year=2000.0), row)
         per = (own.shape[1] - PER_HAZARD) // events
         ready = np.full(worlds, span.begin)
         for k in range(events):
@@ -59,9 +59,10 @@ def draw(
                 first[row.hazard] = start
             duration, cut = durations(row, u[:, 1]), severities(row, u[:, 2])
             for n in np.flatnonzero(start < span.end):
-                base = strike_of(Event(hazard=row.hazard, start_year=float(start[n])), row)
-                materials = elements(row, u[n, PER_EVENT:])
-                found[n].append(replace(base, duration=float(duration[n]), cut=float(cut[n]), materials=materials))
+                materials, when = elements(row, u[n, PER_EVENT:]), float(start[n])
+                found[n].append(
+                    replace(base, start=when, duration=float(duration[n]), cut=float(cut[n]), materials=materials)
+                )
             ready = start + row.flood_yr + duration
     return [tuple(sorted(world, key=lambda strike: strike.start)) for world in found]
 

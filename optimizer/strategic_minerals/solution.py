@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .compile import Assembly, Stamped
-from .instance import Floats
+from .instance import Floats, Ints
 from .layout import Layout
 
 OPERATIONS = ("run", "hold", "buy", "release", "sell", "stock", "surplus", "substitute", "shortfall", "excess")
@@ -66,14 +66,7 @@ def extract(layout: Layout, assembly: Assembly, x: Floats) -> Solution:
     material = {p.name: p.material for shape in layout.shapes for p in shape.purchases}
     at = {name: k for k, name in enumerate(names)}
     u, v = instance.material_unit, instance.producer_unit
-    rules = instance.plan.diversification
-    scale: Mapping[str, Floats] = {
-        "run": v, "hold": v, "buy": u[[material[name] for name in names]] if names else np.zeros(0),
-        "release": u, "sell": u, "stock": u, "surplus": u,
-        "substitute": np.array([u[instance.demand_material[q]] for q, _ in instance.steps]),
-        "shortfall": np.array([u[instance.demand_material[q]] for q, _ in instance.tiers]),
-        "excess": np.array([u[instance.materials.index(d.material)] if d.material in instance.materials else 1.0 for d in rules]),
-    }  # fmt: skip
+    scale = _scales(layout) | {"buy": u[[material[name] for name in names]] if names else np.zeros(0)}
     paths = {name: np.zeros((W, len(scale[name]), T)) for name in OPERATIONS}
     parts = {part.label: part for part in assembly.stamped}
     extra = np.zeros((W - 1, C, F))
@@ -115,6 +108,55 @@ def extract(layout: Layout, assembly: Assembly, x: Floats) -> Solution:
         unspent=np.array([root.get(("unspent", f), 0.0) for f in range(F)], dtype=float),
         extra=extra, short_of_promise=short, purchases=names, **paths,
     )  # fmt: skip
+
+
+def _scales(layout: Layout) -> dict[str, Floats]:
+    """Tonnes that a unit of each operation stands for, by its index; purchases apart."""
+    instance = layout.instance
+    u, v = instance.material_unit, instance.producer_unit
+    rules = instance.plan.diversification
+    return {
+        "run": v, "hold": v, "release": u, "sell": u, "stock": u, "surplus": u,
+        "substitute": np.array([u[instance.demand_material[q]] for q, _ in instance.steps]),
+        "shortfall": np.array([u[instance.demand_material[q]] for q, _ in instance.tiers]),
+        "excess": np.array([u[instance.materials.index(d.material)] if d.material in instance.materials else 1.0 for d in rules]),
+    }  # fmt: skip
+
+
+def embed(layout: Layout, assembly: Assembly, solution: Solution, operating: Floats) -> tuple[Ints, Floats]:
+    """(columns, values) of all commitments and of the trunk's operations of a solution, in this layout's units.
+
+    `operating` is the share of each output class of this layout. Names of purchases tie the two together.
+    """
+    u, v = layout.instance.material_unit, layout.instance.producer_unit
+    T = layout.instance.calendar.periods
+    at = {name: k for k, name in enumerate(solution.purchases)}
+    columns: list[Ints] = []
+    values: list[Floats] = []
+
+    def put(where: Ints, what: Any) -> None:
+        columns.append(np.atleast_1d(where))
+        values.append(np.atleast_1d(np.asarray(what, dtype=float)))
+
+    root = assembly.stamped[0]
+    units = [v[k.source] for k in layout.contracts]
+    for n, (name, key) in enumerate(root.template.columns):
+        known: dict[str, Any] = {
+            "sign": lambda k: solution.sign[k], "operating": lambda k: operating[k], "floor": lambda k: solution.floor[k],
+            "contract": lambda k: solution.contract[k] / units[k], "contract_signed": lambda k: solution.contract[k] > 0,
+            "carry": lambda k: solution.carry[k], "unspent": lambda k: solution.unspent[k],
+        }  # fmt: skip
+        if name in known:
+            put(np.array([root.first_column + n]), known[name](key))
+    scale = _scales(layout)
+    for part in assembly.stamped:
+        if not part.label.startswith("period:"):
+            continue
+        for n, (name, key) in enumerate(part.template.columns):
+            row = at[key] if name == "buy" else key
+            unit = u[layout.material_of_purchase[key]] if name == "buy" else scale[name][row]
+            put(part.first_column + n + part.width * np.arange(T), getattr(solution, name)[0, row] / unit)
+    return np.concatenate(columns), np.concatenate(values)
 
 
 def _values(part: Stamped, x: Floats) -> Floats:

@@ -88,12 +88,7 @@ class Support:
 def build_support(instance: Instance, worlds: Worlds) -> Support:
     """Enumerate options and market floors for an instance and its worlds (in the same units)."""
     dropped: list[tuple[str, str]] = []
-    n = instance.sources
-    T = instance.calendar.periods
-    trunk_alive = np.array([survival(instance, j, instance.price, (), 0) for j in range(n)]).reshape(n, T)
-    worlds_alive = (
-        np.array([survival(instance, j, worlds.price, (), 0) for j in range(n)]).reshape(n, -1, T).swapaxes(0, 1)
-    )
+    trunk_alive, worlds_alive = _survival(instance, worlds)
     markets: list[MarketSupport] = []
     for market in instance.market_floors:
         support = market_support(instance, worlds, market, trunk_alive, worlds_alive)
@@ -111,6 +106,34 @@ def build_support(instance: Instance, worlds: Worlds) -> Support:
         tuple(builder.options), tuple(builder.classes), tuple(markets), trunk_alive, worlds_alive,
         np.array(baseline, dtype=bool), builder.exclusions(), tuple(dropped + builder.dropped),
     )  # fmt: skip
+
+
+def signed_support(instance: Instance, worlds: Worlds, support: Support, signed: Sequence[int], floors: Sequence[int]) -> Support:
+    """What is signed and nothing else, its output and the survival of sources worked out along other worlds.
+
+    Chosen market floors are folded into survival, so the result has none to choose. `signed` and `floors` index `support`.
+    """
+    builder = _Options(instance, worlds, [market.floor for market in support.markets])
+    options = []
+    for o in signed:
+        option, project = support.options[o], instance.projects[support.options[o].project]
+        own = builder.own_floor(option.package, project)
+        every = tuple(f for f in (own, *(support.markets[m].floor.floor for m in option.market)) if f is not None)
+        _, index = builder.output(option.project, option.package, every, option.start)
+        options.append(replace(option, market=(), output_class=index))
+    alone = _survival(instance, worlds)
+    saved = [market_support(instance, worlds, support.markets[m].floor, *alone) for m in floors]
+    trunk = alone[0] + sum((m.trunk.astype(int) - alone[0] for m in saved), np.zeros(alone[0].shape, dtype=int)) > 0
+    along = alone[1] + sum((m.worlds.astype(int) - alone[1] for m in saved), np.zeros(alone[1].shape, dtype=int)) > 0
+    return Support(tuple(options), tuple(builder.classes), (), trunk, along, support.baseline, {}, ())
+
+
+def _survival(instance: Instance, worlds: Worlds) -> tuple[Bools, Bools]:
+    """(J, T) on the trunk and (S, J, T) in worlds: existing sources alive without market floors."""
+    n, T = instance.sources, instance.calendar.periods
+    trunk = np.array([survival(instance, j, instance.price, (), 0) for j in range(n)]).reshape(n, T)
+    along = np.array([survival(instance, j, worlds.price, (), 0) for j in range(n)]).reshape(n, -1, T).swapaxes(0, 1)
+    return trunk, along
 
 
 class _Options:
@@ -139,7 +162,7 @@ class _Options:
         for package in self.instance.packages:
             if package.project not in (None, p) or (package.name != "none" and not project.supportable):
                 continue
-            own = self._own_floor(package, project)
+            own = self.own_floor(package, project)
             if package.floor is not None and own is None:
                 continue
             for market in self._market_choices(project, own):
@@ -150,7 +173,7 @@ class _Options:
                     beside = "".join(f" beside {self.markets[m].name}" for m in market)
                     self.dropped.append((f"{project.name}: {package.name}{beside}", failed[0]))
 
-    def _own_floor(self, package: Package, project: Project) -> Floor | None:
+    def own_floor(self, package: Package, project: Project) -> Floor | None:
         """The package's floor as this project has it; None where it makes none of the material."""
         floor = package.floor
         if floor is None or self.instance.yields[project.producer, floor.material] <= 0:
@@ -191,7 +214,7 @@ class _Options:
         if max(0.0, npv) < max(0.0, unpaid) - 1e-6 * project.capex:
             return "the owner is better off without it"
         start = signed + project.lead
-        output, index = self._output(p, package, floors, start)
+        output, index = self.output(p, package, floors, start)
         paid = [f for f in floors if f.kind != "border"]
         monies = [self._floor_money(project, floor, floors, start) for floor in paid]
         money = total_money(monies, instance.calendar.periods) if monies else None
@@ -222,7 +245,7 @@ class _Options:
         )  # fmt: skip
         return ""
 
-    def _output(self, p: int, package: Package, floors: tuple[Floor, ...], start: int) -> tuple[OutputClass, int]:
+    def output(self, p: int, package: Package, floors: tuple[Floor, ...], start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
         project = self.instance.projects[p]
         T = self.instance.calendar.periods
@@ -257,7 +280,7 @@ class _Options:
         excluded: dict[tuple[int, int], tuple[int, ...]] = {}
         variants = {(p, name, t, tuple(sorted(market))) for p, name, t, market in self._admitted}
         for o, option in enumerate(self.options):
-            own = self._own_floor(option.package, self.instance.projects[option.project])
+            own = self.own_floor(option.package, self.instance.projects[option.project])
             taken = {self.markets[m].floor.material for m in option.market} | ({own.material} if own else set())
             for m, market in enumerate(self.markets):
                 i = market.floor.material

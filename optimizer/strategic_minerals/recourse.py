@@ -1,0 +1,210 @@
+"""A plan meets worlds it was not made against: commitments and trunk fixed, operations chosen anew in each world.
+
+Worlds are met in chunks: one compiled structure is stamped for each chunk, everything decided before an event is fixed, and
+what is left falls apart into one small linear program a world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from .audit_facts import course_along
+from .audit_money import Books, losses, open_books, world_costs
+from .compile import INF
+from .dataset import Dataset
+from .errors import UntrustedError
+from .instance import Floats, Instance
+from .layout import Layout, build_layout
+from .plan import Plan
+from .problem import Problem, Seconds, layout_of, objective_costs
+from .solution import Solution, embed, extract
+from .solver import Model
+from .stamp import Templates, compile_templates, stamp
+from .strikes import Strike
+from .support import Support, signed_support
+from .worlds import Worlds, combine
+
+CHUNK = 16
+"""Worlds in one linear program."""
+KEPT_ROWS = ("trunk_loss_sum",)
+"""Rows of commitments that define what branches need."""
+
+
+@dataclass(frozen=True)
+class Met:
+    """What worlds cost a plan; each array has one entry, or one row, a world."""
+
+    cost: Floats
+    """(S,) discounted cost of the whole course, commitments included [million USD]."""
+    loss: Floats
+    """(S,) discounted shortfall loss and substitution cost [million USD]."""
+    by_material: Floats
+    """(S, I) discounted shortfall loss by material [million USD]."""
+    defence: Floats
+    """(S,) tonnes that defence goes short."""
+    penalty: Floats
+    """(S,) soft penalties of promises [million USD]."""
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """What is decided before anything has happened, ready to meet any world."""
+
+    plan: Plan
+    data: Dataset
+    natural: Instance
+    layout: Layout
+    """Of the plan's own worlds, in model units."""
+    solution: Solution
+    eta: float
+    """Value at risk of the plan in its own worlds, for the tail's weight in operations [million USD]."""
+    nothing: bool
+    """The do-nothing reference: nothing is bought in any world, and no promise is kept for its own sake."""
+
+    @classmethod
+    def of(cls, plan: Plan, data: Dataset, solution: Solution, *, nothing: bool = False) -> FirstStage:
+        """From a plan, its tables and decisions (`Result.solution`; `Result.reference` is `nothing`)."""
+        layout, natural = layout_of(plan, data)
+        eta = 0.0
+        if layout.uses_risk:
+            problem = _problem(plan, data, natural, layout, None)
+            found = losses(open_books(problem, solution))
+            pi, alpha = layout.worlds.probability, plan.risk.alpha
+            eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
+        return cls(plan, data, natural, layout, solution, float(eta), nothing)
+
+    @property
+    def own_worlds(self) -> Worlds:
+        """The worlds that the plan was made against, in tonnes."""
+        return natural_worlds(self.layout.worlds, self.layout.instance)
+
+
+def natural_worlds(worlds: Worlds, instance: Instance) -> Worlds:
+    """Worlds of a scaled instance in tonnes."""
+    return replace(worlds, price=worlds.price / instance.material_unit[:, None])
+
+
+def meet(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> Met:
+    """Operate through every world (in tonnes). Raises UntrustedError where a chunk is not solved to optimality."""
+    templates: Templates | None = None
+    found: list[Met] = []
+    for part in _chunks(worlds):
+        scaled = first.layout.instance
+        here = replace(part, price=part.price * scaled.material_unit[:, None])
+        support, shares = _signed(first, here)
+        layout = build_layout(scaled, here, support)
+        if templates is None:
+            templates = compile_templates(_every_component(layout, support))
+        problem = _problem(first.plan, first.data, first.natural, layout, templates)
+        x = _operate(problem, first, shares, time_limit_s)
+        solution = replace(
+            extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0)
+        )
+        found.append(_met(problem, solution, part, first))
+    return Met(*(np.concatenate([getattr(m, f.name) for m in found]) for f in fields(Met)))
+
+
+def _chunks(worlds: Worlds) -> Iterator[Worlds]:
+    """The worlds in order, a chunk at a time, each counted once."""
+    for begin in range(0, len(worlds.names), CHUNK):
+        rows = slice(begin, begin + CHUNK)
+        yield Worlds(
+            worlds.names[rows], np.ones(len(worlds.names[rows])), worlds.design_basis[rows], worlds.strikes[rows],
+            worlds.availability[rows], worlds.demand_factor[rows], worlds.price[rows], worlds.tight[rows],
+            worlds.lasting[rows], worlds.onset[rows], worlds.end[rows],
+        )  # fmt: skip
+
+
+def _signed(first: FirstStage, worlds: Worlds) -> tuple[Support, Floats]:
+    """The support with what is signed alone, and the shares signed."""
+    signed = [o for o, share in enumerate(first.solution.sign) if abs(share) > 1e-9]
+    floors = [m for m, share in enumerate(first.solution.floor) if share > 0.5]
+    support = signed_support(first.layout.instance, worlds, first.layout.support, signed, floors)
+    return support, first.solution.sign[signed]
+
+
+def _every_component(layout: Layout, support: Support) -> Layout:
+    """A layout of one world that touches every component at once: what is compiled from it fits any chunk."""
+    calendar = layout.instance.calendar
+    everything = Strike(
+        start=calendar.first_year + calendar.step, flood=0.0, duration=calendar.step, countries="*", materials="*", cut=1.0,
+        price=2.0, flood_price=1.0, third_cut=0.0, demand=(), tight=None, label="all",
+    )  # fmt: skip
+    worlds = combine(layout.instance, ["all"], np.ones(1), np.zeros(1, dtype=bool), [(everything,)])
+    return build_layout(layout.instance, worlds, support)
+
+
+def _problem(plan: Plan, data: Dataset, natural: Instance, layout: Layout, templates: Templates | None) -> Any:
+    """The problem of a layout; without templates only for bookkeeping."""
+    if templates is None:
+        empty = Templates(None, (), (), None)  # type: ignore[arg-type]
+        return Problem(plan, data, natural, layout, empty, None, Seconds())  # type: ignore[arg-type]
+    return Problem(plan, data, natural, layout, templates, stamp(layout, templates), Seconds())
+
+
+def _operate(problem: Problem, first: FirstStage, shares: Floats, time_limit_s: float) -> Floats:
+    """Solve the operations of all worlds of a chunk for fixed commitments and trunk."""
+    assembly, layout = problem.assembly, problem.layout
+    operating = np.zeros(len(layout.support.classes))
+    np.add.at(operating, [o.output_class for o in layout.support.options], shares)
+    own = replace(first.solution, sign=shares, floor=np.zeros(0))
+    columns, values = embed(layout, assembly, own, operating)
+    if layout.uses_risk:
+        eta = assembly.stamped[0].columns("value_at_risk", None)
+        columns, values = np.concatenate([columns, eta]), np.concatenate([values, [first.eta]])
+    model = Model(assembly, objective_costs(problem)["social_cost"], integer=False)
+    model.set_bounds(columns, values, values)
+    free = _before_events(problem)
+    if first.nothing:
+        free = np.union1d(free, assembly.rows_of("service_level"))
+        bought = np.concatenate([
+            part.first_column + k + part.width * np.arange(part.count)
+            for part in assembly.stamped for k, (name, _) in enumerate(part.template.columns) if name == "buy"
+        ] or [np.zeros(0, dtype=int)])  # fmt: skip
+        model.set_bounds(bought, np.zeros(len(bought)), np.zeros(len(bought)))
+    model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
+    run = model.run(time_limit_s=time_limit_s, phase="recourse")
+    if run.status != "optimal" or run.x is None:
+        raise UntrustedError(f"operations in fresh worlds were not solved: {run.status}")
+    return run.x
+
+
+def _before_events(problem: Problem) -> Any:
+    """Rows of commitments and of the trunk: kept by the plan already, and fixed."""
+    assembly, T = problem.assembly, problem.natural.calendar.periods
+    labels = [part.label for part in assembly.stamped]
+    trunk = np.array([label.startswith("period:") for label in labels])[assembly.row_stamped] & (assembly.row_stamp < T)
+    root = assembly.row_stamped == 0
+    for family in KEPT_ROWS:
+        root[assembly.rows_of(family)] = False
+    return np.flatnonzero(trunk | root)
+
+
+def _met(problem: Problem, solution: Solution, worlds: Worlds, first: FirstStage) -> Met:
+    """Costs and losses of a chunk, added up by the audit's evaluator."""
+    n = first.natural
+    along = course_along(n, worlds)
+    books = _books(problem, solution, first, along)
+    beta = n.calendar.beta[:-1]
+    by_material = np.zeros((len(worlds.names), len(n.materials)))
+    defence = np.zeros(len(worlds.names))
+    for k, (q, _) in enumerate(n.tiers):
+        short = solution.shortfall[1:, k]
+        by_material[:, n.demand_material[q]] += n.tier_loss[k] * (short @ beta)
+        if n.demands[q][1] == "defence":
+            defence += short[:, : n.calendar.planned].sum(axis=1)
+    penalty = np.zeros(len(worlds.names))
+    for k, level in enumerate(n.plan.service_levels):
+        penalty += (level.penalty_usd_per_kg or 0.0) * 1e-3 * solution.short_of_promise[:, k].sum(axis=1)
+    return Met(world_costs(books), losses(books), by_material, defence, penalty)
+
+
+def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) -> Books:
+    """The plan's own packages and market floors, priced along other worlds."""
+    own = replace(problem, layout=first.layout)
+    whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
+    return open_books(own, whole, along)

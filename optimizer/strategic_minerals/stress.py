@@ -1,0 +1,195 @@
+"""The plan attacked with worlds that it was not made against: losses with intervals, and the worlds that hurt most.
+
+Several independent scramblings of the Sobol points give independent estimates of every figure; their spread gives Student's
+intervals (randomised quasi-Monte Carlo, Owen 1998). Listed scenarios and the quiet world enter as they are, at their own
+probabilities. Recourse knows the further course of its event, as in the plan.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from .dataset import Dataset
+from .disruptions import population
+from .outlook import quantile
+from .plan import Plan
+from .recourse import FirstStage, Met, meet
+from .reduction import cvar_of
+from .result import Result
+from .solution import Solution
+from .strikes import describe
+from .worlds import Worlds
+
+REPLICATES = 10
+"""Independent scramblings."""
+WORST = 10
+"""Worlds listed as the worst."""
+SHORT_T = 1e-3
+"""Tonnes below this are no shortfall."""
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class StressTest:
+    """What the plan, and doing nothing, come to in fresh worlds."""
+
+    figures: pd.DataFrame
+    """figure, unit, estimate, low, high, in_sample (in the plan's own worlds), do_nothing."""
+    materials: pd.DataFrame
+    """material, expected loss with its interval, in the plan's own worlds, and of doing nothing [million USD]."""
+    worlds: pd.DataFrame
+    """world, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, events."""
+    scenarios: int
+    seed: int
+    confidence: float
+    alpha: float
+
+    @property
+    def worst(self) -> pd.DataFrame:
+        """The worlds with the largest loss."""
+        return self.worlds.sort_values("loss_musd", ascending=False, kind="stable").head(WORST)
+
+    def summary(self) -> str:
+        """The figures in words."""
+        lines = [
+            f"STRESS TEST: {self.scenarios:,} fresh worlds in {REPLICATES} independent draws (seed {self.seed}), beside the listed "
+            f"scenarios; {self.confidence:.0%} intervals. Commitments and what is bought before events are fixed."
+        ]  # fmt: skip
+        for row in self.figures.itertuples():
+            scale, unit = (100.0, "%") if row.unit == "probability" else (1.0, " M")
+            lines.append(
+                f"  {row.meaning}: {scale * row.estimate:,.4g}{unit} ({scale * row.low:,.4g} to {scale * row.high:,.4g}); in the "
+                f"plan's own worlds {scale * row.in_sample:,.4g}, doing nothing {scale * row.do_nothing:,.4g}"
+            )
+        lines.append("Expected loss by material [M], the largest first:")
+        for row in self.materials.head(WORST).itertuples():
+            lines.append(
+                f"  {row.material}: {row.estimate:,.1f} ({row.low:,.1f} to {row.high:,.1f}), doing nothing {row.do_nothing:,.1f}"
+            )
+        lines.append("Worst worlds:")
+        for row in self.worst.head(5).itertuples():
+            lines.append(
+                f"  loss {row.loss_musd:,.0f} M (doing nothing {row.without_plan_musd:,.0f}), defence short "
+                f"{row.defence_short_t:,.3g} t: {row.events}"
+            )
+        return "\n".join(lines)
+
+
+MEANING = {
+    "worth": "worth against doing nothing", "expected_loss": "expected loss", "value_at_risk": "loss exceeded with 1 - alpha",
+    "cvar": "CVaR, mean of the worst 1 - alpha", "defence_short": "chance that defence goes short",
+}  # fmt: skip
+
+
+def stress_test(
+    result: Result, *, scenarios: int = 10_000, seed: int = 1, confidence: float = 0.95, workers: int = 1,
+    executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
+) -> StressTest:  # fmt: skip
+    """Operate a solved plan through fresh worlds of its own hazards.
+
+    scenarios: worlds drawn in all. workers: spawned processes, 1 for this one; an executor takes their place.
+    on_progress: called with draws done and in all. ValueError for a plan that draws no worlds.
+    """
+    if result.plan.sample is None:
+        raise ValueError("a stress test draws worlds from hazards: give the plan a [sample]")
+    per = max(1, scenarios // REPLICATES)
+    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
+    asked = [(result.plan, result.data, result.solution, result.reference, per, s) for s in seeds]
+    pool: Any = nullcontext(executor)
+    if executor is None and workers > 1:
+        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    done: list[tuple[Worlds, Met, Met]] = []
+    with pool as running:
+        answers = map(_replicate, asked) if running is None else running.map(_replicate, asked)
+        for answer in answers:
+            done.append(answer)
+            if on_progress is not None:
+                on_progress(len(done), REPLICATES)
+    own, own_nothing, own_worlds = own_worlds_met(result)
+    alpha = result.plan.risk.alpha
+    each = [figures(worlds, met, nothing, alpha) for worlds, met, nothing in done]
+    zero = [figures(worlds, nothing, nothing, alpha) for worlds, met, nothing in done]
+    known = figures(own_worlds, own, own_nothing, alpha)
+    rows = []
+    for name, meaning in MEANING.items():
+        estimate, low, high = interval([e[name] for e in each], confidence)
+        rows.append({
+            "figure": name, "meaning": meaning, "unit": "probability" if name == "defence_short" else "million USD",
+            "estimate": estimate, "low": max(0.0, low) if name == "defence_short" else low, "high": high,
+            "in_sample": known[name], "do_nothing": float(np.mean([z[name] for z in zero])),
+        })  # fmt: skip
+    materials = _materials(result, done, own, own_worlds, confidence)
+    return StressTest(pd.DataFrame(rows), materials, _worlds(done), per * REPLICATES, seed, confidence, alpha)
+
+
+def own_worlds_met(result: Result) -> tuple[Met, Met, Worlds]:
+    """The plan, and doing nothing, in the worlds that the plan was made against; their expectation is the plan's own."""
+    first = FirstStage.of(result.plan, result.data, result.solution)
+    nothing = FirstStage.of(result.plan, result.data, result.reference, nothing=True)
+    return meet(first, first.own_worlds), meet(nothing, first.own_worlds), first.own_worlds
+
+
+def _replicate(asked: tuple[Plan, Dataset, Solution, Solution, int, int]) -> tuple[Worlds, Met, Met]:
+    """One draw of worlds, met by the plan and by doing nothing."""
+    plan, data, solution, reference, worlds, seed = asked
+    first, nothing = FirstStage.of(plan, data, solution), FirstStage.of(plan, data, reference, nothing=True)
+    drawn = population(first.natural, data, worlds, seed)
+    return drawn, meet(first, drawn), meet(nothing, drawn)
+
+
+def figures(worlds: Worlds, met: Met, nothing: Met, alpha: float) -> Figures:
+    """The figures of one population of worlds."""
+    pi = worlds.probability
+    return {
+        "worth": float(pi @ (nothing.cost - met.cost)), "expected_loss": float(pi @ met.loss),
+        "value_at_risk": quantile(met.loss, pi, alpha), "cvar": cvar_of(met.loss, pi, alpha),
+        "defence_short": float(pi[met.defence > SHORT_T].sum()),
+    }  # fmt: skip
+
+
+def interval(values: list[float], confidence: float) -> tuple[float, float, float]:
+    """Mean and Student's interval of independent estimates."""
+    found = np.array(values, dtype=float)
+    mean, n = float(found.mean()), len(found)
+    if n < 2:
+        return mean, float("nan"), float("nan")
+    half = float(student.ppf((1 + confidence) / 2, n - 1)) * float(found.std(ddof=1)) / n**0.5
+    return mean, mean - half, mean + half
+
+
+def _materials(
+    result: Result, done: list[tuple[Worlds, Met, Met]], own: Met, own_worlds: Worlds, confidence: float
+) -> pd.DataFrame:
+    names = list(FirstStage.of(result.plan, result.data, result.solution).natural.materials)
+    rows = []
+    for i, name in enumerate(names):
+        estimate, low, high = interval([float(w.probability @ m.by_material[:, i]) for w, m, _ in done], confidence)
+        rows.append({
+            "material": name, "estimate": estimate, "low": max(0.0, low), "high": high,
+            "in_sample": float(own_worlds.probability @ own.by_material[:, i]),
+            "do_nothing": float(np.mean([w.probability @ z.by_material[:, i] for w, _, z in done])),
+        })  # fmt: skip
+    return pd.DataFrame(rows).sort_values("do_nothing", ascending=False, ignore_index=True)
+
+
+def _worlds(done: list[tuple[Worlds, Met, Met]]) -> pd.DataFrame:
+    """Every world of every draw; listed scenarios once."""
+    frames = []
+    for r, (worlds, met, nothing) in enumerate(done):
+        keep = np.array([r == 0 or name.startswith("sample-") for name in worlds.names])
+        frames.append(pd.DataFrame({
+            "world": worlds.names, "replicate": r + 1, "probability": worlds.probability, "loss_musd": met.loss,
+            "without_plan_musd": nothing.loss, "cost_musd": met.cost, "defence_short_t": met.defence,
+            "events": ["; ".join(describe(k) for k in world) for world in worlds.strikes],
+        })[keep])  # fmt: skip
+    return pd.concat(frames, ignore_index=True)

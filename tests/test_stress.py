@@ -1,0 +1,180 @@
+"""The plan against worlds that it was not made for: what it reproduces, what theory says, what the intervals promise."""
+
+from __future__ import annotations
+
+import json
+import math
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from instances import random_case
+from strategic_minerals import Dataset, Plan, load_dataset, load_plan, shipped, solve, stress_test
+from strategic_minerals.audit_money import cvar
+from strategic_minerals.recourse import FirstStage, meet
+from strategic_minerals.rows import HazardRow
+from strategic_minerals.sampling import Span, draw
+from strategic_minerals.stress import interval
+from tiny import KT, cut, source, tiny
+
+
+def exposed(*, rate: float, **hazard: Any) -> tuple[Plan, Dataset]:
+    """10 kt a year from abroad, missed at 60 a kg where they are stopped for just a year; nothing can be done about it."""
+    plan, data = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=50.0, years=6)
+    row = {"hazard": "stop", "name": "stop", "kind": "embargo", "countries": "CHN", "materials": "a", "rate_per_yr": rate,
+           "duration_yr": 1.0, "duration_law": "fixed", "cut_share": 1.0, **hazard}  # fmt: skip
+    told = plan.to_toml_like() | {"sample": {"worlds": 4, "seed": 1, "quiet_probability": 0.0}}
+    return Plan.model_validate(told), data.replace(hazards=pd.DataFrame([row]))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3, 5, 8, 13, 21, 34])
+def test_a_plan_met_by_its_own_worlds_costs_what_its_objective_says(seed: int) -> None:
+    """Proves: with commitments, floors, contracts, trunk and branches of every kind, operations solved world by world for the
+    fixed first stage add up to the objective of the whole model, to 1e-9; for the plan and for doing nothing."""
+    plan, data = random_case(seed)
+    result = solve(plan, data, gap=1e-7)
+    for solution, stated in (
+        (result.solution, result.outcome.objective_musd + result.outcome.do_nothing_musd),
+        (result.reference, result.outcome.do_nothing_musd),
+    ):
+        nothing = solution is result.reference
+        first = FirstStage.of(plan, data, solution, nothing=nothing)
+        worlds = first.own_worlds
+        met = meet(first, worlds)
+        excess = sum(
+            (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(solution.excess[0, k].sum())
+            for k, rule in enumerate(plan.diversification)
+        )
+        tail = plan.risk.cvar_weight * cvar(met.loss, worlds.probability, plan.risk.alpha) if plan.risk.cvar_weight > 0 else 0.0
+        promises = 0.0 if nothing else float(met.penalty.sum())
+        excess = 0.0 if nothing else excess
+        assert float(worlds.probability @ met.cost) + promises + excess + tail == pytest.approx(stated, rel=1e-9)
+
+
+def test_a_shipped_plan_reproduces_its_objective_and_its_losses() -> None:
+    """Proves: the same for the quickstart, losses world by world."""
+    plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
+    result = solve(plan, data)
+    first = FirstStage.of(plan, data, result.solution)
+    met = meet(first, first.own_worlds)
+    stated = result.tables["scenario_losses"].set_index("world").loss_musd
+    assert met.loss == pytest.approx([stated[name] for name in first.own_worlds.names], rel=1e-6, abs=1e-6)
+
+
+def test_expected_loss_in_fresh_worlds_is_what_theory_says() -> None:
+    """Proves: a stop comes at .3 a year in 2028 to 2033 and lasts a year (less at the end): the expected loss is 10 kt * 60 *
+    int .3 exp(-.3 t) min(1, 5 - t) dt, within half a percent and within its interval; VaR and CVaR of a two-valued loss
+    follow (the worst tenth all lose a whole year)."""
+    plan, data = exposed(rate=0.3)
+    found = stress_test(solve(plan, data, gap=0.0), scenarios=4000, seed=7, confidence=0.999)
+    t = np.linspace(0, 5, 500_001)
+    truth = 600 * np.trapezoid(0.3 * np.exp(-0.3 * t) * np.minimum(1, 5 - t), t)
+    row = found.figures.set_index("figure").loc["expected_loss"]
+    assert row.estimate == pytest.approx(truth, rel=5e-3)
+    assert row.low <= truth <= row.high
+    table = found.figures.set_index("figure")
+    assert table.estimate["cvar"] == pytest.approx(600.0, rel=1e-6)
+    assert table.estimate["value_at_risk"] == pytest.approx(600.0, rel=1e-6)
+    assert table.estimate["worth"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_intervals_narrow_with_more_worlds_and_hold_their_promise() -> None:
+    """Proves: Student's interval of independent estimates covers the mean in about 19 of 20 cases; ten times the worlds
+    narrow that of the expected loss by more than the square root of ten would, thanks to Sobol points."""
+    rng = np.random.default_rng(2)
+    inside = [low <= 3.0 <= high for _, low, high in (interval(list(rng.normal(3.0, 2.0, 10)), 0.95) for _ in range(2000))]
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
+    result = solve(*exposed(rate=0.3), gap=0.0)
+    width = [(lambda r: r.high - r.low)(stress_test(result, scenarios=n, seed=3).figures.set_index("figure").loc["expected_loss"])
+             for n in (200, 2000)]  # fmt: skip
+    assert width[1] < width[0] / math.sqrt(10)
+
+
+def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() -> None:
+    """Proves: a stock of 4 kt bought against listed worlds spares 4 kt * 60 wherever a stop comes; the worth of the plan is
+    that, less what the stock costs, and defence (a segment of its own) is counted."""
+    plan, data = exposed(rate=0.3)
+    told = plan.to_toml_like()
+    told["scenarios"] = [cut("known", 0.5, 2029, 1)]
+    told["budget"]["appropriation_musd"] = {"2027": 40.0, "2028": 0.0}
+    stocked = data.replace(offers=pd.DataFrame([
+        {"offer": "spot", "material": "a", "source_producer": "outside", "depth_t_per_yr": 100 * KT, "premium_share": 0.0,
+         "crisis_availability": 0.0}]))  # fmt: skip
+    result = solve(Plan.model_validate(told), stocked, gap=0.0)
+    assert float(result.tables["acquisitions"].acquired_t.sum()) == pytest.approx(4 * KT)
+    found = stress_test(result, scenarios=500, seed=5)
+    hit = found.worlds[found.worlds.without_plan_musd > 240 + 1e-6]
+    assert (hit.without_plan_musd - hit.loss_musd).to_numpy() == pytest.approx(np.full(len(hit), 240.0))
+    assert (found.worlds.defence_short_t == 0).all()
+    assert set(found.worlds.world[found.worlds.replicate > 1].str.split("-").str[0]) == {"sample"}
+
+
+def test_a_stress_test_is_the_same_in_processes_and_for_a_seed() -> None:
+    """Proves: the figures do not depend on who computes them; another seed gives other worlds."""
+    result = solve(*exposed(rate=0.3), gap=0.0)
+    here = stress_test(result, scenarios=100, seed=4).figures
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        there = stress_test(result, scenarios=100, seed=4, executor=pool).figures
+    pd.testing.assert_frame_equal(here, there)
+    assert stress_test(result, scenarios=100, seed=5).figures.estimate[1] != here.estimate[1]
+
+
+def test_a_plan_without_hazards_to_draw_from_is_refused() -> None:
+    plan, data = exposed(rate=0.3)
+    bare = Plan.model_validate({k: v for k, v in plan.to_toml_like().items() if k != "sample"})
+    with pytest.raises(ValueError, match="give the plan a"):
+        stress_test(solve(bare, data, gap=0.0))
+
+
+def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_path: Any) -> None:
+    """Proves: from a run folder alone; as text, as tables and as JSON; a plan without a sample is a fault of the plan."""
+    run = tmp_path / "run"
+    sampled = ["--set", "sample.worlds=3", "--set", "sample.seed=1"]
+    assert cli("solve", "quickstart", *sampled, "--out", run).returncode == 0
+    said = cli("stress", run, "--scenarios", "60", "--workers", "1", "--out", tmp_path / "stress")
+    assert said.returncode == 0, said.stderr
+    assert "STRESS TEST: 60 fresh worlds in 10 independent draws (seed 1)" in said.stdout
+    assert "chance that defence goes short" in said.stdout
+    assert {f.name for f in (tmp_path / "stress").iterdir()} == {"figures.csv", "materials.csv", "worst.csv", "worlds.csv"}
+    told = json.loads(cli("stress", run, "--scenarios", "20", "--workers", "1", "--json").stdout)
+    assert {row["figure"] for row in told["figures"]} >= {"worth", "expected_loss", "cvar"}
+    bare = tmp_path / "bare"
+    assert cli("solve", "quickstart", "--out", bare).returncode == 0
+    assert cli("stress", bare).returncode == 2
+
+
+def test_a_newsvendor_with_markov_disruptions_by_sampling() -> None:
+    """Proves: demand 2000 a period, holding .25, backlog 3, supply up to down .04, down to up .25 a period: base stock 8000 is
+    best and costs 79375/29 a period in the long run (Snyder and Shen, Fundamentals of Supply Chain Theory, 2nd ed., 9.2),
+    within the sampling interval. The embedded chain of exponential stops has these probabilities at
+    total rate -ln(1 - .29)."""
+    total = -math.log(1 - 0.29)
+    fail, repair = total * 0.04 / 0.29, total * 0.25 / 0.29
+    periods, warm = 300, 60
+    stop = HazardRow.model_validate({
+        "hazard": "stop", "name": "stop", "kind": "outage", "countries": "*", "materials": "a", "rate_per_yr": fail,
+        "duration_yr": 1 / repair, "cut_share": 1.0,
+    })  # fmt: skip
+    costs: dict[int, list[float]] = {6000: [], 8000: [], 10000: []}
+    for seed in range(10):
+        worlds = draw([stop], [stop], Span(0.0, float(periods)), worlds=256, seed=seed, events=40)
+        for base, found in costs.items():
+            spent = []
+            for world in worlds:
+                down = np.zeros(periods, dtype=bool)
+                for strike in world:
+                    down[math.ceil(strike.start) : math.ceil(strike.start + strike.duration)] = True
+                stock = float(base)
+                cost = np.zeros(periods)
+                for k in range(periods):
+                    stock = (stock if down[k] else float(base)) - 2000
+                    cost[k] = 0.25 * max(stock, 0.0) + 3 * max(-stock, 0.0)
+                spent.append(cost[warm:].mean())
+            found.append(float(np.mean(spent)))
+    mean, low, high = interval(costs[8000], 0.99)
+    assert low <= 79375 / 29 <= high, (mean, low, high)
+    assert np.mean(costs[8000]) < min(np.mean(costs[6000]), np.mean(costs[10000]))
