@@ -123,7 +123,8 @@ def at_undisturbed_prices(problem: Problem) -> Problem:
 def layout_of(plan: Plan, data: Dataset) -> tuple[Layout, Instance]:
     """The structure of a problem in model units, and its instance in tonnes."""
     natural = build_instance(plan, data, longest_event(plan, data))
-    worlds_asked = len(plan.scenarios) + (plan.sample.worlds if plan.sample is not None else 1)
+    drawn = 1 if plan.sample is None else max(plan.sample.worlds, plan.sample.draws or 0)
+    worlds_asked = len(plan.scenarios) + drawn
     items = len(natural.producers) + len(natural.tiers) + len(natural.offers) + 4 * len(natural.materials)
     if worlds_asked * natural.calendar.periods * items > MOST_ENTRIES_AT_FIRST_SIGHT:
         found = f"{worlds_asked:,} worlds, {natural.calendar.periods} periods, {items:,} items"
