@@ -44,8 +44,11 @@ LAYERS = [
     {"recourse"},
     {"summary", "result"},
     {"stress"},
+    {"worth"},
     {"runfolder"},
     {"api", "documentation"},
+    {"cli_base"},
+    {"cli_analyses"},
     {"cli"},
 ]
 """From the ground up: a module imports from its own layer or from lower ones."""

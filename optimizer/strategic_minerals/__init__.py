@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .plan_file import load_plan
     from .result import Result, solve
     from .stress import stress_test
+    from .worth import value_of_planning
 
 _HOME = {
     "Dataset": "dataset", "Fault": "errors", "FormulationError": "errors", "InfeasibleError": "errors", "InputError": "errors",
@@ -36,13 +37,13 @@ _HOME = {
     "SolveError": "errors", "StoppedError": "errors", "UntrustedError": "errors", "build_model": "api", "check": "api",
     "load_dataset": "dataset", "load_plan": "plan_file", "load_result": "api",
     "scenarios": "outlook", "shipped": "library", "solve": "result", "stress_test": "stress",
-    "verify": "api", "write_run": "api",
+    "value_of_planning": "worth", "verify": "api", "write_run": "api",
 }  # fmt: skip
 
 __all__ = [
     "Dataset", "Fault", "FormulationError", "InfeasibleError", "InputError", "Outcome", "Plan", "PlanError", "ReserveError",
     "Result", "SolveError", "StoppedError", "UntrustedError", "build_model", "check", "load_dataset", "load_plan",
-    "load_result", "scenarios", "shipped", "solve", "stress_test", "verify", "write_run",
+    "load_result", "scenarios", "shipped", "solve", "stress_test", "value_of_planning", "verify", "write_run",
 ]  # fmt: skip
 
 

@@ -7,14 +7,13 @@ import logging
 import os
 import shutil
 import sys
-import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from . import cli_analyses  # noqa: F401  (registers its verbs)
+from .cli_base import PlanFile, Tables, app, load, progress, standard_output
 from .errors import (
     Fault,
     FaultsError,
@@ -28,13 +27,6 @@ from .errors import (
     UntrustedError,
 )  # fmt: skip
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from .dataset import Dataset
-    from .optimize import Progress
-    from .plan import Plan
-
 EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = (
     0,
     2,
@@ -44,110 +36,6 @@ EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNA
     70,
     130,
 )
-
-app = typer.Typer(
-    name="strategic-minerals", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
-    help="Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.",
-)  # fmt: skip
-
-Tables = Annotated[Path | None, typer.Option("--tables", help="Folder of tables (CSV). Default: the folder `tables` or `inputs` "
-                                                              "beside the plan, else the shipped ones.")]  # fmt: skip
-PlanFile = Annotated[Path, typer.Argument(help="Plan file (TOML), or the name of a shipped plan such as rare-earths.")]
-
-
-def _out() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
-
-
-def _find_plan(path: Path) -> Path:
-    from .library import shipped
-
-    named = shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
-    return named if not path.is_file() and len(path.parts) == 1 and named.is_file() else path
-
-
-def _find_tables(plan: Path, tables: Path | None) -> Path:
-    from .library import shipped
-
-    if tables is not None:
-        return tables
-    for name in ("tables", "inputs"):
-        if (plan.parent / name).is_dir():
-            return plan.parent / name
-    return shipped("inputs")
-
-
-def _load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan, Dataset]:
-    """Plan and tables, the faults of both at once."""
-    from .dataset import load_dataset
-    from .plan_file import load_plan
-
-    path = _find_plan(plan)
-    faults: list[Fault] = []
-    loaded, data = None, None
-    try:
-        loaded = load_plan(path, _overrides(pairs))
-    except FaultsError as error:
-        faults += error.faults
-    try:
-        data = load_dataset(_find_tables(path, tables))
-    except FaultsError as error:
-        faults += error.faults
-    if loaded is None or data is None:
-        raise PlanError(faults)
-    return path, loaded, data
-
-
-def _overrides(pairs: list[str]) -> dict[str, Any]:
-    """`key=value` texts; values are read as TOML, and as plain text where they are not."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        if not sign:
-            raise PlanError([Fault("--set", "", pair, "no '='", "key=value, e.g. budget.total_musd=500")])
-        try:
-            found[key.strip()] = tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = value.strip()
-    return found
-
-
-@contextmanager
-def _progress(log: list[str]) -> Iterator[Any]:
-    """A line of progress on a terminal, silence elsewhere; what changes goes to the log of the run."""
-    last: list[Any] = [None]
-
-    def note(progress: Progress) -> None:
-        known = (progress.phase, progress.incumbent)
-        if known != last[0]:
-            last[0] = known
-            log.append(_words(progress))
-
-    if not sys.stderr.isatty():
-        yield note
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("building the model") as status:
-
-        def show(progress: Progress) -> None:
-            note(progress)
-            status.update(_words(progress))
-
-        yield show
-
-
-def _words(progress: Progress) -> str:
-    parts = [f"{progress.phase.replace('_', ' ')}, {progress.seconds:.0f} s"]
-    if progress.incumbent is not None:
-        parts.append(f"best plan {progress.incumbent:,.0f} M")
-    if progress.bound is not None:
-        parts.append(f"bound {progress.bound:,.0f} M")
-    if progress.gap is not None and progress.gap < 10:
-        parts.append(f"gap {progress.gap:.2%}")
-    return ", ".join(parts)
 
 
 @app.command()
@@ -169,7 +57,7 @@ def init(
     directory.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(shipped("models") / f"{plan}.toml", directory / "plan.toml")
     shutil.copytree(shipped("inputs"), directory / "tables")
-    console = _out()
+    console = standard_output()
     console.print(f"Wrote {directory}/plan.toml and {directory}/tables. Next:")
     console.print(f"  strategic-minerals check {directory}/plan.toml\n  strategic-minerals solve {directory}/plan.toml")
 
@@ -202,11 +90,11 @@ def check(
     """List every fault of a plan and its tables, what looks doubtful, and how much rests on estimates."""
     from .api import check as run_check
 
-    path, loaded, data = _load(plan, tables, set_)
+    path, loaded, data = load(plan, tables, set_)
     report = run_check(loaded, data)
     if report.faults:
         raise PlanError(report.faults)
-    console, counted = _out(), report.provenance
+    console, counted = standard_output(), report.provenance
     console.print(f"{path.name}: no fault. {counted.facts} reported or derived rows, {counted.estimates} estimates.")
     for table, (facts, guessed) in counted.by_table.items():
         console.print(f"  {table:<16} {facts:>5} facts {guessed:>5} estimates")
@@ -251,81 +139,23 @@ def solve(
         raise InputError(
             [Fault(str(out), "", "", "a file, or a folder with other files in it", "a new, an empty or a run folder")]
         )
-    _, loaded, data = _load(plan, tables, set_)
+    _, loaded, data = load(plan, tables, set_)
     log: list[str] = []
     try:
-        with _progress(log) as show:
+        with progress(log) as show:
             result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, on_progress=show)
     except SolveError as error:
         if out is not None and error.outcome.reason != "interrupted":
             asked = {"gap": gap, "time_limit_s": time_limit, "relax": relax}
             write_unanswered(loaded, data, error, out, options=asked, log="\n".join(log) + "\n")
         raise
-    console = _out()
+    console = standard_output()
     console.print(result.summary(), markup=False)
     if out is not None:
         write_run(result, out, log="\n".join(log) + "\n")
         console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
     if result.outcome.reason in ("time_limit", "interrupted"):
         raise typer.Exit(EXIT_STOPPED if result.outcome.reason == "time_limit" else EXIT_INTERRUPTED)
-
-
-@app.command()
-def scenarios(
-    plan: PlanFile,
-    tables: Tables = None,
-    worlds: Annotated[int, typer.Option(help="Worlds drawn.")] = 2000,
-    seed: Annotated[int | None, typer.Option(help="Of the draw; the plan's own where not given.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
-    set_: Annotated[list[str], typer.Option("--set", help="Change a field: hazards.0.rate_per_yr=0.3")] = [],  # noqa: B006
-) -> None:
-    """What can happen, before any solve: how often, for how long and how hard each material is hit."""
-    from .dataset import csv_text
-    from .frames import records
-    from .outlook import scenarios as look
-
-    _, loaded, data = _load(plan, tables, set_)
-    found = look(loaded, data, worlds=worlds, seed=seed)
-    frames = {"hazards": found.hazards, "materials": found.materials, "years": found.years, "worst": found.worst}
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, frame in frames.items():
-            (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
-    if as_json:
-        typer.echo(json.dumps({name: records(frame) for name, frame in frames.items()}, indent=1))
-    else:
-        _out().print(found.summary(), markup=False)
-
-
-@app.command()
-def stress(
-    directory: Annotated[Path, typer.Argument(help="A run folder of a plan that draws worlds.")],
-    worlds: Annotated[int, typer.Option("--scenarios", help="Fresh worlds in all.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Of the fresh worlds.")] = 1,
-    workers: Annotated[int, typer.Option(help="Processes; 0: one a core.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
-) -> None:
-    """Attack a solved plan with fresh worlds: losses with intervals, and the worlds that hurt most."""
-    from .dataset import csv_text
-    from .frames import records
-    from .runfolder import load_result
-    from .stress import stress_test
-
-    stored = load_result(directory)
-    if stored.plan.sample is None:
-        raise InputError([Fault(str(directory), "", "sample", "a plan that draws no worlds", "a plan with a [sample]")])
-    found = stress_test(stored, scenarios=worlds, seed=seed, workers=workers or os.cpu_count() or 1)
-    frames = {"figures": found.figures, "materials": found.materials, "worst": found.worst}
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, frame in {**frames, "worlds": found.worlds}.items():
-            (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
-    if as_json:
-        typer.echo(json.dumps({name: records(frame) for name, frame in frames.items()}, indent=1))
-    else:
-        _out().print(found.summary(), markup=False)
 
 
 @app.command()
@@ -337,7 +167,7 @@ def verify(
     from .api import verify as run_verify
 
     found = run_verify(load_result(directory))
-    console, (low, z), (low_again, z_again) = _out(), found.stated, found.again
+    console, (low, z), (low_again, z_again) = standard_output(), found.stated, found.again
     console.print(
         f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})", markup=False
     )

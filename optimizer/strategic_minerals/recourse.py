@@ -30,6 +30,8 @@ from .worlds import Worlds, combine
 
 CHUNK = 16
 """Worlds in one linear program."""
+ROOM = 1e-6
+"""Room in every row, in its unit, where a first stage that another solve rounded leaves none."""
 KEPT_ROWS = ("trunk_loss_sum",)
 """Rows of commitments that define what branches need."""
 
@@ -168,6 +170,10 @@ def _operate(problem: Problem, first: FirstStage, shares: Floats, time_limit_s: 
         model.set_bounds(bought, np.zeros(len(bought)), np.zeros(len(bought)))
     model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
     run = model.run(time_limit_s=time_limit_s, phase="recourse")
+    if run.status == "infeasible":  # what is fixed keeps its rows to the solver's tolerance only
+        kept = np.setdiff1d(np.arange(len(assembly.row_lower)), free)
+        model.set_row_bounds(kept, assembly.row_lower[kept] - ROOM, assembly.row_upper[kept] + ROOM)
+        run = model.run(time_limit_s=time_limit_s, phase="recourse")
     if run.status != "optimal" or run.x is None:
         raise UntrustedError(f"operations in fresh worlds were not solved: {run.status}")
     return run.x

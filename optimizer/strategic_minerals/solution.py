@@ -156,7 +156,7 @@ def embed(layout: Layout, assembly: Assembly, solution: Solution, operating: Flo
             row = at[key] if name == "buy" else key
             unit = u[layout.material_of_purchase[key]] if name == "buy" else scale[name][row]
             put(part.first_column + n + part.width * np.arange(T), getattr(solution, name)[0, row] / unit)
-    return np.concatenate(columns), np.concatenate(values)
+    return np.concatenate(columns), np.maximum(0.0, np.concatenate(values))  # the solver's -1e-9 is 0
 
 
 def _values(part: Stamped, x: Floats) -> Floats:

@@ -114,18 +114,20 @@ def signed_support(instance: Instance, worlds: Worlds, support: Support, signed:
     Chosen market floors are folded into survival, so the result has none to choose. `signed` and `floors` index `support`.
     """
     builder = _Options(instance, worlds, [market.floor for market in support.markets])
-    options = []
+    options: list[Option] = []
+    classes: list[OutputClass] = []
     for o in signed:
         option, project = support.options[o], instance.projects[support.options[o].project]
         own = builder.own_floor(option.package, project)
         every = tuple(f for f in (own, *(support.markets[m].floor.floor for m in option.market)) if f is not None)
-        _, index = builder.output(option.project, option.package, every, option.start)
-        options.append(replace(option, market=(), output_class=index))
+        output, _ = builder.output(option.project, option.package, every, option.start)
+        options.append(replace(option, market=(), output_class=len(classes)))
+        classes.append(output)  # one each, so that the structure is the same along any worlds
     alone = _survival(instance, worlds)
     saved = [market_support(instance, worlds, support.markets[m].floor, *alone) for m in floors]
     trunk = alone[0] + sum((m.trunk.astype(int) - alone[0] for m in saved), np.zeros(alone[0].shape, dtype=int)) > 0
     along = alone[1] + sum((m.worlds.astype(int) - alone[1] for m in saved), np.zeros(alone[1].shape, dtype=int)) > 0
-    return Support(tuple(options), tuple(builder.classes), (), trunk, along, support.baseline, {}, ())
+    return Support(tuple(options), tuple(classes), (), trunk, along, support.baseline, {}, ())
 
 
 def _survival(instance: Instance, worlds: Worlds) -> tuple[Bools, Bools]:

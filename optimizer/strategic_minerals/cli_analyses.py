@@ -1,0 +1,95 @@
+"""Verbs that look at a question or a plan from outside: what can happen, fresh worlds, what planning adds."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .cli_base import PlanFile, Tables, app, load, progress, standard_output
+from .errors import Fault, InputError, PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+
+def _show(frames: Mapping[str, pd.DataFrame], out: Path | None, as_json: bool, text: str) -> None:
+    """Tables as CSV into a folder where asked; then JSON or the summary."""
+    from .dataset import csv_text
+    from .frames import records
+
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, frame in frames.items():
+            (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
+    if as_json:
+        typer.echo(json.dumps({name: records(frame) for name, frame in frames.items()}, indent=1))
+    else:
+        standard_output().print(text, markup=False)
+
+
+@app.command()
+def scenarios(
+    plan: PlanFile,
+    tables: Tables = None,
+    worlds: Annotated[int, typer.Option(help="Worlds drawn.")] = 2000,
+    seed: Annotated[int | None, typer.Option(help="Of the draw; the plan's own where not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    set_: Annotated[list[str], typer.Option("--set", help="Change a field: hazards.0.rate_per_yr=0.3")] = [],  # noqa: B006
+) -> None:
+    """What can happen, before any solve: how often, for how long and how hard each material is hit."""
+    from .outlook import scenarios as look
+
+    _, loaded, data = load(plan, tables, set_)
+    found = look(loaded, data, worlds=worlds, seed=seed)
+    frames = {"hazards": found.hazards, "materials": found.materials, "years": found.years, "worst": found.worst}
+    _show(frames, out, as_json, found.summary())
+
+
+@app.command()
+def stress(
+    directory: Annotated[Path, typer.Argument(help="A run folder of a plan that draws worlds.")],
+    worlds: Annotated[int, typer.Option("--scenarios", help="Fresh worlds in all.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of the fresh worlds.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes; 0: one a core.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+) -> None:
+    """Attack a solved plan with fresh worlds: losses with intervals, and the worlds that hurt most."""
+    from .runfolder import load_result
+    from .stress import stress_test
+
+    stored = load_result(directory)
+    if stored.plan.sample is None:
+        raise InputError([Fault(str(directory), "", "sample", "a plan that draws no worlds", "a plan with a [sample]")])
+    found = stress_test(stored, scenarios=worlds, seed=seed, workers=workers or os.cpu_count() or 1)
+    frames = {"figures": found.figures, "materials": found.materials, "worst": found.worst}
+    _show({**frames, "worlds": found.worlds} if out is not None else frames, out, as_json, found.summary())
+
+
+@app.command()
+def worth(
+    plan: PlanFile,
+    tables: Tables = None,
+    gap: Annotated[float, typer.Option(help="Relative optimality gap of every solve.")] = 1e-3,
+    time_limit: Annotated[float, typer.Option(help="Seconds for each solve.")] = 3600.0,
+    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+    set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
+) -> None:
+    """What planning adds: the plan beside rules of thumb, perfect information and the plan for average events."""
+    from .worth import value_of_planning
+
+    _, loaded, data = load(plan, tables, set_)
+    try:
+        with progress([]) as show:
+            found = value_of_planning(loaded, data, gap=gap, time_limit_s=time_limit, on_progress=show)
+    except ValueError as error:
+        raise PlanError([Fault("plan", "", "objective", loaded.objective.kind, str(error))]) from None
+    _show({"alternatives": found.table, "information": found.information}, out, as_json, found.summary())
