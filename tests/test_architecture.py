@@ -43,7 +43,7 @@ LAYERS = [
     {"audit", "audit_facts", "audit_money", "audit_operations", "prices", "tables"},
     {"recourse"},
     {"summary", "result"},
-    {"stress"},
+    {"stress", "reverse"},
     {"worth"},
     {"runfolder"},
     {"api", "documentation"},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .plan import Plan
     from .plan_file import load_plan
     from .result import Result, solve
+    from .reverse import reverse_stress
     from .stress import stress_test
     from .worth import value_of_planning
 
@@ -36,14 +37,14 @@ _HOME = {
     "Outcome": "optimize", "Plan": "plan", "PlanError": "errors", "ReserveError": "errors", "Result": "result",
     "SolveError": "errors", "StoppedError": "errors", "UntrustedError": "errors", "build_model": "api", "check": "api",
     "load_dataset": "dataset", "load_plan": "plan_file", "load_result": "api",
-    "scenarios": "outlook", "shipped": "library", "solve": "result", "stress_test": "stress",
+    "reverse_stress": "reverse", "scenarios": "outlook", "shipped": "library", "solve": "result", "stress_test": "stress",
     "value_of_planning": "worth", "verify": "api", "write_run": "api",
 }  # fmt: skip
 
 __all__ = [
     "Dataset", "Fault", "FormulationError", "InfeasibleError", "InputError", "Outcome", "Plan", "PlanError", "ReserveError",
     "Result", "SolveError", "StoppedError", "UntrustedError", "build_model", "check", "load_dataset", "load_plan",
-    "load_result", "scenarios", "shipped", "solve", "stress_test", "value_of_planning", "verify", "write_run",
+    "load_result", "reverse_stress", "scenarios", "shipped", "solve", "stress_test", "value_of_planning", "verify", "write_run",
 ]  # fmt: skip
 
 

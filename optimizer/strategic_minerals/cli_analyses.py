@@ -74,6 +74,36 @@ def stress(
 
 
 @app.command()
+def reverse(
+    directory: Annotated[Path, typer.Argument(help="A run folder.")],
+    longest: Annotated[float, typer.Option(help="Longest disruption tried, in years.")] = 8.0,
+    hazard: Annotated[list[str], typer.Option(help="A hazard; may be repeated. Default: all in the plan's worlds.")] = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """The shortest and the least severe disruption at which a promise of the plan breaks."""
+    from .reverse import reverse_stress
+    from .runfolder import load_result
+
+    table = reverse_stress(load_result(directory), names=hazard or None, longest_yr=longest)
+    _show({"reverse": table}, out, as_json, _breaks(table, longest))
+
+
+def _breaks(table: pd.DataFrame, longest: float) -> str:
+    """The table in words."""
+    lines = ["REVERSE STRESS TEST: what it takes to break a promise (each hazard alone, at its worst start):"]
+    for row in table.itertuples():
+        what = f"  {row.material}, {row.segment} at {row.level:.0%}, {row.hazard}:"
+        if row.held:
+            lines.append(f"{what} holds up to {longest:g} years, and at a full cut of the hazard's own length")
+            continue
+        long = f"breaks at {row.shortest_yr:.2f} years from FY{row.start_year:.0f}" if row.shortest_yr == row.shortest_yr else "at its own cut never"
+        hard = f"at a cut of {row.least_cut_share:.0%}" if row.least_cut_share == row.least_cut_share else "at no cut"
+        lines.append(f"{what} {long}; over the hazard's own length {hard}")
+    return "\n".join(lines)
+
+
+@app.command()
 def worth(
     plan: PlanFile,
     tables: Tables = None,

@@ -48,6 +48,8 @@ class Met:
     """(S, I) discounted shortfall loss by material [million USD]."""
     defence: Floats
     """(S,) tonnes that defence goes short."""
+    short: Floats
+    """(S, Q) tonnes that each demand goes short over the whole course."""
     penalty: Floats
     """(S,) soft penalties of promises [million USD]."""
 
@@ -198,15 +200,17 @@ def _met(problem: Problem, solution: Solution, worlds: Worlds, first: FirstStage
     beta = n.calendar.beta[:-1]
     by_material = np.zeros((len(worlds.names), len(n.materials)))
     defence = np.zeros(len(worlds.names))
+    missing = np.zeros((len(worlds.names), len(n.demands)))
     for k, (q, _) in enumerate(n.tiers):
         short = solution.shortfall[1:, k]
         by_material[:, n.demand_material[q]] += n.tier_loss[k] * (short @ beta)
+        missing[:, q] += short.sum(axis=1)
         if n.demands[q][1] == "defence":
             defence += short[:, : n.calendar.planned].sum(axis=1)
     penalty = np.zeros(len(worlds.names))
     for k, level in enumerate(n.plan.service_levels):
         penalty += (level.penalty_usd_per_kg or 0.0) * 1e-3 * solution.short_of_promise[:, k].sum(axis=1)
-    return Met(world_costs(books), losses(books), by_material, defence, penalty)
+    return Met(world_costs(books), losses(books), by_material, defence, missing, penalty)
 
 
 def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) -> Books:

@@ -1,0 +1,122 @@
+"""The other way round: the shortest, and the least severe, disruption at which a promise breaks.
+
+A hazard strikes by itself, at every planned year in turn, longer and longer (or harder and harder), and the plan operates
+through each. The first break is refined by bisection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .instance import Floats, Instance
+from .plan import Event
+from .recourse import FirstStage, Met, meet
+from .result import Result
+from .strikes import Strike, hazards, strike_of
+from .worlds import Worlds, combine
+
+STEPS = 12
+"""Values tried before bisection."""
+ROUNDS = 5
+"""Bisections: 1/32 of a step is left."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A share of a segment's demand that is to be met from the onset to the end of a disruption."""
+
+    material: str
+    segment: str
+    level: float
+
+
+def reverse_stress(
+    result: Result, *, promises: Sequence[Promise] | None = None, names: Sequence[str] | None = None, longest_yr: float = 8.0
+) -> pd.DataFrame:
+    """One row a promise and hazard: when and how little it takes to break it.
+
+    promises: unset, the plan's service levels; where it has none, defence in full for every material that defence uses.
+    names: hazards; unset, all that the plan's worlds hold. longest_yr: the longest disruption tried.
+    Columns: material, segment, level, hazard, start_year, shortest_yr (at the hazard's mean cut; NaN: holds up to longest_yr),
+    least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks).
+    """
+    first = FirstStage.of(result.plan, result.data, result.solution)
+    n = first.natural
+    wanted = list(promises) if promises is not None else _promises(result, n)
+    rows = hazards(result.plan, result.data)
+    known = {k.label for world in first.layout.worlds.strikes for k in world}
+    chosen = [name for name in rows if (name in names if names is not None else name in known)]
+    years = [float(year) for year in n.calendar.planned_years[1:]]
+    found: list[dict[str, Any]] = []
+    for name in chosen:
+        base = strike_of(Event(hazard=name, start_year=years[0]), rows[name])
+        mean = base.duration
+        longer = _search(first, wanted, years, lambda start, x, base=base: replace(base, start=start, duration=x), longest_yr)
+        harder = _search(first, wanted, years, lambda start, x, base=base, mean=mean: replace(base, start=start, duration=mean, cut=x), 1.0)
+        for promise, (start, shortest), (_, least) in zip(wanted, longer, harder, strict=True):
+            found.append({
+                "material": promise.material, "segment": promise.segment, "level": promise.level, "hazard": name,
+                "start_year": start, "shortest_yr": shortest, "least_cut_share": least,
+                "held": bool(np.isnan(shortest) and np.isnan(least)),
+            })  # fmt: skip
+    columns = ["material", "segment", "level", "hazard", "start_year", "shortest_yr", "least_cut_share", "held"]
+    return pd.DataFrame(found, columns=columns).sort_values(["material", "segment", "shortest_yr"], ignore_index=True)
+
+
+def _promises(result: Result, n: Instance) -> list[Promise]:
+    """The plan's own, or defence in full."""
+    own = {Promise(s.material, s.segment, s.level) for s in result.plan.service_levels if (s.material, s.segment) in n.demands}
+    if own:
+        return sorted(own, key=lambda p: (p.material, p.segment))
+    return [Promise(material, segment, 1.0) for material, segment in n.demands if segment == "defence"]
+
+
+Search = Callable[[float, float], Strike]
+
+
+def _search(first: FirstStage, promises: list[Promise], years: list[float], make: Search, most: float) -> list[tuple[float, float]]:
+    """(start year, smallest value) at which each promise breaks; NaN where it holds up to `most`."""
+    grid = most * np.arange(1, STEPS + 1) / STEPS
+    tried = [(year, float(x)) for year in years for x in grid]
+    broken = _broken(first, promises, [make(*one) for one in tried])
+    found: list[tuple[float, float]] = []
+    for p, promise in enumerate(promises):
+        breaks = [one for one, bad in zip(tried, broken[:, p], strict=True) if bad]
+        if not breaks:
+            found.append((float("nan"), float("nan")))
+            continue
+        year, high = min(breaks, key=lambda one: (one[1], one[0]))
+        low = high - most / STEPS
+        for _ in range(ROUNDS):
+            middle = (low + high) / 2
+            if middle > 0 and _broken(first, [promise], [make(year, middle)])[0, 0]:
+                high = middle
+            else:
+                low = middle
+        found.append((year, high))
+    return found
+
+
+def _broken(first: FirstStage, promises: list[Promise], strikes: list[Strike]) -> Any:
+    """(strikes, promises) whether each promise is broken in the world of each strike."""
+    n = first.natural
+    count = len(strikes)
+    names = [f"strike-{k + 1}" for k in range(count)]
+    worlds = combine(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), [(strike,) for strike in strikes])
+    met = meet(first, worlds)
+    return np.stack([_short_of(n, worlds, met, promise) for promise in promises], axis=1)
+
+
+def _short_of(n: Instance, worlds: Worlds, met: Met, promise: Promise) -> Any:
+    """(S,) whether a segment goes shorter than promised, from the onset to the end of what touches its material."""
+    q = n.demands.index((promise.material, promise.segment))
+    c = int(n.component[n.demand_material[q]])
+    period = np.arange(n.calendar.periods)
+    window = (period >= worlds.onset[:, [c]]) & (period < worlds.end[:, [c]])
+    wanted: Floats = (window * n.demand[q] * worlds.demand_factor[:, q]).sum(axis=1)
+    return met.short[:, q] > (1 - promise.level) * wanted + 1e-6 * (1 + wanted)
