@@ -27,15 +27,15 @@ def exposed(*, rate: float, **hazard: Any) -> tuple[Plan, Dataset]:
     plan, data = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=50.0, years=6)
     row = {"hazard": "stop", "name": "stop", "kind": "embargo", "countries": "CHN", "materials": "a", "rate_per_yr": rate,
            "duration_yr": 1.0, "duration_law": "fixed", "cut_share": 1.0, **hazard}  # fmt: skip
-    told = plan.to_toml_like() | {"sample": {"worlds": 4, "seed": 1, "quiet_probability": 0.0}}
+    told = plan.to_toml_like() | {"sample": {"worlds": 4, "seed": 1, "quiet_probability": 0.0, "events_per_hazard": 1}}
     return Plan.model_validate(told), data.replace(hazards=pd.DataFrame([row]))
 
 
-@pytest.mark.parametrize("seed", [0, 1, 3, 5, 8, 13, 21, 34])
+@pytest.mark.parametrize("seed", [0, 1, 3, 5, 8, 13, 21, 34, 55])
 def test_a_plan_met_by_its_own_worlds_costs_what_its_objective_says(seed: int) -> None:
     """Proves: with commitments, floors, contracts, trunk and branches of every kind, operations solved world by world for the
     fixed first stage add up to the objective of the whole model, to 1e-9; for the plan and for doing nothing."""
-    plan, data = random_case(seed)
+    plan, data = random_case(seed, loss_limits=False, border_floor=seed % 2 == 1, market_floor=seed % 2 == 1)
     result = solve(plan, data, gap=1e-7)
     for solution, stated in (
         (result.solution, result.outcome.objective_musd + result.outcome.do_nothing_musd),
@@ -53,6 +53,24 @@ def test_a_plan_met_by_its_own_worlds_costs_what_its_objective_says(seed: int) -
         promises = 0.0 if nothing else float(met.penalty.sum())
         excess = 0.0 if nothing else excess
         assert float(worlds.probability @ met.cost) + promises + excess + tail == pytest.approx(stated, rel=1e-9)
+
+
+@pytest.mark.parametrize("parts", [1, 40])
+def test_a_border_floor_is_charged_world_by_world(parts: int) -> None:
+    """Proves: a border floor that keeps a home plant costs users and brings the treasury what it does in each world; one world
+    of probability .9 split into many alike changes nothing, whatever the chunks in which they are met."""
+    menu = {"material": "a", "scope": "market", "kind": "border", "levels_usd_per_kg": [110.0], "term_years": 3}
+    plan, data = tiny(
+        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=105.0)},
+        demand={"a": 10.0}, loss=300.0, instruments={"price_floors": [menu]},
+        scenarios=[cut(f"cut{k}", 0.9 / parts, 2028 + k % 2, 1) for k in range(parts)],
+    )  # fmt: skip
+    result = solve(plan, data, gap=0.0)
+    assert not result.tables["floors"].empty
+    first = FirstStage.of(plan, data, result.solution)
+    met = meet(first, first.own_worlds)
+    stated = result.outcome.objective_musd + result.outcome.do_nothing_musd
+    assert float(first.own_worlds.probability @ met.cost) == pytest.approx(stated, rel=1e-9)
 
 
 def test_a_shipped_plan_reproduces_its_objective_and_its_losses() -> None:
@@ -111,6 +129,10 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
     assert (hit.without_plan_musd - hit.loss_musd).to_numpy() == pytest.approx(np.full(len(hit), 240.0))
     assert (found.worlds.defence_short_t == 0).all()
     assert set(found.worlds.world[found.worlds.replicate > 1].str.split("-").str[0]) == {"sample"}
+    assert found.worlds.probability.sum() == pytest.approx(1.0)
+    row = found.figures.set_index("figure").loc["defence_short"]
+    assert (row.estimate, row.low) == (0.0, 0.0)
+    assert row.high == pytest.approx(1 - 0.025 ** (1 / 500), rel=1e-6)  # none of 500: Clopper and Pearson
 
 
 def test_a_stress_test_is_the_same_in_processes_and_for_a_seed() -> None:
@@ -128,6 +150,9 @@ def test_a_plan_without_hazards_to_draw_from_is_refused() -> None:
     bare = Plan.model_validate({k: v for k, v in plan.to_toml_like().items() if k != "sample"})
     with pytest.raises(ValueError, match="give the plan a"):
         stress_test(solve(bare, data, gap=0.0))
+    limited = Plan.model_validate(plan.to_toml_like() | {"risk": {"cvar_limit_musd": 1e6}})
+    with pytest.raises(ValueError, match="limit on losses"):
+        stress_test(solve(limited, data, gap=0.0))
 
 
 def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_path: Any) -> None:

@@ -138,18 +138,19 @@ def test_2_a_cheap_segment_does_not_go_short_for_another(drop):
 
 
 def test_3_stock_does_not_leave_through_exports(drop):
-    """Proves: trap 3. Of 20 kt in store 9 meet demand in the squeeze; 11 stay, worth 10 a kg, at 5 a year of holding:
-    Z = 90 + 20*5 + 11*5 - 110 = 135. Counted as surplus they would be exported and held no longer: 90 + 100 - 110 = 80.
+    """Proves: trap 3. Of 20 kt in store 9 meet demand in the squeeze; 11 stay, worth 10 a kg: Z = 90 - 110.
+
+    Counted as surplus they would be exported at five times the price: 90 - 11*50 = -460.
     """
     case = tiny(
-        {"a": 10.0}, materials={"a": {"holding_share_per_yr": 0.5}}, sources={"far": source("CHN", "a", 9.0)},
-        demand={"a": 9.0}, stock={"a": 20.0}, scenarios=[cut("cut", 1.0, 2028, 1, price_multiplier=5.0)], years=2,
+        {"a": 10.0}, sources={"far": source("CHN", "a", 9.0)}, demand={"a": 9.0}, stock={"a": 20.0},
+        scenarios=[cut("cut", 1.0, 2028, 1, price_multiplier=5.0)], years=2,
     )  # fmt: skip
     result = optimum(case)
     assert flow(result, "released_t", "a", "cut", "2028") == close(9.0)
-    assert total(result) == close(135.0)
+    assert total(result) == close(-20.0)
     drop(period, "add_surplus_limit")
-    assert total(unaudited(*case)) == close(80.0)
+    assert total(unaudited(*case)) == close(-460.0)
 
 
 def test_3_stock_is_not_released_while_nothing_is_tight(distort):
@@ -170,23 +171,19 @@ def test_3_stock_is_not_released_while_nothing_is_tight(distort):
     assert total(unaudited(*case)) == close(80.0)
 
 
-def test_3_stock_does_not_leave_as_product_at_the_crisis_price(distort):
+@pytest.mark.parametrize(("price_gain", "z"), [(True, -67.5), (False, 0.0)])
+def test_3_stock_leaves_along_a_chain_only_where_crisis_prices_count(price_gain, z):
     """Proves: trap 3 along a chain. Nobody at home wants oxide or metal. In half of the worlds both are cut and five times as
-    dear; oxide in store, made into metal at home and exported, would earn 5*50 a kg there for 10 paid.
-
-    Exported at the undisturbed price it pays for no value added: nothing is bought. At the crisis price 5 kt would earn
-    .5*5*(.95*250 - 200) = 93.75 and keep .5*5*9.5 of worth elsewhere for 50 paid: -67.5.
-    """
-    case = tiny(
+    dear: 5 kt of oxide in store, made into metal at home and exported, earn .5*5*(.95*250 - 200) = 93.75 and keep .5*5*9.5
+    elsewhere for 50 paid. A plan that counts no gain on prices has no reason to."""
+    result = optimum(tiny(
         {"oxide": 10.0, "metal": 50.0}, materials={"metal": {"haircut_share": 0.05}, "oxide": {"haircut_share": 0.05}},
         sources={"far": source("CHN", "oxide", 10.0), "plant": source("USA", {"metal": 1.0, "oxide": -1.0}, 5.0)},
         offers={"spot": offer("oxide", 5.0)}, scenarios=[cut("cut", 0.5, 2028, 1, price_multiplier=5.0)], years=2, money=ONCE,
-    )  # fmt: skip
-    result = optimum(case)
-    assert bought(result, "oxide") == close(0.0)
-    assert result.outcome.objective_musd == close(0.0)
-    distort("period_values", lambda layout, stamps, values: values["export_price"].__setitem__(..., values["price"]))
-    assert unaudited(*case).outcome.objective_musd == close(-67.5)
+        price_gain=price_gain,
+    ))  # fmt: skip
+    assert result.outcome.objective_musd == close(z)
+    assert ("more than half of the worth is a gain on prices" in result.summary()) == price_gain
 
 
 # --- trap 4 ------------------------------------------------------------------------------------------------------

@@ -283,7 +283,8 @@ def calm_purchases(k: Check) -> Iterable[Row]:
         for (i, premium), b, purchase in zip(purchase_terms(k.books), range(len(k.purchases)), k.purchases, strict=True):
             if purchase.offer >= 0 and k.n.component[i] == c:
                 paid = (1 + premium) * k.course.price[:, i] * k.x.buy[:, b]
-                calm, planned = calm + paid * ~k.course.tight[:, i], planned + paid[0]
+                flooded = k.course.price[:, i] < k.course.price[:1, i] * (1 - 1e-9)
+                calm, planned = calm + paid * (~k.course.tight[:, i] | flooded), planned + paid[0]
         later = k.course.branch[1:, c]
         for f, year in enumerate(k.n.calendar.years):
             inside = k.year(f)

@@ -52,6 +52,12 @@ class Course:
         """(W, I, T) prices at which operations are valued: the trunk's everywhere where `price_gain` is false."""
         return self.price if self.instance.plan.price_gain else np.broadcast_to(self.price[:1], self.price.shape)
 
+    @property
+    def floor_price(self) -> Floats:
+        """(W, I, T) prices at which floors pay: no dearer than the trunk's where `price_gain` is false, so that no floor pays
+        for itself by claw-back in a squeeze; a flood costs what it costs."""
+        return self.price if self.instance.plan.price_gain else np.minimum(self.price, self.price[:1])
+
     def expect(self, component: int, values: Floats) -> float:
         """sum_t beta[t] (w0[t] values[trunk,t] + sum_s pi[s] values[s,t] in branches)  [that of values]."""
         beta = self.instance.calendar.beta[: values.shape[1]]
@@ -307,14 +313,17 @@ class Bill:
     """Discounted payment after T on trunk survival at the last price [million USD]."""
     by_world: Floats
     """(S,) discounted payment along each world's course up to T [million USD]; `expected` is its expectation."""
+    undisturbed: float
+    """`expected` were all prices the trunk's, on the same tonnes [million USD]."""
 
 
 def floor_bill(course: Course, j: int, floor: Floor, start: int, tonnes: Floats, later: Floats) -> Bill:
     """E_w[top-up at (1+premium)*w*P] on (W, T) tonnes that run, and on (m,) trunk tonnes after T; within the term."""
     n, T = course.instance, course.instance.calendar.periods
     in_term = np.array([0 <= t - begins(floor, start) < floor.term for t in range(T + len(later))], dtype=bool)
-    own = (1 + n.premium[j]) * course.price[:, floor.material]
+    own = (1 + n.premium[j]) * course.floor_price[:, floor.material]
     per_tonne = expected_topup(n, own, floor)
+    calm = expected_topup(n, (1 + n.premium[j]) * course.price[:1, floor.material], floor)
     live = tonnes * in_term[:T]
     last = float(per_tonne[0, -1])
     rate, D = n.calendar.rate, n.calendar.step
@@ -323,4 +332,5 @@ def floor_bill(course: Course, j: int, floor: Floor, start: int, tonnes: Floats,
         course.expect(int(n.component[floor.material]), live * per_tonne),
         sum(float(x) * last * (1 + rate) ** (-D * (T + k)) for k, x in enumerate(later) if in_term[T + k]),
         (live * per_tonne)[1:] @ n.calendar.beta[:T],
+        course.expect(int(n.component[floor.material]), live * calm),
     )  # fmt: skip

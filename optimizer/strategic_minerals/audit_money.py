@@ -53,6 +53,8 @@ class Deal:
     bills: tuple[Bill, ...]
     lost_tariff: float
     """Border revenue that the treasury loses on the project's tonnes, discounted expectation [million USD]."""
+    lost_by_world: Floats
+    """(S,) the same along each world's course."""
     residual: float
     label: str
 
@@ -88,13 +90,14 @@ def make_deal(
     for y, base in zip(n.yields[j], n.base_price, strict=True):
         fee = package.fee + package.fee_share * base
         fees += fee * package.offtake * n.capacity[j, 0] * ramp[:T] * max(float(y), 0.0)
-    bills, lost = [], 0.0
+    bills, lost, lost_along = [], 0.0, np.zeros(len(course.worlds.names))
     for floor in floors:
         most = min(floor.take, n.capacity[j, 0] * n.yields[j, floor.material])
         tonnes = most * output * course.rho[:, j]
         bill = floor_bill(course, j, floor, start, tonnes, most * later * n.availability[j, -1])
         if floor.kind == "border":
             lost += bill.expected + bill.terminal
+            lost_along += bill.by_world + bill.terminal
         else:
             bills.append(bill)
     left = max(0.0, 1 - (T - start) / project.life) if output[0, T - 1] > 0 else 0.0
@@ -102,7 +105,7 @@ def make_deal(
     return Deal(
         share, option, p, package, own, tuple(m for m, _ in markets), signed, output, npv, gap_open,
         part * project.lead,
-        payments, fees, tuple(bills), lost, n.calendar.beta[T] * left * part * project.lead, label,
+        payments, fees, tuple(bills), lost, lost_along, n.calendar.beta[T] * left * part * project.lead, label,
     )  # fmt: skip
 
 
@@ -144,6 +147,8 @@ class MarketDeal:
     surcharge: float
     tariff: float
     """Border: discounted expectation of what users pay, and of what the treasury takes [million USD]."""
+    border_by_world: Floats
+    """(S,) what users pay less what the treasury takes along each world's course [million USD]."""
 
 
 def make_market(course: Course, market: MarketFloor, share: float = 1.0) -> MarketDeal:
@@ -161,12 +166,14 @@ def make_market(course: Course, market: MarketFloor, share: float = 1.0) -> Mark
             y = n.yields[j, floor.material]
             tonnes = y * n.capacity[j] * course.rho[:, j] * alive[:, j]
             bills.append(floor_bill(course, j, floor, 0, tonnes, y * after[j]))
-    charges = border_charge(course, market, alive, after) if floor.kind == "border" else (0.0, 0.0)
+    charges: tuple[float, float, Floats] = (0.0, 0.0, np.zeros(len(course.worlds.names)))
+    if floor.kind == "border":
+        charges = border_charge(course, market, alive, after)
     return MarketDeal(share, market, alive, tuple(bills), *charges)
 
 
-def border_charge(course: Course, market: MarketFloor, alive: Floats, after: Floats) -> tuple[float, float]:
-    """(users pay, treasury takes) = E_w[max(0,F-P)] * (B, B - H), H = min(B, home output)  [million USD].
+def border_charge(course: Course, market: MarketFloor, alive: Floats, after: Floats) -> tuple[float, float, Floats]:
+    """(users pay, treasury takes, the difference by world) = E_w[max(0,F-P)] * (B, B - H), H = min(B, home output)  [million USD].
 
     B = demand + input of existing home plants (of all where content in imported goods is charged), K*rho*alive.
     """
@@ -184,14 +191,15 @@ def border_charge(course: Course, market: MarketFloor, alive: Floats, after: Flo
             B -= y * running
         elif y > 0 and n.home[j]:
             made += y * running
-    per_tonne = expected_topup(n, held(course.price[:, floor.material], T + m), floor)
+    per_tonne = expected_topup(n, held(course.floor_price[:, floor.material], T + m), floor)
     c, rate, D = int(n.component[floor.material]), n.calendar.rate, n.calendar.step
-    totals = []
+    totals, along = [], []
     for tonnes in (B, np.maximum(0.0, B - made)):
         money = tonnes * per_tonne * [t < floor.term for t in range(T + m)]
         after_T = sum(float(money[0, t]) * (1 + rate) ** (-D * t) for t in range(T, T + m))
         totals.append(course.expect(c, money[:, :T]) + after_T)
-    return totals[0], totals[1]
+        along.append(course.along(c, money[:, :T]) + after_T)
+    return totals[0], totals[1], along[0] - along[1]
 
 
 @dataclass(frozen=True)
@@ -296,9 +304,6 @@ def operations(books: Books, P: Floats, *, by_world: bool = False) -> dict[str, 
     )  # fmt: skip
     shape = (len(n.components), len(course.worlds.names)) if by_world else (len(n.components),)
     parts = {name: np.zeros(shape) for name in names}
-    left_over = P.copy()  # what the store may have freed for export earns no more than undisturbed
-    for i in from_store(books):
-        left_over[:, i] = np.minimum(P[:, i], course.price[:1, i])
     for j in range(len(n.producers)):
         c = component_of(n, j)
         for i, y in enumerate(n.yields[j]):
@@ -308,7 +313,7 @@ def operations(books: Books, P: Floats, *, by_world: bool = False) -> dict[str, 
                 parts["users_reserve_inputs"][c] += total(c, x.hold[:, j] * worth_of) if y < 0 else 0.0
     for i, c in enumerate(n.component):
         paid = total(c, x.release[:, i] * P[:, i] * n.resale[i])
-        parts["users_surplus"][c] -= total(c, x.surplus[:, i] * left_over[:, i] * (1 - n.haircut[i]))
+        parts["users_surplus"][c] -= total(c, x.surplus[:, i] * P[:, i] * (1 - n.haircut[i]))
         parts["users_release"][c] += paid
         parts["authority_release"][c] -= paid
         parts["authority_holding"][c] += total(c, x.stock[:, i] * n.holding[i] * D)
@@ -330,26 +335,20 @@ def operations(books: Books, P: Floats, *, by_world: bool = False) -> dict[str, 
 def world_costs(books: Books) -> Floats:
     """(S,) discounted cost of each world's course, commitments included  [million USD].
 
-    Its expectation is social cost without soft penalties and lambda*CVaR; border charges enter at their expectation.
+    Its expectation is social cost without soft penalties and lambda*CVaR.
     """
     running = operations(books, books.course.counted, by_world=True)
     signed = commitments(books)
-    same = sum(v for name, v in signed.items() if name not in ("floor_cost", "soft_penalties", "cvar"))
-    floors = sum((h.share * b.by_world for h in books.holders for b in h.bills), np.zeros(len(books.course.worlds.names)))
-    return np.asarray(np.sum([values.sum(axis=0) for values in running.values()], axis=0) + floors + same, dtype=float)
-
-
-def from_store(books: Books) -> set[int]:
-    """Materials that the reserve may hold, and all that is made from them."""
-    n = books.problem.natural
-    reached = {i for i, _ in purchase_terms(books)} | {i for i in range(len(n.materials)) if n.opening[i] > 0}
-    before = -1
-    while before != len(reached):
-        before = len(reached)
-        for y in n.yields:
-            if any(y[i] < 0 for i in reached):
-                reached |= {i for i in range(len(n.materials)) if y[i] > 0}
-    return reached
+    along = np.zeros(len(books.course.worlds.names))
+    for holder in books.holders:
+        along += holder.share * sum((bill.by_world for bill in holder.bills), np.zeros_like(along))
+    for deal in books.deals:
+        along += deal.share * deal.lost_by_world
+    for market in books.markets:
+        along += market.share * market.border_by_world
+    other = ("floor_cost", "users_border_surcharge", "authority_border_revenue", "soft_penalties", "cvar")
+    same = sum(value for name, value in signed.items() if name not in other)
+    return np.asarray(np.sum([values.sum(axis=0) for values in running.values()], axis=0) + along + same, dtype=float)
 
 
 def split_of_value(books: Books, reference: Books) -> dict[str, Floats]:
@@ -374,6 +373,11 @@ def split_of_value(books: Books, reference: Books) -> dict[str, Floats]:
         "price": np.sum(list(own.values()), axis=0) - np.sum(list(calm.values()), axis=0),
         "users": np.sum(users, axis=0), "authority": np.sum(treasury, axis=0),
     }  # fmt: skip
+
+
+def floors_at_crisis_prices(books: Books) -> float:
+    """What floors cost less because branch prices differ from the trunk's: claw-back, less top-ups  [million USD]."""
+    return float(sum(h.share * (b.undisturbed - b.expected) for h in books.holders for b in h.bills))
 
 
 def commitments(books: Books) -> dict[str, float]:

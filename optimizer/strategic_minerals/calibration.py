@@ -47,8 +47,10 @@ def calibrate(data: Dataset, record: dt.date | None = None) -> pd.DataFrame:
     """Rates and legal durations of every hazard from the policy events that it names, beside what the table holds.
 
     `record`: the date up to which running measures are counted; unset: the latest date of any event that took effect.
-    Events that never took effect are no onsets. Columns: hazard, onsets, observed_yr, rate_* and legal_duration_* with
-    5 % point, mean and 95 % point, and the table's own rate and duration, which a planner may set by hand.
+    Events that never took effect are no onsets. Exposure is the calendar years of record, which begins with its first event:
+    the first makes rates a little high, counting years that were cut a little low. Columns: hazard, onsets, observed_yr,
+    rate_* and legal_duration_* with 5 % point, mean and 95 % point, and the table's own rate and duration. A legal measure
+    lasts longer than the stop of exports that it brings; the table's duration is that of the stop, and by hand.
     """
     events = {row.event: row for row in data.rows("policy_events")}
     dates = [row.effective for row in events.values() if row.effective is not None and row.took_effect]

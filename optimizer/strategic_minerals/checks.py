@@ -158,9 +158,31 @@ def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """A project is not both committed before the plan and built only with the plan's support."""
+    first = plan.horizon.first_year
     for row in data.rows("projects"):
         if row.committed and row.additional:
             yield Fault("projects.csv", row.project, "committed", "true", "additional = false beside it")
+        if row.committed and row.earliest_signing < first:
+            expected = f"{first} or later, with the lead time that is left; a plant that runs already is an activity"
+            yield Fault("projects.csv", row.project, "earliest_signing", str(row.earliest_signing), expected)
+
+
+def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Elements are named where events come element by element; no hazard brings itself on, over any number of steps."""
+    after = {row.hazard: set(row.after.split()) for row in data.rows("hazards")}
+    for row in data.rows("hazards"):
+        if row.element_share < 1 and "*" in row.materials.split():
+            expected = "1 beside materials = '*', or materials by name"
+            yield Fault("hazards.csv", row.hazard, "element_share", f"{row.element_share:g}", expected)
+        reached, fresh = set[str](), set(after[row.hazard])
+        while fresh:
+            reached |= fresh
+            fresh = {name for parent in fresh for name in after.get(parent, set())} - reached
+        if row.hazard in reached:
+            yield Fault("hazards.csv", row.hazard, "after", f"'{row.after}'", "hazards that this one does not bring on itself")
+    for event in data.rows("policy_events"):
+        if event.took_effect and event.effective is None:
+            yield Fault("policy_events.csv", event.event, "effective", "an empty cell", "the date on which it took effect")
 
 
 def stock_fits_its_store(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -234,5 +256,6 @@ def units_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 REFERENCES: tuple[Check, ...] = (table_references, plan_references)
 MEANING: tuple[Check, ...] = (
     complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,
-    units_make_sense, agreed_floors_make_sense, stock_fits_its_store, committed_projects_make_sense, unknown_years,
+    units_make_sense, hazards_make_sense, agreed_floors_make_sense, stock_fits_its_store,
+    committed_projects_make_sense, unknown_years,
 )  # fmt: skip

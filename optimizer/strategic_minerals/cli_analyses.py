@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_base import PlanFile, Tables, app, load, progress, standard_output
+from .cli_base import PlanFile, Tables, app, counting, load, progress, standard_output
 from .errors import Fault, InputError, PlanError
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def _show(frames: Mapping[str, pd.DataFrame], out: Path | None, as_json: bool, t
 def scenarios(
     plan: PlanFile,
     tables: Tables = None,
-    worlds: Annotated[int, typer.Option(help="Worlds drawn.")] = 2000,
-    seed: Annotated[int | None, typer.Option(help="Of the draw; the plan's own where not given.")] = None,
+    worlds: Annotated[int, typer.Option(min=1, max=100_000, help="Worlds drawn.")] = 2000,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the draw; the plan's own where not given.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
     set_: Annotated[list[str], typer.Option("--set", help="Change a field: hazards.0.rate_per_yr=0.3")] = [],  # noqa: B006
@@ -55,20 +55,22 @@ def scenarios(
 @app.command()
 def stress(
     directory: Annotated[Path, typer.Argument(help="A run folder of a plan that draws worlds.")],
-    worlds: Annotated[int, typer.Option("--scenarios", help="Fresh worlds in all.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Of the fresh worlds.")] = 1,
-    workers: Annotated[int, typer.Option(help="Processes; 0: one a core.")] = 0,
+    worlds: Annotated[int, typer.Option("--scenarios", min=10, help="Fresh worlds in all.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fresh worlds.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
 ) -> None:
     """Attack a solved plan with fresh worlds: losses with intervals, and the worlds that hurt most."""
     from .runfolder import load_result
-    from .stress import stress_test
+    from .stress import refused, stress_test
 
     stored = load_result(directory)
-    if stored.plan.sample is None:
-        raise InputError([Fault(str(directory), "", "sample", "a plan that draws no worlds", "a plan with a [sample]")])
-    found = stress_test(stored, scenarios=worlds, seed=seed, workers=workers or os.cpu_count() or 1)
+    reason = refused(stored.plan)
+    if reason:
+        raise InputError([Fault(str(directory), "", "plan", stored.plan.name, reason)])
+    with counting("fresh worlds") as told:
+        found = stress_test(stored, scenarios=worlds, seed=seed, workers=workers or os.cpu_count() or 1, on_progress=told)
     frames = {"figures": found.figures, "materials": found.materials, "worst": found.worst}
     _show({**frames, "worlds": found.worlds} if out is not None else frames, out, as_json, found.summary())
 
@@ -76,7 +78,7 @@ def stress(
 @app.command()
 def reverse(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
-    longest: Annotated[float, typer.Option(help="Longest disruption tried, in years.")] = 8.0,
+    longest: Annotated[float, typer.Option(min=0.1, max=60, help="Longest disruption tried, in years.")] = 8.0,
     hazard: Annotated[list[str], typer.Option(help="A hazard; may be repeated. Default: all in the plan's worlds.")] = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
@@ -85,7 +87,10 @@ def reverse(
     from .reverse import reverse_stress
     from .runfolder import load_result
 
-    table = reverse_stress(load_result(directory), names=hazard or None, longest_yr=longest)
+    try:
+        table = reverse_stress(load_result(directory), names=hazard or None, longest_yr=longest)
+    except ValueError as error:
+        raise InputError([Fault(str(directory), "", "plan", "a plan that cannot be met world by world", str(error))]) from None
     _show({"reverse": table}, out, as_json, _breaks(table, longest))
 
 
@@ -97,9 +102,10 @@ def _breaks(table: pd.DataFrame, longest: float) -> str:
         if row.held:
             lines.append(f"{what} holds up to {longest:g} years, and at a full cut of the hazard's own length")
             continue
-        long = f"breaks at {row.shortest_yr:.2f} years from FY{row.start_year:.0f}" if row.shortest_yr == row.shortest_yr else "at its own cut never"
-        hard = f"at a cut of {row.least_cut_share:.0%}" if row.least_cut_share == row.least_cut_share else "at no cut"
-        lines.append(f"{what} {long}; over the hazard's own length {hard}")
+        lasts, cut = row.shortest_yr == row.shortest_yr, row.least_cut_share == row.least_cut_share  # NaN: holds
+        long = f"breaks after {row.shortest_yr:.2f} years from FY{row.start_year:.0f}" if lasts else f"holds for {longest:g} years"
+        hard = f"breaks at a cut of {row.least_cut_share:.0%}" if cut else "holds at any cut"
+        lines.append(f"{what} {long}; over the hazard's own length it {hard}")
     return "\n".join(lines)
 
 

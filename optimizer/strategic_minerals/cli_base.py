@@ -123,3 +123,15 @@ def words(progress: Progress) -> str:
     if progress.gap is not None and progress.gap < 10:
         parts.append(f"gap {progress.gap:.2%}")
     return ", ".join(parts)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Any]:
+    """A line that counts parts done on a terminal, silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what) as status:
+        yield lambda done, of: status.update(f"{what}: {done} of {of} parts")

@@ -68,7 +68,6 @@ COMPONENTS: tuple[Component, ...] = (
     _v("world", "world_loss", "", M, "L", "loss of the world"),
     _v("world", "tail", "", M, "z", "loss beyond the value at risk"),
     _p("period", "price", "material", f"{M}/unit", "P", "market price"),
-    _p("period", "export_price", "material", f"{M}/unit", "Px", "what a unit left over earns before the haircut"),
     _p("period", "demand", "demand", "unit", "δD", "demand of a segment"),
     _p("period", "depth", "offer", "unit", "ā", "most that an offer sells, availability counted"),
     _p("period", "opening", "material", "unit", "S⁰", "stock before the first period"),

@@ -11,7 +11,7 @@ from .errors import Fault
 from .plan import Plan
 from .row_types import key_of
 
-DATED = ("prices", "activities", "projects", "packages", "loss_functions")
+DATED = ("prices", "activities", "projects", "packages", "substitution", "loss_functions")
 """Tables whose rows say in which year's money they are stated."""
 
 ENDINGS = ("usd_per_kg", "usd_per_t", "musd")

@@ -15,6 +15,7 @@ from .strikes import Strike, hazards, sampled, strike_of
 from .worlds import Worlds, combine
 
 NO_EVENT = "no event"
+"""Name of the world that nothing happens in; drawn worlds come after it."""
 
 
 def build_worlds(instance: Instance, data: Dataset) -> Worlds:

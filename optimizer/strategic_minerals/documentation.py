@@ -52,7 +52,7 @@ From the linear program with commitments fixed at the answer, counted in the fir
 where a demand binds.
 """
 
-HELPERS = {"held", "total_money", "window_all"}
+HELPERS = {"counted_price", "held", "total_money", "window_all"}
 """Functions of arrays alone, which say nothing about the question."""
 
 
@@ -144,9 +144,11 @@ DEVIATIONS = """## Choices where the general formulation leaves room, and why
   USD/kg raised the worth of the plan from 108 to 504 million USD. With the year's money available it is 540, and the dear
   offer changes nothing. It buys only what is tight, or a branch that knows its squeeze would spend the year in the flood before
   it, and it is refused where the aim counts spending. The shipped plans that weigh social cost use it.
-- **What may come from the store earns no crisis price when it is left over.** A release that goes into use frees output for
-  export; at five times the price the rare-earth plan released 6,200 t of magnets and exported 6,900 t while users went short.
-  Surplus of stocked materials, and of what is made from them, counts at the lower of the trunk's and the world's price.
+- **With `price_gain = false` floors pay at no more than the trunk's price** in a disruption: otherwise claw-back at crisis prices
+  pays for them (641 of 1,139 million USD of a rare-earth plan). A flood costs what it costs.
+- **Along a chain the rule on surplus is not enough** (trap 3): a release that goes into use frees output for export, which earns
+  the crisis price; with `price_gain = true` a rare-earth plan released 6,200 t of magnets and exported 6,900 t while users whose
+  loss per tonne lay below the crisis price went short. `price_gain = false` takes the reason away; the split of the value shows it.
 - **The shipped rare-earth and all-minerals plans set `price_gain = false`.** With crisis prices counted, more than half of the
   worth of the rare-earth reserve was a gain on prices (952 of 1,685 million USD), and it crowded out plants and floors; without,
   shortage losses fall from 2,249 to 316 instead of from 3,203 to 1,739.
@@ -172,8 +174,9 @@ has `_low` and `_high` beside the value and comes from one documented function o
 the note; a test computes each one again. Empty means not published. `NA` is text (Namibia), never a missing value.
 
 Tonnes are tonnes of contained material in the form that `materials.basis` names; prices are USD/kg of the same form. Rows of
-`prices`, `activities`, `projects`, `packages` and `loss_functions` name the year of their money; a plan restates them to its
-own `price_year` with the consumer price index in `deflators`. Price set `mcs2024` holds the averages of 2024, the last full
+`prices`, `activities`, `projects`, `packages`, `substitution` and `loss_functions` name the year of their money; a plan
+restates them to its own `price_year` with the consumer price index in `deflators`. Price set `mcs2024` holds the averages of
+2024, the last full
 year that USGS reports; `mcs2025e` its estimates for 2025; `quotes2026` newer quotes where there are any.
 
 What it covers: the rare-earth chain from concentrate or mixed carbonate over separated oxides and metal to NdFeB and SmCo

@@ -31,6 +31,12 @@ def held(series: Floats, length: int) -> Floats:
     return np.concatenate([series, np.repeat(series[..., -1:], length - series.shape[-1], axis=-1)], axis=-1)
 
 
+def counted_price(instance: Instance, worlds: Worlds, material: int) -> Floats:
+    """(S, T) price at which floors pay in worlds: no dearer than the trunk's where the plan counts no gain on prices."""
+    price = worlds.price[:, material]
+    return price if instance.plan.price_gain else np.minimum(price, instance.price[material])
+
+
 def floor_money(
     instance: Instance, worlds: Worlds, j: int, floor: Floor, begin: int, trunk_tonnes: Floats, world_tonnes: Floats
 ) -> FloorMoney:
@@ -55,7 +61,7 @@ def floor_money(
     weight = worlds.trunk_weight(T)[c]
     expected = float((beta[:T] * weight * tonnes[:T]) @ per_tonne[:T])
     branch = worlds.onset[:, c][:, None] <= np.arange(T)
-    paid = expected_payment(instance, own * worlds.price[:, floor.material], floor)
+    paid = expected_payment(instance, own * counted_price(instance, worlds, floor.material), floor)
     expected += float(
         np.einsum(
             "s,t,st->",

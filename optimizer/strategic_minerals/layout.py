@@ -69,10 +69,6 @@ class Shape:
     purchases: tuple[Purchase, ...]
     stocked: tuple[int, ...]
     """Materials with a purchase or an opening stock: they have stock, release and sell."""
-    made: tuple[int, ...]
-    """Materials with a producer: they may be left over."""
-    from_store: tuple[int, ...]
-    """Stocked materials and all that is made from them: their surplus may come, by way of use at home, from the store."""
     holders: tuple[int, ...]
     """Producers that make for the reserve."""
     contracts: tuple[int, ...]
@@ -199,12 +195,9 @@ def _shape(instance: Instance, support: Support, contracts: list[Contract], c: i
         or (market.worlds[:, j] != support.worlds_alive[:, j]).any()
     ]
     names = {instance.materials[i]: i for i in materials}
-    running = [*sources, *(instance.sources + p for p in projects)]
     return Shape(
         component=c, materials=materials, sources=sources, projects=projects, demands=demands, tiers=tiers, steps=steps,
         purchases=tuple(purchases), stocked=tuple(i for i in materials if i in stocked),
-        made=tuple(i for i in materials if (instance.yields[running, i] > 0).any()),
-        from_store=tuple(sorted(_downstream(instance, running, stocked))),
         holders=tuple(sorted({b.source for b in purchases if b.source >= 0})),
         contracts=tuple(n for n, contract in enumerate(contracts) if contract.source in sources),
         floors=tuple(affected), classes=classes,
@@ -212,17 +205,6 @@ def _shape(instance: Instance, support: Support, contracts: list[Contract], c: i
         cover=tuple((names[d.material], d) for d in plan.days_of_cover if d.material in names),
         services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
     )  # fmt: skip
-
-
-def _downstream(instance: Instance, producers: list[int], start: set[int]) -> set[int]:
-    """Materials that are in the set or made, over any number of steps, from one in it."""
-    reached = set(start)
-    while True:
-        using = [j for j in producers if any(instance.yields[j, i] < 0 for i in reached)]
-        more = {int(i) for j in using for i in np.flatnonzero(instance.yields[j] > 0)}
-        if more <= reached:
-            return reached
-        reached |= more
 
 
 def _stamps(worlds: Worlds, c: int, periods: int) -> Stamps:

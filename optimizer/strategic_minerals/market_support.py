@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .floor_money import FloorMoney, floor_money, held, total_money
+from .floor_money import FloorMoney, counted_price, floor_money, held, total_money
 from .instance import Bools, Floats, Instance, MarketFloor
 from .price_support import expected_payment, survival
 from .worlds import Worlds
@@ -91,7 +91,7 @@ def _border(
     running = held(instance.availability[:n], length) * trunk
     on_trunk = split(held(instance.demand, length), running, held(instance.price[i], length))
     demand = instance.demand * worlds.demand_factor
-    in_worlds = split(demand, worlds.availability[:, :n] * branch, worlds.price[:, i])
+    in_worlds = split(demand, worlds.availability[:, :n] * branch, counted_price(instance, worlds, i))
     later = worlds.onset[:, c][:, None] <= np.arange(T)
     beta = (discount * term)[:T]
     totals = [

@@ -56,7 +56,8 @@ class Outlook:
         for row in hit.itertuples():
             lines.append(
                 f"  {row.material}: hit in {row.chance:.0%} of worlds, tight for {row.years_tight:.1f} y then, "
-                f"{row.supply_lost_share:.0%} of supply lost at the worst, price up to {row.price_factor_p95:.1f} times"
+                f"{row.supply_lost_share:.0%} of supply lost at the worst; in 95 % of worlds the price rises at most "
+                f"{row.price_factor_p95:.1f} times"
             )
         lines += ["", "Worst worlds (loss of doing nothing, a stand-in):"]
         for row in self.worst.head(TOLD).itertuples():
@@ -64,7 +65,7 @@ class Outlook:
         if self.reduction is not None:
             r = self.reduction
             lines += ["", f"Of {r.drawn:,} drawn worlds {len(r.kept)} are kept: expected loss {r.error_of_expected:+.1%}, "
-                          f"CVaR 90 % {r.error_of_cvar:+.1%}."]  # fmt: skip
+                          f"CVaR 90 % {r.error_of_cvar:+.1%} (of this stand-in)."]  # fmt: skip
         return "\n".join(lines)
 
 
@@ -92,7 +93,9 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> p
     record = known.set_index("hazard") if len(known) else known
     end = instance.calendar.first_year + instance.calendar.step * instance.calendar.planned
     rows = []
+    overridden = {override.hazard for override in plan.hazards if override.rate_per_yr is not None}
     for name, row in hazards(plan, data).items():
+        stated = len(known) and name not in overridden
         mine = [[k for k in world if k.label == name and k.start < end] for world in worlds.strikes]
         every = [k for world in mine for k in world]
         weight = [pi for world, pi in zip(mine, worlds.probability, strict=True) for _ in world]
@@ -100,8 +103,8 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> p
             continue
         rows.append({
             "hazard": name, "rate_per_yr": row.rate_per_yr,
-            "rate_low": record.rate_low.get(name, np.nan) if len(known) else np.nan,
-            "rate_high": record.rate_high.get(name, np.nan) if len(known) else np.nan,
+            "rate_low": record.rate_low.get(name, np.nan) if stated else np.nan,
+            "rate_high": record.rate_high.get(name, np.nan) if stated else np.nan,
             "chance": float(sum(pi for world, pi in zip(mine, worlds.probability, strict=True) if world)),
             "mean_duration_yr": float(np.average([k.duration for k in every], weights=weight)),
             "mean_cut_share": float(np.average([k.cut for k in every], weights=weight)),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .instance import Floats, Instance, Ints
+from .instance import Bools, Floats, Instance, Ints
 from .worlds import Worlds
 
 TAIL = 0.1
@@ -50,8 +50,8 @@ class Reduction:
 def loss_proxy(instance: Instance, worlds: Worlds) -> Floats:
     """(S, I) discounted loss of a world by material, were nothing done and no chain rearranged  [million USD].
 
-    shortage = max(0, delta*demand + inputs of plants - rho*kappa*K*y), beyond what is short undisturbed, valued at the mean
-    loss of a tonne unmet; at its price where only plants use it. A stand-in that orders worlds; the solver's losses come later.
+    shortage = max(0, delta*demand + inputs of plants - rho*kappa*K*y), beyond what is short undisturbed, borne by the tiers and
+    substitution steps with the least loss first. A stand-in that orders worlds; the solver's losses come later.
     """
     n = instance.sources
     beta = instance.calendar.beta[:-1]
@@ -63,14 +63,23 @@ def loss_proxy(instance: Instance, worlds: Worlds) -> Floats:
     for i in range(len(instance.materials)):
         mine = instance.demand_material == i
         outputs = np.maximum(instance.yields[:n, i], 0.0)
-        supply = np.tensordot(outputs, running, axes=(0, 1))
         use = np.tensordot(np.maximum(-instance.yields[:n, i], 0.0), instance.capacity[:n], axes=1)
-        wanted = (worlds.demand_factor[:, mine] * instance.demand[mine]).sum(axis=1)
-        tiers = [k for k, (q, _) in enumerate(instance.tiers) if mine[q]]
-        worth = float(np.mean(instance.tier_loss[tiers])) if tiers else float(instance.base_price[i])
         usual = instance.demand[mine].sum(axis=0) + use - outputs @ (instance.capacity[:n] * instance.availability[:n])
-        loss[:, i] = worth * (np.maximum(0.0, wanted + use - supply - np.maximum(0.0, usual)) @ beta)
+        wanted = (worlds.demand_factor[:, mine] * instance.demand[mine]).sum(axis=1)
+        left = np.maximum(0.0, wanted + use - np.tensordot(outputs, running, axes=(0, 1)) - np.maximum(0.0, usual))
+        for worth, q, share in _merit_order(instance, mine):
+            part = np.minimum(left, share * instance.demand[q] * worlds.demand_factor[:, q])
+            loss[:, i] += worth * (part @ beta)
+            left = left - part
+        loss[:, i] += float(instance.base_price[i]) * (left @ beta)  # what only plants lack
     return loss
+
+
+def _merit_order(instance: Instance, mine: Bools) -> list[tuple[float, int, float]]:
+    """(loss per tonne, demand, share of it) of tiers and substitution steps of some demands, the least painful first."""
+    tiers = [(float(instance.tier_loss[k]), q, float(instance.tier_share[k])) for k, (q, _) in enumerate(instance.tiers) if mine[q]]
+    steps = [(float(instance.step_cost[h]), q, float(instance.step_limit[h])) for h, (q, _) in enumerate(instance.steps) if mine[q]]
+    return sorted([*tiers, *steps])
 
 
 def reduce(instance: Instance, worlds: Worlds, n: int) -> Reduction:
@@ -125,7 +134,7 @@ def _medoids(x: Floats, weight: Floats, k: int) -> tuple[Ints, Ints]:
     k = min(k, len(x))
     medoid = [int(np.argmin(((x - np.average(x, axis=0, weights=weight)) ** 2).sum(axis=1)))]
     near = ((x - x[medoid[0]]) ** 2).sum(axis=1)
-    while len(medoid) < k:
+    while len(medoid) < k and float((weight * near).max()) > 0:  # no more points that differ
         medoid.append(int(np.argmax(weight * near)))
         near = np.minimum(near, ((x - x[medoid[-1]]) ** 2).sum(axis=1))
     chosen = np.array(medoid)
@@ -133,7 +142,7 @@ def _medoids(x: Floats, weight: Floats, k: int) -> tuple[Ints, Ints]:
     for _ in range(ROUNDS):
         of = np.stack([((x - x[m]) ** 2).sum(axis=1) for m in chosen], axis=1).argmin(axis=1)
         before = chosen.copy()
-        for m in range(k):
+        for m in range(len(chosen)):
             mine = np.flatnonzero(of == m)
             if len(mine):
                 centre = np.average(x[mine], axis=0, weights=weight[mine])

@@ -45,6 +45,9 @@ def reverse_stress(
     Columns: material, segment, level, hazard, start_year, shortest_yr (at the hazard's mean cut; NaN: holds up to longest_yr),
     least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks).
     """
+    kind, risk = result.plan.objective.kind, result.plan.risk
+    if kind != "social_cost" or risk.cvar_limit_musd is not None or risk.expected_loss_limit_musd is not None:
+        raise ValueError("worlds are met at least social cost: not for plans of another aim or with a limit on losses")
     first = FirstStage.of(result.plan, result.data, result.solution)
     n = first.natural
     wanted = list(promises) if promises is not None else _promises(result, n)
@@ -55,9 +58,8 @@ def reverse_stress(
     found: list[dict[str, Any]] = []
     for name in chosen:
         base = strike_of(Event(hazard=name, start_year=years[0]), rows[name])
-        mean = base.duration
-        longer = _search(first, wanted, years, lambda start, x, base=base: replace(base, start=start, duration=x), longest_yr)
-        harder = _search(first, wanted, years, lambda start, x, base=base, mean=mean: replace(base, start=start, duration=mean, cut=x), 1.0)
+        longer = _search(first, wanted, years, _Longer(base), longest_yr)
+        harder = _search(first, wanted, years, _Harder(base), 1.0)
         for promise, (start, shortest), (_, least) in zip(wanted, longer, harder, strict=True):
             found.append({
                 "material": promise.material, "segment": promise.segment, "level": promise.level, "hazard": name,
@@ -77,6 +79,23 @@ def _promises(result: Result, n: Instance) -> list[Promise]:
 
 
 Search = Callable[[float, float], Strike]
+"""(start year, value tried) -> the strike."""
+
+
+@dataclass(frozen=True)
+class _Longer:
+    base: Strike
+
+    def __call__(self, start: float, years: float) -> Strike:
+        return replace(self.base, start=start, duration=years)
+
+
+@dataclass(frozen=True)
+class _Harder:
+    base: Strike
+
+    def __call__(self, start: float, cut: float) -> Strike:
+        return replace(self.base, start=start, cut=cut)
 
 
 def _search(first: FirstStage, promises: list[Promise], years: list[float], make: Search, most: float) -> list[tuple[float, float]]:

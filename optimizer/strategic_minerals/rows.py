@@ -174,6 +174,8 @@ class SubstitutionRow(Row):
     """All-in cost of meeting a kg of demand otherwise, in place of its price."""
     cost_usd_per_kg_low: float | None = None
     cost_usd_per_kg_high: float | None = None
+    money_year: Year | None = None
+    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
 
 
 class PriceRow(Row):
@@ -269,8 +271,8 @@ class HazardRow(Row):
     demand_multipliers: str = ""
     """Demand while it lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
     duration_law: Literal["exponential", "lognormal", "fixed"] = "exponential"
-    """Distribution of the duration: exponential at its mean; lognormal at that mean with low and high as its 5 and 95 %
-    points; or always the same."""
+    """Distribution of the duration: exponential at its mean; lognormal at that mean, its 95 % point as many times its
+    5 % point as high is of low; or always the same."""
     cut_law: Literal["triangular", "on_off", "fixed"] = "triangular"
     """Distribution of the cut: triangular from low over the value to high; all or (low) little, the value being the
     probability of all; or always the same."""

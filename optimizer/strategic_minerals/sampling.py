@@ -15,14 +15,10 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from .instance import Floats
+from .instance import Floats, Ints
 from .plan import Event
 from .strikes import Strike, strike_of
 
-PER_EVENT = 3
-"""Coordinates of one event of a hazard: gap, duration, severity; then one a material for `element_share`."""
-PER_HAZARD = 2
-"""Coordinates of a hazard beside its events: whether it follows another, and after what lag."""
 NORMAL_90 = 1.6448536269514722
 """Standard deviations to the 5 % and 95 % points."""
 
@@ -40,44 +36,77 @@ def draw(
 ) -> list[tuple[Strike, ...]]:
     """(worlds,) tuples of strikes of the hazards `rows`, in order of time.
 
-    `table` is the whole table of hazards: it fixes each one's coordinates. A hazard strikes at most `events` times in a
-    world, one event after the other; gaps are exponential at its rate. Where it follows another hazard (`after`), the first
-    event of the other brings it on with a probability, after an exponential lag; whichever comes first counts.
+    `table` is the whole table of hazards: it fixes each one's coordinates. A hazard strikes at most `events` times by itself,
+    gaps after the end of its last cut being exponential at its rate. Where it follows another (`after`), every event of the
+    other may bring it on, by a coin and after an exponential lag of its own, unless it lasts already. Events that cut nothing,
+    `on_off` ones that are off, are left out.
     """
     points = _points(table, worlds, seed, events)
-    first: dict[str, Floats] = {}
     found: list[list[Strike]] = [[] for _ in range(worlds)]
+    begun: dict[str, list[tuple[int, float]]] = {}
     for row in _parents_first(rows):
-        own, base = points[row.hazard], strike_of(Event(hazard=row.hazard, start_year=2000.0), row)
-        per = (own.shape[1] - PER_HAZARD) // events
+        own = iter(points[row.hazard])
+        base = strike_of(Event(hazard=row.hazard, start_year=2000.0), row)
+        busy: list[list[tuple[float, float]]] = [[] for _ in range(worlds)]
+        begun[row.hazard] = []
+
+        def strike(which: Ints, start: Floats, u: Floats, row: Any = row, base: Strike = base, busy: Any = busy) -> Floats:
+            duration, cut = durations(row, u[:, 0]), severities(row, u[:, 1])
+            for n in which:
+                when, lasts = float(start[n]), row.flood_yr + float(duration[n])
+                if when >= span.end or any(a <= when < b for a, b in busy[n]):
+                    continue
+                busy[n].append((when, when + lasts))
+                if cut[n] > 0 or row.cut_law != "on_off":
+                    begun[row.hazard].append((int(n), when))
+                    materials = elements(row, u[n, 2:])
+                    found[n].append(replace(base, start=when, duration=float(duration[n]), cut=float(cut[n]), materials=materials))
+            return np.asarray(start + row.flood_yr + duration)
+
         ready = np.full(worlds, span.begin)
-        for k in range(events):
-            u = own[:, PER_HAZARD + k * per : PER_HAZARD + (k + 1) * per]
-            start = ready + _exponential(u[:, 0], 1 / row.rate_per_yr if row.rate_per_yr > 0 else math.inf)
-            if k == 0:
-                start = np.minimum(start, _brought_on(row, own[:, :PER_HAZARD], first))
-                first[row.hazard] = start
-            duration, cut = durations(row, u[:, 1]), severities(row, u[:, 2])
-            for n in np.flatnonzero(start < span.end):
-                materials, when = elements(row, u[n, PER_EVENT:]), float(start[n])
-                found[n].append(
-                    replace(base, start=when, duration=float(duration[n]), cut=float(cut[n]), materials=materials)
-                )
-            ready = start + row.flood_yr + duration
+        every = np.arange(worlds)
+        for _ in range(events):
+            u = next(own)
+            gap = _exponential(u[:, 0], 1 / row.rate_per_yr if row.rate_per_yr > 0 else math.inf)
+            ready = strike(every, ready + gap, u[:, 1:])
+        for parent in row.after.split():
+            for k in range(events):
+                u = next(own)
+                start = np.full(worlds, math.inf)
+                for n, when in _nth(begun.get(parent, []), k, worlds):
+                    start[n] = when
+                start = np.where(u[:, 0] < row.after_probability, start + _exponential(u[:, 1], row.after_lag_yr), math.inf)
+                strike(np.flatnonzero(np.isfinite(start)), start, u[:, 2:])
     return [tuple(sorted(world, key=lambda strike: strike.start)) for world in found]
 
 
-def _points(table: Sequence[Any], worlds: int, seed: int, events: int) -> dict[str, Floats]:
-    """(worlds, coordinates) scrambled Sobol points in (0, 1) by hazard; the balance is best at powers of two."""
-    counts = {
-        row.hazard: PER_HAZARD + events * (PER_EVENT + len(row.materials.split()))
+def _nth(begun: list[tuple[int, float]], k: int, worlds: int) -> list[tuple[int, float]]:
+    """(world, start) of each world's k-th event of a hazard."""
+    starts: list[list[float]] = [[] for _ in range(worlds)]
+    for n, when in begun:
+        starts[n].append(when)
+    return [(n, sorted(found)[k]) for n, found in enumerate(starts) if len(found) > k]
+
+
+def _points(table: Sequence[Any], worlds: int, seed: int, events: int) -> dict[str, list[Floats]]:
+    """Scrambled Sobol points in (0, 1) by hazard, (worlds, coordinates) for each event that it may have.
+
+    Own events: gap, duration, severity, then one a material. Followers of each parent's events: coin, lag and the same.
+    The balance is best at powers of two.
+    """
+    sizes = {
+        row.hazard: [3 + len(row.materials.split())] * events + [4 + len(row.materials.split())] * events * len(row.after.split())
         for row in sorted(table, key=lambda row: row.hazard)
     }
-    engine = qmc.Sobol(max(1, sum(counts.values())), scramble=True, rng=np.random.default_rng(seed))
+    engine = qmc.Sobol(max(1, sum(map(sum, sizes.values()))), scramble=True, rng=np.random.default_rng(seed))
     drawn = engine.random_base2(math.ceil(math.log2(max(1, worlds))))[:worlds]
     drawn = np.clip(drawn, 2.0**-40, 1 - 2.0**-40)
-    edges = np.cumsum([0, *counts.values()])
-    return {name: drawn[:, edges[n] : edges[n + 1]] for n, name in enumerate(counts)}
+    found: dict[str, list[Floats]] = {}
+    at = 0
+    for name, parts in sizes.items():
+        found[name] = [drawn[:, at + sum(parts[:k]) : at + sum(parts[: k + 1])] for k in range(len(parts))]
+        at += sum(parts)
+    return found
 
 
 def _parents_first(rows: Sequence[Any]) -> list[Any]:
@@ -85,19 +114,10 @@ def _parents_first(rows: Sequence[Any]) -> list[Any]:
     left = {row.hazard: row for row in sorted(rows, key=lambda row: row.hazard)}
     ordered: list[Any] = []
     while left:
-        free = [row for row in left.values() if not set(row.after.split()) & set(left) - {row.hazard}]
+        free = [row for row in left.values() if not set(row.after.split()) & set(left)]
         for row in free or list(left.values()):
             ordered.append(left.pop(row.hazard))
     return ordered
-
-
-def _brought_on(row: Any, u: Floats, first: dict[str, Floats]) -> Floats:
-    """(worlds,) when a hazard is brought on by the first event of one that it follows; inf where it is not."""
-    parents = [first[name] for name in row.after.split() if name in first]
-    if not parents or row.after_probability <= 0:
-        return np.full(len(u), math.inf)
-    lag = _exponential(u[:, 1], row.after_lag_yr)
-    return np.where(u[:, 0] < row.after_probability, np.min(parents, axis=0) + lag, math.inf)
 
 
 def _exponential(u: Floats, mean: float) -> Floats:
@@ -107,8 +127,8 @@ def _exponential(u: Floats, mean: float) -> Floats:
 
 
 def durations(row: Any, u: Floats) -> Floats:
-    """Years of the cut by the hazard's law: exponential or fixed at the mean, or lognormal with that mean and the row's
-    low-high as its 5 and 95 % points."""
+    """Years of the cut by the hazard's law: exponential or fixed at the mean, or lognormal with that mean, its 95 % point as
+    many times its 5 % point as the row's high is of its low."""
     if row.duration_law == "fixed":
         return np.full(len(u), row.duration_yr)
     if row.duration_law == "exponential" or row.duration_yr_low is None or row.duration_yr_low <= 0:

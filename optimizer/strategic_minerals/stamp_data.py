@@ -41,9 +41,6 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
     price = of(instance.price[materials], worlds.price[:, materials])
     if not instance.plan.price_gain:
         price = instance.price[materials][:, t].T
-    made, from_store = list(shape.made), np.isin(shape.made, shape.from_store)
-    left_over = price[:, [materials.index(i) for i in made]]
-    export_price = np.where(from_store, np.minimum(left_over, instance.price[made][:, t].T), left_over)
     demand = of(instance.demand[demands], instance.demand[demands] * worlds.demand_factor[:, demands])
     tight = worlds.tight[w, :, t] & ~on_trunk[:, None]
     rho = np.where(on_trunk[:, None], instance.availability[:, t].T, worlds.availability[w, :, t])
@@ -72,7 +69,6 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
     cap, active, wanted = _supplier_rules(layout, shape, on_trunk, t)
     return {
         "price": price,
-        "export_price": export_price,
         "demand": demand,
         "depth": _depth(layout, shape, rho, np.where(tight, lasting[:, instance.component], 0.0), n),
         "opening": np.where((t == 0)[:, None] & on_trunk[:, None], instance.opening[stocked], 0.0),
@@ -226,7 +222,9 @@ def branch_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
     price = [
         (1 + p.premium) * worlds.price[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)
     ]
-    calm = [~worlds.tight[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)]
+    cheap = worlds.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
+    loose = ~worlds.tight | cheap
+    calm = [loose[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)]
     windows: dict[int, Floats] = {}
     for k, level in shape.services:
         named = np.array([worlds.names[s] in level.scenarios for s in S], dtype=bool)

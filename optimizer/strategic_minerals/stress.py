@@ -16,17 +16,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import beta
 from scipy.stats import t as student
 
 from .dataset import Dataset
-from .disruptions import population
+from .disruptions import NO_EVENT, population
 from .outlook import quantile
 from .plan import Plan
 from .recourse import FirstStage, Met, meet
 from .reduction import cvar_of
 from .result import Result
 from .solution import Solution
-from .strikes import describe
+from .strikes import Strike, describe
 from .worlds import Worlds
 
 REPLICATES = 10
@@ -86,22 +87,24 @@ class StressTest:
 
 
 MEANING = {
-    "worth": "worth against doing nothing", "expected_loss": "expected loss", "value_at_risk": "loss exceeded with 1 - alpha",
-    "cvar": "CVaR, mean of the worst 1 - alpha", "defence_short": "chance that defence goes short",
+    "worth": "worth against doing nothing", "expected_loss": "expected loss", "value_at_risk": "loss exceeded with {tail:.0%}",
+    "cvar": "CVaR, mean of the worst {tail:.0%}", "defence_short": "chance that defence goes short",
 }  # fmt: skip
 
 
 def stress_test(
-    result: Result, *, scenarios: int = 10_000, seed: int = 1, confidence: float = 0.95, workers: int = 1,
+    result: Result, *, scenarios: int = 1_000, seed: int = 1, confidence: float = 0.95, workers: int = 1,
     executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
 ) -> StressTest:  # fmt: skip
     """Operate a solved plan through fresh worlds of its own hazards.
 
     scenarios: worlds drawn in all. workers: spawned processes, 1 for this one; an executor takes their place.
-    on_progress: called with draws done and in all. ValueError for a plan that draws no worlds.
+    on_progress: called with draws done and in all. ValueError for a plan that draws no worlds, and for one whose operations
+    follow another aim than social cost (another objective, a limit on losses): worlds met one by one cannot keep it.
     """
-    if result.plan.sample is None:
-        raise ValueError("a stress test draws worlds from hazards: give the plan a [sample]")
+    reason = refused(result.plan)
+    if reason:
+        raise ValueError(reason)
     per = max(1, scenarios // REPLICATES)
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
     asked = [(result.plan, result.data, result.solution, result.reference, per, s) for s in seeds]
@@ -122,14 +125,29 @@ def stress_test(
     known = figures(own_worlds, own, own_nothing, alpha)
     rows = []
     for name, meaning in MEANING.items():
+        hits = sum(int((met.defence[_sampled(w)] > SHORT_T).sum()) for w, met, _ in done)
         estimate, low, high = interval([e[name] for e in each], confidence)
+        if name == "defence_short":
+            estimate, low, high = _chance((estimate, low, high), hits, per * REPLICATES, confidence)
         rows.append({
-            "figure": name, "meaning": meaning, "unit": "probability" if name == "defence_short" else "million USD",
-            "estimate": estimate, "low": max(0.0, low) if name == "defence_short" else low, "high": high,
+            "figure": name, "meaning": meaning.format(tail=1 - alpha),
+            "unit": "probability" if name == "defence_short" else "million USD",
+            "estimate": estimate, "low": low, "high": high,
             "in_sample": known[name], "do_nothing": float(np.mean([z[name] for z in zero])),
         })  # fmt: skip
     materials = _materials(result, done, own, own_worlds, confidence)
-    return StressTest(pd.DataFrame(rows), materials, _worlds(done), per * REPLICATES, seed, confidence, alpha)
+    worlds = _worlds(done, set(materials.material))
+    return StressTest(pd.DataFrame(rows), materials, worlds, per * REPLICATES, seed, confidence, alpha)
+
+
+def refused(plan: Plan) -> str:
+    """Why a plan cannot be stress-tested; empty where it can."""
+    if plan.sample is None:
+        return "a stress test draws worlds from hazards: give the plan a [sample]"
+    limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
+    if plan.objective.kind != "social_cost" or limited:
+        return "a stress test operates at least social cost: not for plans of another aim or with a limit on losses"
+    return ""
 
 
 def own_worlds_met(result: Result) -> tuple[Met, Met, Worlds]:
@@ -145,6 +163,15 @@ def _replicate(asked: tuple[Plan, Dataset, Solution, Solution, int, int]) -> tup
     first, nothing = FirstStage.of(plan, data, solution), FirstStage.of(plan, data, reference, nothing=True)
     drawn = population(first.natural, data, worlds, seed)
     return drawn, meet(first, drawn), meet(nothing, drawn)
+
+
+def _chance(estimate: tuple[float, float, float], hits: int, worlds: int, confidence: float) -> tuple[float, float, float]:
+    """A probability's interval: at least Clopper and Pearson's on the worlds drawn, within 0 and 1."""
+    mean, low, high = estimate
+    tail = (1 - confidence) / 2
+    exact = float(beta.ppf(1 - tail, hits + 1, worlds - hits)) if hits < worlds else 1.0
+    least = float(beta.ppf(tail, hits, worlds - hits + 1)) if hits > 0 else 0.0
+    return mean, max(0.0, min(low, least)), min(1.0, max(high, exact))
 
 
 def figures(worlds: Worlds, met: Met, nothing: Met, alpha: float) -> Figures:
@@ -182,14 +209,25 @@ def _materials(
     return pd.DataFrame(rows).sort_values("do_nothing", ascending=False, ignore_index=True)
 
 
-def _worlds(done: list[tuple[Worlds, Met, Met]]) -> pd.DataFrame:
-    """Every world of every draw; listed scenarios once."""
+def _sampled(worlds: Worlds) -> Any:
+    """(S,) whether a world was drawn; listed scenarios and the quiet world come first."""
+    return np.arange(len(worlds.names)) > worlds.names.index(NO_EVENT)
+
+
+def _worlds(done: list[tuple[Worlds, Met, Met]], materials: set[str]) -> pd.DataFrame:
+    """Every world of every draw; listed scenarios once. Probabilities add to one."""
     frames = []
     for r, (worlds, met, nothing) in enumerate(done):
-        keep = np.array([r == 0 or name.startswith("sample-") for name in worlds.names])
+        drawn = _sampled(worlds)
         frames.append(pd.DataFrame({
-            "world": worlds.names, "replicate": r + 1, "probability": worlds.probability, "loss_musd": met.loss,
-            "without_plan_musd": nothing.loss, "cost_musd": met.cost, "defence_short_t": met.defence,
-            "events": ["; ".join(describe(k) for k in world) for world in worlds.strikes],
-        })[keep])  # fmt: skip
+            "world": worlds.names, "replicate": r + 1,
+            "probability": np.where(drawn, worlds.probability / len(done), worlds.probability),
+            "loss_musd": met.loss, "without_plan_musd": nothing.loss, "cost_musd": met.cost, "defence_short_t": met.defence,
+            "events": ["; ".join(describe(k) for k in world if _touches(k, materials)) for world in worlds.strikes],
+        })[drawn | (r == 0)])  # fmt: skip
     return pd.concat(frames, ignore_index=True)
+
+
+def _touches(strike: Strike, materials: set[str]) -> bool:
+    named = set(strike.materials.split())
+    return "*" in named or bool(named & materials)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .audit_money import commitments, open_books, split_of_value
+from .audit_money import commitments, floors_at_crisis_prices, open_books, split_of_value
 from .instance import MUSD_PER_T, Floats
 from .optimize import Problem
 from .review import notes
@@ -328,8 +328,9 @@ def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
             "authority_musd": float(split["authority"][c]),
         })  # fmt: skip
     signed = sum(commitments(reference).values()) - sum(commitments(books).values())
-    rows.append({"component": "commitments", "materials": "", "shortage_avoided_musd": 0.0, "price_gain_musd": 0.0,
-                 "users_musd": 0.0, "authority_musd": signed})  # fmt: skip
+    clawed = floors_at_crisis_prices(books)
+    rows.append({"component": "commitments", "materials": "", "shortage_avoided_musd": 0.0, "price_gain_musd": clawed,
+                 "users_musd": 0.0, "authority_musd": signed - clawed})  # fmt: skip
     return pd.DataFrame(rows)
 
 

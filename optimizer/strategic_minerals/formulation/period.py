@@ -31,7 +31,6 @@ class Links:
 
 PARAMS: dict[str, str] = {
     "price": "market price [million USD/unit]",
-    "export_price": "what a unit left over earns before the haircut [million USD/unit]",
     "demand": "demand of a segment, delta*demand [unit]",
     "depth": "most that an offer sells, availability counted [unit]",
     "opening": "stock before the first period [unit]",
@@ -58,7 +57,6 @@ def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
     rules = [n for n, _ in shape.diversification]
     return {
         "price": list(shape.materials),
-        "export_price": list(shape.made),
         "demand": list(shape.demands),
         "depth": [b.name for b in shape.purchases if b.offer >= 0],
         "opening": list(shape.stocked),
@@ -149,7 +147,8 @@ def add_variables(b: pyo.Block, layout: Layout, shape: Shape) -> None:
         bounds=lambda b, n: (0, float(instance.tier_share[n]) * b.demand[tier_of[n]]),
         doc="demand unmet",
     )
-    b.surplus = pyo.Var(list(shape.made), bounds=(0, None), doc="output beyond home demand, exported")
+    made = [i for i in shape.materials if any(instance.yields[j, i] > 0 for j in b.run)]
+    b.surplus = pyo.Var(made, bounds=(0, None), doc="output beyond home demand, exported")
     b.excess = pyo.Var(
         [n for n, d in shape.diversification if not d.hard],
         bounds=(0, None),
@@ -367,11 +366,10 @@ def add_days_of_cover(b: pyo.Block, layout: Layout, shape: Shape) -> None:
 def add_costs(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     """Costs of the period at its world's prices, market-value accounting [million USD, undiscounted].
 
-    users      sum_j run sum_i y P (1+premium if y>0) + sum_j hold sum_{y<0} y P - sum_i surplus Px (1-haircut) + substitute cost
+    users      sum_j run sum_i y P (1+premium if y>0) + sum_j hold sum_{y<0} y P - sum_i surplus P (1-haircut) + substitute cost
     authority  sum_o buy P (1+premium) + stock holding D - sell P (1-haircut)
     loss       sum v shortfall
-    Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel. Px = min(P, trunk's P)
-    where the material may come from the store, else P: a release that frees output for export earns no crisis price.
+    Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel.
     """
     instance = layout.instance
     y, D = instance.yields, instance.calendar.step
@@ -382,7 +380,7 @@ def add_costs(b: pyo.Block, layout: Layout, shape: Shape) -> None:
 
     users = [value(j) * b.run[j] for j in b.run]
     users += [y[j, i] * b.price[i] * b.hold[j] for j in b.hold for i in shape.materials if y[j, i] < 0]
-    users += [-(1 - instance.haircut[i]) * b.export_price[i] * b.surplus[i] for i in b.surplus]
+    users += [-(1 - instance.haircut[i]) * b.price[i] * b.surplus[i] for i in b.surplus]
     substitution = [instance.step_cost[h] * b.substitute[h] for h in shape.steps]
     authority = [(1 + p.premium) * b.price[p.material] * b.buy[p.name] for p in shape.purchases]
     authority += [instance.holding[i] * D * b.stock[i] for i in shape.stocked]

@@ -1,0 +1,58 @@
+"""The smallest disruption that breaks a promise, against figures worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from strategic_minerals import Dataset, Plan, reverse_stress, solve
+from strategic_minerals.reverse import Promise
+from tiny import KT, cut, offer, source, tiny
+
+
+def stocked() -> tuple[Plan, Dataset]:
+    """10 kt a year of defence from abroad; 2 kt in store, which all the money buys before anything happens."""
+    plan, data = tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={("a", "defence"): 10.0}, loss=300.0, years=5,
+        offers={"spot": offer("a", 100.0)}, scenarios=[cut("cut", 0.5, 2029, 1)], money={2027: 20.0, 2028: 0.0},
+    )  # fmt: skip
+    row = {"hazard": "stop", "name": "stop", "kind": "embargo", "countries": "CHN", "materials": "a", "rate_per_yr": 0.1,
+           "duration_yr": 1.0, "cut_share": 1.0}  # fmt: skip
+    told = plan.to_toml_like()
+    told["scenarios"][0]["events"] = [{"hazard": "stop", "start_year": 2029.0}]
+    return Plan.model_validate(told), data.replace(hazards=pd.DataFrame([row]))
+
+
+def test_the_shortest_and_the_least_severe_disruption_by_hand() -> None:
+    """Proves: 2 kt in store stand for a fifth of a year of a full stop, or a year in which a fifth is cut. Half of the demand
+    of the year struck is promised with 7 kt lost: .7 of a year, or 70 % of it. What is promised of nothing never breaks."""
+    result = solve(*stocked(), gap=0.0)
+    assert float(result.tables["acquisitions"].acquired_t.sum()) == pytest.approx(2 * KT)
+    table = reverse_stress(result, promises=[Promise("a", "defence", level) for level in (1.0, 0.5, 0.0)], longest_yr=3.0)
+    found = table.set_index("level")
+    assert found.shortest_yr[1.0] == pytest.approx(0.2, abs=3 / 12 / 32 + 1e-9)
+    assert found.least_cut_share[1.0] == pytest.approx(0.2, abs=1 / 12 / 32 + 1e-9)
+    assert found.shortest_yr[0.5] == pytest.approx(0.7, abs=3 / 12 / 32 + 1e-9)
+    assert found.least_cut_share[0.5] == pytest.approx(0.7, abs=1 / 12 / 32 + 1e-9)
+    assert bool(found.held[0.0])
+    assert not found.held[1.0]
+
+
+def test_without_promises_of_its_own_defence_in_full_is_tried() -> None:
+    """Proves: the plan names no service level, so defence is held to all of its demand, for the hazards of its worlds."""
+    table = reverse_stress(solve(*stocked(), gap=0.0), longest_yr=2.0)
+    assert [tuple(row) for row in table[["material", "segment", "level", "hazard"]].to_numpy()] == [("a", "defence", 1.0, "stop")]
+    assert table.start_year[0] == 2028
+
+
+def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: Any) -> None:
+    run = tmp_path / "run"
+    assert cli("solve", "quickstart", "--out", run).returncode == 0
+    said = cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban")
+    assert said.returncode == 0, said.stderr
+    assert "gallium, defence at 100%, ga_ge_sb_ban: " in said.stdout
+    told = json.loads(cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban", "--json").stdout)
+    assert {row["material"] for row in told["reverse"]} == {"gallium", "germanium", "antimony"}
