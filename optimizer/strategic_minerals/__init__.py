@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import build_model, check, load_result, verify, write_run
+    from .bounds import sampling_gap
     from .dataset import Dataset, load_dataset
     from .errors import (
         Fault,
@@ -37,14 +38,16 @@ _HOME = {
     "Outcome": "optimize", "Plan": "plan", "PlanError": "errors", "ReserveError": "errors", "Result": "result",
     "SolveError": "errors", "StoppedError": "errors", "UntrustedError": "errors", "build_model": "api", "check": "api",
     "load_dataset": "dataset", "load_plan": "plan_file", "load_result": "api",
-    "reverse_stress": "reverse", "scenarios": "outlook", "shipped": "library", "solve": "result", "stress_test": "stress",
+    "reverse_stress": "reverse", "sampling_gap": "bounds", "scenarios": "outlook", "shipped": "library", "solve": "result",
+    "stress_test": "stress",
     "value_of_planning": "worth", "verify": "api", "write_run": "api",
 }  # fmt: skip
 
 __all__ = [
     "Dataset", "Fault", "FormulationError", "InfeasibleError", "InputError", "Outcome", "Plan", "PlanError", "ReserveError",
     "Result", "SolveError", "StoppedError", "UntrustedError", "build_model", "check", "load_dataset", "load_plan",
-    "load_result", "reverse_stress", "scenarios", "shipped", "solve", "stress_test", "value_of_planning", "verify", "write_run",
+    "load_result", "reverse_stress", "sampling_gap", "scenarios", "shipped", "solve", "stress_test", "value_of_planning",
+    "verify", "write_run",
 ]  # fmt: skip
 
 

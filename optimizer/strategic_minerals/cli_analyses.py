@@ -57,6 +57,7 @@ def stress(
     directory: Annotated[Path, typer.Argument(help="A run folder of a plan that draws worlds.")],
     worlds: Annotated[int, typer.Option("--scenarios", min=10, help="Fresh worlds in all.")] = 1_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the fresh worlds.")] = 1,
+    myopic: Annotated[bool, typer.Option("--myopic", help="Learn how long an event lasts only when it ends.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
@@ -70,7 +71,9 @@ def stress(
     if reason:
         raise InputError([Fault(str(directory), "", "plan", stored.plan.name, reason)])
     with counting("fresh worlds") as told:
-        found = stress_test(stored, scenarios=worlds, seed=seed, workers=workers or os.cpu_count() or 1, on_progress=told)
+        found = stress_test(
+            stored, scenarios=worlds, seed=seed, myopic=myopic, workers=workers or os.cpu_count() or 1, on_progress=told
+        )
     frames = {"figures": found.figures, "materials": found.materials, "worst": found.worst}
     _show({**frames, "worlds": found.worlds} if out is not None else frames, out, as_json, found.summary())
 
@@ -107,6 +110,34 @@ def _breaks(table: pd.DataFrame, longest: float) -> str:
         hard = f"breaks at a cut of {row.least_cut_share:.0%}" if cut else "holds at any cut"
         lines.append(f"{what} {long}; over the hazard's own length it {hard}")
     return "\n".join(lines)
+
+
+@app.command()
+def bounds(
+    plan: PlanFile,
+    tables: Tables = None,
+    samples: Annotated[int, typer.Option(min=2, help="Independent samples solved.")] = 5,
+    fresh: Annotated[int, typer.Option(min=10, help="Fresh worlds for the upper bound.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of samples and fresh worlds.")] = 1,
+    gap: Annotated[float, typer.Option(help="Relative optimality gap of every solve.")] = 1e-3,
+    time_limit: Annotated[float, typer.Option(help="Seconds for each solve.")] = 3600.0,
+    out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    set_: Annotated[list[str], typer.Option("--set", help="Change a field: sample.worlds=40")] = [],  # noqa: B006
+) -> None:
+    """How far a plan made against few worlds may be from the best: a lower and an upper bound, with confidence."""
+    from .bounds import sampling_gap
+    from .stress import refused
+
+    _, loaded, data = load(plan, tables, set_)
+    if refused(loaded):
+        raise PlanError([Fault("plan", "", "sample", loaded.name, refused(loaded))])
+    with counting("samples") as told:
+        found = sampling_gap(
+            loaded, data, samples=samples, fresh=fresh, seed=seed, gap=gap, time_limit_s=time_limit, workers=os.cpu_count() or 1,
+            on_progress=told,
+        )  # fmt: skip
+    _show({"bounds": found.frame()}, out, as_json, found.summary())
 
 
 @app.command()

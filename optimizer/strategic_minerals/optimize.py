@@ -31,6 +31,9 @@ from .solver import Model, OnProgress, Progress, Run, canary
 LEAST_CHECK_S = 60.0
 """Seconds that the linear program with commitments fixed gets even where the limit is used up: it checks the answer."""
 
+RESIDUAL_GAP = 5e-3
+"""Gap to which the plan without residual worth is sought: it stands beside the plan, to show which projects lean on it."""
+
 SMALL_CREDIT = 1.0
 """Residual credit below this [million USD] decides nothing."""
 
@@ -187,8 +190,9 @@ def _without_residual(
         return None
     model.set_cost(cost + credit, -float((cost + credit) @ z0))
     model.set_start(run.x)
+    rough = max(gap, RESIDUAL_GAP)
     again = model.run(
-        time_limit_s=min(time_limit_s, 10.0 + 2 * run.seconds), gap=gap, absolute_gap=gap * denominator(problem, 0.0),
+        time_limit_s=min(time_limit_s, 10.0 + run.seconds), gap=rough, absolute_gap=rough * denominator(problem, 0.0),
         phase="residual 0", on_progress=on_progress,
     )  # fmt: skip
     return again.x if again.status == "optimal" else None

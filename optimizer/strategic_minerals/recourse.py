@@ -6,7 +6,7 @@ what is left falls apart into one small linear program a world.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from .audit_money import Books, losses, open_books, world_costs
 from .compile import INF
 from .dataset import Dataset
 from .errors import UntrustedError
-from .instance import Floats, Instance
+from .instance import Floats, Instance, Ints
 from .layout import Layout, build_layout
 from .plan import Plan
 from .problem import Problem, Seconds, layout_of, objective_costs
@@ -53,6 +53,11 @@ class Met:
     penalty: Floats
     """(S,) soft penalties of promises [million USD]."""
 
+    @classmethod
+    def joined(cls, parts: Sequence[Met]) -> Met:
+        """One after the other."""
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
 
 @dataclass(frozen=True)
 class FirstStage:
@@ -75,7 +80,7 @@ class FirstStage:
         layout, natural = layout_of(plan, data)
         eta = 0.0
         if layout.uses_risk:
-            problem = _problem(plan, data, natural, layout, None)
+            problem = _bookkeeping(plan, data, natural, layout)
             found = losses(open_books(problem, solution))
             pi, alpha = layout.worlds.probability, plan.risk.alpha
             eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
@@ -96,23 +101,21 @@ def meet(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> M
     """Operate through every world (in tonnes). Raises UntrustedError where a chunk is not solved to optimality."""
     templates: Templates | None = None
     found: list[Met] = []
-    for part in _chunks(worlds):
+    for part in chunks(worlds):
         scaled = first.layout.instance
         here = replace(part, price=part.price * scaled.material_unit[:, None])
-        support, shares = _signed(first, here)
+        support, shares = signed(first, here)
         layout = build_layout(scaled, here, support)
         if templates is None:
-            templates = compile_templates(_every_component(layout, support))
-        problem = _problem(first.plan, first.data, first.natural, layout, templates)
+            templates = compile_templates(every_component(layout, support))
+        problem = problem_of(first, layout, templates)
         x = _operate(problem, first, shares, time_limit_s)
-        solution = replace(
-            extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0)
-        )
-        found.append(_met(problem, solution, part, first))
-    return Met(*(np.concatenate([getattr(m, f.name) for m in found]) for f in fields(Met)))
+        solution = replace(extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0))
+        found.append(evaluate(problem, solution, part, first))
+    return Met.joined(found)
 
 
-def _chunks(worlds: Worlds) -> Iterator[Worlds]:
+def chunks(worlds: Worlds) -> Iterator[Worlds]:
     """The worlds in order, a chunk at a time, each counted once."""
     for begin in range(0, len(worlds.names), CHUNK):
         rows = slice(begin, begin + CHUNK)
@@ -123,7 +126,7 @@ def _chunks(worlds: Worlds) -> Iterator[Worlds]:
         )  # fmt: skip
 
 
-def _signed(first: FirstStage, worlds: Worlds) -> tuple[Support, Floats]:
+def signed(first: FirstStage, worlds: Worlds) -> tuple[Support, Floats]:
     """The support with what is signed alone, and the shares signed."""
     signed = [o for o, share in enumerate(first.solution.sign) if abs(share) > 1e-9]
     floors = [m for m, share in enumerate(first.solution.floor) if share > 0.5]
@@ -131,7 +134,7 @@ def _signed(first: FirstStage, worlds: Worlds) -> tuple[Support, Floats]:
     return support, first.solution.sign[signed]
 
 
-def _every_component(layout: Layout, support: Support) -> Layout:
+def every_component(layout: Layout, support: Support) -> Layout:
     """A layout of one world that touches every component at once: what is compiled from it fits any chunk."""
     calendar = layout.instance.calendar
     everything = Strike(
@@ -142,16 +145,19 @@ def _every_component(layout: Layout, support: Support) -> Layout:
     return build_layout(layout.instance, worlds, support)
 
 
-def _problem(plan: Plan, data: Dataset, natural: Instance, layout: Layout, templates: Templates | None) -> Any:
-    """The problem of a layout; without templates only for bookkeeping."""
-    if templates is None:
-        empty = Templates(None, (), (), None)  # type: ignore[arg-type]
-        return Problem(plan, data, natural, layout, empty, None, Seconds())  # type: ignore[arg-type]
-    return Problem(plan, data, natural, layout, templates, stamp(layout, templates), Seconds())
+def _bookkeeping(plan: Plan, data: Dataset, natural: Instance, layout: Layout) -> Problem:
+    """A problem that is only kept books of: nothing of it is compiled."""
+    missing: Any = None
+    return Problem(plan, data, natural, layout, missing, missing, Seconds())
 
 
-def _operate(problem: Problem, first: FirstStage, shares: Floats, time_limit_s: float) -> Floats:
-    """Solve the operations of all worlds of a chunk for fixed commitments and trunk."""
+def problem_of(first: FirstStage, layout: Layout, templates: Templates) -> Problem:
+    """The plan's problem along other worlds."""
+    return Problem(first.plan, first.data, first.natural, layout, templates, stamp(layout, templates), Seconds())
+
+
+def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[Ints, Floats]:
+    """(columns, values) of everything decided before an event."""
     assembly, layout = problem.assembly, problem.layout
     operating = np.zeros(len(layout.support.classes))
     np.add.at(operating, [o.output_class for o in layout.support.options], shares)
@@ -160,9 +166,16 @@ def _operate(problem: Problem, first: FirstStage, shares: Floats, time_limit_s: 
     if layout.uses_risk:
         eta = assembly.stamped[0].columns("value_at_risk", None)
         columns, values = np.concatenate([columns, eta]), np.concatenate([values, [first.eta]])
+    return columns, values
+
+
+def _operate(problem: Problem, first: FirstStage, shares: Floats, time_limit_s: float) -> Floats:
+    """Solve the operations of all worlds of a chunk for fixed commitments and trunk."""
+    assembly = problem.assembly
+    columns, values = fixed_columns(problem, first, shares)
     model = Model(assembly, objective_costs(problem)["social_cost"], integer=False)
     model.set_bounds(columns, values, values)
-    free = _before_events(problem)
+    free = before_events(problem)
     if first.nothing:
         free = np.union1d(free, assembly.rows_of("service_level"))
         bought = np.concatenate([
@@ -181,7 +194,7 @@ def _operate(problem: Problem, first: FirstStage, shares: Floats, time_limit_s: 
     return run.x
 
 
-def _before_events(problem: Problem) -> Any:
+def before_events(problem: Problem) -> Any:
     """Rows of commitments and of the trunk: kept by the plan already, and fixed."""
     assembly, T = problem.assembly, problem.natural.calendar.periods
     labels = [part.label for part in assembly.stamped]
@@ -192,7 +205,7 @@ def _before_events(problem: Problem) -> Any:
     return np.flatnonzero(trunk | root)
 
 
-def _met(problem: Problem, solution: Solution, worlds: Worlds, first: FirstStage) -> Met:
+def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstStage) -> Met:
     """Costs and losses of a chunk, added up by the audit's evaluator."""
     n = first.natural
     along = course_along(n, worlds)

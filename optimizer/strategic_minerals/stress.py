@@ -21,13 +21,14 @@ from scipy.stats import t as student
 
 from .dataset import Dataset
 from .disruptions import NO_EVENT, population
+from .myopic import meet_myopically
 from .outlook import quantile
 from .plan import Plan
 from .recourse import FirstStage, Met, meet
 from .reduction import cvar_of
 from .result import Result
 from .solution import Solution
-from .strikes import Strike, describe
+from .strikes import Strike, describe, hazards
 from .worlds import Worlds
 
 REPLICATES = 10
@@ -54,6 +55,7 @@ class StressTest:
     seed: int
     confidence: float
     alpha: float
+    myopic: bool
 
     @property
     def worst(self) -> pd.DataFrame:
@@ -64,7 +66,8 @@ class StressTest:
         """The figures in words."""
         lines = [
             f"STRESS TEST: {self.scenarios:,} fresh worlds in {REPLICATES} independent draws (seed {self.seed}), beside the listed "
-            f"scenarios; {self.confidence:.0%} intervals. Commitments and what is bought before events are fixed."
+            f"scenarios; {self.confidence:.0%} intervals. Commitments and what is bought before events are fixed; how long "
+            f"an event lasts is {'learnt when it ends' if self.myopic else 'known once it has begun'}."
         ]  # fmt: skip
         for row in self.figures.itertuples():
             scale, unit = (100.0, "%") if row.unit == "probability" else (1.0, " M")
@@ -88,17 +91,20 @@ class StressTest:
 
 MEANING = {
     "worth": "worth against doing nothing", "expected_loss": "expected loss", "value_at_risk": "loss exceeded with {tail:.0%}",
-    "cvar": "CVaR, mean of the worst {tail:.0%}", "defence_short": "chance that defence goes short",
+    "cvar": "CVaR, mean of the worst {tail:.0%}", "worst_case": "largest loss of any world drawn",
+    "defence_short": "chance that defence goes short",
 }  # fmt: skip
 
 
 def stress_test(
     result: Result, *, scenarios: int = 1_000, seed: int = 1, confidence: float = 0.95, workers: int = 1,
-    executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
+    myopic: bool = False, executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
 ) -> StressTest:  # fmt: skip
     """Operate a solved plan through fresh worlds of its own hazards.
 
-    scenarios: worlds drawn in all. workers: spawned processes, 1 for this one; an executor takes their place.
+    scenarios: worlds drawn in all. myopic: the plan learns how long an event lasts only when it ends (slower by about the
+    number of periods; doing nothing has nothing to foresee and stays as it is). workers: spawned processes, 1 for this
+    one; an executor takes their place.
     on_progress: called with draws done and in all. ValueError for a plan that draws no worlds, and for one whose operations
     follow another aim than social cost (another objective, a limit on losses): worlds met one by one cannot keep it.
     """
@@ -106,18 +112,9 @@ def stress_test(
     if reason:
         raise ValueError(reason)
     per = max(1, scenarios // REPLICATES)
-    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
-    asked = [(result.plan, result.data, result.solution, result.reference, per, s) for s in seeds]
-    pool: Any = nullcontext(executor)
-    if executor is None and workers > 1:
-        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    done: list[tuple[Worlds, Met, Met]] = []
-    with pool as running:
-        answers = map(_replicate, asked) if running is None else running.map(_replicate, asked)
-        for answer in answers:
-            done.append(answer)
-            if on_progress is not None:
-                on_progress(len(done), REPLICATES)
+    done = replicates(
+        result, scenarios=scenarios, seed=seed, myopic=myopic, workers=workers, executor=executor, on_progress=on_progress
+    )
     own, own_nothing, own_worlds = own_worlds_met(result)
     alpha = result.plan.risk.alpha
     each = [figures(worlds, met, nothing, alpha) for worlds, met, nothing in done]
@@ -137,7 +134,28 @@ def stress_test(
         })  # fmt: skip
     materials = _materials(result, done, own, own_worlds, confidence)
     worlds = _worlds(done, set(materials.material))
-    return StressTest(pd.DataFrame(rows), materials, worlds, per * REPLICATES, seed, confidence, alpha)
+    return StressTest(pd.DataFrame(rows), materials, worlds, per * REPLICATES, seed, confidence, alpha, myopic)
+
+
+def replicates(
+    result: Result, *, scenarios: int, seed: int, myopic: bool = False, workers: int = 1, executor: Executor | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[tuple[Worlds, Met, Met]]:  # fmt: skip
+    """(worlds, the plan in them, doing nothing in them) of `REPLICATES` independent draws."""
+    per = max(1, scenarios // REPLICATES)
+    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
+    asked = [(result.plan, result.data, result.solution, result.reference, per, s, myopic) for s in seeds]
+    pool: Any = nullcontext(executor)
+    if executor is None and workers > 1:
+        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    done: list[tuple[Worlds, Met, Met]] = []
+    with pool as running:
+        answers = map(_replicate, asked) if running is None else running.map(_replicate, asked)
+        for answer in answers:
+            done.append(answer)
+            if on_progress is not None:
+                on_progress(len(done), REPLICATES)
+    return done
 
 
 def refused(plan: Plan) -> str:
@@ -157,11 +175,14 @@ def own_worlds_met(result: Result) -> tuple[Met, Met, Worlds]:
     return meet(first, first.own_worlds), meet(nothing, first.own_worlds), first.own_worlds
 
 
-def _replicate(asked: tuple[Plan, Dataset, Solution, Solution, int, int]) -> tuple[Worlds, Met, Met]:
+def _replicate(asked: tuple[Plan, Dataset, Solution, Solution, int, int, bool]) -> tuple[Worlds, Met, Met]:
     """One draw of worlds, met by the plan and by doing nothing."""
-    plan, data, solution, reference, worlds, seed = asked
+    plan, data, solution, reference, worlds, seed, myopic = asked
     first, nothing = FirstStage.of(plan, data, solution), FirstStage.of(plan, data, reference, nothing=True)
     drawn = population(first.natural, data, worlds, seed)
+    if myopic:
+        means = {name: row.duration_yr for name, row in hazards(plan, data).items()}
+        return drawn, meet_myopically(first, drawn, means), meet(nothing, drawn)
     return drawn, meet(first, drawn), meet(nothing, drawn)
 
 
@@ -180,6 +201,7 @@ def figures(worlds: Worlds, met: Met, nothing: Met, alpha: float) -> Figures:
     return {
         "worth": float(pi @ (nothing.cost - met.cost)), "expected_loss": float(pi @ met.loss),
         "value_at_risk": quantile(met.loss, pi, alpha), "cvar": cvar_of(met.loss, pi, alpha),
+        "worst_case": float(met.loss[pi > 0].max(initial=0.0)),
         "defence_short": float(pi[met.defence > SHORT_T].sum()),
     }  # fmt: skip
 

@@ -1,0 +1,82 @@
+"""How far a plan made against few worlds may be from the best: a statistical lower bound and an upper bound.
+
+Plans for independent samples are too optimistic on average, so the mean of their bounds lies below the least social cost that
+any plan has against all worlds (Mak, Morton and Wood 1999); a plan operated in fresh worlds lies above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from .dataset import Dataset
+from .plan import Plan
+from .result import solve
+from .stress import interval, refused, replicates
+
+Interval = tuple[float, float, float]
+"""Estimate, low, high [million USD]."""
+
+
+@dataclass(frozen=True)
+class SamplingGap:
+    """Social cost of the best plan against all worlds lies between the two, with confidence."""
+
+    lower: Interval
+    upper: Interval
+    """Of the plan of the first sample."""
+    gap: Interval
+    """Upper less lower: one-sided ends of both, so that it holds with at least the confidence stated."""
+    confidence: float
+    samples: int
+    worlds: int
+    fresh: int
+
+    def frame(self) -> pd.DataFrame:
+        """One row each for the lower bound, the upper bound and the gap."""
+        rows = [("lower", *self.lower), ("upper", *self.upper), ("gap", *self.gap)]
+        return pd.DataFrame(rows, columns=["figure", "estimate_musd", "low_musd", "high_musd"])
+
+    def summary(self) -> str:
+        """In words."""
+        return (
+            f"SAMPLING GAP: {self.samples} samples of {self.worlds} worlds, {self.fresh:,} fresh worlds, {self.confidence:.0%}: "
+            f"the best plan costs at least {self.lower[1]:,.0f} M, this one {self.upper[0]:,.0f} (to {self.upper[2]:,.0f}); "
+            f"it may be {self.gap[2]:,.0f} M from the best, {self.gap[0]:,.0f} on average."
+        )
+
+
+def sampling_gap(
+    plan: Plan, data: Dataset, *, samples: int = 5, fresh: int = 1_000, seed: int = 1, gap: float = 1e-3,
+    time_limit_s: float = 3600.0, confidence: float = 0.95, workers: int = 1, executor: Executor | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> SamplingGap:  # fmt: skip
+    """Solve the plan for independent samples of its worlds, and meet fresh worlds with the first of the plans.
+
+    Samples are drawn unreduced, `sample.worlds` each. ValueError for plans that cannot be stress-tested.
+    """
+    reason = refused(plan)
+    if reason:
+        raise ValueError(reason)
+    assert plan.sample is not None
+    if samples < 2:
+        raise ValueError("an interval needs two samples or more")
+    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(samples)]
+    bounds, first = [], None
+    for k, s in enumerate(seeds):
+        drawn = plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": s, "draws": None})})
+        result = solve(drawn, data, gap=gap, time_limit_s=time_limit_s)
+        first = first or result
+        bounds.append((result.outcome.best_bound_musd or 0.0) + (result.outcome.do_nothing_musd or 0.0))
+        if on_progress is not None:
+            on_progress(k + 1, samples + 1)
+    assert first is not None
+    met = replicates(first, scenarios=fresh, seed=seed + 1, workers=workers, executor=executor)
+    costs = [float(worlds.probability @ own.cost) for worlds, own, _ in met]
+    lower, upper = interval(bounds, confidence), interval(costs, confidence)
+    between = (upper[0] - lower[0], max(0.0, upper[1] - lower[2]), upper[2] - lower[1])
+    return SamplingGap(lower, upper, between, confidence, samples, plan.sample.worlds, fresh)

@@ -1,0 +1,162 @@
+"""Operations that learn how long an event lasts only when it ends: solved period by period, on what is known by then.
+
+At the end of each period everything that has begun is known. A cut that still lasts is believed to go on for its hazard's mean
+duration (an exponential remainder has no memory); a flood that still lasts is believed to go on, and no squeeze is foreseen.
+What is decided for the period stands; the rest is decided again a period later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from .compile import INF
+from .errors import UntrustedError
+from .instance import Floats, Ints
+from .layout import Layout, build_layout
+from .problem import Problem, objective_costs
+from .recourse import (
+    ROOM,
+    FirstStage,
+    Met,
+    before_events,
+    chunks,
+    evaluate,
+    every_component,
+    fixed_columns,
+    problem_of,
+    signed,
+)
+from .solution import extract
+from .solver import Model
+from .stamp import Templates, compile_templates
+from .strikes import Strike
+from .worlds import Worlds, combine
+
+Done = dict[tuple[int, int], Floats]
+"""What has been decided in a chunk: (component, world) -> (T, width) values in model units, filled period by period."""
+
+
+def meet_myopically(first: FirstStage, worlds: Worlds, means: Mapping[str, float], *, time_limit_s: float = 600.0) -> Met:
+    """Operate through every world (in tonnes) without foresight. `means`: mean duration of each hazard in years.
+
+    Raises UntrustedError where a period is not solved to optimality.
+    """
+    templates: Templates | None = None
+    found: list[Met] = []
+    T = first.natural.calendar.periods
+    for part in chunks(worlds):
+        done: Done = {}
+        for t in range(1, T):
+            touched = np.flatnonzero((part.onset <= t).any(axis=1))
+            if not len(touched):
+                continue
+            known = _scaled(first, _known(first, part, touched, t, means))
+            support, shares = signed(first, known)
+            layout = build_layout(first.layout.instance, known, support)
+            if templates is None:
+                templates = compile_templates(every_component(layout, support))
+            problem = problem_of(first, layout, templates)
+            x = _decide(problem, first, shares, done, touched, t, time_limit_s)
+            _remember(layout, problem, x, done, touched, t)
+        true_support, shares = signed(first, _scaled(first, part))
+        layout = build_layout(first.layout.instance, _scaled(first, part), true_support)
+        templates = templates or compile_templates(every_component(layout, true_support))
+        problem = problem_of(first, layout, templates)
+        x = np.zeros(len(problem.assembly.lower))
+        columns, values = fixed_columns(problem, first, shares)
+        x[columns] = values
+        _fill(layout, problem, x, done, np.arange(len(part.names)), T)
+        solution = replace(extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0))
+        found.append(evaluate(problem, solution, part, first))
+    return Met.joined(found)
+
+
+def _scaled(first: FirstStage, worlds: Worlds) -> Worlds:
+    return replace(worlds, price=worlds.price * first.layout.instance.material_unit[:, None])
+
+
+def _known(first: FirstStage, worlds: Worlds, touched: Ints, t: int, means: Mapping[str, float]) -> Worlds:
+    """The worlds as they are believed to go on at the end of period t (in tonnes)."""
+    n = first.natural
+    now = n.calendar.first_year + n.calendar.step * (t + 1)
+    strikes = [tuple(believed(k, now, means) for k in worlds.strikes[s] if k.start < now) for s in touched]
+    count = len(strikes)
+    return combine(n, [worlds.names[s] for s in touched], np.ones(count), np.zeros(count, dtype=bool), strikes)
+
+
+def believed(strike: Strike, now: float, means: Mapping[str, float]) -> Strike:
+    """An event that has begun, as it looks at a date: what has ended is known, what lasts goes on for its mean."""
+    cut = strike.start + strike.flood
+    if cut + strike.duration <= now:
+        return strike
+    mean = means.get(strike.label, strike.duration)
+    if cut >= now:  # still a flood: it goes on, and nobody sees a squeeze
+        return replace(strike, flood=now - strike.start + mean, duration=0.0, cut=0.0, third_cut=0.0)
+    return replace(strike, duration=now - cut + mean)
+
+
+def _decide(
+    problem: Problem, first: FirstStage, shares: Floats, done: Done, touched: Ints, t: int, time_limit_s: float
+) -> Floats:
+    """Solve what is left from period t on, all before it fixed."""
+    assembly = problem.assembly
+    model = Model(assembly, objective_costs(problem)["social_cost"], integer=False)
+    columns, values = fixed_columns(problem, first, shares)
+    past, held, rows = _past(problem, done, touched, t)
+    columns, values = np.concatenate([columns, past]), np.concatenate([values, held])
+    model.set_bounds(columns, values, values)
+    free = np.union1d(before_events(problem), rows)
+    model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
+    run = model.run(time_limit_s=time_limit_s, phase="recourse")
+    if run.status == "infeasible":
+        kept = np.setdiff1d(np.arange(len(assembly.row_lower)), free)
+        model.set_row_bounds(kept, assembly.row_lower[kept] - ROOM, assembly.row_upper[kept] + ROOM)
+        run = model.run(time_limit_s=time_limit_s, phase="recourse")
+    if run.status != "optimal" or run.x is None:
+        raise UntrustedError(f"operations of period {t + 1} in fresh worlds were not solved: {run.status}")
+    return run.x
+
+
+def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Floats, Ints]:
+    """(columns, values, rows) of branch periods before t: decided, and kept then."""
+    layout, assembly = problem.layout, problem.assembly
+    columns: list[Ints] = []
+    values: list[Floats] = []
+    rows: list[Ints] = []
+    for k, part in enumerate(assembly.stamped):
+        if not part.label.startswith("period:"):
+            continue
+        c = layout.instance.components.index(part.label.removeprefix("period:"))
+        stamps = layout.stamps[c]
+        mine = np.flatnonzero((stamps.world >= 0) & (stamps.period < t))
+        for n in mine:
+            world = int(touched[stamps.world[n]])
+            columns.append(part.first_column + part.width * n + np.arange(part.width))
+            values.append(done[c, world][stamps.period[n]])
+        rows.append(np.flatnonzero((assembly.row_stamped == k) & np.isin(assembly.row_stamp, mine)))
+    join = np.concatenate
+    empty = np.zeros(0, dtype=int)
+    return join(columns or [empty]), np.maximum(0.0, join(values or [np.zeros(0)])), join(rows or [empty])
+
+
+def _remember(layout: Layout, problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
+    """Keep what was decided for period t."""
+    for part in problem.assembly.stamped:
+        if not part.label.startswith("period:"):
+            continue
+        c = layout.instance.components.index(part.label.removeprefix("period:"))
+        stamps = layout.stamps[c]
+        for n in np.flatnonzero((stamps.world >= 0) & (stamps.period == t)):
+            world = int(touched[stamps.world[n]])
+            kept = done.setdefault((c, world), np.zeros((layout.instance.calendar.periods, part.width)))
+            begin = part.first_column + part.width * n
+            kept[t] = x[begin : begin + part.width]
+
+
+def _fill(layout: Layout, problem: Problem, x: Floats, done: Done, touched: Ints, until: int) -> None:
+    """Put everything decided into the columns of a layout."""
+    columns, values, _ = _past(problem, done, touched, until)
+    x[columns] = values

@@ -1,0 +1,57 @@
+"""A plan made against few worlds: its statistical bounds enclose what many worlds say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from strategic_minerals import Dataset, Plan, sampling_gap, solve
+from test_stress import exposed
+from tiny import KT
+
+
+def deciding() -> tuple[Plan, Dataset]:
+    """10 kt a year that stop at .3 a year; up to 3 kt a year may be bought at 10 before, and a tenth of them is lost."""
+    import pandas as pd
+
+    plan, data = exposed(rate=0.3)
+    offers = pd.DataFrame([{"offer": "spot", "material": "a", "source_producer": "outside", "depth_t_per_yr": 3 * KT,
+                            "premium_share": 0.0, "crisis_availability": 0.0}])  # fmt: skip
+    materials = data.frame("materials").assign(haircut_share=0.3, holding_share_per_yr=0.2)
+    told = plan.to_toml_like()
+    told["sample"] |= {"worlds": 8, "quiet_probability": 0.1}
+    return Plan.model_validate(told), data.replace(offers=offers, materials=materials)
+
+
+def test_bounds_enclose_the_best_plan_against_many_worlds() -> None:
+    """Proves: the cost of the best plan against 256 worlds lies between the lower bound of samples of 8 and the upper bound
+    in fresh worlds, at 99.9 %; the lower bound is a bound, so it is not above the upper one; more worlds narrow the gap."""
+    plan, data = deciding()
+    found = sampling_gap(plan, data, samples=8, fresh=500, seed=3, gap=1e-6, confidence=0.999)
+    assert plan.sample is not None
+    many = plan.model_copy(update={"sample": plan.sample.model_copy(update={"worlds": 256})})
+    outcome = solve(many, data, gap=1e-6).outcome
+    best = (outcome.objective_musd or 0.0) + (outcome.do_nothing_musd or 0.0)
+    assert found.lower[1] <= best <= found.upper[2]
+    assert found.lower[0] <= found.upper[2]
+    wider = sampling_gap(plan.model_copy(update={"sample": plan.sample.model_copy(update={"worlds": 64})}), data, samples=8,
+                         fresh=500, seed=3, gap=1e-6, confidence=0.999)  # fmt: skip
+    assert wider.gap[2] < found.gap[2]
+
+
+def test_one_sample_gives_no_interval() -> None:
+    with pytest.raises(ValueError, match="two samples"):
+        sampling_gap(*deciding(), samples=1)
+
+
+def test_the_verb_bounds_tells_both(cli: Any) -> None:
+    """Proves: on a sampled quickstart; a plan that draws no worlds is told why it has no bounds."""
+    sampled = ["--set", "sample.worlds=3", "--set", "sample.seed=1"]
+    said = cli("bounds", "quickstart", *sampled, "--samples", "2", "--fresh", "20")
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith("SAMPLING GAP: 2 samples of 3 worlds, 20 fresh worlds, 95%")
+    told = json.loads(cli("bounds", "quickstart", *sampled, "--samples", "2", "--fresh", "10", "--json").stdout)
+    assert [row["figure"] for row in told["bounds"]] == ["lower", "upper", "gap"]
+    assert cli("bounds", "quickstart").returncode == 2

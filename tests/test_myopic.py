@@ -1,0 +1,91 @@
+"""Operations without foresight: what is believed, and that not knowing costs and never gains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from instances import random_case
+from strategic_minerals import solve, stress_test
+from strategic_minerals.myopic import believed, meet_myopically
+from strategic_minerals.plan import Event
+from strategic_minerals.recourse import FirstStage, meet
+from strategic_minerals.strikes import Strike, strike_of
+from test_stress import exposed
+from tiny import cut, offer, source, tiny
+
+
+def event(start: float, duration: float, flood: float = 0.0) -> Strike:
+    return strike_of(Event.model_validate({
+        "start_year": start, "duration_years": duration, "flood_years": flood, "countries": "CHN", "materials": "a",
+        "cut_share": 1.0, "third_country_cut_share": 0.2,
+    }), None)  # fmt: skip
+
+
+def test_what_has_ended_is_known_and_what_lasts_goes_on_for_its_mean() -> None:
+    """Proves: at 2030.0 a cut of 2028.5 to 2029.75 is known; one from 2029.25 on is believed to last .75 + 2 years, whatever
+    it will do; a flood from 2029.0 on is believed to go on for 2 more years, and no squeeze is foreseen."""
+    means = {"event": 2.0}
+    over = event(2028.5, 1.25)
+    assert believed(over, 2030.0, means) == over
+    for truth in (1.0, 5.0):
+        assert believed(event(2029.25, truth), 2030.0, means).duration == pytest.approx(0.75 + 2.0)
+    flood = believed(event(2029.0, 1.0, flood=1.5), 2030.0, means)
+    assert (flood.flood, flood.duration, flood.cut, flood.third_cut) == (3.0, 0.0, 0.0, 0.0)
+    squeeze = believed(event(2029.0, 4.0, flood=0.5), 2030.0, means)
+    assert (squeeze.flood, squeeze.duration) == (0.5, 2.5)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3, 6])
+def test_not_knowing_the_end_never_gains_and_costs_nothing_where_nothing_happens(seed: int) -> None:
+    """Proves: in every world the myopic course costs at least what the best course costs, and as much where no event comes."""
+    plan, data = random_case(seed, loss_limits=False, service_soft=False, service_hard=False, cvar=False)
+    first = FirstStage.of(plan, data, solve(plan, data, gap=1e-6).solution)
+    worlds = first.own_worlds
+    known, blind = meet(first, worlds), meet_myopically(first, worlds, {})
+    assert (blind.cost >= known.cost - 1e-6 * (1 + abs(known.cost))).all()
+    calm = [k for k, strikes in enumerate(worlds.strikes) if not strikes]
+    assert blind.cost[calm] == pytest.approx(known.cost[calm], rel=1e-9)
+
+
+def test_an_event_that_is_over_within_its_period_leaves_nothing_to_foresee() -> None:
+    """Proves: cuts of a whole year that begin with the year are known at its end: the same cost, world by world."""
+    plan, data = tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 4.0)},
+        scenarios=[cut("one", 0.3, 2028, 1), cut("two", 0.3, 2029, 1)], years=4,
+    )  # fmt: skip
+    first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
+    known, blind = meet(first, first.own_worlds), meet_myopically(first, first.own_worlds, {"event": 5.0})
+    assert blind.cost == pytest.approx(known.cost, rel=1e-9)
+
+
+def test_a_reserve_is_stretched_by_who_fears_a_long_stop() -> None:
+    """Proves: 10 kt in store, 10 a year missed: half at 50 a kg, half at 200. A stop of 2028 and 2029 takes 20: known, 10 serve the
+    dear half of both years and 10 go short at 50 + price 10. Who fears five more years at the end of 2028 keeps what the dear
+    half will need: the stock runs out no sooner, and at the end some of it was kept for nothing."""
+    plan, data = tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=100.0,
+        tiers={"civil": [(0.5, 0.5), (0.5, 2.0)]}, stock={"a": 10.0}, scenarios=[cut("stop", 0.5, 2028, 1.5)], years=6,
+        instruments={"reserve": False},
+    )  # fmt: skip
+    first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
+    worlds = first.own_worlds
+    known = meet(first, worlds)
+    calm, fearful = (meet_myopically(first, worlds, {"event": mean}) for mean in (0.1, 5.0))
+    at = worlds.names.index("stop")
+    assert known.loss[at] == pytest.approx(5 * 60.0)  # 15 kt are lost, 10 in store, 5 of the cheap half go short
+    assert known.loss[at] <= calm.loss[at] + 1e-6
+    assert known.loss[at] <= fearful.loss[at] + 1e-6
+    assert (fearful.cost >= known.cost - 1e-6).all()
+
+
+def test_the_stress_test_has_a_myopic_variant() -> None:
+    """Proves: the same draws, no better for the plan, and said in the summary."""
+    result = solve(*exposed(rate=0.3), gap=0.0)
+    known: Any = stress_test(result, scenarios=40, seed=2)
+    blind: Any = stress_test(result, scenarios=40, seed=2, myopic=True)
+    assert np.all(blind.worlds.cost_musd >= known.worlds.cost_musd - 1e-6)
+    assert "learnt when it ends" in blind.summary()
+    assert "known once it has begun" in known.summary()
