@@ -12,16 +12,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from .compile import INF
-from .errors import UntrustedError
 from .instance import Floats, Ints
 from .layout import Layout, build_layout
 from .problem import Problem, objective_costs
 from .recourse import (
-    ROOM,
     FirstStage,
     Met,
     before_events,
+    best_course,
     chunks,
     evaluate,
     every_component,
@@ -109,15 +107,7 @@ def _decide(
     columns, values = np.concatenate([columns, past]), np.concatenate([values, held])
     model.set_bounds(columns, values, values)
     free = np.union1d(before_events(problem), rows)
-    model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
-    run = model.run(time_limit_s=time_limit_s, phase="recourse")
-    if run.status == "infeasible":
-        kept = np.setdiff1d(np.arange(len(assembly.row_lower)), free)
-        model.set_row_bounds(kept, assembly.row_lower[kept] - ROOM, assembly.row_upper[kept] + ROOM)
-        run = model.run(time_limit_s=time_limit_s, phase="recourse")
-    if run.status != "optimal" or run.x is None:
-        raise UntrustedError(f"operations of period {t + 1} in fresh worlds were not solved: {run.status}")
-    return run.x
+    return best_course(problem, model, free, time_limit_s)
 
 
 def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Floats, Ints]:

@@ -183,6 +183,12 @@ def _operate(problem: Problem, first: FirstStage, shares: Floats, time_limit_s: 
             for part in assembly.stamped for k, (name, _) in enumerate(part.template.columns) if name == "buy"
         ] or [np.zeros(0, dtype=int)])  # fmt: skip
         model.set_bounds(bought, np.zeros(len(bought)), np.zeros(len(bought)))
+    return best_course(problem, model, free, time_limit_s)
+
+
+def best_course(problem: Problem, model: Model, free: Ints, time_limit_s: float) -> Floats:
+    """The best point with some rows left out. Raises UntrustedError where the solver finds none."""
+    assembly = problem.assembly
     model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
     run = model.run(time_limit_s=time_limit_s, phase="recourse")
     if run.status == "infeasible":  # what is fixed keeps its rows to the solver's tolerance only
