@@ -41,6 +41,14 @@ def test_bounds_enclose_the_best_plan_against_many_worlds() -> None:
     assert wider.gap[2] < found.gap[2]
 
 
+def test_a_weight_on_the_tail_has_no_such_bounds() -> None:
+    """Proves: a lower bound with CVaR beside an upper one without would be a gap of two different aims."""
+    plan, data = deciding()
+    averse = Plan.model_validate(plan.to_toml_like() | {"risk": {"cvar_weight": 0.5}})
+    with pytest.raises(ValueError, match="CVaR"):
+        sampling_gap(averse, data)
+
+
 def test_one_sample_gives_no_interval() -> None:
     with pytest.raises(ValueError, match="two samples"):
         sampling_gap(*deciding(), samples=1)

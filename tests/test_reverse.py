@@ -41,6 +41,21 @@ def test_the_shortest_and_the_least_severe_disruption_by_hand() -> None:
     assert not found.held[1.0]
 
 
+def test_the_worst_start_is_refined_not_the_first() -> None:
+    """Proves: demand of 10 kt a year until 2029 and 20 from 2030: the stop that breaks the promise
+    soonest begins when demand is highest, whatever the grid."""
+    plan, data = stocked()
+    demand = data.frame("demand")
+    more = demand.assign(from_year=2030, demand_t_per_yr=20 * KT)
+    capacity = data.frame("capacities").assign(capacity_t_per_yr=20 * KT)
+    grown = data.replace(demand=pd.concat([demand, more], ignore_index=True), capacities=capacity)
+    result = solve(plan, grown, gap=0.0)
+    for longest in (3.0, 8.0):
+        row = reverse_stress(result, promises=[Promise("a", "defence", 1.0)], longest_yr=longest).iloc[0]
+        assert row.start_year >= 2030
+        assert row.shortest_yr <= 0.6 + longest / 12 / 32
+
+
 def test_without_promises_of_its_own_defence_in_full_is_tried() -> None:
     """Proves: the plan names no service level, so defence is held to all of its demand, for the hazards of its worlds."""
     table = reverse_stress(solve(*stocked(), gap=0.0), longest_yr=2.0)
@@ -56,3 +71,4 @@ def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: A
     assert "gallium, defence at 100%, ga_ge_sb_ban: " in said.stdout
     told = json.loads(cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban", "--json").stdout)
     assert {row["material"] for row in told["reverse"]} == {"gallium", "germanium", "antimony"}
+    assert cli("reverse", run, "--hazard", "typo").returncode == 2

@@ -18,7 +18,7 @@ from strategic_minerals.audit_money import cvar
 from strategic_minerals.recourse import FirstStage, meet
 from strategic_minerals.rows import HazardRow
 from strategic_minerals.sampling import Span, draw
-from strategic_minerals.stress import interval
+from strategic_minerals.stress import _chance, interval
 from tiny import KT, cut, source, tiny
 
 
@@ -132,7 +132,8 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
     assert found.worlds.probability.sum() == pytest.approx(1.0)
     row = found.figures.set_index("figure").loc["defence_short"]
     assert (row.estimate, row.low) == (0.0, 0.0)
-    assert row.high == pytest.approx(1 - 0.025 ** (1 / 500), rel=1e-6)  # none of 500: Clopper and Pearson
+    drawn = 1 - found.worlds[~found.worlds.world.str.startswith("sample")].probability.sum()  # the listed scenario is certain
+    assert row.high == pytest.approx(drawn * (1 - 0.025 ** (1 / 500)), rel=1e-6)  # none of 500: Clopper and Pearson
 
 
 def test_a_stress_test_is_the_same_in_processes_and_for_a_seed() -> None:
@@ -170,6 +171,14 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     bare = tmp_path / "bare"
     assert cli("solve", "quickstart", "--out", bare).returncode == 0
     assert cli("stress", bare).returncode == 2
+
+
+def test_a_chance_counts_listed_scenarios_as_certain_and_draws_as_draws() -> None:
+    """Proves: none of 1000 drawn worlds of mass .6 hit beside a listed scenario of .3 that does: at least .3, at most .3 and .6 of
+    Clopper and Pearson's 1 - .025^(1/1000)."""
+    low, high = _chance((0.3, 0.3), 0, 1000, 0.95, 0.3, 0.6)
+    assert low == 0.3
+    assert high == pytest.approx(0.3 + 0.6 * (1 - 0.025 ** (1 / 1000)))
 
 
 def test_a_newsvendor_with_markov_disruptions_by_sampling() -> None:

@@ -54,6 +54,21 @@ def test_wait_and_see_here_and_now_and_the_average_plan_stand_in_their_order(see
     assert (known.largest_regret_musd >= -tolerance).all()
 
 
+def test_information_is_valued_without_promises_on_all_sides() -> None:
+    """Proves: a hard promise that costs more than it spares lowers the plan's worth and neither EVPI nor VSS."""
+    case = {
+        "sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "loss": 5.0,
+        "offers": {"spot": offer("a", 50.0, premium=0.5)}, "materials": {"a": {"haircut_share": 0.2, "salvage_share": 0.9}},
+        "scenarios": [cut("cut", 0.1, 2028, 1, design_basis=True)],
+    }  # fmt: skip
+    promise = {"material": "a", "segment": "civil", "level": 0.9, "scenarios": ["cut"]}
+    without = value_of_planning(*tiny({"a": 10.0}, **case), gap=0.0)
+    promised = value_of_planning(*tiny({"a": 10.0}, **case, service_levels=[promise]), gap=0.0)
+    assert (promised.evpi_musd, promised.vss_musd) == pytest.approx((without.evpi_musd, without.vss_musd), abs=1e-6)
+    worth = promised.table.set_index("alternative").worth_musd
+    assert worth["optimised plan"] < worth["nothing"]
+
+
 @pytest.mark.parametrize("seed", [1, 4, 9])
 def test_the_decisions_of_a_plan_evaluated_give_its_objective(seed: int) -> None:
     """Proves: what is read out as decided is all that is decided: fixed in the model again, it costs what the plan costs."""

@@ -45,9 +45,14 @@ class SamplingGap:
         """In words."""
         return (
             f"SAMPLING GAP: {self.samples} samples of {self.worlds} worlds, {self.fresh:,} fresh worlds, {self.confidence:.0%}: "
-            f"the best plan costs at least {self.lower[1]:,.0f} M, this one {self.upper[0]:,.0f} (to {self.upper[2]:,.0f}); "
-            f"it may be {self.gap[2]:,.0f} M from the best, {self.gap[0]:,.0f} on average."
+            f"the best plan costs at least {self.lower[1]:,.0f} M, that of the first sample {self.upper[0]:,.0f} (to "
+            f"{self.upper[2]:,.0f}): it is at most {self.gap[2]:,.0f} M from the best."
         )
+
+
+def unbounded(plan: Plan) -> str:
+    """Why a plan has no such bounds; empty where it has."""
+    return refused(plan) or ("a weight on CVaR is no cost of a world" if plan.risk.cvar_weight > 0 else "")
 
 
 def sampling_gap(
@@ -57,9 +62,10 @@ def sampling_gap(
 ) -> SamplingGap:  # fmt: skip
     """Solve the plan for independent samples of its worlds, and meet fresh worlds with the first of the plans.
 
-    Samples are drawn unreduced, `sample.worlds` each. ValueError for plans that cannot be stress-tested.
+    Samples are drawn unreduced, `sample.worlds` each. ValueError for plans that cannot be stress-tested, and with a weight on
+    CVaR, whose part of the aim fresh worlds cannot add up.
     """
-    reason = refused(plan)
+    reason = unbounded(plan)
     if reason:
         raise ValueError(reason)
     assert plan.sample is not None
@@ -71,12 +77,15 @@ def sampling_gap(
         drawn = plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": s, "draws": None})})
         result = solve(drawn, data, gap=gap, time_limit_s=time_limit_s)
         first = first or result
-        bounds.append((result.outcome.best_bound_musd or 0.0) + (result.outcome.do_nothing_musd or 0.0))
+        bound, nothing = result.outcome.best_bound_musd, result.outcome.do_nothing_musd
+        if bound is None or nothing is None:
+            raise ValueError("a sample was stopped before any bound was found: give it more time")
+        bounds.append(bound + nothing)
         if on_progress is not None:
             on_progress(k + 1, samples + 1)
     assert first is not None
     met = replicates(first, scenarios=fresh, seed=seed + 1, workers=workers, executor=executor)
-    costs = [float(worlds.probability @ own.cost) for worlds, own, _ in met]
+    costs = [float(worlds.probability @ own.cost) + float(own.penalty.sum()) for worlds, own, _ in met]
     lower, upper = interval(bounds, confidence), interval(costs, confidence)
     between = (upper[0] - lower[0], max(0.0, upper[1] - lower[2]), upper[2] - lower[1])
     return SamplingGap(lower, upper, between, confidence, samples, plan.sample.worlds, fresh)

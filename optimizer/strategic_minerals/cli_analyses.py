@@ -23,6 +23,8 @@ def _show(frames: Mapping[str, pd.DataFrame], out: Path | None, as_json: bool, t
     from .dataset import csv_text
     from .frames import records
 
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError([Fault(str(out), "", "--out", "a file", "a folder, or a new name")])
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for name, frame in frames.items():
@@ -93,7 +95,7 @@ def reverse(
     try:
         table = reverse_stress(load_result(directory), names=hazard or None, longest_yr=longest)
     except ValueError as error:
-        raise InputError([Fault(str(directory), "", "plan", "a plan that cannot be met world by world", str(error))]) from None
+        raise InputError([Fault(str(directory), "", "reverse", "a plan or hazards that cannot be tried", str(error))]) from None
     _show({"reverse": table}, out, as_json, _breaks(table, longest))
 
 
@@ -119,19 +121,18 @@ def bounds(
     samples: Annotated[int, typer.Option(min=2, help="Independent samples solved.")] = 5,
     fresh: Annotated[int, typer.Option(min=10, help="Fresh worlds for the upper bound.")] = 1_000,
     seed: Annotated[int, typer.Option(min=0, help="Of samples and fresh worlds.")] = 1,
-    gap: Annotated[float, typer.Option(help="Relative optimality gap of every solve.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(help="Seconds for each solve.")] = 3600.0,
+    gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")] = 3600.0,
     out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     set_: Annotated[list[str], typer.Option("--set", help="Change a field: sample.worlds=40")] = [],  # noqa: B006
 ) -> None:
     """How far a plan made against few worlds may be from the best: a lower and an upper bound, with confidence."""
-    from .bounds import sampling_gap
-    from .stress import refused
+    from .bounds import sampling_gap, unbounded
 
     _, loaded, data = load(plan, tables, set_)
-    if refused(loaded):
-        raise PlanError([Fault("plan", "", "sample", loaded.name, refused(loaded))])
+    if unbounded(loaded):
+        raise PlanError([Fault("plan", "", "sample", loaded.name, unbounded(loaded))])
     with counting("samples") as told:
         found = sampling_gap(
             loaded, data, samples=samples, fresh=fresh, seed=seed, gap=gap, time_limit_s=time_limit, workers=os.cpu_count() or 1,
@@ -144,8 +145,8 @@ def bounds(
 def worth(
     plan: PlanFile,
     tables: Tables = None,
-    gap: Annotated[float, typer.Option(help="Relative optimality gap of every solve.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(help="Seconds for each solve.")] = 3600.0,
+    gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")] = 3600.0,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
     set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006

@@ -33,6 +33,9 @@ from .stamp import Templates, compile_templates
 from .strikes import Strike
 from .worlds import Worlds, combine
 
+UNKNOWN_MEAN_YR = 1.0
+"""What is believed to be left, in years, of an event that no hazard describes."""
+
 Done = dict[tuple[int, int], Floats]
 """What has been decided in a chunk: (component, world) -> (T, width) values in model units, filled period by period."""
 
@@ -90,7 +93,7 @@ def believed(strike: Strike, now: float, means: Mapping[str, float]) -> Strike:
     cut = strike.start + strike.flood
     if cut + strike.duration <= now:
         return strike
-    mean = means.get(strike.label, strike.duration)
+    mean = means.get(strike.label, UNKNOWN_MEAN_YR)
     if cut >= now:  # still a flood: it goes on, and nobody sees a squeeze
         return replace(strike, flood=now - strike.start + mean, duration=0.0, cut=0.0, third_cut=0.0)
     return replace(strike, duration=now - cut + mean)

@@ -19,7 +19,7 @@ from .dataset import Dataset
 from .errors import UntrustedError
 from .instance import Floats, Instance, Ints
 from .layout import Layout, build_layout
-from .plan import Plan
+from .plan import Plan, ServiceLevel
 from .problem import Problem, Seconds, layout_of, objective_costs
 from .solution import Solution, embed, extract
 from .solver import Model
@@ -227,8 +227,9 @@ def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstS
         if n.demands[q][1] == "defence":
             defence += short[:, : n.calendar.planned].sum(axis=1)
     penalty = np.zeros(len(worlds.names))
-    for k, level in enumerate(n.plan.service_levels):
-        penalty += (level.penalty_usd_per_kg or 0.0) * 1e-3 * solution.short_of_promise[:, k].sum(axis=1)
+    for level in n.plan.service_levels:
+        if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
+            penalty += level.penalty_usd_per_kg * 1e-3 * _short_of(n, worlds, solution, level)
     return Met(world_costs(books), losses(books), by_material, defence, missing, penalty)
 
 
@@ -237,3 +238,17 @@ def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) 
     own = replace(problem, layout=first.layout)
     whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
     return open_books(own, whole, along)
+
+
+def _short_of(n: Instance, worlds: Worlds, solution: Solution, level: ServiceLevel) -> Floats:
+    """(S,) tonnes short of a promise in the scenarios that it names, from the onset to the end, in all or by fiscal year."""
+    q = n.demands.index((level.material, level.segment))
+    c = int(n.component[n.demand_material[q]])
+    tiers = [k for k, (of, _) in enumerate(n.tiers) if of == q]
+    period = np.arange(n.calendar.periods)
+    inside = (period >= worlds.onset[:, [c]]) & (period < worlds.end[:, [c]])
+    short = solution.shortfall[1:, tiers].sum(axis=1) * inside
+    allowed = (1 - level.level) * n.demand[q] * worlds.demand_factor[:, q] * inside
+    years = n.calendar.year_index if level.per == "fiscal_year" else np.zeros(n.calendar.periods, dtype=int)
+    over = np.stack([np.maximum(0.0, (short - allowed)[:, years == f].sum(axis=1)) for f in np.unique(years)], axis=1).sum(axis=1)
+    return np.where([name in level.scenarios for name in worlds.names], over, 0.0)

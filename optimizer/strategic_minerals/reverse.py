@@ -55,15 +55,20 @@ def reverse_stress(
     known = {k.label for world in first.layout.worlds.strikes for k in world}
     chosen = [name for name in rows if (name in names if names is not None else name in known)]
     years = [float(year) for year in n.calendar.planned_years[1:]]
+    unknown = sorted(set(names or ()) - set(rows))
+    if unknown:
+        raise ValueError(f"no such hazards: {', '.join(unknown)}; known: {', '.join(rows)}")
+    if not years:
+        raise ValueError("a plan of one year has no later start")
     found: list[dict[str, Any]] = []
     for name in chosen:
         base = strike_of(Event(hazard=name, start_year=years[0]), rows[name])
         longer = _search(first, wanted, years, _Longer(base), longest_yr)
         harder = _search(first, wanted, years, _Harder(base), 1.0)
-        for promise, (start, shortest), (_, least) in zip(wanted, longer, harder, strict=True):
+        for promise, (start, shortest), (hard, least) in zip(wanted, longer, harder, strict=True):
             found.append({
                 "material": promise.material, "segment": promise.segment, "level": promise.level, "hazard": name,
-                "start_year": start, "shortest_yr": shortest, "least_cut_share": least,
+                "start_year": hard if np.isnan(start) else start, "shortest_yr": shortest, "least_cut_share": least,
                 "held": bool(np.isnan(shortest) and np.isnan(least)),
             })  # fmt: skip
     columns = ["material", "segment", "level", "hazard", "start_year", "shortest_yr", "least_cut_share", "held"]
@@ -109,16 +114,23 @@ def _search(first: FirstStage, promises: list[Promise], years: list[float], make
         if not breaks:
             found.append((float("nan"), float("nan")))
             continue
-        year, high = min(breaks, key=lambda one: (one[1], one[0]))
-        low = high - most / STEPS
-        for _ in range(ROUNDS):
-            middle = (low + high) / 2
-            if middle > 0 and _broken(first, [promise], [make(year, middle)])[0, 0]:
-                high = middle
-            else:
-                low = middle
-        found.append((year, high))
+        cell = min(x for _, x in breaks)
+        found.append(min(
+            ((year, _bisected(first, promise, make, year, cell - most / STEPS, cell)) for year, x in breaks if x == cell),
+            key=lambda one: (one[1], one[0]),
+        ))  # fmt: skip
     return found
+
+
+def _bisected(first: FirstStage, promise: Promise, make: Search, year: float, low: float, high: float) -> float:
+    """The smallest value between two at which a promise breaks, where it holds at the lower and breaks at the higher one."""
+    for _ in range(ROUNDS):
+        middle = (low + high) / 2
+        if middle > 0 and _broken(first, [promise], [make(year, middle)])[0, 0]:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def _broken(first: FirstStage, promises: list[Promise], strikes: list[Strike]) -> Any:

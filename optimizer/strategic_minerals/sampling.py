@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from .instance import Floats, Ints
+from .instance import Floats
 from .plan import Event
 from .strikes import Strike, strike_of
 
@@ -47,36 +47,40 @@ def draw(
     for row in _parents_first(rows):
         own = iter(points[row.hazard])
         base = strike_of(Event(hazard=row.hazard, start_year=2000.0), row)
-        busy: list[list[tuple[float, float]]] = [[] for _ in range(worlds)]
-        begun[row.hazard] = []
+        candidates: list[list[Strike]] = [[] for _ in range(worlds)]
 
-        def strike(which: Ints, start: Floats, u: Floats, row: Any = row, base: Strike = base, busy: Any = busy) -> Floats:
+        def strike(start: Floats, u: Floats, row: Any = row, base: Strike = base, candidates: Any = candidates) -> Floats:
+            """Candidates of one event in each world; the end of its cut."""
             duration, cut = durations(row, u[:, 0]), severities(row, u[:, 1])
-            for n in which:
-                when, lasts = float(start[n]), row.flood_yr + float(duration[n])
-                if when >= span.end or any(a <= when < b for a, b in busy[n]):
-                    continue
-                busy[n].append((when, when + lasts))
+            for n in np.flatnonzero(start < span.end):
                 if cut[n] > 0 or row.cut_law != "on_off":
-                    begun[row.hazard].append((int(n), when))
                     materials = elements(row, u[n, 2:])
-                    found[n].append(replace(base, start=when, duration=float(duration[n]), cut=float(cut[n]), materials=materials))
+                    candidates[n].append(
+                        replace(base, start=float(start[n]), duration=float(duration[n]), cut=float(cut[n]), materials=materials)
+                    )
             return np.asarray(start + row.flood_yr + duration)
 
         ready = np.full(worlds, span.begin)
-        every = np.arange(worlds)
         for _ in range(events):
             u = next(own)
             gap = _exponential(u[:, 0], 1 / row.rate_per_yr if row.rate_per_yr > 0 else math.inf)
-            ready = strike(every, ready + gap, u[:, 1:])
+            ready = strike(ready + gap, u[:, 1:])
         for parent in row.after.split():
             for k in range(events):
                 u = next(own)
                 start = np.full(worlds, math.inf)
                 for n, when in _nth(begun.get(parent, []), k, worlds):
                     start[n] = when
-                start = np.where(u[:, 0] < row.after_probability, start + _exponential(u[:, 1], row.after_lag_yr), math.inf)
-                strike(np.flatnonzero(np.isfinite(start)), start, u[:, 2:])
+                brought = start + _exponential(u[:, 1], row.after_lag_yr)
+                strike(np.where(u[:, 0] < row.after_probability, brought, math.inf), u[:, 2:])
+        begun[row.hazard] = []
+        for n, several in enumerate(candidates):
+            until = -math.inf
+            for one in sorted(several, key=lambda strike: strike.start):
+                if one.start >= until:  # what lasts already does not begin again
+                    until = one.start + one.flood + one.duration
+                    found[n].append(one)
+                    begun[row.hazard].append((n, one.start))
     return [tuple(sorted(world, key=lambda strike: strike.start)) for world in found]
 
 

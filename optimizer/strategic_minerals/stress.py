@@ -71,8 +71,9 @@ class StressTest:
         ]  # fmt: skip
         for row in self.figures.itertuples():
             scale, unit = (100.0, "%") if row.unit == "probability" else (1.0, " M")
+            between = f" ({scale * row.low:,.4g} to {scale * row.high:,.4g})" if pd.notna(row.low) else ""
             lines.append(
-                f"  {row.meaning}: {scale * row.estimate:,.4g}{unit} ({scale * row.low:,.4g} to {scale * row.high:,.4g}); in the "
+                f"  {row.meaning}: {scale * row.estimate:,.4g}{unit}{between}; in the "
                 f"plan's own worlds {scale * row.in_sample:,.4g}, doing nothing {scale * row.do_nothing:,.4g}"
             )
         lines.append("Expected loss by material [M], the largest first:")
@@ -125,7 +126,13 @@ def stress_test(
         hits = sum(int((met.defence[_sampled(w)] > SHORT_T).sum()) for w, met, _ in done)
         estimate, low, high = interval([e[name] for e in each], confidence)
         if name == "defence_short":
-            estimate, low, high = _chance((estimate, low, high), hits, per * REPLICATES, confidence)
+            worlds, met, _ = done[0]
+            listed = ~_sampled(worlds)
+            certain = float(worlds.probability[listed & (met.defence > SHORT_T)].sum())
+            mass = float(worlds.probability[~listed].sum())
+            low, high = _chance((low, high), hits, per * REPLICATES, confidence, certain, mass)
+        if name == "worst_case":
+            estimate, low, high = max(e[name] for e in each), float("nan"), float("nan")
         rows.append({
             "figure": name, "meaning": meaning.format(tail=1 - alpha),
             "unit": "probability" if name == "defence_short" else "million USD",
@@ -186,13 +193,18 @@ def _replicate(asked: tuple[Plan, Dataset, Solution, Solution, int, int, bool]) 
     return drawn, meet(first, drawn), meet(nothing, drawn)
 
 
-def _chance(estimate: tuple[float, float, float], hits: int, worlds: int, confidence: float) -> tuple[float, float, float]:
-    """A probability's interval: at least Clopper and Pearson's on the worlds drawn, within 0 and 1."""
-    mean, low, high = estimate
+def _chance(
+    spread: tuple[float, float], hits: int, worlds: int, confidence: float, certain: float, mass: float
+) -> tuple[float, float]:
+    """A probability's interval: at least Clopper and Pearson's on the worlds drawn, beside what listed scenarios say.
+
+    certain: probability of listed scenarios that hit; mass: probability of all drawn worlds.
+    """
     tail = (1 - confidence) / 2
     exact = float(beta.ppf(1 - tail, hits + 1, worlds - hits)) if hits < worlds else 1.0
     least = float(beta.ppf(tail, hits, worlds - hits + 1)) if hits > 0 else 0.0
-    return mean, max(0.0, min(low, least)), min(1.0, max(high, exact))
+    low, high = min(spread[0], certain + mass * least), max(spread[1], certain + mass * exact)
+    return max(0.0, certain, low), min(1.0, high)
 
 
 def figures(worlds: Worlds, met: Met, nothing: Met, alpha: float) -> Figures:

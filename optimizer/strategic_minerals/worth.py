@@ -65,6 +65,7 @@ class Worth:
     """What planning against worlds adds to planning for their average: EEV - RP."""
     wait_and_see_musd: float
     here_and_now_musd: float
+    """Social cost of the plan without its promises (its own where it makes none)."""
     average_plan_musd: float
     gap_musd: float
     """Largest gap that any of the solves left open: the figures hold to this."""
@@ -150,6 +151,12 @@ def value_of_planning(
     rows = [_row(name, m, pi, see, met["nothing"], _spending(problem, costs.get(name)), plan.risk.alpha) for name, m in met.items()]
     rows += [{"alternative": name, "why": text} for name, text in why.items() if name not in met]
     here = float(pi @ met["optimised plan"].cost)
+    if free != plan:  # information is valued without promises on all sides
+        unbound = prepare(free, data)
+        freely = solved(unbound)
+        gaps.append(_open(freely))
+        own = FirstStage.of(free, data, extract(unbound.layout, unbound.assembly, freely.x))
+        here = float(pi @ meet(own, own.own_worlds).cost)
     without = float(pi @ met["plan for average events"].cost) if "plan for average events" in met else math.nan
     table = pd.DataFrame(rows).sort_values("worth_musd", ascending=False, na_position="last", ignore_index=True)
     gaps += [g for _, g in alone] + [_open(mean)]
