@@ -1046,6 +1046,10 @@ def test_a_plan_that_asks_for_what_the_tables_do_not_have_is_refused(
         ),
         ({"scenarios": [{"name": "a", "probability": 0.1, "events": [EVENT]}] * 2}, "a name that no other scenario has"),
         (
+            {"scenarios": [{"name": "sample-1", "probability": 0.1, "events": [EVENT]}], "sample": {"worlds": 2, "seed": 1}},
+            "worlds that are drawn are called",
+        ),
+        (
             {"scenarios": [{"name": "a", "probability": 0.1, "events": [{"start_year": 2028.0}]}]},
             "needs duration_years",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from strategic_minerals import solve, stress_test
 from strategic_minerals.myopic import believed, meet_myopically
 from strategic_minerals.plan import Event
 from strategic_minerals.recourse import FirstStage, meet
+from strategic_minerals.rows import HazardRow
+from strategic_minerals.sampling import mean_remainder
 from strategic_minerals.strikes import Strike, strike_of
 from test_stress import exposed
 from tiny import cut, offer, source, tiny
@@ -24,17 +27,34 @@ def event(start: float, duration: float, flood: float = 0.0) -> Strike:
     }), None)  # fmt: skip
 
 
+def lasting(mean: float, **law: Any) -> dict[str, HazardRow]:
+    row = {"hazard": "event", "name": "event", "kind": "embargo", "countries": "CHN", "materials": "a", "rate_per_yr": 0.1,
+           "duration_yr": mean, "cut_share": 1.0, "duration_law": "exponential"}  # fmt: skip
+    return {"event": HazardRow.model_validate(row | law)}
+
+
+def test_what_is_left_of_a_cut_follows_its_law() -> None:
+    """Proves: an exponential cut of 2 years has 2 left whenever asked; a fixed one of 2 has .5 left after 1.5; a lognormal
+    one with median 1 and sigma 1 has, after 1, E[D - 1 | D > 1] = 2 e^.5 Phi(1) - 1 = 1.7743."""
+    assert mean_remainder(lasting(2.0)["event"], 7.0) == 2.0
+    assert mean_remainder(lasting(2.0, duration_law="fixed")["event"], 1.5) == pytest.approx(0.5)
+    spread = math.exp(2 * 1.6448536269514722)
+    wide = lasting(math.exp(0.5), duration_law="lognormal", duration_yr_low=1.0, duration_yr_high=spread)["event"]
+    assert mean_remainder(wide, 1.0) == pytest.approx(2 * math.exp(0.5) * 0.8413447 - 1, rel=5e-3)
+    assert mean_remainder(lasting(2.0, duration_law="fixed")["event"], 9.0) == pytest.approx(1 / 12)
+
+
 def test_what_has_ended_is_known_and_what_lasts_goes_on_for_its_mean() -> None:
     """Proves: at 2030.0 a cut of 2028.5 to 2029.75 is known; one from 2029.25 on is believed to last .75 + 2 years, whatever
     it will do; a flood from 2029.0 on is believed to go on for 2 more years, and no squeeze is foreseen."""
-    means = {"event": 2.0}
+    rows = lasting(2.0)
     over = event(2028.5, 1.25)
-    assert believed(over, 2030.0, means) == over
+    assert believed(over, 2030.0, rows) == over
     for truth in (1.0, 5.0):
-        assert believed(event(2029.25, truth), 2030.0, means).duration == pytest.approx(0.75 + 2.0)
-    flood = believed(event(2029.0, 1.0, flood=1.5), 2030.0, means)
+        assert believed(event(2029.25, truth), 2030.0, rows).duration == pytest.approx(0.75 + 2.0)
+    flood = believed(event(2029.0, 1.0, flood=1.5), 2030.0, rows)
     assert (flood.flood, flood.duration, flood.cut, flood.third_cut) == (3.0, 0.0, 0.0, 0.0)
-    squeeze = believed(event(2029.0, 4.0, flood=0.5), 2030.0, means)
+    squeeze = believed(event(2029.0, 4.0, flood=0.5), 2030.0, rows)
     assert (squeeze.flood, squeeze.duration) == (0.5, 2.5)
 
 
@@ -57,7 +77,7 @@ def test_an_event_that_is_over_within_its_period_leaves_nothing_to_foresee() -> 
         scenarios=[cut("one", 0.3, 2028, 1), cut("two", 0.3, 2029, 1)], years=4,
     )  # fmt: skip
     first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
-    known, blind = meet(first, first.own_worlds), meet_myopically(first, first.own_worlds, {"event": 5.0})
+    known, blind = meet(first, first.own_worlds), meet_myopically(first, first.own_worlds, lasting(5.0))
     assert blind.cost == pytest.approx(known.cost, rel=1e-9)
 
 
@@ -73,7 +93,7 @@ def test_a_reserve_is_stretched_by_who_fears_a_long_stop() -> None:
     first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
     worlds = first.own_worlds
     known = meet(first, worlds)
-    calm, fearful = (meet_myopically(first, worlds, {"event": mean}) for mean in (0.1, 5.0))
+    calm, fearful = (meet_myopically(first, worlds, lasting(mean)) for mean in (0.1, 5.0))
     at = worlds.names.index("stop")
     assert known.loss[at] == pytest.approx(5 * 60.0)  # 15 kt are lost, 10 in store, 5 of the cheap half go short
     assert known.loss[at] <= calm.loss[at] + 1e-6

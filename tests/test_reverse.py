@@ -56,6 +56,33 @@ def test_the_worst_start_is_refined_not_the_first() -> None:
         assert row.shortest_yr <= 0.6 + longest / 12 / 32
 
 
+def test_alone_on_all_and_together_by_hand() -> None:
+    """Proves: a and b, 10 kt a year each from abroad, 2 kt of a in store: the hazard stops both, on a alone it needs as long.
+    A second hazard stops the a of the other half: each by itself cuts half, .4 of a year; together they break it in .2."""
+    plan, data = tiny(
+        {"a": 10.0, "b": 10.0}, demand={("a", "defence"): 10.0, ("b", "defence"): 10.0}, loss=300.0, years=5,
+        sources={"far": source("CHN", "a", 5.0), "other": source("AUS", "a", 5.0), "third": source("CHN", "b", 10.0)},
+        offers={"spot": offer("a", 100.0)}, scenarios=[cut("cut", 0.5, 2029, 1)], money={2027: 20.0, 2028: 0.0},
+    )  # fmt: skip
+    row = {"hazard": "stop", "name": "stop", "kind": "embargo", "countries": "CHN", "materials": "a b", "rate_per_yr": 0.1,
+           "duration_yr": 1.0, "cut_share": 1.0}  # fmt: skip
+    told = plan.to_toml_like()
+    told["scenarios"][0]["events"] = [{"hazard": "stop", "start_year": 2029.0}]
+    both = data.replace(hazards=pd.DataFrame([row, row | {"hazard": "more", "countries": "AUS", "materials": "a"}]))
+    result = solve(Plan.model_validate(told), both, gap=0.0)
+    table = reverse_stress(
+        result, promises=[Promise("a", "defence", 1.0), Promise("b", "defence", 1.0)], names=["stop", "more"], longest_yr=3.0
+    )
+    found = table.set_index(["material", "hazard", "strikes"]).shortest_yr
+    room = 3 / 12 / 32 + 1e-9
+    assert found["a", "stop", "all"] == found["a", "stop", "alone"] == pytest.approx(0.4, abs=room)
+    assert found["a", "more", "all"] == pytest.approx(0.4, abs=room)
+    assert found["a", "all together", "all"] == pytest.approx(0.2, abs=room)
+    assert found["b", "stop", "alone"] == pytest.approx(0.0, abs=room)
+    assert pd.isna(found["b", "more", "all"])
+    assert ("a", "more", "alone") not in found.index
+
+
 def test_without_promises_of_its_own_defence_in_full_is_tried() -> None:
     """Proves: the plan names no service level, so defence is held to all of its demand, for the hazards of its worlds."""
     table = reverse_stress(solve(*stocked(), gap=0.0), longest_yr=2.0)
@@ -68,7 +95,13 @@ def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: A
     assert cli("solve", "quickstart", "--out", run).returncode == 0
     said = cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban")
     assert said.returncode == 0, said.stderr
-    assert "gallium, defence at 100%, ga_ge_sb_ban: " in said.stdout
+    assert "gallium, defence at 100%: holds against each of 2 disruptions (ga_ge_sb_ban) up to 2 years" in said.stdout
+    chosen = cli("reverse", run, "--promise", "gallium:other:1", "--hazard", "ga_ge_sb_ban", "--longest", "2")
+    assert "gallium, other at 100%, ga_ge_sb_ban on it alone: breaks after" in chosen.stdout
+    for wrong in ("gallium:civil", "gallium:civil:2", "unobtainium:civil:1"):
+        refused = cli("reverse", run, "--promise", wrong)
+        assert refused.returncode == 2
+        assert wrong in refused.stderr or "not 2" in refused.stderr or "nobody demands unobtainium:civil" in refused.stderr
     told = json.loads(cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban", "--json").stdout)
     assert {row["material"] for row in told["reverse"]} == {"gallium", "germanium", "antimony"}
     assert cli("reverse", run, "--hazard", "typo").returncode == 2

@@ -15,10 +15,13 @@ import pytest
 from instances import random_case
 from strategic_minerals import Dataset, Plan, load_dataset, load_plan, shipped, solve, stress_test
 from strategic_minerals.audit_money import cvar
-from strategic_minerals.recourse import FirstStage, meet
+from strategic_minerals.disruptions import population
+from strategic_minerals.recourse import CHUNK, FirstStage, meet
 from strategic_minerals.rows import HazardRow
 from strategic_minerals.sampling import Span, draw
+from strategic_minerals.solver import Model
 from strategic_minerals.stress import _chance, interval
+from strategic_minerals.warm import Warm
 from tiny import KT, cut, source, tiny
 
 
@@ -125,6 +128,8 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
     result = solve(Plan.model_validate(told), stocked, gap=0.0)
     assert float(result.tables["acquisitions"].acquired_t.sum()) == pytest.approx(4 * KT)
     found = stress_test(result, scenarios=500, seed=5)
+    assert set(found.worlds.driven_by[found.worlds.loss_musd > 1]) == {"a 100%"}
+    assert set(found.worlds.driven_by[found.worlds.loss_musd == 0]) <= {""}
     hit = found.worlds[found.worlds.without_plan_musd > 240 + 1e-6]
     assert (hit.without_plan_musd - hit.loss_musd).to_numpy() == pytest.approx(np.full(len(hit), 240.0))
     assert (found.worlds.defence_short_t == 0).all()
@@ -171,6 +176,29 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     bare = tmp_path / "bare"
     assert cli("solve", "quickstart", "--out", bare).returncode == 0
     assert cli("stress", bare).returncode == 2
+
+
+def test_hot_starts_change_nothing_but_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: worlds met with remembered bases cost what they cost without, world by world, and take fewer iterations."""
+    plan, data = random_case(3, loss_limits=False, service_hard=False, sample=True)
+    first = FirstStage.of(plan, data, solve(plan, data, gap=1e-6).solution)
+    worlds = population(first.natural, data, 128, 5)
+    spent: list[int] = []
+    run = Model.run
+
+    def counting(self: Model, **options: Any) -> Any:
+        answer = run(self, **options)
+        spent.append(answer.iterations)
+        return answer
+
+    monkeypatch.setattr(Model, "run", counting)
+    hot = meet(first, worlds)
+    hot_spent, spent[:] = sum(spent), []
+    monkeypatch.setattr(Warm, "guess", lambda *_: None)
+    cold = meet(first, worlds)
+    assert hot.cost == pytest.approx(cold.cost, rel=1e-9, abs=1e-9)
+    assert len(worlds.names) > 4 * CHUNK
+    assert hot_spent < 0.8 * sum(spent)
 
 
 def test_a_chance_counts_listed_scenarios_as_certain_and_draws_as_draws() -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
 
 from instances import random_case
-from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve, value_of_planning
+from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve, stress_test, value_of_planning
+from strategic_minerals.errors import StoppedError
+from strategic_minerals.information import along, average_world, only
 from strategic_minerals.optimize import optimise
 from strategic_minerals.problem import prepare
+from strategic_minerals.rules_of_thumb import rules_of_thumb
 from strategic_minerals.solution import extract
-from strategic_minerals.worth import along, average_world, decisions, evaluated, only
+from strategic_minerals.worth import decisions, evaluated
+from test_bounds import deciding
 from test_closed_forms import newsvendor
 from tiny import cut, offer, source, tiny
 
@@ -90,6 +95,66 @@ def test_one_world_and_the_average_world_are_what_they_say() -> None:
     assert alone.availability[0, 0].tolist() == [1.0, 0.0, 1.0]
     assert mean.availability[0, 0].tolist() == pytest.approx([1.0, 0.6, 1.0])
     assert mean.onset.tolist() == [[1]]
+
+
+def test_alternatives_meet_fresh_worlds_with_intervals() -> None:
+    """Proves: the plan's row is what the stress test of the solved plan says, figure by figure; nothing is worth nothing and a
+    stock of 60 days less than the plan; what is behind the plan has a narrower interval than a difference of independent
+    draws would have; without a sample there are no fresh worlds."""
+    plan, data = deciding()
+    found = value_of_planning(plan, data, fresh=400, seed=4, gap=0.0)
+    assert found.fresh_table is not None
+    table = found.fresh_table.set_index("alternative")
+    stressed = stress_test(solve(plan, data, gap=0.0), scenarios=400, seed=4).figures.set_index("figure")
+    for figure, column in (("worth", "worth_musd"), ("expected_loss", "expected_loss_musd"), ("cvar", "cvar_musd"),
+                           ("defence_short", "defence_short")):  # fmt: skip
+        row = table.loc["optimised plan"]
+        own = stressed.loc[figure]
+        assert (row[column], row[f"{column}_low"], row[f"{column}_high"]) == pytest.approx((own.estimate, own.low, own.high))
+    assert table.worth_musd["nothing"] == table.worth_musd_high["nothing"] == 0.0
+    held = table.loc["60 days of cover"]
+    assert held.behind_plan_musd == pytest.approx(table.worth_musd["optimised plan"] - held.worth_musd)
+    wide = math.hypot(*(table.worth_musd_high[name] - table.worth_musd_low[name] for name in ("optimised plan", held.name)))
+    assert held.behind_plan_musd_high - held.behind_plan_musd_low < 0.95 * wide
+    assert "IN 400 FRESH WORLDS" in found.summary()
+    assert value_of_planning(*newsvendor(), gap=0.0).fresh_table is None
+
+
+def test_what_a_rule_of_thumb_leaves_out_is_named() -> None:
+    """Proves: of 10 kt a year at 0.1 kt a year on offer, 60 days (1.64 kt) take 18 years: named, not dropped in silence; a plan
+    without a design-basis scenario has no base case to fill."""
+    case = {
+        "sources": {"far": source("CHN", "a", 10.0), "too": source("CHN", "b", 10.0)}, "demand": {"a": 10.0, "b": 10.0},
+        "offers": {"spot": offer("a", 5.0), "thin": offer("b", 0.1)}, "scenarios": [cut("cut", 0.4, 2028, 1)],
+    }  # fmt: skip
+    plan, data = tiny({"a": 10.0, "b": 10.0}, **case)
+    rules = {rule.name: rule for rule in rules_of_thumb(plan, prepare(plan, data))}
+    held = rules["60 days of cover"]
+    assert held.plan is not None
+    assert [rule.material for rule in held.plan.days_of_cover] == ["a"]
+    assert held.note == "without b: not on offer, or not in time"
+    found = value_of_planning(plan, data, gap=0.0)
+    notes = found.table.set_index("alternative").note
+    assert notes["60 days of cover"] == held.note
+    assert notes["base-case shortfall filled"] == "the plan has no design-basis scenario"
+    assert "base-case shortfall filled: not compared (the plan has no design-basis scenario)" in found.summary()
+
+
+def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where a world by itself finds no plan in time, EVPI and regrets are unknown, not wrong, and the rest is told."""
+    import strategic_minerals.worth as worth
+
+    def stopping(one: Any, **options: Any) -> Any:
+        if len(one.layout.worlds.names) == 1 and one.layout.worlds.names[0] != "average":
+            raise StoppedError("stopped", None)
+        return optimise(one, **options)
+
+    monkeypatch.setattr(worth, "optimise", stopping)
+    found = value_of_planning(*newsvendor(), gap=0.0)
+    assert found.evpi_musd != found.evpi_musd
+    assert found.table.largest_regret_musd.isna().all()
+    assert found.vss_musd == pytest.approx(65.952, rel=1e-6)
+    assert "would add an unknown amount (EVPI)" in found.summary()
 
 
 def test_a_plan_of_another_aim_is_told_why_it_has_no_such_table() -> None:

@@ -28,7 +28,7 @@ class SamplingGap:
 
     lower: Interval
     upper: Interval
-    """Of the plan of the first sample."""
+    """Of the plan as it stands, its own sample and reduction."""
     gap: Interval
     """Upper less lower: one-sided ends of both, so that it holds with at least the confidence stated."""
     confidence: float
@@ -45,7 +45,7 @@ class SamplingGap:
         """In words."""
         return (
             f"SAMPLING GAP: {self.samples} samples of {self.worlds} worlds, {self.fresh:,} fresh worlds, {self.confidence:.0%}: "
-            f"the best plan costs at least {self.lower[1]:,.0f} M, that of the first sample {self.upper[0]:,.0f} (to "
+            f"the best plan costs at least {self.lower[1]:,.0f} M, this one {self.upper[0]:,.0f} (to "
             f"{self.upper[2]:,.0f}): it is at most {self.gap[2]:,.0f} M from the best."
         )
 
@@ -60,10 +60,10 @@ def sampling_gap(
     time_limit_s: float = 3600.0, confidence: float = 0.95, workers: int = 1, executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SamplingGap:  # fmt: skip
-    """Solve the plan for independent samples of its worlds, and meet fresh worlds with the first of the plans.
+    """Solve the plan, and the same question for independent samples of worlds; meet fresh worlds with the plan.
 
-    Samples are drawn unreduced, `sample.worlds` each. ValueError for plans that cannot be stress-tested, and with a weight on
-    CVaR, whose part of the aim fresh worlds cannot add up.
+    Samples are drawn unreduced, `sample.worlds` each; their bounds are the lower one, the plan's cost in fresh worlds the upper.
+    ValueError for plans that cannot be stress-tested, and with a weight on CVaR, whose part of the aim fresh worlds cannot add up.
     """
     reason = unbounded(plan)
     if reason:
@@ -72,20 +72,21 @@ def sampling_gap(
     if samples < 2:
         raise ValueError("an interval needs two samples or more")
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(samples)]
-    bounds, first = [], None
+    own = solve(plan, data, gap=gap, time_limit_s=time_limit_s)
+    bounds = []
     for k, s in enumerate(seeds):
         drawn = plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": s, "draws": None})})
         result = solve(drawn, data, gap=gap, time_limit_s=time_limit_s)
-        first = first or result
         bound, nothing = result.outcome.best_bound_musd, result.outcome.do_nothing_musd
         if bound is None or nothing is None:
             raise ValueError("a sample was stopped before any bound was found: give it more time")
         bounds.append(bound + nothing)
         if on_progress is not None:
-            on_progress(k + 1, samples + 1)
-    assert first is not None
-    met = replicates(first, scenarios=fresh, seed=seed + 1, workers=workers, executor=executor)
-    costs = [float(worlds.probability @ own.cost) + float(own.penalty.sum()) for worlds, own, _ in met]
+            on_progress(k + 2, samples + 2)
+    met = replicates(
+        plan, data, [(own.solution, False)], scenarios=fresh, seed=seed + 1, workers=workers, executor=executor
+    )
+    costs = [float(worlds.probability @ met_by.cost) + float(met_by.penalty.sum()) for worlds, (met_by,) in met]
     lower, upper = interval(bounds, confidence), interval(costs, confidence)
     between = (upper[0] - lower[0], max(0.0, upper[1] - lower[2]), upper[2] - lower[1])
     return SamplingGap(lower, upper, between, confidence, samples, plan.sample.worlds, fresh)

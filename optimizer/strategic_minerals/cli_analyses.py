@@ -85,15 +85,17 @@ def reverse(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
     longest: Annotated[float, typer.Option(min=0.1, max=60, help="Longest disruption tried, in years.")] = 8.0,
     hazard: Annotated[list[str], typer.Option(help="A hazard; may be repeated. Default: all in the plan's worlds.")] = [],  # noqa: B006
+    promise: Annotated[list[str], typer.Option(help="ndfeb_magnet:civil:0.8; may be repeated. Default: the plan's promises.")] = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """The shortest and the least severe disruption at which a promise of the plan breaks."""
-    from .reverse import reverse_stress
+    from .reverse import Promise, reverse_stress
     from .runfolder import load_result
 
     try:
-        table = reverse_stress(load_result(directory), names=hazard or None, longest_yr=longest)
+        wanted = [Promise.parse(text) for text in promise]
+        table = reverse_stress(load_result(directory), promises=wanted or None, names=hazard or None, longest_yr=longest)
     except ValueError as error:
         raise InputError([Fault(str(directory), "", "reverse", "a plan or hazards that cannot be tried", str(error))]) from None
     _show({"reverse": table}, out, as_json, _breaks(table, longest))
@@ -101,9 +103,16 @@ def reverse(
 
 def _breaks(table: pd.DataFrame, longest: float) -> str:
     """The table in words."""
-    lines = ["REVERSE STRESS TEST: what it takes to break a promise (each hazard alone, at its worst start):"]
-    for row in table.itertuples():
-        what = f"  {row.material}, {row.segment} at {row.level:.0%}, {row.hazard}:"
+    lines = ["REVERSE STRESS TEST: what it takes to break a promise, at the worst start:"]
+    for (material, segment, level), rows in table.groupby(["material", "segment", "level"]):
+        if rows.held.all():
+            lines.append(
+                f"  {material}, {segment} at {level:.0%}: holds against each of {len(rows)} disruptions "
+                f"({', '.join(rows.hazard.unique())}) up to {longest:g} years, and at a full cut of the hazard's own length"
+            )
+    broken = ~table.groupby(["material", "segment", "level"]).held.transform("all").astype(bool)
+    for row in table[broken].itertuples():
+        what = f"  {row.material}, {row.segment} at {row.level:.0%}, {row.hazard}{' on it alone' * (row.strikes == 'alone')}:"
         if row.held:
             lines.append(f"{what} holds up to {longest:g} years, and at a full cut of the hazard's own length")
             continue
@@ -145,6 +154,8 @@ def bounds(
 def worth(
     plan: PlanFile,
     tables: Tables = None,
+    fresh: Annotated[int, typer.Option(min=0, help="Fresh worlds that every alternative meets; 0: none.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fresh worlds.")] = 1,
     gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
     time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")] = 3600.0,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
@@ -157,7 +168,13 @@ def worth(
     _, loaded, data = load(plan, tables, set_)
     try:
         with progress([]) as show:
-            found = value_of_planning(loaded, data, gap=gap, time_limit_s=time_limit, on_progress=show)
+            found = value_of_planning(
+                loaded, data, fresh=fresh, seed=seed, gap=gap, time_limit_s=time_limit, workers=os.cpu_count() or 1,
+                on_progress=show,
+            )  # fmt: skip
     except ValueError as error:
         raise PlanError([Fault("plan", "", "objective", loaded.objective.kind, str(error))]) from None
-    _show({"alternatives": found.table, "information": found.information}, out, as_json, found.summary())
+    frames = {"alternatives": found.table, "information": found.information}
+    if found.fresh_table is not None:
+        frames["fresh_worlds"] = found.fresh_table
+    _show(frames, out, as_json, found.summary())

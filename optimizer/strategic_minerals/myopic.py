@@ -1,7 +1,7 @@
 """Operations that learn how long an event lasts only when it ends: solved period by period, on what is known by then.
 
-At the end of each period everything that has begun is known. A cut that still lasts is believed to go on for its hazard's mean
-duration (an exponential remainder has no memory); a flood that still lasts is believed to go on, and no squeeze is foreseen.
+At the end of each period everything that has begun is known. A cut that still lasts is believed to go on for as long as cuts of
+its hazard go on, on average, that have lasted so long; a flood that still lasts is believed to go on, and no squeeze is foreseen.
 What is decided for the period stands; the rest is decided again a period later.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -27,10 +28,12 @@ from .recourse import (
     problem_of,
     signed,
 )
+from .sampling import mean_remainder
 from .solution import extract
 from .solver import Model
 from .stamp import Templates, compile_templates
 from .strikes import Strike
+from .warm import Warm
 from .worlds import Worlds, combine
 
 UNKNOWN_MEAN_YR = 1.0
@@ -40,12 +43,13 @@ Done = dict[tuple[int, int], Floats]
 """What has been decided in a chunk: (component, world) -> (T, width) values in model units, filled period by period."""
 
 
-def meet_myopically(first: FirstStage, worlds: Worlds, means: Mapping[str, float], *, time_limit_s: float = 600.0) -> Met:
-    """Operate through every world (in tonnes) without foresight. `means`: mean duration of each hazard in years.
+def meet_myopically(first: FirstStage, worlds: Worlds, rows: Mapping[str, Any], *, time_limit_s: float = 600.0) -> Met:
+    """Operate through every world (in tonnes) without foresight. `rows`: the row of each hazard, for its law of durations.
 
     Raises UntrustedError where a period is not solved to optimality.
     """
     templates: Templates | None = None
+    warm = Warm()
     found: list[Met] = []
     T = first.natural.calendar.periods
     for part in chunks(worlds):
@@ -54,13 +58,13 @@ def meet_myopically(first: FirstStage, worlds: Worlds, means: Mapping[str, float
             touched = np.flatnonzero((part.onset <= t).any(axis=1))
             if not len(touched):
                 continue
-            known = _scaled(first, _known(first, part, touched, t, means))
+            known = _scaled(first, _known(first, part, touched, t, rows))
             support, shares = signed(first, known)
             layout = build_layout(first.layout.instance, known, support)
             if templates is None:
                 templates = compile_templates(every_component(layout, support))
             problem = problem_of(first, layout, templates)
-            x = _decide(problem, first, shares, done, touched, t, time_limit_s)
+            x = _decide(problem, first, shares, done, touched, t, warm, time_limit_s)
             _remember(layout, problem, x, done, touched, t)
         true_support, shares = signed(first, _scaled(first, part))
         layout = build_layout(first.layout.instance, _scaled(first, part), true_support)
@@ -79,28 +83,29 @@ def _scaled(first: FirstStage, worlds: Worlds) -> Worlds:
     return replace(worlds, price=worlds.price * first.layout.instance.material_unit[:, None])
 
 
-def _known(first: FirstStage, worlds: Worlds, touched: Ints, t: int, means: Mapping[str, float]) -> Worlds:
+def _known(first: FirstStage, worlds: Worlds, touched: Ints, t: int, rows: Mapping[str, Any]) -> Worlds:
     """The worlds as they are believed to go on at the end of period t (in tonnes)."""
     n = first.natural
     now = n.calendar.first_year + n.calendar.step * (t + 1)
-    strikes = [tuple(believed(k, now, means) for k in worlds.strikes[s] if k.start < now) for s in touched]
+    strikes = [tuple(believed(k, now, rows) for k in worlds.strikes[s] if k.start < now) for s in touched]
     count = len(strikes)
     return combine(n, [worlds.names[s] for s in touched], np.ones(count), np.zeros(count, dtype=bool), strikes)
 
 
-def believed(strike: Strike, now: float, means: Mapping[str, float]) -> Strike:
-    """An event that has begun, as it looks at a date: what has ended is known, what lasts goes on for its mean."""
+def believed(strike: Strike, now: float, rows: Mapping[str, Any]) -> Strike:
+    """An event that has begun, as it looks at a date: what has ended is known, what lasts goes on for its mean remainder."""
     cut = strike.start + strike.flood
     if cut + strike.duration <= now:
         return strike
-    mean = means.get(strike.label, UNKNOWN_MEAN_YR)
+    row = rows.get(strike.label)
+    mean = UNKNOWN_MEAN_YR if row is None else mean_remainder(row, max(0.0, now - cut))
     if cut >= now:  # still a flood: it goes on, and nobody sees a squeeze
         return replace(strike, flood=now - strike.start + mean, duration=0.0, cut=0.0, third_cut=0.0)
     return replace(strike, duration=now - cut + mean)
 
 
 def _decide(
-    problem: Problem, first: FirstStage, shares: Floats, done: Done, touched: Ints, t: int, time_limit_s: float
+    problem: Problem, first: FirstStage, shares: Floats, done: Done, touched: Ints, t: int, warm: Warm, time_limit_s: float
 ) -> Floats:
     """Solve what is left from period t on, all before it fixed."""
     assembly = problem.assembly
@@ -110,7 +115,7 @@ def _decide(
     columns, values = np.concatenate([columns, past]), np.concatenate([values, held])
     model.set_bounds(columns, values, values)
     free = np.union1d(before_events(problem), rows)
-    return best_course(problem, model, free, time_limit_s)
+    return best_course(problem, model, free, warm, time_limit_s)
 
 
 def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Floats, Ints]:

@@ -26,6 +26,7 @@ from .solver import Model
 from .stamp import Templates, compile_templates, stamp
 from .strikes import Strike
 from .support import Support, signed_support
+from .warm import Warm
 from .worlds import Worlds, combine
 
 CHUNK = 16
@@ -100,6 +101,7 @@ def natural_worlds(worlds: Worlds, instance: Instance) -> Worlds:
 def meet(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> Met:
     """Operate through every world (in tonnes). Raises UntrustedError where a chunk is not solved to optimality."""
     templates: Templates | None = None
+    warm = Warm()
     found: list[Met] = []
     for part in chunks(worlds):
         scaled = first.layout.instance
@@ -109,7 +111,7 @@ def meet(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> M
         if templates is None:
             templates = compile_templates(every_component(layout, support))
         problem = problem_of(first, layout, templates)
-        x = _operate(problem, first, shares, time_limit_s)
+        x = _operate(problem, first, shares, warm, time_limit_s)
         solution = replace(extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0))
         found.append(evaluate(problem, solution, part, first))
     return Met.joined(found)
@@ -169,7 +171,7 @@ def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[
     return columns, values
 
 
-def _operate(problem: Problem, first: FirstStage, shares: Floats, time_limit_s: float) -> Floats:
+def _operate(problem: Problem, first: FirstStage, shares: Floats, warm: Warm, time_limit_s: float) -> Floats:
     """Solve the operations of all worlds of a chunk for fixed commitments and trunk."""
     assembly = problem.assembly
     columns, values = fixed_columns(problem, first, shares)
@@ -183,12 +185,15 @@ def _operate(problem: Problem, first: FirstStage, shares: Floats, time_limit_s: 
             for part in assembly.stamped for k, (name, _) in enumerate(part.template.columns) if name == "buy"
         ] or [np.zeros(0, dtype=int)])  # fmt: skip
         model.set_bounds(bought, np.zeros(len(bought)), np.zeros(len(bought)))
-    return best_course(problem, model, free, time_limit_s)
+    return best_course(problem, model, free, warm, time_limit_s)
 
 
-def best_course(problem: Problem, model: Model, free: Ints, time_limit_s: float) -> Floats:
-    """The best point with some rows left out. Raises UntrustedError where the solver finds none."""
+def best_course(problem: Problem, model: Model, free: Ints, warm: Warm, time_limit_s: float) -> Floats:
+    """The best point with some rows left out, hot-started. Raises UntrustedError where the solver finds none."""
     assembly = problem.assembly
+    guess = warm.guess(problem.layout, assembly)
+    if guess is not None:
+        model.set_basis(*guess)
     model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
     run = model.run(time_limit_s=time_limit_s, phase="recourse")
     if run.status == "infeasible":  # what is fixed keeps its rows to the solver's tolerance only
@@ -197,6 +202,8 @@ def best_course(problem: Problem, model: Model, free: Ints, time_limit_s: float)
         run = model.run(time_limit_s=time_limit_s, phase="recourse")
     if run.status != "optimal" or run.x is None:
         raise UntrustedError(f"operations in fresh worlds were not solved: {run.status}")
+    if warm.eager:
+        warm.learn(problem.layout, assembly, *model.basis())
     return run.x
 
 

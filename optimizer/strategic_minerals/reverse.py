@@ -1,12 +1,13 @@
 """The other way round: the shortest, and the least severe, disruption at which a promise breaks.
 
-A hazard strikes by itself, at every planned year in turn, longer and longer (or harder and harder), and the plan operates
-through each. The first break is refined by bisection.
+A hazard strikes at every planned year in turn, longer and longer (or harder and harder), and the plan operates through each: the
+hazard on the promise's material alone, on all of its materials, and all hazards at once. The first break is refined by
+bisection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,8 @@ from .result import Result
 from .strikes import Strike, hazards, strike_of
 from .worlds import Worlds, combine
 
+TOGETHER = "all together"
+"""Name of what strikes where all hazards do at once."""
 STEPS = 12
 """Values tried before bisection."""
 ROUNDS = 5
@@ -34,16 +37,30 @@ class Promise:
     segment: str
     level: float
 
+    @classmethod
+    def parse(cls, text: str) -> Promise:
+        """From `material:segment:level`. ValueError where it is not of that form."""
+        try:
+            material, segment, level = text.split(":")
+            found = cls(material, segment, float(level))
+        except ValueError:
+            raise ValueError(f"a promise reads material:segment:level, not '{text}'") from None
+        if not 0 <= found.level <= 1:
+            raise ValueError(f"a promise's level lies between 0 and 1, not {level}")
+        return found
+
 
 def reverse_stress(
     result: Result, *, promises: Sequence[Promise] | None = None, names: Sequence[str] | None = None, longest_yr: float = 8.0
 ) -> pd.DataFrame:
-    """One row a promise and hazard: when and how little it takes to break it.
+    """One row a promise and disruption: when and how little it takes to break it.
 
     promises: unset, the plan's service levels; where it has none, defence in full for every material that defence uses.
     names: hazards; unset, all that the plan's worlds hold. longest_yr: the longest disruption tried.
-    Columns: material, segment, level, hazard, start_year, shortest_yr (at the hazard's mean cut; NaN: holds up to longest_yr),
+    Columns: material, segment, level, hazard (`TOGETHER`: all of them at once), strikes (`alone`: the promise's material, `all`:
+    every material of the hazard), start_year, shortest_yr (at the hazard's mean cut; NaN: holds up to longest_yr),
     least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks).
+    ValueError for a plan of another aim than social cost or with a limit on losses, of one year, unknown hazards or demands.
     """
     kind, risk = result.plan.objective.kind, result.plan.risk
     if kind != "social_cost" or risk.cvar_limit_musd is not None or risk.expected_loss_limit_musd is not None:
@@ -58,21 +75,38 @@ def reverse_stress(
     unknown = sorted(set(names or ()) - set(rows))
     if unknown:
         raise ValueError(f"no such hazards: {', '.join(unknown)}; known: {', '.join(rows)}")
+    absent = [f"{p.material}:{p.segment}" for p in wanted if (p.material, p.segment) not in n.demands]
+    if absent:
+        known_ones = ", ".join(f"{material}:{segment}" for material, segment in n.demands)
+        raise ValueError(f"nobody demands {', '.join(absent)}; demanded are {known_ones}")
     if not years:
         raise ValueError("a plan of one year has no later start")
     found: list[dict[str, Any]] = []
-    for name in chosen:
-        base = strike_of(Event(hazard=name, start_year=years[0]), rows[name])
-        longer = _search(first, wanted, years, _Longer(base), longest_yr)
-        harder = _search(first, wanted, years, _Harder(base), 1.0)
-        for promise, (start, shortest), (hard, least) in zip(wanted, longer, harder, strict=True):
+    bases = {name: strike_of(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
+    for hazard, strikes, together, concerned in _disruptions(bases, wanted):
+        longer = _search(first, concerned, years, _Longer(together), longest_yr)
+        harder = _search(first, concerned, years, _Harder(together), 1.0)
+        for promise, (start, shortest), (hard, least) in zip(concerned, longer, harder, strict=True):
             found.append({
-                "material": promise.material, "segment": promise.segment, "level": promise.level, "hazard": name,
-                "start_year": hard if np.isnan(start) else start, "shortest_yr": shortest, "least_cut_share": least,
-                "held": bool(np.isnan(shortest) and np.isnan(least)),
+                "material": promise.material, "segment": promise.segment, "level": promise.level, "hazard": hazard,
+                "strikes": strikes, "start_year": hard if np.isnan(start) else start, "shortest_yr": shortest,
+                "least_cut_share": least, "held": bool(np.isnan(shortest) and np.isnan(least)),
             })  # fmt: skip
-    columns = ["material", "segment", "level", "hazard", "start_year", "shortest_yr", "least_cut_share", "held"]
-    return pd.DataFrame(found, columns=columns).sort_values(["material", "segment", "shortest_yr"], ignore_index=True)
+    columns = ["material", "segment", "level", "hazard", "strikes", "start_year", "shortest_yr", "least_cut_share", "held"]
+    order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
+    return pd.DataFrame(found, columns=columns).sort_values(order, kind="stable", ignore_index=True)
+
+
+def _disruptions(bases: dict[str, Strike], wanted: list[Promise]) -> Iterator[tuple[str, str, tuple[Strike, ...], list[Promise]]]:
+    """(hazard, what it strikes, its strikes, promises concerned): alone where a hazard has more materials than the promise's."""
+    for name, base in bases.items():
+        own = base.materials.split()
+        yield name, "all", (base,), wanted
+        for material in sorted({promise.material for promise in wanted}):
+            if material in own[1:] + own[:-1] or own == ["*"]:
+                yield name, "alone", (replace(base, materials=material),), [p for p in wanted if p.material == material]
+    if len(bases) > 1:
+        yield TOGETHER, "all", tuple(bases.values()), wanted
 
 
 def _promises(result: Result, n: Instance) -> list[Promise]:
@@ -83,24 +117,24 @@ def _promises(result: Result, n: Instance) -> list[Promise]:
     return [Promise(material, segment, 1.0) for material, segment in n.demands if segment == "defence"]
 
 
-Search = Callable[[float, float], Strike]
-"""(start year, value tried) -> the strike."""
+Search = Callable[[float, float], tuple[Strike, ...]]
+"""(start year, value tried) -> what strikes."""
 
 
 @dataclass(frozen=True)
 class _Longer:
-    base: Strike
+    bases: tuple[Strike, ...]
 
-    def __call__(self, start: float, years: float) -> Strike:
-        return replace(self.base, start=start, duration=years)
+    def __call__(self, start: float, years: float) -> tuple[Strike, ...]:
+        return tuple(replace(base, start=start, duration=years) for base in self.bases)
 
 
 @dataclass(frozen=True)
 class _Harder:
-    base: Strike
+    bases: tuple[Strike, ...]
 
-    def __call__(self, start: float, cut: float) -> Strike:
-        return replace(self.base, start=start, cut=cut)
+    def __call__(self, start: float, cut: float) -> tuple[Strike, ...]:
+        return tuple(replace(base, start=start, cut=cut) for base in self.bases)
 
 
 def _search(first: FirstStage, promises: list[Promise], years: list[float], make: Search, most: float) -> list[tuple[float, float]]:
@@ -133,12 +167,12 @@ def _bisected(first: FirstStage, promise: Promise, make: Search, year: float, lo
     return high
 
 
-def _broken(first: FirstStage, promises: list[Promise], strikes: list[Strike]) -> Any:
-    """(strikes, promises) whether each promise is broken in the world of each strike."""
+def _broken(first: FirstStage, promises: list[Promise], strikes: list[tuple[Strike, ...]]) -> Any:
+    """(worlds, promises) whether each promise is broken in the world of each disruption."""
     n = first.natural
     count = len(strikes)
     names = [f"strike-{k + 1}" for k in range(count)]
-    worlds = combine(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), [(strike,) for strike in strikes])
+    worlds = combine(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), strikes)
     met = meet(first, worlds)
     return np.stack([_short_of(n, worlds, met, promise) for promise in promises], axis=1)
 

@@ -19,6 +19,7 @@ from .instance import Floats
 from .plan import Event
 from .strikes import Strike, strike_of
 
+REMAINDER_POINTS = 4096
 NORMAL_90 = 1.6448536269514722
 """Standard deviations to the 5 % and 95 % points."""
 
@@ -139,6 +140,19 @@ def durations(row: Any, u: Floats) -> Floats:
         return _exponential(u, row.duration_yr)
     sigma = math.log(row.duration_yr_high / row.duration_yr_low) / (2 * NORMAL_90)
     return np.asarray(np.exp(math.log(row.duration_yr) - sigma**2 / 2 + sigma * ndtri(u)))
+
+
+def mean_remainder(row: Any, lasted: float) -> float:
+    """Years that a cut goes on, on average, once it has lasted so long: E[D - a | D > a] by the hazard's law.
+
+    Taken over `REMAINDER_POINTS` equally likely durations, exactly for the exponential, which has no memory. A cut that has
+    outlasted all of them is believed to end within a month.
+    """
+    every = durations(row, (np.arange(REMAINDER_POINTS) + 0.5) / REMAINDER_POINTS)
+    longer = every[every > lasted]
+    if row.duration_law == "exponential":
+        return float(row.duration_yr)
+    return float(longer.mean()) - lasted if len(longer) else 1 / 12
 
 
 def severities(row: Any, u: Floats) -> Floats:

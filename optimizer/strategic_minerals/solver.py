@@ -51,6 +51,13 @@ OPTIONS = frozenset({
 """Options that this package sets; anything else is a programming error."""
 
 
+BASES = (
+    highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kUpper,
+    highspy.HighsBasisStatus.kZero, highspy.HighsBasisStatus.kNonbasic,
+)  # fmt: skip
+"""Statuses of a basis in HiGHS's own order: what `basis` and `set_basis` count."""
+AT_LOWER, BASIC = 0, 1
+
 OTHER_THREADS = (
     "HiGHS refused to run: something else in this process ran it with another number of threads; use a fresh process"
 )
@@ -140,6 +147,19 @@ class Model:
         solution.col_value = list(x)
         if self._highs.setSolution(solution) == highspy.HighsStatus.kError:  # a warning says that it needs repair
             raise UntrustedError("HiGHS refused a start point")
+
+    def set_basis(self, columns: Any, rows: Any) -> None:
+        """Start the next run from a basis, (columns,) and (rows,) indices of `BASES`; it may be a guess, HiGHS completes it."""
+        basis = highspy.HighsBasis()
+        basis.col_status = [BASES[k] for k in columns.tolist()]
+        basis.row_status = [BASES[k] for k in rows.tolist()]
+        basis.valid = basis.alien = True
+        self._check(self._highs.setBasis(basis), "setBasis")
+
+    def basis(self) -> tuple[Any, Any]:
+        """The basis that the last run ended with, as `set_basis` takes it."""
+        found = self._highs.getBasis()
+        return np.array(found.col_status, dtype=np.int8), np.array(found.row_status, dtype=np.int8)
 
     def run(
         self, *, time_limit_s: float, gap: float = 0.0, absolute_gap: float = 0.0, presolve: bool = True,

@@ -8,7 +8,7 @@ probabilities. Recourse knows the further course of its event, as in the plan.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -35,10 +35,14 @@ REPLICATES = 10
 """Independent scramblings."""
 WORST = 10
 """Worlds listed as the worst."""
+DRIVERS = 3
+"""Materials named as what drives a world's loss."""
 SHORT_T = 1e-3
 """Tonnes below this are no shortfall."""
 
 Figures = dict[str, float]
+Stage = tuple[Solution, bool]
+"""Decisions, and whether they are those of doing nothing."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class StressTest:
     materials: pd.DataFrame
     """material, expected loss with its interval, in the plan's own worlds, and of doing nothing [million USD]."""
     worlds: pd.DataFrame
-    """world, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, events."""
+    """world, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, driven_by, events."""
     scenarios: int
     seed: int
     confidence: float
@@ -85,7 +89,7 @@ class StressTest:
         for row in self.worst.head(5).itertuples():
             lines.append(
                 f"  loss {row.loss_musd:,.0f} M (doing nothing {row.without_plan_musd:,.0f}), defence short "
-                f"{row.defence_short_t:,.3g} t: {row.events}"
+                f"{row.defence_short_t:,.3g} t; {row.driven_by}: {row.events}"
             )
         return "\n".join(lines)
 
@@ -114,23 +118,19 @@ def stress_test(
         raise ValueError(reason)
     per = max(1, scenarios // REPLICATES)
     done = replicates(
-        result, scenarios=scenarios, seed=seed, myopic=myopic, workers=workers, executor=executor, on_progress=on_progress
+        result.plan, result.data, [(result.solution, False), (result.reference, True)], scenarios=scenarios, seed=seed,
+        myopic=myopic, workers=workers, executor=executor, on_progress=on_progress,
     )
     own, own_nothing, own_worlds = own_worlds_met(result)
     alpha = result.plan.risk.alpha
-    each = [figures(worlds, met, nothing, alpha) for worlds, met, nothing in done]
-    zero = [figures(worlds, nothing, nothing, alpha) for worlds, met, nothing in done]
+    each = [figures(worlds, met, nothing, alpha) for worlds, (met, nothing) in done]
+    zero = [figures(worlds, nothing, nothing, alpha) for worlds, (_, nothing) in done]
     known = figures(own_worlds, own, own_nothing, alpha)
     rows = []
     for name, meaning in MEANING.items():
-        hits = sum(int((met.defence[_sampled(w)] > SHORT_T).sum()) for w, met, _ in done)
         estimate, low, high = interval([e[name] for e in each], confidence)
         if name == "defence_short":
-            worlds, met, _ = done[0]
-            listed = ~_sampled(worlds)
-            certain = float(worlds.probability[listed & (met.defence > SHORT_T)].sum())
-            mass = float(worlds.probability[~listed].sum())
-            low, high = _chance((low, high), hits, per * REPLICATES, confidence, certain, mass)
+            low, high = chance([(worlds, met) for worlds, (met, _) in done], (low, high), confidence)
         if name == "worst_case":
             estimate, low, high = max(e[name] for e in each), float("nan"), float("nan")
         rows.append({
@@ -140,22 +140,22 @@ def stress_test(
             "in_sample": known[name], "do_nothing": float(np.mean([z[name] for z in zero])),
         })  # fmt: skip
     materials = _materials(result, done, own, own_worlds, confidence)
-    worlds = _worlds(done, set(materials.material))
+    worlds = _worlds(done, list(FirstStage.of(result.plan, result.data, result.solution).natural.materials))
     return StressTest(pd.DataFrame(rows), materials, worlds, per * REPLICATES, seed, confidence, alpha, myopic)
 
 
 def replicates(
-    result: Result, *, scenarios: int, seed: int, myopic: bool = False, workers: int = 1, executor: Executor | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> list[tuple[Worlds, Met, Met]]:  # fmt: skip
-    """(worlds, the plan in them, doing nothing in them) of `REPLICATES` independent draws."""
+    plan: Plan, data: Dataset, stages: Sequence[Stage], *, scenarios: int, seed: int, myopic: bool = False, workers: int = 1,
+    executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
+) -> list[tuple[Worlds, list[Met]]]:  # fmt: skip
+    """(worlds, each first stage in them) of `REPLICATES` independent draws."""
     per = max(1, scenarios // REPLICATES)
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
-    asked = [(result.plan, result.data, result.solution, result.reference, per, s, myopic) for s in seeds]
+    asked = [(plan, data, stages, per, s, myopic) for s in seeds]
     pool: Any = nullcontext(executor)
     if executor is None and workers > 1:
         pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    done: list[tuple[Worlds, Met, Met]] = []
+    done: list[tuple[Worlds, list[Met]]] = []
     with pool as running:
         answers = map(_replicate, asked) if running is None else running.map(_replicate, asked)
         for answer in answers:
@@ -182,15 +182,25 @@ def own_worlds_met(result: Result) -> tuple[Met, Met, Worlds]:
     return meet(first, first.own_worlds), meet(nothing, first.own_worlds), first.own_worlds
 
 
-def _replicate(asked: tuple[Plan, Dataset, Solution, Solution, int, int, bool]) -> tuple[Worlds, Met, Met]:
-    """One draw of worlds, met by the plan and by doing nothing."""
-    plan, data, solution, reference, worlds, seed, myopic = asked
-    first, nothing = FirstStage.of(plan, data, solution), FirstStage.of(plan, data, reference, nothing=True)
-    drawn = population(first.natural, data, worlds, seed)
-    if myopic:
-        means = {name: row.duration_yr for name, row in hazards(plan, data).items()}
-        return drawn, meet_myopically(first, drawn, means), meet(nothing, drawn)
-    return drawn, meet(first, drawn), meet(nothing, drawn)
+def _replicate(asked: tuple[Plan, Dataset, Sequence[Stage], int, int, bool]) -> tuple[Worlds, list[Met]]:
+    """One draw of worlds, met by every first stage."""
+    plan, data, stages, worlds, seed, myopic = asked
+    firsts = [FirstStage.of(plan, data, solution, nothing=nothing) for solution, nothing in stages]
+    drawn = population(firsts[0].natural, data, worlds, seed)
+    rows = hazards(plan, data)
+    return drawn, [
+        meet_myopically(first, drawn, rows) if myopic and not first.nothing else meet(first, drawn) for first in firsts
+    ]  # fmt: skip
+
+
+def chance(done: Sequence[tuple[Worlds, Met]], spread: tuple[float, float], confidence: float) -> tuple[float, float]:
+    """Interval of the probability that defence goes short; `spread`: Student's of the draws' own estimates."""
+    hits = sum(int((met.defence[_sampled(worlds)] > SHORT_T).sum()) for worlds, met in done)
+    drawn = sum(int(_sampled(worlds).sum()) for worlds, _ in done)
+    worlds, met = done[0]
+    listed = ~_sampled(worlds)
+    certain = float(worlds.probability[listed & (met.defence > SHORT_T)].sum())
+    return _chance(spread, hits, drawn, confidence, certain, float(worlds.probability[~listed].sum()))
 
 
 def _chance(
@@ -229,16 +239,16 @@ def interval(values: list[float], confidence: float) -> tuple[float, float, floa
 
 
 def _materials(
-    result: Result, done: list[tuple[Worlds, Met, Met]], own: Met, own_worlds: Worlds, confidence: float
+    result: Result, done: list[tuple[Worlds, list[Met]]], own: Met, own_worlds: Worlds, confidence: float
 ) -> pd.DataFrame:
     names = list(FirstStage.of(result.plan, result.data, result.solution).natural.materials)
     rows = []
     for i, name in enumerate(names):
-        estimate, low, high = interval([float(w.probability @ m.by_material[:, i]) for w, m, _ in done], confidence)
+        estimate, low, high = interval([float(w.probability @ m.by_material[:, i]) for w, (m, _) in done], confidence)
         rows.append({
             "material": name, "estimate": estimate, "low": max(0.0, low), "high": high,
             "in_sample": float(own_worlds.probability @ own.by_material[:, i]),
-            "do_nothing": float(np.mean([w.probability @ z.by_material[:, i] for w, _, z in done])),
+            "do_nothing": float(np.mean([w.probability @ z.by_material[:, i] for w, (_, z) in done])),
         })  # fmt: skip
     return pd.DataFrame(rows).sort_values("do_nothing", ascending=False, ignore_index=True)
 
@@ -248,18 +258,28 @@ def _sampled(worlds: Worlds) -> Any:
     return np.arange(len(worlds.names)) > worlds.names.index(NO_EVENT)
 
 
-def _worlds(done: list[tuple[Worlds, Met, Met]], materials: set[str]) -> pd.DataFrame:
-    """Every world of every draw; listed scenarios once. Probabilities add to one."""
+def _worlds(done: list[tuple[Worlds, list[Met]]], materials: list[str]) -> pd.DataFrame:
+    """Every world of every draw; listed scenarios once. Probabilities add to one. `materials`: as the instance counts them."""
     frames = []
-    for r, (worlds, met, nothing) in enumerate(done):
+    for r, (worlds, (met, nothing)) in enumerate(done):
         drawn = _sampled(worlds)
         frames.append(pd.DataFrame({
             "world": worlds.names, "replicate": r + 1,
             "probability": np.where(drawn, worlds.probability / len(done), worlds.probability),
             "loss_musd": met.loss, "without_plan_musd": nothing.loss, "cost_musd": met.cost, "defence_short_t": met.defence,
-            "events": ["; ".join(describe(k) for k in world if _touches(k, materials)) for world in worlds.strikes],
+            "driven_by": [_driven(losses, materials) for losses in met.by_material],
+            "events": ["; ".join(describe(k) for k in world if _touches(k, set(materials))) for world in worlds.strikes],
         })[drawn | (r == 0)])  # fmt: skip
     return pd.concat(frames, ignore_index=True)
+
+
+def _driven(losses: Any, materials: list[str]) -> str:
+    """The materials that make up a world's loss, with their shares, the largest first."""
+    total = float(losses.sum())
+    if total <= 0:
+        return ""
+    order = [i for i in np.argsort(-losses, kind="stable")[:DRIVERS] if losses[i] >= 0.01 * total]
+    return ", ".join(f"{materials[i]} {losses[i] / total:.0%}" for i in order)
 
 
 def _touches(strike: Strike, materials: set[str]) -> bool:

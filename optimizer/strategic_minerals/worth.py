@@ -8,7 +8,9 @@ EVPI, VSS and their order WS <= RP <= EEV: Birge and Louveaux, Introduction to S
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,23 +21,21 @@ from .checks import require
 from .compile import INF
 from .dataset import Dataset
 from .errors import InfeasibleError, StoppedError
-from .instance import Bools, Floats, Instance
-from .layout import TRUNK, build_layout
+from .information import along, average_world, only
+from .instance import Floats
+from .layout import TRUNK
 from .optimize import RELAXED_IN_Z0, OnProgress, Solved, optimise
-from .plan import DaysOfCover, Instruments, Objective, Plan
-from .problem import Problem, Seconds, layout_of, objective_costs, prepare
+from .plan import Plan
+from .problem import Problem, objective_costs, prepare
 from .recourse import FirstStage, Met, meet
 from .reduction import cvar_of
+from .rules_of_thumb import rules_of_thumb, without_promises
 from .solution import Solution, extract
-from .solver import Model
-from .stamp import compile_templates, stamp
-from .stamp_data import net_imports
-from .stress import SHORT_T
-from .support import build_support
+from .solver import Model, Progress
+from .stress import SHORT_T, chance, figures, interval, replicates
 from .worlds import Worlds
 
-COVER_DAYS = 60.0
-"""The rule of thumb: sixty days of net imports."""
+PLAN, NOTHING, AVERAGE = "optimised plan", "nothing", "plan for average events"
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,27 @@ class Decided:
 
 @dataclass(frozen=True)
 class Worth:
-    """The plan beside its alternatives, all in the plan's own worlds."""
+    """The plan beside its alternatives, in the plan's own worlds and in fresh ones."""
 
     table: pd.DataFrame
-    """alternative, worth against doing nothing, expected loss, CVaR, chance that defence goes short, spending, largest regret."""
+    """alternative, worth against doing nothing, expected loss, CVaR, chance that defence goes short, spending, largest regret,
+    note (what it leaves out, or why it is not compared)."""
+    fresh_table: pd.DataFrame | None
+    """The same alternatives in fresh worlds, every figure with `_low` and `_high`; `behind_plan_musd`: worth less than the
+    plan's, from the same draws. None where none were drawn."""
     evpi_musd: float
-    """What knowing the world beforehand would add: RP - WS."""
+    """What knowing the world beforehand would add: RP - WS; NaN where a world by itself was not solved."""
     vss_musd: float
-    """What planning against worlds adds to planning for their average: EEV - RP."""
+    """What planning against worlds adds to planning for their average: EEV - RP; NaN where that plan does not fit."""
     wait_and_see_musd: float
     here_and_now_musd: float
     """Social cost of the plan without its promises (its own where it makes none)."""
     average_plan_musd: float
     gap_musd: float
     """Largest gap that any of the solves left open: the figures hold to this."""
+    fresh: int
+    seed: int
+    confidence: float
 
     @property
     def information(self) -> pd.DataFrame:
@@ -80,32 +87,56 @@ class Worth:
         return pd.DataFrame({"figure": list(told), "musd": list(told.values())})
 
     def summary(self) -> str:
-        """The table in words."""
+        """The tables in words."""
         lines = ["WHAT PLANNING ADDS, in the plan's own worlds [million USD against doing nothing]:"]
         for row in self.table.itertuples():
+            note = f" ({row.note})" if row.note else ""
             if pd.isna(row.worth_musd):
-                lines.append(f"  {row.alternative}: {row.why}")
+                lines.append(f"  {row.alternative}: not compared{note}")
                 continue
             lines.append(
                 f"  {row.alternative}: worth {row.worth_musd:,.0f}, expected loss {row.expected_loss_musd:,.0f}, CVaR "
                 f"{row.cvar_musd:,.0f}, defence short {row.defence_short:.1%}, spends {row.spending_musd:,.0f}, "
-                f"largest regret {row.largest_regret_musd:,.0f}"
+                f"largest regret {row.largest_regret_musd:,.0f}{note}"
             )
+        compared = self.table.dropna(subset=["largest_regret_musd"])
+        if len(compared):
+            least = compared.sort_values("largest_regret_musd", kind="stable").iloc[0]
+            lines.append(f"  The smallest largest regret has: {least.alternative} ({least.largest_regret_musd:,.0f}).")
         lines.append(
-            f"  Knowing the world beforehand would add {self.evpi_musd:,.0f} (EVPI); planning for average events instead would "
-            f"lose {self.vss_musd:,.0f} (VSS). Figures hold to {self.gap_musd:,.0f}."
+            f"  Knowing the world beforehand would add {_told(self.evpi_musd)} (EVPI); planning for average events instead "
+            f"would lose {_told(self.vss_musd)} (VSS). Figures hold to {self.gap_musd:,.0f}."
         )
+        if self.fresh_table is not None:
+            lines.append(f"IN {self.fresh:,} FRESH WORLDS (seed {self.seed}; {self.confidence:.0%} intervals):")
+            for row in self.fresh_table.itertuples():
+                lines.append(
+                    f"  {row.alternative}: worth {row.worth_musd:,.0f} ({row.worth_musd_low:,.0f} to {row.worth_musd_high:,.0f}), "
+                    f"{row.behind_plan_musd:,.0f} ({row.behind_plan_musd_low:,.0f} to {row.behind_plan_musd_high:,.0f}) behind "
+                    f"the plan; expected loss {row.expected_loss_musd:,.0f} ({row.expected_loss_musd_low:,.0f} to "
+                    f"{row.expected_loss_musd_high:,.0f}), CVaR {row.cvar_musd:,.0f} ({row.cvar_musd_low:,.0f} to "
+                    f"{row.cvar_musd_high:,.0f}), defence short {row.defence_short:.1%} ({row.defence_short_low:.1%} to "
+                    f"{row.defence_short_high:.1%})"
+                )
         return "\n".join(lines)
 
 
-def value_of_planning(
-    plan: Plan, data: Dataset, *, gap: float = 1e-3, time_limit_s: float = 3600.0, on_progress: OnProgress | None = None
-) -> Worth:
-    """Solve the plan, its alternatives, and every world by itself, and compare them on the plan's worlds.
+def _told(musd: float) -> str:
+    return "an unknown amount" if math.isnan(musd) else f"{musd:,.0f}"
 
+
+def value_of_planning(
+    plan: Plan, data: Dataset, *, fresh: int = 1_000, seed: int = 1, confidence: float = 0.95, gap: float = 1e-3,
+    time_limit_s: float = 3600.0, workers: int = 1, executor: Executor | None = None, on_progress: OnProgress | None = None,
+) -> Worth:  # fmt: skip
+    """Solve the plan, its alternatives, and every world by itself; compare them in the plan's worlds and in fresh ones.
+
+    fresh: worlds drawn to meet every alternative with, by `seed`, in all; 0, and plans that draw none: the plan's own worlds
+    alone. workers: processes for them; an executor takes their place.
     Operations are compared without the plan's promises (service levels, diversification, days of cover), which rules of
-    thumb do not give; the plan itself is made with them. Only for plans that minimise social cost. Raises PlanError and
-    InputError with every fault, ValueError for another aim.
+    thumb do not give; the plan itself is made with them. Only for plans that minimise social cost. An alternative, or a world by
+    itself, that is not solved leaves its reason in the table and its figures out. Raises PlanError and InputError with every
+    fault, ValueError for another aim.
     """
     require(plan, data)
     if plan.objective.kind != "social_cost" or plan.risk.cvar_weight > 0:
@@ -118,50 +149,98 @@ def value_of_planning(
     best = solved(problem)
     z0 = float(best.costs["social_cost"] @ best.z0)
     decided = {
-        "optimised plan": decisions(problem, extract(problem.layout, problem.assembly, best.x)),
+        PLAN: decisions(problem, extract(problem.layout, problem.assembly, best.x)),
         "nothing before events": Decided(_baseline(problem), {}, {}, {}),
     }
-    why: dict[str, str] = {}
+    notes: dict[str, str] = {}
     gaps = [_open(best)]
-    for name, variant in _variants(plan, problem).items():
+    for rule in rules_of_thumb(plan, problem):
+        notes[rule.name] = rule.note
+        if rule.plan is None:
+            continue
         try:
-            found = prepare(variant, data)
+            found = prepare(rule.plan, data)
             answer = solved(found)
         except (InfeasibleError, StoppedError) as error:
-            why[name] = str(error)
+            notes[rule.name] = str(error)
             continue
         gaps.append(_open(answer))
-        decided[name] = decisions(found, extract(found.layout, found.assembly, answer.x))
+        decided[rule.name] = decisions(found, extract(found.layout, found.assembly, answer.x))
     average = along(plan, data, average_world)
-    mean = solved(average)
-    decided["plan for average events"] = decisions(average, extract(average.layout, average.assembly, mean.x), path=1)
-    alone = _alone(plan, data, problem, solved)
+    try:
+        mean = solved(average)
+    except (InfeasibleError, StoppedError) as error:
+        notes[AVERAGE] = str(error)
+    else:
+        gaps.append(_open(mean))
+        decided[AVERAGE] = decisions(average, extract(average.layout, average.assembly, mean.x), path=1)
+    see, opened = _alone(plan, data, problem, solved)
     costs = {name: evaluated(problem, chosen) for name, chosen in decided.items()}
-    free = _without_promises(plan)
-    nothing = FirstStage.of(free, data, extract(problem.layout, problem.assembly, best.z0), nothing=True)
-    met = {"nothing": meet(nothing, nothing.own_worlds)}
-    for name, x in costs.items():
-        if x is None:
-            why[name] = "what it decides does not fit the budget or the promises of the plan"
-            continue
-        first = FirstStage.of(free, data, extract(problem.layout, problem.assembly, x))
-        met[name] = meet(first, first.own_worlds)
+    notes |= {name: "what it decides does not fit the budget of the plan" for name, x in costs.items() if x is None}
+    free = without_promises(plan)
+    stages = {NOTHING: (extract(problem.layout, problem.assembly, best.z0), True)}
+    stages |= {name: (extract(problem.layout, problem.assembly, x), False) for name, x in costs.items() if x is not None}
+    met = {name: _met(free, data, *stage) for name, stage in stages.items()}
     pi = problem.layout.worlds.probability
-    see = np.array([z for z, _ in alone])
-    rows = [_row(name, m, pi, see, met["nothing"], _spending(problem, costs.get(name)), plan.risk.alpha) for name, m in met.items()]
-    rows += [{"alternative": name, "why": text} for name, text in why.items() if name not in met]
-    here = float(pi @ met["optimised plan"].cost)
+    rows = [_row(name, m, pi, see, met[NOTHING], _spending(problem, costs.get(name)), plan.risk.alpha) for name, m in met.items()]
+    rows += [{"alternative": name} for name in notes if name not in met]
+    table = pd.DataFrame(rows).sort_values("worth_musd", ascending=False, na_position="last", ignore_index=True)
+    table["note"] = [notes.get(name, "") for name in table.alternative]
+    here = float(pi @ met[PLAN].cost)
     if free != plan:  # information is valued without promises on all sides
         unbound = prepare(free, data)
         freely = solved(unbound)
         gaps.append(_open(freely))
-        own = FirstStage.of(free, data, extract(unbound.layout, unbound.assembly, freely.x))
-        here = float(pi @ meet(own, own.own_worlds).cost)
-    without = float(pi @ met["plan for average events"].cost) if "plan for average events" in met else math.nan
-    table = pd.DataFrame(rows).sort_values("worth_musd", ascending=False, na_position="last", ignore_index=True)
-    gaps += [g for _, g in alone] + [_open(mean)]
-    assert abs(z0 - float(pi @ met["nothing"].cost)) <= 1e-6 * max(1.0, abs(z0))
-    return Worth(table, here - float(pi @ see), without - here, float(pi @ see), here, without, max(gaps))
+        here = float(pi @ _met(free, data, extract(unbound.layout, unbound.assembly, freely.x), False).cost)
+    without = float(pi @ met[AVERAGE].cost) if AVERAGE in met else math.nan
+    assert abs(z0 - float(pi @ met[NOTHING].cost)) <= 1e-6 * max(1.0, abs(z0))
+    drawn = None
+    if fresh > 0 and plan.sample is not None:
+        done = replicates(
+            free, data, list(stages.values()), scenarios=fresh, seed=seed, workers=workers, executor=executor,
+            on_progress=None if on_progress is None else _telling(on_progress),
+        )  # fmt: skip
+        drawn = _in_fresh_worlds(list(stages), done, plan.risk.alpha, confidence)
+    known = float(pi @ see)
+    return Worth(
+        table, drawn, here - known, without - here, known, here, without, max([*gaps, *opened]), fresh, seed, confidence
+    )  # fmt: skip
+
+
+def _met(plan: Plan, data: Dataset, solution: Solution, nothing: bool) -> Met:
+    """A first stage in the plan's own worlds."""
+    first = FirstStage.of(plan, data, solution, nothing=nothing)
+    return meet(first, first.own_worlds)
+
+
+def _telling(on_progress: OnProgress) -> Callable[[int, int], None]:
+    begin = time.perf_counter()
+
+    def tell(done: int, of: int) -> None:
+        on_progress(Progress(f"fresh worlds, draw {done} of {of}", time.perf_counter() - begin))
+
+    return tell
+
+
+def _in_fresh_worlds(names: list[str], done: list[tuple[Worlds, list[Met]]], alpha: float, confidence: float) -> pd.DataFrame:
+    """Every alternative in the same draws: each figure with its interval, and what it is behind the plan, draw by draw."""
+    zero, plan = names.index(NOTHING), names.index(PLAN)
+    each = [[figures(worlds, m, met[zero], alpha) for m in met] for worlds, met in done]
+    rows = []
+    for a, name in enumerate(names):
+        row: dict[str, Any] = {"alternative": name}
+        for figure, column in (("worth", "worth_musd"), ("expected_loss", "expected_loss_musd"), ("cvar", "cvar_musd")):
+            row |= _named(column, interval([draw[a][figure] for draw in each], confidence))
+        estimate, *spread = interval([draw[a]["defence_short"] for draw in each], confidence)
+        low, high = chance([(worlds, met[a]) for worlds, met in done], (spread[0], spread[1]), confidence)
+        row |= _named("defence_short", (estimate, low, high))
+        row |= _named("behind_plan_musd", interval([draw[plan]["worth"] - draw[a]["worth"] for draw in each], confidence))
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values("worth_musd", ascending=False, kind="stable", ignore_index=True)
+
+
+def _named(column: str, told: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip((column, f"{column}_low", f"{column}_high"), told, strict=True))
 
 
 def decisions(problem: Problem, solution: Solution, path: int = 0) -> Decided:
@@ -239,117 +318,24 @@ def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
     return run.x if run.status == "optimal" else None
 
 
-def along(plan: Plan, data: Dataset, choose: Callable[[Worlds], Worlds]) -> Problem:
-    """The plan's problem with other worlds made from its own."""
-    own, natural = layout_of(plan, data)
-    worlds = choose(own.worlds)
-    layout = build_layout(own.instance, worlds, build_support(own.instance, worlds))
-    templates = compile_templates(layout)
-    return Problem(plan, data, natural, layout, templates, stamp(layout, templates), Seconds())
-
-
-def only(world: int) -> Callable[[Worlds], Worlds]:
-    """One world, certain to come."""
-    return lambda worlds: _mixed(worlds, np.eye(len(worlds.names))[world], worlds.names[world])
-
-
-def average_world(worlds: Worlds) -> Worlds:
-    """The one world in which availability, demand and prices are their means."""
-    return _mixed(worlds, worlds.probability, "average")
-
-
-def _mixed(worlds: Worlds, weight: Floats, name: str) -> Worlds:
-    """One world, the weighted mean of several; it is touched when any of them is, and tight as long as the longest."""
-
-    def mean(values: Any) -> Floats:
-        return np.tensordot(weight, np.asarray(values, dtype=float), axes=1)[None]
-
-    counted = weight > 0
-    return Worlds(
-        (name,), np.ones(1), np.zeros(1, dtype=bool), ((),), mean(worlds.availability), mean(worlds.demand_factor),
-        mean(worlds.price), np.asarray(worlds.tight[counted].any(axis=0))[None], worlds.lasting[counted].max(axis=0)[None],
-        worlds.onset[counted].min(axis=0)[None], worlds.end[counted].max(axis=0)[None],
-    )  # fmt: skip
-
-
-def _alone(plan: Plan, data: Dataset, problem: Problem, solved: Callable[[Problem], Solved]) -> list[tuple[float, float]]:
-    """(social cost, open gap) of every world planned for by itself: what perfect information would reach."""
-    found = []
-    for s in range(len(problem.layout.worlds.names)):
-        answer = solved(along(_without_promises(plan), data, only(s)))
-        z = float(answer.costs["social_cost"] @ answer.x)
-        found.append((z - _open(answer), _open(answer)))
-    return found
-
-
-def _without_promises(plan: Plan) -> Plan:
-    return plan.model_copy(update={"service_levels": (), "diversification": (), "days_of_cover": ()})
+def _alone(
+    plan: Plan, data: Dataset, problem: Problem, solved: Callable[[Problem], Solved]
+) -> tuple[Floats, list[float]]:
+    """(S,) least social cost of every world planned for by itself, NaN where none is found; the gaps left open."""
+    cost, gaps = np.full(len(problem.layout.worlds.names), np.nan), []
+    for s in range(len(cost)):
+        try:
+            answer = solved(along(without_promises(plan), data, only(s)))
+        except (InfeasibleError, StoppedError):
+            continue
+        gaps.append(_open(answer))
+        cost[s] = float(answer.costs["social_cost"] @ answer.x) - gaps[-1]
+    return cost, gaps
 
 
 def _open(solved: Solved) -> float:
     """Million USD between objective and bound."""
     return max(0.0, (solved.outcome.objective_musd or 0.0) - (solved.outcome.best_bound_musd or 0.0))
-
-
-def _variants(plan: Plan, problem: Problem) -> dict[str, Plan]:
-    """Rules of thumb as plans of their own."""
-    base = _without_promises(plan)
-    menu = plan.instruments
-
-    def having(**changes: Any) -> Plan:
-        return base.model_copy(update={"instruments": Instruments.model_validate({**menu.model_dump(), **changes})})
-
-    stock = having(projects=False, offtake_contracts=False, price_floors=())
-    found = {
-        "stockpile only": stock,
-        "projects only": having(reserve=False, offtake_contracts=False, price_floors=()),
-        "floors only": having(reserve=False, offtake_contracts=False, packages=("none",)),
-    }
-    least = stock.model_copy(update={
-        "objective": Objective(kind="least_budget"), "budget": plan.budget.model_copy(update={"branch_money": "planned"}),
-    })  # fmt: skip
-    n = problem.natural
-    imports = {name: net_imports(n, i) for i, name in enumerate(n.materials)}
-    found[f"{COVER_DAYS:g} days of cover"] = least.model_copy(
-        update={"days_of_cover": tuple(_reachable(problem, {m: v.max() * COVER_DAYS / 365 for m, v in imports.items()}))}
-    )
-    short = _base_case_shortfall(problem.natural, problem.layout.worlds)
-    if short:
-        found["base-case shortfall filled"] = least.model_copy(update={"days_of_cover": tuple(_reachable(problem, short))})
-    return found
-
-
-def _reachable(problem: Problem, tonnes: dict[str, float]) -> Iterable[DaysOfCover]:
-    """Rules that hold a stock from the year in which the market can have filled it; what it never fills is left out."""
-    n = problem.natural
-    for i, name in enumerate(n.materials):
-        depth = float(n.offer_depth[n.offer_material == i].sum()) / n.calendar.step * 0.9
-        usual = net_imports(n, i)
-        if tonnes.get(name, 0.0) <= 0 or depth <= 0 or usual.min() <= 0:
-            continue
-        wait = math.ceil(tonnes[name] / depth)
-        if wait < len(n.calendar.planned_years):
-            yield DaysOfCover(material=name, days=tonnes[name] / float(usual.max()) * 365, from_year=n.calendar.first_year + wait)
-
-
-def _base_case_shortfall(n: Instance, worlds: Worlds) -> dict[str, float]:
-    """Tonnes of each material that defence and essential users lack in the design-basis scenarios if nothing is done."""
-    chosen = np.flatnonzero(worlds.design_basis)
-    if not len(chosen):
-        return {}
-    lacking: dict[str, float] = {}
-    for i, name in enumerate(n.materials):
-        mine: Bools = np.array([m == name and k in ("defence", "essential") for m, k in n.demands], dtype=bool)
-        if not mine.any():
-            continue
-        made = np.maximum(n.yields[: n.sources, i], 0.0)[:, None] * n.capacity[: n.sources]
-        wanted = n.demand[n.demand_material == i].sum(axis=0)
-        for s in chosen:
-            left = (made * worlds.availability[s, : n.sources]).sum(axis=0)
-            share = np.clip(1 - np.divide(left, wanted, out=np.ones_like(left), where=wanted > 0), 0.0, 1.0)
-            gone = float((n.demand[mine].sum(axis=0) * share).sum())
-            lacking[name] = max(lacking.get(name, 0.0), gone)
-    return {name: tonnes for name, tonnes in lacking.items() if tonnes > SHORT_T}
 
 
 def _spending(problem: Problem, x: Floats | None) -> float:
@@ -361,5 +347,5 @@ def _row(name: str, met: Met, pi: Floats, see: Floats, nothing: Met, spending: f
     return {
         "alternative": name, "worth_musd": float(pi @ (nothing.cost - met.cost)), "expected_loss_musd": float(pi @ met.loss),
         "cvar_musd": cvar_of(met.loss, pi, alpha), "defence_short": float(pi[met.defence > SHORT_T].sum()),
-        "spending_musd": spending, "largest_regret_musd": float((met.cost - see)[pi > 0].max()), "why": "",
+        "spending_musd": spending, "largest_regret_musd": float((met.cost - see)[pi > 0].max()),
     }  # fmt: skip
