@@ -156,6 +156,17 @@ def test_years_are_whole_numbers_in_the_summary(solved: tuple[Path, Any]) -> Non
     assert not re.search(r"FY20\d\d\.0", solved[1].stdout)
 
 
+def test_profile_says_where_the_time_went(cli: Cli) -> None:
+    """Proves: --profile prints sizes, every phase with its seconds and HiGHS's own, and the share of HiGHS."""
+    said = cli("solve", "quickstart", "--profile").stdout
+    told = said[said.index("PROFILE: ") :].splitlines()
+    assert [line.split("  ")[1].strip() for line in told[2:-1]] == [
+        "build", "compile", "stamp", "do nothing", "hand over", "solve", "residual 0", "prices", "extract", "audit", "tables", "total"
+    ]  # fmt: skip
+    assert told[-1].startswith("HiGHS's own share: ")
+    assert "PROFILE" not in cli("solve", "quickstart").stdout
+
+
 def test_relax_says_that_it_is_a_bound_and_no_plan(cli: Cli, tmp_path: Path, solved: tuple[Path, Any]) -> None:
     """Proves: --relax prints LINEAR RELAXATION, gives no BUY or SIGN list, and is marked in the folder; its worth is
     no less than the plan's."""

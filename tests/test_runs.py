@@ -60,6 +60,7 @@ def assert_same(one: Result, two: Result) -> None:
     assert two.audited == one.audited
     for name in ("objective_parts", "reference_parts", "seconds", "counts", "options", "versions"):
         assert dict(getattr(two, name)) == dict(getattr(one, name)), name
+    assert_frame_equal(two.profile, one.profile, obj="profile")
     for which in ("solution", "reference"):
         left, right = getattr(one, which), getattr(two, which)
         assert right.purchases == left.purchases
@@ -137,6 +138,15 @@ def test_the_manifest_says_what_was_asked_how_it_ended_and_why_to_trust_it(tmp_p
     parts = [manifest["seconds"][name] for name in ("build", "compile", "solve")]
     assert all(part > 0 for part in parts)
     assert sum(parts) <= manifest["seconds"]["total"]
+    profile = pd.DataFrame(manifest["profile"]).set_index("phase")
+    phases = profile.drop(index="total")
+    assert phases.seconds.to_dict() == {k: v for k, v in manifest["seconds"].items() if k != "total"}
+    assert phases.seconds.sum() <= profile.seconds["total"]
+    assert (phases.highs_seconds <= phases.seconds).all()
+    assert phases.highs_seconds.sum() == pytest.approx(profile.highs_seconds["total"])
+    assert phases.iterations["solve"] == manifest["counts"]["iterations"]
+    assert phases.highs_seconds[["do nothing", "solve", "prices"]].min() > 0
+    assert (profile.peak_memory_mib.diff().dropna() >= 0).all()  # a peak never falls
     assert set(manifest["counts"]) >= {"columns", "rows", "nonzeros", "binaries", "scenarios"}
     assert all(manifest["counts"][name] > 0 for name in ("columns", "rows", "nonzeros", "binaries", "scenarios"))
     families = {residual["family"]: residual["largest"] for residual in manifest["audit"]["residuals"]}

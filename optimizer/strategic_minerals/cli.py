@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,9 @@ from .errors import (
     StoppedError,
     UntrustedError,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from .result import Result
 
 EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = (
     0,
@@ -123,6 +126,7 @@ def solve(
     relax: Annotated[bool, typer.Option("--relax", help="Solve the linear relaxation: a bound, not a plan.")] = False,
     gap: Annotated[float, typer.Option(help="Relative optimality gap to stop at.")] = 1e-3,
     time_limit: Annotated[float, typer.Option(help="Seconds.")] = 3600.0,
+    profile: Annotated[bool, typer.Option("--profile", help="Also where time and memory went.")] = False,
     set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
 ) -> None:
     """Solve a plan, print the answer in plain words, and write a run folder where asked."""
@@ -151,11 +155,31 @@ def solve(
         raise
     console = standard_output()
     console.print(result.summary(), markup=False)
+    if profile:
+        console.print(f"\n{_profile(result)}", markup=False)
     if out is not None:
         write_run(result, out, log="\n".join(log) + "\n")
         console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
     if result.outcome.reason in ("time_limit", "interrupted"):
         raise typer.Exit(EXIT_STOPPED if result.outcome.reason == "time_limit" else EXIT_INTERRUPTED)
+
+
+def _profile(result: Result) -> str:
+    """The profile as a table of text, with the sizes of the model."""
+    counts = result.counts
+    lines = [
+        f"PROFILE: {counts['columns']:,} columns, {counts['rows']:,} rows, {counts['nonzeros']:,} nonzeros, "
+        f"{counts['binaries']:,} binaries, {counts['scenarios']:,} worlds, {counts['nodes']:,} nodes.",
+        f"  {'phase':<12}{'seconds':>10}{'share':>8}{'HiGHS s':>10}{'iterations':>12}{'peak MiB':>10}",
+    ]
+    for row in result.profile.itertuples():
+        lines.append(
+            f"  {row.phase:<12}{row.seconds:>10.3f}{row.share:>8.1%}{row.highs_seconds:>10.3f}{row.iterations:>12,}"
+            f"{row.peak_memory_mib:>10,.0f}"
+        )
+    total = result.profile.iloc[-1]
+    lines.append(f"HiGHS's own share: {total.highs_seconds / total.seconds:.1%}.")
+    return "\n".join(lines)
 
 
 @app.command()

@@ -11,7 +11,8 @@ from .dataset import Dataset
 from .instance import Floats
 from .layout import build_layout
 from .plan import Plan
-from .problem import Problem, Seconds, layout_of
+from .problem import Problem, layout_of
+from .profile import Seconds
 from .stamp import compile_templates, stamp
 from .support import build_support
 from .worlds import Worlds

@@ -19,13 +19,13 @@ from .problem import (
     Outcome,
     Problem,
     Reason,
-    Seconds,
     at_undisturbed_prices,
     denominator,
     layout_of,
     objective_costs,
     prepare,
 )
+from .profile import Seconds
 from .solver import Model, OnProgress, Progress, Run, canary
 
 LEAST_CHECK_S = 60.0
@@ -85,7 +85,9 @@ def do_nothing(problem: Problem, cost: Floats, time_limit_s: float, on_progress:
     zero = np.setdiff1d(zero, one)
     model.set_bounds(zero, np.zeros(len(zero)), np.zeros(len(zero)))
     model.set_bounds(one, np.ones(len(one)), np.ones(len(one)))
-    run = model.run(time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress)
+    run = problem.seconds.ran(
+        "do nothing", model.run(time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress)
+    )
     if run.x is None:
         find = lambda: culprits(problem, True, time_limit_s)  # noqa: E731
         raise no_answer(run, problem, "the do-nothing reference", find, time_limit_s)
@@ -118,13 +120,15 @@ def optimise(
     def left() -> float:
         return max(1.0, time_limit_s - (time.perf_counter() - begin))
 
-    with seconds.measure("solve"):
-        costs = objective_costs(problem)
-        stages = STAGES[problem.plan.objective.kind]
+    costs = objective_costs(problem)
+    stages = STAGES[problem.plan.objective.kind]
+    with seconds.measure("do nothing"):
         z0 = do_nothing(problem, costs["social_cost"], left(), on_progress)
         for row, (*_, most) in trunk_shortfall_caps(problem, z0).items():
             problem.assembly.row_upper[row] = most
+    with seconds.measure("hand over"):
         model = Model(problem.assembly, costs[stages[0]], integer=not relax, log_file=log_file)
+    with seconds.measure("solve"):
         reports: list[tuple[str, float, float, float]] = []
         run: Run | None = None
         iterations = nodes = 0
@@ -139,6 +143,7 @@ def optimise(
             now = model.run(
                 time_limit_s=left(), gap=gap, absolute_gap=gap * scale_of, phase=stage, on_progress=on_progress
             )
+            seconds.ran("solve", now)
             iterations, nodes = iterations + now.iterations, nodes + now.nodes
             if now.x is None or now.objective is None:
                 if run is not None and now.status in ("time_limit", "interrupted"):
@@ -157,14 +162,17 @@ def optimise(
                 used = np.flatnonzero(costs[stage])
                 model.add_row(used, costs[stage][used], -INF, slacks[-1][1])
         assert run is not None
-        without = None
-        if not relax and limited is None and stages[-1] == "social_cost":
+    without = None
+    if not relax and limited is None and stages[-1] == "social_cost":
+        with seconds.measure("residual 0"):
             without = _without_residual(problem, model, costs["social_cost"], run, z0, gap, left(), on_progress)
+    with seconds.measure("prices"):
         fixed = None if relax else _fix(problem, costs, stages[-1], run, slacks, max(left(), LEAST_CHECK_S))
         undisturbed = None if fixed is None else _at_undisturbed_prices(problem, stages[-1], run, left())
         priced = fixed
         if fixed is not None and len(stages) > 1:
-            priced = _with_commitments(problem, costs[stages[0]], run, 0.0).run(time_limit_s=left(), phase="prices")
+            again = _with_commitments(problem, costs[stages[0]], run, 0.0)
+            priced = seconds.ran("prices", again.run(time_limit_s=left(), phase="prices"))
     x = run.x if fixed is None or fixed.x is None else fixed.x
     assert x is not None
     last, objective, bound, relative = reports[-1]
@@ -191,10 +199,10 @@ def _without_residual(
     model.set_cost(cost + credit, -float((cost + credit) @ z0))
     model.set_start(run.x)
     rough = max(gap, RESIDUAL_GAP)
-    again = model.run(
+    again = problem.seconds.ran("residual 0", model.run(
         time_limit_s=min(time_limit_s, 10.0 + run.seconds), gap=rough, absolute_gap=rough * denominator(problem, 0.0),
         phase="residual 0", on_progress=on_progress,
-    )  # fmt: skip
+    ))  # fmt: skip
     return again.x if again.status == "optimal" else None
 
 
@@ -205,7 +213,7 @@ def _at_undisturbed_prices(problem: Problem, last: str, run: Run, time_limit_s: 
     other = at_undisturbed_prices(problem)
     other.assembly.row_upper[:] = problem.assembly.row_upper
     model = _with_commitments(other, objective_costs(other)[last], run, 0.0)
-    again = model.run(time_limit_s=time_limit_s, phase="undisturbed prices")
+    again = problem.seconds.ran("prices", model.run(time_limit_s=time_limit_s, phase="undisturbed prices"))
     return again.x if again.status == "optimal" else None
 
 
@@ -237,7 +245,7 @@ def _fix(
     for stage, most in slacks:
         used = np.flatnonzero(costs[stage])
         model.add_row(used, costs[stage][used], -INF, most)
-    fixed = model.run(time_limit_s=time_limit_s, phase="prices")
+    fixed = problem.seconds.ran("prices", model.run(time_limit_s=time_limit_s, phase="prices"))
     if fixed.status == "optimal" and fixed.objective is not None:
         worse = fixed.objective - run.objective
         if worse > 1e-6 * denominator(problem, run.objective):
@@ -263,6 +271,6 @@ def _with_commitments(problem: Problem, cost: Floats, run: Run, offset: float) -
 
 
 __all__ = [
-    "DEMANDS", "OnProgress", "Outcome", "Problem", "Progress", "Seconds", "Solved", "denominator", "do_nothing", "layout_of",
+    "DEMANDS", "OnProgress", "Outcome", "Problem", "Progress", "Solved", "denominator", "do_nothing", "layout_of",
     "objective_costs", "optimise", "prepare",
 ]  # fmt: skip

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,6 +15,7 @@ from .errors import Fault, PlanError
 from .instance import Floats, Instance
 from .layout import Layout, build_layout
 from .plan import Plan
+from .profile import Seconds
 from .scaling import scale
 from .stamp import Templates, compile_templates, stamp
 from .strikes import longest_event
@@ -52,25 +50,6 @@ class Outcome:
     """True: the linear relaxation, a bound and not a plan."""
     stages: tuple[tuple[str, float, float, float], ...] = ()
     """(stage, objective, bound, relative gap) of each stage of the objective, each against its value in Z0."""
-
-
-@dataclass
-class Seconds:
-    """Wall-clock seconds by phase."""
-
-    build: float = 0.0
-    compile: float = 0.0
-    solve: float = 0.0
-    total: float = 0.0
-
-    @contextmanager
-    def measure(self, phase: str) -> Iterator[None]:
-        """Add the time inside to a phase."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            setattr(self, phase, getattr(self, phase) + time.perf_counter() - start)
 
 
 @dataclass(frozen=True)
@@ -108,6 +87,7 @@ def prepare(plan: Plan, data: Dataset) -> Problem:
             raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns")])
     with seconds.measure("compile"):
         templates = compile_templates(layout)
+    with seconds.measure("stamp"):
         assembly = stamp(layout, templates)
     return Problem(plan, data, natural, layout, templates, assembly, seconds)
 

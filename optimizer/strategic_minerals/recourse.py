@@ -20,7 +20,8 @@ from .errors import UntrustedError
 from .instance import Floats, Instance, Ints
 from .layout import Layout, build_layout
 from .plan import Plan, ServiceLevel
-from .problem import Problem, Seconds, layout_of, objective_costs
+from .problem import Problem, layout_of, objective_costs
+from .profile import Seconds
 from .solution import Solution, embed, extract
 from .solver import Model
 from .stamp import Templates, compile_templates, stamp

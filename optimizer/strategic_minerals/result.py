@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import platform
+import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,10 +19,11 @@ from .checks import require
 from .dataset import Dataset
 from .errors import Fault, InputError, UntrustedError
 from .frames import kinds_of, records, typed, whole
-from .optimize import OnProgress, Outcome, Problem, Seconds, Solved, optimise, prepare
+from .optimize import OnProgress, Outcome, Problem, Solved, optimise, prepare
 from .plan import Plan
 from .plan_file import parse_plan
 from .prices import price_table
+from .profile import TOTAL
 from .rows import TABLES
 from .solution import Solution, extract
 from .solver import TOLERANCES
@@ -51,6 +53,9 @@ class Result:
     """The same parts of the do-nothing reference."""
     audited: Audit
     seconds: Mapping[str, float]
+    """Wall-clock seconds by phase."""
+    profile: pd.DataFrame
+    """phase, seconds, share, highs_seconds, iterations, peak_memory_mib; the total last."""
     counts: Mapping[str, int]
     options: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -83,6 +88,7 @@ class Result:
             "reference_parts": dict(self.reference_parts),
             "audit": asdict(self.audited),
             "seconds": dict(self.seconds),
+            "profile": records(self.profile),
             "counts": dict(self.counts),
             "options": dict(self.options),
             "versions": dict(self.versions),
@@ -137,19 +143,22 @@ def solve(
         told: dict[str, Any] = {} if on_progress is None else {"on_progress": on_progress}
         return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, **told).result()
     require(plan, data)
-    seconds = Seconds()
-    with seconds.measure("total"):
-        problem = prepare(plan, data)
-        solved = optimise(problem, gap=gap, time_limit_s=time_limit_s, relax=relax, on_progress=on_progress)
-        result = _result(problem, solved, {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, **TOLERANCES})
-    return replace(result, seconds={**asdict(problem.seconds), "total": seconds.total})
+    begin = time.perf_counter()
+    problem = prepare(plan, data)
+    solved = optimise(problem, gap=gap, time_limit_s=time_limit_s, relax=relax, on_progress=on_progress)
+    result = _result(problem, solved, {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, **TOLERANCES})
+    problem.seconds.phases[TOTAL] = time.perf_counter() - begin
+    return replace(result, seconds=dict(problem.seconds.phases), profile=problem.seconds.frame())
 
 
 def _result(problem: Problem, solved: Solved, options: Mapping[str, Any]) -> Result:
     """Read the solution, audit it, and make the tables. Raises UntrustedError where the audit objects."""
-    solution = extract(problem.layout, problem.assembly, solved.x)
-    reference = extract(problem.layout, problem.assembly, solved.z0)
-    audited = audit(problem, solution, z0=reference)
+    with problem.seconds.measure("extract"):
+        solution = extract(problem.layout, problem.assembly, solved.x)
+        reference = extract(problem.layout, problem.assembly, solved.z0)
+    with problem.seconds.measure("audit"):
+        audited = audit(problem, solution, z0=reference)
+        before = audit(problem, reference).parts
     stated = float(solved.costs["social_cost"] @ solved.x)
     if not solved.outcome.relaxed and not audited.passed:
         raise UntrustedError(f"the audit objects: {audited.worst()}")
@@ -157,13 +166,14 @@ def _result(problem: Problem, solved: Solved, options: Mapping[str, Any]) -> Res
         raise UntrustedError(
             f"the audit finds {audited.objective:.6f} million USD where the solver states {stated:.6f}"
         )
-    calm = None if solved.undisturbed is None else extract(problem.layout, problem.assembly, solved.undisturbed)
-    tables = build_tables(problem, solution, reference, calm)
-    signed = (
-        None if solved.without_residual is None else extract(problem.layout, problem.assembly, solved.without_residual)
-    )
-    tables["projects"] = with_residual_at_zero(problem, tables["projects"], signed)
-    tables["prices"] = price_table(solved)
+    with problem.seconds.measure("tables"):
+        calm, signed = (
+            None if x is None else extract(problem.layout, problem.assembly, x)
+            for x in (solved.undisturbed, solved.without_residual)
+        )
+        tables = build_tables(problem, solution, reference, calm)
+        tables["projects"] = with_residual_at_zero(problem, tables["projects"], signed)
+        tables["prices"] = price_table(solved)
     rows, columns, nonzeros = problem.assembly.shape
     worlds = problem.layout.worlds
     counts = {
@@ -174,12 +184,12 @@ def _result(problem: Problem, solved: Solved, options: Mapping[str, Any]) -> Res
     tables["objective"] = pd.DataFrame({
         "part": list(audited.parts), "plan_musd": list(audited.parts.values()),
     })  # fmt: skip
-    before = audit(problem, reference).parts
     tables["objective"]["do_nothing_musd"] = [before[name] for name in audited.parts]
     return Result(
         plan=problem.plan, data=problem.data, outcome=solved.outcome, solution=solution, reference=reference,
         tables={name: whole(table) for name, table in tables.items()}, objective_parts=audited.parts,
-        reference_parts=before, audited=audited, seconds={}, counts=counts, options=options, versions=versions(),
+        reference_parts=before, audited=audited, seconds={}, profile=pd.DataFrame(), counts=counts, options=options,
+        versions=versions(),
     )  # fmt: skip
 
 
@@ -225,5 +235,6 @@ def restored(
         solution=unpack(solution), reference=unpack(reference), tables=tables,
         objective_parts=stated["objective_parts"], reference_parts=stated["reference_parts"],
         audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),
-        seconds=stated["seconds"], counts=stated["counts"], options=stated["options"], versions=stated["versions"],
+        seconds=stated["seconds"], profile=pd.DataFrame(stated.get("profile", [])), counts=stated["counts"],
+        options=stated["options"], versions=stated["versions"],
     )  # fmt: skip

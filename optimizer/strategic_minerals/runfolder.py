@@ -14,7 +14,7 @@ import pandas as pd
 
 from .dataset import Dataset, csv_text, load_dataset, unguarded, write_dataset
 from .errors import Fault, InfeasibleError, InputError, SolveError
-from .frames import kinds_of, typed
+from .frames import kinds_of, records, typed
 from .plan import Plan
 from .plan_file import parse_plan
 from .result import SCHEMA_VERSION, Result, pack, restored, versions
@@ -92,6 +92,7 @@ def manifest(result: Result, folder: Path) -> dict[str, Any]:
         **_question(result.plan, result.data, folder),
         "outcome": asdict(result.outcome),
         "seconds": dict(result.seconds),
+        "profile": records(result.profile),
         "counts": dict(result.counts),
         "audit": asdict(result.audited),
         "objective_parts": dict(result.objective_parts),
