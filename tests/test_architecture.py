@@ -37,7 +37,7 @@ LAYERS = [
     {"formulation.commitments"},
     {"compile", "stamp_data"},
     {"formulation.model", "stamp", "solver", "solution"},
-    {"profile", "warm"},
+    {"profile", "warm", "workforce"},
     {"problem"},
     {"infeasibility"},
     {"optimize"},

@@ -161,7 +161,8 @@ def test_profile_says_where_the_time_went(cli: Cli) -> None:
     said = cli("solve", "quickstart", "--profile").stdout
     told = said[said.index("PROFILE: ") :].splitlines()
     assert [line.split("  ")[1].strip() for line in told[2:-1]] == [
-        "build", "compile", "stamp", "do nothing", "hand over", "solve", "residual 0", "prices", "extract", "audit", "tables", "total"
+        "build", "compile", "stamp", "do nothing", "hand over", "solve", "residual 0", "prices", "extract", "audit", "tables",
+        "total",
     ]  # fmt: skip
     assert told[-1].startswith("HiGHS's own share: ")
     assert "PROFILE" not in cli("solve", "quickstart").stdout

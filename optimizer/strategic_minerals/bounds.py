@@ -15,8 +15,11 @@ import pandas as pd
 
 from .dataset import Dataset
 from .plan import Plan
+from .problem import Outcome
 from .result import solve
+from .solution import Solution
 from .stress import interval, refused, replicates
+from .workforce import workforce
 
 Interval = tuple[float, float, float]
 """Estimate, low, high [million USD]."""
@@ -72,21 +75,30 @@ def sampling_gap(
     if samples < 2:
         raise ValueError("an interval needs two samples or more")
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(samples)]
-    own = solve(plan, data, gap=gap, time_limit_s=time_limit_s)
+    drawn = [plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": s, "draws": None})}) for s in seeds]
+    asked = [(one, data, gap, time_limit_s) for one in (plan, *drawn)]
+    solved: list[tuple[Outcome, Solution]] = []
+    with workforce(executor, workers) as map_over:
+        for answer in map_over(_solved, asked):
+            solved.append(answer)
+            if on_progress is not None:
+                on_progress(len(solved), samples + 2)
     bounds = []
-    for k, s in enumerate(seeds):
-        drawn = plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": s, "draws": None})})
-        result = solve(drawn, data, gap=gap, time_limit_s=time_limit_s)
-        bound, nothing = result.outcome.best_bound_musd, result.outcome.do_nothing_musd
-        if bound is None or nothing is None:
+    for outcome, _ in solved[1:]:
+        if outcome.best_bound_musd is None or outcome.do_nothing_musd is None:
             raise ValueError("a sample was stopped before any bound was found: give it more time")
-        bounds.append(bound + nothing)
-        if on_progress is not None:
-            on_progress(k + 2, samples + 2)
+        bounds.append(outcome.best_bound_musd + outcome.do_nothing_musd)
     met = replicates(
-        plan, data, [(own.solution, False)], scenarios=fresh, seed=seed + 1, workers=workers, executor=executor
+        plan, data, [(solved[0][1], False)], scenarios=fresh, seed=seed + 1, workers=workers, executor=executor
     )
     costs = [float(worlds.probability @ met_by.cost) + float(met_by.penalty.sum()) for worlds, (met_by,) in met]
     lower, upper = interval(bounds, confidence), interval(costs, confidence)
     between = (upper[0] - lower[0], max(0.0, upper[1] - lower[2]), upper[2] - lower[1])
     return SamplingGap(lower, upper, between, confidence, samples, plan.sample.worlds, fresh)
+
+
+def _solved(asked: tuple[Plan, Dataset, float, float]) -> tuple[Outcome, Solution]:
+    """Verdict and decisions of one plan."""
+    plan, data, gap, time_limit_s = asked
+    result = solve(plan, data, gap=gap, time_limit_s=time_limit_s)
+    return result.outcome, result.solution

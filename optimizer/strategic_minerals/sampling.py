@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from .instance import Floats
 from .plan import Event
@@ -99,6 +98,8 @@ def _points(table: Sequence[Any], worlds: int, seed: int, events: int) -> dict[s
     Own events: gap, duration, severity, then one a material. Followers of each parent's events: coin, lag and the same.
     The balance is best at powers of two.
     """
+    from scipy.stats import qmc  # half a second, which plans without a sample are spared
+
     sizes = {
         row.hazard: [3 + len(row.materials.split())] * events + [4 + len(row.materials.split())] * events * len(row.after.split())
         for row in sorted(table, key=lambda row: row.hazard)

@@ -7,10 +7,8 @@ probabilities. Recourse knows the further course of its event, as in the plan.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +27,7 @@ from .reduction import cvar_of
 from .result import Result
 from .solution import Solution
 from .strikes import Strike, describe, hazards
+from .workforce import workforce
 from .worlds import Worlds
 
 REPLICATES = 10
@@ -152,13 +151,9 @@ def replicates(
     per = max(1, scenarios // REPLICATES)
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
     asked = [(plan, data, stages, per, s, myopic) for s in seeds]
-    pool: Any = nullcontext(executor)
-    if executor is None and workers > 1:
-        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     done: list[tuple[Worlds, list[Met]]] = []
-    with pool as running:
-        answers = map(_replicate, asked) if running is None else running.map(_replicate, asked)
-        for answer in answers:
+    with workforce(executor, workers) as map_over:
+        for answer in map_over(_replicate, asked):
             done.append(answer)
             if on_progress is not None:
                 on_progress(len(done), REPLICATES)
