@@ -33,9 +33,13 @@ from .rules_of_thumb import rules_of_thumb, without_promises
 from .solution import Solution, extract
 from .solver import Model, Progress
 from .stress import SHORT_T, chance, figures, interval, replicates
+from .workforce import workforce
 from .worlds import Worlds
 
 PLAN, NOTHING, AVERAGE = "optimised plan", "nothing", "plan for average events"
+FREE = "optimised plan without promises"
+MEAN = -1
+"""The average of all worlds, where a world is asked for."""
 
 
 @dataclass(frozen=True)
@@ -132,52 +136,51 @@ def value_of_planning(
     """Solve the plan, its alternatives, and every world by itself; compare them in the plan's worlds and in fresh ones.
 
     fresh: worlds drawn to meet every alternative with, by `seed`, in all; 0, and plans that draw none: the plan's own worlds
-    alone. workers: processes for them; an executor takes their place.
+    alone. workers: processes for alternatives, worlds and draws; an executor takes their place.
     Operations are compared without the plan's promises (service levels, diversification, days of cover), which rules of
     thumb do not give; the plan itself is made with them. Only for plans that minimise social cost. An alternative, or a world by
     itself, that is not solved leaves its reason in the table and its figures out. Raises PlanError and InputError with every
     fault, ValueError for another aim.
     """
+    begin = time.perf_counter()
     require(plan, data)
     if plan.objective.kind != "social_cost" or plan.risk.cvar_weight > 0:
         raise ValueError("what planning adds is told in social cost: a plan of another aim, or with a weight on CVaR, has another")
     problem = prepare(plan, data)
 
-    def solved(one: Problem) -> Solved:
-        return optimise(one, gap=gap, time_limit_s=time_limit_s, on_progress=on_progress)
-
-    best = solved(problem)
+    best = optimise(problem, gap=gap, time_limit_s=time_limit_s, on_progress=on_progress)
     z0 = float(best.costs["social_cost"] @ best.z0)
     decided = {
         PLAN: decisions(problem, extract(problem.layout, problem.assembly, best.x)),
         "nothing before events": Decided(_baseline(problem), {}, {}, {}),
     }
-    notes: dict[str, str] = {}
-    gaps = [_open(best)]
-    for rule in rules_of_thumb(plan, problem):
-        notes[rule.name] = rule.note
-        if rule.plan is None:
-            continue
-        try:
-            found = prepare(rule.plan, data)
-            answer = solved(found)
-        except (InfeasibleError, StoppedError) as error:
-            notes[rule.name] = str(error)
-            continue
-        gaps.append(_open(answer))
-        decided[rule.name] = decisions(found, extract(found.layout, found.assembly, answer.x))
-    average = along(plan, data, average_world)
-    try:
-        mean = solved(average)
-    except (InfeasibleError, StoppedError) as error:
-        notes[AVERAGE] = str(error)
-    else:
-        gaps.append(_open(mean))
-        decided[AVERAGE] = decisions(average, extract(average.layout, average.assembly, mean.x), path=1)
-    see, opened = _alone(plan, data, problem, solved)
+    free = without_promises(plan)
+    rules = rules_of_thumb(plan, problem)
+    notes = {rule.name: rule.note for rule in rules}
+    worlds = range(len(problem.layout.worlds.names))
+    questions: dict[str, tuple[Plan, int | None]] = {AVERAGE: (plan, MEAN)}
+    questions |= {rule.name: (rule.plan, None) for rule in rules if rule.plan is not None}
+    alone: dict[str, tuple[Plan, int | None]] = {f"world {s}": (free, s) for s in worlds}
+    if free != plan:  # information is valued without promises on all sides
+        alone[FREE] = (free, None)
+    tasks = [(one, data, world, gap, time_limit_s) for one, world in (*questions.values(), *alone.values())]
+    answers: list[Answer] = []
+    with workforce(executor, workers) as map_over:
+        for answer in map_over(_answer, tasks):
+            answers.append(answer)
+            if on_progress is not None:
+                on_progress(Progress(f"alternatives and worlds, {len(answers)} of {len(tasks)}", time.perf_counter() - begin))
+    found = dict(zip((*questions, *alone), answers, strict=True))
+    gaps = [_open(best), *(answer.gap_musd for answer in answers)]
+    for name in questions:
+        chosen = found[name].decided
+        if chosen is None:
+            notes[name] = found[name].note
+        else:
+            decided[name] = chosen
+    see = np.array([found[f"world {s}"].bound_musd for s in worlds])
     costs = {name: evaluated(problem, chosen) for name, chosen in decided.items()}
     notes |= {name: "what it decides does not fit the budget of the plan" for name, x in costs.items() if x is None}
-    free = without_promises(plan)
     stages = {NOTHING: (extract(problem.layout, problem.assembly, best.z0), True)}
     stages |= {name: (extract(problem.layout, problem.assembly, x), False) for name, x in costs.items() if x is not None}
     met = {name: _met(free, data, *stage) for name, stage in stages.items()}
@@ -187,24 +190,47 @@ def value_of_planning(
     table = pd.DataFrame(rows).sort_values("worth_musd", ascending=False, na_position="last", ignore_index=True)
     table["note"] = [notes.get(name, "") for name in table.alternative]
     here = float(pi @ met[PLAN].cost)
-    if free != plan:  # information is valued without promises on all sides
-        unbound = prepare(free, data)
-        freely = solved(unbound)
-        gaps.append(_open(freely))
-        here = float(pi @ _met(free, data, extract(unbound.layout, unbound.assembly, freely.x), False).cost)
+    if free != plan:
+        here = found[FREE].bound_musd + found[FREE].gap_musd
     without = float(pi @ met[AVERAGE].cost) if AVERAGE in met else math.nan
     assert abs(z0 - float(pi @ met[NOTHING].cost)) <= 1e-6 * max(1.0, abs(z0))
     drawn = None
     if fresh > 0 and plan.sample is not None:
         done = replicates(
             free, data, list(stages.values()), scenarios=fresh, seed=seed, workers=workers, executor=executor,
-            on_progress=None if on_progress is None else _telling(on_progress),
+            on_progress=None if on_progress is None else _telling(on_progress, begin),
         )  # fmt: skip
         drawn = _in_fresh_worlds(list(stages), done, plan.risk.alpha, confidence)
     known = float(pi @ see)
     return Worth(
-        table, drawn, here - known, without - here, known, here, without, max([*gaps, *opened]), fresh, seed, confidence
+        table, drawn, here - known, without - here, known, here, without, max(gaps), fresh, seed, confidence
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one alternative, or one world by itself, comes to."""
+
+    decided: Decided | None = None
+    bound_musd: float = math.nan
+    """Least social cost that its solve proved."""
+    gap_musd: float = 0.0
+    note: str = ""
+    """Why there is no answer."""
+
+
+def _answer(asked: tuple[Plan, Dataset, int | None, float, float]) -> Answer:
+    """Solve a plan along its own worlds (None), along one of them, or along their average (`MEAN`)."""
+    plan, data, world, gap, time_limit_s = asked
+    chosen = average_world if world == MEAN else only(world or 0)
+    problem = prepare(plan, data) if world is None else along(plan, data, chosen)
+    try:
+        solved = optimise(problem, gap=gap, time_limit_s=time_limit_s)
+    except (InfeasibleError, StoppedError) as error:
+        return Answer(note=str(error))
+    decided = decisions(problem, extract(problem.layout, problem.assembly, solved.x), path=1 if world == MEAN else 0)
+    left = _open(solved)
+    return Answer(decided, float(solved.costs["social_cost"] @ solved.x) - left, left)
 
 
 def _met(plan: Plan, data: Dataset, solution: Solution, nothing: bool) -> Met:
@@ -213,9 +239,7 @@ def _met(plan: Plan, data: Dataset, solution: Solution, nothing: bool) -> Met:
     return meet(first, first.own_worlds)
 
 
-def _telling(on_progress: OnProgress) -> Callable[[int, int], None]:
-    begin = time.perf_counter()
-
+def _telling(on_progress: OnProgress, begin: float) -> Callable[[int, int], None]:
     def tell(done: int, of: int) -> None:
         on_progress(Progress(f"fresh worlds, draw {done} of {of}", time.perf_counter() - begin))
 
@@ -316,21 +340,6 @@ def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
                 model.set_bounds(columns, low, np.minimum(tonnes + slack, assembly.upper[columns]))
     run = model.run(time_limit_s=600.0, phase="evaluate")
     return run.x if run.status == "optimal" else None
-
-
-def _alone(
-    plan: Plan, data: Dataset, problem: Problem, solved: Callable[[Problem], Solved]
-) -> tuple[Floats, list[float]]:
-    """(S,) least social cost of every world planned for by itself, NaN where none is found; the gaps left open."""
-    cost, gaps = np.full(len(problem.layout.worlds.names), np.nan), []
-    for s in range(len(cost)):
-        try:
-            answer = solved(along(without_promises(plan), data, only(s)))
-        except (InfeasibleError, StoppedError):
-            continue
-        gaps.append(_open(answer))
-        cost[s] = float(answer.costs["social_cost"] @ answer.x) - gaps[-1]
-    return cost, gaps
 
 
 def _open(solved: Solved) -> float:
