@@ -98,13 +98,18 @@ def test_legal_durations_count_what_has_run_so_far() -> None:
 
 
 def test_a_plan_overrides_what_the_table_says_of_a_hazard() -> None:
-    """Proves: rate and duration by hand take the table's place, the range of what was overridden goes; other hazards stay."""
+    """Proves: rate and duration by hand take the table's place, the range of what was overridden moves along, a share's end at
+    1; other hazards stay."""
     data = load_dataset(shipped("inputs"))
     plan = load_plan(shipped("models") / "rare-earths.toml")
     told = plan.to_toml_like() | {"hazards": [{"hazard": "heavy_licence", "rate_per_yr": 0.5, "duration_yr": 2.0}]}
     before, after = hazards(plan, data), hazards(Plan.model_validate(told), data)
     assert (after["heavy_licence"].rate_per_yr, after["heavy_licence"].duration_yr) == (0.5, 2.0)
-    assert after["heavy_licence"].rate_per_yr_low is None
+    old, new = before["heavy_licence"], after["heavy_licence"]
+    assert new.rate_per_yr_low / new.rate_per_yr == pytest.approx(old.rate_per_yr_low / old.rate_per_yr)
+    assert new.duration_yr_high / new.duration_yr == pytest.approx(old.duration_yr_high / old.duration_yr)
+    certain = hazards(Plan.model_validate(told | {"hazards": [{"hazard": "heavy_licence", "cut_share": 0.9}]}), data)
+    assert (certain["heavy_licence"].cut_share_low, certain["heavy_licence"].cut_share_high) == (pytest.approx(0.6), 1.0)
     assert after["heavy_licence"].cut_share == before["heavy_licence"].cut_share
     assert {k: v for k, v in after.items() if k != "heavy_licence"} == {k: v for k, v in before.items() if k != "heavy_licence"}
 
@@ -121,6 +126,17 @@ def test_onsets_come_at_the_rate_and_last_as_long_as_the_row_says() -> None:
     expected = 2028 + 5 - 12 * math.exp(-2.4) / (1 - math.exp(-2.4))
     assert np.mean([s.start for s in first]) == pytest.approx(expected, rel=1e-5)
     assert np.mean([s.duration for s in first]) == pytest.approx(1.5, rel=5e-3)
+
+
+def test_a_hazard_strikes_as_often_late_as_early() -> None:
+    """Proves: at .9 a year and half a year each, onsets a year settle at 1/(1/.9 + .5) = .62 and stay there for twelve years,
+    in the Sobol coordinates and beyond them."""
+    row = hazard(rate_per_yr=0.9, duration_yr=0.5, duration_law="fixed")
+    drawn = draw([row], [row], Span(2028.0, 2040.0), worlds=4096, seed=3)
+    years = np.bincount([int(k.start) - 2028 for world in drawn for k in world], minlength=12) / 4096
+    assert years[2:] == pytest.approx(np.full(10, 1 / (1 / 0.9 + 0.5)), abs=0.03)
+    limited = draw([row], [row], Span(2028.0, 2040.0), worlds=64, seed=3, events=2)
+    assert max(len(world) for world in limited) == 2
 
 
 def test_events_follow_each_other_as_a_two_state_markov_supply() -> None:

@@ -221,8 +221,8 @@ class Sample(Section):
     hazards: Selection = ("*",)
     quiet_probability: Share = 0.02
     """Probability kept for the world in which nothing happens: the trunk is a plan only as far as it may be reached."""
-    events_per_hazard: Annotated[int, Field(ge=1, le=5)] = 3
-    """Most strikes of one hazard by itself in one world, one after the other."""
+    events_per_hazard: Annotated[int, Field(ge=1, le=5)] | None = None
+    """Most strikes of one hazard by itself in one world, one after the other; unset: as many as come."""
 
 
 class HazardOverride(Section):

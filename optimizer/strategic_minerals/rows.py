@@ -281,7 +281,7 @@ class HazardRow(Row):
     after: str = ""
     """Hazards that may bring this one on, separated by spaces."""
     after_probability: Share = 0.0
-    """Probability that the first event of one of them does."""
+    """Probability that an event of one of them does; every event has its own coin."""
     after_probability_low: float | None = None
     after_probability_high: float | None = None
     after_lag_yr: NonNegative = 0.0

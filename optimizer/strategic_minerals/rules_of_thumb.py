@@ -18,6 +18,8 @@ from .worlds import Worlds
 COVER_DAYS = 60.0
 """The rule of thumb: sixty days of net imports."""
 FILLED = "base-case shortfall filled"
+LEAST_SLACK = 1e-7
+"""A rule spends the least that it takes: with the slack of a gap it would buy whatever the aim after it likes."""
 OF_DEPTH = 0.9
 """Share of what a market offers that a rule counts on."""
 
@@ -47,7 +49,8 @@ def rules_of_thumb(plan: Plan, problem: Problem) -> list[Rule]:
 
     stock = having(projects=False, offtake_contracts=False, price_floors=())
     least = stock.model_copy(update={
-        "objective": Objective(kind="least_budget"), "budget": plan.budget.model_copy(update={"branch_money": "planned"}),
+        "objective": Objective(kind="least_budget", stage_slack=LEAST_SLACK),
+        "budget": plan.budget.model_copy(update={"branch_money": "planned"}),
     })  # fmt: skip
     n = problem.natural
     imports = {name: net_imports(n, i) for i, name in enumerate(n.materials)}

@@ -7,8 +7,10 @@ Matousek 1998 as in `scipy.stats.qmc`), whether the plan draws from it or not, s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from .instance import Floats
 from .plan import Event
 from .strikes import Strike, strike_of
 
+SOBOL_EVENTS = 3
+"""Events of a hazard in one world that have coordinates of the joint sequence; later ones are few and pseudo-random."""
 REMAINDER_POINTS = 4096
 NORMAL_90 = 1.6448536269514722
 """Standard deviations to the 5 % and 95 % points."""
@@ -32,20 +36,23 @@ class Span:
 
 
 def draw(
-    rows: Sequence[Any], table: Sequence[Any], span: Span, *, worlds: int, seed: int, events: int
+    rows: Sequence[Any], table: Sequence[Any], span: Span, *, worlds: int, seed: int, events: int | None = None
 ) -> list[tuple[Strike, ...]]:
     """(worlds,) tuples of strikes of the hazards `rows`, in order of time.
 
-    `table` is the whole table of hazards: it fixes each one's coordinates. A hazard strikes at most `events` times by itself,
-    gaps after the end of its last cut being exponential at its rate. Where it follows another (`after`), every event of the
-    other may bring it on, by a coin and after an exponential lag of its own, unless it lasts already. Events that cut nothing,
-    `on_off` ones that are off, are left out.
+    `table` is the whole table of hazards: it fixes each one's coordinates. A hazard strikes again and again until the end of
+    the span (`events`: at most so often by itself), gaps after the end of its last cut being exponential at its rate. Where it
+    follows another (`after`), every event of the other may bring it on, by a coin and after an exponential lag of its own,
+    unless it lasts already. Events that cut nothing, `on_off` ones that are off, are left out.
     """
-    points = _points(table, worlds, seed, events)
+    points = _points(table, worlds, seed, events or SOBOL_EVENTS)
     found: list[list[Strike]] = [[] for _ in range(worlds)]
     begun: dict[str, list[tuple[int, float]]] = {}
     for row in _parents_first(rows):
-        own = iter(points[row.hazard])
+        own, *followers = (
+            points_of if events else chain(points_of, _beyond(row, worlds, seed, which, points_of))
+            for which, points_of in enumerate(points[row.hazard])
+        )
         base = strike_of(Event(hazard=row.hazard, start_year=2000.0), row)
         candidates: list[list[Strike]] = [[] for _ in range(worlds)]
 
@@ -61,15 +68,18 @@ def draw(
             return np.asarray(start + row.flood_yr + duration)
 
         ready = np.full(worlds, span.begin)
-        for _ in range(events):
-            u = next(own)
+        for u in own:
             gap = _exponential(u[:, 0], 1 / row.rate_per_yr if row.rate_per_yr > 0 else math.inf)
             ready = strike(ready + gap, u[:, 1:])
-        for parent in row.after.split():
-            for k in range(events):
-                u = next(own)
+            if ready.min() >= span.end:
+                break
+        for parent, coordinates in zip(row.after.split(), followers, strict=True):
+            for k, u in enumerate(coordinates):
+                brought_on = _nth(begun.get(parent, []), k, worlds)
+                if not brought_on:
+                    break
                 start = np.full(worlds, math.inf)
-                for n, when in _nth(begun.get(parent, []), k, worlds):
+                for n, when in brought_on:
                     start[n] = when
                 brought = start + _exponential(u[:, 1], row.after_lag_yr)
                 strike(np.where(u[:, 0] < row.after_probability, brought, math.inf), u[:, 2:])
@@ -92,8 +102,9 @@ def _nth(begun: list[tuple[int, float]], k: int, worlds: int) -> list[tuple[int,
     return [(n, sorted(found)[k]) for n, found in enumerate(starts) if len(found) > k]
 
 
-def _points(table: Sequence[Any], worlds: int, seed: int, events: int) -> dict[str, list[Floats]]:
-    """Scrambled Sobol points in (0, 1) by hazard, (worlds, coordinates) for each event that it may have.
+def _points(table: Sequence[Any], worlds: int, seed: int, events: int) -> dict[str, list[list[Floats]]]:
+    """Scrambled Sobol points in (0, 1) by hazard: of its own events, then of those that each parent may bring on; (worlds,
+    coordinates) for each of the first `events` events.
 
     Own events: gap, duration, severity, then one a material. Followers of each parent's events: coin, lag and the same.
     The balance is best at powers of two.
@@ -101,18 +112,26 @@ def _points(table: Sequence[Any], worlds: int, seed: int, events: int) -> dict[s
     from scipy.stats import qmc  # half a second, which plans without a sample are spared
 
     sizes = {
-        row.hazard: [3 + len(row.materials.split())] * events + [4 + len(row.materials.split())] * events * len(row.after.split())
+        row.hazard: [3 + len(row.materials.split())] * events + [4 + len(row.materials.split())] * (events * len(row.after.split()))
         for row in sorted(table, key=lambda row: row.hazard)
     }
     engine = qmc.Sobol(max(1, sum(map(sum, sizes.values()))), scramble=True, rng=np.random.default_rng(seed))
     drawn = engine.random_base2(math.ceil(math.log2(max(1, worlds))))[:worlds]
     drawn = np.clip(drawn, 2.0**-40, 1 - 2.0**-40)
-    found: dict[str, list[Floats]] = {}
+    found: dict[str, list[list[Floats]]] = {}
     at = 0
     for name, parts in sizes.items():
-        found[name] = [drawn[:, at + sum(parts[:k]) : at + sum(parts[: k + 1])] for k in range(len(parts))]
+        each = [drawn[:, at + sum(parts[:k]) : at + sum(parts[: k + 1])] for k in range(len(parts))]
+        found[name] = [each[k : k + events] for k in range(0, len(each), events)]
         at += sum(parts)
     return found
+
+
+def _beyond(row: Any, worlds: int, seed: int, which: int, points: list[Floats]) -> Iterator[Floats]:
+    """Coordinates of later events, without end: pseudo-random ones from a stream of the hazard's own."""
+    rng = np.random.default_rng([seed, zlib.crc32(row.hazard.encode()), which])
+    while True:
+        yield np.clip(rng.random((worlds, points[0].shape[1])), 2.0**-40, 1 - 2.0**-40)
 
 
 def _parents_first(rows: Sequence[Any]) -> list[Any]:

@@ -51,15 +51,27 @@ def strike_of(event: Event, row: Any) -> Strike:
 
 
 def hazards(plan: Plan, data: Dataset) -> dict[str, Any]:
-    """Rows of the table of hazards by name, with what the plan overrides."""
+    """Rows of the table of hazards by name, with what the plan overrides; their ranges move along in proportion."""
     rows = {row.hazard: row for row in data.rows("hazards")}
     for override in plan.hazards:
         if override.hazard in rows:
             changed = override.model_dump(exclude={"hazard"}, exclude_none=True)
-            ranges = {f"{name}_{end}": None for name in changed for end in ("low", "high")}
-            known = {name: value for name, value in ranges.items() if name in type(rows[override.hazard]).model_fields}
-            rows[override.hazard] = rows[override.hazard].model_copy(update={**known, **changed})
+            ranges = {
+                f"{name}_{end}": _scaled(rows[override.hazard], name, end, value)
+                for name, value in changed.items() for end in ("low", "high")
+                if f"{name}_{end}" in type(rows[override.hazard]).model_fields
+            }  # fmt: skip
+            rows[override.hazard] = rows[override.hazard].model_copy(update={**ranges, **changed})
     return rows
+
+
+def _scaled(row: Any, name: str, end: str, value: float) -> float | None:
+    """The end of a range that moves with its value; shares end at 1."""
+    old, bound = getattr(row, name), getattr(row, f"{name}_{end}")
+    if bound is None or old <= 0:
+        return None
+    moved = float(bound * value / old)
+    return min(1.0, moved) if name in ("cut_share", "after_probability") else moved
 
 
 def sampled(plan: Plan, data: Dataset) -> list[Any]:

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Decided:
     bought: dict[str, Floats]
     """Purchase -> (T,) tonnes on the trunk."""
     at_most: bool = False
-    """Purchases are limits: what was bought in an average world may not fit the money of the calm one."""
+    """Purchases are limits, not amounts."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,9 @@ def value_of_planning(
             decided[name] = chosen
     see = np.array([found[f"world {s}"].bound_musd for s in worlds])
     costs = {name: evaluated(problem, chosen) for name, chosen in decided.items()}
+    if AVERAGE in costs and costs[AVERAGE] is None:  # what the average world buys is not for sale, or not paid for, in the calm
+        costs[AVERAGE] = evaluated(problem, replace(decided[AVERAGE], at_most=True))
+        notes[AVERAGE] = "its purchases do not all fit the money of the calm course: it buys at most what it planned"
     notes |= {name: "what it decides does not fit the budget of the plan" for name, x in costs.items() if x is None}
     stages = {NOTHING: (extract(problem.layout, problem.assembly, best.z0), True)}
     stages |= {name: (extract(problem.layout, problem.assembly, x), False) for name, x in costs.items() if x is not None}
@@ -279,7 +282,7 @@ def decisions(problem: Problem, solution: Solution, path: int = 0) -> Decided:
     }  # fmt: skip
     floors = {m.floor.name: float(v) for m, v in zip(support.markets, solution.floor, strict=True) if v > 0.5}
     bought = {name: solution.buy[path, k] for k, name in enumerate(solution.purchases)}
-    return Decided(signed, contracts, floors, bought, at_most=path > 0)
+    return Decided(signed, contracts, floors, bought)
 
 
 def _baseline(problem: Problem) -> dict[tuple[str, str, tuple[str, ...], int], float]:
