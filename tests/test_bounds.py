@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from strategic_minerals import Dataset, Plan, sampling_gap, solve
+from strategic_minerals import Dataset, Plan, bounds, sampling_gap, solve
+from strategic_minerals.errors import UntrustedError
 from test_stress import exposed
 from tiny import KT
 
@@ -39,6 +41,31 @@ def test_bounds_enclose_the_best_plan_against_many_worlds() -> None:
     wider = sampling_gap(plan.model_copy(update={"sample": plan.sample.model_copy(update={"worlds": 64})}), data, samples=8,
                          fresh=500, seed=3, gap=1e-6, confidence=0.999)  # fmt: skip
     assert wider.gap[2] < found.gap[2]
+
+
+def test_soft_limits_count_in_both_bounds() -> None:
+    """Proves: a cap on the one country that there is, at 10 a kg beyond half: the plan pays for it before any event, and so does
+    the upper bound; without it the bounds would cross."""
+    plan, data = deciding()
+    cap = {"material": "a", "kind": "country_cap", "country": "CHN", "share": 0.5, "from_year": 2027, "penalty_usd_per_kg": 10.0}
+    capped = Plan.model_validate(plan.to_toml_like() | {"diversification": [cap]})
+    found = sampling_gap(capped, data, samples=4, fresh=300, seed=3, gap=1e-6, confidence=0.999)
+    free = sampling_gap(plan, data, samples=4, fresh=300, seed=3, gap=1e-6, confidence=0.999)
+    assert found.lower[0] > free.lower[0] + 50
+    assert found.upper[0] - free.upper[0] == pytest.approx(found.lower[0] - free.lower[0], rel=0.1)
+    assert found.lower[1] <= found.upper[2]
+
+
+def test_bounds_that_cross_are_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a plan that costs less in fresh worlds than any plan can is a contradiction, and is told as one."""
+    real = bounds.replicates
+
+    def too_cheap(*args: Any, **options: Any) -> Any:
+        return [(w, [replace(m, cost=m.cost - 1e6) for m in met]) for w, met in real(*args, **options)]
+
+    monkeypatch.setattr(bounds, "replicates", too_cheap)
+    with pytest.raises(UntrustedError, match="contradict each other"):
+        sampling_gap(*deciding(), samples=3, fresh=50)
 
 
 def test_a_weight_on_the_tail_has_no_such_bounds() -> None:

@@ -101,6 +101,24 @@ def test_a_reserve_is_stretched_by_who_fears_a_long_stop() -> None:
     assert (fearful.cost >= known.cost - 1e-6).all()
 
 
+def test_fear_of_a_long_stop_keeps_the_stock_for_the_dear_half() -> None:
+    """Proves: 10 kt a year, half missed at 60 a kg and half at 210, a stop of 1.2 years and 10 kt in store: 12 are lost, and who
+    knows serves all but 2 kt of the cheap half (120), as does who fears a tenth of a year more. Who fears five years more at
+    the end of the first keeps the stock for the dear half and lets all of the cheap half go short (300)."""
+    plan, data = tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=100.0,
+        tiers={"civil": [(0.5, 0.5), (0.5, 2.0)]}, stock={"a": 10.0}, scenarios=[cut("stop", 0.5, 2028, 1.2)], years=6,
+        instruments={"reserve": False},
+    )  # fmt: skip
+    first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
+    worlds = first.own_worlds
+    at = worlds.names.index("stop")
+    assert meet(first, worlds).loss[at] == pytest.approx(2 * 60.0)
+    assert meet_myopically(first, worlds, lasting(0.1)).loss[at] == pytest.approx(2 * 60.0)
+    fearful = meet_myopically(first, worlds, lasting(5.0))
+    assert fearful.loss[at] == pytest.approx(5 * 60.0)
+
+
 def test_the_stress_test_has_a_myopic_variant() -> None:
     """Proves: the same draws, no better for the plan, and said in the summary."""
     result = solve(*exposed(rate=0.3), gap=0.0)

@@ -27,18 +27,55 @@ def stocked() -> tuple[Plan, Dataset]:
 
 
 def test_the_shortest_and_the_least_severe_disruption_by_hand() -> None:
-    """Proves: 2 kt in store stand for a fifth of a year of a full stop, or a year in which a fifth is cut. Half of the demand
-    of the year struck is promised with 7 kt lost: .7 of a year, or 70 % of it. What is promised of nothing never breaks."""
+    """Proves: 2 kt in store stand for a fifth of a year of a full stop, or a year in which a fifth is cut. Half of the demand is
+    promised for as long as the stop lasts: 10 L - 2 > 5 L after .4 of a year; a year long, 7 kt may be cut. Three tenths break
+    at 10 L - 2 > 7 L, after two thirds of a year, and hold at a cut of 90 %. What is promised of nothing never breaks."""
     result = solve(*stocked(), gap=0.0)
     assert float(result.tables["acquisitions"].acquired_t.sum()) == pytest.approx(2 * KT)
-    table = reverse_stress(result, promises=[Promise("a", "defence", level) for level in (1.0, 0.5, 0.0)], longest_yr=3.0)
-    found = table.set_index("level")
+    levels = [Promise("a", "defence", level) for level in (1.0, 0.5, 0.3, 0.0)]
+    found = reverse_stress(result, promises=levels, longest_yr=3.0).set_index("level")
     assert found.shortest_yr[1.0] == pytest.approx(0.2, abs=3 / 12 / 32 + 1e-9)
     assert found.least_cut_share[1.0] == pytest.approx(0.2, abs=1 / 12 / 32 + 1e-9)
-    assert found.shortest_yr[0.5] == pytest.approx(0.7, abs=3 / 12 / 32 + 1e-9)
+    assert found.shortest_yr[0.5] == pytest.approx(0.4, abs=3 / 12 / 32 + 1e-9)
     assert found.least_cut_share[0.5] == pytest.approx(0.7, abs=1 / 12 / 32 + 1e-9)
+    assert found.shortest_yr[0.3] == pytest.approx(2 / 3, abs=3 / 12 / 32 + 1e-9)
+    assert found.least_cut_share[0.3] == pytest.approx(0.9, abs=1 / 12 / 32 + 1e-9)
     assert bool(found.held[0.0])
     assert not found.held[1.0]
+    further = reverse_stress(result, promises=levels, longest_yr=7.0).set_index("level")
+    assert further.shortest_yr[0.3] == pytest.approx(2 / 3, abs=7 / 12 / 32 + 1e-9)
+
+
+def test_what_is_short_undisturbed_breaks_a_promise_only_while_the_strike_lasts() -> None:
+    """Proves: 10 kt a year wanted and 8 made, always: a promise of .8 is just kept undisturbed and breaks with the first cut; one of
+    .9 is broken anyway, by the shortest strike tried; one of .4 breaks where half is cut, whatever is short in other years."""
+    plan, data = stocked()
+    capacity = data.frame("capacities").assign(capacity_t_per_yr=8 * KT)
+    short = data.replace(capacities=capacity)
+    told = plan.to_toml_like()
+    told["budget"]["appropriation_musd"] = {"2027": 0.0}
+    result = solve(Plan.model_validate(told), short, gap=0.0)
+    found = reverse_stress(result, promises=[Promise("a", "defence", level) for level in (0.9, 0.8, 0.4)], longest_yr=3.0)
+    found = found.set_index("level")
+    assert found.shortest_yr[0.9] == pytest.approx(0.0, abs=3 / 12 / 32 + 1e-9)
+    assert found.shortest_yr[0.8] == pytest.approx(0.0, abs=3 / 12 / 32 + 1e-9)
+    assert found.least_cut_share[0.9] == pytest.approx(0.0, abs=1 / 12 / 32 + 1e-9)
+    assert found.least_cut_share[0.8] == pytest.approx(0.0, abs=1 / 12 / 32 + 1e-9)
+    assert found.least_cut_share[0.4] == pytest.approx(0.5, abs=1 / 12 / 32 + 1e-9)
+
+
+def test_a_promise_by_fiscal_year_counts_the_worst_year() -> None:
+    """Proves: a stop of two years from 2028 on with 2 kt in store, cut by a third: the episode is 6.67 - 2 short of 20, which .7
+    of it allows; the second year is 3.33 short of 10, which .7 of the year does not."""
+    plan, data = stocked()
+    hazards = data.frame("hazards").assign(duration_yr=2.0, cut_share=1 / 3)
+    result = solve(plan, data.replace(hazards=hazards), gap=0.0)
+    promises = [Promise("a", "defence", 0.7, per) for per in ("episode", "fiscal_year")]
+    found = reverse_stress(result, promises=promises, longest_yr=2.0).set_index("per")
+    assert pd.isna(found.shortest_yr["episode"])
+    assert found.shortest_yr["fiscal_year"] <= 2.0
+    assert found.least_cut_share["episode"] == pytest.approx(0.4, abs=1 / 12 / 32 + 1e-9)
+    assert found.least_cut_share["fiscal_year"] < 0.4
 
 
 def test_the_worst_start_is_refined_not_the_first() -> None:

@@ -16,18 +16,21 @@ from instances import random_case
 from strategic_minerals import Dataset, Plan, load_dataset, load_plan, shipped, solve, stress_test
 from strategic_minerals.audit_money import cvar
 from strategic_minerals.disruptions import population
+from strategic_minerals.myopic import meet_myopically
 from strategic_minerals.recourse import CHUNK, FirstStage, meet
 from strategic_minerals.rows import HazardRow
 from strategic_minerals.sampling import Span, draw
 from strategic_minerals.solver import Model
-from strategic_minerals.stress import _chance, interval
+from strategic_minerals.stress import Pool, _chance, interval
 from strategic_minerals.warm import Warm
 from tiny import KT, cut, source, tiny
 
 
-def exposed(*, rate: float, **hazard: Any) -> tuple[Plan, Dataset]:
+def exposed(*, rate: float, demand: Any = None, **hazard: Any) -> tuple[Plan, Dataset]:
     """10 kt a year from abroad, missed at 60 a kg where they are stopped for just a year; nothing can be done about it."""
-    plan, data = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=50.0, years=6)
+    plan, data = tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand=demand or {"a": 10.0}, loss=50.0, years=6
+    )  # fmt: skip
     row = {"hazard": "stop", "name": "stop", "kind": "embargo", "countries": "CHN", "materials": "a", "rate_per_yr": rate,
            "duration_yr": 1.0, "duration_law": "fixed", "cut_share": 1.0, **hazard}  # fmt: skip
     told = plan.to_toml_like() | {"sample": {"worlds": 4, "seed": 1, "quiet_probability": 0.0, "events_per_hazard": 1}}
@@ -48,14 +51,28 @@ def test_a_plan_met_by_its_own_worlds_costs_what_its_objective_says(seed: int) -
         first = FirstStage.of(plan, data, solution, nothing=nothing)
         worlds = first.own_worlds
         met = meet(first, worlds)
-        excess = sum(
-            (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(solution.excess[0, k].sum())
-            for k, rule in enumerate(plan.diversification)
-        )
         tail = plan.risk.cvar_weight * cvar(met.loss, worlds.probability, plan.risk.alpha) if plan.risk.cvar_weight > 0 else 0.0
-        promises = 0.0 if nothing else float(met.penalty.sum())
-        excess = 0.0 if nothing else excess
-        assert float(worlds.probability @ met.cost) + promises + excess + tail == pytest.approx(stated, rel=1e-9)
+        assert float(worlds.probability @ met.cost) + met.penalties + tail == pytest.approx(stated, rel=1e-9)
+
+
+def test_a_soft_promise_weighs_as_much_in_recourse_as_in_the_plan() -> None:
+    """Proves: a stop of probability .05, 5 kt in store for 10 of civil use missed at 50 a kg and 10 of defence missed at 100. A
+    promise of all civil demand at 10 a kg, which counts whatever the probability, weighs 200 a kg in its world: the stock
+    goes to civil users in the plan and in recourse, and by either count."""
+    plan, data = tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 20.0)}, demand={("a", "civil"): 10.0, ("a", "defence"): 10.0}, loss=50.0,
+        stock={"a": 5.0}, scenarios=[cut("stop", 0.05, 2028, 1) | {"design_basis": True}], instruments={"reserve": False},
+        tiers={"defence": [(1.0, 2.0)]},
+        service_levels=[{"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["stop"], "penalty_usd_per_kg": 10.0}],
+    )  # fmt: skip
+    result = solve(plan, data, gap=0.0)
+    first = FirstStage.of(plan, data, result.solution)
+    for met in (meet(first, first.own_worlds), meet_myopically(first, first.own_worlds, {})):
+        stated = result.outcome.objective_musd + result.outcome.do_nothing_musd
+        assert float(first.own_worlds.probability @ met.cost) + met.penalties == pytest.approx(stated, rel=1e-9)
+        at = first.own_worlds.names.index("stop")
+        assert met.defence[at] == pytest.approx(10 * KT)
+        assert met.penalty[at] == pytest.approx(5 * 10.0)
 
 
 @pytest.mark.parametrize("parts", [1, 40])
@@ -101,6 +118,11 @@ def test_expected_loss_in_fresh_worlds_is_what_theory_says() -> None:
     assert table.estimate["cvar"] == pytest.approx(600.0, rel=1e-6)
     assert table.estimate["value_at_risk"] == pytest.approx(600.0, rel=1e-6)
     assert table.estimate["worth"] == pytest.approx(0.0, abs=1e-6)
+    assert table.do_nothing["worst_case"] == table.estimate["worst_case"] == pytest.approx(600.0)
+    stated = found.materials.iloc[0]
+    assert (stated.expected_loss_musd, stated.expected_loss_musd_low) == pytest.approx((row.estimate, row.low))
+    assert stated.cvar_musd == pytest.approx(600.0)
+    assert pd.isna(stated.defence_short)  # nobody demands it for defence
 
 
 def test_intervals_narrow_with_more_worlds_and_hold_their_promise() -> None:
@@ -151,18 +173,49 @@ def test_a_stress_test_is_the_same_in_processes_and_for_a_seed() -> None:
     assert stress_test(result, scenarios=100, seed=5).figures.estimate[1] != here.estimate[1]
 
 
-def test_a_plan_without_hazards_to_draw_from_is_refused() -> None:
+def test_the_chance_that_defence_goes_short_is_what_theory_says() -> None:
+    """Proves: a stop that comes with .3 in five years, and always leaves defence short: estimate and interval, of all and of the
+    material; a material that defence does not use has none."""
+    plan, data = exposed(rate=-math.log(0.7) / 5, demand={("a", "civil"): 4.0, ("a", "defence"): 6.0})
+    found = stress_test(solve(plan, data, gap=0.0), scenarios=2000, seed=7)
+    row, own = found.figures.set_index("figure").loc["defence_short"], found.materials.iloc[0]
+    assert row.estimate == pytest.approx(0.3, abs=0.01)
+    assert row.low <= 0.3 <= row.high
+    assert row.high - row.low < 0.06
+    assert (own.defence_short, own.defence_short_low, own.defence_short_high) == (row.estimate, row.low, row.high)
+    assert "its defence goes short with" in found.summary()
+
+
+def test_leaving_out_draws_gives_students_interval_of_a_mean() -> None:
+    """Proves: a mean of the pooled worlds has the interval of the draws' own means; too few worlds in the tail are said."""
+    rng = np.random.default_rng(3)
+    loss = rng.gamma(2.0, 50.0, (10, 40))
+    pool = Pool(np.full(400, 1 / 400), np.repeat(np.arange(10), 40), np.ones(400, dtype=bool))
+    found = pool.estimated(lambda pi: {"mean": float(pi @ loss.ravel())}, 0.95)["mean"]
+    assert found == pytest.approx(interval(list(loss.mean(axis=1)), 0.95))
+    said = stress_test(solve(*exposed(rate=0.3), gap=0.0), scenarios=100, seed=3).summary()
+    assert "Only about 10 worlds lie in the worst 10%" in said
+
+
+def test_a_plan_against_one_listed_case_and_of_any_aim_is_attacked_with_drawn_worlds() -> None:
+    """Proves: a plan without a sample meets worlds of the table's hazards, one with a limit on losses is operated at least cost,
+    and both say so; only where listed scenarios take all probability there is nothing to draw."""
     plan, data = exposed(rate=0.3)
-    bare = Plan.model_validate({k: v for k, v in plan.to_toml_like().items() if k != "sample"})
-    with pytest.raises(ValueError, match="give the plan a"):
-        stress_test(solve(bare, data, gap=0.0))
+    told = {k: v for k, v in plan.to_toml_like().items() if k != "sample"} | {"scenarios": [cut("war", 0.1, 2029, 1)]}
+    found = stress_test(solve(Plan.model_validate(told), data, gap=0.0), scenarios=200)
+    assert "made against its listed scenarios alone" in found.summary()
+    row = found.figures.set_index("figure").loc["expected_loss"]
+    assert row.in_sample == pytest.approx(0.1 * 600)
+    assert row.estimate > 3 * row.in_sample
     limited = Plan.model_validate(plan.to_toml_like() | {"risk": {"cvar_limit_musd": 1e6}})
-    with pytest.raises(ValueError, match="limit on losses"):
-        stress_test(solve(limited, data, gap=0.0))
+    assert "not the plan's own aim or limits" in stress_test(solve(limited, data, gap=0.0), scenarios=20).summary()
+    certain = Plan.model_validate(told | {"scenarios": [cut("war", 1.0, 2029, 1)]})
+    with pytest.raises(ValueError, match="have probability 1"):
+        stress_test(solve(certain, data, gap=0.0))
 
 
 def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_path: Any) -> None:
-    """Proves: from a run folder alone; as text, as tables and as JSON; a plan without a sample is a fault of the plan."""
+    """Proves: from a run folder alone; as text, as tables and as JSON; of a plan without a sample too."""
     run = tmp_path / "run"
     sampled = ["--set", "sample.worlds=3", "--set", "sample.seed=1"]
     assert cli("solve", "quickstart", *sampled, "--out", run).returncode == 0
@@ -175,7 +228,9 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     assert {row["figure"] for row in told["figures"]} >= {"worth", "expected_loss", "cvar"}
     bare = tmp_path / "bare"
     assert cli("solve", "quickstart", "--out", bare).returncode == 0
-    assert cli("stress", bare).returncode == 2
+    against_one = cli("stress", bare, "--scenarios", "20", "--workers", "1")
+    assert against_one.returncode == 0, against_one.stderr
+    assert "fresh worlds are drawn from every hazard of the table" in against_one.stdout
 
 
 def test_hot_starts_change_nothing_but_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

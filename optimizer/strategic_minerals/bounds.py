@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .dataset import Dataset
+from .errors import UntrustedError
 from .plan import Plan
 from .problem import Outcome
 from .result import solve
@@ -55,6 +56,11 @@ class SamplingGap:
 
 def unbounded(plan: Plan) -> str:
     """Why a plan has no such bounds; empty where it has."""
+    if plan.sample is None:
+        return "bounds are of plans made against samples of worlds: give the plan a [sample]"
+    limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
+    if plan.objective.kind != "social_cost" or limited:
+        return "bounds are told in social cost: not for plans of another aim or with a limit on losses"
     return refused(plan) or ("a weight on CVaR is no cost of a world" if plan.risk.cvar_weight > 0 else "")
 
 
@@ -66,7 +72,8 @@ def sampling_gap(
     """Solve the plan, and the same question for independent samples of worlds; meet fresh worlds with the plan.
 
     Samples are drawn unreduced, `sample.worlds` each; their bounds are the lower one, the plan's cost in fresh worlds the upper.
-    ValueError for plans that cannot be stress-tested, and with a weight on CVaR, whose part of the aim fresh worlds cannot add up.
+    ValueError for plans without a sample or of another aim than social cost (a weight on CVaR is a part of the aim that fresh
+    worlds cannot add up), UntrustedError where the bounds contradict each other.
     """
     reason = unbounded(plan)
     if reason:
@@ -91,8 +98,10 @@ def sampling_gap(
     met = replicates(
         plan, data, [(solved[0][1], False)], scenarios=fresh, seed=seed + 1, workers=workers, executor=executor
     )
-    costs = [float(worlds.probability @ met_by.cost) + float(met_by.penalty.sum()) for worlds, (met_by,) in met]
+    costs = [float(worlds.probability @ met_by.cost) + met_by.penalties for worlds, (met_by,) in met]
     lower, upper = interval(bounds, confidence), interval(costs, confidence)
+    if upper[2] < lower[1] - 1e-6 * abs(lower[1]):
+        raise UntrustedError(f"bounds contradict each other: at least {lower[1]:,.6g}, at most {upper[2]:,.6g} million USD")
     between = (upper[0] - lower[0], max(0.0, upper[1] - lower[2]), upper[2] - lower[1])
     return SamplingGap(lower, upper, between, confidence, samples, plan.sample.worlds, fresh)
 

@@ -9,6 +9,7 @@ import numpy as np
 from .dataset import Dataset
 from .errors import Fault, PlanError
 from .instance import Instance
+from .plan import Sample
 from .reduction import Reduction, reduce
 from .sampling import Span, draw
 from .strikes import Strike, hazards, sampled, strike_of
@@ -80,14 +81,19 @@ def draws(instance: Instance, data: Dataset, worlds: int, seed: int) -> list[tup
     )
 
 
-def population(instance: Instance, data: Dataset, worlds: int, seed: int | None = None) -> Worlds:
+def population(
+    instance: Instance, data: Dataset, worlds: int, seed: int | None = None, *, fresh: bool = False
+) -> Worlds:
     """What the plan's worlds stand for: listed scenarios and the quiet world as they are, the rest by fresh draws, unreduced.
 
-    A plan without a sample has no hazards to draw from: its own worlds are the population.
+    A plan without a sample names no hazards to draw from: its own worlds are the population, unless `fresh` asks for worlds of
+    every hazard of the table.
     """
     sample = instance.plan.sample
     if sample is None:
-        return build_worlds(instance, data)
+        if not fresh:
+            return build_worlds(instance, data)
+        sample = Sample(worlds=worlds, seed=0)
     own = sample.model_copy(update={"worlds": worlds, "draws": None, "seed": sample.seed if seed is None else seed})
     return build_worlds(replace(instance, plan=instance.plan.model_copy(update={"sample": own})), data)
 

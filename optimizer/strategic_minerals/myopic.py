@@ -15,7 +15,7 @@ import numpy as np
 
 from .instance import Floats, Ints
 from .layout import Layout, build_layout
-from .problem import Problem, objective_costs
+from .problem import Problem
 from .recourse import (
     FirstStage,
     Met,
@@ -27,6 +27,7 @@ from .recourse import (
     fixed_columns,
     problem_of,
     signed,
+    world_by_world,
 )
 from .sampling import mean_remainder
 from .solution import extract
@@ -52,7 +53,7 @@ def meet_myopically(first: FirstStage, worlds: Worlds, rows: Mapping[str, Any], 
     warm = Warm()
     found: list[Met] = []
     T = first.natural.calendar.periods
-    for part in chunks(worlds):
+    for part, probability in chunks(worlds):
         done: Done = {}
         for t in range(1, T):
             touched = np.flatnonzero((part.onset <= t).any(axis=1))
@@ -64,7 +65,8 @@ def meet_myopically(first: FirstStage, worlds: Worlds, rows: Mapping[str, Any], 
             if templates is None:
                 templates = compile_templates(every_component(layout, support))
             problem = problem_of(first, layout, templates)
-            x = _decide(problem, first, shares, done, touched, t, warm, time_limit_s)
+            costs = world_by_world(problem, probability[touched])
+            x = _decide(problem, costs, first, shares, done, touched, t, warm, time_limit_s)
             _remember(layout, problem, x, done, touched, t)
         true_support, shares = signed(first, _scaled(first, part))
         layout = build_layout(first.layout.instance, _scaled(first, part), true_support)
@@ -105,11 +107,12 @@ def believed(strike: Strike, now: float, rows: Mapping[str, Any]) -> Strike:
 
 
 def _decide(
-    problem: Problem, first: FirstStage, shares: Floats, done: Done, touched: Ints, t: int, warm: Warm, time_limit_s: float
-) -> Floats:
+    problem: Problem, costs: Floats, first: FirstStage, shares: Floats, done: Done, touched: Ints, t: int, warm: Warm,
+    time_limit_s: float,
+) -> Floats:  # fmt: skip
     """Solve what is left from period t on, all before it fixed."""
     assembly = problem.assembly
-    model = Model(assembly, objective_costs(problem)["social_cost"], integer=False)
+    model = Model(assembly, costs, integer=False)
     columns, values = fixed_columns(problem, first, shares)
     past, held, rows = _past(problem, done, touched, t)
     columns, values = np.concatenate([columns, past]), np.concatenate([values, held])

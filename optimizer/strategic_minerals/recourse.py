@@ -32,6 +32,8 @@ from .worlds import Worlds, combine
 
 CHUNK = 16
 """Worlds in one linear program."""
+RAREST = 1e-6
+"""Least probability of a world where its promises are weighed against its costs."""
 ROOM = 1e-6
 """Room in every row, in its unit, where a first stage that another solve rounded leaves none."""
 KEPT_ROWS = ("trunk_loss_sum",)
@@ -51,14 +53,23 @@ class Met:
     defence: Floats
     """(S,) tonnes that defence goes short."""
     short: Floats
-    """(S, Q) tonnes that each demand goes short over the whole course."""
+    """(S, Q, T) tonnes that each demand goes short."""
     penalty: Floats
-    """(S,) soft penalties of promises [million USD]."""
+    """(S,) soft penalties of promises; each counts once, whatever the world's probability [million USD]."""
+    overrun: float = 0.0
+    """Soft penalties of limits on what is bought before events, whatever happens [million USD]."""
+
+    @property
+    def penalties(self) -> float:
+        """All soft penalties, as the aim counts them [million USD]."""
+        return float(self.penalty.sum()) + self.overrun
 
     @classmethod
     def joined(cls, parts: Sequence[Met]) -> Met:
         """One after the other."""
-        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+        arrays = [f.name for f in fields(cls) if f.name != "overrun"]
+        together = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
+        return cls(**together, overrun=parts[0].overrun)
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,7 @@ def meet(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> M
     templates: Templates | None = None
     warm = Warm()
     found: list[Met] = []
-    for part in chunks(worlds):
+    for part, probability in chunks(worlds):
         scaled = first.layout.instance
         here = replace(part, price=part.price * scaled.material_unit[:, None])
         support, shares = signed(first, here)
@@ -112,21 +123,22 @@ def meet(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> M
         if templates is None:
             templates = compile_templates(every_component(layout, support))
         problem = problem_of(first, layout, templates)
-        x = _operate(problem, first, shares, warm, time_limit_s)
+        x = _operate(problem, first, shares, probability, warm, time_limit_s)
         solution = replace(extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0))
         found.append(evaluate(problem, solution, part, first))
     return Met.joined(found)
 
 
-def chunks(worlds: Worlds) -> Iterator[Worlds]:
-    """The worlds in order, a chunk at a time, each counted once."""
+def chunks(worlds: Worlds) -> Iterator[tuple[Worlds, Floats]]:
+    """(worlds, their probabilities) in order, a chunk at a time; within its chunk each counts once."""
     for begin in range(0, len(worlds.names), CHUNK):
         rows = slice(begin, begin + CHUNK)
-        yield Worlds(
+        part = Worlds(
             worlds.names[rows], np.ones(len(worlds.names[rows])), worlds.design_basis[rows], worlds.strikes[rows],
             worlds.availability[rows], worlds.demand_factor[rows], worlds.price[rows], worlds.tight[rows],
             worlds.lasting[rows], worlds.onset[rows], worlds.end[rows],
         )  # fmt: skip
+        yield part, worlds.probability[rows]
 
 
 def signed(first: FirstStage, worlds: Worlds) -> tuple[Support, Floats]:
@@ -172,11 +184,30 @@ def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[
     return columns, values
 
 
-def _operate(problem: Problem, first: FirstStage, shares: Floats, warm: Warm, time_limit_s: float) -> Floats:
+def world_by_world(problem: Problem, probability: Floats) -> Floats:
+    """Costs of all columns where each world counts once: penalties of promises, which the plan counts once in every world,
+    whatever its probability, count 1/probability beside the world's own costs  [million USD]."""
+    costs = objective_costs(problem)["social_cost"]
+    penalty = problem.assembly.costs.get("penalty")
+    if penalty is None or not penalty.any():
+        return costs
+    weighed = penalty.copy()
+    names = list(problem.layout.instance.components)
+    for part in problem.assembly.stamped:
+        kind, _, name = part.label.partition(":")
+        if kind == "branch":
+            own = np.maximum(probability[list(problem.layout.stamps[names.index(name)].branches)], RAREST)
+            weighed[part.first_column : part.first_column + part.width * part.count] /= np.repeat(own, part.width)
+    return np.asarray(costs - penalty + weighed)
+
+
+def _operate(
+    problem: Problem, first: FirstStage, shares: Floats, probability: Floats, warm: Warm, time_limit_s: float
+) -> Floats:
     """Solve the operations of all worlds of a chunk for fixed commitments and trunk."""
     assembly = problem.assembly
     columns, values = fixed_columns(problem, first, shares)
-    model = Model(assembly, objective_costs(problem)["social_cost"], integer=False)
+    model = Model(assembly, world_by_world(problem, probability), integer=False)
     model.set_bounds(columns, values, values)
     free = before_events(problem)
     if first.nothing:
@@ -227,18 +258,22 @@ def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstS
     beta = n.calendar.beta[:-1]
     by_material = np.zeros((len(worlds.names), len(n.materials)))
     defence = np.zeros(len(worlds.names))
-    missing = np.zeros((len(worlds.names), len(n.demands)))
+    missing = np.zeros((len(worlds.names), len(n.demands), n.calendar.periods))
     for k, (q, _) in enumerate(n.tiers):
         short = solution.shortfall[1:, k]
         by_material[:, n.demand_material[q]] += n.tier_loss[k] * (short @ beta)
-        missing[:, q] += short.sum(axis=1)
+        missing[:, q] += short
         if n.demands[q][1] == "defence":
             defence += short[:, : n.calendar.planned].sum(axis=1)
-    penalty = np.zeros(len(worlds.names))
+    penalty, overrun = np.zeros(len(worlds.names)), 0.0
+    if first.nothing:  # nothing keeps no promise
+        return Met(world_costs(books), losses(books), by_material, defence, missing, penalty)
     for level in n.plan.service_levels:
         if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
             penalty += level.penalty_usd_per_kg * 1e-3 * _short_of(n, worlds, solution, level)
-    return Met(world_costs(books), losses(books), by_material, defence, missing, penalty)
+    for k, rule in enumerate(n.plan.diversification):
+        overrun += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(first.solution.excess[0, k].sum())
+    return Met(world_costs(books), losses(books), by_material, defence, missing, penalty, overrun)
 
 
 def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) -> Books:

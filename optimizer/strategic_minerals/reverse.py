@@ -1,5 +1,11 @@
 """The other way round: the shortest, and the least severe, disruption at which a promise breaks.
 
+A promise is broken where a segment goes shorter, while the strike lasts, than the share of its demand that was not promised:
+
+    sum_t max(0, short[t] - (1 - lasting[t]) short_undisturbed[t]) > (1 - level) sum_t lasting[t] demand[t]       [t]
+
+over the periods from onset to end; lasting[t] is the share of the period that the strike lasts. Operations follow least cost.
+
 A hazard strikes at every planned year in turn, longer and longer (or harder and harder), and the plan operates through each: the
 hazard on the promise's material alone, on all of its materials, and all hazards at once. The first break is refined by
 bisection.
@@ -16,8 +22,9 @@ import pandas as pd
 
 from .instance import Floats, Instance
 from .plan import Event
-from .recourse import FirstStage, Met, meet
+from .recourse import FirstStage, meet
 from .result import Result
+from .solution import Solution
 from .strikes import Strike, hazards, strike_of
 from .worlds import Worlds, combine
 
@@ -31,11 +38,13 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Promise:
-    """A share of a segment's demand that is to be met from the onset to the end of a disruption."""
+    """A share of a segment's demand that is to be met as long as a disruption lasts."""
 
     material: str
     segment: str
     level: float
+    per: str = "episode"
+    """Counted over the whole episode, or in every `fiscal_year` of it."""
 
     @classmethod
     def parse(cls, text: str) -> Promise:
@@ -56,20 +65,17 @@ def reverse_stress(
     """One row a promise and disruption: when and how little it takes to break it.
 
     promises: unset, the plan's service levels; where it has none, defence in full for every material that defence uses.
-    names: hazards; unset, all that the plan's worlds hold. longest_yr: the longest disruption tried.
-    Columns: material, segment, level, hazard (`TOGETHER`: all of them at once), strikes (`alone`: the promise's material, `all`:
-    every material of the hazard), start_year, shortest_yr (at the hazard's mean cut; NaN: holds up to longest_yr),
+    names: hazards; unset, all that the plan's worlds hold, or every one where they hold none. longest_yr: the longest tried.
+    Columns: material, segment, level, per, hazard (`TOGETHER`: all of them at once), strikes (`alone`: the promise's material,
+    `all`: every material of the hazard), start_year, shortest_yr (at the hazard's mean cut; NaN: holds up to longest_yr),
     least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks).
-    ValueError for a plan of another aim than social cost or with a limit on losses, of one year, unknown hazards or demands.
+    Operations follow least social cost, whatever the plan's aim. ValueError for a plan of one year, unknown hazards or demands.
     """
-    kind, risk = result.plan.objective.kind, result.plan.risk
-    if kind != "social_cost" or risk.cvar_limit_musd is not None or risk.expected_loss_limit_musd is not None:
-        raise ValueError("worlds are met at least social cost: not for plans of another aim or with a limit on losses")
     first = FirstStage.of(result.plan, result.data, result.solution)
     n = first.natural
     wanted = list(promises) if promises is not None else _promises(result, n)
     rows = hazards(result.plan, result.data)
-    known = {k.label for world in first.layout.worlds.strikes for k in world}
+    known = {k.label for world in first.layout.worlds.strikes for k in world} & set(rows) or set(rows)
     chosen = [name for name in rows if (name in names if names is not None else name in known)]
     years = [float(year) for year in n.calendar.planned_years[1:]]
     unknown = sorted(set(names or ()) - set(rows))
@@ -88,11 +94,13 @@ def reverse_stress(
         harder = _search(first, concerned, years, _Harder(together), 1.0)
         for promise, (start, shortest), (hard, least) in zip(concerned, longer, harder, strict=True):
             found.append({
-                "material": promise.material, "segment": promise.segment, "level": promise.level, "hazard": hazard,
-                "strikes": strikes, "start_year": hard if np.isnan(start) else start, "shortest_yr": shortest,
+                "material": promise.material, "segment": promise.segment, "level": promise.level, "per": promise.per,
+                "hazard": hazard, "strikes": strikes, "start_year": hard if np.isnan(start) else start, "shortest_yr": shortest,
                 "least_cut_share": least, "held": bool(np.isnan(shortest) and np.isnan(least)),
             })  # fmt: skip
-    columns = ["material", "segment", "level", "hazard", "strikes", "start_year", "shortest_yr", "least_cut_share", "held"]
+    columns = [
+        "material", "segment", "level", "per", "hazard", "strikes", "start_year", "shortest_yr", "least_cut_share", "held",
+    ]  # fmt: skip
     order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
     return pd.DataFrame(found, columns=columns).sort_values(order, kind="stable", ignore_index=True)
 
@@ -111,9 +119,10 @@ def _disruptions(bases: dict[str, Strike], wanted: list[Promise]) -> Iterator[tu
 
 def _promises(result: Result, n: Instance) -> list[Promise]:
     """The plan's own, or defence in full."""
-    own = {Promise(s.material, s.segment, s.level) for s in result.plan.service_levels if (s.material, s.segment) in n.demands}
-    if own:
-        return sorted(own, key=lambda p: (p.material, p.segment))
+    levels = [s for s in result.plan.service_levels if (s.material, s.segment) in n.demands]
+    if levels:
+        own = {Promise(s.material, s.segment, s.level, s.per) for s in levels}
+        return sorted(own, key=lambda p: (p.material, p.segment, p.level, p.per))
     return [Promise(material, segment, 1.0) for material, segment in n.demands if segment == "defence"]
 
 
@@ -173,15 +182,20 @@ def _broken(first: FirstStage, promises: list[Promise], strikes: list[tuple[Stri
     count = len(strikes)
     names = [f"strike-{k + 1}" for k in range(count)]
     worlds = combine(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), strikes)
-    met = meet(first, worlds)
-    return np.stack([_short_of(n, worlds, met, promise) for promise in promises], axis=1)
+    short = meet(first, worlds).short
+    return np.stack([_short_of(n, worlds, short, first.solution, promise) for promise in promises], axis=1)
 
 
-def _short_of(n: Instance, worlds: Worlds, met: Met, promise: Promise) -> Any:
-    """(S,) whether a segment goes shorter than promised, from the onset to the end of what touches its material."""
+def _short_of(n: Instance, worlds: Worlds, short: Floats, solution: Solution, promise: Promise) -> Any:
+    """(S,) whether a segment goes shorter than promised. short: (S, Q, T) tonnes."""
     q = n.demands.index((promise.material, promise.segment))
     c = int(n.component[n.demand_material[q]])
-    period = np.arange(n.calendar.periods)
-    window = (period >= worlds.onset[:, [c]]) & (period < worlds.end[:, [c]])
-    wanted: Floats = (window * n.demand[q] * worlds.demand_factor[:, q]).sum(axis=1)
-    return met.short[:, q] > (1 - promise.level) * wanted + 1e-6 * (1 + wanted)
+    period, lasting = np.arange(n.calendar.periods), worlds.lasting[:, c]
+    inside = (period >= worlds.onset[:, [c]]) & (period < worlds.end[:, [c]])
+    usual = solution.shortfall[0, [k for k, (of, _) in enumerate(n.tiers) if of == q]].sum(axis=0)
+    missing = inside * np.maximum(0.0, short[:, q] - (1 - lasting) * usual)
+    wanted = inside * lasting * n.demand[q] * worlds.demand_factor[:, q]
+    years = n.calendar.year_index if promise.per == "fiscal_year" else np.zeros(n.calendar.periods, dtype=int)
+    counted = years == np.unique(years)[:, None]
+    missing, wanted = missing @ counted.T, wanted @ counted.T
+    return (missing > (1 - promise.level) * wanted + 1e-6 * (1 + wanted)).any(axis=1)

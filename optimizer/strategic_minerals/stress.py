@@ -1,15 +1,16 @@
 """The plan attacked with worlds that it was not made against: losses with intervals, and the worlds that hurt most.
 
-Several independent scramblings of the Sobol points give independent estimates of every figure; their spread gives Student's
-intervals (randomised quasi-Monte Carlo, Owen 1998). Listed scenarios and the quiet world enter as they are, at their own
-probabilities. Recourse knows the further course of its event, as in the plan.
+Several independent scramblings of the Sobol points are pooled; leaving out one draw after the other gives Student's intervals
+(randomised quasi-Monte Carlo, Owen 1998; delete-a-group jackknife, Kott 2001). They tell the error of sampling alone: how often
+hazards strike is the table's or the plan's word (`scenarios` shows what the record says). Listed scenarios and the quiet world
+enter as they are, at their own probabilities. Recourse knows the further course of its event, as in the plan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from scipy.stats import t as student
 
 from .dataset import Dataset
 from .disruptions import NO_EVENT, population
+from .instance import Bools, Floats, Instance, Ints
 from .myopic import meet_myopically
 from .outlook import quantile
 from .plan import Plan
@@ -39,7 +41,12 @@ DRIVERS = 3
 SHORT_T = 1e-3
 """Tonnes below this are no shortfall."""
 
+ENOUGH_IN_TAIL = 20
+"""Worlds beyond a quantile below which the summary warns."""
+
 Figures = dict[str, float]
+Interval = tuple[float, float, float]
+"""Estimate, low, high."""
 Stage = tuple[Solution, bool]
 """Decisions, and whether they are those of doing nothing."""
 
@@ -51,7 +58,8 @@ class StressTest:
     figures: pd.DataFrame
     """figure, unit, estimate, low, high, in_sample (in the plan's own worlds), do_nothing."""
     materials: pd.DataFrame
-    """material, expected loss with its interval, in the plan's own worlds, and of doing nothing [million USD]."""
+    """material; expected loss, value at risk, CVaR [million USD] and the chance that its defence goes short, each with `_low` and
+    `_high`; expected loss in the plan's own worlds (`in_sample_musd`) and of doing nothing (`do_nothing_musd`)."""
     worlds: pd.DataFrame
     """world, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, driven_by, events."""
     scenarios: int
@@ -59,6 +67,8 @@ class StressTest:
     confidence: float
     alpha: float
     myopic: bool
+    note: str = ""
+    """In what the fresh worlds differ from the plan's own; empty where in nothing but the draw."""
 
     @property
     def worst(self) -> pd.DataFrame:
@@ -70,8 +80,14 @@ class StressTest:
         lines = [
             f"STRESS TEST: {self.scenarios:,} fresh worlds in {REPLICATES} independent draws (seed {self.seed}), beside the listed "
             f"scenarios; {self.confidence:.0%} intervals. Commitments and what is bought before events are fixed; how long "
-            f"an event lasts is {'learnt when it ends' if self.myopic else 'known once it has begun'}."
+            f"an event lasts is {'learnt when it ends' if self.myopic else 'known once it has begun'}. The intervals are of "
+            f"sampling alone; `scenarios` tells how well the record knows the rates."
         ]  # fmt: skip
+        if self.note:
+            lines.append(f"  {self.note}")
+        tail = round(self.scenarios * (1 - self.alpha))
+        if tail < ENOUGH_IN_TAIL:
+            lines.append(f"  Only about {tail} worlds lie in the worst {1 - self.alpha:.0%}: draw more to trust VaR and CVaR.")
         for row in self.figures.itertuples():
             scale, unit = (100.0, "%") if row.unit == "probability" else (1.0, " M")
             between = f" ({scale * row.low:,.4g} to {scale * row.high:,.4g})" if pd.notna(row.low) else ""
@@ -81,8 +97,13 @@ class StressTest:
             )
         lines.append("Expected loss by material [M], the largest first:")
         for row in self.materials.head(WORST).itertuples():
+            short = (
+                f"; its defence goes short with {row.defence_short:.1%} ({row.defence_short_low:.1%} to "
+                f"{row.defence_short_high:.1%})" if pd.notna(row.defence_short) else ""
+            )  # fmt: skip
             lines.append(
-                f"  {row.material}: {row.estimate:,.1f} ({row.low:,.1f} to {row.high:,.1f}), doing nothing {row.do_nothing:,.1f}"
+                f"  {row.material}: {row.expected_loss_musd:,.1f} ({row.expected_loss_musd_low:,.1f} to "
+                f"{row.expected_loss_musd_high:,.1f}), CVaR {row.cvar_musd:,.0f}, doing nothing {row.do_nothing_musd:,.1f}{short}"
             )
         lines.append("Worst worlds:")
         for row in self.worst.head(5).itertuples():
@@ -108,9 +129,9 @@ def stress_test(
 
     scenarios: worlds drawn in all. myopic: the plan learns how long an event lasts only when it ends (slower by about the
     number of periods; doing nothing has nothing to foresee and stays as it is). workers: spawned processes, 1 for this
-    one; an executor takes their place.
-    on_progress: called with draws done and in all. ValueError for a plan that draws no worlds, and for one whose operations
-    follow another aim than social cost (another objective, a limit on losses): worlds met one by one cannot keep it.
+    one; an executor takes their place. on_progress: called with draws done and in all.
+    A plan without a sample meets worlds drawn from every hazard of the table. Operations follow least social cost, one world at
+    a time, whatever the plan's aim and limits on losses; `note` says so. ValueError where listed scenarios leave no probability.
     """
     reason = refused(result.plan)
     if reason:
@@ -121,26 +142,28 @@ def stress_test(
         myopic=myopic, workers=workers, executor=executor, on_progress=on_progress,
     )
     own, own_nothing, own_worlds = own_worlds_met(result)
-    alpha = result.plan.risk.alpha
-    each = [figures(worlds, met, nothing, alpha) for worlds, (met, nothing) in done]
-    zero = [figures(worlds, nothing, nothing, alpha) for worlds, (_, nothing) in done]
-    known = figures(own_worlds, own, own_nothing, alpha)
-    rows = []
-    for name, meaning in MEANING.items():
-        estimate, low, high = interval([e[name] for e in each], confidence)
-        if name == "defence_short":
-            low, high = chance([(worlds, met) for worlds, (met, _) in done], (low, high), confidence)
-        if name == "worst_case":
-            estimate, low, high = max(e[name] for e in each), float("nan"), float("nan")
-        rows.append({
-            "figure": name, "meaning": meaning.format(tail=1 - alpha),
-            "unit": "probability" if name == "defence_short" else "million USD",
-            "estimate": estimate, "low": low, "high": high,
-            "in_sample": known[name], "do_nothing": float(np.mean([z[name] for z in zero])),
-        })  # fmt: skip
-    materials = _materials(result, done, own, own_worlds, confidence)
-    worlds = _worlds(done, list(FirstStage.of(result.plan, result.data, result.solution).natural.materials))
-    return StressTest(pd.DataFrame(rows), materials, worlds, per * REPLICATES, seed, confidence, alpha, myopic)
+    alpha, instance = result.plan.risk.alpha, FirstStage.of(result.plan, result.data, result.solution).natural
+    pool, (met, nothing) = pooled(done)
+    found = pool.estimated(lambda pi: figures(pi, met, nothing, alpha), confidence)
+    found["defence_short"] = pool.chance(met.defence > SHORT_T, found["defence_short"], confidence)
+    found["worst_case"] = (found["worst_case"][0], float("nan"), float("nan"))
+    zero = figures(pool.probability, nothing, nothing, alpha)
+    known = figures(own_worlds.probability, own, own_nothing, alpha)
+    figured = pd.DataFrame([
+        {"figure": name, "meaning": meaning.format(tail=1 - alpha),
+         "unit": "probability" if name == "defence_short" else "million USD",
+         **dict(zip(("estimate", "low", "high"), found[name], strict=True)), "in_sample": known[name], "do_nothing": zero[name]}
+        for name, meaning in MEANING.items()
+    ])  # fmt: skip
+    materials = pd.DataFrame([
+        _of_material(i, instance, pool, met, nothing, alpha, confidence)
+        | {"in_sample_musd": float(own_worlds.probability @ own.by_material[:, i])}
+        for i in range(len(instance.materials))
+    ]).sort_values("do_nothing_musd", ascending=False, kind="stable", ignore_index=True)  # fmt: skip
+    worlds = _worlds(done, list(instance.materials))
+    return StressTest(
+        figured, materials, worlds, per * REPLICATES, seed, confidence, alpha, myopic, _note(result.plan)
+    )  # fmt: skip
 
 
 def replicates(
@@ -162,12 +185,21 @@ def replicates(
 
 def refused(plan: Plan) -> str:
     """Why a plan cannot be stress-tested; empty where it can."""
-    if plan.sample is None:
-        return "a stress test draws worlds from hazards: give the plan a [sample]"
-    limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
-    if plan.objective.kind != "social_cost" or limited:
-        return "a stress test operates at least social cost: not for plans of another aim or with a limit on losses"
+    taken = sum(scenario.probability for scenario in plan.scenarios)
+    if taken >= 1 - 1e-9:
+        return f"listed scenarios have probability {taken:g}: less than 1 leaves something to draw"
     return ""
+
+
+def _note(plan: Plan) -> str:
+    """In what fresh worlds differ from the plan's own, beside the draw."""
+    limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
+    told = []
+    if plan.sample is None:
+        told.append("The plan was made against its listed scenarios alone; fresh worlds are drawn from every hazard of the table.")
+    if plan.objective.kind != "social_cost" or limited or plan.risk.cvar_weight > 0:
+        told.append("Operations here follow least social cost world by world, not the plan's own aim or limits on losses.")
+    return " ".join(told)
 
 
 def own_worlds_met(result: Result) -> tuple[Met, Met, Worlds]:
@@ -181,21 +213,57 @@ def _replicate(asked: tuple[Plan, Dataset, Sequence[Stage], int, int, bool]) -> 
     """One draw of worlds, met by every first stage."""
     plan, data, stages, worlds, seed, myopic = asked
     firsts = [FirstStage.of(plan, data, solution, nothing=nothing) for solution, nothing in stages]
-    drawn = population(firsts[0].natural, data, worlds, seed)
+    drawn = population(firsts[0].natural, data, worlds, seed, fresh=True)
     rows = hazards(plan, data)
     return drawn, [
         meet_myopically(first, drawn, rows) if myopic and not first.nothing else meet(first, drawn) for first in firsts
     ]  # fmt: skip
 
 
-def chance(done: Sequence[tuple[Worlds, Met]], spread: tuple[float, float], confidence: float) -> tuple[float, float]:
-    """Interval of the probability that defence goes short; `spread`: Student's of the draws' own estimates."""
-    hits = sum(int((met.defence[_sampled(worlds)] > SHORT_T).sum()) for worlds, met in done)
-    drawn = sum(int(_sampled(worlds).sum()) for worlds, _ in done)
-    worlds, met = done[0]
-    listed = ~_sampled(worlds)
-    certain = float(worlds.probability[listed & (met.defence > SHORT_T)].sum())
-    return _chance(spread, hits, drawn, confidence, certain, float(worlds.probability[~listed].sum()))
+@dataclass(frozen=True)
+class Pool:
+    """Worlds of several draws as one population."""
+
+    probability: Floats
+    """(S,) adds to one."""
+    draw: Ints
+    """(S,) which draw a world is of; listed scenarios are in each, at their share."""
+    drawn: Bools
+    """(S,) whether it was drawn, not listed."""
+
+    def estimated(self, figure: Callable[[Floats], Figures], confidence: float) -> dict[str, Interval]:
+        """Every figure of the population, with Student's interval of what leaving out each draw tells.
+
+        pseudo[r] = R f - (R - 1) f[without r]; half width t(R - 1) sd(pseudo)/sqrt(R)
+        """
+        whole, draws = figure(self.probability), int(self.draw.max()) + 1
+        rest = [figure(np.where(self.draw == r, 0.0, self.probability) * draws / (draws - 1)) for r in range(draws)]
+        found = {}
+        for name, value in whole.items():
+            _, low, high = interval([draws * value - (draws - 1) * one[name] for one in rest], confidence)
+            found[name] = (value, value - (high - low) / 2, value + (high - low) / 2)
+        return found
+
+    def chance(self, hit: Bools, spread: Interval, confidence: float) -> Interval:
+        """Interval of a probability, at least as wide as Clopper and Pearson's on the worlds drawn.
+
+        hit: (S,) whether a world counts; spread: the interval of `estimated`. What listed scenarios say is certain.
+        """
+        certain = float(self.probability[hit & ~self.drawn].sum())
+        mass = float(self.probability[self.drawn].sum())
+        hits, worlds = int((hit & self.drawn).sum()), int(self.drawn.sum())
+        return spread[0], *_chance((spread[1], spread[2]), hits, worlds, confidence, certain, mass)
+
+
+def pooled(done: Sequence[tuple[Worlds, Sequence[Met]]]) -> tuple[Pool, list[Met]]:
+    """Draws as one population, and every first stage in it; promises of listed scenarios count once, not once a draw."""
+    worlds = [one for one, _ in done]
+    pool = Pool(
+        np.concatenate([one.probability for one in worlds]) / len(worlds),
+        np.repeat(np.arange(len(worlds)), [len(one.names) for one in worlds]),
+        np.concatenate([_sampled(one) for one in worlds]),
+    )
+    return pool, [replace(Met.joined(met), penalty=met[0].penalty) for met in zip(*(met for _, met in done), strict=True)]
 
 
 def _chance(
@@ -212,15 +280,20 @@ def _chance(
     return max(0.0, certain, low), min(1.0, high)
 
 
-def figures(worlds: Worlds, met: Met, nothing: Met, alpha: float) -> Figures:
+def figures(probability: Floats, met: Met, nothing: Met, alpha: float) -> Figures:
     """The figures of one population of worlds."""
-    pi = worlds.probability
+    pi = probability
     return {
-        "worth": float(pi @ (nothing.cost - met.cost)), "expected_loss": float(pi @ met.loss),
+        "worth": float(pi @ (nothing.cost - met.cost)) - met.penalties, "expected_loss": float(pi @ met.loss),
         "value_at_risk": quantile(met.loss, pi, alpha), "cvar": cvar_of(met.loss, pi, alpha),
         "worst_case": float(met.loss[pi > 0].max(initial=0.0)),
         "defence_short": float(pi[met.defence > SHORT_T].sum()),
     }  # fmt: skip
+
+
+def named(column: str, told: Interval) -> dict[str, float]:
+    """An interval as three columns."""
+    return dict(zip((column, f"{column}_low", f"{column}_high"), told, strict=True))
 
 
 def interval(values: list[float], confidence: float) -> tuple[float, float, float]:
@@ -233,19 +306,26 @@ def interval(values: list[float], confidence: float) -> tuple[float, float, floa
     return mean, mean - half, mean + half
 
 
-def _materials(
-    result: Result, done: list[tuple[Worlds, list[Met]]], own: Met, own_worlds: Worlds, confidence: float
-) -> pd.DataFrame:
-    names = list(FirstStage.of(result.plan, result.data, result.solution).natural.materials)
-    rows = []
-    for i, name in enumerate(names):
-        estimate, low, high = interval([float(w.probability @ m.by_material[:, i]) for w, (m, _) in done], confidence)
-        rows.append({
-            "material": name, "estimate": estimate, "low": max(0.0, low), "high": high,
-            "in_sample": float(own_worlds.probability @ own.by_material[:, i]),
-            "do_nothing": float(np.mean([w.probability @ z.by_material[:, i] for w, (_, z) in done])),
-        })  # fmt: skip
-    return pd.DataFrame(rows).sort_values("do_nothing", ascending=False, ignore_index=True)
+def _of_material(
+    i: int, instance: Instance, pool: Pool, met: Met, nothing: Met, alpha: float, confidence: float
+) -> dict[str, Any]:
+    """The figures of one material."""
+    loss = met.by_material[:, i]
+    uses = [q for q, (_, segment) in enumerate(instance.demands) if segment == "defence" and instance.demand_material[q] == i]
+    short = met.short[:, uses, : instance.calendar.planned].sum(axis=(1, 2)) > SHORT_T
+
+    def told(pi: Floats) -> Figures:
+        return {
+            "expected_loss_musd": float(pi @ loss), "value_at_risk_musd": quantile(loss, pi, alpha),
+            "cvar_musd": cvar_of(loss, pi, alpha), "defence_short": float(pi[short].sum()),
+        }  # fmt: skip
+
+    found = pool.estimated(told, confidence)
+    found["defence_short"] = pool.chance(short, found["defence_short"], confidence) if uses else (float("nan"),) * 3
+    row: dict[str, Any] = {"material": instance.materials[i]}
+    for column, (estimate, low, high) in found.items():
+        row |= named(column, (estimate, 0.0 if low < 0 else low, high))
+    return row | {"do_nothing_musd": float(pool.probability @ nothing.by_material[:, i])}
 
 
 def _sampled(worlds: Worlds) -> Any:

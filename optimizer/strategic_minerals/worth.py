@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from .reduction import cvar_of
 from .rules_of_thumb import rules_of_thumb, without_promises
 from .solution import Solution, extract
 from .solver import Model, Progress
-from .stress import SHORT_T, chance, figures, interval, replicates
+from .stress import SHORT_T, Figures, figures, named, pooled, replicates
 from .workforce import workforce
 from .worlds import Worlds
 
@@ -251,23 +252,22 @@ def _telling(on_progress: OnProgress, begin: float) -> Callable[[int, int], None
 
 def _in_fresh_worlds(names: list[str], done: list[tuple[Worlds, list[Met]]], alpha: float, confidence: float) -> pd.DataFrame:
     """Every alternative in the same draws: each figure with its interval, and what it is behind the plan, draw by draw."""
-    zero, plan = names.index(NOTHING), names.index(PLAN)
-    each = [[figures(worlds, m, met[zero], alpha) for m in met] for worlds, met in done]
+    pool, met = pooled(done)
+    nothing, plan = met[names.index(NOTHING)], met[names.index(PLAN)]
     rows = []
-    for a, name in enumerate(names):
+    for name, one in zip(names, met, strict=True):
+        found = pool.estimated(partial(_beside, one, plan, nothing, alpha), confidence)
         row: dict[str, Any] = {"alternative": name}
-        for figure, column in (("worth", "worth_musd"), ("expected_loss", "expected_loss_musd"), ("cvar", "cvar_musd")):
-            row |= _named(column, interval([draw[a][figure] for draw in each], confidence))
-        estimate, *spread = interval([draw[a]["defence_short"] for draw in each], confidence)
-        low, high = chance([(worlds, met[a]) for worlds, met in done], (spread[0], spread[1]), confidence)
-        row |= _named("defence_short", (estimate, low, high))
-        row |= _named("behind_plan_musd", interval([draw[plan]["worth"] - draw[a]["worth"] for draw in each], confidence))
+        for figure in ("worth", "expected_loss", "cvar", "behind_plan"):
+            row |= named(f"{figure}_musd", found[figure])
+        row |= named("defence_short", pool.chance(one.defence > SHORT_T, found["defence_short"], confidence))
         rows.append(row)
     return pd.DataFrame(rows).sort_values("worth_musd", ascending=False, kind="stable", ignore_index=True)
 
 
-def _named(column: str, told: tuple[float, float, float]) -> dict[str, float]:
-    return dict(zip((column, f"{column}_low", f"{column}_high"), told, strict=True))
+def _beside(one: Met, plan: Met, nothing: Met, alpha: float, pi: Floats) -> Figures:
+    """The figures of an alternative, and what it is worth less than the plan."""
+    return figures(pi, one, nothing, alpha) | {"behind_plan": float(pi @ (one.cost - plan.cost))}
 
 
 def decisions(problem: Problem, solution: Solution, path: int = 0) -> Decided:
