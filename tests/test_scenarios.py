@@ -255,7 +255,7 @@ def test_hazards_compete_and_overlap_in_one_world(national: tuple[Instance, Any]
 
 def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(national: tuple[Instance, Any]) -> None:
     """Proves: 60 of 2000 worlds carry probability one, and the stated errors of expected loss and CVaR are what comparing
-    the two sets gives, below 5 % and 3 %; keeping all errs by nothing; taking the first 60 is worse on the mean or the tail."""
+    the two sets gives, below 8 % and 5 %; keeping all errs by nothing; sixty taken as they come mostly err more on the mean."""
     instance, data = national
     worlds = equally_likely(instance, draws(instance, data, 2000, 11))
     found = reduce(instance, worlds, 60)
@@ -320,6 +320,13 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
     assert found.worst.loss_musd.is_monotonic_decreasing
     assert list(found.years.fiscal_year) == list(range(2027, 2037))
     assert "heavy_licence: 0.156 a year (0.036-0.346 with 90 %)" in found.summary()
+    loss = found.years.set_index("fiscal_year")
+    assert 0 < loss.expected_loss_musd.sum() <= found.materials.expected_loss_musd.sum() * (1 + 1e-9)  # without the tail
+    assert (loss.cvar_musd >= loss.expected_loss_musd).all()
+    assert loss.expected_loss_musd[2027] < loss.expected_loss_musd[2030]
+    assert "Worst years" in found.summary()
+    assert (table.legal_duration_low < table.legal_duration_high)[table.legal_duration_mean.notna()].all()
+    assert f"measures of the record last {table.legal_duration_mean['heavy_licence']:.1f} y" in found.summary()
 
 
 def test_the_verb_scenarios_prints_tables_and_json(cli: Any, tmp_path: Any) -> None:

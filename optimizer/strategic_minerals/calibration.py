@@ -38,7 +38,8 @@ def rate_posterior(onsets: int, years: float) -> Posterior:
 
 
 def duration_posterior(ended: int, years: float) -> Posterior:
-    """Mean duration in years: 1/rate of ending, Gamma(d + 1/2, years); `mean` is 1 over the mean rate."""
+    """Mean duration in years: 1/rate of ending, Gamma(d + 1/2, years); `mean` is 1 over the mean rate, which few ended events
+    put below the (for none ended, infinite) mean of 1/rate."""
     shape, tail = ended + 0.5, (1 - LEVEL) / 2
     return Posterior(years / float(gamma.ppf(1 - tail, shape)), years / shape, years / float(gamma.ppf(tail, shape)))
 
@@ -46,11 +47,12 @@ def duration_posterior(ended: int, years: float) -> Posterior:
 def calibrate(data: Dataset, record: dt.date | None = None) -> pd.DataFrame:
     """Rates and legal durations of every hazard from the policy events that it names, beside what the table holds.
 
-    `record`: the date up to which running measures are counted; unset: the latest date of any event that took effect.
-    Events that never took effect are no onsets. Exposure is the calendar years of record, which begins with its first event:
-    the first makes rates a little high, counting years that were cut a little low. Columns: hazard, onsets, observed_yr,
-    rate_* and legal_duration_* with 5 % point, mean and 95 % point, and the table's own rate and duration. A legal measure
-    lasts longer than the stop of exports that it brings; the table's duration is that of the stop, and by hand.
+    `record`: the date up to which running measures are counted; unset: the latest date of any event that took effect. Events
+    that never took effect, or only after the record, are no onsets. Exposure is the calendar years of record, which begins with
+    its first event: the first makes rates a little high, counting years that were cut a little low. Columns: hazard, onsets,
+    observed_yr, rate_* and legal_duration_* with 5 % point, mean and 95 % point, events_ended, event_years, and the table's own
+    rate and duration. A legal measure lasts longer than the stop of exports that it brings; the table's duration is that of the
+    stop, and by hand.
     """
     events = {row.event: row for row in data.rows("policy_events")}
     dates = [row.effective for row in events.values() if row.effective is not None and row.took_effect]
@@ -59,13 +61,14 @@ def calibrate(data: Dataset, record: dt.date | None = None) -> pd.DataFrame:
     for hazard in data.rows("hazards"):
         if hazard.observed_yr is None:
             continue
-        counted = [events[name] for name in hazard.calibrated_on.split() if events[name].took_effect]
+        named = [events[name] for name in hazard.calibrated_on.split()]
+        counted = [event for event in named if event.took_effect and event.effective is not None and event.effective <= until]
         lengths, ended = [], 0
         for event in counted:
             over = event.end_or_review is not None and event.status not in RUNNING and event.end_or_review <= until
             end = event.end_or_review if over else until
             ended += over
-            lengths.append(max(0.0, (end - event.effective).days / DAYS_PER_YEAR))
+            lengths.append((end - event.effective).days / DAYS_PER_YEAR)
         onsets = len(counted) + hazard.onsets_elsewhere
         rate, length = rate_posterior(onsets, hazard.observed_yr), None
         if sum(lengths) > 0:

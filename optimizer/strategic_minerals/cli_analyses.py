@@ -43,7 +43,7 @@ def scenarios(
     seed: Annotated[int | None, typer.Option(min=0, help="Of the draw; the plan's own where not given.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
-    set_: Annotated[list[str], typer.Option("--set", help="Change a field: hazards.0.rate_per_yr=0.3")] = [],  # noqa: B006
+    set_: Annotated[list[str], typer.Option("--set", help='hazards=[{hazard="pacific_war", rate_per_yr=0.02}]')] = [],  # noqa: B006
 ) -> None:
     """What can happen, before any solve: how often, for how long and how hard each material is hit."""
     from .outlook import scenarios as look

@@ -14,14 +14,16 @@ from .dataset import Dataset
 from .disruptions import draws, population, reduction
 from .instance import Floats, Instance
 from .plan import Plan
-from .reduction import Reduction, loss_proxy
+from .reduction import Reduction, cvar_of, losses_by_period
 from .strikes import describe, hazards, longest_event
 from .worlds import Worlds
 
 WORST = 10
 """Worlds listed as the worst."""
 TOLD = 5
-"""Of them in the summary."""
+"""Of them, and of the worst years, in the summary."""
+LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high")
+"""Columns of the record's durations."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,13 @@ class Outlook:
     """The plan's worlds as tables. Losses are those of doing nothing, by a stand-in that rearranges no chain."""
 
     hazards: pd.DataFrame
-    """hazard, rate with its credible interval, chance of a strike in the planned years, mean duration and cut."""
+    """hazard, rate with its credible interval, chance of a strike in the planned years, mean duration and cut as drawn, and how
+    long the dated measures behind it last, with its credible interval (`legal_*`: a measure outlasts the stop it brings)."""
     materials: pd.DataFrame
     """material, chance of being hit in the planned years, years tight and share of supply lost where hit, price, loss."""
     years: pd.DataFrame
-    """fiscal_year, chance that some material is tight, expected loss."""
+    """fiscal_year, chance that some material is tight, chance that the first event of a world falls into it, expected loss and
+    CVaR of the loss at the plan's `risk.alpha`, each year by itself."""
     worst: pd.DataFrame
     """The worst worlds with their events."""
     reduction: Reduction | None
@@ -51,7 +55,9 @@ class Outlook:
             lines.append(
                 f"  {row.hazard}: {row.rate_per_yr:.3f} a year{interval}; strikes in {row.chance:.0%} of worlds, for "
                 f"{row.mean_duration_yr:.1f} y on average, cutting {row.mean_cut_share:.0%}"
-            )
+                + (f"; measures of the record last {row.legal_duration_mean:.1f} y ({row.legal_duration_low:.1f}-"
+                   f"{row.legal_duration_high:.1f})" if pd.notna(row.legal_duration_mean) else "")
+            )  # fmt: skip
         lines += ["", "Materials, those with the largest expected loss first:"]
         for row in hit.itertuples():
             lines.append(
@@ -59,13 +65,20 @@ class Outlook:
                 f"{row.supply_lost_share:.0%} of supply lost at the worst; in 95 % of worlds the price rises at most "
                 f"{row.price_factor_p95:.1f} times"
             )
+        dire = self.years.sort_values("expected_loss_musd", ascending=False, kind="stable").head(TOLD)
+        lines += ["", "Worst years (loss of doing nothing, a stand-in):"]
+        for row in dire.itertuples():
+            lines.append(
+                f"  FY{row.fiscal_year}: {row.expected_loss_musd:,.0f} M expected, CVaR {row.cvar_musd:,.0f}; some material is "
+                f"tight in {row.chance_some_material_tight:.0%} of worlds"
+            )
         lines += ["", "Worst worlds (loss of doing nothing, a stand-in):"]
         for row in self.worst.head(TOLD).itertuples():
             lines.append(f"  {row.world} ({row.probability:.2%}): {row.loss_musd:,.0f} M; {row.events}")
         if self.reduction is not None:
             r = self.reduction
             lines += ["", f"Of {r.drawn:,} drawn worlds {len(r.kept)} are kept: expected loss {r.error_of_expected:+.1%}, "
-                          f"CVaR 90 % {r.error_of_cvar:+.1%} (of this stand-in)."]  # fmt: skip
+                          f"CVaR {r.alpha:.0%} {r.error_of_cvar:+.1%} (of this stand-in)."]  # fmt: skip
         return "\n".join(lines)
 
 
@@ -77,13 +90,17 @@ def scenarios(plan: Plan, data: Dataset, *, worlds: int = 2000, seed: int | None
     require(plan, data)
     instance = build_instance(plan, data, longest_event(plan, data))
     drawn = population(instance, data, worlds, seed)
-    loss = loss_proxy(instance, drawn)
+    loss = np.zeros((len(drawn.names), len(instance.materials)))
+    by_year = np.zeros((len(drawn.names), len(instance.calendar.years)))
+    for i, lost in enumerate(losses_by_period(instance, drawn)):
+        loss[:, i] = lost.sum(axis=1)
+        by_year += np.add.reduceat(lost, np.arange(0, lost.shape[1], instance.calendar.per_year), axis=1)
     sample = plan.sample
     found = None
     if sample is not None and sample.draws is not None:
         found = reduction(instance, draws(instance, data, sample.draws, sample.seed), sample.worlds)
     return Outlook(
-        _hazards(plan, data, instance, drawn), _materials(instance, drawn, loss), _years(instance, drawn),
+        _hazards(plan, data, instance, drawn), _materials(instance, drawn, loss), _years(instance, drawn, by_year),
         _worst(drawn, loss), found, len(drawn.names), float(drawn.probability.sum()),
     )  # fmt: skip
 
@@ -108,8 +125,9 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> p
             "chance": float(sum(pi for world, pi in zip(mine, worlds.probability, strict=True) if world)),
             "mean_duration_yr": float(np.average([k.duration for k in every], weights=weight)),
             "mean_cut_share": float(np.average([k.cut for k in every], weights=weight)),
+            **{column: float(record[column].get(name, np.nan)) if len(known) else np.nan for column in LEGAL},
         })  # fmt: skip
-    columns = ["hazard", "rate_per_yr", "rate_low", "rate_high", "chance", "mean_duration_yr", "mean_cut_share"]
+    columns = ["hazard", "rate_per_yr", "rate_low", "rate_high", "chance", "mean_duration_yr", "mean_cut_share", *LEGAL]
     return pd.DataFrame(rows, columns=columns).sort_values("chance", ascending=False, ignore_index=True)
 
 
@@ -134,13 +152,15 @@ def _materials(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def _years(instance: Instance, worlds: Worlds) -> pd.DataFrame:
-    rows, index = [], instance.calendar.year_index
+def _years(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame:
+    """loss: (S, years) [million USD]."""
+    rows, index, pi = [], instance.calendar.year_index, worlds.probability
     for f, year in enumerate(instance.calendar.planned_years):
         tight = worlds.tight[:, :, index == f].any(axis=(1, 2))
         begins = (worlds.onset.min(axis=1, initial=instance.calendar.periods)[:, None] == np.flatnonzero(index == f)).any(axis=1)
-        rows.append({"fiscal_year": year, "chance_some_material_tight": float(worlds.probability[tight].sum()),
-                     "chance_first_event": float(worlds.probability[begins].sum())})  # fmt: skip
+        rows.append({"fiscal_year": year, "chance_some_material_tight": float(pi[tight].sum()),
+                     "chance_first_event": float(pi[begins].sum()), "expected_loss_musd": float(pi @ loss[:, f]),
+                     "cvar_musd": cvar_of(loss[:, f], pi, instance.plan.risk.alpha)})  # fmt: skip
     return pd.DataFrame(rows)
 
 

@@ -6,6 +6,7 @@ clustered apart from the rest, so that the tail keeps its weight (stratified sce
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,6 @@ TAIL = 0.1
 TAIL_SHARE = 0.4
 """Share of the kept worlds that the tail gets: it decides CVaR and much of the loss."""
 ROUNDS = 30
-ALPHA = 0.9
-"""Level of the CVaR whose error is reported."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,8 @@ class Reduction:
     expected: tuple[float, float]
     """Expected loss (proxy) over the drawn and over the kept worlds [million USD]."""
     cvar: tuple[float, float]
-    """CVaR at `ALPHA` of the same."""
+    """CVaR at the plan's `risk.alpha` of the same."""
+    alpha: float
 
     @property
     def error_of_expected(self) -> float:
@@ -48,7 +48,12 @@ class Reduction:
 
 
 def loss_proxy(instance: Instance, worlds: Worlds) -> Floats:
-    """(S, I) discounted loss of a world by material, were nothing done and no chain rearranged  [million USD].
+    """(S, I) discounted loss of a world by material: `losses_by_period`, added up  [million USD]."""
+    return np.stack([lost.sum(axis=1) for lost in losses_by_period(instance, worlds)], axis=1)
+
+
+def losses_by_period(instance: Instance, worlds: Worlds) -> Iterator[Floats]:
+    """(S, T) discounted losses of each material in turn, were nothing done and no chain rearranged  [million USD].
 
     shortage = max(0, delta*demand + inputs of plants - rho*kappa*K*y), beyond what is short undisturbed, borne by the tiers and
     substitution steps with the least loss first. A stand-in that orders worlds; the solver's losses come later.
@@ -59,7 +64,6 @@ def loss_proxy(instance: Instance, worlds: Worlds) -> Floats:
     tight_output = np.matmul(worlds.tight.swapaxes(1, 2).astype(np.float32), makes.T.astype(np.float32)).swapaxes(1, 2) > 0
     crisis = np.where(tight_output, worlds.lasting[:, instance.producer_component[:n]], 0.0)
     running = worlds.availability[:, :n] * instance.capacity[:n] * (1 - crisis * (1 - instance.kappa[:n, None]))
-    loss = np.zeros((len(worlds.names), len(instance.materials)))
     for i in range(len(instance.materials)):
         mine = instance.demand_material == i
         outputs = np.maximum(instance.yields[:n, i], 0.0)
@@ -67,12 +71,12 @@ def loss_proxy(instance: Instance, worlds: Worlds) -> Floats:
         usual = instance.demand[mine].sum(axis=0) + use - outputs @ (instance.capacity[:n] * instance.availability[:n])
         wanted = (worlds.demand_factor[:, mine] * instance.demand[mine]).sum(axis=1)
         left = np.maximum(0.0, wanted + use - np.tensordot(outputs, running, axes=(0, 1)) - np.maximum(0.0, usual))
+        loss = np.zeros_like(left)
         for worth, q, share in _merit_order(instance, mine):
             part = np.minimum(left, share * instance.demand[q] * worlds.demand_factor[:, q])
-            loss[:, i] += worth * (part @ beta)
+            loss += worth * part
             left = left - part
-        loss[:, i] += float(instance.base_price[i]) * (left @ beta)  # what only plants lack
-    return loss
+        yield (loss + float(instance.base_price[i]) * left) * beta  # what only plants lack, at its price
 
 
 def _merit_order(instance: Instance, mine: Bools) -> list[tuple[float, int, float]]:
@@ -86,7 +90,7 @@ def reduce(instance: Instance, worlds: Worlds, n: int) -> Reduction:
     """Keep n of the drawn worlds. Deterministic; the same worlds give the same answer."""
     by_material = loss_proxy(instance, worlds)
     total = by_material.sum(axis=1)
-    pi = worlds.probability
+    pi, alpha = worlds.probability, instance.plan.risk.alpha
     features = _features(instance, worlds, by_material)
     order = np.argsort(-total, kind="stable")
     tail_size = int(np.searchsorted(np.cumsum(pi[order]), TAIL, side="right"))
@@ -104,7 +108,7 @@ def reduce(instance: Instance, worlds: Worlds, n: int) -> Reduction:
     return Reduction(
         chosen, probability, len(total),
         (float(pi @ total), float(probability @ total[chosen])),
-        (cvar_of(total, pi, ALPHA), cvar_of(total[chosen], probability, ALPHA)),
+        (cvar_of(total, pi, alpha), cvar_of(total[chosen], probability, alpha)), alpha,
     )  # fmt: skip
 
 
