@@ -48,7 +48,7 @@ def test_the_shortest_and_the_least_severe_disruption_by_hand() -> None:
 
 def test_what_is_short_undisturbed_breaks_a_promise_only_while_the_strike_lasts() -> None:
     """Proves: 10 kt a year wanted and 8 made, always: a promise of .8 is just kept undisturbed and breaks with the first cut;
-    one of .9 is broken anyway, by the shortest strike tried; one of .4 breaks where half is cut, whatever is short in other years."""
+    one of .9 is broken anyway, by the shortest strike tried; of .4 where half is cut, whatever is short in other years."""
     plan, data = stocked()
     capacity = data.frame("capacities").assign(capacity_t_per_yr=8 * KT)
     short = data.replace(capacities=capacity)
