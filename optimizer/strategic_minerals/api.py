@@ -94,7 +94,8 @@ def verify(stored: Result) -> Verification:
     """
     audited, options = stored.audit(), stored.options
     again = solve(
-        stored.plan, stored.data, gap=options["gap"], time_limit_s=options["time_limit_s"], relax=options["relax"]
+        stored.plan, stored.data, gap=options["gap"], time_limit_s=options["time_limit_s"], relax=options["relax"],
+        method=options.get("method", "auto"),
     )
     (_, z, low, _), (_, z_again, low_again, _) = stored.outcome.stages[0], again.outcome.stages[0]
     tolerance = VERIFY_TOLERANCE * max(abs(z), abs(z_again), 1.0)

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -126,6 +126,10 @@ def solve(
     relax: Annotated[bool, typer.Option("--relax", help="Solve the linear relaxation: a bound, not a plan.")] = False,
     gap: Annotated[float, typer.Option(help="Relative optimality gap to stop at.")] = 1e-3,
     time_limit: Annotated[float, typer.Option(help="Seconds.")] = 3600.0,
+    method: Annotated[
+        Literal["auto", "flat", "decomposed"],
+        typer.Option(help="One model for all worlds, master and clusters of worlds, or whichever should be faster."),
+    ] = "auto",
     profile: Annotated[bool, typer.Option("--profile", help="Also where time and memory went.")] = False,
     set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
 ) -> None:
@@ -147,10 +151,10 @@ def solve(
     log: list[str] = []
     try:
         with progress(log) as show:
-            result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, on_progress=show)
+            result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, method=method, on_progress=show)
     except SolveError as error:
         if out is not None and error.outcome.reason != "interrupted":
-            asked = {"gap": gap, "time_limit_s": time_limit, "relax": relax}
+            asked = {"gap": gap, "time_limit_s": time_limit, "relax": relax, "method": method}
             write_unanswered(loaded, data, error, out, options=asked, log="\n".join(log) + "\n")
         raise
     console = standard_output()

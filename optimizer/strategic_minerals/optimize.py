@@ -6,12 +6,15 @@ Sections 7 and 8 of the formulation. Nothing here knows Pyomo or the solver's ow
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
-from .compile import INF
-from .errors import UntrustedError
+from .clusters import separable
+from .compile import INF, Assembly
+from .decompose import Decomposition, decomposition_pays
+from .errors import Fault, PlanError, UntrustedError
 from .infeasibility import DEMANDS, culprits, no_answer
 from .instance import Floats, Ints
 from .layout import STAGES
@@ -27,6 +30,12 @@ from .problem import (
 )
 from .profile import Seconds
 from .solver import Model, OnProgress, Progress, Run, canary
+
+Method = Literal["flat", "decomposed", "auto"]
+"""One model for all worlds; master and clusters (`decompose`); whichever is expected to be faster."""
+
+REFERENCE_GAP = 1e-9
+"""Relative gap to which a decomposed do-nothing reference is solved; the flat one is exact."""
 
 LEAST_CHECK_S = 60.0
 """Seconds that the linear program with commitments fixed gets even where the limit is used up: it checks the answer."""
@@ -67,13 +76,61 @@ class Solved:
     seconds: Seconds = field(default_factory=Seconds)
 
 
-def do_nothing(problem: Problem, cost: Floats, time_limit_s: float, on_progress: OnProgress | None = None) -> Floats:
+class Flat:
+    """The model as it stands, asked again and again with other costs."""
+
+    def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool) -> None:
+        self._model = Model(assembly, cost, integer=integer)
+
+    def minimise(
+        self, cost: Floats, start: Floats | None, *, gap: float, absolute_gap: float, offset: float = 0.0,
+        time_limit_s: float = 3600.0, phase: str = "solve", on_progress: OnProgress | None = None,
+    ) -> Run:  # fmt: skip
+        """The best point; as `Decomposition.minimise`."""
+        self._model.set_cost(cost, offset)
+        if start is not None:
+            self._model.set_start(start)
+        return self._model.run(
+            time_limit_s=time_limit_s, gap=gap, absolute_gap=absolute_gap, phase=phase, on_progress=on_progress
+        )
+
+    def limit(self, cost: Floats, most: float) -> None:
+        """Hold an aim at or below a value from now on."""
+        used = np.flatnonzero(cost)
+        self._model.add_row(used, cost[used], -INF, most)
+
+
+def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal["flat", "decomposed"]:
+    """How to solve: as asked, or by the calibrated rule of `decomposition_pays`.
+
+    PlanError where decomposition is asked for and impossible: several aims in turn, or a limit on losses that binds worlds
+    together.
+    """
+    able = len(STAGES[problem.plan.objective.kind]) == 1 and separable(problem.assembly)
+    if method == "decomposed" and not able:
+        found = problem.plan.objective.kind if separable(problem.assembly) else "a limit on losses"
+        raise PlanError([Fault("plan", "", "objective", found, "social_cost without such a limit, or method 'flat' or 'auto'")])
+    if method == "auto":
+        return "decomposed" if able and decomposition_pays(problem.layout, problem.assembly, integer=integer) else "flat"
+    return method
+
+
+def _solver(problem: Problem, assembly: Assembly, cost: Floats, method: Method, *, integer: bool) -> Flat | Decomposition:
+    if method == "decomposed":
+        return Decomposition(problem.layout, assembly, cost, integer=integer)
+    return Flat(assembly, cost, integer=integer)
+
+
+def do_nothing(
+    problem: Problem, cost: Floats, time_limit_s: float, on_progress: OnProgress | None = None, method: Method = "flat"
+) -> Floats:
     """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised."""
     assembly, support = problem.assembly, problem.layout.support
-    model = Model(assembly, cost, integer=False)
+    lower, upper = assembly.lower.copy(), assembly.upper.copy()
+    row_lower, row_upper = assembly.row_lower.copy(), assembly.row_upper.copy()
     for family in RELAXED_IN_Z0:
         rows = assembly.rows_of(family)
-        model.set_row_bounds(rows, np.full(len(rows), -INF), np.full(len(rows), INF))
+        row_lower[rows], row_upper[rows] = -INF, INF
     zero, one = _decided(problem), np.zeros(0, dtype=np.int64)
     root = assembly.stamped[0]
     built = [
@@ -83,11 +140,11 @@ def do_nothing(problem: Problem, cost: Floats, time_limit_s: float, on_progress:
     ]
     one = np.array(built, dtype=np.int64)
     zero = np.setdiff1d(zero, one)
-    model.set_bounds(zero, np.zeros(len(zero)), np.zeros(len(zero)))
-    model.set_bounds(one, np.ones(len(one)), np.ones(len(one)))
-    run = problem.seconds.ran(
-        "do nothing", model.run(time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress)
-    )
+    lower[zero], upper[zero], lower[one], upper[one] = 0.0, 0.0, 1.0, 1.0
+    reference = replace(assembly, lower=lower, upper=upper, row_lower=row_lower, row_upper=row_upper)
+    run = problem.seconds.ran("do nothing", _solver(problem, reference, cost, method, integer=False).minimise(
+        cost, None, gap=REFERENCE_GAP, absolute_gap=0.0, time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress
+    ))  # fmt: skip
     if run.x is None:
         find = lambda: culprits(problem, True, time_limit_s)  # noqa: E731
         raise no_answer(run, problem, "the do-nothing reference", find, time_limit_s)
@@ -106,12 +163,13 @@ def _decided(problem: Problem) -> Ints:
 
 
 def optimise(
-    problem: Problem, *, gap: float, time_limit_s: float, relax: bool = False, on_progress: OnProgress | None = None,
-    log_file: str | None = None,
+    problem: Problem, *, gap: float, time_limit_s: float, relax: bool = False, method: Method = "auto",
+    on_progress: OnProgress | None = None,
 ) -> Solved:  # fmt: skip
     """Solve all stages and the fixed linear program.
 
-    Raises InfeasibleError (confirmed without presolve), StoppedError (a limit before any plan), UntrustedError.
+    Raises PlanError for a method that cannot solve the problem (`chosen_method`), InfeasibleError (confirmed without presolve),
+    StoppedError (a limit before any plan), UntrustedError.
     """
     canary()
     seconds = problem.seconds
@@ -122,12 +180,13 @@ def optimise(
 
     costs = objective_costs(problem)
     stages = STAGES[problem.plan.objective.kind]
+    method = chosen_method(problem, method, integer=not relax)
     with seconds.measure("do nothing"):
-        z0 = do_nothing(problem, costs["social_cost"], left(), on_progress)
+        z0 = do_nothing(problem, costs["social_cost"], left(), on_progress, method)
         for row, (*_, most) in trunk_shortfall_caps(problem, z0).items():
             problem.assembly.row_upper[row] = most
     with seconds.measure("hand over"):
-        model = Model(problem.assembly, costs[stages[0]], integer=not relax, log_file=log_file)
+        solver = _solver(problem, problem.assembly, costs[stages[0]], method, integer=not relax)
     with seconds.measure("solve"):
         reports: list[tuple[str, float, float, float]] = []
         run: Run | None = None
@@ -136,13 +195,11 @@ def optimise(
         slacks: list[tuple[str, float]] = []
         for n, stage in enumerate(stages):
             reference = float(costs[stage] @ z0)
-            model.set_cost(costs[stage], -reference)
-            if run is not None and run.x is not None:
-                model.set_start(run.x)
-            scale_of = denominator(problem, 0.0)
-            now = model.run(
-                time_limit_s=left(), gap=gap, absolute_gap=gap * scale_of, phase=stage, on_progress=on_progress
-            )
+            now = solver.minimise(
+                costs[stage], z0 if run is None and method == "decomposed" else None if run is None else run.x, gap=gap,
+                absolute_gap=gap * denominator(problem, 0.0), offset=-reference, time_limit_s=left(), phase=stage,
+                on_progress=on_progress,
+            )  # fmt: skip
             seconds.ran("solve", now)
             iterations, nodes = iterations + now.iterations, nodes + now.nodes
             if now.x is None or now.objective is None:
@@ -159,13 +216,13 @@ def optimise(
             if n < len(stages) - 1:
                 allowed = (gap if slack is None else slack) * max(abs(float(costs[stage] @ now.x)), 1.0)
                 slacks.append((stage, float(costs[stage] @ now.x) + allowed))
-                used = np.flatnonzero(costs[stage])
-                model.add_row(used, costs[stage][used], -INF, slacks[-1][1])
+                assert isinstance(solver, Flat)
+                solver.limit(costs[stage], slacks[-1][1])
         assert run is not None
     without = None
     if not relax and limited is None and stages[-1] == "social_cost":
         with seconds.measure("residual 0"):
-            without = _without_residual(problem, model, costs["social_cost"], run, z0, gap, left(), on_progress)
+            without = _without_residual(problem, solver, costs["social_cost"], run, z0, gap, left(), on_progress)
     with seconds.measure("prices"):
         fixed = None if relax else _fix(problem, costs, stages[-1], run, slacks, max(left(), LEAST_CHECK_S))
         undisturbed = None if fixed is None else _at_undisturbed_prices(problem, stages[-1], run, left())
@@ -183,12 +240,12 @@ def optimise(
         reports[-1] = (last, objective, bound, relative)
     complete = limited is None and len(reports) == len(stages)
     reason: Reason = ("optimal" if relative <= 1e-9 else "within_gap") if complete else limited or "time_limit"
-    outcome = Outcome(reason, objective, bound, max(0.0, relative), float(costs[last] @ z0), relax, tuple(reports))
+    outcome = Outcome(reason, objective, bound, max(0.0, relative), float(costs[last] @ z0), relax, tuple(reports), method)
     return Solved(problem, outcome, x, z0, without, undisturbed, fixed, priced, costs, iterations, nodes, seconds)
 
 
 def _without_residual(
-    problem: Problem, model: Model, cost: Floats, run: Run, z0: Floats, gap: float, time_limit_s: float,
+    problem: Problem, solver: Flat | Decomposition, cost: Floats, run: Run, z0: Floats, gap: float, time_limit_s: float,
     on_progress: OnProgress | None,
 ) -> Floats | None:  # fmt: skip
     """Solve the last stage again with no worth for projects' unexpired life: that credit can decide a project."""
@@ -196,12 +253,10 @@ def _without_residual(
     assert run.x is not None
     if float(credit @ run.x) < SMALL_CREDIT:
         return None
-    model.set_cost(cost + credit, -float((cost + credit) @ z0))
-    model.set_start(run.x)
     rough = max(gap, RESIDUAL_GAP)
-    again = problem.seconds.ran("residual 0", model.run(
-        time_limit_s=min(time_limit_s, 10.0 + run.seconds), gap=rough, absolute_gap=rough * denominator(problem, 0.0),
-        phase="residual 0", on_progress=on_progress,
+    again = problem.seconds.ran("residual 0", solver.minimise(
+        cost + credit, run.x, gap=rough, absolute_gap=rough * denominator(problem, 0.0), offset=-float((cost + credit) @ z0),
+        time_limit_s=min(time_limit_s, 10.0 + run.seconds), phase="residual 0", on_progress=on_progress,
     ))  # fmt: skip
     return again.x if again.status == "optimal" else None
 

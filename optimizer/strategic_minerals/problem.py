@@ -50,6 +50,8 @@ class Outcome:
     """True: the linear relaxation, a bound and not a plan."""
     stages: tuple[tuple[str, float, float, float], ...] = ()
     """(stage, objective, bound, relative gap) of each stage of the objective, each against its value in Z0."""
+    method: str = "flat"
+    """`flat`, one model for all worlds; `decomposed`, master and clusters of worlds."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from .checks import require
 from .dataset import Dataset
 from .errors import Fault, InputError, UntrustedError
 from .frames import kinds_of, records, typed, whole
-from .optimize import OnProgress, Outcome, Problem, Solved, optimise, prepare
+from .optimize import Method, OnProgress, Outcome, Problem, Solved, optimise, prepare
 from .plan import Plan
 from .plan_file import parse_plan
 from .prices import price_table
@@ -124,29 +124,31 @@ class Result:
 
 
 def solve(
-    plan: Plan, data: Dataset, *, gap: float = 1e-3, time_limit_s: float = 3600.0, relax: bool = False,
+    plan: Plan, data: Dataset, *, gap: float = 1e-3, time_limit_s: float = 3600.0, relax: bool = False, method: Method = "auto",
     executor: Executor | None = None, on_progress: OnProgress | None = None,
 ) -> Result:  # fmt: skip
     """Decide stockpiles, friend-shored sources and price floors together.
 
     gap: relative optimality gap to stop at (see `Outcome.relative_gap`). time_limit_s: wall-clock seconds, finite.
-    relax: solve the linear relaxation instead, a bound on the answer. executor: runs the solve in one of its workers
-    (then on_progress is called there, and has to be picklable for another process).
-    on_progress: called with `Progress`; returning True cancels.
+    relax: solve the linear relaxation instead, a bound on the answer. method: `flat`, one model for all worlds; `decomposed`,
+    master and clusters of worlds, on all cores; `auto`, whichever is expected to be faster.
+    executor: runs the solve in one of its workers (then on_progress is called there, and has to be picklable for another
+    process). on_progress: called with `Progress`; returning True cancels.
 
-    Raises PlanError and InputError (faults, all at once), InfeasibleError, StoppedError and UntrustedError. A pure
-    function of its arguments, safe from many threads.
+    Raises ValueError for a gap outside [0, 1), PlanError and InputError (faults, all at once; also a method that the plan's aim
+    rules out), InfeasibleError, StoppedError and UntrustedError. A pure function of its arguments, safe from many threads.
     """
     if not 0 <= gap < 1:
         raise ValueError(f"gap must be in [0, 1), not {gap}")
     if executor is not None:
         told: dict[str, Any] = {} if on_progress is None else {"on_progress": on_progress}
-        return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, **told).result()
+        return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, method=method, **told).result()
     require(plan, data)
     begin = time.perf_counter()
     problem = prepare(plan, data)
-    solved = optimise(problem, gap=gap, time_limit_s=time_limit_s, relax=relax, on_progress=on_progress)
-    result = _result(problem, solved, {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, **TOLERANCES})
+    solved = optimise(problem, gap=gap, time_limit_s=time_limit_s, relax=relax, method=method, on_progress=on_progress)
+    options = {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, "method": method, **TOLERANCES}
+    result = _result(problem, solved, options)
     problem.seconds.phases[TOTAL] = time.perf_counter() - begin
     return replace(result, seconds=dict(problem.seconds.phases), profile=problem.seconds.frame())
 

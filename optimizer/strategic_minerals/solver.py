@@ -45,7 +45,7 @@ TOLERANCES = {
 }
 
 OPTIONS = frozenset({
-    "output_flag", "log_file", "threads", "parallel", "time_limit", "mip_rel_gap", "mip_abs_gap", "presolve", "solver",
+    "output_flag", "threads", "parallel", "time_limit", "mip_rel_gap", "mip_abs_gap", "presolve", "solver",
     "random_seed", "simplex_strategy", "simplex_scale_strategy", *TOLERANCES,
 })  # fmt: skip
 """Options that this package sets; anything else is a programming error."""
@@ -96,17 +96,12 @@ class Run:
 class Model:
     """One model in one HiGHS instance; bounds and costs can change between runs. `integer` False relaxes it."""
 
-    def __init__(
-        self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0, log_file: str | None = None
-    ) -> None:
+    def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0) -> None:
         self._highs = _highs()
         self._raised: list[BaseException] = []
         """What the progress callback raised during the run."""
         self._columns = len(cost)
-        self._set("output_flag", log_file is not None)
-        if log_file is not None:
-            self._set("log_file", log_file)
-            self._highs.setOptionValue("log_to_console", False)
+        self._set("output_flag", False)
         # one value of threads for the whole process: a second value makes the next solve fail (HiGHS issue 715)
         for name, value in {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES}.items():
             self._set(name, value)

@@ -46,7 +46,7 @@ def _verdict(result: Result) -> list[str]:
     if outcome.relaxed:
         return [
             title, "LINEAR RELAXATION: a bound on what any plan can achieve, not a plan to carry out",
-            f"No plan beats doing nothing by more than {-objective:,.0f} million USD ({plan.price_year} money, discounted).",
+            f"No plan beats doing nothing by more than {-bound:,.0f} million USD ({plan.price_year} money, discounted).",
         ]  # fmt: skip
     proof = {
         "optimal": f"proven best, within {gap}", "within_gap": f"proven within {gap} of the best (bound {bound:,.0f})",

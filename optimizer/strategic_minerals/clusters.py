@@ -1,0 +1,159 @@
+"""A model taken apart: the master's columns, and clusters of worlds that stand on them.
+
+What is decided before events, the trunk and the design-basis scenarios are the master's, so that their promises hold exactly.
+Every other world's branches belong to a cluster: one linear program, hot-started from its own last basis, in which the master's
+columns that it uses stand fixed; their reduced costs tell how its cost changes with them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .compile import INF, Assembly
+from .errors import UntrustedError
+from .instance import Floats, Ints
+from .layout import TRUNK, Layout
+from .solver import Model, Run
+
+CLUSTERS = 50
+"""Clusters aimed at: more cuts a round inform more, and weigh on the master."""
+MOST_WORLDS = 16
+"""Worlds in one cluster: beyond, its linear program grows out of the solver's stride."""
+ROOM = 1e-6
+"""Room in every row, in its unit, where a point that another solve rounded leaves a cluster none."""
+LEAST_THETA = -1e8
+"""Lower bound of a cluster's cost before its first cut [million USD]."""
+
+
+@dataclass
+class Cluster:
+    """Some worlds as one linear program."""
+
+    columns: Ints
+    """Its own columns, as the whole model counts them."""
+    links: Ints
+    """Columns of the master that its rows use."""
+    row_lower: Floats
+    row_upper: Floats
+    model: Model
+    repaired: int = 0
+    """Answers that needed `ROOM`."""
+
+    def answer(self, y: Floats, time_limit_s: float) -> Run:
+        """Least cost where the master's columns stand at y (all columns of the whole model). UntrustedError without an answer."""
+        at = np.arange(len(self.columns), len(self.columns) + len(self.links))
+        self.model.set_bounds(at, y[self.links], y[self.links])
+        run = self.model.run(time_limit_s=time_limit_s, phase="recourse")
+        if run.status == "infeasible":  # the master keeps its rows to the solver's tolerance only
+            rows = np.arange(len(self.row_lower))
+            self.model.set_row_bounds(rows, self.row_lower - ROOM, self.row_upper + ROOM)
+            self.repaired += 1
+            run = self.model.run(time_limit_s=time_limit_s, phase="recourse")
+            self.model.set_row_bounds(rows, self.row_lower, self.row_upper)
+        if run.status != "optimal" or run.x is None or run.column_dual is None:
+            raise UntrustedError(f"a cluster of worlds was not solved: {run.status}")
+        return run
+
+    def slopes(self, run: Run) -> Floats:
+        """(links,) what an answer's cost changes by with the master's columns  [million USD per unit]."""
+        assert run.column_dual is not None
+        return run.column_dual[len(self.columns) :]
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The parts of one model."""
+
+    master: Assembly
+    """Rows of the master over its columns, then one cost column for each cluster."""
+    mine: Ints
+    """The master's columns, as the whole model counts them."""
+    clusters: tuple[Cluster, ...]
+
+
+def separable(assembly: Assembly) -> bool:
+    """Whether worlds meet only through commitments, trunk and value at risk: no limit on losses binds them together."""
+    return not any(len(assembly.rows_of(family)) for family in ("cvar_limit", "expected_loss_limit"))
+
+
+def take_apart(layout: Layout, assembly: Assembly, cost: Floats) -> Apart:
+    """Master and clusters of a model. ValueError where a row binds worlds of two clusters together."""
+    owner = _owners(layout, assembly)
+    rows = _row_owners(assembly, owner)
+    mine, count = np.flatnonzero(owner < 0), int(owner.max(initial=-1)) + 1
+    master = _part(assembly, np.flatnonzero(rows < 0), mine, np.zeros(0, dtype=np.int64), count)
+    return Apart(master, mine, tuple(_cluster(assembly, cost, owner, rows, k) for k in range(count)))
+
+
+def _owners(layout: Layout, assembly: Assembly) -> Ints:
+    """(columns,) cluster of each column, -1 for the master's."""
+    apart = np.flatnonzero(~layout.worlds.design_basis)
+    size = int(np.clip(math.ceil(len(apart) / CLUSTERS), 1, MOST_WORLDS))
+    cluster = np.full(len(layout.worlds.names), -1, dtype=np.int64)
+    cluster[apart] = np.arange(len(apart)) // size
+    owner = np.full(len(assembly.lower), -1, dtype=np.int64)
+    names = list(layout.instance.components)
+    for part in assembly.stamped:
+        kind, _, name = part.label.partition(":")
+        if kind == "period":
+            world = layout.stamps[names.index(name)].world
+            of = np.where(world == TRUNK, -1, cluster[np.maximum(world, 0)])
+        elif kind == "branch":
+            of = cluster[list(layout.stamps[names.index(name)].branches)]
+        elif kind == "world":
+            of = cluster
+        else:
+            continue
+        owner[part.first_column : part.first_column + part.width * part.count] = np.repeat(of, part.width)
+    _, used = np.unique(owner[owner >= 0], return_inverse=True)
+    owner[owner >= 0] = used
+    return owner
+
+
+def _row_owners(assembly: Assembly, owner: Ints) -> Ints:
+    """(rows,) cluster of each row: that of its columns, -1 where all are the master's. ValueError where two clusters meet."""
+    entry = owner[assembly.index]
+    row = np.repeat(np.arange(len(assembly.row_lower)), np.diff(assembly.start))
+    most = np.full(len(assembly.row_lower), -1, dtype=np.int64)
+    np.maximum.at(most, row, entry)
+    if ((entry >= 0) & (entry != most[row])).any():
+        raise ValueError("worlds are bound together by a row: they cannot be taken apart")
+    return most
+
+
+def _cluster(assembly: Assembly, cost: Floats, owner: Ints, rows: Ints, k: int) -> Cluster:
+    own, mine = np.flatnonzero(owner == k), np.flatnonzero(rows == k)
+    used = assembly.index[_entries(assembly, mine)]
+    links = np.unique(used[owner[used] < 0])
+    part = _part(assembly, mine, own, links, 0)
+    model = Model(part, np.concatenate([cost[own], np.zeros(len(links))]), integer=False)
+    return Cluster(own, links, part.row_lower, part.row_upper, model)
+
+
+def _entries(assembly: Assembly, rows: Ints) -> Ints:
+    """Positions of all entries of some rows, row by row."""
+    length = assembly.start[rows + 1] - assembly.start[rows]
+    first = np.repeat(assembly.start[rows] - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
+    return np.asarray(first + np.arange(int(length.sum())))
+
+
+def _part(assembly: Assembly, rows: Ints, own: Ints, links: Ints, thetas: int) -> Assembly:
+    """Some rows of a model with their columns (own, then links), and columns for the costs of clusters."""
+    columns = np.concatenate([own, links])
+    place = np.full(len(assembly.lower), -1, dtype=np.int64)
+    place[columns] = np.arange(len(columns))
+    entries = _entries(assembly, rows)
+    none = np.zeros(0, dtype=np.int64)
+    return replace(
+        assembly,
+        lower=np.concatenate([assembly.lower[columns], np.full(thetas, LEAST_THETA)]),
+        upper=np.concatenate([assembly.upper[columns], np.full(thetas, INF)]),
+        integer=np.concatenate([assembly.integer[columns], np.zeros(thetas, dtype=bool)]), costs={},
+        row_lower=assembly.row_lower[rows], row_upper=assembly.row_upper[rows],
+        start=np.concatenate([[0], np.cumsum(assembly.start[rows + 1] - assembly.start[rows])]),
+        index=place[assembly.index[entries]], value=assembly.value[entries],
+        stamped=(), row_stamped=none, row_local=none, row_stamp=none,
+    )  # fmt: skip
