@@ -37,6 +37,7 @@ from strategic_minerals import (
 )
 from strategic_minerals.compile import Assembly
 from strategic_minerals.optimize import DEMANDS, Problem, optimise, prepare
+from strategic_minerals.profile import Seconds
 from strategic_minerals.solver import OPTIONS, TOLERANCES, Model, Run, Status
 from tiny import cut, offer, source, tiny
 
@@ -231,7 +232,7 @@ def big_m(most: float) -> tuple[Any, dict[str, np.ndarray]]:
     assembly = program([[1.0, -most]], -math.inf, 0.0, upper=[500.0, 1.0], integer=[False, True])
     calendar = SimpleNamespace(beta=np.ones(2), years=[2027], per_year=1)
     natural = SimpleNamespace(calendar=calendar, appropriation=np.zeros(1))
-    return SimpleNamespace(assembly=assembly, natural=natural), {"social_cost": np.array([-1.0, 1000.0])}
+    return SimpleNamespace(assembly=assembly, natural=natural, seconds=Seconds()), {"social_cost": np.array([-1.0, 1000.0])}
 
 
 def test_a_big_m_leak_is_found_when_the_rounded_decisions_are_solved_again() -> None:
