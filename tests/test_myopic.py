@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from instances import random_case
-from strategic_minerals import solve, stress_test
+from strategic_minerals import Plan, solve, stress_test
 from strategic_minerals.myopic import believed, meet_myopically
 from strategic_minerals.plan import Event
 from strategic_minerals.recourse import FirstStage, meet
@@ -17,7 +18,7 @@ from strategic_minerals.rows import HazardRow
 from strategic_minerals.sampling import mean_remainder
 from strategic_minerals.strikes import Strike, strike_of
 from test_stress import exposed
-from tiny import cut, offer, source, tiny
+from tiny import KT, cut, offer, source, tiny
 
 
 def event(start: float, duration: float, flood: float = 0.0) -> Strike:
@@ -117,6 +118,21 @@ def test_fear_of_a_long_stop_keeps_the_stock_for_the_dear_half() -> None:
     assert meet_myopically(first, worlds, lasting(0.1)).loss[at] == pytest.approx(2 * 60.0)
     fearful = meet_myopically(first, worlds, lasting(5.0))
     assert fearful.loss[at] == pytest.approx(5 * 60.0)
+
+
+def test_who_does_nothing_is_as_blind_as_the_plan() -> None:
+    """Proves: a plan that does nothing is worth nothing, myopic or not, with a stock that both release; where the law leaves
+    nothing to learn (one event of a fixed length) both variants lose the same."""
+    plan, data = exposed(rate=0.3, duration_yr=1.3, duration_law="fixed")
+    stocked = data.replace(stock=pd.DataFrame([{"material": "a", "opening_t": 8 * KT}]))
+    told = plan.to_toml_like() | {"budget": {"appropriation_musd": {"2027": 0.0}}}
+    result = solve(Plan.model_validate(told), stocked, gap=0.0)
+    known, blind = (
+        stress_test(result, scenarios=60, seed=2, myopic=myopic).figures.set_index("figure") for myopic in (False, True)
+    )
+    assert blind.estimate["worth"] == pytest.approx(0.0, abs=1e-6)
+    assert blind.estimate["expected_loss"] == pytest.approx(known.estimate["expected_loss"], rel=1e-6)
+    assert blind.do_nothing["expected_loss"] == blind.estimate["expected_loss"]
 
 
 def test_the_stress_test_has_a_myopic_variant() -> None:

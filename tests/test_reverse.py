@@ -116,8 +116,55 @@ def test_alone_on_all_and_together_by_hand() -> None:
     assert found["a", "more", "all"] == pytest.approx(0.4, abs=room)
     assert found["a", "all together", "all"] == pytest.approx(0.2, abs=room)
     assert found["b", "stop", "alone"] == pytest.approx(0.0, abs=room)
-    assert pd.isna(found["b", "more", "all"])
+    assert ("b", "more", "all") not in found.index  # it does not touch b
     assert ("a", "more", "alone") not in found.index
+
+
+def test_what_the_horizon_does_not_hold_is_not_claimed() -> None:
+    """Proves: with 45 kt in store and 10 a year missed a promise is tried for the four years that the horizon holds from 2028
+    on, not for the eight asked; it holds for these, as one with less in store does not."""
+    plan, data = stocked()
+    held = data.replace(stock=pd.DataFrame([{"material": "a", "opening_t": 45 * KT}]))
+    row = reverse_stress(solve(plan, held, gap=0.0), promises=[Promise("a", "defence", 1.0)], longest_yr=8.0).iloc[0]
+    assert (bool(row.held), row.tried_yr) == (True, 4.0)
+    less = data.replace(stock=pd.DataFrame([{"material": "a", "opening_t": 30 * KT}]))
+    row = reverse_stress(solve(plan, less, gap=0.0), promises=[Promise("a", "defence", 1.0)], longest_yr=8.0).iloc[0]
+    assert row.shortest_yr == pytest.approx(3.0, abs=4 / 12 / 32 + 1e-9)
+    assert row.tried_yr == 4.0
+
+
+def test_a_surge_of_demand_is_part_of_what_is_promised() -> None:
+    """Proves: a stop that doubles demand, with nothing in store: a promise of nothing holds, one of anything breaks at once."""
+    plan, data = stocked()
+    told = plan.to_toml_like()
+    told["budget"]["appropriation_musd"] = {"2027": 0.0}
+    surge = data.replace(hazards=data.frame("hazards").assign(demand_multipliers="defence=2.0"))
+    result = solve(Plan.model_validate(told), surge, gap=0.0)
+    found = reverse_stress(result, promises=[Promise("a", "defence", level) for level in (0.0, 0.1)], longest_yr=2.5)
+    found = found.set_index("level")
+    assert bool(found.held[0.0])
+    assert found.shortest_yr[0.1] == pytest.approx(0.0, abs=2.5 / 12 / 32 + 1e-9)
+
+
+def test_all_at_once_cut_at_once_and_only_what_touches_a_promise_is_tried() -> None:
+    """Proves: a second hazard floods for two years first: all together cut at the same time, half a promise of 10 kt a year with
+    2 kt in store breaks after .4 years; a third hazard, on another material, is not tried on it."""
+    plan, data = tiny(
+        {"a": 10.0, "b": 10.0}, demand={("a", "defence"): 10.0, ("b", "civil"): 1.0}, loss=300.0, years=6,
+        sources={"far": source("CHN", "a", 5.0), "other": source("AUS", "a", 5.0), "third": source("CHN", "b", 1.0)},
+        offers={"spot": offer("a", 100.0)}, scenarios=[cut("cut", 0.5, 2029, 1)], money={2027: 20.0, 2028: 0.0},
+    )  # fmt: skip
+    row = {"hazard": "stop", "name": "stop", "kind": "embargo", "countries": "CHN", "materials": "a", "rate_per_yr": 0.1,
+           "duration_yr": 1.0, "cut_share": 1.0}  # fmt: skip
+    flood = row | {"hazard": "glut", "kind": "flood_squeeze", "countries": "AUS", "flood_yr": 2.0, "flood_multiplier": 0.9}
+    told = plan.to_toml_like()
+    told["scenarios"][0]["events"] = [{"hazard": "stop", "start_year": 2029.0}]
+    table = pd.DataFrame([row, flood, row | {"hazard": "elsewhere", "materials": "b"}])
+    result = solve(Plan.model_validate(told), data.replace(hazards=table), gap=0.0)
+    found = reverse_stress(result, promises=[Promise("a", "defence", 0.5)], names=["stop", "glut", "elsewhere"], longest_yr=3.0)
+    assert set(found.hazard) == {"stop", "glut", "all together"}
+    together = found.set_index("hazard").loc["all together"]
+    assert together.shortest_yr == pytest.approx(0.4, abs=3 / 12 / 32 + 1e-9)
 
 
 def test_without_promises_of_its_own_defence_in_full_is_tried() -> None:

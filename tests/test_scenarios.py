@@ -15,7 +15,7 @@ from scipy.stats import gamma
 from strategic_minerals import Plan, load_dataset, load_plan, shipped
 from strategic_minerals.align import build_instance
 from strategic_minerals.calibration import calibrate, duration_posterior, rate_posterior
-from strategic_minerals.disruptions import build_worlds, draws, equally_likely
+from strategic_minerals.disruptions import build_worlds, draws, equally_likely, population
 from strategic_minerals.instance import Instance
 from strategic_minerals.reduction import cvar_of, loss_proxy, reduce
 from strategic_minerals.rows import HazardRow
@@ -326,7 +326,29 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
     assert loss.expected_loss_musd[2027] < loss.expected_loss_musd[2030]
     assert "Worst years" in found.summary()
     assert (table.legal_duration_low < table.legal_duration_high)[table.legal_duration_mean.notna()].all()
-    assert f"measures of the record last {table.legal_duration_mean['heavy_licence']:.1f} y" in found.summary()
+    assert f"(legal measures of the record: {table.legal_duration_mean['heavy_licence']:.1f} y" in found.summary()
+    assert "lengths of 0.3-4.3 y in 90 %" in found.summary()
+    assert found.reduction.empty == (plan.sample is None or plan.sample.draws is None)
+
+
+def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:
+    """Proves: with half of the probability quiet the errors are of all worlds together, at the plan's own tail: what comparing
+    the plan's worlds with the unreduced ones gives."""
+    from strategic_minerals import scenarios
+
+    data = load_dataset(shipped("inputs"))
+    plan = load_plan(shipped("models") / "rare-earths.toml", overrides={
+        "sample.draws": 200, "sample.worlds": 8, "sample.quiet_probability": 0.5, "risk.alpha": 0.8,
+    })  # fmt: skip
+    found = scenarios(plan, data, worlds=32)
+    instance = build_instance(plan, data, longest_event(plan, data))
+    told = found.reduction.set_index("figure")
+    for worlds, column in ((population(instance, data, 200), "all_musd"), (build_worlds(instance, data), "kept_musd")):
+        loss = loss_proxy(instance, worlds).sum(axis=1)
+        assert told[column]["expected loss"] == pytest.approx(float(worlds.probability @ loss))
+        assert told[column]["CVaR 80%"] == pytest.approx(cvar_of(loss, worlds.probability, 0.8))
+    assert told.error_share.abs().max() < 0.25
+    assert "Of 200 drawn worlds the plan keeps 8" in found.summary()
 
 
 def test_the_verb_scenarios_prints_tables_and_json(cli: Any, tmp_path: Any) -> None:

@@ -19,7 +19,7 @@ from strategic_minerals.solution import extract
 from strategic_minerals.worth import decisions, evaluated
 from test_bounds import deciding
 from test_closed_forms import newsvendor
-from tiny import cut, offer, source, tiny
+from tiny import KT, cut, offer, source, tiny
 
 
 def test_information_in_the_newsvendor_by_hand() -> None:
@@ -118,6 +118,21 @@ def test_alternatives_meet_fresh_worlds_with_intervals() -> None:
     assert held.behind_plan_musd_high - held.behind_plan_musd_low < 0.95 * wide
     assert "IN 400 FRESH WORLDS" in found.summary()
     assert value_of_planning(*newsvendor(), gap=0.0).fresh_table is None
+
+
+def test_the_base_case_shortfall_is_what_the_event_itself_leaves_short() -> None:
+    """Proves: of 12 kt a year 10 come from abroad and 2 are short always. A year's cut takes 6, and an ally withholds .8 of its 4:
+    .8 kt are left, 11.2 missing, 2 of them anyway: 9.2 kt are filled, and nothing for quiet years."""
+    plan, data = tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 6.0), "ally": source("AUS", "a", 4.0, kappa=0.2)},
+        demand={("a", "defence"): 12.0}, offers={"spot": offer("a", 100.0)}, years=5,
+        scenarios=[cut("war", 0.2, 2029, 1, design_basis=True)],
+    )  # fmt: skip
+    rules = {rule.name: rule for rule in rules_of_thumb(plan, prepare(plan, data))}
+    filled = rules["base-case shortfall filled"].plan
+    assert filled is not None
+    (held,) = filled.days_of_cover
+    assert held.days * 12 * KT / 365 == pytest.approx((12 - 4 * 0.2 - 2) * KT)
 
 
 def test_what_a_rule_of_thumb_leaves_out_is_named() -> None:

@@ -51,6 +51,8 @@ def scenarios(
     _, loaded, data = load(plan, tables, set_)
     found = look(loaded, data, worlds=worlds, seed=seed)
     frames = {"hazards": found.hazards, "materials": found.materials, "years": found.years, "worst": found.worst}
+    if len(found.reduction):
+        frames["reduction"] = found.reduction
     _show(frames, out, as_json, found.summary())
 
 
@@ -98,26 +100,29 @@ def reverse(
         table = reverse_stress(load_result(directory), promises=wanted or None, names=hazard or None, longest_yr=longest)
     except ValueError as error:
         raise InputError([Fault(str(directory), "", "reverse", "a plan or hazards that cannot be tried", str(error))]) from None
-    _show({"reverse": table}, out, as_json, _breaks(table, longest))
+    _show({"reverse": table}, out, as_json, _breaks(table))
 
 
-def _breaks(table: pd.DataFrame, longest: float) -> str:
+def _breaks(table: pd.DataFrame) -> str:
     """The table in words."""
     lines = ["REVERSE STRESS TEST: what it takes to break a promise, at the worst start:"]
     for (material, segment, level), rows in table.groupby(["material", "segment", "level"]):
         if rows.held.all():
             lines.append(
                 f"  {material}, {segment} at {level:.0%}: holds against each of {len(rows)} disruptions "
-                f"({', '.join(rows.hazard.unique())}) up to {longest:g} years, and at a full cut of the hazard's own length"
+                f"({', '.join(rows.hazard.unique())}) up to {rows.tried_yr.min():g} years, and at a full cut of the hazard's own "
+                f"length"
             )
     broken = ~table.groupby(["material", "segment", "level"]).held.transform("all").astype(bool)
     for row in table[broken].itertuples():
         what = f"  {row.material}, {row.segment} at {row.level:.0%}, {row.hazard}{' on it alone' * (row.strikes == 'alone')}:"
         if row.held:
-            lines.append(f"{what} holds up to {longest:g} years, and at a full cut of the hazard's own length")
+            lines.append(f"{what} holds up to {row.tried_yr:g} years, and at a full cut of the hazard's own length")
             continue
         lasts, cut = row.shortest_yr == row.shortest_yr, row.least_cut_share == row.least_cut_share  # NaN: holds
-        long = f"breaks after {row.shortest_yr:.2f} years from FY{row.start_year:.0f}" if lasts else f"holds for {longest:g} years"
+        long = f"holds for {row.tried_yr:g} years"
+        if lasts:
+            long = f"breaks after {row.shortest_yr:.2f} years from FY{row.start_year:.0f}"
         hard = f"breaks at a cut of {row.least_cut_share:.0%}" if cut else "holds at any cut"
         lines.append(f"{what} {long}; over the hazard's own length it {hard}")
     return "\n".join(lines)

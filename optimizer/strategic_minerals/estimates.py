@@ -390,8 +390,11 @@ def geometric_range(*observed: float) -> Estimate:
 
 
 def hazard_years(*days: float) -> Estimate:
-    """Mean duration in years: geometric mean and range of observed durations in days."""
-    return geometric_range(*days).times(1 / 365.25)
+    """Mean duration in years of a lognormal law whose 5 % and 95 % points are the shortest and the longest length observed, in
+    days; low and high are these points."""
+    shortest, longest = min(days) / 365.25, max(days) / 365.25
+    sigma = math.log(longest / shortest) / (2 * NormalDist().inv_cdf(0.95))
+    return Estimate(shortest, math.sqrt(shortest * longest) * math.exp(sigma**2 / 2), longest)
 
 
 def cut_share(observed: float) -> Estimate:

@@ -2,6 +2,7 @@
 
 At the end of each period everything that has begun is known. A cut that still lasts is believed to go on for as long as cuts of
 its hazard go on, on average, that have lasted so long; a flood that still lasts is believed to go on, and no squeeze is foreseen.
+Nor is any event that has not begun: what is kept in store for the next one is what the end of the horizon pays for it.
 What is decided for the period stands; the rest is decided again a period later.
 """
 
@@ -19,19 +20,18 @@ from .problem import Problem
 from .recourse import (
     FirstStage,
     Met,
-    before_events,
     best_course,
     chunks,
     evaluate,
     every_component,
     fixed_columns,
+    operations,
     problem_of,
     signed,
     world_by_world,
 )
 from .sampling import mean_remainder
 from .solution import extract
-from .solver import Model
 from .stamp import Templates, compile_templates
 from .strikes import Strike
 from .warm import Warm
@@ -111,14 +111,12 @@ def _decide(
     time_limit_s: float,
 ) -> Floats:  # fmt: skip
     """Solve what is left from period t on, all before it fixed."""
-    assembly = problem.assembly
-    model = Model(assembly, costs, integer=False)
+    model, free = operations(problem, first, costs)
     columns, values = fixed_columns(problem, first, shares)
     past, held, rows = _past(problem, done, touched, t)
     columns, values = np.concatenate([columns, past]), np.concatenate([values, held])
     model.set_bounds(columns, values, values)
-    free = np.union1d(before_events(problem), rows)
-    return best_course(problem, model, free, warm, time_limit_s)
+    return best_course(problem, model, np.union1d(free, rows), warm, time_limit_s)
 
 
 def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Floats, Ints]:

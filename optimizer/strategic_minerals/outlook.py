@@ -11,10 +11,10 @@ from .align import build_instance
 from .calibration import calibrate
 from .checks import require
 from .dataset import Dataset
-from .disruptions import draws, population, reduction
+from .disruptions import build_worlds, population
 from .instance import Floats, Instance
 from .plan import Plan
-from .reduction import Reduction, cvar_of, losses_by_period
+from .reduction import cvar_of, loss_proxy, losses_by_period
 from .strikes import describe, hazards, longest_event
 from .worlds import Worlds
 
@@ -22,7 +22,7 @@ WORST = 10
 """Worlds listed as the worst."""
 TOLD = 5
 """Of them, and of the worst years, in the summary."""
-LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high")
+LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "events_ended")
 """Columns of the record's durations."""
 
 
@@ -31,8 +31,9 @@ class Outlook:
     """The plan's worlds as tables. Losses are those of doing nothing, by a stand-in that rearranges no chain."""
 
     hazards: pd.DataFrame
-    """hazard, rate with its credible interval, chance of a strike in the planned years, mean duration and cut as drawn, and how
-    long the dated measures behind it last, with its credible interval (`legal_*`: a measure outlasts the stop it brings)."""
+    """hazard, rate with its credible interval, chance of a strike in the planned years, mean duration and cut as drawn, 5 % and
+    95 % points of a lognormal duration, and how long the dated measures behind it last, with its credible interval (`legal_*`:
+    a measure outlasts the stop it brings; `events_ended` of them have ended)."""
     materials: pd.DataFrame
     """material, chance of being hit in the planned years, years tight and share of supply lost where hit, price, loss."""
     years: pd.DataFrame
@@ -40,8 +41,11 @@ class Outlook:
     CVaR of the loss at the plan's `risk.alpha`, each year by itself."""
     worst: pd.DataFrame
     """The worst worlds with their events."""
-    reduction: Reduction | None
-    """What keeping few of the drawn worlds does to the loss; None where the plan draws no more than it keeps."""
+    reduction: pd.DataFrame
+    """figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (every world drawn, beside listed and quiet ones),
+    kept_musd (the plan's own worlds), error_share; empty where the plan draws no more than it keeps."""
+    kept: tuple[int, int]
+    """Worlds that the plan keeps, and draws."""
     worlds: int
     probability: float
     """Sum of all probabilities."""
@@ -55,8 +59,11 @@ class Outlook:
             lines.append(
                 f"  {row.hazard}: {row.rate_per_yr:.3f} a year{interval}; strikes in {row.chance:.0%} of worlds, for "
                 f"{row.mean_duration_yr:.1f} y on average, cutting {row.mean_cut_share:.0%}"
-                + (f"; measures of the record last {row.legal_duration_mean:.1f} y ({row.legal_duration_low:.1f}-"
-                   f"{row.legal_duration_high:.1f})" if pd.notna(row.legal_duration_mean) else "")
+                + (f"; lengths of {row.duration_yr_low:.1f}-{row.duration_yr_high:.1f} y in 90 %"
+                   if pd.notna(row.duration_yr_low) else "")
+                + (f" (legal measures of the record: {row.legal_duration_mean:.1f} y, {row.legal_duration_low:.1f}-"
+                   f"{row.legal_duration_high:,.0f})" if pd.notna(row.legal_duration_mean) and row.events_ended > 0 else "")
+                + (" (no legal measure of the record has ended)" if row.events_ended == 0 else "")
             )  # fmt: skip
         lines += ["", "Materials, those with the largest expected loss first:"]
         for row in hit.itertuples():
@@ -75,10 +82,10 @@ class Outlook:
         lines += ["", "Worst worlds (loss of doing nothing, a stand-in):"]
         for row in self.worst.head(TOLD).itertuples():
             lines.append(f"  {row.world} ({row.probability:.2%}): {row.loss_musd:,.0f} M; {row.events}")
-        if self.reduction is not None:
-            r = self.reduction
-            lines += ["", f"Of {r.drawn:,} drawn worlds {len(r.kept)} are kept: expected loss {r.error_of_expected:+.1%}, "
-                          f"CVaR {r.alpha:.0%} {r.error_of_cvar:+.1%} (of this stand-in)."]  # fmt: skip
+        if len(self.reduction):
+            told = ", ".join(f"{row.figure} {row.error_share:+.1%}" for row in self.reduction.itertuples())
+            kept, drawn = self.kept
+            lines += ["", f"Of {drawn:,} drawn worlds the plan keeps {kept}, which changes: {told} (of this stand-in)."]
         return "\n".join(lines)
 
 
@@ -96,13 +103,27 @@ def scenarios(plan: Plan, data: Dataset, *, worlds: int = 2000, seed: int | None
         loss[:, i] = lost.sum(axis=1)
         by_year += np.add.reduceat(lost, np.arange(0, lost.shape[1], instance.calendar.per_year), axis=1)
     sample = plan.sample
-    found = None
-    if sample is not None and sample.draws is not None:
-        found = reduction(instance, draws(instance, data, sample.draws, sample.seed), sample.worlds)
+    kept = (0, 0) if sample is None else (sample.worlds, sample.draws or sample.worlds)
     return Outlook(
         _hazards(plan, data, instance, drawn), _materials(instance, drawn, loss), _years(instance, drawn, by_year),
-        _worst(drawn, loss), found, len(drawn.names), float(drawn.probability.sum()),
+        _worst(drawn, loss), _reduction(plan, data, instance), kept, len(drawn.names), float(drawn.probability.sum()),
     )  # fmt: skip
+
+
+def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
+    """The plan's own worlds beside all that it draws."""
+    columns, sample = ["figure", "all_musd", "kept_musd", "error_share"], plan.sample
+    if sample is None or sample.draws is None:
+        return pd.DataFrame(columns=columns)
+    both = population(instance, data, sample.draws), build_worlds(instance, data)
+    sets = [(worlds.probability, loss_proxy(instance, worlds).sum(axis=1)) for worlds in both]
+    alpha = plan.risk.alpha
+    figures = {
+        "expected loss": [float(pi @ loss) for pi, loss in sets],
+        f"CVaR {alpha:.0%}": [cvar_of(loss, pi, alpha) for pi, loss in sets],
+    }
+    rows = [(name, every, kept, kept / every - 1 if every > 0 else 0.0) for name, (every, kept) in figures.items()]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> pd.DataFrame:
@@ -125,9 +146,12 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> p
             "chance": float(sum(pi for world, pi in zip(mine, worlds.probability, strict=True) if world)),
             "mean_duration_yr": float(np.average([k.duration for k in every], weights=weight)),
             "mean_cut_share": float(np.average([k.cut for k in every], weights=weight)),
+            "duration_yr_low": row.duration_yr_low if row.duration_law == "lognormal" else np.nan,
+            "duration_yr_high": row.duration_yr_high if row.duration_law == "lognormal" else np.nan,
             **{column: float(record[column].get(name, np.nan)) if len(known) else np.nan for column in LEGAL},
         })  # fmt: skip
-    columns = ["hazard", "rate_per_yr", "rate_low", "rate_high", "chance", "mean_duration_yr", "mean_cut_share", *LEGAL]
+    columns = ["hazard", "rate_per_yr", "rate_low", "rate_high", "chance", "mean_duration_yr", "mean_cut_share",
+               "duration_yr_low", "duration_yr_high", *LEGAL]  # fmt: skip
     return pd.DataFrame(rows, columns=columns).sort_values("chance", ascending=False, ignore_index=True)
 
 

@@ -205,10 +205,17 @@ def _operate(
     problem: Problem, first: FirstStage, shares: Floats, probability: Floats, warm: Warm, time_limit_s: float
 ) -> Floats:
     """Solve the operations of all worlds of a chunk for fixed commitments and trunk."""
-    assembly = problem.assembly
     columns, values = fixed_columns(problem, first, shares)
-    model = Model(assembly, world_by_world(problem, probability), integer=False)
+    model, free = operations(problem, first, world_by_world(problem, probability))
     model.set_bounds(columns, values, values)
+    return best_course(problem, model, free, warm, time_limit_s)
+
+
+def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Model, Ints]:
+    """The linear program of all operations, and the rows that fixed decisions keep already; where nothing is done, nothing is
+    bought and no promise kept."""
+    assembly = problem.assembly
+    model = Model(assembly, costs, integer=False)
     free = before_events(problem)
     if first.nothing:
         free = np.union1d(free, assembly.rows_of("service_level"))
@@ -217,7 +224,7 @@ def _operate(
             for part in assembly.stamped for k, (name, _) in enumerate(part.template.columns) if name == "buy"
         ] or [np.zeros(0, dtype=int)])  # fmt: skip
         model.set_bounds(bought, np.zeros(len(bought)), np.zeros(len(bought)))
-    return best_course(problem, model, free, warm, time_limit_s)
+    return model, free
 
 
 def best_course(problem: Problem, model: Model, free: Ints, warm: Warm, time_limit_s: float) -> Floats:

@@ -2,9 +2,10 @@
 
 A promise is broken where a segment goes shorter, while the strike lasts, than the share of its demand that was not promised:
 
-    sum_t max(0, short[t] - (1 - lasting[t]) short_undisturbed[t]) > (1 - level) sum_t lasting[t] demand[t]       [t]
+    sum_t max(0, short[t] - (1 - lasting[t]) short_undisturbed[t]) > (1 - level) sum_t lasting[t] m demand[t]     [t]
 
-over the periods from onset to end; lasting[t] is the share of the period that the strike lasts. Operations follow least cost.
+over the periods from onset to end; lasting[t] is the share of the period that the strike lasts, m what it multiplies demand by.
+Operations follow least cost.
 
 A hazard strikes at every planned year in turn, longer and longer (or harder and harder), and the plan operates through each: the
 hazard on the promise's material alone, on all of its materials, and all hazards at once. The first break is refined by
@@ -67,8 +68,10 @@ def reverse_stress(
     promises: unset, the plan's service levels; where it has none, defence in full for every material that defence uses.
     names: hazards; unset, all that the plan's worlds hold, or every one where they hold none. longest_yr: the longest tried.
     Columns: material, segment, level, per, hazard (`TOGETHER`: all of them at once), strikes (`alone`: the promise's material,
-    `all`: every material of the hazard), start_year, shortest_yr (at the hazard's mean cut; NaN: holds up to longest_yr),
-    least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks).
+    `all`: every material of the hazard), start_year, shortest_yr (at the hazard's likeliest cut; NaN: holds up to tried_yr),
+    least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks), tried_yr (the
+    longest that the horizon holds, at most longest_yr). Hazards that touch nothing of a promise's chain are left out. Strikes all
+    at once begin with their cuts: their floods are left out.
     Operations follow least social cost, whatever the plan's aim. ValueError for a plan of one year, unknown hazards or demands.
     """
     first = FirstStage.of(result.plan, result.data, result.solution)
@@ -89,32 +92,46 @@ def reverse_stress(
         raise ValueError("a plan of one year has no later start")
     found: list[dict[str, Any]] = []
     bases = {name: strike_of(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
-    for hazard, strikes, together, concerned in _disruptions(bases, wanted):
-        longer = _search(first, concerned, years, _Longer(together), longest_yr)
+    end = n.calendar.first_year + n.calendar.step * n.calendar.periods
+    for hazard, strikes, together, concerned in _disruptions(n, bases, wanted):
+        ends = end - max(k.flood for k in together)
+        most = min(longest_yr, ends - years[0])
+        longer = _search(first, concerned, years, _Longer(together), most, ends)
         harder = _search(first, concerned, years, _Harder(together), 1.0)
         for promise, (start, shortest), (hard, least) in zip(concerned, longer, harder, strict=True):
             found.append({
                 "material": promise.material, "segment": promise.segment, "level": promise.level, "per": promise.per,
                 "hazard": hazard, "strikes": strikes, "start_year": hard if np.isnan(start) else start, "shortest_yr": shortest,
-                "least_cut_share": least, "held": bool(np.isnan(shortest) and np.isnan(least)),
+                "least_cut_share": least, "held": bool(np.isnan(shortest) and np.isnan(least)), "tried_yr": most,
             })  # fmt: skip
     columns = [
         "material", "segment", "level", "per", "hazard", "strikes", "start_year", "shortest_yr", "least_cut_share", "held",
+        "tried_yr",
     ]  # fmt: skip
     order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
     return pd.DataFrame(found, columns=columns).sort_values(order, kind="stable", ignore_index=True)
 
 
-def _disruptions(bases: dict[str, Strike], wanted: list[Promise]) -> Iterator[tuple[str, str, tuple[Strike, ...], list[Promise]]]:
+def _disruptions(
+    n: Instance, bases: dict[str, Strike], wanted: list[Promise]
+) -> Iterator[tuple[str, str, tuple[Strike, ...], list[Promise]]]:
     """(hazard, what it strikes, its strikes, promises concerned): alone where a hazard has more materials than the promise's."""
-    for name, base in bases.items():
+    count, reached = len(bases), set[str]()
+    worlds = combine(n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), [(base,) for base in bases.values()])
+    for k, (name, base) in enumerate(bases.items()):
         own = base.materials.split()
-        yield name, "all", (base,), wanted
+        touched = {m for m, c in zip(n.materials, n.component, strict=True) if worlds.onset[k, c] < n.calendar.periods}
+        concerned = [promise for promise in wanted if promise.material in touched]
+        reached |= touched
+        if not concerned:
+            continue
+        yield name, "all", (base,), concerned
         for material in sorted({promise.material for promise in wanted}):
             if material in own[1:] + own[:-1] or own == ["*"]:
                 yield name, "alone", (replace(base, materials=material),), [p for p in wanted if p.material == material]
-    if len(bases) > 1:
-        yield TOGETHER, "all", tuple(bases.values()), wanted
+    if count > 1 and any(promise.material in reached for promise in wanted):
+        at_once = tuple(replace(base, flood=0.0) for base in bases.values())
+        yield TOGETHER, "all", at_once, [promise for promise in wanted if promise.material in reached]
 
 
 def _promises(result: Result, n: Instance) -> list[Promise]:
@@ -146,10 +163,13 @@ class _Harder:
         return tuple(replace(base, start=start, cut=cut) for base in self.bases)
 
 
-def _search(first: FirstStage, promises: list[Promise], years: list[float], make: Search, most: float) -> list[tuple[float, float]]:
-    """(start year, smallest value) at which each promise breaks; NaN where it holds up to `most`."""
+def _search(
+    first: FirstStage, promises: list[Promise], years: list[float], make: Search, most: float, ends: float = np.inf
+) -> list[tuple[float, float]]:
+    """(start year, smallest value) at which each promise breaks; NaN where it holds up to `most`. ends: years + value reach no
+    further."""
     grid = most * np.arange(1, STEPS + 1) / STEPS
-    tried = [(year, float(x)) for year in years for x in grid]
+    tried = [(year, float(x)) for year in years for x in grid if year + x <= ends + 1e-9]
     broken = _broken(first, promises, [make(*one) for one in tried])
     found: list[tuple[float, float]] = []
     for p, promise in enumerate(promises):
@@ -194,7 +214,8 @@ def _short_of(n: Instance, worlds: Worlds, short: Floats, solution: Solution, pr
     inside = (period >= worlds.onset[:, [c]]) & (period < worlds.end[:, [c]])
     usual = solution.shortfall[0, [k for k, (of, _) in enumerate(n.tiers) if of == q]].sum(axis=0)
     missing = inside * np.maximum(0.0, short[:, q] - (1 - lasting) * usual)
-    wanted = inside * lasting * n.demand[q] * worlds.demand_factor[:, q]
+    surged = np.maximum(0.0, worlds.demand_factor[:, q] - (1 - lasting))  # m lasting: the factor is 1 + (m - 1) lasting
+    wanted = inside * surged * n.demand[q]
     years = n.calendar.year_index if promise.per == "fiscal_year" else np.zeros(n.calendar.periods, dtype=int)
     counted = years == np.unique(years)[:, None]
     missing, wanted = missing @ counted.T, wanted @ counted.T

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .instance import Bools, Instance
+from .instance import Bools, Floats, Instance
 from .plan import DaysOfCover, Instruments, Objective, Plan
 from .problem import Problem
 from .stamp_data import net_imports
@@ -83,10 +83,17 @@ def _holding(name: str, least: Plan, n: Instance, tonnes: dict[str, float]) -> R
     return Rule(name, least.model_copy(update={"days_of_cover": tuple(rules)}), note)
 
 
+def _missing(wanted: Floats, left: Floats) -> Floats:
+    """(T,) share of what is wanted that is not there."""
+    there = np.divide(left, wanted, out=np.ones_like(left), where=wanted > 0)
+    return np.asarray(np.clip(1 - there, 0.0, 1.0))
+
+
 def _base_case_shortfall(n: Instance, worlds: Worlds) -> dict[str, float] | None:
     """Tonnes of each material that defence and essential users lack in the worst design-basis scenario if nothing is done.
 
-    None where there is no such scenario. A material's shortage is shared among its users by demand.
+    None where there is no such scenario. From the onset to the end of the event, beyond what is short undisturbed; in a crisis
+    sources give what they do then (kappa). A material's shortage is shared among its users by demand.
     """
     chosen = np.flatnonzero(worlds.design_basis)
     if not len(chosen):
@@ -96,12 +103,16 @@ def _base_case_shortfall(n: Instance, worlds: Worlds) -> dict[str, float] | None
         mine: Bools = np.array([m == name and k in ("defence", "essential") for m, k in n.demands], dtype=bool)
         if not mine.any():
             continue
-        made = np.maximum(n.yields[: n.sources, i], 0.0)[:, None] * n.capacity[: n.sources]
+        users, c = n.demand_material == i, n.component[i]
+        makes = np.flatnonzero(n.yields[: n.sources, i] > 0)
+        made = n.yields[makes, i][:, None] * n.capacity[makes]
+        usual = _missing(n.demand[users].sum(axis=0), (made * n.availability[makes]).sum(axis=0))
         for s in chosen:
             asked = n.demand * worlds.demand_factor[s]
-            wanted = asked[n.demand_material == i].sum(axis=0)
-            left = (made * worlds.availability[s, : n.sources]).sum(axis=0)
-            share = np.clip(1 - np.divide(left, wanted, out=np.ones_like(left), where=wanted > 0), 0.0, 1.0)
-            gone = float((asked[mine].sum(axis=0) * share).sum())
+            crisis = np.where(worlds.tight[s, i], worlds.lasting[s, c], 0.0)
+            kept = worlds.availability[s, makes] * (1 - crisis * (1 - n.kappa[makes])[:, None])
+            beyond = np.maximum(0.0, _missing(asked[users].sum(axis=0), (made * kept).sum(axis=0)) - usual)
+            inside = (np.arange(n.calendar.periods) >= worlds.onset[s, c]) & (np.arange(n.calendar.periods) < worlds.end[s, c])
+            gone = float((asked[mine].sum(axis=0) * beyond * inside).sum())
             lacking[name] = max(lacking.get(name, 0.0), gone)
     return {name: tonnes for name, tonnes in lacking.items() if tonnes > SHORT_T}

@@ -30,7 +30,13 @@ class Strike:
 
 
 def strike_of(event: Event, row: Any) -> Strike:
-    """An event with what it leaves out taken from its hazard (`row`; None: the event states everything itself)."""
+    """An event with what it leaves out taken from its hazard (`row`; None: the event states everything itself).
+
+    The cut of a hazard is the likeliest one; that of an `on_off` hazard, whose `cut_share` is a probability, is everything.
+    """
+    share = event.cut_share
+    if share is None and row is not None and row.cut_law == "on_off":
+        share = 1.0
     demand = event.demand_multipliers
     if demand is None:
         demand = parse_multipliers("" if row is None else row.demand_multipliers)
@@ -40,7 +46,7 @@ def strike_of(event: Event, row: Any) -> Strike:
         duration=_or(event.duration_years, row, "duration_yr", 0.0),
         countries=_or(event.countries, row, "countries", ""),
         materials=_or(event.materials, row, "materials", ""),
-        cut=_or(event.cut_share, row, "cut_share", 0.0),
+        cut=_or(share, row, "cut_share", 0.0),
         price=_or(event.price_multiplier, row, "price_multiplier", 1.0),
         flood_price=_or(event.flood_multiplier, row, "flood_multiplier", 1.0),
         third_cut=_or(event.third_country_cut_share, row, "third_country_cut_share", 0.0),
