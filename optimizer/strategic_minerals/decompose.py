@@ -5,8 +5,10 @@ For fixed master columns y a cluster of worlds costs Q_k(y), convex, and the red
     theta_k >= Q_k(y') + g (y - y')                                                                    [million USD]
 
 (Benders 1962; Van Slyke and Wets 1969; several worlds a cut as in Trukhanov, Ntaimo and Schaefer 2010). The linear phase asks
-between the best point known and the master's (in-out separation, Ben-Ameur and Neto 2007); then the mixed-integer master is
-solved again and again with the cuts found. Bounds are true: the master's from below, evaluated points from above.
+between the best point known and the master's (in-out separation, Ben-Ameur and Neto 2007). Then the mixed-integer master is
+solved again and again with the cuts found: first over the decisions that the relaxation likes, for a plan, then over all that
+reduced costs do not rule out, for a proof; each choice of whole numbers gets its linear rounds, which are cheap beside another
+master. Bounds are true: the master's from below, evaluated points from above.
 """
 
 from __future__ import annotations
@@ -32,6 +34,12 @@ STEP = 0.5
 MOST_ROUNDS = 500
 LINEAR_SHARE = 0.1
 """The linear phase of a mixed-integer problem ends at this share of the gap asked."""
+NARROW = 0.5
+"""Reduced cost, as a share of the gap asked, beyond which the first mixed-integer rounds leave a decision out."""
+NARROW_ROUNDS = 3
+SETTLING_ROUNDS = 40
+SETTLED = 0.1
+"""Share of the gap asked at which the linear rounds of one choice of whole numbers end."""
 MASTER_SHARE = 0.3
 """Share of the gap asked that each mixed-integer master may leave open."""
 ROUNDING = 1e-9
@@ -91,7 +99,8 @@ class Decomposition:
     def master(self, cost: Floats, offset: float, *, integer: bool) -> Model:
         """The master with all cuts so far."""
         mine, count = self.parts.mine, len(self.parts.clusters)
-        model = Model(self.parts.master, np.concatenate([cost[mine], np.ones(count)]), integer=integer, offset=offset)
+        costs = np.concatenate([cost[mine], np.ones(count)])
+        model = Model(self.parts.master, costs, integer=integer, offset=offset, heuristics=False)
         for columns, factors, right in self._cuts:
             model.add_row(columns, factors, right, INF)
         return model
@@ -115,6 +124,10 @@ class Decomposition:
         row = (columns, np.concatenate([-slope, [1.0]]), run.objective - float(slope @ y[links]))
         self._cuts.append(row)
         return row
+
+    def place(self, columns: Ints) -> Ints:
+        """Where columns of the whole model stand in the master's."""
+        return np.asarray(self._place[columns])
 
     def full(self, y: Floats, answers: list[Run]) -> Floats:
         """The point of the whole model: the master's columns and every cluster's."""
@@ -154,6 +167,8 @@ class _Search:
     """(columns,) the best master columns evaluated, zeros elsewhere."""
     thetas: Floats = field(default_factory=lambda: np.zeros(0))
     """(clusters,) what the clusters cost there."""
+    root: Run | None = None
+    """The last master of the linear phase."""
     iterations: int = 0
     nodes: int = 0
 
@@ -203,7 +218,7 @@ class _Search:
             self.iterations += run.iterations
             if run.x is None or run.objective is None:
                 return run.status
-            before, self.bound = self.bound, max(self.bound, run.objective)
+            before, self.bound, self.root = self.bound, max(self.bound, run.objective), run
             if self.closed(share):
                 return "optimal"
             if self.told():
@@ -226,9 +241,25 @@ class _Search:
                 self.objective, self.best = math.inf, None
 
     def integral(self) -> Status:
-        """Rounds on the mixed-integer master: its bound from below, its point, evaluated, from above."""
+        """A plan from the decisions that the relaxation likes, then the proof over all that reduced costs leave open."""
+        status = self._mixed(NARROW * max(self.absolute_gap, self.gap * abs(self.bound)), NARROW_ROUNDS)
+        if self.closed():
+            return "optimal"
+        if status in ("interrupted", "time_limit"):
+            return status
+        assert self.root is not None
+        return self._mixed(self.objective - (self.root.objective or 0.0), MOST_ROUNDS)
+
+    def _mixed(self, worth: float, rounds: int) -> Status:
+        """Rounds on the mixed-integer master, without decisions that cost `worth` or more against the relaxation.
+
+        Its bound is one for all decisions where `worth` is what separates the best plan from the relaxation: what is left out
+        leads to no better plan (reduced cost fixing).
+        """
         model, mine = self.of.master(self.cost, self.offset, integer=True), self.of.parts.mine
-        for _ in range(MOST_ROUNDS):
+        proof = math.isinf(worth) or worth >= self.objective - self._relaxed() - ROUNDING * (1 + abs(self.objective))
+        model.set_bounds(*self._ruled_out(worth))
+        for _ in range(rounds):
             if self.best is not None:
                 model.set_start(np.concatenate([self.best[mine], self.thetas]))
             run = model.run(
@@ -236,20 +267,63 @@ class _Search:
                 phase=self.phase, on_progress=None if self.on_progress is None else self._watch,
             )  # fmt: skip
             self.iterations, self.nodes = self.iterations + run.iterations, self.nodes + run.nodes
-            self.bound = max(self.bound, run.bound)
             if run.x is None:
                 return run.status
+            if proof:
+                self.bound = max(self.bound, min(run.bound, self.objective))
             point = np.zeros_like(self.cost)
             point[mine] = run.x[: len(mine)]
             point[self.of.integers] = np.round(point[self.of.integers])
-            self.evaluate(point, (model,))
-            if self.closed():
+            self._settled(point, model)
+            room = max(self.absolute_gap, self.gap * abs(self.objective))
+            if self.closed() or self.objective - run.bound <= room:
                 return "optimal"
             if run.status == "interrupted" or self.told():
                 return "interrupted"
             if self.left() <= 0.5:
                 return "time_limit"
         return "limit"
+
+    def _relaxed(self) -> float:
+        """Objective of the linear phase's last master, from which reduced costs count."""
+        assert self.root is not None
+        assert self.root.objective is not None
+        return self.root.objective
+
+    def _ruled_out(self, worth: float) -> tuple[Ints, Floats, Floats]:
+        """(columns of the master, lower, upper) of whole numbers that leave their bound in the relaxation at `worth` or more."""
+        assert self.root is not None
+        assert self.root.x is not None
+        assert self.root.column_dual is not None
+        at = self.of.place(self.of.integers)
+        master, x, dual = self.of.parts.master, self.root.x[at], self.root.column_dual[at]
+        low = (x <= master.lower[at] + WHOLE) & (dual > worth)
+        high = (x >= master.upper[at] - WHOLE) & (dual < -worth)
+        stay = np.where(low, master.lower[at], master.upper[at])[low | high]
+        return at[low | high], stay, stay
+
+    def _settled(self, point: Floats, model: Model) -> None:
+        """Linear rounds with a point's whole numbers: its best plan, as far as it may be the best of all, and cuts around it."""
+        fixed = self.of.master(self.cost, self.offset, integer=False)
+        whole, mine = point[self.of.integers], self.of.parts.mine
+        fixed.set_bounds(self.of.place(self.of.integers), whole, whole)
+        found, bound, best, step = self.evaluate(point, (fixed, model)), -math.inf, point, STEP
+        for _ in range(SETTLING_ROUNDS):
+            run = fixed.run(time_limit_s=self.left(), phase=self.phase)
+            self.iterations += run.iterations
+            if run.x is None or run.objective is None:
+                return
+            before, bound = bound, max(bound, run.objective)
+            room = SETTLED * max(self.absolute_gap, self.gap * abs(found))
+            if found - bound <= room or bound >= self.objective - room or self.left() <= 0.5:
+                return
+            out = np.zeros_like(self.cost)
+            out[mine] = run.x[: len(mine)]
+            tried = best + step * (out - best)
+            known, now = found, self.evaluate(tried, (fixed, model))
+            if now < found:
+                found, best = now, tried
+            step = 1.0 if now >= known and bound <= before + ROUNDING * (1 + abs(before)) else STEP
 
     def _watch(self, progress: Progress) -> bool:
         """The master's own objective is no plan's: tell the search's, with the master's bound."""

@@ -46,7 +46,9 @@ TOLERANCES = {
 
 OPTIONS = frozenset({
     "output_flag", "threads", "parallel", "time_limit", "mip_rel_gap", "mip_abs_gap", "presolve", "solver",
-    "random_seed", "simplex_strategy", "simplex_scale_strategy", *TOLERANCES,
+    "random_seed", "simplex_strategy", "simplex_scale_strategy", *TOLERANCES, "mip_heuristic_effort", *(HEURISTICS := (
+        "mip_heuristic_run_rins", "mip_heuristic_run_rens", "mip_heuristic_run_root_reduced_cost",
+    )),
 })  # fmt: skip
 """Options that this package sets; anything else is a programming error."""
 
@@ -94,9 +96,14 @@ class Run:
 
 
 class Model:
-    """One model in one HiGHS instance; bounds and costs can change between runs. `integer` False relaxes it."""
+    """One model in one HiGHS instance; bounds and costs can change between runs.
 
-    def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0) -> None:
+    integer: False relaxes it. heuristics: False spares HiGHS's own search for plans, where the caller has a better one.
+    """
+
+    def __init__(
+        self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0, heuristics: bool = True
+    ) -> None:
         self._highs = _highs()
         self._raised: list[BaseException] = []
         """What the progress callback raised during the run."""
@@ -105,6 +112,10 @@ class Model:
         # one value of threads for the whole process: a second value makes the next solve fail (HiGHS issue 715)
         for name, value in {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES}.items():
             self._set(name, value)
+        if not heuristics:
+            self._set("mip_heuristic_effort", 0.0)
+            for name in HEURISTICS:
+                self._set(name, False)
         self._mip = bool(integer and assembly.integer.any())
         integrality = assembly.integer.astype(np.int32) if self._mip else np.zeros(len(cost), dtype=np.int32)
         status = self._highs.passModel(
