@@ -17,6 +17,7 @@ from strategic_minerals.align import build_instance
 from strategic_minerals.calibration import calibrate, duration_posterior, rate_posterior
 from strategic_minerals.disruptions import build_worlds, draws, equally_likely, population
 from strategic_minerals.instance import Instance
+from strategic_minerals.problem import layout_of
 from strategic_minerals.reduction import cvar_of, loss_proxy, reduce
 from strategic_minerals.rows import HazardRow
 from strategic_minerals.sampling import Span, draw, durations, elements, severities
@@ -329,6 +330,20 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
     assert f"(legal measures of the record: {table.legal_duration_mean['heavy_licence']:.1f} y" in found.summary()
     assert "lengths of 0.3-4.3 y in 90 %" in found.summary()
     assert found.reduction.empty == (plan.sample is None or plan.sample.draws is None)
+
+
+@pytest.mark.parametrize("name", ["critical-minerals", "rare-earths"])
+def test_a_model_keeps_the_worlds_that_its_facts_say_whatever_its_units(name: str) -> None:
+    """Proves: the worlds that a model is built on, in its own units, are those that the audit and the outlook draw in tonnes: the
+    choice of the worlds kept does not hang on the rounding of a unit (it did, by one world of critical-minerals)."""
+    plan, data = load_plan(shipped("models") / f"{name}.toml"), load_dataset(shipped("inputs"))
+    layout, natural = layout_of(plan, data)
+    drawn, own = build_worlds(natural, data), layout.worlds
+    assert own.strikes == drawn.strikes
+    assert (own.probability == drawn.probability).all()
+    assert (own.tight == drawn.tight).all()
+    assert (own.onset == drawn.onset).all()
+    assert own.price == pytest.approx(drawn.price * layout.instance.material_unit[:, None], rel=1e-12)
 
 
 def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:

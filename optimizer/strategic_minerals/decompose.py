@@ -47,7 +47,7 @@ ROUNDING = 1e-9
 WHOLE = 1e-6
 """Distance from a whole number within which the solver counts a value as whole."""
 
-LEAST_WORLDS = 10
+LEAST_WORLDS = 4
 LEAST_COLUMNS = 20_000
 """Worlds outside the master, and columns in all, from which `auto` decomposes (calibrated on the shipped plans)."""
 

@@ -82,7 +82,7 @@ def meet_myopically(first: FirstStage, worlds: Worlds, rows: Mapping[str, Any], 
 
 
 def _scaled(first: FirstStage, worlds: Worlds) -> Worlds:
-    return replace(worlds, price=worlds.price * first.layout.instance.material_unit[:, None])
+    return worlds.counted_in(first.layout.instance.material_unit)
 
 
 def _known(first: FirstStage, worlds: Worlds, touched: Ints, t: int, rows: Mapping[str, Any]) -> Worlds:

@@ -112,7 +112,8 @@ def layout_of(plan: Plan, data: Dataset) -> tuple[Layout, Instance]:
         found = f"{worlds_asked:,} worlds, {natural.calendar.periods} periods, {items:,} items"
         raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns after all")])
     scaled = scale(natural)
-    worlds = build_worlds(scaled, data)
+    # drawn in tonnes: which worlds are kept must not hang on the rounding of a unit
+    worlds = build_worlds(natural, data).counted_in(scaled.material_unit)
     return build_layout(scaled, worlds, build_support(scaled, worlds)), natural
 
 

@@ -102,12 +102,7 @@ class FirstStage:
     @property
     def own_worlds(self) -> Worlds:
         """The worlds that the plan was made against, in tonnes."""
-        return natural_worlds(self.layout.worlds, self.layout.instance)
-
-
-def natural_worlds(worlds: Worlds, instance: Instance) -> Worlds:
-    """Worlds of a scaled instance in tonnes."""
-    return replace(worlds, price=worlds.price / instance.material_unit[:, None])
+        return self.layout.worlds.counted_in(1 / self.layout.instance.material_unit)
 
 
 def meet(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> Met:
@@ -117,7 +112,7 @@ def meet(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> M
     found: list[Met] = []
     for part, probability in chunks(worlds):
         scaled = first.layout.instance
-        here = replace(part, price=part.price * scaled.material_unit[:, None])
+        here = part.counted_in(scaled.material_unit)
         support, shares = signed(first, here)
         layout = build_layout(scaled, here, support)
         if templates is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,10 @@ class Worlds:
     """(S, C) first touched period, T where never."""
     end: Ints
     """(S, C) period after the last event that touches the component."""
+
+    def counted_in(self, unit: Floats) -> Worlds:
+        """The same worlds with prices per `unit` [(I,) in today's units]: all else has no unit."""
+        return replace(self, price=self.price * unit[:, None])
 
     def touched(self, component: int, periods: int) -> Ints:
         """Worlds in which the component branches."""
