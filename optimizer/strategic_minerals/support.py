@@ -149,6 +149,10 @@ class _Options:
         self._class_of: dict[tuple[object, ...], int] = {}
         self._ungapped: set[tuple[object, ...]] = set()
         self._admitted: set[tuple[int, str, int, tuple[int, ...]]] = set()
+        # packages differ in capital more often than in floors: what only floors decide is worked out once
+        self._npv: dict[tuple[int, tuple[Floor, ...], int], float] = {}
+        self._outputs: dict[tuple[int, tuple[Floor, ...], int], tuple[Floats, Floats, bool]] = {}
+        self._money: dict[tuple[int, Floor, tuple[Floor, ...], int], FloorMoney] = {}
 
     def add_project(self, p: int, baseline: bool) -> None:
         project = self.instance.projects[p]
@@ -160,7 +164,7 @@ class _Options:
         dates = [t for t in dates if t + project.lead < self.instance.calendar.periods]
         if not dates:
             self.dropped.append((project.name, "no signing date from which it would produce within the horizon"))
-        unpaid = {t: owner_npv(self.instance, project, (), t) for t in dates}
+        unpaid = {t: self._npv_of(p, (), t) for t in dates}
         for package in self.instance.packages:
             if package.project not in (None, p) or (package.name != "none" and not project.supportable):
                 continue
@@ -202,7 +206,7 @@ class _Options:
     ) -> str:  # fmt: skip
         """Append the option, or return why it is dropped. Section 4: capital and participation."""
         instance, project = self.instance, self.instance.projects[p]
-        npv = owner_npv(instance, project, floors, signed)
+        npv = self._npv_of(p, floors, signed)
         gap = financing_gap(project, npv)
         same = (p, signed, market, package.offtake, package.fee, package.fee_share, own)
         if gap == 0 and same in self._ungapped:
@@ -218,11 +222,11 @@ class _Options:
         start = signed + project.lead
         output, index = self.output(p, package, floors, start)
         paid = [f for f in floors if f.kind != "border"]
-        monies = [self._floor_money(project, floor, floors, start) for floor in paid]
+        monies = [self._floor_money(p, floor, floors, start) for floor in paid]
         money = total_money(monies, instance.calendar.periods) if monies else None
         if money is not None and money.expected + money.terminal < -1e-9:
             return "the floor would earn money: its upside share is worth more than its top-ups"
-        borders = [self._floor_money(project, floor, floors, start) for floor in floors if floor.kind == "border"]
+        borders = [self._floor_money(p, floor, floors, start) for floor in floors if floor.kind == "border"]
         calendar = instance.calendar
         T = calendar.periods
         part = cost / payment_parts(project, calendar.step)
@@ -249,22 +253,40 @@ class _Options:
 
     def output(self, p: int, package: Package, floors: tuple[Floor, ...], start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
-        project = self.instance.projects[p]
-        T = self.instance.calendar.periods
-        ramp = _ramp(project, start, T)
-        alive = survival(self.instance, project.producer, self.instance.price, floors, start)
-        trunk = ramp * alive
-        worlds = ramp * survival(self.instance, project.producer, self.worlds.price, floors, start)
+        trunk, worlds, at_end = self._output_of(p, floors, start)
         purchase = next(((f.material, f.take) for f in floors if f.kind == "purchase"), None)
-        key = (p, package.offtake, purchase, bool(alive[-1]), trunk.tobytes(), worlds.tobytes())
+        key = (p, package.offtake, purchase, at_end, trunk.tobytes(), worlds.tobytes())
         if key not in self._class_of:
             self._class_of[key] = len(self.classes)
-            self.classes.append(OutputClass(p, package.offtake, trunk, worlds, bool(alive[-1]), purchase))
+            self.classes.append(OutputClass(p, package.offtake, trunk, worlds, at_end, purchase))
         index = self._class_of[key]
         return self.classes[index], index
 
-    def _floor_money(self, project: Project, floor: Floor, floors: Sequence[Floor], start: int) -> FloorMoney:
+    def _npv_of(self, p: int, floors: tuple[Floor, ...], signed: int) -> float:
+        key = (p, floors, signed)
+        if key not in self._npv:
+            self._npv[key] = owner_npv(self.instance, self.instance.projects[p], floors, signed)
+        return self._npv[key]
+
+    def _output_of(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
+        """(T,) ramp * alive on the trunk, (S, T) in worlds, and whether it is alive on the trunk at the end."""
+        key = (p, floors, start)
+        if key not in self._outputs:
+            instance, project = self.instance, self.instance.projects[p]
+            ramp = _ramp(project, start, instance.calendar.periods)
+            alive = survival(instance, project.producer, instance.price, floors, start)
+            along = ramp * survival(instance, project.producer, self.worlds.price, floors, start)
+            self._outputs[key] = ramp * alive, along, bool(alive[-1])
+        return self._outputs[key]
+
+    def _floor_money(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
         """Cost of a floor on the project's output, which lives on all floors of its package together."""
+        key = (p, floor, floors, start)
+        if key not in self._money:
+            self._money[key] = self._floor_money_of(self.instance.projects[p], floor, floors, start)
+        return self._money[key]
+
+    def _floor_money_of(self, project: Project, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
         instance, worlds, j = self.instance, self.worlds, project.producer
         T = instance.calendar.periods
         begin = start if floor.begin is None else floor.begin

@@ -1,0 +1,82 @@
+"""Flat against decomposed: seconds to solve the shipped plans at growing numbers of worlds, side by side in one run.
+
+Worlds are drawn unreduced. Each pair is solved in turn, `--repeats` times, in this process; medians, ratios and growth exponents
+(slope of log seconds against log worlds) are printed. Seconds are those of solving alone: set-up, prices and tables are the same.
+Nothing here passes or fails by the clock.
+
+    python tests/benchmarks/solve_time.py [--plan rare-earths] [--worlds 25 50 100 200] [--mixed] [--repeats 3] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import time
+
+import numpy as np
+
+from strategic_minerals import load_dataset, load_plan, shipped
+from strategic_minerals.decompose import Decomposition
+from strategic_minerals.optimize import Flat, do_nothing
+from strategic_minerals.problem import denominator, objective_costs, prepare
+
+GAP = 1e-3
+LINEAR_GAP = 1e-6
+
+
+def seconds(plan_name: str, worlds: int, method: str, mixed: bool, limit_s: float) -> tuple[float, float, float]:
+    """(seconds, objective, bound) of one solve against doing nothing; the bound tells whether the limit cut it short."""
+    plan = load_plan(shipped("models") / f"{plan_name}.toml", overrides={"sample.worlds": worlds, "sample.draws": worlds})
+    problem = prepare(plan, load_dataset(shipped("inputs")))
+    cost = objective_costs(problem)["social_cost"]
+    z0 = do_nothing(problem, cost, limit_s, None, "decomposed")
+    begin = time.perf_counter()
+    solver = (
+        Flat(problem.assembly, cost, integer=mixed) if method == "flat"
+        else Decomposition(problem.layout, problem.assembly, cost, integer=mixed)
+    )  # fmt: skip
+    run = solver.minimise(
+        cost, z0 if method == "decomposed" else None, gap=GAP if mixed else LINEAR_GAP,
+        absolute_gap=GAP * denominator(problem, 0.0) if mixed else 0.0, offset=-float(cost @ z0), time_limit_s=limit_s,
+    )  # fmt: skip
+    return time.perf_counter() - begin, run.objective if run.objective is not None else math.nan, run.bound
+
+
+def exponent(sizes: list[int], times: list[float]) -> float:
+    """Slope of log seconds in log worlds."""
+    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0]) if len(sizes) > 1 else math.nan
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--plan", default="rare-earths")
+    parser.add_argument("--worlds", type=int, nargs="+", default=[25, 50, 100, 200])
+    parser.add_argument("--mixed", action="store_true", help="integer commitments; without: the linear relaxation")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--limit", type=float, default=1200.0, help="seconds for each solve")
+    parser.add_argument("--quick", action="store_true", help="10 and 20 worlds, once")
+    asked = parser.parse_args()
+    sizes, repeats = ([10, 20], 1) if asked.quick else (asked.worlds, asked.repeats)
+    kind = f"integer, gap {GAP:g}" if asked.mixed else f"linear, gap {LINEAR_GAP:g}"
+    print(f"{asked.plan}, {kind}, median of {repeats}\n")
+    print("| worlds | flat s | decomposed s | flat / decomposed | objectives differ by |\n|---|---|---|---|---|")
+    times: dict[str, list[float]] = {"flat": [], "decomposed": []}
+    for worlds in sizes:
+        found: dict[str, list[tuple[float, float, float]]] = {"flat": [], "decomposed": []}
+        for _ in range(repeats):
+            for method, runs in found.items():
+                runs.append(seconds(asked.plan, worlds, method, asked.mixed, asked.limit))
+        middle = {method: statistics.median(run[0] for run in runs) for method, runs in found.items()}
+        for method, value in middle.items():
+            times[method].append(value)
+        (_, a, _), (_, b, _) = found["flat"][-1], found["decomposed"][-1]
+        differ = "no plan in time" if math.isnan(a + b) else f"{abs(a - b) / max(1.0, abs(a)):.1e}"
+        ratio = middle["flat"] / middle["decomposed"]
+        print(f"| {worlds} | {middle['flat']:.2f} | {middle['decomposed']:.2f} | {ratio:.2f} | {differ} |", flush=True)
+    print("\ngrowth with worlds: " + ", ".join(f"{method} exponent {exponent(sizes, t):.2f}" for method, t in times.items()))
+
+
+if __name__ == "__main__":
+    main()
