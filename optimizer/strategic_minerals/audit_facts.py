@@ -73,8 +73,8 @@ class Course:
 
 
 def course_of(problem: Problem) -> Course:
-    """Every path's data, worlds built afresh from the natural instance."""
-    return course_along(problem.natural, build_worlds(problem.natural, problem.data))
+    """Every path's data, worlds built afresh from the natural instance and the events that were drawn."""
+    return course_along(problem.natural, build_worlds(problem.natural, problem.data, problem.layout.worlds.drawn))
 
 
 def course_along(n: Instance, worlds: Worlds) -> Course:

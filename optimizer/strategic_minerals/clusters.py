@@ -7,7 +7,9 @@ columns that it uses stand fixed; their reduced costs tell how its cost changes 
 
 from __future__ import annotations
 
+import hashlib
 import math
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,10 +24,16 @@ CLUSTERS = 50
 """Clusters aimed at: more cuts a round inform more, and weigh on the master."""
 MOST_WORLDS = 16
 """Worlds in one cluster: beyond, its linear program grows out of the solver's stride."""
+WHOLE = 1e-6
+"""Distance from a whole number, or beyond a bound or a row, that counts as none."""
 ROOM = 1e-6
 """Room in every row, in its unit, where a point that another solve rounded leaves a cluster none."""
 LEAST_THETA = -1e8
 """Lower bound of a cluster's cost before its first cut [million USD]."""
+
+
+class OutOfTimeError(Exception):
+    """The clock ran out while clusters were asked."""
 
 
 @dataclass
@@ -39,23 +47,33 @@ class Cluster:
     row_lower: Floats
     row_upper: Floats
     model: Model
-    repaired: int = 0
-    """Answers that needed `ROOM`."""
+    digest: bytes
+    """Of all its data: two with the same digest cost the same, whatever the master decides."""
 
-    def answer(self, y: Floats, time_limit_s: float) -> Run:
-        """Least cost where the master's columns stand at y (all columns of the whole model). UntrustedError without an answer."""
+    def answer(self, y: Floats, deadline: float) -> Run:
+        """Least cost where the master's columns stand at y (all columns of the whole model), by a time of `perf_counter`.
+
+        Raises OutOfTimeError, and UntrustedError without an answer.
+        """
         at = np.arange(len(self.columns), len(self.columns) + len(self.links))
         self.model.set_bounds(at, y[self.links], y[self.links])
-        run = self.model.run(time_limit_s=time_limit_s, phase="recourse")
+        run = self._run(deadline)
         if run.status == "infeasible":  # the master keeps its rows to the solver's tolerance only
             rows = np.arange(len(self.row_lower))
             self.model.set_row_bounds(rows, self.row_lower - ROOM, self.row_upper + ROOM)
-            self.repaired += 1
-            run = self.model.run(time_limit_s=time_limit_s, phase="recourse")
+            run = self._run(deadline)
             self.model.set_row_bounds(rows, self.row_lower, self.row_upper)
+        if run.status == "time_limit":
+            raise OutOfTimeError
         if run.status != "optimal" or run.x is None or run.column_dual is None:
             raise UntrustedError(f"a cluster of worlds was not solved: {run.status}")
         return run
+
+    def _run(self, deadline: float) -> Run:
+        left = deadline - time.perf_counter()
+        if left <= 0:
+            raise OutOfTimeError
+        return self.model.run(time_limit_s=left, phase="recourse")
 
     def slopes(self, run: Run) -> Floats:
         """(links,) what an answer's cost changes by with the master's columns  [million USD per unit]."""
@@ -79,13 +97,19 @@ def separable(assembly: Assembly) -> bool:
     return not any(len(assembly.rows_of(family)) for family in ("cvar_limit", "expected_loss_limit"))
 
 
-def take_apart(layout: Layout, assembly: Assembly, cost: Floats) -> Apart:
-    """Master and clusters of a model. ValueError where a row binds worlds of two clusters together."""
+def take_apart(layout: Layout, assembly: Assembly, cost: Floats, like: Apart | None = None) -> Apart:
+    """Master and clusters of a model. ValueError where a row binds worlds of two clusters together.
+
+    like: parts of a model like this one, given up for it. A cluster that is the same is taken over as it is; one with other
+    figures starts from the old one's basis.
+    """
     owner = _owners(layout, assembly)
     rows = _row_owners(assembly, owner)
     mine, count = np.flatnonzero(owner < 0), int(owner.max(initial=-1)) + 1
     master = _part(assembly, np.flatnonzero(rows < 0), mine, np.zeros(0, dtype=np.int64), count)
-    return Apart(master, mine, tuple(_cluster(assembly, cost, owner, rows, k) for k in range(count)))
+    old = () if like is None else like.clusters
+    clusters = [_cluster(assembly, cost, owner, rows, k, old[k] if k < len(old) else None) for k in range(count)]
+    return Apart(master, mine, tuple(clusters))
 
 
 def _owners(layout: Layout, assembly: Assembly) -> Ints:
@@ -124,13 +148,28 @@ def _row_owners(assembly: Assembly, owner: Ints) -> Ints:
     return most
 
 
-def _cluster(assembly: Assembly, cost: Floats, owner: Ints, rows: Ints, k: int) -> Cluster:
+def _cluster(assembly: Assembly, cost: Floats, owner: Ints, rows: Ints, k: int, old: Cluster | None) -> Cluster:
     own, mine = np.flatnonzero(owner == k), np.flatnonzero(rows == k)
     used = assembly.index[_entries(assembly, mine)]
     links = np.unique(used[owner[used] < 0])
-    part = _part(assembly, mine, own, links, 0)
-    model = Model(part, np.concatenate([cost[own], np.zeros(len(links))]), integer=False)
-    return Cluster(own, links, part.row_lower, part.row_upper, model)
+    part, costs = _part(assembly, mine, own, links, 0), np.concatenate([cost[own], np.zeros(len(links))])
+    digest = _digest(own, links, costs, part)
+    if old is not None and old.digest == digest:
+        return old
+    if old is None:
+        model = Model(part, costs, integer=False)
+    else:
+        model = old.model
+        model.become(part, costs)
+    return Cluster(own, links, part.row_lower, part.row_upper, model, digest)
+
+
+def _digest(own: Ints, links: Ints, cost: Floats, part: Assembly) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (own, links, cost, part.lower[: len(own)], part.upper[: len(own)], part.row_lower, part.row_upper,
+                  part.start, part.index, part.value):  # fmt: skip
+        digest.update(array.tobytes())
+    return digest.digest()
 
 
 def _entries(assembly: Assembly, rows: Ints) -> Ints:

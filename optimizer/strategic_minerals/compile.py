@@ -79,6 +79,27 @@ def _affine(expression: Any, xi: Mapping[int, int]) -> tuple[float, dict[int, fl
     raise FormulationError(f"not affine in uncertain parameters: {expression}")
 
 
+def _plain(expression: Any) -> dict[int, float] | None:
+    """{id(variable): coefficient} of a plain sum of numbers times variables, None for anything else.
+
+    What the walker finds in such a sum too, at a multiple of the time: a budget row has a term for every signature.
+    """
+    if expression.__class__ is not numeric_expr.LinearExpression:
+        return None
+    found: dict[int, float] = {}
+    for term in expression.args:
+        if term.__class__ is numeric_expr.MonomialTermExpression:
+            coefficient, variable = term.args
+            if coefficient.__class__ not in native_numeric_types:
+                return None
+        elif term.__class__ not in native_numeric_types and term.is_variable_type():
+            coefficient, variable = 1.0, term
+        else:
+            return None
+        found[id(variable)] = found.get(id(variable), 0.0) + coefficient
+    return found
+
+
 class Affine:
     """A vector a + B*xi; only the rows of B that depend on xi are stored."""
 
@@ -169,6 +190,13 @@ def compile_block(block: Any, externals: Mapping[int, Any], costs: Mapping[str, 
             keys.append(externals[vid])
         return outside[vid]
 
+    def parts(expression: Any) -> tuple[Any, Any]:
+        plain = _plain(expression)
+        if plain is not None:
+            return plain, 0.0
+        repn = visitor.walk_expression(expression)
+        return repn.linear, repn.constant
+
     def number(value: Any) -> Any:
         return float(value) if value.__class__ in native_numeric_types else value
 
@@ -179,21 +207,21 @@ def compile_block(block: Any, externals: Mapping[int, Any], costs: Mapping[str, 
     for constraint in block.component_objects(pyo.Constraint, descend_into=False, active=True):
         for key, data in constraint.items():
             lower, body, upper = data.to_bounded_expression()
-            repn = visitor.walk_expression(body)
-            for vid, coefficient in repn.linear.items():
+            linear, constant = parts(body)
+            for vid, coefficient in linear.items():
                 index.append(column(vid))
                 value.append(number(coefficient))
             start.append(len(index))
             rows.append((constraint.local_name, key))
-            row_lower.append(-INF if lower is None else number(lower - repn.constant))
-            row_upper.append(INF if upper is None else number(upper - repn.constant))
+            row_lower.append(-INF if lower is None else number(lower - constant))
+            row_upper.append(INF if upper is None else number(upper - constant))
     compiled: dict[str, tuple[Ints, Affine]] = {}
     for name, expression in costs.items():
         if expression.__class__ in native_numeric_types:
             continue
-        repn = visitor.walk_expression(expression.expr if hasattr(expression, "expr") else expression)
-        where = np.array([column(vid) for vid in repn.linear], dtype=np.int64)
-        compiled[name] = (where, Affine([number(c) for c in repn.linear.values()], xi))
+        linear, _ = parts(expression.expr if hasattr(expression, "expr") else expression)
+        where = np.array([column(vid) for vid in linear], dtype=np.int64)
+        compiled[name] = (where, Affine([number(c) for c in linear.values()], xi))
     return Template(
         columns=tuple(columns), rows=tuple(rows), externals=tuple(keys), params=tuple(params),
         start=np.array(start, dtype=np.int64), index=np.array(index, dtype=np.int64), value=Affine(value, xi),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,34 +14,44 @@ from .plan import Sample
 from .reduction import Reduction, reduce
 from .sampling import Span, draw
 from .strikes import Strike, hazards, sampled, strike_of
-from .worlds import Worlds, combine
+from .worlds import Drawn, Worlds, combine
 
 NO_EVENT = "no event"
 """Name of the world that nothing happens in; drawn worlds come after it."""
 
 
-def build_worlds(instance: Instance, data: Dataset) -> Worlds:
+def build_worlds(instance: Instance, data: Dataset, held: Drawn | None = None) -> Worlds:
     """All worlds of the plan: listed scenarios, sampled worlds, and what is left without any event.
 
+    held: worlds sampled before, kept where they were drawn for the same hazards and dates; otherwise they are drawn anew.
     Raises PlanError for an event outside periods 2..T: what is in force at the start is a control.
     """
     plan = instance.plan
     names, probability, design, strikes = listed(instance, data)
     rest = max(0.0, 1.0 - sum(probability))
+    drawn: Drawn | None = None
     if plan.sample is not None:
         quiet = min(rest, plan.sample.quiet_probability)
-        drawn, share = sample(instance, data)
-        names += [NO_EVENT, *(f"sample-{n + 1}" for n in range(len(drawn)))]
-        probability += [quiet, *((rest - quiet) * share)]
-        design += [False] * (1 + len(drawn))
-        strikes += [(), *drawn]
+        drawn = held if held is not None and held.asked == _asked(instance, data) else sample(instance, data)
+        names += [NO_EVENT, *(f"sample-{n + 1}" for n in range(len(drawn.strikes)))]
+        probability += [quiet, *((rest - quiet) * drawn.share)]
+        design += [False] * (1 + len(drawn.strikes))
+        strikes += [(), *drawn.strikes]
     elif rest > 0 or not names:
         names.append(NO_EVENT)
         probability.append(rest if names[:-1] else 1.0)
         design.append(False)
         strikes.append(())
     total = np.array(probability, dtype=float)
-    return combine(instance, names, total / total.sum(), np.array(design, dtype=bool), strikes)
+    return replace(combine(instance, names, total / total.sum(), np.array(design, dtype=bool), strikes), drawn=drawn)
+
+
+def _asked(instance: Instance, data: Dataset) -> Any:
+    """What sampled worlds hang on. Prices and losses, by which a reduction chooses, are left out: who holds worlds while those
+    change compares plans in the same worlds.
+    """
+    plan = instance.plan
+    return plan.sample, sampled(plan, data), data.rows("hazards"), span(instance), instance.materials, plan.home
 
 
 def listed(instance: Instance, data: Dataset) -> tuple[list[str], list[float], list[bool], list[tuple[Strike, ...]]]:
@@ -61,15 +72,16 @@ def listed(instance: Instance, data: Dataset) -> tuple[list[str], list[float], l
     )  # fmt: skip
 
 
-def sample(instance: Instance, data: Dataset) -> tuple[list[tuple[Strike, ...]], np.ndarray]:
-    """Strikes of the sampled worlds and their probabilities given that no listed scenario comes; reduced where asked."""
-    chosen = instance.plan.sample
+def sample(instance: Instance, data: Dataset) -> Drawn:
+    """The sampled worlds, reduced where asked."""
+    chosen, asked = instance.plan.sample, _asked(instance, data)
     assert chosen is not None
     if chosen.draws is None:
-        return draws(instance, data, chosen.worlds, chosen.seed), np.full(chosen.worlds, 1 / chosen.worlds)
+        drawn = draws(instance, data, chosen.worlds, chosen.seed)
+        return Drawn(asked, tuple(drawn), np.full(chosen.worlds, 1 / chosen.worlds))
     drawn = draws(instance, data, chosen.draws, chosen.seed)
     found = reduction(instance, drawn, chosen.worlds)
-    return [drawn[k] for k in found.kept], found.probability
+    return Drawn(asked, tuple(drawn[k] for k in found.kept), found.probability)
 
 
 def draws(instance: Instance, data: Dataset, worlds: int, seed: int) -> list[tuple[Strike, ...]]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -273,6 +274,19 @@ class Instance:
             return np.full(len(years), float(series))
         known = sorted(series.items())
         return np.array([next((v for y, v in reversed(known) if y <= year), 0.0) for year in years], dtype=float)
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two values are the same, arrays and dataclasses entry by entry; what is not a number equals itself."""
+    if a is b:
+        return True
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    if isinstance(a, tuple):
+        return isinstance(b, tuple) and len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
+    if is_dataclass(a):
+        return type(a) is type(b) and all(equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return bool(a == b)
 
 
 def start_periods(calendar: Calendar, years: Sequence[int] | None) -> list[int]:

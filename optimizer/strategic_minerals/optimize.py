@@ -5,34 +5,22 @@ Sections 7 and 8 of the formulation. Nothing here knows Pyomo or the solver's ow
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 
-from .clusters import separable
 from .compile import INF, Assembly
-from .decompose import Decomposition, decomposition_pays
-from .errors import Fault, PlanError, UntrustedError
+from .decompose import Decomposition
+from .errors import UntrustedError
 from .infeasibility import DEMANDS, culprits, no_answer
 from .instance import Floats, Ints
 from .layout import STAGES
-from .problem import (
-    Outcome,
-    Problem,
-    Reason,
-    at_undisturbed_prices,
-    denominator,
-    layout_of,
-    objective_costs,
-    prepare,
-)
+from .problem import Outcome, Problem, at_undisturbed_prices, denominator, layout_of, objective_costs, prepare
 from .profile import Seconds
 from .solver import Model, OnProgress, Progress, Run, canary
-
-Method = Literal["flat", "decomposed", "auto"]
-"""One model for all worlds; master and clusters (`decompose`); whichever is expected to be faster."""
+from .stages import Flat, Method, chosen_method, solver_of, stage_by_stage, verdict
 
 REFERENCE_GAP = 1e-9
 """Relative gap to which a decomposed do-nothing reference is solved; the flat one is exact."""
@@ -76,55 +64,26 @@ class Solved:
     seconds: Seconds = field(default_factory=Seconds)
 
 
-class Flat:
-    """The model as it stands, asked again and again with other costs."""
-
-    def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool) -> None:
-        self._model = Model(assembly, cost, integer=integer)
-
-    def minimise(
-        self, cost: Floats, start: Floats | None, *, gap: float, absolute_gap: float, offset: float = 0.0,
-        time_limit_s: float = 3600.0, phase: str = "solve", on_progress: OnProgress | None = None,
-    ) -> Run:  # fmt: skip
-        """The best point; as `Decomposition.minimise`."""
-        self._model.set_cost(cost, offset)
-        if start is not None:
-            self._model.set_start(start)
-        return self._model.run(
-            time_limit_s=time_limit_s, gap=gap, absolute_gap=absolute_gap, phase=phase, on_progress=on_progress
-        )
-
-    def limit(self, cost: Floats, most: float) -> None:
-        """Hold an aim at or below a value from now on."""
-        used = np.flatnonzero(cost)
-        self._model.add_row(used, cost[used], -INF, most)
-
-
-def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal["flat", "decomposed"]:
-    """How to solve: as asked, or by the calibrated rule of `decomposition_pays`.
-
-    PlanError where decomposition is asked for and impossible: several aims in turn, or a limit on losses that binds worlds
-    together.
-    """
-    able = len(STAGES[problem.plan.objective.kind]) == 1 and separable(problem.assembly)
-    if method == "decomposed" and not able:
-        found = problem.plan.objective.kind if separable(problem.assembly) else "a limit on losses"
-        raise PlanError([Fault("plan", "", "objective", found, "social_cost without such a limit, or method 'flat' or 'auto'")])
-    if method == "auto":
-        return "decomposed" if able and decomposition_pays(problem.layout, problem.assembly, integer=integer) else "flat"
-    return method
-
-
-def _solver(problem: Problem, assembly: Assembly, cost: Floats, method: Method, *, integer: bool) -> Flat | Decomposition:
-    if method == "decomposed":
-        return Decomposition(problem.layout, assembly, cost, integer=integer)
-    return Flat(assembly, cost, integer=integer)
-
-
 def do_nothing(
-    problem: Problem, cost: Floats, time_limit_s: float, on_progress: OnProgress | None = None, method: Method = "flat"
-) -> Floats:
-    """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised."""
+    problem: Problem, cost: Floats, time_limit_s: float, on_progress: OnProgress | None = None,
+    solver: Flat | Decomposition | None = None,
+) -> Floats:  # fmt: skip
+    """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised.
+
+    solver: has `reference_model` loaded; None: the flat model.
+    """
+    solver = solver or Flat(reference_model(problem), cost, integer=False)
+    run = problem.seconds.ran("do nothing", solver.minimise(
+        cost, None, gap=REFERENCE_GAP, absolute_gap=0.0, time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress
+    ))  # fmt: skip
+    if run.status != "optimal" or run.x is None:
+        find = lambda: culprits(problem, True, time_limit_s)  # noqa: E731
+        raise no_answer(replace(run, bound=-math.inf), problem, "the do-nothing reference", find, time_limit_s)
+    return run.x
+
+
+def reference_model(problem: Problem) -> Assembly:
+    """The model of doing nothing: decisions fixed, demands on the plan left out."""
     assembly, support = problem.assembly, problem.layout.support
     lower, upper = assembly.lower.copy(), assembly.upper.copy()
     row_lower, row_upper = assembly.row_lower.copy(), assembly.row_upper.copy()
@@ -141,14 +100,7 @@ def do_nothing(
     one = np.array(built, dtype=np.int64)
     zero = np.setdiff1d(zero, one)
     lower[zero], upper[zero], lower[one], upper[one] = 0.0, 0.0, 1.0, 1.0
-    reference = replace(assembly, lower=lower, upper=upper, row_lower=row_lower, row_upper=row_upper)
-    run = problem.seconds.ran("do nothing", _solver(problem, reference, cost, method, integer=False).minimise(
-        cost, None, gap=REFERENCE_GAP, absolute_gap=0.0, time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress
-    ))  # fmt: skip
-    if run.x is None:
-        find = lambda: culprits(problem, True, time_limit_s)  # noqa: E731
-        raise no_answer(run, problem, "the do-nothing reference", find, time_limit_s)
-    return run.x
+    return replace(assembly, lower=lower, upper=upper, row_lower=row_lower, row_upper=row_upper)
 
 
 def _decided(problem: Problem) -> Ints:
@@ -180,51 +132,25 @@ def optimise(
 
     costs = objective_costs(problem)
     stages = STAGES[problem.plan.objective.kind]
-    method = chosen_method(problem, method, integer=not relax)
+    method = chosen_method(problem, method)
     with seconds.measure("do nothing"):
-        z0 = do_nothing(problem, costs["social_cost"], left(), on_progress, method)
-        for row, (*_, most) in trunk_shortfall_caps(problem, z0).items():
-            problem.assembly.row_upper[row] = most
+        doing_nothing = solver_of(problem, reference_model(problem), costs["social_cost"], method, integer=False)
+        z0 = do_nothing(problem, costs["social_cost"], left(), on_progress, doing_nothing)
+        cap_trunk_shortfall(problem, z0)
     with seconds.measure("hand over"):
-        solver = _solver(problem, problem.assembly, costs[stages[0]], method, integer=not relax)
+        solver = solver_of(problem, problem.assembly, costs[stages[0]], method, integer=not relax)
     with seconds.measure("solve"):
-        reports: list[tuple[str, float, float, float]] = []
-        run: Run | None = None
-        iterations = nodes = 0
-        limited: Reason | None = None
-        slacks: list[tuple[str, float]] = []
-        for n, stage in enumerate(stages):
-            reference = float(costs[stage] @ z0)
-            now = solver.minimise(
-                costs[stage], z0 if run is None and method == "decomposed" else None if run is None else run.x, gap=gap,
-                absolute_gap=gap * denominator(problem, 0.0), offset=-reference, time_limit_s=left(), phase=stage,
-                on_progress=on_progress,
-            )  # fmt: skip
-            seconds.ran("solve", now)
-            iterations, nodes = iterations + now.iterations, nodes + now.nodes
-            if now.x is None or now.objective is None:
-                if run is not None and now.status in ("time_limit", "interrupted"):
-                    limited = "time_limit" if now.status == "time_limit" else "interrupted"
-                    break
-                raise no_answer(now, problem, stage, lambda: culprits(problem, relax, left()), left())
-            run = now
-            relative = (now.objective - now.bound) / denominator(problem, now.objective)
-            reports.append((stage, now.objective, now.bound, relative))
-            if now.status != "optimal":
-                limited = "time_limit" if now.status in ("time_limit", "limit") else "interrupted"
-            slack = problem.plan.objective.stage_slack
-            if n < len(stages) - 1:
-                allowed = (gap if slack is None else slack) * max(abs(float(costs[stage] @ now.x)), 1.0)
-                slacks.append((stage, float(costs[stage] @ now.x) + allowed))
-                assert isinstance(solver, Flat)
-                solver.limit(costs[stage], slacks[-1][1])
-        assert run is not None
+        staged = stage_by_stage(
+            problem, solver, costs, z0, z0 if method == "decomposed" else None, gap=gap, relax=relax, left=left,
+            on_progress=on_progress,
+        )  # fmt: skip
+        run = staged.run
     without = None
-    if not relax and limited is None and stages[-1] == "social_cost":
+    if not relax and staged.limited is None and stages[-1] == "social_cost":
         with seconds.measure("residual 0"):
             without = _without_residual(problem, solver, costs["social_cost"], run, z0, gap, left(), on_progress)
     with seconds.measure("prices"):
-        fixed = None if relax else _fix(problem, costs, stages[-1], run, slacks, max(left(), LEAST_CHECK_S))
+        fixed = None if relax else _fix(problem, costs, stages[-1], run, staged.slacks, max(left(), LEAST_CHECK_S))
         undisturbed = None if fixed is None else _at_undisturbed_prices(problem, stages[-1], run, left())
         priced = fixed
         if fixed is not None and len(stages) > 1:
@@ -232,16 +158,10 @@ def optimise(
             priced = seconds.ran("prices", again.run(time_limit_s=left(), phase="prices"))
     x = run.x if fixed is None or fixed.x is None else fixed.x
     assert x is not None
-    last, objective, bound, relative = reports[-1]
-    if fixed is not None and fixed.x is not None:
-        objective = float(costs[last] @ fixed.x - costs[last] @ z0)
-        bound = min(bound, objective)
-        relative = (objective - bound) / denominator(problem, objective)
-        reports[-1] = (last, objective, bound, relative)
-    complete = limited is None and len(reports) == len(stages)
-    reason: Reason = ("optimal" if relative <= 1e-9 else "within_gap") if complete else limited or "time_limit"
-    outcome = Outcome(reason, objective, bound, max(0.0, relative), float(costs[last] @ z0), relax, tuple(reports), method)
-    return Solved(problem, outcome, x, z0, without, undisturbed, fixed, priced, costs, iterations, nodes, seconds)
+    outcome = verdict(problem, staged, costs, z0, None if fixed is None else fixed.x, relax=relax, method=method)
+    return Solved(
+        problem, outcome, x, z0, without, undisturbed, fixed, priced, costs, staged.iterations, staged.nodes, seconds
+    )
 
 
 def _without_residual(
@@ -272,6 +192,12 @@ def _at_undisturbed_prices(problem: Problem, last: str, run: Run, time_limit_s: 
     return again.x if again.status == "optimal" else None
 
 
+def cap_trunk_shortfall(problem: Problem, z0: Floats) -> None:
+    """Hold trunk shortfall of diversified materials at that of Z0, once it is known."""
+    for row, (*_, most) in trunk_shortfall_caps(problem, z0).items():
+        problem.assembly.row_upper[row] = most
+
+
 def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, int, int, float]]:
     """Row -> (component, period, material, cap): trunk shortfall of diversified materials in Z0, with a hair's room."""
     assembly, caps = problem.assembly, {}
@@ -290,7 +216,7 @@ def _fix(
     costs: dict[str, Floats],
     last: str,
     run: Run,
-    slacks: list[tuple[str, float]],
+    slacks: tuple[tuple[str, float], ...],
     time_limit_s: float,
 ) -> Run:
     """Solve the linear program with the integer commitments at their rounded values: prices, and a check on big-M leaks."""
@@ -306,6 +232,10 @@ def _fix(
         if worse > 1e-6 * denominator(problem, run.objective):
             raise UntrustedError(
                 f"rounding the integer decisions worsens the objective by {worse:g} million USD: the answer leans on tolerances"
+            )
+        if run.bound > fixed.objective + 1e-6 * denominator(problem, run.objective):
+            raise UntrustedError(
+                f"the solver's bound lies {run.bound - fixed.objective:g} million USD above a plan: it leans on tolerances"
             )
         return fixed
     if fixed.status in ("infeasible", "infeasible_or_unbounded"):
@@ -326,6 +256,6 @@ def _with_commitments(problem: Problem, cost: Floats, run: Run, offset: float) -
 
 
 __all__ = [
-    "DEMANDS", "OnProgress", "Outcome", "Problem", "Progress", "Solved", "denominator", "do_nothing", "layout_of",
+    "DEMANDS", "Method", "OnProgress", "Outcome", "Problem", "Progress", "Solved", "denominator", "do_nothing", "layout_of",
     "objective_costs", "optimise", "prepare",
 ]  # fmt: skip

@@ -33,7 +33,7 @@ def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> P
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PlanError([Fault(path.name, "", "", str(error) or "nesting too deep", "a TOML document")]) from None
     for dotted, value in (overrides or {}).items():
-        _set(data, dotted, value, path.name)
+        put(data, dotted, value, path.name)
     return parse_plan(data, file=path.name, text=text, overrides=tuple(overrides or ()))
 
 
@@ -82,7 +82,7 @@ def _read(path: Path) -> str:
     return text
 
 
-def _set(data: Any, dotted: str, value: Any, file: str) -> None:
+def put(data: Any, dotted: str, value: Any, file: str) -> None:
     """Put `value` at a dotted path of nested tables and arrays."""
     *parents, last = dotted.split(".")
     node = data

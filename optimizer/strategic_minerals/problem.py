@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from .compile import Assembly
 from .dataset import Dataset
 from .disruptions import build_worlds
 from .errors import Fault, PlanError
-from .instance import Floats, Instance
+from .instance import Floats, Instance, equal
 from .layout import Layout, build_layout
 from .plan import Plan
 from .profile import Seconds
@@ -20,6 +20,7 @@ from .scaling import scale
 from .stamp import Templates, compile_templates, stamp
 from .strikes import longest_event
 from .support import build_support
+from .worlds import Drawn, Worlds
 
 MOST_COLUMNS = 20_000_000
 """Larger models are refused before they are built."""
@@ -74,11 +75,15 @@ class Problem:
         return self.layout.instance
 
 
-def prepare(plan: Plan, data: Dataset) -> Problem:
-    """Build and compile. Raises PlanError for events outside the horizon and for models beyond `MOST_COLUMNS`."""
+def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn | None = None) -> Problem:
+    """Build and compile. Raises PlanError for events outside the horizon and for models beyond `MOST_COLUMNS`.
+
+    held: sampled worlds to keep where the same hazards are asked for (`disruptions.build_worlds`). like: a problem prepared
+    before; its compiled blocks are stamped again where only figures differ that they keep as parameters.
+    """
     seconds = Seconds()
     with seconds.measure("build"):
-        layout, natural = layout_of(plan, data)
+        layout, natural = layout_of(plan, data, None if like is None else like.layout, held)
         columns = sum(
             stamps.count
             * (len(s.sources) + len(s.projects) + len(s.tiers) + len(s.steps) + len(s.purchases) + 4 * len(s.materials))
@@ -88,7 +93,7 @@ def prepare(plan: Plan, data: Dataset) -> Problem:
             found = f"about {columns:,} columns ({len(layout.worlds.names)} worlds, {natural.calendar.periods} periods)"
             raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns")])
     with seconds.measure("compile"):
-        templates = compile_templates(layout)
+        templates = like.templates if like is not None and layout.support is like.layout.support else compile_templates(layout)
     with seconds.measure("stamp"):
         assembly = stamp(layout, templates)
     return Problem(plan, data, natural, layout, templates, assembly, seconds)
@@ -102,8 +107,14 @@ def at_undisturbed_prices(problem: Problem) -> Problem:
     return replace(problem, plan=plan, natural=replace(problem.natural, plan=plan), layout=layout, assembly=assembly)
 
 
-def layout_of(plan: Plan, data: Dataset) -> tuple[Layout, Instance]:
-    """The structure of a problem in model units, and its instance in tonnes."""
+def layout_of(
+    plan: Plan, data: Dataset, like: Layout | None = None, held: Drawn | None = None
+) -> tuple[Layout, Instance]:
+    """The structure of a problem in model units, and its instance in tonnes.
+
+    held: sampled worlds to keep. like: a structure built before, whose support is taken over where nothing that it hangs on, and
+    nothing that compiled blocks hold as numbers, has changed.
+    """
     natural = build_instance(plan, data, longest_event(plan, data))
     drawn = 1 if plan.sample is None else max(plan.sample.worlds, plan.sample.draws or 0)
     worlds_asked = len(plan.scenarios) + drawn
@@ -113,8 +124,36 @@ def layout_of(plan: Plan, data: Dataset) -> tuple[Layout, Instance]:
         raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns after all")])
     scaled = scale(natural)
     # drawn in tonnes: which worlds are kept must not hang on the rounding of a unit
-    worlds = build_worlds(natural, data).counted_in(scaled.material_unit)
-    return build_layout(scaled, worlds, build_support(scaled, worlds)), natural
+    worlds = build_worlds(natural, data, held).counted_in(scaled.material_unit)
+    known = like.support if like is not None and _same_blocks(like, scaled, worlds) else None
+    return build_layout(scaled, worlds, known or build_support(scaled, worlds)), natural
+
+
+FIGURES = {
+    "budget": ("appropriation_musd", "total_musd", "carry_over_share", "liability_cap_musd"),
+    "risk": ("cvar_weight", "cvar_limit_musd", "expected_loss_limit_musd"),
+}
+"""Fields of a plan that compiled blocks hold as parameters, or that only weigh costs: a re-solve may change them freely, as it may
+the losses per tonne and the costs of substitution of the tables, and the share of unexpired life that counts."""
+
+
+def _same_blocks(like: Layout, instance: Instance, worlds: Worlds) -> bool:
+    """Whether a problem has the support and the blocks of another: no more differs than `FIGURES` and costs of going short."""
+    old = like.instance
+    as_old = replace(instance, plan=old.plan, tier_loss=old.tier_loss, step_cost=old.step_cost)
+    same = _structure(old.plan) == _structure(instance.plan)
+    return same and equal(old, as_old) and equal(like.worlds, worlds)
+
+
+def _structure(plan: Plan) -> Plan:
+    """A plan with its figures blotted out: whether a limit is set at all still counts, and whether risk weighs."""
+    def blotted(section: Any, names: tuple[str, ...]) -> Any:
+        seen = {name: getattr(section, name) for name in names}
+        return section.model_copy(update={name: None if value is None else float(value != 0) if name == "cvar_weight" else 1.0
+                                          for name, value in seen.items()})  # fmt: skip
+
+    sections = {section: blotted(getattr(plan, section), names) for section, names in FIGURES.items()}
+    return plan.model_copy(update={**sections, "residual": 1.0, "loss_function": "", "loss_level": "central"})
 
 
 def denominator(problem: Problem, objective: float) -> float:

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import highspy
@@ -41,14 +41,16 @@ _STATUS: dict[str, Status] = {
 TOLERANCES = {
     "primal_feasibility_tolerance": 1e-7,
     "dual_feasibility_tolerance": 1e-7,
-    "mip_feasibility_tolerance": 1e-6,
+    "mip_feasibility_tolerance": 1e-7,
 }
+"""At HiGHS's own 1e-6 for whole numbers, a big-M row lets its bound rise above the cost of a plan (by 1.6e-4 of it, measured)."""
 
 OPTIONS = frozenset({
     "output_flag", "threads", "parallel", "time_limit", "mip_rel_gap", "mip_abs_gap", "presolve", "solver",
-    "random_seed", "simplex_strategy", "simplex_scale_strategy", *TOLERANCES, "mip_heuristic_effort", *(HEURISTICS := (
-        "mip_heuristic_run_rins", "mip_heuristic_run_rens", "mip_heuristic_run_root_reduced_cost",
-    )),
+    "random_seed", "simplex_strategy", "simplex_scale_strategy", *TOLERANCES, *(MASTER := {
+        "mip_heuristic_effort": 0.0, "mip_heuristic_run_rins": False, "mip_heuristic_run_rens": False,
+        "mip_heuristic_run_root_reduced_cost": False, "mip_allow_restart": False, "mip_pscost_minreliable": 1,
+    }),
 })  # fmt: skip
 """Options that this package sets; anything else is a programming error."""
 
@@ -93,30 +95,45 @@ class Run:
     nodes: int
     row_dual: Floats | None = None
     column_dual: Floats | None = None
+    earlier: tuple[Floats, ...] = ()
+    """Feasible points of a mixed-integer run that were the best for a while, the last one first; where asked for."""
 
 
 class Model:
     """One model in one HiGHS instance; bounds and costs can change between runs.
 
-    integer: False relaxes it. heuristics: False spares HiGHS's own search for plans, where the caller has a better one.
+    integer: False relaxes it. master: True for one of many mixed-integer models whose plans somebody else improves: HiGHS's own
+    search for plans, restarts and most of strong branching are spared, and points on the way are kept.
     """
 
     def __init__(
-        self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0, heuristics: bool = True
+        self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0, master: bool = False
     ) -> None:
         self._highs = _highs()
         self._raised: list[BaseException] = []
         """What the progress callback raised during the run."""
-        self._columns = len(cost)
         self._set("output_flag", False)
         # one value of threads for the whole process: a second value makes the next solve fail (HiGHS issue 715)
         for name, value in {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES}.items():
             self._set(name, value)
-        if not heuristics:
-            self._set("mip_heuristic_effort", 0.0)
-            for name in HEURISTICS:
-                self._set(name, False)
-        self._mip = bool(integer and assembly.integer.any())
+        self._master = master
+        for name, value in (MASTER if master else {}).items():
+            self._set(name, value)
+        self._integer = integer
+        self._pass(assembly, cost, offset)
+
+    def become(self, assembly: Assembly, cost: Floats, offset: float = 0.0) -> None:
+        """Another model in the place of this one; a linear one of the same size starts from the basis of the last run."""
+        highs = self._highs
+        size = (highs.getNumCol(), highs.getNumRow())
+        basis = highs.getBasis() if size == (len(cost), len(assembly.row_lower)) else None
+        self._pass(assembly, cost, offset)
+        if basis is not None and basis.valid and not self._mip:
+            self._check(highs.setBasis(basis), "setBasis")
+
+    def _pass(self, assembly: Assembly, cost: Floats, offset: float) -> None:
+        self._columns = len(cost)
+        self._mip = bool(self._integer and assembly.integer.any())
         integrality = assembly.integer.astype(np.int32) if self._mip else np.zeros(len(cost), dtype=np.int32)
         status = self._highs.passModel(
             len(cost), len(assembly.row_lower), len(assembly.index), 2, 1, offset, cost, assembly.lower, assembly.upper,
@@ -136,6 +153,11 @@ class Model:
         if len(rows):
             chosen = rows.astype(np.int32)
             self._check(self._highs.changeRowsBounds(len(chosen), chosen, lower, upper), "changeRowsBounds")
+
+    @property
+    def linear(self) -> bool:
+        """Whether it has no whole numbers to find, and so a basis."""
+        return not self._mip
 
     def set_cost(self, cost: Floats, offset: float = 0.0) -> None:
         """Change the objective."""
@@ -180,16 +202,19 @@ class Model:
         self._set("presolve", "choose" if presolve else "off")
         self._set("time_limit", highs.getRunTime() + time_limit_s)  # HiGHS counts the instance's whole life
         before = highs.getRunTime()
+        earlier: list[Floats] = []
         if on_progress is not None:
             self._watch(on_progress, phase)
+        if self._master and self._mip:
+            highs.cbMipImprovingSolution += lambda event: earlier.append(np.array(event.data_out.mip_solution, dtype=float))
         try:
             status = self._run()
         finally:
-            if on_progress is not None:
+            if on_progress is not None or self._master:
                 highs.clearCallbacks()
         if self._raised:
             raise self._raised.pop()
-        return self._read(status, highs.getRunTime() - before)
+        return replace(self._read(status, highs.getRunTime() - before), earlier=tuple(earlier[-2::-1]))
 
     def _run(self) -> Any:
         """Run HiGHS; in the main thread so that an interrupt from the keyboard cancels it within a moment."""

@@ -16,9 +16,8 @@ from .formulation.period import Links, add_period
 from .formulation.risk import add_world
 from .instance import Ints
 from .layout import Layout, Shape
-from .stamp_data import branch_values, period_values, period_weights
+from .stamp_data import branch_values, period_values, period_weights, root_values
 
-NO_XI = np.zeros((1, 0))
 NO_EXTERNALS = np.zeros((1, 0), dtype=np.int64)
 
 
@@ -52,7 +51,7 @@ def stamp(layout: Layout, templates: Templates) -> Assembly:
             templates.root,
             "commitments",
             1,
-            NO_XI,
+            templates.root.xi(root_values(layout), 1),
             NO_EXTERNALS,
             {"social_cost": one, "residual_credit": one, "spending": one, "tail_risk": one},
         )
@@ -115,7 +114,8 @@ def _on_demand(outside: Any, externals: dict[int, Any], name: str) -> Callable[.
 def _root(layout: Layout) -> Template:
     outside, block, externals = _canvas()
     trunk, world = _on_demand(outside, externals, "trunk"), _on_demand(outside, externals, "world")
-    add_variables(block, layout)
+    values = root_values(layout)
+    add_variables(block, layout, {name: array[0] for name, array in values.items()})
     add_commitments(block, layout, trunk, world)
     costs = {
         "social_cost": block.commitment_cost,

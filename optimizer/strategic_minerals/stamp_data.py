@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .formulation.branch import service_terms
+from .formulation.commitments import param_keys
 from .instance import Bools, Floats, Instance, Ints
 from .layout import TRUNK, Layout, Shape, Stamps, active_rule
 
@@ -20,6 +21,21 @@ DAYS_PER_YEAR = 365.0
 
 def _columns(parts: Sequence[Any], n: int) -> Floats:
     return np.stack(parts, axis=1) if parts else np.zeros((n, 0))
+
+
+def root_values(layout: Layout) -> dict[str, Floats]:
+    """(1, keys) arrays of every Param of the commitments."""
+    instance, plan = layout.instance, layout.instance.plan
+    keys = param_keys(layout)
+    carry = plan.budget.carry_over_share * instance.appropriation
+    carry[-1] = 0.0
+    given: dict[str, Any] = {
+        "appropriation": instance.appropriation, "carry_limit": carry, "total": [plan.budget.total_musd],
+        "liability_cap": instance.by_year(plan.budget.liability_cap_musd or 0.0),
+        "cvar_allowed": [plan.risk.cvar_limit_musd], "expected_loss_allowed": [plan.risk.expected_loss_limit_musd],
+        "loss_value": instance.tier_loss, "substitution_cost": instance.step_cost,
+    }  # fmt: skip
+    return {name: np.array(given[name] if keys[name] else [], dtype=float).reshape(1, -1) for name in keys}
 
 
 def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Floats]:
@@ -101,6 +117,8 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
         "supplier_demand": wanted,
         "shortfall_cap": _shortfall_cap(layout, shape, demand, n),
         "cover": _cover(layout, shape, on_trunk, t),
+        "loss_value": np.tile(instance.tier_loss[list(shape.tiers)], (n, 1)),
+        "substitution_cost": np.tile(instance.step_cost[list(shape.steps)], (n, 1)),
     }
 
 
@@ -246,4 +264,6 @@ def branch_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
         if instance.plan.budget.branch_money == "appropriated" else np.zeros((n, 0)),
         "service_window": _columns([windows[k][:, t] for k, _ in shape.services for t in range(T)], n),
         "service_allowance": _columns(allowance, n),
+        "loss_value": np.tile(instance.tier_loss[list(shape.tiers) if layout.uses_risk else []], (n, 1)),
+        "substitution_cost": np.tile(instance.step_cost[list(shape.steps) if layout.uses_risk else []], (n, 1)),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -83,6 +84,29 @@ class Support:
     """(option, material) -> market floors beside which the option may not stand."""
     dropped: tuple[tuple[str, str], ...]
     """(what, why)"""
+
+    @cached_property
+    def outlay(self) -> Floats:
+        """(options, T) what the budget pays for a signature: payments that close the gap, fees, its floor's expected cost."""
+        return self._stacked([o.payments + o.fees + (0.0 if o.floor is None else o.floor.budget) for o in self.options])
+
+    @cached_property
+    def liability(self) -> Floats:
+        """(options, T) what a signature's floor may cost at the price state that the plan's cap is for."""
+        return self._stacked([np.zeros_like(o.payments) if o.floor is None else o.floor.liability for o in self.options])
+
+    @cached_property
+    def market_outlay(self) -> Floats:
+        """(market floors, T) what the budget expects to pay."""
+        return self._stacked([market.money.budget for market in self.markets])
+
+    @cached_property
+    def market_liability(self) -> Floats:
+        """(market floors, T) as `liability`."""
+        return self._stacked([market.money.liability for market in self.markets])
+
+    def _stacked(self, rows: Sequence[Floats]) -> Floats:
+        return np.array(rows, dtype=float).reshape(len(rows), self.trunk_alive.shape[1])
 
 
 def build_support(instance: Instance, worlds: Worlds) -> Support:

@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,17 @@ Demand = tuple[tuple[str, float], ...]
 
 SMALLEST_TOUCH = 1e-9
 """Changes of availability, demand or price below this do not count as touching a component."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Sampled worlds, before what the plan lists takes its share of probability."""
+
+    asked: Any
+    """What they were drawn for: equal questions have equal worlds."""
+    strikes: tuple[tuple[Strike, ...], ...]
+    share: Floats
+    """Probability of each, given that no listed scenario comes."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,8 @@ class Worlds:
     """(S, C) first touched period, T where never."""
     end: Ints
     """(S, C) period after the last event that touches the component."""
+    drawn: Drawn | None = None
+    """Where some of the worlds were sampled: what was drawn, to be weighed again."""
 
     def counted_in(self, unit: Floats) -> Worlds:
         """The same worlds with prices per `unit` [(I,) in today's units]: all else has no unit."""

@@ -23,6 +23,8 @@ PARAMS: dict[str, str] = {
     "calm_price": "the same where the material is not tight, else 0 [million USD/unit]",
     "service_window": "1 from the onset to the end of the event, else 0 [-]",
     "service_allowance": "(1 - level) * demand over the window [unit]",
+    "loss_value": "v, gross loss per unit unmet of a tier, where the loss counts [million USD/unit]",
+    "substitution_cost": "cost of a substitution step, likewise [million USD/unit]",
 }
 
 
@@ -44,6 +46,8 @@ def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
         "calm_price": [(p.name, t) for p in shape.purchases if p.offer >= 0 for t in T] if _limits_calm(layout) else [],
         "service_window": [(n, t) for n, _ in shape.services for t in T],
         "service_allowance": service_terms(layout, shape),
+        "loss_value": list(shape.tiers) if layout.uses_risk else [],
+        "substitution_cost": list(shape.steps) if layout.uses_risk else [],
     }
 
 
@@ -145,19 +149,13 @@ def add_branch_loss(b: pyo.Block, layout: Layout, shape: Shape, own: Stand) -> N
     if not layout.uses_risk:
         return
     b.loss = pyo.Var(bounds=(0, None), doc="loss of the component in the world")
-    b.branch_loss = pyo.Constraint(expr=discounted_loss(layout, shape, own) - b.loss == 0)
+    b.branch_loss = pyo.Constraint(expr=discounted_loss(b, layout, shape, own) - b.loss == 0)
 
 
-def discounted_loss(layout: Layout, shape: Shape, stand: Stand) -> Any:
-    """The loss expression over all periods, trunk or branch [million USD]."""
-    instance = layout.instance
-    beta = instance.calendar.beta
-    return sum(
-        float(beta[t] * instance.tier_loss[n]) * stand("shortfall", n, t)
-        for n in shape.tiers
-        for t in range(instance.calendar.periods)
-    ) + sum(
-        float(beta[t] * instance.step_cost[h]) * stand("substitute", h, t)
-        for h in shape.steps
-        for t in range(instance.calendar.periods)
+def discounted_loss(b: pyo.Block, layout: Layout, shape: Shape, stand: Stand) -> Any:
+    """The loss expression over all periods, trunk or branch, at the block's own loss values and costs [million USD]."""
+    beta = layout.instance.calendar.beta
+    T = range(layout.instance.calendar.periods)
+    return sum(float(beta[t]) * b.loss_value[n] * stand("shortfall", n, t) for n in shape.tiers for t in T) + sum(
+        float(beta[t]) * b.substitution_cost[h] * stand("substitute", h, t) for h in shape.steps for t in T
     )

@@ -5,7 +5,7 @@ Formulation sections 4 and 6. Money in million USD, tonnes in model units.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,39 @@ TrunkVariable = Callable[[int, str, Any, int], Any]
 
 WorldVariable = Callable[[str, int], Any]
 """(variable, world) -> the Pyomo variable of the world that holds it."""
+
+
+PARAMS: dict[str, str] = {
+    "appropriation": "appropriation of a fiscal year [million USD]",
+    "carry_limit": "most of it that may be carried into the next year, 0 in the last [million USD]",
+    "total": "limit on all outlays of the planned years [million USD]",
+    "liability_cap": "limit on what all floors may cost in a fiscal year [million USD]",
+    "cvar_allowed": "limit on conditional value at risk [million USD]",
+    "expected_loss_allowed": "limit on expected loss [million USD]",
+    "loss_value": "v, gross loss per unit unmet of a tier, where the trunk's loss counts [million USD/unit]",
+    "substitution_cost": "cost of a substitution step, likewise [million USD/unit]",
+}
+"""Mutable Params of the commitments: figures that a re-solve may change without writing the block again."""
+
+
+def param_keys(layout: Layout) -> dict[str, list[Any]]:
+    """Index of each mutable Param, in the order in which its values are given; empty where the plan sets no such limit."""
+    plan, years = layout.instance.plan, list(range(len(layout.instance.calendar.years)))
+    priced = layout.uses_risk
+
+    def one(limit: float | None) -> list[Any]:
+        return [] if limit is None else [0]
+
+    return {
+        "appropriation": years,
+        "carry_limit": years,
+        "total": one(plan.budget.total_musd),
+        "liability_cap": [] if plan.budget.liability_cap_musd is None else years,
+        "cvar_allowed": one(plan.risk.cvar_limit_musd),
+        "expected_loss_allowed": one(plan.risk.expected_loss_limit_musd),
+        "loss_value": list(range(len(layout.instance.tiers))) if priced else [],
+        "substitution_cost": list(range(len(layout.instance.steps))) if priced else [],
+    }
 
 
 def add_commitments(m: pyo.Block, layout: Layout, trunk: TrunkVariable, world: WorldVariable) -> None:
@@ -39,8 +72,11 @@ def add_commitments(m: pyo.Block, layout: Layout, trunk: TrunkVariable, world: W
     add_commitment_costs(m, layout)
 
 
-def add_variables(m: pyo.Block, layout: Layout) -> None:
-    """Signatures, contracts, floors, carry-over."""
+def add_variables(m: pyo.Block, layout: Layout, values: Mapping[str, Any]) -> None:
+    """Mutable Params (`PARAMS`) at their values, then signatures, contracts, floors, carry-over."""
+    for name, keys in param_keys(layout).items():
+        given = dict(zip(keys, values[name], strict=True))
+        m.add_component(name, pyo.Param(pyo.Set(initialize=keys), mutable=True, initialize=given, doc=PARAMS[name]))
     instance, support = layout.instance, layout.support
     domain = pyo.UnitInterval if instance.plan.instruments.partial_support else pyo.Binary
     m.sign = pyo.Var(range(len(support.options)), domain=domain, doc="package signed for a project at a date")
@@ -55,13 +91,9 @@ def add_variables(m: pyo.Block, layout: Layout) -> None:
     m.contract_signed = pyo.Var(
         [n for n, contract in contracts.items() if contract.lot > 0], domain=pyo.Binary, doc="offtake contract signed"
     )
-    share = instance.plan.budget.carry_over_share
     F = len(instance.calendar.years)
-    most = share * instance.appropriation
     m.carry = pyo.Var(
-        range(F),
-        bounds=lambda m, f: (0, float(most[f]) if f < F - 1 else 0.0),
-        doc="appropriation carried into the next year",
+        range(F), bounds=lambda m, f: (0, m.carry_limit[f]), doc="appropriation carried into the next year"
     )
     spare = range(F) if instance.plan.budget.branch_money == "appropriated" else []
     m.unspent = pyo.Var(spare, bounds=(0, None), doc="appropriation that the trunk leaves to branches")
@@ -200,16 +232,19 @@ def contract_fees(m: pyo.Block, layout: Layout, weights: Floats) -> Any:
     )
 
 
-def signed_money(m: pyo.Block, layout: Layout, amount: Callable[[Any], float]) -> Any:
-    """sum over options of amount(option)*sign, options with nothing to pay left out [million USD]."""
-    amounts = [(o, float(amount(option))) for o, option in enumerate(layout.support.options)]
-    return sum(value * m.sign[o] for o, value in amounts if value != 0)
+def signed_money(m: pyo.Block, amounts: Floats) -> Any:
+    """sum over options of amounts (options,) * sign, options with nothing to pay left out [million USD]."""
+    return _weighted(m.sign, amounts)
 
 
-def floor_commitment(m: pyo.Block, layout: Layout, amount: Callable[[Any], float]) -> Any:
-    """sum over market floors of amount(market)*floor [million USD]."""
-    amounts = [(n, float(amount(market))) for n, market in enumerate(layout.support.markets)]
-    return sum(value * m.floor[n] for n, value in amounts if value != 0)
+def floor_commitment(m: pyo.Block, amounts: Floats) -> Any:
+    """sum over market floors of amounts (floors,) * floor [million USD]."""
+    return _weighted(m.floor, amounts)
+
+
+def _weighted(variables: Any, amounts: Floats) -> Any:
+    """sum of amounts times variables, in plain numbers: Pyomo takes several times as long over numpy's."""
+    return sum(amount * variables[n] for n, amount in enumerate(amounts.tolist()) if amount != 0)
 
 
 def trunk_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights: Floats) -> Any:
@@ -233,14 +268,10 @@ def trunk_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights: Fl
                     -w * float((1 - instance.haircut[i]) * price[i, t]) * trunk(shape.component, "sell", i, t)
                     for i in shape.stocked
                 ]
-
-    def paid(option: Any) -> float:
-        floor = option.floor.budget if option.floor is not None else 0.0
-        return float(weights @ (option.payments + option.fees + floor))
-
+    support = layout.support
     return (
-        sum(terms) + contract_fees(m, layout, weights) + signed_money(m, layout, paid)
-        + floor_commitment(m, layout, lambda market: float(weights @ market.money.budget))
+        sum(terms) + contract_fees(m, layout, weights) + signed_money(m, support.outlay @ weights)
+        + floor_commitment(m, support.market_outlay @ weights)
     )  # fmt: skip
 
 
@@ -256,7 +287,7 @@ def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
         outlay = trunk_outlay(m, layout, trunk, (year_index == f).astype(float))
         carried = m.carry[f - 1] if f > 0 else 0
         spare = m.unspent[f] if f in m.unspent else 0
-        return outlay - carried + m.carry[f] + spare <= float(instance.appropriation[f])
+        return outlay - carried + m.carry[f] + spare <= m.appropriation[f]
 
     m.budget = pyo.Constraint(range(len(instance.calendar.years)), rule=year)
 
@@ -267,14 +298,13 @@ def add_total_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None
     sum_f (outlay[f] + unspent[f]) <= total                                              [million USD]
     """
     calendar = layout.instance.calendar
-    total = layout.instance.plan.budget.total_musd
-    if total is None:
+    if not len(m.total):
         return
     planned = (np.arange(calendar.periods) < calendar.planned).astype(float)
     spare = sum(m.unspent[f] for f in m.unspent if calendar.years[f] in calendar.planned_years)
     spent = trunk_outlay(m, layout, trunk, planned) + spare
     if not isinstance(spent, int | float):  # a plan may have nothing to spend on
-        m.total_budget = pyo.Constraint(expr=spent <= total)
+        m.total_budget = pyo.Constraint(expr=spent <= m.total[0])
 
 
 def add_contingent_liability(m: pyo.Block, layout: Layout) -> None:
@@ -282,20 +312,14 @@ def add_contingent_liability(m: pyo.Block, layout: Layout) -> None:
 
     sum_{t in f} sum K ramp y alive (max(0, F - w* P) - upside max(0, w* P - F)) sign <= cap[f]     [million USD]
     """
-    instance = layout.instance
-    cap = instance.plan.budget.liability_cap_musd
-    if cap is None:
-        return
-    most = instance.by_year(cap)
-    year_index = instance.calendar.year_index
+    support, year_index = layout.support, layout.instance.calendar.year_index
 
     def year(m: Any, f: int) -> Any:
-        mine = year_index == f
-        owed = signed_money(m, layout, lambda o: float(o.floor.liability[mine].sum()) if o.floor is not None else 0.0)
-        owed += floor_commitment(m, layout, lambda market: float(market.money.liability[mine].sum()))
-        return pyo.Constraint.Skip if isinstance(owed, int | float) else owed <= float(most[f])
+        mine = (year_index == f).astype(float)
+        owed = signed_money(m, support.liability @ mine) + floor_commitment(m, support.market_liability @ mine)
+        return pyo.Constraint.Skip if isinstance(owed, int | float) else owed <= m.liability_cap[f]
 
-    m.contingent_liability = pyo.Constraint(range(len(instance.calendar.years)), rule=year)
+    m.contingent_liability = pyo.Constraint(list(m.liability_cap), rule=year)
 
 
 def add_trunk_loss(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
@@ -308,7 +332,7 @@ def add_trunk_loss(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
 
     def loss(m: Any, c: int) -> Any:
         shape = layout.shapes[c]
-        return discounted_loss(layout, shape, lambda name, key, t: trunk(c, name, key, t)) - m.trunk_loss[c] == 0
+        return discounted_loss(m, layout, shape, lambda name, key, t: trunk(c, name, key, t)) - m.trunk_loss[c] == 0
 
     m.trunk_loss_sum = pyo.Constraint(range(len(layout.shapes)), rule=loss)
 
@@ -325,12 +349,11 @@ def add_loss_limits(m: pyo.Block, layout: Layout, world: WorldVariable) -> None:
 
     eta + sum_s pi[s] z[s]/(1-alpha) <= limit;    sum_s pi[s] loss[s] <= limit             [million USD]
     """
-    risk = layout.instance.plan.risk
-    if risk.cvar_limit_musd is not None:
-        m.cvar_limit = pyo.Constraint(expr=cvar(m, layout, world) <= risk.cvar_limit_musd)
-    if risk.expected_loss_limit_musd is not None:
+    if len(m.cvar_allowed):
+        m.cvar_limit = pyo.Constraint(expr=cvar(m, layout, world) <= m.cvar_allowed[0])
+    if len(m.expected_loss_allowed):
         expected = [float(pi) * world("world_loss", s) for s, pi in enumerate(layout.worlds.probability)]
-        m.expected_loss_limit = pyo.Constraint(expr=sum(expected) <= risk.expected_loss_limit_musd)
+        m.expected_loss_limit = pyo.Constraint(expr=sum(expected) <= m.expected_loss_allowed[0])
 
 
 def add_commitment_costs(m: pyo.Block, layout: Layout) -> None:
@@ -339,18 +362,16 @@ def add_commitment_costs(m: pyo.Block, layout: Layout) -> None:
     fees + payments that close gaps + expected floor cost with terminal liability + border surcharge less revenue
     The residual worth of what is alive at the end is an expression of its own, credited at the plan's `residual`.
     """
-    instance = layout.instance
-    T = instance.calendar.periods
-    beta = instance.calendar.beta[:T]
+    instance, support = layout.instance, layout.support
+    beta = instance.calendar.beta[: instance.calendar.periods]
 
     def cost(option: Any) -> float:
         floor = option.floor.expected + option.floor.terminal if option.floor is not None else 0.0
         paid = float(beta @ (option.payments + option.fees))
         return paid + floor + float(option.border_loss)
 
-    def market_cost(market: Any) -> float:
-        return float(market.money.expected + market.money.terminal + market.users - market.treasury)
-
-    total = contract_fees(m, layout, beta) + signed_money(m, layout, cost) + floor_commitment(m, layout, market_cost)
+    signed = np.array([cost(option) for option in support.options])
+    market = np.array([k.money.expected + k.money.terminal + k.users - k.treasury for k in support.markets])
+    total = contract_fees(m, layout, beta) + signed_money(m, signed) + floor_commitment(m, market)
     m.commitment_cost = pyo.Expression(expr=total)
-    m.residual_credit = pyo.Expression(expr=signed_money(m, layout, lambda option: float(option.residual)))
+    m.residual_credit = pyo.Expression(expr=signed_money(m, np.array([option.residual for option in support.options])))

@@ -11,7 +11,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from ..layout import STAGES, TRUNK, Layout
-from ..stamp_data import branch_values, period_values, period_weights
+from ..stamp_data import branch_values, period_values, period_weights, root_values
 from .branch import add_branch
 from .commitments import add_commitments, add_variables, cvar, trunk_outlay
 from .period import Links, add_period
@@ -26,7 +26,8 @@ def flat_model(layout: Layout) -> pyo.ConcreteModel:
     m = pyo.ConcreteModel(name=layout.instance.plan.name)
     m.commitments = pyo.Block()
     m.period, m.branch, m.world = pyo.Block(pyo.Any), pyo.Block(pyo.Any), pyo.Block(pyo.Any)
-    add_variables(m.commitments, layout)
+    values = root_values(layout)
+    add_variables(m.commitments, layout, {name: array[0] for name, array in values.items()})
     for c in range(len(layout.shapes)):
         add_periods(m, layout, c)
         add_branches(m, layout, c)

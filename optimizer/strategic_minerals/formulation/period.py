@@ -48,8 +48,10 @@ PARAMS: dict[str, str] = {
     "supplier_demand": "demand that the rule counts, times its share; negative for a least share [unit]",
     "shortfall_cap": "trunk shortfall allowed where a diversification rule is in force [unit]",
     "cover": "stock asked by a days-of-cover rule [unit]",
+    "loss_value": "v, gross loss per unit unmet of a tier [million USD/unit]",
+    "substitution_cost": "cost of a substitution step [million USD/unit]",
 }
-"""Mutable Params of a period block: what differs between stamps."""
+"""Mutable Params of a period block: what differs between stamps, or between re-solves."""
 
 
 def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
@@ -76,6 +78,8 @@ def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
             {i for i in shape.materials if any(_index(layout, d) == i for _, d in shape.diversification)}
         ),
         "cover": [n for n, _ in enumerate(shape.cover)],
+        "loss_value": list(shape.tiers),
+        "substitution_cost": list(shape.steps),
     }
 
 
@@ -381,11 +385,11 @@ def add_costs(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     users = [value(j) * b.run[j] for j in b.run]
     users += [y[j, i] * b.price[i] * b.hold[j] for j in b.hold for i in shape.materials if y[j, i] < 0]
     users += [-(1 - instance.haircut[i]) * b.price[i] * b.surplus[i] for i in b.surplus]
-    substitution = [instance.step_cost[h] * b.substitute[h] for h in shape.steps]
+    substitution = [b.substitution_cost[h] * b.substitute[h] for h in shape.steps]
     authority = [(1 + p.premium) * b.price[p.material] * b.buy[p.name] for p in shape.purchases]
     authority += [instance.holding[i] * D * b.stock[i] for i in shape.stocked]
     authority += [-(1 - instance.haircut[i]) * b.price[i] * b.sell[i] for i in shape.stocked]
-    loss = [instance.tier_loss[n] * b.shortfall[n] for n in shape.tiers]
+    loss = [b.loss_value[n] * b.shortfall[n] for n in shape.tiers]
     salvage = [-b.salvage_value[i] * b.stock[i] for i in shape.stocked]
     rules = dict(shape.diversification)
     unit = instance.material_unit

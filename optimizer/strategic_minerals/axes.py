@@ -1,0 +1,134 @@
+"""What a sensitivity study varies: a field of the plan, or cells of a table, named by an address.
+
+    budget.appropriation_musd                      a field of the plan, dotted as in `--set`
+    scenarios.0.probability                        lists are counted from 0
+    prices[mcs2024/ndpr_oxide/2024].price_usd_per_kg      a cell: table[key].column, parts of the key joined by slashes
+    prices[mcs2024/ndpr_oxide/*].price_usd_per_kg         all rows that match, * standing for any part
+    prices[mcs2024/ndpr_oxide/*].price_usd_per_kg *       with a star at the end: the value multiplies what is there
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from .dataset import Dataset
+from .errors import Fault, PlanError, near_miss
+from .plan import Plan
+from .plan_file import parse_plan, put
+from .row_types import Row, key_of
+from .rows import TABLES
+
+CELL = re.compile(r"^(?P<table>[a-z_]+)\[(?P<key>[^\]]+)\]\.(?P<column>[a-z0-9_]+)$")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One address, read."""
+
+    address: str
+    path: str
+    """Dotted field of the plan; empty for cells."""
+    table: str
+    key: str
+    column: str
+    factor: bool
+    """The value multiplies."""
+
+
+@cache
+def read_axis(address: str) -> Axis:
+    """An address as an axis. Raises PlanError where it is none."""
+    text = address.strip()
+    factor = text.endswith("*")
+    text = text.removesuffix("*").rstrip()
+    if "[" not in text:
+        return Axis(address, text, "", "", "", factor)
+    found = CELL.match(text)
+    if found is None:
+        raise PlanError([Fault("axis", "", address, "no address", "table[key].column, e.g. stock[gallium].opening_t")])
+    table, key, column = found["table"], found["key"], found["column"]
+    if table not in TABLES:
+        raise PlanError([Fault("axis", "", address, f"'{table}'", "a table" + near_miss(table, TABLES))])
+    columns = TABLES[table].model_fields
+    if column not in columns or column in TABLES[table].key:
+        expected = f"a column of {table} that is no key" + near_miss(column, columns)
+        raise PlanError([Fault("axis", "", address, f"'{column}'", expected)])
+    return Axis(address, "", table, key, column, factor)
+
+
+def edited(plan: Plan, data: Dataset, changes: Mapping[str, Any]) -> tuple[Plan, Dataset]:
+    """Plan and tables with values put at addresses. Raises PlanError with every fault; the two given stay as they are."""
+    faults: list[Fault] = []
+    content: Any = None
+    tables = dict(data.tables)
+    for address, value in changes.items():
+        axis = read_axis(address)
+        try:
+            if axis.path:
+                content = plan.to_toml_like() if content is None else content
+                put(content, axis.path, _moved(axis, _at(content, axis.path), value), "axis")
+            else:
+                tables[axis.table] = _cells(axis, tables.get(axis.table, ()), value)
+        except PlanError as error:
+            faults += error.faults
+    if faults:
+        raise PlanError(faults)
+    if content is not None:
+        plan = parse_plan(content, file="axis", overrides=tuple(changes))
+    return plan, Dataset(types.MappingProxyType(tables), data.name)
+
+
+def _at(content: Any, path: str) -> Any:
+    """What stands at a dotted path; None where nothing does."""
+    for part in path.split("."):
+        try:
+            content = content[int(part)] if isinstance(content, list) else content[part]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return None
+    return content
+
+
+def _moved(axis: Axis, old: Any, value: Any) -> Any:
+    """The value to put: given, or what is there times it (every entry of a list or of a series by year)."""
+    if not axis.factor:
+        return value
+    if isinstance(old, Mapping):
+        return {key: _moved(axis, entry, value) for key, entry in old.items()}
+    if isinstance(old, list | tuple):
+        return [_moved(axis, entry, value) for entry in old]
+    if isinstance(old, bool) or not isinstance(old, int | float):
+        raise PlanError([Fault("axis", "", axis.address, repr(old), "a number to multiply")])
+    return old * value
+
+
+def _cells(axis: Axis, rows: tuple[Row, ...], value: Any) -> tuple[Row, ...]:
+    """Rows with the cells of an axis changed. Raises PlanError where no row matches or the value is not allowed."""
+    parts = axis.key.split("/")
+    changed, hits = [], 0
+    for row in rows:
+        found = key_of(row).split("/")
+        hit = len(found) == len(parts) and all(fnmatchcase(f, p) for f, p in zip(found, parts, strict=True))
+        changed.append(_changed(axis, row, value) if hit else row)
+        hits += hit
+    if not hits:
+        known = [key_of(row) for row in rows]
+        expected = f"a key of {axis.table}: {'/'.join(TABLES[axis.table].key)}" + near_miss(axis.key, known)
+        raise PlanError([Fault("axis", "", axis.address, f"'{axis.key}'", expected)])
+    return tuple(changed)
+
+
+def _changed(axis: Axis, row: Row, value: Any) -> Row:
+    old = getattr(row, axis.column)
+    try:
+        return type(row).model_validate({**row.model_dump(), axis.column: _moved(axis, old, value)})
+    except ValidationError as error:
+        message = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
+        raise PlanError([Fault("axis", key_of(row), axis.address, repr(value), message)]) from None

@@ -1,0 +1,114 @@
+"""A question kept loaded: variants of plan and data answered one after the other, each from where the last one ended.
+
+Worlds are held while their hazards stay the same, compiled blocks while only figures change (`problem.prepare`); the solver keeps
+its basis, a decomposition the cuts of what did not change. Nothing of it touches what the answer is: `cold` says it afresh.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from .carry import carried
+from .checks import require
+from .compile import Assembly
+from .dataset import Dataset
+from .decompose import Decomposition
+from .instance import Floats
+from .layout import STAGES
+from .optimize import cap_trunk_shortfall, do_nothing, reference_model
+from .plan import Plan
+from .problem import Outcome, Problem, objective_costs, prepare
+from .solver import canary
+from .stages import Flat, Method, chosen_method, solver_of, stage_by_stage, verdict
+from .worlds import Drawn
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One variant, solved."""
+
+    problem: Problem
+    outcome: Outcome
+    x: Floats
+    """(columns,) the best point."""
+    z0: Floats
+    """(columns,) the do-nothing reference."""
+    costs: dict[str, Floats]
+    seconds: float
+
+
+class Session:
+    """Answers variants of one question. Not safe to share between threads: use one each."""
+
+    def __init__(
+        self, *, gap: float = 1e-3, relax: bool = False, method: Method = "auto", held: Drawn | None = None
+    ) -> None:
+        """gap, relax, method: as in `solve`. held: sampled worlds to keep; None: those of the first variant."""
+        self._gap, self._relax, self._method = gap, relax, method
+        self._chosen: Literal["flat", "decomposed"] = "flat"
+        self.held = held
+        """Sampled worlds that variants keep while their hazards are the same."""
+        self._problem: Problem | None = None
+        self._reference: Flat | Decomposition | None = None
+        self._solver: Flat | Decomposition | None = None
+        self._x: Floats | None = None
+
+    def cold(self) -> Session:
+        """A new session with the same options and sampled worlds that knows nothing else."""
+        return Session(gap=self._gap, relax=self._relax, method=self._method, held=self.held)
+
+    def answer(self, plan: Plan, data: Dataset, *, time_limit_s: float = 3600.0) -> Answer:
+        """Solve a variant. Raises as `solve`; the session stays usable, and starts afresh with the next variant."""
+        begin = time.perf_counter()
+
+        def left() -> float:
+            return max(1.0, time_limit_s - (time.perf_counter() - begin))
+
+        require(plan, data)
+        canary()
+        before = self._problem
+        problem = prepare(plan, data, before, self.held)
+        if self.held is None:
+            self.held = problem.layout.worlds.drawn
+        costs = objective_costs(problem)
+        chosen = chosen_method(problem, self._method)
+        reference, solver, x = self._given_up(chosen)
+        reference = _loaded(problem, reference_model(problem), costs["social_cost"], chosen, reference, before, integer=False)
+        z0 = do_nothing(problem, costs["social_cost"], left(), solver=reference)
+        cap_trunk_shortfall(problem, z0)
+        first = costs[STAGES[problem.plan.objective.kind][0]]
+        solver = _loaded(problem, problem.assembly, first, chosen, solver, before, integer=not self._relax)
+        start = x if x is not None and len(x) == len(first) else z0
+        usable = not (chosen == "flat" and self._relax)  # a basis says more than a point
+        staged = stage_by_stage(
+            problem, solver, costs, z0, start if usable else None, gap=self._gap, relax=self._relax, left=left
+        )
+        x = staged.run.x
+        assert x is not None
+        outcome = verdict(problem, staged, costs, z0, None, relax=self._relax, method=chosen)
+        self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, x, chosen
+        return Answer(problem, outcome, x, z0, costs, time.perf_counter() - begin)
+
+    def _given_up(self, chosen: str) -> tuple[Flat | Decomposition | None, Flat | Decomposition | None, Floats | None]:
+        """What is loaded, taken out of the session until an answer has gone well; nothing where another method is asked for."""
+        found = (self._reference, self._solver, self._x) if chosen == self._chosen else (None, None, None)
+        self._reference, self._solver, self._x, self._problem = None, None, None, None
+        return found
+
+
+def _loaded(
+    problem: Problem, assembly: Assembly, cost: Floats, method: Method, solver: Flat | Decomposition | None,
+    before: Problem | None, *, integer: bool,
+) -> Flat | Decomposition:  # fmt: skip
+    """A solver with a model loaded, the one given where there is one; it answered the problem before."""
+    if isinstance(solver, Decomposition):
+        solver.become(problem.layout, assembly, cost)
+    elif isinstance(solver, Flat):
+        same = before is None or before.assembly.shape[:2] == assembly.shape[:2]
+        solver.become(assembly, cost, None if same or before is None else partial(carried, before, problem))
+    else:
+        solver = solver_of(problem, assembly, cost, method, integer=integer)
+    return solver

@@ -1,0 +1,167 @@
+"""The stages of an aim, minimised one after the other by the flat model or by decomposition (formulation section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from .clusters import separable
+from .compile import INF, Assembly
+from .decompose import Decomposition
+from .errors import Fault, PlanError
+from .infeasibility import culprits, no_answer
+from .instance import Floats
+from .layout import STAGES, Layout
+from .problem import Outcome, Problem, Reason, denominator
+from .solver import Model, OnProgress, Run
+
+Method = Literal["flat", "decomposed", "auto"]
+"""One model for all worlds; master and clusters (`decompose`); whichever is expected to be faster."""
+
+
+LEAST_WORLDS = 4
+LEAST_COLUMNS = 20_000
+"""Worlds outside the master, and columns in all, from which `auto` decomposes (calibrated on the shipped plans)."""
+
+Carry = Callable[[Any, Any], tuple[Any, Any]]
+"""(columns, rows) statuses of one model -> those of another."""
+
+
+class Flat:
+    """The model as it stands, asked again and again with other costs."""
+
+    def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool) -> None:
+        self._model = Model(assembly, cost, integer=integer)
+
+    def become(self, assembly: Assembly, cost: Floats, carry: Carry | None = None) -> None:
+        """Take another model in the place of this one, without the limits that were held; the last basis is its start.
+
+        carry: turns the last basis into a guess for a model of another size.
+        """
+        guess = None if carry is None or not self._model.linear else carry(*self._model.basis())
+        self._model.become(assembly, cost)
+        if guess is not None:
+            self._model.set_basis(*guess)
+
+    def minimise(
+        self, cost: Floats, start: Floats | None, *, gap: float, absolute_gap: float, offset: float = 0.0,
+        time_limit_s: float = 3600.0, phase: str = "solve", on_progress: OnProgress | None = None,
+    ) -> Run:  # fmt: skip
+        """The best point; as `Decomposition.minimise`."""
+        self._model.set_cost(cost, offset)
+        if start is not None:
+            self._model.set_start(start)
+        return self._model.run(
+            time_limit_s=time_limit_s, gap=gap, absolute_gap=absolute_gap, phase=phase, on_progress=on_progress
+        )
+
+    def limit(self, cost: Floats, most: float) -> None:
+        """Hold an aim at or below a value from now on."""
+        used = np.flatnonzero(cost)
+        self._model.add_row(used, cost[used], -INF, most)
+
+
+def decomposition_pays(layout: Layout, assembly: Assembly) -> bool:
+    """Whether taking a model apart is expected to be faster: from as many worlds, and columns, as measured."""
+    apart = int((~layout.worlds.design_basis).sum())
+    return apart >= LEAST_WORLDS and len(assembly.lower) >= LEAST_COLUMNS
+
+
+def chosen_method(problem: Problem, method: Method) -> Literal["flat", "decomposed"]:
+    """How to solve: as asked, or by the calibrated rule of `decomposition_pays`.
+
+    PlanError where decomposition is asked for and impossible: several aims in turn, or a limit on losses that binds worlds
+    together. ValueError for a method that is none.
+    """
+    if method not in get_args(Method):
+        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
+    able = len(STAGES[problem.plan.objective.kind]) == 1 and separable(problem.assembly)
+    if method == "decomposed" and not able:
+        found = problem.plan.objective.kind if separable(problem.assembly) else "a limit on losses"
+        raise PlanError([Fault("plan", "", "objective", found, "social_cost without such a limit, or method 'flat' or 'auto'")])
+    if method == "auto":
+        return "decomposed" if able and decomposition_pays(problem.layout, problem.assembly) else "flat"
+    return "decomposed" if method == "decomposed" else "flat"
+
+
+def solver_of(problem: Problem, assembly: Assembly, cost: Floats, method: Method, *, integer: bool) -> Flat | Decomposition:
+    """What minimises a model, of the problem's columns."""
+    if method == "decomposed":
+        return Decomposition(problem.layout, assembly, cost, integer=integer)
+    return Flat(assembly, cost, integer=integer)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """All stages of an aim."""
+
+    run: Run
+    """The last one with a point."""
+    reports: tuple[tuple[str, float, float, float], ...]
+    """(stage, objective, bound, relative gap), each against Z0."""
+    slacks: tuple[tuple[str, float], ...]
+    """(stage, most) that later stages may cost the earlier ones."""
+    limited: Reason | None
+    """Why the search ended early; None where it did not."""
+    iterations: int
+    nodes: int
+
+
+def stage_by_stage(
+    problem: Problem, solver: Flat | Decomposition, costs: dict[str, Floats], z0: Floats, start: Floats | None, *, gap: float,
+    relax: bool, left: Callable[[], float], on_progress: OnProgress | None = None,
+) -> Staged:  # fmt: skip
+    """Minimise each stage, the earlier ones held within their slack. `left` tells the seconds left.
+
+    Raises InfeasibleError, StoppedError and UntrustedError where the first stage has no answer.
+    """
+    stages, slack = STAGES[problem.plan.objective.kind], problem.plan.objective.stage_slack
+    reports: list[tuple[str, float, float, float]] = []
+    slacks: list[tuple[str, float]] = []
+    run: Run | None = None
+    iterations = nodes = 0
+    limited: Reason | None = None
+    for n, stage in enumerate(stages):
+        now = solver.minimise(
+            costs[stage], start if run is None else run.x, gap=gap, absolute_gap=gap * denominator(problem, 0.0),
+            offset=-float(costs[stage] @ z0), time_limit_s=left(), phase=stage, on_progress=on_progress,
+        )  # fmt: skip
+        problem.seconds.ran("solve", now)
+        iterations, nodes = iterations + now.iterations, nodes + now.nodes
+        if now.x is None or now.objective is None:
+            if run is not None and now.status in ("time_limit", "interrupted"):
+                limited = "time_limit" if now.status == "time_limit" else "interrupted"
+                break
+            raise no_answer(now, problem, stage, lambda: culprits(problem, relax, left()), left())
+        run = now
+        relative = (now.objective - now.bound) / denominator(problem, now.objective)
+        reports.append((stage, now.objective, now.bound, relative))
+        if now.status != "optimal":
+            limited = "time_limit" if now.status in ("time_limit", "limit") else "interrupted"
+        if n < len(stages) - 1:
+            allowed = (gap if slack is None else slack) * max(abs(float(costs[stage] @ now.x)), 1.0)
+            slacks.append((stage, float(costs[stage] @ now.x) + allowed))
+            assert isinstance(solver, Flat)
+            solver.limit(costs[stage], slacks[-1][1])
+    assert run is not None
+    return Staged(run, tuple(reports), tuple(slacks), limited, iterations, nodes)
+
+
+def verdict(
+    problem: Problem, staged: Staged, costs: dict[str, Floats], z0: Floats, polished: Floats | None, *, relax: bool,
+    method: Literal["flat", "decomposed"],
+) -> Outcome:  # fmt: skip
+    """What a search came to; `polished` is its point with whole numbers exact, where there is one."""
+    reports = list(staged.reports)
+    last, objective, bound, relative = reports[-1]
+    if polished is not None:
+        objective = float(costs[last] @ polished - costs[last] @ z0)
+        bound = min(bound, objective)
+        relative = (objective - bound) / denominator(problem, objective)
+        reports[-1] = (last, objective, bound, relative)
+    complete = staged.limited is None and len(reports) == len(STAGES[problem.plan.objective.kind])
+    reason: Reason = ("optimal" if relative <= 1e-9 else "within_gap") if complete else staged.limited or "time_limit"
+    return Outcome(reason, objective, bound, max(0.0, relative), float(costs[last] @ z0), relax, tuple(reports), method)
