@@ -49,7 +49,7 @@ LAYERS = [
     {"recourse"},
     {"myopic"},
     {"summary", "result"},
-    {"stress", "reverse"},
+    {"stress", "reverse", "sweeps"},
     {"information", "rules_of_thumb"},
     {"worth", "bounds"},
     {"runfolder"},

@@ -19,6 +19,7 @@ from strategic_minerals.compile import PYOMO_LOCK, Assembly, Stamped, assemble, 
 from strategic_minerals.formulation.model import flat_model
 from strategic_minerals.layout import STAGES, TRUNK
 from strategic_minerals.optimize import Problem, objective_costs, optimise, prepare
+from strategic_minerals.solver import TOLERANCES
 
 EVERYTHING = dict.fromkeys(FEATURES, True)
 SMALL_CASES = [(seed, {}) for seed in range(10)] + [
@@ -214,7 +215,8 @@ def test_another_route_to_the_solver_finds_the_same_optimum(seed: int, kind: str
     with PYOMO_LOCK:
         m = build_model(plan, data)
         highs = pyo.SolverFactory("highs")
-        result = highs.solve(m, solver_options={"mip_rel_gap": 0.0, "mip_abs_gap": 0.0, "threads": 1})
+        asked = {"mip_rel_gap": 0.0, "mip_abs_gap": 0.0, "threads": 1, **TOLERANCES}
+        result = highs.solve(m, solver_options=asked)
     assert pyo.check_optimal_termination(result)
     oracle = float(pyo.value(getattr(m, m.stages[0])))
     assert oracle == pytest.approx(first[1] + reference, rel=1e-7, abs=1e-5)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .result import Result, solve
     from .reverse import reverse_stress
     from .stress import stress_test
+    from .sweeps import sweep
     from .worth import value_of_planning
 
 _HOME = {
@@ -39,15 +40,15 @@ _HOME = {
     "SolveError": "errors", "StoppedError": "errors", "UntrustedError": "errors", "build_model": "api", "check": "api",
     "load_dataset": "dataset", "load_plan": "plan_file", "load_result": "api",
     "reverse_stress": "reverse", "sampling_gap": "bounds", "scenarios": "outlook", "shipped": "library", "solve": "result",
-    "stress_test": "stress",
+    "stress_test": "stress", "sweep": "sweeps",
     "value_of_planning": "worth", "verify": "api", "write_run": "api",
 }  # fmt: skip
 
 __all__ = [
     "Dataset", "Fault", "FormulationError", "InfeasibleError", "InputError", "Outcome", "Plan", "PlanError", "ReserveError",
     "Result", "SolveError", "StoppedError", "UntrustedError", "build_model", "check", "load_dataset", "load_plan",
-    "load_result", "reverse_stress", "sampling_gap", "scenarios", "shipped", "solve", "stress_test", "value_of_planning",
-    "verify", "write_run",
+    "load_result", "reverse_stress", "sampling_gap", "scenarios", "shipped", "solve", "stress_test", "sweep",
+    "value_of_planning", "verify", "write_run",
 ]  # fmt: skip
 
 

@@ -125,13 +125,14 @@ class Result:
 
 def solve(
     plan: Plan, data: Dataset, *, gap: float = 1e-3, time_limit_s: float = 3600.0, relax: bool = False, method: Method = "auto",
-    executor: Executor | None = None, on_progress: OnProgress | None = None,
+    threads: int = 0, executor: Executor | None = None, on_progress: OnProgress | None = None,
 ) -> Result:  # fmt: skip
     """Decide stockpiles, friend-shored sources and price floors together.
 
     gap: relative optimality gap to stop at (see `Outcome.relative_gap`). time_limit_s: wall-clock seconds, finite.
     relax: solve the linear relaxation instead, a bound on the answer. method: `flat`, one model for all worlds; `decomposed`,
-    master and clusters of worlds, on all cores; `auto`, whichever is expected to be faster.
+    master and clusters of worlds; `auto`, whichever is expected to be faster. threads: for clusters of worlds; 0, one for each
+    core that the process may use.
     executor: runs the solve in one of its workers (then on_progress is called there, and has to be picklable for another
     process). on_progress: called with `Progress`; returning True cancels.
 
@@ -142,11 +143,14 @@ def solve(
         raise ValueError(f"gap must be in [0, 1), not {gap}")
     if executor is not None:
         told: dict[str, Any] = {} if on_progress is None else {"on_progress": on_progress}
-        return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, method=method, **told).result()
+        asked = {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, "method": method, "threads": threads, **told}
+        return executor.submit(solve, plan, data, **asked).result()
     require(plan, data)
     begin = time.perf_counter()
     problem = prepare(plan, data)
-    solved = optimise(problem, gap=gap, time_limit_s=time_limit_s, relax=relax, method=method, on_progress=on_progress)
+    solved = optimise(
+        problem, gap=gap, time_limit_s=time_limit_s, relax=relax, method=method, threads=threads, on_progress=on_progress
+    )
     options = {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, "method": method, **TOLERANCES}
     result = _result(problem, solved, options)
     problem.seconds.phases[TOTAL] = time.perf_counter() - begin

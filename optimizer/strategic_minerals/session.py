@@ -44,10 +44,10 @@ class Session:
     """Answers variants of one question. Not safe to share between threads: use one each."""
 
     def __init__(
-        self, *, gap: float = 1e-3, relax: bool = False, method: Method = "auto", held: Drawn | None = None
+        self, *, gap: float = 1e-3, relax: bool = False, method: Method = "auto", held: Drawn | None = None, threads: int = 0
     ) -> None:
-        """gap, relax, method: as in `solve`. held: sampled worlds to keep; None: those of the first variant."""
-        self._gap, self._relax, self._method = gap, relax, method
+        """gap, relax, method, threads: as in `solve`. held: sampled worlds to keep; None: those of the first variant."""
+        self._gap, self._relax, self._method, self._threads = gap, relax, method, threads
         self._chosen: Literal["flat", "decomposed"] = "flat"
         self.held = held
         """Sampled worlds that variants keep while their hazards are the same."""
@@ -58,7 +58,12 @@ class Session:
 
     def cold(self) -> Session:
         """A new session with the same options and sampled worlds that knows nothing else."""
-        return Session(gap=self._gap, relax=self._relax, method=self._method, held=self.held)
+        return Session(gap=self._gap, relax=self._relax, method=self._method, held=self.held, threads=self._threads)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the next answer starts from nothing."""
+        return self._solver is None
 
     def answer(self, plan: Plan, data: Dataset, *, time_limit_s: float = 3600.0) -> Answer:
         """Solve a variant. Raises as `solve`; the session stays usable, and starts afresh with the next variant."""
@@ -76,11 +81,12 @@ class Session:
         costs = objective_costs(problem)
         chosen = chosen_method(problem, self._method)
         reference, solver, x = self._given_up(chosen)
-        reference = _loaded(problem, reference_model(problem), costs["social_cost"], chosen, reference, before, integer=False)
+        load = partial(_loaded, problem, method=chosen, before=before, threads=self._threads)
+        reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
         z0 = do_nothing(problem, costs["social_cost"], left(), solver=reference)
         cap_trunk_shortfall(problem, z0)
         first = costs[STAGES[problem.plan.objective.kind][0]]
-        solver = _loaded(problem, problem.assembly, first, chosen, solver, before, integer=not self._relax)
+        solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
         start = x if x is not None and len(x) == len(first) else z0
         usable = not (chosen == "flat" and self._relax)  # a basis says more than a point
         staged = stage_by_stage(
@@ -100,8 +106,8 @@ class Session:
 
 
 def _loaded(
-    problem: Problem, assembly: Assembly, cost: Floats, method: Method, solver: Flat | Decomposition | None,
-    before: Problem | None, *, integer: bool,
+    problem: Problem, assembly: Assembly, cost: Floats, *, method: Method, solver: Flat | Decomposition | None,
+    before: Problem | None, threads: int, integer: bool,
 ) -> Flat | Decomposition:  # fmt: skip
     """A solver with a model loaded, the one given where there is one; it answered the problem before."""
     if isinstance(solver, Decomposition):
@@ -110,5 +116,5 @@ def _loaded(
         same = before is None or before.assembly.shape[:2] == assembly.shape[:2]
         solver.become(assembly, cost, None if same or before is None else partial(carried, before, problem))
     else:
-        solver = solver_of(problem, assembly, cost, method, integer=integer)
+        solver = solver_of(problem, assembly, cost, method, integer=integer, threads=threads)
     return solver

@@ -87,10 +87,12 @@ def chosen_method(problem: Problem, method: Method) -> Literal["flat", "decompos
     return "decomposed" if method == "decomposed" else "flat"
 
 
-def solver_of(problem: Problem, assembly: Assembly, cost: Floats, method: Method, *, integer: bool) -> Flat | Decomposition:
-    """What minimises a model, of the problem's columns."""
+def solver_of(
+    problem: Problem, assembly: Assembly, cost: Floats, method: Method, *, integer: bool, threads: int = 0
+) -> Flat | Decomposition:
+    """What minimises a model of the problem's columns. threads: for clusters of worlds; 0, one for each core allowed."""
     if method == "decomposed":
-        return Decomposition(problem.layout, assembly, cost, integer=integer)
+        return Decomposition(problem.layout, assembly, cost, integer=integer, threads=threads)
     return Flat(assembly, cost, integer=integer)
 
 

@@ -1,0 +1,278 @@
+"""Many re-solves of one question: values put at addresses, answered along a path on which neighbours differ little.
+
+Sampled worlds are those of the question as it stands, the same for all points, so that what differs between points is what was
+changed and not luck; a point that changes hazards draws its own, by the same seed. Points are cut into stretches of the path, each
+answered by one `Session`; one point of every stretch is solved again from nothing, and where the two disagree the whole stretch is.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .align import build_instance
+from .audit import audit
+from .axes import edited, read_axis
+from .checks import require
+from .dataset import Dataset
+from .disruptions import build_worlds
+from .errors import Fault, PlanError, ReserveError, SolveError, UntrustedError
+from .plan import Plan
+from .session import Answer, Session
+from .solution import extract
+from .stages import Method
+from .strikes import longest_event
+from .tables import projects, stock
+from .workforce import workforce
+from .worlds import Drawn
+
+STRETCH = 25
+"""Points answered one after the other before a new session starts: a fresh one costs a cold solve."""
+SAME = 1e-9
+"""Relative difference of two exact answers that counts as none."""
+MOST_POINTS = 100_000
+
+FIGURES = {
+    "reason": "why the solve ended, or which error it met",
+    "objective_musd": "Z - Z0, plan against doing nothing",
+    "bound_musd": "lower bound on it",
+    "relative_gap": "between the two",
+    "do_nothing_musd": "Z0",
+    "expected_loss_musd": "expected discounted loss of going short",
+    "do_nothing_loss_musd": "the same without a plan",
+    "spending_musd": "discounted outlays on the trunk",
+    "seconds": "wall clock of this point",
+    "cold": "whether it was solved from nothing",
+}
+"""What is told of every point, and in which unit."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All points of a sweep."""
+
+    points: pd.DataFrame
+    """One row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no answer."""
+    decisions: pd.DataFrame
+    """point, kind (project, stock), item, year, value: what is signed (share) and the largest stock of each material [t]."""
+    checked: int
+    """Points that were solved again from nothing."""
+    disagreed: int
+    """Those of them that did not agree; their stretches were solved from nothing."""
+
+    @property
+    def failed(self) -> float:
+        """Share of points without an answer."""
+        return float(self.points["objective_musd"].isna().mean())
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """A task: points to be answered one after the other. It travels to other processes."""
+
+    plan: Plan
+    data: Dataset
+    numbers: tuple[int, ...]
+    changes: tuple[Mapping[str, Any], ...]
+    held: Drawn | None
+    gap: float
+    relax: bool
+    method: Method
+    time_limit_s: float
+    threads: int
+
+
+@dataclass(frozen=True)
+class _Walked:
+    """A stretch answered."""
+
+    rows: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+    checked: int
+    disagreed: int
+
+
+def sweep(
+    plan: Plan, data: Dataset, points: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | pd.DataFrame, *,
+    gap: float = 1e-3, relax: bool = False, method: Method = "auto", time_limit_s: float = 3600.0, workers: int = 1,
+    executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
+) -> Sweep:  # fmt: skip
+    """Solve a question again and again with other values.
+
+    points: values by address (`axes`), every combination of which is solved; or a list of points, or a data frame with an address a
+    column. gap, relax, method: as in `solve`; time_limit_s is for each point. workers: processes; an executor takes their place.
+    on_progress: called with points done and in all.
+
+    Raises PlanError and InputError for an address or a value that is none, before anything is solved. A point without an answer is
+    a row with its reason.
+    """
+    asked = _points(points)
+    if not asked:
+        raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
+    require(plan, data)
+    for n, changes in enumerate(asked):
+        for address in changes:
+            read_axis(address)
+        try:
+            edited(plan, data, changes)
+        except ReserveError as error:
+            raise PlanError([Fault("sweep", f"point {n}", "", str(error), "values that the plan and the tables allow")]) from None
+    held = build_worlds(build_instance(plan, data, longest_event(plan, data)), data).drawn
+    path = _path(asked)
+    parallel = workers > 1 or executor is not None
+    size = STRETCH if not parallel else max(1, min(STRETCH, math.ceil(len(path) / max(2, workers))))
+    stretches = [
+        _Stretch(plan, data, tuple(part), tuple(asked[k] for k in part), held, gap, relax, method, time_limit_s, int(parallel))
+        for part in (path[k : k + size] for k in range(0, len(path), size))
+    ]
+    walked: list[_Walked] = []
+    with workforce(executor, workers) as map_over:
+        for part in map_over(_walk, stretches):
+            walked.append(part)
+            if on_progress is not None:
+                on_progress(sum(len(w.rows) for w in walked), len(asked))
+    rows = sorted((row for part in walked for row in part.rows), key=lambda row: row["point"])
+    decisions = sorted((row for part in walked for row in part.decisions), key=lambda row: row["point"])
+    table = pd.DataFrame([{**asked[row["point"]], **row} for row in rows]).drop(columns="point")
+    return Sweep(
+        table, pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
+        sum(part.checked for part in walked), sum(part.disagreed for part in walked),
+    )  # fmt: skip
+
+
+def _points(points: Any) -> list[dict[str, Any]]:
+    """One mapping of address to value a point."""
+    if isinstance(points, pd.DataFrame):
+        found = [{str(k): _plain(v) for k, v in row.items()} for row in points.to_dict("records")]
+    elif isinstance(points, Mapping):
+        size = math.prod(len(values) for values in points.values())
+        if size > MOST_POINTS:
+            raise PlanError([Fault("sweep", "", "points", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
+        found = [dict(zip(points, map(_plain, values), strict=True)) for values in product(*points.values())] if points else []
+    else:
+        found = [{str(k): _plain(v) for k, v in point.items()} for point in points]
+    if len(found) > MOST_POINTS:
+        raise PlanError([Fault("sweep", "", "points", f"{len(found):,} points", f"at most {MOST_POINTS:,}")])
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """numpy's numbers as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _path(points: Sequence[Mapping[str, Any]]) -> list[int]:
+    """An order in which neighbours are near: always on to the nearest point left, axes by the ranks of their values.
+
+    Random order would lose most of what a hot start saves.
+    """
+    axes = sorted({address for point in points for address in point})
+    ranks = np.zeros((len(points), len(axes)))
+    for a, address in enumerate(axes):
+        values = [point.get(address) for point in points]
+        numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+        keys: list[Any] = values if numeric else [repr(v) for v in values]
+        place = {v: k for k, v in enumerate(sorted(set(keys)))}
+        ranks[:, a] = [place[v] / max(1, len(place) - 1) for v in keys]
+    left = np.ones(len(points), dtype=bool)
+    at = int(np.lexsort(ranks.T[::-1])[0]) if len(axes) else 0
+    order = [at]
+    left[at] = False
+    while left.any():
+        rest = np.flatnonzero(left)
+        at = int(rest[np.abs(ranks[rest] - ranks[at]).sum(axis=1).argmin()])
+        order.append(at)
+        left[at] = False
+    return order
+
+
+def _walk(stretch: _Stretch) -> _Walked:
+    """Answer a stretch; its last point again from nothing, and everything where the two disagree."""
+    walked, session, last = _answers(stretch, hot=True)
+    if last is None or len(walked.rows) < 2:
+        return walked
+    plan, data = edited(stretch.plan, stretch.data, stretch.changes[last[0]])
+    if _agree(last[1], session.cold().answer(plan, data, time_limit_s=stretch.time_limit_s)):
+        return replace(walked, checked=1)
+    return replace(_answers(stretch, hot=False)[0], checked=1, disagreed=1)
+
+
+def _answers(stretch: _Stretch, *, hot: bool) -> tuple[_Walked, Session, tuple[int, Answer] | None]:
+    """All points, the session, and the last answer with its place among the points."""
+    session = Session(gap=stretch.gap, relax=stretch.relax, method=stretch.method, held=stretch.held, threads=stretch.threads)
+    rows, decisions = [], []
+    last: tuple[int, Answer] | None = None
+    for n, (number, changes) in enumerate(zip(stretch.numbers, stretch.changes, strict=True)):
+        begin = time.perf_counter()
+        row: dict[str, Any] = {"point": number, **dict.fromkeys(FIGURES, math.nan), "cold": not hot or session.fresh}
+        try:
+            plan, data = edited(stretch.plan, stretch.data, changes)
+            answer = (session if hot else session.cold()).answer(plan, data, time_limit_s=stretch.time_limit_s)
+            _hold_to_account(answer)
+        except SolveError as error:
+            row["reason"] = error.outcome.reason
+        except ReserveError as error:
+            row["reason"] = str(error)
+        else:
+            row |= _figures(answer)
+            decisions += _decisions(number, answer)
+            last = (n, answer)
+        rows.append(row | {"seconds": time.perf_counter() - begin})
+    return _Walked(rows, decisions, 0, 0), session, last
+
+
+def _hold_to_account(answer: Answer) -> None:
+    """A plan is audited like any other; a relaxation is no plan. Raises UntrustedError."""
+    if answer.outcome.relaxed:
+        return
+    problem = answer.problem
+    reference = extract(problem.layout, problem.assembly, answer.z0)
+    audited = audit(problem, extract(problem.layout, problem.assembly, answer.x), z0=reference)
+    if not audited.passed:
+        raise UntrustedError(f"the audit objects: {audited.worst()}")
+
+
+def _agree(a: Answer, b: Answer) -> bool:
+    """Whether two answers to one question are the same: exact ones to rounding, others where their intervals meet."""
+    if (a.outcome.objective_musd is None) != (b.outcome.objective_musd is None):
+        return False
+    (za, la), (zb, lb) = ((x.outcome.objective_musd or 0.0, x.outcome.best_bound_musd or 0.0) for x in (a, b))
+    room = SAME * (1 + abs(b.outcome.do_nothing_musd or 0.0))
+    references = abs((a.outcome.do_nothing_musd or 0.0) - (b.outcome.do_nothing_musd or 0.0)) <= 10 * room
+    return references and max(la, lb) <= min(za, zb) + 10 * room
+
+
+def _figures(answer: Answer) -> dict[str, Any]:
+    costs, outcome = answer.problem.assembly.costs, answer.outcome
+    return {
+        "reason": outcome.reason, "objective_musd": outcome.objective_musd, "bound_musd": outcome.best_bound_musd,
+        "relative_gap": outcome.relative_gap, "do_nothing_musd": outcome.do_nothing_musd,
+        "expected_loss_musd": float(costs["expected_loss"] @ answer.x),
+        "do_nothing_loss_musd": float(costs["expected_loss"] @ answer.z0),
+        "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0,
+    }  # fmt: skip
+
+
+def _decisions(point: int, answer: Answer) -> list[dict[str, Any]]:
+    """What is signed, and the largest stock of each material."""
+    problem = answer.problem
+    solution = extract(problem.layout, problem.assembly, answer.x)
+    signed = projects(problem, solution)
+    lines = [
+        {"point": point, "kind": "project", "item": f"{row.project}: {row.package}", "year": row.signed, "value": row.share}
+        for row in signed[signed["share"] > 0].itertuples()
+    ]
+    held = stock(problem, solution)
+    for material, rows in held.groupby("material", sort=False):
+        top = rows.loc[rows["stock_t"].idxmax()]
+        if top.stock_t > 0:
+            lines.append({"point": point, "kind": "stock", "item": material, "year": top.period, "value": float(top.stock_t)})
+    return lines
