@@ -93,7 +93,10 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn 
             found = f"about {columns:,} columns ({len(layout.worlds.names)} worlds, {natural.calendar.periods} periods)"
             raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns")])
     with seconds.measure("compile"):
-        templates = like.templates if like is not None and layout.support is like.layout.support else compile_templates(layout)
+        if like is not None and layout.support is like.layout.support:
+            templates = like.templates
+        else:
+            templates = compile_templates(layout, None if like is None or not _same_operations(like, layout) else like.templates)
     with seconds.measure("stamp"):
         assembly = stamp(layout, templates)
     return Problem(plan, data, natural, layout, templates, assembly, seconds)
@@ -137,12 +140,23 @@ FIGURES = {
 the losses per tonne and the costs of substitution of the tables, and the share of unexpired life that counts."""
 
 
-def _same_blocks(like: Layout, instance: Instance, worlds: Worlds) -> bool:
-    """Whether a problem has the support and the blocks of another: no more differs than `FIGURES` and costs of going short."""
-    old = like.instance
+def _same_operations(like: Problem, layout: Layout) -> bool:
+    """Whether operations are written as in another problem: the same instance but for `FIGURES`, and the same sets. Probabilities,
+    and what commitments cost, may differ."""
+    old, new = ([(k.project, k.offtake, k.purchase) for k in side.support.classes] for side in (like.layout, layout))
+    same_sets = old == new and equal(like.layout.shapes, layout.shapes)
+    return same_sets and _same_instance(like.layout.instance, layout.instance)
+
+
+def _same_instance(old: Instance, instance: Instance) -> bool:
+    """Whether no more differs than `FIGURES` and costs of going short."""
     as_old = replace(instance, plan=old.plan, tier_loss=old.tier_loss, step_cost=old.step_cost)
-    same = _structure(old.plan) == _structure(instance.plan)
-    return same and equal(old, as_old) and equal(like.worlds, worlds)
+    return _structure(old.plan) == _structure(instance.plan) and equal(old, as_old)
+
+
+def _same_blocks(like: Layout, instance: Instance, worlds: Worlds) -> bool:
+    """Whether a problem has the support and the blocks of another."""
+    return _same_instance(like.instance, instance) and equal(like.worlds, worlds)
 
 
 def _structure(plan: Plan) -> Plan:
@@ -153,7 +167,10 @@ def _structure(plan: Plan) -> Plan:
                                           for name, value in seen.items()})  # fmt: skip
 
     sections = {section: blotted(getattr(plan, section), names) for section, names in FIGURES.items()}
-    return plan.model_copy(update={**sections, "residual": 1.0, "loss_function": "", "loss_level": "central"})
+    worlds = tuple(scenario.model_copy(update={"probability": 0.0}) for scenario in plan.scenarios)
+    return plan.model_copy(
+        update={**sections, "residual": 1.0, "loss_function": "", "loss_level": "central", "scenarios": worlds}
+    )
 
 
 def denominator(problem: Problem, objective: float) -> float:

@@ -1,0 +1,250 @@
+"""Re-solves are what cold solves are: addresses, held worlds, blocks taken over, bases carried, cuts kept, sweeps checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import strategic_minerals.sweeps as sweeps
+from instances import random_case
+from strategic_minerals import Dataset, InputError, Plan, PlanError, solve, sweep
+from strategic_minerals.axes import edited
+from strategic_minerals.instance import equal
+from strategic_minerals.problem import Problem, objective_costs, prepare
+from strategic_minerals.session import Session
+from tiny import cut, offer, source, tiny
+
+SOME = {"sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "offers": {"spot": offer("a", 5.0)},
+        "scenarios": [cut("cut", 0.4, 2028, 1)]}  # fmt: skip
+
+
+def promising() -> tuple[Plan, Dataset]:
+    """The same with a promise for the cut."""
+    promise = {"material": "a", "segment": "civil", "level": 0.3, "scenarios": ["cut"]}
+    return tiny({"a": 10.0}, **{**SOME, "scenarios": [cut("cut", 0.4, 2028, 1) | {"design_basis": True}]}, service_levels=[promise])
+
+
+def first_price(data: Dataset, plan: Plan) -> str:
+    return next(f"{r.price_set}/{r.material}/*" for r in data.rows("prices") if r.price_set == plan.price_set)
+
+
+def variants(plan: Plan, data: Dataset) -> list[dict[str, Any]]:
+    """Changes of every kind: money, limits, losses, prices, probabilities, haircuts, demand, and back again."""
+    losses = f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *"
+    found: list[dict[str, Any]] = [
+        {"budget.appropriation_musd *": 0.9}, {"budget.carry_over_share": 0.3}, {losses: 1.1}, {losses: 0.95},
+        {f"prices[{first_price(data, plan)}].price_usd_per_kg *": 1.05}, {"materials[*].haircut_share *": 0.9},
+        {"demand[*/*/*].demand_t_per_yr *": 1.02}, {"discount_rate": 0.05}, {"residual": 0.2}, {},
+    ]  # fmt: skip
+    if plan.scenarios:
+        found.append({"scenarios.0.probability *": 0.9})
+        found.append({"scenarios.0.probability *": 0.8})
+    if plan.risk.cvar_weight > 0:
+        found.append({"risk.cvar_weight": 0.7})
+    if plan.budget.liability_cap_musd is not None:
+        found.append({"budget.liability_cap_musd *": 0.9})
+    return found
+
+
+def same_model(a: Problem, b: Problem) -> bool:
+    """Whether two problems have the same arrays and aims."""
+    one, other = a.assembly, b.assembly
+    arrays = ("lower", "upper", "integer", "row_lower", "row_upper", "start", "index", "value")
+    if not all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays):
+        return False
+    return all(np.array_equal(cost, objective_costs(b)[name]) for name, cost in objective_costs(a).items())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_taken_over_is_what_would_be_built(seed: int) -> None:
+    """Proves: a problem prepared beside another one has, entry by entry, the arrays of one prepared alone with the same worlds.
+    A figure that compiled blocks hold as a number, taken for a parameter, would be stale here."""
+    plan, data = random_case(seed, sample=seed % 2 == 0)
+    before = prepare(plan, data)
+    reused = 0
+    for changes in variants(plan, data):
+        now = edited(plan, data, changes)
+        beside = prepare(*now, before, before.layout.worlds.drawn)
+        alone = prepare(*now, None, before.layout.worlds.drawn)
+        assert same_model(beside, alone), changes
+        reused += beside.templates is before.templates
+        before = beside
+    assert reused >= 3
+
+
+@pytest.mark.parametrize("method", ["flat", "decomposed"])
+@pytest.mark.parametrize("seed", [0, 2, 5])
+def test_a_session_answers_as_a_cold_solve(seed: int, method: Any) -> None:
+    """Proves: relaxations answered one after the other, from the last one's basis or cuts, have the optimum of a solve from
+    nothing, to 1e-9 of the costs; so have their references."""
+    plan, data = random_case(seed, loss_limits=False, sample=True)
+    session = Session(gap=1e-12, relax=True, method=method)
+    for changes in variants(plan, data):
+        now = edited(plan, data, changes)
+        warm, cold = session.answer(*now).outcome, session.cold().answer(*now).outcome
+        room = 1e-9 * (1 + abs(cold.do_nothing_musd or 0.0)) * (1 if method == "flat" else 10)
+        assert warm.objective_musd == pytest.approx(cold.objective_musd, abs=room), changes
+        assert warm.do_nothing_musd == pytest.approx(cold.do_nothing_musd, abs=room)
+
+
+@pytest.mark.parametrize("method", ["flat", "decomposed"])
+def test_plans_of_a_session_are_those_of_solve(method: Any) -> None:
+    """Proves: mixed-integer variants state intervals that enclose the optimum of a solve from nothing."""
+    plan, data = random_case(3, loss_limits=False, sample=True)
+    session = Session(gap=1e-7, method=method)
+    for changes in variants(plan, data):
+        now = edited(plan, data, changes)
+        warm, cold = session.answer(*now), session.cold().answer(*now)
+        room = 1e-6 * (1 + abs(cold.outcome.do_nothing_musd or 0.0))
+        assert warm.outcome.best_bound_musd <= cold.outcome.objective_musd + room
+        assert cold.outcome.best_bound_musd <= warm.outcome.objective_musd + room
+
+
+def test_a_session_outlives_a_variant_without_an_answer() -> None:
+    """Proves: an infeasible variant between two others raises, and the next one is answered as ever."""
+    plan, data = promising()
+    session = Session(gap=0.0)
+    first = session.answer(plan, data).outcome.objective_musd
+    with pytest.raises(Exception, match="no plan meets the demands"):
+        session.answer(*edited(plan, data, {"service_levels.0.level": 1.0, "budget.appropriation_musd": 0.0}))
+    assert session.fresh
+    assert session.answer(plan, data).outcome.objective_musd == pytest.approx(first, rel=1e-12)
+
+
+def test_a_sweep_holds_its_worlds_and_draws_others_for_other_hazards() -> None:
+    """Proves: prices and losses move nothing in the sampled worlds, though a reduction chooses by them; another rate does."""
+    plan, data = random_case(4, sample=True)
+    base = prepare(plan, data)
+    drawn = base.layout.worlds.drawn
+    assert drawn is not None
+    losses = f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *"
+    held = prepare(*edited(plan, data, {losses: 3.0}), None, drawn).layout.worlds
+    assert equal(held.strikes, base.layout.worlds.strikes)
+    hazard = data.rows("hazards")[0].hazard
+    other = prepare(*edited(plan, data, {f"hazards[{hazard}].rate_per_yr *": 3.0}), None, drawn).layout.worlds
+    assert not equal(other.strikes, base.layout.worlds.strikes)
+
+
+def test_a_sweep_is_its_points_solved_one_by_one() -> None:
+    """Proves: a grid is every combination, in the order asked; each row has what `solve` states for the changed plan; bought
+    stock rises with the loss that it averts, and is listed."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    grid = {"budget.appropriation_musd": [0.0, 30.0, 60.0], "scenarios.0.probability": [0.1, 0.4]}
+    found = sweep(plan, data, grid, gap=0.0)
+    assert list(found.points["budget.appropriation_musd"]) == [0.0, 0.0, 30.0, 30.0, 60.0, 60.0]
+    assert found.checked >= 1
+    assert found.disagreed == 0
+    assert found.failed == 0.0
+    for row in found.points.to_dict("records"):
+        alone = solve(*edited(plan, data, {name: row[name] for name in grid}), gap=0.0).outcome
+        assert row["objective_musd"] == pytest.approx(alone.objective_musd, rel=1e-9, abs=1e-9)
+        assert row["do_nothing_musd"] == pytest.approx(alone.do_nothing_musd, rel=1e-9)
+    stock = found.decisions[found.decisions["kind"] == "stock"].set_index("point")["value"]
+    assert stock.get(1, 0.0) == 0.0
+    assert 0.0 < stock[3] <= stock[5]
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_points_come_as_frame_or_list_and_go_back_in_their_order(as_frame: bool) -> None:
+    """Proves: the path that points are answered along is not the order in which they are told."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    values = [40.0, 0.0, 20.0, 60.0, 10.0]
+    points: Any = [{"budget.appropriation_musd": v} for v in values]
+    found = sweep(plan, data, pd.DataFrame(points) if as_frame else points, relax=True)
+    assert list(found.points["budget.appropriation_musd"]) == values
+    assert list(np.argsort(found.points["objective_musd"])) == list(np.argsort(values)[::-1])
+
+
+def test_a_point_without_an_answer_is_a_row_with_its_reason() -> None:
+    """Proves: failed points are not hidden, their numbers are not numbers, their share is told."""
+    plan, data = promising()
+    found = sweep(plan, data, {"budget.appropriation_musd": [0.0, 100.0, 200.0]}, gap=0.0)
+    assert list(found.points["reason"]) == ["infeasible", "optimal", "optimal"]
+    assert np.isnan(found.points["objective_musd"][0])
+    assert found.failed == pytest.approx(1 / 3)
+    assert not (found.decisions["point"] == 0).any()
+
+
+def test_where_hot_and_cold_disagree_cold_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a hot start that went wrong (here: on purpose) is found by the cold check, and all its points are solved again."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    true = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, relax=True, gap=0.0)
+    honest = Session.answer
+
+    def lying(self: Session, plan: Plan, data: Dataset, **options: Any) -> Any:
+        warm = not self.fresh
+        answer = honest(self, plan, data, **options)
+        if warm:
+            object.__setattr__(answer.outcome, "objective_musd", answer.outcome.objective_musd + 1e-3)
+            object.__setattr__(answer.outcome, "best_bound_musd", answer.outcome.best_bound_musd + 1e-3)
+        return answer
+
+    monkeypatch.setattr(Session, "answer", lying)
+    found = sweep(plan, data, {"budget.appropriation_musd": [10.0, 20.0, 30.0]}, relax=True, gap=0.0)
+    assert (found.checked, found.disagreed) == (1, 1)
+    assert found.points["cold"].all()
+    assert np.allclose(found.points["objective_musd"], true.points["objective_musd"], rtol=1e-12)
+
+
+def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: two spawned processes give the rows of one."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    points = {"budget.appropriation_musd": [0.0, 10.0, 20.0, 30.0]}
+    one, two = (sweep(plan, data, points, gap=0.0, workers=workers) for workers in (1, 2))
+    figures = ["objective_musd", "bound_musd", "do_nothing_musd", "spending_musd", "expected_loss_musd"]
+    assert np.allclose(one.points[figures], two.points[figures], rtol=1e-12)
+    assert two.checked == 2
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(sweeps, "STRETCH", 2)
+    sweep(plan, data, points, gap=0.0, on_progress=lambda done, of: told.append((done, of)))
+    assert told == [(2, 4), (4, 4)]
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"budget.apropriation_musd": 1.0}, "appropriation_musd"),
+    ({"budget.appropriation_musd": -1.0}, "greater than or equal to 0"),
+    ({"prizes[a].price_usd_per_kg": 1.0}, "prices"),
+    ({"prices[*/nothing/*].price_usd_per_kg": 1.0}, "a key of prices: price_set/material/from_year"),
+    ({"prices[*/a/*].price": 1.0}, "a column of prices"),
+    ({"prices[*/a/*].price_usd_per_kg": -1.0}, "greater than"),
+    ({"prices a": 1.0}, "no such"), ({"prices[a": 1.0}, "table[key].column"), ({"name *": 2.0}, "a number to multiply"),
+])  # fmt: skip
+def test_an_address_that_is_none_is_named(changes: dict[str, Any], said: str) -> None:
+    """Proves: a misspelt field, table, key or column, and a value that is not allowed, are refused before anything is solved."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    with pytest.raises((PlanError, InputError)) as caught:
+        sweep(plan, data, [{}, changes])
+    assert said in str(caught.value)
+
+
+def test_nothing_to_solve_and_too_much_are_refused() -> None:
+    """Proves: no point, and more points than anybody means, are errors."""
+    plan, data = tiny({"a": 10.0}, **SOME)
+    with pytest.raises(PlanError, match="at least one point"):
+        sweep(plan, data, [])
+    with pytest.raises(PlanError, match="at most 100,000"):
+        sweep(plan, data, {"discount_rate": [0.01] * 1000, "residual": [0.1] * 1000})
+
+
+def test_a_star_multiplies_and_a_pattern_takes_all_rows() -> None:
+    """Proves: factors act on lists, on series by year and on every matching row, and leave the given plan and tables alone."""
+    plan, data = tiny({"a": 10.0, "b": 20.0}, **SOME, budget={"appropriation_musd": {"2027": 10.0, "2029": 20.0}})
+    changed, tables = edited(plan, data, {"budget.appropriation_musd *": 2.0, "prices[*/*/*].price_usd_per_kg *": 1.5})
+    assert changed.budget.appropriation_musd == {2027: 20.0, 2029: 40.0}
+    assert [r.price_usd_per_kg for r in tables.rows("prices")] == [1.5 * r.price_usd_per_kg for r in data.rows("prices")]
+    assert plan.budget.appropriation_musd == {2027: 10.0, 2029: 20.0}
+
+
+def test_a_path_visits_neighbours() -> None:
+    """Proves: along the path no step is longer than the grid's own step in one axis at a time; random order is not."""
+    grid = [{"discount_rate": x, "residual": y} for x in (0.01, 0.02, 0.03, 0.04) for y in (0.1, 0.2, 0.3)]
+    rng = np.random.default_rng(1)
+    mixed = [grid[k] for k in rng.permutation(len(grid))]
+    order = sweeps._path(mixed)
+    assert sorted(order) == list(range(len(grid)))
+    place = np.array([[point["discount_rate"] / 0.03, point["residual"] / 0.2] for point in mixed])
+    steps = np.abs(np.diff(place[order], axis=0)).sum(axis=1)
+    assert steps.max() <= 0.5 + 1e-9
