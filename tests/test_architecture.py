@@ -39,7 +39,7 @@ LAYERS = [
     {"compile", "stamp_data"},
     {"formulation.model", "stamp", "solver", "solution"},
     {"profile", "warm", "workforce", "clusters"},
-    {"decompose", "rounds"},
+    {"decompose", "rounds", "errands"},
     {"problem"},
     {"infeasibility", "carry"},
     {"stages"},

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from strategic_minerals import sampling_gap, solve, stress_test
+from instances import random_case
+from strategic_minerals import sampling_gap, solve, stress_test, sweep
 from test_bounds import deciding
 from test_stress import exposed
 
@@ -63,3 +64,22 @@ def test_a_lost_worker_loses_no_result(client: Any) -> None:
     killer.join()
     assert killed[0] < ended
     assert there.figures.equals(here.figures)
+
+
+def test_clusters_of_worlds_are_answered_on_a_cluster(client: Any) -> None:
+    """Proves: a decomposed solve whose rounds run on two workers finds the plan of one that runs here."""
+    plan, data = random_case(3, loss_limits=False, sample=True)
+    here = solve(plan, data, gap=1e-7, method="decomposed").outcome
+    there = solve(plan, data, gap=1e-7, method="decomposed", executor=client.get_executor()).outcome
+    assert there.objective_musd == pytest.approx(here.objective_musd, abs=1e-6 * (1 + abs(here.do_nothing_musd or 0.0)))
+    assert there.best_bound_musd <= here.objective_musd + 1e-6 * (1 + abs(here.do_nothing_musd or 0.0))
+
+
+def test_a_sweep_on_a_cluster_gives_the_same_rows(client: Any) -> None:
+    """Proves: stretches of a sweep go to the workers and come back in the order asked."""
+    plan, data = random_case(5, loss_limits=False)
+    points = {"budget.appropriation_musd *": [0.6, 0.8, 1.0, 1.2]}
+    here = sweep(plan, data, points, relax=True, gap=1e-9)
+    there = sweep(plan, data, points, relax=True, gap=1e-9, executor=client.get_executor())
+    assert there.points["objective_musd"].to_numpy() == pytest.approx(here.points["objective_musd"].to_numpy(), rel=1e-9)
+    assert (here.disagreed, there.disagreed) == (0, 0)

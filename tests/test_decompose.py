@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
 from instances import random_case
-from strategic_minerals import Dataset, InfeasibleError, Plan, PlanError, StoppedError, UntrustedError, solve
+from strategic_minerals import Dataset, InfeasibleError, Plan, PlanError, StoppedError, UntrustedError, errands, solve
 from strategic_minerals.clusters import Cluster, OutOfTimeError, take_apart
 from strategic_minerals.decompose import Decomposition
 from strategic_minerals.optimize import do_nothing
@@ -63,10 +64,8 @@ def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
         answers = [cluster.answer(y, time.perf_counter() + 60.0) for y in at]
         for one, y in zip(answers, at, strict=True):
             for other, there in zip(answers, at, strict=True):
-                assert one.objective is not None
-                assert other.objective is not None
-                below = one.objective + cluster.slopes(one) @ (there - y)[cluster.links]
-                assert below <= other.objective + 1e-6 * (1 + abs(other.objective))
+                below = one.cost + one.slopes @ (there - y)[cluster.links]
+                assert below <= other.cost + 1e-6 * (1 + abs(other.cost))
 
 
 def test_bounds_close_in_from_both_sides_and_a_caller_may_stop() -> None:
@@ -219,6 +218,16 @@ def test_a_clock_that_runs_out_among_clusters_keeps_the_plan_found(monkeypatch: 
     assert run.bound <= run.objective <= float(costs @ z0) + 1e-6
 
 
+@pytest.mark.parametrize("seed", [2, 5])
+def test_clusters_that_are_not_kept_loaded_answer_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: large models, whose solvers are made again from their last basis, give the same optimum."""
+    plan, data = many(seed)
+    kept = solve(plan, data, gap=1e-9, relax=True, method="decomposed").outcome
+    monkeypatch.setattr("strategic_minerals.clusters.LOADED_COLUMNS", 0)
+    lean = solve(plan, data, gap=1e-9, relax=True, method="decomposed").outcome
+    assert lean.objective_musd == pytest.approx(kept.objective_musd, abs=1e-8 * (1 + abs(kept.do_nothing_musd)))
+
+
 @pytest.mark.parametrize("seed", [0, 4, 8])
 def test_several_worlds_share_a_cluster(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: fewer, larger clusters give the same plan."""
@@ -235,13 +244,12 @@ def test_a_point_that_another_solve_rounded_leaves_a_cluster_room() -> None:
     z0 = do_nothing(problem, costs, 60.0)
     cluster = take_apart(problem.layout, problem.assembly, costs).clusters[0]
     soon = time.perf_counter() + 60.0
-    exact = cluster.answer(z0, soon).objective
-    assert exact is not None
+    exact = cluster.answer(z0, soon).cost
     answers = []
     for link in cluster.links:
         y = z0.copy()
         y[link] -= 1e-8
-        answers.append(cluster.answer(y, soon).objective)
+        answers.append(cluster.answer(y, soon).cost)
     assert np.allclose(answers, exact, rtol=1e-4)
     beyond = z0.copy()
     beyond[cluster.links] = -1e3
@@ -253,3 +261,22 @@ def test_an_unknown_method_is_refused() -> None:
     """Proves: a misspelt method is an error, not a silent flat solve."""
     with pytest.raises(ValueError, match="flat, decomposed, auto"):
         solve(*many(0), method="bender")  # type: ignore[arg-type]
+
+
+def test_a_worker_that_does_not_know_a_cluster_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: workers that forget everything between two rounds, as new ones would, give the same optimum."""
+    plan, data = many(2)
+    here = solve(plan, data, gap=1e-9, relax=True, method="decomposed").outcome
+    real, asked = errands.run_errand, []
+
+    def forgetful(errand: errands.Errand) -> errands.Reply:
+        asked.append(errand.part is None)
+        if len(asked) % 3 == 0:
+            errands._KEPT.clear()
+        return real(errand)
+
+    monkeypatch.setattr(errands, "run_errand", forgetful)
+    with ThreadPoolExecutor(2) as pool:
+        there = solve(plan, data, gap=1e-9, relax=True, method="decomposed", executor=pool).outcome
+    assert {True, False} == set(asked)
+    assert there.objective_musd == pytest.approx(here.objective_musd, abs=1e-8 * (1 + abs(here.do_nothing_musd or 0.0)))

@@ -11,6 +11,7 @@ import hashlib
 import math
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,8 @@ WHOLE = 1e-6
 """Distance from a whole number, or beyond a bound or a row, that counts as none."""
 ROOM = 1e-6
 """Room in every row, in its unit, where a point that another solve rounded leaves a cluster none."""
+LOADED_COLUMNS = 1_500_000
+"""Columns of the whole model up to which the clusters' solvers stay in memory."""
 LEAST_THETA = -1e8
 """Lower bound of a cluster's cost before its first cut [million USD]."""
 
@@ -36,49 +39,95 @@ class OutOfTimeError(Exception):
     """The clock ran out while clusters were asked."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """One cluster's linear program as arrays: its own columns, then the master's columns that its rows use."""
+
+    assembly: Assembly
+    cost: Floats
+    own: int
+    """Own columns; those after them stand fixed."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A cluster's least cost where the master's columns stand somewhere."""
+
+    cost: float
+    x: Floats
+    """Own columns at their best."""
+    slopes: Floats
+    """(links,) what the cost changes by with the master's columns  [million USD per unit]."""
+    iterations: int
+
+
 @dataclass
 class Cluster:
-    """Some worlds as one linear program."""
+    """Some worlds as one linear program, with what the last answer leaves to start from."""
 
     columns: Ints
     """Its own columns, as the whole model counts them."""
     links: Ints
     """Columns of the master that its rows use."""
-    row_lower: Floats
-    row_upper: Floats
-    model: Model
+    part: Part
     digest: bytes
     """Of all its data: two with the same digest cost the same, whatever the master decides."""
+    loaded: bool
+    """Whether its solver stays in memory between answers, at some 2 kB a column; otherwise it is made again from its last basis."""
+    model: Model | None = None
+    basis: Basis | None = None
 
-    def answer(self, y: Floats, deadline: float) -> Run:
+    def answer(self, y: Floats, deadline: float) -> Answer:
         """Least cost where the master's columns stand at y (all columns of the whole model), by a time of `perf_counter`.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
         """
-        at = np.arange(len(self.columns), len(self.columns) + len(self.links))
-        self.model.set_bounds(at, y[self.links], y[self.links])
-        run = self._run(deadline)
-        if run.status == "infeasible":  # the master keeps its rows to the solver's tolerance only
-            rows = np.arange(len(self.row_lower))
-            self.model.set_row_bounds(rows, self.row_lower - ROOM, self.row_upper + ROOM)
-            run = self._run(deadline)
-            self.model.set_row_bounds(rows, self.row_lower, self.row_upper)
-        if run.status == "time_limit":
-            raise OutOfTimeError
-        if run.status != "optimal" or run.x is None or run.column_dual is None:
-            raise UntrustedError(f"a cluster of worlds was not solved: {run.status}")
-        return run
+        model = self.model
+        if model is None:
+            model = Model(self.part.assembly, self.part.cost, integer=False)
+            if self.basis is not None:
+                model.set_basis(*self.basis)
+        answer = ask(model, self.part, y[self.links], deadline)
+        if self.loaded:
+            self.model = model
+        else:
+            self.basis = model.basis()
+        return answer
 
-    def _run(self, deadline: float) -> Run:
-        left = deadline - time.perf_counter()
-        if left <= 0:
-            raise OutOfTimeError
-        return self.model.run(time_limit_s=left, phase="recourse")
+    def become(self, part: Part) -> None:
+        """Take another program in the place of this one, of the same size or not; the last basis is a start where it fits."""
+        if self.model is not None:
+            self.model.become(part.assembly, part.cost)
+        elif self.basis is not None and self.part.assembly.shape[:2] != part.assembly.shape[:2]:
+            self.basis = None
 
-    def slopes(self, run: Run) -> Floats:
-        """(links,) what an answer's cost changes by with the master's columns  [million USD per unit]."""
-        assert run.column_dual is not None
-        return run.column_dual[len(self.columns) :]
+
+Basis = tuple[Any, Any]
+"""Statuses of columns and rows, as `Model.basis` gives them."""
+
+
+def ask(model: Model, part: Part, at: Floats, deadline: float) -> Answer:
+    """Solve a part where the master's columns stand. Raises as `Cluster.answer`."""
+    assembly = part.assembly
+    model.set_bounds(np.arange(part.own, part.own + len(at)), at, at)
+    run = _run(model, deadline)
+    if run.status == "infeasible":  # the master keeps its rows to the solver's tolerance only
+        rows = np.arange(len(assembly.row_lower))
+        model.set_row_bounds(rows, assembly.row_lower - ROOM, assembly.row_upper + ROOM)
+        run = _run(model, deadline)
+        model.set_row_bounds(rows, assembly.row_lower, assembly.row_upper)
+    if run.status == "time_limit":
+        raise OutOfTimeError
+    if run.status != "optimal" or run.x is None or run.column_dual is None or run.objective is None:
+        raise UntrustedError(f"a cluster of worlds was not solved: {run.status}")
+    return Answer(run.objective, run.x[: part.own].copy(), run.column_dual[part.own :].copy(), run.iterations)
+
+
+def _run(model: Model, deadline: float) -> Run:
+    left = deadline - time.perf_counter()
+    if left <= 0:
+        raise OutOfTimeError
+    return model.run(time_limit_s=left, phase="recourse")
 
 
 @dataclass(frozen=True)
@@ -152,22 +201,20 @@ def _cluster(assembly: Assembly, cost: Floats, owner: Ints, rows: Ints, k: int, 
     own, mine = np.flatnonzero(owner == k), np.flatnonzero(rows == k)
     used = assembly.index[_entries(assembly, mine)]
     links = np.unique(used[owner[used] < 0])
-    part, costs = _part(assembly, mine, own, links, 0), np.concatenate([cost[own], np.zeros(len(links))])
-    digest = _digest(own, links, costs, part)
-    if old is not None and old.digest == digest:
-        return old
+    part = Part(_part(assembly, mine, own, links, 0), np.concatenate([cost[own], np.zeros(len(links))]), len(own))
+    digest = _digest(own, links, part)
     if old is None:
-        model = Model(part, costs, integer=False)
-    else:
-        model = old.model
-        model.become(part, costs)
-    return Cluster(own, links, part.row_lower, part.row_upper, model, digest)
+        return Cluster(own, links, part, digest, len(assembly.lower) <= LOADED_COLUMNS)
+    if old.digest == digest:
+        return old
+    old.become(part)
+    return replace(old, columns=own, links=links, part=part, digest=digest)
 
 
-def _digest(own: Ints, links: Ints, cost: Floats, part: Assembly) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    for array in (own, links, cost, part.lower[: len(own)], part.upper[: len(own)], part.row_lower, part.row_upper,
-                  part.start, part.index, part.value):  # fmt: skip
+def _digest(own: Ints, links: Ints, part: Part) -> bytes:
+    held, digest = part.assembly, hashlib.blake2b(digest_size=16)
+    for array in (own, links, part.cost, held.lower[: len(own)], held.upper[: len(own)], held.row_lower, held.row_upper,
+                  held.start, held.index, held.value):  # fmt: skip
         digest.update(array.tobytes())
     return digest.digest()
 
@@ -193,6 +240,6 @@ def _part(assembly: Assembly, rows: Ints, own: Ints, links: Ints, thetas: int) -
         integer=np.concatenate([assembly.integer[columns], np.zeros(thetas, dtype=bool)]), costs={},
         row_lower=assembly.row_lower[rows], row_upper=assembly.row_upper[rows],
         start=np.concatenate([[0], np.cumsum(assembly.start[rows + 1] - assembly.start[rows])]),
-        index=place[assembly.index[entries]], value=assembly.value[entries],
+        index=place[assembly.index[entries]].astype(np.int32), value=assembly.value[entries],
         stamped=(), row_stamped=none, row_local=none, row_stamp=none,
     )  # fmt: skip

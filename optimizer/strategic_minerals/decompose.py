@@ -14,13 +14,14 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from .clusters import WHOLE, Apart, take_apart
+from .clusters import WHOLE, Answer, Apart, take_apart
 from .compile import INF, Assembly
+from .errands import answers_from
 from .errors import UntrustedError
 from .instance import Floats, Ints
 from .layout import Layout
@@ -56,12 +57,16 @@ class Evaluated:
 class Decomposition:
     """One model taken apart, to be minimised again with other costs of the master's columns: its cuts stay valid."""
 
-    def __init__(self, layout: Layout, assembly: Assembly, cost: Floats, *, integer: bool, threads: int = 0) -> None:
+    def __init__(
+        self, layout: Layout, assembly: Assembly, cost: Floats, *, integer: bool, threads: int = 0, executor: Executor | None = None
+    ) -> None:
         """cost: (columns,) [million USD]; that of the clusters' columns stands for good. threads: 0, one for each core allowed.
+        executor: answers clusters in place of threads.
 
         ValueError where worlds are bound together (`separable`).
         """
-        self._integer = integer
+        self._integer, self._executor = integer, executor
+        self._sent: set[bytes] = set()
         self._threads = threads or cores()
         self._cuts: list[tuple[int, Cut]] = []
         self._known: set[tuple[int, bytes, float]] = set()
@@ -92,8 +97,8 @@ class Decomposition:
         for mine in list(self._asked) if stale else []:
             y = self.point(mine)
             try:
-                for k, run in zip(stale, self._answers(y, stale, time.perf_counter() + FRESH_CUTS_S), strict=True):
-                    self._cut(k, run, y)
+                for k, answer in zip(stale, self._answers(y, stale, time.perf_counter() + FRESH_CUTS_S), strict=True):
+                    self._cut(k, answer, y)
             except UntrustedError:  # beyond what a cluster allows now: only its cuts are missed
                 continue
 
@@ -135,31 +140,31 @@ class Decomposition:
         everyone = range(len(self.parts.clusters))
         answers = self._answers(y, everyone, deadline)
         self._asked.append(y[self.parts.mine])
-        thetas = np.array([run.objective for run in answers], dtype=float)
-        cuts = [self._cut(k, run, y) for k, run in zip(everyone, answers, strict=True)]
+        thetas = np.array([answer.cost for answer in answers], dtype=float)
+        cuts = [self._cut(k, answer, y) for k, answer in zip(everyone, answers, strict=True)]
         total = offset + float(cost[self.parts.mine] @ y[self.parts.mine]) + float(thetas.sum())
-        own = [run.x[: len(self.parts.clusters[k].columns)] for k, run in zip(everyone, answers, strict=True) if run.x is not None]
         return Evaluated(
-            y, total, thetas, tuple(own), tuple(cut for cut in cuts if cut is not None), sum(run.iterations for run in answers)
-        )
+            y, total, thetas, tuple(answer.x for answer in answers), tuple(cut for cut in cuts if cut is not None),
+            sum(answer.iterations for answer in answers),
+        )  # fmt: skip
 
-    def _answers(self, y: Floats, asked: Sequence[int], deadline: float) -> list[Run]:
+    def _answers(self, y: Floats, asked: Sequence[int], deadline: float) -> list[Answer]:
         """Answers of the clusters asked; each has a solver of its own."""
         clusters = [self.parts.clusters[k] for k in asked]
+        if self._executor is not None:
+            return answers_from(self._executor, clusters, y, deadline, self._sent)
         if self._threads == 1 or len(clusters) < 2:
             return [cluster.answer(y, deadline) for cluster in clusters]
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
             return list(pool.map(lambda cluster: cluster.answer(y, deadline), clusters))
 
-    def _cut(self, k: int, run: Run, y: Floats) -> Cut | None:
+    def _cut(self, k: int, answer: Answer, y: Floats) -> Cut | None:
         """theta_k - g y >= Q_k(y') - g y' of one answer, remembered; None where it is known."""
         cluster = self.parts.clusters[k]
-        assert run.objective is not None
-        slope = cluster.slopes(run)
-        kept = np.abs(slope) > SMALLEST_SLOPE
-        links, slope = cluster.links[kept], slope[kept]
+        kept = np.abs(answer.slopes) > SMALLEST_SLOPE
+        links, slope = cluster.links[kept], answer.slopes[kept]
         columns = np.concatenate([self._place[links], [len(self.parts.mine) + k]])
-        cut = (columns, np.concatenate([-slope, [1.0]]), run.objective - float(slope @ y[links]))
+        cut = (columns, np.concatenate([-slope, [1.0]]), answer.cost - float(slope @ y[links]))
         known = (k, columns.tobytes() + cut[1].tobytes(), cut[2])
         if known in self._known:
             return None

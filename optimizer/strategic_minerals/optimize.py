@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import time
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -116,7 +118,7 @@ def _decided(problem: Problem) -> Ints:
 
 def optimise(
     problem: Problem, *, gap: float, time_limit_s: float, relax: bool = False, method: Method = "auto", threads: int = 0,
-    on_progress: OnProgress | None = None,
+    executor: Executor | None = None, on_progress: OnProgress | None = None,
 ) -> Solved:  # fmt: skip
     """Solve all stages and the fixed linear program.
 
@@ -134,11 +136,13 @@ def optimise(
     stages = STAGES[problem.plan.objective.kind]
     method = chosen_method(problem, method)
     with seconds.measure("do nothing"):
-        doing_nothing = solver_of(problem, reference_model(problem), costs["social_cost"], method, integer=False, threads=threads)
+        make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
+        doing_nothing = make(reference_model(problem), costs["social_cost"], integer=False)
         z0 = do_nothing(problem, costs["social_cost"], left(), on_progress, doing_nothing)
+        del doing_nothing  # half of the memory
         cap_trunk_shortfall(problem, z0)
     with seconds.measure("hand over"):
-        solver = solver_of(problem, problem.assembly, costs[stages[0]], method, integer=not relax, threads=threads)
+        solver = make(problem.assembly, costs[stages[0]], integer=not relax)
     with seconds.measure("solve"):
         staged = stage_by_stage(
             problem, solver, costs, z0, z0 if method == "decomposed" else None, gap=gap, relax=relax, left=left,

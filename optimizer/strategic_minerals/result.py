@@ -28,6 +28,7 @@ from .rows import TABLES
 from .solution import Solution, extract
 from .solver import TOLERANCES
 from .solver import version as highs_version
+from .stages import chosen_method
 from .summary import summarise
 from .tables import build_tables, with_residual_at_zero
 
@@ -133,24 +134,24 @@ def solve(
     relax: solve the linear relaxation instead, a bound on the answer. method: `flat`, one model for all worlds; `decomposed`,
     master and clusters of worlds; `auto`, whichever is expected to be faster. threads: for clusters of worlds; 0, one for each
     core that the process may use.
-    executor: runs the solve in one of its workers (then on_progress is called there, and has to be picklable for another
-    process). on_progress: called with `Progress`; returning True cancels.
+    executor: answers the clusters in place of threads; a flat solve runs as a whole in one of its workers (then on_progress is
+    called there, and has to be picklable for another process). on_progress: called with `Progress`; returning True cancels.
 
     Raises ValueError for a gap outside [0, 1), PlanError and InputError (faults, all at once; also a method that the plan's aim
     rules out), InfeasibleError, StoppedError and UntrustedError. A pure function of its arguments, safe from many threads.
     """
     if not 0 <= gap < 1:
         raise ValueError(f"gap must be in [0, 1), not {gap}")
-    if executor is not None:
-        told: dict[str, Any] = {} if on_progress is None else {"on_progress": on_progress}
-        asked = {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, "method": method, "threads": threads, **told}
-        return executor.submit(solve, plan, data, **asked).result()
     require(plan, data)
     begin = time.perf_counter()
     problem = prepare(plan, data)
+    if executor is not None and chosen_method(problem, method) == "flat":
+        told: dict[str, Any] = {} if on_progress is None else {"on_progress": on_progress}
+        return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, method="flat", **told).result()
     solved = optimise(
-        problem, gap=gap, time_limit_s=time_limit_s, relax=relax, method=method, threads=threads, on_progress=on_progress
-    )
+        problem, gap=gap, time_limit_s=time_limit_s, relax=relax, method=method, threads=threads, executor=executor,
+        on_progress=on_progress,
+    )  # fmt: skip
     options = {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, "method": method, **TOLERANCES}
     result = _result(problem, solved, options)
     problem.seconds.phases[TOTAL] = time.perf_counter() - begin

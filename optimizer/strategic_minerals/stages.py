@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -88,11 +89,12 @@ def chosen_method(problem: Problem, method: Method) -> Literal["flat", "decompos
 
 
 def solver_of(
-    problem: Problem, assembly: Assembly, cost: Floats, method: Method, *, integer: bool, threads: int = 0
-) -> Flat | Decomposition:
-    """What minimises a model of the problem's columns. threads: for clusters of worlds; 0, one for each core allowed."""
+    problem: Problem, assembly: Assembly, cost: Floats, method: Method, *, integer: bool, threads: int = 0,
+    executor: Executor | None = None,
+) -> Flat | Decomposition:  # fmt: skip
+    """What minimises a model of the problem's columns. threads, executor: for clusters of worlds, as `Decomposition`."""
     if method == "decomposed":
-        return Decomposition(problem.layout, assembly, cost, integer=integer, threads=threads)
+        return Decomposition(problem.layout, assembly, cost, integer=integer, threads=threads, executor=executor)
     return Flat(assembly, cost, integer=integer)
 
 

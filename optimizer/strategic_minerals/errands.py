@@ -1,0 +1,87 @@
+"""Clusters of worlds answered elsewhere: tasks that travel to other threads, processes or machines, and what stays there.
+
+Whoever answers keeps the solver of a cluster, so that later rounds bring a point alone. A worker that does not know a cluster,
+being new or another than last time, says so and is asked again with everything; a lost worker's tasks run again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+from .clusters import Answer, Cluster, OutOfTimeError, Part, ask
+from .instance import Floats
+from .solver import Model
+
+MOST_KEPT = 200
+"""Clusters whose solvers a process keeps; beyond, the one asked longest ago is forgotten."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One cluster to be answered at a point."""
+
+    digest: bytes
+    at: Floats
+    """(links,) where the master's columns stand."""
+    seconds: float
+    part: Part | None = None
+    """What to solve; None where the worker is expected to know."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came of an errand; neither answer nor `out_of_time`: the worker does not know the cluster."""
+
+    answer: Answer | None = None
+    out_of_time: bool = False
+
+
+_KEPT: OrderedDict[bytes, tuple[Model, Part]] = OrderedDict()
+"""Of this process. A solver is taken out while it works, so that two threads never share one."""
+_LOCK = threading.Lock()
+
+
+def run_errand(errand: Errand) -> Reply:
+    """Answer one errand in this process. Raises UntrustedError where the cluster has no answer."""
+    with _LOCK:
+        known = _KEPT.pop(errand.digest, None)
+    if known is None and errand.part is not None:
+        known = Model(errand.part.assembly, errand.part.cost, integer=False), errand.part
+    if known is None:
+        return Reply()
+    try:
+        answer = ask(*known, errand.at, time.perf_counter() + errand.seconds)
+    except OutOfTimeError:
+        return Reply(out_of_time=True)
+    with _LOCK:
+        _KEPT[errand.digest] = known
+        while len(_KEPT) > MOST_KEPT:
+            _KEPT.popitem(last=False)
+    return Reply(answer)
+
+
+def answers_from(executor: Executor, clusters: Sequence[Cluster], y: Floats, deadline: float, known: set[bytes]) -> list[Answer]:
+    """Answers of clusters at a point, in their order. `known` are digests that some worker was sent before; it grows.
+
+    Raises OutOfTimeError, UntrustedError, and what the executor raises.
+    """
+    left = deadline - time.perf_counter()
+    if left <= 0:
+        raise OutOfTimeError
+    brief = [
+        Errand(cluster.digest, y[cluster.links], left, None if cluster.digest in known else cluster.part) for cluster in clusters
+    ]
+    replies = list(executor.map(run_errand, brief))
+    again = [k for k, reply in enumerate(replies) if reply.answer is None and not reply.out_of_time]
+    whole = [replace(brief[k], part=clusters[k].part) for k in again]
+    for k, reply in zip(again, executor.map(run_errand, whole), strict=True):
+        replies[k] = reply
+    known.update(cluster.digest for cluster in clusters)
+    if any(reply.out_of_time for reply in replies):
+        raise OutOfTimeError
+    return [reply.answer for reply in replies if reply.answer is not None]
