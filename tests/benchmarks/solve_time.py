@@ -18,8 +18,9 @@ import numpy as np
 
 from strategic_minerals import load_dataset, load_plan, shipped
 from strategic_minerals.decompose import Decomposition
-from strategic_minerals.optimize import Flat, do_nothing
+from strategic_minerals.optimize import cap_trunk_shortfall, do_nothing, reference_model
 from strategic_minerals.problem import denominator, objective_costs, prepare
+from strategic_minerals.stages import Flat
 
 GAP = 1e-3
 LINEAR_GAP = 1e-6
@@ -30,7 +31,9 @@ def seconds(plan_name: str, worlds: int, method: str, mixed: bool, limit_s: floa
     plan = load_plan(shipped("models") / f"{plan_name}.toml", overrides={"sample.worlds": worlds, "sample.draws": worlds})
     problem = prepare(plan, load_dataset(shipped("inputs")))
     cost = objective_costs(problem)["social_cost"]
-    z0 = do_nothing(problem, cost, limit_s, None, "decomposed")
+    idle = Decomposition(problem.layout, reference_model(problem), cost, integer=False)
+    z0 = do_nothing(problem, cost, limit_s, None, idle)
+    cap_trunk_shortfall(problem, z0)
     begin = time.perf_counter()
     solver = (
         Flat(problem.assembly, cost, integer=mixed) if method == "flat"

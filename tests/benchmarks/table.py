@@ -1,0 +1,127 @@
+"""The performance table of the README: set-up, solving and re-solving against the alternatives, side by side in one run.
+
+Set-up is compared on critical-minerals, each tool in a process of its own: raw numpy (the operations blocks' arrays by hand) and
+`passModel`, ours, linopy, Pyomo's own interface, mpi-sppy's extensive form (these two at few worlds, they take minutes at more).
+Solving is `solve_time.py`'s comparison, re-solving that of a sweep with solves from nothing. Medians, ratios, growth exponents
+(slope of log seconds in log worlds). Nothing here passes or fails by the clock.
+
+    python tests/benchmarks/table.py [--repeats 5] [--quick]        needs linopy and mpi-sppy beside the development tools
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import platform
+import resource
+import statistics
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import peers
+import setup_time
+
+from strategic_minerals import load_dataset, load_plan, shipped, sweep
+from strategic_minerals.axes import edited
+from strategic_minerals.problem import layout_of
+from strategic_minerals.session import Session
+from strategic_minerals.solver import version as highs_version
+
+TOOLS: dict[str, Any] = {
+    "raw numpy + highspy": setup_time.raw, "strategic-minerals": setup_time.ours, "linopy": peers.linopy_twin,
+    "Pyomo's HiGHS interface": peers.pyomo_interface, "mpi-sppy extensive form": peers.extensive_form,
+}  # fmt: skip
+SLOW = ("Pyomo's HiGHS interface", "mpi-sppy extensive form")
+"""Tools compared at few worlds only."""
+
+
+def measured(tool: str, worlds: int, repeats: int) -> tuple[float, float, int]:
+    """(median seconds, peak MiB beyond what was there before, columns) in this process, after one run to warm up."""
+    warnings.simplefilter("ignore")
+    highs_version()  # the first of a process prints a banner, which this one keeps to itself
+    plan = load_plan(shipped("models") / "critical-minerals.toml", {"sample.worlds": worlds, "sample.draws": worlds})
+    layout, _ = layout_of(plan, load_dataset(shipped("inputs")))
+    if tool not in SLOW:
+        small = load_plan(shipped("models") / "quickstart.toml")
+        TOOLS[tool](layout_of(small, load_dataset(shipped("inputs")))[0])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds, shape = [], (0, 0, 0)
+    for _ in range(repeats):
+        start = time.perf_counter()
+        shape = TOOLS[tool](layout)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, shape[1]
+
+
+def apart(tool: str, worlds: int, repeats: int) -> tuple[float, float, int]:
+    """The same in a process of its own, so that no tool pays for another's memory."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measured, tool, worlds, repeats).result()
+
+
+def exponent(sizes: list[int], seconds: list[float]) -> float:
+    """Slope of log seconds in log worlds."""
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0]) if len(sizes) > 1 else math.nan
+
+
+def set_up(sizes: list[int], few: list[int], repeats: int) -> None:
+    """Set-up and hand-over of critical-minerals by every tool."""
+    print("\nSet-up and hand-over, critical-minerals\n")
+    print("| tool | worlds | columns | seconds | x raw | peak MiB | x raw | growth |")
+    print("|---|---|---|---|---|---|---|---|")
+    for tool in TOOLS:
+        chosen = few if tool in SLOW else sizes
+        found = [apart(tool, worlds, 1 if tool in SLOW else repeats) for worlds in chosen]
+        growth = exponent(chosen, [seconds for seconds, _, _ in found])
+        for worlds, (seconds, peak, columns) in zip(chosen, found, strict=True):
+            raw = apart("raw numpy + highspy", worlds, repeats)
+            print(f"| {tool} | {worlds} | {columns:,} | {seconds:.2f} | {seconds / raw[0]:.1f} | {peak:,.0f} "
+                  f"| {peak / max(raw[1], 1.0):.1f} | {growth:.2f} |", flush=True)  # fmt: skip
+
+
+def re_solves(name: str, points: int, repeats: int) -> None:
+    """A sweep of the linear relaxation by every kind of figure, against solves from nothing with the same worlds."""
+    plan, data = load_plan(shipped("models") / f"{name}.toml"), load_dataset(shipped("inputs"))
+    span = np.linspace(0.8, 1.2, points)
+    axes = {
+        "budget": "budget.appropriation_musd *", "loss value": f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *",
+        "probability": "scenarios.0.probability *", "price": f"prices[{plan.price_set}/*/*].price_usd_per_kg *",
+        "floor cost": "instruments.price_floors.0.upside_share *",
+    }  # fmt: skip
+    print(f"\nRe-solves, {name}, linear relaxation, {points} points from -20 % to +20 %\n")
+    print("| figure | from nothing, s a point | sweep, s a point | ratio |")
+    print("|---|---|---|---|")
+    for figure, address in axes.items():
+        session, seconds = Session(relax=True, method="flat"), []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            session.cold().answer(*edited(plan, data, {address: 1.01}))
+            seconds.append(time.perf_counter() - start)
+        cold = statistics.median(seconds)
+        start = time.perf_counter()
+        found = sweep(plan, data, {address: list(span)}, relax=True, method="flat")
+        hot = (time.perf_counter() - start) / points
+        assert found.disagreed == 0
+        print(f"| {figure} | {cold:.2f} | {hot:.2f} | {cold / hot:.1f} |", flush=True)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="few worlds, once")
+    asked = parser.parse_args()
+    repeats = 1 if asked.quick else asked.repeats
+    names = ("highspy", "pyomo", "linopy", "mpi-sppy", "numpy")
+    print(f"{platform.machine()}, Python {platform.python_version()}, " + ", ".join(f"{n} {version(n)}" for n in names))
+    set_up([2, 5, 10] if asked.quick else [20, 60, 200], [2] if asked.quick else [2, 6], repeats)
+    re_solves("rare-earths", 5 if asked.quick else 100, repeats)
+
+
+if __name__ == "__main__":
+    main()
