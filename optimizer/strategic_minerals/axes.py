@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import types
 from collections.abc import Mapping
@@ -47,6 +48,8 @@ class Axis:
 def read_axis(address: str) -> Axis:
     """An address as an axis. Raises PlanError where it is none."""
     text = address.strip()
+    if not text:
+        raise PlanError([Fault("axis", "", address, "nothing", "a field of the plan, or table[key].column")])
     factor = text.endswith("*")
     text = text.removesuffix("*").rstrip()
     if "[" not in text:
@@ -100,6 +103,8 @@ def _moved(axis: Axis, old: Any, value: Any) -> Any:
     """The value to put: given, or what is there times it (every entry of a list or of a series by year)."""
     if not axis.factor:
         return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise PlanError([Fault("axis", "", axis.address, repr(value), "a factor")])
     if isinstance(old, Mapping):
         return {key: _moved(axis, entry, value) for key, entry in old.items()}
     if isinstance(old, list | tuple):
@@ -118,6 +123,8 @@ def _cells(axis: Axis, rows: tuple[Row, ...], value: Any) -> tuple[Row, ...]:
         hit = len(found) == len(parts) and all(fnmatchcase(f, p) for f, p in zip(found, parts, strict=True))
         changed.append(_changed(axis, row, value) if hit else row)
         hits += hit
+    if axis.factor and hits and all(getattr(row, axis.column) is None for row in rows):
+        raise PlanError([Fault("axis", "", axis.address, "empty cells", "a number to multiply")])
     if not hits:
         known = [key_of(row) for row in rows]
         expected = f"a key of {axis.table}: {'/'.join(TABLES[axis.table].key)}" + near_miss(axis.key, known)
@@ -126,9 +133,28 @@ def _cells(axis: Axis, rows: tuple[Row, ...], value: Any) -> tuple[Row, ...]:
 
 
 def _changed(axis: Axis, row: Row, value: Any) -> Row:
+    """A row with one cell changed; a published range moves with its value, in proportion, as it does for overridden hazards."""
     old = getattr(row, axis.column)
+    if axis.factor and old is None:
+        return row
+    new = _moved(axis, old, value)
+    if isinstance(old, int | float) and not isinstance(old, bool) and (isinstance(new, bool) or not isinstance(new, int | float)):
+        raise PlanError([Fault("axis", key_of(row), axis.address, repr(value), "a number")])
+    changed = {axis.column: new}
+    for end in ("low", "high"):
+        bound = getattr(row, f"{axis.column}_{end}", None)
+        if bound is not None and isinstance(new, int | float):
+            changed[f"{axis.column}_{end}"] = _end(bound, old, new, end, axis.column)
     try:
-        return type(row).model_validate({**row.model_dump(), axis.column: _moved(axis, old, value)})
+        return type(row).model_validate({**row.model_dump(), **changed})
     except ValidationError as error:
         message = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
         raise PlanError([Fault("axis", key_of(row), axis.address, repr(value), message)]) from None
+
+
+def _end(bound: float, old: Any, new: float, end: str, column: str) -> float:
+    """One end of a range that moves with its value and still holds it; shares end at 1."""
+    moved = bound * new / old if old else bound
+    if column.endswith(("share", "probability")):
+        moved = min(1.0, moved)
+    return min(moved, new) if end == "low" else max(moved, new)

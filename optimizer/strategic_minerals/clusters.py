@@ -114,8 +114,10 @@ def ask(model: Model, part: Part, at: Floats, deadline: float) -> Answer:
     if run.status == "infeasible":  # the master keeps its rows to the solver's tolerance only
         rows = np.arange(len(assembly.row_lower))
         model.set_row_bounds(rows, assembly.row_lower - ROOM, assembly.row_upper + ROOM)
-        run = _run(model, deadline)
-        model.set_row_bounds(rows, assembly.row_lower, assembly.row_upper)
+        try:
+            run = _run(model, deadline)
+        finally:
+            model.set_row_bounds(rows, assembly.row_lower, assembly.row_upper)
     if run.status == "time_limit":
         raise OutOfTimeError
     if run.status != "optimal" or run.x is None or run.column_dual is None or run.objective is None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .clusters import WHOLE, Answer, Apart, take_apart
+from .clusters import WHOLE, Answer, Apart, OutOfTimeError, take_apart
 from .compile import INF, Assembly
 from .errands import answers_from
 from .errors import UntrustedError
@@ -33,6 +33,7 @@ SMALLEST_SLOPE = 1e-9
 REMEMBERED = 8
 """Points asked about last at which cuts are found anew when figures change."""
 FRESH_CUTS_S = 60.0
+"""Seconds that this may take."""
 
 Cut = tuple[Ints, Floats, float]
 """(columns of the master's model, factors, right-hand side): factors . columns >= right-hand side."""
@@ -79,10 +80,11 @@ class Decomposition:
         self._place = np.full(len(assembly.lower), -1, dtype=np.int64)
         self._place[parts.mine] = np.arange(len(parts.mine))
 
-    def become(self, layout: Layout, assembly: Assembly, cost: Floats) -> None:
+    def become(self, layout: Layout, assembly: Assembly, cost: Floats, deadline: float) -> None:
         """Take another model in the place of this one. Cuts of clusters that are the same stay; of others they are found anew
-        at the points asked about last. Same errors as at the start.
+        at the points asked about last, as far as a time of `perf_counter` allows. Same errors as at the start.
         """
+        deadline = min(deadline, time.perf_counter() + FRESH_CUTS_S)
         before = self.parts
         self._settle(take_apart(layout, assembly, cost, before), layout, assembly, cost)
         count = len(self.parts.clusters)
@@ -97,8 +99,10 @@ class Decomposition:
         for mine in list(self._asked) if stale else []:
             y = self.point(mine)
             try:
-                for k, answer in zip(stale, self._answers(y, stale, time.perf_counter() + FRESH_CUTS_S), strict=True):
+                for k, answer in zip(stale, self._answers(y, stale, deadline), strict=True):
                     self._cut(k, answer, y)
+            except OutOfTimeError:
+                break
             except UntrustedError:  # beyond what a cluster allows now: only its cuts are missed
                 continue
 

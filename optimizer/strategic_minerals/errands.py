@@ -10,15 +10,15 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass, replace
 
 from .clusters import Answer, Cluster, OutOfTimeError, Part, ask
 from .instance import Floats
 from .solver import Model
 
-MOST_KEPT = 200
-"""Clusters whose solvers a process keeps; beyond, the one asked longest ago is forgotten."""
+MOST_KEPT = 1_500_000
+"""Columns of the clusters whose solvers a process keeps, at some 2 kB each; beyond, those asked longest ago are forgotten."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def run_errand(errand: Errand) -> Reply:
         return Reply(out_of_time=True)
     with _LOCK:
         _KEPT[errand.digest] = known
-        while len(_KEPT) > MOST_KEPT:
+        while len(_KEPT) > 1 and sum(len(part.cost) for _, part in _KEPT.values()) > MOST_KEPT:
             _KEPT.popitem(last=False)
     return Reply(answer)
 
@@ -70,18 +70,34 @@ def answers_from(executor: Executor, clusters: Sequence[Cluster], y: Floats, dea
 
     Raises OutOfTimeError, UntrustedError, and what the executor raises.
     """
-    left = deadline - time.perf_counter()
-    if left <= 0:
-        raise OutOfTimeError
     brief = [
-        Errand(cluster.digest, y[cluster.links], left, None if cluster.digest in known else cluster.part) for cluster in clusters
-    ]
-    replies = list(executor.map(run_errand, brief))
+        Errand(cluster.digest, y[cluster.links], _left(deadline), None if cluster.digest in known else cluster.part)
+        for cluster in clusters
+    ]  # fmt: skip
+    replies = _sent(executor, brief, deadline)
     again = [k for k, reply in enumerate(replies) if reply.answer is None and not reply.out_of_time]
-    whole = [replace(brief[k], part=clusters[k].part) for k in again]
-    for k, reply in zip(again, executor.map(run_errand, whole), strict=True):
+    whole = [replace(brief[k], part=clusters[k].part, seconds=_left(deadline)) for k in again]
+    for k, reply in zip(again, _sent(executor, whole, deadline), strict=True):
         replies[k] = reply
     known.update(cluster.digest for cluster in clusters)
     if any(reply.out_of_time for reply in replies):
         raise OutOfTimeError
     return [reply.answer for reply in replies if reply.answer is not None]
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.perf_counter()
+    if left <= 0:
+        raise OutOfTimeError
+    return left
+
+
+def _sent(executor: Executor, errands: Sequence[Errand], deadline: float) -> list[Reply]:
+    """Replies to errands, in their order; what has not begun when time is up is called off. Raises OutOfTimeError."""
+    futures = [executor.submit(run_errand, errand) for errand in errands]
+    _, open_ = wait(futures, timeout=max(0.0, deadline - time.perf_counter()))
+    for future in open_:
+        future.cancel()
+    if open_:
+        raise OutOfTimeError
+    return [future.result() for future in futures]

@@ -92,7 +92,7 @@ def reference_model(problem: Problem) -> Assembly:
     for family in RELAXED_IN_Z0:
         rows = assembly.rows_of(family)
         row_lower[rows], row_upper[rows] = -INF, INF
-    zero, one = _decided(problem), np.zeros(0, dtype=np.int64)
+    zero = _decided(problem)
     root = assembly.stamped[0]
     built = [
         int(root.columns("sign", o)[0])
@@ -154,7 +154,7 @@ def optimise(
         with seconds.measure("residual 0"):
             without = _without_residual(problem, solver, costs["social_cost"], run, z0, gap, left(), on_progress)
     with seconds.measure("prices"):
-        fixed = None if relax else _fix(problem, costs, stages[-1], run, staged.slacks, max(left(), LEAST_CHECK_S))
+        fixed = None if relax else whole_numbers_fixed(problem, costs, stages[-1], run, staged.slacks, max(left(), LEAST_CHECK_S))
         undisturbed = None if fixed is None else _at_undisturbed_prices(problem, stages[-1], run, left())
         priced = fixed
         if fixed is not None and len(stages) > 1:
@@ -215,7 +215,7 @@ def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, i
     return caps
 
 
-def _fix(
+def whole_numbers_fixed(
     problem: Problem,
     costs: dict[str, Floats],
     last: str,

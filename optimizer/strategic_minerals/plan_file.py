@@ -88,12 +88,19 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
     node = data
     try:
         for part in parents:
-            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
-        node[int(last) if isinstance(node, list) else last] = value
+            node = node[_counted(part)] if isinstance(node, list) else node.setdefault(part, {})
+        node[_counted(last) if isinstance(node, list) else last] = value
     except (ValueError, IndexError, AttributeError, TypeError):
         raise PlanError(
             [Fault(file, "", dotted, "no such place", "a field of the plan, e.g. budget.total_musd")]
         ) from None
+
+
+def _counted(part: str) -> int:
+    """A place in a list, counted from 0. ValueError for anything else."""
+    if not part.isdigit():
+        raise ValueError(part)
+    return int(part)
 
 
 def _lines(text: str) -> Iterator[tuple[str, int]]:

@@ -79,7 +79,8 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn 
     """Build and compile. Raises PlanError for events outside the horizon and for models beyond `MOST_COLUMNS`.
 
     held: sampled worlds to keep where the same hazards are asked for (`disruptions.build_worlds`). like: a problem prepared
-    before; its compiled blocks are stamped again where only figures differ that they keep as parameters.
+    before; its compiled blocks are stamped again where only figures differ that they keep as parameters, and those of operations
+    where they are written alike.
     """
     seconds = Seconds()
     with seconds.measure("build"):
@@ -141,10 +142,11 @@ the losses per tonne and the costs of substitution of the tables, and the share 
 
 
 def _same_operations(like: Problem, layout: Layout) -> bool:
-    """Whether operations are written as in another problem: the same instance but for `FIGURES`, and the same sets. Probabilities,
-    and what commitments cost, may differ."""
+    """Whether operations are written as in another problem: the same instance but for `FIGURES`, the same sets, and branches of the
+    same components. Probabilities, dates of events and what commitments cost may differ."""
     old, new = ([(k.project, k.offtake, k.purchase) for k in side.support.classes] for side in (like.layout, layout))
-    same_sets = old == new and equal(like.layout.shapes, layout.shapes)
+    branching = [[bool(stamps.branches) for stamps in side.stamps] for side in (like.layout, layout)]
+    same_sets = old == new and equal(like.layout.shapes, layout.shapes) and branching[0] == branching[1]
     return same_sets and _same_instance(like.layout.instance, layout.instance)
 
 

@@ -215,14 +215,15 @@ class Search:
             tried.add(whole.tobytes())
             fresh = self.settle(whole, model, 0.0 if again else SETTLED)
             for other in run.earlier[:EARLIER]:
-                whole = np.round(other[at])
-                if whole.tobytes() not in tried and not self.closed(self.objective, run.bound):
-                    tried.add(whole.tobytes())
-                    fresh = self.settle(whole, model, SETTLED) or fresh
+                choice = np.round(other[at])
+                if choice.tobytes() not in tried and not self.closed(self.objective, run.bound):
+                    tried.add(choice.tobytes())
+                    fresh = self.settle(choice, model, SETTLED) or fresh
             if self.closed(self.objective, self.bound) or self.closed(self.objective, run.bound):
                 return "optimal"
-            if again and not fresh:
-                return self.nothing_new() if proof and self.best is not None else "limit"
+            if again and not fresh:  # a choice that the linear program refuses twice leaves the gap open
+                known = self.best is not None and (np.round(self.best.y[self.of.integers]) == whole).all()
+                return self.nothing_new() if proof and known else "limit"
             self.tell()
         return "limit"
 

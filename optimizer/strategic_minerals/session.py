@@ -1,7 +1,9 @@
 """A question kept loaded: variants of plan and data answered one after the other, each from where the last one ended.
 
 Worlds are held while their hazards stay the same, compiled blocks while only figures change (`problem.prepare`); the solver keeps
-its basis, a decomposition the cuts of what did not change. Nothing of it touches what the answer is: `cold` says it afresh.
+its basis, a decomposition the cuts of what did not change. None of it touches the question; `cold` asks it afresh. One thing is
+left to the solver either way: where doing nothing has several optima, diversification rules cap trunk shortfall at that of the one
+that was found.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from .dataset import Dataset
 from .decompose import Decomposition
 from .instance import Floats
 from .layout import STAGES
-from .optimize import cap_trunk_shortfall, do_nothing, reference_model
+from .optimize import LEAST_CHECK_S, cap_trunk_shortfall, do_nothing, reference_model, whole_numbers_fixed
 from .plan import Plan
 from .problem import Outcome, Problem, objective_costs, prepare
 from .solver import canary
@@ -47,6 +49,8 @@ class Session:
         self, *, gap: float = 1e-3, relax: bool = False, method: Method = "auto", held: Drawn | None = None, threads: int = 0
     ) -> None:
         """gap, relax, method, threads: as in `solve`. held: sampled worlds to keep; None: those of the first variant."""
+        if not 0 <= gap < 1:
+            raise ValueError(f"gap must be in [0, 1), not {gap}")
         self._gap, self._relax, self._method, self._threads = gap, relax, method, threads
         self._chosen: Literal["flat", "decomposed"] = "flat"
         self.held = held
@@ -67,6 +71,8 @@ class Session:
 
     def answer(self, plan: Plan, data: Dataset, *, time_limit_s: float = 3600.0) -> Answer:
         """Solve a variant. Raises as `solve`; the session stays usable, and starts afresh with the next variant."""
+        if not time_limit_s > 0:
+            raise ValueError(f"time_limit_s must be positive, not {time_limit_s}")
         begin = time.perf_counter()
 
         def left() -> float:
@@ -81,7 +87,7 @@ class Session:
         costs = objective_costs(problem)
         chosen = chosen_method(problem, self._method)
         reference, solver, x = self._given_up(chosen)
-        load = partial(_loaded, problem, method=chosen, before=before, threads=self._threads)
+        load = partial(_loaded, problem, method=chosen, before=before, threads=self._threads, deadline=begin + time_limit_s)
         reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
         z0 = do_nothing(problem, costs["social_cost"], left(), solver=reference)
         cap_trunk_shortfall(problem, z0)
@@ -92,9 +98,13 @@ class Session:
         staged = stage_by_stage(
             problem, solver, costs, z0, start if usable else None, gap=self._gap, relax=self._relax, left=left
         )
-        x = staged.run.x
+        x, polished = staged.run.x, None
+        if not self._relax:
+            last = STAGES[problem.plan.objective.kind][-1]
+            polished = whole_numbers_fixed(problem, costs, last, staged.run, staged.slacks, max(left(), LEAST_CHECK_S)).x
+            x = x if polished is None else polished
         assert x is not None
-        outcome = verdict(problem, staged, costs, z0, None, relax=self._relax, method=chosen)
+        outcome = verdict(problem, staged, costs, z0, polished, relax=self._relax, method=chosen)
         self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, x, chosen
         return Answer(problem, outcome, x, z0, costs, time.perf_counter() - begin)
 
@@ -107,11 +117,11 @@ class Session:
 
 def _loaded(
     problem: Problem, assembly: Assembly, cost: Floats, *, method: Method, solver: Flat | Decomposition | None,
-    before: Problem | None, threads: int, integer: bool,
+    before: Problem | None, threads: int, integer: bool, deadline: float,
 ) -> Flat | Decomposition:  # fmt: skip
-    """A solver with a model loaded, the one given where there is one; it answered the problem before."""
+    """A solver with a model loaded, the one given where there is one; it answered the problem before. deadline: of the answer."""
     if isinstance(solver, Decomposition):
-        solver.become(problem.layout, assembly, cost)
+        solver.become(problem.layout, assembly, cost, deadline)
     elif isinstance(solver, Flat):
         same = before is None or before.assembly.shape[:2] == assembly.shape[:2]
         solver.become(assembly, cost, None if same or before is None else partial(carried, before, problem))

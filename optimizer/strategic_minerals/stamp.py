@@ -36,7 +36,7 @@ class Templates:
 def compile_templates(layout: Layout, known: Templates | None = None) -> Templates:
     """Write and compile every kind of block once. Holds the Pyomo lock.
 
-    known: blocks of a layout that differs in its commitments alone; only those are compiled.
+    known: blocks of a layout whose operations are written alike; only commitments are compiled.
     """
     with PYOMO_LOCK, _uncollected():
         if known is not None:

@@ -2,18 +2,20 @@
 
 Sampled worlds are those of the question as it stands, the same for all points, so that what differs between points is what was
 changed and not luck; a point that changes hazards draws its own, by the same seed. Points are cut into stretches of the path, each
-answered by one `Session`; one point of every stretch is solved again from nothing, and where the two disagree the whole stretch is.
+answered by one `Session`; one hot-started point of every stretch, picked by a seed, is solved again from nothing, and where the two
+disagree the whole stretch is.
 """
 
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -34,8 +36,13 @@ from .tables import projects, stock
 from .workforce import workforce
 from .worlds import Drawn
 
-STRETCH = 25
-"""Points answered one after the other before a new session starts: a fresh one costs a cold solve."""
+STRETCH = 100
+"""Points answered one after the other before a new session starts: a fresh one costs two cold solves."""
+PARTS = 16
+"""Stretches aimed at for an executor, whose size is not known, and the least points of one."""
+LEAST_STRETCH = 4
+MOST_RANKED = 2_000
+"""Points up to which the path goes on to the nearest one; beyond, it follows the axes in turn."""
 SAME = 1e-9
 """Relative difference of two exact answers that counts as none."""
 MOST_POINTS = 100_000
@@ -52,7 +59,7 @@ FIGURES = {
     "seconds": "wall clock of this point",
     "cold": "whether it was solved from nothing",
 }
-"""What is told of every point, and in which unit."""
+"""What is told of every point."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,13 @@ def sweep(
     column. gap, relax, method: as in `solve`; time_limit_s is for each point. workers: processes; an executor takes their place.
     on_progress: called with points done and in all.
 
-    Raises PlanError and InputError for an address or a value that is none, before anything is solved. A point without an answer is
-    a row with its reason.
+    Raises PlanError and InputError for an address or a value that is none, ValueError for options that are none, before anything is
+    solved. A point without an answer is a row with its reason.
     """
+    if method not in get_args(Method):
+        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
+    if not (0 <= gap < 1 and time_limit_s > 0 and workers >= 1):
+        raise ValueError(f"gap must be in [0, 1), time_limit_s and workers positive, not {gap}, {time_limit_s}, {workers}")
     asked = _points(points)
     if not asked:
         raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
@@ -128,7 +139,8 @@ def sweep(
     held = build_worlds(build_instance(plan, data, longest_event(plan, data)), data).drawn
     path = _path(asked)
     parallel = workers > 1 or executor is not None
-    size = STRETCH if not parallel else max(1, min(STRETCH, math.ceil(len(path) / max(2, workers))))
+    parts = 1 if not parallel else PARTS if executor is not None else workers
+    size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
     stretches = [
         _Stretch(plan, data, tuple(part), tuple(asked[k] for k in part), held, gap, relax, method, time_limit_s, int(parallel))
         for part in (path[k : k + size] for k in range(0, len(path), size))
@@ -149,14 +161,18 @@ def sweep(
 
 
 def _points(points: Any) -> list[dict[str, Any]]:
-    """One mapping of address to value a point."""
+    """One mapping of address to value a point; an empty cell of a frame leaves its field as it is."""
     if isinstance(points, pd.DataFrame):
-        found = [{str(k): _plain(v) for k, v in row.items()} for row in points.to_dict("records")]
+        if points.columns.has_duplicates:
+            raise PlanError([Fault("sweep", "", "points", "an address twice", "each address once")])
+        rows = points.to_dict("records")
+        found = [{str(k): _plain(v) for k, v in row.items() if not pd.isna(v)} for row in rows]
     elif isinstance(points, Mapping):
         size = math.prod(len(values) for values in points.values())
         if size > MOST_POINTS:
             raise PlanError([Fault("sweep", "", "points", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
-        found = [dict(zip(points, map(_plain, values), strict=True)) for values in product(*points.values())] if points else []
+        names = [str(name) for name in points]
+        found = [dict(zip(names, map(_plain, values), strict=True)) for values in product(*points.values())] if points else []
     else:
         found = [{str(k): _plain(v) for k, v in point.items()} for point in points]
     if len(found) > MOST_POINTS:
@@ -177,11 +193,13 @@ def _path(points: Sequence[Mapping[str, Any]]) -> list[int]:
     axes = sorted({address for point in points for address in point})
     ranks = np.zeros((len(points), len(axes)))
     for a, address in enumerate(axes):
-        values = [point.get(address) for point in points]
+        values = [point.get(address, -math.inf) for point in points]
         numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
         keys: list[Any] = values if numeric else [repr(v) for v in values]
         place = {v: k for k, v in enumerate(sorted(set(keys)))}
         ranks[:, a] = [place[v] / max(1, len(place) - 1) for v in keys]
+    if len(points) > MOST_RANKED:
+        return np.lexsort(ranks.T[::-1]).tolist() if len(axes) else list(range(len(points)))
     left = np.ones(len(points), dtype=bool)
     at = int(np.lexsort(ranks.T[::-1])[0]) if len(axes) else 0
     order = [at]
@@ -195,22 +213,28 @@ def _path(points: Sequence[Mapping[str, Any]]) -> list[int]:
 
 
 def _walk(stretch: _Stretch) -> _Walked:
-    """Answer a stretch; its last point again from nothing, and everything where the two disagree."""
-    walked, session, last = _answers(stretch, hot=True)
-    if last is None or len(walked.rows) < 2:
+    """Answer a stretch; one hot-started point of it again from nothing, and everything where the two disagree."""
+    walked, session = _answers(stretch, hot=True)
+    hot = [row for row in walked.rows if not row["cold"] and row["objective_musd"] == row["objective_musd"]]
+    if not hot:
         return walked
-    plan, data = edited(stretch.plan, stretch.data, stretch.changes[last[0]])
-    if _agree(last[1], session.cold().answer(plan, data, time_limit_s=stretch.time_limit_s)):
+    row = random.Random(stretch.numbers[0]).choice(hot)
+    try:
+        plan, data = edited(stretch.plan, stretch.data, stretch.changes[stretch.numbers.index(row["point"])])
+        cold = session.cold().answer(plan, data, time_limit_s=stretch.time_limit_s)
+        _hold_to_account(cold)
+    except ReserveError:  # nothing to compare with: told as one point less checked
+        return walked
+    if _agree(row, _figures(cold)):
         return replace(walked, checked=1)
     return replace(_answers(stretch, hot=False)[0], checked=1, disagreed=1)
 
 
-def _answers(stretch: _Stretch, *, hot: bool) -> tuple[_Walked, Session, tuple[int, Answer] | None]:
-    """All points, the session, and the last answer with its place among the points."""
+def _answers(stretch: _Stretch, *, hot: bool) -> tuple[_Walked, Session]:
+    """All points of a stretch, and the session that answered them."""
     session = Session(gap=stretch.gap, relax=stretch.relax, method=stretch.method, held=stretch.held, threads=stretch.threads)
     rows, decisions = [], []
-    last: tuple[int, Answer] | None = None
-    for n, (number, changes) in enumerate(zip(stretch.numbers, stretch.changes, strict=True)):
+    for number, changes in zip(stretch.numbers, stretch.changes, strict=True):
         begin = time.perf_counter()
         row: dict[str, Any] = {"point": number, **dict.fromkeys(FIGURES, math.nan), "cold": not hot or session.fresh}
         try:
@@ -219,14 +243,13 @@ def _answers(stretch: _Stretch, *, hot: bool) -> tuple[_Walked, Session, tuple[i
             _hold_to_account(answer)
         except SolveError as error:
             row["reason"] = error.outcome.reason
-        except ReserveError as error:
-            row["reason"] = str(error)
+        except Exception as error:  # one point must not lose the others; it is told, and its numbers are none
+            row["reason"] = str(error) if isinstance(error, ReserveError) else f"{type(error).__name__}: {error}"
         else:
             row |= _figures(answer)
             decisions += _decisions(number, answer)
-            last = (n, answer)
         rows.append(row | {"seconds": time.perf_counter() - begin})
-    return _Walked(rows, decisions, 0, 0), session, last
+    return _Walked(rows, decisions, 0, 0), session
 
 
 def _hold_to_account(answer: Answer) -> None:
@@ -240,14 +263,13 @@ def _hold_to_account(answer: Answer) -> None:
         raise UntrustedError(f"the audit objects: {audited.worst()}")
 
 
-def _agree(a: Answer, b: Answer) -> bool:
-    """Whether two answers to one question are the same: exact ones to rounding, others where their intervals meet."""
-    if (a.outcome.objective_musd is None) != (b.outcome.objective_musd is None):
-        return False
-    (za, la), (zb, lb) = ((x.outcome.objective_musd or 0.0, x.outcome.best_bound_musd or 0.0) for x in (a, b))
-    room = SAME * (1 + abs(b.outcome.do_nothing_musd or 0.0))
-    references = abs((a.outcome.do_nothing_musd or 0.0) - (b.outcome.do_nothing_musd or 0.0)) <= 10 * room
-    return references and max(la, lb) <= min(za, zb) + 10 * room
+def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two answers to one question are the same: references to rounding, and intervals that meet; of exact answers these are
+    points."""
+    room = 10 * SAME * (1 + abs(b["do_nothing_musd"]))
+    references = abs(a["do_nothing_musd"] - b["do_nothing_musd"]) <= room
+    below = max(a["bound_musd"], b["bound_musd"]) <= min(a["objective_musd"], b["objective_musd"]) + room
+    return bool(references and below)
 
 
 def _figures(answer: Answer) -> dict[str, Any]:
