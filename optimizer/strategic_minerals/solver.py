@@ -61,6 +61,8 @@ BASES = (
 )  # fmt: skip
 """Statuses of a basis in HiGHS's own order: what `basis` and `set_basis` count."""
 AT_LOWER, BASIC = 0, 1
+DUAL, PRIMAL = 1, 4
+"""Strategies of the simplex method, as HiGHS counts them."""
 
 OTHER_THREADS = (
     "HiGHS refused to run: something else in this process ran it with another number of threads; use a fresh process"
@@ -123,16 +125,23 @@ class Model:
         self._pass(assembly, cost, offset)
 
     def become(self, assembly: Assembly, cost: Floats, offset: float = 0.0) -> None:
-        """Another model in the place of this one; a linear one of the same size starts from the basis of the last run."""
+        """Another model in the place of this one; a linear one of the same size starts from the basis of the last run.
+
+        Where nothing moves but costs, that basis stays feasible and the primal simplex goes on from it; elsewhere the dual.
+        """
         highs = self._highs
         size = (highs.getNumCol(), highs.getNumRow())
         basis = highs.getBasis() if size == (len(cost), len(assembly.row_lower)) else None
+        usable = basis is not None and basis.valid and not self._mip
+        names = ("lower", "upper", "row_lower", "row_upper", "start", "index", "value")
+        held = usable and all(np.array_equal(getattr(self._assembly, name), getattr(assembly, name)) for name in names)
         self._pass(assembly, cost, offset)
-        if basis is not None and basis.valid and not self._mip:
+        self._set("simplex_strategy", PRIMAL if held else DUAL)
+        if usable:
             self._check(highs.setBasis(basis), "setBasis")
 
     def _pass(self, assembly: Assembly, cost: Floats, offset: float) -> None:
-        self._columns = len(cost)
+        self._assembly, self._columns = assembly, len(cost)
         self._mip = bool(self._integer and assembly.integer.any())
         integrality = assembly.integer.astype(np.int32) if self._mip else np.zeros(len(cost), dtype=np.int32)
         status = self._highs.passModel(
@@ -212,6 +221,7 @@ class Model:
         finally:
             if on_progress is not None or self._master:
                 highs.clearCallbacks()
+            self._set("simplex_strategy", DUAL)  # what changes next may be bounds again
         if self._raised:
             raise self._raised.pop()
         return replace(self._read(status, highs.getRunTime() - before), earlier=tuple(earlier[-2::-1]))
