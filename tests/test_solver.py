@@ -242,11 +242,11 @@ def test_a_big_m_leak_is_found_when_the_rounded_decisions_are_solved_again() -> 
     leaky, costs = big_m(1e9)
     leaked = Run("optimal", np.array([500.0, 5e-7]), -499.9995, -499.9995, 0.1, 0, 0)
     with pytest.raises(UntrustedError, match="leans on tolerances"):
-        optimize._fix(leaky, costs, "social_cost", leaked, [], 10.0)
+        optimize.whole_numbers_fixed(leaky, costs, "social_cost", leaked, [], 10.0)
     sound, costs = big_m(500.0)
     true = Model(sound.assembly, costs["social_cost"], integer=True).run(time_limit_s=10.0)
     assert true.objective == pytest.approx(0.0, abs=1e-6)
-    fixed = optimize._fix(sound, costs, "social_cost", true, [], 10.0)
+    fixed = optimize.whole_numbers_fixed(sound, costs, "social_cost", true, [], 10.0)
     assert fixed.objective == pytest.approx(0.0, abs=1e-6)
     assert fixed.row_dual is not None
 
@@ -257,7 +257,7 @@ def test_decisions_that_leave_no_operations_when_rounded_are_not_trusted() -> No
     leaky.assembly.lower[0] = 400.0
     leaked = Run("optimal", np.array([500.0, 5e-7]), -499.9995, -499.9995, 0.1, 0, 0)
     with pytest.raises(UntrustedError, match="no feasible operations"):
-        optimize._fix(leaky, costs, "social_cost", leaked, [], 10.0)
+        optimize.whole_numbers_fixed(leaky, costs, "social_cost", leaked, [], 10.0)
 
 
 def test_a_fractional_signature_does_not_get_past_the_whole_solve(monkeypatch: pytest.MonkeyPatch) -> None:
