@@ -36,8 +36,8 @@ def test_the_dictionary_of_the_tables_is_what_the_schemas_say():
 
 
 def test_the_python_example_of_the_readme_runs(capsys):
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
-    exec(compile(code, "README.md", "exec"), {})
+    answer, study = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[:2]
+    exec(compile(f"{answer}\n{study}", "README.md", "exec"), {})
     shown = capsys.readouterr().out
     assert "BUY for the reserve" in shown
     assert "one more tonne put in store" in shown or "USD/t" in shown
