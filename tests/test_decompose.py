@@ -6,11 +6,24 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import highspy
 import numpy as np
 import pytest
 
 from instances import random_case
-from strategic_minerals import Dataset, InfeasibleError, Plan, PlanError, StoppedError, UntrustedError, errands, solve
+from strategic_minerals import (
+    Dataset,
+    InfeasibleError,
+    Plan,
+    PlanError,
+    StoppedError,
+    UntrustedError,
+    errands,
+    load_dataset,
+    load_plan,
+    shipped,
+    solve,
+)
 from strategic_minerals.clusters import Cluster, OutOfTimeError, take_apart
 from strategic_minerals.decompose import Decomposition
 from strategic_minerals.optimize import do_nothing
@@ -280,3 +293,33 @@ def test_a_worker_that_does_not_know_a_cluster_is_told(monkeypatch: pytest.Monke
         there = solve(plan, data, gap=1e-9, relax=True, method="decomposed", executor=pool).outcome
     assert {True, False} == set(asked)
     assert there.objective_musd == pytest.approx(here.objective_musd, abs=1e-8 * (1 + abs(here.do_nothing_musd or 0.0)))
+
+
+def test_a_hot_start_gone_astray_is_solved_again_from_nothing() -> None:
+    """Proves: the master of this plan once ended in `unknown` from its last basis, 1e-7 from feasible; solved again it is not."""
+    plan = load_plan(shipped("models") / "critical-minerals.toml", {"sample.worlds": 5, "sample.draws": 5})
+    problem = prepare(plan, load_dataset(shipped("inputs")))
+    costs = objective_costs(problem)["social_cost"]
+    parts = Decomposition(problem.layout, problem.assembly, costs, integer=False)
+    assert parts.minimise(costs, do_nothing(problem, costs, 60.0), gap=1e-6, absolute_gap=0.0).status == "optimal"
+
+
+def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a linear program that ends in `unknown` is solved from nothing once, and believed only if that ends well."""
+    problem = prepare(*many(0))
+    model = Model(problem.assembly, objective_costs(problem)["social_cost"], integer=False)
+    runs: list[int] = []
+    honest, unknown = model._run, [True]
+
+    class Astray:
+        def __getattr__(self, name: str) -> Any:
+            if name == "getModelStatus" and unknown[0]:
+                unknown[0] = False
+                return lambda: highspy.HighsModelStatus.kUnknown
+            return getattr(true, name)
+
+    true = model._highs
+    monkeypatch.setattr(model, "_run", lambda: (runs.append(1), honest())[1])
+    monkeypatch.setattr(model, "_highs", Astray())
+    assert model.run(time_limit_s=60.0).status == "optimal"
+    assert len(runs) == 2

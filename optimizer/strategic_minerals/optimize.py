@@ -134,7 +134,7 @@ def optimise(
 
     costs = objective_costs(problem)
     stages = STAGES[problem.plan.objective.kind]
-    method = chosen_method(problem, method)
+    method = chosen_method(problem, method, integer=not relax)
     with seconds.measure("do nothing"):
         make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
         doing_nothing = make(reference_model(problem), costs["social_cost"], integer=False)

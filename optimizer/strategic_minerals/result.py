@@ -145,7 +145,7 @@ def solve(
     require(plan, data)
     begin = time.perf_counter()
     problem = prepare(plan, data)
-    if executor is not None and chosen_method(problem, method) == "flat":
+    if executor is not None and chosen_method(problem, method, integer=not relax) == "flat":
         told: dict[str, Any] = {} if on_progress is None else {"on_progress": on_progress}
         return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, method="flat", **told).result()
     solved = optimise(

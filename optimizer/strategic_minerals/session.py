@@ -85,7 +85,7 @@ class Session:
         if self.held is None:
             self.held = problem.layout.worlds.drawn
         costs = objective_costs(problem)
-        chosen = chosen_method(problem, self._method)
+        chosen = chosen_method(problem, self._method, integer=not self._relax)
         reference, solver, x = self._given_up(chosen)
         load = partial(_loaded, problem, method=chosen, before=before, threads=self._threads, deadline=begin + time_limit_s)
         reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)

@@ -218,6 +218,9 @@ class Model:
             highs.cbMipImprovingSolution += lambda event: earlier.append(np.array(event.data_out.mip_solution, dtype=float))
         try:
             status = self._run()
+            if not self._mip and highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:  # a hot start gone astray
+                self._check(highs.clearSolver(), "clearSolver")
+                status = self._run()
         finally:
             if on_progress is not None or self._master:
                 highs.clearCallbacks()

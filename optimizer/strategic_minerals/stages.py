@@ -23,9 +23,12 @@ Method = Literal["flat", "decomposed", "auto"]
 """One model for all worlds; master and clusters (`decompose`); whichever is expected to be faster."""
 
 
-LEAST_WORLDS = 4
+LEAST_WORLDS = {True: 4, False: 25}
 LEAST_COLUMNS = 20_000
-"""Worlds outside the master, and columns in all, from which `auto` decomposes (calibrated on the shipped plans)."""
+"""Worlds outside the master, with whole numbers and without, and columns in all, from which `auto` decomposes.
+
+Calibrated on the shipped plans (`tests/benchmarks/solve_time.py`): relaxations are as fast by either method at 25 worlds.
+"""
 
 Carry = Callable[[Any, Any], tuple[Any, Any]]
 """(columns, rows) statuses of one model -> those of another."""
@@ -65,13 +68,13 @@ class Flat:
         self._model.add_row(used, cost[used], -INF, most)
 
 
-def decomposition_pays(layout: Layout, assembly: Assembly) -> bool:
+def decomposition_pays(layout: Layout, assembly: Assembly, *, integer: bool) -> bool:
     """Whether taking a model apart is expected to be faster: from as many worlds, and columns, as measured."""
     apart = int((~layout.worlds.design_basis).sum())
-    return apart >= LEAST_WORLDS and len(assembly.lower) >= LEAST_COLUMNS
+    return apart >= LEAST_WORLDS[integer] and len(assembly.lower) >= LEAST_COLUMNS
 
 
-def chosen_method(problem: Problem, method: Method) -> Literal["flat", "decomposed"]:
+def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal["flat", "decomposed"]:
     """How to solve: as asked, or by the calibrated rule of `decomposition_pays`.
 
     PlanError where decomposition is asked for and impossible: several aims in turn, or a limit on losses that binds worlds
@@ -84,7 +87,7 @@ def chosen_method(problem: Problem, method: Method) -> Literal["flat", "decompos
         found = problem.plan.objective.kind if separable(problem.assembly) else "a limit on losses"
         raise PlanError([Fault("plan", "", "objective", found, "social_cost without such a limit, or method 'flat' or 'auto'")])
     if method == "auto":
-        return "decomposed" if able and decomposition_pays(problem.layout, problem.assembly) else "flat"
+        return "decomposed" if able and decomposition_pays(problem.layout, problem.assembly, integer=integer) else "flat"
     return "decomposed" if method == "decomposed" else "flat"
 
 
