@@ -5,7 +5,7 @@ Set-up is compared on critical-minerals, each tool in a process of its own: raw 
 Solving is `solve_time.py`'s comparison, re-solving that of a sweep with solves from nothing. Medians, ratios, growth exponents
 (slope of log seconds in log worlds). Nothing here passes or fails by the clock.
 
-    python tests/benchmarks/table.py [--repeats 5] [--quick]        needs linopy and mpi-sppy beside the development tools
+    python tests/benchmarks/table.py [--repeats 5] [--quick]        needs the extra `bench` (linopy, mpi-sppy)
 """
 
 from __future__ import annotations
