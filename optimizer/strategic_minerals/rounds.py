@@ -131,8 +131,7 @@ class Search:
         self.relaxed = self.of.master(self.cost, self.offset, integer=False)
         begin = None
         if start is not None and self.of.allowed(start):
-            y = start[self.of.parts.mine].copy()
-            begin = self.evaluate(self.of.point(y), self.relaxed, answer=True)
+            begin = self.evaluate(self.of.point(start[self.of.parts.mine]), self.relaxed, answer=True)
         status = self.linear(begin, LINEAR_SHARE if mixed else 1.0, answer=not mixed)
         if not mixed or status not in ("optimal", "limit"):
             return status

@@ -38,8 +38,6 @@ class Answer:
     """(columns,) the best point."""
     z0: Floats
     """(columns,) the do-nothing reference."""
-    costs: dict[str, Floats]
-    seconds: float
 
 
 class Session:
@@ -106,7 +104,7 @@ class Session:
         assert x is not None
         outcome = verdict(problem, staged, costs, z0, polished, relax=self._relax, method=chosen)
         self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, x, chosen
-        return Answer(problem, outcome, x, z0, costs, time.perf_counter() - begin)
+        return Answer(problem, outcome, x, z0)
 
     def _given_up(self, chosen: str) -> tuple[Flat | Decomposition | None, Flat | Decomposition | None, Floats | None]:
         """What is loaded, taken out of the session until an answer has gone well; nothing where another method is asked for."""

@@ -260,7 +260,6 @@ class Pool:
         hits, worlds = int((hit & self.drawn).sum()), int(self.drawn.sum())
         return spread[0], *_chance((spread[1], spread[2]), hits, worlds, confidence, certain, mass)
 
-
     def quantile(self, values: Floats, level: float, spread: Interval, confidence: float) -> Interval:
         """Interval of a quantile, at least as wide as that of order statistics: its level is a chance to be estimated."""
         n, tail = int(self.drawn.sum()), (1 - confidence) / 2

@@ -39,8 +39,9 @@ from .worlds import Drawn
 STRETCH = 100
 """Points answered one after the other before a new session starts: a fresh one costs two cold solves."""
 PARTS = 16
-"""Stretches aimed at for an executor, whose size is not known, and the least points of one."""
+"""Stretches aimed at for an executor, whose size is not known."""
 LEAST_STRETCH = 4
+"""Least points of a stretch: its first one, and the one checked, are solved from nothing."""
 MOST_RANKED = 2_000
 """Points up to which the path goes on to the nearest one; beyond, it follows the axes in turn."""
 SAME = 1e-9
