@@ -69,7 +69,7 @@ def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
     z0 = do_nothing(problem, costs, 60.0)
     best = Model(problem.assembly, costs, integer=False).run(time_limit_s=60.0).x
     assert best is not None
-    clusters = take_apart(problem.layout, problem.assembly, costs).clusters
+    clusters = take_apart(problem.layout, problem.assembly, costs, 16).clusters
     assert len(clusters) > 1
     rng = np.random.default_rng(seed)
     at = [z0 + share * (best - z0) for share in rng.uniform(0.0, 1.0, 4)]
@@ -255,7 +255,7 @@ def test_a_point_that_another_solve_rounded_leaves_a_cluster_room() -> None:
     problem = prepare(*many(1))
     costs = objective_costs(problem)["social_cost"]
     z0 = do_nothing(problem, costs, 60.0)
-    cluster = take_apart(problem.layout, problem.assembly, costs).clusters[0]
+    cluster = take_apart(problem.layout, problem.assembly, costs, 16).clusters[0]
     soon = time.perf_counter() + 60.0
     exact = cluster.answer(z0, soon).cost
     answers = []

@@ -137,7 +137,7 @@ class Apart:
     """The parts of one model."""
 
     master: Assembly
-    """Rows of the master over its columns, then one cost column for each cluster."""
+    """Rows of the master over its columns, then one cost column for each group of clusters."""
     mine: Ints
     """The master's columns, as the whole model counts them."""
     clusters: tuple[Cluster, ...]
@@ -148,16 +148,16 @@ def separable(assembly: Assembly) -> bool:
     return not any(len(assembly.rows_of(family)) for family in ("cvar_limit", "expected_loss_limit"))
 
 
-def take_apart(layout: Layout, assembly: Assembly, cost: Floats, like: Apart | None = None) -> Apart:
+def take_apart(layout: Layout, assembly: Assembly, cost: Floats, groups: int, like: Apart | None = None) -> Apart:
     """Master and clusters of a model. ValueError where a row binds worlds of two clusters together.
 
-    like: parts of a model like this one, given up for it. A cluster that is the same is taken over as it is; one with other
-    figures starts from the old one's basis.
+    groups: of clusters, at most; the master has a column for the cost of each. like: parts of a model like this one, given up for
+    it. A cluster that is the same is taken over as it is; one with other figures starts from the old one's basis.
     """
     owner = _owners(layout, assembly)
     rows = _row_owners(assembly, owner)
     mine, count = np.flatnonzero(owner < 0), int(owner.max(initial=-1)) + 1
-    master = _part(assembly, np.flatnonzero(rows < 0), mine, np.zeros(0, dtype=np.int64), count)
+    master = _part(assembly, np.flatnonzero(rows < 0), mine, np.zeros(0, dtype=np.int64), min(groups, count))
     old = () if like is None else like.clusters
     clusters = [_cluster(assembly, cost, owner, rows, k, old[k] if k < len(old) else None) for k in range(count)]
     return Apart(master, mine, tuple(clusters))

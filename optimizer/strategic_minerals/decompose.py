@@ -16,27 +16,26 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .clusters import WHOLE, Answer, Apart, OutOfTimeError, take_apart
-from .compile import INF, Assembly
+from .compile import Assembly
+from .cuts import Master, Pool
 from .errands import answers_from
 from .errors import UntrustedError
 from .instance import Floats, Ints
 from .layout import Layout
 from .rounds import Search
-from .solver import Model, OnProgress, Run
+from .solver import OnProgress, Run
 
-SMALLEST_SLOPE = 1e-9
-"""HiGHS drops smaller entries."""
 REMEMBERED = 8
 """Points asked about last at which cuts are found anew when figures change."""
+GROUPS = 16
+"""Groups of clusters aimed at, each with one cut a round: more inform more, and weigh on every solve of the master."""
 FRESH_CUTS_S = 60.0
 """Seconds that this may take."""
-
-Cut = tuple[Ints, Floats, float]
-"""(columns of the master's model, factors, right-hand side): factors . columns >= right-hand side."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,10 @@ class Evaluated:
     y: Floats
     """(columns,) the master's columns, zeros elsewhere."""
     total: float
-    thetas: Floats
-    """(clusters,) what each cluster costs."""
     parts: tuple[Floats, ...]
     """Each cluster's own columns at their best."""
-    cuts: tuple[Cut, ...]
-    """Those not known before."""
+    cuts: tuple[int, ...]
+    """Numbers of its cuts in the pool."""
     iterations: int
 
 
@@ -69,16 +66,18 @@ class Decomposition:
         self._integer, self._executor = integer, executor
         self._sent: set[bytes] = set()
         self._threads = threads or cores()
-        self._cuts: list[tuple[int, Cut]] = []
-        self._known: set[tuple[int, bytes, float]] = set()
+        self.pool = Pool()
         self._asked: deque[Floats] = deque(maxlen=REMEMBERED)
-        self._settle(take_apart(layout, assembly, cost), layout, assembly, cost)
+        self._settle(take_apart(layout, assembly, cost, GROUPS), layout, assembly, cost)
 
     def _settle(self, parts: Apart, layout: Layout, assembly: Assembly, cost: Floats) -> None:
         self.parts, self.layout, self.assembly, self._cost = parts, layout, assembly, cost
         self.integers = np.flatnonzero(assembly.integer) if self._integer else np.zeros(0, dtype=np.int64)
         self._place = np.full(len(assembly.lower), -1, dtype=np.int64)
         self._place[parts.mine] = np.arange(len(parts.mine))
+        self.sums = [self._place[columns] for columns in decision_sums(layout, assembly)] if self._integer else []
+        count = len(parts.clusters)
+        self._groups = np.array_split(np.arange(count), min(GROUPS, count)) if count else []
 
     def become(self, layout: Layout, assembly: Assembly, cost: Floats, deadline: float) -> None:
         """Take another model in the place of this one. Cuts of clusters that are the same stay; of others they are found anew
@@ -86,21 +85,21 @@ class Decomposition:
         """
         deadline = min(deadline, time.perf_counter() + FRESH_CUTS_S)
         before = self.parts
-        self._settle(take_apart(layout, assembly, cost, before), layout, assembly, cost)
+        self._settle(take_apart(layout, assembly, cost, GROUPS, before), layout, assembly, cost)
         count = len(self.parts.clusters)
         if not np.array_equal(before.mine, self.parts.mine) or len(before.clusters) != count:
-            self._cuts.clear()
-            self._known.clear()
+            self.pool = Pool()
             self._asked.clear()
             return
-        stale = [k for k in range(count) if self.parts.clusters[k] is not before.clusters[k]]
-        self._cuts = [(k, cut) for k, cut in self._cuts if k not in stale]
-        self._known = {known for known in self._known if known[0] not in stale}
+        stale = [
+            g for g, members in enumerate(self._groups)
+            if any(self.parts.clusters[k] is not before.clusters[k] for k in members)
+        ]  # fmt: skip
+        self.pool.forget(stale)
         for mine in list(self._asked) if stale else []:
             y = self.point(mine)
             try:
-                for k, answer in zip(stale, self._answers(y, stale, deadline), strict=True):
-                    self._cut(k, answer, y)
+                self._learn(stale, y, deadline)
             except OutOfTimeError:
                 break
             except UntrustedError:  # beyond what a cluster allows now: only its cuts are missed
@@ -123,14 +122,10 @@ class Decomposition:
         search = Search(self, cost, offset, begin, begin + time_limit_s, phase, on_progress, absolute_gap, gap)
         return search.run(start)
 
-    def master(self, cost: Floats, offset: float, *, integer: bool) -> Model:
-        """The master with all cuts so far."""
-        mine, count = self.parts.mine, len(self.parts.clusters)
-        costs = np.concatenate([cost[mine], np.ones(count)])
-        model = Model(self.parts.master, costs, integer=integer, offset=offset, master=integer)
-        for _, (columns, factors, right) in self._cuts:
-            model.add_row(columns, factors, right, INF)
-        return model
+    def master(self, cost: Floats, offset: float) -> Master:
+        """The master's linear program with all cuts so far."""
+        costs = np.concatenate([cost[self.parts.mine], np.ones(len(self._groups))])
+        return Master(self.parts.master, costs, offset, self.pool, self.place(self.integers), self.sums)
 
     def point(self, mine: Floats) -> Floats:
         """(columns,) a point from values of the master's columns, within their bounds: the solver's -1e-9 is 0."""
@@ -141,16 +136,27 @@ class Decomposition:
 
     def evaluate(self, y: Floats, cost: Floats, offset: float, deadline: float) -> Evaluated:
         """Ask all clusters at a point. Raises OutOfTimeError, and UntrustedError where a cluster has no answer."""
-        everyone = range(len(self.parts.clusters))
-        answers = self._answers(y, everyone, deadline)
+        answers, cuts = self._learn(range(len(self._groups)), y, deadline)
         self._asked.append(y[self.parts.mine])
-        thetas = np.array([answer.cost for answer in answers], dtype=float)
-        cuts = [self._cut(k, answer, y) for k, answer in zip(everyone, answers, strict=True)]
-        total = offset + float(cost[self.parts.mine] @ y[self.parts.mine]) + float(thetas.sum())
+        own = offset + float(cost[self.parts.mine] @ y[self.parts.mine])
         return Evaluated(
-            y, total, thetas, tuple(answer.x for answer in answers), tuple(cut for cut in cuts if cut is not None),
+            y, own + sum(answer.cost for answer in answers), tuple(answer.x for answer in answers), cuts,
             sum(answer.iterations for answer in answers),
         )  # fmt: skip
+
+    def _learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[list[Answer], tuple[int, ...]]:
+        """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
+        answers = self._answers(y, [int(k) for g in groups for k in self._groups[g]], deadline)
+        told, cuts = iter(answers), []
+        for g in groups:
+            slopes, right = np.zeros(len(self.parts.mine)), 0.0
+            for k in self._groups[g]:
+                answer, links = next(told), self.parts.clusters[k].links
+                slopes[self._place[links]] += answer.slopes
+                right += answer.cost - float(answer.slopes @ y[links])
+            used = np.flatnonzero(slopes)
+            cuts.append(self.pool.add(g, used, slopes[used], right, len(self.parts.mine) + g))
+        return answers, tuple(cuts)
 
     def _answers(self, y: Floats, asked: Sequence[int], deadline: float) -> list[Answer]:
         """Answers of the clusters asked; each has a solver of its own."""
@@ -161,20 +167,6 @@ class Decomposition:
             return [cluster.answer(y, deadline) for cluster in clusters]
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
             return list(pool.map(lambda cluster: cluster.answer(y, deadline), clusters))
-
-    def _cut(self, k: int, answer: Answer, y: Floats) -> Cut | None:
-        """theta_k - g y >= Q_k(y') - g y' of one answer, remembered; None where it is known."""
-        cluster = self.parts.clusters[k]
-        kept = np.abs(answer.slopes) > SMALLEST_SLOPE
-        links, slope = cluster.links[kept], answer.slopes[kept]
-        columns = np.concatenate([self._place[links], [len(self.parts.mine) + k]])
-        cut = (columns, np.concatenate([-slope, [1.0]]), answer.cost - float(slope @ y[links]))
-        known = (k, columns.tobytes() + cut[1].tobytes(), cut[2])
-        if known in self._known:
-            return None
-        self._known.add(known)
-        self._cuts.append((k, cut))
-        return cut
 
     def place(self, columns: Ints) -> Ints:
         """Where columns of the whole model stand in the master's."""
@@ -198,6 +190,27 @@ class Decomposition:
         held = np.add.reduceat(np.concatenate([master.value * y[master.index], [0.0]]), master.start[:-1])
         held[np.diff(master.start) == 0] = 0.0
         return bool(((held >= master.row_lower - WHOLE) & (held <= master.row_upper + WHOLE)).all())
+
+
+def decision_sums(layout: Layout, assembly: Assembly) -> list[Ints]:
+    """Columns of decisions whose sums are whole numbers that say much: whether a project is signed at all, when, with which
+    package; how many contracts a producer has.
+    """
+    root, options = assembly.stamped[0], layout.support.options
+    sets: dict[tuple[Any, ...], list[int]] = {}
+    for k, (name, key) in enumerate(root.template.columns):
+        if name == "sign":
+            option = options[key]
+            kinds: tuple[Any, ...] = ((), ("when", option.signed), ("how", option.package.name))
+            of = ("project", option.project)
+        elif name == "contract_signed":
+            kinds, of = ((),), ("contract", layout.contracts[key].source)
+        else:
+            continue
+        if assembly.integer[root.first_column + k]:
+            for kind in kinds:
+                sets.setdefault((*of, *kind), []).append(root.first_column + k)
+    return [np.array(columns) for columns in {tuple(columns): columns for columns in sets.values() if len(columns) > 1}.values()]
 
 
 def cores() -> int:

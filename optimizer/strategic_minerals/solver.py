@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import highspy
@@ -47,10 +47,7 @@ TOLERANCES = {
 
 OPTIONS = frozenset({
     "output_flag", "threads", "parallel", "time_limit", "mip_rel_gap", "mip_abs_gap", "presolve", "solver",
-    "random_seed", "simplex_strategy", "simplex_scale_strategy", *TOLERANCES, *(MASTER := {
-        "mip_heuristic_effort": 0.0, "mip_heuristic_run_rins": False, "mip_heuristic_run_rens": False,
-        "mip_heuristic_run_root_reduced_cost": False, "mip_allow_restart": False, "mip_pscost_minreliable": 1,
-    }),
+    "random_seed", "simplex_strategy", "simplex_scale_strategy", *TOLERANCES,
 })  # fmt: skip
 """Options that this package sets; anything else is a programming error."""
 
@@ -97,29 +94,21 @@ class Run:
     nodes: int
     row_dual: Floats | None = None
     column_dual: Floats | None = None
-    earlier: tuple[Floats, ...] = ()
-    """Feasible points of a mixed-integer run that were the best for a while, the last one first; where asked for."""
 
 
 class Model:
     """One model in one HiGHS instance; bounds and costs can change between runs.
 
-    integer: False relaxes it. master: True for one of many mixed-integer models whose plans somebody else improves: HiGHS's own
-    search for plans, restarts and most of strong branching are spared, and points on the way are kept.
+    integer: False relaxes it.
     """
 
-    def __init__(
-        self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0, master: bool = False
-    ) -> None:
+    def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0) -> None:
         self._highs = _highs()
         self._raised: list[BaseException] = []
         """What the progress callback raised during the run."""
         self._set("output_flag", False)
         # one value of threads for the whole process: a second value makes the next solve fail (HiGHS issue 715)
         for name, value in {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES}.items():
-            self._set(name, value)
-        self._master = master
-        for name, value in (MASTER if master else {}).items():
             self._set(name, value)
         self._integer = integer
         self._pass(assembly, cost, offset)
@@ -178,6 +167,11 @@ class Model:
         """Append a row."""
         self._check(self._highs.addRow(lower, upper, len(columns), columns.astype(np.int32), values), "addRow")
 
+    def remove_rows(self, rows: Ints) -> None:
+        """Take rows out; later ones move up."""
+        if len(rows):
+            self._check(self._highs.deleteRows(len(rows), rows.astype(np.int32)), "deleteRows")
+
     def set_start(self, x: Floats) -> None:
         """Offer a point to start from; HiGHS checks and repairs it."""
         solution = highspy.HighsSolution()
@@ -211,23 +205,20 @@ class Model:
         self._set("presolve", "choose" if presolve else "off")
         self._set("time_limit", highs.getRunTime() + time_limit_s)  # HiGHS counts the instance's whole life
         before = highs.getRunTime()
-        earlier: list[Floats] = []
         if on_progress is not None:
             self._watch(on_progress, phase)
-        if self._master and self._mip:
-            highs.cbMipImprovingSolution += lambda event: earlier.append(np.array(event.data_out.mip_solution, dtype=float))
         try:
             status = self._run()
             if not self._mip and highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:  # a hot start gone astray
                 self._check(highs.clearSolver(), "clearSolver")
                 status = self._run()
         finally:
-            if on_progress is not None or self._master:
+            if on_progress is not None:
                 highs.clearCallbacks()
             self._set("simplex_strategy", DUAL)  # what changes next may be bounds again
         if self._raised:
             raise self._raised.pop()
-        return replace(self._read(status, highs.getRunTime() - before), earlier=tuple(earlier[-2::-1]))
+        return self._read(status, highs.getRunTime() - before)
 
     def _run(self) -> Any:
         """Run HiGHS; in the main thread so that an interrupt from the keyboard cancels it within a moment."""

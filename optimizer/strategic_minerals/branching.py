@@ -1,0 +1,268 @@
+"""Branch and bound over the master's linear program, with cuts that stay.
+
+One solver is hot-started from node to node; a node is a box of decisions and of sums of decisions, which are looked at first: that
+a project is signed at all, and when, says more than that one of its fifty options is not. Each dive ends at a choice of whole
+numbers that the clusters settle; its cuts hold in every other node, so that no master is solved twice from nothing
+(branch-and-cut, Padberg and Rinaldi 1991; pseudo-costs with a first look, Achterberg, Koch and Martin 2005).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .clusters import WHOLE
+from .cuts import open_bounds
+from .errors import UntrustedError
+from .instance import Floats
+
+if TYPE_CHECKING:
+    from .rounds import Search
+    from .solver import Run, Status
+
+LOOKS = 4
+"""Branchings of a node of which both sides are tried before one is chosen, where too little is known of them yet."""
+UP = 0.35
+"""Share from which the next whole number above is tried first."""
+NODE_ROUNDS = 2
+"""Rounds of cuts at the node that holds the bound down."""
+WORTH_A_ROUND = 0.1
+"""What a round must bring for another one, as a share of what the node lacks to be ruled out."""
+LOOSE = 0.1
+"""Share of the gap asked by which clusters may cost more than the master knows before their cuts are worth a solve."""
+LEAST_GAIN = 1e-6
+"""Of a branching's two sides, so that one side alone counts for something [million USD]."""
+DOWN, ABOVE = 0, 1
+
+
+@dataclass(order=True)
+class Node:
+    """Decisions, then sums, between bounds."""
+
+    bound: float
+    """What a plan among them costs at least."""
+    serial: int
+    lower: Floats = field(compare=False)
+    upper: Floats = field(compare=False)
+    known: int = field(compare=False, default=-1)
+    """Cuts that there were when it was solved; -1: it was not."""
+
+
+class Tree:
+    """One search over whole numbers."""
+
+    def __init__(self, search: Search, root: Run) -> None:
+        """root: the linear relaxation, solved."""
+        assert root.x is not None
+        assert root.column_dual is not None
+        assert root.objective is not None
+        of = search.of
+        self.search, self.master = search, search.master
+        self.decisions, self.sums = of.place(of.integers), of.sums
+        self.lower, self.upper = open_bounds(of.parts.master, self.decisions, self.sums)
+        self.root, self.root_x, self.root_dual = root.objective, root.x[self.decisions], root.column_dual[self.decisions]
+        self.heap: list[Node] = []
+        self.serial = 0
+        self.floor = math.inf
+        """Least bound of what was ruled out or given up."""
+        self.tried: set[bytes] = set()
+        size = len(self.lower)
+        self.gains, self.looks = np.zeros((2, size)), np.zeros((2, size))
+        """What it cost to round a branching's share down and up  [million USD per unit], summed, and how often."""
+
+    def explore(self) -> Status:
+        """Dive from the node with the least bound, until the gap is closed or nothing is left."""
+        s = self.search
+        self.heap.append(self.node(self.root, self.lower, self.upper))
+        while self.heap:
+            node = heapq.heappop(self.heap)
+            s.bound = max(s.bound, min(node.bound, self.floor, s.objective))
+            if s.closed(s.objective, s.bound):
+                return "optimal"
+            s.tell()
+            self.master.trim()
+            self.dive(node)
+        s.bound = max(s.bound, min(self.floor, s.objective))
+        if s.best is None:
+            return "infeasible" if math.isinf(self.floor) else "limit"
+        return "optimal" if s.closed(s.objective, s.bound) else "limit"
+
+    def node(self, bound: float, lower: Floats, upper: Floats, known: int = -1) -> Node:
+        """A node; of two with the same bound the younger is taken first."""
+        self.serial -= 1
+        return Node(bound, self.serial, lower, upper, known)
+
+    def dive(self, node: Node) -> None:
+        """Follow a node's better sides down to whole numbers; their other sides wait."""
+        s = self.search
+        lower, upper = self.tightened(node.lower, node.upper)
+        run = self.solve(lower, upper)
+        if self.ruled_out(run, node.bound):
+            return
+        assert run.objective is not None
+        if self.heap and run.objective > self.heap[0].bound and node.known != len(s.of.pool):
+            heapq.heappush(self.heap, self.node(run.objective, lower, upper, len(s.of.pool)))
+            return  # no longer the one that holds the bound down
+        run = self.sharpened(run, lower, upper)
+        here: Node | None = replace(node, lower=lower, upper=upper)
+        while here is not None:
+            settled = self.settled(run, here)
+            if settled is None:
+                return
+            here = self.branched(settled, here)
+            if here is not None:
+                run = self.solve(here.lower, here.upper)
+                if self.ruled_out(run, here.bound):
+                    return
+
+    def solve(self, lower: Floats, upper: Floats) -> Run:
+        """The master's linear program between bounds."""
+        s = self.search
+        self.master.bound(lower, upper)
+        s.nodes += 1
+        return s.run_master()
+
+    def ruled_out(self, run: Run, before: float) -> bool:
+        """Whether a node leads to nothing better than the best plan, but for the gap asked; what it costs counts in the bound.
+
+        before: its bound, which stands where the solver gave none.
+        """
+        if run.status == "infeasible":
+            return True
+        if run.x is None or run.objective is None:
+            self.floor = min(self.floor, before)
+            return True
+        if run.objective >= self.cutoff:
+            self.floor = min(self.floor, run.objective)
+            return True
+        return False
+
+    @property
+    def cutoff(self) -> float:
+        """Bound from which a node is of no use."""
+        s = self.search
+        return s.objective - s.room(s.objective) if s.best is not None else math.inf
+
+    def tightened(self, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+        """Bounds without decisions whose reduced cost in the relaxation is more than a better plan could save."""
+        s = self.search
+        if s.best is None:
+            return lower, upper
+        count = len(self.decisions)
+        worth = s.objective - self.root + WHOLE * (1 + abs(s.offset) + abs(self.root))
+        low, high = self.lower[:count], self.upper[:count]
+        stay_low = (self.root_x <= low + WHOLE) & (self.root_dual > worth)
+        stay_high = (self.root_x >= high - WHOLE) & (self.root_dual < -worth)
+        lower, upper = lower.copy(), upper.copy()
+        upper[:count][stay_low] = np.maximum(lower[:count], low)[stay_low]
+        lower[:count][stay_high] = np.minimum(upper[:count], high)[stay_high]
+        return lower, upper
+
+    def sharpened(self, run: Run, lower: Floats, upper: Floats) -> Run:
+        """A node after rounds of cuts at its own fractional point, as long as they raise its bound."""
+        s = self.search
+        for _ in range(NODE_ROUNDS):
+            if run.x is None or run.objective is None or run.objective >= self.cutoff:
+                break
+            found, fresh = s.evaluate(s.of.point(run.x), answer=False)
+            if not fresh or found.total - run.objective <= s.room(run.objective, LOOSE):
+                break
+            before, lacks = run.objective, self.cutoff - run.objective
+            run = self.solve(lower, upper)
+            if run.objective is None or run.objective - before < WORTH_A_ROUND * lacks:
+                break
+        return run
+
+    def settled(self, run: Run, node: Node) -> Run | None:
+        """Ask the clusters about whole numbers, until the node is ruled out (None) or its point is fractional again."""
+        s = self.search
+        while not self.ruled_out(run, node.bound):
+            assert run.x is not None
+            assert run.objective is not None
+            at = run.x[self.decisions]
+            if np.abs(at - np.round(at)).max(initial=0.0) > WHOLE:
+                return run
+            whole = np.round(at)
+            again = whole.tobytes() in self.tried
+            self.tried.add(whole.tobytes())
+            fresh = s.settle(whole, exact=again)
+            if again and not fresh:  # as close as arithmetic comes
+                self.floor = min(self.floor, run.objective)
+                return None
+            run = self.solve(node.lower, node.upper)
+        return None
+
+    def branched(self, run: Run, node: Node) -> Node | None:
+        """Split a node; the side to dive into, None where both are ruled out."""
+        assert run.x is not None
+        assert run.objective is not None
+        base, sums = run.objective, [run.x[columns].sum() for columns in self.sums]
+        x = np.concatenate([run.x[self.decisions], sums])
+        k, found = self.chosen(x, base, node)
+        sides = []
+        for up in (DOWN, ABOVE):
+            if found[up] < self.cutoff:
+                sides.append((up, self.node(max(base, found[up]), *self.side(node, k, x[k], up))))
+            else:
+                self.floor = min(self.floor, found[up])
+        if not sides:
+            return None
+        sides.sort(key=lambda side: (side[0] == ABOVE) == (x[k] - math.floor(x[k]) >= UP))
+        for _, other in sides[:-1]:
+            heapq.heappush(self.heap, other)
+        return sides[-1][1]
+
+    def chosen(self, x: Floats, base: float, node: Node) -> tuple[int, tuple[float, float]]:
+        """(branching, bounds of its sides): the one with the largest product of what its two sides cost."""
+        share = x - np.floor(x)
+        open_ = np.flatnonzero((share > WHOLE) & (share < 1 - WHOLE) & (self.lower < self.upper))
+        if not len(open_):
+            raise UntrustedError("a decision is fractional and cannot be branched on")
+        distance = np.stack([share, 1 - share])
+        mean = self.gains.sum(axis=1) / np.maximum(1.0, self.looks.sum(axis=1))
+        rate = np.where(self.looks > 0, self.gains / np.maximum(1.0, self.looks), mean[:, None])
+        score = np.prod(np.maximum(LEAST_GAIN, rate * distance), axis=0)
+        sums_first = open_ < len(self.decisions)
+        order = open_[np.lexsort((-np.minimum(share, 1 - share)[open_], sums_first, -score[open_]))]
+        best, best_score, bounds = int(order[0]), -1.0, (base, base)
+        looks = 0
+        for k in order.tolist():
+            found, points = (base, base), float(score[k])
+            if not self.looks[:, k].all():
+                if looks == LOOKS:
+                    continue
+                looks += 1
+                found = self.tried_both(k, x[k], base, node)
+                reach = np.minimum(found, self.cutoff) - base
+                points = float(np.prod(np.maximum(LEAST_GAIN, reach)))
+            if points > best_score:
+                best, best_score, bounds = k, points, found
+            if max(found) >= self.cutoff:  # one side is ruled out: nothing is better
+                return k, found
+        return best, bounds
+
+    def tried_both(self, k: int, x: float, base: float, node: Node) -> tuple[float, float]:
+        """Bounds of both sides of a branching, which are remembered."""
+        found = []
+        for up, distance in ((DOWN, x - math.floor(x)), (ABOVE, math.ceil(x) - x)):
+            run = self.solve(*self.side(node, k, x, up))
+            value = math.inf if run.status == "infeasible" else base if run.objective is None else max(base, run.objective)
+            cost = min(value, self.cutoff) - base
+            if math.isfinite(cost):
+                self.gains[up, k] += cost / distance
+            self.looks[up, k] += 1
+            found.append(value)
+        return found[DOWN], found[ABOVE]
+
+    def side(self, node: Node, k: int, x: float, up: int) -> tuple[Floats, Floats]:
+        """(lower, upper) of one side of a branching."""
+        lower, upper = node.lower.copy(), node.upper.copy()
+        if up == ABOVE:
+            lower[k] = math.ceil(x)
+        else:
+            upper[k] = math.floor(x)
+        return lower, upper

@@ -1,0 +1,128 @@
+"""Cuts of an L-shaped method, and the master's linear program that holds those that matter.
+
+A cut says that a group of worlds costs at least so much:  factors . columns >= right-hand side,  the last of its columns being the
+group's cost [million USD]. Cuts are valid for every plan and for every cost of the master's columns, so that a pool keeps all of
+them while one linear program holds few: what has not been tight for long is taken out, and comes back when it is violated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .compile import INF, Assembly
+from .instance import Floats, Ints
+from .solver import Model, Run
+
+IDLE = 60
+"""Solves without being tight after which a cut is taken out."""
+SMALLEST_SLOPE = 1e-9
+"""HiGHS drops smaller entries."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """factors . columns >= right  [million USD]."""
+
+    group: int
+    columns: Ints
+    """Of the master's model."""
+    factors: Floats
+    right: float
+
+
+class Pool:
+    """All cuts found, each once."""
+
+    def __init__(self) -> None:
+        self._cuts: dict[int, Cut] = {}
+        self._numbers: dict[tuple[int, bytes, float], int] = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._cuts)
+
+    def __getitem__(self, number: int) -> Cut:
+        return self._cuts[number]
+
+    @property
+    def numbers(self) -> list[int]:
+        """Of all cuts, in the order in which they were found."""
+        return list(self._cuts)
+
+    def add(self, group: int, columns: Ints, slopes: Floats, right: float, own: int) -> int:
+        """Number of the cut  theta - slopes . columns >= right,  theta standing in column `own`; the same for the same cut."""
+        kept = np.abs(slopes) > SMALLEST_SLOPE
+        cut = Cut(group, np.append(columns[kept], own), np.append(-slopes[kept], 1.0), right)
+        name = group, cut.columns.tobytes() + cut.factors.tobytes(), right
+        if name not in self._numbers:
+            self._numbers[name], self._cuts[self._next] = self._next, cut
+            self._next += 1
+        return self._numbers[name]
+
+    def forget(self, groups: Collection[int]) -> None:
+        """Leave out the cuts of some groups."""
+        gone = {number for number, cut in self._cuts.items() if cut.group in groups}
+        self._cuts = {number: cut for number, cut in self._cuts.items() if number not in gone}
+        self._numbers = {name: number for name, number in self._numbers.items() if number not in gone}
+
+
+class Master:
+    """The master's linear program, hot from solve to solve, with sums of decisions as rows that may be bounded too."""
+
+    def __init__(self, assembly: Assembly, cost: Floats, offset: float, pool: Pool, decisions: Ints, sums: Sequence[Ints]) -> None:
+        """cost: (columns,). decisions: whole numbers. sums: columns whose sums are whole numbers. All as the master counts them."""
+        self._pool = pool
+        self._model = Model(assembly, cost, integer=False, offset=offset)
+        self._decisions, first = decisions, len(assembly.row_lower)
+        self._sums = np.arange(first, first + len(sums))
+        for columns in sums:
+            self._model.add_row(columns, np.ones(len(columns)), -INF, INF)
+        self._first = first + len(sums)
+        self._held: dict[int, int] = {}
+        """Cut -> solves since it was tight, in the order of their rows."""
+        self.learn(pool.numbers)
+
+    def learn(self, cuts: Collection[int]) -> bool:
+        """Hold some cuts of the pool; whether one of them was missing."""
+        missing = [number for number in dict.fromkeys(cuts) if number not in self._held]
+        for number in missing:
+            cut = self._pool[number]
+            self._model.add_row(cut.columns, cut.factors, cut.right, INF)
+            self._held[number] = 0
+        return bool(missing)
+
+    def bound(self, lower: Floats, upper: Floats) -> None:
+        """Hold decisions, then sums, between bounds."""
+        count = len(self._decisions)
+        self._model.set_bounds(self._decisions, lower[:count], upper[:count])
+        self._model.set_row_bounds(self._sums, lower[count:], upper[count:])
+
+    def run(self, time_limit_s: float, phase: str) -> Run:
+        """Solve, and see which cuts are tight."""
+        run = self._model.run(time_limit_s=time_limit_s, phase=phase)
+        if run.row_dual is not None:
+            tight = run.row_dual[self._first :] != 0
+            self._held = {
+                number: 0 if now else idle + 1 for (number, idle), now in zip(self._held.items(), tight.tolist(), strict=True)
+            }
+        return run
+
+    def trim(self, run: Run | None = None) -> None:
+        """Take out cuts that have long not been tight; with a run, all that are not tight in it."""
+        most = IDLE if run is None else 0
+        rows = [self._first + k for k, idle in enumerate(self._held.values()) if idle > most]
+        if len(rows) * 4 < len(self._held) and run is None:
+            return  # not worth the refactoring
+        self._model.remove_rows(np.array(rows, dtype=np.int64))
+        self._held = {number: idle for number, idle in self._held.items() if idle <= most}
+
+
+def open_bounds(assembly: Assembly, decisions: Ints, sums: Sequence[Ints]) -> tuple[Floats, Floats]:
+    """(lower, upper) of decisions, then of sums, as the master's own bounds have them."""
+    lower, upper = assembly.lower, assembly.upper
+    low = [lower[decisions], np.array([lower[columns].sum() for columns in sums])]
+    high = [upper[decisions], np.array([upper[columns].sum() for columns in sums])]
+    return np.concatenate(low), np.concatenate(high)
