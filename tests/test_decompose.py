@@ -25,7 +25,8 @@ from strategic_minerals import (
     solve,
 )
 from strategic_minerals.clusters import Cluster, OutOfTimeError, take_apart
-from strategic_minerals.decompose import Decomposition
+from strategic_minerals.cuts import Pool
+from strategic_minerals.decompose import Decomposition, decision_sums
 from strategic_minerals.optimize import do_nothing
 from strategic_minerals.problem import objective_costs, prepare
 from strategic_minerals.solver import Model
@@ -248,6 +249,47 @@ def test_several_worlds_share_a_cluster(seed: int, monkeypatch: pytest.MonkeyPat
     plan, data = many(seed)
     flat, apart = (solve(plan, data, gap=1e-7, method=method).outcome for method in ("flat", "decomposed"))
     assert apart.objective_musd == pytest.approx(flat.objective_musd, abs=1e-6 * (1 + abs(flat.do_nothing_musd)))
+
+
+@pytest.mark.parametrize("seed", [0, 3, 6, 10])
+def test_cuts_that_were_taken_out_come_back_where_they_are_missed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: with every cut taken out that one solve leaves idle, two groups and no looks ahead, the plan is the same."""
+    monkeypatch.setattr("strategic_minerals.cuts.IDLE", 0)
+    monkeypatch.setattr("strategic_minerals.decompose.GROUPS", 2)
+    monkeypatch.setattr("strategic_minerals.branching.LOOKS", 0)
+    monkeypatch.setattr("strategic_minerals.branching.NODE_ROUNDS", 0)
+    plan, data = many(seed)
+    flat, apart = (solve(plan, data, gap=1e-7, method=method).outcome for method in ("flat", "decomposed"))
+    room = 1e-6 * (1 + abs(flat.do_nothing_musd))
+    assert apart.objective_musd == pytest.approx(flat.objective_musd, abs=room)
+    assert apart.best_bound_musd <= flat.objective_musd + room
+
+
+def test_a_cut_is_kept_once_and_forgotten_with_its_group() -> None:
+    """Proves: the same cut has the same number; slopes that the solver would drop are left out; other groups' cuts stay."""
+    pool, at = Pool(), np.array([0, 1, 2])
+    one = pool.add(0, at, np.array([2.0, 1e-12, -1.0]), 5.0, 7)
+    assert pool.add(0, at, np.array([2.0, 1e-12, -1.0]), 5.0, 7) == one
+    other = pool.add(1, at, np.array([2.0, 0.0, -1.0]), 5.0, 8)
+    assert pool[one].columns.tolist() == [0, 2, 7]
+    assert pool[one].factors.tolist() == [-2.0, 1.0, 1.0]
+    pool.forget([0])
+    assert pool.numbers == [other]
+    assert pool.add(0, at, np.array([2.0, 0.0, -1.0]), 5.0, 7) not in (one, other)
+
+
+def test_sums_of_decisions_are_whole_in_every_plan() -> None:
+    """Proves: what is branched on beside single decisions is made of whole-number columns alone, a project's total among them."""
+    problem = prepare(*many(3))
+    sums = decision_sums(problem.layout, problem.assembly)
+    sign = problem.assembly.stamped[0]
+    per_project: dict[int, set[int]] = {}
+    for o, option in enumerate(problem.layout.support.options):
+        per_project.setdefault(option.project, set()).add(int(sign.columns("sign", o)[0]))
+    assert sums
+    assert all(problem.assembly.integer[columns].all() for columns in sums)
+    found = [set(columns.tolist()) for columns in sums]
+    assert all(options in found for options in per_project.values() if len(options) > 1)
 
 
 def test_a_point_that_another_solve_rounded_leaves_a_cluster_room() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LOOKS = 4
 """Branchings of a node of which both sides are tried before one is chosen, where too little is known of them yet."""
+RELIABLE = 1
+"""Tries of a side after which what it costs is known well enough."""
 UP = 0.35
 """Share from which the next whole number above is tried first."""
 NODE_ROUNDS = 2
@@ -34,6 +36,8 @@ WORTH_A_ROUND = 0.1
 """What a round must bring for another one, as a share of what the node lacks to be ruled out."""
 LOOSE = 0.1
 """Share of the gap asked by which clusters may cost more than the master knows before their cuts are worth a solve."""
+SAME = 0.3
+"""Share of the way from the least bound to being ruled out within which a node is dived from, later cuts having raised it."""
 LEAST_GAIN = 1e-6
 """Of a branching's two sides, so that one side alone counts for something [million USD]."""
 DOWN, ABOVE = 0, 1
@@ -104,7 +108,7 @@ class Tree:
         if self.ruled_out(run, node.bound):
             return
         assert run.objective is not None
-        if self.heap and run.objective > self.heap[0].bound and node.known != len(s.of.pool):
+        if node.known != len(s.of.pool) and self.heap and run.objective > self.enough(self.heap[0].bound):
             heapq.heappush(self.heap, self.node(run.objective, lower, upper, len(s.of.pool)))
             return  # no longer the one that holds the bound down
         run = self.sharpened(run, lower, upper)
@@ -140,6 +144,10 @@ class Tree:
             self.floor = min(self.floor, run.objective)
             return True
         return False
+
+    def enough(self, bound: float) -> float:
+        """Bound up to which a node is as good to dive from as one with the least bound."""
+        return bound + (SAME * (self.cutoff - bound) if math.isfinite(self.cutoff) else 0.0)
 
     @property
     def cutoff(self) -> float:
@@ -229,26 +237,30 @@ class Tree:
         sums_first = open_ < len(self.decisions)
         order = open_[np.lexsort((-np.minimum(share, 1 - share)[open_], sums_first, -score[open_]))]
         best, best_score, bounds = int(order[0]), -1.0, (base, base)
-        looks = 0
+        looks, here = 0, self.master.bookmark()
         for k in order.tolist():
             found, points = (base, base), float(score[k])
-            if not self.looks[:, k].all():
+            if self.looks[:, k].min() < RELIABLE:
                 if looks == LOOKS:
                     continue
                 looks += 1
-                found = self.tried_both(k, x[k], base, node)
+                found = self.tried_both(k, x[k], base, node, here)
                 reach = np.minimum(found, self.cutoff) - base
                 points = float(np.prod(np.maximum(LEAST_GAIN, reach)))
             if points > best_score:
                 best, best_score, bounds = k, points, found
             if max(found) >= self.cutoff:  # one side is ruled out: nothing is better
-                return k, found
+                best, bounds = k, found
+                break
+        if looks:
+            self.master.go_back(here)
         return best, bounds
 
-    def tried_both(self, k: int, x: float, base: float, node: Node) -> tuple[float, float]:
-        """Bounds of both sides of a branching, which are remembered."""
+    def tried_both(self, k: int, x: float, base: float, node: Node, here: Any) -> tuple[float, float]:
+        """Bounds of both sides of a branching, which are remembered; each solved from where the node stands."""
         found = []
         for up, distance in ((DOWN, x - math.floor(x)), (ABOVE, math.ceil(x) - x)):
+            self.master.go_back(here)
             run = self.solve(*self.side(node, k, x, up))
             value = math.inf if run.status == "infeasible" else base if run.objective is None else max(base, run.objective)
             cost = min(value, self.cutoff) - base

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -99,6 +100,14 @@ class Master:
         count = len(self._decisions)
         self._model.set_bounds(self._decisions, lower[:count], upper[:count])
         self._model.set_row_bounds(self._sums, lower[count:], upper[count:])
+
+    def bookmark(self) -> Any:
+        """Where the last run ended, for `go_back` while no cut comes or goes."""
+        return self._model.bookmark()
+
+    def go_back(self, bookmark: Any) -> None:
+        """Start the next run there."""
+        self._model.go_back(bookmark)
 
     def run(self, time_limit_s: float, phase: str) -> Run:
         """Solve, and see which cuts are tight."""

@@ -79,10 +79,14 @@ class Decomposition:
         count = len(parts.clusters)
         self._groups = np.array_split(np.arange(count), min(GROUPS, count)) if count else []
 
-    def become(self, layout: Layout, assembly: Assembly, cost: Floats, deadline: float) -> None:
+    def become(
+        self, layout: Layout, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
+    ) -> None:  # fmt: skip
         """Take another model in the place of this one. Cuts of clusters that are the same stay; of others they are found anew
-        at the points asked about last, as far as a time of `perf_counter` allows. Same errors as at the start.
+        at the points asked about last, as far as a time of `perf_counter` allows. integer: None, as it was. Same errors as at the
+        start.
         """
+        self._integer = self._integer if integer is None else integer
         deadline = min(deadline, time.perf_counter() + FRESH_CUTS_S)
         before = self.parts
         self._settle(take_apart(layout, assembly, cost, GROUPS, before), layout, assembly, cost)

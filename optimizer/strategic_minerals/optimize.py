@@ -139,10 +139,15 @@ def optimise(
         make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
         doing_nothing = make(reference_model(problem), costs["social_cost"], integer=False)
         z0 = do_nothing(problem, costs["social_cost"], left(), on_progress, doing_nothing)
-        del doing_nothing  # half of the memory
         cap_trunk_shortfall(problem, z0)
     with seconds.measure("hand over"):
-        solver = make(problem.assembly, costs[stages[0]], integer=not relax)
+        if isinstance(doing_nothing, Decomposition):  # its clusters go on from where they stand
+            solver: Flat | Decomposition = doing_nothing
+            deadline = time.perf_counter() + left()
+            doing_nothing.become(problem.layout, problem.assembly, costs[stages[0]], deadline, integer=not relax)
+        else:
+            del doing_nothing  # half of the memory
+            solver = make(problem.assembly, costs[stages[0]], integer=not relax)
     with seconds.measure("solve"):
         staged = stage_by_stage(
             problem, solver, costs, z0, z0 if method == "decomposed" else None, gap=gap, relax=relax, left=left,

@@ -187,6 +187,14 @@ class Model:
         basis.valid = basis.alien = True
         self._check(self._highs.setBasis(basis), "setBasis")
 
+    def bookmark(self) -> Any:
+        """The basis that the last run ended with, for `go_back` while columns and rows stay as many."""
+        return self._highs.getBasis()
+
+    def go_back(self, bookmark: Any) -> None:
+        """Start the next run from a bookmark."""
+        self._check(self._highs.setBasis(bookmark), "setBasis")
+
     def basis(self) -> tuple[Any, Any]:
         """The basis that the last run ended with, as `set_basis` takes it."""
         found = self._highs.getBasis()
