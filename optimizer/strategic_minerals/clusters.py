@@ -32,7 +32,7 @@ ROOM = 1e-6
 LOADED_COLUMNS = 1_500_000
 """Columns of the whole model up to which the clusters' solvers stay in memory."""
 LEAST_THETA = -1e8
-"""Lower bound of a cluster's cost before its first cut [million USD]."""
+"""Lower bound of what a group of clusters costs, before its first cut [million USD]."""
 
 
 class OutOfTimeError(Exception):

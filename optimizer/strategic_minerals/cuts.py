@@ -19,6 +19,8 @@ from .solver import Model, Run
 
 IDLE = 60
 """Solves without being tight after which a cut is taken out."""
+WORTH_A_TRIM = 4
+"""Idle cuts are left where not one in so many is idle: the next solve would have to factorise anew."""
 SMALLEST_SLOPE = 1e-9
 """HiGHS drops smaller entries."""
 
@@ -119,14 +121,14 @@ class Master:
             }
         return run
 
-    def trim(self, run: Run | None = None) -> None:
-        """Take out cuts that have long not been tight; with a run, all that are not tight in it."""
-        most = IDLE if run is None else 0
-        rows = [self._first + k for k, idle in enumerate(self._held.values()) if idle > most]
-        if len(rows) * 4 < len(self._held) and run is None:
-            return  # not worth the refactoring
+    def trim(self, idle: int | None = None) -> None:
+        """Take out cuts that have not been tight for more solves than `idle`; None: `IDLE`, and only where they are many."""
+        most = IDLE if idle is None else idle
+        rows = [self._first + k for k, since in enumerate(self._held.values()) if since > most]
+        if idle is None and len(rows) * WORTH_A_TRIM < len(self._held):
+            return
         self._model.remove_rows(np.array(rows, dtype=np.int64))
-        self._held = {number: idle for number, idle in self._held.items() if idle <= most}
+        self._held = {number: since for number, since in self._held.items() if since <= most}
 
 
 def open_bounds(assembly: Assembly, decisions: Ints, sums: Sequence[Ints]) -> tuple[Floats, Floats]:

@@ -1,8 +1,9 @@
 """L-shaped method: a master of commitments and trunk, and clusters of worlds that answer it with cuts.
 
-For fixed master columns y a cluster of worlds costs Q_k(y), convex, and the reduced costs g of y give a cut
+For fixed master columns y a cluster of worlds costs Q_k(y), convex, with the reduced costs g_k of y as its slopes. The clusters of a
+group share one cut
 
-    theta_k >= Q_k(y') + g (y - y')                                                                    [million USD]
+    theta >= sum_k Q_k(y') + sum_k g_k (y - y')                                                        [million USD]
 
 (Benders 1962; Van Slyke and Wets 1969; several worlds a cut as in Trukhanov, Ntaimo and Schaefer 2010). Here: the parts, their
 cuts, and what a point costs in all clusters; the rounds between master and clusters are in `rounds`.
@@ -30,10 +31,10 @@ from .layout import Layout
 from .rounds import Search
 from .solver import OnProgress, Run
 
-REMEMBERED = 8
-"""Points asked about last at which cuts are found anew when figures change."""
 GROUPS = 16
 """Groups of clusters aimed at, each with one cut a round: more inform more, and weigh on every solve of the master."""
+REMEMBERED = 8
+"""Points asked about last at which cuts are found anew when figures change."""
 FRESH_CUTS_S = 60.0
 """Seconds that this may take."""
 

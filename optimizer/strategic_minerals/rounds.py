@@ -160,7 +160,7 @@ class Search:
         return "limit"
 
     def raise_bound(self, run: Run) -> None:
-        """Take a master's bound, once every cluster has a cut that holds its cost up."""
+        """Take a master's bound, once every group of clusters has a cut that holds its cost up."""
         assert run.x is not None
         if (run.x[len(self.of.parts.mine) :] > LEAST_THETA * (1 - ROUNDING)).all():
             self.bound = max(self.bound, min(run.bound, self.objective))
@@ -168,13 +168,13 @@ class Search:
     def nothing_new(self) -> Status:
         """Clusters say what the master knows: as close as arithmetic comes."""
         if not math.isfinite(self.bound):
-            raise UntrustedError(f"a cluster of worlds costs less than {LEAST_THETA:g} million USD")
+            raise UntrustedError(f"a group of worlds costs less than {LEAST_THETA:g} million USD")
         return "optimal"
 
     def integral(self) -> Status:
         """Branch and bound from the relaxation, held by the cuts that are tight in it."""
         assert self.root is not None
-        self.master.trim(self.root)
+        self.master.trim(idle=0)
         return Tree(self, self.root).explore()
 
     def settle(self, whole: Floats, *, exact: bool) -> bool:
