@@ -1,6 +1,6 @@
 """L-shaped method: a master of commitments and trunk, and clusters of worlds that answer it with cuts.
 
-For fixed master columns y a cluster of worlds costs Q_k(y), convex, with the reduced costs g_k of y as its slopes. The clusters of a
+For fixed master columns y a cluster of worlds costs Q_k(y), convex, with the reduced costs g_k of y as slopes. The clusters of a
 group share one cut
 
     theta >= sum_k Q_k(y') + sum_k g_k (y - y')                                                        [million USD]
