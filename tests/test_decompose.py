@@ -160,7 +160,7 @@ def test_a_gap_of_nothing_ends_and_no_bound_lies_above_a_plan(seed: int) -> None
     cases had a bound 1e-4 above a plan at HiGHS's own tolerance for whole numbers, and rounds without end)."""
     plan, data = many(seed)
     a, b = (solve(plan, data, gap=0.0, method=method, time_limit_s=60.0).outcome for method in ("flat", "decomposed"))
-    assert (a.reason, b.reason) <= ("within_gap", "within_gap")
+    assert {a.reason, b.reason} <= {"optimal", "within_gap"}
     room = 1e-7 * (1 + abs(a.do_nothing_musd or 0.0))
     assert max(a.best_bound_musd, b.best_bound_musd) <= min(a.objective_musd, b.objective_musd) + room
 
@@ -253,11 +253,10 @@ def test_several_worlds_share_a_cluster(seed: int, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("seed", [0, 3, 6, 10])
 def test_cuts_that_were_taken_out_come_back_where_they_are_missed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: with every cut taken out that one solve leaves idle, two groups and no looks ahead, the plan is the same."""
+    """Proves: with every cut taken out that one solve leaves idle, and two groups, the plan is the same."""
     monkeypatch.setattr("strategic_minerals.cuts.IDLE", 0)
+    monkeypatch.setattr("strategic_minerals.cuts.WORTH_A_TRIM", 10**9)
     monkeypatch.setattr("strategic_minerals.decompose.GROUPS", 2)
-    monkeypatch.setattr("strategic_minerals.branching.LOOKS", 0)
-    monkeypatch.setattr("strategic_minerals.branching.NODE_ROUNDS", 0)
     plan, data = many(seed)
     flat, apart = (solve(plan, data, gap=1e-7, method=method).outcome for method in ("flat", "decomposed"))
     room = 1e-6 * (1 + abs(flat.do_nothing_musd))
@@ -266,16 +265,16 @@ def test_cuts_that_were_taken_out_come_back_where_they_are_missed(seed: int, mon
 
 
 def test_a_cut_is_kept_once_and_forgotten_with_its_group() -> None:
-    """Proves: the same cut has the same number; slopes that the solver would drop are left out; other groups' cuts stay."""
-    pool, at = Pool(), np.array([0, 1, 2])
-    one = pool.add(0, at, np.array([2.0, 1e-12, -1.0]), 5.0, 7)
-    assert pool.add(0, at, np.array([2.0, 1e-12, -1.0]), 5.0, 7) == one
-    other = pool.add(1, at, np.array([2.0, 0.0, -1.0]), 5.0, 8)
+    """Proves: the same cut has the same number; other groups' cuts stay."""
+    pool, at = Pool(), np.array([0, 2])
+    one = pool.add(0, at, np.array([2.0, -1.0]), 5.0, 7)
+    assert pool.add(0, at, np.array([2.0, -1.0]), 5.0, 7) == one
+    other = pool.add(1, at, np.array([2.0, -1.0]), 5.0, 8)
     assert pool[one].columns.tolist() == [0, 2, 7]
     assert pool[one].factors.tolist() == [-2.0, 1.0, 1.0]
     pool.forget([0])
     assert pool.numbers == [other]
-    assert pool.add(0, at, np.array([2.0, 0.0, -1.0]), 5.0, 7) not in (one, other)
+    assert pool.add(0, at, np.array([2.0, -1.0]), 5.0, 7) not in (one, other)
 
 
 def test_sums_of_decisions_are_whole_in_every_plan() -> None:

@@ -28,7 +28,7 @@ LOOKS = 4
 """Branchings of a node of which both sides are tried before one is chosen, where too little is known of them yet."""
 RELIABLE = 1
 """Tries of a side after which what it costs is known well enough."""
-UP = 0.35
+ROUND_UP_FROM = 0.35
 """Share from which the next whole number above is tried first."""
 NODE_ROUNDS = 2
 """Rounds of cuts at the node that holds the bound down."""
@@ -40,7 +40,7 @@ SAME = 0.3
 """Share of the way from the least bound to being ruled out within which a node is dived from, later cuts having raised it."""
 LEAST_GAIN = 1e-6
 """Of a branching's two sides, so that one side alone counts for something [million USD]."""
-DOWN, ABOVE = 0, 1
+BELOW, ABOVE = 0, 1
 
 
 @dataclass(order=True)
@@ -48,7 +48,7 @@ class Node:
     """Decisions, then sums, between bounds."""
 
     bound: float
-    """What a plan among them costs at least."""
+    """What a plan among them costs at least  [million USD]."""
     serial: int
     lower: Floats = field(compare=False)
     upper: Floats = field(compare=False)
@@ -72,25 +72,29 @@ class Tree:
         self.heap: list[Node] = []
         self.serial = 0
         self.floor = math.inf
-        """Least bound of what was ruled out or given up."""
+        """Least bound of what was ruled out or given up  [million USD]."""
         self.tried: set[bytes] = set()
         size = len(self.lower)
         self.gains, self.looks = np.zeros((2, size)), np.zeros((2, size))
         """What it cost to round a branching's share down and up  [million USD per unit], summed, and how often."""
 
     def explore(self) -> Status:
-        """Dive from the node with the least bound, until the gap is closed or nothing is left."""
+        """Dive from the node with the least bound, until the gap is closed or nothing is left.
+
+        Raises OutOfTimeError, and StoppedByCallerError where the caller wants no more; what is known then stands in the search.
+        """
         s = self.search
         self.heap.append(self.node(self.root, self.lower, self.upper))
         while self.heap:
             node = heapq.heappop(self.heap)
-            s.bound = max(s.bound, min(node.bound, self.floor, s.objective))
+            s.raise_to(min(node.bound, self.floor, s.objective))
             if s.closed(s.objective, s.bound):
                 return "optimal"
             s.tell()
             self.master.trim()
+            s.nodes += 1
             self.dive(node)
-        s.bound = max(s.bound, min(self.floor, s.objective))
+        s.raise_to(min(self.floor, s.objective))
         if s.best is None:
             return "infeasible" if math.isinf(self.floor) else "limit"
         return "optimal" if s.closed(s.objective, s.bound) else "limit"
@@ -119,31 +123,36 @@ class Tree:
                 return
             here = self.branched(settled, here)
             if here is not None:
+                s.nodes += 1
                 run = self.solve(here.lower, here.upper)
                 if self.ruled_out(run, here.bound):
                     return
 
     def solve(self, lower: Floats, upper: Floats) -> Run:
-        """The master's linear program between bounds."""
-        s = self.search
+        """The master's linear program between bounds. Raises OutOfTimeError and StoppedByCallerError."""
         self.master.bound(lower, upper)
-        s.nodes += 1
-        return s.run_master()
+        self.search.tell()
+        return self.search.run_master()
 
     def ruled_out(self, run: Run, before: float) -> bool:
-        """Whether a node leads to nothing better than the best plan, but for the gap asked; what it costs counts in the bound.
+        """Whether a node is done with: it leads to nothing better than the best plan, but for the gap asked, or was not solved.
 
-        before: its bound, which stands where the solver gave none.
+        before: its bound. What a plan in it may cost lowers the floor.
         """
         if run.status == "infeasible":
             return True
         if run.x is None or run.objective is None:
-            self.floor = min(self.floor, before)
+            self.give_up(before)
             return True
-        if run.objective >= self.cutoff:
-            self.floor = min(self.floor, run.objective)
+        if max(before, run.objective) >= self.cutoff:
+            self.floor = min(self.floor, max(before, run.objective))
             return True
         return False
+
+    def give_up(self, bound: float) -> None:
+        """Leave out what was not looked into, at its bound."""
+        self.floor = min(self.floor, bound)
+        self.search.given_up += 1
 
     def enough(self, bound: float) -> float:
         """Bound up to which a node is as good to dive from as one with the least bound."""
@@ -186,7 +195,11 @@ class Tree:
         return run
 
     def settled(self, run: Run, node: Node) -> Run | None:
-        """Ask the clusters about whole numbers, until the node is ruled out (None) or its point is fractional again."""
+        """Ask the clusters about whole numbers, until the node is ruled out (None) or its point is fractional again.
+
+        A choice that comes back with nothing to learn is as close as arithmetic comes. Where it leans on the tolerance, other
+        choices in the node may be better: it is split at the decision that leans most.
+        """
         s = self.search
         while not self.ruled_out(run, node.bound):
             assert run.x is not None
@@ -194,38 +207,53 @@ class Tree:
             at = run.x[self.decisions]
             if np.abs(at - np.round(at)).max(initial=0.0) > WHOLE:
                 return run
-            whole = np.round(at)
+            whole = np.round(at) + 0.0  # -0.0 is 0.0
             again = whole.tobytes() in self.tried
             self.tried.add(whole.tobytes())
             fresh = s.settle(whole, exact=again)
-            if again and not fresh:  # as close as arithmetic comes
-                self.floor = min(self.floor, run.objective)
+            if again and not fresh:
+                self.split(run, node, at)
                 return None
             run = self.solve(node.lower, node.upper)
         return None
+
+    def split(self, run: Run, node: Node, at: Floats) -> None:
+        """Both sides of the open decision that is farthest from whole wait; nothing is left where all are exact."""
+        assert run.objective is not None
+        count, bound = len(at), max(node.bound, run.objective)
+        off = np.where(node.lower[:count] < node.upper[:count], np.abs(at - np.round(at)), 0.0)
+        k = int(off.argmax()) if count else 0
+        if not count or off[k] == 0.0:
+            self.floor = min(self.floor, bound)
+            return
+        for up in (BELOW, ABOVE):
+            heapq.heappush(self.heap, self.node(bound, *self.side(node, k, at[k], up)))
 
     def branched(self, run: Run, node: Node) -> Node | None:
         """Split a node; the side to dive into, None where both are ruled out."""
         assert run.x is not None
         assert run.objective is not None
-        base, sums = run.objective, [run.x[columns].sum() for columns in self.sums]
+        base, sums = max(node.bound, run.objective), [run.x[columns].sum() for columns in self.sums]
         x = np.concatenate([run.x[self.decisions], sums])
         k, found = self.chosen(x, base, node)
         sides = []
-        for up in (DOWN, ABOVE):
+        for up in (BELOW, ABOVE):
             if found[up] < self.cutoff:
                 sides.append((up, self.node(max(base, found[up]), *self.side(node, k, x[k], up))))
             else:
                 self.floor = min(self.floor, found[up])
         if not sides:
             return None
-        sides.sort(key=lambda side: (side[0] == ABOVE) == (x[k] - math.floor(x[k]) >= UP))
+        sides.sort(key=lambda side: (side[0] == ABOVE) == (x[k] - math.floor(x[k]) >= ROUND_UP_FROM))
         for _, other in sides[:-1]:
             heapq.heappush(self.heap, other)
         return sides[-1][1]
 
     def chosen(self, x: Floats, base: float, node: Node) -> tuple[int, tuple[float, float]]:
-        """(branching, bounds of its sides): the one with the largest product of what its two sides cost."""
+        """(branching, bounds of its sides): the one with the largest product of what its two sides cost.
+
+        Raises UntrustedError where nothing can be branched on.
+        """
         share = x - np.floor(x)
         open_ = np.flatnonzero((share > WHOLE) & (share < 1 - WHOLE) & (self.lower < self.upper))
         if not len(open_):
@@ -259,16 +287,16 @@ class Tree:
     def tried_both(self, k: int, x: float, base: float, node: Node, here: Any) -> tuple[float, float]:
         """Bounds of both sides of a branching, which are remembered; each solved from where the node stands."""
         found = []
-        for up, distance in ((DOWN, x - math.floor(x)), (ABOVE, math.ceil(x) - x)):
+        for up, distance in ((BELOW, x - math.floor(x)), (ABOVE, math.ceil(x) - x)):
             self.master.go_back(here)
             run = self.solve(*self.side(node, k, x, up))
             value = math.inf if run.status == "infeasible" else base if run.objective is None else max(base, run.objective)
             cost = min(value, self.cutoff) - base
-            if math.isfinite(cost):
+            if math.isfinite(cost):  # before there is a plan, an infeasible side has no finite cost
                 self.gains[up, k] += cost / distance
-            self.looks[up, k] += 1
+                self.looks[up, k] += 1
             found.append(value)
-        return found[DOWN], found[ABOVE]
+        return found[BELOW], found[ABOVE]
 
     def side(self, node: Node, k: int, x: float, up: int) -> tuple[Floats, Floats]:
         """(lower, upper) of one side of a branching."""

@@ -22,7 +22,7 @@ IDLE = 60
 WORTH_A_TRIM = 4
 """Idle cuts are left where not one in so many is idle: the next solve would have to factorise anew."""
 SMALLEST_SLOPE = 1e-9
-"""HiGHS drops smaller entries."""
+"""Whoever makes a cut leaves smaller ones out, as HiGHS would, and lowers its right-hand side for them."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ class Pool:
 
     def add(self, group: int, columns: Ints, slopes: Floats, right: float, own: int) -> int:
         """Number of the cut  theta - slopes . columns >= right,  theta standing in column `own`; the same for the same cut."""
-        kept = np.abs(slopes) > SMALLEST_SLOPE
-        cut = Cut(group, np.append(columns[kept], own), np.append(-slopes[kept], 1.0), right)
+        cut = Cut(group, np.append(columns, own), np.append(-slopes, 1.0), right)
         name = group, cut.columns.tobytes() + cut.factors.tobytes(), right
         if name not in self._numbers:
             self._numbers[name], self._cuts[self._next] = self._next, cut

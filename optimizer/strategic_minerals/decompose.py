@@ -23,7 +23,7 @@ import numpy as np
 
 from .clusters import WHOLE, Answer, Apart, OutOfTimeError, take_apart
 from .compile import Assembly
-from .cuts import Master, Pool
+from .cuts import SMALLEST_SLOPE, Master, Pool
 from .errands import answers_from
 from .errors import UntrustedError
 from .instance import Floats, Ints
@@ -35,6 +35,8 @@ GROUPS = 16
 """Groups of clusters aimed at, each with one cut a round: more inform more, and weigh on every solve of the master."""
 REMEMBERED = 8
 """Points asked about last at which cuts are found anew when figures change."""
+LARGEST = 1e6
+"""Value of a column without an upper bound that a cut allows for in slopes which it leaves out."""
 FRESH_CUTS_S = 60.0
 """Seconds that this may take."""
 
@@ -151,6 +153,8 @@ class Decomposition:
 
     def _learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[list[Answer], tuple[int, ...]]:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
+        own = len(self.parts.mine)
+        lowest, highest = self.parts.master.lower[:own], np.minimum(self.parts.master.upper[:own], LARGEST)
         answers = self._answers(y, [int(k) for g in groups for k in self._groups[g]], deadline)
         told, cuts = iter(answers), []
         for g in groups:
@@ -159,7 +163,9 @@ class Decomposition:
                 answer, links = next(told), self.parts.clusters[k].links
                 slopes[self._place[links]] += answer.slopes
                 right += answer.cost - float(answer.slopes @ y[links])
-            used = np.flatnonzero(slopes)
+            small = np.abs(slopes) <= SMALLEST_SLOPE  # left out of the row: at their worst within the columns' bounds
+            right += float(np.minimum(slopes * lowest, slopes * highest)[small].sum())
+            used = np.flatnonzero(~small)
             cuts.append(self.pool.add(g, used, slopes[used], right, len(self.parts.mine) + g))
         return answers, tuple(cuts)
 

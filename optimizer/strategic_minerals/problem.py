@@ -30,8 +30,9 @@ MOST_ENTRIES_AT_FIRST_SIGHT = 20 * MOST_COLUMNS
 """World, period and item combinations beyond which a plan is refused before its worlds are even drawn."""
 
 Reason = Literal[
-    "optimal", "within_gap", "time_limit", "interrupted", "out_of_memory", "infeasible", "unbounded", "failed"
+    "optimal", "within_gap", "time_limit", "stalled", "interrupted", "out_of_memory", "infeasible", "unbounded", "failed"
 ]
+"""stalled: the search came to an end with parts of it left out, because the solver gave no answer there."""
 
 
 @dataclass(frozen=True)

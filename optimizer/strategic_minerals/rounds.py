@@ -40,7 +40,7 @@ LEAST_S = 0.05
 """Seconds that a solve gets at least."""
 
 
-class _StoppedError(Exception):
+class StoppedByCallerError(Exception):
     """The caller wants no more."""
 
 
@@ -58,12 +58,17 @@ class Search:
     absolute_gap: float
     gap: float
     bound: float = -math.inf
+    """What every answer costs at least, as far as known  [million USD against Z0]."""
     best: Evaluated | None = None
     """The best point that is an answer: whole numbers whole."""
     root: Run | None = None
     """The last run of the master without whole numbers fixed."""
     iterations: int = 0
     nodes: int = 0
+    held_up: bool = False
+    """Whether every group of clusters has had a cut that holds its cost up."""
+    given_up: int = 0
+    """Nodes left out because the master's linear program had no answer there."""
     master: Master = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,6 +101,7 @@ class Search:
         self.iterations += run.iterations
         if run.status == "time_limit":
             raise OutOfTimeError
+        self.held_up = self.held_up or self.holds_up(run)
         return run
 
     def evaluate(self, y: Floats, *, answer: bool) -> tuple[Evaluated, bool]:
@@ -107,14 +113,14 @@ class Search:
         return found, self.master.learn(found.cuts)
 
     def tell(self) -> None:
-        """Report what is known of answers. Raises _StoppedError where the caller wants to stop."""
+        """Report what is known of answers. Raises StoppedByCallerError where the caller wants to stop."""
         if self.on_progress is None:
             return
         objective = None if self.best is None else self.best.total
         bound = self.bound if math.isfinite(self.bound) else None
         gap = None if objective is None or bound is None else abs(objective - bound) / max(1e-9, abs(objective))
         if self.on_progress(Progress(self.phase, time.perf_counter() - self.begin, objective, bound, gap)) is True:
-            raise _StoppedError
+            raise StoppedByCallerError
 
     def run(self, start: Floats | None) -> Run:
         """Search from a point, until a limit or the caller stops it."""
@@ -122,7 +128,7 @@ class Search:
             status = self.phases(start)
         except OutOfTimeError:
             status = "time_limit"
-        except _StoppedError:
+        except StoppedByCallerError:
             status = "interrupted"
         return self.finished(status)
 
@@ -161,9 +167,17 @@ class Search:
 
     def raise_bound(self, run: Run) -> None:
         """Take a master's bound, once every group of clusters has a cut that holds its cost up."""
-        assert run.x is not None
-        if (run.x[len(self.of.parts.mine) :] > LEAST_THETA * (1 - ROUNDING)).all():
-            self.bound = max(self.bound, min(run.bound, self.objective))
+        if self.holds_up(run):
+            self.raise_to(min(run.bound, self.objective))
+
+    def holds_up(self, run: Run) -> bool:
+        """Whether cuts, and not the floor under every group, hold up what the clusters cost in a run of the master."""
+        return run.x is not None and bool((run.x[len(self.of.parts.mine) :] > LEAST_THETA * (1 - ROUNDING)).all())
+
+    def raise_to(self, bound: float) -> None:
+        """Take a bound where it says something: not before every group's cost is held up, nor where there is nothing to bound."""
+        if self.held_up and math.isfinite(bound):
+            self.bound = max(self.bound, bound)
 
     def nothing_new(self) -> Status:
         """Clusters say what the master knows: as close as arithmetic comes."""
@@ -211,6 +225,8 @@ class Search:
     def finished(self, status: Status) -> Run:
         """The best answer in full, with its bounds."""
         seconds = time.perf_counter() - self.begin
+        if status == "failed" and self.best is not None:  # what is known stands
+            status = "limit"
         if self.best is None or status not in ("optimal", "time_limit", "interrupted", "limit"):
             return Run(status, None, None, self.bound, seconds, self.iterations, self.nodes)
         x, saved = best_tail(self.of, self.cost, self.of.full(self.best))

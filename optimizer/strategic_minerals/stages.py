@@ -131,6 +131,7 @@ def stage_by_stage(
     run: Run | None = None
     iterations = nodes = 0
     limited: Reason | None = None
+    ended: dict[str, Reason] = {"time_limit": "time_limit", "limit": "stalled"}
     for n, stage in enumerate(stages):
         now = solver.minimise(
             costs[stage], start if run is None else run.x, gap=gap, absolute_gap=gap * denominator(problem, 0.0),
@@ -147,7 +148,7 @@ def stage_by_stage(
         relative = (now.objective - now.bound) / denominator(problem, now.objective)
         reports.append((stage, now.objective, now.bound, relative))
         if now.status != "optimal":
-            limited = "time_limit" if now.status in ("time_limit", "limit") else "interrupted"
+            limited = ended.get(now.status, "interrupted")
         if n < len(stages) - 1:
             allowed = (gap if slack is None else slack) * max(abs(float(costs[stage] @ now.x)), 1.0)
             slacks.append((stage, float(costs[stage] @ now.x) + allowed))

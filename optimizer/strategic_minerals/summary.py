@@ -50,6 +50,7 @@ def _verdict(result: Result) -> list[str]:
         ]  # fmt: skip
     proof = {
         "optimal": f"proven best, within {gap}", "within_gap": f"proven within {gap} of the best (bound {bound:,.0f})",
+        "stalled": f"NOT proven best: the solver gave no answer in part of the search, which ended at a gap of {gap}",
         "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
         "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
     }.get(outcome.reason, outcome.reason)  # fmt: skip
