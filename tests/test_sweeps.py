@@ -299,7 +299,7 @@ def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeps, "STRETCH", 2)
     monkeypatch.setattr(sweeps, "LEAST_STRETCH", 1)
     sweep(plan, data, points, gap=0.0, on_progress=lambda done, of: told.append((done, of)))
-    assert told == [(2, 4), (4, 4)]
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 @pytest.mark.parametrize(("changes", "said"), [

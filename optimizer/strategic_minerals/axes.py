@@ -3,7 +3,8 @@
     budget.appropriation_musd                      a field of the plan, dotted as in `--set`
     scenarios.0.probability                        lists are counted from 0
     prices[mcs2024/ndpr_oxide/2024].price_usd_per_kg      a cell: table[key].column, parts of the key joined by slashes
-    prices[mcs2024/ndpr_oxide/*].price_usd_per_kg         all rows that match, * standing for any part
+    prices[mcs2024/ndpr_oxide/*].price_usd_per_kg         all rows that match, * standing for any part (where a row's own key
+                                                          has the star and is the same, that row alone)
     prices[mcs2024/ndpr_oxide/*].price_usd_per_kg *       with a star at the end: the value multiplies what is there
 """
 
@@ -117,10 +118,12 @@ def _moved(axis: Axis, old: Any, value: Any) -> Any:
 def _cells(axis: Axis, rows: tuple[Row, ...], value: Any) -> tuple[Row, ...]:
     """Rows with the cells of an axis changed. Raises PlanError where no row matches or the value is not allowed."""
     parts = axis.key.split("/")
+    exact = any(key_of(row) == axis.key for row in rows)
     changed, hits = [], 0
     for row in rows:
         found = key_of(row).split("/")
-        hit = len(found) == len(parts) and all(fnmatchcase(f, p) for f, p in zip(found, parts, strict=True))
+        alike = len(found) == len(parts) and all(fnmatchcase(f, p) for f, p in zip(found, parts, strict=True))
+        hit = key_of(row) == axis.key if exact else alike
         changed.append(_changed(axis, row, value) if hit else row)
         hits += hit
     if axis.factor and hits and all(getattr(row, axis.column) is None for row in rows):

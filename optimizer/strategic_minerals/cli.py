@@ -164,8 +164,8 @@ def solve(
     if out is not None:
         write_run(result, out, log="\n".join(log) + "\n")
         console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
-    if result.outcome.reason in ("time_limit", "interrupted"):
-        raise typer.Exit(EXIT_STOPPED if result.outcome.reason == "time_limit" else EXIT_INTERRUPTED)
+    if result.outcome.reason in ("time_limit", "stalled", "interrupted"):
+        raise typer.Exit(EXIT_INTERRUPTED if result.outcome.reason == "interrupted" else EXIT_STOPPED)
 
 
 def _profile(result: Result) -> str:

@@ -22,7 +22,7 @@ from .layout import TRUNK, Layout
 from .solver import Model, Run
 
 CLUSTERS = 50
-"""Clusters aimed at: more cuts a round inform more, and weigh on the master."""
+"""Clusters aimed at: each is one linear program; more of them are smaller and quicker, and keep more solvers."""
 MOST_WORLDS = 16
 """Worlds in one cluster: beyond, its linear program grows out of the solver's stride."""
 WHOLE = 1e-6
@@ -161,6 +161,24 @@ def take_apart(layout: Layout, assembly: Assembly, cost: Floats, groups: int, li
     old = () if like is None else like.clusters
     clusters = [_cluster(assembly, cost, owner, rows, k, old[k] if k < len(old) else None) for k in range(count)]
     return Apart(master, mine, tuple(clusters))
+
+
+def without_recourse(layout: Layout, assembly: Assembly) -> Assembly:
+    """The model with the rows of commitments, trunk and design-basis scenarios alone; its columns stay as they are.
+
+    A plan for it is a plan for the whole model, whose other worlds can always be operated somehow; the whole where worlds are
+    bound together.
+    """
+    if not separable(assembly):
+        return assembly
+    rows = np.flatnonzero(_row_owners(assembly, _owners(layout, assembly)) < 0)
+    entries = _entries(assembly, rows)
+    return replace(
+        assembly, row_lower=assembly.row_lower[rows], row_upper=assembly.row_upper[rows],
+        start=np.concatenate([[0], np.cumsum(assembly.start[rows + 1] - assembly.start[rows])]),
+        index=assembly.index[entries], value=assembly.value[entries], row_stamped=assembly.row_stamped[rows],
+        row_local=assembly.row_local[rows], row_stamp=assembly.row_stamp[rows],
+    )  # fmt: skip
 
 
 def _owners(layout: Layout, assembly: Assembly) -> Ints:

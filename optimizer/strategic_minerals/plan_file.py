@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from .errors import Fault, MisplacedError, PlanError, near_miss
 from .plan import Plan
+
+M = TypeVar("M", bound=BaseModel)
 
 LARGEST_PLAN_BYTES = 5_000_000
 DEEPEST_NESTING = 40
@@ -26,7 +28,11 @@ def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> P
     `overrides` maps dotted paths to values, e.g. `{"budget.total_musd": 500}` or `{"scenarios.0.probability": 0.1}`.
     Raises PlanError with every fault: file, line, field, value found, value expected.
     """
-    path = Path(path)
+    return load_as(Plan, Path(path), overrides)
+
+
+def load_as(model: type[M], path: Path, overrides: Mapping[str, Any] | None = None) -> M:
+    """A TOML file as any model, within the same limits and with the same faults."""
     text = _read(path)
     try:
         data = tomllib.loads(text)
@@ -34,19 +40,23 @@ def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> P
         raise PlanError([Fault(path.name, "", "", str(error) or "nesting too deep", "a TOML document")]) from None
     for dotted, value in (overrides or {}).items():
         put(data, dotted, value, path.name)
-    return parse_plan(data, file=path.name, text=text, overrides=tuple(overrides or ()))
+    return _parsed(model, data, path.name, text, tuple(overrides or ()))
 
 
 def parse_plan(
     data: Mapping[str, Any], *, file: str = "plan", text: str = "", overrides: Sequence[str] = ()
 ) -> Plan:
     """Validate plain data as a plan; `file`, `text` and `overrides` only locate the faults. Raises PlanError."""
+    return _parsed(Plan, data, file, text, overrides)
+
+
+def _parsed(model: type[M], data: Mapping[str, Any], file: str, text: str, overrides: Sequence[str]) -> M:
     try:
-        return Plan.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         lines = dict(_lines(text))
         found = _without_echoes(error.errors(include_url=False))
-        faults = [fault for item in found[:MOST_FAULTS] for fault in _faults(item, file, lines)]
+        faults = [fault for item in found[:MOST_FAULTS] for fault in _faults(model, item, file, lines)]
         faults = [_by_override(fault, overrides) for fault in faults]
         if len(found) > MOST_FAULTS:
             faults.append(Fault(file, "", "", f"{len(found) - MOST_FAULTS} more faults", "the first ones mended"))
@@ -132,11 +142,11 @@ def _by_override(fault: Fault, overrides: Sequence[str]) -> Fault:
     return replace(fault, file="--set", row="") if mine else fault
 
 
-def _faults(item: Any, file: str, lines: Mapping[str, int]) -> list[Fault]:
+def _faults(model: type[BaseModel], item: Any, file: str, lines: Mapping[str, int]) -> list[Fault]:
     """One pydantic error as faults with their lines: several where fields contradict each other."""
     error = item.get("ctx", {}).get("error")
     if not isinstance(error, MisplacedError):
-        return [_fault(item, file, lines)]
+        return [_fault(model, item, file, lines)]
     return [Fault(file, _line([*path.split(".")], lines), path, found, expected) for path, found, expected in error.places]
 
 
@@ -146,7 +156,7 @@ def _line(loc: Sequence[str], lines: Mapping[str, int]) -> str:
     return "" if found is None else str(found)
 
 
-def _fault(item: Any, file: str, lines: Mapping[str, int]) -> Fault:
+def _fault(model: type[BaseModel], item: Any, file: str, lines: Mapping[str, int]) -> Fault:
     """One pydantic error as a fault with its line."""
     loc = [str(part) for part in item["loc"] if not str(part).startswith(("constrained-", "dict[", "function-"))]
     dotted = ".".join(loc)
@@ -154,20 +164,20 @@ def _fault(item: Any, file: str, lines: Mapping[str, int]) -> Fault:
     found = repr(item["input"]) if item["type"] != "missing" else "nothing"
     if item["type"] == "extra_forbidden":
         found = f"'{loc[-1]}'"
-        expected = "no such field" + near_miss(loc[-1], _fields_at(loc[:-1]))
+        expected = "no such field" + near_miss(loc[-1], _fields_at(model, loc[:-1]))
     if len(found) > 120:
         found = found[:117] + "..."
     return Fault(file, _line(loc, lines), dotted, found, expected)
 
 
 @cache
-def _schema() -> dict[str, Any]:
-    return Plan.model_json_schema()
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
-def _fields_at(path: list[str]) -> list[str]:
+def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
     """Field names of the section at a path, to suggest what a misspelt key may have meant."""
-    schema: Any = _schema()
+    schema: Any = _schema(model)
     node: Any = schema
     for part in [*path, None]:
         while True:

@@ -6,15 +6,21 @@ those commitments and for small changes. Every family is checked against a finit
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .instance import Floats
 from .layout import STAGES, TRUNK
 from .optimize import Solved
+from .problem import Problem
+from .solver import Run
 from .units import USD_PER_MUSD
+
+MONEY = ("total_budget", "contingent_liability", "cvar_limit", "expected_loss_limit")
+PRICED = {*MONEY, "stock_balance", "material_balance", "service_level", "supplier_share", "days_of_cover"}
+"""Constraints that have a published price, appropriations apart."""
 
 COLUMNS = ["price", "item", "world", "period", "value", "unit", "meaning"]
 SMALL = 1e-9
@@ -41,121 +47,126 @@ AIMS = {
 """What a price is counted in: the first stage of the plan's aim."""
 
 
+@dataclass(frozen=True)
+class Price:
+    """One published price and the row whose right-hand side it is the worth of."""
+
+    price: str
+    """Family in `MEANING`."""
+    item: str
+    world: str
+    period: str
+    value: float
+    unit: str
+    row: int
+    """Row of the assembly."""
+    direction: int
+    """+1: one unit more is a larger right-hand side; -1: a smaller one."""
+    natural: float
+    """Tonnes, or million USD, that one unit of the row stands for."""
+    widened: tuple[int, float] | None = None
+    """A column whose upper limit grows with the right-hand side, and by how much per unit."""
+
+
 def price_table(solved: Solved) -> pd.DataFrame:
     """All prices as one tidy table, counted in the plan's main aim; empty for a relaxed or stopped run."""
     fixed, aim = solved.priced, STAGES[solved.problem.plan.objective.kind][0]
     finished = solved.outcome.reason in ("optimal", "within_gap")
     if not finished or fixed is None or fixed.row_dual is None or fixed.column_dual is None:
         return pd.DataFrame(columns=COLUMNS)
-    rows: list[dict[str, Any]] = []
-    problem = solved.problem
-    assembly, layout, natural = problem.assembly, problem.layout, problem.natural
-    calendar = natural.calendar
-    unit = layout.instance.material_unit
-    components = {f"period:{name}": c for c, name in enumerate(natural.components)}
-    branches = {f"branch:{name}": c for c, name in enumerate(natural.components)}
-    beta = calendar.beta
-
-    def add(price: str, item: str, world: str, period: str, value: float, per: str) -> None:
-        if abs(value) > SMALL:
-            meaning = MEANING[price].format(aim=AIMS[aim])
-            rows.append(dict(zip(COLUMNS, [price, item, world, period, value, per, meaning], strict=True)))
-
-    for f, value in enumerate(_appropriation(solved)):
-        if calendar.years[f] in calendar.planned_years:
-            add("appropriation", "", "", str(calendar.years[f]), value, "USD/USD")
-    money = {"total_budget": "total_budget", "contingent_liability": "contingent_liability",
-             "cvar_limit": "cvar_limit", "expected_loss_limit": "expected_loss_limit"}  # fmt: skip
-    wanted = {*money, "stock_balance", "material_balance", "service_level", "supplier_share", "days_of_cover"}
-    local = [{r for r, (name, _) in enumerate(part.template.rows) if name in wanted} for part in assembly.stamped]
-    chosen = np.array(
-        [r in local[k] for k, r in zip(assembly.row_stamped, assembly.row_local, strict=True)], dtype=bool
-    )
-    for row in np.flatnonzero(chosen & (np.abs(fixed.row_dual) > SMALL)):
-        name, key, label, number = assembly.row_name(int(row))
-        dual = float(fixed.row_dual[row])
-        if name in money:
-            year = calendar.years[key] if key is not None else ""
-            if year == "" or year in calendar.planned_years:
-                add(money[name], "", "", str(year), -dual, "USD/USD")
-            continue
-        c = components.get(label, branches.get(label, -1))
-        stamps, shape = layout.stamps[c], layout.shapes[c]
-        if name == "service_level":
-            levels = natural.plan.service_levels
-            level = levels[key[0]]
-            alike = [
-                k
-                for k, other in enumerate(levels)
-                if (other.material, other.segment) == (level.material, level.segment)
-            ]
-            per_t = USD_PER_MUSD / float(unit[natural.materials.index(level.material)])
-            year = "" if key[1] < 0 else str(calendar.years[key[1]])
-            world = layout.worlds.names[stamps.branches[number]]
-            add(
-                "service_level",
-                _item(f"{level.material}, {level.segment}", alike, key[0]),
-                world,
-                year,
-                float(-dual * per_t),
-                "USD/t",
-            )
-            continue
-        s, t = int(stamps.world[number]), int(stamps.period[number])
-        world, period = ("trunk" if s == TRUNK else layout.worlds.names[s]), calendar.period_label(t)
-        if name == "supplier_share":
-            rules = natural.plan.diversification
-            rule = rules[key]
-            who = rule.country or rule.group
-            alike = [k for k, r in enumerate(rules) if (r.material, r.country or r.group) == (rule.material, who)]
-            per_t = USD_PER_MUSD / float(unit[natural.materials.index(rule.material)])
-            add(
-                "supplier_share",
-                _item(f"{rule.material}: {who}", alike, key),
-                world,
-                period,
-                float(-dual * per_t),
-                "USD/t",
-            )
-        elif name == "days_of_cover":
-            i = shape.cover[key][0]
-            alike = [k for k, (other, _) in enumerate(shape.cover) if other == i]
-            add(
-                "days_of_cover",
-                _item(natural.materials[i], alike, key),
-                world,
-                period,
-                float(dual * USD_PER_MUSD / unit[i]),
-                "USD/t",
-            )
-        elif name == "stock_balance" and s == TRUNK and t < calendar.planned:
-            add("stock", natural.materials[key], world, period, float(-dual * USD_PER_MUSD / unit[key]), "USD/t")
-        elif name == "material_balance" and aim == "social_cost" and t < calendar.planned:
-            share = float(layout.trunk_weight[c, t] if s == TRUNK else layout.worlds.probability[s])
-            if share > SMALL:
-                value = float(dual * USD_PER_MUSD / unit[key] / (share * beta[t]))
-                add("supply", natural.materials[key], world, period, value, "USD/t")
+    rows = [
+        [p.price, p.item, p.world, p.period, p.value, p.unit, MEANING[p.price].format(aim=AIMS[aim])]
+        for p in published(solved.problem, fixed)
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _appropriation(solved: Solved) -> Floats:
-    """(F,) main aim avoided by one more USD of each year's appropriation.
+def published(problem: Problem, fixed: Run) -> list[Price]:
+    """Every price that is not zero, from the duals of the linear program with commitments fixed."""
+    assert fixed.row_dual is not None
+    assembly, layout, natural = problem.assembly, problem.layout, problem.natural
+    calendar, found = natural.calendar, _appropriations(problem, fixed)
+    local = [{r for r, (name, _) in enumerate(part.template.rows) if name in PRICED} for part in assembly.stamped]
+    chosen = np.array([r in local[k] for k, r in zip(assembly.row_stamped, assembly.row_local, strict=True)], dtype=bool)
+    components = {f"period:{name}": c for c, name in enumerate(natural.components)}
+    branches = {f"branch:{name}": c for c, name in enumerate(natural.components)}
+    for row in np.flatnonzero(chosen & (np.abs(fixed.row_dual) > SMALL)).tolist():
+        name, key, label, number = assembly.row_name(row)
+        dual = float(fixed.row_dual[row])
+        if name in MONEY:
+            year = calendar.years[key] if key is not None else ""
+            if year == "" or year in calendar.planned_years:
+                found.append(Price(name, "", "", str(year), -dual, "USD/USD", row, 1, 1.0))
+        elif name == "service_level":
+            world = layout.worlds.names[layout.stamps[branches[label]].branches[number]]
+            found.append(_of_promise(problem, key, world, dual, row))
+        else:
+            c = components[label]
+            found += _of_period(problem, name, key, c, number, dual, row)
+    return [price for price in found if abs(price.value) > SMALL]
+
+
+def _of_promise(problem: Problem, key: tuple[int, int], world: str, dual: float, row: int) -> Price:
+    """Of a tonne short of a service level; key: (level, year or -1)."""
+    levels, n = problem.natural.plan.service_levels, problem.natural
+    level = levels[key[0]]
+    alike = [k for k, other in enumerate(levels) if (other.material, other.segment) == (level.material, level.segment)]
+    unit = float(problem.instance.material_unit[n.materials.index(level.material)])
+    year = "" if key[1] < 0 else str(n.calendar.years[key[1]])
+    item = _item(f"{level.material}, {level.segment}", alike, key[0])
+    return Price("service_level", item, world, year, -dual * USD_PER_MUSD / unit, "USD/t", row, 1, unit)
+
+
+def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual: float, row: int) -> list[Price]:
+    """Of a row of one component's operations; none where it is not one that is published."""
+    layout, n = problem.layout, problem.natural
+    stamps, shape, calendar = layout.stamps[c], layout.shapes[c], n.calendar
+    s, t = int(stamps.world[number]), int(stamps.period[number])
+    world, period = ("trunk" if s == TRUNK else layout.worlds.names[s]), calendar.period_label(t)
+
+    def per_tonne(price: str, item: str, i: int, value: float, direction: int) -> list[Price]:
+        unit = float(problem.instance.material_unit[i])
+        return [Price(price, item, world, period, value * USD_PER_MUSD / unit, "USD/t", row, direction, unit)]
+
+    if name == "supplier_share":
+        rules = n.plan.diversification
+        rule = rules[key]
+        who = rule.country or rule.group
+        alike = [k for k, r in enumerate(rules) if (r.material, r.country or r.group) == (rule.material, who)]
+        return per_tonne(name, _item(f"{rule.material}: {who}", alike, key), n.materials.index(rule.material), -dual, 1)
+    if name == "days_of_cover":
+        i = shape.cover[key][0]
+        alike = [k for k, (other, _) in enumerate(shape.cover) if other == i]
+        return per_tonne(name, _item(n.materials[i], alike, key), i, dual, -1)
+    if t >= calendar.planned:
+        return []
+    if name == "stock_balance" and s == TRUNK:
+        return per_tonne("stock", n.materials[key], key, -dual, 1)
+    if name == "material_balance" and STAGES[n.plan.objective.kind][0] == "social_cost":
+        share = float(layout.trunk_weight[c, t] if s == TRUNK else layout.worlds.probability[s])
+        return per_tonne("supply", n.materials[key], key, dual / (share * calendar.beta[t]), -1) if share > SMALL else []
+    return []
+
+
+def _appropriations(problem: Problem, fixed: Run) -> list[Price]:
+    """Of one more USD of each planned year's appropriation.
 
     It widens the year's budget, and by its share what may be carried into the next year.
     """
-    problem, fixed = solved.problem, solved.priced
-    assert fixed is not None
     assert fixed.row_dual is not None
     assert fixed.column_dual is not None
-    assembly = problem.assembly
-    share, F = problem.plan.budget.carry_over_share, len(problem.natural.calendar.years)
-    value = np.zeros(F)
-    for row in assembly.rows_of("budget"):
-        value[assembly.row_name(int(row))[1]] -= fixed.row_dual[row]
-    for f in range(F - 1):  # nothing is carried out of the last year
-        column = int(assembly.stamped[0].columns("carry", f)[0])
-        value[f] -= share * min(0.0, float(fixed.column_dual[column]))
-    return value
+    assembly, calendar, share = problem.assembly, problem.natural.calendar, problem.plan.budget.carry_over_share
+    found = []
+    for row in assembly.rows_of("budget").tolist():
+        f = assembly.row_name(row)[1]
+        value, widened = -float(fixed.row_dual[row]), None
+        if f < len(calendar.years) - 1:  # nothing is carried out of the last year
+            column = int(assembly.stamped[0].columns("carry", f)[0])
+            value -= share * min(0.0, float(fixed.column_dual[column]))
+            widened = (column, share) if share > 0 else None
+        if calendar.years[f] in calendar.planned_years:
+            found.append(Price("appropriation", "", "", str(calendar.years[f]), value, "USD/USD", row, 1, 1.0, widened))
+    return found
 
 
 def _item(name: str, alike: list[int], n: int) -> str:

@@ -39,6 +39,7 @@ class Provenance:
 def provenance(plan: Plan, data: Dataset) -> Provenance:
     """Count facts and estimates among the rows that a plan reads."""
     chosen = set(select_materials(plan, data))
+    producers = {row.producer for row in data.rows("yields") if row.material in chosen}
     by_table: dict[str, tuple[int, int]] = {}
     wide: list[dict[str, Any]] = []
     for table in data.tables:
@@ -48,6 +49,8 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
         guessed = sum(row.confidence == "estimate" for row in rows)
         by_table[table] = (len(rows) - guessed, guessed)
         for row in rows:
+            if not _at_work(plan, table, row, chosen, producers):
+                continue
             for name in type(row).model_fields:
                 low, high, value = (
                     getattr(row, f"{name}_low", None),
@@ -70,6 +73,18 @@ def _read_by(plan: Plan, row: Any, chosen: set[str]) -> bool:
     if getattr(row, "price_set", plan.price_set) != plan.price_set:
         return False
     return getattr(row, "loss_function", plan.loss_function) == plan.loss_function
+
+
+def _at_work(plan: Plan, table: str, row: Any, chosen: set[str], producers: set[str]) -> bool:
+    """Whether a row that the plan reads is of a producer or a hazard that can touch its materials."""
+    if table in ("activities", "capacities", "yields", "projects"):
+        return key_of(row).split("/")[0] in producers
+    if table != "hazards":
+        return True
+    named = {event.hazard for scenario in plan.scenarios for event in scenario.events}
+    drawn = () if plan.sample is None else plan.sample.hazards
+    struck = row.materials.split() if isinstance(row.materials, str) else row.materials
+    return (row.hazard in named or row.hazard in drawn or "*" in drawn) and ("*" in struck or not chosen.isdisjoint(struck))
 
 
 def doubtful(plan: Plan, data: Dataset) -> list[str]:

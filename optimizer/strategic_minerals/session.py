@@ -9,7 +9,7 @@ that was found.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -18,6 +18,7 @@ from .checks import require
 from .compile import Assembly
 from .dataset import Dataset
 from .decompose import Decomposition
+from .forcing import Choices, Hold
 from .instance import Floats
 from .layout import STAGES
 from .optimize import LEAST_CHECK_S, cap_trunk_shortfall, do_nothing, reference_model, whole_numbers_fixed
@@ -67,8 +68,14 @@ class Session:
         """Whether the next answer starts from nothing."""
         return self._solver is None
 
-    def answer(self, plan: Plan, data: Dataset, *, time_limit_s: float = 3600.0) -> Answer:
-        """Solve a variant. Raises as `solve`; the session stays usable, and starts afresh with the next variant."""
+    def answer(
+        self, plan: Plan, data: Dataset, *, hold: Hold | None = None, time_limit_s: float = 3600.0
+    ) -> Answer:  # fmt: skip
+        """Solve a variant. hold: an item that it must choose, or must not; doing nothing is not bound by it.
+
+        Raises as `solve`, and KeyError where the variant has no such item; the session stays usable, and starts afresh with the
+        next variant.
+        """
         if not time_limit_s > 0:
             raise ValueError(f"time_limit_s must be positive, not {time_limit_s}")
         begin = time.perf_counter()
@@ -89,6 +96,8 @@ class Session:
         reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
         z0 = do_nothing(problem, costs["social_cost"], left(), solver=reference)
         cap_trunk_shortfall(problem, z0)
+        if hold is not None:
+            problem = replace(problem, assembly=Choices(problem).held(hold))
         first = costs[STAGES[problem.plan.objective.kind][0]]
         solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
         start = x if x is not None and len(x) == len(first) else z0

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -58,6 +58,8 @@ BASES = (
 )  # fmt: skip
 """Statuses of a basis in HiGHS's own order: what `basis` and `set_basis` count."""
 AT_LOWER, BASIC = 0, 1
+SMALLEST_MOVE = 1e-11
+"""Moves of a basic variable with a right-hand side below this are rounding."""
 DUAL, PRIMAL = 1, 4
 """Strategies of the simplex method, as HiGHS counts them."""
 
@@ -199,6 +201,41 @@ class Model:
         """The basis that the last run ended with, as `set_basis` takes it."""
         found = self._highs.getBasis()
         return np.array(found.col_status, dtype=np.int8), np.array(found.row_status, dtype=np.int8)
+
+    def reach(self, rows: Sequence[int]) -> list[tuple[float, float]]:
+        """(down, up) how far the right-hand side of each row that binds may move before the basis of the last run changes.
+
+        inf where it never does; 0 where the basis is degenerate, which says nothing of the price. Linear models after an optimal
+        run; the rows must not be basic.
+        """
+        highs = self._highs
+        lp, solution = highs.getLp(), highs.getSolution()
+        status, basic = highs.getBasicVariables()
+        self._check(status, "getBasicVariables")
+        basic = np.asarray(basic)
+        columns = basic >= 0
+
+        def of_basis(of_columns: Any, of_rows: Any) -> Floats:
+            both = np.empty(len(basic))
+            both[columns] = np.asarray(of_columns)[basic[columns]]
+            both[~columns] = np.asarray(of_rows)[-basic[~columns] - 1]  # how HiGHS names the variables of rows
+            return both
+
+        at = of_basis(solution.col_value, solution.row_value)
+        below = np.maximum(0.0, at - of_basis(lp.col_lower_, lp.row_lower_))
+        above = np.maximum(0.0, of_basis(lp.col_upper_, lp.row_upper_) - at)
+        found = []
+        for row in rows:
+            unit = np.zeros(len(basic))
+            unit[row] = 1.0
+            status, moves = highs.getBasisSolve(unit)
+            self._check(status, "getBasisSolve")
+            step = np.where(columns, moves, -np.asarray(moves))  # variables of rows enter with the opposite sign
+            rises, falls = step > SMALLEST_MOVE, step < -SMALLEST_MOVE
+            up = np.concatenate([above[rises] / step[rises], below[falls] / -step[falls]])
+            down = np.concatenate([below[rises] / step[rises], above[falls] / -step[falls]])
+            found.append((float(down.min(initial=math.inf)), float(up.min(initial=math.inf))))
+        return found
 
     def run(
         self, *, time_limit_s: float, gap: float = 0.0, absolute_gap: float = 0.0, presolve: bool = True,

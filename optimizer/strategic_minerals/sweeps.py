@@ -14,7 +14,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -27,12 +29,15 @@ from .checks import require
 from .dataset import Dataset
 from .disruptions import build_worlds
 from .errors import Fault, PlanError, ReserveError, SolveError, UntrustedError
+from .forcing import Choices
+from .journal import Journal, identity
 from .plan import Plan
+from .reduction import cvar_of
 from .session import Answer, Session
-from .solution import extract
+from .solution import Solution, extract
 from .stages import Method
 from .strikes import longest_event
-from .tables import projects, stock
+from .tables import projects, scenario_losses, stock
 from .workforce import workforce
 from .worlds import Drawn
 
@@ -47,6 +52,8 @@ MOST_RANKED = 2_000
 SAME = 1e-9
 """Relative difference of two exact answers that counts as none."""
 MOST_POINTS = 100_000
+SHORT_T = 1e-3
+"""Tonnes below this are no shortfall."""
 
 FIGURES = {
     "reason": "why the solve ended, or which error it met",
@@ -56,6 +63,8 @@ FIGURES = {
     "do_nothing_musd": "Z0",
     "expected_loss_musd": "expected discounted loss of going short",
     "do_nothing_loss_musd": "the same without a plan",
+    "cvar_musd": "mean loss of the worst worlds, at the plan's alpha",
+    "defence_short": "probability that the armed forces go short of something",
     "spending_musd": "discounted outlays on the trunk",
     "seconds": "wall clock of this point",
     "cold": "whether it was solved from nothing",
@@ -70,7 +79,8 @@ class Sweep:
     points: pd.DataFrame
     """One row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no answer."""
     decisions: pd.DataFrame
-    """point, kind (project, stock), item, year, value: what is signed (share) and the largest stock of each material [t]."""
+    """point, kind, item, year, value: what is signed of a project (share), the largest stock of each material [t], contracts by
+    producer [t/yr] and market floors."""
     checked: int
     """Points that were solved again from nothing."""
     disagreed: int
@@ -80,6 +90,16 @@ class Sweep:
     def failed(self) -> float:
         """Share of points without an answer."""
         return float(self.points["objective_musd"].isna().mean())
+
+    def chosen(self) -> pd.DataFrame:
+        """kind, item, share: of the points with an answer, how many have each decision; 1 is chosen whatever the values."""
+        answered = int(self.points["objective_musd"].notna().sum())
+        found = self.decisions.drop_duplicates(["point", "kind", "item"])
+        named = found["item"].where(found["kind"] != "project", found["item"].str.partition(": ")[0])
+        counted = found.assign(item=named).drop_duplicates(["point", "kind", "item"]).groupby(["kind", "item"], sort=True).size()
+        return (counted / max(1, answered)).rename("share").reset_index().sort_values(
+            "share", ascending=False, kind="stable", ignore_index=True
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,6 +116,8 @@ class _Stretch:
     method: Method
     time_limit_s: float
     threads: int
+    journal: str = ""
+    """Folder in which every row is written down as soon as it is there; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +133,14 @@ class _Walked:
 def sweep(
     plan: Plan, data: Dataset, points: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | pd.DataFrame, *,
     gap: float = 1e-3, relax: bool = False, method: Method = "auto", time_limit_s: float = 3600.0, workers: int = 1,
-    executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
+    executor: Executor | None = None, store: Path | None = None, on_progress: Callable[[int, int], None] | None = None,
 ) -> Sweep:  # fmt: skip
     """Solve a question again and again with other values.
 
     points: values by address (`axes`), every combination of which is solved; or a list of points, or a data frame with an address a
     column. gap, relax, method: as in `solve`; time_limit_s is for each point. workers: processes; an executor takes their place.
-    on_progress: called with points done and in all.
+    store: a folder in which rows are written down as they finish; called again with the same arguments, a sweep that was stopped
+    goes on from there. on_progress: called with points done and in all, after each point where there is one process.
 
     Raises PlanError and InputError for an address or a value that is none, ValueError for options that are none, before anything is
     solved. A point without an answer is a row with its reason.
@@ -138,20 +161,33 @@ def sweep(
         except ReserveError as error:
             raise PlanError([Fault("sweep", f"point {n}", "", str(error), "values that the plan and the tables allow")]) from None
     held = build_worlds(build_instance(plan, data, longest_event(plan, data)), data).drawn
-    path = _path(asked)
+    journal = None if store is None else Journal(store, identity(plan, data, asked, gap=gap, relax=relax, method=method))
+    kept = _Walked([], [], 0, 0) if journal is None else _Walked(*journal.read())
+    there = {row["point"] for row in kept.rows}
+    path = [k for k in _path(asked) if k not in there]
     parallel = workers > 1 or executor is not None
     parts = 1 if not parallel else PARTS if executor is not None else workers
     size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
     stretches = [
-        _Stretch(plan, data, tuple(part), tuple(asked[k] for k in part), held, gap, relax, method, time_limit_s, int(parallel))
+        _Stretch(
+            plan, data, tuple(part), tuple(asked[k] for k in part), held, gap, relax, method, time_limit_s, int(parallel),
+            "" if store is None or executor is not None else str(store),
+        )
         for part in (path[k : k + size] for k in range(0, len(path), size))
     ]
-    walked: list[_Walked] = []
-    with workforce(executor, workers) as map_over:
-        for part in map_over(_walk, stretches):
-            walked.append(part)
-            if on_progress is not None:
-                on_progress(sum(len(w.rows) for w in walked), len(asked))
+    walked = [kept]
+    tell = on_progress or (lambda done, of: None)
+    if not parallel:
+        for stretch in stretches:
+            before = sum(len(part.rows) for part in walked)
+            walked.append(_walk(stretch, partial(_after, tell, before, len(asked))))
+    else:
+        with workforce(executor, workers) as map_over:
+            for done in map_over(_walk, stretches):
+                walked.append(done)
+                if journal is not None and executor is not None:  # its workers may not see the folder
+                    journal.write(done.rows[0]["point"], done.rows, done.decisions, done.checked, done.disagreed)
+                tell(sum(len(part.rows) for part in walked), len(asked))
     rows = sorted((row for part in walked for row in part.rows), key=lambda row: row["point"])
     decisions = sorted((row for part in walked for row in part.decisions), key=lambda row: row["point"])
     table = pd.DataFrame([{**asked[row["point"]], **row} for row in rows]).drop(columns="point")
@@ -159,6 +195,11 @@ def sweep(
         table, pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
         sum(part.checked for part in walked), sum(part.disagreed for part in walked),
     )  # fmt: skip
+
+
+def _after(tell: Callable[[int, int], None], before: int, of: int, done: int) -> None:
+    """Tell what is done with what was done before."""
+    tell(before + done, of)
 
 
 def _points(points: Any) -> list[dict[str, Any]]:
@@ -213,9 +254,9 @@ def _path(points: Sequence[Mapping[str, Any]]) -> list[int]:
     return order
 
 
-def _walk(stretch: _Stretch) -> _Walked:
+def _walk(stretch: _Stretch, tell: Callable[[int], None] | None = None) -> _Walked:
     """Answer a stretch; one hot-started point of it again from nothing, and everything where the two disagree."""
-    walked, session = _answers(stretch, hot=True)
+    walked, session = _answers(stretch, hot=True, tell=tell)
     hot = [row for row in walked.rows if not row["cold"] and row["objective_musd"] == row["objective_musd"]]
     if not hot:
         return walked
@@ -223,45 +264,58 @@ def _walk(stretch: _Stretch) -> _Walked:
     try:
         plan, data = edited(stretch.plan, stretch.data, stretch.changes[stretch.numbers.index(row["point"])])
         cold = session.cold().answer(plan, data, time_limit_s=stretch.time_limit_s)
-        _hold_to_account(cold)
+        solution, reference = _hold_to_account(cold)
     except ReserveError:  # nothing to compare with: told as one point less checked
         return walked
-    if _agree(row, _figures(cold)):
-        return replace(walked, checked=1)
-    return replace(_answers(stretch, hot=False)[0], checked=1, disagreed=1)
+    if _agree(row, _figures(cold, solution, reference)):
+        walked = replace(walked, checked=1)
+    else:
+        walked = replace(_answers(stretch, hot=False)[0], checked=1, disagreed=1)
+    if stretch.journal:
+        Journal.at(stretch.journal).write(stretch.numbers[0], [], [], walked.checked, walked.disagreed)
+    return walked
 
 
-def _answers(stretch: _Stretch, *, hot: bool) -> tuple[_Walked, Session]:
+def _answers(stretch: _Stretch, *, hot: bool, tell: Callable[[int], None] | None = None) -> tuple[_Walked, Session]:
     """All points of a stretch, and the session that answered them."""
     session = Session(gap=stretch.gap, relax=stretch.relax, method=stretch.method, held=stretch.held, threads=stretch.threads)
-    rows, decisions = [], []
+    journal = Journal.at(stretch.journal) if stretch.journal else None
+    rows: list[dict[str, Any]] = []
+    decisions: list[dict[str, Any]] = []
     for number, changes in zip(stretch.numbers, stretch.changes, strict=True):
         begin = time.perf_counter()
         row: dict[str, Any] = {"point": number, **dict.fromkeys(FIGURES, math.nan), "cold": not hot or session.fresh}
+        decided: list[dict[str, Any]] = []
         try:
             plan, data = edited(stretch.plan, stretch.data, changes)
             answer = (session if hot else session.cold()).answer(plan, data, time_limit_s=stretch.time_limit_s)
-            _hold_to_account(answer)
+            solution, reference = _hold_to_account(answer)
         except SolveError as error:
             row["reason"] = error.outcome.reason
         except Exception as error:  # one point must not lose the others; it is told, and its numbers are none
             row["reason"] = str(error) if isinstance(error, ReserveError) else f"{type(error).__name__}: {error}"
         else:
-            row |= _figures(answer)
-            decisions += _decisions(number, answer)
+            row |= _figures(answer, solution, reference)
+            decided = _decisions(number, answer, solution)
         rows.append(row | {"seconds": time.perf_counter() - begin})
+        decisions += decided
+        if journal is not None:
+            journal.write(stretch.numbers[0], rows[-1:], decided)
+        if tell is not None:
+            tell(len(rows))
     return _Walked(rows, decisions, 0, 0), session
 
 
-def _hold_to_account(answer: Answer) -> None:
-    """A plan is audited like any other; a relaxation is no plan. Raises UntrustedError."""
-    if answer.outcome.relaxed:
-        return
+def _hold_to_account(answer: Answer) -> tuple[Solution, Solution]:
+    """(plan, doing nothing) of an answer. A plan is audited like any other; a relaxation is no plan. Raises UntrustedError."""
     problem = answer.problem
     reference = extract(problem.layout, problem.assembly, answer.z0)
-    audited = audit(problem, extract(problem.layout, problem.assembly, answer.x), z0=reference)
-    if not audited.passed:
-        raise UntrustedError(f"the audit objects: {audited.worst()}")
+    solution = extract(problem.layout, problem.assembly, answer.x)
+    if not answer.outcome.relaxed:
+        audited = audit(problem, solution, z0=reference)
+        if not audited.passed:
+            raise UntrustedError(f"the audit objects: {audited.worst()}")
+    return solution, reference
 
 
 def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
@@ -273,21 +327,25 @@ def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     return bool(references and below)
 
 
-def _figures(answer: Answer) -> dict[str, Any]:
+def _figures(answer: Answer, solution: Solution, reference: Solution) -> dict[str, Any]:
     costs, outcome = answer.problem.assembly.costs, answer.outcome
+    worlds = scenario_losses(answer.problem, solution, reference)
+    pi = worlds["probability"].to_numpy(dtype=float)
+    short = (worlds["defence_shortfall_t"] > SHORT_T).to_numpy(dtype=bool)
     return {
         "reason": outcome.reason, "objective_musd": outcome.objective_musd, "bound_musd": outcome.best_bound_musd,
         "relative_gap": outcome.relative_gap, "do_nothing_musd": outcome.do_nothing_musd,
         "expected_loss_musd": float(costs["expected_loss"] @ answer.x),
         "do_nothing_loss_musd": float(costs["expected_loss"] @ answer.z0),
+        "cvar_musd": cvar_of(worlds["loss_musd"].to_numpy(dtype=float), pi, answer.problem.plan.risk.alpha),
+        "defence_short": float(pi[short].sum()),
         "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0,
     }  # fmt: skip
 
 
-def _decisions(point: int, answer: Answer) -> list[dict[str, Any]]:
-    """What is signed, and the largest stock of each material."""
+def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str, Any]]:
+    """What is signed, the largest stock of each material, contracts and market floors."""
     problem = answer.problem
-    solution = extract(problem.layout, problem.assembly, answer.x)
     signed = projects(problem, solution)
     lines = [
         {"point": point, "kind": "project", "item": f"{row.project}: {row.package}", "year": row.signed, "value": row.share}
@@ -298,4 +356,9 @@ def _decisions(point: int, answer: Answer) -> list[dict[str, Any]]:
         top = rows.loc[rows["stock_t"].idxmax()]
         if top.stock_t > 0:
             lines.append({"point": point, "kind": "stock", "item": material, "year": top.period, "value": float(top.stock_t)})
+    choices, first = Choices(problem), problem.natural.calendar.period_label(0)
+    for item in choices.items:
+        if (item.kind == "contract" or item.name.startswith("market-")) and choices.chosen(item, answer.x):
+            value = choices.amount(item, answer.x)
+            lines.append({"point": point, "kind": item.kind, "item": item.name, "year": first, "value": value})
     return lines

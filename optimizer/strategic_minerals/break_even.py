@@ -1,0 +1,154 @@
+"""The value of a figure at which an item of the plan would be chosen instead of rejected, or rejected instead of chosen.
+
+Found by re-solves: at every value tried the question is solved twice, with the item held in and held out; the better one is what
+the plan would do. The bracket is narrowed between a value at which the plan stands and one at which it flips.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .dataset import Dataset
+from .errors import InfeasibleError, ReserveError, StoppedError
+from .forcing import Hold, Item
+from .plan import Plan
+from .session import Session
+from .worlds import Drawn
+
+TOLERANCE = 0.05
+"""Width of a bracket, relative to the figure's own value, or to its range where that is 0."""
+MOST_TRIES = 12
+"""Values tried for one figure."""
+EDGE = 0.1
+"""Share of a bracket at either end that a next try keeps away from."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is varied: a value, or a factor on several."""
+
+    name: str
+    """capex, premium, floor level, hazard rate, loss value, fee."""
+    addresses: tuple[str, ...]
+    """Fields and cells (`axes`) that get the value."""
+    base: float
+    low: float
+    high: float
+    unit: str
+    helps: int
+    """+1: a larger value speaks for the item; -1: against; 0: either."""
+
+    def changes(self, value: float) -> dict[str, Any]:
+        """Values by address."""
+        return dict.fromkeys(self.addresses, value)
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """Where an item flips."""
+
+    figure: str
+    unit: str
+    base: float
+    chosen: bool
+    """At the base value."""
+    stands_at: float
+    """Value nearest to the flip at which the item is still what it is at the base value."""
+    flips_at: float
+    """Value nearest to it at which it is not; NaN where it flips nowhere up to `stands_at`."""
+    proved: bool
+    """Whether on both sides the better choice is better by more than the gap of the solves."""
+    solves: int
+    note: str = ""
+
+    @property
+    def flips(self) -> bool:
+        """Whether it flips at all within the range."""
+        return not math.isnan(self.flips_at)
+
+
+@dataclass
+class Pair:
+    """Two sessions that answer with an item in and out, at values of one figure."""
+
+    plan: Plan
+    data: Dataset
+    item: Item
+    gap: float
+    time_limit_s: float
+    edit: Callable[[Plan, Dataset, Mapping[str, Any]], tuple[Plan, Dataset]]
+    held: Drawn | None
+    threads: int = 0
+    solves: int = 0
+    _sessions: dict[bool, Session] = field(default_factory=dict)
+
+    def better(self, figure: Figure, value: float) -> tuple[float, bool]:
+        """(what having the item costs [million USD], negative where it is chosen; whether that is beyond the gap)."""
+        plan, data = self.edit(self.plan, self.data, figure.changes(value))
+        inside, outside = self._solved(plan, data, True), self._solved(plan, data, False)
+        if inside is None or outside is None:  # no plan with it, or none without
+            return (math.inf if inside is None else -math.inf), True
+        (_, z_in, bound_in, _), (_, z_out, bound_out, _) = inside, outside
+        return z_in - z_out, z_in < bound_out or z_out < bound_in
+
+    def _solved(self, plan: Plan, data: Dataset, inside: bool) -> tuple[str, float, float, float] | None:
+        """Main aim of the variant with the item held; None where no plan keeps to that."""
+        self.solves += 1
+        fresh = Session(gap=self.gap, held=self.held, threads=self.threads)
+        session = self._sessions.setdefault(inside, fresh)
+        try:
+            answer = session.answer(plan, data, hold=Hold(self.item, inside), time_limit_s=self.time_limit_s)
+        except InfeasibleError:
+            return None
+        except KeyError:  # the variant has no such item: it cannot be in
+            if inside:
+                return None
+            return session.answer(plan, data, time_limit_s=self.time_limit_s).outcome.stages[0]
+        return answer.outcome.stages[0]
+
+
+def find_break_even(pair: Pair, figure: Figure, tolerance: float = TOLERANCE) -> BreakEven:
+    """Look for the nearest flip: at the end of the range first, then between. Raises as `solve` at the base value alone."""
+    before = pair.solves
+    cost, proved = pair.better(figure, figure.base)
+    chosen = cost < 0
+    width = tolerance * (abs(figure.base) or figure.high - figure.low)
+    ends = {1: figure.low if chosen else figure.high, -1: figure.high if chosen else figure.low}
+    found: list[BreakEven] = []
+    for end in [ends[figure.helps]] if figure.helps else [figure.high, figure.low]:
+        try:
+            found.append(_toward(pair, figure, end, (cost, proved), width, before))
+        except (StoppedError, ReserveError) as error:
+            found.append(BreakEven(figure.name, figure.unit, figure.base, chosen, figure.base, math.nan, False,
+                                   pair.solves - before, f"not found: {error}"))  # fmt: skip
+    flipping = [one for one in found if one.flips]
+    return min(flipping, key=lambda one: abs(one.flips_at - figure.base), default=found[0])
+
+
+def _toward(pair: Pair, figure: Figure, end: float, at_base: tuple[float, bool], width: float, before: int) -> BreakEven:
+    """The flip between the base value and one end, by false position kept away from the ends of the bracket."""
+    (near_cost, near_proved), chosen = at_base, at_base[0] < 0
+    far_cost, far_proved = pair.better(figure, end)
+
+    def told(stands: float, flips: float, proved: bool) -> BreakEven:
+        return BreakEven(figure.name, figure.unit, figure.base, chosen, stands, flips, proved, pair.solves - before)
+
+    if (far_cost < 0) == chosen:
+        return told(end, math.nan, far_proved)
+    near, far = figure.base, end
+    for _ in range(MOST_TRIES):
+        if abs(far - near) <= width:
+            break
+        share = 0.5
+        if math.isfinite(near_cost) and math.isfinite(far_cost):
+            share = min(1 - EDGE, max(EDGE, near_cost / (near_cost - far_cost)))
+        value = near + share * (far - near)
+        cost, proved = pair.better(figure, value)
+        if (cost < 0) == chosen:
+            near, near_cost, near_proved = value, cost, proved
+        else:
+            far, far_cost, far_proved = value, cost, proved
+    return told(near, far, near_proved and far_proved)

@@ -1,0 +1,304 @@
+"""An answer when there is no plan: the least relaxation that helps, single changes that restore a plan, and what conflicts.
+
+Elastic programs: every demand on the plan may be missed at a price, and the least total is found (Chinneck, Feasibility and
+Infeasibility in Optimization, 2008, chapter 6). Conflicts by deletion filtering (Chinneck and Dravnieks 1991) over demands as the
+planner knows them. Each single change is put into the plan, and the plan solved again, before it is told.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from .axes import edited
+from .checks import require
+from .clusters import without_recourse
+from .compile import INF, Assembly
+from .dataset import Dataset
+from .demands import Change, Demand, changes_of, demands
+from .errors import PlanError, StoppedError, UntrustedError
+from .forcing import with_row
+from .instance import Floats
+from .optimize import cap_trunk_shortfall, do_nothing
+from .plan import Plan
+from .problem import Outcome, Problem, objective_costs, prepare
+from .solver import Model, canary
+
+ROOM = 1e-6
+"""What a change gets beyond the least that was found, relative to it, against rounding."""
+SMALL = 1e-6
+"""Tonnes, million USD or share below which nothing is missed."""
+TRIES = 20
+"""Halvings of a share that cannot be read off one linear program."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why there is no plan, or that there is one."""
+
+    possible: bool
+    """True: the demands can be met; everything else is empty."""
+    fractions: bool
+    """True: they could be met with fractions of projects; what conflicts is that these are whole."""
+    missed: pd.DataFrame
+    """demand, item, place, amount, unit, sentence: the least total relaxation, tonnes weighed at their market price."""
+    missed_musd: float
+    """What it weighs in all [million USD]."""
+    missed_verified: bool
+    """Whether the model has a plan once these are granted."""
+    changes: pd.DataFrame
+    """change, unit, base, value, by, verified, put, sentence: each alone restores a plan; `put` holds values by address."""
+    conflict: tuple[str, ...]
+    """Demands that cannot be met together, and can without any one of them."""
+    seconds: float
+
+    def summary(self) -> str:
+        """In plain words."""
+        if self.possible:
+            return "The demands on this plan can be met: `solve` finds a plan."
+        lines = ["No plan meets the demands (confirmed with the solver's presolve off)."]
+        if self.fractions:
+            lines.append("  With fractions of projects there would be one: they are whole.")
+        if self.conflict:
+            lines.append("IN CONFLICT (without any one of these the others can be met):")
+            lines += [f"  {words}" for words in self.conflict]
+        if len(self.missed):
+            verified = "granted, there is a plan" if self.missed_verified else "NOT confirmed by a solve"
+            lines.append(
+                f"LEAST RELAXATION in all, tonnes weighed at their market price ({self.missed_musd:,.4g} million USD; {verified}):"
+            )
+            lines += [f"  {row.sentence}" for row in self.missed.itertuples()]
+        helping = self.changes[self.changes["verified"]] if len(self.changes) else self.changes
+        if len(helping):
+            lines.append("ANY ONE OF THESE RESTORES A PLAN (each put into the plan and tried):")
+            lines += [f"  {row.sentence}" for row in helping.itertuples()]
+        else:
+            lines.append("No single entry of the plan, moved alone, restores it: grant the relaxation above, or several together.")
+        return "\n".join(lines)
+
+
+@dataclass
+class _Case:
+    """A problem with its do-nothing limits in place, and the clock."""
+
+    problem: Problem
+    """Once there is no plan: without the worlds in which operations are free to go short."""
+    relax: bool
+    deadline: float
+    demands: list[Demand] = field(default_factory=list)
+
+    def left(self) -> float:
+        """Seconds left. Raises StoppedError where none are."""
+        left = self.deadline - time.perf_counter()
+        if left <= 0:
+            outcome = Outcome("time_limit", None, None, None, None)
+            raise StoppedError("stopped before the diagnosis was complete (time limit)", outcome)
+        return left
+
+    def feasible(self, assembly: Assembly, *, relax: bool | None = None, presolve: bool = True) -> bool:
+        """Whether a model has any plan. Raises StoppedError, and UntrustedError without a verdict."""
+        integer = not (self.relax if relax is None else relax)
+        run = Model(assembly, np.zeros_like(assembly.lower), integer=integer).run(time_limit_s=self.left(), presolve=presolve)
+        if run.status in ("optimal", "infeasible", "infeasible_or_unbounded"):
+            return run.status == "optimal"
+        self.left()
+        raise UntrustedError(f"the solver came to no verdict: {run.status}")
+
+
+def diagnose(
+    plan: Plan, data: Dataset, *, relax: bool = False, time_limit_s: float = 600.0,
+    on_progress: Callable[[str], None] | None = None,
+) -> Diagnosis:  # fmt: skip
+    """Find out why no plan meets the demands, and what would help.
+
+    relax: of the linear relaxation. time_limit_s: wall-clock seconds in all. on_progress: told what is being looked at.
+
+    Raises PlanError and InputError as `solve`, InfeasibleError where doing nothing is impossible already, StoppedError at the
+    limit, UntrustedError where the solver contradicts itself with presolve and without.
+    """
+    begin = time.perf_counter()
+    require(plan, data)
+    canary()
+    tell = on_progress or (lambda _: None)
+    tell("whether there is a plan")
+    problem = prepare(plan, data)
+    z0 = do_nothing(problem, objective_costs(problem)["social_cost"], time_limit_s)
+    cap_trunk_shortfall(problem, z0)
+    case = _Case(problem, relax, begin + time_limit_s)
+    none = pd.DataFrame()
+    if case.feasible(problem.assembly):
+        return Diagnosis(True, False, none, 0.0, False, none, (), time.perf_counter() - begin)
+    if case.feasible(problem.assembly, presolve=False):
+        raise UntrustedError("the solver called the plan infeasible with presolve and feasible without: not trusted")
+    fractions = not relax and case.feasible(problem.assembly, relax=True)
+    case.problem = replace(problem, assembly=without_recourse(problem.layout, problem.assembly))
+    case.demands = list(demands(case.problem))
+    tell("the least relaxation")
+    missed, weight, granted = _least_relaxation(case)
+    tell("what conflicts")
+    conflict = _conflict(case)
+    tell("single changes")
+    found = _single_changes(case, plan, data, {demand.family for demand in conflict}, tell)
+    words = tuple(demand.words for demand in conflict)
+    return Diagnosis(False, fractions, missed, weight, granted, found, words, time.perf_counter() - begin)
+
+
+def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float]]], upper: Floats) -> Assembly:
+    """The model with more columns, the last, from 0 to `upper` and without cost; entries: (row, factor) of each."""
+    count, (rows, columns, _) = len(entries), assembly.shape
+    at = [(row, k, factor) for k, column in enumerate(entries) for row, factor in column]
+    more = sp.csr_array(
+        ([f for _, _, f in at], ([r for r, _, _ in at], [k for _, k, _ in at])), shape=(rows, count)
+    ) if at else sp.csr_array((rows, count))  # fmt: skip
+    old = sp.csr_array((assembly.value, assembly.index, assembly.start), shape=(rows, columns))
+    both = sp.hstack([old, more], format="csr")
+    zeros = np.zeros(count)
+    return replace(
+        assembly, lower=np.append(assembly.lower, zeros), upper=np.append(assembly.upper, upper),
+        integer=np.append(assembly.integer, np.zeros(count, dtype=bool)),
+        costs={name: np.append(cost, zeros) for name, cost in assembly.costs.items()},
+        start=both.indptr.astype(np.int64), index=both.indices.astype(np.int64), value=both.data,
+    )  # fmt: skip
+
+
+def _relaxing(assembly: Assembly, row: int) -> float:
+    """Factor with which a slack column relaxes a row of one side."""
+    return -1.0 if math.isinf(assembly.row_lower[row]) else 1.0
+
+
+def _least_relaxation(case: _Case) -> tuple[pd.DataFrame, float, bool]:
+    """(what is missed, its weight [million USD], whether granting it was confirmed by a solve)."""
+    assembly, columns = case.problem.assembly, ["demand", "item", "place", "amount", "unit", "sentence"]
+    flat = [(d, k, row) for d, demand in enumerate(case.demands) for k, row in enumerate(demand.rows.tolist())]
+    elastic = with_columns(assembly, [[(row, _relaxing(assembly, row))] for _, _, row in flat], np.full(len(flat), INF))
+    cost = np.zeros_like(elastic.lower)
+    first = len(assembly.lower)
+    for n, (d, k, _) in enumerate(flat):
+        cost[first + n] = case.demands[d].price * case.demands[d].natural[k]
+    run = Model(elastic, cost, integer=not case.relax).run(time_limit_s=case.left(), gap=1e-6, phase="least relaxation")
+    if run.x is None:
+        return pd.DataFrame(columns=columns), math.nan, False
+    slack = np.maximum(0.0, run.x[first:])
+    rows = []
+    for n, (d, k, _) in enumerate(flat):
+        demand, amount = case.demands[d], float(slack[n] * case.demands[d].natural[k])
+        if amount > SMALL:
+            place = demand.places[k] if demand.places else ""
+            rows.append([demand.family, demand.item, place, amount, demand.unit, _missed(demand, place, amount)])
+    granted = replace(assembly, row_lower=assembly.row_lower.copy(), row_upper=assembly.row_upper.copy())
+    for n, (_, _, row) in enumerate(flat):
+        room = float(slack[n]) * (1 + ROOM) + 1e-9
+        granted.row_lower[row] -= room
+        granted.row_upper[row] += room
+    return pd.DataFrame(rows, columns=columns), float(cost[first:] @ slack), case.feasible(granted)
+
+
+def _missed(demand: Demand, place: str, amount: float) -> str:
+    """What is missed of a demand, in words."""
+    where = f" in {place}" if place else ""
+    if demand.unit == "t":
+        verb = "exceeded by" if demand.family == "supplier_share" else "short by"
+        return f"{demand.item}{where}: {verb} {amount:,.4g} t"
+    if demand.unit == "projects":
+        return f"{demand.item}: not kept"
+    return f"{demand.item}: {amount:,.4g} million USD more"
+
+
+def _conflict(case: _Case) -> list[Demand]:
+    """Demands that cannot be met together, and can without any one of them: those that go last are tried first to be left out."""
+    core = list(case.demands)
+    size = len(core)
+    while size >= 1:  # whole blocks first: most of a plan's demands are bystanders
+        k = 0
+        while k < len(core):
+            rest = core[:k] + core[k + size :]
+            if rest and not case.feasible(_without(case, rest)):
+                core = rest
+            else:
+                k += size
+        size //= 2
+    return core
+
+
+def _without(case: _Case, kept: Sequence[Demand]) -> Assembly:
+    """The model with some demands alone."""
+    assembly = case.problem.assembly
+    gone = {row for demand in case.demands for row in demand.rows.tolist()} - {r for d in kept for r in d.rows.tolist()}
+    rows = np.array(sorted(gone), dtype=np.int64)
+    lower, upper = assembly.row_lower.copy(), assembly.row_upper.copy()
+    lower[rows], upper[rows] = -INF, INF
+    return replace(assembly, row_lower=lower, row_upper=upper)
+
+
+def _single_changes(
+    case: _Case, plan: Plan, data: Dataset, families: set[str], tell: Callable[[str], None]
+) -> pd.DataFrame:  # fmt: skip
+    """Changes of one entry each that restore a plan, of the families in conflict, the smallest against their base first."""
+    rows = []
+    for change in changes_of(case.problem):
+        if change.demand not in families:
+            continue
+        tell(f"single changes: {change.words.split('{')[0].strip()}")
+        by = _least_move(case, plan, data, change)
+        if by is None:
+            continue
+        by = by * (1 + ROOM) + ROOM * max(1e-3, abs(change.base) * 1e-3)
+        put = dict(change.put(by))
+        verified = _restored(case, plan, data, put, whole=True)
+        value = change.base + change.sign * by
+        sentence = change.words.format(value=f"{value:,.4g}", by=f"{by:,.4g}")
+        rows.append({"change": change.demand, "unit": change.unit, "base": change.base, "value": value, "by": by,
+                     "verified": verified, "put": put, "sentence": sentence})  # fmt: skip
+    columns = ["change", "unit", "base", "value", "by", "verified", "put", "sentence"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _least_move(case: _Case, plan: Plan, data: Dataset, change: Change) -> float | None:
+    """What an entry has to be moved by at least; None where moving it alone does not help."""
+    if not change.rows:
+        return _least_by_trying(case, plan, data, change)
+    assembly = case.problem.assembly
+    moved = with_columns(assembly, [[(row, -gain) for row, gain in change.rows]], np.array([change.most]))
+    column = len(assembly.lower)
+    for wide, gain in change.widened:
+        limit = float(moved.upper[wide])
+        moved.upper[wide] = INF
+        moved = with_row(moved, np.array([wide, column]), np.array([1.0, -gain]), -INF, limit)
+    cost = np.zeros_like(moved.lower)
+    cost[column] = 1.0
+    run = Model(moved, cost, integer=not case.relax).run(time_limit_s=case.left(), gap=1e-6, phase="single changes")
+    return None if run.x is None else max(0.0, float(run.x[column]))
+
+
+def _least_by_trying(case: _Case, plan: Plan, data: Dataset, change: Change) -> float | None:
+    """The same for an entry that multiplies what is decided."""
+    if not _restored(case, plan, data, change.put(change.most), whole=False):
+        return None
+    low, high = 0.0, change.most
+    for _ in range(TRIES):
+        middle = (low + high) / 2
+        if _restored(case, plan, data, change.put(middle), whole=False):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _restored(case: _Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, whole: bool) -> bool:
+    """Whether the plan with some values in place has an answer: built and solved from nothing, do-nothing reference included.
+
+    whole: in all worlds, in place of those that promises name.
+    """
+    try:
+        changed = prepare(*edited(plan, data, put), None, case.problem.layout.worlds.drawn)
+    except PlanError:
+        return False
+    cap_trunk_shortfall(changed, do_nothing(changed, objective_costs(changed)["social_cost"], case.left()))
+    return case.feasible(changed.assembly)
