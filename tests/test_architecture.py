@@ -57,7 +57,7 @@ LAYERS = [
     {"runfolder"},
     {"api", "documentation"},
     {"cli_base"},
-    {"cli_analyses"},
+    {"cli_analyses", "cli_sensitivity"},
     {"cli"},
 ]
 """From the ground up: a module imports from its own layer or from lower ones."""

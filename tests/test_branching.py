@@ -4,7 +4,6 @@ cut is exact, against the same problems written out in full and solved by HiGHS.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
@@ -25,15 +24,18 @@ from strategic_minerals.solver import Model, OnProgress, Run
 LONG_S = 60.0
 ROOM = 1e-7
 """Rounding allowed between two solvers' optima, relative to one more than the optimum."""
-SEEDS = range(12)
+SEEDS = (0, 1, 2, 3, 4, 5, 9, 18, 22, 26, 29, 30)
+"""Some of them come out wrong where reduced costs are believed to say ten times what they do: 5, 18, 22, 29, 30."""
 WHOLES, OTHERS, RULES, WORLDS, GOODS, GROUPS = 18, 2, 6, 8, 3, 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """min  cost . y + sum over worlds and goods of price * max(0, need - gives . y),  y and rules . y between bounds."""
 
+    seed: int
     cost: Floats
+    """(columns,), the first of which are whole numbers."""
     lower: Floats
     upper: Floats
     rules: Floats
@@ -59,7 +61,7 @@ class Case:
 
 @cache
 def drawn(seed: int) -> Case:
-    """A random case that doing nothing keeps, for some of its columns pay for themselves up to a rule."""
+    """A random case that doing nothing keeps; some of its columns pay for themselves, up to a rule."""
     rng = np.random.default_rng(seed)
     count = WHOLES + OTHERS
     upper = np.concatenate([rng.integers(1, 3, WHOLES).astype(float), np.full(OTHERS, 10.0)])
@@ -67,14 +69,14 @@ def drawn(seed: int) -> Case:
     rules = np.round(rng.uniform(0.0, 3.0, (RULES, count)) * (rng.random((RULES, count)) < 0.4), 3)
     gives = rng.uniform(0.0, 2.0, (WORLDS, GOODS, count)) * (rng.random((WORLDS, GOODS, count)) < 0.4)
     return Case(
-        cost - rng.uniform(0.0, 4.0, count) * (rng.random(count) < 0.5), np.zeros(count), upper, rules, np.full(RULES, -INF),
-        rules @ upper * rng.uniform(0.4, 0.8, RULES), gives, rng.uniform(5.0, 15.0, (WORLDS, GOODS)),
+        seed, cost - rng.uniform(0.0, 4.0, count) * (rng.random(count) < 0.5), np.zeros(count), upper, rules,
+        np.full(RULES, -INF), rules @ upper * rng.uniform(0.4, 0.8, RULES), gives, rng.uniform(5.0, 15.0, (WORLDS, GOODS)),
         rng.uniform(0.5, 4.0, (WORLDS, GOODS)) * GOODS / WORLDS,
     )  # fmt: skip
 
 
 def assembled(lower: Floats, upper: Floats, rows: Floats, row_lower: Floats, row_upper: Floats) -> Assembly:
-    """Arrays for a solver; the first columns are whole numbers."""
+    """Arrays for a solver."""
     sparse, nothing = csr_matrix(rows), np.zeros(0, dtype=np.int64)
     return Assembly(
         lower, upper, np.arange(len(lower)) < WHOLES, {}, row_lower, row_upper, sparse.indptr.astype(np.int64),
@@ -82,39 +84,31 @@ def assembled(lower: Floats, upper: Floats, rows: Floats, row_lower: Floats, row
     )  # fmt: skip
 
 
-def best(case: Case) -> float:
-    """The optimum of a case written out in full, with a column for what each world lacks of each good."""
+@cache
+def optimum(case: Case) -> float:
+    """What HiGHS finds for a case written out in full, with a column for what each world lacks of each good."""
     lacks = case.needs.size
-    gives = np.hstack([case.gives.reshape(lacks, -1), np.eye(lacks)])
-    rows = np.vstack([np.hstack([case.rules, np.zeros((len(case.rules), lacks))]), gives])
-    whole = assembled(
-        np.concatenate([case.lower, np.zeros(lacks)]), np.concatenate([case.upper, np.full(lacks, INF)]), rows,
-        np.concatenate([case.least, case.needs.ravel()]), np.concatenate([case.most, np.full(lacks, INF)]),
+    full = assembled(
+        np.append(case.lower, np.zeros(lacks)), np.append(case.upper, np.full(lacks, INF)),
+        np.block([[case.rules, np.zeros((len(case.rules), lacks))], [case.gives.reshape(lacks, -1), np.eye(lacks)]]),
+        np.append(case.least, case.needs), np.append(case.most, np.full(lacks, INF)),
     )  # fmt: skip
-    run = Model(whole, np.concatenate([case.cost, case.prices.ravel()]), integer=True).run(time_limit_s=LONG_S)
+    run = Model(full, np.append(case.cost, case.prices), integer=True).run(time_limit_s=LONG_S)
     assert run.status == "optimal"
-    assert run.objective is not None
     return run.objective
 
 
-@cache
-def optimum(seed: int) -> float:
-    """That of a random case."""
-    return best(drawn(seed))
-
-
 class StandIn:
-    """What a search asks of a Decomposition, for a case; all its columns are the master's, which adds one for each group."""
+    """What a search asks of a Decomposition: all columns of a case are the master's, which adds one for each group of worlds."""
 
     def __init__(self, case: Case) -> None:
-        rules = np.hstack([case.rules, np.zeros((len(case.rules), GROUPS))])
         lower, upper = np.append(case.lower, np.full(GROUPS, LEAST_THETA)), np.append(case.upper, np.full(GROUPS, INF))
+        rules = np.hstack([case.rules, np.zeros((len(case.rules), GROUPS))])
         master = assembled(lower, upper, rules, case.least, case.most)
-        self.case, self.pool = case, Pool()
+        self.case, self.pool, self.integers = case, Pool(), np.arange(WHOLES)
+        self.sums = np.array_split(self.integers[1:], 6)  # the first stays apart, for the case that leans on the tolerance
         self.parts = SimpleNamespace(master=master, mine=np.arange(len(case.cost)))
         self.layout, self.assembly = SimpleNamespace(uses_risk=False), SimpleNamespace(stamped=())
-        self.integers = np.arange(WHOLES)
-        self.sums = np.array_split(self.integers[1:], 6)  # 0 stays apart for the case that leans on the tolerance
 
     def place(self, columns: Ints) -> Ints:
         return columns
@@ -126,10 +120,9 @@ class StandIn:
         return np.clip(mine[: len(self.case.cost)], self.case.lower, self.case.upper)
 
     def evaluate(self, y: Floats, cost: Floats, offset: float, deadline: float) -> Evaluated:
-        case, count = self.case, len(y)
+        case, count, cuts = self.case, len(y), []
         lack = case.needs - case.gives @ y
         paid = np.where(lack > 0.0, case.prices, 0.0)
-        cuts = []
         for group, worlds in enumerate(np.array_split(np.arange(WORLDS), GROUPS)):
             slopes = -np.einsum("wg,wgc->c", paid[worlds], case.gives[worlds])
             right = float((paid * lack)[worlds].sum() - slopes @ y)
@@ -150,95 +143,77 @@ def searching(case: Case, gap: float, on_progress: OnProgress | None = None) -> 
     return Search(of, case.cost, 0.0, begin, begin + LONG_S, "test", on_progress, 0.0, gap)
 
 
-def assert_true(bound: float | None, objective: float | None, truth: float) -> None:
+def start_of(seed: int) -> Floats | None:
+    """Doing nothing, or in every other case nowhere."""
+    return np.zeros(WHOLES + OTHERS) if seed % 2 else None
+
+
+def assert_true(case: Case, bound: float | None, objective: float | None) -> None:
     """No bound is above the optimum, no objective below it."""
-    room = ROOM * (1 + abs(truth))
-    assert bound is None or bound <= truth + room
-    assert objective is None or objective >= truth - room
+    room = ROOM * (1 + abs(optimum(case)))
+    assert bound is None or bound <= optimum(case) + room
+    assert objective is None or objective >= optimum(case) - room
 
 
-def assert_found(case: Case, run: Run, truth: float, gap: float) -> None:
+def assert_found(case: Case, run: Run, gap: float) -> None:
     """A search ended with the optimum, but for the gap, and with a point that is allowed and costs what it says."""
     assert run.status == "optimal"
-    assert run.x is not None
-    assert run.objective is not None
-    assert_true(run.bound, run.objective, truth)
-    assert run.objective - truth <= gap * abs(run.objective) + ROOM * (1 + abs(truth))
+    assert_true(case, run.bound, run.objective)
+    assert run.objective - optimum(case) <= gap * abs(run.objective) + ROOM * (1 + abs(optimum(case)))
     assert case.breach(run.x) <= WHOLE
     assert case.value(run.x) == pytest.approx(run.objective, rel=1e-9, abs=1e-9)
 
 
-@cache
-def nodes_to_the_optimum(seed: int, gap: float) -> int:
-    """Nodes that a random case takes, all told on the way and found at its end being true."""
-    case, told = drawn(seed), []
-    run = searching(case, gap, told.append).run(np.zeros(len(case.cost)) if seed % 2 else None)
-    for progress in told:
-        assert_true(progress.bound, progress.incumbent, optimum(seed))
-    assert_found(case, run, optimum(seed), gap)
-    return run.nodes
-
-
 @pytest.mark.parametrize("gap", [0.0, 1e-4])
-@pytest.mark.parametrize("seed", SEEDS)
-def test_a_tree_finds_the_optimum(seed: int, gap: float) -> None:
-    """Proves: with and without a start, the search ends within the gap asked of the optimum of the problem written out in full;
-    no bound told on the way is above it, no objective below."""
-    assert nodes_to_the_optimum(seed, gap) >= 0
-
-
-@pytest.mark.parametrize("gap", [0.0, 1e-4])
-def test_these_cases_are_branched_on(gap: float) -> None:
-    """Proves: the random cases together take far more nodes than their roots, so that what they prove is about a tree."""
-    assert sum(nodes_to_the_optimum(seed, gap) for seed in SEEDS) > 250
+def test_a_tree_finds_the_optimum(gap: float) -> None:
+    """Proves: with and without a start, a search ends within the gap asked of the optimum of the problem written out in full; no
+    bound told on the way is above it, no objective below. The cases take many nodes, so that this says something of a tree."""
+    nodes = 0
+    for seed in SEEDS:
+        case, told = drawn(seed), []
+        run = searching(case, gap, told.append).run(start_of(seed))
+        assert_found(case, run, gap)
+        for progress in told:
+            assert_true(case, progress.bound, progress.incumbent)
+        nodes += run.nodes
+    assert nodes > 300
 
 
 def test_cuts_taken_out_inside_a_tree_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: with every cut taken out of the master between two dives that one solve leaves idle, the optimum is the same."""
+    """Proves: with every cut taken out of the master before a dive that the last solve left idle, the optimum is the same."""
     monkeypatch.setattr("strategic_minerals.cuts.IDLE", 0)
     monkeypatch.setattr("strategic_minerals.cuts.WORTH_A_TRIM", 10**9)
-    trim, learn, gone, back = Master.trim, Master.learn, set(), set()
+    trim, gone = Master.trim, []
 
-    def counting_trim(self: Master, idle: int | None = None) -> None:
-        before = set(self._held)
+    def counting(self: Master, idle: int | None = None) -> None:
+        before = len(self._held)
         trim(self, idle)
-        gone.update((id(self), number) for number in before - set(self._held) if idle is None)
+        gone.append(before - len(self._held) if idle is None else 0)  # those of the root's trim are not a tree's
 
-    def counting_learn(self: Master, cuts: Collection[int]) -> bool:
-        back.update(gone & {(id(self), number) for number in cuts if number not in self._held})
-        return learn(self, cuts)
-
-    monkeypatch.setattr(Master, "trim", counting_trim)
-    monkeypatch.setattr(Master, "learn", counting_learn)
-    searches = [searching(drawn(seed), 0.0) for seed in SEEDS]
-    for seed, search in zip(SEEDS, searches, strict=True):
-        assert_found(drawn(seed), search.run(None), optimum(seed), 0.0)
-    assert len(gone) > 150
-    assert len(back) > 75
+    monkeypatch.setattr(Master, "trim", counting)
+    for seed in SEEDS:
+        case = drawn(seed)
+        assert_found(case, searching(case, 0.0).run(start_of(seed)), 0.0)
+    assert sum(gone) > 400
 
 
 @pytest.mark.parametrize(("need", "revenue"), [(0.5, 0.0), (0.0, 20.0), (0.0, 2.0)], ids=["needed", "pays", "does not pay"])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_decision_that_is_whole_only_to_the_tolerance_is_split(seed: int, need: float, revenue: float) -> None:
+def test_a_decision_that_leans_on_the_tolerance_is_decided(seed: int, need: float, revenue: float) -> None:
     """Proves: where a row with a big factor lets half a unit pass for 5e-7 of a decision, which counts as none of it, the search
-    ends with the optimum of the same case with the least factor that does."""
+    ends with the optimum of the same case with the least factor that lets it pass for the whole decision."""
     bare = drawn(seed)
     first, last = np.eye(len(bare.cost))[[0, -1]]
-    alone = first + last == 0.0  # these two columns are in nothing but the row that binds them
-    cost = np.where(alone, bare.cost, 3.0 * first - revenue * last)
-    ends = {"lower": need * last, "upper": np.where(alone, bare.upper, first + 0.5 * last), "gives": bare.gives * alone}
-    tight, loose = (
-        replace(bare, cost=cost, rules=np.vstack([bare.rules * alone, factor * first - last]), least=np.append(bare.least, 0.0),
-                most=np.append(bare.most, INF), **ends)
-        for factor in (0.5, 1e6)
+    others = 1.0 - first - last  # these two columns are in nothing but the row that binds them
+    case = replace(
+        bare, cost=bare.cost * others + 3.0 * first - revenue * last, lower=need * last, gives=bare.gives * others,
+        upper=bare.upper * others + first + 0.5 * last, least=np.append(bare.least, 0.0), most=np.append(bare.most, INF),
     )  # fmt: skip
-    run = searching(loose, 1e-4).run(None)
-    assert_found(loose, run, best(tight), 1e-4)
-    assert run.x is not None
-    assert tight.breach(run.x) <= WHOLE
+    tight, loose = (replace(case, rules=np.vstack([bare.rules * others, factor * first - last])) for factor in (0.5, 1e6))
+    assert_found(tight, searching(loose, 1e-4).run(None), 1e-4)
 
 
-def stopped(case: Case, status: str, calls: float, start: Floats | None) -> tuple[Run, list[int]]:
+def stopped(seed: int, status: str, calls: float) -> tuple[Run, list[int]]:
     """(run, nodes at each call) of a search whose clock runs out, or whose caller stops it, after so many calls."""
     nodes: list[int] = []
 
@@ -251,10 +226,10 @@ def stopped(case: Case, status: str, calls: float, start: Floats | None) -> tupl
             raise OutOfTimeError
         return LONG_S
 
-    search = searching(case, 0.0, over if status == "interrupted" else None)
+    search = searching(drawn(seed), 0.0, over if status == "interrupted" else None)
     if status == "time_limit":
         search.left = left  # type: ignore[method-assign]
-    return search.run(start), nodes
+    return search.run(start_of(seed)), nodes
 
 
 @pytest.mark.parametrize("status", ["time_limit", "interrupted"])
@@ -263,14 +238,12 @@ def test_a_tree_that_is_stopped_tells_the_truth(seed: int, status: str) -> None:
     """Proves: wherever in the tree the clock runs out or the caller stops the search, it says so, with a bound that is not above
     the optimum and no point or one that is allowed and not below it; later stops know no less."""
     case = drawn(seed)
-    start = np.zeros(len(case.cost)) if seed % 2 else None
-    inside = [call for call, nodes in enumerate(stopped(case, status, np.inf, start)[1]) if nodes]
-    runs = [stopped(case, status, call, start)[0] for call in inside[:: max(1, len(inside) // 10)]]
-    assert len(runs) >= 10
+    inside = [call for call, nodes in enumerate(stopped(seed, status, np.inf)[1]) if nodes]
+    runs = [stopped(seed, status, call)[0] for call in inside[:: len(inside) // 10]]
     for run in runs:
         assert run.status == status
-        assert_true(run.bound, run.objective, optimum(seed))
+        assert_true(case, run.bound, run.objective)
         assert run.x is None or case.breach(run.x) <= WHOLE
     assert np.all(np.diff([run.bound for run in runs]) >= 0.0)
     assert np.all(np.diff([run.objective for run in runs if run.objective is not None]) <= 0.0)
-    assert runs[0].bound < optimum(seed) - 1e-3
+    assert runs[0].bound < optimum(case) - 1e-3

@@ -20,8 +20,12 @@ from .worlds import Drawn
 
 TOLERANCE = 0.05
 """Width of a bracket, relative to the figure's own value, or to its range where that is 0."""
+ROUNDING = 1e-6
+"""Relative difference of two aims that says nothing."""
 MOST_TRIES = 12
 """Values tried for one figure."""
+BESIDE = 0.45
+"""Share of the width wanted at which values beside an undecided one are tried."""
 EDGE = 0.1
 """Share of a bracket at either end that a next try keeps away from."""
 
@@ -92,7 +96,8 @@ class Pair:
         if inside is None or outside is None:  # no plan with it, or none without
             return (math.inf if inside is None else -math.inf), True
         (_, z_in, bound_in, _), (_, z_out, bound_out, _) = inside, outside
-        return z_in - z_out, z_in < bound_out or z_out < bound_in
+        room = ROUNDING * (1 + max(abs(z_in), abs(z_out)))
+        return z_in - z_out, z_in < bound_out - room or z_out < bound_in - room
 
     def _solved(self, plan: Plan, data: Dataset, inside: bool) -> tuple[str, float, float, float] | None:
         """Main aim of the variant with the item held; None where no plan keeps to that."""
@@ -129,26 +134,35 @@ def find_break_even(pair: Pair, figure: Figure, tolerance: float = TOLERANCE) ->
 
 
 def _toward(pair: Pair, figure: Figure, end: float, at_base: tuple[float, bool], width: float, before: int) -> BreakEven:
-    """The flip between the base value and one end, by false position kept away from the ends of the bracket."""
-    (near_cost, near_proved), chosen = at_base, at_base[0] < 0
-    far_cost, far_proved = pair.better(figure, end)
+    """The flip between the base value and one end, by false position kept away from the ends of the bracket.
+
+    Where it hits a value at which both are as good, the two values nearly half a width beside it say more.
+    """
+    near, far, chosen = (figure.base, *at_base), (end, *pair.better(figure, end)), at_base[0] < 0
 
     def told(stands: float, flips: float, proved: bool) -> BreakEven:
         return BreakEven(figure.name, figure.unit, figure.base, chosen, stands, flips, proved, pair.solves - before)
 
-    if (far_cost < 0) == chosen:
-        return told(end, math.nan, far_proved)
-    near, far = figure.base, end
+    if (far[1] < 0) == chosen:
+        return told(end, math.nan, far[2])
     for _ in range(MOST_TRIES):
-        if abs(far - near) <= width:
+        if abs(far[0] - near[0]) <= width:
             break
         share = 0.5
-        if math.isfinite(near_cost) and math.isfinite(far_cost):
-            share = min(1 - EDGE, max(EDGE, near_cost / (near_cost - far_cost)))
-        value = near + share * (far - near)
-        cost, proved = pair.better(figure, value)
-        if (cost < 0) == chosen:
-            near, near_cost, near_proved = value, cost, proved
-        else:
-            far, far_cost, far_proved = value, cost, proved
-    return told(near, far, near_proved and far_proved)
+        if math.isfinite(near[1]) and math.isfinite(far[1]):
+            share = min(1 - EDGE, max(EDGE, near[1] / (near[1] - far[1])))
+        value = near[0] + share * (far[0] - near[0])
+        tried = [(value, *pair.better(figure, value))]
+        undecided = not tried[0][2]
+        if undecided:
+            beside = [value + BESIDE * width * math.copysign(1.0, side - value) for side in (near[0], far[0])]
+            inside = [v for v in beside if min(near[0], far[0]) < v < max(near[0], far[0])]
+            tried = [(v, *pair.better(figure, v)) for v in inside]
+        for point in tried:
+            if (point[1] < 0) == chosen:
+                near = point
+            else:
+                far = point
+        if undecided:
+            break
+    return told(near[0], far[0], near[2] and far[2])

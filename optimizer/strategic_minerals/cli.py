@@ -12,8 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from . import cli_analyses  # noqa: F401  (registers its verbs)
-from .cli_base import PlanFile, Tables, app, load, progress, standard_output
+from . import cli_analyses, cli_sensitivity  # noqa: F401  (register their verbs)
+from .cli_base import (
+    EXIT_INFEASIBLE,
+    EXIT_INPUT,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_STOPPED,
+    EXIT_UNTRUSTED,
+    PlanFile,
+    Tables,
+    app,
+    load,
+    progress,
+    standard_output,
+)
 from .errors import (
     Fault,
     FaultsError,
@@ -28,17 +42,14 @@ from .errors import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from .dataset import Dataset
+    from .diagnosis import Diagnosis
+    from .plan import Plan
     from .result import Result
 
-EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = (
-    0,
-    2,
-    3,
-    4,
-    5,
-    70,
-    130,
-)
+
+LONGEST_DIAGNOSIS_S = 600.0
+"""Seconds that `solve` looks for what would help where there is no plan; `diagnose` may be given more."""
 
 
 @app.command()
@@ -153,9 +164,11 @@ def solve(
         with progress(log) as show:
             result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, method=method, on_progress=show)
     except SolveError as error:
+        found = _diagnosed(loaded, data, relax, time_limit) if isinstance(error, InfeasibleError) else None
         if out is not None and error.outcome.reason != "interrupted":
             asked = {"gap": gap, "time_limit_s": time_limit, "relax": relax, "method": method}
-            write_unanswered(loaded, data, error, out, options=asked, log="\n".join(log) + "\n")
+            told = None if found is None else found.to_dict()
+            write_unanswered(loaded, data, error, out, options=asked, log="\n".join(log) + "\n", diagnosis=told)
         raise
     console = standard_output()
     console.print(result.summary(), markup=False)
@@ -166,6 +179,22 @@ def solve(
         console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
     if result.outcome.reason in ("time_limit", "stalled", "interrupted"):
         raise typer.Exit(EXIT_INTERRUPTED if result.outcome.reason == "interrupted" else EXIT_STOPPED)
+
+
+def _diagnosed(plan: Plan, data: Dataset, relax: bool, time_limit_s: float) -> Diagnosis | None:
+    """What a planner can do about a plan that cannot be had, printed; None where it was not found out."""
+    from .cli_base import saying
+    from .diagnosis import diagnose
+
+    console = standard_output()
+    try:
+        with saying("no plan meets the demands: looking for") as told:
+            found = diagnose(plan, data, relax=relax, time_limit_s=min(time_limit_s, LONGEST_DIAGNOSIS_S), on_progress=told)
+    except ReserveError as error:
+        console.print(f"What would help was not found: {error}", markup=False)
+        return None
+    console.print(found.summary(), markup=False)
+    return found
 
 
 def _profile(result: Result) -> str:

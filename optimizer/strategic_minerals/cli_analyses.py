@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_base import PlanFile, Tables, app, counting, load, progress, standard_output
+from .cli_base import PlanFile, Tables, app, counting, load, progress, show
 from .errors import Fault, InputError, PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
-
-
-def _show(frames: Mapping[str, pd.DataFrame], out: Path | None, as_json: bool, text: str) -> None:
-    """Tables as CSV into a folder where asked; then JSON or the summary."""
-    from .dataset import csv_text
-    from .frames import records
-
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError([Fault(str(out), "", "--out", "a file", "a folder, or a new name")])
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, frame in frames.items():
-            (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
-    if as_json:
-        typer.echo(json.dumps({name: records(frame) for name, frame in frames.items()}, indent=1))
-    else:
-        standard_output().print(text, markup=False)
 
 
 @app.command()
@@ -53,7 +33,7 @@ def scenarios(
     frames = {"hazards": found.hazards, "materials": found.materials, "years": found.years, "worst": found.worst}
     if len(found.reduction):
         frames["reduction"] = found.reduction
-    _show(frames, out, as_json, found.summary())
+    show(frames, out, as_json, found.summary())
 
 
 @app.command()
@@ -79,7 +59,7 @@ def stress(
             stored, scenarios=worlds, seed=seed, myopic=myopic, workers=workers or os.cpu_count() or 1, on_progress=told
         )
     frames = {"figures": found.figures, "materials": found.materials, "worst": found.worst}
-    _show({**frames, "worlds": found.worlds} if out is not None else frames, out, as_json, found.summary())
+    show({**frames, "worlds": found.worlds} if out is not None else frames, out, as_json, found.summary())
 
 
 @app.command()
@@ -100,7 +80,7 @@ def reverse(
         table = reverse_stress(load_result(directory), promises=wanted or None, names=hazard or None, longest_yr=longest)
     except ValueError as error:
         raise InputError([Fault(str(directory), "", "reverse", "a plan or hazards that cannot be tried", str(error))]) from None
-    _show({"reverse": table}, out, as_json, _breaks(table))
+    show({"reverse": table}, out, as_json, _breaks(table))
 
 
 def _breaks(table: pd.DataFrame) -> str:
@@ -152,7 +132,7 @@ def bounds(
             loaded, data, samples=samples, fresh=fresh, seed=seed, gap=gap, time_limit_s=time_limit, workers=os.cpu_count() or 1,
             on_progress=told,
         )  # fmt: skip
-    _show({"bounds": found.frame()}, out, as_json, found.summary())
+    show({"bounds": found.frame()}, out, as_json, found.summary())
 
 
 @app.command()
@@ -172,14 +152,14 @@ def worth(
 
     _, loaded, data = load(plan, tables, set_)
     try:
-        with progress([]) as show:
+        with progress([]) as told:
             found = value_of_planning(
                 loaded, data, fresh=fresh, seed=seed, gap=gap, time_limit_s=time_limit, workers=os.cpu_count() or 1,
-                on_progress=show,
+                on_progress=told,
             )  # fmt: skip
     except ValueError as error:
         raise PlanError([Fault("plan", "", "objective", loaded.objective.kind, str(error))]) from None
     frames = {"alternatives": found.table, "information": found.information}
     if found.fresh_table is not None:
         frames["fresh_worlds"] = found.fresh_table
-    _show(frames, out, as_json, found.summary())
+    show(frames, out, as_json, found.summary())

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import Fault, FaultsError, PlanError
+from .errors import Fault, FaultsError, InputError, PlanError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
     from .dataset import Dataset
     from .optimize import Progress
     from .plan import Plan
+
+EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 2, 3, 4, 5, 70, 130
 
 app = typer.Typer(
     name="strategic-minerals", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
@@ -114,6 +119,23 @@ def progress(log: list[str]) -> Iterator[Any]:
         yield show
 
 
+def show(frames: Mapping[str, pd.DataFrame], out: Path | None, as_json: bool, text: str) -> None:
+    """Tables as CSV into a folder where asked; then JSON or the summary."""
+    from .dataset import csv_text
+    from .frames import records
+
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError([Fault(str(out), "", "--out", "a file", "a folder, or a new name")])
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, frame in frames.items():
+            (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
+    if as_json:
+        typer.echo(json.dumps({name: records(frame) for name, frame in frames.items()}, indent=1))
+    else:
+        standard_output().print(text, markup=False)
+
+
 def words(progress: Progress) -> str:
     parts = [f"{progress.phase.replace('_', ' ')}, {progress.seconds:.0f} s"]
     if progress.incumbent is not None:
@@ -127,11 +149,39 @@ def words(progress: Progress) -> str:
 
 @contextmanager
 def counting(what: str) -> Iterator[Any]:
-    """A line that counts parts done on a terminal, silence elsewhere."""
+    """A line on a terminal that counts parts done and tells the time left, silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    begin = time.perf_counter()
+    first: list[int] = []  # parts that were there already say nothing of the pace
+
+    with Console(stderr=True).status(what) as status:
+
+        def tell(done: int, of: int) -> None:
+            first.append(done)
+            status.update(f"{what}: {done} of {of}{time_left(done - first[0] + 1, of - done, time.perf_counter() - begin)}")
+
+        yield tell
+
+
+@contextmanager
+def saying(what: str) -> Iterator[Any]:
+    """A line on a terminal that says what is being looked at, silence elsewhere."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
 
     with Console(stderr=True).status(what) as status:
-        yield lambda done, of: status.update(f"{what}: {done} of {of} parts")
+        yield lambda now: status.update(f"{what} {now}")
+
+
+def time_left(done: int, left: int, seconds: float) -> str:
+    """How long the rest may take at the pace so far, in words; empty where nothing is left."""
+    if left <= 0 or done <= 0:
+        return ""
+    rest = seconds / done * left
+    return f", about {rest / 60:.0f} min left" if rest >= 90 else f", about {rest:.0f} s left"

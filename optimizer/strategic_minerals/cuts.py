@@ -19,6 +19,8 @@ from .solver import Model, Run
 
 IDLE = 60
 """Solves without being tight after which a cut is taken out."""
+LIVELY = 10
+"""Solves without being tight after which a cut is not kept for the next search."""
 WORTH_A_TRIM = 4
 """Idle cuts are left where not one in so many is idle: the next solve would have to factorise anew."""
 SMALLEST_SLOPE = 1e-9
@@ -64,6 +66,12 @@ class Pool:
             self._next += 1
         return self._numbers[name]
 
+    def keep(self, numbers: Collection[int]) -> None:
+        """Leave out all other cuts."""
+        kept = set(numbers)
+        self._cuts = {number: cut for number, cut in self._cuts.items() if number in kept}
+        self._numbers = {name: number for name, number in self._numbers.items() if number in kept}
+
     def forget(self, groups: Collection[int]) -> None:
         """Leave out the cuts of some groups."""
         gone = {number for number, cut in self._cuts.items() if cut.group in groups}
@@ -95,6 +103,11 @@ class Master:
             self._model.add_row(cut.columns, cut.factors, cut.right, INF)
             self._held[number] = 0
         return bool(missing)
+
+    @property
+    def lively(self) -> list[int]:
+        """Cuts that were tight not long ago."""
+        return [number for number, since in self._held.items() if since <= LIVELY]
 
     def bound(self, lower: Floats, upper: Floats) -> None:
         """Hold decisions, then sums, between bounds."""

@@ -127,7 +127,9 @@ class Decomposition:
             raise ValueError("costs of clusters' columns stand for good: take the model apart again")
         begin = time.perf_counter()
         search = Search(self, cost, offset, begin, begin + time_limit_s, phase, on_progress, absolute_gap, gap)
-        return search.run(start)
+        run = search.run(start)
+        self.pool.keep(search.master.lively)  # the next search starts with what this one ended with
+        return run
 
     def master(self, cost: Floats, offset: float) -> Master:
         """The master's linear program with all cuts so far."""

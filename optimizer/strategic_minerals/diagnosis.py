@@ -25,6 +25,7 @@ from .dataset import Dataset
 from .demands import Change, Demand, changes_of, demands
 from .errors import PlanError, StoppedError, UntrustedError
 from .forcing import with_row
+from .frames import records
 from .instance import Floats
 from .optimize import cap_trunk_shortfall, do_nothing
 from .plan import Plan
@@ -58,6 +59,16 @@ class Diagnosis:
     conflict: tuple[str, ...]
     """Demands that cannot be met together, and can without any one of them."""
     seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        tables = {name: records(getattr(self, name)) for name in ("missed", "changes")}
+        for row, put in zip(tables["changes"], self.changes.get("put", ()), strict=True):
+            row["put"] = put
+        return {
+            "possible": self.possible, "fractions": self.fractions, "conflict": list(self.conflict), **tables,
+            "missed_musd": self.missed_musd, "missed_verified": self.missed_verified, "seconds": self.seconds,
+        }  # fmt: skip
 
     def summary(self) -> str:
         """In plain words."""

@@ -44,6 +44,8 @@ BINDING = {
     "cvar_limit": "the limit on CVaR", "expected_loss_limit": "the limit on expected loss",
 }  # fmt: skip
 """Constraints that can stand in the way of an item, in words."""
+GAP = 5e-3
+"""Relative gap of re-solves where none is asked for: a plan with an item held is a hard search of its own."""
 SMALL_MUSD = 0.05
 """Million USD below which nothing is said to bind, or to be brought."""
 PARTS = 8
@@ -115,7 +117,8 @@ def explain(
     """Prices and reasons of a solved plan; of one item, also the values that would flip it.
 
     item: a project, `project: package`, package, contract (its producer), offer or floor by name, with its kind before it where
-    names are shared. None: all of them, without break-evens. gap: of every re-solve; None: that of the result.
+    names are shared. None: all of them, without break-evens. gap: of every re-solve; None: that of the result, but no smaller
+    than `GAP`; what it leaves open is told as an interval.
     time_limit_s: for each re-solve. tolerance: width of a break-even's bracket relative to the figure. prices: False leaves
     them out. workers, executor: as in `sweep`. on_progress: items done, and in all.
 
@@ -125,7 +128,7 @@ def explain(
     choices = Choices(fixed.problem)
     x = decided_point(fixed.problem, result.solution)
     wanted = choices.items if item is None else [choices.find(item)]
-    step = result.options["gap"] if gap is None else gap
+    step = max(GAP, result.options["gap"]) if gap is None else gap
     drawn = fixed.problem.layout.worlds.drawn
     holds = [Hold(one, not choices.chosen(one, x)) for one in wanted]
     forced = _all_forced(result, holds, drawn, step, time_limit_s, workers, executor, on_progress)
@@ -226,15 +229,21 @@ def _sentence(row: dict[str, Any], note: str, least: float) -> str:
     effect = f"with it {_change('expected loss', loss)}, {_change('discounted spending', spent)}"
     if row["chosen"]:
         how_much = f" ({row['amount']:,.4g} {row['unit']})" if row["unit"].startswith("t") else ""
-        gain = row["brings_musd"]
-        what = f"brings {gain:,.1f} M" if gain >= SMALL_MUSD else "brings nothing that the rest of the plan could not"
+        gain, between = row["brings_musd"], _between(row["brings_low_musd"], row["brings_high_musd"])
+        what = f"brings {gain:,.1f} M{between}" if gain >= SMALL_MUSD else f"brings nothing that others could not{between}"
         instead = f"; without it the plan takes {row['instead']}" if row["instead"] else ""
         return f"{name}: chosen{how_much}, {what} ({effect}){instead}"
-    cost = -row["brings_musd"]
+    cost, between = -row["brings_musd"], _between(-row["brings_high_musd"], -row["brings_low_musd"])
     how_much = f" of at least {least:,.4g} {row['unit']}" if row["unit"].startswith("t") else ""
-    what = f"having it{how_much} would cost {cost:,.1f} M" if cost >= SMALL_MUSD else f"as good with it{how_much}, within the gap"
+    what = f"having it{how_much} would cost {cost:,.1f} M" if cost >= SMALL_MUSD else f"as good with it{how_much}"
+    what += between
     binds = f"; in its way: {row['binds']}" if row["binds"] else ""
     return f"{name}: rejected, {what} ({effect}){binds}"
+
+
+def _between(low: float, high: float) -> str:
+    """The interval that the gaps of the two solves leave, where it is wider than a tenth of its middle."""
+    return f" (between {low:,.1f} and {high:,.1f})" if high - low > max(SMALL_MUSD, 0.05 * (low + high)) else ""
 
 
 def _change(name: str, value: float) -> str:

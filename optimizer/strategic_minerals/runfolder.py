@@ -39,12 +39,18 @@ def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
 
 
 def write_unanswered(
-    plan: Plan, data: Dataset, error: SolveError, folder: str | Path, *, options: Mapping[str, Any], log: str = ""
-) -> Path:
-    """Write the run folder of a solve that gave no plan: the question, why there is no answer, and no numbers."""
+    plan: Plan, data: Dataset, error: SolveError, folder: str | Path, *, options: Mapping[str, Any], log: str = "",
+    diagnosis: Mapping[str, Any] | None = None,
+) -> Path:  # fmt: skip
+    """Write the run folder of a solve that gave no plan: the question, why there is no answer, and no numbers of a plan.
+
+    diagnosis: what `Diagnosis.to_dict` gave, kept as `diagnosis.json`.
+    """
     folder = Path(folder)
     _write_question(plan, data, folder)
     _write(folder / "summary.txt", f"{error}\n")
+    if diagnosis is not None:
+        _write(folder / "diagnosis.json", json.dumps(diagnosis, indent=1))
     _write(folder / "log.txt", log)
     stated = {
         **_question(plan, data, folder), "outcome": asdict(error.outcome), "why": str(error),
@@ -64,7 +70,7 @@ def _write_question(plan: Plan, data: Dataset, folder: Path) -> None:
         (folder / part).mkdir(parents=True, exist_ok=True)
         for stale in (folder / part).glob("*.csv"):
             stale.unlink()
-    for answer in ("decisions.json", "summary.txt", "log.txt"):
+    for answer in ("decisions.json", "diagnosis.json", "summary.txt", "log.txt"):
         (folder / answer).unlink(missing_ok=True)
     write_dataset(data, folder / "tables")
     _write(folder / "plan.json", json.dumps(plan.to_toml_like(), indent=1))

@@ -21,10 +21,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from .dataset import Dataset
-from .designs import Design, estimate_ranges, loss_functions, morris, one_at_a_time, sobol
+from .designs import Design, estimate_ranges, indices, left_out, loss_functions, morris, one_at_a_time, sobol
 from .errors import Fault, PlanError
 from .plan import Plan, Section
-from .sweeps import MOST_POINTS
+from .sweeps import MOST_POINTS, Sweep
 
 Value = bool | int | float | str
 
@@ -71,3 +71,46 @@ class SweepFile(Section):
         if self.kind == "morris":
             return morris(ranges, trajectories=self.trajectories, levels=self.levels, seed=self.seed)
         return sobol(ranges, samples=self.samples, second_order=self.second_order, seed=self.seed)
+
+
+def in_words(design: Design, found: Sweep) -> str:
+    """A sweep in plain words: what failed, how far the answer moves, what moves it, what is chosen whatever the values."""
+    points = found.points
+    answered = points[points["objective_musd"].notna()]
+    lines = [
+        f"SWEEP: {len(points)} points, {found.failed:.1%} without an answer; {found.checked} solved again from nothing, "
+        f"{found.disagreed} of them otherwise (their stretches were solved from nothing)."
+    ]
+    for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
+        lines.append(f"  no answer at {len(rows)}: {reason}")
+    if len(answered):
+        spans = {"worth against doing nothing": 0.0 - answered["objective_musd"], "expected loss": answered["expected_loss_musd"],
+                 "discounted spending": answered["spending_musd"]}  # fmt: skip
+        lines.append("  [M] " + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items()))
+    if design.kind == "loss_functions":
+        for row in answered.itertuples():
+            worth = f"worth {0.0 - row.objective_musd:,.1f} M, expected loss {row.expected_loss_musd:,.1f} M"
+            lines.append(f"  {row.loss_function}: {worth}, spending {row.spending_musd:,.1f} M")
+    elif design.kind != "points":
+        lines += _moved(design, found)
+    chosen = found.chosen()
+    always = chosen["share"] >= 1 - 1e-9
+    for title, part in (("CHOSEN AT EVERY POINT (no regret)", chosen[always]), ("CHOSEN AT SOME", chosen[~always])):
+        named = [f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}" for row in part.itertuples()]
+        lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
+    return "\n".join(lines)
+
+
+def _moved(design: Design, found: Sweep) -> list[str]:
+    """What each figure does to the aim, the largest first."""
+    out = left_out(design, found.points, "objective_musd")
+    lines = [f"WHAT MOVES IT (aim, million USD; {out:.1%} of the points left out, because a run of their block failed):"]
+    for row in indices(design, found.points).itertuples():
+        if design.kind == "one_at_a_time":
+            said = f"{row.low:,.4g} to {row.high:,.4g} gives {row.at_low:,.1f} to {row.at_high:,.1f}"
+        elif design.kind == "morris":
+            said = f"mean effect {row.mu_star:,.2f} (+- {row.mu_star_conf:,.2f}), spread {row.sigma:,.2f}"
+        else:
+            said = f"total {row.total:.2f} (+- {row.total_conf:.2f}), alone {row.first:.2f} (+- {row.first_conf:.2f})"
+        lines.append(f"  {row.address}: {said}")
+    return lines

@@ -1,0 +1,182 @@
+"""Verbs about a plan's firmness and its reasons: sweeps, frontier, explanations, alternatives, diagnosis, completeness."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .cli_base import EXIT_INFEASIBLE, PlanFile, Tables, app, counting, load, saying, show, standard_output
+
+Gap = Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")]
+Limit = Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
+Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
+Out = Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")]
+Set = Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")]
+Run = Annotated[Path, typer.Argument(help="A run folder of a solved plan.")]
+
+
+def _cores(workers: int) -> int:
+    return workers or os.cpu_count() or 1
+
+
+@app.command()
+def sweep(
+    plan: PlanFile,
+    study: Annotated[Path, typer.Argument(help="Sweep file (TOML): kind, and axes, ranges or points.")],
+    tables: Tables = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for rows as they finish, and tables; a sweep that was stopped goes on from it.")
+    ] = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """Solve a plan again and again with other values: grids, tornado, Morris, Sobol, every loss function."""
+    from .dataset import csv_text
+    from .plan_file import load_as
+    from .sweep_file import SweepFile, in_words
+    from .sweeps import sweep as run_sweep
+
+    asked = load_as(SweepFile, study)
+    _, loaded, data = load(plan, tables, set_)
+    design = asked.design(loaded, data)
+    with counting("points") as told:
+        found = run_sweep(
+            loaded, data, design.points, gap=asked.gap, relax=asked.relax, method=asked.method, time_limit_s=asked.time_limit_s,
+            workers=_cores(workers), store=None if out is None else out / "rows", on_progress=told,
+        )  # fmt: skip
+    frames = {"points": found.points, "decisions": found.decisions, "chosen": found.chosen()}
+    if design.kind in ("one_at_a_time", "morris", "sobol"):
+        from .designs import indices
+
+        frames["indices"] = indices(design, found.points)
+    if out is not None:
+        for name, frame in frames.items():
+            (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
+    show(frames, None, as_json, in_words(design, found))
+
+
+@app.command()
+def frontier(
+    plan: PlanFile,
+    tables: Tables = None,
+    factor: Annotated[list[float], typer.Option(help="Budget as a factor of the plan's own; may be repeated.")] = [],  # noqa: B006
+    tolerance: Annotated[float, typer.Option(help="Of switch points, as a share of the plan's own budget.")] = 0.01,
+    gap: Gap = 1e-3,
+    relax: Annotated[bool, typer.Option("--relax", help="Solve linear relaxations.")] = False,
+    time_limit: Limit = 3600.0,
+    workers: Workers = 0,
+    out: Out = None,
+    as_json: Json = False,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """Budget against risk, and the budgets at which the portfolio switches."""
+    from .tradeoff import FACTORS
+    from .tradeoff import frontier as run_frontier
+
+    _, loaded, data = load(plan, tables, set_)
+    with counting("budgets") as told:
+        found = run_frontier(
+            loaded, data, factor or FACTORS, tolerance=tolerance, gap=gap, relax=relax, time_limit_s=time_limit,
+            workers=_cores(workers), on_progress=told,
+        )  # fmt: skip
+    points = found.points.assign(portfolio=["; ".join(names) for names in found.points["portfolio"]])
+    frames = {"points": points, "switches": found.switches, "coming_and_going": found.coming_and_going}
+    show(frames, out, as_json, found.summary())
+
+
+@app.command()
+def explain(
+    directory: Run,
+    item: Annotated[str | None, typer.Argument(help="A project, `project: package`, package, contract, offer or floor.")] = None,
+    gap: Annotated[float | None, typer.Option(min=0, max=0.5, help="Of every re-solve; that of the run where not given.")] = None,
+    time_limit: Limit = 600.0,
+    tolerance: Annotated[
+        float, typer.Option(min=1e-6, max=1, help="Width of a break-even's bracket, relative to the figure.")
+    ] = 0.05,
+    workers: Workers = 0,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Prices in words, and why each thing was chosen or rejected; of one item, also what would flip it."""
+    from .reasons import explain as run_explain
+    from .runfolder import load_result
+
+    with counting("items") as told:
+        found = run_explain(
+            load_result(directory), item, gap=gap, time_limit_s=time_limit, tolerance=tolerance, workers=_cores(workers),
+            on_progress=told,
+        )  # fmt: skip
+    frames = {"prices": found.prices, "reasons": found.reasons, "break_evens": found.break_evens}
+    show({name: frame for name, frame in frames.items() if len(frame)}, out, as_json, found.summary())
+
+
+@app.command()
+def alternatives(
+    directory: Run,
+    slack: Annotated[float, typer.Option(min=0, max=10, help="Share of the plan's worth that may be given up.")] = 0.05,
+    count: Annotated[int, typer.Option(min=0, max=100, help="Different portfolios sought.")] = 3,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each search.")] = 60.0,
+    workers: Workers = 0,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Plans nearly as good as the best: the least and most of each stock, instrument and supplier, and other portfolios."""
+    from .near_optimal import alternatives as run_alternatives
+    from .runfolder import load_result
+
+    with counting("searches") as told:
+        found = run_alternatives(
+            load_result(directory), slack=slack, count=count, time_limit_s=time_limit, workers=_cores(workers), on_progress=told
+        )
+    portfolios = found.portfolios.assign(items=["; ".join(names) for names in found.portfolios["items"]])
+    show({"extremes": found.extremes, "portfolios": portfolios}, out, as_json, found.summary())
+
+
+@app.command()
+def diagnose(
+    plan: PlanFile,
+    tables: Tables = None,
+    relax: Annotated[bool, typer.Option("--relax", help="Of the linear relaxation.")] = False,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds in all.")] = 3600.0,
+    as_json: Json = False,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """Why no plan meets the demands, and what would help. Exit code 3 where there is none, 0 where there is one."""
+    from .diagnosis import diagnose as run_diagnose
+
+    _, loaded, data = load(plan, tables, set_)
+    with saying("looking for") as told:
+        found = run_diagnose(loaded, data, relax=relax, time_limit_s=time_limit, on_progress=told)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=1))
+    else:
+        standard_output().print(found.summary(), markup=False)
+    if not found.possible:
+        raise typer.Exit(EXIT_INFEASIBLE)
+
+
+@app.command()
+def missing(
+    plan: PlanFile,
+    tables: Tables = None,
+    estimates: Annotated[int, typer.Option(min=0, max=1000, help="Widest estimates ranked by re-solves; 0: none.")] = 0,
+    gap: Gap = 1e-3,
+    workers: Workers = 0,
+    out: Out = None,
+    as_json: Json = False,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """What a question lacks: materials without data, empty fields, estimates by how much they move the answer."""
+    from .completeness import complete
+
+    _, loaded, data = load(plan, tables, set_)
+    with counting("points") as told:
+        found = complete(loaded, data, estimates=estimates, gap=gap, workers=_cores(workers), on_progress=told)
+    frames = {"gaps": found.gaps, "empty": found.empty, "influence": found.influence}
+    show(frames, out, as_json, found.summary())
