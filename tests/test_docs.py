@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import typer.main
 
-from strategic_minerals import shipped
+from strategic_minerals import diagnose, load_dataset, load_plan, shipped
 from strategic_minerals.cli import app
 from strategic_minerals.documentation import formulation_page, inputs_page
+from strategic_minerals.sweep_file import SweepFile
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,6 +43,23 @@ def test_the_python_example_of_the_readme_runs(capsys):
     shown = capsys.readouterr().out
     assert "BUY for the reserve" in shown
     assert "one more tonne put in store" in shown or "USD/t" in shown
+
+
+def test_the_sweep_file_of_the_readme_asks_for_points():
+    block = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    study = SweepFile.model_validate(tomllib.loads(block[1]))
+    plan, data = load_plan(shipped("models") / "rare-earths.toml"), load_dataset(shipped("inputs"))
+    assert len(study.design(plan, data).points) == 1 + 2 * (study.estimates + 1)
+
+
+def test_the_diagnosis_of_the_readme_is_what_the_verb_says():
+    block = re.search(r"```\n\$ strategic-minerals diagnose (\S+) --set (\S+)=(\S+)\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    plan = load_plan(shipped("models") / f"{block[1]}.toml", {block[2]: float(block[3])})
+    said = diagnose(plan, load_dataset(shipped("inputs"))).summary()
+    for line in block[4].strip().splitlines():
+        assert line in said
 
 
 def test_every_shipped_plan_is_in_the_documents():

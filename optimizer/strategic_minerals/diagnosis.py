@@ -96,7 +96,7 @@ class Diagnosis:
 
 
 @dataclass
-class _Case:
+class Case:
     """A problem with its do-nothing limits in place, and the clock."""
 
     problem: Problem
@@ -142,7 +142,7 @@ def diagnose(
     problem = prepare(plan, data)
     z0 = do_nothing(problem, objective_costs(problem)["social_cost"], time_limit_s)
     cap_trunk_shortfall(problem, z0)
-    case = _Case(problem, relax, begin + time_limit_s)
+    case = Case(problem, relax, begin + time_limit_s)
     none = pd.DataFrame()
     if case.feasible(problem.assembly):
         return Diagnosis(True, False, none, 0.0, False, none, (), time.perf_counter() - begin)
@@ -184,7 +184,7 @@ def _relaxing(assembly: Assembly, row: int) -> float:
     return -1.0 if math.isinf(assembly.row_lower[row]) else 1.0
 
 
-def _least_relaxation(case: _Case) -> tuple[pd.DataFrame, float, bool]:
+def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
     """(what is missed, its weight [million USD], whether granting it was confirmed by a solve)."""
     assembly, columns = case.problem.assembly, ["demand", "item", "place", "amount", "unit", "sentence"]
     flat = [(d, k, row) for d, demand in enumerate(case.demands) for k, row in enumerate(demand.rows.tolist())]
@@ -222,7 +222,7 @@ def _missed(demand: Demand, place: str, amount: float) -> str:
     return f"{demand.item}: {amount:,.4g} million USD more"
 
 
-def _conflict(case: _Case) -> list[Demand]:
+def _conflict(case: Case) -> list[Demand]:
     """Demands that cannot be met together, and can without any one of them: those that go last are tried first to be left out."""
     core = list(case.demands)
     size = len(core)
@@ -238,7 +238,7 @@ def _conflict(case: _Case) -> list[Demand]:
     return core
 
 
-def _without(case: _Case, kept: Sequence[Demand]) -> Assembly:
+def _without(case: Case, kept: Sequence[Demand]) -> Assembly:
     """The model with some demands alone."""
     assembly = case.problem.assembly
     gone = {row for demand in case.demands for row in demand.rows.tolist()} - {r for d in kept for r in d.rows.tolist()}
@@ -249,7 +249,7 @@ def _without(case: _Case, kept: Sequence[Demand]) -> Assembly:
 
 
 def _single_changes(
-    case: _Case, plan: Plan, data: Dataset, families: set[str], tell: Callable[[str], None]
+    case: Case, plan: Plan, data: Dataset, families: set[str], tell: Callable[[str], None]
 ) -> pd.DataFrame:  # fmt: skip
     """Changes of one entry each that restore a plan, of the families in conflict, the smallest against their base first."""
     rows = []
@@ -271,7 +271,7 @@ def _single_changes(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _least_move(case: _Case, plan: Plan, data: Dataset, change: Change) -> float | None:
+def _least_move(case: Case, plan: Plan, data: Dataset, change: Change) -> float | None:
     """What an entry has to be moved by at least; None where moving it alone does not help."""
     if not change.rows:
         return _least_by_trying(case, plan, data, change)
@@ -288,7 +288,7 @@ def _least_move(case: _Case, plan: Plan, data: Dataset, change: Change) -> float
     return None if run.x is None else max(0.0, float(run.x[column]))
 
 
-def _least_by_trying(case: _Case, plan: Plan, data: Dataset, change: Change) -> float | None:
+def _least_by_trying(case: Case, plan: Plan, data: Dataset, change: Change) -> float | None:
     """The same for an entry that multiplies what is decided."""
     if not _restored(case, plan, data, change.put(change.most), whole=False):
         return None
@@ -302,7 +302,7 @@ def _least_by_trying(case: _Case, plan: Plan, data: Dataset, change: Change) -> 
     return high
 
 
-def _restored(case: _Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, whole: bool) -> bool:
+def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, whole: bool) -> bool:
     """Whether the plan with some values in place has an answer: built and solved from nothing, do-nothing reference included.
 
     whole: in all worlds, in place of those that promises name.

@@ -21,6 +21,7 @@ from .stages import Method
 from .sweeps import Sweep, sweep
 
 BUDGET = "budget.appropriation_musd *"
+TOTAL = "budget.total_musd *"
 FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 TOLERANCE = 0.01
 """Of a switch point: share of the plan's own budget."""
@@ -78,7 +79,8 @@ def frontier(
     relax: bool = False, method: Method = "auto", time_limit_s: float = 3600.0, most_solves: int = MOST_SOLVES, workers: int = 1,
     executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
 ) -> Frontier:  # fmt: skip
-    """Solve a plan at budgets that are factors of its own appropriations, and find where its portfolio switches.
+    """Solve a plan at budgets that are factors of its own (appropriations, and the total where there is one), and find where its
+    portfolio switches.
 
     tolerance: width, in factors, to which a switch is narrowed; most_solves: solves in all, after which what is left is told as
     found. The rest as in `sweep`. Raises as `sweep`, and PlanError for factors or a tolerance that are none.
@@ -89,15 +91,21 @@ def frontier(
         raise PlanError([Fault("frontier", "", "factors", found, "factors of at least 0 and a positive tolerance")])
     rows: dict[float, dict[str, object]] = {}
     while asked:
+        points = [dict.fromkeys(_addresses(plan), factor) for factor in asked]
         done = sweep(
-            plan, data, [{BUDGET: factor} for factor in asked], gap=gap, relax=relax, method=method, time_limit_s=time_limit_s,
-            workers=workers, executor=executor, on_progress=on_progress,
+            plan, data, points, gap=gap, relax=relax, method=method, time_limit_s=time_limit_s, workers=workers, executor=executor,
+            on_progress=on_progress,
         )  # fmt: skip
         for k, factor in enumerate(asked):
             rows[factor] = _point(plan, factor, done, k)
         asked = _between(rows, tolerance)[: max(0, most_solves - len(rows))]
-    points = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=POINT)
-    return Frontier(points, _switches(points, tolerance), _coming_and_going(points), gap, tolerance)
+    found = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=POINT)
+    return Frontier(found, _switches(found, tolerance), _coming_and_going(found), gap, tolerance)
+
+
+def _addresses(plan: Plan) -> tuple[str, ...]:
+    """What a factor is put to: appropriations, and the total where the plan has one."""
+    return (BUDGET,) if plan.budget.total_musd is None else (BUDGET, TOTAL)
 
 
 def _point(plan: Plan, factor: float, done: Sweep, k: int) -> dict[str, object]:

@@ -1,0 +1,225 @@
+"""Where there is no plan: the least relaxation by hand, single changes that restore one and no less, and what conflicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strategic_minerals import Dataset, InfeasibleError, Plan, UntrustedError, diagnose, solve
+from strategic_minerals.axes import edited
+from strategic_minerals.compile import Assembly
+from strategic_minerals.diagnosis import Case, Diagnosis
+from tiny import cut, offer, project, source, tiny
+
+
+def promising(level: float = 0.5, year: float = 30.0, **changes: Any) -> tuple[Plan, Dataset]:
+    """20 kt go missing in 2028; half of them are promised; a kt costs 10 million USD, and there are 30 in 2027."""
+    case: dict[str, Any] = {
+        "sources": {"far": source("CHN", "a", 20.0)}, "demand": {"a": 20.0}, "loss": 90.0, "offers": {"spot": offer("a", 100.0)},
+        "scenarios": [cut("cut", 0.25, 2028, 1, design_basis=True)], "money": {2027: year, 2028: 0.0},
+        "service_levels": [{"material": "a", "segment": "civil", "level": level, "scenarios": ["cut"]}],
+    }  # fmt: skip
+    return tiny({"a": 10.0}, **{**case, **changes})
+
+
+def restores(plan: Plan, data: Dataset, put: Mapping[str, Any]) -> bool:
+    """Whether the plan with some values in place can be solved."""
+    try:
+        solve(*edited(plan, data, put), gap=0.0)
+    except InfeasibleError:
+        return False
+    return True
+
+
+def less(put: Mapping[str, Any], plan: Plan, share: float = 0.99) -> dict[str, Any]:
+    """A change of which a hundredth is not made."""
+    content = plan.to_toml_like()
+
+    def at(address: str) -> Any:
+        node: Any = content
+        for part in address.split("."):
+            node = node[int(part)] if isinstance(node, list) else node[part]
+        return node
+
+    def short(old: Any, new: Any) -> Any:
+        if isinstance(new, Mapping):
+            series = old if isinstance(old, Mapping) else dict.fromkeys(new, old)
+            held, found = 0.0, {}
+            for year in sorted(new):
+                held = series.get(year, held)
+                found[year] = held + share * (new[year] - held)
+            return found
+        return old + share * (new - old)
+
+    return {address: short(at(address), value) for address, value in put.items()}
+
+
+def checked(plan: Plan, data: Dataset) -> Diagnosis:
+    """A diagnosis of which every change is applied and solved, and a hundredth less of it is not enough; whose conflict is
+    irreducible as far as entries can be taken out of the plan."""
+    with pytest.raises(InfeasibleError):
+        solve(plan, data)
+    found = diagnose(plan, data)
+    assert not found.possible
+    assert found.missed_verified
+    assert len(found.missed)
+    for change in found.changes.itertuples():
+        assert change.verified == restores(plan, data, change.put), change.sentence
+        assert not restores(plan, data, less(change.put, plan)), change.sentence
+    assert found.conflict
+    return found
+
+
+def test_a_promise_beyond_the_budget() -> None:
+    """Proves: 10 kt promised need 100 million USD, there are 30: the least relaxation is 70 million USD worth; any one of 70 more
+    in 2027 (in every year alike too) or a level of 3/20 restores a plan; what conflicts is the promise and the year's money."""
+    plan, data = promising()
+    found = checked(plan, data)
+    assert found.missed_musd == pytest.approx(70.0, rel=1e-5)
+    assert set(found.conflict) == {"civil service level for a: 50% in cut", "appropriation FY2027: 30 million USD"}
+    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    assert changes["budget"].by == pytest.approx(70.0, rel=1e-4)
+    assert changes["budget"].sentence.startswith("appropriation FY2027 + 70")
+    assert changes["service_level"].value == pytest.approx(0.15, abs=1e-4)
+    assert not found.fractions
+    assert "ANY ONE OF THESE" in found.summary()
+    assert json.loads(json.dumps(found.to_dict()))["changes"][0]["put"]
+
+
+def test_a_promise_of_everything_and_a_total() -> None:
+    """Proves: a level of 1 has a demand to be lowered too; a total budget is raised by what is missing."""
+    plan, data = promising(1.0, 1000.0, budget={"total_musd": 50.0})
+    found = checked(plan, data)
+    changes = {row.change: row for row in found.changes.itertuples()}
+    assert changes["total_budget"].value == pytest.approx(200.0, rel=1e-4)
+    assert changes["service_level"].value == pytest.approx(0.25, abs=1e-4)
+
+
+def test_money_that_can_be_carried_may_come_earlier() -> None:
+    """Proves: with carry-over the money of 2027 buys in 2028 as well, the event being in 2029; each year alone is told by what it
+    takes."""
+    plan, data = promising(
+        scenarios=[cut("cut", 0.25, 2029, 1, design_basis=True)], money={2027: 20.0, 2028: 10.0, 2029: 0.0},
+        budget={"carry_over_share": 0.5},
+    )  # fmt: skip
+    found = checked(plan, data)
+    years = {row.sentence.split()[1]: row.by for row in found.changes.itertuples() if row.sentence.startswith("appropriation FY")}
+    assert years["FY2027"] == pytest.approx(70.0, rel=1e-4)
+    assert years["FY2028"] == pytest.approx(70.0, rel=1e-4)
+    assert "FY2029" not in years
+
+
+def test_days_of_cover_beyond_the_budget() -> None:
+    """Proves: 100 days of 20 kt a year are 5.48 kt for 54.8 million USD; 30 buy 54.75 days."""
+    plan, data = promising(0.0, service_levels=[], days_of_cover=[{"material": "a", "days": 100.0, "from_year": 2027}])
+    found = checked(plan, data)
+    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    assert changes["days_of_cover"].value == pytest.approx(54.75, rel=1e-3)
+    assert changes["budget"].by == pytest.approx(54.7945 - 30.0, rel=1e-3)
+
+
+@pytest.mark.parametrize(("risk", "family", "value"), [
+    ({"alpha": 0.75, "cvar_limit_musd": 1000.0}, "cvar_limit", 1700.0),
+    ({"expected_loss_limit_musd": 250.0}, "expected_loss_limit", 425.0),
+])  # fmt: skip
+def test_a_limit_on_losses_beyond_the_budget(risk: dict[str, float], family: str, value: float) -> None:
+    """Proves: 30 million USD leave 17 kt missing at 100 USD/kg with a quarter: 1 700 in the cut, 425 expected; the limit that this
+    keeps to, or the money for the rest."""
+    plan, data = promising(0.0, service_levels=[], risk=risk)
+    found = checked(plan, data)
+    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    assert changes[family].value == pytest.approx(value, rel=1e-4)
+    assert changes["budget"].by == pytest.approx(70.0, rel=1e-4)
+
+
+def test_a_project_that_would_have_to_be_built_in_part() -> None:
+    """Proves: 15 % from home need half of a project of 100 million USD; 60 do not build a whole one. Fractions are told, and the
+    plan is restored by 40 more or by asking for nothing."""
+    plan, data = tiny(
+        {"a": 60.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=340.0, residual=0.0,
+        projects={"A": project("a", 3.0, capex_musd=100.0, cash_usd_per_kg=60.0, additional=True)},
+        packages={"grant": {"instrument": "grant"}}, money={2027: 60.0, 2028: 0.0},
+        diversification=[{"material": "a", "kind": "least_share", "group": "home", "share": 0.15, "from_year": 2028, "hard": True}],
+    )  # fmt: skip
+    found = checked(plan, data)
+    assert found.fractions
+    assert "fractions of projects" in found.summary()
+    changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
+    assert changes["budget"].by == pytest.approx(40.0, rel=1e-4)
+    assert changes["supplier_share"].value == pytest.approx(0.0, abs=1e-4)
+    relaxed = diagnose(plan, data, relax=True)
+    assert relaxed.possible
+
+
+def test_projects_that_exclude_each_other() -> None:
+    """Proves: a conflict that no number mends is told as such: A and B are both needed and exclude each other."""
+    projects = {name: project("a", 3.0, capex_musd=10.0, cash_usd_per_kg=60.0, additional=True) for name in ("A", "B")}
+    projects["A"]["excludes"] = "B"
+    plan, data = tiny(
+        {"a": 60.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=340.0, residual=0.0, projects=projects,
+        packages={"grant": {"instrument": "grant"}}, money={2027: 100.0, 2028: 0.0},
+        diversification=[{"material": "a", "kind": "least_share", "group": "home", "share": 0.5, "from_year": 2028, "hard": True}],
+    )  # fmt: skip
+    found = checked(plan, data)
+    assert "A excludes B" in found.conflict
+    assert list(found.missed["sentence"]) == ["A excludes B: not kept"] or found.missed_musd < 1e4
+    assert found.changes.set_index("change").loc["supplier_share", "value"] == pytest.approx(0.3, abs=1e-3)
+
+
+def test_a_plan_that_exists_is_told_as_such() -> None:
+    """Proves: nothing is diagnosed where there is nothing to mend."""
+    found = diagnose(*promising(0.15))
+    assert found.possible
+    assert "can be met" in found.summary()
+    assert found.to_dict()["missed"] == []
+
+
+def test_a_solver_that_contradicts_itself_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: infeasible with presolve and feasible without is an error of trust, not a diagnosis."""
+    true = Case.feasible
+
+    def lying(case: Case, assembly: Assembly, *, relax: bool | None = None, presolve: bool = True) -> bool:
+        return not presolve and true(case, assembly, relax=relax)
+
+    monkeypatch.setattr(Case, "feasible", lying)
+    with pytest.raises(UntrustedError, match="not trusted"):
+        diagnose(*promising(0.1))
+
+
+def test_the_verbs_diagnose_and_solve_tell_it(tmp_path: Path, cli: Any) -> None:
+    """Proves: exit 3; the words on standard output, the same as JSON and in the run folder; `solve` diagnoses by itself."""
+    from strategic_minerals.dataset import write_dataset
+
+    plan, data = promising()
+    (tmp_path / "plan.toml").write_text(toml_of(plan), encoding="utf-8")
+    write_dataset(data, tmp_path / "tables")
+    said = cli("diagnose", tmp_path / "plan.toml", "--json")
+    assert said.returncode == 3, said.stderr
+    told = json.loads(said.stdout)
+    assert told["missed_musd"] == pytest.approx(70.0, rel=1e-4)
+    out = tmp_path / "run"
+    solved = cli("solve", tmp_path / "plan.toml", "--out", out)
+    assert solved.returncode == 3
+    assert "ANY ONE OF THESE RESTORES A PLAN" in solved.stdout
+    kept = json.loads((out / "diagnosis.json").read_text(encoding="utf-8"))
+    assert kept["conflict"] == told["conflict"]
+    fine = cli("diagnose", tmp_path / "plan.toml", "--set", "service_levels.0.level=0.1")
+    assert fine.returncode == 0
+    assert "can be met" in fine.stdout
+
+
+def toml_of(plan: Plan) -> str:
+    """A plan as TOML: inline tables all the way down."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, Mapping):
+            return "{" + ", ".join(f'"{k}" = {text(v)}' for k, v in value.items()) + "}"
+        if isinstance(value, list):
+            return "[" + ", ".join(map(text, value)) + "]"
+        return json.dumps(value)
+
+    return "\n".join(f"{key} = {text(value)}" for key, value in plan.to_toml_like().items()) + "\n"
