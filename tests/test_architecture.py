@@ -56,8 +56,12 @@ LAYERS = [
     {"worth", "bounds"},
     {"runfolder"},
     {"api", "documentation"},
+    {"report.facts", "report.compared", "doctor"},
+    {"report.charts"},
+    {"report.studies"},
+    {"report.page"},
     {"cli_base"},
-    {"cli_analyses", "cli_sensitivity"},
+    {"cli_analyses", "cli_report", "cli_sensitivity"},
     {"cli"},
 ]
 """From the ground up: a module imports from its own layer or from lower ones."""

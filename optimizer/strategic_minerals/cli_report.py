@@ -1,0 +1,76 @@
+"""Verbs that show results and the installation: the page, a comparison, the doctor."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .cli_base import EXIT_UNTRUSTED, app, show, standard_output
+from .errors import Fault, InputError
+
+
+@app.command()
+def report(
+    directories: Annotated[list[Path], typer.Argument(help="Run folders; the first is shown, the others compared with it.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write; report.html or .md where not given.")] = None,
+    form: Annotated[Literal["html", "md"], typer.Option("--format", help="A page, or its words.")] = "html",
+    figures: Annotated[Path | None, typer.Option(help="Also write every figure as a file into this folder.")] = None,
+    image: Annotated[Literal["svg", "png"], typer.Option(help="Kind of these files.")] = "svg",
+) -> None:
+    """Write one self-contained page of a result: what to do, what it protects, what it rests on; several are compared."""
+    from .report.page import markdown, read_analyses, save_figures
+    from .report.page import report as page
+    from .runfolder import load_result
+
+    results = [load_result(directory) for directory in directories]
+    target = Path(f"report.{form}") if out is None else out
+    if target.is_dir():
+        raise InputError([Fault(str(target), "", "--out", "a folder", "a file name, e.g. report.html")])
+    text = markdown(results) if form == "md" else page(results, analyses=read_analyses(directories[0]))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8", newline="")
+    console = standard_output()
+    console.print(f"Wrote {target} ({len(text.encode()) / 1e6:,.1f} MB).", markup=False)
+    if figures is not None:
+        written = save_figures(results[0], figures, image)
+        console.print(f"Wrote {len(written)} figures into {figures}.", markup=False)
+
+
+@app.command()
+def compare(
+    directories: Annotated[list[Path], typer.Argument(help="Two run folders or more.")],
+    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+) -> None:
+    """What differs between results: in the question, in the outcome, in the plan."""
+    from .report.compared import compare as run_compare
+    from .runfolder import load_result
+
+    if len(directories) < 2:
+        raise InputError([Fault("compare", "", "DIRECTORIES", f"{len(directories)} run folder", "two or more")])
+    found = run_compare([load_result(directory) for directory in directories], [directory.name for directory in directories])
+    frames = {"inputs": found.inputs, "outcome": found.outcome.astype(object), "plan": found.plan.astype(object)}
+    show(frames, out, as_json, "\n".join(found.lines()))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Look at the installation: versions, the solver's test programs, permission to write, optional parts."""
+    from .doctor import examine
+
+    found = examine()
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in found], indent=1))
+    else:
+        console = standard_output()
+        for finding in found:
+            mark = "ok  " if finding.fine else "FAIL" if finding.needed else "-   "
+            console.print(f"{mark} {finding.check}: {finding.found}", markup=False)
+    if any(not finding.fine for finding in found if finding.needed):
+        raise typer.Exit(EXIT_UNTRUSTED)

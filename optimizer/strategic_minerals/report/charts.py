@@ -1,0 +1,334 @@
+"""Figures of a result as Vega-Lite charts: one function a figure, tidy tables in, a titled chart with a text alternative out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ..errors import Fault, InputError
+from ..result import Result
+from .facts import OTHERS, RESERVE, SHORT, chain, drawdown, losses, mix, money, timeline
+
+WIDTH = 720
+PALETTE = ["#0b5c8a", "#d1741f", "#2f855a", "#8b3a62", "#6b7280", "#b8860b", "#4c51bf", "#0f766e", "#9b2c2c", "#475569"]
+"""Colours that keep apart in print and for the colour-blind, each at least 4.5 : 1 on white or beside a label."""
+GREY = "#6b7280"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One chart of the page."""
+
+    name: str
+    """File and anchor name."""
+    title: str
+    note: str
+    """What to look for, in a sentence."""
+    alt: str
+    """What the chart shows, for who cannot see it."""
+    chart: Any
+    """An altair chart."""
+    table: pd.DataFrame
+    """What it draws."""
+
+
+def altair() -> Any:
+    """The module, which is an optional extra. Raises InputError where it is missing."""
+    try:
+        import altair as found
+    except ImportError:
+        expected = "altair: pip install 'strategic-minerals[report]'"
+        raise InputError([Fault("report", "", "", "altair is not installed", expected)]) from None
+    found.data_transformers.disable_max_rows()
+    return found
+
+
+def figures(result: Result) -> list[Figure]:
+    """Every figure that the result has something to show in, in the order of the page."""
+    return [figure for draw in DRAWN for figure in draw(result)]
+
+
+def _timeline(result: Result) -> Iterator[Figure]:
+    """What is bought, signed and guaranteed, and when."""
+    table = timeline(result)
+    if table.empty:
+        return
+    alt = altair()
+    base = alt.Chart(table).encode(
+        y=alt.Y("what:N", sort=list(dict.fromkeys(table["what"])), title=None, axis=alt.Axis(labelLimit=260)),
+        color=alt.Color("kind:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
+        tooltip=[
+            alt.Tooltip("what:N", title="what"),
+            alt.Tooltip("said:N", title="how much"),
+            alt.Tooltip("start:Q", title="from"),
+            alt.Tooltip("end:Q", title="until"),
+        ],
+    )
+    bars = (
+        base.transform_filter("datum.end > datum.start")
+        .mark_bar(height=12, cornerRadius=2)
+        .encode(
+            x=alt.X("start:Q", title="fiscal year", scale=alt.Scale(zero=False), axis=alt.Axis(format="d")),
+            x2="end:Q",
+            opacity=alt.Opacity(
+                "phase:O",
+                title=None,
+                scale=alt.Scale(domain=["in force", "being built"], range=[1.0, 0.35]),
+                legend=alt.Legend(orient="top"),
+            ),
+        )
+    )
+    kinds = ", ".join(f"{count} {kind}" for kind, count in table.drop_duplicates("what")["kind"].value_counts().items())
+    yield Figure(
+        "timeline",
+        "What to buy, sign and guarantee",
+        "Each bar is an action and the years that it runs; pale bars are years of building.",
+        f"Timeline of {kinds}, from {table['start'].min():.0f} to {table['end'].max():.0f}.",
+        bars.properties(width=WIDTH),
+        table,
+    )
+
+
+def _stocks(result: Result) -> Iterator[Figure]:
+    """Stock of every material on the trunk and in each world."""
+    table = drawdown(result)
+    if table.empty:
+        return
+    alt = altair()
+    materials = list(dict.fromkeys(table["material"]))
+    pick = alt.selection_point(
+        name="material", fields=["material"], value=materials[0], bind=alt.binding_select(options=materials, name="Material: ")
+    )
+    worlds = ["trunk", *sorted(set(table["world"]) - {"trunk"})]
+    highlight = alt.selection_point(
+        name="world", fields=["world"], value="trunk", bind=alt.binding_select(options=worlds, name="Scenario: ")
+    )
+    base = (
+        alt.Chart(table)
+        .transform_filter(pick)
+        .encode(
+            x=alt.X("year:Q", title="fiscal year", scale=alt.Scale(zero=False), axis=alt.Axis(format="d")),
+            y=alt.Y("stock_t:Q", title="stock at the end of the period [t]"),
+            detail="world:N",
+            tooltip=[
+                alt.Tooltip("world:N", title="scenario"),
+                alt.Tooltip("period:N"),
+                alt.Tooltip("stock_t:Q", format=",.4g", title="stock [t]"),
+                alt.Tooltip("days_of_cover:Q", format=",.0f", title="days of cover"),
+            ],
+        )
+    )
+    faint = base.mark_line(strokeWidth=1, color=GREY, opacity=0.35)
+    trunk = base.transform_filter("datum.world == 'trunk'").mark_line(strokeWidth=3, color=PALETTE[0], point=True)
+    chosen = (
+        base.transform_filter(highlight)
+        .transform_filter("datum.world != 'trunk'")
+        .mark_line(strokeWidth=3, color=PALETTE[1], point=True)
+    )
+    peak = table[table["world"] == "trunk"].groupby("material")["stock_t"].max()
+    said = "; ".join(f"{name} up to {value:,.4g} t" for name, value in peak.items())
+    yield Figure(
+        "stocks",
+        "Stocks, and how each scenario draws on them",
+        "Blue: while nothing has happened. Grey: every scenario; the one chosen below is orange.",
+        f"Stock by year: {said}.",
+        alt.layer(faint, trunk, chosen).add_params(pick, highlight).properties(width=WIDTH, height=280),
+        table,
+    )
+
+
+def _mix(result: Result) -> Iterator[Figure]:
+    """Who supplies home users: today, as planned, in the worst scenario."""
+    table = mix(result)
+    if table.empty:
+        return
+    alt = altair()
+    special = {OTHERS: "#9ca3af", RESERVE: "#b8860b", SHORT: "#b91c1c"}
+    names = [name for name in dict.fromkeys(table["supplier"]) if name not in special]
+    order = [*names, *special]
+    colours = [*[PALETTE[k % len(PALETTE)] for k in (0, 1, 2, 3, 6, 7, 9)][: len(names)], *special.values()]
+    table = table.assign(rank=[order.index(name) for name in table["supplier"]])
+    chart = (
+        alt.Chart(table)
+        .mark_bar()
+        .encode(
+            x=alt.X("share:Q", stack="normalize", title="share of supply", axis=alt.Axis(format="%")),
+            y=alt.Y("when:N", sort=list(dict.fromkeys(table["when"])), title=None),
+            color=alt.Color(
+                "supplier:N",
+                title=None,
+                sort=order,
+                scale=alt.Scale(domain=order, range=colours),
+                legend=alt.Legend(orient="top", columns=10),
+            ),
+            order=alt.Order("rank:Q"),
+            tooltip=[
+                "material",
+                alt.Tooltip("when:N", title="when"),
+                "supplier",
+                alt.Tooltip("tonnes:Q", format=",.4g", title="t"),
+                alt.Tooltip("share:Q", format=".0%"),
+            ],
+            row=alt.Row(
+                "material:N",
+                title=None,
+                sort=list(dict.fromkeys(table["material"])),
+                header=alt.Header(labelAngle=0, labelAlign="left", labelLimit=140),
+            ),
+        )
+        .properties(width=WIDTH - 160, height=54)
+    )
+    first = table[table["when"] == table["when"].iloc[0]]
+    leaders = first.loc[first.groupby("material")["share"].idxmax()]
+    said = "; ".join(f"{row.material}: {row.supplier} {row.share:.0%}" for row in leaders.itertuples())
+    yield Figure(
+        "supply-mix",
+        "Where supply comes from",
+        "Today, at the end of the plan while nothing has happened, and in the scenario that "
+        "hurts most, in its worst year; `short` is demand that nobody meets.",
+        f"Largest suppliers today: {said}.",
+        chart,
+        table,
+    )
+
+
+def _chain(result: Result) -> Iterator[Figure]:
+    """Value chain: how fully each step is used, and where it runs short."""
+    table = chain(result)
+    if table.empty:
+        return
+    alt = altair()
+    base = alt.Chart(table).encode(
+        x=alt.X(
+            "group:N", title=None, sort=["home", "allies and partners", "others"], axis=alt.Axis(labelAngle=0, orient="top")
+        ),
+        y=alt.Y("step:N", title=None, sort=list(dict.fromkeys(table["step"])), axis=alt.Axis(labelLimit=260)),
+        tooltip=[
+            "step",
+            "group",
+            alt.Tooltip("capacity_t:Q", format=",.4g", title="capacity [t a year]"),
+            alt.Tooltip("used:Q", format=".0%", title="used"),
+            alt.Tooltip("bottleneck:N"),
+        ],
+    )
+    boxes = base.mark_rect(stroke="white").encode(
+        color=alt.Color(
+            "used:Q", title="capacity used", scale=alt.Scale(scheme="blues", domain=[0, 1]), legend=alt.Legend(format="%")
+        )
+    )
+    text = base.mark_text(fontSize=11).encode(
+        text=alt.Text("label:N"), color=alt.condition("datum.used > 0.6", alt.value("white"), alt.value("#111827"))
+    )
+    tight = table[table["bottleneck"] != ""]
+    said = "; ".join(dict.fromkeys(f"{row.step} ({row.group})" for row in tight.itertuples())) or "none"
+    yield Figure(
+        "value-chain",
+        "Value chain and bottlenecks",
+        "What each step could make in the last planned year, and how much of it is used "
+        "while nothing has happened; ! marks steps that are fully used where users pay for one more tonne.",
+        f"Fully used steps: {said}.",
+        alt.layer(boxes, text).properties(width=WIDTH - 220, height=alt.Step(24)),
+        table,
+    )
+
+
+def _money(result: Result) -> Iterator[Figure]:
+    """Outlays by line against appropriations; what floors may cost, apart."""
+    table, liability = money(result)
+    alt = altair()
+    if not table.empty:
+        lines = [name for name in dict.fromkeys(table["line"]) if name != "appropriation"]
+        bars = (
+            alt.Chart(table)
+            .transform_filter("datum.line != 'appropriation'")
+            .mark_bar()
+            .encode(
+                x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)),
+                y=alt.Y("musd:Q", title="million USD"),
+                color=alt.Color(
+                    "line:N", title=None, sort=lines, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top", columns=3)
+                ),
+                tooltip=["fiscal_year", "line", alt.Tooltip("musd:Q", format=",.1f", title="million USD")],
+            )
+        )
+        limit = (
+            alt.Chart(table)
+            .transform_filter("datum.line == 'appropriation'")
+            .mark_tick(thickness=3, color="#111827", width=36)
+            .encode(
+                x="fiscal_year:O",
+                y="musd:Q",
+                tooltip=["fiscal_year", alt.Tooltip("musd:Q", format=",.1f", title="appropriation")],
+            )
+        )
+        spent = table[table["line"] != "appropriation"].groupby("fiscal_year")["musd"].sum()
+        said = "; ".join(f"FY{year} {value:,.0f}" for year, value in spent.items())
+        yield Figure(
+            "budget",
+            "Money by line, against the appropriation",
+            "Black marks: the year's appropriation, with what is carried in.",
+            f"Outlays in million USD: {said}.",
+            alt.layer(bars, limit).properties(width=WIDTH, height=260),
+            table,
+        )
+    if not liability.empty:
+        base = alt.Chart(liability).encode(x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)))
+        owed = base.mark_bar(color=PALETTE[3]).encode(
+            y=alt.Y("liability_musd:Q", title="million USD"),
+            tooltip=["fiscal_year", alt.Tooltip("liability_musd:Q", format=",.1f")],
+        )
+        cap = base.mark_tick(thickness=3, color="#111827", width=36).encode(y="liability_cap_musd:Q")
+        worst = float(liability["liability_musd"].max())
+        yield Figure(
+            "liability",
+            "What the floors may cost, apart from the budget",
+            "Contingent: due only where prices fall; black marks: the cap.",
+            f"At most {worst:,.0f} million USD in a year.",
+            alt.layer(owed, cap).properties(width=WIDTH, height=180),
+            liability,
+        )
+
+
+def _losses(result: Result) -> Iterator[Figure]:
+    """Loss of every scenario with the plan and without."""
+    table = losses(result)
+    if table.empty:
+        return
+    alt = altair()
+    order = list(dict.fromkeys(table["world"]))
+    base = alt.Chart(table).encode(
+        y=alt.Y("world:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
+        tooltip=[
+            "world",
+            alt.Tooltip("probability:Q", format=".1%"),
+            alt.Tooltip("case:N", title="with"),
+            alt.Tooltip("loss_musd:Q", format=",.0f", title="loss [million USD]"),
+            alt.Tooltip("events:N"),
+        ],
+    )
+    line = base.mark_line(color=GREY).encode(x="loss_musd:Q", detail="world:N")
+    points = base.mark_circle(size=90, opacity=1).encode(
+        x=alt.X("loss_musd:Q", title="discounted loss of going short [million USD]"),
+        color=alt.Color(
+            "case:N",
+            title=None,
+            sort=["the plan", "no plan"],
+            scale=alt.Scale(range=[PALETTE[0], PALETTE[1]]),
+            legend=alt.Legend(orient="top"),
+        ),
+    )
+    worst = table[table["case"] == "the plan"].iloc[0]
+    yield Figure(
+        "losses",
+        "Losses by scenario, with the plan and without",
+        "The farther the two dots are apart, the more the plan spares there.",
+        f"With the plan the largest loss is {worst['loss_musd']:,.0f} million USD ({worst['world']}).",
+        alt.layer(line, points).properties(width=WIDTH - 120, height=alt.Step(18)),
+        table,
+    )
+
+
+DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_timeline, _stocks, _mix, _chain, _money, _losses)

@@ -1,0 +1,160 @@
+"""Several results side by side: what differs in the question, in the plan, in the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ..result import Result
+from ..row_types import key_of
+from ..rows import TABLES
+
+ABSENT = "-"
+MOST_CELLS = 200
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Differences of results; each table has a column a result, named as `names`."""
+
+    names: tuple[str, ...]
+    inputs: pd.DataFrame
+    """field: fields of the plan, and cells of tables, that are not the same in all."""
+    outcome: pd.DataFrame
+    """figure, unit: worth, bound, gap, losses, spending."""
+    plan: pd.DataFrame
+    """kind, item: what is bought [t], signed, reserved [t a year] and guaranteed, where it is not the same in all."""
+
+    def lines(self) -> list[str]:
+        """In plain words."""
+        said = [f"COMPARED: {', '.join(self.names)}"]
+        for title, table in (
+            ("What differs in the question", self.inputs),
+            ("Outcome", self.outcome),
+            ("What differs in the plan", self.plan),
+        ):
+            said.append(f"{title}:" if len(table) else f"{title}: nothing")
+            for row in table.itertuples(index=False):
+                label = " ".join(str(value) for value in row[: -len(self.names)] if value)
+                said.append(f"  {label}: {' | '.join(_told(value) for value in row[-len(self.names) :])}")
+        return said
+
+
+def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Comparison:
+    """Compare results. names: how they are called; None: their plans' names, numbered where these are the same."""
+    if len(results) < 2:
+        raise ValueError("a comparison needs two results")
+    called = _names(results, names)
+    return Comparison(called, _inputs(results, called), _outcome(results, called), _plan(results, called))
+
+
+def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str, ...]:
+    wanted = list(names) if names is not None else [result.plan.name for result in results]
+    return tuple(name if wanted.count(name) == 1 else f"{name} ({n + 1})" for n, name in enumerate(wanted))
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Dotted path -> leaf of plain nested data."""
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    elif isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
+        pairs = list(enumerate(value))
+    else:
+        return {path: value}
+    found: dict[str, Any] = {}
+    for key, entry in pairs:
+        found |= _flat(entry, f"{path}.{key}" if path else str(key))
+    return found
+
+
+def _inputs(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    """Plan fields and table cells that differ."""
+    fields = [_flat(result.plan.to_toml_like()) for result in results]
+    rows = [
+        [path, *(each.get(path, ABSENT) for each in fields)]
+        for path in dict.fromkeys(path for each in fields for path in each)
+        if path not in ("name", "title", "description") and len({repr(each.get(path, ABSENT)) for each in fields}) > 1
+    ]
+    rows += _cells(results)
+    shown = [[path, *map(_told, values)] for path, *values in rows]
+    return pd.DataFrame(shown, columns=["field", *names])
+
+
+def _cells(results: Sequence[Result]) -> list[list[Any]]:
+    """Cells of tables that differ, the first ones."""
+    found: list[list[Any]] = []
+    for table in dict.fromkeys(name for result in results for name in result.data.tables):
+        rows = [{key_of(row): row for row in result.data.rows(table)} for result in results]
+        if all(len(each) == len(rows[0]) and each == rows[0] for each in rows[1:]):
+            continue
+        for key in dict.fromkeys(key for each in rows for key in each):
+            held = [each.get(key) for each in rows]
+            if all(row == held[0] for row in held[1:]):
+                continue
+            if any(row is None for row in held):
+                found.append([f"{table}[{key}]", *("there" if row is not None else ABSENT for row in held)])
+                continue
+            for column in TABLES[table].model_fields:
+                values = [getattr(row, column) for row in held]
+                if any(value != values[0] for value in values[1:]):
+                    found.append([f"{table}[{key}].{column}", *values])
+            if len(found) > MOST_CELLS:
+                return [*found[:MOST_CELLS], ["... more cells differ", *[""] * len(results)]]
+    return found
+
+
+def _outcome(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    rows: list[list[Any]] = []
+    figures = [_figures(result) for result in results]
+    for figure, unit in figures[0]:
+        rows.append([figure, unit, *(each[figure, unit] for each in figures)])
+    return pd.DataFrame(rows, columns=["figure", "unit", *names])
+
+
+def _figures(result: Result) -> dict[tuple[str, str], Any]:
+    outcome, worlds, budget = result.outcome, result.tables["scenario_losses"], result.tables["budget"]
+    pi = worlds["probability"]
+    return {
+        ("ended", ""): outcome.reason.replace("_", " "),
+        ("worth against doing nothing", "million USD"): None if outcome.objective_musd is None else -outcome.objective_musd,
+        ("gap", "share"): outcome.relative_gap,
+        ("expected loss", "million USD"): float((pi * worlds["loss_musd"]).sum()),
+        ("largest loss of a scenario", "million USD"): float(worlds["loss_musd"].max()),
+        ("chance that defence goes short", "share"): float(pi[worlds["defence_shortfall_t"] > 1e-3].sum()),
+        ("outlays of all years", "million USD"): float(budget["outlay_musd"].sum()),
+    }
+
+
+def _plan(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    actions = [_actions(result) for result in results]
+    rows = []
+    for key in dict.fromkeys(key for each in actions for key in each):
+        values = [each.get(key, ABSENT) for each in actions]
+        if len({_told(value) for value in values}) > 1:
+            rows.append([*key, *values])
+    return pd.DataFrame(rows, columns=["kind", "item", *names])
+
+
+def _actions(result: Result) -> dict[tuple[str, str], Any]:
+    """What a plan does, by kind and item."""
+    bought = result.tables["acquisitions"].groupby("material")["acquired_t"].sum()
+    found: dict[tuple[str, str], Any] = {("buy [t]", str(material)): float(value) for material, value in bought.items()}
+    for row in result.tables["projects"].itertuples():
+        if row.share > 0.5 and not (row.baseline and row.package == "none"):
+            found["sign", row.project] = f"{row.package}, {row.signed}"
+    for row in result.tables["contracts"].itertuples():
+        found["reserve [t a year]", f"{row.activity} from {row.start}"] = float(row.contract_t_per_yr)
+    for row in result.tables["floors"].itertuples():
+        found["guarantee [USD/kg]", row.floor] = float(row.level_usd_per_kg)
+    return found
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return ABSENT
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return str(value)

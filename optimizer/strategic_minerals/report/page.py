@@ -1,0 +1,281 @@
+"""The page: one self-contained file, no network, prints well, names from tables inert."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..dataset import csv_text
+from ..errors import Fault, InputError
+from ..result import Result
+from ..review import provenance
+from .charts import Figure, altair, figures
+from .compared import compare
+
+ANALYSES = "analyses"
+"""Folder of a run folder from which tables of other verbs are shown: `analyses/frontier/points.csv` and the like."""
+MOST_ROWS = 40
+"""Rows of a table shown in the page; the file to download has all."""
+MOST_ESTIMATES = 25
+HEADING = re.compile(r"([A-Z]{2,}(?: [A-Z]{2,})*):? *(.*)")
+"""How a section of the summary begins: words in capitals, then text."""
+LARGEST_INLINE = 1_500_000
+"""Bytes of CSV of one table that go into the page."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table with its words."""
+
+    name: str
+    title: str
+    note: str
+    table: pd.DataFrame
+
+
+def report(results: Result | Sequence[Result], *, analyses: Mapping[str, pd.DataFrame] | None = None) -> str:
+    """A page on one result, or on the first of several with a comparison of all.
+
+    analyses: tables of other verbs by `verb/table` (`frontier/points`), as `read_analyses` finds them. Raises InputError where the
+    extra `report` is not installed, ValueError without a result.
+    """
+    several = [results] if isinstance(results, Result) else list(results)
+    if not several:
+        raise ValueError("a report needs a result")
+    first, others = several[0], several[1:]
+    drawn = [*figures(first), *_analysed(analyses or {})]
+    compared = compare([first, *others]) if others else None
+    environment = _environment()
+    return str(
+        environment.get_template("page.html").render(
+            title=first.plan.title or first.plan.name,
+            headline=headline(first),
+            words=_paragraphs(first.summary()),
+            figures=drawn,
+            specs={figure.name: _safe(figure.chart.to_json(indent=None)) for figure in drawn},
+            sections=_sections(first, analyses or {}),
+            comparison=compared,
+            downloads=_downloads(first, analyses or {}),
+            evidence=_evidence(first),
+            style=_file("style.css"),
+            script=_file("page.js"),
+            bundle=_bundle(),
+            policy=POLICY,
+        )
+    )
+
+
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""Content-Security-Policy: nothing is fetched. Vega compiles expressions, hence eval."""
+
+
+def headline(result: Result) -> list[str]:
+    """The verdict in sentences: what the plan is worth, how sure that is, and under which loss function."""
+    return [line.strip() for line in result.summary().split("\n\n")[0].splitlines()[1:]]
+
+
+def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
+    """Tables of other verbs in a run folder, by `verb/table`. Raises InputError for a file that is no table."""
+    found: dict[str, pd.DataFrame] = {}
+    for path in sorted((folder / ANALYSES).glob("*/*.csv")):
+        try:
+            found[f"{path.parent.name}/{path.stem}"] = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        except (ValueError, UnicodeDecodeError) as error:
+            raise InputError([Fault(str(path), "", "", str(error), "a table written by this package")]) from None
+    return found
+
+
+def _environment() -> Any:
+    try:
+        import jinja2
+    except ImportError:
+        expected = "jinja2: pip install 'strategic-minerals[report]'"
+        raise InputError([Fault("report", "", "", "jinja2 is not installed", expected)]) from None
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("strategic_minerals", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shown"] = shown
+    environment.filters["numeric"] = lambda column: pd.api.types.is_numeric_dtype(column) and column.dtype != bool
+    return environment
+
+
+def shown(value: Any) -> str:
+    """A cell as a reader wants it."""
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
+    return str(value)
+
+
+def _bundle() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    try:
+        import vl_convert
+    except ImportError:
+        expected = "vl-convert-python: pip install 'strategic-minerals[report]'"
+        raise InputError([Fault("report", "", "", "vl-convert-python is not installed", expected)]) from None
+    version = ".".join(altair().SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)).replace(
+        "</script", "<\\/script"
+    )
+
+
+def _safe(text: str) -> str:
+    """JSON that cannot end the script element that it stands in."""
+    return (
+        text.replace("<", "\\u003c")
+        .replace(">", "\\u003e")
+        .replace("&", "\\u0026")
+        .replace("\u2028", "\\u2028")
+        .replace("\u2029", "\\u2029")
+    )
+
+
+def _file(name: str) -> str:
+    return resources.files("strategic_minerals").joinpath("report", name).read_text(encoding="utf-8")
+
+
+def _paragraphs(summary: str) -> list[tuple[str, list[str]]]:
+    """(heading, lines) of the summary's sections after the verdict."""
+    found = []
+    for part in summary.split("\n\n")[1:]:
+        first, *rest = part.splitlines()
+        spoken = HEADING.match(first)
+        head, tail = (spoken[1], spoken[2]) if spoken else ("", first)
+        found.append((head, [line for line in (tail.rstrip(":"), *(line.strip() for line in rest)) if line]))
+    return found
+
+
+def _sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Section]:
+    """Tables of the page after the figures."""
+    wide = provenance(result.plan, result.data).widest.head(MOST_ESTIMATES)
+    found: list[Section] = [
+        Section(name, title, note, analyses[key])
+        for key, name, title, note in (
+            (
+                "explain/reasons",
+                "reasons",
+                "Reasons",
+                "What each thing brings, or would cost: solved again with it and without.",
+            ),
+            (
+                "explain/prices",
+                "prices",
+                "Prices in words",
+                "They hold for the commitments that the plan has chosen, and for small changes.",
+            ),
+            ("explain/break_evens", "break-evens", "What would flip it", "Each value solved with the item and without."),
+            ("alternatives/extremes", "alternatives", "Nearly as good", "How far each figure can move within the slack."),
+            ("worth/alternatives", "rules-of-thumb", "Beside rules of thumb", "Every alternative in the plan's own worlds."),
+            ("worth/fresh_worlds", "fresh-worlds", "Beside rules of thumb, in fresh worlds", "With 95 % intervals."),
+            ("stress/figures", "stress", "Stress test", "Fresh worlds that the plan was not made against."),
+            ("frontier/switches", "switches", "Switch points", "Budgets between which the portfolio changes."),
+        )
+        if key in analyses and len(analyses[key])
+    ]
+    years = _vintage(result)
+    return [
+        *found,
+        Section("estimates", "Estimates", "The widest that the plan reads, with the range that its source allows.", wide),
+        Section(
+            "vintage", "Data vintage", "Rows that the plan can read, by table: newest and oldest year of their sources.", years
+        ),
+    ]
+
+
+def _vintage(result: Result) -> pd.DataFrame:
+    rows = []
+    for table in result.data.tables:
+        found = result.data.rows(table)
+        years = [row.year for row in found if getattr(row, "year", None) is not None]
+        guessed = sum(getattr(row, "confidence", "") == "estimate" for row in found)
+        rows.append(
+            {
+                "table": table,
+                "rows": len(found),
+                "estimates": guessed,
+                "oldest": min(years, default=None),
+                "newest": max(years, default=None),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _analysed(analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
+    from .studies import frontier_figure, tornado_figure
+
+    found: list[Figure] = []
+    if "frontier/points" in analyses:
+        found += frontier_figure(analyses["frontier/points"])
+    for verb in ("sweep", "tornado"):
+        if f"{verb}/indices" in analyses:
+            found += tornado_figure(analyses[f"{verb}/indices"])
+    return found
+
+
+def _evidence(result: Result) -> list[tuple[str, str]]:
+    """Audit and solver, as pairs."""
+    outcome, counts = result.outcome, result.counts
+    return [
+        ("ended", outcome.reason.replace("_", " ")),
+        ("gap", "" if outcome.relative_gap is None else f"{outcome.relative_gap:.3%} (asked: {result.options['gap']:.3%})"),
+        ("objective, bound [million USD]", f"{outcome.objective_musd:,.3f}, {outcome.best_bound_musd:,.3f}"),
+        ("independent audit", f"{'passed' if result.audited.passed else 'FAILED'}: {result.audited.worst()}"),
+        ("model", ", ".join(f"{counts[name]:,} {name}" for name in ("columns", "rows", "binaries", "scenarios"))),
+        ("method, time", f"{outcome.method}, {sum(result.profile['seconds'][:-1]):,.1f} s"),
+        ("tolerances", f"feasibility {result.options.get('primal_feasibility_tolerance', '')}"),
+        ("versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
+    ]
+
+
+def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, str]]:
+    """(file name, rows, data URI) of every table; an empty URI where it is too large for the page."""
+    found = []
+    for name, table in [*result.tables.items(), *((key.replace("/", "-"), frame) for key, frame in analyses.items())]:
+        data = csv_text(table).encode()
+        uri = f"data:text/csv;base64,{base64.b64encode(data).decode()}" if len(data) <= LARGEST_INLINE else ""
+        found.append((f"{name}.csv", len(table), uri))
+    return found
+
+
+def markdown(results: Result | Sequence[Result]) -> str:
+    """The words of the page, for a text editor."""
+    several = [results] if isinstance(results, Result) else list(results)
+    first = several[0]
+    lines = [f"# {first.plan.title or first.plan.name}", "", *headline(first), ""]
+    for head, text in _paragraphs(first.summary()):
+        lines += [f"## {head.capitalize()}", "", *(f"- {line}" for line in text), ""]
+    for figure in figures(first):
+        lines += [f"## {figure.title}", "", figure.note, "", figure.alt, ""]
+    if len(several) > 1:
+        lines += ["## Comparison", "", *compare(several).lines(), ""]
+    lines += ["## Evidence", "", *(f"- {name}: {value}" for name, value in _evidence(first)), ""]
+    return "\n".join(lines)
+
+
+def save_figures(result: Result, folder: Path, kind: str = "svg") -> list[Path]:
+    """Every figure as a file of its own, `svg` or `png`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for figure in figures(result):
+        path = folder / f"{figure.name}.{kind}"
+        figure.chart.save(str(path), **({"ppi": 144} if kind == "png" else {}))
+        written.append(path)
+    return written
