@@ -44,6 +44,9 @@ def test_sweep_writes_its_tables_and_goes_on(question: Path, tmp_path: Path, cli
     told = json.loads(again.stdout)
     assert [row["objective_musd"] for row in told["points"]] == pytest.approx(points["objective_musd"].tolist(), rel=1e-9)
     assert [row["seconds"] for row in told["points"]] == pytest.approx(points["seconds"].tolist(), rel=1e-6)  # not solved again
+    assert told["failed_share"] == 0.0
+    (tmp_path / "file").write_text("")
+    assert cli(*asked[:-1], tmp_path / "file").returncode == 2
     wrong = cli("sweep", question / "plan.toml", study, "--set", "discount_rate=0.01", "--out", tmp_path / "out")
     assert wrong.returncode == 2
     assert "rows of another sweep" in wrong.stderr
@@ -78,6 +81,9 @@ def test_explain_tells_prices_and_reasons(question: Path, tmp_path: Path, cli: A
     assert "PRICES (they hold for the commitments that the plan has chosen" in said.stdout
     assert "project C: rejected" in said.stdout
     assert len(pd.read_csv(tmp_path / "why" / "reasons.csv")) == 4
+    every = cli("explain", question / "run", "--gap", "0", "--workers", "1", "--json").stdout
+    strict = json.loads(every, parse_constant=pytest.fail)
+    assert strict["aim"] == "social cost"
     told = json.loads(cli("explain", question / "run", "project A", "--gap", "0", "--json").stdout)
     assert {row["figure"] for row in told["break_evens"]} >= {"capex", "loss value"}
     assert cli("explain", question / "run", "project Z").returncode == 2

@@ -82,9 +82,9 @@ def test_a_promise_beyond_the_budget() -> None:
     assert found.missed_musd == pytest.approx(70.0, rel=1e-5)
     assert set(found.conflict) == {"civil service level for a: 50% in cut", "appropriation FY2027: 30 million USD"}
     changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
-    assert changes["budget"].by == pytest.approx(70.0, rel=1e-4)
+    assert changes["budget"].by == pytest.approx(70.0, rel=1e-3)
     assert changes["budget"].sentence.startswith("appropriation FY2027 + 70")
-    assert changes["service_level"].value == pytest.approx(0.15, abs=1e-4)
+    assert changes["service_level"].value == pytest.approx(0.15, abs=1e-3)
     assert not found.fractions
     assert "ANY ONE OF THESE" in found.summary()
     assert json.loads(json.dumps(found.to_dict()))["changes"][0]["put"]
@@ -95,8 +95,8 @@ def test_a_promise_of_everything_and_a_total() -> None:
     plan, data = promising(1.0, 1000.0, budget={"total_musd": 50.0})
     found = checked(plan, data)
     changes = {row.change: row for row in found.changes.itertuples()}
-    assert changes["total_budget"].value == pytest.approx(200.0, rel=1e-4)
-    assert changes["service_level"].value == pytest.approx(0.25, abs=1e-4)
+    assert changes["total_budget"].value == pytest.approx(200.0, rel=1e-3)
+    assert changes["service_level"].value == pytest.approx(0.25, abs=1e-3)
 
 
 def test_money_that_can_be_carried_may_come_earlier() -> None:
@@ -108,8 +108,8 @@ def test_money_that_can_be_carried_may_come_earlier() -> None:
     )  # fmt: skip
     found = checked(plan, data)
     years = {row.sentence.split()[1]: row.by for row in found.changes.itertuples() if row.sentence.startswith("appropriation FY")}
-    assert years["FY2027"] == pytest.approx(70.0, rel=1e-4)
-    assert years["FY2028"] == pytest.approx(70.0, rel=1e-4)
+    assert years["FY2027"] == pytest.approx(70.0, rel=1e-3)
+    assert years["FY2028"] == pytest.approx(70.0, rel=1e-3)
     assert "FY2029" not in years
 
 
@@ -132,8 +132,8 @@ def test_a_limit_on_losses_beyond_the_budget(risk: dict[str, float], family: str
     plan, data = promising(0.0, service_levels=[], risk=risk)
     found = checked(plan, data)
     changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
-    assert changes[family].value == pytest.approx(value, rel=1e-4)
-    assert changes["budget"].by == pytest.approx(70.0, rel=1e-4)
+    assert changes[family].value == pytest.approx(value, rel=1e-3)
+    assert changes["budget"].by == pytest.approx(70.0, rel=1e-3)
 
 
 def test_a_project_that_would_have_to_be_built_in_part() -> None:
@@ -149,8 +149,8 @@ def test_a_project_that_would_have_to_be_built_in_part() -> None:
     assert found.fractions
     assert "fractions of projects" in found.summary()
     changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
-    assert changes["budget"].by == pytest.approx(40.0, rel=1e-4)
-    assert changes["supplier_share"].value == pytest.approx(0.0, abs=1e-4)
+    assert changes["budget"].by == pytest.approx(40.0, rel=1e-3)
+    assert changes["supplier_share"].value == pytest.approx(0.0, abs=1e-3)
     relaxed = diagnose(plan, data, relax=True)
     assert relaxed.possible
 
@@ -168,6 +168,48 @@ def test_projects_that_exclude_each_other() -> None:
     assert "A excludes B" in found.conflict
     assert list(found.missed["sentence"]) == ["A excludes B: not kept"] or found.missed_musd < 1e4
     assert found.changes.set_index("change").loc["supplier_share", "value"] == pytest.approx(0.3, abs=1e-3)
+
+
+def test_money_that_does_not_hold_what_is_there() -> None:
+    """Proves: where the budget does not even pay for holding the opening stock, which it may not sell, so that doing nothing is
+    impossible, the diagnosis says what is missing: 10 kt at 10 USD/kg and 5 % are 5 million USD a year."""
+    plan, data = promising(
+        0.0, service_levels=[], materials={"a": {"holding_share_per_yr": 0.05}}, stock={"a": 10.0}, money={2027: 5.0, 2028: 1.0}
+    )
+    with pytest.raises(InfeasibleError):
+        solve(plan, data)
+    found = diagnose(plan, data)
+    assert not found.possible
+    assert any("appropriation FY2028" in sentence for sentence in found.missed["sentence"])
+    helping = found.changes[found.changes["verified"]]
+    assert "every year's appropriation + 4" in " ".join(helping["sentence"])
+
+
+def test_what_is_told_is_what_was_tried() -> None:
+    """Proves: the value in the sentence, put into the plan as it is printed, restores it."""
+    plan, data = promising(0.4777, 31.7)
+    for row in diagnose(plan, data).changes.itertuples():
+        number = float(row.sentence.split(" at ")[1].split(" ")[0]) if row.change == "service_level" else None
+        if number is not None:
+            assert restores(plan, data, {"service_levels.0.level": number})
+        else:
+            assert f"{row.by:,.10g}" in row.sentence
+
+
+def test_a_diagnosis_out_of_time_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: the least relaxation stands where the clock runs out before the rest, which is said."""
+    from strategic_minerals import diagnosis
+
+    def late(case: Case) -> list[Any]:
+        case.deadline = 0.0
+        case.left()
+        return []
+
+    monkeypatch.setattr(diagnosis, "_conflict", late)
+    found = diagnose(*promising())
+    assert not found.complete
+    assert found.missed_musd == pytest.approx(70.0, rel=1e-3)
+    assert "longer --time-limit" in found.summary()
 
 
 def test_a_plan_that_exists_is_told_as_such() -> None:
@@ -200,7 +242,7 @@ def test_the_verbs_diagnose_and_solve_tell_it(tmp_path: Path, cli: Any) -> None:
     said = cli("diagnose", tmp_path / "plan.toml", "--json")
     assert said.returncode == 3, said.stderr
     told = json.loads(said.stdout)
-    assert told["missed_musd"] == pytest.approx(70.0, rel=1e-4)
+    assert told["missed_musd"] == pytest.approx(70.0, rel=1e-3)
     out = tmp_path / "run"
     solved = cli("solve", tmp_path / "plan.toml", "--out", out)
     assert solved.returncode == 3

@@ -119,14 +119,15 @@ def _cells(axis: Axis, rows: tuple[Row, ...], value: Any) -> tuple[Row, ...]:
     """Rows with the cells of an axis changed. Raises PlanError where no row matches or the value is not allowed."""
     parts = axis.key.split("/")
     exact = any(key_of(row) == axis.key for row in rows)
-    changed, hits = [], 0
+    changed, hits, filled = [], 0, False
     for row in rows:
         found = key_of(row).split("/")
         alike = len(found) == len(parts) and all(fnmatchcase(f, p) for f, p in zip(found, parts, strict=True))
         hit = key_of(row) == axis.key if exact else alike
         changed.append(_changed(axis, row, value) if hit else row)
         hits += hit
-    if axis.factor and hits and all(getattr(row, axis.column) is None for row in rows):
+        filled = filled or (hit and getattr(row, axis.column) is not None)
+    if axis.factor and hits and not filled:
         raise PlanError([Fault("axis", "", axis.address, "empty cells", "a number to multiply")])
     if not hits:
         known = [key_of(row) for row in rows]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .dataset import Dataset
-from .errors import InfeasibleError, ReserveError, StoppedError
+from .errors import InfeasibleError, ReserveError
 from .forcing import Hold, Item
 from .plan import Plan
 from .session import Session
@@ -45,9 +45,20 @@ class Figure:
     helps: int
     """+1: a larger value speaks for the item; -1: against; 0: either."""
 
+    named: str = ""
+    """How a value stands in the item's own name, with {value} in its place; empty where it does not."""
+
     def changes(self, value: float) -> dict[str, Any]:
         """Values by address."""
         return dict.fromkeys(self.addresses, value)
+
+    def item(self, item: Item, value: float) -> Item:
+        """The item as it is called at a value."""
+        return replace(item, name=self.named.format(value=f"{value:g}")) if self.named else item
+
+    def told(self, value: float) -> float:
+        """A value as it can stand in a name."""
+        return float(f"{value:g}") if self.named else value
 
 
 @dataclass(frozen=True)
@@ -91,21 +102,23 @@ class Pair:
 
     def better(self, figure: Figure, value: float) -> tuple[float, bool]:
         """(what having the item costs [million USD], negative where it is chosen; whether that is beyond the gap)."""
+        value = figure.told(value)
         plan, data = self.edit(self.plan, self.data, figure.changes(value))
-        inside, outside = self._solved(plan, data, True), self._solved(plan, data, False)
+        item = figure.item(self.item, value)
+        inside, outside = self._solved(plan, data, item, True), self._solved(plan, data, item, False)
         if inside is None or outside is None:  # no plan with it, or none without
             return (math.inf if inside is None else -math.inf), True
         (_, z_in, bound_in, _), (_, z_out, bound_out, _) = inside, outside
         room = ROUNDING * (1 + max(abs(z_in), abs(z_out)))
         return z_in - z_out, z_in < bound_out - room or z_out < bound_in - room
 
-    def _solved(self, plan: Plan, data: Dataset, inside: bool) -> tuple[str, float, float, float] | None:
+    def _solved(self, plan: Plan, data: Dataset, item: Item, inside: bool) -> tuple[str, float, float, float] | None:
         """Main aim of the variant with the item held; None where no plan keeps to that."""
         self.solves += 1
         fresh = Session(gap=self.gap, held=self.held, threads=self.threads)
         session = self._sessions.setdefault(inside, fresh)
         try:
-            answer = session.answer(plan, data, hold=Hold(self.item, inside), time_limit_s=self.time_limit_s)
+            answer = session.answer(plan, data, hold=Hold(item, inside), time_limit_s=self.time_limit_s)
         except InfeasibleError:
             return None
         except KeyError:  # the variant has no such item: it cannot be in
@@ -115,22 +128,37 @@ class Pair:
         return answer.outcome.stages[0]
 
 
-def find_break_even(pair: Pair, figure: Figure, tolerance: float = TOLERANCE) -> BreakEven:
-    """Look for the nearest flip: at the end of the range first, then between. Raises as `solve` at the base value alone."""
+def find_break_even(pair: Pair, figure: Figure, chosen: bool, tolerance: float = TOLERANCE) -> BreakEven:
+    """Look for the nearest flip: at the end of the range first, then between. chosen: whether the plan has the item.
+
+    What goes wrong on the way is told in the note, also that the item is as good in as out to begin with.
+    """
     before = pair.solves
-    cost, proved = pair.better(figure, figure.base)
-    chosen = cost < 0
+
+    def nothing(note: str) -> BreakEven:
+        return BreakEven(figure.name, figure.unit, figure.base, chosen, figure.base, math.nan, False, pair.solves - before, note)
+
+    try:
+        cost, proved = pair.better(figure, figure.base)
+    except ReserveError as error:
+        return nothing(f"not found: {_short(error)}")
+    if (cost < 0) != chosen:
+        return nothing("as good with it as without, within the gap of the solves: ask for a smaller gap")
     width = tolerance * (abs(figure.base) or figure.high - figure.low)
     ends = {1: figure.low if chosen else figure.high, -1: figure.high if chosen else figure.low}
     found: list[BreakEven] = []
     for end in [ends[figure.helps]] if figure.helps else [figure.high, figure.low]:
         try:
             found.append(_toward(pair, figure, end, (cost, proved), width, before))
-        except (StoppedError, ReserveError) as error:
-            found.append(BreakEven(figure.name, figure.unit, figure.base, chosen, figure.base, math.nan, False,
-                                   pair.solves - before, f"not found: {error}"))  # fmt: skip
+        except ReserveError as error:
+            found.append(nothing(f"not found: {_short(error)}"))
     flipping = [one for one in found if one.flips]
     return min(flipping, key=lambda one: abs(one.flips_at - figure.base), default=found[0])
+
+
+def _short(error: ReserveError) -> str:
+    """The last line of an error: of faults, the fault itself."""
+    return str(error).splitlines()[-1].strip()
 
 
 def _toward(pair: Pair, figure: Figure, end: float, at_base: tuple[float, bool], width: float, before: int) -> BreakEven:
@@ -151,7 +179,7 @@ def _toward(pair: Pair, figure: Figure, end: float, at_base: tuple[float, bool],
         share = 0.5
         if math.isfinite(near[1]) and math.isfinite(far[1]):
             share = min(1 - EDGE, max(EDGE, near[1] / (near[1] - far[1])))
-        value = near[0] + share * (far[0] - near[0])
+        value = figure.told(near[0] + share * (far[0] - near[0]))
         tried = [(value, *pair.better(figure, value))]
         undecided = not tried[0][2]
         if undecided:

@@ -119,8 +119,10 @@ def progress(log: list[str]) -> Iterator[Any]:
         yield show
 
 
-def show(frames: Mapping[str, pd.DataFrame], out: Path | None, as_json: bool, text: str) -> None:
-    """Tables as CSV into a folder where asked; then JSON or the summary."""
+def show(
+    frames: Mapping[str, pd.DataFrame], out: Path | None, as_json: bool, text: str, facts: Mapping[str, Any] | None = None
+) -> None:  # fmt: skip
+    """Tables as CSV into a folder where asked; then JSON, with facts beside the tables, or the summary."""
     from .dataset import csv_text
     from .frames import records
 
@@ -131,7 +133,8 @@ def show(frames: Mapping[str, pd.DataFrame], out: Path | None, as_json: bool, te
         for name, frame in frames.items():
             (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
     if as_json:
-        typer.echo(json.dumps({name: records(frame) for name, frame in frames.items()}, indent=1))
+        told = {**(facts or {}), **{name: records(frame) for name, frame in frames.items()}}
+        typer.echo(json.dumps(told, indent=1, allow_nan=False))
     else:
         standard_output().print(text, markup=False)
 

@@ -51,14 +51,16 @@ def sweep(
             workers=_cores(workers), store=None if out is None else out / "rows", on_progress=told,
         )  # fmt: skip
     frames = {"points": found.points, "decisions": found.decisions, "chosen": found.chosen()}
+    facts = {"failed_share": found.failed, "checked": found.checked, "disagreed": found.disagreed}
     if design.kind in ("one_at_a_time", "morris", "sobol"):
-        from .designs import indices
+        from .designs import indices, left_out
 
         frames["indices"] = indices(design, found.points)
+        facts["left_out_share"] = left_out(design, found.points, "objective_musd")
     if out is not None:
         for name, frame in frames.items():
             (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
-    show(frames, None, as_json, in_words(design, found))
+    show(frames, None, as_json, in_words(design, found), facts)
 
 
 @app.command()
@@ -87,7 +89,7 @@ def frontier(
         )  # fmt: skip
     points = found.points.assign(portfolio=["; ".join(names) for names in found.points["portfolio"]])
     frames = {"points": points, "switches": found.switches, "coming_and_going": found.coming_and_going}
-    show(frames, out, as_json, found.summary())
+    show(frames, out, as_json, found.summary(), {"gap": found.gap, "tolerance": found.tolerance})
 
 
 @app.command()
@@ -113,7 +115,8 @@ def explain(
             on_progress=told,
         )  # fmt: skip
     frames = {"prices": found.prices, "reasons": found.reasons, "break_evens": found.break_evens}
-    show({name: frame for name, frame in frames.items() if len(frame)}, out, as_json, found.summary())
+    facts = {"gap": found.gap, "aim": found.aim}
+    show({name: frame for name, frame in frames.items() if len(frame)}, out, as_json, found.summary(), facts)
 
 
 @app.command()
@@ -135,7 +138,8 @@ def alternatives(
             load_result(directory), slack=slack, count=count, time_limit_s=time_limit, workers=_cores(workers), on_progress=told
         )
     portfolios = found.portfolios.assign(items=["; ".join(names) for names in found.portfolios["items"]])
-    show({"extremes": found.extremes, "portfolios": portfolios}, out, as_json, found.summary())
+    facts = {"slack": found.slack, "allowed_musd": found.allowed_musd, "aim": found.aim}
+    show({"extremes": found.extremes, "portfolios": portfolios}, out, as_json, found.summary(), facts)
 
 
 @app.command()
@@ -154,7 +158,7 @@ def diagnose(
     with saying("looking for") as told:
         found = run_diagnose(loaded, data, relax=relax, time_limit_s=time_limit, on_progress=told)
     if as_json:
-        typer.echo(json.dumps(found.to_dict(), indent=1))
+        typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
         standard_output().print(found.summary(), markup=False)
     if not found.possible:
@@ -179,4 +183,4 @@ def missing(
     with counting("points") as told:
         found = complete(loaded, data, estimates=estimates, gap=gap, workers=_cores(workers), on_progress=told)
     frames = {"gaps": found.gaps, "empty": found.empty, "influence": found.influence}
-    show(frames, out, as_json, found.summary())
+    show(frames, out, as_json, found.summary(), {"minerals_without_data": list(found.minerals_without_data)})

@@ -93,7 +93,7 @@ def _covered(plan: Plan, data: Dataset, table: str, material: str) -> bool:
     for row in data.rows(table):
         named = getattr(row, "materials", None)
         names = (named if isinstance(named, str) else " ".join(named or ())).split() if named is not None else [row.material]
-        if material not in names and "*" not in names:
+        if (material not in names and "*" not in names) or getattr(row, "yield_t_per_t", 1.0) <= 0:
             continue
         if getattr(row, "price_set", plan.price_set) == plan.price_set and (
             getattr(row, "loss_function", plan.loss_function) == plan.loss_function

@@ -96,18 +96,20 @@ def demands(problem: Problem) -> Iterable[Demand]:
             level = plan.service_levels[entry]
             if level.penalty_usd_per_kg is None:
                 item = f"{level.segment} service level for {level.material}"
-                yield demand(family, entry, item, f"{item}: {level.level:.0%} in {', '.join(level.scenarios)}", level.material)
+                words = f"{item}: {100 * level.level:.6g}% in {', '.join(level.scenarios)}"
+                yield demand(family, entry, item, words, level.material)
         elif family == "budget":
             amount = problem.natural.appropriation[entry]
-            item = f"appropriation FY{years[entry]}"
-            yield demand(family, entry, item, f"{item}: {amount:,.4g} million USD")
+            tail = "" if years[entry] in n.calendar.planned_years else " (after the planned years)"
+            item = f"appropriation FY{years[entry]}{tail}"
+            yield demand(family, entry, item, f"{item}: {amount:,.6g} million USD")
         elif family == "contingent_liability":
             yield demand(family, entry, f"liability cap FY{years[entry]}", f"liability cap of FY{years[entry]}")
         elif family == "supplier_share":
             rule = plan.diversification[entry]
             if rule.penalty_usd_per_kg is None:
                 item = f"diversification of {rule.material} ({rule.country or rule.group})"
-                yield demand(family, entry, item, f"{item}: {rule.share:.0%} from FY{rule.from_year}", rule.material)
+                yield demand(family, entry, item, f"{item}: {100 * rule.share:.6g}% from FY{rule.from_year}", rule.material)
         elif family == "days_of_cover":
             cover = plan.days_of_cover[entry]
             item = f"days of cover of {cover.material}"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from .clusters import without_recourse
 from .compile import INF, Assembly
 from .dataset import Dataset
 from .demands import Change, Demand, changes_of, demands
-from .errors import PlanError, StoppedError, UntrustedError
+from .errors import InfeasibleError, PlanError, StoppedError, UntrustedError
 from .forcing import with_row
 from .frames import records
 from .instance import Floats
@@ -36,6 +37,7 @@ ROOM = 1e-6
 """What a change gets beyond the least that was found, relative to it, against rounding."""
 SMALL = 1e-6
 """Tonnes, million USD or share below which nothing is missed."""
+CHANGES = ["change", "unit", "base", "value", "by", "verified", "put", "sentence"]
 TRIES = 20
 """Halvings of a share that cannot be read off one linear program."""
 
@@ -59,6 +61,8 @@ class Diagnosis:
     conflict: tuple[str, ...]
     """Demands that cannot be met together, and can without any one of them."""
     seconds: float
+    complete: bool = True
+    """False: the time limit came before everything was looked at."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -67,7 +71,8 @@ class Diagnosis:
             row["put"] = put
         return {
             "possible": self.possible, "fractions": self.fractions, "conflict": list(self.conflict), **tables,
-            "missed_musd": self.missed_musd, "missed_verified": self.missed_verified, "seconds": self.seconds,
+            "missed_musd": self.missed_musd if math.isfinite(self.missed_musd) else None,
+            "missed_verified": self.missed_verified, "seconds": self.seconds, "complete": self.complete,
         }  # fmt: skip
 
     def summary(self) -> str:
@@ -78,7 +83,7 @@ class Diagnosis:
         if self.fractions:
             lines.append("  With fractions of projects there would be one: they are whole.")
         if self.conflict:
-            lines.append("IN CONFLICT (without any one of these the others can be met):")
+            lines.append("IN CONFLICT (these cannot be met together; any one of them left out, the rest of these can):")
             lines += [f"  {words}" for words in self.conflict]
         if len(self.missed):
             verified = "granted, there is a plan" if self.missed_verified else "NOT confirmed by a solve"
@@ -90,8 +95,10 @@ class Diagnosis:
         if len(helping):
             lines.append("ANY ONE OF THESE RESTORES A PLAN (each put into the plan and tried):")
             lines += [f"  {row.sentence}" for row in helping.itertuples()]
-        else:
+        elif self.complete:
             lines.append("No single entry of the plan, moved alone, restores it: grant the relaxation above, or several together.")
+        if not self.complete:
+            lines.append("The time limit came before everything was looked at: give `diagnose` a longer --time-limit.")
         return "\n".join(lines)
 
 
@@ -131,8 +138,8 @@ def diagnose(
 
     relax: of the linear relaxation. time_limit_s: wall-clock seconds in all. on_progress: told what is being looked at.
 
-    Raises PlanError and InputError as `solve`, InfeasibleError where doing nothing is impossible already, StoppedError at the
-    limit, UntrustedError where the solver contradicts itself with presolve and without.
+    Raises PlanError and InputError as `solve`, StoppedError where the limit comes before the least relaxation, UntrustedError
+    where the solver contradicts itself with presolve and without.
     """
     begin = time.perf_counter()
     require(plan, data)
@@ -140,8 +147,9 @@ def diagnose(
     tell = on_progress or (lambda _: None)
     tell("whether there is a plan")
     problem = prepare(plan, data)
-    z0 = do_nothing(problem, objective_costs(problem)["social_cost"], time_limit_s)
-    cap_trunk_shortfall(problem, z0)
+    # where even doing nothing is impossible, what diversification rules ask of trunk shortfall stays unknown and is left open
+    with suppress(InfeasibleError):
+        cap_trunk_shortfall(problem, do_nothing(problem, objective_costs(problem)["social_cost"], time_limit_s))
     case = Case(problem, relax, begin + time_limit_s)
     none = pd.DataFrame()
     if case.feasible(problem.assembly):
@@ -153,12 +161,18 @@ def diagnose(
     case.demands = list(demands(case.problem))
     tell("the least relaxation")
     missed, weight, granted = _least_relaxation(case)
-    tell("what conflicts")
-    conflict = _conflict(case)
-    tell("single changes")
-    found = _single_changes(case, plan, data, {demand.family for demand in conflict}, tell)
+    conflict: list[Demand] = []
+    found, complete = pd.DataFrame(columns=CHANGES), True
+    try:
+        tell("what conflicts")
+        conflict = _conflict(case)
+        tell("single changes")
+        for row in _single_changes(case, plan, data, {demand.family for demand in conflict}, tell):
+            found.loc[len(found)] = row
+    except StoppedError:
+        complete = False
     words = tuple(demand.words for demand in conflict)
-    return Diagnosis(False, fractions, missed, weight, granted, found, words, time.perf_counter() - begin)
+    return Diagnosis(False, fractions, missed, weight, granted, found, words, time.perf_counter() - begin, complete)
 
 
 def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float]]], upper: Floats) -> Assembly:
@@ -250,25 +264,30 @@ def _without(case: Case, kept: Sequence[Demand]) -> Assembly:
 
 def _single_changes(
     case: Case, plan: Plan, data: Dataset, families: set[str], tell: Callable[[str], None]
-) -> pd.DataFrame:  # fmt: skip
-    """Changes of one entry each that restore a plan, of the families in conflict, the smallest against their base first."""
-    rows = []
+) -> Iterator[list[Any]]:  # fmt: skip
+    """Changes of one entry each that restore a plan, of the families in conflict, as rows of `CHANGES`.
+
+    What is told is what was tried: moves are rounded outward to the figures shown before they are put into the plan.
+    """
     for change in changes_of(case.problem):
         if change.demand not in families:
             continue
         tell(f"single changes: {change.words.split('{')[0].strip()}")
-        by = _least_move(case, plan, data, change)
-        if by is None:
+        least = _least_move(case, plan, data, change)
+        if least is None:
             continue
-        by = by * (1 + ROOM) + ROOM * max(1e-3, abs(change.base) * 1e-3)
+        by = min(change.most, _outward(least * (1 + ROOM) + ROOM * max(1e-3, abs(change.base) * 1e-3)))
         put = dict(change.put(by))
-        verified = _restored(case, plan, data, put, whole=True)
         value = change.base + change.sign * by
-        sentence = change.words.format(value=f"{value:,.4g}", by=f"{by:,.4g}")
-        rows.append({"change": change.demand, "unit": change.unit, "base": change.base, "value": value, "by": by,
-                     "verified": verified, "put": put, "sentence": sentence})  # fmt: skip
-    columns = ["change", "unit", "base", "value", "by", "verified", "put", "sentence"]
-    return pd.DataFrame(rows, columns=columns)
+        sentence = change.words.format(value=f"{value:,.10g}", by=f"{by:,.10g}")
+        verified = _restored(case, plan, data, put, whole=True)
+        yield [change.demand, change.unit, change.base, value, by, verified, put, sentence]
+
+
+def _outward(value: float) -> float:
+    """A positive number rounded up to four figures."""
+    digit = 10.0 ** (math.floor(math.log10(value)) - 3)
+    return float(f"{math.ceil(value / digit * (1 - 1e-12)) * digit:.10g}")
 
 
 def _least_move(case: Case, plan: Plan, data: Dataset, change: Change) -> float | None:
@@ -311,5 +330,8 @@ def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, 
         changed = prepare(*edited(plan, data, put), None, case.problem.layout.worlds.drawn)
     except PlanError:
         return False
-    cap_trunk_shortfall(changed, do_nothing(changed, objective_costs(changed)["social_cost"], case.left()))
-    return case.feasible(changed.assembly)
+    try:
+        cap_trunk_shortfall(changed, do_nothing(changed, objective_costs(changed)["social_cost"], case.left()))
+    except InfeasibleError:
+        return False
+    return case.feasible(changed.assembly if whole else without_recourse(changed.layout, changed.assembly))

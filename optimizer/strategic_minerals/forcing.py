@@ -101,9 +101,14 @@ class Choices:
         return replace(assembly, upper=upper)
 
     def amount(self, item: Item, x: Floats) -> float:
-        """How much of an item a point has, in the unit of `decided`."""
+        """How much of an item a point has, in the unit of `decided`; of contracts, the most in force at any time."""
         of = self.decided(item)
-        return float(of.factors @ x[of.columns])
+        if item.kind != "contract":
+            return float(of.factors @ x[of.columns])
+        contracts, periods = self._problem.layout.contracts, np.arange(self._problem.natural.calendar.periods)
+        mine = [k for k in contracts if self._problem.natural.producers[k.source] == item.name]
+        force = np.array([(periods >= k.start) & (periods < k.end) for k in mine])
+        return float(((of.factors * x[of.columns]) @ force).max())
 
     def chosen(self, item: Item, x: Floats) -> bool:
         """Whether a point has an item: whole decisions, and more than a trace of tonnes."""

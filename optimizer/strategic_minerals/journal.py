@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,19 +27,21 @@ class Journal:
 
     def __init__(self, folder: Path, identity: str) -> None:
         """Begin, or go on. Raises InputError where the folder holds something else, or rows of another question."""
-        if folder.exists() and not folder.is_dir():
-            raise InputError([Fault(str(folder), "", "store", "a file", "a folder, or a new name")])
+        for place in (folder, *folder.parents):
+            if place.exists() and not place.is_dir():
+                raise InputError([Fault(str(place), "", "store", "a file", "a folder, or a new name")])
         mark = folder / NAME
-        if mark.is_file():
+        if mark.is_file() and (any(folder.glob("rows-*.jsonl")) or _loaded(mark.read_text(encoding="utf-8")) is not None):
             found = _loaded(mark.read_text(encoding="utf-8"))
             if found is None or found.get("identity") != identity:
                 expected = "the same plan, tables, points and options as when it was begun, or another folder"
                 raise InputError([Fault(str(mark), "", "identity", "rows of another sweep", expected)])
-        elif folder.exists() and any(folder.iterdir()):
+        elif folder.exists() and any(path.name != NAME for path in folder.iterdir()):
             raise InputError([Fault(str(folder), "", "store", "a folder with other files in it", "a new or an empty folder")])
         folder.mkdir(parents=True, exist_ok=True)
-        if not mark.is_file():
-            mark.write_text(json.dumps({"identity": identity}) + "\n", encoding="utf-8")
+        fresh = folder / f"{NAME}.part"
+        fresh.write_text(json.dumps({"identity": identity}) + "\n", encoding="utf-8")
+        os.replace(fresh, mark)
         self._folder = folder
 
     @classmethod

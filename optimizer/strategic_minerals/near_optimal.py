@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,8 @@ SMALLEST_FACTOR = 1e-9
 """HiGHS drops smaller entries of a row."""
 KEEPS = 1e-6
 """Relative room of the limit on the main aim, for rounding."""
+LEAST_SUPPLIER = 0.05
+"""Share of home demand that a country must be able to make for its range to be looked for."""
 SAME = 0.02
 """Share of a range's size, or of one unit, below which a thing counts as fixed."""
 EXTREMES = ["kind", "item", "unit", "plan", "least", "least_bound", "most", "most_bound", "kept", "sentence"]
@@ -61,9 +64,9 @@ class Alternatives:
     """What near-optimal plans have in common, and how far apart they are."""
 
     extremes: pd.DataFrame
-    """kind (stock: mean over planned periods [t]; spending: discounted [million USD]; supply: share of home demand in the last
-    planned period), item, unit, plan, least and most with the bounds beyond which no near-optimal plan lies, kept (both points
-    keep to the limit), sentence."""
+    """kind (stock: mean over planned periods [t]; spending: discounted [million USD]; supply: what a country makes against home
+    demand in the last planned period), item, unit, plan, least and most with the bounds beyond which no near-optimal plan lies,
+    kept (both points keep to the limit), sentence."""
     portfolios: pd.DataFrame
     """number (0: the plan), worth_musd, items, gained and lost against the plan, differences."""
     slack: float
@@ -167,8 +170,7 @@ def _end(model: Model, fixed: Fixed, most: float, measure: Measure, sign: float,
 def _searched(model: Model, fixed: Fixed, cost: Floats, time_limit_s: float) -> Run:
     """The least of a figure; the plan itself where nothing better is found in time."""
     assert fixed.run.x is not None
-    model.set_cost(cost)
-    model.set_start(fixed.run.x)
+    model.set_cost(cost)  # without a point to begin with: HiGHS has stated bounds above plans when given one
     run = model.run(time_limit_s=time_limit_s, gap=GAP, absolute_gap=1e-6, phase="alternatives")
     if run.x is not None:
         return run
@@ -246,7 +248,7 @@ def _spending(problem: Problem) -> Iterable[Measure]:
 
 
 def _suppliers(problem: Problem) -> Iterable[Measure]:
-    """Shares of home demand in the last planned period: of the country that could supply most, and of home and allies."""
+    """What countries, and home with allies, make in the last planned period, against home demand; some of it may be exported."""
     n, t = problem.natural, problem.natural.calendar.planned - 1
     for c, shape in enumerate(problem.layout.shapes):
         for i in shape.materials:
@@ -258,15 +260,14 @@ def _suppliers(problem: Problem) -> Iterable[Measure]:
             for j in producers:
                 if j < n.sources:
                     able[n.country[j]] = able.get(n.country[j], 0.0) + float(n.capacity[j, t] * n.yields[j, i])
-            groups = [("home and allies", [j for j in producers if n.allied[j]])]
-            if able:
-                largest = max(able, key=lambda country: able[country])
-                groups.insert(0, (largest, [j for j in producers if n.country[j] == largest]))
+            groups = [(country, [j for j in producers if n.country[j] == country])
+                      for country, most in able.items() if most >= LEAST_SUPPLIER * wanted]  # fmt: skip
+            groups.append(("home and allies", [j for j in producers if n.allied[j]]))
             for name, members in groups:
                 if members:
                     columns = np.array([_trunk(problem, c, "run", j)[t] for j in members])
                     made = [float(n.yields[j, i] * problem.instance.producer_unit[j]) / wanted for j in members]
-                    item = f"share of {name} in {n.materials[i]} for home demand"
+                    item = f"{n.materials[i]} made by {name} against home demand"
                     yield Measure("supply", item, "share", columns, np.array(made))
 
 
@@ -279,13 +280,16 @@ def _portfolios(result: Result, fixed: Fixed, slack: float, count: int, time_lim
         "projects", "market floors")]  # fmt: skip
     stocks = [measure for measure in measured(fixed.problem) if measure.kind == "stock"]
     zero = float(fixed.cost @ fixed.run.x) - result.outcome.stages[0][1]
-    found, rows, seen = [fixed.run.x], [], np.zeros_like(fixed.cost)
+    found, seen = [fixed.run.x], np.zeros_like(fixed.cost)
+    rows: list[dict[str, Any]] = []
     for number in range(count + 1):
         x = found[-1]
         if number:
             x = np.asarray(_searched(model, fixed, seen, time_limit_s).x)
             found.append(x)
         has = choices.portfolio(x)
+        if any(has == row["items"] for row in rows):
+            break  # what shares least has been there before: no further one
         base = choices.portfolio(found[0])
         rows.append({
             "number": number, "worth_musd": zero - float(fixed.cost @ x), "items": has,

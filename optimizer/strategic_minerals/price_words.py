@@ -140,6 +140,8 @@ def _sentence(problem: Problem, price: Price, more: float) -> str:
     aim = AIMS[STAGES[problem.plan.objective.kind][0]].rstrip(",")
     money = f"{abs(price.value):,.3g} million USD" if price.unit == "USD/USD" else _usd(abs(price.value))
     effect = f"{'saves' if price.value > 0 else 'costs'} {money} of {aim}"
+    if price.price == "supply":  # in that year's money and that course of events, not in expectation
+        effect = f"is worth {'' if price.value > 0 else '-'}{money}"
     material, year = price.item.split(",")[0].split(":")[0], f"FY{price.period}" if price.period.isdigit() else price.period
     what = {
         "appropriation": f"One more million USD in {year}",
@@ -157,7 +159,7 @@ def _sentence(problem: Problem, price: Price, more: float) -> str:
     if math.isinf(more):
         holds = "however many more"
     elif more > 0:
-        holds = f"valid for the next {more:,.3g} {unit}"
+        holds = f"valid for the next {_figures(more)} {unit}"
     else:
         holds = "at this point only: the very next unit is worth something else"
     return f"{what} {effect}, {holds}."
@@ -165,4 +167,9 @@ def _sentence(problem: Problem, price: Price, more: float) -> str:
 
 def _usd(value: float) -> str:
     """An amount with a unit that reads well."""
-    return f"{value / USD_PER_MUSD:,.3g} million USD" if value >= 0.1 * USD_PER_MUSD else f"{value:,.4g} USD"
+    return f"{value / USD_PER_MUSD:,.3g} million USD" if value >= 0.1 * USD_PER_MUSD else f"{_figures(value)} USD"
+
+
+def _figures(value: float) -> str:
+    """Three or four figures, never an exponent of a thousand or more."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,.3g}"

@@ -20,7 +20,7 @@ from .axes import edited
 from .break_even import TOLERANCE, BreakEven, Figure, Pair, find_break_even
 from .dataset import Dataset
 from .errors import InfeasibleError, ReserveError
-from .forcing import Choices, Hold, Item, floor_of
+from .forcing import Choices, Decided, Hold, Item, floor_of
 from .instance import Floats
 from .layout import STAGES
 from .plan import Plan
@@ -75,7 +75,9 @@ class Explanation:
             lines += [f"  {row.sentence}" for row in self.prices.itertuples()]
         if len(self.reasons):
             lines.append(f"REASONS ({self.aim} with and without each, solved again to a gap of {self.gap:g}):")
-            order = self.reasons.sort_values(["chosen", "brings_musd"], ascending=[False, False], kind="stable")
+            order = self.reasons.sort_values(
+                ["chosen", "brings_musd"], ascending=[False, False], kind="stable", na_position="first"
+            )
             lines += [f"  {row.sentence}" for row in order.itertuples()]
         if len(self.break_evens):
             lines.append("WHAT WOULD FLIP IT (each value solved with it and without):")
@@ -140,7 +142,7 @@ def explain(
     if item is not None:
         pair = Pair(result.plan, result.data, wanted[0], step, time_limit_s, edited, drawn)
         for figure in figures_of(fixed.problem, wanted[0]):
-            found = find_break_even(pair, figure, tolerance)
+            found = find_break_even(pair, figure, not holds[0].inside, tolerance)
             flips.append(asdict(found) | {"sentence": _flip(wanted[0], found)})
     told = price_words(fixed) if prices and item is None else pd.DataFrame(columns=["sentence"])
     columns = [*BreakEven.__dataclass_fields__, "sentence"]
@@ -209,12 +211,13 @@ def _reason(fixed: Fixed, choices: Choices, x: Floats, hold: Hold, base: _Forced
     item, chosen, decided = hold.item, not hold.inside, choices.decided(hold.item)
     sign = 1.0 if chosen else -1.0
     brings, low, high = other.objective - base.objective, other.bound - base.objective, other.objective - base.bound
-    low, high = max(0.0, low), max(0.0, high)  # what is held cannot be better than what is free
+    if not other.note:  # what is held cannot be better than what is free
+        brings, low, high = max(0.0, brings), max(0.0, low), max(0.0, high)
     instead = [name for name in other.portfolio if name not in base.portfolio and name != str(item)]
-    binds = "" if chosen else _binding(fixed, decided.columns)
+    binds = "" if chosen else _binding(fixed, decided)
     row: dict[str, Any] = {
         "kind": item.kind, "item": item.name, "chosen": chosen, "amount": choices.amount(item, x), "unit": decided.unit,
-        "brings_musd": sign * max(0.0, brings), "brings_low_musd": sign * (low if chosen else high),
+        "brings_musd": sign * brings, "brings_low_musd": sign * (low if chosen else high),
         "brings_high_musd": sign * (high if chosen else low), "loss_change_musd": sign * (base.loss - other.loss),
         "spending_change_musd": sign * (base.spending - other.spending), "binds": binds, "instead": "; ".join(instead),
     }  # fmt: skip
@@ -250,17 +253,19 @@ def _change(name: str, value: float) -> str:
     return f"{name} {value:+,.1f} M" if abs(value) >= SMALL_MUSD else f"{name} as it is"
 
 
-def _binding(fixed: Fixed, columns: Any) -> str:
-    """What speaks against an item's cheapest way in, by the prices of the plan's commitments, the heaviest first."""
+def _binding(fixed: Fixed, decided: Decided) -> str:
+    """What speaks against the least that counts of an item, its cheapest way in, by the prices of the plan's commitments, the
+    heaviest first."""
     problem, run = fixed.problem, fixed.run
     assert run.row_dual is not None
     assert run.column_dual is not None
     assembly = problem.assembly
-    column = int(columns[np.argmin(run.column_dual[columns])])
+    cheapest = int(np.argmin(run.column_dual[decided.columns] / decided.factors))
+    column, least = int(decided.columns[cheapest]), decided.least / float(decided.factors[cheapest])
     against: dict[str, float] = {}
     for entry in np.flatnonzero(assembly.index == column).tolist():
         row = int(np.searchsorted(assembly.start, entry, side="right")) - 1
-        weight = -float(run.row_dual[row]) * float(assembly.value[entry])
+        weight = -float(run.row_dual[row]) * float(assembly.value[entry]) * least
         name, key, _, _ = assembly.row_name(row)
         if name in BINDING and weight > SMALL_MUSD:
             words = BINDING[name].format(when=_when(problem, name, key))
@@ -286,7 +291,7 @@ def figures_of(problem: Problem, item: Item) -> list[Figure]:
     }  # fmt: skip
     own = makers[item.kind]() if item.kind in makers else []
     floor = item.name if item.kind == "floor" else floor_of(item.name)
-    return [*own, *_of_floor(problem, floor), *_of_hazards(problem), _of_losses(problem)]
+    return [*own, *_of_floor(problem, floor, item.name), *_of_hazards(problem), _of_losses(problem)]
 
 
 def _of_project(problem: Problem, project: str) -> list[Figure]:
@@ -306,15 +311,17 @@ def _of_cells(problem: Problem, table: str, key: str, wanted: Sequence[tuple[str
     return found
 
 
-def _of_floor(problem: Problem, floor: str) -> list[Figure]:
+def _of_floor(problem: Problem, floor: str, name: str) -> list[Figure]:
     """The level of a floor of the plan's menu, from half of it to twice."""
-    found = []
     for k, menu in enumerate(problem.plan.instruments.price_floors):
         for m, level in enumerate(menu.levels_usd_per_kg):
-            if floor and floor.endswith(f"floor-{level:g}") and menu.material in floor:
+            kind = "" if menu.kind == "contract" else f"{menu.kind}-"
+            prefix = "market-" if menu.scope == "market" else ""
+            if floor == f"{prefix}{menu.material}-{kind}floor-{level:g}":
                 at = f"instruments.price_floors.{k}.levels_usd_per_kg.{m}"
-                found.append(Figure("floor level", (at,), level, level / 2, 2 * level, "USD/kg", 0))
-    return found[:1]
+                named = f"{name.removesuffix(f'{level:g}')}{{value}}"
+                return [Figure("floor level", (at,), level, level / 2, 2 * level, "USD/kg", 0, named)]
+    return []
 
 
 def _of_hazards(problem: Problem) -> list[Figure]:

@@ -57,7 +57,8 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
                     getattr(row, f"{name}_high", None),
                     getattr(row, name),
                 )
-                if low is not None and high is not None and value and high > low:
+                idle = name == "rate_per_yr" and not _drawn(plan, key_of(row))
+                if low is not None and high is not None and value and high > low and not idle:
                     wide.append({"table": table, "key": key_of(row), "column": name, "low": low, "value": value,
                                  "high": high, "spread": (high - low) / abs(value)})  # fmt: skip
     columns = ["table", "key", "column", "low", "value", "high", "spread"]
@@ -85,6 +86,11 @@ def _at_work(plan: Plan, table: str, row: Any, chosen: set[str], producers: set[
     drawn = () if plan.sample is None else plan.sample.hazards
     struck = row.materials.split() if isinstance(row.materials, str) else row.materials
     return (row.hazard in named or row.hazard in drawn or "*" in drawn) and ("*" in struck or not chosen.isdisjoint(struck))
+
+
+def _drawn(plan: Plan, hazard: str) -> bool:
+    """Whether worlds are drawn in which a hazard strikes: how often it does matters there alone."""
+    return plan.sample is not None and (hazard in plan.sample.hazards or "*" in plan.sample.hazards)
 
 
 def doubtful(plan: Plan, data: Dataset) -> list[str]:

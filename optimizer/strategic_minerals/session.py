@@ -101,7 +101,7 @@ class Session:
         first = costs[STAGES[problem.plan.objective.kind][0]]
         solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
         start = x if x is not None and len(x) == len(first) else z0
-        usable = not (chosen == "flat" and self._relax)  # a basis says more than a point
+        usable = chosen == "decomposed"  # HiGHS, given a point to begin with, has stated bounds above plans (found on random cases)
         staged = stage_by_stage(
             problem, solver, costs, z0, start if usable else None, gap=self._gap, relax=self._relax, left=left
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -12,7 +13,7 @@ import numpy as np
 from .clusters import separable
 from .compile import INF, Assembly
 from .decompose import Decomposition
-from .errors import Fault, PlanError
+from .errors import Fault, PlanError, UntrustedError
 from .infeasibility import culprits, no_answer
 from .instance import Floats
 from .layout import STAGES, Layout
@@ -29,6 +30,9 @@ LEAST_COLUMNS = 20_000
 
 Calibrated on the shipped plans (`tests/benchmarks/solve_time.py`): relaxations are as fast by either method at 25 worlds.
 """
+
+LEAST_GAP = 1e-6
+"""Relative gap that is rounding."""
 
 Carry = Callable[[Any, Any], tuple[Any, Any]]
 """(columns, rows) statuses of one model -> those of another."""
@@ -48,7 +52,8 @@ class Flat:
         guess = None if carry is None or not self._model.linear else carry(*self._model.basis())
         self._model.become(assembly, cost)
         if guess is not None:
-            self._model.set_basis(*guess)
+            with suppress(UntrustedError):  # a guess that the solver refuses is none
+                self._model.set_basis(*guess)
 
     def minimise(
         self, cost: Floats, start: Floats | None, *, gap: float, absolute_gap: float, offset: float = 0.0,
@@ -147,7 +152,9 @@ def stage_by_stage(
         run = now
         relative = (now.objective - now.bound) / denominator(problem, now.objective)
         reports.append((stage, now.objective, now.bound, relative))
-        if now.status != "optimal":
+        if now.status == "optimal" and relative > max(gap, LEAST_GAP) * (1 + gap) + LEAST_GAP:
+            limited = "stalled"  # called optimal, and farther from its own bound than was asked
+        elif now.status != "optimal":
             limited = ended.get(now.status, "interrupted")
         if n < len(stages) - 1:
             allowed = (gap if slack is None else slack) * max(abs(float(costs[stage] @ now.x)), 1.0)

@@ -16,17 +16,17 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .dataset import Dataset
 from .designs import Design, estimate_ranges, indices, left_out, loss_functions, morris, one_at_a_time, sobol
-from .errors import Fault, PlanError
+from .errors import Fault, MisplacedError, PlanError
 from .plan import Plan, Section
 from .sweeps import MOST_POINTS, Sweep
 
-Value = bool | int | float | str
+Value = bool | int | float | str | list[bool | int | float | str]
 
 
 class SweepFile(Section):
@@ -50,6 +50,20 @@ class SweepFile(Section):
     relax: bool = False
     method: Literal["auto", "flat", "decomposed"] = "auto"
     time_limit_s: Annotated[float, Field(gt=0, le=1e9)] = 3600.0
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        """Nothing is said that the kind does not read."""
+        reads = {"grid": {"axes"}, "points": {"points"}, "loss_functions": set()}.get(self.kind, {"ranges", "estimates"})
+        reads |= {"morris": {"trajectories", "levels", "seed"}, "sobol": {"samples", "second_order", "seed"}}.get(self.kind, set())
+        options = {"kind", "gap", "relax", "method", "time_limit_s"}
+        places = [
+            (name, "given", f"nothing: kind '{self.kind}' reads {', '.join(sorted(reads)) or 'nothing of the kind'}")
+            for name in sorted(self.model_fields_set - options - reads)
+        ]
+        if places:
+            raise MisplacedError(*places)
+        return self
 
     def design(self, plan: Plan, data: Dataset) -> Design:
         """The points that it asks for. Raises PlanError where it asks for none, InputError where SALib is missing."""
@@ -88,14 +102,15 @@ def in_words(design: Design, found: Sweep) -> str:
                  "discounted spending": answered["spending_musd"]}  # fmt: skip
         lines.append("  [M] " + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items()))
     if design.kind == "loss_functions":
-        for row in answered.itertuples():
-            worth = f"worth {0.0 - row.objective_musd:,.1f} M, expected loss {row.expected_loss_musd:,.1f} M"
-            lines.append(f"  {row.loss_function}: {worth}, spending {row.spending_musd:,.1f} M")
+        same = answered.groupby(["objective_musd", "expected_loss_musd", "spending_musd"], sort=False)["loss_function"].apply(list)
+        for (aim, loss, spent), names in same.items():
+            worth = f"worth {0.0 - aim:,.1f} M, expected loss {loss:,.1f} M, spending {spent:,.1f} M"
+            lines.append(f"  {', '.join(names)}{' (the same of these materials)' * (len(names) > 1)}: {worth}")
     elif design.kind != "points":
         lines += _moved(design, found)
     chosen = found.chosen()
     always = chosen["share"] >= 1 - 1e-9
-    for title, part in (("CHOSEN AT EVERY POINT (no regret)", chosen[always]), ("CHOSEN AT SOME", chosen[~always])):
+    for title, part in (("CHOSEN AT EVERY POINT WITH AN ANSWER (no regret)", chosen[always]), ("CHOSEN AT SOME", chosen[~always])):
         named = [f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}" for row in part.itertuples()]
         lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
     return "\n".join(lines)
@@ -104,10 +119,12 @@ def in_words(design: Design, found: Sweep) -> str:
 def _moved(design: Design, found: Sweep) -> list[str]:
     """What each figure does to the aim, the largest first."""
     out = left_out(design, found.points, "objective_musd")
-    lines = [f"WHAT MOVES IT (aim, million USD; {out:.1%} of the points left out, because a run of their block failed):"]
+    left = f"{out:.1%} of the points left out, because a run of their block failed"
+    lines = [f"WHAT MOVES IT (worth against doing nothing, million USD; {left}):"]
     for row in indices(design, found.points).itertuples():
         if design.kind == "one_at_a_time":
-            said = f"{row.low:,.4g} to {row.high:,.4g} gives {row.at_low:,.1f} to {row.at_high:,.1f}"
+            ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
+            said = f"{row.low:,.4g} to {row.high:,.4g} gives {' to '.join(ends)}"
         elif design.kind == "morris":
             said = f"mean effect {row.mu_star:,.2f} (+- {row.mu_star_conf:,.2f}), spread {row.sigma:,.2f}"
         else:

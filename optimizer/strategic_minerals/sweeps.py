@@ -29,7 +29,7 @@ from .checks import require
 from .dataset import Dataset
 from .disruptions import build_worlds
 from .errors import Fault, PlanError, ReserveError, SolveError, UntrustedError
-from .forcing import Choices
+from .forcing import HALF, Choices
 from .journal import Journal, identity
 from .plan import Plan
 from .reduction import cvar_of
@@ -94,8 +94,12 @@ class Sweep:
     def chosen(self) -> pd.DataFrame:
         """kind, item, share: of the points with an answer, how many have each decision; 1 is chosen whatever the values."""
         answered = int(self.points["objective_musd"].notna().sum())
-        found = self.decisions.drop_duplicates(["point", "kind", "item"])
-        named = found["item"].where(found["kind"] != "project", found["item"].str.partition(": ")[0])
+        found = self.decisions
+        if found.empty:
+            return pd.DataFrame(columns=["kind", "item", "share"])
+        found = found[(found["kind"] != "project") | (found["value"] > HALF)]  # a relaxation signs traces
+        pairs = zip(found["kind"], found["item"], strict=True)
+        named = [item.partition(": ")[0] if kind == "project" else item for kind, item in pairs]
         counted = found.assign(item=named).drop_duplicates(["point", "kind", "item"]).groupby(["kind", "item"], sort=True).size()
         return (counted / max(1, answered)).rename("share").reset_index().sort_values(
             "share", ascending=False, kind="stable", ignore_index=True

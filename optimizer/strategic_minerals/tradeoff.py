@@ -58,16 +58,23 @@ class Frontier:
                 f"{row.expected_loss_musd:>11,.1f}{row.cvar_musd:>10,.0f}{row.defence_short:>15.1%}"
             )
         lines.append(
-            f"SWITCHES of the portfolio (projects, floors, contracts), found to {self.tolerance:.2g} of the plan's own budget; two "
-            f"portfolios of the same worth within the gap may change places by chance:"
+            f"SWITCHES of the portfolio (projects, market floors, contracts; not their packages), found to {self.tolerance:.2g} of "
+            f"the plan's own budget; two portfolios of the same worth within the gap may change places by chance:"
         )
         for row in self.switches.itertuples():
             moves = [f"{word} {names}" for word, names in (("takes", row.gained), ("drops", row.lost)) if names]
             rough = "" if row.resolved else " (not narrowed down further)"
             between = f"between {row.appropriation_below_musd:,.1f} and {row.appropriation_above_musd:,.1f}"
             lines.append(f"  {between}: {'; '.join(moves)}{rough}")
-        if not len(self.switches):
-            lines.append("  none: the same portfolio at every budget")
+        answered = self.points[self.points["objective_musd"].notna()]
+        if not len(answered):
+            lines.append("  none to tell: no budget has a plan")
+        elif not len(self.switches):
+            lines.append("  none: the same portfolio at every budget that has a plan")
+        failed = self.points[self.points["objective_musd"].isna()]
+        if len(failed) and len(answered):
+            most, least = failed["appropriation_musd"].max(), answered["appropriation_musd"].min()
+            lines.append(f"  no plan at {len(failed)} budgets, up to {most:,.1f}; the least that has one is {least:,.1f}")
         if len(self.coming_and_going):
             lines.append("NOT MONOTONE: chosen at some budgets and dropped at larger ones:")
             lines += [f"  {row.item}: at {row.budgets}" for row in self.coming_and_going.itertuples()]
@@ -119,13 +126,13 @@ def _point(plan: Plan, factor: float, done: Sweep, k: int) -> dict[str, object]:
 
 
 def discounted_appropriation(plan: Plan) -> float:
-    """All planned years' appropriations, discounted to the first [million USD]."""
+    """All planned years' appropriations, discounted to the first, or the total where that is less [million USD]."""
     horizon, given = plan.horizon, plan.budget.appropriation_musd
     total, value = 0.0, 0.0
     for n, year in enumerate(range(horizon.first_year, horizon.first_year + horizon.years)):
         value = float(given) if not isinstance(given, dict) else float(given.get(year, value))
         total += value / (1 + plan.discount_rate) ** n
-    return total
+    return total if plan.budget.total_musd is None else min(total, plan.budget.total_musd)
 
 
 def _between(rows: dict[float, dict[str, object]], tolerance: float) -> list[float]:
