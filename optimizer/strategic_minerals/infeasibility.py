@@ -46,7 +46,6 @@ def no_answer(run: Run, problem: Problem, stage: str, find: Callable[[], list[st
         return InfeasibleError(text, outcome, named)
     reasons: dict[str, Reason] = {
         "time_limit": "time_limit",
-        "limit": "stalled",
         "interrupted": "interrupted",
         "out_of_memory": "out_of_memory",
     }
