@@ -56,6 +56,7 @@ LONGEST_DIAGNOSIS_S = 600.0
 def init(
     directory: Annotated[Path, typer.Argument(help="New folder, or an empty one.")],
     plan: Annotated[str, typer.Option(help="Shipped plan to start from.")] = "quickstart",
+    excel: Annotated[bool, typer.Option("--excel", help="As one workbook, plan.xlsx, in place of a plan file and tables.")] = False,
 ) -> None:
     """Write a plan and its tables to start from."""
     from .errors import near_miss
@@ -69,6 +70,16 @@ def init(
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise InputError([Fault(str(directory), "", "", "a folder with files in it", "a new or an empty folder")])
     directory.mkdir(parents=True, exist_ok=True)
+    if excel:
+        from .dataset import load_dataset
+        from .plan_file import load_plan
+        from .workbook import write_workbook
+
+        write_workbook(load_plan(shipped("models") / f"{plan}.toml"), load_dataset(shipped("inputs")), directory / "plan.xlsx")
+        console = standard_output()
+        console.print(f"Wrote {directory}/plan.xlsx. Next:")
+        console.print(f"  strategic-minerals check {directory}/plan.xlsx\n  strategic-minerals solve {directory}/plan.xlsx")
+        return
     shutil.copyfile(shipped("models") / f"{plan}.toml", directory / "plan.toml")
     shutil.copytree(shipped("inputs"), directory / "tables")
     console = standard_output()

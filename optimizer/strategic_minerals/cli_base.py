@@ -32,7 +32,9 @@ app = typer.Typer(
 
 Tables = Annotated[Path | None, typer.Option("--tables", help="Folder of tables (CSV). Default: the folder `tables` or `inputs` "
                                                               "beside the plan, else the shipped ones.")]  # fmt: skip
-PlanFile = Annotated[Path, typer.Argument(help="Plan file (TOML), or the name of a shipped plan such as rare-earths.")]
+PlanFile = Annotated[
+    Path, typer.Argument(help="Plan file (TOML), a workbook (xlsx), or the name of a shipped plan such as rare-earths.")
+]
 
 
 def standard_output() -> Console:
@@ -65,6 +67,11 @@ def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan,
     from .plan_file import load_plan
 
     path = find_plan(plan)
+    if path.suffix.lower() == ".xlsx":
+        from .workbook import load_workbook
+
+        asked, own = load_workbook(path, overrides(pairs))
+        return path, asked, own if tables is None else load_dataset(tables)
     faults: list[Fault] = []
     loaded, data = None, None
     try:

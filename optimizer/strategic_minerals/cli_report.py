@@ -16,8 +16,12 @@ from .errors import Fault, InputError
 @app.command()
 def report(
     directories: Annotated[list[Path], typer.Argument(help="Run folders; the first is shown, the others compared with it.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write; report.html or .md where not given.")] = None,
-    form: Annotated[Literal["html", "md"], typer.Option("--format", help="A page, or its words.")] = "html",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write; report.html and the like where not given.")
+    ] = None,
+    form: Annotated[
+        Literal["html", "md", "xlsx"], typer.Option("--format", help="A page, its words, or a workbook of all tables.")
+    ] = "html",
     figures: Annotated[Path | None, typer.Option(help="Also write every figure as a file into this folder.")] = None,
     image: Annotated[Literal["svg", "png"], typer.Option(help="Kind of these files.")] = "svg",
 ) -> None:
@@ -30,6 +34,13 @@ def report(
     target = Path(f"report.{form}") if out is None else out
     if target.is_dir():
         raise InputError([Fault(str(target), "", "--out", "a folder", "a file name, e.g. report.html")])
+    if form == "xlsx":
+        from .workbook import write_results
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_results(results[0], target)
+        standard_output().print(f"Wrote {target}.", markup=False)
+        return
     text = markdown(results) if form == "md" else page(results, analyses=read_analyses(directories[0]))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8", newline="")

@@ -45,7 +45,7 @@ class Dataset:
                 continue
             columns = [str(column) for column in frame.columns]
             records = [dict(zip(columns, values, strict=True)) for values in frame.itertuples(index=False, name=None)]
-            rows, found = _validate(table, records, table, columns)
+            rows, found = validate_rows(table, records, table, columns)
             tables[table] = rows
             faults += found
         if faults:
@@ -173,11 +173,11 @@ def _read(file: Path) -> tuple[tuple[Row, ...], list[Fault]]:
         {key: _unguard(value) for key, value in zip(columns, values, strict=True)}
         for values in frame.itertuples(index=False, name=None)
     ]
-    rows, found = _validate(file.stem, records, file.name, columns)
+    rows, found = validate_rows(file.stem, records, file.name, columns)
     return rows, faults + found
 
 
-def _validate(
+def validate_rows(
     table: str, records: list[dict[str, Any]], file: str, columns: list[str]
 ) -> tuple[tuple[Row, ...], list[Fault]]:
     """Rows of a table from records; line numbers count the header as line 1."""
