@@ -490,6 +490,17 @@ def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_pat
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_answers_come_as_json_too(tmp_path: Path, cli: Cli) -> None:
+    """Proves: check, solve and verify print strict JSON and nothing else."""
+    checked = json.loads(cli("check", "quickstart", "--json").stdout, parse_constant=pytest.fail)
+    assert checked["facts"] > 0
+    solved = json.loads(cli("solve", "quickstart", "--json", "--out", tmp_path / "run").stdout, parse_constant=pytest.fail)
+    assert solved["outcome"]["reason"] in ("optimal", "within_gap")
+    assert solved["audit_passed"]
+    verified = json.loads(cli("verify", tmp_path / "run", "--json").stdout, parse_constant=pytest.fail)
+    assert verified["objections"] == []
+
+
 # --- documents ----------------------------------------------------------------------------------------------
 
 

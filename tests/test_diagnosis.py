@@ -249,6 +249,9 @@ def test_the_verbs_diagnose_and_solve_tell_it(tmp_path: Path, cli: Any) -> None:
     assert "ANY ONE OF THESE RESTORES A PLAN" in solved.stdout
     kept = json.loads((out / "diagnosis.json").read_text(encoding="utf-8"))
     assert kept["conflict"] == told["conflict"]
+    machine = cli("solve", tmp_path / "plan.toml", "--json")
+    assert machine.returncode == 3
+    assert json.loads(machine.stdout)["diagnosis"]["conflict"] == told["conflict"]
     fine = cli("diagnose", tmp_path / "plan.toml", "--set", "service_levels.0.level=0.1")
     assert fine.returncode == 0
     assert "can be met" in fine.stdout

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -42,6 +42,7 @@ from .errors import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from .api import CheckReport
     from .dataset import Dataset
     from .diagnosis import Diagnosis
     from .plan import Plan
@@ -111,6 +112,7 @@ def check(
     show_ranges: Annotated[
         bool, typer.Option("--ranges", help="Also the smallest and largest value of every column.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """List every fault of a plan and its tables, what looks doubtful, and how much rests on estimates."""
     from .api import check as run_check
@@ -119,6 +121,9 @@ def check(
     report = run_check(loaded, data)
     if report.faults:
         raise PlanError(report.faults)
+    if as_json:
+        typer.echo(json.dumps(_checked(report), indent=1, allow_nan=False))
+        return
     console, counted = standard_output(), report.provenance
     console.print(f"{path.name}: no fault. {counted.facts} reported or derived rows, {counted.estimates} estimates.")
     for table, (facts, guessed) in counted.by_table.items():
@@ -140,6 +145,19 @@ def check(
         console.print(f"note: {note}")
 
 
+def _checked(report: CheckReport) -> dict[str, Any]:
+    """A check as plain data."""
+    from .frames import records
+
+    counted = report.provenance
+    return {
+        "facts": counted.facts, "estimates": counted.estimates,
+        "by_table": {name: list(pair) for name, pair in counted.by_table.items()},
+        "widest": records(counted.widest), "numbers": {name: list(pair) for name, pair in report.numeric.items()},
+        "ranges": records(report.ranges), "minerals_without_data": list(report.without_data), "notes": list(report.notes),
+    }  # fmt: skip
+
+
 @app.command()
 def solve(
     plan: PlanFile,
@@ -153,6 +171,9 @@ def solve(
         typer.Option(help="One model for all worlds, master and clusters of worlds, or whichever should be faster."),
     ] = "auto",
     profile: Annotated[bool, typer.Option("--profile", help="Also where time and memory went.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print outcome, plan and money as JSON; every table is in the run folder.")
+    ] = False,
     set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
 ) -> None:
     """Solve a plan, print the answer in plain words, and write a run folder where asked."""
@@ -175,24 +196,42 @@ def solve(
         with progress(log) as show:
             result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, method=method, on_progress=show)
     except SolveError as error:
-        found = _diagnosed(loaded, data, relax, time_limit) if isinstance(error, InfeasibleError) else None
+        found = _diagnosed(loaded, data, relax, time_limit, as_json) if isinstance(error, InfeasibleError) else None
         if out is not None and error.outcome.reason != "interrupted":
             asked = {"gap": gap, "time_limit_s": time_limit, "relax": relax, "method": method}
             told = None if found is None else found.to_dict()
             write_unanswered(loaded, data, error, out, options=asked, log="\n".join(log) + "\n", diagnosis=told)
         raise
     console = standard_output()
-    console.print(result.summary(), markup=False)
-    if profile:
+    if as_json:
+        typer.echo(json.dumps(_solved(result), indent=1, allow_nan=False))
+    else:
+        console.print(result.summary(), markup=False)
+    if profile and not as_json:
         console.print(f"\n{_profile(result)}", markup=False)
     if out is not None:
         write_run(result, out, log="\n".join(log) + "\n")
+    if out is not None and not as_json:
         console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
     if result.outcome.reason in ("time_limit", "stalled", "interrupted"):
         raise typer.Exit(EXIT_INTERRUPTED if result.outcome.reason == "interrupted" else EXIT_STOPPED)
 
 
-def _diagnosed(plan: Plan, data: Dataset, relax: bool, time_limit_s: float) -> Diagnosis | None:
+def _solved(result: Result) -> dict[str, Any]:
+    """What a caller wants first: how it ended, what to do, what it costs and protects."""
+    from dataclasses import asdict
+
+    from .frames import records
+
+    shown = ("acquisitions", "projects", "contracts", "floors", "budget", "scenario_losses", "objective", "notes")
+    return {
+        "outcome": asdict(result.outcome), "audit_passed": result.audited.passed, "counts": dict(result.counts),
+        "options": dict(result.options), "versions": dict(result.versions), "profile": records(result.profile),
+        **{name: records(result.tables[name]) for name in shown},
+    }  # fmt: skip
+
+
+def _diagnosed(plan: Plan, data: Dataset, relax: bool, time_limit_s: float, as_json: bool) -> Diagnosis | None:
     """What a planner can do about a plan that cannot be had, printed; None where it was not found out."""
     from .cli_base import saying
     from .diagnosis import diagnose
@@ -202,9 +241,13 @@ def _diagnosed(plan: Plan, data: Dataset, relax: bool, time_limit_s: float) -> D
         with saying("no plan meets the demands: looking for") as told:
             found = diagnose(plan, data, relax=relax, time_limit_s=min(time_limit_s, LONGEST_DIAGNOSIS_S), on_progress=told)
     except ReserveError as error:
-        console.print(f"What would help was not found: {error}", markup=False)
+        if not as_json:
+            console.print(f"What would help was not found: {error}", markup=False)
         return None
-    console.print(found.summary(), markup=False)
+    if as_json:
+        typer.echo(json.dumps({"diagnosis": found.to_dict()}, indent=1, allow_nan=False))
+    else:
+        console.print(found.summary(), markup=False)
     return found
 
 
@@ -229,6 +272,7 @@ def _profile(result: Result) -> str:
 @app.command()
 def verify(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
     """Solve again from a run folder alone, audit the stored decisions, and compare."""
     from .api import load_result
@@ -236,6 +280,13 @@ def verify(
 
     found = run_verify(load_result(directory))
     console, (low, z), (low_again, z_again) = standard_output(), found.stated, found.again
+    if as_json:
+        told = {"audit_passed": found.audited.passed, "stated_musd": [low, z], "again_musd": [low_again, z_again],
+                "objections": list(found.objections)}  # fmt: skip
+        typer.echo(json.dumps(told, indent=1, allow_nan=False))
+        if found.objections:
+            raise typer.Exit(EXIT_UNTRUSTED)
+        return
     console.print(
         f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})", markup=False
     )
