@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -152,11 +152,12 @@ def _named(problem: Problem) -> dict[Kind, dict[str, Decided]]:
         if floor_of(package):
             signs.setdefault(("floor", floor_of(package)), []).append(o)
     root = problem.assembly.stamped[0]
+    place = {key: root.first_column + k for k, key in enumerate(root.template.columns)}
     for (kind, name), members in signs.items():
-        found[kind][name] = _ones(np.array([root.columns("sign", o)[0] for o in members]), "projects")
+        found[kind][name] = _ones(np.array([place["sign", o] for o in members]), "projects")
     for m, market in enumerate(problem.layout.support.markets):
-        found["floor"][market.floor.name] = _ones(root.columns("floor", m), "market floors")
-    _contracts(problem, found["contract"])
+        found["floor"][market.floor.name] = _ones(np.array([place["floor", m]]), "market floors")
+    _contracts(problem, place, found["contract"])
     _offers(problem, found["offer"])
     return found
 
@@ -165,15 +166,15 @@ def _ones(columns: Ints, unit: str) -> Decided:
     return Decided(columns, np.ones(len(columns)), 1.0, unit)
 
 
-def _contracts(problem: Problem, found: dict[str, Decided]) -> None:
-    """Contracts by producer, whenever they start, in tonnes a year."""
-    layout, root = problem.layout, problem.assembly.stamped[0]
+def _contracts(problem: Problem, place: Mapping[tuple[str, Any], int], found: dict[str, Decided]) -> None:
+    """Contracts by producer, whenever they start, in tonnes a year. place: column of each variable of the commitments."""
+    layout = problem.layout
     by_source: dict[int, list[int]] = {}
     for k, contract in enumerate(layout.contracts):
         by_source.setdefault(contract.source, []).append(k)
     for j, members in by_source.items():
         a_year = float(layout.instance.producer_unit[j]) / problem.natural.calendar.step
-        columns = np.array([root.columns("contract", k)[0] for k in members])
+        columns = np.array([place["contract", k] for k in members])
         least = [max(layout.contracts[k].lot, LEAST_USE * layout.contracts[k].largest) for k in members]
         found[problem.natural.producers[j]] = Decided(columns, np.full(len(members), a_year), min(least) * a_year, "t/yr")
 

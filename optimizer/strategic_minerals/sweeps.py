@@ -37,7 +37,7 @@ from .session import Answer, Session
 from .solution import Solution, extract
 from .stages import Method
 from .strikes import longest_event
-from .tables import projects, scenario_losses, stock
+from .tables import projects, stock, world_losses
 from .workforce import workforce
 from .worlds import Drawn
 
@@ -268,10 +268,10 @@ def _walk(stretch: _Stretch, tell: Callable[[int], None] | None = None) -> _Walk
     try:
         plan, data = edited(stretch.plan, stretch.data, stretch.changes[stretch.numbers.index(row["point"])])
         cold = session.cold().answer(plan, data, time_limit_s=stretch.time_limit_s)
-        solution, reference = _hold_to_account(cold)
+        solution = _hold_to_account(cold)
     except ReserveError:  # nothing to compare with: told as one point less checked
         return walked
-    if _agree(row, _figures(cold, solution, reference)):
+    if _agree(row, _figures(cold, solution)):
         walked = replace(walked, checked=1)
     else:
         walked = replace(_answers(stretch, hot=False)[0], checked=1, disagreed=1)
@@ -293,13 +293,13 @@ def _answers(stretch: _Stretch, *, hot: bool, tell: Callable[[int], None] | None
         try:
             plan, data = edited(stretch.plan, stretch.data, changes)
             answer = (session if hot else session.cold()).answer(plan, data, time_limit_s=stretch.time_limit_s)
-            solution, reference = _hold_to_account(answer)
+            solution = _hold_to_account(answer)
         except SolveError as error:
             row["reason"] = error.outcome.reason
         except Exception as error:  # one point must not lose the others; it is told, and its numbers are none
             row["reason"] = str(error) if isinstance(error, ReserveError) else f"{type(error).__name__}: {error}"
         else:
-            row |= _figures(answer, solution, reference)
+            row |= _figures(answer, solution)
             decided = _decisions(number, answer, solution)
         rows.append(row | {"seconds": time.perf_counter() - begin})
         decisions += decided
@@ -310,16 +310,15 @@ def _answers(stretch: _Stretch, *, hot: bool, tell: Callable[[int], None] | None
     return _Walked(rows, decisions, 0, 0), session
 
 
-def _hold_to_account(answer: Answer) -> tuple[Solution, Solution]:
-    """(plan, doing nothing) of an answer. A plan is audited like any other; a relaxation is no plan. Raises UntrustedError."""
+def _hold_to_account(answer: Answer) -> Solution:
+    """The plan of an answer, audited like any other; a relaxation is no plan. Raises UntrustedError."""
     problem = answer.problem
-    reference = extract(problem.layout, problem.assembly, answer.z0)
     solution = extract(problem.layout, problem.assembly, answer.x)
     if not answer.outcome.relaxed:
-        audited = audit(problem, solution, z0=reference)
+        audited = audit(problem, solution, z0=extract(problem.layout, problem.assembly, answer.z0))
         if not audited.passed:
             raise UntrustedError(f"the audit objects: {audited.worst()}")
-    return solution, reference
+    return solution
 
 
 def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
@@ -331,18 +330,15 @@ def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     return bool(references and below)
 
 
-def _figures(answer: Answer, solution: Solution, reference: Solution) -> dict[str, Any]:
-    costs, outcome = answer.problem.assembly.costs, answer.outcome
-    worlds = scenario_losses(answer.problem, solution, reference)
-    pi = worlds["probability"].to_numpy(dtype=float)
-    short = (worlds["defence_shortfall_t"] > SHORT_T).to_numpy(dtype=bool)
+def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
+    costs, outcome, pi = answer.problem.assembly.costs, answer.outcome, answer.problem.layout.worlds.probability
+    losses, short = world_losses(answer.problem, solution)
     return {
         "reason": outcome.reason, "objective_musd": outcome.objective_musd, "bound_musd": outcome.best_bound_musd,
         "relative_gap": outcome.relative_gap, "do_nothing_musd": outcome.do_nothing_musd,
         "expected_loss_musd": float(costs["expected_loss"] @ answer.x),
         "do_nothing_loss_musd": float(costs["expected_loss"] @ answer.z0),
-        "cvar_musd": cvar_of(worlds["loss_musd"].to_numpy(dtype=float), pi, answer.problem.plan.risk.alpha),
-        "defence_short": float(pi[short].sum()),
+        "cvar_musd": cvar_of(losses, pi, answer.problem.plan.risk.alpha), "defence_short": float(pi[short > SHORT_T].sum()),
         "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0,
     }  # fmt: skip
 

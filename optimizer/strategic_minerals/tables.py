@@ -298,6 +298,15 @@ def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Fl
     return short, thrift, loss, cost
 
 
+def world_losses(problem: Problem, solution: Solution) -> tuple[Floats, Floats]:
+    """(S,) discounted loss of going short [million USD], and (S,) what defence goes short [t], along each world's course."""
+    n = problem.natural
+    short, _, loss, cost = _by_demand(problem, solution)
+    defence = np.array([segment == "defence" for _, segment in n.demands], dtype=bool)
+    discounted = ((loss + cost)[1:].sum(axis=1) * n.calendar.beta[: n.calendar.periods]).sum(axis=1)
+    return discounted, short[1:, defence].sum(axis=(1, 2))
+
+
 def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Demand unmet and substituted, by world, material, segment and period."""
     n = problem.natural
@@ -359,20 +368,17 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
 def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
     """Discounted loss of every world, with the plan and without, and how much defence goes short."""
     n, worlds = problem.natural, problem.layout.worlds
-    beta = n.calendar.beta[: n.calendar.periods]
     rows = []
     with_plan, without = _by_demand(problem, solution), _by_demand(problem, z0)
-    defence = np.array([segment == "defence" for _, segment in n.demands], dtype=bool)
+    (loss, defence), (loss_without, defence_without) = world_losses(problem, solution), world_losses(problem, z0)
     for s, name in enumerate(worlds.names):
         onset = int(worlds.onset[s].min(initial=n.calendar.periods))
-        loss = [float(((parts[2] + parts[3])[s + 1].sum(axis=0) * beta).sum()) for parts in (with_plan, without)]
         rows.append({
             "world": name, "probability": float(worlds.probability[s]), "design_basis": bool(worlds.design_basis[s]),
             "onset": n.calendar.period_label(onset) if onset < n.calendar.periods else "",
-            "loss_musd": loss[0], "loss_without_plan_musd": loss[1],
+            "loss_musd": float(loss[s]), "loss_without_plan_musd": float(loss_without[s]),
             "shortfall_t": float(with_plan[0][s + 1].sum()), "shortfall_without_plan_t": float(without[0][s + 1].sum()),
-            "defence_shortfall_t": float(with_plan[0][s + 1][defence].sum()),
-            "defence_shortfall_without_plan_t": float(without[0][s + 1][defence].sum()),
+            "defence_shortfall_t": float(defence[s]), "defence_shortfall_without_plan_t": float(defence_without[s]),
             "hazards": " ".join(sorted({strike.label for strike in worlds.strikes[s]})),
             "events": "; ".join(describe(strike) for strike in worlds.strikes[s]),
         })  # fmt: skip
