@@ -24,7 +24,7 @@ from conftest import environment
 from instances import random_case
 from strategic_minerals import Dataset, InputError, Plan, Result, load_result, solve, write_run
 from strategic_minerals.solver import TOLERANCES
-from tiny import offer, source, tiny
+from tiny import cut, offer, source, tiny
 
 SEED = 2
 TABLES = {
@@ -344,7 +344,7 @@ def test_every_result_table_exists_and_is_tidy(tmp_path: Path) -> None:
     one = result()
     assert set(one.tables) == TABLES
     folder = write_run(one, tmp_path / "run")
-    assert {file.stem for file in (folder / "results").glob("*.csv")} == TABLES
+    assert {file.stem for file in (folder / "results").glob("*.csv")} == {*TABLES, "dictionary"}
     for name, table in one.tables.items():
         assert len(table.columns) == len(set(table.columns))
         assert all(str(column).isidentifier() and str(column) == str(column).lower() for column in table.columns), name
@@ -405,3 +405,28 @@ def test_an_audit_of_a_stored_result_needs_no_solver(tmp_path: Path, monkeypatch
     found = opened.audit()
     assert found.passed
     assert found.objective == pytest.approx(sum(opened.objective_parts.values()), rel=1e-9)
+
+
+def test_a_dictionary_with_units_goes_with_the_tables(tmp_path: Path) -> None:
+    """Proves: every column of every result table is listed; those that hold money, tonnes or shares state their unit."""
+    asked = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)})
+    result = solve(*asked)
+    write_run(result, tmp_path / "run")
+    listed = pd.read_csv(tmp_path / "run" / "results" / "dictionary.csv", keep_default_na=False)
+    assert set(zip(listed["table"], listed["column"], strict=True)) == {(n, c) for n, t in result.tables.items() for c in t.columns}
+    by_name = listed.set_index(["table", "column"])["unit"]
+    assert by_name["budget", "outlay_musd"] == "million USD"
+    assert by_name["stock", "stock_t"] == "t"
+    assert by_name["contracts", "contract_t_per_yr"] == "t/yr"
+    assert not [c for c in listed[listed["unit"] == ""]["column"] if c.endswith(("_musd", "_t", "_kg", "_share"))]
+    assert load_result(tmp_path / "run").tables.keys() == result.tables.keys()
+
+
+def test_a_notebook_shows_what_to_do() -> None:
+    """Proves: the rich view has the verdict and tables, names inert."""
+    plan, data = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)},
+                      loss=300.0, scenarios=[cut("cut", 0.4, 2028, 1)], title="<b>bold</b>")  # fmt: skip
+    shown = solve(plan, data)._repr_html_()
+    assert "&lt;b&gt;bold" in shown
+    assert "<b>" not in shown
+    assert "<h4>Purchases</h4><table" in shown

@@ -120,8 +120,21 @@ class Result:
             ) from None
 
     def _repr_html_(self) -> str:
-        """The summary as notebooks show it."""
-        return f"<pre>{html.escape(self.summary())}</pre>"
+        """Verdict, what to do and what it costs, as notebooks show it."""
+        first, *rest = self.summary().split("\n\n")
+        title, *verdict = first.splitlines()
+        parts = [f"<h3>{html.escape(title)}</h3>", *(f"<p>{html.escape(line)}</p>" for line in verdict)]
+        for name, head in (("acquisitions", "Purchases"), ("projects", "Projects"), ("contracts", "Contracts"), ("budget", "Money")):
+            table = self.tables[name]
+            if name == "acquisitions" and len(table):
+                table = table.groupby("material", sort=False)[["acquired_t", "cost_musd"]].sum().reset_index()
+            elif name == "projects":
+                table = table[table["share"] > 0][["project", "package", "signed", "first_output", "support_cost_musd"]]
+            if len(table):
+                shown = table.to_html(index=False, float_format="{:,.4g}".format, border=0, escape=True)
+                parts.append(f"<h4>{head}</h4>{shown}")
+        words = html.escape("\n\n".join(rest))
+        return "".join([*parts, f"<details><summary>All in words</summary><pre>{words}</pre></details>"])
 
 
 def solve(

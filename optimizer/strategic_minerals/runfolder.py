@@ -20,6 +20,13 @@ from .plan_file import parse_plan
 from .result import SCHEMA_VERSION, Result, pack, restored, versions
 
 MANIFEST = "manifest.json"
+DICTIONARY = "dictionary"
+UNITS = {
+    "_usd_per_kg": "USD/kg", "_t_per_yr": "t/yr", "_musd": "million USD", "_share": "share", "_yr": "years", "_t": "t",
+    "share": "share", "probability": "probability", "days_of_cover": "days of that year's use", "fiscal_year": "fiscal year",
+    "period": "fiscal year, and the part of it where there are several",
+}  # fmt: skip
+"""Ending of a column's name -> unit, the longest first."""
 PARTS = ("tables", "results")
 """Folders of CSV files in a run folder."""
 
@@ -30,12 +37,29 @@ def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
     _write_question(result.plan, result.data, folder)
     for name, table in result.tables.items():
         _write(folder / "results" / f"{name}.csv", csv_text(table))
+    _write(folder / "results" / f"{DICTIONARY}.csv", csv_text(dictionary(result)))
     decisions = {"solution": pack(result.solution), "reference": pack(result.reference)}
     _write(folder / "decisions.json", json.dumps(decisions, separators=(",", ":")))
     _write(folder / "summary.txt", result.summary() + "\n")
     _write(folder / "log.txt", log)
     _write(folder / MANIFEST, json.dumps(manifest(result, folder), indent=1))
     return folder
+
+
+def dictionary(result: Result) -> pd.DataFrame:
+    """table, column, kind, unit: what stands in every column of the results; units are read off the columns' names."""
+    rows = [
+        {"table": name, "column": column, "kind": kind, "unit": unit_of(column, table)}
+        for name, table in result.tables.items() for column, kind in kinds_of(table).items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["table", "column", "kind", "unit"])
+
+
+def unit_of(column: str, table: pd.DataFrame) -> str:
+    """Unit of a column by its name; for values with a unit beside them, that column."""
+    if column == "value" and "unit" in table.columns:
+        return "see column unit"
+    return next((unit for ending, unit in UNITS.items() if column == ending.strip("_") or column.endswith(ending)), "")
 
 
 def write_unanswered(
