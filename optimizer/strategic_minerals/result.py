@@ -124,7 +124,8 @@ class Result:
         first, *rest = self.summary().split("\n\n")
         title, *verdict = first.splitlines()
         parts = [f"<h3>{html.escape(title)}</h3>", *(f"<p>{html.escape(line)}</p>" for line in verdict)]
-        for name, head in (("acquisitions", "Purchases"), ("projects", "Projects"), ("contracts", "Contracts"), ("budget", "Money")):
+        heads = {"acquisitions": "Purchases", "projects": "Projects", "contracts": "Contracts", "budget": "Money"}
+        for name, head in heads.items():
             table = self.tables[name]
             if name == "acquisitions" and len(table):
                 table = table.groupby("material", sort=False)[["acquired_t", "cost_musd"]].sum().reset_index()
