@@ -248,6 +248,17 @@ def test_a_point_of_a_sweep_is_the_plan(seed: int) -> None:
     assert row["objective_musd"] == pytest.approx(alone.objective_musd, abs=1e-6 * (1 + abs(alone.do_nothing_musd or 0.0)))
 
 
+@pytest.mark.parametrize("relax", [False, True])
+def test_parts_of_the_objective_add_up(relax: bool) -> None:
+    """Proves: users, authority, commitments and loss are the objective, at every point."""
+    plan, data = one_mineral(110.0)
+    points = sweep(plan, data, {"budget.appropriation_musd *": [0.2, 0.6, 1.0, 1.5]}, gap=0.0, relax=relax).points
+    loss = points["expected_loss_musd"] - points["do_nothing_loss_musd"]
+    total = points["users_musd"] + points["authority_musd"] + points["commitments_musd"] + loss
+    assert total.to_numpy() == pytest.approx(points["objective_musd"].to_numpy(), abs=1e-6)
+    assert (points["commitments_musd"].iloc[1:] > 1.0).all()
+
+
 def test_a_sweep_without_any_answer_is_told() -> None:
     """Proves: points that all fail give rows, no decisions, and words."""
     promise = {"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}

@@ -183,6 +183,26 @@ def denominator(problem: Problem, objective: float) -> float:
     return max(abs(objective), float(by_year @ problem.natural.appropriation), 1.0)
 
 
+COST_GROUPS = {"users_musd": ("run", "hold", "surplus"), "authority_musd": ("buy", "stock", "sell", "release")}
+"""Whose cost the coefficients of an operation are; of commitments all are `commitments_musd`, what goes short is the loss."""
+
+
+def cost_groups(problem: Problem) -> dict[str, Floats]:
+    """Social cost by who bears it, as cost vectors [million USD]; with expected loss, penalties and weighted CVaR they add up."""
+    assembly = problem.assembly
+    social = assembly.costs["social_cost"] - problem.plan.residual * assembly.costs.get("residual_credit", 0.0)
+    found = {name: np.zeros_like(social) for name in (*COST_GROUPS, "commitments_musd")}
+    for part in assembly.stamped:
+        block = slice(part.first_column, part.first_column + part.width * part.count)
+        if part.label == "commitments":
+            found["commitments_musd"][block] = social[block]
+        elif part.label.startswith("period:"):
+            for name, variables in COST_GROUPS.items():
+                mine = np.tile(np.array([variable in variables for variable, _ in part.template.columns], dtype=bool), part.count)
+                found[name][block] = np.where(mine, social[block], 0.0)
+    return found
+
+
 def objective_costs(problem: Problem) -> dict[str, Floats]:
     """Cost vectors of the named objectives over all columns [million USD]."""
     costs, risk, objective = problem.assembly.costs, problem.plan.risk, problem.plan.objective

@@ -20,7 +20,7 @@ from .axes import edited
 from .break_even import TOLERANCE, BreakEven, Figure, Pair, find_break_even
 from .dataset import Dataset
 from .errors import InfeasibleError, ReserveError
-from .forcing import Choices, Decided, Hold, Item, floor_of
+from .forcing import TRACE_T, Choices, Decided, Hold, Item, floor_of
 from .instance import Floats
 from .layout import STAGES
 from .plan import Plan
@@ -29,6 +29,7 @@ from .prices import AIMS
 from .problem import Problem
 from .result import Result
 from .session import Session
+from .units import USD_PER_MUSD
 from .workforce import workforce
 from .worlds import Drawn
 
@@ -214,7 +215,7 @@ def _reason(fixed: Fixed, choices: Choices, x: Floats, hold: Hold, base: _Forced
     if not other.note:  # what is held cannot be better than what is free
         brings, low, high = max(0.0, brings), max(0.0, low), max(0.0, high)
     instead = [name for name in other.portfolio if name not in base.portfolio and name != str(item)]
-    binds = "" if chosen else _binding(fixed, decided)
+    binds = _at_limit(fixed, decided) if chosen else _binding(fixed, decided)
     row: dict[str, Any] = {
         "kind": item.kind, "item": item.name, "chosen": chosen, "amount": choices.amount(item, x), "unit": decided.unit,
         "brings_musd": sign * brings, "brings_low_musd": sign * (low if chosen else high),
@@ -235,7 +236,8 @@ def _sentence(row: dict[str, Any], note: str, least: float) -> str:
         gain, between = row["brings_musd"], _between(row["brings_low_musd"], row["brings_high_musd"])
         what = f"brings {gain:,.1f} M{between}" if gain >= SMALL_MUSD else f"brings nothing that others could not{between}"
         instead = f"; without it the plan takes {row['instead']}" if row["instead"] else ""
-        return f"{name}: chosen{how_much}, {what} ({effect}){instead}"
+        limit = f"; {row['binds']}" if row["binds"] else ""
+        return f"{name}: chosen{how_much}, {what} ({effect}){instead}{limit}"
     cost, between = -row["brings_musd"], _between(-row["brings_high_musd"], -row["brings_low_musd"])
     how_much = f" of at least {least:,.4g} {row['unit']}" if row["unit"].startswith("t") else ""
     what = f"having it{how_much} would cost {cost:,.1f} M" if cost >= SMALL_MUSD else f"as good with it{how_much}"
@@ -272,6 +274,20 @@ def _binding(fixed: Fixed, decided: Decided) -> str:
             against[words] = against.get(words, 0.0) + weight
     heaviest = sorted(against.items(), key=lambda pair: -pair[1])
     return ", ".join(f"{words} ({weight:,.1f} M)" for words, weight in heaviest)
+
+
+def _at_limit(fixed: Fixed, decided: Decided) -> str:
+    """Where a chosen offer or contract gives all that it has, and more would be worth something; empty for whole decisions."""
+    run, assembly = fixed.run, fixed.problem.assembly
+    assert run.x is not None
+    assert run.column_dual is not None
+    full = (run.x[decided.columns] >= assembly.upper[decided.columns] - TRACE_T) & (run.column_dual[decided.columns] < 0)
+    if not decided.unit.startswith("t") or not full.any():
+        return ""
+    best = -float((run.column_dual[decided.columns] / decided.factors)[full].min())
+    per = "t" if decided.unit == "t" else "t a year"
+    size = f"one more {per} is worth {USD_PER_MUSD * best:,.0f} USD"
+    return f"all that it gives is taken in {int(full.sum())} of {len(full)} cases: {size} there at most"
 
 
 def _when(problem: Problem, name: str, key: Any) -> str:

@@ -32,6 +32,7 @@ from .errors import Fault, PlanError, ReserveError, SolveError, UntrustedError
 from .forcing import HALF, Choices
 from .journal import Journal, identity
 from .plan import Plan
+from .problem import cost_groups
 from .reduction import cvar_of
 from .session import Answer, Session
 from .solution import Solution, extract
@@ -66,6 +67,9 @@ FIGURES = {
     "cvar_musd": "mean loss of the worst worlds, at the plan's alpha",
     "defence_short": "probability that the armed forces go short of something",
     "spending_musd": "discounted outlays on the trunk",
+    "users_musd": "change of what users pay, shortage apart, against doing nothing",
+    "authority_musd": "change of the authority's balance: purchases, holding, sales, stock left",
+    "commitments_musd": "change of what commitments cost: support, fees, floors, what is left of projects",
     "seconds": "wall clock of this point",
     "cold": "whether it was solved from nothing",
 }
@@ -331,15 +335,18 @@ def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 
 def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
-    costs, outcome, pi = answer.problem.assembly.costs, answer.outcome, answer.problem.layout.worlds.probability
-    losses, short = world_losses(answer.problem, solution)
+    problem, outcome, pi = answer.problem, answer.outcome, answer.problem.layout.worlds.probability
+    costs = problem.assembly.costs
+    losses, short = world_losses(problem, solution)
+    change = answer.x - answer.z0
+    parts = {name: float(cost @ change) for name, cost in cost_groups(problem).items()}
     return {
         "reason": outcome.reason, "objective_musd": outcome.objective_musd, "bound_musd": outcome.best_bound_musd,
         "relative_gap": outcome.relative_gap, "do_nothing_musd": outcome.do_nothing_musd,
         "expected_loss_musd": float(costs["expected_loss"] @ answer.x),
         "do_nothing_loss_musd": float(costs["expected_loss"] @ answer.z0),
-        "cvar_musd": cvar_of(losses, pi, answer.problem.plan.risk.alpha), "defence_short": float(pi[short > SHORT_T].sum()),
-        "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0,
+        "cvar_musd": cvar_of(losses, pi, problem.plan.risk.alpha), "defence_short": float(pi[short > SHORT_T].sum()),
+        "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0, **parts,
     }  # fmt: skip
 
 
