@@ -87,7 +87,7 @@ def _timeline(result: Result) -> Iterator[Figure]:
         "What to buy, sign and guarantee",
         "Each bar is an action and the years that it runs; pale bars are years of building.",
         f"Timeline of {kinds}, from {table['start'].min():.0f} to {table['end'].max():.0f}.",
-        bars.properties(width=WIDTH),
+        bars.properties(width=WIDTH - 130),
         table,
     )
 
