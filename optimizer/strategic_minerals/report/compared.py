@@ -38,7 +38,8 @@ class Comparison:
         ):
             said.append(f"{title}:" if len(table) else f"{title}: nothing")
             for row in table.itertuples(index=False):
-                label = " ".join(str(value) for value in row[: -len(self.names)] if value)
+                head = [str(value) for value in row[: -len(self.names)] if value]
+                label = f"{head[0]} [{head[1]}]" if table is self.outcome and len(head) > 1 else " ".join(head)
                 said.append(f"  {label}: {' | '.join(_told(value) for value in row[-len(self.names) :])}")
         return said
 
