@@ -145,13 +145,16 @@ def find_break_even(pair: Pair, figure: Figure, chosen: bool, tolerance: float =
     if (cost < 0) != chosen:
         return nothing("as good with it as without, within the gap of the solves: ask for a smaller gap")
     width = tolerance * (abs(figure.base) or figure.high - figure.low)
-    ends = {1: figure.low if chosen else figure.high, -1: figure.high if chosen else figure.low}
+    against = figure.low if figure.helps > 0 else figure.high  # the end that speaks against the item
+    favours = figure.high if figure.helps > 0 else figure.low
     found: list[BreakEven] = []
-    for end in [ends[figure.helps]] if figure.helps else [figure.high, figure.low]:
+    for end in (against, favours) if chosen else (favours, against):
         try:
             found.append(_toward(pair, figure, end, (cost, proved), width, before))
         except ReserveError as error:
             found.append(nothing(f"not found: {_short(error)}"))
+        if figure.helps and found[-1].flips:
+            break  # where it flips the way one expects, the other end is not asked
     flipping = [one for one in found if one.flips]
     return min(flipping, key=lambda one: abs(one.flips_at - figure.base), default=found[0])
 
@@ -183,7 +186,7 @@ def _toward(pair: Pair, figure: Figure, end: float, at_base: tuple[float, bool],
         tried = [(value, *pair.better(figure, value))]
         undecided = not tried[0][2]
         if undecided:
-            beside = [value + BESIDE * width * math.copysign(1.0, side - value) for side in (near[0], far[0])]
+            beside = [figure.told(value + BESIDE * width * math.copysign(1.0, side - value)) for side in (near[0], far[0])]
             inside = [v for v in beside if min(near[0], far[0]) < v < max(near[0], far[0])]
             tried = [(v, *pair.better(figure, v)) for v in inside]
         for point in tried:
