@@ -96,7 +96,9 @@ def frontier(
 def explain(
     directory: Run,
     item: Annotated[str | None, typer.Argument(help="A project, `project: package`, package, contract, offer or floor.")] = None,
-    gap: Annotated[float | None, typer.Option(min=0, max=0.5, help="Of every re-solve; that of the run where not given.")] = None,
+    gap: Annotated[
+        float | None, typer.Option(min=0, max=0.5, help="Of every re-solve; where not given, that of the run, but at least 0.005.")
+    ] = None,
     time_limit: Limit = 600.0,
     tolerance: Annotated[
         float, typer.Option(min=1e-6, max=1, help="Width of a break-even's bracket, relative to the figure.")

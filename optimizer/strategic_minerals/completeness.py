@@ -27,8 +27,6 @@ WANTED = {
     "yields": "no source known that makes it",
 }
 """Tables in which a planned material should have a row, and what it means where it has none."""
-DOUBTS = ("hazards.demand_multipliers", "materials.decay_per_yr")
-"""Cells that are empty on purpose in most rows: not told."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ def _empty(plan: Plan, data: Dataset, chosen: set[str]) -> pd.DataFrame:
             values = [getattr(row, column) for row in rows]
             holes = sum(value is None for value in values)
             numeric = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-            skipped = column.endswith(("_low", "_high")) or column == "year" or f"{table}.{column}" in DOUBTS
+            skipped = column.endswith(("_low", "_high")) or column == "year"
             if numeric and holes and not skipped:
                 found.append({"table": table, "column": column, "empty": holes, "rows": len(rows)})
     return pd.DataFrame(found, columns=["table", "column", "empty", "rows"])

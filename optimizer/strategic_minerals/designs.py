@@ -91,7 +91,8 @@ def sobol(ranges: Ranges, *, samples: int = 64, second_order: bool = False, seed
 
 
 def loss_functions(plan: Plan, data: Dataset) -> Design:
-    """The same plan under each named loss function that covers its materials. Raises InputError where there is none."""
+    """The same plan under each named loss function, the plan's own first; one without a loss for some of its materials is a point
+    without an answer. Raises InputError where the tables name none."""
     names = sorted({row.loss_function for row in data.rows("loss_functions")})
     if not names:
         raise InputError([Fault("loss_functions", "", "", "no row", "at least one named loss function")])

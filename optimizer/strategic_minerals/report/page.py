@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..dataset import csv_text
+from ..dataset import csv_text, unguarded
 from ..errors import Fault, InputError
 from ..result import Result
 from ..review import provenance
@@ -89,7 +89,8 @@ def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
     found: dict[str, pd.DataFrame] = {}
     for path in sorted((folder / ANALYSES).glob("*/*.csv")):
         try:
-            found[f"{path.parent.name}/{path.stem}"] = pd.read_csv(path, keep_default_na=False, na_values=[""])
+            table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+            found[f"{path.parent.name}/{path.stem}"] = unguarded(table)
         except (ValueError, UnicodeDecodeError) as error:
             raise InputError([Fault(str(path), "", "", str(error), "a table written by this package")]) from None
     return found
