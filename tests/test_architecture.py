@@ -56,7 +56,7 @@ LAYERS = [
     {"worth", "bounds"},
     {"runfolder"},
     {"api", "documentation"},
-    {"report.facts", "report.compared", "doctor", "workbook"},
+    {"report.facts", "report.compared", "doctor", "workbook", "parquet"},
     {"report.charts"},
     {"report.studies"},
     {"report.page"},

@@ -14,6 +14,8 @@ import pytest
 
 from strategic_minerals import Result, solve, write_run
 from strategic_minerals.doctor import examine
+from strategic_minerals.frames import kinds_of, typed, whole
+from strategic_minerals.parquet import write_parquet
 from strategic_minerals.report.compared import compare
 from strategic_minerals.report.facts import chain, drawdown, mix, money, timeline
 from strategic_minerals.report.page import headline, markdown, read_analyses, report, save_figures
@@ -81,9 +83,12 @@ def written(result: Result, tmp_path_factory: pytest.TempPathFactory) -> Path:
     swings = pd.DataFrame({"address": [HOSTILE, "discount_rate"], "low": [0.0, 0.0], "high": [1.0, 0.1], "at_low": [-3.0, -6.0],
                            "at_base": [-5.0, -5.0], "at_high": [-9.0, -4.0], "swing": [6.0, 2.0]})  # fmt: skip
     reasons = pd.DataFrame({"item": [HOSTILE, "b"], "brings_musd": [1.5, 20.25], "chosen": [True, False]})
-    studies = {"frontier/points": frontier, "sweep/indices": swings, "explain/reasons": reasons}
+    beside = pd.DataFrame({"alternative": [HOSTILE, "nothing"], "expected_loss_musd": [4.0, 9.0], "cvar_musd": [10.0, 30.0],
+                           "expected_loss_musd_low": [3.0, 8.0], "expected_loss_musd_high": [5.0, 10.0],
+                           "cvar_musd_low": [9.0, 28.0], "cvar_musd_high": [11.0, 32.0]})  # fmt: skip
+    studies = {"frontier/points": frontier, "sweep/indices": swings, "explain/reasons": reasons, "worth/fresh_worlds": beside}
     file = folder / "report.html"
-    file.write_text(report(result, analyses=studies), encoding="utf-8")
+    file.write_text(report([result, result], names=["a", HOSTILE], analyses=studies), encoding="utf-8")
     return file
 
 
@@ -94,7 +99,7 @@ def test_the_page_draws_every_figure_and_asks_for_nothing(browser: Any, written:
     not overflow the window, and names with markup stay text."""
     opened = Opened(browser, written, width)
     states = opened.page.eval_on_selector_all(".chart", "all => all.map(chart => chart.dataset.drawn)")
-    assert len(states) >= 8
+    assert len(states) >= 10
     assert set(states) == {"yes"}
     assert opened.said == []
     assert [url for url in opened.asked if not url.startswith(("data:", "blob:"))] == [written.as_uri()]
@@ -195,6 +200,21 @@ def test_words_and_images_come_without_a_browser(result: Result, tmp_path: Path)
     files = save_figures(result, tmp_path / "figures")
     assert len(files) >= 6
     assert all(file.read_text(encoding="utf-8").startswith("<svg") for file in files)
+
+
+def test_parquet_files_keep_kinds_units_and_where_they_come_from(result: Result, tmp_path: Path) -> None:
+    """Proves: every table of a result, read back, is the same frame; numbers are numbers, units stand beside them."""
+    from pyarrow import parquet
+
+    files = write_parquet(result, tmp_path / "tables")
+    assert {file.stem for file in files} == set(result.tables)
+    for file in files:
+        read = parquet.read_table(file)
+        expected = whole(result.tables[file.stem])
+        pd.testing.assert_frame_equal(typed(read.to_pandas(), kinds_of(expected)), expected)
+    bought = parquet.read_schema(tmp_path / "tables" / "acquisitions.parquet")
+    assert bought.field("acquired_t").metadata[b"unit"] == b"t"
+    assert bought.metadata[b"loss_function"].decode() == result.plan.loss_function
 
 
 def test_the_verbs_report_compare_and_doctor(tmp_path: Path, cli: Any) -> None:

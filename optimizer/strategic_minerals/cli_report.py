@@ -20,7 +20,8 @@ def report(
         Path | None, typer.Option("--out", "-o", help="File to write; report.html and the like where not given.")
     ] = None,
     form: Annotated[
-        Literal["html", "md", "xlsx"], typer.Option("--format", help="A page, its words, or a workbook of all tables.")
+        Literal["html", "md", "xlsx", "parquet"],
+        typer.Option("--format", help="A page, its words, a workbook of all tables, or a folder of Parquet files."),
     ] = "html",
     figures: Annotated[Path | None, typer.Option(help="Also write every figure as a file into this folder.")] = None,
     image: Annotated[Literal["svg", "png"], typer.Option(help="Kind of these files.")] = "svg",
@@ -31,7 +32,15 @@ def report(
     from .runfolder import load_result
 
     results = [load_result(directory) for directory in directories]
-    target = Path(f"report.{form}") if out is None else out
+    target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
+    if form == "parquet":
+        from .parquet import write_parquet
+
+        if target.exists() and not target.is_dir():
+            raise InputError([Fault(str(target), "", "--out", "a file", "a folder, or a new name")])
+        written = write_parquet(results[0], target)
+        standard_output().print(f"Wrote {len(written)} tables into {target}.", markup=False)
+        return
     if target.is_dir():
         raise InputError([Fault(str(target), "", "--out", "a folder", "a file name, e.g. report.html")])
     if form == "xlsx":
@@ -41,7 +50,9 @@ def report(
         write_results(results[0], target)
         standard_output().print(f"Wrote {target}.", markup=False)
         return
-    text = markdown(results) if form == "md" else page(results, analyses=read_analyses(directories[0]))
+    names = [directory.name for directory in directories]
+    analyses = read_analyses(directories[0])
+    text = markdown(results, names=names) if form == "md" else page(results, names=names, analyses=analyses)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8", newline="")
     console = standard_output()

@@ -16,7 +16,7 @@ from .solver import canary
 
 EXTRAS = {
     "cluster": ("distributed",), "sensitivity": ("SALib",), "report": ("jinja2", "altair", "vl_convert"),
-    "excel": ("xlsxwriter", "python_calamine"),
+    "excel": ("xlsxwriter", "python_calamine"), "parquet": ("pyarrow",),
 }  # fmt: skip
 """Modules that each optional part needs."""
 LOWEST_PYTHON = (3, 11)

@@ -18,6 +18,7 @@ from ..result import Result
 from ..review import provenance
 from .charts import Figure, altair, figures
 from .compared import compare
+from .studies import comparison_figure, frontier_figure, thumb_figure, tornado_figure
 
 ANALYSES = "analyses"
 """Folder of a run folder from which tables of other verbs are shown: `analyses/frontier/points.csv` and the like."""
@@ -40,18 +41,22 @@ class Section:
     table: pd.DataFrame
 
 
-def report(results: Result | Sequence[Result], *, analyses: Mapping[str, pd.DataFrame] | None = None) -> str:
+def report(
+    results: Result | Sequence[Result], *, names: Sequence[str] | None = None, analyses: Mapping[str, pd.DataFrame] | None = None
+) -> str:
     """A page on one result, or on the first of several with a comparison of all.
 
-    analyses: tables of other verbs by `verb/table` (`frontier/points`), as `read_analyses` finds them. Raises InputError where the
-    extra `report` is not installed, ValueError without a result.
+    names: what several results are called; None: their plans' names. analyses: tables of other verbs by `verb/table`
+    (`frontier/points`), as `read_analyses` finds them. Raises InputError where the extra `report` is not installed, ValueError
+    without a result.
     """
     several = [results] if isinstance(results, Result) else list(results)
     if not several:
         raise ValueError("a report needs a result")
     first, others = several[0], several[1:]
-    drawn = [*figures(first), *_analysed(analyses or {})]
-    compared = compare([first, *others]) if others else None
+    compared = compare(several, names) if others else None
+    side_by_side = [] if compared is None else list(comparison_figure(compared.outcome))
+    drawn = [*side_by_side, *figures(first), *_analysed(analyses or {})]
     environment = _environment()
     return str(
         environment.get_template("page.html").render(
@@ -220,9 +225,10 @@ def _vintage(result: Result) -> pd.DataFrame:
 
 
 def _analysed(analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
-    from .studies import frontier_figure, tornado_figure
-
     found: list[Figure] = []
+    for key, where in (("worth/fresh_worlds", "in fresh worlds"), ("worth/alternatives", "in the plan's own worlds")):
+        if key in analyses and not found:
+            found += thumb_figure(analyses[key], where)
     if "frontier/points" in analyses:
         found += frontier_figure(analyses["frontier/points"])
     for verb in ("sweep", "tornado"):
@@ -256,8 +262,8 @@ def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tup
     return found
 
 
-def markdown(results: Result | Sequence[Result]) -> str:
-    """The words of the page, for a text editor."""
+def markdown(results: Result | Sequence[Result], *, names: Sequence[str] | None = None) -> str:
+    """The words of the page, for a text editor; names as for `report`."""
     several = [results] if isinstance(results, Result) else list(results)
     first = several[0]
     lines = [f"# {first.plan.title or first.plan.name}", "", *headline(first), ""]
@@ -266,7 +272,7 @@ def markdown(results: Result | Sequence[Result]) -> str:
     for figure in figures(first):
         lines += [f"## {figure.title}", "", figure.note, "", figure.alt, ""]
     if len(several) > 1:
-        lines += ["## Comparison", "", *compare(several).lines(), ""]
+        lines += ["## Comparison", "", *compare(several, names).lines(), ""]
     lines += ["## Evidence", "", *(f"- {name}: {value}" for name, value in _evidence(first)), ""]
     return "\n".join(lines)
 

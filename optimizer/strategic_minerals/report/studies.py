@@ -1,4 +1,4 @@
-"""Figures of sensitivity studies, from the tables that their verbs write."""
+"""Figures of studies and comparisons, from the tables that their verbs write."""
 
 from __future__ import annotations
 
@@ -84,4 +84,79 @@ def tornado_figure(indices: pd.DataFrame) -> Iterator[Figure]:
         said,
         chart,
         table,
+    )
+
+
+def thumb_figure(table: pd.DataFrame, where: str) -> Iterator[Figure]:
+    """Expected loss and CVaR of the plan beside rules of thumb; where: in which worlds, in words."""
+    told = table[table["expected_loss_musd"].notna()]
+    if len(told) < 2:
+        return
+    alt = altair()
+    ends = {"expected_loss_musd": "expected loss", "cvar_musd": "CVaR, mean of the worst"}
+    long = told.melt("alternative", list(ends), var_name="risk", value_name="musd")
+    long["risk"] = long["risk"].map(ends)
+    bands = [f"{column}_{end}" for column in ends for end in ("low", "high")]
+    if set(bands) <= set(told.columns):
+        for end in ("low", "high"):
+            long[end] = pd.concat([told[f"{column}_{end}"] for column in ends], ignore_index=True)
+    base = alt.Chart(long).encode(
+        y=alt.Y("alternative:N", sort=list(told["alternative"]), title=None, axis=alt.Axis(labelLimit=280)),
+        yOffset=alt.YOffset("risk:N", sort=list(ends.values())),
+        tooltip=["alternative", "risk", alt.Tooltip("musd:Q", format=",.0f", title="million USD")],
+    )
+    bars = base.mark_bar().encode(
+        x=alt.X("musd:Q", title="discounted loss of going short [million USD]"),
+        color=alt.Color(
+            "risk:N", title=None, sort=list(ends.values()), scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")
+        ),
+    )
+    layers = [bars]
+    if "low" in long.columns:
+        layers.append(base.mark_rule(color="#111827", strokeWidth=2).encode(x="low:Q", x2="high:Q"))
+    best, worst = told.loc[told["expected_loss_musd"].idxmin()], told.loc[told["expected_loss_musd"].idxmax()]
+    yield Figure(
+        "beside-rules-of-thumb",
+        "Losses beside rules of thumb",
+        f"The same events met with the plan and with simpler rules, {where}; shorter bars are better"
+        + (", black lines are 95 % intervals." if "low" in long.columns else "."),
+        f"Expected loss is least with {best['alternative']} ({best['expected_loss_musd']:,.0f} million USD) and largest with "
+        f"{worst['alternative']} ({worst['expected_loss_musd']:,.0f}).",
+        alt.layer(*layers).properties(width=WIDTH - 120, height=alt.Step(14)),
+        told,
+    )
+
+
+def comparison_figure(outcome: pd.DataFrame) -> Iterator[Figure]:
+    """Money of several results side by side, a panel a figure; outcome: figure, unit, then a column a result."""
+    names = list(outcome.columns[2:])
+    money = outcome[outcome["unit"] == "million USD"]
+    long = money.melt(["figure", "unit"], names, var_name="result", value_name="musd")
+    long = long[pd.to_numeric(long["musd"], errors="coerce").notna()].assign(musd=lambda t: t["musd"].astype(float))
+    if long["result"].nunique() < 2:
+        return
+    alt = altair()
+    panels = [
+        alt.Chart(long[long["figure"] == figure])
+        .mark_bar()
+        .encode(
+            y=alt.Y("result:N", sort=names, title=None, axis=alt.Axis(labelLimit=200)),
+            x=alt.X("musd:Q", title=f"{figure} [million USD]", axis=alt.Axis(tickCount=4)),
+            color=alt.Color("result:N", sort=names, scale=alt.Scale(range=PALETTE), legend=None),
+            tooltip=["result", "figure", alt.Tooltip("musd:Q", format=",.1f", title="million USD")],
+        )
+        .properties(width=WIDTH / 2 - 90, height=alt.Step(22))
+        for figure in dict.fromkeys(long["figure"])
+    ]
+    said = "; ".join(
+        f"{figure}: " + ", ".join(f"{row.result} {row.musd:,.0f}" for row in rows.itertuples())
+        for figure, rows in long.groupby("figure", sort=False)
+    )
+    yield Figure(
+        "side-by-side",
+        "Results side by side",
+        "Each panel has a scale of its own.",
+        f"In million USD: {said}.",
+        alt.concat(*panels, columns=2),
+        money,
     )

@@ -1,0 +1,47 @@
+"""Results as Parquet files: types kept, units and provenance in the files' own metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .errors import Fault, InputError
+from .frames import whole
+from .result import SCHEMA_VERSION, Result
+from .runfolder import unit_of
+
+
+def write_parquet(result: Result, folder: str | Path) -> list[Path]:
+    """Every table of a result as `folder/<table>.parquet`; the paths written.
+
+    Columns that have a unit carry it as the field's metadata `unit`; the file's metadata name the plan, its loss function, price
+    year and schema version. Raises InputError where the extra `parquet` is not installed.
+    """
+    pa, pq = _arrow()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {
+        "schema_version": str(SCHEMA_VERSION), "plan": result.plan.name, "loss_function": result.plan.loss_function,
+        "price_year": str(result.plan.price_year), "versions": json.dumps(dict(result.versions)),
+    }  # fmt: skip
+    written = []
+    for name, frame in result.tables.items():
+        table = pa.Table.from_pandas(whole(frame), preserve_index=False)
+        units = {field.name: unit_of(field.name, frame) for field in table.schema}
+        fields = [field.with_metadata({"unit": units[field.name]}) if units[field.name] else field for field in table.schema]
+        table = table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **about}))
+        path = folder / f"{name}.parquet"
+        pq.write_table(table, path)
+        written.append(path)
+    return written
+
+
+def _arrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        expected = "pyarrow: pip install 'strategic-minerals[parquet]'"
+        raise InputError([Fault("parquet", "", "", "pyarrow is not installed", expected)]) from None
+    return pyarrow, parquet
