@@ -57,7 +57,7 @@ LAYERS = [
     {"runfolder"},
     {"api", "documentation"},
     {"report.facts", "report.compared", "doctor", "workbook", "parquet"},
-    {"report.charts"},
+    {"report.charts", "question"},
     {"report.studies"},
     {"report.page"},
     {"cli_base"},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import Fault, FaultsError, InputError, PlanError
+from .errors import Fault, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +32,7 @@ app = typer.Typer(
 Tables = Annotated[Path | None, typer.Option("--tables", help="Folder of tables (CSV). Default: the folder `tables` or `inputs` "
                                                               "beside the plan, else the shipped ones.")]  # fmt: skip
 PlanFile = Annotated[
-    Path, typer.Argument(help="Plan file (TOML), a workbook (xlsx), or the name of a shipped plan such as rare-earths.")
+    Path, typer.Argument(help="Plan file (TOML or JSON), a workbook (xlsx), or the name of a shipped plan such as rare-earths.")
 ]
 
 
@@ -43,62 +42,12 @@ def standard_output() -> Console:
     return Console(highlight=False, soft_wrap=True)
 
 
-def find_plan(path: Path) -> Path:
-    from .library import shipped
-
-    named = shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
-    return named if not path.is_file() and len(path.parts) == 1 and named.is_file() else path
-
-
-def find_tables(plan: Path, tables: Path | None) -> Path:
-    from .library import shipped
-
-    if tables is not None:
-        return tables
-    for name in ("tables", "inputs"):
-        if (plan.parent / name).is_dir():
-            return plan.parent / name
-    return shipped("inputs")
-
-
 def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan, Dataset]:
     """Plan and tables, the faults of both at once."""
-    from .dataset import load_dataset
-    from .plan_file import load_plan
+    from .question import find_plan, load_question, overrides
 
     path = find_plan(plan)
-    if path.suffix.lower() == ".xlsx":
-        from .workbook import load_workbook
-
-        asked, own = load_workbook(path, overrides(pairs))
-        return path, asked, own if tables is None else load_dataset(tables)
-    faults: list[Fault] = []
-    loaded, data = None, None
-    try:
-        loaded = load_plan(path, overrides(pairs))
-    except FaultsError as error:
-        faults += error.faults
-    try:
-        data = load_dataset(find_tables(path, tables))
-    except FaultsError as error:
-        faults += error.faults
-    if loaded is None or data is None:
-        raise PlanError(faults)
-    return path, loaded, data
-
-
-def overrides(pairs: list[str]) -> dict[str, Any]:
-    """`key=value` texts; values are read as TOML, and as plain text where they are not."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        if not sign:
-            raise PlanError([Fault("--set", "", pair, "no '='", "key=value, e.g. budget.total_musd=500")])
-        try:
-            found[key.strip()] = tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = value.strip()
-    return found
+    return (path, *load_question(path, tables, overrides(pairs)))
 
 
 @contextmanager

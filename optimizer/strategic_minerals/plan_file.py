@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -32,15 +33,26 @@ def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> P
 
 
 def load_as(model: type[M], path: Path, overrides: Mapping[str, Any] | None = None) -> M:
-    """A TOML file as any model, within the same limits and with the same faults."""
-    text = _read(path)
+    """A TOML file, or a JSON one, as any model, within the same limits and with the same faults."""
+    text, kind = _read(path), "JSON" if path.suffix.lower() == ".json" else "TOML"
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PlanError([Fault(path.name, "", "", str(error) or "nesting too deep", "a TOML document")]) from None
+        data = json.loads(text, object_pairs_hook=_once) if kind == "JSON" else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PlanError([Fault(path.name, "", "", str(error) or "nesting too deep", f"a {kind} document")]) from None
+    if not isinstance(data, dict):
+        raise PlanError([Fault(path.name, "", "", type(data).__name__, "an object with the fields of a plan")])
     for dotted, value in (overrides or {}).items():
         put(data, dotted, value, path.name)
     return _parsed(model, data, path.name, text, tuple(overrides or ()))
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. ValueError for a key that stands there twice, as in TOML."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, _ in pairs if sum(key == other for other, _ in pairs) > 1)
+        raise ValueError(f"key {twice!r} stands there twice")
+    return found
 
 
 def parse_plan(
