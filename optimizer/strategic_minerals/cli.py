@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from . import cli_analyses, cli_report, cli_sensitivity  # noqa: F401  (register their verbs)
+from . import cli_analyses, cli_report, cli_sensitivity, cli_service  # noqa: F401  (register their verbs)
 from .cli_base import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,

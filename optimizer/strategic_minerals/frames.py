@@ -55,6 +55,15 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def plainly(value: Any) -> Any:
+    """Nested data as JSON takes it: plain numbers, None where one is missing or not finite, lists for tuples."""
+    if isinstance(value, Mapping):
+        return {str(key): plainly(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plainly(inner) for inner in value]
+    return _plain(value)
+
+
 def _missing(value: object) -> bool:
     return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value)
 

@@ -46,6 +46,11 @@ def load_as(model: type[M], path: Path, overrides: Mapping[str, Any] | None = No
     return _parsed(model, data, path.name, text, tuple(overrides or ()))
 
 
+def parse_as(model: type[M], data: Mapping[str, Any], *, file: str) -> M:
+    """Validate plain data as any model; `file` only locates the faults. Raises PlanError."""
+    return _parsed(model, data, file, "", ())
+
+
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON. ValueError for a key that stands there twice, as in TOML."""
     found = dict(pairs)

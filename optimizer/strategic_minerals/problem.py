@@ -104,6 +104,18 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn 
     return Problem(plan, data, natural, layout, templates, assembly, seconds)
 
 
+def columns_at_most(plan: Plan, data: Dataset) -> int:
+    """About the largest number of columns that a question can come to, quickly and without drawing a world."""
+    natural = build_instance(plan, data, longest_event(plan, data))
+    worlds = 1 + len(plan.scenarios) + (0 if plan.sample is None else plan.sample.worlds)
+    return worlds * natural.calendar.periods * _items(natural)
+
+
+def _items(natural: Instance) -> int:
+    """Columns of one period of one world, where everything is touched."""
+    return len(natural.producers) + len(natural.tiers) + len(natural.offers) + 4 * len(natural.materials)
+
+
 def at_undisturbed_prices(problem: Problem) -> Problem:
     """The same problem with disrupted operations valued at the trunk's prices (`price_gain = false`)."""
     plan = problem.plan.model_copy(update={"price_gain": False})
@@ -123,7 +135,7 @@ def layout_of(
     natural = build_instance(plan, data, longest_event(plan, data))
     drawn = 1 if plan.sample is None else max(plan.sample.worlds, plan.sample.draws or 0)
     worlds_asked = len(plan.scenarios) + drawn
-    items = len(natural.producers) + len(natural.tiers) + len(natural.offers) + 4 * len(natural.materials)
+    items = _items(natural)
     if worlds_asked * natural.calendar.periods * items > MOST_ENTRIES_AT_FIRST_SIGHT:
         found = f"{worlds_asked:,} worlds, {natural.calendar.periods} periods, {items:,} items"
         raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns after all")])

@@ -149,7 +149,7 @@ def load_result(folder: str | Path) -> Result:
             raise InputError(faults)
         decisions = _read_json(folder / "decisions.json")
         tables = {
-            name: _read_table(folder / "results" / f"{name}.csv", kinds) for name, kinds in stated["columns"].items()
+            name: read_table(folder / "results" / f"{name}.csv", kinds) for name, kinds in stated["columns"].items()
         }
         plan = parse_plan(_read_json(folder / "plan.json"), file="plan.json")
         data = load_dataset(folder / "tables")
@@ -190,7 +190,8 @@ def _read_json(path: Path) -> Any:
         raise InputError([Fault(str(path), "", "", str(error), "JSON")]) from None
 
 
-def _read_table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
+def read_table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """A table as it was written; kinds: column -> kind, as `kinds_of` gave them."""
     text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     return typed(unguarded(text), kinds)
 

@@ -18,6 +18,7 @@ from ..result import Result
 from ..review import provenance
 from .charts import Figure, altair, figures
 from .compared import compare
+from .policy import POLICY
 from .studies import comparison_figure, frontier_figure, thumb_figure, tornado_figure
 
 ANALYSES = "analyses"
@@ -75,13 +76,6 @@ def report(
             policy=POLICY,
         )
     )
-
-
-POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data: blob:; "
-    "base-uri 'none'; form-action 'none'"
-)
-"""Content-Security-Policy: nothing is fetched. Vega compiles expressions, hence eval."""
 
 
 def headline(result: Result) -> list[str]:

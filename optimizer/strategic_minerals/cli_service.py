@@ -1,0 +1,134 @@
+"""Verbs of the planning service: serve, and tokens."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .cli_base import app, standard_output
+from .errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from .service.settings import Settings
+    from .service.store import Store
+
+Folder = Annotated[Path | None, typer.Option(help="Jobs' files and the database; STRATEGIC_MINERALS_FOLDER, else `service`.")]
+
+token = typer.Typer(no_args_is_help=True, help="Create, list and revoke the service's tokens.")
+app.add_typer(token, name="token")
+
+
+@app.command()
+def serve(
+    folder: Folder = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen at; STRATEGIC_MINERALS_HOST, else 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="STRATEGIC_MINERALS_PORT, else 8000.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Jobs that run at once; STRATEGIC_MINERALS_WORKERS, else 2.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers answer jobs.")] = None,
+    open_on_loopback: Annotated[
+        bool, typer.Option("--open-on-loopback", help="Ask for no token; only where nobody else reaches the address.")
+    ] = False,
+) -> None:
+    """Serve plans as jobs over HTTP, with a page for people. Every other setting is an environment variable (see the README)."""
+    settings = _settings(
+        folder=folder, host=host, port=port, workers=workers, scheduler=scheduler, open_on_loopback=open_on_loopback or None
+    )
+    import uvicorn
+
+    from .service.app import create_app
+
+    if not settings.open_on_loopback and not any(known.revoked is None for known in _with_store(settings, lambda s: s.tokens())):
+        expected = "one: strategic-minerals token create OFFICE --scope submit (or --open-on-loopback)"
+        raise InputError([Fault("serve", "", "tokens", "none", expected)])
+    uvicorn.run(
+        create_app(settings), host=settings.host, port=settings.port, log_level="warning", server_header=False, date_header=True,
+        timeout_graceful_shutdown=5, proxy_headers=False,
+    )  # fmt: skip
+
+
+@token.command("create")
+def token_create(
+    tenant: Annotated[str, typer.Argument(help="Whose jobs it sees: an office, a system.")],
+    scope: Annotated[list[str], typer.Option(help="read, submit, admin; may be repeated.")] = ["read", "submit"],  # noqa: B006
+    note: Annotated[str, typer.Option(help="Who holds it.")] = "",
+    folder: Folder = None,
+) -> None:
+    """Create a token and print it, once: only its hash is kept."""
+    from .service.records import SCOPES
+    from .service.security import new_token
+
+    wrong = [name for name in scope if name not in SCOPES]
+    if wrong or not tenant.isprintable() or not 1 <= len(tenant) <= 100:
+        found, expected = (wrong[0], ", ".join(SCOPES)) if wrong else (repr(tenant), "a name of 1 to 100 printable characters")
+        raise InputError([Fault("token", "", "scope" if wrong else "tenant", found, expected)])
+    text, kept, digest = new_token(tenant, tuple(known for known in SCOPES if known in scope), note)
+    _with_store(_settings(folder=folder), lambda store: store.keep_token(kept, digest))
+    typer.echo(text)
+
+
+@token.command("list")
+def token_list(
+    folder: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False
+) -> None:
+    """List tokens by name, never the tokens themselves."""
+    from datetime import UTC, datetime
+
+    found = _with_store(_settings(folder=folder), lambda store: store.tokens())
+    if as_json:
+        typer.echo(json.dumps([asdict(known) for known in found], indent=1))
+        return
+    console = standard_output()
+    for known in found:
+        since = datetime.fromtimestamp(known.created, UTC).date()
+        state = "in force" if known.revoked is None else f"revoked {datetime.fromtimestamp(known.revoked, UTC).date()}"
+        told = f"{known.id}  {known.tenant}  {','.join(known.scopes)}  since {since}  {state}  {known.note}"
+        console.print(told.rstrip(), markup=False)
+    if not found:
+        console.print("No tokens.")
+
+
+@token.command("revoke")
+def token_revoke(name: Annotated[str, typer.Argument(help="Its name, as `token list` shows it.")], folder: Folder = None) -> None:
+    """Make a token worthless, at once."""
+    if not _with_store(_settings(folder=folder), lambda store: store.revoke(name)):
+        raise InputError([Fault("token", "", "name", f"'{name}'", "the name of a token in force: strategic-minerals token list")])
+    standard_output().print(f"Revoked {name}.", markup=False)
+
+
+def _settings(**given: Any) -> Settings:
+    """From the environment and the command line. Raises InputError with every fault, and where the extra is missing."""
+    try:
+        import fastapi
+        import prometheus_client
+        import uvicorn
+
+        from .service.settings import Settings
+    except ImportError as error:
+        expected = "pip install 'strategic-minerals[service]'"
+        raise InputError([Fault("serve", "", "", f"{error.name} is not installed", expected)]) from None
+    from pydantic import ValidationError
+
+    del fastapi, prometheus_client, uvicorn
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        faults = [
+            Fault("settings", "", ".".join(map(str, item["loc"])) or "settings", repr(item["input"])[:80], item["msg"])
+            for item in error.errors()
+        ]
+        raise InputError(faults) from None
+
+
+def _with_store(settings: Settings, work: Any) -> Any:
+    """Open the store, work with it, close it."""
+    from .service.databases import open_store
+
+    store: Store = open_store(settings.folder, None if settings.database is None else settings.database.get_secret_value())
+    try:
+        return work(store)
+    finally:
+        store.close()

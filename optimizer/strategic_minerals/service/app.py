@@ -1,0 +1,174 @@
+"""The application: store, dispatcher, guard and metrics of one server behind its routes; every error a problem."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from ..errors import Fault, FaultsError
+from .databases import open_store
+from .dispatcher import Dispatcher
+from .files import Folder
+from .metrics import Metrics
+from .pages import router as pages
+from .problems import MEDIA_TYPE, ProblemError
+from .routes import health, router
+from .runners import DaskRunner, LocalRunner, Runner, end, start
+from .security import Gate, Guard
+from .settings import Settings
+from .store import Store
+
+CANARY_S = 3600.0
+"""Between two looks at the solver."""
+CANARY_LIMIT_S = 60.0
+KIND_OF_STATUS = {
+    400: "malformed", 401: "unauthenticated", 403: "forbidden", 404: "not-found", 405: "method", 406: "not-acceptable",
+    413: "too-large", 415: "unsupported", 429: "busy", 503: "unavailable",
+}  # fmt: skip
+
+logger = logging.getLogger("strategic_minerals.service")
+
+DESCRIPTION = """Plans of strategic mineral reserves as jobs: submit a plan, watch bound and gap, fetch tables, report, run folder.
+
+Errors are problem details (RFC 9457) with the faults that the command line lists. Times are UTC."""
+
+
+class Canary:
+    """Whether the solver answers rightly, asked in a process of its own now and then."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._lock = settings, threading.Lock()
+        self._asked, self._found = -CANARY_S, "not asked yet"
+
+    def look(self) -> str:
+        """`ok`, or what is wrong."""
+        with self._lock:
+            if time.monotonic() - self._asked >= CANARY_S or self._found != "ok":
+                folder = Folder(self._settings.folder / "canary")
+                folder.path.mkdir(parents=True, exist_ok=True)
+                process = start(folder, "canary")
+                try:
+                    self._found = "ok" if process.wait(CANARY_LIMIT_S) == 0 else "the solver's test programs fail"
+                except subprocess.TimeoutExpired:
+                    self._found = "the solver's test programs hang"
+                finally:
+                    end(process, 0.0)
+                self._asked = time.monotonic()
+            return self._found
+
+
+def create_app(settings: Settings, store: Store | None = None, runner: Runner | None = None) -> FastAPI:
+    """A server's application; it starts to run jobs when it starts up. store, runner: None, those that the settings name."""
+    password = None if settings.database is None else settings.database.get_secret_value()
+    kept = store or open_store(settings.folder, password)
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        chosen = runner or (LocalRunner() if settings.scheduler is None else DaskRunner(settings.scheduler))
+        dispatcher = Dispatcher(settings, kept, chosen, metrics.ended)
+        app.state.dispatcher = dispatcher
+        dispatcher.start()
+        try:
+            yield
+        finally:
+            dispatcher.stop()
+            if isinstance(chosen, DaskRunner):
+                chosen.close()
+            if store is None:
+                kept.close()
+
+    app = FastAPI(
+        title="strategic-minerals", version=_version(), description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )  # fmt: skip
+    app.state.settings, app.state.store, app.state.metrics = settings, kept, metrics
+    app.state.canary, app.state.checks, app.state.streams = Canary(settings), threading.BoundedSemaphore(2), Streams()
+    app.state.guard = Guard(
+        kept, open_on_loopback=settings.open_on_loopback, requests_per_minute=settings.requests_per_minute
+    )  # fmt: skip
+    app.add_middleware(Gate, most_body_bytes=settings.most_body_bytes, observe=metrics.request)
+    for part in (health, router, pages):
+        app.include_router(part)
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(FaultsError, _faults)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _internal)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("strategic-minerals")
+    except PackageNotFoundError:  # run from a checkout
+        return "0"
+
+
+class Streams:
+    """Event streams that are open, by tenant."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, int] = {}
+
+    def enter(self, tenant: str, most: int) -> bool:
+        """One more, where there is room."""
+        if self._open.get(tenant, 0) >= most:
+            return False
+        self._open[tenant] = self._open.get(tenant, 0) + 1
+        return True
+
+    def leave(self, tenant: str) -> None:
+        """One less."""
+        self._open[tenant] -= 1
+        if not self._open[tenant]:
+            del self._open[tenant]
+
+
+def _answer(error: ProblemError) -> Response:
+    found = error.problem
+    return Response(found.model_dump_json(exclude_none=True), found.status, error.headers, MEDIA_TYPE)
+
+
+async def _problem(request: Request, error: Any) -> Response:
+    return _answer(error)
+
+
+async def _faults(request: Request, error: Any) -> Response:
+    return _answer(ProblemError("invalid", "", error.faults))
+
+
+async def _invalid(request: Request, error: Any) -> Response:
+    """A request of the wrong shape, told as the faults of a file are."""
+    faults = []
+    for item in error.errors():
+        where, *path = (str(part) for part in item["loc"])
+        found = "nothing" if item["type"] == "missing" else repr(item.get("input"))
+        faults.append(Fault(where, "", ".".join(path), found if len(found) <= 200 else f"{found[:200]}...", str(item["msg"])))
+    if any(item["type"] == "json_invalid" for item in error.errors()):
+        return _answer(ProblemError("malformed", "The body is no JSON.", faults))
+    return _answer(ProblemError("invalid", "", faults))
+
+
+async def _http(request: Request, error: Any) -> Response:
+    kind = KIND_OF_STATUS.get(error.status_code, "internal" if error.status_code >= 500 else "malformed")
+    return _answer(ProblemError(kind, str(error.detail), headers=dict(error.headers or {})))
+
+
+async def _internal(request: Request, error: Any) -> Response:
+    """Nothing of this machine is told: the log has it."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _answer(ProblemError("internal", "The log of the server tells more."))
+
+

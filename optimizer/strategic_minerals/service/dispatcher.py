@@ -1,0 +1,206 @@
+"""The server's own worker: claims jobs, attends them in threads, mends what a crash left, deletes what is old."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import Fault, InputError
+from .files import ENDED, LIMITS, Folder
+from .problems import problem
+from .records import Job
+from .runners import Patience, Runner
+from .settings import Settings
+from .store import Store
+
+IDLE_S = 0.5
+"""Between two looks into the queue, where nobody said that there is something new."""
+BEAT_S = 5.0
+"""Between two signs of life."""
+SILENT_S = 60.0
+"""After so long without one, a server's jobs are taken for interrupted."""
+TIDY_S = 60.0
+YOUNG_S = 3600.0
+"""A folder without a job may be one that is being submitted: it is left alone for so long."""
+
+logger = logging.getLogger("strategic_minerals.service")
+OnEnd = Callable[[Job, str, float], None]
+
+
+class Dispatcher:
+    """Runs jobs of the store until it is stopped."""
+
+    def __init__(self, settings: Settings, store: Store, runner: Runner, on_end: OnEnd = lambda job, state, seconds: None) -> None:
+        self.settings, self.store, self._runner, self._on_end = settings, store, runner, on_end
+        self.server = uuid.uuid4().hex
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._attending: dict[str, threading.Thread] = {}
+        self._loop = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+        self._lock: IO[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin. Raises InputError where another server uses the folder and its SQLite file."""
+        (self.settings.folder / "jobs").mkdir(parents=True, exist_ok=True)
+        alone = self.settings.database is None
+        if alone:
+            self._lock = _alone(self.settings.folder)
+        self.store.seen(self.server)
+        self._mend(float("inf") if alone else time.time() - SILENT_S)
+        self._loop.start()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End: running jobs wait again, for whoever comes next."""
+        self._stopping.set()
+        self._wake.set()
+        if self._loop.is_alive():
+            self._loop.join()
+        for thread in list(self._attending.values()):
+            thread.join()
+        with contextlib.suppress(Exception):
+            self.store.gone(self.server)
+        if self._lock is not None:
+            self._lock.close()
+
+    @property
+    def running(self) -> int:
+        """Jobs that this server runs."""
+        return len(self._attending)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it ends."""
+        return self._stopping.is_set()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it does its work."""
+        return self._loop.is_alive()
+
+    def _run(self) -> None:
+        beaten = tidied = 0.0
+        while not self._stopping.is_set():
+            try:
+                now = time.monotonic()
+                if now - beaten >= BEAT_S:
+                    beaten = now
+                    self.store.seen(self.server)
+                if now - tidied >= TIDY_S:
+                    tidied = now
+                    self._tidy()
+                while self.running < self.settings.workers and not self._stopping.is_set():
+                    job = self.store.claim(self.server, self.settings.most_running_of_tenant)
+                    if job is None:
+                        break
+                    self._begin(job)
+            except Exception:  # the database may be away for a while: jobs wait, and this thread must not die
+                logger.exception("the queue could not be served")
+            self._wake.wait(IDLE_S)
+            self._wake.clear()
+
+    def _begin(self, job: Job) -> None:
+        thread = threading.Thread(target=self._attend, args=(job,), name=f"job-{job.id}", daemon=True)
+        self._attending[job.id] = thread
+        thread.start()
+
+    def _attend(self, job: Job) -> None:
+        begin, settings = time.monotonic(), self.settings
+        folder = Folder.of(settings.folder, job.id)
+        try:
+            folder.write(LIMITS, {
+                "memory_mib": settings.memory_mib, "niceness": settings.niceness, "threads": settings.threads_of_job,
+                "most_columns": settings.most_columns,
+            })  # fmt: skip
+            patience = Patience(settings.deadline_s, settings.grace_s)
+            ended = self._runner.attend(folder, patience, lambda progress: self._tell(job, progress), lambda: self._to_stop(job))
+        except Exception:
+            logger.exception("job %s could not be run", job.id)
+            ended = {"state": "failed", "problem": problem("internal", "The job could not be run.").model_dump()}
+        try:
+            if self._stopping.is_set() and ended["state"] == "cancelled" and not self._cancelled(job):
+                self.store.put_back(job.id)
+            elif self._finish(job, ended):
+                self._on_end(job, ended["state"], time.monotonic() - begin)
+        finally:
+            self._attending.pop(job.id, None)
+            self.wake()
+
+    def _finish(self, job: Job, ended: dict[str, object]) -> bool:
+        """Write down how a job ended, also where the database is away for a while."""
+        state = str(ended["state"])
+        outcome = {name: value for name, value in ended.items() if name != "state"}
+        while True:
+            try:
+                return self.store.finish(job.id, self.server, state, outcome)  # type: ignore[arg-type]
+            except Exception:
+                logger.exception("the end of job %s could not be written", job.id)
+                if self._stopping.wait(BEAT_S):
+                    return False  # the folder says it; whoever comes next reads it there
+
+    def _tell(self, job: Job, progress: dict[str, object]) -> None:
+        with contextlib.suppress(Exception):  # progress that is lost is told again soon
+            self.store.tell(job.id, self.server, progress)
+
+    def _to_stop(self, job: Job) -> bool:
+        return self._stopping.is_set() or self._cancelled(job)
+
+    def _cancelled(self, job: Job) -> bool:
+        try:
+            found = self.store.job(job.id)
+        except Exception:
+            return False
+        return found is None or found.stopping or found.state != "running" or found.server != self.server
+
+    def _mend(self, silent_since: float) -> None:
+        """Jobs whose server is gone: ended where their folder says so, else interrupted."""
+        for job in self.store.orphans(silent_since):
+            found = Folder.of(self.settings.folder, job.id).read(ENDED)
+            ended = found or {"state": "interrupted"}
+            outcome = {name: value for name, value in ended.items() if name != "state"}
+            if job.server is not None and self.store.finish(job.id, job.server, ended["state"], outcome):
+                logger.info("job %s of a server that is gone: %s", job.id, ended["state"])
+
+    def _tidy(self) -> None:
+        """Mend, and delete what is too old and what belongs to no job."""
+        if self.settings.database is not None:
+            self._mend(time.time() - SILENT_S)
+        for name in self.store.outdated(time.time() - self.settings.keep_days * 86_400):
+            if self.store.delete(name):
+                Folder.of(self.settings.folder, name).delete()
+        known = self.store.known()
+        for path in (self.settings.folder / "jobs").iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                if path.name not in known and time.time() - path.stat().st_mtime > YOUNG_S:
+                    Folder.of(self.settings.folder, path.name).delete()
+
+
+def _alone(folder: Path) -> IO[bytes]:
+    """Hold a folder against other servers. Raises InputError where one has it."""
+    file = (folder / "server.lock").open("ab")
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            windows: Any = msvcrt
+            windows.locking(file.fileno(), windows.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        expected = "a folder of its own, or a PostgreSQL database that servers share"
+        raise InputError([Fault(str(folder), "", "folder", "another server is using it", expected)]) from None
+    return file
+
+

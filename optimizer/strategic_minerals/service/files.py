@@ -1,0 +1,99 @@
+"""A job's folder: what was asked, how far it is, what came of it. All names in it are made here, none by a caller.
+
+request.json, plan.(toml|json|xlsx), tables/ or tables.json    the question; limits.json what the job may use
+of/0, of/1 ...                                                  run folders that it builds on
+progress.json                                                   how far it is
+run/ (a run folder) or out/                                     tables; report.html once somebody asked for it
+result.json, then ended.json                                    written last: the job has ended, and how
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+REQUEST, LIMITS, PROGRESS, RESULT, ENDED, LOG = (
+    "request.json", "limits.json", "progress.json", "result.json", "ended.json", "log.txt"
+)  # fmt: skip
+REPORT, ERRORS = "report.html", "errors.txt"
+ANSWERS = (PROGRESS, RESULT, ENDED, LOG, REPORT)
+
+
+def new_id() -> str:
+    """A name that nobody guesses."""
+    return uuid.uuid4().hex
+
+
+class Folder:
+    """One job's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, root: Path, job: str) -> Folder:
+        """The folder of a job. ValueError for what `new_id` cannot have made."""
+        if len(job) != 32 or not set(job) <= set("0123456789abcdef"):
+            raise ValueError("not a job's name")
+        return cls(root / "jobs" / job)
+
+    def write(self, name: str, content: Any) -> None:
+        """JSON under a name, whole or not at all, synchronised."""
+        write_whole(self.path / name, json.dumps(content, allow_nan=False).encode())
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """What was written under a name; None where nothing was, or not by `write`."""
+        try:
+            found = json.loads((self.path / name).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def clear_answers(self) -> None:
+        """Make room for another attempt; a sweep's finished rows stay."""
+        for name in ANSWERS:
+            (self.path / name).unlink(missing_ok=True)
+
+    def lend(self, other: Folder, place: int) -> None:
+        """Take over another job's run folder, so that it may be deleted: its files are linked, not copied."""
+        target = self.path / "of" / str(place)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(other.path / "run", target, copy_function=_link)
+
+    def table(self, name: str) -> tuple[Path, Mapping[str, str]] | None:
+        """(file, kind of each column) of a table of the result; None where there is none of that name."""
+        stated = (self.read(RESULT) or {}).get("tables", {}).get(name)
+        if stated is None:
+            return None
+        path = (self.path / stated["file"]).resolve()
+        return (path, stated["kinds"]) if path.is_relative_to(self.path.resolve()) and path.is_file() else None
+
+    def delete(self) -> None:
+        """Remove everything; what cannot be removed now is found again by the janitor."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """A file that is there whole or not at all, also after a power cut."""
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

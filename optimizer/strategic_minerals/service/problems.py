@@ -1,0 +1,84 @@
+"""What is wrong, as problem details (RFC 9457), with the faults that the command line would list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import Fault
+
+MEDIA_TYPE = "application/problem+json"
+KINDS = {
+    "invalid": (422, "The request, the plan or a table is wrong"),
+    "malformed": (400, "The request cannot be read"),
+    "unauthenticated": (401, "A token is needed"),
+    "forbidden": (403, "The token does not allow this"),
+    "not-found": (404, "There is no such thing"),
+    "method": (405, "That cannot be done here"),
+    "not-acceptable": (406, "The answer has no such form"),
+    "conflict": (409, "The job is in another state, or the key was used for another request"),
+    "too-large": (413, "More than the service takes"),
+    "unsupported": (415, "A content type that is not read here"),
+    "busy": (429, "Too much at once"),
+    "internal": (500, "The service erred"),
+    "unavailable": (503, "Not now"),
+    "infeasible": (422, "No plan meets the demands"),
+    "stopped": (422, "A limit was reached before any plan was found"),
+    "untrusted": (422, "An answer exists and is not trusted"),
+    "crashed": (422, "The job's process ended without an answer"),
+    "out-of-memory": (422, "The job needed more memory than it may have"),
+    "deadline": (422, "The job took longer than it may"),
+}
+"""Kind -> HTTP status and title; the last ones tell how a job failed."""
+
+
+class FaultModel(BaseModel):
+    """One wrong value: where it stands, what was found there and what was expected."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: str
+    row: str
+    column: str
+    found: str
+    expected: str
+
+
+class Problem(BaseModel):
+    """Problem details."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(description="urn:strategic-minerals:problem:<kind>", examples=["urn:strategic-minerals:problem:invalid"])
+    title: str
+    status: int
+    detail: str = ""
+    faults: list[FaultModel] = Field(default_factory=list, description="As the command line lists them.")
+    diagnosis: dict[str, Any] | None = Field(None, description="Where demands conflict: what conflicts and what would help.")
+
+
+class ProblemError(Exception):
+    """A request that cannot be answered, with headers of the answer."""
+
+    def __init__(
+        self, kind: str, detail: str = "", faults: Sequence[Fault] = (), headers: dict[str, str] | None = None
+    ) -> None:  # fmt: skip
+        self.problem, self.headers = problem(kind, detail, faults), headers or {}
+        super().__init__(detail)
+
+
+def problem(kind: str, detail: str = "", faults: Sequence[Fault] = (), diagnosis: dict[str, Any] | None = None) -> Problem:
+    """Problem details of a kind."""
+    status, title = KINDS[kind]
+    return Problem(
+        type=f"urn:strategic-minerals:problem:{kind}", title=title, status=status, detail=printable(detail),
+        faults=[FaultModel(**{name: printable(value) for name, value in vars(fault).items()}) for fault in faults],
+        diagnosis=diagnosis,
+    )  # fmt: skip
+
+
+def printable(text: str) -> str:
+    """Text that any encoding takes: what a caller sent may hold halves of characters."""
+    return str(text).encode("utf-8", "replace").decode("utf-8")

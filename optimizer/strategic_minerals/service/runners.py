@@ -1,0 +1,187 @@
+"""Who runs a job's process: a child of this server, or a worker of a Dask cluster that starts one itself."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from .files import ENDED, ERRORS, PROGRESS, Folder
+from .problems import problem
+
+POLL_S = 0.1
+TELL_S = 0.5
+"""Between two looks at progress, and at whether to stop."""
+
+Tell = Callable[[dict[str, Any]], None]
+Stop = Callable[[], bool]
+Ended = dict[str, Any]
+"""`state`, and `headline` or `problem`."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a process may run, and how long it may take to stop when asked."""
+
+    deadline_s: float
+    grace_s: float
+
+
+class Runner(Protocol):
+    """Runs one job to its end."""
+
+    def attend(self, folder: Folder, patience: Patience, tell: Tell, stop: Stop) -> Ended:
+        """Run the job in a folder, tell its progress, stop it when asked; how it ended."""
+
+
+def start(folder: Folder, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a job's process, in a group of its own, dying with this one. Its errors go into the folder."""
+    package = str(Path(__file__).resolve().parents[2])
+    known = os.environ.get("PYTHONPATH")
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    secret = [name for name in os.environ if name.startswith("STRATEGIC_MINERALS_")]  # no password reaches a job
+    environment = {name: value for name, value in os.environ.items() if name not in secret}
+    environment |= {**threads, "PYTHONPATH": package if not known else f"{package}{os.pathsep}{known}"}
+    with (folder.path / ERRORS).open("ab") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", "strategic_minerals.service.child", str(folder.path), *arguments],
+            stdin=subprocess.PIPE, stdout=errors, stderr=errors, start_new_session=True, env=environment,
+        )  # fmt: skip
+
+
+def end(process: subprocess.Popen[bytes], grace_s: float) -> None:
+    """Ask a process and its children to stop, then kill them."""
+    for kind in ("SIGTERM", "SIGKILL"):
+        if process.poll() is None:
+            with contextlib.suppress(OSError):
+                if hasattr(os, "killpg"):
+                    os.killpg(process.pid, getattr(signal, kind))
+                else:
+                    process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(grace_s)
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+class LocalRunner:
+    """Children of this process."""
+
+    def attend(self, folder: Folder, patience: Patience, tell: Tell, stop: Stop) -> Ended:
+        """Run the job here."""
+        folder.clear_answers()
+        process = start(folder)
+        begin = last = time.monotonic()
+        told: dict[str, Any] | None = None
+        try:
+            while process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(POLL_S)
+                now = time.monotonic()
+                if now - last < TELL_S:
+                    continue
+                last = now
+                if (found := folder.read(PROGRESS)) is not None and found != told:
+                    told = found
+                    tell(found)
+                if stop():
+                    end(process, patience.grace_s)
+                    return folder.read(ENDED) or {"state": "cancelled"}
+                if now - begin > patience.deadline_s:
+                    end(process, patience.grace_s)
+                    late = problem("deadline", f"It ran for {patience.deadline_s:,.0f} s.")
+                    return folder.read(ENDED) or {"state": "failed", "problem": late.model_dump()}
+        finally:
+            end(process, patience.grace_s)
+        return folder.read(ENDED) or {"state": "failed", "problem": _crash(process.returncode).model_dump()}
+
+
+def _crash(code: int) -> Any:
+    """Why a process that wrote no end has ended."""
+    if code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return problem("crashed", f"The solver's process crashed ({name}); the machine may have been short of memory.")
+    return problem("crashed", f"The solver's process ended with code {code} and no answer.")
+
+
+class DaskRunner:
+    """Workers of a Dask cluster: the folder travels there and back; a lost worker's job runs again elsewhere."""
+
+    def __init__(self, scheduler: str) -> None:
+        import distributed
+
+        self._dask: Any = distributed  # much of it is not typed
+        self._client: Any = self._dask.Client(scheduler, set_as_default=False)
+
+    def attend(self, folder: Folder, patience: Patience, tell: Tell, stop: Stop) -> Ended:
+        """Run the job on a worker."""
+        folder.clear_answers()
+        name = folder.path.name
+        stopping = self._dask.Event(f"stop-{name}", client=self._client)
+        future = self._client.submit(errand, name, packed(folder), patience, pure=False, key=f"{name}-{time.time_ns()}")
+        told = 0
+        while not future.done():
+            time.sleep(TELL_S)
+            events = self._client.get_events(name)
+            if len(events) > told:
+                told = len(events)
+                tell(events[-1][1])
+            if stop():
+                stopping.set()
+                if future.status == "pending" and not events:  # it may not have begun
+                    future.cancel()
+                    return {"state": "cancelled"}
+        if future.cancelled():
+            return {"state": "cancelled"}
+        ended, content = future.result()
+        unpack(content, folder)
+        return dict(ended)
+
+    def close(self) -> None:
+        """Let go of the cluster."""
+        self._client.close()
+
+
+def errand(name: str, content: bytes, patience: Patience) -> tuple[Ended, bytes]:
+    """On a worker: unpack, run a child, pack what it wrote."""
+    import distributed
+
+    dask: Any = distributed
+    worker, stopping = dask.get_worker(), dask.Event(f"stop-{name}", client=dask.get_client())
+    with tempfile.TemporaryDirectory(prefix="strategic-minerals-") as place:
+        folder = Folder(Path(place) / name)
+        folder.path.mkdir()
+        unpack(content, folder)
+        ended = LocalRunner().attend(folder, patience, lambda progress: worker.log_event(name, progress), stopping.is_set)
+        return ended, packed(folder)
+
+
+def packed(folder: Folder) -> bytes:
+    """A folder as one ZIP."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.path.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(folder.path).as_posix())
+    return held.getvalue()
+
+
+def unpack(content: bytes, folder: Folder) -> None:
+    """Write a packed folder's files. ValueError for one that would lie outside."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for name in archive.namelist():
+            target = (folder.path / name).resolve()
+            if not target.is_relative_to(folder.path.resolve()):
+                raise ValueError("a file outside the folder")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(archive.read(name))

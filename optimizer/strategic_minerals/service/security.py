@@ -1,0 +1,191 @@
+"""Who is asking, what they may do, how much at once: tokens, scopes, rates; and the gate that every request passes."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import HTTPException, Request
+
+from .problems import ProblemError
+from .records import SCOPES, Scope, Token
+from .store import Store
+
+PREFIX = "sm_"
+"""What tokens begin with, so that scanners of repositories know one."""
+COOKIE = "strategic_minerals"
+FAILURES_PER_MINUTE = 30
+"""Wrong tokens from one address before it has to wait."""
+MOST_BUCKETS = 10_000
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "testserver")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+CONTENT_SECURITY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY", "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
+}  # fmt: skip
+
+
+def new_token(tenant: str, scopes: tuple[Scope, ...], note: str = "") -> tuple[str, Token, str]:
+    """(the token, to be shown once; what is kept of it; its hash). 256 random bits: no salt is needed."""
+    text = f"{PREFIX}{secrets.token_urlsafe(32)}"
+    return text, Token(secrets.token_hex(6), tenant, scopes, time.time(), None, note), digest_of(text)
+
+
+def digest_of(text: str) -> str:
+    """The hash by which a token is kept and found: whoever reads the database cannot use it."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks."""
+
+    tenant: str
+    token: str
+    scopes: tuple[Scope, ...]
+    address: str
+
+    def may(self, scope: Scope) -> bool:
+        """Whether a scope is held."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+class Rates:
+    """How many times a minute each name may do something: a bucket that fills as time goes by."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._most, self._buckets, self._lock = per_minute, dict[str, tuple[float, float]](), threading.Lock()
+
+    def take(self, name: str) -> float:
+        """Seconds to wait; 0 where one may."""
+        now = time.monotonic()
+        with self._lock:
+            if len(self._buckets) >= MOST_BUCKETS:  # those that are full again say nothing
+                self._buckets = {key: held for key, held in self._buckets.items() if now - held[1] < 60.0}
+            left, since = self._buckets.get(name, (float(self._most), now))
+            left = min(float(self._most), left + (now - since) * self._most / 60.0)
+            if left < 1.0:
+                self._buckets[name] = (left, now)
+                return (1.0 - left) * 60.0 / self._most
+            self._buckets[name] = (left - 1.0, now)
+            return 0.0
+
+
+class Guard:
+    """Knows callers by their tokens."""
+
+    def __init__(self, store: Store, *, open_on_loopback: bool, requests_per_minute: int) -> None:
+        self._store, self._open = store, open_on_loopback
+        self._rates, self._failures = Rates(requests_per_minute), Rates(FAILURES_PER_MINUTE)
+
+    def caller(self, request: Request) -> Caller:
+        """Who asks, within their rate. Raises ProblemError."""
+        address = request.client.host if request.client is not None else ""
+        text = _bearer(request)
+        from_cookie = text is None
+        if text is None:
+            text = request.cookies.get(COOKIE)
+        if from_cookie and request.method not in SAFE_METHODS:
+            _same_origin(request)
+        if self._open:
+            if urlsplit(f"//{request.headers.get('host', '')}").netloc.rsplit(":", 1)[0] not in LOOPBACK_NAMES:
+                raise ProblemError("forbidden", "Without tokens the service answers to this machine's own name alone.")
+            found = Caller("local", "local", SCOPES, address)
+        else:
+            found = self._known(text, address)
+        if (wait := self._rates.take(found.token)) > 0:
+            raise busy("More requests than a token may make in a minute.", wait)
+        return found
+
+    def _known(self, text: str | None, address: str) -> Caller:
+        challenge = {"WWW-Authenticate": 'Bearer realm="strategic-minerals"'}
+        if text is None:
+            raise ProblemError("unauthenticated", "Send `Authorization: Bearer <token>`.", headers=challenge)
+        token = self._store.token(digest_of(text))
+        if token is None:
+            if (wait := self._failures.take(address)) > 0:
+                raise busy("Too many wrong tokens from this address.", wait)
+            raise ProblemError("unauthenticated", "The token is unknown or was revoked.", headers=challenge)
+        return Caller(token.tenant, token.id, token.scopes, address)
+
+
+def needs(scope: Scope) -> Callable[[Request], Caller]:
+    """A dependency: the caller, who holds a scope."""
+
+    def found(request: Request) -> Caller:
+        guard: Guard = request.app.state.guard
+        caller = guard.caller(request)
+        if not caller.may(scope):
+            raise ProblemError("forbidden", f"The token's scopes are {', '.join(caller.scopes)}; this needs {scope}.")
+        return caller
+
+    return found
+
+
+def busy(detail: str, wait_s: float) -> ProblemError:
+    """Too much at once; try again after so long."""
+    return ProblemError("busy", detail, headers={"Retry-After": str(max(1, round(wait_s + 0.5)))})
+
+
+def _bearer(request: Request) -> str | None:
+    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() if kind.lower() == "bearer" and text.strip() else None
+
+
+def _same_origin(request: Request) -> None:
+    """A browser that sends a cookie of ours must have been sent by a page of ours. Raises ProblemError."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site not in (None, "same-origin", "none"):
+        raise ProblemError("forbidden", "The request comes from another site.")
+    if origin not in (None, "null") and urlsplit(origin).netloc != request.headers.get("host"):
+        raise ProblemError("forbidden", "The request comes from another site.")
+    if origin == "null":
+        raise ProblemError("forbidden", "The request comes from a page without an origin.")
+
+
+class Gate:
+    """ASGI middleware: no body larger than allowed, however it comes; security headers on every answer; requests counted."""
+
+    def __init__(self, app: Any, most_body_bytes: int, observe: Callable[[str, str, int, float], None]) -> None:
+        self._app, self._most, self._observe = app, most_body_bytes, observe
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begin, status, read = time.perf_counter(), [500], [0]
+
+        async def limited() -> Any:
+            message = await receive()
+            read[0] += len(message.get("body", b""))
+            if read[0] > self._most:
+                raise HTTPException(413, f"at most {self._most:,} bytes")
+            return message
+
+        async def with_headers(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                status[0] = message["status"]
+                given = {name.lower() for name, _ in message.get("headers", [])}
+                extra = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items() if k.lower().encode() not in given]
+                message = {**message, "headers": [*message.get("headers", []), *extra]}
+            await send(message)
+
+        stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if stated.isdigit() and int(stated) > self._most:
+            read[0] = self._most  # the first part that is read is one too many
+        try:
+            await self._app(scope, limited, with_headers)
+        finally:
+            route = scope.get("route")
+            self._observe(scope["method"], getattr(route, "path", "other"), status[0], time.perf_counter() - begin)

@@ -1,0 +1,66 @@
+"""What the service is told: environment variables `STRATEGIC_MINERALS_...`, then what the command line says."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Limits and places of one server."""
+
+    model_config = SettingsConfigDict(env_prefix="STRATEGIC_MINERALS_", extra="forbid", allow_inf_nan=False, frozen=True)
+
+    folder: Path = Field(Path("service"), description="Jobs' files, and the database where none is named.")
+    database: SecretStr | None = Field(
+        None, description="postgresql://user:password@host/name; none: SQLite in the folder. Several servers then share the folder."
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    open_on_loopback: bool = Field(False, description="No token asked for; only where the host is this machine itself.")
+    scheduler: str | None = Field(None, description="Address of a Dask scheduler whose workers answer jobs; none: children here.")
+
+    workers: int = Field(2, ge=1, le=256, description="Jobs that run at once.")
+    threads: int = Field(0, ge=0, le=256, description="Cores for one job; 0: those of the machine shared among the workers.")
+    niceness: int = Field(10, ge=0, le=19, description="How far jobs stand back for everything else on the machine.")
+    memory_mib: int = Field(8192, ge=256, description="Address space of a job.")
+    deadline_s: float = Field(4 * 3600.0, gt=0, description="Wall clock of a job, start to end.")
+    grace_s: float = Field(3.0, ge=0, description="Between asking a job to stop and killing it.")
+
+    most_queued: int = Field(1000, ge=1, description="Jobs that wait, of all tenants.")
+    most_queued_of_tenant: int = Field(250, ge=1)
+    most_running_of_tenant: int = Field(256, ge=1)
+    requests_per_minute: int = Field(1200, ge=1, description="Of one token; reading counts too.")
+    most_streams: int = Field(20, ge=1, description="Event streams open at once, of one tenant.")
+    keep_days: float = Field(90.0, gt=0, description="Ended jobs are deleted after so long.")
+
+    most_body_bytes: int = Field(25 * MIB, ge=1024)
+    most_rows: int = Field(200_000, ge=1, description="Rows of a question's own tables.")
+    most_columns: int = Field(5_000_000, ge=1, description="Size of a model, estimated before it is built.")
+
+    @model_validator(mode="after")
+    def _only_here(self) -> Settings:
+        if self.open_on_loopback and not on_loopback(self.host):
+            raise ValueError(f"open_on_loopback: the host is {self.host}, which others reach; create a token instead")
+        return self
+
+    @property
+    def threads_of_job(self) -> int:
+        """Cores that one job gets."""
+        return self.threads or max(1, (os.cpu_count() or 1) // self.workers)
+
+
+def on_loopback(host: str) -> bool:
+    """Whether a host name is this machine's own and no other's."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
