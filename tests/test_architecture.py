@@ -14,11 +14,11 @@ from strategic_minerals.components import COMPONENTS
 PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
 LAYERS = [
     {"units"},
-    {"errors", "components", "library", "frames"},
+    {"errors", "components", "library", "frames", "meanings"},
     {"row_types"},
     {"fact_rows", "project_rows"},
     {"rows", "plan"},
-    {"dataset", "plan_file"},
+    {"dataset", "plan_file", "workbook_guard"},
     {"axes"},
     {"calibration"},
     {"estimates"},

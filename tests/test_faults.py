@@ -791,7 +791,7 @@ WRONG = {
         change("demand", 0, demand_t_per_yr=-1.0),
         "demand",
         "demand_t_per_yr",
-        "greater than or equal to 0",
+        "at least 0",
     ),
     "negative capacity": (
         change("capacities", 0, capacity_t_per_yr=-1.0),
@@ -799,18 +799,18 @@ WRONG = {
         "capacity_t_per_yr",
         "greater",
     ),
-    "a price of nothing": (change("prices", 0, price_usd_per_kg=0.0), "prices", "price_usd_per_kg", "greater than 0"),
-    "a share above one": (change("activities", 1, kappa=1.2), "activities", "kappa", "less than or equal to 1"),
+    "a price of nothing": (change("prices", 0, price_usd_per_kg=0.0), "prices", "price_usd_per_kg", "more than 0"),
+    "a share above one": (change("activities", 1, kappa=1.2), "activities", "kappa", "at most 1"),
     "a percentage for a share": (change("materials", 0, haircut_share=10), "materials", "haircut_share", "less than 1"),
     "an unknown tier": (change("countries", 1, tier="friend"), "countries", "tier", "'ally'"),
     "a unit in a number": (
         change("prices", 0, price_usd_per_kg="60 USD"),
         "prices",
         "price_usd_per_kg",
-        "valid number",
+        "a plain number",
     ),
-    "a comma for a point": (change("prices", 0, price_usd_per_kg="60,5"), "prices", "price_usd_per_kg", "valid number"),
-    "half a year": (change("prices", 0, from_year=2027.5), "prices", "from_year", "valid integer"),
+    "a comma for a point": (change("prices", 0, price_usd_per_kg="60,5"), "prices", "price_usd_per_kg", "a plain number"),
+    "half a year": (change("prices", 0, from_year=2027.5), "prices", "from_year", "a whole number"),
     "an empty cell": (change("yields", 0, yield_t_per_t=None), "yields", "yield_t_per_t", "a value"),
     "a key used twice": (
         append("demand", **HOME | {"from_year": 2027}, demand_t_per_yr=9.0),
@@ -1167,4 +1167,4 @@ def test_a_fault_reads_as_a_sentence() -> None:
         )
     head, line = str(error.value).splitlines()
     assert head == "1 fault"
-    assert re.fullmatch(r"\s+prices:2  price_usd_per_kg  found -1\.0; expected .*greater than 0", line)
+    assert re.fullmatch(r"\s+prices:2  price_usd_per_kg  found -1\.0; expected more than 0", line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 import xlsxwriter
 
 from strategic_minerals import InputError, PlanError, load_dataset, load_plan, shipped, solve
-from strategic_minerals.workbook import PLAN, READ_ME, cell_name, load_workbook, write_results, write_workbook
+from strategic_minerals.checks import check_data
+from strategic_minerals.dataset import cell_name
+from strategic_minerals.workbook import PLAN, READ_ME, load_workbook, write_results, write_workbook
 from test_sensitivity import one_mineral
 from tiny import offer, source, tiny
 
@@ -171,3 +174,92 @@ def test_the_command_line_takes_books(tmp_path: Path, cli: Any) -> None:
     broken = cli("solve", book)
     assert broken.returncode == 2
     assert f"plan.xlsx, sheet offers:{column}2" in broken.stderr
+
+
+def damaged(book: Path, target: Path, part: str, *changes: tuple[str, str]) -> Path:
+    """A copy of a book in which text of one part is replaced."""
+    with zipfile.ZipFile(book) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == part:
+                for before, after in changes:
+                    assert before.encode() in content, before
+                    content = content.replace(before.encode(), after.encode(), 1)
+            new.writestr(name, content)
+    return target
+
+
+@pytest.fixture(scope="module")
+def quickstart_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("book") / "plan.xlsx"
+    write_workbook(load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs")), path)
+    return path
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("at", ["XFD1048576", "ZZ200000", "A900000"])
+def test_a_cell_far_out_is_refused_before_a_reader_fills_the_sheet(quickstart_book: Path, tmp_path: Path, at: str) -> None:
+    """Proves R34: a reader that lays out all cells up to the last one would take 0.5 TB for 37 kB; the book is refused instead."""
+    far = f'<row r="{at.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}"><c r="{at}"><v>1</v></c></row></sheetData>'
+    book = damaged(quickstart_book, tmp_path / "far.xlsx", "xl/worksheets/sheet3.xml", ("</sheetData>", far))
+    with pytest.raises(InputError, match="cells as far as row"):
+        load_workbook(book)
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ('<c r="F2" t="e"><v>#REF!</v></c>', "an error such as #REF!"),
+        ('<c r="F2"><f>1+1</f></c>', "a formula that was never computed"),
+    ],
+)
+def test_a_cell_without_a_value_is_not_taken_for_empty(quickstart_book: Path, tmp_path: Path, cell: str, said: str) -> None:
+    """Proves: an error and a formula without a value, which readers give back as empty, are faults with sheet and cell."""
+    with zipfile.ZipFile(quickstart_book) as book:
+        sheet = book.read("xl/worksheets/sheet3.xml").decode()
+    old = re.search(r'<c r="F2"[^>]*?(?:/>|>.*?</c>)', sheet)
+    assert old is not None
+    book = damaged(quickstart_book, tmp_path / "error.xlsx", "xl/worksheets/sheet3.xml", (old[0], cell))
+    with pytest.raises(InputError) as caught:
+        load_workbook(book)
+    (fault,) = caught.value.faults
+    assert fault.found == said
+    assert fault.row == "F2"
+    assert "sheet " in fault.file
+    assert ".xml" not in fault.file
+
+
+def test_what_a_cell_cannot_hold_is_refused_and_not_cut(tmp_path: Path) -> None:
+    """Proves: text longer than a cell, control characters, and text that the file format takes for markup are faults; a title that
+    begins like a list or a quotation comes back as it went."""
+    data = load_dataset(shipped("inputs"))
+    plan = load_plan(shipped("models") / "quickstart.toml")
+    for title in ("x" * 40_000, "a\x01b", "<r>x</r>", "_x0041_"):
+        with pytest.raises(InputError, match="characters"):
+            write_workbook(plan.model_copy(update={"title": title}), data, tmp_path / "no.xlsx")
+    for title in ("[draft] a plan", '"quoted" plan', "{x} plan", "'apostrophe"):
+        write_workbook(plan.model_copy(update={"title": title}), data, tmp_path / "yes.xlsx")
+        assert load_workbook(tmp_path / "yes.xlsx")[0].title == title
+
+
+def test_faults_across_tables_name_sheet_and_cell(quickstart_book: Path, tmp_path: Path) -> None:
+    """Proves: a material that no table defines is told with the cell where it stands, a column twice and a value under no header
+    too, and a wrong `--set` keeps its own place."""
+    book = openpyxl.load_workbook(quickstart_book)
+    sheet = book["offers"]
+    heads = [cell.value for cell in sheet[1]]
+    column = heads.index("material") + 1
+    sheet.cell(3, column).value = "galium"
+    book.save(tmp_path / "cross.xlsx")
+    plan, data = load_workbook(tmp_path / "cross.xlsx")
+    places = [fault.file for fault in check_data(plan, data)]
+    assert f"cross.xlsx, sheet offers {cell_name(3, column - 1)}" in places
+    sheet.cell(1, len(heads) + 1).value = "material"
+    sheet.cell(2, len(heads) + 3).value = "lost"
+    book.save(tmp_path / "heads.xlsx")
+    with pytest.raises(PlanError) as caught:
+        load_workbook(tmp_path / "heads.xlsx")
+    assert {fault.found for fault in caught.value.faults} >= {"a column twice", "a value under no header"}
+    with pytest.raises(PlanError) as caught:
+        load_workbook(quickstart_book, {"discount_rate": 3})
+    assert [(fault.file, fault.row) for fault in caught.value.faults] == [("--set", "")]

@@ -57,7 +57,7 @@ class SamplingGap:
 def unbounded(plan: Plan) -> str:
     """Why a plan has no such bounds; empty where it has."""
     if plan.sample is None:
-        return "bounds are of plans made against samples of worlds: give the plan a [sample]"
+        return "bounds are of plans made against samples of worlds: give the plan a [sample] (rare-earths has one)"
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
     if plan.objective.kind != "social_cost" or limited:
         return "bounds are told in social cost: not for plans of another aim or with a limit on losses"

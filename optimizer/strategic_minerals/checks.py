@@ -28,7 +28,7 @@ def require(plan: Plan, data: Dataset) -> None:
 def check_data(plan: Plan, data: Dataset) -> list[Fault]:
     """Every fault of a plan with its tables. References first: later checks would only repeat a broken one."""
     faults = [fault for check in REFERENCES for fault in check(plan, data)]
-    return faults or [fault for check in MEANING for fault in check(plan, data)]
+    return [data.placed(fault) for fault in faults or (fault for check in MEANING for fault in check(plan, data))]
 
 
 def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:

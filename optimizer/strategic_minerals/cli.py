@@ -25,8 +25,10 @@ from .cli_base import (
     Tables,
     app,
     load,
+    plan_names,
     progress,
     standard_output,
+    whence,
 )
 from .errors import (
     Fault,
@@ -53,11 +55,24 @@ LONGEST_DIAGNOSIS_S = 600.0
 """Seconds that `solve` looks for what would help where there is no plan; `diagnose` may be given more."""
 
 
+@app.callback()
+def about(
+    version: Annotated[bool, typer.Option("--version", help="Print versions and leave.", is_eager=True)] = False,
+) -> None:
+    """Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together."""
+    if version:
+        from .result import versions
+
+        typer.echo("\n".join(f"{name} {number}" for name, number in versions().items()))
+        raise typer.Exit
+
+
 @app.command()
 def init(
     directory: Annotated[Path, typer.Argument(help="New folder, or an empty one.")],
-    plan: Annotated[str, typer.Option(help="Shipped plan to start from.")] = "quickstart",
+    plan: Annotated[str, typer.Option(help="Shipped plan to start from.", autocompletion=plan_names)] = "quickstart",
     excel: Annotated[bool, typer.Option("--excel", help="As one workbook, plan.xlsx, in place of a plan file and tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a plan and its tables to start from."""
     from .errors import near_miss
@@ -77,20 +92,23 @@ def init(
         from .workbook import write_workbook
 
         write_workbook(load_plan(shipped("models") / f"{plan}.toml"), load_dataset(shipped("inputs")), directory / "plan.xlsx")
-        console = standard_output()
-        console.print(f"Wrote {directory}/plan.xlsx. Next:")
-        console.print(f"  strategic-minerals check {directory}/plan.xlsx\n  strategic-minerals solve {directory}/plan.xlsx")
+        written = [directory / "plan.xlsx"]
+    else:
+        written = [directory / "plan.toml", directory / "tables"]
+        shutil.copyfile(shipped("models") / f"{plan}.toml", written[0])
+        shutil.copytree(shipped("inputs"), written[1])
+    if as_json:
+        typer.echo(json.dumps({"wrote": [str(path) for path in written]}, indent=1))
         return
-    shutil.copyfile(shipped("models") / f"{plan}.toml", directory / "plan.toml")
-    shutil.copytree(shipped("inputs"), directory / "tables")
     console = standard_output()
-    console.print(f"Wrote {directory}/plan.toml and {directory}/tables. Next:")
-    console.print(f"  strategic-minerals check {directory}/plan.toml\n  strategic-minerals solve {directory}/plan.toml")
+    console.print(f"Wrote {' and '.join(map(str, written))}. Next:", markup=False)
+    console.print(f"  strategic-minerals check {written[0]}\n  strategic-minerals solve {written[0]}", markup=False)
 
 
 @app.command()
 def schema(
     table: Annotated[str | None, typer.Argument(help="A table name; none: the plan's schema.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = False,
 ) -> None:
     """Print the JSON Schema of plan files, or of a table's rows."""
     from .errors import near_miss
@@ -125,7 +143,10 @@ def check(
         typer.echo(json.dumps(_checked(report), indent=1, allow_nan=False))
         return
     console, counted = standard_output(), report.provenance
-    console.print(f"{path.name}: no fault. {counted.facts} reported or derived rows, {counted.estimates} estimates.")
+    console.print(f"{path.name}: no fault. {counted.facts} reported or derived rows, {counted.estimates} estimates.", markup=False)
+    console.print(f"Tables: {whence(path, tables)}.", markup=False)
+    for note in report.notes:
+        console.print(f"note: {note}", markup=False)
     for table, (facts, guessed) in counted.by_table.items():
         console.print(f"  {table:<16} {facts:>5} facts {guessed:>5} estimates")
     if len(counted.widest):
@@ -141,8 +162,6 @@ def check(
             console.print(f"  {row.table}.{row.column}: {row.smallest:g}, {row.median:g}, {row.largest:g}")
     if report.without_data:
         console.print(f"Minerals without planning data: {', '.join(report.without_data)}")
-    for note in report.notes:
-        console.print(f"note: {note}")
 
 
 def _checked(report: CheckReport) -> dict[str, Any]:
@@ -180,8 +199,10 @@ def solve(
     from .result import solve as run_solve
     from .runfolder import write_run, write_unanswered
 
-    if not (0 <= gap < 1 and 0 < time_limit < 1e9):
-        raise typer.BadParameter("gap must be in [0, 1) and time-limit positive")
+    if not 0 <= gap < 1:
+        raise typer.BadParameter(f"--gap is a share of at least 0 and less than 1 (0.1 % is 0.001), not {gap:g}")
+    if not 0 < time_limit < 1e9:
+        raise typer.BadParameter(f"--time-limit is a number of seconds above 0, not {time_limit:g}")
     if (
         out is not None
         and out.exists()
@@ -190,8 +211,8 @@ def solve(
         raise InputError(
             [Fault(str(out), "", "", "a file, or a folder with other files in it", "a new, an empty or a run folder")]
         )
-    _, loaded, data = load(plan, tables, set_)
-    log: list[str] = []
+    path, loaded, data = load(plan, tables, set_)
+    log: list[str] = [f"tables: {whence(path, tables)}"]
     try:
         with progress(log) as show:
             result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, method=method, on_progress=show)
@@ -207,6 +228,7 @@ def solve(
         typer.echo(json.dumps(_solved(result), indent=1, allow_nan=False))
     else:
         console.print(result.summary(), markup=False)
+        console.print(f"\nTables: {whence(path, tables)}.", markup=False)
     if profile and not as_json:
         console.print(f"\n{_profile(result)}", markup=False)
     if out is not None:
@@ -313,6 +335,8 @@ def main() -> None:
     except typer.Exit as stop:
         code = stop.exit_code
     except FaultsError as error:
+        if "--json" in sys.argv:
+            typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
         errors.print(str(error), markup=False)
         code = EXIT_INPUT
     except InfeasibleError as error:
@@ -330,6 +354,10 @@ def main() -> None:
     except ReserveError as error:
         errors.print(str(error), markup=False)
         code = EXIT_INTERNAL
+    except OSError as error:  # a folder that cannot be written, a full disk
+        where = "" if error.filename is None else f"{error.filename}: "
+        errors.print(f"{where}{error.strerror or error}", markup=False)
+        code = EXIT_INPUT
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # usage errors of the command line
             errors.print(f"Error: {error.format_message()}", markup=False)

@@ -159,7 +159,7 @@ def worth(
             )  # fmt: skip
     except ValueError as error:
         raise PlanError([Fault("plan", "", "objective", loaded.objective.kind, str(error))]) from None
-    frames = {"alternatives": found.table, "information": found.information}
+    frames = {"alternatives": found.table, "information": found.information, "worlds": found.worlds}
     if found.fresh_table is not None:
         frames["fresh_worlds"] = found.fresh_table
     show(frames, out, as_json, found.summary())

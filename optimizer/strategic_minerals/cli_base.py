@@ -29,10 +29,21 @@ app = typer.Typer(
     help="Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.",
 )  # fmt: skip
 
+def plan_names(incomplete: str) -> list[str]:
+    """Shipped plans that a word may become, for shell completion."""
+    from .library import shipped
+
+    return sorted(path.stem for path in shipped("models").glob("*.toml") if path.stem.startswith(incomplete))
+
+
 Tables = Annotated[Path | None, typer.Option("--tables", help="Folder of tables (CSV). Default: the folder `tables` or `inputs` "
                                                               "beside the plan, else the shipped ones.")]  # fmt: skip
 PlanFile = Annotated[
-    Path, typer.Argument(help="Plan file (TOML or JSON), a workbook (xlsx), or the name of a shipped plan such as rare-earths.")
+    Path,
+    typer.Argument(
+        help="Plan file (TOML or JSON), a workbook (xlsx), a folder with one, or the name of a shipped plan such as rare-earths.",
+        autocompletion=plan_names,
+    ),
 ]
 
 
@@ -48,6 +59,18 @@ def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan,
 
     path = find_plan(plan)
     return (path, *load_question(path, tables, overrides(pairs)))
+
+
+def whence(path: Path, tables: Path | None) -> str:
+    """Which tables a plan is read with, in words."""
+    from .library import shipped
+    from .question import find_tables
+
+    if path.suffix.lower() == ".xlsx" and tables is None:
+        return f"the sheets of {path.name}"
+    found = find_tables(path, tables)
+    beside = path.parent != shipped("models") and tables is None
+    return f"the shipped ones{' (no folder `tables` beside the plan)' * beside}" if found == shipped("inputs") else str(found)
 
 
 @contextmanager

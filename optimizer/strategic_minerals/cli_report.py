@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from .cli_base import EXIT_UNTRUSTED, app, show, standard_output
+from .cli_base import EXIT_INPUT, EXIT_UNTRUSTED, app, show, standard_output
 from .errors import Fault, InputError
 
 
@@ -25,6 +26,7 @@ def report(
     ] = "html",
     figures: Annotated[Path | None, typer.Option(help="Also write every figure as a file into this folder.")] = None,
     image: Annotated[Literal["svg", "png"], typer.Option(help="Kind of these files.")] = "svg",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write one self-contained page of a result: what to do, what it protects, what it rests on; several are compared."""
     from .report.page import markdown, read_analyses, save_figures
@@ -32,14 +34,19 @@ def report(
     from .runfolder import load_result
 
     results = [load_result(directory) for directory in directories]
+    if form in ("xlsx", "parquet") and (len(results) > 1 or figures is not None):
+        found = f"{len(results)} run folders" if len(results) > 1 else "--figures"
+        raise InputError([Fault("report", "", "--format", found, f"one run folder and no figures, for {form}")])
     target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
+    ending = target.suffix.lower().removeprefix(".")
+    if ending in ("html", "md", "xlsx") and ending != form:
+        raise InputError([Fault(str(target), "", "--out", f"a name that ends in .{ending}", f".{form}, or --format {ending}")])
     if form == "parquet":
         from .parquet import write_parquet
 
         if target.exists() and not target.is_dir():
             raise InputError([Fault(str(target), "", "--out", "a file", "a folder, or a new name")])
-        written = write_parquet(results[0], target)
-        standard_output().print(f"Wrote {len(written)} tables into {target}.", markup=False)
+        _wrote(write_parquet(results[0], target), as_json)
         return
     if target.is_dir():
         raise InputError([Fault(str(target), "", "--out", "a folder", "a file name, e.g. report.html")])
@@ -48,18 +55,27 @@ def report(
 
         target.parent.mkdir(parents=True, exist_ok=True)
         write_results(results[0], target)
-        standard_output().print(f"Wrote {target}.", markup=False)
+        _wrote([target], as_json)
         return
-    names = [directory.name for directory in directories]
+    names = [directory.resolve().name for directory in directories]
     analyses = read_analyses(directories[0])
-    text = markdown(results, names=names) if form == "md" else page(results, names=names, analyses=analyses)
+    text = (markdown if form == "md" else page)(results, names=names, analyses=analyses)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8", newline="")
+    drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)
+    _wrote([target, *drawn], as_json)
+
+
+def _wrote(files: list[Path], as_json: bool) -> None:
+    """Say what was written."""
+    if as_json:
+        typer.echo(json.dumps({"wrote": [str(file) for file in files]}, indent=1))
+        return
     console = standard_output()
-    console.print(f"Wrote {target} ({len(text.encode()) / 1e6:,.1f} MB).", markup=False)
-    if figures is not None:
-        written = save_figures(results[0], figures, image)
-        console.print(f"Wrote {len(written)} figures into {figures}.", markup=False)
+    for folder, inside in groupby(files, key=lambda file: file.parent):
+        first, *others = inside
+        size = f"{first.stat().st_size / 1e6:,.2g} MB"
+        console.print(f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size}).", markup=False)
 
 
 @app.command()
@@ -74,7 +90,8 @@ def compare(
 
     if len(directories) < 2:
         raise InputError([Fault("compare", "", "DIRECTORIES", f"{len(directories)} run folder", "two or more")])
-    found = run_compare([load_result(directory) for directory in directories], [directory.name for directory in directories])
+    names = [directory.resolve().name for directory in directories]
+    found = run_compare([load_result(directory) for directory in directories], names)
     frames = {"inputs": found.inputs, "outcome": found.outcome.astype(object), "plan": found.plan.astype(object)}
     show(frames, out, as_json, "\n".join(found.lines()))
 
@@ -94,5 +111,6 @@ def doctor(
         for finding in found:
             mark = "ok  " if finding.fine else "FAIL" if finding.needed else "-   "
             console.print(f"{mark} {finding.check}: {finding.found}", markup=False)
-    if any(not finding.fine for finding in found if finding.needed):
-        raise typer.Exit(EXIT_UNTRUSTED)
+    wrong = [finding.check for finding in found if finding.needed and not finding.fine]
+    if wrong:  # an installation that errs is not to be trusted; a folder that cannot be written is the caller's to choose
+        raise typer.Exit(EXIT_INPUT if all(check.startswith("writing to") for check in wrong) else EXIT_UNTRUSTED)

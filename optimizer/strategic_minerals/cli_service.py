@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .cli_base import app, standard_output
-from .errors import Fault, InputError
+from .errors import Fault, InputError, missing_part
 
 if TYPE_CHECKING:
     from .service.settings import Settings
@@ -108,8 +108,7 @@ def _settings(**given: Any) -> Settings:
 
         from .service.settings import Settings
     except ImportError as error:
-        expected = "pip install 'strategic-minerals[service]'"
-        raise InputError([Fault("serve", "", "", f"{error.name} is not installed", expected)]) from None
+        raise missing_part("serve", str(error.name), "service") from None
     from pydantic import ValidationError
 
     del fastapi, prometheus_client, uvicorn

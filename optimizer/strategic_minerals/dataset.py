@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import types
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Union, cast, get_args, get_origin
@@ -15,6 +15,7 @@ import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from .errors import Fault, InputError, near_miss
+from .meanings import expected
 from .row_types import Row
 from .rows import TABLES
 
@@ -23,7 +24,38 @@ PROVENANCE = ("source", "year", "confidence")
 
 LARGEST_TABLE_BYTES = 50_000_000
 
+MOST_UNEVEN = 20
+"""Such rows told at once."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Book:
+    """A workbook: where its tables' rows and columns stand."""
+
+    name: str
+    columns: Mapping[str, tuple[str, ...]]
+    lines: Mapping[str, tuple[int, ...]]
+
+    def placed(self, fault: Fault, table: str, rows: Sequence[Row]) -> Fault:
+        """A fault with sheet and cell; its row is told by key, whole or the first part of it."""
+        keys = [[str(getattr(row, part)) for part in type(row).key] for row in rows]
+        at = [n for n, key in enumerate(keys) if fault.row in ("/".join(key), key[0])]
+        line = self.lines[table][at[0]] if at else None
+        columns = self.columns[table]
+        cell = f" row {line}" if line else ""
+        if line and fault.column in columns:
+            cell = f" {cell_name(line, columns.index(fault.column))}"
+        return replace(fault, file=f"{self.name}, sheet {table}{cell}")
+
+
+def cell_name(row: int, column: int) -> str:
+    """`B7` of a row counted from 1 and a column counted from 0."""
+    letters, column = "", column + 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return f"{letters}{row}"
 
 
 @dataclass(frozen=True)
@@ -32,6 +64,8 @@ class Dataset:
 
     tables: Mapping[str, tuple[Row, ...]]
     name: str = "in memory"
+    book: Book | None = None
+    """The workbook that they come from; None: not from one."""
 
     @classmethod
     def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
@@ -53,7 +87,12 @@ class Dataset:
         return cls(types.MappingProxyType(tables), name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (dict(self.tables), self.name)
+        return _restored, (dict(self.tables), self.name, self.book)
+
+    def placed(self, fault: Fault) -> Fault:
+        """A fault of a table (`offers.csv`, row by key) with sheet and cell, where the tables come from a workbook."""
+        table = fault.file.removesuffix(".csv")
+        return fault if self.book is None or table not in self.book.lines else self.book.placed(fault, table, self.rows(table))
 
     def rows(self, table: str) -> tuple[Any, ...]:
         """Rows of a table; empty when the dataset has none. KeyError for an unknown table name."""
@@ -79,9 +118,9 @@ class Dataset:
         return Dataset.from_tables({**kept, **frames}, name=self.name)
 
 
-def _restored(tables: dict[str, tuple[Row, ...]], name: str) -> Dataset:
+def _restored(tables: dict[str, tuple[Row, ...]], name: str, book: Book | None) -> Dataset:
     """A dataset from another process."""
-    return Dataset(types.MappingProxyType(tables), name)
+    return Dataset(types.MappingProxyType(tables), name, book)
 
 
 def load_dataset(path: str | Path) -> Dataset:
@@ -160,11 +199,19 @@ def _read(file: Path) -> tuple[tuple[Row, ...], list[Fault]]:
     if file.stat().st_size > LARGEST_TABLE_BYTES:
         return (), [Fault(file.name, "", "", f"{file.stat().st_size} bytes", f"at most {LARGEST_TABLE_BYTES} bytes")]
     try:
+        uneven = _uneven(file)
+        if uneven:
+            return (), uneven
         frame = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        odd = f"byte {error.object[error.start]:#04x} at {error.start:,}"
+        return (), [Fault(file.name, "", "", odd, "UTF-8: in a spreadsheet, save as `CSV UTF-8`")]
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         return (), [Fault(file.name, "", "", str(error).strip(), "a CSV table with a header, UTF-8")]
     columns = list(frame.columns)
-    faults = [
+    lines = [n for n, filled in enumerate(frame.notna().any(axis=1), start=2) if filled]
+    frame = frame.dropna(how="all")
+    missing = [
         Fault(file.name, "1", column, "no column", "a column that every table has")
         for column in PROVENANCE
         if column not in columns
@@ -173,27 +220,39 @@ def _read(file: Path) -> tuple[tuple[Row, ...], list[Fault]]:
         {key: _unguard(value) for key, value in zip(columns, values, strict=True)}
         for values in frame.itertuples(index=False, name=None)
     ]
-    rows, found = validate_rows(file.stem, records, file.name, columns)
-    return rows, faults + found
+    rows, found = validate_rows(file.stem, records, file.name, columns, lines)
+    return rows, missing + found
+
+
+def _uneven(file: Path) -> list[Fault]:
+    """Rows with more cells than the header has, which would shift every column; another separator than a comma."""
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        rows = csv.reader(text)
+        header = next(rows, [])
+        if len(header) == 1 and header[0].count(";") > 1:
+            return [Fault(file.name, "1", "", "columns separated by ;", "columns separated by commas, and a point in numbers")]
+        wanted = f"{len(header)}, as the header has (text with a comma stands in quotation marks)"
+        long = [(rows.line_num, len(row)) for row in rows if len(row) > len(header)]
+    return [Fault(file.name, str(line), "", f"{count} cells", wanted) for line, count in long[:MOST_UNEVEN]]
 
 
 def validate_rows(
-    table: str, records: list[dict[str, Any]], file: str, columns: list[str]
+    table: str, records: list[dict[str, Any]], file: str, columns: list[str], lines: Sequence[int] | None = None
 ) -> tuple[tuple[Row, ...], list[Fault]]:
-    """Rows of a table from records; line numbers count the header as line 1."""
+    """Rows of a table from records. lines: where each stands, for the faults; None: from line 2 on, below the header."""
     model = TABLES[table]
     faults: list[Fault] = []
     for column in columns:
         if column not in model.model_fields:
-            expected = "no such column" + near_miss(column, model.model_fields)
-            faults.append(Fault(file, "1", column, f"'{column}'", expected))
+            wanted = "no such column" + near_miss(column, model.model_fields)
+            faults.append(Fault(file, "1", column, f"'{column}'", wanted))
     for column in sorted(_required(table) - set(columns)):
         faults.append(Fault(file, "1", column, "no column", "a required column"))
     if faults:
         return (), faults
     rows: list[Row] = []
     places: dict[tuple[Any, ...], int] = {}
-    for line, record in enumerate(records, start=2):
+    for line, record in zip(lines or range(2, len(records) + 2), records, strict=True):
         cells = {k: _cell(table, k, v) for k, v in record.items() if not _missing(v)}
         try:
             row = model.model_validate(cells)
@@ -201,14 +260,13 @@ def validate_rows(
             for item in error.errors():
                 column = str(item["loc"][0]) if item["loc"] else ""
                 found = "an empty cell" if item["type"] == "missing" else repr(item["input"])
-                expected = "a value" if item["type"] == "missing" else str(item["msg"])
-                faults.append(Fault(file, str(line), column, found, expected))
+                faults.append(Fault(file, str(line), column, found, expected(item)))
             continue
         key = tuple(getattr(row, name) for name in model.key)
         if key in places:
             found = ", ".join(str(part) for part in key)
-            expected = f"a key not used before (line {places[key]} has it)"
-            faults.append(Fault(file, str(line), ", ".join(model.key), f"'{found}'", expected))
+            wanted = f"a key not used before (line {places[key]} has it)"
+            faults.append(Fault(file, str(line), ", ".join(model.key), f"'{found}'", wanted))
         places.setdefault(key, line)
         faults += list(_range_faults(row, file, line))
         rows.append(row)

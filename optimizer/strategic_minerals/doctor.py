@@ -17,6 +17,7 @@ from .solver import canary
 EXTRAS = {
     "cluster": ("distributed",), "sensitivity": ("SALib",), "report": ("jinja2", "altair", "vl_convert"),
     "excel": ("xlsxwriter", "python_calamine"), "parquet": ("pyarrow",),
+    "service": ("fastapi", "uvicorn", "multipart", "pydantic_settings", "prometheus_client"), "postgres": ("psycopg",),
 }  # fmt: skip
 """Modules that each optional part needs."""
 LOWEST_PYTHON = (3, 11)
@@ -71,11 +72,13 @@ def _shipped() -> Finding:
 def _writable(folder: Path) -> Finding:
     """Whether a file can be written and read back."""
     try:
-        with tempfile.NamedTemporaryFile(dir=folder) as file:
-            file.write(b"reserve")
-            file.flush()
-            os.fsync(file.fileno())
-            fine = Path(file.name).read_bytes() == b"reserve"
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            file = Path(place) / "file"
+            with file.open("wb") as opened:
+                opened.write(b"reserve")
+                opened.flush()
+                os.fsync(opened.fileno())
+            fine = file.read_bytes() == b"reserve"
     except OSError as error:
         return Finding(f"writing to {folder}", False, True, error.strerror or "not possible")
     return Finding(f"writing to {folder}", fine, True, "works")

@@ -16,6 +16,7 @@ from . import floor_money, market_support, price_support
 from .components import COMPONENTS, Component
 from .formulation import branch, commitments, model, period, risk
 from .library import shipped
+from .meanings import meaning
 from .prices import MEANING
 from .rows import FACT_TABLES, TABLES
 
@@ -93,7 +94,7 @@ def inputs_page() -> str:
                 continue
             ranged = " (with `_low` and `_high`)" if f"{column}_low" in row_model.model_fields else ""
             needed = "" if field.is_required() else " Optional."
-            text = " ".join((field.description or column.replace("_", " ")).split())
+            text = " ".join((meaning(row_model, column) or column.replace("_", " ")).split())
             parts[-1] += f"\n| `{column}`{ranged} | {text}{'' if text.endswith('.') else '.'}{needed} |".replace(
                 "..", "."
             )

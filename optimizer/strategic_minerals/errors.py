@@ -43,6 +43,11 @@ def near_miss(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
+def missing_part(where: str, module: str, extra: str) -> InputError:
+    """What is raised where an optional part is not installed."""
+    return InputError([Fault(where, "", "", f"{module} is not installed", f"{module}: pip install 'strategic-minerals[{extra}]'")])
+
+
 class MisplacedError(ValueError):
     """Fields of a record that contradict each other: (dotted path, found, expected) of each, told while it is validated."""
 

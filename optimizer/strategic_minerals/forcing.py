@@ -84,8 +84,18 @@ class Choices:
         gone = dict.fromkeys(why for what, why in dropped if what == text or what.startswith(f"{text}:"))
         if gone:
             raise PlanError([Fault("explain", "", "item", f"'{text}', which cannot be chosen", f"another: {'; '.join(gone)}")])
+        if text in self._problem.natural.materials:
+            about = ", ".join(self._about(text)) or "nothing that the plan can choose"
+            raise PlanError([Fault("explain", "", "item", f"'{text}', a material", f"what provides it: {about}")])
         known = [k for item in self._all for k in (item.name, str(item))]
         raise PlanError([Fault("explain", "", "item", f"'{text}'", f"an item of the plan{near_miss(text, known)}")])
+
+    def _about(self, material: str) -> list[str]:
+        """Names of offers, contracts and projects that provide a material."""
+        data = self._problem.data
+        makers = {row.producer for row in data.rows("yields") if row.material == material and row.yield_t_per_t > 0}
+        sold = {row.offer for row in data.rows("offers") if row.material == material}
+        return [item.name for item in self._all if item.name in makers | sold]
 
     def decided(self, item: Item) -> Decided:
         """The columns of an item. KeyError where the model has none."""

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .errors import Fault, InputError
+from .errors import missing_part
 from .frames import whole
 from .result import SCHEMA_VERSION, Result
 from .runfolder import unit_of
@@ -42,6 +42,5 @@ def _arrow() -> tuple[Any, Any]:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
-        expected = "pyarrow: pip install 'strategic-minerals[parquet]'"
-        raise InputError([Fault("parquet", "", "", "pyarrow is not installed", expected)]) from None
+        raise missing_part("parquet", "pyarrow", "parquet") from None
     return pyarrow, parquet

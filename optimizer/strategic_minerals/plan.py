@@ -389,6 +389,8 @@ class Plan(Section):
         for n, name in enumerate(names):
             if name in names[:n]:
                 yield f"scenarios.{n}.name", f"'{name}'", "a name that no other scenario has"
+            if name == "trunk":
+                yield f"scenarios.{n}.name", "'trunk'", "another name: the course while nothing has happened is called that"
             if self.sample is not None and name.startswith("sample-"):
                 yield f"scenarios.{n}.name", f"'{name}'", "another name: worlds that are drawn are called sample-1, sample-2, ..."
         for n, level in enumerate(self.service_levels):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from .errors import Fault, MisplacedError, PlanError, near_miss
+from .meanings import expected
 from .plan import Plan
 
 M = TypeVar("M", bound=BaseModel)
@@ -177,14 +178,24 @@ def _fault(model: type[BaseModel], item: Any, file: str, lines: Mapping[str, int
     """One pydantic error as a fault with its line."""
     loc = [str(part) for part in item["loc"] if not str(part).startswith(("constrained-", "dict[", "function-"))]
     dotted = ".".join(loc)
-    expected = str(item["msg"]).removeprefix("Value error, ")
-    found = repr(item["input"]) if item["type"] != "missing" else "nothing"
+    wanted = expected(item)
+    given = item["input"]
+    found = "nothing" if item["type"] == "missing" else str(given) if hasattr(given, "isoformat") else repr(given)
     if item["type"] == "extra_forbidden":
         found = f"'{loc[-1]}'"
-        expected = "no such field" + near_miss(loc[-1], _fields_at(model, loc[:-1]))
+        wanted = _elsewhere(model, loc)
     if len(found) > 120:
         found = found[:117] + "..."
-    return Fault(file, _line(loc, lines), dotted, found, expected)
+    return Fault(file, _line(loc, lines), dotted, found, wanted)
+
+
+def _elsewhere(model: type[BaseModel], loc: list[str]) -> str:
+    """What a key that is none may have meant: another one here, or the same one in a table of the plan."""
+    close = near_miss(loc[-1], _fields_at(model, loc[:-1]))
+    if not close:
+        tables = [name for name in _fields_at(model, []) if loc[-1] in _fields_at(model, [name])]
+        close = f" (did you mean '{tables[0]}.{loc[-1]}'?)" if tables else ""
+    return f"no such field{close}"
 
 
 @cache

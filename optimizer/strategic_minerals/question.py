@@ -16,9 +16,19 @@ from .rows import TABLES
 
 
 def find_plan(path: Path) -> Path:
-    """A file, or the shipped plan of that name."""
-    named = shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
-    return named if not path.is_file() and len(path.parts) == 1 and named.is_file() else path
+    """A file, the plan of a folder, or the shipped plan of that name. Raises PlanError where there is none."""
+    if path.is_file():
+        return path
+    inside = [path / name for name in ("plan.toml", "plan.json", "plan.xlsx") if (path / name).is_file()]
+    if inside:
+        return inside[0]
+    known = sorted(each.stem for each in shipped("models").glob("*.toml"))
+    if len(path.parts) == 1 and path.name.removesuffix(".toml") in known:
+        return shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
+    if path.is_dir():
+        raise PlanError([Fault(str(path), "", "", "a folder without a plan", "plan.toml, plan.json or plan.xlsx in it")])
+    close = near_miss(path.name, known)
+    raise PlanError([Fault(str(path), "", "", "no such file", f"a plan file, or one of {', '.join(known)}{close}")])
 
 
 def find_tables(plan: Path, tables: Path | None) -> Path:

@@ -222,11 +222,20 @@ def _reason(fixed: Fixed, choices: Choices, x: Floats, hold: Hold, base: _Forced
         "brings_high_musd": sign * (high if chosen else low), "loss_change_musd": sign * (base.loss - other.loss),
         "spending_change_musd": sign * (base.spending - other.spending), "binds": binds, "instead": "; ".join(instead),
     }  # fmt: skip
-    return row | {"sentence": _sentence(row, other.note, decided.least)}
+    return row | {"sentence": _sentence(row, other.note, decided.least, built_anyway=_built_anyway(fixed, item))}
 
 
-def _sentence(row: dict[str, Any], note: str, least: float) -> str:
-    name = f"{row['kind']} {row['item']}"
+def _built_anyway(fixed: Fixed, item: Item) -> bool:
+    """Whether an item is a project that its owner builds without support."""
+    support, projects = fixed.problem.layout.support, fixed.problem.natural.projects
+    names = [project.name for project, alone in zip(projects, support.baseline, strict=True) if alone]
+    return item.kind == "project" and item.name.partition(": ")[0] in names
+
+
+def _sentence(row: dict[str, Any], note: str, least: float, *, built_anyway: bool = False) -> str:
+    """A row in words. built_anyway: a project that its owner builds without support; the row is about supporting it."""
+    name = f"{'support for ' if built_anyway else ''}{row['kind']} {row['item']}"
+    note = f"{'its owner builds it without; ' if built_anyway and note else ''}{note}"
     if note:
         return f"{name}: {'chosen' if row['chosen'] else 'rejected'}; {note}"
     loss, spent = row["loss_change_musd"], row["spending_change_musd"]
@@ -243,7 +252,7 @@ def _sentence(row: dict[str, Any], note: str, least: float) -> str:
     what = f"having it{how_much} would cost {cost:,.1f} M" if cost >= SMALL_MUSD else f"as good with it{how_much}"
     what += between
     binds = f"; in its way: {row['binds']}" if row["binds"] else ""
-    return f"{name}: rejected, {what} ({effect}){binds}"
+    return f"{name}: rejected{', its owner builds it without' * built_anyway}, {what} ({effect}){binds}"
 
 
 def _between(low: float, high: float) -> str:

@@ -23,6 +23,12 @@ def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     projects = {row.project for row in data.rows("projects")}
     countries = {row.country for row in data.rows("countries")}
     instruments = {row.instrument for row in data.rows("instruments")}
+    for table, why in (("materials", "it defines what is planned"), ("activities", "it defines who produces")):
+        if not data.rows(table):
+            yield Fault(f"{table}.csv", "", "", "no rows, or no such file", f"a table with rows: {why}")
+    if not projects and any(row.producer not in activities for row in data.rows("yields")):
+        yield Fault("projects.csv", "", "", "no rows, or no such file", "the projects that yields.csv names")
+        activities |= {row.producer for row in data.rows("yields")}
     uses: list[tuple[str, str, set[str], str]] = [
         ("capacities", "activity", activities, "an activity of activities.csv"),
         ("yields", "producer", activities | projects, "an activity or project"),
@@ -37,6 +43,8 @@ def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
         ("packages", "instrument", instruments, "an instrument of instruments.csv"),
     ]  # fmt: skip
     for table, column, known, where in uses:
+        if not known:
+            continue  # the table that defines them is missing: told once, below
         for row in data.rows(table):
             value = getattr(row, column)
             if value not in known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,8 @@ from .plan_file import parse_plan
 from .result import SCHEMA_VERSION, Result, pack, restored, versions
 
 MANIFEST = "manifest.json"
+ANALYSES = "analyses"
+"""Folder of a run folder for tables of other verbs about it: `analyses/explain/reasons.csv` and the like."""
 DICTIONARY = "dictionary"
 UNITS = {
     "_usd_per_kg": "USD/kg", "_t_per_yr": "t/yr", "_musd": "million USD", "_share": "share", "_yr": "years", "_t": "t",
@@ -27,6 +30,8 @@ UNITS = {
     "period": "fiscal year, and the part of it where there are several",
 }  # fmt: skip
 """Ending of a column's name -> unit, the longest first."""
+TABLE = re.compile(r"[a-z][a-z0-9_]*")
+"""Names of tables."""
 PARTS = ("tables", "results")
 """Folders of CSV files in a run folder."""
 
@@ -94,6 +99,8 @@ def _write_question(plan: Plan, data: Dataset, folder: Path) -> None:
         (folder / part).mkdir(parents=True, exist_ok=True)
         for stale in (folder / part).glob("*.csv"):
             stale.unlink()
+    for study in (folder / ANALYSES).glob("*/*.csv"):  # they tell of the plan that was here
+        study.unlink()
     for answer in ("decisions.json", "diagnosis.json", "summary.txt", "log.txt"):
         (folder / answer).unlink(missing_ok=True)
     write_dataset(data, folder / "tables")
@@ -147,6 +154,9 @@ def load_result(folder: str | Path) -> Result:
         faults = list(_file_faults(folder, stated["files"]))
         if faults:
             raise InputError(faults)
+        strange = [name for name in stated["columns"] if f"results/{name}.csv" not in stated["files"] or not TABLE.fullmatch(name)]
+        if strange:
+            raise InputError([Fault(MANIFEST, "", "columns", repr(strange[0]), "a table that `files` lists")])
         decisions = _read_json(folder / "decisions.json")
         tables = {
             name: read_table(folder / "results" / f"{name}.csv", kinds) for name, kinds in stated["columns"].items()
@@ -154,7 +164,7 @@ def load_result(folder: str | Path) -> Result:
         plan = parse_plan(_read_json(folder / "plan.json"), file="plan.json")
         data = load_dataset(folder / "tables")
         return restored(plan, data, decisions["solution"], decisions["reference"], tables, stated)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         found = f"{type(error).__name__}: {error}"
         raise InputError([Fault(str(folder), "", "", found, "a run folder as it was written")]) from None
 
@@ -186,7 +196,7 @@ def _read_json(path: Path) -> Any:
             else "a file of a run folder"
         )
         raise InputError([Fault(str(path), "", "", "no file", expected)]) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError([Fault(str(path), "", "", str(error), "JSON")]) from None
 
 

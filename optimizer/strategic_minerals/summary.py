@@ -27,9 +27,21 @@ def summarise(result: Result) -> str:
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
+def audit_word(result: Result) -> str:
+    """How the audit ended: a relaxation leaves whole numbers open, so that there is no plan to audit."""
+    if result.audited.passed:
+        return "passed"
+    return "not applicable to a relaxation" if result.outcome.relaxed else "FAILED"
+
+
 def _tonnes(value: float) -> str:
     """Tonnes with about three figures: 31,490 t, 92.4 t, 0.0512 t."""
     return f"{float(f'{value:.4g}'):,.0f} t" if value >= 100 else f"{value:.3g} t"
+
+
+def _musd(value: float) -> str:
+    """Million USD with about three figures, never -0."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 0.05 else "0"
 
 
 def _limited(lines: list[str]) -> list[str]:
@@ -49,7 +61,8 @@ def _verdict(result: Result) -> list[str]:
             f"No plan beats doing nothing by more than {-bound:,.0f} million USD ({plan.price_year} money, discounted).",
         ]  # fmt: skip
     proof = {
-        "optimal": f"proven best, within {gap}", "within_gap": f"proven within {gap} of the best (bound {bound:,.0f})",
+        "optimal": f"proven best, within {gap}",
+        "within_gap": f"proven within {gap} of the best (no plan is worth more than {round(-bound):,})",
         "stalled": f"NOT proven best: the solver gave no answer in part of the search, which ended at a gap of {gap}",
         "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
         "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
@@ -60,7 +73,7 @@ def _verdict(result: Result) -> list[str]:
     spared = float((losses.probability * (losses.loss_without_plan_musd - losses.loss_musd)).sum())
     return [
         title, *_stages(result),
-        f"The plan is worth {-objective:,.0f} million USD net against doing nothing ({plan.price_year} money, discounted, "
+        f"The plan is worth {round(-objective):,} million USD net against doing nothing ({plan.price_year} money, discounted, "
         f"expected): {proof}.",
         f"It spares {spared:,.0f} million USD of expected shortage loss. Loss function: {plan.loss_function} ({plan.loss_level}); "
         f"{_other_losses(result)}.",
@@ -199,15 +212,15 @@ def _money(result: Result) -> list[str]:
     outlay, appropriated = float(table.outlay_musd.sum()), float(table.appropriation_musd.sum())
     peak = table.loc[table.outlay_musd.idxmax()]
     lines = [
-        f"MONEY: {outlay:,.0f} M of {appropriated:,.0f} M appropriated over FY{table.fiscal_year.min()}-{table.fiscal_year.max()}; "
-        f"most in FY{int(peak.fiscal_year)} ({peak.outlay_musd:,.0f} M)."
+        f"MONEY: {_musd(outlay)} M of {appropriated:,.0f} M appropriated over "
+        f"FY{table.fiscal_year.min()}-{table.fiscal_year.max()}; most in FY{int(peak.fiscal_year)} ({peak.outlay_musd:,.0f} M)."
     ]
     names = {"purchases": "purchases", "holding": "holding", "contract_fees": "contract fees", "offtake_fees": "offtake fees",
              "capital_support": "capital support", "floor_top_ups": "floor top-ups"}  # fmt: skip
     parts = [
-        f"{label} {table[f'{name}_musd'].sum():,.0f}"
+        f"{label} {_musd(table[f'{name}_musd'].sum())}"
         for name, label in names.items()
-        if table[f"{name}_musd"].sum() > 0.5
+        if table[f"{name}_musd"].sum() > 0.05
     ]
     lines.append(
         f"  by line [M]: {', '.join(parts) or 'nothing'}. Sales to the treasury {table.sales_musd.sum():,.0f} M."
@@ -283,7 +296,7 @@ def _value(result: Result) -> list[str]:
     residual, salvage = parts.get("residual_credit", 0.0), parts.get("salvage", 0.0)
     if abs(residual) + abs(salvage) > 1:
         lines.append(
-            f"  Credited at the end of the horizon: stock {-salvage:,.0f} M, unexpired life of projects {-residual:,.0f} M."
+            f"  Credited at the end of the horizon: stock {_musd(-salvage)} M, unexpired life of projects {_musd(-residual)} M."
         )
     shares = result.tables["projects"].groupby("project")[["share", "share_at_residual_0"]].max()
     lost = sorted(shares.index[(shares.share > 0.5) & (shares.share_at_residual_0 <= 0.5)])
@@ -368,7 +381,7 @@ def _evidence(result: Result) -> list[str]:
     counts, seconds = result.counts, result.seconds
     worst = result.audited.worst()
     return [
-        f"EVIDENCE: independent audit {'passed' if result.audited.passed else 'NOT applicable'} (largest residual "
+        f"EVIDENCE: independent audit {audit_word(result)} (largest residual "
         f"{worst.largest:.1e} {worst.unit} in {worst.family}); "
         f"{counts['scenarios']} worlds, {counts['columns']:,} columns, {counts['rows']:,} rows, {counts['binaries']:,} binaries; "
         f"{seconds.get('total', 0):.1f} s, HiGHS {result.versions['highs']}, feasibility tolerance "

@@ -1,58 +1,55 @@
 """Plans, tables and results as one workbook (xlsx): what planners live in, read back without loss.
 
 A sheet a table, its name the table's, its first row the columns; the sheet `plan` holds a field of the plan a row, dotted as in
-`--set`. Text stays text: formulas, `NA`, leading zeros. Faults name sheet and cell. Before a book is opened its parts are counted:
-a small file may unpack to gigabytes.
+`--set`. Text stays text: formulas, `NA`, leading zeros. Faults name sheet and cell. A book is looked at before it is opened
+(`workbook_guard`).
 """
 
 from __future__ import annotations
 
 import datetime
 import json
+import re
 import tomllib
 import types
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from .dataset import Dataset, validate_rows
-from .errors import Fault, FaultsError, InputError, PlanError, near_miss
+from .dataset import PROVENANCE, Book, Dataset, cell_name, validate_rows
+from .errors import Fault, FaultsError, InputError, PlanError, missing_part, near_miss
+from .meanings import field_meaning, meaning
 from .plan import Plan
 from .plan_file import parse_plan, put
 from .result import Result
 from .rows import TABLES
+from .workbook_guard import MOST_ROWS, look
 
-PLAN, READ_ME = "plan", "read me"
-LARGEST_UNPACKED = 200_000_000
-"""Bytes of all parts of a book together."""
-LARGEST_RATIO = 200
-"""Unpacked to packed: spreadsheets reach 20, bombs 1000."""
-MOST_ROWS = 200_000
+PLAN, READ_ME, NOTES = "plan", "read me", "notes"
+"""Sheets that are no tables; what stands in the last two is not read."""
 FIRST_YEAR = 1000
 """Numbers from here on name a year of a series and no place in a list."""
-TEXT_STARTS = ("[", "{")
-"""How a value of a plan begins that is read as TOML: lists and tables."""
+TEXT_STARTS = ("[", "{", '"')
+"""How a value of a plan begins that is read as TOML: lists, tables, and text that begins like one."""
+DEEPEST = 20
+"""Parts of a field's path."""
+LONGEST_TEXT = 32_767
+"""Characters that a cell holds."""
+UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|_x[0-9A-Fa-f]{4}_")
+"""What the file format cannot hold, or reads otherwise."""
 
 WELCOME = (
     "A plan for `strategic-minerals` with its tables.",
     "Sheet `plan`: a field a row, dotted as in a plan file (budget.appropriation_musd, scenarios.0.probability); lists as [1, 2].",
+    "A budget by year: a row each, budget.appropriation_musd.2027. The third column is not read; a sheet `notes` is yours.",
+    "Another scenario: rows scenarios.3.name, scenarios.3.probability, scenarios.3.events.0.hazard and so on, counted from 0.",
     "Other sheets: a table each; a column's note says what it is. Units stand in the names of columns. Empty cells are unknown.",
     "Keep codes with leading zeros and the like as text. Headers are locked; rows may be added below.",
     "strategic-minerals check plan.xlsx      every fault with sheet and cell",
     "strategic-minerals solve plan.xlsx --out my-run",
 )
-
-
-def cell_name(row: int, column: int) -> str:
-    """`B7` of a row counted from 1 and a column counted from 0."""
-    letters, column = "", column + 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return f"{letters}{row}"
 
 
 def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[Plan, Dataset]:
@@ -69,7 +66,7 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     except FaultsError as error:
         faults += error.faults
     try:
-        data = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, READ_ME)})
+        data = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, READ_ME, NOTES)})
     except FaultsError as error:
         faults += error.faults
     if plan is None or data is None:
@@ -79,15 +76,7 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
 
 def _sheets(path: Path) -> dict[str, list[list[Any]]]:
     """Cells of every sheet. Raises InputError for what is no workbook, or too large a one."""
-    try:
-        with zipfile.ZipFile(path) as book:
-            unpacked, packed = sum(part.file_size for part in book.infolist()), sum(part.compress_size for part in book.infolist())
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError([Fault(path.name, "", "", str(error), "a workbook (xlsx)")]) from None
-    if unpacked > LARGEST_UNPACKED or unpacked > LARGEST_RATIO * max(packed, 1):
-        found = f"{unpacked:,} bytes unpacked from {packed:,}"
-        expected = f"at most {LARGEST_UNPACKED:,}, and {LARGEST_RATIO} times the packed size"
-        raise InputError([Fault(path.name, "", "", found, expected)])
+    look(path)
     calamine = _module("python_calamine")
     try:
         book = calamine.CalamineWorkbook.from_path(str(path))
@@ -116,7 +105,7 @@ def _plan(book: str, cells: list[list[Any]] | None, overrides: Mapping[str, Any]
         rows[field] = number
         try:
             _place(content, field, _typed(value), place)
-        except (PlanError, tomllib.TOMLDecodeError) as error:
+        except (PlanError, ValueError, AttributeError, TypeError, RecursionError) as error:
             said = error.faults[0].found if isinstance(error, PlanError) else str(error)
             faults.append(Fault(place, cell_name(number, 1), field, said, "a value, or a list like [1, 2]"))
     for field, value in overrides.items():
@@ -133,6 +122,8 @@ def _plan(book: str, cells: list[list[Any]] | None, overrides: Mapping[str, Any]
 def _place(content: dict[str, Any], field: str, value: Any, file: str) -> None:
     """Put a value at a dotted path; numbered parts make lists."""
     parts = field.split(".")
+    if len(parts) > DEEPEST:
+        raise ValueError(f"a path of {len(parts)} parts")
     last = parts[-1]
     node: Any = content
     for part, following in pairwise(parts):
@@ -159,7 +150,12 @@ def _counted(part: str) -> bool:
 def _typed(value: Any) -> Any:
     """A cell as a value of a plan: whole numbers whole, lists and tables as TOML."""
     if isinstance(value, str) and value.strip().startswith(TEXT_STARTS):
-        return tomllib.loads(f"v = {value}")["v"]
+        try:
+            return tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            if value.strip().startswith('"'):  # somebody's own quotation marks
+                return value
+            raise
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value.isoformat() if isinstance(value, datetime.date | datetime.datetime | datetime.time) else value
@@ -167,6 +163,8 @@ def _typed(value: Any) -> Any:
 
 def _at_cell(fault: Fault, rows: Mapping[str, int]) -> Fault:
     """A fault of a plan with the cell of its field, or of the closest one around it."""
+    if fault.file == "--set":
+        return fault
     parts = fault.column.split(".")
     for n in range(len(parts), 0, -1):
         path = ".".join(parts[:n])
@@ -179,6 +177,7 @@ def _at_cell(fault: Fault, rows: Mapping[str, int]) -> Fault:
 def _tables(path: Path, sheets: Mapping[str, list[list[Any]]]) -> Dataset:
     faults: list[Fault] = []
     tables: dict[str, Any] = {}
+    places: tuple[dict[str, tuple[str, ...]], dict[str, tuple[int, ...]]] = {}, {}
     for name, cells in sheets.items():
         place = f"{path.name}, sheet {name}"
         if name not in TABLES:
@@ -190,16 +189,23 @@ def _tables(path: Path, sheets: Mapping[str, list[list[Any]]]) -> Dataset:
         columns = [str(value).strip() for value in cells[0]] if cells else []
         while columns and not columns[-1]:
             columns.pop()
-        records = [_record(columns, row) for row in cells[1:] if any(value != "" for value in row)]
+        twice = [k for k, column in enumerate(columns) if column in columns[:k]]
+        faults += [Fault(place, cell_name(1, k), columns[k], "a column twice", "each column once") for k in twice]
         lines = [n for n, row in enumerate(cells[1:], start=2) if any(value != "" for value in row)]
-        rows, found = validate_rows(name, records, place, columns)
-        tables[name] = rows
-        faults += [_with_cell(fault, columns, lines) for fault in found]
+        headless = {k for row in cells for k in range(len(row)) if k >= len(columns) or not columns[k]}
+        beyond = [cell_name(n, k) for n in lines for k, value in enumerate(cells[n - 1]) if value != "" and k in headless]
+        faults += [Fault(place, cell, "", "a value under no header", "an empty cell, or a header") for cell in beyond[:20]]
+        if twice or beyond:
+            continue
+        records = [_record(columns, cells[n - 1]) for n in lines]
+        rows, found = validate_rows(name, records, place, columns, lines)
+        tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
+        faults += [_with_cell(fault, columns) for fault in found]
     if not tables and not faults:
         faults.append(Fault(path.name, "", "", "no sheet with a table", "sheets named as in inputs/README.md"))
     if faults:
         raise InputError(faults)
-    return Dataset(types.MappingProxyType(tables), path.stem)
+    return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1]))
 
 
 def _record(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
@@ -217,17 +223,19 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime.date | datetime.time) else str(value)
 
 
-def _with_cell(fault: Fault, columns: Sequence[str], lines: Sequence[int]) -> Fault:
+def _with_cell(fault: Fault, columns: Sequence[str]) -> Fault:
     """A fault of a table with its cell in place of the line."""
     if not fault.row.isdigit():
         return fault
-    line = int(fault.row)
-    row = 1 if line == 1 else lines[line - 2] if line - 2 < len(lines) else line
+    row = int(fault.row)
     return replace(fault, row=cell_name(row, columns.index(fault.column)) if fault.column in columns else f"row {row}")
 
 
 def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
-    """Plan and tables as a book to fill in: drop-downs where a column knows its values, notes on headers, headers locked."""
+    """Plan and tables as a book to fill in: drop-downs where a column knows its values, notes on headers, headers locked.
+
+    Raises InputError for text that a cell cannot hold, and for names in the plan that a dotted field cannot.
+    """
     book, formats = _new(path)
     sheet = book.add_worksheet(READ_ME)
     sheet.set_column(0, 0, 110)
@@ -236,12 +244,15 @@ def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
     _write_plan(book, formats, plan)
     for table in data.tables:
         frame = data.frame(table)
-        columns = list(frame.columns)
+        own = [column for column in frame.columns if column not in PROVENANCE]
+        columns = list(dict.fromkeys([*TABLES[table].key, *own, *PROVENANCE]))
+        frame = frame[columns]
         sheet = book.add_worksheet(table)
-        sheet.freeze_panes(1, 1)
+        sheet.freeze_panes(1, len(TABLES[table].key))
+        sheet.autofilter(0, 0, max(1, len(frame)), len(columns) - 1)
         for k, column in enumerate(columns):
             sheet.write_string(0, k, column, formats["header"])
-            note = TABLES[table].model_fields[column].description
+            note = meaning(TABLES[table], column)
             if note:
                 sheet.write_comment(0, k, note, {"x_scale": 2})
             allowed = _allowed(TABLES[table].model_fields[column].annotation)
@@ -264,11 +275,14 @@ def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan) -> None:
     sheet.set_column(0, 0, 46, formats["open"])
     sheet.set_column(1, 1, 60, formats["open"])
     sheet.freeze_panes(1, 0)
-    for k, head in enumerate(("field", "value")):
+    sheet.set_column(2, 2, 90, formats["open"])
+    for k, head in enumerate(("field", "value", "meaning")):
         sheet.write_string(0, k, head, formats["header"])
     for row, (field, value) in enumerate(_fields(plan.to_toml_like()), start=1):
         sheet.write_string(row, 0, field, formats["open"])
-        _write(sheet, row, 1, json.dumps(value) if isinstance(value, list) else value, formats["open"])
+        quoted = isinstance(value, list) or (isinstance(value, str) and value.strip().startswith(TEXT_STARTS))
+        _write(sheet, row, 1, json.dumps(value) if quoted else value, formats["open"])
+        _write(sheet, row, 2, field_meaning(Plan, field), formats["plain"])
     sheet.protect("", PROTECTED)
 
 
@@ -276,6 +290,9 @@ def _fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """(dotted field, value); lists of plain values are values."""
     if isinstance(content, dict):
         for key, value in content.items():
+            if "." in str(key) or _counted(str(key)):
+                expected = "a name without dots that is no number, in a workbook"
+                raise InputError([Fault("plan", "", f"{path}.{key}", repr(key), expected)])
             yield from _fields(value, f"{path}.{key}" if path else str(key))
     elif isinstance(content, list) and any(isinstance(entry, dict) for entry in content):
         for n, value in enumerate(content):
@@ -336,10 +353,12 @@ def _write(sheet: Any, row: int, column: int, value: Any, style: Any) -> None:
             sheet.write_number(row, column, plain, style)
         else:
             sheet.write_string(row, column, repr(plain), style)
-    elif isinstance(plain, tuple | list):
-        sheet.write_string(row, column, " ".join(map(str, plain)), style)
     else:
-        sheet.write_string(row, column, str(plain), style)
+        text = " ".join(map(str, plain)) if isinstance(plain, tuple | list) else str(plain)
+        if len(text) > LONGEST_TEXT or UNFIT.search(text) or (text.startswith("<r>") and text.endswith("</r>")):
+            expected = f"at most {LONGEST_TEXT:,} characters, none of control, not between <r> and </r>"
+            raise InputError([Fault(f"sheet {sheet.get_name()}", cell_name(row + 1, column), "", repr(text[:60]), expected)])
+        sheet.write_string(row, column, text, style)
 
 
 def _module(name: str) -> Any:
@@ -348,5 +367,4 @@ def _module(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        expected = f"{name}: pip install 'strategic-minerals[excel]'"
-        raise InputError([Fault("workbook", "", "", f"{name} is not installed", expected)]) from None
+        raise missing_part("workbook", name, "excel") from None

@@ -68,6 +68,8 @@ class Worth:
     fresh_table: pd.DataFrame | None
     """The same alternatives in fresh worlds, every figure with `_low` and `_high`; `behind_plan_musd`: worth less than the
     plan's, from the same draws. None where none were drawn."""
+    worlds: pd.DataFrame
+    """alternative, world, loss_musd: in the plan's own worlds."""
     evpi_musd: float
     """What knowing the world beforehand would add: RP - WS; NaN where a world by itself was not solved."""
     vss_musd: float
@@ -188,6 +190,9 @@ def value_of_planning(
     stages = {NOTHING: (extract(problem.layout, problem.assembly, best.z0), True)}
     stages |= {name: (extract(problem.layout, problem.assembly, x), False) for name, x in costs.items() if x is not None}
     met = {name: _met(free, data, *stage) for name, stage in stages.items()}
+    by_world = pd.concat([
+        pd.DataFrame({"alternative": name, "world": problem.layout.worlds.names, "loss_musd": m.loss}) for name, m in met.items()
+    ], ignore_index=True)  # fmt: skip
     pi = problem.layout.worlds.probability
     rows = [_row(name, m, pi, see, met[NOTHING], _spending(problem, costs.get(name)), plan.risk.alpha) for name, m in met.items()]
     rows += [{"alternative": name} for name in notes if name not in met]
@@ -207,7 +212,7 @@ def value_of_planning(
         drawn = _in_fresh_worlds(list(stages), done, plan.risk.alpha, confidence)
     known = float(pi @ see)
     return Worth(
-        table, drawn, here - known, without - here, known, here, without, max(gaps), fresh, seed, confidence
+        table, drawn, by_world, here - known, without - here, known, here, without, max(gaps), fresh, seed, confidence
     )  # fmt: skip
 
 

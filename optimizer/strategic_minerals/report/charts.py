@@ -8,14 +8,18 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import Fault, InputError
+from ..errors import missing_part
 from ..result import Result
-from .facts import OTHERS, RESERVE, SHORT, chain, drawdown, losses, mix, money, timeline
+from .facts import MOST_WORLDS, OTHERS, RESERVE, SHORT, chain, drawdown, losses, mix, money, names, timeline
 
 WIDTH = 720
-PALETTE = ["#0b5c8a", "#d1741f", "#2f855a", "#8b3a62", "#6b7280", "#b8860b", "#4c51bf", "#0f766e", "#9b2c2c", "#475569"]
-"""Colours that keep apart in print and for the colour-blind, each at least 4.5 : 1 on white or beside a label."""
+WITHOUT_RULES = ("optimised plan", "nothing", "optimised plan without promises")
+"""Alternatives of `worth` that are no rules of thumb, or shown anyway."""
+PALETTE = ["#0b5c8a", "#b45309", "#2f7a52", "#8b3a62", "#5f6773", "#8a6100", "#4c51bf", "#0f766e", "#9b2c2c", "#475569"]
+"""Colours that keep apart in print and for the colour-blind, each at least 4.5 : 1 on white."""
 GREY = "#6b7280"
+YEARS = {"format": "d", "tickMinStep": 1}
+"""An axis of years: whole ones."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,17 @@ def altair() -> Any:
     try:
         import altair as found
     except ImportError:
-        expected = "altair: pip install 'strategic-minerals[report]'"
-        raise InputError([Fault("report", "", "", "altair is not installed", expected)]) from None
+        raise missing_part("report", "altair", "report") from None
     found.data_transformers.disable_max_rows()
     return found
 
 
-def figures(result: Result) -> list[Figure]:
-    """Every figure that the result has something to show in, in the order of the page."""
-    return [figure for draw in DRAWN for figure in draw(result)]
+def figures(result: Result, rules: pd.DataFrame | None = None) -> list[Figure]:
+    """Every figure that the result has something to show in, in the order of the page.
+
+    rules: alternative, world, loss_musd of rules of thumb, as `worth` tells them, to be shown beside the plan's losses.
+    """
+    return [*(figure for draw in DRAWN for figure in draw(result)), *_losses(result, rules)]
 
 
 def _timeline(result: Result) -> Iterator[Figure]:
@@ -71,12 +77,12 @@ def _timeline(result: Result) -> Iterator[Figure]:
         base.transform_filter("datum.end > datum.start")
         .mark_bar(height=12, cornerRadius=2)
         .encode(
-            x=alt.X("start:Q", title="fiscal year", scale=alt.Scale(zero=False), axis=alt.Axis(format="d")),
+            x=alt.X("start:Q", title="fiscal year", scale=alt.Scale(zero=False), axis=YEARS),
             x2="end:Q",
             opacity=alt.Opacity(
                 "phase:O",
                 title=None,
-                scale=alt.Scale(domain=["in force", "being built"], range=[1.0, 0.35]),
+                scale=alt.Scale(domain=["in force", "being built"], range=[1.0, 0.55]),
                 legend=alt.Legend(orient="top"),
             ),
         )
@@ -87,14 +93,21 @@ def _timeline(result: Result) -> Iterator[Figure]:
         "What to buy, sign and guarantee",
         "Each bar is an action and the years that it runs; pale bars are years of building.",
         f"Timeline of {kinds}, from {table['start'].min():.0f} to {table['end'].max():.0f}.",
-        bars.properties(width=WIDTH - 130),
+        bars.properties(width=WIDTH - 130, height=22 * table["what"].nunique()),
         table,
     )
 
 
+def _named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
+    """A table with names for readers in place of codes."""
+    known = names(result)
+    told = [column for column in ("material", "supplier") if column in table.columns]
+    return table.assign(**{column: [known.get(value, value) for value in table[column]] for column in told})
+
+
 def _stocks(result: Result) -> Iterator[Figure]:
     """Stock of every material on the trunk and in each world."""
-    table = drawdown(result)
+    table = _named(drawdown(result), result)
     if table.empty:
         return
     alt = altair()
@@ -102,15 +115,18 @@ def _stocks(result: Result) -> Iterator[Figure]:
     pick = alt.selection_point(
         name="material", fields=["material"], value=materials[0], bind=alt.binding_select(options=materials, name="Material: ")
     )
-    worlds = ["trunk", *sorted(set(table["world"]) - {"trunk"})]
+    losses_of = result.tables["scenario_losses"].sort_values("loss_without_plan_musd", ascending=False, kind="stable")
+    worlds = [world for world in losses_of["world"] if world in set(table["world"])]
+    labels = [f"{world} (hurts most without the plan)" if n == 0 else world for n, world in enumerate(worlds)]
     highlight = alt.selection_point(
-        name="world", fields=["world"], value="trunk", bind=alt.binding_select(options=worlds, name="Scenario: ")
-    )
+        name="world", fields=["world"], value=worlds[0] if worlds else "trunk",
+        bind=alt.binding_select(options=worlds or ["trunk"], labels=labels or ["none"], name="Scenario: "),
+    )  # fmt: skip
     base = (
         alt.Chart(table)
         .transform_filter(pick)
         .encode(
-            x=alt.X("year:Q", title="fiscal year", scale=alt.Scale(zero=False), axis=alt.Axis(format="d")),
+            x=alt.X("year:Q", title="fiscal year", scale=alt.Scale(zero=False), axis=YEARS),
             y=alt.Y("stock_t:Q", title="stock at the end of the period [t]"),
             detail="world:N",
             tooltip=[
@@ -121,7 +137,7 @@ def _stocks(result: Result) -> Iterator[Figure]:
             ],
         )
     )
-    faint = base.mark_line(strokeWidth=1, color=GREY, opacity=0.35)
+    faint = base.mark_line(strokeWidth=1, color=GREY, opacity=0.6)
     trunk = base.transform_filter("datum.world == 'trunk'").mark_line(strokeWidth=3, color=PALETTE[0], point=True)
     chosen = (
         base.transform_filter(highlight)
@@ -133,7 +149,8 @@ def _stocks(result: Result) -> Iterator[Figure]:
     yield Figure(
         "stocks",
         "Stocks, and how each scenario draws on them",
-        "Blue: while nothing has happened. Grey: every scenario; the one chosen below is orange.",
+        "Blue: while nothing has happened. Grey: every scenario; the one chosen below is orange. A material without a blue line "
+        "is bought in disruptions alone.",
         f"Stock by year: {said}.",
         alt.layer(faint, trunk, chosen).add_params(pick, highlight).properties(width=WIDTH, height=280),
         table,
@@ -141,12 +158,12 @@ def _stocks(result: Result) -> Iterator[Figure]:
 
 
 def _mix(result: Result) -> Iterator[Figure]:
-    """Who supplies home users: today, as planned, in the worst scenario."""
-    table = mix(result)
+    """Who supplies: now, as planned, in the worst scenario."""
+    table = _named(mix(result), result)
     if table.empty:
         return
     alt = altair()
-    special = {OTHERS: "#9ca3af", RESERVE: "#b8860b", SHORT: "#b91c1c"}
+    special = {OTHERS: "#767d89", RESERVE: "#8a6100", SHORT: "#b91c1c"}
     names = [name for name in dict.fromkeys(table["supplier"]) if name not in special]
     order = [*names, *special]
     colours = [*[PALETTE[k % len(PALETTE)] for k in (0, 1, 2, 3, 6, 7, 9)][: len(names)], *special.values()]
@@ -187,9 +204,10 @@ def _mix(result: Result) -> Iterator[Figure]:
     yield Figure(
         "supply-mix",
         "Where supply comes from",
-        "Today, at the end of the plan while nothing has happened, and in the scenario that "
-        "hurts most, in its worst year; `short` is demand that nobody meets.",
-        f"Largest suppliers today: {said}.",
+        "In the plan's first period, in its last while nothing has happened, and in the worst period of the scenario that would "
+        "hurt most without the plan; shares of everything made of it, exports too; 'short' is demand that nobody meets."
+        + _cut(result.data.rows("demand"), table),
+        f"Largest suppliers now: {said}.",
         chart,
         table,
     )
@@ -220,7 +238,7 @@ def _chain(result: Result) -> Iterator[Figure]:
         )
     )
     text = base.mark_text(fontSize=11).encode(
-        text=alt.Text("label:N"), color=alt.condition("datum.used > 0.6", alt.value("white"), alt.value("#111827"))
+        text=alt.Text("label:N"), color=alt.condition("datum.used > 0.75", alt.value("white"), alt.value("#111827"))
     )
     tight = table[table["bottleneck"] != ""]
     said = "; ".join(dict.fromkeys(f"{row.step} ({row.group})" for row in tight.itertuples())) or "none"
@@ -230,7 +248,7 @@ def _chain(result: Result) -> Iterator[Figure]:
         "What each step could make in the last planned year, and how much of it is used "
         "while nothing has happened; ! marks steps that are fully used where users pay for one more tonne.",
         f"Fully used steps: {said}.",
-        alt.layer(boxes, text).properties(width=WIDTH - 220, height=alt.Step(24)),
+        alt.layer(boxes, text).properties(width=WIDTH - 220, height=24 * table["step"].nunique()),
         table,
     )
 
@@ -292,11 +310,25 @@ def _money(result: Result) -> Iterator[Figure]:
         )
 
 
-def _losses(result: Result) -> Iterator[Figure]:
-    """Loss of every scenario with the plan and without."""
+def _cut(demand: Any, table: pd.DataFrame) -> str:
+    """How many materials are left out, in words."""
+    of, shown = len({row.material for row in demand}), table["material"].nunique()
+    return f" {shown} of {of} materials with demand." if shown < of else ""
+
+
+def _losses(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
+    """Loss of every scenario with the plan, without, and with rules of thumb where they were looked at."""
     table = losses(result)
     if table.empty:
         return
+    beside = [] if rules is None else [name for name in dict.fromkeys(rules["alternative"]) if name not in WITHOUT_RULES]
+    if rules is not None:
+        more = rules[rules["alternative"].isin(beside) & rules["world"].isin(set(table["world"]))]
+        known = table.drop_duplicates("world").set_index("world")
+        added = {column: more["world"].map(known[column]) for column in ("probability", "events")}
+        more = more.assign(case=more["alternative"], **added)
+        table = pd.concat([table, more[list(table.columns)]], ignore_index=True)
+    cases = ["the plan", "no plan", *beside]
     alt = altair()
     order = list(dict.fromkeys(table["world"]))
     base = alt.Chart(table).encode(
@@ -315,20 +347,22 @@ def _losses(result: Result) -> Iterator[Figure]:
         color=alt.Color(
             "case:N",
             title=None,
-            sort=["the plan", "no plan"],
-            scale=alt.Scale(range=[PALETTE[0], PALETTE[1]]),
-            legend=alt.Legend(orient="top"),
+            sort=cases,
+            scale=alt.Scale(domain=cases, range=PALETTE[: len(cases)]),
+            legend=alt.Legend(orient="top", columns=4, labelLimit=260),
         ),
     )
     worst = table[table["case"] == "the plan"].iloc[0]
+    of = len(result.tables["scenario_losses"])
+    cut = f" The {MOST_WORLDS} of {of} scenarios with the largest losses." if of > MOST_WORLDS else ""
     yield Figure(
         "losses",
         "Losses by scenario, with the plan and without",
-        "The farther the two dots are apart, the more the plan spares there.",
+        f"The farther the two dots are apart, the more the plan spares there.{cut}",
         f"With the plan the largest loss is {worst['loss_musd']:,.0f} million USD ({worst['world']}).",
-        alt.layer(line, points).properties(width=WIDTH - 120, height=alt.Step(18)),
+        alt.layer(line, points).properties(width=WIDTH - 120, height=18 * table["world"].nunique() + 20),
         table,
     )
 
 
-DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_timeline, _stocks, _mix, _chain, _money, _losses)
+DRAWN: tuple[Callable[[Result], Iterator[Figure]], ...] = (_timeline, _stocks, _mix, _chain, _money)

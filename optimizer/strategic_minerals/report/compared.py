@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from ..rows import TABLES
 
 ABSENT = "-"
 MOST_CELLS = 200
+SIGNED = 0.005
+"""Share of a project from which it is told."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +30,35 @@ class Comparison:
     """figure, unit: worth, bound, gap, losses, spending."""
     plan: pd.DataFrame
     """kind, item: what is bought [t], signed, reserved [t a year] and guaranteed, where it is not the same in all."""
+    warnings: tuple[str, ...] = ()
+    """Why figures of the results may not be held against each other."""
 
     def lines(self) -> list[str]:
         """In plain words."""
-        said = [f"COMPARED: {', '.join(self.names)}"]
-        for title, table in (
-            ("What differs in the question", self.inputs),
-            ("Outcome", self.outcome),
-            ("What differs in the plan", self.plan),
-        ):
-            said.append(f"{title}:" if len(table) else f"{title}: nothing")
-            for row in table.itertuples(index=False):
-                head = [str(value) for value in row[: -len(self.names)] if value]
-                label = f"{head[0]} [{head[1]}]" if table is self.outcome and len(head) > 1 else " ".join(head)
-                said.append(f"  {label}: {' | '.join(_told(value) for value in row[-len(self.names) :])}")
+        said = [f"COMPARED: {', '.join(self.names)}", *self.warnings]
+        for title, table in self.parts():
+            said += [f"{title}:" if len(table) else f"{title}: nothing", *(f"  {line}" for line in self.told(table))]
         return said
+
+    def parts(self) -> list[tuple[str, pd.DataFrame]]:
+        """Tables with their titles, in the order in which one reads them."""
+        return [
+            ("What differs in the question", self.inputs), ("Outcome", self.outcome), ("What differs in the plan", self.plan)
+        ]  # fmt: skip
+
+    def told(self, table: pd.DataFrame) -> list[str]:
+        """A table's rows in words."""
+        said = []
+        for row in table.itertuples(index=False):
+            head = [str(value) for value in row[: -len(self.names)] if value]
+            label = f"{head[0]} [{head[1]}]" if table is self.outcome and len(head) > 1 else " ".join(head)
+            said.append(f"{label}: {' | '.join(_told(value) for value in row[-len(self.names) :])}")
+        return said
+
+    def _repr_html_(self) -> str:
+        """The tables, as notebooks show them."""
+        shown = (f"<h4>{title}</h4>{table.to_html(index=False, border=0, escape=True)}" for title, table in self.parts())
+        return "".join([*(f"<p>{html.escape(line)}</p>" for line in self.warnings), *shown])
 
 
 def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Comparison:
@@ -49,12 +66,28 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Co
     if len(results) < 2:
         raise ValueError("a comparison needs two results")
     called = _names(results, names)
-    return Comparison(called, _inputs(results, called), _outcome(results, called), _plan(results, called))
+    warnings = [
+        f"Their {words} differ: million USD of one are not those of another."
+        for words, read in (("loss functions", lambda p: (p.loss_function, p.loss_level)), ("price years", lambda p: p.price_year))
+        if len({read(result.plan) for result in results}) > 1
+    ]
+    nothing = [result.outcome.do_nothing_musd or 0.0 for result in results]
+    if not warnings and max(nothing) - min(nothing) > 1e-6 * max(1.0, *map(abs, nothing)):
+        told = ", ".join(f"{value:,.0f}" for value in nothing)
+        warnings.append(f"Doing nothing costs {told} million USD there: each plan's worth is counted from another start.")
+    return Comparison(called, _inputs(results, called), _outcome(results, called), _plan(results, called), tuple(warnings))
 
 
 def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str, ...]:
     wanted = list(names) if names is not None else [result.plan.name for result in results]
-    return tuple(name if wanted.count(name) == 1 else f"{name} ({n + 1})" for n, name in enumerate(wanted))
+    taken = {"field", "figure", "unit", "kind", "item"}  # what the tables' other columns are called
+    found: list[str] = []
+    for n, name in enumerate(wanted, start=1):
+        called = name if name and wanted.count(name) == 1 else f"{name} ({n})".strip()
+        while called in taken or called in found:
+            called = f"{called} ({n})"
+        found.append(called)
+    return tuple(found)
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
@@ -121,7 +154,7 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
     return {
         ("ended", ""): outcome.reason.replace("_", " "),
         ("worth against doing nothing", "million USD"): None if outcome.objective_musd is None else -outcome.objective_musd,
-        ("gap", "share"): outcome.relative_gap,
+        ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
         ("expected loss", "million USD"): float((pi * worlds["loss_musd"]).sum()),
         ("largest loss of a scenario", "million USD"): float(worlds["loss_musd"].max()),
         ("chance that defence goes short", "share"): float(pi[worlds["defence_shortfall_t"] > 1e-3].sum()),
@@ -144,10 +177,12 @@ def _actions(result: Result) -> dict[tuple[str, str], Any]:
     bought = result.tables["acquisitions"].groupby("material")["acquired_t"].sum()
     found: dict[tuple[str, str], Any] = {("buy [t]", str(material)): float(value) for material, value in bought.items()}
     for row in result.tables["projects"].itertuples():
-        if row.share > 0.5 and not (row.baseline and row.package == "none"):
-            found["sign", row.project] = f"{row.package}, {row.signed}"
+        if row.share > SIGNED and not (row.baseline and row.package == "none"):
+            share = "" if row.share > 1 - SIGNED else f" ({row.share:.0%} of it)"
+            found["sign", row.project] = f"{row.package}, {row.signed}{share}"
     for row in result.tables["contracts"].itertuples():
-        found["reserve [t a year]", f"{row.activity} from {row.start}"] = float(row.contract_t_per_yr)
+        key = ("reserve [t a year]", f"{row.activity} from {row.start} for {row.term_yr:g} years")
+        found[key] = found.get(key, 0.0) + float(row.contract_t_per_yr)
     for row in result.tables["floors"].itertuples():
         found["guarantee [USD/kg]", row.floor] = float(row.level_usd_per_kg)
     return found

@@ -14,6 +14,8 @@ MOST_SUPPLIERS = 7
 RESERVE, SHORT, OTHERS = "the reserve", "short", "others"
 MOST_MATERIALS = 12
 MOST_WORLDS = 40
+SIGNED = 0.005
+"""Share of a project from which it is shown."""
 SMALL_T = 1e-6
 FULL = 0.999
 """Share of capacity from which a step counts as fully used."""
@@ -46,21 +48,26 @@ def timeline(result: Result) -> pd.DataFrame:
                 {"what": what, "kind": kind, "start": start, "end": min(end, end_of_plan), "phase": phase, "said": said}
             )
 
-    for material, bought in result.tables["acquisitions"].groupby("material", sort=False):
-        said = f"{bought['acquired_t'].sum():,.4g} t for {bought['cost_musd'].sum():,.1f} million USD"
-        for year in sorted(set(bought["fiscal_year"])):
-            add(f"buy {material}", "purchase", float(year), float(year) + 1, said)
+    known = names(result)
+    for material, rows_of in result.tables["acquisitions"].groupby("material", sort=False):
+        for year, bought in rows_of.groupby("fiscal_year"):
+            said = f"{bought['acquired_t'].sum():,.4g} t for {bought['cost_musd'].sum():,.1f} million USD in FY{year}"
+            add(f"buy {known.get(str(material), material)}", "purchase", float(str(year)), float(str(year)) + 1, said)
     for row in result.tables["projects"].itertuples():
-        if row.share < 0.5 or (row.baseline and row.package == "none"):
+        if row.share < SIGNED or (row.baseline and row.package == "none"):
             continue
         signed, begins = year_of(result, row.signed), year_of(result, row.first_output)
-        said = f"{row.package}: {row.support_cost_musd:,.1f} million USD of support, {row.capacity_t_per_yr:,.0f} t a year"
+        part = "" if row.share > 1 - SIGNED else f"{row.share:.0%} of it, "
+        said = f"{part}{row.package}: {row.support_cost_musd:,.1f} million USD of support, {row.capacity_t_per_yr:,.0f} t a year"
         add(f"sign {row.project}", "project", signed, begins, said, "being built")
         add(f"sign {row.project}", "project", begins, end_of_plan, said)
-    for row in result.tables["contracts"].itertuples():
+    contracts = result.tables["contracts"]
+    several = contracts["activity"].value_counts()
+    for row in contracts.itertuples():
         start = year_of(result, row.start)
         said = f"{row.contract_t_per_yr:,.4g} t a year at {row.fee_usd_per_kg:,.3g} USD/kg"
-        add(f"reserve {row.activity}", "offtake contract", start, start + row.term_yr, said)
+        since = f" from {row.start}" if several[row.activity] > 1 else ""
+        add(f"reserve {row.activity}{since}", "offtake contract", start, start + row.term_yr, said)
     for row in result.tables["floors"].itertuples():
         start = year_of(result, row.start)
         said = f"{row.level_usd_per_kg:,.4g} USD/kg, expected cost {row.expected_cost_musd:,.1f} million USD"
@@ -74,8 +81,12 @@ def drawdown(result: Result) -> pd.DataFrame:
     shown = flows[~flows["tail"]]
     held = shown.groupby("material")["stock_t"].max()
     kept = [material for material in held.sort_values(ascending=False).index if held[material] > SMALL_T]
-    table = shown[shown["material"].isin(kept)][["material", "world", "period", "stock_t"]].copy()
     trunk = result.tables["stock"]
+    bought = trunk.groupby("material")["stock_t"].max().reindex(kept).fillna(0.0)
+    kept = sorted(kept, key=lambda material: -bought[material])  # what the plan itself holds first
+    periods = [str(label) for label in dict.fromkeys(trunk["period"])] or sorted(set(shown["period"]))
+    every = pd.MultiIndex.from_product([kept, dict.fromkeys(shown["world"]), periods], names=["material", "world", "period"])
+    table = shown.groupby(["material", "world", "period"])["stock_t"].sum().reindex(every, fill_value=0.0).reset_index()
     per_tonne = (trunk["days_of_cover"] / trunk["stock_t"]).where(trunk["stock_t"] > SMALL_T)
     days = per_tonne.groupby([trunk["material"], trunk["period"]]).mean()
     key = pd.MultiIndex.from_frame(table[["material", "period"]])
@@ -99,8 +110,17 @@ def supplied(result: Result) -> pd.DataFrame:
     return made.groupby(keys, sort=False)["tonnes"].sum().reset_index()
 
 
+def names(result: Result) -> dict[str, str]:
+    """Material or country -> its name for readers, where the tables have one of its own."""
+    told = [(row.material, getattr(row, "name", "")) for row in result.data.rows("materials")]
+    told += [(row.country, getattr(row, "name", "")) for row in result.data.rows("countries")]
+    kept = {key: name for key, name in told if name}
+    return {key: name for key, name in kept.items() if list(kept.values()).count(name) == 1}
+
+
 def mix(result: Result) -> pd.DataFrame:
-    """material, when, supplier, tonnes, share: of demanded materials, today, planned, in the worst scenario's worst period."""
+    """material, when, supplier, tonnes, share: who makes what users and plants want, in the plan's first period, its last while
+    nothing has happened, and the worst period of the scenario that would hurt most without the plan."""
     made, short = supplied(result), result.tables["shortfalls"]
     wanted = [m for m in dict.fromkeys(row.material for row in result.data.rows("demand")) if m in set(made["material"])]
     losses = result.tables["scenario_losses"]
@@ -109,7 +129,7 @@ def mix(result: Result) -> pd.DataFrame:
     last = planned[-1]
     loss = short[(short["world"] == worst) & ~short["tail"]].groupby("period")["loss_musd"].sum()
     hit = str(loss.idxmax()) if len(loss) and loss.max() > 0 else last
-    cases = [("today", "trunk", planned[0]), (f"planned, {last}", "trunk", last), (f"{worst}, {hit}", worst, hit)]
+    cases = [(f"now, {planned[0]}", "trunk", planned[0]), (f"planned, {last}", "trunk", last), (f"{worst}, {hit}", worst, hit)]
     released = result.tables["flows"]
     rows: list[tuple[str, str, dict[str, float]]] = []
     for material in wanted[:MOST_MATERIALS]:
@@ -140,7 +160,8 @@ def _shares(material: str, when: str, parts: dict[str, float], named: list[str])
 
 
 def chain(result: Result) -> pd.DataFrame:
-    """step, group, capacity_t, used, bottleneck, label: stages of each material by place of the plant, last period."""
+    """step, group, capacity_t, used, bottleneck, label: stages of each product by place of the plant, last period; plants that make
+    several products count in the row of each."""
     data, plan = result.data, result.plan
     tiers = {row.country: row.tier for row in data.rows("countries")}
     words = {"home": "home", "ally": "allies and partners", "partner": "allies and partners"}
@@ -153,7 +174,10 @@ def chain(result: Result) -> pd.DataFrame:
     run = result.tables["operations"]
     run = run[(run["world"] == "trunk") & (run["period"] == last[0])]
     used = (run["run_t"] + run["hold_t"]).groupby(run["producer"]).sum()
-    main = _main_product(data)
+    makes: dict[str, dict[str, float]] = {}
+    for row in data.rows("yields"):
+        if row.yield_t_per_t > 0:
+            makes.setdefault(row.producer, {})[row.material] = row.yield_t_per_t
     paid = result.tables["prices"]
     wanted = set(
         paid[(paid["price"] == "supply") & (paid["world"] == "trunk") & (paid["period"] == last[0]) & (paid["value"] > 0)][
@@ -162,15 +186,17 @@ def chain(result: Result) -> pd.DataFrame:
     )
     rows: dict[tuple[str, str], list[float]] = {}
     made_of: dict[str, str] = {}
+    known = names(result)
     for producer, (country, tonnes) in capacity.items():
-        if producer not in main or tonnes <= 0:
-            continue
-        step = f"{main[producer]} ({stages.get(producer, '')})"
-        made_of[step] = main[producer]
-        group = "home" if country == plan.home else words.get(tiers.get(country, ""), "others")
-        entry = rows.setdefault((step, group), [0.0, 0.0])
-        entry[0] += tonnes
-        entry[1] += float(used.get(producer, 0.0)) * (12 / plan.horizon.period_months)
+        for material, per_tonne in makes.get(producer, {}).items():
+            if tonnes <= 0:
+                continue
+            step = f"{known.get(material, material)} ({stages.get(producer, '')})"
+            made_of[step] = material
+            group = "home" if country == plan.home else words.get(tiers.get(country, ""), "others")
+            entry = rows.setdefault((step, group), [0.0, 0.0])
+            entry[0] += tonnes * per_tonne
+            entry[1] += float(used.get(producer, 0.0)) * per_tonne * (12 / plan.horizon.period_months)
     order = {row.material: n for n, row in enumerate(data.rows("materials"))}
     table = []
     for (step, group), (tonnes, ran) in sorted(rows.items(), key=lambda pair: order.get(made_of[pair[0][0]], 0)):
@@ -194,15 +220,6 @@ def _capacities(result: Result, year: int) -> dict[str, tuple[str, float]]:
             found[row.project] = (where[row.project], float(row.capacity_t_per_yr))
     made = set(result.tables["operations"]["producer"])
     return {name: entry for name, entry in found.items() if name in made or name in set(where)}
-
-
-def _main_product(data: Any) -> dict[str, str]:
-    """The product of which each producer makes most."""
-    best: dict[str, tuple[float, str]] = {}
-    for row in data.rows("yields"):
-        if row.yield_t_per_t > best.get(row.producer, (0.0, ""))[0]:
-            best[row.producer] = (row.yield_t_per_t, row.material)
-    return {producer: material for producer, (_, material) in best.items()}
 
 
 def money(result: Result) -> tuple[pd.DataFrame, pd.DataFrame]:

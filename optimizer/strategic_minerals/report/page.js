@@ -1,9 +1,17 @@
 "use strict";
+const nav = document.querySelector("nav");
+const below = () => document.documentElement.style.setProperty("--nav", `${nav.offsetHeight + 12}px`);
+below();
+addEventListener("resize", below);
 for (const holder of document.querySelectorAll("script[type='application/json'][data-chart]")) {
   const target = document.getElementById("chart-" + holder.dataset.chart);
   const spec = JSON.parse(holder.textContent);
   vegaEmbed(target, spec, { actions: false, renderer: "svg", ast: false })
-    .then(() => { target.dataset.drawn = "yes"; })
+    .then(() => {
+      target.setAttribute("role", "img"); // Vega calls itself a visualisation; what it shows is in its description
+      target.setAttribute("aria-label", spec.description);
+      target.dataset.drawn = "yes";
+    })
     .catch((error) => { target.textContent = "This figure could not be drawn: " + error.message; target.dataset.drawn = "no"; });
 }
 for (const table of document.querySelectorAll("table.sortable")) {

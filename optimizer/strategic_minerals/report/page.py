@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,20 +15,22 @@ from typing import Any
 import pandas as pd
 
 from ..dataset import csv_text, unguarded
-from ..errors import Fault, InputError
+from ..errors import Fault, InputError, missing_part
 from ..result import Result
 from ..review import provenance
+from ..runfolder import ANALYSES, UNITS, dictionary
+from ..summary import audit_word
 from .charts import Figure, altair, figures
-from .compared import compare
+from .compared import Comparison, compare
 from .policy import POLICY
 from .studies import comparison_figure, frontier_figure, thumb_figure, tornado_figure
 
-ANALYSES = "analyses"
-"""Folder of a run folder from which tables of other verbs are shown: `analyses/frontier/points.csv` and the like."""
-MOST_ROWS = 40
-"""Rows of a table shown in the page; the file to download has all."""
 MOST_ESTIMATES = 25
-HEADING = re.compile(r"([A-Z]{2,}(?: [A-Z]{2,})*):? *(.*)")
+YEARS = ("fiscal_year", "year", "oldest", "newest", "start", "end", "signed", "from_year")
+"""Columns of years, which are shown without a comma."""
+NOTHING = 1e-9
+"""What is smaller is shown as 0."""
+HEADING = re.compile(r"([A-Z]{2,}(?: [A-Z]{2,})*):? *(.*)", re.DOTALL)
 """How a section of the summary begins: words in capitals, then text."""
 LARGEST_INLINE = 1_500_000
 """Bytes of CSV of one table that go into the page."""
@@ -56,8 +60,7 @@ def report(
         raise ValueError("a report needs a result")
     first, others = several[0], several[1:]
     compared = compare(several, names) if others else None
-    side_by_side = [] if compared is None else list(comparison_figure(compared.outcome))
-    drawn = [*side_by_side, *figures(first), *_analysed(analyses or {})]
+    drawn = _drawn(several, compared, analyses or {})
     environment = _environment()
     return str(
         environment.get_template("page.html").render(
@@ -65,7 +68,8 @@ def report(
             headline=headline(first),
             words=_paragraphs(first.summary()),
             figures=drawn,
-            specs={figure.name: _safe(figure.chart.to_json(indent=None)) for figure in drawn},
+            specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
+            absent=_absent(analyses or {}),
             sections=_sections(first, analyses or {}),
             comparison=compared,
             downloads=_downloads(first, analyses or {}),
@@ -76,6 +80,31 @@ def report(
             policy=POLICY,
         )
     )
+
+
+def _spec(figure: Figure) -> dict[str, Any]:
+    """A chart as the page draws it: as wide as there is room where it is one plot, and saying what it shows."""
+    spec: dict[str, Any] = figure.chart.to_dict()
+    single = not {"hconcat", "vconcat", "concat", "facet"} & set(spec) and "row" not in spec.get("encoding", {})
+    if single and "width" in spec:
+        spec |= {"width": "container"}
+    return {**spec, "description": figure.alt}
+
+
+STUDIES = {
+    "reasons, and prices in words": ("explain/prices", "explain RUN --out RUN/analyses/explain"),
+    "how far the plan can move": ("alternatives/extremes", "alternatives RUN --out RUN/analyses/alternatives"),
+    "rules of thumb": ("worth/alternatives", "worth PLAN --out RUN/analyses/worth"),
+    "fresh worlds": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
+    "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),
+    "what moves the answer": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
+}
+"""What the page can show beside -> (a table that says it is there, the command that adds it)."""
+
+
+def _absent(analyses: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
+    """(what is not shown, the command that adds it)."""
+    return [(what, f"strategic-minerals {command}") for what, (key, command) in STUDIES.items() if key not in analyses]
 
 
 def headline(result: Result) -> list[str]:
@@ -99,8 +128,7 @@ def _environment() -> Any:
     try:
         import jinja2
     except ImportError:
-        expected = "jinja2: pip install 'strategic-minerals[report]'"
-        raise InputError([Fault("report", "", "", "jinja2 is not installed", expected)]) from None
+        raise missing_part("report", "jinja2", "report") from None
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("strategic_minerals", "report"),
         autoescape=True,
@@ -109,6 +137,9 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["shown"] = shown
+    environment.filters["heading"] = heading
+    environment.filters["year"] = lambda value: "" if value != value else f"{value:.6g}"
+    environment.filters["is_year"] = lambda column: str(column) in YEARS
     environment.filters["numeric"] = lambda column: pd.api.types.is_numeric_dtype(column) and column.dtype != bool
     return environment
 
@@ -120,8 +151,18 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
+        if abs(value) < NOTHING:
+            return "0"
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.4g}"
     return str(value)
+
+
+def heading(column: str) -> str:
+    """A column's name for readers, its unit in brackets."""
+    for ending, unit in UNITS.items():
+        if ending.startswith("_") and column.endswith(ending):
+            return f"{column.removesuffix(ending).replace('_', ' ')} [{unit}]"
+    return str(column).replace("_", " ")
 
 
 def _bundle() -> str:
@@ -129,8 +170,7 @@ def _bundle() -> str:
     try:
         import vl_convert
     except ImportError:
-        expected = "vl-convert-python: pip install 'strategic-minerals[report]'"
-        raise InputError([Fault("report", "", "", "vl-convert-python is not installed", expected)]) from None
+        raise missing_part("report", "vl-convert-python", "report") from None
     version = ".".join(altair().SCHEMA_VERSION.lstrip("v").split(".")[:2])
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)).replace(
         "</script", "<\\/script"
@@ -159,7 +199,12 @@ def _paragraphs(summary: str) -> list[tuple[str, list[str]]]:
         first, *rest = part.splitlines()
         spoken = HEADING.match(first)
         head, tail = (spoken[1], spoken[2]) if spoken else ("", first)
-        found.append((head, [line for line in (tail.rstrip(":"), *(line.strip() for line in rest)) if line]))
+        if rest:  # the first line is a heading, or begins the section with a sentence of its own
+            head, tail = f"{head} {tail}".strip().rstrip(":").capitalize() if first.endswith(":") else head.capitalize(), tail
+            lines = ([] if first.endswith(":") else [tail]) + [line.strip() for line in rest]
+        else:
+            head, lines = head.capitalize(), [tail]
+        found.append((head, [line for line in lines if line]))
     return found
 
 
@@ -167,7 +212,7 @@ def _sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Sect
     """Tables of the page after the figures."""
     wide = provenance(result.plan, result.data).widest.head(MOST_ESTIMATES)
     found: list[Section] = [
-        Section(name, title, note, analyses[key])
+        Section(name, title, note, in_sentences(analyses[key]))
         for key, name, title, note in (
             (
                 "explain/reasons",
@@ -220,15 +265,24 @@ def _vintage(result: Result) -> pd.DataFrame:
 
 def _analysed(analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
     found: list[Figure] = []
-    for key, where in (("worth/fresh_worlds", "in fresh worlds"), ("worth/alternatives", "in the plan's own worlds")):
-        if key in analyses and not found:
-            found += thumb_figure(analyses[key], where)
-    if "frontier/points" in analyses:
-        found += frontier_figure(analyses["frontier/points"])
-    for verb in ("sweep", "tornado"):
-        if f"{verb}/indices" in analyses:
-            found += tornado_figure(analyses[f"{verb}/indices"])
+    try:
+        for key, where in (("worth/fresh_worlds", "in fresh worlds"), ("worth/alternatives", "in the plan's own worlds")):
+            if key in analyses and not found:
+                found += thumb_figure(analyses[key], where)
+        if "frontier/points" in analyses:
+            found += frontier_figure(analyses["frontier/points"])
+        for verb in ("sweep", "tornado"):
+            if f"{verb}/indices" in analyses:
+                found += tornado_figure(analyses[f"{verb}/indices"])
+    except (KeyError, TypeError) as error:
+        raise InputError([Fault(ANALYSES, "", str(error), "a table without it", "tables as the verbs write them")]) from None
     return found
+
+
+def _rules(analyses: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+    """Losses of rules of thumb by scenario, where `worth` wrote them."""
+    found = analyses.get("worth/worlds")
+    return found if found is not None and {"alternative", "world", "loss_musd"} <= set(found.columns) else None
 
 
 def _evidence(result: Result) -> list[tuple[str, str]]:
@@ -238,9 +292,9 @@ def _evidence(result: Result) -> list[tuple[str, str]]:
         ("ended", outcome.reason.replace("_", " ")),
         ("gap", "" if outcome.relative_gap is None else f"{outcome.relative_gap:.3%} (asked: {result.options['gap']:.3%})"),
         ("objective, bound [million USD]", f"{outcome.objective_musd:,.3f}, {outcome.best_bound_musd:,.3f}"),
-        ("independent audit", f"{'passed' if result.audited.passed else 'FAILED'}: {result.audited.worst()}"),
+        ("independent audit", f"{audit_word(result)}: {result.audited.worst()}"),
         ("model", ", ".join(f"{counts[name]:,} {name}" for name in ("columns", "rows", "binaries", "scenarios"))),
-        ("method, time", f"{outcome.method}, {sum(result.profile['seconds'][:-1]):,.1f} s"),
+        ("method, time", f"{outcome.method}, {result.seconds.get('total', math.nan):,.1f} s"),
         ("tolerances", f"feasibility {result.options.get('primal_feasibility_tolerance', '')}"),
         ("versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
     ]
@@ -249,33 +303,59 @@ def _evidence(result: Result) -> list[tuple[str, str]]:
 def _downloads(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[tuple[str, int, str]]:
     """(file name, rows, data URI) of every table; an empty URI where it is too large for the page."""
     found = []
-    for name, table in [*result.tables.items(), *((key.replace("/", "-"), frame) for key, frame in analyses.items())]:
+    studies = [(key.replace("/", "-"), frame) for key, frame in analyses.items()]
+    for name, table in [*result.tables.items(), ("dictionary", dictionary(result)), *studies]:
         data = csv_text(table).encode()
         uri = f"data:text/csv;base64,{base64.b64encode(data).decode()}" if len(data) <= LARGEST_INLINE else ""
         found.append((f"{name}.csv", len(table), uri))
     return found
 
 
-def markdown(results: Result | Sequence[Result], *, names: Sequence[str] | None = None) -> str:
-    """The words of the page, for a text editor; names as for `report`."""
+def in_sentences(table: pd.DataFrame) -> pd.DataFrame:
+    """The words of a table that has its figures in sentences; the file to download has them in columns too."""
+    words = [column for column in ("item", "sentence") if column in table.columns]
+    return table[words] if "sentence" in words else table
+
+
+def _drawn(results: Sequence[Result], compared: Comparison | None, analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
+    """All figures of a page, in its order."""
+    side_by_side = [] if compared is None else list(comparison_figure(compared.outcome))
+    return [*side_by_side, *figures(results[0], _rules(analyses)), *_analysed(analyses)]
+
+
+def markdown(
+    results: Result | Sequence[Result], *, names: Sequence[str] | None = None, analyses: Mapping[str, pd.DataFrame] | None = None
+) -> str:
+    """The words of the page, for a text editor; arguments as for `report`."""
     several = [results] if isinstance(results, Result) else list(results)
-    first = several[0]
-    lines = [f"# {first.plan.title or first.plan.name}", "", *headline(first), ""]
+    first, compared = several[0], compare(several, names) if len(several) > 1 else None
+    lines = [f"# {_plain(first.plan.title or first.plan.name)}", "", *(_plain(line) for line in headline(first)), ""]
     for head, text in _paragraphs(first.summary()):
-        lines += [f"## {head.capitalize()}", "", *(f"- {line}" for line in text), ""]
-    for figure in figures(first):
-        lines += [f"## {figure.title}", "", figure.note, "", figure.alt, ""]
-    if len(several) > 1:
-        lines += ["## Comparison", "", *compare(several, names).lines(), ""]
-    lines += ["## Evidence", "", *(f"- {name}: {value}" for name, value in _evidence(first)), ""]
+        lines += [f"## {_plain(head)}", "", *(f"- {_plain(line)}" for line in text), ""]
+    for figure in _drawn(several, compared, analyses or {}):
+        lines += [f"## {figure.title}", "", figure.note, "", _plain(figure.alt), ""]
+    if compared is not None:
+        lines += ["## Comparison", "", *compared.warnings, ""]
+        for title, table in compared.parts():
+            lines += [f"### {title}", "", *(f"- {_plain(line)}" for line in compared.told(table) or ["nothing"]), ""]
+    lines += ["## Evidence", "", *(f"- {name}: {_plain(value)}" for name, value in _evidence(first)), ""]
     return "\n".join(lines)
 
 
-def save_figures(result: Result, folder: Path, kind: str = "svg") -> list[Path]:
-    """Every figure as a file of its own, `svg` or `png`."""
+def _plain(text: str) -> str:
+    """Text that Markdown takes for nothing else, on one line."""
+    return re.sub(r"([\\`*_<>\[\]#|])", r"\\\1", " ".join(text.split()))
+
+
+def save_figures(
+    results: Result | Sequence[Result], folder: Path, kind: str = "svg", *, names: Sequence[str] | None = None,
+    analyses: Mapping[str, pd.DataFrame] | None = None,
+) -> list[Path]:  # fmt: skip
+    """Every figure of the page as a file of its own, `svg` or `png`; other arguments as for `report`."""
+    several = [results] if isinstance(results, Result) else list(results)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for figure in figures(result):
+    for figure in _drawn(several, compare(several, names) if len(several) > 1 else None, analyses or {}):
         path = folder / f"{figure.name}.{kind}"
         figure.chart.save(str(path), **({"ppi": 144} if kind == "png" else {}))
         written.append(path)

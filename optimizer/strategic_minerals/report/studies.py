@@ -73,7 +73,7 @@ def tornado_figure(indices: pd.DataFrame) -> Iterator[Figure]:
             color=alt.Color("end:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
             tooltip=["address", "low", "high", "end", alt.Tooltip("aim_musd:Q", format=",.1f")],
         )
-        .properties(width=WIDTH - 240, height=alt.Step(20))
+        .properties(width=WIDTH - 240, height=24 * len(table))
     )
     top = table.iloc[0]
     said = f"{top['address']} moves the answer most: from {top['at_low']:,.0f} to {top['at_high']:,.0f} million USD."
@@ -122,7 +122,7 @@ def thumb_figure(table: pd.DataFrame, where: str) -> Iterator[Figure]:
         + (", black lines are 95 % intervals." if "low" in long.columns else "."),
         f"Expected loss is least with {best['alternative']} ({best['expected_loss_musd']:,.0f} million USD) and largest with "
         f"{worst['alternative']} ({worst['expected_loss_musd']:,.0f}).",
-        alt.layer(*layers).properties(width=WIDTH - 120, height=alt.Step(14)),
+        alt.layer(*layers).properties(width=WIDTH - 120, height=36 * len(told)),
         told,
     )
 

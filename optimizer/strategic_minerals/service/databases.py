@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from ..errors import Fault, InputError
+from ..errors import missing_part
 from .store import Store
 
 BUSY_S = 30.0
@@ -52,8 +52,7 @@ class PostgresStore(Store):
         try:
             import psycopg
         except ImportError:
-            expected = "psycopg: pip install 'strategic-minerals[postgres]'"
-            raise InputError([Fault("serve", "", "database", "psycopg is not installed", expected)]) from None
+            raise missing_part("serve", "psycopg", "postgres") from None
         self._psycopg, self._address, self._lock = psycopg, address, threading.Lock()
         self._connection = psycopg.connect(address, autocommit=True)
         self.set_up(("SELECT pg_advisory_xact_lock(20271)", {}))  # servers that start at once must not both create the tables

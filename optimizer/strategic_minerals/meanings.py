@@ -1,0 +1,98 @@
+"""Words for people: what columns mean whose name says it in every table, and what was expected of a wrong value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+COMMON = {
+    "material": "Commodity at one stage, of `materials`.", "mineral": "Mineral that it belongs to.", "name": "For readers.",
+    "country": "ISO 3166 code of three letters, of `countries`.", "stage": "Stage of the value chain that it makes.",
+    "segment": "Who uses it: defence, essential civil use, and so on.", "from_year": "First year for which the row holds.",
+    "activity": "Name of an existing producer; other tables use it.", "project": "Name of a project; other tables use it.",
+    "offer": "Name of an offer; other tables use it.", "package": "Name of a support package.", "hazard": "Name of a hazard.",
+    "instrument": "Kind of support, of `instruments`.", "state": "Name of a price state.", "event": "Name of a dated event.",
+    "price_set": "Name of a set of prices; a plan chooses one.", "loss_function": "Name of a loss function; a plan chooses one.",
+    "company": "Owner.", "capex_musd": "Capital cost up to first output.", "life_yr": "Years of output after first output.",
+    "premium_share": "Price above the material's base price; 0.1 is 10 % more.", "age_yr": "Years since first output.",
+    "ramp_share": "Share of capacity reached at that age.", "demand_t_per_yr": "Use at undisturbed prices.",
+    "price_usd_per_kg": "Undisturbed price.", "probability": "Chance of the state.", "depth_t_per_yr": "Most that the offer sells.",
+    "yield_t_per_t": "Tonnes made (above 0) or used (below 0) by a tonne of activity.", "tier": "Part of a segment's demand.",
+    "step": "Step of substitution, cheapest first.", "opening_t": "Held when the plan starts.",
+    "loss_usd_per_t": "What a tonne short costs the economy beyond its price.", "money_year": "Year of the money.",
+    "price_index": "Consumer prices of that year.", "kind": "What it is; the schema lists the choices.",
+    "flood_multiplier": "Price during a flood of the market, as a multiple.", "nato": "Member of NATO.",
+    "msp": "Member of the Minerals Security Partnership.", "us_fta": "Has a free-trade agreement with the United States.",
+    "floor_usd_per_kg": "Price that the floor guarantees.", "floor_kind": "Who pays for it.", "floor_term_yr": "Years of it.",
+    "max_share_of_capex": "Most of it.", "low": "Lower end.", "central": "Middle.", "high": "Upper end.", "unit": "Of it.",
+    "record": "Name of the row.", "metric": "What was measured.", "example": "Where it was agreed so.", "parameter": "Term of it.",
+    "announced": "Date.", "end_or_review": "Date on which it ends or is looked at again.", "target": "Whom it strikes.",
+    "basis": "What a tonne is a tonne of.", "production_t": "Made in the year.", "reserves_t": "Known to be worth mining.",
+    "import_share_pct": "Share of imports, percent.", "form": "Form in which it is traded.", "topic": "What the record is about.",
+    "supplier": "Who supplied.", "from_date": "First day.", "to_date": "Last day.", "months": "How long it lasted.",
+    "multiplier": "Price as a multiple of the price before.", "episode": "What happened.", "market": "Where it was quoted.",
+    "supply_lost_share": "Share of supply that was lost.", "agreement": "Name of the agreement.", "value": "Amount agreed.",
+}  # fmt: skip
+"""Column -> meaning, where a table has none of its own."""
+
+ENDS = {"_low": "Lower end of {} as an estimate.", "_high": "Upper end of {} as an estimate."}
+
+EXPECTED = {
+    "float_parsing": "a plain number such as 374 or 0.5: no comma, percent sign, unit or date",
+    "float_type": "a number", "int_parsing": "a whole number", "int_type": "a whole number",
+    "int_from_float": "a whole number", "bool_parsing": "true or false", "bool_type": "true or false", "missing": "a value",
+    "tuple_type": "a list, such as [1, 2]; of tables: [[...]]", "list_type": "a list, such as [1, 2]; of tables: [[...]]",
+    "dict_type": "a table, such as { 2027 = 100 }", "model_type": "a table with fields",
+    "model_attributes_type": "a table with fields",
+    "string_type": "text", "date_from_datetime_parsing": "a date such as 2026-11-25", "date_parsing": "a date such as 2026-11-25",
+    "date_type": "a date such as 2026-11-25", "finite_number": "a number that is finite",
+}  # fmt: skip
+PATTERNS = {
+    "^[A-Z]{3}$": "three capital letters, a code of countries.csv such as AUS",
+    "^[A-Za-z0-9][A-Za-z0-9_.+-]*$": "a name of letters, digits and _ . + - without spaces",
+}
+
+
+def meaning(model: type[BaseModel], column: str) -> str:
+    """What a column of a table means; empty where its name has to do."""
+    stated = model.model_fields[column].description
+    if stated:
+        return stated
+    for end, words in ENDS.items():
+        if column.endswith(end):
+            return words.format(f"`{column.removesuffix(end)}`")
+    return COMMON.get(column, "")
+
+
+def expected(item: Mapping[str, Any]) -> str:
+    """What a validation error expected, in words that need no Python."""
+    if item["type"] == "string_pattern_mismatch":
+        return PATTERNS.get(item["ctx"]["pattern"], str(item["msg"]))
+    if item["type"] in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
+        (limit,) = item["ctx"].values()
+        words = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than"}
+        share = " (a share: 3 % is 0.03)" if item["type"] == "less_than_equal" and limit in (0.5, 1) else ""
+        return f"{words.get(item['type'], 'less than')} {limit:g}{share}"
+    return EXPECTED.get(item["type"], str(item["msg"]).removeprefix("Value error, "))
+
+
+def field_meaning(model: type[BaseModel], field: str) -> str:
+    """What a dotted field of a plan means: the description that its schema gives; empty where it has none."""
+    schema = model.model_json_schema()
+    node: Any = schema
+    for part in field.split("."):
+        node = _settled(node, schema)
+        node = node.get("items", {}) if part.isdigit() and "items" in node else node.get("properties", {}).get(part, {})
+    return " ".join(str(node.get("description", "")).split())
+
+
+def _settled(node: Any, schema: Mapping[str, Any]) -> Any:
+    """A schema's node behind references and choices."""
+    while "$ref" in node or "anyOf" in node:
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+        else:
+            node = next((option for option in node["anyOf"] if "$ref" in option or "items" in option), {})
+    return node
