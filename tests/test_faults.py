@@ -797,7 +797,7 @@ WRONG = {
         change("capacities", 0, capacity_t_per_yr=-1.0),
         "capacities",
         "capacity_t_per_yr",
-        "greater",
+        "at least 0",
     ),
     "a price of nothing": (change("prices", 0, price_usd_per_kg=0.0), "prices", "price_usd_per_kg", "more than 0"),
     "a share above one": (change("activities", 1, kappa=1.2), "activities", "kappa", "at most 1"),
