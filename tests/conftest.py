@@ -48,10 +48,10 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def cli() -> Cli:
-    """Run `strategic-minerals <arguments>` and wait; stdout and stderr are text, neither is a terminal."""
+    """Run `strategic-minerals <arguments>` in a folder and wait; stdout and stderr are text, neither is a terminal."""
 
-    def run(*arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, timeout: float = 120.0, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", ENTRY, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment(), check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment(), check=False, cwd=cwd)
 
     return run

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -49,8 +52,48 @@ def test_the_sweep_file_of_the_readme_asks_for_points():
     block = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
     assert block is not None
     study = SweepFile.model_validate(tomllib.loads(block[1]))
-    plan, data = load_plan(shipped("models") / "rare-earths.toml"), load_dataset(shipped("inputs"))
-    assert len(study.design(plan, data).points) == 1 + 2 * (study.estimates + 1)
+    plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
+    assert len(study.design(plan, data).points) == 1 + 2 * len(study.ranges)
+
+
+LONG = ("bounds",)
+"""Verbs whose line in the README takes minutes; their own tests run them."""
+
+
+def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path, cli: Any) -> None:
+    """Proves: who types the README's commands from top to bottom in an empty folder gets an answer from each, and the report of the
+    run shows what the commands before wrote."""
+    block = re.search(r"## Ask your own question\n\n```sh\n(.*?)```", README, re.DOTALL)
+    study = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    assert study is not None
+    (tmp_path / "study.toml").write_text(study[1], encoding="utf-8")
+    for line in block[1].strip().splitlines():
+        program, verb, *arguments = shlex.split(line, comments=True)
+        assert program == "strategic-minerals"
+        if verb in LONG:
+            continue
+        found = cli(verb, *arguments, cwd=tmp_path, timeout=300)
+        assert found.returncode == 0, f"{line}\n{found.stdout}\n{found.stderr}"
+    assert (tmp_path / "report.html").stat().st_size > 500_000
+    assert (tmp_path / "my-study" / "indices.csv").is_file()
+
+
+def test_a_hazard_of_ones_own_takes_effect_as_the_documents_say(tmp_path: Path, cli: Any) -> None:
+    """Proves: a row in `hazards.csv` and the scenario block of models/README.md, put into what `init` writes, is a world of the
+    answer."""
+    block = re.search(r"```toml\n(.*?)```", (ROOT / "models" / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    assert cli("init", tmp_path / "mine").returncode == 0
+    table = tmp_path / "mine" / "tables" / "hazards.csv"
+    header, *rows = table.read_text(encoding="utf-8").splitlines()
+    mine = next(row for row in rows if row.startswith("ga_ge_sb_ban,")).replace("ga_ge_sb_ban", "my_hazard", 1)
+    table.write_text("\n".join([header, *rows, mine]) + "\n", encoding="utf-8")
+    plan = tmp_path / "mine" / "plan.toml"
+    plan.write_text(f"{plan.read_text(encoding='utf-8')}\n{block[1]}", encoding="utf-8")
+    found = cli("solve", tmp_path / "mine", "--json")
+    assert found.returncode == 0, found.stderr
+    assert "port-closed" in {row["world"] for row in json.loads(found.stdout)["scenario_losses"]}
 
 
 def test_the_diagnosis_of_the_readme_is_what_the_verb_says():

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..errors import missing_part
 from ..result import Result
-from .facts import MOST_WORLDS, OTHERS, RESERVE, SHORT, chain, drawdown, losses, mix, money, names, timeline
+from .facts import MOST_WORLDS, OTHERS, RESERVE, SHORT, chain, drawdown, losses, mix, money, names, supplied, timeline
 
 WIDTH = 720
 WITHOUT_RULES = ("optimised plan", "nothing", "optimised plan without promises")
@@ -206,7 +206,7 @@ def _mix(result: Result) -> Iterator[Figure]:
         "Where supply comes from",
         "In the plan's first period, in its last while nothing has happened, and in the worst period of the scenario that would "
         "hurt most without the plan; shares of everything made of it, exports too; 'short' is demand that nobody meets."
-        + _cut(result.data.rows("demand"), table),
+        + _cut(result, table),
         f"Largest suppliers now: {said}.",
         chart,
         table,
@@ -310,9 +310,10 @@ def _money(result: Result) -> Iterator[Figure]:
         )
 
 
-def _cut(demand: Any, table: pd.DataFrame) -> str:
+def _cut(result: Result, table: pd.DataFrame) -> str:
     """How many materials are left out, in words."""
-    of, shown = len({row.material for row in demand}), table["material"].nunique()
+    of = len({row.material for row in result.data.rows("demand")} & set(supplied(result)["material"]))
+    shown = table["material"].nunique()
     return f" {shown} of {of} materials with demand." if shown < of else ""
 
 
