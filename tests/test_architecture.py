@@ -66,7 +66,7 @@ LAYERS = [
     {"service.databases", "service.runners", "service.security"},
     {"service.dispatcher", "service.submission"},
     {"service.routes"},
-    {"service.pages"},
+    {"service.web"},
     {"service.app"},
     {"cli_analyses", "cli_report", "cli_sensitivity", "cli_service"},
     {"cli"},

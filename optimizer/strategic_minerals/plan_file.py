@@ -82,9 +82,16 @@ def _parsed(model: type[M], data: Mapping[str, Any], file: str, text: str, overr
 
 
 def _without_echoes(errors: list[Any]) -> list[Any]:
-    """Drop complaints that a list is too short where its items are what is wrong."""
+    """Drop complaints that a list is too short where its items are what is wrong, and that a value is not of another kind too."""
     inside = {item["loc"][:n] for item in errors for n in range(len(item["loc"]))}
-    return [item for item in errors if not (item["type"] == "too_short" and item["loc"] in inside)]
+    kept = [item for item in errors if not (item["type"] == "too_short" and item["loc"] in inside)]
+    meant = {_place(item) for item in kept if not item["type"].endswith("_type")}  # the branch of a choice that the value is of
+    return [item for item in kept if not (item["type"].endswith("_type") and _place(item) in meant)]
+
+
+def _place(item: Any) -> tuple[str, ...]:
+    """Where an error stands, without the branches of choices that pydantic names on the way."""
+    return tuple(str(part) for part in item["loc"] if not str(part).startswith(("constrained-", "dict[", "function-")))
 
 
 def _read(path: Path) -> str:
@@ -176,7 +183,7 @@ def _line(loc: Sequence[str], lines: Mapping[str, int]) -> str:
 
 def _fault(model: type[BaseModel], item: Any, file: str, lines: Mapping[str, int]) -> Fault:
     """One pydantic error as a fault with its line."""
-    loc = [str(part) for part in item["loc"] if not str(part).startswith(("constrained-", "dict[", "function-"))]
+    loc = list(_place(item))
     dotted = ".".join(loc)
     wanted = expected(item)
     given = item["input"]

@@ -21,13 +21,14 @@ from .databases import open_store
 from .dispatcher import Dispatcher
 from .files import Folder
 from .metrics import Metrics
-from .pages import router as pages
 from .problems import MEDIA_TYPE, ProblemError
 from .routes import health, router
 from .runners import DaskRunner, LocalRunner, Runner, end, start
 from .security import Gate, Guard
 from .settings import Settings
 from .store import Store
+from .web import router as pages
+from .web import wrong
 
 CANARY_S = 3600.0
 """Between two looks at the solver."""
@@ -136,17 +137,23 @@ class Streams:
             del self._open[tenant]
 
 
-def _answer(error: ProblemError) -> Response:
+def _answer(request: Request, error: ProblemError) -> Response:
+    """A problem: as JSON for callers, as a page for people."""
     found = error.problem
-    return Response(found.model_dump_json(exclude_none=True), found.status, error.headers, MEDIA_TYPE)
+    if request.url.path.startswith("/v1") or "text/html" not in request.headers.get("accept", ""):
+        return Response(found.model_dump_json(exclude_none=True), found.status, error.headers, MEDIA_TYPE)
+    answer = wrong(request, found)
+    for name, value in error.headers.items():
+        answer.headers[name] = value
+    return answer
 
 
 async def _problem(request: Request, error: Any) -> Response:
-    return _answer(error)
+    return _answer(request, error)
 
 
 async def _faults(request: Request, error: Any) -> Response:
-    return _answer(ProblemError("invalid", "", error.faults))
+    return _answer(request, ProblemError("invalid", "", error.faults))
 
 
 async def _invalid(request: Request, error: Any) -> Response:
@@ -157,18 +164,18 @@ async def _invalid(request: Request, error: Any) -> Response:
         found = "nothing" if item["type"] == "missing" else repr(item.get("input"))
         faults.append(Fault(where, "", ".".join(path), found if len(found) <= 200 else f"{found[:200]}...", str(item["msg"])))
     if any(item["type"] == "json_invalid" for item in error.errors()):
-        return _answer(ProblemError("malformed", "The body is no JSON.", faults))
-    return _answer(ProblemError("invalid", "", faults))
+        return _answer(request, ProblemError("malformed", "The body is no JSON.", faults))
+    return _answer(request, ProblemError("invalid", "", faults))
 
 
 async def _http(request: Request, error: Any) -> Response:
     kind = KIND_OF_STATUS.get(error.status_code, "internal" if error.status_code >= 500 else "malformed")
-    return _answer(ProblemError(kind, str(error.detail), headers=dict(error.headers or {})))
+    return _answer(request, ProblemError(kind, str(error.detail), headers=dict(error.headers or {})))
 
 
 async def _internal(request: Request, error: Any) -> Response:
     """Nothing of this machine is told: the log has it."""
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _answer(ProblemError("internal", "The log of the server tells more."))
+    return _answer(request, ProblemError("internal", "The log of the server tells more."))
 
 

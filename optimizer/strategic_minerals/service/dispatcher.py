@@ -27,6 +27,8 @@ BEAT_S = 5.0
 SILENT_S = 60.0
 """After so long without one, a server's jobs are taken for interrupted."""
 TIDY_S = 60.0
+DRAFT_S = 86_400.0
+"""What was uploaded and not run is deleted after so long."""
 YOUNG_S = 3600.0
 """A folder without a job may be one that is being submitted: it is left alone for so long."""
 
@@ -177,6 +179,11 @@ class Dispatcher:
         for name in self.store.outdated(time.time() - self.settings.keep_days * 86_400):
             if self.store.delete(name):
                 Folder.of(self.settings.folder, name).delete()
+        for drafts in ("drafts", "checks"):
+            for path in (self.settings.folder / drafts).glob("*"):
+                with contextlib.suppress(OSError):
+                    if time.time() - path.stat().st_mtime > DRAFT_S:
+                        Folder(path).delete()
         known = self.store.known()
         for path in (self.settings.folder / "jobs").iterdir():
             with contextlib.suppress(OSError, ValueError):

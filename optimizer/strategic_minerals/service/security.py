@@ -31,7 +31,7 @@ CONTENT_SECURITY = (
     "frame-ancestors 'none'; base-uri 'none'"
 )
 HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": CONTENT_SECURITY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY", "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
 }  # fmt: skip
 
@@ -103,19 +103,24 @@ class Guard:
                 raise ProblemError("forbidden", "Without tokens the service answers to this machine's own name alone.")
             found = Caller("local", "local", SCOPES, address)
         else:
-            found = self._known(text, address)
+            found = self._known(request, text, address)
         if (wait := self._rates.take(found.token)) > 0:
             raise busy("More requests than a token may make in a minute.", wait)
         return found
 
-    def _known(self, text: str | None, address: str) -> Caller:
+    def failed(self, request: Request) -> None:
+        """A wrong token was sent. Raises ProblemError where that happened too often."""
+        address = request.client.host if request.client is not None else ""
+        if (wait := self._failures.take(address)) > 0:
+            raise busy("Too many wrong tokens from this address.", wait)
+
+    def _known(self, request: Request, text: str | None, address: str) -> Caller:
         challenge = {"WWW-Authenticate": 'Bearer realm="strategic-minerals"'}
         if text is None:
             raise ProblemError("unauthenticated", "Send `Authorization: Bearer <token>`.", headers=challenge)
         token = self._store.token(digest_of(text))
         if token is None:
-            if (wait := self._failures.take(address)) > 0:
-                raise busy("Too many wrong tokens from this address.", wait)
+            self.failed(request)
             raise ProblemError("unauthenticated", "The token is unknown or was revoked.", headers=challenge)
         return Caller(token.tenant, token.id, token.scopes, address)
 
