@@ -304,7 +304,7 @@ def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("changes", "said"), [
     ({"budget.apropriation_musd": 1.0}, "appropriation_musd"),
-    ({"budget.appropriation_musd": -1.0}, "greater than or equal to 0"),
+    ({"budget.appropriation_musd": -1.0}, "at least 0"),
     ({"prizes[a].price_usd_per_kg": 1.0}, "prices"),
     ({"prices[*/nothing/*].price_usd_per_kg": 1.0}, "a key of prices: price_set/material/from_year"),
     ({"prices[*/a/*].price": 1.0}, "a column of prices"),

@@ -9,9 +9,9 @@ import subprocess
 import tempfile
 import time
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
@@ -276,7 +276,7 @@ def get_table(
 def get_archive(request: Request, caller: Reader, job_id: Id) -> Response:
     """The run folder, or the tables of a study, as one ZIP; a run folder opens with `load_result` and `verify`."""
     folder, job = answered(request, caller, job_id)
-    held = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been sent)
+    held: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been sent)
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
         root = folder.path / ("run" if job.kind == "solve" else "out")
         for path in sorted(root.rglob("*")):
@@ -285,7 +285,14 @@ def get_archive(request: Request, caller: Reader, job_id: Id) -> Response:
     size = held.tell()
     held.seek(0)
     headers = {"Content-Disposition": f'attachment; filename="{job_id}.zip"', "Content-Length": str(size)}
-    return StreamingResponse(iter(lambda: held.read(1 << 16), b""), media_type="application/zip", headers=headers)
+    return StreamingResponse(_sent(held), media_type="application/zip", headers=headers)
+
+
+def _sent(held: IO[bytes]) -> Iterator[bytes]:
+    """A file piece by piece, closed at its end or when the caller hangs up."""
+    with held:
+        while piece := held.read(1 << 16):
+            yield piece
 
 
 @router.get(

@@ -1,0 +1,140 @@
+"""A service to test against: in this process with children or with a runner that does as it is told, or as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi.testclient import TestClient
+
+from conftest import ENTRY, environment
+from strategic_minerals.service.app import create_app
+from strategic_minerals.service.databases import open_store
+from strategic_minerals.service.files import ENDED, REQUEST, RESULT, Folder
+from strategic_minerals.service.records import Scope
+from strategic_minerals.service.runners import Patience, Runner
+from strategic_minerals.service.security import new_token
+from strategic_minerals.service.settings import Settings
+
+QUICK = {"kind": "solve", "shipped": "quickstart", "gap": 0.05}
+
+
+class Obedient(Runner):
+    """Ends jobs at once, or when told to: the queue without the solver."""
+
+    def __init__(self, *, hold: bool = False) -> None:
+        self.go = threading.Event()
+        self.seen: list[str] = []
+        if not hold:
+            self.go.set()
+
+    def attend(self, folder: Folder, patience: Patience, tell: Callable[[dict[str, Any]], None], stop: Callable[[], bool]) -> Any:
+        self.seen.append(folder.path.name)
+        tell({"phase": "social cost", "seconds": 0.1, "incumbent_musd": -1.0, "bound_musd": -2.0, "gap": 0.5})
+        while not self.go.wait(0.02):
+            if stop():
+                return {"state": "cancelled"}
+        kind = (folder.read(REQUEST) or {})["kind"]
+        (folder.path / "out").mkdir(exist_ok=True)
+        (folder.path / "out" / "t.csv").write_text("a,b\n1,'=x\n", encoding="utf-8")
+        kinds = {"a": "integer", "b": "text"}
+        folder.write(RESULT, {"kind": kind, "headline": "done", "summary": "done", "facts": {},
+                              "tables": {"t": {"file": "out/t.csv", "rows": 1, "kinds": kinds}}})  # fmt: skip
+        folder.write(ENDED, {"state": "succeeded", "headline": "done"})
+        return {"state": "succeeded", "headline": "done"}
+
+
+def settings(folder: Path, **given: Any) -> Settings:
+    return Settings(**{"folder": folder, "grace_s": 0.5, **given})
+
+
+@contextmanager
+def client(folder: Path, runner: Runner | None = None, **given: Any) -> Iterator[TestClient]:
+    """The application in this process, open, as one local caller sees it."""
+    app = create_app(settings(folder, open_on_loopback=True, **given), runner=runner)
+    with TestClient(app, raise_server_exceptions=False) as found:
+        yield found
+
+
+def token(folder: Path, tenant: str, *scopes: Scope, database: str | None = None) -> dict[str, str]:
+    """Headers of a new token."""
+    store = open_store(folder, database)
+    text, kept, digest = new_token(tenant, scopes or ("read", "submit"))
+    store.keep_token(kept, digest)
+    store.close()
+    return {"Authorization": f"Bearer {text}"}
+
+
+def ended(client: Any, job: str, limit_s: float = 120.0, **given: Any) -> dict[str, Any]:
+    """The status of a job that has ended."""
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        found = client.get(f"/v1/jobs/{job}", **given).json()
+        if found["state"] not in ("queued", "running"):
+            return dict(found)
+        time.sleep(0.05)
+    raise AssertionError(f"{job} has not ended: {found}")
+
+
+class Server:
+    """A server as a process of its own, which may be killed."""
+
+    def __init__(self, folder: Path, **environment_of: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder, self.address = folder, f"http://127.0.0.1:{self.port}"
+        names = {f"STRATEGIC_MINERALS_{name.upper()}": value for name, value in environment_of.items()}
+        command = [sys.executable, "-c", ENTRY, "serve", "--folder", str(folder), "--port", str(self.port)]
+        with (folder.parent / f"{folder.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**environment(), **names})
+
+    def ready(self, limit_s: float = 60.0) -> Server:
+        """Once it answers."""
+        until = time.monotonic() + limit_s
+        while time.monotonic() < until:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return self
+            assert self.process.poll() is None, (self.folder.parent / f"{self.folder.name}.log").read_text()
+            time.sleep(0.05)
+        raise AssertionError("no server")
+
+    def kill(self) -> None:
+        """As a power cut does."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """As an administrator does."""
+        self.process.terminate()
+        self.process.wait(30)
+
+    @property
+    def memory_mib(self) -> float:
+        """Resident."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as text:
+            return next(int(line.split()[1]) / 1024 for line in text if line.startswith("VmRSS"))
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes started by one, still there."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="ascii") as text:
+                fields = text.read().rpartition(")")[2].split()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if entry.isdigit() and int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(entry))
+    return found
