@@ -22,10 +22,8 @@ from .store import Store
 
 IDLE_S = 0.5
 """Between two looks into the queue, where nobody said that there is something new."""
-BEAT_S = 5.0
+BEAT_S = 2.0
 """Between two signs of life."""
-SILENT_S = 60.0
-"""After so long without one, a server's jobs are taken for interrupted."""
 TIDY_S = 60.0
 DRAFT_S = 86_400.0
 """What was uploaded and not run is deleted after so long."""
@@ -54,7 +52,7 @@ class Dispatcher:
         if alone:
             self._lock = _alone(self.settings.folder)
         self.store.seen(self.server)
-        self._mend(float("inf") if alone else time.time() - SILENT_S)
+        self._mend(float("inf") if alone else time.time() - self.settings.silent_s)
         self._loop.start()
 
     def wake(self) -> None:
@@ -97,6 +95,8 @@ class Dispatcher:
                 if now - beaten >= BEAT_S:
                     beaten = now
                     self.store.seen(self.server)
+                    if self.settings.database is not None:
+                        self._mend(time.time() - self.settings.silent_s)
                 if now - tidied >= TIDY_S:
                     tidied = now
                     self._tidy()
@@ -173,9 +173,7 @@ class Dispatcher:
                 logger.info("job %s of a server that is gone: %s", job.id, ended["state"])
 
     def _tidy(self) -> None:
-        """Mend, and delete what is too old and what belongs to no job."""
-        if self.settings.database is not None:
-            self._mend(time.time() - SILENT_S)
+        """Delete what is too old and what belongs to no job."""
         for name in self.store.outdated(time.time() - self.settings.keep_days * 86_400):
             if self.store.delete(name):
                 Folder.of(self.settings.folder, name).delete()

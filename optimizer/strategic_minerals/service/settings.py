@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     most_running_of_tenant: int = Field(256, ge=1)
     requests_per_minute: int = Field(1200, ge=1, description="Of one token; reading counts too.")
     most_streams: int = Field(20, ge=1, description="Event streams open at once, of one tenant.")
+    silent_s: float = Field(60.0, gt=5, description="A server without a sign of life for so long is taken for gone (PostgreSQL).")
     keep_days: float = Field(90.0, gt=0, description="Ended jobs are deleted after so long.")
 
     most_body_bytes: int = Field(25 * MIB, ge=1024)

@@ -1,0 +1,195 @@
+"""The store's promises, for both databases: PostgreSQL of the machine's own packages beside SQLite."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from served import Server, token
+from strategic_minerals.service.client import Client
+from strategic_minerals.service.databases import VALUE, PostgresStore, SqliteStore
+from strategic_minerals.service.files import new_id
+from strategic_minerals.service.records import Deed, Job, Token
+from strategic_minerals.service.store import FullError, KeyTakenError, Store
+
+BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+needs_postgres = pytest.mark.skipif(not BINARIES, reason="PostgreSQL is not installed")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of our own, on loopback, gone afterwards."""
+    if not BINARIES:
+        pytest.skip("PostgreSQL is not installed")
+    folder = Path(subprocess.run(["mktemp", "-d", "/tmp/pgXXXXXX"], capture_output=True, text=True, check=True).stdout.strip())
+    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if user:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data, binaries = folder / "data", Path(BINARIES[-1])
+
+    def run(*command: str) -> None:
+        subprocess.run([*user, *command], check=True, capture_output=True, cwd=folder)
+
+    run(str(binaries / "initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "--no-sync")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+    run(str(binaries / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+    yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    run(str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=needs_postgres)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store."""
+    if request.param == "sqlite":
+        found: Store = SqliteStore(tmp_path / "s.sqlite3")
+    else:
+        found = PostgresStore(request.getfixturevalue("postgres"))
+        found._run(*((f"DELETE FROM {table}", {}) for table in ("jobs", "tokens", "deeds", "servers")))
+    yield found
+    found.close()
+
+
+def job(tenant: str = "t", **given: Any) -> Job:
+    plain: dict[str, Any] = {
+        "id": new_id(), "tenant": tenant, "kind": "solve", "label": "x'; DROP TABLE jobs; --", "state": "queued",
+        "submitted": time.time(), "started": None, "ended": None, "server": None, "digest": "d", "stopping": False, "progress": {},
+        "outcome": {},
+    }  # fmt: skip
+    return Job(**{**plain, **given})
+
+
+def put(store: Store, one: Job, key: str | None = None, most: int = 100, own: int = 100) -> Job:
+    return store.submit(one, key, most, own, Deed(one.submitted, one.tenant, "k", "127.0.0.1", "submit solve", one.id))
+
+
+def test_what_is_submitted_is_kept_with_who_did_it(store: Store) -> None:
+    """Proves: text is text to the database; the audit log has a line for each accepted job and none for a refused one."""
+    one = put(store, job())
+    assert store.job(one.id) == one
+    assert store.job(one.id, "another") is None
+    with pytest.raises(FullError):
+        put(store, job(), most=1)
+    with pytest.raises(FullError, match="of yours"):
+        put(store, job(), own=1)
+    assert [deed.job for deed in store.deeds()] == [one.id]
+    assert store.counts()["queued"] == 1
+
+
+def test_a_key_is_one_job_of_one_tenant(store: Store) -> None:
+    """Proves R39: the same key is the same job, of another tenant another, for another request a conflict; all at once too."""
+    one = put(store, job(), "k")
+    assert put(store, job(), "k").id == one.id
+    assert put(store, job("u"), "k").id != one.id
+    with pytest.raises(KeyTakenError):
+        put(store, job(digest="other"), "k")
+    with ThreadPoolExecutor(8) as pool:
+        assert len({found.id for found in pool.map(lambda _: put(store, job(), "many"), range(16))}) == 1
+
+
+def test_a_job_is_claimed_once_the_oldest_first(store: Store) -> None:
+    """Proves: eight threads claim forty jobs, each once; in order for one claimer; not beyond a tenant's share."""
+    jobs = [put(store, job(submitted=float(n))) for n in range(40)]
+    assert store.position(jobs[4]) == 5
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: store.claim(f"s{n % 8}", 100), range(50)))
+    claimed = [one.id for one in found if one is not None]
+    assert len(claimed) == len(set(claimed)) == 40
+    mine = [put(store, job("other", submitted=100.0 + n)) for n in range(3)]
+    assert store.claim("s", 1).id == mine[0].id  # type: ignore[union-attr]
+    assert store.claim("s", 1) is None
+    assert store.finish(mine[0].id, "s", "succeeded", {"headline": "ä"})
+    assert store.claim("s", 1).id == mine[1].id  # type: ignore[union-attr]
+    assert store.job(mine[0].id).outcome == {"headline": "ä"}  # type: ignore[union-attr]
+
+
+def test_states_change_only_from_the_state_they_leave(store: Store) -> None:
+    """Proves: another server cannot end a job; a cancelled one cannot be claimed; ended ones alone are deleted."""
+    one, two = put(store, job(submitted=1.0)), put(store, job(submitted=2.0))
+    assert store.claim("s", 9) is not None
+    assert not store.finish(one.id, "other", "failed", {})
+    assert not store.delete(one.id)
+    assert store.cancel(two.id).state == "cancelled"  # type: ignore[union-attr]
+    assert store.cancel(one.id).stopping  # type: ignore[union-attr]
+    assert store.claim("s", 9) is None
+    store.tell(one.id, "s", {"gap": 0.5})
+    store.tell(one.id, "other", {"gap": 0.9})
+    assert store.job(one.id).progress == {"gap": 0.5}  # type: ignore[union-attr]
+    assert store.finish(one.id, "s", "cancelled", {})
+    assert store.delete(one.id)
+    assert store.outdated(time.time() + 1) == [two.id]
+    assert [found.id for found in store.jobs("t", "cancelled")] == [two.id]
+
+
+def test_jobs_of_servers_that_fell_silent_are_found(store: Store) -> None:
+    """Proves: a server's sign of life keeps its jobs; without one they are orphans."""
+    put(store, job(submitted=1.0))
+    put(store, job(submitted=2.0))
+    store.seen("alive")
+    store.claim("alive", 9)
+    store.claim("dead", 9)
+    assert [found.server for found in store.orphans(time.time() - 60)] == ["dead"]
+    assert {found.server for found in store.orphans(time.time() + 60)} == {"dead", "alive"}
+    store.gone("alive")
+    assert store.writable()
+
+
+def test_tokens_are_known_by_their_hash_until_revoked(store: Store) -> None:
+    """Proves: what is kept is no token, and a revoked one is none."""
+    store.keep_token(Token("id", "t", ("read",), 1.0, None, "n"), "hash")
+    assert store.token("hash").tenant == "t"  # type: ignore[union-attr]
+    assert store.token("id") is None
+    assert store.revoke("id")
+    assert not store.revoke("id")
+    assert store.token("hash") is None
+    assert store.tokens()[0].revoked is not None
+
+
+def test_values_never_become_statements() -> None:
+    """Proves: every value of the store's SQL is bound; `::` and times are left alone."""
+    assert VALUE.sub(r"%(\1)s", "a = :name AND t::text = '12:30' AND b=:b") == "a = %(name)s AND t::text = '12:30' AND b=%(b)s"
+
+
+@needs_postgres
+@pytest.mark.timeout(300)
+def test_two_servers_share_a_queue_and_one_may_die(postgres: str, tmp_path: Path) -> None:
+    """Proves: two servers on one PostgreSQL database and one folder do twelve jobs, each once; one is killed on the way: its jobs
+    are interrupted once it has been silent long enough, and can go on at the other. The password stands in no log."""
+    folder = tmp_path / "s"
+    clean = PostgresStore(postgres)
+    clean._run(*((f"DELETE FROM {table}", {}) for table in ("jobs", "tokens", "deeds", "servers")))
+    clean.close()
+    headers = token(folder, "t", database=postgres)
+    names = {"database": postgres.replace("postgres@", "postgres:secret-word@"), "workers": "1", "silent_s": "6"}
+    first, second = Server(folder, **names).ready(), Server(folder, **names).ready()
+    one, two = (Client(server.address, headers["Authorization"].removeprefix("Bearer ")) for server in (first, second))
+    jobs = [one.submit("solve", shipped="quickstart", gap=0.05) for _ in range(12)]
+    end = time.monotonic() + 60
+    while sum(two.status(job)["state"] == "running" for job in jobs) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    first.kill()
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        states = [two.status(job)["state"] for job in jobs]
+        for name, state in zip(jobs, states, strict=True):
+            if state == "interrupted":
+                two._ask("POST", f"/v1/jobs/{name}/resume")
+        if set(states) == {"succeeded"}:
+            break
+        time.sleep(0.3)
+    assert set(states) == {"succeeded"}, states
+    second.stop()
+    assert "secret-word" not in (tmp_path / "s.log").read_text(encoding="utf-8")
