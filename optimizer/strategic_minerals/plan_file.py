@@ -120,6 +120,8 @@ def _read(path: Path) -> str:
 def put(data: Any, dotted: str, value: Any, file: str) -> None:
     """Put `value` at a dotted path of nested tables and arrays."""
     *parents, last = dotted.split(".")
+    if len(parents) >= DEEPEST_NESTING:
+        raise PlanError([Fault(file, "", f"{dotted[:40]}...", f"{len(parents) + 1} nested levels", f"at most {DEEPEST_NESTING}")])
     node = data
     try:
         for part in parents:

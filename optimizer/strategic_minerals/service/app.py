@@ -69,8 +69,12 @@ class Canary:
             return self._found
 
 
-def create_app(settings: Settings, store: Store | None = None, runner: Runner | None = None) -> FastAPI:
-    """A server's application; it starts to run jobs when it starts up. store, runner: None, those that the settings name."""
+def create_app(
+    settings: Settings, store: Store | None = None, runner: Runner | None = None, checker: Runner | None = None
+) -> FastAPI:
+    """A server's application; it starts to run jobs when it starts up. store, runner: None, those that the settings name. checker:
+    looks at questions that are no jobs; None, children of this process.
+    """
     password = None if settings.database is None else settings.database.get_secret_value()
     kept = store or open_store(settings.folder, password)
     metrics = Metrics()
@@ -95,6 +99,7 @@ def create_app(settings: Settings, store: Store | None = None, runner: Runner | 
         openapi_url="/v1/openapi.json",
     )  # fmt: skip
     app.state.settings, app.state.store, app.state.metrics = settings, kept, metrics
+    app.state.checker = checker or LocalRunner()
     app.state.canary, app.state.checks, app.state.streams = Canary(settings), threading.BoundedSemaphore(2), Streams()
     app.state.guard = Guard(
         kept, open_on_loopback=settings.open_on_loopback, requests_per_minute=settings.requests_per_minute

@@ -41,7 +41,7 @@ from .messages import (
 )
 from .problems import MEDIA_TYPE, Problem, ProblemError
 from .records import ENDED, Deed, Job, State
-from .runners import LocalRunner, Patience, end, start
+from .runners import Patience, end, start
 from .security import Caller, busy, needs
 from .submission import kind_of_plan, shipped_plans, submit, table_file, written
 
@@ -342,7 +342,7 @@ def checked(request: Request, body: Question, files: dict[str, bytes]) -> CheckR
         try:
             folder.write(REQUEST, {**written(body, files, folder, settings), "kind": "check"})
             folder.write("limits.json", {"memory_mib": settings.memory_mib})
-            LocalRunner().attend(folder, Patience(CHECK_S, 0.0), lambda _: None, lambda: False)
+            request.app.state.checker.attend(folder, Patience(CHECK_S, 0.0), lambda _: None, lambda: False)
             found = folder.read(RESULT)
         finally:
             folder.delete()

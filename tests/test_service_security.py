@@ -1,0 +1,365 @@
+"""Nobody gets in, nobody sees another's jobs, nothing that is sent breaks it: tokens, scopes, limits, hostile input, fuzzing."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from served import QUICK, Obedient, client, ended, token
+from served import settings as service_settings
+from strategic_minerals import PlanError
+from strategic_minerals.service.app import create_app
+from strategic_minerals.service.databases import open_store
+from strategic_minerals.service.messages import Question, SolveRequest
+from strategic_minerals.service.security import Rates
+from strategic_minerals.service.settings import Settings
+from strategic_minerals.service.submission import kind_of_plan, table_file
+
+EVERY = [tuple(line.split()) for line in """
+    GET /v1/jobs
+    POST /v1/jobs
+    POST /v1/jobs/upload
+    GET /v1/jobs/{job_id}
+    GET /v1/jobs/{job_id}/events
+    POST /v1/jobs/{job_id}/cancel
+    POST /v1/jobs/{job_id}/resume
+    DELETE /v1/jobs/{job_id}
+    GET /v1/jobs/{job_id}/result
+    GET /v1/jobs/{job_id}/tables/{name}
+    GET /v1/jobs/{job_id}/archive
+    GET /v1/jobs/{job_id}/report
+    GET /v1/jobs/{job_id}/log
+    POST /v1/check
+    GET /v1/plans
+    GET /v1/plans/{name}
+    GET /v1/schemas
+    GET /v1/schemas/{name}
+    GET /v1/deeds
+    GET /metrics
+    GET /
+    GET /edit
+    POST /edit
+    POST /upload
+    GET /jobs/{job_id}
+    POST /jobs/{job_id}/{action}
+""".strip().splitlines()]
+"""Every door that a token opens."""
+OPEN = [tuple(line.split()) for line in """
+    GET /healthz
+    GET /readyz
+    GET /login
+    POST /login
+    POST /logout
+    GET /static/{name}
+    GET /v1/openapi.json
+    HEAD /v1/openapi.json
+""".strip().splitlines()]
+"""Every door that is open."""
+
+
+def filled(path: str, job: str) -> str:
+    """A path with names put in."""
+    return path.format(job_id=job, name="t", action="delete")
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, dict[str, dict[str, str]], str]]:
+    """A service with tokens of two tenants, and a job of the first."""
+    folder = tmp_path_factory.mktemp("office") / "s"
+    tokens = {"one": token(folder, "one"), "two": token(folder, "two"), "reader": token(folder, "one", "read"),
+              "admin": token(folder, "one", "admin")}  # fmt: skip
+    with TestClient(create_app(service_settings(folder), runner=Obedient()), raise_server_exceptions=False) as service:
+        job = service.post("/v1/jobs", json=QUICK, headers=tokens["one"]).json()["id"]
+        ended(service, job, headers=tokens["one"])
+        yield service, tokens, job
+
+
+def test_every_door_needs_a_token_and_all_doors_are_listed(office: Any) -> None:
+    """Proves: without a token, and with a wrong one, everything but health answers 401 (pages: the way to sign in)."""
+    service, _, job = office
+    doors = {(method, route.path) for route in routes(service.app) for method in route.methods}
+    assert doors == {*EVERY, *OPEN}
+    for method, path in EVERY:
+        answer = service.request(method, filled(path, job), headers={"X-Forwarded-For": "9.9.9.9"})
+        assert answer.status_code == 401, path
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def routes(app: Any) -> list[Any]:
+    """All of an application's, those of its routers too."""
+    found: list[Any] = []
+    waiting = list(app.routes)
+    while waiting:
+        route = waiting.pop()
+        inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
+        if inner:
+            waiting += inner
+        elif getattr(route, "methods", None):
+            found.append(route)
+    return found
+
+
+def test_tenants_do_not_see_each_other(office: Any) -> None:
+    """Proves: another tenant's job is not there, whichever way it is asked for; nor in a list, nor as what a study builds on."""
+    service, tokens, job = office
+    for method, path in EVERY:
+        if "{job_id}" in path:
+            answer = service.request(method, filled(path, job), headers=tokens["two"])
+            assert answer.status_code in (404, 405), path
+    assert service.get("/v1/jobs", headers=tokens["two"]).json()["jobs"] == []
+    for request in ({"kind": "stress", "of": job}, {"kind": "compare", "of": [job, job]}, {"kind": "explain", "of": job}):
+        assert service.post("/v1/jobs", json=request, headers=tokens["two"]).status_code == 404
+    assert service.get(f"/v1/jobs/{job}", headers=tokens["one"]).status_code == 200
+
+
+def test_scopes_hold(office: Any) -> None:
+    """Proves: reading is not submitting, submitting is not administering."""
+    service, tokens, job = office
+    assert service.get(f"/v1/jobs/{job}", headers=tokens["reader"]).status_code == 200
+    assert service.post("/v1/jobs", json=QUICK, headers=tokens["reader"]).status_code == 403
+    assert service.delete(f"/v1/jobs/{job}", headers=tokens["reader"]).status_code == 403
+    assert service.get("/v1/deeds", headers=tokens["one"]).status_code == 403
+    assert service.get("/v1/deeds", headers=tokens["admin"]).json()[-1]["tenant"] == "one"
+
+
+def test_a_cookie_comes_from_our_own_pages_alone(office: Any) -> None:
+    """Proves: what a browser sends with a cookie from another site, or from a page without an origin such as a report, is refused;
+    the cookie cannot be read by scripts nor sent by other sites."""
+    service, tokens, job = office
+    text = tokens["one"]["Authorization"].removeprefix("Bearer ")
+    signed = service.post("/login", data={"token": text}, follow_redirects=False)
+    cookie = signed.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "samesite=strict" in cookie.lower()
+    service.cookies.set("strategic_minerals", text)
+    try:
+        for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+            assert service.post(f"/v1/jobs/{job}/cancel", headers=headers).status_code == 403, headers
+        assert service.post(f"/v1/jobs/{job}/cancel", headers={"Origin": "http://testserver"}).status_code == 200
+    finally:
+        service.cookies.clear()
+
+
+def test_without_tokens_only_this_machine_is_answered(tmp_path: Path) -> None:
+    """Proves: open service on another address is refused by the settings; a name that was made to point here is refused too."""
+    with pytest.raises(ValidationError, match="others reach"):
+        Settings(folder=tmp_path, host="0.0.0.0", open_on_loopback=True)
+    with client(tmp_path / "s", Obedient()) as service:
+        assert service.get("/v1/jobs").status_code == 200
+        assert service.get("/v1/jobs", headers={"Host": "evil.example"}).status_code == 403
+        assert service.post("/v1/jobs", json=QUICK, headers={"Origin": "http://evil.example"}).status_code == 403
+
+
+def test_rates_are_limited(tmp_path: Path) -> None:
+    """Proves: a token that asks too often, and an address that guesses tokens, have to wait."""
+    with client(tmp_path / "s", Obedient(), requests_per_minute=5) as service:
+        codes = [service.get("/v1/jobs").status_code for _ in range(7)]
+        assert codes == [200] * 5 + [429] * 2
+    folder = tmp_path / "t"
+    token(folder, "one")
+    with TestClient(create_app(service_settings(folder), runner=Obedient())) as service:
+        codes = [service.get("/v1/jobs", headers={"Authorization": f"Bearer {n}"}).status_code for n in range(40)]
+        assert codes[0] == 401
+        assert codes[-1] == 429
+    rates = Rates(60)
+    assert all(rates.take("a") == 0 for _ in range(60))
+    assert rates.take("a") == pytest.approx(1, abs=0.1)
+    assert rates.take("b") == 0
+
+
+def test_secrets_and_places_stand_in_no_answer_and_no_database(office: Any, tmp_path: Path) -> None:
+    """Proves: the database holds hashes; an answer that failed tells nothing of the machine."""
+    service, tokens, _ = office
+    folder = service.app.state.settings.folder
+    text = tokens["one"]["Authorization"].removeprefix("Bearer ").encode()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert text not in path.read_bytes(), path
+    with client(tmp_path / "s", Obedient()) as broken:
+        broken.app.state.store.close()  # type: ignore[attr-defined]
+        answer = broken.get("/v1/jobs")
+        assert answer.status_code == 500
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "sqlite" not in answer.text.lower()
+        assert "/" not in answer.json()["detail"]
+        assert broken.get("/readyz").status_code == 503
+
+
+def test_a_body_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
+    """Proves R36: with a length or without, a body that is too large ends in 413 before it is in memory."""
+    with client(tmp_path / "s", Obedient(), most_body_bytes=100_000) as service:
+        head = {"Content-Type": "application/json"}
+        sent = []
+
+        def pieces() -> Iterator[bytes]:
+            for _ in range(1000):
+                sent.append(1)
+                yield b" " * 10_000
+
+        assert service.post("/v1/jobs", content=b" " * 200_000, headers=head).status_code == 413
+        assert service.post("/v1/jobs", content=pieces(), headers=head).status_code == 413
+        assert service.post("/v1/jobs/upload", files={"plan": b"x" * 200_000}).status_code == 413
+
+
+SOLVE = b'{"kind":"solve","shipped":"quickstart",'
+HOSTILE: list[bytes] = [
+    b"[" * 100_000,
+    b'{"kind":"solve","plan":' + b'{"a":' * 3000 + b"1" + b"}" * 3001,
+    b'{"kind":"solve","shipped":NaN}',
+    SOLVE + b'"gap":Infinity}',
+    SOLVE + b'"set":{"discount_rate":1e999}}',
+    SOLVE + b'"set":{"' + b"a." * 3000 + b'b":1}}',
+    SOLVE + b'"label":"\\u0000"}',
+    SOLVE + b'"tables":{"prices":[{"a":[1]}]}}',
+    b'{"kind":"solve","plan":{"name":"\\ud800"}}',
+    b'{"kind":"solve","plan":{"name":' + b"9" * 5000 + b"}}",
+    b'{"kind":"solve","plan_toml":"' + b"[" * 5000 + b'"}',
+    b'{"kind":"solve","shipped":"../../etc/passwd"}',
+    b'{"kind":"stress","of":"../../../etc"}',
+    b'{"kind":"explode"}',
+    b"\xff\xfe",
+    b"null",
+]
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_bodies_are_refused_and_nothing_more(office: Any, body: bytes) -> None:
+    """Proves R28, R31, R35: numbers that are none, nesting, half characters, paths: 4xx with problem details, quickly."""
+    service, tokens, _ = office
+    begin = time.monotonic()
+    answer = service.post("/v1/jobs", content=body, headers={**tokens["one"], "Content-Type": "application/json"})
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    json.loads(answer.text, parse_constant=pytest.fail)
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/jobs/..%2f..%2fetc", "/v1/jobs/%00", "/v1/jobs/%2e%2e/log", "/static/..%2fapp.py", "/jobs/x/delete"]
+)
+def test_paths_lead_nowhere_else(office: Any, path: str) -> None:
+    """Proves R35: a job's name is 32 hexadecimal digits and nothing else, a static file one of two."""
+    service, tokens, _ = office
+    assert service.get(path, headers=tokens["one"]).status_code in (400, 404, 405, 422)
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=200)
+def test_a_tables_file_name_is_one_of_the_tables_or_refused(label: str) -> None:
+    """Proves R35: whatever a caller calls a file, the name it gets is ours."""
+    try:
+        name = table_file(label)
+    except PlanError:
+        return
+    assert re.fullmatch(r"tables/[a-z_]+\.csv", name)
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_uploads_of_anything_are_refused_or_kept(office: Any, content: bytes) -> None:
+    """Proves: whatever bytes come as a plan, the answer is 202, or 4xx with problem details; workbooks are left to the job."""
+    service, tokens, _ = office
+    answer = service.post("/v1/jobs/upload", files={"plan": ("p", content)}, headers=tokens["one"])
+    assert answer.status_code in (202, 400, 422, 429), answer.text
+    assert (answer.status_code == 202) <= (kind_of_plan(content) == "plan.xlsx")
+
+
+LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers()
+
+
+@given(st.recursive(LEAVES, lambda s: st.lists(s, max_size=3) | st.dictionaries(st.text(max_size=5), s, max_size=3), max_leaves=20))
+@settings(max_examples=200)
+def test_plain_data_is_tame_or_refused(value: Any) -> None:
+    """Proves: what passes into a question can be written as strict JSON and as UTF-8."""
+    try:
+        found = Question(plan={"x": value})
+    except ValidationError:
+        return
+    json.dumps(found.model_dump(), allow_nan=False, ensure_ascii=False).encode()
+
+
+def test_a_request_says_what_it_does_not_know() -> None:
+    """Proves R29: a misspelt field is an error."""
+    with pytest.raises(ValidationError, match="gapp"):
+        SolveRequest.model_validate({"kind": "solve", "shipped": "quickstart", "gapp": 0.1})
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore")
+def test_the_whole_api_withstands_a_fuzzer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: requests made from the OpenAPI description, one after the other as links lead: no 5xx, every answer as described."""
+    runner = Obedient()
+    quick = lambda *_: subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)  # noqa: E731
+    monkeypatch.setattr("strategic_minerals.service.routes.start", quick)  # reports: none is made
+    monkeypatch.setattr("strategic_minerals.service.app.start", quick)  # the solver's test programs
+    free = {"requests_per_minute": 10**6, "most_queued": 10**6, "most_queued_of_tenant": 10**6}
+    app = create_app(service_settings(tmp_path / "s", open_on_loopback=True, **free), runner=runner, checker=runner)
+    schema = schemathesis.openapi.from_asgi("/v1/openapi.json", app)  # it starts the application itself
+    machine = schema.as_state_machine()
+
+    def checked(self: Any, response: Any, case: Any, **given: Any) -> None:
+        assert response.status_code < 500 or response.status_code == 503, response.text
+        case.validate_response(response, checks=[status_code_conformance, content_type_conformance, response_schema_conformance])
+
+    machine.validate_response = checked  # type: ignore[method-assign, assignment]
+    every = list(HealthCheck)
+    machine.run(settings=settings(max_examples=60, stateful_step_count=15, deadline=None, suppress_health_check=every))
+
+
+def test_the_audit_log_names_who_did_what(tmp_path: Path) -> None:
+    """Proves: submitting, cancelling and deleting stand there with tenant, token and address, refused ones do not."""
+    folder = tmp_path / "s"
+    headers = token(folder, "one")
+    with TestClient(create_app(service_settings(folder), runner=Obedient())) as service:
+        job = service.post("/v1/jobs", json=QUICK, headers=headers).json()["id"]
+        ended(service, job, headers=headers)
+        service.post("/v1/jobs", json={"kind": "solve"}, headers=headers)
+        service.delete(f"/v1/jobs/{job}", headers=headers)
+    store = open_store(folder, None)
+    found = store.deeds()
+    (one,) = store.tokens()
+    store.close()
+    assert [(deed.action, deed.job) for deed in found] == [("delete", job), ("submit solve", job)]
+    assert {(deed.tenant, deed.token) for deed in found} == {("one", one.id)}
+
+
+def test_streams_are_limited(tmp_path: Path) -> None:
+    """Proves: a tenant cannot hold more event streams open than allowed, and a closed one makes room."""
+    runner = Obedient(hold=True)
+    with client(tmp_path / "s", runner, most_streams=1) as service:
+        job = service.post("/v1/jobs", json=QUICK).json()["id"]
+        opened, done = threading.Event(), threading.Event()
+
+        def listen() -> None:
+            with service.stream("GET", f"/v1/jobs/{job}/events") as stream:
+                for _ in stream.iter_lines():
+                    opened.set()
+            done.set()
+
+        threading.Thread(target=listen, daemon=True).start()
+        end = time.monotonic() + 20
+        while service.get(f"/v1/jobs/{job}/events").status_code != 429 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert service.get(f"/v1/jobs/{job}/events").status_code == 429
+        runner.go.set()
+        assert done.wait(20)
+        assert service.get(f"/v1/jobs/{job}/events").status_code == 200
