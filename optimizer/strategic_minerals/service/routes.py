@@ -444,11 +444,12 @@ def status_of(request: Request, job: Job) -> JobStatus:
         links |= {"result": f"{at}/result", "archive": f"{at}/archive"}
         links |= {} if job.kind == "sweep" else {"report": f"{at}/report"}
     given = job.outcome.get("problem")
+    told = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
     return JobStatus(
         id=job.id, kind=job.kind, label=job.label, state=job.state, submitted=_time(job.submitted),
         started=None if job.started is None else _time(job.started), ended=None if job.ended is None else _time(job.ended),
         stopping=job.stopping and job.state == "running", position=request.app.state.store.position(job),
-        progress=Progress(**job.progress) if job.progress else None, headline=job.outcome.get("headline"),
+        progress=Progress(**told) if told else None, headline=job.outcome.get("headline"),
         problem=None if given is None else Problem(**given), links=links,
     )  # fmt: skip
 

@@ -135,7 +135,7 @@ class DaskRunner:
             events = self._client.get_events(name)
             if len(events) > told:
                 told = len(events)
-                tell(events[-1][1])
+                tell(events[-1][1]["told"])
             if stop():
                 stopping.set()
                 if future.status == "pending" and not events:  # it may not have begun
@@ -162,7 +162,7 @@ def errand(name: str, content: bytes, patience: Patience) -> tuple[Ended, bytes]
         folder = Folder(Path(place) / name)
         folder.path.mkdir()
         unpack(content, folder)
-        ended = LocalRunner().attend(folder, patience, lambda progress: worker.log_event(name, progress), stopping.is_set)
+        ended = LocalRunner().attend(folder, patience, lambda progress: worker.log_event(name, {"told": progress}), stopping.is_set)
         return ended, packed(folder)
 
 
