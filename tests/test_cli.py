@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -499,6 +500,39 @@ def test_answers_come_as_json_too(tmp_path: Path, cli: Cli) -> None:
     assert solved["audit_passed"]
     verified = json.loads(cli("verify", tmp_path / "run", "--json").stdout, parse_constant=pytest.fail)
     assert verified["objections"] == []
+
+
+def test_faults_come_as_json_where_json_is_asked_for(tmp_path: Path, cli: Cli) -> None:
+    """Proves: who reads JSON gets the faults as JSON, with the exit code of the words."""
+    (tmp_path / "plan.toml").write_text('nmae = "x"\n', encoding="utf-8")
+    for verb in ("check", "solve"):
+        found = cli(verb, tmp_path / "plan.toml", "--json")
+        assert found.returncode == 2
+        assert "nmae" in {fault["column"] for fault in json.loads(found.stdout)["faults"]}
+    assert json.loads(cli("init", tmp_path / "new", "--json").stdout)["wrote"]
+
+
+def test_a_pipe_gets_text_and_nothing_else(cli: Cli) -> None:
+    """Proves: no colour, no cursor movement where output is no terminal; versions are told."""
+    for arguments in (["solve", "quickstart"], ["check", "quickstart"], ["doctor"], ["--help"], ["solve", "--help"]):
+        found = cli(*arguments)
+        assert found.returncode == 0
+        assert "\x1b" not in found.stdout + found.stderr, arguments
+    assert "highs 1." in cli("--version").stdout
+
+
+def test_a_folder_a_json_file_and_a_near_miss_are_understood(tmp_path: Path, cli: Cli) -> None:
+    """Proves: a folder stands for the plan in it, JSON is read as TOML is, a key twice is an error, a near miss is put right."""
+    assert cli("init", tmp_path / "mine").returncode == 0
+    told = cli("check", tmp_path / "mine").stdout
+    assert str(tmp_path / "mine" / "tables") in told
+    plan = tomllib.loads((tmp_path / "mine" / "plan.toml").read_text(encoding="utf-8"))
+    (tmp_path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    assert "the shipped ones (no folder" in cli("check", tmp_path / "plan.json").stdout
+    (tmp_path / "twice.json").write_text('{"name": "a", "name": "b"}', encoding="utf-8")
+    assert "stands there twice" in cli("check", tmp_path / "twice.json").stderr
+    assert "did you mean 'quickstart'" in cli("check", "quikstart").stderr
+    assert cli("solve", "quickstart", "--out", tmp_path / "plan.json" / "run").returncode == 2
 
 
 # --- documents ----------------------------------------------------------------------------------------------

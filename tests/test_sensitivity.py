@@ -152,6 +152,7 @@ def test_what_an_item_brings_is_what_is_lost_without_it() -> None:
     force; a rejected one says what is in its way."""
     result = solve(*one_mineral(110.0), gap=0.0)
     told = explain(result, gap=0.0)
+    assert "<h4>Reasons</h4><table" in told._repr_html_()  # as notebooks show it
     z = result.outcome.objective_musd
     rows = told.reasons.set_index(["kind", "item"])
     for name, other in (("A", "C"), ("C", "A")):

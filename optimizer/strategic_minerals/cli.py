@@ -55,16 +55,19 @@ LONGEST_DIAGNOSIS_S = 600.0
 """Seconds that `solve` looks for what would help where there is no plan; `diagnose` may be given more."""
 
 
-@app.callback()
-def about(
-    version: Annotated[bool, typer.Option("--version", help="Print versions and leave.", is_eager=True)] = False,
-) -> None:
-    """Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together."""
-    if version:
+def _tell_versions(asked: bool) -> None:
+    if asked:
         from .result import versions
 
         typer.echo("\n".join(f"{name} {number}" for name, number in versions().items()))
         raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[bool, typer.Option("--version", help="Print versions.", is_eager=True, callback=_tell_versions)] = False,
+) -> None:
+    """Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together."""
 
 
 @app.command()

@@ -26,7 +26,7 @@ from .dataset import Dataset
 from .demands import Change, Demand, changes_of, demands
 from .errors import InfeasibleError, PlanError, StoppedError, UntrustedError
 from .forcing import with_row
-from .frames import records
+from .frames import notebook_html, records
 from .instance import Floats
 from .optimize import cap_trunk_shortfall, do_nothing
 from .plan import Plan
@@ -74,6 +74,10 @@ class Diagnosis:
             "missed_musd": self.missed_musd if math.isfinite(self.missed_musd) else None,
             "missed_verified": self.missed_verified, "seconds": self.seconds, "complete": self.complete,
         }  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it."""
+        return notebook_html(self.summary(), {"Any one of these restores a plan": pd.DataFrame(self.to_dict()["changes"])})
 
     def summary(self) -> str:
         """In plain words."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+MOST_NOTEBOOK_ROWS = 60
 KINDS = {"boolean": "bool", "integer": "int64", "number": "float64", "text": "object"}
 
 
@@ -53,6 +55,16 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
         {str(name): _plain(value) for name, value in zip(frame.columns, values, strict=True)}
         for values in frame.itertuples(index=False, name=None)
     ]
+
+
+def notebook_html(text: str, frames: Mapping[str, pd.DataFrame]) -> str:
+    """Words and tables as notebooks show them: names from tables stay text."""
+    shown = [f"<p>{html.escape(text.splitlines()[0])}</p>"] if text else []
+    for title, frame in frames.items():
+        if len(frame):
+            rows = frame.head(MOST_NOTEBOOK_ROWS).to_html(index=False, float_format="{:,.4g}".format, border=0, escape=True)
+            shown.append(f"<h4>{html.escape(title)}</h4>{rows}")
+    return "".join([*shown, f"<details><summary>All in words</summary><pre>{html.escape(text)}</pre></details>"])
 
 
 def plainly(value: Any) -> Any:

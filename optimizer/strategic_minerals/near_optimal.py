@@ -19,6 +19,7 @@ import pandas as pd
 from .compile import INF
 from .errors import Fault, PlanError
 from .forcing import Choices, with_row
+from .frames import notebook_html
 from .instance import Floats, Ints
 from .layout import STAGES
 from .price_words import Fixed, fixed_program
@@ -73,6 +74,10 @@ class Alternatives:
     allowed_musd: float
     """What the main aim may be worse by."""
     aim: str
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it."""
+        return notebook_html(self.summary(), {"How far figures can move": self.extremes, "Other portfolios": self.portfolios})
 
     def summary(self) -> str:
         """In plain words."""

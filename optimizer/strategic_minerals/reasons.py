@@ -21,6 +21,7 @@ from .break_even import TOLERANCE, BreakEven, Figure, Pair, find_break_even
 from .dataset import Dataset
 from .errors import InfeasibleError, ReserveError
 from .forcing import TRACE_T, Choices, Decided, Hold, Item, floor_of
+from .frames import notebook_html
 from .instance import Floats
 from .layout import STAGES
 from .plan import Plan
@@ -67,6 +68,11 @@ class Explanation:
     """figure, unit, base, chosen, stands_at, flips_at, proved, solves, note, sentence; empty where no item was asked for."""
     gap: float
     aim: str
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it."""
+        tables = {"Reasons": self.reasons, "Prices": self.prices, "What would flip it": self.break_evens}
+        return notebook_html(self.summary(), tables)
 
     def summary(self) -> str:
         """In plain words."""

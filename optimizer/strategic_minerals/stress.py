@@ -22,6 +22,7 @@ from scipy.stats import t as student
 
 from .dataset import Dataset
 from .disruptions import NO_EVENT, population
+from .frames import notebook_html
 from .instance import Bools, Floats, Instance, Ints
 from .myopic import meet_myopically
 from .outlook import quantile
@@ -76,6 +77,10 @@ class StressTest:
     def worst(self) -> pd.DataFrame:
         """The worlds with the largest loss."""
         return self.worlds.sort_values("loss_musd", ascending=False, kind="stable").head(WORST)
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it."""
+        return notebook_html(self.summary(), {"Figures": self.figures, "Materials": self.materials, "Worst worlds": self.worst})
 
     def summary(self) -> str:
         """The figures in words."""

@@ -16,6 +16,7 @@ import pandas as pd
 
 from .dataset import Dataset
 from .errors import Fault, PlanError
+from .frames import notebook_html
 from .plan import Plan
 from .stages import Method
 from .sweeps import Sweep, sweep
@@ -44,6 +45,10 @@ class Frontier:
     """item, budgets: chosen at some budget, not at a larger one, or the reverse more than once; factors at which it is chosen."""
     gap: float
     tolerance: float
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it."""
+        return notebook_html(self.summary(), {"Budgets": self.points, "Switch points": self.switches})
 
     def summary(self) -> str:
         """In plain words."""

@@ -22,6 +22,7 @@ from .checks import require
 from .compile import INF
 from .dataset import Dataset
 from .errors import InfeasibleError, StoppedError
+from .frames import notebook_html
 from .information import along, average_world, only
 from .instance import Floats
 from .layout import TRUNK
@@ -92,6 +93,10 @@ class Worth:
             "here_and_now": self.here_and_now_musd, "average_plan": self.average_plan_musd, "largest_gap": self.gap_musd,
         }  # fmt: skip
         return pd.DataFrame({"figure": list(told), "musd": list(told.values())})
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it."""
+        return notebook_html(self.summary(), {"Alternatives": self.table, "Information": self.information})
 
     def summary(self) -> str:
         """The tables in words."""
