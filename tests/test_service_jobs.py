@@ -359,3 +359,25 @@ def test_many_callers_at_once_get_each_their_own_job(tmp_path: Path, caller: Any
     assert states["running"] == states["interrupted"] == states["failed"] == 0
     assert states["queued"] + states["succeeded"] == 60
     assert labels == {f"{n}-{k}" for n in range(12) for k in range(5)}
+
+
+@pytest.mark.timeout(200)
+def test_the_client_of_the_readme_works(tmp_path: Path, caller: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: the README's lines submit, wait and download; a refusal is an error with its faults, a full rate waits."""
+    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+    blocks = [part.partition("```")[0] for part in readme.split("```python\n")]
+    block = next(part for part in blocks if "service.client import Client" in part)
+    server, service = caller(workers="1")
+    monkeypatch.chdir(tmp_path)
+    lines = block.replace("http://127.0.0.1:8000", server.address).replace("rare-earths", "quickstart")
+    names: dict[str, Any] = {"token": service._headers["Authorization"].removeprefix("Bearer ")}
+    exec(compile(lines, "README.md", "exec"), names)
+    assert "What to buy" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert service.result(names["job"], "budget")["included"]["budget"]
+    with pytest.raises(ServiceError, match="discount_rate") as caught:
+        service.submit("solve", shipped="quickstart", set={"discount_rate": 9})
+    assert caught.value.status == 422
+    assert service.cancel(names["job"])["state"] == "succeeded"
+    service.delete(names["job"])
+    with pytest.raises(ServiceError, match="404"):
+        service.status(names["job"])

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Folder = Annotated[Path | None, typer.Option(help="Jobs' files and the database; STRATEGIC_MINERALS_FOLDER, else `service`.")]
 
+MOST_CONNECTIONS = 500
+"""Open at once; more are answered 503."""
+
 token = typer.Typer(no_args_is_help=True, help="Create, list and revoke the service's tokens.")
 app.add_typer(token, name="token")
 
@@ -46,7 +49,7 @@ def serve(
         raise InputError([Fault("serve", "", "tokens", "none", expected)])
     uvicorn.run(
         create_app(settings), host=settings.host, port=settings.port, log_level="warning", server_header=False, date_header=True,
-        timeout_graceful_shutdown=5, proxy_headers=False,
+        timeout_graceful_shutdown=5, proxy_headers=False, limit_concurrency=MOST_CONNECTIONS,
     )  # fmt: skip
 
 

@@ -86,6 +86,6 @@ class PostgresStore(Store):
 def open_store(folder: Path, database: str | None) -> Store:
     """The store that settings name. Raises InputError where its driver is not installed."""
     if database is None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # plans and tokens are nobody else's
         return SqliteStore(folder / "service.sqlite3")
     return PostgresStore(database)
