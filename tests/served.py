@@ -62,7 +62,7 @@ def settings(folder: Path, **given: Any) -> Settings:
 def client(folder: Path, runner: Runner | None = None, **given: Any) -> Iterator[TestClient]:
     """The application in this process, open, as one local caller sees it."""
     app = create_app(settings(folder, open_on_loopback=True, **given), runner=runner)
-    with TestClient(app, raise_server_exceptions=False) as found:
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as found:
         yield found
 
 

@@ -64,8 +64,8 @@ LAYERS = [
     {"service.records", "service.problems", "service.files", "service.settings", "service.client"},
     {"service.store", "service.messages", "service.child", "service.metrics"},
     {"service.databases", "service.runners", "service.security"},
-    {"service.dispatcher", "service.submission"},
-    {"service.routes"},
+    {"service.dispatcher", "service.submission", "service.answers"},
+    {"service.routes", "service.results"},
     {"service.web"},
     {"service.app"},
     {"cli_analyses", "cli_report", "cli_sensitivity", "cli_service"},
@@ -119,6 +119,15 @@ def test_the_audit_shares_no_computation_with_the_model():
     for name in (n for n in modules() if n.startswith("audit")):
         found = imports(name, modules()[name])
         assert not {f for f in found if f in forbidden or f.startswith("formulation")}, name
+
+
+def test_what_is_known_to_be_dangerous_is_not_used():
+    """Proves R22, R41: HiGHS's scheduler is not reset where there are threads; nothing that a user can change is unpickled."""
+    for name, path in modules().items():
+        text = path.read_text(encoding="utf-8")
+        assert "resetGlobalScheduler" not in text, name
+        assert "import pickle" not in text, name
+        assert "joblib" not in text, name
 
 
 @pytest.mark.parametrize("name", sorted(modules()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,7 +147,10 @@ def test_a_question_is_looked_at_without_a_job(service: TestClient) -> None:
 def test_the_rest_of_the_api_answers(service: TestClient) -> None:
     """Proves: health, readiness with the solver's test programs, metrics, shipped plans, schemas, OpenAPI with examples."""
     assert service.get("/healthz").json() == {"status": "ok"}
-    assert service.get("/readyz").json()["checks"] == {"store": "ok", "queue": "ok", "solver": "ok"}
+    end = time.monotonic() + 60
+    while not service.get("/readyz").json()["ready"] and time.monotonic() < end:
+        time.sleep(0.1)
+    assert service.get("/readyz").json()["checks"] == {"store": "ok", "folder": "ok", "queue": "ok", "solver": "ok"}
     assert 'strategic_minerals_jobs{state="succeeded"}' in service.get("/metrics").text
     assert "quickstart" in service.get("/v1/plans").json()
     assert service.get("/v1/plans/quickstart").json()["name"] == "quickstart"

@@ -50,6 +50,17 @@ def test_workers_elsewhere_answer_jobs(cluster: Any, tmp_path: Path) -> None:
         assert service.get(f"/v1/jobs/{long}").json()["progress"]["phase"]
         service.post(f"/v1/jobs/{long}/cancel")
         assert ended(service, long, 30)["state"] == "cancelled"
+        service.post(f"/v1/jobs/{long}/resume")  # what stopped the first attempt does not stop the second
+        end = time.monotonic() + 60
+        while not (service.get(f"/v1/jobs/{long}").json()["progress"] or {}).get("phase") and time.monotonic() < end:
+            time.sleep(0.1)
+    with client(tmp_path / "s", scheduler=cluster.scheduler_address, workers=2) as service:  # a stop in good order, and a restart
+        end = time.monotonic() + 60
+        while not (service.get(f"/v1/jobs/{long}").json()["progress"] or {}).get("phase") and time.monotonic() < end:
+            time.sleep(0.1)
+        assert service.get(f"/v1/jobs/{long}").json()["state"] == "running"
+        service.post(f"/v1/jobs/{long}/cancel")
+        assert ended(service, long, 30)["state"] == "cancelled"
 
 
 @pytest.mark.timeout(300)

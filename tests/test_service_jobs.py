@@ -107,6 +107,9 @@ def test_jobs_are_stopped_resumed_and_deleted(tmp_path: Path) -> None:
         assert ended(service, waiting)["state"] == "succeeded"
         assert service.post(f"/v1/jobs/{waiting}/cancel").json()["state"] == "succeeded"
         assert service.post(f"/v1/jobs/{waiting}/resume").status_code == 409
+        again = service.post("/v1/jobs", json=QUICK, headers={"Idempotency-Key": "k"}).json()["id"]
+        turned = dict(reversed(QUICK.items()))
+        assert service.post("/v1/jobs", json=turned, headers={"Idempotency-Key": "k"}).json()["id"] == again
         assert service.delete(f"/v1/jobs/{waiting}").status_code == 204
         assert service.get(f"/v1/jobs/{waiting}").status_code == 404
         assert not (tmp_path / "s" / "jobs" / waiting).exists()
@@ -143,6 +146,47 @@ def test_a_crash_leaves_what_ended_ended_and_what_ran_interrupted(tmp_path: Path
     store.close()
 
 
+def test_trouble_where_jobs_run_costs_no_job(tmp_path: Path) -> None:
+    """Proves: a full disk or a scheduler that is away lets jobs wait and says so; when it is over they run; a job that can never be
+    started fails in the end."""
+
+    class Troubled(Obedient):
+        over = False
+
+        def attend(self, *arguments: Any) -> Any:
+            if not self.over:
+                raise OSError(28, "No space left on device")
+            return super().attend(*arguments)
+
+    runner = Troubled()
+    with client(tmp_path / "s", runner, workers=1) as service:
+        jobs = [service.post("/v1/jobs", json={**QUICK, "label": str(n)}).json()["id"] for n in range(5)]
+        until(lambda: "OSError" in service.get("/readyz").json()["checks"]["queue"])
+        assert {service.get(f"/v1/jobs/{job}").json()["state"] for job in jobs} <= {"queued", "running"}
+        runner.over = True
+        assert [ended(service, job)["state"] for job in jobs] == ["succeeded"] * 5
+
+
+def test_pages_of_a_list_lose_none(tmp_path: Path) -> None:
+    """Proves: jobs of one instant are each on one page."""
+    from strategic_minerals.service.records import Deed
+
+    store = open_store(tmp_path / "s", None)
+    names = {f"{n:032x}" for n in range(7)}
+    for name in names:
+        one = Job(name, "local", "solve", "", "queued", 1.5, None, None, None, "d", False, {}, {})
+        store.submit(one, None, 99, 99, Deed(1.5, "local", "k", "", "submit", name))
+    store.close()
+    with client(tmp_path / "s", Obedient(hold=True), workers=1) as service:
+        found, link = [], "/v1/jobs?limit=2"
+        while link:
+            page = service.get(link).json()
+            found += [job["id"] for job in page["jobs"]]
+            link = page["next"]
+    assert len(found) == 7
+    assert set(found) == names
+
+
 def test_old_jobs_and_stray_folders_are_deleted(tmp_path: Path) -> None:
     """Proves: results are kept as long as told, and a folder that belongs to no job does not stay for ever."""
     runner = Obedient()
@@ -156,6 +200,12 @@ def test_old_jobs_and_stray_folders_are_deleted(tmp_path: Path) -> None:
         until(lambda: service.get(f"/v1/jobs/{job}").status_code == 404)
         until(lambda: not stray.exists())
         until(lambda: not (tmp_path / "s" / "jobs" / job).exists())
+    lost = tmp_path / "s" / "jobs" / ("e" * 32)
+    lost.mkdir()
+    Folder(lost).write(ENDED, {"state": "succeeded"})
+    os.utime(lost, (0, 0))
+    with client(tmp_path / "s", runner):  # an answer that this database does not know is moved, not deleted
+        until(lambda: (tmp_path / "s" / "strays" / lost.name / ENDED).is_file())
 
 
 def test_a_job_that_another_server_took_over_is_not_ended_twice(tmp_path: Path) -> None:
@@ -166,7 +216,7 @@ def test_a_job_that_another_server_took_over_is_not_ended_twice(tmp_path: Path) 
     one = Job("a" * 32, "t", "solve", "", "queued", 1.0, None, None, None, "d", False, {}, {})
     store.submit(one, None, 9, 9, Deed(0, "t", "k", "", "submit", one.id))
     assert store.claim("first", 9) is not None
-    assert [job.id for job in store.orphans(time.time())] == [one.id]
+    assert [job.id for job in store.orphans(60)] == [one.id]
     assert store.put_back(one.id)
     assert store.claim("second", 9) is not None
     assert not store.finish(one.id, "first", "succeeded", {})

@@ -43,10 +43,13 @@ def serve(
     import uvicorn
 
     from .service.app import create_app
+    from .service.dispatcher import hold
 
     if not settings.open_on_loopback and not any(known.revoked is None for known in _with_store(settings, lambda s: s.tokens())):
-        expected = "one: strategic-minerals token create OFFICE --scope submit (or --open-on-loopback)"
+        expected = "one: strategic-minerals token create OFFICE (or --open-on-loopback)"
         raise InputError([Fault("serve", "", "tokens", "none", expected)])
+    if settings.database is None:
+        hold(settings.folder).close()  # another server's folder is told before anything is started
     uvicorn.run(
         create_app(settings), host=settings.host, port=settings.port, log_level="warning", server_header=False, date_header=True,
         timeout_graceful_shutdown=5, proxy_headers=False, limit_concurrency=MOST_CONNECTIONS,
@@ -119,10 +122,15 @@ def _settings(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         faults = [
-            Fault("settings", "", ".".join(map(str, item["loc"])) or "settings", repr(item["input"])[:80], item["msg"])
+            Fault("settings", "", ".".join(map(str, item["loc"])) or "settings", _shown(item), item["msg"])
             for item in error.errors()
         ]
         raise InputError(faults) from None
+
+
+def _shown(item: Any) -> str:
+    """A value that is wrong, where it is no secret; what is wrong together is not shown at all."""
+    return repr(item["input"])[:80] if item["loc"] not in ((), ("database",)) else "what is set"
 
 
 def _with_store(settings: Settings, work: Any) -> Any:

@@ -56,7 +56,8 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON. ValueError for a key that stands there twice, as in TOML."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = next(key for key, _ in pairs if sum(key == other for other, _ in pairs) > 1)
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise ValueError(f"key {twice!r} stands there twice")
     return found
 

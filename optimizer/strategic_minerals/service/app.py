@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -21,7 +20,8 @@ from .databases import open_store
 from .dispatcher import Dispatcher
 from .files import Folder
 from .metrics import Metrics
-from .problems import MEDIA_TYPE, ProblemError
+from .problems import MEDIA_TYPE, MOST_FAULTS, ProblemError
+from .results import router as results
 from .routes import health, router
 from .runners import DaskRunner, LocalRunner, Runner, end, start
 from .security import Gate, Guard
@@ -30,9 +30,13 @@ from .store import Store
 from .web import router as pages
 from .web import wrong
 
+MOST_ASIDE = 4
+"""Checks and reports at once, each a process."""
 CANARY_S = 3600.0
 """Between two looks at the solver."""
 CANARY_LIMIT_S = 60.0
+RETRY_S = 30.0
+POLL_S, GRACE_S = 0.1, 1.0
 KIND_OF_STATUS = {
     400: "malformed", 401: "unauthenticated", 403: "forbidden", 404: "not-found", 405: "method", 406: "not-acceptable",
     413: "too-large", 415: "unsupported", 429: "busy", 503: "unavailable",
@@ -46,27 +50,48 @@ Errors are problem details (RFC 9457) with the faults that the command line list
 
 
 class Canary:
-    """Whether the solver answers rightly, asked in a process of its own now and then."""
+    """Whether the solver answers rightly, asked in a process of its own now and then, beside everything else."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings, self._lock = settings, threading.Lock()
-        self._asked, self._found = -CANARY_S, "not asked yet"
+        self._settings, self._stop, self._lock = settings, threading.Event(), threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._found = "not asked yet"
 
-    def look(self) -> str:
-        """`ok`, or what is wrong."""
+    def word(self) -> str:
+        """`ok`, or what is wrong, as it was last found; the first to ask starts the looking."""
         with self._lock:
-            if time.monotonic() - self._asked >= CANARY_S or self._found != "ok":
-                folder = Folder(self._settings.folder / "canary")
-                folder.path.mkdir(parents=True, exist_ok=True)
-                process = start(folder, "canary")
-                try:
-                    self._found = "ok" if process.wait(CANARY_LIMIT_S) == 0 else "the solver's test programs fail"
-                except subprocess.TimeoutExpired:
-                    self._found = "the solver's test programs hang"
-                finally:
-                    end(process, 0.0)
-                self._asked = time.monotonic()
-            return self._found
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="canary", daemon=True)
+                self._thread.start()
+        return self._found
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._found = self._look()
+            except OSError as error:
+                self._found = f"the solver could not be asked: {type(error).__name__}"
+            self._stop.wait(CANARY_S if self._found == "ok" else RETRY_S)
+
+    def _look(self) -> str:
+        folder = Folder(self._settings.folder / "canary")
+        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.clear_answers()
+        process, latest = start(folder, "canary"), time.monotonic() + CANARY_LIMIT_S
+        try:
+            while process.poll() is None and time.monotonic() < latest and not self._stop.wait(POLL_S):
+                pass
+            if process.returncode is None:
+                return "the solver's test programs hang"
+            return "ok" if process.returncode == 0 else "the solver's test programs fail"
+        finally:
+            end(process, GRACE_S)
 
 
 def create_app(
@@ -88,6 +113,7 @@ def create_app(
         try:
             yield
         finally:
+            app.state.canary.stop()
             dispatcher.stop()
             if isinstance(chosen, DaskRunner):
                 chosen.close()
@@ -100,12 +126,15 @@ def create_app(
     )  # fmt: skip
     app.state.settings, app.state.store, app.state.metrics = settings, kept, metrics
     app.state.checker = checker or LocalRunner()
-    app.state.canary, app.state.checks, app.state.streams = Canary(settings), threading.BoundedSemaphore(2), Streams()
+    app.state.canary, app.state.checks, app.state.streams = Canary(settings), threading.BoundedSemaphore(MOST_ASIDE), Streams()
     app.state.guard = Guard(
-        kept, open_on_loopback=settings.open_on_loopback, requests_per_minute=settings.requests_per_minute
+        kept, open_on_loopback=settings.open_on_loopback, requests_per_minute=settings.requests_per_minute,
+        public_url=settings.public_url,
     )  # fmt: skip
-    app.add_middleware(Gate, most_body_bytes=settings.most_body_bytes, observe=metrics.request)
-    for part in (health, router, pages):
+    app.add_middleware(
+        Gate, guard=app.state.guard, most_body_bytes=settings.most_body_bytes, observe=metrics.request, refuse=_answer
+    )
+    for part in (health, router, results, pages):
         app.include_router(part)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(FaultsError, _faults)
@@ -163,12 +192,12 @@ async def _faults(request: Request, error: Any) -> Response:
 
 async def _invalid(request: Request, error: Any) -> Response:
     """A request of the wrong shape, told as the faults of a file are."""
-    faults = []
-    for item in error.errors():
+    faults, found_all = [], error.errors()
+    for item in found_all[:MOST_FAULTS]:
         where, *path = (str(part) for part in item["loc"])
         found = "nothing" if item["type"] == "missing" else repr(item.get("input"))
         faults.append(Fault(where, "", ".".join(path), found if len(found) <= 200 else f"{found[:200]}...", str(item["msg"])))
-    if any(item["type"] == "json_invalid" for item in error.errors()):
+    if any(item["type"] == "json_invalid" for item in found_all[:1]):
         return _answer(request, ProblemError("malformed", "The body is no JSON.", faults))
     return _answer(request, ProblemError("invalid", "", faults))
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 PACE_S = 0.3
 """Seconds between two words on progress."""
 LONGEST_DIAGNOSIS_S = 120.0
+SHARE_OF_DEADLINE = 0.9
+"""Of the job's wall clock that the solver gets: what is left writes the best plan down."""
 MIB = 1024 * 1024
 
 
@@ -163,10 +165,10 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
     """Plan and tables of a request."""
     from ..dataset import load_dataset
     from ..library import shipped
-    from ..question import dataset_of, find_plan, load_question
+    from ..question import dataset_of, load_question
 
     uploads = [path for path in map(folder.path.joinpath, ("plan.toml", "plan.json", "plan.xlsx")) if path.is_file()]
-    path = uploads[0] if uploads else find_plan(Path(request.get("shipped") or "quickstart"))
+    path = uploads[0] if uploads else shipped("models") / f"{request['shipped']}.toml"
     own = folder.path / "tables"
     plan, data = load_question(path, own if own.is_dir() else None, request.get("set"))
     base = load_dataset(shipped("inputs")) if request.get("on_top_of_shipped") else None
@@ -198,6 +200,7 @@ def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     plan, data = question(folder, request)
     _sized(plan, data, limits)
     asked = {name: request[name] for name in ("gap", "time_limit_s", "relax", "method") if name in request}
+    asked["time_limit_s"] = min(asked["time_limit_s"], SHARE_OF_DEADLINE * float(limits.get("deadline_s", 1e9)))
     result = solve(plan, data, threads=int(limits.get("threads", 1)), on_progress=teller.solving, **asked)
     teller.phase("writing")
     write_run(result, folder.path / "run")

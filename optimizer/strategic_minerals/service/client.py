@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import Any
 ENDED = ("succeeded", "failed", "cancelled", "interrupted")
 PAUSE_S = 1.0
 TRIES = 5
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):  # a token is for one service and no other
+    def redirect_request(self, *_: Any) -> None: ...
 
 
 class ServiceError(Exception):
@@ -29,6 +34,7 @@ class Client:
 
     def __init__(self, address: str, token: str = "", timeout_s: float = 60.0) -> None:
         self._address, self._timeout = address.rstrip("/"), timeout_s
+        self._open = urllib.request.build_opener(_NoRedirect).open
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def submit(self, kind: str, *, key: str | None = None, **request: Any) -> str:
@@ -55,7 +61,7 @@ class Client:
 
     def result(self, job: str, *tables: str) -> dict[str, Any]:
         """Headline, figures, words, and the tables named as records under `included`."""
-        query = "&".join(f"include={name}" for name in tables)
+        query = urllib.parse.urlencode([("include", name) for name in tables])
         return dict(json.loads(self._ask("GET", f"/v1/jobs/{job}/result?{query}")))
 
     def download(self, job: str, what: str, file: str | Path) -> Path:
@@ -78,7 +84,7 @@ class Client:
         for attempt in range(1, TRIES + 1):
             request = urllib.request.Request(self._address + path, data, headers, method=method)
             try:
-                with urllib.request.urlopen(request, timeout=self._timeout) as answer:
+                with self._open(request, timeout=self._timeout) as answer:
                     return bytes(answer.read())
             except urllib.error.HTTPError as error:
                 if error.code != 429 or attempt == TRIES:
@@ -88,7 +94,5 @@ class Client:
 
 
 def _problem(content: bytes) -> dict[str, Any]:
-    try:
-        return dict(json.loads(content))
-    except ValueError:
-        return {"title": content[:200].decode(errors="replace")}
+    told = content[:1] == b"{"
+    return dict(json.loads(content)) if told else {"title": content[:200].decode(errors="replace")}

@@ -8,9 +8,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from ..errors import missing_part
+from ..errors import Fault, InputError, missing_part
 from .store import Store
 
+CONNECT_S, STATEMENT_S = 5, 30
+"""Seconds that PostgreSQL may take to be there, and to answer."""
 BUSY_S = 30.0
 """Seconds that a statement waits for another process's."""
 VALUE = re.compile(r"(?<![:\w]):([a-z_]+)")
@@ -18,6 +20,8 @@ VALUE = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 class SqliteStore(Store):
     """One file, written ahead (WAL) and synchronised at every commit: what was accepted survives a power cut."""
+
+    clock = "((julianday('now') - 2440587.5) * 86400.0)"
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
@@ -47,6 +51,8 @@ class PostgresStore(Store):
     """A PostgreSQL database; a connection that broke is made anew once."""
 
     lock_clause = " FOR UPDATE SKIP LOCKED"
+    alone = (("SELECT pg_advisory_xact_lock(20272)", {}),)
+    clock = "extract(epoch FROM clock_timestamp())::float8"
 
     def __init__(self, address: str) -> None:
         try:
@@ -54,8 +60,20 @@ class PostgresStore(Store):
         except ImportError:
             raise missing_part("serve", "psycopg", "postgres") from None
         self._psycopg, self._address, self._lock = psycopg, address, threading.Lock()
-        self._connection = psycopg.connect(address, autocommit=True)
+        try:
+            self._connection = self._connected()
+        except psycopg.Error as error:
+            found = f"no connection ({type(error).__name__})"  # its words may hold the password
+            expected = "postgresql://user:password@host/name of a server that answers"
+            raise InputError([Fault("serve", "", "database", found, expected)]) from None
         self.set_up(("SELECT pg_advisory_xact_lock(20271)", {}))  # servers that start at once must not both create the tables
+
+    def _connected(self) -> Any:
+        """A connection that gives up where nobody answers."""
+        return self._psycopg.connect(
+            self._address, autocommit=True, connect_timeout=CONNECT_S, keepalives_idle=10, keepalives_interval=5,
+            tcp_user_timeout=10_000, options=f"-c statement_timeout={1000 * STATEMENT_S}",
+        )  # fmt: skip
 
     def _statements(self, *statements: tuple[str, dict[str, Any]]) -> list[list[tuple[Any, ...]]]:
         found = []
@@ -74,7 +92,7 @@ class PostgresStore(Store):
                     if attempt == 2:
                         raise
                     self._connection.close()
-                    self._connection = self._psycopg.connect(self._address, autocommit=True)
+                    self._connection = self._connected()
         raise AssertionError
 
     def close(self) -> None:

@@ -23,6 +23,12 @@ from .store import Store
 IDLE_S = 0.5
 """Between two looks into the queue, where nobody said that there is something new."""
 BEAT_S = 2.0
+FOREVER_S = 1e12
+STOP_S = 30.0
+"""That a thread is waited for when the server stops."""
+MOST_TRIES = 5
+"""Attempts to run a job that could not even be started."""
+LONGEST_PAUSE_S = 60.0
 """Between two signs of life."""
 TIDY_S = 60.0
 DRAFT_S = 86_400.0
@@ -42,7 +48,12 @@ class Dispatcher:
         self.server = uuid.uuid4().hex
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._attending: dict[str, threading.Thread] = {}
+        self._unstarted: dict[str, int] = {}
+        self._pause_until = 0.0
+        self.trouble = ""
+        """Why jobs cannot be run now; empty where they can."""
         self._loop = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+        self._pulse = threading.Thread(target=self._beat, name="pulse", daemon=True)
         self._lock: IO[bytes] | None = None
 
     def start(self) -> None:
@@ -50,10 +61,11 @@ class Dispatcher:
         (self.settings.folder / "jobs").mkdir(parents=True, exist_ok=True)
         alone = self.settings.database is None
         if alone:
-            self._lock = _alone(self.settings.folder)
+            self._lock = hold(self.settings.folder)
         self.store.seen(self.server)
-        self._mend(float("inf") if alone else time.time() - self.settings.silent_s)
+        self._mend(-FOREVER_S if alone else self.settings.silent_s)
         self._loop.start()
+        self._pulse.start()
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -63,10 +75,9 @@ class Dispatcher:
         """End: running jobs wait again, for whoever comes next."""
         self._stopping.set()
         self._wake.set()
-        if self._loop.is_alive():
-            self._loop.join()
-        for thread in list(self._attending.values()):
-            thread.join()
+        for thread in (self._loop, self._pulse, *self._attending.values()):
+            if thread.is_alive():
+                thread.join(STOP_S)
         with contextlib.suppress(Exception):
             self.store.gone(self.server)
         if self._lock is not None:
@@ -87,20 +98,30 @@ class Dispatcher:
         """Whether it does its work."""
         return self._loop.is_alive()
 
+    def _beat(self) -> None:
+        """Signs of life, beside whatever else takes long; and jobs that the store has running here and nobody attends."""
+        suspect: set[str] = set()
+        while not self._stopping.wait(BEAT_S):
+            try:
+                self.store.seen(self.server)
+                if self.settings.database is not None:
+                    self._mend(self.settings.silent_s)
+                idle = set(self.store.running_of(self.server)) - set(self._attending)
+                for job in idle & suspect:  # at two looks: the answer to a claim was lost on its way
+                    self.store.put_back(job, server=self.server)
+                suspect = idle
+            except Exception:  # the database may be away for a while
+                logger.exception("no sign of life could be given")
+
     def _run(self) -> None:
-        beaten = tidied = 0.0
+        tidied = 0.0
         while not self._stopping.is_set():
             try:
                 now = time.monotonic()
-                if now - beaten >= BEAT_S:
-                    beaten = now
-                    self.store.seen(self.server)
-                    if self.settings.database is not None:
-                        self._mend(time.time() - self.settings.silent_s)
                 if now - tidied >= TIDY_S:
                     tidied = now
                     self._tidy()
-                while self.running < self.settings.workers and not self._stopping.is_set():
+                while self.running < self.settings.workers and not self._stopping.is_set() and now >= self._pause_until:
                     job = self.store.claim(self.server, self.settings.most_running_of_tenant)
                     if job is None:
                         break
@@ -113,7 +134,12 @@ class Dispatcher:
     def _begin(self, job: Job) -> None:
         thread = threading.Thread(target=self._attend, args=(job,), name=f"job-{job.id}", daemon=True)
         self._attending[job.id] = thread
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no thread to be had
+            del self._attending[job.id]
+            self.store.put_back(job.id, server=self.server)
+            raise
 
     def _attend(self, job: Job) -> None:
         begin, settings = time.monotonic(), self.settings
@@ -121,21 +147,39 @@ class Dispatcher:
         try:
             folder.write(LIMITS, {
                 "memory_mib": settings.memory_mib, "niceness": settings.niceness, "threads": settings.threads_of_job,
-                "most_columns": settings.most_columns,
+                "most_columns": settings.most_columns, "deadline_s": settings.deadline_s,
             })  # fmt: skip
             patience = Patience(settings.deadline_s, settings.grace_s)
             ended = self._runner.attend(folder, patience, lambda progress: self._tell(job, progress), lambda: self._to_stop(job))
-        except Exception:
+            self.trouble = ""
+            self._unstarted.pop(job.id, None)
+        except Exception as error:
             logger.exception("job %s could not be run", job.id)
-            ended = {"state": "failed", "problem": problem("internal", "The job could not be run.").model_dump()}
+            ended = self._not_run(job, error)
         try:
-            if self._stopping.is_set() and ended["state"] == "cancelled" and not self._cancelled(job):
-                self.store.put_back(job.id)
-            elif self._finish(job, ended):
+            back = ended["state"] == "queued" or (self._stopping.is_set() and ended["state"] == "cancelled")
+            if back and self.store.put_back(job.id, server=self.server):
+                return
+            if ended["state"] == "queued":  # it was asked to stop meanwhile
+                ended = {"state": "cancelled"}
+            if self._finish(job, ended):
                 self._on_end(job, ended["state"], time.monotonic() - begin)
+        except Exception:
+            logger.exception("the end of job %s could not be written", job.id)
         finally:
-            self._attending.pop(job.id, None)
+            if self._attending.get(job.id) is threading.current_thread():
+                del self._attending[job.id]
             self.wake()
+
+    def _not_run(self, job: Job, error: Exception) -> dict[str, Any]:
+        """The place where jobs run is in trouble, a full disk or a scheduler that is away: jobs wait, and so does this server."""
+        tries = self._unstarted[job.id] = self._unstarted.get(job.id, 0) + 1
+        if tries >= MOST_TRIES:
+            self._unstarted.pop(job.id)
+            return {"state": "failed", "problem": problem("internal", "The job could not be run.").model_dump()}
+        self.trouble = f"jobs cannot be run: {type(error).__name__}"
+        self._pause_until = time.monotonic() + min(LONGEST_PAUSE_S, 2.0**tries)
+        return {"state": "queued"}
 
     def _finish(self, job: Job, ended: dict[str, object]) -> bool:
         """Write down how a job ended, also where the database is away for a while."""
@@ -163,9 +207,9 @@ class Dispatcher:
             return False
         return found is None or found.stopping or found.state != "running" or found.server != self.server
 
-    def _mend(self, silent_since: float) -> None:
+    def _mend(self, silent_s: float) -> None:
         """Jobs whose server is gone: ended where their folder says so, else interrupted."""
-        for job in self.store.orphans(silent_since):
+        for job in self.store.orphans(silent_s):
             found = Folder.of(self.settings.folder, job.id).read(ENDED)
             ended = found or {"state": "interrupted"}
             outcome = {name: value for name, value in ended.items() if name != "state"}
@@ -185,11 +229,17 @@ class Dispatcher:
         known = self.store.known()
         for path in (self.settings.folder / "jobs").iterdir():
             with contextlib.suppress(OSError, ValueError):
-                if path.name not in known and time.time() - path.stat().st_mtime > YOUNG_S:
-                    Folder.of(self.settings.folder, path.name).delete()
+                if path.name in known or time.time() - path.stat().st_mtime <= YOUNG_S:
+                    continue
+                stray = Folder.of(self.settings.folder, path.name)
+                if stray.read(ENDED) is None:
+                    stray.delete()
+                else:  # an answer that this database does not know: the folder may be another's
+                    (self.settings.folder / "strays").mkdir(exist_ok=True)
+                    path.rename(self.settings.folder / "strays" / path.name)
 
 
-def _alone(folder: Path) -> IO[bytes]:
+def hold(folder: Path) -> IO[bytes]:
     """Hold a folder against other servers. Raises InputError where one has it."""
     file = (folder / "server.lock").open("ab")
     try:

@@ -9,6 +9,7 @@ result.json, then ended.json                                    written last: th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -56,8 +57,25 @@ class Folder:
 
     def clear_answers(self) -> None:
         """Make room for another attempt; a sweep's finished rows stay."""
-        for name in ANSWERS:
+        for name in (*ANSWERS, ERRORS):
             (self.path / name).unlink(missing_ok=True)
+        for unfinished in self.path.rglob("*.part"):
+            unfinished.unlink(missing_ok=True)
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Bytes under a name, as `write` keeps JSON."""
+        (self.path / name).parent.mkdir(exist_ok=True)
+        write_whole(self.path / name, content)
+
+    def sync(self) -> None:
+        """Have the system keep the folder's names too, also through a power cut."""
+        for folder in (*{path.parent for path in self.path.rglob("*")}, self.path, self.path.parent):
+            with contextlib.suppress(OSError):  # not every system can
+                handle = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
 
     def lend(self, other: Folder, place: int) -> None:
         """Take over another job's run folder, so that it may be deleted: its files are linked, not copied."""

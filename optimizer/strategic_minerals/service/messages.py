@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .problems import Problem
 from .records import State
@@ -18,8 +18,11 @@ LARGEST_NUMBER = 1e15
 JOB_ID = r"^[0-9a-f]{32}$"
 
 
-def _tame(value: Any) -> Any:
-    """Plain data within limits: finite numbers, text that is text, few levels. ValueError otherwise."""
+def tame(value: Any) -> Any:
+    """Plain data within limits: finite numbers, text that is text, few levels. ValueError otherwise.
+
+    Large requests are walked where nobody else waits, not while they are parsed.
+    """
     level = [value]
     for _ in range(DEEPEST + 1):
         if not level:
@@ -51,10 +54,8 @@ def _inside(item: Any) -> Iterator[Any]:
         yield from item
 
 
-Plain = Annotated[dict[str, Any], AfterValidator(_tame)]
-Text = Annotated[str, AfterValidator(_tame)]
-Cell = str | bool | int | float | None
-Tables = Annotated[dict[str, list[dict[str, Cell]]], AfterValidator(_tame)]
+Plain = dict[str, Any]
+Tables = dict[str, list[dict[str, Any]]]
 JobId = Annotated[str, Field(pattern=JOB_ID)]
 
 
@@ -68,8 +69,8 @@ class Question(Strict):
     """A plan and its tables."""
 
     plan: Plain | None = Field(None, description="The plan as an object; GET /v1/schemas/plan explains every field.")
-    plan_toml: Annotated[Text, Field(max_length=5_000_000)] | None = Field(None, description="The plan as the text of a TOML file.")
-    shipped: Annotated[Text, Field(max_length=100)] | None = Field(
+    plan_toml: Annotated[str, Field(max_length=5_000_000)] | None = Field(None, description="The plan as the text of a TOML file.")
+    shipped: Annotated[str, Field(max_length=100)] | None = Field(
         None, description="The name of a shipped plan.", examples=["quickstart"]
     )
     tables: Tables | None = Field(None, description="Own tables, name -> rows; none: the shipped ones.")
@@ -98,7 +99,7 @@ class SolveOptions(Strict):
 class Labelled(Strict):
     """A job's name for people."""
 
-    label: Annotated[Text, Field(max_length=200)] = ""
+    label: Annotated[str, Field(max_length=200)] = ""
 
 
 class SolveRequest(Labelled, Question, SolveOptions):
@@ -130,7 +131,7 @@ class ExplainRequest(Labelled):
 
     kind: Literal["explain"]
     of: JobId = Field(description="A job that solved a plan.")
-    item: Annotated[Text, Field(max_length=300)] | None = Field(None, description="One item: also what would flip it.")
+    item: Annotated[str, Field(max_length=300)] | None = Field(None, description="One item: also what would flip it.")
     gap: float | None = Field(None, ge=0, le=0.5)
     time_limit_s: float = Field(600.0, gt=0, le=1e6, description="Of each solve.")
 

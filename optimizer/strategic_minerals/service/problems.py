@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import Fault
 
 MEDIA_TYPE = "application/problem+json"
+MOST_FAULTS = 100
+"""Told at once; the others are counted."""
 KINDS = {
     "invalid": (422, "The request, the plan or a table is wrong"),
     "malformed": (400, "The request cannot be read"),
@@ -72,9 +74,12 @@ class ProblemError(Exception):
 def problem(kind: str, detail: str = "", faults: Sequence[Fault] = (), diagnosis: dict[str, Any] | None = None) -> Problem:
     """Problem details of a kind."""
     status, title = KINDS[kind]
+    told = list(faults[:MOST_FAULTS])
+    if len(faults) > MOST_FAULTS:
+        told.append(Fault(told[-1].file, "", "", f"{len(faults) - MOST_FAULTS:,} more faults", "the first ones mended"))
     return Problem(
         type=f"urn:strategic-minerals:problem:{kind}", title=title, status=status, detail=printable(detail),
-        faults=[FaultModel(**{name: printable(value) for name, value in vars(fault).items()}) for fault in faults],
+        faults=[FaultModel(**{name: printable(value) for name, value in vars(fault).items()}) for fault in told],
         diagnosis=diagnosis,
     )  # fmt: skip
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import subprocess
-import tempfile
 import time
-import zipfile
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
-from typing import IO, Annotated, Any, Literal
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, Request, Response, UploadFile
-from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
+from fastapi import APIRouter, File, Form, Header, Path, Query, Request, Response, UploadFile
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
@@ -23,50 +18,34 @@ from ..library import shipped
 from ..plan import Plan
 from ..plan_file import load_plan
 from ..rows import TABLES
-from .files import LOG, REPORT, REQUEST, RESULT, Folder, new_id
+from .answers import WRONG, Admin, Id, Reader, Submitter, aside, folder_of, note, own, status_of
+from .files import LIMITS, REQUEST, RESULT, Folder, new_id, write_whole
 from .messages import (
-    JOB_ID,
     CheckResult,
     Health,
     JobList,
     JobRequest,
-    JobResult,
     JobStatus,
-    Progress,
     Question,
     Readiness,
     SolveRequest,
     SweepRequest,
-    TableLink,
 )
-from .problems import MEDIA_TYPE, Problem, ProblemError
-from .records import ENDED, Deed, Job, State
-from .runners import Patience, end, start
-from .security import Caller, busy, needs
-from .submission import kind_of_plan, shipped_plans, submit, table_file, written
+from .problems import Problem, ProblemError
+from .records import ENDED, Job, State
+from .runners import Patience
+from .security import Caller, busy
+from .submission import kind_of_plan, plainly, shipped_plans, submit, table_file, written
 
 CHECK_S = 60.0
 """Seconds that looking at a question may take."""
-PAGE_S = 120.0
-"""Seconds that making a report may take."""
+CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,12})?-[0-9a-f]{32}$"
 STREAM_PAUSE_S = 0.5
 LONGEST_STREAM_S = 3600.0
-
-WRONG = {
-    code: {"description": said, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-    for code, said in (
-        (400, "Cannot be read"), (401, "No token, or none that is known"), (403, "Not allowed"), (404, "Not there"),
-        (409, "In another state"), (413, "Too large"), (422, "Wrong: the faults say where"), (429, "Too much at once"),
-    )
-}  # fmt: skip
 
 health = APIRouter(tags=["health"])
 router = APIRouter(prefix="/v1", responses={**WRONG, 400: {**WRONG[400], "model": Problem}})  # type: ignore[dict-item]
 
-Reader = Annotated[Caller, Depends(needs("read"))]
-Submitter = Annotated[Caller, Depends(needs("submit"))]
-Admin = Annotated[Caller, Depends(needs("admin"))]
-Id = Annotated[str, Path(pattern=JOB_ID, description="The job's name.", examples=["0123456789abcdef0123456789abcdef"])]
 Key = Annotated[
     str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,200}$", description="The same key twice is the same job.")
 ]
@@ -82,13 +61,14 @@ async def healthz() -> Health:
 def readyz(request: Request, response: Response) -> Readiness:
     """Whether it can take jobs: the solver answers its test programs rightly, the store is writable, the queue is served."""
     state, checks = request.app.state, {}
-    try:
-        state.store.writable()
-        checks["store"] = "ok"
-    except Exception as error:
-        checks["store"] = f"not writable: {type(error).__name__}"
-    checks["queue"] = "ok" if state.dispatcher.alive else "not served"
-    checks["solver"] = state.canary.look()
+    for name, write in (("store", state.store.writable), ("folder", lambda: write_whole(state.settings.folder / "probe", b"ok"))):
+        try:
+            write()
+            checks[name] = "ok"
+        except Exception as error:
+            checks[name] = f"not writable: {type(error).__name__}"
+    checks["queue"] = (state.dispatcher.trouble or "ok") if state.dispatcher.alive else "not served"
+    checks["solver"] = state.canary.word()
     ready = all(found == "ok" for found in checks.values())
     response.status_code = 200 if ready else 503
     return Readiness(ready=ready, checks=checks)
@@ -146,12 +126,19 @@ def _options(text: str) -> SolveRequest | SweepRequest:
 def _submitted(
     request: Request, response: Response, body: Any, files: dict[str, bytes], caller: Caller, key: str | None
 ) -> JobStatus:
-    state = request.app.state
-    job = submit(body, files, caller, key, state.settings, state.store)
-    state.metrics.submitted(job.kind)
-    state.dispatcher.wake()
+    job = accept(request, body, files, caller, key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return status_of(request, job)
+
+
+def accept(request: Request, body: Any, files: dict[str, bytes], caller: Caller, key: str | None = None) -> Job:
+    """A request as a job, counted where it is new, told to the dispatcher. Raises as `submit`."""
+    state = request.app.state
+    job, fresh = submit(body, files, caller, key, state.settings, state.store)
+    if fresh:
+        state.metrics.submitted(job.kind)
+    state.dispatcher.wake()
+    return job
 
 
 @router.get("/jobs", tags=["jobs"])
@@ -159,12 +146,13 @@ def get_jobs(
     request: Request, caller: Reader,
     state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    before: Annotated[float | None, Query(ge=0, le=1e12, allow_inf_nan=False, description="Earlier [s since 1970].")] = None,
+    before: Annotated[str | None, Query(pattern=CURSOR, description="Where the list goes on: `next` says it.")] = None,
 ) -> JobList:  # fmt: skip
     """The tenant's jobs, the newest first."""
-    found = request.app.state.store.jobs(caller.tenant, state, limit, before)
+    at, _, last = (before or "").partition("-")
+    found = request.app.state.store.jobs(caller.tenant, state, limit, (float(at), last) if before else None)
     more = f"&state={state}" if state is not None else ""
-    following = f"/v1/jobs?limit={limit}&before={found[-1].submitted!r}{more}" if len(found) == limit else None
+    following = f"/v1/jobs?limit={limit}&before={found[-1].submitted!r}-{found[-1].id}{more}" if len(found) == limit else None
     return JobList(jobs=[status_of(request, job) for job in found], next=following)
 
 
@@ -196,7 +184,7 @@ async def get_events(request: Request, caller: Reader, job_id: Id) -> Response:
                     return
                 await asyncio.sleep(STREAM_PAUSE_S)
                 found = await run_in_threadpool(state.store.job, job_id, caller.tenant)
-                if found is None:  # deleted
+                if found is None or not await run_in_threadpool(state.guard.still, caller):  # deleted, or no caller any more
                     return
                 now = found
         finally:
@@ -210,17 +198,20 @@ def cancel_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
     """Stop a job; one that has ended stays as it is. A running one is `stopping` for a moment."""
     own(request, caller, job_id)
     job = request.app.state.store.cancel(job_id) or own(request, caller, job_id)
-    _deed(request, caller, "cancel", job_id)
+    note(request, caller, "cancel", job_id)
     return status_of(request, job)
 
 
 @router.post("/jobs/{job_id}/resume", tags=["jobs"])
 def resume_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
-    """Let an interrupted or cancelled job wait again; a sweep goes on where it was."""
+    """Let a job that ended without an answer wait again; a sweep goes on where it was."""
     job = own(request, caller, job_id)
-    if not request.app.state.store.put_back(job_id, ("interrupted", "cancelled")):
-        raise ProblemError("conflict", f"The job is {job.state}; only an interrupted or a cancelled one can go on.")
-    _deed(request, caller, "resume", job_id)
+    store, settings = request.app.state.store, request.app.state.settings
+    if store.count("queued", caller.tenant) >= settings.most_queued_of_tenant or store.count("queued") >= settings.most_queued:
+        raise busy("The queue is full.", 10.0)
+    if not store.put_back(job_id, ("interrupted", "cancelled", "failed")):
+        raise ProblemError("conflict", f"The job is {job.state}; only one that ended without an answer can go on.")
+    note(request, caller, "resume", job_id)
     request.app.state.dispatcher.wake()
     return status_of(request, own(request, caller, job_id))
 
@@ -231,100 +222,9 @@ def delete_job(request: Request, caller: Submitter, job_id: Id) -> Response:
     job = own(request, caller, job_id)
     if not request.app.state.store.delete(job_id):
         raise ProblemError("conflict", f"The job is {job.state}: cancel it first.")
-    _deed(request, caller, "delete", job_id)
+    note(request, caller, "delete", job_id)
     folder_of(request, job_id).delete()
     return Response(status_code=204)
-
-
-@router.get("/jobs/{job_id}/result", tags=["results"])
-def get_result(
-    request: Request, caller: Reader, job_id: Id,
-    include: Annotated[list[str] | None, Query(max_length=50, description="Tables to put into the answer, whole.")] = None,
-) -> JobResult:  # fmt: skip
-    """The answer: headline, figures, words, and its tables by name."""
-    folder, job = answered(request, caller, job_id)
-    found = folder.read(RESULT) or {}
-    links = {name: TableLink(rows=table["rows"], csv=f"/v1/jobs/{job_id}/tables/{name}") for name, table in found["tables"].items()}
-    return JobResult(
-        id=job_id, kind=job.kind, headline=found["headline"], facts=found["facts"], summary=found["summary"], tables=links,
-        included={name: _records(folder, name) for name in include or ()},
-    )  # fmt: skip
-
-
-@router.get(
-    "/jobs/{job_id}/tables/{name}", tags=["results"], response_class=FileResponse,
-    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}, "application/json": {}}, "description": "The table"}},
-)  # fmt: skip
-def get_table(
-    request: Request, caller: Reader, job_id: Id, name: Annotated[str, Path(max_length=100)],
-    form: Annotated[Literal["csv", "json"], Query(alias="format")] = "csv",
-) -> Response:  # fmt: skip
-    """One table as CSV, or as JSON with a record a row."""
-    folder, _ = answered(request, caller, job_id)
-    if form == "json":
-        return Response(json.dumps(_records(folder, name)), media_type="application/json")
-    place = folder.table(name)
-    if place is None:
-        raise ProblemError("not-found", "The result has no table of that name.")
-    return FileResponse(place[0], media_type="text/csv", filename=place[0].name)
-
-
-@router.get(
-    "/jobs/{job_id}/archive", tags=["results"], response_class=Response,
-    responses={200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}, "description": "A ZIP"}},
-)  # fmt: skip
-def get_archive(request: Request, caller: Reader, job_id: Id) -> Response:
-    """The run folder, or the tables of a study, as one ZIP; a run folder opens with `load_result` and `verify`."""
-    folder, job = answered(request, caller, job_id)
-    held: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been sent)
-    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
-        root = folder.path / ("run" if job.kind == "solve" else "out")
-        for path in sorted(root.rglob("*")):
-            if path.is_file():
-                archive.write(path, path.relative_to(root).as_posix())
-    size = held.tell()
-    held.seek(0)
-    headers = {"Content-Disposition": f'attachment; filename="{job_id}.zip"', "Content-Length": str(size)}
-    return StreamingResponse(_sent(held), media_type="application/zip", headers=headers)
-
-
-def _sent(held: IO[bytes]) -> Iterator[bytes]:
-    """A file piece by piece, closed at its end or when the caller hangs up."""
-    with held:
-        while piece := held.read(1 << 16):
-            yield piece
-
-
-@router.get(
-    "/jobs/{job_id}/report", tags=["results"], response_class=Response,
-    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "The page"}, 503: WRONG[429]},
-)  # fmt: skip
-def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
-    """The report as one page that works offline; of a study or a comparison, the report of the plan that it is about."""
-    folder, job = answered(request, caller, job_id)
-    if job.kind == "sweep":
-        raise ProblemError("not-found", "A sweep has tables, and no report.")
-    path = folder.path / REPORT
-    if not path.is_file():
-        with _one_of_few(request):
-            process = start(folder, "page")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(PAGE_S)
-            end(process, 0.0)
-    if not path.is_file():
-        raise ProblemError("unavailable", "The report could not be made; is `strategic-minerals[report]` installed?")
-    from ..report.policy import POLICY
-
-    headers = {"Content-Security-Policy": f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'"}
-    return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
-
-
-@router.get("/jobs/{job_id}/log", tags=["results"], response_class=PlainTextResponse)
-def get_log(request: Request, caller: Reader, job_id: Id) -> Response:
-    """What the job said of itself."""
-    own(request, caller, job_id)
-    path = folder_of(request, job_id).path / LOG
-    return PlainTextResponse(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "")
 
 
 @router.post("/check", tags=["questions"])
@@ -336,12 +236,13 @@ def check(request: Request, caller: Submitter, body: Question) -> CheckResult:
 def checked(request: Request, body: Question, files: dict[str, bytes]) -> CheckResult:
     """Faults and notes of a question, found in a process of its own."""
     settings = request.app.state.settings
-    with _one_of_few(request):
+    plainly(body)
+    with aside(request):
         folder = Folder(settings.folder / "checks" / new_id())
         folder.path.mkdir(parents=True)
         try:
             folder.write(REQUEST, {**written(body, files, folder, settings), "kind": "check"})
-            folder.write("limits.json", {"memory_mib": settings.memory_mib})
+            folder.write(LIMITS, {"memory_mib": settings.memory_mib})
             request.app.state.checker.attend(folder, Patience(CHECK_S, 0.0), lambda _: None, lambda: False)
             found = folder.read(RESULT)
         finally:
@@ -349,20 +250,6 @@ def checked(request: Request, body: Question, files: dict[str, bytes]) -> CheckR
     if found is None:
         raise ProblemError("unavailable", "The question could not be looked at in time.")
     return CheckResult(**found["facts"])
-
-
-class _one_of_few:  # noqa: N801  (used as a context)
-    """Room for a process beside the jobs. Raises ProblemError where there is none."""
-
-    def __init__(self, request: Request) -> None:
-        self._room = request.app.state.checks
-
-    def __enter__(self) -> None:
-        if not self._room.acquire(timeout=10.0):
-            raise busy("Too many checks and reports at once.", 5.0)
-
-    def __exit__(self, *_: object) -> None:
-        self._room.release()
 
 
 @router.get("/plans", tags=["questions"])
@@ -398,61 +285,3 @@ def get_schema(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> di
 def get_deeds(request: Request, caller: Admin, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000) -> list[dict[str, Any]]:
     """The audit log, the newest first: who submitted, cancelled, resumed, deleted what, and from where."""
     return [vars(deed) for deed in request.app.state.store.deeds(limit)]
-
-
-def own(request: Request, caller: Caller, job_id: str) -> Job:
-    """A job of the caller's tenant. Raises ProblemError: another tenant's job is not there."""
-    found: Job | None = request.app.state.store.job(job_id, caller.tenant)
-    if found is None:
-        raise ProblemError("not-found", "There is no such job.")
-    return found
-
-
-def folder_of(request: Request, job_id: str) -> Folder:
-    """A job's folder."""
-    return Folder.of(request.app.state.settings.folder, job_id)
-
-
-def answered(request: Request, caller: Caller, job_id: str) -> tuple[Folder, Job]:
-    """The folder of a job that succeeded. Raises ProblemError."""
-    job = own(request, caller, job_id)
-    if job.state != "succeeded":
-        raise ProblemError("conflict", f"The job has no answer: it is {job.state}.")
-    return folder_of(request, job_id), job
-
-
-def _records(folder: Folder, name: str) -> list[dict[str, Any]]:
-    """A table as records. Raises ProblemError."""
-    from ..frames import records
-    from ..runfolder import read_table
-
-    place = folder.table(name)
-    if place is None:
-        raise ProblemError("not-found", f"The result has no table {name}.")
-    return records(read_table(*place))
-
-
-def _deed(request: Request, caller: Caller, action: str, job_id: str) -> None:
-    request.app.state.store.log(Deed(time.time(), caller.tenant, caller.token, caller.address, action, job_id))
-
-
-def status_of(request: Request, job: Job) -> JobStatus:
-    """A job as callers see it."""
-    at = f"/v1/jobs/{job.id}"
-    links = {"self": at, "events": f"{at}/events", "log": f"{at}/log"}
-    if job.state == "succeeded":
-        links |= {"result": f"{at}/result", "archive": f"{at}/archive"}
-        links |= {} if job.kind == "sweep" else {"report": f"{at}/report"}
-    given = job.outcome.get("problem")
-    told = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
-    return JobStatus(
-        id=job.id, kind=job.kind, label=job.label, state=job.state, submitted=_time(job.submitted),
-        started=None if job.started is None else _time(job.started), ended=None if job.ended is None else _time(job.ended),
-        stopping=job.stopping and job.state == "running", position=request.app.state.store.position(job),
-        progress=Progress(**told) if told else None, headline=job.outcome.get("headline"),
-        problem=None if given is None else Problem(**given), links=links,
-    )  # fmt: skip
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

@@ -16,10 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from .files import ENDED, ERRORS, PROGRESS, Folder
+from .files import ENDED, ERRORS, PROGRESS, RESULT, Folder, write_whole
 from .problems import problem
 
 POLL_S = 0.1
+AWAY_S = 60.0
+"""What a job elsewhere may take beyond its deadline: its folder travels, and it may wait for a worker."""
+STOP_S = 5.0
+"""Beyond the grace, until a worker that does not stop is taken for lost."""
 TELL_S = 0.5
 """Between two looks at progress, and at whether to stop."""
 
@@ -126,21 +130,28 @@ class DaskRunner:
     def attend(self, folder: Folder, patience: Patience, tell: Tell, stop: Stop) -> Ended:
         """Run the job on a worker."""
         folder.clear_answers()
-        name = folder.path.name
-        stopping = self._dask.Event(f"stop-{name}", client=self._client)
-        future = self._client.submit(errand, name, packed(folder), patience, pure=False, key=f"{name}-{time.time_ns()}")
-        told = 0
+        attempt = f"{folder.path.name}-{time.time_ns()}"  # what an earlier attempt was told is not told to this one
+        stopping = self._dask.Event(f"stop-{attempt}", client=self._client)
+        future = self._client.submit(errand, attempt, packed(folder), patience, pure=False, key=attempt)
+        latest = time.monotonic() + patience.deadline_s + patience.grace_s + AWAY_S
+        told, asked = 0, None
         while not future.done():
             time.sleep(TELL_S)
-            events = self._client.get_events(name)
+            events = self._client.get_events(attempt)
             if len(events) > told:
                 told = len(events)
                 tell(events[-1][1]["told"])
-            if stop():
+            now = time.monotonic()
+            if asked is None and stop():
+                asked = now
                 stopping.set()
-                if future.status == "pending" and not events:  # it may not have begun
-                    future.cancel()
-                    return {"state": "cancelled"}
+            begun = bool(events)
+            if asked is not None and (not begun or now - asked > patience.grace_s + STOP_S):  # not begun, or its worker is lost
+                future.cancel(force=True)
+                return {"state": "cancelled"}
+            if now > latest:
+                future.cancel(force=True)
+                return {"state": "failed", "problem": problem("deadline", "No worker ended it in time.").model_dump()}
         if future.cancelled():
             return {"state": "cancelled"}
         ended, content = future.result()
@@ -152,17 +163,21 @@ class DaskRunner:
         self._client.close()
 
 
-def errand(name: str, content: bytes, patience: Patience) -> tuple[Ended, bytes]:
+def errand(attempt: str, content: bytes, patience: Patience) -> tuple[Ended, bytes]:
     """On a worker: unpack, run a child, pack what it wrote."""
     import distributed
 
     dask: Any = distributed
-    worker, stopping = dask.get_worker(), dask.Event(f"stop-{name}", client=dask.get_client())
+    worker, stopping = dask.get_worker(), dask.Event(f"stop-{attempt}", client=dask.get_client())
     with tempfile.TemporaryDirectory(prefix="strategic-minerals-") as place:
-        folder = Folder(Path(place) / name)
+        folder = Folder(Path(place) / attempt)
         folder.path.mkdir()
         unpack(content, folder)
-        ended = LocalRunner().attend(folder, patience, lambda progress: worker.log_event(name, {"told": progress}), stopping.is_set)
+
+        def tell(progress: dict[str, Any]) -> None:
+            worker.log_event(attempt, {"told": progress})
+
+        ended = LocalRunner().attend(folder, patience, tell, stopping.is_set)
         return ended, packed(folder)
 
 
@@ -177,11 +192,11 @@ def packed(folder: Folder) -> bytes:
 
 
 def unpack(content: bytes, folder: Folder) -> None:
-    """Write a packed folder's files. ValueError for one that would lie outside."""
+    """Write a packed folder's files, the word that the job has ended last. ValueError for one that would lie outside."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for name in archive.namelist():
+        for name in sorted(archive.namelist(), key=lambda name: (name == ENDED, name == RESULT, name)):
             target = (folder.path / name).resolve()
             if not target.is_relative_to(folder.path.resolve()):
                 raise ValueError("a file outside the folder")
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(archive.read(name))
+            write_whole(target, archive.read(name))

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
+from starlette.concurrency import run_in_threadpool
 
 from .problems import ProblemError
 from .records import SCOPES, Scope, Token
@@ -23,8 +24,9 @@ COOKIE = "strategic_minerals"
 FAILURES_PER_MINUTE = 30
 """Wrong tokens from one address before it has to wait."""
 MOST_BUCKETS = 10_000
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "testserver")
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+OPEN_FORMS = ("/login", "/logout")
 
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
@@ -71,8 +73,9 @@ class Rates:
         """Seconds to wait; 0 where one may."""
         now = time.monotonic()
         with self._lock:
-            if len(self._buckets) >= MOST_BUCKETS:  # those that are full again say nothing
-                self._buckets = {key: held for key, held in self._buckets.items() if now - held[1] < 60.0}
+            if len(self._buckets) >= MOST_BUCKETS:  # those that are full again say nothing; of others the older half is forgiven
+                fresh = {key: held for key, held in self._buckets.items() if now - held[1] < 60.0}
+                self._buckets = dict(list(fresh.items())[-MOST_BUCKETS // 2 :])
             left, since = self._buckets.get(name, (float(self._most), now))
             left = min(float(self._most), left + (now - since) * self._most / 60.0)
             if left < 1.0:
@@ -85,28 +88,36 @@ class Rates:
 class Guard:
     """Knows callers by their tokens."""
 
-    def __init__(self, store: Store, *, open_on_loopback: bool, requests_per_minute: int) -> None:
-        self._store, self._open = store, open_on_loopback
+    def __init__(self, store: Store, *, open_on_loopback: bool, requests_per_minute: int, public_url: str = "") -> None:
+        self._store, self._open, self._public = store, open_on_loopback, urlsplit(public_url).netloc
         self._rates, self._failures = Rates(requests_per_minute), Rates(FAILURES_PER_MINUTE)
 
     def caller(self, request: Request) -> Caller:
         """Who asks, within their rate. Raises ProblemError."""
         address = request.client.host if request.client is not None else ""
         text = _bearer(request)
-        from_cookie = text is None
-        if text is None:
-            text = request.cookies.get(COOKIE)
-        if from_cookie and request.method not in SAFE_METHODS:
-            _same_origin(request)
+        if text is None and request.method not in SAFE_METHODS:
+            self.same_origin(request)
         if self._open:
-            if urlsplit(f"//{request.headers.get('host', '')}").netloc.rsplit(":", 1)[0] not in LOOPBACK_NAMES:
+            if _parts(f"//{request.headers.get('host', '')}")[0] not in LOOPBACK_NAMES:
                 raise ProblemError("forbidden", "Without tokens the service answers to this machine's own name alone.")
             found = Caller("local", "local", SCOPES, address)
         else:
-            found = self._known(request, text, address)
+            found = self._known(request, text or request.cookies.get(COOKIE), address)
         if (wait := self._rates.take(found.token)) > 0:
             raise busy("More requests than a token may make in a minute.", wait)
         return found
+
+    def still(self, caller: Caller) -> bool:
+        """Whether a caller, known before, still is one."""
+        return self._open or self._store.in_force(caller.token)
+
+    def same_origin(self, request: Request) -> None:
+        """A browser that sends a form or a cookie must have been sent by a page of ours. Raises ProblemError."""
+        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+        ours = {request.headers.get("host", ""), self._public} - {""}
+        if site not in (None, "same-origin", "none") or (origin is not None and _parts(origin)[1] not in ours):
+            raise ProblemError("forbidden", "The request comes from another site, or from a page without an origin.")
 
     def failed(self, request: Request) -> None:
         """A wrong token was sent. Raises ProblemError where that happened too often."""
@@ -130,7 +141,7 @@ def needs(scope: Scope) -> Callable[[Request], Caller]:
 
     def found(request: Request) -> Caller:
         guard: Guard = request.app.state.guard
-        caller = guard.caller(request)
+        caller: Caller = getattr(request.state, "caller", None) or guard.caller(request)
         if not caller.may(scope):
             raise ProblemError("forbidden", f"The token's scopes are {', '.join(caller.scopes)}; this needs {scope}.")
         return caller
@@ -148,22 +159,24 @@ def _bearer(request: Request) -> str | None:
     return text.strip() if kind.lower() == "bearer" and text.strip() else None
 
 
-def _same_origin(request: Request) -> None:
-    """A browser that sends a cookie of ours must have been sent by a page of ours. Raises ProblemError."""
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site not in (None, "same-origin", "none"):
-        raise ProblemError("forbidden", "The request comes from another site.")
-    if origin not in (None, "null") and urlsplit(origin).netloc != request.headers.get("host"):
-        raise ProblemError("forbidden", "The request comes from another site.")
-    if origin == "null":
-        raise ProblemError("forbidden", "The request comes from a page without an origin.")
+def _parts(address: str) -> tuple[str | None, str]:
+    """(host's name, host as it is written) of an address; (None, "") of what is none."""
+    try:
+        found = urlsplit(address)
+        return found.hostname, found.netloc
+    except ValueError:
+        return None, ""
 
 
 class Gate:
-    """ASGI middleware: no body larger than allowed, however it comes; security headers on every answer; requests counted."""
+    """ASGI middleware: nobody's body is read before it is known whose it is, and none larger than allowed, however it comes;
+    security headers on every answer; requests counted."""
 
-    def __init__(self, app: Any, most_body_bytes: int, observe: Callable[[str, str, int, float], None]) -> None:
-        self._app, self._most, self._observe = app, most_body_bytes, observe
+    def __init__(
+        self, app: Any, guard: Guard, most_body_bytes: int, observe: Callable[[str, str, int, float], None],
+        refuse: Callable[[Request, ProblemError], Any],
+    ) -> None:  # fmt: skip
+        self._app, self._guard, self._most, self._observe, self._refuse = app, guard, most_body_bytes, observe, refuse
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -190,6 +203,14 @@ class Gate:
         if stated.isdigit() and int(stated) > self._most:
             read[0] = self._most  # the first part that is read is one too many
         try:
+            if scope["method"] not in SAFE_METHODS and scope["path"] not in OPEN_FORMS:
+                request = Request(scope)
+                try:
+                    caller = await run_in_threadpool(self._guard.caller, request)
+                except ProblemError as error:
+                    await self._refuse(request, error)(scope, receive, with_headers)
+                    return
+                scope.setdefault("state", {})["caller"] = caller
             await self._app(scope, limited, with_headers)
         finally:
             route = scope.get("route")

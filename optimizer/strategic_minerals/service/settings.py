@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     )
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
+    public_url: str = Field("", description="What people call it, https://plans.example, where a proxy stands in front.")
     open_on_loopback: bool = Field(False, description="No token asked for; only where the host is this machine itself.")
     scheduler: str | None = Field(None, description="Address of a Dask scheduler whose workers answer jobs; none: children here.")
 
@@ -37,11 +38,12 @@ class Settings(BaseSettings):
     most_queued_of_tenant: int = Field(250, ge=1)
     most_running_of_tenant: int = Field(256, ge=1)
     requests_per_minute: int = Field(1200, ge=1, description="Of one token; reading counts too.")
+    most_drafts: int = Field(20, ge=1, description="Uploads of a tenant that were not run yet; the oldest make room.")
     most_streams: int = Field(20, ge=1, description="Event streams open at once, of one tenant.")
     silent_s: float = Field(60.0, gt=5, description="A server without a sign of life for so long is taken for gone (PostgreSQL).")
     keep_days: float = Field(90.0, gt=0, description="Ended jobs are deleted after so long.")
 
-    most_body_bytes: int = Field(25 * MIB, ge=1024)
+    most_body_bytes: int = Field(10 * MIB, ge=1024)
     most_rows: int = Field(200_000, ge=1, description="Rows of a question's own tables.")
     most_columns: int = Field(5_000_000, ge=1, description="Size of a model, estimated before it is built.")
 

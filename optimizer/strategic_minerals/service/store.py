@@ -30,6 +30,8 @@ SCHEMA = (
         job TEXT NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS servers (id TEXT PRIMARY KEY, seen DOUBLE PRECISION NOT NULL)",
 )  # fmt: skip
+FORGOTTEN_S = 86_400.0
+"""After so long without a sign of life, nothing is kept of a server."""
 JOB = "id, tenant, kind, label, state, submitted, started, ended, server, digest, stopping, progress, outcome"
 TOKEN = "id, tenant, scopes, created, revoked, note"
 
@@ -38,7 +40,6 @@ class FullError(Exception):
     """No room in the queue: of the tenant's own jobs, or of all."""
 
     def __init__(self, whose: str, most: int) -> None:
-        self.whose, self.most = whose, most
         super().__init__(f"{most} jobs {whose} wait already")
 
 
@@ -59,6 +60,10 @@ class Store(ABC):
 
     lock_clause = ""
     """What a database wants said in the claim, so that servers do not wait for each other."""
+    alone: tuple[tuple[str, dict[str, Any]], ...] = ()
+    """What goes before a statement that must see all that others have written."""
+    clock = ""
+    """The database's own time [s since 1970]: servers' clocks may differ."""
 
     def set_up(self, *before: tuple[str, dict[str, Any]]) -> None:
         """Create what is missing; before: statements that go first, in the same transaction."""
@@ -66,7 +71,9 @@ class Store(ABC):
 
     def writable(self) -> bool:
         """Whether something can be written now."""
-        self._run(("DELETE FROM servers WHERE id = :id", {"id": ""}))
+        probe = {"id": "probe"}
+        self._run((f"INSERT INTO servers (id, seen) VALUES (:id, {self.clock}) ON CONFLICT DO NOTHING", probe),
+                  ("DELETE FROM servers WHERE id = :id", probe))  # fmt: skip
         return True
 
     # jobs
@@ -76,15 +83,16 @@ class Store(ABC):
 
         Raises FullError and KeyTakenError; then nothing is kept.
         """
-        if key is not None and (known := self._by_key(job.tenant, key)) is not None:
-            return _same(known, job)
+        if key is not None and (known := self.by_key(job.tenant, key, job.digest)) is not None:
+            return known
         values = {**_row(job), "key": key, "most": most, "most_own": most_of_tenant}
         room = (
             "SELECT :id, :tenant, :kind, :label, 'queued', :submitted, :key, :digest WHERE "
             "(SELECT count(*) FROM jobs WHERE state = 'queued') < :most AND "
             "(SELECT count(*) FROM jobs WHERE state = 'queued' AND tenant = :tenant) < :most_own"
         )
-        kept, _ = self._run(
+        *_, kept, _ = self._run(
+            *self.alone,
             (f"INSERT INTO jobs (id, tenant, kind, label, state, submitted, idempotency_key, digest) {room} "
              "ON CONFLICT DO NOTHING RETURNING id", values),
             ("INSERT INTO deeds (at, tenant, token, address, action, job) SELECT :at, :tenant, :token, :address, :action, :job "
@@ -92,15 +100,18 @@ class Store(ABC):
         )  # fmt: skip
         if kept or self.job(job.id) is not None:  # kept, whatever became of the connection
             return job
-        if key is not None and (known := self._by_key(job.tenant, key)) is not None:  # another request was quicker
-            return _same(known, job)
+        if key is not None and (known := self.by_key(job.tenant, key, job.digest)) is not None:  # another request was quicker
+            return known
         if self.count("queued", job.tenant) >= most_of_tenant:
             raise FullError("of yours", most_of_tenant)
         raise FullError("in all", most)
 
-    def _by_key(self, tenant: str, key: str) -> Job | None:
+    def by_key(self, tenant: str, key: str, digest: str) -> Job | None:
+        """The job that a key brought before. Raises KeyTakenError where that was another request."""
         where = "tenant = :tenant AND idempotency_key = :key"
         (rows,) = self._run((f"SELECT {JOB} FROM jobs WHERE {where}", {"tenant": tenant, "key": key}))
+        if rows and _job(rows[0]).digest != digest:
+            raise KeyTakenError
         return _job(rows[0]) if rows else None
 
     def job(self, job: str, tenant: str | None = None) -> Job | None:
@@ -109,11 +120,15 @@ class Store(ABC):
         found = _job(rows[0]) if rows else None
         return found if found is not None and tenant in (None, found.tenant) else None
 
-    def jobs(self, tenant: str | None, state: State | None = None, limit: int = 50, before: float | None = None) -> list[Job]:
-        """Jobs, the newest first; before: submitted earlier than that."""
-        asked = [("tenant = :tenant", tenant), ("state = :state", state), ("submitted < :before", before)]
+    def jobs(
+        self, tenant: str | None, state: State | None = None, limit: int = 50, before: tuple[float, str] | None = None
+    ) -> list[Job]:
+        """Jobs, the newest first; before: (submitted, id) of the last one seen."""
+        at, last = before or (None, None)
+        earlier = "(submitted < :at OR (submitted = :at AND id < :last))"
+        asked = [("tenant = :tenant", tenant), ("state = :state", state), (earlier, at)]
         where = " AND ".join(["1 = 1", *(said for said, value in asked if value is not None)])
-        values = {"tenant": tenant, "state": state, "before": before, "limit": limit}
+        values = {"tenant": tenant, "state": state, "at": at, "last": last, "limit": limit}
         used = {name: value for name, value in values.items() if value is not None}
         (rows,) = self._run((f"SELECT {JOB} FROM jobs WHERE {where} ORDER BY submitted DESC, id DESC LIMIT :limit", used))
         return [_job(row) for row in rows]
@@ -165,14 +180,22 @@ class Store(ABC):
         ))  # fmt: skip
         return bool(rows)
 
-    def put_back(self, job: str, states: Sequence[State] = ("running",)) -> bool:
-        """Let a job wait again, in its old place; whether it was in one of the states."""
+    def put_back(self, job: str, states: Sequence[State] = ("running",), server: str | None = None) -> bool:
+        """Let a job wait again, in its old place; whether it was in one of the states, and of a server run by it and not asked to
+        stop."""
         among = ", ".join(f"'{state}'" for state in states)
+        held = "" if server is None else " AND server = :server AND stopping = 0"
+        values = {"id": job} if server is None else {"id": job, "server": server}
         (rows,) = self._run((
             "UPDATE jobs SET state = 'queued', started = NULL, ended = NULL, server = NULL, stopping = 0, outcome = '{}', "
-            f"progress = '{{}}' WHERE id = :id AND state IN ({among}) RETURNING id", {"id": job},
+            f"progress = '{{}}' WHERE id = :id AND state IN ({among}){held} RETURNING id", values,
         ))  # fmt: skip
         return bool(rows)
+
+    def running_of(self, server: str) -> list[str]:
+        """Jobs that a server runs, as the store has it."""
+        (rows,) = self._run(("SELECT id FROM jobs WHERE state = 'running' AND server = :server", {"server": server}))
+        return [str(row[0]) for row in rows]
 
     def cancel(self, job: str) -> Job | None:
         """End a waiting job, ask a running one to stop; the job as it stands then."""
@@ -203,18 +226,21 @@ class Store(ABC):
 
     def seen(self, server: str) -> None:
         """This server lives."""
-        values = {"id": server, "now": time.time()}
-        self._run(("INSERT INTO servers (id, seen) VALUES (:id, :now) ON CONFLICT (id) DO UPDATE SET seen = :now", values))
+        now = self.clock
+        self._run(
+            (f"INSERT INTO servers (id, seen) VALUES (:id, {now}) ON CONFLICT (id) DO UPDATE SET seen = {now}", {"id": server}),
+            (f"DELETE FROM servers WHERE seen < {now} - :forgotten", {"forgotten": FORGOTTEN_S}),
+        )
 
     def gone(self, server: str) -> None:
         """This server ends."""
         self._run(("DELETE FROM servers WHERE id = :id", {"id": server}))
 
-    def orphans(self, silent_since: float) -> list[Job]:
-        """Running jobs of servers that were not seen since a time, or never."""
-        living = "SELECT id FROM servers WHERE seen >= :since"
+    def orphans(self, silent_s: float) -> list[Job]:
+        """Running jobs of servers that gave no sign of life for so long, or never."""
+        living = f"SELECT id FROM servers WHERE seen >= {self.clock} - :silent"
         lost = f"state = 'running' AND server NOT IN ({living})"
-        (rows,) = self._run((f"SELECT {JOB} FROM jobs WHERE {lost}", {"since": silent_since}))
+        (rows,) = self._run((f"SELECT {JOB} FROM jobs WHERE {lost}", {"silent": float(silent_s)}))
         return [_job(row) for row in rows]
 
     # tokens and deeds
@@ -229,6 +255,11 @@ class Store(ABC):
         """The token with a hash, unless it was revoked."""
         (rows,) = self._run((f"SELECT {TOKEN} FROM tokens WHERE hash = :hash AND revoked IS NULL", {"hash": digest}))
         return _token(rows[0]) if rows else None
+
+    def in_force(self, token: str) -> bool:
+        """Whether a token, by its name, still is one."""
+        (rows,) = self._run(("SELECT 1 FROM tokens WHERE id = :id AND revoked IS NULL", {"id": token}))
+        return bool(rows)
 
     def tokens(self) -> list[Token]:
         """All, revoked ones too."""
@@ -252,12 +283,6 @@ class Store(ABC):
             "SELECT at, tenant, token, address, action, job FROM deeds ORDER BY at DESC LIMIT :limit", {"limit": limit}
         ))  # fmt: skip
         return [Deed(*row) for row in rows]
-
-
-def _same(known: Job, job: Job) -> Job:
-    if known.digest != job.digest:
-        raise KeyTakenError
-    return known
 
 
 def _row(job: Job) -> dict[str, Any]:

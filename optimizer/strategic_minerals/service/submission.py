@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import Fault, PlanError, near_miss
@@ -13,7 +15,7 @@ from ..plan import Plan
 from ..plan_file import load_plan, parse_plan
 from ..rows import TABLES
 from .files import REQUEST, Folder, new_id
-from .messages import CompareRequest, ExplainRequest, Question, SolveRequest, StressRequest, SweepRequest
+from .messages import CompareRequest, ExplainRequest, Question, SolveRequest, StressRequest, SweepRequest, tame
 from .problems import ProblemError
 from .records import Deed, Job
 from .security import Caller, busy
@@ -31,11 +33,17 @@ def shipped_plans() -> list[str]:
 
 def submit(
     request: Request, files: Mapping[str, bytes], caller: Caller, key: str | None, settings: Settings, store: Store
-) -> Job:
-    """A request, and files that came with it under names that were made here, as a job that will run.
+) -> tuple[Job, bool]:
+    """A request, and files that came with it under names that were made here, as a job that will run; whether it is a new one.
 
     Raises ProblemError; PlanError and InputError where plan or tables are wrong. Then nothing is kept.
     """
+    plainly(request)
+    digest = _digest(request, files)
+    with _told():
+        known = None if key is None else store.by_key(caller.tenant, key, digest)
+    if known is not None:
+        return known, False
     folder = Folder.of(settings.folder, new_id())
     folder.path.mkdir(parents=True)
     try:
@@ -43,19 +51,45 @@ def submit(
         names = _lend(request, folder, caller, settings, store)
         folder.write(REQUEST, {**asked, **names})
         job = Job(folder.path.name, caller.tenant, request.kind, request.label, "queued", time.time(), None, None, None,
-                  _digest(request, files), False, {}, {})  # fmt: skip
+                  digest, False, {}, {})  # fmt: skip
+        folder.sync()
         deed = Deed(job.submitted, caller.tenant, caller.token, caller.address, f"submit {request.kind}", job.id)
-        kept = store.submit(job, key, settings.most_queued, settings.most_queued_of_tenant, deed)
-    except BaseException as error:
+        with _told():
+            kept = store.submit(job, key, settings.most_queued, settings.most_queued_of_tenant, deed)
+    except BaseException:
         folder.delete()
-        if isinstance(error, FullError):
-            raise busy(f"The queue is full: {error}.", RETRY_S) from None
-        if isinstance(error, KeyTakenError):
-            raise ProblemError("conflict", "The idempotency key was used for another request.") from None
         raise
     if kept.id != job.id:
         folder.delete()
-    return kept
+    return kept, kept.id == job.id
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the store refuses, as a problem."""
+    try:
+        yield
+    except FullError as error:
+        raise busy(f"The queue is full: {error}.", RETRY_S) from None
+    except KeyTakenError:
+        raise ProblemError("conflict", "The idempotency key was used for another request.") from None
+
+
+def plainly(request: Request | Question) -> None:
+    """Raises PlanError for numbers that are none, text that is none, nesting, cells that are no single values, unknown tables."""
+    try:
+        tame(request.model_dump())
+    except ValueError as error:
+        raise PlanError([Fault("request", "", "", str(error), "plain data")]) from None
+    tables = (request.tables if isinstance(request, Question) else None) or {}
+    unknown = next((name for name in tables if name not in TABLES), None)
+    if unknown is not None:
+        raise PlanError([Fault("tables", "", "table", repr(unknown[:100]), f"a table name{near_miss(unknown[:100], TABLES)}")])
+    for name, rows in tables.items():
+        for n, row in enumerate(rows):
+            odd = next((column for column, value in row.items() if isinstance(value, dict | list)), None)
+            if odd is not None:
+                raise PlanError([Fault(name, str(n + 1), odd[:100], "an object or a list", "a single value")])
 
 
 def written(request: Request | Question, files: Mapping[str, bytes], folder: Folder, settings: Settings) -> dict[str, Any]:
@@ -63,18 +97,18 @@ def written(request: Request | Question, files: Mapping[str, bytes], folder: Fol
     asked = request.model_dump(exclude={"plan", "plan_toml", "tables"})
     if not isinstance(request, Question):
         return asked
+    rows = sum(content.count(b"\n") for name, content in files.items() if name.startswith("tables/"))
+    rows += sum(len(table) for table in (request.tables or {}).values())
+    if rows > settings.most_rows:
+        raise ProblemError("too-large", f"{rows:,} rows of tables; at most {settings.most_rows:,}.")
     for name, content in files.items():
-        (folder.path / name).parent.mkdir(exist_ok=True)
-        (folder.path / name).write_bytes(content)
+        folder.keep(name, content)
     if request.plan is not None:
         parse_plan(request.plan)
         folder.write("plan.json", request.plan)
     if request.plan_toml is not None:
-        (folder.path / "plan.toml").write_text(request.plan_toml, encoding="utf-8", newline="")
+        folder.keep("plan.toml", request.plan_toml.encode())
     if request.tables is not None:
-        rows = sum(len(table) for table in request.tables.values())
-        if rows > settings.most_rows:
-            raise ProblemError("too-large", f"{rows:,} rows of tables; at most {settings.most_rows:,}.")
         folder.write("tables.json", request.tables)
     uploaded = [path for path in folder.path.glob("plan.*") if path.suffix in (".toml", ".json")]
     if request.shipped is not None:
@@ -136,7 +170,7 @@ def table_file(label: str) -> str:
 
 def _digest(request: Request, files: Mapping[str, bytes]) -> str:
     """Two submissions with the same one are the same."""
-    digest = hashlib.sha256(request.model_dump_json().encode())
+    digest = hashlib.sha256(json.dumps(request.model_dump(mode="json"), sort_keys=True).encode())
     for name, content in sorted(files.items()):
         digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()

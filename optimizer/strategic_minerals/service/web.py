@@ -14,18 +14,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import ValidationError
 
 from ..errors import FaultsError, missing_part
 from ..library import shipped
 from ..plan import Plan
 from ..plan_file import load_plan
+from .answers import Id, own, status_of
 from .files import Folder, new_id
-from .messages import CompareRequest, Question, SolveRequest
+from .messages import JOB_ID, CompareRequest, Question, SolveRequest
 from .problems import FaultModel, Problem, ProblemError
 from .records import ENDED, Job
-from .routes import checked, own, status_of
+from .routes import accept, cancel_job, checked, delete_job, resume_job
 from .security import COOKIE, Caller, digest_of, needs
-from .submission import kind_of_plan, shipped_plans, submit, table_file
+from .settings import on_loopback
+from .submission import kind_of_plan, shipped_plans, table_file
 
 router = APIRouter(include_in_schema=False)
 SESSION_S = 12 * 3600
@@ -79,18 +82,21 @@ def login_page(request: Request) -> Response:
 @router.post("/login")
 def login(request: Request, token: Annotated[str, Form(max_length=200)]) -> Response:
     """Keep a token in a cookie, where it is one."""
+    request.app.state.guard.same_origin(request)
     if request.app.state.store.token(digest_of(token.strip())) is None:
         request.app.state.guard.failed(request)
         return page("login.html", request, 401, wrong=True)
     answer = RedirectResponse("/", 303)
-    secure = request.url.scheme == "https"
+    settings = request.app.state.settings
+    secure = request.url.scheme == "https" or settings.public_url.startswith("https") or not on_loopback(settings.host)
     answer.set_cookie(COOKIE, token.strip(), max_age=SESSION_S, httponly=True, samesite="strict", secure=secure)
     return answer
 
 
 @router.post("/logout")
-def logout() -> Response:
+def logout(request: Request) -> Response:
     """Forget the token."""
+    request.app.state.guard.same_origin(request)
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(COOKIE)
     return answer
@@ -115,11 +121,11 @@ def upload(
     for table in tables or ():
         if table.filename:  # a browser sends an empty part where nothing was chosen
             files[table_file(table.filename)] = table.file.read()
+    _make_room(request, caller)
     folder = _draft(request, new_id())
     folder.path.mkdir(parents=True)
     for name, data in files.items():
-        (folder.path / name).parent.mkdir(exist_ok=True)
-        (folder.path / name).write_bytes(data)
+        folder.keep(name, data)
     folder.write(DRAFT, {"tenant": caller.tenant, "files": list(files), "label": (plan.filename or "")[:100], "at": time.time()})
     return RedirectResponse(f"/edit?draft={folder.path.name}", 303)
 
@@ -147,16 +153,13 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
     changed = {name: _value(text) for name, text in typed.items() if text and text != given.get(name, "")}
     shown = {**given, **typed}
     files = _files(request, caller, draft)
-    settings, store = request.app.state.settings, request.app.state.store
     named = {"shipped": shipped_plan or None, "set": changed}
     said = ""
     try:
         if form.get("action") == "run":
             label = (form.get("label") or title)[:200]
             asked = SolveRequest(kind="solve", label=label, gap=_value(form.get("gap", "0.001")), **named)
-            job = submit(asked, files, caller, None, settings, store)
-            request.app.state.metrics.submitted(job.kind)
-            request.app.state.dispatcher.wake()
+            job = accept(request, asked, files, caller)
             return RedirectResponse(f"/jobs/{job.id}", 303)
         found = checked(request, Question(**named), files)
         faults = [FaultModel(**fault) for fault in found.faults]
@@ -165,8 +168,10 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
         notes = found.notes
     except FaultsError as error:
         faults, notes = [FaultModel(**vars(fault)) for fault in error.faults], []
-    except ValueError as error:  # a number that is none
-        faults, notes = [FaultModel(file="form", row="", column="gap", found=form.get("gap", ""), expected=str(error)[:300])], []
+    except ValidationError as error:
+        faults = [FaultModel(file="form", row="", column=".".join(map(str, item["loc"])), found=repr(item.get("input"))[:100],
+                             expected=str(item["msg"])) for item in error.errors()[:10]]  # fmt: skip
+        notes = []
     return _form(request, shipped_plan, draft, title, shown, faults, said, notes, status=422 if faults else 200)
 
 
@@ -224,7 +229,7 @@ def _value(text: str) -> Any:
     """A typed value: JSON where it is, else text."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return found if isinstance(found, int | float | dict) and not isinstance(found, bool) else text
 
@@ -241,6 +246,15 @@ def _draft(request: Request, name: str) -> Folder:
     return Folder(request.app.state.settings.folder / "drafts" / name)
 
 
+def _make_room(request: Request, caller: Caller) -> None:
+    """Delete the oldest drafts of a tenant that has many."""
+    settings = request.app.state.settings
+    mine = [(stated["at"], path) for path in (settings.folder / "drafts").glob("*")
+            if (stated := Folder(path).read(DRAFT)) is not None and stated["tenant"] == caller.tenant]  # fmt: skip
+    for _, path in sorted(mine)[: max(0, len(mine) - settings.most_drafts + 1)]:
+        Folder(path).delete()
+
+
 def _own_draft(request: Request, caller: Caller, name: str) -> tuple[Folder, dict[str, Any]]:
     """A draft of the caller's tenant. Raises ProblemError."""
     folder = _draft(request, name if name.isalnum() and len(name) == 32 else "none")
@@ -251,7 +265,7 @@ def _own_draft(request: Request, caller: Caller, name: str) -> tuple[Folder, dic
 
 
 @router.get("/jobs/{job_id}")
-def job_page(request: Request, caller: Reader, job_id: str) -> Response:
+def job_page(request: Request, caller: Reader, job_id: Id) -> Response:
     """One job, live."""
     job = own(request, caller, job_id)
     solved = request.app.state.store.jobs(caller.tenant, "succeeded", MOST_JOBS)
@@ -267,15 +281,13 @@ def _named(job: Job) -> str:
 
 
 @router.post("/jobs/{job_id}/{action}")
-def act(request: Request, caller: Submitter, job_id: str, action: str, other: Annotated[str, Form()] = "") -> Response:
+def act(
+    request: Request, caller: Submitter, job_id: Id, action: str, other: Annotated[str, Form(pattern=f"{JOB_ID}|^$")] = ""
+) -> Response:
     """What the buttons of a job's page do."""
-    from .routes import cancel_job, delete_job, resume_job
-
-    if action == "compare":
+    if action == "compare" and other:
         asked = CompareRequest(kind="compare", of=[job_id, other], label="comparison")
-        job = submit(asked, {}, caller, None, request.app.state.settings, request.app.state.store)
-        request.app.state.dispatcher.wake()
-        return RedirectResponse(f"/jobs/{job.id}", 303)
+        return RedirectResponse(f"/jobs/{accept(request, asked, {}, caller).id}", 303)
     if action == "delete":
         delete_job(request, caller, job_id)
         return RedirectResponse("/", 303)

@@ -1,0 +1,139 @@
+"""Answers of jobs: figures and tables, the page, the run folder, the log."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from typing import IO, Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
+
+from .answers import WRONG, Id, Reader, aside, folder_of, own
+from .files import LOG, REPORT, RESULT, Folder
+from .messages import JobResult, TableLink
+from .problems import ProblemError
+from .records import Job
+from .runners import end, start
+from .security import Caller
+
+PAGE_S = 120.0
+"""Seconds that making a report may take."""
+
+router = APIRouter(prefix="/v1", responses={**WRONG})  # type: ignore[dict-item]
+
+
+@router.get("/jobs/{job_id}/result", tags=["results"])
+def get_result(
+    request: Request, caller: Reader, job_id: Id,
+    include: Annotated[list[str] | None, Query(max_length=50, description="Tables to put into the answer, whole.")] = None,
+) -> JobResult:  # fmt: skip
+    """The answer: headline, figures, words, and its tables by name."""
+    folder, job = answered(request, caller, job_id)
+    found = folder.read(RESULT)
+    if found is None:
+        raise ProblemError("unavailable", "The answer's files are not there.")
+    links = {name: TableLink(rows=table["rows"], csv=f"/v1/jobs/{job_id}/tables/{name}") for name, table in found["tables"].items()}
+    return JobResult(
+        id=job_id, kind=job.kind, headline=found["headline"], facts=found["facts"], summary=found["summary"], tables=links,
+        included={name: _records(folder, name) for name in include or ()},
+    )  # fmt: skip
+
+
+@router.get(
+    "/jobs/{job_id}/tables/{name}", tags=["results"], response_class=FileResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}, "application/json": {}}, "description": "The table"}},
+)  # fmt: skip
+def get_table(
+    request: Request, caller: Reader, job_id: Id, name: Annotated[str, Path(max_length=100)],
+    form: Annotated[Literal["csv", "json"], Query(alias="format")] = "csv",
+) -> Response:  # fmt: skip
+    """One table as CSV, or as JSON with a record a row."""
+    folder, _ = answered(request, caller, job_id)
+    if form == "json":
+        return Response(json.dumps(_records(folder, name)), media_type="application/json")
+    place = folder.table(name)
+    if place is None:
+        raise ProblemError("not-found", "The result has no table of that name.")
+    return FileResponse(place[0], media_type="text/csv", filename=place[0].name)
+
+
+@router.get(
+    "/jobs/{job_id}/archive", tags=["results"], response_class=Response,
+    responses={200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}, "description": "A ZIP"}},
+)  # fmt: skip
+def get_archive(request: Request, caller: Reader, job_id: Id) -> Response:
+    """The run folder, or the tables of a study, as one ZIP; a run folder opens with `load_result` and `verify`."""
+    folder, job = answered(request, caller, job_id)
+    held: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been sent)
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        root = folder.path / ("run" if job.kind == "solve" else "out")
+        for path in sorted(root.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(root).as_posix())
+    size = held.tell()
+    held.seek(0)
+    headers = {"Content-Disposition": f'attachment; filename="{job_id}.zip"', "Content-Length": str(size)}
+    return StreamingResponse(_sent(held), media_type="application/zip", headers=headers)
+
+
+def _sent(held: IO[bytes]) -> Iterator[bytes]:
+    """A file piece by piece, closed at its end or when the caller hangs up."""
+    with held:
+        while piece := held.read(1 << 16):
+            yield piece
+
+
+@router.get(
+    "/jobs/{job_id}/report", tags=["results"], response_class=Response,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "The page"}, 503: WRONG[429]},
+)  # fmt: skip
+def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
+    """The report as one page that works offline; of a study or a comparison, the report of the plan that it is about."""
+    folder, job = answered(request, caller, job_id)
+    if job.kind == "sweep":
+        raise ProblemError("not-found", "A sweep has tables, and no report.")
+    path = folder.path / REPORT
+    if not path.is_file():
+        with aside(request):
+            process = start(folder, "page")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(PAGE_S)
+            end(process, 0.0)
+    if not path.is_file():
+        raise ProblemError("unavailable", "The report could not be made; is `strategic-minerals[report]` installed?")
+    from ..report.policy import POLICY
+
+    headers = {"Content-Security-Policy": f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'"}
+    return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
+
+
+@router.get("/jobs/{job_id}/log", tags=["results"], response_class=PlainTextResponse)
+def get_log(request: Request, caller: Reader, job_id: Id) -> Response:
+    """What the job said of itself."""
+    own(request, caller, job_id)
+    path = folder_of(request, job_id).path / LOG
+    return PlainTextResponse(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "")
+
+
+def answered(request: Request, caller: Caller, job_id: str) -> tuple[Folder, Job]:
+    """The folder of a job that succeeded. Raises ProblemError."""
+    job = own(request, caller, job_id)
+    if job.state != "succeeded":
+        raise ProblemError("conflict", f"The job has no answer: it is {job.state}.")
+    return folder_of(request, job_id), job
+
+
+def _records(folder: Folder, name: str) -> list[dict[str, Any]]:
+    """A table as records. Raises ProblemError."""
+    from ..frames import records
+    from ..runfolder import read_table
+
+    place = folder.table(name)
+    if place is None:
+        raise ProblemError("not-found", f"The result has no table {name}.")
+    return records(read_table(*place))
