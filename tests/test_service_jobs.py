@@ -228,7 +228,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     """Proves: files are whole or not there, whichever step of writing fails."""
     target = tmp_path / "f.json"
     write_whole(target, b"old")
-    for name in ("fsync",):
+    for name in ("fsync", "replace"):
         with monkeypatch.context() as patch:
             patch.setattr(os, name, lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
             with pytest.raises(OSError, match="No space"):
@@ -382,8 +382,8 @@ def test_kills_at_random_moments_lose_nothing(tmp_path: Path, caller: Any) -> No
 
 @pytest.mark.timeout(300)
 def test_many_callers_at_once_get_each_their_own_job(tmp_path: Path, caller: Any) -> None:
-    """Proves: 60 submissions at once from 12 callers against two workers: none lost or doubled, health answers meanwhile, a stop
-    in the middle puts the running ones back. The benchmark `service_load.py` takes 200 from 20."""
+    """Proves: 60 submissions at once from 12 callers against two workers: none lost or doubled, health answers while they run, a
+    stop in the middle puts the running ones back. The benchmark `service_load.py` takes 200 from 20, and measures."""
     server, service = caller(workers="2")
 
     def submit(n: int) -> list[str]:

@@ -89,7 +89,8 @@ def killed(folder: Path, kills: int) -> list[tuple[str, str]]:
         server = Server(folder, workers="2").ready()
         service = Client(server.address, text)
         with contextlib.suppress(OSError, ServiceError):
-            accepted += [service.submit("solve", shipped="quickstart", gap=0.05) for _ in range(2)]
+            for _ in range(2):
+                accepted.append(service.submit("solve", shipped="quickstart", gap=0.05))
         time.sleep(chance.uniform(0.0, 6.0))
         server.kill()
     server = Server(folder, workers="2").ready()
