@@ -50,6 +50,9 @@ def serve(
         raise InputError([Fault("serve", "", "tokens", "none", expected)])
     if settings.database is None:
         hold(settings.folder).close()  # another server's folder is told before anything is started
+    where = f"http://{settings.host}:{settings.port}"
+    said = f"Serving {where} from {settings.folder}; the API is at {where}/v1/openapi.json. Ctrl-C stops."
+    standard_output().print(said, markup=False)
     uvicorn.run(
         create_app(settings), host=settings.host, port=settings.port, log_level="warning", server_header=False, date_header=True,
         timeout_graceful_shutdown=5, proxy_headers=False, limit_concurrency=MOST_CONNECTIONS,
