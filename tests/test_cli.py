@@ -521,6 +521,15 @@ def test_a_pipe_gets_text_and_nothing_else(cli: Cli) -> None:
     assert "highs 1." in cli("--version").stdout
 
 
+def test_a_reader_that_has_read_enough_is_no_error(tmp_path: Path) -> None:
+    """Proves: `| head -1` ends well, and what was asked for is written all the same."""
+    for rest in (f"solve quickstart --out {tmp_path / 'run'}", "schema", "check quickstart --json"):
+        shell = f'set -o pipefail; {sys.executable} -c "{ENTRY}" {rest} | head -1'
+        found = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, env=environment(), timeout=100, check=False)
+        assert (found.returncode, found.stderr) == (0, ""), rest
+    assert (tmp_path / "run" / "manifest.json").is_file()
+
+
 def test_a_folder_a_json_file_and_a_near_miss_are_understood(tmp_path: Path, cli: Cli) -> None:
     """Proves: a folder stands for the plan in it, JSON is read as TOML is, a key twice is an error, a near miss is put right."""
     assert cli("init", tmp_path / "mine").returncode == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import threading
 import time
@@ -147,8 +148,8 @@ def test_a_crash_leaves_what_ended_ended_and_what_ran_interrupted(tmp_path: Path
 
 
 def test_trouble_where_jobs_run_costs_no_job(tmp_path: Path) -> None:
-    """Proves: a full disk or a scheduler that is away lets jobs wait and says so; when it is over they run; a job that can never be
-    started fails in the end."""
+    """Proves: a full disk or a scheduler that is away lets jobs wait, however long, and says so; when it is over they run, and
+    nothing is said any more; a job whose folder is gone fails alone."""
 
     class Troubled(Obedient):
         over = False
@@ -163,8 +164,11 @@ def test_trouble_where_jobs_run_costs_no_job(tmp_path: Path) -> None:
         jobs = [service.post("/v1/jobs", json={**QUICK, "label": str(n)}).json()["id"] for n in range(5)]
         until(lambda: "OSError" in service.get("/readyz").json()["checks"]["queue"])
         assert {service.get(f"/v1/jobs/{job}").json()["state"] for job in jobs} <= {"queued", "running"}
+        shutil.rmtree(tmp_path / "s" / "jobs" / jobs[2])
         runner.over = True
-        assert [ended(service, job)["state"] for job in jobs] == ["succeeded"] * 5
+        states = [ended(service, job)["state"] for job in jobs]
+        assert states == ["succeeded", "succeeded", "failed", "succeeded", "succeeded"]
+        until(lambda: service.get("/readyz").json()["checks"]["queue"] == "ok")
 
 
 def test_pages_of_a_list_lose_none(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from .cli_base import (
     PlanFile,
     Tables,
     app,
+    leave_pipe,
     load,
     plan_names,
     progress,
@@ -357,6 +358,9 @@ def main() -> None:
     except ReserveError as error:
         errors.print(str(error), markup=False)
         code = EXIT_INTERNAL
+    except BrokenPipeError:
+        leave_pipe()
+        code = EXIT_OK
     except OSError as error:  # a folder that cannot be written, a full disk
         where = "" if error.filename is None else f"{error.filename}: "
         errors.print(f"{where}{error.strerror or error}", markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -50,7 +51,18 @@ PlanFile = Annotated[
 def standard_output() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=True)
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:
+            """Whoever reads has read enough, as `| head` does: the rest is done all the same, in silence."""
+            leave_pipe()
+            self.quiet = True
+
+    return Printer(highlight=False, soft_wrap=True)
+
+
+def leave_pipe() -> None:
+    """Let what is still printed go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan, Dataset]:

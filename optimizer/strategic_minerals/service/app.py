@@ -61,8 +61,9 @@ class Canary:
         """`ok`, or what is wrong, as it was last found; the first to ask starts the looking."""
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="canary", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="canary", daemon=True)
+                thread.start()
+                self._thread = thread
         return self._found
 
     def stop(self) -> None:
@@ -75,7 +76,7 @@ class Canary:
         while not self._stop.is_set():
             try:
                 self._found = self._look()
-            except OSError as error:
+            except Exception as error:
                 self._found = f"the solver could not be asked: {type(error).__name__}"
             self._stop.wait(CANARY_S if self._found == "ok" else RETRY_S)
 

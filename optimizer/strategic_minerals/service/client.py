@@ -19,7 +19,6 @@ TRIES = 5
 class _NoRedirect(urllib.request.HTTPRedirectHandler):  # a token is for one service and no other
     def redirect_request(self, *_: Any) -> None: ...
 
-
 class ServiceError(Exception):
     """The service refused; `problem` holds its problem details (RFC 9457)."""
 
@@ -94,5 +93,7 @@ class Client:
 
 
 def _problem(content: bytes) -> dict[str, Any]:
-    told = content[:1] == b"{"
-    return dict(json.loads(content)) if told else {"title": content[:200].decode(errors="replace")}
+    try:
+        return dict(json.loads(content))
+    except ValueError:
+        return {"title": content[:200].decode(errors="replace")}

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import Fault, InputError, missing_part
 from .store import Store
 
-CONNECT_S, STATEMENT_S = 5, 30
+CONNECT_S, STATEMENT_S = 5, 15
 """Seconds that PostgreSQL may take to be there, and to answer."""
 BUSY_S = 30.0
 """Seconds that a statement waits for another process's."""
@@ -70,10 +70,13 @@ class PostgresStore(Store):
 
     def _connected(self) -> Any:
         """A connection that gives up where nobody answers."""
-        return self._psycopg.connect(
+        found = self._psycopg.connect(
             self._address, autocommit=True, connect_timeout=CONNECT_S, keepalives_idle=10, keepalives_interval=5,
-            tcp_user_timeout=10_000, options=f"-c statement_timeout={1000 * STATEMENT_S}",
+            tcp_user_timeout=10_000,
         )  # fmt: skip
+        for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            found.execute(f"SET {name} = {1000 * STATEMENT_S}")
+        return found
 
     def _statements(self, *statements: tuple[str, dict[str, Any]]) -> list[list[tuple[Any, ...]]]:
         found = []
@@ -89,7 +92,7 @@ class PostgresStore(Store):
                     with self._connection.transaction():
                         return self._statements(*statements)
                 except self._psycopg.OperationalError:
-                    if attempt == 2:
+                    if attempt == 2 or not (self._connection.closed or self._connection.broken):
                         raise
                     self._connection.close()
                     self._connection = self._connected()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import Fault, InputError
-from .files import ENDED, LIMITS, Folder
+from .files import ENDED, LIMITS, REQUEST, Folder
 from .problems import problem
 from .records import Job
 from .runners import Patience, Runner
@@ -26,8 +26,6 @@ BEAT_S = 2.0
 FOREVER_S = 1e12
 STOP_S = 30.0
 """That a thread is waited for when the server stops."""
-MOST_TRIES = 5
-"""Attempts to run a job that could not even be started."""
 LONGEST_PAUSE_S = 60.0
 """Between two signs of life."""
 TIDY_S = 60.0
@@ -75,9 +73,11 @@ class Dispatcher:
         """End: running jobs wait again, for whoever comes next."""
         self._stopping.set()
         self._wake.set()
-        for thread in (self._loop, self._pulse, *self._attending.values()):
+        for thread in (self._loop, self._pulse):  # first of all no more is claimed
             if thread.is_alive():
                 thread.join(STOP_S)
+        for thread in list(self._attending.values()):
+            thread.join(STOP_S)
         with contextlib.suppress(Exception):
             self.store.gone(self.server)
         if self._lock is not None:
@@ -108,7 +108,8 @@ class Dispatcher:
                     self._mend(self.settings.silent_s)
                 idle = set(self.store.running_of(self.server)) - set(self._attending)
                 for job in idle & suspect:  # at two looks: the answer to a claim was lost on its way
-                    self.store.put_back(job, server=self.server)
+                    if not self.store.put_back(job, server=self.server):  # it was asked to stop meanwhile
+                        self.store.finish(job, self.server, "cancelled", {})
                 suspect = idle
             except Exception:  # the database may be away for a while
                 logger.exception("no sign of life could be given")
@@ -118,6 +119,8 @@ class Dispatcher:
         while not self._stopping.is_set():
             try:
                 now = time.monotonic()
+                if self.trouble and now >= self._pause_until and not self._unstarted:
+                    self.trouble = ""
                 if now - tidied >= TIDY_S:
                     tidied = now
                     self._tidy()
@@ -145,14 +148,15 @@ class Dispatcher:
         begin, settings = time.monotonic(), self.settings
         folder = Folder.of(settings.folder, job.id)
         try:
+            if folder.read(REQUEST) is None:
+                raise LookupError("the job's folder is not there")
             folder.write(LIMITS, {
                 "memory_mib": settings.memory_mib, "niceness": settings.niceness, "threads": settings.threads_of_job,
                 "most_columns": settings.most_columns, "deadline_s": settings.deadline_s,
             })  # fmt: skip
             patience = Patience(settings.deadline_s, settings.grace_s)
             ended = self._runner.attend(folder, patience, lambda progress: self._tell(job, progress), lambda: self._to_stop(job))
-            self.trouble = ""
-            self._unstarted.pop(job.id, None)
+            self._in_order(job)
         except Exception as error:
             logger.exception("job %s could not be run", job.id)
             ended = self._not_run(job, error)
@@ -162,6 +166,7 @@ class Dispatcher:
                 return
             if ended["state"] == "queued":  # it was asked to stop meanwhile
                 ended = {"state": "cancelled"}
+            self._unstarted.pop(job.id, None)
             if self._finish(job, ended):
                 self._on_end(job, ended["state"], time.monotonic() - begin)
         except Exception:
@@ -172,14 +177,20 @@ class Dispatcher:
             self.wake()
 
     def _not_run(self, job: Job, error: Exception) -> dict[str, Any]:
-        """The place where jobs run is in trouble, a full disk or a scheduler that is away: jobs wait, and so does this server."""
-        tries = self._unstarted[job.id] = self._unstarted.get(job.id, 0) + 1
-        if tries >= MOST_TRIES:
-            self._unstarted.pop(job.id)
+        """Where the place in which jobs run is in trouble, a full disk or a scheduler that is away, jobs wait, and so does this
+        server, as long as that lasts. What is the job's own fails it."""
+        if not isinstance(error, OSError):
+            self._unstarted.pop(job.id, None)
             return {"state": "failed", "problem": problem("internal", "The job could not be run.").model_dump()}
+        tries = self._unstarted[job.id] = self._unstarted.get(job.id, 0) + 1
         self.trouble = f"jobs cannot be run: {type(error).__name__}"
-        self._pause_until = time.monotonic() + min(LONGEST_PAUSE_S, 2.0**tries)
+        self._pause_until = time.monotonic() + min(LONGEST_PAUSE_S, 2.0 ** min(tries, 10))
         return {"state": "queued"}
+
+    def _in_order(self, job: Job) -> None:
+        """Jobs can be run again."""
+        self.trouble = ""
+        self._unstarted.pop(job.id, None)
 
     def _finish(self, job: Job, ended: dict[str, object]) -> bool:
         """Write down how a job ended, also where the database is away for a while."""
@@ -194,6 +205,7 @@ class Dispatcher:
                     return False  # the folder says it; whoever comes next reads it there
 
     def _tell(self, job: Job, progress: dict[str, object]) -> None:
+        self._in_order(job)
         with contextlib.suppress(Exception):  # progress that is lost is told again soon
             self.store.tell(job.id, self.server, progress)
 
@@ -241,6 +253,7 @@ class Dispatcher:
 
 def hold(folder: Path) -> IO[bytes]:
     """Hold a folder against other servers. Raises InputError where one has it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = (folder / "server.lock").open("ab")
     try:
         if os.name == "nt":

@@ -92,7 +92,8 @@ class Folder:
         return (path, stated["kinds"]) if path.is_relative_to(self.path.resolve()) and path.is_file() else None
 
     def delete(self) -> None:
-        """Remove everything; what cannot be removed now is found again by the janitor."""
+        """Remove everything; what cannot be removed now is found again by the janitor, who keeps what still says how it ended."""
+        (self.path / ENDED).unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
 

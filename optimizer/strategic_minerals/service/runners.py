@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from .problems import problem
 
 POLL_S = 0.1
 AWAY_S = 60.0
-"""What a job elsewhere may take beyond its deadline: its folder travels, and it may wait for a worker."""
+"""What a job elsewhere may take beyond its deadline: its folder travels."""
 STOP_S = 5.0
 """Beyond the grace, until a worker that does not stop is taken for lost."""
 TELL_S = 0.5
@@ -125,34 +126,60 @@ class DaskRunner:
         import distributed
 
         self._dask: Any = distributed  # much of it is not typed
+        self._scheduler, self._lock = scheduler, threading.Lock()
         self._client: Any = self._dask.Client(scheduler, set_as_default=False)
 
+    def _connected(self) -> Any:
+        """The client, made anew where it gave the scheduler up. Raises OSError where there is none."""
+        with self._lock:
+            if self._client.status in ("closed", "closing"):
+                self._client = self._dask.Client(self._scheduler, set_as_default=False)
+            return self._client
+
     def attend(self, folder: Folder, patience: Patience, tell: Tell, stop: Stop) -> Ended:
-        """Run the job on a worker."""
+        """Run the job on a worker. Raises OSError where the cluster is away."""
         folder.clear_answers()
         attempt = f"{folder.path.name}-{time.time_ns()}"  # what an earlier attempt was told is not told to this one
-        stopping = self._dask.Event(f"stop-{attempt}", client=self._client)
-        future = self._client.submit(errand, attempt, packed(folder), patience, pure=False, key=attempt)
-        latest = time.monotonic() + patience.deadline_s + patience.grace_s + AWAY_S
-        told, asked = 0, None
+        client = self._connected()
+        stopping = self._dask.Event(f"stop-{attempt}", client=client)
+        future = client.submit(errand, attempt, packed(folder), patience, pure=False, key=attempt)
+        try:
+            return self._watched(client, folder, attempt, future, stopping, patience, tell, stop)
+        except Exception as error:
+            with contextlib.suppress(Exception):  # whoever runs it still must not go on beside the next attempt
+                stopping.set()
+                future.cancel(force=True)
+            if client.status in ("closed", "closing", "connecting") or isinstance(error, self._dask.comm.CommClosedError):
+                raise ConnectionError("the scheduler is away") from error
+            raise
+
+    def _watched(
+        self, client: Any, folder: Folder, attempt: str, future: Any, stopping: Any, patience: Patience, tell: Tell, stop: Stop
+    ) -> Ended:
+        """Follow an attempt to its end."""
+        latest: float | None = None
+        told, asked = None, None
         while not future.done():
             time.sleep(TELL_S)
-            events = self._client.get_events(attempt)
-            if len(events) > told:
-                told = len(events)
-                tell(events[-1][1]["told"])
+            events = client.get_events(attempt)
             now = time.monotonic()
+            if events and latest is None:  # it has begun: from here on its time runs
+                latest = now + patience.deadline_s + patience.grace_s + AWAY_S
+            if events and events[-1] != told:
+                told = events[-1]
+                tell(told[1]["told"])
             if asked is None and stop():
                 asked = now
                 stopping.set()
-            begun = bool(events)
-            if asked is not None and (not begun or now - asked > patience.grace_s + STOP_S):  # not begun, or its worker is lost
+            if asked is not None and (not events or now - asked > patience.grace_s + STOP_S):  # not begun, or its worker is lost
                 future.cancel(force=True)
                 return {"state": "cancelled"}
-            if now > latest:
+            if latest is not None and now > latest:
                 future.cancel(force=True)
                 return {"state": "failed", "problem": problem("deadline", "No worker ended it in time.").model_dump()}
         if future.cancelled():
+            if asked is None:
+                raise ConnectionError("the scheduler forgot the job")
             return {"state": "cancelled"}
         ended, content = future.result()
         unpack(content, folder)

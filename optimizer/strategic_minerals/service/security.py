@@ -27,6 +27,8 @@ MOST_BUCKETS = 10_000
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 OPEN_FORMS = ("/login", "/logout")
+MOST_FORM_BYTES = 10_000
+"""Of what anybody may send."""
 
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
@@ -187,8 +189,8 @@ class Gate:
         async def limited() -> Any:
             message = await receive()
             read[0] += len(message.get("body", b""))
-            if read[0] > self._most:
-                raise HTTPException(413, f"at most {self._most:,} bytes")
+            if read[0] > most:
+                raise HTTPException(413, f"at most {most:,} bytes")
             return message
 
         async def with_headers(message: Any) -> None:
@@ -199,9 +201,10 @@ class Gate:
                 message = {**message, "headers": [*message.get("headers", []), *extra]}
             await send(message)
 
+        most = self._most if scope["path"] not in OPEN_FORMS else MOST_FORM_BYTES
         stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if stated.isdigit() and int(stated) > self._most:
-            read[0] = self._most  # the first part that is read is one too many
+        if stated.isdigit() and int(stated) > most:
+            read[0] = most  # the first part that is read is one too many
         try:
             if scope["method"] not in SAFE_METHODS and scope["path"] not in OPEN_FORMS:
                 request = Request(scope)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -46,6 +47,13 @@ class Settings(BaseSettings):
     most_body_bytes: int = Field(10 * MIB, ge=1024)
     most_rows: int = Field(200_000, ge=1, description="Rows of a question's own tables.")
     most_columns: int = Field(5_000_000, ge=1, description="Size of a model, estimated before it is built.")
+
+    @field_validator("public_url")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?", value):
+            raise ValueError("an address such as https://plans.example")
+        return value.lower().rstrip("/")
 
     @model_validator(mode="after")
     def _only_here(self) -> Settings:

@@ -27,7 +27,6 @@ from .problems import FaultModel, Problem, ProblemError
 from .records import ENDED, Job
 from .routes import accept, cancel_job, checked, delete_job, resume_job
 from .security import COOKIE, Caller, digest_of, needs
-from .settings import on_loopback
 from .submission import kind_of_plan, shipped_plans, table_file
 
 router = APIRouter(include_in_schema=False)
@@ -88,7 +87,7 @@ def login(request: Request, token: Annotated[str, Form(max_length=200)]) -> Resp
         return page("login.html", request, 401, wrong=True)
     answer = RedirectResponse("/", 303)
     settings = request.app.state.settings
-    secure = request.url.scheme == "https" or settings.public_url.startswith("https") or not on_loopback(settings.host)
+    secure = request.url.scheme == "https" or settings.public_url.startswith("https")
     answer.set_cookie(COOKIE, token.strip(), max_age=SESSION_S, httponly=True, samesite="strict", secure=secure)
     return answer
 
