@@ -130,6 +130,7 @@ def test_a_crash_leaves_what_ended_ended_and_what_ran_interrupted(tmp_path: Path
     for name in "abcd":
         store.submit(job(name), None, 10, 10, Deed(0, "t", "k", "", "submit", name * 32))
         (folder / "jobs" / (name * 32)).mkdir(parents=True)
+        Folder.of(folder, name * 32).write("request.json", QUICK)
     for _ in "ab":
         store.claim("gone", 10)
     Folder.of(folder, "a" * 32).write(ENDED, {"state": "succeeded", "headline": "done"})
