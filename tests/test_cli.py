@@ -472,8 +472,9 @@ def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_pat
     out = tmp_path / "run"
     command = [sys.executable, "-c", ANNOUNCED, "solve", "critical-minerals", "--gap", "0", "--out", str(out)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
-    ) as child:
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job is born deaf to it
+    ) as child:  # fmt: skip
         try:
             assert child.stderr is not None
             assert child.stderr.readline().strip() == "solving"
