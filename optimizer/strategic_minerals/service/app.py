@@ -35,7 +35,9 @@ MOST_ASIDE = 4
 CANARY_S = 3600.0
 """Between two looks at the solver."""
 CANARY_LIMIT_S = 60.0
+"""That its programs, milliseconds each, may take with starting a process on a busy machine."""
 RETRY_S = 30.0
+"""Between two looks while it errs."""
 POLL_S, GRACE_S = 0.1, 1.0
 KIND_OF_STATUS = {
     400: "malformed", 401: "unauthenticated", 403: "forbidden", 404: "not-found", 405: "method", 406: "not-acceptable",

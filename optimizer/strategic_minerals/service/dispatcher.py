@@ -169,7 +169,7 @@ class Dispatcher:
             self._unstarted.pop(job.id, None)
             if self._finish(job, ended):
                 self._on_end(job, ended["state"], time.monotonic() - begin)
-        except Exception:
+        except Exception:  # the store's drivers share no kind of error; the pulse puts back what nobody attends
             logger.exception("the end of job %s could not be written", job.id)
         finally:
             if self._attending.get(job.id) is threading.current_thread():
@@ -199,7 +199,7 @@ class Dispatcher:
         while True:
             try:
                 return self.store.finish(job.id, self.server, state, outcome)  # type: ignore[arg-type]
-            except Exception:
+            except Exception:  # the database is away, whatever its driver calls that: tried again
                 logger.exception("the end of job %s could not be written", job.id)
                 if self._stopping.wait(BEAT_S):
                     return False  # the folder says it; whoever comes next reads it there
@@ -215,7 +215,7 @@ class Dispatcher:
     def _cancelled(self, job: Job) -> bool:
         try:
             found = self.store.job(job.id)
-        except Exception:
+        except Exception:  # what is not known is asked again at the next look
             return False
         return found is None or found.stopping or found.state != "running" or found.server != self.server
 

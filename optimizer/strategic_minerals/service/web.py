@@ -6,6 +6,7 @@ sites cannot send.
 
 from __future__ import annotations
 
+import csv
 import json
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from ..errors import FaultsError, missing_part
 from ..library import shipped
@@ -139,8 +141,6 @@ def edit(request: Request, caller: Submitter, shipped_plan: str = "", draft: str
 @router.post("/edit")
 async def run(request: Request, caller: Submitter) -> Response:
     """Check, or run, a plan with what was typed."""
-    from starlette.concurrency import run_in_threadpool
-
     form = {name: str(value) for name, value in (await request.form()).items()}
     return await run_in_threadpool(_run, request, caller, form)
 
@@ -189,8 +189,6 @@ def _form(
 
 def _loss_functions() -> list[str]:
     """Names in the shipped tables, to choose from; an own table may have others."""
-    import csv
-
     with (shipped("inputs") / "loss_functions.csv").open(encoding="utf-8", newline="") as text:
         return list(dict.fromkeys(row["loss_function"] for row in csv.DictReader(text)))
 
