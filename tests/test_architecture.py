@@ -37,6 +37,7 @@ LAYERS = [
     {"formulation.branch", "formulation.period", "formulation.risk"},
     {"formulation.commitments"},
     {"compile", "stamp_data"},
+    {"assembly"},
     {"formulation.model", "stamp", "solver", "solution"},
     {"profile", "warm", "workforce", "clusters", "cuts"},
     {"decompose", "rounds", "branching", "errands"},

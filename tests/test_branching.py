@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from strategic_minerals.assembly import Assembly
 from strategic_minerals.clusters import LEAST_THETA, WHOLE, OutOfTimeError
-from strategic_minerals.compile import INF, Assembly
+from strategic_minerals.compile import INF
 from strategic_minerals.cuts import Master, Pool
 from strategic_minerals.decompose import Evaluated
 from strategic_minerals.instance import Floats, Ints

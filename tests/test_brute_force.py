@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 
 from instances import random_case
 from strategic_minerals import Plan, solve
-from strategic_minerals.compile import Assembly
+from strategic_minerals.assembly import Assembly
 from strategic_minerals.optimize import Problem, optimise, prepare
 
 MOST_BINARIES = 6

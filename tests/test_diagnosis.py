@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from strategic_minerals import Dataset, InfeasibleError, Plan, UntrustedError, diagnose, solve
+from strategic_minerals.assembly import Assembly
 from strategic_minerals.axes import edited
-from strategic_minerals.compile import Assembly
 from strategic_minerals.diagnosis import Case, Diagnosis
 from tiny import cut, offer, project, source, tiny
 

@@ -15,7 +15,8 @@ from pyomo.repn import generate_standard_repn
 
 from instances import FEATURES, random_case
 from strategic_minerals import FormulationError, build_model
-from strategic_minerals.compile import PYOMO_LOCK, Assembly, Stamped, assemble, compile_block, place
+from strategic_minerals.assembly import Assembly, Stamped, assemble, place
+from strategic_minerals.compile import PYOMO_LOCK, compile_block
 from strategic_minerals.formulation.model import flat_model
 from strategic_minerals.layout import STAGES, TRUNK
 from strategic_minerals.optimize import Problem, objective_costs, optimise, prepare

@@ -35,7 +35,7 @@ from strategic_minerals import (
     solve,
     solver,
 )
-from strategic_minerals.compile import Assembly
+from strategic_minerals.assembly import Assembly
 from strategic_minerals.optimize import DEMANDS, Problem, optimise, prepare
 from strategic_minerals.profile import Seconds
 from strategic_minerals.solver import OPTIONS, TOLERANCES, Model, Run, Status

@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .compile import INF, Assembly
+from .assembly import Assembly
+from .compile import INF
 from .errors import UntrustedError
 from .instance import Floats, Ints
 from .layout import TRUNK, Layout
@@ -61,49 +63,95 @@ class Answer:
     iterations: int
 
 
+@dataclass(frozen=True)
+class Split:
+    """Which columns and rows of a model are whose: a cluster's program is cut out when it is needed."""
+
+    assembly: Assembly
+    cost: Floats
+    owner: Ints
+    """(columns,) cluster of each column, -1 for the master's."""
+    place: Ints
+    """(columns,) where each stands among its owner's."""
+    columns: tuple[Ints, ...]
+    """Of each cluster, in order."""
+    rows: tuple[Ints, ...]
+
+    def links(self, k: int) -> Ints:
+        """Columns of the master that rows of a cluster use."""
+        used = self.assembly.index[_entries(self.assembly, self.rows[k])]
+        return np.unique(used[self.owner[used] < 0])
+
+    def part(self, k: int, links: Ints) -> Part:
+        """The linear program of a cluster."""
+        own, rows = self.columns[k], self.rows[k]
+
+        def place(column: Ints) -> Ints:
+            return np.where(self.owner[column] < 0, len(own) + np.searchsorted(links, column), self.place[column])
+
+        cost = np.concatenate([self.cost[own], np.zeros(len(links))])
+        return Part(_part(self.assembly, rows, np.concatenate([own, links]), place, 0), cost, len(own))
+
+
 @dataclass
 class Cluster:
     """Some worlds as one linear program, with what the last answer leaves to start from."""
 
-    columns: Ints
-    """Its own columns, as the whole model counts them."""
+    split: Split
+    number: int
     links: Ints
     """Columns of the master that its rows use."""
-    part: Part
     digest: bytes
     """Of all its data: two with the same digest cost the same, whatever the master decides."""
-    loaded: bool
-    """Whether its solver stays in memory between answers, at some 2 kB a column; otherwise it is made again from its last basis."""
+    kept: Part | None
+    """Its program where it stays in memory between answers, with its solver at some 2 kB a column; otherwise both are made again,
+    from the last basis."""
     model: Model | None = None
-    basis: Basis | None = None
+    basis: Any = None
+    """A bookmark of the solver."""
+
+    @property
+    def columns(self) -> Ints:
+        """Its own columns, as the whole model counts them."""
+        return self.split.columns[self.number]
+
+    @property
+    def part(self) -> Part:
+        """Its linear program."""
+        return self.kept or self.split.part(self.number, self.links)
 
     def answer(self, y: Floats, deadline: float) -> Answer:
         """Least cost where the master's columns stand at y (all columns of the whole model), by a time of `perf_counter`.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
         """
-        model = self.model
+        part, model = self.part, self.model
         if model is None:
-            model = Model(self.part.assembly, self.part.cost, integer=False)
+            model = Model(part.assembly, part.cost, integer=False)
             if self.basis is not None:
-                model.set_basis(*self.basis)
-        answer = ask(model, self.part, y[self.links], deadline)
-        if self.loaded:
+                model.go_back(self.basis)
+        answer = ask(model, part, y[self.links], deadline)
+        if self.kept is not None:
             self.model = model
         else:
-            self.basis = model.basis()
+            self.basis = model.bookmark()
         return answer
 
-    def become(self, part: Part) -> None:
-        """Take another program in the place of this one, of the same size or not; the last basis is a start where it fits."""
-        if self.model is not None:
-            self.model.become(part.assembly, part.cost)
-        elif self.basis is not None and self.part.assembly.shape[:2] != part.assembly.shape[:2]:
-            self.basis = None
-
-
-Basis = tuple[Any, Any]
-"""Statuses of columns and rows, as `Model.basis` gives them."""
+    def become(self, split: Split, links: Ints, digest: bytes, part: Part | None) -> Cluster:
+        """Another program in the place of this one, which is given up. The same stays hot; one of the same size starts from the
+        last basis. part: where it stays in memory.
+        """
+        model, basis = self.model, self.basis
+        if digest != self.digest:
+            same_size = all(
+                len(getattr(split, of)[self.number]) == len(getattr(self.split, of)[self.number]) for of in ("columns", "rows")
+            ) and len(links) == len(self.links)  # fmt: skip
+            basis = basis if same_size else None
+            if model is not None and part is not None:
+                model.become(part.assembly, part.cost)
+        if part is None:
+            model = None
+        return Cluster(split, self.number, links, digest, part, model, basis)
 
 
 def ask(model: Model, part: Part, at: Floats, deadline: float) -> Answer:
@@ -155,12 +203,22 @@ def take_apart(layout: Layout, assembly: Assembly, cost: Floats, groups: int, li
     it. A cluster that is the same is taken over as it is; one with other figures starts from the old one's basis.
     """
     owner = _owners(layout, assembly)
-    rows = _row_owners(assembly, owner)
-    mine, count = np.flatnonzero(owner < 0), int(owner.max(initial=-1)) + 1
-    master = _part(assembly, np.flatnonzero(rows < 0), mine, np.zeros(0, dtype=np.int64), min(groups, count))
+    mine, *columns = _sorted_by(owner)
+    ours, *rows = _sorted_by(_row_owners(assembly, owner), len(columns))
+    place = np.empty(len(owner), dtype=np.int32)
+    for own in (mine, *columns):
+        place[own] = np.arange(len(own), dtype=np.int32)
+    master = _part(assembly, ours, mine, lambda column: place[column], min(groups, len(columns)))
+    split = Split(assembly, cost, owner, place, tuple(columns), tuple(rows))
     old = () if like is None else like.clusters
-    clusters = [_cluster(assembly, cost, owner, rows, k, old[k] if k < len(old) else None) for k in range(count)]
-    return Apart(master, mine, tuple(clusters))
+    keep = len(owner) <= LOADED_COLUMNS
+    return Apart(master, mine, tuple(_cluster(split, k, keep, old[k] if k < len(old) else None) for k in range(len(columns))))
+
+
+def _sorted_by(owner: Ints, count: int | None = None) -> list[Ints]:
+    """Positions of the master's, then of each cluster's, in order. count: of clusters; None: those that own something."""
+    sizes = np.bincount(owner + 1, minlength=1 if count is None else count + 1)
+    return np.split(np.argsort(owner, kind="stable").astype(np.int32), np.cumsum(sizes)[:-1])
 
 
 def without_recourse(layout: Layout, assembly: Assembly) -> Assembly:
@@ -187,7 +245,7 @@ def _owners(layout: Layout, assembly: Assembly) -> Ints:
     size = int(np.clip(math.ceil(len(apart) / CLUSTERS), 1, MOST_WORLDS))
     cluster = np.full(len(layout.worlds.names), -1, dtype=np.int64)
     cluster[apart] = np.arange(len(apart)) // size
-    owner = np.full(len(assembly.lower), -1, dtype=np.int64)
+    owner = np.full(len(assembly.lower), -1, dtype=np.int32)
     names = list(layout.instance.components)
     for part in assembly.stamped:
         kind, _, name = part.label.partition(":")
@@ -201,34 +259,29 @@ def _owners(layout: Layout, assembly: Assembly) -> Ints:
         else:
             continue
         owner[part.first_column : part.first_column + part.width * part.count] = np.repeat(of, part.width)
-    _, used = np.unique(owner[owner >= 0], return_inverse=True)
-    owner[owner >= 0] = used
-    return owner
+    present = np.bincount(owner + 1, minlength=1)[1:] > 0  # clusters without a column are none
+    return np.concatenate([[-1], np.cumsum(present) - 1]).astype(np.int32)[owner + 1]
 
 
 def _row_owners(assembly: Assembly, owner: Ints) -> Ints:
     """(rows,) cluster of each row: that of its columns, -1 where all are the master's. ValueError where two clusters meet."""
-    entry = owner[assembly.index]
-    row = np.repeat(np.arange(len(assembly.row_lower)), np.diff(assembly.start))
-    most = np.full(len(assembly.row_lower), -1, dtype=np.int64)
-    np.maximum.at(most, row, entry)
-    if ((entry >= 0) & (entry != most[row])).any():
-        raise ValueError("worlds are bound together by a row: they cannot be taken apart")
+    most = np.full(len(assembly.row_lower), -1, dtype=np.int32)
+    used = np.flatnonzero(np.diff(assembly.start) > 0)
+    if len(used):
+        entry, first = owner[assembly.index], assembly.start[used]
+        most[used] = np.maximum.reduceat(entry, first)
+        entry[entry < 0] = np.iinfo(np.int32).max
+        least = np.minimum.reduceat(entry, first)
+        if ((most[used] >= 0) & (least != most[used])).any():
+            raise ValueError("worlds are bound together by a row: they cannot be taken apart")
     return most
 
 
-def _cluster(assembly: Assembly, cost: Floats, owner: Ints, rows: Ints, k: int, old: Cluster | None) -> Cluster:
-    own, mine = np.flatnonzero(owner == k), np.flatnonzero(rows == k)
-    used = assembly.index[_entries(assembly, mine)]
-    links = np.unique(used[owner[used] < 0])
-    part = Part(_part(assembly, mine, own, links, 0), np.concatenate([cost[own], np.zeros(len(links))]), len(own))
-    digest = _digest(own, links, part)
-    if old is None:
-        return Cluster(own, links, part, digest, len(assembly.lower) <= LOADED_COLUMNS)
-    if old.digest == digest:
-        return old
-    old.become(part)
-    return replace(old, columns=own, links=links, part=part, digest=digest)
+def _cluster(split: Split, k: int, keep: bool, old: Cluster | None) -> Cluster:
+    links = split.links(k)
+    part = split.part(k, links)
+    digest, kept = _digest(split.columns[k], links, part), part if keep else None
+    return Cluster(split, k, links, digest, kept) if old is None else old.become(split, links, digest, kept)
 
 
 def _digest(own: Ints, links: Ints, part: Part) -> bytes:
@@ -246,11 +299,8 @@ def _entries(assembly: Assembly, rows: Ints) -> Ints:
     return np.asarray(first + np.arange(int(length.sum())))
 
 
-def _part(assembly: Assembly, rows: Ints, own: Ints, links: Ints, thetas: int) -> Assembly:
-    """Some rows of a model with their columns (own, then links), and columns for the costs of clusters."""
-    columns = np.concatenate([own, links])
-    place = np.full(len(assembly.lower), -1, dtype=np.int64)
-    place[columns] = np.arange(len(columns))
+def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints], Ints], thetas: int) -> Assembly:
+    """Some rows of a model with their columns, and columns for the costs of clusters. place: where a column stands among them."""
     entries = _entries(assembly, rows)
     none = np.zeros(0, dtype=np.int64)
     return replace(
@@ -260,6 +310,6 @@ def _part(assembly: Assembly, rows: Ints, own: Ints, links: Ints, thetas: int) -
         integer=np.concatenate([assembly.integer[columns], np.zeros(thetas, dtype=bool)]), costs={},
         row_lower=assembly.row_lower[rows], row_upper=assembly.row_upper[rows],
         start=np.concatenate([[0], np.cumsum(assembly.start[rows + 1] - assembly.start[rows])]),
-        index=place[assembly.index[entries]].astype(np.int32), value=assembly.value[entries],
+        index=place(assembly.index[entries]).astype(np.int32), value=assembly.value[entries],
         stamped=(), row_stamped=none, row_local=none, row_stamp=none,
     )  # fmt: skip

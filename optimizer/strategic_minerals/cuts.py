@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .compile import INF, Assembly
+from .assembly import Assembly
+from .compile import INF
 from .instance import Floats, Ints
 from .solver import Model, Run
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from .assembly import Assembly
 from .clusters import WHOLE, Answer, Apart, OutOfTimeError, take_apart
-from .compile import Assembly
 from .cuts import SMALLEST_SLOPE, Master, Pool
 from .errands import answers_from
 from .errors import UntrustedError

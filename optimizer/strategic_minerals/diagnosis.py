@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from .assembly import Assembly
 from .axes import edited
 from .checks import require
 from .clusters import without_recourse
-from .compile import INF, Assembly
+from .compile import INF
 from .dataset import Dataset
 from .demands import Change, Demand, changes_of, demands
 from .errors import InfeasibleError, PlanError, StoppedError, UntrustedError

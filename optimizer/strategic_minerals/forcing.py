@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from .compile import INF, Assembly
+from .assembly import Assembly
+from .compile import INF
 from .errors import Fault, PlanError, near_miss
 from .instance import Floats, Ints
 from .problem import Problem

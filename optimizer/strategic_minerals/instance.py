@@ -19,7 +19,7 @@ from .plan import Plan
 from .units import KG_PER_T, USD_PER_MUSD
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
 
 MUSD_PER_T = KG_PER_T / USD_PER_MUSD

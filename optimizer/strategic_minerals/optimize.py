@@ -13,7 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from .compile import INF, Assembly
+from .assembly import Assembly
+from .compile import INF
 from .decompose import Decomposition
 from .errors import UntrustedError
 from .infeasibility import DEMANDS, culprits, no_answer

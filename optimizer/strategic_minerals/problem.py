@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .align import build_instance
-from .compile import Assembly
+from .assembly import Assembly
 from .dataset import Dataset
 from .disruptions import build_worlds
 from .errors import Fault, PlanError

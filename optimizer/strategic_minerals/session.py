@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
+from .assembly import Assembly
 from .carry import carried
 from .checks import require
-from .compile import Assembly
 from .dataset import Dataset
 from .decompose import Decomposition
 from .forcing import Choices, Hold

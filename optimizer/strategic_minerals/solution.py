@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .compile import Assembly, Stamped
+from .assembly import Assembly, Stamped
 from .instance import Floats, Ints
 from .layout import Layout
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import highspy
 import numpy as np
 
-from .compile import Assembly
+from .assembly import Assembly
 from .errors import UntrustedError
 from .instance import Floats, Ints
 

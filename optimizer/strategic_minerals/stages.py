@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from .assembly import Assembly
 from .clusters import separable
-from .compile import INF, Assembly
+from .compile import INF
 from .decompose import Decomposition
 from .errors import Fault, PlanError, UntrustedError
 from .infeasibility import culprits, no_answer

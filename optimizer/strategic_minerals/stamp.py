@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from .compile import PYOMO_LOCK, Assembly, Stamped, Template, assemble, compile_block, place
+from .assembly import Assembly, Stamped, assemble, place
+from .compile import PYOMO_LOCK, Template, compile_block
 from .formulation.branch import add_branch
 from .formulation.commitments import add_commitments, add_variables, trunk_outlay
 from .formulation.period import Links, add_period

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from .compile import Assembly, Stamped
+from .assembly import Assembly, Stamped
 from .instance import Ints
 from .layout import TRUNK, Layout
 from .solver import AT_LOWER, BASIC
@@ -89,6 +89,6 @@ def _places(layout: Layout, assembly: Assembly) -> Iterator[Place]:
         stamp = np.repeat(own, part.width)
         yield part, "column", part.first_column + part.width * stamp + local, (onset[stamp], period[stamp]), local
         mine = np.flatnonzero(assembly.row_stamped == k)
-        stamp, local = assembly.row_stamp[mine], assembly.row_local[mine]
-        kept = counted[stamp]
-        yield part, "row", mine[kept], (onset[stamp[kept]], period[stamp[kept]]), local[kept]
+        kept = mine[counted[assembly.row_stamp[mine]]]
+        of = assembly.row_stamp[kept]
+        yield part, "row", kept, (onset[of], period[of]), assembly.row_local[kept]

@@ -124,8 +124,8 @@ def combine(
     price = instance.price * np.maximum(rise, 1.0) * np.minimum(fall, 1.0)
     lasts = lasting > 0
     tight = _tight(instance, availability, factor, price, lasts)
-    for world, _, hit, inside, value in sorted(override, key=lambda told: told[:2]):
-        tight[world, hit[:, None], np.flatnonzero(inside)] = value
+    for world, _, ruled, inside, value in sorted(override, key=lambda told: told[:2]):
+        tight[world, ruled[:, None], np.flatnonzero(inside)] = value
     onset, end = _extent(instance, availability, factor, price, lasts)
     return Worlds(
         tuple(names), probability, design_basis, tuple(strikes), availability, factor, price, tight, lasting, onset, end

@@ -1,0 +1,230 @@
+"""Templates stamped into one matrix: the whole model as arrays.
+
+Stamping is one sparse product for all periods and worlds of a template, taken some stamps at a time so that what is in between
+needs little memory; columns are counted in 32 bits, as the solver counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .compile import INF, Template
+from .errors import FormulationError
+from .instance import Bools, Floats, Ints
+
+SMALLEST_ENTRY = 1e-7
+"""Smallest matrix entry allowed: HiGHS drops 1e-9 silently."""
+
+STAMPED_AT_ONCE = 2_000_000
+"""Matrix entries that are worked on at once: what is in between takes room of its own."""
+
+@dataclass(frozen=True)
+class Stamped:
+    """A template put down n times: where its columns and rows stand in the whole matrix."""
+
+    template: Template
+    label: str
+    count: int
+    xi: Floats
+    externals: Ints
+    """(n, externals) column of each external, -1 where it does not exist."""
+    weights: Mapping[str, Floats]
+    """(n,) factor of each named cost."""
+    first_column: int = 0
+
+    @property
+    def width(self) -> int:
+        """Own columns of one stamp."""
+        return len(self.template.columns)
+
+    def columns(self, variable: str, key: Any) -> Ints:
+        """(n,) columns of a variable over the stamps."""
+        return self.first_column + self.template.columns.index((variable, key)) + self.width * np.arange(self.count)
+
+
+@dataclass
+class Assembly:
+    """The whole model as arrays, ready for the solver."""
+
+    lower: Floats
+    upper: Floats
+    integer: Bools
+    costs: dict[str, Floats]
+    row_lower: Floats
+    row_upper: Floats
+    start: Ints
+    index: Ints
+    value: Floats
+    stamped: tuple[Stamped, ...]
+    row_stamped: Ints
+    """(rows,) which stamped template a row comes from."""
+    row_local: Ints
+    """(rows,) which row of the template."""
+    row_stamp: Ints
+    """(rows,) which stamp."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Rows, columns, nonzeros."""
+        return len(self.row_lower), len(self.lower), len(self.index)
+
+    def rows_of(self, family: str) -> Ints:
+        """Rows of a constraint family, in order."""
+        found = []
+        for k, part in enumerate(self.stamped):
+            local = [r for r, (name, _) in enumerate(part.template.rows) if name == family]
+            if local:
+                found.append(np.flatnonzero((self.row_stamped == k) & np.isin(self.row_local, local)))
+        return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+
+    def row_name(self, row: int) -> tuple[str, Any, str, int]:
+        """(constraint, index, template, stamp) of a row."""
+        part = self.stamped[self.row_stamped[row]]
+        name, key = part.template.rows[self.row_local[row]]
+        return name, key, part.label, int(self.row_stamp[row])
+
+
+def assemble(parts: Sequence[Stamped]) -> Assembly:
+    """Put all stamps into one matrix: columns part by part, stamp by stamp; empty rows that hold are left out.
+
+    The parts are kept without the data that they were stamped from.
+    """
+    total = parts[-1].first_column + parts[-1].width * parts[-1].count if parts else 0
+    columns = _Columns(
+        np.zeros(total), np.zeros(total), np.zeros(total, dtype=bool),
+        {name: np.zeros(total) for name in sorted({name for part in parts for name in part.template.costs})},
+    )  # fmt: skip
+    blocks = [block for k, part in enumerate(parts) for block in _stamp(k, part, columns)]
+    row_lower, row_upper = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("lower", "upper"))
+    for name, cost in columns.costs.items():
+        if not np.isfinite(cost).all():
+            raise FormulationError(f"{name} holds a value that is not a finite number")
+    for low, high in ((columns.lower, columns.upper), (row_lower, row_upper)):
+        if np.isnan(low).any() or np.isnan(high).any() or (low == INF).any() or (high == -INF).any():
+            raise FormulationError("a bound or a right-hand side is not a number, or is infinite on its wrong side")
+    start = np.concatenate([[0], *(block.length for block in blocks)])
+    np.cumsum(start, out=start)
+    index, value = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("index", "value"))
+    size = np.abs(value).min(initial=INF)
+    if not (size >= SMALLEST_ENTRY and np.isfinite(value).all()):
+        raise FormulationError(_unsafe(value))
+    nothing = [Stamped(p.template, p.label, p.count, p.xi[:0], p.externals[:0], p.weights, p.first_column) for p in parts]
+    return Assembly(
+        columns.lower, columns.upper, columns.integer, columns.costs, row_lower, row_upper, start, index, value, tuple(nothing),
+        *(np.concatenate([getattr(block, name) for block in blocks]) for name in ("part", "local", "stamp")),
+    )  # fmt: skip
+
+
+def _unsafe(value: Floats) -> str:
+    """What is wrong with matrix entries."""
+    tiny = np.abs(value) < SMALLEST_ENTRY
+    if tiny.any():
+        return f"{int(tiny.sum())} matrix entries are below {SMALLEST_ENTRY:g}, the smallest {np.abs(value).min():g}"
+    return "the matrix holds a value that is not a finite number"
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Data of all columns, filled part by part."""
+
+    lower: Floats
+    upper: Floats
+    integer: Bools
+    costs: dict[str, Floats]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of some stamps of a part."""
+
+    length: Ints
+    index: Ints
+    value: Floats
+    lower: Floats
+    upper: Floats
+    part: Ints
+    local: Ints
+    stamp: Ints
+
+
+def _coincide(externals: Ints) -> bool:
+    """Whether two externals of one stamp stand in the same column."""
+    ordered = np.sort(externals, axis=1)
+    return bool(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any())
+
+
+def _merge(template: Template, index: Ints, value: Floats) -> Floats:
+    """Add up entries of one row that stand in the same column, so that terms which cancel leave nothing behind."""
+    row = np.repeat(np.arange(len(template.rows)), np.diff(template.start))
+    merged = value.copy()
+    for n in range(len(index)):
+        order = np.lexsort((index[n], row))
+        same = (np.diff(row[order]) == 0) & (np.diff(index[n][order]) == 0)
+        group = np.concatenate([[0], np.cumsum(~same)])
+        total = np.bincount(group, value[n][order])
+        size = np.bincount(group, np.abs(value[n][order]))
+        total[np.abs(total) <= 1e-12 * size] = 0.0
+        first = np.concatenate([[True], ~same])
+        merged[n, order] = np.where(first, total[group], 0.0)
+    return merged
+
+
+def place(parts: Sequence[Stamped]) -> list[Stamped]:
+    """Give every part its first column, in order."""
+    placed, first = [], 0
+    for part in parts:
+        placed.append(Stamped(part.template, part.label, part.count, part.xi, part.externals, part.weights, first))
+        first += part.width * part.count
+    return placed
+
+
+def _stamp(k: int, part: Stamped, columns: _Columns) -> Iterator[_Rows]:
+    """All rows of one part, some stamps at a time; fills column data."""
+    most = max(1, STAMPED_AT_ONCE // max(1, len(part.template.index)))
+    for first in range(0, part.count, most):
+        yield _rows(k, part, slice(first, min(part.count, first + most)), columns)
+
+
+def _rows(k: int, part: Stamped, stamps: slice, into: _Columns) -> _Rows:
+    """Rows of some stamps of one part; fills their columns' data."""
+    template, xi, externals = part.template, part.xi[stamps], part.externals[stamps]
+    n, m, width = len(xi), len(template.rows), part.width
+    begin = part.first_column + width * stamps.start
+    columns = slice(begin, begin + width * n)
+    into.lower[columns] = template.lower.at(xi).ravel()
+    into.upper[columns] = template.upper.at(xi).ravel()
+    into.integer[columns] = np.tile(template.integer, n)
+    own = begin + width * np.arange(n, dtype=np.int32)[:, None]
+
+    def placed(index: Ints) -> Ints:
+        """(n, entries) columns of template columns."""
+        inside: Ints = own + np.minimum(index, width - 1 if width else 0).astype(np.int32)[None, :]
+        outside = index >= width
+        if outside.any():
+            inside[:, outside] = externals[:, index[outside] - width]
+        return inside
+
+    for name, (where, coefficients) in template.costs.items():
+        weight = part.weights.get(name)
+        if weight is not None:
+            into.costs[name][placed(where).ravel()] += (coefficients.at(xi) * weight[stamps, None]).ravel()  # columns differ
+    value = template.value.at(xi)
+    index = placed(template.index)
+    if externals.size and _coincide(externals):
+        value = _merge(template, index, value)
+    keep = (value != 0) & (index >= 0)
+    lengths = np.zeros((n, m), dtype=np.int32)
+    if m and len(template.index):
+        running = np.concatenate([np.zeros((n, 1), dtype=np.int32), np.cumsum(keep, axis=1, dtype=np.int32)], axis=1)
+        lengths = running[:, template.start[1:]] - running[:, template.start[:-1]]
+    lower, upper = template.row_lower.at(xi), template.row_upper.at(xi)
+    wanted = (lengths > 0) | ~((lower <= 0) & (upper >= 0))
+    stamp, local = np.nonzero(wanted)
+    return _Rows(
+        lengths[wanted], index[keep], value[keep], lower[wanted], upper[wanted], np.full(len(stamp), k, dtype=np.int16),
+        local.astype(np.int32), (stamps.start + stamp).astype(np.int32),
+    )  # fmt: skip
