@@ -214,6 +214,26 @@ def test_a_decision_that_leans_on_the_tolerance_is_decided(seed: int, need: floa
     assert_found(tight, searching(loose, 1e-4).run(None), 1e-4)
 
 
+@pytest.mark.parametrize("seed", SEEDS[:6])
+def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where every decision is whole to the tolerance and a sum of them, which its bounds already hold, is not, nothing is
+    branched on that changes nothing: the search ends with the optimum."""
+    run = Master.run
+
+    def leaning(self: Master, time_limit_s: float, phase: str) -> Run:
+        found = run(self, time_limit_s, phase)
+        if found.x is None:
+            return found
+        x = found.x.copy()
+        x[:WHOLES] = np.where(np.abs(x[:WHOLES] - np.round(x[:WHOLES])) < WHOLE / 10, x[:WHOLES] + 0.8 * WHOLE, x[:WHOLES])
+        return replace(found, x=x)
+
+    monkeypatch.setattr(Master, "run", leaning)
+    case, calls = drawn(seed), []
+    found = searching(case, 1e-4, lambda _: calls.append(1) or len(calls) > 20_000).run(start_of(seed))
+    assert_found(case, found, 1e-4)
+
+
 def stopped(seed: int, status: str, calls: float) -> tuple[Run, list[int]]:
     """(run, nodes at each call) of a search whose clock runs out, or whose caller stops it, after so many calls."""
     nodes: list[int] = []

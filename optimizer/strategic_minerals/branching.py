@@ -255,7 +255,8 @@ class Tree:
         Raises UntrustedError where nothing can be branched on.
         """
         share = x - np.floor(x)
-        open_ = np.flatnonzero((share > WHOLE) & (share < 1 - WHOLE) & (self.lower < self.upper))
+        inside = (np.floor(x) >= node.lower) & (np.ceil(x) <= node.upper)  # a sum may be fractional by rounding alone
+        open_ = np.flatnonzero((share > WHOLE) & (share < 1 - WHOLE) & inside)
         if not len(open_):
             raise UntrustedError("a decision is fractional and cannot be branched on")
         distance = np.stack([share, 1 - share])

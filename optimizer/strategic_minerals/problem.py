@@ -13,7 +13,7 @@ from .dataset import Dataset
 from .disruptions import build_worlds
 from .errors import Fault, PlanError
 from .instance import Floats, Instance, equal
-from .layout import Layout, build_layout
+from .layout import STAGES, Layout, build_layout
 from .plan import Plan
 from .profile import Seconds
 from .scaling import scale
@@ -216,15 +216,19 @@ def cost_groups(problem: Problem) -> dict[str, Floats]:
 
 
 def objective_costs(problem: Problem) -> dict[str, Floats]:
-    """Cost vectors of the named objectives over all columns [million USD]."""
-    costs, risk, objective = problem.assembly.costs, problem.plan.risk, problem.plan.objective
-    zero = np.zeros_like(problem.assembly.lower)
-    tail, penalty = costs.get("tail_risk", zero), costs.get("penalty", zero)
-    credit = problem.plan.residual * costs.get("residual_credit", zero)
-    social = costs["social_cost"] - credit + risk.cvar_weight * tail + penalty
-    m = objective.cvar_share
-    return {
-        "social_cost": social,
-        "risk": (1 - m) * costs.get("expected_loss", zero) + m * tail + penalty,
-        "spending": costs.get("spending", zero) + penalty,
-    }
+    """Cost vectors of the social cost and of the plan's aims over all columns [million USD]."""
+    costs, m = problem.assembly.costs, problem.plan.objective.cvar_share
+    shares: dict[str, dict[str, float]] = {
+        "social_cost": {
+            "social_cost": 1.0, "residual_credit": -problem.plan.residual, "tail_risk": problem.plan.risk.cvar_weight, "penalty": 1.0,
+        },
+        "risk": {"expected_loss": 1 - m, "tail_risk": m, "penalty": 1.0},
+        "spending": {"spending": 1.0, "penalty": 1.0},
+    }  # fmt: skip
+    found = {}
+    for name in dict.fromkeys(("social_cost", *STAGES[problem.plan.objective.kind])):
+        found[name] = np.zeros_like(problem.assembly.lower)
+        for part, share in shares[name].items():
+            if share and part in costs:
+                found[name] += costs[part] if share == 1.0 else share * costs[part]
+    return found
