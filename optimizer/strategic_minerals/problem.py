@@ -217,16 +217,16 @@ def cost_groups(problem: Problem) -> dict[str, Floats]:
 
 def objective_costs(problem: Problem) -> dict[str, Floats]:
     """Cost vectors of the social cost and of the plan's aims over all columns [million USD]."""
-    costs, m = problem.assembly.costs, problem.plan.objective.cvar_share
+    costs, m, plan = problem.assembly.costs, problem.plan.objective.cvar_share, problem.plan
     shares: dict[str, dict[str, float]] = {
         "social_cost": {
-            "social_cost": 1.0, "residual_credit": -problem.plan.residual, "tail_risk": problem.plan.risk.cvar_weight, "penalty": 1.0,
+            "social_cost": 1.0, "residual_credit": -plan.residual, "tail_risk": plan.risk.cvar_weight, "penalty": 1.0,
         },
         "risk": {"expected_loss": 1 - m, "tail_risk": m, "penalty": 1.0},
         "spending": {"spending": 1.0, "penalty": 1.0},
     }  # fmt: skip
     found = {}
-    for name in dict.fromkeys(("social_cost", *STAGES[problem.plan.objective.kind])):
+    for name in dict.fromkeys(("social_cost", *STAGES[plan.objective.kind])):
         found[name] = np.zeros_like(problem.assembly.lower)
         for part, share in shares[name].items():
             if share and part in costs:
