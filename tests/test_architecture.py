@@ -40,7 +40,7 @@ LAYERS = [
     {"assembly"},
     {"formulation.model", "stamp", "solver", "solution"},
     {"profile", "warm", "workforce", "clusters", "cuts"},
-    {"decompose", "rounds", "branching", "errands"},
+    {"decompose", "rounds", "branching", "errands", "scouting"},
     {"problem"},
     {"infeasibility", "carry", "forcing", "demands"},
     {"stages"},

@@ -18,7 +18,7 @@ from strategic_minerals.clusters import LEAST_THETA, WHOLE, OutOfTimeError
 from strategic_minerals.compile import INF
 from strategic_minerals.cuts import Master, Pool
 from strategic_minerals.decompose import Evaluated
-from strategic_minerals.instance import Floats, Ints
+from strategic_minerals.instance import Floats
 from strategic_minerals.rounds import Search
 from strategic_minerals.solver import Model, OnProgress, Run
 
@@ -106,16 +106,13 @@ class StandIn:
         lower, upper = np.append(case.lower, np.full(GROUPS, LEAST_THETA)), np.append(case.upper, np.full(GROUPS, INF))
         rules = np.hstack([case.rules, np.zeros((len(case.rules), GROUPS))])
         master = assembled(lower, upper, rules, case.least, case.most)
-        self.case, self.pool, self.integers = case, Pool(), np.arange(WHOLES)
-        self.sums = np.array_split(self.integers[1:], 6)  # the first stays apart, for the case that leans on the tolerance
-        self.parts = SimpleNamespace(master=master, mine=np.arange(len(case.cost)))
+        self.case, self.pool, self.decisions = case, Pool(), np.arange(WHOLES)
+        self.sums = np.array_split(self.decisions[1:], 6)  # the first stays apart, for the case that leans on the tolerance
+        self.parts = SimpleNamespace(master=master, mine=np.arange(len(case.cost)), clusters=())
         self.layout, self.assembly = SimpleNamespace(uses_risk=False), SimpleNamespace(stamped=())
 
-    def place(self, columns: Ints) -> Ints:
-        return columns
-
     def master(self, cost: Floats, offset: float) -> Master:
-        return Master(self.parts.master, np.append(cost, np.ones(GROUPS)), offset, self.pool, self.integers, self.sums)
+        return Master(self.parts.master, np.append(cost, np.ones(GROUPS)), offset, self.pool, self.decisions, self.sums)
 
     def point(self, mine: Floats) -> Floats:
         return np.clip(mine[: len(self.case.cost)], self.case.lower, self.case.upper)

@@ -70,10 +70,11 @@ def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
     z0 = do_nothing(problem, costs, 60.0)
     best = Model(problem.assembly, costs, integer=False).run(time_limit_s=60.0).x
     assert best is not None
-    clusters = take_apart(problem.layout, problem.assembly, costs, 16).clusters
+    parts = take_apart(problem.layout, problem.assembly, costs, 16)
+    clusters = parts.clusters
     assert len(clusters) > 1
     rng = np.random.default_rng(seed)
-    at = [z0 + share * (best - z0) for share in rng.uniform(0.0, 1.0, 4)]
+    at = [(z0 + share * (best - z0))[parts.mine] for share in rng.uniform(0.0, 1.0, 4)]
     for cluster in clusters:
         answers = [cluster.answer(y, time.perf_counter() + 60.0) for y in at]
         for one, y in zip(answers, at, strict=True):
@@ -296,7 +297,8 @@ def test_a_point_that_another_solve_rounded_leaves_a_cluster_room() -> None:
     problem = prepare(*many(1))
     costs = objective_costs(problem)["social_cost"]
     z0 = do_nothing(problem, costs, 60.0)
-    cluster = take_apart(problem.layout, problem.assembly, costs, 16).clusters[0]
+    parts = take_apart(problem.layout, problem.assembly, costs, 16)
+    cluster, z0 = parts.clusters[0], z0[parts.mine]
     soon = time.perf_counter() + 60.0
     exact = cluster.answer(z0, soon).cost
     answers = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -185,10 +186,11 @@ def test_a_wrong_entry_is_seen() -> None:
     """Proves: the comparison can fail. One coefficient, one bound, one cost and one right-hand side are each changed by
     a thousandth; each is reported, and nothing else."""
     problem = prepare(*random_case(3, cvar=False, loss_limits=False))
+    assembly = replace(problem.assembly, costs=dict(problem.assembly.costs))  # vectors that can be changed
+    problem = replace(problem, assembly=assembly)
     with PYOMO_LOCK:
         m = flat_model(problem.layout)
         assert difference(problem, m) == []
-        assembly = problem.assembly
         row = int(np.flatnonzero(np.isfinite(assembly.row_upper) & (assembly.row_upper > 1e-3))[0])
         cost = assembly.costs["social_cost"]
         for array, at, said in (

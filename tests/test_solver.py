@@ -39,6 +39,7 @@ from strategic_minerals.assembly import Assembly
 from strategic_minerals.optimize import DEMANDS, Problem, optimise, prepare
 from strategic_minerals.profile import Seconds
 from strategic_minerals.solver import OPTIONS, TOLERANCES, Model, Run, Status
+from strategic_minerals.stages import Flat, Staged
 from tiny import cut, offer, source, tiny
 
 
@@ -235,6 +236,12 @@ def big_m(most: float) -> tuple[Any, dict[str, np.ndarray]]:
     return SimpleNamespace(assembly=assembly, natural=natural, seconds=Seconds()), {"social_cost": np.array([-1.0, 1000.0])}
 
 
+def rounded(problem: Any, costs: dict[str, np.ndarray], run: Run) -> Run:
+    """The linear program in which the decisions of a run stand, rounded."""
+    flat = Flat(problem.assembly, costs["social_cost"], integer=True)
+    return optimize.whole_numbers_fixed(problem, costs, "social_cost", Staged(run, (), (), None, 0, 0), flat, 0.0, 10.0)
+
+
 def test_a_big_m_leak_is_found_when_the_rounded_decisions_are_solved_again() -> None:
     """Proves R4: with x <= 1e9 y a 'binary' of 5e-7 is within the integrality tolerance and lets x = 500: cost
     -500 + 1000*5e-7 = -499.9995 where the truth is 0. Rounded to y = 0 the linear program gives 0: 499.9995 worse,
@@ -242,11 +249,11 @@ def test_a_big_m_leak_is_found_when_the_rounded_decisions_are_solved_again() -> 
     leaky, costs = big_m(1e9)
     leaked = Run("optimal", np.array([500.0, 5e-7]), -499.9995, -499.9995, 0.1, 0, 0)
     with pytest.raises(UntrustedError, match="leans on tolerances"):
-        optimize.whole_numbers_fixed(leaky, costs, "social_cost", leaked, [], 10.0)
+        rounded(leaky, costs, leaked)
     sound, costs = big_m(500.0)
     true = Model(sound.assembly, costs["social_cost"], integer=True).run(time_limit_s=10.0)
     assert true.objective == pytest.approx(0.0, abs=1e-6)
-    fixed = optimize.whole_numbers_fixed(sound, costs, "social_cost", true, [], 10.0)
+    fixed = rounded(sound, costs, true)
     assert fixed.objective == pytest.approx(0.0, abs=1e-6)
     assert fixed.row_dual is not None
 
@@ -257,7 +264,7 @@ def test_decisions_that_leave_no_operations_when_rounded_are_not_trusted() -> No
     leaky.assembly.lower[0] = 400.0
     leaked = Run("optimal", np.array([500.0, 5e-7]), -499.9995, -499.9995, 0.1, 0, 0)
     with pytest.raises(UntrustedError, match="no feasible operations"):
-        optimize.whole_numbers_fixed(leaky, costs, "social_cost", leaked, [], 10.0)
+        rounded(leaky, costs, leaked)
 
 
 def test_a_fractional_signature_does_not_get_past_the_whole_solve(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,32 @@ class Stamped:
         return self.first_column + self.template.columns.index((variable, key)) + self.width * np.arange(self.count)
 
 
+class Costs(Mapping[str, Floats]):
+    """Cost vectors over all columns by name, written out when asked for: most are zero nearly everywhere."""
+
+    def __init__(self, dense: dict[str, Floats]) -> None:
+        """dense: (columns,) by name; taken out as they are read."""
+        self._size = max(map(len, dense.values()), default=0)
+        self._held: dict[str, tuple[Ints, Floats]] = {}
+        for name in list(dense):
+            cost = dense.pop(name)
+            used = np.flatnonzero(cost).astype(np.int32)
+            self._held[name] = used, cost[used]
+
+    def __getitem__(self, name: str) -> Floats:
+        """(columns,) a new vector. Raises KeyError."""
+        used, values = self._held[name]
+        cost = np.zeros(self._size)
+        cost[used] = values
+        return cost
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
 @dataclass
 class Assembly:
     """The whole model as arrays, ready for the solver."""
@@ -53,7 +79,7 @@ class Assembly:
     lower: Floats
     upper: Floats
     integer: Bools
-    costs: dict[str, Floats]
+    costs: Mapping[str, Floats]
     row_lower: Floats
     row_upper: Floats
     start: Ints
@@ -114,7 +140,8 @@ def assemble(parts: Sequence[Stamped]) -> Assembly:
         raise FormulationError(_unsafe(value))
     nothing = [Stamped(p.template, p.label, p.count, p.xi[:0], p.externals[:0], p.weights, p.first_column) for p in parts]
     return Assembly(
-        columns.lower, columns.upper, columns.integer, columns.costs, row_lower, row_upper, start, index, value, tuple(nothing),
+        columns.lower, columns.upper, columns.integer, Costs(columns.costs), row_lower, row_upper, start, index, value,
+        tuple(nothing),
         *(np.concatenate([getattr(block, name) for block in blocks]) for name in ("part", "local", "stamp")),
     )  # fmt: skip
 

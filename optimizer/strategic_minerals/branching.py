@@ -66,7 +66,7 @@ class Tree:
         assert root.objective is not None
         of = search.of
         self.search, self.master = search, search.master
-        self.decisions, self.sums = of.place(of.integers), of.sums
+        self.decisions, self.sums = of.decisions, of.sums
         self.lower, self.upper = open_bounds(of.parts.master, self.decisions, self.sums)
         self.root, self.root_x, self.root_dual = root.objective, root.x[self.decisions], root.column_dual[self.decisions]
         self.heap: list[Node] = []

@@ -60,6 +60,8 @@ class Answer:
     """Own columns at their best."""
     slopes: Floats
     """(links,) what the cost changes by with the master's columns  [million USD per unit]."""
+    duals: Floats
+    """(rows,) what it changes by with the right-hand sides  [million USD per unit]."""
     iterations: int
 
 
@@ -73,24 +75,27 @@ class Split:
     """(columns,) cluster of each column, -1 for the master's."""
     place: Ints
     """(columns,) where each stands among its owner's."""
+    mine: Ints
+    """The master's columns."""
     columns: tuple[Ints, ...]
     """Of each cluster, in order."""
     rows: tuple[Ints, ...]
 
     def links(self, k: int) -> Ints:
-        """Columns of the master that rows of a cluster use."""
+        """Columns that rows of a cluster use, as the master counts them."""
         used = self.assembly.index[_entries(self.assembly, self.rows[k])]
-        return np.unique(used[self.owner[used] < 0])
+        return np.unique(self.place[used[self.owner[used] < 0]])
 
     def part(self, k: int, links: Ints) -> Part:
         """The linear program of a cluster."""
         own, rows = self.columns[k], self.rows[k]
 
         def place(column: Ints) -> Ints:
-            return np.where(self.owner[column] < 0, len(own) + np.searchsorted(links, column), self.place[column])
+            where = self.place[column]
+            return np.where(self.owner[column] < 0, len(own) + np.searchsorted(links, where), where)
 
         cost = np.concatenate([self.cost[own], np.zeros(len(links))])
-        return Part(_part(self.assembly, rows, np.concatenate([own, links]), place, 0), cost, len(own))
+        return Part(_part(self.assembly, rows, np.concatenate([own, self.mine[links]]), place, 0), cost, len(own))
 
 
 @dataclass
@@ -100,7 +105,7 @@ class Cluster:
     split: Split
     number: int
     links: Ints
-    """Columns of the master that its rows use."""
+    """Columns that its rows use, as the master counts them."""
     digest: bytes
     """Of all its data: two with the same digest cost the same, whatever the master decides."""
     kept: Part | None
@@ -116,12 +121,17 @@ class Cluster:
         return self.split.columns[self.number]
 
     @property
+    def rows(self) -> Ints:
+        """Its rows, as the whole model counts them."""
+        return self.split.rows[self.number]
+
+    @property
     def part(self) -> Part:
         """Its linear program."""
         return self.kept or self.split.part(self.number, self.links)
 
     def answer(self, y: Floats, deadline: float) -> Answer:
-        """Least cost where the master's columns stand at y (all columns of the whole model), by a time of `perf_counter`.
+        """Least cost where the master's columns stand at y, by a time of `perf_counter`.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
         """
@@ -168,9 +178,9 @@ def ask(model: Model, part: Part, at: Floats, deadline: float) -> Answer:
             model.set_row_bounds(rows, assembly.row_lower, assembly.row_upper)
     if run.status == "time_limit":
         raise OutOfTimeError
-    if run.status != "optimal" or run.x is None or run.column_dual is None or run.objective is None:
+    if run.status != "optimal" or run.x is None or run.column_dual is None or run.row_dual is None or run.objective is None:
         raise UntrustedError(f"a cluster of worlds was not solved: {run.status}")
-    return Answer(run.objective, run.x[: part.own].copy(), run.column_dual[part.own :].copy(), run.iterations)
+    return Answer(run.objective, run.x[: part.own].copy(), run.column_dual[part.own :].copy(), run.row_dual, run.iterations)
 
 
 def _run(model: Model, deadline: float) -> Run:
@@ -188,7 +198,14 @@ class Apart:
     """Rows of the master over its columns, then one cost column for each group of clusters."""
     mine: Ints
     """The master's columns, as the whole model counts them."""
+    rows: Ints
+    """The master's rows, likewise."""
     clusters: tuple[Cluster, ...]
+
+    @property
+    def kept(self) -> bool:
+        """Whether clusters stay in memory between answers."""
+        return all(cluster.kept is not None for cluster in self.clusters)
 
 
 def separable(assembly: Assembly) -> bool:
@@ -209,10 +226,10 @@ def take_apart(layout: Layout, assembly: Assembly, cost: Floats, groups: int, li
     for own in (mine, *columns):
         place[own] = np.arange(len(own), dtype=np.int32)
     master = _part(assembly, ours, mine, lambda column: place[column], min(groups, len(columns)))
-    split = Split(assembly, cost, owner, place, tuple(columns), tuple(rows))
+    split = Split(assembly, cost, owner, place, mine, tuple(columns), tuple(rows))
     old = () if like is None else like.clusters
     keep = len(owner) <= LOADED_COLUMNS
-    return Apart(master, mine, tuple(_cluster(split, k, keep, old[k] if k < len(old) else None) for k in range(len(columns))))
+    return Apart(master, mine, ours, tuple(_cluster(split, k, keep, old[k] if k < len(old) else None) for k in range(len(columns))))
 
 
 def _sorted_by(owner: Ints, count: int | None = None) -> list[Ints]:

@@ -26,6 +26,8 @@ LARGEST_TABLE_BYTES = 50_000_000
 
 MOST_UNEVEN = 20
 """Such rows told at once."""
+CSV_PIECE = 500_000
+"""Rows of a table that are turned into text at once."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -165,14 +167,21 @@ def safe_csv(frame: pd.DataFrame) -> pd.DataFrame:
     return safe
 
 
-def csv_text(frame: pd.DataFrame) -> str:
+def csv_pieces(frame: pd.DataFrame) -> Iterator[str]:
+    """`csv_text` of a table of any length, a piece at a time."""
+    yield csv_text(frame[:CSV_PIECE])
+    for first in range(CSV_PIECE, len(frame), CSV_PIECE):
+        yield csv_text(frame[first : first + CSV_PIECE], header=False)
+
+
+def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
     """A table as CSV text that reads back as it is, formulas made inert."""
     safe = safe_csv(frame)
     bare_return = any(
         "\r" in str(v) for c in safe.columns if not pd.api.types.is_numeric_dtype(safe[c]) for v in safe[c]
     )
     quoting = csv.QUOTE_ALL if bare_return else csv.QUOTE_MINIMAL
-    return str(safe.to_csv(index=False, lineterminator="\n", quoting=quoting))
+    return str(safe.to_csv(index=False, header=header, lineterminator="\n", quoting=quoting))
 
 
 def unguarded(frame: pd.DataFrame) -> pd.DataFrame:

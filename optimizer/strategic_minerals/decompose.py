@@ -11,6 +11,7 @@ cuts, and what a point costs in all clusters; the rounds between master and clus
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import deque
@@ -39,6 +40,8 @@ LARGEST = 1e6
 """Value of a column without an upper bound that a cut allows for in slopes which it leaves out."""
 FRESH_CUTS_S = 60.0
 """Seconds that this may take."""
+LAST_ROUND_S = 3600.0
+"""Seconds in which all clusters are sure to answer once."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,10 @@ class Evaluated:
     """What a point of the master costs in full."""
 
     y: Floats
-    """(columns,) the master's columns, zeros elsewhere."""
+    """(master's columns,)"""
     total: float
-    parts: tuple[Floats, ...]
-    """Each cluster's own columns at their best."""
+    parts: tuple[Floats, ...] | None
+    """Each cluster's own columns at their best; None where clusters do not stay in memory: they are asked again."""
     cuts: tuple[int, ...]
     """Numbers of its cuts in the pool."""
     iterations: int
@@ -68,19 +71,25 @@ class Decomposition:
         """
         self._integer, self._executor = integer, executor
         self._sent: set[bytes] = set()
+        """Digests of clusters that some worker of an executor was sent."""
         self._threads = threads or cores()
         self.pool = Pool()
-        self._asked: deque[Floats] = deque(maxlen=REMEMBERED)
+        self.scouted = False
+        """Whether a sample of the clusters was searched."""
+        self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=REMEMBERED)
+        """Points asked about last, and the numbers of their cuts."""
         self._settle(take_apart(layout, assembly, cost, GROUPS), layout, assembly, cost)
 
     def _settle(self, parts: Apart, layout: Layout, assembly: Assembly, cost: Floats) -> None:
         self.parts, self.layout, self.assembly, self._cost = parts, layout, assembly, cost
-        self.integers = np.flatnonzero(assembly.integer) if self._integer else np.zeros(0, dtype=np.int64)
-        self._place = np.full(len(assembly.lower), -1, dtype=np.int64)
-        self._place[parts.mine] = np.arange(len(parts.mine))
-        self.sums = [self._place[columns] for columns in decision_sums(layout, assembly)] if self._integer else []
+        self.decisions = np.flatnonzero(assembly.integer[parts.mine]) if self._integer else np.zeros(0, dtype=np.int64)
+        """Columns of whole numbers, as the master counts them; so do sums."""
+        sums = decision_sums(layout, assembly) if self._integer else []
+        self.sums = [np.searchsorted(parts.mine, columns) for columns in sums]
         count = len(parts.clusters)
-        self._groups = np.array_split(np.arange(count), min(GROUPS, count)) if count else []
+        self.groups = np.array_split(np.arange(count), min(GROUPS, count)) if count else []
+        self.weights = np.ones(len(self.groups))
+        """What the cost of each group counts."""
 
     def become(
         self, layout: Layout, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
@@ -96,17 +105,18 @@ class Decomposition:
         count = len(self.parts.clusters)
         if not np.array_equal(before.mine, self.parts.mine) or len(before.clusters) != count:
             self.pool = Pool()
-            self._asked.clear()
+            self.asked.clear()
+            self.scouted = False
             return
         stale = [
-            g for g, members in enumerate(self._groups)
+            g for g, members in enumerate(self.groups)
             if any(self.parts.clusters[k] is not before.clusters[k] for k in members)
         ]  # fmt: skip
         self.pool.forget(stale)
-        for mine in list(self._asked) if stale else []:
-            y = self.point(mine)
+        self.scouted = self.scouted and len(stale) < len(self.groups)
+        for y, _ in list(self.asked) if stale else []:
             try:
-                self._learn(stale, y, deadline)
+                self._learn(stale, self.point(y), deadline)
             except OutOfTimeError:
                 break
             except UntrustedError:  # beyond what a cluster allows now: only its cuts are missed
@@ -122,53 +132,83 @@ class Decomposition:
         at, used where the master's rows allow it. Stops at objective - bound <= max(gap * |objective|, absolute_gap), but for
         rounding. Raises UntrustedError where a cluster has no answer.
         """
-        apart = self._place < 0
-        if not np.array_equal(cost[apart], self._cost[apart]):
+        moved = np.flatnonzero(cost != self._cost)
+        if not np.isin(moved, self.parts.mine).all():
             raise ValueError("costs of clusters' columns stand for good: take the model apart again")
         begin = time.perf_counter()
         search = Search(self, cost, offset, begin, begin + time_limit_s, phase, on_progress, absolute_gap, gap)
-        run = search.run(start)
+        run = search.run(None if start is None else start[self.parts.mine])
         self.pool.keep(search.master.lively)  # the next search starts with what this one ended with
         return run
 
+    def fixed(
+        self, cost: Floats, x: Floats, *, gap: float, absolute_gap: float, offset: float = 0.0, time_limit_s: float = 3600.0,
+        phase: str = "prices",
+    ) -> Run:  # fmt: skip
+        """The best point that has the whole numbers of x, within a tenth of the gap, and what right-hand sides are worth there.
+
+        Duals are those of the master for its own rows, and in worlds those of its cluster where the master's columns stand;
+        columns of clusters have none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
+        """
+        begin = time.perf_counter()
+        search = Search(self, cost, offset, begin, begin + time_limit_s, phase, None, absolute_gap, gap)
+        try:
+            search.settle(np.round(x[self.parts.mine][self.decisions]), exact=False)
+            run = search.run_master()
+            if search.best is None or run.row_dual is None or run.column_dual is None or run.objective is None:
+                return Run("infeasible" if run.x is None else "failed", None, None, -math.inf, search.taken, search.iterations, 0)
+            answers = self._answers(search.best.y, range(len(self.parts.clusters)), search.deadline)
+        except OutOfTimeError:
+            return Run("time_limit", None, None, -math.inf, search.taken, search.iterations, 0)
+        x, rows = np.zeros(len(x)), np.zeros(len(self.assembly.row_lower))
+        columns = np.full(len(x), np.nan)
+        own, ours = len(self.parts.mine), len(self.parts.rows)
+        x[self.parts.mine], columns[self.parts.mine] = search.best.y, run.column_dual[:own]
+        rows[self.parts.rows] = run.row_dual[:ours]
+        for cluster, answer in zip(self.parts.clusters, answers, strict=True):
+            x[cluster.columns], rows[cluster.rows] = answer.x, answer.duals
+        return Run(
+            "optimal", x, float(cost @ x) + offset, min(run.objective, search.objective), search.taken, search.iterations, 0,
+            rows, columns,
+        )  # fmt: skip
+
     def master(self, cost: Floats, offset: float) -> Master:
         """The master's linear program with all cuts so far."""
-        costs = np.concatenate([cost[self.parts.mine], np.ones(len(self._groups))])
-        return Master(self.parts.master, costs, offset, self.pool, self.place(self.integers), self.sums)
+        costs = np.concatenate([cost[self.parts.mine], self.weights])
+        return Master(self.parts.master, costs, offset, self.pool, self.decisions, self.sums)
 
-    def point(self, mine: Floats) -> Floats:
-        """(columns,) a point from values of the master's columns, within their bounds: the solver's -1e-9 is 0."""
-        y = np.zeros(len(self._place))
+    def point(self, x: Floats) -> Floats:
+        """(master's columns,) a point from the master's x, within bounds: the solver's -1e-9 is 0."""
         own = len(self.parts.mine)
-        y[self.parts.mine] = np.clip(mine[:own], self.parts.master.lower[:own], self.parts.master.upper[:own])
-        return y
+        return np.clip(x[:own], self.parts.master.lower[:own], self.parts.master.upper[:own])
 
     def evaluate(self, y: Floats, cost: Floats, offset: float, deadline: float) -> Evaluated:
         """Ask all clusters at a point. Raises OutOfTimeError, and UntrustedError where a cluster has no answer."""
-        answers, cuts = self._learn(range(len(self._groups)), y, deadline)
-        self._asked.append(y[self.parts.mine])
-        own = offset + float(cost[self.parts.mine] @ y[self.parts.mine])
+        answers, cuts = self._learn(range(len(self.groups)), y, deadline)
+        self.asked.append((y, cuts))
+        weights = np.repeat(self.weights, [len(members) for members in self.groups])
+        costs = np.array([answer.cost for answer in answers])
         return Evaluated(
-            y, own + sum(answer.cost for answer in answers), tuple(answer.x for answer in answers), cuts,
-            sum(answer.iterations for answer in answers),
+            y, offset + float(cost[self.parts.mine] @ y) + float(weights @ costs),
+            tuple(answer.x for answer in answers) if self.parts.kept else None, cuts, sum(answer.iterations for answer in answers),
         )  # fmt: skip
 
     def _learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[list[Answer], tuple[int, ...]]:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
         own = len(self.parts.mine)
         lowest, highest = self.parts.master.lower[:own], np.minimum(self.parts.master.upper[:own], LARGEST)
-        answers = self._answers(y, [int(k) for g in groups for k in self._groups[g]], deadline)
+        answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline)
         told, cuts = iter(answers), []
         for g in groups:
-            slopes, right = np.zeros(len(self.parts.mine)), 0.0
-            for k in self._groups[g]:
+            slopes, right = np.zeros(own), 0.0
+            for k in self.groups[g]:
                 answer, links = next(told), self.parts.clusters[k].links
-                slopes[self._place[links]] += answer.slopes
+                slopes[links] += answer.slopes
                 right += answer.cost - float(answer.slopes @ y[links])
             small = np.abs(slopes) <= SMALLEST_SLOPE  # left out of the row: at their worst within the columns' bounds
             right += float(np.minimum(slopes * lowest, slopes * highest)[small].sum())
             used = np.flatnonzero(~small)
-            cuts.append(self.pool.add(g, used, slopes[used], right, len(self.parts.mine) + g))
+            cuts.append(self.pool.add(g, used, slopes[used], right, own + g))
         return answers, tuple(cuts)
 
     def _answers(self, y: Floats, asked: Sequence[int], deadline: float) -> list[Answer]:
@@ -181,21 +221,21 @@ class Decomposition:
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
             return list(pool.map(lambda cluster: cluster.answer(y, deadline), clusters))
 
-    def place(self, columns: Ints) -> Ints:
-        """Where columns of the whole model stand in the master's."""
-        return np.asarray(self._place[columns])
-
     def full(self, found: Evaluated) -> Floats:
-        """(columns,) the point of the whole model."""
-        x = found.y.copy()
-        for cluster, own in zip(self.parts.clusters, found.parts, strict=True):
+        """(columns,) the point of the whole model. Raises UntrustedError where a cluster has no answer."""
+        x = np.zeros(len(self.assembly.lower))
+        x[self.parts.mine] = found.y
+        parts = found.parts
+        if parts is None:  # it costs one more round, whatever the clock says: without it there is no plan
+            asked = range(len(self.parts.clusters))
+            parts = tuple(answer.x for answer in self._answers(found.y, asked, time.perf_counter() + LAST_ROUND_S))
+        for cluster, own in zip(self.parts.clusters, parts, strict=True):
             x[cluster.columns] = own
         return x
 
-    def allowed(self, x: Floats) -> bool:
+    def allowed(self, y: Floats) -> bool:
         """Whether a point keeps the master's rows and bounds, and has its whole numbers whole, to the solver's tolerance."""
-        master, y = self.parts.master, x[self.parts.mine]
-        own, whole = len(y), x[self.integers]
+        master, own, whole = self.parts.master, len(y), y[self.decisions]
         if (y < master.lower[:own] - WHOLE).any() or (y > master.upper[:own] + WHOLE).any():
             return False
         if np.abs(whole - np.round(whole)).max(initial=0.0) > WHOLE:

@@ -39,7 +39,9 @@ def typed(frame: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name, kind in kinds.items():
         values = frame[name]
-        if kind == "text":
+        if _as_stated(values, kind):
+            columns[name] = pd.Series(values.to_numpy(), dtype=KINDS[kind])
+        elif kind == "text":
             columns[name] = pd.Series(["" if _missing(v) else str(v) for v in values], dtype=object)
         elif kind == "boolean":
             columns[name] = pd.Series([str(v).lower() in ("true", "1") for v in values], dtype=bool)
@@ -47,6 +49,11 @@ def typed(frame: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
             numbers = [np.nan if _missing(v) or v == "" else float(v) for v in values]
             columns[name] = pd.Series(numbers, dtype="float64").astype(KINDS[kind])
     return pd.DataFrame(columns, columns=list(kinds))
+
+
+def _as_stated(values: pd.Series, kind: str) -> bool:
+    """Whether a column holds its kind alone, so that there is nothing to look at cell by cell."""
+    return values.dtype == KINDS[kind] and (kind != "text" or pd.api.types.infer_dtype(values, skipna=False) == "string")
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from .layout import STAGES
 from .problem import Outcome, Problem, at_undisturbed_prices, denominator, layout_of, objective_costs, prepare
 from .profile import Seconds
 from .solver import Model, OnProgress, Progress, Run, canary
-from .stages import Flat, Method, chosen_method, solver_of, stage_by_stage, verdict
+from .stages import Flat, Method, Staged, chosen_method, solver_of, stage_by_stage, verdict
 
 REFERENCE_GAP = 1e-9
 """Relative gap to which a decomposed do-nothing reference is solved; the flat one is exact."""
@@ -155,17 +155,18 @@ def optimise(
             on_progress=on_progress,
         )  # fmt: skip
         run = staged.run
-    without = None
-    if not relax and staged.limited is None and stages[-1] == "social_cost":
-        with seconds.measure("residual 0"):
-            without = _without_residual(problem, solver, costs["social_cost"], run, z0, gap, left(), on_progress)
+    fixed = undisturbed = without = None
     with seconds.measure("prices"):
-        fixed = None if relax else whole_numbers_fixed(problem, costs, stages[-1], run, staged.slacks, max(left(), LEAST_CHECK_S))
-        undisturbed = None if fixed is None else _at_undisturbed_prices(problem, stages[-1], run, left())
+        if not relax:
+            fixed = whole_numbers_fixed(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
+            undisturbed = _at_undisturbed_prices(problem, stages[-1], run, left())
         priced = fixed
         if fixed is not None and len(stages) > 1:
             again = _with_commitments(problem, costs[stages[0]], run, 0.0)
             priced = seconds.ran("prices", again.run(time_limit_s=left(), phase="prices"))
+    if not relax and staged.limited is None and stages[-1] == "social_cost":
+        with seconds.measure("residual 0"):
+            without = _without_residual(problem, solver, costs["social_cost"], run, z0, gap, left(), on_progress)
     x = run.x if fixed is None or fixed.x is None else fixed.x
     assert x is not None
     outcome = verdict(problem, staged, costs, z0, None if fixed is None else fixed.x, relax=relax, method=method)
@@ -222,21 +223,28 @@ def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, i
 
 
 def whole_numbers_fixed(
-    problem: Problem,
-    costs: dict[str, Floats],
-    last: str,
-    run: Run,
-    slacks: tuple[tuple[str, float], ...],
+    problem: Problem, costs: dict[str, Floats], last: str, staged: Staged, solver: Flat | Decomposition, gap: float,
     time_limit_s: float,
-) -> Run:
-    """Solve the linear program with the integer commitments at their rounded values: prices, and a check on big-M leaks."""
+) -> Run:  # fmt: skip
+    """Solve the linear program with the integer commitments at their rounded values: prices, and a check on big-M leaks.
+
+    Too large for one solver, it is solved by the decomposition that found them, within a tenth of the gap.
+    """
+    run, cost = staged.run, costs[last]
     assert run.x is not None
     assert run.objective is not None
-    model = _with_commitments(problem, costs[last], run, run.objective - float(costs[last] @ run.x))
-    for stage, most in slacks:
-        used = np.flatnonzero(costs[stage])
-        model.add_row(used, costs[stage][used], -INF, most)
-    fixed = problem.seconds.ran("prices", model.run(time_limit_s=time_limit_s, phase="prices"))
+    offset = run.objective - float(cost @ run.x)
+    if isinstance(solver, Decomposition) and not solver.parts.kept:
+        fixed = solver.fixed(
+            cost, run.x, gap=gap, absolute_gap=gap * denominator(problem, 0.0), offset=offset, time_limit_s=time_limit_s
+        )
+    else:
+        model = _with_commitments(problem, cost, run, offset)
+        for stage, most in staged.slacks:
+            used = np.flatnonzero(costs[stage])
+            model.add_row(used, costs[stage][used], -INF, most)
+        fixed = model.run(time_limit_s=time_limit_s, phase="prices")
+    problem.seconds.ran("prices", fixed)
     if fixed.status == "optimal" and fixed.objective is not None:
         worse = fixed.objective - run.objective
         if worse > 1e-6 * denominator(problem, run.objective):

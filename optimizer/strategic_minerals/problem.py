@@ -22,7 +22,7 @@ from .strikes import longest_event
 from .support import build_support
 from .worlds import Drawn, Worlds
 
-MOST_COLUMNS = 20_000_000
+MOST_COLUMNS = 40_000_000
 """Larger models are refused before they are built."""
 
 

@@ -32,7 +32,7 @@ from .stages import chosen_method
 from .summary import summarise
 from .tables import build_tables, with_residual_at_zero
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of `Result.to_dict` and of run folders."""
 
 
@@ -112,7 +112,7 @@ class Result:
                 for name, table in payload["tables"].items()
             }
             return restored(
-                parse_plan(payload["plan"]), data, payload["solution"], payload["reference"], tables, payload
+                parse_plan(payload["plan"]), data, unpack(payload["solution"]), unpack(payload["reference"]), tables, payload
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(
@@ -246,14 +246,14 @@ def _plain(value: Any) -> Any:
 
 
 def restored(
-    plan: Plan, data: Dataset, solution: Mapping[str, Any], reference: Mapping[str, Any],
+    plan: Plan, data: Dataset, solution: Solution, reference: Solution,
     tables: Mapping[str, pd.DataFrame], stated: Mapping[str, Any],
 ) -> Result:  # fmt: skip
     """A result from its stored parts; `stated` holds outcome, audit, parts, seconds, counts, options and versions."""
     outcome, audited = stated["outcome"], stated["audit"]
     return Result(
         plan=plan, data=data, outcome=Outcome(**{**outcome, "stages": tuple(tuple(stage) for stage in outcome["stages"])}),
-        solution=unpack(solution), reference=unpack(reference), tables=tables,
+        solution=solution, reference=reference, tables=tables,
         objective_parts=stated["objective_parts"], reference_parts=stated["reference_parts"],
         audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),
         seconds=stated["seconds"], profile=pd.DataFrame(stated.get("profile", [])), counts=stated["counts"],

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import scouting
 from .branching import Tree
 from .clusters import LEAST_THETA, OutOfTimeError
 from .cuts import Master, open_bounds
@@ -75,6 +76,11 @@ class Search:
         self.master = self.of.master(self.cost, self.offset)
 
     @property
+    def taken(self) -> float:
+        """Seconds since it began."""
+        return time.perf_counter() - self.begin
+
+    @property
     def objective(self) -> float:
         """Cost of the best answer."""
         return math.inf if self.best is None else self.best.total
@@ -119,11 +125,11 @@ class Search:
         objective = None if self.best is None else self.best.total
         bound = self.bound if math.isfinite(self.bound) else None
         gap = None if objective is None or bound is None else abs(objective - bound) / max(1e-9, abs(objective))
-        if self.on_progress(Progress(self.phase, time.perf_counter() - self.begin, objective, bound, gap)) is True:
+        if self.on_progress(Progress(self.phase, self.taken, objective, bound, gap)) is True:
             raise StoppedByCallerError
 
     def run(self, start: Floats | None) -> Run:
-        """Search from a point, until a limit or the caller stops it."""
+        """Search from a point of the master's columns, until a limit or the caller stops it."""
         try:
             status = self.phases(start)
         except OutOfTimeError:
@@ -134,10 +140,12 @@ class Search:
 
     def phases(self, start: Floats | None) -> Status:
         """All of them: the relaxation, and where there are whole numbers, plan and proof."""
-        mixed = len(self.of.integers) > 0
+        mixed = len(self.of.decisions) > 0
         begin = None
+        if start is not None and scouting.pays(self.of):
+            start = scouting.scout(self, start)
         if start is not None and self.of.allowed(start):
-            begin, _ = self.evaluate(self.of.point(start[self.of.parts.mine]), answer=True)
+            begin, _ = self.evaluate(self.of.point(start), answer=True)
         status = self.linear(begin, LINEAR_SHARE if mixed else 1.0, answer=not mixed)
         if not mixed or status not in ("optimal", "limit"):
             return status
@@ -196,7 +204,7 @@ class Search:
 
         exact: until no cut is new, in place of a share of the gap asked. Whether the master learned anything.
         """
-        lower, upper = open_bounds(self.of.parts.master, self.of.place(self.of.integers), self.of.sums)
+        lower, upper = open_bounds(self.of.parts.master, self.of.decisions, self.of.sums)
         lower[: len(whole)] = upper[: len(whole)] = whole
         self.master.bound(lower, upper)
         best, bound, step, learned = None, -math.inf, STEP, False
@@ -212,7 +220,7 @@ class Search:
             self.tell()
             out = self.of.point(run.x)
             y = out if best is None else best.y + step * (out - best.y)
-            y[self.of.integers] = whole
+            y[self.of.decisions] = whole
             found, fresh = self.evaluate(y, answer=True)
             learned = learned or fresh
             better = best is None or found.total < best.total
@@ -224,7 +232,7 @@ class Search:
 
     def finished(self, status: Status) -> Run:
         """The best answer in full, with its bounds."""
-        seconds = time.perf_counter() - self.begin
+        seconds = self.taken
         if status == "failed" and self.best is not None:  # what is known stands
             status = "limit"
         if self.best is None or status not in ("optimal", "time_limit", "interrupted", "limit"):

@@ -6,23 +6,27 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from .dataset import Dataset, csv_text, load_dataset, unguarded, write_dataset
+from .dataset import Dataset, csv_pieces, load_dataset, unguarded, write_dataset
 from .errors import Fault, InfeasibleError, InputError, SolveError
 from .frames import kinds_of, records, typed
 from .plan import Plan
 from .plan_file import parse_plan
-from .result import SCHEMA_VERSION, Result, pack, restored, versions
+from .result import SCHEMA_VERSION, Result, restored, versions
+from .solution import Solution
 
 MANIFEST = "manifest.json"
 ANALYSES = "analyses"
 """Folder of a run folder for tables of other verbs about it: `analyses/explain/reasons.csv` and the like."""
+DECISIONS = "decisions.npz"
 DICTIONARY = "dictionary"
 UNITS = {
     "_usd_per_kg": "USD/kg", "_t_per_yr": "t/yr", "_musd": "million USD", "_share": "share", "_yr": "years", "_t": "t",
@@ -41,13 +45,12 @@ def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
     folder = Path(folder)
     _write_question(result.plan, result.data, folder)
     for name, table in result.tables.items():
-        _write(folder / "results" / f"{name}.csv", csv_text(table))
-    _write(folder / "results" / f"{DICTIONARY}.csv", csv_text(dictionary(result)))
-    decisions = {"solution": pack(result.solution), "reference": pack(result.reference)}
-    _write(folder / "decisions.json", json.dumps(decisions, separators=(",", ":")))
-    _write(folder / "summary.txt", result.summary() + "\n")
-    _write(folder / "log.txt", log)
-    _write(folder / MANIFEST, json.dumps(manifest(result, folder), indent=1))
+        _write(folder / "results" / f"{name}.csv", csv_pieces(table))
+    _write(folder / "results" / f"{DICTIONARY}.csv", csv_pieces(dictionary(result)))
+    _write_decisions(folder / DECISIONS, {"solution": result.solution, "reference": result.reference})
+    _write(folder / "summary.txt", [result.summary() + "\n"])
+    _write(folder / "log.txt", [log])
+    _write(folder / MANIFEST, [json.dumps(manifest(result, folder), indent=1)])
     return folder
 
 
@@ -77,16 +80,16 @@ def write_unanswered(
     """
     folder = Path(folder)
     _write_question(plan, data, folder)
-    _write(folder / "summary.txt", f"{error}\n")
+    _write(folder / "summary.txt", [f"{error}\n"])
     if diagnosis is not None:
-        _write(folder / "diagnosis.json", json.dumps(diagnosis, indent=1))
-    _write(folder / "log.txt", log)
+        _write(folder / "diagnosis.json", [json.dumps(diagnosis, indent=1)])
+    _write(folder / "log.txt", [log])
     stated = {
         **_question(plan, data, folder), "outcome": asdict(error.outcome), "why": str(error),
         "culprits": list(error.culprits) if isinstance(error, InfeasibleError) else [],
         "options": dict(options), "versions": versions(),
     }  # fmt: skip
-    _write(folder / MANIFEST, json.dumps(stated, indent=1))
+    _write(folder / MANIFEST, [json.dumps(stated, indent=1)])
     return folder
 
 
@@ -101,10 +104,10 @@ def _write_question(plan: Plan, data: Dataset, folder: Path) -> None:
             stale.unlink()
     for study in (folder / ANALYSES).glob("*/*.csv"):  # they tell of the plan that was here
         study.unlink()
-    for answer in ("decisions.json", "diagnosis.json", "summary.txt", "log.txt"):
+    for answer in (DECISIONS, "diagnosis.json", "summary.txt", "log.txt"):
         (folder / answer).unlink(missing_ok=True)
     write_dataset(data, folder / "tables")
-    _write(folder / "plan.json", json.dumps(plan.to_toml_like(), indent=1))
+    _write(folder / "plan.json", [json.dumps(plan.to_toml_like(), indent=1)])
 
 
 def _question(plan: Plan, data: Dataset, folder: Path) -> dict[str, Any]:
@@ -119,7 +122,7 @@ def _question(plan: Plan, data: Dataset, folder: Path) -> dict[str, Any]:
         "input_hashes": data.hashes(),
         "plan_hash": hashlib.sha256(plan.model_dump_json().encode()).hexdigest(),
         "seed": plan.sample.seed if plan.sample is not None else None,
-        "files": {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files},
+        "files": {p.relative_to(folder).as_posix(): _digest(p) for p in files},
     }
 
 
@@ -157,7 +160,7 @@ def load_result(folder: str | Path) -> Result:
         strange = [name for name in stated["columns"] if f"results/{name}.csv" not in stated["files"] or not TABLE.fullmatch(name)]
         if strange:
             raise InputError([Fault(MANIFEST, "", "columns", repr(strange[0]), "a table that `files` lists")])
-        decisions = _read_json(folder / "decisions.json")
+        decisions = _read_decisions(folder / DECISIONS)
         tables = {
             name: read_table(folder / "results" / f"{name}.csv", kinds) for name, kinds in stated["columns"].items()
         }
@@ -177,7 +180,7 @@ def _file_faults(folder: Path, files: Mapping[str, str]) -> Iterator[Fault]:
             yield Fault(MANIFEST, "", "files", repr(name), "a file inside the run folder")
         elif not path.is_file():
             yield Fault(name, "", "", "no file", "the file that the manifest lists")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        elif _digest(path) != digest:
             yield Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
     for part in PARTS:
         for path in sorted((folder / part).glob("*")):
@@ -206,11 +209,43 @@ def read_table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
     return typed(unguarded(text), kinds)
 
 
-def _write(path: Path, text: str) -> None:
-    """Write under a temporary name, flush to disk, rename."""
+def _write_decisions(path: Path, solutions: Mapping[str, Solution]) -> None:
+    """All arrays of some solutions as one compressed archive of numpy's: exact, and small where most is zero."""
+    arrays: dict[str, Any] = {
+        f"{name}.{field.name}": np.array(getattr(solution, field.name)) for name, solution in solutions.items()
+        for field in fields(Solution)
+    }  # fmt: skip
+    with _whole(path) as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _read_decisions(path: Path) -> dict[str, Solution]:
+    with np.load(path, allow_pickle=False) as arrays:
+        found: dict[str, dict[str, Any]] = {}
+        for key in arrays.files:
+            name, _, field = key.partition(".")
+            found.setdefault(name, {})[field] = arrays[key]
+    return {name: Solution(**{**of, "purchases": tuple(map(str, of["purchases"]))}) for name, of in found.items()}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(path: Path, pieces: Iterable[str]) -> None:
+    """Write text, so that it appears whole."""
+    with _whole(path) as file:
+        for piece in pieces:
+            file.write(piece.encode())
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Any]:
+    """A file that is written under a temporary name, flushed to disk and renamed."""
     temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    with temporary.open("wb") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)

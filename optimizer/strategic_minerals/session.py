@@ -108,7 +108,7 @@ class Session:
         x, polished = staged.run.x, None
         if not self._relax:
             last = STAGES[problem.plan.objective.kind][-1]
-            polished = whole_numbers_fixed(problem, costs, last, staged.run, staged.slacks, max(left(), LEAST_CHECK_S)).x
+            polished = whole_numbers_fixed(problem, costs, last, staged, solver, self._gap, max(left(), LEAST_CHECK_S)).x
             x = x if polished is None else polished
         assert x is not None
         outcome = verdict(problem, staged, costs, z0, polished, relax=self._relax, method=chosen)
