@@ -138,10 +138,11 @@ def assemble(parts: Sequence[Stamped]) -> Assembly:
     size = np.abs(value).min(initial=INF)
     if not (size >= SMALLEST_ENTRY and np.isfinite(value).all()):
         raise FormulationError(_unsafe(value))
-    nothing = [Stamped(p.template, p.label, p.count, p.xi[:0], p.externals[:0], p.weights, p.first_column) for p in parts]
+    no_data, nowhere = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
+    bare = tuple(Stamped(p.template, p.label, p.count, no_data, nowhere, p.weights, p.first_column) for p in parts)
     return Assembly(
         columns.lower, columns.upper, columns.integer, Costs(columns.costs), row_lower, row_upper, start, index, value,
-        tuple(nothing),
+        bare,
         *(np.concatenate([getattr(block, name) for block in blocks]) for name in ("part", "local", "stamp")),
     )  # fmt: skip
 

@@ -56,13 +56,13 @@ class Answer:
     """A cluster's least cost where the master's columns stand somewhere."""
 
     cost: float
-    x: Floats
-    """Own columns at their best."""
     slopes: Floats
-    """(links,) what the cost changes by with the master's columns  [million USD per unit]."""
-    duals: Floats
-    """(rows,) what it changes by with the right-hand sides  [million USD per unit]."""
+    """(links,) what it changes by with the master's columns  [million USD per unit]."""
     iterations: int
+    x: Floats | None
+    """Own columns at their best; None where the cost alone was asked for, as for duals."""
+    duals: Floats | None
+    """(rows,) what the cost changes by with the right-hand sides  [million USD per unit]."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ class Cluster:
         """Its linear program."""
         return self.kept or self.split.part(self.number, self.links)
 
-    def answer(self, y: Floats, deadline: float) -> Answer:
-        """Least cost where the master's columns stand at y, by a time of `perf_counter`.
+    def answer(self, y: Floats, deadline: float, *, brief: bool = False) -> Answer:
+        """Least cost where the master's columns stand at y, by a time of `perf_counter`. brief: no more than cost and slopes.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
         """
@@ -140,7 +140,8 @@ class Cluster:
             model = Model(part.assembly, part.cost, integer=False)
             if self.basis is not None:
                 model.go_back(self.basis)
-        answer = ask(model, part, y[self.links], deadline)
+                model.expect_little()
+        answer = ask(model, part, y[self.links], deadline, brief=brief)
         if self.kept is not None:
             self.model = model
         else:
@@ -164,30 +165,31 @@ class Cluster:
         return Cluster(split, self.number, links, digest, part, model, basis)
 
 
-def ask(model: Model, part: Part, at: Floats, deadline: float) -> Answer:
+def ask(model: Model, part: Part, at: Floats, deadline: float, *, brief: bool = False) -> Answer:
     """Solve a part where the master's columns stand. Raises as `Cluster.answer`."""
     assembly = part.assembly
     model.set_bounds(np.arange(part.own, part.own + len(at)), at, at)
-    run = _run(model, deadline)
+    run = _run(model, deadline, brief)
     if run.status == "infeasible":  # the master keeps its rows to the solver's tolerance only
         rows = np.arange(len(assembly.row_lower))
         model.set_row_bounds(rows, assembly.row_lower - ROOM, assembly.row_upper + ROOM)
         try:
-            run = _run(model, deadline)
+            run = _run(model, deadline, brief)
         finally:
             model.set_row_bounds(rows, assembly.row_lower, assembly.row_upper)
     if run.status == "time_limit":
         raise OutOfTimeError
-    if run.status != "optimal" or run.x is None or run.column_dual is None or run.row_dual is None or run.objective is None:
+    if run.status != "optimal" or run.column_dual is None or run.objective is None:
         raise UntrustedError(f"a cluster of worlds was not solved: {run.status}")
-    return Answer(run.objective, run.x[: part.own].copy(), run.column_dual[part.own :].copy(), run.row_dual, run.iterations)
+    x = None if run.x is None else run.x[: part.own].copy()
+    return Answer(run.objective, run.column_dual[part.own :].copy(), run.iterations, x, run.row_dual)
 
 
-def _run(model: Model, deadline: float) -> Run:
+def _run(model: Model, deadline: float, brief: bool) -> Run:
     left = deadline - time.perf_counter()
     if left <= 0:
         raise OutOfTimeError
-    return model.run(time_limit_s=left, phase="recourse")
+    return model.run(time_limit_s=left, phase="recourse", brief=brief)
 
 
 @dataclass(frozen=True)

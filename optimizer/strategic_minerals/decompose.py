@@ -51,7 +51,7 @@ class Evaluated:
     y: Floats
     """(master's columns,)"""
     total: float
-    parts: tuple[Floats, ...] | None
+    parts: tuple[Floats | None, ...] | None
     """Each cluster's own columns at their best; None where clusters do not stay in memory: they are asked again."""
     cuts: tuple[int, ...]
     """Numbers of its cuts in the pool."""
@@ -157,7 +157,7 @@ class Decomposition:
             run = search.run_master()
             if search.best is None or run.row_dual is None or run.column_dual is None or run.objective is None:
                 return Run("infeasible" if run.x is None else "failed", None, None, -math.inf, search.taken, search.iterations, 0)
-            answers = self._answers(search.best.y, range(len(self.parts.clusters)), search.deadline)
+            answers = self._answers(search.best.y, range(len(self.parts.clusters)), search.deadline, brief=False)
         except OutOfTimeError:
             return Run("time_limit", None, None, -math.inf, search.taken, search.iterations, 0)
         x, rows = np.zeros(len(x)), np.zeros(len(self.assembly.row_lower))
@@ -166,6 +166,8 @@ class Decomposition:
         x[self.parts.mine], columns[self.parts.mine] = search.best.y, run.column_dual[:own]
         rows[self.parts.rows] = run.row_dual[:ours]
         for cluster, answer in zip(self.parts.clusters, answers, strict=True):
+            assert answer.x is not None
+            assert answer.duals is not None
             x[cluster.columns], rows[cluster.rows] = answer.x, answer.duals
         return Run(
             "optimal", x, float(cost @ x) + offset, min(run.objective, search.objective), search.taken, search.iterations, 0,
@@ -197,7 +199,7 @@ class Decomposition:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
         own = len(self.parts.mine)
         lowest, highest = self.parts.master.lower[:own], np.minimum(self.parts.master.upper[:own], LARGEST)
-        answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline)
+        answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline, brief=not self.parts.kept)
         told, cuts = iter(answers), []
         for g in groups:
             slopes, right = np.zeros(own), 0.0
@@ -211,15 +213,15 @@ class Decomposition:
             cuts.append(self.pool.add(g, used, slopes[used], right, own + g))
         return answers, tuple(cuts)
 
-    def _answers(self, y: Floats, asked: Sequence[int], deadline: float) -> list[Answer]:
+    def _answers(self, y: Floats, asked: Sequence[int], deadline: float, *, brief: bool) -> list[Answer]:
         """Answers of the clusters asked; each has a solver of its own."""
         clusters = [self.parts.clusters[k] for k in asked]
         if self._executor is not None:
-            return answers_from(self._executor, clusters, y, deadline, self._sent)
+            return answers_from(self._executor, clusters, y, deadline, self._sent, brief=brief)
         if self._threads == 1 or len(clusters) < 2:
-            return [cluster.answer(y, deadline) for cluster in clusters]
+            return [cluster.answer(y, deadline, brief=brief) for cluster in clusters]
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
-            return list(pool.map(lambda cluster: cluster.answer(y, deadline), clusters))
+            return list(pool.map(lambda cluster: cluster.answer(y, deadline, brief=brief), clusters))
 
     def full(self, found: Evaluated) -> Floats:
         """(columns,) the point of the whole model. Raises UntrustedError where a cluster has no answer."""
@@ -228,7 +230,8 @@ class Decomposition:
         parts = found.parts
         if parts is None:  # it costs one more round, whatever the clock says: without it there is no plan
             asked = range(len(self.parts.clusters))
-            parts = tuple(answer.x for answer in self._answers(found.y, asked, time.perf_counter() + LAST_ROUND_S))
+            answers = self._answers(found.y, asked, time.perf_counter() + LAST_ROUND_S, brief=False)
+            parts = tuple(answer.x for answer in answers)
         for cluster, own in zip(self.parts.clusters, parts, strict=True):
             x[cluster.columns] = own
         return x

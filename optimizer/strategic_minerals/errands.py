@@ -31,6 +31,8 @@ class Errand:
     seconds: float
     part: Part | None = None
     """What to solve; None where the worker is expected to know."""
+    brief: bool = False
+    """No more than cost and slopes are asked for."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def run_errand(errand: Errand) -> Reply:
     if known is None:
         return Reply()
     try:
-        answer = ask(*known, errand.at, time.perf_counter() + errand.seconds)
+        answer = ask(*known, errand.at, time.perf_counter() + errand.seconds, brief=errand.brief)
     except OutOfTimeError:
         return Reply(out_of_time=True)
     with _LOCK:
@@ -65,18 +67,20 @@ def run_errand(errand: Errand) -> Reply:
     return Reply(answer)
 
 
-def answers_from(executor: Executor, clusters: Sequence[Cluster], y: Floats, deadline: float, known: set[bytes]) -> list[Answer]:
+def answers_from(
+    executor: Executor, clusters: Sequence[Cluster], y: Floats, deadline: float, known: set[bytes], *, brief: bool = False
+) -> list[Answer]:
     """Answers of clusters at a point, in their order. `known` are digests that some worker was sent before; it grows.
 
     Raises OutOfTimeError, UntrustedError, and what the executor raises.
     """
-    brief = [
-        Errand(cluster.digest, y[cluster.links], _left(deadline), None if cluster.digest in known else cluster.part)
+    errands = [
+        Errand(cluster.digest, y[cluster.links], _left(deadline), None if cluster.digest in known else cluster.part, brief)
         for cluster in clusters
     ]  # fmt: skip
-    replies = _sent(executor, brief, deadline)
+    replies = _sent(executor, errands, deadline)
     again = [k for k, reply in enumerate(replies) if reply.answer is None and not reply.out_of_time]
-    whole = [replace(brief[k], part=clusters[k].part, seconds=_left(deadline)) for k in again]
+    whole = [replace(errands[k], part=clusters[k].part, seconds=_left(deadline)) for k in again]
     for k, reply in zip(again, _sent(executor, whole, deadline), strict=True):
         replies[k] = reply
     known.update(cluster.digest for cluster in clusters)
