@@ -98,6 +98,14 @@ class Assembly:
         """Rows, columns, nonzeros."""
         return len(self.row_lower), len(self.lower), len(self.index)
 
+    def without_matrix(self) -> Assembly:
+        """The stamped parts alone: where every column stands, and nothing of rows and values."""
+        no_values, none = np.zeros(0), np.zeros(0, dtype=np.int64)
+        return Assembly(
+            no_values, no_values, np.zeros(0, dtype=bool), {}, no_values, no_values, none, none, no_values, self.stamped,
+            none, none, none,
+        )  # fmt: skip
+
     def rows_of(self, family: str) -> Ints:
         """Rows of a constraint family, in order."""
         found = []

@@ -167,50 +167,76 @@ def solve(
         on_progress=on_progress,
     )  # fmt: skip
     options = {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, "method": method, **TOLERANCES}
-    result = _result(problem, solved, options)
-    problem.seconds.phases[TOTAL] = time.perf_counter() - begin
-    return replace(result, seconds=dict(problem.seconds.phases), profile=problem.seconds.frame())
+    read = _read(solved)
+    del problem, solved  # with many worlds the matrix is most of the memory, and tables need some too
+    result = _result(read, options)
+    seconds = read.problem.seconds
+    seconds.phases[TOTAL] = time.perf_counter() - begin
+    return replace(result, seconds=dict(seconds.phases), profile=seconds.frame())
 
 
-def _result(problem: Problem, solved: Solved, options: Mapping[str, Any]) -> Result:
-    """Read the solution, audit it, and make the tables. Raises UntrustedError where the audit objects."""
+@dataclass(frozen=True)
+class _Read:
+    """What a solve found, in the planner's units."""
+
+    problem: Problem
+    """Without its matrix."""
+    outcome: Outcome
+    solution: Solution
+    reference: Solution
+    undisturbed: Solution | None
+    without_residual: Solution | None
+    prices: pd.DataFrame
+    stated: float
+    """Social cost, as the solver has it [million USD]."""
+    counts: dict[str, int]
+
+
+def _read(solved: Solved) -> _Read:
+    """Read the solver's columns and duals."""
+    problem, worlds = solved.problem, solved.problem.layout.worlds
     with problem.seconds.measure("extract"):
-        solution = extract(problem.layout, problem.assembly, solved.x)
-        reference = extract(problem.layout, problem.assembly, solved.z0)
+        points = (solved.x, solved.z0, solved.undisturbed, solved.without_residual)
+        solution, reference, undisturbed, signed = (
+            None if x is None else extract(problem.layout, problem.assembly, x) for x in points
+        )
+        assert solution is not None
+        assert reference is not None
+        prices = price_table(solved)
+    rows, columns, nonzeros = problem.assembly.shape
+    counts = {
+        "columns": columns, "rows": rows, "nonzeros": nonzeros, "binaries": int(problem.assembly.integer.sum()),
+        "scenarios": len(worlds.names), "periods": problem.natural.calendar.periods, "materials": len(problem.natural.materials),
+        "iterations": solved.iterations, "nodes": solved.nodes,
+    }  # fmt: skip
+    bare = replace(problem, assembly=problem.assembly.without_matrix())
+    stated = float(solved.costs["social_cost"] @ solved.x)
+    return _Read(bare, solved.outcome, solution, reference, undisturbed, signed, prices, stated, counts)
+
+
+def _result(read: _Read, options: Mapping[str, Any]) -> Result:
+    """Audit the solution and make the tables. Raises UntrustedError where the audit objects."""
+    problem, solution, reference, stated = read.problem, read.solution, read.reference, read.stated
     with problem.seconds.measure("audit"):
         audited = audit(problem, solution, z0=reference)
         before = audit(problem, reference).parts
-    stated = float(solved.costs["social_cost"] @ solved.x)
-    if not solved.outcome.relaxed and not audited.passed:
+    if not read.outcome.relaxed and not audited.passed:
         raise UntrustedError(f"the audit objects: {audited.worst()}")
     if abs(audited.objective - stated) > 1e-7 * max(1.0, abs(stated)):
         raise UntrustedError(
             f"the audit finds {audited.objective:.6f} million USD where the solver states {stated:.6f}"
         )
     with problem.seconds.measure("tables"):
-        calm, signed = (
-            None if x is None else extract(problem.layout, problem.assembly, x)
-            for x in (solved.undisturbed, solved.without_residual)
-        )
-        tables = build_tables(problem, solution, reference, calm)
-        tables["projects"] = with_residual_at_zero(problem, tables["projects"], signed)
-        tables["prices"] = price_table(solved)
-    rows, columns, nonzeros = problem.assembly.shape
-    worlds = problem.layout.worlds
-    counts = {
-        "columns": columns, "rows": rows, "nonzeros": nonzeros, "binaries": int(problem.assembly.integer.sum()),
-        "scenarios": len(worlds.names), "periods": problem.natural.calendar.periods, "materials": len(problem.natural.materials),
-        "iterations": solved.iterations, "nodes": solved.nodes,
-    }  # fmt: skip
-    tables["objective"] = pd.DataFrame({
-        "part": list(audited.parts), "plan_musd": list(audited.parts.values()),
-    })  # fmt: skip
-    tables["objective"]["do_nothing_musd"] = [before[name] for name in audited.parts]
+        tables = build_tables(problem, solution, reference, read.undisturbed)
+        tables["projects"] = with_residual_at_zero(problem, tables["projects"], read.without_residual)
+        tables["prices"] = read.prices
+        tables["objective"] = pd.DataFrame({"part": list(audited.parts), "plan_musd": list(audited.parts.values())})
+        tables["objective"]["do_nothing_musd"] = [before[name] for name in audited.parts]
+        tables = {name: whole(table) for name, table in tables.items()}
     return Result(
-        plan=problem.plan, data=problem.data, outcome=solved.outcome, solution=solution, reference=reference,
-        tables={name: whole(table) for name, table in tables.items()}, objective_parts=audited.parts,
-        reference_parts=before, audited=audited, seconds={}, profile=pd.DataFrame(), counts=counts, options=options,
-        versions=versions(),
+        plan=problem.plan, data=problem.data, outcome=read.outcome, solution=solution, reference=reference, tables=tables,
+        objective_parts=audited.parts, reference_parts=before, audited=audited, seconds={}, profile=pd.DataFrame(),
+        counts=read.counts, options=options, versions=versions(),
     )  # fmt: skip
 
 

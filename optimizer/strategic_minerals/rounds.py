@@ -35,6 +35,8 @@ LEAST_ROUNDS = 1
 """Linear rounds that every choice gets, however poor."""
 SETTLED = 0.1
 """Share of the gap asked at which the linear rounds of one choice of whole numbers end."""
+DEAR = 0.3
+"""Both shares at least, where clusters are made anew for every round: rounds are dear then, and the master is not."""
 ROUNDING = 1e-9
 """Difference of two sums, relative to the costs in them, that counts as none."""
 LEAST_S = 0.05
@@ -92,6 +94,10 @@ class Search:
             raise OutOfTimeError
         return max(LEAST_S, left)
 
+    def share(self, share: float) -> float:
+        """A share of the gap asked at which rounds end, or more where they are dear."""
+        return share if self.of.parts.kept else max(share, DEAR)
+
     def room(self, objective: float, share: float = 1.0) -> float:
         """What objective and bound may lie apart: a share of the gap asked, and rounding."""
         rounding = ROUNDING * (1 + abs(objective) + abs(self.offset))
@@ -146,7 +152,7 @@ class Search:
             start = scouting.scout(self, start)
         if start is not None and self.of.allowed(start):
             begin, _ = self.evaluate(self.of.point(start), answer=True)
-        status = self.linear(begin, LINEAR_SHARE if mixed else 1.0, answer=not mixed)
+        status = self.linear(begin, self.share(LINEAR_SHARE) if mixed else 1.0, answer=not mixed)
         if not mixed or status not in ("optimal", "limit"):
             return status
         return self.integral()
@@ -215,7 +221,7 @@ class Search:
             before, bound = bound, max(bound, run.objective)
             if best is not None:
                 enough = n >= LEAST_ROUNDS and bound >= self.objective
-                if enough or best.total - bound <= self.room(best.total, 0.0 if exact else SETTLED):
+                if enough or best.total - bound <= self.room(best.total, 0.0 if exact else self.share(SETTLED)):
                     break
             self.tell()
             out = self.of.point(run.x)

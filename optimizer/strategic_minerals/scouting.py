@@ -31,7 +31,7 @@ SAMPLE = 16
 """Clusters of a sample; the first is always one of them: scenarios that the plan lists are in it."""
 LEAST_CLUSTERS = 60
 """From which sampling them pays."""
-POINTS = 20
+POINTS = 12
 """At which all clusters are asked, at most: the sample's points whose cuts were tight most often."""
 LINEAR_POINTS = 6
 """The same for a relaxation."""
