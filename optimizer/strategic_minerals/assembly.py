@@ -128,30 +128,31 @@ def assemble(parts: Sequence[Stamped]) -> Assembly:
     The parts are kept without the data that they were stamped from.
     """
     total = parts[-1].first_column + parts[-1].width * parts[-1].count if parts else 0
-    columns = _Columns(
-        np.zeros(total), np.zeros(total), np.zeros(total, dtype=bool),
-        {name: np.zeros(total) for name in sorted({name for part in parts for name in part.template.costs})},
-    )  # fmt: skip
-    blocks = [block for k, part in enumerate(parts) for block in _stamp(k, part, columns)]
-    row_lower, row_upper = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("lower", "upper"))
+    names = sorted({name for part in parts for name in part.template.costs})
+    columns = _Columns(np.zeros(total), np.zeros(total), np.zeros(total, dtype=bool), {name: np.zeros(total) for name in names})
+    rows = _Rows.room_for(parts)
+    for k, part in enumerate(parts):
+        most = max(1, STAMPED_AT_ONCE // max(1, len(part.template.index)))
+        for first in range(0, part.count, most):
+            _stamp(k, part, slice(first, min(part.count, first + most)), columns, rows)
     for name, cost in columns.costs.items():
         if not np.isfinite(cost).all():
             raise FormulationError(f"{name} holds a value that is not a finite number")
+    row_lower, row_upper = rows.lower.all, rows.upper.all
     for low, high in ((columns.lower, columns.upper), (row_lower, row_upper)):
         if np.isnan(low).any() or np.isnan(high).any() or (low == INF).any() or (high == -INF).any():
             raise FormulationError("a bound or a right-hand side is not a number, or is infinite on its wrong side")
-    start = np.concatenate([[0], *(block.length for block in blocks)])
-    np.cumsum(start, out=start)
-    index, value = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("index", "value"))
+    value = rows.value.all
     size = np.abs(value).min(initial=INF)
     if not (size >= SMALLEST_ENTRY and np.isfinite(value).all()):
         raise FormulationError(_unsafe(value))
+    start = np.zeros(len(row_lower) + 1, dtype=np.int64)
+    np.cumsum(rows.length.all, out=start[1:])
     no_data, nowhere = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
     bare = tuple(Stamped(p.template, p.label, p.count, no_data, nowhere, p.weights, p.first_column) for p in parts)
     return Assembly(
-        columns.lower, columns.upper, columns.integer, Costs(columns.costs), row_lower, row_upper, start, index, value,
-        bare,
-        *(np.concatenate([getattr(block, name) for block in blocks]) for name in ("part", "local", "stamp")),
+        columns.lower, columns.upper, columns.integer, Costs(columns.costs), row_lower, row_upper, start, rows.index.all, value, bare,
+        rows.part.all, rows.local.all, rows.stamp.all,
     )  # fmt: skip
 
 
@@ -173,18 +174,45 @@ class _Columns:
     costs: dict[str, Floats]
 
 
+class _Grown:
+    """An array that is filled from the front. Room that is never filled is never touched, and so takes no memory."""
+
+    def __init__(self, most: int, dtype: Any) -> None:
+        self._held, self._size = np.empty(most, dtype=dtype), 0
+
+    def add(self, values: Any) -> None:
+        """Append."""
+        self._held[self._size : self._size + len(values)] = values
+        self._size += len(values)
+
+    @property
+    def all(self) -> Any:
+        """All values so far."""
+        return self._held[: self._size]
+
+
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of some stamps of a part."""
+    """Data of all rows, filled stamp by stamp."""
 
-    length: Ints
-    index: Ints
-    value: Floats
-    lower: Floats
-    upper: Floats
-    part: Ints
-    local: Ints
-    stamp: Ints
+    length: _Grown
+    index: _Grown
+    value: _Grown
+    lower: _Grown
+    upper: _Grown
+    part: _Grown
+    local: _Grown
+    stamp: _Grown
+
+    @classmethod
+    def room_for(cls, parts: Sequence[Stamped]) -> _Rows:
+        """Nothing yet, and room for every row and entry of the parts."""
+        rows = sum(len(part.template.rows) * part.count for part in parts)
+        entries = sum(len(part.template.index) * part.count for part in parts)
+        return cls(
+            _Grown(rows, np.int32), _Grown(entries, np.int32), _Grown(entries, float), _Grown(rows, float), _Grown(rows, float),
+            _Grown(rows, np.int16), _Grown(rows, np.int32), _Grown(rows, np.int32),
+        )  # fmt: skip
 
 
 def _coincide(externals: Ints) -> bool:
@@ -218,15 +246,8 @@ def place(parts: Sequence[Stamped]) -> list[Stamped]:
     return placed
 
 
-def _stamp(k: int, part: Stamped, columns: _Columns) -> Iterator[_Rows]:
-    """All rows of one part, some stamps at a time; fills column data."""
-    most = max(1, STAMPED_AT_ONCE // max(1, len(part.template.index)))
-    for first in range(0, part.count, most):
-        yield _rows(k, part, slice(first, min(part.count, first + most)), columns)
-
-
-def _rows(k: int, part: Stamped, stamps: slice, into: _Columns) -> _Rows:
-    """Rows of some stamps of one part; fills their columns' data."""
+def _stamp(k: int, part: Stamped, stamps: slice, into: _Columns, rows: _Rows) -> None:
+    """Put some stamps of one part into the matrix."""
     template, xi, externals = part.template, part.xi[stamps], part.externals[stamps]
     n, m, width = len(xi), len(template.rows), part.width
     begin = part.first_column + width * stamps.start
@@ -260,7 +281,8 @@ def _rows(k: int, part: Stamped, stamps: slice, into: _Columns) -> _Rows:
     lower, upper = template.row_lower.at(xi), template.row_upper.at(xi)
     wanted = (lengths > 0) | ~((lower <= 0) & (upper >= 0))
     stamp, local = np.nonzero(wanted)
-    return _Rows(
-        lengths[wanted], index[keep], value[keep], lower[wanted], upper[wanted], np.full(len(stamp), k, dtype=np.int16),
-        local.astype(np.int32), (stamps.start + stamp).astype(np.int32),
-    )  # fmt: skip
+    for kept, values in (
+        (rows.length, lengths[wanted]), (rows.index, index[keep]), (rows.value, value[keep]), (rows.lower, lower[wanted]),
+        (rows.upper, upper[wanted]), (rows.part, np.full(len(stamp), k)), (rows.local, local), (rows.stamp, stamps.start + stamp),
+    ):  # fmt: skip
+        kept.add(values)

@@ -1,0 +1,68 @@
+"""Growth with worlds: seconds and memory of whole solves, set-up, audit and tables included, each in a process of its own.
+
+Worlds are drawn unreduced. The growth exponent is the slope of log seconds against log worlds. Nothing here passes or fails by the
+clock. Five thousand worlds take ten minutes as a relaxation, and some thirty with whole numbers.
+
+    python tests/benchmarks/many_worlds.py [--plan critical-minerals] [--worlds 100 400 1000 5000] [--mixed] [--limit 1800] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import time
+
+from solve_time import exponent
+
+from strategic_minerals import load_dataset, load_plan, shipped, solve
+from strategic_minerals.profile import peak_memory_mib
+
+GAP = 1e-3
+FIGURES = ("solve", "total", "peak", "objective", "gap")
+
+
+def one(plan_name: str, worlds: int, mixed: bool, limit_s: float) -> dict[str, float]:
+    """A solve in this process: seconds of the search and in all, peak memory [GiB], objective [million USD], relative gap."""
+    plan = load_plan(shipped("models") / f"{plan_name}.toml", overrides={"sample.worlds": worlds, "sample.draws": None})
+    data = load_dataset(shipped("inputs"))
+    begin = time.perf_counter()
+    result = solve(plan, data, gap=GAP, relax=not mixed, method="decomposed", time_limit_s=limit_s)
+    return dict(zip(FIGURES, (
+        result.seconds["solve"], time.perf_counter() - begin, peak_memory_mib() / 1024, result.outcome.objective_musd or math.nan,
+        result.outcome.relative_gap or 0.0,
+    ), strict=True))  # fmt: skip
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--plan", default="critical-minerals")
+    parser.add_argument("--worlds", type=int, nargs="+", default=[100, 400, 1000, 5000])
+    parser.add_argument("--mixed", action="store_true", help="integer commitments; without: the linear relaxation")
+    parser.add_argument("--limit", type=float, default=1800.0, help="seconds for each search")
+    parser.add_argument("--quick", action="store_true", help="10 and 20 worlds")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.one is not None:
+        json.dump(one(asked.plan, asked.one, asked.mixed, asked.limit), sys.stdout)
+        return
+    sizes = [10, 20] if asked.quick else asked.worlds
+    print(f"{asked.plan}, {'integer' if asked.mixed else 'linear'}, gap {GAP:g}, decomposed, once each\n")
+    print("| worlds | search s | in all s | peak GiB | objective | gap |\n|---|---|---|---|---|---|")
+    found = []
+    for worlds in sizes:
+        command = [sys.executable, __file__, "--plan", asked.plan, "--one", str(worlds), "--limit", str(asked.limit)]
+        told = subprocess.run([*command, *(["--mixed"] if asked.mixed else [])], capture_output=True, text=True, check=True)
+        found.append(json.loads(told.stdout))
+        search, whole, peak, objective, gap = (found[-1][name] for name in FIGURES)
+        print(f"| {worlds} | {search:.1f} | {whole:.1f} | {peak:.1f} | {objective:,.1f} | {gap:.1e} |", flush=True)
+    for name in ("solve", "total"):
+        print(f"\ngrowth with worlds, {name}: exponent {exponent(sizes, [row[name] for row in found]):.2f}", end="")
+    print()
+
+
+if __name__ == "__main__":
+    main()
