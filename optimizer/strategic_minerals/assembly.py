@@ -151,8 +151,8 @@ def assemble(parts: Sequence[Stamped]) -> Assembly:
     no_data, nowhere = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
     bare = tuple(Stamped(p.template, p.label, p.count, no_data, nowhere, p.weights, p.first_column) for p in parts)
     return Assembly(
-        columns.lower, columns.upper, columns.integer, Costs(columns.costs), row_lower, row_upper, start, rows.index.all, value, bare,
-        rows.part.all, rows.local.all, rows.stamp.all,
+        columns.lower, columns.upper, columns.integer, Costs(columns.costs), row_lower, row_upper, start, rows.index.all, value,
+        bare, rows.part.all, rows.local.all, rows.stamp.all,
     )  # fmt: skip
 
 
