@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from instances import random_case
-from strategic_minerals import Dataset, Plan, clusters, decompose, scouting, solve
+from strategic_minerals import Dataset, Plan, PlanError, clusters, decompose, scouting, solve, solver
 from strategic_minerals.decompose import Decomposition
 from strategic_minerals.optimize import cap_trunk_shortfall, do_nothing, optimise
 from strategic_minerals.problem import denominator, objective_costs, prepare
@@ -148,6 +148,14 @@ def test_variants_asked_in_turn_are_answered_as_alone() -> None:
         hot, cold = held.answer(changed, data).outcome, held.cold().answer(changed, data).outcome
         room = 1e-7 * max(1.0, abs(cold.do_nothing_musd or 0.0))
         assert hot.objective_musd == pytest.approx(cold.objective_musd, abs=room)
+
+
+def test_a_model_too_large_for_one_solver_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: it is a fault of the plan that says what can be done, not a process that runs out of memory."""
+    plan, data = many(0)
+    monkeypatch.setattr(solver, "MOST_COLUMNS", 100)
+    with pytest.raises(PlanError, match=r"columns in one model.*at most 100; more worlds need method 'decomposed'"):
+        solve(plan, data, method="flat")
 
 
 def _by_year(plan: Plan) -> dict[int, float]:
