@@ -220,11 +220,11 @@ def test_a_clock_that_runs_out_among_clusters_keeps_the_plan_found(monkeypatch: 
     asked = Cluster.answer
     left = [5 * len(parts.parts.clusters)]
 
-    def slower(self: Cluster, y: Any, deadline: float) -> Any:
+    def slower(self: Cluster, y: Any, deadline: float, tell: Any) -> Any:
         left[0] -= 1
         if left[0] < 0:
             raise OutOfTimeError
-        return asked(self, y, deadline)
+        return asked(self, y, deadline, tell)
 
     monkeypatch.setattr(Cluster, "answer", slower)
     run = parts.minimise(costs, z0, gap=0.0, absolute_gap=0.0)

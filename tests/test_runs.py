@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -10,7 +11,9 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from pandas.testing import assert_frame_equal
 from conftest import environment
 from instances import random_case
 from strategic_minerals import Dataset, InputError, Plan, Result, load_result, solve, write_run
+from strategic_minerals.solution import Solution
 from strategic_minerals.solver import TOLERANCES
 from tiny import cut, offer, source, tiny
 
@@ -430,3 +434,60 @@ def test_a_notebook_shows_what_to_do() -> None:
     assert "&lt;b&gt;bold" in shown
     assert "<b>" not in shown
     assert "<h4>Purchases</h4><table" in shown
+
+
+def _archive(**changed: Any) -> bytes:
+    """Decisions of a result with some arrays replaced, or left out (None)."""
+    arrays: dict[str, Any] = {
+        f"{name}.{f.name}": np.array(getattr(of, f.name))
+        for name, of in (("solution", result().solution), ("reference", result().reference)) for f in fields(Solution)
+    }  # fmt: skip
+    arrays |= {f"solution.{name}": array for name, array in changed.items()}
+    kept = {name: array for name, array in arrays.items() if array is not None}
+    into = io.BytesIO()
+    np.savez_compressed(into, **kept)
+    return into.getvalue()
+
+
+def _with_member(content: bytes) -> bytes:
+    into = io.BytesIO(_archive(run=None))
+    with zipfile.ZipFile(into, "a") as archive:
+        archive.writestr("solution.run.npy", content)
+    return into.getvalue()
+
+
+def _header(shape: str) -> bytes:
+    """Start of an array file that says how large it is."""
+    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+BROKEN: dict[str, Callable[[], bytes]] = {
+    "empty": lambda: b"", "cut short": lambda: b"PK\x03\x04 nothing more", "truncated": lambda: _archive()[:-200],
+    "an array missing": lambda: _archive(run=None), "text": lambda: _archive(run=np.array(["a"])),
+    "wrong axes": lambda: _archive(run=np.zeros(3)), "complex": lambda: _archive(buy=np.zeros((1, 1, 1), dtype=complex)),
+    "no array": lambda: _with_member(b"no array"), "huge": lambda: _with_member(_header("(1000000000000000,)")),
+    "half a header": lambda: _with_member(_header("(3,)")[:40]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_decisions_that_are_none_are_refused(kind: str, tmp_path: Path) -> None:
+    """Proves: whoever forges hashes too gets a fault that names the file, not an error of numpy or zipfile."""
+    folder, content = write_run(result(), tmp_path / "run"), BROKEN[kind]()
+    (folder / "decisions.npz").write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"]["decisions.npz"] = hashlib.sha256(content).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(InputError, match=r"decisions\.npz"):
+        load_result(folder)
+
+
+def test_decisions_of_an_older_run_do_not_stay(tmp_path: Path) -> None:
+    """Proves: a folder that an earlier release wrote into holds nothing of it afterwards."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "decisions.json").write_text("{}", encoding="utf-8")
+    write_run(result(), folder)
+    assert not (folder / "decisions.json").exists()
+    assert "decisions.json" not in json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]

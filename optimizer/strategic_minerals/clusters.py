@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,6 +35,10 @@ LOADED_COLUMNS = 1_500_000
 """Columns of the whole model up to which the clusters' solvers stay in memory."""
 LEAST_THETA = -1e8
 """Lower bound of what a group of clusters costs, before its first cut [million USD]."""
+
+
+Tell = Literal["cost", "point", "duals"]
+"""What an answer holds: cost and slopes; the point too; duals too. Reading all values of a large program takes a while."""
 
 
 class OutOfTimeError(Exception):
@@ -60,9 +64,9 @@ class Answer:
     """(links,) what it changes by with the master's columns  [million USD per unit]."""
     iterations: int
     x: Floats | None
-    """Own columns at their best; None where the cost alone was asked for, as for duals."""
+    """Own columns at their best; None where it was not asked for."""
     duals: Floats | None
-    """(rows,) what the cost changes by with the right-hand sides  [million USD per unit]."""
+    """(rows,) what the cost changes by with the right-hand sides  [million USD per unit]; likewise."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +134,8 @@ class Cluster:
         """Its linear program."""
         return self.kept or self.split.part(self.number, self.links)
 
-    def answer(self, y: Floats, deadline: float, *, brief: bool = False) -> Answer:
-        """Least cost where the master's columns stand at y, by a time of `perf_counter`. brief: no more than cost and slopes.
+    def answer(self, y: Floats, deadline: float, tell: Tell = "point") -> Answer:
+        """Least cost where the master's columns stand at y, by a time of `perf_counter`.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
         """
@@ -141,7 +145,7 @@ class Cluster:
             if self.basis is not None:
                 model.go_back(self.basis)
                 model.expect_little()
-        answer = ask(model, part, y[self.links], deadline, brief=brief)
+        answer = ask(model, part, y[self.links], deadline, tell)
         if self.kept is not None:
             self.model = model
         else:
@@ -165,9 +169,9 @@ class Cluster:
         return Cluster(split, self.number, links, digest, part, model, basis)
 
 
-def ask(model: Model, part: Part, at: Floats, deadline: float, *, brief: bool = False) -> Answer:
+def ask(model: Model, part: Part, at: Floats, deadline: float, tell: Tell) -> Answer:
     """Solve a part where the master's columns stand. Raises as `Cluster.answer`."""
-    assembly = part.assembly
+    assembly, brief = part.assembly, tell == "cost"
     model.set_bounds(np.arange(part.own, part.own + len(at)), at, at)
     run = _run(model, deadline, brief)
     if run.status == "infeasible":  # the master keeps its rows to the solver's tolerance only
@@ -182,7 +186,9 @@ def ask(model: Model, part: Part, at: Floats, deadline: float, *, brief: bool = 
     if run.status != "optimal" or run.column_dual is None or run.objective is None:
         raise UntrustedError(f"a cluster of worlds was not solved: {run.status}")
     x = None if run.x is None else run.x[: part.own].copy()
-    return Answer(run.objective, run.column_dual[part.own :].copy(), run.iterations, x, run.row_dual)
+    return Answer(
+        run.objective, run.column_dual[part.own :].copy(), run.iterations, x, run.row_dual if tell == "duals" else None
+    )
 
 
 def _run(model: Model, deadline: float, brief: bool) -> Run:
@@ -255,6 +261,21 @@ def without_recourse(layout: Layout, assembly: Assembly) -> Assembly:
         start=np.concatenate([[0], np.cumsum(assembly.start[rows + 1] - assembly.start[rows])]),
         index=assembly.index[entries], value=assembly.value[entries], row_stamped=assembly.row_stamped[rows],
         row_local=assembly.row_local[rows], row_stamp=assembly.row_stamp[rows],
+    )  # fmt: skip
+
+
+def demanding(layout: Layout, assembly: Assembly) -> Assembly:
+    """The part of a model whose demands may conflict. Where worlds are too many for one solver: commitments, trunk and design-basis
+    scenarios alone, since other worlds can always be operated somehow; rows keep their names. Else the whole.
+    """
+    if len(assembly.lower) <= LOADED_COLUMNS or not separable(assembly):
+        return assembly
+    owner = _owners(layout, assembly)
+    rows, mine = np.flatnonzero(_row_owners(assembly, owner) < 0), np.flatnonzero(owner < 0)
+    alone = _part(assembly, rows, mine, lambda column: np.searchsorted(mine, column), 0)
+    return replace(
+        alone, stamped=assembly.stamped, row_stamped=assembly.row_stamped[rows], row_local=assembly.row_local[rows],
+        row_stamp=assembly.row_stamp[rows],
     )  # fmt: skip
 
 

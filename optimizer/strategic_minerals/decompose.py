@@ -17,20 +17,21 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .assembly import Assembly
-from .clusters import WHOLE, Answer, Apart, OutOfTimeError, take_apart
+from .clusters import WHOLE, Answer, Apart, OutOfTimeError, Tell, take_apart
 from .cuts import SMALLEST_SLOPE, Master, Pool
 from .errands import answers_from
 from .errors import UntrustedError
 from .instance import Floats, Ints
 from .layout import Layout
-from .rounds import Search
-from .solver import OnProgress, Run
+from .rounds import Search, best_tail
+from .solver import OnProgress, Run, Status
 
 GROUPS = 16
 """Groups of clusters aimed at, each with one cut a round: more inform more, and weigh on every solve of the master."""
@@ -110,7 +111,7 @@ class Decomposition:
             return
         stale = [
             g for g, members in enumerate(self.groups)
-            if any(self.parts.clusters[k] is not before.clusters[k] for k in members)
+            if any(self.parts.clusters[k].digest != before.clusters[k].digest for k in members)
         ]  # fmt: skip
         self.pool.forget(stale)
         self.scouted = self.scouted and len(stale) < len(self.groups)
@@ -145,33 +146,42 @@ class Decomposition:
         self, cost: Floats, x: Floats, *, gap: float, absolute_gap: float, offset: float = 0.0, time_limit_s: float = 3600.0,
         phase: str = "prices",
     ) -> Run:  # fmt: skip
-        """The best point that has the whole numbers of x, within a tenth of the gap, and what right-hand sides are worth there.
+        """A point that has the whole numbers of x and costs no more, and what right-hand sides are worth there.
 
-        Duals are those of the master for its own rows, and in worlds those of its cluster where the master's columns stand;
-        columns of clusters have none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
+        Rounds end within `Search.share` of the gap asked, or after `SETTLING_ROUNDS`; the bound says how close. Duals are those of
+        the master for its own rows, and in worlds those of its cluster where the master's columns stand; columns of clusters have
+        none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
         """
         begin = time.perf_counter()
         search = Search(self, cost, offset, begin, begin + time_limit_s, phase, None, absolute_gap, gap)
-        try:
-            search.settle(np.round(x[self.parts.mine][self.decisions]), exact=False)
+        status: Status = "time_limit"
+        with suppress(OutOfTimeError):
+            y = self.point(x[self.parts.mine])
+            y[self.decisions] = np.round(y[self.decisions])
+            if self.allowed(y):
+                search.evaluate(y, answer=True)
+            search.settle(y[self.decisions], exact=False, best=search.best)
             run = search.run_master()
-            if search.best is None or run.row_dual is None or run.column_dual is None or run.objective is None:
-                return Run("infeasible" if run.x is None else "failed", None, None, -math.inf, search.taken, search.iterations, 0)
-            answers = self._answers(search.best.y, range(len(self.parts.clusters)), search.deadline, brief=False)
-        except OutOfTimeError:
-            return Run("time_limit", None, None, -math.inf, search.taken, search.iterations, 0)
-        x, rows = np.zeros(len(x)), np.zeros(len(self.assembly.row_lower))
-        columns = np.full(len(x), np.nan)
-        own, ours = len(self.parts.mine), len(self.parts.rows)
-        x[self.parts.mine], columns[self.parts.mine] = search.best.y, run.column_dual[:own]
-        rows[self.parts.rows] = run.row_dual[:ours]
+            if search.best is not None and run.row_dual is not None and run.column_dual is not None and run.objective is not None:
+                answers = self._answers(search.best.y, range(len(self.parts.clusters)), search.deadline, "duals")
+                return self._with_duals(search, run.row_dual, run.column_dual, min(run.objective, search.objective), answers)
+            status = "failed" if run.status == "optimal" else run.status
+        return Run(status, None, None, -math.inf, search.taken, search.iterations, 0)
+
+    def _with_duals(self, search: Search, rows: Floats, columns: Floats, bound: float, answers: Sequence[Answer]) -> Run:
+        """The best answer of a search in full, with the master's duals and the clusters'."""
+        assert search.best is not None
+        own, ours, size = len(self.parts.mine), len(self.parts.rows), self.assembly.shape
+        x, row_dual, column_dual = np.zeros(size[1]), np.zeros(size[0]), np.full(size[1], np.nan)
+        x[self.parts.mine], column_dual[self.parts.mine], row_dual[self.parts.rows] = search.best.y, columns[:own], rows[:ours]
         for cluster, answer in zip(self.parts.clusters, answers, strict=True):
             assert answer.x is not None
             assert answer.duals is not None
-            x[cluster.columns], rows[cluster.rows] = answer.x, answer.duals
+            x[cluster.columns], row_dual[cluster.rows] = answer.x, answer.duals
+        x, _ = best_tail(self, search.cost, x)
+        objective = float(search.cost @ x) + search.offset
         return Run(
-            "optimal", x, float(cost @ x) + offset, min(run.objective, search.objective), search.taken, search.iterations, 0,
-            rows, columns,
+            "optimal", x, objective, min(bound, objective), search.taken, search.iterations, 0, row_dual, column_dual
         )  # fmt: skip
 
     def master(self, cost: Floats, offset: float) -> Master:
@@ -199,7 +209,7 @@ class Decomposition:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
         own = len(self.parts.mine)
         lowest, highest = self.parts.master.lower[:own], np.minimum(self.parts.master.upper[:own], LARGEST)
-        answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline, brief=not self.parts.kept)
+        answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline, self.tell)
         told, cuts = iter(answers), []
         for g in groups:
             slopes, right = np.zeros(own), 0.0
@@ -213,24 +223,35 @@ class Decomposition:
             cuts.append(self.pool.add(g, used, slopes[used], right, own + g))
         return answers, tuple(cuts)
 
-    def _answers(self, y: Floats, asked: Sequence[int], deadline: float, *, brief: bool) -> list[Answer]:
+    @property
+    def tell(self) -> Tell:
+        """What clusters tell in every round: their points too, where they are kept."""
+        return "point" if self.parts.kept else "cost"
+
+    def _answers(self, y: Floats, asked: Sequence[int], deadline: float, tell: Tell) -> list[Answer]:
         """Answers of the clusters asked; each has a solver of its own."""
         clusters = [self.parts.clusters[k] for k in asked]
         if self._executor is not None:
-            return answers_from(self._executor, clusters, y, deadline, self._sent, brief=brief)
+            return answers_from(self._executor, clusters, y, deadline, self._sent, tell)
         if self._threads == 1 or len(clusters) < 2:
-            return [cluster.answer(y, deadline, brief=brief) for cluster in clusters]
+            return [cluster.answer(y, deadline, tell) for cluster in clusters]
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
-            return list(pool.map(lambda cluster: cluster.answer(y, deadline, brief=brief), clusters))
+            return list(pool.map(lambda cluster: cluster.answer(y, deadline, tell), clusters))
 
     def full(self, found: Evaluated) -> Floats:
-        """(columns,) the point of the whole model. Raises UntrustedError where a cluster has no answer."""
+        """(columns,) the point of the whole model. Raises UntrustedError where a cluster has no answer.
+
+        Clusters that do not stay in memory are asked once more, whatever the clock says: without it there is no plan.
+        """
         x = np.zeros(len(self.assembly.lower))
         x[self.parts.mine] = found.y
         parts = found.parts
-        if parts is None:  # it costs one more round, whatever the clock says: without it there is no plan
+        if parts is None:
             asked = range(len(self.parts.clusters))
-            answers = self._answers(found.y, asked, time.perf_counter() + LAST_ROUND_S, brief=False)
+            try:
+                answers = self._answers(found.y, asked, time.perf_counter() + LAST_ROUND_S, "point")
+            except OutOfTimeError:
+                raise UntrustedError(f"the worlds of a plan were not worked out within {LAST_ROUND_S:g} s") from None
             parts = tuple(answer.x for answer in answers)
         for cluster, own in zip(self.parts.clusters, parts, strict=True):
             x[cluster.columns] = own

@@ -13,12 +13,16 @@ from collections.abc import Sequence
 from concurrent.futures import Executor, wait
 from dataclasses import dataclass, replace
 
-from .clusters import Answer, Cluster, OutOfTimeError, Part, ask
+from .clusters import Answer, Cluster, OutOfTimeError, Part, Tell, ask
 from .instance import Floats
 from .solver import Model
 
 MOST_KEPT = 1_500_000
 """Columns of the clusters whose solvers a process keeps, at some 2 kB each; beyond, those asked longest ago are forgotten."""
+
+
+AT_ONCE = 64
+"""Clusters that are sent out before their answers are waited for."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,8 @@ class Errand:
     seconds: float
     part: Part | None = None
     """What to solve; None where the worker is expected to know."""
-    brief: bool = False
-    """No more than cost and slopes are asked for."""
+    tell: Tell = "point"
+    """What is asked for."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def run_errand(errand: Errand) -> Reply:
     if known is None:
         return Reply()
     try:
-        answer = ask(*known, errand.at, time.perf_counter() + errand.seconds, brief=errand.brief)
+        answer = ask(*known, errand.at, time.perf_counter() + errand.seconds, errand.tell)
     except OutOfTimeError:
         return Reply(out_of_time=True)
     with _LOCK:
@@ -68,14 +72,20 @@ def run_errand(errand: Errand) -> Reply:
 
 
 def answers_from(
-    executor: Executor, clusters: Sequence[Cluster], y: Floats, deadline: float, known: set[bytes], *, brief: bool = False
+    executor: Executor, clusters: Sequence[Cluster], y: Floats, deadline: float, known: set[bytes], tell: Tell = "point"
 ) -> list[Answer]:
     """Answers of clusters at a point, in their order. `known` are digests that some worker was sent before; it grows.
 
+    Some at a time: a program that does not stay in memory is cut out for its errand, and workers that do not keep it are sent it
+    anew each time, without a basis: with so many worlds, threads are the better way.
+
     Raises OutOfTimeError, UntrustedError, and what the executor raises.
     """
+    if len(clusters) > AT_ONCE:
+        pieces = [clusters[k : k + AT_ONCE] for k in range(0, len(clusters), AT_ONCE)]
+        return [answer for piece in pieces for answer in answers_from(executor, piece, y, deadline, known, tell)]
     errands = [
-        Errand(cluster.digest, y[cluster.links], _left(deadline), None if cluster.digest in known else cluster.part, brief)
+        Errand(cluster.digest, y[cluster.links], _left(deadline), None if cluster.digest in known else cluster.part, tell)
         for cluster in clusters
     ]  # fmt: skip
     replies = _sent(executor, errands, deadline)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .clusters import demanding
 from .compile import INF
 from .errors import InfeasibleError, StoppedError, UntrustedError
 from .problem import Outcome, Problem, Reason
@@ -58,8 +59,8 @@ def no_answer(run: Run, problem: Problem, stage: str, find: Callable[[], list[st
 
 def _confirm(problem: Problem, time_limit_s: float) -> str:
     """Status of the problem as a feasibility question without presolve (no cost, so never unbounded)."""
-    cost = np.zeros_like(problem.assembly.lower)
-    status = Model(problem.assembly, cost, integer=True).run(time_limit_s=time_limit_s, presolve=False).status
+    assembly = demanding(problem.layout, problem.assembly)
+    status = Model(assembly, np.zeros_like(assembly.lower), integer=True).run(time_limit_s=time_limit_s, presolve=False).status
     return "infeasible" if status == "infeasible_or_unbounded" else status
 
 
@@ -68,7 +69,8 @@ def culprits(problem: Problem, relax: bool, time_limit_s: float) -> list[str]:
 
     Within a set every family takes part: without any one of them the others of the set can be met. Bystanders are not named.
     """
-    active = [family for family in DEMANDS if len(problem.assembly.rows_of(family))]
+    asked = demanding(problem.layout, problem.assembly)
+    active = [family for family in DEMANDS if len(asked.rows_of(family))]
     found: list[str] = []
     while active and not _possible(problem, active, relax, time_limit_s):
         core = list(active)
@@ -85,7 +87,7 @@ def culprits(problem: Problem, relax: bool, time_limit_s: float) -> list[str]:
 
 def _possible(problem: Problem, families: list[str], relax: bool, time_limit_s: float) -> bool:
     """Whether some plan meets these families of demands, the other families left out; a limit counts as yes."""
-    assembly = problem.assembly
+    assembly = demanding(problem.layout, problem.assembly)
     model = Model(assembly, np.zeros_like(assembly.lower), integer=not relax)
     for family in DEMANDS:
         if family not in families:

@@ -159,7 +159,7 @@ def optimise(
     with seconds.measure("prices"):
         if not relax:
             fixed = whole_numbers_fixed(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
-            undisturbed = _at_undisturbed_prices(problem, stages[-1], run, left())
+            undisturbed = _at_undisturbed_prices(problem, solver, stages[-1], run, left())
         priced = fixed
         if fixed is not None and len(stages) > 1:
             again = _with_commitments(problem, costs[stages[0]], run, 0.0)
@@ -192,9 +192,14 @@ def _without_residual(
     return again.x if again.status == "optimal" else None
 
 
-def _at_undisturbed_prices(problem: Problem, last: str, run: Run, time_limit_s: float) -> Floats | None:
-    """Operations for the same commitments, least social cost with every branch at the trunk's prices."""
-    if not problem.plan.price_gain or problem.plan.objective.kind != "social_cost":
+def _at_undisturbed_prices(
+    problem: Problem, solver: Flat | Decomposition, last: str, run: Run, time_limit_s: float
+) -> Floats | None:
+    """Operations for the same commitments, least social cost with every branch at the trunk's prices.
+
+    None where that is the plan's aim already, and where one solver is too small for all worlds: a second matrix has no room.
+    """
+    if not problem.plan.price_gain or problem.plan.objective.kind != "social_cost" or too_large(solver):
         return None
     other = at_undisturbed_prices(problem)
     other.assembly.row_upper[:] = problem.assembly.row_upper
@@ -228,13 +233,13 @@ def whole_numbers_fixed(
 ) -> Run:  # fmt: skip
     """Solve the linear program with the integer commitments at their rounded values: prices, and a check on big-M leaks.
 
-    Too large for one solver, it is solved by the decomposition that found them, within a tenth of the gap.
+    Too large for one solver, it is solved by the decomposition that found them, as closely as `Decomposition.fixed` does.
     """
     run, cost = staged.run, costs[last]
     assert run.x is not None
     assert run.objective is not None
     offset = run.objective - float(cost @ run.x)
-    if isinstance(solver, Decomposition) and not solver.parts.kept:
+    if isinstance(solver, Decomposition) and too_large(solver):
         fixed = solver.fixed(
             cost, run.x, gap=gap, absolute_gap=gap * denominator(problem, 0.0), offset=offset, time_limit_s=time_limit_s
         )
@@ -261,6 +266,11 @@ def whole_numbers_fixed(
             "the integer decisions, rounded, leave no feasible operations: the answer leans on tolerances"
         )
     return fixed
+
+
+def too_large(solver: Flat | Decomposition) -> bool:
+    """Whether worlds are too many for one solver."""
+    return isinstance(solver, Decomposition) and not solver.parts.kept
 
 
 def _with_commitments(problem: Problem, cost: Floats, run: Run, offset: float) -> Model:

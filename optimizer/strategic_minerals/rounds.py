@@ -148,10 +148,12 @@ class Search:
         """All of them: the relaxation, and where there are whole numbers, plan and proof."""
         mixed = len(self.of.decisions) > 0
         begin = None
-        if start is not None and scouting.pays(self.of):
-            start = scouting.scout(self, start)
         if start is not None and self.of.allowed(start):
-            begin, _ = self.evaluate(self.of.point(start), answer=True)
+            if scouting.pays(self.of):
+                scouting.scout(self, start)
+                begin = self.best
+            else:
+                begin, _ = self.evaluate(self.of.point(start), answer=True)
         status = self.linear(begin, self.share(LINEAR_SHARE) if mixed else 1.0, answer=not mixed)
         if not mixed or status not in ("optimal", "limit"):
             return status
@@ -205,15 +207,16 @@ class Search:
         self.master.trim(idle=0)
         return Tree(self, self.root).explore()
 
-    def settle(self, whole: Floats, *, exact: bool) -> bool:
+    def settle(self, whole: Floats, *, exact: bool, best: Evaluated | None = None) -> bool:
         """Linear rounds with whole numbers fixed: their best plan, as far as it may be the best of all, and cuts around it.
 
-        exact: until no cut is new, in place of a share of the gap asked. Whether the master learned anything.
+        exact: until no cut is new, in place of a share of the gap asked. best: a plan with these whole numbers. Whether the master
+        learned anything.
         """
         lower, upper = open_bounds(self.of.parts.master, self.of.decisions, self.of.sums)
         lower[: len(whole)] = upper[: len(whole)] = whole
         self.master.bound(lower, upper)
-        best, bound, step, learned = None, -math.inf, STEP, False
+        bound, step, learned = -math.inf, STEP, False
         for n in range(SETTLING_ROUNDS):
             run = self.run_master()
             if run.x is None or run.objective is None:

@@ -6,6 +6,9 @@ import hashlib
 import json
 import os
 import re
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -21,12 +24,22 @@ from .frames import kinds_of, records, typed
 from .plan import Plan
 from .plan_file import parse_plan
 from .result import SCHEMA_VERSION, Result, restored, versions
-from .solution import Solution
+from .solution import OPERATIONS, Solution
 
 MANIFEST = "manifest.json"
 ANALYSES = "analyses"
 """Folder of a run folder for tables of other verbs about it: `analyses/explain/reasons.csv` and the like."""
 DECISIONS = "decisions.npz"
+UNREADABLE = (
+    OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
+    tokenize.TokenError, SyntaxError,
+)  # fmt: skip
+"""What numpy and zipfile raise for an archive that is none, or not whole."""
+AXES = {
+    **dict.fromkeys(("sign", "contract", "floor", "carry", "unspent", "purchases"), 1), **dict.fromkeys(OPERATIONS, 3),
+    "extra": 3, "short_of_promise": 3,
+}  # fmt: skip
+"""Of each array of a solution."""
 DICTIONARY = "dictionary"
 UNITS = {
     "_usd_per_kg": "USD/kg", "_t_per_yr": "t/yr", "_musd": "million USD", "_share": "share", "_yr": "years", "_t": "t",
@@ -104,7 +117,7 @@ def _write_question(plan: Plan, data: Dataset, folder: Path) -> None:
             stale.unlink()
     for study in (folder / ANALYSES).glob("*/*.csv"):  # they tell of the plan that was here
         study.unlink()
-    for answer in (DECISIONS, "diagnosis.json", "summary.txt", "log.txt"):
+    for answer in (DECISIONS, "decisions.json", "diagnosis.json", "summary.txt", "log.txt"):
         (folder / answer).unlink(missing_ok=True)
     write_dataset(data, folder / "tables")
     _write(folder / "plan.json", [json.dumps(plan.to_toml_like(), indent=1)])
@@ -220,12 +233,21 @@ def _write_decisions(path: Path, solutions: Mapping[str, Solution]) -> None:
 
 
 def _read_decisions(path: Path) -> dict[str, Solution]:
-    with np.load(path, allow_pickle=False) as arrays:
-        found: dict[str, dict[str, Any]] = {}
-        for key in arrays.files:
-            name, _, field = key.partition(".")
-            found.setdefault(name, {})[field] = arrays[key]
-    return {name: Solution(**{**of, "purchases": tuple(map(str, of["purchases"]))}) for name, of in found.items()}
+    """What `_write_decisions` wrote. Raises InputError for anything else."""
+    def refused(found: str) -> InputError:
+        return InputError([Fault(path.name, "", "", found, "arrays of a solution and of its reference")])
+
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            held = {name: {f.name: arrays[f"{name}.{f.name}"] for f in fields(Solution)} for name in ("solution", "reference")}
+    except UNREADABLE as error:
+        raise refused(f"{type(error).__name__}: {error}") from None
+    for name, of in held.items():
+        for field, array in of.items():
+            kind = "U" if field == "purchases" else "f"
+            if not isinstance(array, np.ndarray) or array.dtype.kind != kind or array.ndim != AXES[field]:
+                raise refused(f"{name}.{field} of another kind")
+    return {name: Solution(**{**of, "purchases": tuple(map(str, of["purchases"]))}) for name, of in held.items()}
 
 
 def _digest(path: Path) -> str:

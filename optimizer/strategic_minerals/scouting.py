@@ -1,5 +1,7 @@
 """A sample of the clusters searched first: what it finds out costs little, and most of it holds for all of them.
 
+The first cluster is always in it: scenarios that the plan lists are there.
+
 With thousands of worlds a round is dear and the master is not. So the whole search, branching included, is run over a sample of
 clusters that stand for their neighbours. All clusters are then asked at the points whose cuts held the sample's bounds up, and the
 search over all of them begins with these cuts and with the sample's plan. Nothing of the sample is believed: its bounds and costs
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from .decompose import Decomposition
     from .rounds import Search
 
-SAMPLE = 16
-"""Clusters of a sample; the first is always one of them: scenarios that the plan lists are in it."""
 LEAST_CLUSTERS = 60
 """From which sampling them pays."""
 POINTS = 12
@@ -37,7 +37,7 @@ LINEAR_POINTS = 6
 """The same for a relaxation."""
 COARSE = 3.0
 """Gaps asked of a sample against that of all clusters: what it proves is not used."""
-SHARE_OF_TIME = 0.3
+SHARE_OF_TIME = 0.15
 """Of the time left, that the sample may take."""
 
 
@@ -47,12 +47,12 @@ def pays(of: Decomposition) -> bool:
 
 
 def sampled(of: Decomposition) -> Decomposition:
-    """The same master with some of the clusters, one in place of each stretch of neighbours, which share its basis."""
+    """The same master with one cluster for each of its groups, in place of a stretch of neighbours, which share its basis."""
     count = len(of.parts.clusters)
-    stretches = [np.zeros(1, dtype=np.int64), *np.array_split(np.arange(1, count), SAMPLE - 1)]
+    stretches = [np.zeros(1, dtype=np.int64), *np.array_split(np.arange(1, count), len(of.groups) - 1)]
     sample = copy.copy(of)
     sample.parts = replace(of.parts, clusters=tuple(of.parts.clusters[int(s[len(s) // 2])] for s in stretches))
-    sample.groups = [np.array([k]) for k in range(SAMPLE)]
+    sample.groups = [np.array([k]) for k in range(len(stretches))]
     sample.weights = np.array([float(len(s)) for s in stretches])
     sample.pool, sample.asked = Pool(), deque()  # all points are remembered
     return sample
@@ -61,28 +61,29 @@ def sampled(of: Decomposition) -> Decomposition:
 def scout(search: Search, start: Floats) -> Floats:
     """Teach the clusters' cuts at points that matter, and find one to begin at: (master's columns,), the start where none is found.
 
-    Raises OutOfTimeError, UntrustedError, and StoppedByCallerError where the caller wants no more.
+    start: allowed. Raises OutOfTimeError, UntrustedError, and StoppedByCallerError where the caller wants no more.
     """
     of, left = search.of, search.left()
     of.scouted = True
+    search.evaluate(of.point(start), answer=True)  # whatever comes now, there is a plan
     some = sampled(of)
     nothing = some.evaluate(of.point(start), search.cost, search.offset, search.deadline).total
     sample = replace(  # counted from the start: gaps are shares of what is gained, not of what a sample happens to cost
         search, of=some, offset=search.offset - nothing, deadline=search.deadline - (1 - SHARE_OF_TIME) * left,
         phase=f"{search.phase}, a sample of worlds", gap=COARSE * search.gap, absolute_gap=COARSE * search.absolute_gap,
-        on_progress=None if search.on_progress is None else partial(_tell, search.on_progress),
+        on_progress=None if search.on_progress is None else partial(_tell, search.on_progress), best=None,
     )  # fmt: skip
     with suppress(OutOfTimeError):
         sample.phases(start)
     search.iterations += sample.iterations
     tight = sample.master.tight
-    worth = np.array([sum(tight[cut] for cut in cuts) for _, cuts in sample.of.asked])
+    worth = np.array([sum(tight[cut] for cut in cuts) for _, cuts in some.asked])
     best = np.argsort(worth, kind="stable")[::-1][: POINTS if len(of.decisions) else LINEAR_POINTS]
-    for k in sorted(best[worth[best] > 0].tolist()):
-        y, _ = sample.of.asked[k]
+    found = start if sample.best is None else sample.best.y
+    for y in [found, *(some.asked[k][0] for k in best[worth[best] > 0].tolist())]:
         search.evaluate(y, answer=of.allowed(y))
         search.tell()
-    return start if sample.best is None else sample.best.y
+    return found
 
 
 def _tell(on_progress: OnProgress, told: Progress) -> Any:

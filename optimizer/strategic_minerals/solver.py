@@ -58,7 +58,7 @@ BASES = (
 )  # fmt: skip
 """Statuses of a basis in HiGHS's own order: what `basis` and `set_basis` count."""
 AT_LOWER, BASIC = 0, 1
-MOST_COLUMNS = 8_000_000
+MOST_IN_ONE_SOLVER = 4_000_000
 """Columns that one solver is given: it takes some 2 kB for each."""
 SMALLEST_MOVE = 1e-11
 """Moves of a basic variable with a right-hand side below this are rounding."""
@@ -105,7 +105,7 @@ class Run:
 class Model:
     """One model in one HiGHS instance; bounds and costs can change between runs.
 
-    integer: False relaxes it. PlanError for more than `MOST_COLUMNS`.
+    integer: False relaxes it. PlanError for more than `MOST_IN_ONE_SOLVER`.
     """
 
     def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool, offset: float = 0.0) -> None:
@@ -136,9 +136,9 @@ class Model:
             self._check(highs.setBasis(basis), "setBasis")
 
     def _pass(self, assembly: Assembly, cost: Floats, offset: float) -> None:
-        if len(cost) > MOST_COLUMNS:
-            found, most = f"{len(cost):,} columns in one model", f"at most {MOST_COLUMNS:,}; more worlds need method 'decomposed'"
-            raise PlanError([Fault("plan", "", "sample.worlds", found, most)])
+        if len(cost) > MOST_IN_ONE_SOLVER:
+            most = f"at most {MOST_IN_ONE_SOLVER:,} where worlds are solved as one"
+            raise PlanError([Fault("plan", "", "sample.worlds", f"{len(cost):,} columns in one model", most)])
         self._assembly, self._columns = assembly, len(cost)
         self._mip = bool(self._integer and assembly.integer.any())
         integrality = assembly.integer.astype(np.int32) if self._mip else np.zeros(len(cost), dtype=np.int32)
