@@ -225,8 +225,8 @@ def read_table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
 def _write_decisions(path: Path, solutions: Mapping[str, Solution]) -> None:
     """All arrays of some solutions as one compressed archive of numpy's: exact, and small where most is zero."""
     arrays: dict[str, Any] = {
-        f"{name}.{field.name}": np.array(getattr(solution, field.name)) for name, solution in solutions.items()
-        for field in fields(Solution)
+        f"{name}.{field.name}": np.array(getattr(solution, field.name), dtype=str if field.name == "purchases" else float)
+        for name, solution in solutions.items() for field in fields(Solution)
     }  # fmt: skip
     with _whole(path) as file:
         np.savez_compressed(file, **arrays)
