@@ -150,8 +150,7 @@ class Search:
         begin = None
         if start is not None and self.of.allowed(start):
             if scouting.pays(self.of):
-                scouting.scout(self, start)
-                begin = self.best
+                begin = scouting.scout(self, start)
             else:
                 begin, _ = self.evaluate(self.of.point(start), answer=True)
         status = self.linear(begin, self.share(LINEAR_SHARE) if mixed else 1.0, answer=not mixed)
@@ -207,13 +206,21 @@ class Search:
         self.master.trim(idle=0)
         return Tree(self, self.root).explore()
 
+    def widest(self) -> tuple[Floats, Floats]:
+        """(lower, upper) of decisions, then of their sums, where nothing is held."""
+        return open_bounds(self.of.parts.master, self.of.decisions, self.of.sums)
+
+    def open(self) -> None:
+        """Hold no decision any longer."""
+        self.master.bound(*self.widest())
+
     def settle(self, whole: Floats, *, exact: bool, best: Evaluated | None = None) -> bool:
         """Linear rounds with whole numbers fixed: their best plan, as far as it may be the best of all, and cuts around it.
 
         exact: until no cut is new, in place of a share of the gap asked. best: a plan with these whole numbers. Whether the master
         learned anything.
         """
-        lower, upper = open_bounds(self.of.parts.master, self.of.decisions, self.of.sums)
+        lower, upper = self.widest()
         lower[: len(whole)] = upper[: len(whole)] = whole
         self.master.bound(lower, upper)
         bound, step, learned = -math.inf, STEP, False

@@ -26,7 +26,7 @@ from .instance import Floats
 from .solver import OnProgress, Progress
 
 if TYPE_CHECKING:
-    from .decompose import Decomposition
+    from .decompose import Decomposition, Evaluated
     from .rounds import Search
 
 LEAST_CLUSTERS = 60
@@ -58,14 +58,15 @@ def sampled(of: Decomposition) -> Decomposition:
     return sample
 
 
-def scout(search: Search, start: Floats) -> Floats:
-    """Teach the clusters' cuts at points that matter, and find one to begin at: (master's columns,), the start where none is found.
+def scout(search: Search, start: Floats) -> Evaluated:
+    """Teach the clusters' cuts at points that matter, settle the sample's whole numbers, and find the best point to go on from,
+    whole or not.
 
     start: allowed. Raises OutOfTimeError, UntrustedError, and StoppedByCallerError where the caller wants no more.
     """
     of, left = search.of, search.left()
     of.scouted = True
-    search.evaluate(of.point(start), answer=True)  # whatever comes now, there is a plan
+    best, _ = search.evaluate(of.point(start), answer=True)  # whatever comes now, there is a plan
     some = sampled(of)
     nothing = some.evaluate(of.point(start), search.cost, search.offset, search.deadline).total
     sample = replace(  # counted from the start: gaps are shares of what is gained, not of what a sample happens to cost
@@ -78,12 +79,16 @@ def scout(search: Search, start: Floats) -> Floats:
     search.iterations += sample.iterations
     tight = sample.master.tight
     worth = np.array([sum(tight[cut] for cut in cuts) for _, cuts in some.asked])
-    best = np.argsort(worth, kind="stable")[::-1][: POINTS if len(of.decisions) else LINEAR_POINTS]
-    found = start if sample.best is None else sample.best.y
-    for y in [found, *(some.asked[k][0] for k in best[worth[best] > 0].tolist())]:
-        search.evaluate(y, answer=of.allowed(y))
+    order = np.argsort(worth, kind="stable")[::-1][: POINTS if len(of.decisions) else LINEAR_POINTS]
+    points = [some.asked[k][0] for k in order[worth[order] > 0].tolist()]
+    for y in points if sample.best is None else [sample.best.y, *points]:
+        found, _ = search.evaluate(y, answer=of.allowed(y))
+        best = min(best, found, key=lambda evaluated: evaluated.total)
         search.tell()
-    return found
+    if len(of.decisions) and sample.best is not None:
+        search.settle(sample.best.y[of.decisions], exact=False)
+        search.open()
+    return best if search.best is None else min(best, search.best, key=lambda evaluated: evaluated.total)
 
 
 def _tell(on_progress: OnProgress, told: Progress) -> Any:
