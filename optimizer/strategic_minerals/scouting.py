@@ -22,6 +22,7 @@ import numpy as np
 
 from .clusters import OutOfTimeError
 from .cuts import Pool
+from .errors import UntrustedError
 from .instance import Floats
 from .solver import OnProgress, Progress
 
@@ -74,7 +75,7 @@ def scout(search: Search, start: Floats) -> Evaluated:
         phase=f"{search.phase}, a sample of worlds", gap=COARSE * search.gap, absolute_gap=COARSE * search.absolute_gap,
         on_progress=None if search.on_progress is None else partial(_tell, search.on_progress), best=None,
     )  # fmt: skip
-    with suppress(OutOfTimeError):
+    with suppress(OutOfTimeError, UntrustedError):  # what fails in a sample need not in the search of all
         sample.phases(start)
     search.iterations += sample.iterations
     tight = sample.master.tight

@@ -35,6 +35,8 @@ PACE_S = 0.3
 LONGEST_DIAGNOSIS_S = 120.0
 SHARE_OF_DEADLINE = 0.9
 """Of the job's wall clock that the solver gets: what is left writes the best plan down."""
+NEAR_LIMIT = 0.85
+"""Share of the memory allowed from which a failure is put down to it: a large array is refused while so much is still free."""
 MIB = 1024 * 1024
 
 
@@ -127,10 +129,10 @@ def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], telle
         return problem("infeasible", str(error), diagnosis=_diagnosed(folder, request, teller))
     if isinstance(error, StoppedError):
         return problem("out-of-memory" if error.outcome.reason == "out_of_memory" else "stopped", str(error))
+    if isinstance(error, MemoryError) or _out_of_room():
+        return problem("out-of-memory", "More memory was needed than a job may have.")
     if isinstance(error, UntrustedError | FormulationError):
         return problem("untrusted", str(error))
-    if isinstance(error, MemoryError):
-        return problem("out-of-memory", "More memory was needed than a job may have.")
     return problem("internal", "The job met an error of the service's own; the server's files tell which.")
 
 
@@ -343,6 +345,19 @@ def _limit(limits: Mapping[str, Any]) -> None:
     if most:
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _out_of_room() -> bool:
+    """Whether this process came near its limit: a solver that is refused memory fails in many ways and does not say why."""
+    try:
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except (ImportError, OSError):  # no such limit, or a system that does not tell
+        return False
+    peak = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmPeak:")), 0)
+    return most != resource.RLIM_INFINITY and peak * 1024 > NEAR_LIMIT * most
 
 
 def _die_with_parent() -> None:
