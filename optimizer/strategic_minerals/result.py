@@ -232,7 +232,8 @@ def _result(read: _Read, options: Mapping[str, Any]) -> Result:
         tables["prices"] = read.prices
         tables["objective"] = pd.DataFrame({"part": list(audited.parts), "plan_musd": list(audited.parts.values())})
         tables["objective"]["do_nothing_musd"] = [before[name] for name in audited.parts]
-        tables = {name: whole(table) for name, table in tables.items()}
+        for name in list(tables):  # one at a time: the longest have a row for every producer, period and world
+            tables[name] = whole(tables.pop(name))
     return Result(
         plan=problem.plan, data=problem.data, outcome=read.outcome, solution=solution, reference=reference, tables=tables,
         objective_parts=audited.parts, reference_parts=before, audited=audited, seconds={}, profile=pd.DataFrame(),
