@@ -368,3 +368,8 @@ def _plan(case: _Case) -> Plan:
         "days_of_cover": [{"material": "magnet", "days": u(0.5, 3.0), "from_year": FIRST + 1}]
         if on["cover"] and on["reserve"] and not on["storage"] and not on["lean"] else [],
     })  # fmt: skip
+
+
+def many(seed: int) -> tuple[Plan, Dataset]:
+    """A random case that can be taken apart, with a sample of worlds beside its listed scenarios."""
+    return random_case(seed, loss_limits=False, sample=True)

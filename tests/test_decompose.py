@@ -10,11 +10,9 @@ import highspy
 import numpy as np
 import pytest
 
-from instances import random_case
+from instances import many, random_case
 from strategic_minerals import (
-    Dataset,
     InfeasibleError,
-    Plan,
     PlanError,
     StoppedError,
     UntrustedError,
@@ -31,11 +29,6 @@ from strategic_minerals.optimize import do_nothing
 from strategic_minerals.problem import objective_costs, prepare
 from strategic_minerals.solver import Model
 from tiny import cut, offer, source, tiny
-
-
-def many(seed: int) -> tuple[Plan, Dataset]:
-    """A random case that can be taken apart, with a sample of worlds beside its listed scenarios."""
-    return random_case(seed, loss_limits=False, sample=True)
 
 
 @pytest.mark.parametrize("seed", range(12))

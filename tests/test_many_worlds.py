@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from instances import random_case
+from instances import many
 from strategic_minerals import (
-    Dataset,
     InfeasibleError,
     Plan,
     PlanError,
@@ -34,11 +33,6 @@ from strategic_minerals.problem import denominator, objective_costs, prepare
 from strategic_minerals.session import Session
 from strategic_minerals.solver import Model, Progress
 from tiny import cut, offer, source, tiny
-
-
-def many(seed: int) -> tuple[Plan, Dataset]:
-    """A random case that can be taken apart, with a sample of worlds beside its listed scenarios."""
-    return random_case(seed, loss_limits=False, sample=True)
 
 
 @pytest.fixture

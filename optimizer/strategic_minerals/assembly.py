@@ -22,6 +22,7 @@ SMALLEST_ENTRY = 1e-7
 STAMPED_AT_ONCE = 2_000_000
 """Matrix entries that are worked on at once: what is in between takes room of its own."""
 
+
 @dataclass(frozen=True)
 class Stamped:
     """A template put down n times: where its columns and rows stand in the whole matrix."""

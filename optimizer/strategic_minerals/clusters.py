@@ -255,13 +255,8 @@ def without_recourse(layout: Layout, assembly: Assembly) -> Assembly:
     if not separable(assembly):
         return assembly
     rows = np.flatnonzero(_row_owners(assembly, _owners(layout, assembly)) < 0)
-    entries = _entries(assembly, rows)
-    return replace(
-        assembly, row_lower=assembly.row_lower[rows], row_upper=assembly.row_upper[rows],
-        start=np.concatenate([[0], np.cumsum(assembly.start[rows + 1] - assembly.start[rows])]),
-        index=assembly.index[entries], value=assembly.value[entries], row_stamped=assembly.row_stamped[rows],
-        row_local=assembly.row_local[rows], row_stamp=assembly.row_stamp[rows],
-    )  # fmt: skip
+    every = np.arange(len(assembly.lower))
+    return replace(_named(assembly, rows, every, lambda column: column), costs=assembly.costs)
 
 
 def demanding(layout: Layout, assembly: Assembly) -> Assembly:
@@ -272,10 +267,14 @@ def demanding(layout: Layout, assembly: Assembly) -> Assembly:
         return assembly
     owner = _owners(layout, assembly)
     rows, mine = np.flatnonzero(_row_owners(assembly, owner) < 0), np.flatnonzero(owner < 0)
-    alone = _part(assembly, rows, mine, lambda column: np.searchsorted(mine, column), 0)
+    return _named(assembly, rows, mine, lambda column: np.searchsorted(mine, column))
+
+
+def _named(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints], Ints]) -> Assembly:
+    """Some rows of a model with their columns; rows keep their names."""
     return replace(
-        alone, stamped=assembly.stamped, row_stamped=assembly.row_stamped[rows], row_local=assembly.row_local[rows],
-        row_stamp=assembly.row_stamp[rows],
+        _part(assembly, rows, columns, place, 0), stamped=assembly.stamped, row_stamped=assembly.row_stamped[rows],
+        row_local=assembly.row_local[rows], row_stamp=assembly.row_stamp[rows],
     )  # fmt: skip
 
 

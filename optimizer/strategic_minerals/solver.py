@@ -137,7 +137,10 @@ class Model:
 
     def _pass(self, assembly: Assembly, cost: Floats, offset: float) -> None:
         if len(cost) > MOST_IN_ONE_SOLVER:
-            most = f"at most {MOST_IN_ONE_SOLVER:,} where worlds are solved as one"
+            most = (
+                f"at most {MOST_IN_ONE_SOLVER:,} where worlds are solved as one: fewer worlds, or method 'decomposed' where"
+                " there is one aim and no limit on losses"
+            )
             raise PlanError([Fault("plan", "", "sample.worlds", f"{len(cost):,} columns in one model", most)])
         self._assembly, self._columns = assembly, len(cost)
         self._mip = bool(self._integer and assembly.integer.any())
