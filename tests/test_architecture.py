@@ -40,7 +40,7 @@ LAYERS = [
     {"assembly"},
     {"formulation.model", "stamp", "solver", "solution"},
     {"profile", "warm", "workforce", "clusters", "cuts"},
-    {"decompose", "rounds", "branching", "errands", "scouting"},
+    {"decompose", "rounds", "branching", "errands"},
     {"problem"},
     {"infeasibility", "carry", "forcing", "demands"},
     {"stages"},

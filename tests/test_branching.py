@@ -109,7 +109,6 @@ class StandIn:
         self.case, self.pool, self.decisions = case, Pool(), np.arange(WHOLES)
         self.sums = np.array_split(self.decisions[1:], 6)  # the first stays apart, for the case that leans on the tolerance
         self.parts = SimpleNamespace(master=master, mine=np.arange(len(case.cost)), clusters=(), kept=True)
-        self.scouted = True
         self.layout, self.assembly = SimpleNamespace(uses_risk=False), SimpleNamespace(stamped=())
 
     def master(self, cost: Floats, offset: float) -> Master:

@@ -17,7 +17,7 @@ from strategic_minerals.decompose import Decomposition
 from strategic_minerals.instance import equal
 from strategic_minerals.problem import Problem, objective_costs, prepare
 from strategic_minerals.session import Session
-from tiny import cut, offer, source, tiny
+from tiny import cut, offer, project, source, tiny
 
 SOME = {"sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "offers": {"spot": offer("a", 5.0)},
         "scenarios": [cut("cut", 0.4, 2028, 1)]}  # fmt: skip
@@ -58,6 +58,23 @@ def same_model(a: Problem, b: Problem) -> bool:
     if not all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays):
         return False
     return all(np.array_equal(cost, objective_costs(b)[name]) for name, cost in objective_costs(a).items())
+
+
+@pytest.mark.parametrize(("change", "kept"), [
+    ({"scenarios.0.probability *": 0.7}, True), ({"prices[*/a/*].price_usd_per_kg *": 1.1}, False),
+    ({"discount_rate": 0.05}, False),
+])  # fmt: skip
+def test_what_owners_get_is_worked_out_anew_where_it_may_differ(change: dict[str, Any], kept: bool) -> None:
+    """Proves: a probability leaves what projects bring to their owners as it is, a price or a rate does not; options are those of a
+    problem built from nothing."""
+    plan, data = tiny({"a": 10.0}, **SOME, projects={"plant": project("a", 5.0, capex_musd=300.0)})
+    before = prepare(plan, data)
+    changed = edited(plan, data, change)
+    hot, cold = prepare(*changed, before), prepare(*changed)
+    assert (hot.layout.support.owners is before.layout.support.owners) == kept
+    assert hot.layout.support.options
+    assert equal(hot.layout.support.options, cold.layout.support.options)
+    assert same_model(hot, cold)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -581,7 +581,7 @@ def test_8_a_border_floor_costs_the_treasury_what_it_gives_a_project(drop):
     assert result.objective_parts["authority_border_revenue"] == close(-560.0)
     assert result.outcome.objective_musd == close(-60.0)
 
-    def generous(instance: Any, worlds: Any) -> Any:
+    def generous(instance: Any, worlds: Any, owners: Any = None) -> Any:
         built = support.build_support(instance, worlds)
         return replace(built, options=tuple(replace(option, border_loss=0.0) for option in built.options))
 

@@ -34,8 +34,8 @@ NODE_ROUNDS = 2
 """Rounds of cuts at the node that holds the bound down."""
 WORTH_A_ROUND = 0.1
 """What a round must bring for another one, as a share of what the node lacks to be ruled out."""
-LOOSE = 0.1
-"""Share of the gap asked by which clusters may cost more than the master knows before their cuts are worth a solve."""
+INWARD = 0.5
+"""How far they ask from the centre of the relaxation to the node's own point: cuts there are deeper."""
 SAME = 0.3
 """Share of the way from the least bound to being ruled out within which a node is dived from, later cuts having raised it."""
 LEAST_GAIN = 1e-6
@@ -117,7 +117,7 @@ class Tree:
             return  # no longer the one that holds the bound down
         run = self.sharpened(run, lower, upper)
         here: Node | None = replace(node, lower=lower, upper=upper)
-        while here is not None:
+        while here is not None and not self.waits(run, here):
             settled = self.settled(run, here)
             if settled is None:
                 return
@@ -144,7 +144,7 @@ class Tree:
         if run.x is None or run.objective is None:
             self.give_up(before)
             return True
-        if max(before, run.objective) >= self.cutoff:
+        if max(before, run.objective) >= self.search.cutoff:
             self.floor = min(self.floor, max(before, run.objective))
             return True
         return False
@@ -154,15 +154,17 @@ class Tree:
         self.floor = min(self.floor, bound)
         self.search.given_up += 1
 
+    def waits(self, run: Run, node: Node) -> bool:
+        """Put off a node that is no longer the one that holds the bound down, once there is a plan; whether it was."""
+        s = self.search
+        if s.best is None or run.objective is None or not self.heap or run.objective <= self.enough(self.heap[0].bound):
+            return False
+        heapq.heappush(self.heap, self.node(max(node.bound, run.objective), node.lower, node.upper, len(s.of.pool)))
+        return True
+
     def enough(self, bound: float) -> float:
         """Bound up to which a node is as good to dive from as one with the least bound."""
-        return bound + (SAME * (self.cutoff - bound) if math.isfinite(self.cutoff) else 0.0)
-
-    @property
-    def cutoff(self) -> float:
-        """Bound from which a node is of no use."""
-        s = self.search
-        return s.objective - s.room(s.objective) if s.best is not None else math.inf
+        return bound + (SAME * (self.search.cutoff - bound) if math.isfinite(self.search.cutoff) else 0.0)
 
     def tightened(self, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
         """Bounds without decisions whose reduced cost in the relaxation is more than a better plan could save."""
@@ -180,15 +182,16 @@ class Tree:
         return lower, upper
 
     def sharpened(self, run: Run, lower: Floats, upper: Floats) -> Run:
-        """A node after rounds of cuts at its own fractional point, as long as they raise its bound."""
+        """A node after rounds of cuts between its own fractional point and the centre, as long as they raise its bound."""
         s = self.search
         for _ in range(NODE_ROUNDS):
-            if run.x is None or run.objective is None or run.objective >= self.cutoff:
+            if run.x is None or run.objective is None or run.objective >= self.search.cutoff:
                 break
-            found, fresh = s.evaluate(s.of.point(run.x), answer=False)
-            if not fresh or found.total - run.objective <= s.room(run.objective, LOOSE):
+            out = s.of.point(run.x)
+            _, fresh = s.evaluate(out if s.centre is None else s.centre + INWARD * (out - s.centre), answer=False)
+            if not fresh:
                 break
-            before, lacks = run.objective, self.cutoff - run.objective
+            before, lacks = run.objective, self.search.cutoff - run.objective
             run = self.solve(lower, upper)
             if run.objective is None or run.objective - before < WORTH_A_ROUND * lacks:
                 break
@@ -238,7 +241,7 @@ class Tree:
         k, found = self.chosen(x, base, node)
         sides = []
         for up in (BELOW, ABOVE):
-            if found[up] < self.cutoff:
+            if found[up] < self.search.cutoff:
                 sides.append((up, self.node(max(base, found[up]), *self.side(node, k, x[k], up))))
             else:
                 self.floor = min(self.floor, found[up])
@@ -274,11 +277,11 @@ class Tree:
                     continue
                 looks += 1
                 found = self.tried_both(k, x[k], base, node, here)
-                reach = np.minimum(found, self.cutoff) - base
+                reach = np.minimum(found, self.search.cutoff) - base
                 points = float(np.prod(np.maximum(LEAST_GAIN, reach)))
             if points > best_score:
                 best, best_score, bounds = k, points, found
-            if max(found) >= self.cutoff:  # one side is ruled out: nothing is better
+            if max(found) >= self.search.cutoff:  # one side is ruled out: nothing is better
                 best, bounds = k, found
                 break
         if looks:
@@ -292,7 +295,7 @@ class Tree:
             self.master.go_back(here)
             run = self.solve(*self.side(node, k, x, up))
             value = math.inf if run.status == "infeasible" else base if run.objective is None else max(base, run.objective)
-            cost = min(value, self.cutoff) - base
+            cost = min(value, self.search.cutoff) - base
             if math.isfinite(cost):  # before there is a plan, an infeasible side has no finite cost
                 self.gains[up, k] += cost / distance
                 self.looks[up, k] += 1

@@ -215,10 +215,20 @@ class Apart:
         """Whether clusters stay in memory between answers."""
         return all(cluster.kept is not None for cluster in self.clusters)
 
+    @property
+    def groups(self) -> int:
+        """Groups of clusters: cost columns of the master."""
+        return len(self.master.lower) - len(self.mine)
+
 
 def separable(assembly: Assembly) -> bool:
     """Whether worlds meet only through commitments, trunk and value at risk: no limit on losses binds them together."""
     return not any(len(assembly.rows_of(family)) for family in ("cvar_limit", "expected_loss_limit"))
+
+
+def stay(assembly: Assembly) -> bool:
+    """Whether the clusters of a model are few enough for their solvers to stay in memory between answers."""
+    return len(assembly.lower) <= LOADED_COLUMNS
 
 
 def take_apart(layout: Layout, assembly: Assembly, cost: Floats, groups: int, like: Apart | None = None) -> Apart:
@@ -236,7 +246,7 @@ def take_apart(layout: Layout, assembly: Assembly, cost: Floats, groups: int, li
     master = _part(assembly, ours, mine, lambda column: place[column], min(groups, len(columns)))
     split = Split(assembly, cost, owner, place, mine, tuple(columns), tuple(rows))
     old = () if like is None else like.clusters
-    keep = len(owner) <= LOADED_COLUMNS
+    keep = stay(assembly)
     return Apart(master, mine, ours, tuple(_cluster(split, k, keep, old[k] if k < len(old) else None) for k in range(len(columns))))
 
 
@@ -263,7 +273,7 @@ def demanding(layout: Layout, assembly: Assembly) -> Assembly:
     """The part of a model whose demands may conflict. Where worlds are too many for one solver: commitments, trunk and design-basis
     scenarios alone, since other worlds can always be operated somehow; rows keep their names. Else the whole.
     """
-    if len(assembly.lower) <= LOADED_COLUMNS or not separable(assembly):
+    if stay(assembly) or not separable(assembly):
         return assembly
     owner = _owners(layout, assembly)
     rows, mine = np.flatnonzero(_row_owners(assembly, owner) < 0), np.flatnonzero(owner < 0)

@@ -7,7 +7,6 @@ them while one linear program holds few: what has not been tight for long is tak
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,8 +94,6 @@ class Master:
         self._first = first + len(sums)
         self._held: dict[int, int] = {}
         """Cut -> solves since it was tight, in the order of their rows."""
-        self.tight: Counter[int] = Counter()
-        """Solves in which each cut was tight."""
         self.learn(pool.numbers)
 
     def learn(self, cuts: Collection[int]) -> bool:
@@ -132,7 +129,6 @@ class Master:
         run = self._model.run(time_limit_s=time_limit_s, phase=phase)
         if run.row_dual is not None:
             tight = run.row_dual[self._first :] != 0
-            self.tight.update(number for number, now in zip(self._held, tight.tolist(), strict=True) if now)
             self._held = {
                 number: 0 if now else idle + 1 for (number, idle), now in zip(self._held.items(), tight.tolist(), strict=True)
             }

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from .assembly import Assembly
-from .clusters import WHOLE, Answer, Apart, OutOfTimeError, Tell, take_apart
+from .clusters import WHOLE, Answer, Apart, OutOfTimeError, Tell, stay, take_apart
 from .cuts import SMALLEST_SLOPE, Master, Pool
 from .errands import answers_from
 from .errors import UntrustedError
@@ -33,8 +33,10 @@ from .layout import Layout
 from .rounds import Search, best_tail
 from .solver import OnProgress, Run, Status
 
-GROUPS = 16
-"""Groups of clusters aimed at, each with one cut a round: more inform more, and weigh on every solve of the master."""
+GROUPS, MANY_GROUPS = 16, 64
+"""Groups of clusters aimed at, each with one cut a round, and where clusters are made anew for every round. More inform more and
+weigh on every solve of the master; where rounds are dear they save a third of them or more (measured at a thousand worlds).
+"""
 REMEMBERED = 8
 """Points asked about last at which cuts are found anew when figures change."""
 LARGEST = 1e6
@@ -75,11 +77,9 @@ class Decomposition:
         """Digests of clusters that some worker of an executor was sent."""
         self._threads = threads or cores()
         self.pool = Pool()
-        self.scouted = False
-        """Whether a sample of the clusters was searched."""
         self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=REMEMBERED)
         """Points asked about last, and the numbers of their cuts."""
-        self._settle(take_apart(layout, assembly, cost, GROUPS), layout, assembly, cost)
+        self._settle(take_apart(layout, assembly, cost, groups_for(assembly)), layout, assembly, cost)
 
     def _settle(self, parts: Apart, layout: Layout, assembly: Assembly, cost: Floats) -> None:
         self.parts, self.layout, self.assembly, self._cost = parts, layout, assembly, cost
@@ -88,9 +88,7 @@ class Decomposition:
         sums = decision_sums(layout, assembly) if self._integer else []
         self.sums = [np.searchsorted(parts.mine, columns) for columns in sums]
         count = len(parts.clusters)
-        self.groups = np.array_split(np.arange(count), min(GROUPS, count)) if count else []
-        self.weights = np.ones(len(self.groups))
-        """What the cost of each group counts."""
+        self.groups = np.array_split(np.arange(count), parts.groups) if count else []
 
     def become(
         self, layout: Layout, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
@@ -102,19 +100,17 @@ class Decomposition:
         self._integer = self._integer if integer is None else integer
         deadline = min(deadline, time.perf_counter() + FRESH_CUTS_S)
         before = self.parts
-        self._settle(take_apart(layout, assembly, cost, GROUPS, before), layout, assembly, cost)
+        self._settle(take_apart(layout, assembly, cost, groups_for(assembly), before), layout, assembly, cost)
         count = len(self.parts.clusters)
         if not np.array_equal(before.mine, self.parts.mine) or len(before.clusters) != count:
             self.pool = Pool()
             self.asked.clear()
-            self.scouted = False
             return
         stale = [
             g for g, members in enumerate(self.groups)
             if any(self.parts.clusters[k].digest != before.clusters[k].digest for k in members)
         ]  # fmt: skip
         self.pool.forget(stale)
-        self.scouted = self.scouted and len(stale) < len(self.groups)
         for y, _ in list(self.asked) if stale else []:
             try:
                 self._learn(stale, self.point(y), deadline)
@@ -158,7 +154,7 @@ class Decomposition:
         with suppress(OutOfTimeError):
             y = self.point(x[self.parts.mine])
             y[self.decisions] = np.round(y[self.decisions])
-            if self.allowed(y):
+            if np.array_equal(y, self.point(x[self.parts.mine])) or self.allowed(y):  # a point that stands as it was is as good
                 search.evaluate(y, answer=True)
             search.settle(y[self.decisions], exact=False, best=search.best)
             run = search.run_master()
@@ -186,7 +182,7 @@ class Decomposition:
 
     def master(self, cost: Floats, offset: float) -> Master:
         """The master's linear program with all cuts so far."""
-        costs = np.concatenate([cost[self.parts.mine], self.weights])
+        costs = np.concatenate([cost[self.parts.mine], np.ones(self.parts.groups)])
         return Master(self.parts.master, costs, offset, self.pool, self.decisions, self.sums)
 
     def point(self, x: Floats) -> Floats:
@@ -198,10 +194,8 @@ class Decomposition:
         """Ask all clusters at a point. Raises OutOfTimeError, and UntrustedError where a cluster has no answer."""
         answers, cuts = self._learn(range(len(self.groups)), y, deadline)
         self.asked.append((y, cuts))
-        weights = np.repeat(self.weights, [len(members) for members in self.groups])
-        costs = np.array([answer.cost for answer in answers])
         return Evaluated(
-            y, offset + float(cost[self.parts.mine] @ y) + float(weights @ costs),
+            y, offset + float(cost[self.parts.mine] @ y) + sum(answer.cost for answer in answers),
             tuple(answer.x for answer in answers) if self.parts.kept else None, cuts, sum(answer.iterations for answer in answers),
         )  # fmt: skip
 
@@ -267,6 +261,11 @@ class Decomposition:
         held = np.add.reduceat(np.concatenate([master.value * y[master.index], [0.0]]), master.start[:-1])
         held[np.diff(master.start) == 0] = 0.0
         return bool(((held >= master.row_lower - WHOLE) & (held <= master.row_upper + WHOLE)).all())
+
+
+def groups_for(assembly: Assembly) -> int:
+    """Groups of clusters aimed at."""
+    return GROUPS if stay(assembly) else MANY_GROUPS
 
 
 def decision_sums(layout: Layout, assembly: Assembly) -> list[Ints]:

@@ -142,8 +142,10 @@ def layout_of(
     scaled = scale(natural)
     # drawn in tonnes: which worlds are kept must not hang on the rounding of a unit
     worlds = build_worlds(natural, data, held).counted_in(scaled.material_unit)
-    known = like.support if like is not None and _same_blocks(like, scaled, worlds) else None
-    return build_layout(scaled, worlds, known or build_support(scaled, worlds)), natural
+    if like is not None and _same_blocks(like, scaled, worlds):
+        return build_layout(scaled, worlds, like.support), natural
+    same = like is not None and _same_instance(like.instance, scaled) and np.array_equal(like.worlds.price, worlds.price)
+    return build_layout(scaled, worlds, build_support(scaled, worlds, like.support.owners if same and like else None)), natural
 
 
 FIGURES = {

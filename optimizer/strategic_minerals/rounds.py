@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import scouting
 from .branching import Tree
 from .clusters import LEAST_THETA, OutOfTimeError
 from .cuts import Master, open_bounds
@@ -66,6 +65,8 @@ class Search:
     """The best point that is an answer: whole numbers whole."""
     root: Run | None = None
     """The last run of the master without whole numbers fixed."""
+    centre: Floats | None = None
+    """Where the relaxation costs least, as far as known; master's columns."""
     iterations: int = 0
     nodes: int = 0
     held_up: bool = False
@@ -86,6 +87,11 @@ class Search:
     def objective(self) -> float:
         """Cost of the best answer."""
         return math.inf if self.best is None else self.best.total
+
+    @property
+    def cutoff(self) -> float:
+        """What is sure to cost as much is of no use: no better than the best answer, but for the gap asked."""
+        return self.objective - self.room(self.objective) if self.best is not None else math.inf
 
     def left(self) -> float:
         """Seconds left. Raises OutOfTimeError where none are."""
@@ -149,10 +155,7 @@ class Search:
         mixed = len(self.of.decisions) > 0
         begin = None
         if start is not None and self.of.allowed(start):
-            if scouting.pays(self.of):
-                begin = scouting.scout(self, start)
-            else:
-                begin, _ = self.evaluate(self.of.point(start), answer=True)
+            begin, _ = self.evaluate(self.of.point(start), answer=True)
         status = self.linear(begin, self.share(LINEAR_SHARE) if mixed else 1.0, answer=not mixed)
         if not mixed or status not in ("optimal", "limit"):
             return status
@@ -177,7 +180,8 @@ class Search:
             if not (better or fresh) and step == 1.0:
                 return self.nothing_new()
             step = STEP if better or self.bound > before + ROUNDING * (1 + abs(before)) else 1.0
-            best = found if better else best
+            if better:
+                best, self.centre = found, found.y
         return "limit"
 
     def raise_bound(self, run: Run) -> None:
@@ -210,12 +214,8 @@ class Search:
         """(lower, upper) of decisions, then of their sums, where nothing is held."""
         return open_bounds(self.of.parts.master, self.of.decisions, self.of.sums)
 
-    def open(self) -> None:
-        """Hold no decision any longer."""
-        self.master.bound(*self.widest())
-
     def settle(self, whole: Floats, *, exact: bool, best: Evaluated | None = None) -> bool:
-        """Linear rounds with whole numbers fixed: their best plan, as far as it may be the best of all, and cuts around it.
+        """Linear rounds with whole numbers fixed: their best plan, as far as it may be of use, and cuts around it.
 
         exact: until no cut is new, in place of a share of the gap asked. best: a plan with these whole numbers. Whether the master
         learned anything.
@@ -230,7 +230,7 @@ class Search:
                 break
             before, bound = bound, max(bound, run.objective)
             if best is not None:
-                enough = n >= LEAST_ROUNDS and bound >= self.objective
+                enough = n >= LEAST_ROUNDS and bound >= self.cutoff
                 if enough or best.total - bound <= self.room(best.total, 0.0 if exact else self.share(SETTLED)):
                     break
             self.tell()

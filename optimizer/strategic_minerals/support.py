@@ -84,6 +84,8 @@ class Support:
     """(option, material) -> market floors beside which the option may not stand."""
     dropped: tuple[tuple[str, str], ...]
     """(what, why)"""
+    owners: Owners
+    """What it was worked out from that no probability changes."""
 
     @cached_property
     def outlay(self) -> Floats:
@@ -109,8 +111,37 @@ class Support:
         return np.array(rows, dtype=float).reshape(len(rows), self.trunk_alive.shape[1])
 
 
-def build_support(instance: Instance, worlds: Worlds) -> Support:
-    """Enumerate options and market floors for an instance and its worlds (in the same units)."""
+class Owners:
+    """What projects bring to their owners, and when they run, under floors: each worked out once."""
+
+    def __init__(self, instance: Instance, prices: Floats) -> None:
+        """prices: (S, I, T) in worlds."""
+        self.instance, self.prices = instance, prices
+        self._npv: dict[tuple[int, tuple[Floor, ...], int], float] = {}
+        self._alive: dict[tuple[int, tuple[Floor, ...], int], tuple[Bools, Bools]] = {}
+
+    def npv(self, p: int, floors: tuple[Floor, ...], signed: int) -> float:
+        """As `owner_npv`."""
+        key = (p, floors, signed)
+        if key not in self._npv:
+            self._npv[key] = owner_npv(self.instance, self.instance.projects[p], floors, signed)
+        return self._npv[key]
+
+    def output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
+        """(T,) ramp * alive on the trunk, (S, T) in worlds, and whether it is alive on the trunk at the end."""
+        instance, project, key = self.instance, self.instance.projects[p], (p, floors, start)
+        if key not in self._alive:
+            trunk, along = (survival(instance, project.producer, price, floors, start) for price in (instance.price, self.prices))
+            self._alive[key] = trunk, along
+        (trunk, along), ramp = self._alive[key], _ramp(project, start, instance.calendar.periods)
+        return ramp * trunk, ramp * along, bool(trunk[-1])
+
+
+def build_support(instance: Instance, worlds: Worlds, owners: Owners | None = None) -> Support:
+    """Enumerate options and market floors for an instance and its worlds (in the same units).
+
+    owners: worked out before for the same instance and the same prices in worlds.
+    """
     dropped: list[tuple[str, str]] = []
     trunk_alive, worlds_alive = _survival(instance, worlds)
     markets: list[MarketSupport] = []
@@ -121,14 +152,14 @@ def build_support(instance: Instance, worlds: Worlds) -> Support:
             dropped.append((market.name, "its expected cost for existing producers is negative: it would print money"))
             continue
         markets.append(replace(support, floor=_renumber(market, len(markets))))
-    builder = _Options(instance, worlds, [m.floor for m in markets])
+    builder = _Options(instance, worlds, [m.floor for m in markets], owners or Owners(instance, worlds.price))
     baseline = []
     for p, project in enumerate(instance.projects):
         baseline.append(built_anyway(instance, project))
         builder.add_project(p, baseline[-1])
     return Support(
         tuple(builder.options), tuple(builder.classes), tuple(markets), trunk_alive, worlds_alive,
-        np.array(baseline, dtype=bool), builder.exclusions(), tuple(dropped + builder.dropped),
+        np.array(baseline, dtype=bool), builder.exclusions(), tuple(dropped + builder.dropped), builder.owners,
     )  # fmt: skip
 
 
@@ -137,7 +168,7 @@ def signed_support(instance: Instance, worlds: Worlds, support: Support, signed:
 
     Chosen market floors are folded into survival, so the result has none to choose. `signed` and `floors` index `support`.
     """
-    builder = _Options(instance, worlds, [market.floor for market in support.markets])
+    builder = _Options(instance, worlds, [market.floor for market in support.markets], Owners(instance, worlds.price))
     options: list[Option] = []
     classes: list[OutputClass] = []
     for o in signed:
@@ -151,7 +182,7 @@ def signed_support(instance: Instance, worlds: Worlds, support: Support, signed:
     saved = [market_support(instance, worlds, support.markets[m].floor, *alone) for m in floors]
     trunk = alone[0] + sum((m.trunk.astype(int) - alone[0] for m in saved), np.zeros(alone[0].shape, dtype=int)) > 0
     along = alone[1] + sum((m.worlds.astype(int) - alone[1] for m in saved), np.zeros(alone[1].shape, dtype=int)) > 0
-    return Support(tuple(options), tuple(classes), (), trunk, along, support.baseline, {}, ())
+    return Support(tuple(options), tuple(classes), (), trunk, along, support.baseline, {}, (), builder.owners)
 
 
 def _survival(instance: Instance, worlds: Worlds) -> tuple[Bools, Bools]:
@@ -165,8 +196,8 @@ def _survival(instance: Instance, worlds: Worlds) -> tuple[Bools, Bools]:
 class _Options:
     """Collects the options of all projects; a class because output classes and floor outcomes are shared."""
 
-    def __init__(self, instance: Instance, worlds: Worlds, markets: Sequence[MarketFloor]) -> None:
-        self.instance, self.worlds, self.markets = instance, worlds, markets
+    def __init__(self, instance: Instance, worlds: Worlds, markets: Sequence[MarketFloor], owners: Owners) -> None:
+        self.instance, self.worlds, self.markets, self.owners = instance, worlds, markets, owners
         self.options: list[Option] = []
         self.classes: list[OutputClass] = []
         self.dropped: list[tuple[str, str]] = []
@@ -174,8 +205,6 @@ class _Options:
         self._ungapped: set[tuple[object, ...]] = set()
         self._admitted: set[tuple[int, str, int, tuple[int, ...]]] = set()
         # packages differ in capital more often than in floors: what only floors decide is worked out once
-        self._npv: dict[tuple[int, tuple[Floor, ...], int], float] = {}
-        self._outputs: dict[tuple[int, tuple[Floor, ...], int], tuple[Floats, Floats, bool]] = {}
         self._money: dict[tuple[int, Floor, tuple[Floor, ...], int], FloorMoney] = {}
 
     def add_project(self, p: int, baseline: bool) -> None:
@@ -188,7 +217,7 @@ class _Options:
         dates = [t for t in dates if t + project.lead < self.instance.calendar.periods]
         if not dates:
             self.dropped.append((project.name, "no signing date from which it would produce within the horizon"))
-        unpaid = {t: self._npv_of(p, (), t) for t in dates}
+        unpaid = {t: self.owners.npv(p, (), t) for t in dates}
         for package in self.instance.packages:
             if package.project not in (None, p) or (package.name != "none" and not project.supportable):
                 continue
@@ -230,7 +259,7 @@ class _Options:
     ) -> str:  # fmt: skip
         """Append the option, or return why it is dropped. Section 4: capital and participation."""
         instance, project = self.instance, self.instance.projects[p]
-        npv = self._npv_of(p, floors, signed)
+        npv = self.owners.npv(p, floors, signed)
         gap = financing_gap(project, npv)
         same = (p, signed, market, package.offtake, package.fee, package.fee_share, own)
         if gap == 0 and same in self._ungapped:
@@ -277,7 +306,7 @@ class _Options:
 
     def output(self, p: int, package: Package, floors: tuple[Floor, ...], start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
-        trunk, worlds, at_end = self._output_of(p, floors, start)
+        trunk, worlds, at_end = self.owners.output(p, floors, start)
         purchase = next(((f.material, f.take) for f in floors if f.kind == "purchase"), None)
         key = (p, package.offtake, purchase, at_end, trunk.tobytes(), worlds.tobytes())
         if key not in self._class_of:
@@ -285,23 +314,6 @@ class _Options:
             self.classes.append(OutputClass(p, package.offtake, trunk, worlds, at_end, purchase))
         index = self._class_of[key]
         return self.classes[index], index
-
-    def _npv_of(self, p: int, floors: tuple[Floor, ...], signed: int) -> float:
-        key = (p, floors, signed)
-        if key not in self._npv:
-            self._npv[key] = owner_npv(self.instance, self.instance.projects[p], floors, signed)
-        return self._npv[key]
-
-    def _output_of(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
-        """(T,) ramp * alive on the trunk, (S, T) in worlds, and whether it is alive on the trunk at the end."""
-        key = (p, floors, start)
-        if key not in self._outputs:
-            instance, project = self.instance, self.instance.projects[p]
-            ramp = _ramp(project, start, instance.calendar.periods)
-            alive = survival(instance, project.producer, instance.price, floors, start)
-            along = ramp * survival(instance, project.producer, self.worlds.price, floors, start)
-            self._outputs[key] = ramp * alive, along, bool(alive[-1])
-        return self._outputs[key]
 
     def _floor_money(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
         """Cost of a floor on the project's output, which lives on all floors of its package together."""
