@@ -14,12 +14,13 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from strategic_minerals.assembly import Assembly
+from strategic_minerals.branching import Node, Tree
 from strategic_minerals.clusters import LEAST_THETA, WHOLE, OutOfTimeError
 from strategic_minerals.compile import INF
 from strategic_minerals.cuts import Master, Pool
 from strategic_minerals.decompose import Evaluated
 from strategic_minerals.instance import Floats
-from strategic_minerals.rounds import Search
+from strategic_minerals.rounds import SETTLED, Search
 from strategic_minerals.solver import Model, OnProgress, Run
 
 LONG_S = 60.0
@@ -229,6 +230,45 @@ def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(seed: in
     case, calls = drawn(seed), []
     found = searching(case, 1e-4, lambda _: calls.append(1) or len(calls) > 20_000).run(start_of(seed))
     assert_found(case, found, 1e-4)
+
+
+def test_nodes_that_no_longer_hold_the_bound_down_are_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a dive often leaves a node whose bound has risen, every such node comes back or is ruled out by a better plan, and
+    the search ends with the optimum."""
+    waits, dive, off, back = Tree.waits, Tree.dive, [], []
+
+    def counted(self: Tree, run: Run, node: Node) -> bool:
+        put_off = waits(self, run, node)
+        if put_off:
+            off.append(run.objective)
+            assert run.objective < self.search.cutoff
+            assert any(np.array_equal(one.lower, node.lower) and np.array_equal(one.upper, node.upper) for one in self.heap)
+        return put_off
+
+    def taken(self: Tree, node: Node) -> None:
+        back.append(node.known >= 0)
+        dive(self, node)
+
+    monkeypatch.setattr(Tree, "waits", counted)
+    monkeypatch.setattr(Tree, "dive", taken)
+    for seed in SEEDS:
+        case = drawn(seed)
+        assert_found(case, searching(case, 0.0).run(start_of(seed)), 0.0)
+    assert len(off) > 20
+    assert sum(back) > len(off) / 2
+
+
+def test_the_best_plans_own_choice_is_settled_closer_than_the_gap() -> None:
+    """Proves: linear rounds on the best plan's whole numbers do not end where others' do, at what is no better but for the gap:
+    they go on until a tenth of it is left, and where no gap is granted, none."""
+    gap = 0.3
+    for seed in SEEDS:
+        case = drawn(seed)
+        found = searching(case, 0.0).run(None)
+        for exact, share in ((False, SETTLED), (True, 0.0)):
+            search = searching(case, gap)
+            search.settle(found.x[:WHOLES], exact=exact)
+            assert search.best.total - search.run_master().objective <= search.room(search.best.total, share) + 1e-7
 
 
 def stopped(seed: int, status: str, calls: float) -> tuple[Run, list[int]]:

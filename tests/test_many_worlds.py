@@ -1,5 +1,5 @@
-"""What is done differently where worlds are many: clusters made anew for every answer, a sample of them searched first, prices read
-off master and clusters. Here with limits lowered, so that small cases take these ways, against the whole model."""
+"""What is done differently where worlds are many: clusters made anew for every answer, more groups of cuts, prices read off master
+and clusters. Here with limits lowered, so that small cases take these ways, against the whole model."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from strategic_minerals import (
     solver,
 )
 from strategic_minerals import assembly as assembly_module
+from strategic_minerals.axes import edited
 from strategic_minerals.clusters import Cluster, OutOfTimeError
 from strategic_minerals.cuts import Pool
 from strategic_minerals.decompose import Decomposition
@@ -70,7 +71,7 @@ def test_everyday_gaps_are_trusted(gap: float) -> None:
 
 
 @pytest.mark.usefixtures("crowded")
-def test_a_clock_that_runs_out_while_a_sample_is_searched_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: wherever the clock stops, there is the point to begin at, or a better one, with a true bound."""
     problem = prepare(*many(2))
     cost = objective_costs(problem)["social_cost"]
@@ -271,6 +272,43 @@ def test_a_plan_stands_where_its_rows_are_kept_to_the_solvers_tolerance_only(mon
         assert kept.objective <= best.objective + 1e-9 * (1 + abs(best.objective))
         worse += anew.objective > best.objective + 1e-6
     assert worse  # what the test would show if it were worked out anew
+
+
+@pytest.mark.usefixtures("crowded")
+def test_prices_are_as_close_as_they_say() -> None:
+    """Proves: with whole numbers fixed, plan and bound end within three tenths of the gap asked."""
+    for seed in range(4):
+        problem = prepare(*many(seed))
+        cost = objective_costs(problem)["social_cost"]
+        of = Decomposition(problem.layout, problem.assembly, cost, integer=True)
+        offset = -float(cost @ do_nothing(problem, cost, 60.0))
+        best = of.minimise(cost, None, gap=0.05, absolute_gap=0.0, offset=offset)
+        of.pool = Pool()
+        fixed = of.fixed(cost, best.x, gap=0.05, absolute_gap=0.0, offset=offset)
+        assert fixed.objective <= best.objective + 1e-9
+        assert fixed.objective - fixed.bound <= 0.3 * 0.05 * abs(fixed.objective) + 1e-6
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_model_that_outgrows_memory_forgets_cuts_of_other_groups(back: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where a variant has another number of groups, cuts of the old ones are not taken for theirs."""
+    monkeypatch.setattr(clusters, "MOST_WORLDS", 1)
+    monkeypatch.setattr(decompose, "GROUPS", 2)
+    monkeypatch.setattr(decompose, "MANY_GROUPS", 4)
+    small = tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)},
+        scenarios=[cut(f"cut-{k}", 0.002 * (k + 1), 2029, 1) for k in range(4)],
+    )  # fmt: skip
+    large = edited(*small, {"scenarios.3.events.0.start_year": 2028.0})
+    sizes = [len(prepare(*question).assembly.lower) for question in (small, large)]
+    assert sizes[0] < sizes[1]
+    monkeypatch.setattr(clusters, "LOADED_COLUMNS", sizes[0])
+    held = Session(gap=1e-9, relax=True, method="decomposed")
+    for question in (large, small) if back else (small, large):
+        hot, cold = held.answer(*question).outcome, held.cold().answer(*question).outcome
+        assert cold.objective_musd < -0.1
+        assert hot.objective_musd == pytest.approx(cold.objective_musd, rel=1e-6)
+        assert hot.best_bound_musd == pytest.approx(cold.best_bound_musd, rel=1e-6)
 
 
 @pytest.mark.usefixtures("crowded")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import strategic_minerals.support as support
 import strategic_minerals.sweeps as sweeps
 from instances import random_case
 from strategic_minerals import Dataset, InputError, Plan, PlanError, UntrustedError, solve, sweep
@@ -62,19 +65,39 @@ def same_model(a: Problem, b: Problem) -> bool:
 
 @pytest.mark.parametrize(("change", "kept"), [
     ({"scenarios.0.probability *": 0.7}, True), ({"prices[*/a/*].price_usd_per_kg *": 1.1}, False),
-    ({"discount_rate": 0.05}, False),
+    ({"discount_rate": 0.05}, False), ({"scenarios.0.events.0.price_multiplier": 0.3}, False),
 ])  # fmt: skip
-def test_what_owners_get_is_worked_out_anew_where_it_may_differ(change: dict[str, Any], kept: bool) -> None:
-    """Proves: a probability leaves what projects bring to their owners as it is, a price or a rate does not; options are those of a
-    problem built from nothing."""
-    plan, data = tiny({"a": 10.0}, **SOME, projects={"plant": project("a", 5.0, capex_musd=300.0)})
+def test_what_owners_get_is_worked_out_anew_where_it_may_differ(
+    change: dict[str, Any], kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves: a probability leaves what projects bring to their owners as it is; a price, a rate, or a flood that shuts the project
+    in a world does not. Options and output are those of a problem built from nothing."""
+    events = [cut("flood", 0.4, 2029, 2, price_multiplier=1.0)]
+    plan, data = tiny({"a": 10.0}, **{**SOME, "scenarios": events}, projects={"plant": project("a", 5.0, cash_usd_per_kg=4.0)})
     before = prepare(plan, data)
     changed = edited(plan, data, change)
-    hot, cold = prepare(*changed, before), prepare(*changed)
-    assert (hot.layout.support.owners is before.layout.support.owners) == kept
+    cold = prepare(*changed)
+    monkeypatch.setattr(support, "owner_npv", (found := Mock(wraps=support.owner_npv)))
+    hot = prepare(*changed, before)
+    assert (found.call_count == 0) == kept
     assert hot.layout.support.options
     assert equal(hot.layout.support.options, cold.layout.support.options)
+    assert equal(hot.layout.support.classes, cold.layout.support.classes)
     assert same_model(hot, cold)
+
+
+def test_other_prices_in_worlds_shut_other_projects() -> None:
+    """Proves: beside a problem with the same instance whose worlds, drawn from other hazards, have other prices, output is worked
+    out anew."""
+    plan, data = tiny(
+        {"a": 10.0}, **{**SOME, "scenarios": [cut("flood", 0.4, 2029, 2, price_multiplier=1.0)]},
+        projects={"plant": project("a", 5.0, cash_usd_per_kg=4.0)},
+    )  # fmt: skip
+    calm, flooded = prepare(plan, data), prepare(*edited(plan, data, {"scenarios.0.events.0.price_multiplier": 0.3}))
+    beside = replace(calm, layout=replace(calm.layout, worlds=flooded.layout.worlds, support=flooded.layout.support))
+    again = prepare(plan, data, beside).layout.support.classes
+    assert not equal(flooded.layout.support.classes, calm.layout.support.classes)
+    assert equal(again, calm.layout.support.classes)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -1,8 +1,9 @@
 """Branch and bound over the master's linear program, with cuts that stay.
 
 One solver is hot-started from node to node; a node is a box of decisions and of sums of decisions, which are looked at first: that
-a project is signed at all, and when, says more than that one of its fifty options is not. Each dive ends at a choice of whole
-numbers that the clusters settle; its cuts hold in every other node, so that no master is solved twice from nothing
+a project is signed at all, and when, says more than that one of its fifty options is not. A dive ends at a choice of whole numbers,
+which the clusters settle, or where another node holds the bound down; cuts hold in every node, so that no master is solved twice
+from nothing
 (branch-and-cut, Padberg and Rinaldi 1991; pseudo-costs with a first look, Achterberg, Koch and Martin 2005).
 """
 
@@ -37,7 +38,7 @@ WORTH_A_ROUND = 0.1
 INWARD = 0.5
 """How far they ask from the centre of the relaxation to the node's own point: cuts there are deeper."""
 SAME = 0.3
-"""Share of the way from the least bound to being ruled out within which a node is dived from, later cuts having raised it."""
+"""Share of the way from the least bound to being ruled out within which a node is dived from, or further into."""
 LEAST_GAIN = 1e-6
 """Of a branching's two sides, so that one side alone counts for something [million USD]."""
 BELOW, ABOVE = 0, 1
@@ -105,7 +106,7 @@ class Tree:
         return Node(bound, self.serial, lower, upper, known)
 
     def dive(self, node: Node) -> None:
-        """Follow a node's better sides down to whole numbers; their other sides wait."""
+        """Follow a node's better sides, down to whole numbers or as long as it is worth it; their other sides wait."""
         s = self.search
         lower, upper = self.tightened(node.lower, node.upper)
         run = self.solve(lower, upper)
@@ -157,7 +158,9 @@ class Tree:
     def waits(self, run: Run, node: Node) -> bool:
         """Put off a node that is no longer the one that holds the bound down, once there is a plan; whether it was."""
         s = self.search
-        if s.best is None or run.objective is None or not self.heap or run.objective <= self.enough(self.heap[0].bound):
+        if s.best is None or run.objective is None or run.objective >= s.cutoff or not self.heap:
+            return False
+        if run.objective <= self.enough(self.heap[0].bound):
             return False
         heapq.heappush(self.heap, self.node(max(node.bound, run.objective), node.lower, node.upper, len(s.of.pool)))
         return True
@@ -185,13 +188,13 @@ class Tree:
         """A node after rounds of cuts between its own fractional point and the centre, as long as they raise its bound."""
         s = self.search
         for _ in range(NODE_ROUNDS):
-            if run.x is None or run.objective is None or run.objective >= self.search.cutoff:
+            if run.x is None or run.objective is None or run.objective >= s.cutoff:
                 break
             out = s.of.point(run.x)
             _, fresh = s.evaluate(out if s.centre is None else s.centre + INWARD * (out - s.centre), answer=False)
             if not fresh:
                 break
-            before, lacks = run.objective, self.search.cutoff - run.objective
+            before, lacks = run.objective, s.cutoff - run.objective
             run = self.solve(lower, upper)
             if run.objective is None or run.objective - before < WORTH_A_ROUND * lacks:
                 break

@@ -7,6 +7,7 @@ them while one linear program holds few: what has not been tight for long is tak
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,8 +61,8 @@ class Pool:
 
     def add(self, group: int, columns: Ints, slopes: Floats, right: float, own: int) -> int:
         """Number of the cut  theta - slopes . columns >= right,  theta standing in column `own`; the same for the same cut."""
-        cut = Cut(group, np.append(columns, own), np.append(-slopes, 1.0), right)
-        name = group, cut.columns.tobytes() + cut.factors.tobytes(), right
+        cut = Cut(group, np.append(columns, own).astype(np.int32), np.append(-slopes, 1.0), right)
+        name = group, hashlib.blake2b(cut.columns.tobytes() + cut.factors.tobytes(), digest_size=16).digest(), right
         if name not in self._numbers:
             self._numbers[name], self._cuts[self._next] = self._next, cut
             self._next += 1

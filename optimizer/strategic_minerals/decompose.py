@@ -102,7 +102,8 @@ class Decomposition:
         before = self.parts
         self._settle(take_apart(layout, assembly, cost, groups_for(assembly), before), layout, assembly, cost)
         count = len(self.parts.clusters)
-        if not np.array_equal(before.mine, self.parts.mine) or len(before.clusters) != count:
+        same_groups = len(before.clusters) == count and before.groups == self.parts.groups
+        if not np.array_equal(before.mine, self.parts.mine) or not same_groups:
             self.pool = Pool()
             self.asked.clear()
             return
@@ -144,6 +145,9 @@ class Decomposition:
     ) -> Run:  # fmt: skip
         """A point that has the whole numbers of x and costs no more, and what right-hand sides are worth there.
 
+        x: (columns,) a point that a search has found; where its whole numbers are exact it is taken as it stands, since its rows
+        may be kept to the solver's tolerance only.
+
         Rounds end within `Search.share` of the gap asked, or after `SETTLING_ROUNDS`; the bound says how close. Duals are those of
         the master for its own rows, and in worlds those of its cluster where the master's columns stand; columns of clusters have
         none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
@@ -152,9 +156,10 @@ class Decomposition:
         search = Search(self, cost, offset, begin, begin + time_limit_s, phase, None, absolute_gap, gap)
         status: Status = "time_limit"
         with suppress(OutOfTimeError):
-            y = self.point(x[self.parts.mine])
+            found = self.point(x[self.parts.mine])
+            y = found.copy()
             y[self.decisions] = np.round(y[self.decisions])
-            if np.array_equal(y, self.point(x[self.parts.mine])) or self.allowed(y):  # a point that stands as it was is as good
+            if np.array_equal(y, found) or self.allowed(y):
                 search.evaluate(y, answer=True)
             search.settle(y[self.decisions], exact=False, best=search.best)
             run = search.run_master()

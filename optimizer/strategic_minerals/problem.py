@@ -19,7 +19,7 @@ from .profile import Seconds
 from .scaling import scale
 from .stamp import Templates, compile_templates, stamp
 from .strikes import longest_event
-from .support import build_support
+from .support import Support, build_support
 from .worlds import Drawn, Worlds
 
 MOST_COLUMNS = 40_000_000
@@ -142,10 +142,17 @@ def layout_of(
     scaled = scale(natural)
     # drawn in tonnes: which worlds are kept must not hang on the rounding of a unit
     worlds = build_worlds(natural, data, held).counted_in(scaled.material_unit)
-    if like is not None and _same_blocks(like, scaled, worlds):
-        return build_layout(scaled, worlds, like.support), natural
-    same = like is not None and _same_instance(like.instance, scaled) and np.array_equal(like.worlds.price, worlds.price)
-    return build_layout(scaled, worlds, build_support(scaled, worlds, like.support.owners if same and like else None)), natural
+    return build_layout(scaled, worlds, _support(scaled, worlds, like)), natural
+
+
+def _support(instance: Instance, worlds: Worlds, like: Layout | None) -> Support:
+    """Ways of support, as far as possible those of another structure, or worked out from what its owners get."""
+    if like is None or not _same_instance(like.instance, instance):
+        return build_support(instance, worlds)
+    if equal(like.worlds, worlds):
+        return like.support
+    known = like.support.owners if np.array_equal(like.worlds.price, worlds.price) else None
+    return build_support(instance, worlds, known)
 
 
 FIGURES = {
@@ -169,11 +176,6 @@ def _same_instance(old: Instance, instance: Instance) -> bool:
     """Whether no more differs than `FIGURES` and costs of going short."""
     as_old = replace(instance, plan=old.plan, tier_loss=old.tier_loss, step_cost=old.step_cost)
     return _structure(old.plan) == _structure(instance.plan) and equal(old, as_old)
-
-
-def _same_blocks(like: Layout, instance: Instance, worlds: Worlds) -> bool:
-    """Whether a problem has the support and the blocks of another."""
-    return _same_instance(like.instance, instance) and equal(like.worlds, worlds)
 
 
 def _structure(plan: Plan) -> Plan:

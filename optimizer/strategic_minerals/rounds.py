@@ -170,8 +170,10 @@ class Search:
                 return run.status
             before, self.root = self.bound, run
             self.raise_bound(run)
-            if best is not None and self.closed(best.total, self.bound, share):
-                return "optimal"
+            if best is not None:
+                self.centre = best.y
+                if self.closed(best.total, self.bound, share):
+                    return "optimal"
             self.tell()
             out = self.of.point(run.x)
             at = out if best is None else best.y + step * (out - best.y)
@@ -180,8 +182,7 @@ class Search:
             if not (better or fresh) and step == 1.0:
                 return self.nothing_new()
             step = STEP if better or self.bound > before + ROUNDING * (1 + abs(before)) else 1.0
-            if better:
-                best, self.centre = found, found.y
+            best = found if better else best
         return "limit"
 
     def raise_bound(self, run: Run) -> None:
@@ -217,8 +218,8 @@ class Search:
     def settle(self, whole: Floats, *, exact: bool, best: Evaluated | None = None) -> bool:
         """Linear rounds with whole numbers fixed: their best plan, as far as it may be of use, and cuts around it.
 
-        exact: until no cut is new, in place of a share of the gap asked. best: a plan with these whole numbers. Whether the master
-        learned anything.
+        They end at a share of the gap asked, and earlier where the best plan is another one that is no worse but for the gap.
+        exact: no gap is granted. best: a plan with these whole numbers. Whether the master learned anything.
         """
         lower, upper = self.widest()
         lower[: len(whole)] = upper[: len(whole)] = whole
@@ -230,8 +231,9 @@ class Search:
                 break
             before, bound = bound, max(bound, run.objective)
             if best is not None:
-                enough = n >= LEAST_ROUNDS and bound >= self.cutoff
-                if enough or best.total - bound <= self.room(best.total, 0.0 if exact else self.share(SETTLED)):
+                beaten = best.total > self.objective and bound >= (self.objective if exact else self.cutoff)
+                enough = self.room(best.total, 0.0 if exact else self.share(SETTLED))
+                if (beaten and n >= LEAST_ROUNDS) or best.total - bound <= enough:
                     break
             self.tell()
             out = self.of.point(run.x)

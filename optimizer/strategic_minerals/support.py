@@ -112,13 +112,13 @@ class Support:
 
 
 class Owners:
-    """What projects bring to their owners, and when they run, under floors: each worked out once."""
+    """What projects bring to their owners, and when they live, under floors: each worked out once."""
 
-    def __init__(self, instance: Instance, prices: Floats) -> None:
-        """prices: (S, I, T) in worlds."""
+    def __init__(self, instance: Instance, prices: Floats, known: Owners | None = None) -> None:
+        """prices: (S, I, T) in worlds. known: of an instance with the same prices, in worlds too, and the same projects."""
         self.instance, self.prices = instance, prices
-        self._npv: dict[tuple[int, tuple[Floor, ...], int], float] = {}
-        self._alive: dict[tuple[int, tuple[Floor, ...], int], tuple[Bools, Bools]] = {}
+        self._npv: dict[tuple[int, tuple[Floor, ...], int], float] = {} if known is None else known._npv
+        self._alive: dict[tuple[int, tuple[Floor, ...], int], Bools] = {} if known is None else known._alive
 
     def npv(self, p: int, floors: tuple[Floor, ...], signed: int) -> float:
         """As `owner_npv`."""
@@ -127,20 +127,19 @@ class Owners:
             self._npv[key] = owner_npv(self.instance, self.instance.projects[p], floors, signed)
         return self._npv[key]
 
-    def output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
-        """(T,) ramp * alive on the trunk, (S, T) in worlds, and whether it is alive on the trunk at the end."""
-        instance, project, key = self.instance, self.instance.projects[p], (p, floors, start)
+    def alive(self, p: int, floors: tuple[Floor, ...], start: int) -> Bools:
+        """(S, T) in worlds, as `survival`."""
+        key = (p, floors, start)
         if key not in self._alive:
-            trunk, along = (survival(instance, project.producer, price, floors, start) for price in (instance.price, self.prices))
-            self._alive[key] = trunk, along
-        (trunk, along), ramp = self._alive[key], _ramp(project, start, instance.calendar.periods)
-        return ramp * trunk, ramp * along, bool(trunk[-1])
+            producer = self.instance.projects[p].producer
+            self._alive[key] = survival(self.instance, producer, self.prices, floors, start)
+        return self._alive[key]
 
 
 def build_support(instance: Instance, worlds: Worlds, owners: Owners | None = None) -> Support:
     """Enumerate options and market floors for an instance and its worlds (in the same units).
 
-    owners: worked out before for the same instance and the same prices in worlds.
+    owners: worked out before for the same instance, but for its budget and losses, and the same prices in worlds.
     """
     dropped: list[tuple[str, str]] = []
     trunk_alive, worlds_alive = _survival(instance, worlds)
@@ -152,7 +151,7 @@ def build_support(instance: Instance, worlds: Worlds, owners: Owners | None = No
             dropped.append((market.name, "its expected cost for existing producers is negative: it would print money"))
             continue
         markets.append(replace(support, floor=_renumber(market, len(markets))))
-    builder = _Options(instance, worlds, [m.floor for m in markets], owners or Owners(instance, worlds.price))
+    builder = _Options(instance, worlds, [m.floor for m in markets], Owners(instance, worlds.price, owners))
     baseline = []
     for p, project in enumerate(instance.projects):
         baseline.append(built_anyway(instance, project))
@@ -205,6 +204,7 @@ class _Options:
         self._ungapped: set[tuple[object, ...]] = set()
         self._admitted: set[tuple[int, str, int, tuple[int, ...]]] = set()
         # packages differ in capital more often than in floors: what only floors decide is worked out once
+        self._outputs: dict[tuple[int, tuple[Floor, ...], int], tuple[Floats, Floats, bool]] = {}
         self._money: dict[tuple[int, Floor, tuple[Floor, ...], int], FloorMoney] = {}
 
     def add_project(self, p: int, baseline: bool) -> None:
@@ -306,7 +306,7 @@ class _Options:
 
     def output(self, p: int, package: Package, floors: tuple[Floor, ...], start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
-        trunk, worlds, at_end = self.owners.output(p, floors, start)
+        trunk, worlds, at_end = self._output_of(p, floors, start)
         purchase = next(((f.material, f.take) for f in floors if f.kind == "purchase"), None)
         key = (p, package.offtake, purchase, at_end, trunk.tobytes(), worlds.tobytes())
         if key not in self._class_of:
@@ -315,15 +315,26 @@ class _Options:
         index = self._class_of[key]
         return self.classes[index], index
 
+    def _output_of(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
+        """(T,) ramp * alive on the trunk, (S, T) in worlds, and whether it is alive on the trunk at the end."""
+        key = (p, floors, start)
+        if key not in self._outputs:
+            instance, project = self.instance, self.instance.projects[p]
+            ramp = _ramp(project, start, instance.calendar.periods)
+            trunk = survival(instance, project.producer, instance.price, floors, start)
+            self._outputs[key] = ramp * trunk, ramp * self.owners.alive(p, floors, start), bool(trunk[-1])
+        return self._outputs[key]
+
     def _floor_money(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
         """Cost of a floor on the project's output, which lives on all floors of its package together."""
         key = (p, floor, floors, start)
         if key not in self._money:
-            self._money[key] = self._floor_money_of(self.instance.projects[p], floor, floors, start)
+            self._money[key] = self._floor_money_of(p, floor, floors, start)
         return self._money[key]
 
-    def _floor_money_of(self, project: Project, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
-        instance, worlds, j = self.instance, self.worlds, project.producer
+    def _floor_money_of(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
+        instance, worlds, project = self.instance, self.worlds, self.instance.projects[p]
+        j = project.producer
         T = instance.calendar.periods
         begin = start if floor.begin is None else floor.begin
         n = max(T, begin + floor.term, start + 1)
@@ -332,7 +343,7 @@ class _Options:
             project, start, n
         )
         trunk = tonnes * survival(instance, j, path, floors, start)
-        branch = tonnes[:T] * survival(instance, j, worlds.price, floors, start)
+        branch = tonnes[:T] * self.owners.alive(p, floors, start)
         return floor_money(instance, worlds, j, floor, begin, trunk, branch)
 
     def exclusions(self) -> dict[tuple[int, int], tuple[int, ...]]:
