@@ -265,9 +265,9 @@ def test_the_best_plans_own_choice_is_settled_closer_than_the_gap() -> None:
     for seed in SEEDS:
         case = drawn(seed)
         found = searching(case, 0.0).run(None)
-        for exact, share in ((False, SETTLED), (True, 0.0)):
+        for how, share in (("closely", SETTLED), ("exactly", 0.0)):
             search = searching(case, gap)
-            search.settle(found.x[:WHOLES], exact=exact)
+            search.settle(found.x[:WHOLES], how)
             assert search.best.total - search.run_master().objective <= search.room(search.best.total, share) + 1e-7
 
 

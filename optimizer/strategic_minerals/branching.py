@@ -22,7 +22,7 @@ from .errors import UntrustedError
 from .instance import Floats
 
 if TYPE_CHECKING:
-    from .rounds import Search
+    from .rounds import How, Search
     from .solver import Run, Status
 
 LOOKS = 4
@@ -42,6 +42,8 @@ SAME = 0.3
 LEAST_GAIN = 1e-6
 """Of a branching's two sides, so that one side alone counts for something [million USD]."""
 BELOW, ABOVE = 0, 1
+HOW: tuple[How, ...] = ("coarsely", "closely", "exactly")
+"""How a choice of whole numbers is settled when it comes for the first time, again, and still again."""
 
 
 @dataclass(order=True)
@@ -74,7 +76,8 @@ class Tree:
         self.serial = 0
         self.floor = math.inf
         """Least bound of what was ruled out or given up  [million USD]."""
-        self.tried: set[bytes] = set()
+        self.tried: dict[bytes, int] = {}
+        """How often the clusters have settled a choice of whole numbers."""
         size = len(self.lower)
         self.gains, self.looks = np.zeros((2, size)), np.zeros((2, size))
         """What it cost to round a branching's share down and up  [million USD per unit], summed, and how often."""
@@ -118,7 +121,7 @@ class Tree:
             return  # no longer the one that holds the bound down
         run = self.sharpened(run, lower, upper)
         here: Node | None = replace(node, lower=lower, upper=upper)
-        while here is not None and not self.waits(run, here):
+        while here is not None:
             settled = self.settled(run, here)
             if settled is None:
                 return
@@ -201,23 +204,24 @@ class Tree:
         return run
 
     def settled(self, run: Run, node: Node) -> Run | None:
-        """Ask the clusters about whole numbers, until the node is ruled out (None) or its point is fractional again.
+        """Ask the clusters about whole numbers, until the node is ruled out or put off (None) or its point is fractional again.
 
         A choice that comes back with nothing to learn is as close as arithmetic comes. Where it leans on the tolerance, other
         choices in the node may be better: it is split at the decision that leans most.
         """
         s = self.search
-        while not self.ruled_out(run, node.bound):
+        while not self.ruled_out(run, node.bound) and not self.waits(run, node):
             assert run.x is not None
             assert run.objective is not None
             at = run.x[self.decisions]
             if np.abs(at - np.round(at)).max(initial=0.0) > WHOLE:
                 return run
             whole = np.round(at) + 0.0  # -0.0 is 0.0
-            again = whole.tobytes() in self.tried
-            self.tried.add(whole.tobytes())
-            fresh = s.settle(whole, exact=again)
-            if again and not fresh:
+            times = self.tried.get(whole.tobytes(), 0)
+            self.tried[whole.tobytes()] = times + 1
+            how = HOW[min(times, len(HOW) - 1)]
+            fresh = s.settle(whole, how)
+            if how == "exactly" and not fresh:
                 self.split(run, node, at)
                 return None
             run = self.solve(node.lower, node.upper)

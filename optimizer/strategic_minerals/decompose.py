@@ -161,7 +161,7 @@ class Decomposition:
             y[self.decisions] = np.round(y[self.decisions])
             if np.array_equal(y, found) or self.allowed(y):
                 search.evaluate(y, answer=True)
-            search.settle(y[self.decisions], exact=False, best=search.best)
+            search.settle(y[self.decisions], "closely", best=search.best)
             run = search.run_master()
             if search.best is not None and run.row_dual is not None and run.column_dual is not None and run.objective is not None:
                 answers = self._answers(search.best.y, range(len(self.parts.clusters)), search.deadline, "duals")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -32,6 +32,8 @@ LINEAR_SHARE = 0.1
 SETTLING_ROUNDS = 40
 LEAST_ROUNDS = 1
 """Linear rounds that every choice gets, however poor."""
+COARSE = 0.1
+"""Share of what lies between bound and plan that is close enough for one choice of whole numbers, while it is more."""
 SETTLED = 0.1
 """Share of the gap asked at which the linear rounds of one choice of whole numbers end."""
 DEAR = 0.3
@@ -40,6 +42,10 @@ ROUNDING = 1e-9
 """Difference of two sums, relative to the costs in them, that counts as none."""
 LEAST_S = 0.05
 """Seconds that a solve gets at least."""
+
+
+How = Literal["coarsely", "closely", "exactly"]
+"""How whole numbers are settled: until a share of what is open between bound and plan is left, or of the gap asked, or nothing."""
 
 
 class StoppedByCallerError(Exception):
@@ -215,11 +221,17 @@ class Search:
         """(lower, upper) of decisions, then of their sums, where nothing is held."""
         return open_bounds(self.of.parts.master, self.of.decisions, self.of.sums)
 
-    def settle(self, whole: Floats, *, exact: bool, best: Evaluated | None = None) -> bool:
+    def enough(self, total: float, how: How) -> float:
+        """What a plan may cost more than the bound of its whole numbers for them to count as settled  [million USD]."""
+        share = {"coarsely": self.share(SETTLED), "closely": self.share(SETTLED), "exactly": 0.0}[how]
+        open_ = min(total, self.objective) - self.bound
+        return max(self.room(total, share), COARSE * open_ if how == "coarsely" and math.isfinite(open_) else 0.0)
+
+    def settle(self, whole: Floats, how: How, best: Evaluated | None = None) -> bool:
         """Linear rounds with whole numbers fixed: their best plan, as far as it may be of use, and cuts around it.
 
-        They end at a share of the gap asked, and earlier where the best plan is another one that is no worse but for the gap.
-        exact: no gap is granted. best: a plan with these whole numbers. Whether the master learned anything.
+        They end as `enough` says, and earlier where the best plan is another one that is no worse but for the gap.
+        best: a plan with these whole numbers. Whether the master learned anything.
         """
         lower, upper = self.widest()
         lower[: len(whole)] = upper[: len(whole)] = whole
@@ -231,9 +243,8 @@ class Search:
                 break
             before, bound = bound, max(bound, run.objective)
             if best is not None:
-                beaten = best.total > self.objective and bound >= (self.objective if exact else self.cutoff)
-                enough = self.room(best.total, 0.0 if exact else self.share(SETTLED))
-                if (beaten and n >= LEAST_ROUNDS) or best.total - bound <= enough:
+                beaten = best.total > self.objective and bound >= (self.objective if how == "exactly" else self.cutoff)
+                if (beaten and n >= LEAST_ROUNDS) or best.total - bound <= self.enough(best.total, how):
                     break
             self.tell()
             out = self.of.point(run.x)
