@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from .rounds import How, Search
     from .solver import Run, Status
 
-LOOKS = 4
-"""Branchings of a node of which both sides are tried before one is chosen, where too little is known of them yet."""
+LOOKS, MANY_LOOKS = 4, 12
+"""Branchings of a node of which both sides are tried before one is chosen, where too little is known of them yet; and where
+clusters are made anew for every round, which makes a better choice worth more than the master's time.
+"""
 RELIABLE = 1
 """Tries of a side after which what it costs is known well enough."""
 ROUND_UP_FROM = 0.35
@@ -276,11 +278,12 @@ class Tree:
         sums_first = open_ < len(self.decisions)
         order = open_[np.lexsort((-np.minimum(share, 1 - share)[open_], sums_first, -score[open_]))]
         best, best_score, bounds = int(order[0]), -1.0, (base, base)
+        most = LOOKS if self.search.of.parts.kept else MANY_LOOKS
         looks, here = 0, self.master.bookmark()
         for k in order.tolist():
             found, points = (base, base), float(score[k])
             if self.looks[:, k].min() < RELIABLE:
-                if looks == LOOKS:
+                if looks == most:
                     continue
                 looks += 1
                 found = self.tried_both(k, x[k], base, node, here)
