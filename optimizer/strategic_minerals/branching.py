@@ -3,8 +3,7 @@
 One solver is hot-started from node to node; a node is a box of decisions and of sums of decisions, which are looked at first: that
 a project is signed at all, and when, says more than that one of its fifty options is not. A dive ends at a choice of whole numbers,
 which the clusters settle, or where another node holds the bound down; cuts hold in every node, so that no master is solved twice
-from nothing
-(branch-and-cut, Padberg and Rinaldi 1991; pseudo-costs with a first look, Achterberg, Koch and Martin 2005).
+from nothing (branch-and-cut, Padberg and Rinaldi 1991; pseudo-costs with a first look, Achterberg, Koch and Martin 2005).
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ SAME = 0.3
 LEAST_GAIN = 1e-6
 """Of a branching's two sides, so that one side alone counts for something [million USD]."""
 BELOW, ABOVE = 0, 1
-HOW: tuple[How, ...] = ("coarsely", "closely", "exactly")
+IN_TURN: tuple[How, ...] = ("coarsely", "closely", "exactly")
 """How a choice of whole numbers is settled when it comes for the first time, again, and still again."""
 
 
@@ -221,7 +220,7 @@ class Tree:
             whole = np.round(at) + 0.0  # -0.0 is 0.0
             times = self.tried.get(whole.tobytes(), 0)
             self.tried[whole.tobytes()] = times + 1
-            how = HOW[min(times, len(HOW) - 1)]
+            how = IN_TURN[min(times, len(IN_TURN) - 1)]
             fresh = s.settle(whole, how)
             if how == "exactly" and not fresh:
                 self.split(run, node, at)
