@@ -36,7 +36,7 @@ NODE_ROUNDS = 2
 """Rounds of cuts at the node that holds the bound down."""
 WORTH_A_ROUND = 0.1
 """What a round must bring for another one, as a share of what the node lacks to be ruled out."""
-INWARD = 0.5
+INWARD = 0.75
 """How far they ask from the centre of the relaxation to the node's own point: cuts there are deeper."""
 SAME = 0.3
 """Share of the way from the least bound to being ruled out within which a node is dived from, or further into."""
@@ -113,15 +113,12 @@ class Tree:
         """Follow a node's better sides, down to whole numbers or as long as it is worth it; their other sides wait."""
         s = self.search
         lower, upper = self.tightened(node.lower, node.upper)
-        run = self.solve(lower, upper)
-        if self.ruled_out(run, node.bound):
-            return
-        assert run.objective is not None
-        if node.known != len(s.of.pool) and self.heap and run.objective > self.enough(self.heap[0].bound):
-            heapq.heappush(self.heap, self.node(run.objective, lower, upper, len(s.of.pool)))
-            return  # no longer the one that holds the bound down
-        run = self.sharpened(run, lower, upper)
         here: Node | None = replace(node, lower=lower, upper=upper)
+        assert here is not None
+        run = self.solve(lower, upper)
+        if self.ruled_out(run, here.bound) or self.waits(run, here):
+            return
+        run = self.sharpened(run, lower, upper)
         while here is not None:
             settled = self.settled(run, here)
             if settled is None:
@@ -160,18 +157,18 @@ class Tree:
         self.search.given_up += 1
 
     def waits(self, run: Run, node: Node) -> bool:
-        """Put off a node that is no longer the one that holds the bound down, once there is a plan; whether it was."""
-        s = self.search
-        if s.best is None or run.objective is None or run.objective >= s.cutoff or not self.heap:
-            return False
-        if run.objective <= self.enough(self.heap[0].bound):
-            return False
-        heapq.heappush(self.heap, self.node(max(node.bound, run.objective), node.lower, node.upper, len(s.of.pool)))
-        return True
+        """Put off a node that is no longer the one that holds the bound down, once there is a plan; whether it was.
 
-    def enough(self, bound: float) -> float:
-        """Bound up to which a node is as good to dive from as one with the least bound."""
-        return bound + (SAME * (self.search.cutoff - bound) if math.isfinite(self.search.cutoff) else 0.0)
+        Not one that came back and of which nothing new is known: it would come back again.
+        """
+        s, known = self.search, len(self.search.of.pool)
+        if s.best is None or run.objective is None or not self.heap or node.known == known:
+            return False
+        least = self.heap[0].bound
+        if run.objective <= least + SAME * (s.cutoff - least):
+            return False
+        heapq.heappush(self.heap, self.node(max(node.bound, run.objective), node.lower, node.upper, known))
+        return True
 
     def tightened(self, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
         """Bounds without decisions whose reduced cost in the relaxation is more than a better plan could save."""

@@ -96,7 +96,9 @@ class Split:
 
         def place(column: Ints) -> Ints:
             where = self.place[column]
-            return np.where(self.owner[column] < 0, len(own) + np.searchsorted(links, where), where)
+            outside = np.flatnonzero(self.owner[column] < 0)
+            where[outside] = len(own) + np.searchsorted(links, where[outside])
+            return where
 
         cost = np.concatenate([self.cost[own], np.zeros(len(links))])
         return Part(_part(self.assembly, rows, np.concatenate([own, self.mine[links]]), place, 0), cost, len(own))

@@ -88,6 +88,7 @@ class Master:
         """cost: (columns,). decisions: whole numbers. sums: columns whose sums are whole numbers. All as the master counts them."""
         self._pool = pool
         self._model = Model(assembly, cost, integer=False, offset=offset)
+        self._model.weigh_roughly()
         self._decisions, first = decisions, len(assembly.row_lower)
         self._sums = np.arange(first, first + len(sums))
         for columns in sums:
