@@ -357,5 +357,36 @@ def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> N
     true = model._highs
     monkeypatch.setattr(model, "_run", lambda: (runs.append(1), honest())[1])
     monkeypatch.setattr(model, "_highs", Astray())
+    model.expect_little(scaled=False)
     assert model.run(time_limit_s=60.0).status == "optimal"
     assert len(runs) == 2
+    assert prepared(model) == WITH_CARE
+
+
+WITH_CARE, ROUGHLY, BARELY = (2, -1), (2, 1), (0, 1)
+"""How the matrix is scaled and rows are weighed, in HiGHS's numbers: as it would itself, with rough weights, and unscaled too."""
+
+
+def prepared(model: Model) -> tuple[int, int]:
+    """What a model's next run prepares."""
+    options = ("simplex_scale_strategy", "simplex_dual_edge_weight_strategy")
+    return tuple(model._highs.getOptionValue(name)[1] for name in options)
+
+
+def test_a_start_from_nothing_inherits_no_haste() -> None:
+    """Proves: HiGHS's own choice is what a model begins with; the same size starts from its basis with rough weights, another
+    size from nothing and with care, whatever was expected before."""
+    problem, other = prepare(*many(0)), prepare(*many(1))
+    cost = objective_costs(problem)["social_cost"]
+    model = Model(problem.assembly, cost, integer=False)
+    assert prepared(model) == WITH_CARE
+    assert model.run(time_limit_s=60.0).status == "optimal"
+    model.expect_little(scaled=False)
+    assert prepared(model) == BARELY
+    model.become(problem.assembly, 1.1 * cost)
+    assert prepared(model) == ROUGHLY
+    assert model.run(time_limit_s=60.0).status == "optimal"
+    assert other.assembly.shape != problem.assembly.shape
+    model.become(other.assembly, objective_costs(other)["social_cost"])
+    assert prepared(model) == WITH_CARE
+    assert model.run(time_limit_s=60.0).status == "optimal"

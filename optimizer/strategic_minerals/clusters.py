@@ -146,7 +146,7 @@ class Cluster:
             model = Model(part.assembly, part.cost, integer=False)
             if self.basis is not None:
                 model.go_back(self.basis)
-                model.expect_little()
+                model.expect_little(scaled=False)
         answer = ask(model, part, y[self.links], deadline, tell)
         if self.kept is not None:
             self.model = model

@@ -2,7 +2,7 @@
 
 A cut says that a group of worlds costs at least so much:  factors . columns >= right-hand side,  the last of its columns being the
 group's cost [million USD]. Cuts are valid for every plan and for every cost of the master's columns, so that a pool keeps all of
-them while one linear program holds few: what has not been tight for long is taken out, and comes back when it is violated.
+them while one linear program holds few: what has not been tight for long is taken out, and comes back when clusters say it again.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Master:
         """cost: (columns,). decisions: whole numbers. sums: columns whose sums are whole numbers. All as the master counts them."""
         self._pool = pool
         self._model = Model(assembly, cost, integer=False, offset=offset)
-        self._model.weigh_roughly()
+        self._model.expect_little(scaled=True)
         self._decisions, first = decisions, len(assembly.row_lower)
         self._sums = np.arange(first, first + len(sums))
         for columns in sums:
@@ -126,13 +126,13 @@ class Master:
         """Start the next run there."""
         self._model.go_back(bookmark)
 
-    def run(self, time_limit_s: float, phase: str) -> Run:
-        """Solve, and see which cuts are tight."""
+    def run(self, time_limit_s: float, phase: str, *, look: bool = False) -> Run:
+        """Solve, and see which cuts are tight. look: a branching is tried; cuts that are not tight grow no older by it."""
         run = self._model.run(time_limit_s=time_limit_s, phase=phase)
         if run.row_dual is not None:
-            tight = run.row_dual[self._first :] != 0
+            tight, older = run.row_dual[self._first :] != 0, 0 if look else 1
             self._held = {
-                number: 0 if now else idle + 1 for (number, idle), now in zip(self._held.items(), tight.tolist(), strict=True)
+                number: 0 if now else idle + older for (number, idle), now in zip(self._held.items(), tight.tolist(), strict=True)
             }
         return run
 

@@ -199,9 +199,9 @@ class Decomposition:
         """Ask all clusters at a point. Raises OutOfTimeError, and UntrustedError where a cluster has no answer."""
         answers, cuts = self._learn(range(len(self.groups)), y, deadline)
         self.asked.append((y, cuts))
-        here = float((cost[self.parts.mine] * y).sum())  # not by a dot product: its idle threads spin beside the clusters'
+        own_cost = float((cost[self.parts.mine] * y).sum())  # so long a dot product wakes threads that spin beside the clusters'
         return Evaluated(
-            y, offset + here + sum(answer.cost for answer in answers),
+            y, offset + own_cost + sum(answer.cost for answer in answers),
             tuple(answer.x for answer in answers) if self.parts.kept else None, cuts, sum(answer.iterations for answer in answers),
         )  # fmt: skip
 

@@ -32,12 +32,12 @@ LINEAR_SHARE = 0.1
 SETTLING_ROUNDS = 40
 LEAST_ROUNDS = 1
 """Linear rounds that every choice gets, however poor."""
-COARSE = 0.1
-"""Share of what lies between bound and plan that is close enough for one choice of whole numbers, while it is more."""
 SETTLED = 0.1
 """Share of the gap asked at which the linear rounds of one choice of whole numbers end."""
 DEAR = 0.3
-"""Both shares at least, where clusters are made anew for every round: rounds are dear then, and the master is not."""
+"""Both shares of the gap at least, where clusters are made anew for every round: rounds are dear then, and the master is not."""
+COARSE = 0.1
+"""Share of what lies between bound and plan that is close enough for one choice of whole numbers, while it is more."""
 ROUNDING = 1e-9
 """Difference of two sums, relative to the costs in them, that counts as none."""
 LEAST_S = 0.05
@@ -119,9 +119,9 @@ class Search:
         """Whether a bound is close enough to an objective."""
         return math.isfinite(objective) and objective - bound <= self.room(objective, share)
 
-    def run_master(self) -> Run:
-        """Solve the master as it stands. Raises OutOfTimeError."""
-        run = self.master.run(self.left(), self.phase)
+    def run_master(self, *, look: bool = False) -> Run:
+        """Solve the master as it stands; look: as `Master.run`. Raises OutOfTimeError."""
+        run = self.master.run(self.left(), self.phase, look=look)
         self.iterations += run.iterations
         if run.status == "time_limit":
             raise OutOfTimeError
@@ -223,7 +223,7 @@ class Search:
 
     def enough(self, total: float, how: How) -> float:
         """What a plan may cost more than the bound of its whole numbers for them to count as settled  [million USD]."""
-        share = {"coarsely": self.share(SETTLED), "closely": self.share(SETTLED), "exactly": 0.0}[how]
+        share = 0.0 if how == "exactly" else self.share(SETTLED)
         open_ = min(total, self.objective) - self.bound
         return max(self.room(total, share), COARSE * open_ if how == "coarsely" and math.isfinite(open_) else 0.0)
 

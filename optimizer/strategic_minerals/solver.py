@@ -64,8 +64,10 @@ SMALLEST_MOVE = 1e-11
 """Moves of a basic variable with a right-hand side below this are rounding."""
 DUAL, PRIMAL = 1, 4
 """Strategies of the simplex method, as HiGHS counts them."""
-UNSCALED, DEVEX, CHOSEN = 0, 1, -1
-"""No scaling; weights of rows that begin at one (Harris 1973), in place of exact ones; what HiGHS chooses itself."""
+UNSCALED, SCALED = 0, 2
+"""No scaling of the matrix, and HiGHS's own."""
+DEVEX, EXACT = 1, -1
+"""Weights of rows that begin at one (Harris 1973), and what HiGHS chooses itself, exact ones where it can."""
 
 OTHER_THREADS = (
     "HiGHS refused to run: something else in this process ran it with another number of threads; use a fresh process"
@@ -122,19 +124,21 @@ class Model:
     def become(self, assembly: Assembly, cost: Floats, offset: float = 0.0) -> None:
         """Another model in the place of this one; a linear one of the same size starts from the basis of the last run.
 
-        Where nothing moves but costs, that basis stays feasible and the primal simplex goes on from it; elsewhere the dual.
+        Where nothing moves but costs, that basis stays feasible and the primal simplex goes on from it; elsewhere the dual, with
+        rough weights (`expect_little`), which stay until the next model.
         """
         highs = self._highs
         size = (highs.getNumCol(), highs.getNumRow())
         basis = highs.getBasis() if size == (len(cost), len(assembly.row_lower)) else None
-        usable = basis is not None and basis.valid and not self._mip
+        usable = basis is not None and basis.valid and not self._mip and not (self._integer and assembly.integer.any())
         names = ("lower", "upper", "row_lower", "row_upper", "start", "index", "value")
         held = usable and all(np.array_equal(getattr(self._assembly, name), getattr(assembly, name)) for name in names)
         self._pass(assembly, cost, offset)
         self._set("simplex_strategy", PRIMAL if held else DUAL)
-        self._set("simplex_dual_edge_weight_strategy", DEVEX if usable else CHOSEN)
+        self._expect_much()
         if usable:
             self._check(highs.setBasis(basis), "setBasis")
+            self.expect_little(scaled=True)
 
     def _pass(self, assembly: Assembly, cost: Floats, offset: float) -> None:
         if len(cost) > MOST_IN_ONE_SOLVER:
@@ -213,18 +217,20 @@ class Model:
         found = self._highs.getBasis()
         return np.array(found.col_status, dtype=np.int8), np.array(found.row_status, dtype=np.int8)
 
-    def expect_little(self) -> None:
-        """Prepare less before the first iteration: where a start is near the end, scaling the matrix too takes longer than the
-        iterations that it saves (half of the time with weights, measured).
-        """
-        self._set("simplex_scale_strategy", UNSCALED)
-        self.weigh_roughly()
+    def expect_little(self, *, scaled: bool) -> None:
+        """Prepare less before the first iteration, where starts are near their ends.
 
-    def weigh_roughly(self) -> None:
-        """Begin with rough weights of rows: exact ones are worked out anew, row by row, wherever a basis was set, and cost more
-        than the iterations that they save where it is close (a sixth to a quarter of the time of re-solves and masters, measured).
+        Weights of rows are rough: exact ones are worked out anew, row by row, wherever a basis was set or rows came or went, which
+        takes longer than the iterations that they save (a sixth to a quarter of the time of re-solves and masters, measured).
+        scaled: False leaves the matrix as it is, too (with the weights, half of the time of a small program made anew).
         """
+        self._set("simplex_scale_strategy", SCALED if scaled else UNSCALED)
         self._set("simplex_dual_edge_weight_strategy", DEVEX)
+
+    def _expect_much(self) -> None:
+        """Prepare in full, for a start from nothing."""
+        self._set("simplex_scale_strategy", SCALED)
+        self._set("simplex_dual_edge_weight_strategy", EXACT)
 
     def reach(self, rows: Sequence[int]) -> list[tuple[float, float]]:
         """(down, up) how far the right-hand side of each row that binds may move before the basis of the last run changes.
@@ -283,6 +289,7 @@ class Model:
             status = self._run()
             if not self._mip and highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:  # a hot start gone astray
                 self._check(highs.clearSolver(), "clearSolver")
+                self._expect_much()
                 status = self._run()
         finally:
             if on_progress is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.core.expr.numeric_expr import LinearExpression
 
 from ..instance import Floats
 from ..layout import Layout
@@ -243,8 +244,11 @@ def floor_commitment(m: pyo.Block, amounts: Floats) -> Any:
 
 
 def _weighted(variables: Any, amounts: Floats) -> Any:
-    """sum of amounts times variables, in plain numbers: Pyomo takes several times as long over numpy's."""
-    return sum(amount * variables[n] for n, amount in enumerate(amounts.tolist()) if amount != 0)
+    """sum of amounts times variables, made in one piece and in plain numbers: adding up term by term takes three times as long."""
+    used = np.flatnonzero(amounts)
+    if not len(used):
+        return 0.0
+    return LinearExpression(constant=0, linear_coefs=amounts[used].tolist(), linear_vars=[variables[n] for n in used.tolist()])
 
 
 def trunk_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights: Floats) -> Any:
