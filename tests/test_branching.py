@@ -224,8 +224,8 @@ def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(seed: in
     branched on that changes nothing: the search ends with the optimum."""
     run = Master.run
 
-    def leaning(self: Master, time_limit_s: float, phase: str, **how: bool) -> Run:
-        found = run(self, time_limit_s, phase, **how)
+    def leaning(self: Master, time_limit_s: float, phase: str) -> Run:
+        found = run(self, time_limit_s, phase)
         if found.x is None:
             return found
         x = found.x.copy()
@@ -335,17 +335,6 @@ def test_settling_coarsely_ends_at_a_share_of_what_is_open() -> None:
             left = search.best.total - search.run_master().objective
             assert left <= (most if how == "coarsely" else search.room(search.best.total, SETTLED)) + 1e-7
     assert rounds["coarsely"] < rounds["closely"]
-
-
-def test_looking_ages_no_cut() -> None:
-    """Proves: solves that only try branchings leave cuts that are not tight as young as they were; others age them."""
-    search = searching(drawn(0), 0.0)
-    search.linear(None, 1.0, answer=False)
-    ages = dict(search.master._held)
-    search.run_master(look=True)
-    assert search.master._held == ages
-    search.run_master()
-    assert sum(search.master._held.values()) > sum(ages.values())
 
 
 def test_the_best_plans_own_choice_is_settled_closer_than_the_gap() -> None:

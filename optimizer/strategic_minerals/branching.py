@@ -129,11 +129,11 @@ class Tree:
                 s.nodes += 1
                 run = self.solve(here.lower, here.upper)
 
-    def solve(self, lower: Floats, upper: Floats, *, look: bool = False) -> Run:
-        """The master's linear program between bounds; look: as `Master.run`. Raises OutOfTimeError and StoppedByCallerError."""
+    def solve(self, lower: Floats, upper: Floats) -> Run:
+        """The master's linear program between bounds. Raises OutOfTimeError and StoppedByCallerError."""
         self.master.bound(lower, upper)
         self.search.tell()
-        return self.search.run_master(look=look)
+        return self.search.run_master()
 
     def ruled_out(self, run: Run, before: float) -> bool:
         """Whether a node is done with: it leads to nothing better than the best plan, but for the gap asked, or was not solved.
@@ -304,7 +304,7 @@ class Tree:
         found = []
         for up, distance in ((BELOW, x - math.floor(x)), (ABOVE, math.ceil(x) - x)):
             self.master.go_back(here)
-            run = self.solve(*self.side(node, k, x, up), look=True)
+            run = self.solve(*self.side(node, k, x, up))
             value = math.inf if run.status == "infeasible" else base if run.objective is None else max(base, run.objective)
             cost = min(value, self.search.cutoff) - base
             if math.isfinite(cost):  # before there is a plan, an infeasible side has no finite cost

@@ -119,9 +119,9 @@ class Search:
         """Whether a bound is close enough to an objective."""
         return math.isfinite(objective) and objective - bound <= self.room(objective, share)
 
-    def run_master(self, *, look: bool = False) -> Run:
-        """Solve the master as it stands; look: as `Master.run`. Raises OutOfTimeError."""
-        run = self.master.run(self.left(), self.phase, look=look)
+    def run_master(self) -> Run:
+        """Solve the master as it stands. Raises OutOfTimeError."""
+        run = self.master.run(self.left(), self.phase)
         self.iterations += run.iterations
         if run.status == "time_limit":
             raise OutOfTimeError
