@@ -28,6 +28,7 @@ from strategic_minerals import (
     shipped,
     solve,
 )
+from strategic_minerals.checks import check_data
 from strategic_minerals.dataset import write_dataset
 from strategic_minerals.errors import FaultsError
 from strategic_minerals.plan_file import parse_plan
@@ -1157,6 +1158,29 @@ def test_a_unit_slip_shows_in_the_ranges() -> None:
     table = check(plan, slipped).ranges.set_index(["table", "column"])
     row = table.loc[("prices", "price_usd_per_kg")]
     assert (row.smallest, row["median"], row.largest) == (60.0, 60.0, 100_000.0)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "key", "slip"),
+    [
+        ("prices", "price_usd_per_kg", "material", 1e3), ("activities", "cash_usd_per_kg", "activity", 1e3),
+        ("demand", "demand_t_per_yr", "material", 1e3), ("offers", "depth_t_per_yr", "offer", 1e4),
+        ("projects", "capex_musd", "project", 1e3),
+    ],
+)  # fmt: skip
+def test_a_figure_in_another_unit_is_doubted(table: str, column: str, key: str, slip: float) -> None:
+    """Proves: a price in USD/t, tonnes in kg, a capex in thousands of USD are each one fault, in their row: a thousand times
+    their size. A price is doubted against the set that the plan uses; an offer against its market, a part of which it is.
+    """
+    data = load_dataset(shipped("inputs"))
+    plan = load_plan(shipped("models") / "rare-earths.toml")
+    frame = data.frame(table)
+    mine = frame[frame["price_set"] != plan.price_set] if table == "prices" else frame
+    row = mine[column].idxmax()
+    frame.loc[row, [name for name in frame if name.startswith(column)]] *= slip
+    faults = check_data(plan, data.replace(**{table: frame}))
+    assert [fault.column for fault in faults] == [column]
+    assert frame.loc[row, key] in faults[0].row
 
 
 def test_a_fault_reads_as_a_sentence() -> None:

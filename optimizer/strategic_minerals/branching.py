@@ -78,7 +78,7 @@ class Tree:
         self.serial = 0
         self.floor = math.inf
         """Least bound of what was ruled out or given up  [million USD]."""
-        self.tried: dict[bytes, int] = {}
+        self.times_settled: dict[bytes, int] = {}
         """How often the clusters have settled a choice of whole numbers."""
         size = len(self.lower)
         self.gains, self.looks = np.zeros((2, size)), np.zeros((2, size))
@@ -220,8 +220,8 @@ class Tree:
                 return run
             at = run.x[self.decisions]
             whole = np.round(at) + 0.0  # -0.0 is 0.0
-            times = self.tried.get(whole.tobytes(), 0)
-            self.tried[whole.tobytes()] = times + 1
+            times = self.times_settled.get(whole.tobytes(), 0)
+            self.times_settled[whole.tobytes()] = times + 1
             how = IN_TURN[min(times, len(IN_TURN) - 1)]
             fresh = s.settle(whole, how)
             if how == "exactly" and not fresh:

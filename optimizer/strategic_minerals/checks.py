@@ -210,7 +210,9 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 UNIT_SLIP = 300.0
-"""Ratio beyond which a figure is taken for one in another unit: kg for t and USD/t for USD/kg are off by 1000."""
+"""Ratio beyond which a figure is taken for one in another unit: kg for t, USD/t for USD/kg and thousands of USD for millions are off
+by 1000. Shipped projects cost 0.7 to 8.5 years of what their output brings.
+"""
 
 
 def units_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -242,6 +244,11 @@ def units_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             if 0 < UNIT_SLIP * worth[name] < row.cash_usd_per_kg:
                 expected = f"USD/kg, near the worth of its output ({worth[name]:g})"
                 yield Fault(f"{table}.csv", name, "cash_usd_per_kg", f"{row.cash_usd_per_kg:g}", expected)
+    for row in data.rows("projects"):
+        yearly = row.capacity_t_per_yr * worth[row.project] / 1000  # t * USD/kg: thousands of USD
+        if row.capex_musd > UNIT_SLIP * yearly > 0:
+            expected = f"million USD, near the worth of its output in a year ({yearly:,.3g})"
+            yield Fault("projects.csv", row.project, "capex_musd", f"{row.capex_musd:,.0f}", expected)
     for material, tonnes in wanted.items():
         if tonnes > UNIT_SLIP * reach[material] > 0:
             expected = f"tonnes per year, near what its producers make ({reach[material]:,.0f})"
