@@ -419,10 +419,10 @@ def test_forged_decisions_and_objectives_do_not_verify(solved: tuple[Path, Any],
 
 def test_a_failed_canary_is_exit_5(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Proves R1: a solver release that answers wrongly ends the command with 5 before anything is planned."""
-    from strategic_minerals import solver
+    from strategic_minerals import highs
 
-    monkeypatch.setattr(solver, "_canary_passed", [])
-    monkeypatch.setattr(solver, "_micro_mip", lambda x_cost, z_cost, need: 15.0)
+    monkeypatch.setattr(highs, "_canary_passed", [])
+    monkeypatch.setattr(highs, "_micro_mip", lambda x_cost, z_cost, need: 15.0)
     monkeypatch.setattr(sys, "argv", ["strategic-minerals", "solve", "quickstart"])
     with pytest.raises(SystemExit) as stop:
         cli.main()

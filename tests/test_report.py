@@ -15,11 +15,11 @@ import pytest
 from strategic_minerals import Result, solve, write_run
 from strategic_minerals.doctor import examine
 from strategic_minerals.frames import kinds_of, typed, whole
+from strategic_minerals.highs import canary
 from strategic_minerals.parquet import write_parquet
 from strategic_minerals.report.compared import compare
 from strategic_minerals.report.facts import chain, drawdown, mix, money, timeline
 from strategic_minerals.report.page import headline, markdown, read_analyses, report, save_figures
-from strategic_minerals.solver import canary
 from test_sensitivity import one_mineral
 from tiny import cut, offer, project, source, tiny
 

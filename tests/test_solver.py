@@ -31,9 +31,9 @@ from strategic_minerals import (
     StoppedError,
     UntrustedError,
     cli,
+    highs,
     optimize,
     solve,
-    solver,
 )
 from strategic_minerals.assembly import Assembly
 from strategic_minerals.optimize import DEMANDS, Problem, optimise, prepare
@@ -105,9 +105,9 @@ def intercept(monkeypatch: pytest.MonkeyPatch, change: Callable[[str, int, Run],
 def test_the_solver_in_use_solves_the_two_programs_that_release_1_14_gets_wrong() -> None:
     """Proves R1: min 2x + 3z, x + z >= 4.5, z integer is 9 (x = 4.5; HiGHS 1.14.0 said 15 = 5 * 3), and
     min 2x + 1.4z, x + z >= 20.1 is 28 + 0.2 = 28.2 (z = 20, x = 0.1; it said 29)."""
-    assert solver._micro_mip(2.0, 3.0, 4.5) == pytest.approx(9.0, abs=1e-9)
-    assert solver._micro_mip(2.0, 1.4, 20.1) == pytest.approx(28.2, abs=1e-9)
-    solver.canary()
+    assert highs._micro_mip(2.0, 3.0, 4.5) == pytest.approx(9.0, abs=1e-9)
+    assert highs._micro_mip(2.0, 1.4, 20.1) == pytest.approx(28.2, abs=1e-9)
+    highs.canary()
 
 
 @pytest.mark.parametrize("wrong", [15.0, 0.0, math.nan, 29.0])
@@ -115,9 +115,9 @@ def test_a_solver_that_fails_the_canary_is_refused(wrong: float, monkeypatch: py
     """Proves R1: a solver that answers 15 where the optimum is 9 (or 0, or no number) is refused before it sees a plan,
     also after an earlier passed test in the process has been forgotten."""
     with pytest.raises(UntrustedError, match="must not be used"):
-        solver.canary(lambda x_cost, z_cost, need: wrong)
-    monkeypatch.setattr(solver, "_canary_passed", [])
-    monkeypatch.setattr(solver, "_micro_mip", lambda x_cost, z_cost, need: wrong)
+        highs.canary(lambda x_cost, z_cost, need: wrong)
+    monkeypatch.setattr(highs, "_canary_passed", [])
+    monkeypatch.setattr(highs, "_micro_mip", lambda x_cost, z_cost, need: wrong)
     with pytest.raises(UntrustedError, match="two-variable test whose optimum is 9"):
         solve(*case())
 
@@ -129,7 +129,7 @@ def test_the_release_that_is_wrong_cannot_be_installed() -> None:
     assert len(wanted) == 1
     assert not wanted[0].contains("1.14.0")
     assert wanted[0].contains(version("highspy"))
-    assert wanted[0].contains(solver.version())
+    assert wanted[0].contains(highs.version())
 
 
 # --- R2: infeasible is confirmed, or not believed -----------------------------------------------------------

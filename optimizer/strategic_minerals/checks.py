@@ -210,7 +210,7 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 UNIT_SLIP = 300.0
-"""Ratio beyond which a figure is taken for one in another unit: kg for t, USD/t for USD/kg and thousands of USD for millions are off
+"""Ratio beyond which a figure is taken for one in another unit: kg for t, USD/t for USD/kg, thousands of USD for millions are off
 by 1000. Shipped projects cost 0.7 to 8.5 years of what their output brings.
 """
 

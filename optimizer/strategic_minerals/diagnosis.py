@@ -28,11 +28,12 @@ from .demands import Change, Demand, changes_of, demands
 from .errors import InfeasibleError, PlanError, StoppedError, UntrustedError
 from .forcing import with_row
 from .frames import notebook_html, records
+from .highs import canary
 from .instance import Floats
 from .optimize import cap_trunk_shortfall, do_nothing
 from .plan import Plan
 from .problem import Outcome, Problem, objective_costs, prepare
-from .solver import Model, canary
+from .solver import Model
 
 ROOM = 1e-6
 """What a change gets beyond the least that was found, relative to it, against rounding."""

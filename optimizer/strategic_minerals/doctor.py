@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ReserveError
+from .highs import canary
 from .library import shipped
 from .result import versions
-from .solver import canary
 
 EXTRAS = {
     "cluster": ("distributed",), "sensitivity": ("SALib",), "report": ("jinja2", "altair", "vl_convert"),

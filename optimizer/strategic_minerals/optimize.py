@@ -17,12 +17,13 @@ from .assembly import Assembly
 from .compile import INF
 from .decompose import Decomposition
 from .errors import UntrustedError
+from .highs import canary
 from .infeasibility import DEMANDS, culprits, no_answer
 from .instance import Floats, Ints
 from .layout import STAGES
 from .problem import Outcome, Problem, at_undisturbed_prices, denominator, layout_of, objective_costs, prepare
 from .profile import Seconds
-from .solver import Model, OnProgress, Progress, Run, canary
+from .solver import Model, OnProgress, Progress, Run
 from .stages import Flat, Method, Staged, chosen_method, solver_of, stage_by_stage, verdict
 
 REFERENCE_GAP = 1e-9

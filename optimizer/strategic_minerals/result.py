@@ -19,6 +19,7 @@ from .checks import require
 from .dataset import Dataset
 from .errors import Fault, InputError, UntrustedError
 from .frames import kinds_of, records, typed, whole
+from .highs import version as highs_version
 from .optimize import Method, OnProgress, Outcome, Problem, Solved, optimise, prepare
 from .plan import Plan
 from .plan_file import parse_plan
@@ -27,7 +28,6 @@ from .profile import TOTAL
 from .rows import TABLES
 from .solution import Solution, extract
 from .solver import TOLERANCES
-from .solver import version as highs_version
 from .stages import chosen_method
 from .summary import summarise
 from .tables import build_tables, with_residual_at_zero

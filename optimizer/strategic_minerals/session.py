@@ -19,12 +19,12 @@ from .checks import require
 from .dataset import Dataset
 from .decompose import Decomposition
 from .forcing import Choices, Hold
+from .highs import canary
 from .instance import Floats
 from .layout import STAGES
 from .optimize import LEAST_CHECK_S, cap_trunk_shortfall, do_nothing, reference_model, whole_numbers_fixed
 from .plan import Plan
 from .problem import Outcome, Problem, objective_costs, prepare
-from .solver import canary
 from .stages import Flat, Method, chosen_method, solver_of, stage_by_stage, verdict
 from .worlds import Drawn
 

@@ -28,9 +28,9 @@ import setup_time
 
 from strategic_minerals import load_dataset, load_plan, shipped, sweep
 from strategic_minerals.axes import edited
+from strategic_minerals.highs import version as highs_version
 from strategic_minerals.problem import layout_of
 from strategic_minerals.session import Session
-from strategic_minerals.solver import version as highs_version
 
 TOOLS: dict[str, Any] = {
     "raw numpy + highspy": setup_time.raw, "strategic-minerals": setup_time.ours, "linopy": peers.linopy_twin,

@@ -374,7 +374,7 @@ def main(arguments: list[str]) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     _limit(folder.read(LIMITS) or {})
     if arguments[1:] == ["canary"]:
-        from ..solver import canary
+        from ..highs import canary
 
         canary()
     elif arguments[1:] == ["page"]:
