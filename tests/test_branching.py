@@ -103,17 +103,18 @@ def optimum(case: Case) -> float:
 class StandIn:
     """What a search asks of a Decomposition: all columns of a case are the master's, which adds one for each group of worlds."""
 
-    def __init__(self, case: Case, kept: bool) -> None:
+    def __init__(self, case: Case, kept: bool, twin: bool) -> None:
         lower, upper = np.append(case.lower, np.full(GROUPS, LEAST_THETA)), np.append(case.upper, np.full(GROUPS, INF))
         rules = np.hstack([case.rules, np.zeros((len(case.rules), GROUPS))])
         master = assembled(lower, upper, rules, case.least, case.most)
-        self.case, self.pool, self.decisions = case, Pool(), np.arange(WHOLES)
+        self.case, self.pool, self.decisions, self.twin = case, Pool(), np.arange(WHOLES), twin
         self.sums = np.array_split(self.decisions[1:], 6)  # the first stays apart, for the case that leans on the tolerance
         self.parts = SimpleNamespace(master=master, mine=np.arange(len(case.cost)), clusters=(), kept=kept)
         self.layout, self.assembly = SimpleNamespace(uses_risk=False), SimpleNamespace(stamped=())
 
     def master(self, cost: Floats, offset: float) -> Master:
-        return Master(self.parts.master, np.append(cost, np.ones(GROUPS)), offset, self.pool, self.decisions, self.sums)
+        costs = np.append(cost, np.ones(GROUPS))
+        return Master(self.parts.master, costs, offset, self.pool, self.decisions, self.sums, twin=self.twin)
 
     def point(self, mine: Floats) -> Floats:
         return np.clip(mine[: len(self.case.cost)], self.case.lower, self.case.upper)
@@ -135,9 +136,11 @@ class StandIn:
         return found.y
 
 
-def searching(case: Case, gap: float, on_progress: OnProgress | None = None, *, kept: bool = True) -> Search:
-    """A search for the best point of a case. kept: whether rounds are cheap."""
-    of: Any = StandIn(case, kept)
+def searching(
+    case: Case, gap: float, on_progress: OnProgress | None = None, *, kept: bool = True, twin: bool = False
+) -> Search:  # fmt: skip
+    """A search for the best point of a case. kept: whether rounds are cheap. twin: whether both sides are tried at once."""
+    of: Any = StandIn(case, kept, twin)
     begin = time.perf_counter()
     return Search(of, case.cost, 0.0, begin, begin + LONG_S, "test", on_progress, 0.0, gap)
 
@@ -175,15 +178,17 @@ def assert_found(case: Case, run: Run, gap: float) -> None:
     assert case.value(run.x) == pytest.approx(run.objective, rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize(("gap", "kept"), [(0.0, True), (1e-4, True), (0.0, False), (1e-4, False)])
-def test_a_tree_finds_the_optimum(gap: float, kept: bool) -> None:
-    """Proves: with and without a start, whether rounds are cheap or dear, a search ends within the gap asked of the optimum of the
-    problem written out in full; no bound told on the way is above it, no objective below. The cases take many nodes, so that this
-    says something of a tree."""
+@pytest.mark.parametrize(
+    ("gap", "kept", "twin"), [(0.0, True, False), (1e-4, True, True), (0.0, False, True), (1e-4, False, False)]
+)  # fmt: skip
+def test_a_tree_finds_the_optimum(gap: float, kept: bool, twin: bool) -> None:
+    """Proves: with and without a start, whether rounds are cheap or dear, in one solver or two, a search ends within the gap asked
+    of the optimum of the problem written out in full; no bound told on the way is above it, no objective below. The cases take
+    many nodes, so that this says something of a tree."""
     nodes = 0
     for seed in SEEDS:
         case, told = drawn(seed), []
-        run = searching(case, gap, told.append, kept=kept).run(start_of(seed))
+        run = searching(case, gap, told.append, kept=kept, twin=twin).run(start_of(seed))
         assert_found(case, run, gap)
         for progress in told:
             assert_true(case, progress.bound, progress.incumbent)
@@ -348,6 +353,96 @@ def test_the_best_plans_own_choice_is_settled_closer_than_the_gap() -> None:
             search = searching(case, gap)
             search.settle(found.x[:WHOLES], how)
             assert search.best.total - search.run_master().objective <= search.room(search.best.total, share) + 1e-7
+
+
+def rooted(case: Case, gap: float, *, twin: bool = False) -> tuple[Search, Tree]:
+    """A search whose relaxation is solved and whose best plan is doing nothing, and its tree."""
+    search = searching(case, gap, twin=twin)
+    search.evaluate(np.zeros(WHOLES + OTHERS), answer=True)
+    search.linear(None, 0.1, answer=False)
+    return search, Tree(search, search.root)
+
+
+@pytest.mark.parametrize("twin", [True, False], ids=["at once", "in turn"])
+def test_both_sides_of_a_branching_are_what_each_is_alone(twin: bool) -> None:
+    """Proves: the two sides, solved at once in two solvers or in turn in one, cost what a solve of each alone finds, and a side
+    without a point is found to have none; also after cuts have come and others have gone."""
+    for seed in SEEDS:
+        search, tree = rooted(drawn(seed), 0.0, twin=twin)
+        full = np.concatenate([tree.upper[:WHOLES], tree.lower[WHOLES:]]), tree.upper
+        for change in (None, "learn", "trim"):
+            if change == "learn":
+                search.evaluate(np.full(WHOLES + OTHERS, 0.5), answer=False)
+            elif change == "trim":
+                search.master.trim(idle=0)
+            node = tree.node(tree.solve(tree.lower, tree.upper).objective, tree.lower, tree.upper)
+            here = search.master.bookmark()
+            pairs = [(tree.side(node, k, 0.5, 0), tree.side(node, k, 0.5, 1)) for k in range(0, WHOLES, 4)]
+            for pair in [*pairs, (pairs[0][0], full)]:
+                runs = search.master.both(*pair, here, LONG_S, "test")
+                for run, side in zip(runs, pair, strict=True):
+                    alone = tree.solve(*side)
+                    assert run.status == alone.status == ("infeasible" if side is full else "optimal")
+                    if side is not full:
+                        assert run.objective == pytest.approx(alone.objective, rel=1e-7, abs=1e-7)
+        assert len(search.master._models) == 1 + twin
+
+
+def test_a_better_plan_is_found_near_a_plan() -> None:
+    """Proves: from doing nothing and the relaxation, rounding finds whole numbers between their bounds that promise more than a
+    tenth of the gap asked, and settled they make a better plan; near the optimum it finds none that makes a better one."""
+    better = 0
+    for seed in SEEDS:
+        case, gap = drawn(seed), 1e-3
+        search, tree = rooted(case, gap)
+        nothing = search.objective
+        whole = tree.rounded(search.root.x, np.zeros(WHOLES))
+        if whole is not None:
+            assert np.array_equal(whole, np.round(whole))
+            assert case.breach(np.append(whole, np.zeros(OTHERS))) <= WHOLE
+            search.settle(whole, "better")
+            better += search.objective < nothing
+        found = searching(case, 0.0).run(None)
+        search.evaluate(found.x, answer=True)
+        again = tree.rounded(search.root.x, found.x[:WHOLES])
+        if again is not None:
+            search.settle(again, "better")
+        assert search.objective == pytest.approx(found.objective, rel=1e-7, abs=1e-7)
+    assert better > len(SEEDS) / 2
+
+
+def test_looking_for_better_plans_betters_what_the_gap_would_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: with a wide gap, plans found with looks are better in all than those without."""
+    gap, totals = 0.3, []
+    for looking in (True, False):
+        if not looking:
+            monkeypatch.setattr(Tree, "improved", lambda self, run, node: run)
+        totals.append(sum(searching(drawn(seed), gap).run(start_of(seed)).objective for seed in SEEDS))
+    assert totals[0] < totals[1] - 1e-3
+
+
+def test_looks_that_fail_come_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: of 63 dives in which no look finds anything the 1st, 3rd, 7th, 15th, 31st and 63rd look; after one that finds a
+    better plan the next dive looks again; none does where plan and bound are far apart."""
+    search, tree = rooted(drawn(0), 1.0)
+    node, run = tree.node(search.root.objective, tree.lower, tree.upper), replace(search.root, objective=-np.inf)
+    search.bound, better, looks = search.objective - 1.0, [0.0], []
+
+    def rounded(self: Tree, x: Floats, plan: Floats) -> None:
+        looks.append(plan)
+        search.best = replace(search.best, total=search.best.total - better[0])
+
+    def looked() -> bool:
+        before = len(looks)
+        assert tree.improved(run, node) is run
+        return len(looks) > before
+
+    monkeypatch.setattr(Tree, "rounded", rounded)
+    assert [dive for dive in range(1, 64) if looked()] == [1, 3, 7, 15, 31, 63]
+    better[0], tree.wait = 1e-3, 1
+    assert [looked() for _ in range(3)] == [True] * 3
+    search.bound = search.objective - 100.0 * search.room(search.objective)
+    assert not looked()
 
 
 def stopped(seed: int, status: str, calls: float) -> tuple[Run, list[int]]:

@@ -21,6 +21,7 @@ from strategic_minerals import (
     load_plan,
     shipped,
     solve,
+    solver,
 )
 from strategic_minerals.clusters import Cluster, OutOfTimeError, take_apart
 from strategic_minerals.cuts import Pool
@@ -341,10 +342,12 @@ def test_a_hot_start_gone_astray_is_solved_again_from_nothing() -> None:
 
 
 def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: a linear program that ends in `unknown` is solved from nothing once, and believed only if that ends well."""
+    """Proves: a linear program that ends in `unknown` is solved from nothing once, with care, and believed only if that ends well;
+    the next run, from the basis found then, is hasty again.
+    """
     problem = prepare(*many(0))
     model = Model(problem.assembly, objective_costs(problem)["social_cost"], integer=False)
-    runs: list[int] = []
+    runs: list[tuple[int, int]] = []
     honest, unknown = model._run, [True]
 
     class Astray:
@@ -355,12 +358,35 @@ def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> N
             return getattr(true, name)
 
     true = model._highs
-    monkeypatch.setattr(model, "_run", lambda: (runs.append(1), honest())[1])
+    monkeypatch.setattr(model, "_run", lambda: (runs.append(prepared(model)), honest())[1])
     monkeypatch.setattr(model, "_highs", Astray())
     model.expect_little(scaled=False)
     assert model.run(time_limit_s=60.0).status == "optimal"
-    assert len(runs) == 2
-    assert prepared(model) == WITH_CARE
+    assert runs == [BARELY, WITH_CARE]
+    assert prepared(model) == BARELY
+
+
+def test_a_hasty_run_that_leads_nowhere_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: a start that was expected to be near its end, and takes more iterations than that, is solved from nothing with care;
+    one of which nothing was expected has no such limit.
+    """
+    problem = prepare(*many(0))
+    cost = objective_costs(problem)["social_cost"]
+    truth = Model(problem.assembly, cost, integer=False).run(time_limit_s=60.0)
+    most = 5
+    assert truth.iterations > most
+    monkeypatch.setattr(solver, "LITTLE", most - len(problem.assembly.row_lower) // 2)
+    model = Model(problem.assembly, cost, integer=False)
+    runs: list[tuple[int, int]] = []
+    honest = model._run
+    monkeypatch.setattr(model, "_run", lambda: (runs.append(prepared(model)), honest())[1])
+    model.expect_little(scaled=True)
+    found = model.run(time_limit_s=60.0)
+    assert runs == [ROUGHLY, WITH_CARE]
+    assert found.status == "optimal"
+    assert found.objective == pytest.approx(truth.objective, rel=1e-9)
+    model.become(problem.assembly, cost)
+    assert model.run(time_limit_s=60.0).iterations <= most  # from its last basis
 
 
 WITH_CARE, ROUGHLY, BARELY = (2, -1), (2, 1), (0, 1)

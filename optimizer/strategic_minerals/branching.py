@@ -2,8 +2,9 @@
 
 One solver is hot-started from node to node; a node is a box of decisions and of sums of decisions, which are looked at first: that
 a project is signed at all, and when, says more than that one of its fifty options is not. A dive ends at a choice of whole numbers,
-which the clusters settle, or where another node holds the bound down; cuts hold in every node, so that no master is solved twice
-from nothing (branch-and-cut, Padberg and Rinaldi 1991; pseudo-costs with a first look, Achterberg, Koch and Martin 2005).
+which the clusters settle, or where another node holds the bound down; near the end, better plans are looked for around the best
+one. Cuts hold in every node, so that no master is solved twice from nothing (branch-and-cut, Padberg and Rinaldi 1991; pseudo-costs
+with a first look, Achterberg, Koch and Martin 2005).
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ WORTH_A_ROUND = 0.1
 INWARD = 0.75
 """How far they ask from the centre of the relaxation to the node's own point: cuts there are deeper (half as far, and all the way,
 take a quarter more solves of the master, measured)."""
+NEAR = 5.0
+"""Better plans are looked for where plan and bound are no farther apart than so many times the gap asked."""
 SAME = 0.3
 """Share of the way from the least bound to being ruled out within which a node is dived from, or further into."""
 LEAST_GAIN = 1e-6
@@ -81,6 +84,8 @@ class Tree:
         self.times_settled: dict[bytes, int] = {}
         """How often the clusters have settled a choice of whole numbers."""
         size = len(self.lower)
+        self.wait, self.patience = 0, 1
+        """Dives until the next look for a better plan, and between looks."""
         self.gains, self.looks = np.zeros((2, size)), np.zeros((2, size))
         """What it cost to round a branching's share down and up  [million USD per unit], summed, and how often."""
 
@@ -118,7 +123,7 @@ class Tree:
         run = self.solve(lower, upper)
         if self.ruled_out(run, node.bound) or self.waits(run, node):
             return
-        run = self.sharpened(run, lower, upper)
+        run = self.improved(self.sharpened(run, lower, upper), node)
         here: Node | None = node
         while here is not None:
             settled = self.settled(run, here)
@@ -200,6 +205,54 @@ class Tree:
             if run.objective is None or run.objective - before < WORTH_A_ROUND * lacks:
                 break
         return run
+
+    def improved(self, run: Run, node: Node) -> Run:
+        """A node again, after a look for a better plan near it: every million that the plan is better by, the bound need not rise.
+
+        Branch and bound alone finds none that is better by less than the gap asked. Looks that fail come ever more rarely.
+        """
+        s = self.search
+        self.wait -= 1
+        if self.wait > 0 or s.best is None or run.x is None or run.objective is None or self.whole(run.x):
+            return run
+        if run.objective >= s.cutoff or s.objective - s.bound > NEAR * s.room(s.objective):
+            return run
+        here, known, before = self.master.bookmark(), len(s.of.pool), s.objective
+        whole = self.rounded(run.x, np.round(s.best.y[self.decisions]))
+        if whole is not None and whole.tobytes() not in self.times_settled:
+            self.times_settled[whole.tobytes()] = 1
+            s.settle(whole, "better")
+        self.patience = 1 if s.objective < before else 2 * self.patience
+        self.wait = self.patience
+        if len(s.of.pool) > known:
+            return self.solve(node.lower, node.upper)
+        self.master.go_back(here)
+        return run
+
+    def rounded(self, x: Floats, plan: Floats) -> Floats | None:
+        """Whole numbers that may make a better plan than the best; None where rounding finds none.
+
+        Decisions that are the same at a point of the master and in the plan stay (relaxation induced neighbourhoods; Danna,
+        Rothberg and Le Pape 2005). Of the others the one with the largest share is tried both ways, in turn, and stays where the
+        master costs less.
+        """
+        s, count = self.search, len(self.decisions)
+        here = Node(-math.inf, 0, self.lower.copy(), self.upper.copy())
+        same = np.abs(x[self.decisions] - plan) <= WHOLE
+        here.lower[:count][same] = here.upper[:count][same] = plan[same]
+        run = self.solve(here.lower, here.upper)
+        while run.x is not None and run.objective is not None and run.objective < s.of_no_use("better"):
+            at = run.x[self.decisions]
+            if self.whole(run.x):
+                return np.round(at) + 0.0
+            k = int(np.where(here.lower[:count] < here.upper[:count], at - np.floor(at + WHOLE), 0.0).argmax())
+            sides = self.side(here, k, at[k], BELOW), self.side(here, k, at[k], ABOVE)
+            runs = [s.counted(side) for side in self.master.both(*sides, self.master.bookmark(), s.left(), s.phase)]
+            costs = [math.inf if side.objective is None else side.objective for side in runs]
+            up = BELOW if costs[BELOW] < costs[ABOVE] else ABOVE
+            here = self.node(costs[up], *sides[up])
+            run = runs[up] if up == BELOW else self.solve(here.lower, here.upper)  # the next bookmark is of the first solver
+        return None
 
     def whole(self, x: Floats) -> bool:
         """Whether a point of the master has its decisions whole."""
@@ -301,12 +354,13 @@ class Tree:
 
     def tried_both(self, k: int, x: float, base: float, node: Node, here: Any) -> tuple[float, float]:
         """Bounds of both sides of a branching, which are remembered; each solved from where the node stands."""
-        found = []
+        found, s = [], self.search
+        s.tell()
+        runs = self.master.both(self.side(node, k, x, BELOW), self.side(node, k, x, ABOVE), here, s.left(), s.phase)
         for up, distance in ((BELOW, x - math.floor(x)), (ABOVE, math.ceil(x) - x)):
-            self.master.go_back(here)
-            run = self.solve(*self.side(node, k, x, up))
+            run = s.counted(runs[up])
             value = math.inf if run.status == "infeasible" else base if run.objective is None else max(base, run.objective)
-            cost = min(value, self.search.cutoff) - base
+            cost = min(value, s.cutoff) - base
             if math.isfinite(cost):  # before there is a plan, an infeasible side has no finite cost
                 self.gains[up, k] += cost / distance
                 self.looks[up, k] += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,27 +85,44 @@ class Pool:
 class Master:
     """The master's linear program, hot from solve to solve, with sums of decisions as rows that may be bounded too."""
 
-    def __init__(self, assembly: Assembly, cost: Floats, offset: float, pool: Pool, decisions: Ints, sums: Sequence[Ints]) -> None:
-        """cost: (columns,). decisions: whole numbers. sums: columns whose sums are whole numbers. All as the master counts them."""
-        self._pool = pool
-        self._model = Model(assembly, cost, integer=False, offset=offset)
-        self._model.expect_little(scaled=True)
+    def __init__(
+        self, assembly: Assembly, cost: Floats, offset: float, pool: Pool, decisions: Ints, sums: Sequence[Ints], *,
+        twin: bool = False,
+    ) -> None:  # fmt: skip
+        """cost: (columns,). decisions: whole numbers. sums: columns whose sums are whole numbers. All as the master counts them.
+        twin: hold it in two solvers, so that both sides of a branching are solved at once.
+        """
+        self._pool, self._twin = pool, twin
         self._decisions, first = decisions, len(assembly.row_lower)
         self._sums = np.arange(first, first + len(sums))
-        for columns in sums:
-            self._model.add_row(columns, np.ones(len(columns)), -INF, INF)
         self._first = first + len(sums)
-        self._held: dict[int, int] = {}
+        self._held = dict.fromkeys(pool.numbers, 0)
         """Cut -> solves since it was tight, in the order of their rows."""
-        self.learn(pool.numbers)
+        self._program = assembly, cost, offset, sums
+        self._models = [self._made()]
+
+    def _made(self) -> Model:
+        """A solver of it, with the cuts that are held."""
+        assembly, cost, offset, sums = self._program
+        model = Model(assembly, cost, integer=False, offset=offset)
+        model.expect_little(scaled=True)
+        for columns in sums:
+            model.add_row(columns, np.ones(len(columns)), -INF, INF)
+        self._add(model, self._held)
+        return model
+
+    def _add(self, model: Model, cuts: Collection[int]) -> None:
+        """Rows for some cuts of the pool."""
+        for number in cuts:
+            cut = self._pool[number]
+            model.add_row(cut.columns, cut.factors, cut.right, INF)
 
     def learn(self, cuts: Collection[int]) -> bool:
         """Hold some cuts of the pool; whether one of them was missing."""
         missing = [number for number in dict.fromkeys(cuts) if number not in self._held]
-        for number in missing:
-            cut = self._pool[number]
-            self._model.add_row(cut.columns, cut.factors, cut.right, INF)
-            self._held[number] = 0
+        for model in self._models:
+            self._add(model, missing)
+        self._held |= dict.fromkeys(missing, 0)
         return bool(missing)
 
     @property
@@ -114,28 +132,57 @@ class Master:
 
     def bound(self, lower: Floats, upper: Floats) -> None:
         """Hold decisions, then sums, between bounds."""
+        self._bound(self._models[0], lower, upper)
+
+    def _bound(self, model: Model, lower: Floats, upper: Floats) -> None:
         count = len(self._decisions)
-        self._model.set_bounds(self._decisions, lower[:count], upper[:count])
-        self._model.set_row_bounds(self._sums, lower[count:], upper[count:])
+        model.set_bounds(self._decisions, lower[:count], upper[:count])
+        model.set_row_bounds(self._sums, lower[count:], upper[count:])
 
     def bookmark(self) -> Any:
-        """Where the last run ended, for `go_back` while no cut comes or goes."""
-        return self._model.bookmark()
+        """Where the last `run` ended, for `go_back` while no cut comes or goes."""
+        return self._models[0].bookmark()
 
     def go_back(self, bookmark: Any) -> None:
         """Start the next run there."""
-        self._model.go_back(bookmark)
+        self._models[0].go_back(bookmark)
 
     def run(self, time_limit_s: float, phase: str) -> Run:
-        """Solve, and see which cuts are tight. Trying a branching ages cuts too: with all that it spares, masters take half as long
-        again (measured)."""
-        run = self._model.run(time_limit_s=time_limit_s, phase=phase)
+        """Solve, and see which cuts are tight."""
+        run = self._models[0].run(time_limit_s=time_limit_s, phase=phase)
+        self._see_tight(run)
+        return run
+
+    def both(
+        self, below: tuple[Floats, Floats], above: tuple[Floats, Floats], bookmark: Any, time_limit_s: float, phase: str
+    ) -> list[Run]:  # fmt: skip
+        """Runs between two pairs of bounds, each from a bookmark; at once where it has a twin, made when first needed.
+
+        They age cuts as other runs do: with all that trying spares, masters take half as long again (measured).
+        """
+
+        def one(model: Model, side: tuple[Floats, Floats]) -> Run:
+            self._bound(model, *side)
+            model.go_back(bookmark)
+            return model.run(time_limit_s=time_limit_s, phase=phase)
+
+        if self._twin and len(self._models) == 1:
+            self._models.append(self._made())
+        if self._twin:
+            with ThreadPoolExecutor(2) as pool:
+                runs = list(pool.map(one, self._models, (below, above)))
+        else:
+            runs = [one(self._models[0], side) for side in (below, above)]
+        for run in runs:
+            self._see_tight(run)
+        return runs
+
+    def _see_tight(self, run: Run) -> None:
         if run.row_dual is not None:
             tight = run.row_dual[self._first :] != 0
             self._held = {
                 number: 0 if now else idle + 1 for (number, idle), now in zip(self._held.items(), tight.tolist(), strict=True)
             }
-        return run
 
     def trim(self, idle: int | None = None) -> None:
         """Take out cuts that have not been tight for more solves than `idle`; None: `IDLE`, and only where they are many."""
@@ -143,7 +190,8 @@ class Master:
         rows = [self._first + k for k, since in enumerate(self._held.values()) if since > most]
         if idle is None and len(rows) * WORTH_A_TRIM < len(self._held):
             return
-        self._model.remove_rows(np.array(rows, dtype=np.int64))
+        for model in self._models:
+            model.remove_rows(np.array(rows, dtype=np.int64))
         self._held = {number: since for number, since in self._held.items() if since <= most}
 
 

@@ -188,7 +188,8 @@ class Decomposition:
     def master(self, cost: Floats, offset: float) -> Master:
         """The master's linear program with all cuts so far."""
         costs = np.concatenate([cost[self.parts.mine], np.ones(self.parts.groups)])
-        return Master(self.parts.master, costs, offset, self.pool, self.decisions, self.sums)
+        twin = self._threads > 1 and len(self.decisions) > 0
+        return Master(self.parts.master, costs, offset, self.pool, self.decisions, self.sums, twin=twin)
 
     def point(self, x: Floats) -> Floats:
         """(master's columns,) a point from the master's x, within bounds: the solver's -1e-9 is 0."""

@@ -29,13 +29,16 @@ STEP = 0.5
 MOST_ROUNDS = 500
 LINEAR_SHARE = 0.1
 """The linear phase of a mixed-integer problem ends at this share of the gap asked."""
-SETTLING_ROUNDS = 40
+SETTLING_ROUNDS, COARSE_ROUNDS = 40, 3
+"""Linear rounds that one choice of whole numbers gets at most, and coarsely: poor plans are not worth more."""
 LEAST_ROUNDS = 1
 """Linear rounds that every choice gets, however poor."""
 SETTLED = 0.1
 """Share of the gap asked at which the linear rounds of one choice of whole numbers end."""
 DEAR = 0.3
 """Both shares of the gap at least, where clusters are made anew for every round: rounds are dear then, and the master is not."""
+BETTER = 0.1
+"""What better whole numbers must promise to better the plan by, as a share of the gap asked."""
 COARSE = 0.1
 """Share of what lies between bound and plan that is close enough for one choice of whole numbers, while it is more."""
 ROUNDING = 1e-9
@@ -44,8 +47,10 @@ LEAST_S = 0.05
 """Seconds that a solve gets at least."""
 
 
-How = Literal["coarsely", "closely", "exactly"]
-"""How whole numbers are settled: until a share of what is open between bound and plan is left, or of the gap asked, or nothing."""
+How = Literal["better", "coarsely", "closely", "exactly"]
+"""How whole numbers are settled: until a share of what is open between bound and plan is left, or of the gap asked, or nothing. To
+better the plan: like coarsely, and as long as they may better it by a little, where others end at what the gap asked allows.
+"""
 
 
 class StoppedByCallerError(Exception):
@@ -121,7 +126,10 @@ class Search:
 
     def run_master(self) -> Run:
         """Solve the master as it stands. Raises OutOfTimeError."""
-        run = self.master.run(self.left(), self.phase)
+        return self.counted(self.master.run(self.left(), self.phase))
+
+    def counted(self, run: Run) -> Run:
+        """A run of the master, taken into account. Raises OutOfTimeError."""
         self.iterations += run.iterations
         if run.status == "time_limit":
             raise OutOfTimeError
@@ -225,7 +233,17 @@ class Search:
         """What a plan may cost more than the bound of its whole numbers for them to count as settled  [million USD]."""
         share = 0.0 if how == "exactly" else self.share(SETTLED)
         open_ = min(total, self.objective) - self.bound
-        return max(self.room(total, share), COARSE * open_ if how == "coarsely" and math.isfinite(open_) else 0.0)
+        return max(self.room(total, share), COARSE * open_ if self.coarse(how) and math.isfinite(open_) else 0.0)
+
+    def coarse(self, how: How) -> bool:
+        """Whether it is enough to settle whole numbers roughly."""
+        return how in ("better", "coarsely")
+
+    def of_no_use(self, how: How) -> float:
+        """What a choice of whole numbers must not be sure to cost, for it to be settled any further  [million USD]."""
+        if how == "better":
+            return self.objective - self.room(self.objective, BETTER)
+        return self.objective if how == "exactly" else self.cutoff
 
     def settle(self, whole: Floats, how: How, best: Evaluated | None = None) -> bool:
         """Linear rounds with whole numbers fixed: their best plan, as far as it may be of use, and cuts around it.
@@ -237,13 +255,13 @@ class Search:
         lower[: len(whole)] = upper[: len(whole)] = whole
         self.master.bound(lower, upper)
         bound, step, learned = -math.inf, STEP, False
-        for n in range(SETTLING_ROUNDS):
+        for n in range(COARSE_ROUNDS if self.coarse(how) else SETTLING_ROUNDS):
             run = self.run_master()
             if run.x is None or run.objective is None:
                 break
             before, bound = bound, max(bound, run.objective)
             if best is not None:
-                beaten = best.total > self.objective and bound >= (self.objective if how == "exactly" else self.cutoff)
+                beaten = best.total > self.objective and bound >= self.of_no_use(how)
                 if (beaten and n >= LEAST_ROUNDS) or best.total - bound <= self.enough(best.total, how):
                     break
             self.tell()

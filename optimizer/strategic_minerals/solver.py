@@ -45,7 +45,8 @@ TOLERANCES = {
 
 OPTIONS = frozenset({
     "output_flag", "threads", "parallel", "time_limit", "mip_rel_gap", "mip_abs_gap", "presolve", "solver",
-    "random_seed", "simplex_strategy", "simplex_scale_strategy", "simplex_dual_edge_weight_strategy", *TOLERANCES,
+    "random_seed", "simplex_strategy", "simplex_scale_strategy", "simplex_dual_edge_weight_strategy", "simplex_iteration_limit",
+    *TOLERANCES,
 })  # fmt: skip
 """Options that this package sets; anything else is a programming error."""
 
@@ -58,6 +59,10 @@ BASES = (
 AT_LOWER, BASIC = 0, 1
 MOST_IN_ONE_SOLVER = 4_000_000
 """Columns that one solver is given: it takes some 2 kB for each."""
+LITTLE, NO_LIMIT = 1000, 2**31 - 1
+"""Iterations, as HiGHS counts them."""
+ASTRAY = (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kIterationLimit)
+"""How a hot start gone astray ends."""
 SMALLEST_MOVE = 1e-11
 """Moves of a basic variable with a right-hand side below this are rounding."""
 DUAL, PRIMAL = 1, 4
@@ -112,6 +117,8 @@ class Model:
         for name, value in {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES}.items():
             self._set(name, value)
         self._integer = integer
+        self._scaled: bool | None = None
+        """How little is expected (`expect_little`); None: it is not."""
         self._pass(assembly, cost, offset)
 
     def become(self, assembly: Assembly, cost: Floats, offset: float = 0.0) -> None:
@@ -216,12 +223,19 @@ class Model:
         Weights of rows are rough: exact ones are worked out anew, row by row, wherever a basis was set or rows came or went, which
         takes longer than the iterations that they save (a sixth to a quarter of the time of re-solves and masters, measured).
         scaled: False leaves the matrix as it is, too (with the weights, half of the time of a small program made anew).
+
+        A run that takes more iterations than half of its rows and `LITTLE` is begun again from nothing, with care: some states of
+        the simplex method lead nowhere (tens of thousands of iterations where another start takes 400, seen once in a master).
         """
+        self._scaled = scaled
+        self._set("simplex_iteration_limit", LITTLE + len(self._assembly.row_lower) // 2)
         self._set("simplex_scale_strategy", SCALED if scaled else UNSCALED)
         self._set("simplex_dual_edge_weight_strategy", DEVEX)
 
     def _expect_much(self) -> None:
         """Prepare in full, for a start from nothing."""
+        self._scaled = None
+        self._set("simplex_iteration_limit", NO_LIMIT)
         self._set("simplex_scale_strategy", SCALED)
         self._set("simplex_dual_edge_weight_strategy", EXACT)
 
@@ -280,10 +294,13 @@ class Model:
             self._watch(on_progress, phase)
         try:
             status = self._run()
-            if not self._mip and highs.getModelStatus() == highspy.HighsModelStatus.kUnknown:  # a hot start gone astray
+            if not self._mip and highs.getModelStatus() in ASTRAY:
+                before_it = self._scaled
                 self._check(highs.clearSolver(), "clearSolver")
                 self._expect_much()
                 status = self._run()
+                if before_it is not None:
+                    self.expect_little(scaled=before_it)
         finally:
             if on_progress is not None:
                 highs.clearCallbacks()
