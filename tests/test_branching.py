@@ -20,7 +20,7 @@ from strategic_minerals.compile import INF
 from strategic_minerals.cuts import Master, Pool
 from strategic_minerals.decompose import Evaluated
 from strategic_minerals.instance import Floats
-from strategic_minerals.rounds import COARSE, SETTLED, Search
+from strategic_minerals.rounds import COARSE, COARSE_ROUNDS, SETTLED, Search, StoppedByCallerError
 from strategic_minerals.solver import Model, OnProgress, Run
 
 LONG_S = 60.0
@@ -317,14 +317,33 @@ def test_a_choice_is_settled_closer_each_time_it_comes(monkeypatch: pytest.Monke
         times.clear()
         searching(leaning(seed, 0.5, 0.0, 1e6), 1e-4).run(None)
         for told in times.values():
-            assert told == ["coarsely", "closely", *["exactly"] * len(told)][: len(told)]
+            first = "better" if told[0] == "better" else "coarsely"  # where a look for better plans came to it
+            assert told == [first, "closely", *["exactly"] * len(told)][: len(told)]
         assert max(len(told) for told in times.values()) > 2
     assert halves
 
 
-def test_settling_coarsely_ends_at_a_share_of_what_is_open() -> None:
-    """Proves: coarse settling leaves at most a tenth of what lies between bound and plan, takes fewer rounds than close settling,
-    and goes by the gap asked where there is no bound yet."""
+def test_settling_coarsely_ends_after_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: however much is open, coarse settling asks the clusters no more often than `COARSE_ROUNDS`, and some choices would be
+    asked about more often without that."""
+    monkeypatch.setattr("strategic_minerals.rounds.COARSE", 0.0)
+    asked = {"coarsely": 0, "closely": 0}
+    for seed in SEEDS:
+        whole = searching(drawn(seed), 0.0).run(None).x[:WHOLES]
+        for how in asked:
+            search, calls = searching(drawn(seed), 1e-9), []
+            evaluate = search.of.evaluate
+            search.of.evaluate = lambda *told, calls=calls, evaluate=evaluate: calls.append(1) or evaluate(*told)
+            search.settle(whole, how)
+            asked[how] = max(asked[how], len(calls))
+    assert asked["coarsely"] == COARSE_ROUNDS
+    assert asked["closely"] > COARSE_ROUNDS
+
+
+def test_settling_coarsely_ends_at_a_share_of_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: coarse settling, given the rounds, leaves at most a tenth of what lies between bound and plan, takes fewer rounds
+    than close settling, and goes by the gap asked where there is no bound yet."""
+    monkeypatch.setattr("strategic_minerals.rounds.COARSE_ROUNDS", 40)
     rounds = {"coarsely": 0, "closely": 0}
     for seed in SEEDS:
         case = drawn(seed)
@@ -389,8 +408,9 @@ def test_both_sides_of_a_branching_are_what_each_is_alone(twin: bool) -> None:
 
 
 def test_a_better_plan_is_found_near_a_plan() -> None:
-    """Proves: from doing nothing and the relaxation, rounding finds whole numbers between their bounds that promise more than a
-    tenth of the gap asked, and settled they make a better plan; near the optimum it finds none that makes a better one."""
+    """Proves: from doing nothing and the relaxation, rounding finds whole numbers within bounds and rules for which the master
+    promises a plan that is better by more than a tenth of the gap asked, and settled they make a better plan. Where no plan can
+    promise as much it finds none."""
     better = 0
     for seed in SEEDS:
         case, gap = drawn(seed), 1e-3
@@ -400,15 +420,52 @@ def test_a_better_plan_is_found_near_a_plan() -> None:
         if whole is not None:
             assert np.array_equal(whole, np.round(whole))
             assert case.breach(np.append(whole, np.zeros(OTHERS))) <= WHOLE
+            lower, upper = search.widest()
+            lower[:WHOLES] = upper[:WHOLES] = whole
+            assert tree.solve(lower, upper).objective < nothing - 0.1 * search.room(nothing)
             search.settle(whole, "better")
             better += search.objective < nothing
-        found = searching(case, 0.0).run(None)
-        search.evaluate(found.x, answer=True)
-        again = tree.rounded(search.root.x, found.x[:WHOLES])
-        if again is not None:
-            search.settle(again, "better")
-        assert search.objective == pytest.approx(found.objective, rel=1e-7, abs=1e-7)
+        search.best = replace(search.best, total=search.root.objective)
+        assert tree.rounded(search.root.x, np.zeros(WHOLES)) is None
     assert better > len(SEEDS) / 2
+
+
+def test_cuts_that_come_back_with_a_look_do_not_spoil_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where a look settles a choice whose cuts the pool has and the master has not, the node is solved again with them; its
+    basis of before would be too short."""
+    back = [cuts_come_back(seed, monkeypatch) for seed in SEEDS]
+    assert back.count(True) > 2
+
+
+def cuts_come_back(seed: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a look at what doing nothing leaves, settled before, brings cuts back that were taken out; the node is right."""
+    search, tree = rooted(drawn(seed), 0.3)
+    whole = np.zeros(WHOLES)
+    search.settle(whole, "exactly")
+    search.settle(whole, "exactly")
+    tree.solve(tree.lower, tree.upper)
+    search.master.trim(idle=0)
+    run = tree.solve(tree.lower, tree.upper)
+    held, pool = len(search.master._held), len(search.of.pool)
+    search.best = search.of.evaluate(np.zeros(WHOLES + OTHERS), search.cost, 0.0, search.deadline)
+    search.bound = search.objective - search.room(search.objective)
+    with monkeypatch.context() as patch:
+        patch.setattr(Tree, "rounded", lambda self, x, plan: whole)
+        patch.setattr(Tree, "whole", lambda self, x: False)
+        again = tree.improved(run, tree.node(run.objective, tree.lower, tree.upper))
+    assert again.objective == pytest.approx(tree.solve(tree.lower, tree.upper).objective, rel=1e-9)
+    assert again.objective >= run.objective - 1e-9
+    return len(search.master._held) > held and len(search.of.pool) == pool
+
+
+def test_a_look_hears_the_caller() -> None:
+    """Proves: a caller who wants no more stops a look for better plans between two of its solves."""
+    search, tree = rooted(drawn(0), 1e-3)
+    calls: list[int] = []
+    search.on_progress = lambda _: calls.append(1) or len(calls) > 2
+    with pytest.raises(StoppedByCallerError):
+        tree.rounded(search.root.x, np.zeros(WHOLES))
+    assert len(calls) == 3
 
 
 def test_looking_for_better_plans_betters_what_the_gap_would_leave(monkeypatch: pytest.MonkeyPatch) -> None:

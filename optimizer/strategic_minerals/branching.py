@@ -1,10 +1,10 @@
 """Branch and bound over the master's linear program, with cuts that stay.
 
-One solver is hot-started from node to node; a node is a box of decisions and of sums of decisions, which are looked at first: that
-a project is signed at all, and when, says more than that one of its fifty options is not. A dive ends at a choice of whole numbers,
-which the clusters settle, or where another node holds the bound down; near the end, better plans are looked for around the best
-one. Cuts hold in every node, so that no master is solved twice from nothing (branch-and-cut, Padberg and Rinaldi 1991; pseudo-costs
-with a first look, Achterberg, Koch and Martin 2005).
+A solver is hot-started from node to node, and a second one beside it where both sides of a branching are tried. A node is a box of
+decisions and of sums of decisions, which are looked at first: that a project is signed at all, and when, says more than that one of
+its fifty options is not. A dive ends at a choice of whole numbers, which the clusters settle, or where another node holds the bound
+down; near the end, better plans are looked for around the best one. Cuts hold in every node, so that no master is solved twice from
+nothing (branch-and-cut, Padberg and Rinaldi 1991; pseudo-costs with a first look, Achterberg, Koch and Martin 2005).
 """
 
 from __future__ import annotations
@@ -217,14 +217,14 @@ class Tree:
             return run
         if run.objective >= s.cutoff or s.objective - s.bound > NEAR * s.room(s.objective):
             return run
-        here, known, before = self.master.bookmark(), len(s.of.pool), s.objective
+        here, before, learned = self.master.bookmark(), s.objective, False
         whole = self.rounded(run.x, np.round(s.best.y[self.decisions]))
         if whole is not None and whole.tobytes() not in self.times_settled:
             self.times_settled[whole.tobytes()] = 1
-            s.settle(whole, "better")
+            learned = s.settle(whole, "better")
         self.patience = 1 if s.objective < before else 2 * self.patience
         self.wait = self.patience
-        if len(s.of.pool) > known:
+        if learned:
             return self.solve(node.lower, node.upper)
         self.master.go_back(here)
         return run
@@ -233,15 +233,16 @@ class Tree:
         """Whole numbers that may make a better plan than the best; None where rounding finds none.
 
         Decisions that are the same at a point of the master and in the plan stay (relaxation induced neighbourhoods; Danna,
-        Rothberg and Le Pape 2005). Of the others the one with the largest share is tried both ways, in turn, and stays where the
-        master costs less.
+        Rothberg and Le Pape 2005). Of the others the one with the largest share is tried both ways and stays where the master
+        costs less, one after the other.
         """
         s, count = self.search, len(self.decisions)
         here = Node(-math.inf, 0, self.lower.copy(), self.upper.copy())
         same = np.abs(x[self.decisions] - plan) <= WHOLE
         here.lower[:count][same] = here.upper[:count][same] = plan[same]
         run = self.solve(here.lower, here.upper)
-        while run.x is not None and run.objective is not None and run.objective < s.of_no_use("better"):
+        while run.x is not None and run.objective is not None and run.objective < s.no_use_from("better"):
+            s.tell()
             at = run.x[self.decisions]
             if self.whole(run.x):
                 return np.round(at) + 0.0
@@ -251,7 +252,8 @@ class Tree:
             costs = [math.inf if side.objective is None else side.objective for side in runs]
             up = BELOW if costs[BELOW] < costs[ABOVE] else ABOVE
             here = self.node(costs[up], *sides[up])
-            run = runs[up] if up == BELOW else self.solve(here.lower, here.upper)  # the next bookmark is of the first solver
+            again = up == ABOVE and runs[up].x is not None  # the next bookmark is of the first solver, which ended below
+            run = self.solve(here.lower, here.upper) if again else runs[up]
         return None
 
     def whole(self, x: Floats) -> bool:

@@ -156,7 +156,8 @@ class Master:
     def both(
         self, below: tuple[Floats, Floats], above: tuple[Floats, Floats], bookmark: Any, time_limit_s: float, phase: str
     ) -> list[Run]:  # fmt: skip
-        """Runs between two pairs of bounds, each from a bookmark; at once where it has a twin, made when first needed.
+        """Runs between two pairs of bounds, each from a bookmark; at once where it has a twin, made when first needed. The next
+        bookmark is that of the run below.
 
         They age cuts as other runs do: with all that trying spares, masters take half as long again (measured).
         """
@@ -169,10 +170,12 @@ class Master:
         if self._twin and len(self._models) == 1:
             self._models.append(self._made())
         if self._twin:
-            with ThreadPoolExecutor(2) as pool:
-                runs = list(pool.map(one, self._models, (below, above)))
+            with ThreadPoolExecutor(1) as pool:
+                beside = pool.submit(one, self._models[1], above)
+                runs = [one(self._models[0], below), beside.result()]
         else:
-            runs = [one(self._models[0], side) for side in (below, above)]
+            first = one(self._models[0], above)
+            runs = [first if first.status == "time_limit" else one(self._models[0], below), first]
         for run in runs:
             self._see_tight(run)
         return runs

@@ -48,9 +48,11 @@ LEAST_S = 0.05
 
 
 How = Literal["better", "coarsely", "closely", "exactly"]
-"""How whole numbers are settled: until a share of what is open between bound and plan is left, or of the gap asked, or nothing. To
-better the plan: like coarsely, and as long as they may better it by a little, where others end at what the gap asked allows.
+"""How whole numbers are settled: until a share of what is open between bound and plan is left or `COARSE_ROUNDS` are over, until a
+share of the gap asked is left, or nothing. To better the plan: like coarsely, and as long as they may better it by a little, where
+others end at what the gap asked allows.
 """
+ROUGH: tuple[How, ...] = ("better", "coarsely")
 
 
 class StoppedByCallerError(Exception):
@@ -233,14 +235,10 @@ class Search:
         """What a plan may cost more than the bound of its whole numbers for them to count as settled  [million USD]."""
         share = 0.0 if how == "exactly" else self.share(SETTLED)
         open_ = min(total, self.objective) - self.bound
-        return max(self.room(total, share), COARSE * open_ if self.coarse(how) and math.isfinite(open_) else 0.0)
+        return max(self.room(total, share), COARSE * open_ if how in ROUGH and math.isfinite(open_) else 0.0)
 
-    def coarse(self, how: How) -> bool:
-        """Whether it is enough to settle whole numbers roughly."""
-        return how in ("better", "coarsely")
-
-    def of_no_use(self, how: How) -> float:
-        """What a choice of whole numbers must not be sure to cost, for it to be settled any further  [million USD]."""
+    def no_use_from(self, how: How) -> float:
+        """Cost from which on a choice of whole numbers is not settled any further [million USD]: it is sure to cost as much."""
         if how == "better":
             return self.objective - self.room(self.objective, BETTER)
         return self.objective if how == "exactly" else self.cutoff
@@ -255,13 +253,13 @@ class Search:
         lower[: len(whole)] = upper[: len(whole)] = whole
         self.master.bound(lower, upper)
         bound, step, learned = -math.inf, STEP, False
-        for n in range(COARSE_ROUNDS if self.coarse(how) else SETTLING_ROUNDS):
+        for n in range(COARSE_ROUNDS if how in ROUGH else SETTLING_ROUNDS):
             run = self.run_master()
             if run.x is None or run.objective is None:
                 break
             before, bound = bound, max(bound, run.objective)
             if best is not None:
-                beaten = best.total > self.objective and bound >= self.of_no_use(how)
+                beaten = best.total > self.objective and bound >= self.no_use_from(how)
                 if (beaten and n >= LEAST_ROUNDS) or best.total - bound <= self.enough(best.total, how):
                     break
             self.tell()

@@ -1,4 +1,4 @@
-"""The only file that speaks with HiGHS: arrays in, a checked status and values out.
+"""The only file that has HiGHS solve a model: arrays in, a checked status and values out.
 
 Every setter's status is checked, options come from a closed list, time is always finite, and values exist only where
 the status says that they may be used.
@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import highspy
@@ -71,6 +71,7 @@ UNSCALED, SCALED = 0, 2
 """No scaling of the matrix, and HiGHS's own."""
 DEVEX, EXACT = 1, -1
 """Weights of rows that begin at one (Harris 1973), and what HiGHS chooses itself, exact ones where it can."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -224,18 +225,17 @@ class Model:
         takes longer than the iterations that they save (a sixth to a quarter of the time of re-solves and masters, measured).
         scaled: False leaves the matrix as it is, too (with the weights, half of the time of a small program made anew).
 
-        A run that takes more iterations than half of its rows and `LITTLE` is begun again from nothing, with care: some states of
-        the simplex method lead nowhere (tens of thousands of iterations where another start takes 400, seen once in a master).
+        A run from a basis that takes more iterations than half of the rows and `LITTLE` is begun again from nothing, with care:
+        some states of the simplex method lead nowhere (tens of thousands of iterations where another start takes 400, seen once in
+        a master).
         """
         self._scaled = scaled
-        self._set("simplex_iteration_limit", LITTLE + len(self._assembly.row_lower) // 2)
         self._set("simplex_scale_strategy", SCALED if scaled else UNSCALED)
         self._set("simplex_dual_edge_weight_strategy", DEVEX)
 
     def _expect_much(self) -> None:
         """Prepare in full, for a start from nothing."""
         self._scaled = None
-        self._set("simplex_iteration_limit", NO_LIMIT)
         self._set("simplex_scale_strategy", SCALED)
         self._set("simplex_dual_edge_weight_strategy", EXACT)
 
@@ -289,25 +289,30 @@ class Model:
         self._set("mip_abs_gap", float(absolute_gap))
         self._set("presolve", "choose" if presolve else "off")
         self._set("time_limit", highs.getRunTime() + time_limit_s)  # HiGHS counts the instance's whole life
-        before = highs.getRunTime()
+        hasty = self._scaled is not None and highs.getBasis().valid
+        self._set("simplex_iteration_limit", LITTLE + highs.getNumRow() // 2 if hasty else NO_LIMIT)
+        before, scaled, wasted = highs.getRunTime(), self._scaled, 0
         if on_progress is not None:
             self._watch(on_progress, phase)
         try:
             status = self._run()
             if not self._mip and highs.getModelStatus() in ASTRAY:
-                before_it = self._scaled
+                wasted = int(highs.getInfo().simplex_iteration_count)
                 self._check(highs.clearSolver(), "clearSolver")
                 self._expect_much()
+                self._set("simplex_iteration_limit", NO_LIMIT)
+                self._set("simplex_strategy", DUAL)
                 status = self._run()
-                if before_it is not None:
-                    self.expect_little(scaled=before_it)
         finally:
+            if scaled is not None and self._scaled is None:  # the next start is near its end again
+                self.expect_little(scaled=scaled)
             if on_progress is not None:
                 highs.clearCallbacks()
             self._set("simplex_strategy", DUAL)  # what changes next may be bounds again
         if self._raised:
             raise self._raised.pop()
-        return self._read(status, highs.getRunTime() - before, brief)
+        run = self._read(status, highs.getRunTime() - before, brief)
+        return replace(run, iterations=run.iterations + wasted) if wasted else run
 
     def _run(self) -> Any:
         """Run HiGHS; in the main thread so that an interrupt from the keyboard cancels it within a moment."""
