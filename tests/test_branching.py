@@ -386,14 +386,17 @@ def rooted(case: Case, gap: float, *, twin: bool = False) -> tuple[Search, Tree]
 def test_both_sides_of_a_branching_are_what_each_is_alone(twin: bool) -> None:
     """Proves: the two sides, solved at once in two solvers or in turn in one, cost what a solve of each alone finds, and a side
     without a point is found to have none; also after cuts have come and others have gone."""
+    came = gone = 0
     for seed in SEEDS:
         search, tree = rooted(drawn(seed), 0.0, twin=twin)
         full = np.concatenate([tree.upper[:WHOLES], tree.lower[WHOLES:]]), tree.upper
         for change in (None, "learn", "trim"):
             if change == "learn":
-                search.evaluate(np.full(WHOLES + OTHERS, 0.5), answer=False)
+                came += search.evaluate(np.full(WHOLES + OTHERS, 0.5), answer=False)[1]
             elif change == "trim":
+                held = len(search.master._held)
                 search.master.trim(idle=0)
+                gone += held - len(search.master._held)
             node = tree.node(tree.solve(tree.lower, tree.upper).objective, tree.lower, tree.upper)
             here = search.master.bookmark()
             pairs = [(tree.side(node, k, 0.5, 0), tree.side(node, k, 0.5, 1)) for k in range(0, WHOLES, 4)]
@@ -405,6 +408,8 @@ def test_both_sides_of_a_branching_are_what_each_is_alone(twin: bool) -> None:
                     if side is not full:
                         assert run.objective == pytest.approx(alone.objective, rel=1e-7, abs=1e-7)
         assert len(search.master._models) == 1 + twin
+    assert came
+    assert gone
 
 
 def test_a_better_plan_is_found_near_a_plan() -> None:
