@@ -106,16 +106,16 @@ class Master:
         assembly, cost, offset, sums = self._program
         model = Model(assembly, cost, integer=False, offset=offset)
         model.expect_little(scaled=True)
-        for columns in sums:
-            model.add_row(columns, np.ones(len(columns)), -INF, INF)
+        free = np.full(len(sums), INF)
+        model.add_rows(sums, [np.ones(len(columns)) for columns in sums], -free, free)
         self._add(model, self._held)
         return model
 
     def _add(self, model: Model, cuts: Collection[int]) -> None:
         """Rows for some cuts of the pool."""
-        for number in cuts:
-            cut = self._pool[number]
-            model.add_row(cut.columns, cut.factors, cut.right, INF)
+        found = [self._pool[number] for number in cuts]
+        right, columns, factors = [cut.right for cut in found], [cut.columns for cut in found], [cut.factors for cut in found]
+        model.add_rows(columns, factors, np.array(right), np.full(len(found), INF))
 
     def learn(self, cuts: Collection[int]) -> bool:
         """Hold some cuts of the pool; whether one of them was missing."""

@@ -46,7 +46,7 @@ TOLERANCES = {
 OPTIONS = frozenset({
     "output_flag", "threads", "parallel", "time_limit", "mip_rel_gap", "mip_abs_gap", "presolve", "solver",
     "random_seed", "simplex_strategy", "simplex_scale_strategy", "simplex_dual_edge_weight_strategy", "simplex_iteration_limit",
-    *TOLERANCES,
+    "dual_simplex_cost_perturbation_multiplier", *TOLERANCES,
 })  # fmt: skip
 """Options that this package sets; anything else is a programming error."""
 
@@ -183,7 +183,15 @@ class Model:
 
     def add_row(self, columns: Ints, values: Floats, lower: float, upper: float) -> None:
         """Append a row."""
-        self._check(self._highs.addRow(lower, upper, len(columns), columns.astype(np.int32), values), "addRow")
+        self.add_rows([columns], [values], np.array([lower]), np.array([upper]))
+
+    def add_rows(self, columns: Sequence[Ints], values: Sequence[Floats], lower: Floats, upper: Floats) -> None:
+        """Append rows, each with its columns and their factors, all at once."""
+        if len(columns):
+            starts = np.cumsum([0, *map(len, columns)], dtype=np.int32)
+            index = np.concatenate(columns).astype(np.int32)
+            status = self._highs.addRows(len(lower), lower, upper, len(index), starts[:-1], index, np.concatenate(values))
+            self._check(status, "addRows")
 
     def remove_rows(self, rows: Ints) -> None:
         """Take rows out; later ones move up."""
@@ -223,21 +231,40 @@ class Model:
 
         Weights of rows are rough: exact ones are worked out anew, row by row, wherever a basis was set or rows came or went, which
         takes longer than the iterations that they save (a sixth to a quarter of the time of re-solves and masters, measured).
-        scaled: False leaves the matrix as it is, too (with the weights, half of the time of a small program made anew).
+        Costs are not perturbed, which would have to be mended at the end (an eighth of the time of small programs, a fifth of that
+        of re-solves at other prices or budgets). scaled: False leaves the matrix as it is, too (with the weights, half of the time
+        of a small program made anew).
 
         A run from a basis that takes more iterations than half of the rows and `LITTLE` is begun again from nothing, with care:
         some states of the simplex method lead nowhere (tens of thousands of iterations where another start takes 400, seen once in
         a master).
         """
         self._scaled = scaled
-        self._set("simplex_scale_strategy", SCALED if scaled else UNSCALED)
+        self._scale(SCALED if scaled else UNSCALED)
         self._set("simplex_dual_edge_weight_strategy", DEVEX)
+        self._set("dual_simplex_cost_perturbation_multiplier", 0.0)
 
     def _expect_much(self) -> None:
         """Prepare in full, for a start from nothing."""
         self._scaled = None
-        self._set("simplex_scale_strategy", SCALED)
+        self._scale(SCALED)
         self._set("simplex_dual_edge_weight_strategy", EXACT)
+        self._set("dual_simplex_cost_perturbation_multiplier", 1.0)
+
+    def _scale(self, strategy: int) -> None:
+        """Scale the matrix otherwise from now on: only the basis of the last run stays.
+
+        HiGHS 1.16 goes on from the factors that it has, scaled as they were, and calls what it finds optimal (found on a plan of
+        one material: a bound of -9 where the optimum is -20).
+        """
+        highs = self._highs
+        if highs.getOptionValue("simplex_scale_strategy")[1] == strategy:
+            return
+        basis = highs.getBasis()
+        self._check(highs.clearSolver(), "clearSolver")
+        self._set("simplex_scale_strategy", strategy)
+        if basis.valid:
+            self.go_back(basis)
 
     def reach(self, rows: Sequence[int]) -> list[tuple[float, float]]:
         """(down, up) how far the right-hand side of each row that binds may move before the basis of the last run changes.
@@ -305,7 +332,7 @@ class Model:
                 status = self._run()
         finally:
             if scaled is not None and self._scaled is None:  # the next start is near its end again
-                self.expect_little(scaled=scaled)
+                self.expect_little(scaled=True)
             if on_progress is not None:
                 highs.clearCallbacks()
             self._set("simplex_strategy", DUAL)  # what changes next may be bounds again
