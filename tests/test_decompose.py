@@ -347,7 +347,7 @@ def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> N
     """
     problem = prepare(*many(0))
     model = Model(problem.assembly, objective_costs(problem)["social_cost"], integer=False)
-    runs: list[tuple[float, ...]] = []
+    runs: list[tuple[tuple[int, int], bool]] = []
     honest, unknown = model._run, [True]
 
     class Astray:
@@ -358,12 +358,14 @@ def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> N
             return getattr(true, name)
 
     true = model._highs
-    monkeypatch.setattr(model, "_run", lambda: (runs.append(prepared(model)), honest())[1])
+    monkeypatch.setattr(model, "_run", lambda: (runs.append((prepared(model), limited(model))), honest())[1])
     monkeypatch.setattr(model, "_highs", Astray())
     model.expect_little(scaled=False)
-    assert model.run(time_limit_s=60.0).status == "optimal"
-    assert runs == [BARELY, WITH_CARE]
-    assert prepared(model) == ROUGHLY
+    found = model.run(time_limit_s=60.0)
+    assert found.status == "optimal"
+    again = model.run(time_limit_s=60.0)
+    assert again.objective == pytest.approx(found.objective, rel=1e-9)
+    assert runs == [(BARELY, False), (WITH_CARE, False), (ROUGHLY, True)]
 
 
 def test_a_hasty_run_that_leads_nowhere_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,16 +379,16 @@ def test_a_hasty_run_that_leads_nowhere_is_begun_again(monkeypatch: pytest.Monke
     most = 2
     monkeypatch.setattr(solver, "LITTLE", most - len(problem.assembly.row_lower) // 2)
     model = Model(problem.assembly, cost, integer=False)
-    runs: list[tuple[float, ...]] = []
+    runs: list[tuple[tuple[int, int], bool]] = []
     honest = model._run
-    monkeypatch.setattr(model, "_run", lambda: (runs.append(prepared(model)), honest())[1])
+    monkeypatch.setattr(model, "_run", lambda: (runs.append((prepared(model), limited(model))), honest())[1])
     model.expect_little(scaled=True)
     assert model.run(time_limit_s=60.0).iterations > most
-    assert runs == [ROUGHLY]
+    assert runs == [(ROUGHLY, False)]
     model.become(problem.assembly, other)
     assert model._highs.getOptionValue("simplex_strategy")[1] == PRIMAL
     found = model.run(time_limit_s=60.0)
-    assert runs == [ROUGHLY, ROUGHLY, WITH_CARE]
+    assert runs == [(ROUGHLY, False), (ROUGHLY, True), (WITH_CARE, False)]
     assert prepared(model) == ROUGHLY
     assert found.status == "optimal"
     assert found.objective == pytest.approx(truth.objective, rel=1e-9)
@@ -394,15 +396,22 @@ def test_a_hasty_run_that_leads_nowhere_is_begun_again(monkeypatch: pytest.Monke
     assert found.iterations - most == pytest.approx(truth.iterations, abs=most)
 
 
-WITH_CARE, ROUGHLY, BARELY = (2, -1, 1.0), (2, 1, 0.0), (0, 1, 0.0)
-"""How the matrix is scaled, rows are weighed and costs are perturbed, in HiGHS's numbers: as it would itself; with rough weights
-and costs as they are; and unscaled too.
-"""
+WITH_CARE, ROUGHLY, BARELY = (2, -1), (2, 1), (0, 1)
+"""How the matrix is scaled and rows are weighed, in HiGHS's numbers: as it would itself, with rough weights, and unscaled too."""
 
 
-def prepared(model: Model) -> tuple[float, ...]:
+def limited(model: Model) -> bool:
+    """Whether a model's run has a limit of iterations and leaves costs as they are; it has and does both or neither."""
+    perturbed, most = (
+        model._highs.getOptionValue(name)[1] for name in ("dual_simplex_cost_perturbation_multiplier", "simplex_iteration_limit")
+    )
+    assert (perturbed, most == solver.NO_LIMIT) in ((1.0, True), (0.0, False))
+    return perturbed == 0.0
+
+
+def prepared(model: Model) -> tuple[int, int]:
     """What a model's next run prepares."""
-    options = ("simplex_scale_strategy", "simplex_dual_edge_weight_strategy", "dual_simplex_cost_perturbation_multiplier")
+    options = ("simplex_scale_strategy", "simplex_dual_edge_weight_strategy")
     return tuple(model._highs.getOptionValue(name)[1] for name in options)
 
 

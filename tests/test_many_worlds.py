@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every model counts as too large for solvers to stay in memory."""
     monkeypatch.setattr(clusters, "LOADED_COLUMNS", 0)
     monkeypatch.setattr(clusters, "MOST_WORLDS", 1)
-    monkeypatch.setattr(decompose, "MANY_GROUPS", 3)
+    monkeypatch.setattr(decompose, "LEAST_GROUPS", 3)
 
 
 @pytest.mark.usefixtures("crowded")
@@ -289,12 +290,22 @@ def test_prices_are_as_close_as_they_say() -> None:
         assert fixed.objective - fixed.bound <= 0.3 * 0.05 * abs(fixed.objective) + 1e-6
 
 
+@pytest.mark.parametrize(("worlds", "groups"), [(1, 64), (1280, 64), (1281, 65), (2000, 100), (5000, 250), (9000, 250)])
+def test_many_worlds_have_a_group_for_every_so_many(worlds: int, groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: one group for 20 worlds outside the master, within bounds, and 16 where clusters stay in memory."""
+    layout = SimpleNamespace(worlds=SimpleNamespace(design_basis=np.array([False] * worlds + [True] * 50)))
+    assembly = SimpleNamespace(lower=np.zeros(1))
+    assert decompose.groups_for(layout, assembly) == 16
+    monkeypatch.setattr(clusters, "LOADED_COLUMNS", 0)
+    assert decompose.groups_for(layout, assembly) == groups
+
+
 @pytest.mark.parametrize("back", [False, True])
 def test_a_model_that_outgrows_memory_forgets_cuts_of_other_groups(back: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: where a variant has another number of groups, cuts of the old ones are not taken for theirs."""
     monkeypatch.setattr(clusters, "MOST_WORLDS", 1)
     monkeypatch.setattr(decompose, "GROUPS", 2)
-    monkeypatch.setattr(decompose, "MANY_GROUPS", 4)
+    monkeypatch.setattr(decompose, "LEAST_GROUPS", 4)
     small = tiny(
         {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)},
         scenarios=[cut(f"cut-{k}", 0.002 * (k + 1), 2029, 1) for k in range(4)],

@@ -145,8 +145,8 @@ class Cluster:
         if model is None:
             model = Model(part.assembly, part.cost, integer=False)
             if self.basis is not None:
-                model.go_back(self.basis)
                 model.expect_little(scaled=False)
+                model.go_back(self.basis)
         answer = ask(model, part, y[self.links], deadline, tell)
         if self.kept is not None:
             self.model = model

@@ -118,8 +118,8 @@ class Model:
         for name, value in {"threads": 1, "parallel": "off", "random_seed": 0, **TOLERANCES}.items():
             self._set(name, value)
         self._integer = integer
-        self._scaled: bool | None = None
-        """How little is expected (`expect_little`); None: it is not."""
+        self._hasty = False
+        """Whether starts are expected to be near their ends (`expect_little`)."""
         self._pass(assembly, cost, offset)
 
     def become(self, assembly: Assembly, cost: Floats, offset: float = 0.0) -> None:
@@ -231,28 +231,31 @@ class Model:
 
         Weights of rows are rough: exact ones are worked out anew, row by row, wherever a basis was set or rows came or went, which
         takes longer than the iterations that they save (a sixth to a quarter of the time of re-solves and masters, measured).
-        Costs are not perturbed, which would have to be mended at the end (an eighth of the time of small programs, a fifth of that
-        of re-solves at other prices or budgets). scaled: False leaves the matrix as it is, too (with the weights, half of the time
-        of a small program made anew).
+        scaled: False leaves the matrix as it is, too (with the weights, half of the time of a small program made anew); where that
+        changes, all of the last run but its basis is forgotten.
 
-        A run from a basis that takes more iterations than half of the rows and `LITTLE` is begun again from nothing, with care:
-        some states of the simplex method lead nowhere (tens of thousands of iterations where another start takes 400, seen once in
-        a master).
+        From a basis, costs are not perturbed for the dual simplex, which would have to be mended at the end (an eighth of the time
+        of small programs, a fifth of that of re-solves at other prices). A run that takes more iterations than half of the rows and
+        `LITTLE` is begun again from nothing, scaled and with care, since some states of the simplex method lead nowhere (tens of
+        thousands of iterations where another start takes 400, seen once in a master).
         """
-        self._scaled = scaled
+        self._hasty = True
         self._scale(SCALED if scaled else UNSCALED)
         self._set("simplex_dual_edge_weight_strategy", DEVEX)
-        self._set("dual_simplex_cost_perturbation_multiplier", 0.0)
 
     def _expect_much(self) -> None:
         """Prepare in full, for a start from nothing."""
-        self._scaled = None
+        self._hasty = False
         self._scale(SCALED)
         self._set("simplex_dual_edge_weight_strategy", EXACT)
-        self._set("dual_simplex_cost_perturbation_multiplier", 1.0)
+
+    def _limited(self, hasty: bool) -> None:
+        """Whether the next run is one of few iterations on costs as they are."""
+        self._set("simplex_iteration_limit", LITTLE + self._highs.getNumRow() // 2 if hasty else NO_LIMIT)
+        self._set("dual_simplex_cost_perturbation_multiplier", 0.0 if hasty else 1.0)
 
     def _scale(self, strategy: int) -> None:
-        """Scale the matrix otherwise from now on: only the basis of the last run stays.
+        """Scale the matrix otherwise from now on: the basis stays, whatever else is known of a solution does not.
 
         HiGHS 1.16 goes on from the factors that it has, scaled as they were, and calls what it finds optimal (found on a plan of
         one material: a bound of -9 where the optimum is -20).
@@ -316,9 +319,8 @@ class Model:
         self._set("mip_abs_gap", float(absolute_gap))
         self._set("presolve", "choose" if presolve else "off")
         self._set("time_limit", highs.getRunTime() + time_limit_s)  # HiGHS counts the instance's whole life
-        hasty = self._scaled is not None and highs.getBasis().valid
-        self._set("simplex_iteration_limit", LITTLE + highs.getNumRow() // 2 if hasty else NO_LIMIT)
-        before, scaled, wasted = highs.getRunTime(), self._scaled, 0
+        self._limited(self._hasty and highs.getBasis().valid)
+        before, hasty, wasted = highs.getRunTime(), self._hasty, 0
         if on_progress is not None:
             self._watch(on_progress, phase)
         try:
@@ -327,11 +329,11 @@ class Model:
                 wasted = int(highs.getInfo().simplex_iteration_count)
                 self._check(highs.clearSolver(), "clearSolver")
                 self._expect_much()
-                self._set("simplex_iteration_limit", NO_LIMIT)
+                self._limited(False)
                 self._set("simplex_strategy", DUAL)
                 status = self._run()
         finally:
-            if scaled is not None and self._scaled is None:  # the next start is near its end again
+            if hasty and not self._hasty:  # the next start is near its end again; another scale would forget this answer
                 self.expect_little(scaled=True)
             if on_progress is not None:
                 highs.clearCallbacks()
