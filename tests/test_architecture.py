@@ -34,6 +34,7 @@ LAYERS = [
     {"market_support"},
     {"support"},
     {"layout"},
+    {"commitment_money"},
     {"formulation.branch", "formulation.period", "formulation.risk"},
     {"formulation.commitments"},
     {"compile", "stamp_data"},

@@ -51,6 +51,10 @@ def variants(plan: Plan, data: Dataset) -> list[dict[str, Any]]:
         found.append({"risk.cvar_weight": 0.7})
     if plan.budget.liability_cap_musd is not None:
         found.append({"budget.liability_cap_musd *": 0.9})
+    if plan.instruments.price_floors:
+        menu = "instruments.price_floors.0"
+        found += [{f"{menu}.upside_share": 0.35}, {f"{menu}.levels_usd_per_kg *": 1.1}, {f"{menu}.upside_share": 0.3}]
+    found += [{"instruments[*].score *": 0.9}, {}]
     return found
 
 
@@ -115,6 +119,24 @@ def test_what_is_taken_over_is_what_would_be_built(seed: int) -> None:
         reused += beside.templates is before.templates
         before = beside
     assert reused >= 3
+
+
+@pytest.mark.parametrize(("change", "kept"), [
+    ("scenarios.0.probability *", True), ("instruments.price_floors.0.upside_share *", True),
+    ("instruments.price_floors.0.levels_usd_per_kg *", True), ("projects[*].capex_musd *", False),
+])  # fmt: skip
+def test_what_commitments_cost_is_no_reason_to_write_them_anew(change: str, kept: bool) -> None:
+    """Proves: other chances, and other terms of a floor, are figures of blocks that stay; what a project is, is not."""
+    plan, data = tiny(
+        {"a": 50.0}, demand={"a": 10.0}, scenarios=[cut("cut", 0.4, 2029, 1)], sources={"far": source("CHN", "a", 10.0)},
+        projects={"mine": project("a", 5.0, capex_musd=2000.0)}, money=100.0,
+        instruments={"price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3, "upside_share": 0.2}]},
+    )  # fmt: skip
+    before = prepare(plan, data)
+    assert any(option.floor is not None for option in before.layout.support.options)
+    after = prepare(*edited(plan, data, {change: 0.98}), before)
+    assert after.layout.support is not before.layout.support
+    assert (after.templates is before.templates) == kept
 
 
 @pytest.mark.parametrize("method", ["flat", "decomposed"])

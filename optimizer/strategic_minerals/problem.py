@@ -12,6 +12,7 @@ from .assembly import Assembly
 from .dataset import Dataset
 from .disruptions import build_worlds
 from .errors import Fault, PlanError
+from .formulation.commitments import param_keys
 from .instance import Floats, Instance, equal
 from .layout import STAGES, Layout, build_layout
 from .plan import Plan
@@ -95,10 +96,10 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn 
             found = f"about {columns:,} columns ({len(layout.worlds.names)} worlds, {natural.calendar.periods} periods)"
             raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns")])
     with seconds.measure("compile"):
-        if like is not None and layout.support is like.layout.support:
-            templates = like.templates
-        else:
-            templates = compile_templates(layout, None if like is None or not _same_operations(like, layout) else like.templates)
+        known = like.templates if like is not None and _same_operations(like.layout, layout) else None
+        if known is None or like is None or not _same_commitments(like.layout, layout):
+            known = compile_templates(layout, known)
+        templates = known
     with seconds.measure("stamp"):
         assembly = stamp(layout, templates)
     return Problem(plan, data, natural, layout, templates, assembly, seconds)
@@ -147,9 +148,9 @@ def layout_of(
 
 def _support(instance: Instance, worlds: Worlds, like: Layout | None) -> Support:
     """Ways of support, as far as possible those of another structure, or worked out from what its owners get."""
-    if like is None or not _same_instance(like.instance, instance):
+    if like is None or not _same_instance(like.instance, instance, menus=False):
         return build_support(instance, worlds)
-    if equal(like.worlds, worlds):
+    if equal(like.worlds, worlds) and _same_instance(like.instance, instance):
         return like.support
     known = like.support.owners if np.array_equal(like.worlds.price, worlds.price) else None
     return build_support(instance, worlds, known)
@@ -163,29 +164,45 @@ FIGURES = {
 the losses per tonne and the costs of substitution of the tables, and the share of unexpired life that counts."""
 
 
-def _same_operations(like: Problem, layout: Layout) -> bool:
-    """Whether operations are written as in another problem: the same instance but for `FIGURES`, the same sets, and branches of the
-    same components. Probabilities, dates of events and what commitments cost may differ."""
-    old, new = ([(k.project, k.offtake, k.purchase) for k in side.support.classes] for side in (like.layout, layout))
-    branching = [[bool(stamps.branches) for stamps in side.stamps] for side in (like.layout, layout)]
-    same_sets = old == new and equal(like.layout.shapes, layout.shapes) and branching[0] == branching[1]
-    return same_sets and _same_instance(like.layout.instance, layout.instance)
+def _same_operations(old: Layout, layout: Layout) -> bool:
+    """Whether operations are written as in another layout: the same instance but for `FIGURES` and what may be supported how, the
+    same sets, and branches of the same components. Probabilities, dates of events and what commitments cost may differ."""
+    classes = [[(k.project, k.offtake, k.purchase) for k in side.support.classes] for side in (old, layout)]
+    branching = [[bool(stamps.branches) for stamps in side.stamps] for side in (old, layout)]
+    same_sets = classes[0] == classes[1] and equal(old.shapes, layout.shapes) and branching[0] == branching[1]
+    return same_sets and _same_instance(old.instance, layout.instance, menus=False)
 
 
-def _same_instance(old: Instance, instance: Instance) -> bool:
-    """Whether no more differs than `FIGURES` and costs of going short."""
+def _same_commitments(old: Layout, layout: Layout) -> bool:
+    """Whether commitments are written as in another layout whose operations are: the same signatures and floors, which cost
+    something in the same years, whatever they cost."""
+    def written(side: Layout) -> tuple[Any, ...]:
+        support = side.support
+        signed = [(option.project, option.market, option.output_class) for option in support.options]
+        floors = [market.floor.floor.material for market in support.markets]
+        return signed, floors, support.baseline.tolist(), support.excluded_by, param_keys(side)
+
+    return written(old) == written(layout)
+
+
+def _same_instance(old: Instance, instance: Instance, *, menus: bool = True) -> bool:
+    """Whether no more differs than `FIGURES` and costs of going short; without `menus`, packages and market floors may too."""
     as_old = replace(instance, plan=old.plan, tier_loss=old.tier_loss, step_cost=old.step_cost)
-    return _structure(old.plan) == _structure(instance.plan) and equal(old, as_old)
+    if not menus:
+        as_old = replace(as_old, packages=old.packages, market_floors=old.market_floors)
+    return _structure(old.plan, menus) == _structure(instance.plan, menus) and equal(old, as_old)
 
 
-def _structure(plan: Plan) -> Plan:
+def _structure(plan: Plan, menus: bool) -> Plan:
     """A plan with its figures blotted out: whether a limit is set at all still counts, and whether risk weighs."""
     def blotted(section: Any, names: tuple[str, ...]) -> Any:
         seen = {name: getattr(section, name) for name in names}
         return section.model_copy(update={name: None if value is None else float(value != 0) if name == "cvar_weight" else 1.0
                                           for name, value in seen.items()})  # fmt: skip
 
-    sections = {section: blotted(getattr(plan, section), names) for section, names in FIGURES.items()}
+    sections: dict[str, Any] = {section: blotted(getattr(plan, section), names) for section, names in FIGURES.items()}
+    if not menus:
+        sections["instruments"] = plan.instruments.model_copy(update={"price_floors": (), "packages": ()})
     worlds = tuple(scenario.model_copy(update={"probability": 0.0}) for scenario in plan.scenarios)
     return plan.model_copy(
         update={**sections, "residual": 1.0, "loss_function": "", "loss_level": "central", "scenarios": worlds}

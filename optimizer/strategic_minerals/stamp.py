@@ -14,7 +14,7 @@ import pyomo.environ as pyo
 from .assembly import Assembly, Stamped, assemble, place
 from .compile import PYOMO_LOCK, Template, compile_block
 from .formulation.branch import add_branch
-from .formulation.commitments import add_commitments, add_variables, trunk_outlay
+from .formulation.commitments import add_commitments, add_variables, trunk_spending
 from .formulation.period import Links, add_period
 from .formulation.risk import add_world
 from .instance import Ints
@@ -140,7 +140,7 @@ def _root(layout: Layout) -> Template:
     costs = {
         "social_cost": block.commitment_cost,
         "residual_credit": block.residual_credit,
-        "spending": trunk_outlay(block, layout, trunk, layout.instance.calendar.spending_weight),
+        "spending": trunk_spending(block, layout, trunk),
     }
     if layout.uses_risk:
         costs["tail_risk"] = block.value_at_risk

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .commitment_money import commitment_money
 from .formulation.branch import service_terms
 from .formulation.commitments import param_keys
 from .instance import Bools, Floats, Instance, Ints
@@ -26,13 +27,15 @@ def _columns(parts: Sequence[Any], n: int) -> Floats:
 def root_values(layout: Layout) -> dict[str, Floats]:
     """(1, keys) arrays of every Param of the commitments."""
     instance, plan = layout.instance, layout.instance.plan
-    keys = param_keys(layout)
+    keys, pi = param_keys(layout), layout.worlds.probability
     carry = plan.budget.carry_over_share * instance.appropriation
     carry[-1] = 0.0
     given: dict[str, Any] = {
         "appropriation": instance.appropriation, "carry_limit": carry, "total": [plan.budget.total_musd],
         "liability_cap": instance.by_year(plan.budget.liability_cap_musd or 0.0),
-        "cvar_allowed": [plan.risk.cvar_limit_musd], "expected_loss_allowed": [plan.risk.expected_loss_limit_musd],
+        **{name: figures[figures != 0] for name, figures in commitment_money(layout).items()},
+        "cvar_allowed": [plan.risk.cvar_limit_musd], "tail_weight": pi / (1 - plan.risk.alpha), "probability": pi,
+        "expected_loss_allowed": [plan.risk.expected_loss_limit_musd],
         "loss_value": instance.tier_loss, "substitution_cost": instance.step_cost,
     }  # fmt: skip
     return {name: np.array(given[name] if keys[name] else [], dtype=float).reshape(1, -1) for name in keys}

@@ -5,13 +5,14 @@ Formulation sections 4 and 6. Money in million USD, tonnes in model units.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.expr.numeric_expr import LinearExpression
 
+from ..commitment_money import commitment_money
 from ..instance import Floats
 from ..layout import Layout
 from .branch import discounted_loss
@@ -28,18 +29,27 @@ PARAMS: dict[str, str] = {
     "carry_limit": "most of it that may be carried into the next year, 0 in the last [million USD]",
     "total": "limit on all outlays of the planned years [million USD]",
     "liability_cap": "limit on what all floors may cost in a fiscal year [million USD]",
+    "outlay": "what a commitment costs the budget in a fiscal year [million USD]",
+    "planned_outlay": "the same over the planned years together [million USD]",
+    "discounted_outlay": "the same over all years, discounted as spending is [million USD]",
+    "liability": "what a commitment's floors may cost in a fiscal year at the price state w*, net of upside receipts [million USD]",
+    "social_cost": "what a commitment costs, discounted, with expected floor cost and border surcharges [million USD]",
+    "residual_worth": "worth of a project's unexpired life at the end of the horizon, at residual 1 [million USD]",
     "cvar_allowed": "limit on conditional value at risk [million USD]",
+    "tail_weight": "pi/(1-alpha) of a world, where a limit on that is set [-]",
     "expected_loss_allowed": "limit on expected loss [million USD]",
+    "probability": "pi of a world, likewise [-]",
     "loss_value": "v, gross loss per unit unmet of a tier, where the trunk's loss counts [million USD/unit]",
     "substitution_cost": "cost of a substitution step, likewise [million USD/unit]",
 }
-"""Mutable Params of the commitments: figures that a re-solve may change without writing the block again."""
+"""Mutable Params of the commitments: figures that a re-solve may change without writing the block again. A commitment is a
+signature, counted as its option, or after those a market floor."""
 
 
 def param_keys(layout: Layout) -> dict[str, list[Any]]:
     """Index of each mutable Param, in the order in which its values are given; empty where the plan sets no such limit."""
     plan, years = layout.instance.plan, list(range(len(layout.instance.calendar.years)))
-    priced = layout.uses_risk
+    priced, worlds = layout.uses_risk, list(range(len(layout.worlds.names)))
 
     def one(limit: float | None) -> list[Any]:
         return [] if limit is None else [0]
@@ -49,11 +59,20 @@ def param_keys(layout: Layout) -> dict[str, list[Any]]:
         "carry_limit": years,
         "total": one(plan.budget.total_musd),
         "liability_cap": [] if plan.budget.liability_cap_musd is None else years,
+        **{name: _used(figures) for name, figures in commitment_money(layout).items()},
         "cvar_allowed": one(plan.risk.cvar_limit_musd),
+        "tail_weight": [] if plan.risk.cvar_limit_musd is None else worlds,
         "expected_loss_allowed": one(plan.risk.expected_loss_limit_musd),
+        "probability": [] if plan.risk.expected_loss_limit_musd is None else worlds,
         "loss_value": list(range(len(layout.instance.tiers))) if priced else [],
         "substitution_cost": list(range(len(layout.instance.steps))) if priced else [],
     }
+
+
+def _used(figures: Floats) -> list[Any]:
+    """Where figures are not zero: a position, or a pair."""
+    where = np.argwhere(figures).tolist()
+    return [k for (k,) in where] if figures.ndim == 1 else [tuple(pair) for pair in where]
 
 
 def add_commitments(m: pyo.Block, layout: Layout, trunk: TrunkVariable, world: WorldVariable) -> None:
@@ -233,26 +252,22 @@ def contract_fees(m: pyo.Block, layout: Layout, weights: Floats) -> Any:
     )
 
 
-def signed_money(m: pyo.Block, amounts: Floats) -> Any:
-    """sum over options of amounts (options,) * sign, options with nothing to pay left out [million USD]."""
-    return _weighted(m.sign, amounts)
+def committed(m: pyo.Block, figures: pyo.Param, year: int | None = None) -> Any:
+    """sum over signatures and market floors of a figure of theirs, of one fiscal year where it has years [million USD].
 
-
-def floor_commitment(m: pyo.Block, amounts: Floats) -> Any:
-    """sum over market floors of amounts (floors,) * floor [million USD]."""
-    return _weighted(m.floor, amounts)
-
-
-def _weighted(variables: Any, amounts: Floats) -> Any:
-    """sum of amounts times variables, made in one piece and in plain numbers: adding up term by term takes three times as long."""
-    used = np.flatnonzero(amounts)
-    if not len(used):
+    Made in one piece: adding up term by term takes three times as long.
+    """
+    variables = [*m.sign.values(), *m.floor.values()]
+    mine = [(n, figure) for n, figure in figures.items()] if year is None else [
+        (key[0], figure) for key, figure in figures.items() if key[1] == year
+    ]  # fmt: skip
+    if not mine:
         return 0.0
-    return LinearExpression(constant=0, linear_coefs=amounts[used].tolist(), linear_vars=[variables[n] for n in used.tolist()])
+    return LinearExpression(constant=0, linear_coefs=[figure for _, figure in mine], linear_vars=[variables[n] for n, _ in mine])
 
 
-def trunk_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights: Floats) -> Any:
-    """Outlays on the trunk: purchases, holding, fees, scored gaps, expected budget-paid floor cost [million USD].
+def operating_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights: Floats) -> Any:
+    """Outlays on the trunk but for signatures and floors: purchases, holding, fees of contracts [million USD].
 
     `weights` (T,) picks or discounts periods; with `revolving` the proceeds of sales count against them.
     """
@@ -272,11 +287,13 @@ def trunk_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights: Fl
                     -w * float((1 - instance.haircut[i]) * price[i, t]) * trunk(shape.component, "sell", i, t)
                     for i in shape.stocked
                 ]
-    support = layout.support
-    return (
-        sum(terms) + contract_fees(m, layout, weights) + signed_money(m, support.outlay @ weights)
-        + floor_commitment(m, support.market_outlay @ weights)
-    )  # fmt: skip
+    return sum(terms) + contract_fees(m, layout, weights)
+
+
+def trunk_spending(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> Any:
+    """All outlays on the trunk, discounted: with scored gaps and expected budget-paid floor cost [million USD]."""
+    weights = layout.instance.calendar.spending_weight
+    return operating_outlay(m, layout, trunk, weights) + committed(m, m.discounted_outlay)
 
 
 def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
@@ -288,7 +305,7 @@ def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
     year_index = instance.calendar.year_index
 
     def year(m: Any, f: int) -> Any:
-        outlay = trunk_outlay(m, layout, trunk, (year_index == f).astype(float))
+        outlay = operating_outlay(m, layout, trunk, (year_index == f).astype(float)) + committed(m, m.outlay, f)
         carried = m.carry[f - 1] if f > 0 else 0
         spare = m.unspent[f] if f in m.unspent else 0
         return outlay - carried + m.carry[f] + spare <= m.appropriation[f]
@@ -306,7 +323,7 @@ def add_total_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None
         return
     planned = (np.arange(calendar.periods) < calendar.planned).astype(float)
     spare = sum(m.unspent[f] for f in m.unspent if calendar.years[f] in calendar.planned_years)
-    spent = trunk_outlay(m, layout, trunk, planned) + spare
+    spent = operating_outlay(m, layout, trunk, planned) + committed(m, m.planned_outlay) + spare
     if not isinstance(spent, int | float):  # a plan may have nothing to spend on
         m.total_budget = pyo.Constraint(expr=spent <= m.total[0])
 
@@ -316,11 +333,8 @@ def add_contingent_liability(m: pyo.Block, layout: Layout) -> None:
 
     sum_{t in f} sum K ramp y alive (max(0, F - w* P) - upside max(0, w* P - F)) sign <= cap[f]     [million USD]
     """
-    support, year_index = layout.support, layout.instance.calendar.year_index
-
     def year(m: Any, f: int) -> Any:
-        mine = (year_index == f).astype(float)
-        owed = signed_money(m, support.liability @ mine) + floor_commitment(m, support.market_liability @ mine)
+        owed = committed(m, m.liability, f)
         return pyo.Constraint.Skip if isinstance(owed, int | float) else owed <= m.liability_cap[f]
 
     m.contingent_liability = pyo.Constraint(list(m.liability_cap), rule=year)
@@ -341,11 +355,12 @@ def add_trunk_loss(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
     m.trunk_loss_sum = pyo.Constraint(range(len(layout.shapes)), rule=loss)
 
 
-def cvar(m: pyo.Block, layout: Layout, world: WorldVariable) -> Any:
-    """Conditional value at risk: eta + sum_s pi[s] z[s] / (1 - alpha)  [million USD] (Rockafellar and Uryasev 2000)."""
-    alpha = layout.instance.plan.risk.alpha
-    tail = [float(pi) / (1 - alpha) * world("tail", s) for s, pi in enumerate(layout.worlds.probability)]
-    return m.value_at_risk + sum(tail)
+def cvar(m: pyo.Block, weights: Iterable[Any], world: WorldVariable) -> Any:
+    """Conditional value at risk: eta + sum_s pi[s] z[s] / (1 - alpha)  [million USD] (Rockafellar and Uryasev 2000).
+
+    weights: (S,) pi/(1-alpha), numbers or Params.
+    """
+    return m.value_at_risk + sum(weight * world("tail", s) for s, weight in enumerate(weights))
 
 
 def add_loss_limits(m: pyo.Block, layout: Layout, world: WorldVariable) -> None:
@@ -354,9 +369,9 @@ def add_loss_limits(m: pyo.Block, layout: Layout, world: WorldVariable) -> None:
     eta + sum_s pi[s] z[s]/(1-alpha) <= limit;    sum_s pi[s] loss[s] <= limit             [million USD]
     """
     if len(m.cvar_allowed):
-        m.cvar_limit = pyo.Constraint(expr=cvar(m, layout, world) <= m.cvar_allowed[0])
+        m.cvar_limit = pyo.Constraint(expr=cvar(m, m.tail_weight.values(), world) <= m.cvar_allowed[0])
     if len(m.expected_loss_allowed):
-        expected = [float(pi) * world("world_loss", s) for s, pi in enumerate(layout.worlds.probability)]
+        expected = [pi * world("world_loss", s) for s, pi in m.probability.items()]
         m.expected_loss_limit = pyo.Constraint(expr=sum(expected) <= m.expected_loss_allowed[0])
 
 
@@ -366,16 +381,6 @@ def add_commitment_costs(m: pyo.Block, layout: Layout) -> None:
     fees + payments that close gaps + expected floor cost with terminal liability + border surcharge less revenue
     The residual worth of what is alive at the end is an expression of its own, credited at the plan's `residual`.
     """
-    instance, support = layout.instance, layout.support
-    beta = instance.calendar.beta[: instance.calendar.periods]
-
-    def cost(option: Any) -> float:
-        floor = option.floor.expected + option.floor.terminal if option.floor is not None else 0.0
-        paid = float(beta @ (option.payments + option.fees))
-        return paid + floor + float(option.border_loss)
-
-    signed = np.array([cost(option) for option in support.options])
-    market = np.array([k.money.expected + k.money.terminal + k.users - k.treasury for k in support.markets])
-    total = contract_fees(m, layout, beta) + signed_money(m, signed) + floor_commitment(m, market)
-    m.commitment_cost = pyo.Expression(expr=total)
-    m.residual_credit = pyo.Expression(expr=signed_money(m, np.array([option.residual for option in support.options])))
+    beta = layout.instance.calendar.beta[: layout.instance.calendar.periods]
+    m.commitment_cost = pyo.Expression(expr=contract_fees(m, layout, beta) + committed(m, m.social_cost))
+    m.residual_credit = pyo.Expression(expr=committed(m, m.residual_worth))

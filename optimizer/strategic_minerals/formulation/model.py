@@ -13,7 +13,7 @@ import pyomo.environ as pyo
 from ..layout import STAGES, TRUNK, Layout
 from ..stamp_data import branch_values, period_values, period_weights, root_values
 from .branch import add_branch
-from .commitments import add_commitments, add_variables, cvar, trunk_outlay
+from .commitments import add_commitments, add_variables, cvar, trunk_spending
 from .period import Links, add_period
 from .risk import add_world
 
@@ -123,8 +123,7 @@ def weighted_risk(m: pyo.ConcreteModel, layout: Layout) -> Any:
 
 def spending(m: pyo.ConcreteModel, layout: Layout) -> Any:
     """sum_f beta_f * trunk outlay of f + soft penalties  [million USD]."""
-    weight = layout.instance.calendar.spending_weight
-    return trunk_outlay(m.commitments, layout, partial(trunk_variable, m), weight) + soft_penalties(m, layout)
+    return trunk_spending(m.commitments, layout, partial(trunk_variable, m)) + soft_penalties(m, layout)
 
 
 def expected(m: pyo.ConcreteModel, layout: Layout, what: str) -> Any:
@@ -149,4 +148,5 @@ def soft_penalties(m: pyo.ConcreteModel, layout: Layout) -> Any:
 
 def tail_risk(m: pyo.ConcreteModel, layout: Layout) -> Any:
     """CVaR of a world's loss  [million USD]."""
-    return cvar(m.commitments, layout, lambda name, s: getattr(m.world[s], name))
+    weights = (layout.worlds.probability / (1 - layout.instance.plan.risk.alpha)).tolist()
+    return cvar(m.commitments, weights, lambda name, s: getattr(m.world[s], name))
