@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import strategic_minerals.support as support
+import strategic_minerals.owners as owners
 import strategic_minerals.sweeps as sweeps
 from instances import random_case
 from strategic_minerals import Dataset, InputError, Plan, PlanError, UntrustedError, solve, sweep
@@ -81,7 +81,7 @@ def test_what_owners_get_is_worked_out_anew_where_it_may_differ(
     before = prepare(plan, data)
     changed = edited(plan, data, change)
     cold = prepare(*changed)
-    monkeypatch.setattr(support, "owner_npv", (found := Mock(wraps=support.owner_npv)))
+    monkeypatch.setattr(owners, "owner_npv", (found := Mock(wraps=owners.owner_npv)))
     hot = prepare(*changed, before)
     assert (found.call_count == 0) == kept
     assert hot.layout.support.options

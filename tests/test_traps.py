@@ -17,6 +17,7 @@ from strategic_minerals import (
     InputError,
     PlanError,
     floor_money,
+    owners,
     price_support,
     problem,
     solve,
@@ -609,8 +610,8 @@ def test_9_a_flood_does_not_shut_what_is_not_built_yet(drop):
     result = optimum((later, data))
     assert ran(result, "late", "flood", "2030") == close(5.0)
     assert result.outcome.objective_musd == close(-250.0)
-    original = support.survival
-    drop(support, "survival", lambda instance, j, prices, floors, start: original(instance, j, prices, floors, 0))
+    original = owners.survival
+    drop(owners, "survival", lambda instance, j, prices, floors, start: original(instance, j, prices, floors, 0))
     assert unaudited(later, data).outcome.objective_musd == close(0.0)
 
 

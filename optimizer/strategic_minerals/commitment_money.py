@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from .instance import Floats
-from .layout import Layout
-from .support import Option
+from .instance import Floats, Instance
+from .support import Option, Support
 
 
-def commitment_money(layout: Layout) -> dict[str, Floats]:
+def commitment_money(instance: Instance, support: Support) -> dict[str, Floats]:
     """(commitments,) or (commitments, fiscal years) figures [million USD] by the Param of the formulation that holds them; zeros
     where the plan sets no such limit. Social cost: payments that close gaps and fees + expected floor cost with terminal liability
     + border surcharge less revenue.
     """
-    support, plan, calendar = layout.support, layout.instance.plan, layout.instance.calendar
+    plan, calendar = instance.plan, instance.calendar
     beta = calendar.beta[: calendar.periods]
     by_year = np.equal.outer(calendar.year_index, np.arange(len(calendar.years))).astype(float)
     outlay = np.concatenate([support.outlay, support.market_outlay])

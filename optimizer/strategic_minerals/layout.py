@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from .commitment_money import commitment_money
 from .instance import Bools, Floats, Instance, Ints
 from .plan import DaysOfCover, Diversification, ServiceLevel
 from .support import Support
@@ -120,6 +122,11 @@ class Layout:
     """Branches share money beyond what was planned for each: emergency money, or the year's unspent appropriation."""
     trunk_weight: Floats
     """(C, T) w0."""
+
+    @cached_property
+    def commitment_money(self) -> dict[str, Floats]:
+        """As `commitment_money`."""
+        return commitment_money(self.instance, self.support)
 
     @property
     def material_of_purchase(self) -> dict[str, int]:

@@ -12,7 +12,6 @@ from .assembly import Assembly
 from .dataset import Dataset
 from .disruptions import build_worlds
 from .errors import Fault, PlanError
-from .formulation.commitments import param_keys
 from .instance import Floats, Instance, equal
 from .layout import STAGES, Layout, build_layout
 from .plan import Plan
@@ -180,9 +179,10 @@ def _same_commitments(old: Layout, layout: Layout) -> bool:
         support = side.support
         signed = [(option.project, option.market, option.output_class) for option in support.options]
         floors = [market.floor.floor.material for market in support.markets]
-        return signed, floors, support.baseline.tolist(), support.excluded_by, param_keys(side)
+        return signed, floors, support.baseline.tolist(), support.excluded_by, len(side.worlds.names)
 
-    return written(old) == written(layout)
+    money = [{name: figures != 0 for name, figures in side.commitment_money.items()} for side in (old, layout)]
+    return written(old) == written(layout) and all(np.array_equal(used, money[1][name]) for name, used in money[0].items())
 
 
 def _same_instance(old: Instance, instance: Instance, *, menus: bool = True) -> bool:

@@ -11,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .commitment_money import commitment_money
 from .formulation.branch import service_terms
-from .formulation.commitments import param_keys
 from .instance import Bools, Floats, Instance, Ints
 from .layout import TRUNK, Layout, Shape, Stamps, active_rule
 
@@ -25,20 +23,25 @@ def _columns(parts: Sequence[Any], n: int) -> Floats:
 
 
 def root_values(layout: Layout) -> dict[str, Floats]:
-    """(1, keys) arrays of every Param of the commitments."""
-    instance, plan = layout.instance, layout.instance.plan
-    keys, pi = param_keys(layout), layout.worlds.probability
-    carry = plan.budget.carry_over_share * instance.appropriation
+    """(1, keys) arrays of every Param of the commitments; those of limits that the plan does not set are empty."""
+    instance, budget, risk, pi = layout.instance, layout.instance.plan.budget, layout.instance.plan.risk, layout.worlds.probability
+    carry = budget.carry_over_share * instance.appropriation
     carry[-1] = 0.0
     given: dict[str, Any] = {
-        "appropriation": instance.appropriation, "carry_limit": carry, "total": [plan.budget.total_musd],
-        "liability_cap": instance.by_year(plan.budget.liability_cap_musd or 0.0),
-        **{name: figures[figures != 0] for name, figures in commitment_money(layout).items()},
-        "cvar_allowed": [plan.risk.cvar_limit_musd], "tail_weight": pi / (1 - plan.risk.alpha), "probability": pi,
-        "expected_loss_allowed": [plan.risk.expected_loss_limit_musd],
-        "loss_value": instance.tier_loss, "substitution_cost": instance.step_cost,
+        "appropriation": instance.appropriation, "carry_limit": carry, "total": _one(budget.total_musd),
+        "liability_cap": [] if budget.liability_cap_musd is None else instance.by_year(budget.liability_cap_musd),
+        **{name: figures[figures != 0] for name, figures in layout.commitment_money.items()},
+        "cvar_allowed": _one(risk.cvar_limit_musd), "tail_weight": [] if risk.cvar_limit_musd is None else pi / (1 - risk.alpha),
+        "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
+        "probability": [] if risk.expected_loss_limit_musd is None else pi,
+        "loss_value": instance.tier_loss if layout.uses_risk else [],
+        "substitution_cost": instance.step_cost if layout.uses_risk else [],
     }  # fmt: skip
-    return {name: np.array(given[name] if keys[name] else [], dtype=float).reshape(1, -1) for name in keys}
+    return {name: np.array(values, dtype=float).reshape(1, -1) for name, values in given.items()}
+
+
+def _one(limit: float | None) -> list[float]:
+    return [] if limit is None else [limit]
 
 
 def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Floats]:

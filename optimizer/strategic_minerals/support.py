@@ -13,10 +13,11 @@ from itertools import product
 
 import numpy as np
 
-from .floor_money import FloorMoney, floor_money, held, total_money
+from .floor_money import FloorMoney, total_money
 from .instance import Bools, Floats, Floor, Instance, MarketFloor, Package, Project
 from .market_support import MarketSupport, market_support
-from .price_support import built_anyway, capital_cost, financing_gap, owner_npv, payment_parts, survival
+from .owners import Owners
+from .price_support import built_anyway, survival
 from .worlds import Worlds
 
 TWIN = "no gap to finance: a package that differs only in its instrument does the same"
@@ -111,31 +112,6 @@ class Support:
         return np.array(rows, dtype=float).reshape(len(rows), self.trunk_alive.shape[1])
 
 
-class Owners:
-    """What projects bring to their owners, and when they live, under floors: each worked out once."""
-
-    def __init__(self, instance: Instance, prices: Floats, known: Owners | None = None) -> None:
-        """prices: (S, I, T) in worlds. known: of an instance with the same prices, in worlds too, and the same projects."""
-        self.instance, self.prices = instance, prices
-        self._npv: dict[tuple[int, tuple[Floor, ...], int], float] = {} if known is None else known._npv
-        self._alive: dict[tuple[int, tuple[Floor, ...], int], Bools] = {} if known is None else known._alive
-
-    def npv(self, p: int, floors: tuple[Floor, ...], signed: int) -> float:
-        """As `owner_npv`."""
-        key = (p, floors, signed)
-        if key not in self._npv:
-            self._npv[key] = owner_npv(self.instance, self.instance.projects[p], floors, signed)
-        return self._npv[key]
-
-    def alive(self, p: int, floors: tuple[Floor, ...], start: int) -> Bools:
-        """(S, T) in worlds, as `survival`."""
-        key = (p, floors, start)
-        if key not in self._alive:
-            producer = self.instance.projects[p].producer
-            self._alive[key] = survival(self.instance, producer, self.prices, floors, start)
-        return self._alive[key]
-
-
 def build_support(instance: Instance, worlds: Worlds, owners: Owners | None = None) -> Support:
     """Enumerate options and market floors for an instance and its worlds (in the same units).
 
@@ -151,14 +127,14 @@ def build_support(instance: Instance, worlds: Worlds, owners: Owners | None = No
             dropped.append((market.name, "its expected cost for existing producers is negative: it would print money"))
             continue
         markets.append(replace(support, floor=_renumber(market, len(markets))))
-    builder = _Options(instance, worlds, [m.floor for m in markets], Owners(instance, worlds.price, owners))
+    builder = _Options(instance, worlds, [m.floor for m in markets], Owners(instance, worlds, owners))
     baseline = []
     for p, project in enumerate(instance.projects):
         baseline.append(built_anyway(instance, project))
         builder.add_project(p, baseline[-1])
     return Support(
         tuple(builder.options), tuple(builder.classes), tuple(markets), trunk_alive, worlds_alive,
-        np.array(baseline, dtype=bool), builder.exclusions(), tuple(dropped + builder.dropped), builder.owners,
+        np.array(baseline, dtype=bool), builder.exclusions(), tuple(dropped + builder.dropped), builder.owners.settle(),
     )  # fmt: skip
 
 
@@ -167,7 +143,7 @@ def signed_support(instance: Instance, worlds: Worlds, support: Support, signed:
 
     Chosen market floors are folded into survival, so the result has none to choose. `signed` and `floors` index `support`.
     """
-    builder = _Options(instance, worlds, [market.floor for market in support.markets], Owners(instance, worlds.price))
+    builder = _Options(instance, worlds, [market.floor for market in support.markets], Owners(instance, worlds))
     options: list[Option] = []
     classes: list[OutputClass] = []
     for o in signed:
@@ -203,9 +179,6 @@ class _Options:
         self._class_of: dict[tuple[object, ...], int] = {}
         self._ungapped: set[tuple[object, ...]] = set()
         self._admitted: set[tuple[int, str, int, tuple[int, ...]]] = set()
-        # packages differ in capital more often than in floors: what only floors decide is worked out once
-        self._outputs: dict[tuple[int, tuple[Floor, ...], int], tuple[Floats, Floats, bool]] = {}
-        self._money: dict[tuple[int, Floor, tuple[Floor, ...], int], FloorMoney] = {}
 
     def add_project(self, p: int, baseline: bool) -> None:
         project = self.instance.projects[p]
@@ -217,7 +190,6 @@ class _Options:
         dates = [t for t in dates if t + project.lead < self.instance.calendar.periods]
         if not dates:
             self.dropped.append((project.name, "no signing date from which it would produce within the horizon"))
-        unpaid = {t: self.owners.npv(p, (), t) for t in dates}
         for package in self.instance.packages:
             if package.project not in (None, p) or (package.name != "none" and not project.supportable):
                 continue
@@ -226,7 +198,7 @@ class _Options:
                 continue
             for market in self._market_choices(project, own):
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
-                reasons = [self._add(p, package, own, market, floors, t, unpaid[t]) for t in dates]
+                reasons = [self._add(p, package, own, market, floors, t) for t in dates]
                 failed = sorted({reason for reason in reasons if reason})
                 if failed and all(reasons) and failed != [TWIN]:
                     beside = "".join(f" beside {self.markets[m].name}" for m in market)
@@ -254,59 +226,37 @@ class _Options:
             yield tuple(m for m in choice if m is not None)
 
     def _add(
-        self, p: int, package: Package, own: Floor | None, market: tuple[int, ...], floors: tuple[Floor, ...],
-        signed: int, unpaid: float,
+        self, p: int, package: Package, own: Floor | None, market: tuple[int, ...], floors: tuple[Floor, ...], signed: int
     ) -> str:  # fmt: skip
         """Append the option, or return why it is dropped. Section 4: capital and participation."""
-        instance, project = self.instance, self.instance.projects[p]
-        npv = self.owners.npv(p, floors, signed)
-        gap = financing_gap(project, npv)
+        found = self.owners.signature(p, package, floors, signed)
         same = (p, signed, market, package.offtake, package.fee, package.fee_share, own)
-        if gap == 0 and same in self._ungapped:
+        if found.gap == 0 and same in self._ungapped:
             self._admitted.add((p, package.name, signed, market))  # its twin stands for it, beside market floors too
             return TWIN
-        cost = capital_cost(package.instrument, gap, project)
-        if cost is None:
-            if package.instrument.kind == "none":
-                return "leaves a financing gap and brings no capital"
-            return f"the gap is more than its {package.instrument.name} may cover"
-        if max(0.0, npv) < max(0.0, unpaid) - 1e-6 * project.capex:
-            return "the owner is better off without it"
-        start = signed + project.lead
-        output, index = self.output(p, package, floors, start)
-        paid = [f for f in floors if f.kind != "border"]
-        monies = [self._floor_money(p, floor, floors, start) for floor in paid]
-        money = total_money(monies, instance.calendar.periods) if monies else None
+        if found.refused:
+            return found.refused
+        _, index = self.output(p, package, floors, found.start)
+        paid = [self.owners.floor_money(p, floor, floors, found.start) for floor in floors if floor.kind != "border"]
+        money = total_money(paid, self.instance.calendar.periods) if paid else None
         if money is not None and money.expected + money.terminal < -1e-9:
             return "the floor would earn money: its upside share is worth more than its top-ups"
-        borders = [self._floor_money(p, floor, floors, start) for floor in floors if floor.kind == "border"]
-        calendar = instance.calendar
-        T = calendar.periods
-        part = cost / payment_parts(project, calendar.step)
-        payments = np.zeros(T)
-        payments[signed:start] = part
-        scored = part * project.lead
-        life_left = max(0.0, 1 - (T - start) / project.life)
-        j = project.producer
-        outputs = np.maximum(instance.yields[j], 0) * instance.capacity[j, 0]
-        fee = package.fee * (outputs @ instance.material_unit) + package.fee_share * (outputs @ instance.base_price)
-        ramp = _ramp(project, start, T)
-        residual = calendar.beta[T] * life_left * scored if output.alive_at_end else 0.0
-        if gap == 0:
+        borders = [self.owners.floor_money(p, floor, floors, found.start) for floor in floors if floor.kind == "border"]
+        if found.gap == 0:
             self._ungapped.add(same)
         self._admitted.add((p, package.name, signed, market))
         self.options.append(
             Option(
-                project=p, package=package, market=market, signed=signed, start=start, npv=npv, gap=gap, scored=scored,
-                payments=payments, fees=package.offtake * fee * ramp, floor=money,
-                border_loss=sum(b.expected + b.terminal for b in borders), residual=residual, output_class=index,
+                project=p, package=package, market=market, signed=signed, start=found.start, npv=found.npv, gap=found.gap,
+                scored=found.scored, payments=found.payments, fees=found.fees, floor=money,
+                border_loss=sum(b.expected + b.terminal for b in borders), residual=found.residual, output_class=index,
             )
         )  # fmt: skip
         return ""
 
     def output(self, p: int, package: Package, floors: tuple[Floor, ...], start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
-        trunk, worlds, at_end = self._output_of(p, floors, start)
+        trunk, worlds, at_end = self.owners.output(p, floors, start)
         purchase = next(((f.material, f.take) for f in floors if f.kind == "purchase"), None)
         key = (p, package.offtake, purchase, at_end, trunk.tobytes(), worlds.tobytes())
         if key not in self._class_of:
@@ -314,37 +264,6 @@ class _Options:
             self.classes.append(OutputClass(p, package.offtake, trunk, worlds, at_end, purchase))
         index = self._class_of[key]
         return self.classes[index], index
-
-    def _output_of(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
-        """(T,) ramp * alive on the trunk, (S, T) in worlds, and whether it is alive on the trunk at the end."""
-        key = (p, floors, start)
-        if key not in self._outputs:
-            instance, project = self.instance, self.instance.projects[p]
-            ramp = _ramp(project, start, instance.calendar.periods)
-            trunk = survival(instance, project.producer, instance.price, floors, start)
-            self._outputs[key] = ramp * trunk, ramp * self.owners.alive(p, floors, start), bool(trunk[-1])
-        return self._outputs[key]
-
-    def _floor_money(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
-        """Cost of a floor on the project's output, which lives on all floors of its package together."""
-        key = (p, floor, floors, start)
-        if key not in self._money:
-            self._money[key] = self._floor_money_of(p, floor, floors, start)
-        return self._money[key]
-
-    def _floor_money_of(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
-        instance, worlds, project = self.instance, self.worlds, self.instance.projects[p]
-        j = project.producer
-        T = instance.calendar.periods
-        begin = start if floor.begin is None else floor.begin
-        n = max(T, begin + floor.term, start + 1)
-        path = held(instance.price, n)
-        tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(
-            project, start, n
-        )
-        trunk = tonnes * survival(instance, j, path, floors, start)
-        branch = tonnes[:T] * self.owners.alive(p, floors, start)
-        return floor_money(instance, worlds, j, floor, begin, trunk, branch)
 
     def exclusions(self) -> dict[tuple[int, int], tuple[int, ...]]:
         """Which market floors each option may not stand beside: those for which its variant exists."""
@@ -361,13 +280,6 @@ class _Options:
                 if (option.project, option.package.name, option.signed, variant) in variants:
                     excluded[o, i] = (*excluded.get((o, i), ()), m)
         return excluded
-
-
-def _ramp(project: Project, start: int, periods: int) -> Floats:
-    """(periods,) share of capacity: 0 before first output and after the life."""
-    ramp = np.zeros(max(periods, start + project.life))
-    ramp[start : start + project.life] = project.ramp
-    return ramp[:periods]
 
 
 def _renumber(market: MarketFloor, index: int) -> MarketFloor:

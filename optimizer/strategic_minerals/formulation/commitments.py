@@ -12,7 +12,6 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.expr.numeric_expr import LinearExpression
 
-from ..commitment_money import commitment_money
 from ..instance import Floats
 from ..layout import Layout
 from .branch import discounted_loss
@@ -59,7 +58,7 @@ def param_keys(layout: Layout) -> dict[str, list[Any]]:
         "carry_limit": years,
         "total": one(plan.budget.total_musd),
         "liability_cap": [] if plan.budget.liability_cap_musd is None else years,
-        **{name: _used(figures) for name, figures in commitment_money(layout).items()},
+        **{name: _used(figures) for name, figures in layout.commitment_money.items()},
         "cvar_allowed": one(plan.risk.cvar_limit_musd),
         "tail_weight": [] if plan.risk.cvar_limit_musd is None else worlds,
         "expected_loss_allowed": one(plan.risk.expected_loss_limit_musd),

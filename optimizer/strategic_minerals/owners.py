@@ -1,0 +1,145 @@
+"""What owners of projects get and need under every package, and what it costs: worked out once, kept for the next question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .floor_money import FloorMoney, floor_money, held
+from .instance import Bools, Floats, Floor, Instance, Package, Project, equal
+from .price_support import capital_cost, financing_gap, owner_npv, payment_parts, survival
+from .worlds import Worlds
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What signing a package (beside market floors) at a date brings: all of an option that no chance of a world changes."""
+
+    npv: float
+    gap: float
+    refused: str
+    """Why its instrument cannot close the gap, or the owner does not take it; empty where it stands, else the rest is zero."""
+    start: int
+    scored: float
+    payments: Floats
+    fees: Floats
+    residual: float
+
+
+class Owners:
+    """What projects bring to their owners, when they live and what their floors cost: each worked out once for a question, and not
+    again for the next one where nothing that it hangs on differs.
+    """
+
+    def __init__(self, instance: Instance, worlds: Worlds, known: Owners | None = None) -> None:
+        """known: of an instance with the same projects and prices, in worlds too; others of its floors are no matter."""
+        self.instance, self.worlds = instance, worlds
+        self._known = known
+        self._same_worlds = known is not None and equal(known.worlds, worlds)
+        self._npv: dict[Any, float] = {}
+        self._alive: dict[Any, Bools] = {}
+        self._signatures: dict[Any, Signature] = {}
+        self._outputs: dict[Any, tuple[Floats, Floats, bool]] = {}
+        self._money: dict[Any, FloorMoney] = {}
+
+    def settle(self) -> Owners:
+        """Give up what was known of another question and is not of this one."""
+        self._known = None
+        return self
+
+    def npv(self, p: int, floors: tuple[Floor, ...], signed: int) -> float:
+        """As `owner_npv`."""
+        known = {} if self._known is None else self._known._npv
+        return _found(self._npv, known, (p, floors, signed), lambda: owner_npv(
+            self.instance, self.instance.projects[p], floors, signed
+        ))  # fmt: skip
+
+    def alive(self, p: int, floors: tuple[Floor, ...], start: int) -> Bools:
+        """(S, T) in worlds, as `survival`."""
+        known = {} if self._known is None else self._known._alive
+        return _found(self._alive, known, (p, floors, start), lambda: survival(
+            self.instance, self.instance.projects[p].producer, self.worlds.price, floors, start
+        ))  # fmt: skip
+
+    def output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
+        """(T,) ramp * alive on the trunk, (S, T) in worlds, and whether it is alive on the trunk at the end."""
+        known = {} if self._known is None else self._known._outputs
+        return _found(self._outputs, known, (p, floors, start), lambda: self._output(p, floors, start))
+
+    def _output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
+        instance, project = self.instance, self.instance.projects[p]
+        ramp = _ramp(project, start, instance.calendar.periods)
+        trunk = survival(instance, project.producer, instance.price, floors, start)
+        return ramp * trunk, ramp * self.alive(p, floors, start), bool(trunk[-1])
+
+    def floor_money(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
+        """Cost of a floor on the project's output, which lives on all floors of its package together."""
+        known = self._known._money if self._known is not None and self._same_worlds else {}
+        return _found(self._money, known, (p, floor, floors, start), lambda: self._floor_money(p, floor, floors, start))
+
+    def _floor_money(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
+        instance, project = self.instance, self.instance.projects[p]
+        j = project.producer
+        T = instance.calendar.periods
+        begin = start if floor.begin is None else floor.begin
+        n = max(T, begin + floor.term, start + 1)
+        path = held(instance.price, n)
+        tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(project, start, n)
+        trunk = tonnes * survival(instance, j, path, floors, start)
+        branch = tonnes[:T] * self.alive(p, floors, start)
+        return floor_money(instance, self.worlds, j, floor, begin, trunk, branch)
+
+    def signature(self, p: int, package: Package, floors: tuple[Floor, ...], signed: int) -> Signature:
+        """What signing brings. Section 4: capital and participation."""
+        known = {} if self._known is None else self._known._signatures
+        return _found(self._signatures, known, (p, package, floors, signed), lambda: self._signature(p, package, floors, signed))
+
+    def _signature(self, p: int, package: Package, floors: tuple[Floor, ...], signed: int) -> Signature:
+        instance, project = self.instance, self.instance.projects[p]
+        npv, unpaid, start = self.npv(p, floors, signed), self.npv(p, (), signed), signed + project.lead
+        gap = financing_gap(project, npv)
+        calendar = instance.calendar
+        T = calendar.periods
+        cost = capital_cost(package.instrument, gap, project)
+        nothing = np.zeros(T)
+        refused = ""
+        if cost is None and package.instrument.kind == "none":
+            refused = "leaves a financing gap and brings no capital"
+        elif cost is None:
+            refused = f"the gap is more than its {package.instrument.name} may cover"
+        elif max(0.0, npv) < max(0.0, unpaid) - 1e-6 * project.capex:
+            refused = "the owner is better off without it"
+        if refused or cost is None:
+            return Signature(npv, gap, refused, start, 0.0, nothing, nothing, 0.0)
+        part = cost / payment_parts(project, calendar.step)
+        payments = np.zeros(T)
+        payments[signed:start] = part
+        scored = part * project.lead
+        life_left = max(0.0, 1 - (T - start) / project.life)
+        j = project.producer
+        outputs = np.maximum(instance.yields[j], 0) * instance.capacity[j, 0]
+        fee = package.fee * (outputs @ instance.material_unit) + package.fee_share * (outputs @ instance.base_price)
+        fees = package.offtake * fee * _ramp(project, start, T)
+        residual = calendar.beta[T] * life_left * scored if self.output(p, floors, start)[2] else 0.0
+        return Signature(npv, gap, "", start, scored, payments, fees, residual)
+
+
+def _found(now: dict[Any, Found], known: dict[Any, Found], key: Any, make: Callable[[], Found]) -> Found:
+    """What is held under a key, taken over from what is known or made."""
+    found = now.get(key)
+    if found is None:
+        found = known.get(key)
+        now[key] = found = make() if found is None else found
+    return found
+
+
+def _ramp(project: Project, start: int, periods: int) -> Floats:
+    """(periods,) share of capacity: 0 before first output and after the life."""
+    ramp = np.zeros(max(periods, start + project.life))
+    ramp[start : start + project.life] = project.ramp
+    return ramp[:periods]
