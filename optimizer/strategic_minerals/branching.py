@@ -197,8 +197,7 @@ class Tree:
             if run.x is None or run.objective is None or run.objective >= s.cutoff or self.whole(run.x):
                 break
             out = s.of.point(run.x)
-            _, fresh = s.evaluate(out if s.centre is None else s.centre + INWARD * (out - s.centre), answer=False)
-            if not fresh:
+            if not s.sharpen(out if s.centre is None else s.centre + INWARD * (out - s.centre)):
                 break
             before, lacks = run.objective, s.cutoff - run.objective
             run = self.solve(lower, upper)

@@ -8,6 +8,7 @@ them while one linear program holds few: what has not been tight for long is tak
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -87,10 +88,10 @@ class Master:
 
     def __init__(
         self, assembly: Assembly, cost: Floats, offset: float, pool: Pool, decisions: Ints, sums: Sequence[Ints], *,
-        twin: bool = False,
+        groups: int = 0, twin: bool = False,
     ) -> None:  # fmt: skip
         """cost: (columns,). decisions: whole numbers. sums: columns whose sums are whole numbers. All as the master counts them.
-        twin: hold it in two solvers, so that both sides of a branching are solved at once.
+        groups: of clusters. twin: hold it in two solvers, so that both sides of a branching are solved at once.
         """
         self._pool, self._twin = pool, twin
         self._decisions, first = decisions, len(assembly.row_lower)
@@ -99,6 +100,10 @@ class Master:
         self._held = dict.fromkeys(pool.numbers, 0)
         """Cut -> solves since it was tight, in the order of their rows."""
         self._program = assembly, cost, offset, sums
+        self._point: Floats | None = None
+        """Where the last `run` ended."""
+        self.missed = np.full(groups, np.inf)
+        """(groups,) how much more each group said, when it was asked last, than the master had thought  [million USD]."""
         self._models = [self._made()]
 
     def _made(self) -> Model:
@@ -120,10 +125,22 @@ class Master:
     def learn(self, cuts: Collection[int]) -> bool:
         """Hold some cuts of the pool; whether one of them was missing."""
         missing = [number for number in dict.fromkeys(cuts) if number not in self._held]
+        self._see_missed(cuts)
         for model in self._models:
             self._add(model, missing)
         self._held |= dict.fromkeys(missing, 0)
         return bool(missing)
+
+    def _see_missed(self, cuts: Collection[int]) -> None:
+        if self._point is not None:
+            for cut in map(self._pool.__getitem__, cuts):
+                above = cut.right - float((cut.factors * self._point[cut.columns]).sum())
+                self.missed[cut.group] = max(0.0, above)
+
+    def least_known(self, share: float) -> list[int]:
+        """A share of the groups, those that said most of what the master had not known when they were asked last, in order."""
+        most = np.argsort(-self.missed, kind="stable")[: math.ceil(share * len(self.missed))]
+        return sorted(most.tolist())
 
     @property
     def lively(self) -> list[int]:
@@ -151,6 +168,7 @@ class Master:
         """Solve, and see which cuts are tight."""
         run = self._models[0].run(time_limit_s=time_limit_s, phase=phase)
         self._see_tight(run)
+        self._point = run.x
         return run
 
     def both(

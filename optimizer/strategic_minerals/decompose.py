@@ -193,7 +193,7 @@ class Decomposition:
         """The master's linear program with all cuts so far."""
         costs = np.concatenate([cost[self.parts.mine], np.ones(self.parts.groups)])
         twin = self._threads > 1 and len(self.decisions) > 0
-        return Master(self.parts.master, costs, offset, self.pool, self.decisions, self.sums, twin=twin)
+        return Master(self.parts.master, costs, offset, self.pool, self.decisions, self.sums, groups=self.parts.groups, twin=twin)
 
     def point(self, x: Floats) -> Floats:
         """(master's columns,) a point from the master's x, within bounds: the solver's -1e-9 is 0."""
@@ -209,6 +209,11 @@ class Decomposition:
             y, offset + own_cost + sum(answer.cost for answer in answers),
             tuple(answer.x for answer in answers) if self.parts.kept else None, cuts, sum(answer.iterations for answer in answers),
         )  # fmt: skip
+
+    def learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
+        """Numbers of the cuts of some groups at a point, and iterations. Raises as `evaluate`."""
+        answers, cuts = self._learn(groups, y, deadline)
+        return cuts, sum(answer.iterations for answer in answers)
 
     def _learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[list[Answer], tuple[int, ...]]:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
