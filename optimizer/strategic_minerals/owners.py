@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,26 @@ class Signature:
     residual: float
 
 
+class Kept(Generic[Found]):
+    """Values by key, each made once; those of another question are taken over when they are asked for."""
+
+    def __init__(self, known: Kept[Found] | None) -> None:
+        self._now: dict[Any, Found] = {}
+        self._known: dict[Any, Found] = {} if known is None else known._now
+
+    def get(self, key: Any, make: Callable[[], Found]) -> Found:
+        """The value of a key."""
+        found = self._now.get(key)
+        if found is None:
+            found = self._known.get(key)
+            self._now[key] = found = make() if found is None else found
+        return found
+
+    def settle(self) -> None:
+        """Give up what nobody asked for."""
+        self._known = {}
+
+
 class Owners:
     """What projects bring to their owners, when they live and what their floors cost: each worked out once for a question, and not
     again for the next one where nothing that it hangs on differs.
@@ -39,37 +59,30 @@ class Owners:
     def __init__(self, instance: Instance, worlds: Worlds, known: Owners | None = None) -> None:
         """known: of an instance with the same projects and prices, in worlds too; others of its floors are no matter."""
         self.instance, self.worlds = instance, worlds
-        self._known = known
-        self._same_worlds = known is not None and equal(known.worlds, worlds)
-        self._npv: dict[Any, float] = {}
-        self._alive: dict[Any, Bools] = {}
-        self._signatures: dict[Any, Signature] = {}
-        self._outputs: dict[Any, tuple[Floats, Floats, bool]] = {}
-        self._money: dict[Any, FloorMoney] = {}
+        self._npv: Kept[float] = Kept(known._npv if known else None)
+        self._alive: Kept[Bools] = Kept(known._alive if known else None)
+        self._outputs: Kept[tuple[Floats, Floats, bool]] = Kept(known._outputs if known else None)
+        self._signatures: Kept[Signature] = Kept(known._signatures if known else None)
+        self._money: Kept[FloorMoney] = Kept(known._money if known and equal(known.worlds, worlds) else None)
 
     def settle(self) -> Owners:
         """Give up what was known of another question and is not of this one."""
-        self._known = None
+        for kept in (self._npv, self._alive, self._outputs, self._signatures, self._money):
+            kept.settle()
         return self
 
     def npv(self, p: int, floors: tuple[Floor, ...], signed: int) -> float:
         """As `owner_npv`."""
-        known = {} if self._known is None else self._known._npv
-        return _found(self._npv, known, (p, floors, signed), lambda: owner_npv(
-            self.instance, self.instance.projects[p], floors, signed
-        ))  # fmt: skip
+        return self._npv.get((p, floors, signed), lambda: owner_npv(self.instance, self.instance.projects[p], floors, signed))
 
     def alive(self, p: int, floors: tuple[Floor, ...], start: int) -> Bools:
         """(S, T) in worlds, as `survival`."""
-        known = {} if self._known is None else self._known._alive
-        return _found(self._alive, known, (p, floors, start), lambda: survival(
-            self.instance, self.instance.projects[p].producer, self.worlds.price, floors, start
-        ))  # fmt: skip
+        j = self.instance.projects[p].producer
+        return self._alive.get((p, floors, start), lambda: survival(self.instance, j, self.worlds.price, floors, start))
 
     def output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
         """(T,) ramp * alive on the trunk, (S, T) in worlds, and whether it is alive on the trunk at the end."""
-        known = {} if self._known is None else self._known._outputs
-        return _found(self._outputs, known, (p, floors, start), lambda: self._output(p, floors, start))
+        return self._outputs.get((p, floors, start), lambda: self._output(p, floors, start))
 
     def _output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
         instance, project = self.instance, self.instance.projects[p]
@@ -79,8 +92,7 @@ class Owners:
 
     def floor_money(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
         """Cost of a floor on the project's output, which lives on all floors of its package together."""
-        known = self._known._money if self._known is not None and self._same_worlds else {}
-        return _found(self._money, known, (p, floor, floors, start), lambda: self._floor_money(p, floor, floors, start))
+        return self._money.get((p, floor, floors, start), lambda: self._floor_money(p, floor, floors, start))
 
     def _floor_money(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
         instance, project = self.instance, self.instance.projects[p]
@@ -96,8 +108,7 @@ class Owners:
 
     def signature(self, p: int, package: Package, floors: tuple[Floor, ...], signed: int) -> Signature:
         """What signing brings. Section 4: capital and participation."""
-        known = {} if self._known is None else self._known._signatures
-        return _found(self._signatures, known, (p, package, floors, signed), lambda: self._signature(p, package, floors, signed))
+        return self._signatures.get((p, package, floors, signed), lambda: self._signature(p, package, floors, signed))
 
     def _signature(self, p: int, package: Package, floors: tuple[Floor, ...], signed: int) -> Signature:
         instance, project = self.instance, self.instance.projects[p]
@@ -127,15 +138,6 @@ class Owners:
         fees = package.offtake * fee * _ramp(project, start, T)
         residual = calendar.beta[T] * life_left * scored if self.output(p, floors, start)[2] else 0.0
         return Signature(npv, gap, "", start, scored, payments, fees, residual)
-
-
-def _found(now: dict[Any, Found], known: dict[Any, Found], key: Any, make: Callable[[], Found]) -> Found:
-    """What is held under a key, taken over from what is known or made."""
-    found = now.get(key)
-    if found is None:
-        found = known.get(key)
-        now[key] = found = make() if found is None else found
-    return found
 
 
 def _ramp(project: Project, start: int, periods: int) -> Floats:
