@@ -419,6 +419,36 @@ def test_both_sides_of_a_branching_are_what_each_is_alone(twin: bool) -> None:
     assert gone
 
 
+def test_a_plan_whose_whole_numbers_are_exact_keeps_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: where a solver's point is off by what rounding takes away, the plan made of it keeps every rule to rounding all the
+    same, though it costs a little more, and the bound is that of the rules as they are."""
+    off, ran = 1e-5, Model.run
+
+    def run_off(self: Model, **told: Any) -> Run:
+        run = ran(self, **told)
+        if run.x is not None:
+            run.x[WHOLES : WHOLES + OTHERS] += off
+        return run
+
+    beyond = 0
+    for seed in SEEDS:
+        case, gap = drawn(seed), 1e-3
+        whole = searching(case, gap).run(None).x[:WHOLES]
+        fixed = replace(case, lower=np.append(whole, np.zeros(OTHERS)), upper=np.append(whole, case.upper[WHOLES:]))
+        with monkeypatch.context() as patch:
+            patch.setattr(Model, "run", run_off)
+            search = searching(case, gap)
+            search.settle(whole, "closely")
+            patch.setattr(Master, "beyond", lambda self, y: np.zeros(RULES))
+            bare = searching(case, gap)
+            bare.settle(whole, "closely")
+        beyond += case.breach(bare.best.y) > off / 10
+        assert case.breach(search.best.y) <= ROOM
+        assert search.best.total == pytest.approx(optimum(fixed), abs=gap * (1 + abs(optimum(fixed))))
+        assert search.run_master().objective <= optimum(fixed) + ROOM
+    assert beyond
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_where_rounds_are_dear_those_are_asked_who_said_most(kept: bool) -> None:
     """Proves: what a group said that the master had not known is its cost at the master's point less what the master had put there;

@@ -27,6 +27,9 @@ LIVELY = 10
 """Solves without being tight after which a cut is not kept for the next search."""
 WORTH_A_TRIM = 4
 """Idle cuts are left where not one in so many is idle: the next solve would have to factorise anew."""
+BEYOND, TIGHTER = 1e-7, 2.0
+"""How far a plan may be beyond a row of the master, relative to one more than its bound; and how much tighter the row is held, in
+units of how far it was, where it is farther."""
 SMALLEST_SLOPE = 1e-9
 """Whoever makes a cut leaves smaller ones out, as HiGHS would, and lowers its right-hand side for them."""
 
@@ -171,6 +174,24 @@ class Master:
         self._point = run.x
         return run
 
+    def beyond(self, y: Floats) -> Floats:
+        """(rows,) as `beyond`; 0 where a row has no room to be held tighter."""
+        assembly = self._program[0]
+        found = beyond(assembly, y, BEYOND)
+        return np.where(assembly.row_upper - assembly.row_lower > 2 * TIGHTER * found, found, 0.0)
+
+    def run_within(self, beyond: Floats, time_limit_s: float, phase: str) -> Run:
+        """Solve with rows held tighter, for a point that keeps them after a change that brought another one beyond them."""
+        assembly, model, rows = self._program[0], self._models[0], np.flatnonzero(beyond)
+        lower, upper, room = assembly.row_lower[rows], assembly.row_upper[rows], TIGHTER * beyond[rows]
+        model.set_row_bounds(rows, lower + room, upper - room)
+        try:
+            run = model.run(time_limit_s=time_limit_s, phase=phase)
+        finally:
+            model.set_row_bounds(rows, lower, upper)
+        self._see_tight(run)
+        return run
+
     def both(
         self, below: tuple[Floats, Floats], above: tuple[Floats, Floats], bookmark: Any, time_limit_s: float, phase: str
     ) -> list[Run]:  # fmt: skip
@@ -214,6 +235,18 @@ class Master:
         for model in self._models:
             model.remove_rows(np.array(rows, dtype=np.int64))
         self._held = {number: since for number, since in self._held.items() if since <= most}
+
+
+def beyond(assembly: Assembly, y: Floats, tolerance: float) -> Floats:
+    """(rows,) how far each row is beyond its bounds at a point; 0 within a tolerance, relative to one more than the bound.
+
+    y: values of the first columns, which the rows use alone.
+    """
+    held = np.add.reduceat(np.concatenate([assembly.value * y[assembly.index], [0.0]]), assembly.start[:-1])
+    held[np.diff(assembly.start) == 0] = 0.0
+    below, above = assembly.row_lower - held, held - assembly.row_upper
+    bound = np.where(below > above, assembly.row_lower, assembly.row_upper)
+    return np.where(np.maximum(below, above) > tolerance * (1 + np.abs(bound)), np.maximum(below, above), 0.0)
 
 
 def open_bounds(assembly: Assembly, decisions: Ints, sums: Sequence[Ints]) -> tuple[Floats, Floats]:

@@ -25,7 +25,7 @@ import numpy as np
 
 from .assembly import Assembly
 from .clusters import WHOLE, Answer, Apart, OutOfTimeError, Tell, stay, take_apart
-from .cuts import SMALLEST_SLOPE, Master, Pool
+from .cuts import SMALLEST_SLOPE, Master, Pool, beyond
 from .errands import answers_from
 from .errors import UntrustedError
 from .instance import Floats, Ints
@@ -268,15 +268,13 @@ class Decomposition:
         return x
 
     def allowed(self, y: Floats) -> bool:
-        """Whether a point keeps the master's rows and bounds, and has its whole numbers whole, to the solver's tolerance."""
+        """Whether a point keeps the master's rows and bounds, and has its whole numbers whole, as near as solvers come."""
         master, own, whole = self.parts.master, len(y), y[self.decisions]
         if (y < master.lower[:own] - WHOLE).any() or (y > master.upper[:own] + WHOLE).any():
             return False
         if np.abs(whole - np.round(whole)).max(initial=0.0) > WHOLE:
             return False
-        held = np.add.reduceat(np.concatenate([master.value * y[master.index], [0.0]]), master.start[:-1])
-        held[np.diff(master.start) == 0] = 0.0
-        return bool(((held >= master.row_lower - WHOLE) & (held <= master.row_upper + WHOLE)).all())
+        return not beyond(master, y, WHOLE).any()
 
 
 def groups_for(layout: Layout, assembly: Assembly) -> int:
