@@ -18,6 +18,7 @@ from strategic_minerals import Dataset, InputError, Plan, PlanError, UntrustedEr
 from strategic_minerals.axes import edited
 from strategic_minerals.decompose import Decomposition
 from strategic_minerals.instance import equal
+from strategic_minerals.owners import Kept
 from strategic_minerals.problem import Problem, objective_costs, prepare
 from strategic_minerals.session import Session
 from tiny import cut, offer, project, source, tiny
@@ -134,9 +135,44 @@ def test_what_commitments_cost_is_no_reason_to_write_them_anew(change: str, kept
     )  # fmt: skip
     before = prepare(plan, data)
     assert any(option.floor is not None for option in before.layout.support.options)
-    after = prepare(*edited(plan, data, {change: 0.98}), before)
+    changed = edited(plan, data, {change: 0.98})
+    after = prepare(*changed, before)
     assert after.layout.support is not before.layout.support
     assert (after.templates is before.templates) == kept
+    assert same_model(after, prepare(*changed))
+
+
+def test_commitments_that_cost_something_in_other_years_are_written_anew() -> None:
+    """Proves: a floor that comes to pay nothing in a year, and chances where a limit on losses holds them, leave no stale block."""
+    told: dict[str, Any] = {
+        "demand": {"a": 10.0}, "scenarios": [cut("cut", 0.4, 2029, 1)], "sources": {"far": source("CHN", "a", 10.0)},
+        "projects": {"mine": project("a", 5.0, capex_musd=2000.0)}, "packages": {"grant": {"instrument": "grant"}},
+        "instruments": {"price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3}]},
+    }  # fmt: skip
+    cases: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({"cvar_limit_musd": 1e6}, {"scenarios.0.probability": 0.3}),
+        ({}, {"instruments.price_floors.0.levels_usd_per_kg *": 0.8}),
+    ]
+    for limits, change in cases:
+        plan, data = tiny({"a": 50.0}, **told, risk=limits)
+        before, changed = prepare(plan, data), edited(plan, data, change)
+        after = prepare(*changed, before)
+        assert after.templates.root is not before.templates.root
+        assert same_model(after, prepare(*changed))
+
+
+def test_what_owners_got_under_floors_of_before_is_given_up() -> None:
+    """Proves: of what is kept from question to question nothing stays that the last one did not ask for."""
+    kept: Kept[float] = Kept(None)
+    assert kept.get("a", lambda: 1.0) == 1.0
+    after = Kept(kept)
+    assert after.get("a", lambda: 2.0) == 1.0
+    assert after.get("b", lambda: 3.0) == 3.0
+    after.settle()
+    last = Kept(after)
+    assert last.get("b", lambda: 4.0) == 3.0
+    last.settle()
+    assert Kept(last).get("a", lambda: 5.0) == 5.0
 
 
 @pytest.mark.parametrize("method", ["flat", "decomposed"])

@@ -198,7 +198,9 @@ class Tree:
                 break
             out = s.of.point(run.x)
             if not s.sharpen(out if s.centre is None else s.centre + INWARD * (out - s.centre)):
-                break
+                if s.of.parts.kept:
+                    break
+                continue  # others than those asked may say more
             before, lacks = run.objective, s.cutoff - run.objective
             run = self.solve(lower, upper)
             if run.objective is None or run.objective - before < WORTH_A_ROUND * lacks:

@@ -134,8 +134,8 @@ class Template:
     """(constraint, index) of each row."""
     externals: tuple[Any, ...]
     """Key of each external variable."""
-    params: tuple[str, ...]
-    """Mutable Params in the order of xi."""
+    params: tuple[tuple[str, int], ...]
+    """Mutable Params in the order of xi, and how many values each has."""
     start: Ints
     index: Ints
     """Column of each entry: own columns first, then externals."""
@@ -149,10 +149,16 @@ class Template:
     """Named linear expressions: columns and coefficients."""
 
     def xi(self, values: Mapping[str, Floats], n: int) -> Floats:
-        """(n, parameters) from arrays by Param name."""
+        """(n, parameters) from arrays by Param name, whose values stand for the keys that the block was written with.
+
+        FormulationError where a Param has another number of values than it was written with.
+        """
         if n == 0:
             return np.zeros((0, self.value.B.shape[1]))
-        parts = [values[name].reshape(n, -1) for name in self.params]
+        parts = [values[name].reshape(n, -1) for name, _ in self.params]
+        for (name, count), part in zip(self.params, parts, strict=True):
+            if part.shape[1] != count:
+                raise FormulationError(f"{name} was written with {count} values and is given {part.shape[1]}")
         return np.concatenate(parts, axis=1) if parts else np.zeros((n, 0))
 
 
@@ -162,7 +168,7 @@ def compile_block(block: Any, externals: Mapping[int, Any], costs: Mapping[str, 
     params = []
     for param in block.component_objects(pyo.Param, descend_into=False):
         if param.mutable:
-            params.append(param.local_name)
+            params.append((param.local_name, len(param)))
             for data in param.values():
                 xi[id(data)] = len(xi)
     own: dict[int, int] = {}

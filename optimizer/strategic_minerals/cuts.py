@@ -27,9 +27,10 @@ LIVELY = 10
 """Solves without being tight after which a cut is not kept for the next search."""
 WORTH_A_TRIM = 4
 """Idle cuts are left where not one in so many is idle: the next solve would have to factorise anew."""
-BEYOND, TIGHTER = 1e-7, 2.0
-"""How far a plan may be beyond a row of the master, relative to one more than its bound; and how much tighter the row is held, in
-units of how far it was, where it is farther."""
+BEYOND = 1e-7
+"""How far a plan may be beyond a row of the master before it is mended, relative to one more than the row's bound."""
+TIGHTER = 2.0
+"""How much tighter the row is held then, in units of how far the plan was beyond it."""
 SMALLEST_SLOPE = 1e-9
 """Whoever makes a cut leaves smaller ones out, as HiGHS would, and lowers its right-hand side for them."""
 
@@ -106,7 +107,7 @@ class Master:
         self._point: Floats | None = None
         """Where the last `run` ended."""
         self.missed = np.full(groups, np.inf)
-        """(groups,) how much more each group said, when it was asked last, than the master had thought  [million USD]."""
+        """(groups,) how far the last cut of each lay above what the master thought there  [million USD]; inf where none came."""
         self._models = [self._made()]
 
     def _made(self) -> Model:
@@ -174,16 +175,19 @@ class Master:
         self._point = run.x
         return run
 
-    def beyond(self, y: Floats) -> Floats:
-        """(rows,) as `beyond`; 0 where a row has no room to be held tighter."""
+    def mendable(self, y: Floats) -> Floats:
+        """(rows,) as `excess`; 0 where a row, an equation say, has no room to be held tighter."""
         assembly = self._program[0]
-        found = beyond(assembly, y, BEYOND)
+        found = excess(assembly, y, BEYOND)
         return np.where(assembly.row_upper - assembly.row_lower > 2 * TIGHTER * found, found, 0.0)
 
-    def run_within(self, beyond: Floats, time_limit_s: float, phase: str) -> Run:
-        """Solve with rows held tighter, for a point that keeps them after a change that brought another one beyond them."""
-        assembly, model, rows = self._program[0], self._models[0], np.flatnonzero(beyond)
-        lower, upper, room = assembly.row_lower[rows], assembly.row_upper[rows], TIGHTER * beyond[rows]
+    def run_within(self, off: Floats, time_limit_s: float, phase: str) -> Run:
+        """Solve once with rows held tighter, for a point that stays within them after a change that brought another one beyond.
+
+        off: (rows,) by how much.
+        """
+        assembly, model, rows = self._program[0], self._models[0], np.flatnonzero(off)
+        lower, upper, room = assembly.row_lower[rows], assembly.row_upper[rows], TIGHTER * off[rows]
         model.set_row_bounds(rows, lower + room, upper - room)
         try:
             run = model.run(time_limit_s=time_limit_s, phase=phase)
@@ -237,7 +241,7 @@ class Master:
         self._held = {number: since for number, since in self._held.items() if since <= most}
 
 
-def beyond(assembly: Assembly, y: Floats, tolerance: float) -> Floats:
+def excess(assembly: Assembly, y: Floats, tolerance: float) -> Floats:
     """(rows,) how far each row is beyond its bounds at a point; 0 within a tolerance, relative to one more than the bound.
 
     y: values of the first columns, which the rows use alone.

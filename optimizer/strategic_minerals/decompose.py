@@ -25,7 +25,7 @@ import numpy as np
 
 from .assembly import Assembly
 from .clusters import WHOLE, Answer, Apart, OutOfTimeError, Tell, stay, take_apart
-from .cuts import SMALLEST_SLOPE, Master, Pool, beyond
+from .cuts import SMALLEST_SLOPE, Master, Pool, excess
 from .errands import answers_from
 from .errors import UntrustedError
 from .instance import Floats, Ints
@@ -268,13 +268,13 @@ class Decomposition:
         return x
 
     def allowed(self, y: Floats) -> bool:
-        """Whether a point keeps the master's rows and bounds, and has its whole numbers whole, as near as solvers come."""
+        """Whether a point keeps the master's rows and bounds, and has its whole numbers whole, as the audit of a plan asks."""
         master, own, whole = self.parts.master, len(y), y[self.decisions]
         if (y < master.lower[:own] - WHOLE).any() or (y > master.upper[:own] + WHOLE).any():
             return False
         if np.abs(whole - np.round(whole)).max(initial=0.0) > WHOLE:
             return False
-        return not beyond(master, y, WHOLE).any()
+        return not excess(master, y, WHOLE).any()
 
 
 def groups_for(layout: Layout, assembly: Assembly) -> int:

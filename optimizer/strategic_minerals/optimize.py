@@ -35,8 +35,8 @@ LEAST_CHECK_S = 60.0
 RESIDUAL_GAP = 5e-3
 """Gap to which the plan without residual worth is sought: it stands beside the plan, to show which projects lean on it."""
 
-LEAST_RESIDUAL_S, MOST_RESIDUAL_S = 10.0, 300.0
-"""It gets the seconds that the plan itself took, at most so many, and a few more."""
+MORE_RESIDUAL_S, MOST_RESIDUAL_S = 10.0, 300.0
+"""It gets so many seconds more than the plan itself took, and no more than so many."""
 
 SMALL_CREDIT = 1.0
 """Residual credit below this [million USD] decides nothing."""
@@ -191,7 +191,7 @@ def _without_residual(
     rough = max(gap, RESIDUAL_GAP)
     again = problem.seconds.ran("residual 0", solver.minimise(
         cost + credit, run.x, gap=rough, absolute_gap=rough * denominator(problem, 0.0), offset=-float((cost + credit) @ z0),
-        time_limit_s=min(time_limit_s, LEAST_RESIDUAL_S + min(run.seconds, MOST_RESIDUAL_S)), phase="residual 0",
+        time_limit_s=min(time_limit_s, run.seconds + MORE_RESIDUAL_S, MOST_RESIDUAL_S), phase="residual 0",
         on_progress=on_progress,
     ))  # fmt: skip
     return again.x if again.status == "optimal" else None

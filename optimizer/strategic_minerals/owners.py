@@ -57,7 +57,9 @@ class Owners:
     """
 
     def __init__(self, instance: Instance, worlds: Worlds, known: Owners | None = None) -> None:
-        """known: of an instance with the same projects and prices, in worlds too; others of its floors are no matter."""
+        """known: of an instance that differs in budget, losses, packages and floors at most, with the same prices in worlds; their
+        probabilities may differ.
+        """
         self.instance, self.worlds = instance, worlds
         self._npv: Kept[float] = Kept(known._npv if known else None)
         self._alive: Kept[Bools] = Kept(known._alive if known else None)
@@ -117,16 +119,16 @@ class Owners:
         calendar = instance.calendar
         T = calendar.periods
         cost = capital_cost(package.instrument, gap, project)
-        nothing = np.zeros(T)
-        refused = ""
-        if cost is None and package.instrument.kind == "none":
-            refused = "leaves a financing gap and brings no capital"
-        elif cost is None:
-            refused = f"the gap is more than its {package.instrument.name} may cover"
-        elif max(0.0, npv) < max(0.0, unpaid) - 1e-6 * project.capex:
-            refused = "the owner is better off without it"
-        if refused or cost is None:
-            return Signature(npv, gap, refused, start, 0.0, nothing, nothing, 0.0)
+
+        def refused(why: str) -> Signature:
+            return Signature(npv, gap, why, start, 0.0, np.zeros(T), np.zeros(T), 0.0)
+
+        if cost is None:
+            if package.instrument.kind == "none":
+                return refused("leaves a financing gap and brings no capital")
+            return refused(f"the gap is more than its {package.instrument.name} may cover")
+        if max(0.0, npv) < max(0.0, unpaid) - 1e-6 * project.capex:
+            return refused("the owner is better off without it")
         part = cost / payment_parts(project, calendar.step)
         payments = np.zeros(T)
         payments[signed:start] = part

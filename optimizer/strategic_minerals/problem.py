@@ -129,8 +129,8 @@ def layout_of(
 ) -> tuple[Layout, Instance]:
     """The structure of a problem in model units, and its instance in tonnes.
 
-    held: sampled worlds to keep. like: a structure built before, whose support is taken over where nothing that it hangs on, and
-    nothing that compiled blocks hold as numbers, has changed.
+    held: sampled worlds to keep. like: a structure built before, whose support is taken over where nothing that it hangs on has
+    changed, or else what owners get, need and cost, as far as that has not.
     """
     natural = build_instance(plan, data, longest_event(plan, data))
     drawn = 1 if plan.sample is None else max(plan.sample.worlds, plan.sample.draws or 0)
@@ -174,12 +174,14 @@ def _same_operations(old: Layout, layout: Layout) -> bool:
 
 def _same_commitments(old: Layout, layout: Layout) -> bool:
     """Whether commitments are written as in another layout whose operations are: the same signatures and floors, which cost
-    something in the same years, whatever they cost."""
+    something in the same years, whatever they cost; limits on losses hold probabilities as numbers."""
     def written(side: Layout) -> tuple[Any, ...]:
-        support = side.support
+        support, risk = side.support, side.instance.plan.risk
+        limited = risk.cvar_limit_musd is not None or risk.expected_loss_limit_musd is not None
         signed = [(option.project, option.market, option.output_class) for option in support.options]
         floors = [market.floor.floor.material for market in support.markets]
-        return signed, floors, support.baseline.tolist(), support.excluded_by, len(side.worlds.names)
+        chances = side.worlds.probability.tolist() if limited else []
+        return signed, floors, support.baseline.tolist(), support.excluded_by, chances
 
     money = [{name: figures != 0 for name, figures in side.commitment_money.items()} for side in (old, layout)]
     return written(old) == written(layout) and all(np.array_equal(used, money[1][name]) for name, used in money[0].items())

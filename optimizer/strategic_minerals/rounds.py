@@ -38,9 +38,11 @@ SETTLED = 0.1
 DEAR = 0.3
 """Both shares of the gap at least, where clusters are made anew for every round: rounds are dear then, and the master is not."""
 PART = 0.25
-"""Share of the groups that is asked about a point whose cost is no matter, where rounds are dear: these say half of what all would
-(measured at 1,000 worlds, as what a group said last tells which).
+"""Share of the groups that is asked about a point whose cost is no matter, where rounds are dear. Those that said most of late say
+half of what all would (measured at 1,000 worlds).
 """
+MENDED = 3
+"""Times that a plan is mended whose whole numbers, made exact, break a row."""
 BETTER = 0.1
 """What better whole numbers must promise to better the plan by, as a share of the gap asked."""
 COARSE = 0.1
@@ -280,7 +282,7 @@ class Search:
             out = self.exact(run.x, whole)
             y = out if best is None else best.y + step * (out - best.y)
             y[self.of.decisions] = whole
-            found, fresh = self.evaluate(y, answer=True)
+            found, fresh = self.evaluate(y, answer=self.of.allowed(y))
             learned = learned or fresh
             better = best is None or found.total < best.total
             if not (better or fresh) and step == 1.0:
@@ -290,15 +292,22 @@ class Search:
         return learned
 
     def exact(self, x: Floats, whole: Floats) -> Floats:
-        """A point of the master with its whole numbers exact, where rows are kept as they were: a solver that holds a thousand
-        signatures to 1e-7 each overdraws a budget by a thousand dollars once they are rounded (seen at 5,000 worlds).
+        """A point of the master with its whole numbers exact. Rows that this breaks are held tighter, a few times at most: a solver
+        that holds a thousand signatures to 1e-7 each overdraws a budget by a thousand dollars once they are rounded (seen at 5,000
+        worlds).
         """
         y = self.of.point(x)
         y[self.of.decisions] = whole
-        far = self.master.beyond(y)
-        if far.any():
-            run = self.counted(self.master.run_within(far, self.left(), self.phase))
-            y = y if run.x is None else self.of.point(run.x)
+        held = np.zeros(len(self.of.parts.master.row_lower))
+        for _ in range(MENDED):
+            off = self.master.mendable(y)
+            if not off.any():
+                break
+            held += off
+            run = self.counted(self.master.run_within(held, self.left(), self.phase))
+            if run.x is None:
+                break
+            y = self.of.point(run.x)
             y[self.of.decisions] = whole
         return y
 

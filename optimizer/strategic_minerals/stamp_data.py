@@ -24,16 +24,14 @@ def _columns(parts: Sequence[Any], n: int) -> Floats:
 
 def root_values(layout: Layout) -> dict[str, Floats]:
     """(1, keys) arrays of every Param of the commitments; those of limits that the plan does not set are empty."""
-    instance, budget, risk, pi = layout.instance, layout.instance.plan.budget, layout.instance.plan.risk, layout.worlds.probability
+    instance, budget, risk = layout.instance, layout.instance.plan.budget, layout.instance.plan.risk
     carry = budget.carry_over_share * instance.appropriation
     carry[-1] = 0.0
     given: dict[str, Any] = {
         "appropriation": instance.appropriation, "carry_limit": carry, "total": _one(budget.total_musd),
         "liability_cap": [] if budget.liability_cap_musd is None else instance.by_year(budget.liability_cap_musd),
         **{name: figures[figures != 0] for name, figures in layout.commitment_money.items()},
-        "cvar_allowed": _one(risk.cvar_limit_musd), "tail_weight": [] if risk.cvar_limit_musd is None else pi / (1 - risk.alpha),
-        "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
-        "probability": [] if risk.expected_loss_limit_musd is None else pi,
+        "cvar_allowed": _one(risk.cvar_limit_musd), "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
         "loss_value": instance.tier_loss if layout.uses_risk else [],
         "substitution_cost": instance.step_cost if layout.uses_risk else [],
     }  # fmt: skip

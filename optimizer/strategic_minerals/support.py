@@ -115,7 +115,7 @@ class Support:
 def build_support(instance: Instance, worlds: Worlds, owners: Owners | None = None) -> Support:
     """Enumerate options and market floors for an instance and its worlds (in the same units).
 
-    owners: worked out before for the same instance, but for its budget and losses, and the same prices in worlds.
+    owners: worked out before for the same instance, but for its budget, losses, packages and floors, and the same prices in worlds.
     """
     dropped: list[tuple[str, str]] = []
     trunk_alive, worlds_alive = _survival(instance, worlds)

@@ -5,7 +5,7 @@ Formulation sections 4 and 6. Money in million USD, tonnes in model units.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,9 +35,7 @@ PARAMS: dict[str, str] = {
     "social_cost": "what a commitment costs, discounted, with expected floor cost and border surcharges [million USD]",
     "residual_worth": "worth of a project's unexpired life at the end of the horizon, at residual 1 [million USD]",
     "cvar_allowed": "limit on conditional value at risk [million USD]",
-    "tail_weight": "pi/(1-alpha) of a world, where a limit on that is set [-]",
     "expected_loss_allowed": "limit on expected loss [million USD]",
-    "probability": "pi of a world, likewise [-]",
     "loss_value": "v, gross loss per unit unmet of a tier, where the trunk's loss counts [million USD/unit]",
     "substitution_cost": "cost of a substitution step, likewise [million USD/unit]",
 }
@@ -48,7 +46,7 @@ signature, counted as its option, or after those a market floor."""
 def param_keys(layout: Layout) -> dict[str, list[Any]]:
     """Index of each mutable Param, in the order in which its values are given; empty where the plan sets no such limit."""
     plan, years = layout.instance.plan, list(range(len(layout.instance.calendar.years)))
-    priced, worlds = layout.uses_risk, list(range(len(layout.worlds.names)))
+    priced = layout.uses_risk
 
     def one(limit: float | None) -> list[Any]:
         return [] if limit is None else [0]
@@ -60,9 +58,7 @@ def param_keys(layout: Layout) -> dict[str, list[Any]]:
         "liability_cap": [] if plan.budget.liability_cap_musd is None else years,
         **{name: _used(figures) for name, figures in layout.commitment_money.items()},
         "cvar_allowed": one(plan.risk.cvar_limit_musd),
-        "tail_weight": [] if plan.risk.cvar_limit_musd is None else worlds,
         "expected_loss_allowed": one(plan.risk.expected_loss_limit_musd),
-        "probability": [] if plan.risk.expected_loss_limit_musd is None else worlds,
         "loss_value": list(range(len(layout.instance.tiers))) if priced else [],
         "substitution_cost": list(range(len(layout.instance.steps))) if priced else [],
     }
@@ -361,12 +357,11 @@ def add_trunk_loss(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
     m.trunk_loss_sum = pyo.Constraint(range(len(layout.shapes)), rule=loss)
 
 
-def cvar(m: pyo.Block, weights: Iterable[Any], world: WorldVariable) -> Any:
-    """Conditional value at risk: eta + sum_s pi[s] z[s] / (1 - alpha)  [million USD] (Rockafellar and Uryasev 2000).
-
-    weights: (S,) pi/(1-alpha), numbers or Params.
-    """
-    return m.value_at_risk + sum(weight * world("tail", s) for s, weight in enumerate(weights))
+def cvar(m: pyo.Block, layout: Layout, world: WorldVariable) -> Any:
+    """Conditional value at risk: eta + sum_s pi[s] z[s] / (1 - alpha)  [million USD] (Rockafellar and Uryasev 2000)."""
+    alpha = layout.instance.plan.risk.alpha
+    tail = [float(pi) / (1 - alpha) * world("tail", s) for s, pi in enumerate(layout.worlds.probability)]
+    return m.value_at_risk + sum(tail)
 
 
 def add_loss_limits(m: pyo.Block, layout: Layout, world: WorldVariable) -> None:
@@ -375,9 +370,9 @@ def add_loss_limits(m: pyo.Block, layout: Layout, world: WorldVariable) -> None:
     eta + sum_s pi[s] z[s]/(1-alpha) <= limit;    sum_s pi[s] loss[s] <= limit             [million USD]
     """
     if len(m.cvar_allowed):
-        m.cvar_limit = pyo.Constraint(expr=cvar(m, m.tail_weight.values(), world) <= m.cvar_allowed[0])
+        m.cvar_limit = pyo.Constraint(expr=cvar(m, layout, world) <= m.cvar_allowed[0])
     if len(m.expected_loss_allowed):
-        expected = [pi * world("world_loss", s) for s, pi in m.probability.items()]
+        expected = [float(pi) * world("world_loss", s) for s, pi in enumerate(layout.worlds.probability)]
         m.expected_loss_limit = pyo.Constraint(expr=sum(expected) <= m.expected_loss_allowed[0])
 
 

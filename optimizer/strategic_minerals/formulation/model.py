@@ -148,5 +148,4 @@ def soft_penalties(m: pyo.ConcreteModel, layout: Layout) -> Any:
 
 def tail_risk(m: pyo.ConcreteModel, layout: Layout) -> Any:
     """CVaR of a world's loss  [million USD]."""
-    weights = (layout.worlds.probability / (1 - layout.instance.plan.risk.alpha)).tolist()
-    return cvar(m.commitments, weights, lambda name, s: getattr(m.world[s], name))
+    return cvar(m.commitments, layout, lambda name, s: getattr(m.world[s], name))
