@@ -20,13 +20,14 @@ from .dataset import Dataset
 from .errors import Fault, InputError, UntrustedError
 from .frames import kinds_of, records, typed, whole
 from .highs import version as highs_version
+from .instance import Floats
 from .optimize import Method, OnProgress, Outcome, Problem, Solved, optimise, prepare
 from .plan import Plan
 from .plan_file import parse_plan
 from .prices import price_table
 from .profile import TOTAL
 from .rows import TABLES
-from .solution import Solution, extract
+from .solution import Solution, extract, signatures
 from .solver import TOLERANCES
 from .stages import chosen_method
 from .summary import summarise
@@ -168,7 +169,7 @@ def solve(
     )  # fmt: skip
     options = {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, "method": method, **TOLERANCES}
     read = _read(solved)
-    del problem, solved  # with many worlds the matrix is most of the memory, and tables need some too
+    del problem, solved
     result = _result(read, options)
     seconds = read.problem.seconds
     seconds.phases[TOTAL] = time.perf_counter() - begin
@@ -177,15 +178,15 @@ def solve(
 
 @dataclass(frozen=True)
 class _Read:
-    """What a solve found, in the planner's units."""
+    """What a solve found, once its matrix is gone: with many worlds that is most of the memory, and what follows needs some too."""
 
     problem: Problem
     """Without its matrix."""
     outcome: Outcome
-    solution: Solution
-    reference: Solution
-    undisturbed: Solution | None
-    without_residual: Solution | None
+    points: list[Floats | None]
+    """(columns,) the plan, the do-nothing reference, the plan's operations at undisturbed prices; taken out as they are read."""
+    signed_without_residual: Floats | None
+    """(options,)"""
     prices: pd.DataFrame
     stated: float
     """Social cost, as the solver has it [million USD]."""
@@ -193,15 +194,9 @@ class _Read:
 
 
 def _read(solved: Solved) -> _Read:
-    """Read the solver's columns and duals."""
-    problem, worlds = solved.problem, solved.problem.layout.worlds
+    """Read what takes the matrix: duals, sizes, the aim."""
+    problem, worlds, other = solved.problem, solved.problem.layout.worlds, solved.without_residual
     with problem.seconds.measure("extract"):
-        points = (solved.x, solved.z0, solved.undisturbed, solved.without_residual)
-        solution, reference, undisturbed, signed = (
-            None if x is None else extract(problem.layout, problem.assembly, x) for x in points
-        )
-        assert solution is not None
-        assert reference is not None
         prices = price_table(solved)
     rows, columns, nonzeros = problem.assembly.shape
     counts = {
@@ -211,12 +206,23 @@ def _read(solved: Solved) -> _Read:
     }  # fmt: skip
     bare = replace(problem, assembly=problem.assembly.without_matrix())
     stated = float(solved.costs["social_cost"] @ solved.x)
-    return _Read(bare, solved.outcome, solution, reference, undisturbed, signed, prices, stated, counts)
+    signed = None if other is None else signatures(problem.assembly, other)
+    points: list[Floats | None] = [solved.x, solved.z0, solved.undisturbed]
+    return _Read(bare, solved.outcome, points, signed, prices, stated, counts)
 
 
 def _result(read: _Read, options: Mapping[str, Any]) -> Result:
     """Audit the solution and make the tables. Raises UntrustedError where the audit objects."""
-    problem, solution, reference, stated = read.problem, read.solution, read.reference, read.stated
+    problem, stated = read.problem, read.stated
+
+    def taken() -> Solution | None:
+        x = read.points.pop(0)
+        return None if x is None else extract(problem.layout, problem.assembly, x)
+
+    with problem.seconds.measure("extract"):
+        solution, reference, other = taken(), taken(), taken()
+        assert solution is not None
+        assert reference is not None
     with problem.seconds.measure("audit"):
         audited = audit(problem, solution, z0=reference)
         before = audit(problem, reference).parts
@@ -227,8 +233,8 @@ def _result(read: _Read, options: Mapping[str, Any]) -> Result:
             f"the audit finds {audited.objective:.6f} million USD where the solver states {stated:.6f}"
         )
     with problem.seconds.measure("tables"):
-        tables = build_tables(problem, solution, reference, read.undisturbed)
-        tables["projects"] = with_residual_at_zero(problem, tables["projects"], read.without_residual)
+        tables = build_tables(problem, solution, reference, other)
+        tables["projects"] = with_residual_at_zero(problem, tables["projects"], read.signed_without_residual)
         tables["prices"] = read.prices
         tables["objective"] = pd.DataFrame({"part": list(audited.parts), "plan_musd": list(audited.parts.values())})
         tables["objective"]["do_nothing_musd"] = [before[name] for name in audited.parts]

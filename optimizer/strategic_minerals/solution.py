@@ -110,6 +110,13 @@ def extract(layout: Layout, assembly: Assembly, x: Floats) -> Solution:
     )  # fmt: skip
 
 
+def signatures(assembly: Assembly, x: Floats) -> Floats:
+    """(options,) share signed of each, out of the solver's columns."""
+    root = assembly.stamped[0]
+    mine = [k for k, (name, _) in enumerate(root.template.columns) if name == "sign"]
+    return x[root.first_column + np.array(mine, dtype=np.int64)]
+
+
 def _scales(layout: Layout) -> dict[str, Floats]:
     """Tonnes that a unit of each operation stands for, by its index; purchases apart."""
     instance = layout.instance

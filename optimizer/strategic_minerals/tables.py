@@ -137,15 +137,15 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
     return _frame(rows, columns)
 
 
-def with_residual_at_zero(problem: Problem, table: pd.DataFrame, other: Solution | None) -> pd.DataFrame:
-    """The project table with the share signed had unexpired life no worth at the end (NaN: not known)."""
+def with_residual_at_zero(problem: Problem, table: pd.DataFrame, signed: Floats | None) -> pd.DataFrame:
+    """The project table with the share signed had unexpired life no worth at the end: signed (options,), None where not known."""
     table = table.copy()
-    if other is None:
+    if signed is None:
         table["share_at_residual_0"] = float("nan")
         return table
     shares = dict.fromkeys(table.project, 0.0)
     for o, option in enumerate(problem.layout.support.options):
-        shares[problem.natural.projects[option.project].name] += float(other.sign[o])
+        shares[problem.natural.projects[option.project].name] += float(signed[o])
     table["share_at_residual_0"] = [round(shares[name], 9) for name in table.project]
     return table
 
