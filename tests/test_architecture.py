@@ -44,6 +44,7 @@ LAYERS = [
     {"solver", "solution"},
     {"profile", "warm", "workforce", "clusters", "cuts"},
     {"decompose", "rounds", "branching", "errands"},
+    {"reuse"},
     {"problem"},
     {"infeasibility", "carry", "forcing", "demands"},
     {"stages"},

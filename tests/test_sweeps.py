@@ -15,12 +15,17 @@ import strategic_minerals.owners as owners
 import strategic_minerals.sweeps as sweeps
 from instances import random_case
 from strategic_minerals import Dataset, InputError, Plan, PlanError, UntrustedError, solve, sweep
+from strategic_minerals.assembly import Assembly
 from strategic_minerals.axes import edited
 from strategic_minerals.decompose import Decomposition
 from strategic_minerals.instance import equal
+from strategic_minerals.layout import Layout, build_layout
 from strategic_minerals.owners import Kept
 from strategic_minerals.problem import Problem, objective_costs, prepare
+from strategic_minerals.reuse import FIGURES, MENUS, same_commitments, same_operations
 from strategic_minerals.session import Session
+from strategic_minerals.stamp import compile_templates, stamp
+from strategic_minerals.support import build_support
 from tiny import cut, offer, project, source, tiny
 
 SOME = {"sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "offers": {"spot": offer("a", 5.0)},
@@ -59,11 +64,16 @@ def variants(plan: Plan, data: Dataset) -> list[dict[str, Any]]:
     return found
 
 
+ARRAYS = ("lower", "upper", "integer", "row_lower", "row_upper", "start", "index", "value")
+
+
+def same_arrays(one: Assembly, other: Assembly) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ARRAYS)
+
+
 def same_model(a: Problem, b: Problem) -> bool:
     """Whether two problems have the same arrays and aims."""
-    one, other = a.assembly, b.assembly
-    arrays = ("lower", "upper", "integer", "row_lower", "row_upper", "start", "index", "value")
-    if not all(np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays):
+    if not same_arrays(a.assembly, b.assembly):
         return False
     return all(np.array_equal(cost, objective_costs(b)[name]) for name, cost in objective_costs(a).items())
 
@@ -122,12 +132,48 @@ def test_what_is_taken_over_is_what_would_be_built(seed: int) -> None:
     assert reused >= 3
 
 
+def moved(layout: Layout, name: str) -> Layout:
+    """The structure where all numbers of one field of the instance are a little smaller, in the same worlds."""
+    instance = layout.instance
+    value = getattr(instance, name)
+    if isinstance(value, np.ndarray):
+        other: Any = value + 1 if value.dtype.kind == "i" else 0.99 * value
+    elif name == "projects":
+        other = tuple(replace(p, capex=1.1 * p.capex, ramp=0.9 * p.ramp, hurdle=p.hurdle + 0.01) for p in value)
+    else:
+        other = tuple(tuple(replace(floor, level=0.9 * floor.level) for floor in floors) for floors in value)
+    changed = replace(instance, **{name: other})
+    return build_layout(changed, layout.worlds, build_support(changed, layout.worlds))
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if name not in MENUS])
+def test_no_compiled_block_holds_a_figure_as_a_number(name: str) -> None:
+    """Proves: for every field said to be no number of the blocks, blocks of a problem where it is another one, stamped again, give
+    the arrays of blocks written anew; and the check is made, as something is taken over for one seed at least."""
+    taken = 0
+    for seed in range(6):
+        before = prepare(*random_case(seed))
+        layout = moved(before.layout, name)
+        if not same_operations(before.layout, layout):
+            continue
+        taken += 1
+        both = same_commitments(before.layout, layout)
+        known = before.templates if both else compile_templates(layout, before.templates)
+        one, other = stamp(layout, known), stamp(layout, compile_templates(layout))
+        assert same_arrays(one, other), seed
+        assert all(np.array_equal(cost, other.costs[key]) for key, cost in one.costs.items()), seed
+    assert taken
+
+
 @pytest.mark.parametrize(("change", "kept"), [
-    ("scenarios.0.probability *", True), ("instruments.price_floors.0.upside_share *", True),
-    ("instruments.price_floors.0.levels_usd_per_kg *", True), ("projects[*].capex_musd *", False),
+    ("scenarios.0.probability *", True), ("prices[*/a/*].price_usd_per_kg *", True), ("demand[*/*/*].demand_t_per_yr *", True),
+    ("instruments.price_floors.0.upside_share *", True),
+    ("instruments.price_floors.0.levels_usd_per_kg *", True), ("projects[*].capex_musd *", True),
+    ("materials[*].haircut_share", False),
 ])  # fmt: skip
 def test_what_commitments_cost_is_no_reason_to_write_them_anew(change: str, kept: bool) -> None:
-    """Proves: other chances, and other terms of a floor, are figures of blocks that stay; what a project is, is not."""
+    """Proves: other chances, prices, demand, and other terms of a floor, are figures of blocks that stay; a haircut, which
+    stands in products, is not."""
     plan, data = tiny(
         {"a": 50.0}, demand={"a": 10.0}, scenarios=[cut("cut", 0.4, 2029, 1)], sources={"far": source("CHN", "a", 10.0)},
         projects={"mine": project("a", 5.0, capex_musd=2000.0)}, money=100.0,

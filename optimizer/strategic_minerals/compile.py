@@ -76,7 +76,7 @@ def _affine(expression: Any, xi: Mapping[int, int]) -> tuple[float, dict[int, fl
     raise FormulationError(f"not affine in uncertain parameters: {expression}")
 
 
-def _plain(expression: Any, xi: Mapping[int, int]) -> dict[int, Any] | None:
+def _plain(expression: Any) -> dict[int, Any] | None:
     """{id(variable): coefficient} of a plain sum of numbers or Params times variables, None for anything else.
 
     What the walker finds in such a sum too, at a multiple of the time: a budget row has a term for every signature.
@@ -87,7 +87,7 @@ def _plain(expression: Any, xi: Mapping[int, int]) -> dict[int, Any] | None:
     for term in expression.args:
         if term.__class__ is numeric_expr.MonomialTermExpression:
             coefficient, variable = term.args
-            if coefficient.__class__ not in native_numeric_types and id(coefficient) not in xi:
+            if coefficient.__class__ not in native_numeric_types and coefficient.is_potentially_variable():
                 return None
         elif term.__class__ not in native_numeric_types and term.is_variable_type():
             coefficient, variable = 1.0, term
@@ -194,7 +194,7 @@ def compile_block(block: Any, externals: Mapping[int, Any], costs: Mapping[str, 
         return outside[vid]
 
     def parts(expression: Any) -> tuple[Any, Any]:
-        plain = _plain(expression, xi)
+        plain = _plain(expression)
         if plain is not None:
             return plain, 0.0
         repn = visitor.walk_expression(expression)

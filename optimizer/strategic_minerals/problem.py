@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .instance import Floats, Instance, equal
 from .layout import STAGES, Layout, build_layout
 from .plan import Plan
 from .profile import Seconds
+from .reuse import same_commitments, same_menus, same_operations, same_owners
 from .scaling import scale
 from .stamp import Templates, compile_templates, stamp
 from .strikes import longest_event
@@ -81,7 +82,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn 
 
     held: sampled worlds to keep where the same hazards are asked for (`disruptions.build_worlds`). like: a problem prepared
     before; its compiled blocks are stamped again where only figures differ that they keep as parameters, and those of operations
-    where they are written alike.
+    where they are written alike (`reuse`).
     """
     seconds = Seconds()
     with seconds.measure("build"):
@@ -95,8 +96,8 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn 
             found = f"about {columns:,} columns ({len(layout.worlds.names)} worlds, {natural.calendar.periods} periods)"
             raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns")])
     with seconds.measure("compile"):
-        known = like.templates if like is not None and _same_operations(like.layout, layout) else None
-        if known is None or like is None or not _same_commitments(like.layout, layout):
+        known = like.templates if like is not None and same_operations(like.layout, layout) else None
+        if known is None or like is None or not same_commitments(like.layout, layout):
             known = compile_templates(layout, known)
         templates = known
     with seconds.measure("stamp"):
@@ -147,68 +148,12 @@ def layout_of(
 
 def _support(instance: Instance, worlds: Worlds, like: Layout | None) -> Support:
     """Ways of support, as far as possible those of another structure, or worked out from what its owners get."""
-    if like is None or not _same_instance(like.instance, instance, menus=False):
+    if like is None or not same_owners(like.instance, instance):
         return build_support(instance, worlds)
-    if equal(like.worlds, worlds) and _same_instance(like.instance, instance):
+    if equal(like.worlds, worlds) and same_menus(like.instance, instance):
         return like.support
     known = like.support.owners if np.array_equal(like.worlds.price, worlds.price) else None
     return build_support(instance, worlds, known)
-
-
-FIGURES = {
-    "budget": ("appropriation_musd", "total_musd", "carry_over_share", "liability_cap_musd"),
-    "risk": ("cvar_weight", "cvar_limit_musd", "expected_loss_limit_musd"),
-}
-"""Fields of a plan that compiled blocks hold as parameters, or that only weigh costs: a re-solve may change them freely, as it may
-the losses per tonne and the costs of substitution of the tables, and the share of unexpired life that counts."""
-
-
-def _same_operations(old: Layout, layout: Layout) -> bool:
-    """Whether operations are written as in another layout: the same instance but for `FIGURES` and what may be supported how, the
-    same sets, and branches of the same components. Probabilities, dates of events and what commitments cost may differ."""
-    classes = [[(k.project, k.offtake, k.purchase) for k in side.support.classes] for side in (old, layout)]
-    branching = [[bool(stamps.branches) for stamps in side.stamps] for side in (old, layout)]
-    same_sets = classes[0] == classes[1] and equal(old.shapes, layout.shapes) and branching[0] == branching[1]
-    return same_sets and _same_instance(old.instance, layout.instance, menus=False)
-
-
-def _same_commitments(old: Layout, layout: Layout) -> bool:
-    """Whether commitments are written as in another layout whose operations are: the same signatures and floors, which cost
-    something in the same years, whatever they cost; limits on losses hold probabilities as numbers."""
-    def written(side: Layout) -> tuple[Any, ...]:
-        support, risk = side.support, side.instance.plan.risk
-        limited = risk.cvar_limit_musd is not None or risk.expected_loss_limit_musd is not None
-        signed = [(option.project, option.market, option.output_class) for option in support.options]
-        floors = [market.floor.floor.material for market in support.markets]
-        chances = side.worlds.probability.tolist() if limited else []
-        return signed, floors, support.baseline.tolist(), support.excluded_by, chances
-
-    money = [{name: figures != 0 for name, figures in side.commitment_money.items()} for side in (old, layout)]
-    return written(old) == written(layout) and all(np.array_equal(used, money[1][name]) for name, used in money[0].items())
-
-
-def _same_instance(old: Instance, instance: Instance, *, menus: bool = True) -> bool:
-    """Whether no more differs than `FIGURES` and costs of going short; without `menus`, packages and market floors may too."""
-    as_old = replace(instance, plan=old.plan, tier_loss=old.tier_loss, step_cost=old.step_cost)
-    if not menus:
-        as_old = replace(as_old, packages=old.packages, market_floors=old.market_floors)
-    return _structure(old.plan, menus) == _structure(instance.plan, menus) and equal(old, as_old)
-
-
-def _structure(plan: Plan, menus: bool) -> Plan:
-    """A plan with its figures blotted out: whether a limit is set at all still counts, and whether risk weighs."""
-    def blotted(section: Any, names: tuple[str, ...]) -> Any:
-        seen = {name: getattr(section, name) for name in names}
-        return section.model_copy(update={name: None if value is None else float(value != 0) if name == "cvar_weight" else 1.0
-                                          for name, value in seen.items()})  # fmt: skip
-
-    sections: dict[str, Any] = {section: blotted(getattr(plan, section), names) for section, names in FIGURES.items()}
-    if not menus:
-        sections["instruments"] = plan.instruments.model_copy(update={"price_floors": (), "packages": ()})
-    worlds = tuple(scenario.model_copy(update={"probability": 0.0}) for scenario in plan.scenarios)
-    return plan.model_copy(
-        update={**sections, "residual": 1.0, "loss_function": "", "loss_level": "central", "scenarios": worlds}
-    )
 
 
 def denominator(problem: Problem, objective: float) -> float:

@@ -34,8 +34,23 @@ def root_values(layout: Layout) -> dict[str, Floats]:
         "cvar_allowed": _one(risk.cvar_limit_musd), "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
         "loss_value": instance.tier_loss if layout.uses_risk else [],
         "substitution_cost": instance.step_cost if layout.uses_risk else [],
+        **_outlay_figures(layout),
     }  # fmt: skip
     return {name: np.array(values, dtype=float).reshape(1, -1) for name, values in given.items()}
+
+
+def _outlay_figures(layout: Layout) -> dict[str, Any]:
+    """What purchases, holding, sales and contracts cost on the trunk, by Param of the commitments."""
+    instance = layout.instance
+    stocked = [i for shape in layout.shapes for i in shape.stocked]
+    bought = [(1 + p.premium) * instance.price[p.material] for shape in layout.shapes for p in shape.purchases]
+    revolving = stocked if instance.plan.budget.revolving else []
+    return {
+        "buy_cost": np.concatenate(bought) if bought else [],
+        "sale_proceeds": ((1 - instance.haircut[revolving, None]) * instance.price[revolving]).ravel(),
+        "holding_cost": instance.holding[stocked] * instance.calendar.step,
+        "contract_fee": [instance.contract_fee[contract.source] for contract in layout.contracts],
+    }
 
 
 def _one(limit: float | None) -> list[float]:
@@ -123,6 +138,7 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
         "cover": _cover(layout, shape, on_trunk, t),
         "loss_value": np.tile(instance.tier_loss[list(shape.tiers)], (n, 1)),
         "substitution_cost": np.tile(instance.step_cost[list(shape.steps)], (n, 1)),
+        "holding_cost": np.tile(instance.holding[stocked] * instance.calendar.step, (n, 1)),
     }
 
 
@@ -244,6 +260,9 @@ def branch_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
     price = [
         (1 + p.premium) * worlds.price[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)
     ]
+    planned = [
+        np.full(n, (1 + p.premium) * instance.price[p.material, t]) for p in shape.purchases if p.offer >= 0 for t in range(T)
+    ]
     cheap = worlds.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
     loose = ~worlds.tight | cheap
     calm = [loose[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)]
@@ -264,6 +283,7 @@ def branch_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
         allowance.append((1 - level.level) * (windows[k] * wanted * in_year).sum(axis=1))
     return {
         "buy_price": _columns(price, n),
+        "planned_price": _columns(planned, n),
         "calm_price": _columns([p * c for p, c in zip(price, calm, strict=True)], n)
         if instance.plan.budget.branch_money == "appropriated" else np.zeros((n, 0)),
         "service_window": _columns([windows[k][:, t] for k, _ in shape.services for t in range(T)], n),

@@ -20,7 +20,8 @@ Stand = Callable[[str, Any, int], Any]
 
 PARAMS: dict[str, str] = {
     "buy_price": "price paid in the branch, P (1+premium) [million USD/unit]",
-    "calm_price": "the same where the material is not tight, else 0 [million USD/unit]",
+    "planned_price": "the same on the trunk, P_0 (1+premium) [million USD/unit]",
+    "calm_price": "price paid in the branch where the material is not tight, else 0 [million USD/unit]",
     "service_window": "1 from the onset to the end of the event, else 0 [-]",
     "service_allowance": "(1 - level) * demand over the window [unit]",
     "loss_value": "v, gross loss per unit unmet of a tier, where the loss counts [million USD/unit]",
@@ -43,6 +44,7 @@ def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
     T = range(layout.instance.calendar.periods)
     return {
         "buy_price": [(p.name, t) for p in shape.purchases if p.offer >= 0 for t in T],
+        "planned_price": [(p.name, t) for p in shape.purchases if p.offer >= 0 for t in T],
         "calm_price": [(p.name, t) for p in shape.purchases if p.offer >= 0 for t in T] if _limits_calm(layout) else [],
         "service_window": [(n, t) for n, _ in shape.services for t in T],
         "service_allowance": service_terms(layout, shape),
@@ -78,9 +80,7 @@ def add_branch_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand,
     def money(b: Any, f: int) -> Any:
         spent = [b.buy_price[p.name, t] * own("buy", p.name, t) for p in counted for t in periods[f]]
         planned = [
-            (1 + p.premium) * instance.price[p.material, t] * trunk("buy", p.name, t)
-            for p in counted
-            for t in periods[f]
+            b.planned_price[p.name, t] * trunk("buy", p.name, t) for p in counted for t in periods[f]
         ]
         return sum(spent) - sum(planned) - (b.extra[f] if f in b.extra else 0) <= 0
 
@@ -101,7 +101,7 @@ def add_calm_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, t
         periods = np.flatnonzero(instance.calendar.year_index == f).tolist()
         spent = [b.calm_price[p.name, t] * own("buy", p.name, t) for p in counted for t in periods]
         planned = [
-            (1 + p.premium) * instance.price[p.material, t] * trunk("buy", p.name, t) for p in counted for t in periods
+            b.planned_price[p.name, t] * trunk("buy", p.name, t) for p in counted for t in periods
         ]
         return sum(spent) - sum(planned) <= float(most[f])
 

@@ -6,6 +6,7 @@ Formulation sections 4 and 6. Money in million USD, tonnes in model units.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from .branch import discounted_loss
 
 TrunkVariable = Callable[[int, str, Any, int], Any]
 """(component, variable, index, period) -> the Pyomo variable of the trunk that holds it."""
+
+Terms = list[tuple[Any, Any]]
+"""Sum of coefficients, numbers or Params, times variables."""
 
 WorldVariable = Callable[[str, int], Any]
 """(variable, world) -> the Pyomo variable of the world that holds it."""
@@ -36,6 +40,10 @@ PARAMS: dict[str, str] = {
     "residual_worth": "worth of a project's unexpired life at the end of the horizon, at residual 1 [million USD]",
     "cvar_allowed": "limit on conditional value at risk [million USD]",
     "expected_loss_allowed": "limit on expected loss [million USD]",
+    "buy_cost": "what a unit costs on the trunk, P_0 (1+premium) [million USD/unit]",
+    "sale_proceeds": "what a unit sold on the trunk brings, P_0 (1-haircut), where proceeds revolve [million USD/unit]",
+    "holding_cost": "cost of holding a unit for a period [million USD/unit]",
+    "contract_fee": "fee of an offtake contract, whether used or not [million USD/unit]",
     "loss_value": "v, gross loss per unit unmet of a tier, where the trunk's loss counts [million USD/unit]",
     "substitution_cost": "cost of a substitution step, likewise [million USD/unit]",
 }
@@ -45,7 +53,9 @@ signature, counted as its option, or after those a market floor."""
 
 def param_keys(layout: Layout) -> dict[str, list[Any]]:
     """Index of each mutable Param, in the order in which its values are given; empty where the plan sets no such limit."""
-    plan, years = layout.instance.plan, list(range(len(layout.instance.calendar.years)))
+    plan, calendar = layout.instance.plan, layout.instance.calendar
+    years, periods = list(range(len(calendar.years))), range(calendar.periods)
+    stocked = [i for shape in layout.shapes for i in shape.stocked]
     priced = layout.uses_risk
 
     def one(limit: float | None) -> list[Any]:
@@ -59,6 +69,10 @@ def param_keys(layout: Layout) -> dict[str, list[Any]]:
         **{name: _used(figures) for name, figures in layout.commitment_money.items()},
         "cvar_allowed": one(plan.risk.cvar_limit_musd),
         "expected_loss_allowed": one(plan.risk.expected_loss_limit_musd),
+        "buy_cost": [(p.name, t) for shape in layout.shapes for p in shape.purchases for t in periods],
+        "sale_proceeds": [(i, t) for i in stocked for t in periods] if plan.budget.revolving else [],
+        "holding_cost": stocked,
+        "contract_fee": list(range(len(layout.contracts))),
         "loss_value": list(range(len(layout.instance.tiers))) if priced else [],
         "substitution_cost": list(range(len(layout.instance.steps))) if priced else [],
     }
@@ -239,64 +253,64 @@ def add_contracts_in_force(m: pyo.Block, layout: Layout) -> None:
     m.contracts_in_force = pyo.Constraint(sources, range(T), rule=fits)
 
 
-def contract_fees(m: pyo.Block, layout: Layout, weights: Floats) -> Any:
-    """Fees of offtake contracts, each period in force weighted [million USD]."""
-    fee = layout.instance.contract_fee
-    return sum(
-        float(fee[k.source] * weights[k.start : k.end].sum()) * m.contract[n] for n, k in enumerate(layout.contracts)
-    )
+def contract_fees(m: pyo.Block, layout: Layout, weights: Floats) -> Terms:
+    """Fees of offtake contracts, each period in force weighted.
 
-
-def committed(m: pyo.Block, figures: pyo.Param) -> Any:
-    """sum over signatures and market floors of a figure of theirs [million USD]."""
-    return _summed(m, list(figures.items()))
-
-
-def committed_by_year(m: pyo.Block, figures: pyo.Param) -> dict[int, Any]:
-    """The same for each fiscal year in which there is one."""
-    by_year: dict[int, list[tuple[int, Any]]] = {}
-    for (n, f), figure in figures.items():
-        by_year.setdefault(f, []).append((n, figure))
-    return {f: _summed(m, of_year) for f, of_year in by_year.items()}
-
-
-def _summed(m: pyo.Block, figures: list[tuple[int, Any]]) -> Any:
-    """Made in one piece: adding up term by term takes three times as long."""
-    if not figures:
-        return 0.0
-    every = [*m.sign.values(), *m.floor.values()]
-    positions, coefficients = zip(*figures, strict=True)
-    return LinearExpression(constant=0, linear_coefs=coefficients, linear_vars=[every[n] for n in positions])
-
-
-def operating_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights: Floats) -> Any:
-    """Outlays on the trunk but for signatures and floors: purchases, holding, fees of contracts [million USD].
-
-    `weights` (T,) picks or discounts periods; with `revolving` the proceeds of sales count against them.
+    sum_{j,t0} fee[j] (sum_{t in force} w[t]) contract[j,t0]                             [million USD]
     """
-    instance = layout.instance
-    D, price = instance.calendar.step, instance.price
-    terms = []
+    return [
+        (float(weights[k.start : k.end].sum()) * m.contract_fee[n], m.contract[n]) for n, k in enumerate(layout.contracts)
+    ]
+
+
+def committed(m: pyo.Block, figures: pyo.Param) -> Terms:
+    """sum over signatures and market floors of a figure of theirs [million USD]."""
+    every = [*m.sign.values(), *m.floor.values()]
+    return [(figure, every[n]) for n, figure in figures.items()]
+
+
+def committed_by_year(m: pyo.Block, figures: pyo.Param) -> dict[int, Terms]:
+    """The same for each fiscal year in which there is one."""
+    every = [*m.sign.values(), *m.floor.values()]
+    by_year: dict[int, Terms] = {}
+    for (n, f), figure in figures.items():
+        by_year.setdefault(f, []).append((figure, every[n]))
+    return by_year
+
+
+def summed(terms: Terms) -> Any:
+    """Made in one piece: adding up term by term takes three times as long, and compiling the sum more than that."""
+    if not terms:
+        return 0.0
+    coefficients, variables = zip(*terms, strict=True)
+    return LinearExpression(constant=0, linear_coefs=coefficients, linear_vars=variables)
+
+
+def operating_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights: Floats) -> Terms:
+    """Outlays on the trunk but for signatures and floors: purchases, holding, fees of contracts.
+
+    sum_t w[t] (sum_o P_0 (1+premium) buy[o,t] + sum_i holding[i] D stock[i,t]) + contract fees           [million USD]
+    `w` (T,) picks or discounts periods; with `revolving` the proceeds of sales, P_0 (1-haircut) sell[i,t], count against them.
+    """
+    terms: Terms = []
     for shape in layout.shapes:
         for t in np.flatnonzero(weights).tolist():
-            w = float(weights[t])
-            terms += [
-                w * (1 + p.premium) * float(price[p.material, t]) * trunk(shape.component, "buy", p.name, t)
-                for p in shape.purchases
-            ]
-            terms += [w * float(instance.holding[i]) * D * trunk(shape.component, "stock", i, t) for i in shape.stocked]
-            if instance.plan.budget.revolving:
-                terms += [
-                    -w * float((1 - instance.haircut[i]) * price[i, t]) * trunk(shape.component, "sell", i, t)
-                    for i in shape.stocked
-                ]
-    return sum(terms) + contract_fees(m, layout, weights)
+            w, stood = float(weights[t]), partial(trunk, shape.component)
+            terms += [(w * m.buy_cost[p.name, t], stood("buy", p.name, t)) for p in shape.purchases]
+            terms += [(w * m.holding_cost[i], stood("stock", i, t)) for i in shape.stocked]
+            if layout.instance.plan.budget.revolving:
+                terms += [(-w * m.sale_proceeds[i, t], stood("sell", i, t)) for i in shape.stocked]
+    return terms + contract_fees(m, layout, weights)
 
 
 def trunk_spending(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> Any:
-    """All outlays on the trunk, discounted: with scored gaps and expected budget-paid floor cost [million USD]."""
+    """All outlays on the trunk, discounted: with scored gaps and expected budget-paid floor cost.
+
+    operating outlay with w[t] = beta of the first period of t's fiscal year
+        + sum_f beta[f] (sum sign outlay[f] + sum floor outlay[f])                       [million USD]
+    """
     weights = layout.instance.calendar.spending_weight
-    return operating_outlay(m, layout, trunk, weights) + committed(m, m.discounted_outlay)
+    return summed(operating_outlay(m, layout, trunk, weights) + committed(m, m.discounted_outlay))
 
 
 def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
@@ -308,10 +322,10 @@ def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
     year_index, signed = instance.calendar.year_index, committed_by_year(m, m.outlay)
 
     def year(m: Any, f: int) -> Any:
-        outlay = operating_outlay(m, layout, trunk, (year_index == f).astype(float)) + signed.get(f, 0.0)
-        carried = m.carry[f - 1] if f > 0 else 0
-        spare = m.unspent[f] if f in m.unspent else 0
-        return outlay - carried + m.carry[f] + spare <= m.appropriation[f]
+        outlay = operating_outlay(m, layout, trunk, (year_index == f).astype(float)) + signed.get(f, [])
+        carried = [(-1.0, m.carry[f - 1])] if f > 0 else []
+        spare = [(1.0, m.unspent[f])] if f in m.unspent else []
+        return summed([*outlay, *carried, (1.0, m.carry[f]), *spare]) <= m.appropriation[f]
 
     m.budget = pyo.Constraint(range(len(instance.calendar.years)), rule=year)
 
@@ -325,10 +339,10 @@ def add_total_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None
     if not len(m.total):
         return
     planned = (np.arange(calendar.periods) < calendar.planned).astype(float)
-    spare = sum(m.unspent[f] for f in m.unspent if calendar.years[f] in calendar.planned_years)
-    spent = operating_outlay(m, layout, trunk, planned) + committed(m, m.planned_outlay) + spare
-    if not isinstance(spent, int | float):  # a plan may have nothing to spend on
-        m.total_budget = pyo.Constraint(expr=spent <= m.total[0])
+    spare = [(1.0, m.unspent[f]) for f in m.unspent if calendar.years[f] in calendar.planned_years]
+    spent = [*operating_outlay(m, layout, trunk, planned), *committed(m, m.planned_outlay), *spare]
+    if spent:  # a plan may have nothing to spend on
+        m.total_budget = pyo.Constraint(expr=summed(spent) <= m.total[0])
 
 
 def add_contingent_liability(m: pyo.Block, layout: Layout) -> None:
@@ -338,7 +352,7 @@ def add_contingent_liability(m: pyo.Block, layout: Layout) -> None:
     """
     owed = committed_by_year(m, m.liability)
     m.contingent_liability = pyo.Constraint(
-        list(m.liability_cap), rule=lambda m, f: owed[f] <= m.liability_cap[f] if f in owed else pyo.Constraint.Skip
+        list(m.liability_cap), rule=lambda m, f: summed(owed[f]) <= m.liability_cap[f] if f in owed else pyo.Constraint.Skip
     )
 
 
@@ -383,5 +397,5 @@ def add_commitment_costs(m: pyo.Block, layout: Layout) -> None:
     The residual worth of what is alive at the end is an expression of its own, credited at the plan's `residual`.
     """
     beta = layout.instance.calendar.beta[: layout.instance.calendar.periods]
-    m.commitment_cost = pyo.Expression(expr=contract_fees(m, layout, beta) + committed(m, m.social_cost))
-    m.residual_credit = pyo.Expression(expr=committed(m, m.residual_worth))
+    m.commitment_cost = pyo.Expression(expr=summed(contract_fees(m, layout, beta) + committed(m, m.social_cost)))
+    m.residual_credit = pyo.Expression(expr=summed(committed(m, m.residual_worth)))

@@ -50,6 +50,7 @@ PARAMS: dict[str, str] = {
     "cover": "stock asked by a days-of-cover rule [unit]",
     "loss_value": "v, gross loss per unit unmet of a tier [million USD/unit]",
     "substitution_cost": "cost of a substitution step [million USD/unit]",
+    "holding_cost": "cost of holding a unit for a period [million USD/unit]",
 }
 """Mutable Params of a period block: what differs between stamps, or between re-solves."""
 
@@ -80,6 +81,7 @@ def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
         "cover": [n for n, _ in enumerate(shape.cover)],
         "loss_value": list(shape.tiers),
         "substitution_cost": list(shape.steps),
+        "holding_cost": list(shape.stocked),
     }
 
 
@@ -376,7 +378,7 @@ def add_costs(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel.
     """
     instance = layout.instance
-    y, D = instance.yields, instance.calendar.step
+    y = instance.yields
 
     def value(j: int) -> Any:
         outputs = sum(y[j, i] * (1 + instance.premium[j]) * b.price[i] for i in shape.materials if y[j, i] > 0)
@@ -387,7 +389,7 @@ def add_costs(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     users += [-(1 - instance.haircut[i]) * b.price[i] * b.surplus[i] for i in b.surplus]
     substitution = [b.substitution_cost[h] * b.substitute[h] for h in shape.steps]
     authority = [(1 + p.premium) * b.price[p.material] * b.buy[p.name] for p in shape.purchases]
-    authority += [instance.holding[i] * D * b.stock[i] for i in shape.stocked]
+    authority += [b.holding_cost[i] * b.stock[i] for i in shape.stocked]
     authority += [-(1 - instance.haircut[i]) * b.price[i] * b.sell[i] for i in shape.stocked]
     loss = [b.loss_value[n] * b.shortfall[n] for n in shape.tiers]
     salvage = [-b.salvage_value[i] * b.stock[i] for i in shape.stocked]

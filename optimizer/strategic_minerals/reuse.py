@@ -1,0 +1,99 @@
+"""What one question may take over from another: compiled blocks, ways of support, what owners get.
+
+Compiled blocks hold some figures as parameters (`PARAMS` of the formulation's modules) and the rest as numbers. Two questions that
+differ in the former only have the same blocks, stamped with other values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .instance import Instance, equal
+from .layout import Layout
+from .plan import Plan
+
+PLAN_FIGURES = {
+    "budget": ("appropriation_musd", "total_musd", "carry_over_share", "liability_cap_musd"),
+    "risk": ("cvar_weight", "cvar_limit_musd", "expected_loss_limit_musd"),
+}
+"""Fields of a plan that compiled blocks hold as parameters, or that only weigh costs."""
+
+MENUS = ("packages", "market_floors")
+"""Fields of an instance that say what may be supported how; blocks see the ways of support that come of them."""
+
+LOSSES = ("tier_loss", "step_cost")
+"""Fields of an instance that no owner looks at."""
+
+FIGURES = (
+    "price", "base_price", "holding", "salvage", "resale", "drawdown", "disposal", "opening", "availability", "cash", "kappa",
+    "restart", "in_force", "capacity", "contract_lot", "contract_fee", "contract_term", "offer_depth", "offer_crisis", "demand",
+    "state_factor", "state_probability", "projects", *LOSSES, *MENUS,
+)  # fmt: skip
+"""Fields of an instance that no compiled block of operations holds as a number: it has them as parameters, or in its sets."""
+
+
+def same_operations(old: Layout, layout: Layout) -> bool:
+    """Whether operations are written as in another layout: the same instance but for `FIGURES`, the same sets, and branches of the
+    same components. Probabilities, dates of events and what commitments cost may differ."""
+
+    def written(side: Layout) -> tuple[Any, ...]:
+        classes = [(k.project, k.offtake, k.purchase) for k in side.support.classes]
+        return classes, [contract.source for contract in side.contracts], [bool(stamps.branches) for stamps in side.stamps]
+
+    same_sets = written(old) == written(layout) and equal(old.shapes, layout.shapes)
+    return same_sets and _same(old.instance, layout.instance, FIGURES, menus=False)
+
+
+def same_commitments(old: Layout, layout: Layout) -> bool:
+    """Whether commitments are written as in another layout whose operations are: the same signatures, contracts and floors, which
+    cost something in the same years, whatever they cost; limits on losses hold probabilities as numbers."""
+
+    def written(side: Layout) -> tuple[Any, ...]:
+        support, risk, instance = side.support, side.instance.plan.risk, side.instance
+        limited = risk.cvar_limit_musd is not None or risk.expected_loss_limit_musd is not None
+        signed = [(option.project, option.market, option.output_class) for option in support.options]
+        floors = [market.floor.floor.material for market in support.markets]
+        tied = [(project.needs, project.excludes) for project in instance.projects]
+        capacity = instance.capacity[sorted({contract.source for contract in side.contracts})].tolist()
+        chances = side.worlds.probability.tolist() if limited else []
+        return signed, floors, support.baseline.tolist(), support.excluded_by, tied, side.contracts, capacity, chances
+
+    money = [{name: figures != 0 for name, figures in side.commitment_money.items()} for side in (old, layout)]
+    return written(old) == written(layout) and all(np.array_equal(used, money[1][name]) for name, used in money[0].items())
+
+
+def same_owners(old: Instance, instance: Instance) -> bool:
+    """Whether what owners of projects get and need can be the same: no more differs than the plan's figures, losses and menus."""
+    return _same(old, instance, (*LOSSES, *MENUS), menus=False)
+
+
+def same_menus(old: Instance, instance: Instance) -> bool:
+    """Whether the ways of support can be the same: no more differs than the plan's figures and losses."""
+    return _same(old, instance, LOSSES, menus=True)
+
+
+def _same(old: Instance, instance: Instance, free: Sequence[str], *, menus: bool) -> bool:
+    """Whether instances differ in the free fields and in `PLAN_FIGURES` at most; without `menus` in the plan's own too."""
+    as_old = replace(instance, plan=old.plan, **{name: getattr(old, name) for name in free})
+    return _structure(old.plan, menus) == _structure(instance.plan, menus) and equal(old, as_old)
+
+
+def _structure(plan: Plan, menus: bool) -> Plan:
+    """A plan with its figures blotted out: whether a limit is set at all still counts, and whether risk weighs."""
+
+    def blotted(section: Any, names: tuple[str, ...]) -> Any:
+        seen = {name: getattr(section, name) for name in names}
+        return section.model_copy(update={name: None if value is None else float(value != 0) if name == "cvar_weight" else 1.0
+                                          for name, value in seen.items()})  # fmt: skip
+
+    sections: dict[str, Any] = {section: blotted(getattr(plan, section), names) for section, names in PLAN_FIGURES.items()}
+    if not menus:
+        sections["instruments"] = plan.instruments.model_copy(update={"price_floors": (), "packages": ()})
+    worlds = tuple(scenario.model_copy(update={"probability": 0.0}) for scenario in plan.scenarios)
+    return plan.model_copy(
+        update={**sections, "residual": 1.0, "loss_function": "", "loss_level": "central", "scenarios": worlds}
+    )
