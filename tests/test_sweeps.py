@@ -188,6 +188,31 @@ def test_what_commitments_cost_is_no_reason_to_write_them_anew(change: str, kept
     assert same_model(after, prepare(*changed))
 
 
+@pytest.mark.parametrize(("change", "kept"), [
+    ({"scenarios.0.probability": 0.3}, True), ({"scenarios.0.events.0.duration_years": 2.0}, False),
+    ({"scenarios.0.events.0.start_year": 2028}, False), ({"scenarios.0.events.0.price_multiplier": 1.5}, False),
+])  # fmt: skip
+def test_what_floors_pay_is_kept_where_only_chances_differ(
+    change: dict[str, Any], kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves: for other chances payments are weighed anew and not worked out; with other worlds they are. Either way a floor's cost
+    is that of a problem built from nothing."""
+    plan, data = tiny(
+        {"a": 50.0}, demand={"a": 10.0}, scenarios=[cut("cut", 0.4, 2029, 1, price_multiplier=1.3)],
+        sources={"far": source("CHN", "a", 10.0)}, projects={"mine": project("a", 5.0, capex_musd=2000.0)}, money=100.0,
+        packages={"grant": {"instrument": "grant"}},
+        instruments={"price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3, "upside_share": 0.2}]},
+    )  # fmt: skip
+    before, changed = prepare(plan, data), edited(plan, data, change)
+    monkeypatch.setattr(owners, "floor_payments", (found := Mock(wraps=owners.floor_payments)))
+    hot = prepare(*changed, before).layout.support.options
+    assert (found.call_count == 0) == kept
+    cold = prepare(*changed).layout.support.options
+    costs = [[o.floor.expected for o in options if o.floor is not None] for options in (hot, cold)]
+    assert costs[0] == costs[1]
+    assert costs[0]
+
+
 def test_commitments_that_cost_something_in_other_years_are_written_anew() -> None:
     """Proves: a floor that comes to pay nothing in a year, and chances where a limit on losses holds them, leave no stale block."""
     told: dict[str, Any] = {

@@ -14,7 +14,7 @@ from .worlds import Worlds
 
 @dataclass(frozen=True)
 class FloorMoney:
-    """What a floor costs on given tonnes: by year on the budget, at the liability quantile, and in expectation."""
+    """What a floor costs on given tonnes: by period on the budget, at the liability quantile, and in expectation."""
 
     budget: Floats
     """(T,) expected payment on the trunk path, receipts of an upside share not counted as budget [million USD]."""
@@ -24,6 +24,25 @@ class FloorMoney:
     """Discounted expectation over all worlds within the horizon [million USD]."""
     terminal: float
     """Discounted payments after the horizon on trunk survival at the last price [million USD]."""
+
+
+@dataclass(frozen=True)
+class FloorPayments:
+    """The same before chances are counted."""
+
+    component: int
+    budget: Floats
+    liability: Floats
+    trunk: Floats
+    """(T,) discounted expected payment on the trunk path [million USD]."""
+    worlds: Floats
+    """(S,) the same in each world, from its onset to the end of the horizon together [million USD]."""
+    terminal: float
+
+    def money(self, trunk_weight: Floats, probability: Floats) -> FloorMoney:
+        """expected = sum_t w0[t] trunk[t] + sum_s pi[s] worlds[s]; w0 is (C, T), pi (S,)."""
+        expected = float(trunk_weight[self.component] @ self.trunk + probability @ self.worlds)
+        return FloorMoney(self.budget, self.liability, expected, self.terminal)
 
 
 def held(series: Floats, length: int) -> Floats:
@@ -37,12 +56,13 @@ def counted_price(instance: Instance, worlds: Worlds, material: int) -> Floats:
     return price if instance.plan.price_gain else np.minimum(price, instance.price[material])
 
 
-def floor_money(
+def floor_payments(
     instance: Instance, worlds: Worlds, j: int, floor: Floor, begin: int, trunk_tonnes: Floats, world_tonnes: Floats
-) -> FloorMoney:
-    """Cost of a floor on tonnes that are alive: (n >= T,) on the trunk, (S, T) in the worlds, availability not yet counted.
+) -> FloorPayments:
+    """What a floor pays on tonnes that are alive: (n >= T,) on the trunk, (S, T) in the worlds, availability not yet counted.
 
-    expected = sum_t beta (w0 rho x E_w[payment(P_trunk)] + sum_s pi rho_s x_s E_w[payment(P_s)])  up to T, within the term
+    trunk[t] = beta rho x E_w[payment(P_trunk)];  worlds[s] = sum_t beta rho_s x_s E_w[payment(P_s)]  up to T, within the term
+    expected = sum_t w0[t] trunk[t] + sum_s pi[s] worlds[s]  once chances are counted
     terminal = sum_{t>T} beta rho x E_w[payment(P_T)] on trunk survival;  liability[t] = rho x payment(w* P_trunk)
     The reference price is the producer's own, (1+premium)*P, so that what the payer pays is what the owner receives.
     """
@@ -58,21 +78,13 @@ def floor_money(
     star = quantile_state(instance, instance.plan.budget.liability_quantile)
     beta = (1 + calendar.rate) ** (-calendar.step * t)
     c = instance.component[floor.material]
-    weight = worlds.trunk_weight(T)[c]
-    expected = float((beta[:T] * weight * tonnes[:T]) @ per_tonne[:T])
     branch = worlds.onset[:, c][:, None] <= np.arange(T)
     paid = expected_payment(instance, own * counted_price(instance, worlds, floor.material), floor)
-    expected += float(
-        np.einsum(
-            "s,t,st->",
-            worlds.probability,
-            beta[:T],
-            branch * world_tonnes * worlds.availability[:, j] * term[:T] * paid,
-        )
-    )
+    in_worlds = (branch * world_tonnes * worlds.availability[:, j] * term[:T] * paid) @ beta[:T]
     budget = tonnes[:T] * np.maximum(0.0, per_tonne[:T])
     liability = tonnes[:T] * payment(star * own * price[:T], floor)
-    return FloorMoney(budget, liability, expected, float((beta[T:] * tonnes[T:]) @ per_tonne[T:]))
+    on_trunk = beta[:T] * tonnes[:T] * per_tonne[:T]
+    return FloorPayments(int(c), budget, liability, on_trunk, in_worlds, float((beta[T:] * tonnes[T:]) @ per_tonne[T:]))
 
 
 def total_money(parts: Sequence[FloorMoney], periods: int) -> FloorMoney:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .floor_money import FloorMoney, counted_price, floor_money, held, total_money
+from .floor_money import FloorMoney, counted_price, floor_payments, held, total_money
 from .instance import Bools, Floats, Instance, MarketFloor
 from .price_support import expected_payment, survival
 from .worlds import Worlds
@@ -41,13 +41,14 @@ def market_support(
     length = max(T, floor.term)
     after = np.array([survival(instance, j, held(instance.price, length), (), 0) for j in range(n)]).reshape(n, length)
     path = held(instance.price, length)
-    capacity = held(instance.capacity, length)
+    capacity, weight = held(instance.capacity, length), worlds.trunk_weight(T)
     for j in np.flatnonzero(market.eligible[:n]):
         alive = survival(instance, int(j), path, (floor,), 0)
         trunk[j], after[j] = alive[:T], alive
         branch[:, j] = survival(instance, int(j), worlds.price, (floor,), 0)
         tonnes = capacity[j] * instance.yields[j, floor.material]
-        monies.append(floor_money(instance, worlds, int(j), floor, 0, tonnes * alive, tonnes[:T] * branch[:, j]))
+        paid = floor_payments(instance, worlds, int(j), floor, 0, tonnes * alive, tonnes[:T] * branch[:, j])
+        monies.append(paid.money(weight, worlds.probability))
     if floor.kind != "border":
         return MarketSupport(market, trunk, branch, total_money(monies, T), 0.0, 0.0, False)
     users, treasury = _border(instance, worlds, market, after, branch)

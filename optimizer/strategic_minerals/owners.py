@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from .floor_money import FloorMoney, floor_money, held
+from .floor_money import FloorMoney, FloorPayments, floor_payments, held
 from .instance import Bools, Floats, Floor, Instance, Package, Project, equal
 from .price_support import capital_cost, financing_gap, owner_npv, payment_parts, survival
 from .worlds import Worlds
@@ -51,6 +51,21 @@ class Kept(Generic[Found]):
         self._known = {}
 
 
+@dataclass(frozen=True, eq=False)
+class FloorSet:
+    """Floors that count together: one object for equal floors, so that what is known of them is found at once."""
+
+    floors: tuple[Floor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """A package and the floors that its project's output gets: one object for equal terms, likewise."""
+
+    package: Package
+    beside: FloorSet
+
+
 class Owners:
     """What projects bring to their owners, when they live and what their floors cost: each worked out once for a question, and not
     again for the next one where nothing that it hangs on differs.
@@ -61,42 +76,63 @@ class Owners:
         probabilities may differ.
         """
         self.instance, self.worlds = instance, worlds
+        self._sets: Kept[FloorSet] = Kept(known._sets if known else None)
+        self._terms: Kept[Terms] = Kept(known._terms if known else None)
         self._npv: Kept[float] = Kept(known._npv if known else None)
         self._alive: Kept[Bools] = Kept(known._alive if known else None)
         self._outputs: Kept[tuple[Floats, Floats, bool]] = Kept(known._outputs if known else None)
         self._signatures: Kept[Signature] = Kept(known._signatures if known else None)
-        self._money: Kept[FloorMoney] = Kept(known._money if known and equal(known.worlds, worlds) else None)
+        same = known is not None and equal(replace(known.worlds, probability=worlds.probability), worlds)
+        self._payments: Kept[tuple[FloorPayments, ...]] = Kept(known._payments if known is not None and same else None)
+        self._money: dict[tuple[int, FloorSet, int], tuple[FloorMoney, ...]] = {}
+        self._trunk_weight = worlds.trunk_weight(instance.calendar.periods)
+        self._unfloored = self.beside(())
+        self._end = float(instance.calendar.beta[instance.calendar.periods])
 
     def settle(self) -> Owners:
         """Give up what was known of another question and is not of this one."""
-        for kept in (self._npv, self._alive, self._outputs, self._signatures, self._money):
+        for kept in (self._sets, self._terms, self._npv, self._alive, self._outputs, self._signatures, self._payments):
             kept.settle()
         return self
 
-    def npv(self, p: int, floors: tuple[Floor, ...], signed: int) -> float:
-        """As `owner_npv`."""
-        return self._npv.get((p, floors, signed), lambda: owner_npv(self.instance, self.instance.projects[p], floors, signed))
+    def beside(self, floors: tuple[Floor, ...]) -> FloorSet:
+        """The one object for these floors."""
+        return self._sets.get(floors, lambda: FloorSet(floors))
 
-    def alive(self, p: int, floors: tuple[Floor, ...], start: int) -> Bools:
+    def terms(self, package: Package, floors: tuple[Floor, ...]) -> Terms:
+        """The one object for a package with these floors."""
+        beside = self.beside(floors)
+        return self._terms.get((package, beside), lambda: Terms(package, beside))
+
+    def npv(self, p: int, beside: FloorSet, signed: int) -> float:
+        """As `owner_npv`."""
+        project = self.instance.projects[p]
+        return self._npv.get((p, beside, signed), lambda: owner_npv(self.instance, project, beside.floors, signed))
+
+    def alive(self, p: int, beside: FloorSet, start: int) -> Bools:
         """(S, T) in worlds, as `survival`."""
         j = self.instance.projects[p].producer
-        return self._alive.get((p, floors, start), lambda: survival(self.instance, j, self.worlds.price, floors, start))
+        return self._alive.get((p, beside, start), lambda: survival(self.instance, j, self.worlds.price, beside.floors, start))
 
-    def output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
+    def output(self, p: int, beside: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
         """(T,) ramp * alive on the trunk, (S, T) in worlds, and whether it is alive on the trunk at the end."""
-        return self._outputs.get((p, floors, start), lambda: self._output(p, floors, start))
+        return self._outputs.get((p, beside, start), lambda: self._output(p, beside, start))
 
-    def _output(self, p: int, floors: tuple[Floor, ...], start: int) -> tuple[Floats, Floats, bool]:
+    def _output(self, p: int, beside: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
         instance, project = self.instance, self.instance.projects[p]
         ramp = _ramp(project, start, instance.calendar.periods)
-        trunk = survival(instance, project.producer, instance.price, floors, start)
-        return ramp * trunk, ramp * self.alive(p, floors, start), bool(trunk[-1])
+        trunk = survival(instance, project.producer, instance.price, beside.floors, start)
+        return ramp * trunk, ramp * self.alive(p, beside, start), bool(trunk[-1])
 
-    def floor_money(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
-        """Cost of a floor on the project's output, which lives on all floors of its package together."""
-        return self._money.get((p, floor, floors, start), lambda: self._floor_money(p, floor, floors, start))
+    def floor_money(self, p: int, beside: FloorSet, start: int) -> tuple[FloorMoney, ...]:
+        """Cost of each floor on the project's output, which lives on all of them together."""
+        key = (p, beside, start)
+        if key not in self._money:
+            paid = self._payments.get(key, lambda: tuple(self._paid(p, floor, beside, start) for floor in beside.floors))
+            self._money[key] = tuple(payments.money(self._trunk_weight, self.worlds.probability) for payments in paid)
+        return self._money[key]
 
-    def _floor_money(self, p: int, floor: Floor, floors: tuple[Floor, ...], start: int) -> FloorMoney:
+    def _paid(self, p: int, floor: Floor, beside: FloorSet, start: int) -> FloorPayments:
         instance, project = self.instance, self.instance.projects[p]
         j = project.producer
         T = instance.calendar.periods
@@ -104,17 +140,17 @@ class Owners:
         n = max(T, begin + floor.term, start + 1)
         path = held(instance.price, n)
         tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(project, start, n)
-        trunk = tonnes * survival(instance, j, path, floors, start)
-        branch = tonnes[:T] * self.alive(p, floors, start)
-        return floor_money(instance, self.worlds, j, floor, begin, trunk, branch)
+        trunk = tonnes * survival(instance, j, path, beside.floors, start)
+        branch = tonnes[:T] * self.alive(p, beside, start)
+        return floor_payments(instance, self.worlds, j, floor, begin, trunk, branch)
 
-    def signature(self, p: int, package: Package, floors: tuple[Floor, ...], signed: int) -> Signature:
+    def signature(self, p: int, terms: Terms, signed: int) -> Signature:
         """What signing brings. Section 4: capital and participation."""
-        return self._signatures.get((p, package, floors, signed), lambda: self._signature(p, package, floors, signed))
+        return self._signatures.get((p, terms, signed), lambda: self._signature(p, terms, signed))
 
-    def _signature(self, p: int, package: Package, floors: tuple[Floor, ...], signed: int) -> Signature:
-        instance, project = self.instance, self.instance.projects[p]
-        npv, unpaid, start = self.npv(p, floors, signed), self.npv(p, (), signed), signed + project.lead
+    def _signature(self, p: int, terms: Terms, signed: int) -> Signature:
+        instance, project, package = self.instance, self.instance.projects[p], terms.package
+        npv, unpaid, start = self.npv(p, terms.beside, signed), self.npv(p, self._unfloored, signed), signed + project.lead
         gap = financing_gap(project, npv)
         calendar = instance.calendar
         T = calendar.periods
@@ -134,11 +170,13 @@ class Owners:
         payments[signed:start] = part
         scored = part * project.lead
         life_left = max(0.0, 1 - (T - start) / project.life)
-        j = project.producer
-        outputs = np.maximum(instance.yields[j], 0) * instance.capacity[j, 0]
-        fee = package.fee * (outputs @ instance.material_unit) + package.fee_share * (outputs @ instance.base_price)
-        fees = package.offtake * fee * _ramp(project, start, T)
-        residual = calendar.beta[T] * life_left * scored if self.output(p, floors, start)[2] else 0.0
+        fees = np.zeros(T)
+        if package.offtake > 0:
+            j = project.producer
+            outputs = np.maximum(instance.yields[j], 0) * instance.capacity[j, 0]
+            fee = package.fee * (outputs @ instance.material_unit) + package.fee_share * (outputs @ instance.base_price)
+            fees = package.offtake * fee * _ramp(project, start, T)
+        residual = self._end * life_left * scored if self.output(p, terms.beside, start)[2] else 0.0
         return Signature(npv, gap, "", start, scored, payments, fees, residual)
 
 

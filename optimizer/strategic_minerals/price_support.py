@@ -62,7 +62,7 @@ def covered(instance: Instance, producer: int, floor: Floor) -> float:
 
 
 def unit_revenue(
-    instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int, factor: float = 1.0
+    instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int
 ) -> Floats:
     """(..., n) revenue per unit of activity over n periods, modelled inputs paid: sum y+ recv((1+premium)P) + sum y- P.
 
@@ -73,15 +73,17 @@ def unit_revenue(
     for i in np.flatnonzero(instance.yields[producer]):
         y = instance.yields[producer, i]
         if y < 0:
-            total += y * price[..., i, :] * factor
+            total += y * price[..., i, :]
             continue
-        received = (1 + instance.premium[producer]) * price[..., i, :] * factor
+        received = (1 + instance.premium[producer]) * price[..., i, :]
         total += y * _received(instance, producer, received, [f for f in floors if f.material == i], start)
     return total
 
 
 def _received(instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int) -> Floats:
     """What a tonne brings under the floors on its material: the best of those in force, the price where none is."""
+    if not floors:
+        return price
     best = np.full_like(price, -np.inf)
     for floor in floors:
         share = covered(instance, producer, floor)
@@ -120,9 +122,8 @@ def owner_npv(instance: Instance, project: Project, floors: Sequence[Floor], sig
     start = signed + project.lead
     n = start + project.life
     held = np.concatenate([instance.price, np.repeat(instance.price[:, -1:], max(0, n - T), axis=1)], axis=1)[:, :n]
-    revenue = np.zeros(n)
-    for factor, probability in zip(instance.state_factor, instance.state_probability, strict=True):
-        revenue += probability * unit_revenue(instance, j, held, floors, start, factor)
+    states = instance.state_factor[:, None, None] * held
+    revenue = instance.state_probability @ unit_revenue(instance, j, states, floors, start)
     discount = (1 + project.hurdle) ** (-D * np.arange(n - signed))
     capacity = instance.capacity[j, 0]
     margin = capacity * project.ramp * (revenue[start:] - instance.cash[j])

@@ -16,7 +16,7 @@ import numpy as np
 from .floor_money import FloorMoney, total_money
 from .instance import Bools, Floats, Floor, Instance, MarketFloor, Package, Project
 from .market_support import MarketSupport, market_support
-from .owners import Owners
+from .owners import Owners, Terms
 from .price_support import built_anyway, survival
 from .worlds import Worlds
 
@@ -150,7 +150,7 @@ def signed_support(instance: Instance, worlds: Worlds, support: Support, signed:
         option, project = support.options[o], instance.projects[support.options[o].project]
         own = builder.own_floor(option.package, project)
         every = tuple(f for f in (own, *(support.markets[m].floor.floor for m in option.market)) if f is not None)
-        output, _ = builder.output(option.project, option.package, every, option.start)
+        output, _ = builder.output(option.project, builder.owners.terms(option.package, every), option.start)
         options.append(replace(option, market=(), output_class=len(classes)))
         classes.append(output)  # one each, so that the structure is the same along any worlds
     alone = _survival(instance, worlds)
@@ -198,7 +198,8 @@ class _Options:
                 continue
             for market in self._market_choices(project, own):
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
-                reasons = [self._add(p, package, own, market, floors, t) for t in dates]
+                terms = self.owners.terms(package, floors)
+                reasons = [self._add(p, terms, own, market, t) for t in dates]
                 failed = sorted({reason for reason in reasons if reason})
                 if failed and all(reasons) and failed != [TWIN]:
                     beside = "".join(f" beside {self.markets[m].name}" for m in market)
@@ -225,24 +226,23 @@ class _Options:
         for choice in product(*([None, *ms] for ms in by_material.values())):
             yield tuple(m for m in choice if m is not None)
 
-    def _add(
-        self, p: int, package: Package, own: Floor | None, market: tuple[int, ...], floors: tuple[Floor, ...], signed: int
-    ) -> str:  # fmt: skip
+    def _add(self, p: int, terms: Terms, own: Floor | None, market: tuple[int, ...], signed: int) -> str:
         """Append the option, or return why it is dropped. Section 4: capital and participation."""
-        found = self.owners.signature(p, package, floors, signed)
-        same = (p, signed, market, package.offtake, package.fee, package.fee_share, own)
-        if found.gap == 0 and same in self._ungapped:
+        package, found = terms.package, self.owners.signature(p, terms, signed)
+        same = (p, signed, market, package.offtake, package.fee, package.fee_share, own) if found.gap == 0 else ()
+        if same and same in self._ungapped:
             self._admitted.add((p, package.name, signed, market))  # its twin stands for it, beside market floors too
             return TWIN
         if found.refused:
             return found.refused
-        _, index = self.output(p, package, floors, found.start)
-        paid = [self.owners.floor_money(p, floor, floors, found.start) for floor in floors if floor.kind != "border"]
+        _, index = self.output(p, terms, found.start)
+        costs = list(zip(terms.beside.floors, self.owners.floor_money(p, terms.beside, found.start), strict=True))
+        paid = [money for floor, money in costs if floor.kind != "border"]
         money = total_money(paid, self.instance.calendar.periods) if paid else None
         if money is not None and money.expected + money.terminal < -1e-9:
             return "the floor would earn money: its upside share is worth more than its top-ups"
-        borders = [self.owners.floor_money(p, floor, floors, found.start) for floor in floors if floor.kind == "border"]
-        if found.gap == 0:
+        borders = [money for floor, money in costs if floor.kind == "border"]
+        if same:
             self._ungapped.add(same)
         self._admitted.add((p, package.name, signed, market))
         self.options.append(
@@ -254,20 +254,23 @@ class _Options:
         )  # fmt: skip
         return ""
 
-    def output(self, p: int, package: Package, floors: tuple[Floor, ...], start: int) -> tuple[OutputClass, int]:
+    def output(self, p: int, terms: Terms, start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
-        trunk, worlds, at_end = self.owners.output(p, floors, start)
-        purchase = next(((f.material, f.take) for f in floors if f.kind == "purchase"), None)
-        key = (p, package.offtake, purchase, at_end, trunk.tobytes(), worlds.tobytes())
+        trunk, worlds, at_end = self.owners.output(p, terms.beside, start)
+        offtake = terms.package.offtake
+        purchase = next(((f.material, f.take) for f in terms.beside.floors if f.kind == "purchase"), None)
+        key = (p, offtake, purchase, at_end, trunk.tobytes(), worlds.tobytes())
         if key not in self._class_of:
             self._class_of[key] = len(self.classes)
-            self.classes.append(OutputClass(p, package.offtake, trunk, worlds, at_end, purchase))
+            self.classes.append(OutputClass(p, offtake, trunk, worlds, at_end, purchase))
         index = self._class_of[key]
         return self.classes[index], index
 
     def exclusions(self) -> dict[tuple[int, int], tuple[int, ...]]:
         """Which market floors each option may not stand beside: those for which its variant exists."""
         excluded: dict[tuple[int, int], tuple[int, ...]] = {}
+        if not self.markets:
+            return excluded
         variants = {(p, name, t, tuple(sorted(market))) for p, name, t, market in self._admitted}
         for o, option in enumerate(self.options):
             own = self.own_floor(option.package, self.instance.projects[option.project])
