@@ -88,6 +88,9 @@ def floor_payments(
 
 
 def total_money(parts: Sequence[FloorMoney], periods: int) -> FloorMoney:
+    """Of several floors together."""
+    if len(parts) == 1:
+        return parts[0]
     zero = np.zeros(periods)
     return FloorMoney(
         sum((m.budget for m in parts), zero), sum((m.liability for m in parts), zero),

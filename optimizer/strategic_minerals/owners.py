@@ -66,6 +66,25 @@ class Terms:
     beside: FloorSet
 
 
+@dataclass(frozen=True)
+class _Once:
+    """What all signatures of a project share."""
+
+    parts: float
+    """As `payment_parts`."""
+    tonnes: float
+    """Outputs of a period at full capacity [t]."""
+    value: float
+    """Their worth at base prices [million USD]."""
+
+    @classmethod
+    def of(cls, instance: Instance, project: Project) -> _Once:
+        j = project.producer
+        outputs = np.maximum(instance.yields[j], 0) * instance.capacity[j, 0]
+        parts = payment_parts(project, instance.calendar.step)
+        return cls(parts, float(outputs @ instance.material_unit), float(outputs @ instance.base_price))
+
+
 class Owners:
     """What projects bring to their owners, when they live and what their floors cost: each worked out once for a question, and not
     again for the next one where nothing that it hangs on differs.
@@ -85,6 +104,8 @@ class Owners:
         same = known is not None and equal(replace(known.worlds, probability=worlds.probability), worlds)
         self._payments: Kept[tuple[FloorPayments, ...]] = Kept(known._payments if known is not None and same else None)
         self._money: dict[tuple[int, FloorSet, int], tuple[FloorMoney, ...]] = {}
+        self._once = [_Once.of(instance, project) for project in instance.projects]
+        self._paths = np.concatenate([instance.price[None], worlds.price])
         self._trunk_weight = worlds.trunk_weight(instance.calendar.periods)
         self._unfloored = self.beside(())
         self._end = float(instance.calendar.beta[instance.calendar.periods])
@@ -110,19 +131,18 @@ class Owners:
         return self._npv.get((p, beside, signed), lambda: owner_npv(self.instance, project, beside.floors, signed))
 
     def alive(self, p: int, beside: FloorSet, start: int) -> Bools:
-        """(S, T) in worlds, as `survival`."""
+        """(1 + S, T) as `survival`, on the trunk and then in worlds."""
         j = self.instance.projects[p].producer
-        return self._alive.get((p, beside, start), lambda: survival(self.instance, j, self.worlds.price, beside.floors, start))
+        return self._alive.get((p, beside, start), lambda: survival(self.instance, j, self._paths, beside.floors, start))
 
     def output(self, p: int, beside: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
         """(T,) ramp * alive on the trunk, (S, T) in worlds, and whether it is alive on the trunk at the end."""
         return self._outputs.get((p, beside, start), lambda: self._output(p, beside, start))
 
     def _output(self, p: int, beside: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
-        instance, project = self.instance, self.instance.projects[p]
-        ramp = _ramp(project, start, instance.calendar.periods)
-        trunk = survival(instance, project.producer, instance.price, beside.floors, start)
-        return ramp * trunk, ramp * self.alive(p, beside, start), bool(trunk[-1])
+        alive = self.alive(p, beside, start)
+        given = _ramp(self.instance.projects[p], start, self.instance.calendar.periods) * alive
+        return given[0], given[1:], bool(alive[0, -1])
 
     def floor_money(self, p: int, beside: FloorSet, start: int) -> tuple[FloorMoney, ...]:
         """Cost of each floor on the project's output, which lives on all of them together."""
@@ -141,7 +161,7 @@ class Owners:
         path = held(instance.price, n)
         tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(project, start, n)
         trunk = tonnes * survival(instance, j, path, beside.floors, start)
-        branch = tonnes[:T] * self.alive(p, beside, start)
+        branch = tonnes[:T] * self.alive(p, beside, start)[1:]
         return floor_payments(instance, self.worlds, j, floor, begin, trunk, branch)
 
     def signature(self, p: int, terms: Terms, signed: int) -> Signature:
@@ -165,16 +185,15 @@ class Owners:
             return refused(f"the gap is more than its {package.instrument.name} may cover")
         if max(0.0, npv) < max(0.0, unpaid) - 1e-6 * project.capex:
             return refused("the owner is better off without it")
-        part = cost / payment_parts(project, calendar.step)
+        part = cost / self._once[p].parts
         payments = np.zeros(T)
         payments[signed:start] = part
         scored = part * project.lead
         life_left = max(0.0, 1 - (T - start) / project.life)
         fees = np.zeros(T)
         if package.offtake > 0:
-            j = project.producer
-            outputs = np.maximum(instance.yields[j], 0) * instance.capacity[j, 0]
-            fee = package.fee * (outputs @ instance.material_unit) + package.fee_share * (outputs @ instance.base_price)
+            once = self._once[p]
+            fee = package.fee * once.tonnes + package.fee_share * once.value
             fees = package.offtake * fee * _ramp(project, start, T)
         residual = self._end * life_left * scored if self.output(p, terms.beside, start)[2] else 0.0
         return Signature(npv, gap, "", start, scored, payments, fees, residual)

@@ -177,6 +177,7 @@ class _Options:
         self.classes: list[OutputClass] = []
         self.dropped: list[tuple[str, str]] = []
         self._class_of: dict[tuple[object, ...], int] = {}
+        """By what a class is, and by what it was asked for."""
         self._ungapped: set[tuple[object, ...]] = set()
         self._admitted: set[tuple[int, str, int, tuple[int, ...]]] = set()
 
@@ -256,14 +257,17 @@ class _Options:
 
     def output(self, p: int, terms: Terms, start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
-        trunk, worlds, at_end = self.owners.output(p, terms.beside, start)
         offtake = terms.package.offtake
-        purchase = next(((f.material, f.take) for f in terms.beside.floors if f.kind == "purchase"), None)
-        key = (p, offtake, purchase, at_end, trunk.tobytes(), worlds.tobytes())
-        if key not in self._class_of:
-            self._class_of[key] = len(self.classes)
-            self.classes.append(OutputClass(p, offtake, trunk, worlds, at_end, purchase))
-        index = self._class_of[key]
+        asked = (p, offtake, terms.beside, start)
+        if asked not in self._class_of:
+            trunk, worlds, at_end = self.owners.output(p, terms.beside, start)
+            purchase = next(((f.material, f.take) for f in terms.beside.floors if f.kind == "purchase"), None)
+            found = (p, offtake, purchase, at_end, trunk.tobytes(), worlds.tobytes())
+            if found not in self._class_of:
+                self._class_of[found] = len(self.classes)
+                self.classes.append(OutputClass(p, offtake, trunk, worlds, at_end, purchase))
+            self._class_of[asked] = self._class_of[found]
+        index = self._class_of[asked]
         return self.classes[index], index
 
     def exclusions(self) -> dict[tuple[int, int], tuple[int, ...]]:
