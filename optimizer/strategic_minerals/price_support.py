@@ -70,7 +70,7 @@ def unit_revenue(
     """
     n = price.shape[-1]
     total = np.zeros((*price.shape[:-2], n))
-    for i in np.flatnonzero(instance.yields[producer]):
+    for i in instance.yields[producer].nonzero()[0].tolist():
         y = instance.yields[producer, i]
         if y < 0:
             total += y * price[..., i, :]
