@@ -22,7 +22,7 @@ from strategic_minerals.instance import equal
 from strategic_minerals.layout import Layout, build_layout
 from strategic_minerals.owners import Kept
 from strategic_minerals.problem import Problem, objective_costs, prepare
-from strategic_minerals.reuse import FIGURES, MENUS, same_commitments, same_operations
+from strategic_minerals.reuse import MENUS, STAMPED, same_commitments, same_operations
 from strategic_minerals.session import Session
 from strategic_minerals.stamp import compile_templates, stamp
 from strategic_minerals.support import build_support
@@ -129,40 +129,73 @@ def test_what_is_taken_over_is_what_would_be_built(seed: int) -> None:
         assert same_model(beside, alone), changes
         reused += beside.templates is before.templates
         before = beside
-    assert reused >= 3
+    assert reused >= 6
 
 
 def moved(layout: Layout, name: str) -> Layout:
-    """The structure where all numbers of one field of the instance are a little smaller, in the same worlds."""
+    """The structure where all numbers of one field of the instance are other ones, in the same worlds."""
     instance = layout.instance
     value = getattr(instance, name)
     if isinstance(value, np.ndarray):
         other: Any = value + 1 if value.dtype.kind == "i" else 0.99 * value
     elif name == "projects":
-        other = tuple(replace(p, capex=1.1 * p.capex, ramp=0.9 * p.ramp, hurdle=p.hurdle + 0.01) for p in value)
+        other = tuple(replace(p, capex=1.01 * p.capex, ramp=0.99 * p.ramp, hurdle=p.hurdle + 0.001) for p in value)
     else:
         other = tuple(tuple(replace(floor, level=0.9 * floor.level) for floor in floors) for floors in value)
     changed = replace(instance, **{name: other})
     return build_layout(changed, layout.worlds, build_support(changed, layout.worlds))
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name not in MENUS])
-def test_no_compiled_block_holds_a_figure_as_a_number(name: str) -> None:
+@pytest.mark.parametrize("revolving", [False, True])
+@pytest.mark.parametrize("name", [name for name in STAMPED if name not in MENUS])
+def test_no_compiled_block_holds_a_figure_as_a_number(name: str, revolving: bool) -> None:
     """Proves: for every field said to be no number of the blocks, blocks of a problem where it is another one, stamped again, give
-    the arrays of blocks written anew; and the check is made, as something is taken over for one seed at least."""
-    taken = 0
-    for seed in range(6):
-        before = prepare(*random_case(seed))
+    the arrays of blocks written anew. The check is made: operations are taken over for one seed at least, and so are commitments,
+    but where the field says which there are."""
+    taken = whole = 0
+    for seed in range(8):
+        before = prepare(*random_case(seed, revolving=revolving))
         layout = moved(before.layout, name)
         if not same_operations(before.layout, layout):
             continue
-        taken += 1
         both = same_commitments(before.layout, layout)
+        taken, whole = taken + 1, whole + both
         known = before.templates if both else compile_templates(layout, before.templates)
         one, other = stamp(layout, known), stamp(layout, compile_templates(layout))
         assert same_arrays(one, other), seed
+        assert set(one.costs) == set(other.costs)
         assert all(np.array_equal(cost, other.costs[key]) for key, cost in one.costs.items()), seed
     assert taken
+    assert whole or name in ("capacity", "contract_lot", "contract_term")
+
+
+RESERVED = {"kappa": 0.5, "lot_t_per_yr": 500.0, "term_yr": 2.0, "fee_usd_per_kg": 1.0}
+
+
+def two_projects() -> tuple[Plan, Dataset]:
+    """Two projects, which may be told to need or exclude each other, beside a source that offers contracts."""
+    mine = project("a", 3.0, capex_musd=2000.0)
+    return tiny(
+        {"a": 50.0}, demand={"a": 10.0}, scenarios=[cut("cut", 0.4, 2029, 1)], money=100.0,
+        packages={"grant": {"instrument": "grant"}},
+        sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", {2027: 4.0, 2029: 4.0}, **RESERVED)},
+        projects={"mine": mine, "plant": mine},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [
+    {"projects[plant].needs": "mine"}, {"projects[plant].excludes": "mine"}, {"activities[ally].term_yr": 1.0},
+    {"capacities[ally/2029].capacity_t_per_yr": 3000.0},
+])  # fmt: skip
+def test_other_commitments_are_written_anew(change: dict[str, Any]) -> None:
+    """Proves: what projects need or exclude, how long contracts last and what their source makes in a later year are no figures of
+    the commitments' block: it is written anew, as it would be from nothing."""
+    plan, data = two_projects()
+    before, changed = prepare(plan, data), edited(plan, data, change)
+    after = prepare(*changed, before)
+    assert after.templates.root is not before.templates.root
+    assert after.templates.periods is before.templates.periods
+    assert same_model(after, prepare(*changed))
 
 
 @pytest.mark.parametrize(("change", "kept"), [
@@ -208,9 +241,9 @@ def test_what_floors_pay_is_kept_where_only_chances_differ(
     hot = prepare(*changed, before).layout.support.options
     assert (found.call_count == 0) == kept
     cold = prepare(*changed).layout.support.options
-    costs = [[o.floor.expected for o in options if o.floor is not None] for options in (hot, cold)]
-    assert costs[0] == costs[1]
+    costs = [[o.floor for o in options if o.floor is not None] for options in (hot, cold)]
     assert costs[0]
+    assert equal(tuple(costs[0]), tuple(costs[1]))
 
 
 def test_commitments_that_cost_something_in_other_years_are_written_anew() -> None:
@@ -230,6 +263,26 @@ def test_commitments_that_cost_something_in_other_years_are_written_anew() -> No
         after = prepare(*changed, before)
         assert after.templates.root is not before.templates.root
         assert same_model(after, prepare(*changed))
+
+
+def test_what_nobody_asked_for_is_kept_where_it_still_means_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: after other chances, for which nothing of owners is worked out, another score of an instrument leaves NPVs as they
+    were at first; what belonged to floors that are no more is gone."""
+    plan, data = tiny(
+        {"a": 50.0}, demand={"a": 10.0}, scenarios=[cut("cut", 0.4, 2029, 1)], sources={"far": source("CHN", "a", 10.0)},
+        projects={"mine": project("a", 5.0, capex_musd=2000.0)}, packages={"grant": {"instrument": "grant"}},
+        instruments={"price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3}]},
+    )  # fmt: skip
+    problem = prepare(plan, data)
+    first = problem.layout.support.owners
+    likelier = prepare(*edited(plan, data, {"scenarios.0.probability": 0.5}), problem)
+    monkeypatch.setattr(owners, "owner_npv", (found := Mock(wraps=owners.owner_npv)))
+    cheaper = prepare(*edited(plan, data, {"instruments[grant].score": 0.9}), likelier)
+    assert found.call_count == 0
+    assert same_model(cheaper, prepare(*edited(plan, data, {"instruments[grant].score": 0.9})))
+    higher = prepare(*edited(plan, data, {"instruments.price_floors.0.levels_usd_per_kg *": 1.1}), cheaper).layout.support.owners
+    assert len(higher._npv.values()) <= len(first._npv.values())
+    assert len(higher._sets.values()) == len(first._sets.values())
 
 
 def test_what_owners_got_under_floors_of_before_is_given_up() -> None:

@@ -77,7 +77,7 @@ def _affine(expression: Any, xi: Mapping[int, int]) -> tuple[float, dict[int, fl
 
 
 def _plain(expression: Any) -> dict[int, Any] | None:
-    """{id(variable): coefficient} of a plain sum of numbers or Params times variables, None for anything else.
+    """{id(variable): coefficient} of a plain sum of coefficients times variables, None for anything else.
 
     What the walker finds in such a sum too, at a multiple of the time: a budget row has a term for every signature.
     """

@@ -37,7 +37,7 @@ def formulation_page() -> str:
     parts.append("## Aims\n\nThe objectives of the flat model, and the terms that they share.")
     parts += _told(model, ("social_cost", "weighted_risk", "spending", "expected", "soft_penalties", "tail_risk"))
     parts += _told(period, ("add_costs",))
-    parts += _told(commitments, ("add_commitment_costs", "operating_outlay", "trunk_spending", "cvar"))
+    parts += _told(commitments, ("add_commitment_costs", "operating_outlay", "contract_fees", "trunk_spending", "cvar"))
     parts.append("## Before the solve: what supports do\n\nPure functions of data; their results enter the model as numbers.")
     for module in (price_support, floor_money, market_support):
         parts += _told(module, [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__

@@ -28,10 +28,12 @@ class FloorMoney:
 
 @dataclass(frozen=True)
 class FloorPayments:
-    """The same before chances are counted."""
+    """What a floor costs on given tonnes, before the chances of worlds are counted."""
 
     component: int
+    """Of the floor's material: its probability of being undisturbed weighs the trunk."""
     budget: Floats
+    """As in `FloorMoney`, and so are liability and terminal."""
     liability: Floats
     trunk: Floats
     """(T,) discounted expected payment on the trunk path [million USD]."""

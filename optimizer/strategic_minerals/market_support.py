@@ -41,7 +41,8 @@ def market_support(
     length = max(T, floor.term)
     after = np.array([survival(instance, j, held(instance.price, length), (), 0) for j in range(n)]).reshape(n, length)
     path = held(instance.price, length)
-    capacity, weight = held(instance.capacity, length), worlds.trunk_weight(T)
+    capacity = held(instance.capacity, length)
+    weight = worlds.trunk_weight(T)
     for j in np.flatnonzero(market.eligible[:n]):
         alive = survival(instance, int(j), path, (floor,), 0)
         trunk[j], after[j] = alive[:T], alive

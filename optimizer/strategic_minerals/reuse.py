@@ -1,4 +1,5 @@
-"""What one question may take over from another: compiled blocks, ways of support, what owners get.
+"""What one question may take over from another: compiled blocks, ways of support, what owners get. Worlds are for the caller to
+compare where they matter.
 
 Compiled blocks hold some figures as parameters (`PARAMS` of the formulation's modules) and the rest as numbers. Two questions that
 differ in the former only have the same blocks, stamped with other values.
@@ -22,30 +23,41 @@ PLAN_FIGURES = {
 }
 """Fields of a plan that compiled blocks hold as parameters, or that only weigh costs."""
 
+SEEN_ELSEWHERE = (
+    "name", "title", "description", "price_set", "loss_function", "loss_level", "residual", "controls", "hazards", "scenarios",
+    "sample",
+)  # fmt: skip
+"""Fields of a plan that act through the arrays of the instance, through worlds, or as a weight of a cost."""
+
 MENUS = ("packages", "market_floors")
 """Fields of an instance that say what may be supported how; blocks see the ways of support that come of them."""
 
 LOSSES = ("tier_loss", "step_cost")
-"""Fields of an instance that no owner looks at."""
+"""Fields of an instance that say what going short costs: no way of support hangs on them."""
 
-FIGURES = (
-    "price", "base_price", "holding", "salvage", "resale", "drawdown", "disposal", "opening", "availability", "cash", "kappa",
-    "restart", "in_force", "capacity", "contract_lot", "contract_fee", "contract_term", "offer_depth", "offer_crisis", "demand",
-    "state_factor", "state_probability", "projects", *LOSSES, *MENUS,
+OPERATING = (
+    "demand", "holding", "salvage", "resale", "drawdown", "disposal", "opening", "contract_lot", "contract_fee", "contract_term",
+    "offer_depth", "offer_crisis", *LOSSES,
+)  # fmt: skip
+"""Fields of an instance that no owner of a project looks at. Market floors do: a border floor is paid on demand."""
+
+STAMPED = (
+    "price", "base_price", "availability", "cash", "kappa", "restart", "in_force", "capacity", "state_factor", "state_probability",
+    "projects", *OPERATING, *MENUS,
 )  # fmt: skip
 """Fields of an instance that no compiled block of operations holds as a number: it has them as parameters, or in its sets."""
 
 
 def same_operations(old: Layout, layout: Layout) -> bool:
-    """Whether operations are written as in another layout: the same instance but for `FIGURES`, the same sets, and branches of the
-    same components. Probabilities, dates of events and what commitments cost may differ."""
+    """Whether operations are written as in another layout: the same instance but for `STAMPED`, the same sets, and branches of the
+    same components. What happens in worlds, with what probability, and what commitments cost may differ."""
 
     def written(side: Layout) -> tuple[Any, ...]:
-        classes = [(k.project, k.offtake, k.purchase) for k in side.support.classes]
+        classes = [(k.project, k.purchase and k.purchase[0]) for k in side.support.classes]
         return classes, [contract.source for contract in side.contracts], [bool(stamps.branches) for stamps in side.stamps]
 
     same_sets = written(old) == written(layout) and equal(old.shapes, layout.shapes)
-    return same_sets and _same(old.instance, layout.instance, FIGURES, menus=False)
+    return same_sets and _same(old.instance, layout.instance, STAMPED)
 
 
 def same_commitments(old: Layout, layout: Layout) -> bool:
@@ -67,23 +79,26 @@ def same_commitments(old: Layout, layout: Layout) -> bool:
 
 
 def same_owners(old: Instance, instance: Instance) -> bool:
-    """Whether what owners of projects get and need can be the same: no more differs than the plan's figures, losses and menus."""
-    return _same(old, instance, (*LOSSES, *MENUS), menus=False)
+    """Whether what owners of projects get and need can be the same, where worlds are: no more differs than `PLAN_FIGURES`,
+    `OPERATING` and `MENUS`."""
+    return _same(old, instance, (*OPERATING, *MENUS))
 
 
 def same_menus(old: Instance, instance: Instance) -> bool:
-    """Whether the ways of support can be the same: no more differs than the plan's figures and losses."""
-    return _same(old, instance, LOSSES, menus=True)
+    """Whether the ways of support can be the same, where worlds are: no more differs than `PLAN_FIGURES` and `LOSSES`."""
+    return _same(old, instance, LOSSES)
 
 
-def _same(old: Instance, instance: Instance, free: Sequence[str], *, menus: bool) -> bool:
-    """Whether instances differ in the free fields and in `PLAN_FIGURES` at most; without `menus` in the plan's own too."""
+def _same(old: Instance, instance: Instance, free: Sequence[str]) -> bool:
+    """Whether instances differ in `PLAN_FIGURES` and the free fields at most; where menus are free, so are the plan's own."""
     as_old = replace(instance, plan=old.plan, **{name: getattr(old, name) for name in free})
+    menus = set(MENUS) <= set(free)
     return _structure(old.plan, menus) == _structure(instance.plan, menus) and equal(old, as_old)
 
 
 def _structure(plan: Plan, menus: bool) -> Plan:
-    """A plan with its figures blotted out: whether a limit is set at all still counts, and whether risk weighs."""
+    """A plan with its figures blotted out, those of `SEEN_ELSEWHERE` and, where they are free, menus: whether a limit is set at all
+    still counts, and whether risk weighs."""
 
     def blotted(section: Any, names: tuple[str, ...]) -> Any:
         seen = {name: getattr(section, name) for name in names}
@@ -91,9 +106,6 @@ def _structure(plan: Plan, menus: bool) -> Plan:
                                           for name, value in seen.items()})  # fmt: skip
 
     sections: dict[str, Any] = {section: blotted(getattr(plan, section), names) for section, names in PLAN_FIGURES.items()}
-    if not menus:
+    if menus:
         sections["instruments"] = plan.instruments.model_copy(update={"price_floors": (), "packages": ()})
-    worlds = tuple(scenario.model_copy(update={"probability": 0.0}) for scenario in plan.scenarios)
-    return plan.model_copy(
-        update={**sections, "residual": 1.0, "loss_function": "", "loss_level": "central", "scenarios": worlds}
-    )
+    return plan.model_copy(update={**sections, **dict.fromkeys(SEEN_ELSEWHERE)})

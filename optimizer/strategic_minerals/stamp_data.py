@@ -46,7 +46,7 @@ def _outlay_figures(layout: Layout) -> dict[str, Any]:
     bought = [(1 + p.premium) * instance.price[p.material] for shape in layout.shapes for p in shape.purchases]
     revolving = stocked if instance.plan.budget.revolving else []
     return {
-        "buy_cost": np.concatenate(bought) if bought else [],
+        "planned_price": np.concatenate(bought) if bought else [],
         "sale_proceeds": ((1 - instance.haircut[revolving, None]) * instance.price[revolving]).ravel(),
         "holding_cost": instance.holding[stocked] * instance.calendar.step,
         "contract_fee": [instance.contract_fee[contract.source] for contract in layout.contracts],

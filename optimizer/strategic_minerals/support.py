@@ -16,7 +16,7 @@ import numpy as np
 from .floor_money import FloorMoney, total_money
 from .instance import Bools, Floats, Floor, Instance, MarketFloor, Package, Project
 from .market_support import MarketSupport, market_support
-from .owners import Owners, Terms
+from .owners import Backing, FloorSet, Owners
 from .price_support import built_anyway, survival
 from .worlds import Worlds
 
@@ -115,7 +115,7 @@ class Support:
 def build_support(instance: Instance, worlds: Worlds, owners: Owners | None = None) -> Support:
     """Enumerate options and market floors for an instance and its worlds (in the same units).
 
-    owners: worked out before for the same instance, but for its budget, losses, packages and floors, and the same prices in worlds.
+    owners: worked out before, as `Owners` may know them.
     """
     dropped: list[tuple[str, str]] = []
     trunk_alive, worlds_alive = _survival(instance, worlds)
@@ -150,7 +150,7 @@ def signed_support(instance: Instance, worlds: Worlds, support: Support, signed:
         option, project = support.options[o], instance.projects[support.options[o].project]
         own = builder.own_floor(option.package, project)
         every = tuple(f for f in (own, *(support.markets[m].floor.floor for m in option.market)) if f is not None)
-        output, _ = builder.output(option.project, builder.owners.terms(option.package, every), option.start)
+        output, _ = builder.output(option.project, builder.owners.backing(option.package, every), option.start)
         options.append(replace(option, market=(), output_class=len(classes)))
         classes.append(output)  # one each, so that the structure is the same along any worlds
     alone = _survival(instance, worlds)
@@ -177,7 +177,9 @@ class _Options:
         self.classes: list[OutputClass] = []
         self.dropped: list[tuple[str, str]] = []
         self._class_of: dict[tuple[object, ...], int] = {}
-        """By what a class is, and by what it was asked for."""
+        """By what a class is."""
+        self._asked: dict[tuple[int, float, FloorSet, int], int] = {}
+        """The same by what it was asked for."""
         self._ungapped: set[tuple[object, ...]] = set()
         self._admitted: set[tuple[int, str, int, tuple[int, ...]]] = set()
 
@@ -199,8 +201,8 @@ class _Options:
                 continue
             for market in self._market_choices(project, own):
                 floors = tuple(f for f in (own, *(self.markets[m].floor for m in market)) if f is not None)
-                terms = self.owners.terms(package, floors)
-                reasons = [self._add(p, terms, own, market, t) for t in dates]
+                backing = self.owners.backing(package, floors)
+                reasons = [self._add(p, backing, own, market, t) for t in dates]
                 failed = sorted({reason for reason in reasons if reason})
                 if failed and all(reasons) and failed != [TWIN]:
                     beside = "".join(f" beside {self.markets[m].name}" for m in market)
@@ -227,17 +229,17 @@ class _Options:
         for choice in product(*([None, *ms] for ms in by_material.values())):
             yield tuple(m for m in choice if m is not None)
 
-    def _add(self, p: int, terms: Terms, own: Floor | None, market: tuple[int, ...], signed: int) -> str:
+    def _add(self, p: int, backing: Backing, own: Floor | None, market: tuple[int, ...], signed: int) -> str:
         """Append the option, or return why it is dropped. Section 4: capital and participation."""
-        package, found = terms.package, self.owners.signature(p, terms, signed)
+        package, found = backing.package, self.owners.signature(p, backing, signed)
         same = (p, signed, market, package.offtake, package.fee, package.fee_share, own) if found.gap == 0 else ()
         if same and same in self._ungapped:
             self._admitted.add((p, package.name, signed, market))  # its twin stands for it, beside market floors too
             return TWIN
         if found.refused:
             return found.refused
-        _, index = self.output(p, terms, found.start)
-        costs = list(zip(terms.beside.floors, self.owners.floor_money(p, terms.beside, found.start), strict=True))
+        _, index = self.output(p, backing, found.start)
+        costs = list(zip(backing.floors.each, self.owners.floor_money(p, backing.floors, found.start), strict=True))
         paid = [money for floor, money in costs if floor.kind != "border"]
         money = total_money(paid, self.instance.calendar.periods) if paid else None
         if money is not None and money.expected + money.terminal < -1e-9:
@@ -255,19 +257,19 @@ class _Options:
         )  # fmt: skip
         return ""
 
-    def output(self, p: int, terms: Terms, start: int) -> tuple[OutputClass, int]:
+    def output(self, p: int, backing: Backing, start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
-        offtake = terms.package.offtake
-        asked = (p, offtake, terms.beside, start)
-        if asked not in self._class_of:
-            trunk, worlds, at_end = self.owners.output(p, terms.beside, start)
-            purchase = next(((f.material, f.take) for f in terms.beside.floors if f.kind == "purchase"), None)
+        offtake = backing.package.offtake
+        asked = (p, offtake, backing.floors, start)
+        if asked not in self._asked:
+            trunk, worlds, at_end = self.owners.output(p, backing.floors, start)
+            purchase = next(((f.material, f.take) for f in backing.floors.each if f.kind == "purchase"), None)
             found = (p, offtake, purchase, at_end, trunk.tobytes(), worlds.tobytes())
             if found not in self._class_of:
                 self._class_of[found] = len(self.classes)
                 self.classes.append(OutputClass(p, offtake, trunk, worlds, at_end, purchase))
-            self._class_of[asked] = self._class_of[found]
-        index = self._class_of[asked]
+            self._asked[asked] = self._class_of[found]
+        index = self._asked[asked]
         return self.classes[index], index
 
     def exclusions(self) -> dict[tuple[int, int], tuple[int, ...]]:

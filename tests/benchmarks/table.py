@@ -91,7 +91,7 @@ def re_solves(name: str, points: int, repeats: int) -> None:
     axes = {
         "budget": "budget.appropriation_musd *", "loss value": f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *",
         "probability": "scenarios.0.probability *", "price": f"prices[{plan.price_set}/*/*].price_usd_per_kg *",
-        "floor cost": "instruments.price_floors.0.upside_share *",
+        "floor cost": "instruments.price_floors.0.upside_share *", "demand": "demand[*/*/*].demand_t_per_yr *",
     }  # fmt: skip
     print(f"\nRe-solves, {name}, linear relaxation, {points} points from -20 % to +20 %\n")
     print("| figure | from nothing, s a point | sweep, s a point | ratio |")

@@ -20,7 +20,7 @@ Stand = Callable[[str, Any, int], Any]
 
 PARAMS: dict[str, str] = {
     "buy_price": "price paid in the branch, P (1+premium) [million USD/unit]",
-    "planned_price": "the same on the trunk, P_0 (1+premium) [million USD/unit]",
+    "planned_price": "price paid on the trunk, P_0 (1+premium) [million USD/unit]",
     "calm_price": "price paid in the branch where the material is not tight, else 0 [million USD/unit]",
     "service_window": "1 from the onset to the end of the event, else 0 [-]",
     "service_allowance": "(1 - level) * demand over the window [unit]",

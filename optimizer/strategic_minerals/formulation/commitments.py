@@ -21,7 +21,7 @@ TrunkVariable = Callable[[int, str, Any, int], Any]
 """(component, variable, index, period) -> the Pyomo variable of the trunk that holds it."""
 
 Terms = list[tuple[Any, Any]]
-"""Sum of coefficients, numbers or Params, times variables."""
+"""A sum: (coefficient, variable) pairs, coefficients being numbers or sums and products of Params without variables."""
 
 WorldVariable = Callable[[str, int], Any]
 """(variable, world) -> the Pyomo variable of the world that holds it."""
@@ -40,7 +40,7 @@ PARAMS: dict[str, str] = {
     "residual_worth": "worth of a project's unexpired life at the end of the horizon, at residual 1 [million USD]",
     "cvar_allowed": "limit on conditional value at risk [million USD]",
     "expected_loss_allowed": "limit on expected loss [million USD]",
-    "buy_cost": "what a unit costs on the trunk, P_0 (1+premium) [million USD/unit]",
+    "planned_price": "price paid on the trunk, P_0 (1+premium) [million USD/unit]",
     "sale_proceeds": "what a unit sold on the trunk brings, P_0 (1-haircut), where proceeds revolve [million USD/unit]",
     "holding_cost": "cost of holding a unit for a period [million USD/unit]",
     "contract_fee": "fee of an offtake contract, whether used or not [million USD/unit]",
@@ -69,7 +69,7 @@ def param_keys(layout: Layout) -> dict[str, list[Any]]:
         **{name: _used(figures) for name, figures in layout.commitment_money.items()},
         "cvar_allowed": one(plan.risk.cvar_limit_musd),
         "expected_loss_allowed": one(plan.risk.expected_loss_limit_musd),
-        "buy_cost": [(p.name, t) for shape in layout.shapes for p in shape.purchases for t in periods],
+        "planned_price": [(p.name, t) for shape in layout.shapes for p in shape.purchases for t in periods],
         "sale_proceeds": [(i, t) for i in stocked for t in periods] if plan.budget.revolving else [],
         "holding_cost": stocked,
         "contract_fee": list(range(len(layout.contracts))),
@@ -265,17 +265,22 @@ def contract_fees(m: pyo.Block, layout: Layout, weights: Floats) -> Terms:
 
 def committed(m: pyo.Block, figures: pyo.Param) -> Terms:
     """sum over signatures and market floors of a figure of theirs [million USD]."""
-    every = [*m.sign.values(), *m.floor.values()]
+    every = _every(m)
     return [(figure, every[n]) for n, figure in figures.items()]
 
 
 def committed_by_year(m: pyo.Block, figures: pyo.Param) -> dict[int, Terms]:
     """The same for each fiscal year in which there is one."""
-    every = [*m.sign.values(), *m.floor.values()]
+    every = _every(m)
     by_year: dict[int, Terms] = {}
     for (n, f), figure in figures.items():
         by_year.setdefault(f, []).append((figure, every[n]))
     return by_year
+
+
+def _every(m: pyo.Block) -> list[Any]:
+    """Signatures and, after them, market floors."""
+    return [*m.sign.values(), *m.floor.values()]
 
 
 def summed(terms: Terms) -> Any:
@@ -295,11 +300,11 @@ def operating_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights
     terms: Terms = []
     for shape in layout.shapes:
         for t in np.flatnonzero(weights).tolist():
-            w, stood = float(weights[t]), partial(trunk, shape.component)
-            terms += [(w * m.buy_cost[p.name, t], stood("buy", p.name, t)) for p in shape.purchases]
-            terms += [(w * m.holding_cost[i], stood("stock", i, t)) for i in shape.stocked]
+            w, mine = float(weights[t]), partial(trunk, shape.component)
+            terms += [(w * m.planned_price[p.name, t], mine("buy", p.name, t)) for p in shape.purchases]
+            terms += [(w * m.holding_cost[i], mine("stock", i, t)) for i in shape.stocked]
             if layout.instance.plan.budget.revolving:
-                terms += [(-w * m.sale_proceeds[i, t], stood("sell", i, t)) for i in shape.stocked]
+                terms += [(-w * m.sale_proceeds[i, t], mine("sell", i, t)) for i in shape.stocked]
     return terms + contract_fees(m, layout, weights)
 
 
