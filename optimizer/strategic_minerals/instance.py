@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -246,7 +247,7 @@ class Instance:
     left_out: tuple[tuple[str, str], ...]
     """(what, why) of producers and projects that the plan's materials leave out."""
 
-    @property
+    @cached_property
     def producer_component(self) -> Ints:
         """(J,) component of each producer."""
         first = np.array([int(np.flatnonzero(row)[0]) for row in self.yields], dtype=int).reshape(-1)

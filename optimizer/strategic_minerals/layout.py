@@ -8,7 +8,7 @@ once, and stamped for all (formulation section 2 and 5).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -97,13 +97,14 @@ class Stamps:
     """First stamp of each world's branch."""
 
     @property
+    def one(self) -> Stamps:
+        """The first stamp and the first branch alone: what a block is written with, before it is stamped."""
+        return replace(self, world=self.world[:1], period=self.period[:1], previous=self.previous[:1], branches=self.branches[:1])
+
+    @property
     def count(self) -> int:
         """Number of stamps."""
         return len(self.world)
-
-    def at(self, world: int, period: int, onset: int) -> int:
-        """Stamp that holds a period of a world: the trunk's before its onset."""
-        return period if world == TRUNK or period < onset else self.first[world] + period - onset
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def _period(layout: Layout, shape: Shape) -> Template:
         _named(outside, externals, "operating", list(shape.classes)),
         _named(outside, externals, "floor", sorted({k for _, k in shape.floors})),
     )
-    values = period_values(layout, shape, layout.stamps[shape.component])
+    values = period_values(layout, shape, layout.stamps[shape.component].one)
     add_period(block, layout, shape, links, {name: array[0] for name, array in values.items()})
     costs = {"social_cost": block.cost, "expected_loss": block.loss, "penalty": block.penalty}
     return compile_block(block, externals, costs)
@@ -167,7 +167,7 @@ def _branch(layout: Layout, shape: Shape) -> Template | None:
         return None
     outside, block, externals = _canvas()
     own, trunk = _on_demand(outside, externals, "own"), _on_demand(outside, externals, "trunk")
-    values = branch_values(layout, shape, stamps)
+    values = branch_values(layout, shape, stamps.one)
     add_branch(block, layout, shape, own, trunk, {name: array[0] for name, array in values.items()})
     return compile_block(block, externals, {"penalty": block.penalty})
 
@@ -189,6 +189,10 @@ class _Finder:
     ) -> None:
         self.layout, self.parts = layout, parts
         self.period_at, self.branch_at, self.world_at = period_at, branch_at, world_at
+        self.branches = [
+            (np.array([stamps.first[s] for s in stamps.branches], dtype=int), layout.worlds.onset[list(stamps.branches), c])
+            for c, stamps in enumerate(layout.stamps)
+        ]
         self.where = [{key: k for k, key in enumerate(part.template.columns)} for part in parts]
 
     def resolved(self, k: int) -> Stamped:
@@ -231,8 +235,12 @@ class _Finder:
         name, index, t = key
         if tag == "trunk":
             return self._column(self.period_at[c], name, index, t)
-        at = [stamps.at(s, t, int(layout.worlds.onset[s, c])) for s in stamps.branches]
-        return self._column(self.period_at[c], name, index, np.array(at))
+        return self._column(self.period_at[c], name, index, self._stamps_at(c, t))
+
+    def _stamps_at(self, c: int, t: int) -> Ints:
+        """(branches,) stamp that holds a period of each branch: the trunk's before its onset."""
+        first, onset = self.branches[c]
+        return np.where(t < onset, t, first + t - onset)
 
     def _part(self, name: str, key: Any, c: int) -> Ints:
         """(S,) columns of a component's variable in every world: its branch's, or the trunk's loss."""
