@@ -14,10 +14,11 @@ import pytest
 import strategic_minerals.owners as owners
 import strategic_minerals.sweeps as sweeps
 from instances import random_case
-from strategic_minerals import Dataset, InputError, Plan, PlanError, UntrustedError, solve, sweep
+from strategic_minerals import Dataset, InfeasibleError, InputError, Plan, PlanError, UntrustedError, solve, sweep
 from strategic_minerals.assembly import Assembly
 from strategic_minerals.axes import edited
 from strategic_minerals.decompose import Decomposition
+from strategic_minerals.forcing import Choices, Hold, Item
 from strategic_minerals.instance import equal
 from strategic_minerals.layout import Layout, build_layout
 from strategic_minerals.owners import Kept
@@ -297,6 +298,35 @@ def test_what_owners_got_under_floors_of_before_is_given_up() -> None:
     assert last.get("b", lambda: 4.0) == 3.0
     last.settle()
     assert Kept(last).get("a", lambda: 5.0) == 5.0
+
+
+def test_decisions_of_a_point_are_those_of_its_plan() -> None:
+    """Proves: contracts and market floors told of points are those that `explain` finds chosen, in the same tonnes a year; both
+    occur, the floors because they are demanded, and an offer is neither, whatever its name."""
+    seen = set()
+    for seed in range(12):
+        case = random_case(seed, market_floor=True, contracts=True, loss_limits=False)
+        there = [market.floor.name for market in prepare(*case).layout.support.markets]
+        hold = Hold(Item("floor", there[0]), inside=True) if there else None
+        try:
+            answer = Session(gap=1e-3, method="flat").answer(*case, hold=hold)
+        except InfeasibleError:
+            continue
+        problem, choices = answer.problem, Choices(answer.problem)
+        markets = {market.floor.name for market in problem.layout.support.markets}
+        wanted = {
+            (item.kind, item.name): choices.amount(item, answer.x) for item in choices.items
+            if (item.kind == "contract" or (item.kind == "floor" and item.name in markets)) and choices.chosen(item, answer.x)
+        }  # fmt: skip
+        told = sweeps._decisions(0, answer, sweeps._hold_to_account(answer))
+        found = {(line["kind"], line["item"]): line["value"] for line in told if line["kind"] in ("contract", "floor")}
+        assert found == pytest.approx(wanted, rel=1e-9)
+        seen |= {kind for kind, _ in found}
+    assert seen == {"contract", "floor"}
+    plan, data = tiny({"a": 10.0}, **{**SOME, "offers": {"market-spot": offer("a", 5.0)}}, loss=1e5)
+    answer = Session(gap=0.0).answer(plan, data)
+    told = sweeps._decisions(0, answer, sweeps._hold_to_account(answer))
+    assert {line["kind"] for line in told} == {"stock"}
 
 
 @pytest.mark.parametrize("method", ["flat", "decomposed"])

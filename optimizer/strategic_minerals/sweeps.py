@@ -29,7 +29,7 @@ from .checks import require
 from .dataset import Dataset
 from .disruptions import build_worlds
 from .errors import Fault, PlanError, ReserveError, SolveError, UntrustedError
-from .forcing import HALF, Choices
+from .forcing import HALF, TRACE_T
 from .journal import Journal, identity
 from .plan import Plan
 from .problem import cost_groups
@@ -363,9 +363,15 @@ def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str,
         top = rows.loc[rows["stock_t"].idxmax()]
         if top.stock_t > 0:
             lines.append({"point": point, "kind": "stock", "item": material, "year": top.period, "value": float(top.stock_t)})
-    choices, first = Choices(problem), problem.natural.calendar.period_label(0)
-    for item in choices.items:
-        if (item.kind == "contract" or item.name.startswith("market-")) and choices.chosen(item, answer.x):
-            value = choices.amount(item, answer.x)
-            lines.append({"point": point, "kind": item.kind, "item": item.name, "year": first, "value": value})
-    return lines
+    n, layout = problem.natural, problem.layout
+    in_force = np.zeros((len(n.producers), n.calendar.periods))
+    for contract, tonnes in zip(layout.contracts, solution.contract, strict=True):
+        in_force[contract.source, contract.start : contract.end] += tonnes / n.calendar.step
+    most = in_force.max(axis=1)
+    chosen = [("contract", n.producers[j], most[j]) for j in np.flatnonzero(most > TRACE_T)]
+    markets = zip(layout.support.markets, solution.floor, strict=True)
+    chosen += [("floor", market.floor.name, share) for market, share in markets if share > HALF]
+    first = n.calendar.period_label(0)
+    return lines + [
+        {"point": point, "kind": kind, "item": item, "year": first, "value": float(value)} for kind, item, value in chosen
+    ]
