@@ -18,7 +18,8 @@ from strategic_minerals.checks import check_data
 
 PLANS = sorted(shipped("models").glob("*.toml"))
 PUBLISHED = Path(__file__).parent / "published"
-GAP = 1e-3
+GAP = 1e-5
+"""At 0.1 % two plans of `rare-earths` lie within the gap whose expected losses differ by a tenth: rounding would choose."""
 SMALLER = {
     "critical-minerals": {"sample.worlds": 4, "instruments.signing_years": [2027, 2031]},
     "rare-earths": {"sample.worlds": 6, "instruments.signing_years": [2027, 2031]},
@@ -64,7 +65,7 @@ def test_a_shipped_plan_gives_its_published_result(path, data):
     assert found["expected_loss_without_plan_musd"] == pytest.approx(
         stored["expected_loss_without_plan_musd"], rel=0.02
     )
-    assert found["expected_loss_musd"] == pytest.approx(stored["expected_loss_musd"], rel=0.1)
+    assert found["expected_loss_musd"] == pytest.approx(stored["expected_loss_musd"], rel=0.02)
     assert (found["binaries"], found["scenarios"]) == (stored["binaries"], stored["scenarios"])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .audit_money import commitments, floors_at_crisis_prices, open_books, split_of_value
+from .frames import named
 from .instance import MUSD_PER_T, Floats
 from .optimize import Problem
 from .review import notes
@@ -253,8 +254,8 @@ def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
     path, j, t = np.nonzero(kept)
     names = [name for _, name in _paths(problem)]
     return pd.DataFrame({
-        "world": np.array(names, dtype=object)[path], "period": _labels(problem)[t], "tail": t >= n.calendar.planned,
-        "producer": np.array(n.producers, dtype=object)[j], "country": np.array(n.country, dtype=object)[j],
+        "world": named(names, path), "period": named(_labels(problem), t), "tail": t >= n.calendar.planned,
+        "producer": named(n.producers, j), "country": named(n.country, j),
         "run_t": run[kept], "hold_t": hold[kept],
     })  # fmt: skip
 
@@ -272,16 +273,16 @@ def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
     }  # fmt: skip
     kept = np.any([v > SMALL_T for v in values.values()], axis=0)
     path, i, t = np.nonzero(kept)
-    names = np.array([name for _, name in _paths(problem)], dtype=object)
+    names = [name for _, name in _paths(problem)]
     return pd.DataFrame({
-        "world": names[path], "period": _labels(problem)[t], "tail": t >= n.calendar.planned,
-        "material": np.array(n.materials, dtype=object)[i], **{name: v[kept] for name, v in values.items()},
+        "world": named(names, path), "period": named(_labels(problem), t), "tail": t >= n.calendar.planned,
+        "material": named(n.materials, i), **{name: v[kept] for name, v in values.items()},
     })  # fmt: skip
 
 
-def _labels(problem: Problem) -> Any:
+def _labels(problem: Problem) -> list[str]:
     calendar = problem.natural.calendar
-    return np.array([calendar.period_label(t) for t in range(calendar.periods)], dtype=object)
+    return [calendar.period_label(t) for t in range(calendar.periods)]
 
 
 def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Floats, Floats]:
@@ -301,10 +302,10 @@ def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Fl
 def world_losses(problem: Problem, solution: Solution) -> tuple[Floats, Floats]:
     """(S,) discounted loss of going short [million USD], and (S,) what defence goes short [t], along each world's course."""
     n = problem.natural
-    short, _, loss, cost = _by_demand(problem, solution)
-    defence = np.array([segment == "defence" for _, segment in n.demands], dtype=bool)
-    discounted = ((loss + cost)[1:].sum(axis=1) * n.calendar.beta[: n.calendar.periods]).sum(axis=1)
-    return discounted, short[1:, defence].sum(axis=(1, 2))
+    beta = n.calendar.beta[: n.calendar.periods]
+    short, thrift = solution.shortfall[1:], solution.substitute[1:]
+    defence = np.array([n.demands[q][1] == "defence" for q, _ in n.tiers], dtype=bool)
+    return (short @ beta) @ n.tier_loss + (thrift @ beta) @ n.step_cost, short[:, defence].sum(axis=(1, 2))
 
 
 def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -313,12 +314,11 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
     short, thrift, loss, cost = _by_demand(problem, solution)
     kept = (short > SMALL_T) | (thrift > SMALL_T)
     path, q, t = np.nonzero(kept)
-    names = np.array([name for _, name in _paths(problem)], dtype=object)
-    materials = np.array([m for m, _ in n.demands], dtype=object)
-    segments = np.array([k for _, k in n.demands], dtype=object)
+    names = [name for _, name in _paths(problem)]
     return pd.DataFrame({
-        "world": names[path], "period": _labels(problem)[t], "tail": t >= n.calendar.planned, "material": materials[q],
-        "segment": segments[q], "shortfall_t": short[kept], "substituted_t": thrift[kept], "loss_musd": loss[kept],
+        "world": named(names, path), "period": named(_labels(problem), t), "tail": t >= n.calendar.planned,
+        "material": named([m for m, _ in n.demands], q), "segment": named([k for _, k in n.demands], q),
+        "shortfall_t": short[kept], "substituted_t": thrift[kept], "loss_musd": loss[kept],
         "substitution_cost_musd": cost[kept],
     })  # fmt: skip
 
@@ -369,7 +369,7 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
     """Discounted loss of every world, with the plan and without, and how much defence goes short."""
     n, worlds = problem.natural, problem.layout.worlds
     rows = []
-    with_plan, without = _by_demand(problem, solution), _by_demand(problem, z0)
+    short, short_without = (x.shortfall[1:].sum(axis=(1, 2)) for x in (solution, z0))
     (loss, defence), (loss_without, defence_without) = world_losses(problem, solution), world_losses(problem, z0)
     for s, name in enumerate(worlds.names):
         onset = int(worlds.onset[s].min(initial=n.calendar.periods))
@@ -377,7 +377,7 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
             "world": name, "probability": float(worlds.probability[s]), "design_basis": bool(worlds.design_basis[s]),
             "onset": n.calendar.period_label(onset) if onset < n.calendar.periods else "",
             "loss_musd": float(loss[s]), "loss_without_plan_musd": float(loss_without[s]),
-            "shortfall_t": float(with_plan[0][s + 1].sum()), "shortfall_without_plan_t": float(without[0][s + 1].sum()),
+            "shortfall_t": float(short[s]), "shortfall_without_plan_t": float(short_without[s]),
             "defence_shortfall_t": float(defence[s]), "defence_shortfall_without_plan_t": float(defence_without[s]),
             "hazards": " ".join(sorted({strike.label for strike in worlds.strikes[s]})),
             "events": "; ".join(describe(strike) for strike in worlds.strikes[s]),
