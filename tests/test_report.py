@@ -141,6 +141,16 @@ def test_what_one_clicks_works(browser: Any, written: Path, tmp_path: Path) -> N
     assert page.evaluate("document.activeElement.textContent") == "Skip to the answer"
 
 
+@pytest.mark.parametrize("dtype", [object, "str"])
+def test_text_comes_back_as_text_whatever_pandas_holds_it_in(dtype: Any) -> None:
+    """Proves: text in objects or in a dtype of its own, with cells that are missing, becomes objects that are all text."""
+    frame = whole(pd.DataFrame({"name": pd.Series(["a", None, "b"], dtype=dtype), "n": [1.0, float("nan"), 2.0]}))
+    assert frame["name"].dtype == object
+    assert frame["name"].tolist() == ["a", "", "b"]
+    assert kinds_of(frame) == {"name": "text", "n": "number"}
+
+
+
 def test_the_page_says_the_verdict_and_can_be_read_without_seeing(result: Result, written: Path) -> None:
     """Proves: headline with worth, proof and loss function; every figure has a text alternative; one h1; the language is stated;
     nothing points to another address."""

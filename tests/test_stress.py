@@ -18,6 +18,7 @@ from strategic_minerals.audit_money import cvar
 from strategic_minerals.disruptions import population
 from strategic_minerals.myopic import meet_myopically
 from strategic_minerals.outlook import quantile
+from strategic_minerals.problem import prepare
 from strategic_minerals.recourse import CHUNK, FirstStage, meet
 from strategic_minerals.reduction import cvar_of
 from strategic_minerals.rows import HazardRow
@@ -103,6 +104,24 @@ def test_a_shipped_plan_reproduces_its_objective_and_its_losses() -> None:
     met = meet(first, first.own_worlds)
     stated = result.tables["scenario_losses"].set_index("world").loss_musd
     assert met.loss == pytest.approx([stated[name] for name in first.own_worlds.names], rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_losses_of_worlds_are_those_of_their_shortfalls(seed: int) -> None:
+    """Proves: with several segments, tiers and steps, a world's loss is what its rows of the table of shortfalls add up to, each
+    discounted to the start of its period; so is what defence goes short."""
+    result = solve(*random_case(seed, segments=True, tiers=True, substitution=True, loss_limits=False))
+    calendar = prepare(result.plan, result.data).natural.calendar
+    beta = {calendar.period_label(t): float(calendar.beta[t]) for t in range(calendar.periods)}
+    rows = result.tables["shortfalls"].assign(
+        loss=lambda t: (t.loss_musd + t.substitution_cost_musd) * t.period.map(beta),
+        defence=lambda t: t.shortfall_t * (t.segment == "defence"),
+    )
+    by_world = rows.groupby("world")[["loss", "defence", "shortfall_t"]].sum()
+    stated = result.tables["scenario_losses"].set_index("world")
+    by_world = by_world.reindex(stated.index, fill_value=0.0)
+    for told, summed in (("loss_musd", "loss"), ("defence_shortfall_t", "defence"), ("shortfall_t", "shortfall_t")):
+        assert stated[told].tolist() == pytest.approx(by_world[summed].tolist(), rel=1e-9, abs=1e-4)
 
 
 def test_expected_loss_in_fresh_worlds_is_what_theory_says() -> None:

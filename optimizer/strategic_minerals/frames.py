@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def whole(frame: pd.DataFrame) -> pd.DataFrame:
     return typed(frame, kinds)
 
 
-def named(names: Any, at: Any) -> pd.Series:
+def named(names: Sequence[str], at: Any) -> pd.Series:
     """The name at each position, as text that shares one object a name: in millions of rows a copy each takes most of the room."""
     return pd.Series(np.array(names, dtype=object)[at], dtype=object)
 

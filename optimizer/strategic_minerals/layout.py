@@ -8,7 +8,7 @@ once, and stamped for all (formulation section 2 and 5).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -99,7 +99,7 @@ class Stamps:
     @property
     def one(self) -> Stamps:
         """The first stamp and the first branch alone: what a block is written with, before it is stamped."""
-        return replace(self, world=self.world[:1], period=self.period[:1], previous=self.previous[:1], branches=self.branches[:1])
+        return Stamps(self.world[:1], self.period[:1], self.previous[:1], self.branches[:1], {})
 
     @property
     def count(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -19,7 +19,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Signature:
-    """What signing a package (floors market floors) at a date brings: all of an option that no chance of a world changes."""
+    """What signing a package (beside market floors) at a date brings: all of an option that no chance of a world changes."""
 
     npv: float
     gap: float
@@ -52,9 +52,11 @@ class Kept(Generic[Found]):
         self._now |= {key: found for key, found in self._known.items() if key not in self._now and but(key)}
         self._known = {}
 
-    def values(self) -> set[Found]:
-        """All that is kept."""
-        return set(self._now.values())
+    def __len__(self) -> int:
+        return len(self._now)
+
+    def __iter__(self) -> Iterator[Found]:
+        return iter(self._now.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +124,8 @@ class Owners:
         """
         for kept in (self._sets, self._backings, self._signatures):
             kept.settle()
-        live = self._sets.values()
-        for of_floors in (self._npv, self._alive, self._outputs, self._payments):
+        live = set(self._sets)
+        for of_floors in (self._npv, self._alive, self._outputs, self._payments):  # by (project, floors, period)
             of_floors.settle(lambda key: key[1] in live)
         self.__dict__.pop("_paths", None)
         return self

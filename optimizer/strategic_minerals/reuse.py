@@ -92,11 +92,11 @@ def same_menus(old: Instance, instance: Instance) -> bool:
 def _same(old: Instance, instance: Instance, free: Sequence[str]) -> bool:
     """Whether instances differ in `PLAN_FIGURES` and the free fields at most; where menus are free, so are the plan's own."""
     as_old = replace(instance, plan=old.plan, **{name: getattr(old, name) for name in free})
-    menus = set(MENUS) <= set(free)
-    return _structure(old.plan, menus) == _structure(instance.plan, menus) and equal(old, as_old)
+    free_menus = set(MENUS) <= set(free)
+    return _structure(old.plan, free_menus) == _structure(instance.plan, free_menus) and equal(old, as_old)
 
 
-def _structure(plan: Plan, menus: bool) -> Plan:
+def _structure(plan: Plan, free_menus: bool) -> Plan:
     """A plan with its figures blotted out, those of `SEEN_ELSEWHERE` and, where they are free, menus: whether a limit is set at all
     still counts, and whether risk weighs."""
 
@@ -106,6 +106,6 @@ def _structure(plan: Plan, menus: bool) -> Plan:
                                           for name, value in seen.items()})  # fmt: skip
 
     sections: dict[str, Any] = {section: blotted(getattr(plan, section), names) for section, names in PLAN_FIGURES.items()}
-    if menus:
+    if free_menus:
         sections["instruments"] = plan.instruments.model_copy(update={"price_floors": (), "packages": ()})
     return plan.model_copy(update={**sections, **dict.fromkeys(SEEN_ELSEWHERE)})

@@ -157,7 +157,7 @@ def signed_support(instance: Instance, worlds: Worlds, support: Support, signed:
     saved = [market_support(instance, worlds, support.markets[m].floor, *alone) for m in floors]
     trunk = alone[0] + sum((m.trunk.astype(int) - alone[0] for m in saved), np.zeros(alone[0].shape, dtype=int)) > 0
     along = alone[1] + sum((m.worlds.astype(int) - alone[1] for m in saved), np.zeros(alone[1].shape, dtype=int)) > 0
-    return Support(tuple(options), tuple(classes), (), trunk, along, support.baseline, {}, (), builder.owners)
+    return Support(tuple(options), tuple(classes), (), trunk, along, support.baseline, {}, (), builder.owners.settle())
 
 
 def _survival(instance: Instance, worlds: Worlds) -> tuple[Bools, Bools]:
