@@ -150,7 +150,6 @@ def test_text_comes_back_as_text_whatever_pandas_holds_it_in(dtype: Any) -> None
     assert kinds_of(frame) == {"name": "text", "n": "number"}
 
 
-
 def test_the_page_says_the_verdict_and_can_be_read_without_seeing(result: Result, written: Path) -> None:
     """Proves: headline with worth, proof and loss function; every figure has a text alternative; one h1; the language is stated;
     nothing points to another address."""

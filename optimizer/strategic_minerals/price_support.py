@@ -61,9 +61,7 @@ def covered(instance: Instance, producer: int, floor: Floor) -> float:
     return min(1.0, floor.take / output) if output > 0 else 0.0
 
 
-def unit_revenue(
-    instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int
-) -> Floats:
+def unit_revenue(instance: Instance, producer: int, price: Floats, floors: Sequence[Floor], start: int) -> Floats:
     """(..., n) revenue per unit of activity over n periods, modelled inputs paid: sum y+ recv((1+premium)P) + sum y- P.
 
     `price` is (..., I, n), on any paths; `start` is the period of first output, from which own floors count.

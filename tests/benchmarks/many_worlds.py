@@ -1,7 +1,7 @@
 """Growth with worlds: seconds and memory of whole solves, set-up, audit and tables included, each in a process of its own.
 
 Worlds are drawn unreduced. The growth exponent is the slope of log seconds against log worlds. Nothing here passes or fails by the
-clock. Five thousand worlds take ten minutes as a relaxation, and some thirty with whole numbers.
+clock. Five thousand worlds take six minutes as a relaxation, and some thirty with whole numbers.
 
     python tests/benchmarks/many_worlds.py [--plan critical-minerals] [--worlds 100 400 1000 5000] [--mixed] [--quick]
 """
