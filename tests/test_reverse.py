@@ -27,23 +27,23 @@ def stocked() -> tuple[Plan, Dataset]:
 
 
 def test_the_shortest_and_the_least_severe_disruption_by_hand() -> None:
-    """Proves: 2 kt in store stand for a fifth of a year of a full stop, or a year in which a fifth is cut. Half of the demand is
-    promised for as long as the stop lasts: 10 L - 2 > 5 L after .4 of a year; a year long, 7 kt may be cut. Three tenths break
-    at 10 L - 2 > 7 L, after two thirds of a year, and hold at a cut of 90 %. What is promised of nothing never breaks."""
+    """Proves: 2 kt in store stand for a fifth of a year of a full stop, or a year in which a fifth is cut. Half of the year's
+    demand of 10 kt is promised from the onset to the end: 10 L - 2 > 5 after .7 of a year; a year long, 7 kt may be cut. Three
+    tenths break at 10 L - 2 > 7, after .9 of a year, and hold at a cut of 90 %. What is promised of nothing never breaks."""
     result = solve(*stocked(), gap=0.0)
     assert float(result.tables["acquisitions"].acquired_t.sum()) == pytest.approx(2 * KT)
     levels = [Promise("a", "defence", level) for level in (1.0, 0.5, 0.3, 0.0)]
     found = reverse_stress(result, promises=levels, longest_yr=3.0).set_index("level")
     assert found.shortest_yr[1.0] == pytest.approx(0.2, abs=3 / 12 / 32 + 1e-9)
     assert found.least_cut_share[1.0] == pytest.approx(0.2, abs=1 / 12 / 32 + 1e-9)
-    assert found.shortest_yr[0.5] == pytest.approx(0.4, abs=3 / 12 / 32 + 1e-9)
+    assert found.shortest_yr[0.5] == pytest.approx(0.7, abs=3 / 12 / 32 + 1e-9)
     assert found.least_cut_share[0.5] == pytest.approx(0.7, abs=1 / 12 / 32 + 1e-9)
-    assert found.shortest_yr[0.3] == pytest.approx(2 / 3, abs=3 / 12 / 32 + 1e-9)
+    assert found.shortest_yr[0.3] == pytest.approx(0.9, abs=3 / 12 / 32 + 1e-9)
     assert found.least_cut_share[0.3] == pytest.approx(0.9, abs=1 / 12 / 32 + 1e-9)
     assert bool(found.held[0.0])
     assert not found.held[1.0]
     further = reverse_stress(result, promises=levels, longest_yr=7.0).set_index("level")
-    assert further.shortest_yr[0.3] == pytest.approx(2 / 3, abs=7 / 12 / 32 + 1e-9)
+    assert further.shortest_yr[0.3] == pytest.approx(0.9, abs=7 / 12 / 32 + 1e-9)
 
 
 def test_what_is_short_undisturbed_breaks_a_promise_only_while_the_strike_lasts() -> None:
@@ -134,7 +134,8 @@ def test_what_the_horizon_does_not_hold_is_not_claimed() -> None:
 
 
 def test_a_surge_of_demand_is_part_of_what_is_promised() -> None:
-    """Proves: a stop that doubles demand, with nothing in store: a promise of nothing holds, one of anything breaks at once."""
+    """Proves: a stop that doubles demand, with nothing in store: of 10 (1 + L) kt wanted in the year 10 (1 - L) come, so a promise
+    of a tenth breaks at 20 L > 9 (1 + L), after 9/11 of a year; one of nothing holds."""
     plan, data = stocked()
     told = plan.to_toml_like()
     told["budget"]["appropriation_musd"] = {"2027": 0.0}
@@ -143,12 +144,12 @@ def test_a_surge_of_demand_is_part_of_what_is_promised() -> None:
     found = reverse_stress(result, promises=[Promise("a", "defence", level) for level in (0.0, 0.1)], longest_yr=2.5)
     found = found.set_index("level")
     assert bool(found.held[0.0])
-    assert found.shortest_yr[0.1] == pytest.approx(0.0, abs=2.5 / 12 / 32 + 1e-9)
+    assert found.shortest_yr[0.1] == pytest.approx(9 / 11, abs=2.5 / 12 / 32 + 1e-9)
 
 
 def test_all_at_once_cut_at_once_and_only_what_touches_a_promise_is_tried() -> None:
     """Proves: a second hazard floods for two years first: all together cut at the same time, half a promise of 10 kt a year with
-    2 kt in store breaks after .4 years; a third hazard, on another material, is not tried on it."""
+    2 kt in store breaks after .7 years; a third hazard, on another material, is not tried on it."""
     plan, data = tiny(
         {"a": 10.0, "b": 10.0}, demand={("a", "defence"): 10.0, ("b", "civil"): 1.0}, loss=300.0, years=6,
         sources={"far": source("CHN", "a", 5.0), "other": source("AUS", "a", 5.0), "third": source("CHN", "b", 1.0)},
@@ -164,7 +165,7 @@ def test_all_at_once_cut_at_once_and_only_what_touches_a_promise_is_tried() -> N
     found = reverse_stress(result, promises=[Promise("a", "defence", 0.5)], names=["stop", "glut", "elsewhere"], longest_yr=3.0)
     assert set(found.hazard) == {"stop", "glut", "all together"}
     together = found.set_index("hazard").loc["all together"]
-    assert together.shortest_yr == pytest.approx(0.4, abs=3 / 12 / 32 + 1e-9)
+    assert together.shortest_yr == pytest.approx(0.7, abs=3 / 12 / 32 + 1e-9)
 
 
 def test_without_promises_of_its_own_defence_in_full_is_tried() -> None:

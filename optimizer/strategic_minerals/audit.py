@@ -98,6 +98,7 @@ def residual(k: Check, family: str, unit: str, rows: Iterable[Row]) -> Residual:
 def supplier_share(k: Check) -> Iterable[Row]:
     """Trunk: country's supply <= cap * use + excess, or group's supply - surplus >= share * use - excess  [t].
 
+    In every period in which somebody can be on the trunk.
     use = sum_k (demand - substitute - shortfall) + inputs of run and hold; supply = sum y+ run.
     """
     for r, rule in enumerate(k.n.plan.diversification):
@@ -121,7 +122,8 @@ def supplier_share(k: Check) -> Iterable[Row]:
             else rule.share * used - supplied + k.x.surplus[0, i]
         )
         over = over - (0.0 if rule.hard else k.x.excess[0, r])
-        yield f"{rule.kind} {rule.material}", (over * _since(k, rule.from_year))[None], k.size[i]
+        ruled = _since(k, rule.from_year) & (k.course.reached[k.n.component[i]] > 0)
+        yield f"{rule.kind} {rule.material}", (over * ruled)[None], k.size[i]
 
 
 def trunk_shortfall(k: Check) -> Iterable[Row]:
@@ -134,7 +136,7 @@ def trunk_shortfall(k: Check) -> Iterable[Row]:
         if k.z0 is not None:
             yield (
                 k.n.materials[i],
-                (k.x.shortfall[0, tiers] - k.z0.shortfall[0, tiers]).sum(axis=0)[None],
+                ((k.x.shortfall[0, tiers] - k.z0.shortfall[0, tiers]).sum(axis=0) * (k.course.reached[k.n.component[i]] > 0))[None],
                 4 * k.size[i],
             )
 
@@ -210,23 +212,26 @@ def one_market_floor(k: Check) -> Iterable[Row]:
 def beside_market_floor(k: Check) -> Iterable[Row]:
     """With a market floor a project takes the variant that counts on it, and only then  [-].
 
-    sum_{l with m} sign <= floor[m];  sum_{l without} sign + floor[m] <= 1, unless the variant fails participation.
+    sum_{l with m} sign <= floor[m];  sum_{l without} sign + floor[m] <= 1, unless the variant fails participation; a package with
+    a floor of its own on the material has no variant.
     """
     for p, project in enumerate(k.n.projects):
         for m, market in enumerate(k.books.floors):
             chosen, label = float(k.x.floor[m]), f"{project.name} beside {market.name}"
             yield label, sum(d.share for d in k.deals(p) if m in d.markets) - chosen, 0.0
             if chosen > 0 and market.eligible[project.producer]:
-                without = sum(d.share for d in k.deals(p) if variant_fits(k, d, m))
+                without = sum(d.share for d in k.deals(p) if excluded(k, d, m))
                 yield label, without + chosen - 1 if without > 0 else 0.0, 0.0
 
 
-def variant_fits(k: Check, deal: Deal, m: int) -> bool:
-    """Whether the deal leaves market floor m aside although its variant with m could be signed."""
+def excluded(k: Check, deal: Deal, m: int) -> bool:
+    """Whether the deal may not stand beside market floor m: it has a floor of its own on the material, or leaves m aside although
+    its variant with m could be signed."""
     floors = k.books.floors
-    taken = [floors[a].floor.material for a in deal.markets] + ([deal.own.material] if deal.own is not None else [])
-    if m in deal.markets or floors[m].floor.material in taken:
+    if m in deal.markets or floors[m].floor.material in [floors[a].floor.material for a in deal.markets]:
         return False
+    if deal.own is not None and deal.own.material == floors[m].floor.material:
+        return True
     chosen = [(a, floors[a]) for a in (*deal.markets, m)]
     return not objections(k.course, make_deal(k.course, deal.project, deal.package, chosen, deal.signed), floors)
 

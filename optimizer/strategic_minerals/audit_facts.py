@@ -48,6 +48,11 @@ class Course:
     """(W, J, T) survival of existing sources without any market floor; 1 for projects."""
 
     @property
+    def reached(self) -> Floats:
+        """(C, T) w0 of the trunk; 0 below 1e-9: nobody is there, no soft penalty counts and no rule or cap holds (section 12)."""
+        return np.where(self.weight[0] < 1e-9, 0.0, self.weight[0])
+
+    @property
     def counted(self) -> Floats:
         """(W, I, T) prices at which operations are valued: the trunk's everywhere where `price_gain` is false."""
         return self.price if self.instance.plan.price_gain else np.broadcast_to(self.price[:1], self.price.shape)

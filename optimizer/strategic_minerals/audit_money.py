@@ -405,7 +405,9 @@ def commitments(books: Books) -> dict[str, float]:
     if plan.risk.cvar_weight > 0:
         parts["cvar"] = plan.risk.cvar_weight * cvar(losses(books), books.course.worlds.probability, plan.risk.alpha)
     for k, rule in enumerate(plan.diversification):
-        parts["soft_penalties"] += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(x.excess[0, k].sum())
+        if rule.material in n.materials:
+            reached = books.course.reached[n.component[n.materials.index(rule.material)]]
+            parts["soft_penalties"] += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(reached @ x.excess[0, k])
     for k, level in enumerate(plan.service_levels):
         parts["soft_penalties"] += (level.penalty_usd_per_kg or 0.0) * 1e-3 * float(x.short_of_promise[:, k].sum())
     return {name: float(value) for name, value in parts.items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .audit_facts import begins
 from .audit_money import Books, Deal, open_books
 from .instance import Floats, Instance
 from .layout import Purchase
@@ -203,13 +204,16 @@ def project_capacity(k: Check) -> Iterable[Row]:
 
 
 def floor_purchase(k: Check) -> Iterable[Row]:
-    """buy <= min(take, K y) ramp rho alive crisis sign  [t] under a purchase floor."""
+    """buy <= min(take, K y) ramp rho alive crisis sign  [t] while the purchase floor is in force, else 0."""
+    periods = np.arange(k.n.calendar.periods)
     for b, purchase in enumerate(k.purchases):
         if purchase.offer < 0:
             j, i, most = purchase.source, purchase.material, np.zeros(1)
             for deal in k.deals(j - k.n.sources):
                 if deal.own is not None and (deal.own.kind, deal.own.material) == ("purchase", i):
                     take = min(deal.own.take, k.n.capacity[j, 0] * k.n.yields[j, i])
+                    begin = begins(deal.own, deal.signed + k.n.projects[deal.project].lead)
+                    take = take * ((periods >= begin) & (periods < begin + deal.own.term))
                     most = most + deal.share * take * deal.output * k.course.rho[:, j] * k.crisis(deal)
             yield purchase.name, k.x.buy[:, b] - most, k.size[i]
 

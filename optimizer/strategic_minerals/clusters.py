@@ -136,6 +136,11 @@ class Cluster:
         """Its linear program."""
         return self.kept or self.split.part(self.number, self.links)
 
+    @property
+    def last_basis(self) -> Any:
+        """A bookmark of where the last answer ended; None where there is none here."""
+        return self.basis if self.model is None else self.model.bookmark()
+
     def answer(self, y: Floats, deadline: float, tell: Tell = "point") -> Answer:
         """Least cost where the master's columns stand at y, by a time of `perf_counter`.
 

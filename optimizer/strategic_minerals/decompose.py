@@ -15,7 +15,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from .assembly import Assembly
-from .clusters import WHOLE, Answer, Apart, OutOfTimeError, Tell, stay, take_apart
+from .clusters import WHOLE, Answer, Apart, Cluster, OutOfTimeError, Tell, stay, take_apart
 from .cuts import SMALLEST_SLOPE, Master, Pool, excess
 from .errands import answers_from
 from .errors import UntrustedError
@@ -247,6 +247,15 @@ class Decomposition:
             return [cluster.answer(y, deadline, tell) for cluster in clusters]
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
             return list(pool.map(lambda cluster: cluster.answer(y, deadline, tell), clusters))
+
+    def in_clusters(self, work: Callable[[Cluster], Floats]) -> Iterator[tuple[int, Floats]]:
+        """(number, what the work gives) of every cluster, in order, on the threads of this process."""
+        clusters = self.parts.clusters
+        if self._threads == 1 or len(clusters) < 2:
+            yield from enumerate(map(work, clusters))
+            return
+        with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
+            yield from enumerate(pool.map(work, clusters))
 
     def full(self, found: Evaluated) -> Floats:
         """(columns,) the point of the whole model. Raises UntrustedError where a cluster has no answer.

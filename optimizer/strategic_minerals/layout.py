@@ -22,6 +22,9 @@ from .worlds import Worlds
 TRUNK = -1
 """World index of trunk stamps."""
 
+LEAST_REACH = 1e-9
+"""Probability of being on the trunk in a period, below which nobody is: what is left of a sum of probabilities that add to one."""
+
 STAGES = {
     "social_cost": ("social_cost",),
     "risk_within_budget": ("risk", "spending", "social_cost"),
@@ -125,6 +128,11 @@ class Layout:
     """(C, T) w0."""
 
     @cached_property
+    def reach(self) -> Floats:
+        """(C, T) w0, 0 where it is below `LEAST_REACH`: there soft penalties of the trunk do not count, and no rule holds."""
+        return np.where(self.trunk_weight < LEAST_REACH, 0.0, self.trunk_weight)
+
+    @cached_property
     def commitment_money(self) -> dict[str, Floats]:
         """As `commitment_money`."""
         return commitment_money(self.instance, self.support)
@@ -182,7 +190,7 @@ def _shape(instance: Instance, support: Support, contracts: list[Contract], c: i
             for g in classes:
                 k = support.classes[g]
                 if k.project == p and k.purchase is not None:
-                    covering.setdefault(k.purchase[0], []).append(g)
+                    covering.setdefault(k.purchase.material, []).append(g)
             purchases += [
                 Purchase(
                     f"{instance.projects[p].name}-{instance.materials[i]}-floor",

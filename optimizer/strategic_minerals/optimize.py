@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from .assembly import Assembly
+from .canonical import dearer, settled, settled_apart, with_tail
 from .compile import INF
 from .decompose import Decomposition
 from .errors import UntrustedError
@@ -75,18 +76,32 @@ def do_nothing(
     problem: Problem, cost: Floats, time_limit_s: float, on_progress: OnProgress | None = None,
     solver: Flat | Decomposition | None = None,
 ) -> Floats:  # fmt: skip
-    """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised.
+    """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised; the one of all
+    that cost the same that `canonical` names.
 
     solver: has `reference_model` loaded; None: the flat model.
     """
-    solver = solver or Flat(reference_model(problem), cost, integer=False)
+    begin = time.perf_counter()
+    assembly, layout = reference_model(problem), problem.layout
+    solver = solver or Flat(assembly, cost, integer=False)
     run = problem.seconds.ran("do nothing", solver.minimise(
         cost, None, gap=REFERENCE_GAP, absolute_gap=0.0, time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress
     ))  # fmt: skip
     if run.status != "optimal" or run.x is None:
         find = lambda: culprits(problem, True, time_limit_s)  # noqa: E731
         raise no_answer(replace(run, bound=-math.inf), problem, "the do-nothing reference", find, time_limit_s)
-    return run.x
+
+    def left() -> float:
+        return max(LEAST_CHECK_S, time_limit_s - (time.perf_counter() - begin))
+
+    if isinstance(solver, Decomposition):
+        x = settled_apart(solver, cost, run.x, left)
+    else:
+        x = settled(solver.face(cost, run), layout, assembly, lambda whole: whole, left)
+    x = with_tail(layout, assembly, x)
+    if dearer(cost, run.x, x):
+        raise UntrustedError("the reference without a plan became dearer when its ties were broken")
+    return x
 
 
 def reference_model(problem: Problem) -> Assembly:
@@ -226,7 +241,8 @@ def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, i
         entries = slice(assembly.start[row], assembly.start[row + 1])
         short = float(assembly.value[entries] @ z0[assembly.index[entries]])
         _, material, label, stamp_number = assembly.row_name(int(row))
-        if stamp_number < problem.natural.calendar.periods:  # trunk stamps come first
+        reach = problem.layout.reach[problem.layout.instance.component[material]]
+        if stamp_number < len(reach) and reach[stamp_number] > 0:  # trunk stamps come first
             most = min(float(assembly.row_upper[row]), max(0.0, short) + 1e-6)
             caps[int(row)] = (label.removeprefix("period:"), stamp_number, material, most)
     return caps

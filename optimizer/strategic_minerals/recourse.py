@@ -19,9 +19,10 @@ from .dataset import Dataset
 from .errors import UntrustedError
 from .instance import Floats, Instance, Ints
 from .layout import Layout, build_layout
-from .plan import Plan, ServiceLevel
+from .plan import Plan
 from .problem import Problem, layout_of, objective_costs
 from .profile import Seconds
+from .promises import short_of_promise
 from .solution import Solution, embed, extract
 from .solver import Model
 from .stamp import Templates, compile_templates, stamp
@@ -57,7 +58,7 @@ class Met:
     penalty: Floats
     """(S,) soft penalties of promises; each counts once, whatever the world's probability [million USD]."""
     overrun: float = 0.0
-    """Soft penalties of limits on what is bought before events, whatever happens [million USD]."""
+    """Soft penalties of limits on the course before any event, weighed by the chance of being on it [million USD]."""
 
     @property
     def penalties(self) -> float:
@@ -272,9 +273,13 @@ def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstS
         return Met(world_costs(books), losses(books), by_material, defence, missing, penalty)
     for level in n.plan.service_levels:
         if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
-            penalty += level.penalty_usd_per_kg * 1e-3 * _short_of(n, worlds, solution, level)
+            beyond, _ = short_of_promise(n, worlds, missing, level)
+            named = [name in level.scenarios for name in worlds.names]
+            penalty += level.penalty_usd_per_kg * 1e-3 * np.where(named, beyond.sum(axis=1), 0.0)
     for k, rule in enumerate(n.plan.diversification):
-        overrun += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(first.solution.excess[0, k].sum())
+        if rule.material in n.materials:
+            reached = first.layout.reach[n.component[n.materials.index(rule.material)]]
+            overrun += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(reached @ first.solution.excess[0, k])
     return Met(world_costs(books), losses(books), by_material, defence, missing, penalty, overrun)
 
 
@@ -283,17 +288,3 @@ def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) 
     own = replace(problem, layout=first.layout)
     whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
     return open_books(own, whole, along)
-
-
-def _short_of(n: Instance, worlds: Worlds, solution: Solution, level: ServiceLevel) -> Floats:
-    """(S,) tonnes short of a promise in the scenarios that it names, from the onset to the end, in all or by fiscal year."""
-    q = n.demands.index((level.material, level.segment))
-    c = int(n.component[n.demand_material[q]])
-    tiers = [k for k, (of, _) in enumerate(n.tiers) if of == q]
-    period = np.arange(n.calendar.periods)
-    inside = (period >= worlds.onset[:, [c]]) & (period < worlds.end[:, [c]])
-    short = solution.shortfall[1:, tiers].sum(axis=1) * inside
-    allowed = (1 - level.level) * n.demand[q] * worlds.demand_factor[:, q] * inside
-    years = n.calendar.year_index if level.per == "fiscal_year" else np.zeros(n.calendar.periods, dtype=int)
-    over = np.stack([np.maximum(0.0, (short - allowed)[:, years == f].sum(axis=1)) for f in np.unique(years)], axis=1).sum(axis=1)
-    return np.where([name in level.scenarios for name in worlds.names], over, 0.0)

@@ -53,7 +53,7 @@ def same_operations(old: Layout, layout: Layout) -> bool:
     same components. What happens in worlds, with what probability, and what commitments cost may differ."""
 
     def written(side: Layout) -> tuple[Any, ...]:
-        classes = [(k.project, k.purchase and k.purchase[0]) for k in side.support.classes]
+        classes = [(k.project, k.purchase and k.purchase.material) for k in side.support.classes]
         return classes, [contract.source for contract in side.contracts], [bool(stamps.branches) for stamps in side.stamps]
 
     same_sets = written(old) == written(layout) and equal(old.shapes, layout.shapes)

@@ -1,11 +1,7 @@
 """The other way round: the shortest, and the least severe, disruption at which a promise breaks.
 
-A promise is broken where a segment goes shorter, while the strike lasts, than the share of its demand that was not promised:
-
-    sum_t max(0, short[t] - (1 - lasting[t]) short_undisturbed[t]) > (1 - level) sum_t lasting[t] m demand[t]     [t]
-
-over the periods from onset to end; lasting[t] is the share of the period that the strike lasts, m what it multiplies demand by.
-Operations follow least cost.
+A promise is broken where a segment goes shorter, from the onset to the end of the disruption, than the share of its demand that was
+not promised (`promises.short_of_promise`, formulation section 6). Operations follow least cost.
 
 A hazard strikes at every planned year in turn, longer and longer (or harder and harder), and the plan operates through each: the
 hazard on the promise's material alone, on all of its materials, and all hazards at once. The first break is refined by
@@ -21,13 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .instance import Floats, Instance
+from .instance import Instance
 from .plan import Event
+from .promises import short_of_promise
 from .recourse import FirstStage, meet
 from .result import Result
-from .solution import Solution
 from .strikes import Strike, hazards, strike_of
-from .worlds import Worlds, combine
+from .worlds import combine
 
 TOGETHER = "all together"
 """Name of what strikes where all hazards do at once."""
@@ -203,20 +199,8 @@ def _broken(first: FirstStage, promises: list[Promise], strikes: list[tuple[Stri
     names = [f"strike-{k + 1}" for k in range(count)]
     worlds = combine(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), strikes)
     short = meet(first, worlds).short
-    return np.stack([_short_of(n, worlds, short, first.solution, promise) for promise in promises], axis=1)
-
-
-def _short_of(n: Instance, worlds: Worlds, short: Floats, solution: Solution, promise: Promise) -> Any:
-    """(S,) whether a segment goes shorter than promised. short: (S, Q, T) tonnes."""
-    q = n.demands.index((promise.material, promise.segment))
-    c = int(n.component[n.demand_material[q]])
-    period, lasting = np.arange(n.calendar.periods), worlds.lasting[:, c]
-    inside = (period >= worlds.onset[:, [c]]) & (period < worlds.end[:, [c]])
-    usual = solution.shortfall[0, [k for k, (of, _) in enumerate(n.tiers) if of == q]].sum(axis=0)
-    missing = inside * np.maximum(0.0, short[:, q] - (1 - lasting) * usual)
-    surged = np.maximum(0.0, worlds.demand_factor[:, q] - (1 - lasting))  # m lasting: the factor is 1 + (m - 1) lasting
-    wanted = inside * surged * n.demand[q]
-    years = n.calendar.year_index if promise.per == "fiscal_year" else np.zeros(n.calendar.periods, dtype=int)
-    counted = years == np.unique(years)[:, None]
-    missing, wanted = missing @ counted.T, wanted @ counted.T
-    return (missing > (1 - promise.level) * wanted + 1e-6 * (1 + wanted)).any(axis=1)
+    found = []
+    for promise in promises:
+        beyond, wanted = short_of_promise(n, worlds, short, promise)
+        found.append((beyond > 1e-6 * (1 + wanted)).any(axis=1))
+    return np.stack(found, axis=1)

@@ -243,6 +243,10 @@ class Model:
         self._scale(SCALED if scaled else UNSCALED)
         self._set("simplex_dual_edge_weight_strategy", DEVEX)
 
+    def expect_feasible(self) -> None:
+        """Go on with the primal simplex in the next run: the last basis is a point of the model, and no longer the best one."""
+        self._set("simplex_strategy", PRIMAL)
+
     def _expect_much(self) -> None:
         """Prepare in full, for a start from nothing."""
         self._hasty = False

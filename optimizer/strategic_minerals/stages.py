@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from .assembly import Assembly
+from .canonical import Face
 from .clusters import separable
 from .compile import INF
 from .decompose import Decomposition
@@ -35,6 +36,12 @@ Calibrated on the shipped plans (`tests/benchmarks/solve_time.py`): relaxations 
 LEAST_GAP = 1e-6
 """Relative gap that is rounding."""
 
+LEAST_SLACK = 1e-9
+"""Of the terms that make up an aim, and no less than of a million USD: sums of a million terms and rows kept to the solver's
+tolerance leave a point beside its own value."""
+
+NO_POINT = ("infeasible", "infeasible_or_unbounded")
+
 Carry = Callable[[Any, Any], tuple[Any, Any]]
 """(columns, rows) statuses of one model -> those of another."""
 
@@ -43,13 +50,14 @@ class Flat:
     """The model as it stands, asked again and again with other costs."""
 
     def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool) -> None:
-        self._model = Model(assembly, cost, integer=integer)
+        self._assembly, self._model = assembly, Model(assembly, cost, integer=integer)
 
     def become(self, assembly: Assembly, cost: Floats, carry: Carry | None = None) -> None:
         """Take another model in the place of this one, without the limits that were held; the last basis is its start.
 
         carry: turns the last basis into a guess for a model of another size.
         """
+        self._assembly = assembly
         guess = None if carry is None or not self._model.linear else carry(*self._model.basis())
         self._model.become(assembly, cost)
         if guess is not None:
@@ -58,15 +66,19 @@ class Flat:
 
     def minimise(
         self, cost: Floats, start: Floats | None, *, gap: float, absolute_gap: float, offset: float = 0.0,
-        time_limit_s: float = 3600.0, phase: str = "solve", on_progress: OnProgress | None = None,
+        time_limit_s: float = 3600.0, phase: str = "solve", on_progress: OnProgress | None = None, presolve: bool = True,
     ) -> Run:  # fmt: skip
         """The best point; as `Decomposition.minimise`."""
         self._model.set_cost(cost, offset)
         if start is not None:
             self._model.set_start(start)
         return self._model.run(
-            time_limit_s=time_limit_s, gap=gap, absolute_gap=absolute_gap, phase=phase, on_progress=on_progress
+            time_limit_s=time_limit_s, gap=gap, absolute_gap=absolute_gap, phase=phase, on_progress=on_progress, presolve=presolve
         )
+
+    def face(self, cost: Floats, run: Run) -> Face:
+        """The points that cost as little as the one that it has just answered with; its bounds narrow until another model comes."""
+        return Face(self._model, self._assembly, cost, run)
 
     def limit(self, cost: Floats, most: float) -> None:
         """Hold an aim at or below a value from now on."""
@@ -138,13 +150,23 @@ def stage_by_stage(
     iterations = nodes = 0
     limited: Reason | None = None
     ended: dict[str, Reason] = {"time_limit": "time_limit", "limit": "stalled"}
-    for n, stage in enumerate(stages):
+
+    def minimised(stage: str, presolve: bool = True) -> Run:
         now = solver.minimise(
             costs[stage], start if run is None else run.x, gap=gap, absolute_gap=gap * denominator(problem, 0.0),
             offset=-float(costs[stage] @ z0), time_limit_s=left(), phase=stage, on_progress=on_progress,
+            **({} if presolve else {"presolve": False}),
         )  # fmt: skip
         problem.seconds.ran("solve", now)
+        return now
+
+    for n, stage in enumerate(stages):
+        now = minimised(stage)
+        if run is not None and now.status in NO_POINT:  # the stage before has a point that keeps every row: rounding hides it
+            now = minimised(stage, presolve=False)
         iterations, nodes = iterations + now.iterations, nodes + now.nodes
+        if run is not None and now.status in NO_POINT:
+            raise UntrustedError(f"the solver finds no point for the aim '{stage}' where the aim before it has one")
         if now.x is None or now.objective is None:
             if run is not None and now.status in ("time_limit", "interrupted"):
                 limited = "time_limit" if now.status == "time_limit" else "interrupted"
@@ -158,12 +180,16 @@ def stage_by_stage(
         elif now.status != "optimal":
             limited = ended.get(now.status, "interrupted")
         if n < len(stages) - 1:
-            allowed = (gap if slack is None else slack) * max(abs(float(costs[stage] @ now.x)), 1.0)
-            slacks.append((stage, float(costs[stage] @ now.x) + allowed))
+            slacks.append((stage, float(costs[stage] @ now.x) + _allowed(costs[stage], now.x, gap if slack is None else slack)))
             assert isinstance(solver, Flat)
             solver.limit(costs[stage], slacks[-1][1])
     assert run is not None
     return Staged(run, tuple(reports), tuple(slacks), limited, iterations, nodes)
+
+
+def _allowed(cost: Floats, x: Floats, slack: float) -> float:
+    """What later aims may add to an aim that stands at x: the slack, and no less than what rounding can hide  [million USD]."""
+    return max(slack * max(abs(float(cost @ x)), 1.0), LEAST_SLACK * max(1.0, float(np.abs(cost * x).sum())))
 
 
 def verdict(

@@ -19,7 +19,7 @@ from .formulation.period import Links, add_period
 from .formulation.risk import add_world
 from .instance import Ints
 from .layout import Layout, Shape
-from .stamp_data import branch_values, period_values, period_weights, root_values
+from .stamp_data import branch_values, penalty_weights, period_values, period_weights, root_values
 
 STAND_INS = 64
 """Made at once."""
@@ -87,7 +87,7 @@ def stamp(layout: Layout, templates: Templates) -> Assembly:
         period_at.append(len(parts))
         template = templates.periods[c]
         xi = template.xi(period_values(layout, shape, stamps), n)
-        weights = {"social_cost": weight, "expected_loss": weight, "penalty": np.ones(n)}
+        weights = {"social_cost": weight, "expected_loss": weight, "penalty": penalty_weights(layout, stamps, c)}
         parts.append(Stamped(template, f"period:{name}", n, xi, NO_EXTERNALS, weights))
         branch = templates.branches[c]
         branch_at.append(len(parts) if branch is not None else -1)

@@ -124,7 +124,7 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
         ),
         "purchase_share": _columns(
             [
-                _purchased(layout, g) * _class_output(layout, g, on_trunk, w, t, rho, crisis)
+                _purchased(layout, g, t) * _class_output(layout, g, on_trunk, w, t, rho, crisis)
                 for p in shape.purchases
                 for g in p.classes
             ],
@@ -177,13 +177,14 @@ def _class_output(
     return np.asarray(instance.capacity[j, 0] * rho[:, j] * share * given, dtype=float)
 
 
-def _purchased(layout: Layout, g: int) -> float:
-    """min(take, K*y) per unit of K: tonnes under a purchase floor per unit of the project's capacity."""
+def _purchased(layout: Layout, g: int, t: Ints) -> Floats:
+    """(n,) min(take, K*y) per unit of K while the purchase floor is in force: tonnes under it per unit of capacity."""
     instance, output = layout.instance, layout.support.classes[g]
-    assert output.purchase is not None
-    material, take = output.purchase
+    right = output.purchase
+    assert right is not None
     j = instance.sources + output.project
-    return float(min(take / instance.capacity[j, 0], instance.yields[j, material]))
+    most = min(right.take / instance.capacity[j, 0], instance.yields[j, right.material])
+    return np.where((t >= right.begin) & (t < right.end), most, 0.0)
 
 
 def _salvage(layout: Layout, stocked: list[int], on_trunk: Bools, w: Ints, t: Ints) -> Floats:
@@ -197,13 +198,15 @@ def _salvage(layout: Layout, stocked: list[int], on_trunk: Bools, w: Ints, t: In
 
 
 def _supplier_rules(layout: Layout, shape: Shape, on_trunk: Bools, t: Ints) -> tuple[Floats, Floats, Floats]:
-    """Share, activity and counted demand of each diversification rule; zero outside the trunk and before its year."""
+    """Share, activity and counted demand of each diversification rule; zero outside the trunk, before its year, and where nobody
+    can be on the trunk any more.
+    """
     instance = layout.instance
     n = len(t)
     cap, active, wanted = [], [], []
     for _, rule in shape.diversification:
-        on = on_trunk & active_rule(layout, rule)[t]
         i = instance.materials.index(rule.material)
+        on = on_trunk & active_rule(layout, rule)[t] & (layout.reach[instance.component[i], t] > 0)
         demand = instance.demand[instance.demand_material == i].sum(axis=0)[t]
         sign = 1.0 if rule.kind == "country_cap" else -1.0
         cap.append(on * rule.share)
@@ -249,6 +252,11 @@ def period_weights(layout: Layout, stamps: Stamps, c: int) -> Floats:
         layout.worlds.probability[np.maximum(stamps.world, 0)],
     )
     return np.asarray(beta[stamps.period] * share, dtype=float)
+
+
+def penalty_weights(layout: Layout, stamps: Stamps, c: int) -> Floats:
+    """(n,) weight of soft penalties of a stamp, undiscounted: w0 on the trunk; a branch has none in its periods."""
+    return np.where(stamps.world == TRUNK, layout.reach[c][stamps.period], 0.0)
 
 
 def branch_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Floats]:

@@ -53,6 +53,18 @@ class Option:
 
 
 @dataclass(frozen=True)
+class PurchaseRight:
+    """Tonnes that the reserve may buy at the market price, as long as the purchase floor behind it is in force."""
+
+    material: int
+    take: float
+    """Most per period."""
+    begin: int
+    end: int
+    """First period, and the one after the last."""
+
+
+@dataclass(frozen=True)
 class OutputClass:
     """How much a project gives once signed, by period and world, as a share of capacity."""
 
@@ -64,8 +76,8 @@ class OutputClass:
     """(S, T) ramp * alive in each world."""
     alive_at_end: bool
     """Alive on the trunk in the last period."""
-    purchase: tuple[int, float] | None
-    """(material, tonnes per period) that the reserve may buy under a purchase floor."""
+    purchase: PurchaseRight | None
+    """What the reserve may buy under a purchase floor."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +175,10 @@ def signed_support(instance: Instance, worlds: Worlds, support: Support, signed:
 def _survival(instance: Instance, worlds: Worlds) -> tuple[Bools, Bools]:
     """(J, T) on the trunk and (S, J, T) in worlds: existing sources alive without market floors."""
     n, T = instance.sources, instance.calendar.periods
-    trunk = np.array([survival(instance, j, instance.price, (), 0) for j in range(n)]).reshape(n, T)
-    along = np.array([survival(instance, j, worlds.price, (), 0) for j in range(n)]).reshape(n, -1, T).swapaxes(0, 1)
+    trunk, along = np.zeros((n, T), dtype=bool), np.zeros((len(worlds.names), n, T), dtype=bool)
+    for j in range(n):
+        trunk[j] = survival(instance, j, instance.price, (), 0)
+        along[:, j] = survival(instance, j, worlds.price, (), 0)
     return trunk, along
 
 
@@ -263,7 +277,7 @@ class _Options:
         asked = (p, offtake, backing.floors, start)
         if asked not in self._asked:
             trunk, worlds, at_end = self.owners.output(p, backing.floors, start)
-            purchase = next(((f.material, f.take) for f in backing.floors.each if f.kind == "purchase"), None)
+            purchase = next((_right(floor, start) for floor in backing.floors.each if floor.kind == "purchase"), None)
             found = (p, offtake, purchase, at_end, trunk.tobytes(), worlds.tobytes())
             if found not in self._class_of:
                 self._class_of[found] = len(self.classes)
@@ -273,22 +287,32 @@ class _Options:
         return self.classes[index], index
 
     def exclusions(self) -> dict[tuple[int, int], tuple[int, ...]]:
-        """Which market floors each option may not stand beside: those for which its variant exists."""
+        """Which market floors each option may not stand beside: those for which its variant exists, and those on the material of
+        a floor of its own, which would top its output up twice.
+        """
         excluded: dict[tuple[int, int], tuple[int, ...]] = {}
         if not self.markets:
             return excluded
         variants = {(p, name, t, tuple(sorted(market))) for p, name, t, market in self._admitted}
         for o, option in enumerate(self.options):
-            own = self.own_floor(option.package, self.instance.projects[option.project])
-            taken = {self.markets[m].floor.material for m in option.market} | ({own.material} if own else set())
+            project = self.instance.projects[option.project]
+            own = self.own_floor(option.package, project)
+            taken = {self.markets[m].floor.material for m in option.market}
             for m, market in enumerate(self.markets):
                 i = market.floor.material
-                if i in taken:
+                if i in taken or not market.eligible[project.producer]:
                     continue
                 variant = tuple(sorted((*option.market, m)))
-                if (option.project, option.package.name, option.signed, variant) in variants:
+                twice = own is not None and own.material == i
+                if twice or (option.project, option.package.name, option.signed, variant) in variants:
                     excluded[o, i] = (*excluded.get((o, i), ()), m)
         return excluded
+
+
+def _right(floor: Floor, start: int) -> PurchaseRight:
+    """The right to buy under a purchase floor of a project with first output at `start`: it lasts as long as the floor."""
+    begin = start if floor.begin is None else floor.begin
+    return PurchaseRight(floor.material, floor.take, begin, begin + floor.term)
 
 
 def _renumber(market: MarketFloor, index: int) -> MarketFloor:

@@ -200,7 +200,8 @@ def add_beside_market_floor(m: pyo.Block, layout: Layout) -> None:
     """With a market floor, a project takes the variant that counts on it, and only then.
 
     sum_{l without m} sign[p,l,t0] <= 1 - sum_m floor[i,m];   sum_{l with m} sign[p,l,t0] <= floor[i,m]     [-]
-    A package whose variant with m fails participation may stand beside m as it is (`excluded_by` leaves it out).
+    A package whose variant with m fails participation may stand beside m as it is (`excluded_by` leaves it out); one with a floor
+    of its own on i has no variant, and m excludes it.
     """
     options = layout.support.options
     without: dict[tuple[int, tuple[int, ...]], list[int]] = {}

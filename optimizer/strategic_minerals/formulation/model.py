@@ -11,7 +11,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from ..layout import STAGES, TRUNK, Layout
-from ..stamp_data import branch_values, period_values, period_weights, root_values
+from ..stamp_data import branch_values, penalty_weights, period_values, period_weights, root_values
 from .branch import add_branch
 from .commitments import add_commitments, add_variables, cvar, trunk_spending
 from .period import Links, add_period
@@ -137,11 +137,12 @@ def expected(m: pyo.ConcreteModel, layout: Layout, what: str) -> Any:
 
 
 def soft_penalties(m: pyo.ConcreteModel, layout: Layout) -> Any:
-    """Penalties of soft diversification rules and service levels, each counted once  [million USD]."""
+    """Penalties of soft diversification rules, weighed by w0, and of service levels, each counted once  [million USD]."""
     total = 0
     for c, stamps in enumerate(layout.stamps):
+        weights = penalty_weights(layout, stamps, c)
         for n in range(stamps.count):
-            total += m.period[c, int(stamps.world[n]), int(stamps.period[n])].penalty
+            total += float(weights[n]) * m.period[c, int(stamps.world[n]), int(stamps.period[n])].penalty
         total += sum(m.branch[c, s].penalty for s in stamps.branches)
     return total
 

@@ -41,7 +41,7 @@ PARAMS: dict[str, str] = {
     "survival_open": "rho*K*alive without market floors [unit]",
     "survival_floor": "rho*K*(alive with the market floor - alive without) [unit]",
     "project_share": "K*rho*ramp*alive*crisis of an output class [unit]",
-    "purchase_share": "min(take, K*y)*rho*ramp*alive*crisis of an output class [unit]",
+    "purchase_share": "min(take, K*y)*rho*ramp*alive*crisis of an output class while its floor is in force, else 0 [unit]",
     "salvage_value": "worth of stock at the end of the horizon, last period only [million USD/unit]",
     "supplier_cap": "share allowed to a country, or asked of a group [-]",
     "supplier_active": "1 where the diversification rule is in force, else 0 [-]",
@@ -308,7 +308,8 @@ def add_project_capacity(b: pyo.Block, layout: Layout, shape: Shape, links: Link
 def add_floor_purchase(b: pyo.Block, layout: Layout, shape: Shape, links: Links) -> None:
     """Under a purchase floor the reserve may buy the covered tonnes at the market price.
 
-    buy[o] <= sum_g min(take, K y) ramp rho alive crisis operating[p,g]                 [unit]  for each such offer o
+    buy[o,t] <= sum_g min(take, K y) ramp rho alive crisis operating[p,g]  while the floor is in force, else 0
+                                                                                    [unit]  for each such offer o
     """
     classes_of = {p.name: p.classes for p in shape.purchases if p.offer < 0}
     b.floor_purchase = pyo.Constraint(
