@@ -171,18 +171,17 @@ def test_projects_that_exclude_each_other() -> None:
 
 
 def test_money_that_does_not_hold_what_is_there() -> None:
-    """Proves: where the budget does not even pay for holding the opening stock, which it may not sell, so that doing nothing is
-    impossible, the diagnosis says what is missing: 10 kt at 10 USD/kg and 5 % are 5 million USD a year."""
+    """Proves: holding 10 kt at 10 USD/kg and 5 % costs 5 million USD a year, 4 more than the second year has: already owed, since
+    doing nothing owes it too, and no reason for "no plan"."""
     plan, data = promising(
         0.0, service_levels=[], materials={"a": {"holding_share_per_yr": 0.05}}, stock={"a": 10.0}, money={2027: 5.0, 2028: 1.0}
     )
-    with pytest.raises(InfeasibleError):
-        solve(plan, data)
-    found = diagnose(plan, data)
-    assert not found.possible
-    assert any("appropriation FY2028" in sentence for sentence in found.missed["sentence"])
-    helping = found.changes[found.changes["verified"]]
-    assert "every year's appropriation + 4" in " ".join(helping["sentence"])
+    result = solve(plan, data)
+    assert result.audited.passed
+    owed = result.tables["notes"].query("kind == 'already owed'").note
+    assert [text.split(":")[0] for text in owed][:1] == ["FY2028"]
+    assert "costs 5 million USD, 4 more than is appropriated" in owed.iloc[0]
+    assert diagnose(plan, data).possible
 
 
 def test_what_is_told_is_what_was_tried() -> None:

@@ -85,7 +85,7 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         market_floors=build_market_floors(plan, materials, home, allied, yields, in_force, calendar),
         state_factor=np.array([row.factor for row in data.rows("price_states")] or [1.0], dtype=float),
         state_probability=np.array([row.probability for row in data.rows("price_states")] or [1.0], dtype=float),
-        material_unit=np.ones(len(chosen)), producer_unit=np.ones(len(names)),
+        material_unit=np.ones(len(chosen)), producer_unit=np.ones(len(names)), money_unit=1.0,
         left_out=tuple(left_out),
     )  # fmt: skip
 

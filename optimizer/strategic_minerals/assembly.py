@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .compile import INF, Template
+from .components import COMPONENTS
 from .errors import FormulationError
 from .instance import Bools, Floats, Ints
 
@@ -73,6 +74,32 @@ class Costs(Mapping[str, Floats]):
         return len(self._held)
 
 
+@dataclass(frozen=True)
+class Money:
+    """Rows and columns that count money, and the unit in which the solver has them: tolerances of the solver are absolute, and a
+    model in million USD may hold thousands or billions of them.
+    """
+
+    unit: float
+    """[million USD]"""
+    rows: Bools
+    columns: Bools
+
+    def of(self, rows: Ints, columns: Ints) -> Money:
+        """Of some rows and columns."""
+        return Money(self.unit, self.rows[rows], self.columns[columns])
+
+    def with_more(self, rows: Bools | None = None, columns: Bools | None = None) -> Money:
+        """With more rows and columns, the last; flags say which of them count money."""
+        none = np.zeros(0, dtype=bool)
+        more_rows, more_columns = none if rows is None else rows, none if columns is None else columns
+        return Money(self.unit, np.append(self.rows, more_rows), np.append(self.columns, more_columns))
+
+
+COUNTS_MONEY = {(c.kind, c.name) for c in COMPONENTS if c.unit == "million USD"}
+"""(kind, name) of variables and constraints in money."""
+
+
 @dataclass
 class Assembly:
     """The whole model as arrays, ready for the solver."""
@@ -93,6 +120,23 @@ class Assembly:
     """(rows,) which row of the template."""
     row_stamp: Ints
     """(rows,) which stamp."""
+    money: Money | None = None
+    """What the solver counts money in; None: million USD."""
+
+    @property
+    def row_unit(self) -> Floats:
+        """(rows,) what a row's own unit is worth in the solver's: tolerances hold there."""
+        return np.ones(len(self.row_lower)) if self.money is None else np.where(self.money.rows, self.money.unit, 1.0)
+
+    @property
+    def column_unit(self) -> Floats:
+        """(columns,) the same of columns."""
+        return np.ones(len(self.lower)) if self.money is None else np.where(self.money.columns, self.money.unit, 1.0)
+
+    @property
+    def money_unit(self) -> float:
+        """Million USD that the solver counts as one."""
+        return 1.0 if self.money is None else self.money.unit
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -122,11 +166,32 @@ class Assembly:
         name, key = part.template.rows[self.row_local[row]]
         return name, key, part.label, int(self.row_stamp[row])
 
+    def column_name(self, column: int) -> tuple[str, Any]:
+        """(variable, index) of a column."""
+        part = next(p for p in reversed(self.stamped) if p.first_column <= column)
+        name, key = part.template.columns[(column - part.first_column) % part.width]
+        return str(name), key
 
-def assemble(parts: Sequence[Stamped]) -> Assembly:
+
+class TinyEntryError(FormulationError):
+    """An entry of the matrix that the solver would take for zero."""
+
+    def __init__(
+        self, constraint: str, key: Any, variable: str, of: Any, label: str, stamp: int, value: float, count: int
+    ) -> None:
+        """constraint[key] has `value` of variable[of]; label, stamp: of the row. count: of such entries."""
+        self.constraint, self.key, self.variable, self.of, self.stamp, self.value = constraint, key, variable, of, stamp, value
+        self.label, self.count = label, count
+        where = f"{constraint}[{key}] of {label} holds {value:g} {variable}[{of}]"
+        more = f" and {count - 1} more" if count > 1 else ""
+        super().__init__(f"{where}{more}: the solver drops what is below {SMALLEST_ENTRY:g}")
+
+
+def assemble(parts: Sequence[Stamped], money_unit: float = 1.0) -> Assembly:
     """Put all stamps into one matrix: columns part by part, stamp by stamp; empty rows that hold are left out.
 
-    The parts are kept without the data that they were stamped from.
+    The parts are kept without the data that they were stamped from. money_unit: in which the solver counts money [million USD].
+    Raises TinyEntryError for an entry that the solver would drop, FormulationError for what is not a finite number.
     """
     total = parts[-1].first_column + parts[-1].width * parts[-1].count if parts else 0
     names = sorted({name for part in parts for name in part.template.costs})
@@ -144,25 +209,47 @@ def assemble(parts: Sequence[Stamped]) -> Assembly:
         if np.isnan(low).any() or np.isnan(high).any() or (low == INF).any() or (high == -INF).any():
             raise FormulationError("a bound or a right-hand side is not a number, or is infinite on its wrong side")
     value = rows.value.all
-    size = np.abs(value).min(initial=INF)
-    if not (size >= SMALLEST_ENTRY and np.isfinite(value).all()):
-        raise FormulationError(_unsafe(value))
+    if not np.isfinite(value).all():
+        raise FormulationError("the matrix holds a value that is not a finite number")
     start = np.zeros(len(row_lower) + 1, dtype=np.int64)
     np.cumsum(rows.length.all, out=start[1:])
     no_data, nowhere = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
     bare = tuple(Stamped(p.template, p.label, p.count, no_data, nowhere, p.weights, p.first_column) for p in parts)
-    return Assembly(
+    assembly = Assembly(
         columns.lower, columns.upper, columns.integer, Costs(columns.costs), row_lower, row_upper, start, rows.index.all, value,
-        bare, rows.part.all, rows.local.all, rows.stamp.all,
+        bare, rows.part.all, rows.local.all, rows.stamp.all, _money(bare, rows, total, money_unit),
     )  # fmt: skip
+    _refuse_tiny(assembly)
+    return assembly
 
 
-def _unsafe(value: Floats) -> str:
-    """What is wrong with matrix entries."""
-    tiny = np.abs(value) < SMALLEST_ENTRY
-    if tiny.any():
-        return f"{int(tiny.sum())} matrix entries are below {SMALLEST_ENTRY:g}, the smallest {np.abs(value).min():g}"
-    return "the matrix holds a value that is not a finite number"
+def _money(parts: Sequence[Stamped], rows: _Rows, columns: int, unit: float) -> Money | None:
+    """Which rows and columns count money, by the declared table of the model; None in million USD."""
+    if unit == 1.0:
+        return None
+    in_rows, in_columns = np.zeros(len(rows.part.all), dtype=bool), np.zeros(columns, dtype=bool)
+    for k, part in enumerate(parts):
+        of_rows = np.array([("constraint", name) in COUNTS_MONEY for name, _ in part.template.rows], dtype=bool)
+        of_columns = np.array([("variable", name) in COUNTS_MONEY for name, _ in part.template.columns], dtype=bool)
+        mine = np.flatnonzero(rows.part.all == k)
+        in_rows[mine] = of_rows[rows.local.all[mine]]
+        in_columns[part.first_column : part.first_column + part.width * part.count] = np.tile(of_columns, part.count)
+    return Money(unit, in_rows, in_columns)
+
+
+def _refuse_tiny(assembly: Assembly) -> None:
+    """Raise TinyEntryError where the solver would drop an entry without a word."""
+    value = np.abs(assembly.value)
+    if assembly.money is not None:
+        value = value * assembly.column_unit[assembly.index] / np.repeat(assembly.row_unit, np.diff(assembly.start))
+    if not len(value) or value.min() >= SMALLEST_ENTRY:
+        return
+    entry = int(value.argmin())
+    row = int(np.searchsorted(assembly.start, entry, side="right")) - 1
+    constraint, key, label, stamp = assembly.row_name(row)
+    variable, of = assembly.column_name(int(assembly.index[entry]))
+    count = int((value < SMALLEST_ENTRY).sum())
+    raise TinyEntryError(constraint, key, variable, of, label, stamp, float(value[entry]), count)
 
 
 @dataclass(frozen=True)

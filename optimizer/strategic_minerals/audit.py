@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .audit_facts import is_baseline, tightness, worst_state
-from .audit_money import Deal, cvar, losses, make_deal, objections, outlays, purchase_terms, social_cost
+from .audit_money import Deal, already_owed, cvar, losses, make_deal, objections, outlays, purchase_terms, social_cost
 from .audit_operations import OPERATING, Check, Row, Rule, in_force
 from .instance import Bools
 from .optimize import Problem
@@ -307,19 +307,23 @@ def shared_money(k: Check) -> Iterable[Row]:
 
 
 def budget(k: Check) -> Iterable[Row]:
-    """trunk outlay[f] + unspent[f] + carry[f] - carry[f-1] <= appropriation[f]  [million USD]."""
-    spent, carried = outlays(k.books), 0.0
+    """trunk outlay[f] + unspent[f] + carry[f] - carry[f-1] <= max(appropriation[f], owed[f])  [million USD].
+
+    owed: what holding the opening stock costs if it stays, which no decision can spare.
+    """
+    spent, carried, owed = outlays(k.books), 0.0, already_owed(k.n)
     for f, year in enumerate(k.n.calendar.years):
         outlay = float(spent[k.year(f)].sum())
-        over = outlay + k.x.unspent[f] + k.x.carry[f] - carried - k.n.appropriation[f]
+        over = outlay + k.x.unspent[f] + k.x.carry[f] - carried - max(k.n.appropriation[f], owed[f])
         yield f"FY{year}", over, max(abs(outlay), k.n.appropriation[f])
         carried = float(k.x.carry[f])
 
 
 def total_budget(k: Check) -> Iterable[Row]:
-    """Outlays of the planned years, and what they leave to branches, <= total  [million USD]."""
+    """Outlays of the planned years, and what they leave to branches, <= total, or what is owed anyway  [million USD]."""
     total = k.n.plan.budget.total_musd
     if total is not None:
+        total = max(total, sum(already_owed(k.n)[: len(k.n.calendar.planned_years)]))
         spent = outlays(k.books)[: k.n.calendar.planned].sum() + k.x.unspent[: len(k.n.calendar.planned_years)].sum()
         yield "planned years", float(spent) - total, total
 

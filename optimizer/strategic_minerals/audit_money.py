@@ -258,6 +258,17 @@ def outlays(books: Books) -> Floats:
     return total
 
 
+def already_owed(n: Instance) -> list[float]:
+    """What holding the opening stock costs in each fiscal year, if all of it stays and decays  [million USD]."""
+    owed = [0.0] * len(n.calendar.years)
+    for i in range(len(n.materials)):
+        left = float(n.opening[i])
+        for f in n.calendar.year_index:
+            left *= 1 - float(n.decay[i])
+            owed[f] += left * float(n.holding[i]) * n.calendar.step
+    return owed
+
+
 def purchase_terms(books: Books) -> list[tuple[int, float]]:
     """(material, premium) of each purchase on the axis of `solution.buy`; under a purchase floor the premium is 0."""
     n = books.problem.natural

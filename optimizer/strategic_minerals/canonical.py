@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TIE = 1e-9
 """Reduced cost or price of a row, relative to the terms that it is made of, that counts as none."""
 NOTHING = 1e-9
-"""Tonnes of a model's unit, or million USD, that are none: an aim that stands there is at its least."""
+"""Of a model's units of tonnes, none: an aim that counts no more of its dearest is at its least."""
 DEARER = 1e-9
 """Cost that a face may add by rounding, relative to the terms of the cost."""
 
@@ -53,7 +53,7 @@ class Face:
 
         Raises UntrustedError where the solver has no answer: the face holds a point.
         """
-        if float(cost @ self.x) <= NOTHING:  # it cannot be less: what it counts stays where it is
+        if float(cost @ self.x) <= NOTHING * float(cost.max(initial=0.0)):  # it cannot be less: what it counts stays where it is
             self._hold(np.flatnonzero(cost), self._lower)
             return self.x
         self._model.set_cost(cost)
@@ -103,7 +103,7 @@ def settled(
     """
     weighted = own(trunk_shortfall(layout, assembly, weighted=True))
     face.least(weighted, left())
-    for q in range(len(layout.instance.demands)) if float(weighted @ face.x) > NOTHING else ():
+    for q in range(len(layout.instance.demands)) if float(weighted @ face.x) > NOTHING * float(weighted.max(initial=0.0)) else ():
         face.least(own(trunk_shortfall(layout, assembly, demand=q)), left())
     return face.least(own(losses(layout, assembly)), left())
 
@@ -137,7 +137,7 @@ def settled_apart(of: Decomposition, cost: Floats, x: Floats, left: Callable[[],
 def _least_loss(cluster: Cluster, y: Floats, lost: Floats, x: Floats, left: Callable[[], float]) -> Floats:
     """(own columns,) the point of a cluster's best ones at which its worlds lose least. Raises UntrustedError without an answer."""
     part, columns = cluster.part, cluster.columns
-    if float(lost[columns] @ x[columns]) <= NOTHING:
+    if float(lost[columns] @ x[columns]) <= NOTHING * float(lost.max(initial=0.0)):
         return x[columns]
     lower, upper = part.assembly.lower.copy(), part.assembly.upper.copy()
     lower[part.own :] = upper[part.own :] = y[cluster.links]

@@ -30,7 +30,7 @@ MOST_WORLDS = 4
 WHOLE = 1e-6
 """Distance from a whole number, or beyond a bound or a row, that counts as none."""
 ROOM = 1e-6
-"""Room in every row, in its unit, where a point that another solve rounded leaves a cluster none."""
+"""Room in every row, in the solver's unit, where a point that another solve rounded leaves a cluster none."""
 LOADED_COLUMNS = 1_500_000
 """Columns of the whole model up to which the clusters' solvers stay in memory."""
 LEAST_THETA = -1e8
@@ -183,7 +183,8 @@ def ask(model: Model, part: Part, at: Floats, deadline: float, tell: Tell) -> An
     run = _run(model, deadline, brief)
     if run.status == "infeasible":  # the master keeps its rows to the solver's tolerance only
         rows = np.arange(len(assembly.row_lower))
-        model.set_row_bounds(rows, assembly.row_lower - ROOM, assembly.row_upper + ROOM)
+        room = ROOM * assembly.row_unit
+        model.set_row_bounds(rows, assembly.row_lower - room, assembly.row_upper + room)
         try:
             run = _run(model, deadline, brief)
         finally:
@@ -361,11 +362,12 @@ def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints],
     none = np.zeros(0, dtype=np.int64)
     return replace(
         assembly,
-        lower=np.concatenate([assembly.lower[columns], np.full(thetas, LEAST_THETA)]),
+        lower=np.concatenate([assembly.lower[columns], np.full(thetas, LEAST_THETA * max(1.0, assembly.money_unit))]),
         upper=np.concatenate([assembly.upper[columns], np.full(thetas, INF)]),
         integer=np.concatenate([assembly.integer[columns], np.zeros(thetas, dtype=bool)]), costs={},
         row_lower=assembly.row_lower[rows], row_upper=assembly.row_upper[rows],
         start=np.concatenate([[0], np.cumsum(assembly.start[rows + 1] - assembly.start[rows])]),
         index=place(assembly.index[entries]).astype(np.int32), value=assembly.value[entries],
         stamped=(), row_stamped=none, row_local=none, row_stamp=none,
+        money=None if assembly.money is None else assembly.money.of(rows, columns).with_more(columns=np.ones(thetas, dtype=bool)),
     )  # fmt: skip

@@ -124,7 +124,7 @@ class Master:
         """Rows for some cuts of the pool."""
         found = [self._pool[number] for number in cuts]
         right, columns, factors = [cut.right for cut in found], [cut.columns for cut in found], [cut.factors for cut in found]
-        model.add_rows(columns, factors, np.array(right), np.full(len(found), INF))
+        model.add_rows(columns, factors, np.array(right), np.full(len(found), INF), money=True)
 
     def learn(self, cuts: Collection[int]) -> bool:
         """Hold some cuts of the pool; whether one of them was missing."""

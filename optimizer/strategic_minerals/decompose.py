@@ -218,7 +218,8 @@ class Decomposition:
     def _learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[list[Answer], tuple[int, ...]]:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
         own = len(self.parts.mine)
-        lowest, highest = self.parts.master.lower[:own], np.minimum(self.parts.master.upper[:own], LARGEST)
+        master, negligible = self.parts.master, SMALLEST_SLOPE * self.parts.master.money_unit
+        lowest, highest = master.lower[:own], np.minimum(master.upper[:own], LARGEST * master.column_unit[:own])
         answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline, self.tell)
         told, cuts = iter(answers), []
         for g in groups:
@@ -227,7 +228,8 @@ class Decomposition:
                 answer, links = next(told), self.parts.clusters[k].links
                 slopes[links] += answer.slopes
                 right += answer.cost - float(answer.slopes @ y[links])
-            small = np.abs(slopes) <= SMALLEST_SLOPE  # left out of the row: at their worst within the columns' bounds
+            # left out of the row: at their worst within the columns' bounds
+            small = np.abs(slopes) * master.column_unit[:own] <= negligible
             right += float(np.minimum(slopes * lowest, slopes * highest)[small].sum())
             used = np.flatnonzero(~small)
             cuts.append(self.pool.add(g, used, slopes[used], right, own + g))

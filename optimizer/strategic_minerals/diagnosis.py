@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from .assembly import Assembly
 from .axes import edited
@@ -29,7 +28,7 @@ from .errors import InfeasibleError, PlanError, StoppedError, UntrustedError
 from .forcing import with_row
 from .frames import notebook_html, records
 from .highs import canary
-from .instance import Floats
+from .infeasibility import with_columns
 from .optimize import cap_trunk_shortfall, do_nothing
 from .plan import Plan
 from .problem import Outcome, Problem, objective_costs, prepare
@@ -181,24 +180,6 @@ def diagnose(
     return Diagnosis(False, fractions, missed, weight, granted, found, words, time.perf_counter() - begin, complete)
 
 
-def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float]]], upper: Floats) -> Assembly:
-    """The model with more columns, the last, from 0 to `upper` and without cost; entries: (row, factor) of each."""
-    count, (rows, columns, _) = len(entries), assembly.shape
-    at = [(row, k, factor) for k, column in enumerate(entries) for row, factor in column]
-    more = sp.csr_array(
-        ([f for _, _, f in at], ([r for r, _, _ in at], [k for _, k, _ in at])), shape=(rows, count)
-    ) if at else sp.csr_array((rows, count))  # fmt: skip
-    old = sp.csr_array((assembly.value, assembly.index, assembly.start), shape=(rows, columns))
-    both = sp.hstack([old, more], format="csr")
-    zeros = np.zeros(count)
-    return replace(
-        assembly, lower=np.append(assembly.lower, zeros), upper=np.append(assembly.upper, upper),
-        integer=np.append(assembly.integer, np.zeros(count, dtype=bool)),
-        costs={name: np.append(cost, zeros) for name, cost in assembly.costs.items()},
-        start=both.indptr.astype(np.int64), index=both.indices.astype(np.int64), value=both.data,
-    )  # fmt: skip
-
-
 def _relaxing(assembly: Assembly, row: int) -> float:
     """Factor with which a slack column relaxes a row of one side."""
     return -1.0 if math.isinf(assembly.row_lower[row]) else 1.0
@@ -306,7 +287,8 @@ def _least_move(case: Case, plan: Plan, data: Dataset, change: Change) -> float 
     for wide, gain in change.widened:
         limit = float(moved.upper[wide])
         moved.upper[wide] = INF
-        moved = with_row(moved, np.array([wide, column]), np.array([1.0, -gain]), -INF, limit)
+        counted = bool(moved.column_unit[wide] != 1.0)
+        moved = with_row(moved, np.array([wide, column]), np.array([1.0, -gain]), -INF, limit, money=counted)
     cost = np.zeros_like(moved.lower)
     cost[column] = 1.0
     run = Model(moved, cost, integer=not case.relax).run(time_limit_s=case.left(), gap=1e-6, phase="single changes")

@@ -130,8 +130,8 @@ class Choices:
         return tuple(str(item) for item in self.items if item.kind in kinds and self.chosen(item, x))
 
 
-def with_row(assembly: Assembly, columns: Ints, factors: Floats, lower: float, upper: float) -> Assembly:
-    """The model with one more row, the last, which belongs to no template."""
+def with_row(assembly: Assembly, columns: Ints, factors: Floats, lower: float, upper: float, *, money: bool = False) -> Assembly:
+    """The model with one more row, the last, which belongs to no template. money: it counts million USD."""
     return replace(
         assembly,
         start=np.append(assembly.start, assembly.start[-1] + len(columns)),
@@ -139,6 +139,7 @@ def with_row(assembly: Assembly, columns: Ints, factors: Floats, lower: float, u
         row_lower=np.append(assembly.row_lower, lower), row_upper=np.append(assembly.row_upper, upper),
         row_stamped=np.append(assembly.row_stamped, -1), row_local=np.append(assembly.row_local, -1),
         row_stamp=np.append(assembly.row_stamp, -1),
+        money=None if assembly.money is None else assembly.money.with_more(rows=np.array([money])),
     )  # fmt: skip
 
 

@@ -1,14 +1,22 @@
-"""Why there is no answer: confirmed, and told in the planner's words."""
+"""Why there is no answer: confirmed by a witness, and told in the planner's words.
+
+Doing nothing keeps every rule but the demands on a plan, by construction (formulation section 12). So a solver that says
+"infeasible" is believed only where it finds, with all demands open to be missed, a point, and misses something at the best of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
+import scipy.sparse as sp
 
+from .assembly import Assembly
 from .clusters import demanding
 from .compile import INF
 from .errors import InfeasibleError, StoppedError, UntrustedError
+from .instance import Floats, Ints
 from .problem import Outcome, Problem, Reason
 from .solver import Model, Run
 
@@ -25,10 +33,19 @@ DEMANDS = {
 }
 """Families of demands that a planner can relax, in a planner's words."""
 
+NO_POINT = ("infeasible", "infeasible_or_unbounded")
+"""Statuses that say that there is no point."""
+MISSED = 1e-7
+"""Of a row's own size, the least that a conflict misses: less is the solver's rounding."""
+CLOSE = 0.5
+"""Relative gap at which the least that is missed is known to be something."""
 
-def no_answer(run: Run, problem: Problem, stage: str, find: Callable[[], list[str]], time_limit_s: float) -> Exception:
-    """The error that a run without a usable point stands for."""
-    if run.status in ("infeasible", "infeasible_or_unbounded", "unbounded"):
+
+def no_answer(
+    run: Run, problem: Problem, stage: str, find: Callable[[], list[str]], time_limit_s: float, *, relax: bool = False
+) -> Exception:
+    """The error that a run without a usable point stands for. relax: the run was of the linear relaxation."""
+    if run.status in (*NO_POINT, "unbounded"):
         again = _confirm(problem, time_limit_s)
         if again == "optimal":
             return UntrustedError(
@@ -40,9 +57,14 @@ def no_answer(run: Run, problem: Problem, stage: str, find: Callable[[], list[st
             return UntrustedError(
                 f"the solver called {stage} infeasible, and without presolve came to no verdict ({again})"
             )
+        doubt = contradiction(problem, relax, time_limit_s)
+        if doubt:
+            return UntrustedError(f"the solver called {stage} infeasible, and contradicts itself: {doubt}")
         named = find()
+        if not named and not len(held_in(problem.assembly)):
+            return UntrustedError(f"the solver called {stage} infeasible, and finds no demands that conflict: not trusted")
         outcome = Outcome("infeasible", None, None, None, None)
-        blamed = ", ".join(DEMANDS[name] for name in named) if named else "the demands together"
+        blamed = ", ".join(DEMANDS[name] for name in named) or "what is held in"
         text = f"no plan meets the demands (confirmed without presolve); in conflict: {blamed}"
         return InfeasibleError(text, outcome, named)
     reasons: dict[str, Reason] = {
@@ -62,6 +84,55 @@ def _confirm(problem: Problem, time_limit_s: float) -> str:
     assembly = demanding(problem.layout, problem.assembly)
     status = Model(assembly, np.zeros_like(assembly.lower), integer=True).run(time_limit_s=time_limit_s, presolve=False).status
     return "infeasible" if status == "infeasible_or_unbounded" else status
+
+
+def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
+    """What speaks against "infeasible": the elastic program, in which every demand may be missed, has no point either, or misses
+    nothing; empty where it misses something, which is what the word means.
+    """
+    asked = demanding(problem.layout, problem.assembly)
+    rows = np.concatenate([*(asked.rows_of(family) for family in (*DEMANDS, "trunk_shortfall")), held_in(asked)])
+    elastic = with_columns(asked, [[(int(row), _sense(asked, int(row)))] for row in rows], np.full(len(rows), INF))
+    cost = np.zeros(len(elastic.lower))
+    unit, bound = asked.row_unit[rows], np.where(np.isfinite(asked.row_lower[rows]), asked.row_lower[rows], asked.row_upper[rows])
+    cost[len(asked.lower) :] = 1 / (unit + np.abs(bound))
+    run = Model(elastic, cost, integer=not relax).run(time_limit_s=time_limit_s, gap=CLOSE, phase="elastic")
+    if run.status in NO_POINT:
+        return "with every demand open it is said to be infeasible too, where doing nothing is a point of it"
+    if run.status == "optimal" and run.objective is not None and run.objective <= MISSED:
+        return "with every demand open to be missed none is"
+    return ""
+
+
+def held_in(assembly: Assembly) -> Ints:
+    """Rows of no template: what a caller has asked for beside the plan."""
+    return np.flatnonzero(assembly.row_stamped < 0)
+
+
+def _sense(assembly: Assembly, row: int) -> float:
+    """Factor with which a slack column relaxes a row of one side."""
+    return -1.0 if np.isinf(assembly.row_lower[row]) else 1.0
+
+
+def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float]]], upper: Floats) -> Assembly:
+    """The model with more columns, the last, from 0 to `upper` and without cost; entries: (row, factor) of each."""
+    count, (rows, columns, _) = len(entries), assembly.shape
+    at = [(row, k, factor) for k, column in enumerate(entries) for row, factor in column]
+    more = sp.csr_array(
+        ([f for _, _, f in at], ([r for r, _, _ in at], [k for _, k, _ in at])), shape=(rows, count)
+    ) if at else sp.csr_array((rows, count))  # fmt: skip
+    old = sp.csr_array((assembly.value, assembly.index, assembly.start), shape=(rows, columns), copy=True)
+    both = sp.hstack([old, more], format="csr")
+    zeros = np.zeros(count)
+    counted = assembly.row_unit != 1.0
+    in_money = np.array([bool(column) and all(counted[row] for row, _ in column) for column in entries], dtype=bool)
+    return replace(
+        assembly, lower=np.append(assembly.lower, zeros), upper=np.append(assembly.upper, upper),
+        integer=np.append(assembly.integer, np.zeros(count, dtype=bool)),
+        costs={name: np.append(cost, zeros) for name, cost in assembly.costs.items()},
+        start=both.indptr.astype(np.int64), index=both.indices.astype(np.int64), value=both.data,
+        money=None if assembly.money is None else assembly.money.with_more(columns=in_money),
+    )  # fmt: skip
 
 
 def culprits(problem: Problem, relax: bool, time_limit_s: float) -> list[str]:
@@ -93,4 +164,4 @@ def _possible(problem: Problem, families: list[str], relax: bool, time_limit_s: 
         if family not in families:
             rows = assembly.rows_of(family)
             model.set_row_bounds(rows, np.full(len(rows), -INF), np.full(len(rows), INF))
-    return model.run(time_limit_s=time_limit_s).status not in ("infeasible", "infeasible_or_unbounded")
+    return model.run(time_limit_s=time_limit_s).status not in NO_POINT

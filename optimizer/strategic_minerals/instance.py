@@ -244,6 +244,8 @@ class Instance:
     """(I,) tonnes that one unit of a material stands for: 1 here, other in a scaled instance."""
     producer_unit: Floats
     """(J,) the same for producers."""
+    money_unit: float
+    """Million USD that the solver counts as one: 1 here, other in a scaled instance."""
     left_out: tuple[tuple[str, str], ...]
     """(what, why) of producers and projects that the plan's materials leave out."""
 
@@ -257,6 +259,25 @@ class Instance:
     def appropriation(self) -> Floats:
         """(F,) appropriation of each fiscal year."""
         return self.by_year(self.plan.budget.appropriation_musd)
+
+    @property
+    def owed(self) -> Floats:
+        """(F,) what holding the opening stock costs in each fiscal year if nothing is taken out: owed before any decision."""
+        t = np.arange(1, self.calendar.periods + 1)
+        left = self.opening[:, None] * (1 - self.decay[:, None]) ** t
+        by_period = (self.holding[:, None] * left).sum(axis=0) * self.calendar.step
+        return np.array([by_period[self.calendar.year_index == f].sum() for f in range(len(self.calendar.years))])
+
+    @property
+    def spendable(self) -> Floats:
+        """(F,) most that the budget pays in each fiscal year: the appropriation, and at least what is owed already."""
+        return np.maximum(self.appropriation, self.owed)
+
+    @property
+    def spendable_in_all(self) -> float | None:
+        """The limit on all outlays of the planned years, likewise; None where the plan sets none."""
+        total = self.plan.budget.total_musd
+        return None if total is None else max(total, float(self.owed[: len(self.calendar.planned_years)].sum()))
 
     @property
     def contract_periods(self) -> list[int]:

@@ -141,7 +141,7 @@ def _limited(result: Result, fixed: Fixed, slack: float) -> tuple[Model, float]:
     assert fixed.run.x is not None
     most = float(fixed.cost @ fixed.run.x) + _allowed(result, slack)
     used = np.flatnonzero(np.abs(fixed.cost) > SMALLEST_FACTOR)
-    limited = with_row(fixed.problem.assembly, used, fixed.cost[used], -INF, most)
+    limited = with_row(fixed.problem.assembly, used, fixed.cost[used], -INF, most, money=True)
     return Model(limited, np.zeros_like(fixed.cost), integer=True), most
 
 

@@ -19,7 +19,7 @@ from .compile import INF
 from .decompose import Decomposition
 from .errors import UntrustedError
 from .highs import canary
-from .infeasibility import DEMANDS, culprits, no_answer
+from .infeasibility import DEMANDS, NO_POINT, no_answer
 from .instance import Floats, Ints
 from .layout import STAGES
 from .problem import Outcome, Problem, at_undisturbed_prices, denominator, layout_of, objective_costs, prepare
@@ -88,8 +88,9 @@ def do_nothing(
         cost, None, gap=REFERENCE_GAP, absolute_gap=0.0, time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress
     ))  # fmt: skip
     if run.status != "optimal" or run.x is None:
-        find = lambda: culprits(problem, True, time_limit_s)  # noqa: E731
-        raise no_answer(replace(run, bound=-math.inf), problem, "the do-nothing reference", find, time_limit_s)
+        if run.status in NO_POINT:
+            raise UntrustedError("the solver finds no point for doing nothing, which keeps every rule by construction: not trusted")
+        raise no_answer(replace(run, bound=-math.inf), problem, "the do-nothing reference", list, time_limit_s)
 
     def left() -> float:
         return max(LEAST_CHECK_S, time_limit_s - (time.perf_counter() - begin))
@@ -268,7 +269,7 @@ def whole_numbers_fixed(
         model = _with_commitments(problem, cost, run, offset)
         for stage, most in staged.slacks:
             used = np.flatnonzero(costs[stage])
-            model.add_row(used, costs[stage][used], -INF, most)
+            model.add_row(used, costs[stage][used], -INF, most, money=True)
         fixed = model.run(time_limit_s=time_limit_s, phase="prices")
     problem.seconds.ran("prices", fixed)
     if fixed.status == "optimal" and fixed.objective is not None:

@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 
 from .align import build_instance
-from .assembly import Assembly
+from .assembly import Assembly, TinyEntryError
 from .dataset import Dataset
 from .disruptions import build_worlds
-from .errors import Fault, PlanError
+from .errors import Fault, InputError, PlanError
 from .instance import Floats, Instance, equal
 from .layout import STAGES, Layout, build_layout
+from .origins import tiny_entry
 from .plan import Plan
 from .profile import Seconds
 from .reuse import same_commitments, same_menus, same_operations, same_owners
@@ -78,7 +79,8 @@ class Problem:
 
 
 def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn | None = None) -> Problem:
-    """Build and compile. Raises PlanError for events outside the horizon and for models beyond `MOST_COLUMNS`.
+    """Build and compile. Raises PlanError for events outside the horizon and for models beyond `MOST_COLUMNS`, InputError for a
+    figure that the solver would take for zero beside what it stands beside.
 
     held: sampled worlds to keep where the same hazards are asked for (`disruptions.build_worlds`). like: a problem prepared
     before; its compiled blocks are stamped again where only figures differ that they keep as parameters, and those of operations
@@ -101,7 +103,10 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn 
             known = compile_templates(layout, known)
         templates = known
     with seconds.measure("stamp"):
-        assembly = stamp(layout, templates)
+        try:
+            assembly = stamp(layout, templates)
+        except TinyEntryError as error:
+            raise InputError([tiny_entry(layout, data, error)]) from None
     return Problem(plan, data, natural, layout, templates, assembly, seconds)
 
 

@@ -36,7 +36,7 @@ CHUNK = 16
 RAREST = 1e-6
 """Least probability of a world where its promises are weighed against its costs."""
 ROOM = 1e-6
-"""Room in every row, in its unit, where a first stage that another solve rounded leaves none."""
+"""Room in every row, in the solver's unit, where a first stage that another solve rounded leaves none."""
 KEPT_ROWS = ("trunk_loss_sum",)
 """Rows of commitments that define what branches need."""
 
@@ -233,7 +233,8 @@ def best_course(problem: Problem, model: Model, free: Ints, warm: Warm, time_lim
     run = model.run(time_limit_s=time_limit_s, phase="recourse")
     if run.status == "infeasible":  # what is fixed keeps its rows to the solver's tolerance only
         kept = np.setdiff1d(np.arange(len(assembly.row_lower)), free)
-        model.set_row_bounds(kept, assembly.row_lower[kept] - ROOM, assembly.row_upper[kept] + ROOM)
+        room = ROOM * assembly.row_unit[kept]
+        model.set_row_bounds(kept, assembly.row_lower[kept] - room, assembly.row_upper[kept] + room)
         run = model.run(time_limit_s=time_limit_s, phase="recourse")
     if run.status != "optimal" or run.x is None:
         raise UntrustedError(f"operations in fresh worlds were not solved: {run.status}")

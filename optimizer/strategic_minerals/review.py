@@ -105,6 +105,7 @@ def notes(instance: Instance, worlds: Worlds) -> list[tuple[str, str, str]]:
     found = {
         "rather short": _cheaper_short(instance, worlds), "short from the start": _short_from_the_start(instance),
         "thin trunk": _thin_trunk(instance, worlds), "idle promise": _idle_promises(instance, worlds),
+        "already owed": _already_owed(instance),
     }  # fmt: skip
     return [(kind, text.split(":")[0].split(",")[0], text) for kind, texts in found.items() for text in texts]
 
@@ -148,6 +149,16 @@ def _idle_promises(instance: Instance, worlds: Worlds) -> Iterator[str]:
         for name in level.scenarios:
             if c < 0 or worlds.onset[worlds.names.index(name), c] >= instance.calendar.periods:
                 yield f"{level.material}, {level.segment}: scenario {name} never touches it, the promise costs nothing there"
+
+
+def _already_owed(instance: Instance) -> Iterator[str]:
+    """Years whose appropriation does not even hold what is in store at the start."""
+    for year, owed, money in zip(instance.calendar.years, instance.owed, instance.appropriation, strict=True):
+        if owed > money * (1 + 1e-9):
+            yield (
+                f"FY{year}: holding the opening stock costs {owed:,.4g} million USD, {owed - money:,.4g} more than is "
+                "appropriated: already owed, whatever the plan does"
+            )
 
 
 def _thin_trunk(instance: Instance, worlds: Worlds) -> Iterator[str]:

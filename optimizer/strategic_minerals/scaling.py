@@ -1,7 +1,8 @@
 """Units of account inside the solver: each material counts in a power of ten tonnes of its own.
 
 A model with gallium (19 t a year) beside graphite (71 000 t) would spread its coefficients over ten orders; HiGHS drops
-entries of 1e-9 silently. Scaling the instance once keeps every equation as it is written.
+entries of 1e-9 silently. Scaling the instance once keeps every equation as it is written. Money stays in million USD in every
+equation; the solver counts it in a unit of its own where a model is far from the usual sizes (`assembly.Money`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from .instance import Floats, Floor, Instance, MarketFloor, Package
+
+USUAL, USUAL_POWER = (1.0, 1e5), 3
+"""Sizes of a plan's money [million USD a year] at which the solver is at home, and the power of ten that others are brought to."""
 
 
 def scale(instance: Instance) -> Instance:
@@ -40,8 +44,21 @@ def scale(instance: Instance) -> Instance:
         packages=tuple(_package(p, u) for p in instance.packages),
         in_force=tuple(tuple(_floor(f, u) for f in floors) for floors in instance.in_force),
         market_floors=tuple(_market(m, u) for m in instance.market_floors),
-        material_unit=u, producer_unit=v,
+        material_unit=u, producer_unit=v, money_unit=money_unit(instance),
     )  # fmt: skip
+
+
+def money_unit(instance: Instance) -> float:
+    """Million USD that the solver counts as one: 1 for the usual sizes, else the power of ten that brings a model to them.
+
+    The size is what users pay in a year for the dearest material at base prices, or else the largest appropriation.
+    """
+    wanted = np.zeros(len(instance.materials))
+    np.add.at(wanted, instance.demand_material, instance.demand.max(axis=1, initial=0.0) / instance.calendar.step)
+    size = float((wanted * instance.base_price).max(initial=0.0)) or float(instance.appropriation.max(initial=0.0))
+    if size == 0 or USUAL[0] <= size <= USUAL[1]:
+        return 1.0
+    return float(10.0 ** (round(math.log10(size)) - USUAL_POWER))
 
 
 def _floor(floor: Floor, u: Floats) -> Floor:

@@ -20,6 +20,7 @@ from .assembly import Assembly
 from .errors import Fault, PlanError, UntrustedError
 from .highs import instance
 from .instance import Floats, Ints
+from .solver_units import SolverUnits
 
 Status = Literal[
     "optimal", "time_limit", "infeasible", "unbounded", "infeasible_or_unbounded", "interrupted", "out_of_memory",
@@ -106,6 +107,8 @@ class Run:
 class Model:
     """One model in one HiGHS instance; bounds and costs can change between runs.
 
+    Everything that goes in and comes out is in the model's own units; the solver counts money as `Assembly.money` says.
+
     integer: False relaxes it. PlanError for more than `MOST_IN_ONE_SOLVER`.
     """
 
@@ -149,12 +152,14 @@ class Model:
             )
             raise PlanError([Fault("plan", "", "sample.worlds", f"{len(cost):,} columns in one model", most)])
         self._assembly, self._columns = assembly, len(cost)
+        self._units = units = SolverUnits.of(assembly)
         self._mip = bool(self._integer and assembly.integer.any())
         integrality = assembly.integer.astype(np.int32) if self._mip else np.zeros(len(cost), dtype=np.int32)
         status = self._highs.passModel(
-            len(cost), len(assembly.row_lower), len(assembly.index), 2, 1, offset, cost, assembly.lower, assembly.upper,
-            assembly.row_lower, assembly.row_upper, assembly.start.astype(np.int32), assembly.index.astype(np.int32),
-            assembly.value, integrality,
+            len(cost), len(assembly.row_lower), len(assembly.index), 2, 1, offset / units.money, units.cost(cost),
+            units.of_columns(assembly.lower), units.of_columns(assembly.upper), units.of_rows(assembly.row_lower),
+            units.of_rows(assembly.row_upper), assembly.start.astype(np.int32), assembly.index.astype(np.int32),
+            units.matrix(assembly), integrality,
         )  # fmt: skip
         self._check(status, "passModel")
 
@@ -162,13 +167,15 @@ class Model:
         """Change the bounds of some columns."""
         if len(columns):
             chosen = columns.astype(np.int32)
-            self._check(self._highs.changeColsBounds(len(chosen), chosen, lower, upper), "changeColsBounds")
+            low, high = self._units.of_columns(lower, columns), self._units.of_columns(upper, columns)
+            self._check(self._highs.changeColsBounds(len(chosen), chosen, low, high), "changeColsBounds")
 
     def set_row_bounds(self, rows: Ints, lower: Floats, upper: Floats) -> None:
         """Change the bounds of some rows."""
         if len(rows):
             chosen = rows.astype(np.int32)
-            self._check(self._highs.changeRowsBounds(len(chosen), chosen, lower, upper), "changeRowsBounds")
+            low, high = self._units.of_rows(lower, rows), self._units.of_rows(upper, rows)
+            self._check(self._highs.changeRowsBounds(len(chosen), chosen, low, high), "changeRowsBounds")
 
     @property
     def linear(self) -> bool:
@@ -178,30 +185,34 @@ class Model:
     def set_cost(self, cost: Floats, offset: float = 0.0) -> None:
         """Change the objective."""
         columns = np.arange(self._columns, dtype=np.int32)
-        self._check(self._highs.changeColsCost(self._columns, columns, cost), "changeColsCost")
-        self._check(self._highs.changeObjectiveOffset(offset), "changeObjectiveOffset")
+        self._check(self._highs.changeColsCost(self._columns, columns, self._units.cost(cost)), "changeColsCost")
+        self._check(self._highs.changeObjectiveOffset(offset / self._units.money), "changeObjectiveOffset")
 
-    def add_row(self, columns: Ints, values: Floats, lower: float, upper: float) -> None:
+    def add_row(self, columns: Ints, values: Floats, lower: float, upper: float, *, money: bool = False) -> None:
         """Append a row."""
-        self.add_rows([columns], [values], np.array([lower]), np.array([upper]))
+        self.add_rows([columns], [values], np.array([lower]), np.array([upper]), money=money)
 
-    def add_rows(self, columns: Sequence[Ints], values: Sequence[Floats], lower: Floats, upper: Floats) -> None:
-        """Append rows, each with its columns and their factors, all at once."""
+    def add_rows(
+        self, columns: Sequence[Ints], values: Sequence[Floats], lower: Floats, upper: Floats, *, money: bool = False
+    ) -> None:  # fmt: skip
+        """Append rows, each with its columns and their factors, all at once. money: they count million USD."""
         if len(columns):
             starts = np.cumsum([0, *map(len, columns)], dtype=np.int32)
-            index = np.concatenate(columns).astype(np.int32)
-            status = self._highs.addRows(len(lower), lower, upper, len(index), starts[:-1], index, np.concatenate(values))
+            index, factors = np.concatenate(columns).astype(np.int32), np.concatenate(values)
+            low, high, factors = self._units.added(lower, upper, index, factors, money=money)
+            status = self._highs.addRows(len(low), low, high, len(index), starts[:-1], index, factors)
             self._check(status, "addRows")
 
     def remove_rows(self, rows: Ints) -> None:
         """Take rows out; later ones move up."""
         if len(rows):
             self._check(self._highs.deleteRows(len(rows), rows.astype(np.int32)), "deleteRows")
+            self._units.removed(rows)
 
     def set_start(self, x: Floats) -> None:
         """Offer a point to start from; HiGHS checks and repairs it."""
         solution = highspy.HighsSolution()
-        solution.col_value = list(x)
+        solution.col_value = list(self._units.of_columns(x))
         if self._highs.setSolution(solution) == highspy.HighsStatus.kError:  # a warning says that it needs repair
             raise UntrustedError("HiGHS refused a start point")
 
@@ -305,7 +316,8 @@ class Model:
             rises, falls = step > SMALLEST_MOVE, step < -SMALLEST_MOVE
             up = np.concatenate([above[rises] / step[rises], below[falls] / -step[falls]])
             down = np.concatenate([below[rises] / step[rises], above[falls] / -step[falls]])
-            found.append((float(down.min(initial=math.inf)), float(up.min(initial=math.inf))))
+            own = self._units.row_unit(row)
+            found.append((own * float(down.min(initial=math.inf)), own * float(up.min(initial=math.inf))))
         return found
 
     def run(
@@ -320,7 +332,7 @@ class Model:
             raise ValueError(f"time_limit_s must be positive and finite, not {time_limit_s}")
         highs = self._highs
         self._set("mip_rel_gap", float(gap))
-        self._set("mip_abs_gap", float(absolute_gap))
+        self._set("mip_abs_gap", float(absolute_gap) / self._units.money)
         self._set("presolve", "choose" if presolve else "off")
         self._set("time_limit", highs.getRunTime() + time_limit_s)  # HiGHS counts the instance's whole life
         self._limited(self._hasty and highs.getBasis().valid)
@@ -366,7 +378,7 @@ class Model:
         return answer[0] if answer else highspy.HighsStatus.kError
 
     def _watch(self, on_progress: OnProgress, phase: str) -> None:
-        begin = time.perf_counter()
+        begin, unit = time.perf_counter(), self._units.money
 
         def ask(event: Any, progress: Progress) -> None:
             """Tell the caller, stop where it says so, and keep what it raises until HiGHS has returned."""
@@ -380,8 +392,7 @@ class Model:
 
         def tell(event: Any) -> None:
             out = event.data_out
-            incumbent = _finite(out.mip_primal_bound)
-            bound = _finite(out.mip_dual_bound)
+            incumbent, bound = _finite(out.mip_primal_bound * unit), _finite(out.mip_dual_bound * unit)
             gap = None if incumbent is None or bound is None else abs(incumbent - bound) / max(1e-9, abs(incumbent))
             ask(event, Progress(phase, time.perf_counter() - begin, incumbent, bound, gap))
 
@@ -401,14 +412,16 @@ class Model:
         usable = verdict == "optimal" or (mip and feasible and verdict in ("time_limit", "limit", "interrupted"))
         solution = highs.getSolution()
         x = np.array(solution.col_value, dtype=float) if usable and not brief else None
-        objective = float(info.objective_function_value) if usable else None
-        bound = float(info.mip_dual_bound) if mip else (objective if objective is not None else -math.inf)
+        units = self._units
+        objective = float(info.objective_function_value) * units.money if usable else None
+        bound = float(info.mip_dual_bound) * units.money if mip else (objective if objective is not None else -math.inf)
         dual = usable and not mip and solution.dual_valid
+        row_dual = np.array(solution.row_dual, dtype=float) if dual and not brief else None
+        column_dual = np.array(solution.col_dual, dtype=float) if dual else None
         return Run(
-            verdict, x, objective, bound if math.isfinite(bound) else -math.inf, seconds,
-            int(info.simplex_iteration_count), int(max(0, info.mip_node_count)),
-            np.array(solution.row_dual, dtype=float) if dual and not brief else None,
-            np.array(solution.col_dual, dtype=float) if dual else None,
+            verdict, units.point(x), objective, bound if math.isfinite(bound) else -math.inf, seconds,
+            int(info.simplex_iteration_count), int(max(0, info.mip_node_count)), units.row_prices(row_dual),
+            units.column_prices(column_dual),
         )  # fmt: skip
 
     def _set(self, name: str, value: Any) -> None:

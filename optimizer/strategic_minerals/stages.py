@@ -16,7 +16,7 @@ from .clusters import separable
 from .compile import INF
 from .decompose import Decomposition
 from .errors import Fault, PlanError, UntrustedError
-from .infeasibility import culprits, no_answer
+from .infeasibility import NO_POINT, culprits, no_answer
 from .instance import Floats
 from .layout import STAGES, Layout
 from .problem import Outcome, Problem, Reason, denominator
@@ -39,8 +39,6 @@ LEAST_GAP = 1e-6
 LEAST_SLACK = 1e-9
 """Of the terms that make up an aim, and no less than of a million USD: sums of a million terms and rows kept to the solver's
 tolerance leave a point beside its own value."""
-
-NO_POINT = ("infeasible", "infeasible_or_unbounded")
 
 Carry = Callable[[Any, Any], tuple[Any, Any]]
 """(columns, rows) statuses of one model -> those of another."""
@@ -83,7 +81,7 @@ class Flat:
     def limit(self, cost: Floats, most: float) -> None:
         """Hold an aim at or below a value from now on."""
         used = np.flatnonzero(cost)
-        self._model.add_row(used, cost[used], -INF, most)
+        self._model.add_row(used, cost[used], -INF, most, money=True)
 
 
 def decomposition_pays(layout: Layout, assembly: Assembly, *, integer: bool) -> bool:
@@ -171,7 +169,7 @@ def stage_by_stage(
             if run is not None and now.status in ("time_limit", "interrupted"):
                 limited = "time_limit" if now.status == "time_limit" else "interrupted"
                 break
-            raise no_answer(now, problem, stage, lambda: culprits(problem, relax, left()), left())
+            raise no_answer(now, problem, stage, lambda: culprits(problem, relax, left()), left(), relax=relax)
         run = now
         relative = (now.objective - now.bound) / denominator(problem, now.objective)
         reports.append((stage, now.objective, now.bound, relative))

@@ -101,7 +101,7 @@ def stamp(layout: Layout, templates: Templates) -> Assembly:
         parts.append(Stamped(templates.world, "world", S, np.zeros((S, 0)), NO_EXTERNALS, {"tail_risk": tail}))
     parts = place(parts)
     finder = _Finder(layout, parts, period_at, branch_at, world_at)
-    return assemble([finder.resolved(k) for k in range(len(parts))])
+    return assemble([finder.resolved(k) for k in range(len(parts))], layout.instance.money_unit)
 
 
 def _canvas() -> tuple[Any, Any, dict[int, Any]]:

@@ -28,7 +28,7 @@ def root_values(layout: Layout) -> dict[str, Floats]:
     carry = budget.carry_over_share * instance.appropriation
     carry[-1] = 0.0
     given: dict[str, Any] = {
-        "appropriation": instance.appropriation, "carry_limit": carry, "total": _one(budget.total_musd),
+        "appropriation": instance.spendable, "carry_limit": carry, "total": _one(instance.spendable_in_all),
         "liability_cap": [] if budget.liability_cap_musd is None else instance.by_year(budget.liability_cap_musd),
         **{name: figures[figures != 0] for name, figures in layout.commitment_money.items()},
         "cvar_allowed": _one(risk.cvar_limit_musd), "expected_loss_allowed": _one(risk.expected_loss_limit_musd),

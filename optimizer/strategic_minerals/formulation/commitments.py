@@ -28,7 +28,7 @@ WorldVariable = Callable[[str, int], Any]
 
 
 PARAMS: dict[str, str] = {
-    "appropriation": "appropriation of a fiscal year [million USD]",
+    "appropriation": "appropriation of a fiscal year, or what is owed before the plan begins where that is more [million USD]",
     "carry_limit": "most of it that may be carried into the next year, 0 in the last [million USD]",
     "total": "limit on all outlays of the planned years [million USD]",
     "liability_cap": "limit on what all floors may cost in a fiscal year [million USD]",
@@ -320,7 +320,8 @@ def trunk_spending(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> Any:
 
 
 def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
-    """Each year's outlays stay within its appropriation and what was carried over; sales go to the treasury.
+    """Each year's outlays stay within its appropriation, or what holding the opening stock costs anyway where that is more, and
+    what was carried over; sales go to the treasury.
 
     outlay[f] - carry[f-1] + carry[f] + unspent[f] <= appropriation[f]                   [million USD]  for each fiscal year
     """
