@@ -10,20 +10,37 @@ size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .audit_facts import is_baseline, tightness, worst_state
-from .audit_money import Deal, already_owed, cvar, losses, make_deal, objections, outlays, purchase_terms, social_cost
+from .audit_money import (
+    Deal,
+    already_owed,
+    cvar,
+    losses,
+    make_deal,
+    objections,
+    open_books,
+    outlays,
+    purchase_terms,
+    social_cost,
+)
 from .audit_operations import OPERATING, Check, Row, Rule, in_force
+from .audit_statements import differences, recomputed
+from .figures import Figures
 from .instance import Bools
 from .optimize import Problem
 from .solution import Solution
 
 TOLERANCE = 1e-6
+BEYOND = 1e300
+"""Violation of what is no number, or another text."""
+STATEMENTS = "statements"
+"""The family of what an answer states of itself."""
 DAYS_PER_YEAR = 365.0
 
 
@@ -74,19 +91,28 @@ class Audit:
         return pd.DataFrame([{**vars(r), "holds": r.holds} for r in self.residuals])
 
 
-def audit(problem: Problem, solution: Solution, *, z0: Solution | None = None) -> Audit:
-    """Check every rule and recompute social cost. `z0` adds the limit on trunk shortfall (section 6)."""
+def audit(
+    problem: Problem, solution: Solution, *, z0: Solution | None = None, stated: Figures | None = None,
+    bounds: Mapping[str, float] | None = None,
+) -> Audit:  # fmt: skip
+    """Check every rule and recompute social cost. `z0`, doing nothing, adds the limit on trunk shortfall (section 6).
+
+    stated: what the answer states of itself, compared with what its decisions amount to; bounds: aim -> bound that the solver gave.
+    """
     check = Check(problem, solution, z0)
-    residuals = tuple(residual(check, family, unit, rows(check)) for family, (unit, rows) in FAMILIES.items())
+    residuals = [residual(check, family, unit, rows(check)) for family, (unit, rows) in FAMILIES.items()]
+    if stated is not None and z0 is not None:
+        found = recomputed(check.books, open_books(problem, z0, check.course), bounds or {})
+        residuals.append(residual(check, STATEMENTS, "stated", differences(stated, found)))
     parts = social_cost(problem, solution, check.books)
-    return Audit(residuals, parts, sum(parts.values()), all(r.holds for r in residuals))
+    return Audit(tuple(residuals), parts, sum(parts.values()), all(r.holds for r in residuals))
 
 
 def residual(k: Check, family: str, unit: str, rows: Iterable[Row]) -> Residual:
     """The row that exceeds what is tolerated by the largest factor."""
     worst, largest, tolerated, where = 0.0, 0.0, TOLERANCE, ""
     for label, violation, scale in rows:
-        v = np.maximum(0.0, np.nan_to_num(np.asarray(violation, dtype=float), nan=np.inf))
+        v = np.maximum(0.0, np.nan_to_num(np.asarray(violation, dtype=float), nan=BEYOND, posinf=BEYOND))
         allowed = np.broadcast_to(TOLERANCE * (1 + np.abs(np.asarray(scale, dtype=float))), v.shape)
         if v.size and float((v / allowed).max()) > worst:
             at = np.unravel_index(int((v / allowed).argmax()), v.shape)

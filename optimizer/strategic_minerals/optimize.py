@@ -189,7 +189,8 @@ def optimise(
             without = _without_residual(problem, solver, costs["social_cost"], run, z0, gap, left(), on_progress)
     x = run.x if fixed is None or fixed.x is None else fixed.x
     assert x is not None
-    outcome = verdict(problem, staged, costs, z0, None if fixed is None else fixed.x, relax=relax, method=method)
+    x = with_tail(problem.layout, problem.assembly, x)
+    outcome = verdict(problem, staged, costs, z0, x, relax=relax, method=method)
     return Solved(
         problem, outcome, x, z0, without, undisturbed, fixed, priced, costs, staged.iterations, staged.nodes, seconds
     )

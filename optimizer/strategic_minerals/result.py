@@ -15,9 +15,12 @@ import numpy as np
 import pandas as pd
 
 from .audit import Audit, Residual, audit
+from .audit_money import social_cost
+from .basis import basis_of
 from .checks import require
 from .dataset import Dataset
 from .errors import Fault, InputError, UntrustedError
+from .figures import Figures, figures_of
 from .frames import kinds_of, records, typed, whole
 from .highs import version as highs_version
 from .instance import Floats
@@ -69,11 +72,17 @@ class Result:
 
     def audit(self) -> Audit:
         """Recompute every constraint and objective part from plan, data and decisions alone."""
-        return audit(prepare(self.plan, self.data), self.solution, z0=self.reference)
+        problem = prepare(self.plan, self.data)
+        return audit(problem, self.solution, z0=self.reference, stated=self.figures, bounds=bounds_of(self.outcome))
+
+    @property
+    def figures(self) -> Figures:
+        """Everything that the summary says in numbers, as named records."""
+        return Figures.of(self.tables["figures"])
 
     def summary(self) -> str:
         """The answer in plain words."""
-        return summarise(self)
+        return summarise(self.figures, self.plan, basis_of(self))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready and complete: `Result.from_dict` takes it back without solving."""
@@ -190,6 +199,8 @@ class _Read:
     prices: pd.DataFrame
     stated: float
     """Social cost, as the solver has it [million USD]."""
+    stages: dict[str, tuple[float, float]]
+    """Aim -> its figure with the plan and without, penalties left out, as the solver has them [million USD]."""
     counts: dict[str, int]
 
 
@@ -208,7 +219,19 @@ def _read(solved: Solved) -> _Read:
     stated = float(solved.costs["social_cost"] @ solved.x)
     signed = None if other is None else signatures(problem.assembly, other)
     points: list[Floats | None] = [solved.x, solved.z0, solved.undisturbed]
-    return _Read(bare, solved.outcome, points, signed, prices, stated, counts)
+    return _Read(bare, solved.outcome, points, signed, prices, stated, _stages(solved), counts)
+
+
+def _stages(solved: Solved) -> dict[str, tuple[float, float]]:
+    """Aim -> (with the plan, without), penalties left out."""
+    costs, penalty = solved.costs, solved.problem.assembly.costs.get("penalty")
+    fined = 0.0 if penalty is None else float(penalty @ solved.x)
+    return {name: (float(costs[name] @ solved.x) - fined, float(costs[name] @ solved.z0)) for name, *_ in solved.outcome.stages}
+
+
+def bounds_of(outcome: Outcome) -> dict[str, float]:
+    """Aim -> bound of its difference to doing nothing, the last aim last."""
+    return {name: bound for name, _, bound, _ in outcome.stages}
 
 
 def _result(read: _Read, options: Mapping[str, Any]) -> Result:
@@ -223,9 +246,17 @@ def _result(read: _Read, options: Mapping[str, Any]) -> Result:
         solution, reference, other = taken(), taken(), taken()
         assert solution is not None
         assert reference is not None
+    with problem.seconds.measure("tables"):
+        tables = build_tables(problem, solution, reference, other)
+        tables["projects"] = with_residual_at_zero(problem, tables["projects"], read.signed_without_residual)
+        tables["prices"] = read.prices
     with problem.seconds.measure("audit"):
-        audited = audit(problem, solution, z0=reference)
-        before = audit(problem, reference).parts
+        before = social_cost(problem, reference)
+        figures = figures_of(
+            tables, read.outcome, read.stages, social_cost(problem, solution), before,
+            problem.plan.horizon.first_year + problem.plan.horizon.years,
+        )
+        audited = audit(problem, solution, z0=reference, stated=figures, bounds=bounds_of(read.outcome))
     if not read.outcome.relaxed and not audited.passed:
         raise UntrustedError(f"the audit objects: {audited.worst()}")
     if abs(audited.objective - stated) > 1e-7 * max(1.0, abs(stated)):
@@ -233,9 +264,7 @@ def _result(read: _Read, options: Mapping[str, Any]) -> Result:
             f"the audit finds {audited.objective:.6f} million USD where the solver states {stated:.6f}"
         )
     with problem.seconds.measure("tables"):
-        tables = build_tables(problem, solution, reference, other)
-        tables["projects"] = with_residual_at_zero(problem, tables["projects"], read.signed_without_residual)
-        tables["prices"] = read.prices
+        tables["figures"] = figures.frame()
         tables["objective"] = pd.DataFrame({"part": list(audited.parts), "plan_musd": list(audited.parts.values())})
         tables["objective"]["do_nothing_musd"] = [before[name] for name in audited.parts]
         for name in list(tables):  # one at a time: the longest have a row for every producer, period and world

@@ -1,9 +1,7 @@
 """A question kept loaded: variants of plan and data answered one after the other, each from where the last one ended.
 
 Worlds are held while their hazards stay the same, compiled blocks while only figures change (`problem.prepare`); the solver keeps
-its basis, a decomposition the cuts of what did not change. None of it touches the question; `cold` asks it afresh. One thing is
-left to the solver either way: where doing nothing has several optima, diversification rules cap trunk shortfall at that of the one
-that was found.
+its basis, a decomposition the cuts of what did not change. None of it touches the question; `cold` asks it afresh.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from functools import partial
 from typing import Literal
 
 from .assembly import Assembly
+from .canonical import with_tail
 from .carry import carried
 from .checks import require
 from .dataset import Dataset
@@ -105,13 +104,14 @@ class Session:
         staged = stage_by_stage(
             problem, solver, costs, z0, start if usable else None, gap=self._gap, relax=self._relax, left=left
         )
-        x, polished = staged.run.x, None
+        x = staged.run.x
         if not self._relax:
             last = STAGES[problem.plan.objective.kind][-1]
             polished = whole_numbers_fixed(problem, costs, last, staged, solver, self._gap, max(left(), LEAST_CHECK_S)).x
             x = x if polished is None else polished
         assert x is not None
-        outcome = verdict(problem, staged, costs, z0, polished, relax=self._relax, method=chosen)
+        x = with_tail(problem.layout, problem.assembly, x)
+        outcome = verdict(problem, staged, costs, z0, x, relax=self._relax, method=chosen)
         self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, x, chosen
         return Answer(problem, outcome, x, z0)
 

@@ -191,17 +191,18 @@ def _allowed(cost: Floats, x: Floats, slack: float) -> float:
 
 
 def verdict(
-    problem: Problem, staged: Staged, costs: dict[str, Floats], z0: Floats, polished: Floats | None, *, relax: bool,
+    problem: Problem, staged: Staged, costs: dict[str, Floats], z0: Floats, x: Floats, *, relax: bool,
     method: Literal["flat", "decomposed"],
 ) -> Outcome:  # fmt: skip
-    """What a search came to; `polished` is its point with whole numbers exact, where there is one."""
-    reports = list(staged.reports)
-    last, objective, bound, relative = reports[-1]
-    if polished is not None:
-        objective = float(costs[last] @ polished - costs[last] @ z0)
+    """What a search came to at a point x, the plan: every aim's difference to doing nothing is that of the plan, which may lie
+    above what its own stage found by the slack that later aims may use.
+    """
+    reports = []
+    for stage, _, bound, _ in staged.reports:
+        objective = float(costs[stage] @ x - costs[stage] @ z0)
         bound = min(bound, objective)
-        relative = (objective - bound) / denominator(problem, objective)
-        reports[-1] = (last, objective, bound, relative)
+        reports.append((stage, objective, bound, (objective - bound) / denominator(problem, objective)))
+    last, objective, bound, relative = reports[-1]
     complete = staged.limited is None and len(reports) == len(STAGES[problem.plan.objective.kind])
     reason: Reason = ("optimal" if relative <= 1e-9 else "within_gap") if complete else staged.limited or "time_limit"
     return Outcome(reason, objective, bound, max(0.0, relative), float(costs[last] @ z0), relax, tuple(reports), method)

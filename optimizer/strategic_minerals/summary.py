@@ -1,37 +1,30 @@
-"""The answer in words that a minister's aide understands; honest numbers beside it."""
+"""The answer in words that a minister's aide understands; honest numbers beside it.
+
+Every number of an answer comes from its named records (`figures`), which the audit works out again; what stands beside them, of the
+inputs and of the solve, comes from `Basis`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import pandas as pd
-
-from .review import loss_spread, provenance
-
-if TYPE_CHECKING:
-    from .result import Result
-
-MOST_ESTIMATES = 6
-"""Widest estimates that the summary names, one a quantity and item."""
+from .basis import Basis
+from .figures import OUTLAYS, Figures
+from .plan import Plan
 
 MOST_LINES = 12
 """Lines of a section before the rest is counted instead of listed."""
+WORST = 3
+"""Scenarios that are told."""
+SMALL_MUSD = 0.05
+"""Million USD below which nothing is said of a line."""
 
 
-def summarise(result: Result) -> str:
+def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
     """The plan as text: the verdict, what to do, what it protects, what remains, what it rests on."""
     sections = [
-        _verdict(result), _buy(result), _sign(result), _guarantee(result), _contracts(result), _money(result),
-        _protection(result), _value(result), _rests_on(result), _evidence(result),
+        _verdict(figures, plan, basis), _buy(figures), _sign(figures), _guarantee(figures, plan, basis), _contracts(figures),
+        _money(figures, plan, basis), _protection(figures), _value(figures), _rests_on(plan, basis), _evidence(basis),
     ]  # fmt: skip
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
-
-
-def audit_word(result: Result) -> str:
-    """How the audit ended: a relaxation leaves whole numbers open, so that there is no plan to audit."""
-    if result.audited.passed:
-        return "passed"
-    return "not applicable to a relaxation" if result.outcome.relaxed else "FAILED"
 
 
 def _tonnes(value: float) -> str:
@@ -41,7 +34,7 @@ def _tonnes(value: float) -> str:
 
 def _musd(value: float) -> str:
     """Million USD with about three figures, never -0."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 0.05 else "0"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= SMALL_MUSD else "0"
 
 
 def _limited(lines: list[str]) -> list[str]:
@@ -50,12 +43,10 @@ def _limited(lines: list[str]) -> list[str]:
     return [*lines[:MOST_LINES], f"  ... and {len(lines) - MOST_LINES} more in the tables"]
 
 
-def _verdict(result: Result) -> list[str]:
-    outcome, plan = result.outcome, result.plan
+def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     title = plan.title or plan.name
-    gap = f"{outcome.relative_gap:.2%}" if outcome.relative_gap is not None else "unknown"
-    objective, bound = outcome.objective_musd or 0.0, outcome.best_bound_musd or 0.0
-    if outcome.relaxed:
+    gap, bound = f"{figures.value('gap_share'):.2%}", figures.value("bound_musd")
+    if basis.relaxed:
         return [
             title, "LINEAR RELAXATION: a bound on what any plan can achieve, not a plan to carry out",
             f"No plan beats doing nothing by more than {-bound:,.0f} million USD ({plan.price_year} money, discounted).",
@@ -66,130 +57,107 @@ def _verdict(result: Result) -> list[str]:
         "stalled": f"NOT proven best: the solver gave no answer in part of the search, which ended at a gap of {gap}",
         "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
         "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
-    }.get(outcome.reason, outcome.reason)  # fmt: skip
-    if len(outcome.stages) > 1:
+    }.get(basis.reason, basis.reason)  # fmt: skip
+    if len(figures.items("stage_difference_musd")) > 1:
         proof = f"{proof} for the last aim"
-    losses = result.tables["scenario_losses"]
-    spared = float((losses.probability * (losses.loss_without_plan_musd - losses.loss_musd)).sum())
+    spared = figures.value("expected_loss_without_musd") - figures.value("expected_loss_musd")
     return [
-        title, *_stages(result),
-        f"The plan is worth {round(-objective):,} million USD net against doing nothing ({plan.price_year} money, discounted, "
-        f"expected): {proof}.",
+        title, *_stages(figures),
+        f"The plan is worth {round(figures.value('worth_musd')):,} million USD net against doing nothing ({plan.price_year} money, "
+        f"discounted, expected): {proof}.",
         f"It spares {spared:,.0f} million USD of expected shortage loss. Loss function: {plan.loss_function} ({plan.loss_level}); "
-        f"{_other_losses(result)}.",
+        f"{_other_losses(basis)}.",
     ]  # fmt: skip
 
 
-STAGE_WORDS = {
-    "risk": "The plan lowers risk, (1-m) expected loss + m CVaR, by {gain:,.4g} million USD against doing nothing",
-    "spending": "The plan spends {z:,.4g} million USD (discounted)",
-    "social_cost": "Social cost is lower by {gain:,.4g} million USD",
-}
+STAGES = {
+    "risk": "Risk, (1-m) expected loss + m CVaR", "spending": "Spending while nothing happens, discounted",
+    "social_cost": "Social cost, what all of it costs users and the authority, losses included",
+}  # fmt: skip
 
 
-def _stages(result: Result) -> list[str]:
-    """What each aim of several reached, the main one first, with its own bound."""
-    if len(result.outcome.stages) < 2:
+def _stages(figures: Figures) -> list[str]:
+    """What each aim of several reached, the main one first: totals as totals, differences as differences, each with its bound."""
+    differences = figures.items("stage_difference_musd")
+    if len(differences) < 2:
         return []
-    lines = ["Aims in their order, each kept while the next is sought:"]
-    for name, z, bound, _ in result.outcome.stages:
-        off = (z - bound) / max(abs(z), 1e-9)
-        lines.append(f"  {STAGE_WORDS[name].format(z=z, gain=-z)}; no plan does better than {abs(bound):,.4g} ({off:.2%} of it).")
+    penalties = figures.value("penalties_musd")
+    lines = ["Aims in their order, each kept while the next is sought (million USD):"]
+    for name, difference in differences.items():
+        bound = figures.value("stage_bound_musd", name)
+        with_plan, without = figures.value("stage_with_musd", name), figures.value("stage_without_musd", name)
+        counted = " with its penalties" if penalties > SMALL_MUSD else ""
+        lines.append(
+            f"  {STAGES[name]}: {with_plan:,.4g} with the plan, {without:,.4g} when nothing is done. The difference{counted} is "
+            f"{difference:+,.4g}; no plan does better than {bound:+,.4g}."
+        )
+    if penalties > SMALL_MUSD:
+        lines.append(f"  Penalties of {penalties:,.4g} for soft rules count in every aim; nobody pays them.")
     return lines
 
 
-def _other_losses(result: Result) -> str:
+def _other_losses(basis: Basis) -> str:
     """How far the named loss functions are apart on this plan's materials."""
-    factor, material = loss_spread(result.plan, result.data)
-    if factor < 1.01:
+    if basis.loss_spread < 1.01:
         return "the others of the tables say the same of these materials"
-    return f"the others of the tables differ by up to a factor of {factor:,.3g} ({material})"
+    return f"the others of the tables differ by up to a factor of {basis.loss_spread:,.3g} ({basis.loss_spread_of})"
 
 
-def _undisturbed(result: Result) -> float:
-    """Probability that no event has struck any material before the planned years end."""
-    horizon, losses = result.plan.horizon, result.tables["scenario_losses"]
-    end = horizon.first_year + horizon.years
-    calm = [onset == "" or int(str(onset).split(".")[0]) >= end for onset in losses.onset]
-    return float(losses.probability[calm].sum())
-
-
-def _expected_purchases(result: Result) -> dict[str, float]:
-    """Tonnes bought of each material in planned years, in expectation over all worlds."""
-    flows, losses = result.tables["flows"], result.tables["scenario_losses"]
-    mine = flows[(flows.world != "trunk") & ~flows["tail"]]
-    weighted = mine.acquired_t * mine.world.map(losses.set_index("world").probability)
-    return {str(name): float(value) for name, value in weighted.groupby(mine.material).sum().items()}
-
-
-def _buy(result: Result) -> list[str]:
-    bought, stock = result.tables["acquisitions"], result.tables["stock"]
-    if bought.empty:
+def _buy(figures: Figures) -> list[str]:
+    tonnes, cost = figures.items("bought_t"), figures.items("bought_musd")
+    if not tonnes:
         return ["BUY: nothing for the reserve."]
-    expected = _expected_purchases(result)
-    total = bought.groupby("material").agg(t=("acquired_t", "sum"), musd=("cost_musd", "sum"),
-                                           first=("fiscal_year", "min"), last=("fiscal_year", "max"))  # fmt: skip
     lines = []
-    for material, row in total.sort_values("musd", ascending=False).iterrows():
-        mine = stock[stock.material == material]
-        peak = mine.loc[mine.stock_t.idxmax()]
-        cover = f" ({peak.days_of_cover:,.0f} days of cover)" if pd.notna(peak.days_of_cover) else ""
-        first, last = int(row["first"]), int(row["last"])
-        years = f"FY{first}" if first == last else f"FY{first}-{last}"
+    for material in sorted(tonnes, key=lambda name: -cost[name]):
+        days = figures.items("peak_stock_days").get(material)
+        cover = "" if days is None else f" ({days:,.0f} days of cover)"
+        first, last = figures.value("bought_first", material), figures.value("bought_last", material)
+        years = f"FY{first:.0f}" if first == last else f"FY{first:.0f}-{last:.0f}"
         lines.append(
-            f"  {material}: {_tonnes(row.t)} in {years} for {row.musd:,.1f} M; stock peaks at {_tonnes(peak.stock_t)} in "
-            f"FY{peak.fiscal_year}{cover}; expected over all worlds {_tonnes(expected.get(str(material), 0.0))}"
+            f"  {material}: {_tonnes(tonnes[material])} in {years} for {cost[material]:,.1f} M; stock peaks at "
+            f"{_tonnes(figures.value('peak_stock_t', material))} in FY{figures.value('peak_stock_in', material):.0f}{cover}; "
+            f"expected over all worlds {_tonnes(figures.value('bought_expected_t', material))}"
         )
-    calm = f"probability that it stays so through the plan: {_undisturbed(result):.0%}"
+    calm = f"probability that it stays so through the plan: {figures.value('undisturbed_probability'):.0%}"
     return [f"BUY for the reserve as long as nothing has happened ({calm}):", *_limited(lines)]
 
 
-def _sign(result: Result) -> list[str]:
-    table = result.tables["projects"]
-    chosen = table[table.share > 1e-6].sort_values("support_cost_musd", ascending=False)
-    if chosen.empty:
+def _sign(figures: Figures) -> list[str]:
+    shares, cost = figures.items("signed_share"), figures.items("signed_cost_musd")
+    if not shares:
         return ["SIGN: no project."]
     lines = []
-    for row in chosen.itertuples():
-        if row.baseline and row.package == "none":
-            why = "committed before this plan" if row.committed else "expected to be built without support (baseline)"
-            lines.append(f"  {row.project}: {why}")
+    for name in sorted(shares, key=lambda signed: -cost[signed]):
+        project, terms = name.partition(": ")[0], figures.text("signed_terms", name)
+        if terms.startswith(("committed", "expected")):
+            lines.append(f"  {project}: {terms}")
             continue
-        terms = [row.instrument if row.instrument != "none" else "no capital support"]
-        if row.offtake_share:
-            terms.append(f"offtake right on {row.offtake_share:.0%} in a crisis")
-        if row.floor_material:
-            terms.append(f"floor {row.floor_usd_per_kg:g} USD/kg {row.floor_material}")
-        share = "" if row.share > 1 - 1e-6 else f" ({row.share:.0%} of it)"
-        cost = f"{row.support_cost_musd + row.offtake_fees_musd:,.1f} M on the budget"
+        share = "" if shares[name] > 1 - 1e-6 else f" ({shares[name]:.0%} of it)"
         lines.append(
-            f"  {row.project}{share}, FY{row.signed}: {', '.join(terms)}; {cost}; first output FY{row.first_output}"
+            f"  {project}{share}, FY{figures.text('signed_in', name)}: {terms}; {cost[name]:,.1f} M on the budget; "
+            f"first output FY{figures.text('signed_output_in', name)}"
         )
-    rejected = int((table.share <= 1e-6).sum())
-    return [
-        "SIGN with projects:",
-        *_limited(lines),
-        f"  not supported: {rejected} of {len(table)} projects (table projects)",
-    ]
+    rejected, of = figures.value("unsupported_count"), figures.value("projects_count")
+    return ["SIGN with projects:", *_limited(lines), f"  not supported: {rejected:.0f} of {of:.0f} projects (table projects)"]
 
 
-def _guarantee(result: Result) -> list[str]:
-    table = result.tables["floors"]
-    if not result.plan.instruments.price_floors and table.empty:
+def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
+    levels = figures.items("floor_level")
+    if not plan.instruments.price_floors and not levels:
         return []
-    if table.empty:
+    if not levels:
         return ["GUARANTEE: no price floor is worth its cost here."]
     lines = []
-    for row in table.itertuples():
-        inversion = "; WARNING: products that contain it escape the tariff" if row.tariff_inversion else ""
-        within, later = row.expected_cost_musd, row.terminal_liability_musd
+    for name, level in levels.items():
+        inversion = "; WARNING: products that contain it escape the tariff" if name in basis.inverted else ""
+        within, later = figures.value("floor_cost_musd", name), figures.value("floor_later_musd", name)
         paid = (
             f"expected cost {within:,.1f} M" if within >= 0
             else f"expected to bring {-within:,.1f} M more in claw-back than it pays out"
         )  # fmt: skip
         lines.append(
-            f"  {row.floor}: {row.level_usd_per_kg:g} USD/kg for {row.term_yr:g} y from FY{row.start}, {paid} within the horizon, "
-            f"{later:,.1f} M owed after it{inversion}"
+            f"  {name.rpartition(', ')[0]}: {level:g} USD/kg for {figures.value('floor_term_yr', name):g} y from "
+            f"FY{figures.text('floor_from', name)}, {paid} within the horizon, {later:,.1f} M owed after it{inversion}"
         )
     return [
         "GUARANTEE price floors (costed over price states; states never shut a plant, so floors look a little dear):",
@@ -197,193 +165,123 @@ def _guarantee(result: Result) -> list[str]:
     ]
 
 
-def _contracts(result: Result) -> list[str]:
-    table = result.tables["contracts"]
+def _contracts(figures: Figures) -> list[str]:
+    tonnes, fees = figures.items("contract_t_per_yr"), figures.items("contract_fees_musd")
     lines = [
-        f"  {row.activity} ({row.country}): {_tonnes(row.contract_t_per_yr)}/y from FY{row.start} for {row.term_yr:g} y, "
-        f"fees {row.fees_musd:,.2f} M"
-        for row in table.sort_values("fees_musd", ascending=False).itertuples()
+        f"  {name.rpartition(', ')[0]}: {_tonnes(tonnes[name])}/y from FY{name.rpartition(', ')[2]} for "
+        f"{figures.value('contract_term_yr', name):g} y, fees {fees[name]:,.2f} M"
+        for name in sorted(tonnes, key=lambda contract: -fees[contract])
     ]
     return ["RESERVE offtake with allied sources:", *_limited(lines)] if lines else []
 
 
-def _money(result: Result) -> list[str]:
-    table = result.tables["budget"]
-    outlay, appropriated = float(table.outlay_musd.sum()), float(table.appropriation_musd.sum())
-    peak = table.loc[table.outlay_musd.idxmax()]
+def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
+    by_year, given = figures.items("outlay_by_year_musd"), figures.total("appropriation_by_year_musd")
+    peak = max(by_year, key=lambda year: by_year[year])
     lines = [
-        f"MONEY: {_musd(outlay)} M of {appropriated:,.0f} M appropriated over "
-        f"FY{table.fiscal_year.min()}-{table.fiscal_year.max()}; most in FY{int(peak.fiscal_year)} ({peak.outlay_musd:,.0f} M)."
+        f"MONEY: {_musd(figures.total('outlay_by_year_musd'))} M of {given:,.0f} M appropriated over "
+        f"FY{min(by_year)}-{max(by_year)}; most in FY{peak} ({by_year[peak]:,.0f} M)."
     ]
-    names = {"purchases": "purchases", "holding": "holding", "contract_fees": "contract fees", "offtake_fees": "offtake fees",
-             "capital_support": "capital support", "floor_top_ups": "floor top-ups"}  # fmt: skip
+    paid = figures.items("outlay_musd")
     parts = [
-        f"{label} {_musd(table[f'{name}_musd'].sum())}"
-        for name, label in names.items()
-        if table[f"{name}_musd"].sum() > 0.05
+        f"{line.replace('_', ' ').replace('top ups', 'top-ups')} {_musd(paid[line])}" for line in OUTLAYS if paid[line] > SMALL_MUSD
     ]
-    lines.append(
-        f"  by line [M]: {', '.join(parts) or 'nothing'}. Sales to the treasury {table.sales_musd.sum():,.0f} M."
-    )
-    if (table.liability_musd > 0.05).any():
-        quantile = result.plan.budget.liability_quantile
+    lines.append(f"  by line [M]: {', '.join(parts) or 'nothing'}. Sales to the treasury {figures.value('sales_musd'):,.0f} M.")
+    most = max(figures.items("liability_by_year_musd").values(), default=0.0)
+    if most > SMALL_MUSD:
         lines.append(
-            f"  contingent liability of floors, apart from the budget: up to {table.liability_musd.max():,.0f} M a year "
-            f"({quantile:.0%} of price states cost less)."
+            f"  contingent liability of floors, apart from the budget: up to {most:,.0f} M a year "
+            f"({plan.budget.liability_quantile:.0%} of price states cost less)."
         )
-    return lines
+    return [*lines, *(f"  {note}." for note in basis.owed)]
 
 
-def _protection(result: Result) -> list[str]:
-    losses = result.tables["scenario_losses"]
-    hit = losses[losses.loss_without_plan_musd > 0]
-    if hit.empty:
+def _protection(figures: Figures) -> list[str]:
+    without, loss, chance = figures.items("loss_without_musd"), figures.items("loss_musd"), figures.items("probability")
+    if not any(value > 0 for value in without.values()):
         return ["PROTECTS: no world of this plan has a shortage."]
-    before = float((losses.probability * losses.loss_without_plan_musd).sum())
-    after = float((losses.probability * losses.loss_musd).sum())
+    before, after = figures.value("expected_loss_without_musd"), figures.value("expected_loss_musd")
     lines = [f"PROTECTS: expected shortage loss falls from {before:,.0f} to {after:,.0f} M."]
-    worst = losses.sort_values("loss_musd", ascending=False).head(3)
     lines.append("  What remains at risk, worst worlds:")
-    for row in worst.itertuples():
+    for name in sorted(loss, key=lambda world: -loss[world])[:WORST]:
         lines.append(
-            f"  {row.world} (probability {row.probability:.1%}): loss {row.loss_musd:,.0f} M, "
-            f"without the plan {row.loss_without_plan_musd:,.0f} M"
+            f"  {name} (probability {chance[name]:.1%}): loss {loss[name]:,.0f} M, without the plan {without[name]:,.0f} M"
         )
-    defence = losses[losses.defence_shortfall_t > 1e-3]
-    chance = float(defence.probability.sum())
+    short = [name for name, tonnes in figures.items("defence_short_t").items() if tonnes > 1e-3]
     lines.append(
-        f"  Defence goes short in worlds of probability {chance:.1%}."
-        if len(defence)
+        f"  Defence goes short in worlds of probability {sum(chance[name] for name in short):.1%}."
+        if short
         else "  Defence goes short in no world of this plan."
     )
-    shortfalls = result.tables["shortfalls"]
-    if len(shortfalls):
-        weight = losses.set_index("world").probability
-        exposed = shortfalls[shortfalls.world != "trunk"].copy()
-        exposed["expected"] = exposed.loss_musd * exposed.world.map(weight)
-        by_material = exposed.groupby("material").expected.sum().sort_values(ascending=False)
-        named = [f"{material} {value:,.1f}" for material, value in by_material.head(5).items() if value > 0.05]
-        if named:
-            lines.append(f"  Expected loss that stays, by material [M, undiscounted]: {', '.join(named)}.")
+    remaining = sorted(figures.items("remaining_loss_musd").items(), key=lambda pair: -pair[1])
+    named = [f"{material} {value:,.1f}" for material, value in remaining[:5] if value > SMALL_MUSD]
+    if named:
+        lines.append(f"  Expected loss that stays, by material [M, undiscounted]: {', '.join(named)}.")
     return lines
 
 
-def _value(result: Result) -> list[str]:
+def _value(figures: Figures) -> list[str]:
     """Split of what the plan is worth: shortage avoided, price, the rest; bets on prices named."""
-    parts, table = result.objective_parts, result.tables["value"]
-    columns = ("shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd")
-    shortage, price, users, authority = (float(table[c].sum()) for c in columns)
-    net = shortage + price + users + authority
+    shortage, price = figures.value("shortage_avoided_musd"), figures.value("price_gain_musd")
+    users, authority = figures.value("users_musd"), figures.value("authority_musd")
+    penalties, risk = figures.value("penalties_musd"), figures.value("risk_charge_musd")
+    net = figures.value("worth_musd")
+    apart = [f"{-penalties:+,.0f} M penalties for soft rules, which nobody pays"] * (penalties > SMALL_MUSD)
+    apart += [f"{risk:+,.0f} M for the weight on CVaR"] * (abs(risk) > SMALL_MUSD)
     lines = [
         f"WHERE THE VALUE COMES FROM: {shortage:+,.0f} M shortage avoided (losses per tonne include its price); "
         f"{users:+,.0f} M users, who pay for what they now get; {authority:+,.0f} M authority, outlays less what they leave; "
-        f"{price:+,.0f} M because prices in a disruption differ from calm ones. Together {net:,.0f} M.",
+        f"{price:+,.0f} M because prices in a disruption differ from calm ones{''.join(f'; {part}' for part in apart)}. "
+        f"Together {net:,.0f} M.",
     ]  # fmt: skip
     if price > 0.5 * net > 0:
         lines.append("  WARNING: more than half of the worth is a gain on prices, not shortage avoided.")
-    bets = result.tables["held_for_price"]
-    bets = bets[bets.at_undisturbed_prices_t < 0.5 * bets.expected_acquired_t - 1e-3]
-    if len(bets):
-        named = [
-            f"{r.material} {_tonnes(r.at_undisturbed_prices_t)} instead of {_tonnes(r.expected_acquired_t)}"
-            for r in bets.itertuples()
-        ]
+    expected, undisturbed = figures.items("bought_expected_t"), figures.items("undisturbed_t")
+    bets = [material for material, other in undisturbed.items() if other < 0.5 * expected.get(material, 0.0) - 1e-3]
+    if bets:
+        named = [f"{m} {_tonnes(undisturbed[m])} instead of {_tonnes(expected[m])}" for m in bets[:MOST_LINES]]
         lines.append(
             "  BETS ON PRICES: with the same commitments, were disrupted prices those of calm years, the reserve would buy "
-            f"(expected) {'; '.join(named[:MOST_LINES])}. See price_gain = false."
+            f"(expected) {'; '.join(named)}. See price_gain = false."
         )
-    lines += _drift(result)
-    residual, salvage = parts.get("residual_credit", 0.0), parts.get("salvage", 0.0)
-    if abs(residual) + abs(salvage) > 1:
-        lines.append(
-            f"  Credited at the end of the horizon: stock {_musd(-salvage)} M, unexpired life of projects {_musd(-residual)} M."
-        )
-    shares = result.tables["projects"].groupby("project")[["share", "share_at_residual_0"]].max()
-    lost = sorted(shares.index[(shares.share > 0.5) & (shares.share_at_residual_0 <= 0.5)])
-    won = sorted(shares.index[(shares.share <= 0.5) & (shares.share_at_residual_0 > 0.5)])
+    moved = [f"{material} ({change:+.0%})" for material, change in figures.items("price_drift_share").items() if abs(change) > 0.01]
+    if moved:  # part of their worth is that drift
+        lines.append(f"  PRICE DRIFT while held, nothing having happened: {', '.join(moved)}.")
+    stock, life = figures.value("salvage_musd"), figures.value("residual_musd")
+    if abs(stock) + abs(life) > 1:
+        lines.append(f"  Credited at the end of the horizon: stock {_musd(stock)} M, unexpired life of projects {_musd(life)} M.")
+    lost, won = list(figures.items("lost_without_residual")), list(figures.items("won_without_residual"))
     if lost or won:
         changes = [f"without {', '.join(lost)}"] * bool(lost) + [f"with {', '.join(won)}"] * bool(won)
         lines.append(f"  If unexpired life were worth nothing at the end, the plan would be {' and '.join(changes)}.")
-    elif residual < -1 and shares.share_at_residual_0.notna().all():
+    elif life > 1 and figures.value("same_without_residual"):
         lines.append("  The same projects are chosen where unexpired life is worth nothing at the end.")
     return lines
 
 
-def _drift(result: Result) -> list[str]:
-    """Materials in the reserve whose trunk price moves over the plan: part of their worth is that drift."""
-    stock = result.tables["stock"]
-    held = stock[stock.stock_t > 1e-6]
-    moved = []
-    for material, prices in (held.value_musd / held.stock_t).groupby(held.material):
-        change = float(prices.iloc[-1] / prices.iloc[0] - 1)
-        if abs(change) > 0.01:
-            moved.append(f"{material} ({change:+.0%})")
-    return [f"  PRICE DRIFT while held, nothing having happened: {', '.join(moved)}."] if moved else []
-
-
-def _rests_on(result: Result) -> list[str]:
-    """Facts and estimates, and the widest estimates of what the plan acts on: hazards first, then by what is at stake."""
-    counted = provenance(result.plan, result.data)
-    stake = _stakes(result)
-    wide = counted.widest
-    if len(wide):
-        wide = wide.assign(of=wide.key.str.split("/").str[0], stake=[
-            max((stake.get(part, 0.0) for part in key.split("/")), default=0.0) for key in wide.key
-        ])  # fmt: skip
-        wide = wide[wide.stake > 0].sort_values("stake", ascending=False, kind="stable")
-        wide = wide.drop_duplicates(["table", "column", "of"])
-        hazards = wide[wide.table == "hazards"].head(MOST_ESTIMATES // 2)
-        wide = pd.concat([hazards, wide[wide.table != "hazards"].head(MOST_ESTIMATES - len(hazards))])
-    lines = [
-        f"RESTS ON: {counted.facts} reported or derived rows and {counted.estimates} estimates, prices of {result.plan.price_set}."
-    ]
-    for row in wide.itertuples():
-        lines.append(f"  estimate {row.table}.{row.column} of {row.key}: {row.value:g} (from {row.low:g} to {row.high:g})")
-    if len(wide):
+def _rests_on(plan: Plan, basis: Basis) -> list[str]:
+    """Facts and estimates, and the widest estimates of what the plan acts on."""
+    lines = [f"RESTS ON: {basis.facts} reported or derived rows and {basis.estimates} estimates, prices of {plan.price_set}."]
+    lines += [f"  estimate {words}" for words in basis.widest]
+    if basis.widest:
         lines.append("  (the widest estimates behind what is at stake in this plan; command `check` lists all)")
-    judged = [s for s in result.plan.scenarios if s.probability > 0]
+    judged = [s for s in plan.scenarios if s.probability > 0]
     if judged:
-        told = ", ".join(f"{s.name} {s.probability:.0%}" for s in judged)
-        lines.append(f"  probabilities that the planner set: {told}.")
-    reluctant = result.tables["notes"]
-    names = sorted(set(reluctant.item[reluctant.kind == "rather short"]) & set(stake))
-    if names:
+        lines.append(f"  probabilities that the planner set: {', '.join(f'{s.name} {s.probability:.0%}' for s in judged)}.")
+    if basis.reluctant:
         lines.append(
-            f"  In some world users would rather go short than pay the price: {', '.join(names[:MOST_LINES])}"
-            f"{' ...' if len(names) > MOST_LINES else ''}: loss function and crisis price do not agree there."
+            f"  In some world users would rather go short than pay the price: {', '.join(basis.reluctant[:MOST_LINES])}"
+            f"{' ...' if len(basis.reluctant) > MOST_LINES else ''}: loss function and crisis price do not agree there."
         )
     lines.append("  Assumed: once an event has begun its further course is known; commitments planned after it go on.")
     return lines
 
 
-def _stakes(result: Result) -> dict[str, float]:
-    """What the plan acts on -> its share of the gross worth: materials, offers, projects, contracted sources, hazards."""
-    value, names = result.tables["value"], set(result.tables["held_for_price"].material)
-    value = value[value.component != "commitments"]
-    gross = value.shortage_avoided_musd.abs() + value.price_gain_musd.abs()
-    total = max(float(gross.sum()), 1e-9)
-    share: dict[str, float] = {}
-    for materials, worth in zip(value.materials.str.split(), gross / total, strict=True):
-        share |= {m: float(worth) for m in materials if m in names or worth > 0.05}
-    bought, projects = result.tables["acquisitions"], result.tables["projects"]
-    share |= {row.offer: share.get(row.material, 0.0) for row in bought.itertuples()}
-    share |= dict.fromkeys(projects.project[projects.share > 1e-6], 0.5)
-    share |= dict.fromkeys(result.tables["contracts"].activity, 0.5)
-    struck = result.tables["scenario_losses"]
-    avoided = struck.probability * (struck.loss_without_plan_musd - struck.loss_musd).clip(lower=0.0)
-    for names_of, worth in avoided.groupby(struck.hazards).sum().items():
-        for hazard in str(names_of).split():
-            share[hazard] = share.get(hazard, 0.0) + 1.0 + float(worth) / total
-    return share
-
-
-def _evidence(result: Result) -> list[str]:
-    counts, seconds = result.counts, result.seconds
-    worst = result.audited.worst()
+def _evidence(basis: Basis) -> list[str]:
+    counts, worst = basis.counts, basis.worst
     return [
-        f"EVIDENCE: independent audit {audit_word(result)} (largest residual "
+        f"EVIDENCE: independent audit {basis.audit_word} (largest residual "
         f"{worst.largest:.1e} {worst.unit} in {worst.family}); "
         f"{counts['scenarios']} worlds, {counts['columns']:,} columns, {counts['rows']:,} rows, {counts['binaries']:,} binaries; "
-        f"{seconds.get('total', 0):.1f} s, HiGHS {result.versions['highs']}, feasibility tolerance "
-        f"{result.options['primal_feasibility_tolerance']:g}."
+        f"{basis.seconds:.1f} s, HiGHS {basis.highs}, feasibility tolerance {basis.tolerance:g}."
     ]  # fmt: skip

@@ -186,12 +186,13 @@ def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
             rows.append(dict(zip(columns, values, strict=True)))
     for o, option in enumerate(support.options):
         package = next(p for p in n.packages if p.name == option.package.name)
-        if solution.sign[o] > 1e-6 and package.floor is not None and option.floor is not None:
+        share = float(solution.sign[o])
+        if share > 1e-6 and package.floor is not None and option.floor is not None:
             floor = package.floor
             values = [
                 f"{n.projects[option.project].name}: {package.name}", "project", floor.kind, n.materials[floor.material],
                 floor.level / MUSD_PER_T, floor.upside, n.calendar.period_label(option.start),
-                floor.term * n.calendar.step, option.floor.expected, option.floor.terminal, 0.0, 0.0, False,
+                floor.term * n.calendar.step, share * option.floor.expected, share * option.floor.terminal, 0.0, 0.0, False,
             ]  # fmt: skip
             rows.append(dict(zip(columns, values, strict=True)))
     return _frame(rows, columns)
@@ -325,7 +326,7 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
 
 def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
     """Where Z0 - Z comes from, by component: shortage spared, price gain, users and authority at undisturbed prices; and
-    commitments."""
+    commitments, with soft penalties and the charge for risk apart: nobody pays them."""
     books, reference = open_books(problem, solution), open_books(problem, z0)
     split = split_of_value(books, reference)
     rows = []
@@ -336,11 +337,16 @@ def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
             "price_gain_musd": float(split["price"][c]), "users_musd": float(split["users"][c]),
             "authority_musd": float(split["authority"][c]),
         })  # fmt: skip
-    signed = sum(commitments(reference).values()) - sum(commitments(books).values())
-    clawed = floors_at_crisis_prices(books)
-    rows.append({"component": "commitments", "materials": "", "shortage_avoided_musd": 0.0, "price_gain_musd": clawed,
-                 "users_musd": 0.0, "authority_musd": signed - clawed})  # fmt: skip
-    return pd.DataFrame(rows)
+    before, after = commitments(reference), commitments(books)
+    spared = {name: before[name] - after[name] for name in before}
+    clawed, border = floors_at_crisis_prices(books), spared["users_border_surcharge"]
+    penalties, risk = spared["soft_penalties"], spared["cvar"]
+    rows.append({
+        "component": "commitments", "materials": "", "shortage_avoided_musd": 0.0, "price_gain_musd": clawed, "users_musd": border,
+        "authority_musd": sum(spared.values()) - clawed - border - penalties - risk, "penalties_musd": penalties,
+        "risk_charge_musd": risk,
+    })  # fmt: skip
+    return pd.DataFrame(rows).fillna(0.0)
 
 
 def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) -> pd.DataFrame:

@@ -14,12 +14,12 @@ from typing import Any
 
 import pandas as pd
 
+from ..basis import audit_word
 from ..dataset import csv_text, unguarded
 from ..errors import Fault, InputError, missing_part
 from ..result import Result
 from ..review import provenance
 from ..runfolder import ANALYSES, UNITS, dictionary
-from ..summary import audit_word
 from .charts import Figure, altair, figures
 from .compared import Comparison, compare
 from .policy import POLICY

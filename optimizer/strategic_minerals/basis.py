@@ -1,0 +1,107 @@
+"""What an answer rests on beside its own figures: facts and estimates of the inputs, how the solve ended, how large it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from .audit import Residual
+from .review import loss_spread, provenance
+
+if TYPE_CHECKING:
+    from .result import Result
+
+MOST_ESTIMATES = 6
+"""Widest estimates that are named, one a quantity and item."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """All that a summary says beside the figures of the answer."""
+
+    relaxed: bool
+    reason: str
+    """Why the solve ended, as `Outcome.reason`."""
+    loss_spread: float
+    """Largest factor between named loss functions over the plan's materials."""
+    loss_spread_of: str
+    facts: int
+    estimates: int
+    widest: tuple[str, ...]
+    """The widest estimates behind what is at stake, each in words."""
+    reluctant: tuple[str, ...]
+    """Materials whose users would rather go short than pay the highest price."""
+    owed: tuple[str, ...]
+    """Years whose appropriation does not hold what is in store at the start, in words."""
+    inverted: frozenset[str]
+    """Border floors that products which contain the material escape, as `figures` names them."""
+    audit_word: str
+    worst: Residual
+    counts: Mapping[str, int]
+    seconds: float
+    highs: str
+    tolerance: float
+
+
+def basis_of(result: Result) -> Basis:
+    """Of a result: what it says of its inputs is worked out from plan and tables."""
+    factor, material = loss_spread(result.plan, result.data)
+    counted, stake, noted = provenance(result.plan, result.data), _stakes(result), result.tables["notes"]
+    floors = result.tables["floors"]
+    inverted = floors[floors.tariff_inversion.astype(bool)] if len(floors) else floors
+    return Basis(
+        relaxed=result.outcome.relaxed, reason=result.outcome.reason, loss_spread=factor, loss_spread_of=material,
+        facts=counted.facts, estimates=counted.estimates, widest=_widest(counted.widest, stake),
+        reluctant=tuple(sorted(set(noted.item[noted.kind == "rather short"]) & set(stake))),
+        owed=tuple(noted.note[noted.kind == "already owed"]),
+        inverted=frozenset(f"{row.floor}, {row.start}" for row in inverted.itertuples()),
+        audit_word=audit_word(result), worst=result.audited.worst(), counts=result.counts,
+        seconds=float(result.seconds.get("total", 0.0)), highs=str(result.versions["highs"]),
+        tolerance=float(result.options["primal_feasibility_tolerance"]),
+    )  # fmt: skip
+
+
+def audit_word(result: Result) -> str:
+    """How the audit ended: a relaxation leaves whole numbers open, so that there is no plan to audit."""
+    if result.audited.passed:
+        return "passed"
+    return "not applicable to a relaxation" if result.outcome.relaxed else "FAILED"
+
+
+def _widest(wide: pd.DataFrame, stake: Mapping[str, float]) -> tuple[str, ...]:
+    """The widest estimates of what the plan acts on: hazards first, then by what is at stake."""
+    if wide.empty:
+        return ()
+    wide = wide.assign(of=wide.key.str.split("/").str[0], stake=[
+        max((stake.get(part, 0.0) for part in key.split("/")), default=0.0) for key in wide.key
+    ])  # fmt: skip
+    wide = wide[wide.stake > 0].sort_values("stake", ascending=False, kind="stable").drop_duplicates(["table", "column", "of"])
+    hazards = wide[wide.table == "hazards"].head(MOST_ESTIMATES // 2)
+    chosen = pd.concat([hazards, wide[wide.table != "hazards"].head(MOST_ESTIMATES - len(hazards))])
+    return tuple(
+        f"{row.table}.{row.column} of {row.key}: {row.value:g} (from {row.low:g} to {row.high:g})" for row in chosen.itertuples()
+    )
+
+
+def _stakes(result: Result) -> dict[str, float]:
+    """What the plan acts on -> its share of the gross worth: materials, offers, projects, contracted sources, hazards."""
+    value, names = result.tables["value"], set(result.tables["held_for_price"].material)
+    value = value[value.component != "commitments"]
+    gross = value.shortage_avoided_musd.abs() + value.price_gain_musd.abs()
+    total = max(float(gross.sum()), 1e-9)
+    share: dict[str, float] = {}
+    for materials, worth in zip(value.materials.str.split(), gross / total, strict=True):
+        share |= {m: float(worth) for m in materials if m in names or worth > 0.05}
+    bought, projects = result.tables["acquisitions"], result.tables["projects"]
+    share |= {row.offer: share.get(row.material, 0.0) for row in bought.itertuples()}
+    share |= dict.fromkeys(projects.project[projects.share > 1e-6], 0.5)
+    share |= dict.fromkeys(result.tables["contracts"].activity, 0.5)
+    struck = result.tables["scenario_losses"]
+    avoided = struck.probability * (struck.loss_without_plan_musd - struck.loss_musd).clip(lower=0.0)
+    for names_of, worth in avoided.groupby(struck.hazards).sum().items():
+        for hazard in str(names_of).split():
+            share[hazard] = share.get(hazard, 0.0) + 1.0 + float(worth) / total
+    return share
