@@ -169,10 +169,11 @@ DEVIATIONS = """## Choices where the general formulation leaves room, and why
   shortfall and the avoided loss hang on the vertex at which a solver stops (21 of 40 plans were misstated, by up to 441 %).
   Taken apart, the master is settled with what clusters lean on held where it is, then each cluster by itself.
 - **Aims in turn state differences to doing nothing of the same figure, at the plan as it is**: what a later aim gives up of an
-  earlier one within the slack counts. Totals are told as totals beside them, penalties apart. The slack is never less than 1e-9 of
-  the terms of an aim, which is what rounding can hide.
-- **"No plan" needs a witness.** Doing nothing keeps every rule but the demands by construction, so a solver that finds no point with
-  all demands open, misses nothing at the best of them, or calls doing nothing infeasible contradicts itself, and is not trusted.
+  earlier one within the slack counts. Totals are told as totals beside them, penalties apart. The slack is never less than 1e-9
+  of the terms of an aim, which is what rounding can hide.
+- **"No plan" needs a witness.** Doing nothing keeps every rule but the demands by construction, so a solver that finds no point
+  with all demands open, misses nothing at the best of them, or calls doing nothing infeasible contradicts itself, and is not
+  trusted.
 - **What is owed already is no reason for "no plan"**: holding the opening stock costs money that no decision of the plan can
   spare. The budget pays it; where a year's appropriation is less, that year's limit is what is owed, and the plan says so.
 - **The right to buy under a purchase floor lasts as long as the floor**, not as long as the project.
