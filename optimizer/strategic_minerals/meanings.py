@@ -7,6 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from .errors import near_miss
+from .names import country_codes
+
 COMMON = {
     "material": "Commodity at one stage, of `materials`.", "mineral": "Mineral that it belongs to.", "name": "For readers.",
     "country": "ISO 3166 code of three letters, of `countries`.", "stage": "Stage of the value chain that it makes.",
@@ -49,8 +52,9 @@ EXPECTED = {
     "string_type": "text", "date_from_datetime_parsing": "a date such as 2026-11-25", "date_parsing": "a date such as 2026-11-25",
     "date_type": "a date such as 2026-11-25", "finite_number": "a number that is finite",
 }  # fmt: skip
+COUNTRY = "^[A-Z]{3}$"
 PATTERNS = {
-    "^[A-Z]{3}$": "three capital letters, a code of countries.csv such as AUS",
+    COUNTRY: "three capital letters, a code of countries.csv such as AUS",
     "^[A-Za-z0-9][A-Za-z0-9_.+-]*$": "a name of letters, digits and _ . + - without spaces",
 }
 
@@ -69,7 +73,9 @@ def meaning(model: type[BaseModel], column: str) -> str:
 def expected(item: Mapping[str, Any]) -> str:
     """What a validation error expected, in words that need no Python."""
     if item["type"] == "string_pattern_mismatch":
-        return PATTERNS.get(item["ctx"]["pattern"], str(item["msg"]))
+        pattern = item["ctx"]["pattern"]
+        near = near_miss(str(item["input"]), set(country_codes().values())) if pattern == COUNTRY else ""
+        return PATTERNS.get(pattern, str(item["msg"])) + near
     if item["type"] in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
         (limit,) = item["ctx"].values()
         words = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than"}

@@ -18,13 +18,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from .dataset import PROVENANCE, Book, Dataset, cell_name, validate_rows
+from .dataset import PROVENANCE, Book, Dataset, cell_name
 from .errors import Fault, FaultsError, InputError, PlanError, missing_part, near_miss
 from .meanings import field_meaning, meaning
 from .plan import Plan
 from .plan_file import parse_plan, put
 from .result import Result
 from .rows import TABLES
+from .validation import validate_rows
 from .workbook_guard import MOST_ROWS, look
 
 PLAN, READ_ME, NOTES = "plan", "read me", "notes"
