@@ -67,10 +67,11 @@ def leave_pipe() -> None:
 
 def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan, Dataset]:
     """Plan and tables, the faults of both at once."""
-    from .question import find_plan, load_question, overrides
+    from .question import find_plan, load_question, overrides, with_demand
 
     path = find_plan(plan)
-    return (path, *load_question(path, tables, overrides(pairs)))
+    asked, data = load_question(path, tables, overrides(pairs))
+    return path, asked, with_demand(data, whence(path, tables))
 
 
 def whence(path: Path, tables: Path | None) -> str:

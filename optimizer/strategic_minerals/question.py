@@ -63,7 +63,7 @@ def load_question(path: Path, tables: Path | None = None, values: Mapping[str, A
         from .workbook import load_workbook
 
         asked, own = load_workbook(path, values)
-        return asked, _with_demand(own, path.name) if tables is None else _with_demand(load_dataset(tables), str(tables))
+        return asked, own if tables is None else load_dataset(find_tables(path, tables))
     faults: list[Fault] = []
     loaded, data = None, None
     try:
@@ -71,8 +71,7 @@ def load_question(path: Path, tables: Path | None = None, values: Mapping[str, A
     except FaultsError as error:
         faults += error.faults
     try:
-        folder = find_tables(path, tables)
-        data = _with_demand(load_dataset(folder), str(folder))
+        data = load_dataset(find_tables(path, tables))
     except FaultsError as error:
         faults += error.faults
     if loaded is None or data is None:
@@ -80,7 +79,7 @@ def load_question(path: Path, tables: Path | None = None, values: Mapping[str, A
     return loaded, data
 
 
-def _with_demand(data: Dataset, whence: str) -> Dataset:
+def with_demand(data: Dataset, whence: str) -> Dataset:
     """Tables that say what is needed. Raises InputError where a folder or a book has no table `demand` at all: a misnamed file would
     leave a plan without anything to plan for."""
     if "demand" not in data.tables:
