@@ -15,6 +15,8 @@ import pandas as pd
 
 from .errors import Fault, Faults, InputError, near_miss
 from .files import read_bounded
+from .places import Book
+from .places import cell_name as cell_name
 from .row_types import Row
 from .rows import TABLES
 from .validation import required, validate_rows
@@ -27,35 +29,6 @@ LARGEST_TABLE_BYTES = 50_000_000
 CSV_PIECE = 500_000
 """Rows of a table that are turned into text at once."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-@dataclass(frozen=True)
-class Book:
-    """A workbook: where its tables' rows and columns stand."""
-
-    name: str
-    columns: Mapping[str, tuple[str, ...]]
-    lines: Mapping[str, tuple[int, ...]]
-
-    def placed(self, fault: Fault, table: str, rows: Sequence[Row]) -> Fault:
-        """A fault with sheet and cell; its row is told by key, whole or the first part of it."""
-        keys = [[str(getattr(row, part)) for part in type(row).key] for row in rows]
-        at = [n for n, key in enumerate(keys) if fault.row in ("/".join(key), key[0])]
-        line = self.lines[table][at[0]] if at else None
-        columns = self.columns[table]
-        cell = f" row {line}" if line else ""
-        if line and fault.column in columns:
-            cell = f" {cell_name(line, columns.index(fault.column))}"
-        return replace(fault, file=f"{self.name}, sheet {table}{cell}")
-
-
-def cell_name(row: int, column: int) -> str:
-    """`B7` of a row counted from 1 and a column counted from 0."""
-    letters, column = "", column + 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return f"{letters}{row}"
 
 
 @dataclass(frozen=True)
@@ -90,8 +63,10 @@ class Dataset:
         return _restored, (dict(self.tables), self.name, self.book)
 
     def placed(self, fault: Fault) -> Fault:
-        """A fault of a table (`offers.csv`, row by key) with sheet and cell, where the tables come from a workbook."""
+        """A fault of a table (`offers.csv`, row by key) or of the plan with sheet and cell, where both come from a workbook."""
         table = fault.file.removesuffix(".csv")
+        if table == "plan" and self.book is not None and self.book.plan is not None:
+            return self.book.plan.placed(fault)
         return fault if self.book is None or table not in self.book.lines else self.book.placed(fault, table, self.rows(table))
 
     def rows(self, table: str) -> tuple[Any, ...]:

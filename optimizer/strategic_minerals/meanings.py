@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -86,12 +87,28 @@ def expected(item: Mapping[str, Any]) -> str:
 
 def field_meaning(model: type[BaseModel], field: str) -> str:
     """What a dotted field of a plan means: the description that its schema gives; empty where it has none."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     node: Any = schema
     for part in field.split("."):
         node = _settled(node, schema)
         node = node.get("items", {}) if part.isdigit() and "items" in node else node.get("properties", {}).get(part, {})
     return " ".join(str(node.get("description", "")).split())
+
+
+def list_at(model: type[BaseModel], field: str) -> str:
+    """Kind of the entries where a dotted field is a list of plain values, e.g. `string` or `number`; empty where it is none."""
+    schema = _schema(model)
+    node: Any = schema
+    for part in field.split("."):
+        node = _settled(node, schema)
+        node = node.get("items", {}) if part.isdigit() and "items" in node else node.get("properties", {}).get(part, {})
+    node = _settled(node, schema)
+    return str(node.get("items", {}).get("type", "")) if node.get("type") == "array" else ""
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _settled(node: Any, schema: Mapping[str, Any]) -> Any:

@@ -80,8 +80,7 @@ def load_question(path: Path, tables: Path | None = None, values: Mapping[str, A
 
 
 def with_demand(data: Dataset, whence: str) -> Dataset:
-    """Tables that say what is needed. Raises InputError where a folder or a book has no table `demand` at all: a misnamed file would
-    leave a plan without anything to plan for."""
+    """Tables that say what is needed. Raises InputError where a folder or a book has no table `demand` at all."""
     if "demand" not in data.tables:
         expected = "demand.csv, or a sheet `demand`: what home users need (a header alone where that is nothing)"
         raise InputError([Fault(whence, "", "demand", "no such table", expected)])
