@@ -1,4 +1,4 @@
-"""Workbooks as planners fill them in: lists with commas, numbers with gaps, sheets of their own; damage is a fault, never a crash."""
+"""Workbooks as planners fill them in: lists with commas, numbers with gaps, sheets of their own; damage is a fault."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def faults_of(path: Path, overrides: dict[str, Any] | None = None) -> list[Any]:
 @pytest.mark.parametrize(
     ("field", "value", "cell", "said"),
     [
-        ("materials", "a, c", "materials", "a material"), ("service_levels.0.segment", "defense", "service_levels.0.material", "'defence'"),
+        ("materials", "a, c", "materials", "a material"),
+        ("service_levels.0.segment", "defense", "service_levels.0.material", "'defence'"),
         ("service_levels.0.scenarios", "stopp", "service_levels.0.scenarios", "'stop'"), ("home", "China", "home", "'CHN'"),
         ("scenarios.1.events.0.materials", "a, zz", "scenarios.1.events.0.materials", "materials"),
         ("scenarios.0.events.0.countries", "Cuba", "scenarios.0.events.0.countries", "ISO3"),
@@ -172,7 +173,7 @@ def test_a_sheet_of_ones_own_is_left_alone_and_a_table_under_another_name_is_not
 
 
 def test_merged_cells_of_a_table_and_of_the_plan_are_told(kept: Path, tmp_path: Path) -> None:
-    """Proves: of merged cells the first alone has a value; the range is named. Beside the two columns of the plan they do no harm."""
+    """Proves: of merged cells the first alone has a value; the range is named. Beside the columns of the plan they may stay."""
     path = edited(kept, tmp_path, lambda book: book["prices"].merge_cells("A2:A3"), lambda book: book[PLAN].merge_cells("C2:C4"))
     (fault,) = faults_of(path)
     assert (fault.file, fault.row) == ("mine.xlsx, sheet prices", "A2:A3")

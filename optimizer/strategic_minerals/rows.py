@@ -163,7 +163,7 @@ class TierRow(Row):
     material: str
     """A material, or `*` for all that have no row of their own."""
     segment: Key
-    tier: Annotated[int, Field(ge=1)]
+    tier: Annotated[int, Field(ge=1, le=1000)]
     share: Annotated[float, Field(gt=0, le=1)]
     """Share of the segment's demand in this tier; tiers add to one or more."""
     loss_multiplier: NonNegative
@@ -178,7 +178,7 @@ class SubstitutionRow(Row):
     key: ClassVar[tuple[str, ...]] = ("material", "segment", "step")
     material: Key
     segment: Key
-    step: Annotated[int, Field(ge=1)]
+    step: Annotated[int, Field(ge=1, le=1000)]
     limit_share: Share
     """Share of the segment's demand that can do without."""
     limit_share_low: float | None = None
@@ -302,7 +302,7 @@ class HazardRow(Row):
     """Mean years from their onset to this one's (exponential)."""
     calibrated_on: Names = ""
     """Policy events counted as onsets of this hazard, separated by spaces."""
-    onsets_elsewhere: Annotated[int, Field(ge=0)] = 0
+    onsets_elsewhere: Annotated[int, Field(ge=0, le=100_000)] = 0
     """Further onsets that are no policy events (gluts, outages), named in the note."""
     observed_yr: PositiveYears | None = None
     """Years of record in which all were counted."""

@@ -119,8 +119,8 @@ def _cell(table: str, column: str, value: Any) -> Any:
         return str(value)
     if kind in (int, float) and hasattr(value, "item"):
         value = value.item()
-    if kind in (int, float) and isinstance(value, bool):
-        return str(value).lower()  # a truth value is no number
+    if kind in (int, float) and isinstance(value, bool | bytes | bytearray):
+        return str(value).lower()  # a truth value is no number, bytes neither
     return value
 
 
