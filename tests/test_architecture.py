@@ -15,11 +15,11 @@ from strategic_minerals.formulation import branch, commitments, period
 PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
 LAYERS = [
     {"units"},
-    {"errors", "components", "library", "frames", "meanings"},
+    {"errors", "components", "library", "frames", "meanings", "names", "files", "places"},
     {"row_types"},
     {"fact_rows", "project_rows"},
     {"rows", "plan"},
-    {"dataset", "plan_file", "workbook_guard"},
+    {"dataset", "plan_file", "workbook_guard", "workbook_plan", "validation"},
     {"axes"},
     {"calibration"},
     {"estimates"},
