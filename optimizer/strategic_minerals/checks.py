@@ -11,6 +11,7 @@ from typing import Any
 from .align import select_materials
 from .dataset import Dataset
 from .deflate import unknown_years
+from .doubtful import unit_slips
 from .errors import Fault, Faults, InputError, PlanError, near_miss
 from .plan import Plan
 from .references import home_references, plan_references, table_references
@@ -245,60 +246,9 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             )
 
 
-UNIT_SLIP = 300.0
-"""Ratio beyond which a figure is taken for one in another unit: kg for t, USD/t for USD/kg, thousands of USD for millions are off
-by 1000. Shipped projects cost 0.7 to 8.5 years of what their output brings.
-"""
-
-
-def units_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Figures that stand to each other as if one of them were in another unit."""
-    prices: dict[str, dict[str, float]] = defaultdict(dict)
-    for row in data.rows("prices"):
-        prices[row.material].setdefault(row.price_set, row.price_usd_per_kg)
-    base = {material: by_set[plan.price_set] for material, by_set in prices.items() if plan.price_set in by_set}
-    for material, by_set in prices.items():
-        for name, price in by_set.items():
-            ratio = price / base.get(material, price)
-            if not 1 / UNIT_SLIP < ratio < UNIT_SLIP:
-                expected = f"a price near that of set '{plan.price_set}' ({base[material]:g} USD/kg)"
-                yield Fault("prices.csv", f"{name}/{material}", "price_usd_per_kg", f"{price:g}", expected)
-    worth: dict[str, float] = defaultdict(float)
-    reach: dict[str, float] = defaultdict(float)
-    capacity = {row.activity: row.capacity_t_per_yr for row in data.rows("capacities")}
-    capacity |= {row.project: row.capacity_t_per_yr for row in data.rows("projects")}
-    for row in data.rows("yields"):
-        if row.yield_t_per_t > 0:
-            worth[row.producer] += row.yield_t_per_t * base.get(row.material, 0.0)
-        reach[row.material] += abs(row.yield_t_per_t) * capacity.get(row.producer, 0.0)
-    wanted: dict[str, float] = defaultdict(float)
-    for row in data.rows("demand"):
-        wanted[row.material] = max(wanted[row.material], row.demand_t_per_yr)
-    for table, column in (("activities", "activity"), ("projects", "project")):
-        for row in data.rows(table):
-            name = getattr(row, column)
-            if 0 < UNIT_SLIP * worth[name] < row.cash_usd_per_kg:
-                expected = f"USD/kg, near the worth of its output ({worth[name]:g})"
-                yield Fault(f"{table}.csv", name, "cash_usd_per_kg", f"{row.cash_usd_per_kg:g}", expected)
-    for row in data.rows("projects"):
-        yearly = row.capacity_t_per_yr * worth[row.project] / 1000  # t * USD/kg: thousands of USD
-        if row.capex_musd > UNIT_SLIP * yearly > 0:
-            expected = f"million USD, near the worth of its output in a year ({yearly:,.3g})"
-            yield Fault("projects.csv", row.project, "capex_musd", f"{row.capex_musd:,.0f}", expected)
-    for material, tonnes in wanted.items():
-        if tonnes > UNIT_SLIP * reach[material] > 0:
-            expected = f"tonnes per year, near what its producers make ({reach[material]:,.0f})"
-            yield Fault("demand.csv", material, "demand_t_per_yr", f"{tonnes:,.0f}", expected)
-    for row in data.rows("offers"):
-        size = max(wanted[row.material], reach[row.material])
-        if row.depth_t_per_yr > UNIT_SLIP * size > 0:
-            expected = f"tonnes per year, near the size of the market ({size:,.0f})"
-            yield Fault("offers.csv", row.offer, "depth_t_per_yr", f"{row.depth_t_per_yr:,.0f}", expected)
-
-
 REFERENCES: tuple[Check, ...] = (table_references, home_references, plan_references)
 MEANING: tuple[Check, ...] = (
     complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,
-    units_make_sense, hazards_make_sense, agreed_floors_make_sense, stock_fits_its_store,
+    unit_slips, hazards_make_sense, agreed_floors_make_sense, stock_fits_its_store,
     committed_projects_make_sense, relations_make_sense, unknown_years,
 )  # fmt: skip
