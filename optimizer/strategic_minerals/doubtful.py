@@ -8,7 +8,7 @@ from .align import select_materials
 from .dataset import Dataset
 from .errors import Fault
 from .plan import Plan
-from .plausibility import Doubt, doubts, off
+from .plausibility import PLAN, Doubt, doubts, off
 from .plausibility_facts import strict_evidence, table_evidence
 from .plausibility_figures import gather
 from .plausibility_plan import plan_evidence
@@ -45,7 +45,7 @@ def _found(plan: Plan, data: Dataset, chosen: Collection[str] | None) -> Iterato
 
 def _fault(doubt: Doubt) -> Fault:
     table, key, column = doubt.figure
-    return Fault("plan" if table == "plan" else f"{table}.csv", key, column, doubt.size(), doubt.suggestion())
+    return Fault(PLAN if table == PLAN else f"{table}.csv", key, column, doubt.size(), doubt.suggestion())
 
 
 def _note(data: Dataset, doubt: Doubt) -> str:

@@ -19,12 +19,14 @@ Get = Callable[[Figure], float]
 Term = tuple[float, tuple[Figure, ...]]
 """A factor, and figures that it multiplies."""
 
-Rank = tuple[float, float, bool, float]
+Rank = tuple[float, float, int, float]
 """How well a correction explains what fails: comparisons mended less twice those broken, share of its comparisons that fail,
-whether its table is not one that is trusted, nearness of the factor to what the failing ones suggest."""
+how little its table is trusted, nearness of the factor to what the failing ones suggest."""
 
 UNITS = (1e3, 1e-3, 1e6, 1e-6)
 """What figures in another unit are off by: kg for t, USD/t for USD/kg, thousands or single USD for millions."""
+PLAN = "plan"
+"""In place of a table, of figures that the plan states."""
 MOST_DOUBTS = 50
 MOST_TOLD = 3
 """Comparisons that are named for one figure."""
@@ -129,6 +131,10 @@ class _Search:
         ends = ((table, key, f"{column}_low"), (table, key, f"{column}_high"))
         return (figure, *(end for end in ends if end in self.values))
 
+    def suspicion(self, figure: Figure) -> int:
+        """What a planner states is doubted before a table, a table before one that is trusted."""
+        return 2 if figure[0] == PLAN else int(figure[0] not in self.trusted)
+
     def touching(self, figures: Sequence[Figure]) -> list[Evidence]:
         """Comparisons that hang on any of some figures."""
         return list({id(each): each for figure in figures for each in self.of[figure]}.values())
@@ -178,7 +184,7 @@ def _help(search: _Search, figure: Figure) -> tuple[Rank, float] | None:
         mended = sum(before and not after for before, after in zip(now, then, strict=True))
         broken = sum(after and not before for before, after in zip(now, then, strict=True))
         distance = abs(math.log(factor / guess))
-        found.append(((mended - 2 * broken, sum(now) / len(mine), figure[0] not in search.trusted, -distance), factor))
+        found.append(((mended - 2 * broken, sum(now) / len(mine), search.suspicion(figure), -distance), factor))
     return max(found)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from statistics import fmean
 
-from .plausibility import Comparison, Evidence, Figure
+from .plausibility import PLAN, Comparison, Evidence, Figure
 from .plausibility_facts import ONE
 from .plausibility_figures import Facts
-from .row_types import key_of
 
 LEAST_BUDGET = 2.5e-4
 """Of what a year's use of the planned materials is worth: less buys nothing that matters. Shipped plans: 0.05 to 0.24."""
@@ -34,8 +33,8 @@ def plan_evidence(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
 
 def _figure(facts: Facts, field: str, value: float) -> Figure:
     """A figure of the plan, its value noted."""
-    facts.values["plan", "", field] = value
-    return "plan", "", field
+    facts.values[PLAN, "", field] = value
+    return PLAN, "", field
 
 
 def _alone(facts: Facts, field: str, value: float | None, low: float, high: float) -> Iterator[Evidence]:
@@ -69,7 +68,7 @@ def _money(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
     for figure in _series(facts, "budget.emergency_musd", budget.emergency_musd):
         yield Comparison(label, ((1.0, (figure,)),), use, 1e-4, MOST_BUDGET, 0.1)
     for figure in _series(facts, "budget.liability_cap_musd", budget.liability_cap_musd):
-        yield Comparison(label, ((1.0, (figure,)),), use, LEAST_BUDGET, MOST_BUDGET, 0.2)
+        yield Comparison(label, ((1.0, (figure,)),), use, 1e-3, MOST_BUDGET, 0.2)
         for other in years[:1]:
             yield Comparison("the appropriation", ((1.0, (figure,)),), ((1.0, (other,)),), 0.01, 100)
     if budget.total_musd:
@@ -77,9 +76,9 @@ def _money(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
         said = f"that in all planned years ({facts.total(whole):,.4g} million USD)"
         figure = _figure(facts, "budget.total_musd", budget.total_musd)
         yield Comparison(f"{label}, {said}", ((1.0, (figure,)),), whole, LEAST_BUDGET, MOST_BUDGET, 0.1)
-    worth = {row.material: ("loss_functions", key_of(row), "loss_usd_per_t") for row in facts.data.rows("loss_functions")
-             if row.loss_function == plan.loss_function}  # fmt: skip
-    stated = [material for material in materials if worth.get(material) in facts.values]
+    rows = [row for row in facts.data.rows("loss_functions") if row.loss_function == plan.loss_function]
+    worth = {row.material: facts.figure("loss_functions", row, "loss_usd_per_t") for row in rows}
+    stated = [material for material in materials if material in worth]
     lost = facts.short([(1e-6, (figure, worth[m])) for m in stated for figure in facts.demand[m]])
     said = f"the loss of a year without any of the planned materials ({facts.total(lost):,.4g} million USD)"
     for name in ("cvar_limit_musd", "expected_loss_limit_musd"):
