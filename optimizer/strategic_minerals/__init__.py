@@ -5,8 +5,13 @@ The public names load on first use, so that importing the package stays quick.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+if not __debug__:
+    sys.stderr.write("strategic-minerals does not run under python -O, -OO or PYTHONOPTIMIZE, which take its own checks away.\n")
+    raise SystemExit(2)
 
 if TYPE_CHECKING:
     from .api import build_model, check, load_result, verify, write_run

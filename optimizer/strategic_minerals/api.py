@@ -52,7 +52,7 @@ def check(plan: Plan, data: Dataset) -> CheckReport:
             notes = doubtful(plan, data)
             numeric = _numeric_ranges(plan, data)
         except PlanError as error:
-            faults = list(error.faults)
+            faults = [data.placed(fault) for fault in error.faults]
         except FormulationError as error:
             notes.append(f"numerically unsafe, would not be solved: {error}")
     return CheckReport(

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from .dataset import Dataset
 from .errors import Fault, PlanError, near_miss
 from .plan import Plan
-from .plan_file import parse_plan, put
+from .plan_file import counted, parse_plan, put
 from .row_types import Row, key_of
 from .rows import TABLES
 
@@ -94,7 +94,7 @@ def _at(content: Any, path: str) -> Any:
     """What stands at a dotted path; None where nothing does."""
     for part in path.split("."):
         try:
-            content = content[int(part)] if isinstance(content, list) else content[part]
+            content = content[counted(part)] if isinstance(content, list) else content[part]
         except (KeyError, IndexError, ValueError, TypeError):
             return None
     return content

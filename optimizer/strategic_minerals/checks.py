@@ -5,30 +5,40 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .align import select_materials
 from .dataset import Dataset
 from .deflate import unknown_years
-from .errors import Fault, InputError, PlanError
+from .doubtful import unit_slips
+from .errors import Fault, Faults, InputError, PlanError, near_miss
 from .plan import Plan
-from .references import plan_references, table_references
+from .references import home_references, plan_references, table_references
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
 
 
 def require(plan: Plan, data: Dataset) -> None:
-    """Raise PlanError or InputError with every fault of a plan with its tables."""
-    faults = check_data(plan, data)
-    if faults:
-        raise (PlanError if all(fault.file == "plan" for fault in faults) else InputError)(faults)
+    """Raise PlanError or InputError with the faults of a plan with its tables."""
+    found = _found(plan, data)
+    if found:
+        placed = [data.placed(fault) for fault in found]
+        raise (PlanError if all(fault.file in ("plan", "") for fault in found) else InputError)(placed)
 
 
 def check_data(plan: Plan, data: Dataset) -> list[Fault]:
-    """Every fault of a plan with its tables. References first: later checks would only repeat a broken one."""
-    faults = [fault for check in REFERENCES for fault in check(plan, data)]
-    return [data.placed(fault) for fault in faults or (fault for check in MEANING for fault in check(plan, data))]
+    """Faults of a plan with its tables. References first: later checks would only repeat a broken one."""
+    return [data.placed(fault) for fault in _found(plan, data)]
+
+
+def _found(plan: Plan, data: Dataset) -> list[Fault]:
+    """Faults as the checks name them: tables by file, rows by key."""
+    faults = Faults()
+    for checks in (REFERENCES, MEANING):
+        for check in checks if not faults else ():
+            faults.extend(check(plan, data))
+    return faults.told()
 
 
 def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -59,7 +69,8 @@ def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
             expected = f"a loss per tonne under '{plan.loss_function}'"
             yield Fault("loss_functions.csv", f"{material}/{segment}", "loss_usd_per_t", "no row", expected)
         if segment not in wide and (material, segment) not in own:
-            yield Fault("tiers.csv", f"{material}/{segment}", "share", "no row", "tiers of the segment, or of '*'")
+            expected = "tiers of the segment, or of '*'" + near_miss(segment, wide)
+            yield Fault("tiers.csv", f"{material}/{segment}", "share", "no row", expected)
 
 
 def tiers_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -167,6 +178,36 @@ def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield Fault("projects.csv", row.project, "earliest_signing", str(row.earliest_signing), expected)
 
 
+def relations_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """No project needs or excludes itself, or excludes what it needs over any number of steps: it could never be built.
+
+    Projects that need each other are built together, or not at all.
+    """
+    needs = {row.project: set(row.needs.split()) for row in data.rows("projects")}
+    excludes = {row.project: set(row.excludes.split()) for row in data.rows("projects")}
+    for row in data.rows("projects"):
+        name = row.project
+        for column, others in (("needs", needs[name]), ("excludes", excludes[name])):
+            if name in others:
+                yield Fault("projects.csv", name, column, f"'{name}', the project itself", "other projects")
+        together = _reached(name, needs) | {name}
+        clash = sorted(
+            (one, other) for one in together for other in excludes.get(one, ()) if other in together and one != other
+        )
+        for one, other in clash[:1]:
+            found = f"'{row.needs}', of which {one} excludes {other}" if one != name else f"'{other}', which it also excludes"
+            yield Fault("projects.csv", name, "needs", found, "projects that can stand side by side with it")
+
+
+def _reached(start: str, steps: Mapping[str, set[str]]) -> set[str]:
+    """What is reached from a name over any number of steps."""
+    reached, fresh = set[str](), set(steps.get(start, ()))
+    while fresh:
+        reached |= fresh
+        fresh = {name for step in fresh for name in steps.get(step, ())} - reached
+    return reached
+
+
 def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Elements are named where events come element by element; no hazard brings itself on, over any number of steps."""
     after = {row.hazard: set(row.after.split()) for row in data.rows("hazards")}
@@ -174,11 +215,7 @@ def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
         if row.element_share < 1 and "*" in row.materials.split():
             expected = "1 beside materials = '*', or materials by name"
             yield Fault("hazards.csv", row.hazard, "element_share", f"{row.element_share:g}", expected)
-        reached, fresh = set[str](), set(after[row.hazard])
-        while fresh:
-            reached |= fresh
-            fresh = {name for parent in fresh for name in after.get(parent, set())} - reached
-        if row.hazard in reached:
+        if row.hazard in _reached(row.hazard, after):
             yield Fault("hazards.csv", row.hazard, "after", f"'{row.after}'", "hazards that this one does not bring on itself")
     for event in data.rows("policy_events"):
         if event.took_effect and event.effective is None:
@@ -209,60 +246,9 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             )
 
 
-UNIT_SLIP = 300.0
-"""Ratio beyond which a figure is taken for one in another unit: kg for t, USD/t for USD/kg, thousands of USD for millions are off
-by 1000. Shipped projects cost 0.7 to 8.5 years of what their output brings.
-"""
-
-
-def units_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Figures that stand to each other as if one of them were in another unit."""
-    prices: dict[str, dict[str, float]] = defaultdict(dict)
-    for row in data.rows("prices"):
-        prices[row.material].setdefault(row.price_set, row.price_usd_per_kg)
-    base = {material: by_set[plan.price_set] for material, by_set in prices.items() if plan.price_set in by_set}
-    for material, by_set in prices.items():
-        for name, price in by_set.items():
-            ratio = price / base.get(material, price)
-            if not 1 / UNIT_SLIP < ratio < UNIT_SLIP:
-                expected = f"a price near that of set '{plan.price_set}' ({base[material]:g} USD/kg)"
-                yield Fault("prices.csv", f"{name}/{material}", "price_usd_per_kg", f"{price:g}", expected)
-    worth: dict[str, float] = defaultdict(float)
-    reach: dict[str, float] = defaultdict(float)
-    capacity = {row.activity: row.capacity_t_per_yr for row in data.rows("capacities")}
-    capacity |= {row.project: row.capacity_t_per_yr for row in data.rows("projects")}
-    for row in data.rows("yields"):
-        if row.yield_t_per_t > 0:
-            worth[row.producer] += row.yield_t_per_t * base.get(row.material, 0.0)
-        reach[row.material] += abs(row.yield_t_per_t) * capacity.get(row.producer, 0.0)
-    wanted: dict[str, float] = defaultdict(float)
-    for row in data.rows("demand"):
-        wanted[row.material] = max(wanted[row.material], row.demand_t_per_yr)
-    for table, column in (("activities", "activity"), ("projects", "project")):
-        for row in data.rows(table):
-            name = getattr(row, column)
-            if 0 < UNIT_SLIP * worth[name] < row.cash_usd_per_kg:
-                expected = f"USD/kg, near the worth of its output ({worth[name]:g})"
-                yield Fault(f"{table}.csv", name, "cash_usd_per_kg", f"{row.cash_usd_per_kg:g}", expected)
-    for row in data.rows("projects"):
-        yearly = row.capacity_t_per_yr * worth[row.project] / 1000  # t * USD/kg: thousands of USD
-        if row.capex_musd > UNIT_SLIP * yearly > 0:
-            expected = f"million USD, near the worth of its output in a year ({yearly:,.3g})"
-            yield Fault("projects.csv", row.project, "capex_musd", f"{row.capex_musd:,.0f}", expected)
-    for material, tonnes in wanted.items():
-        if tonnes > UNIT_SLIP * reach[material] > 0:
-            expected = f"tonnes per year, near what its producers make ({reach[material]:,.0f})"
-            yield Fault("demand.csv", material, "demand_t_per_yr", f"{tonnes:,.0f}", expected)
-    for row in data.rows("offers"):
-        size = max(wanted[row.material], reach[row.material])
-        if row.depth_t_per_yr > UNIT_SLIP * size > 0:
-            expected = f"tonnes per year, near the size of the market ({size:,.0f})"
-            yield Fault("offers.csv", row.offer, "depth_t_per_yr", f"{row.depth_t_per_yr:,.0f}", expected)
-
-
-REFERENCES: tuple[Check, ...] = (table_references, plan_references)
+REFERENCES: tuple[Check, ...] = (table_references, home_references, plan_references)
 MEANING: tuple[Check, ...] = (
     complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,
-    units_make_sense, hazards_make_sense, agreed_floors_make_sense, stock_fits_its_store,
-    committed_projects_make_sense, unknown_years,
+    unit_slips, hazards_make_sense, agreed_floors_make_sense, stock_fits_its_store,
+    committed_projects_make_sense, relations_make_sense, unknown_years,
 )  # fmt: skip

@@ -38,7 +38,7 @@ def plan_names(incomplete: str) -> list[str]:
 
 
 Tables = Annotated[Path | None, typer.Option("--tables", help="Folder of tables (CSV). Default: the folder `tables` or `inputs` "
-                                                              "beside the plan, else the shipped ones.")]  # fmt: skip
+                                                              "beside the plan; `shipped`: those of the package.")]  # fmt: skip
 PlanFile = Annotated[
     Path,
     typer.Argument(
@@ -67,10 +67,11 @@ def leave_pipe() -> None:
 
 def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan, Dataset]:
     """Plan and tables, the faults of both at once."""
-    from .question import find_plan, load_question, overrides
+    from .question import find_plan, load_question, overrides, with_demand
 
     path = find_plan(plan)
-    return (path, *load_question(path, tables, overrides(pairs)))
+    asked, data = load_question(path, tables, overrides(pairs))
+    return path, asked, with_demand(data, whence(path, tables))
 
 
 def whence(path: Path, tables: Path | None) -> str:
@@ -81,8 +82,7 @@ def whence(path: Path, tables: Path | None) -> str:
     if path.suffix.lower() == ".xlsx" and tables is None:
         return f"the sheets of {path.name}"
     found = find_tables(path, tables)
-    beside = path.parent != shipped("models") and tables is None
-    return f"the shipped ones{' (no folder `tables` beside the plan)' * beside}" if found == shipped("inputs") else str(found)
+    return "the shipped ones" if found == shipped("inputs") else str(found)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def listed(instance: Instance, data: Dataset) -> tuple[list[str], list[float], l
         if not window.begin <= event.start_year < window.end
     ]  # fmt: skip
     if faults:
-        raise PlanError(faults)
+        raise PlanError([data.placed(fault) for fault in faults])
     struck = [tuple(strike_of(e, rows.get(e.hazard or "")) for e in scenario.events) for scenario in plan.scenarios]
     return (
         [scenario.name for scenario in plan.scenarios], [scenario.probability for scenario in plan.scenarios],

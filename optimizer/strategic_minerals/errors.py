@@ -1,7 +1,7 @@
 """Every error the package raises on purpose, in one tree.
 
 ReserveError
- ├─ FaultsError            a file is wrong: every fault at once, with its place      (.faults)
+ ├─ FaultsError            a file is wrong: its faults at once, each with its place    (.faults)
  │   ├─ PlanError          the plan asks for something impossible or misspelt
  │   └─ InputError         a table is wrong
  ├─ FormulationError       the mathematics cannot be compiled (a product of uncertain data, a tiny entry)
@@ -13,10 +13,11 @@ ReserveError
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
+
+from .names import meant
 
 if TYPE_CHECKING:
     from .problem import Outcome
@@ -37,10 +38,94 @@ class Fault:
         return f"{place}  {self.column}  found {self.found}; expected {self.expected}"
 
 
-def near_miss(word: str, known: Iterable[str]) -> str:
-    """Suggestion to append to an expectation, e.g. `` (did you mean 'gallium'?)``, or an empty string."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean '{close[0]}'?)" if close else ""
+@dataclass(frozen=True)
+class MoreFaults(Fault):
+    """Faults that are only counted."""
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return int(self.found.split()[0].replace(",", ""))
+
+    def __str__(self) -> str:
+        return f"and {self.found}"
+
+
+MOST_FAULTS = 1000
+"""Faults that are kept; what is beyond them is counted."""
+MOST_PRINTED = 100
+"""Faults told in words at once."""
+LONGEST_SHOWN = 120
+"""Characters of a wrong value that are shown."""
+
+
+class Faults:
+    """Faults as they are found: the first thousand are kept, the rest are counted."""
+
+    def __init__(self) -> None:
+        self._kept: list[Fault] = []
+        self.count = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether a further fault is only counted."""
+        return self.count >= MOST_FAULTS
+
+    def add(self, *faults: Fault, unseen: int = 0) -> None:
+        """More faults; unseen: how many more there are that nobody has written down."""
+        self._kept += faults[: MOST_FAULTS - len(self._kept)]
+        self.count += len(faults) + unseen
+
+    def extend(self, faults: Iterable[Fault]) -> None:
+        """Faults from wherever they come; sums of others keep their count."""
+        for fault in faults:
+            if isinstance(fault, MoreFaults):
+                self.add(unseen=fault.count)
+            else:
+                self.add(fault)
+
+    def told(self) -> list[Fault]:
+        """What was kept, and one that counts the rest."""
+        rest = self.count - len(self._kept)
+        return [*self._kept, *([more_faults(rest)] if rest else [])]
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+
+def more_faults(count: int) -> MoreFaults:
+    """A fault that stands for those which are not listed."""
+    return MoreFaults("", "", "", f"{count:,} more fault{'s' * (count != 1)}", "the first ones mended")
+
+
+def shown(value: object) -> str:
+    """A wrong value as it stands in a fault: short, whatever it is."""
+    try:
+        text = str(value) if hasattr(value, "isoformat") else repr(value)
+    except (ValueError, RecursionError):  # more digits than Python prints, nested beyond measure
+        return "a value too large to be shown"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def near_miss(word: str, known: Iterable[str], called: Mapping[str, str] | None = None) -> str:
+    """Suggestion to append to an expectation, e.g. `` (did you mean 'gallium'?)``, or an empty string.
+
+    called: other names of known ones, e.g. {"China": "CHN"}.
+    """
+    close = meant(word, known, called)
+    return f" (did you mean {' or '.join(repr(name) for name in close)}?)" if close else ""
+
+
+class Hints:
+    """Suggestions for the faults that are listed; those that are only counted need none."""
+
+    def __init__(self) -> None:
+        self._given = 0
+
+    def near(self, word: str, known: Iterable[str], called: Mapping[str, str] | None = None) -> str:
+        """As `near_miss`."""
+        self._given += 1
+        return near_miss(word, known, called) if self._given <= MOST_PRINTED else ""
 
 
 def missing_part(where: str, module: str, extra: str) -> InputError:
@@ -61,12 +146,16 @@ class ReserveError(Exception):
 
 
 class FaultsError(ReserveError):
-    """A file is wrong. `faults` lists everything that is wrong with it."""
+    """A file is wrong. `faults` lists what is wrong with it, a thousand at most, then one that counts the rest; a hundred are told
+    in words."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(faults)
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        super().__init__("\n".join([count, *(f"  {fault}" for fault in self.faults)]))
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        found = Faults()
+        found.extend(faults)
+        self.faults = tuple(found.told())
+        count = "1 fault" if found.count == 1 else f"{found.count:,} faults"
+        told = [*self.faults[:MOST_PRINTED], *([more_faults(rest)] if (rest := found.count - MOST_PRINTED) > 0 else [])]
+        super().__init__("\n".join([count, *(f"  {fault}" for fault in told)]))
 
     def __reduce__(self) -> tuple[type[FaultsError], tuple[tuple[Fault, ...]]]:
         return type(self), (self.faults,)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .row_types import Iso3, Key, NonNegative, Number, Positive, Row, Share
+from .row_types import Day, Iso3, Key, NonNegative, Number, Positive, Row, Share
 
 
 class PolicyEventRow(Row):
@@ -15,10 +14,10 @@ class PolicyEventRow(Row):
 
     key: ClassVar[tuple[str, ...]] = ("event",)
     event: Key
-    announced: dt.date | None = None
-    effective: dt.date | None = None
+    announced: Day | None = None
+    effective: Day | None = None
     """Date it took, or was to take, effect."""
-    end_or_review: dt.date | None = None
+    end_or_review: Day | None = None
     country: Iso3
     target: str
     instrument: str

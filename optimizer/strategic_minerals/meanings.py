@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
+
+from .errors import near_miss
+from .names import country_codes
 
 COMMON = {
     "material": "Commodity at one stage, of `materials`.", "mineral": "Mineral that it belongs to.", "name": "For readers.",
@@ -49,8 +53,9 @@ EXPECTED = {
     "string_type": "text", "date_from_datetime_parsing": "a date such as 2026-11-25", "date_parsing": "a date such as 2026-11-25",
     "date_type": "a date such as 2026-11-25", "finite_number": "a number that is finite",
 }  # fmt: skip
+COUNTRY = "^[A-Z]{3}$"
 PATTERNS = {
-    "^[A-Z]{3}$": "three capital letters, a code of countries.csv such as AUS",
+    COUNTRY: "three capital letters, a code of countries.csv such as AUS",
     "^[A-Za-z0-9][A-Za-z0-9_.+-]*$": "a name of letters, digits and _ . + - without spaces",
 }
 
@@ -69,7 +74,9 @@ def meaning(model: type[BaseModel], column: str) -> str:
 def expected(item: Mapping[str, Any]) -> str:
     """What a validation error expected, in words that need no Python."""
     if item["type"] == "string_pattern_mismatch":
-        return PATTERNS.get(item["ctx"]["pattern"], str(item["msg"]))
+        pattern = item["ctx"]["pattern"]
+        near = near_miss(str(item["input"]), set(country_codes().values())) if pattern == COUNTRY else ""
+        return PATTERNS.get(pattern, str(item["msg"])) + near
     if item["type"] in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
         (limit,) = item["ctx"].values()
         words = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than"}
@@ -80,12 +87,28 @@ def expected(item: Mapping[str, Any]) -> str:
 
 def field_meaning(model: type[BaseModel], field: str) -> str:
     """What a dotted field of a plan means: the description that its schema gives; empty where it has none."""
-    schema = model.model_json_schema()
+    schema = _schema(model)
     node: Any = schema
     for part in field.split("."):
         node = _settled(node, schema)
         node = node.get("items", {}) if part.isdigit() and "items" in node else node.get("properties", {}).get(part, {})
     return " ".join(str(node.get("description", "")).split())
+
+
+def list_at(model: type[BaseModel], field: str) -> str:
+    """Kind of the entries where a dotted field is a list of plain values, e.g. `string` or `number`; empty where it is none."""
+    schema = _schema(model)
+    node: Any = schema
+    for part in field.split("."):
+        node = _settled(node, schema)
+        node = node.get("items", {}) if part.isdigit() and "items" in node else node.get("properties", {}).get(part, {})
+    node = _settled(node, schema)
+    return str(node.get("items", {}).get("type", "")) if node.get("type") == "array" else ""
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _settled(node: Any, schema: Mapping[str, Any]) -> Any:

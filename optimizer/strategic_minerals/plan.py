@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from .errors import MisplacedError, near_miss
-from .row_types import Iso3, Key, NonNegative, Positive, Share, Year
+from .row_types import Iso3, Key, Names, NonNegative, Positive, Share, Year
 
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
 Selection = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -175,9 +175,9 @@ class Event(Section):
     start_year: DecimalYear
     duration_years: Positive | None = None
     """Length of the cut, the flood before it not counted."""
-    countries: str | None = None
+    countries: Names | None = None
     """ISO3 codes separated by spaces; `*`: all but home."""
-    materials: str | None = None
+    materials: Names | None = None
     cut_share: Share | None = None
     price_multiplier: Positive | None = None
     flood_years: NonNegative | None = None
@@ -217,7 +217,7 @@ class Sample(Section):
     """Worlds that the plan is made against."""
     draws: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Worlds drawn, of which `worlds` are kept with the probability of those they stand for; unset: as many as kept."""
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
     hazards: Selection = ("*",)
     quiet_probability: Share = 0.02
     """Probability kept for the world in which nothing happens: the trunk is a plan only as far as it may be reached."""
@@ -245,8 +245,8 @@ class Control(Section):
     """A measure in force when the plan starts: trunk data until its dated end, not an event."""
 
     name: Key
-    countries: str
-    materials: str
+    countries: Names
+    materials: Names
     cut_share: Share
     price_multiplier: Positive = 1.0
     until_year: DecimalYear

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from .errors import Fault, MisplacedError, PlanError, near_miss
+from .errors import MOST_FAULTS, Fault, MisplacedError, PlanError, more_faults, near_miss, shown
+from .files import read_bounded
 from .meanings import expected
 from .plan import Plan
 
@@ -20,8 +21,6 @@ M = TypeVar("M", bound=BaseModel)
 
 LARGEST_PLAN_BYTES = 5_000_000
 DEEPEST_NESTING = 40
-MOST_FAULTS = 100
-"""Faults told at once; what is beyond them is counted."""
 
 
 def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Plan:
@@ -78,7 +77,7 @@ def _parsed(model: type[M], data: Mapping[str, Any], file: str, text: str, overr
         faults = [fault for item in found[:MOST_FAULTS] for fault in _faults(model, item, file, lines)]
         faults = [_by_override(fault, overrides) for fault in faults]
         if len(found) > MOST_FAULTS:
-            faults.append(Fault(file, "", "", f"{len(found) - MOST_FAULTS} more faults", "the first ones mended"))
+            faults.append(more_faults(len(found) - MOST_FAULTS))
         raise PlanError(faults) from None
 
 
@@ -96,14 +95,11 @@ def _place(item: Any) -> tuple[str, ...]:
 
 
 def _read(path: Path) -> str:
+    content = read_bounded(path, LARGEST_PLAN_BYTES, "a plan file")
+    if isinstance(content, Fault):
+        raise PlanError([content])
     try:
-        size = path.stat().st_size
-        if size > LARGEST_PLAN_BYTES:
-            expected = f"a plan of at most {LARGEST_PLAN_BYTES} bytes"
-            raise PlanError([Fault(path.name, "", "", f"{size} bytes", expected)])
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PlanError([Fault(str(path), "", "", error.strerror or "unreadable", "a plan file")]) from None
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise PlanError([Fault(path.name, "", "", "bytes that are not UTF-8", "UTF-8 text")]) from None
     depth = deepest = 0
@@ -121,22 +117,24 @@ def _read(path: Path) -> str:
 def put(data: Any, dotted: str, value: Any, file: str) -> None:
     """Put `value` at a dotted path of nested tables and arrays."""
     *parents, last = dotted.split(".")
+    if not all(part.strip() for part in (*parents, last)):
+        raise PlanError([Fault(file, "", dotted[:40], "an empty part", "a field of the plan, e.g. budget.total_musd")])
     if len(parents) >= DEEPEST_NESTING:
         raise PlanError([Fault(file, "", f"{dotted[:40]}...", f"{len(parents) + 1} nested levels", f"at most {DEEPEST_NESTING}")])
     node = data
     try:
         for part in parents:
-            node = node[_counted(part)] if isinstance(node, list) else node.setdefault(part, {})
-        node[_counted(last) if isinstance(node, list) else last] = value
+            node = node[counted(part)] if isinstance(node, list) else node.setdefault(part, {})
+        node[counted(last) if isinstance(node, list) else last] = value
     except (ValueError, IndexError, AttributeError, TypeError):
         raise PlanError(
             [Fault(file, "", dotted, "no such place", "a field of the plan, e.g. budget.total_musd")]
         ) from None
 
 
-def _counted(part: str) -> int:
+def counted(part: str) -> int:
     """A place in a list, counted from 0. ValueError for anything else."""
-    if not part.isdigit():
+    if not (part.isascii() and part.isdigit()):
         raise ValueError(part)
     return int(part)
 
@@ -189,13 +187,10 @@ def _fault(model: type[BaseModel], item: Any, file: str, lines: Mapping[str, int
     loc = list(_place(item))
     dotted = ".".join(loc)
     wanted = expected(item)
-    given = item["input"]
-    found = "nothing" if item["type"] == "missing" else str(given) if hasattr(given, "isoformat") else repr(given)
+    found = "nothing" if item["type"] == "missing" else shown(item["input"])
     if item["type"] == "extra_forbidden":
-        found = f"'{loc[-1]}'"
+        found = shown(loc[-1])
         wanted = _elsewhere(model, loc)
-    if len(found) > 120:
-        found = found[:117] + "..."
     return Fault(file, _line(loc, lines), dotted, found, wanted)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from .row_types import Iso3, Key, NonNegative, Positive, Row, Share, Year
+from .row_types import Iso3, Key, Names, NonNegative, Positive, PositiveYears, Row, Share, Year, Years
 
 
 class ProjectRow(Row):
@@ -27,9 +27,9 @@ class ProjectRow(Row):
     """Cash cost per kg of activity, gross of by-products, modelled inputs excluded."""
     cash_usd_per_kg_low: float | None = None
     cash_usd_per_kg_high: float | None = None
-    lead_yr: Positive
+    lead_yr: PositiveYears
     """Years from signing to first output (at least one period)."""
-    life_yr: Positive
+    life_yr: PositiveYears
     hurdle_rate: Annotated[float, Field(ge=0, le=1)]
     """Real return that the owner asks for."""
     hurdle_rate_low: float | None = None
@@ -37,7 +37,7 @@ class ProjectRow(Row):
     premium_share: Annotated[float, Field(ge=-0.9, le=10)] = 0.0
     kappa: Share = 1.0
     """Share of output that home users get while the material is tight, without an offtake."""
-    restart_yr: NonNegative = 0.0
+    restart_yr: Years = 0.0
     """Years that a shut plant stays shut after revenue has recovered."""
     restart_yr_low: float | None = None
     restart_yr_high: float | None = None
@@ -50,9 +50,9 @@ class ProjectRow(Row):
     committed: bool = False
     """True: under construction with its finance agreed before this plan. It is built whatever the plan does, on
     `earliest_signing` + `lead_yr`; its capital is sunk and costs this plan nothing."""
-    needs: str = ""
+    needs: Names = ""
     """Projects it needs, separated by spaces."""
-    excludes: str = ""
+    excludes: Names = ""
     """Projects it excludes, separated by spaces."""
 
 
@@ -62,7 +62,7 @@ class RampRow(Row):
     key: ClassVar[tuple[str, ...]] = ("project", "age_yr")
     project: str
     """A project, or `*` for all without rows of their own."""
-    age_yr: Annotated[int, Field(ge=0)]
+    age_yr: Annotated[int, Field(ge=0, le=1000)]
     ramp_share: Share
 
 
@@ -86,7 +86,7 @@ class PackageRow(Row):
     """Material with a floor of the package's own; empty: none (the plan's floor menu adds levels)."""
     floor_usd_per_kg: Positive | None = None
     floor_kind: Literal["contract", "purchase"] | None = None
-    floor_term_yr: Positive | None = None
+    floor_term_yr: PositiveYears | None = None
     upside_share: Share = 0.0
     """Share of the price above the floor that goes back to the authority."""
     take_t_per_yr: Positive | None = None
@@ -108,9 +108,9 @@ class InstrumentRow(Row):
     max_share_of_capex: Share
     rate: NonNegative = 0.0
     """Loan: real interest rate. Equity: real return given up per year of face."""
-    tenor_yr: NonNegative = 0.0
+    tenor_yr: Years = 0.0
     """Loan: years until repaid. Equity: years of returns given up."""
-    grace_yr: NonNegative = 0.0
+    grace_yr: Years = 0.0
     """Loan: first years in which only interest is paid."""
     grant_on_top: bool = False
     """True: a grant covers what remains of the gap once the share of capex is used up."""

@@ -7,18 +7,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .dataset import Dataset, load_dataset, validate_rows
+from .dataset import Dataset, load_dataset
 from .errors import Fault, FaultsError, InputError, PlanError, near_miss
 from .library import shipped
 from .plan import Plan
 from .plan_file import load_plan
 from .rows import TABLES
+from .validation import validate_rows
 
 
 def find_plan(path: Path) -> Path:
     """A file, the plan of a folder, or the shipped plan of that name. Raises PlanError where there is none."""
     if path.is_file():
         return path
+    if path.exists() and not path.is_dir():
+        raise PlanError([Fault(str(path), "", "", "no regular file, but a pipe or a device", "a plan file")])
     inside = [path / name for name in ("plan.toml", "plan.json", "plan.xlsx") if (path / name).is_file()]
     if inside:
         return inside[0]
@@ -31,13 +34,23 @@ def find_plan(path: Path) -> Path:
     raise PlanError([Fault(str(path), "", "", "no such file", f"a plan file, or one of {', '.join(known)}{close}")])
 
 
+SHIPPED = "shipped"
+"""In place of a folder: the tables that come with the package."""
+
+
 def find_tables(plan: Path, tables: Path | None) -> Path:
-    """The folder asked for, else `tables` or `inputs` beside the plan, else the shipped one."""
-    if tables is not None:
+    """The folder asked for, else `tables` or `inputs` beside the plan; the shipped one for shipped plans and where asked for.
+
+    Raises InputError for a plan of one's own without tables: facts of others are not put under it unasked.
+    """
+    if tables is not None and not (str(tables) == SHIPPED and not tables.exists()):
         return tables
     for name in ("tables", "inputs"):
-        if (plan.parent / name).is_dir():
+        if tables is None and (plan.parent / name).is_dir():
             return plan.parent / name
+    if tables is None and plan.parent.resolve() != shipped("models").resolve():
+        expected = f"a folder `tables` beside the plan, or --tables with a folder (--tables {SHIPPED}: those of the package)"
+        raise InputError([Fault(str(plan.parent), "", "tables", "no folder `tables` or `inputs`", expected)])
     return shipped("inputs")
 
 
@@ -50,7 +63,7 @@ def load_question(path: Path, tables: Path | None = None, values: Mapping[str, A
         from .workbook import load_workbook
 
         asked, own = load_workbook(path, values)
-        return asked, own if tables is None else load_dataset(tables)
+        return asked, own if tables is None else load_dataset(find_tables(path, tables))
     faults: list[Fault] = []
     loaded, data = None, None
     try:
@@ -64,6 +77,14 @@ def load_question(path: Path, tables: Path | None = None, values: Mapping[str, A
     if loaded is None or data is None:
         raise PlanError(faults)
     return loaded, data
+
+
+def with_demand(data: Dataset, whence: str) -> Dataset:
+    """Tables that say what is needed. Raises InputError where a folder or a book has no table `demand` at all."""
+    if "demand" not in data.tables:
+        expected = "demand.csv, or a sheet `demand`: what home users need (a header alone where that is nothing)"
+        raise InputError([Fault(whence, "", "demand", "no such table", expected)])
+    return data
 
 
 def dataset_of(records: Mapping[str, Sequence[Mapping[str, Any]]], base: Dataset | None = None) -> Dataset:
@@ -87,10 +108,22 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")
-        if not sign:
-            raise PlanError([Fault("--set", "", pair, "no '='", "key=value, e.g. budget.total_musd=500")])
-        try:
-            found[key.strip()] = tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = value.strip()
+        key = key.strip()
+        wrong = "no '='" if not sign else "no field before the '='" if not key else "more than one line" if LINES & {*pair} else ""
+        if wrong:
+            raise PlanError([Fault("--set", "", pair[:40].strip(), wrong, "key=value, e.g. budget.total_musd=500")])
+        if key in found:
+            raise PlanError([Fault("--set", "", key, "a field twice", "each field once")])
+        found[key] = _value(value)
     return found
+
+
+LINES = {"\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"}
+
+
+def _value(text: str) -> Any:
+    """A value as TOML spells it, else the text as it stands."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except (ValueError, RecursionError):  # no TOML, more digits than Python reads, nested beyond measure
+        return text.strip()

@@ -2,180 +2,241 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 from .dataset import Dataset
-from .errors import Fault, near_miss
+from .errors import Fault, Hints
 from .plan import Plan
-from .row_types import key_of
-from .strikes import parse_multipliers
+from .row_types import key_of, parse_multipliers
+
+REGIONS = frozenset({"WLD", "OTH"})
+"""Codes of fact tables that are no countries: the world, the rest."""
+Uses = tuple[str, str, "Known"]
+"""Table, column, and what its names must be."""
 
 
-def _unknown(table: str, key: str, column: str, value: str, known: Iterable[str], where: str) -> Fault:
-    names = list(known)
-    return Fault(f"{table}.csv", key, column, f"'{value}'", f"{where}{near_miss(value, names)}")
+@dataclass(frozen=True)
+class Known:
+    """Names that a table defines, what else they are called, and where they stand."""
+
+    names: frozenset[str]
+    where: str
+    called: Mapping[str, str] = field(default_factory=dict)
+
+    def faults(self, file: str, key: str, column: str, values: Iterable[str | None], hints: Hints) -> Iterator[Fault]:
+        """A fault for each value that is none of the names; empty cells are no names."""
+        for value in values:
+            if value is not None and value not in self.names:
+                yield Fault(file, key, column, f"'{value}'", f"{self.where}{hints.near(value, self.names, self.called)}")
+
+    def and_(self, *more: str) -> Known:
+        """The same with further names allowed."""
+        return Known(self.names | set(more), self.where, self.called)
+
+    def called_(self, where: str) -> Known:
+        """The same names, otherwise described."""
+        return Known(self.names, where, self.called)
+
+
+def _names(data: Dataset, table: str, column: str, where: str) -> Known:
+    return Known(frozenset(getattr(row, column) for row in data.rows(table)), where)
+
+
+def _materials(data: Dataset) -> Known:
+    """Materials, by the names and formulas that planners and chemists use, too."""
+    called: dict[str, str] = {}
+    for row in data.rows("materials"):
+        called |= {row.basis.removeprefix("t "): row.material, row.name: row.material}
+    return Known(frozenset(row.material for row in data.rows("materials")), "a material of materials.csv", called)
+
+
+def _countries(data: Dataset, home: str) -> Known:
+    """Countries, by their names too; the home country is one in any case."""
+    rows = data.rows("countries")
+    return Known(frozenset({*(row.country for row in rows), home}), "a country of countries.csv", {r.name: r.country for r in rows})
+
+
+def _segments(data: Dataset) -> Known:
+    """Segments that have demand, or tiers for all materials."""
+    used = {row.segment for row in data.rows("demand")} | {row.segment for row in data.rows("tiers") if row.material == "*"}
+    return Known(frozenset(used), "a segment of demand.csv")
 
 
 def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every name that a table uses is a key of the table that defines it."""
-    materials = {row.material for row in data.rows("materials")}
+    hints = Hints()
+    yield from _missing_tables(plan, data)
+    for table, column, known in _uses(plan, data):
+        for row in data.rows(table) if known.names else ():  # where the table that defines them is missing, that is told once
+            yield from known.faults(f"{table}.csv", key_of(row), column, [getattr(row, column)], hints)
+    for table, column, known in _lists(plan, data):
+        for row in data.rows(table) if known.names else ():
+            yield from known.faults(f"{table}.csv", key_of(row), column, getattr(row, column).split(), hints)
+    segments = _segments(data)
+    for row in data.rows("hazards") if segments.names else ():
+        named = parse_multipliers(row.demand_multipliers)
+        yield from segments.faults("hazards.csv", row.hazard, "demand_multipliers", named, hints)
     activities = {row.activity for row in data.rows("activities")}
-    projects = {row.project for row in data.rows("projects")}
-    countries = {row.country for row in data.rows("countries")}
-    instruments = {row.instrument for row in data.rows("instruments")}
-    for table, why in (("materials", "it defines what is planned"), ("activities", "it defines who produces")):
-        if not data.rows(table):
-            yield Fault(f"{table}.csv", "", "", "no rows, or no such file", f"a table with rows: {why}")
-    if not projects and any(row.producer not in activities for row in data.rows("yields")):
-        yield Fault("projects.csv", "", "", "no rows, or no such file", "the projects that yields.csv names")
-        activities |= {row.producer for row in data.rows("yields")}
-    uses: list[tuple[str, str, set[str], str]] = [
-        ("capacities", "activity", activities, "an activity of activities.csv"),
-        ("yields", "producer", activities | projects, "an activity or project"),
-        ("yields", "material", materials, "a material of materials.csv"),
-        ("demand", "material", materials, "a material of materials.csv"),
-        ("substitution", "material", materials, "a material of materials.csv"),
-        ("prices", "material", materials, "a material of materials.csv"),
-        ("stock", "material", materials, "a material of materials.csv"),
-        ("offers", "material", materials, "a material of materials.csv"),
-        ("loss_functions", "material", materials, "a material of materials.csv"),
-        ("offers", "source_producer", activities | projects | {"outside"}, "an activity, a project, or 'outside'"),
-        ("packages", "instrument", instruments, "an instrument of instruments.csv"),
-    ]  # fmt: skip
-    for table, column, known, where in uses:
-        if not known:
-            continue  # the table that defines them is missing: told once, below
-        for row in data.rows(table):
-            value = getattr(row, column)
-            if value not in known:
-                yield _unknown(table, key_of(row), column, value, known, where)
-    for table in ("activities", "projects"):
-        for row in data.rows(table):
-            if row.country not in countries and row.country != plan.home:
-                yield _unknown(table, key_of(row), "country", row.country, countries, "a country of countries.csv")
-    for row in data.rows("tiers"):
-        if row.material != "*" and row.material not in materials:
-            yield _unknown("tiers", key_of(row), "material", row.material, materials, "a material, or '*'")
-    for row in data.rows("ramps"):
-        if row.project != "*" and row.project not in projects:
-            yield _unknown("ramps", key_of(row), "project", row.project, projects, "a project, or '*'")
-    for row in data.rows("packages"):
-        for column, known, where in (("project", projects, "a project"), ("floor_material", materials, "a material")):
-            value = getattr(row, column)
-            if value is not None and value not in known:
-                yield _unknown("packages", key_of(row), column, value, known, where)
-    for row in data.rows("projects"):
-        for column in ("needs", "excludes"):
-            for name in getattr(row, column).split():
-                if name not in projects:
-                    yield _unknown("projects", key_of(row), column, name, projects, "projects, separated by spaces")
-    both = activities & projects
-    for name in sorted(both):
+    for name in sorted(activities & {row.project for row in data.rows("projects")}):
         yield Fault("projects.csv", name, "project", f"'{name}'", "a name that no activity has")
 
 
-def _named(names: str, known: set[str], place: str, where: str) -> Iterator[Fault]:
-    for name in names.split():
-        if name != "*" and name not in known:
-            yield Fault(
-                "plan" if "." in place else "hazards.csv", "", place, f"'{name}'", where + near_miss(name, known)
-            )
+def _missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Tables without which the others mean nothing."""
+    producers = {row.activity for row in data.rows("activities")}
+    foreign = any(row.country != plan.home for table in ("activities", "projects") for row in data.rows(table))
+    needed = [
+        ("materials", True, "a table with rows: it defines what is planned"),
+        ("activities", True, "a table with rows: it defines who produces"),
+        ("projects", any(r.producer not in producers for r in data.rows("yields")), "the projects that yields.csv names"),
+        ("instruments", bool(data.rows("packages")), "the instruments that packages.csv names"),
+        ("countries", foreign, "the countries of the producers, with their tiers"),
+    ]
+    for table, wanted, expected in needed:
+        if wanted and not data.rows(table):
+            yield Fault(f"{table}.csv", "", "", "no rows, or no such file", expected)
+
+
+def _uses(plan: Plan, data: Dataset) -> list[Uses]:
+    """Columns that hold one name."""
+    materials, countries, segments = _materials(data), _countries(data, plan.home), _segments(data)
+    activities = _names(data, "activities", "activity", "an activity of activities.csv")
+    projects = _names(data, "projects", "project", "a project of projects.csv")
+    producers = activities.and_(*projects.names).called_("an activity or project")
+    if not projects.names:
+        producers = Known(frozenset(), "")
+    minerals = _names(data, "minerals", "mineral", "a mineral of minerals.csv")
+    located = countries if data.rows("countries") else Known(frozenset(), "")
+    places = countries.and_(*REGIONS) if data.rows("countries") else Known(frozenset(), "")
+    instruments = _names(data, "instruments", "instrument", "an instrument of instruments.csv")
+    of_facts = [(table, "mineral", minerals) for table in ("materials", "production", "reserves", "import_shares")]
+    of_places = [(table, "country", places) for table in ("production", "reserves", "import_shares", "policy_events")]
+    return [
+        ("capacities", "activity", activities), ("yields", "producer", producers),
+        *((table, "material", materials) for table in (
+            "yields", "demand", "substitution", "prices", "stock", "offers", "loss_functions")),
+        ("offers", "source_producer", activities.and_(*projects.names, "outside").called_("an activity, a project, or 'outside'")),
+        ("packages", "instrument", instruments), ("activities", "country", located), ("projects", "country", located),
+        ("tiers", "material", materials.and_("*").called_("a material, or '*'")),
+        ("ramps", "project", projects.and_("*").called_("a project, or '*'")),
+        ("packages", "project", projects.and_("").called_("a project")),
+        ("packages", "floor_material", materials.called_("a material")), ("activities", "floor_material", materials),
+        ("tiers", "segment", segments), ("substitution", "segment", segments),
+        ("loss_functions", "segment", segments.and_("*").called_("a segment of demand.csv, or '*'")),
+        *of_facts, *of_places,
+    ]  # fmt: skip
+
+
+def _lists(plan: Plan, data: Dataset) -> list[Uses]:
+    """Columns that hold names in one cell."""
+    projects = _names(data, "projects", "project", "projects, separated by spaces")
+    return [
+        ("projects", "needs", projects), ("projects", "excludes", projects),
+        ("hazards", "after", _names(data, "hazards", "hazard", "hazards")),
+        ("hazards", "calibrated_on", _names(data, "policy_events", "event", "events of policy_events.csv").and_("")),
+        ("hazards", "countries", _countries(data, plan.home).and_("*").called_("ISO3 codes of countries.csv")),
+        ("hazards", "materials", _materials(data).and_("*").called_("materials of materials.csv")),
+    ]  # fmt: skip
+
+
+def home_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """The home of the plan is the country whose demand, stock and imports the tables hold."""
+    rows = data.rows("countries")
+    if not rows:
+        return
+    homes = [row.country for row in rows if row.tier == "home"]
+    what = "the country whose demand, stock and imports these tables hold"
+    if not homes:
+        yield Fault("countries.csv", "", "tier", "no country of tier 'home'", f"'home' for one country: {what}")
+    for extra in homes[1:]:
+        yield Fault("countries.csv", extra, "tier", f"'home', as {homes[0]} has", f"'home' for one country alone: {what}")
+    known = _countries(data, homes[0] if homes else plan.home)
+    if plan.home not in known.names:
+        yield from known.faults("plan", "", "home", [plan.home], Hints())
+    elif homes and plan.home not in homes:
+        said = f"'{homes[0]}', {what} (tier `home` in countries.csv); for another home, tables of that country"
+        yield Fault("plan", "", "home", f"'{plan.home}'", said)
 
 
 def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every name that the plan uses exists in the tables."""
-    materials = {row.material for row in data.rows("materials")}
-    countries = {row.country for row in data.rows("countries")} | {plan.home}
-    hazards = {row.hazard for row in data.rows("hazards")}
-    segments = {row.segment for row in data.rows("demand")}
-    projects = {row.project for row in data.rows("projects")}
-    packages = {row.package for row in data.rows("packages")} | {"none"}
-    price_sets = {row.price_set for row in data.rows("prices")}
-    losses = {row.loss_function for row in data.rows("loss_functions")}
+    hints = Hints()
+    materials, countries, segments = _materials(data), _countries(data, plan.home), _segments(data)
+    packages = _names(data, "packages", "package", "a package of packages.csv").and_("none", "*")
+    projects = _names(data, "projects", "project", "a project of projects.csv").and_("*")
+    one = partial(_one, hints)
 
-    def one(place: str, value: str, known: set[str], where: str) -> Iterator[Fault]:
-        if value not in known:
-            yield Fault("plan", "", place, f"'{value}'", where + near_miss(value, known))
-
-    yield from one("price_set", plan.price_set, price_sets, f"a price set of prices.csv ({_some(price_sets)})")
-    yield from one(
-        "loss_function", plan.loss_function, losses, f"a loss function of loss_functions.csv ({_some(losses)})"
-    )
-    if countries - {plan.home}:
-        yield from one("home", plan.home, {row.country for row in data.rows("countries")}, "a country of countries.csv")
+    for column, table in (("price_set", "prices"), ("loss_function", "loss_functions")):
+        known = _names(data, table, column, "")
+        what = f"a {column.replace('_', ' ')} of {table}.csv ({_some(known.names)})"
+        yield from one(column, getattr(plan, column), known.called_(what))
     for n, name in enumerate(plan.materials):
-        yield from one(f"materials.{n}", name, materials | {"*"}, "a material of materials.csv")
+        yield from one(f"materials.{n}", name, materials.and_("*"))
     for n, name in enumerate(plan.instruments.project_list):
-        yield from one(f"instruments.project_list.{n}", name, projects | {"*"}, "a project of projects.csv")
+        yield from one(f"instruments.project_list.{n}", name, projects)
     for n, name in enumerate(plan.instruments.packages):
-        yield from one(f"instruments.packages.{n}", name, packages | {"*"}, "a package of packages.csv")
+        yield from one(f"instruments.packages.{n}", name, packages)
     for n, menu in enumerate(plan.instruments.price_floors):
-        yield from one(
-            f"instruments.price_floors.{n}.material", menu.material, materials, "a material of materials.csv"
-        )
+        yield from one(f"instruments.price_floors.{n}.material", menu.material, materials)
     for n, rule in enumerate(plan.diversification):
-        yield from one(f"diversification.{n}.material", rule.material, materials, "a material of materials.csv")
+        yield from one(f"diversification.{n}.material", rule.material, materials)
         if rule.country is not None:
-            yield from one(f"diversification.{n}.country", rule.country, countries, "a country of countries.csv")
-    for n, cover in enumerate(plan.days_of_cover):
-        yield from one(f"days_of_cover.{n}.material", cover.material, materials, "a material of materials.csv")
-        held = any(row.material == cover.material and row.opening_t > 0 for row in data.rows("stock"))
-        offered = any(row.material == cover.material for row in data.rows("offers")) and plan.instruments.reserve
-        if cover.material in materials and cover.days > 0 and not (held or offered):
-            yield Fault(
-                "plan",
-                "",
-                f"days_of_cover.{n}.material",
-                f"'{cover.material}'",
-                "a material that the reserve can buy or has",
-            )
+            yield from one(f"diversification.{n}.country", rule.country, countries)
+    yield from _covers(plan, data, materials, hints)
     pairs = {(row.material, row.segment) for row in data.rows("demand")}
     for n, level in enumerate(plan.service_levels):
         if (level.material, level.segment) not in pairs:
+            near = hints.near(level.material, materials.names, materials.called) if level.material not in materials.names else ""
+            near += hints.near(level.segment, segments.names) if level.segment not in segments.names else ""
             found = f"'{level.material}', '{level.segment}'"
-            yield Fault("plan", "", f"service_levels.{n}", found, "a material and segment with demand in demand.csv")
+            yield Fault("plan", "", f"service_levels.{n}", found, f"a material and segment with demand in demand.csv{near}")
+    yield from _events(plan, data, materials, countries, segments, hints)
+
+
+def _one(hints: Hints, place: str, value: str, known: Known) -> Iterator[Fault]:
+    """A fault of the plan where a name is unknown."""
+    return known.faults("plan", "", place, [value], hints)
+
+
+def _covers(plan: Plan, data: Dataset, materials: Known, hints: Hints) -> Iterator[Fault]:
+    """Days of cover are asked of materials that the reserve can have."""
+    for n, cover in enumerate(plan.days_of_cover):
+        place = f"days_of_cover.{n}.material"
+        yield from _one(hints, place, cover.material, materials)
+        held = any(row.material == cover.material and row.opening_t > 0 for row in data.rows("stock"))
+        offered = any(row.material == cover.material for row in data.rows("offers")) and plan.instruments.reserve
+        if cover.material in materials.names and cover.days > 0 and not (held or offered):
+            yield Fault("plan", "", place, f"'{cover.material}'", "a material that the reserve can buy or has")
+
+
+def _events(
+    plan: Plan, data: Dataset, materials: Known, countries: Known, segments: Known, hints: Hints
+) -> Iterator[Fault]:
+    """Names in scenarios, controls, the sample and what the plan thinks of hazards."""
+    hazards = _names(data, "hazards", "hazard", "a hazard of hazards.csv")
+    codes = countries.and_("*").called_("ISO3 codes of countries.csv")
+    goods = materials.and_("*").called_("materials of materials.csv")
+    one = partial(_one, hints)
     for n, scenario in enumerate(plan.scenarios):
         for e, event in enumerate(scenario.events):
             place = f"scenarios.{n}.events.{e}"
             if event.hazard is not None:
-                yield from one(f"{place}.hazard", event.hazard, hazards, "a hazard of hazards.csv")
-            yield from _named(event.countries or "", countries, f"{place}.countries", "ISO3 codes of countries.csv")
-            yield from _named(event.materials or "", materials, f"{place}.materials", "materials of materials.csv")
-            for segment in event.demand_multipliers or {}:
-                yield from one(f"{place}.demand_multipliers", segment, segments, "a segment of demand.csv")
+                yield from one(f"{place}.hazard", event.hazard, hazards)
+            yield from codes.faults("plan", "", f"{place}.countries", (event.countries or "").split(), hints)
+            yield from goods.faults("plan", "", f"{place}.materials", (event.materials or "").split(), hints)
+            yield from segments.faults("plan", "", f"{place}.demand_multipliers", event.demand_multipliers or {}, hints)
     for n, control in enumerate(plan.controls):
-        yield from _named(control.countries, countries, f"controls.{n}.countries", "ISO3 codes of countries.csv")
-        yield from _named(control.materials, materials, f"controls.{n}.materials", "materials of materials.csv")
+        yield from codes.faults("plan", "", f"controls.{n}.countries", control.countries.split(), hints)
+        yield from goods.faults("plan", "", f"controls.{n}.materials", control.materials.split(), hints)
     if plan.sample is not None:
+        if not hazards.names and plan.sample.hazards == ("*",):
+            yield Fault("hazards.csv", "", "", "no rows, or no such file", "the hazards that the plan's sample is drawn from")
         for n, name in enumerate(plan.sample.hazards):
-            yield from one(f"sample.hazards.{n}", name, hazards | {"*"}, "a hazard of hazards.csv")
+            yield from one(f"sample.hazards.{n}", name, hazards.and_("*"))
     for n, override in enumerate(plan.hazards):
-        yield from one(f"hazards.{n}.hazard", override.hazard, hazards, "a hazard of hazards.csv")
-    events = {row.event for row in data.rows("policy_events")}
-    for row in data.rows("hazards"):
-        for column, known, where in (("after", hazards, "hazards"), ("calibrated_on", events, "events of policy_events.csv")):
-            for name in getattr(row, column).split():
-                if name not in known:
-                    yield _unknown("hazards", row.hazard, column, name, known, where)
-        for name in row.countries.split():
-            if name != "*" and name not in countries:
-                yield _unknown("hazards", row.hazard, "countries", name, countries, "ISO3 codes of countries.csv")
-        for name in row.materials.split():
-            if name != "*" and name not in materials:
-                yield _unknown("hazards", row.hazard, "materials", name, materials, "materials of materials.csv")
-        try:
-            unknown = set(parse_multipliers(row.demand_multipliers)) - segments
-        except ValueError:
-            yield Fault(
-                "hazards.csv",
-                row.hazard,
-                "demand_multipliers",
-                f"'{row.demand_multipliers}'",
-                "like 'defence=1.5 other=0.8'",
-            )
-            continue
-        for segment in sorted(unknown):
-            yield _unknown("hazards", row.hazard, "demand_multipliers", segment, segments, "a segment of demand.csv")
+        yield from one(f"hazards.{n}.hazard", override.hazard, hazards)
 
 
 def _some(names: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from .align import build_instance, select_materials
 from .dataset import Dataset
 from .deflate import restated
 from .disruptions import build_worlds
+from .doubtful import unlikely
 from .instance import MUSD_PER_T, Instance
 from .plan import Plan
 from .row_types import key_of
@@ -97,7 +98,8 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     """Notes on values that are legal and probably not meant. Raises PlanError for events outside the horizon."""
     instance = build_instance(plan, data, longest_event(plan, data))
     left_out = [f"{what} left out: {why}" for what, why in instance.left_out]
-    return [*(text for _, _, text in notes(instance, build_worlds(instance, data))), *left_out]
+    odd = [text for _, _, text in unlikely(plan, data)]
+    return [*odd, *(text for _, _, text in notes(instance, build_worlds(instance, data))), *left_out]
 
 
 def notes(instance: Instance, worlds: Worlds) -> list[tuple[str, str, str]]:

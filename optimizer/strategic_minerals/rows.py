@@ -23,7 +23,20 @@ from .fact_rows import (
     SupportAgreementRow,
 )
 from .project_rows import InstrumentRow, PackageRow, ProjectRow, RampRow
-from .row_types import Iso3, Key, NonNegative, Number, Positive, Row, Share, Year
+from .row_types import (
+    Iso3,
+    Key,
+    Multipliers,
+    Names,
+    NonNegative,
+    Number,
+    Positive,
+    PositiveYears,
+    Row,
+    Share,
+    Year,
+    Years,
+)
 
 
 class MaterialRow(Row):
@@ -90,9 +103,9 @@ class ActivityRow(Row):
     """Fee per kg reserved and year in force."""
     fee_usd_per_kg_low: float | None = None
     fee_usd_per_kg_high: float | None = None
-    term_yr: Positive | None = None
+    term_yr: PositiveYears | None = None
     """Length of an offtake contract."""
-    restart_yr: NonNegative = 0.0
+    restart_yr: Years = 0.0
     """Years that a shut plant stays shut after revenue has recovered."""
     restart_yr_low: float | None = None
     restart_yr_high: float | None = None
@@ -150,7 +163,7 @@ class TierRow(Row):
     material: str
     """A material, or `*` for all that have no row of their own."""
     segment: Key
-    tier: Annotated[int, Field(ge=1)]
+    tier: Annotated[int, Field(ge=1, le=1000)]
     share: Annotated[float, Field(gt=0, le=1)]
     """Share of the segment's demand in this tier; tiers add to one or more."""
     loss_multiplier: NonNegative
@@ -165,7 +178,7 @@ class SubstitutionRow(Row):
     key: ClassVar[tuple[str, ...]] = ("material", "segment", "step")
     material: Key
     segment: Key
-    step: Annotated[int, Field(ge=1)]
+    step: Annotated[int, Field(ge=1, le=1000)]
     limit_share: Share
     """Share of the segment's demand that can do without."""
     limit_share_low: float | None = None
@@ -227,11 +240,12 @@ class CountryRow(Row):
     country: Iso3
     name: str
     tier: Literal["home", "ally", "partner", "other", "covered"]
-    """`covered`: a covered nation under US law (10 USC 4872)."""
+    """`home`: the country whose demand, stock and imports these tables hold, one alone; a plan's `home` must be that country.
+    `covered`: a covered nation under US law (10 USC 4872)."""
     nato: bool = False
     msp: bool = False
     us_fta: bool = False
-    wgi_political_stability: Number | None = None
+    wgi_political_stability: Annotated[float, Field(ge=-5, le=5)] | None = None
     """World Bank WGI estimate, -2.5 to 2.5."""
 
 
@@ -242,15 +256,15 @@ class HazardRow(Row):
     hazard: Key
     name: str
     kind: Literal["licence", "embargo", "war", "outage", "ally_limit", "flood_squeeze", "demand_surge"]
-    countries: str
+    countries: Names
     """Countries whose sources are cut, ISO3 separated by spaces; `*`: all but home."""
-    materials: str
+    materials: Names
     """Materials touched, separated by spaces; `*`: all."""
     rate_per_yr: NonNegative
     """Expected onsets per year (Poisson)."""
     rate_per_yr_low: float | None = None
     rate_per_yr_high: float | None = None
-    duration_yr: Positive
+    duration_yr: PositiveYears
     """Mean duration, see `duration_law`."""
     duration_yr_low: float | None = None
     duration_yr_high: float | None = None
@@ -262,13 +276,13 @@ class HazardRow(Row):
     """Price of the materials while the cut lasts, as a multiple of the trunk's."""
     price_multiplier_low: float | None = None
     price_multiplier_high: float | None = None
-    flood_yr: NonNegative = 0.0
+    flood_yr: Years = 0.0
     """Flood phase before the cut: years with full supply at `flood_multiplier` of the price."""
     flood_multiplier: Positive = 1.0
     third_country_cut_share: Share = 0.0
     """Cut of other foreign sources of the same materials: feed they lose, rules on trace content, shipping. What allies
     keep for themselves is their `kappa`, or a hazard of its own."""
-    demand_multipliers: str = ""
+    demand_multipliers: Multipliers = ""
     """Demand while it lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
     duration_law: Literal["exponential", "lognormal", "fixed"] = "exponential"
     """Distribution of the duration: exponential at its mean; lognormal at that mean, its 95 % point as many times its
@@ -278,19 +292,19 @@ class HazardRow(Row):
     probability of all; or always the same."""
     element_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Probability that an event touches each of the materials, one at least: controls come element by element."""
-    after: str = ""
+    after: Names = ""
     """Hazards that may bring this one on, separated by spaces."""
     after_probability: Share = 0.0
     """Probability that an event of one of them does; every event has its own coin."""
     after_probability_low: float | None = None
     after_probability_high: float | None = None
-    after_lag_yr: NonNegative = 0.0
+    after_lag_yr: Years = 0.0
     """Mean years from their onset to this one's (exponential)."""
-    calibrated_on: str = ""
+    calibrated_on: Names = ""
     """Policy events counted as onsets of this hazard, separated by spaces."""
-    onsets_elsewhere: Annotated[int, Field(ge=0)] = 0
+    onsets_elsewhere: Annotated[int, Field(ge=0, le=100_000)] = 0
     """Further onsets that are no policy events (gluts, outages), named in the note."""
-    observed_yr: Positive | None = None
+    observed_yr: PositiveYears | None = None
     """Years of record in which all were counted."""
 
 

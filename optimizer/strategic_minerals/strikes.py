@@ -7,6 +7,7 @@ from typing import Any
 
 from .dataset import Dataset
 from .plan import Event, Plan
+from .row_types import parse_multipliers
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,6 @@ def describe(strike: Strike) -> str:
     flood = f"price x{strike.flood_price:.3g} for {strike.flood:.1f} y, then " if strike.flood else ""
     price = f", price x{strike.price:.3g}" if strike.price != 1 else ""
     return f"{strike.label} {strike.start:.1f}: {flood}cut {strike.cut:.0%} for {strike.duration:.1f} y{price}"
-
-
-def parse_multipliers(text: str) -> dict[str, float]:
-    """`defence=1.5 other=0.8` -> {"defence": 1.5, "other": 0.8}. ValueError where it is not of that form."""
-    pairs = [part.split("=") for part in text.split()]
-    return {segment: float(value) for segment, value in pairs}
 
 
 def _or(value: Any, row: Any, name: str, default: Any) -> Any:

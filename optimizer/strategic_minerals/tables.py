@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .audit_money import commitments, floors_at_crisis_prices, open_books, split_of_value
+from .doubtful import unlikely
 from .frames import named
 from .instance import MUSD_PER_T, Floats
 from .optimize import Problem
@@ -38,7 +39,10 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         "scenario_losses": scenario_losses(problem, solution, z0),
         "value": value(problem, solution, z0),
         "held_for_price": held_for_price(problem, solution, calm),
-        "notes": pd.DataFrame(notes(problem.instance, problem.layout.worlds), columns=["kind", "item", "note"]),
+        "notes": pd.DataFrame(
+            [*unlikely(problem.plan, problem.data, problem.natural.materials), *notes(problem.instance, problem.layout.worlds)],
+            columns=["kind", "item", "note"],
+        ),
         "dropped": pd.DataFrame(
             [*problem.layout.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
         ),

@@ -8,33 +8,35 @@ A sheet a table, its name the table's, its first row the columns; the sheet `pla
 from __future__ import annotations
 
 import datetime
+import io
 import json
+import math
 import re
-import tomllib
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from .dataset import PROVENANCE, Book, Dataset, cell_name, validate_rows
-from .errors import Fault, FaultsError, InputError, PlanError, missing_part, near_miss
+from .dataset import PROVENANCE, Dataset
+from .errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
+from .files import read_bounded
 from .meanings import field_meaning, meaning
+from .names import plain
+from .places import Book, cell_name
 from .plan import Plan
-from .plan_file import parse_plan, put
 from .result import Result
 from .rows import TABLES
-from .workbook_guard import MOST_ROWS, look
+from .validation import required, validate_rows
+from .workbook_guard import MOST_ROWS, look, whole_book
+from .workbook_plan import TEXT_STARTS, counted, read_plan
 
 PLAN, READ_ME, NOTES = "plan", "read me", "notes"
 """Sheets that are no tables; what stands in the last two is not read."""
-FIRST_YEAR = 1000
-"""Numbers from here on name a year of a series and no place in a list."""
-TEXT_STARTS = ("[", "{", '"')
-"""How a value of a plan begins that is read as TOML: lists, tables, and text that begins like one."""
-DEEPEST = 20
-"""Parts of a field's path."""
+NEARLY = 0.8
+"""Likeness of a sheet's name to a table's from which on it is taken for a slip."""
+LARGEST_BOOK_BYTES = 50_000_000
 LONGEST_TEXT = 32_767
 """Characters that a cell holds."""
 UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|_x[0-9A-Fa-f]{4}_")
@@ -42,9 +44,9 @@ UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|_x[0-9
 
 WELCOME = (
     "A plan for `strategic-minerals` with its tables.",
-    "Sheet `plan`: a field a row, dotted as in a plan file (budget.appropriation_musd, scenarios.0.probability); lists as [1, 2].",
-    "A budget by year: a row each, budget.appropriation_musd.2027. The third column is not read; a sheet `notes` is yours.",
-    "Another scenario: rows scenarios.3.name, scenarios.3.probability, scenarios.3.events.0.hazard and so on, counted from 0.",
+    "Sheet `plan`: a field a row, dotted as in a plan file (budget.appropriation_musd, scenarios.0.probability); lists as 1, 2.",
+    "A budget by year: a row each, budget.appropriation_musd.2027. The third column is not read; further sheets are yours.",
+    "Another scenario: rows scenarios.3.name, scenarios.3.probability, scenarios.3.events.0.hazard and so on; gaps may stay.",
     "Other sheets: a table each; a column's note says what it is. Units stand in the names of columns. Empty cells are unknown.",
     "Keep codes with leading zeros and the like as text. Headers are locked; rows may be added below.",
     "strategic-minerals check plan.xlsx      every fault with sheet and cell",
@@ -53,158 +55,97 @@ WELCOME = (
 
 
 def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[Plan, Dataset]:
-    """Plan and tables of a book. overrides: values by dotted field, in place of the sheet's.
+    """Plan and tables of a book. overrides: values by dotted field, in place of the sheet's and with its numbers.
 
-    Raises PlanError with every fault of both, each with sheet and cell.
+    Raises PlanError with every fault of both, each with sheet and cell; InputError for what is no workbook.
     """
     path = Path(path)
-    sheets = _sheets(path)
-    faults: list[Fault] = []
-    plan, data = None, None
+    sheets, misnamed = _sheets(path)
+    faults = Faults()
+    faults.extend(misnamed)
+    plan, data, sheet = None, None, None
     try:
-        plan = _plan(path.name, sheets.get(PLAN), overrides or {})
+        if PLAN not in sheets:
+            raise PlanError([Fault(path.name, "", PLAN, "no such sheet", "a sheet with a field of the plan a row")])
+        plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], overrides or {})
     except FaultsError as error:
-        faults += error.faults
+        faults.extend(error.faults)
     try:
-        data = _tables(path, {name: cells for name, cells in sheets.items() if name not in (PLAN, READ_ME, NOTES)})
+        data = _tables(path, {name: cells for name, cells in sheets.items() if name != PLAN})
     except FaultsError as error:
-        faults += error.faults
-    if plan is None or data is None:
-        raise PlanError(faults)
-    return plan, data
+        faults.extend(error.faults)
+    if faults or plan is None or data is None or data.book is None:
+        raise PlanError(faults.told())
+    return plan, replace(data, book=replace(data.book, plan=sheet))
 
 
-def _sheets(path: Path) -> dict[str, list[list[Any]]]:
-    """Cells of every sheet. Raises InputError for what is no workbook, or too large a one."""
-    look(path)
+def _sheets(path: Path) -> tuple[dict[str, list[list[Any]]], list[Fault]]:
+    """Cells of the sheets that are read, and faults of sheets whose name is a slip. Raises InputError for what is no workbook, or
+    too large a one."""
+    content = read_bounded(path, LARGEST_BOOK_BYTES, "a workbook (xlsx)")
+    if isinstance(content, Fault):
+        raise InputError([content])
     calamine = _module("python_calamine")
-    try:
-        book = calamine.CalamineWorkbook.from_path(str(path))
-        return {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names}
-    except (calamine.CalamineError, OSError) as error:
-        raise InputError([Fault(path.name, "", "", str(error), "a workbook (xlsx)")]) from None
+    with whole_book(path.name):
+        look(content, path.name, columns_read)
+        book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
+        faults: list[Fault] = []
+        sheets: dict[str, list[list[Any]]] = {}
+        for name in [kept.name for kept in book.sheets_metadata if kept.typ == calamine.SheetTypeEnum.WorkSheet]:
+            sheet = book.get_sheet_by_name(name)
+            if columns_read(name):
+                sheets[name] = sheet.to_python(skip_empty_area=False)
+            elif name.casefold() not in (READ_ME, NOTES):
+                head = sheet.to_python(skip_empty_area=False, nrows=1)
+                faults += _misnamed(path.name, name, [str(value).strip() for value in head[0]] if head else [])
+    return sheets, faults
 
 
-def _plan(book: str, cells: list[list[Any]] | None, overrides: Mapping[str, Any]) -> Plan:
-    """The sheet `plan`: fields in the first column, values in the second, whatever stands further right."""
-    place = f"{book}, sheet {PLAN}"
-    if cells is None:
-        raise PlanError([Fault(book, "", PLAN, "no such sheet", "a sheet with a field of the plan a row")])
-    content: dict[str, Any] = {}
-    rows: dict[str, int] = {}
-    faults: list[Fault] = []
-    for number, row in enumerate(cells[1:], start=2):
-        field = str(row[0]).strip() if row and row[0] != "" else ""
-        value = row[1] if len(row) > 1 else ""
-        if not field or value == "":
-            continue
-        if field in rows:
-            expected = f"once: it stands in {cell_name(rows[field], 0)} too"
-            faults.append(Fault(place, cell_name(number, 0), field, "a field twice", expected))
-            continue
-        rows[field] = number
-        try:
-            _place(content, field, _typed(value), place)
-        except (PlanError, ValueError, AttributeError, TypeError, RecursionError) as error:
-            said = error.faults[0].found if isinstance(error, PlanError) else str(error)
-            faults.append(Fault(place, cell_name(number, 1), field, said, "a value, or a list like [1, 2]"))
-    for field, value in overrides.items():
-        put(content, field, value, "--set")
-    try:
-        plan = parse_plan(content, file=place, overrides=tuple(overrides))
-    except PlanError as error:
-        faults += [_at_cell(fault, rows) for fault in error.faults]
-    if faults:
-        raise PlanError(faults)
-    return plan
+def columns_read(sheet: str) -> float:
+    """How many columns of a sheet are read: two of the plan, all of a table, none of the planner's own."""
+    return 2 if sheet == PLAN else math.inf if sheet in TABLES else 0
 
 
-def _place(content: dict[str, Any], field: str, value: Any, file: str) -> None:
-    """Put a value at a dotted path; numbered parts make lists."""
-    parts = field.split(".")
-    if len(parts) > DEEPEST:
-        raise ValueError(f"a path of {len(parts)} parts")
-    last = parts[-1]
-    node: Any = content
-    for part, following in pairwise(parts):
-        fresh: Any = [] if _counted(following) else {}
-        if isinstance(node, list):
-            while len(node) <= int(part):
-                node.append({})
-            if node[int(part)] == {} and isinstance(fresh, list):
-                node[int(part)] = fresh
-            node = node[int(part)]
-        else:
-            node = node.setdefault(part, fresh)
-    if isinstance(node, list) and _counted(last):
-        while len(node) <= int(last):
-            node.append(None)
-    put({"at": node}, f"at.{last}", value, file)
-
-
-def _counted(part: str) -> bool:
-    """Whether a part of a field counts entries of a list; years are names."""
-    return part.isdigit() and int(part) < FIRST_YEAR
-
-
-def _typed(value: Any) -> Any:
-    """A cell as a value of a plan: whole numbers whole, lists and tables as TOML."""
-    if isinstance(value, str) and value.strip().startswith(TEXT_STARTS):
-        try:
-            return tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
-            if value.strip().startswith('"'):  # somebody's own quotation marks
-                return value
-            raise
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value.isoformat() if isinstance(value, datetime.date | datetime.datetime | datetime.time) else value
-
-
-def _at_cell(fault: Fault, rows: Mapping[str, int]) -> Fault:
-    """A fault of a plan with the cell of its field, or of the closest one around it."""
-    if fault.file == "--set":
-        return fault
-    parts = fault.column.split(".")
-    for n in range(len(parts), 0, -1):
-        path = ".".join(parts[:n])
-        inside = [field for field in rows if field == path or field.startswith(f"{path}.")]
-        if inside:
-            return replace(fault, row=cell_name(rows[inside[0]], 1))
-    return fault
+def _misnamed(book: str, sheet: str, header: Sequence[str]) -> Iterator[Fault]:
+    """A sheet that is called nearly like a table, or looks like one, and would not be read."""
+    near = [name for name in (PLAN, *TABLES) if SequenceMatcher(None, plain(sheet), plain(name)).ratio() >= NEARLY]
+    alike = [name for name in TABLES if len(required(name)) > 1 and required(name) <= set(header)]
+    if near:
+        expected = f"a table name (did you mean '{near[0]}'?), or a name that is unlike one for a sheet of your own"
+        yield Fault(book, "", sheet, "no such table", expected)
+    elif alike:
+        expected = f"the name '{alike[0]}', whose columns it has, or other headers for a sheet of your own"
+        yield Fault(book, "", sheet, "no such table", expected)
 
 
 def _tables(path: Path, sheets: Mapping[str, list[list[Any]]]) -> Dataset:
-    faults: list[Fault] = []
+    faults = Faults()
     tables: dict[str, Any] = {}
     places: tuple[dict[str, tuple[str, ...]], dict[str, tuple[int, ...]]] = {}, {}
     for name, cells in sheets.items():
         place = f"{path.name}, sheet {name}"
-        if name not in TABLES:
-            faults.append(Fault(path.name, "", name, "no such table", "a table name" + near_miss(name, TABLES)))
-            continue
         if len(cells) > MOST_ROWS:
-            faults.append(Fault(place, "", "", f"{len(cells):,} rows", f"at most {MOST_ROWS:,}"))
+            faults.add(Fault(place, "", "", f"{len(cells):,} rows", f"at most {MOST_ROWS:,}"))
             continue
         columns = [str(value).strip() for value in cells[0]] if cells else []
         while columns and not columns[-1]:
             columns.pop()
         twice = [k for k, column in enumerate(columns) if column in columns[:k]]
-        faults += [Fault(place, cell_name(1, k), columns[k], "a column twice", "each column once") for k in twice]
+        faults.extend(Fault(place, cell_name(1, k), columns[k], "a column twice", "each column once") for k in twice)
         lines = [n for n, row in enumerate(cells[1:], start=2) if any(value != "" for value in row)]
         headless = {k for row in cells for k in range(len(row)) if k >= len(columns) or not columns[k]}
         beyond = [cell_name(n, k) for n in lines for k, value in enumerate(cells[n - 1]) if value != "" and k in headless]
-        faults += [Fault(place, cell, "", "a value under no header", "an empty cell, or a header") for cell in beyond[:20]]
+        faults.extend(Fault(place, cell, "", "a value under no header", "an empty cell, or a header") for cell in beyond[:20])
         if twice or beyond:
             continue
         records = [_record(columns, cells[n - 1]) for n in lines]
         rows, found = validate_rows(name, records, place, columns, lines)
         tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
-        faults += [_with_cell(fault, columns) for fault in found]
+        faults.extend(_with_cell(fault, columns) for fault in found)
     if not tables and not faults:
-        faults.append(Fault(path.name, "", "", "no sheet with a table", "sheets named as in inputs/README.md"))
+        faults.add(Fault(path.name, "", "", "no sheet with a table", "sheets named as in inputs/README.md"))
     if faults:
-        raise InputError(faults)
+        raise InputError(faults.told())
     return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1]))
 
 
@@ -290,7 +231,7 @@ def _fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """(dotted field, value); lists of plain values are values."""
     if isinstance(content, dict):
         for key, value in content.items():
-            if "." in str(key) or _counted(str(key)):
+            if "." in str(key) or counted(str(key)):
                 expected = "a name without dots that is no number, in a workbook"
                 raise InputError([Fault("plan", "", f"{path}.{key}", repr(key), expected)])
             yield from _fields(value, f"{path}.{key}" if path else str(key))

@@ -6,15 +6,16 @@ formulas that were never computed, look empty to a reader: they are told instead
 
 from __future__ import annotations
 
+import io
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
-from xml.parsers.expat import ExpatError, ParserCreate
+from xml.parsers.expat import ParserCreate
 
-from .errors import Fault, InputError
+from .errors import LONGEST_SHOWN, Fault, Faults, FaultsError, InputError
 
 LARGEST_UNPACKED = 200_000_000
 """Bytes of all parts of a book together."""
@@ -28,24 +29,37 @@ PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 BOOK, RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 
 
-def look(path: Path) -> None:
-    """Raises InputError with every fault: no workbook, too large a one, cells without a value."""
-    faults: list[Fault] = []
+@contextmanager
+def whole_book(name: str) -> Iterator[None]:
+    """Whatever readers of archives, of XML and of sheets raise for a damaged book is an InputError that names the book."""
     try:
-        with zipfile.ZipFile(path) as book:
-            unpacked, packed = sum(part.file_size for part in book.infolist()), sum(part.compress_size for part in book.infolist())
-            if unpacked > LARGEST_UNPACKED or unpacked > LARGEST_RATIO * max(packed, 1):
-                found = f"{unpacked:,} bytes unpacked from {packed:,}"
-                expected = f"at most {LARGEST_UNPACKED:,}, and {LARGEST_RATIO} times the packed size"
-                raise InputError([Fault(path.name, "", "", found, expected)])
-            names = dict(_sheets(book))
-            for part in book.namelist():
-                if part.startswith("xl/worksheets/") and part.endswith(".xml"):
-                    faults += _sheet_faults(book, part, f"{path.name}, sheet {names.get(part, part)}")
-    except (OSError, zipfile.BadZipFile, ExpatError, RuntimeError) as error:  # also a packing that zipfile does not know
-        raise InputError([Fault(path.name, "", "", str(error), "a workbook (xlsx)")]) from None
+        yield
+    except (FaultsError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of the reader, which is written in Rust, is no Exception
+        found = " ".join(str(error).split())[:LONGEST_SHOWN] or type(error).__name__
+        raise InputError([Fault(name, "", "", found, "a workbook (xlsx) that is whole")]) from None
+
+
+def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> None:
+    """Raises InputError with every fault: too large a book; cells without a value, or merged, in the columns that are read.
+
+    Raises what `whole_book` turns into an InputError where it is no book.
+    """
+    faults = Faults()
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        unpacked, packed = sum(part.file_size for part in book.infolist()), sum(part.compress_size for part in book.infolist())
+        if unpacked > LARGEST_UNPACKED or unpacked > LARGEST_RATIO * max(packed, 1):
+            found = f"{unpacked:,} bytes unpacked from {packed:,}"
+            expected = f"at most {LARGEST_UNPACKED:,}, and {LARGEST_RATIO} times the packed size"
+            raise InputError([Fault(name, "", "", found, expected)])
+        names = dict(_sheets(book))
+        for part in book.namelist():
+            if part.startswith("xl/worksheets/") and part.endswith(".xml"):
+                sheet = names.get(part, part)
+                faults.extend(_sheet_faults(book, part, f"{name}, sheet {sheet}", columns_read(sheet)))
     if faults:
-        raise InputError(faults)
+        raise InputError(faults.told())
 
 
 def _sheets(book: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
@@ -73,8 +87,8 @@ def _sheets(book: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
         yield (target.lstrip("/") if target.startswith("/") else posixpath.join("xl", target)), name
 
 
-def _sheet_faults(book: zipfile.ZipFile, part: str, place: str) -> list[Fault]:
-    """Of one sheet, read as a stream."""
+def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) -> list[Fault]:
+    """Of one sheet, read as a stream. columns: how many of its columns count; its size counts in any case."""
     reach, faults = [0, 0], list[Fault]()
     cell: dict[str, Any] = {}
 
@@ -91,9 +105,12 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str) -> list[Fault]:
             cell["formula"] = True
         elif kind in ("v", "is"):
             cell["value"] = True
+        elif kind == "mergeCell" and _reach((at := given.get("ref", "")).partition(":")[0])[1] <= columns and len(faults) < 100:
+            expected = "a value in each cell: take the cells apart, and fill each"
+            faults.append(Fault(place, at, "", "merged cells, of which only the first holds the value", expected))
 
     def end(tag: str) -> None:
-        if tag.rpartition(":")[2] != "c" or not cell or len(faults) >= 100:
+        if tag.rpartition(":")[2] != "c" or not cell or len(faults) >= 100 or max(_reach(str(cell["at"]))[1], 1) > columns:
             return
         if cell["error"]:
             faults.append(Fault(place, str(cell["at"]), "", "an error such as #REF!", "a value, or an empty cell"))

@@ -172,7 +172,8 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
     uploads = [path for path in map(folder.path.joinpath, ("plan.toml", "plan.json", "plan.xlsx")) if path.is_file()]
     path = uploads[0] if uploads else shipped("models") / f"{request['shipped']}.toml"
     own = folder.path / "tables"
-    plan, data = load_question(path, own if own.is_dir() else None, request.get("set"))
+    tables = own if own.is_dir() else None if path.suffix == ".xlsx" else shipped("inputs")
+    plan, data = load_question(path, tables, request.get("set"))
     base = load_dataset(shipped("inputs")) if request.get("on_top_of_shipped") else None
     if (stated := folder.read("tables.json")) is not None:
         data = dataset_of(stated, base)

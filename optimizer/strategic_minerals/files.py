@@ -1,0 +1,48 @@
+"""Reading what others wrote: regular files of bounded size, looked at before they are opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from .errors import Fault
+
+KINDS = (
+    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)  # fmt: skip
+
+
+def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
+    """What is wrong with reading a path as a file; None: nothing. wanted: what it should be, e.g. `a plan file`.
+
+    A pipe or a device may never end, and opening one may block: they are refused unopened.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        return Fault(str(path), "", "", getattr(error, "strerror", None) or "no such file", wanted)
+    kind = next((name for is_kind, name in KINDS if is_kind(found.st_mode)), "")
+    if kind:
+        return Fault(str(path), "", "", kind, f"{wanted}, a regular file")
+    if found.st_size > most_bytes:
+        return _too_large(path, found.st_size, most_bytes)
+    return None
+
+
+def read_bounded(path: Path, most_bytes: int, wanted: str) -> bytes | Fault:
+    """The bytes of a regular file of at most so many bytes, or what is wrong with it."""
+    wrong = objection(path, most_bytes, wanted)
+    if wrong is not None:
+        return wrong
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
+            content = file.read(most_bytes + 1)
+    except OSError as error:
+        return Fault(str(path), "", "", error.strerror or "unreadable", wanted)
+    return content if len(content) <= most_bytes else _too_large(path, len(content), most_bytes)
+
+
+def _too_large(path: Path, size: int, most_bytes: int) -> Fault:
+    return Fault(path.name, "", "", f"{size:,} bytes", f"at most {most_bytes:,} bytes")

@@ -1,0 +1,224 @@
+"""Figures held against each other, and which of several that disagree is the one in doubt.
+
+A comparison sets a figure beside others that say how large it should be: a price beside the same price in another set, a capital
+cost beside what the output brings in a year. Where comparisons fail, some figure is wrong, and a failing comparison alone does not
+say which. That one is doubted whose correction reconciles most of what disagrees and sets least against it; then the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+Figure = tuple[str, str, str]
+"""Table, key of the row, column; for the plan: `plan`, an empty key, the dotted field."""
+Get = Callable[[Figure], float]
+Term = tuple[float, tuple[Figure, ...]]
+"""A factor, and figures that it multiplies."""
+
+Rank = tuple[float, float, int, float]
+"""How well a correction explains what fails: comparisons mended less twice those broken, share of its comparisons that fail,
+how little its table is trusted, nearness of the factor to what the failing ones suggest."""
+
+UNITS = (1e3, 1e-3, 1e6, 1e-6)
+"""What figures in another unit are off by: kg for t, USD/t for USD/kg, thousands or single USD for millions."""
+PLAN = "plan"
+"""In place of a table, of figures that the plan states."""
+MOST_DOUBTS = 50
+MOST_TOLD = 3
+"""Comparisons that are named for one figure."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The ratio of two sums of products of figures, and the range in which it is not odd."""
+
+    label: str
+    """What stands beside the figure in doubt, in words."""
+    above: tuple[Term, ...]
+    below: tuple[Term, ...]
+    low: float
+    high: float
+    usual: float = 1.0
+    """What the ratio mostly is, within the range."""
+    impossible: bool = False
+    """True: a ratio outside the range is no opinion, but another unit."""
+
+    @property
+    def figures(self) -> set[Figure]:
+        """All that it hangs on."""
+        return {figure for _, product in (*self.above, *self.below) for figure in product}
+
+    def ratio(self, get: Get) -> float:
+        """The ratio; NaN where one side is nothing."""
+        above, below = _sum(self.above, get), _sum(self.below, get)
+        return above / below if above > 0 and below > 0 else math.nan
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A figure and what a documented function makes of others."""
+
+    label: str
+    figure: Figure
+    others: tuple[Figure, ...]
+    compute: Callable[[Get], float]
+    low: float
+    high: float
+    usual: float = 1.0
+    impossible: bool = False
+
+    @property
+    def figures(self) -> set[Figure]:
+        """All that it hangs on."""
+        return {self.figure, *self.others}
+
+    def ratio(self, get: Get) -> float:
+        """Value over what was computed; NaN where nothing can be."""
+        value, computed = get(self.figure), self.compute(get)
+        return value / computed if value > 0 and computed > 0 and math.isfinite(computed) else math.nan
+
+
+Evidence = Comparison | Computed
+
+
+def off(each: Evidence, get: Get) -> float:
+    """How many times a ratio is outside its range, as a factor of at least 1; 1 within it, and where there is no ratio."""
+    ratio = each.ratio(get)
+    return 1.0 if math.isnan(ratio) else max(1.0, ratio / each.high, each.low / ratio)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A figure that does not fit what is known."""
+
+    figure: Figure
+    value: float
+    factor: float
+    """How many times too large it seems (above 1) or what part of its right size (below 1)."""
+    beside: tuple[str, ...]
+    """What it was compared with, and the size that this suggests."""
+    impossible: bool
+
+    def suggestion(self) -> str:
+        """What was expected, in words."""
+        return f"about {_short(self.value / self.factor)}, beside {'; '.join(self.beside)}"
+
+    def size(self) -> str:
+        """How far off, in words."""
+        times, where = (self.factor, "high") if self.factor > 1 else (1 / self.factor, "low")
+        return f"{_short(self.value)}, some {_short(times)} times too {where}"
+
+
+@dataclass
+class _Search:
+    """Comparisons that still count."""
+
+    values: Mapping[Figure, float]
+    trusted: Collection[str]
+    of: dict[Figure, list[Evidence]] = field(default_factory=lambda: defaultdict(list))
+
+    def get(self, figure: Figure) -> float:
+        """A value as it stands."""
+        return self.values.get(figure, 0.0)
+
+    def row_of(self, figure: Figure) -> tuple[Figure, ...]:
+        """A figure with the ends of its range, which are written down in the same unit; an end alone."""
+        table, key, column = figure
+        ends = ((table, key, f"{column}_low"), (table, key, f"{column}_high"))
+        return (figure, *(end for end in ends if end in self.values))
+
+    def suspicion(self, figure: Figure) -> int:
+        """What a planner states is doubted before a table, a table before one that is trusted."""
+        return 2 if figure[0] == PLAN else int(figure[0] not in self.trusted)
+
+    def touching(self, figures: Sequence[Figure]) -> list[Evidence]:
+        """Comparisons that hang on any of some figures."""
+        return list({id(each): each for figure in figures for each in self.of[figure]}.values())
+
+
+def doubts(values: Mapping[Figure, float], evidence: Iterable[Evidence], trusted: Collection[str] = ()) -> Iterator[Doubt]:
+    """Figures that do not fit, the one first whose correction reconciles most.
+
+    values: figure -> value, of those that are known; trusted: tables whose figures are doubted last where two may be wrong.
+    """
+    search, all_of_it = _Search(values, trusted), list(evidence)
+    failing = [each for each in all_of_it if off(each, search.get) > 1]
+    for each in all_of_it if failing else ():
+        for figure in each.figures:
+            search.of[figure].append(each)
+    ranks: dict[Figure, tuple[Rank, float]] = {}
+    changed = {figure for each in failing for figure in each.figures}
+    for _ in range(MOST_DOUBTS):
+        if not failing:
+            return
+        for figure in changed:
+            ranks.pop(figure, None)
+            if search.get(figure) > 0 and (found := _help(search, figure)) is not None:
+                ranks[figure] = found
+        figure = max(sorted(ranks), key=lambda each: ranks[each][0])
+        factor = ranks[figure][1]
+        gone = set(search.row_of(figure))
+        settled = {id(each): each for each in search.touching(tuple(gone))}
+        yield _doubt(search, figure, factor, [each for each in failing if id(each) in settled])
+        changed = {other for each in settled.values() for other in each.figures}
+        for other in changed:
+            search.of[other] = [kept for kept in search.of[other] if id(kept) not in settled]
+        failing = [each for each in failing if id(each) not in settled]
+
+
+def _help(search: _Search, figure: Figure) -> tuple[Rank, float] | None:
+    """How much it reconciles to correct a figure, and by which factor it is off; None where nothing that it is in fails."""
+    moved = search.row_of(figure)
+    mine = search.touching(moved)
+    now = [off(each, search.get) > 1 for each in mine]
+    if not any(now):
+        return None
+    guess = _residual(search, moved, [each for each, failed in zip(mine, now, strict=True) if failed])
+    found = []
+    for factor in dict.fromkeys((*UNITS, guess)):
+        then = [off(each, _corrected(search, moved, factor)) > 1 for each in mine]
+        mended = sum(before and not after for before, after in zip(now, then, strict=True))
+        broken = sum(after and not before for before, after in zip(now, then, strict=True))
+        distance = abs(math.log(factor / guess))
+        found.append(((mended - 2 * broken, sum(now) / len(mine), search.suspicion(figure), -distance), factor))
+    return max(found)
+
+
+def _corrected(search: _Search, moved: Collection[Figure], factor: float) -> Get:
+    """Values with some figures divided by a factor."""
+    return lambda asked: search.get(asked) / factor if asked in moved else search.get(asked)
+
+
+def _residual(search: _Search, moved: Sequence[Figure], failed: Sequence[Evidence]) -> float:
+    """By what factor the failing comparisons have a figure too large, in the middle of them."""
+    found = []
+    for each in failed:
+        ratio = each.ratio(search.get)
+        rises = each.ratio(_corrected(search, moved, 0.5)) >= ratio
+        found.append(math.log(ratio / each.usual) * (1 if rises else -1))
+    return math.exp(min(max(median(found), -60.0), 60.0))
+
+
+def _doubt(search: _Search, figure: Figure, factor: float, against: Sequence[Evidence]) -> Doubt:
+    strongest = sorted(against, key=lambda each: (not each.impossible, -off(each, search.get)))
+    labels = tuple(dict.fromkeys(each.label for each in strongest))[:MOST_TOLD]
+    return Doubt(figure, search.get(figure), factor, labels, any(each.impossible for each in against))
+
+
+def _sum(terms: Iterable[Term], get: Get) -> float:
+    total = 0.0
+    for factor, figures in terms:
+        for figure in figures:
+            factor *= get(figure)
+        total += factor
+    return total
+
+
+def _short(value: float) -> str:
+    """A number in three figures, written out where that is readable."""
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if 1000 <= rounded < 1e12 else f"{rounded:.3g}"
