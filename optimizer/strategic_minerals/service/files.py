@@ -22,6 +22,9 @@ REQUEST, LIMITS, PROGRESS, RESULT, ENDED, LOG = (
     "request.json", "limits.json", "progress.json", "result.json", "ended.json", "log.txt"
 )  # fmt: skip
 REPORT, ERRORS = "report.html", "errors.txt"
+READ = "read.json"
+"""What is to be read in a process of its own, then what came of it."""
+OUTPUT = ("run", "out")
 ANSWERS = (PROGRESS, RESULT, ENDED, LOG, REPORT)
 
 
@@ -61,6 +64,21 @@ class Folder:
             (self.path / name).unlink(missing_ok=True)
         for unfinished in self.path.rglob("*.part"):
             unfinished.unlink(missing_ok=True)
+
+    def clear_output(self) -> None:
+        """Take back what an attempt wrote that could not be ended: nothing half written stays."""
+        self.clear_answers()
+        for name in OUTPUT:
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files; what vanishes meanwhile counts nothing."""
+        total = 0
+        for path in self.path.rglob("*"):
+            with contextlib.suppress(OSError):
+                total += path.stat().st_size if path.is_file() else 0
+        return total
 
     def keep(self, name: str, content: bytes) -> None:
         """Bytes under a name, as `write` keeps JSON."""
