@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import deque
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import Any
 
 from .base_store import JOB, Ask, job_of
@@ -25,8 +28,8 @@ TURNS = (
 )
 """Every waiting job with what its turn depends on: `place` among its tenant's own, `running` jobs of the tenant, and when the
 tenant last had a `turn`."""
-IN_TURN = "running + place, turn, submitted, id"
-"""The order of the queue: the tenant with the fewest running jobs, then the one served least recently, then first come."""
+IN_TURN = "running, turn, submitted, id"
+"""The order of tenants' first jobs: the tenant with the fewest running jobs, then the one served least recently, then first come."""
 
 
 @dataclass(frozen=True)
@@ -195,9 +198,23 @@ class QueueStore(TokenStore):
         return self.positions().get(job.id) if job.state == "queued" else None
 
     def positions(self) -> dict[str, int]:
-        """Places of all that wait, as turns stand now."""
-        (rows,) = self._run((f"SELECT id FROM ({TURNS}) q ORDER BY {IN_TURN}", {}))
-        return {str(job): place for place, (job,) in enumerate(rows, start=1)}
+        """Places of all that wait, as turns stand now: the order in which they would be claimed if no running job ended."""
+        (rows,) = self._run((f"SELECT id, tenant, submitted, running, turn FROM ({TURNS}) q ORDER BY place", {}))
+        waiting: dict[str, deque[tuple[Any, ...]]] = {}
+        for job, tenant, submitted, running, turn in rows:
+            waiting.setdefault(tenant, deque()).append((running, turn, submitted, job))
+        turns = count(1 + max((row[-1] for row in rows), default=0))
+        first = [(*jobs.popleft(), tenant) for tenant, jobs in waiting.items()]
+        heapify(first)
+        found: dict[str, int] = {}
+        while first:
+            running, _, _, job, tenant = heappop(first)
+            found[str(job)] = len(found) + 1
+            turn = next(turns)
+            if waiting[tenant]:
+                _, _, submitted, following = waiting[tenant].popleft()
+                heappush(first, (running + 1, turn, submitted, following, tenant))
+        return found
 
     def finish(
         self, job: str, server: str, state: State, outcome: dict[str, Any], seconds: float = 0.0, size: int | None = None
