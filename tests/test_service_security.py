@@ -18,6 +18,8 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -387,6 +389,51 @@ def test_the_whole_api_withstands_a_fuzzer(tmp_path: Path, monkeypatch: pytest.M
     machine.validate_response = checked  # type: ignore[method-assign, assignment]
     every = list(HealthCheck)
     machine.run(settings=settings(max_examples=60, stateful_step_count=15, deadline=None, suppress_health_check=every))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore")
+def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: all of schemathesis's checks in all of its phases, seeded: statuses, content types, headers and schemas as described;
+    data against the schema refused, methods that are not there 405 with the right Allow, no answer without a token, nothing used
+    after it is gone, no 5xx. What the schema lets through may still be wrong as a plan: 422 is right for that."""
+
+    def reported(folder: Any, *_: Any) -> Any:
+        (folder.path / "report.html").write_text("<p>report", encoding="utf-8")
+        return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+
+    monkeypatch.setattr("strategic_minerals.service.results.start", reported)
+    monkeypatch.setattr("strategic_minerals.service.app.Canary._look", lambda self: "ok")
+    folder, runner = tmp_path / "s", Obedient()
+    headers = token(folder, "one", "read", "submit", "admin")
+    free = {"requests_per_minute": 10**6, "most_queued": 10**6, "most_queued_of_tenant": 10**6, "most_jobs_of_tenant": 10**6}
+    store = open_store(folder, None)
+    app = create_app(service_settings(folder, **free), store=store, runner=runner, checker=runner)
+    config = SchemathesisConfig.from_str(f"""
+        seed = 1
+        continue-on-failure = true
+        headers = {{ Authorization = "{headers['Authorization']}" }}
+        [generation]
+        max-examples = 8
+        [checks.positive_data_acceptance]
+        expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 422, 429]
+    """)
+    schema = schemathesis.openapi.from_asgi("/v1/openapi.json", app, config=config)
+    checked, wrong = set[str](), list[str]()
+    for event in from_schema(schema).execute():
+        assert not isinstance(event, events.NonFatalError | events.FatalError), event
+        if isinstance(event, events.ScenarioFinished):
+            for case, checks in event.recorder.checks.items():
+                checked |= {check.name for check in checks}
+                failed = [check for check in checks if check.failure_info is not None]
+                wrong += [f"{event.recorder.cases[case].value.operation.label}: {check.name}: "
+                          f"{check.failure_info.failure.message}" for check in failed]  # fmt: skip
+    store.close()
+    assert not wrong, "\n".join(sorted(set(wrong)))
+    assert checked >= {
+        "status_code_conformance", "content_type_conformance", "response_schema_conformance", "negative_data_rejection",
+        "positive_data_acceptance", "unsupported_method", "allow_header_conformance", "ignored_auth", "not_a_server_error",
+    }  # fmt: skip
 
 
 def test_the_audit_log_names_who_did_what(tmp_path: Path) -> None:

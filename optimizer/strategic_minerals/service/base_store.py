@@ -67,8 +67,6 @@ class BaseStore(ABC):
 
     def _migrated(self, ask: Ask) -> None:
         version = self._version(ask)
-        if version > NEWEST:
-            raise StoreError("version", f"the store has version {version}; this program reads versions up to {NEWEST}")
         for step in STEPS[version:]:
             for statement in step:
                 ask(statement)
@@ -78,7 +76,7 @@ class BaseStore(ABC):
             ask(f"SELECT {columns} FROM {table} LIMIT 1")
 
     def _version(self, ask: Ask) -> int:
-        """0: no store yet; 1: one from before versions were numbered."""
+        """0: no store yet; 1: one from before versions were numbered. Raises StoreError for what is not to be touched."""
         tables = {str(name) for (name,) in ask(self.names)}
         if "schema_version" not in tables:
             ours = tables & set(COLUMNS)
@@ -88,6 +86,8 @@ class BaseStore(ABC):
         rows = ask("SELECT version FROM schema_version")
         if len(rows) != 1 or not isinstance(rows[0][0], int) or rows[0][0] < 1:
             raise StoreError("damaged", "the store is damaged: its version number cannot be read")
+        if rows[0][0] > NEWEST:
+            raise StoreError("version", f"the store has version {rows[0][0]}; this program reads versions up to {NEWEST}")
         return int(rows[0][0])
 
     def look_through(self) -> None:

@@ -22,6 +22,8 @@ CONNECT_S, STATEMENT_S = 5, 15
 BUSY_S = 30.0
 """Seconds that a statement waits for another process's."""
 VALUE = re.compile(r"(?<![:\w]):([a-z_]+)")
+MAGIC, SMALLEST = b"SQLite format 3\0", 512
+"""What an SQLite file begins with, and bytes that it has at least."""
 FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 """SQLite cannot write: the disk is full or gone, or the file is another user's."""
 AWAY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL)
@@ -35,31 +37,31 @@ class SqliteStore(Store):
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        if path.is_file() and path.stat().st_size == 0 and any((path.parent / "jobs").glob("*")):
-            raise StoreError("damaged", "the store is damaged: it is empty, and there are jobs")
+        _look_at(path)
         with _told():
             self._connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             with _told():
+                found = self._connection.execute("PRAGMA integrity_check(3)").fetchall()
+                if found != [("ok",)]:
+                    raise StoreError("damaged", f"the store is damaged: {str(found[0][0])[:200]}")
+                self._version(self._ask)  # what is not ours stays as it is
                 self._connection.execute("PRAGMA journal_mode = WAL")
                 self._connection.execute("PRAGMA synchronous = FULL")
-                found = self._connection.execute("PRAGMA integrity_check(3)").fetchall()
-            if found != [("ok",)]:
-                raise StoreError("damaged", f"the store is damaged: {str(found[0][0])[:200]}")
             self.set_up()
             self.look_through()
         except BaseException:
             self._connection.close()
             raise
 
-    def _within(self, work: Callable[[Ask], T]) -> T:
-        def ask(statement: str, **values: Any) -> list[tuple[Any, ...]]:
-            return self._connection.execute(statement, values).fetchall()
+    def _ask(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(statement, values).fetchall()
 
+    def _within(self, work: Callable[[Ask], T]) -> T:
         with self._lock, _told():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                found = work(ask)
+                found = work(self._ask)
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:  # a full disk has ended it already
@@ -71,6 +73,18 @@ class SqliteStore(Store):
         """Let go of the file."""
         with self._lock:
             self._connection.close()
+
+
+def _look_at(path: Path) -> None:
+    """Refuse what SQLite would take for an empty database and write over. Raises StoreError."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        head = file.read(SMALLEST)
+    if not head and any((path.parent / "jobs").glob("*")):
+        raise StoreError("damaged", "the store is damaged: it is empty, and there are jobs")
+    if head and (len(head) < SMALLEST or not head.startswith(MAGIC)):
+        raise StoreError("damaged", "the store is damaged: it is no SQLite file")
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .trouble import no_room
+
 REQUEST, LIMITS, PROGRESS, RESULT, ENDED, LOG = (
     "request.json", "limits.json", "progress.json", "result.json", "ended.json", "log.txt"
 )  # fmt: skip
@@ -88,12 +90,11 @@ class Folder:
     def sync(self) -> None:
         """Have the system keep the folder's names too, also through a power cut."""
         for folder in (*{path.parent for path in self.path.rglob("*")}, self.path, self.path.parent):
-            with contextlib.suppress(OSError):  # not every system can
-                handle = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+            try:
+                _sync(folder)
+            except OSError as error:  # not every system can
+                if no_room(error):
+                    raise
 
     def lend(self, other: Folder, place: int) -> None:
         """Take over another job's run folder, so that it may be deleted: its files are linked, not copied."""
@@ -113,6 +114,14 @@ class Folder:
         """Remove everything; what cannot be removed now is found again by the janitor, who keeps what still says how it ended."""
         (self.path / ENDED).unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _link(source: str, target: str) -> None:

@@ -29,7 +29,7 @@ TURNS = (
 """Every waiting job with what its turn depends on: `place` among its tenant's own, `running` jobs of the tenant, and when the
 tenant last had a `turn`."""
 IN_TURN = "running, turn, submitted, id"
-"""The order of tenants' first jobs: the tenant with the fewest running jobs, then the one served least recently, then first come."""
+"""The order of tenants' first jobs: whose tenant has the fewest running jobs, was served least recently; then first come."""
 
 
 @dataclass(frozen=True)
