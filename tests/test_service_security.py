@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from served import QUICK, Obedient, client, ended, token
+from served import QUICK, Obedient, client, ended, running, token
 from served import settings as service_settings
 from strategic_minerals import PlanError
 from strategic_minerals.service.app import create_app
@@ -407,8 +407,7 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
     folder, runner = tmp_path / "s", Obedient()
     headers = token(folder, "one", "read", "submit", "admin")
     free = {"requests_per_minute": 10**6, "most_queued": 10**6, "most_queued_of_tenant": 10**6, "most_jobs_of_tenant": 10**6}
-    store = open_store(folder, None)
-    app = create_app(service_settings(folder, **free), store=store, runner=runner, checker=runner)
+    app = create_app(service_settings(folder, **free), runner=runner, checker=runner)
     config = SchemathesisConfig.from_str(f"""
         seed = 1
         continue-on-failure = true
@@ -418,9 +417,11 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
         [checks.positive_data_acceptance]
         expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 422, 429]
     """)
-    schema = schemathesis.openapi.from_asgi("/v1/openapi.json", app, config=config)
     checked, wrong = set[str](), list[str]()
-    for event in from_schema(schema).execute():
+    with TestClient(app):
+        schema = schemathesis.openapi.from_asgi("/v1/openapi.json", running(app), config=config)
+        found = list(from_schema(schema).execute())
+    for event in found:
         assert not isinstance(event, events.NonFatalError | events.FatalError), event
         if isinstance(event, events.ScenarioFinished):
             for case, checks in event.recorder.checks.items():
@@ -428,7 +429,6 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
                 failed = [check for check in checks if check.failure_info is not None]
                 wrong += [f"{event.recorder.cases[case].value.operation.label}: {check.name}: "
                           f"{check.failure_info.failure.message}" for check in failed]  # fmt: skip
-    store.close()
     assert not wrong, "\n".join(sorted(set(wrong)))
     assert checked >= {
         "status_code_conformance", "content_type_conformance", "response_schema_conformance", "negative_data_rejection",

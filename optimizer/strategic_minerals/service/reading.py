@@ -58,31 +58,32 @@ def shipped_plans() -> list[str]:
     return sorted(path.stem for path in shipped("models").glob("*.toml"))
 
 
-def parsed(body: bytes) -> Any:
-    """JSON, as RFC 8259 has it. Raises ProblemError."""
+def parsed(body: bytes, where: str) -> Any:
+    """JSON, as RFC 8259 has it. Raises ProblemError; of a form's options PlanError, for the form itself could be read."""
     try:
         return json.loads(str(body, "utf-8"), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         said = "more nesting than is read" if isinstance(error, RecursionError) else str(error)[:200]
-        raise ProblemError("malformed", "The body is no JSON.", [Fault("body", "", "", said, "JSON in UTF-8")]) from None
+        faults = [Fault(where, "", "", said, "JSON in UTF-8")]
+        raise (PlanError(faults) if where == "options" else ProblemError("malformed", "The body is no JSON.", faults)) from None
 
 
 def _no_number(name: str) -> Any:
     raise ValueError(f"{name}: JSON has no such number")
 
 
-def bounded(raw: Any, most_rows: int) -> None:
+def bounded(raw: Any, most_rows: int, where: str = "body") -> None:
     """Refuse what would have more faults than anybody reads, before it is validated. Raises PlanError, ProblemError for size."""
     if not isinstance(raw, dict):
-        raise PlanError([Fault("body", "", "", brief(raw), "an object")])
+        raise PlanError([Fault(where, "", "", brief(raw), "an object")])
     if len(raw) > MOST_FIELDS:
-        raise PlanError([Fault("body", "", "", f"{len(raw):,} fields", f"at most {MOST_FIELDS}")])
+        raise PlanError([Fault(where, "", "", f"{len(raw):,} fields", f"at most {MOST_FIELDS}")])
     for name in ("plan", "study", "set"):
         if _entries(raw.get(name), MOST_ENTRIES) > MOST_ENTRIES:
             raise ProblemError("too-large", f"{name} has more than {MOST_ENTRIES:,} values.")
     of = raw.get("of")
     if isinstance(of, list) and len(of) > MOST_FIELDS:
-        raise PlanError([Fault("body", "", "of", f"{len(of):,} jobs", "at most 8")])
+        raise PlanError([Fault(where, "", "of", f"{len(of):,} jobs", "at most 8")])
     tables = raw.get("tables")
     if isinstance(tables, dict):
         _few_rows(sum(len(rows) for rows in tables.values() if isinstance(rows, list)), most_rows)
@@ -167,14 +168,14 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: 
     Returns `asked`, what is left of the request, and its `digest`. Raises ProblemError, PlanError and InputError; what was written
     then is for whoever made the folder to delete.
     """
-    raw = parsed(body)
-    bounded(raw, most_rows)
+    where = "options" if form == "upload" else "body"
+    raw = parsed(body, where)
+    bounded(raw, most_rows, where)
     try:
         tame(raw)
     except ValueError as error:
         raise PlanError([Fault("request", "", "", str(error), "plain data")]) from None
     files = _files(folder)
-    where = "options" if form == "upload" else "body"
     if form == "upload":
         raw = {"kind": "solve", **raw}
         twice = [name for name in ("plan", "plan_toml", "shipped", "tables") if raw.get(name) is not None]
