@@ -139,7 +139,7 @@ def create_app(
     doors: list[Any] = []
     bodies = BodyBounds(settings.most_body_bytes, settings.most_bodies_mib * MIB, settings.body_s)
     app.add_middleware(
-        Gate, guard=app.state.guard, bodies=bodies, routes=doors, observe=metrics.request, refuse=_answer
+        Gate, guard=app.state.guard, bodies=bodies, routes=doors, observe=metrics.request, refuse=_refusal
     )
     for part in (health, router, results, pages):
         app.include_router(part)
@@ -242,10 +242,20 @@ async def _invalid(request: Request, error: Any) -> Response:
     return _answer(request, ProblemError("invalid", "", faults))
 
 
+def _refusal(request: Request, error: ProblemError | StoreError) -> Response:
+    """What the gate answers."""
+    return _answer(request, error) if isinstance(error, ProblemError) else _unavailable(request, error)
+
+
 async def _trouble(request: Request, error: Any) -> Response:
-    """The disk is full, or the store is away: nothing was changed, and waiting may help."""
+    """The disk is full, or the store is away."""
     if not isinstance(error, StoreError) and not no_room(error):
         return await _internal(request, error)
+    return _unavailable(request, error)
+
+
+def _unavailable(request: Request, error: BaseException) -> Response:
+    """Nothing was changed, and waiting may help."""
     logger.warning("%s %s: %s", request.method, request.url.path, error)
     said = "The disk is full" if no_room(error) else "The store cannot be used"
     again = {"Retry-After": f"{TROUBLE_RETRY_S:.0f}"}
@@ -254,7 +264,7 @@ async def _trouble(request: Request, error: Any) -> Response:
 
 async def _http(request: Request, error: Any) -> Response:
     if no_room(error.__cause__):  # the framework reads forms, and puts files down
-        return await _trouble(request, error.__cause__)
+        return _unavailable(request, error.__cause__)
     kind = KIND_OF_STATUS.get(error.status_code, "internal" if error.status_code >= 500 else "malformed")
     return _answer(request, ProblemError(kind, str(error.detail), headers=dict(error.headers or {})))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -64,11 +65,12 @@ class Connections:
                 del self._open[one.address]
 
     def _evict(self, among: Iterable[Connection]) -> bool:
-        """Close the one that has waited longest for its caller; whether there was one."""
-        waiting = [one for one in among if one.waits]
-        if not waiting:
+        """Close the one that has waited longest for its caller; whether there was one. What a caller has sent and nobody has read
+        yet is no silence: where many come at once, none is closed before it could be heard."""
+        waiting = sorted((one for one in among if one.waits), key=lambda one: (one.receiving, one.since))
+        longest = next((one for one in waiting if one.silent), None)
+        if longest is None:
             return False
-        longest = min(waiting, key=lambda one: (one.receiving, one.since))
         self.leave(longest)
         longest.cut()
         return True
@@ -126,6 +128,16 @@ class Connection(H11Protocol):
     def waits(self) -> bool:
         """Whether it is the caller's turn."""
         return not self._busy or self.receiving
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing of it waits to be read."""
+        handle = self.transport.get_extra_info("socket").fileno()
+        if handle < 0 or not hasattr(select, "poll"):
+            return True
+        look = select.poll()
+        look.register(handle, select.POLLIN)
+        return not look.poll(0)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Let it in, or turn it away."""

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from .problems import ProblemError
 from .security import SAFE_METHODS, Guard, busy
+from .trouble import StoreError
 
 OPEN_FORMS = ("/login", "/logout")
 MOST_OPEN_FORM_BYTES = 10_000
@@ -50,7 +51,7 @@ class Gate:
 
     def __init__(
         self, app: Any, guard: Guard, bodies: BodyBounds, routes: list[Any],
-        observe: Callable[[str, str, int, float], None], refuse: Callable[[Request, ProblemError], Any],
+        observe: Callable[[str, str, int, float], None], refuse: Callable[[Request, ProblemError | StoreError], Any],
     ) -> None:  # fmt: skip
         self._app, self._guard, self._bodies, self._routes = app, guard, bodies, routes
         self._observe, self._refuse = observe, refuse
@@ -77,7 +78,7 @@ class Gate:
                 self._look(scope, request)
                 if scope["method"] not in SAFE_METHODS and scope["path"] not in OPEN_FORMS:
                     scope.setdefault("state", {})["caller"] = await run_in_threadpool(self._guard.caller, request)
-            except ProblemError as error:
+            except (ProblemError, StoreError) as error:
                 await self._refuse(request, error)(scope, receive, with_headers)
                 return
             await self._app(scope, body.receive, with_headers)
