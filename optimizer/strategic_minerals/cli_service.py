@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -64,20 +65,22 @@ def _serve(settings: Settings) -> None:
         raise InputError([Fault("serve", "", "tokens", "none", expected)])
     bounds = Bounds(settings.most_connections, settings.most_connections_of_address, settings.header_s, settings.answer_s)
     protocol: Any = partial(Connection, connections=Connections(bounds))
-    with _listening(settings) as listener:
-        served = create_app(settings)
-        config = uvicorn.Config(
-            served, log_level="warning", server_header=False, date_header=True, timeout_graceful_shutdown=5, proxy_headers=False,
-            backlog=BACKLOG, ws="none", http=protocol,
-        )  # fmt: skip
-        try:
-            served.state.works.start(served)
+    _listening(settings).close()  # a port that is taken is told before anything is started
+    served = create_app(settings)
+    config = uvicorn.Config(
+        served, log_level="warning", server_header=False, date_header=True, timeout_graceful_shutdown=5, proxy_headers=False,
+        backlog=BACKLOG, ws="none", http=protocol,
+    )  # fmt: skip
+    try:
+        served.state.works.start(served)
+        with _listening(settings) as listener:  # from here on it answers
             where = f"http://{settings.host}:{listener.getsockname()[1]}"
             said = f"Serving {where} from {settings.folder}; the API is at {where}/v1/openapi.json. Ctrl-C stops."
-            standard_output().print(said, markup=False)
+            with suppress(OSError):  # where the log's disk is full, too
+                standard_output().print(said, markup=False)
             uvicorn.Server(config).run([listener])
-        finally:
-            served.state.works.stop()
+    finally:
+        served.state.works.stop()
 
 
 def _listening(settings: Settings) -> socket.socket:
@@ -102,20 +105,23 @@ def _starting(*, as_json: bool = False) -> Iterator[None]:
     except FaultsError as error:
         if as_json:
             typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
-        _say(str(error))
-        raise typer.Exit(EXIT_START) from None
+        _leave(str(error), EXIT_START)
     except StoreError as error:
-        _say(f"The store cannot be used: {error}")
-        raise typer.Exit(EXIT_STORE) from None
+        _leave(f"The store cannot be used: {error}", EXIT_STORE)
     except OSError as error:
-        _say(f"{error.filename or 'serve'}: {error.strerror or error}")
-        raise typer.Exit(EXIT_START) from None
+        _leave(f"{error.filename or 'serve'}: {error.strerror or error}", EXIT_START)
 
 
-def _say(text: str) -> None:
+def _leave(text: str, code: int) -> NoReturn:
+    """Say why, and end with a code; with the code alone where even that cannot be written."""
     from rich.console import Console
 
-    Console(file=sys.stderr, highlight=False, soft_wrap=True).print(text, markup=False)
+    try:
+        Console(file=sys.stderr, highlight=False, soft_wrap=True).print(text, markup=False)
+        sys.stderr.flush()
+    except OSError:
+        os._exit(code)
+    raise typer.Exit(code) from None
 
 
 @token.command("create")
