@@ -66,6 +66,20 @@ def client(folder: Path, runner: Runner | None = None, **given: Any) -> Iterator
         yield found
 
 
+def running(app: Any) -> Any:
+    """An application that has begun already, for those who would begin and end it with every request."""
+
+    async def asked(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+        for name in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{name}.complete"})
+
+    return asked
+
+
 def token(folder: Path, tenant: str, *scopes: Scope, database: str | None = None) -> dict[str, str]:
     """Headers of a new token."""
     store = open_store(folder, database)

@@ -18,13 +18,15 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
 
-from served import QUICK, Obedient, client, ended, token
+from served import QUICK, Obedient, client, ended, running, token
 from served import settings as service_settings
 from strategic_minerals import PlanError
 from strategic_minerals.service.app import create_app
@@ -308,12 +310,12 @@ def test_a_revoked_token_loses_its_open_streams(tmp_path: Path) -> None:
 
 
 def test_the_password_of_the_database_is_not_printed(tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: wrong settings and a database that is not there are told without the password; exit 2."""
+    """Proves: wrong settings and a database that is not there are told without the password, each with an exit code of its own."""
     for address in ("postgresql://u:secretpw@127.0.0.1:1/x", "postgresqll://u:secretpw@h/x"):
         monkeypatch.setenv("STRATEGIC_MINERALS_DATABASE", address)
-        for arguments in (["serve", "--host", "0.0.0.0", "--open-on-loopback"], ["token", "list"]):
+        for code, arguments in ((6, ["serve", "--host", "0.0.0.0", "--open-on-loopback"]), (7, ["token", "list"])):
             found = cli(*arguments)
-            assert found.returncode == 2, found.stderr
+            assert found.returncode == code, found.stderr
             assert "secretpw" not in found.stdout + found.stderr
 
 
@@ -387,6 +389,51 @@ def test_the_whole_api_withstands_a_fuzzer(tmp_path: Path, monkeypatch: pytest.M
     machine.validate_response = checked  # type: ignore[method-assign, assignment]
     every = list(HealthCheck)
     machine.run(settings=settings(max_examples=60, stateful_step_count=15, deadline=None, suppress_health_check=every))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore")
+def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: all of schemathesis's checks in all of its phases, seeded: statuses, content types, headers and schemas as described;
+    data against the schema refused, methods that are not there 405 with the right Allow, no answer without a token, nothing used
+    after it is gone, no 5xx. What the schema lets through may still be wrong as a plan: 422 is right for that."""
+
+    def reported(folder: Any, *_: Any) -> Any:
+        (folder.path / "report.html").write_text("<p>report", encoding="utf-8")
+        return subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE)
+
+    monkeypatch.setattr("strategic_minerals.service.results.start", reported)
+    monkeypatch.setattr("strategic_minerals.service.app.Canary._look", lambda self: "ok")
+    folder, runner = tmp_path / "s", Obedient()
+    headers = token(folder, "one", "read", "submit", "admin")
+    free = {"requests_per_minute": 10**6, "most_queued": 10**6, "most_queued_of_tenant": 10**6, "most_jobs_of_tenant": 10**6}
+    app = create_app(service_settings(folder, **free), runner=runner, checker=runner)
+    config = SchemathesisConfig.from_str(f"""
+        seed = 1
+        continue-on-failure = true
+        headers = {{ Authorization = "{headers['Authorization']}" }}
+        [generation]
+        max-examples = 8
+        [checks.positive_data_acceptance]
+        expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 422, 429]
+    """)
+    checked, wrong = set[str](), list[str]()
+    with TestClient(app):
+        schema = schemathesis.openapi.from_asgi("/v1/openapi.json", running(app), config=config)
+        found = list(from_schema(schema).execute())
+    for event in found:
+        assert not isinstance(event, events.NonFatalError | events.FatalError), event
+        if isinstance(event, events.ScenarioFinished):
+            for case, checks in event.recorder.checks.items():
+                checked |= {check.name for check in checks}
+                failed = [check for check in checks if check.failure_info is not None]
+                wrong += [f"{event.recorder.cases[case].value.operation.label}: {check.name}: "
+                          f"{check.failure_info.failure.message}" for check in failed]  # fmt: skip
+    assert not wrong, "\n".join(sorted(set(wrong)))
+    assert checked >= {
+        "status_code_conformance", "content_type_conformance", "response_schema_conformance", "negative_data_rejection",
+        "positive_data_acceptance", "unsupported_method", "allow_header_conformance", "ignored_auth", "not_a_server_error",
+    }  # fmt: skip
 
 
 def test_the_audit_log_names_who_did_what(tmp_path: Path) -> None:

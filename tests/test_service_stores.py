@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from served import Server, token
+from strategic_minerals.service import base_store, migrations
 from strategic_minerals.service.client import Client
 from strategic_minerals.service.databases import VALUE, PostgresStore, SqliteStore
 from strategic_minerals.service.files import new_id
 from strategic_minerals.service.records import Deed, Job, Token
-from strategic_minerals.service.store import FullError, KeyTakenError, Store
+from strategic_minerals.service.store import FullError, KeyTakenError, Quota, QuotaError, Store
+from strategic_minerals.service.trouble import StoreError
 
 BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+KEPT = ("jobs", "tokens", "deeds", "servers", "tenants", "usage")
 needs_postgres = pytest.mark.skipif(not BINARIES, reason="PostgreSQL is not installed")
 
 
@@ -59,7 +65,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         found: Store = SqliteStore(tmp_path / "s.sqlite3")
     else:
         found = PostgresStore(request.getfixturevalue("postgres"))
-        found._run(*((f"DELETE FROM {table}", {}) for table in ("jobs", "tokens", "deeds", "servers")))
+        found._run(*((f"DELETE FROM {table}", {}) for table in KEPT))
     yield found
     found.close()
 
@@ -73,8 +79,17 @@ def job(tenant: str = "t", **given: Any) -> Job:
     return Job(**{**plain, **given})
 
 
-def put(store: Store, one: Job, key: str | None = None, most: int = 100, own: int = 100) -> Job:
-    return store.submit(one, key, most, own, Deed(one.submitted, one.tenant, "k", "127.0.0.1", "submit solve", one.id))
+def put(
+    store: Store, one: Job, key: str | None = None, most: int = 100, own: int = 100, quota: Quota | None = None, size: int = 0
+) -> Job:
+    deed = Deed(one.submitted, one.tenant, "k", "127.0.0.1", "submit solve", one.id)
+    return store.submit(one, key, most, own, deed, quota, size)
+
+
+def claimed(store: Store, quota: Quota | None = None) -> str | None:
+    """The job that a server gets."""
+    found = store.claim("s", 100, quota)
+    return None if found is None else found.id
 
 
 def test_what_is_submitted_is_kept_with_who_did_it(store: Store) -> None:
@@ -115,6 +130,141 @@ def test_a_job_is_claimed_once_the_oldest_first(store: Store) -> None:
     assert store.finish(mine[0].id, "s", "succeeded", {"headline": "ä"})
     assert store.claim("s", 1).id == mine[1].id  # type: ignore[union-attr]
     assert store.job(mine[0].id).outcome == {"headline": "ä"}  # type: ignore[union-attr]
+
+
+def test_tenants_take_turns(store: Store) -> None:
+    """Proves R48: while thirty jobs of one tenant wait, another tenant's job starts next, and its place in the queue says so; then
+    the one with fewer running jobs, then the one served least recently; within a tenant first come, first served."""
+    greedy = [put(store, job("greedy", submitted=float(n))) for n in range(30)]
+    assert [claimed(store) for _ in range(2)] == [greedy[0].id, greedy[1].id]
+    late = [put(store, job("modest", submitted=100.0 + n)) for n in range(3)]
+    last = put(store, job("third", submitted=200.0))
+    assert [store.position(one) for one in (late[0], last, late[1], greedy[2], late[2])] == [1, 2, 3, 4, 5]
+    assert [claimed(store) for _ in range(5)] == [late[0].id, last.id, late[1].id, greedy[2].id, late[2].id]
+    for one in (greedy[0], greedy[1], greedy[2], *late, last):
+        store.finish(one.id, "s", "succeeded", {})
+    newest = put(store, job("third", submitted=300.0))
+    assert claimed(store) == newest.id  # served longest ago
+    assert claimed(store) == greedy[3].id
+
+
+def test_turns_hold_for_servers_that_claim_at_once(store: Store) -> None:
+    """Proves R48: eight claims at the same moment are shared by four tenants, however many jobs each has."""
+    for n in range(40):
+        put(store, job("t0" if n < 34 else f"t{1 + n % 3}", submitted=float(n)))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: store.claim(f"s{n}", 100), range(8)))
+    assert sorted(one.tenant for one in found if one is not None) == [f"t{n}" for n in range(4) for _ in range(2)]
+
+
+def test_a_tenant_has_quotas_of_jobs_minutes_and_bytes(store: Store) -> None:
+    """Proves R48: beyond a quota nothing is kept, the refusal has figure and limit, others are not touched; seconds are counted
+    where jobs end, are stopped or run; deleting a job gives back its bytes, and not its seconds."""
+    quota = Quota(jobs=3, seconds=600.0, bytes=1000, longest_s=300.0)
+    first = put(store, job("a"), quota=quota, size=400)
+    assert claimed(store) == first.id
+    store.finish(first.id, "s", "succeeded", {}, 500.0, 1200)
+    with pytest.raises(QuotaError, match=r"at most 0\.0") as full:
+        put(store, job("a"), quota=quota)
+    assert full.value.storage
+    assert store.delete(first.id)
+    second = put(store, job("a"), quota=quota)
+    assert claimed(store, quota) == second.id
+    assert store.put_back(second.id, server="s", seconds=200.0)
+    with pytest.raises(QuotaError, match=r"11\.7 minutes within 24 hours; at most 10\.0"):
+        put(store, job("a"), quota=quota)
+    assert store.claim("s", 9, quota) is None  # what waits, waits
+    other = put(store, job("b", submitted=1e12), quota=quota)
+    assert claimed(store, quota) == other.id
+    put(store, job("a"), quota=replace(quota, seconds=1e9))
+    with pytest.raises(QuotaError, match="3 jobs of yours were submitted within 24 hours; at most 3"):
+        put(store, job("a"), quota=replace(quota, seconds=1e9))
+    assert store.used("a", quota).jobs == 3
+
+
+def test_a_running_job_counts_for_what_it_may_take_at_most(store: Store) -> None:
+    """Proves: running jobs are counted, and a jump of the clock makes none of them dear."""
+    put(store, job("a"))
+    assert claimed(store)
+    store._run(("UPDATE jobs SET started = started - 1e9", {}))
+    assert store.used("a", Quota(longest_s=300.0)).seconds == 300.0
+    store._run(("UPDATE jobs SET started = started + 2e9", {}))
+    assert store.used("a", Quota(longest_s=300.0)).seconds == 0.0
+
+
+def test_uptime_goes_no_faster_than_any_clock(store: Store) -> None:
+    """Proves R49: a jump of the database's clock by a year moves the service's uptime by what the monotonic clock says; several
+    servers together do not make it run faster than the wall clock; a jump back stops it for a moment."""
+    store._run(("UPDATE clock SET uptime = 0, at = 0", {}))
+    assert store.passed(5.0) == 5.0
+    assert store.passed(3600.0) < 10.0  # another server's hour, a moment later
+    store._run(("UPDATE clock SET at = at - 4e7", {}))
+    assert store.passed(2.0) < 12.0
+    store._run(("UPDATE clock SET at = at + 4e7", {}))
+    before = store.passed(0.0)
+    assert store.passed(2.0) < before + 2.0
+
+
+def test_what_is_old_is_old_by_both_clocks(store: Store) -> None:
+    """Proves R49: a job is outdated where its end lies back by the wall clock and by the service's uptime."""
+    one = put(store, job())
+    claimed(store)
+    store._run(("UPDATE clock SET uptime = 1000", {}))
+    assert store.finish(one.id, "s", "succeeded", {})
+    later = time.time() + 400 * 86_400
+    assert store.outdated(later, 999.0) == []
+    assert store.outdated(time.time() - 10, 2000.0) == []
+    assert store.outdated(later, 1001.0) == [one.id]
+
+
+def test_a_store_of_before_versions_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Proves R51: jobs and tokens of an old store are all there afterwards, with what the new one needs; twice changes nothing."""
+    path = tmp_path / "s.sqlite3"
+    name = "0" * 32
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        for statement in migrations.STEPS[0]:
+            old.execute(statement)
+        old.execute("INSERT INTO jobs (id, tenant, kind, label, state, submitted, started, ended, server, digest, outcome) "
+                    "VALUES (?, 't', 'solve', '', 'succeeded', 1, 2, 3, 's', 'd', '{}')", (name,))  # fmt: skip
+        old.execute("INSERT INTO tokens VALUES ('id', 'hash', 't', 'read', 1, NULL, '')")
+        old.commit()
+    for _ in range(2):
+        new = SqliteStore(path)
+        assert new.job(name).state == "succeeded"  # type: ignore[union-attr]
+        assert new.token("hash") is not None
+        assert new.unmeasured() == [name]
+        assert new.outdated(1e12, 1.0) == [name]
+        assert new.outdated(1e12, -1.0) == []  # its age by uptime begins now
+        assert new._run(("SELECT version FROM schema_version", {})) == [[(migrations.NEWEST,)]]
+        new.close()
+
+
+def test_a_migration_that_is_cut_short_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R51: a step that fails in its middle leaves the old version whole."""
+    path = tmp_path / "s.sqlite3"
+    SqliteStore(path).close()
+    with monkeypatch.context() as patch:
+        patch.setattr(base_store, "STEPS", (*migrations.STEPS, ("ALTER TABLE jobs ADD COLUMN more TEXT", "no statement at all")))
+        patch.setattr(base_store, "NEWEST", migrations.NEWEST + 1)
+        with pytest.raises(StoreError):
+            SqliteStore(path)
+    again = SqliteStore(path)
+    assert again._run(("SELECT version FROM schema_version", {})) == [[(migrations.NEWEST,)]]
+    with pytest.raises(StoreError):
+        again._run(("SELECT more FROM jobs", {}))
+    again.close()
+
+
+def test_a_newer_store_is_left_alone(store: Store) -> None:
+    """Proves R51: what a newer version made is not touched, and the refusal names both versions."""
+    newer = migrations.NEWEST + 7
+    store._run((f"UPDATE schema_version SET version = {newer}", {}))
+    try:
+        with pytest.raises(StoreError, match=f"version {newer}; this program reads versions up to {migrations.NEWEST}") as caught:
+            store.set_up()
+        assert caught.value.kind == "version"
+    finally:
+        store._run((f"UPDATE schema_version SET version = {migrations.NEWEST}", {}))
 
 
 def test_states_change_only_from_the_state_they_leave(store: Store) -> None:
@@ -172,7 +322,7 @@ def test_two_servers_share_a_queue_and_one_may_die(postgres: str, tmp_path: Path
     are interrupted once it has been silent long enough, and can go on at the other. The password stands in no log."""
     folder = tmp_path / "s"
     clean = PostgresStore(postgres)
-    clean._run(*((f"DELETE FROM {table}", {}) for table in ("jobs", "tokens", "deeds", "servers")))
+    clean._run(*((f"DELETE FROM {table}", {}) for table in KEPT))
     clean.close()
     headers = token(folder, "t", database=postgres)
     names = {"database": postgres.replace("postgres@", "postgres:secret-word@"), "workers": "1", "silent_s": "6"}

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 2, 3, 4, 5, 70, 130
+EXIT_START, EXIT_STORE = 6, 7
+"""Of the service: it cannot start (port, folder, settings); its store cannot be used."""
 
 app = typer.Typer(
     name="strategic-minerals", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,

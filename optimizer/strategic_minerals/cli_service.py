@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from .cli_base import app, standard_output
-from .errors import Fault, InputError, missing_part
+from .cli_base import EXIT_START, EXIT_STORE, app, standard_output
+from .errors import Fault, FaultsError, InputError, missing_part
 
 if TYPE_CHECKING:
     from .service.settings import Settings
@@ -18,8 +24,8 @@ if TYPE_CHECKING:
 
 Folder = Annotated[Path | None, typer.Option(help="Jobs' files and the database; STRATEGIC_MINERALS_FOLDER, else `service`.")]
 
-MOST_CONNECTIONS = 500
-"""Open at once; more are answered 503."""
+BACKLOG = 512
+"""Connections that wait to be accepted; so many are accepted in one go."""
 
 token = typer.Typer(no_args_is_help=True, help="Create, list and revoke the service's tokens.")
 app.add_typer(token, name="token")
@@ -37,26 +43,85 @@ def serve(
     ] = False,
 ) -> None:
     """Serve plans as jobs over HTTP, with a page for people. Every other setting is an environment variable (see the README)."""
-    settings = _settings(
-        folder=folder, host=host, port=port, workers=workers, scheduler=scheduler, open_on_loopback=open_on_loopback or None
-    )
+    with _starting():
+        settings = _settings(
+            folder=folder, host=host, port=port, workers=workers, scheduler=scheduler, open_on_loopback=open_on_loopback or None
+        )
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    """Serve until somebody stops it. Raises InputError, OSError and StoreError where it cannot start."""
     import uvicorn
 
     from .service.app import create_app
+    from .service.connections import Bounds, Connection, Connections
     from .service.dispatcher import hold
 
+    if settings.database is None:
+        hold(settings.folder).close()  # another server's folder is told before anything is opened or started
     if not settings.open_on_loopback and not any(known.revoked is None for known in _with_store(settings, lambda s: s.tokens())):
         expected = "one: strategic-minerals token create OFFICE (or --open-on-loopback)"
         raise InputError([Fault("serve", "", "tokens", "none", expected)])
-    if settings.database is None:
-        hold(settings.folder).close()  # another server's folder is told before anything is started
-    where = f"http://{settings.host}:{settings.port}"
-    said = f"Serving {where} from {settings.folder}; the API is at {where}/v1/openapi.json. Ctrl-C stops."
-    standard_output().print(said, markup=False)
-    uvicorn.run(
-        create_app(settings), host=settings.host, port=settings.port, log_level="warning", server_header=False, date_header=True,
-        timeout_graceful_shutdown=5, proxy_headers=False, limit_concurrency=MOST_CONNECTIONS,
+    bounds = Bounds(settings.most_connections, settings.most_connections_of_address, settings.header_s, settings.answer_s)
+    protocol: Any = partial(Connection, connections=Connections(bounds))
+    _listening(settings).close()  # a port that is taken is told before anything is started
+    served = create_app(settings)
+    config = uvicorn.Config(
+        served, log_level="warning", server_header=False, date_header=True, timeout_graceful_shutdown=5, proxy_headers=False,
+        backlog=BACKLOG, ws="none", http=protocol,
     )  # fmt: skip
+    try:
+        served.state.works.start(served)
+        with _listening(settings) as listener:  # from here on it answers
+            where = f"http://{settings.host}:{listener.getsockname()[1]}"
+            said = f"Serving {where} from {settings.folder}; the API is at {where}/v1/openapi.json. Ctrl-C stops."
+            with suppress(OSError):  # where the log's disk is full, too
+                standard_output().print(said, markup=False)
+            uvicorn.Server(config).run([listener])
+    finally:
+        served.state.works.stop()
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """A socket that listens. Raises InputError where the address is not to be had."""
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        found_there = f"{settings.host}:{settings.port}: {error.strerror or error}"
+        expected = "an address of this machine and a port that nobody else has"
+        raise InputError([Fault("serve", "", "port", found_there, expected)]) from None
+
+
+@contextmanager
+def _starting(*, as_json: bool = False) -> Iterator[None]:
+    """What keeps the service or its store from working ends the program with a code of its own, and without a traceback."""
+    from .service.trouble import StoreError
+
+    try:
+        yield
+    except FaultsError as error:
+        if as_json:
+            typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
+        _leave(str(error), EXIT_START)
+    except StoreError as error:
+        _leave(f"The store cannot be used: {error}", EXIT_STORE)
+    except OSError as error:
+        _leave(f"{error.filename or 'serve'}: {error.strerror or error}", EXIT_START)
+
+
+def _leave(text: str, code: int) -> NoReturn:
+    """Say why, and end with a code; with the code alone where even that cannot be written."""
+    from rich.console import Console
+
+    try:
+        Console(file=sys.stderr, highlight=False, soft_wrap=True).print(text, markup=False)
+        sys.stderr.flush()
+    except OSError:
+        os._exit(code)
+    raise typer.Exit(code) from None
 
 
 @token.command("create")
@@ -75,7 +140,8 @@ def token_create(
         found, expected = (wrong[0], ", ".join(SCOPES)) if wrong else (repr(tenant), "a name of 1 to 100 printable characters")
         raise InputError([Fault("token", "", "scope" if wrong else "tenant", found, expected)])
     text, kept, digest = new_token(tenant, tuple(known for known in SCOPES if known in scope), note)
-    _with_store(_settings(folder=folder), lambda store: store.keep_token(kept, digest))
+    with _starting():
+        _with_store(_settings(folder=folder), lambda store: store.keep_token(kept, digest))
     typer.echo(text)
 
 
@@ -86,7 +152,8 @@ def token_list(
     """List tokens by name, never the tokens themselves."""
     from datetime import UTC, datetime
 
-    found = _with_store(_settings(folder=folder), lambda store: store.tokens())
+    with _starting(as_json=as_json):
+        found = _with_store(_settings(folder=folder), lambda store: store.tokens())
     if as_json:
         typer.echo(json.dumps([asdict(known) for known in found], indent=1))
         return
@@ -103,7 +170,9 @@ def token_list(
 @token.command("revoke")
 def token_revoke(name: Annotated[str, typer.Argument(help="Its name, as `token list` shows it.")], folder: Folder = None) -> None:
     """Make a token worthless, at once."""
-    if not _with_store(_settings(folder=folder), lambda store: store.revoke(name)):
+    with _starting():
+        revoked = _with_store(_settings(folder=folder), lambda store: store.revoke(name))
+    if not revoked:
         raise InputError([Fault("token", "", "name", f"'{name}'", "the name of a token in force: strategic-minerals token list")])
     standard_output().print(f"Revoked {name}.", markup=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
@@ -20,7 +20,10 @@ WRONG = {
     code: {"description": said, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for code, said in (
         (400, "Cannot be read"), (401, "No token, or none that is known"), (403, "Not allowed"), (404, "Not there"),
-        (409, "In another state"), (413, "Too large"), (422, "Wrong: the faults say where"), (429, "Too much at once"),
+        (405, "Not done here: `Allow` says what is"), (408, "Too slow"), (409, "In another state"), (413, "Too large"),
+        (415, "A content type or encoding that is not read"), (422, "Wrong: the faults say where"),
+        (429, "Too much at once, or a quota is used up"), (503, "Not now: the disk is full, or the store is away"),
+        (507, "More than a tenant may keep"),
     )
 }  # fmt: skip
 
@@ -60,8 +63,9 @@ def note(request: Request, caller: Caller, action: str, job_id: str) -> None:
     request.app.state.store.log(Deed(time.time(), caller.tenant, caller.token, caller.address, action, job_id))
 
 
-def status_of(request: Request, job: Job) -> JobStatus:
-    """A job as callers see it."""
+def status_of(request: Request, job: Job, places: Mapping[str, int] | None = None) -> JobStatus:
+    """A job as callers see it. places: places in the queue by job, where they are known already."""
+    place = request.app.state.store.position(job) if places is None else places.get(job.id)
     at = f"/v1/jobs/{job.id}"
     links = {"self": at, "events": f"{at}/events", "log": f"{at}/log"}
     if job.state == "succeeded":
@@ -72,7 +76,7 @@ def status_of(request: Request, job: Job) -> JobStatus:
     return JobStatus(
         id=job.id, kind=job.kind, label=job.label, state=job.state, submitted=_time(job.submitted),
         started=None if job.started is None else _time(job.started), ended=None if job.ended is None else _time(job.ended),
-        stopping=job.stopping and job.state == "running", position=request.app.state.store.position(job),
+        stopping=job.stopping and job.state == "running", position=place,
         progress=Progress(**told) if told else None, headline=job.outcome.get("headline"),
         problem=None if given is None else Problem(**given), links=links,
     )  # fmt: skip

@@ -17,16 +17,21 @@ from starlette.exceptions import HTTPException
 
 from ..errors import Fault, FaultsError
 from .databases import open_store
-from .dispatcher import Dispatcher
+from .described import describe
+from .dispatcher import Dispatcher, OnEnd
 from .files import Folder
+from .gate import BodyBounds, Gate, leaves
 from .metrics import Metrics
 from .problems import MEDIA_TYPE, MOST_FAULTS, ProblemError
+from .readiness import Readiness
+from .reading import brief
 from .results import router as results
 from .routes import health, router
 from .runners import DaskRunner, LocalRunner, Runner, end, start
-from .security import Gate, Guard
+from .security import Guard
 from .settings import Settings
 from .store import Store
+from .trouble import StoreError, no_room
 from .web import router as pages
 from .web import wrong
 
@@ -39,8 +44,10 @@ CANARY_LIMIT_S = 60.0
 RETRY_S = 30.0
 """Between two looks while it errs."""
 POLL_S, GRACE_S = 0.1, 1.0
+TROUBLE_RETRY_S = 30.0
+MIB = 2**20
 KIND_OF_STATUS = {
-    400: "malformed", 401: "unauthenticated", 403: "forbidden", 404: "not-found", 405: "method", 406: "not-acceptable",
+    400: "malformed", 401: "unauthenticated", 403: "forbidden", 404: "not-found", 405: "method", 406: "not-acceptable", 408: "late",
     413: "too-large", 415: "unsupported", 429: "busy", 503: "unavailable",
 }  # fmt: skip
 
@@ -57,10 +64,10 @@ class Canary:
     def __init__(self, settings: Settings) -> None:
         self._settings, self._stop, self._lock = settings, threading.Event(), threading.Lock()
         self._thread: threading.Thread | None = None
-        self._found = "not asked yet"
+        self._found = ""
 
     def word(self) -> str:
-        """`ok`, or what is wrong, as it was last found; the first to ask starts the looking."""
+        """`ok`, or what is wrong, as it was last found; empty until there was an answer. The first to ask starts the looking."""
         with self._lock:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="canary", daemon=True)
@@ -109,37 +116,38 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        chosen = runner or (LocalRunner() if settings.scheduler is None else DaskRunner(settings.scheduler))
-        dispatcher = Dispatcher(settings, kept, chosen, metrics.ended)
-        app.state.dispatcher = dispatcher
-        dispatcher.start()
+        works.start(app)
         try:
             yield
         finally:
-            app.state.canary.stop()
-            dispatcher.stop()
-            if isinstance(chosen, DaskRunner):
-                chosen.close()
+            works.stop()
             if store is None:
                 kept.close()
 
+    works = Works(settings, kept, runner, metrics.ended)
     app = FastAPI(
         title="strategic-minerals", version=_version(), description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None,
         openapi_url="/v1/openapi.json",
     )  # fmt: skip
-    app.state.settings, app.state.store, app.state.metrics = settings, kept, metrics
+    app.state.settings, app.state.store, app.state.metrics, app.state.works = settings, kept, metrics, works
     app.state.checker = checker or LocalRunner()
-    app.state.canary, app.state.checks, app.state.streams = Canary(settings), threading.BoundedSemaphore(MOST_ASIDE), Streams()
+    app.state.checks, app.state.streams = threading.BoundedSemaphore(MOST_ASIDE), Streams()
     app.state.guard = Guard(
         kept, open_on_loopback=settings.open_on_loopback, requests_per_minute=settings.requests_per_minute,
         public_url=settings.public_url,
     )  # fmt: skip
+    doors: list[Any] = []
+    bodies = BodyBounds(settings.most_body_bytes, settings.most_bodies_mib * MIB, settings.body_s)
     app.add_middleware(
-        Gate, guard=app.state.guard, most_body_bytes=settings.most_body_bytes, observe=metrics.request, refuse=_answer
+        Gate, guard=app.state.guard, bodies=bodies, routes=doors, observe=metrics.request, refuse=_refusal
     )
     for part in (health, router, results, pages):
         app.include_router(part)
+    doors += leaves(app.routes)
+    app.openapi = lambda: describe(app, needs_token=not settings.open_on_loopback)  # type: ignore[method-assign]
     app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(StoreError, _trouble)
+    app.add_exception_handler(OSError, _trouble)
     app.add_exception_handler(FaultsError, _faults)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -154,15 +162,46 @@ def _version() -> str:
         return "0"
 
 
+class Works:
+    """What a server does beside answering: it runs jobs and looks at its solver."""
+
+    def __init__(self, settings: Settings, store: Store, runner: Runner | None, on_end: OnEnd) -> None:
+        self._settings, self._store, self._given, self._on_end = settings, store, runner, on_end
+        self._dispatcher: Dispatcher | None = None
+        self._runner: Runner | None = None
+        self._canary = Canary(settings)
+
+    def start(self, app: FastAPI) -> None:
+        """Begin; nothing where it has begun. Raises InputError, OSError and StoreError."""
+        if self._dispatcher is not None:
+            return
+        settings = self._settings
+        self._runner = self._given or (LocalRunner() if settings.scheduler is None else DaskRunner(settings.scheduler))
+        dispatcher = Dispatcher(settings, self._store, self._runner, self._on_end)
+        dispatcher.start()
+        self._dispatcher, self._canary = dispatcher, Canary(settings)
+        app.state.dispatcher, app.state.canary = dispatcher, self._canary
+        app.state.readiness = Readiness(app.state, self._canary.word)
+
+    def stop(self) -> None:
+        """End; nothing where it has ended."""
+        self._canary.stop()
+        if self._dispatcher is not None:
+            self._dispatcher.stop()
+        if self._given is None and isinstance(self._runner, DaskRunner):
+            self._runner.close()
+        self._dispatcher = self._runner = None
+
+
 class Streams:
     """Event streams that are open, by tenant."""
 
     def __init__(self) -> None:
         self._open: dict[str, int] = {}
 
-    def enter(self, tenant: str, most: int) -> bool:
+    def enter(self, tenant: str, most: int, in_all: int) -> bool:
         """One more, where there is room."""
-        if self._open.get(tenant, 0) >= most:
+        if self._open.get(tenant, 0) >= most or sum(self._open.values()) >= in_all:
             return False
         self._open[tenant] = self._open.get(tenant, 0) + 1
         return True
@@ -198,14 +237,34 @@ async def _invalid(request: Request, error: Any) -> Response:
     faults, found_all = [], error.errors()
     for item in found_all[:MOST_FAULTS]:
         where, *path = (str(part) for part in item["loc"])
-        found = "nothing" if item["type"] == "missing" else repr(item.get("input"))
-        faults.append(Fault(where, "", ".".join(path), found if len(found) <= 200 else f"{found[:200]}...", str(item["msg"])))
-    if any(item["type"] == "json_invalid" for item in found_all[:1]):
-        return _answer(request, ProblemError("malformed", "The body is no JSON.", faults))
+        found = "nothing" if item["type"] == "missing" else brief(item.get("input"))
+        faults.append(Fault(where, "", ".".join(path), found, str(item["msg"])))
     return _answer(request, ProblemError("invalid", "", faults))
 
 
+def _refusal(request: Request, error: ProblemError | StoreError) -> Response:
+    """What the gate answers."""
+    return _answer(request, error) if isinstance(error, ProblemError) else _unavailable(request, error)
+
+
+async def _trouble(request: Request, error: Any) -> Response:
+    """The disk is full, or the store is away."""
+    if not isinstance(error, StoreError) and not no_room(error):
+        return await _internal(request, error)
+    return _unavailable(request, error)
+
+
+def _unavailable(request: Request, error: BaseException) -> Response:
+    """Nothing was changed, and waiting may help."""
+    logger.warning("%s %s: %s", request.method, request.url.path, error)
+    said = "The disk is full" if no_room(error) else "The store cannot be used"
+    again = {"Retry-After": f"{TROUBLE_RETRY_S:.0f}"}
+    return _answer(request, ProblemError("unavailable", f"{said}: nothing was kept. Try again later.", headers=again))
+
+
 async def _http(request: Request, error: Any) -> Response:
+    if no_room(error.__cause__):  # the framework reads forms, and puts files down
+        return _unavailable(request, error.__cause__)
     kind = KIND_OF_STATUS.get(error.status_code, "internal" if error.status_code >= 500 else "malformed")
     return _answer(request, ProblemError(kind, str(error.detail), headers=dict(error.headers or {})))
 

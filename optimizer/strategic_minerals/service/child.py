@@ -1,19 +1,21 @@
 """What a job's process does: read the folder, answer, write the answer down, last of all that it has ended.
 
 `python -m strategic_minerals.service.child FOLDER` answers; with `page` behind it, it writes the report of a job that has ended,
-with `canary` it has the solver answer its test programs.
+with `read` it reads a large request, with `canary` it has the solver answer its test programs.
+It ends with `NO_ROOM` where the disk is full: then nothing was answered, and the job may run again.
 It dies with whoever started it: its standard input is a pipe that closes then.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import FaultsError, FormulationError, InfeasibleError, PlanError, StoppedError, UntrustedError
 from .files import ENDED, LIMITS, LOG, PROGRESS, REPORT, REQUEST, RESULT, Folder, write_whole
 from .problems import Problem, problem
+from .trouble import no_room
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +41,8 @@ SHARE_OF_DEADLINE = 0.9
 NEAR_LIMIT = 0.85
 """Share of the memory allowed from which a failure is put down to it: a large array is refused while so much is still free."""
 MIB = 1024 * 1024
+NO_ROOM = 75
+"""How the process ends where the disk is full (EX_TEMPFAIL: try again)."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Teller:
 
     def log(self, line: str) -> None:
         """A line of the job's log."""
-        with (self._folder.path / LOG).open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), (self._folder.path / LOG).open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
 
     def _write(self, progress: dict[str, Any], *, at_once: bool = False) -> None:
@@ -101,7 +106,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def answer(folder: Folder) -> None:
-    """Answer the request in a folder, whatever comes of it."""
+    """Answer the request in a folder, whatever comes of it. Raises OSError where the disk is full: that is no answer."""
     request, limits = folder.read(REQUEST) or {}, folder.read(LIMITS) or {}
     teller = Teller(folder, request.get("time_limit_s"))
     teller.phase("reading")
@@ -112,6 +117,8 @@ def answer(folder: Folder) -> None:
                               "tables": stated})  # fmt: skip
         ended: dict[str, Any] = {"state": "succeeded", "headline": found.headline}
     except Exception as error:
+        if any(no_room(one) for one in _chain(error)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         told = _failure(error, folder, request, teller)
         if told.type.endswith(":internal"):
             traceback.print_exc()
@@ -119,6 +126,13 @@ def answer(folder: Folder) -> None:
         ended = {"state": "failed", "problem": told.model_dump()}
     teller.log(f"ended: {ended['state']}")
     folder.write(ENDED, ended)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], teller: Teller) -> Problem:
@@ -369,19 +383,32 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
+def _work(folder: Folder, arguments: list[str]) -> None:
+    if arguments == ["canary"]:
+        from ..highs import canary
+
+        canary()
+    elif arguments == ["page"]:
+        page(folder)
+    elif arguments == ["read"]:
+        from .reading import read_in
+
+        read_in(folder)
+    else:
+        answer(folder)
+
+
 def main(arguments: list[str]) -> None:
     """Entry point of the process."""
     folder = Folder(Path(arguments[0]))
     threading.Thread(target=_die_with_parent, daemon=True).start()
     _limit(folder.read(LIMITS) or {})
-    if arguments[1:] == ["canary"]:
-        from ..highs import canary
-
-        canary()
-    elif arguments[1:] == ["page"]:
-        page(folder)
-    else:
-        answer(folder)
+    try:
+        _work(folder, arguments[1:])
+    except OSError as error:
+        if not no_room(error):
+            raise
+        os._exit(NO_ROOM)
     sys.stdout.flush()
     os._exit(0)  # nothing of value is left to do, and libraries' destructors have crashed before
 

@@ -1,4 +1,4 @@
-"""The server's own worker: claims jobs, attends them in threads, mends what a crash left, deletes what is old."""
+"""The server's own worker: claims jobs, attends them in threads, mends what a crash left, has what is old deleted."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ..errors import Fault, InputError
 from .files import ENDED, LIMITS, REQUEST, Folder
 from .problems import problem
 from .records import Job
+from .retention import Janitor
 from .runners import Patience, Runner
 from .settings import Settings
-from .store import Store
+from .store import Store, quota_of
+from .trouble import StoreError, in_words
 
 IDLE_S = 0.5
 """Between two looks into the queue, where nobody said that there is something new."""
 BEAT_S = 2.0
+"""Between two signs of life."""
 FOREVER_S = 1e12
 STOP_S = 30.0
 """That a thread is waited for when the server stops."""
 LONGEST_PAUSE_S = 60.0
-"""Between two signs of life."""
 TIDY_S = 60.0
-DRAFT_S = 86_400.0
-"""What was uploaded and not run is deleted after so long."""
-YOUNG_S = 3600.0
-"""A folder without a job may be one that is being submitted: it is left alone for so long."""
+LOOKS_OF_SILENCE = 3
+"""So many looks in a row must find a server silent: a jump of the database's clock makes all of them look so once."""
 
 logger = logging.getLogger("strategic_minerals.service")
 OnEnd = Callable[[Job, str, float], None]
@@ -50,9 +50,12 @@ class Dispatcher:
         self._pause_until = 0.0
         self.trouble = ""
         """Why jobs cannot be run now; empty where they can."""
+        self._store_trouble = ""
         self._loop = threading.Thread(target=self._run, name="dispatcher", daemon=True)
         self._pulse = threading.Thread(target=self._beat, name="pulse", daemon=True)
         self._lock: IO[bytes] | None = None
+        self._janitor = Janitor(settings, store)
+        self._silent: dict[str, int] = {}
 
     def start(self) -> None:
         """Begin. Raises InputError where another server uses the folder and its SQLite file."""
@@ -60,8 +63,14 @@ class Dispatcher:
         alone = self.settings.database is None
         if alone:
             self._lock = hold(self.settings.folder)
-        self.store.seen(self.server)
-        self._mend(-FOREVER_S if alone else self.settings.silent_s)
+        try:
+            self.store.seen(self.server)
+            if alone:  # whoever ran jobs here is gone: the folder is ours
+                self._mend(self.store.orphans(-FOREVER_S))
+        except BaseException:
+            if self._lock is not None:
+                self._lock.close()
+            raise
         self._loop.start()
         self._pulse.start()
 
@@ -104,35 +113,56 @@ class Dispatcher:
         while not self._stopping.wait(BEAT_S):
             try:
                 self.store.seen(self.server)
+                self._store_well()
+                self._janitor.beat()
                 if self.settings.database is not None:
-                    self._mend(self.settings.silent_s)
+                    self._mend(self._lost())
                 idle = set(self.store.running_of(self.server)) - set(self._attending)
                 for job in idle & suspect:  # at two looks: the answer to a claim was lost on its way
                     if not self.store.put_back(job, server=self.server):  # it was asked to stop meanwhile
                         self.store.finish(job, self.server, "cancelled", {})
                 suspect = idle
-            except Exception:  # the database may be away for a while
+            except StoreError as error:  # away or full for a while
+                logger.warning("no sign of life could be given: %s", error)
+            except Exception:
                 logger.exception("no sign of life could be given")
 
+    def _lost(self) -> list[Job]:
+        """Running jobs of servers that were silent at several looks in a row."""
+        found = self.store.orphans(self.settings.silent_s)
+        self._silent = {job.id: self._silent.get(job.id, 0) + 1 for job in found}
+        return [job for job in found if self._silent[job.id] >= LOOKS_OF_SILENCE]
+
     def _run(self) -> None:
-        tidied = 0.0
+        tidied: float | None = None
         while not self._stopping.is_set():
             try:
                 now = time.monotonic()
-                if self.trouble and now >= self._pause_until and not self._unstarted:
+                if self.trouble != self._store_trouble and now >= self._pause_until and not self._unstarted:
                     self.trouble = ""
-                if now - tidied >= TIDY_S:
+                if self._janitor.ready and (tidied is None or now - tidied >= TIDY_S):
                     tidied = now
-                    self._tidy()
+                    self._janitor.tidy()
                 while self.running < self.settings.workers and not self._stopping.is_set() and now >= self._pause_until:
-                    job = self.store.claim(self.server, self.settings.most_running_of_tenant)
+                    job = self.store.claim(self.server, self.settings.most_running_of_tenant, quota_of(self.settings))
                     if job is None:
                         break
                     self._begin(job)
-            except Exception:  # the database may be away for a while: jobs wait, and this thread must not die
+                self._store_well()
+            except StoreError as error:  # away or full for a while: jobs wait
+                if self._store_trouble != str(error):
+                    logger.warning("the queue could not be served: %s", error)
+                self.trouble = self._store_trouble = str(error)
+            except Exception:  # this thread must not die
                 logger.exception("the queue could not be served")
             self._wake.wait(IDLE_S)
             self._wake.clear()
+
+    def _store_well(self) -> None:
+        """The store takes what is written."""
+        if self._store_trouble and self.trouble == self._store_trouble:
+            self.trouble = ""
+        self._store_trouble = ""
 
     def _begin(self, job: Job) -> None:
         thread = threading.Thread(target=self._attend, args=(job,), name=f"job-{job.id}", daemon=True)
@@ -145,8 +175,7 @@ class Dispatcher:
             raise
 
     def _attend(self, job: Job) -> None:
-        begin, settings = time.monotonic(), self.settings
-        folder = Folder.of(settings.folder, job.id)
+        begin, settings, folder = time.monotonic(), self.settings, Folder.of(self.settings.folder, job.id)
         try:
             if folder.read(REQUEST) is None:
                 raise LookupError("the job's folder is not there")
@@ -161,15 +190,19 @@ class Dispatcher:
             logger.exception("job %s could not be run", job.id)
             ended = self._not_run(job, error)
         try:
-            back = ended["state"] == "queued" or (self._stopping.is_set() and ended["state"] == "cancelled")
-            if back and self.store.put_back(job.id, server=self.server):
+            seconds = time.monotonic() - begin
+            unstarted = ended["state"] == "queued"
+            back = unstarted or (self._stopping.is_set() and ended["state"] == "cancelled")
+            if back and self.store.put_back(job.id, server=self.server, seconds=0.0 if unstarted else seconds):
                 return
-            if ended["state"] == "queued":  # it was asked to stop meanwhile
+            if unstarted:  # it was asked to stop meanwhile
                 ended = {"state": "cancelled"}
             self._unstarted.pop(job.id, None)
-            if self._finish(job, ended):
-                self._on_end(job, ended["state"], time.monotonic() - begin)
-        except Exception:  # the store's drivers share no kind of error; the pulse puts back what nobody attends
+            if self._finish(job, ended, seconds, folder.size):
+                self._on_end(job, ended["state"], seconds)
+        except StoreError as error:  # the pulse puts back what nobody attends
+            logger.warning("the end of job %s could not be written: %s", job.id, error)
+        except Exception:
             logger.exception("the end of job %s could not be written", job.id)
         finally:
             if self._attending.get(job.id) is threading.current_thread():
@@ -183,7 +216,7 @@ class Dispatcher:
             self._unstarted.pop(job.id, None)
             return {"state": "failed", "problem": problem("internal", "The job could not be run.").model_dump()}
         tries = self._unstarted[job.id] = self._unstarted.get(job.id, 0) + 1
-        self.trouble = f"jobs cannot be run: {type(error).__name__}"
+        self.trouble = f"jobs cannot be run: {in_words(error)}"
         self._pause_until = time.monotonic() + min(LONGEST_PAUSE_S, 2.0 ** min(tries, 10))
         return {"state": "queued"}
 
@@ -192,15 +225,15 @@ class Dispatcher:
         self.trouble = ""
         self._unstarted.pop(job.id, None)
 
-    def _finish(self, job: Job, ended: dict[str, object]) -> bool:
+    def _finish(self, job: Job, ended: dict[str, object], seconds: float, size: int) -> bool:
         """Write down how a job ended, also where the database is away for a while."""
         state = str(ended["state"])
         outcome = {name: value for name, value in ended.items() if name != "state"}
         while True:
             try:
-                return self.store.finish(job.id, self.server, state, outcome)  # type: ignore[arg-type]
-            except Exception:  # the database is away, whatever its driver calls that: tried again
-                logger.exception("the end of job %s could not be written", job.id)
+                return self.store.finish(job.id, self.server, state, outcome, seconds, size)  # type: ignore[arg-type]
+            except StoreError as error:  # it is away or full: tried again
+                logger.warning("the end of job %s could not be written: %s", job.id, error)
                 if self._stopping.wait(BEAT_S):
                     return False  # the folder says it; whoever comes next reads it there
 
@@ -219,36 +252,15 @@ class Dispatcher:
             return False
         return found is None or found.stopping or found.state != "running" or found.server != self.server
 
-    def _mend(self, silent_s: float) -> None:
+    def _mend(self, lost: list[Job]) -> None:
         """Jobs whose server is gone: ended where their folder says so, else interrupted."""
-        for job in self.store.orphans(silent_s):
-            found = Folder.of(self.settings.folder, job.id).read(ENDED)
-            ended = found or {"state": "interrupted"}
+        for job in lost:
+            folder = Folder.of(self.settings.folder, job.id)
+            ended = folder.read(ENDED) or {"state": "interrupted"}
             outcome = {name: value for name, value in ended.items() if name != "state"}
-            if job.server is not None and self.store.finish(job.id, job.server, ended["state"], outcome):
+            ran = min(max(0.0, time.time() - (job.started or time.time())), self.settings.deadline_s)
+            if job.server is not None and self.store.finish(job.id, job.server, ended["state"], outcome, ran, folder.size):
                 logger.info("job %s of a server that is gone: %s", job.id, ended["state"])
-
-    def _tidy(self) -> None:
-        """Delete what is too old and what belongs to no job."""
-        for name in self.store.outdated(time.time() - self.settings.keep_days * 86_400):
-            if self.store.delete(name):
-                Folder.of(self.settings.folder, name).delete()
-        for drafts in ("drafts", "checks"):
-            for path in (self.settings.folder / drafts).glob("*"):
-                with contextlib.suppress(OSError):
-                    if time.time() - path.stat().st_mtime > DRAFT_S:
-                        Folder(path).delete()
-        known = self.store.known()
-        for path in (self.settings.folder / "jobs").iterdir():
-            with contextlib.suppress(OSError, ValueError):
-                if path.name in known or time.time() - path.stat().st_mtime <= YOUNG_S:
-                    continue
-                stray = Folder.of(self.settings.folder, path.name)
-                if stray.read(ENDED) is None:
-                    stray.delete()
-                else:  # an answer that this database does not know: the folder may be another's
-                    (self.settings.folder / "strays").mkdir(exist_ok=True)
-                    path.rename(self.settings.folder / "strays" / path.name)
 
 
 def hold(folder: Path) -> IO[bytes]:

@@ -18,10 +18,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .trouble import no_room
+
 REQUEST, LIMITS, PROGRESS, RESULT, ENDED, LOG = (
     "request.json", "limits.json", "progress.json", "result.json", "ended.json", "log.txt"
 )  # fmt: skip
 REPORT, ERRORS = "report.html", "errors.txt"
+READ = "read.json"
+"""What is to be read in a process of its own, then what came of it."""
+OUTPUT = ("run", "out")
 ANSWERS = (PROGRESS, RESULT, ENDED, LOG, REPORT)
 
 
@@ -62,6 +67,21 @@ class Folder:
         for unfinished in self.path.rglob("*.part"):
             unfinished.unlink(missing_ok=True)
 
+    def clear_output(self) -> None:
+        """Take back what an attempt wrote that could not be ended: nothing half written stays."""
+        self.clear_answers()
+        for name in OUTPUT:
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files; what vanishes meanwhile counts nothing."""
+        total = 0
+        for path in self.path.rglob("*"):
+            with contextlib.suppress(OSError):
+                total += path.stat().st_size if path.is_file() else 0
+        return total
+
     def keep(self, name: str, content: bytes) -> None:
         """Bytes under a name, as `write` keeps JSON."""
         (self.path / name).parent.mkdir(exist_ok=True)
@@ -70,12 +90,11 @@ class Folder:
     def sync(self) -> None:
         """Have the system keep the folder's names too, also through a power cut."""
         for folder in (*{path.parent for path in self.path.rglob("*")}, self.path, self.path.parent):
-            with contextlib.suppress(OSError):  # not every system can
-                handle = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
+            try:
+                _sync(folder)
+            except OSError as error:  # not every system can
+                if no_room(error):
+                    raise
 
     def lend(self, other: Folder, place: int) -> None:
         """Take over another job's run folder, so that it may be deleted: its files are linked, not copied."""
@@ -95,6 +114,14 @@ class Folder:
         """Remove everything; what cannot be removed now is found again by the janitor, who keeps what still says how it ended."""
         (self.path / ENDED).unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _link(source: str, target: str) -> None:

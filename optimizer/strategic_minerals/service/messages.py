@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
+from ..library import shipped
+from ..rows import TABLES
 from .problems import Problem
 from .records import State
 
@@ -55,7 +57,8 @@ def _inside(item: Any) -> Iterator[Any]:
 
 
 Plain = dict[str, Any]
-Tables = dict[str, list[dict[str, Any]]]
+Cell = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
+Tables = dict[str, list[dict[str, Cell]]]
 JobId = Annotated[str, Field(pattern=JOB_ID)]
 
 
@@ -65,15 +68,34 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+PLANS = ("plan", "plan_toml", "shipped")
+"""Fields that hold a plan: one of them, and no other."""
+
+
+def _plan_in_schema(schema: dict[str, Any]) -> None:
+    """Say in the schema, too, that one field holds the plan."""
+    kinds = {"plan": "object", "plan_toml": "string", "shipped": "string"}
+    schema["oneOf"] = [
+        {"required": [one], "properties": {name: {"type": kinds[one] if name == one else "null"} for name in PLANS}}
+        for one in PLANS
+    ]
+
+
 class Question(Strict):
     """A plan and its tables."""
+
+    model_config = ConfigDict(json_schema_extra=_plan_in_schema)
 
     plan: Plain | None = Field(None, description="The plan as an object; GET /v1/schemas/plan explains every field.")
     plan_toml: Annotated[str, Field(max_length=5_000_000)] | None = Field(None, description="The plan as the text of a TOML file.")
     shipped: Annotated[str, Field(max_length=100)] | None = Field(
-        None, description="The name of a shipped plan.", examples=["quickstart"]
+        None, description="The name of a shipped plan.", examples=["quickstart"],
+        json_schema_extra={"enum": [*sorted(path.stem for path in shipped("models").glob("*.toml")), None]},
     )
-    tables: Tables | None = Field(None, description="Own tables, name -> rows; none: the shipped ones.")
+    tables: Tables | None = Field(
+        None, description="Own tables, name -> rows; none: the shipped ones.",
+        json_schema_extra={"propertyNames": {"enum": list(TABLES)}},
+    )  # fmt: skip
     on_top_of_shipped: bool = Field(False, description="Own tables take the places of shipped ones; what they do not name stays.")
     set: Plain = Field(
         default_factory=dict, description="Dotted path -> value, put into the plan.", examples=[{"budget.appropriation_musd": 20}]
@@ -81,7 +103,7 @@ class Question(Strict):
 
     @model_validator(mode="after")
     def _one_plan(self) -> Question:
-        given = [name for name in ("plan", "plan_toml", "shipped") if getattr(self, name) is not None]
+        given = [name for name in PLANS if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"one of plan, plan_toml and shipped, not {' and '.join(given)}")
         return self

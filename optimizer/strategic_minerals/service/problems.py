@@ -12,6 +12,8 @@ from ..errors import Fault
 MEDIA_TYPE = "application/problem+json"
 MOST_FAULTS = 100
 """Told at once; the others are counted."""
+LONGEST_TEXT, LONGEST_DETAIL = 300, 5000
+"""Characters of a fault's part, and of a problem's detail."""
 KINDS = {
     "invalid": (422, "The request, the plan or a table is wrong"),
     "malformed": (400, "The request cannot be read"),
@@ -20,12 +22,15 @@ KINDS = {
     "not-found": (404, "There is no such thing"),
     "method": (405, "That cannot be done here"),
     "not-acceptable": (406, "The answer has no such form"),
+    "late": (408, "The request came too slowly"),
     "conflict": (409, "The job is in another state, or the key was used for another request"),
     "too-large": (413, "More than the service takes"),
     "unsupported": (415, "A content type that is not read here"),
     "busy": (429, "Too much at once"),
+    "quota": (429, "More than a tenant may use"),
     "internal": (500, "The service erred"),
     "unavailable": (503, "Not now"),
+    "storage": (507, "More than a tenant may keep"),
     "infeasible": (422, "No plan meets the demands"),
     "stopped": (422, "A limit was reached before any plan was found"),
     "untrusted": (422, "An answer exists and is not trusted"),
@@ -70,6 +75,13 @@ class ProblemError(Exception):
         self.problem, self.headers = problem(kind, detail, faults), headers or {}
         super().__init__(detail)
 
+    @classmethod
+    def of(cls, told: Problem) -> ProblemError:
+        """The error of a problem that was found elsewhere."""
+        found = cls(told.type.rpartition(":")[2], told.detail)
+        found.problem = told
+        return found
+
 
 def problem(kind: str, detail: str = "", faults: Sequence[Fault] = (), diagnosis: dict[str, Any] | None = None) -> Problem:
     """Problem details of a kind."""
@@ -78,12 +90,13 @@ def problem(kind: str, detail: str = "", faults: Sequence[Fault] = (), diagnosis
     if len(faults) > MOST_FAULTS:
         told.append(Fault(told[-1].file, "", "", f"{len(faults) - MOST_FAULTS:,} more faults", "the first ones mended"))
     return Problem(
-        type=f"urn:strategic-minerals:problem:{kind}", title=title, status=status, detail=printable(detail),
-        faults=[FaultModel(**{name: printable(value) for name, value in vars(fault).items()}) for fault in told],
+        type=f"urn:strategic-minerals:problem:{kind}", title=title, status=status, detail=printable(detail, LONGEST_DETAIL),
+        faults=[FaultModel(**{name: printable(value, LONGEST_TEXT) for name, value in vars(fault).items()}) for fault in told],
         diagnosis=diagnosis,
     )  # fmt: skip
 
 
-def printable(text: str) -> str:
-    """Text that any encoding takes: what a caller sent may hold halves of characters."""
-    return str(text).encode("utf-8", "replace").decode("utf-8")
+def printable(text: str, most: int) -> str:
+    """Text that any encoding takes, of so many characters: what a caller sent may hold halves of characters, or millions."""
+    whole = str(text)
+    return (whole if len(whole) <= most else f"{whole[: most - 3]}...").encode("utf-8", "replace").decode("utf-8")

@@ -90,7 +90,7 @@ def _sent(held: IO[bytes]) -> Iterator[bytes]:
 
 @router.get(
     "/jobs/{job_id}/report", tags=["results"], response_class=Response,
-    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "The page"}, 503: WRONG[429]},
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "The page"}},
 )  # fmt: skip
 def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
     """The report as one page that works offline; of a study or a comparison, the report of the plan that it is about."""

@@ -3,45 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Header, Path, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, Request, Response, UploadFile
 from fastapi.responses import PlainTextResponse, StreamingResponse
-from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
-from ..errors import Fault, near_miss
+from ..errors import near_miss
 from ..library import shipped
 from ..plan import Plan
 from ..plan_file import load_plan
 from ..rows import TABLES
 from .answers import WRONG, Admin, Id, Reader, Submitter, aside, folder_of, note, own, status_of
-from .files import LIMITS, REQUEST, RESULT, Folder, new_id, write_whole
-from .messages import (
-    CheckResult,
-    Health,
-    JobList,
-    JobRequest,
-    JobStatus,
-    Question,
-    Readiness,
-    SolveRequest,
-    SweepRequest,
-)
+from .files import LIMITS, REQUEST, RESULT, Folder, new_id
+from .messages import CheckResult, Health, JobList, JobStatus, Readiness
 from .problems import Problem, ProblemError
 from .records import ENDED, Job, State
 from .runners import Patience
 from .security import Caller, busy
-from .submission import kind_of_plan, plainly, shipped_plans, submit, table_file, written
+from .store import quota_of
+from .submission import Sent, kind_of_plan, shipped_plans, submit, table_file, take, told
 
 CHECK_S = 60.0
 """Seconds that looking at a question may take."""
 CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,12})?-[0-9a-f]{32}$"
 STREAM_PAUSE_S = 0.5
 LONGEST_STREAM_S = 3600.0
+
+EVENT = {
+    "type": "object", "required": ["event", "data"],
+    "properties": {
+        "event": {"const": "status"},
+        "data": {"type": "string", "contentMediaType": "application/json",
+                 "contentSchema": {"$ref": "#/components/schemas/JobStatus"}},
+    },
+}  # fmt: skip
+
+
+def takes(schema: str) -> dict[str, Any]:
+    """What the API's description says of a body that is read by `reading`: JSON of a schema."""
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"requestBody": {"required": True, "content": content}}
+
 
 health = APIRouter(tags=["health"])
 router = APIRouter(prefix="/v1", responses={**WRONG, 400: {**WRONG[400], "model": Problem}})  # type: ignore[dict-item]
@@ -58,17 +65,10 @@ async def healthz() -> Health:
 
 
 @health.get("/readyz", responses={503: {"model": Readiness, "description": "It cannot take jobs"}})
-def readyz(request: Request, response: Response) -> Readiness:
-    """Whether it can take jobs: the solver answers its test programs rightly, the store is writable, the queue is served."""
-    state, checks = request.app.state, {}
-    for name, write in (("store", state.store.writable), ("folder", lambda: write_whole(state.settings.folder / "probe", b"ok"))):
-        try:
-            write()
-            checks[name] = "ok"
-        except Exception as error:
-            checks[name] = f"not writable: {type(error).__name__}"
-    checks["queue"] = (state.dispatcher.trouble or "ok") if state.dispatcher.alive else "not served"
-    checks["solver"] = state.canary.word()
+async def readyz(request: Request, response: Response) -> Readiness:
+    """Whether it can take jobs: the solver answers its test programs rightly, the store is writable, the queue is served. The first
+    answer waits until that is known."""
+    checks = await request.app.state.readiness.look()
     ready = all(found == "ok" for found in checks.values())
     response.status_code = 200 if ready else 503
     return Readiness(ready=ready, checks=checks)
@@ -80,10 +80,24 @@ def metrics(request: Request, caller: Reader) -> Response:
     return Response(request.app.state.metrics.text(request.app.state.store), media_type="text/plain; version=0.0.4")
 
 
-@router.post("/jobs", status_code=202, response_model=JobStatus, tags=["jobs"])
-def post_job(request: Request, response: Response, body: JobRequest, caller: Submitter, key: Key = None) -> JobStatus:
+async def json_body(request: Request) -> bytes:
+    """The body of a request that is JSON, not looked into yet. Raises ProblemError."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise ProblemError("unsupported", "Send JSON, and say so: `Content-Type: application/json`.")
+    try:
+        return await request.body()
+    except ClientDisconnect:
+        raise ProblemError("malformed", "The body ended early.") from None
+
+
+Body = Annotated[bytes, Depends(json_body)]
+
+
+@router.post("/jobs", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=takes("JobRequest"))
+def post_job(request: Request, response: Response, caller: Submitter, body: Body, key: Key = None) -> JobStatus:
     """Submit a job. It is kept before this answers, and survives whatever happens then."""
-    return _submitted(request, response, body, {}, caller, key)
+    return _submitted(request, response, Sent("job", body), caller, key)
 
 
 @router.post("/jobs/upload", status_code=202, response_model=JobStatus, tags=["jobs"])
@@ -95,46 +109,23 @@ def post_upload(
     key: Key = None,
 ) -> JobStatus:  # fmt: skip
     """Submit a plan as a file, with its tables as files. Names of files are labels only; those of tables say which they are."""
-    asked = _options(options)
     content = plan.file.read()
     files = {kind_of_plan(content): content}
     for table in tables or ():
         files[table_file(table.filename or "")] = table.file.read()
-    return _submitted(request, response, asked, files, caller, key)
+    return _submitted(request, response, Sent("upload", options.encode("utf-8", "surrogatepass"), files), caller, key)
 
 
-def _options(text: str) -> SolveRequest | SweepRequest:
-    """The rest of a request that came with a file. Raises ProblemError."""
-    kinds: TypeAdapter[SolveRequest | SweepRequest] = TypeAdapter(SolveRequest | SweepRequest)
-    try:
-        given = json.loads(text)
-        found = kinds.validate_python({"kind": "solve", **given} if isinstance(given, dict) else given)
-    except ValidationError as error:
-        faults = [
-            Fault("options", "", ".".join(map(str, item["loc"][1:])), repr(item.get("input"))[:200], item["msg"])
-            for item in error.errors()
-        ]
-        raise ProblemError("invalid", "", faults) from None
-    except (ValueError, RecursionError):
-        raise ProblemError("malformed", "options is no JSON.") from None
-    twice = [name for name in ("plan", "plan_toml", "shipped", "tables") if getattr(found, name) is not None]
-    if twice:
-        raise ProblemError("invalid", "", [Fault("options", "", name, "a value", "nothing: the file says it") for name in twice])
-    return found
-
-
-def _submitted(
-    request: Request, response: Response, body: Any, files: dict[str, bytes], caller: Caller, key: str | None
-) -> JobStatus:
-    job = accept(request, body, files, caller, key)
+def _submitted(request: Request, response: Response, sent: Sent, caller: Caller, key: str | None) -> JobStatus:
+    job = accept(request, sent, caller, key)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return status_of(request, job)
 
 
-def accept(request: Request, body: Any, files: dict[str, bytes], caller: Caller, key: str | None = None) -> Job:
-    """A request as a job, counted where it is new, told to the dispatcher. Raises as `submit`."""
+def accept(request: Request, sent: Sent, caller: Caller, key: str | None = None) -> Job:
+    """What was sent as a job, counted where it is new, told to the dispatcher. Raises as `submit`."""
     state = request.app.state
-    job, fresh = submit(body, files, caller, key, state.settings, state.store)
+    job, fresh = submit(sent, caller, key, state.settings, state.store, lambda: aside(request))
     if fresh:
         state.metrics.submitted(job.kind)
     state.dispatcher.wake()
@@ -153,7 +144,8 @@ def get_jobs(
     found = request.app.state.store.jobs(caller.tenant, state, limit, (float(at), last) if before else None)
     more = f"&state={state}" if state is not None else ""
     following = f"/v1/jobs?limit={limit}&before={found[-1].submitted!r}-{found[-1].id}{more}" if len(found) == limit else None
-    return JobList(jobs=[status_of(request, job) for job in found], next=following)
+    places = request.app.state.store.positions() if any(job.state == "queued" for job in found) else {}
+    return JobList(jobs=[status_of(request, job, places) for job in found], next=following)
 
 
 @router.get("/jobs/{job_id}", tags=["jobs"])
@@ -164,13 +156,13 @@ def get_job(request: Request, caller: Reader, job_id: Id) -> JobStatus:
 
 @router.get(
     "/jobs/{job_id}/events", tags=["jobs"], response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Server-sent events"}},
+    responses={200: {"content": {"text/event-stream": {"itemSchema": EVENT}}, "description": "Server-sent events"}},
 )  # fmt: skip
 async def get_events(request: Request, caller: Reader, job_id: Id) -> Response:
     """The status as server-sent events, one at each change, until the job has ended."""
     job = await run_in_threadpool(own, request, caller, job_id)
     state = request.app.state
-    if not state.streams.enter(caller.tenant, state.settings.most_streams):
+    if not state.streams.enter(caller.tenant, state.settings.most_streams, state.settings.most_streams_in_all):
         raise busy("Too many event streams are open.", 10.0)
 
     async def events() -> AsyncIterator[str]:
@@ -207,8 +199,9 @@ def resume_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
     """Let a job that ended without an answer wait again; a sweep goes on where it was."""
     job = own(request, caller, job_id)
     store, settings = request.app.state.store, request.app.state.settings
-    if store.count("queued", caller.tenant) >= settings.most_queued_of_tenant or store.count("queued") >= settings.most_queued:
-        raise busy("The queue is full.", 10.0)
+    if job.state != "queued":
+        with told():
+            store.room(caller.tenant, settings.most_queued, settings.most_queued_of_tenant, quota_of(settings))
     if not store.put_back(job_id, ("interrupted", "cancelled", "failed")):
         raise ProblemError("conflict", f"The job is {job.state}; only one that ended without an answer can go on.")
     note(request, caller, "resume", job_id)
@@ -227,28 +220,31 @@ def delete_job(request: Request, caller: Submitter, job_id: Id) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/check", tags=["questions"])
-def check(request: Request, caller: Submitter, body: Question) -> CheckResult:
+@router.post("/check", tags=["questions"], response_model=CheckResult, openapi_extra=takes("Question"))
+def check(request: Request, caller: Submitter, body: Body) -> CheckResult:
     """Look at a plan and its tables without solving: every fault, what looks doubtful, how much rests on estimates."""
-    return checked(request, body, {})
+    return checked(request, Sent("check", body))
 
 
-def checked(request: Request, body: Question, files: dict[str, bytes]) -> CheckResult:
-    """Faults and notes of a question, found in a process of its own."""
+def checked(request: Request, sent: Sent) -> CheckResult:
+    """Faults and notes of a question, found in a process of its own. Raises ProblemError."""
     settings = request.app.state.settings
-    plainly(body)
     with aside(request):
         folder = Folder(settings.folder / "checks" / new_id())
-        folder.path.mkdir(parents=True)
         try:
-            folder.write(REQUEST, {**written(body, files, folder, settings), "kind": "check"})
-            folder.write(LIMITS, {"memory_mib": settings.memory_mib})
-            request.app.state.checker.attend(folder, Patience(CHECK_S, 0.0), lambda _: None, lambda: False)
+            folder.path.mkdir(parents=True)
+            asked = take(sent, folder, settings, nullcontext)["asked"]
+            folder.write(REQUEST, {**asked, "kind": "check"})
+            folder.write(LIMITS, {"memory_mib": settings.memory_aside_mib, "niceness": settings.niceness})
+            ended = request.app.state.checker.attend(folder, Patience(CHECK_S, 0.0), lambda _: None, lambda: False)
             found = folder.read(RESULT)
         finally:
             folder.delete()
     if found is None:
-        raise ProblemError("unavailable", "The question could not be looked at in time.")
+        told_of = ended.get("problem")
+        raise ProblemError("unavailable", "The question could not be looked at.") if told_of is None else ProblemError.of(
+            Problem(**told_of)
+        )
     return CheckResult(**found["facts"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from .child import NO_ROOM
 from .files import ENDED, ERRORS, PROGRESS, RESULT, Folder, write_whole
 from .problems import problem
 
@@ -46,7 +48,8 @@ class Runner(Protocol):
     """Runs one job to its end."""
 
     def attend(self, folder: Folder, patience: Patience, tell: Tell, stop: Stop) -> Ended:
-        """Run the job in a folder, tell its progress, stop it when asked; how it ended."""
+        """Run the job in a folder, tell its progress, stop it when asked; how it ended. Raises OSError where the place in which it
+        runs is in trouble: then it may run again."""
 
 
 def start(folder: Folder, *arguments: str) -> subprocess.Popen[bytes]:
@@ -66,7 +69,7 @@ def start(folder: Folder, *arguments: str) -> subprocess.Popen[bytes]:
 
 def end(process: subprocess.Popen[bytes], grace_s: float) -> None:
     """Ask a process and its children to stop, then kill them."""
-    for kind in ("SIGTERM", "SIGKILL"):
+    for kind, wait_s in (("SIGTERM", grace_s), ("SIGKILL", max(grace_s, STOP_S))):
         if process.poll() is None:
             with contextlib.suppress(OSError):
                 if hasattr(os, "killpg"):
@@ -74,7 +77,7 @@ def end(process: subprocess.Popen[bytes], grace_s: float) -> None:
                 else:
                     process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(grace_s)
+                process.wait(wait_s)
     if process.stdin is not None:
         process.stdin.close()
 
@@ -108,7 +111,11 @@ class LocalRunner:
                     return folder.read(ENDED) or {"state": "failed", "problem": late.model_dump()}
         finally:
             end(process, patience.grace_s)
-        return folder.read(ENDED) or {"state": "failed", "problem": _crash(process.returncode).model_dump()}
+        ended = folder.read(ENDED)
+        if ended is None and process.returncode == NO_ROOM:
+            folder.clear_output()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return ended or {"state": "failed", "problem": _crash(process.returncode).model_dump()}
 
 
 def _crash(code: int) -> Any:

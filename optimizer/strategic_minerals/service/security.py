@@ -1,4 +1,4 @@
-"""Who is asking, what they may do, how much at once: tokens, scopes, rates; and the gate that every request passes."""
+"""Who is asking, what they may do, how often: tokens, scopes, rates."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import HTTPException, Request
-from starlette.concurrency import run_in_threadpool
+from fastapi import Request
 
 from .problems import ProblemError
 from .records import SCOPES, Scope, Token
@@ -26,18 +24,6 @@ FAILURES_PER_MINUTE = 30
 MOST_BUCKETS = 10_000
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-OPEN_FORMS = ("/login", "/logout")
-MOST_FORM_BYTES = 10_000
-"""Of what anybody may send."""
-
-CONTENT_SECURITY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
-    "X-Frame-Options": "DENY", "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
-}  # fmt: skip
 
 
 def new_token(tenant: str, scopes: tuple[Scope, ...], note: str = "") -> tuple[str, Token, str]:
@@ -168,53 +154,3 @@ def _parts(address: str) -> tuple[str | None, str]:
         return found.hostname, found.netloc
     except ValueError:
         return None, ""
-
-
-class Gate:
-    """ASGI middleware: nobody's body is read before it is known whose it is, and none larger than allowed, however it comes;
-    security headers on every answer; requests counted."""
-
-    def __init__(
-        self, app: Any, guard: Guard, most_body_bytes: int, observe: Callable[[str, str, int, float], None],
-        refuse: Callable[[Request, ProblemError], Any],
-    ) -> None:  # fmt: skip
-        self._app, self._guard, self._most, self._observe, self._refuse = app, guard, most_body_bytes, observe, refuse
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begin, status, read = time.perf_counter(), [500], [0]
-
-        async def limited() -> Any:
-            message = await receive()
-            read[0] += len(message.get("body", b""))
-            if read[0] > most:
-                raise HTTPException(413, f"at most {most:,} bytes")
-            return message
-
-        async def with_headers(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                status[0] = message["status"]
-                given = {name.lower() for name, _ in message.get("headers", [])}
-                extra = [(k.lower().encode(), v.encode()) for k, v in HEADERS.items() if k.lower().encode() not in given]
-                message = {**message, "headers": [*message.get("headers", []), *extra]}
-            await send(message)
-
-        most = self._most if scope["path"] not in OPEN_FORMS else MOST_FORM_BYTES
-        stated = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        if stated.isdigit() and int(stated) > most:
-            read[0] = most  # the first part that is read is one too many
-        try:
-            if scope["method"] not in SAFE_METHODS and scope["path"] not in OPEN_FORMS:
-                request = Request(scope)
-                try:
-                    caller = await run_in_threadpool(self._guard.caller, request)
-                except ProblemError as error:
-                    await self._refuse(request, error)(scope, receive, with_headers)
-                    return
-                scope.setdefault("state", {})["caller"] = caller
-            await self._app(scope, limited, with_headers)
-        finally:
-            route = scope.get("route")
-            self._observe(scope["method"], getattr(route, "path", "other"), status[0], time.perf_counter() - begin)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import time
 from collections.abc import Mapping
 from importlib import resources
@@ -15,7 +16,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from ..errors import FaultsError, missing_part
@@ -24,12 +24,12 @@ from ..plan import Plan
 from ..plan_file import load_plan
 from .answers import Id, own, status_of
 from .files import Folder, new_id
-from .messages import JOB_ID, CompareRequest, Question, SolveRequest
+from .messages import JOB_ID
 from .problems import FaultModel, Problem, ProblemError
 from .records import ENDED, Job
 from .routes import accept, cancel_job, checked, delete_job, resume_job
 from .security import COOKIE, Caller, digest_of, needs
-from .submission import kind_of_plan, shipped_plans, table_file
+from .submission import SMALL_BYTES, Sent, kind_of_plan, shipped_plans, table_file
 
 router = APIRouter(include_in_schema=False)
 SESSION_S = 12 * 3600
@@ -106,7 +106,9 @@ def logout(request: Request) -> Response:
 @router.get("/")
 def home(request: Request, caller: Reader) -> Response:
     """Jobs, and where a new one begins."""
-    jobs = [status_of(request, job) for job in request.app.state.store.jobs(caller.tenant, None, MOST_JOBS)]
+    store = request.app.state.store
+    places = store.positions()
+    jobs = [status_of(request, job, places) for job in store.jobs(caller.tenant, None, MOST_JOBS)]
     plans = {name: load_plan(shipped("models") / f"{name}.toml").title or name for name in shipped_plans()}
     return page("home.html", request, jobs=jobs, plans=plans, may_submit=caller.may("submit"))
 
@@ -124,10 +126,15 @@ def upload(
             files[table_file(table.filename)] = table.file.read()
     _make_room(request, caller)
     folder = _draft(request, new_id())
-    folder.path.mkdir(parents=True)
-    for name, data in files.items():
-        folder.keep(name, data)
-    folder.write(DRAFT, {"tenant": caller.tenant, "files": list(files), "label": (plan.filename or "")[:100], "at": time.time()})
+    stated = {"tenant": caller.tenant, "files": list(files), "label": (plan.filename or "")[:100], "at": time.time()}
+    try:
+        folder.path.mkdir(parents=True)
+        for name, data in files.items():
+            folder.keep(name, data)
+        folder.write(DRAFT, stated)
+    except BaseException:
+        folder.delete()
+        raise
     return RedirectResponse(f"/edit?draft={folder.path.name}", 303)
 
 
@@ -135,7 +142,7 @@ def upload(
 def edit(request: Request, caller: Submitter, shipped_plan: str = "", draft: str = "") -> Response:
     """A plan's main fields."""
     given, title, faults = _start(request, caller, shipped_plan, draft)
-    return _form(request, shipped_plan, draft, title, given, faults, "")
+    return _form(request, shipped_plan, draft, title, given, faults, "", [])
 
 
 @router.post("/edit")
@@ -153,36 +160,35 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
     shown = {**given, **typed}
     files = _files(request, caller, draft)
     named = {"shipped": shipped_plan or None, "set": changed}
-    said = ""
+    said, notes = "", list[str]()
     try:
         if form.get("action") == "run":
-            label = (form.get("label") or title)[:200]
-            asked = SolveRequest(kind="solve", label=label, gap=_value(form.get("gap", "0.001")), **named)
-            job = accept(request, asked, files, caller)
+            asked = {"kind": "solve", "label": (form.get("label") or title)[:200], "gap": _value(form.get("gap", "0.001")), **named}
+            job = accept(request, Sent("job", json.dumps(asked).encode(), files), caller)
             return RedirectResponse(f"/jobs/{job.id}", 303)
-        found = checked(request, Question(**named), files)
+        found = checked(request, Sent("check", json.dumps(named).encode(), files))
         faults = [FaultModel(**fault) for fault in found.faults]
         size = f"about {found.columns_at_most:,} columns at most, {found.facts} facts, {found.estimates} estimates"
         said = "" if faults else f"No fault: {size}."
         notes = found.notes
     except FaultsError as error:
-        faults, notes = [FaultModel(**vars(fault)) for fault in error.faults], []
-    except ValidationError as error:
-        faults = [FaultModel(file="form", row="", column=".".join(map(str, item["loc"])), found=repr(item.get("input"))[:100],
-                             expected=str(item["msg"])) for item in error.errors()[:10]]  # fmt: skip
-        notes = []
+        faults = ProblemError("invalid", "", error.faults).problem.faults
+    except ProblemError as error:
+        if not error.problem.faults:
+            raise
+        faults = error.problem.faults
     return _form(request, shipped_plan, draft, title, shown, faults, said, notes, status=422 if faults else 200)
 
 
 def _form(
     request: Request, shipped_plan: str, draft: str, title: str, values: Mapping[str, str], faults: list[FaultModel], said: str,
-    notes: list[str] | None = None, status: int = 200,
+    notes: list[str], status: int = 200,
 ) -> Response:  # fmt: skip
     near = {name: [f for f in faults if f.column == name or f.column.startswith(f"{name}.")] for name in FIELDS}
     placed = [fault for found in near.values() for fault in found]
     return page(
         "edit.html", request, status, fields=FIELDS, values=values, near=near, others=[f for f in faults if f not in placed],
-        said=said, notes=notes or [], title=title, shipped_plan=shipped_plan, draft=draft, choices=CHOICES,
+        said=said, notes=notes, title=title, shipped_plan=shipped_plan, draft=draft, choices=CHOICES,
         loss_functions=_loss_functions(),
     )  # fmt: skip
 
@@ -194,7 +200,8 @@ def _loss_functions() -> list[str]:
 
 
 def _start(request: Request, caller: Caller, shipped_plan: str, draft: str) -> tuple[dict[str, str], str, list[FaultModel]]:
-    """(fields as the plan has them, its title, faults) of a shipped plan or a draft; a workbook's fields are not known yet."""
+    """(fields as the plan has them, its title, faults) of a shipped plan or a draft; those of a workbook, and of a plan that takes
+    long to read, are not known here."""
     if shipped_plan:
         if shipped_plan not in shipped_plans():
             raise ProblemError("not-found", "There is no such plan.")
@@ -202,7 +209,7 @@ def _start(request: Request, caller: Caller, shipped_plan: str, draft: str) -> t
     else:
         folder, stated = _own_draft(request, caller, draft)
         path, title = folder.path / stated["files"][0], stated["label"] or "an uploaded plan"
-    if path.suffix == ".xlsx":
+    if path.suffix == ".xlsx" or path.stat().st_size > SMALL_BYTES:
         return {}, title, []
     try:
         plan = load_plan(path)
@@ -227,6 +234,8 @@ def _value(text: str) -> Any:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
+        return text
+    if isinstance(found, float) and not math.isfinite(found):
         return text
     return found if isinstance(found, int | float | dict) and not isinstance(found, bool) else text
 
@@ -283,8 +292,8 @@ def act(
 ) -> Response:
     """What the buttons of a job's page do."""
     if action == "compare" and other:
-        asked = CompareRequest(kind="compare", of=[job_id, other], label="comparison")
-        return RedirectResponse(f"/jobs/{accept(request, asked, {}, caller).id}", 303)
+        asked = {"kind": "compare", "of": [job_id, other], "label": "comparison"}
+        return RedirectResponse(f"/jobs/{accept(request, Sent('job', json.dumps(asked).encode()), caller).id}", 303)
     if action == "delete":
         delete_job(request, caller, job_id)
         return RedirectResponse("/", 303)

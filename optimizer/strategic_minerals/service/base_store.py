@@ -1,0 +1,139 @@
+"""What every part of the store stands on: one transaction at a time, tables brought up to date, and a look at what is there."""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .migrations import COLUMNS, NEWEST, STEPS
+from .records import SCOPES, STATES, Deed, Job, Scope, Token
+from .trouble import StoreError
+
+T = TypeVar("T")
+Rows = list[tuple[Any, ...]]
+Ask = Callable[..., Rows]
+"""`ask(statement, **values)`: the rows of a statement with `:name` for values."""
+
+JOB = "id, tenant, kind, label, state, submitted, started, ended, server, digest, stopping, progress, outcome"
+TOKEN = "id, tenant, scopes, created, revoked, note"
+
+
+class BaseStore(ABC):
+    """A database; `_within` is all that differs. Safe from many threads, and from many servers where the database is.
+
+    Everything raises StoreError where the database is away, full or damaged.
+    """
+
+    alone = ""
+    """A statement that lets no other writer in until the transaction ends; empty where a transaction does so by itself."""
+    clock = ""
+    """The database's own time [s since 1970]: servers' clocks may differ."""
+    names = ""
+    """A statement that lists the tables there are."""
+    shared = False
+    """Whether other programs may keep tables of their own beside ours."""
+
+    @abstractmethod
+    def _within(self, work: Callable[[Ask], T]) -> T:
+        """Work within one transaction that no other writes into. It may be begun again where the connection broke."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the database."""
+
+    def _run(self, *statements: tuple[str, dict[str, Any]]) -> list[Rows]:
+        """Statements in one transaction; the rows of each."""
+        return self._within(lambda ask: [ask(statement, **values) for statement, values in statements])
+
+    def _alone(self, work: Callable[[Ask], T]) -> T:
+        """Work that must see all that others have written, and whom no other writes beside."""
+
+        def guarded(ask: Ask) -> T:
+            if self.alone:
+                ask(self.alone)
+            return work(ask)
+
+        return self._within(guarded)
+
+    def set_up(self) -> None:
+        """Create the tables, or bring those of an older version up to date, in one transaction: a kill leaves the one or the other.
+
+        Raises StoreError for a newer version, another program's database, and tables that lack what they should have.
+        """
+        self._alone(self._migrated)
+
+    def _migrated(self, ask: Ask) -> None:
+        version = self._version(ask)
+        for step in STEPS[version:]:
+            for statement in step:
+                ask(statement)
+        if version < NEWEST:
+            ask("UPDATE schema_version SET version = :newest", newest=NEWEST)
+        for table, columns in COLUMNS.items():
+            ask(f"SELECT {columns} FROM {table} LIMIT 1")
+
+    def _version(self, ask: Ask) -> int:
+        """0: no store yet; 1: one from before versions were numbered. Raises StoreError for what is not to be touched."""
+        tables = {str(name) for (name,) in ask(self.names)}
+        if "schema_version" not in tables:
+            ours = tables & set(COLUMNS)
+            if tables and not self.shared and not {"jobs", "tokens"} <= ours:
+                raise StoreError("version", f"the store is another program's database (tables {', '.join(sorted(tables)[:5])})")
+            return 1 if "jobs" in ours else 0
+        rows = ask("SELECT version FROM schema_version")
+        if len(rows) != 1 or not isinstance(rows[0][0], int) or rows[0][0] < 1:
+            raise StoreError("damaged", "the store is damaged: its version number cannot be read")
+        if rows[0][0] > NEWEST:
+            raise StoreError("version", f"the store has version {rows[0][0]}; this program reads versions up to {NEWEST}")
+        return int(rows[0][0])
+
+    def look_through(self) -> None:
+        """Read every job and every token. Raises StoreError where one is not what was written."""
+        jobs, tokens = self._run((f"SELECT {JOB} FROM jobs", {}), (f"SELECT {TOKEN} FROM tokens", {}))
+        for row in jobs:
+            job_of(row)
+        for row in tokens:
+            token_of(row)
+
+    def writable(self) -> bool:
+        """Whether something can be written now."""
+        probe = {"id": "probe"}
+        self._run((f"INSERT INTO servers (id, seen) VALUES (:id, {self.clock}) ON CONFLICT DO NOTHING", probe),
+                  ("DELETE FROM servers WHERE id = :id", probe))  # fmt: skip
+        return True
+
+
+def job_of(row: tuple[Any, ...]) -> Job:
+    """A job of its row. Raises StoreError for a row that no version has written."""
+    name, tenant, kind, label, state, submitted, started, ended, server, digest, stopping, progress, outcome = row
+    try:
+        told, came = json.loads(progress), json.loads(outcome)
+        texts = all(isinstance(text, str) for text in (name, tenant, kind, label, digest))
+        times = all(when is None or (isinstance(when, float | int) and math.isfinite(when)) for when in (started, ended, submitted))
+        named = len(name) == 32 and set(name) <= set("0123456789abcdef")
+        sound = texts and times and named and state in STATES and isinstance(told, dict) and isinstance(came, dict)
+        if not sound or submitted is None or stopping not in (0, 1):
+            raise ValueError
+    except (TypeError, ValueError, RecursionError):
+        raise StoreError("damaged", "the store is damaged: a job cannot be read") from None
+    return Job(name, tenant, kind, label, state, submitted, started, ended, server, digest, bool(stopping), told, came)
+
+
+def token_of(row: tuple[Any, ...]) -> Token:
+    """A token of its row. Raises StoreError for a row that no version has written."""
+    name, tenant, scopes, created, revoked, note = row
+    said = scopes.split() if isinstance(scopes, str) else ["none"]
+    held: tuple[Scope, ...] = tuple(known for known in SCOPES if known in said)
+    texts = all(isinstance(text, str) for text in (name, tenant, note))
+    times = isinstance(created, float | int) and (revoked is None or isinstance(revoked, float | int))
+    if not (texts and times and set(said) <= set(SCOPES)):
+        raise StoreError("damaged", "the store is damaged: a token cannot be read")
+    return Token(name, tenant, held, created, revoked, note)
+
+
+def deed_of(row: tuple[Any, ...]) -> Deed:
+    """A line of the audit log."""
+    return Deed(*row)

@@ -1,0 +1,41 @@
+"""The API's description (OpenAPI): what the framework finds out by itself, with bodies that are read elsewhere and who may ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
+
+from .messages import JobRequest, Question
+
+REF = "#/components/schemas/{model}"
+SECURITY = {
+    "token": {"type": "http", "scheme": "bearer", "description": "`strategic-minerals token create OFFICE` makes one."},
+}
+OPEN_TAGS = ("health",)
+"""What anybody may ask."""
+
+
+def describe(app: FastAPI, *, needs_token: bool) -> dict[str, Any]:
+    """The description, made once."""
+    if app.openapi_schema is None:
+        found = get_openapi(
+            title=app.title, version=app.version, openapi_version=app.openapi_version, description=app.description,
+            routes=app.routes,
+        )  # fmt: skip
+        schemas = found.setdefault("components", {}).setdefault("schemas", {})
+        bodies: dict[str, TypeAdapter[Any]] = {"JobRequest": TypeAdapter(JobRequest), "Question": TypeAdapter(Question)}
+        for name, adapter in bodies.items():
+            schema = adapter.json_schema(ref_template=REF)
+            schemas |= schema.pop("$defs", {})
+            schemas[name] = schema
+        if needs_token:
+            found["components"]["securitySchemes"] = SECURITY
+            for path, operations in found["paths"].items():
+                for operation in operations.values():
+                    if not set(operation.get("tags", ())) & set(OPEN_TAGS) or path == "/metrics":
+                        operation["security"] = [{"token": []}]
+        app.openapi_schema = found
+    return app.openapi_schema
