@@ -63,6 +63,7 @@ LAYERS = [
     {"manifest", "run_contents"},
     {"study_files"},
     {"runfolder"},
+    {"recomputation"},
     {"verification"},
     {"api", "documentation"},
     {"report.facts", "report.policy", "report.compared", "doctor", "workbook", "parquet"},

@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from .audit import Audit
 from .errors import Fault
@@ -111,6 +111,13 @@ class Phase(Strict):
     peak_memory_mib: Amount | None
 
 
+def _measured_or_not(profile: list[Phase]) -> list[Phase]:
+    """A system tells the memory of every phase, or of none."""
+    if len({phase.peak_memory_mib is None for phase in profile}) > 1:
+        raise ValueError("memory of some phases and not of others")
+    return profile
+
+
 class Counts(Strict):
     """Sizes of the model and of the search."""
 
@@ -147,7 +154,7 @@ def _versions() -> Any:
 def answered() -> Any:
     """Schema of the manifest of a run that found a plan."""
     return create_model(
-        "Answered", __base__=Question, outcome=(Reached, ...), seconds=(dict[str, Amount], ...), profile=(list[Phase], ...),
+        "Answered", __base__=Question, outcome=(Reached, ...), seconds=(dict[str, Amount], ...), profile=(Annotated[list[Phase], AfterValidator(_measured_or_not)], ...),
         counts=(Counts, ...), audit=(strict(Audit), ...), objective_parts=(dict[str, float], ...),
         reference_parts=(dict[str, float], ...), options=(_options(), ...), versions=(_versions(), ...),
         columns=(dict[str, dict[str, Kind]], ...),
