@@ -242,6 +242,23 @@ def test_no_table_can_be_forged(name: str) -> None:
     assert any(name in objection for objection in of_tables(without, found()))
 
 
+def test_no_decision_can_be_forged() -> None:
+    """Proves R44: in every array of the plan's decisions and of doing nothing, the largest entry by half less or the first by one
+    more: the audit, a table, an objective or the second solve objects."""
+    one, missed = solved(), []
+    for which in ("solution", "reference"):
+        held = getattr(one, which)
+        for name in (f.name for f in fields(Solution) if f.name != "purchases" and getattr(held, f.name).size):
+            for at, step in ((int(np.abs(getattr(held, name)).argmax()), 0.5), (0, 1.0)):
+                values = getattr(held, name).copy()
+                values.flat[at] += step * max(1.0, abs(values.flat[at]))
+                forged = replace(one, **{which: replace(held, **{name: values})})
+                again = against_another(forged, one)[0]
+                if not again and not list(against(forged, recompute(forged))):
+                    missed.append((which, name, at))
+    assert missed == []
+
+
 def forgeries() -> dict[str, Callable[[Path], None]]:
     """What somebody may do to a folder, hashes and digest made to fit afterwards."""
 

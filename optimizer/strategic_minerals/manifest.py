@@ -154,7 +154,8 @@ def _versions() -> Any:
 def answered() -> Any:
     """Schema of the manifest of a run that found a plan."""
     return create_model(
-        "Answered", __base__=Question, outcome=(Reached, ...), seconds=(dict[str, Amount], ...), profile=(Annotated[list[Phase], AfterValidator(_measured_or_not)], ...),
+        "Answered", __base__=Question, outcome=(Reached, ...), seconds=(dict[str, Amount], ...),
+        profile=(Annotated[list[Phase], AfterValidator(_measured_or_not)], ...),
         counts=(Counts, ...), audit=(strict(Audit), ...), objective_parts=(dict[str, float], ...),
         reference_parts=(dict[str, float], ...), options=(_options(), ...), versions=(_versions(), ...),
         columns=(dict[str, dict[str, Kind]], ...),

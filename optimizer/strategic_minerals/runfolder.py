@@ -223,6 +223,24 @@ def open_run(folder: str | Path) -> Opened:
     """
     folder = Path(folder)
     text, stated = read_manifest(folder)
+    try:
+        return _opened(folder, text, stated)
+    finally:  # whatever was read or was not there, it may be due to a writer who came in between
+        if not _stands(folder, text):
+            expected = "a run that stays: read it again"
+            raise InputError([Fault(str(folder), "", "", "a run written anew while it was read", expected)])
+
+
+def _stands(folder: Path, text: str) -> bool:
+    """Whether the manifest is the one that was read: whoever writes takes it away before anything else."""
+    try:
+        return (folder / MANIFEST).read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
+def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> Opened:
+    """A run folder as it stands now, with a manifest that was read before."""
     changed = seal_faults(MANIFEST, stated, text)
     faults = schema_faults(stated)
     faults += _file_faults(folder, stated)
@@ -241,8 +259,6 @@ def open_run(folder: str | Path) -> Opened:
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         found = f"{type(error).__name__}: {error}"
         raise InputError([*changed, Fault(str(folder), "", "", found, "a run folder as it was written")]) from None
-    if not (folder / MANIFEST).is_file() or (folder / MANIFEST).read_bytes() != text.encode():
-        raise InputError([Fault(str(folder), "", "", "a run written anew while it was read", "a run that stays: read it again")])
     return Opened(result, stated, tuple(changed))
 
 

@@ -7,7 +7,7 @@ versions, the log and what a caller asked for, is guarded by the digest of the m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -32,6 +32,9 @@ from .run_contents import answer_texts, question_texts
 from .runfolder import open_run
 from .solution import Solution
 from .study_files import study_faults
+
+BETWEEN = ("carry", "unspent", "excess", "extra", "short_of_promise")
+"""Arrays of a solution that say how money or a promise is used up: several may go with the same plan."""
 
 DIGEST_ALONE = {
     "seconds": "wall clock of that solve",
@@ -140,6 +143,8 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
         found.append(f"outcome.reason: {one.reason}; solved again it is {two.reason}")
     if not _same_stages(stored, again):
         found.append(f"outcome: {_proof(stored)}; solved again {_proof(again)}")
+    for name in _differing(stored, again, BETWEEN):
+        found.append(f"decisions.npz {name}: not what solving again comes to")
     for name in ("iterations", "nodes"):
         if stored.counts.get(name) != again.counts[name]:
             found.append(f"counts.{name}: {stored.counts.get(name)}; solved again {again.counts[name]}")
@@ -150,16 +155,22 @@ PROOF = "the bound beyond the overlap of both, prices, what further solves gave"
 
 
 def _agree(stored: Result, again: Result) -> bool:
-    """Whether two solves came to the same decisions."""
-    for one, two in ((stored.solution, again.solution), (stored.reference, again.reference)):
-        for field in fields(Solution):
-            a, b = getattr(one, field.name), getattr(two, field.name)
-            if field.name == "purchases":
-                if a != b:
-                    return False
-            elif a.shape != b.shape or not np.allclose(a, b, rtol=ROUNDING, atol=ROUNDING * (1.0 + np.abs(b).max(initial=0.0))):
-                return False
-    return True
+    """Whether two solves came to the same plan and the same reference; what only lies between decisions and limits apart."""
+    return not any(True for _ in _differing(stored, again, [f.name for f in fields(Solution) if f.name not in BETWEEN]))
+
+
+def _differing(stored: Result, again: Result, names: Sequence[str]) -> Iterator[str]:
+    """Arrays of two solves that differ by more than rounding."""
+    for which, one, two in (("solution", stored.solution, again.solution), ("reference", stored.reference, again.reference)):
+        for name in names:
+            a, b = getattr(one, name), getattr(two, name)
+            if name == "purchases":
+                same = a == b
+            else:
+                room = ROUNDING * (1.0 + np.abs(b).max(initial=0.0))
+                same = a.shape == b.shape and np.allclose(a, b, rtol=ROUNDING, atol=room)
+            if not same:
+                yield f"{which}.{name}"
 
 
 def _same_stages(stored: Result, again: Result) -> bool:
