@@ -357,6 +357,19 @@ def test_a_bound_that_nobody_proved_is_objected_to() -> None:
     assert "one solve's bound lies above the other's objective" in against_another(elsewhere, one)[0]
 
 
+def test_a_bound_by_clusters_is_held_against_the_same_search() -> None:
+    """Proves R44: a decomposed run, repeated in as many threads, has to come to the same bound; in another number of threads it is
+    told that how closely the bound was proven cannot be compared."""
+    one = solve(*random_case(5), gap=1e-3, method="decomposed", threads=1)
+    (name, z, low, gap), *_ = one.outcome.stages
+    forged = replace(one, outcome=replace(one.outcome, stages=((name, z, low - 0.1, gap),)))
+    assert against_another(one, one) == ([], [])
+    assert any("with bound" in objection for objection in against_another(forged, one)[0])
+    objections, uncompared = against_another(forged, replace(one, counts={**one.counts, "iterations": 1}))
+    assert objections == []
+    assert "threads" in uncompared[0]
+
+
 def _with_bound(result: Result, bound: float) -> Any:
     """An outcome of one aim with another bound, and the gap that goes with it."""
     from strategic_minerals.problem import denominator
