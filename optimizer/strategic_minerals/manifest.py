@@ -12,12 +12,13 @@ import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from .audit import Audit
-from .errors import Fault
+from .errors import Fault, InputError
 from .problem import Outcome
 from .result import SCHEMA_VERSION, versions
 from .solver import TOLERANCES
@@ -30,7 +31,7 @@ DIGEST = "digest"
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=10**18)]
 Amount = Annotated[float, Field(ge=0)]
 Kind = Literal["boolean", "integer", "number", "text"]
 Unproven = Annotated[float, Field(allow_inf_nan=True)]
@@ -218,7 +219,37 @@ def _found(item: Mapping[str, Any]) -> str:
     return said if len(said) <= 80 else f"{said[:77]}..."
 
 
+def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
+    """(text, content) of a manifest. Raises InputError where there is none of this version."""
+    text, stated = read_json(folder / MANIFEST)
+    try:
+        spelled(stated)
+    except RecursionError:
+        raise InputError([Fault(MANIFEST, "", "", "lists in lists in lists", "a manifest")]) from None
+    if not isinstance(stated, dict) or stated.get("schema_version") != SCHEMA_VERSION:
+        found = repr(stated.get("schema_version")) if isinstance(stated, dict) else "no manifest"
+        expected = f"{SCHEMA_VERSION}, the version this package reads"
+        raise InputError([Fault(MANIFEST, "", "schema_version", found, expected)])
+    return text, stated
+
+
+def read_json(path: Path) -> tuple[str, Any]:
+    """(text, content) of a JSON file."""
+    try:
+        text = path.read_bytes().decode()
+        return text, json.loads(text)
+    except OSError:
+        expected = (
+            "a finished run folder (its manifest is written last)"
+            if path.name == MANIFEST
+            else "a file of a run folder"
+        )
+        raise InputError([Fault(str(path), "", "", "no file", expected)]) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError([Fault(str(path), "", "", str(error), "JSON")]) from None
+
+
 __all__ = [
-    "DIGEST", "MANIFEST", "SCHEMA_VERSION", "answered", "digest_of_content", "schema_faults", "seal_faults", "sealed",
-    "spelled", "unanswered",
+    "DIGEST", "MANIFEST", "SCHEMA_VERSION", "answered", "digest_of_content", "read_json", "read_manifest", "schema_faults",
+    "seal_faults", "sealed", "spelled", "unanswered",
 ]  # fmt: skip

@@ -54,9 +54,10 @@ def recompute(stored: Result) -> Recomputed:
     require(stored.plan, stored.data)
     problem = prepare(stored.plan, stored.data)
     _require_shapes(problem, stored)
-    audited = audit(problem, stored.solution, z0=stored.reference)
-    reference = audit(problem, stored.reference)
-    tables = build_tables(problem, stored.solution, stored.reference, None)
+    with np.errstate(all="ignore"):  # forged decisions may be of any size
+        audited = audit(problem, stored.solution, z0=stored.reference)
+        reference = audit(problem, stored.reference)
+        tables = build_tables(problem, stored.solution, stored.reference, None)
     tables["objective"] = pd.DataFrame({
         "part": list(audited.parts), "plan_musd": list(audited.parts.values()),
         "do_nothing_musd": [reference.parts[name] for name in audited.parts],

@@ -18,7 +18,7 @@ from .atomic import PART, whole, write_whole
 from .dataset import Dataset, load_dataset
 from .errors import Fault, InfeasibleError, InputError, SolveError
 from .frames import kinds_of, records
-from .manifest import MANIFEST, SCHEMA_VERSION, schema_faults, seal_faults, sealed, spelled
+from .manifest import MANIFEST, SCHEMA_VERSION, read_json, read_manifest, schema_faults, seal_faults, sealed, spelled
 from .one_writer import LOCK, one_writer
 from .plan import Plan
 from .plan_file import parse_plan
@@ -251,25 +251,15 @@ def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> Opened:
     try:
         decisions = read_decisions(folder / DECISIONS)
         tables = {name: read_table(folder / result_file(name), kinds) for name, kinds in stated["columns"].items()}
-        plan = parse_plan(_read_json(folder / PLAN)[1], file=PLAN)
+        plan = parse_plan(read_json(folder / PLAN)[1], file=PLAN)
         data = load_dataset(folder / "tables")
         result = restored(plan, data, decisions["solution"], decisions["reference"], tables, stated)
     except InputError as error:
         raise InputError([*changed, *error.faults]) from None
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         found = f"{type(error).__name__}: {error}"
         raise InputError([*changed, Fault(str(folder), "", "", found, "a run folder as it was written")]) from None
     return Opened(result, stated, tuple(changed))
-
-
-def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
-    """(text, content) of a manifest. Raises InputError where there is none of this version."""
-    text, stated = _read_json(folder / MANIFEST)
-    if not isinstance(stated, dict) or stated.get("schema_version") != SCHEMA_VERSION:
-        found = repr(stated.get("schema_version")) if isinstance(stated, dict) else "no manifest"
-        expected = f"{SCHEMA_VERSION}, the version this package reads"
-        raise InputError([Fault(MANIFEST, "", "schema_version", found, expected)])
-    return text, stated
 
 
 def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
@@ -277,15 +267,7 @@ def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
     files, columns, inputs = stated.get("files"), stated.get("columns", {}), stated.get("input_hashes")
     if not (isinstance(files, dict) and isinstance(columns, dict) and isinstance(inputs, dict)):
         return []  # the schema objects
-    faults = []
-    for name, digest in files.items():
-        path = folder / name.replace("\0", "")
-        if not path.resolve().is_relative_to(folder.resolve()):
-            faults.append(Fault(MANIFEST, "", "files", repr(name), "a file inside the run folder"))
-        elif not path.is_file():
-            faults.append(Fault(name, "", "", "no file", "the file that the manifest lists"))
-        elif _digest(path) != digest:
-            faults.append(Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written"))
+    faults = [fault for name, digest in files.items() for fault in _faults_of_file(folder, name, digest)]
     found = {name for name in names_in(folder) if not name.startswith(f"{ANALYSES}/")}
     extra = sorted(found - set(files) - set(UNLISTED))
     faults += [Fault(name, "", "", "a file that the manifest does not list", "only files of this run") for name in extra]
@@ -302,20 +284,18 @@ def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def _read_json(path: Path) -> tuple[str, Any]:
-    """(text, content) of a JSON file."""
+def _faults_of_file(folder: Path, name: str, digest: Any) -> Iterator[Fault]:
+    """Whether a file that a manifest lists is there and as it was."""
+    path = folder / name
     try:
-        text = path.read_bytes().decode()
-        return text, json.loads(text)
-    except OSError:
-        expected = (
-            "a finished run folder (its manifest is written last)"
-            if path.name == MANIFEST
-            else "a file of a run folder"
-        )
-        raise InputError([Fault(str(path), "", "", "no file", expected)]) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError([Fault(str(path), "", "", str(error), "JSON")]) from None
+        if not path.resolve().is_relative_to(folder.resolve()):
+            yield Fault(MANIFEST, "", "files", repr(name), "a file inside the run folder")
+        elif not path.is_file():
+            yield Fault(name, "", "", "no file", "the file that the manifest lists")
+        elif _digest(path) != digest:
+            yield Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
+    except (OSError, ValueError) as error:  # no name that a file can have, or a file that may not be read
+        yield Fault(MANIFEST, "", "files", f"{name!r}: {error}", "a file inside the run folder")
 
 
 def _digest(path: Path) -> str:
@@ -325,6 +305,6 @@ def _digest(path: Path) -> str:
 
 __all__ = [
     "ANALYSES", "MANIFEST", "UNITS", "Opened", "dictionary", "is_run_folder",
-    "load_result", "manifest", "open_run", "question_of", "read_manifest", "read_table", "refuse_foreign", "started", "unit_of",
+    "load_result", "manifest", "open_run", "question_of", "read_table", "refuse_foreign", "started", "unit_of",
     "write_run", "write_unanswered",
 ]  # fmt: skip

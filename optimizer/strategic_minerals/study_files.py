@@ -14,7 +14,7 @@ from typing import Any
 
 from .atomic import PART, staged, whole
 from .errors import Fault
-from .manifest import DIGEST, MANIFEST, SCHEMA_VERSION, seal_faults, sealed, spelled
+from .manifest import DIGEST, MANIFEST, SCHEMA_VERSION, read_manifest, seal_faults, sealed, spelled
 from .one_writer import one_writer
 from .run_contents import ANALYSES, LITTER, names_in
 
@@ -41,7 +41,7 @@ def write_study(texts: Mapping[str, str], out: Path) -> None:
 
 def seal(run: Path, out: Path) -> None:
     """Seal a study as it stands."""
-    digest = json.loads((run / MANIFEST).read_text(encoding="utf-8")).get(DIGEST)
+    digest = read_manifest(run)[1].get(DIGEST)
     files = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in _files(out)}
     content = sealed({"schema_version": SCHEMA_VERSION, "run": digest, "files": files})
     with whole(out / SEAL) as file:

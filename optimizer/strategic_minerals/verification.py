@@ -108,7 +108,7 @@ def _again(stored: Result) -> Result:
     options = stored.options
     return solve(
         stored.plan, stored.data, gap=options["gap"], time_limit_s=options["time_limit_s"], relax=options["relax"],
-        method=options.get("method", "auto"),
+        method=options["method"],
     )  # fmt: skip
 
 

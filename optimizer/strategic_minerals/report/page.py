@@ -18,9 +18,10 @@ import pandas as pd
 from ..atomic import staged
 from ..dataset import csv_text, unguarded
 from ..errors import Fault, InputError, missing_part
+from ..manifest import read_manifest
 from ..result import Result
 from ..review import provenance
-from ..runfolder import ANALYSES, UNITS, dictionary, read_manifest
+from ..runfolder import ANALYSES, UNITS, dictionary
 from ..study_files import study_faults
 from ..summary import audit_word
 from .charts import Figure, altair, figures
