@@ -15,8 +15,8 @@ from strategic_minerals.formulation import branch, commitments, period
 PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
 LAYERS = [
     {"units"},
-    {"errors", "components", "library", "frames", "meanings", "names", "files", "places"},
-    {"row_types"},
+    {"errors", "components", "library", "frames", "meanings", "names", "files", "places", "atomic"},
+    {"row_types", "one_writer"},
     {"fact_rows", "project_rows"},
     {"rows", "plan"},
     {"dataset", "plan_file", "workbook_guard", "workbook_plan", "validation"},
@@ -68,7 +68,11 @@ LAYERS = [
     {"sweep_file", "tradeoff", "near_optimal", "completeness"},
     {"information", "rules_of_thumb"},
     {"worth", "bounds"},
+    {"manifest", "run_contents"},
+    {"study_files"},
     {"runfolder"},
+    {"recomputation"},
+    {"verification"},
     {"api", "documentation"},
     {"report.facts", "report.policy", "report.compared", "doctor", "workbook", "parquet"},
     {"report.charts", "question"},

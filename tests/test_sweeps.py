@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -20,6 +23,7 @@ from strategic_minerals.axes import edited
 from strategic_minerals.decompose import Decomposition
 from strategic_minerals.forcing import Choices, Hold, Item
 from strategic_minerals.instance import equal
+from strategic_minerals.journal import Journal
 from strategic_minerals.layout import Layout, build_layout
 from strategic_minerals.owners import Kept
 from strategic_minerals.problem import Problem, objective_costs, prepare
@@ -624,3 +628,85 @@ def test_a_path_visits_neighbours() -> None:
     place = np.array([[point["discount_rate"] / 0.03, point["residual"] / 0.2] for point in mixed])
     steps = np.abs(np.diff(place[order], axis=0)).sum(axis=1)
     assert steps.max() <= 0.5 + 1e-9
+
+
+# --- rows that were written down ------------------------------------------------------------------------------
+
+
+def written(folder: Path) -> Journal:
+    """A journal of two stretches with three points."""
+    journal = Journal(folder, "a question")
+    for stretch, point in ((0, 0), (0, 1), (7, 7)):
+        row = {"point": point, "objective_musd": -1.5 * point, "bound_musd": math.nan, "reason": "optimal"}
+        journal.write(stretch, [row], [{"point": point, "kind": "stock", "item": "a", "value": 2.0}])
+    journal.write(0, [], [], 1, 0)
+    return journal
+
+
+def test_no_byte_of_a_stored_row_can_change_unnoticed(tmp_path: Path) -> None:
+    """Proves R56: of each row that was written down any byte changes: the file and the line are named, or the row counts as one
+    that was torn, so that its point is solved again. No changed figure is ever read."""
+    journal = written(tmp_path / "rows")
+    rows, decisions, *counted = journal.read()
+    assert [row["point"] for row in rows] == [0, 1, 7]
+    assert counted == [1, 0]
+    refused = torn = size = 0
+    for file in sorted((tmp_path / "rows").glob("*.jsonl")):
+        text = file.read_bytes()
+        size += len(text)
+        for at in range(len(text)):
+            file.write_bytes(text[:at] + bytes([text[at] ^ 1]) + text[at + 1 :])
+            try:
+                left, said, checked, _ = journal.read()
+            except InputError as error:
+                refused += bool(re.search(rf"{re.escape(str(file))}:\d+ ", str(error)))
+                continue
+            torn += 1
+            assert all(repr(row) in map(repr, rows) for row in left)
+            assert all(line in decisions for line in said)
+            assert checked in (0, 1)
+        file.write_bytes(text)
+    assert refused + torn == size
+    assert torn < size / 10
+
+
+def test_a_torn_row_is_answered_again_and_a_row_of_another_sweep_is_refused(tmp_path: Path) -> None:
+    """Proves R56: a line cut off anywhere is left out and those after it are read; rows of another question, or without a digest as
+    older versions wrote them, are refused with file and line."""
+    journal = written(tmp_path / "rows")
+    file = tmp_path / "rows" / "rows-000000.jsonl"
+    first, second, count = (line for line in file.read_text(encoding="utf-8").split("\n") if line)
+    for cut_off in range(len(first)):
+        file.write_text(f"\n{first[:cut_off]}\n{second}\n\n{count}\n", encoding="utf-8")
+        assert [row["point"] for row in journal.read()[0]] == [1, 7]
+    other = Journal(tmp_path / "other", "another question")
+    (tmp_path / "other" / file.name).write_text(f"\n{second}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"rows-000000\.jsonl:2 .*differs from its digest"):
+        other.read()
+    (tmp_path / "other" / file.name).write_text('{"rows": [], "decisions": [], "checked": 0, "disagreed": 0}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"rows-000000\.jsonl:1 "):
+        other.read()
+
+
+def test_rows_that_were_withdrawn_do_not_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R56: where a stretch is solved again from nothing because hot and cold disagreed, and that is killed half-way, the
+    rows that were found wrong are gone: the sweep that goes on solves their points."""
+    plan, data = promising()
+    points = {"budget.appropriation_musd *": [0.5, 0.7, 1.0, 1.5, 2.0]}
+    monkeypatch.setattr(sweeps, "_agree", lambda *_: False)
+    real, calls = sweeps._answers, []
+
+    def killed(stretch: Any, *, hot: bool, tell: Any = None) -> Any:
+        calls.append(hot)
+        if not hot:
+            raise KeyboardInterrupt
+        return real(stretch, hot=hot, tell=tell)
+
+    monkeypatch.setattr(sweeps, "_answers", killed)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(plan, data, points, gap=0.0, store=tmp_path / "rows")
+    assert calls == [True, False]
+    monkeypatch.setattr(sweeps, "_answers", real)
+    told: list[int] = []
+    sweep(plan, data, points, gap=0.0, store=tmp_path / "rows", on_progress=lambda done, of: told.append(done))
+    assert len(told) == 5

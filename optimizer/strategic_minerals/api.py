@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 
-from .audit import Audit
 from .checks import check_data, require
 from .compile import PYOMO_LOCK
 from .dataset import Dataset
@@ -17,12 +16,9 @@ from .formulation.model import flat_model
 from .layout import TRUNK
 from .optimize import do_nothing, layout_of, objective_costs, prepare, trunk_shortfall_caps
 from .plan import Plan
-from .result import Result, solve
 from .review import Provenance, doubtful, provenance, ranges, without_data
 from .runfolder import load_result, write_run, write_unanswered
-
-VERIFY_TOLERANCE = 1e-6
-"""Relative difference that is rounding."""
+from .verification import Verification, verify
 
 REFERENCE_LIMIT_S = 3600.0
 """Seconds for the do-nothing reference of `build_model`."""
@@ -72,42 +68,6 @@ def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]
     }
     sizes = {name: np.abs(values[np.isfinite(values) & (values != 0)]) for name, values in found.items()}
     return {name: (float(size.min()), float(size.max())) for name, size in sizes.items() if len(size)}
-
-
-@dataclass(frozen=True)
-class Verification:
-    """A stored result held against a second audit and a second solve."""
-
-    audited: Audit
-    stated: tuple[float, float]
-    """(bound, objective) of the plan's main aim as stored [million USD]."""
-    again: tuple[float, float]
-    """The same, solved again."""
-    objections: tuple[str, ...]
-
-
-def verify(stored: Result) -> Verification:
-    """Audit the stored decisions and solve again with the stored options.
-
-    Both solves state an interval, [bound, objective], in which the optimum lies: the two must overlap. What the stored
-    decisions cost, added up by the audit, must be the objective as stated.
-    """
-    audited, options = stored.audit(), stored.options
-    again = solve(
-        stored.plan, stored.data, gap=options["gap"], time_limit_s=options["time_limit_s"], relax=options["relax"],
-        method=options.get("method", "auto"),
-    )
-    (_, z, low, _), (_, z_again, low_again, _) = stored.outcome.stages[0], again.outcome.stages[0]
-    tolerance = VERIFY_TOLERANCE * max(abs(z), abs(z_again), 1.0)
-    reached = audited.objective - (stored.outcome.do_nothing_musd or 0.0)
-    objections = []
-    if not (audited.passed or stored.outcome.relaxed):
-        objections.append(f"the audit objects: {audited.worst()}")
-    if abs(reached - (stored.outcome.objective_musd or 0.0)) > VERIFY_TOLERANCE * max(abs(audited.objective), 1.0):
-        objections.append(f"the stored decisions reach {reached:,.6f}, not what is stated")
-    if max(low, low_again) > min(z, z_again) + tolerance:
-        objections.append("one solve's bound lies above the other's objective")
-    return Verification(audited, (low, z), (low_again, z_again), tuple(objections))
 
 
 def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:

@@ -201,20 +201,17 @@ def solve(
 ) -> None:
     """Solve a plan, print the answer in plain words, and write a run folder where asked."""
     from .result import solve as run_solve
-    from .runfolder import write_run, write_unanswered
+    from .runfolder import is_run_folder, refuse_foreign, started, write_run, write_unanswered
 
     if not 0 <= gap < 1:
         raise typer.BadParameter(f"--gap is a share of at least 0 and less than 1 (0.1 % is 0.001), not {gap:g}")
     if not 0 < time_limit < 1e9:
         raise typer.BadParameter(f"--time-limit is a number of seconds above 0, not {time_limit:g}")
-    if (
-        out is not None
-        and out.exists()
-        and (not out.is_dir() or (any(out.iterdir()) and not (out / "plan.json").is_file()))
-    ):
-        raise InputError(
-            [Fault(str(out), "", "", "a file, or a folder with other files in it", "a new, an empty or a run folder")]
-        )
+    if out is not None and out.exists():
+        if not out.is_dir() or (started(out) and not is_run_folder(out)):
+            foreign = "a file, or a folder with other files in it"
+            raise InputError([Fault(str(out), "", "", foreign, "a new, an empty or a run folder")])
+        refuse_foreign(out)
     path, loaded, data = load(plan, tables, set_)
     log: list[str] = [f"tables: {whence(path, tables)}"]
     try:
@@ -300,26 +297,26 @@ def verify(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Solve again from a run folder alone, audit the stored decisions, and compare."""
-    from .api import load_result
+    """Work out again all that a run folder tells, from its plan, tables and decisions; solve once more, and compare."""
     from .api import verify as run_verify
+    from .frames import plainly
 
-    found = run_verify(load_result(directory))
-    console, (low, z), (low_again, z_again) = standard_output(), found.stated, found.again
+    found = run_verify(directory)
+    console, (low, z) = standard_output(), found.stated
     if as_json:
-        told = {"audit_passed": found.audited.passed, "stated_musd": [low, z], "again_musd": [low_again, z_again],
-                "objections": list(found.objections)}  # fmt: skip
-        typer.echo(json.dumps(told, indent=1, allow_nan=False))
+        told = {"audit_passed": found.audited.passed, "stated_musd": [low, z], "again_musd": found.again,
+                "objections": found.objections, "not_compared": found.uncompared}  # fmt: skip
+        typer.echo(json.dumps(plainly(told), indent=1, allow_nan=False))
         if found.objections:
             raise typer.Exit(EXIT_UNTRUSTED)
         return
     console.print(
         f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})", markup=False
     )
-    console.print(
-        f"the optimum lies in [{low:,.6f}, {z:,.6f}] as stored, in [{low_again:,.6f}, {z_again:,.6f}] solved again (million USD)",
-        markup=False,
-    )
+    again = "not found" if found.again is None else f"in [{found.again[0]:,.6f}, {found.again[1]:,.6f}]"
+    console.print(f"the optimum lies in [{low:,.6f}, {z:,.6f}] as stored, {again} solved again (million USD)", markup=False)
+    for what in found.uncompared:
+        console.print(f"not compared: {what}", markup=False)
     if found.objections:
         raise UntrustedError(f"the run folder does not reproduce: {'; '.join(found.objections)}")
     console.print("verified")

@@ -118,13 +118,12 @@ def show(
     """Tables as CSV into a folder where asked; then JSON, with facts beside the tables, or the summary."""
     from .dataset import csv_text
     from .frames import records
+    from .study_files import write_study
 
     if out is not None and out.exists() and not out.is_dir():
         raise InputError([Fault(str(out), "", "--out", "a file", "a folder, or a new name")])
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, frame in frames.items():
-            (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
+        write_study({name: csv_text(frame) for name, frame in frames.items()}, out)
     if as_json:
         told = {**(facts or {}), **{name: records(frame) for name, frame in frames.items()}}
         typer.echo(json.dumps(told, indent=1, allow_nan=False))

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from .atomic import write_whole
 from .cli_base import EXIT_INPUT, EXIT_UNTRUSTED, app, show, standard_output
 from .errors import Fault, InputError
 
@@ -31,7 +32,7 @@ def report(
     """Write one self-contained page of a result: what to do, what it protects, what it rests on; several are compared."""
     from .report.page import markdown, read_analyses, save_figures
     from .report.page import report as page
-    from .runfolder import load_result
+    from .runfolder import is_run_folder, load_result
 
     results = [load_result(directory) for directory in directories]
     if form in ("xlsx", "parquet") and (len(results) > 1 or figures is not None):
@@ -41,6 +42,11 @@ def report(
     ending = target.suffix.lower().removeprefix(".")
     if ending in ("html", "md", "xlsx") and ending != form:
         raise InputError([Fault(str(target), "", "--out", f"a name that ends in .{ending}", f".{form}, or --format {ending}")])
+    for place in (target, *([] if figures is None else [figures / "figure"])):
+        inside = next((str(folder) for folder in place.resolve().parents if is_run_folder(folder)), None)
+        if inside is not None:
+            expected = "a place outside: a run folder holds the files of its run alone"
+            raise InputError([Fault(str(place), "", "--out", f"a place in the run folder {inside}", expected)])
     if form == "parquet":
         from .parquet import write_parquet
 
@@ -61,7 +67,7 @@ def report(
     analyses = read_analyses(directories[0])
     text = (markdown if form == "md" else page)(results, names=names, analyses=analyses)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8", newline="")
+    write_whole(target, [text])
     drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)
     _wrote([target, *drawn], as_json)
 

@@ -39,6 +39,7 @@ def sweep(
     """Solve a plan again and again with other values: grids, tornado, Morris, Sobol, every loss function."""
     from .dataset import csv_text
     from .plan_file import load_as
+    from .study_files import write_study
     from .sweep_file import SweepFile, in_words
     from .sweeps import sweep as run_sweep
 
@@ -58,8 +59,7 @@ def sweep(
         frames["indices"] = indices(design, found.points)
         facts["left_out_share"] = left_out(design, found.points, "objective_musd")
     if out is not None:
-        for name, frame in frames.items():
-            (out / f"{name}.csv").write_text(csv_text(frame), encoding="utf-8", newline="")
+        write_study({name: csv_text(frame) for name, frame in frames.items()}, out)
     show(frames, None, as_json, in_words(design, found), facts)
 
 

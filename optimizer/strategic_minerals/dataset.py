@@ -137,10 +137,16 @@ def _misnamed(inside: Sequence[Path], tables: set[str]) -> Iterator[Fault]:
 def write_dataset(data: Dataset, folder: Path) -> None:
     """Write the tables as CSV; text that a spreadsheet would run as a formula gets an apostrophe in front."""
     folder.mkdir(parents=True, exist_ok=True)
+    for table, text in dataset_texts(data):
+        (folder / f"{table}.csv").write_text(text, encoding="utf-8", newline="")
+
+
+def dataset_texts(data: Dataset) -> Iterator[tuple[str, str]]:
+    """(table, its CSV text); columns without a value are left out, unless every table has them."""
     for table in data.tables:
         frame = data.frame(table)
         used = [c for c in frame.columns if frame[c].notna().any() or c in (*PROVENANCE, *required(table))]
-        (folder / f"{table}.csv").write_text(csv_text(frame[used]), encoding="utf-8", newline="")
+        yield table, csv_text(frame[used])
 
 
 def safe_csv(frame: pd.DataFrame) -> pd.DataFrame:

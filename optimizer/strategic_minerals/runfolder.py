@@ -1,86 +1,75 @@
-"""Run folders: plan, tables used, results, log and, last of all, `manifest.json`. A folder without it is not finished."""
+"""Run folders: plan, tables used, results, log and, last of all, `manifest.json`. A folder without it is not finished.
+
+The manifest has the hash of every file, told from what was written, and a digest over all that it says itself (`manifest`). A
+folder has one writer at a time (`one_writer`). What other verbs find out about a run stands under `analyses` (`study_files`).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from .dataset import Dataset, csv_pieces, load_dataset, unguarded, write_dataset
+from .atomic import PART, whole, write_whole
+from .dataset import Dataset, load_dataset
 from .errors import Fault, InfeasibleError, InputError, SolveError
-from .frames import kinds_of, records, typed
+from .frames import kinds_of, records
+from .manifest import MANIFEST, SCHEMA_VERSION, read_json, read_manifest, schema_faults, seal_faults, sealed, spelled
+from .one_writer import LOCK, one_writer
 from .plan import Plan
 from .plan_file import parse_plan
-from .result import SCHEMA_VERSION, Result, restored, versions
-from .solution import OPERATIONS, Solution
+from .result import Result, restored, versions
+from .run_contents import (
+    ANALYSES,
+    DECISIONS,
+    DIAGNOSIS,
+    DICTIONARY,
+    LOG,
+    PARTS,
+    PLAN,
+    SUMMARY,
+    TABLE,
+    UNITS,
+    answer_texts,
+    dictionary,
+    names_in,
+    packed_decisions,
+    question_texts,
+    read_decisions,
+    read_table,
+    result_file,
+    unit_of,
+)
+from .study_files import is_study_file, remove_studies
 
-MANIFEST = "manifest.json"
-ANALYSES = "analyses"
-"""Folder of a run folder for tables of other verbs about it: `analyses/explain/reasons.csv` and the like."""
-DECISIONS = "decisions.npz"
-UNREADABLE = (
-    OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
-    tokenize.TokenError, SyntaxError,
-)  # fmt: skip
-"""What numpy and zipfile raise for an archive that is none, or not whole."""
-AXES = {
-    **dict.fromkeys(("sign", "contract", "floor", "carry", "unspent", "purchases"), 1), **dict.fromkeys(OPERATIONS, 3),
-    "extra": 3, "short_of_promise": 3,
-}  # fmt: skip
-"""Of each array of a solution."""
-DICTIONARY = "dictionary"
-UNITS = {
-    "_usd_per_kg": "USD/kg", "_t_per_yr": "t/yr", "_musd": "million USD", "_share": "share", "_yr": "years", "_t": "t",
-    "share": "share", "probability": "probability", "days_of_cover": "days of that year's use", "fiscal_year": "fiscal year",
-    "period": "fiscal year, and the part of it where there are several",
-}  # fmt: skip
-"""Ending of a column's name -> unit, the longest first."""
-TABLE = re.compile(r"[a-z][a-z0-9_]*")
-"""Names of tables."""
-PARTS = ("tables", "results")
-"""Folders of CSV files in a run folder."""
+OLDER = "decisions.json"
+"""What an earlier release wrote."""
+UNLISTED = (MANIFEST, LOCK)
+"""Files that a manifest does not list: itself, and the lock of a writer, which stays where one was killed."""
 
 
 def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
-    """Write a run folder. Every file appears whole under its name; the manifest comes last."""
+    """Write a run folder. Every file appears whole under its name; the manifest comes last.
+
+    Another writer of the same folder is waited for. Raises InputError where it does not end, and where the folder has files that
+    are none of a run: nothing is touched then.
+    """
     folder = Path(folder)
-    _write_question(result.plan, result.data, folder)
-    for name, table in result.tables.items():
-        _write(folder / "results" / f"{name}.csv", csv_pieces(table))
-    _write(folder / "results" / f"{DICTIONARY}.csv", csv_pieces(dictionary(result)))
-    _write_decisions(folder / DECISIONS, {"solution": result.solution, "reference": result.reference})
-    _write(folder / "summary.txt", [result.summary() + "\n"])
-    _write(folder / "log.txt", [log])
-    _write(folder / MANIFEST, [json.dumps(manifest(result, folder), indent=1)])
+    with _writing(folder):
+        files = _asked(result.plan, result.data, folder)
+        for name, pieces in answer_texts(result):
+            files[name] = write_whole(folder / name, pieces)
+        content = packed_decisions({"solution": result.solution, "reference": result.reference})
+        with whole(folder / DECISIONS) as file:
+            file.write(content)
+        files[DECISIONS] = hashlib.sha256(content).hexdigest()
+        files[LOG] = write_whole(folder / LOG, [log])
+        _finish(folder, manifest(result, files))
     return folder
-
-
-def dictionary(result: Result) -> pd.DataFrame:
-    """table, column, kind, unit: what stands in every column of the results; units are read off the columns' names."""
-    rows = [
-        {"table": name, "column": column, "kind": kind, "unit": unit_of(column, table)}
-        for name, table in result.tables.items() for column, kind in kinds_of(table).items()
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["table", "column", "kind", "unit"])
-
-
-def unit_of(column: str, table: pd.DataFrame) -> str:
-    """Unit of a column by its name; for values with a unit beside them, that column."""
-    if column == "value" and "unit" in table.columns:
-        return "see column unit"
-    return next((unit for ending, unit in UNITS.items() if column == ending.strip("_") or column.endswith(ending)), "")
 
 
 def write_unanswered(
@@ -89,43 +78,95 @@ def write_unanswered(
 ) -> Path:  # fmt: skip
     """Write the run folder of a solve that gave no plan: the question, why there is no answer, and no numbers of a plan.
 
-    diagnosis: what `Diagnosis.to_dict` gave, kept as `diagnosis.json`.
+    diagnosis: what `Diagnosis.to_dict` gave, kept as `diagnosis.json`. Raises as `write_run` does.
     """
     folder = Path(folder)
-    _write_question(plan, data, folder)
-    _write(folder / "summary.txt", [f"{error}\n"])
-    if diagnosis is not None:
-        _write(folder / "diagnosis.json", [json.dumps(diagnosis, indent=1)])
-    _write(folder / "log.txt", [log])
-    stated = {
-        **_question(plan, data, folder), "outcome": asdict(error.outcome), "why": str(error),
-        "culprits": list(error.culprits) if isinstance(error, InfeasibleError) else [],
-        "options": dict(options), "versions": versions(),
-    }  # fmt: skip
-    _write(folder / MANIFEST, [json.dumps(stated, indent=1)])
+    with _writing(folder):
+        files = _asked(plan, data, folder)
+        files[SUMMARY] = write_whole(folder / SUMMARY, [f"{error}\n"])
+        if diagnosis is not None:
+            files[DIAGNOSIS] = write_whole(folder / DIAGNOSIS, [json.dumps(diagnosis, indent=1)])
+        files[LOG] = write_whole(folder / LOG, [log])
+        _finish(folder, {
+            **question_of(plan, data, files), "outcome": asdict(error.outcome), "why": str(error),
+            "culprits": list(error.culprits) if isinstance(error, InfeasibleError) else [],
+            "options": dict(options), "versions": versions(),
+        })  # fmt: skip
     return folder
 
 
-def _write_question(plan: Plan, data: Dataset, folder: Path) -> None:
-    """Start a run folder: nothing of an earlier run stays, plan and tables are written."""
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Hold a folder for one writer, with nothing in it of an earlier run."""
+    refuse_foreign(folder)
+    with one_writer(folder):
+        _clear(folder)
+        yield
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise InputError where a folder has files that are none of a run: a run folder holds its own alone."""
+    foreign = [name for name in names_in(folder) if not _of_a_run(name)]
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        expected = "a folder that is new, empty, or a run folder with its own files alone"
+        raise InputError([Fault(str(folder), "", "", f"{foreign[0]}{more}", expected)])
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether a run was written here, finished or not."""
+    return (folder / MANIFEST).is_file() or (folder / PLAN).is_file()
+
+
+def started(folder: Path) -> bool:
+    """Whether a folder has anything in it but what a killed writer or a file manager leaves."""
+    return any(name != LOCK and not name.endswith(PART) for name in names_in(folder))
+
+
+def _of_a_run(name: str) -> bool:
+    """Whether a file has a name that writers of run folders give."""
+    top, _, rest = name.partition("/")
+    if name in (PLAN, SUMMARY, LOG, DECISIONS, DIAGNOSIS, OLDER, *UNLISTED) or name.endswith(PART):
+        return True
+    if top == ANALYSES:
+        return is_study_file(rest)
+    return top in PARTS and "/" not in rest and rest.endswith(".csv")
+
+
+def _clear(folder: Path) -> None:
+    """Take away what an earlier run or a killed writer left; the manifest goes first."""
     (folder / MANIFEST).unlink(missing_ok=True)
-    for unfinished in folder.rglob("*.part"):
+    for unfinished in folder.rglob(f"*{PART}"):
         unfinished.unlink()
-    for part in PARTS:  # nothing of an earlier run may stay behind
-        (folder / part).mkdir(parents=True, exist_ok=True)
+    for answer in (OLDER, DECISIONS, DIAGNOSIS, SUMMARY, LOG):
+        (folder / answer).unlink(missing_ok=True)
+    for part in PARTS:
         for stale in (folder / part).glob("*.csv"):
             stale.unlink()
-    for study in (folder / ANALYSES).glob("*/*.csv"):  # they tell of the plan that was here
-        study.unlink()
-    for answer in (DECISIONS, "decisions.json", "diagnosis.json", "summary.txt", "log.txt"):
-        (folder / answer).unlink(missing_ok=True)
-    write_dataset(data, folder / "tables")
-    _write(folder / "plan.json", [json.dumps(plan.to_toml_like(), indent=1)])
+    remove_studies(folder / ANALYSES)  # they tell of the plan that was here
 
 
-def _question(plan: Plan, data: Dataset, folder: Path) -> dict[str, Any]:
-    """What was asked, with the hash of every file written so far."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+def _asked(plan: Plan, data: Dataset, folder: Path) -> dict[str, str]:
+    """Write the question; the hash of each of its files. The plan comes first, by which an unfinished run is known as one."""
+    files = {}
+    for name, pieces in question_texts(plan, data):
+        files[name] = write_whole(folder / name, pieces)
+        for part in PARTS:
+            (folder / part).mkdir(exist_ok=True)
+    return files
+
+
+def _finish(folder: Path, stated: Mapping[str, Any]) -> None:
+    """Write the manifest. Raises InputError where it would not be one, before anything could take it for one."""
+    content = json.loads(spelled(stated))
+    faults = schema_faults(content)
+    if faults:
+        raise InputError(faults)
+    write_whole(folder / MANIFEST, [spelled(sealed(content))])
+
+
+def question_of(plan: Plan, data: Dataset, files: Mapping[str, str]) -> dict[str, Any]:
+    """What was asked, with the hash of every file."""
     return {
         "schema_version": SCHEMA_VERSION,
         "plan": plan.name,
@@ -135,14 +176,14 @@ def _question(plan: Plan, data: Dataset, folder: Path) -> dict[str, Any]:
         "input_hashes": data.hashes(),
         "plan_hash": hashlib.sha256(plan.model_dump_json().encode()).hexdigest(),
         "seed": plan.sample.seed if plan.sample is not None else None,
-        "files": {p.relative_to(folder).as_posix(): _digest(p) for p in files},
+        "files": dict(sorted(files.items())),
     }
 
 
-def manifest(result: Result, folder: Path) -> dict[str, Any]:
+def manifest(result: Result, files: Mapping[str, str]) -> dict[str, Any]:
     """What was asked, how it ended, how it can be trusted, and the hash of every file."""
     return {
-        **_question(result.plan, result.data, folder),
+        **question_of(result.plan, result.data, files),
         "outcome": asdict(result.outcome),
         "seconds": dict(result.seconds),
         "profile": records(result.profile),
@@ -156,98 +197,105 @@ def manifest(result: Result, folder: Path) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A run folder as it was read."""
+
+    result: Result
+    stated: Mapping[str, Any]
+    """The manifest."""
+    faults: tuple[Fault, ...]
+    """What is wrong with the manifest although it can be read: it is not what was written."""
+
+
 def load_result(folder: str | Path) -> Result:
     """Open a run folder. Raises InputError where it is unfinished, of another schema version, or changed."""
+    opened = open_run(folder)
+    if opened.faults:
+        raise InputError(opened.faults)
+    return opened.result
+
+
+def open_run(folder: str | Path) -> Opened:
+    """Read a run folder, whatever its manifest claims, if only its files are those that the manifest lists and can be read.
+
+    Raises InputError with every fault that is found.
+    """
     folder = Path(folder)
-    stated = _read_json(folder / MANIFEST)
-    if not isinstance(stated, dict) or stated.get("schema_version") != SCHEMA_VERSION:
-        found = repr(stated.get("schema_version")) if isinstance(stated, dict) else "no manifest"
-        expected = f"{SCHEMA_VERSION}, the version this package reads"
-        raise InputError([Fault(MANIFEST, "", "schema_version", found, expected)])
-    if "why" in stated:
-        raise InputError([Fault(MANIFEST, "", "outcome", stated["why"], "a run that found a plan")])
+    text, stated = read_manifest(folder)
     try:
-        faults = list(_file_faults(folder, stated["files"]))
-        if faults:
-            raise InputError(faults)
-        strange = [name for name in stated["columns"] if f"results/{name}.csv" not in stated["files"] or not TABLE.fullmatch(name)]
-        if strange:
-            raise InputError([Fault(MANIFEST, "", "columns", repr(strange[0]), "a table that `files` lists")])
-        decisions = _read_decisions(folder / DECISIONS)
-        tables = {
-            name: read_table(folder / "results" / f"{name}.csv", kinds) for name, kinds in stated["columns"].items()
-        }
-        plan = parse_plan(_read_json(folder / "plan.json"), file="plan.json")
+        return _opened(folder, text, stated)
+    finally:  # whatever was read or was not there, it may be due to a writer who came in between
+        if not _stands(folder, text):
+            expected = "a run that stays: read it again"
+            raise InputError([Fault(str(folder), "", "", "a run written anew while it was read", expected)])
+
+
+def _stands(folder: Path, text: str) -> bool:
+    """Whether the manifest is the one that was read: whoever writes takes it away before anything else."""
+    try:
+        return (folder / MANIFEST).read_bytes() == text.encode()
+    except OSError:
+        return False
+
+
+def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> Opened:
+    """A run folder as it stands now, with a manifest that was read before."""
+    changed = seal_faults(MANIFEST, stated, text)
+    faults = schema_faults(stated)
+    faults += _file_faults(folder, stated)
+    if "why" in stated:
+        faults.append(Fault(MANIFEST, "", "outcome", str(stated["why"]), "a run that found a plan"))
+    if faults:
+        raise InputError([*changed, *faults])
+    try:
+        decisions = read_decisions(folder / DECISIONS)
+        tables = {name: read_table(folder / result_file(name), kinds) for name, kinds in stated["columns"].items()}
+        plan = parse_plan(read_json(folder / PLAN)[1], file=PLAN)
         data = load_dataset(folder / "tables")
-        return restored(plan, data, decisions["solution"], decisions["reference"], tables, stated)
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        result = restored(plan, data, decisions["solution"], decisions["reference"], tables, stated)
+    except InputError as error:
+        raise InputError([*changed, *error.faults]) from None
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         found = f"{type(error).__name__}: {error}"
-        raise InputError([Fault(str(folder), "", "", found, "a run folder as it was written")]) from None
+        raise InputError([*changed, Fault(str(folder), "", "", found, "a run folder as it was written")]) from None
+    return Opened(result, stated, tuple(changed))
 
 
-def _file_faults(folder: Path, files: Mapping[str, str]) -> Iterator[Fault]:
+def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
     """Files that are missing, changed, outside the folder, or not of this run."""
-    for name, digest in files.items():
-        path = folder / name
+    files, columns, inputs = stated.get("files"), stated.get("columns", {}), stated.get("input_hashes")
+    if not (isinstance(files, dict) and isinstance(columns, dict) and isinstance(inputs, dict)):
+        return []  # the schema objects
+    faults = [fault for name, digest in files.items() for fault in _faults_of_file(folder, name, digest)]
+    found = {name for name in names_in(folder) if not name.startswith(f"{ANALYSES}/")}
+    extra = sorted(found - set(files) - set(UNLISTED))
+    faults += [Fault(name, "", "", "a file that the manifest does not list", "only files of this run") for name in extra]
+    needed = {PLAN, SUMMARY, LOG, *(f"tables/{name}.csv" for name in inputs)}
+    if "why" in stated:
+        allowed = {*needed, DIAGNOSIS}
+    else:
+        strange = [name for name in columns if not TABLE.fullmatch(name)]
+        faults += [Fault(MANIFEST, "", "columns", repr(name), "a table that `files` lists") for name in strange]
+        needed |= {DECISIONS, result_file(DICTIONARY), *map(result_file, columns)}
+        allowed = needed
+    faults += [Fault(MANIFEST, "", "files", f"no {name}", "every file of a run") for name in sorted(needed - set(files))]
+    faults += [Fault(MANIFEST, "", "files", repr(name), "files of a run") for name in sorted(set(files) - allowed)]
+    return faults
+
+
+def _faults_of_file(folder: Path, name: str, digest: Any) -> Iterator[Fault]:
+    """Whether a file that a manifest lists is there and as it was."""
+    path = folder / name
+    try:
         if not path.resolve().is_relative_to(folder.resolve()):
             yield Fault(MANIFEST, "", "files", repr(name), "a file inside the run folder")
         elif not path.is_file():
             yield Fault(name, "", "", "no file", "the file that the manifest lists")
         elif _digest(path) != digest:
             yield Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
-    for part in PARTS:
-        for path in sorted((folder / part).glob("*")):
-            name = f"{part}/{path.name}"
-            if name not in files:
-                yield Fault(name, "", "", "a file that the manifest does not list", "only files of this run")
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        expected = (
-            "a finished run folder (its manifest is written last)"
-            if path.name == MANIFEST
-            else "a file of a run folder"
-        )
-        raise InputError([Fault(str(path), "", "", "no file", expected)]) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError([Fault(str(path), "", "", str(error), "JSON")]) from None
-
-
-def read_table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
-    """A table as it was written; kinds: column -> kind, as `kinds_of` gave them."""
-    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    return typed(unguarded(text), kinds)
-
-
-def _write_decisions(path: Path, solutions: Mapping[str, Solution]) -> None:
-    """All arrays of some solutions as one compressed archive of numpy's: exact, and small where most is zero."""
-    arrays: dict[str, Any] = {
-        f"{name}.{field.name}": np.array(getattr(solution, field.name), dtype=str if field.name == "purchases" else float)
-        for name, solution in solutions.items() for field in fields(Solution)
-    }  # fmt: skip
-    with _whole(path) as file:
-        np.savez_compressed(file, **arrays)
-
-
-def _read_decisions(path: Path) -> dict[str, Solution]:
-    """What `_write_decisions` wrote. Raises InputError for anything else."""
-    def refused(found: str) -> InputError:
-        return InputError([Fault(path.name, "", "", found, "arrays of a solution and of its reference")])
-
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            held = {name: {f.name: arrays[f"{name}.{f.name}"] for f in fields(Solution)} for name in ("solution", "reference")}
-    except UNREADABLE as error:
-        raise refused(f"{type(error).__name__}: {error}") from None
-    for name, of in held.items():
-        for field, array in of.items():
-            kind = "U" if field == "purchases" else "f"
-            if not isinstance(array, np.ndarray) or array.dtype.kind != kind or array.ndim != AXES[field]:
-                raise refused(f"{name}.{field} of another kind")
-    return {name: Solution(**{**of, "purchases": tuple(map(str, of["purchases"]))}) for name, of in held.items()}
+    except (OSError, ValueError) as error:  # no name that a file can have, or a file that may not be read
+        yield Fault(MANIFEST, "", "files", f"{name!r}: {error}", "a file inside the run folder")
 
 
 def _digest(path: Path) -> str:
@@ -255,19 +303,8 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(path: Path, pieces: Iterable[str]) -> None:
-    """Write text, so that it appears whole."""
-    with _whole(path) as file:
-        for piece in pieces:
-            file.write(piece.encode())
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Any]:
-    """A file that is written under a temporary name, flushed to disk and renamed."""
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+__all__ = [
+    "ANALYSES", "MANIFEST", "UNITS", "Opened", "dictionary", "is_run_folder",
+    "load_result", "manifest", "open_run", "question_of", "read_table", "refuse_foreign", "started", "unit_of",
+    "write_run", "write_unanswered",
+]  # fmt: skip

@@ -278,6 +278,8 @@ def _walk(stretch: _Stretch, tell: Callable[[int], None] | None = None) -> _Walk
     if _agree(row, _figures(cold, solution)):
         walked = replace(walked, checked=1)
     else:
+        if stretch.journal:
+            Journal.at(stretch.journal).withdraw(stretch.numbers[0])
         walked = replace(_answers(stretch, hot=False)[0], checked=1, disagreed=1)
     if stretch.journal:
         Journal.at(stretch.journal).write(stretch.numbers[0], [], [], walked.checked, walked.disagreed)

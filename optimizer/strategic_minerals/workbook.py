@@ -17,8 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, BinaryIO, Literal, get_args, get_origin
 
+from .atomic import whole
 from .dataset import PROVENANCE, Dataset
 from .errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
 from .files import read_bounded
@@ -175,9 +176,17 @@ def _with_cell(fault: Fault, columns: Sequence[str]) -> Fault:
 def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
     """Plan and tables as a book to fill in: drop-downs where a column knows its values, notes on headers, headers locked.
 
-    Raises InputError for text that a cell cannot hold, and for names in the plan that a dotted field cannot.
+    The file is whole or as it was before. Raises InputError for text that a cell cannot hold, and for names in the plan that a
+    dotted field cannot.
     """
-    book, formats = _new(path)
+    with whole(Path(path)) as file:
+        book, formats = _new(file)
+        _fill(book, formats, plan, data)
+        book.close()
+
+
+def _fill(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
+    """All sheets of a book to fill in."""
     sheet = book.add_worksheet(READ_ME)
     sheet.set_column(0, 0, 110)
     for row, line in enumerate(WELCOME):
@@ -204,7 +213,6 @@ def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
             for k, value in enumerate(values):
                 _write(sheet, row, k, value, formats["open"])
         sheet.protect("", PROTECTED)
-    book.close()
 
 
 PROTECTED = dict.fromkeys(("format_columns", "format_rows", "insert_rows", "delete_rows", "sort", "autofilter"), True)
@@ -250,8 +258,15 @@ def _allowed(annotation: Any) -> list[str]:
 
 
 def write_results(result: Result, path: str | Path) -> None:
-    """Summary and every table of a result as a formatted book."""
-    book, formats = _new(path)
+    """Summary and every table of a result as a formatted book. The file is whole or as it was before."""
+    with whole(Path(path)) as file:
+        book, formats = _new(file)
+        _show(book, formats, result)
+        book.close()
+
+
+def _show(book: Any, formats: Mapping[str, Any], result: Result) -> None:
+    """All sheets of a result."""
     sheet = book.add_worksheet("summary")
     sheet.set_column(0, 0, 120)
     for row, line in enumerate(result.summary().splitlines()):
@@ -267,14 +282,13 @@ def write_results(result: Result, path: str | Path) -> None:
                 _write(sheet, row, k, value, formats["plain"])
         if len(table):
             sheet.autofilter(0, 0, len(table), max(0, len(table.columns) - 1))
-    book.close()
 
 
-def _new(path: str | Path) -> tuple[Any, dict[str, Any]]:
-    """An empty book in which no text becomes a formula or a link, and its formats."""
+def _new(file: BinaryIO) -> tuple[Any, dict[str, Any]]:
+    """An empty book in which no text becomes a formula or a link, and its formats. file: where it is written when it is closed."""
     xlsxwriter = _module("xlsxwriter")
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "nan_inf_to_errors": False}
-    book = xlsxwriter.Workbook(str(path), options)
+    book = xlsxwriter.Workbook(file, options)
     return book, {
         "title": book.add_format({"bold": True, "font_size": 13}), "plain": book.add_format({"text_wrap": False}),
         "header": book.add_format({"bold": True, "bg_color": "#0b5c8a", "font_color": "#ffffff", "locked": True}),

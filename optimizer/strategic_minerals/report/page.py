@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import re
@@ -14,12 +15,15 @@ from typing import Any
 
 import pandas as pd
 
+from ..atomic import staged
 from ..basis import audit_word
 from ..dataset import csv_text, unguarded
 from ..errors import Fault, InputError, missing_part
+from ..manifest import read_manifest
 from ..result import Result
 from ..review import provenance
 from ..runfolder import ANALYSES, UNITS, dictionary
+from ..study_files import study_faults
 from .charts import Figure, altair, figures
 from .compared import Comparison, compare
 from .policy import POLICY
@@ -113,8 +117,14 @@ def headline(result: Result) -> list[str]:
 
 
 def read_analyses(folder: Path) -> dict[str, pd.DataFrame]:
-    """Tables of other verbs in a run folder, by `verb/table`. Raises InputError for a file that is no table."""
+    """Tables of other verbs in a run folder, by `verb/table`.
+
+    Raises InputError for a study that is not as it was written or is one of another run, and for a file that is no table.
+    """
     found: dict[str, pd.DataFrame] = {}
+    faults = study_faults(folder, read_manifest(folder)[1])
+    if faults:
+        raise InputError(faults)
     for path in sorted((folder / ANALYSES).glob("*/*.csv")):
         try:
             table = pd.read_csv(path, keep_default_na=False, na_values=[""])
@@ -351,12 +361,25 @@ def save_figures(
     results: Result | Sequence[Result], folder: Path, kind: str = "svg", *, names: Sequence[str] | None = None,
     analyses: Mapping[str, pd.DataFrame] | None = None,
 ) -> list[Path]:  # fmt: skip
-    """Every figure of the page as a file of its own, `svg` or `png`; other arguments as for `report`."""
+    """Every figure of the page as a file of its own, `svg` or `png`, all of them or none; other arguments as for `report`."""
     several = [results] if isinstance(results, Result) else list(results)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for figure in _drawn(several, compare(several, names) if len(several) > 1 else None, analyses or {}):
-        path = folder / f"{figure.name}.{kind}"
-        figure.chart.save(str(path), **({"ppi": 144} if kind == "png" else {}))
-        written.append(path)
+    with staged() as files:
+        for figure in _drawn(several, compare(several, names) if len(several) > 1 else None, analyses or {}):
+            path = folder / f"{figure.name}.{kind}"
+            with files.file(path) as file:
+                file.write(_image(figure, kind))
+            written.append(path)
     return written
+
+
+def _image(figure: Figure, kind: str) -> bytes:
+    """A figure as a file of some kind."""
+    if kind == "png":
+        into = io.BytesIO()
+        figure.chart.save(into, format="png", ppi=144)
+        return into.getvalue()
+    text = io.StringIO()
+    figure.chart.save(text, format=kind)
+    return text.getvalue().encode()
