@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from .review import loss_spread, provenance
+from .menu import floor_names
+from .review import NEVER, loss_spread, provenance
 
 if TYPE_CHECKING:
     from .result import Result
@@ -174,11 +175,19 @@ def _sign(result: Result) -> list[str]:
 
 
 def _guarantee(result: Result) -> list[str]:
-    table = result.tables["floors"]
-    if not result.plan.instruments.price_floors and table.empty:
-        return []
+    table, notes = result.tables["floors"], result.tables["notes"]
+    never = notes[notes.kind == NEVER]
+    asked = {f"floor {name}" for name in floor_names(result.plan).values()}
+    gone = [f"  {text}" for item, text in zip(never.item, never.note, strict=True) if item in asked]
+    others = [f"  {text}" for item, text in zip(never.item, never.note, strict=True) if item not in asked]
+    apart = ["", "OUT OF REACH:", *_limited(others)] if others else []
+    if table.empty and not asked:
+        return apart[1:]
+    if table.empty and len(gone) == len(asked):
+        return ["GUARANTEE: none of the plan's price floors can be chosen:", *_limited(gone), *apart]
     if table.empty:
-        return ["GUARANTEE: no price floor is worth its cost here."]
+        which = "none of the price floors that can be chosen" if gone else "no price floor"
+        return [f"GUARANTEE: {which} is worth its cost here.", *_limited(gone), *apart]
     lines = []
     for row in table.itertuples():
         inversion = "; WARNING: products that contain it escape the tariff" if row.tariff_inversion else ""
@@ -193,8 +202,8 @@ def _guarantee(result: Result) -> list[str]:
         )
     return [
         "GUARANTEE price floors (costed over price states; states never shut a plant, so floors look a little dear):",
-        *lines,
-    ]
+        *lines, *_limited(gone), *apart,
+    ]  # fmt: skip
 
 
 def _contracts(result: Result) -> list[str]:

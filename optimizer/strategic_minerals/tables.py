@@ -38,7 +38,9 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         "scenario_losses": scenario_losses(problem, solution, z0),
         "value": value(problem, solution, z0),
         "held_for_price": held_for_price(problem, solution, calm),
-        "notes": pd.DataFrame(notes(problem.instance, problem.layout.worlds), columns=["kind", "item", "note"]),
+        "notes": pd.DataFrame(
+            notes(problem.instance, problem.layout.worlds, problem.layout.support), columns=["kind", "item", "note"]
+        ),
         "dropped": pd.DataFrame(
             [*problem.layout.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
         ),
