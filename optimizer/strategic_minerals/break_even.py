@@ -9,7 +9,7 @@ each pair of neighbours that differ is then narrowed down. So an item that comes
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
@@ -46,8 +46,8 @@ LOOKS = 400
 """Values at which the data are looked at, without a solve, for one figure."""
 GRID = 24
 """Of them, evenly spaced before changes are narrowed down."""
-SHARP = 1e-4
-"""Share of the range to which changes in the data are narrowed down."""
+SHARP, SHARPEST = 1e-4, 1e-8
+"""Shares of the range to which changes in the data are narrowed down; the second, where the item comes into reach or goes out."""
 ASIDE = 1e-4
 """Share of the range by which a value is moved that the plan refuses alone, such as a level that a menu has already."""
 FIGURES_OF_A_LEVEL = 6
@@ -229,7 +229,8 @@ class _Search:
         sharp: list[tuple[float, float]] = []
         while wide and len(self.looks) < LOOKS:
             a, b = wide.pop(max(range(len(wide)), key=lambda k: wide[k][1] - wide[k][0]))
-            middle = self._settled((a + b) / 2) if b - a > SHARP * self.span else None
+            sharp_enough = (SHARP if self._reach(a) == self._reach(b) else SHARPEST) * self.span
+            middle = self._settled((a + b) / 2) if b - a > sharp_enough else None
             if middle is None or not a < middle < b:
                 sharp.append((a, b))
             else:
@@ -382,7 +383,7 @@ class _Search:
         for k in range(1, len(known) + 1):
             if k == len(known) or self.points[known[k]].state != self.points[known[begin]].state:
                 mine = [self.points[v] for v in known[begin:k]]
-                whys = dict.fromkeys(point.why for point in mine if point.why)
+                whys = _apart(point.why for point in mine)
                 if not self._mere_tie(known, begin, k):
                     yield Interval(mine[0].state, known[begin], known[k - 1], "; ".join(whys))
                 begin = k
@@ -395,3 +396,7 @@ class _Search:
         return left.state != right.state and right.value - left.value <= self.width * (1 + ROUNDING)
 
 
+def _apart(whys: Iterable[str]) -> list[str]:
+    """Different reasons, in order; none that is part of another one."""
+    told = [why for why in dict.fromkeys(whys) if why]
+    return [why for why in told if not any(why != other and why in other for other in told)]
