@@ -73,10 +73,10 @@ def test_a_mine_is_built_by_its_owner_then_supported_then_not_chosen() -> None:
     assert [state for state, _, _ in states(found)] == ["built by its owner", "chosen", "not chosen"]
     (_, low, alone), (_, support, most), (_, out, high) = states(found)
     assert (low, high) == (0.0, 280.0)
-    assert (alone, support) == (pytest.approx(56.0, abs=1e-4), pytest.approx(56.0, abs=1e-4))
+    assert (alone, support) == (pytest.approx(56.0, abs=1e-3), pytest.approx(56.0, abs=1e-3))
     assert most <= 176.0 <= out <= most + 0.01 * 70.0 + 1e-9
     assert (found.low, found.high, found.switches, found.note) == (0.0, 280.0, 2, "")
-    assert found.flips_at == pytest.approx(56.0, abs=1e-4)
+    assert found.flips_at == pytest.approx(56.0, abs=1e-3)
     said = said_of("project mine", found)
     assert "its owner builds it without support from 0 up to 56 million USD; supported from 56 to 17" in said
 
@@ -415,8 +415,8 @@ def test_what_cannot_be_chosen_is_listed_with_its_reason(changes: dict[str, Any]
 
 
 def test_floors_that_could_have_been_chosen_are_weighed_and_the_others_are_not() -> None:
-    """Proves: beside one that nobody could have, the one that could is said not to be worth its cost; with none out of reach no word
-    of it."""
+    """Proves: beside one that nobody could have, the one that could is said not to be worth its cost; where none is out of reach
+    no word is said of it."""
     dear, gone = {"levels_usd_per_kg": [90.0]}, {"material": "b", "levels_usd_per_kg": [5.0]}
     calm = {"scenarios": [cut("embargo", 0.5, 2030, 2)]}
     said = solve(*with_b({"instruments": floors(dear, gone), **calm}), gap=0.0).summary()

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Literal
 
 from .dataset import Dataset
-from .errors import FaultsError, InfeasibleError, ReserveError
+from .errors import FaultsError, FormulationError, InfeasibleError, ReserveError
 from .figures import Figure
 from .forcing import Hold, Item
 from .plan import Plan
@@ -46,7 +46,7 @@ LOOKS = 400
 """Values at which the data are looked at, without a solve, for one figure."""
 GRID = 24
 """Of them, evenly spaced before changes are narrowed down."""
-SHARP, SHARPEST = 1e-4, 1e-8
+SHARP, SHARPEST = 1e-4, 1e-6
 """Shares of the range to which changes in the data are narrowed down; the second, where the item comes into reach or goes out."""
 ASIDE = 1e-4
 """Share of the range by which a value is moved that the plan refuses alone, such as a level that a menu has already."""
@@ -278,15 +278,21 @@ class _Search:
             return True
         if self.solves + 2 > most:
             return False
-        self.points[settled] = self._solved(settled, look)
+        try:
+            self.points[settled] = self._solved(settled, look)
+        except FormulationError:  # so near to a change that what is left of a gap is no number for a solver
+            self.looks[settled] = "a value farther from where its gap begins"
+            return False
         return True
 
     def _solved(self, value: float, look: Standing) -> Point:
-        """The better of with and without, solved."""
+        """The better of with and without, solved. Raises FormulationError where the numbers are unsafe."""
         shared = self.figure.own and not look.alone
         try:
             inside = self.pair.solved(self.figure, value, inside=True)
             outside = self.outside if shared and self.outside is not None else self.pair.solved(self.figure, value, inside=False)
+        except FormulationError:
+            raise
         except ReserveError as error:
             return Point(value, "not known", math.nan, str(error).splitlines()[0])
         if shared:
