@@ -32,7 +32,7 @@ IN = ("chosen", "built by its owner and supported")
 OUT = ("not chosen", "cannot be chosen", "built by its owner")
 TOLERANCE = 0.05
 """Width of a bracket, relative to the figure's own value, or to its range where that is 0."""
-MOST_SOLVES = 60
+MOST_SOLVES = 40
 """Solves for one figure."""
 SAMPLED = 0.5
 """Share of the solves that looking for switches may take before they are narrowed down."""
@@ -52,7 +52,7 @@ ASIDE = 1e-4
 """Share of the range by which a value is moved that the plan refuses alone, such as a level that a menu has already."""
 FIGURES_OF_A_LEVEL = 6
 """Digits of a level that is tried: it stands in names."""
-MOST_CHANGES = 8
+MOST_CHANGES = 5
 """Changes in the data at which solves are spent; where more are, these are spread over them."""
 NO_ROOM = "no plan that has it keeps to the money and to all that is required"
 

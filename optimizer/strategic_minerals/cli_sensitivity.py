@@ -103,7 +103,7 @@ def explain(
     tolerance: Annotated[
         float, typer.Option(min=1e-6, max=1, help="Width of a break-even's bracket, relative to the figure.")
     ] = 0.05,
-    solves: Annotated[int, typer.Option(min=8, max=10_000, help="At most, for each figure of an item.")] = 60,
+    solves: Annotated[int, typer.Option(min=8, max=10_000, help="At most, for each figure of an item.")] = 40,
     workers: Workers = 0,
     out: Out = None,
     as_json: Json = False,
