@@ -48,7 +48,7 @@ LAYERS = [
     {"decompose", "rounds", "branching", "errands"},
     {"reuse"},
     {"problem"},
-    {"infeasibility", "carry", "forcing", "demands", "figures", "standing"},
+    {"infeasibility", "carry", "forcing", "demands", "figures", "standing", "intervals"},
     {"stages"},
     {"optimize"},
     {"session"},

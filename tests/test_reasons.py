@@ -9,9 +9,10 @@ import pytest
 from strategic_minerals import Dataset, Plan, PlanError, explain, solve
 from strategic_minerals.api import check
 from strategic_minerals.axes import edited
-from strategic_minerals.break_even import MOST_SOLVES, BreakEven, Pair, find_break_even
+from strategic_minerals.break_even import MOST_SOLVES, Pair, find_break_even
 from strategic_minerals.figures import figures_of
 from strategic_minerals.forcing import Choices, Hold, Item
+from strategic_minerals.intervals import BreakEven
 from strategic_minerals.problem import prepare
 from strategic_minerals.reasons import Explanation
 from strategic_minerals.session import Session
@@ -344,6 +345,16 @@ def test_the_level_of_a_package_of_the_table_is_searched_too() -> None:
     found = picture(*flooded(packages={"own+floor-a-floor-61": own}), named, "floor level", chosen=True)
     assert states(found)[1][0] == "chosen"
     assert states(found)[0][2] == pytest.approx(60.0, abs=0.05)
+
+
+def test_what_is_bought_under_a_purchase_floor_is_no_offer_of_the_table() -> None:
+    """Proves: an offer that is called as the floor's purchases would be, and projects and materials whose names run together, are
+    told apart; both ways to buy are there."""
+    purchase = {"levels_usd_per_kg": [90.0], "kind": "purchase"}
+    problem = prepare(*flooded(purchase, offers={"plant-a-floor": offer("a", 1.0)}))
+    assert {item.name for item in Choices(problem).items if item.kind == "offer"} == {"plant-a-floor", "plant a floor"}
+    plain = prepare(*flooded(purchase))
+    assert {item.name for item in Choices(plain).items if item.kind == "offer"} == {"plant-a-floor"}
 
 
 # What cannot be chosen

@@ -11,25 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Literal
+from itertools import groupby, pairwise
 
 from .dataset import Dataset
 from .errors import FaultsError, FormulationError, InfeasibleError, ReserveError
 from .figures import Figure
 from .forcing import Hold, Item
+from .intervals import IN, OUT, TIED, BreakEven, Interval, Point, State
 from .plan import Plan
 from .session import Session
 from .standing import Edit, Standing, standing
 from .worlds import Drawn
 
-State = Literal[
-    "built by its owner", "built by its owner and supported", "chosen", "not chosen", "cannot be chosen", "as good with as without",
-    "no plan", "not known",
-]
-IN = ("chosen", "built by its owner and supported")
-"""States in which the plan has the item."""
-OUT = ("not chosen", "cannot be chosen", "built by its owner")
 TOLERANCE = 0.05
 """Width of a bracket, relative to the figure's own value, or to its range where that is 0."""
 MOST_SOLVES = 40
@@ -55,61 +48,6 @@ FIGURES_OF_A_LEVEL = 6
 MOST_CHANGES = 5
 """Changes in the data at which solves are spent; where more are, these are spread over them."""
 NO_ROOM = "no plan that has it keeps to the money and to all that is required"
-
-
-@dataclass(frozen=True)
-class Point:
-    """An item at one value of a figure."""
-
-    value: float
-    state: State
-    cost: float
-    """What having it costs the main aim [million USD], negative where it is chosen; NaN where nothing was solved."""
-    why: str
-    """Of a state that needs a reason, and of floors that bring nothing."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Neighbouring values with one state; the switch to the next interval lies between its end and the other's start."""
-
-    state: State
-    start: float
-    end: float
-    why: str
-
-
-@dataclass(frozen=True)
-class BreakEven:
-    """The whole picture of an item over a figure."""
-
-    figure: str
-    unit: str
-    base: float
-    chosen: bool
-    """At the base value."""
-    stands_at: float
-    """Value nearest to the flip at which the plan still has the item, or has it not, as at the base value."""
-    flips_at: float
-    """Value nearest to the base one at which it is the other way; NaN where it is nowhere in the range."""
-    proved: bool
-    """Whether no more than the width asked for lies between the two, beyond the gap of the solves on both sides."""
-    solves: int
-    note: str
-    low: float
-    """Least value tried; below it plan and tables refuse the figure where `below` says so."""
-    high: float
-    switches: int
-    intervals: tuple[Interval, ...]
-    below: str
-    above: str
-    cheapest: Point | None
-    """Of the values solved at which it is not chosen, the one at which having it costs least."""
-
-    @property
-    def flips(self) -> bool:
-        """Whether the plan has the item at some values of the range and not at others."""
-        return not math.isnan(self.flips_at)
 
 
 @dataclass
@@ -313,7 +251,7 @@ class _Search:
             return Point(value, absent, z_in - z_out, look.idle)
         if self.pair.tonnes and abs(z_in - z_out) <= room:  # free to use it, the plan is no better
             return Point(value, absent, z_in - z_out, "")
-        return Point(value, "as good with as without", z_in - z_out, "")
+        return Point(value, TIED, z_in - z_out, "")
 
     def _narrow(self) -> None:
         """Try values between neighbours that differ, nearest to the base value first, until brackets are narrow or solves spent."""
@@ -332,7 +270,7 @@ class _Search:
 
     def _wide(self, a: float, b: float) -> bool:
         """Whether a bracket is wider than asked; on either side of a tie, half of that."""
-        tied = "as good with as without" in (self.points[a].state, self.points[b].state)
+        tied = TIED in (self.points[a].state, self.points[b].state)
         return b - a > self.width * (BESIDE if tied else 1 + ROUNDING)
 
     def _between(self, a: float, b: float) -> float:
@@ -354,7 +292,7 @@ class _Search:
             note = f"nothing is known at its own value: {self.most} solves do not suffice"
         elif base.state == "not known":
             note = base.why
-        elif base.state == "as good with as without" or (base.state in IN) != chosen:
+        elif base.state == TIED or (base.state in IN) != chosen:
             note = "as good with it as without, within the gap of the solves: ask for a smaller gap"
         elif any(self._wide(*pair) for pair in self._switches()):
             note = f"{self.solves} solves were spent before every switch was narrowed down to what was asked"
@@ -364,7 +302,7 @@ class _Search:
         cheapest = min(costly, key=lambda point: point.cost, default=None)
         return BreakEven(
             figure.name, figure.unit, figure.base, chosen, stands, flips, proved, self.solves, note, low, high, len(intervals) - 1,
-            intervals, below, above, cheapest,
+            intervals, below, above, cheapest, tuple(self._idle(known)),
         )  # fmt: skip
 
     def _nearest(self, chosen: bool) -> tuple[float, float]:
@@ -394,9 +332,16 @@ class _Search:
                     yield Interval(mine[0].state, known[begin], known[k - 1], "; ".join(whys))
                 begin = k
 
+    def _idle(self, known: list[float]) -> Iterator[Interval]:
+        """The values at which it is not chosen, grouped by neighbours with one reason."""
+        rejected = [self.points[v] for v in known if self.points[v].state == "not chosen"]
+        for why, alike in groupby(rejected, key=lambda point: point.why):
+            values = [point.value for point in alike]
+            yield Interval("not chosen", values[0], values[-1], why)
+
     def _mere_tie(self, known: list[float], begin: int, end: int) -> bool:
         """Whether values at which both are as good lie within one bracket, that of the switch between their neighbours."""
-        if begin == 0 or end == len(known) or self.points[known[begin]].state != "as good with as without":
+        if begin == 0 or end == len(known) or self.points[known[begin]].state != TIED:
             return False
         left, right = self.points[known[begin - 1]], self.points[known[end]]
         return left.state != right.state and right.value - left.value <= self.width * (1 + ROUNDING)

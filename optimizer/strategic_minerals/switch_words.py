@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from .break_even import IN, BreakEven, Interval
+from .intervals import IN, BreakEven, Interval
 from .items import Item
 
 INTERVALS = [
@@ -73,18 +73,20 @@ def _nowhere(item: Item, found: BreakEven) -> str:
     """For a floor that no level brings into the plan: what decides that."""
     if found.figure != "floor level" or any(interval.state in IN for interval in found.intervals):
         return ""
-    whys = list(dict.fromkeys(interval.why for interval in found.intervals if interval.state == "not chosen" and interval.why))
-    best = found.cheapest
-    if best is not None and best.cost >= SMALL_MUSD and not _everywhere(found):
-        at = f"at {_number(best.value)} {found.unit}, the best of the levels tried,"
-        whys.append(f"{at} having it costs {best.cost:,.1f} M more than it brings")
+    if len(found.idle) == 1 and found.idle[0].why:
+        whys = [found.idle[0].why]
+    else:
+        whys = [f"{_span(part, found.unit)} {part.why}" for part in found.idle if part.why]
+        best = found.cheapest
+        if best is not None and best.cost >= SMALL_MUSD:
+            at = f"at {_number(best.value)} {found.unit}, the best of the levels tried,"
+            whys.append(f"{at} having it costs {best.cost:,.1f} M more than it brings")
     return f"No floor up to {_number(found.high)} {found.unit} changes that, because {'; '.join(whys)}" if whys else ""
 
 
-def _everywhere(found: BreakEven) -> bool:
-    """Whether one reason alone holds wherever it is not chosen."""
-    whys = [interval.why for interval in found.intervals if interval.state == "not chosen"]
-    return bool(whys) and all(whys) and found.cheapest is not None and len({*whys, found.cheapest.why}) == 1
+def _span(part: Interval, unit: str) -> str:
+    start, end = _number(part.start), _number(part.end)
+    return f"at {start} {unit}" if start == end else f"from {start} to {end} {unit}"
 
 
 def _number(value: float) -> str:
