@@ -13,6 +13,7 @@ from strategic_minerals.break_even import MOST_SOLVES, Pair, find_break_even
 from strategic_minerals.figures import figures_of
 from strategic_minerals.forcing import Choices, Hold, Item
 from strategic_minerals.intervals import BreakEven
+from strategic_minerals.items import in_amounts
 from strategic_minerals.problem import prepare
 from strategic_minerals.reasons import Explanation
 from strategic_minerals.session import Session
@@ -44,8 +45,7 @@ def picture(
     """An item over one figure alone. chosen: at the plan's own value."""
     problem = prepare(plan, data)
     item = Choices(problem).find(name)
-    tonnes = item.kind in ("contract", "offer")
-    pair = Pair(plan, data, item, tonnes, 0.0, 60.0, edited, problem.layout.worlds.drawn, threads=1)
+    pair = Pair(plan, data, item, in_amounts(item, plan), 0.0, 60.0, edited, problem.layout.worlds.drawn, threads=1)
     varied = next(one for one in figures_of(problem, item) if one.name == figure)
     return find_break_even(pair, varied, chosen, tolerance, most)
 
@@ -99,6 +99,19 @@ def test_money_that_does_not_suffice_is_a_reason() -> None:
     assert last.state == "cannot be chosen"
     assert last.start == pytest.approx(106.0, abs=3.5)
     assert "keeps to the money" in last.why
+
+
+def test_where_projects_are_supported_in_part_money_is_no_bound() -> None:
+    """Proves: with 50 million USD half of a mine of 156 can be paid for, which is worth it up to 176 like the whole; the plan that
+    has a third of it has it."""
+    short = {"money": {2027: 50.0, 2028: 0.0}, "instruments": {"signing_years": [2027], "partial_support": True}}
+    found = picture(*mine(**short), "mine", "capex", chosen=True)
+    assert [state for state, _, _ in states(found)] == ["built by its owner", "chosen", "not chosen"]
+    assert found.intervals[1].end <= 176.0 <= found.intervals[2].start
+    plan, data = edited(*mine(**short), {"projects[mine].capex_musd": 170.0})
+    told = explained(plan, data, "mine", most_solves=10)
+    assert told.break_evens.chosen.all()
+    assert not told.break_evens.note.str.contains("as good").any()
 
 
 def test_a_capital_share_bounds_what_can_be_supported() -> None:

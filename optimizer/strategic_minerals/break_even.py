@@ -57,8 +57,8 @@ class Pair:
     plan: Plan
     data: Dataset
     item: Item
-    tonnes: bool
-    """The item is an amount: with it means that the plan is free to use it."""
+    amounts: bool
+    """The plan may have any amount of the item (`in_amounts`): with it means that the plan is free to use it."""
     gap: float
     time_limit_s: float
     edit: Edit
@@ -77,7 +77,7 @@ class Pair:
         self.solves += 1
         fresh = Session(gap=self.gap, held=self.held, threads=self.threads)
         session = self._sessions.setdefault(inside, fresh)
-        hold = None if inside and self.tonnes else Hold(self.item, inside)
+        hold = None if inside and self.amounts else Hold(self.item, inside)
         try:
             answer = session.answer(plan, data, hold=hold, time_limit_s=self.time_limit_s)
         except InfeasibleError:
@@ -249,7 +249,7 @@ class _Search:
             return Point(value, there, z_in - z_out, "")
         if z_out < bound_in - room:
             return Point(value, absent, z_in - z_out, look.idle)
-        if self.pair.tonnes and abs(z_in - z_out) <= room:  # free to use it, the plan is no better
+        if self.pair.amounts and abs(z_in - z_out) <= room:  # free to use it, the plan is no better
             return Point(value, absent, z_in - z_out, "")
         return Point(value, TIED, z_in - z_out, "")
 

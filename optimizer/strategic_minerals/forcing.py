@@ -22,7 +22,7 @@ LEAST_USE = 0.1
 """Share of what an offer or a contract without a lot gives in a year that counts as using it."""
 
 TRACE_T = 1e-3
-"""Tonnes up to which nothing is bought."""
+"""Tonnes up to which nothing is bought, and share up to which nothing is supported."""
 HALF = 0.5
 """Share signed from which a project counts as chosen."""
 

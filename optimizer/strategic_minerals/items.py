@@ -68,6 +68,14 @@ def identity(item: Item, plan: Plan) -> Identity:
     return (item.kind, at) if item.kind == "floor" else (item.kind, item.name)
 
 
+def in_amounts(item: Item, plan: Plan) -> bool:
+    """Whether a plan may have any amount of an item: tonnes of offers and contracts, and shares where it supports in part."""
+    if item.kind in ("contract", "offer"):
+        return True
+    market = item.kind == "floor" and item.level is not None and item.level.menu.scope == "market"
+    return plan.instruments.partial_support and not market
+
+
 def items_of(instance: Instance, project: int, package: Package) -> list[Item]:
     """Items that signing a package for a project belongs to: the project, the two together, the package, its floor."""
     plan, name = instance.plan, instance.projects[project].name

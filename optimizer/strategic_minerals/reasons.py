@@ -23,7 +23,7 @@ from .figures import figures_of
 from .forcing import TRACE_T, Choices, Decided, Hold, Item
 from .frames import notebook_html
 from .instance import Floats
-from .items import BUILT_ALONE
+from .items import BUILT_ALONE, in_amounts
 from .layout import STAGES
 from .plan import Plan
 from .price_words import Fixed, decided_point, fixed_program, price_words
@@ -161,10 +161,11 @@ def explain(
     intervals: list[dict[str, Any]] = []
     if item is not None:
         one = wanted[0]
-        tonnes = one.kind in ("contract", "offer")
-        pair = Pair(result.plan, result.data, one, tonnes, step, time_limit_s, edited, drawn)
+        amounts = in_amounts(one, result.plan)
+        has = rows[0]["amount"] > TRACE_T if amounts else rows[0]["chosen"]
+        pair = Pair(result.plan, result.data, one, amounts, step, time_limit_s, edited, drawn)
         for figure in figures_of(fixed.problem, one):
-            found = find_break_even(pair, figure, rows[0]["chosen"], tolerance, most_solves)
+            found = find_break_even(pair, figure, has, tolerance, most_solves)
             flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
             intervals += interval_rows(one, found)
     told = price_words(fixed) if prices and item is None else pd.DataFrame(columns=["sentence"])
