@@ -22,7 +22,7 @@ from .instance import (
     overlap,
     touched_producers,
 )
-from .menu import build_market_floors, build_packages, build_projects
+from .menu import build_market_floors, build_packages, build_projects, impossible
 from .plan import Plan
 from .units import USD_PER_MUSD
 
@@ -56,6 +56,8 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     rows = {row.material: row for row in data.rows("materials")}
     M = [rows[name] for name in chosen]
     opening = {row.material: row.opening_t for row in data.rows("stock")}
+    supported = build_projects(plan, data, projects, len(sources), calendar)
+    not_given = tuple(impossible(plan, data, materials, supported, yields, home, allied, in_force))
     step = calendar.step
     haircut = np.array([m.haircut_share for m in M])
     return Instance(
@@ -80,13 +82,13 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         **_contract_terms(plan, sources, len(projects), calendar),
         **_offers(plan, data, materials, producers, step),
         **_demands(plan, data, materials, base, calendar),
-        projects=build_projects(plan, data, projects, len(sources), calendar),
+        projects=supported,
         packages=build_packages(plan, data, materials, producers, len(sources), calendar),
         market_floors=build_market_floors(plan, materials, home, allied, yields, in_force, calendar),
         state_factor=np.array([row.factor for row in data.rows("price_states")] or [1.0], dtype=float),
         state_probability=np.array([row.probability for row in data.rows("price_states")] or [1.0], dtype=float),
         material_unit=np.ones(len(chosen)), producer_unit=np.ones(len(names)), money_unit=1.0,
-        left_out=tuple(left_out),
+        left_out=(*left_out, *not_given), impossible=not_given,
     )  # fmt: skip
 
 

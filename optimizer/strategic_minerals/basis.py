@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .audit import Residual
-from .review import loss_spread, provenance
+from .menu import floor_names
+from .review import NEVER, loss_spread, provenance
 
 if TYPE_CHECKING:
     from .result import Result
@@ -36,6 +37,12 @@ class Basis:
     """Materials whose users would rather go short than pay the highest price."""
     owed: tuple[str, ...]
     """Years whose appropriation does not hold what is in store at the start, in words."""
+    floors_asked: int
+    """Price floors of the plan's menus."""
+    floors_gone: tuple[str, ...]
+    """Those of them that can never be chosen, each with its reason, in words."""
+    out_of_reach: tuple[str, ...]
+    """What else can never be chosen, likewise."""
     inverted: frozenset[str]
     """Border floors that products which contain the material escape, as `figures` names them."""
     audit_word: str
@@ -50,12 +57,15 @@ def basis_of(result: Result) -> Basis:
     """Of a result: what it says of its inputs is worked out from plan and tables."""
     factor, material = loss_spread(result.plan, result.data)
     counted, stake, noted = provenance(result.plan, result.data), _stakes(result), result.tables["notes"]
-    floors = result.tables["floors"]
+    floors, never = result.tables["floors"], noted[noted.kind == NEVER]
+    asked = {f"floor {name}" for name in floor_names(result.plan).values()}
+    of_floors = never.item.isin(asked)
     inverted = floors[floors.tariff_inversion.astype(bool)] if len(floors) else floors
     return Basis(
         relaxed=result.outcome.relaxed, reason=result.outcome.reason, loss_spread=factor, loss_spread_of=material,
         facts=counted.facts, estimates=counted.estimates, widest=_widest(counted.widest, stake),
         reluctant=tuple(sorted(set(noted.item[noted.kind == "rather short"]) & set(stake))),
+        floors_asked=len(asked), floors_gone=tuple(never.note[of_floors]), out_of_reach=tuple(never.note[~of_floors]),
         owed=tuple(noted.note[noted.kind == "already owed"]),
         inverted=frozenset(f"{row.floor}, {row.start}" for row in inverted.itertuples()),
         audit_word=audit_word(result), worst=result.audited.worst(), counts=result.counts,

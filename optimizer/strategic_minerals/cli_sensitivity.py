@@ -103,6 +103,7 @@ def explain(
     tolerance: Annotated[
         float, typer.Option(min=1e-6, max=1, help="Width of a break-even's bracket, relative to the figure.")
     ] = 0.05,
+    solves: Annotated[int, typer.Option(min=8, max=10_000, help="At most, for each figure of an item.")] = 40,
     workers: Workers = 0,
     out: Out = None,
     as_json: Json = False,
@@ -113,10 +114,10 @@ def explain(
 
     with counting("items") as told:
         found = run_explain(
-            load_result(directory), item, gap=gap, time_limit_s=time_limit, tolerance=tolerance, workers=_cores(workers),
-            on_progress=told,
+            load_result(directory), item, gap=gap, time_limit_s=time_limit, tolerance=tolerance, most_solves=solves,
+            workers=_cores(workers), on_progress=told,
         )  # fmt: skip
-    frames = {"prices": found.prices, "reasons": found.reasons, "break_evens": found.break_evens}
+    frames = {"prices": found.prices, "reasons": found.reasons, "break_evens": found.break_evens, "intervals": found.intervals}
     facts = {"gap": found.gap, "aim": found.aim}
     show({name: frame for name, frame in frames.items() if len(frame)}, out, as_json, found.summary(), facts)
 

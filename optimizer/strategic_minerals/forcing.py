@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -12,30 +13,18 @@ from .assembly import Assembly
 from .compile import INF
 from .errors import Fault, PlanError, near_miss
 from .instance import Floats, Ints
+from .items import KINDS, Identity, Item, Kind, identity, market_items, never, refusals, signings
 from .problem import Problem
 
-Kind = Literal["project", "package", "contract", "offer", "floor"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+__all__ = ["Choices", "Decided", "Hold", "Item", "Kind", "with_row"]
+
 LEAST_USE = 0.1
 """Share of what an offer or a contract without a lot gives in a year that counts as using it."""
 
 TRACE_T = 1e-3
-"""Tonnes up to which nothing is bought."""
+"""Tonnes up to which nothing is bought, and share up to which nothing is supported."""
 HALF = 0.5
 """Share signed from which a project counts as chosen."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """Something that a plan may choose."""
-
-    kind: Kind
-    name: str
-    """project: its name, or `project: package`. package: its name without a floor of the plan's menu, whoever signs it. contract:
-    the producer. offer: its name. floor: market-wide, or a level of the menu, whoever signs it."""
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True)
@@ -58,38 +47,58 @@ class Decided:
 
 
 class Choices:
-    """All items of a problem, by kind and name."""
+    """All items of a problem, known by what they are; names are for people."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        self._named = _named(problem)
+        self._found = _found(problem)
+        """By kind, in the order of the tables."""
 
     @property
     def items(self) -> list[Item]:
         """Everything that the plan could choose or leave, in the order of the tables; a project with one package apart."""
-        return [item for item in self._all if item.kind != "project" or ": " not in item.name]
+        return [item for item in self._all if item.kind != "project" or not item.package]
 
     @property
     def _all(self) -> list[Item]:
-        return [Item(kind, name) for kind in KINDS for name in self._named[kind]]
+        return [item for kind in KINDS for item, _ in self._found.values() if item.kind == kind]
+
+    @cached_property
+    def _refused(self) -> dict[Identity, tuple[Item, str]]:
+        return refusals(self._problem.instance, self._problem.layout.support)
 
     def find(self, text: str) -> Item:
-        """The item of a name, with its kind before it or without. Raises PlanError where there is none, or several."""
-        hits = [item for item in self._all if text in (item.name, str(item))]
+        """The item of a name, with its kind before it or without; also one that cannot be chosen as figures stand (`refused`).
+
+        Raises PlanError where there is none, where there are several, and where no figure could bring it.
+        """
+        several = [*self._all, *(item for item, _ in self._refused.values())]
+        hits = [item for item in several if text in (item.name, str(item))]
         if len(hits) == 1:
             return hits[0]
         if hits:
-            several = ", ".join(f"'{hit}'" for hit in hits)
-            raise PlanError([Fault("explain", "", "item", f"'{text}', of several kinds", f"one of {several}")])
-        dropped = self._problem.layout.support.dropped
-        gone = dict.fromkeys(why for what, why in dropped if what == text or what.startswith(f"{text}:"))
+            told = ", ".join(f"'{hit}'" for hit in hits)
+            raise PlanError([Fault("explain", "", "item", f"'{text}', of several kinds", f"one of {told}")])
+        gone = self._gone(text)
         if gone:
             raise PlanError([Fault("explain", "", "item", f"'{text}', which cannot be chosen", f"another: {'; '.join(gone)}")])
         if text in self._problem.natural.materials:
             about = ", ".join(self._about(text)) or "nothing that the plan can choose"
             raise PlanError([Fault("explain", "", "item", f"'{text}', a material", f"what provides it: {about}")])
-        known = [k for item in self._all for k in (item.name, str(item))]
+        known = [k for item in several for k in (item.name, str(item))]
         raise PlanError([Fault("explain", "", "item", f"'{text}'", f"an item of the plan{near_miss(text, known)}")])
+
+    def _gone(self, text: str) -> list[str]:
+        """Why no figure could bring what a text names."""
+        support, instance = self._problem.layout.support, self._problem.instance
+        reasons = [*never(instance, support), *support.dropped, *self._problem.natural.left_out]
+        whole = {text, *(f"{kind} {text}" for kind in KINDS)}
+        return list(dict.fromkeys(why for what, why in reasons if what in whole or text in {f"{kind} {what}" for kind in KINDS}))
+
+    def refused(self, item: Item) -> str:
+        """Why an item cannot be chosen as figures stand; empty where it can."""
+        found = self._refused.get(self._key(item))
+        return "" if found is None else found[1]
 
     def _about(self, material: str) -> list[str]:
         """Names of offers, contracts and projects that provide a material."""
@@ -100,7 +109,13 @@ class Choices:
 
     def decided(self, item: Item) -> Decided:
         """The columns of an item. KeyError where the model has none."""
-        return self._named[item.kind][item.name]
+        return self._found[self._key(item)][1]
+
+    def _key(self, item: Item) -> Identity:
+        """What an item is in this problem; one that has no more than a name is looked up by it. KeyError where there is none."""
+        if item.kind in ("contract", "offer") or item.project or item.package or item.level is not None:
+            return identity(item, self._problem.plan)
+        return next((key for key, (known, _) in self._found.items() if str(known) == str(item)), (item.kind, item.name))
 
     def held(self, hold: Hold) -> Assembly:
         """The model with an item held in or out; out, an offer is closed to what is bought before events. KeyError as `decided`."""
@@ -143,34 +158,23 @@ def with_row(assembly: Assembly, columns: Ints, factors: Floats, lower: float, u
     )  # fmt: skip
 
 
-def floor_of(package: str) -> str:
-    """Floor of the plan's menu that a package stands with, by its name; empty where none."""
-    return package.partition("+")[2]
-
-
-def _named(problem: Problem) -> dict[Kind, dict[str, Decided]]:
-    """All items by kind and name."""
-    found: dict[Kind, dict[str, Decided]] = {kind: {} for kind in KINDS}
-    options, supported = problem.layout.support.options, problem.natural.projects
-    signs: dict[tuple[Kind, str], list[int]] = {}
-    for o, option in enumerate(options):
-        project, package = supported[option.project].name, option.package.name
-        if package == "none" and problem.layout.support.baseline[option.project]:
-            continue  # built anyway
-        signs.setdefault(("project", project), []).append(o)
-        signs.setdefault(("project", f"{project}: {package}"), []).append(o)
-        if package != "none":
-            signs.setdefault(("package", package.partition("+")[0]), []).append(o)
-        if floor_of(package):
-            signs.setdefault(("floor", floor_of(package)), []).append(o)
+def _found(problem: Problem) -> dict[Identity, tuple[Item, Decided]]:
+    """All items with their columns."""
+    instance, support = problem.instance, problem.layout.support
     root = problem.assembly.stamped[0]
     place = {key: root.first_column + k for k, key in enumerate(root.template.columns)}
-    for (kind, name), members in signs.items():
-        found[kind][name] = _ones(np.array([place["sign", o] for o in members]), "projects")
-    for m, market in enumerate(problem.layout.support.markets):
-        found["floor"][market.floor.name] = _ones(np.array([place["floor", m]]), "market floors")
-    _contracts(problem, place, found["contract"])
-    _offers(problem, found["offer"])
+    found: dict[Identity, tuple[Item, Decided]] = {}
+    for key, (item, members) in signings(instance, support).items():
+        found[key] = item, _ones(np.array([place["sign", o] for o in members]), "projects")
+    for key, (item, m) in market_items(instance, support).items():
+        found[key] = item, _ones(np.array([place["floor", m]]), "market floors")
+    amounts: dict[Kind, dict[str, Decided]] = {"contract": {}, "offer": {}}
+    _contracts(problem, place, amounts["contract"])
+    _offers(problem, amounts["offer"])
+    for kind, named in amounts.items():
+        for name, decided in named.items():
+            item = Item(kind, name)
+            found[identity(item, problem.plan)] = item, decided
     return found
 
 

@@ -81,6 +81,16 @@ class Calendar:
 
 
 @dataclass(frozen=True)
+class FloorId:
+    """Which floor of the plan's menu a floor is, however high it is and whatever it is called."""
+
+    menu: int
+    """Place of its menu in the plan's list, from 0."""
+    level: int
+    """Place among the levels of its menu, from 0."""
+
+
+@dataclass(frozen=True)
 class Floor:
     """A price floor on one material, as an owner or the treasury sees it."""
 
@@ -98,6 +108,8 @@ class Floor:
     """First period in force; None: from first output of the project."""
     take: float = math.inf
     """Purchase floors: tonnes per period that are covered."""
+    id: FloorId | None = None
+    """None: a floor that is not of the plan's menu."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +142,9 @@ class Package:
     """One way to support any or one project, before market floors are added."""
 
     name: str
+    """For printing; no other package of the plan is called so."""
+    row: str
+    """The row of the table that it is, with a floor of the plan's menu or without; `none` for no capital support."""
     project: int | None
     instrument: Instrument
     offtake: float
@@ -247,7 +262,9 @@ class Instance:
     money_unit: float
     """Million USD that the solver counts as one: 1 here, other in a scaled instance."""
     left_out: tuple[tuple[str, str], ...]
-    """(what, why) of producers and projects that the plan's materials leave out."""
+    """(what, why) of producers and projects that the plan's materials leave out, and of `impossible`."""
+    impossible: tuple[tuple[str, str], ...]
+    """(what, why) of packages and floors that plan and tables have and nobody can be given."""
 
     @cached_property
     def producer_component(self) -> Ints:

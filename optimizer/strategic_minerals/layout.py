@@ -7,6 +7,7 @@ once, and stamped for all (formulation section 2 and 5).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -185,6 +186,7 @@ def _shape(instance: Instance, support: Support, contracts: list[Contract], c: i
         if i in inside and (j < 0 or j in with_output)
     ]
     if plan.instruments.reserve:
+        called = _purchase_floor_names(instance, support)
         for p in projects:
             covering: dict[int, list[int]] = {}
             for g in classes:
@@ -193,7 +195,7 @@ def _shape(instance: Instance, support: Support, contracts: list[Contract], c: i
                     covering.setdefault(k.purchase.material, []).append(g)
             purchases += [
                 Purchase(
-                    f"{instance.projects[p].name}-{instance.materials[i]}-floor",
+                    called[p, i],
                     i,
                     instance.sources + p,
                     0.0,
@@ -221,6 +223,17 @@ def _shape(instance: Instance, support: Support, contracts: list[Contract], c: i
         cover=tuple((names[d.material], d) for d in plan.days_of_cover if d.material in names),
         services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
     )  # fmt: skip
+
+
+def _purchase_floor_names(instance: Instance, support: Support) -> dict[tuple[int, int], str]:
+    """(project, material) -> what buying under a purchase floor is called: as no offer is, and no other of these."""
+    pairs = {(k.project, k.purchase.material) for k in support.classes if k.purchase is not None}
+    names = {(p, i): (instance.projects[p].name, instance.materials[i]) for p, i in pairs}
+    plain = Counter([*instance.offers, *(f"{project}-{material}-floor" for project, material in names.values())])
+    return {
+        pair: f"{project}-{material}-floor" if plain[f"{project}-{material}-floor"] == 1 else f"{project} {material} floor"
+        for pair, (project, material) in names.items()
+    }
 
 
 def _stamps(worlds: Worlds, c: int, periods: int) -> Stamps:

@@ -9,20 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .axes import edited
-from .break_even import TOLERANCE, BreakEven, Figure, Pair, find_break_even
+from .break_even import MOST_SOLVES, TOLERANCE, Pair, find_break_even
 from .dataset import Dataset
 from .errors import InfeasibleError, ReserveError
-from .forcing import TRACE_T, Choices, Decided, Hold, Item, floor_of
+from .explain_figures import figures_of
+from .forcing import TRACE_T, Choices, Decided, Hold, Item
 from .frames import notebook_html
 from .instance import Floats
+from .items import BUILT_ALONE, in_amounts
 from .layout import STAGES
 from .plan import Plan
 from .price_words import Fixed, decided_point, fixed_program, price_words
@@ -30,6 +31,7 @@ from .prices import AIMS
 from .problem import Problem
 from .result import Result
 from .session import Session
+from .switch_words import INTERVALS, in_words, interval_rows
 from .units import USD_PER_MUSD
 from .workforce import workforce
 from .worlds import Drawn
@@ -37,6 +39,9 @@ from .worlds import Drawn
 COLUMNS = [
     "kind", "item", "chosen", "amount", "unit", "brings_musd", "brings_low_musd", "brings_high_musd", "loss_change_musd",
     "spending_change_musd", "binds", "instead", "sentence",
+]  # fmt: skip
+BREAK_EVENS = [
+    "figure", "unit", "base", "chosen", "stands_at", "flips_at", "proved", "solves", "note", "low", "high", "switches", "sentence",
 ]  # fmt: skip
 BINDING = {
     "budget": "money of {when}", "total_budget": "the total budget", "contingent_liability": "the liability cap of {when}",
@@ -65,9 +70,15 @@ class Explanation:
     that the gaps leave; changes of expected loss and spending that come with it; what binds; what is chosen instead; a
     sentence."""
     break_evens: pd.DataFrame
-    """figure, unit, base, chosen, stands_at, flips_at, proved, solves, note, sentence; empty where no item was asked for."""
+    """One row a figure: figure, unit, base, chosen, stands_at, flips_at, proved, solves, note, the range tried (low, high), how
+    often the item's state switches in it, and all of it in a sentence; empty where no item was asked for."""
+    intervals: pd.DataFrame
+    """One row an interval of a figure with one state, in order: figure, unit, item, state, from_value, to_value, the bracket of the
+    switch to the next one (switch_low, switch_high), why."""
     gap: float
     aim: str
+    most_solves: int
+    """For one figure."""
 
     def _repr_html_(self) -> str:
         """As notebooks show it."""
@@ -87,7 +98,7 @@ class Explanation:
             )
             lines += [f"  {row.sentence}" for row in order.itertuples()]
         if len(self.break_evens):
-            lines.append("WHAT WOULD FLIP IT (each value solved with it and without):")
+            lines.append(f"WHAT WOULD FLIP IT (solved with it and without, at most {self.most_solves} solves a figure):")
             lines += [f"  {row.sentence}" for row in self.break_evens.itertuples()]
         return "\n".join(lines)
 
@@ -120,7 +131,7 @@ class _Forced:
 
 def explain(
     result: Result, item: str | None = None, *, gap: float | None = None, time_limit_s: float = 600.0, tolerance: float = TOLERANCE,
-    prices: bool = True, workers: int = 1, executor: Executor | None = None,
+    most_solves: int = MOST_SOLVES, prices: bool = True, workers: int = 1, executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Explanation:  # fmt: skip
     """Prices and reasons of a solved plan; of one item, also the values that would flip it.
@@ -128,8 +139,9 @@ def explain(
     item: a project, `project: package`, package, contract (its producer), offer or floor by name, with its kind before it where
     names are shared. None: all of them, without break-evens. gap: of every re-solve; None: that of the result, but no smaller
     than `GAP`; what it leaves open is told as an interval.
-    time_limit_s: for each re-solve. tolerance: width of a break-even's bracket relative to the figure. prices: False leaves
-    them out. workers, executor: as in `sweep`. on_progress: items done, and in all.
+    time_limit_s: for each re-solve. tolerance: width of a switch's bracket relative to the figure. most_solves: for each figure of
+    an item; where they do not suffice brackets stay wider, and that is told. prices: False leaves them out. workers, executor: as
+    in `sweep`. on_progress: items done, and in all.
 
     Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own values.
     """
@@ -139,22 +151,39 @@ def explain(
     wanted = choices.items if item is None else [choices.find(item)]
     step = max(GAP, result.options["gap"]) if gap is None else gap
     drawn = fixed.problem.layout.worlds.drawn
-    holds = [Hold(one, not choices.chosen(one, x)) for one in wanted]
+    absent = {one: why for one in wanted if (why := choices.refused(one))}
+    holds = [Hold(one, not choices.chosen(one, x)) for one in wanted if one not in absent]
     forced = _all_forced(result, holds, drawn, step, time_limit_s, workers, executor, on_progress)
     base = _base(result, fixed, choices, x)
-    reasons = pd.DataFrame(
-        [_reason(fixed, choices, x, hold, base, one) for hold, one in zip(holds, forced, strict=True)], columns=COLUMNS
-    )
+    rows = [_refused(one, why) for one, why in absent.items()]
+    rows += [_reason(fixed, choices, x, hold, base, one) for hold, one in zip(holds, forced, strict=True)]
     flips: list[dict[str, Any]] = []
+    intervals: list[dict[str, Any]] = []
     if item is not None:
-        pair = Pair(result.plan, result.data, wanted[0], step, time_limit_s, edited, drawn)
-        for figure in figures_of(fixed.problem, wanted[0]):
-            found = find_break_even(pair, figure, not holds[0].inside, tolerance)
-            flips.append(asdict(found) | {"sentence": _flip(wanted[0], found)})
+        one = wanted[0]
+        amounts = in_amounts(one, result.plan)
+        has = rows[0]["amount"] > TRACE_T if amounts else rows[0]["chosen"]
+        pair = Pair(result.plan, result.data, one, amounts, step, time_limit_s, edited, drawn)
+        for figure in figures_of(fixed.problem, one):
+            found = find_break_even(pair, figure, has, tolerance, most_solves)
+            flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
+            intervals += interval_rows(one, found)
     told = price_words(fixed) if prices and item is None else pd.DataFrame(columns=["sentence"])
-    columns = [*BreakEven.__dataclass_fields__, "sentence"]
     aim = AIMS[STAGES[result.plan.objective.kind][0]].rstrip(",")
-    return Explanation(told, reasons, pd.DataFrame(flips, columns=columns), step, aim)
+    return Explanation(
+        told, pd.DataFrame(rows, columns=COLUMNS), pd.DataFrame(flips, columns=BREAK_EVENS),
+        pd.DataFrame(intervals, columns=INTERVALS), step, aim, most_solves,
+    )  # fmt: skip
+
+
+def _refused(item: Item, why: str) -> dict[str, Any]:
+    """One row of `COLUMNS` for an item that the plan could not choose."""
+    unknown = dict.fromkeys(
+        ("brings_musd", "brings_low_musd", "brings_high_musd", "loss_change_musd", "spending_change_musd"), math.nan
+    )
+    said = f"{item}: not chosen; {why}" if why == BUILT_ALONE else f"{item}: cannot be chosen; {why}"
+    row = {"kind": item.kind, "item": item.name, "chosen": False, "amount": 0.0, "unit": "", "binds": "", "instead": ""}
+    return {**row, **unknown, "sentence": said}
 
 
 def _all_forced(
@@ -235,7 +264,7 @@ def _built_anyway(fixed: Fixed, item: Item) -> bool:
     """Whether an item is a project that its owner builds without support."""
     support, projects = fixed.problem.layout.support, fixed.problem.natural.projects
     names = [project.name for project, alone in zip(projects, support.baseline, strict=True) if alone]
-    return item.kind == "project" and item.name.partition(": ")[0] in names
+    return item.kind == "project" and item.project in names
 
 
 def _sentence(row: dict[str, Any], note: str, least: float, *, built_anyway: bool = False) -> str:
@@ -311,75 +340,3 @@ def _when(problem: Problem, name: str, key: Any) -> str:
     if name in ("budget", "contingent_liability"):
         return f"FY{calendar.years[key]}"
     return calendar.period_label(key[1]) if name == "contracts_in_force" else ""
-
-
-def figures_of(problem: Problem, item: Item) -> list[Figure]:
-    """What could flip an item: its own figures, then how often hazards strike and what going short costs."""
-    makers: dict[str, Callable[[], list[Figure]]] = {
-        "project": partial(_of_project, problem, item.name.partition(": ")[0]),
-        "contract": partial(_of_cells, problem, "activities", item.name, [("fee", "fee_usd_per_kg", "USD/kg", -1)]),
-        "offer": partial(_of_cells, problem, "offers", item.name, [("premium", "premium_share", "share", -1)]),
-    }  # fmt: skip
-    own = makers[item.kind]() if item.kind in makers else []
-    floor = item.name if item.kind == "floor" else floor_of(item.name)
-    return [*own, *_of_floor(problem, floor, item.name), *_of_hazards(problem), _of_losses(problem)]
-
-
-def _of_project(problem: Problem, project: str) -> list[Figure]:
-    own = [("capex", "capex_musd", "million USD", -1), ("premium", "premium_share", "share", 0)]
-    return _of_cells(problem, "projects", project, own)
-
-
-def _of_cells(problem: Problem, table: str, key: str, wanted: Sequence[tuple[str, str, str, int]]) -> list[Figure]:
-    """Cells of one row, up to four times their value; shares within 1 of it."""
-    row = next((row for row in problem.data.rows(table) if getattr(row, type(row).key[0]) == key), None)
-    found = []
-    for name, column, unit, helps in wanted:
-        value = None if row is None else getattr(row, column)
-        if value is not None and (value > 0 or unit == "share"):
-            low, high = (max(-0.9, value - 1.0), value + 1.0) if unit == "share" else (0.0, 4.0 * value)
-            found.append(Figure(name, (f"{table}[{key}].{column}",), float(value), low, high, unit, helps))
-    return found
-
-
-def _of_floor(problem: Problem, floor: str, name: str) -> list[Figure]:
-    """The level of a floor of the plan's menu, from half of it to twice."""
-    for k, menu in enumerate(problem.plan.instruments.price_floors):
-        for m, level in enumerate(menu.levels_usd_per_kg):
-            kind = "" if menu.kind == "contract" else f"{menu.kind}-"
-            prefix = "market-" if menu.scope == "market" else ""
-            if floor == f"{prefix}{menu.material}-{kind}floor-{level:g}":
-                at = f"instruments.price_floors.{k}.levels_usd_per_kg.{m}"
-                named = f"{name.removesuffix(f'{level:g}')}{{value}}"
-                return [Figure("floor level", (at,), level, level / 2, 2 * level, "USD/kg", 0, named)]
-    return []
-
-
-def _of_hazards(problem: Problem) -> list[Figure]:
-    """How often everything strikes: rates of the table, and probabilities of listed scenarios, by one factor."""
-    plan = problem.plan
-    listed = sum(scenario.probability for scenario in plan.scenarios)
-    addresses = [f"scenarios.{k}.probability *" for k, scenario in enumerate(plan.scenarios) if scenario.probability > 0]
-    if plan.sample is not None:
-        addresses += [f"hazards[{name}].rate_per_yr *" for name in plan.sample.hazards]
-    most = min(4.0, 1.0 / listed) if listed > 0 else 4.0
-    return [Figure("hazard rate", tuple(addresses), 1.0, 0.0, most, "times as often", 1)] if addresses else []
-
-
-def _of_losses(problem: Problem) -> Figure:
-    """What going short costs beyond the price, by one factor on the plan's loss function."""
-    return Figure("loss value", (f"loss_functions[{problem.plan.loss_function}/*/*].loss_usd_per_t *",), 1.0, 0.0, 10.0, "times", 1)
-
-
-def _flip(item: Item, found: BreakEven) -> str:
-    """A break-even in words."""
-    now, then = ("chosen", "rejected") if found.chosen else ("rejected", "chosen")
-    if found.note:
-        return f"{found.figure}: {found.note}"
-    if not found.flips:
-        return f"{found.figure} ({found.base:,.4g} {found.unit} now): still {now} at {found.stands_at:,.4g} {found.unit}"
-    sure = "" if found.proved else "; within the gap of the solves the two are as good there"
-    return (
-        f"{found.figure} ({found.base:,.4g} {found.unit} now): {item} is {now} up to {found.stands_at:,.4g} and {then} at "
-        f"{found.flips_at:,.4g} {found.unit}{sure}"
-    )

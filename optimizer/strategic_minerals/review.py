@@ -16,14 +16,19 @@ from .deflate import restated
 from .disruptions import build_worlds
 from .doubtful import unlikely
 from .instance import MUSD_PER_T, Instance
+from .items import never
 from .plan import Plan
 from .row_types import key_of
 from .rows import FACT_TABLES
 from .strikes import longest_event
+from .support import Support, build_support
 from .worlds import Worlds
 
 THIN = 0.01
 """Trunk weight at the end of the planned years below which a plan's late years mean little."""
+
+NEVER = "cannot be chosen"
+"""Kind of the notes on floors, packages and projects that are asked for and cannot be had."""
 
 
 @dataclass(frozen=True)
@@ -97,19 +102,20 @@ def _drawn(plan: Plan, hazard: str) -> bool:
 def doubtful(plan: Plan, data: Dataset) -> list[str]:
     """Notes on values that are legal and probably not meant. Raises PlanError for events outside the horizon."""
     instance = build_instance(plan, data, longest_event(plan, data))
-    left_out = [f"{what} left out: {why}" for what, why in instance.left_out]
-    odd = [text for _, _, text in unlikely(plan, data)]
-    return [*odd, *(text for _, _, text in notes(instance, build_worlds(instance, data))), *left_out]
+    left_out = [f"{what} left out: {why}" for what, why in instance.left_out if (what, why) not in instance.impossible]
+    odd, worlds = [text for _, _, text in unlikely(plan, data)], build_worlds(instance, data)
+    return [*odd, *(text for _, _, text in notes(instance, worlds, build_support(instance, worlds))), *left_out]
 
 
-def notes(instance: Instance, worlds: Worlds) -> list[tuple[str, str, str]]:
-    """(kind, item, text) of what looks doubtful about a question and its worlds; both in the same units."""
+def notes(instance: Instance, worlds: Worlds, support: Support) -> list[tuple[str, str, str]]:
+    """(kind, item, text) of what looks doubtful about a question, and of what cannot be chosen; all in the same units."""
     found = {
         "rather short": _cheaper_short(instance, worlds), "short from the start": _short_from_the_start(instance),
         "thin trunk": _thin_trunk(instance, worlds), "idle promise": _idle_promises(instance, worlds),
         "already owed": _already_owed(instance),
     }  # fmt: skip
-    return [(kind, text.split(":")[0].split(",")[0], text) for kind, texts in found.items() for text in texts]
+    told = [(kind, text.split(":")[0].split(",")[0], text) for kind, texts in found.items() for text in texts]
+    return [*told, *((NEVER, what, f"{what} cannot be chosen: {why}") for what, why in never(instance, support))]
 
 
 def _cheaper_short(instance: Instance, worlds: Worlds) -> Iterator[str]:

@@ -21,7 +21,7 @@ SMALL_MUSD = 0.05
 def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
     """The plan as text: the verdict, what to do, what it protects, what remains, what it rests on."""
     sections = [
-        _verdict(figures, plan, basis), _buy(figures), _sign(figures), _guarantee(figures, plan, basis), _contracts(figures),
+        _verdict(figures, plan, basis), _buy(figures), _sign(figures), _guarantee(figures, basis), _contracts(figures),
         _money(figures, plan, basis), _protection(figures), _value(figures), _rests_on(plan, basis), _evidence(basis),
     ]  # fmt: skip
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
@@ -141,12 +141,16 @@ def _sign(figures: Figures) -> list[str]:
     return ["SIGN with projects:", *_limited(lines), f"  not supported: {rejected:.0f} of {of:.0f} projects (table projects)"]
 
 
-def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
+def _guarantee(figures: Figures, basis: Basis) -> list[str]:
     levels = figures.items("floor_level")
-    if not plan.instruments.price_floors and not levels:
-        return []
+    gone, apart = [f"  {text}" for text in basis.floors_gone], _out_of_reach(basis)
+    if not levels and not basis.floors_asked:
+        return apart[1:]
+    if not levels and len(gone) == basis.floors_asked:
+        return ["GUARANTEE: none of the plan's price floors can be chosen:", *_limited(gone), *apart]
     if not levels:
-        return ["GUARANTEE: no price floor is worth its cost here."]
+        which = "none of the price floors that can be chosen" if gone else "no price floor"
+        return [f"GUARANTEE: {which} is worth its cost here.", *_limited(gone), *apart]
     lines = []
     for name, level in levels.items():
         inversion = "; WARNING: products that contain it escape the tariff" if name in basis.inverted else ""
@@ -161,8 +165,13 @@ def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         )
     return [
         "GUARANTEE price floors (costed over price states; states never shut a plant, so floors look a little dear):",
-        *lines,
-    ]
+        *lines, *_limited(gone), *apart,
+    ]  # fmt: skip
+
+
+def _out_of_reach(basis: Basis) -> list[str]:
+    """What else can never be chosen, as a section of its own."""
+    return ["", "OUT OF REACH:", *_limited([f"  {text}" for text in basis.out_of_reach])] if basis.out_of_reach else []
 
 
 def _contracts(figures: Figures) -> list[str]:

@@ -6,8 +6,8 @@ dropped and listed with its reason. Section 4 of the formulation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 
@@ -99,6 +99,8 @@ class Support:
     """(what, why)"""
     owners: Owners
     """What it was worked out from that no probability changes."""
+    refused: Mapping[tuple[int, str, tuple[int, ...]], str] = field(default_factory=dict)
+    """(project, package, market floors that it would count on) -> why it stands at no date, where there are dates; `TWIN` too."""
 
     @cached_property
     def outlay(self) -> Floats:
@@ -147,6 +149,7 @@ def build_support(instance: Instance, worlds: Worlds, owners: Owners | None = No
     return Support(
         tuple(builder.options), tuple(builder.classes), tuple(markets), trunk_alive, worlds_alive,
         np.array(baseline, dtype=bool), builder.exclusions(), tuple(dropped + builder.dropped), builder.owners.settle(),
+        builder.refused,
     )  # fmt: skip
 
 
@@ -190,6 +193,7 @@ class _Options:
         self.options: list[Option] = []
         self.classes: list[OutputClass] = []
         self.dropped: list[tuple[str, str]] = []
+        self.refused: dict[tuple[int, str, tuple[int, ...]], str] = {}
         self._class_of: dict[tuple[object, ...], int] = {}
         """By what a class is."""
         self._asked: dict[tuple[int, float, FloorSet, int], int] = {}
@@ -218,6 +222,8 @@ class _Options:
                 backing = self.owners.backing(package, floors)
                 reasons = [self._add(p, backing, own, market, t) for t in dates]
                 failed = sorted({reason for reason in reasons if reason})
+                if failed and all(reasons):
+                    self.refused[p, package.name, market] = next((why for why in failed if why != TWIN), TWIN)
                 if failed and all(reasons) and failed != [TWIN]:
                     beside = "".join(f" beside {self.markets[m].name}" for m in market)
                     self.dropped.append((f"{project.name}: {package.name}{beside}", failed[0]))

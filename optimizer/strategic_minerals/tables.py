@@ -40,7 +40,10 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         "value": value(problem, solution, z0),
         "held_for_price": held_for_price(problem, solution, calm),
         "notes": pd.DataFrame(
-            [*unlikely(problem.plan, problem.data, problem.natural.materials), *notes(problem.instance, problem.layout.worlds)],
+            [
+                *unlikely(problem.plan, problem.data, problem.natural.materials),
+                *notes(problem.instance, problem.layout.worlds, problem.layout.support),
+            ],
             columns=["kind", "item", "note"],
         ),
         "dropped": pd.DataFrame(

@@ -288,7 +288,7 @@ def _explain(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, An
     asked = {name: request[name] for name in ("item", "gap", "time_limit_s")}
     found = explain(_of(folder), on_progress=teller.counting, **asked)
     words = found.summary()
-    frames = {"prices": found.prices, "reasons": found.reasons, "break_evens": found.break_evens}
+    frames = {"prices": found.prices, "reasons": found.reasons, "break_evens": found.break_evens, "intervals": found.intervals}
     kept = {name: frame for name, frame in frames.items() if len(frame)}
     return Answer(words.splitlines()[0], words, {"gap": found.gap, "aim": found.aim}, kept)
 
