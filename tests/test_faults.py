@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 import resource
-import time
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from strategic_minerals import (
     Plan,
     PlanError,
     check,
+    errors,
     load_dataset,
     load_plan,
     shipped,
@@ -677,28 +678,29 @@ def bombs() -> dict[str, str]:
     }
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", list(bombs()))
-def test_a_bomb_is_refused_at_once(name: str, tmp_path: Path) -> None:
+def test_a_bomb_is_refused_at_once(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R31: a plan of 50 MB, 100 000 nested brackets, 20 000 dots in a key, 200 000 unknown keys: a PlanError
-    within seconds and without a gigabyte, never a RecursionError."""
+    without a gigabyte, never a RecursionError. What takes long, looking for names that were meant, is done for few."""
+    looked = Counter[str]()
+    monkeypatch.setattr(errors, "get_close_matches", lambda word, *_, **__: looked.update([word]) or [])
     file = tmp_path / "plan.toml"
     file.write_text(bombs()[name], encoding="utf-8")
-    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(PlanError) as error:
         load_plan(file)
     str(error.value)
-    assert time.process_time() - begin < 60.0  # a bomb takes hours
+    assert looked.total() <= 200
+    assert len(error.value.faults) <= 200
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
 
 
 def test_a_table_of_sixty_megabytes_is_refused_unread(tmp_path: Path) -> None:
-    """Proves R31: the size is looked at before the file is parsed."""
-    with (tmp_path / "prices.csv").open("wb") as file:
-        file.truncate(60_000_000)
-    begin = time.process_time()
-    assert "at most" in load_faults(tmp_path)[0].expected
-    assert time.process_time() - begin < 10.0
+    """Proves R31: the size is looked at before the file is read; a file with holes seems larger than any memory."""
+    for size in (60_000_000, 10**12):
+        with (tmp_path / "prices.csv").open("wb") as file:
+            file.truncate(size)
+        assert "at most" in load_faults(tmp_path)[0].expected
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xff\xfe\x00", b'a,b\n"1,2\n', b"a,b\n1,2,3\n", b"\x00\x01\x02"])

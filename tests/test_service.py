@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from conftest import until
 from served import QUICK, Obedient, client, ended
 from strategic_minerals import load_plan, load_result, shipped
 
@@ -127,7 +127,7 @@ def test_what_only_the_tables_show_fails_the_job_with_their_faults(service: Test
     wrong = ended(service, unknown)
     assert wrong["state"] == "failed"
     assert "price_set" in json.dumps(wrong["problem"]["faults"])
-    none = ended(service, impossible, 300)
+    none = ended(service, impossible)
     assert none["problem"]["type"].endswith(":infeasible")
     assert none["problem"]["diagnosis"]["changes"]
     assert service.get(f"/v1/jobs/{unknown}/result").status_code == 409
@@ -147,9 +147,7 @@ def test_a_question_is_looked_at_without_a_job(service: TestClient) -> None:
 def test_the_rest_of_the_api_answers(service: TestClient) -> None:
     """Proves: health, readiness with the solver's test programs, metrics, shipped plans, schemas, OpenAPI with examples."""
     assert service.get("/healthz").json() == {"status": "ok"}
-    end = time.monotonic() + 60
-    while not service.get("/readyz").json()["ready"] and time.monotonic() < end:
-        time.sleep(0.1)
+    until(lambda: service.get("/readyz").json()["ready"])
     assert service.get("/readyz").json()["checks"] == {"store": "ok", "folder": "ok", "queue": "ok", "solver": "ok"}
     assert 'strategic_minerals_jobs{state="succeeded"}' in service.get("/metrics").text
     assert "quickstart" in service.get("/v1/plans").json()
@@ -162,13 +160,14 @@ def test_the_rest_of_the_api_answers(service: TestClient) -> None:
 
 
 def test_too_large_a_model_is_refused_before_it_is_built(tmp_path: Path) -> None:
-    """Proves R26: at submission where the plan alone says so, in the job with counts where the tables do; neither takes long."""
+    """Proves R26: at submission where the plan alone says so (a model of that size would never be built), in the job with counts
+    where the tables do; nothing of what was refused is kept."""
     with client(tmp_path / "s", most_columns=1000) as service:
-        huge = {"kind": "solve", "shipped": "rare-earths", "set": {"sample.worlds": 900, "sample.draws": 900}}
+        huge = {"kind": "solve", "shipped": "rare-earths", "set": {"sample.worlds": 900_000, "sample.draws": 900_000}}
         answer = service.post("/v1/jobs", json=huge)
         assert answer.status_code == 422
-        assert answer.elapsed.total_seconds() < 1
         assert "worlds" in answer.json()["faults"][0]["found"]
+        assert not list((tmp_path / "s" / "jobs").iterdir())
         job = service.post("/v1/jobs", json={"kind": "solve", "shipped": "quickstart"}).json()["id"]
         problem = ended(service, job)["problem"]
         assert "columns" in problem["faults"][0]["found"]
