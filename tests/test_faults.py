@@ -198,9 +198,15 @@ def plan_faults(data: dict[str, Any]) -> tuple[Fault, ...]:
 
 
 @cache
+def shipped_tables() -> Dataset:
+    """The shipped tables, read once."""
+    return load_dataset(shipped("inputs"))
+
+
+@cache
 def example(table: str) -> dict[str, str]:
     """A valid row of a table as CSV text with every column filled: the first shipped row, gaps filled by what fits."""
-    frame = load_dataset(shipped("inputs")).frame(table)
+    frame = shipped_tables().frame(table)
     record: dict[str, str] = {}
     for column, field in TABLES[table].model_fields.items():
         known = frame[column].dropna() if len(frame) else frame[column]
@@ -326,7 +332,7 @@ def test_no_number_of_a_table_may_be_nan_or_infinite(table: str, tmp_path: Path)
 def test_infinity_in_a_data_frame_is_refused(table: str) -> None:
     """Proves R7, R28: tables made in memory are held to the same: infinity is a fault with its column (a missing value
     of pandas, NaN, is an empty cell there: the next test)."""
-    frame = load_dataset(shipped("inputs")).frame(table)
+    frame = shipped_tables().frame(table)
     good = pd.DataFrame([example(table)]) if frame.empty else frame.head(1)
     Dataset.from_tables({table: good})
     for name, column in NUMERIC_COLUMNS:
@@ -580,7 +586,7 @@ def test_negative_numbers_are_no_formulas(tmp_path: Path) -> None:
 @pytest.mark.parametrize("table", TABLES)
 def test_every_shipped_table_comes_back_as_it_was_written(table: str, tmp_path: Path) -> None:
     """Proves R32, R33: writing and reading changes no row of any table, dates, booleans and empty cells included."""
-    data = load_dataset(shipped("inputs"))
+    data = shipped_tables()
     only = Dataset({table: data.rows(table)})
     write_dataset(only, tmp_path)
     again = load_dataset(tmp_path)

@@ -357,7 +357,7 @@ def caller(tmp_path: Path) -> Iterator[Any]:
         servers[-1].stop()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_kills_at_random_moments_lose_nothing(tmp_path: Path, caller: Any) -> None:
     """Proves R24, R38: a server killed again and again while jobs wait, run and end: after the last start every job that
     was accepted ends in a right state, and each stored result opens and passes the audit. Five kills here; the benchmark
@@ -382,7 +382,6 @@ def test_kills_at_random_moments_lose_nothing(tmp_path: Path, caller: Any) -> No
     assert not list((tmp_path / "s").rglob("*.part"))
 
 
-@pytest.mark.timeout(300)
 def test_many_callers_at_once_get_each_their_own_job(tmp_path: Path, caller: Any) -> None:
     """Proves: 60 submissions at once from 12 callers against two workers: none lost or doubled, health answers while they run, a
     stop in the middle puts the running ones back. The benchmark `service_load.py` takes 200 from 20, and measures."""
@@ -409,7 +408,6 @@ def test_many_callers_at_once_get_each_their_own_job(tmp_path: Path, caller: Any
     assert labels == {f"{n}-{k}" for n in range(12) for k in range(5)}
 
 
-@pytest.mark.timeout(200)
 def test_the_client_of_the_readme_works(tmp_path: Path, caller: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: the README's lines submit, wait and download; a refusal is an error with its faults, a full rate waits."""
     readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
