@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis without chance, the command line in a process of its own, golden files.
+"""What all tests share: hypothesis without chance, the command line here and in a process of its own, golden files.
 
 Refresh the pinned model text after a change of the mathematics that is meant, and read the diff:
 
@@ -7,16 +7,21 @@ Refresh the pinned model text after a change of the mathematics that is meant, a
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 import strategic_minerals
+from strategic_minerals.cli import main
 
 settings.register_profile(
     "repeatable", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
@@ -46,12 +51,63 @@ def environment() -> dict[str, str]:
     }
 
 
+PATIENCE_S = 500.0
+"""Until what does not end is taken for hanging. No claim: a machine that does much else may need a minute for a second's work."""
+
+
+def until(found: Callable[[], Any], limit_s: float = PATIENCE_S) -> Any:
+    """What a function gives once it gives something, asked again and again."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if value := found():
+            return value
+        time.sleep(0.02)
+    raise AssertionError("it did not come")
+
+
 @pytest.fixture(scope="session")
 def cli() -> Cli:
-    """Run `strategic-minerals <arguments>` in a folder and wait; stdout and stderr are text, neither is a terminal."""
+    """Run `strategic-minerals <arguments>` in this process, in a folder; stdout and stderr are text, neither is a terminal.
 
-    def run(*arguments: str, timeout: float = 120.0, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", ENTRY, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment(), check=False, cwd=cwd)
+    A start of Python and of the solver costs more than most commands do. What is told of processes, signals, pipes or of what
+    else is printed takes `command`.
+    """
+
+    def run(*arguments: Any, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        asked = ["strategic-minerals", *map(str, arguments)]
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", asked)
+            patch.setenv("COLUMNS", "200")
+            patch.setattr(os, "_exit", leave)
+            if cwd is not None:
+                patch.chdir(cwd)
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+                main()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(asked, code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+def leave(code: int) -> NoReturn:
+    """End a command as `os._exit` would, and not the tests with it."""
+    raise SystemExit(code)
+
+
+@pytest.fixture
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of one core: commands start no processes of their own, which would take longer than what they are given to do."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+
+
+@pytest.fixture(scope="session")
+def command() -> Cli:
+    """Run `strategic-minerals <arguments>` as a process of its own and wait; stdout and stderr are text, neither is a terminal."""
+
+    def run(*arguments: Any, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        asked = [sys.executable, "-c", ENTRY, *map(str, arguments)]
+        return subprocess.run(asked, capture_output=True, text=True, timeout=PATIENCE_S, env=environment(), check=False, cwd=cwd)
 
     return run

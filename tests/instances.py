@@ -7,10 +7,12 @@ plan, whatever the switches, because the hard service level (5 %) is within what
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from strategic_minerals.dataset import Dataset
 from strategic_minerals.plan import Plan
@@ -32,6 +34,11 @@ LATER = {"appropriated": 0.4, "committed": 0.25}
 """Switches drawn from a stream of their own, so that the older ones fall as before."""
 
 FIRST = 2027
+
+
+def drawn(seeds: Iterable[Any], few: int) -> list[Any]:
+    """Seeds to try, of which the first few are tried wherever tests run, and the others too where `slow` is asked for."""
+    return [seed if n < few else pytest.param(seed, marks=pytest.mark.slow) for n, seed in enumerate(seeds)]
 
 
 class _Case:

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from conftest import ENTRY, environment
+from conftest import ENTRY, PATIENCE_S, environment, until
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.databases import open_store
 from strategic_minerals.service.files import ENDED, REQUEST, RESULT, Folder
@@ -89,15 +88,19 @@ def token(folder: Path, tenant: str, *scopes: Scope, database: str | None = None
     return {"Authorization": f"Bearer {text}"}
 
 
-def ended(client: Any, job: str, limit_s: float = 120.0, **given: Any) -> dict[str, Any]:
+def ended(client: Any, job: str, **given: Any) -> dict[str, Any]:
     """The status of a job that has ended."""
-    until = time.monotonic() + limit_s
-    while time.monotonic() < until:
+
+    def told() -> dict[str, Any] | None:
         found = client.get(f"/v1/jobs/{job}", **given).json()
-        if found["state"] not in ("queued", "running"):
-            return dict(found)
-        time.sleep(0.05)
-    raise AssertionError(f"{job} has not ended: {found}")
+        return None if found["state"] in ("queued", "running") else dict(found)
+
+    return dict(until(told))
+
+
+def in_phase(client: Any, job: str) -> Any:
+    """The status of a job that tells what it is doing."""
+    return until(lambda: (client.get(f"/v1/jobs/{job}").json()["progress"] or {}).get("phase"))
 
 
 class Server:
@@ -113,16 +116,15 @@ class Server:
         with (folder.parent / f"{folder.name}.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**environment(), **names})
 
-    def ready(self, limit_s: float = 60.0) -> Server:
+    def ready(self) -> Server:
         """Once it answers."""
-        until = time.monotonic() + limit_s
-        while time.monotonic() < until:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
-            assert self.process.poll() is None, (self.folder.parent / f"{self.folder.name}.log").read_text()
-            time.sleep(0.05)
-        raise AssertionError("no server")
+        until(self._answers)
+        return self
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, (self.folder.parent / f"{self.folder.name}.log").read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def kill(self) -> None:
         """As a power cut does."""
@@ -132,7 +134,7 @@ class Server:
     def stop(self) -> None:
         """As an administrator does."""
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(PATIENCE_S)
 
     @property
     def memory_mib(self) -> float:

@@ -81,9 +81,10 @@ def test_one_sample_gives_no_interval() -> None:
         sampling_gap(*deciding(), samples=1)
 
 
+@pytest.mark.usefixtures("one_core")
 def test_the_verb_bounds_tells_both(cli: Any) -> None:
-    """Proves: on a sampled quickstart; a plan that draws no worlds is told why it has no bounds."""
-    sampled = ["--set", "sample.worlds=3", "--set", "sample.seed=1"]
+    """Proves: on a sampled quickstart of one mineral; a plan that draws no worlds is told why it has no bounds."""
+    sampled = ["--set", "sample.worlds=3", "--set", "sample.seed=1", "--set", 'materials=["gallium"]']
     said = cli("bounds", "quickstart", *sampled, "--samples", "2", "--fresh", "20")
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith("SAMPLING GAP: 2 samples of 3 worlds, 20 fresh worlds, 95%")

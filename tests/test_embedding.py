@@ -7,14 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from conftest import environment
+from conftest import PATIENCE_S, environment
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.timeout(120)
 def test_the_example_of_a_foreign_service_runs(tmp_path: Path) -> None:
     """Proves: the README's example, in a folder with modules named as ours might be, gives eight answers, each its own."""
     block = re.search(r"```python\n# optimizer\.py of your service\n(.*?)```", README, re.DOTALL)
@@ -23,7 +20,7 @@ def test_the_example_of_a_foreign_service_runs(tmp_path: Path) -> None:
     (tmp_path / "models.py").write_text("BUDGETS = [5.0 * n for n in range(1, 9)]\n", encoding="utf-8")
     run = "from optimizer import worth_of_budgets; from models import BUDGETS; print(*worth_of_budgets(BUDGETS))"
     found = subprocess.run(
-        [sys.executable, "-c", run], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=110, check=False
+        [sys.executable, "-c", run], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert found.returncode == 0, found.stderr
     worth = [float(word) for word in found.stdout.split()]

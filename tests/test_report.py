@@ -71,7 +71,7 @@ class Opened:
         self.page.on("console", lambda message: self.said.append(message.text) if message.type in ("error", "warning") else None)
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.goto(file.as_uri())
-        self.page.wait_for_function("document.querySelectorAll('.chart:not([data-drawn])').length === 0", timeout=60_000)
+        self.page.wait_for_function("document.querySelectorAll('.chart:not([data-drawn])').length === 0", timeout=PATIENCE_S * 1000)
 
 
 @pytest.fixture(scope="module")

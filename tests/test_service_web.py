@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
+from conftest import PATIENCE_S
 from served import Server, token
 from strategic_minerals import load_dataset, load_plan, shipped
 from strategic_minerals.workbook import write_workbook
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed"), pytest.mark.timeout(600),
-]  # fmt: skip
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")
 HOSTILE = "<script>document.title='caught'</script>"
 
 
@@ -58,7 +57,7 @@ def page(browser: Any, office: tuple[Server, str]) -> Iterator[Any]:
 
 def answered(page: Any) -> str:
     """The headline of the job that is shown, once it has one."""
-    page.wait_for_selector(".headline", timeout=180_000)
+    page.wait_for_selector(".headline", timeout=PATIENCE_S * 1000)
     return str(page.locator(".headline").inner_text())
 
 
@@ -87,7 +86,7 @@ def test_a_plan_is_changed_checked_run_watched_and_compared(page: Any, office: t
     page.click("button:has-text('Compare')")
     assert "COMPARED" in answered(page)
     page.click("text=Report")
-    page.wait_for_function("document.querySelectorAll('.chart:not([data-drawn])').length === 0", timeout=60_000)
+    page.wait_for_function("document.querySelectorAll('.chart:not([data-drawn])').length === 0", timeout=PATIENCE_S * 1000)
     assert page.locator("#comparison").count() == 1
     assert "caught" not in page.title().replace(HOSTILE, "")
 
@@ -98,10 +97,10 @@ def test_the_bound_and_the_best_plan_are_drawn_while_it_runs(page: Any) -> None:
     page.click("button:has-text('Open')")
     page.fill("#gap", "0")
     page.click("button:has-text('Run')")
-    page.wait_for_selector("#bound[d*=M]", state="attached", timeout=180_000)
-    page.wait_for_selector("#figures:has-text('worth')", timeout=60_000)
+    page.wait_for_selector("#bound[d*=M]", state="attached", timeout=PATIENCE_S * 1000)
+    page.wait_for_selector("#figures:has-text('worth')", timeout=PATIENCE_S * 1000)
     page.click("button:has-text('Stop')")
-    page.wait_for_selector(".state.cancelled", timeout=30_000)
+    page.wait_for_selector(".state.cancelled", timeout=PATIENCE_S * 1000)
     page.click("button:has-text('Delete')")
     page.wait_for_selector("h1:has-text('Plans')")
 

@@ -20,6 +20,8 @@ PLANS = sorted(shipped("models").glob("*.toml"))
 PUBLISHED = Path(__file__).parent / "published"
 GAP = 1e-5
 """At 0.1 % two plans of `rare-earths` lie within the gap whose expected losses differ by a tenth: rounding would choose."""
+LONG = ("critical-minerals", "rare-earths")
+"""Plans that take long in their smaller form, too."""
 SMALLER = {
     "critical-minerals": {"sample.worlds": 4, "instruments.signing_years": [2027, 2031]},
     "rare-earths": {"sample.worlds": 6, "instruments.signing_years": [2027, 2031]},
@@ -39,7 +41,9 @@ def test_a_shipped_plan_has_no_fault(path, data):
     assert check_data(load_plan(path), data) == []
 
 
-@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG)) for path in PLANS], ids=lambda path: path.stem
+)
 def test_a_shipped_plan_gives_its_published_result(path, data):
     """Objective within the two gaps, do-nothing cost exactly, what is protected within a band: optima may tie."""
     result = solve(load_plan(path, SMALLER.get(path.stem)), data, gap=GAP)

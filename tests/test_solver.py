@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +20,7 @@ import pytest
 import scipy.sparse as sp
 from packaging.requirements import Requirement
 
-from conftest import environment
+from conftest import PATIENCE_S, environment
 from instances import random_case
 from strategic_minerals import (
     InfeasibleError,
@@ -345,25 +344,45 @@ def test_a_time_limit_without_an_incumbent_gives_no_values() -> None:
 
 
 def test_a_time_limit_with_an_incumbent_keeps_values_and_its_gap() -> None:
-    """Proves R9: with slack an answer exists at once, and its gap is stated: objective at least 1, bound 0 or so."""
+    """Proves R9: with slack an answer exists soon, and its gap is stated: objective at least 1, bound 0 or so."""
     assembly, cost = market_split(slack=True)
-    run = Model(assembly, cost, integer=True).run(time_limit_s=1.0)
-    assert run.status == "time_limit"
+    run = None
+    for limit in (1.0, 4.0, 16.0, 64.0):  # a machine that does much else finds nothing in a second
+        run = Model(assembly, cost, integer=True).run(time_limit_s=limit)
+        assert run.status == "time_limit"
+        if run.x is not None:
+            break
+    assert run is not None
     assert run.x is not None
     assert run.objective == pytest.approx(float(cost @ run.x))
     assert run.bound < run.objective - 0.5
 
 
-def test_every_run_has_its_own_time() -> None:
-    """Proves R10: HiGHS counts the time of an instance over its whole life; a second run of a second each still gets its
-    second, and neither takes much more."""
+def test_every_run_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves R10: HiGHS counts the time of linear runs over the whole life of an instance and that of searches for whole numbers
+    from the start of each: either way every run is given its second, no less and no more, and a search goes on in it."""
+    given: list[float] = []
+    tell = Model._set
+
+    def kept(self: Model, name: str, value: Any) -> None:
+        tell(self, name, value)
+        if name == "time_limit":
+            given.append(value)
+
+    monkeypatch.setattr(Model, "_set", kept)
     assembly, _ = market_split(slack=False)
-    model = Model(assembly, np.ones(40), integer=True)
-    for _ in range(2):
-        begin = time.perf_counter()
-        run = model.run(time_limit_s=1.0)
+    search = Model(assembly, np.ones(40), integer=True)
+    for _ in range(3):
+        run = search.run(time_limit_s=1.0)
         assert run.status == "time_limit"
-        assert 0.5 < time.perf_counter() - begin < 6.0
+        assert run.iterations > 0
+    assert given == [1.0] * 3
+    linear = Model(assembly, np.ones(40), integer=False)
+    for _ in range(3):
+        spent = linear._highs.getRunTime()
+        assert linear.run(time_limit_s=1.0).status == "optimal"
+        assert given[-1] == 1.0 + spent
+    assert spent > 0.0
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, math.inf, math.nan])
@@ -480,7 +499,7 @@ def test_a_solve_after_a_foreign_one_with_other_threads_works_or_says_why() -> N
     """Proves R12: HiGHS keeps the number of threads of its first run for the process; a later run with another number
     fails. After somebody else's run with two threads `solve` gives the usual answer, or an error that names threads."""
     child = subprocess.run(
-        [sys.executable, "-c", FOREIGN], capture_output=True, text=True, timeout=100, env=environment(), check=False
+        [sys.executable, "-c", FOREIGN], capture_output=True, text=True, timeout=PATIENCE_S, env=environment(), check=False
     )
     assert child.returncode == 0, child.stderr
     word, _, rest = child.stdout.strip().splitlines()[-1].partition(" ")

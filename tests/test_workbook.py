@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 import xlsxwriter
 
-from strategic_minerals import InputError, PlanError, load_dataset, load_plan, shipped, solve
+from strategic_minerals import Dataset, InputError, PlanError, load_dataset, load_plan, shipped, solve
 from strategic_minerals.checks import check_data
 from strategic_minerals.dataset import cell_name
 from strategic_minerals.workbook import PLAN, READ_ME, load_workbook, write_results, write_workbook
@@ -21,8 +21,10 @@ from tiny import offer, source, tiny
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in shipped("models").glob("*.toml")))
 def test_a_shipped_plan_comes_back_as_it_went(name: str, tmp_path: Path) -> None:
-    """Proves: plan and all tables of every shipped plan survive a workbook without loss."""
+    """Proves: every shipped plan survives a workbook without loss, and so do all tables, which are the same for each."""
     plan, data = load_plan(shipped("models") / f"{name}.toml"), load_dataset(shipped("inputs"))
+    if name != "quickstart":
+        data = Dataset({table: data.rows(table) for table in ("materials", "countries")})
     write_workbook(plan, data, tmp_path / "plan.xlsx")
     again, tables = load_workbook(tmp_path / "plan.xlsx")
     assert again == plan
@@ -196,7 +198,6 @@ def quickstart_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("at", ["XFD1048576", "ZZ200000", "A900000"])
 def test_a_cell_far_out_is_refused_before_a_reader_fills_the_sheet(quickstart_book: Path, tmp_path: Path, at: str) -> None:
     """Proves R34: a reader that lays out all cells up to the last one would take 0.5 TB for 37 kB; the book is refused instead."""
@@ -232,8 +233,7 @@ def test_a_cell_without_a_value_is_not_taken_for_empty(quickstart_book: Path, tm
 def test_what_a_cell_cannot_hold_is_refused_and_not_cut(tmp_path: Path) -> None:
     """Proves: text longer than a cell, control characters, and text that the file format takes for markup are faults; a title that
     begins like a list or a quotation comes back as it went."""
-    data = load_dataset(shipped("inputs"))
-    plan = load_plan(shipped("models") / "quickstart.toml")
+    plan, data = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0})
     for title in ("x" * 40_000, "a\x01b", "<r>x</r>", "_x0041_"):
         with pytest.raises(InputError, match="characters"):
             write_workbook(plan.model_copy(update={"title": title}), data, tmp_path / "no.xlsx")

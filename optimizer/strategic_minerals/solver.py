@@ -334,7 +334,8 @@ class Model:
         self._set("mip_rel_gap", float(gap))
         self._set("mip_abs_gap", float(absolute_gap) / self._units.money)
         self._set("presolve", "choose" if presolve else "off")
-        self._set("time_limit", highs.getRunTime() + time_limit_s)  # HiGHS counts the instance's whole life
+        spent = 0.0 if self._mip else highs.getRunTime()  # of linear runs HiGHS counts the instance's whole life, of searches each
+        self._set("time_limit", spent + time_limit_s)
         self._limited(self._hasty and highs.getBasis().valid)
         before, hasty, wasted = highs.getRunTime(), self._hasty, 0
         if on_progress is not None:
