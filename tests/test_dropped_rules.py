@@ -22,6 +22,7 @@ RULES = {
 SEEDS = range(40)
 SWITCHES = {
     "add_contract_lots": {"lots": True, "contracts": True, "lean": True},
+    "add_days_of_cover": {"cover": True},
     "add_total_budget": {"total_budget": True, "lean": True},
     "add_source_survival": {"flood": True, "market_floor": True, "restart": True, "border_floor": False},
 }
