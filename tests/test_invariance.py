@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import environment
+from conftest import PATIENCE_S, environment
 from instances import FIRST, random_case
 from strategic_minerals import solve
 from strategic_minerals.dataset import Dataset
@@ -806,7 +806,7 @@ def test_the_order_of_sets_does_not_reach_the_answer() -> None:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         ) for seed in ("1", "2")
     ]  # fmt: skip
-    (one, wrong), (other, wrong_too) = (run.communicate(timeout=60) for run in runs)
+    (one, wrong), (other, wrong_too) = (run.communicate(timeout=PATIENCE_S) for run in runs)
     assert [run.returncode for run in runs] == [0, 0], wrong + wrong_too
     assert len(one.splitlines()) == 3
     assert one == other

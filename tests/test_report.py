@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from conftest import PATIENCE_S
 from strategic_minerals import Result, solve, write_run
 from strategic_minerals.doctor import examine
 from strategic_minerals.frames import kinds_of, typed, whole
@@ -71,7 +72,8 @@ class Opened:
         self.page.on("console", lambda message: self.said.append(message.text) if message.type in ("error", "warning") else None)
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.goto(file.as_uri())
-        self.page.wait_for_function("document.querySelectorAll('.chart:not([data-drawn])').length === 0", timeout=PATIENCE_S * 1000)
+        drawn = "document.querySelectorAll('.chart:not([data-drawn])').length === 0"
+        self.page.wait_for_function(drawn, timeout=PATIENCE_S * 1000)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import math
 import signal
 import subprocess
 import sys
-import time
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from conftest import until
 from instances import random_case
 from strategic_minerals import (
     Dataset,
@@ -466,17 +466,18 @@ def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
         "from strategic_minerals.plan_file import parse_plan\n"
         f"folder = Path({str(tmp_path)!r})\nplan = parse_plan(json.loads((folder / 'plan.json').read_text()))\n"
         f"sweep(plan, load_dataset(folder / 'tables'), {POINTS!r}, gap=0.0, store=folder / 'rows', "
-        "on_progress=lambda done, of: time.sleep(0.2))\n"
+        "on_progress=lambda done, of: time.sleep(3600 * (done >= 15)))\n"
     )
     from strategic_minerals import load_dataset
 
     data = load_dataset(tmp_path / "tables")
     child = subprocess.Popen([sys.executable, "-c", script])
-    deadline = time.monotonic() + 120
-    while not (store.is_dir() and sum(file.read_text().count('"point"') for file in store.glob("*.jsonl")) >= 12):
-        assert time.monotonic() < deadline
+
+    def written() -> bool:
         assert child.poll() is None
-        time.sleep(0.05)
+        return sum(file.read_text().count('"point"') for file in store.glob("*.jsonl")) >= 12
+
+    until(written)
     child.send_signal(signal.SIGKILL)
     child.wait()
     for file in store.glob("*.jsonl"):  # the last line torn, as a kill in the middle of a write leaves it

@@ -62,7 +62,8 @@ def test_a_solved_plan_comes_in_every_form(service: TestClient, solved: str, tmp
 def test_studies_are_jobs_too(service: TestClient, solved: str) -> None:
     """Proves: stress test, explanation, comparison and sweep of jobs and plans; a report with the study beside the plan; a job that
     builds on another keeps what it needs when that one is deleted."""
-    other = service.post("/v1/jobs", json={**QUICK, "set": {**ONE["set"], "budget.appropriation_musd": 10}, "label": "poor"}).json()["id"]
+    poor = {**QUICK, "set": {**ONE["set"], "budget.appropriation_musd": 10}, "label": "poor"}
+    other = service.post("/v1/jobs", json=poor).json()["id"]
     assert ended(service, other)["state"] == "succeeded"
     asked = [
         {"kind": "stress", "of": solved, "scenarios": 20}, {"kind": "explain", "of": solved, "item": "saguenay", "gap": 0.05},
