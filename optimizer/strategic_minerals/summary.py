@@ -71,9 +71,11 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
 
 
 STAGES = {
-    "risk": "Risk, (1-m) expected loss + m CVaR", "spending": "Spending while nothing happens, discounted",
-    "social_cost": "Social cost, what all of it costs users and the authority, losses included",
-}  # fmt: skip
+    "risk": "With the plan risk, (1-m) expected loss + m CVaR, is {total:,.4g} million USD",
+    "spending": "The plan spends {total:,.4g} million USD (discounted)",
+    "social_cost": "Social cost with the plan is {total:,.6g} million USD",
+}
+"""The total of each aim in words."""
 
 
 def _stages(figures: Figures) -> list[str]:
@@ -82,17 +84,14 @@ def _stages(figures: Figures) -> list[str]:
     if len(differences) < 2:
         return []
     penalties = figures.value("penalties_musd")
-    lines = ["Aims in their order, each kept while the next is sought (million USD):"]
+    lines = ["Aims in their order, each kept while the next is sought:"]
     for name, difference in differences.items():
-        bound = figures.value("stage_bound_musd", name)
-        with_plan, without = figures.value("stage_with_musd", name), figures.value("stage_without_musd", name)
-        counted = " with its penalties" if penalties > SMALL_MUSD else ""
-        lines.append(
-            f"  {STAGES[name]}: {with_plan:,.4g} with the plan, {without:,.4g} when nothing is done. The difference{counted} is "
-            f"{difference:+,.4g}; no plan does better than {bound:+,.4g}."
-        )
+        total = STAGES[name].format(total=figures.value("stage_with_musd", name))
+        more = f"{abs(difference):,.4g} {'more' if difference > 0 else 'less'} than doing nothing"
+        counted = ", penalties counted," if penalties > SMALL_MUSD else ""
+        lines.append(f"  {total}, {more}{counted} and no plan does better than {figures.value('stage_bound_musd', name):+,.4g}.")
     if penalties > SMALL_MUSD:
-        lines.append(f"  Penalties of {penalties:,.4g} for soft rules count in every aim; nobody pays them.")
+        lines.append(f"  Penalties of {penalties:,.4g} million USD for soft rules count in every aim; nobody pays them.")
     return lines
 
 
