@@ -88,8 +88,8 @@ def _stages(figures: Figures) -> list[str]:
     for name, difference in differences.items():
         total = STAGES[name].format(total=figures.value("stage_with_musd", name))
         more = f"{abs(difference):,.4g} {'more' if difference > 0 else 'less'} than doing nothing"
-        counted = ", penalties counted," if penalties > SMALL_MUSD else ""
-        lines.append(f"  {total}, {more}{counted} and no plan does better than {figures.value('stage_bound_musd', name):+,.4g}.")
+        counted = ", penalties counted" if penalties > SMALL_MUSD else ""
+        lines.append(f"  {total}, {more}{counted}; no plan does better than {figures.value('stage_bound_musd', name):+,.4g}.")
     if penalties > SMALL_MUSD:
         lines.append(f"  Penalties of {penalties:,.4g} million USD for soft rules count in every aim; nobody pays them.")
     return lines
