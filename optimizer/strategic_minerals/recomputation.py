@@ -11,13 +11,16 @@ import numpy as np
 import pandas as pd
 
 from .audit import Audit, Residual, audit
+from .audit_money import open_books
+from .audit_statements import recomputed
 from .checks import require
 from .errors import Fault, InputError
+from .figures import Figures, figures_of
 from .frames import kinds_of, whole
 from .layout import STAGES
 from .optimize import RELAXED_IN_Z0
 from .problem import Problem, denominator, prepare
-from .result import Result, versions
+from .result import Result, bounds_of, versions
 from .runfolder import question_of
 from .solution import OPERATIONS
 from .solver import TOLERANCES
@@ -55,14 +58,44 @@ def recompute(stored: Result) -> Recomputed:
     problem = prepare(stored.plan, stored.data)
     _require_shapes(problem, stored)
     with np.errstate(all="ignore"):  # forged decisions may be of any size
-        audited = audit(problem, stored.solution, z0=stored.reference)
+        bounds = bounds_of(stored.outcome)
+        audited = audit(problem, stored.solution, z0=stored.reference, stated=_stated(stored), bounds=bounds)
         reference = audit(problem, stored.reference)
         tables = build_tables(problem, stored.solution, stored.reference, None)
+        tables["figures"] = _figures(problem, stored, tables, audited, reference).frame()
     tables["objective"] = pd.DataFrame({
         "part": list(audited.parts), "plan_musd": list(audited.parts.values()),
         "do_nothing_musd": [reference.parts[name] for name in audited.parts],
     })  # fmt: skip
     return Recomputed(problem, audited, reference, {name: whole(table) for name, table in tables.items()}, versions())
+
+
+def _stated(stored: Result) -> Figures:
+    """What a run states of itself; nothing where its table of figures is none."""
+    try:
+        return stored.figures
+    except (KeyError, TypeError, ValueError):
+        return Figures({})
+
+
+def _figures(
+    problem: Problem, stored: Result, tables: Mapping[str, pd.DataFrame], audited: Audit, reference: Audit
+) -> Figures:  # fmt: skip
+    """The records that follow from recomputed tables; what further solves gave (`FROM_SOLVES`) as it is stored."""
+    given = dict(tables)
+    for name, columns in FROM_SOLVES.items():
+        said = stored.tables.get(name, pd.DataFrame())
+        for column in columns:
+            whole_column = column in said and len(said) == len(given[name])
+            values = said[column].to_numpy() if whole_column else np.full(len(given[name]), np.nan)
+            given[name] = given[name].assign(**{column: pd.to_numeric(pd.Series(values), errors="coerce").to_numpy()})
+    found = recomputed(open_books(problem, stored.solution), open_books(problem, stored.reference), bounds_of(stored.outcome))
+    with_plan, without = found["stage_with_musd"], found["stage_without_musd"]
+    horizon = problem.plan.horizon
+    return figures_of(
+        given, stored.outcome, {name: (with_plan[name], without[name]) for name in with_plan}, audited.parts, reference.parts,
+        horizon.first_year + horizon.years,
+    )
 
 
 def against(stored: Result, found: Recomputed) -> Iterator[str]:
