@@ -181,11 +181,12 @@ restates them to its own `price_year` with the consumer price index in `deflator
 2024, the last full
 year that USGS reports; `mcs2025e` its estimates for 2025; `quotes2026` newer quotes where there are any.
 
-Tables are of one home: demand, stock and imports are those of the country whose `tier` in `countries` is `home` (here `USA`), and a
-plan's `home` must be that country. For another home, replace those tables and move the tier. Names in one cell are separated by
-spaces or commas. A name that no table defines is a fault in every table, with what may have been meant. Figures are held against each
-other (prices in other sets and `minerals`, capacity and demand against world output in `production` and use in `minerals`, costs against
-what output is worth, an estimate against the arithmetic in its note): `check` doubts the one that most of the rest speaks against.
+Tables are of one home: demand, stock and imports are those of the country whose `tier` in `countries` is `home` (here `USA`),
+and a plan's `home` must be that country. For another home, replace those tables and move the tier. Names in one cell are
+separated by spaces or commas. A name that no table defines is a fault in every table, with what may have been meant. Figures
+are held against each other (prices in other sets and in `minerals`, capacity and demand against output in `production` and use
+in `minerals`, costs against what output is worth, an estimate against the arithmetic in its note): `check` doubts the one that
+most of the rest speaks against.
 
 What it covers: the rare-earth chain from concentrate or mixed carbonate over separated oxides and metal to NdFeB and SmCo
 magnets, joint products from one ore body, and more than thirty other minerals at the stage that is the bottleneck. What it
