@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import math
 import os
@@ -20,6 +21,7 @@ from strategic_minerals import Dataset, InputError, PlanError, cli, load_dataset
 from strategic_minerals.axes import edited
 from strategic_minerals.checks import check_data
 from strategic_minerals.errors import FaultsError, near_miss
+from strategic_minerals.plan_file import parse_plan
 from strategic_minerals.question import overrides
 from strategic_minerals.rows import TABLES
 from strategic_minerals.validation import required
@@ -83,23 +85,45 @@ def test_no_column_takes_nonsense(table: str, tmp_path: Path) -> None:
     assert all(len(fault.found) <= 130 for fault in faults)
 
 
+PLAN_ODD: dict[str, Any] = {
+    "nan": math.nan, "infinity": math.inf, "below zero": -1, "beyond numbers": 1e300, "empty": "", "text": "some text",
+    "formula": "=1+1", "digits": 10**400, "hex digits": 16**6000, "date": dt.date(2026, 1, 1), "true": True, "unicode": "٣½Ⅷ",
+    "two lines": "1\n2", "list": [[[1]]], "table": {"a": {"b": 1}}, "nothing": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [path for path, _ in test_faults.leaves(test_faults.full_plan())], ids=test_faults.dotted)
+def test_no_field_of_a_plan_takes_nonsense(path: tuple[Any, ...]) -> None:
+    """Proves: every field of a plan x every kind of nonsense: a fault that names the field, or a value that the field holds
+    (text where text is; a number where it allows the number), never another exception."""
+    known = dict(test_faults.leaves(test_faults.full_plan()))[path]
+    for what, value in PLAN_ODD.items():
+        fits = {bool: what == "true", str: isinstance(value, str), float: what == "below zero", int: what == "below zero"}
+        if fits.get(type(known), False) or what == "nothing":
+            with contextlib.suppress(PlanError):
+                parse_plan(test_faults.put(test_faults.full_plan(), path, value))
+            continue
+        faults = test_faults.plan_faults(test_faults.put(test_faults.full_plan(), path, value))
+        assert all(len(str(fault)) < 1000 for fault in faults)
+        named = test_faults.dotted(path)
+        assert any(fault.column.startswith(named) or named.startswith(fault.column) for fault in faults), f"{named}: {what}"
+
+
 ODD = [math.inf, -math.inf, True, dt.date(2026, 1, 1), 10**400, b"1", [1], {"a": 1}, complex(1, 1), "1_0_", object()]
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_no_number_in_memory_takes_a_value_of_another_kind(table: str) -> None:
     """Proves: frames and rows of other programs are held to the same: a truth value is no number, a date neither."""
-    frame = load_dataset(shipped("inputs")).frame(table)
-    good = (pd.DataFrame([example(table)]) if frame.empty else frame.head(1)).astype(object)
-    for column in TABLES[table].model_fields:
-        if kind_of(table, column) != "number":
-            continue
-        for value in ODD:
-            wrong = good.copy()
-            wrong.at[wrong.index[0], column] = value
-            with pytest.raises(InputError) as error:
-                Dataset.from_tables({table: wrong})
-            assert column in {fault.column for fault in error.value.faults}, (column, value)
+    row = {column: cell for column, cell in example(table).items() if cell != ""}
+    Dataset.from_tables({table: pd.DataFrame([row])})
+    cases = [(column, value) for column in row if kind_of(table, column) == "number" for value in ODD]
+    wrong = pd.DataFrame([{**row, column: value} for column, value in cases], dtype=object)
+    with pytest.raises(InputError) as error:
+        Dataset.from_tables({table: wrong})
+    found = {(fault.row, fault.column) for fault in error.value.faults}
+    for line, (column, value) in enumerate(cases, start=2):
+        assert (str(line), column) in found, (column, value)
 
 
 REFERENCES = [

@@ -28,7 +28,7 @@ NOT_SIZES = {
     "resale_share", "salvage_share",
 }  # fmt: skip
 """Years, counts, probabilities, and shares of which every value is as likely as another."""
-ROWS = 6
+ROWS = 4
 """Rows tried of each column."""
 
 
