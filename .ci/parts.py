@@ -104,7 +104,8 @@ def service() -> None:
         job = caller.submit("solve", shipped="quickstart", gap=0.05)
         assert caller.wait(job)["state"] == "succeeded"
         assert caller.result(job, "budget")["included"]["budget"]
-        for path in ("/", "/edit?shipped_plan=quickstart", f"/jobs/{job}", f"/v1/jobs/{job}/report", "/metrics", "/v1/openapi.json"):
+        pages = ("/", "/edit?shipped_plan=quickstart", f"/jobs/{job}", f"/v1/jobs/{job}/report")
+        for path in (*pages, "/metrics", "/v1/openapi.json"):
             assert urllib.request.urlopen(address + path).status == 200, path
         plan = (shipped("models") / "quickstart.toml").read_bytes()
         part = b'--part\r\nContent-Disposition: form-data; name="plan"; filename="plan.toml"\r\n\r\n' + plan + b"\r\n--part--\r\n"
