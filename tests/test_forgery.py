@@ -471,7 +471,7 @@ def test_the_command_says_what_it_objects_to(copied: Path, cli: Cli) -> None:
     forge(copied, worth)
     said = cli("verify", copied)
     assert said.returncode == 5, said.stderr
-    for objection in ("manifest.json plan", "the stored decisions reach", "outcome.do_nothing_musd", "summary.txt"):
+    for objection in ("manifest.json plan", "the stored decisions reach", "outcome.do_nothing_musd"):
         assert objection in said.stderr
     forge(copied, lambda manifest: manifest["outcome"].update(objective_musd=None))
     assert cli("verify", copied).returncode == 2

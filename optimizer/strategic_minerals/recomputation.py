@@ -194,7 +194,8 @@ def _of_outcome(stored: Result, found: Recomputed) -> Iterator[str]:
         yield f"outcome.stages: {', '.join(names)}; the plan's aims are {', '.join(aims)}"
     for name, z, low, share in outcome.stages:
         yield from number_objections(f"gap of the aim {name}", share, (z - low) / denominator(problem, z), ROUNDING)
-        if finished and share > max(stored.options["gap"], LEAST_GAP) * (1 + stored.options["gap"]) + 3 * LEAST_GAP:
+        last_aim = name == names[-1]  # an earlier one may have given up its slack to later ones
+        if finished and last_aim and share > max(stored.options["gap"], LEAST_GAP) * (1 + stored.options["gap"]) + 3 * LEAST_GAP:
             yield f"outcome.reason: {outcome.reason}, at a gap of {share:g} where {stored.options['gap']:g} was asked"
     _, z, low, share = outcome.stages[-1]
     last = {"objective_musd": (stated, z), "best_bound_musd": (bound, low), "relative_gap": (gap, max(0.0, share))}
