@@ -42,3 +42,13 @@ def test_an_opening_stock_beyond_its_store_is_refused():
         stock={"a": 1.0},
     )  # fmt: skip
     assert [(fault.file, fault.column) for fault in check_data(plan, data)] == [("stock.csv", "opening_t")]
+
+
+def test_the_summary_says_which_figures_are_doubtful():
+    """Proves: an appropriation of 50 million million USD is legal, and the answer that rests on it says that it is probably not
+    meant."""
+    plan = load_plan(shipped("models") / "quickstart.toml", {"budget.appropriation_musd": 5e7})
+    text = solve(plan, load_dataset(shipped("inputs"))).summary()
+    assert "DOUBTFUL" in text
+    assert "budget.appropriation_musd" in text[text.index("DOUBTFUL"):]
+    assert "DOUBTFUL" not in solve(load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))).summary()

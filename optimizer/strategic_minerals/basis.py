@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .audit import Residual
+from .doubtful import KIND as DOUBT
 from .menu import floor_names
 from .review import NEVER, loss_spread, provenance
 
@@ -35,6 +36,8 @@ class Basis:
     """The widest estimates behind what is at stake, each in words."""
     reluctant: tuple[str, ...]
     """Materials whose users would rather go short than pay the highest price."""
+    doubts: tuple[str, ...]
+    """Figures that are probably not meant, each with what it was compared with."""
     owed: tuple[str, ...]
     """Years whose appropriation does not hold what is in store at the start, in words."""
     floors_asked: int
@@ -66,6 +69,7 @@ def basis_of(result: Result) -> Basis:
         facts=counted.facts, estimates=counted.estimates, widest=_widest(counted.widest, stake),
         reluctant=tuple(sorted(set(noted.item[noted.kind == "rather short"]) & set(stake))),
         floors_asked=len(asked), floors_gone=tuple(never.note[of_floors]), out_of_reach=tuple(never.note[~of_floors]),
+        doubts=tuple(noted.note[noted.kind == DOUBT]),
         owed=tuple(noted.note[noted.kind == "already owed"]),
         inverted=frozenset(f"{row.floor}, {row.start}" for row in inverted.itertuples()),
         audit_word=audit_word(result), worst=result.audited.worst(), counts=result.counts,

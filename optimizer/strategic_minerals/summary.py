@@ -273,6 +273,8 @@ def _rests_on(plan: Plan, basis: Basis) -> list[str]:
     lines += [f"  estimate {words}" for words in basis.widest]
     if basis.widest:
         lines.append("  (the widest estimates behind what is at stake in this plan; command `check` lists all)")
+    if basis.doubts:
+        lines += ["  DOUBTFUL, look at these before the answer is used:", *_limited([f"  {doubt}" for doubt in basis.doubts])]
     judged = [s for s in plan.scenarios if s.probability > 0]
     if judged:
         lines.append(f"  probabilities that the planner set: {', '.join(f'{s.name} {s.probability:.0%}' for s in judged)}.")
