@@ -60,7 +60,7 @@ def solved_case(seed: int, **switches: bool) -> Case:
     plan, data = random_case(seed, **switches)
     assert check_data(plan, data) == []
     problem = prepare(plan, data)
-    solved = optimise(problem, gap=1e-6, time_limit_s=30)
+    solved = optimise(problem, gap=1e-6, time_limit_s=600.0)
     return Case(problem, solved, *(extract(problem.layout, problem.assembly, at) for at in (solved.x, solved.z0)))
 
 
@@ -70,12 +70,12 @@ def random_plan(case: Case, seed: int) -> tuple[Solution, float]:
     cost = case.solved.costs["social_cost"].copy()
     for k, (name, _) in enumerate(case.problem.assembly.stamped[0].template.columns):
         cost[k] += rng.normal() * {"sign": 1e4, "floor": 1e4, "contract": 10.0}.get(name, 0.0)
-    first = Model(case.problem.assembly, cost, integer=True).run(time_limit_s=30)
+    first = Model(case.problem.assembly, cost, integer=True).run(time_limit_s=600.0)
     assert first.x is not None
     decided = np.flatnonzero(case.problem.assembly.integer)
     exact = Model(case.problem.assembly, cost, integer=False)
     exact.set_bounds(decided, *[first.x[decided].round()] * 2)
-    run = exact.run(time_limit_s=30)
+    run = exact.run(time_limit_s=600.0)
     assert run.x is not None
     return extract(case.problem.layout, case.problem.assembly, run.x), float(case.solved.costs["social_cost"] @ run.x)
 

@@ -24,7 +24,7 @@ from strategic_minerals.instance import Floats
 from strategic_minerals.rounds import COARSE, COARSE_ROUNDS, SETTLED, Search, StoppedByCallerError
 from strategic_minerals.solver import Model, OnProgress, Run
 
-LONG_S = 60.0
+LONG_S = 600.0
 ROOM = 1e-7
 """Rounding allowed between two solvers' optima, relative to one more than the optimum."""
 SEEDS = (0, 1, 2, 3, 4, 5, 9, 18, 22, 26, 29, 30)

@@ -104,7 +104,7 @@ def test_no_choice_beats_the_plan(seed: int, switches: dict[str, bool]) -> None:
     plan, data = small_case(seed, switches)
     problem = prepare(plan, data)
     assume(3 <= problem.assembly.integer.sum() <= MOST_BINARIES)
-    solved = optimise(problem, gap=0.0, time_limit_s=60.0)
+    solved = optimise(problem, gap=0.0, time_limit_s=600.0)
     cost = solved.costs["social_cost"]
     values = enumerated(problem, cost)
     stated = float(cost @ solved.x)
@@ -126,7 +126,7 @@ def test_the_enumeration_sees_a_choice_that_was_missed() -> None:
         problem = prepare(plan, data)
         if not 2 <= problem.assembly.integer.sum() <= MOST_BINARIES:
             continue
-        solved = optimise(problem, gap=0.0, time_limit_s=60.0)
+        solved = optimise(problem, gap=0.0, time_limit_s=600.0)
         values = enumerated(problem, solved.costs["social_cost"])
         chosen = tuple(np.round(solved.x[problem.assembly.integer]).tolist())
         if len(values) < 2 or not sum(chosen):

@@ -33,7 +33,7 @@ REL = 1e-7
 
 
 def optimum(case: Case) -> Result:
-    return solve(*case, gap=0.0, time_limit_s=60.0)
+    return solve(*case, gap=0.0, time_limit_s=600.0)
 
 
 @cache

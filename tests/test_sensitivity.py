@@ -75,7 +75,7 @@ def by_brute_force(money: float) -> tuple[float, tuple[str, ...]]:
                 columns = choices.decided(item).columns
                 at = np.full(len(columns), float(item in chosen))
                 model.set_bounds(columns, at, at)
-            run = model.run(time_limit_s=60.0)
+            run = model.run(time_limit_s=600.0)
             if run.objective is not None and run.objective < best[0] - EXACT:
                 best = run.objective, tuple(str(item) for item in chosen)
     return best

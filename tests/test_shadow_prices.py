@@ -143,7 +143,7 @@ def test_one_more_tonne_in_store_is_worth_its_present_value() -> None:
 @pytest.mark.parametrize("year", [2027, 2028])
 def test_the_price_of_stock_is_that_of_its_row(year: int) -> None:
     """Proves: in each year before the event a tonne that falls into the store is worth the price published for that year."""
-    solved = optimise(prepare(*reserve()), gap=0.0, time_limit_s=60.0)
+    solved = optimise(prepare(*reserve()), gap=0.0, time_limit_s=600.0)
     (row,) = [r for r in solved.problem.assembly.rows_of("stock_balance") if _place(solved.problem, r) == (TRUNK, year)]
     left, right = Rows(solved).slopes(row)
     unit = float(solved.problem.layout.instance.material_unit[0])
@@ -434,7 +434,7 @@ def whole(musd: float = 100.0) -> Case:
 
 def relaxed_duals(problem: Problem, family: str) -> np.ndarray:
     model = Model(problem.assembly, objective_costs(problem)["social_cost"], integer=False)
-    run = model.run(time_limit_s=60.0)
+    run = model.run(time_limit_s=600.0)
     assert run.row_dual is not None
     return run.row_dual[problem.assembly.rows_of(family)]
 
@@ -475,7 +475,7 @@ class Rows:
         self.base = self._z()
 
     def _z(self) -> float | None:
-        run = self.model.run(time_limit_s=60.0)
+        run = self.model.run(time_limit_s=600.0)
         return run.objective if run.status == "optimal" else None
 
     def slopes(self, row: int, step: float = 1e-3, carry: tuple[int, float] | None = None) -> tuple[float, float]:
@@ -576,7 +576,7 @@ def test_every_published_price_is_the_slope_of_its_row(seed: int, families: set[
 
     A wrong sign, a missing probability or discount, kt for t, or the dual of a neighbour falls outside.
     """
-    solved = optimise(prepare(*random_case(seed)), gap=0.0, time_limit_s=60.0)
+    solved = optimise(prepare(*random_case(seed)), gap=0.0, time_limit_s=600.0)
     assert solved.outcome.reason == "optimal"
     problem, table, rows = solved.problem, price_table(solved), Rows(solved)
     rng = np.random.default_rng(seed)

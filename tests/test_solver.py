@@ -250,7 +250,7 @@ def test_a_big_m_leak_is_found_when_the_rounded_decisions_are_solved_again() -> 
     with pytest.raises(UntrustedError, match="leans on tolerances"):
         rounded(leaky, costs, leaked)
     sound, costs = big_m(500.0)
-    true = Model(sound.assembly, costs["social_cost"], integer=True).run(time_limit_s=10.0)
+    true = Model(sound.assembly, costs["social_cost"], integer=True).run(time_limit_s=600.0)
     assert true.objective == pytest.approx(0.0, abs=1e-6)
     fixed = rounded(sound, costs, true)
     assert fixed.objective == pytest.approx(0.0, abs=1e-6)
@@ -360,7 +360,7 @@ def test_a_time_limit_with_an_incumbent_keeps_values_and_its_gap() -> None:
 
 def test_every_run_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R10: HiGHS counts the time of linear runs over the whole life of an instance and that of searches for whole numbers
-    from the start of each: either way every run is given its second, no less and no more, and a search goes on in it."""
+    from the start of each: either way every run is given its time, no less and no more, and a search goes on in it."""
     given: list[float] = []
     tell = Model._set
 
@@ -380,8 +380,8 @@ def test_every_run_has_its_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     linear = Model(assembly, np.ones(40), integer=False)
     for _ in range(3):
         spent = linear._highs.getRunTime()
-        assert linear.run(time_limit_s=1.0).status == "optimal"
-        assert given[-1] == 1.0 + spent
+        assert linear.run(time_limit_s=600.0).status == "optimal"
+        assert given[-1] == spent + 600.0
     assert spent > 0.0
 
 
@@ -516,22 +516,22 @@ def test_no_numbers_survive_from_an_earlier_solve() -> None:
     """Proves R13: x + y >= p, feasible at p = 3 (objective 3), infeasible at p = 20 with x, y <= 5: the second run of the
     same model carries no value, no objective and no dual of the first."""
     model = Model(program([[1.0, 1.0]], 3.0, math.inf, upper=5.0), np.ones(2), integer=False)
-    first = model.run(time_limit_s=5.0)
+    first = model.run(time_limit_s=600.0)
     assert first.objective == pytest.approx(3.0)
     model.set_row_bounds(np.array([0]), np.array([20.0]), np.array([math.inf]))
-    second = model.run(time_limit_s=5.0)
+    second = model.run(time_limit_s=600.0)
     assert second.status == "infeasible"
     assert (second.x, second.objective, second.row_dual, second.column_dual) == (None, None, None, None)
     model.set_row_bounds(np.array([0]), np.array([4.0]), np.array([math.inf]))
-    assert model.run(time_limit_s=5.0).objective == pytest.approx(4.0)
+    assert model.run(time_limit_s=600.0).objective == pytest.approx(4.0)
 
 
 def test_duals_exist_for_linear_programs_alone() -> None:
     """Proves R14: min x + y, x + y >= 3: a tonne more costs 1. The same program with integers has no dual at all, rather
     than the last relaxation's."""
     assembly = program([[1.0, 1.0]], 3.0, math.inf, upper=5.0, integer=True)
-    assert Model(assembly, np.ones(2), integer=False).run(time_limit_s=5.0).row_dual == pytest.approx([1.0])
-    whole = Model(assembly, np.ones(2), integer=True).run(time_limit_s=5.0)
+    assert Model(assembly, np.ones(2), integer=False).run(time_limit_s=600.0).row_dual == pytest.approx([1.0])
+    whole = Model(assembly, np.ones(2), integer=True).run(time_limit_s=600.0)
     assert whole.objective == pytest.approx(3.0)
     assert whole.row_dual is None
     assert whole.column_dual is None
@@ -548,10 +548,10 @@ def test_the_objective_does_not_depend_on_how_it_is_solved(seed: int) -> None:
         for random_seed in (0, 1, 77):
             model = Model(built.assembly, cost, integer=True)
             model._set("random_seed", random_seed)
-            found[presolve, random_seed] = model.run(time_limit_s=60.0, presolve=presolve).objective
+            found[presolve, random_seed] = model.run(time_limit_s=600.0, presolve=presolve).objective
     model = Model(built.assembly, cost, integer=True)
     model._set("solver", "ipm")
-    found["ipm", 0] = model.run(time_limit_s=60.0).objective
+    found["ipm", 0] = model.run(time_limit_s=600.0).objective
     assert None not in found.values()
     values = np.array(list(found.values()), dtype=float)
     assert np.ptp(values) <= 1e-6 * max(1.0, np.abs(values).max())
@@ -561,12 +561,12 @@ def test_a_start_does_not_decide_the_answer() -> None:
     """Proves R17: from a good point, from zeros and from nonsense the optimum is the same as without a start."""
     built = prepare(*random_case(4))
     cost = optimize.objective_costs(built)["social_cost"]
-    cold = Model(built.assembly, cost, integer=True).run(time_limit_s=60.0)
+    cold = Model(built.assembly, cost, integer=True).run(time_limit_s=600.0)
     assert cold.x is not None
     for start in (cold.x, np.zeros_like(cold.x), np.full_like(cold.x, 0.37)):
         model = Model(built.assembly, cost, integer=True)
         model.set_start(start)
-        assert model.run(time_limit_s=60.0).objective == pytest.approx(cold.objective, rel=1e-7, abs=1e-6)
+        assert model.run(time_limit_s=600.0).objective == pytest.approx(cold.objective, rel=1e-7, abs=1e-6)
 
 
 # --- R18: every status --------------------------------------------------------------------------------------
@@ -634,6 +634,6 @@ def test_solutions_of_a_stopped_stage_are_not_lost(monkeypatch: pytest.MonkeyPat
     """Proves R9: least_budget stopped in its second stage keeps the first stage's plan, called stopped and not optimal."""
     plan, data = squeezed(0.33, objective={"kind": "least_budget"})
     intercept(monkeypatch, lambda phase, n, run: answer("time_limit") if phase == "social_cost" else run)
-    outcome = optimise(prepare(plan, data), gap=0.0, time_limit_s=30.0).outcome
+    outcome = optimise(prepare(plan, data), gap=0.0, time_limit_s=600.0).outcome
     assert outcome.reason == "time_limit"
     assert [stage[0] for stage in outcome.stages] == ["spending"]

@@ -9,12 +9,11 @@ import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import strategic_minerals
+from conftest import environment
 from instances import random_case
 from strategic_minerals import InfeasibleError, PlanError, Result, StoppedError, build_model, check, solve
 from strategic_minerals.plan import Plan
@@ -30,7 +29,7 @@ def serial() -> dict[int, float]:
 
 
 def objective(seed: int) -> float:
-    found = solve(*random_case(seed), gap=0.0, time_limit_s=60.0).outcome.objective_musd
+    found = solve(*random_case(seed), gap=0.0, time_limit_s=600.0).outcome.objective_musd
     assert found is not None
     return found
 
@@ -88,14 +87,13 @@ def test_an_error_in_one_thread_is_that_threads_own() -> None:
     assert found[::2] == pytest.approx([serial()[1]] * 4, rel=1e-9, abs=1e-9)
 
 
-@pytest.fixture
-def workers(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Two spawned workers that import the same package as this process."""
-    package, tests = Path(strategic_minerals.__file__).resolve().parent.parent, Path(__file__).resolve().parent
-    known = os.environ.get("PYTHONPATH", "")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package), str(tests), *([known] if known else [])]))
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield pool
+@pytest.fixture(scope="module")
+def workers() -> Any:
+    """Two spawned workers that import the same package as this process, and live for all tests of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+            yield pool
 
 
 def test_spawned_workers_solve_after_the_parent_has(workers: ProcessPoolExecutor) -> None:

@@ -79,7 +79,7 @@ def test_the_decisions_of_a_plan_evaluated_give_its_objective(seed: int) -> None
     """Proves: what is read out as decided is all that is decided: fixed in the model again, it costs what the plan costs."""
     plan, data = random_case(seed, service_hard=False, service_soft=False, country_cap=False, least_share=False, cover=False)
     problem = prepare(plan, data)
-    solved = optimise(problem, gap=1e-7, time_limit_s=60.0)
+    solved = optimise(problem, gap=1e-7, time_limit_s=600.0)
     x = evaluated(problem, decisions(problem, extract(problem.layout, problem.assembly, solved.x)))
     cost = solved.costs["social_cost"]
     assert x is not None

@@ -154,7 +154,7 @@ def total(solved: Any) -> float:
 
 def unaudited(plan: Plan, data: Dataset) -> Solved:
     """Solve without the audit, to see what a model with a rule dropped would answer."""
-    return optimise(prepare(plan, data), gap=0.0, time_limit_s=60.0)
+    return optimise(prepare(plan, data), gap=0.0, time_limit_s=600.0)
 
 
 def bought(result: Any, item: str) -> float:
