@@ -31,8 +31,6 @@ from .cli_base import (
     standard_output,
     whence,
 )
-from .cli_base import EXIT_START as EXIT_START  # verbs of the service end with these two: every code is named here
-from .cli_base import EXIT_STORE as EXIT_STORE
 from .errors import (
     Fault,
     FaultsError,
