@@ -23,9 +23,9 @@ from strategic_minerals import (
     Plan,
     PlanError,
     check,
-    errors,
     load_dataset,
     load_plan,
+    names,
     shipped,
     solve,
 )
@@ -689,7 +689,7 @@ def test_a_bomb_is_refused_at_once(name: str, tmp_path: Path, monkeypatch: pytes
     """Proves R31: a plan of 50 MB, 100 000 nested brackets, 20 000 dots in a key, 200 000 unknown keys: a PlanError
     without a gigabyte, never a RecursionError. What takes long, looking for names that were meant, is done for few."""
     looked = Counter[str]()
-    monkeypatch.setattr(errors, "get_close_matches", lambda word, *_, **__: looked.update([word]) or [])
+    monkeypatch.setattr(names, "get_close_matches", lambda word, *_, **__: looked.update([word]) or [])
     file = tmp_path / "plan.toml"
     file.write_text(bombs()[name], encoding="utf-8")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

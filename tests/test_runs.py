@@ -32,7 +32,7 @@ from tiny import cut, offer, source, tiny
 
 SEED = 2
 TABLES = {
-    "acquisitions", "stock", "projects", "contracts", "floors", "budget", "operations", "flows", "shortfalls",
+    "acquisitions", "stock", "projects", "contracts", "floors", "budget", "operations", "flows", "figures", "shortfalls",
     "scenario_losses", "value", "held_for_price", "notes", "dropped", "prices", "objective",
 }  # fmt: skip
 

@@ -29,7 +29,7 @@ from schemathesis.specs.openapi.checks import (
 from conftest import PATIENCE_S, until
 from served import QUICK, Obedient, client, ended, running, token
 from served import settings as service_settings
-from strategic_minerals import PlanError, errors
+from strategic_minerals import PlanError, names
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.databases import open_store
 from strategic_minerals.service.messages import Question, SolveRequest, tame
@@ -252,8 +252,8 @@ def test_hostile_bodies_are_refused_and_nothing_more(office: Any, body: bytes, m
     looking for names that were meant, is done for few, and the answer is short."""
     service, tokens, _ = office
     looked = Counter[str]()
-    real = errors.get_close_matches
-    monkeypatch.setattr(errors, "get_close_matches", lambda word, *rest, **how: looked.update([word]) or real(word, *rest, **how))
+    real = names.get_close_matches
+    monkeypatch.setattr(names, "get_close_matches", lambda word, *rest, **how: looked.update([word]) or real(word, *rest, **how))
     answer = service.post("/v1/jobs", content=body, headers={**tokens["one"], "Content-Type": "application/json"})
     assert answer.status_code in (400, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from .errors import MOST_FAULTS, Fault, MisplacedError, PlanError, more_faults, near_miss, shown
+from .errors import MOST_PRINTED, Fault, MisplacedError, PlanError, more_faults, near_miss, shown
 from .files import read_bounded
 from .meanings import expected
 from .plan import Plan
@@ -74,10 +74,10 @@ def _parsed(model: type[M], data: Mapping[str, Any], file: str, text: str, overr
     except ValidationError as error:
         lines = dict(_lines(text))
         found = _without_echoes(error.errors(include_url=False))
-        faults = [fault for item in found[:MOST_FAULTS] for fault in _faults(model, item, file, lines)]
+        faults = [fault for item in found[:MOST_PRINTED] for fault in _faults(model, item, file, lines)]
         faults = [_by_override(fault, overrides) for fault in faults]
-        if len(found) > MOST_FAULTS:
-            faults.append(more_faults(len(found) - MOST_FAULTS))
+        if len(found) > MOST_PRINTED:
+            faults.append(more_faults(len(found) - MOST_PRINTED))
         raise PlanError(faults) from None
 
 
