@@ -109,3 +109,27 @@ def test_aims_in_turn_have_a_point_whatever_the_slack(seed: int, slack: float) -
     objective = plan.objective.model_copy(update={"kind": "risk_within_budget", "cvar_share": 0.5, "stage_slack": slack})
     result = solve(plan.model_copy(update={"objective": objective}), data, gap=1e-6, threads=1)
     assert [name for name, *_ in result.outcome.stages] == ["risk", "spending", "social_cost"]
+
+
+@pytest.mark.parametrize("seed", [23, 118])
+def test_a_limit_that_leaves_next_to_nothing_does_not_cost_the_answer(seed: int) -> None:
+    """Proves: under a limit without slack the solver has called a point optimal that lies far above the plan which it had in hand;
+    the aims are met again with a little more, and the answer stands."""
+    plan, data = random_case(seed)
+    objective = plan.objective.model_copy(update={"kind": "least_budget"})
+    result = solve(plan.model_copy(update={"objective": objective}), data, gap=0.0, threads=1)
+    assert result.audited.passed
+    assert result.outcome.relative_gap == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("probability", [0.0, 1e-12, 1e-9])
+def test_a_scenario_of_next_to_no_probability_is_one_of_none(probability: float) -> None:
+    """Proves: what such a scenario loses without a plan does not hang on costs that lie within the solver's tolerance."""
+    plan, data = tiny(
+        {"x": 100.0, "m": 200.0}, materials={"x": {"disposal_t_per_yr": 3000.0}}, stock={"x": 3.0}, loss=900.0, years=4,
+        sources={"imp": source("CHN", "x", 10.0), "plant": source("CHN", {"m": 1.0, "x": -0.5}, 4.0),
+                 "ally": source("AUS", "x", 2.0, kappa=0.5)},
+        demand={"x": 10.0, "m": 4.0}, scenarios=[cut("a", probability, 2028.0, 1.0)],
+    )  # fmt: skip
+    losses_without = solve(plan, data, gap=0.0, threads=1).tables["scenario_losses"].loss_without_plan_musd
+    assert losses_without[0] == pytest.approx(10400.0)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from instances import random_case
+from scalings import scaled
 from strategic_minerals import Plan, audit_statements, solve, summary
 from strategic_minerals.audit import STATEMENTS
 from strategic_minerals.audit_money import open_books
@@ -150,3 +151,32 @@ def test_a_floor_signed_in_part_costs_its_part() -> None:
     assert 0 < share < 1
     assert floors.expected_cost_musd.sum() == pytest.approx(result.objective_parts["floor_cost"])
     assert np.isclose(share, 0.5)
+
+
+def test_years_after_the_plan_are_named_where_they_are_counted() -> None:
+    """Proves: the spending of an aim counts the years that are computed after the planned ones, the budget does not; the summary
+    says so where it tells the larger figure. Bounds of later aims are told as what they are."""
+    plan, data = tiny(
+        {"x": 100.0}, materials={"x": {"holding_share_per_yr": 0.05}}, sources={"imp": source("CHN", "x", 10.0)},
+        demand={"x": 10.0}, loss=900.0, offers={"spot": offer("x", 5.0)}, stock={"x": 4.0},
+        scenarios=[cut("a", 0.1, 2029.0, 1.0, design_basis=True)], years=3, objective={"kind": "least_budget"},
+        service_levels=[{"material": "x", "segment": "civil", "level": 0.5, "scenarios": ["a"]}],
+        horizon={"first_year": 2027, "years": 3, "tail_years": 2, "period_months": 12},
+    )  # fmt: skip
+    text = solve(plan, data, gap=0.0, threads=1).summary()
+    assert "The plan spends 220 million USD (discounted, the years computed after the planned ones included)" in text
+    assert "MONEY: 170 M" in text
+    first, second = (line for line in text.splitlines() if "does better than" in line)
+    assert "; no plan does better" in first
+    assert "; no plan that keeps the aims before does better" in second
+    relaxed = solve(plan, data, gap=0.0, relax=True, threads=1).summary()
+    assert "No plan's spending lies lower than +120 million USD" in relaxed
+    assert "beats doing nothing" not in relaxed
+
+
+def test_grams_short_are_counted_by_both_sides() -> None:
+    """Proves: where all of a demand is a few kilograms, shortfalls below a gram are in the tables too, and the audit agrees."""
+    plan, data = random_case(42, appropriated=False, loss_limits=False)
+    fields = plan.to_toml_like()
+    fields["objective"] = {"kind": "least_budget"}
+    assert solve(*scaled(Plan.model_validate(fields), data, 1e-3, 1.0), gap=0.0, threads=1).audited.passed

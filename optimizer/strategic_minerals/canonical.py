@@ -17,18 +17,21 @@ from scipy import sparse
 
 from .assembly import Assembly
 from .errors import UntrustedError
-from .instance import Floats, Ints
+from .instance import Bools, Floats, Ints
 from .layout import Layout
-from .solver import Model, Run
+from .solver import TOLERANCES, Model, Run
 
 if TYPE_CHECKING:
     from .clusters import Cluster
     from .decompose import Decomposition
 
 TIE = 1e-9
-"""Reduced cost or price of a row, relative to the terms that it is made of, that counts as none."""
+"""Reduced cost or price of a row, relative to the terms that it is made of, that counts as none; so does one within the solver's
+own tolerance, as those of a scenario of next to no probability."""
 NOTHING = 1e-9
 """Of a model's units of tonnes, none: an aim that counts no more of its dearest is at its least."""
+AT_BOUND = 1e-6
+"""Distance from a bound, relative to one more than the value, that is the solver's tolerance."""
 DEARER = 1e-9
 """Cost that a face may add by rounding, relative to the terms of the cost."""
 
@@ -71,15 +74,20 @@ class Face:
             raise UntrustedError("a linear program was solved without prices")
         prices, reduced, a = run.row_dual, run.column_dual, self._assembly
         terms = np.abs(cost) + self._sizes.T @ np.abs(prices)
-        columns = np.flatnonzero(np.abs(reduced) > TIE * terms)
+        least = TOLERANCES["dual_feasibility_tolerance"] * a.money_unit
+        columns = np.flatnonzero(np.abs(reduced) > np.maximum(TIE * terms, least / a.column_unit))
         self._hold(columns, np.where(reduced > 0, self._lower, self._upper))
-        rows = np.flatnonzero(np.abs(prices) > TIE * self._unit_price(terms))
-        at = np.where(prices[rows] > 0, a.row_lower[rows], a.row_upper[rows])
-        at = np.where(np.isfinite(at), at, (self._matrix @ self.x)[rows])
+        rows = np.flatnonzero(np.abs(prices) > np.maximum(TIE * self._unit_price(terms), least / a.row_unit))
+        at, stands = np.where(prices[rows] > 0, a.row_lower[rows], a.row_upper[rows]), (self._matrix @ self.x)[rows]
+        rows, at, stands = (values[_near(at, stands)] for values in (rows, at, stands))
+        at = np.where(np.isfinite(at), at, stands)
         self._model.set_row_bounds(rows, at, at)
 
     def _hold(self, columns: Ints, where: Floats) -> None:
-        """Hold columns at a bound, or where they stand if it is none."""
+        """Hold columns at a bound, or where they stand if it is none. One that stands elsewhere is left open: its price is within
+        the solver's tolerance, and says nothing.
+        """
+        columns = columns[_near(where[columns], self.x[columns])]
         at = np.where(np.isfinite(where[columns]), where[columns], self.x[columns])
         self._lower[columns], self._upper[columns] = at, at
         self._model.set_bounds(columns, at, at)
@@ -92,6 +100,11 @@ class Face:
             each = terms[self._assembly.index] / np.abs(self._assembly.value)
             found[used] = np.maximum.reduceat(each, self._assembly.start[used])
         return found
+
+
+def _near(bound: Floats, value: Floats) -> Bools:
+    """Whether values stand at their bounds, but for the solver's tolerance; none is as good as one."""
+    return ~np.isfinite(bound) | (np.abs(bound - value) <= AT_BOUND * (1 + np.abs(value)))
 
 
 def settled(

@@ -35,7 +35,7 @@ DEMANDS = {
 
 NO_POINT = ("infeasible", "infeasible_or_unbounded")
 """Statuses that say that there is no point."""
-MISSED = 1e-7
+MISSED = 1e-9
 """Of a row's own size, the least that a conflict misses: less is the solver's rounding."""
 CLOSE = 0.5
 """Relative gap at which the least that is missed is known to be something."""

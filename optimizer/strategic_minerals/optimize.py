@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,7 +26,7 @@ from .layout import STAGES
 from .problem import Outcome, Problem, at_undisturbed_prices, denominator, layout_of, objective_costs, prepare
 from .profile import Seconds
 from .solver import Model, OnProgress, Progress, Run
-from .stages import Flat, Method, Staged, chosen_method, solver_of, stage_by_stage, verdict
+from .stages import ROOMS, Flat, Method, Staged, chosen_method, solver_of, stage_by_stage, verdict
 
 REFERENCE_GAP = 1e-9
 """Relative gap to which a decomposed do-nothing reference is solved; the flat one is exact."""
@@ -169,16 +170,15 @@ def optimise(
         else:
             del doing_nothing  # half of the memory
             solver = make(problem.assembly, costs[stages[0]], integer=not relax)
-    with seconds.measure("solve"):
-        staged = stage_by_stage(
-            problem, solver, costs, z0, z0 if method == "decomposed" else None, gap=gap, relax=relax, left=left,
-            on_progress=on_progress,
-        )  # fmt: skip
-        run = staged.run
-    fixed = undisturbed = without = None
+    undisturbed = without = None
+    anew = partial(make, problem.assembly, costs[stages[0]], integer=not relax)
+    start = z0 if method == "decomposed" else None
+    solver, staged, fixed = aims_met(
+        problem, solver, anew, costs, z0, start, gap=gap, relax=relax, left=left, on_progress=on_progress
+    )
+    run = staged.run
     with seconds.measure("prices"):
         if not relax:
-            fixed = whole_numbers_fixed(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
             undisturbed = _at_undisturbed_prices(problem, solver, stages[-1], run, left())
         priced = fixed
         if fixed is not None and len(stages) > 1:
@@ -194,6 +194,35 @@ def optimise(
     return Solved(
         problem, outcome, x, z0, without, undisturbed, fixed, priced, costs, staged.iterations, staged.nodes, seconds
     )
+
+
+def aims_met(
+    problem: Problem, solver: Flat | Decomposition, anew: Callable[[], Flat | Decomposition], costs: dict[str, Floats], z0: Floats,
+    start: Floats | None, *, gap: float, relax: bool, left: Callable[[], float], on_progress: OnProgress | None = None,
+) -> tuple[Flat | Decomposition, Staged, Run | None]:  # fmt: skip
+    """(solver, all stages, the linear program with whole numbers fixed; None of a relaxation).
+
+    anew: loads another solver, for aims that have to be met again with more slack (`ROOMS`). Raises as `stage_by_stage` and
+    `whole_numbers_fixed`.
+    """
+    stages, seconds = STAGES[problem.plan.objective.kind], problem.seconds
+    for room in ROOMS if len(stages) > 1 else ROOMS[:1]:
+        with seconds.measure("solve"):
+            staged = stage_by_stage(
+                problem, solver, costs, z0, start, gap=gap, relax=relax, left=left, on_progress=on_progress, least_slack=room
+            )
+        if relax:
+            return solver, staged, None
+        try:
+            with seconds.measure("prices"):
+                fixed = whole_numbers_fixed(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
+        except UntrustedError:
+            if len(stages) == 1 or room == ROOMS[-1]:
+                raise
+            solver = anew()
+        else:
+            return solver, staged, fixed
+    raise AssertionError("the last slack either gives an answer or raises")
 
 
 def _without_residual(

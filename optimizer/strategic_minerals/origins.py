@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .assembly import SMALLEST_ENTRY, TinyEntryError
 from .dataset import Dataset
 from .errors import Fault
 from .layout import Layout
 from .row_types import key_of
 
+SMALL_SHARE = 1e-3
+"""A share below it is likelier to be the small figure than a capacity beside it."""
 PRICED = ("budget", "total_budget", "branch_purchases", "calm_purchases")
 LOSSES = ("trunk_loss_sum", "branch_loss")
 """Constraint families by the tables that their entries come from."""
@@ -18,6 +22,8 @@ LOSSES = ("trunk_loss_sum", "branch_loss")
 def tiny_entry(layout: Layout, data: Dataset, entry: TinyEntryError) -> Fault:
     """The figure behind an entry of the matrix that is too small for the solver, as a fault with file, row and column."""
     table, row, column = _figure(layout, data, entry)
+    if table == "plan":
+        return Fault("plan", row, column, "a share next to nothing", "0, or a share that the solver can tell from 0 (1e-6 or more)")
     found = next((getattr(one, column, None) for one in data.rows(table) if key_of(one) == row), None)
     told = f"{found:g}" if isinstance(found, int | float) else "a figure"
     more = f", and {entry.count - 1} more like it" if entry.count > 1 else ""
@@ -35,6 +41,9 @@ def _figure(layout: Layout, data: Dataset, entry: TinyEntryError) -> tuple[str, 
     if variable in ("run", "hold"):
         material = entry.key[1] if isinstance(entry.key, tuple) else entry.key
         if family == "supplier_share":
+            rule = n.plan.diversification[entry.key]
+            if rule.share < SMALL_SHARE:
+                return "plan", "", f"diversification.{entry.key}.share"
             material = n.materials.index(n.plan.diversification[material].material)
         if family in ("material_balance", "surplus_limit", "reserve_production", "supplier_share"):
             return "yields", f"{n.producers[of]}/{n.materials[material]}", "yield_t_per_t"
@@ -65,7 +74,7 @@ def _figure(layout: Layout, data: Dataset, entry: TinyEntryError) -> tuple[str, 
             known = {key_of(row) for row in data.rows("loss_functions")}
             return "loss_functions", next((key for key in keys if key in known), keys[0]), "loss_usd_per_t"
         return "substitution", f"{material}/{segment}/{n.steps[of][1]}", "cost_usd_per_kg"
-    return "materials", n.materials[0], "material"
+    raise entry  # of no figure of a table: a fault of the formulation, not of the planner
 
 
 def _commitment(layout: Layout, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
@@ -76,9 +85,25 @@ def _commitment(layout: Layout, data: Dataset, entry: TinyEntryError) -> tuple[s
             return "capacities", _key(data, "capacities", n.producers[entry.key]), "capacity_t_per_yr"
         return _price(data, n.plan.price_set, n.materials[layout.support.markets[of].floor.floor.material])
     support = layout.support
-    project = support.classes[of].project if entry.variable == "operating" else support.options[of].project
-    column = "capacity_t_per_yr" if family in ("project_capacity", "floor_purchase") else "capex_musd"
-    return "projects", n.projects[project].name, column
+    if entry.variable == "operating":
+        output = support.classes[of]
+        j, name = n.projects[output.project].producer, n.projects[output.project].name
+        package = next(option.package for option in support.options if option.output_class == of)
+        capacity = float(n.capacity[j, 0])
+        if 0 < package.offtake < min(capacity, SMALL_SHARE):
+            return "packages", package.row or package.name, "offtake_share"
+        return "projects", name, "kappa" if 0 < n.kappa[j] < min(capacity, SMALL_SHARE) else "capacity_t_per_yr"
+    option = support.options[of]
+    name, package = n.projects[option.project].name, option.package
+    floor = 0.0 if option.floor is None else float(np.abs(option.floor.budget).sum() + np.abs(option.floor.liability).sum())
+    paid = {"capex": float(option.payments.sum()), "fee": float(option.fees.sum()), "floor": floor}
+    smallest = min((part for part in paid if paid[part] > 0), key=lambda part: paid[part], default="capex")
+    if smallest == "fee":
+        of_share = package.fee > 0 and package.offtake < SMALL_SHARE
+        return "packages", package.row or package.name, "offtake_share" if of_share else "offtake_fee_usd_per_kg"
+    if smallest == "floor" and package.floor is not None:
+        return "packages", package.row or package.name, "floor_usd_per_kg"
+    return "projects", name, "capex_musd"
 
 
 def _price(data: Dataset, price_set: str, material: str) -> tuple[str, str, str]:

@@ -21,10 +21,10 @@ from .forcing import Choices, Hold
 from .highs import canary
 from .instance import Floats
 from .layout import STAGES
-from .optimize import LEAST_CHECK_S, cap_trunk_shortfall, do_nothing, reference_model, whole_numbers_fixed
+from .optimize import aims_met, cap_trunk_shortfall, do_nothing, reference_model
 from .plan import Plan
 from .problem import Outcome, Problem, objective_costs, prepare
-from .stages import Flat, Method, chosen_method, solver_of, stage_by_stage, verdict
+from .stages import Flat, Method, chosen_method, solver_of, verdict
 from .worlds import Drawn
 
 
@@ -101,14 +101,11 @@ class Session:
         solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
         start = x if x is not None and len(x) == len(first) else z0
         usable = chosen == "decomposed"  # HiGHS, given a point to begin with, has stated bounds above plans (found on random cases)
-        staged = stage_by_stage(
-            problem, solver, costs, z0, start if usable else None, gap=self._gap, relax=self._relax, left=left
+        anew = partial(load, problem.assembly, first, solver=None, integer=not self._relax)
+        solver, staged, fixed = aims_met(
+            problem, solver, anew, costs, z0, start if usable else None, gap=self._gap, relax=self._relax, left=left
         )
-        x = staged.run.x
-        if not self._relax:
-            last = STAGES[problem.plan.objective.kind][-1]
-            polished = whole_numbers_fixed(problem, costs, last, staged, solver, self._gap, max(left(), LEAST_CHECK_S)).x
-            x = x if polished is None else polished
+        x = staged.run.x if fixed is None or fixed.x is None else fixed.x
         assert x is not None
         x = with_tail(problem.layout, problem.assembly, x)
         outcome = verdict(problem, staged, costs, z0, x, relax=self._relax, method=chosen)

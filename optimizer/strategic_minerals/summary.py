@@ -46,23 +46,22 @@ def _limited(lines: list[str]) -> list[str]:
 def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     title = plan.title or plan.name
     gap, bound = f"{figures.value('gap_share'):.2%}", figures.value("bound_musd")
+    several = len(figures.items("stage_difference_musd")) > 1
     if basis.relaxed:
-        return [
-            title, "LINEAR RELAXATION: a bound on what any plan can achieve, not a plan to carry out",
-            f"No plan beats doing nothing by more than {-bound:,.0f} million USD ({plan.price_year} money, discounted).",
-        ]  # fmt: skip
+        return [title, "LINEAR RELAXATION: a bound on what any plan can achieve, not a plan to carry out", _relaxed(figures, plan)]
+    kept = " that keeps the aims before" * several
     proof = {
         "optimal": f"proven best, within {gap}",
-        "within_gap": f"proven within {gap} of the best (no plan is worth more than {round(-bound):,})",
+        "within_gap": f"proven within {gap} of the best (no plan{kept} is worth more than {round(-bound):,})",
         "stalled": f"NOT proven best: the solver gave no answer in part of the search, which ended at a gap of {gap}",
         "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
         "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
     }.get(basis.reason, basis.reason)  # fmt: skip
-    if len(figures.items("stage_difference_musd")) > 1:
+    if several:
         proof = f"{proof} for the last aim"
     spared = figures.value("expected_loss_without_musd") - figures.value("expected_loss_musd")
     return [
-        title, *_stages(figures),
+        title, *_stages(figures, plan),
         f"The plan is worth {round(figures.value('worth_musd')):,} million USD net against doing nothing ({plan.price_year} money, "
         f"discounted, expected): {proof}.",
         f"It spares {spared:,.0f} million USD of expected shortage loss. Loss function: {plan.loss_function} ({plan.loss_level}); "
@@ -70,26 +69,40 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     ]  # fmt: skip
 
 
+def _relaxed(figures: Figures, plan: Plan) -> str:
+    """What a relaxation bounds: its first aim; a later one is sought where the relaxation keeps the first, which no plan may."""
+    bounds = figures.items("stage_bound_musd")
+    if len(bounds) > 1:
+        first = next(iter(bounds))
+        return f"No plan's {AIMS[first]} lies lower than {bounds[first]:+,.4g} million USD against doing nothing (discounted)."
+    worth = -figures.value("bound_musd")
+    return f"No plan beats doing nothing by more than {worth:,.0f} million USD ({plan.price_year} money, discounted)."
+
+
+AIMS = {"risk": "risk, (1-m) expected loss + m CVaR,", "spending": "spending", "social_cost": "social cost"}
+
 STAGES = {
     "risk": "With the plan risk, (1-m) expected loss + m CVaR, is {total:,.4g} million USD",
-    "spending": "The plan spends {total:,.4g} million USD (discounted)",
+    "spending": "The plan spends {total:,.4g} million USD (discounted{tail})",
     "social_cost": "Social cost with the plan is {total:,.6g} million USD",
 }
 """The total of each aim in words."""
 
 
-def _stages(figures: Figures) -> list[str]:
+def _stages(figures: Figures, plan: Plan) -> list[str]:
     """What each aim of several reached, the main one first: totals as totals, differences as differences, each with its bound."""
     differences = figures.items("stage_difference_musd")
     if len(differences) < 2:
         return []
     penalties = figures.value("penalties_musd")
     lines = ["Aims in their order, each kept while the next is sought:"]
-    for name, difference in differences.items():
-        total = STAGES[name].format(total=figures.value("stage_with_musd", name))
+    tail = "" if plan.horizon.tail_years == 0 else ", the years computed after the planned ones included"
+    for n, (name, difference) in enumerate(differences.items()):
+        total = STAGES[name].format(total=figures.value("stage_with_musd", name), tail=tail)
         more = f"{abs(difference):,.4g} {'more' if difference > 0 else 'less'} than doing nothing"
         counted = ", penalties counted" if penalties > SMALL_MUSD else ""
-        lines.append(f"  {total}, {more}{counted}; no plan does better than {figures.value('stage_bound_musd', name):+,.4g}.")
+        others = "no plan that keeps the aims before" if n else "no plan"
+        lines.append(f"  {total}, {more}{counted}; {others} does better than {figures.value('stage_bound_musd', name):+,.4g}.")
     if penalties > SMALL_MUSD:
         lines.append(f"  Penalties of {penalties:,.4g} million USD for soft rules count in every aim; nobody pays them.")
     return lines

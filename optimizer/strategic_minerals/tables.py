@@ -22,6 +22,8 @@ from .strikes import describe
 TRUNK_NAME = "trunk"
 SMALL_T = 1e-6
 """Tonnes below this are the solver's rounding and are not shown as actions."""
+LEAST_SHARE = 1e-9
+"""Of a demand, the same where it is a matter of grams."""
 
 
 def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solution | None) -> dict[str, pd.DataFrame]:
@@ -320,7 +322,8 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Demand unmet and substituted, by world, material, segment and period."""
     n = problem.natural
     short, thrift, loss, cost = _by_demand(problem, solution)
-    kept = (short > SMALL_T) | (thrift > SMALL_T)
+    least = np.minimum(SMALL_T, LEAST_SHARE * n.demand.max(axis=1, initial=0.0))[None, :, None]
+    kept = (short > least) | (thrift > least)
     path, q, t = np.nonzero(kept)
     names = [name for _, name in _paths(problem)]
     return pd.DataFrame({
