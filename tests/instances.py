@@ -36,9 +36,9 @@ LATER = {"appropriated": 0.4, "committed": 0.25}
 FIRST = 2027
 
 
-def drawn(seeds: Iterable[Any], few: int) -> list[Any]:
-    """Seeds to try, of which the first few are tried wherever tests run, and the others too where `slow` is asked for."""
-    return [seed if n < few else pytest.param(seed, marks=pytest.mark.slow) for n, seed in enumerate(seeds)]
+def quick_first(values: Iterable[Any], quick: int) -> list[Any]:
+    """Values to try a claim with: the first so many wherever tests run, the others where `slow` is asked for."""
+    return [value if n < quick else pytest.param(value, marks=pytest.mark.slow) for n, value in enumerate(values)]
 
 
 class _Case:

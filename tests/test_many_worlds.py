@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from instances import many
+from instances import many, quick_first
 from strategic_minerals import (
     InfeasibleError,
     Plan,
@@ -61,7 +61,7 @@ def test_the_plan_is_that_of_the_whole_model(relax: bool) -> None:
 
 
 @pytest.mark.usefixtures("crowded")
-@pytest.mark.parametrize("gap", [1e-2, 1e-3])
+@pytest.mark.parametrize("gap", quick_first([1e-2, 1e-3], 1))
 def test_everyday_gaps_are_trusted(gap: float) -> None:
     """Proves: the program with whole numbers fixed is no worse than the plan that it came from, its tails are as good as its losses
     allow, and the audit agrees with what is stated: solve raises where one of these does not hold."""

@@ -61,6 +61,7 @@ def answered(page: Any) -> str:
     return str(page.locator(".headline").inner_text())
 
 
+@pytest.mark.slow
 def test_a_plan_is_changed_checked_run_watched_and_compared(page: Any, office: tuple[Server, str]) -> None:
     """Proves: from a shipped plan over a fault shown beside its field to a report, and the comparison of two results; a name with
     markup stays a name."""
@@ -91,6 +92,7 @@ def test_a_plan_is_changed_checked_run_watched_and_compared(page: Any, office: t
     assert "caught" not in page.title().replace(HOSTILE, "")
 
 
+@pytest.mark.slow
 def test_the_bound_and_the_best_plan_are_drawn_while_it_runs(page: Any) -> None:
     """Proves: a longer solve shows figures and two lines that come from the server's events, and can be stopped by a button."""
     page.select_option("#shipped_plan", "rare-earths")

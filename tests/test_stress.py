@@ -251,9 +251,11 @@ def test_a_plan_against_one_listed_case_and_of_any_aim_is_attacked_with_drawn_wo
 
 
 def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_path: Any) -> None:
-    """Proves: from a run folder alone; as text, as tables and as JSON; of a plan without a sample too."""
+    """Proves: from a run folder alone; as text, as tables and as JSON; of a plan without a sample too. The quickstart, of one
+    mineral."""
     run = tmp_path / "run"
-    sampled = ["--set", "sample.worlds=3", "--set", "sample.seed=1"]
+    one = ["--set", 'materials=["gallium"]']
+    sampled = ["--set", "sample.worlds=3", "--set", "sample.seed=1", *one]
     assert cli("solve", "quickstart", *sampled, "--out", run).returncode == 0
     said = cli("stress", run, "--scenarios", "60", "--workers", "1", "--out", tmp_path / "stress")
     assert said.returncode == 0, said.stderr
@@ -263,7 +265,7 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     told = json.loads(cli("stress", run, "--scenarios", "20", "--workers", "1", "--json").stdout)
     assert {row["figure"] for row in told["figures"]} >= {"worth", "expected_loss", "cvar"}
     bare = tmp_path / "bare"
-    assert cli("solve", "quickstart", "--out", bare).returncode == 0
+    assert cli("solve", "quickstart", *one, "--out", bare).returncode == 0
     against_one = cli("stress", bare, "--scenarios", "20", "--workers", "1")
     assert against_one.returncode == 0, against_one.stderr
     assert "fresh worlds are drawn from every hazard of the table" in against_one.stdout

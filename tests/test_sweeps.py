@@ -17,7 +17,7 @@ import pytest
 
 import strategic_minerals.owners as owners
 import strategic_minerals.sweeps as sweeps
-from instances import drawn, random_case
+from instances import quick_first, random_case
 from strategic_minerals import Dataset, InfeasibleError, InputError, Plan, PlanError, UntrustedError, solve, sweep
 from strategic_minerals.assembly import Assembly
 from strategic_minerals.axes import edited
@@ -362,7 +362,7 @@ def test_decisions_of_a_point_are_those_of_its_plan() -> None:
 
 
 @pytest.mark.parametrize("method", ["flat", "decomposed"])
-@pytest.mark.parametrize("seed", drawn([0, 2, 5], 1))
+@pytest.mark.parametrize("seed", quick_first([0, 2, 5], 1))
 def test_a_session_answers_as_a_cold_solve(seed: int, method: Any) -> None:
     """Proves: relaxations answered one after the other, from the last one's basis or cuts, have the optimum of a solve from
     nothing, to 1e-9 of the costs; so have their references."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from instances import drawn, random_case
+from instances import quick_first, random_case
 from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve, stress_test, value_of_planning
 from strategic_minerals.errors import StoppedError
 from strategic_minerals.information import along, average_world, only
@@ -44,7 +44,7 @@ def test_sixty_days_of_cover_by_hand() -> None:
     assert row.worth_musd == pytest.approx((0.3 * 160 + 0.7 * 54 - 61) * tonnes, rel=1e-6)
 
 
-@pytest.mark.parametrize("seed", drawn([0, 2, 6, 4], 3))
+@pytest.mark.parametrize("seed", quick_first([0, 2, 6, 4], 3))
 def test_wait_and_see_here_and_now_and_the_average_plan_stand_in_their_order(seed: int) -> None:
     """Proves: WS <= RP <= EEV, so EVPI and VSS are not negative (to the gap); the optimised plan is not beaten by any rule of
     thumb, and no alternative has a smaller cost in a world than that world planned for by itself."""
