@@ -12,7 +12,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from strategic_minerals import InputError, PlanError
+from strategic_minerals import InputError, PlanError, load_dataset, load_plan, shipped
 from strategic_minerals.checks import check_data
 from strategic_minerals.errors import FaultsError
 from strategic_minerals.places import cell_name
@@ -238,3 +238,17 @@ def test_a_damaged_book_is_a_fault_whatever_is_damaged(kept: Path, tmp_path: Pat
                 load_workbook(path)
             except (InputError, PlanError):
                 continue
+
+
+def test_a_formula_that_a_program_wrote_and_did_not_compute_is_no_empty_cell(tmp_path: Path) -> None:
+    """Proves: openpyxl writes an empty value beside a formula; the cell is told, and its field is not taken as left out."""
+    path = tmp_path / "plan.xlsx"
+    write_workbook(load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs")), path)
+    book = openpyxl.load_workbook(path)
+    sheet = book["plan"]
+    cell = next(row[1] for row in sheet.iter_rows() if row[0].value == "discount_rate")
+    cell.value = "=1/25"
+    book.save(path)
+    with pytest.raises(FaultsError) as error:
+        load_workbook(path)
+    assert any("never computed" in fault.found and cell.coordinate in f"{fault.file}{fault.row}" for fault in error.value.faults)

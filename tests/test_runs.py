@@ -494,3 +494,25 @@ def test_decisions_of_an_older_run_do_not_stay(tmp_path: Path) -> None:
     write_run(result(), folder)
     assert not (folder / "decisions.json").exists()
     assert "decisions.json" not in json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+
+
+def test_reports_and_runs_never_take_the_place_of_what_a_planner_wrote(cli: Any, tmp_path: Path) -> None:
+    """Proves: a report is not written over a plan, a table or a workbook with a plan, Parquet not among other files, a run not
+    inside another run; a manifest that is a pipe is a fault and stops nobody."""
+    run, plan = tmp_path / "run", tmp_path / "p"
+    assert cli("init", plan).returncode == 0
+    assert cli("init", tmp_path / "b", "--excel").returncode == 0
+    assert cli("solve", "quickstart", "--out", run).returncode == 0
+    before = {path: path.read_bytes() for path in (*plan.rglob("*.*"), tmp_path / "b" / "plan.xlsx") if path.is_file()}
+    for words in (
+        ("report", run, "-o", plan / "plan.toml"), ("report", run, "-o", plan / "tables" / "demand.csv", "--format", "md"),
+        ("report", run, "-o", plan / "tables", "--format", "parquet"),
+        ("report", run, "-o", tmp_path / "b" / "plan.xlsx", "--format", "xlsx"),
+        ("solve", "quickstart", "--out", run / "results" / "x"),
+    ):  # fmt: skip
+        said = cli(*words)
+        assert said.returncode == 2, (words, said.stdout, said.stderr)
+    assert before == {path: path.read_bytes() for path in before}
+    (run / "manifest.json").unlink()
+    os.mkfifo(run / "manifest.json")
+    assert cli("verify", run).returncode == 2

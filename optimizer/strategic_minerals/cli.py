@@ -207,6 +207,9 @@ def solve(
         raise typer.BadParameter(f"--gap is a share of at least 0 and less than 1 (0.1 % is 0.001), not {gap:g}")
     if not 0 < time_limit < 1e9:
         raise typer.BadParameter(f"--time-limit is a number of seconds above 0, not {time_limit:g}")
+    inside = None if out is None else next((f for f in out.resolve().parents if is_run_folder(f)), None)
+    if inside is not None:
+        raise InputError([Fault(str(out), "", "--out", f"a place in the run folder {inside}", "a place outside of it")])
     if out is not None and out.exists():
         if not out.is_dir() or (started(out) and not is_run_folder(out)):
             foreign = "a file, or a folder with other files in it"

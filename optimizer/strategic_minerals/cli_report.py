@@ -33,6 +33,7 @@ def report(
     from .report.page import markdown, read_analyses, save_figures
     from .report.page import report as page
     from .runfolder import is_run_folder, load_result
+    from .workbook_guard import holds_a_plan
 
     results = [load_result(directory) for directory in directories]
     if form in ("xlsx", "parquet") and (len(results) > 1 or figures is not None):
@@ -40,8 +41,12 @@ def report(
         raise InputError([Fault("report", "", "--format", found, f"one run folder and no figures, for {form}")])
     target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
     ending = target.suffix.lower().removeprefix(".")
-    if ending in ("html", "md", "xlsx") and ending != form:
-        raise InputError([Fault(str(target), "", "--out", f"a name that ends in .{ending}", f".{form}, or --format {ending}")])
+    if form != "parquet" and (ending not in ("", form) or (ending == "" and target.is_file())):
+        also = f", or --format {ending}" if ending in ("html", "md", "xlsx") else ""
+        found = f"a name that ends in .{ending}" if ending else "a file of another kind"
+        raise InputError([Fault(str(target), "", "--out", found, f"a name that ends in .{form}{also}")])
+    if form == "xlsx" and target.is_file() and holds_a_plan(target):
+        raise InputError([Fault(str(target), "", "--out", "a workbook with a plan in it", "a new name, or an earlier report")])
     for place in (target, *([] if figures is None else [figures / "figure"])):
         inside = next((str(folder) for folder in place.resolve().parents if is_run_folder(folder)), None)
         if inside is not None:
@@ -52,6 +57,9 @@ def report(
 
         if target.exists() and not target.is_dir():
             raise InputError([Fault(str(target), "", "--out", "a file", "a folder, or a new name")])
+        foreign = sorted(file.name for file in target.glob("*") if file.suffix != ".parquet")
+        if foreign:
+            raise InputError([Fault(str(target), "", "--out", f"a folder with {foreign[0]} in it", "a new or an empty folder")])
         _wrote(write_parquet(results[0], target), as_json)
         return
     if target.is_dir():

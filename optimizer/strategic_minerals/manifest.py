@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from .audit import Audit
 from .errors import Fault, InputError
+from .files import read_bounded
 from .problem import Outcome
 from .result import SCHEMA_VERSION, versions
 from .solver import TOLERANCES
@@ -233,18 +234,19 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
     return text, stated
 
 
+MOST_BYTES = 1_000_000_000
+"""Of a JSON file of a run folder."""
+
+
 def read_json(path: Path) -> tuple[str, Any]:
     """(text, content) of a JSON file."""
+    wanted = "a finished run folder (its manifest is written last)" if path.name == MANIFEST else "a file of a run folder"
+    content = read_bounded(path, MOST_BYTES, wanted) if path.exists() else Fault(str(path), "", "", "no file", wanted)
+    if isinstance(content, Fault):
+        raise InputError([content])
     try:
-        text = path.read_bytes().decode()
+        text = content.decode()
         return text, json.loads(text)
-    except OSError:
-        expected = (
-            "a finished run folder (its manifest is written last)"
-            if path.name == MANIFEST
-            else "a file of a run folder"
-        )
-        raise InputError([Fault(str(path), "", "", "no file", expected)]) from None
     except (ValueError, RecursionError) as error:
         raise InputError([Fault(str(path), "", "", str(error), "JSON")]) from None
 

@@ -112,7 +112,7 @@ def notes(instance: Instance, worlds: Worlds, support: Support) -> list[tuple[st
     found = {
         "rather short": _cheaper_short(instance, worlds), "short from the start": _short_from_the_start(instance),
         "thin trunk": _thin_trunk(instance, worlds), "idle promise": _idle_promises(instance, worlds),
-        "already owed": _already_owed(instance),
+        "already owed": _already_owed(instance), "no demand": _nothing_demanded(instance),
     }  # fmt: skip
     told = [(kind, text.split(":")[0].split(",")[0], text) for kind, texts in found.items() for text in texts]
     return [*told, *((NEVER, what, f"{what} cannot be chosen: {why}") for what, why in never(instance, support))]
@@ -157,6 +157,12 @@ def _idle_promises(instance: Instance, worlds: Worlds) -> Iterator[str]:
         for name in level.scenarios:
             if c < 0 or worlds.onset[worlds.names.index(name), c] >= instance.calendar.periods:
                 yield f"{level.material}, {level.segment}: scenario {name} never touches it, the promise costs nothing there"
+
+
+def _nothing_demanded(instance: Instance) -> Iterator[str]:
+    """A plan that protects nobody."""
+    if not (instance.demand > 0).any():
+        yield "demand: nobody wants any of the planned materials in these years, so that there is nothing to protect"
 
 
 def _already_owed(instance: Instance) -> Iterator[str]:

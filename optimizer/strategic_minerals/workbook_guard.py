@@ -12,6 +12,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 from xml.parsers.expat import ParserCreate
 
@@ -87,6 +88,15 @@ def _sheets(book: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
         yield (target.lstrip("/") if target.startswith("/") else posixpath.join("xl", target)), name
 
 
+def holds_a_plan(path: Path) -> bool:
+    """Whether a file is a workbook with a sheet called `plan`: what a planner wrote, and no report."""
+    try:
+        with whole_book(path.name), zipfile.ZipFile(path) as book:
+            return any(name == "plan" for _, name in _sheets(book))
+    except InputError:
+        return False
+
+
 def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) -> list[Fault]:
     """Of one sheet, read as a stream. columns: how many of its columns count; its size counts in any case."""
     reach, faults = [0, 0], list[Fault]()
@@ -100,16 +110,23 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
             reach[0], reach[1] = max(reach[0], row), max(reach[1], column)
         if kind == "c":
             cell.clear()
-            cell.update(at=given.get("r", ""), error=given.get("t") == "e", formula=False, value=False)
+            cell.update(at=given.get("r", ""), error=given.get("t") == "e", formula=False, value=False, inside=False)
         elif kind == "f":
             cell["formula"] = True
         elif kind in ("v", "is"):
-            cell["value"] = True
+            cell["inside"] = True
         elif kind == "mergeCell" and _reach((at := given.get("ref", "")).partition(":")[0])[1] <= columns and len(faults) < 100:
             expected = "a value in each cell: take the cells apart, and fill each"
             faults.append(Fault(place, at, "", "merged cells, of which only the first holds the value", expected))
 
+    def text(content: str) -> None:
+        """A value is one that holds something: an empty element is what a program writes that did not compute."""
+        if cell.get("inside") and content.strip():
+            cell["value"] = True
+
     def end(tag: str) -> None:
+        if tag.rpartition(":")[2] in ("v", "is"):
+            cell["inside"] = False
         if tag.rpartition(":")[2] != "c" or not cell or len(faults) >= 100 or max(_reach(str(cell["at"]))[1], 1) > columns:
             return
         if cell["error"]:
@@ -119,7 +136,7 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
             faults.append(Fault(place, str(cell["at"]), "", "a formula that was never computed", expected))
 
     with book.open(part) as content:
-        _parse(content, start, end)
+        _parse(content, start, end, text)
     if reach[0] > MOST_ROWS + 1 or reach[0] * reach[1] > MOST_CELLS:
         expected = f"at most {MOST_ROWS:,} rows, and {MOST_CELLS:,} cells"
         faults.insert(0, Fault(place, "", "", f"cells as far as row {reach[0]:,}, column {reach[1]:,}", expected))
@@ -139,9 +156,9 @@ def _reach(at: str) -> tuple[int, int]:
     return int(found[2]), column
 
 
-def _parse(content: IO[bytes], start: Any, end: Any = None) -> None:
+def _parse(content: IO[bytes], start: Any, end: Any = None, text: Any = None) -> None:
     parser = ParserCreate()
-    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
     parser.EntityDeclHandler = _refuse  # books declare none; bombs do
     while piece := content.read(PIECE):
         parser.Parse(piece)
