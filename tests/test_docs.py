@@ -61,6 +61,7 @@ LONG = ("bounds",)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path, cli: Any) -> None:
     """Proves: who types the README's commands from top to bottom in an empty folder gets an answer from each, and the report of the
     run shows what the commands before wrote. The plan that `init` writes is cut to one mineral."""
