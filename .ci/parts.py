@@ -132,7 +132,7 @@ def postgres() -> None:
     import psycopg
 
     assert psycopg.connect
-    run("token", "list", code=2, STRATEGIC_MINERALS_DATABASE="postgresql://nobody@127.0.0.1:1/none")
+    run("token", "list", code=7, STRATEGIC_MINERALS_DATABASE="postgresql://nobody@127.0.0.1:1/none")
 
 
 if __name__ == "__main__":
