@@ -3,7 +3,7 @@
 A connection waits for its caller until a request's header has come whole, and while its body comes. It has a time limit for the
 header that no trickle puts off, the body has one of its own (`security.Gate`), and so has an answer that is not taken. Where there
 are too many, of one address or in all, the one that has kept the server waiting longest makes room for the new one; where all are
-being answered, the new one is turned away. So sockets that say nothing cost others nothing.
+being answered, the new one is turned away after a moment. So sockets that say nothing cost others nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from .problems import MEDIA_TYPE, problem
 
 MOST_HEADER_BYTES = 32 * 1024
 MOST_HEADERS = 100
+KNOCKS, KNOCK_S = 5, 0.02
+"""How often, and after how many seconds each time, a connection asks for room before it is turned away."""
 FREE_PIECES, BYTES_OF_PIECE = 1000, 256
 """A chunked body may come in so many pieces, and one more for every so many bytes: smaller ones cost more than they bring."""
 
@@ -143,11 +145,24 @@ class Connection(H11Protocol):
         """Let it in, or turn it away."""
         super().connection_made(transport)
         self.address = self.client[0] if self.client else ""
-        if not self._all.enter(self):
-            self._say(503, "More connections than the service takes.", {"Retry-After": "5"})
-            transport.close()
+        if self._all.enter(self):
+            self._wait()
+        else:  # of those that are in, some may only look busy: what they sent has not been read yet
+            transport.pause_reading()
+            self.loop.call_later(KNOCK_S, self._knock, KNOCKS)
+
+    def _knock(self, left: int) -> None:
+        """Ask for room again, now that what others sent is read; be turned away where there is none after so many times."""
+        if self.transport.is_closing():
             return
-        self._wait()
+        if self._all.enter(self):
+            self.transport.resume_reading()
+            self._wait()
+        elif left:
+            self.loop.call_later(KNOCK_S, self._knock, left - 1)
+        else:
+            self._say(503, "More connections than the service takes.", {"Retry-After": "5"})
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing of it is left."""
