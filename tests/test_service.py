@@ -81,7 +81,7 @@ def test_studies_are_jobs_too(service: TestClient, solved: str) -> None:
     assert tables["sweep"] >= {"points"}
     assert 'id="comparison"' in service.get(f"/v1/jobs/{jobs['compare']}/report").text
     assert "Stress test" in service.get(f"/v1/jobs/{jobs['stress']}/report").text
-    assert service.get(f"/v1/jobs/{jobs['sweep']}/report").status_code == 404
+    assert service.get(f"/v1/jobs/{jobs['sweep']}/report").status_code == 409
 
 
 def test_a_plan_comes_as_object_text_or_file_with_its_own_tables(service: TestClient, tmp_path: Path) -> None:

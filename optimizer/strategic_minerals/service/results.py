@@ -96,7 +96,7 @@ def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
     """The report as one page that works offline; of a study or a comparison, the report of the plan that it is about."""
     folder, job = answered(request, caller, job_id)
     if job.kind == "sweep":
-        raise ProblemError("not-found", "A sweep has tables, and no report.")
+        raise ProblemError("conflict", "A sweep has tables, and no report.")
     path = folder.path / REPORT
     if not path.is_file():
         with aside(request):
