@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from conftest import until
 from served import QUICK, Obedient, Server, client, ended, settings, token
 from strategic_minerals import cli
 from strategic_minerals.service import retention
@@ -31,17 +32,6 @@ from strategic_minerals.service.records import Deed, Job, Token
 from strategic_minerals.service.retention import Janitor
 from strategic_minerals.service.runners import LocalRunner, Patience
 from strategic_minerals.service.trouble import StoreError
-
-
-def until(found: Callable[[], Any], limit_s: float = 60.0) -> Any:
-    """What a function gives once it gives something."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if value := found():
-            return value
-        time.sleep(0.02)
-    raise AssertionError("it did not come")
-
 
 # --- a full disk --------------------------------------------------------------------------------------------------------------
 

@@ -207,13 +207,13 @@ def aims_met(
     """
     stages, seconds = STAGES[problem.plan.objective.kind], problem.seconds
     for room in ROOMS if len(stages) > 1 else ROOMS[:1]:
-        with seconds.measure("solve"):
-            staged = stage_by_stage(
-                problem, solver, costs, z0, start, gap=gap, relax=relax, left=left, on_progress=on_progress, least_slack=room
-            )
-        if relax:
-            return solver, staged, None
         try:
+            with seconds.measure("solve"):
+                staged = stage_by_stage(
+                    problem, solver, costs, z0, start, gap=gap, relax=relax, left=left, on_progress=on_progress, least_slack=room
+                )
+            if relax:
+                return solver, staged, None
             with seconds.measure("prices"):
                 fixed = whole_numbers_fixed(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
         except UntrustedError:

@@ -15,8 +15,7 @@ from .row_types import key_of
 SMALL_SHARE = 1e-3
 """A share below it is likelier to be the small figure than a capacity beside it."""
 PRICED = ("budget", "total_budget", "branch_purchases", "calm_purchases")
-LOSSES = ("trunk_loss_sum", "branch_loss")
-"""Constraint families by the tables that their entries come from."""
+"""Constraint families in which what is bought stands at its price."""
 
 
 def tiny_entry(layout: Layout, data: Dataset, entry: TinyEntryError) -> Fault:
