@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from instances import many, random_case
-from strategic_minerals import Plan, solve
+from strategic_minerals import Dataset, Plan, solve
 from strategic_minerals.audit_money import cvar, losses, open_books
 from strategic_minerals.canonical import smallest_quantile
 from strategic_minerals.optimize import do_nothing, reference_model
@@ -64,11 +64,14 @@ def test_every_stage_of_random_plans_is_a_difference_of_the_same_figure(seed: in
     assert stated - room <= difference <= stated + 1e-4 * max(1.0, aim) + room  # what the slack lets later aims give up
 
 
-@pytest.mark.parametrize("seed", [3, 11])
-def test_flat_and_decomposed_have_the_same_reference(seed: int) -> None:
+@pytest.mark.parametrize(
+    "case", [many(3), many(11), *(random_case(seed, sample=True, loss_limits=False) for seed in (6, 8, 390))],
+    ids=["many-3", "many-11", "6", "8", "390"],
+)  # fmt: skip
+def test_flat_and_decomposed_have_the_same_reference(case: tuple[Plan, Dataset]) -> None:
     """Proves: the loss of every world without a plan, and trunk shortfall by material and segment, do not hang on the method
-    (trap 41)."""
-    plan, data = many(seed)
+    (trap 41). The last three once ended within 1e-9 of the least cost, between two corners: losses differed by 1e-4 million USD."""
+    plan, data = case
     problem = prepare(plan, data)
     cost, found = objective_costs(problem)["social_cost"], []
     for method in ("flat", "decomposed"):
@@ -76,8 +79,8 @@ def test_flat_and_decomposed_have_the_same_reference(seed: int) -> None:
         z0 = extract(problem.layout, problem.assembly, do_nothing(problem, cost, 60.0, solver=solver))
         found.append((losses(open_books(problem, z0)), z0.shortfall[0].sum(axis=1)))
     (flat, flat_short), (apart, apart_short) = found
-    assert apart == pytest.approx(flat, rel=1e-6, abs=1e-6)
-    assert apart_short == pytest.approx(flat_short, rel=1e-6, abs=1e-6)
+    assert apart == pytest.approx(flat, rel=1e-9, abs=1e-7)
+    assert apart_short == pytest.approx(flat_short, rel=1e-9, abs=1e-6)
 
 
 def test_ties_are_broken_by_the_order_of_the_formulation() -> None:

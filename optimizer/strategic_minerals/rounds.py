@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -189,9 +190,20 @@ class Search:
         if start is not None and self.of.allowed(start):
             begin, _ = self.evaluate(self.of.point(start), answer=True)
         status = self.linear(begin, self.share(LINEAR_SHARE) if mixed else 1.0, answer=not mixed)
-        if not mixed or status not in ("optimal", "limit"):
+        if status not in ("optimal", "limit"):
             return status
-        return self.integral()
+        return self.integral() if mixed else self.cornered(status)
+
+    def cornered(self, status: Status) -> Status:
+        """Ask once more where the relaxation has its corner: rounds end on the way there, a hair above the least cost, and what
+        costs next to nothing may stand elsewhere on the way.
+        """
+        with suppress(OutOfTimeError):
+            run = self.run_master()
+            if run.x is not None:
+                found, _ = self.evaluate(self.of.point(run.x), answer=False)
+                self.best = found if found.total <= self.objective else self.best
+        return status
 
     def linear(self, best: Evaluated | None, share: float, *, answer: bool) -> Status:
         """Rounds on the linear relaxation, until the gap is a share of the one asked or no round finds anything new."""
