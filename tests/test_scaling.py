@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from instances import random_case
 from scalings import SCALINGS, scaled, small
 from strategic_minerals import InfeasibleError, InputError, Plan, UntrustedError, solve
 from strategic_minerals.infeasibility import contradiction
@@ -38,6 +39,15 @@ def test_the_scaled_problem_has_the_scaled_answer(
     for name in ("appropriation", "stock"):
         old, new = (r.prices[r.prices.price == name].value.to_numpy() for r in (truth, result))
         assert new == pytest.approx(old * (prices if name == "stock" else 1.0), rel=1e-5, abs=1e-6 * prices)
+
+
+def test_equations_of_ten_billion_tonnes_are_kept_to_rounding() -> None:
+    """Proves: a plan whose balance is 2e-6 t of 1e10 t apart counts as one; taken apart, every plan was once turned away."""
+    plan, data = random_case(34, loss_limits=False, sample=True)
+    before = solve(plan, data, gap=0.0, threads=1, method="decomposed").outcome
+    after = solve(*scaled(plan, data, 1e7, 1.0), gap=0.0, threads=1, method="decomposed").outcome
+    assert after.reason == "optimal"
+    assert after.objective_musd == pytest.approx(before.objective_musd * 1e7, rel=1e-7)
 
 
 def test_aims_in_turn_and_limits_scale_too(truth: Result) -> None:

@@ -29,6 +29,8 @@ WORTH_A_TRIM = 4
 """Idle cuts are left where not one in so many is idle: the next solve would have to factorise anew."""
 BEYOND = 1e-7
 """How far a plan may be beyond a row of the master before it is mended, relative to one more than the row's bound."""
+ROUNDED = 1e-13
+"""Of the terms that a row adds up, what rounding may leave."""
 TIGHTER = 2.0
 """How much tighter the row is held then, in units of how far the plan was beyond it."""
 SMALLEST_SLOPE = 1e-9
@@ -242,15 +244,18 @@ class Master:
 
 
 def excess(assembly: Assembly, y: Floats, tolerance: float) -> Floats:
-    """(rows,) how far each row is beyond its bounds at a point; 0 within a tolerance, relative to one more than the bound.
+    """(rows,) how far each row is beyond its bounds at a point; 0 within a tolerance, relative to one more than the bound, and
+    within what rounding leaves of a row's terms: equations of 1e10 tonnes are not kept to the millionth of one.
 
     y: values of the first columns, which the rows use alone.
     """
-    held = np.add.reduceat(np.concatenate([assembly.value * y[assembly.index], [0.0]]), assembly.start[:-1])
+    terms = np.concatenate([assembly.value * y[assembly.index], [0.0]])
+    held, rounding = np.add.reduceat(terms, assembly.start[:-1]), ROUNDED * np.add.reduceat(np.abs(terms), assembly.start[:-1])
     held[np.diff(assembly.start) == 0] = 0.0
     below, above = assembly.row_lower - held, held - assembly.row_upper
     bound = np.where(below > above, assembly.row_lower, assembly.row_upper)
-    return np.where(np.maximum(below, above) > tolerance * (1 + np.abs(bound)), np.maximum(below, above), 0.0)
+    beyond = np.maximum(below, above)
+    return np.where(beyond > np.maximum(tolerance * (1 + np.abs(bound)), rounding), beyond, 0.0)
 
 
 def open_bounds(assembly: Assembly, decisions: Ints, sums: Sequence[Ints]) -> tuple[Floats, Floats]:
