@@ -43,6 +43,7 @@ LAYERS = [
     {"items"},
     {"review", "commitment_money"},
     {"layout"},
+    {"aims"},
     {"formulation.branch", "formulation.period", "formulation.risk"},
     {"formulation.commitments"},
     {"compile", "stamp_data"},

@@ -209,7 +209,10 @@ def test_other_aims_are_explained_in_their_own_terms(kind: str) -> None:
     plan, data = one_mineral(300.0, objective={"kind": kind}, scenarios=worlds, service_levels=[promise])
     result = solve(plan, data, gap=0.0)
     told = explain(result, gap=0.0)
-    assert told.aim == {"risk_within_budget": "risk, (1-m) expected loss + m CVaR", "least_budget": "discounted spending"}[kind]
+    assert told.aim == {
+        "risk_within_budget": "risk (50% of expected loss and 50% of the mean of the worst 10% of losses (CVaR))",
+        "least_budget": "discounted spending",
+    }[kind]
     assert (told.reasons[told.reasons["chosen"]]["brings_musd"].fillna(1.0) >= 0).all()
     assert alternatives(result, slack=0.1, count=1).extremes["kept"].all()
 

@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .aims import main_aim
 from .compile import INF
 from .errors import Fault, PlanError
 from .forcing import Choices, with_row
 from .frames import notebook_html
 from .instance import Floats, Ints
-from .layout import STAGES
 from .price_words import Fixed, fixed_program
-from .prices import AIMS
 from .problem import Problem
 from .result import Result
 from .solver import Model, Run
@@ -127,7 +126,7 @@ def alternatives(
     portfolios = _portfolios(result, fixed, slack, count, time_limit_s)
     if on_progress is not None:
         on_progress(of, of)
-    aim = AIMS[STAGES[result.plan.objective.kind][0]].rstrip(",")
+    aim = main_aim(result.plan)
     return Alternatives(pd.DataFrame(rows, columns=EXTREMES), portfolios, slack, _allowed(result, slack), aim)
 
 

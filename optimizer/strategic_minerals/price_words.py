@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from .aims import main_aim
 from .errors import Fault, InputError, UntrustedError
 from .instance import Floats
 from .layout import STAGES
 from .optimize import cap_trunk_shortfall
-from .prices import AIMS, Price, published
+from .prices import Price, published
 from .problem import Problem, objective_costs, prepare
 from .result import Result
 from .solution import Solution, embed
@@ -137,7 +138,7 @@ def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
 
 def _sentence(problem: Problem, price: Price, more: float) -> str:
     """What one unit more is worth, in words."""
-    aim = AIMS[STAGES[problem.plan.objective.kind][0]].rstrip(",")
+    aim = main_aim(problem.plan)
     money = f"{abs(price.value):,.3g} million USD" if price.unit == "USD/USD" else _usd(abs(price.value))
     effect = f"{'saves' if price.value > 0 else 'costs'} {money} of {aim}"
     if price.price == "supply":  # in that year's money and that course of events, not in expectation

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .aims import main_aim
 from .layout import STAGES, TRUNK
 from .optimize import Solved
 from .problem import Problem
@@ -40,12 +41,6 @@ MEANING = {
 """Families of prices and what one unit of each means, present values where nothing else is said. All are reported so that
 a binding demand has a price >= 0."""
 
-AIMS = {
-    "social_cost": "social cost", "spending": "discounted spending",
-    "risk": "risk, (1-m) expected loss + m CVaR,",
-}  # fmt: skip
-"""What a price is counted in: the first stage of the plan's aim."""
-
 
 @dataclass(frozen=True)
 class Price:
@@ -70,12 +65,12 @@ class Price:
 
 def price_table(solved: Solved) -> pd.DataFrame:
     """All prices as one tidy table, counted in the plan's main aim; empty for a relaxed or stopped run."""
-    fixed, aim = solved.priced, STAGES[solved.problem.plan.objective.kind][0]
+    fixed, aim = solved.priced, main_aim(solved.problem.plan)
     finished = solved.outcome.reason in ("optimal", "within_gap")
     if not finished or fixed is None or fixed.row_dual is None or fixed.column_dual is None:
         return pd.DataFrame(columns=COLUMNS)
     rows = [
-        [p.price, p.item, p.world, p.period, p.value, p.unit, MEANING[p.price].format(aim=AIMS[aim])]
+        [p.price, p.item, p.world, p.period, p.value, p.unit, MEANING[p.price].format(aim=aim)]
         for p in published(solved.problem, fixed)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=COLUMNS)

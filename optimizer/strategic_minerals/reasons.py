@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .aims import main_aim
 from .axes import edited
 from .break_even import MOST_SOLVES, TOLERANCE, Pair, find_break_even
 from .dataset import Dataset
@@ -24,10 +25,8 @@ from .forcing import TRACE_T, Choices, Decided, Hold, Item
 from .frames import notebook_html
 from .instance import Floats
 from .items import BUILT_ALONE, in_amounts
-from .layout import STAGES
 from .plan import Plan
 from .price_words import Fixed, decided_point, fixed_program, price_words
-from .prices import AIMS
 from .problem import Problem
 from .result import Result
 from .session import Session
@@ -169,7 +168,7 @@ def explain(
             flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
             intervals += interval_rows(one, found)
     told = price_words(fixed) if prices and item is None else pd.DataFrame(columns=["sentence"])
-    aim = AIMS[STAGES[result.plan.objective.kind][0]].rstrip(",")
+    aim = main_aim(result.plan)
     return Explanation(
         told, pd.DataFrame(rows, columns=COLUMNS), pd.DataFrame(flips, columns=BREAK_EVENS),
         pd.DataFrame(intervals, columns=INTERVALS), step, aim, most_solves,

@@ -6,6 +6,7 @@ inputs and of the solve, comes from `Basis`.
 
 from __future__ import annotations
 
+from .aims import aim_in_words
 from .basis import Basis
 from .figures import OUTLAYS, Figures
 from .plan import Plan
@@ -74,15 +75,14 @@ def _relaxed(figures: Figures, plan: Plan) -> str:
     bounds = figures.items("stage_bound_musd")
     if len(bounds) > 1:
         first = next(iter(bounds))
-        return f"No plan's {AIMS[first]} lies lower than {bounds[first]:+,.4g} million USD against doing nothing (discounted)."
+        most = f"{bounds[first]:+,.4g} million USD against doing nothing (discounted)"
+        return f"No plan's {aim_in_words(plan, first)} lies lower than {most}."
     worth = -figures.value("bound_musd")
     return f"No plan beats doing nothing by more than {worth:,.0f} million USD ({plan.price_year} money, discounted)."
 
 
-AIMS = {"risk": "risk, (1-m) expected loss + m CVaR,", "spending": "spending", "social_cost": "social cost"}
-
 STAGES = {
-    "risk": "With the plan risk, (1-m) expected loss + m CVaR, is {total:,.4g} million USD",
+    "risk": "With the plan {aim} is {total:,.4g} million USD",
     "spending": "The plan spends {total:,.4g} million USD (discounted{tail})",
     "social_cost": "Social cost with the plan is {total:,.6g} million USD",
 }
@@ -98,8 +98,10 @@ def _stages(figures: Figures, plan: Plan) -> list[str]:
     lines = ["Aims in their order, each kept while the next is sought:"]
     tail = "" if plan.horizon.tail_years == 0 else ", the years computed after the planned ones included"
     for n, (name, difference) in enumerate(differences.items()):
-        total = STAGES[name].format(total=figures.value("stage_with_musd", name), tail=tail)
+        total = STAGES[name].format(total=figures.value("stage_with_musd", name), tail=tail, aim=aim_in_words(plan, name))
         more = f"{abs(difference):,.4g} {'more' if difference > 0 else 'less'} than doing nothing"
+        if abs(difference) < SMALL_MUSD:
+            more = "the same as doing nothing"
         counted = ", penalties counted" if penalties > SMALL_MUSD else ""
         others = "no plan that keeps the aims before" if n else "no plan"
         lines.append(f"  {total}, {more}{counted}; {others} does better than {figures.value('stage_bound_musd', name):+,.4g}.")
