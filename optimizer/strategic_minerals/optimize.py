@@ -172,9 +172,8 @@ def optimise(
             solver = make(problem.assembly, costs[stages[0]], integer=not relax)
     undisturbed = without = None
     anew = partial(make, problem.assembly, costs[stages[0]], integer=not relax)
-    start = z0 if method == "decomposed" else None
     solver, staged, fixed = aims_met(
-        problem, solver, anew, costs, z0, start, gap=gap, relax=relax, left=left, on_progress=on_progress
+        problem, solver, anew, costs, z0, z0, gap=gap, relax=relax, left=left, on_progress=on_progress
     )
     run = staged.run
     with seconds.measure("prices"):

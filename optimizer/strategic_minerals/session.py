@@ -100,10 +100,9 @@ class Session:
         first = costs[STAGES[problem.plan.objective.kind][0]]
         solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
         start = x if x is not None and len(x) == len(first) else z0
-        usable = chosen == "decomposed"  # HiGHS, given a point to begin with, has stated bounds above plans (found on random cases)
         anew = partial(load, problem.assembly, first, solver=None, integer=not self._relax)
         solver, staged, fixed = aims_met(
-            problem, solver, anew, costs, z0, start if usable else None, gap=self._gap, relax=self._relax, left=left
+            problem, solver, anew, costs, z0, start, gap=self._gap, relax=self._relax, left=left
         )
         x = staged.run.x if fixed is None or fixed.x is None else fixed.x
         assert x is not None

@@ -66,6 +66,8 @@ ASTRAY = (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kIteration
 """How a hot start gone astray ends."""
 SMALLEST_MOVE = 1e-11
 """Moves of a basic variable with a right-hand side below this are rounding."""
+SAME_OBJECTIVE = 1e-6
+"""Of the terms of an objective, how far what the solver says of a point may lie from it: points are told after its tolerances."""
 DUAL, PRIMAL = 1, 4
 """Strategies of the simplex method, as HiGHS counts them."""
 UNSCALED, SCALED = 0, 2
@@ -151,7 +153,7 @@ class Model:
                 " there is one aim and no limit on losses"
             )
             raise PlanError([Fault("plan", "", "sample.worlds", f"{len(cost):,} columns in one model", most)])
-        self._assembly, self._columns = assembly, len(cost)
+        self._assembly, self._columns, self._cost, self._offset = assembly, len(cost), cost, offset
         self._units = units = SolverUnits.of(assembly)
         self._mip = bool(self._integer and assembly.integer.any())
         integrality = assembly.integer.astype(np.int32) if self._mip else np.zeros(len(cost), dtype=np.int32)
@@ -187,6 +189,7 @@ class Model:
         columns = np.arange(self._columns, dtype=np.int32)
         self._check(self._highs.changeColsCost(self._columns, columns, self._units.cost(cost)), "changeColsCost")
         self._check(self._highs.changeObjectiveOffset(offset / self._units.money), "changeObjectiveOffset")
+        self._cost, self._offset = cost, offset
 
     def add_row(self, columns: Ints, values: Floats, lower: float, upper: float, *, money: bool = False) -> None:
         """Append a row."""
@@ -208,13 +211,6 @@ class Model:
         if len(rows):
             self._check(self._highs.deleteRows(len(rows), rows.astype(np.int32)), "deleteRows")
             self._units.removed(rows)
-
-    def set_start(self, x: Floats) -> None:
-        """Offer a point to start from; HiGHS checks and repairs it."""
-        solution = highspy.HighsSolution()
-        solution.col_value = list(self._units.of_columns(x))
-        if self._highs.setSolution(solution) == highspy.HighsStatus.kError:  # a warning says that it needs repair
-            raise UntrustedError("HiGHS refused a start point")
 
     def set_basis(self, columns: Any, rows: Any) -> None:
         """Start the next run from a basis, (columns,) and (rows,) indices of `BASES`; it may be a guess, HiGHS completes it."""
@@ -334,6 +330,8 @@ class Model:
         self._set("mip_rel_gap", float(gap))
         self._set("mip_abs_gap", float(absolute_gap) / self._units.money)
         self._set("presolve", "choose" if presolve else "off")
+        if self._mip:  # a point that it knows, even one of its own, has come back as optimal with an objective that is not its own
+            self._check(highs.clearSolver(), "clearSolver")
         spent = 0.0 if self._mip else highs.getRunTime()  # of linear runs HiGHS counts the instance's whole life, of searches each
         self._set("time_limit", spent + time_limit_s)
         self._limited(self._hasty and highs.getBasis().valid)
@@ -415,15 +413,24 @@ class Model:
         x = np.array(solution.col_value, dtype=float) if usable and not brief else None
         units = self._units
         objective = float(info.objective_function_value) * units.money if usable else None
+        point = units.point(x)
+        if mip and objective is not None and point is not None and not self._is_of(objective, point):
+            return Run("failed", None, None, -math.inf, seconds, 0, 0)
         bound = float(info.mip_dual_bound) * units.money if mip else (objective if objective is not None else -math.inf)
         dual = usable and not mip and solution.dual_valid
         row_dual = np.array(solution.row_dual, dtype=float) if dual and not brief else None
         column_dual = np.array(solution.col_dual, dtype=float) if dual else None
         return Run(
-            verdict, units.point(x), objective, bound if math.isfinite(bound) else -math.inf, seconds,
+            verdict, point, objective, bound if math.isfinite(bound) else -math.inf, seconds,
             int(info.simplex_iteration_count), int(max(0, info.mip_node_count)), units.row_prices(row_dual),
             units.column_prices(column_dual),
         )  # fmt: skip
+
+    def _is_of(self, objective: float, x: Floats) -> bool:
+        """Whether an objective is that of a point, but for the solver's tolerances."""
+        terms = self._cost * x
+        room = SAME_OBJECTIVE * (self._units.money + abs(self._offset) + float(np.abs(terms).sum()))
+        return abs(objective - self._offset - float(terms.sum())) <= room
 
     def _set(self, name: str, value: Any) -> None:
         if name not in OPTIONS:
