@@ -184,6 +184,19 @@ def test_money_that_does_not_hold_what_is_there() -> None:
     assert diagnose(plan, data).possible
 
 
+def test_a_total_that_does_not_hold_what_is_there() -> None:
+    """Proves: 5 million USD a year for two years are 10, and the total is 3: 7 more are owed already."""
+    plan, data = promising(
+        0.0, service_levels=[], materials={"a": {"holding_share_per_yr": 0.05}}, stock={"a": 10.0}, money=5.0,
+        budget={"total_musd": 3.0}, years=2,
+    )  # fmt: skip
+    result = solve(plan, data)
+    assert result.audited.passed
+    owed = result.tables["notes"].query("kind == 'already owed'").note
+    assert "costs 10 million USD, 7 more than the total budget" in owed.iloc[0]
+    assert diagnose(plan, data).possible
+
+
 def test_what_is_told_is_what_was_tried() -> None:
     """Proves: the value in the sentence, put into the plan as it is printed, restores it."""
     plan, data = promising(0.4777, 31.7)

@@ -166,13 +166,19 @@ def _nothing_demanded(instance: Instance) -> Iterator[str]:
 
 
 def _already_owed(instance: Instance) -> Iterator[str]:
-    """Years whose appropriation does not even hold what is in store at the start."""
+    """Years whose appropriation does not even hold what is in store at the start, and a total that does not."""
     for year, owed, money in zip(instance.calendar.years, instance.owed, instance.appropriation, strict=True):
         if owed > money * (1 + 1e-9):
             yield (
                 f"FY{year}: holding the opening stock costs {owed:,.4g} million USD, {owed - money:,.4g} more than is "
                 "appropriated: already owed, whatever the plan does"
             )
+    total, owed_in_all = instance.plan.budget.total_musd, float(instance.owed[: len(instance.calendar.planned_years)].sum())
+    if total is not None and owed_in_all > total * (1 + 1e-9):
+        yield (
+            f"all years of the plan: holding the opening stock costs {owed_in_all:,.4g} million USD, {owed_in_all - total:,.4g} more "
+            "than the total budget: already owed, whatever the plan does"
+        )
 
 
 def _thin_trunk(instance: Instance, worlds: Worlds) -> Iterator[str]:
