@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from .intervals import IN, BreakEven, Interval
+from .intervals import IN, TIED, BreakEven, Interval
 from .items import Item
 
 INTERVALS = [
@@ -40,7 +40,9 @@ def in_words(item: Item, found: BreakEven) -> str:
         f"{side} {_number(end)} {found.unit} plan and tables refuse it (expected {why})"
         for side, end, why in (("below", found.low, found.below), ("above", found.high, found.above)) if why
     ]  # fmt: skip
-    return ". ".join(text for text in (said, because, *refused, found.note) if text)
+    tied = any(interval.state == TIED and interval.start <= found.base <= interval.end for interval in found.intervals)
+    note = "A smaller gap may tell with and without apart" if tied else found.note
+    return ". ".join(text for text in (said, because, *refused, note) if text)
 
 
 def _part(item: Item, interval: Interval, found: BreakEven, k: int, *, alone: bool) -> str:
