@@ -176,8 +176,8 @@ def _already_owed(instance: Instance) -> Iterator[str]:
     total, owed_in_all = instance.plan.budget.total_musd, float(instance.owed[: len(instance.calendar.planned_years)].sum())
     if total is not None and owed_in_all > total * (1 + 1e-9):
         yield (
-            f"all years of the plan: holding the opening stock costs {owed_in_all:,.4g} million USD, {owed_in_all - total:,.4g} more "
-            "than the total budget: already owed, whatever the plan does"
+            f"all years of the plan: holding the opening stock costs {owed_in_all:,.4g} million USD, {owed_in_all - total:,.4g} "
+            "more than the total budget: already owed, whatever the plan does"
         )
 
 
