@@ -4,20 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import pandas as pd
 
-from .audit import Residual
+from .audit import Audit, Residual
+from .dataset import Dataset
 from .doubtful import KIND as DOUBT
 from .menu import floor_names
+from .plan import Plan
+from .problem import Outcome
 from .review import NEVER, loss_spread, provenance
-
-if TYPE_CHECKING:
-    from .result import Result
 
 MOST_ESTIMATES = 6
 """Widest estimates that are named, one a quantity and item."""
+
+
+class Answered(Protocol):
+    """What is read of a result."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def data(self) -> Dataset: ...
+
+    @property
+    def outcome(self) -> Outcome: ...
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]: ...
+
+    @property
+    def audited(self) -> Audit: ...
+
+    @property
+    def seconds(self) -> Mapping[str, float]: ...
+
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+    @property
+    def versions(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +87,7 @@ class Basis:
     tolerance: float
 
 
-def basis_of(result: Result) -> Basis:
+def basis_of(result: Answered) -> Basis:
     """Of a result: what it says of its inputs is worked out from plan and tables."""
     factor, material = loss_spread(result.plan, result.data)
     counted, stake, noted = provenance(result.plan, result.data), _stakes(result), result.tables["notes"]
@@ -78,7 +109,7 @@ def basis_of(result: Result) -> Basis:
     )  # fmt: skip
 
 
-def audit_word(result: Result) -> str:
+def audit_word(result: Answered) -> str:
     """How the audit ended: a relaxation leaves whole numbers open, so that there is no plan to audit."""
     if result.audited.passed:
         return "passed"
@@ -100,7 +131,7 @@ def _widest(wide: pd.DataFrame, stake: Mapping[str, float]) -> tuple[str, ...]:
     )
 
 
-def _stakes(result: Result) -> dict[str, float]:
+def _stakes(result: Answered) -> dict[str, float]:
     """What the plan acts on -> its share of the gross worth: materials, offers, projects, contracted sources, hazards."""
     value, names = result.tables["value"], set(result.tables["held_for_price"].material)
     value = value[value.component != "commitments"]
