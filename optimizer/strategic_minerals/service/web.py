@@ -24,12 +24,12 @@ from ..plan import Plan
 from ..plan_file import load_plan
 from .answers import Id, own, status_of
 from .files import Folder, new_id
-from .messages import JOB_ID
 from .problems import FaultModel, Problem, ProblemError
 from .records import ENDED, Job
 from .routes import accept, cancel_job, checked, delete_job, resume_job
 from .security import COOKIE, Caller, digest_of, needs
 from .submission import SMALL_BYTES, Sent, kind_of_plan, shipped_plans, table_file
+from .wording import JOB_ID
 
 router = APIRouter(include_in_schema=False)
 SESSION_S = 12 * 3600
@@ -214,7 +214,7 @@ def _start(request: Request, caller: Caller, shipped_plan: str, draft: str) -> t
     try:
         plan = load_plan(path)
     except FaultsError as error:
-        return {}, title, [FaultModel(**vars(fault)) for fault in error.faults]
+        return {}, title, ProblemError("invalid", "", error.faults).problem.faults
     return _fields(plan), plan.title or plan.name, []
 
 
