@@ -274,6 +274,53 @@ def test_bodies_in_tiny_pieces_are_refused(office: Any, dial: Any) -> None:
     assert ask(server, "/healthz")[0] == 200
 
 
+PIECES = {
+    "a size that is none": b"zz\r\n{}\r\n0\r\n\r\n", "a size below nothing": b"-5\r\n{}\r\n0\r\n\r\n",
+    "a size beyond all": b"F" * 40 + b"\r\n{}", "a size of words": b"0x5\r\n{}", "no size": b"\r\n\r\n",
+    "a piece longer than its size": b"1\r\n{}{}{}\r\n0\r\n\r\n", "a wrong one after a right one": b"2\r\n{}\r\nq\r\n",
+    "an extension without end": b"2;" + b"a" * 100_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", PIECES)
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/check", "/v1/jobs/upload", "/login"])
+def test_pieces_that_are_none_are_answered(office: Any, dial: Any, what: str, path: str) -> None:
+    """Proves: a wrong size of a chunk ends in 400 with a problem, once, and then the connection ends."""
+    server, headers = office
+    kind = {"/v1/jobs/upload": "multipart/form-data; boundary=b", "/login": "application/x-www-form-urlencoded"}
+    head = (f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: {headers['Authorization']}\r\n"
+            f"Content-Type: {kind.get(path, 'application/json')}\r\nTransfer-Encoding: chunked\r\n\r\n").encode()  # fmt: skip
+    answer = rest(dial(head + PIECES[what]))
+    assert answer.startswith(b"HTTP/1.1 400 "), answer[:200]
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"application/problem+json" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 50", "Transfer-Encoding: chunked"])
+def test_a_body_that_ends_early_is_answered(office: Any, dial: Any, length: str) -> None:
+    """Proves: whoever stops sending before the stated end, and still listens, is told."""
+    _, headers = office
+    head = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\nContent-Type: application/json\r\n"
+            f"{length}\r\n\r\n").encode()  # fmt: skip
+    one = dial(head + b"2\r\n{}")
+    one.shutdown(socket.SHUT_WR)
+    answer = rest(one)
+    assert answer.startswith(b"HTTP/1.1 400 "), answer[:200]
+    assert b"ended" in answer
+
+
+@pytest.mark.parametrize("length", ["5, 6", "-1", "x", "1e3", "0x10", "+5", "9" * 400, ""])
+def test_a_length_that_is_none_is_answered(office: Any, dial: Any, length: str) -> None:
+    """Proves: 4xx with a problem before a body is waited for."""
+    _, headers = office
+    head = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {length}\r\n\r\n").encode()  # fmt: skip
+    answer = rest(dial(head + b"{}"))
+    assert answer.split(b" ")[1] in (b"400", b"413"), answer[:200]
+    assert b"application/problem+json" in answer
+
+
 @pytest.mark.parametrize(
     ("lines", "status"),
     [

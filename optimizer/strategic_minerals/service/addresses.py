@@ -51,7 +51,10 @@ def path_of(address: str) -> tuple[str, ...]:
 
 def as_sent(fault: Fault, values: Mapping[str, Any] | None) -> Fault:
     """A fault of a plan's file or field, named as the caller sent it. values: what the request sets, by address."""
-    outer = [one for one in values or () if fault.column == one or fault.column.startswith(f"{one}.")]
-    if outer and (fault.file == "--set" or fault.file.startswith("plan.") or fault.found == "no such place"):
-        return replace(fault, file=place(["set", outer[0]]), row="")
+    if fault.file in ("--set", "plan", "plan.xlsx, sheet plan") or fault.file.endswith((".toml", ".json")):
+        at = f"{fault.column}."
+        within = [one for one in values or () if at.startswith(f"{one}.")]
+        around = [one for one in values or () if one.startswith(at)]  # it made something of a name that is none
+        for one in (*within, *around):
+            return replace(fault, file=place(["set", one]), row="")
     return replace(fault, file="plan", row="") if fault.file == "plan.json" else fault

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FaultsError
+from .addresses import as_sent
 from .files import REPORT, RESULT, Folder, write_whole
 from .problems import problem
 from .progress import Teller
@@ -136,7 +137,7 @@ def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     facts: dict[str, Any] = {"faults": [], "notes": [], "facts": 0, "estimates": 0, "columns_at_most": 0}
     try:
         plan, data = question(folder, request)
-        faults = check_data(plan, data)
+        faults = [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]
         if not faults:
             counted = provenance(plan, data)
             facts |= {"notes": doubtful(plan, data), "facts": counted.facts, "estimates": counted.estimates,

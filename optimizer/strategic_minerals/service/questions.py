@@ -102,10 +102,11 @@ def look(folder: Folder, request: Mapping[str, Any]) -> None:
     """What can be seen of a job without solving anything. Raises PlanError or InputError with the faults that would fail it."""
     kind = request["kind"]
     if kind in ("solve", "sweep"):
-        from ..checks import require
+        from ..checks import check_data
 
         plan, data = question(folder, request)
-        require(plan, data)
+        if faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]:
+            raise PlanError(faults)
         if kind == "sweep":
             from .studies import look_at_study
 

@@ -101,8 +101,8 @@ def _no_json(error: Exception, body: bytes) -> str:
     if isinstance(error, MisplacedError):
         return f"{error.places[0][1]}, which JSON does not have as a number"
     if isinstance(error, json.JSONDecodeError):
-        mark = " (a byte order mark)" if body.startswith(b"\xef\xbb\xbf") else ""
-        return f"something else at line {error.lineno:,}, column {error.colno:,}{mark}"
+        mark = "a byte order mark" if body.startswith(b"\xef\xbb\xbf") else brief(error.doc[error.pos : error.pos + 1])
+        return f"{mark if error.pos < len(error.doc) else 'the end'} at line {error.lineno:,}, column {error.colno:,}"
     return f"a number of more than {sys.get_int_max_str_digits():,} digits"
 
 

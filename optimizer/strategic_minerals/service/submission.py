@@ -50,8 +50,8 @@ class Sent:
 
     @property
     def heavy(self) -> bool:
-        """Whether reading it may take long: tables that came as files are left to the job."""
-        plans = sum(len(content) for name, content in self.files.items() if name.startswith("plan."))
+        """Whether reading it may take long: a book, and tables that came as files, are only kept, and opened when looked at."""
+        plans = sum(len(content) for name, content in self.files.items() if name in ("plan.toml", "plan.json"))
         return len(self.body) + plans > SMALL_BYTES
 
     @property

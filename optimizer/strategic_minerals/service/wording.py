@@ -11,6 +11,8 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 from ..errors import Fault, MisplacedError, near_miss
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -98,10 +100,12 @@ def plainly(text: str) -> str:
     return text
 
 
-def faults_of(errors: Sequence[Any], where: str, fields: Iterable[str] = (), kinds: Iterable[str] = ()) -> Iterator[Fault]:
+def faults_of(
+    errors: Sequence[Any], where: str, fields: Mapping[str, FieldInfo] | None = None, kinds: Sequence[str] = ()
+) -> Iterator[Fault]:
     """Errors of a validation as faults. where: what was read; fields: those that there are; kinds: branches of a choice by `kind`,
     which stand in an error's place and in no body."""
-    branches, known = set(kinds), list(fields)
+    branches, known = set(kinds), fields or {}
     for item in errors:
         path = list(item["loc"])
         path = path[1:] if path and path[0] in branches else path
@@ -118,7 +122,9 @@ def faults_of(errors: Sequence[Any], where: str, fields: Iterable[str] = (), kin
             yield Fault(where, "", place(path), spelt(str(path[-1])), no_such(str(path[-1]), known, "field"))
         else:
             found = "nothing" if kind == "missing" else brief(item.get("input"))
-            yield Fault(where, "", place(path), found, _expected(kind, item.get("ctx", {}), str(item["msg"])))
+            expected = _expected(kind, item.get("ctx", {}), str(item["msg"]))
+            told = known[path[0]].description if kind == "missing" and len(path) == 1 and path[0] in known else None
+            yield Fault(where, "", place(path), found, f"{expected}: {told[0].lower()}{told[1:].rstrip('.')}" if told else expected)
 
 
 def no_such(name: str, known: Iterable[str], called: str) -> str:
