@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Fault, FaultsError, InputError, PlanError
@@ -111,14 +112,21 @@ def look(folder: Folder, request: Mapping[str, Any]) -> None:
             from .studies import look_at_study
 
             look_at_study(request["study"], plan, data)
-    elif kind in ("stress", "explain"):
-        from ..runfolder import load_result
+    elif kind == "stress":
+        from ..plan_file import parse_plan
 
-        result = load_result(folder.path / "of" / "0")
-        if kind == "stress":
-            testable(result.plan)
-        else:
-            look_at_item(result, request["item"])
+        testable(parse_plan(Folder(first_of(folder)).read("plan.json") or {}))
+    elif kind == "explain":
+        stated = Folder(first_of(folder)).read("manifest.json") or {}
+        if stated.get("outcome", {}).get("relaxed"):
+            raise InputError([Fault("body", "", "of", "a linear relaxation", "a job that solved with `relax` false")])
+        if request["item"] is not None:
+            look_at_item(first_of(folder), request["item"])
+
+
+def first_of(folder: Folder) -> Path:
+    """The run folder that a job builds on."""
+    return folder.path / "of" / "0"
 
 
 def testable(plan: Plan) -> None:
@@ -129,15 +137,13 @@ def testable(plan: Plan) -> None:
         raise PlanError([Fault("body", "", "of", plan.name, reason)])
 
 
-def look_at_item(result: Any, item: str | None) -> None:
-    """Whether an item is one that can be explained. Raises PlanError and InputError."""
+def look_at_item(run: Path, item: str) -> None:
+    """Whether an item is one that can be explained: the model is built for that. Raises PlanError and InputError."""
     from ..forcing import Choices
     from ..problem import prepare
+    from ..runfolder import load_result
 
-    if result.outcome.relaxed:
-        raise InputError([Fault("body", "", "of", "a linear relaxation", "a job that solved with `relax` false")])
-    if item is None:
-        return
+    result = load_result(run)
     try:
         Choices(prepare(result.plan, result.data)).find(item)
     except PlanError as error:

@@ -21,7 +21,6 @@ from ..library import shipped
 from ..plan import Plan
 from ..plan_file import load_plan
 from ..rows import TABLES
-from ..validation import required
 from .addresses import as_sent, fields_set
 from .files import READ, Folder
 from .messages import (
@@ -163,7 +162,8 @@ def _odd_tables(tables: Mapping[str, Any]) -> Iterator[Fault]:
         elif not isinstance(rows, list):
             yield Fault(name, "", "", brief(rows), "a list of rows, each an object")
         elif not rows:
-            yield Fault(name, "", "", "no row", f"rows, each with {', '.join(sorted(required(name)))}")
+            columns = sorted(column for column, field in TABLES[name].model_fields.items() if field.is_required())
+            yield Fault(name, "", "", "no row", f"rows, each with {', '.join(columns)}")
         else:
             yield from _odd_rows(name, rows)
 

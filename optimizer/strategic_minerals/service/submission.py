@@ -74,7 +74,7 @@ def _read_aside(sent: Sent, folder: Folder, settings: Settings) -> dict[str, Any
     """Read it in a process of its own, within a limit on memory and time. Raises ProblemError."""
     folder.keep(BODY, sent.body)
     folder.write(READ, {"form": sent.form, "most_rows": settings.most_rows, "most_columns": settings.most_columns})
-    _run_aside(folder, "read", READ_S, settings)
+    _run_aside(folder, "read", READ_S, settings.memory_aside_mib, settings.niceness)
     found = (folder.read(READ) or {}).get("found")
     for name in (BODY, READ):
         (folder.path / name).unlink(missing_ok=True)
@@ -86,9 +86,9 @@ def _read_aside(sent: Sent, folder: Folder, settings: Settings) -> dict[str, Any
     return dict(found)
 
 
-def _run_aside(folder: Folder, what: str, seconds: float, settings: Settings) -> None:
-    """Run a process on a folder, so long at most and in the memory of those beside jobs. Raises OSError where the disk is full."""
-    folder.write(LIMITS, {"memory_mib": settings.memory_aside_mib, "niceness": settings.niceness})
+def _run_aside(folder: Folder, what: str, seconds: float, memory_mib: int, niceness: int) -> None:
+    """Run a process on a folder, so long at most and in so much memory. Raises OSError where the disk is full."""
+    folder.write(LIMITS, {"memory_mib": memory_mib, "niceness": niceness})
     process = start(folder, what)
     try:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -105,7 +105,7 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
     no room for one more process, is left to the job. Raises ProblemError, PlanError and InputError."""
     if not _worth_a_look(asked, folder):
         return
-    if not sent.large and "of" not in asked:
+    if not sent.large and asked.get("item") is None:
         try:
             look(folder, asked)
         except (FaultsError, OSError):
@@ -119,7 +119,8 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
         except ProblemError:
             return
         try:
-            _run_aside(folder, "look", LOOK_S, settings)
+            memory_mib = settings.memory_mib if "of" in asked else settings.memory_aside_mib  # what a job wrote is no stranger's
+            _run_aside(folder, "look", LOOK_S, memory_mib, settings.niceness)
             found = folder.read(LOOKED) or {}
         finally:
             (folder.path / LOOKED).unlink(missing_ok=True)
