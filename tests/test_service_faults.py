@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from served import QUICK, Obedient, client, token
+from served import QUICK, Obedient, client, ended, records, token
 from served import settings as service_settings
 from strategic_minerals import load_dataset, load_plan, shipped
 from strategic_minerals.service import submission
@@ -302,7 +302,7 @@ def test_no_workbook_is_opened_in_the_process_that_answers(service: TestClient, 
 
 def test_rows_sent_as_json_are_counted_from_one(service: TestClient) -> None:
     """Proves: a fault of a cell names the row of the list, in a job as in a check."""
-    rows = [row.model_dump(mode="json", exclude_none=True) for row in load_dataset(shipped("inputs")).rows("stock")]
+    rows = records("stock")
     question = {"shipped": "quickstart", "tables": {"stock": [*rows, {**rows[0], "opening_t": -1}]}, "on_top_of_shipped": True}
     (fault,) = refused(posted(service, {"kind": "solve", **question}))
     assert (fault["file"], fault["row"], fault["column"]) == ("stock", str(len(rows) + 1), "opening_t")
@@ -369,8 +369,6 @@ def test_a_part_of_an_answer_is_never_sent(tmp_path: Path) -> None:
     """Proves: ranges, right ones and wrong ones, bring the whole table: no answer outside the description."""
     with client(tmp_path / "s", Obedient()) as service:
         job = service.post("/v1/jobs", json=QUICK).json()["id"]
-        from served import ended
-
         ended(service, job)
         for asked in ("bytes=0-1", "bytes=9-2", "bytes=999999-", "lines=1-2", "bytes=" + "0-1," * 500):
             answer = service.get(f"/v1/jobs/{job}/tables/t", headers={"Range": asked})

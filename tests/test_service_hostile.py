@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from served import QUICK, Obedient, Server, client, token
-from strategic_minerals import PlanError, load_dataset, shipped
+from served import QUICK, Obedient, Server, client, records, token
+from strategic_minerals import PlanError
 from strategic_minerals.service import reading
 from strategic_minerals.service.files import Folder
 from strategic_minerals.service.problems import MOST_FAULTS, ProblemError
@@ -34,11 +34,6 @@ def many(item: str, n: int) -> str:
 
 def keys(value: str, n: int) -> str:
     return f"{{{','.join(f'{chr(34)}k{k}{chr(34)}:{value}' for k in range(n))}}}"
-
-
-def records(table: str) -> list[dict[str, Any]]:
-    """Rows of a shipped table as JSON has them."""
-    return [row.model_dump(mode="json", exclude_none=True) for row in load_dataset(shipped("inputs")).rows(table)]
 
 
 SHIPPED = '{"kind":"solve","shipped":"quickstart",'
