@@ -201,6 +201,23 @@ def test_a_study_that_varies_nothing_or_what_is_not_there_is_refused_at_once(ser
     assert all(fault["file"].startswith("study") for fault in faults)
 
 
+def test_looking_at_a_study_is_bounded(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: however many values a study has, only so many are put into the question before it is accepted or refused."""
+    from strategic_minerals import axes
+
+    put = list[int]()
+    real = axes.edited
+    monkeypatch.setattr(axes, "edited", lambda plan, data, point: put.append(len(point)) or real(plan, data, point))
+    many = {f"prices[*/*/{n}].price_usd_per_kg *": [1, 2] for n in range(16)}
+    wide = {f"prices[*/*/{n}].price_usd_per_kg *": [1] for n in range(1000)}
+    right = {"discount_rate": [0.01 + n / 1e5 for n in range(2000)]}
+    for given, status in ((many, 422), (wide, 202), (right, 202)):
+        put.clear()
+        answer = posted(service, {"kind": "sweep", "shipped": "quickstart", "study": {"kind": "grid", "axes": given}})
+        assert answer.status_code == status, answer.text
+        assert sum(put) <= 300
+
+
 def test_right_studies_are_accepted(service: TestClient) -> None:
     """Proves: looking refuses nothing that a sweep would answer, values that only hold together among them."""
     for study in (

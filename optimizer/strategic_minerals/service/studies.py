@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Fault, FaultsError, PlanError
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from ..plan import Plan
     from ..sweep_file import SweepFile
 
-MOST_TRIED = 60
-"""Points of a study that are put into the question before it is accepted; the others are seen when the job begins."""
+MOST_PUT = 300
+"""Values of a study that are put into the question before it is accepted, a millisecond each; the others are seen when the job
+begins."""
 
 
 def look_at_study(study: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
@@ -27,12 +29,9 @@ def look_at_study(study: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
 
     asked = parse_as(SweepFile, study, file="study")
     faults = [*_twice("axes", asked.axes), *_twice("ranges", asked.ranges)]
-    for point in asked.points[:MOST_TRIED]:
+    for point in asked.points[:MOST_PUT]:
         faults += _twice("points", point)
-    faults = faults or _of_size(asked, plan, data)
-    for n, (where, point) in enumerate(_tried(asked) if not faults else ()):
-        if n < MOST_TRIED:
-            faults += [fault for fault in _put(plan, data, point, where) if fault not in faults]
+    faults = faults or _of_size(asked, plan, data) or _put(asked, plan, data)
     if faults:
         raise PlanError(faults)
 
@@ -87,11 +86,18 @@ def _twice(name: str, addresses: Iterable[str]) -> list[Fault]:
     ]
 
 
-def _put(plan: Plan, data: Dataset, point: Mapping[str, Any], where: str) -> list[Fault]:
-    """Faults of a point's values in their places."""
+def _put(asked: SweepFile, plan: Plan, data: Dataset) -> list[Fault]:
+    """Faults of the first point whose values cannot be put in their places, among so many as are tried."""
     from ..axes import edited
 
-    return _faults(lambda: edited(plan, data, point), where)
+    left = MOST_PUT
+    for where, point in _tried(asked):
+        left -= max(1, len(point))
+        if left < 0:
+            break
+        if faults := _faults(partial(edited, plan, data, point), where):
+            return faults
+    return []
 
 
 def _faults(work: Callable[[], Any], where: str) -> list[Fault]:
