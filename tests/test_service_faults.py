@@ -413,8 +413,17 @@ def test_pages_say_what_is_wrong_in_plain_words(service: TestClient) -> None:
     for path, data in (("/upload", {"plan": "text"}), ("/upload", {}), ("/login", {}), (f"/jobs/{JOB}/compare", {"other": "x"})):
         for accept in ("application/json", "text/html"):
             answer = service.post(path, data=data, headers={"Accept": accept})
-            assert answer.status_code in (400, 404, 422), (path, answer.text)
+            assert answer.status_code in (400, 404, 415, 422), (path, answer.text)
             assert not OTHERS_WORDS.search(answer.text), answer.text
+    part = "--b\r\nContent-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\n\r\n{}\r\n"
+    form = f"{part.format('plan', 'my plan.toml', TOML)}{part.format('tables', '', '')}--b--\r\n"  # no table was chosen
+    kept = service.post(
+        "/upload", content=form.encode(), headers={"Content-Type": "multipart/form-data; boundary=b"}, follow_redirects=False
+    )
+    twice = [("tables", ("demand.csv", DEMAND)), ("tables", ("demand.csv", DEMAND))]
+    assert kept.status_code == 303
+    assert "<h1>" in service.get(kept.headers["location"]).text
+    refused(service.post("/upload", files=[("plan", ("p", TOML)), *twice]))
     edited = service.post("/edit", data={"shipped_plan": "quickstart", "action": "run", "discount_rate": "9", "gap": "x"})
     assert edited.status_code == 422
     assert not OTHERS_WORDS.search(edited.text)

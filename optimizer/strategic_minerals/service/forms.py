@@ -45,6 +45,8 @@ class Uploaded:
     """What the form held; files under the names by which they are kept."""
 
     options: str = "{}"
+    label: str = ""
+    """The file name of the plan, for people."""
     files: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -116,6 +118,8 @@ def _options(found: Uploaded, text: str) -> list[Fault]:
 async def _file(found: Uploaded, name: str, part: UploadFile) -> list[Fault]:
     """Take a file."""
     content = await part.read()
+    if not content and name == "tables" and not part.filename:  # what a browser sends where nothing was chosen
+        return []
     if not content:
         return [Fault("form", "", name, f"an empty file {spelt(part.filename or '')}", PARTS[name])]
     try:
@@ -125,4 +129,5 @@ async def _file(found: Uploaded, name: str, part: UploadFile) -> list[Fault]:
     if kept in found.files:
         return [Fault("form", "", name, f"{spelt(kept.rpartition('/')[2])} twice", "each table once")]
     found.files[kept] = content
+    found.label = (part.filename or "")[:100] if name == "plan" else found.label
     return []

@@ -33,7 +33,7 @@ SMALL_BYTES = 64 * 1024
 """What is no larger is read here: in the time that it takes at worst, nobody notices."""
 READ_S = 30.0
 """Seconds that reading a large request may take."""
-LOOK_S = 15.0
+LOOK_S = 30.0
 """Seconds that looking at a job may take before it is accepted; what is not seen by then is the job's own to find."""
 
 logger = logging.getLogger("strategic_minerals.service")
