@@ -272,8 +272,12 @@ def test_an_upload_that_is_no_form_is_refused(service: TestClient) -> None:
     """Proves: another content type is 415, a form whose parts cannot be told apart 400, too many parts 413: as problems of ours."""
     for kind in ("application/json", "application/x-www-form-urlencoded", ""):
         refused(service.post("/v1/jobs/upload", content=b"plan=x", headers={"Content-Type": kind}), 415)
+    part = '--b\r\nContent-Disposition: form-data; name="{}"; filename="{}"\r\n\r\n{}\r\n'
+    plan, table = part.format("plan", "p", TOML), part.format("tables", "demand.csv", DEMAND.decode())
     for kind, body in (
-        ("multipart/form-data", b"x"), ("multipart/form-data; boundary=b", b"x"),
+        ("multipart/form-data", b"x"), ("multipart/form-data; boundary=b", b"x"), ("multipart/form-data; boundary=b", b""),
+        ("multipart/form-data; boundary=b", f"{plan}{table[:3000]}".encode()), ("multipart/form-data; boundary=b", plan.encode()),
+        ("multipart/form-data; boundary=b", f"{plan}--b--\r\n{table}".encode()),
         ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"),
     ):  # fmt: skip
         refused(service.post("/v1/jobs/upload", content=body, headers={"Content-Type": kind}), 400)
@@ -315,6 +319,13 @@ def test_no_workbook_is_opened_in_the_process_that_answers(service: TestClient, 
         assert service.post("/v1/jobs/upload", files={"plan": ("plan.xlsx", cut)}).status_code == 202
     finally:
         room.release(held)
+
+
+def test_a_plan_with_a_byte_order_mark_is_read_as_what_it_is(service: TestClient) -> None:
+    """Proves: editors that put a mark in front of JSON or TOML change nothing."""
+    plan = load_plan(shipped("models") / "quickstart.toml").to_toml_like()
+    for text in (json.dumps(plan), TOML):
+        assert service.post("/v1/jobs/upload", files={"plan": ("p", b"\xef\xbb\xbf" + text.encode())}).status_code == 202
 
 
 def test_rows_sent_as_json_are_counted_from_one(service: TestClient) -> None:
@@ -415,7 +426,7 @@ def test_pages_say_what_is_wrong_in_plain_words(service: TestClient) -> None:
             answer = service.post(path, data=data, headers={"Accept": accept})
             assert answer.status_code in (400, 404, 415, 422), (path, answer.text)
             assert not OTHERS_WORDS.search(answer.text), answer.text
-    part = "--b\r\nContent-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\n\r\n{}\r\n"
+    part = '--b\r\nContent-Disposition: form-data; name="{}"; filename="{}"\r\n\r\n{}\r\n'
     form = f"{part.format('plan', 'my plan.toml', TOML)}{part.format('tables', '', '')}--b--\r\n"  # no table was chosen
     kept = service.post(
         "/upload", content=form.encode(), headers={"Content-Type": "multipart/form-data; boundary=b"}, follow_redirects=False

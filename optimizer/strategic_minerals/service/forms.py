@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from ..errors import Fault, PlanError, near_miss
 from ..rows import TABLES
-from .gate import BodyError
+from .gate import PART_BYTES
 from .problems import MOST_FAULTS, ProblemError
 from .submission import kind_of_plan, table_file
 from .wording import place, spelt
@@ -23,6 +25,8 @@ PARTS = {"plan": "a file: TOML, JSON or xlsx", "tables": "files, <table>.csv eac
 MOST_FILES = len(TABLES) + 10
 """Of a form; so many more than can be right are still told one by one."""
 MOST_TEXTS = 20
+LONGEST_END = 100
+"""Blanks behind the last boundary."""
 LONGEST_OPTIONS = 1_000_000
 """Characters."""
 
@@ -56,13 +60,16 @@ async def uploaded(request: Request) -> AsyncIterator[Uploaded]:
     if kind != "multipart/form-data":
         raise ProblemError("unsupported", "Send a form with files, and say so: `Content-Type: multipart/form-data; boundary=...`.")
     try:
-        form = await request.form(max_files=MOST_FILES, max_fields=MOST_TEXTS, max_part_size=4 * LONGEST_OPTIONS)
-    except (BodyError, ProblemError):
-        raise
+        body = await request.body()
     except ClientDisconnect:
         raise ProblemError("malformed", "The body ended early.") from None
-    except HTTPException as error:
-        raise _unread(str(error.detail)) from error
+    if not ends(body, request.headers.get("content-type", "")):  # a part that was cut would be missing, and nobody be told
+        raise _unread("")
+    limits = {"max_files": MOST_FILES, "max_fields": MOST_TEXTS, "max_part_size": 4 * LONGEST_OPTIONS}
+    try:
+        form = await MultiPartParser(request.headers, _pieces(body), **limits).parse()
+    except MultiPartException as error:
+        raise _unread(error.message) from error
     try:
         yield await _sorted(form.multi_items())
     finally:
@@ -70,6 +77,21 @@ async def uploaded(request: Request) -> AsyncIterator[Uploaded]:
 
 
 Upload = Annotated[Uploaded, Depends(uploaded)]
+
+
+def ends(body: bytes, kind: str) -> bool:
+    """Whether a form's body ends with the last boundary that its content type states, and nothing comes behind it."""
+    stated = Message()
+    stated["Content-Type"] = kind
+    boundary = str(stated.get_param("boundary", ""))
+    return bool(boundary) and body[-len(boundary) - LONGEST_END :].rstrip().endswith(f"--{boundary}--".encode("latin-1", "replace"))
+
+
+async def _pieces(body: bytes) -> AsyncGenerator[bytes, None]:
+    """A body piece by piece: it is taken apart where everybody waits."""
+    for begin in range(0, len(body), PART_BYTES):
+        yield body[begin : begin + PART_BYTES]
+        await asyncio.sleep(0)
 
 
 def _unread(said: str) -> ProblemError:

@@ -106,7 +106,7 @@ class Gate:
         there = methods_at(self._routes, scope)
         if there and scope["method"] not in there:
             done = ", ".join(there)
-            raise ProblemError("method", f"{scope['method']} is not possible here; {done} is.", headers={"Allow": done})
+            raise ProblemError("method", f"{scope['method']} is not possible here, only {done}.", headers={"Allow": done})
         for name in ONCE:
             if len(request.headers.getlist(name)) > 1:
                 raise ProblemError("malformed", "", [Fault("header", "", name, "a header twice", "each header once")])

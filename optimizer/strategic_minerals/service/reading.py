@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
@@ -100,7 +101,7 @@ def _no_json(error: Exception, body: bytes) -> str:
     if isinstance(error, MisplacedError):
         return f"{error.places[0][1]}, which JSON does not have as a number"
     if isinstance(error, json.JSONDecodeError):
-        mark = "a byte order mark" if body.startswith(b"\xef\xbb\xbf") else brief(error.doc[error.pos : error.pos + 1])
+        mark = "a byte order mark" if body.startswith(BOM_UTF8) else brief(error.doc[error.pos : error.pos + 1])
         return f"{mark if error.pos < len(error.doc) else 'the end'} at line {error.lineno:,}, column {error.colno:,}"
     return f"a number of more than {sys.get_int_max_str_digits():,} digits"
 
@@ -292,7 +293,7 @@ def kind_of_plan(content: bytes) -> str:
     """The name under which an uploaded plan is kept, by what it holds: a caller's file name says nothing."""
     if content[:2] == b"PK":
         return "plan.xlsx"
-    return "plan.json" if content.lstrip()[:1] == b"{" else "plan.toml"
+    return "plan.json" if content.removeprefix(BOM_UTF8).lstrip()[:1] == b"{" else "plan.toml"
 
 
 def table_file(label: str) -> str:
