@@ -13,9 +13,11 @@ from fastapi.testclient import TestClient
 
 from served import QUICK, Obedient, client, ended, records, token
 from served import settings as service_settings
-from strategic_minerals import load_dataset, load_plan, shipped
+from strategic_minerals import PlanError, load_dataset, load_plan, shipped
 from strategic_minerals.service import submission
 from strategic_minerals.service.app import create_app
+from strategic_minerals.service.files import Folder
+from strategic_minerals.service.questions import look
 from strategic_minerals.workbook import write_workbook
 
 OTHERS_WORDS = re.compile(
@@ -326,6 +328,21 @@ def test_a_plan_with_a_byte_order_mark_is_read_as_what_it_is(service: TestClient
     plan = load_plan(shipped("models") / "quickstart.toml").to_toml_like()
     for text in (json.dumps(plan), TOML):
         assert service.post("/v1/jobs/upload", files={"plan": ("p", b"\xef\xbb\xbf" + text.encode())}).status_code == 202
+
+
+def test_a_plan_that_leaves_nothing_to_draw_is_not_stress_tested(tmp_path: Path) -> None:
+    """Proves: what a stress test would end with is seen in the plan of the job that it builds on."""
+    plan = load_plan(shipped("models") / "defence-base-case.toml").to_toml_like()
+    run = tmp_path / "of" / "0"
+    run.mkdir(parents=True)
+    for probability in (0.5, 1.0):
+        plan["scenarios"] = [{**plan["scenarios"][0], "probability": probability}]
+        Folder(run).write("plan.json", plan)
+        if probability < 1:
+            look(Folder(tmp_path), {"kind": "stress"})
+            continue
+        with pytest.raises(PlanError, match="leaves something to draw"):
+            look(Folder(tmp_path), {"kind": "stress"})
 
 
 def test_rows_sent_as_json_are_counted_from_one(service: TestClient) -> None:

@@ -115,7 +115,8 @@ def look(folder: Folder, request: Mapping[str, Any]) -> None:
     elif kind == "stress":
         from ..plan_file import parse_plan
 
-        testable(parse_plan(Folder(first_of(folder)).read("plan.json") or {}))
+        if (stated := Folder(first_of(folder)).read("plan.json")) is not None:
+            testable(parse_plan(stated))
     elif kind == "explain":
         stated = Folder(first_of(folder)).read("manifest.json") or {}
         if stated.get("outcome", {}).get("relaxed"):

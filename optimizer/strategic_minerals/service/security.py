@@ -152,7 +152,7 @@ def known_query(request: Request) -> None:
         if name not in fields:
             expected = "no such parameter" + (near_miss(name[:100], fields) or f": {', '.join(fields) or 'none'}")
             faults.append(Fault("query", "", place([name]), spelt(name), expected))
-        elif value > 1 and "list" not in str(fields[name]):
+        elif value > 1 and "list[" not in str(fields[name]):
             faults.append(Fault("query", "", name, f"{value} values", "one value"))
     if faults:
         raise PlanError(faults)

@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -35,6 +36,9 @@ READ_S = 30.0
 """Seconds that reading a large request may take."""
 LOOK_S = 30.0
 """Seconds that looking at a job may take before it is accepted; what is not seen by then is the job's own to find."""
+
+ONE_LOOK = threading.Lock()
+"""Held while this process looks at a job: that is work for the processor, and one at a time takes the memory of one."""
 
 logger = logging.getLogger("strategic_minerals.service")
 
@@ -107,7 +111,8 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
         return
     if not sent.large and asked.get("item") is None:
         try:
-            look(folder, asked)
+            with ONE_LOOK:
+                look(folder, asked)
         except (FaultsError, OSError):
             raise
         except Exception:
