@@ -292,6 +292,16 @@ def test_pieces_that_are_none_are_answered(office: Any, dial: Any, what: str, pa
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
 
 
+def test_a_request_has_one_answer(office: Any, dial: Any) -> None:
+    """Proves: where a request is refused before its body has come, what is wrong with the body brings no second answer."""
+    one = dial(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+    answer = one.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    with contextlib.suppress(ConnectionError):
+        one.sendall(b"zz\r\n")
+    assert b"HTTP/1.1" not in rest(one)
+
+
 @pytest.mark.parametrize("length", ["Content-Length: 50", "Transfer-Encoding: chunked"])
 def test_a_body_that_ends_early_is_answered(office: Any, dial: Any, length: str) -> None:
     """Proves: whoever stops sending before the stated end, and still listens, is told."""

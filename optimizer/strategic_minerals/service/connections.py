@@ -253,7 +253,8 @@ class Connection(H11Protocol):
             self.transport.close()
             return
         self._refused = True
-        self._say(400, detail, {})
+        if self._busy or self.cycle is None or not self.cycle.more_body:  # else the request has had its answer
+            self._say(400, detail, {})
         if self._busy:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
