@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FaultsError, FormulationError, InfeasibleError, StoppedError, UntrustedError
-from .files import ENDED, LIMITS, LOOKED, REQUEST, RESULT, Folder, write_whole
+from .files import ENDED, LIMITS, LOOKED, READ, REQUEST, RESULT, Folder, write_whole
 from .kinds import ANSWERS, Answer, page
 from .problems import Problem, problem
 from .progress import Teller
@@ -152,6 +152,17 @@ def _look_in(folder: Folder) -> None:
     folder.write(LOOKED, found)
 
 
+def _look_at_read(folder: Folder) -> None:
+    """Look at what was read just now, which stands as it is unless there are faults."""
+    found = (folder.read(READ) or {}).get("found", {})
+    if "asked" not in found:
+        return
+    try:
+        look(folder, found["asked"])
+    except FaultsError as error:
+        folder.write(READ, {"found": {"problem": problem("invalid", "", error.faults).model_dump()}})
+
+
 def _work(folder: Folder, arguments: list[str]) -> None:
     if arguments == ["canary"]:
         from ..highs import canary
@@ -164,7 +175,10 @@ def _work(folder: Folder, arguments: list[str]) -> None:
     elif arguments == ["read"]:
         from .reading import read_in
 
+        told = folder.read(READ) or {}
         read_in(folder)
+        if told.get("form") != "check":  # whoever checks looks later
+            _look_at_read(folder)
     else:
         answer(folder)
 

@@ -107,7 +107,7 @@ def _run_aside(folder: Folder, what: str, seconds: float, memory_mib: int, nicen
 def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settings, room: Room) -> None:
     """Look at a job whose folder is written. What would fail it at once is told now; what cannot be seen quickly, or where there is
     no room for one more process, is left to the job. Raises ProblemError, PlanError and InputError."""
-    if not _worth_a_look(asked, folder):
+    if sent.heavy or not _worth_a_look(asked, folder):  # what is heavy was looked at when it was read
         return
     if not sent.large and asked.get("item") is None:
         try:
