@@ -16,6 +16,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 
 from conftest import ENTRY, PATIENCE_S, environment, until
+from strategic_minerals import load_dataset, shipped
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.databases import open_store
 from strategic_minerals.service.files import ENDED, REQUEST, RESULT, Folder
@@ -25,6 +26,11 @@ from strategic_minerals.service.security import new_token
 from strategic_minerals.service.settings import Settings
 
 QUICK = {"kind": "solve", "shipped": "quickstart", "gap": 0.05}
+
+
+def records(table: str) -> list[dict[str, Any]]:
+    """Rows of a shipped table as JSON has them."""
+    return [row.model_dump(mode="json", exclude_none=True) for row in load_dataset(shipped("inputs")).rows(table)]
 
 
 class Obedient(Runner):

@@ -105,13 +105,32 @@ def test_a_plan_comes_as_object_text_or_file_with_its_own_tables(service: TestCl
     assert len({status["headline"] for status in found}) == 1
 
 
+def test_a_study_of_a_job_that_cannot_be_made_is_refused_at_once(service: TestClient, solved: str) -> None:
+    """Proves: an item that is none, and one of a relaxation: 422, and no job that fails; right ones are accepted."""
+    before = len(service.get("/v1/jobs", params={"limit": 200}).json()["jobs"])
+    answer = service.post("/v1/jobs", json={"kind": "explain", "of": solved, "item": "saguenai"})
+    assert answer.status_code == 422
+    (fault,) = answer.json()["faults"]
+    assert (fault["file"], fault["column"], fault["found"]) == ("body", "item", "'saguenai'")
+    assert "did you mean 'saguenay'" in fault["expected"]
+    assert len(service.get("/v1/jobs", params={"limit": 200}).json()["jobs"]) == before
+    relaxed = service.post("/v1/jobs", json={**QUICK, **ONE, "relax": True}).json()["id"]
+    assert ended(service, relaxed)["state"] == "succeeded"
+    for item in (None, "saguenay"):
+        answer = service.post("/v1/jobs", json={"kind": "explain", "of": relaxed, "item": item})
+        assert answer.status_code == 422
+        assert answer.json()["faults"][0]["column"] == "of"
+    assert service.post("/v1/jobs", json={"kind": "explain", "of": solved, "item": "saguenay"}).status_code == 202
+    assert service.post("/v1/jobs", json={"kind": "stress", "of": solved, "scenarios": 10}).status_code == 202
+
+
 @pytest.mark.parametrize(
     ("request_", "column"),
     [
         ({"kind": "solve", "shipped": "quickstart", "set": {"discount_rate": 7}}, "discount_rate"),
         ({"kind": "solve", "shipped": "quikstart"}, "shipped"),
         ({"kind": "solve", "plan": {"nmae": "x"}}, "nmae"),
-        ({"kind": "solve", "shipped": "quickstart", "gapp": 1}, "solve.gapp"),
+        ({"kind": "solve", "shipped": "quickstart", "gapp": 1}, "gapp"),
         ({"kind": "solve"}, "plan"),
     ],
 )
@@ -125,18 +144,17 @@ def test_what_is_wrong_is_said_at_once_as_the_command_line_says_it(service: Test
     assert len(service.get("/v1/jobs", params={"limit": 200}).json()["jobs"]) == before
 
 
-def test_what_only_the_tables_show_fails_the_job_with_their_faults(service: TestClient) -> None:
-    """Proves: a fault across plan and tables, and a plan that cannot be met, end as failed jobs with faults or a diagnosis."""
-    unknown = service.post("/v1/jobs", json={**QUICK, "set": {"price_set": "nowhere"}}).json()["id"]
+def test_what_only_solving_shows_fails_the_job_with_a_diagnosis(service: TestClient) -> None:
+    """Proves: a fault across plan and tables is told at once; a plan that cannot be met ends as a failed job with a diagnosis."""
+    unknown = service.post("/v1/jobs", json={**QUICK, "set": {"price_set": "nowhere"}})
+    assert unknown.status_code == 422
+    assert "price_set" in json.dumps(unknown.json()["faults"])
     infeasible = {"kind": "solve", "shipped": "defence-base-case", "gap": 0.05, "set": {"budget.appropriation_musd": 1}}
     impossible = service.post("/v1/jobs", json=infeasible).json()["id"]
-    wrong = ended(service, unknown)
-    assert wrong["state"] == "failed"
-    assert "price_set" in json.dumps(wrong["problem"]["faults"])
     none = ended(service, impossible)
     assert none["problem"]["type"].endswith(":infeasible")
     assert none["problem"]["diagnosis"]["changes"]
-    assert service.get(f"/v1/jobs/{unknown}/result").status_code == 409
+    assert service.get(f"/v1/jobs/{impossible}/result").status_code == 409
 
 
 def test_a_question_is_looked_at_without_a_job(service: TestClient) -> None:

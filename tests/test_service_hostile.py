@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from served import QUICK, Obedient, Server, client, token
+from served import QUICK, Obedient, Server, client, records, token
 from strategic_minerals import PlanError
 from strategic_minerals.service import reading
 from strategic_minerals.service.files import Folder
@@ -94,17 +94,17 @@ def test_the_first_faults_say_where_they_stand() -> None:
 def test_a_large_body_is_read_as_a_small_one_is(tmp_path: Path) -> None:
     """Proves: a process of its own reads a large request to the same job: same digest, so the same key is the same job; its faults
     come back; nothing but the question stays in the folder."""
-    rows = [{"note": "x" * 50}] * 3000
+    rows = [{**row, "note": "x" * 1000} for row in records("demand")]
     large = {**QUICK, "tables": {"demand": rows}, "on_top_of_shipped": True}
     with client(tmp_path / "s", Obedient(hold=True)) as service:
         first, again = (service.post("/v1/jobs", json=large, headers={"Idempotency-Key": "k"}) for _ in "ab")
         assert (first.status_code, again.status_code) == (202, 202), first.text
         assert first.json()["id"] == again.json()["id"]
-        assert len(Folder.of(tmp_path / "s", first.json()["id"]).read("tables.json")["demand"]) == 3000  # type: ignore[index]
+        assert len(Folder.of(tmp_path / "s", first.json()["id"]).read("tables.json")["demand"]) == len(rows)  # type: ignore[index]
         assert not list((tmp_path / "s").rglob("body.json"))
         wrong = service.post("/v1/jobs", json={**large, "gapp": 1})
         assert wrong.status_code == 422
-        assert wrong.json()["faults"][0]["column"] == "solve.gapp"
+        assert wrong.json()["faults"][0]["column"] == "gapp"
         assert len(list((tmp_path / "s" / "jobs").iterdir())) == 1
 
 
@@ -269,6 +269,63 @@ def test_bodies_in_tiny_pieces_are_refused(office: Any, dial: Any) -> None:
     assert ask(server, "/healthz")[0] == 200
 
 
+PIECES = {
+    "a size that is none": b"zz\r\n{}\r\n0\r\n\r\n", "a size below nothing": b"-5\r\n{}\r\n0\r\n\r\n",
+    "a size beyond all": b"F" * 40 + b"\r\n{}", "a size of words": b"0x5\r\n{}", "no size": b"\r\n\r\n",
+    "a piece longer than its size": b"1\r\n{}{}{}\r\n0\r\n\r\n", "a wrong one after a right one": b"2\r\n{}\r\nq\r\n",
+    "an extension without end": b"2;" + b"a" * 100_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", PIECES)
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/check", "/v1/jobs/upload", "/login"])
+def test_pieces_that_are_none_are_answered(office: Any, dial: Any, what: str, path: str) -> None:
+    """Proves: a wrong size of a chunk ends in 400 with a problem, once, and then the connection ends."""
+    server, headers = office
+    kind = {"/v1/jobs/upload": "multipart/form-data; boundary=b", "/login": "application/x-www-form-urlencoded"}
+    head = (f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: {headers['Authorization']}\r\n"
+            f"Content-Type: {kind.get(path, 'application/json')}\r\nTransfer-Encoding: chunked\r\n\r\n").encode()  # fmt: skip
+    answer = rest(dial(head + PIECES[what]))
+    assert answer.startswith(b"HTTP/1.1 400 "), answer[:200]
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"application/problem+json" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
+
+
+def test_a_request_has_one_answer(office: Any, dial: Any) -> None:
+    """Proves: where a request is refused before its body has come, what is wrong with the body brings no second answer."""
+    one = dial(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+    answer = one.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    with contextlib.suppress(ConnectionError):
+        one.sendall(b"zz\r\n")
+    assert b"HTTP/1.1" not in rest(one)
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 50", "Transfer-Encoding: chunked"])
+def test_a_body_that_ends_early_is_answered(office: Any, dial: Any, length: str) -> None:
+    """Proves: whoever stops sending before the stated end, and still listens, is told."""
+    _, headers = office
+    head = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\nContent-Type: application/json\r\n"
+            f"{length}\r\n\r\n").encode()  # fmt: skip
+    one = dial(head + b"2\r\n{}")
+    one.shutdown(socket.SHUT_WR)
+    answer = rest(one)
+    assert answer.startswith(b"HTTP/1.1 400 "), answer[:200]
+    assert b"ended" in answer
+
+
+@pytest.mark.parametrize("length", ["5, 6", "-1", "x", "1e3", "0x10", "+5", "9" * 400, ""])
+def test_a_length_that_is_none_is_answered(office: Any, dial: Any, length: str) -> None:
+    """Proves: 4xx with a problem before a body is waited for."""
+    _, headers = office
+    head = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {length}\r\n\r\n").encode()  # fmt: skip
+    answer = rest(dial(head + b"{}"))
+    assert answer.split(b" ")[1] in (b"400", b"413"), answer[:200]
+    assert b"application/problem+json" in answer
+
+
 @pytest.mark.parametrize(
     ("lines", "status"),
     [
@@ -335,7 +392,9 @@ def test_queries_are_bounded(tmp_path: Path) -> None:
     """Proves: thousands of parameters are refused before they are read."""
     with client(tmp_path / "s", Obedient()) as service:
         assert service.get("/v1/jobs?" + "a=1&" * 5000).status_code == 413
-        assert service.get("/v1/jobs?" + "a=1&" * 50).status_code == 200
+        answer = service.get("/v1/jobs?" + "".join(f"a{n}=1&" for n in range(50)))
+        assert answer.status_code == 422
+        assert len(answer.json()["faults"]) == 50
 
 
 @pytest.mark.parametrize(

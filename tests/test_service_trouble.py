@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from conftest import until
-from served import QUICK, Obedient, Server, client, ended, settings, token
-from strategic_minerals import cli
+from served import QUICK, Obedient, Server, client, ended, records, settings, token
+from strategic_minerals import cli, shipped
 from strategic_minerals.service import retention
 from strategic_minerals.service.child import NO_ROOM
 from strategic_minerals.service.client import Client, ServiceError
@@ -62,8 +62,10 @@ class Disk:
 def test_a_disk_that_is_full_at_any_write_keeps_nothing_half(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R50: wherever a submission meets a full disk, the answer is 503 with a problem and when to come back, and neither the
     store nor a folder has anything of it; where there is room again, the same is accepted."""
-    large = {**QUICK, "tables": {"demand": [{"note": "x" * 50}] * 1500}, "on_top_of_shipped": True}
-    files = {"plan": ("p", b'name = "x"\n' if how == "draft" else b"PK not looked into")}
+    rows = [{**row, "note": "x" * 500} for row in records("demand")]
+    large = {**QUICK, "tables": {"demand": rows}, "on_top_of_shipped": True}
+    plan = shipped("models") / "quickstart.toml"
+    files = {"plan": ("p", b'name = "x"\n' if how == "draft" else plan.read_bytes())}
     send: dict[str, Callable[[Any], Any]] = {
         "json": lambda service: service.post("/v1/jobs", json=QUICK), "large": lambda service: service.post("/v1/jobs", json=large),
         "upload": lambda service: service.post("/v1/jobs/upload", files=files),

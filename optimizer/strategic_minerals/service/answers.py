@@ -11,16 +11,18 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from .files import Folder
-from .messages import JOB_ID, JobStatus, Progress
+from .messages import JobStatus, Progress
 from .problems import MEDIA_TYPE, Problem, ProblemError
 from .records import Deed, Job
 from .security import Caller, busy, needs
+from .wording import JOB_ID
 
 WRONG = {
     code: {"description": said, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for code, said in (
         (400, "Cannot be read"), (401, "No token, or none that is known"), (403, "Not allowed"), (404, "Not there"),
-        (405, "Not done here: `Allow` says what is"), (408, "Too slow"), (409, "In another state"), (413, "Too large"),
+        (405, "Not done here: `Allow` says what is"), (408, "Too slow"), (409, "In another state"),
+        (412, "A condition that is not looked at"), (413, "Too large"),
         (415, "A content type or encoding that is not read"), (422, "Wrong: the faults say where"),
         (429, "Too much at once, or a quota is used up"), (503, "Not now: the disk is full, or the store is away"),
         (507, "More than a tenant may keep"),

@@ -20,11 +20,10 @@ from .databases import open_store
 from .described import describe
 from .dispatcher import Dispatcher, OnEnd
 from .files import Folder
-from .gate import BodyBounds, Gate, leaves
+from .gate import BodyBounds, BodyError, Gate, leaves
 from .metrics import Metrics
 from .problems import MEDIA_TYPE, MOST_FAULTS, ProblemError
 from .readiness import Readiness
-from .reading import brief
 from .results import router as results
 from .routes import health, router
 from .runners import DaskRunner, LocalRunner, Runner, end, start
@@ -34,6 +33,7 @@ from .store import Store
 from .trouble import StoreError, no_room
 from .web import router as pages
 from .web import wrong
+from .wording import faults_of
 
 MOST_ASIDE = 4
 """Checks and reports at once, each a process."""
@@ -50,6 +50,12 @@ KIND_OF_STATUS = {
     400: "malformed", 401: "unauthenticated", 403: "forbidden", 404: "not-found", 405: "method", 406: "not-acceptable", 408: "late",
     413: "too-large", 415: "unsupported", 429: "busy", 503: "unavailable",
 }  # fmt: skip
+
+NOT_OURS = {
+    "not-found": "There is nothing at this address; /v1/openapi.json lists what there is. No address ends with a slash.",
+    "malformed": "The body cannot be read as the form that `Content-Type` says it is.",
+}
+"""What is said in place of the framework's words."""
 
 logger = logging.getLogger("strategic_minerals.service")
 
@@ -127,7 +133,7 @@ def create_app(
     works = Works(settings, kept, runner, metrics.ended)
     app = FastAPI(
         title="strategic-minerals", version=_version(), description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None,
-        openapi_url="/v1/openapi.json",
+        openapi_url="/v1/openapi.json", redirect_slashes=False,
     )  # fmt: skip
     app.state.settings, app.state.store, app.state.metrics, app.state.works = settings, kept, metrics, works
     app.state.checker = checker or LocalRunner()
@@ -234,11 +240,10 @@ async def _faults(request: Request, error: Any) -> Response:
 
 async def _invalid(request: Request, error: Any) -> Response:
     """A request of the wrong shape, told as the faults of a file are."""
-    faults, found_all = [], error.errors()
-    for item in found_all[:MOST_FAULTS]:
-        where, *path = (str(part) for part in item["loc"])
-        found = "nothing" if item["type"] == "missing" else brief(item.get("input"))
-        faults.append(Fault(where, "", ".".join(path), found, str(item["msg"])))
+    faults: list[Fault] = []
+    for item in error.errors()[:MOST_FAULTS]:
+        where, *path = item["loc"]
+        faults += faults_of([{**item, "loc": path}], "form" if where == "body" else str(where))
     return _answer(request, ProblemError("invalid", "", faults))
 
 
@@ -266,7 +271,8 @@ async def _http(request: Request, error: Any) -> Response:
     if no_room(error.__cause__):  # the framework reads forms, and puts files down
         return _unavailable(request, error.__cause__)
     kind = KIND_OF_STATUS.get(error.status_code, "internal" if error.status_code >= 500 else "malformed")
-    return _answer(request, ProblemError(kind, str(error.detail), headers=dict(error.headers or {})))
+    said = str(error.detail) if isinstance(error, BodyError) else NOT_OURS.get(kind, "")
+    return _answer(request, ProblemError(kind, said, headers=dict(error.headers or {})))
 
 
 async def _internal(request: Request, error: Any) -> Response:

@@ -24,6 +24,8 @@ MOST_HEADER_BYTES = 32 * 1024
 MOST_HEADERS = 100
 KNOCKS, KNOCK_S = 5, 0.02
 """How often, and after how many seconds each time, a connection asks for room before it is turned away."""
+REFUSED_S, REFUSED_BYTES = 1.0, 1 << 20
+"""Seconds for a caller to read that its request was refused, and to close; what it may send meanwhile, which nobody looks at."""
 FREE_PIECES, BYTES_OF_PIECE = 1000, 256
 """A chunked body may come in so many pieces, and one more for every so many bytes: smaller ones cost more than they bring."""
 
@@ -115,6 +117,10 @@ class Connection(H11Protocol):
         self._all = connections
         self._late: asyncio.TimerHandle | None = None
         self._untaken: asyncio.TimerHandle | None = None
+        self._refused = False
+        """Whether it was told that what came is no request: nothing more is made of it."""
+        self._unheard = 0
+        """Bytes that came afterwards."""
 
     @property
     def _busy(self) -> bool:
@@ -175,6 +181,11 @@ class Connection(H11Protocol):
         """What came: it puts off no limit, but what begins a request ends the wait for it."""
         if self.transport.is_closing():
             return
+        if self._refused:
+            self._unheard += len(data)
+            if self._unheard > REFUSED_BYTES:
+                self.cut()
+            return
         super().data_received(data)
         self._wait()
 
@@ -185,6 +196,8 @@ class Connection(H11Protocol):
 
     def _wait(self) -> None:
         """Begin to count the time until a request has come, or stop counting where one is being answered."""
+        if self._refused:
+            return
         loop = self.loop
         if self._busy:
             if self._late is not None:
@@ -220,11 +233,35 @@ class Connection(H11Protocol):
         _off(self._untaken)
         self._untaken = None
 
+    def eof_received(self) -> None:
+        """The caller has ended its side: a body that has not come whole will not come any more."""
+        if self.receiving:
+            self._refuse("The body ended before it had the length that was stated.")
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or too much of it."""
-        if not self._busy:
-            self._say(400, "The request is no HTTP, or its header or its pieces are more than the service takes.", {})
-        self.transport.close()
+        if self._busy:
+            self._refuse("The body's pieces (chunks) are not as HTTP has them, or too small.")
+        else:
+            self._refuse("The request is no HTTP, or its header is more than the service takes.")
+
+    def _refuse(self, detail: str) -> None:
+        """Answer 400 where no other answer has begun, let nothing else be said, and close when the caller has had time to read."""
+        if self.transport.is_closing() or self._refused:
+            return
+        if self._busy and self.cycle.response_started:
+            self.transport.close()
+            return
+        self._refused = True
+        if self._busy or self.cycle is None or not self.cycle.more_body:  # else the request has had its answer
+            self._say(400, detail, {})
+        if self._busy:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        _off(self._late)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._late = self.loop.call_later(REFUSED_S, self.cut)  # closed with something unread, it would take the answer back
 
     def _say(self, status: int, detail: str, headers: dict[str, str]) -> None:
         """An answer that comes from no application: the problem, and that the connection ends."""

@@ -26,6 +26,8 @@ REQUEST, LIMITS, PROGRESS, RESULT, ENDED, LOG = (
 REPORT, ERRORS = "report.html", "errors.txt"
 READ = "read.json"
 """What is to be read in a process of its own, then what came of it."""
+LOOKED = "looked.json"
+"""What was seen of a job before it was accepted."""
 OUTPUT = ("run", "out")
 ANSWERS = (PROGRESS, RESULT, ENDED, LOG, REPORT)
 

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
+from ..errors import Fault
 from .problems import ProblemError
 from .security import SAFE_METHODS, Guard, busy
 from .trouble import StoreError
@@ -35,6 +36,18 @@ HEADERS = {
     "X-Frame-Options": "DENY", "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
 }  # fmt: skip
 SENT_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+UNSAFE_CONDITIONS = ("if-match", "if-unmodified-since")
+"""What asks to change something only where it is as the caller knows it."""
+ONCE = ("authorization", "content-type", "idempotency-key")
+"""Headers that mean two things where they stand twice."""
+IGNORED = (b"range", b"if-range")
+"""Answers are sent whole."""
+
+
+class BodyError(HTTPException):
+    """A body that is too large, too slow, or one too many, in words of ours."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "headers": [header for header in scope["headers"] if header[0] not in IGNORED]}
         begin, status = time.perf_counter(), [500]
 
         async def with_headers(message: Any) -> None:
@@ -91,7 +105,15 @@ class Gate:
         """What can be refused by its header alone. Raises ProblemError."""
         there = methods_at(self._routes, scope)
         if there and scope["method"] not in there:
-            raise ProblemError("method", f"Here are {', '.join(there)}.", headers={"Allow": ", ".join(there)})
+            done = ", ".join(there)
+            raise ProblemError("method", f"{scope['method']} is not possible here, only {done}.", headers={"Allow": done})
+        for name in ONCE:
+            if len(request.headers.getlist(name)) > 1:
+                raise ProblemError("malformed", "", [Fault("header", "", name, "a header twice", "each header once")])
+        conditions = [name for name in UNSAFE_CONDITIONS if request.headers.get(name, "*").strip() != "*"]
+        if conditions and scope["method"] not in SAFE_METHODS:
+            raise ProblemError("condition", "Nothing was changed: jobs have no versions that a condition could name.",
+                               [Fault("header", "", conditions[0], "a condition", "no such header")])  # fmt: skip
         if scope["query_string"].count(b"&") >= MOST_PARAMETERS:
             raise ProblemError("too-large", f"More than {MOST_PARAMETERS} parameters in a query.")
         packed = request.headers.get("content-encoding", "identity").strip().lower()
@@ -132,7 +154,7 @@ class _Body:
             self._read = self._most  # the first part that is read is one too many
 
     async def receive(self) -> Any:
-        """The next part, of a form a small one. Raises HTTPException (408, 413, 429): the framework lets no other error through."""
+        """The next part, of a form a small one. Raises BodyError (408, 413, 429): the framework lets no other error through."""
         message = self._rest or await self._next()
         self._rest = None
         body = message.get("body", b"") if self._form else b""
@@ -150,15 +172,15 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, self._until - now))
         except TimeoutError:
-            raise HTTPException(408, "The body did not come in time.", {"Connection": "close"}) from None
+            raise BodyError(408, "The body did not come in time.", {"Connection": "close"}) from None
         part = len(message.get("body", b""))
         self._read, self._whole = self._read + part, not message.get("more_body", False)
         if self._read > self._most:
-            raise HTTPException(413, f"at most {self._most:,} bytes")
+            raise BodyError(413, f"The body has more than {self._most:,} bytes.")
         self.held += part
         if not self._gate.hold(part):
             wait = busy("", 5.0)
-            raise HTTPException(429, "More bodies are being read than there is memory for.", wait.headers)
+            raise BodyError(429, "More bodies are being read than there is memory for.", wait.headers)
         return message
 
 

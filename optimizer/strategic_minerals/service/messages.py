@@ -3,41 +3,71 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from ..errors import MisplacedError
 from ..library import shipped
 from ..rows import TABLES
 from .problems import Problem
 from .records import State
+from .wording import JOB_ID, brief, place
 
 DEEPEST = 40
 """Levels of nesting."""
 LARGEST_NUMBER = 1e15
-JOB_ID = r"^[0-9a-f]{32}$"
 
 
 def tame(value: Any) -> Any:
-    """Plain data within limits: finite numbers, text that is text, few levels. ValueError otherwise.
+    """Plain data within limits: finite numbers, text that is text, few levels. MisplacedError otherwise, with the place.
 
-    Large requests are walked where nobody else waits, not while they are parsed.
+    Large requests are walked where nobody else waits, not while they are parsed; the place is looked for where there is a fault.
     """
     level = [value]
     for _ in range(DEEPEST + 1):
         if not level:
             return value
         for item in level:
-            if isinstance(item, float) and not math.isfinite(item):
-                raise ValueError("a number that is not finite")
-            if isinstance(item, int) and not isinstance(item, bool) and abs(item) > LARGEST_NUMBER:
-                raise ValueError("a whole number beyond 1e15")
-            if isinstance(item, str) and ("\x00" in item or not _whole_text(item)):
-                raise ValueError("text with a NUL or with half a character")
+            if (wrong := _untame(item)) is not None:
+                path = next(path for path, other in walked(value) if other is item)
+                raise MisplacedError((place(path), *wrong))
         level = [inner for item in level for inner in _inside(item)]
-    raise ValueError(f"more than {DEEPEST} levels of nesting")
+    raise MisplacedError((_deepest(value), f"more than {DEEPEST} levels of nesting", f"at most {DEEPEST}"))
+
+
+def _untame(item: Any) -> tuple[str, str] | None:
+    """(found, expected) of a single value that is none."""
+    if isinstance(item, float) and not math.isfinite(item):
+        return brief(item), "a number that is finite"
+    if isinstance(item, int) and not isinstance(item, bool) and abs(item) > LARGEST_NUMBER:
+        return f"a whole number of {len(str(abs(item)))} digits", "a number of at most 1e15"
+    if isinstance(item, str) and ("\x00" in item or not _whole_text(item)):
+        return "text with a NUL or with half a character", "text in UTF-8"
+    return None
+
+
+def walked(value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """(path, value) of everything inside; an object's names stand at its own path. Levels beyond the deepest are left out."""
+    waiting: list[tuple[tuple[Any, ...], Any]] = [((), value)]
+    while waiting:
+        path, item = waiting.pop()
+        yield path, item
+        if len(path) > DEEPEST:
+            continue
+        if isinstance(item, dict):
+            yield from ((path, name) for name in item)
+            waiting += [((*path, name), inner) for name, inner in item.items()]
+        elif isinstance(item, list):
+            waiting += [((*path, n), inner) for n, inner in enumerate(item)]
+
+
+def _deepest(value: Any) -> str:
+    """The field in which nesting goes too far."""
+    path = next((path for path, _ in walked(value) if len(path) > DEEPEST), ())
+    return place(path[:2])
 
 
 def _whole_text(text: str) -> bool:
@@ -60,6 +90,23 @@ Plain = dict[str, Any]
 Cell = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
 Tables = dict[str, list[dict[str, Cell]]]
 JobId = Annotated[str, Field(pattern=JOB_ID)]
+
+
+def _only(expected: str, *kinds: type) -> Callable[[Any], Any]:
+    """A look at a value before it is validated: text is no number, and a truth value none either."""
+
+    def looked(value: Any) -> Any:
+        fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+        if not fits:
+            raise ValueError(expected)
+        return value
+
+    return looked
+
+
+Number = Annotated[float, BeforeValidator(_only("a number", int, float))]
+Whole = Annotated[int, BeforeValidator(_only("a whole number", int, float))]
+Flag = Annotated[bool, BeforeValidator(_only("true or false", bool))]
 
 
 class Strict(BaseModel):
@@ -96,7 +143,7 @@ class Question(Strict):
         None, description="Own tables, name -> rows; none: the shipped ones.",
         json_schema_extra={"propertyNames": {"enum": list(TABLES)}},
     )  # fmt: skip
-    on_top_of_shipped: bool = Field(False, description="Own tables take the places of shipped ones; what they do not name stays.")
+    on_top_of_shipped: Flag = Field(False, description="Own tables take the places of shipped ones; what they do not name stays.")
     set: Plain = Field(
         default_factory=dict, description="Dotted path -> value, put into the plan.", examples=[{"budget.appropriation_musd": 20}]
     )
@@ -105,16 +152,16 @@ class Question(Strict):
     def _one_plan(self) -> Question:
         given = [name for name in PLANS if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ValueError(f"one of plan, plan_toml and shipped, not {' and '.join(given)}")
+            raise MisplacedError((given[-1], f"a plan in {' and in '.join(given)}", "one of plan, plan_toml and shipped"))
         return self
 
 
 class SolveOptions(Strict):
     """How far to solve."""
 
-    gap: float = Field(1e-3, ge=0, lt=1, description="Relative optimality gap to stop at.")
-    time_limit_s: float = Field(3600.0, gt=0, le=1e6)
-    relax: bool = Field(False, description="The linear relaxation: a bound, not a plan.")
+    gap: Number = Field(1e-3, ge=0, lt=1, description="Relative optimality gap to stop at.")
+    time_limit_s: Number = Field(3600.0, gt=0, le=1e6)
+    relax: Flag = Field(False, description="The linear relaxation: a bound, not a plan.")
     method: Literal["auto", "flat", "decomposed"] = "auto"
 
 
@@ -143,9 +190,9 @@ class StressRequest(Labelled):
 
     kind: Literal["stress"]
     of: JobId = Field(description="A job that solved a plan.")
-    scenarios: int = Field(1000, ge=10, le=100_000)
-    seed: int = Field(1, ge=0, lt=2**31)
-    myopic: bool = False
+    scenarios: Whole = Field(1000, ge=10, le=100_000)
+    seed: Whole = Field(1, ge=0, lt=2**31)
+    myopic: Flag = False
 
 
 class ExplainRequest(Labelled):
@@ -154,8 +201,8 @@ class ExplainRequest(Labelled):
     kind: Literal["explain"]
     of: JobId = Field(description="A job that solved a plan.")
     item: Annotated[str, Field(max_length=300)] | None = Field(None, description="One item: also what would flip it.")
-    gap: float | None = Field(None, ge=0, le=0.5)
-    time_limit_s: float = Field(600.0, gt=0, le=1e6, description="Of each solve.")
+    gap: Number | None = Field(None, ge=0, le=0.5)
+    time_limit_s: Number = Field(600.0, gt=0, le=1e6, description="Of each solve.")
 
 
 class CompareRequest(Labelled):
@@ -167,6 +214,8 @@ class CompareRequest(Labelled):
     )
 
 
+FileRequest = Annotated[SolveRequest | SweepRequest, Field(discriminator="kind")]
+"""What a plan that came as a file may be asked for."""
 JobRequest = Annotated[
     SolveRequest | SweepRequest | StressRequest | ExplainRequest | CompareRequest, Field(discriminator="kind")
 ]

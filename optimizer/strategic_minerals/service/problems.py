@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import Fault
+from .wording import place, plainly
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FAULTS = 100
@@ -22,6 +23,7 @@ KINDS = {
     "not-found": (404, "There is no such thing"),
     "method": (405, "That cannot be done here"),
     "not-acceptable": (406, "The answer has no such form"),
+    "condition": (412, "A condition that is not looked at here"),
     "late": (408, "The request came too slowly"),
     "conflict": (409, "The job is in another state, or the key was used for another request"),
     "too-large": (413, "More than the service takes"),
@@ -91,9 +93,16 @@ def problem(kind: str, detail: str = "", faults: Sequence[Fault] = (), diagnosis
         told.append(Fault(told[-1].file, "", "", f"{len(faults) - MOST_FAULTS:,} more faults", "the first ones mended"))
     return Problem(
         type=f"urn:strategic-minerals:problem:{kind}", title=title, status=status, detail=printable(detail, LONGEST_DETAIL),
-        faults=[FaultModel(**{name: printable(value, LONGEST_TEXT) for name, value in vars(fault).items()}) for fault in told],
+        faults=[_model(fault) for fault in told],
         diagnosis=diagnosis,
     )  # fmt: skip
+
+
+def _model(fault: Fault) -> FaultModel:
+    """A fault as callers are told."""
+    file = place(["set", fault.column]) if fault.file == "--set" else fault.file  # what the command line calls so is a field here
+    told = {**vars(fault), "file": file, "expected": plainly(fault.expected)}
+    return FaultModel(**{name: printable(value, LONGEST_TEXT) for name, value in told.items()})
 
 
 def printable(text: str, most: int) -> str:

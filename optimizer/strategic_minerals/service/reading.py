@@ -9,20 +9,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-import reprlib
-from collections.abc import Iterator, Mapping
+import sys
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ..errors import Fault, FaultsError, PlanError, near_miss
+from ..errors import Fault, FaultsError, MisplacedError, PlanError, near_miss
 from ..library import shipped
 from ..plan import Plan
-from ..plan_file import load_plan, parse_plan
+from ..plan_file import load_plan
 from ..rows import TABLES
+from .addresses import as_sent, fields_set
 from .files import READ, Folder
-from .messages import JobRequest, Question, SolveRequest, SweepRequest, tame
+from .messages import (
+    PLANS,
+    CompareRequest,
+    ExplainRequest,
+    FileRequest,
+    JobRequest,
+    Question,
+    SolveRequest,
+    StressRequest,
+    SweepRequest,
+    tame,
+    walked,
+)
 from .problems import MOST_FAULTS, ProblemError
+from .wording import brief, faults_of, place, spelt
 
 Form = Literal["job", "upload", "check"]
 """What is read: any job; the options of a question whose plan came as a file; a question to look at."""
@@ -36,21 +52,11 @@ MOST_COLUMNS_OF_TABLE = 200
 BODY = "body.json"
 
 ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
-    "job": TypeAdapter(JobRequest), "upload": TypeAdapter(SolveRequest | SweepRequest), "check": TypeAdapter(Question),
+    "job": TypeAdapter(JobRequest), "upload": TypeAdapter(FileRequest), "check": TypeAdapter(Question),
 }  # fmt: skip
-
-
-class _Brief(reprlib.Repr):
-    """What was found, in a few words, however large it is."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel, self.maxdict, self.maxlist, self.maxtuple, self.maxstring, self.maxother = 2, 3, 3, 3, 120, 120
-
-
-def brief(value: Any) -> str:
-    """A value in a fault's words."""
-    return _Brief().repr(value)
+KINDS: Mapping[str, type[BaseModel]] = {
+    "solve": SolveRequest, "sweep": SweepRequest, "stress": StressRequest, "explain": ExplainRequest, "compare": CompareRequest,
+}  # fmt: skip
 
 
 def shipped_plans() -> list[str]:
@@ -59,17 +65,52 @@ def shipped_plans() -> list[str]:
 
 
 def parsed(body: bytes, where: str) -> Any:
-    """JSON, as RFC 8259 has it. Raises ProblemError; of a form's options PlanError, for the form itself could be read."""
+    """JSON, as RFC 8259 has it, each name of an object once. Raises ProblemError where it is none; PlanError for names that stand
+    there twice, and of a form's options, for the form itself could be read."""
+    twice: list[tuple[dict[str, Any], str]] = []
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            seen: set[str] = set()
+            twice.append((found, next(name for name, _ in pairs if name in seen or seen.add(name))))  # type: ignore[func-returns-value]
+        return found
+
     try:
-        return json.loads(str(body, "utf-8"), parse_constant=_no_number)
+        raw = json.loads(str(body, "utf-8"), parse_constant=_no_number, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
-        said = "more nesting than is read" if isinstance(error, RecursionError) else str(error)[:200]
-        faults = [Fault(where, "", "", said, "JSON in UTF-8")]
+        faults = [Fault(where, "", "", _no_json(error, body), "JSON in UTF-8")]
         raise (PlanError(faults) if where == "options" else ProblemError("malformed", "The body is no JSON.", faults)) from None
+    if twice:
+        raise PlanError(_told_twice(raw, twice, where))
+    return raw
 
 
 def _no_number(name: str) -> Any:
-    raise ValueError(f"{name}: JSON has no such number")
+    raise MisplacedError(("", name, "a number"))
+
+
+def _no_json(error: Exception, body: bytes) -> str:
+    """What stands there in place of JSON."""
+    if not body.strip():
+        return "nothing"
+    if isinstance(error, RecursionError):
+        return "more nesting than is read"
+    if isinstance(error, UnicodeDecodeError):
+        return f"a byte that is no UTF-8, after {error.start:,} others"
+    if isinstance(error, MisplacedError):
+        return f"{error.places[0][1]}, which JSON does not have as a number"
+    if isinstance(error, json.JSONDecodeError):
+        mark = "a byte order mark" if body.startswith(BOM_UTF8) else brief(error.doc[error.pos : error.pos + 1])
+        return f"{mark if error.pos < len(error.doc) else 'the end'} at line {error.lineno:,}, column {error.colno:,}"
+    return f"a number of more than {sys.get_int_max_str_digits():,} digits"
+
+
+def _told_twice(raw: Any, twice: Sequence[tuple[dict[str, Any], str]], where: str) -> list[Fault]:
+    """Where names stand twice; a place inside what is itself a value of such a name may be gone."""
+    names = {id(within): name for within, name in islice(twice, MOST_FAULTS)}
+    places = [place([*path, names[id(item)]]) for path, item in walked(raw) if isinstance(item, dict) and id(item) in names]
+    return [Fault(where, "", at, "a field twice", "each field once") for at in sorted(places or names.values())]
 
 
 def bounded(raw: Any, most_rows: int, where: str = "body") -> None:
@@ -81,6 +122,8 @@ def bounded(raw: Any, most_rows: int, where: str = "body") -> None:
     for name in ("plan", "study", "set"):
         if _entries(raw.get(name), MOST_ENTRIES) > MOST_ENTRIES:
             raise ProblemError("too-large", f"{name} has more than {MOST_ENTRIES:,} values.")
+    if faults := list(_first(fields_set(raw.get("set"), where), MOST_FAULTS)):
+        raise PlanError(faults)
     of = raw.get("of")
     if isinstance(of, list) and len(of) > MOST_FIELDS:
         raise PlanError([Fault(where, "", "of", f"{len(of):,} jobs", "at most 8")])
@@ -116,9 +159,12 @@ def _odd_tables(tables: Mapping[str, Any]) -> Iterator[Fault]:
     """Tables that are none, rows that are no objects, cells that are no single values."""
     for name, rows in tables.items():
         if name not in TABLES:
-            yield Fault("tables", "", "table", brief(name), f"a table name{near_miss(name[:100], TABLES)}")
+            yield Fault("tables", "", "table", spelt(name), f"a table name{near_miss(name[:100], TABLES)}")
         elif not isinstance(rows, list):
             yield Fault(name, "", "", brief(rows), "a list of rows, each an object")
+        elif not rows:
+            columns = sorted(column for column, field in TABLES[name].model_fields.items() if field.is_required())
+            yield Fault(name, "", "", "no row", f"rows, each with {', '.join(columns)}")
         else:
             yield from _odd_rows(name, rows)
 
@@ -153,13 +199,10 @@ def validated(form: Form, raw: Any, where: str) -> Any:
     try:
         return ADAPTERS[form].validate_python(raw)
     except ValidationError as error:
-        raise PlanError(list(_first(_faults(error, where), MOST_FAULTS))) from None
-
-
-def _faults(error: ValidationError, where: str) -> Iterator[Fault]:
-    for item in error.errors(include_url=False):
-        found = "nothing" if item["type"] == "missing" else brief(item.get("input"))
-        yield Fault(where, "", ".".join(map(str, item["loc"])), found, str(item["msg"]))
+        model = KINDS.get(str(raw.get("kind")), Question) if form != "check" else Question
+        kinds = {"job": tuple(KINDS), "upload": ("solve", "sweep")}.get(form, ())
+        errors = error.errors(include_url=False)
+        raise PlanError(list(_first(faults_of(errors, where, model.model_fields, kinds), MOST_FAULTS))) from None
 
 
 def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: int) -> dict[str, Any]:
@@ -173,16 +216,19 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: 
     bounded(raw, most_rows, where)
     try:
         tame(raw)
-    except ValueError as error:
-        raise PlanError([Fault("request", "", "", str(error), "plain data")]) from None
+    except MisplacedError as error:
+        raise PlanError([Fault(where, "", *error.places[0])]) from None
     files = _files(folder)
     if form == "upload":
         raw = {"kind": "solve", **raw}
-        twice = [name for name in ("plan", "plan_toml", "shipped", "tables") if raw.get(name) is not None]
+        twice = [name for name in (*PLANS, "tables") if raw.get(name) is not None]
         if twice:
-            raise PlanError([Fault("options", "", name, "a value", "nothing: the file says it") for name in twice])
+            raise PlanError([Fault(where, "", name, "a value", "nothing: the files of the form say it") for name in twice])
     request = validated(form, raw, where)
-    asked = _written(request, files, folder, most_rows, most_columns)
+    try:
+        asked = _written(request, files, folder, most_rows, most_columns)
+    except FaultsError as error:
+        raise PlanError([as_sent(fault, getattr(request, "set", None)) for fault in error.faults]) from None
     return {"asked": asked, "digest": _digest(request, files)}
 
 
@@ -215,7 +261,6 @@ def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, mos
     _few_rows(sum(max(content.count(b"\n"), content.count(b"\r")) for name, content in files.items() if name.startswith("tables/")),
               most_rows)  # fmt: skip
     if request.plan is not None:
-        parse_plan(request.plan)
         folder.write("plan.json", request.plan)
     if request.plan_toml is not None:
         folder.keep("plan.toml", request.plan_toml.encode())
@@ -226,12 +271,12 @@ def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, mos
         known = shipped_plans()
         if request.shipped not in known:
             expected = f"one of {', '.join(known)}{near_miss(request.shipped, known)}"
-            raise PlanError([Fault("request", "", "shipped", brief(request.shipped), expected)])
+            raise PlanError([Fault("body", "", "shipped", spelt(request.shipped), expected)])
         uploaded = [shipped("models") / f"{request.shipped}.toml"]
     if uploaded:
         _quick_look(load_plan(uploaded[0], request.set), most_columns)
     elif not (folder.path / "plan.xlsx").is_file():
-        raise PlanError([Fault("request", "", "plan", "none", "one of plan, plan_toml, shipped, or an uploaded file")])
+        raise PlanError([Fault("body", "", "plan", "nothing", f"a plan in one of {', '.join(PLANS)}")])
     return asked
 
 
@@ -248,14 +293,14 @@ def kind_of_plan(content: bytes) -> str:
     """The name under which an uploaded plan is kept, by what it holds: a caller's file name says nothing."""
     if content[:2] == b"PK":
         return "plan.xlsx"
-    return "plan.json" if content.lstrip()[:1] == b"{" else "plan.toml"
+    return "plan.json" if content.removeprefix(BOM_UTF8).lstrip()[:1] == b"{" else "plan.toml"
 
 
 def table_file(label: str) -> str:
     """The name under which an uploaded table is kept. Raises PlanError where it is no table's."""
     stem = label.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".csv")
     if stem not in TABLES:
-        raise PlanError([Fault("tables", "", "file name", brief(label), f"<table>.csv{near_miss(stem[:100], TABLES)}")])
+        raise PlanError([Fault("tables", "", "file name", spelt(label), f"<table>.csv{near_miss(stem[:100], TABLES)}")])
     return f"tables/{stem}.csv"
 
 

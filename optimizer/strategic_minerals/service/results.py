@@ -23,6 +23,8 @@ from .security import Caller
 
 PAGE_S = 120.0
 """Seconds that making a report may take."""
+WHOLE = {"Accept-Ranges": "none"}
+"""An answer comes whole."""
 
 router = APIRouter(prefix="/v1", responses={**WRONG})  # type: ignore[dict-item]
 
@@ -59,7 +61,7 @@ def get_table(
     place = folder.table(name)
     if place is None:
         raise ProblemError("not-found", "The result has no table of that name.")
-    return FileResponse(place[0], media_type="text/csv", filename=place[0].name)
+    return FileResponse(place[0], media_type="text/csv", filename=place[0].name, headers=WHOLE)
 
 
 @router.get(
@@ -108,7 +110,7 @@ def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
         raise ProblemError("unavailable", "The report could not be made; is `strategic-minerals[report]` installed?")
     from ..report.policy import POLICY
 
-    headers = {"Content-Security-Policy": f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'"}
+    headers = {**WHOLE, "Content-Security-Policy": f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'"}
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
 
 

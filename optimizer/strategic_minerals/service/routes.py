@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Header, Path, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
@@ -20,17 +20,18 @@ from ..plan_file import load_plan
 from ..rows import TABLES
 from .answers import WRONG, Admin, Id, Reader, Submitter, aside, folder_of, note, own, status_of
 from .files import LIMITS, REQUEST, RESULT, Folder, new_id
+from .forms import UPLOAD, Upload
 from .messages import CheckResult, Health, JobList, JobStatus, Readiness
 from .problems import Problem, ProblemError
 from .records import ENDED, Job, State
 from .runners import Patience
 from .security import Caller, busy
 from .store import quota_of
-from .submission import Sent, kind_of_plan, shipped_plans, submit, table_file, take, told
+from .submission import Sent, shipped_plans, submit, take, told
+from .wording import CURSOR, KEY
 
 CHECK_S = 60.0
 """Seconds that looking at a question may take."""
-CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,12})?-[0-9a-f]{32}$"
 STREAM_PAUSE_S = 0.5
 LONGEST_STREAM_S = 3600.0
 
@@ -54,7 +55,7 @@ health = APIRouter(tags=["health"])
 router = APIRouter(prefix="/v1", responses={**WRONG, 400: {**WRONG[400], "model": Problem}})  # type: ignore[dict-item]
 
 Key = Annotated[
-    str | None, Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,200}$", description="The same key twice is the same job.")
+    str | None, Header(alias="Idempotency-Key", pattern=KEY, description="The same key twice is the same job.")
 ]
 
 
@@ -96,24 +97,15 @@ Body = Annotated[bytes, Depends(json_body)]
 
 @router.post("/jobs", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=takes("JobRequest"))
 def post_job(request: Request, response: Response, caller: Submitter, body: Body, key: Key = None) -> JobStatus:
-    """Submit a job. It is kept before this answers, and survives whatever happens then."""
+    """Submit a job. What would fail it at once is answered with 422 and the faults that a check lists, as far as they are quickly
+    seen; what only solving shows fails the job. An accepted job is kept before this answers, and survives whatever happens then."""
     return _submitted(request, response, Sent("job", body), caller, key)
 
 
-@router.post("/jobs/upload", status_code=202, response_model=JobStatus, tags=["jobs"])
-def post_upload(
-    request: Request, response: Response, caller: Submitter,
-    plan: Annotated[UploadFile, File(description="A plan: TOML, JSON or xlsx, told by what it holds.")],
-    tables: Annotated[list[UploadFile] | None, File(description="Own tables, <table>.csv each.")] = None,
-    options: Annotated[str, Form(max_length=1_000_000, description="JSON: the other fields of a solve or a sweep.")] = "{}",
-    key: Key = None,
-) -> JobStatus:  # fmt: skip
+@router.post("/jobs/upload", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=UPLOAD)
+def post_upload(request: Request, response: Response, caller: Submitter, form: Upload, key: Key = None) -> JobStatus:
     """Submit a plan as a file, with its tables as files. Names of files are labels only; those of tables say which they are."""
-    content = plan.file.read()
-    files = {kind_of_plan(content): content}
-    for table in tables or ():
-        files[table_file(table.filename or "")] = table.file.read()
-    return _submitted(request, response, Sent("upload", options.encode("utf-8", "surrogatepass"), files), caller, key)
+    return _submitted(request, response, Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files), caller, key)
 
 
 def _submitted(request: Request, response: Response, sent: Sent, caller: Caller, key: str | None) -> JobStatus:

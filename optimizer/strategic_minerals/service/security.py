@@ -6,15 +6,18 @@ import hashlib
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fastapi import Request
 
+from ..errors import Fault, PlanError, near_miss
 from .problems import ProblemError
 from .records import SCOPES, Scope, Token
 from .store import Store
+from .wording import place, spelt
 
 PREFIX = "sm_"
 """What tokens begin with, so that scanners of repositories know one."""
@@ -115,7 +118,8 @@ class Guard:
 
     def _known(self, request: Request, text: str | None, address: str) -> Caller:
         challenge = {"WWW-Authenticate": 'Bearer realm="strategic-minerals"'}
-        if text is None:
+        other = request.headers.get("authorization", "").strip()
+        if text is None or (other and _bearer(request) is None):  # what else it says is not passed over for a cookie
             raise ProblemError("unauthenticated", "Send `Authorization: Bearer <token>`.", headers=challenge)
         token = self._store.token(digest_of(text))
         if token is None:
@@ -132,9 +136,26 @@ def needs(scope: Scope) -> Callable[[Request], Caller]:
         caller: Caller = getattr(request.state, "caller", None) or guard.caller(request)
         if not caller.may(scope):
             raise ProblemError("forbidden", f"The token's scopes are {', '.join(caller.scopes)}; this needs {scope}.")
+        if request.url.path.startswith("/v1/"):
+            known_query(request)
         return caller
 
     return found
+
+
+def known_query(request: Request) -> None:
+    """Each parameter of the query is one that there is, and stands there once. Raises PlanError."""
+    route = request.scope.get("route")
+    fields = {} if route is None else {one.alias: one.field_info.annotation for one in route.dependant.query_params}
+    faults = []
+    for name, value in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in fields:
+            expected = "no such parameter" + (near_miss(name[:100], fields) or f": {', '.join(fields) or 'none'}")
+            faults.append(Fault("query", "", place([name]), spelt(name), expected))
+        elif value > 1 and "list[" not in str(fields[name]):
+            faults.append(Fault("query", "", name, f"{value} values", "one value"))
+    if faults:
+        raise PlanError(faults)
 
 
 def busy(detail: str, wait_s: float) -> ProblemError:
@@ -143,7 +164,7 @@ def busy(detail: str, wait_s: float) -> ProblemError:
 
 
 def _bearer(request: Request) -> str | None:
-    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    kind, _, text = request.headers.get("authorization", "").strip().partition(" ")
     return text.strip() if kind.lower() == "bearer" and text.strip() else None
 
 

@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     body_s: float = Field(60.0, gt=0, description="Until a request's body has come.")
     answer_s: float = Field(60.0, gt=0, description="That an answer may wait for a caller who does not take it.")
 
-    memory_aside_mib: int = Field(2048, ge=256, description="Address space of a process that reads a large request or checks one.")
+    memory_aside_mib: int = Field(2048, ge=256, description="Address space of a process that reads or looks at a large request.")
     most_bodies_mib: int = Field(256, ge=1, description="Bodies of requests held in memory at once.")
     most_body_bytes: int = Field(10 * MIB, ge=1024)
     most_rows: int = Field(200_000, ge=1, description="Rows of a question's own tables.")

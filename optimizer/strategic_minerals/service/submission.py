@@ -1,19 +1,23 @@
-"""From a request to a job: read within limits, its folder written, then kept in the store."""
+"""From a request to a job: read within limits, its folder written, looked at, then kept in the store."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from ..errors import FaultsError
 from .child import NO_ROOM
-from .files import LIMITS, READ, REQUEST, Folder, new_id
+from .files import ERRORS, LIMITS, LOOKED, READ, REQUEST, Folder, new_id
 from .problems import Problem, ProblemError
+from .questions import look
 from .reading import BODY, Form, kind_of_plan, read, shipped_plans, table_file
 from .records import Deed, Job
 from .runners import end, start
@@ -30,6 +34,13 @@ SMALL_BYTES = 64 * 1024
 """What is no larger is read here: in the time that it takes at worst, nobody notices."""
 READ_S = 30.0
 """Seconds that reading a large request may take."""
+LOOK_S = 30.0
+"""Seconds that looking at a job may take before it is accepted; what is not seen by then is the job's own to find."""
+
+ONE_LOOK = threading.Lock()
+"""Held while this process looks at a job: that is work for the processor, and one at a time takes the memory of one."""
+
+logger = logging.getLogger("strategic_minerals.service")
 
 Room = Callable[[], AbstractContextManager[None]]
 """Room for one more process beside the jobs; raises ProblemError where there is none."""
@@ -43,9 +54,14 @@ class Sent:
 
     @property
     def heavy(self) -> bool:
-        """Whether reading it may take long: tables that came as files are left to the job."""
-        plans = sum(len(content) for name, content in self.files.items() if name.startswith("plan."))
+        """Whether reading it may take long: a book, and tables that came as files, are only kept, and opened when looked at."""
+        plans = sum(len(content) for name, content in self.files.items() if name in ("plan.toml", "plan.json"))
         return len(self.body) + plans > SMALL_BYTES
+
+    @property
+    def large(self) -> bool:
+        """Whether looking at it may take long: a book, or more of anything than is read beside all else."""
+        return "plan.xlsx" in self.files or len(self.body) + sum(map(len, self.files.values())) > SMALL_BYTES
 
 
 def take(sent: Sent, folder: Folder, settings: Settings, room: Room) -> dict[str, Any]:
@@ -62,24 +78,66 @@ def _read_aside(sent: Sent, folder: Folder, settings: Settings) -> dict[str, Any
     """Read it in a process of its own, within a limit on memory and time. Raises ProblemError."""
     folder.keep(BODY, sent.body)
     folder.write(READ, {"form": sent.form, "most_rows": settings.most_rows, "most_columns": settings.most_columns})
-    folder.write(LIMITS, {"memory_mib": settings.memory_aside_mib, "niceness": settings.niceness})
-    process = start(folder, "read")
-    try:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(READ_S)
-    finally:
-        end(process, 0.0)
+    _run_aside(folder, "read", READ_S, settings.memory_aside_mib, settings.niceness)
     found = (folder.read(READ) or {}).get("found")
-    for name in (BODY, READ, LIMITS):
+    for name in (BODY, READ):
         (folder.path / name).unlink(missing_ok=True)
-    if process.returncode == NO_ROOM:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if found is None:
         most = f"{READ_S:.0f} s or {settings.memory_aside_mib:,} MiB"
         raise ProblemError("too-large", f"Reading the request would take more than {most}.")
     if "problem" in found:
         raise ProblemError.of(Problem(**found["problem"]))
     return dict(found)
+
+
+def _run_aside(folder: Folder, what: str, seconds: float, memory_mib: int, niceness: int) -> None:
+    """Run a process on a folder, so long at most and in so much memory. Raises OSError where the disk is full."""
+    folder.write(LIMITS, {"memory_mib": memory_mib, "niceness": niceness})
+    process = start(folder, what)
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+    finally:
+        end(process, 0.0)
+        (folder.path / LIMITS).unlink(missing_ok=True)
+    if process.returncode == NO_ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settings, room: Room) -> None:
+    """Look at a job whose folder is written. What would fail it at once is told now; what cannot be seen quickly, or where there is
+    no room for one more process, is left to the job. Raises ProblemError, PlanError and InputError."""
+    if sent.heavy or not _worth_a_look(asked, folder):  # what is heavy was looked at when it was read
+        return
+    if not sent.large and asked.get("item") is None:
+        try:
+            with ONE_LOOK:
+                look(folder, asked)
+        except (FaultsError, OSError):
+            raise
+        except Exception:
+            logger.exception("a job could not be looked at")
+        return
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(room())
+        except ProblemError:
+            return
+        try:
+            memory_mib = settings.memory_mib if "of" in asked else settings.memory_aside_mib  # what a job wrote is no stranger's
+            _run_aside(folder, "look", LOOK_S, memory_mib, settings.niceness)
+            found = folder.read(LOOKED) or {}
+        finally:
+            (folder.path / LOOKED).unlink(missing_ok=True)
+            (folder.path / ERRORS).unlink(missing_ok=True)
+    if "problem" in found:
+        raise ProblemError.of(Problem(**found["problem"]))
+
+
+def _worth_a_look(asked: Mapping[str, Any], folder: Folder) -> bool:
+    """Whether there may be a fault: not in what the package ships as it stands, nor in a comparison of what was solved."""
+    own = any(True for name in ("plan.*", "tables*") for _ in folder.path.glob(name))
+    return asked["kind"] in ("sweep", "stress", "explain") or (asked["kind"] == "solve" and (own or bool(asked["set"])))
 
 
 def submit(
@@ -96,7 +154,7 @@ def submit(
         asked = found["asked"]
         with told():
             known = None if key is None else store.by_key(caller.tenant, key, found["digest"])
-            kept = known or _kept(asked, found["digest"], folder, caller, key, settings, store)
+            kept = known or _kept(sent, asked, found["digest"], folder, caller, key, settings, store, room)
     except BaseException:
         folder.delete()
         raise
@@ -106,11 +164,13 @@ def submit(
 
 
 def _kept(
-    asked: dict[str, Any], digest: str, folder: Folder, caller: Caller, key: str | None, settings: Settings, store: Store
-) -> Job:
-    """Write the rest of a job's folder, then keep the job."""
+    sent: Sent, asked: dict[str, Any], digest: str, folder: Folder, caller: Caller, key: str | None, settings: Settings,
+    store: Store, room: Room,
+) -> Job:  # fmt: skip
+    """Write the rest of a job's folder, look at it, then keep the job."""
     names = _lend(asked, folder, caller, settings, store)
     folder.write(REQUEST, {**asked, **names})
+    _look(sent, asked, folder, settings, room)
     job = Job(folder.path.name, caller.tenant, asked["kind"], asked["label"], "queued", time.time(), None, None, None,
               digest, False, {}, {})  # fmt: skip
     folder.sync()

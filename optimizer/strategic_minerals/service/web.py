@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -24,12 +24,13 @@ from ..plan import Plan
 from ..plan_file import load_plan
 from .answers import Id, own, status_of
 from .files import Folder, new_id
-from .messages import JOB_ID
+from .forms import Upload
 from .problems import FaultModel, Problem, ProblemError
 from .records import ENDED, Job
 from .routes import accept, cancel_job, checked, delete_job, resume_job
 from .security import COOKIE, Caller, digest_of, needs
-from .submission import SMALL_BYTES, Sent, kind_of_plan, shipped_plans, table_file
+from .submission import SMALL_BYTES, Sent, shipped_plans
+from .wording import JOB_ID
 
 router = APIRouter(include_in_schema=False)
 SESSION_S = 12 * 3600
@@ -114,19 +115,12 @@ def home(request: Request, caller: Reader) -> Response:
 
 
 @router.post("/upload")
-def upload(
-    request: Request, caller: Submitter, plan: Annotated[UploadFile, File()],
-    tables: Annotated[list[UploadFile] | None, File()] = None,
-) -> Response:  # fmt: skip
+def upload(request: Request, caller: Submitter, form: Upload) -> Response:
     """Keep an uploaded plan as a draft."""
-    content = plan.file.read()
-    files = {kind_of_plan(content): content}
-    for table in tables or ():
-        if table.filename:  # a browser sends an empty part where nothing was chosen
-            files[table_file(table.filename)] = table.file.read()
+    files = dict(sorted(form.files.items(), key=lambda file: file[0].startswith("tables/")))  # the plan first
     _make_room(request, caller)
     folder = _draft(request, new_id())
-    stated = {"tenant": caller.tenant, "files": list(files), "label": (plan.filename or "")[:100], "at": time.time()}
+    stated = {"tenant": caller.tenant, "files": list(files), "label": form.label, "at": time.time()}
     try:
         folder.path.mkdir(parents=True)
         for name, data in files.items():
@@ -214,7 +208,7 @@ def _start(request: Request, caller: Caller, shipped_plan: str, draft: str) -> t
     try:
         plan = load_plan(path)
     except FaultsError as error:
-        return {}, title, [FaultModel(**vars(fault)) for fault in error.faults]
+        return {}, title, ProblemError("invalid", "", error.faults).problem.faults
     return _fields(plan), plan.title or plan.name, []
 
 

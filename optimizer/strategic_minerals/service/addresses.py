@@ -1,0 +1,60 @@
+"""Addresses of a plan's fields that a request sets: none in no place, none twice, none inside another one that is set too; and
+faults of a question named as whoever sent it knows its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..errors import Fault
+from .wording import brief, place
+
+DEEPEST_ADDRESS = 40
+EXAMPLE = "a field of the plan, e.g. budget.appropriation_musd"
+
+
+def fields_set(raw: Any, where: str) -> Iterator[Fault]:
+    """Faults of the addresses in `set`."""
+    addresses = list(raw) if isinstance(raw, dict) else []
+    for address in addresses:
+        parts = address.split(".")
+        if not all(part.strip() for part in parts):
+            yield Fault(where, "", place(["set", address]), "an empty part" if address else "nothing", EXAMPLE)
+        elif len(parts) > DEEPEST_ADDRESS:
+            yield Fault(where, "", place(["set", address]), f"{len(parts):,} nested levels", f"at most {DEEPEST_ADDRESS}")
+    yield from (
+        Fault(where, "", place(["set", inner]), f"a value beside set[{brief(outer)}], which holds the same", "each value once")
+        for outer, inner in overlapping(addresses)
+    )
+
+
+def overlapping(addresses: Iterable[str]) -> list[tuple[str, str]]:
+    """(outer, inner) pairs of which the second is, or lies within, what the first sets; the order tells nothing of which wins."""
+    known: dict[tuple[str, ...], str] = {}
+    pairs = sorted((path_of(address), address) for address in addresses)  # what holds another comes before it
+    found = []
+    for path, address in pairs:
+        outer = next((known[path[:n]] for n in range(1, len(path) + 1) if path[:n] in known), None)
+        if outer is None:
+            known[path] = address
+        else:
+            found.append((outer, address))
+    return found
+
+
+def path_of(address: str) -> tuple[str, ...]:
+    """An address in parts; places in lists as numbers without noughts in front. Deeper parts than are read do not count."""
+    parts = address.split(".", DEEPEST_ADDRESS)
+    return tuple((part.lstrip("0") or "0") if part.isascii() and part.isdigit() else part for part in parts)
+
+
+def as_sent(fault: Fault, values: Mapping[str, Any] | None) -> Fault:
+    """A fault of a plan's file or field, named as the caller sent it. values: what the request sets, by address."""
+    if fault.file in ("--set", "plan", "plan.xlsx, sheet plan") or fault.file.endswith((".toml", ".json")):
+        at = f"{fault.column}."
+        within = [one for one in values or () if at.startswith(f"{one}.")]
+        around = [one for one in values or () if one.startswith(at)]  # it made something of a name that is none
+        for one in (*within, *around):
+            return replace(fault, file=place(["set", one]), row="")
+    return replace(fault, file="plan", row="") if fault.file == "plan.json" else fault

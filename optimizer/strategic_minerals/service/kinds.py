@@ -1,0 +1,174 @@
+"""What a job of each kind finds: the question read from its folder, answered, in words, figures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import FaultsError
+from .addresses import as_sent
+from .files import REPORT, RESULT, Folder, write_whole
+from .problems import problem
+from .progress import Teller
+from .questions import question, sized, testable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..result import Result
+
+SHARE_OF_DEADLINE = 0.9
+"""Of the job's wall clock that the solver gets: what is left writes the best plan down."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a job found."""
+
+    headline: str
+    summary: str
+    facts: dict[str, Any]
+    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Written below `out`; empty where a run folder holds the tables."""
+    of_run: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Tables of the run folder that was written."""
+
+
+def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+    from ..checks import require
+    from ..result import solve
+    from ..runfolder import write_run
+
+    plan, data = question(folder, request)
+    require(plan, data)
+    sized(plan, data, int(limits.get("most_columns", 10**9)))
+    asked = {name: request[name] for name in ("gap", "time_limit_s", "relax", "method") if name in request}
+    asked["time_limit_s"] = min(asked["time_limit_s"], SHARE_OF_DEADLINE * float(limits.get("deadline_s", 1e9)))
+    result = solve(plan, data, threads=int(limits.get("threads", 1)), on_progress=teller.solving, **asked)
+    teller.phase("writing")
+    write_run(result, folder.path / "run")
+    return Answer(_headline(result), result.summary(), _facts(result), of_run=result.tables)
+
+
+def _headline(result: Result) -> str:
+    lines = result.summary().split("\n\n")[0].splitlines()
+    return " ".join(line.strip() for line in lines[1:3])
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    from ..frames import plainly
+
+    told = {"outcome": asdict(result.outcome), "audit_passed": result.audited.passed, "counts": dict(result.counts),
+            "options": dict(result.options), "versions": dict(result.versions)}  # fmt: skip
+    return dict(plainly(told))
+
+
+def run_of(folder: Folder, place: int = 0) -> Result:
+    from ..runfolder import load_result
+
+    return load_result(folder.path / "of" / str(place))
+
+
+def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+    from ..checks import require
+    from ..frames import plainly
+    from ..plan_file import parse_as
+    from ..sweep_file import SweepFile, in_words
+    from ..sweeps import sweep
+
+    plan, data = question(folder, request)
+    require(plan, data)
+    sized(plan, data, int(limits.get("most_columns", 10**9)))
+    asked = parse_as(SweepFile, request["study"], file="study")
+    design = asked.design(plan, data)
+    found = sweep(
+        plan, data, design.points, gap=asked.gap, relax=asked.relax, method=asked.method, time_limit_s=asked.time_limit_s,
+        store=folder.path / "rows", on_progress=teller.counting,
+    )  # fmt: skip
+    frames = {"points": found.points, "decisions": found.decisions, "chosen": found.chosen()}
+    facts: dict[str, Any] = {"failed_share": found.failed, "checked": found.checked, "disagreed": found.disagreed}
+    if design.kind in ("one_at_a_time", "morris", "sobol"):
+        from ..designs import indices, left_out
+
+        frames["indices"] = indices(design, found.points)
+        facts["left_out_share"] = left_out(design, found.points, "objective_musd")
+    words = in_words(design, found)
+    return Answer(words.splitlines()[0], words, dict(plainly(facts)), frames)
+
+
+def _stress(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+    from ..stress import stress_test
+
+    result = run_of(folder)
+    testable(result.plan)
+    asked = {name: request[name] for name in ("scenarios", "seed", "myopic")}
+    found = stress_test(result, on_progress=teller.counting, **asked)
+    words = found.summary()
+    frames = {"figures": found.figures, "materials": found.materials, "worst": found.worst, "worlds": found.worlds}
+    return Answer(words.splitlines()[0], words, {"seed": found.seed, "confidence": found.confidence}, frames)
+
+
+def _explain(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+    from ..reasons import explain
+
+    asked = {name: request[name] for name in ("item", "gap", "time_limit_s")}
+    found = explain(run_of(folder), on_progress=teller.counting, **asked)
+    words = found.summary()
+    frames = {"prices": found.prices, "reasons": found.reasons, "break_evens": found.break_evens, "intervals": found.intervals}
+    kept = {name: frame for name, frame in frames.items() if len(frame)}
+    return Answer(words.splitlines()[0], words, {"gap": found.gap, "aim": found.aim}, kept)
+
+
+def _compare(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+    from ..report.compared import compare
+
+    found = compare([run_of(folder, n) for n in range(len(request["of"]))], request["names"])
+    lines = found.lines()
+    frames = {"inputs": found.inputs, "outcome": found.outcome.astype(object), "plan": found.plan.astype(object)}
+    return Answer(lines[0], "\n".join(lines), {"names": list(found.names)}, frames)
+
+
+def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+    from ..checks import check_data
+    from ..problem import columns_at_most
+    from ..review import doubtful, provenance
+
+    facts: dict[str, Any] = {"faults": [], "notes": [], "facts": 0, "estimates": 0, "columns_at_most": 0}
+    try:
+        plan, data = question(folder, request)
+        faults = [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]
+        if not faults:
+            counted = provenance(plan, data)
+            facts |= {"notes": doubtful(plan, data), "facts": counted.facts, "estimates": counted.estimates,
+                      "columns_at_most": columns_at_most(plan, data)}  # fmt: skip
+    except FaultsError as error:
+        faults = list(error.faults)
+    told = f"{len(faults)} faults" if faults else "no fault"
+    return Answer(told, told, {**facts, "faults": [vars(fault) for fault in problem("invalid", "", faults).faults]})
+
+
+ANSWERS: dict[str, Callable[[Folder, Mapping[str, Any], Mapping[str, Any], Teller], Answer]] = {
+    "solve": _solve, "sweep": _sweep, "stress": _stress, "explain": _explain, "compare": _compare, "check": _check,
+}  # fmt: skip
+
+
+def page(folder: Folder, request: Mapping[str, Any]) -> None:
+    """Write the report of a job: its own run, or the first that it builds on with its tables beside."""
+    from ..report.page import report
+    from ..runfolder import load_result
+
+    if request["kind"] == "solve":
+        text = report(load_result(folder.path / "run"))
+    else:
+        results = [run_of(folder, n) for n in range(len(list((folder.path / "of").iterdir())))]
+        text = report(results, names=request.get("names"), analyses=_analyses(folder, request["kind"]))
+    write_whole(folder.path / REPORT, text.encode())
+
+
+def _analyses(folder: Folder, kind: str) -> dict[str, pd.DataFrame]:
+    from ..runfolder import read_table
+
+    names = (folder.read(RESULT) or {}).get("tables", {})
+    found = {name: folder.table(name) for name in names}
+    return {f"{kind}/{name}": read_table(*place) for name, place in found.items() if place is not None}

@@ -1,0 +1,62 @@
+"""How far a job is, as its process writes it down now and then, and its log."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from .files import LOG, PROGRESS, Folder
+
+if TYPE_CHECKING:
+    from ..solver import Progress
+
+PACE_S = 0.3
+"""Seconds between two words on progress."""
+
+
+class Teller:
+    """Writes down how far a job is, now and then, and keeps its log."""
+
+    def __init__(self, folder: Folder, limit_s: float | None) -> None:
+        self._folder, self._limit = folder, limit_s
+        self._begin, self._last, self._said = time.monotonic(), 0.0, ""
+        self._first: tuple[int, float] | None = None
+
+    def solving(self, found: Progress) -> None:
+        """Of one solve."""
+        seconds = time.monotonic() - self._begin
+        left = None if self._limit is None else max(0.0, self._limit - seconds)
+        self._write({"phase": found.phase.replace("_", " "), "seconds": seconds, "incumbent_musd": _finite(found.incumbent),
+                     "bound_musd": _finite(found.bound), "gap": _finite(found.gap), "time_left_s": left})  # fmt: skip
+
+    def counting(self, done: int, of: int) -> None:
+        """Of many parts."""
+        seconds = time.monotonic() - self._begin
+        self._first = (done, seconds) if self._first is None else self._first
+        pace = (seconds - self._first[1]) / (done - self._first[0]) if done > self._first[0] else None
+        self._write({"phase": "counting", "seconds": seconds, "done": done, "of": of,
+                     "time_left_s": None if pace is None else pace * (of - done)})  # fmt: skip
+
+    def phase(self, name: str) -> None:
+        """A part without figures of its own."""
+        self._write({"phase": name, "seconds": time.monotonic() - self._begin}, at_once=True)
+
+    def log(self, line: str) -> None:
+        """A line of the job's log."""
+        with contextlib.suppress(OSError), (self._folder.path / LOG).open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
+
+    def _write(self, progress: dict[str, Any], *, at_once: bool = False) -> None:
+        if progress["phase"] != self._said:
+            self._said = progress["phase"]
+            self.log(self._said)
+        now = time.monotonic()
+        if at_once or now - self._last >= PACE_S:
+            self._last = now
+            with contextlib.suppress(OSError):  # a full disk must not end a solve; the answer will say so
+                self._folder.write(PROGRESS, progress)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < 1e300 else None

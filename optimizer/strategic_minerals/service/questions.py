@@ -1,0 +1,151 @@
+"""A question in a job's folder: read with its tables, and looked at without solving, as far as that is quick.
+
+Faults are named as whoever sent the question knows its parts: fields of `set`, rows of a table from 1 where they came as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Fault, FaultsError, InputError, PlanError
+from .addresses import as_sent
+from .files import Folder
+
+if TYPE_CHECKING:
+    from ..dataset import Dataset
+    from ..plan import Plan
+
+STATED = "tables.json"
+
+@cache
+def shipped_tables() -> Dataset:
+    """Those of the package; no request changes them."""
+    from ..dataset import load_dataset
+    from ..library import shipped
+
+    return load_dataset(shipped("inputs"))
+
+
+def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]:
+    """Plan and tables of a request. Raises PlanError or InputError with the faults of both."""
+    from ..library import shipped
+    from ..plan_file import load_plan
+
+    values = request.get("set")
+    if (book := folder.path / "plan.xlsx").is_file():
+        from ..workbook import load_workbook
+
+        try:
+            plan, own = load_workbook(book, values)
+        except FaultsError as error:
+            raise PlanError([as_sent(fault, values) for fault in error.faults]) from None
+        return plan, _tables(folder, request) or own
+    uploads = [path for path in map(folder.path.joinpath, ("plan.toml", "plan.json")) if path.is_file()]
+    path = uploads[0] if uploads else shipped("models") / f"{request['shipped']}.toml"
+    faults: list[Fault] = []
+    loaded, data = None, None
+    try:
+        loaded = load_plan(path, values)
+    except FaultsError as error:
+        faults += [as_sent(fault, values) for fault in error.faults]
+    try:
+        data = _tables(folder, request) or shipped_tables()
+    except FaultsError as error:
+        faults += error.faults
+    if loaded is None or data is None:
+        raise PlanError(faults)
+    return loaded, data
+
+
+def _tables(folder: Folder, request: Mapping[str, Any]) -> Dataset | None:
+    """A request's own tables, on top of the shipped ones where that was asked for; None: it has none. Raises InputError."""
+    from ..dataset import Dataset, load_dataset
+
+    base = shipped_tables().tables if request.get("on_top_of_shipped") else {}
+    if (stated := folder.read(STATED)) is not None:
+        return Dataset({**base, **_rows(stated)}, "in memory")
+    if not (own := folder.path / "tables").is_dir():
+        return None
+    data = load_dataset(own)
+    return Dataset({**base, **data.tables}, data.name)
+
+
+def _rows(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables from JSON, rows counted from 1. Raises InputError."""
+    from ..validation import validate_rows
+
+    faults: list[Fault] = []
+    tables: dict[str, Any] = {}
+    for name, rows in stated.items():
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        tables[name], found = validate_rows(name, rows, name, columns, range(1, len(rows) + 1))
+        faults += [replace(fault, row="") if fault.found == "no column" else fault for fault in found]
+    if faults:
+        raise InputError(faults)
+    return tables
+
+
+def sized(plan: Plan, data: Dataset, most_columns: int) -> None:
+    """Refuse what is too large, before anything is built. Raises PlanError."""
+    from ..problem import columns_at_most
+
+    if (found := columns_at_most(plan, data)) > most_columns:
+        worlds = len(plan.scenarios) + (0 if plan.sample is None else plan.sample.worlds)
+        said = f"about {found:,} columns ({worlds:,} worlds, {len(plan.materials)} entries of materials)"
+        raise PlanError([Fault("plan", "", "sample.worlds", said, f"at most {most_columns:,} columns")])
+
+
+def look(folder: Folder, request: Mapping[str, Any]) -> None:
+    """What can be seen of a job without solving anything. Raises PlanError or InputError with the faults that would fail it."""
+    kind = request["kind"]
+    if kind in ("solve", "sweep"):
+        from ..checks import check_data
+
+        plan, data = question(folder, request)
+        if faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]:
+            raise PlanError(faults)
+        if kind == "sweep":
+            from .studies import look_at_study
+
+            look_at_study(request["study"], plan, data)
+    elif kind == "stress":
+        from ..plan_file import parse_plan
+
+        if (stated := Folder(first_of(folder)).read("plan.json")) is not None:
+            testable(parse_plan(stated))
+    elif kind == "explain":
+        stated = Folder(first_of(folder)).read("manifest.json") or {}
+        if stated.get("outcome", {}).get("relaxed"):
+            raise InputError([Fault("body", "", "of", "a linear relaxation", "a job that solved with `relax` false")])
+        if request["item"] is not None:
+            look_at_item(first_of(folder), request["item"])
+
+
+def first_of(folder: Folder) -> Path:
+    """The run folder that a job builds on."""
+    return folder.path / "of" / "0"
+
+
+def testable(plan: Plan) -> None:
+    """Raises PlanError where a plan leaves nothing to draw."""
+    from ..stress import refused
+
+    if reason := refused(plan):
+        raise PlanError([Fault("body", "", "of", plan.name, reason)])
+
+
+def look_at_item(run: Path, item: str) -> None:
+    """Whether an item is one that can be explained: the model is built for that. Raises PlanError and InputError."""
+    from ..forcing import Choices
+    from ..problem import prepare
+    from ..runfolder import load_result
+
+    result = load_result(run)
+    try:
+        Choices(prepare(result.plan, result.data)).find(item)
+    except PlanError as error:
+        raise PlanError([replace(fault, file="body") for fault in error.faults]) from None

@@ -1,0 +1,163 @@
+"""What is wrong with a request, in plain words: the place as callers write it, what was found, what is expected.
+
+What validates has words for programmers, and names parts of a program; callers know fields, numbers and texts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from ..errors import Fault, MisplacedError, near_miss
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+LONGEST_NAME = 100
+"""Characters of a field's name that are told."""
+
+LIMITS = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than", "less_than": "less than"}
+WORDS = {
+    "missing": "a value", "string_type": "text", "bool_type": "true or false", "bool_parsing": "true or false",
+    "float_type": "a number", "float_parsing": "a number", "int_type": "a whole number", "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number", "int_from_float": "a whole number", "finite_number": "a number that is finite",
+    "list_type": "a list", "dict_type": "an object", "model_type": "an object", "model_attributes_type": "an object",
+    "string_unicode": "text in UTF-8",
+}  # fmt: skip
+"""Kind of error -> what is expected."""
+ANOTHER = "another value: /v1/openapi.json describes it"
+
+PHRASES = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"^Value error, ", ""), (r"^Input should be a valid (integer|int)\b.*", "a whole number"),
+        (r"^Input should be a valid (string|str)\b.*", "text"), (r"^Input should be a valid (list|tuple|array|set)\b.*", "a list"),
+        (r"^Input should be a valid (dictionary|dict|mapping|instance)\b.*", "a table with fields"),
+        (r"^Input should be a valid boolean\b.*", "true or false"), (r"^Input should be a valid number\b.*", "a number"),
+        (r"^Input should be a valid (\w+)\b.*", r"a \1"), (r"^Input should be a finite number", "a number that is finite"),
+        (r"^Input should be greater than or equal to ", "at least "), (r"^Input should be less than or equal to ", "at most "),
+        (r"^Input should be greater than ", "more than "), (r"^Input should be less than ", "less than "),
+        (r"^Input should be a multiple of ", "a multiple of "), (r"^Input should be ", ""),
+        (r"^String should have at (least|most) (\d+) characters?", r"at \1 \2 characters"),
+        (r"^String should match pattern ", "text of the form "),
+        (r"^(?:List|Tuple|Set|Dictionary|Value) should have at (least|most) (\d+) items?.*", r"at \1 \2 entries"),
+        (r"^Extra inputs are not permitted", "no such field"), (r"^Field required", "a value"),
+        (r"^Unable to extract tag.*", "a field that says what it is"), (r"^Unable to parse input string as an? (\w+).*", r"a \1"),
+    )
+)  # fmt: skip
+"""What validates elsewhere in the package may say in its own words -> ours."""
+
+
+class _Brief(reprlib.Repr):
+    """What was found, in a few words, however large it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict, self.maxlist, self.maxtuple, self.maxstring, self.maxother = 2, 3, 3, 3, 120, 120
+
+    def repr1(self, x: Any, level: int) -> str:
+        """JSON's words for what has other words in Python."""
+        if x is None or isinstance(x, bool):
+            return json.dumps(x)
+        return super().repr1(x, level)
+
+
+def brief(value: Any) -> str:
+    """A value in a fault's words."""
+    try:
+        return _Brief().repr(value)
+    except ValueError:  # more digits than Python prints
+        return "a number of thousands of digits"
+
+
+def spelt(name: str) -> str:
+    """A name as it was sent; letters that only look like others are told by their numbers."""
+    short = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."
+    return brief(short) if short.isascii() else ascii(short)
+
+
+def place(path: Iterable[Any]) -> str:
+    """Where a value stands in a body: `of[1]`, `set["budget.appropriation_musd"]`."""
+    found = ""
+    for part in path:
+        if isinstance(part, int) and not isinstance(part, bool):
+            found += f"[{part}]"
+        elif NAME.fullmatch(str(part)):
+            found += f".{part}" if found else str(part)
+        else:
+            text = str(part)
+            found += f"[{json.dumps(text if len(text) <= LONGEST_NAME else f'{text[: LONGEST_NAME - 3]}...')}]"
+    return found
+
+
+def plainly(text: str) -> str:
+    """A fault's words without those of the program that validates."""
+    for phrase, words in PHRASES:
+        text = phrase.sub(words, text)
+    return text
+
+
+def faults_of(
+    errors: Sequence[Any], where: str, fields: Mapping[str, FieldInfo] | None = None, kinds: Sequence[str] = ()
+) -> Iterator[Fault]:
+    """Errors of a validation as faults. where: what was read; fields: those that there are; kinds: branches of a choice by `kind`,
+    which stand in an error's place and in no body."""
+    branches, known = set(kinds), fields or {}
+    for item in errors:
+        path = list(item["loc"])
+        path = path[1:] if path and path[0] in branches else path
+        error = item.get("ctx", {}).get("error")
+        if isinstance(error, MisplacedError):
+            yield from (Fault(where, "", column, found, expected) for column, found, expected in error.places)
+            continue
+        kind = item["type"]
+        if kind.startswith("union_tag"):
+            found = "nothing" if kind == "union_tag_not_found" else brief(item["ctx"].get("tag"))
+            near = "" if kind == "union_tag_not_found" else near_miss(str(item["ctx"].get("tag"))[:LONGEST_NAME], branches)
+            yield Fault(where, "", place([*path, "kind"]), found, f"one of {', '.join(kinds)}{near}")
+        elif kind == "extra_forbidden":
+            yield Fault(where, "", place(path), spelt(str(path[-1])), no_such(str(path[-1]), known, "field"))
+        else:
+            found = "nothing" if kind == "missing" else brief(item.get("input"))
+            expected = _expected(kind, item.get("ctx", {}), str(item["msg"]))
+            told = known[path[0]].description if kind == "missing" and len(path) == 1 and path[0] in known else None
+            yield Fault(where, "", place(path), found, f"{expected}: {told[0].lower()}{told[1:].rstrip('.')}" if told else expected)
+
+
+def no_such(name: str, known: Iterable[str], called: str) -> str:
+    """That there is nothing of a name, and which one may have been meant."""
+    near = near_miss(name[:LONGEST_NAME], known)
+    return f"no such {called}{near}"
+
+
+def _expected(kind: str, about: Mapping[str, Any], said: str) -> str:
+    """What an error of validation expected."""
+    if kind in LIMITS:
+        (limit,) = about.values()
+        return f"{LIMITS[kind]} {limit:,}" if isinstance(limit, int) else f"{LIMITS[kind]} {limit:g}"
+    if kind in ("literal_error", "enum"):
+        return f"one of {about['expected']}".replace(" or ", ", ")
+    if kind in ("string_too_long", "string_too_short", "too_long", "too_short"):
+        counted = "characters" if kind.startswith("string") else "entries"
+        most = about.get("max_length")
+        return f"at least {about['min_length']:,} {counted}" if most is None else f"at most {most:,} {counted}"
+    if kind == "string_pattern_mismatch":
+        return FORMS.get(str(about["pattern"]), ANOTHER)
+    if "UploadFile" in said:
+        return "a file"
+    if kind == "value_error":
+        return str(about.get("error", ANOTHER))
+    return WORDS.get(kind, ANOTHER)
+
+
+JOB_ID = r"^[0-9a-f]{32}$"
+CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,12})?-[0-9a-f]{32}$"
+KEY = r"^[!-~]{1,200}$"
+FORMS = {
+    JOB_ID: "a job's name: 32 digits and letters a to f, as submitting it answers", f"{JOB_ID}|^$": "a job's name, or nothing",
+    CURSOR: "what `next` of the list before says", KEY: "1 to 200 letters, digits and signs of ASCII, without spaces",
+}  # fmt: skip
+"""Pattern -> what has it, in words."""
