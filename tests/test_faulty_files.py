@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from functools import cache
@@ -17,12 +19,14 @@ import openpyxl
 import pytest
 
 import test_faults
+from conftest import ENTRY, Cli, environment
 from strategic_minerals import Dataset, Plan, check, load_dataset
 from strategic_minerals.errors import Fault, FaultsError, PlanError
 from strategic_minerals.meant_numbers import number_meant
 from strategic_minerals.plan_file import parse_plan
 from strategic_minerals.question import load_question, overrides
 from strategic_minerals.rows import TABLES
+from strategic_minerals.study_files import refuse_mixed
 from strategic_minerals.sweep_file import SweepFile, located
 from strategic_minerals.sweeps import sweep
 from strategic_minerals.validation import validate_rows
@@ -237,7 +241,8 @@ OTHERS = {
     "choice": {"xyzzy": "one of", "REPORTED": "one of", "repotred": "one of"},
     "flag": {"ja": "true or false", "2": "true or false", "TRUE.": "true or false"},
     "name": {
-        "two words": "'two_words'", " x": "without the space", "x ": "without the space", "\u201cx\u201d": "'x'", "\u00e4": "a name",
+        "two words": "'two_words'", " x": "without the space", "x ": "without the space",
+        "\u201cx\u201d": "'x'", "\u00e4": "a name",
     },
 }  # fmt: skip
 
@@ -613,3 +618,73 @@ def test_a_sheet_that_is_not_there_is_named_with_those_that_are(book: Path, tmp_
     assert fault.found == "no such sheet"
     assert "prices" in fault.expected
 
+
+# --- the command line -----------------------------------------------------------------------------------------
+
+OF_PLANS = ["scenarios", "worth", "bounds", "frontier", "missing", "sweep"]
+OF_RUNS = ["stress", "reverse", "explain", "alternatives", "compare"]
+
+
+@pytest.mark.parametrize("verb", [*OF_PLANS, *OF_RUNS])
+def test_no_study_is_written_among_files_of_others(verb: str, tmp_path: Path, cli: Cli) -> None:
+    """Proves: whatever writes a folder refuses one with other files, and a file in its place, before it reads or solves anything,
+    as `solve` does; tables of one's own are not overwritten by results of the same name."""
+    (tmp_path / "study.toml").write_text('kind = "grid"\n[axes]\ndiscount_rate = [0.1]\n', encoding="utf-8")
+    asked = ["quickstart"] if verb in OF_PLANS else [tmp_path / "run"] * (1 + (verb == "compare"))
+    asked += [tmp_path / "study.toml"] * (verb == "sweep")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("prices.csv", "materials.csv", "points.csv", "thesis.doc"):
+        (mine / name).write_text("mine", encoding="utf-8")
+    for out in (mine, mine / "thesis.doc"):
+        said = cli(verb, *asked, "--out", out)
+        assert said.returncode == 2, said.stderr
+        assert ("a folder with other files in it" if out == mine else "found a file") in said.stderr
+        assert "Traceback" not in said.stderr
+    assert {file.read_text(encoding="utf-8") for file in mine.iterdir()} == {"mine"}
+
+
+def test_a_study_goes_into_a_run_folder_as_a_study_of_it_alone(tmp_path: Path) -> None:
+    """Proves: tables beside the files of a run, which it would no longer be read with, are refused; `analyses/<name>` is theirs."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "manifest.json").write_text("{}", encoding="utf-8")
+    for out in (run, run / "results", run / "new", run / "analyses", run / "analyses" / "a" / "b"):
+        with pytest.raises(FaultsError, match="a place in the run folder"):
+            refuse_mixed(out, ["points"])
+    refuse_mixed(run / "analyses" / "frontier", ["points"])
+    (tmp_path / "points.csv").write_text("x", encoding="utf-8")
+    (tmp_path / "rows").mkdir()
+    (run / "manifest.json").rename(tmp_path / "rows" / "sweep.json")
+    refuse_mixed(tmp_path, ["points"], resumed=True)
+    with pytest.raises(FaultsError, match=r"sweep\.json"):
+        refuse_mixed(tmp_path, ["points"])
+
+
+@pytest.mark.parametrize("verb", ["verify", "report", "explain", "stress", "reverse", "alternatives"])
+def test_what_is_no_run_folder_is_said_plainly(verb: str, tmp_path: Path, cli: Cli) -> None:
+    """Proves: no such folder, a file, an empty folder, a folder with other things: each told as what it is."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.doc").write_text("mine", encoding="utf-8")
+    found = {
+        "nowhere": "no such folder", "other/thesis.doc": "a file", "empty": "an empty folder and no manifest.json",
+        "other": "a folder with thesis.doc in it and no manifest.json",
+    }  # fmt: skip
+    for name, words in found.items():
+        said = cli(verb, tmp_path / name)
+        assert said.returncode == 2, said.stderr
+        assert f"found {words}; expected a finished run folder" in said.stderr
+
+
+@pytest.mark.parametrize("arguments", [["schema"], ["check", "nowhere", "--json"], ["--version"]], ids=" ".join)
+def test_an_output_that_is_full_is_one_sentence(arguments: list[str]) -> None:
+    """Proves: where standard output cannot be written, the exit code is 2 with one sentence, and no word of Python's."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        asked = [sys.executable, "-c", ENTRY, *arguments]
+        done = subprocess.run(asked, stdout=full, stderr=subprocess.PIPE, text=True, env=environment(), timeout=60, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    if arguments[0] != "check":
+        assert done.stderr == "the output could not be written: No space left on device\n"

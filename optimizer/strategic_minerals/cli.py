@@ -91,7 +91,8 @@ def init(
             [Fault("--plan", "", "plan", f"'{plan}'", f"one of {', '.join(known)}{near_miss(plan, known)}")]
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise InputError([Fault(str(directory), "", "", "a folder with files in it", "a new or an empty folder")])
+        found = "a folder with files in it" if directory.is_dir() else "a file"
+        raise InputError([Fault(str(directory), "", "", found, "a new or an empty folder")])
     directory.mkdir(parents=True, exist_ok=True)
     if excel:
         from .dataset import load_dataset
@@ -215,7 +216,7 @@ def solve(
         raise InputError([Fault(str(out), "", "--out", f"a place in the run folder {inside}", "a place outside of it")])
     if out is not None and out.exists():
         if not out.is_dir() or (started(out) and not is_run_folder(out)):
-            foreign = "a file, or a folder with other files in it"
+            foreign = "a folder with other files in it" if out.is_dir() else "a file"
             raise InputError([Fault(str(out), "", "", foreign, "a new, an empty or a run folder")])
         refuse_foreign(out)
     path, loaded, data = load(plan, tables, set_)

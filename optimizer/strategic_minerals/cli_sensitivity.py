@@ -45,7 +45,7 @@ def sweep(
     from .sweeps import sweep as run_sweep
 
     room_for(out, "points", "decisions", "chosen", "indices", resumed=True)
-    asked, place = read_as(SweepFile, study)
+    asked, place = read_as(SweepFile, study, wanted="a sweep file")
     _, loaded, data = load(plan, tables, set_)
     try:
         design = asked.design(loaded, data)

@@ -40,9 +40,11 @@ def load_as(model: type[M], path: Path, overrides: Mapping[str, Any] | None = No
     return read_as(model, path, overrides)[0]
 
 
-def read_as(model: type[M], path: Path, overrides: Mapping[str, Any] | None = None) -> tuple[M, PlanText]:
-    """As `load_as`, and where in the file its fields stand."""
-    text, kind = _read(path), "JSON" if path.suffix.lower() == ".json" else "TOML"
+def read_as(
+    model: type[M], path: Path, overrides: Mapping[str, Any] | None = None, *, wanted: str = "a plan file"
+) -> tuple[M, PlanText]:
+    """As `load_as`, and where in the file its fields stand. wanted: what the file should be."""
+    text, kind = _read(path, wanted), "JSON" if path.suffix.lower() == ".json" else "TOML"
     data = _content(path.name, text, kind)
     if not overrides:
         _filled(model, data, path.name)
@@ -169,8 +171,8 @@ BRANCHES = ("constrained-", "dict[", "function-", "list[", "tuple[", "lax-or-str
 KINDS = ("bool", "int", "float", "str")
 
 
-def _read(path: Path) -> str:
-    content = read_bounded(path, LARGEST_PLAN_BYTES, "a plan file")
+def _read(path: Path, wanted: str) -> str:
+    content = read_bounded(path, LARGEST_PLAN_BYTES, wanted)
     if isinstance(content, Fault):
         raise PlanError([content])
     text = text_of(content, path.name, "UTF-8 text: TOML, or JSON under a name that ends in .json")
