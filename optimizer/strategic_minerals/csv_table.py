@@ -73,7 +73,7 @@ def _otherwise(table: str, name: str, text: str) -> Iterator[Fault]:
     if "\0" in text:
         yield Fault(name, str(text.count("\n", 0, text.index("\0")) + 1), "", "a zero byte", "text alone")
     elif not text.strip():
-        yield Fault(name, "", "", "an empty file", f"a header, and a row a line: {_header_words(table)}")
+        yield Fault(name, "", "", "an empty file", f"a header, and a row a line: {header_words(table)}")
     else:
         yield from _headless(table, name, lines)
 
@@ -88,7 +88,7 @@ def _headless(table: str, name: str, lines: Sequence[str]) -> Iterator[Fault]:
     hits, at, separator = max(found, key=lambda each: (each[0] >= LIKE_A_HEADER, each[1], each[0], each[2] == ","))
     first = shown(lines[0].strip()) if lines[0].strip(" ,;\t") else "an empty line"
     if hits < LIKE_A_HEADER:
-        yield Fault(name, "1", "", first, f"the header: {_header_words(table)}")
+        yield Fault(name, "1", "", first, f"the header: {header_words(table)}")
     elif at < 0:
         what = "a line for Excel alone" if lines[0].lower().startswith("sep=") else first
         more = f", separated by commas and not by {SEPARATORS[separator]}" if separator != "," else ""
@@ -100,7 +100,7 @@ def _headless(table: str, name: str, lines: Sequence[str]) -> Iterator[Fault]:
         yield Fault(name, "1", "", "a whole line in quotation marks", "quotation marks around single cells at most")
 
 
-def _header_words(table: str) -> str:
+def header_words(table: str) -> str:
     """Columns that a file of a table must have, in words."""
     return ", ".join(dict.fromkeys([*(c for c in TABLES[table].model_fields if c in required(table)), *PROVENANCE]))
 

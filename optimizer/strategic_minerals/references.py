@@ -68,7 +68,6 @@ def _segments(data: Dataset) -> Known:
 def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every name that a table uses is a key of the table that defines it."""
     hints = Hints()
-    yield from _missing_tables(plan, data)
     for table, column, known in _uses(plan, data):
         for row in data.rows(table) if known.names else ():  # where the table that defines them is missing, that is told once
             yield from known.faults(f"{table}.csv", key_of(row), column, [getattr(row, column)], hints)
@@ -84,7 +83,7 @@ def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
         yield Fault("projects.csv", name, "project", f"'{name}'", "a name that no activity has")
 
 
-def _missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
+def missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Tables without which the others mean nothing."""
     producers = {row.activity for row in data.rows("activities")}
     others = {row.producer for row in data.rows("yields")}

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args, get_origin
 
 from .atomic import whole
+from .csv_table import LIKE_A_HEADER, LINES_LOOKED_AT, header_words
 from .dataset import PROVENANCE, Dataset
 from .errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
 from .files import read_bounded
@@ -150,6 +151,10 @@ def _tables(path: Path, sheets: Mapping[str, list[list[Any]]], book: _Sheets) ->
         if len(cells) > MOST_ROWS:
             faults.add(Fault(place, "", "", f"{len(cells):,} rows", f"at most {MOST_ROWS:,}"))
             continue
+        misplaced = _no_header(name, place, cells)
+        if misplaced is not None:
+            faults.add(misplaced)
+            continue
         columns = [str(value).strip() for value in cells[0]] if cells else []
         while columns and not columns[-1]:
             columns.pop()
@@ -171,6 +176,22 @@ def _tables(path: Path, sheets: Mapping[str, list[list[Any]]], book: _Sheets) ->
         raise InputError(faults.told())
     own = tuple(name for name in book.others if name.casefold() not in (READ_ME, NOTES))
     return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1], own, book.hidden))
+
+
+def _no_header(table: str, place: str, cells: Sequence[Sequence[Any]]) -> Fault | None:
+    """One fault where the first row of a sheet is not the header; None where it is."""
+    known = {plain(column) for column in TABLES[table].model_fields}
+    hits = [len(known & {plain(str(value)) for value in row}) for row in cells[:LINES_LOOKED_AT]]
+    if hits and hits[0] >= LIKE_A_HEADER:
+        return None
+    filled = next((str(value).strip() for row in cells for value in row if str(value).strip()), "")
+    if not filled:
+        return Fault(place, "", "", "an empty sheet", f"a header ({header_words(table)}), or no such sheet")
+    at = next((n for n, count in enumerate(hits, start=1) if count >= LIKE_A_HEADER), 0)
+    first = next((str(value).strip() for value in cells[0] if str(value).strip()), "")
+    found = f"{first!r}" if first else "an empty row"
+    where = f"the header, which stands in row {at}: take away what is above it" if at else f"the header: {header_words(table)}"
+    return Fault(place, "row 1", "", found, where)
 
 
 def _record(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
             hidden[_reach(given.get("r", ""))[0]] = False
         if kind == "c":
             cell.clear()
-            cell.update(at=given.get("r", ""), error=given.get("t") == "e", formula=False, value=False, inside=False)
+            cell.update(at=given.get("r", ""), error=given.get("t") == "e", formula=False, value=False, inside=False, text="")
         elif kind == "f":
             cell["formula"] = True
         elif kind in ("v", "is"):
@@ -140,6 +140,8 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
         """A value is one that holds something: an empty element is what a program writes that did not compute."""
         if cell.get("inside") and content.strip():
             cell["value"] = True
+        if cell.get("inside") and cell.get("error"):
+            cell["text"] = f"{cell['text']}{content}"[:LONGEST_SHOWN]
 
     def end(tag: str) -> None:
         if tag.rpartition(":")[2] in ("v", "is"):
@@ -150,7 +152,8 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
         if cell["value"] and row in hidden:
             hidden[row] = True
         if cell["error"]:
-            faults.append(Fault(place, str(cell["at"]), "", "an error such as #REF!", "a value, or an empty cell"))
+            expected = "a value, or an empty cell: the spreadsheet could not compute this one"
+            faults.append(Fault(place, str(cell["at"]), "", f"an error ({cell['text'] or '#REF! or the like'})", expected))
         elif cell["formula"] and not cell["value"]:
             expected = "a value: open the book in a spreadsheet, let it compute, save it"
             faults.append(Fault(place, str(cell["at"]), "", "a formula that was never computed", expected))
