@@ -583,6 +583,18 @@ def test_a_number_stored_as_text_is_that_number(book: Path, tmp_path: Path) -> N
     assert "without the space" in in_words(faults_of(lambda: load_workbook(edited(book, tmp_path, spaced))))
 
 
+@pytest.mark.parametrize(("content", "said"), [
+    (b"\xd0\xcf\x11\xe0" + bytes(600), "a workbook of the old kind (xls), or one with a password; expected a workbook (xlsx"),
+    (b"field,value\nname,tiny\n", "a file of another kind; expected a workbook (xlsx"), (b"%PDF-1.7", "a PDF; expected"),
+])  # fmt: skip
+def test_what_is_called_a_workbook_and_is_none_is_told(content: bytes, said: str, tmp_path: Path) -> None:
+    """Proves: an old workbook, one with a password, a table under the wrong name: told as what they are."""
+    (tmp_path / "plan.xlsx").write_bytes(content)
+    assert said in in_words(faults_of(lambda: load_workbook(tmp_path / "plan.xlsx")))
+    (tmp_path / "plan.xls").write_bytes(content)
+    in_words(faults_of(lambda: load_question(tmp_path / "plan.xls", tmp_path)))
+
+
 def above(sheet: str, *cells: Any) -> Callable[[Any], None]:
     """Put a row above all others of a sheet."""
 

@@ -175,7 +175,7 @@ def _read(path: Path, wanted: str) -> str:
     content = read_bounded(path, LARGEST_PLAN_BYTES, wanted)
     if isinstance(content, Fault):
         raise PlanError([content])
-    text = text_of(content, path.name, "UTF-8 text: TOML, or JSON under a name that ends in .json")
+    text = text_of(content, path.name, f"{wanted} in UTF-8: TOML, or JSON (.json); workbooks end in .xlsx")
     if isinstance(text, Fault):
         raise PlanError([text])
     text = text.replace("\r\n", "\n").replace("\r", "\n")

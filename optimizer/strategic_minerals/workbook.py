@@ -23,7 +23,7 @@ from .atomic import whole
 from .csv_table import LIKE_A_HEADER, LINES_LOOKED_AT, header_words
 from .dataset import PROVENANCE, Dataset
 from .errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
-from .files import read_bounded
+from .files import kind_of_file, read_bounded
 from .meanings import field_meaning, meaning
 from .names import plain
 from .places import Book, cell_name
@@ -106,6 +106,10 @@ def _sheets(path: Path) -> _Sheets:
     content = read_bounded(path, LARGEST_BOOK_BYTES, "a workbook (xlsx)")
     if isinstance(content, Fault):
         raise InputError([content])
+    if content and not content.startswith(b"PK"):
+        kind = kind_of_file(content) or "a file of another kind"
+        expected = "a workbook (xlsx, without a password): save it as one in the spreadsheet"
+        raise InputError([Fault(path.name, "", "", kind, expected)])
     calamine = _module("python_calamine")
     with whole_book(path.name):
         hidden = look(content, path.name, columns_read)
