@@ -28,7 +28,8 @@ def repeated(text: str) -> tuple[str, int] | None:
 
 def line_of(loc: Sequence[str], lines: Mapping[str, int]) -> str:
     """Line of a place, or of the closest table around it; empty where the text has none."""
-    found = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
+    paths = (".".join(loc[:n]) for n in range(len(loc), 0, -1))
+    found = next((lines[at] for path in paths for at in (path, f"{path}.0") if at in lines), None)  # of a list, its first entry
     return "" if found is None else str(found)
 
 

@@ -48,7 +48,8 @@ def json_fault(file: str, text: str, error: Exception) -> Fault:
     number = error.lineno
     if text.strip() and not text.lstrip().startswith(("{", "[")):
         return Fault(file, "1", "", _line_of(text, 1), "JSON, which begins with {; a TOML plan is a file that ends in .toml")
-    if error.msg.startswith("Expecting property name") and error.pos and text[: error.pos].rstrip().endswith(","):
+    trailing = error.msg.startswith("Expecting property name") and text[: error.pos].rstrip().endswith(",")
+    if (trailing or error.msg.startswith("Expecting ','")) and not text[text.rfind("\n", 0, error.pos) + 1 : error.pos].strip():
         number = text[: error.pos].rstrip().count("\n") + 1
     return Fault(file, str(number), "", _line_of(text, number), _json_words(text, error))
 
@@ -70,18 +71,28 @@ def _json_words(text: str, error: json.JSONDecodeError) -> str:
         return 'straight quotation marks: "name"'
     if rest.startswith(("//", "#", "/*")):
         return "no comments: JSON has none (a TOML plan may have them, after #)"
-    if word and word[0].lower() in (*TRUTHS, "none", "null"):
+    if word and before.endswith((":", "[", ",")) and word[0].lower() in (*TRUTHS, "none", "null"):
         return f"{TRUTHS.get(word[0].lower(), 'null')}, written so"
-    meant = number_meant(re.split(r"[,}\]]\s*$", _value_around(text, error.pos))[0])
-    if meant:
+    value = re.split(r"[}\]]\s*$", _value_around(text, error.pos))[0].strip()
+    meant = number_meant(value)
+    if meant and not _is_json(value):
         return f"a number: {meant}"
     if error.msg.startswith("Expecting ',' delimiter"):
-        return "a comma between two entries, before this place"
+        elsewhere = "\n" in text[len(before) : error.pos]
+        return "a comma after this entry, before the next one" if elsewhere else "a comma between two entries"
     if error.msg.startswith("Expecting ':'"):
         return 'a colon between name and value: "years": 5'
     if "Unterminated string" in error.msg or "Invalid control character" in error.msg:
         return 'a closing quotation mark " on this line'
     return 'an entry of JSON: "name": value, with text in double quotation marks'
+
+
+def _is_json(value: str) -> bool:
+    try:
+        json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _value_around(text: str, position: int) -> str:
@@ -120,8 +131,9 @@ def _about(text: str, number: int, message: str, column: int) -> tuple[int, str]
         opened = _opened(text, number)
         closing = "}" if "inline table" in message else "]"
         return opened, f"entries with commas between them, and {closing} at the end: materials = [\"gallium\", \"germanium\"]"
-    if number > 1 and _opened(text, number) != number:
-        opened = _opened(text, number)
+    opened = _opened(text, number)
+    setting = SETTING.fullmatch(_code(text, opened))
+    if opened != number and setting and setting["value"].strip().startswith(("[", "{")) and not _reads(setting["value"]):
         return opened, "entries with commas between them, and ] at the end: materials = [\"gallium\", \"germanium\"]"
     return number, STATEMENT
 
@@ -154,7 +166,7 @@ def _of_line(line: str, column: int) -> str:
     if bare.startswith("[") and "=" not in bare:
         return _of_table(bare)
     if bare.endswith("]") and "=" not in bare and "[" not in bare and '"' not in bare:
-        return f"[{bare.strip('[] ')}]"
+        return _of_table(bare)
     setting = SETTING.fullmatch(line)
     if setting:
         return _of_value(setting["key"], setting["value"].strip())
@@ -165,6 +177,8 @@ def _of_line(line: str, column: int) -> str:
         return f"a name without spaces: {re.sub(' +', '_', spaced['key'].strip())} = {spaced['value'].strip()}"
     if CURLY_MARKS.search(line):
         return f"straight quotation marks: {bare.translate(CURLY)}"
+    if "=" in bare and not bare.startswith(("[", "{", '"')):
+        return "a name of letters, digits and _ before the equals sign"
     words = bare.split(None, 1)
     if len(words) == 2 and re.fullmatch(r"[A-Za-z_][\w.]*", words[0]) and not bare.endswith((",", "]", "}")):
         return f"an equals sign: {words[0]} = {words[1]}"
@@ -174,7 +188,7 @@ def _of_line(line: str, column: int) -> str:
 def _of_table(bare: str) -> str:
     """What to write in place of a line that begins a table."""
     name = bare.strip("[] ")
-    doubled = bare.startswith("[[")
+    doubled = bare.startswith("[[") or bare.endswith("]]")
     if re.fullmatch(r"[A-Za-z0-9_.\"-]+", name):
         right = f"[[{name}]]" if doubled else f"[{name}]"
         return right if bare != right else ""

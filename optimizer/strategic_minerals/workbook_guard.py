@@ -153,7 +153,7 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
             hidden[row] = True
         if cell["error"]:
             expected = "a value, or an empty cell: the spreadsheet could not compute this one"
-            faults.append(Fault(place, str(cell["at"]), "", f"an error ({cell['text'] or '#REF! or the like'})", expected))
+            faults.append(Fault(place, str(cell["at"]), "", f"an error such as {cell['text'] or '#REF!'}", expected))
         elif cell["formula"] and not cell["value"]:
             expected = "a value: open the book in a spreadsheet, let it compute, save it"
             faults.append(Fault(place, str(cell["at"]), "", "a formula that was never computed", expected))
