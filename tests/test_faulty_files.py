@@ -489,6 +489,8 @@ SWEEPS = {
     'kind = "grid"\n[axes]\n"prices[base/a/2027].price_usd_per_kg" = [-1]\n': ("3", "more than 0"),
     'kind = "points"\n[[points]]\ndiscount_rate = 0.1\n[[points]]\ndiscount_rate = 9\n': ("5", "at most 0.5"),
     'kind = "one_at_a_time"\n[ranges]\ndiscount_rate = [0,02, 0,05]\n': ("3", "discount_rate = [0.02, 0.05]"),
+    'kind = "sobol"\nsamples = 3\n[ranges]\ndiscount_rate = [0.1, 0.2]\n': ("2", "a power of two"),
+    'kind = "grid"\n[axes]\n': ("2", "at least one point"),
     'kind = "gird"\n': ("1", "did you mean 'grid'"),
     "kind = grid\n": ("1", 'kind = "grid"'),
     "": ("", "no field"),

@@ -95,11 +95,12 @@ def located(place: PlanText, error: PlanError) -> PlanError:
 
 
 def _located(place: PlanText, fault: Fault) -> Fault:
+    """A fault with the line of its address among axes, ranges or points, or of its field."""
     number = fault.row.removeprefix("point ")
     parts = fault.column.split(".")
     for n in range(len(parts), 0, -1):
-        for of in ("axes", "ranges", f"points.{number}"):
-            at = f"{of}.{'.'.join(parts[:n])}"
+        for of in ("axes.", "ranges.", f"points.{number}.", ""):
+            at = f"{of}{'.'.join(parts[:n])}"
             line = next((line for field, line in place.lines.items() if field.rstrip(' *"') == at or field == at), None)
             if line is not None:
                 return replace(fault, file=place.name, row=str(line))
