@@ -662,11 +662,14 @@ def test_hidden_rows_and_sheets_are_read_and_said_to_be(book: Path, tmp_path: Pa
     def change(content: Any) -> None:
         content["prices"].row_dimensions[3].hidden = True
         content["demand"].sheet_state = "hidden"
+        content["tiers"].column_dimensions["B"].hidden = True
+        content["plan"].column_dimensions["C"].hidden = True
         content.create_sheet("mine").sheet_state = "hidden"
 
     assert not any("hidden" in note for note in check(*load_workbook(book)).notes)
     notes = [note for note in check(*load_workbook(edited(book, tmp_path, change))).notes if "hidden" in note]
-    assert len(notes) == 2
+    assert len(notes) == 3
+    assert any("sheet tiers: column B is hidden" in note for note in notes)
     assert any("sheet prices: row 3 is hidden or filtered away, and read all the same" in note for note in notes)
     assert any("sheet demand: it is hidden" in note for note in notes)
 

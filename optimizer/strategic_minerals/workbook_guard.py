@@ -17,6 +17,7 @@ from typing import IO, Any
 from xml.parsers.expat import ParserCreate
 
 from .errors import LONGEST_SHOWN, Fault, Faults, FaultsError, InputError
+from .places import cell_name
 
 LARGEST_UNPACKED = 200_000_000
 """Bytes of all parts of a book together."""
@@ -65,10 +66,9 @@ def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> lis
                 sheet = names.get(part, part)
                 wrong, hidden = _sheet_faults(book, part, f"{name}, sheet {sheet}", columns_read(sheet))
                 faults.extend(wrong)
-                if hidden:
-                    rows = f"row {hidden[0]}" if len(hidden) == 1 else f"{len(hidden)} rows, the first row {hidden[0]},"
-                    verb = "is" if len(hidden) == 1 else "are"
-                    notes.append(f"{name}, sheet {sheet}: {rows} {verb} hidden or filtered away, and read all the same")
+                for what, at in hidden:
+                    some = f"{what} {at[0]} is" if len(at) == 1 else f"{len(at)} {what}s, the first {at[0]}, are"
+                    notes.append(f"{name}, sheet {sheet}: {some} hidden or filtered away, and read all the same")
     if faults:
         raise InputError(faults.told())
     return notes
@@ -108,14 +108,20 @@ def holds_a_plan(path: Path) -> bool:
         return False
 
 
-def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) -> tuple[list[Fault], list[int]]:
-    """Of one sheet, read as a stream, and its rows that are hidden and hold something.
+Hidden = tuple[str, list[str]]
+"""`row` or `column`, and which ones."""
+
+
+def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) -> tuple[list[Fault], list[Hidden]]:
+    """Of one sheet, read as a stream, and its rows and columns that are hidden and hold something.
 
     columns: how many of its columns count; its size counts in any case.
     """
     reach, faults = [0, 0], list[Fault]()
     cell: dict[str, Any] = {}
     hidden: dict[int, bool] = {}
+    hidden_columns: list[tuple[int, int]] = []
+    filled_columns: set[int] = set()
 
     def start(tag: str, given: dict[str, str]) -> None:
         kind = tag.rpartition(":")[2]
@@ -125,6 +131,8 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
             reach[0], reach[1] = max(reach[0], row), max(reach[1], column)
         if kind == "row" and given.get("hidden") in ("1", "true"):
             hidden[_reach(given.get("r", ""))[0]] = False
+        if kind == "col" and given.get("hidden") in ("1", "true"):
+            hidden_columns.append((int(given.get("min", 0)), int(given.get("max", 0))))
         if kind == "c":
             cell.clear()
             cell.update(at=given.get("r", ""), error=given.get("t") == "e", formula=False, value=False, inside=False, text="")
@@ -148,9 +156,10 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
             cell["inside"] = False
         if tag.rpartition(":")[2] != "c" or not cell or len(faults) >= 100 or max(_reach(str(cell["at"]))[1], 1) > columns:
             return
-        row = _reach(str(cell["at"]))[0]
-        if cell["value"] and row in hidden:
-            hidden[row] = True
+        row, column = _reach(str(cell["at"]))
+        if cell["value"]:
+            filled_columns.add(column)
+            hidden.update({row: True} if row in hidden else {})
         if cell["error"]:
             expected = "a value, or an empty cell: the spreadsheet could not compute this one"
             faults.append(Fault(place, str(cell["at"]), "", f"an error such as {cell['text'] or '#REF!'}", expected))
@@ -163,7 +172,10 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
     if reach[0] > MOST_ROWS + 1 or reach[0] * reach[1] > MOST_CELLS:
         expected = f"at most {MOST_ROWS:,} rows, and {MOST_CELLS:,} cells"
         faults.insert(0, Fault(place, "", "", f"cells as far as row {reach[0]:,}, column {reach[1]:,}", expected))
-    return faults, [row for row, holds in hidden.items() if holds]
+    rows = [str(row) for row, holds in hidden.items() if holds]
+    unseen = sorted(k for k in filled_columns if any(first <= k <= last for first, last in hidden_columns))
+    named = [cell_name(1, k - 1).rstrip("1") for k in unseen]
+    return faults, [(what, at) for what, at in (("row", rows), ("column", named)) if at]
 
 
 def _reach(at: str) -> tuple[int, int]:
