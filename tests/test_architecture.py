@@ -15,11 +15,11 @@ from strategic_minerals.formulation import branch, commitments, period
 PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
 LAYERS = [
     {"units"},
-    {"errors", "components", "library", "frames", "meanings", "names", "files", "places", "atomic"},
+    {"errors", "components", "library", "frames", "meanings", "meant_numbers", "names", "files", "places", "plan_lines", "atomic"},
     {"row_types", "one_writer"},
     {"fact_rows", "project_rows"},
     {"rows", "plan"},
-    {"dataset", "plan_file", "workbook_guard", "workbook_plan", "validation"},
+    {"dataset", "csv_table", "plan_file", "plan_syntax", "workbook_guard", "workbook_plan", "validation"},
     {"axes"},
     {"calibration"},
     {"estimates"},

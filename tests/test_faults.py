@@ -611,7 +611,7 @@ def test_a_key_given_twice_is_an_error_with_its_line(text: str, said: str, tmp_p
     file.write_text(text, encoding="utf-8")
     with pytest.raises(PlanError) as error:
         load_plan(file)
-    assert said in error.value.faults[0].found
+    assert said == f"line {error.value.faults[0].row}"
     assert error.value.faults[0].file == "plan.toml"
 
 

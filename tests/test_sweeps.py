@@ -592,7 +592,7 @@ def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     ({"prizes[a].price_usd_per_kg": 1.0}, "prices"),
     ({"prices[*/nothing/*].price_usd_per_kg": 1.0}, "a key of prices: price_set/material/from_year"),
     ({"prices[*/a/*].price": 1.0}, "a column of prices"),
-    ({"prices[*/a/*].price_usd_per_kg": -1.0}, "greater than"),
+    ({"prices[*/a/*].price_usd_per_kg": -1.0}, "more than 0"),
     ({"discount_rate *": "a"}, "a factor"), ({"": 1.0}, "a field of the plan"),
     ({"scenarios.-1.probability": 0.1}, "no such place"),
     ({"prices[*/a/*].price_usd_per_kg": True}, "a number"), ({"prices[*/a/*].price_usd_per_kg": "7"}, "a number"),

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from .dataset import Dataset
 from .errors import Fault, PlanError, near_miss
+from .meanings import expected
 from .plan import Plan
 from .plan_file import counted, parse_plan, put
 from .row_types import Row, key_of
@@ -86,7 +87,7 @@ def edited(plan: Plan, data: Dataset, changes: Mapping[str, Any]) -> tuple[Plan,
     if faults:
         raise PlanError(faults)
     if content is not None:
-        plan = parse_plan(content, file="axis", overrides=tuple(changes))
+        plan = parse_plan(content, file="axis")
     return plan, Dataset(types.MappingProxyType(tables), data.name)
 
 
@@ -152,8 +153,8 @@ def _changed(axis: Axis, row: Row, value: Any) -> Row:
     try:
         return type(row).model_validate({**row.model_dump(), **changed})
     except ValidationError as error:
-        message = str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
-        raise PlanError([Fault("axis", key_of(row), axis.address, repr(value), message)]) from None
+        wanted = expected(error.errors(include_url=False)[0], axis.column)
+        raise PlanError([Fault("axis", key_of(row), axis.address, repr(value), wanted)]) from None
 
 
 def _end(bound: float, old: Any, new: float, end: str, column: str) -> float:

@@ -14,7 +14,7 @@ from .deflate import unknown_years
 from .doubtful import unit_slips
 from .errors import Fault, Faults, InputError, PlanError, near_miss
 from .plan import Plan
-from .references import home_references, plan_references, table_references
+from .references import home_references, missing_tables, plan_references, table_references
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
 
@@ -28,14 +28,14 @@ def require(plan: Plan, data: Dataset) -> None:
 
 
 def check_data(plan: Plan, data: Dataset) -> list[Fault]:
-    """Faults of a plan with its tables. References first: later checks would only repeat a broken one."""
+    """Faults of a plan with its tables. Tables that are not there and references first: later checks would only repeat them."""
     return [data.placed(fault) for fault in _found(plan, data)]
 
 
 def _found(plan: Plan, data: Dataset) -> list[Fault]:
     """Faults as the checks name them: tables by file, rows by key."""
     faults = Faults()
-    for checks in (REFERENCES, MEANING):
+    for checks in (TABLES_THERE, REFERENCES, MEANING):
         for check in checks if not faults else ():
             faults.extend(check(plan, data))
     return faults.told()
@@ -246,6 +246,7 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             )
 
 
+TABLES_THERE: tuple[Check, ...] = (missing_tables,)
 REFERENCES: tuple[Check, ...] = (table_references, home_references, plan_references)
 MEANING: tuple[Check, ...] = (
     complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,

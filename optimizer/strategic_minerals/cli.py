@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -45,6 +46,8 @@ from .errors import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from .api import CheckReport
     from .dataset import Dataset
     from .diagnosis import Diagnosis
@@ -88,7 +91,8 @@ def init(
             [Fault("--plan", "", "plan", f"'{plan}'", f"one of {', '.join(known)}{near_miss(plan, known)}")]
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise InputError([Fault(str(directory), "", "", "a folder with files in it", "a new or an empty folder")])
+        found = "a folder with files in it" if directory.is_dir() else "a file"
+        raise InputError([Fault(str(directory), "", "", found, "a new or an empty folder")])
     directory.mkdir(parents=True, exist_ok=True)
     if excel:
         from .dataset import load_dataset
@@ -212,7 +216,7 @@ def solve(
         raise InputError([Fault(str(out), "", "--out", f"a place in the run folder {inside}", "a place outside of it")])
     if out is not None and out.exists():
         if not out.is_dir() or (started(out) and not is_run_folder(out)):
-            foreign = "a file, or a folder with other files in it"
+            foreign = "a folder with other files in it" if out.is_dir() else "a file"
             raise InputError([Fault(str(out), "", "", foreign, "a new, an empty or a run folder")])
         refuse_foreign(out)
     path, loaded, data = load(plan, tables, set_)
@@ -330,50 +334,70 @@ def main() -> None:
     from rich.console import Console
 
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    code = _run(errors)
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # who reads has gone, or the disk that it goes to is full
+        leave_pipe()
+        if code == EXIT_OK and not isinstance(error, BrokenPipeError):
+            _say(errors, f"the output could not be written: {error.strerror or error}")
+            code = EXIT_INPUT
+    if code == EXIT_INTERRUPTED:  # a cancelled HiGHS may abort in its static destructors: leave without running them
+        with suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _say(errors: Console, text: str) -> None:
+    """A line on standard error, if that can be written to."""
+    with suppress(OSError):
+        errors.print(text, markup=False)
+
+
+def _run(errors: Console) -> int:
+    """Run the command line; the exit code, what is wrong told."""
     logging.getLogger("strategic_minerals").addHandler(logging.NullHandler())
     try:
         answer = app(standalone_mode=False)
         code: int = answer if isinstance(answer, int) else EXIT_OK
         if code == EXIT_INTERRUPTED:
-            errors.print("interrupted")
+            _say(errors, "interrupted")
     except typer.Exit as stop:
         code = stop.exit_code
     except FaultsError as error:
         if "--json" in sys.argv:
-            typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
-        errors.print(str(error), markup=False)
+            with suppress(OSError):
+                typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
+        _say(errors, str(error))
         code = EXIT_INPUT
     except InfeasibleError as error:
-        errors.print(f"Infeasible: {error}", markup=False)
+        _say(errors, f"Infeasible: {error}")
         code = EXIT_INFEASIBLE
     except StoppedError as error:
-        errors.print(f"Stopped: {error}", markup=False)
+        _say(errors, f"Stopped: {error}")
         code = EXIT_INTERRUPTED if error.outcome.reason == "interrupted" else EXIT_STOPPED
     except (UntrustedError, FormulationError) as error:
-        errors.print(f"Not trusted: {error}", markup=False)
+        _say(errors, f"Not trusted: {error}")
         code = EXIT_UNTRUSTED
     except (KeyboardInterrupt, typer.Abort):
-        errors.print("interrupted")
+        _say(errors, "interrupted")
         code = EXIT_INTERRUPTED
     except ReserveError as error:
-        errors.print(str(error), markup=False)
+        _say(errors, str(error))
         code = EXIT_INTERNAL
     except BrokenPipeError:
         leave_pipe()
         code = EXIT_OK
     except OSError as error:  # a folder that cannot be written, a full disk
-        where = "" if error.filename is None else f"{error.filename}: "
-        errors.print(f"{where}{error.strerror or error}", markup=False)
+        where = "the output could not be written: " if error.filename is None else f"{error.filename}: "
+        _say(errors, f"{where}{error.strerror or error}")
         code = EXIT_INPUT
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # usage errors of the command line
-            errors.print(f"Error: {error.format_message()}", markup=False)
+            _say(errors, f"Error: {error.format_message()}")
             code = EXIT_INPUT
         else:
             errors.print_exception()
             code = EXIT_INTERNAL
-    if code == EXIT_INTERRUPTED:  # a cancelled HiGHS may abort in its static destructors: leave without running them
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    return code

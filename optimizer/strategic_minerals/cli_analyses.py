@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_base import PlanFile, Tables, app, counting, load, progress, show
+from .cli_base import PlanFile, Tables, app, counting, load, progress, room_for, show
 from .errors import Fault, InputError, PlanError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def scenarios(
     """What can happen, before any solve: how often, for how long and how hard each material is hit."""
     from .outlook import scenarios as look
 
+    room_for(out, "hazards", "materials", "years", "worst", "reduction")
     _, loaded, data = load(plan, tables, set_)
     found = look(loaded, data, worlds=worlds, seed=seed)
     frames = {"hazards": found.hazards, "materials": found.materials, "years": found.years, "worst": found.worst}
@@ -50,6 +51,7 @@ def stress(
     from .runfolder import load_result
     from .stress import refused, stress_test
 
+    room_for(out, "figures", "materials", "worst", "worlds")
     stored = load_result(directory)
     reason = refused(stored.plan)
     if reason:
@@ -75,6 +77,7 @@ def reverse(
     from .reverse import Promise, reverse_stress
     from .runfolder import load_result
 
+    room_for(out, "reverse")
     try:
         wanted = [Promise.parse(text) for text in promise]
         table = reverse_stress(load_result(directory), promises=wanted or None, names=hazard or None, longest_yr=longest)
@@ -124,6 +127,7 @@ def bounds(
     """How far a plan made against few worlds may be from the best: a lower and an upper bound, with confidence."""
     from .bounds import sampling_gap, unbounded
 
+    room_for(out, "bounds")
     _, loaded, data = load(plan, tables, set_)
     if unbounded(loaded):
         raise PlanError([Fault("plan", "", "sample", loaded.name, unbounded(loaded))])
@@ -150,6 +154,7 @@ def worth(
     """What planning adds: the plan beside rules of thumb, perfect information and the plan for average events."""
     from .worth import value_of_planning
 
+    room_for(out, "alternatives", "information", "worlds", "fresh_worlds")
     _, loaded, data = load(plan, tables, set_)
     try:
         with progress([]) as told:

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import Fault, InputError
-
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
@@ -120,8 +118,6 @@ def show(
     from .frames import records
     from .study_files import write_study
 
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError([Fault(str(out), "", "--out", "a file", "a folder, or a new name")])
     if out is not None:
         write_study({name: csv_text(frame) for name, frame in frames.items()}, out)
     if as_json:
@@ -129,6 +125,14 @@ def show(
         typer.echo(json.dumps(told, indent=1, allow_nan=False))
     else:
         standard_output().print(text, markup=False)
+
+
+def room_for(out: Path | None, *tables: str, resumed: bool = False) -> None:
+    """Before anything is solved: raise InputError where the tables of a study would stand among files of others."""
+    from .study_files import refuse_mixed
+
+    if out is not None:
+        refuse_mixed(out, tables, resumed=resumed)
 
 
 def words(progress: Progress) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from .atomic import write_whole
-from .cli_base import EXIT_INPUT, EXIT_UNTRUSTED, app, show, standard_output
+from .cli_base import EXIT_INPUT, EXIT_UNTRUSTED, app, room_for, show, standard_output
 from .errors import Fault, InputError
 
 
@@ -52,14 +52,11 @@ def report(
         if inside is not None:
             expected = "a place outside: a run folder holds the files of its run alone"
             raise InputError([Fault(str(place), "", "--out", f"a place in the run folder {inside}", expected)])
+    _refuse_others(figures, f".{image}", "--figures")
     if form == "parquet":
         from .parquet import write_parquet
 
-        if target.exists() and not target.is_dir():
-            raise InputError([Fault(str(target), "", "--out", "a file", "a folder, or a new name")])
-        foreign = sorted(file.name for file in target.glob("*") if file.suffix != ".parquet")
-        if foreign:
-            raise InputError([Fault(str(target), "", "--out", f"a folder with {foreign[0]} in it", "a new or an empty folder")])
+        _refuse_others(target, ".parquet", "--out")
         _wrote(write_parquet(results[0], target), as_json)
         return
     if target.is_dir():
@@ -78,6 +75,17 @@ def report(
     write_whole(target, [text])
     drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)
     _wrote([target, *drawn], as_json)
+
+
+def _refuse_others(folder: Path | None, ending: str, option: str) -> None:
+    """Raise InputError where a folder is a file, or has files in it of another ending than those that are written."""
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise InputError([Fault(str(folder), "", option, "a file", "a folder, or a new name")])
+    foreign = sorted(file.name for file in folder.glob("*") if file.suffix != ending)
+    if foreign:
+        raise InputError([Fault(str(folder), "", option, f"a folder with {foreign[0]} in it", "a new or an empty folder")])
 
 
 def _wrote(files: list[Path], as_json: bool) -> None:
@@ -102,6 +110,7 @@ def compare(
     from .report.compared import compare as run_compare
     from .runfolder import load_result
 
+    room_for(out, "inputs", "outcome", "plan")
     if len(directories) < 2:
         raise InputError([Fault("compare", "", "DIRECTORIES", f"{len(directories)} run folder", "two or more")])
     names = [directory.resolve().name for directory in directories]

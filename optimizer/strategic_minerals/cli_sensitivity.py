@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from .cli_base import EXIT_INFEASIBLE, PlanFile, Tables, app, counting, load, saying, show, standard_output
+from .cli_base import EXIT_INFEASIBLE, PlanFile, Tables, app, counting, load, room_for, saying, show, standard_output
+from .errors import PlanError
 
 Gap = Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")]
 Limit = Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")]
@@ -38,19 +39,24 @@ def sweep(
 ) -> None:
     """Solve a plan again and again with other values: grids, tornado, Morris, Sobol, every loss function."""
     from .dataset import csv_text
-    from .plan_file import load_as
+    from .plan_file import read_as
     from .study_files import write_study
-    from .sweep_file import SweepFile, in_words
+    from .sweep_file import SweepFile, in_words, located
     from .sweeps import sweep as run_sweep
 
-    asked = load_as(SweepFile, study)
+    room_for(out, "points", "decisions", "chosen", "indices", resumed=True)
+    asked, place = read_as(SweepFile, study, wanted="a sweep file")
     _, loaded, data = load(plan, tables, set_)
-    design = asked.design(loaded, data)
-    with counting("points") as told:
-        found = run_sweep(
-            loaded, data, design.points, gap=asked.gap, relax=asked.relax, method=asked.method, time_limit_s=asked.time_limit_s,
-            workers=_cores(workers), store=None if out is None else out / "rows", on_progress=told,
-        )  # fmt: skip
+    try:
+        design = asked.design(loaded, data)
+        with counting("points") as told:
+            found = run_sweep(
+                loaded, data, design.points, gap=asked.gap, relax=asked.relax, method=asked.method,
+                time_limit_s=asked.time_limit_s, workers=_cores(workers), store=None if out is None else out / "rows",
+                on_progress=told,
+            )  # fmt: skip
+    except PlanError as error:
+        raise located(place, error) from None
     frames = {"points": found.points, "decisions": found.decisions, "chosen": found.chosen()}
     facts = {"failed_share": found.failed, "checked": found.checked, "disagreed": found.disagreed}
     if design.kind in ("one_at_a_time", "morris", "sobol"):
@@ -81,6 +87,7 @@ def frontier(
     from .tradeoff import FACTORS
     from .tradeoff import frontier as run_frontier
 
+    room_for(out, "points", "switches", "coming_and_going")
     _, loaded, data = load(plan, tables, set_)
     with counting("budgets") as told:
         found = run_frontier(
@@ -112,6 +119,7 @@ def explain(
     from .reasons import explain as run_explain
     from .runfolder import load_result
 
+    room_for(out, "prices", "reasons", "break_evens", "intervals")
     with counting("items") as told:
         found = run_explain(
             load_result(directory), item, gap=gap, time_limit_s=time_limit, tolerance=tolerance, most_solves=solves,
@@ -136,6 +144,7 @@ def alternatives(
     from .near_optimal import alternatives as run_alternatives
     from .runfolder import load_result
 
+    room_for(out, "extremes", "portfolios")
     with counting("searches") as told:
         found = run_alternatives(
             load_result(directory), slack=slack, count=count, time_limit_s=time_limit, workers=_cores(workers), on_progress=told
@@ -182,6 +191,7 @@ def missing(
     """What a question lacks: materials without data, empty fields, estimates by how much they move the answer."""
     from .completeness import complete
 
+    room_for(out, "gaps", "empty", "influence")
     _, loaded, data = load(plan, tables, set_)
     with counting("points") as told:
         found = complete(loaded, data, estimates=estimates, gap=gap, workers=_cores(workers), on_progress=told)

@@ -189,12 +189,14 @@ def _settings(**given: Any) -> Settings:
         raise missing_part("serve", str(error.name), "service") from None
     from pydantic import ValidationError
 
+    from .meanings import expected
+
     del fastapi, prometheus_client, uvicorn
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         faults = [
-            Fault("settings", "", ".".join(map(str, item["loc"])) or "settings", _shown(item), item["msg"])
+            Fault("settings", "", ".".join(map(str, item["loc"])) or "settings", _shown(item), expected(item))
             for item in error.errors()
         ]
         raise InputError(faults) from None

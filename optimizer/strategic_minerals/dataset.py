@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
+from .csv_table import PROVENANCE as PROVENANCE
+from .csv_table import guarded, read_csv_table, unguarded_cell
 from .errors import Fault, Faults, InputError, near_miss
-from .files import read_bounded
-from .places import Book
+from .places import Book, PlanSheet
 from .places import cell_name as cell_name
+from .plan_lines import PlanText
 from .row_types import Row
 from .rows import TABLES
 from .validation import required, validate_rows
 
-PROVENANCE = ("source", "year", "confidence")
-"""Columns that every table file must have; frames made in memory may leave them out."""
-
-LARGEST_TABLE_BYTES = 50_000_000
-
 CSV_PIECE = 500_000
 """Rows of a table that are turned into text at once."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -39,6 +34,8 @@ class Dataset:
     name: str = "in memory"
     book: Book | None = None
     """The workbook that they come from; None: not from one."""
+    asked: PlanText | PlanSheet | None = None
+    """Where the plan that was read with them stands; None: nowhere that is known."""
 
     @classmethod
     def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
@@ -60,13 +57,13 @@ class Dataset:
         return cls(types.MappingProxyType(tables), name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (dict(self.tables), self.name, self.book)
+        return _restored, (dict(self.tables), self.name, self.book, self.asked)
 
     def placed(self, fault: Fault) -> Fault:
-        """A fault of a table (`offers.csv`, row by key) or of the plan with sheet and cell, where both come from a workbook."""
+        """A fault of a table (`offers.csv`, row by key) or of the plan with the place in its file or workbook."""
         table = fault.file.removesuffix(".csv")
-        if table == "plan" and self.book is not None and self.book.plan is not None:
-            return self.book.plan.placed(fault)
+        if table == "plan" and self.asked is not None:
+            return self.asked.placed(fault)
         return fault if self.book is None or table not in self.book.lines else self.book.placed(fault, table, self.rows(table))
 
     def rows(self, table: str) -> tuple[Any, ...]:
@@ -93,9 +90,11 @@ class Dataset:
         return Dataset.from_tables({**kept, **frames}, name=self.name)
 
 
-def _restored(tables: dict[str, tuple[Row, ...]], name: str, book: Book | None) -> Dataset:
+def _restored(
+    tables: dict[str, tuple[Row, ...]], name: str, book: Book | None, asked: PlanText | PlanSheet | None
+) -> Dataset:
     """A dataset from another process."""
-    return Dataset(types.MappingProxyType(tables), name, book)
+    return Dataset(types.MappingProxyType(tables), name, book, asked)
 
 
 def load_dataset(path: str | Path) -> Dataset:
@@ -113,7 +112,7 @@ def load_dataset(path: str | Path) -> Dataset:
         if file.stem not in TABLES:
             faults.add(Fault(file.name, "", "", "no such table", "a table name" + near_miss(file.stem, TABLES)))
             continue
-        rows, found = _read(file)
+        rows, found = read_csv_table(file)
         tables[file.stem] = rows
         faults.extend(found)
     faults.extend(_misnamed(inside, set(tables)))
@@ -154,7 +153,7 @@ def safe_csv(frame: pd.DataFrame) -> pd.DataFrame:
     safe = frame.copy()
     for column in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[column]):
-            safe[column] = safe[column].map(_guard)
+            safe[column] = safe[column].map(guarded)
     return safe
 
 
@@ -180,64 +179,5 @@ def unguarded(frame: pd.DataFrame) -> pd.DataFrame:
     plain = frame.copy()
     for column in plain.columns:
         if not pd.api.types.is_numeric_dtype(plain[column]):
-            plain[column] = plain[column].map(_unguard)
+            plain[column] = plain[column].map(unguarded_cell)
     return plain
-
-
-def _guard(value: object) -> object:
-    """One more apostrophe before text that would run as a formula, with or without apostrophes of its own."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(FORMULA_STARTS) else value
-
-
-def _unguard(value: object) -> object:
-    """Text as it was before `_guard`."""
-    guarded = isinstance(value, str) and value.startswith("'") and value.lstrip("'").startswith(FORMULA_STARTS)
-    return cast(str, value)[1:] if guarded else value
-
-
-def _read(file: Path) -> tuple[tuple[Row, ...], list[Fault]]:
-    content = read_bounded(file, LARGEST_TABLE_BYTES, "a CSV table")
-    if isinstance(content, Fault):
-        return (), [replace(content, file=file.name)]
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        odd = f"byte {error.object[error.start]:#04x} at {error.start:,}"
-        return (), [Fault(file.name, "", "", odd, "UTF-8: in a spreadsheet, save as `CSV UTF-8`")]
-    try:
-        misshapen = _misshapen(file.name, text)
-        if misshapen:
-            return (), misshapen
-        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, na_values=[""], skip_blank_lines=False)
-    except (ValueError, csv.Error) as error:  # pandas' own errors are ValueErrors
-        return (), [Fault(file.name, "", "", str(error).strip(), "a CSV table with a header, UTF-8")]
-    columns = list(frame.columns)
-    lines = [n for n, filled in enumerate(frame.notna().any(axis=1), start=2) if filled]
-    frame = frame.dropna(how="all")
-    missing = [
-        Fault(file.name, "1", column, "no column", "a column that every table has")
-        for column in PROVENANCE
-        if column not in columns
-    ]
-    records = [
-        {key: _unguard(value) for key, value in zip(columns, values, strict=True)}
-        for values in frame.itertuples(index=False, name=None)
-    ]
-    rows, found = validate_rows(file.stem, records, file.name, columns, lines)
-    return rows, missing + found
-
-
-def _misshapen(name: str, text: str) -> list[Fault]:
-    """Rows with more cells than the header has, which would shift every column; columns twice; another separator than a comma."""
-    rows = csv.reader(io.StringIO(text, newline=""))
-    header = next(rows, [])
-    if len(header) == 1 and header[0].count(";") > 1:
-        return [Fault(name, "1", "", "columns separated by ;", "columns separated by commas, and a point in numbers")]
-    faults = Faults()
-    for column in sorted({column for column in header if column and header.count(column) > 1}):
-        faults.add(Fault(name, "1", column, "a column twice", "each column once"))
-    wanted = f"{len(header)}, as the header has (text with a comma stands in quotation marks)"
-    for number, row in enumerate(rows, start=2):
-        if len(row) > len(header):
-            faults.add(Fault(name, str(number), "", f"{len(row)} cells", wanted))
-    return faults.told()

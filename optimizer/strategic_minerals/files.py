@@ -44,5 +44,35 @@ def read_bounded(path: Path, most_bytes: int, wanted: str) -> bytes | Fault:
     return content if len(content) <= most_bytes else _too_large(path, len(content), most_bytes)
 
 
+def text_of(content: bytes, name: str, wanted: str) -> str | Fault:
+    """Bytes as text, a byte order mark taken away, or what is wrong with them. wanted: what they should be, e.g. `a CSV table`."""
+    kind = kind_of_file(content)
+    kind = f"{kind}, and no text" if kind and kind != UTF_16 else kind
+    if not kind and len(content) > 3 and content[:200].count(0) > len(content[:200]) / 4:
+        kind = UTF_16
+    if kind:
+        return Fault(name, "", "", kind, wanted)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = str(content.count(b"\n", 0, error.start) + 1)
+        odd = f"byte {error.object[error.start]:#04x}, which is of another encoding than UTF-8"
+        return Fault(name, line, "", odd, f"{wanted} (in a spreadsheet or an editor, save it as UTF-8)")
+
+
+def kind_of_file(content: bytes) -> str:
+    """What a file is by its first bytes; empty where they say nothing."""
+    return next((words for start, words in STARTS if content.startswith(start)), "")
+
+
+UTF_16 = "text in UTF-16"
+STARTS = (
+    (b"\xff\xfe", UTF_16), (b"\xfe\xff", UTF_16), (b"PK\x03\x04", "a workbook or another archive"),
+    (b"\xd0\xcf\x11\xe0", "a workbook of the old kind (xls), or one with a password"), (b"%PDF", "a PDF"),
+    (b"\x1f\x8b", "a compressed file"), (b"{\\rtf", "a document (RTF)"),
+)  # fmt: skip
+"""First bytes of files of other kinds, and their names."""
+
+
 def _too_large(path: Path, size: int, most_bytes: int) -> Fault:
     return Fault(path.name, "", "", f"{size:,} bytes", f"at most {most_bytes:,} bytes")

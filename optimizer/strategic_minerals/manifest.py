@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from .audit import Audit
 from .errors import Fault, InputError
 from .files import read_bounded
+from .meanings import expected as expected_words
 from .problem import Outcome
 from .result import SCHEMA_VERSION, versions
 from .solver import TOLERANCES
@@ -208,7 +209,7 @@ def schema_faults(content: Mapping[str, Any]) -> list[Fault]:
         schema.model_validate_json(spelled({key: value for key, value in content.items() if key != DIGEST}))
     except ValidationError as error:
         items = error.errors(include_url=False)
-        return [Fault(MANIFEST, "", ".".join(map(str, item["loc"])), _found(item), item["msg"]) for item in items]
+        return [Fault(MANIFEST, "", ".".join(map(str, item["loc"])), _found(item), expected_words(item)) for item in items]
     return []
 
 
@@ -220,8 +221,19 @@ def _found(item: Mapping[str, Any]) -> str:
     return said if len(said) <= 80 else f"{said[:77]}..."
 
 
+RUN_FOLDER = "a finished run folder"
+
+
 def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
     """(text, content) of a manifest. Raises InputError where there is none of this version."""
+    if not folder.is_dir():
+        found = "a file" if folder.is_file() else "no such folder" if not folder.exists() else "no folder"
+        raise InputError([Fault(str(folder), "", "", found, f"{RUN_FOLDER}: what `solve --out` wrote")])
+    if not (folder / MANIFEST).exists():
+        held = sorted(path.name for path in folder.iterdir())
+        inside = f"a folder with {held[0]} in it" if held else "an empty folder"
+        expected = f"{RUN_FOLDER} (its manifest is written last)"
+        raise InputError([Fault(str(folder), "", "", f"{inside} and no {MANIFEST}", expected)])
     text, stated = read_json(folder / MANIFEST)
     try:
         spelled(stated)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from .errors import near_miss
+from .meant_numbers import number_meant
 from .names import country_codes
 
 COMMON = {
@@ -46,13 +49,24 @@ ENDS = {"_low": "Lower end of {} as an estimate.", "_high": "Upper end of {} as 
 EXPECTED = {
     "float_parsing": "a plain number such as 374 or 0.5: no comma, percent sign, unit or date",
     "float_type": "a number", "int_parsing": "a whole number", "int_type": "a whole number",
-    "int_from_float": "a whole number", "bool_parsing": "true or false", "bool_type": "true or false", "missing": "a value",
+    "int_from_float": "a whole number", "int_parsing_size": "a whole number of at most 18 digits",
+    "bool_parsing": "true or false", "bool_type": "true or false", "missing": "a value",
     "tuple_type": "a list, such as [1, 2]; of tables: [[...]]", "list_type": "a list, such as [1, 2]; of tables: [[...]]",
     "dict_type": "a table, such as { 2027 = 100 }", "model_type": "a table with fields",
-    "model_attributes_type": "a table with fields",
-    "string_type": "text", "date_from_datetime_parsing": "a date such as 2026-11-25", "date_parsing": "a date such as 2026-11-25",
+    "model_attributes_type": "a table with fields", "extra_forbidden": "no such field", "invalid_key": "names that are text",
+    "string_type": "text", "string_unicode": "text in UTF-8", "date_from_datetime_parsing": "a date such as 2026-11-25",
+    "date_parsing": "a date such as 2026-11-25", "date_from_datetime_inexact": "a date such as 2026-11-25, without a time",
     "date_type": "a date such as 2026-11-25", "finite_number": "a number that is finite",
 }  # fmt: skip
+LENGTHS = {
+    "string_too_long": "at most {max_length} characters", "string_too_short": "at least {min_length} characters",
+    "too_short": "a list of at least {min_length} (this has {actual_length})",
+    "too_long": "a list of at most {max_length} (this has {actual_length})", "multiple_of": "a multiple of {multiple_of}",
+    "union_tag_invalid": "one of {expected_tags}", "union_tag_not_found": "a field {discriminator} that says of which kind it is",
+}  # fmt: skip
+"""The same, with figures of the limits."""
+TRUTHS = {"yes": "true", "y": "true", "on": "true", "x": "true", "true": "true", "no": "false", "n": "false", "off": "false",
+          "false": "false", "none": "false"}  # fmt: skip
 COUNTRY = "^[A-Z]{3}$"
 PATTERNS = {
     COUNTRY: "three capital letters, a code of countries.csv such as AUS",
@@ -71,18 +85,63 @@ def meaning(model: type[BaseModel], column: str) -> str:
     return COMMON.get(column, "")
 
 
-def expected(item: Mapping[str, Any]) -> str:
-    """What a validation error expected, in words that need no Python."""
-    if item["type"] == "string_pattern_mismatch":
-        pattern = item["ctx"]["pattern"]
-        near = near_miss(str(item["input"]), set(country_codes().values())) if pattern == COUNTRY else ""
-        return PATTERNS.get(pattern, str(item["msg"])) + near
-    if item["type"] in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
+def expected(item: Mapping[str, Any], column: str = "") -> str:
+    """What a validation error expected, in words that need no Python and that the validator did not write.
+
+    column: where the value stands, where that is another than the last part of the error's place.
+    """
+    kind, value = str(item["type"]), item.get("input")
+    if kind == "string_pattern_mismatch":
+        return _pattern(item["ctx"]["pattern"], str(value))
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", item["ctx"]["expected"])
+        return f"one of {item['ctx']['expected']}{near_miss(value, choices) if isinstance(value, str) else ''}"
+    if kind in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
         (limit,) = item["ctx"].values()
-        words = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than"}
-        share = " (a share: 3 % is 0.03)" if item["type"] == "less_than_equal" and limit in (0.5, 1) else ""
-        return f"{words.get(item['type'], 'less than')} {limit:g}{share}"
-    return EXPECTED.get(item["type"], str(item["msg"]).removeprefix("Value error, "))
+        sides = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than"}
+        share = " (a share: 3 % is 0.03)" if kind == "less_than_equal" and limit in (0.5, 1) else ""
+        return f"{sides.get(kind, 'less than')} {limit:g}{share}"
+    if kind in LENGTHS:
+        return LENGTHS[kind].format(**item["ctx"])
+    if kind == "value_error":
+        words = str(item["msg"]).removeprefix("Value error, ")
+    else:
+        words = EXPECTED.get(kind, "a value of another kind")
+    return _with_hint(words, kind, value, column or next((str(part) for part in reversed(item.get("loc", ()))), ""))
+
+
+def _with_hint(words: str, kind: str, value: Any, column: str) -> str:
+    """What was expected, and what a text in its place was meant to be."""
+    if not isinstance(value, str):
+        return words
+    if kind in ("tuple_type", "list_type"):
+        parts = [part for part in re.split(r"[\s,;]+", value.strip(" []")) if part]
+        return f"a list: {json.dumps(parts[:20])}" if parts and len(value) <= LONGEST else words
+    if words.startswith("true or false"):
+        meant = TRUTHS.get(value.strip().lower(), "")
+        return f"{words}: {meant}" if meant else words
+    if words.startswith(("a number", "a plain number", "a whole number")):
+        meant = number_meant(value, column)
+        short = words.partition(" such as")[0] if meant else words
+        return f"{short}: {meant}" if meant else words
+    return words
+
+
+def _pattern(pattern: str, value: str) -> str:
+    """What was expected of a text that is of another form, and what it may have been meant to be."""
+    words = PATTERNS.get(pattern, "text of another form")
+    if pattern == COUNTRY:
+        return words + near_miss(value, set(country_codes().values()))
+    if len(value) > LONGEST or not value.strip():
+        return words
+    if value != value.strip() and re.fullmatch(pattern, value.strip()):
+        return f"{value.strip()!r}, without the space before or after it"
+    bare = re.sub(r"[^A-Za-z0-9_.+-]+", "_", value.strip(" '\"\u2018\u2019\u201c\u201d\u00a0")).strip("_")
+    return f"{words}, such as {bare!r}" if re.fullmatch(pattern, bare) else words
+
+
+LONGEST = 60
+"""Characters of a text for which something else is proposed."""
 
 
 def field_meaning(model: type[BaseModel], field: str) -> str:

@@ -57,12 +57,15 @@ class PlanSheet:
 
 @dataclass(frozen=True)
 class Book:
-    """A workbook: where its tables' rows and columns stand, and the fields of its plan."""
+    """A workbook: where its tables' rows and columns stand, and what other sheets it has."""
 
     name: str
     columns: Mapping[str, tuple[str, ...]]
     lines: Mapping[str, tuple[int, ...]]
-    plan: PlanSheet | None = None
+    others: tuple[str, ...] = ()
+    """Sheets that are no tables."""
+    hidden: tuple[str, ...] = ()
+    """What is read although a reader of the book does not see it, in sentences."""
 
     def placed(self, fault: Fault, table: str, rows: Sequence[Any]) -> Fault:
         """A fault with sheet and cell; its row is told by key, whole or the first part of it."""

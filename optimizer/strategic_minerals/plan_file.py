@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from .errors import MOST_PRINTED, Fault, MisplacedError, PlanError, more_faults, near_miss, shown
-from .files import read_bounded
+from .errors import MOST_PRINTED, Fault, Faults, MisplacedError, PlanError, more_faults, near_miss, shown
+from .files import read_bounded, text_of
 from .meanings import expected
+from .names import meant
 from .plan import Plan
+from .plan_lines import PlanText, field_lines
+from .plan_syntax import json_fault, toml_fault
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -34,21 +37,60 @@ def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> P
 
 def load_as(model: type[M], path: Path, overrides: Mapping[str, Any] | None = None) -> M:
     """A TOML file, or a JSON one, as any model, within the same limits and with the same faults."""
-    text, kind = _read(path), "JSON" if path.suffix.lower() == ".json" else "TOML"
+    return read_as(model, path, overrides)[0]
+
+
+def read_as(
+    model: type[M], path: Path, overrides: Mapping[str, Any] | None = None, *, wanted: str = "a plan file"
+) -> tuple[M, PlanText]:
+    """As `load_as`, and where in the file its fields stand. wanted: what the file should be."""
+    text, kind = _read(path, wanted), "JSON" if path.suffix.lower() == ".json" else "TOML"
+    data = _content(path.name, text, kind)
+    if not overrides:
+        _filled(model, data, path.name)
+    faults = Faults()
+    for dotted, value in (overrides or {}).items():
+        try:
+            put(data, dotted, value, SET)
+        except PlanError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise PlanError(faults.told())
+    place = PlanText(path.name, field_lines(text, kind), tuple(overrides or ()))
+    return _parsed(model, data, place), place
+
+
+SET = "--set"
+"""Where a value stands that the command line set."""
+
+
+def _content(file: str, text: str, kind: str) -> dict[str, Any]:
+    """A text as plain data. Raises PlanError with the line where it does not read."""
     try:
         data = json.loads(text, object_pairs_hook=_once) if kind == "JSON" else tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PlanError([Fault(path.name, "", "", str(error) or "nesting too deep", f"a {kind} document")]) from None
+    except RecursionError:
+        raise PlanError([Fault(file, "", "", "nesting too deep", f"a {kind} document")]) from None
+    except ValueError as error:
+        if kind == "JSON":
+            raise PlanError([json_fault(file, text, error)]) from None
+        if not isinstance(error, tomllib.TOMLDecodeError):
+            raise PlanError([Fault(file, "", "", str(error), "a TOML document")]) from None
+        raise PlanError([toml_fault(file, text, str(error))]) from None
     if not isinstance(data, dict):
-        raise PlanError([Fault(path.name, "", "", type(data).__name__, "an object with the fields of a plan")])
-    for dotted, value in (overrides or {}).items():
-        put(data, dotted, value, path.name)
-    return _parsed(model, data, path.name, text, tuple(overrides or ()))
+        raise PlanError([Fault(file, "1", "", "a list" if isinstance(data, list) else shown(data), "{, an object with the fields")])
+    return data
+
+
+def _filled(model: type[BaseModel], data: dict[str, Any], file: str) -> None:
+    """Raise PlanError with one fault for a file that says nothing at all."""
+    needed = [name for name, field in model.model_fields.items() if field.is_required()]
+    if not data and needed:
+        raise PlanError([Fault(file, "", "", "no field", f"the fields {', '.join(needed)}, and what else is known of them")])
 
 
 def parse_as(model: type[M], data: Mapping[str, Any], *, file: str) -> M:
     """Validate plain data as any model; `file` only locates the faults. Raises PlanError."""
-    return _parsed(model, data, file, "", ())
+    return _parsed(model, data, PlanText(file, {}, ()))
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -65,43 +107,78 @@ def parse_plan(
     data: Mapping[str, Any], *, file: str = "plan", text: str = "", overrides: Sequence[str] = ()
 ) -> Plan:
     """Validate plain data as a plan; `file`, `text` and `overrides` only locate the faults. Raises PlanError."""
-    return _parsed(Plan, data, file, text, overrides)
+    return _parsed(Plan, data, PlanText(file, field_lines(text, "TOML"), tuple(overrides)))
 
 
-def _parsed(model: type[M], data: Mapping[str, Any], file: str, text: str, overrides: Sequence[str]) -> M:
+def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = dict(_lines(text))
         found = _without_echoes(error.errors(include_url=False))
-        faults = [fault for item in found[:MOST_PRINTED] for fault in _faults(model, item, file, lines)]
-        faults = [_by_override(fault, overrides) for fault in faults]
+        faults = [place.placed(fault) for item in found[:MOST_PRINTED] for fault in _faults(model, item)]
         if len(found) > MOST_PRINTED:
             faults.append(more_faults(len(found) - MOST_PRINTED))
         raise PlanError(faults) from None
 
 
 def _without_echoes(errors: list[Any]) -> list[Any]:
-    """Drop complaints that a list is too short where its items are what is wrong, and that a value is not of another kind too."""
-    inside = {item["loc"][:n] for item in errors for n in range(len(item["loc"]))}
-    kept = [item for item in errors if not (item["type"] == "too_short" and item["loc"] in inside)]
-    meant = {_place(item) for item in kept if not item["type"].endswith("_type")}  # the branch of a choice that the value is of
-    return [item for item in kept if not (item["type"].endswith("_type") and _place(item) in meant)]
+    """One error for each thing that is wrong, in order.
+
+    Dropped: that a list is too short where its items are what is wrong; that a value is not of another kind too (those kinds
+    go into `also` of the first such error); that a field is missing beside one whose name is nearly its own.
+    """
+    placed = [(place_of(item), item) for item in errors]
+    around = {place[:n] for place, _ in placed for n in range(len(place))}
+    of_its_kind = {place for place, item in placed if not item["type"].endswith("_type")}  # the branch of a choice that fits
+    slips = _nearly_there(placed)
+    kept: list[Any] = []
+    firsts: dict[tuple[str, ...], Any] = {}
+    for place, item in placed:
+        other_kind = item["type"].endswith("_type")
+        echo = (item["type"] == "too_short" or other_kind) and place in around
+        if echo or (other_kind and place in of_its_kind) or (item["type"] == "missing" and place in slips):
+            continue
+        if other_kind and place in firsts:
+            firsts[place].setdefault("also", []).append(item)
+            continue
+        kept.append(dict(item))
+        if other_kind:
+            firsts[place] = kept[-1]
+    return kept
 
 
-def _place(item: Any) -> tuple[str, ...]:
+def _nearly_there(placed: Sequence[tuple[tuple[str, ...], Any]]) -> set[tuple[str, ...]]:
+    """Places of fields that are missing beside a field that is none and whose name is nearly theirs."""
+    missing: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for place, item in placed:
+        if item["type"] == "missing":
+            missing[place[:-1]].append(place[-1])
+    strange = [place for place, item in placed if item["type"] == "extra_forbidden" and place[:-1] in missing]
+    return {(*place[:-1], name) for place in strange[:MOST_SLIPS] for name in meant(place[-1], missing[place[:-1]])[:1]}
+
+
+MOST_SLIPS = 7
+"""Fields that are none for which one that is missing is looked for."""
+
+
+def place_of(item: Any) -> tuple[str, ...]:
     """Where an error stands, without the branches of choices that pydantic names on the way."""
-    return tuple(str(part) for part in item["loc"] if not str(part).startswith(("constrained-", "dict[", "function-")))
+    parts = (str(part) for part in item["loc"])
+    return tuple(part for n, part in enumerate(parts) if not part.startswith(BRANCHES) and not (n and part in KINDS))
 
 
-def _read(path: Path) -> str:
-    content = read_bounded(path, LARGEST_PLAN_BYTES, "a plan file")
+BRANCHES = ("constrained-", "dict[", "function-", "list[", "tuple[", "lax-or-strict[", "nullable[", "union[", "[key]")
+KINDS = ("bool", "int", "float", "str")
+
+
+def _read(path: Path, wanted: str) -> str:
+    content = read_bounded(path, LARGEST_PLAN_BYTES, wanted)
     if isinstance(content, Fault):
         raise PlanError([content])
-    try:
-        text = content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError:
-        raise PlanError([Fault(path.name, "", "", "bytes that are not UTF-8", "UTF-8 text")]) from None
+    text = text_of(content, path.name, f"{wanted} in UTF-8: TOML, or JSON (.json); workbooks end in .xlsx")
+    if isinstance(text, Fault):
+        raise PlanError([text])
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     depth = deepest = 0
     for character in text:  # tomllib recurses: refuse a bracket bomb before it is parsed
         depth += (character in "[{") - (character in "]}")
@@ -121,15 +198,23 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
         raise PlanError([Fault(file, "", dotted[:40], "an empty part", "a field of the plan, e.g. budget.total_musd")])
     if len(parents) >= DEEPEST_NESTING:
         raise PlanError([Fault(file, "", f"{dotted[:40]}...", f"{len(parents) + 1} nested levels", f"at most {DEEPEST_NESTING}")])
-    node = data
+    node, done = data, list[str]()
     try:
         for part in parents:
             node = node[counted(part)] if isinstance(node, list) else node.setdefault(part, {})
+            done.append(part)
         node[counted(last) if isinstance(node, list) else last] = value
     except (ValueError, IndexError, AttributeError, TypeError):
-        raise PlanError(
-            [Fault(file, "", dotted, "no such place", "a field of the plan, e.g. budget.total_musd")]
-        ) from None
+        raise PlanError([Fault(file, "", dotted, "no such place", _places_at(node, ".".join(done)))]) from None
+
+
+def _places_at(node: Any, path: str) -> str:
+    """What may stand after a path, in words."""
+    if isinstance(node, list) and node:
+        return f"a number from 0 to {len(node) - 1} after `{path}`"
+    if isinstance(node, list):
+        return f"no part of `{path}`, which is an empty list"
+    return f"`{path}` itself: it is {shown(node)}, which has no parts"
 
 
 def counted(part: str) -> int:
@@ -139,59 +224,25 @@ def counted(part: str) -> int:
     return int(part)
 
 
-def _lines(text: str) -> Iterator[tuple[str, int]]:
-    """(dotted path, line number) of the keys of a TOML text that stand at the start of a line."""
-    prefix = ""
-    seen: dict[str, int] = {}
-    current: dict[str, str] = {}
-    for number, raw in enumerate(text.splitlines(), start=1):
-        line = raw.strip()
-        if line.startswith("[[") and "]]" in line:
-            name = line[2 : line.index("]]")].strip()
-            parent, _, leaf = name.rpartition(".")
-            full = f"{current.get(parent, parent)}.{leaf}" if parent else leaf
-            seen[full] = seen.get(full, -1) + 1
-            prefix = f"{full}.{seen[full]}"
-            current[name] = prefix
-            yield prefix, number
-        elif line.startswith("[") and "]" in line:
-            prefix = line[1 : line.index("]")].strip()
-            yield prefix, number
-        elif "=" in line and not line.startswith("#"):
-            key = line.split("=", 1)[0].strip().strip('"')
-            yield (f"{prefix}.{key}" if prefix else key), number
-
-
-def _by_override(fault: Fault, overrides: Sequence[str]) -> Fault:
-    """A fault of a value that the command line set stands there, not in the file."""
-    mine = [path for path in overrides if fault.column == path or fault.column.startswith(f"{path}.")]
-    return replace(fault, file="--set", row="") if mine else fault
-
-
-def _faults(model: type[BaseModel], item: Any, file: str, lines: Mapping[str, int]) -> list[Fault]:
-    """One pydantic error as faults with their lines: several where fields contradict each other."""
+def _faults(model: type[BaseModel], item: Any) -> list[Fault]:
+    """One pydantic error as faults, not placed yet: several where fields contradict each other."""
     error = item.get("ctx", {}).get("error")
     if not isinstance(error, MisplacedError):
-        return [_fault(model, item, file, lines)]
-    return [Fault(file, _line([*path.split(".")], lines), path, found, expected) for path, found, expected in error.places]
+        return [_fault(model, item)]
+    return [Fault("", "", path, found, expected) for path, found, expected in error.places]
 
 
-def _line(loc: Sequence[str], lines: Mapping[str, int]) -> str:
-    """Line of a place, or of the closest table around it; empty where the text has none."""
-    found = next((lines[".".join(loc[:n])] for n in range(len(loc), 0, -1) if ".".join(loc[:n]) in lines), None)
-    return "" if found is None else str(found)
-
-
-def _fault(model: type[BaseModel], item: Any, file: str, lines: Mapping[str, int]) -> Fault:
-    """One pydantic error as a fault with its line."""
-    loc = list(_place(item))
-    dotted = ".".join(loc)
-    wanted = expected(item)
+def _fault(model: type[BaseModel], item: Any) -> Fault:
+    """One pydantic error as a fault, not placed yet."""
+    loc = [*place_of(item)]
+    wanted = " or ".join(dict.fromkeys([expected(item), *(expected(also) for also in item.get("also", ()))]))
     found = "nothing" if item["type"] == "missing" else shown(item["input"])
     if item["type"] == "extra_forbidden":
         found = shown(loc[-1])
         wanted = _elsewhere(model, loc)
-    return Fault(file, _line(loc, lines), dotted, found, wanted)
+    if item["loc"] and str(item["loc"][-1]) == "[key]":
+        wanted = "a year such as 2027 before the equals sign" if item["type"].startswith("int") else wanted
+    return Fault("", "", ".".join(loc), found, wanted)
 
 
 def _elsewhere(model: type[BaseModel], loc: list[str]) -> str:

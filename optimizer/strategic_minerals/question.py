@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from .dataset import Dataset, load_dataset
 from .errors import Fault, FaultsError, InputError, PlanError, near_miss
 from .library import shipped
 from .plan import Plan
-from .plan_file import load_plan
+from .plan_file import SET, read_as
 from .rows import TABLES
 from .validation import validate_rows
 
@@ -63,11 +64,11 @@ def load_question(path: Path, tables: Path | None = None, values: Mapping[str, A
         from .workbook import load_workbook
 
         asked, own = load_workbook(path, values)
-        return asked, own if tables is None else load_dataset(find_tables(path, tables))
+        return asked, own if tables is None else replace(load_dataset(find_tables(path, tables)), asked=own.asked)
     faults: list[Fault] = []
-    loaded, data = None, None
+    loaded, place, data = None, None, None
     try:
-        loaded = load_plan(path, values)
+        loaded, place = read_as(Plan, path, values)
     except FaultsError as error:
         faults += error.faults
     try:
@@ -76,7 +77,7 @@ def load_question(path: Path, tables: Path | None = None, values: Mapping[str, A
         faults += error.faults
     if loaded is None or data is None:
         raise PlanError(faults)
-    return loaded, data
+    return loaded, replace(data, asked=place)
 
 
 def with_demand(data: Dataset, whence: str) -> Dataset:
@@ -109,11 +110,14 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         key, sign, value = pair.partition("=")
         key = key.strip()
-        wrong = "no '='" if not sign else "no field before the '='" if not key else "more than one line" if LINES & {*pair} else ""
+        wrong = next((words for is_so, words in (
+            (not sign, "no '='"), (not key, "no field before the '='"), (bool(LINES & {*pair}), "more than one line"),
+            (value.lstrip().startswith("="), "two equals signs"), (not value.strip(), "no value after the '='"),
+        ) if is_so), "")  # fmt: skip
         if wrong:
-            raise PlanError([Fault("--set", "", pair[:40].strip(), wrong, "key=value, e.g. budget.total_musd=500")])
+            raise PlanError([Fault(SET, "", pair[:40].strip(), wrong, "key=value, e.g. budget.total_musd=500")])
         if key in found:
-            raise PlanError([Fault("--set", "", key, "a field twice", "each field once")])
+            raise PlanError([Fault(SET, "", key, "a field twice", "each field once")])
         found[key] = _value(value)
     return found
 

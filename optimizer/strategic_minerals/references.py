@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 
 from .dataset import Dataset
@@ -67,7 +68,6 @@ def _segments(data: Dataset) -> Known:
 def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every name that a table uses is a key of the table that defines it."""
     hints = Hints()
-    yield from _missing_tables(plan, data)
     for table, column, known in _uses(plan, data):
         for row in data.rows(table) if known.names else ():  # where the table that defines them is missing, that is told once
             yield from known.faults(f"{table}.csv", key_of(row), column, [getattr(row, column)], hints)
@@ -83,20 +83,40 @@ def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
         yield Fault("projects.csv", name, "project", f"'{name}'", "a name that no activity has")
 
 
-def _missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
+def missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Tables without which the others mean nothing."""
     producers = {row.activity for row in data.rows("activities")}
+    others = {row.producer for row in data.rows("yields")}
     foreign = any(row.country != plan.home for table in ("activities", "projects") for row in data.rows(table))
     needed = [
-        ("materials", True, "a table with rows: it defines what is planned"),
-        ("activities", True, "a table with rows: it defines who produces"),
-        ("projects", any(r.producer not in producers for r in data.rows("yields")), "the projects that yields.csv names"),
+        ("materials", True, "it defines what is planned"), ("activities", True, "it defines who produces"),
+        ("projects", bool(producers) and bool(others - producers), "the projects that yields.csv names"),
         ("instruments", bool(data.rows("packages")), "the instruments that packages.csv names"),
         ("countries", foreign, "the countries of the producers, with their tiers"),
-    ]
+        ("prices", True, f"the prices of the set '{plan.price_set}'"),
+        ("loss_functions", True, f"what a tonne short costs, under the name '{plan.loss_function}'"),
+        ("yields", bool(producers), "what the producers make"), ("capacities", bool(producers), "how much the producers make"),
+        ("tiers", bool(data.rows("demand")), "how the demand of each segment is divided"),
+    ]  # fmt: skip
     for table, wanted, expected in needed:
         if wanted and not data.rows(table):
-            yield Fault(f"{table}.csv", "", "", "no rows, or no such file", expected)
+            yield absent(data, table, expected)
+
+
+def absent(data: Dataset, table: str, expected: str) -> Fault:
+    """A table that is needed and is not there, with what is there; or one without rows. expected: what it would hold."""
+    if table in data.tables:
+        return Fault(f"{table}.csv", "", "", "no rows", f"a table with rows: {expected}")
+    if data.book is None:
+        return Fault(f"{table}.csv", "", "", "no such file", f"a table {table}.csv: {expected}; there are {_some(data.tables)}")
+    near = get_close_matches(table, [name.casefold() for name in data.book.others], n=1, cutoff=LIKE_A_NAME)
+    meant = next((f" (is it '{name}'? then call it so)" for name in data.book.others if near and name.casefold() == near[0]), "")
+    there = _some([*data.tables, *data.book.others])
+    return Fault(data.book.name, "", table, "no such sheet", f"a sheet '{table}': {expected}; there are {there}{meant}")
+
+
+LIKE_A_NAME = 0.5
+"""Likeness of a sheet's name to that of a table that is missed."""
 
 
 def _uses(plan: Plan, data: Dataset) -> list[Uses]:
@@ -168,7 +188,10 @@ def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     projects = _names(data, "projects", "project", "a project of projects.csv").and_("*")
     one = partial(_one, hints)
 
+    yield from _horizon(plan, data)
     for column, table in (("price_set", "prices"), ("loss_function", "loss_functions")):
+        if not data.rows(table):  # that is told of the table
+            continue
         known = _names(data, table, column, "")
         what = f"a {column.replace('_', ' ')} of {table}.csv ({_some(known.names)})"
         yield from one(column, getattr(plan, column), known.called_(what))
@@ -193,6 +216,20 @@ def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
             found = f"'{level.material}', '{level.segment}'"
             yield Fault("plan", "", f"service_levels.{n}", found, f"a material and segment with demand in demand.csv{near}")
     yield from _events(plan, data, materials, countries, segments, hints)
+
+
+def _horizon(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """The planned years are near those that the tables know."""
+    dated = [row.from_year for table in ("prices", "demand", "capacities") for row in data.rows(table)]
+    years = [*dated, *(row.earliest_signing for row in data.rows("projects"))]
+    first = plan.horizon.first_year
+    if years and not min(years) - FAR_YEARS <= first <= max(years) + FAR_YEARS:
+        known = f"a year within {FAR_YEARS} of what the tables hold, which are the years {min(years)} to {max(years)}"
+        yield Fault("plan", "", "horizon.first_year", str(first), known)
+
+
+FAR_YEARS = 25
+"""Years from the first or last date of the tables beyond which a plan's first year is a slip."""
 
 
 def _one(hints: Hints, place: str, value: str, known: Known) -> Iterator[Fault]:
@@ -240,4 +277,10 @@ def _events(
 
 
 def _some(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names)[:12])
+    """The first names, and how many more there are."""
+    told = sorted(names)
+    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+    return ", ".join(told[:MOST_NAMED]) + more if told else "none"
+
+
+MOST_NAMED = 12

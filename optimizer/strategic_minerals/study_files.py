@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .atomic import PART, staged, whole
-from .errors import Fault
+from .errors import Fault, InputError
 from .manifest import DIGEST, MANIFEST, SCHEMA_VERSION, read_manifest, seal_faults, sealed, spelled
-from .one_writer import one_writer
+from .one_writer import LOCK, one_writer
 from .run_contents import ANALYSES, LITTER, names_in
 
 SEAL = "seal.json"
@@ -37,6 +37,28 @@ def write_study(texts: Mapping[str, str], out: Path) -> None:
             stale.unlink()
         _write(texts, out)
         seal(run, out)
+
+
+def refuse_mixed(out: Path, tables: Collection[str], *, resumed: bool = False) -> None:
+    """Raise InputError where a study would be written beside files of others, or into a run folder other than as a study of it.
+
+    tables: names of the tables that the study writes. resumed: the folder may hold rows from which it goes on.
+    """
+    run = next((folder for folder in (out.resolve(), *out.resolve().parents) if (folder / MANIFEST).is_file()), None)
+    if run is not None and out.resolve().parent != run / ANALYSES:
+        expected = f"a folder of its own under {run / ANALYSES}, or a place outside"
+        raise InputError([Fault(str(out), "", "--out", f"a place in the run folder {run}", expected)])
+    own = {SEAL, LOCK, *(f"{name}.csv" for name in tables)}
+    foreign = [
+        name for name in (names_in(out) if out.is_dir() else ())
+        if name not in own and not name.endswith(PART) and not (resumed and name.startswith(f"{RESUMED}/"))
+    ]  # fmt: skip
+    if out.exists() and not out.is_dir():
+        raise InputError([Fault(str(out), "", "--out", "a file", "a folder, or a new name")])
+    if foreign and run is None:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        found = f"a folder with other files in it: {foreign[0]}{more}"
+        raise InputError([Fault(str(out), "", "--out", found, "a new or an empty folder, or one with an earlier such study")])
 
 
 def seal(run: Path, out: Path) -> None:

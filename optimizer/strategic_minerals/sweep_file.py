@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import product
 from typing import Annotated, Any, Literal, Self
 
@@ -24,7 +25,8 @@ from .dataset import Dataset
 from .designs import Design, estimate_ranges, indices, left_out, loss_functions, morris, one_at_a_time, sobol
 from .errors import Fault, MisplacedError, PlanError
 from .plan import Plan, Section
-from .sweeps import MOST_POINTS, Sweep
+from .plan_lines import PlanText
+from .sweeps import MOST_POINTS, SWEEP, Sweep
 
 Value = bool | int | float | str | list[bool | int | float | str]
 
@@ -73,11 +75,11 @@ class SweepFile(Section):
             asked: list[dict[str, Any]] = list(self.points)
             size = math.prod(len(values) for values in self.axes.values())
             if size > MOST_POINTS:
-                raise PlanError([Fault("sweep", "", "axes", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
+                raise PlanError([Fault(SWEEP, "", "axes", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
             if self.kind == "grid" and self.axes:
                 asked = [dict(zip(self.axes, values, strict=True)) for values in product(*self.axes.values())]
             if not asked:
-                raise PlanError([Fault("sweep", "", {"grid": "axes"}.get(self.kind, "points"), "none", "at least one point")])
+                raise PlanError([Fault(SWEEP, "", {"grid": "axes"}.get(self.kind, "points"), "none", "at least one point")])
             return Design("points", tuple(asked), {})
         ranges = {**estimate_ranges(plan, data, self.estimates), **{at: (pair[0], pair[1]) for at, pair in self.ranges.items()}}
         if self.kind == "one_at_a_time":
@@ -85,6 +87,24 @@ class SweepFile(Section):
         if self.kind == "morris":
             return morris(ranges, trajectories=self.trajectories, levels=self.levels, seed=self.seed)
         return sobol(ranges, samples=self.samples, second_order=self.second_order, seed=self.seed)
+
+
+def located(place: PlanText, error: PlanError) -> PlanError:
+    """Faults of the points of a sweep with file and line of the address; others as they are."""
+    return PlanError([_located(place, fault) if fault.file in (SWEEP, "axis") else fault for fault in error.faults])
+
+
+def _located(place: PlanText, fault: Fault) -> Fault:
+    """A fault with the line of its address among axes, ranges or points, or of its field."""
+    number = fault.row.removeprefix("point ")
+    parts = fault.column.split(".")
+    for n in range(len(parts), 0, -1):
+        for of in ("axes.", "ranges.", f"points.{number}.", ""):
+            at = f"{of}{'.'.join(parts[:n])}"
+            line = next((line for field, line in place.lines.items() if field.rstrip(' *"') == at or field == at), None)
+            if line is not None:
+                return replace(fault, file=place.name, row=str(line))
+    return replace(fault, file=place.name, row=fault.row)
 
 
 def in_words(design: Design, found: Sweep) -> str:

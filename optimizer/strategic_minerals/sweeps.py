@@ -28,7 +28,7 @@ from .axes import edited, read_axis
 from .checks import require
 from .dataset import Dataset
 from .disruptions import build_worlds
-from .errors import Fault, PlanError, ReserveError, SolveError, UntrustedError
+from .errors import Fault, FaultsError, PlanError, ReserveError, SolveError, UntrustedError
 from .forcing import HALF, TRACE_T
 from .journal import Journal, identity
 from .plan import Plan
@@ -161,13 +161,7 @@ def sweep(
     if not asked:
         raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
     require(plan, data)
-    for n, changes in enumerate(asked):
-        for address in changes:
-            read_axis(address)
-        try:
-            edited(plan, data, changes)
-        except ReserveError as error:
-            raise PlanError([Fault("sweep", f"point {n}", "", str(error), "values that the plan and the tables allow")]) from None
+    _require_points(plan, data, asked)
     held = build_worlds(build_instance(plan, data, longest_event(plan, data)), data).drawn
     journal = None if store is None else Journal(store, identity(plan, data, asked, gap=gap, relax=relax, method=method))
     kept = _Walked([], [], 0, 0) if journal is None else _Walked(*journal.read())
@@ -203,6 +197,28 @@ def sweep(
         table, pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
         sum(part.checked for part in walked), sum(part.disagreed for part in walked),
     )  # fmt: skip
+
+
+def _require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]) -> None:
+    """Raise PlanError with every address and every value that is none, each once and with the first point that has it."""
+    faults: dict[tuple[str, str, str], Fault] = {}
+    for n, changes in enumerate(asked):
+        try:
+            for address in changes:
+                read_axis(address)
+            edited(plan, data, changes)
+        except FaultsError as error:
+            for fault in error.faults:
+                told = Fault(SWEEP, f"point {n}", fault.column, fault.found, fault.expected)
+                faults.setdefault((fault.column, fault.found, fault.expected), told)
+        except ReserveError as error:
+            raise PlanError([Fault(SWEEP, f"point {n}", "", str(error), "values that the plan and the tables allow")]) from None
+    if faults:
+        raise PlanError(faults.values())
+
+
+SWEEP = "sweep"
+"""Where a fault of a point stands, for who does not know the file."""
 
 
 def _after(tell: Callable[[int, int], None], before: int, of: int, done: int) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from .errors import Fault, Faults, near_miss, shown
+from .errors import MOST_FAULTS, Fault, Faults, near_miss, shown
 from .meanings import expected
+from .names import meant
 from .row_types import Row
 from .rows import TABLES
 
@@ -25,25 +26,24 @@ def validate_rows(
     """
     model = TABLES[table]
     faults = Faults()
-    for column in columns:
-        if column not in model.model_fields:
-            wanted = "no such column" + ("" if faults.full else near_miss(column, model.model_fields))
-            faults.add(Fault(file, "1", column, shown(column), wanted))
-    for column in sorted(required(table) - set(columns)):
-        faults.add(Fault(file, "1", column, "no column", "a required column"))
+    faults.extend(_header_faults(table, file, columns))
     if faults:
         return (), faults.told()
     rows: list[Row] = []
     places: dict[tuple[Any, ...], int] = {}
     for line, record in zip(lines or range(2, len(records) + 2), records, strict=True):
         cells = {k: _cell(table, k, v) for k, v in record.items() if not _missing(v)}
+        odd = no_row(model, {name: cell for name, cell in record.items() if not _missing(cell)})
+        if odd:
+            faults.add(Fault(file, str(line), ", ".join(model.key), odd, DATA_ALONE))
+            continue
         try:
             row = model.model_validate(cells)
         except ValidationError as error:
             if faults.full:
                 faults.add(unseen=error.error_count())
             else:
-                faults.add(*(_row_fault(item, file, line) for item in error.errors(include_url=False)))
+                faults.add(*(_row_fault(item, record, file, line) for item in error.errors(include_url=False)))
             continue
         key = tuple(getattr(row, name) for name in model.key)
         if key in places:
@@ -56,11 +56,49 @@ def validate_rows(
     return tuple(rows), faults.told()
 
 
-def _row_fault(item: Any, file: str, line: int) -> Fault:
+def _header_faults(table: str, file: str, columns: Sequence[str]) -> Iterator[Fault]:
+    """Columns that are none, and columns that are not there; one fault for a column of another spelling."""
+    fields = TABLES[table].model_fields
+    missing = required(table) - set(columns)
+    slips: set[str] = set()
+    for n, column in enumerate(column for column in columns if column not in fields):
+        near = meant(column, sorted(fields.keys() - set(columns)) or fields) if n < MOST_FAULTS else []
+        slips.update(near[:1])
+        yield Fault(file, "1", column, shown(column), f"no such column{near_miss(column, near) if near else ''}")
+    for column in sorted(missing - slips):
+        yield Fault(file, "1", column, "no column", "a required column")
+
+
+def no_row(model: type[Row], cells: Mapping[str, Any]) -> str:
+    """What a row is that holds no data, in words: totals, units, notes, the header again; empty for a row of data."""
+    if cells and all(str(value).strip() == column for column, value in cells.items()):
+        return "the header again"
+    keys = [cells[name] for name in model.key if name in cells]
+    if not keys:
+        return "no name or number of what the row is about"
+    partly = any(field.is_required() and name not in cells for name, field in model.model_fields.items())
+    return f"a line of totals ({shown(keys[0])})" if partly and is_total(keys[0]) else ""
+
+
+DATA_ALONE = "rows of data alone: no totals, units, notes or second header"
+
+
+def is_total(cell: object) -> bool:
+    """Whether a cell is how lines begin that spreadsheets add below a table."""
+    return str(cell).strip(" :*").lower() in TOTALS
+
+
+TOTALS = ("total", "totals", "subtotal", "sub-total", "sum", "grand total", "average", "mean", "summe", "gesamt", "world total")
+
+
+def _row_fault(item: Any, record: dict[str, Any], file: str, line: int) -> Fault:
     """One error of pydantic about a row."""
     column = str(item["loc"][0]) if item["loc"] else ""
-    found = "an empty cell" if item["type"] == "missing" else shown(item["input"])
-    return Fault(file, str(line), column, found, expected(item))
+    if item["type"] == "missing":
+        return Fault(file, str(line), column, "an empty cell", expected(item))
+    raw = record.get(column, item["input"])
+    words = expected({**item, "input": raw} if isinstance(raw, str) else item, column)
+    return Fault(file, str(line), column, shown(raw), words)
 
 
 def _range_faults(row: Row, file: str, line: int) -> Iterator[Fault]:
@@ -121,6 +159,8 @@ def _cell(table: str, column: str, value: Any) -> Any:
         value = value.item()
     if kind in (int, float) and isinstance(value, bool | bytes | bytearray):
         return str(value).lower()  # a truth value is no number, bytes neither
+    if kind in (int, float) and isinstance(value, str) and "_" in value:
+        return f"not a number: {value}"  # a validator would read 1_87 as 187
     return value
 
 

@@ -14,15 +14,16 @@ import math
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args, get_origin
 
 from .atomic import whole
+from .csv_table import LIKE_A_HEADER, LINES_LOOKED_AT, header_words
 from .dataset import PROVENANCE, Dataset
 from .errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
-from .files import read_bounded
+from .files import kind_of_file, read_bounded
 from .meanings import field_meaning, meaning
 from .names import plain
 from .places import Book, cell_name
@@ -61,45 +62,71 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     Raises PlanError with every fault of both, each with sheet and cell; InputError for what is no workbook.
     """
     path = Path(path)
-    sheets, misnamed = _sheets(path)
+    found = _sheets(path)
+    sheets = found.cells
     faults = Faults()
-    faults.extend(misnamed)
+    faults.extend(found.misnamed)
     plan, data, sheet = None, None, None
     try:
         if PLAN not in sheets:
-            raise PlanError([Fault(path.name, "", PLAN, "no such sheet", "a sheet with a field of the plan a row")])
+            there = ", ".join([*sheets, *found.others][:MOST_SHEETS_NAMED]) or "none"
+            expected = f"a sheet with a field of the plan a row; there are {there}"
+            raise PlanError([Fault(path.name, "", PLAN, "no such sheet", expected)])
         plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], overrides or {})
     except FaultsError as error:
         faults.extend(error.faults)
     try:
-        data = _tables(path, {name: cells for name, cells in sheets.items() if name != PLAN})
+        data = _tables(path, {name: cells for name, cells in sheets.items() if name != PLAN}, found)
     except FaultsError as error:
         faults.extend(error.faults)
-    if faults or plan is None or data is None or data.book is None:
+    if faults or plan is None or data is None:
         raise PlanError(faults.told())
-    return plan, replace(data, book=replace(data.book, plan=sheet))
+    return plan, replace(data, asked=sheet)
 
 
-def _sheets(path: Path) -> tuple[dict[str, list[list[Any]]], list[Fault]]:
-    """Cells of the sheets that are read, and faults of sheets whose name is a slip. Raises InputError for what is no workbook, or
-    too large a one."""
+MOST_SHEETS_NAMED = 30
+
+
+@dataclass(frozen=True)
+class _Sheets:
+    """The sheets of a book."""
+
+    cells: Mapping[str, list[list[Any]]]
+    """Of the sheets that are read."""
+    misnamed: Sequence[Fault]
+    """Sheets whose name is a slip."""
+    others: tuple[str, ...]
+    """Names of the sheets that are not read."""
+    hidden: tuple[str, ...]
+    """What is read although it is hidden, in sentences."""
+
+
+def _sheets(path: Path) -> _Sheets:
+    """What is in a book. Raises InputError for what is no workbook, or too large a one."""
     content = read_bounded(path, LARGEST_BOOK_BYTES, "a workbook (xlsx)")
     if isinstance(content, Fault):
         raise InputError([content])
+    if content and not content.startswith(b"PK"):
+        kind = kind_of_file(content) or "a file of another kind"
+        expected = "a workbook (xlsx, without a password): save it as one in the spreadsheet"
+        raise InputError([Fault(path.name, "", "", kind, expected)])
     calamine = _module("python_calamine")
     with whole_book(path.name):
-        look(content, path.name, columns_read)
+        hidden = look(content, path.name, columns_read)
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         faults: list[Fault] = []
         sheets: dict[str, list[list[Any]]] = {}
+        others: list[str] = []
         for name in [kept.name for kept in book.sheets_metadata if kept.typ == calamine.SheetTypeEnum.WorkSheet]:
             sheet = book.get_sheet_by_name(name)
             if columns_read(name):
                 sheets[name] = sheet.to_python(skip_empty_area=False)
-            elif name.casefold() not in (READ_ME, NOTES):
+                continue
+            others.append(name)
+            if name.casefold() not in (READ_ME, NOTES):
                 head = sheet.to_python(skip_empty_area=False, nrows=1)
                 faults += _misnamed(path.name, name, [str(value).strip() for value in head[0]] if head else [])
-    return sheets, faults
+    return _Sheets(sheets, faults, tuple(others), tuple(hidden))
 
 
 def columns_read(sheet: str) -> float:
@@ -119,7 +146,7 @@ def _misnamed(book: str, sheet: str, header: Sequence[str]) -> Iterator[Fault]:
         yield Fault(book, "", sheet, "no such table", expected)
 
 
-def _tables(path: Path, sheets: Mapping[str, list[list[Any]]]) -> Dataset:
+def _tables(path: Path, sheets: Mapping[str, list[list[Any]]], book: _Sheets) -> Dataset:
     faults = Faults()
     tables: dict[str, Any] = {}
     places: tuple[dict[str, tuple[str, ...]], dict[str, tuple[int, ...]]] = {}, {}
@@ -127,6 +154,10 @@ def _tables(path: Path, sheets: Mapping[str, list[list[Any]]]) -> Dataset:
         place = f"{path.name}, sheet {name}"
         if len(cells) > MOST_ROWS:
             faults.add(Fault(place, "", "", f"{len(cells):,} rows", f"at most {MOST_ROWS:,}"))
+            continue
+        misplaced = _no_header(name, place, cells)
+        if misplaced is not None:
+            faults.add(misplaced)
             continue
         columns = [str(value).strip() for value in cells[0]] if cells else []
         while columns and not columns[-1]:
@@ -147,7 +178,24 @@ def _tables(path: Path, sheets: Mapping[str, list[list[Any]]]) -> Dataset:
         faults.add(Fault(path.name, "", "", "no sheet with a table", "sheets named as in inputs/README.md"))
     if faults:
         raise InputError(faults.told())
-    return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1]))
+    own = tuple(name for name in book.others if name.casefold() not in (READ_ME, NOTES))
+    return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1], own, book.hidden))
+
+
+def _no_header(table: str, place: str, cells: Sequence[Sequence[Any]]) -> Fault | None:
+    """One fault where the first row of a sheet is not the header; None where it is."""
+    known = {plain(column) for column in TABLES[table].model_fields}
+    hits = [len(known & {plain(str(value)) for value in row}) for row in cells[:LINES_LOOKED_AT]]
+    if hits and hits[0] >= LIKE_A_HEADER:
+        return None
+    filled = next((str(value).strip() for row in cells for value in row if str(value).strip()), "")
+    if not filled:
+        return Fault(place, "", "", "an empty sheet", f"a header ({header_words(table)}), or no such sheet")
+    at = next((n for n, count in enumerate(hits, start=1) if count >= LIKE_A_HEADER), 0)
+    first = next((str(value).strip() for value in cells[0] if str(value).strip()), "")
+    found = f"{first!r}" if first else "an empty row"
+    where = f"the header, which stands in row {at}: take away what is above it" if at else f"the header: {header_words(table)}"
+    return Fault(place, "row 1", "", found, where)
 
 
 def _record(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:

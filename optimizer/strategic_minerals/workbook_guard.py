@@ -17,6 +17,7 @@ from typing import IO, Any
 from xml.parsers.expat import ParserCreate
 
 from .errors import LONGEST_SHOWN, Fault, Faults, FaultsError, InputError
+from .places import cell_name
 
 LARGEST_UNPACKED = 200_000_000
 """Bytes of all parts of a book together."""
@@ -42,34 +43,44 @@ def whole_book(name: str) -> Iterator[None]:
         raise InputError([Fault(name, "", "", found, "a workbook (xlsx) that is whole")]) from None
 
 
-def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> None:
-    """Raises InputError with every fault: too large a book; cells without a value, or merged, in the columns that are read.
+def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> list[str]:
+    """What is read although it is hidden, in sentences.
+
+    Raises InputError with every fault: too large a book; cells without a value, or merged, in the columns that are read.
 
     Raises what `whole_book` turns into an InputError where it is no book.
     """
-    faults = Faults()
+    faults, notes = Faults(), list[str]()
     with zipfile.ZipFile(io.BytesIO(content)) as book:
         unpacked, packed = sum(part.file_size for part in book.infolist()), sum(part.compress_size for part in book.infolist())
         if unpacked > LARGEST_UNPACKED or unpacked > LARGEST_RATIO * max(packed, 1):
             found = f"{unpacked:,} bytes unpacked from {packed:,}"
             expected = f"at most {LARGEST_UNPACKED:,}, and {LARGEST_RATIO} times the packed size"
             raise InputError([Fault(name, "", "", found, expected)])
-        names = dict(_sheets(book))
+        found_sheets = [*_sheets(book)]
+        names = {part: sheet for part, sheet, _ in found_sheets}
+        notes += [f"{name}, sheet {sheet}: it is hidden, and read all the same" for _, sheet, hidden in found_sheets
+                  if hidden and columns_read(sheet)]  # fmt: skip
         for part in book.namelist():
             if part.startswith("xl/worksheets/") and part.endswith(".xml"):
                 sheet = names.get(part, part)
-                faults.extend(_sheet_faults(book, part, f"{name}, sheet {sheet}", columns_read(sheet)))
+                wrong, hidden = _sheet_faults(book, part, f"{name}, sheet {sheet}", columns_read(sheet))
+                faults.extend(wrong)
+                for what, at in hidden:
+                    some = f"{what} {at[0]} is" if len(at) == 1 else f"{len(at)} {what}s, the first {at[0]}, are"
+                    notes.append(f"{name}, sheet {sheet}: {some} hidden or filtered away, and read all the same")
     if faults:
         raise InputError(faults.told())
+    return notes
 
 
-def _sheets(book: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
-    """(part, name) of every sheet."""
+def _sheets(book: zipfile.ZipFile) -> Iterator[tuple[str, str, bool]]:
+    """(part, name, whether it is hidden) of every sheet."""
     parts = set(book.namelist())
     if not {BOOK, RELATIONS} <= parts:
         return
     relations: dict[str, str] = {}
-    found: list[tuple[str, str]] = []
+    found: list[tuple[str, str, bool]] = []
 
     def relation(tag: str, given: dict[str, str]) -> None:
         if tag.endswith("Relationship"):
@@ -78,29 +89,39 @@ def _sheets(book: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
     def sheet(tag: str, given: dict[str, str]) -> None:
         if tag.rpartition(":")[2] == "sheet":
             at = next((value for name, value in given.items() if name.rpartition(":")[2] == "id" and ":" in name), "")
-            found.append((at, given.get("name", "")))
+            found.append((at, given.get("name", ""), given.get("state", "visible") != "visible"))
 
     for part, start in ((RELATIONS, relation), (BOOK, sheet)):
         with book.open(part) as content:
             _parse(content, start)
-    for at, name in found:
+    for at, name, hidden in found:
         target = relations.get(at, "")
-        yield (target.lstrip("/") if target.startswith("/") else posixpath.join("xl", target)), name
+        yield (target.lstrip("/") if target.startswith("/") else posixpath.join("xl", target)), name, hidden
 
 
 def holds_a_plan(path: Path) -> bool:
     """Whether a file is a workbook with a sheet called `plan`: what a planner wrote, and no report."""
     try:
         with whole_book(path.name), zipfile.ZipFile(path) as book:
-            return any(name == "plan" for _, name in _sheets(book))
+            return any(name == "plan" for _, name, _ in _sheets(book))
     except InputError:
         return False
 
 
-def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) -> list[Fault]:
-    """Of one sheet, read as a stream. columns: how many of its columns count; its size counts in any case."""
+Hidden = tuple[str, list[str]]
+"""`row` or `column`, and which ones."""
+
+
+def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) -> tuple[list[Fault], list[Hidden]]:
+    """Of one sheet, read as a stream, and its rows and columns that are hidden and hold something.
+
+    columns: how many of its columns count; its size counts in any case.
+    """
     reach, faults = [0, 0], list[Fault]()
     cell: dict[str, Any] = {}
+    hidden: dict[int, bool] = {}
+    hidden_columns: list[tuple[int, int]] = []
+    filled_columns: set[int] = set()
 
     def start(tag: str, given: dict[str, str]) -> None:
         kind = tag.rpartition(":")[2]
@@ -108,9 +129,13 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
             at = given.get("r", "") if kind != "dimension" else given.get("ref", "").rpartition(":")[2]
             row, column = _reach(at)
             reach[0], reach[1] = max(reach[0], row), max(reach[1], column)
+        if kind == "row" and given.get("hidden") in ("1", "true"):
+            hidden[_reach(given.get("r", ""))[0]] = False
+        if kind == "col" and given.get("hidden") in ("1", "true"):
+            hidden_columns.append((int(given.get("min", 0)), int(given.get("max", 0))))
         if kind == "c":
             cell.clear()
-            cell.update(at=given.get("r", ""), error=given.get("t") == "e", formula=False, value=False, inside=False)
+            cell.update(at=given.get("r", ""), error=given.get("t") == "e", formula=False, value=False, inside=False, text="")
         elif kind == "f":
             cell["formula"] = True
         elif kind in ("v", "is"):
@@ -123,14 +148,21 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
         """A value is one that holds something: an empty element is what a program writes that did not compute."""
         if cell.get("inside") and content.strip():
             cell["value"] = True
+        if cell.get("inside") and cell.get("error"):
+            cell["text"] = f"{cell['text']}{content}"[:LONGEST_SHOWN]
 
     def end(tag: str) -> None:
         if tag.rpartition(":")[2] in ("v", "is"):
             cell["inside"] = False
         if tag.rpartition(":")[2] != "c" or not cell or len(faults) >= 100 or max(_reach(str(cell["at"]))[1], 1) > columns:
             return
+        row, column = _reach(str(cell["at"]))
+        if cell["value"]:
+            filled_columns.add(column)
+            hidden.update({row: True} if row in hidden else {})
         if cell["error"]:
-            faults.append(Fault(place, str(cell["at"]), "", "an error such as #REF!", "a value, or an empty cell"))
+            expected = "a value, or an empty cell: the spreadsheet could not compute this one"
+            faults.append(Fault(place, str(cell["at"]), "", f"an error such as {cell['text'] or '#REF!'}", expected))
         elif cell["formula"] and not cell["value"]:
             expected = "a value: open the book in a spreadsheet, let it compute, save it"
             faults.append(Fault(place, str(cell["at"]), "", "a formula that was never computed", expected))
@@ -140,7 +172,10 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
     if reach[0] > MOST_ROWS + 1 or reach[0] * reach[1] > MOST_CELLS:
         expected = f"at most {MOST_ROWS:,} rows, and {MOST_CELLS:,} cells"
         faults.insert(0, Fault(place, "", "", f"cells as far as row {reach[0]:,}, column {reach[1]:,}", expected))
-    return faults
+    rows = [str(row) for row, holds in hidden.items() if holds]
+    unseen = sorted(k for k in filled_columns if any(first <= k <= last for first, last in hidden_columns))
+    named = [cell_name(1, k - 1).rstrip("1") for k in unseen]
+    return faults, [(what, at) for what, at in (("row", rows), ("column", named)) if at]
 
 
 def _reach(at: str) -> tuple[int, int]:

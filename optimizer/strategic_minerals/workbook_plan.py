@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -35,6 +35,9 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     content: dict[str, Any] = {}
     rows: dict[str, int] = {}
     faults = Faults()
+    faults.extend(_misplaced_header(place, cells))
+    if faults:
+        raise PlanError(faults.told())
     for number, row in enumerate(cells[1:], start=2):
         field = str(row[0]).strip() if row and row[0] != "" else ""
         value = row[1] if len(row) > 1 else ""
@@ -46,9 +49,15 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
             continue
         rows[field] = number
         try:
-            _place(content, field.split("."), typed(value, field))
+            meant = typed(value, field)
         except (ValueError, TypeError, RecursionError) as error:
             faults.add(Fault(place, cell_name(number, 1), field, str(error), "a value, or a list like [1, 2]"))
+            continue
+        try:
+            _place(content, field.split("."), meant)
+        except (ValueError, TypeError, RecursionError) as error:
+            expected = "one row for the field, or a row for each of its parts (entries of lists: .0, .1, ...)"
+            faults.add(Fault(place, cell_name(number, 0), field, str(error), expected))
     for field, value in overrides.items():
         try:
             _override(content, field, value)
@@ -66,6 +75,21 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     return plan, sheet
 
 
+def _misplaced_header(place: str, cells: Sequence[Sequence[Any]]) -> Iterator[Fault]:
+    """The first row is the header, and no field of the plan, which would not be read."""
+    heads = [(str(row[0]).strip().casefold(), str(row[1]).strip().casefold()) for row in cells if len(row) > 1]
+    if heads and heads[0][0].split(".")[0] in Plan.model_fields:
+        expected = "a header (field, value) in the first row, and fields below it"
+        yield Fault(place, cell_name(1, 0), heads[0][0], "a field in the first row, which is not read", expected)
+    elif HEADER in heads[1:]:
+        found, at = str(cells[0][0]).strip() or "an empty row", heads.index(HEADER) + 1
+        expected = f"the header (field, value), which stands in row {at}: take away what is above it"
+        yield Fault(place, cell_name(1, 0), "", found, expected)
+
+
+HEADER = ("field", "value")
+
+
 def _place(content: dict[str, Any], parts: Sequence[str], value: Any) -> None:
     """Put a value at a path; numbered parts make lists, whose numbers may have gaps. ValueError where two rows contradict."""
     if len(parts) > DEEPEST:
@@ -81,10 +105,10 @@ def _key(node: Any, part: str) -> Any:
     """A part of a path as a key of a node. ValueError where there is none such."""
     if isinstance(node, Numbered):
         if not counted(part):
-            raise ValueError(f"'{part}' beside numbers")
+            raise ValueError(f"'{part}' where entries are numbered")
         return int(part)
     if not isinstance(node, dict) or not part:
-        raise ValueError("a value, and a part of it")
+        raise ValueError("a part of a field that has a value of its own in another row")
     return part
 
 
