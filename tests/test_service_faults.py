@@ -65,7 +65,7 @@ BODIES: dict[str, tuple[Any, str]] = {
     "two plans": ({**QUICK, "plan": {}}, "shipped"),
     "a plan that is a text": ({"kind": "solve", "plan": "quickstart"}, "plan"),
     "a plan that is a number in TOML": ({"kind": "solve", "plan_toml": 5}, "plan_toml"),
-    "a plan without fields": ({"kind": "solve", "plan": {}}, "name"),
+    "a plan without fields": ({"kind": "solve", "plan": {}}, None),  # one fault that names all that are needed
     "a plan that is not there": ({"kind": "solve", "shipped": "quikstart"}, "shipped"),
     "a field that is none": ({**QUICK, "gapp": 0.1}, "gapp"),
     "a field in letters that look alike": ({**QUICK, "l\u0430bel": "x"}, '["l\\u0430bel"]'),
