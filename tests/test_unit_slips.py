@@ -15,6 +15,7 @@ from strategic_minerals.doubtful import KIND, unit_slips, unlikely
 from strategic_minerals.plausibility_words import slip
 from strategic_minerals.row_types import key_of
 from strategic_minerals.rows import FACT_TABLES
+from strategic_minerals.unused import unused
 from tiny import cut, offer, project, source, tiny
 
 Column = tuple[str, str]
@@ -66,18 +67,13 @@ OFFERS, LOSS, PRICE = ("offers", "depth_t_per_yr"), ("loss_functions", "loss_usd
 PLANTS, CAPEX, CASH = ("projects", "capacity_t_per_yr"), ("projects", "capex_musd"), ("projects", "cash_usd_per_kg")
 
 COLUMNS: list[tuple[str, dict[Column, float], str]] = [
-    ("quickstart", {LOSS: 1e-3}, "USD per kg or thousand USD per tonne were given for USD per tonne"),
     ("rare-earths", {LOSS: 1e-3}, "USD per kg or thousand USD per tonne were given for USD per tonne"),
-    ("rare-earths", {LOSS: 1e3}, "USD per thousand tonnes were given for USD per tonne"),
-    ("quickstart", {DEMAND: 1e3}, "kg were given for tonnes"),
     ("defence-base-case", {DEMAND: 1e-3}, "kilotonnes were given for tonnes"),
     ("rare-earths", {DEMAND: 2.2046}, "thousands of pounds were given for tonnes"),
     ("rare-earths", {DEMAND: 1 / 12}, "tonnes a month were given for tonnes a year"),
     ("rare-earths", {CAPACITY: 1e3}, "kg were given for tonnes"),
-    ("quickstart", {CAPACITY: 1e-3}, "kilotonnes were given for tonnes"),
     ("rare-earths", {DEMAND: 1e3, CAPACITY: 1e3, OFFERS: 1e3}, "kg were given for tonnes"),
     ("critical-minerals", {DEMAND: 1e-3, CAPACITY: 1e-3, OFFERS: 1e-3}, "kilotonnes were given for tonnes"),
-    ("critical-minerals", {DEMAND: 1e3, CAPACITY: 1e3}, "kg were given for tonnes"),
     ("quickstart", {OFFERS: 1e3}, "kg were given for tonnes"), ("rare-earths", {OFFERS: 1e-3}, "kilotonnes were given for tonnes"),
     ("quickstart", {PRICE: 1e3}, "USD per tonne were given for USD per kg"),
     ("rare-earths", {PRICE: 1e-3}, "USD per gram or thousand USD per kg were given for USD per kg"),
@@ -88,7 +84,6 @@ COLUMNS: list[tuple[str, dict[Column, float], str]] = [
     ("rare-earths", {("projects", "lead_yr"): 12}, "months were given for years"),
     ("rare-earths", {("projects", "life_yr"): 12}, "months were given for years"),
     ("rare-earths", {("hazards", "duration_yr"): 12}, "months were given for years"),
-    ("quickstart", {("hazards", "duration_yr"): 365}, "days were given for years"),
     ("quickstart", {("offers", "premium_share"): 100}, "percent were given for a share"),
     ("quickstart", {("materials", "holding_share_per_yr"): 100}, "percent were given for a share"),
     ("rare-earths", {("projects", "hurdle_rate"): 0.01}, "a rate had been divided by 100 once more"),
@@ -111,9 +106,8 @@ def test_a_column_in_another_unit_is_told_once_and_nothing_else_is(name: str, co
 
 
 @pytest.mark.parametrize("columns", [
-    {DEMAND: 1e3}, {DEMAND: 1e-3}, {CAPACITY: 1e3}, {CAPACITY: 1e-3}, {DEMAND: 1e3, CAPACITY: 1e3, OFFERS: 1e3}, {LOSS: 1e-3},
-    {PRICE: 1e3}, {PRICE: 1 / 2.2046}, {OFFERS: 1e3}, {CAPEX: 1e3}, {CAPEX: 1e-3}, {PLANTS: 1e-3}, {("hazards", "duration_yr"): 12},
-    {("projects", "lead_yr"): 12}, {("offers", "premium_share"): 100},
+    {DEMAND: 1e3}, {CAPACITY: 1e-3}, {DEMAND: 1e3, CAPACITY: 1e3, OFFERS: 1e3}, {LOSS: 1e-3}, {PRICE: 1e3}, {OFFERS: 1e3},
+    {CAPEX: 1e-3}, {PLANTS: 1e-3}, {("hazards", "duration_yr"): 12},
 ], ids=str)  # fmt: skip
 def test_tables_without_arithmetic_in_their_notes_are_held_against_what_is_published(columns: dict[Column, float]) -> None:
     """Proves: the same for tables whose notes say nothing, as those of others do."""
@@ -155,21 +149,15 @@ def test_a_file_in_kg_is_a_fault_of_each_of_its_columns_alone() -> None:
     assert "minerals.csv: USGS" in faults[0].expected or "production.csv: USGS" in faults[0].expected
 
 
-@pytest.mark.parametrize("table", ["minerals", "production"])
-def test_a_published_figure_is_doubted_for_published_ones_alone(table: str) -> None:
+def test_a_published_figure_is_doubted_for_published_ones_alone() -> None:
     """Proves: whatever a planner's tables say together, none of the fact tables is doubted; one that other published figures speak
     against is."""
-    columns = dict.fromkeys((DEMAND, CAPACITY, OFFERS, PLANTS, LOSS), 1e3)
-    notes = told("critical-minerals", slipped(data(notes=False), columns))
+    notes = told("critical-minerals", slipped(data(notes=False), dict.fromkeys((DEMAND, CAPACITY, OFFERS, PLANTS, LOSS), 1e3)))
     assert not {name for name, _ in blamed(notes)} & set(FACT_TABLES)
-    if table == "minerals":
-        wrong = slipped(data(), {("minerals", "price_usd_per_kg"): 1e3}, lambda row: row.mineral == "gallium")
-        assert blamed(told("quickstart", wrong)) == [("minerals", "price_usd_per_kg")]
-    else:
-        key = "gallium/WLD/refined/2024/MCS2026"
-        wrong = slipped(data(), {("production", "production_t"): 1e3}, lambda row: key_of(row) == key)
-        (note,) = told("quickstart", wrong)
-        assert note.startswith(f"production.csv {key} production_t: ")
+    key = "gallium/WLD/refined/2024/MCS2026"
+    for place, column in (("gallium", ("minerals", "price_usd_per_kg")), (key, ("production", "production_t"))):
+        (note,) = told("quickstart", slipped(data(), {column: 1e3}, lambda row, place=place: key_of(row) == place))
+        assert note.startswith(f"{column[0]}.csv {place} {column[1]}: ")
 
 
 @pytest.mark.parametrize(("table", "key", "column", "factor", "guess"), [
@@ -209,10 +197,13 @@ def test_a_guess_at_the_slip_needs_a_factor_that_is_near(column: str, factor: fl
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_shipped_plans_state_nothing_that_is_not_used(name: str) -> None:
+def test_shipped_plans_state_nothing_that_is_not_used_and_are_not_doubted(name: str) -> None:
     """Proves: no note on unused years nor on lists for the shipped plans, and none on figures of tables without notes."""
-    notes = check(plan(name), data(notes=False)).notes
-    assert not [note for note in notes for words in ("not used", "stands there", "the same", "times too") if words in note]
+    horizon = plan(name).horizon
+    assert horizon.tail_years is not None
+    years = range(horizon.first_year, horizon.first_year + horizon.years + horizon.tail_years)
+    assert told(name, data(notes=False)) == []
+    assert list(unused(plan(name), data(), years, select_materials(plan(name), data()))) == []
 
 
 def test_small_plans_of_defaults_give_no_alarm() -> None:

@@ -255,13 +255,14 @@ def _help(search: _Search, figure: Figure) -> tuple[Rank, float] | None:
     guess = residual(search.get, moved, [each for each, failed in zip(mine, now, strict=True) if failed])
     found = []
     for factor in dict.fromkeys((*UNITS, guess)):
-        then = [off(each, corrected(search.get, moved, factor)) > 1 for each in mine]
+        by = corrected(search.get, moved, factor)
+        then = [off(each, by) > 1 for each in mine]
         if figure[0] in search.published.tables and _agreed(search, mine, now, then) <= 0:
             continue
         mended = sum(before and not after for before, after in zip(now, then, strict=True))
         broken = sum(after and not before for before, after in zip(now, then, strict=True))
         distance = abs(math.log(factor / guess))
-        nearer = _nearer(mine, search.get, corrected(search.get, moved, factor))
+        nearer = _nearer(mine, search.get, by)
         found.append(((mended - 2 * broken, nearer, sum(now) / len(mine), search.suspicion(figure), -distance), factor))
     return max(found) if found else None
 
@@ -281,15 +282,15 @@ def _agreed(search: _Search, mine: Sequence[Evidence], now: Sequence[bool], then
 
 def corrected(get: Get, moved: Collection[Figure], factor: float) -> Get:
     """Values with some figures divided by a factor."""
-    return lambda asked: get(asked) / factor if asked in moved else get(asked)
+    changed = {figure: get(figure) / factor for figure in moved}
+    return lambda asked: changed[asked] if asked in changed else get(asked)
 
 
 def residual(get: Get, moved: Collection[Figure], failed: Sequence[Evidence]) -> float:
     """By what factor the failing comparisons have some figures too large, in the middle of them."""
-    found = []
+    found, twice = [], corrected(get, moved, 0.5)
     for each in failed:
-        ratio = each.ratio(get)
-        doubled = each.ratio(corrected(get, moved, 0.5))
+        ratio, doubled = each.ratio(get), each.ratio(twice)
         if doubled == ratio:
             continue
         rises = doubled > ratio

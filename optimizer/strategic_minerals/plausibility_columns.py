@@ -214,9 +214,8 @@ class Together:
 
     def _single(self, group: _Group) -> int:
         """The most that correcting one figure explains, of those in comparisons that the group mends."""
-        by = corrected(self.get, group.figures, group.factor)
-        mended = [each for figure in group.figures for each in self.of[figure] if id(each) in self.failing and off(each, by) == 1]
-        near = {f for each in mended if not isinstance(each, Pooled) for f in self.touches[id(each)]}
+        mended = self._mended(group)
+        near = {f for key, each in mended.items() if not isinstance(each, Pooled) for f in self.touches[key]}
         rows = {figure: self._row(figure) for figure in near if self.get(figure) > 0}
         best = 0
         for figure, moved in rows.items():
@@ -227,6 +226,12 @@ class Together:
                 best = max(best, *(trial.group(columns, factor, guess).rank.net for factor in dict.fromkeys((*UNITS, guess))))
         return best
 
+    def _mended(self, group: _Group) -> dict[int, Evidence]:
+        """Comparisons that fail and that a group reconciles."""
+        by = corrected(self.get, group.figures, group.factor)
+        touched = {id(each): each for figure in group.figures for each in self.of[figure] if id(each) in self.failing}
+        return {key: each for key, each in touched.items() if off(each, by) == 1}
+
     def _row(self, figure: Figure) -> list[Figure]:
         """A figure with the ends of its range."""
         ends = [(*figure[:2], figure[2] + end) for end in ("", "_low", "_high")]
@@ -236,11 +241,11 @@ class Together:
 
     def _told(self, group: _Group) -> Iterator[Doubt]:
         """A doubt of each column of a group, at the row that most speaks against."""
-        by = corrected(self.get, group.figures, group.factor)
+        mended = self._mended(group)
         for column in sorted(group.columns):
             rows = [figure for figure in self.columns[column] if figure in group.figures and figure[2] == column[1]]
             rows = rows or [figure for figure in self.columns[column] if figure in group.figures]
-            against = {f: [each for each in self.of[f] if id(each) in self.failing and off(each, by) == 1] for f in rows}
+            against = {f: [each for each in self.of[f] if id(each) in mended] for f in rows}
             first = max(rows, key=lambda f: (sum(not isinstance(each, Pooled) for each in against[f]), self.get(f)))
             labels = tuple(dict.fromkeys(each.label for each in sorted(against[first], key=self._telling)))[:MOST_TOLD]
             impossible = any(each.impossible for found in against.values() for each in found)

@@ -132,7 +132,8 @@ def _ranks(facts: Facts) -> Iterator[Evidence]:
         where = said(mineral, "minerals")
         label = f"the loss of GDP at rank {mineral.usgs_gdp_rank:g} over the use of {mineral.mineral} ({where})"
         loss = facts.figure("loss_functions", row, "loss_usd_per_t")
-        yield Computed(label, loss, (rank, used), _RankLoss(rank, used), 1 / 2000, 1e5, 3, kind=f"rank {row.loss_function}", exact=False)
+        by_rank, kind = _RankLoss(rank, used), f"rank {row.loss_function}"
+        yield Computed(label, loss, (rank, used), by_rank, 1 / 2000, 1e5, 3, kind=kind, exact=False)
 
 
 @dataclass(frozen=True)
