@@ -42,6 +42,8 @@ UNITS_OF = (("_t_per_yr", "t"), ("_t", "t"), ("_usd_per_kg", "USD/kg"), ("_musd"
 """Ends of column names, and the unit they are in: what one file may have in another."""
 TYPICAL = (1000.0, 1e6, 100.0, 12.0, 365.0, 2.20462)
 """What columns in another unit are off by, and one over it."""
+SELDOM = 1.15
+"""How near days for years have to be: a thousand is what a factor of hundreds mostly stands for."""
 LOOSELY = 1.8
 """How near to a typical factor one may be that was guessed from sizes alone."""
 
@@ -283,10 +285,12 @@ class _Trial:
         return sum(weight(each) for each in self.failed)
 
     def guess(self, column: Column) -> float:
-        """By what factor the failing comparisons have a column too large."""
+        """By what factor the failing comparisons have a column too large. Of single rows only the outermost fail where their range
+        is wide: the middle of all rows is asked where that fails, unless rows say it to the last digit."""
         figures = self.figures[column]
         failed = [each for each in self.failed if not figures.isdisjoint(self.search.touches[id(each)])]
-        return residual(self.search.get, figures, failed)
+        middle = [each for each in failed if isinstance(each, Pooled)]
+        return residual(self.search.get, figures, failed if self.precise or not middle else middle)
 
     def group(self, columns: Signature, factor: float, guess: float) -> _Group:
         """Some of the columns divided by a factor."""
@@ -327,8 +331,8 @@ def weight(each: Evidence) -> int:
 
 def typical(factor: float, within: float = 2.5) -> float:
     """The usual factor of another unit that one is near to; itself where it is near to none. within: how near."""
-    known = [unit for each in TYPICAL for unit in (each, 1 / each)]
-    nearest = min(known, key=lambda unit: abs(math.log(factor / unit)))
-    return nearest if abs(math.log(factor / nearest)) <= math.log(within) else factor
+    far = {unit: abs(math.log(factor / unit)) for each in TYPICAL for unit in (each, 1 / each)}
+    near = [unit for unit, distance in far.items() if distance <= math.log(SELDOM if unit in (365.0, 1 / 365) else within)]
+    return min(near, key=far.__getitem__, default=factor)
 
 

@@ -43,6 +43,15 @@ ALONE: dict[tuple[str, str], tuple[float, float]] = {
     ("price_states", "factor"): (0.02, 30),
 }  # fmt: skip
 """(table, column) -> what such a figure lies between whatever the rest says."""
+USUAL = {
+    "hazards.duration_yr": 1.5, "hazards.rate_per_yr": 0.1, "hazards.price_multiplier": 2, "hazards.observed_yr": 16,
+    "offers.premium_share": 0.15, "activities.premium_share": 0.1, "projects.premium_share": 0.1, "projects.lead_yr": 2,
+    "projects.life_yr": 22, "projects.hurdle_rate": 0.13, "activities.term_yr": 10, "materials.haircut_share": 0.1,
+    "materials.holding_share_per_yr": 0.01, "substitution.limit_share": 0.05, "tiers.share": 0.3, "yields.yield_t_per_t": 1,
+    "activities.kappa": 0.6, "projects.kappa": 0.6, "activities.restart_yr": 2, "projects.restart_yr": 2, "instruments.rate": 0.05,
+    "instruments.tenor_yr": 12, "packages.floor_term_yr": 10, "packages.offtake_fee_share": 0.02,
+}  # fmt: skip
+"""Table and column -> what such figures mostly are."""
 
 
 def strict_evidence(facts: Facts) -> Iterator[Evidence]:
@@ -298,7 +307,8 @@ def _rows_alone(facts: Facts) -> Iterator[Evidence]:
             if getattr(row, column) and row_counts(facts, row):
                 figure = facts.figure(table, row, column)
                 label = f"what such figures are ({low:g} to {high:g})"
-                yield Comparison(label, ((1.0, (figure,)),), ONE, low, high, math.sqrt(low * high), kind=f"{table}.{column}")
+                usual = USUAL.get(f"{table}.{column}", math.sqrt(low * high))
+                yield Comparison(label, ((1.0, (figure,)),), ONE, low, high, usual, kind=f"{table}.{column}")
     for row in facts.data.rows("hazards"):
         factors = [factor for factor in parse_multipliers(row.demand_multipliers).values() if factor > 0]
         if factors:
