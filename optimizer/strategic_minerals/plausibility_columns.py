@@ -42,8 +42,8 @@ UNITS_OF = (("_t_per_yr", "t"), ("_t", "t"), ("_usd_per_kg", "USD/kg"), ("_musd"
 """Ends of column names, and the unit they are in: what one file may have in another."""
 TYPICAL = (1000.0, 1e6, 100.0, 12.0, 365.0, 2.20462)
 """What columns in another unit are off by, and one over it."""
-SELDOM = 1.15
-"""How near days for years have to be: a thousand is what a factor of hundreds mostly stands for."""
+NEAR = {365.0: 1.002, 2.20462: 1.02, 1000.0: 2.8}
+"""How near some have to be: a thousand is what a factor of hundreds mostly stands for."""
 LOOSELY = 1.8
 """How near to a typical factor one may be that was guessed from sizes alone."""
 
@@ -332,7 +332,7 @@ def weight(each: Evidence) -> int:
 def typical(factor: float, within: float = 2.5) -> float:
     """The usual factor of another unit that one is near to; itself where it is near to none. within: how near."""
     far = {unit: abs(math.log(factor / unit)) for each in TYPICAL for unit in (each, 1 / each)}
-    near = [unit for unit, distance in far.items() if distance <= math.log(SELDOM if unit in (365.0, 1 / 365) else within)]
+    near = [unit for unit, distance in far.items() if distance <= math.log(NEAR.get(round(max(unit, 1 / unit), 5), within))]
     return min(near, key=far.__getitem__, default=factor)
 
 

@@ -17,7 +17,7 @@ TONNES: Slips = (
     (2204.62, 1.03, "pounds were given for tonnes"),
 )  # fmt: skip
 YEARLY: Slips = (
-    (1 / 12, 1.3, "tonnes a month were given for tonnes a year"), (1 / 365, 1.5, "tonnes a day were given for tonnes a year"),
+    (1 / 12, 1.3, "tonnes a month were given for tonnes a year"), (1 / 365, 1.03, "tonnes a day were given for tonnes a year"),
 )  # fmt: skip
 MONEY: Slips = (
     (1e3, 4, "thousand USD were given for million USD"), (1e-3, 4, "billion USD were given for million USD"),
