@@ -8,10 +8,14 @@ from .align import select_materials
 from .dataset import Dataset
 from .errors import Fault
 from .plan import Plan
-from .plausibility import PLAN, Doubt, doubts, off
+from .plausibility import PLAN, Doubt, Pooled, doubts, off
+from .plausibility_columns import Together
 from .plausibility_facts import strict_evidence, table_evidence
 from .plausibility_figures import gather
 from .plausibility_plan import plan_evidence
+from .plausibility_pools import pooled
+from .plausibility_published import published
+from .plausibility_words import size, suggestion
 from .rows import FACT_TABLES
 
 KIND = "unlikely figure"
@@ -38,14 +42,19 @@ def unit_slips(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 def _found(plan: Plan, data: Dataset, chosen: Collection[str] | None) -> Iterator[Doubt]:
-    facts = gather(plan, data, chosen)
-    evidence = [*table_evidence(facts), *plan_evidence(facts, select_materials(plan, data))]
-    yield from doubts(facts.values, evidence, TRUSTED)
+    """Figures that are off together, then single ones."""
+    facts, planned = gather(plan, data, chosen), select_materials(plan, data)
+    evidence = [*table_evidence(facts), *plan_evidence(facts, planned)]
+    known = published(facts)
+    together = Together(facts.values, [*evidence, *pooled(evidence)], TRUSTED, known, facts.scopes(planned))
+    yield from together.doubts()
+    left = [each for each in together.evidence if not isinstance(each, Pooled)]
+    yield from doubts(facts.values, left, TRUSTED, known)
 
 
 def _fault(doubt: Doubt) -> Fault:
     table, key, column = doubt.figure
-    return Fault(PLAN if table == PLAN else f"{table}.csv", key, column, doubt.size(), doubt.suggestion())
+    return Fault(PLAN if table == PLAN else f"{table}.csv", key, column, size(doubt), suggestion(doubt))
 
 
 def _note(data: Dataset, doubt: Doubt) -> str:

@@ -19,12 +19,17 @@ Get = Callable[[Figure], float]
 Term = tuple[float, tuple[Figure, ...]]
 """A factor, and figures that it multiplies."""
 
-Rank = tuple[float, float, int, float]
-"""How well a correction explains what fails: comparisons mended less twice those broken, share of its comparisons that fail,
-how little its table is trusted, nearness of the factor to what the failing ones suggest."""
+Rank = tuple[float, float, float, int, float]
+"""How well a correction explains what fails: comparisons mended less twice those broken, how much nearer all ratios come to what
+they mostly are, share of its comparisons that fail, how little its table is trusted, nearness of the factor to what the failing
+ones suggest."""
 
 UNITS = (1e3, 1e-3, 1e6, 1e-6)
 """What figures in another unit are off by: kg for t, USD/t for USD/kg, thousands or single USD for millions."""
+EXACT = (12.0, 1 / 12, 365.0, 1 / 365, 365.25, 1 / 365.25, 2.20462, 1 / 2.20462)
+"""Months and days for years, pounds for kilograms: a ratio that should be 1 and is one of these is no opinion, however near."""
+DIGITS = 2e-3
+"""Relative difference within which a ratio is one of `EXACT`."""
 PLAN = "plan"
 """In place of a table, of figures that the plan states."""
 MOST_DOUBTS = 50
@@ -46,6 +51,8 @@ class Comparison:
     """What the ratio mostly is, within the range."""
     impossible: bool = False
     """True: a ratio outside the range is no opinion, but another unit."""
+    kind: str = ""
+    """Comparisons of one kind are also looked at together, see `plausibility_pools`."""
 
     @property
     def figures(self) -> set[Figure]:
@@ -57,10 +64,14 @@ class Comparison:
         above, below = _sum(self.above, get), _sum(self.below, get)
         return above / below if above > 0 and below > 0 else math.nan
 
+    def off(self, get: Get) -> float:
+        """How many times the ratio is outside its range, at least 1; 1 where there is no ratio."""
+        return outside(self.ratio(get), self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Computed:
-    """A figure and what a documented function makes of others."""
+    """A figure and what a documented function makes of others: the same but for rounding, unless somebody changed it."""
 
     label: str
     figure: Figure
@@ -70,6 +81,9 @@ class Computed:
     high: float
     usual: float = 1.0
     impossible: bool = False
+    kind: str = ""
+    exact: bool = True
+    """False: computed and value are of one size and no more."""
 
     @property
     def figures(self) -> set[Figure]:
@@ -81,14 +95,60 @@ class Computed:
         value, computed = get(self.figure), self.compute(get)
         return value / computed if value > 0 and computed > 0 and math.isfinite(computed) else math.nan
 
+    def off(self, get: Get) -> float:
+        """How many times the ratio is outside its range, or the factor of the other unit that it is to the last digit; else 1."""
+        ratio = self.ratio(get)
+        worst = outside(ratio, self.low, self.high)
+        return max(worst, *(max(unit, 1 / unit) for unit in EXACT if abs(ratio / unit - 1) < DIGITS), 1.0) if self.exact else worst
 
-Evidence = Comparison | Computed
+
+@dataclass(frozen=True)
+class Pooled:
+    """Comparisons of one kind, of many rows: their middle says of a whole column what one row says of itself less surely."""
+
+    label: str
+    members: tuple[Comparison | Computed, ...]
+    low: float
+    high: float
+    usual: float = 1.0
+    impossible: bool = False
+    exact: bool = False
+    """True: most ratios should be 1."""
+
+    @property
+    def figures(self) -> set[Figure]:
+        """All that it hangs on."""
+        return {figure for member in self.members for figure in member.figures}
+
+    def ratio(self, get: Get) -> float:
+        """The middle of the ratios; NaN where none is."""
+        found = [ratio for member in self.members if not math.isnan(ratio := member.ratio(get))]
+        return median(found) if found else math.nan
+
+    def off(self, get: Get) -> float:
+        """How many times the middle is outside its range, or the factor of the other unit in which most rows are to the last digit;
+        else 1."""
+        found = [ratio for member in self.members if not math.isnan(ratio := member.ratio(get))]
+        if not found:
+            return 1.0
+        worst = outside(median(found), self.low, self.high)
+        for unit in EXACT if self.exact else ():
+            if 2 * sum(abs(ratio / unit - 1) < DIGITS for ratio in found) > len(found):
+                worst = max(worst, unit, 1 / unit)
+        return worst
+
+
+Evidence = Comparison | Computed | Pooled
+
+
+def outside(ratio: float, low: float, high: float) -> float:
+    """How many times a ratio is outside a range, as a factor of at least 1; 1 within it, and where there is no ratio."""
+    return 1.0 if math.isnan(ratio) else max(1.0, ratio / high, low / ratio)
 
 
 def off(each: Evidence, get: Get) -> float:
-    """How many times a ratio is outside its range, as a factor of at least 1; 1 within it, and where there is no ratio."""
-    ratio = each.ratio(get)
-    return 1.0 if math.isnan(ratio) else max(1.0, ratio / each.high, each.low / ratio)
+    """How far a comparison fails, as a factor of at least 1; 1 where it does not."""
+    return each.off(get)
 
 
 @dataclass(frozen=True)
@@ -102,15 +162,10 @@ class Doubt:
     beside: tuple[str, ...]
     """What it was compared with, and the size that this suggests."""
     impossible: bool
-
-    def suggestion(self) -> str:
-        """What was expected, in words."""
-        return f"about {_short(self.value / self.factor)}, beside {'; '.join(self.beside)}"
-
-    def size(self) -> str:
-        """How far off, in words."""
-        times, where = (self.factor, "high") if self.factor > 1 else (1 / self.factor, "low")
-        return f"{_short(self.value)}, some {_short(times)} times too {where}"
+    others: tuple[Figure, ...] = ()
+    """Further figures of the column that are off by the same factor."""
+    rows: int = 0
+    """Figures of the column in all."""
 
 
 @dataclass
@@ -119,6 +174,7 @@ class _Search:
 
     values: Mapping[Figure, float]
     trusted: Collection[str]
+    published: Published
     of: dict[Figure, list[Evidence]] = field(default_factory=lambda: defaultdict(list))
 
     def get(self, figure: Figure) -> float:
@@ -140,12 +196,29 @@ class _Search:
         return list({id(each): each for figure in figures for each in self.of[figure]}.values())
 
 
-def doubts(values: Mapping[Figure, float], evidence: Iterable[Evidence], trusted: Collection[str] = ()) -> Iterator[Doubt]:
+@dataclass(frozen=True)
+class Published:
+    """What was published, and is doubted for what else was published alone: what a planner says never outvotes it."""
+
+    tables: Collection[str] = ()
+    """Tables that hold nothing else."""
+    rows: Collection[tuple[str, str]] = ()
+    """(table, key) of rows of other tables that hold a published figure; they may be doubted as any other."""
+
+    def says(self, each: Evidence) -> bool:
+        """Whether a comparison hangs on published figures alone."""
+        return all(figure[0] in self.tables or figure[:2] in self.rows for figure in each.figures)
+
+
+def doubts(
+    values: Mapping[Figure, float], evidence: Iterable[Evidence], trusted: Collection[str] = (), published: Published = Published()
+) -> Iterator[Doubt]:
     """Figures that do not fit, the one first whose correction reconciles most.
 
-    values: figure -> value, of those that are known; trusted: tables whose figures are doubted last where two may be wrong.
+    values: figure -> value, of those that are known; trusted: tables whose figures are doubted last where two may be wrong;
+    published: figures that are doubted for others that were published alone.
     """
-    search, all_of_it = _Search(values, trusted), list(evidence)
+    search, all_of_it = _Search(values, trusted, published), list(evidence)
     failing = [each for each in all_of_it if off(each, search.get) > 1]
     for each in all_of_it if failing else ():
         for figure in each.figures:
@@ -159,6 +232,8 @@ def doubts(values: Mapping[Figure, float], evidence: Iterable[Evidence], trusted
             ranks.pop(figure, None)
             if search.get(figure) > 0 and (found := _help(search, figure)) is not None:
                 ranks[figure] = found
+        if not ranks:
+            return
         figure = max(sorted(ranks), key=lambda each: ranks[each][0])
         factor = ranks[figure][1]
         gone = set(search.row_of(figure))
@@ -177,30 +252,50 @@ def _help(search: _Search, figure: Figure) -> tuple[Rank, float] | None:
     now = [off(each, search.get) > 1 for each in mine]
     if not any(now):
         return None
-    guess = _residual(search, moved, [each for each, failed in zip(mine, now, strict=True) if failed])
+    guess = residual(search.get, moved, [each for each, failed in zip(mine, now, strict=True) if failed])
     found = []
     for factor in dict.fromkeys((*UNITS, guess)):
-        then = [off(each, _corrected(search, moved, factor)) > 1 for each in mine]
+        by = corrected(search.get, moved, factor)
+        then = [off(each, by) > 1 for each in mine]
+        if figure[0] in search.published.tables and _agreed(search, mine, now, then) <= 0:
+            continue
         mended = sum(before and not after for before, after in zip(now, then, strict=True))
         broken = sum(after and not before for before, after in zip(now, then, strict=True))
         distance = abs(math.log(factor / guess))
-        found.append(((mended - 2 * broken, sum(now) / len(mine), search.suspicion(figure), -distance), factor))
-    return max(found)
+        nearer = _nearer(mine, search.get, by)
+        found.append(((mended - 2 * broken, nearer, sum(now) / len(mine), search.suspicion(figure), -distance), factor))
+    return max(found) if found else None
 
 
-def _corrected(search: _Search, moved: Collection[Figure], factor: float) -> Get:
+def _nearer(mine: Sequence[Evidence], before: Get, after: Get) -> float:
+    """By how many factors of ten all ratios together come nearer to what they mostly are."""
+    pairs = [(each.ratio(before) / each.usual, each.ratio(after) / each.usual) for each in mine]
+    return round(sum(abs(math.log10(old)) - abs(math.log10(new)) for old, new in pairs if old > 0 and new > 0))
+
+
+def _agreed(search: _Search, mine: Sequence[Evidence], now: Sequence[bool], then: Sequence[bool]) -> int:
+    """Comparisons among published figures that a correction mends, less twice those that it breaks."""
+    said = [search.published.says(each) for each in mine]
+    told = [(before, after) for before, after, heard in zip(now, then, said, strict=True) if heard]
+    return sum((before and not after) - 2 * (after and not before) for before, after in told)
+
+
+def corrected(get: Get, moved: Collection[Figure], factor: float) -> Get:
     """Values with some figures divided by a factor."""
-    return lambda asked: search.get(asked) / factor if asked in moved else search.get(asked)
+    changed = {figure: get(figure) / factor for figure in moved}
+    return lambda asked: changed[asked] if asked in changed else get(asked)
 
 
-def _residual(search: _Search, moved: Sequence[Figure], failed: Sequence[Evidence]) -> float:
-    """By what factor the failing comparisons have a figure too large, in the middle of them."""
-    found = []
+def residual(get: Get, moved: Collection[Figure], failed: Sequence[Evidence]) -> float:
+    """By what factor the failing comparisons have some figures too large, in the middle of them."""
+    found, twice = [], corrected(get, moved, 0.5)
     for each in failed:
-        ratio = each.ratio(search.get)
-        rises = each.ratio(_corrected(search, moved, 0.5)) >= ratio
+        ratio, doubled = each.ratio(get), each.ratio(twice)
+        if doubled == ratio:
+            continue
+        rises = doubled > ratio
         found.append(math.log(ratio / each.usual) * (1 if rises else -1))
-    return math.exp(min(max(median(found), -60.0), 60.0))
+    return math.exp(min(max(median(found), -60.0), 60.0)) if found else 1.0
 
 
 def _doubt(search: _Search, figure: Figure, factor: float, against: Sequence[Evidence]) -> Doubt:
@@ -216,9 +311,3 @@ def _sum(terms: Iterable[Term], get: Get) -> float:
             factor *= get(figure)
         total += factor
     return total
-
-
-def _short(value: float) -> str:
-    """A number in three figures, written out where that is readable."""
-    rounded = float(f"{value:.3g}")
-    return f"{rounded:,.0f}" if 1000 <= rounded < 1e12 else f"{rounded:.3g}"

@@ -11,6 +11,7 @@ from typing import Any
 from .plausibility import Comparison, Evidence, Figure, Term
 from .plausibility_figures import Facts, row_counts
 from .plausibility_notes import note_evidence
+from .plausibility_published import published_evidence, said
 from .row_types import key_of, parse_multipliers
 from .rows import FACT_TABLES, TABLES
 
@@ -24,10 +25,11 @@ WINDOW = 8
 
 ALONE: dict[tuple[str, str], tuple[float, float]] = {
     ("materials", "haircut_share"): (0.005, 0.9), ("materials", "decay_share_per_yr"): (5e-4, 0.9),
-    ("materials", "holding_share_per_yr"): (0.001, 0.3),
+    ("materials", "holding_share_per_yr"): (0.001, 0.3), ("materials", "resale_share"): (0.003, 1),
+    ("materials", "salvage_share"): (0.003, 1), ("offers", "crisis_availability"): (0.003, 1),
     ("activities", "kappa"): (0.005, 1), ("activities", "term_yr"): (0.25, 60), ("activities", "restart_yr"): (0.02, 50),
     ("activities", "premium_share"): (0.001, 5), ("offers", "premium_share"): (0.001, 5), ("projects", "premium_share"): (0.001, 5),
-    ("projects", "lead_yr"): (0.1, 30), ("projects", "life_yr"): (1, 150), ("projects", "hurdle_rate"): (0.005, 0.6),
+    ("projects", "lead_yr"): (0.1, 20), ("projects", "life_yr"): (1, 150), ("projects", "hurdle_rate"): (0.005, 0.6),
     ("projects", "kappa"): (0.005, 1), ("projects", "restart_yr"): (0.02, 50), ("ramps", "ramp_share"): (0.003, 1),
     ("packages", "offtake_fee_share"): (0.0005, 0.5), ("packages", "floor_term_yr"): (0.25, 60),
     ("packages", "upside_share"): (0.005, 1), ("packages", "offtake_share"): (0.005, 1), ("instruments", "score"): (0.002, 3),
@@ -41,6 +43,15 @@ ALONE: dict[tuple[str, str], tuple[float, float]] = {
     ("price_states", "factor"): (0.02, 30),
 }  # fmt: skip
 """(table, column) -> what such a figure lies between whatever the rest says."""
+USUAL = {
+    "hazards.duration_yr": 1.5, "hazards.rate_per_yr": 0.1, "hazards.price_multiplier": 2, "hazards.observed_yr": 16,
+    "offers.premium_share": 0.15, "activities.premium_share": 0.1, "projects.premium_share": 0.1, "projects.lead_yr": 2,
+    "projects.life_yr": 22, "projects.hurdle_rate": 0.13, "activities.term_yr": 10, "materials.haircut_share": 0.1,
+    "materials.holding_share_per_yr": 0.01, "substitution.limit_share": 0.05, "tiers.share": 0.3, "yields.yield_t_per_t": 1,
+    "activities.kappa": 0.6, "projects.kappa": 0.6, "activities.restart_yr": 2, "projects.restart_yr": 2, "instruments.rate": 0.05,
+    "instruments.tenor_yr": 12, "packages.floor_term_yr": 10, "packages.offtake_fee_share": 0.02,
+}  # fmt: skip
+"""Table and column -> what such figures mostly are."""
 
 
 def strict_evidence(facts: Facts) -> Iterator[Evidence]:
@@ -49,8 +60,8 @@ def strict_evidence(facts: Facts) -> Iterator[Evidence]:
         base = facts.base.get(row.material)
         mine = facts.figure("prices", row, "price_usd_per_kg")
         if base is not None and base != mine:
-            label = f"the price in set '{facts.plan.price_set}' ({facts.values[base]:g} USD/kg)"
-            yield Comparison(label, ((1.0, (mine,)),), ((1.0, (base,)),), 1 / UNIT_SLIP, UNIT_SLIP, impossible=True)
+            label, kind = f"the price in set '{facts.plan.price_set}' ({facts.values[base]:g} USD/kg)", f"set-price {row.price_set}"
+            yield Comparison(label, ((1.0, (mine,)),), ((1.0, (base,)),), 1 / UNIT_SLIP, UNIT_SLIP, impossible=True, kind=kind)
     for table, column in (("activities", "activity"), ("projects", "project")):
         for row in facts.data.rows(table):
             name = getattr(row, column)
@@ -84,10 +95,11 @@ def table_evidence(facts: Facts) -> Iterator[Evidence]:
     yield from _losses(facts)
     yield from _rows_alone(facts)
     yield from note_evidence(facts)
+    yield from published_evidence(facts)
 
 
-def _pair(label: str, above: Figure, below: Figure, low: float, high: float, usual: float = 1.0) -> Comparison:
-    return Comparison(label, ((1.0, (above,)),), ((1.0, (below,)),), low, high, usual)
+def _pair(label: str, above: Figure, below: Figure, low: float, high: float, usual: float = 1.0, kind: str = "") -> Comparison:
+    return Comparison(label, ((1.0, (above,)),), ((1.0, (below,)),), low, high, usual, kind=kind)
 
 
 def _prices(facts: Facts) -> Iterator[Evidence]:
@@ -101,14 +113,15 @@ def _prices(facts: Facts) -> Iterator[Evidence]:
         if not facts.counts(material):
             continue
         figures = [facts.figure("prices", row, "price_usd_per_kg") for row in rows]
-        for n, figure in enumerate(figures):
+        for n, (figure, row) in enumerate(zip(figures, rows, strict=True)):
             for other in figures[max(0, n - WINDOW) : n]:
                 yield _pair(f"other prices of {material} (prices.csv)", figure, other, 1 / 30, 30)
             mineral = minerals.get(of.get(material, ""))
             if mineral is not None and mineral.price_usd_per_kg is not None:
                 known = facts.figure("minerals", mineral, "price_usd_per_kg")
-                label = f"the published price of {mineral.mineral} ({mineral.price_usd_per_kg:g} USD/kg, minerals.csv)"
-                yield _pair(label, figure, known, 1 / 60, 60)
+                what = f"{mineral.price_usd_per_kg:g} USD/kg, {said(mineral, 'minerals')}"
+                label = f"the published price of {mineral.mineral} ({what})"
+                yield _pair(label, figure, known, 1 / 60, 60, kind=f"published-price {row.price_set}")
 
 
 def _market(facts: Facts) -> Iterator[Evidence]:
@@ -122,7 +135,8 @@ def _market(facts: Facts) -> Iterator[Evidence]:
         if not facts.counts(material):
             continue
         wanted, made = facts.needed(material), facts.made(material)
-        yield Comparison(f"what producers make or use of {material} ({facts.total(made):,.4g} t/yr)", wanted, made, 3e-4, 30)
+        label = f"what producers make or use of {material} ({facts.total(made):,.4g} t/yr)"
+        yield Comparison(label, wanted, made, 3e-4, 30, kind="flows")
         for figure in facts.demand[material]:
             if len(wanted) > 1 and (usual := share[figure[1].split("/")[1]]) > 0:
                 label = f"demand of the other segments of {material}, as they mostly are to it"
@@ -130,22 +144,28 @@ def _market(facts: Facts) -> Iterator[Evidence]:
         mineral = minerals.get(of.get(material, ""))
         if mineral is not None and mineral.consumption_t:
             used = facts.figure("minerals", mineral, "consumption_t")
-            label = f"published use of {mineral.mineral} ({mineral.consumption_t:,g} t, minerals.csv)"
-            yield Comparison(label, wanted, ((1.0, (used,)),), 0.01, 60)
+            label = f"published use of {mineral.mineral} ({mineral.consumption_t:,g} t, {said(mineral, 'minerals')})"
+            yield Comparison(label, wanted, ((1.0, (used,)),), 0.01, 60, kind="published use")
         output = world.get(of.get(material, ""))
         if output is not None and output.production_t > 0:
             all_made = facts.figure("production", output, "production_t")
-            label = f"world output of {output.mineral} ({output.production_t:,g} t, production.csv)"
-            yield Comparison(label, wanted, ((1.0, (all_made,)),), 0.0, 3, 0.05)
+            label = f"world output of {output.mineral} ({output.production_t:,g} t, {said(output, 'production')})"
+            yield Comparison(label, wanted, ((1.0, (all_made,)),), 0.0, 3, 0.05, kind="world output")
     yield from _years(facts, "demand", "demand_t_per_yr", 2)
     yield from _years(facts, "deflators", "price_index", 0, 4)
     yield from _offers(facts)
     for row in data.rows("materials"):
+        mineral = minerals.get(row.mineral)
+        if facts.counts(row.material) and row.net_import_reliance_pct and mineral is not None and mineral.net_import_reliance_pct:
+            known = facts.figure("minerals", mineral, "net_import_reliance_pct")
+            what = f"{mineral.net_import_reliance_pct:g} %, {said(mineral, 'minerals')}"
+            label, mine = f"published import reliance of {mineral.mineral} ({what})", facts.figure("materials", row, known[2])
+            yield _pair(label, mine, known, 0.02, 50, kind="import reliance")
         if facts.counts(row.material) and (need := facts.wanted(row.material)):
             label = f"a year's use of {row.material} ({facts.total(need):,.4g} t)"
             for column, low, high in (("storage_t", 0.002, 200), ("drawdown_t_per_yr", 0.002, 200), ("disposal_t_per_yr", 3e-4, 5)):
                 if getattr(row, column):
-                    yield Comparison(label, ((1.0, (facts.figure("materials", row, column),)),), need, low, high)
+                    yield Comparison(label, ((1.0, (facts.figure("materials", row, column),)),), need, low, high, kind=column)
     for row in data.rows("stock"):
         if facts.counts(row.material) and row.opening_t > 0 and (need := facts.wanted(row.material)):
             label = f"a year's use of {row.material} ({facts.total(need):,.4g} t)"
@@ -172,7 +192,7 @@ def _offers(facts: Facts) -> Iterator[Evidence]:
         need = facts.wanted(material)
         for n, figure in enumerate(figures):
             label = f"a year's use of {material} ({facts.total(need):,.4g} t)"
-            yield Comparison(label, ((1.0, (figure,)),), need, 3e-4, 15, 0.2)
+            yield Comparison(label, ((1.0, (figure,)),), need, 3e-4, 15, 0.2, kind="offers")
             for other in figures[max(0, n - WINDOW) : n]:
                 yield _pair(f"other offers of {material}", figure, other, 1 / 60, 60)
 
@@ -205,14 +225,16 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
             main, most = max(made, key=lambda pair: facts.values[pair[1]] * facts.values.get(facts.base.get(pair[0], pair[1]), 0.0))
             output: tuple[Term, ...] = ((1.0, (most, facts.capacity[name])),)
             if need := facts.wanted(main):
-                yield Comparison(f"a year's use of {main} ({facts.total(need):,.4g} t)", output, need, 1e-5, 60, 0.2)
+                label = f"a year's use of {main} ({facts.total(need):,.4g} t)"
+                yield Comparison(label, output, need, 1e-5, 60, 0.2, kind=f"{table} market")
             all_made = world.get(of.get(main, ""))
             if all_made is not None and all_made.production_t > 0:
                 figure = facts.figure("production", all_made, "production_t")
-                label = f"world output of {all_made.mineral} ({all_made.production_t:,g} t, production.csv)"
-                yield Comparison(label, output, ((1.0, (figure,)),), 0.0, 5, 0.05)
+                label = f"world output of {all_made.mineral} ({all_made.production_t:,g} t, {said(all_made, 'production')})"
+                yield Comparison(label, output, ((1.0, (figure,)),), 0.0, 5, 0.05, kind=f"{table} world output")
             if fed := facts.fed(name):
-                yield Comparison(f"what the inputs of {name} cost ({facts.total(fed):,.4g} USD/kg)", worth, fed, 0.05, 150, 2)
+                label = f"what the inputs of {name} cost ({facts.total(fed):,.4g} USD/kg)"
+                yield Comparison(label, worth, fed, 0.05, 150, 2, kind="value added")
             yield from _money_of(facts, table, row, name, (main, most), worth)
     for row in data.rows("packages"):
         if row.floor_usd_per_kg is not None and row.floor_material in facts.base:
@@ -221,7 +243,7 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
             yield _pair(f"the price of {row.floor_material} ({facts.values[price]:g} USD/kg)", level, price, 0.05, 30)
         if row.take_t_per_yr is not None and row.project in facts.capacity:
             take, size = facts.figure("packages", row, "take_t_per_yr"), facts.capacity[row.project]
-            yield _pair(f"the capacity of {row.project} ({facts.values[size]:,g} t/yr)", take, size, 0.003, 10, 0.3)
+            yield _pair(f"the capacity of {row.project} ({facts.values[size]:,g} t/yr)", take, size, 0.003, 10, 0.3, kind="take")
         if row.offtake_fee_usd_per_kg > 0 and row.project and (worth := facts.worth(row.project)):
             fee = facts.figure("packages", row, "offtake_fee_usd_per_kg")
             label = f"the worth of the project's output ({facts.total(worth):,.4g} USD/kg)"
@@ -237,11 +259,12 @@ def _money_of(
     (main, most), label = made, f"the worth of its output ({facts.total(worth):,.4g} USD/kg)"
     for column, low, high, usual in (("cash_usd_per_kg", 0.002, 20, 0.4), ("fee_usd_per_kg", 5e-4, 3, 0.02)):
         if getattr(row, column, 0) > 0:
-            yield Comparison(label, ((1.0, (facts.figure(table, row, column),)),), worth, low, high, usual)
+            above, kind = ((1.0, (facts.figure(table, row, column),)),), f"{table} {column}"
+            yield Comparison(label, above, worth, low, high, usual, kind=kind)
     if getattr(row, "lot_t_per_yr", None):
         lot = facts.figure(table, row, "lot_t_per_yr")
         size = facts.capacity[name]
-        yield _pair(f"the capacity of {name} ({facts.values[size]:,g} t/yr)", lot, size, 0.003, 2, 0.1)
+        yield _pair(f"the capacity of {name} ({facts.values[size]:,g} t/yr)", lot, size, 0.003, 2, 0.1, kind="lots")
         if need := facts.wanted(main):
             output: tuple[Term, ...] = ((1.0, (lot, most)),)
             yield Comparison(f"a year's use of {main} ({facts.total(need):,.4g} t)", output, need, 5e-5, 3, 0.02)
@@ -252,7 +275,7 @@ def _money_of(
     if table == "projects" and row.capex_musd > 0:
         yearly = tuple((factor / 1000, (facts.capacity[name], *rest)) for factor, rest in worth)
         what = f"the worth of its output in a year ({facts.total(yearly):,.3g} million USD)"
-        yield Comparison(what, ((1.0, (facts.figure(table, row, "capex_musd"),)),), yearly, 0.05, 60, 3)
+        yield Comparison(what, ((1.0, (facts.figure(table, row, "capex_musd"),)),), yearly, 0.05, 60, 3, kind="capex")
 
 
 def _losses(facts: Facts) -> Iterator[Evidence]:
@@ -265,16 +288,16 @@ def _losses(facts: Facts) -> Iterator[Evidence]:
     for (material, _), rows in by_place.items():
         figures = [facts.figure("loss_functions", row, "loss_usd_per_t") for row in rows]
         price = facts.base[material]
-        for n, figure in enumerate(figures):
+        for n, (figure, loss) in enumerate(zip(figures, rows, strict=True)):
             label = f"the price of {material} ({facts.values[price]:g} USD/kg)"
-            yield Comparison(label, ((1e-3, (figure,)),), ((1.0, (price,)),), 0.02, 3e5, 3)
+            yield Comparison(label, ((1e-3, (figure,)),), ((1.0, (price,)),), 0.02, 3e5, 3, kind=f"losses {loss.loss_function}")
             for other in figures[max(0, n - WINDOW) : n]:
                 yield _pair(f"losses of {material} under other loss functions", figure, other, 1 / 290, 290)
     for row in data.rows("substitution"):
         if row.cost_usd_per_kg > 0 and row.material in facts.base and facts.counts(row.material):
             price = facts.base[row.material]
             label = f"the price of {row.material} ({facts.values[price]:g} USD/kg)"
-            yield _pair(label, facts.figure("substitution", row, "cost_usd_per_kg"), price, 0.1, 100, 2)
+            yield _pair(label, facts.figure("substitution", row, "cost_usd_per_kg"), price, 0.1, 100, 2, kind="substitution")
 
 
 def _rows_alone(facts: Facts) -> Iterator[Evidence]:
@@ -284,7 +307,8 @@ def _rows_alone(facts: Facts) -> Iterator[Evidence]:
             if getattr(row, column) and row_counts(facts, row):
                 figure = facts.figure(table, row, column)
                 label = f"what such figures are ({low:g} to {high:g})"
-                yield Comparison(label, ((1.0, (figure,)),), ONE, low, high, math.sqrt(low * high))
+                usual = USUAL.get(f"{table}.{column}", math.sqrt(low * high))
+                yield Comparison(label, ((1.0, (figure,)),), ONE, low, high, usual, kind=f"{table}.{column}")
     for row in facts.data.rows("hazards"):
         factors = [factor for factor in parse_multipliers(row.demand_multipliers).values() if factor > 0]
         if factors:

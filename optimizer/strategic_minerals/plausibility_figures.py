@@ -13,6 +13,8 @@ from .plan import Plan
 from .plausibility import Figure, Term
 from .row_types import key_of
 
+PRODUCER = ("activity", "project", "producer")
+"""Columns that name a producer."""
 MOST_TERMS = 300
 """Figures of a sum that may be doubted for it; a longer sum is a number."""
 
@@ -36,12 +38,15 @@ class Facts:
     demand: dict[str, list[Figure]] = field(default_factory=lambda: defaultdict(list))
     """Material -> the largest demand of each segment."""
     sums: dict[tuple[str, str], tuple[Term, ...]] = field(default_factory=dict)
+    rows: dict[tuple[str, str], Any] = field(default_factory=dict)
+    """(table, key) -> row, of the figures that were asked for."""
 
     def figure(self, table: str, row: Any, column: str) -> Figure:
         """A figure, its value noted."""
         found = (table, key_of(row), column)
         value = getattr(row, column)
         self.values[found] = abs(value) if value is not None else 0.0
+        self.rows[found[:2]] = row
         return found
 
     def worth(self, producer: str) -> tuple[Term, ...]:
@@ -81,6 +86,21 @@ class Facts:
     def total(self, terms: tuple[Term, ...]) -> float:
         """The value of a sum as the tables have it."""
         return sum(factor * math.prod(self.values[figure] for figure in product) for factor, product in terms)
+
+    def scopes(self, planned: Collection[str]) -> list[set[tuple[str, str]]]:
+        """(table, key) of the rows of planned materials, then of those of each; a producer is of all that it makes or uses."""
+        touched: dict[str, set[str]] = defaultdict(set)
+        for flows in (self.outputs, self.inputs):
+            for producer, made in flows.items():
+                touched[producer].update(material for material, _ in made)
+        of: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        for place, row in self.rows.items():
+            material = getattr(row, "material", None)
+            producer = next((name for column in PRODUCER if (name := getattr(row, column, None))), "")
+            for name in [material] if material is not None else touched.get(producer, ()):
+                of[name].add(place)
+        rows = [of[name] for name in of if name in planned]
+        return [set().union(*rows), *(of[name] for name in sorted(of))]
 
     def counts(self, material: str) -> bool:
         """Whether a material is looked at."""

@@ -27,6 +27,8 @@ FUNCTIONS = frozenset({
 })  # fmt: skip
 """Functions of `estimates` that a note may name: those that take as long whatever they are given."""
 MOST_ARGUMENTS = 24
+MOST = 8.0
+"""Factor between a figure and what its note computes that a planner may have meant."""
 
 
 def note_evidence(facts: Facts) -> Iterator[Evidence]:
@@ -47,7 +49,8 @@ def note_evidence(facts: Facts) -> Iterator[Evidence]:
                 if others is not None and len(parts) <= MOST_ARGUMENTS and (value < 0) == bool(sign):
                     computed = _Call(function, tuple(others.get(part, part) for part in parts))
                     label = f"what its note computes: {function}({arguments})"
-                    yield Computed(label, facts.figure(table, row, column), tuple(others.values()), computed, 1 / 30, 30)
+                    figure, kind = facts.figure(table, row, column), f"note {table}.{column}"
+                    yield Computed(label, figure, tuple(others.values()), computed, 1 / MOST, MOST, kind=kind)
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from statistics import fmean
 
 from .plausibility import PLAN, Comparison, Evidence, Figure
 from .plausibility_facts import ONE
@@ -12,6 +11,8 @@ from .plausibility_figures import Facts
 LEAST_BUDGET = 2.5e-4
 """Of what a year's use of the planned materials is worth: less buys nothing that matters. Shipped plans: 0.05 to 0.24."""
 MOST_BUDGET = 10.0
+LONGEST_EVENT = 6.0
+"""Times the longest that the record of a hazard holds."""
 
 EVENT: dict[str, tuple[float, float]] = {
     "duration_years": (0.01, 60), "price_multiplier": (0.05, 100), "flood_years": (0.01, 30), "flood_multiplier": (0.02, 3),
@@ -112,9 +113,10 @@ def _rules(facts: Facts) -> Iterator[Evidence]:
             figure = _figure(facts, f"service_levels.{n}.penalty_usd_per_kg", level.penalty_usd_per_kg)
             loss = facts.figure("loss_functions", row, "loss_usd_per_t")
             own = [t for t in data.rows("tiers") if t.segment == level.segment and t.material in ("*", level.material)]
-            times = fmean(tier.loss_multiplier for tier in own) if own else 1.0
-            label = f"what a kg short costs there ({facts.values[loss] * times / 1000:,.4g} USD)"
-            yield Comparison(label, ((1.0, (figure,)),), ((times / 1000, (loss,)),), 0.002, 40, 0.2)
+            tiers = [facts.figure("tiers", tier, "loss_multiplier") for tier in own]
+            short = tuple((1e-3 / len(tiers), (loss, tier)) for tier in tiers) or ((1e-3, (loss,)),)
+            label = f"what a kg short costs there ({facts.total(short):,.4g} USD)"
+            yield Comparison(label, ((1.0, (figure,)),), short, 0.002, 40, 0.2)
     for n, rule in enumerate(plan.diversification):
         price = facts.base.get(rule.material)
         if rule.penalty_usd_per_kg and price is not None:
@@ -129,12 +131,20 @@ def _rules(facts: Facts) -> Iterator[Evidence]:
 
 def _events(facts: Facts) -> Iterator[Evidence]:
     """Durations, shares and multipliers of events, controls and hazards as the plan states them."""
-    plan = facts.plan
+    plan, rows = facts.plan, {row.hazard: row for row in facts.data.rows("hazards")}
     for n, scenario in enumerate(plan.scenarios):
         for e, event in enumerate(scenario.events):
             place = f"scenarios.{n}.events.{e}"
             for name, (low, high) in EVENT.items():
                 yield from _alone(facts, f"{place}.{name}", getattr(event, name), low, high)
+            row = rows.get(event.hazard or "")
+            if event.duration_years and row is not None:
+                longest = "duration_yr_high" if row.duration_yr_high else "duration_yr"
+                which = "longest" if row.duration_yr_high else "mean"
+                label = f"the {which} of {row.hazard} ({getattr(row, longest):g} years, hazards.csv)"
+                figure = _figure(facts, f"{place}.duration_years", event.duration_years)
+                below = facts.figure("hazards", row, longest)
+                yield Comparison(label, ((1.0, (figure,)),), ((1.0, (below,)),), 0.004, LONGEST_EVENT, 0.5)
             for segment, factor in (event.demand_multipliers or {}).items():
                 yield from _alone(facts, f"{place}.demand_multipliers.{segment}", factor, 0.02, 20)
     for n, control in enumerate(plan.controls):

@@ -22,6 +22,7 @@ from .row_types import key_of
 from .rows import FACT_TABLES
 from .strikes import longest_event
 from .support import Support, build_support
+from .unused import unused
 from .worlds import Worlds
 
 THIN = 0.01
@@ -104,7 +105,8 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     instance = build_instance(plan, data, longest_event(plan, data))
     left_out = [f"{what} left out: {why}" for what, why in instance.left_out if (what, why) not in instance.impossible]
     odd, worlds = [text for _, _, text in unlikely(plan, data)], build_worlds(instance, data)
-    return [*odd, *(text for _, _, text in notes(instance, worlds, build_support(instance, worlds))), *left_out]
+    idle = [text for _, _, text in unused(plan, data, instance.calendar.years, instance.materials)]
+    return [*odd, *idle, *(text for _, _, text in notes(instance, worlds, build_support(instance, worlds))), *left_out]
 
 
 def notes(instance: Instance, worlds: Worlds, support: Support) -> list[tuple[str, str, str]]:

@@ -18,6 +18,7 @@ from .optimize import Problem
 from .review import notes
 from .solution import Solution
 from .strikes import describe
+from .unused import unused
 
 TRUNK_NAME = "trunk"
 SMALL_T = 1e-6
@@ -44,6 +45,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         "notes": pd.DataFrame(
             [
                 *unlikely(problem.plan, problem.data, problem.natural.materials),
+                *unused(problem.plan, problem.data, problem.natural.calendar.years, problem.natural.materials),
                 *notes(problem.instance, problem.layout.worlds, problem.layout.support),
             ],
             columns=["kind", "item", "note"],
