@@ -429,7 +429,7 @@ def test_what_cannot_be_chosen_is_listed_with_its_reason(changes: dict[str, Any]
     assert any(why in reason or "signing date" in reason for reason in result.tables["dropped"].reason)
     if what.startswith("floor"):
         assert "none of the plan's price floors can be chosen" in result.summary()
-        assert "worth its cost" not in result.summary()
+        assert "makes the plan better" not in result.summary()
     try:
         item = Choices(prepare(plan, data)).find(what)
         told = Choices(prepare(plan, data)).refused(item)
@@ -444,9 +444,9 @@ def test_floors_that_could_have_been_chosen_are_weighed_and_the_others_are_not()
     dear, gone = {"levels_usd_per_kg": [90.0]}, {"material": "b", "levels_usd_per_kg": [5.0]}
     calm = {"scenarios": [cut("embargo", 0.5, 2030, 2)]}
     said = solve(*with_b({"instruments": floors(dear, gone), **calm}), gap=0.0).summary()
-    assert "GUARANTEE: none of the price floors that can be chosen is worth its cost here." in said
+    assert "GUARANTEE: no price floor that can be chosen, and that the appropriations allow makes the plan better" in said
     assert "  floor b-floor-5 cannot be chosen: no project of the plan makes b" in said
     plain = solve(*with_b({"instruments": floors(dear), **calm}), gap=0.0)
-    assert "GUARANTEE: no price floor is worth its cost here." in plain.summary()
+    assert "GUARANTEE: no price floor that the appropriations allow makes the plan better" in plain.summary()
     assert "cannot be chosen" not in plain.summary()
     assert not any("cannot be chosen" in note for note in check(*with_b({"instruments": floors(dear), **calm})).notes)

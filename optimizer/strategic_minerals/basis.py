@@ -67,6 +67,8 @@ class Basis:
     """The widest estimates behind what is at stake, each in words."""
     reluctant: tuple[str, ...]
     """Materials whose users would rather go short than pay the highest price."""
+    tied: tuple[str, ...]
+    """Materials of which defence goes short or others instead, for all that the aim cares, in words."""
     doubts: tuple[str, ...]
     """Figures that are probably not meant, each with what it was compared with."""
     owed: tuple[str, ...]
@@ -100,7 +102,7 @@ def basis_of(result: Answered) -> Basis:
         facts=counted.facts, estimates=counted.estimates, widest=_widest(counted.widest, stake),
         reluctant=tuple(sorted(set(noted.item[noted.kind == "rather short"]) & set(stake))),
         floors_asked=len(asked), floors_gone=tuple(never.note[of_floors]), out_of_reach=tuple(never.note[~of_floors]),
-        doubts=tuple(noted.note[noted.kind == DOUBT]),
+        tied=tuple(noted.note[noted.kind == "tied segments"]), doubts=tuple(noted.note[noted.kind == DOUBT]),
         owed=tuple(noted.note[noted.kind == "already owed"]),
         inverted=frozenset(f"{row.floor}, {row.start}" for row in inverted.itertuples()),
         audit_word=audit_word(result), worst=result.audited.worst(), counts=result.counts,

@@ -19,7 +19,7 @@ from .plan import Plan
 from .problem import Outcome
 from .result import solve
 from .solution import Solution
-from .stress import interval, refused, replicates
+from .stress import drawn_in_all, interval, refused, replicates
 from .workforce import workforce
 
 Interval = tuple[float, float, float]
@@ -103,7 +103,7 @@ def sampling_gap(
     if upper[2] < lower[1] - 1e-6 * abs(lower[1]):
         raise UntrustedError(f"bounds contradict each other: at least {lower[1]:,.6g}, at most {upper[2]:,.6g} million USD")
     between = (upper[0] - lower[0], max(0.0, upper[1] - lower[2]), upper[2] - lower[1])
-    return SamplingGap(lower, upper, between, confidence, samples, plan.sample.worlds, fresh)
+    return SamplingGap(lower, upper, between, confidence, samples, plan.sample.worlds, drawn_in_all(fresh))
 
 
 def _solved(asked: tuple[Plan, Dataset, float, float]) -> tuple[Outcome, Solution]:

@@ -14,6 +14,7 @@ from .designs import estimate_ranges, indices, one_at_a_time
 from .plan import Plan
 from .review import without_data
 from .row_types import key_of
+from .strikes import hazards, sampled, strike_of
 from .sweeps import sweep
 
 WANTED = {
@@ -23,7 +24,7 @@ WANTED = {
     "offers": "no offer: the reserve cannot buy it",
     "stock": "no opening stock known: counted as none",
     "substitution": "no substitution step: users cannot do without",
-    "hazards": "no hazard names it: nothing ever cuts it",
+    "hazards": "no event of the plan and no hazard that it draws touches it: nothing ever cuts it",
     "yields": "no source known that makes it",
 }
 """Tables in which a planned material should have a row, and what it means where it has none."""
@@ -87,7 +88,12 @@ def complete(
 
 
 def _covered(plan: Plan, data: Dataset, table: str, material: str) -> bool:
-    """Whether a table has a row for a material that this plan would read."""
+    """Whether a table has a row for a material that this plan would read; of hazards, whether anything ever touches it."""
+    if table == "hazards":
+        known = hazards(plan, data)
+        events = [strike_of(event, known.get(event.hazard or "")) for scenario in plan.scenarios for event in scenario.events]
+        touched = " ".join([*(event.materials for event in events), *(row.materials for row in sampled(plan, data))]).split()
+        return material in touched or "*" in touched
     for row in data.rows(table):
         named = getattr(row, "materials", None)
         names = (named if isinstance(named, str) else " ".join(named or ())).split() if named is not None else [row.material]

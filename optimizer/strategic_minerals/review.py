@@ -114,17 +114,18 @@ def notes(instance: Instance, worlds: Worlds, support: Support) -> list[tuple[st
     found = {
         "rather short": _cheaper_short(instance, worlds), "short from the start": _short_from_the_start(instance),
         "thin trunk": _thin_trunk(instance, worlds), "idle promise": _idle_promises(instance, worlds),
-        "already owed": _already_owed(instance), "no demand": _nothing_demanded(instance),
+        "already owed": _already_owed(instance), "no demand": _nothing_demanded(instance), "tied segments": _ties(instance),
     }  # fmt: skip
     told = [(kind, text.split(":")[0].split(",")[0], text) for kind, texts in found.items() for text in texts]
     return [*told, *((NEVER, what, f"{what} cannot be chosen: {why}") for what, why in never(instance, support))]
 
 
 def _cheaper_short(instance: Instance, worlds: Worlds) -> Iterator[str]:
-    """Users who would rather go short than pay the highest price of any world."""
-    premium = np.zeros(len(instance.materials))
-    np.maximum.at(premium, instance.offer_material, instance.offer_premium)
-    peak = worlds.price.max(axis=(0, 2), initial=0.0) * (1 + premium)
+    """Users who would rather go short than pay the highest price of any course to the cheapest of the material's producers."""
+    makes = (instance.yields > 0) & (instance.capacity.max(axis=1, initial=0.0) > 0)[:, None]
+    least = np.where(makes, instance.premium[:, None], np.inf).min(axis=0, initial=np.inf)
+    highest = np.maximum(worlds.price.max(axis=(0, 2), initial=0.0), instance.price.max(axis=1, initial=0.0))
+    peak = highest * (1 + np.where(np.isfinite(least), least, 0.0))
     cheap: dict[int, list[str]] = defaultdict(list)
     for k, (q, tier) in enumerate(instance.tiers):
         i = int(instance.demand_material[q])
@@ -165,6 +166,20 @@ def _nothing_demanded(instance: Instance) -> Iterator[str]:
     """A plan that protects nobody."""
     if not (instance.demand > 0).any():
         yield "demand: nobody wants any of the planned materials in these years, so that there is nothing to protect"
+
+
+def _ties(instance: Instance) -> Iterator[str]:
+    """Materials of which a tonne less costs defence what it costs others: the aim does not say who goes short."""
+    for i, name in enumerate(instance.materials):
+        of: dict[str, set[float]] = {"defence": set(), "others": set()}
+        for k, (q, _) in enumerate(instance.tiers):
+            if instance.demand_material[q] == i and instance.demand[q].any():
+                of["defence" if instance.demands[q][1] == "defence" else "others"].add(float(f"{instance.tier_loss[k]:.9g}"))
+        if of["defence"] & of["others"]:
+            yield (
+                f"{name}: a tonne less costs defence what it costs others, so that who of them goes short is a toss-up; what is "
+                "said of defence holds for one of several plans that are as good"
+            )
 
 
 def _already_owed(instance: Instance) -> Iterator[str]:

@@ -146,7 +146,6 @@ def stress_test(
     reason = refused(result.plan)
     if reason:
         raise ValueError(reason)
-    per = max(1, scenarios // REPLICATES)
     done = replicates(
         result.plan, result.data, [(result.solution, False), (result.reference, True)], scenarios=scenarios, seed=seed,
         myopic=myopic, workers=workers, executor=executor, on_progress=on_progress,
@@ -173,8 +172,13 @@ def stress_test(
     ]).sort_values("do_nothing_musd", ascending=False, kind="stable", ignore_index=True)  # fmt: skip
     worlds = _worlds(done, list(instance.materials))
     return StressTest(
-        figured, materials, worlds, per * REPLICATES, seed, confidence, alpha, myopic, _note(result.plan)
+        figured, materials, worlds, drawn_in_all(scenarios), seed, confidence, alpha, myopic, _note(result.plan)
     )  # fmt: skip
+
+
+def drawn_in_all(scenarios: int) -> int:
+    """Worlds that `replicates` draws where so many are asked for: as many in each draw, and at least one."""
+    return REPLICATES * max(1, scenarios // REPLICATES)
 
 
 def replicates(
@@ -182,7 +186,7 @@ def replicates(
     executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
 ) -> list[tuple[Worlds, list[Met]]]:  # fmt: skip
     """(worlds, each first stage in them) of `REPLICATES` independent draws."""
-    per = max(1, scenarios // REPLICATES)
+    per = drawn_in_all(scenarios) // REPLICATES
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
     asked = [(plan, data, stages, per, s, myopic) for s in seeds]
     done: list[tuple[Worlds, list[Met]]] = []

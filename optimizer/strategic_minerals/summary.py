@@ -22,8 +22,8 @@ SMALL_MUSD = 0.05
 def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
     """The plan as text: the verdict, what to do, what it protects, what remains, what it rests on."""
     sections = [
-        _verdict(figures, plan, basis), _buy(figures), _sign(figures), _guarantee(figures, basis), _contracts(figures),
-        _money(figures, plan, basis), _protection(figures), _value(figures), _rests_on(plan, basis), _evidence(basis),
+        _verdict(figures, plan, basis), _buy(figures), _sign(figures), _guarantee(figures, plan, basis), _contracts(figures),
+        _money(figures, plan, basis), _protection(figures, basis), _value(figures), _rests_on(plan, basis), _evidence(basis),
     ]  # fmt: skip
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
@@ -155,7 +155,7 @@ def _sign(figures: Figures) -> list[str]:
     return ["SIGN with projects:", *_limited(lines), f"  not supported: {rejected:.0f} of {of:.0f} projects (table projects)"]
 
 
-def _guarantee(figures: Figures, basis: Basis) -> list[str]:
+def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     levels = figures.items("floor_level")
     gone, apart = [f"  {text}" for text in basis.floors_gone], _out_of_reach(basis)
     if not levels and not basis.floors_asked:
@@ -163,8 +163,13 @@ def _guarantee(figures: Figures, basis: Basis) -> list[str]:
     if not levels and len(gone) == basis.floors_asked:
         return ["GUARANTEE: none of the plan's price floors can be chosen:", *_limited(gone), *apart]
     if not levels:
-        which = "none of the price floors that can be chosen" if gone else "no price floor"
-        return [f"GUARANTEE: {which} is worth its cost here.", *_limited(gone), *apart]
+        which = "no price floor that can be chosen, and" if gone else "no price floor"
+        allowed = "the appropriations allow"
+        if plan.budget.liability_cap_musd is not None:
+            allowed = "appropriations and liability cap allow"
+        proven = basis.reason in ("optimal", "within_gap")
+        worth = "makes the plan better, but for the gap" if proven else "was found worth its cost"
+        return [f"GUARANTEE: {which} that {allowed} {worth}.", *_limited(gone), *apart]
     lines = []
     for name, level in levels.items():
         inversion = "; WARNING: products that contain it escape the tariff" if name in basis.inverted else ""
@@ -219,7 +224,7 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     return [*lines, *(f"  {note}." for note in basis.owed)]
 
 
-def _protection(figures: Figures) -> list[str]:
+def _protection(figures: Figures, basis: Basis) -> list[str]:
     without, loss, chance = figures.items("loss_without_musd"), figures.items("loss_musd"), figures.items("probability")
     if not any(value > 0 for value in without.values()):
         return ["PROTECTS: no world of this plan has a shortage."]
@@ -236,6 +241,8 @@ def _protection(figures: Figures) -> list[str]:
         if short
         else "  Defence goes short in no world of this plan."
     )
+    if basis.tied:
+        lines.append(f"  {'; '.join(basis.tied[:MOST_LINES])}.")
     remaining = sorted(figures.items("remaining_loss_musd").items(), key=lambda pair: -pair[1])
     named = [f"{material} {value:,.1f}" for material, value in remaining[:5] if value > SMALL_MUSD]
     if named:

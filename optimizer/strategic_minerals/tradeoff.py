@@ -45,6 +45,8 @@ class Frontier:
     """item, budgets: chosen at some budget, not at a larger one, or the reverse more than once; factors at which it is chosen."""
     gap: float
     tolerance: float
+    tail_counts: bool
+    """Whether spending counts years computed after the planned ones, which the appropriation does not."""
 
     def _repr_html_(self) -> str:
         """As notebooks show it."""
@@ -53,6 +55,8 @@ class Frontier:
     def summary(self) -> str:
         """In plain words."""
         lines = [f"FRONTIER: budget against risk, every point solved to a gap of {self.gap:g} (discounted, million USD)."]
+        if self.tail_counts:
+            lines.append("  Spent and all that follows count the years computed after the plan too; the budget does not.")
         lines.append(f"  {'budget':>10}{'spent':>10}{'worth':>10}{'exp. loss':>11}{'CVaR':>10}{'defence short':>15}")
         for row in self.points.itertuples():
             if row.objective_musd != row.objective_musd:
@@ -79,7 +83,8 @@ class Frontier:
         failed = self.points[self.points["objective_musd"].isna()]
         if len(failed) and len(answered):
             most, least = failed["appropriation_musd"].max(), answered["appropriation_musd"].min()
-            lines.append(f"  no plan at {len(failed)} budgets, up to {most:,.1f}; the least that has one is {least:,.1f}")
+            told = f"no plan at {len(failed)} budgets, up to {most:,.1f}; the least of those tried that has one is {least:,.1f}"
+            lines.append(f"  {told}")
         if len(self.coming_and_going):
             lines.append("NOT MONOTONE: chosen at some budgets and dropped at larger ones:")
             lines += [f"  {row.item}: at {row.budgets}" for row in self.coming_and_going.itertuples()]
@@ -112,7 +117,7 @@ def frontier(
             rows[factor] = _point(plan, factor, done, k)
         asked = _between(rows, tolerance)[: max(0, most_solves - len(rows))]
     found = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=POINT)
-    return Frontier(found, _switches(found, tolerance), _coming_and_going(found), gap, tolerance)
+    return Frontier(found, _switches(found, tolerance), _coming_and_going(found), gap, tolerance, plan.horizon.tail_years != 0)
 
 
 def _addresses(plan: Plan) -> tuple[str, ...]:
@@ -141,12 +146,18 @@ def discounted_appropriation(plan: Plan) -> float:
 
 
 def _between(rows: dict[float, dict[str, object]], tolerance: float) -> list[float]:
-    """Factors half-way between neighbours whose portfolios differ by more than the tolerance allows."""
+    """Factors half-way between neighbours that differ, by portfolio or since one of them has no plan, and are too far apart."""
     known = sorted(rows)
     return [
         (low + high) / 2 for low, high in pairwise(known)
-        if high - low > tolerance and rows[low]["portfolio"] != rows[high]["portfolio"]
+        if high - low > tolerance
+        and (rows[low]["portfolio"] != rows[high]["portfolio"] or _impossible(rows[low]) != _impossible(rows[high]))
     ]  # fmt: skip
+
+
+def _impossible(row: dict[str, object]) -> bool:
+    """Whether a budget is known to have no plan."""
+    return row["reason"] == "infeasible"
 
 
 def _switches(points: pd.DataFrame, tolerance: float) -> pd.DataFrame:

@@ -34,7 +34,7 @@ from .reduction import cvar_of
 from .rules_of_thumb import rules_of_thumb, without_promises
 from .solution import Solution, extract
 from .solver import Model, Progress
-from .stress import SHORT_T, Figures, figures, named, pooled, replicates
+from .stress import SHORT_T, Figures, drawn_in_all, figures, named, pooled, replicates
 from .workforce import workforce
 from .worlds import Worlds
 
@@ -217,7 +217,8 @@ def value_of_planning(
         drawn = _in_fresh_worlds(list(stages), done, plan.risk.alpha, confidence)
     known = float(pi @ see)
     return Worth(
-        table, drawn, by_world, here - known, without - here, known, here, without, max(gaps), fresh, seed, confidence
+        table, drawn, by_world, here - known, without - here, known, here, without, max(gaps),
+        drawn_in_all(fresh) if drawn is not None else 0, seed, confidence,
     )  # fmt: skip
 
 

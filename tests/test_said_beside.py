@@ -1,0 +1,141 @@
+"""What is said beside an optimum, on plans where it once was not true: ties, tails, budgets without a plan, draws, floors that
+money keeps out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from instances import random_case
+from strategic_minerals import (
+    Dataset,
+    Plan,
+    bounds,
+    complete,
+    frontier,
+    sampling_gap,
+    solve,
+    stress,
+    value_of_planning,
+    worth,
+)
+from strategic_minerals.problem import prepare
+from strategic_minerals.review import notes as notes_of
+from tiny import cut, offer, project, source, tiny
+
+
+def notes(plan: Plan, data: Dataset, kind: str) -> list[str]:
+    layout = prepare(plan, data).layout
+    return [text for found, _, text in notes_of(layout.instance, layout.worlds, layout.support) if found == kind]
+
+
+@pytest.mark.parametrize(("cap", "money"), [(0.0, 500.0), (None, 0.0)])
+def test_a_floor_that_money_keeps_out_is_not_said_to_be_worth_too_little(cap: float | None, money: float) -> None:
+    """Proves: a floor that is the whole worth of the plan where it may be had is not called too dear where a cap keeps it out."""
+
+    def said(cap: float | None, money: float) -> str:
+        plan, data = tiny(
+            {"a": 10.0}, sources={"c": source("CHN", "a", 10.0)}, demand={"a": 10.0},
+            projects={"m": project("a", 5.0, cash_usd_per_kg=8.0, capex_musd=1.0, additional=True, restart_yr=3.0)},
+            packages={"grant": {"instrument": "grant"}}, states=[(0.8, 0.5), (1.2, 0.5)], money=money, years=4,
+            scenarios=[cut("fs", 0.5, 2029, 1.0, flood_years=1.0, flood_multiplier=0.5)],
+            budget={"liability_cap_musd": cap, "liability_quantile": 0.6},
+            instruments={
+                "signing_years": [2027], "price_floors": [{"material": "a", "levels_usd_per_kg": [9.0], "term_years": 6}],
+            },
+        )  # fmt: skip
+        return solve(plan, data, gap=0.0).summary()
+
+    assert "GUARANTEE price floors" in said(None, 500.0)
+    allowed = "the appropriations allow" if cap is None else "appropriations and liability cap allow"
+    assert f"GUARANTEE: no price floor that {allowed} makes the plan better" in said(cap, money)
+
+
+@pytest.mark.parametrize(("paid", "offered", "loss", "told"), [(0.5, 0.0, 2.0, ["15 USD/kg"]), (0.0, 5.0, 20.0, [])])
+def test_users_go_short_rather_than_pay_their_producers(paid: float, offered: float, loss: float, told: list[str]) -> None:
+    """Proves: users who lose 12 USD/kg and would pay 15 go short, with no event at all; what the reserve pays on top for an
+    offer is nobody else's price."""
+    plan, data = tiny(
+        {"a": 10.0}, sources={"c": source("CHN", "a", 10.0, premium_share=paid)}, demand={"a": 10.0}, loss=loss,
+        offers={"o": offer("a", 1.0, offered, "outside")}, scenarios=[cut("stop", 0.5, 2029, 1.0)], years=3, money=5.0,
+    )  # fmt: skip
+    found = notes(plan, data, "rather short")
+    assert [any(word in text for text in found) for word in told] == [True] * len(told)
+    assert bool(found) == bool(told)
+
+
+def least_budget(money: float) -> tuple[Plan, Dataset]:
+    return tiny(
+        {"a": 10.0}, sources={"c": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"o": offer("a", 5.0)},
+        scenarios=[cut("stop", 0.5, 2029, 1.0, design_basis=True)], money=money, years=3,
+        objective={"kind": "least_budget", "stage_slack": 0.0},
+        service_levels=[{"material": "a", "segment": "civil", "level": 0.3, "scenarios": ["stop"]}],
+    )  # fmt: skip
+
+
+def test_the_least_budget_that_has_a_plan_is_narrowed_down() -> None:
+    """Proves: 3 kt at 10 USD/kg and holding them take 15 million USD a year; between no plan and a plan with the same portfolio the
+    frontier halves budgets as it does between portfolios. It once said 75 in all, where 45 will do."""
+    points = frontier(*least_budget(50.0)).points
+    possible = points.objective_musd.notna()
+    assert points.factor[~possible].max() == pytest.approx(0.3, abs=0.011)
+    assert points.factor[possible].min() == pytest.approx(0.3, abs=0.011)
+
+
+@pytest.mark.parametrize("tail", [0, 3])
+def test_spending_of_years_after_the_plan_is_said_beside_the_budget(tail: int) -> None:
+    """Proves: 139 spent of a budget of 60 is explained where years after the plan count, and nothing is said where none do."""
+    plan, data = tiny(
+        {"a": 10.0}, materials={"a": {"holding_share_per_yr": 0.3}}, sources={"c": source("CHN", "a", 10.0)}, demand={"a": 10.0},
+        offers={"o": offer("a", 10.0)}, scenarios=[cut("stop", 0.5, 2028, 1.0)], money=30.0,
+        horizon={"first_year": 2027, "years": 2, "tail_years": tail, "period_months": 12},
+    )  # fmt: skip
+    assert ("count the years computed after the plan" in frontier(plan, data, factors=(1.0,)).summary()) == (tail > 0)
+
+
+def test_what_an_event_of_the_plan_cuts_is_not_said_to_be_never_cut() -> None:
+    """Proves: a listed scenario that states its event itself touches the material, and no row of `hazards` has to."""
+    plan, data = tiny(
+        {"a": 10.0, "b": 10.0}, demand={"a": 10.0, "b": 1.0},
+        sources={"c": source("CHN", "a", 10.0), "d": source("CHN", "b", 10.0)},
+        offers={"o": offer("a", 1.0)}, scenarios=[cut("stop", 0.5, 2028, 1.0, materials="a")], money=5.0,
+    )  # fmt: skip
+    gaps = complete(plan, data).gaps
+    assert list(gaps.material[gaps.table == "hazards"]) == ["b"]
+
+
+@pytest.mark.parametrize("asked", [5, 19, 25])
+def test_as_many_fresh_worlds_are_told_as_were_drawn(asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: draws are of equal size, so that 5, 19 and 25 worlds asked for are 10, 10 and 20."""
+    plan, data = random_case(7, sample=True, cvar=False, loss_limits=False)
+    drawn: list[int] = []
+
+    def counted(*given: Any, **named: Any) -> Any:
+        found = stress.replicates(*given, **named)
+        drawn.append(sum(sum(name.startswith("sample") for name in worlds.names) for worlds, _ in found))
+        return found
+
+    monkeypatch.setattr(bounds, "replicates", counted)
+    monkeypatch.setattr(worth, "replicates", counted)
+    assert sampling_gap(plan, data, samples=2, fresh=asked, gap=1e-3).fresh == drawn[-1]
+    assert value_of_planning(plan, data, fresh=asked).fresh == drawn[-1]
+
+
+def test_who_of_two_goes_short_that_lose_the_same_is_said_to_be_a_toss_up() -> None:
+    """Proves: defence and civil lose the same per tonne, so that the rows' order decides who goes short; both answers say so, and
+    none where defence loses more."""
+
+    def case(order: list[str], more: float) -> tuple[Plan, Dataset]:
+        plan, data = tiny(
+            {"a": 10.0}, sources={"c": source("CHN", "a", 10.0), "h": source("USA", "a", 2.0)},
+            demand={("a", name): {"defence": 2.0, "civil": 8.0}[name] for name in order}, offers={"o": offer("a", 5.0)},
+            scenarios=[cut("stop", 0.3, 2029, 1.0, share=0.9)], money=30.0, years=5,
+        )  # fmt: skip
+        losses = data.frame("loss_functions").iloc[[0, 0]].assign(segment=["defence", "civil"])
+        losses.loc[losses.segment == "defence", "loss_usd_per_t"] *= more
+        return plan, data.replace(loss_functions=losses)
+
+    for order in (["defence", "civil"], ["civil", "defence"]):
+        assert "a: a tonne less costs defence what it costs others" in solve(*case(order, 1.0), gap=0.0).summary()
+        assert notes(*case(order, 2.0), "tied segments") == []
