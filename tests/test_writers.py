@@ -16,7 +16,7 @@ import pytest
 
 from conftest import Cli, environment
 from strategic_minerals import InputError, Result, load_result, runfolder, solve, write_run
-from strategic_minerals.atomic import staged, whole, write_whole
+from strategic_minerals.atomic import staged, whole_file, write_whole
 from strategic_minerals.one_writer import LOCK, one_writer
 from strategic_minerals.parquet import write_parquet
 from strategic_minerals.report.page import save_figures
@@ -249,7 +249,7 @@ def test_a_file_that_is_broken_off_is_not_there(tmp_path: Path) -> None:
     path.write_text("old", encoding="utf-8")
 
     def half(error: type[BaseException]) -> None:
-        with whole(path) as file:
+        with whole_file(path) as file:
             file.write(b"ne")
             raise error
 

@@ -65,7 +65,7 @@ def staged() -> Iterator[Staged]:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path) -> Iterator[BinaryIO]:
     """One file, whole at the end of the block; after an error the old one stands as it was."""
     with ExitStack() as stack:
         files = stack.enter_context(staged())
@@ -75,7 +75,7 @@ def whole(path: Path) -> Iterator[BinaryIO]:
 def write_whole(path: Path, pieces: Iterable[str]) -> str:
     """Write text whole; the SHA-256 of what was written, told from the text and not from the disk."""
     digest = hashlib.sha256()
-    with whole(path) as file:
+    with whole_file(path) as file:
         for piece in pieces:
             content = piece.encode()
             digest.update(content)

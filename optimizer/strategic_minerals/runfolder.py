@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .atomic import PART, whole, write_whole
+from .atomic import PART, whole_file, write_whole
 from .dataset import Dataset, load_dataset
 from .errors import Fault, InfeasibleError, InputError, SolveError
 from .frames import kinds_of, records
@@ -64,7 +64,7 @@ def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
         for name, pieces in answer_texts(result):
             files[name] = write_whole(folder / name, pieces)
         content = packed_decisions({"solution": result.solution, "reference": result.reference})
-        with whole(folder / DECISIONS) as file:
+        with whole_file(folder / DECISIONS) as file:
             file.write(content)
         files[DECISIONS] = hashlib.sha256(content).hexdigest()
         files[LOG] = write_whole(folder / LOG, [log])

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .atomic import PART, staged, whole
+from .atomic import PART, staged, whole_file
 from .errors import Fault, InputError
 from .manifest import DIGEST, MANIFEST, SCHEMA_VERSION, read_manifest, seal_faults, sealed, spelled
 from .one_writer import LOCK, one_writer
@@ -66,7 +66,7 @@ def seal(run: Path, out: Path) -> None:
     digest = read_manifest(run)[1].get(DIGEST)
     files = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in _files(out)}
     content = sealed({"schema_version": SCHEMA_VERSION, "run": digest, "files": files})
-    with whole(out / SEAL) as file:
+    with whole_file(out / SEAL) as file:
         file.write(spelled(content).encode())
 
 

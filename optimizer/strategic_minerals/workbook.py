@@ -19,7 +19,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, get_args, get_origin
 
-from .atomic import whole
+from .atomic import whole_file
 from .csv_table import LIKE_A_HEADER, LINES_LOOKED_AT, header_words
 from .dataset import PROVENANCE, Dataset
 from .errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
@@ -227,7 +227,7 @@ def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
     The file is whole or as it was before. Raises InputError for text that a cell cannot hold, and for names in the plan that a
     dotted field cannot.
     """
-    with whole(Path(path)) as file:
+    with whole_file(Path(path)) as file:
         book, formats = _new(file)
         _fill(book, formats, plan, data)
         book.close()
@@ -307,7 +307,7 @@ def _allowed(annotation: Any) -> list[str]:
 
 def write_results(result: Result, path: str | Path) -> None:
     """Summary and every table of a result as a formatted book. The file is whole or as it was before."""
-    with whole(Path(path)) as file:
+    with whole_file(Path(path)) as file:
         book, formats = _new(file)
         _show(book, formats, result)
         book.close()
