@@ -332,8 +332,8 @@ def test_every_years_money_passes_what_is_owed_year_by_year() -> None:
 
 
 def test_money_missed_is_told_beside_what_is_owed() -> None:
-    """Proves: where money is what is missed, 50 million USD for 5 kt that are worth 100 later, the sentence counts them from the 10 that are owed
-    and says what the year comes to; the single change says the same 60, which is 58 more than the plan's own figure."""
+    """Proves: where money is what is missed, 50 million USD for 5 kt that are worth 100 later, the sentence counts them from the 10
+    that are owed and says what the year comes to; the single change says the same 60, 58 more than the plan's own figure."""
     plan, data = tiny(
         {"a": 10.0, "b": {2027: 10.0, 2028: 20.0}}, materials={"a": {"holding_share_per_yr": 0.1}}, stock={"a": 10.0}, years=2,
         sources={"far": source("CHN", "b", 20.0)}, demand={"b": 10.0}, loss=90.0, offers={"spot": offer("b", 100.0)}, money=2.0,
@@ -353,7 +353,8 @@ def test_a_larger_share_carried_over_restores_a_plan(share: float) -> None:
     """Proves: of 1.5 kt asked for in 2028 the market gives 1 kt a year; the other half, 5 million USD, is 5 % of the 100 of 2027,
     and may be carried over only as far as the plan's share lets it."""
     plan, data = tiny(
-        {"b": 10.0}, sources={"far": source("CHN", "b", 20.0)}, demand={"b": 10.0}, offers={"spot": offer("b", 1.0, 0.0, "outside")},
+        {"b": 10.0}, sources={"far": source("CHN", "b", 20.0)}, demand={"b": 10.0},
+        offers={"spot": offer("b", 1.0, 0.0, "outside")},
         scenarios=[cut("stop", 0.5, 2028, 1.0)], money={2027: 100.0, 2028: 0.0}, years=2, budget={"carry_over_share": share},
         days_of_cover=[{"material": "b", "days": 54.75, "from_year": 2028}],
     )  # fmt: skip

@@ -512,7 +512,7 @@ def test_money_at_what_is_owed_is_priced_at_most() -> None:
     assert told.value >= 5.0 - 1e-6
     assert told.holds_for_less == 0.0
     assert told.holds_for_more > 0 or "saves at most" in told.sentence
-    assert result.prices.meaning.str.startswith("at most, social cost avoided by").all()
+    assert result.prices.meaning.str.startswith("social cost avoided, at most and with commitments as chosen, by").all()
 
 
 @pytest.mark.parametrize(("money", "total", "sentence"), [

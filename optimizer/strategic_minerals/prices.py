@@ -35,17 +35,18 @@ COLUMNS = ["price", "item", "world", "period", "value", "unit", "meaning"]
 SMALL = 1e-9
 
 MEANING = {
-    "appropriation": "at most, {aim} avoided by one more USD of this year's appropriation",
-    "total_budget": "at most, {aim} avoided by one more USD of total budget",
-    "contingent_liability": "at most, {aim} avoided by one more USD of this year's liability cap",
-    "stock": "at most, {aim} avoided by one more tonne put in store in this period while nothing has happened "
-    "(negative where in the way)",
-    "supply": "at most, {aim} avoided by one more tonne delivered to users in this period and world, in that period's money",
-    "service_level": "at most, {aim} avoided by allowing one more tonne short of the promise",
-    "supplier_share": "at most, {aim} avoided by one more tonne allowed beyond the diversification rule",
-    "days_of_cover": "at most, {aim} avoided by asking for one tonne less in store",
-    "cvar_limit": "at most, {aim} avoided by one more USD of CVaR allowed",
-    "expected_loss_limit": "at most, {aim} avoided by one more USD of expected loss allowed",
+    "appropriation": "{aim} avoided, at most and with commitments as chosen, by one more USD of this year's appropriation",
+    "total_budget": "{aim} avoided, at most and with commitments as chosen, by one more USD of total budget",
+    "contingent_liability": "{aim} avoided, at most and with commitments as chosen, by one more USD of this year's liability cap",
+    "stock": "{aim} avoided, at most and with commitments as chosen, by one more tonne put in store in this period while nothing "
+    "has happened (negative where in the way)",
+    "supply": "{aim} avoided, at most and with commitments as chosen, by one more tonne delivered to users in this period and world, "
+    "in that period's money",
+    "service_level": "{aim} avoided, at most and with commitments as chosen, by allowing one more tonne short of the promise",
+    "supplier_share": "{aim} avoided, at most and with commitments as chosen, by one more tonne allowed beyond the diversification rule",
+    "days_of_cover": "{aim} avoided, at most and with commitments as chosen, by asking for one tonne less in store",
+    "cvar_limit": "{aim} avoided, at most and with commitments as chosen, by one more USD of CVaR allowed",
+    "expected_loss_limit": "{aim} avoided, at most and with commitments as chosen, by one more USD of expected loss allowed",
 }
 """Families of prices and what one unit of each means, present values where nothing else is said. All are reported so that
 a binding demand has a price >= 0. At most: a unit more brings the price up to the next kink, and less beyond."""
