@@ -34,20 +34,19 @@ PRICED = {*MONEY, "stock_balance", "material_balance", "service_level", "supplie
 COLUMNS = ["price", "item", "world", "period", "value", "unit", "meaning"]
 SMALL = 1e-9
 
-MEANING = {
-    "appropriation": "{aim} avoided, at most and with commitments as chosen, by one more USD of this year's appropriation",
-    "total_budget": "{aim} avoided, at most and with commitments as chosen, by one more USD of total budget",
-    "contingent_liability": "{aim} avoided, at most and with commitments as chosen, by one more USD of this year's liability cap",
-    "stock": "{aim} avoided, at most and with commitments as chosen, by one more tonne put in store in this period while nothing "
-    "has happened (negative where in the way)",
-    "supply": "{aim} avoided, at most and with commitments as chosen, by one more tonne delivered to users in this period and world, "
-    "in that period's money",
-    "service_level": "{aim} avoided, at most and with commitments as chosen, by allowing one more tonne short of the promise",
-    "supplier_share": "{aim} avoided, at most and with commitments as chosen, by one more tonne allowed beyond the diversification rule",
-    "days_of_cover": "{aim} avoided, at most and with commitments as chosen, by asking for one tonne less in store",
-    "cvar_limit": "{aim} avoided, at most and with commitments as chosen, by one more USD of CVaR allowed",
-    "expected_loss_limit": "{aim} avoided, at most and with commitments as chosen, by one more USD of expected loss allowed",
-}
+AVOIDED = "{aim} avoided, at most and with commitments as chosen, by"
+MEANING = {name: f"{AVOIDED} {what}" for name, what in {
+    "appropriation": "one more USD of this year's appropriation",
+    "total_budget": "one more USD of total budget",
+    "contingent_liability": "one more USD of this year's liability cap",
+    "stock": "one more tonne put in store in this period while nothing has happened (negative where in the way)",
+    "supply": "one more tonne delivered to users in this period and world, in that period's money",
+    "service_level": "allowing one more tonne short of the promise",
+    "supplier_share": "one more tonne allowed beyond the diversification rule",
+    "days_of_cover": "asking for one tonne less in store",
+    "cvar_limit": "one more USD of CVaR allowed",
+    "expected_loss_limit": "one more USD of expected loss allowed",
+}.items()}
 """Families of prices and what one unit of each means, present values where nothing else is said. All are reported so that
 a binding demand has a price >= 0. At most: a unit more brings the price up to the next kink, and less beyond."""
 
