@@ -280,3 +280,126 @@ def toml_of(plan: Plan) -> str:
         return json.dumps(value)
 
     return "\n".join(f"{key} = {text(value)}" for key, value in plan.to_toml_like().items()) + "\n"
+
+
+# --- money where more is owed already --------------------------------------------------------------------------
+
+
+def owing(money: Any, cover: Mapping[str, float], total: float | None = None) -> tuple[Plan, Dataset]:
+    """Holding 10 kt of `a` costs 10 million USD a year; stocks of `b` and `c` are asked for, at 10 million USD a kt."""
+    return tiny(
+        dict.fromkeys("abc", 10.0), materials={"a": {"holding_share_per_yr": 0.1}}, stock={"a": 10.0}, years=2, money=money,
+        sources={f"from_{m}": source("CHN", m, 20.0) for m in "abc"}, demand=dict.fromkeys("abc", 10.0),
+        offers={f"of_{m}": offer(m, 5.0, 0.0, "outside") for m in "bc"}, scenarios=[cut("stop", 0.5, 2028, 1.0)],
+        days_of_cover=[{"material": m, "days": days, "from_year": 2028} for m, days in cover.items()],
+        budget={} if total is None else {"total_musd": total},
+    )  # fmt: skip
+
+
+BOTH = {"b": 36.5, "c": 36.5}
+"""1 kt of each: 20 million USD, and neither rule alone is what is in the way."""
+
+
+def test_money_is_raised_by_what_is_owed_and_what_is_missed() -> None:
+    """Proves: of 2 million USD a year, where 10 are owed, it takes 28 more in one of the years, or 18 in both: 8 to reach what is
+    owed, and 20 for the stocks. Less moves no limit, or too little of it."""
+    found = checked(*owing(2.0, BOTH))
+    moved = {row.sentence.split(" +")[0]: row.by for row in found.changes.itertuples() if row.verified}
+    assert moved == {
+        "appropriation FY2027": pytest.approx(28.0, rel=1e-3), "appropriation FY2028": pytest.approx(28.0, rel=1e-3),
+        "every year's appropriation": pytest.approx(18.0, rel=1e-3),
+    }  # fmt: skip
+    assert "appropriation FY2027: 2 million USD (10 are paid: holding the opening stock costs so much)" in found.conflict
+
+
+def test_a_total_is_raised_by_what_is_owed_and_what_is_missed() -> None:
+    """Proves: the total of 5 million USD, where 20 are owed, takes 35 more."""
+    found = checked(*owing(1000.0, BOTH, total=5.0))
+    (change,) = found.changes.itertuples()
+    assert change.verified
+    assert change.value == pytest.approx(40.0, rel=1e-3)
+    assert change.sentence.startswith("total budget + 35")
+
+
+def test_every_years_money_passes_what_is_owed_year_by_year() -> None:
+    """Proves: 2 and 6 million USD lack 8 and 4 of what is owed. Alike in both years, 6 more buy the 0.2 kt asked for, in the second
+    year alone; 16 more, 8 and 12 beyond, buy 2 kt."""
+    for cover, by in (({"b": 7.3}, 6.0), (BOTH, 16.0)):
+        found = checked(*owing({2027: 2.0, 2028: 6.0}, cover))
+        alike = next(row for row in found.changes.itertuples() if row.sentence.startswith("every year"))
+        assert alike.verified
+        assert alike.by == pytest.approx(by, rel=2e-3)
+
+
+def test_money_missed_is_told_beside_what_is_owed() -> None:
+    """Proves: where money is what is missed, 50 million USD for 5 kt that are worth 100 later, the sentence counts them from the 10
+    that are owed and says what the year comes to; the single change says the same 60, 58 more than the plan's own figure."""
+    plan, data = tiny(
+        {"a": 10.0, "b": {2027: 10.0, 2028: 20.0}}, materials={"a": {"holding_share_per_yr": 0.1}}, stock={"a": 10.0}, years=2,
+        sources={"far": source("CHN", "b", 20.0)}, demand={"b": 10.0}, loss=90.0, offers={"spot": offer("b", 100.0)}, money=2.0,
+        scenarios=[cut("cut", 0.25, 2028, 1, design_basis=True)],
+        service_levels=[{"material": "b", "segment": "civil", "level": 0.5, "scenarios": ["cut"]}],
+    )  # fmt: skip
+    found = checked(plan, data)
+    (missed,) = found.missed["sentence"]
+    assert missed == "appropriation FY2027: 50 million USD more than the 10 that holding the opening stock costs (60 in all)"
+    change = next(row for row in found.changes.itertuples() if row.sentence.startswith("appropriation FY2027"))
+    assert change.value == pytest.approx(60.0, rel=1e-3)
+    assert change.by == pytest.approx(58.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.04])
+def test_a_larger_share_carried_over_restores_a_plan(share: float) -> None:
+    """Proves: of 1.5 kt asked for in 2028 the market gives 1 kt a year; the other half, 5 million USD, is 5 % of the 100 of 2027,
+    and may be carried over only as far as the plan's share lets it."""
+    plan, data = tiny(
+        {"b": 10.0}, sources={"far": source("CHN", "b", 20.0)}, demand={"b": 10.0},
+        offers={"spot": offer("b", 1.0, 0.0, "outside")},
+        scenarios=[cut("stop", 0.5, 2028, 1.0)], money={2027: 100.0, 2028: 0.0}, years=2, budget={"carry_over_share": share},
+        days_of_cover=[{"material": "b", "days": 54.75, "from_year": 2028}],
+    )  # fmt: skip
+    found = checked(plan, data)
+    change = next(row for row in found.changes.itertuples() if row.sentence.startswith("carry-over share"))
+    assert change.verified
+    assert change.value == pytest.approx(0.05, rel=1e-3)
+
+
+def short_in_a_stop(money: float, total: float) -> tuple[Plan, Dataset]:
+    """10 kt each of `a` and `b` are promised in a stop; what replaces them costs 200 million USD."""
+    return tiny(
+        dict.fromkeys("ab", 10.0), sources={f"from_{m}": source("CHN", m, 10.0) for m in "ab"}, demand=dict.fromkeys("ab", 10.0),
+        offers={f"of_{m}": offer(m, 10.0, 0.0, "outside", 1.0) for m in "ab"}, money=money, budget={"total_musd": total},
+        scenarios=[cut("stop", 0.5, 2028, 1.0, design_basis=True)],
+        service_levels=[{"material": m, "segment": "civil", "level": 1.0, "scenarios": ["stop"]} for m in "ab"],
+    )  # fmt: skip
+
+
+def test_emergency_money_alone_restores_a_plan() -> None:
+    """Proves: where year's money and the total are both too little for two promises, money for disruptions alone does, 160
+    million USD of it, and is found although the plan has none."""
+    plan, data = short_in_a_stop(20.0, 60.0)
+    found = checked(plan, data)
+    (change,) = found.changes.itertuples()
+    assert change.verified
+    assert change.by == pytest.approx(160.0, rel=1e-3)
+    assert change.sentence == f"emergency money of every year + {change.by:,.10g} million USD"
+    assert change.put == {"budget.emergency_musd": dict.fromkeys(("2027", "2028", "2029"), change.by)}
+    some = checked(*edited(plan, data, {"budget.emergency_musd": 50.0}))
+    assert some.changes["by"].tolist() == [pytest.approx(110.0, rel=1e-3)]
+
+
+def test_what_was_tried_in_vain_is_named_and_nothing_is_said_of_the_rest() -> None:
+    """Proves: two promises that nothing can keep, each by itself: no one entry helps, and the summary says which were tried."""
+    plan, data = tiny(
+        dict.fromkeys("ab", 10.0), sources={f"from_{m}": source("CHN", m, 20.0) for m in "ab"}, demand=dict.fromkeys("ab", 10.0),
+        offers={"spot": offer("a", 1.0)}, scenarios=[cut("stop", 0.5, 2028, 1.0, design_basis=True)],
+        service_levels=[{"material": m, "segment": "civil", "level": 1.0, "scenarios": ["stop"]} for m in "ab"],
+    )  # fmt: skip
+    found = checked(plan, data)
+    assert found.changes.empty
+    assert found.tried == ("civil service level for a", "civil service level for b", "emergency money")
+    assert found.summary().endswith(
+        "NONE OF THESE, moved alone, was found to restore a plan (grant the relaxation above, or move several):\n"
+        "  civil service level for a\n  civil service level for b\n  emergency money"
+    )
+    assert found.to_dict()["tried"] == list(found.tried)

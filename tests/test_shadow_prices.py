@@ -18,6 +18,7 @@ from instances import random_case
 from strategic_minerals import solve
 from strategic_minerals.layout import TRUNK
 from strategic_minerals.optimize import Problem, Solved, objective_costs, optimise, prepare
+from strategic_minerals.price_words import fixed_program, price_words
 from strategic_minerals.prices import COLUMNS, MEANING, price_table
 from strategic_minerals.solver import Model
 from tiny import KT, bought, cut, offer, price, project, source, tiny, total
@@ -451,6 +452,89 @@ def test_prices_hold_for_the_commitments_taken_and_not_for_the_relaxation() -> N
     assert -slope(whole, 100.0) == near(5.5 / 12)
     assert price(result, "appropriation", period="2027") == near(5.5 / 12)
     assert relaxed_duals(prepare(*whole()), "budget")[0] == near(-1.0)
+
+
+# --- where more is owed already ------------------------------------------------------------------------------------
+
+
+def owing(money: Any, total: float | None = None, **changes: Any) -> Case:
+    """10 kt of `a` in store cost 10 million USD a year to hold; a kt of `b`, which is lost in a stop, costs 10 and saves 60."""
+    return tiny(**{
+        "prices": {"a": 10.0, "b": 10.0}, "materials": {"a": {"holding_share_per_yr": 0.1}}, "stock": {"a": 10.0},
+        "sources": {f"from_{m}": source("CHN", m, 20.0) for m in "ab"}, "demand": {"a": 10.0, "b": 10.0}, "money": money,
+        "offers": {"spot": offer("b", 5.0, 0.0, "outside")}, "scenarios": [cut("stop", 0.5, 2028, 1.0)],
+        "budget": {} if total is None else {"total_musd": total}, **changes,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["appropriation", "total_budget"])
+@pytest.mark.parametrize(("money", "worth"), [(2.0, 0.0), (9.0, 0.0), (9.99, 0.0), (11.0, 5.0), (13.0, 5.0)])
+def test_money_below_what_is_owed_is_worth_nothing(name: str, money: float, worth: float) -> None:
+    """Proves: a USD more of the appropriation, or of the total of three years, brings 5 once it is beyond the 10 a year that are
+    paid anyway, and nothing before, whatever the dual of the row."""
+
+    def make(given: float) -> Case:
+        return owing(given) if name == "appropriation" else owing(1000.0, 20.0 + given)
+
+    assert slope(make, money) == near(-worth)
+    assert price(optimum(*make(money)), name) == near(worth)
+
+
+def test_money_that_is_carried_out_of_a_year_that_owes_more_is_worth_its_share() -> None:
+    """Proves: 2029 buys what was kept of 2027 and carried through 2028, where more is owed than given and a half of what is given
+    may be carried on: a USD more in 2028 widens that by half a USD, and moves no other limit."""
+
+    def make(given: float) -> Case:
+        return owing(
+            {2027: 30.0, 2028: given, 2029: 10.0}, offers={"spot": {**offer("b", 5.0, 0.0, "outside")}},
+            scenarios=[cut("stop", 0.5, 2029, 1.0)], budget={"carry_over_share": 0.5},
+        )  # fmt: skip
+
+    result = optimum(*make(4.0))
+    assert price(result, "appropriation", period="2028") == near(-slope(make, 4.0))
+
+
+def test_carry_over_leaves_a_year_that_owes_more_without_a_price() -> None:
+    """Proves: with all of it to be carried, a USD more in 2027 brings 5 and one in 2028, of which 8 are owed beyond, nothing."""
+    changes: dict[str, Any] = {"scenarios": [cut("stop", 0.5, 2029, 1.0)], "budget": {"carry_over_share": 1.0}}
+    result = optimum(*owing({2027: 30.0, 2028: 2.0}, **changes))
+    assert price(result, "appropriation", period="2027") == near(5.0)
+    assert price(result, "appropriation", period="2028") == 0.0
+    assert slope(lambda more: owing({2027: 30.0, 2028: more}, **changes), 2.0) == near(0.0)
+
+
+def test_money_at_what_is_owed_is_priced_at_most() -> None:
+    """Proves: where the appropriation is just what is owed, the next USD brings 5, the last one nothing. The price is no less than
+    what the next one brings, and its words say "at most" and that it holds for none less."""
+    result = optimum(*owing(10.0))
+    words = price_words(fixed_program(result))
+    (told,) = words[words.price == "appropriation"].itertuples()
+    assert told.value >= 5.0 - 1e-6
+    assert told.holds_for_less == 0.0
+    assert told.holds_for_more > 0 or "saves at most" in told.sentence
+    assert result.prices.meaning.str.startswith("social cost avoided, at most and with commitments as chosen, by").all()
+
+
+@pytest.mark.parametrize(("money", "total", "sentence"), [
+    (2.0, None, "One more million USD in FY2027 saves nothing: holding the opening stock costs 8 million USD more than is "
+     "appropriated already."),
+    (1000.0, 25.0, "One more million USD of total budget saves nothing: holding the opening stock costs 5 million USD more than "
+     "the total budget already."),
+])  # fmt: skip
+def test_money_that_is_worth_nothing_is_said_to_be(money: float, total: float | None, sentence: str) -> None:
+    """Proves: `explain` tells it with the amount up to which it stays so, which is what is owed beyond."""
+    words = price_words(fixed_program(optimum(*owing(money, total))))
+    (told,) = words[words.price.isin(["appropriation", "total_budget"])].itertuples()
+    assert told.sentence == sentence
+    assert (told.value, told.holds_for_more) == (0.0, near(8.0 if total is None else 5.0))
+
+
+def test_a_price_of_money_holds_down_to_what_is_owed() -> None:
+    """Proves: of 13 million USD the next 47 bring 5 each, and the last 3 as well; those below do not."""
+    words = price_words(fixed_program(optimum(*owing(13.0))))
+    (told,) = words[words.price == "appropriation"].itertuples()
+    assert told.holds_for_less == near(3.0)
+    assert told.sentence.startswith("One more million USD in FY2027 saves 5 million USD of social cost, valid for the next ")
 
 
 # --- the assembled matrix ----------------------------------------------------------------------------------------

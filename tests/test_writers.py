@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from strategic_minerals.atomic import staged, whole_file, write_whole
 from strategic_minerals.one_writer import LOCK, one_writer
 from strategic_minerals.parquet import write_parquet
 from strategic_minerals.report.page import save_figures
+from strategic_minerals.runfolder import is_run_folder
 from strategic_minerals.study_files import write_study
 from strategic_minerals.workbook import write_results, write_workbook
 from test_sensitivity import one_mineral
@@ -284,3 +287,50 @@ def test_a_page_that_cannot_be_made_leaves_the_old_one(tmp_path: Path, cli: Cli)
     assert cli("report", folder, "--format", "md", "-o", page).returncode == 2
     assert page.read_bytes() == before
     assert sorted(found.name for found in tmp_path.iterdir()) == ["page.md", "run"]
+
+
+def test_a_plan_beside_tables_is_a_planners_folder_and_no_run(tmp_path: Path, cli: Cli) -> None:
+    """Proves: a folder with a `plan.json`, its tables, notes and results of one's own may hold runs; it is not written over."""
+    from strategic_minerals.dataset import write_dataset
+
+    mine = tmp_path / "my"
+    write_dataset(solved().data, mine / "tables")
+    text = json.dumps(solved().plan.to_toml_like())
+    (mine / "plan.json").write_text(text, encoding="utf-8")
+    (mine / "log.txt").write_text("what I did\n", encoding="utf-8")
+    assert not is_run_folder(mine)
+    said = cli("solve", mine / "plan.json", "--tables", mine / "tables", "--out", mine / "results" / "first")
+    assert said.returncode == 0, said.stderr
+    assert load_result(mine / "results" / "first").plan == solved().plan
+    said = cli("report", mine / "results" / "first", "--format", "md", "-o", mine / "report.md")
+    assert said.returncode == 0, said.stderr
+    said = cli("solve", mine / "plan.json", "--tables", mine / "tables", "--out", mine)
+    assert said.returncode == 2
+    assert "a folder with other files in it" in said.stderr
+    assert (mine / "plan.json").read_text(encoding="utf-8") == text
+
+
+def test_a_run_that_was_cut_short_stays_a_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: after a full disk before the plan, at the first table or at the manifest, and where the manifest alone was taken
+    away, nothing is written into the folder but the next run; once that is there no trace of the other is left."""
+    real, folder = runfolder.write_whole, tmp_path / "run"
+    for full in ("plan.json", "prices.csv", "log.txt"):
+
+        def write(path: Path, pieces: Any, at: str = full) -> str:
+            if path.name == at:
+                raise OSError(28, "No space left on device")
+            return real(path, pieces)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(runfolder, "write_whole", write)
+            with pytest.raises(OSError, match="No space"):
+                write_run(solved(), folder)
+        assert not (folder / "manifest.json").exists()
+        assert is_run_folder(folder), full
+        write_run(solved(), folder)
+        assert not list(folder.rglob("*.part"))
+        assert load_result(folder).outcome == solved().outcome
+    (folder / "manifest.json").unlink()
+    assert is_run_folder(folder)
+    shutil.rmtree(folder)
+    assert not is_run_folder(folder)

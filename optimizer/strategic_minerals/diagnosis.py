@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,17 @@ from .checks import require
 from .clusters import without_recourse
 from .compile import INF
 from .dataset import Dataset
-from .demands import Change, Demand, changes_of, demands
+from .demands import (
+    EMERGENCY,
+    FIRST_MUSD,
+    IN_DISRUPTIONS,
+    Change,
+    Demand,
+    changes_of,
+    demands,
+    emergency_change,
+    emergency_rows,
+)
 from .errors import InfeasibleError, PlanError, StoppedError, UntrustedError
 from .forcing import with_row
 from .frames import notebook_html, records
@@ -64,6 +75,8 @@ class Diagnosis:
     seconds: float
     complete: bool = True
     """False: the time limit came before everything was looked at."""
+    tried: tuple[str, ...] = ()
+    """Entries of the plan that were moved, each alone."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -74,6 +87,7 @@ class Diagnosis:
             "possible": self.possible, "fractions": self.fractions, "conflict": list(self.conflict), **tables,
             "missed_musd": self.missed_musd if math.isfinite(self.missed_musd) else None,
             "missed_verified": self.missed_verified, "seconds": self.seconds, "complete": self.complete,
+            "tried": list(self.tried),
         }  # fmt: skip
 
     def _repr_html_(self) -> str:
@@ -101,7 +115,8 @@ class Diagnosis:
             lines.append("ANY ONE OF THESE RESTORES A PLAN (each put into the plan and tried):")
             lines += [f"  {row.sentence}" for row in helping.itertuples()]
         elif self.complete:
-            lines.append("No single entry of the plan, moved alone, restores it: grant the relaxation above, or several together.")
+            lines.append("NONE OF THESE, moved alone, was found to restore a plan (grant the relaxation above, or move several):")
+            lines += [f"  {entry}" for entry in self.tried]
         if not self.complete:
             lines.append("The time limit came before everything was looked at: give `diagnose` a longer --time-limit.")
         return "\n".join(lines)
@@ -167,17 +182,22 @@ def diagnose(
     tell("the least relaxation")
     missed, weight, granted = _least_relaxation(case)
     conflict: list[Demand] = []
-    found, complete = pd.DataFrame(columns=CHANGES), True
+    found, complete, tried = pd.DataFrame(columns=CHANGES), True, dict[str, None]()
     try:
         tell("what conflicts")
         conflict = _conflict(case)
         tell("single changes")
-        for row in _single_changes(case, plan, data, {demand.family for demand in conflict}, tell):
-            found.loc[len(found)] = row
+        for change in _changes(case, {demand.family for demand in conflict}):
+            tell(f"single changes: {change.words.split('{')[0].strip()}")
+            row = _single_change(case, plan, data, change)
+            tried[change.entry] = None
+            if row is not None:
+                found.loc[len(found)] = row
     except StoppedError:
         complete = False
     words = tuple(demand.words for demand in conflict)
-    return Diagnosis(False, fractions, missed, weight, granted, found, words, time.perf_counter() - begin, complete)
+    seconds = time.perf_counter() - begin
+    return Diagnosis(False, fractions, missed, weight, granted, found, words, seconds, complete, tuple(tried))
 
 
 def _relaxing(assembly: Assembly, row: int) -> float:
@@ -220,6 +240,9 @@ def _missed(demand: Demand, place: str, amount: float) -> str:
         return f"{demand.item}{where}: {verb} {amount:,.4g} t"
     if demand.unit == "projects":
         return f"{demand.item}: not kept"
+    if demand.owed is not None:
+        owed = f"the {demand.owed:,.6g} that holding the opening stock costs"
+        return f"{demand.item}: {amount:,.4g} million USD more than {owed} ({demand.owed + amount:,.6g} in all)"
     return f"{demand.item}: {amount:,.4g} million USD more"
 
 
@@ -249,26 +272,28 @@ def _without(case: Case, kept: Sequence[Demand]) -> Assembly:
     return replace(assembly, row_lower=lower, row_upper=upper)
 
 
-def _single_changes(
-    case: Case, plan: Plan, data: Dataset, families: set[str], tell: Callable[[str], None]
-) -> Iterator[list[Any]]:  # fmt: skip
-    """Changes of one entry each that restore a plan, of the families in conflict, as rows of `CHANGES`.
+def _changes(case: Case, families: set[str]) -> Iterator[Change]:
+    """Changes that could make room in a conflict of some families: what restores a plan has to make some in every conflict."""
+    yield from (change for change in changes_of(case.problem) if change.demand in families)
+    emergency = emergency_change(case.problem) if families & IN_DISRUPTIONS else None
+    if emergency is not None:
+        yield emergency
+
+
+def _single_change(case: Case, plan: Plan, data: Dataset, change: Change) -> list[Any] | None:
+    """A change of one entry that restores a plan, as a row of `CHANGES`; None where it does not.
 
     What is told is what was tried: moves are rounded outward to the figures shown before they are put into the plan.
     """
-    for change in changes_of(case.problem):
-        if change.demand not in families:
-            continue
-        tell(f"single changes: {change.words.split('{')[0].strip()}")
-        least = _least_move(case, plan, data, change)
-        if least is None:
-            continue
-        by = min(change.most, _outward(least * (1 + ROOM) + ROOM * max(1e-3, abs(change.base) * 1e-3)))
-        put = dict(change.put(by))
-        value = change.base + change.sign * by
-        sentence = change.words.format(value=f"{value:,.10g}", by=f"{by:,.10g}")
-        verified = _restored(case, plan, data, put, whole=True)
-        yield [change.demand, change.unit, change.base, value, by, verified, put, sentence]
+    least = _least_move(case, plan, data, change)
+    if least is None:
+        return None
+    by = min(change.most, _outward(least * (1 + ROOM) + ROOM * max(1e-3, abs(change.base) * 1e-3)))
+    put = dict(change.put(by))
+    value = change.base + change.sign * by
+    sentence = change.words.format(value=f"{value:,.10g}", by=f"{by:,.10g}")
+    verified = _restored(case, plan, data, put, whole=True)
+    return [change.demand, change.unit, change.base, value, by, verified, put, sentence]
 
 
 def _outward(value: float) -> float:
@@ -279,11 +304,32 @@ def _outward(value: float) -> float:
 
 def _least_move(case: Case, plan: Plan, data: Dataset, change: Change) -> float | None:
     """What an entry has to be moved by at least; None where moving it alone does not help."""
-    if not change.rows:
-        return _least_by_trying(case, plan, data, change)
     assembly = case.problem.assembly
-    moved = with_columns(assembly, [[(row, -gain) for row, gain in change.rows]], np.array([change.most]))
+    if change.demand == EMERGENCY:
+        changed = _changed(case, plan, data, change.within)
+        if changed is None:
+            return None
+        assembly = without_recourse(changed.layout, changed.assembly)
+        change = replace(change, rows=emergency_rows(replace(changed, assembly=assembly)))
+        assembly = _raised(assembly, [(row, -FIRST_MUSD * gain) for row, gain in change.rows])
+    elif not change.rows and not change.widened:
+        return _least_by_trying(case, plan, data, change)
+    ends = sorted({0.0, *(start for _, start in change.idle), change.most})
+    for low, high in pairwise(ends):  # in each of these stretches every right-hand side gains evenly; more never takes room away
+        least = _least_within(case, assembly, change, low, high)
+        if least is not None:
+            return least
+    return None
+
+
+def _least_within(case: Case, assembly: Assembly, change: Change, low: float, high: float) -> float | None:
+    """The least move from `low` to `high` that gives a plan, counted from 0; None where none does."""
+    start = dict(change.idle)
+    rows = [(row, gain) for row, gain in change.rows if start.get(row, 0.0) <= low]
+    moved = _raised(assembly, [(row, -gain * start.get(row, 0.0)) for row, gain in rows])
+    moved = with_columns(moved, [[(row, -gain) for row, gain in rows]], np.array([high]))
     column = len(assembly.lower)
+    moved.lower[column] = low
     for wide, gain in change.widened:
         limit = float(moved.upper[wide])
         moved.upper[wide] = INF
@@ -293,6 +339,15 @@ def _least_move(case: Case, plan: Plan, data: Dataset, change: Change) -> float 
     cost[column] = 1.0
     run = Model(moved, cost, integer=not case.relax).run(time_limit_s=case.left(), gap=1e-6, phase="single changes")
     return None if run.x is None else max(0.0, float(run.x[column]))
+
+
+def _raised(assembly: Assembly, by: Sequence[tuple[int, float]]) -> Assembly:
+    """The model with some right-hand sides raised."""
+    lower, upper = assembly.row_lower.copy(), assembly.row_upper.copy()
+    for row, amount in by:
+        lower[row] += amount
+        upper[row] += amount
+    return replace(assembly, row_lower=lower, row_upper=upper)
 
 
 def _least_by_trying(case: Case, plan: Plan, data: Dataset, change: Change) -> float | None:
@@ -314,12 +369,17 @@ def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, 
 
     whole: in all worlds, in place of those that promises name.
     """
+    changed = _changed(case, plan, data, put)
+    return changed is not None and case.feasible(
+        changed.assembly if whole else without_recourse(changed.layout, changed.assembly)
+    )
+
+
+def _changed(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any]) -> Problem | None:
+    """The problem of the plan with some values in place, with its do-nothing limits; None where there is none."""
     try:
         changed = prepare(*edited(plan, data, put), None, case.problem.layout.worlds.drawn)
-    except PlanError:
-        return False
-    try:
         cap_trunk_shortfall(changed, do_nothing(changed, objective_costs(changed)["social_cost"], case.left()))
-    except InfeasibleError:
-        return False
-    return case.feasible(changed.assembly if whole else without_recourse(changed.layout, changed.assembly))
+    except (PlanError, InfeasibleError):
+        return None
+    return changed

@@ -51,7 +51,10 @@ def formulation_page() -> str:
 PRICES_HEAD = """## Prices
 
 From the linear program with commitments fixed at the answer, counted in the first stage of the plan's aim, reported >= 0
-where a demand binds.
+where a demand binds. What is avoided is concave in every limit: one unit more brings the price up to the next kink and less
+beyond, so a price is the most that it brings. Where the answer is itself at a kink (a degenerate basis) the price is one of the
+slopes between that of the unit before and that of the unit after; `explain` tells how far each holds. Where holding the opening
+stock already costs more than is appropriated, one more USD moves no limit and has no price.
 """
 
 HELPERS = {"counted_price", "held", "total_money", "window_all"}

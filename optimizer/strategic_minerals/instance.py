@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
 
+ROUNDING = 1e-9
+"""Relative difference of two amounts of money that counts as none."""
 MUSD_PER_T = KG_PER_T / USD_PER_MUSD
 """Million USD per tonne that one USD/kg is."""
 
@@ -295,6 +297,19 @@ class Instance:
         """The limit on all outlays of the planned years, likewise; None where the plan sets none."""
         total = self.plan.budget.total_musd
         return None if total is None else max(total, float(self.owed[: len(self.calendar.planned_years)].sum()))
+
+    @property
+    def owed_beyond(self) -> Floats:
+        """(F,) what is owed already beyond the appropriation, where money added to it buys nothing; rounding is none."""
+        beyond = self.spendable - self.appropriation
+        return np.where(beyond > ROUNDING * self.spendable, beyond, 0.0)
+
+    @property
+    def owed_beyond_in_all(self) -> float:
+        """The same of the total budget; 0 where the plan sets none."""
+        most, total = self.spendable_in_all, self.plan.budget.total_musd
+        beyond = 0.0 if most is None or total is None else most - total
+        return beyond if beyond > ROUNDING * (most or 0.0) else 0.0
 
     @property
     def contract_periods(self) -> list[int]:

@@ -18,7 +18,7 @@ from .errors import Fault, InputError, UntrustedError
 from .instance import Floats
 from .layout import STAGES
 from .optimize import cap_trunk_shortfall
-from .prices import Price, published
+from .prices import SMALL, Price, published, worthless
 from .problem import Problem, objective_costs, prepare
 from .result import Result
 from .solution import Solution, embed
@@ -76,9 +76,12 @@ def decided_point(problem: Problem, solution: Solution) -> Floats:
 
 
 def price_words(fixed: Fixed) -> pd.DataFrame:
-    """One row a price that is not zero (`COLUMNS`): value in `unit`; how many units more, and less, it holds for; a sentence."""
-    told = _told(published(fixed.problem, fixed.run))
-    alone = [p.row for p in told if p.widened is None]
+    """One row a price that is not zero (`COLUMNS`): value in `unit`; how many units more, and less, it holds for; a sentence.
+
+    So too where money is worth nothing only because more is owed already: somebody would raise it in vain.
+    """
+    told = _told(published(fixed.problem, fixed.run)) + worthless(fixed.problem, fixed.run)
+    alone = [p.row for p in told if p.widened is None and not p.beyond]
     reach = dict(zip(alone, fixed.model.reach(alone), strict=True)) if alone else {}
     rows = []
     for price in told:
@@ -86,7 +89,7 @@ def price_words(fixed: Fixed) -> pd.DataFrame:
         more, less = (up, down) if price.direction > 0 else (down, up)
         more = more if more > 0 else _stretch(fixed, price, 1)
         less = less if less > 0 else _stretch(fixed, price, -1)
-        more, less = more * price.natural, less * price.natural
+        more, less = min(more, price.beyond or math.inf) * price.natural, min(less, price.less) * price.natural
         unit = "million USD" if price.unit == "USD/USD" else "t"
         rows.append([price.price, price.item, price.world, price.period, price.value, price.unit, more, less, unit,
                      _sentence(fixed.problem, price, more)])  # fmt: skip
@@ -108,6 +111,8 @@ def _told(prices: list[Price]) -> list[Price]:
 def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
     """How far a price holds, by solving again with more and more (sign 1) or less (-1), in the row's unit."""
     assembly, run = fixed.problem.assembly, fixed.run
+    if price.beyond and price.widened is None:
+        return math.inf  # nothing moves
     assert run.objective is not None
     assert run.row_dual is not None
     row, way = price.row, price.direction * sign
@@ -115,10 +120,11 @@ def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
     low, high = assembly.row_lower[row], assembly.row_upper[row]
     size = max(abs(v) for v in (low, high) if math.isfinite(v))
     per_unit = price.value if price.widened else price.direction * -float(run.row_dual[row])
+    way_of_row = 0.0 if price.beyond else way
     step, good = FIRST_STEP * max(1.0, size), 0.0
     try:
         for _ in range(STEPS):
-            moved = np.array([row]), np.array([low + way * step]), np.array([high + way * step])
+            moved = np.array([row]), np.array([low + way_of_row * step]), np.array([high + way_of_row * step])
             fixed.model.set_row_bounds(*moved)
             fixed.model.set_bounds(column, assembly.lower[column], np.maximum(0.0, assembly.upper[column] + way * share * step))
             again = fixed.model.run(time_limit_s=60.0, phase="prices")
@@ -139,10 +145,12 @@ def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
 def _sentence(problem: Problem, price: Price, more: float) -> str:
     """What one unit more is worth, in words."""
     aim = main_aim(problem.plan)
+    at_kink = more == 0  # what is avoided is concave: a unit more brings less than the price says, or costs more
     money = f"{abs(price.value):,.3g} million USD" if price.unit == "USD/USD" else _usd(abs(price.value))
-    effect = f"{'saves' if price.value > 0 else 'costs'} {money} of {aim}"
+    bound = "" if not at_kink else "at most " if price.value > 0 else "at least "
+    effect = f"{'saves' if price.value > 0 else 'costs'} {bound}{money} of {aim}"
     if price.price == "supply":  # in that year's money and that course of events, not in expectation
-        effect = f"is worth {'' if price.value > 0 else '-'}{money}"
+        effect = f"is worth {'at most ' if at_kink else ''}{'' if price.value > 0 else '-'}{money}"
     material, year = price.item.split(",")[0].split(":")[0], f"FY{price.period}" if price.period.isdigit() else price.period
     what = {
         "appropriation": f"One more million USD in {year}",
@@ -157,12 +165,15 @@ def _sentence(problem: Problem, price: Price, more: float) -> str:
         "days_of_cover": f"One tonne less asked in store of {price.item} in {year}",
     }[price.price]
     unit = "million USD" if price.unit == "USD/USD" else "t"
+    if price.beyond and abs(price.value) <= SMALL:
+        given = "the total budget" if price.price == "total_budget" else "is appropriated"
+        return f"{what} saves nothing: holding the opening stock costs {price.beyond:,.4g} million USD more than {given} already."
     if math.isinf(more):
         holds = "however many more"
     elif more > 0:
         holds = f"valid for the next {_figures(more)} {unit}"
     else:
-        holds = "at this point only: the very next unit is worth something else"
+        holds = f"at this point only: the very next unit {'is worth less' if price.value > 0 else 'costs more'}"
     return f"{what} {effect}, {holds}."
 
 

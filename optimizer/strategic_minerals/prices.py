@@ -2,11 +2,19 @@
 
 Only the program with commitments fixed at the mixed-integer answer gives prices (formulation section 8). They hold for
 those commitments and for small changes. Every family is checked against a finite difference in the tests.
+
+What is avoided is concave in any right-hand side, so a price is the most that one unit more brings: exactly that up to the next
+kink, less beyond. At a kink itself (a degenerate basis) a price is one of the slopes between that of the unit before and that of
+the unit after. How far each holds costs solves, and is told by `price_words`.
+
+A limit on money is what the plan gives, and at least what holding the opening stock costs (`Instance.spendable`). Where that is
+more, one more USD of the appropriation or of the total moves no limit and is worth nothing, whatever the dual of the row.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,20 +34,21 @@ PRICED = {*MONEY, "stock_balance", "material_balance", "service_level", "supplie
 COLUMNS = ["price", "item", "world", "period", "value", "unit", "meaning"]
 SMALL = 1e-9
 
-MEANING = {
-    "appropriation": "{aim} avoided by one more USD of this year's appropriation",
-    "total_budget": "{aim} avoided by one more USD of total budget",
-    "contingent_liability": "{aim} avoided by one more USD of this year's liability cap",
-    "stock": "{aim} avoided by one more tonne put in store in this period while nothing has happened (negative where in the way)",
-    "supply": "{aim} avoided by one more tonne delivered to users in this period and world, in that period's money",
-    "service_level": "{aim} avoided by allowing one more tonne short of the promise",
-    "supplier_share": "{aim} avoided by one more tonne allowed beyond the diversification rule",
-    "days_of_cover": "{aim} avoided by asking for one tonne less in store",
-    "cvar_limit": "{aim} avoided by one more USD of CVaR allowed",
-    "expected_loss_limit": "{aim} avoided by one more USD of expected loss allowed",
-}
+AVOIDED = "{aim} avoided, at most and with commitments as chosen, by"
+MEANING = {name: f"{AVOIDED} {what}" for name, what in {
+    "appropriation": "one more USD of this year's appropriation",
+    "total_budget": "one more USD of total budget",
+    "contingent_liability": "one more USD of this year's liability cap",
+    "stock": "one more tonne put in store in this period while nothing has happened (negative where in the way)",
+    "supply": "one more tonne delivered to users in this period and world, in that period's money",
+    "service_level": "allowing one more tonne short of the promise",
+    "supplier_share": "one more tonne allowed beyond the diversification rule",
+    "days_of_cover": "asking for one tonne less in store",
+    "cvar_limit": "one more USD of CVaR allowed",
+    "expected_loss_limit": "one more USD of expected loss allowed",
+}.items()}
 """Families of prices and what one unit of each means, present values where nothing else is said. All are reported so that
-a binding demand has a price >= 0."""
+a binding demand has a price >= 0. At most: a unit more brings the price up to the next kink, and less beyond."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,11 @@ class Price:
     natural: float
     """Tonnes, or million USD, that one unit of the row stands for."""
     widened: tuple[int, float] | None = None
-    """A column whose upper limit grows with the right-hand side, and by how much per unit."""
+    """A column whose upper limit grows by a unit more, and by how much."""
+    beyond: float = 0.0
+    """Million USD that are owed already beyond what the plan gives: up to there a unit more leaves the row as it is."""
+    less: float = math.inf
+    """Units less from which on the row is held up by what is owed, and the price is another."""
 
 
 def price_table(solved: Solved) -> pd.DataFrame:
@@ -78,6 +91,17 @@ def price_table(solved: Solved) -> pd.DataFrame:
 
 def published(problem: Problem, fixed: Run) -> list[Price]:
     """Every price that is not zero, from the duals of the linear program with commitments fixed."""
+    return [price for price in _priced(problem, fixed) if abs(price.value) > SMALL]
+
+
+def worthless(problem: Problem, fixed: Run) -> list[Price]:
+    """Money that is worth nothing where it stands, because more is owed already, and whose limit binds."""
+    assert fixed.row_dual is not None
+    return [p for p in _priced(problem, fixed) if p.beyond > 0 and abs(p.value) <= SMALL < abs(fixed.row_dual[p.row])]
+
+
+def _priced(problem: Problem, fixed: Run) -> list[Price]:
+    """Every price of a row that binds."""
     assert fixed.row_dual is not None
     assembly, layout, natural = problem.assembly, problem.layout, problem.natural
     calendar, found = natural.calendar, _appropriations(problem, fixed)
@@ -88,7 +112,11 @@ def published(problem: Problem, fixed: Run) -> list[Price]:
     for row in np.flatnonzero(chosen & (np.abs(fixed.row_dual) > SMALL)).tolist():
         name, key, label, number = assembly.row_name(row)
         dual = float(fixed.row_dual[row])
-        if name in MONEY:
+        if name == "total_budget":
+            beyond = natural.owed_beyond_in_all
+            owed, total = float(natural.owed[: len(calendar.planned_years)].sum()), natural.plan.budget.total_musd or 0.0
+            found.append(_of_money(Price(name, "", "", "", -dual, "USD/USD", row, 1, 1.0), beyond, owed, total))
+        elif name in MONEY:
             year = calendar.years[key] if key is not None else ""
             if year == "" or year in calendar.planned_years:
                 found.append(Price(name, "", "", str(year), -dual, "USD/USD", row, 1, 1.0))
@@ -98,7 +126,14 @@ def published(problem: Problem, fixed: Run) -> list[Price]:
         else:
             c = components[label]
             found += _of_period(problem, name, key, c, number, dual, row)
-    return [price for price in found if abs(price.value) > SMALL]
+    return found
+
+
+def _of_money(price: Price, beyond: float, owed: float, money: float) -> Price:
+    """A price of a limit on money, told of the plan's own figure. beyond, owed, money: [million USD]."""
+    if beyond > 0:
+        return replace(price, value=0.0, beyond=beyond)
+    return replace(price, less=max(0.0, money - owed)) if owed > 0 else price
 
 
 def _of_promise(problem: Problem, key: tuple[int, int], world: str, dual: float, row: int) -> Price:
@@ -146,21 +181,23 @@ def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual:
 def _appropriations(problem: Problem, fixed: Run) -> list[Price]:
     """Of one more USD of each planned year's appropriation.
 
-    It widens the year's budget, and by its share what may be carried into the next year.
+    It widens the year's budget unless more is owed already, and by its share what may be carried into the next year.
     """
     assert fixed.row_dual is not None
     assert fixed.column_dual is not None
     assembly, calendar, share = problem.assembly, problem.natural.calendar, problem.plan.budget.carry_over_share
-    found = []
+    natural, found = problem.natural, []
+    beyond, owed, money = natural.owed_beyond.tolist(), natural.owed.tolist(), natural.appropriation.tolist()
     for row in assembly.rows_of("budget").tolist():
         f = assembly.row_name(row)[1]
-        value, widened = -float(fixed.row_dual[row]), None
+        year, dual = str(calendar.years[f]), -float(fixed.row_dual[row])
+        price = _of_money(Price("appropriation", "", "", year, dual, "USD/USD", row, 1, 1.0), beyond[f], owed[f], money[f])
         if f < len(calendar.years) - 1:  # nothing is carried out of the last year
             column = int(assembly.stamped[0].columns("carry", f)[0])
-            value -= share * min(0.0, float(fixed.column_dual[column]))
-            widened = (column, share) if share > 0 else None
+            value = price.value - share * min(0.0, float(fixed.column_dual[column]))
+            price = replace(price, value=value, widened=(column, share) if share > 0 else None)
         if calendar.years[f] in calendar.planned_years:
-            found.append(Price("appropriation", "", "", str(calendar.years[f]), value, "USD/USD", row, 1, 1.0, widened))
+            found.append(price)
     return found
 
 

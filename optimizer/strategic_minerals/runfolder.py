@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -48,6 +49,10 @@ from .study_files import is_study_file, remove_studies
 
 OLDER = "decisions.json"
 """What an earlier release wrote."""
+BEGUN = f"{MANIFEST}{PART}"
+"""What a writer puts first of all into a folder and turns into the manifest last of all: a run without it has not ended."""
+ANSWERS = (DECISIONS, OLDER, DIAGNOSIS, result_file(DICTIONARY))
+"""Files that nobody but a run has: any of them beside a plan tells one whose manifest is missing."""
 UNLISTED = (MANIFEST, LOCK)
 """Files that a manifest does not list: itself, and the lock of a writer, which stays where one was killed."""
 
@@ -101,6 +106,7 @@ def _writing(folder: Path) -> Iterator[None]:
     refuse_foreign(folder)
     with one_writer(folder):
         _clear(folder)
+        (folder / BEGUN).touch()
         yield
 
 
@@ -114,8 +120,16 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def is_run_folder(folder: Path) -> bool:
-    """Whether a run was written here, finished or not."""
-    return (folder / MANIFEST).is_file() or (folder / PLAN).is_file()
+    """Whether a run was written here: it has its manifest, or what a writer leaves that was cut short.
+
+    A plan beside tables is none: planners keep theirs so, and their own folders and notes beside them.
+    """
+    if (folder / MANIFEST).is_file() or (folder / BEGUN).is_file():
+        return True
+    if not (folder / PLAN).is_file():
+        return False
+    told = all((folder / name).is_file() for name in (SUMMARY, LOG)) and all((folder / part).is_dir() for part in PARTS)
+    return told or any((folder / name).is_file() for name in (LOCK, *ANSWERS))
 
 
 def started(folder: Path) -> bool:
@@ -147,7 +161,7 @@ def _clear(folder: Path) -> None:
 
 
 def _asked(plan: Plan, data: Dataset, folder: Path) -> dict[str, str]:
-    """Write the question; the hash of each of its files. The plan comes first, by which an unfinished run is known as one."""
+    """Write the question; the hash of each of its files."""
     files = {}
     for name, pieces in question_texts(plan, data):
         files[name] = write_whole(folder / name, pieces)
@@ -162,7 +176,11 @@ def _finish(folder: Path, stated: Mapping[str, Any]) -> None:
     faults = schema_faults(content)
     if faults:
         raise InputError(faults)
-    write_whole(folder / MANIFEST, [spelled(sealed(content))])
+    with (folder / BEGUN).open("wb") as file:
+        file.write(spelled(sealed(content)).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(folder / BEGUN, folder / MANIFEST)
 
 
 def question_of(plan: Plan, data: Dataset, files: Mapping[str, str]) -> dict[str, Any]:
