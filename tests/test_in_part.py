@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
+from instances import random_case
 from strategic_minerals import Dataset, Plan, PlanError, alternatives, explain, solve, sweep
+from strategic_minerals.near_optimal import measured
+from strategic_minerals.problem import prepare
 from strategic_minerals.result import Result
 from tiny import cut, offer, project, source, tiny
 
@@ -43,6 +47,7 @@ def test_a_project_supported_in_part_is_chosen_and_told_with_its_share(money: fl
     result = solve(*partly(money), gap=0.0)
     told = said(result)
     assert told["project mine"].startswith(f"project mine: chosen ({money:g}% of it), brings ")
+    assert f"without it the plan takes project mine2 ({money / 1.3:.3g}% of it)" in told["project mine"]
     assert told["package grant"].startswith(f"package grant: chosen ({money:g}% of one project), brings {2.2 * money:,.1f} M")
     assert told["project mine2"].startswith("project mine2: rejected, having at least 10% of it would cost 7.5 M")
 
@@ -155,6 +160,24 @@ def test_spending_is_discounted_by_the_year_as_everywhere() -> None:
     paid = sum(outlay / 1.1**k for k, outlay in enumerate(budget.purchases_musd))
     found = alternatives(result, count=0).extremes.set_index("item").loc["purchases for the reserve"]
     assert found.plan == pytest.approx(paid, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", [4, 8, 28])
+def test_what_is_spent_on_each_thing_adds_up_to_the_spending_that_plans_are_held_to(seed: int) -> None:
+    """Proves: of every purchase, signature, contract and market floor the ranges count what discounted spending does, whatever the
+    length of periods, years after the plan and kind of support."""
+    problem = prepare(*random_case(seed, loss_limits=False, contracts=True, market_floor=True))
+    spending, counted = problem.assembly.costs["spending"], np.zeros(len(problem.assembly.lower))
+    for measure in measured(problem):
+        if measure.kind == "spending":
+            np.add.at(counted, measure.columns, measure.factors)
+    names = np.empty(len(counted), dtype=object)
+    for part in problem.assembly.stamped:
+        for k, (name, _) in enumerate(part.template.columns):
+            names[part.first_column + k + part.width * np.arange(part.count)] = name
+    mine = np.isin(names.astype(str), ["buy", "sign", "contract", "floor"])
+    assert np.count_nonzero(counted) > 0
+    assert counted[mine] == pytest.approx(spending[mine], rel=1e-9, abs=1e-9)
 
 
 # What is no item, and what is as good either way

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .items import CHOSEN
 from .problem import Outcome
 
 COLUMNS = ["figure", "item", "value", "text"]
-CHOSEN = 1e-6
-"""Share signed above which a project is supported."""
 TRACE = 1e-4
 """The same where unexpired life is worth nothing: what a search that is not exact leaves of a signature is less."""
 OUTLAYS = ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")

@@ -12,9 +12,8 @@ import numpy as np
 from .assembly import Assembly
 from .compile import INF
 from .errors import Fault, PlanError, near_miss
-from .figures import CHOSEN
 from .instance import Floats, Ints
-from .items import KINDS, Identity, Item, Kind, identity, in_amounts, market_items, never, refusals, signings
+from .items import CHOSEN, KINDS, Identity, Item, Kind, identity, in_amounts, market_items, never, refusals, signings
 from .problem import Problem
 
 __all__ = ["Choices", "Decided", "Hold", "Item", "Kind", "with_row"]
@@ -150,13 +149,13 @@ class Choices:
         of = self.decided(item)
         return self.amount(item, x) > (TRACE_T if of.unit.startswith("t") else CHOSEN if of.any_amount else HALF)
 
-    def part(self, item: Item, x: Floats) -> str:
-        """How much of an item a point has in words, where it supports it in part (`part_in_words`); else empty."""
-        return part_in_words(item, self.decided(item), self.amount(item, x))
-
-    def portfolio(self, x: Floats, kinds: Sequence[Kind] = ("project", "floor", "contract")) -> tuple[str, ...]:
-        """Names of the items that a point has, in the order of `items`."""
-        return tuple(str(item) for item in self.items if item.kind in kinds and self.chosen(item, x))
+    def portfolio(self, x: Floats, kinds: Sequence[Kind] = ("project", "floor", "contract")) -> dict[str, str]:
+        """Names of the items that a point has, in the order of `items`, with how much of each in words where that is a part
+        (`part_in_words`), else empty."""
+        return {
+            str(item): part_in_words(item, self.decided(item), self.amount(item, x))
+            for item in self.items if item.kind in kinds and self.chosen(item, x)
+        }  # fmt: skip
 
 
 def part_in_words(item: Item, of: Decided, amount: float) -> str:
@@ -166,6 +165,13 @@ def part_in_words(item: Item, of: Decided, amount: float) -> str:
     if item.kind == "project":
         return f"{100 * amount:.3g}% of it"
     return f"{100 * amount:.3g}% of one project" if amount < 1 else f"{amount:.3g} projects"
+
+
+def with_parts(name: str, *parts: str) -> str:
+    """An item with how much of it one portfolio has, or several (`part_in_words`)."""
+    if not any(parts):
+        return name
+    return f"{name} ({', '.join(dict.fromkeys(part or 'all of it' for part in parts))})"
 
 
 def with_row(assembly: Assembly, columns: Ints, factors: Floats, lower: float, upper: float, *, money: bool = False) -> Assembly:

@@ -21,7 +21,7 @@ from .aims import main_aim
 from .compile import INF
 from .errors import Fault, PlanError
 from .figures import Figures
-from .forcing import Choices, with_row
+from .forcing import Choices, with_parts, with_row
 from .frames import notebook_html
 from .instance import Floats, Ints
 from .layout import STAGES
@@ -87,9 +87,9 @@ class Alternatives:
     """What near-optimal plans have in common, and how far apart they are."""
 
     extremes: pd.DataFrame
-    """kind (stock: mean over planned periods [t]; spending: discounted [million USD]; supply: what a country makes against home
-    demand in the last planned period), item, unit, plan, least and most with the bounds beyond which no near-optimal plan lies,
-    kept (both points keep to the limit), sentence."""
+    """kind (stock: mean over planned periods [t]; spending: as in the plan's discounted spending [million USD]; supply: what a
+    country makes against home demand in the last planned period), item, unit, plan, least and most with the bounds beyond which no
+    near-optimal plan lies, kept (both points keep to the limit), sentence."""
     portfolios: pd.DataFrame
     """number (0: the plan), aim_musd (the main aim against doing nothing), worth_musd (where the main aim is social cost, else
     NaN), items, gained (with its share where that is a part) and lost against the plan, differences."""
@@ -239,7 +239,7 @@ def _searched(model: Model, cost: Floats, time_limit_s: float) -> Run:
 
 def _sentence(measure: Measure, here: float, least: tuple[float, float], most: tuple[float, float]) -> str:
     """A range in words, with what is not proven."""
-    what = {"stock": f"reserve of {measure.item}", "spending": f"spending on {measure.item}", "supply": measure.item}[measure.kind]
+    what = {"stock": "reserve of ", "spending": "discounted spending on ", "supply": ""}[measure.kind] + measure.item
     size = max(abs(most[0]), abs(here), 1e-9)
     least, most = ((0.0 if abs(end) < 1e-9 * size else end, bound) for end, bound in (least, most))
     scale, unit = (100.0, "%") if measure.unit == "share" else (1.0, f" {measure.unit}")
@@ -339,13 +339,13 @@ def _portfolios(result: Result, solved: _Solved, count: int, time_limit_s: float
         "projects", "market floors")]  # fmt: skip
     stocks = [measure for measure in measured(fixed.problem) if measure.kind == "stock"]
     is_worth = STAGES[result.plan.objective.kind][0] == "social_cost"
-    found, seen = [_portfolio(choices, solved.x)], np.zeros_like(fixed.cost)
+    found, seen = [choices.portfolio(solved.x)], np.zeros_like(fixed.cost)
     rows: list[dict[str, Any]] = []
     for number in range(count + 1):
         x, aim = solved.x, solved.aim
         if number:
             other = _searched(model, seen, time_limit_s).x
-            has = found[0] if other is None else _portfolio(choices, other)
+            has = found[0] if other is None else choices.portfolio(other)
             if other is None or any(has.keys() == known.keys() for known in found):
                 break  # what shares least has been there before: no further one
             x, aim = other, float(fixed.cost @ other)
@@ -353,7 +353,7 @@ def _portfolios(result: Result, solved: _Solved, count: int, time_limit_s: float
         base, has = found[0], found[-1]
         rows.append({
             "number": number, "aim_musd": aim - solved.nothing, "worth_musd": solved.nothing - aim if is_worth else math.nan,
-            "items": tuple(has), "gained": ", ".join(_told(name, part) for name, part in has.items() if name not in base),
+            "items": tuple(has), "gained": ", ".join(with_parts(name, part) for name, part in has.items() if name not in base),
             "lost": ", ".join(name for name in base if name not in has), "differences": len(has.keys() ^ base.keys()),
         })  # fmt: skip
         for item in whole:  # +1 where it was used, -1 where it was not: the least sum shares least
@@ -363,17 +363,4 @@ def _portfolios(result: Result, solved: _Solved, count: int, time_limit_s: float
             if size > 1e-3:
                 seen[stock.columns] += stock.factors / size
     common = sorted(name for name in found[0] if all(name in has for has in found))
-    return pd.DataFrame(rows), tuple(_told(name, *(has[name] for has in found)) for name in common)
-
-
-def _portfolio(choices: Choices, x: Floats) -> dict[str, str]:
-    """Names of the items that a point has, with how much of each in words where that is a part."""
-    names = choices.portfolio(x)
-    return {str(item): choices.part(item, x) for item in choices.items if str(item) in names}
-
-
-def _told(name: str, *parts: str) -> str:
-    """An item with how much of it one portfolio has, or several."""
-    if not any(parts):
-        return name
-    return f"{name} ({', '.join(dict.fromkeys(part or 'all of it' for part in parts))})"
+    return pd.DataFrame(rows), tuple(with_parts(name, *(has[name] for has in found)) for name in common)

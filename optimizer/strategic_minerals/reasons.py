@@ -21,7 +21,7 @@ from .break_even import MOST_SOLVES, TOLERANCE, Pair, find_break_even
 from .dataset import Dataset
 from .errors import InfeasibleError, ReserveError
 from .explain_figures import figures_of
-from .forcing import SHARES, TRACE_T, Choices, Decided, Hold, Item, part_in_words
+from .forcing import SHARES, TRACE_T, Choices, Decided, Hold, Item, part_in_words, with_parts
 from .frames import notebook_html
 from .instance import Floats
 from .items import BUILT_ALONE, in_amounts
@@ -125,7 +125,7 @@ class _Forced:
     bound: float
     loss: float
     spending: float
-    portfolio: tuple[str, ...]
+    portfolio: dict[str, str]
     note: str = ""
     """Why there is no answer."""
     impossible: bool = False
@@ -229,7 +229,7 @@ def _answers(asked: _Asked) -> Any:
 
 def _answer(asked: _Asked, session: Session, hold: Hold, shares: Sequence[float]) -> _Forced:
     """The plan with an item held; held in, with the first share of what counts that any plan has."""
-    none = _Forced(math.nan, math.nan, math.nan, math.nan, ())
+    none = _Forced(math.nan, math.nan, math.nan, math.nan, {})
     for share in shares:
         try:
             answer = session.answer(asked.plan, asked.data, hold=replace(hold, share=share), time_limit_s=asked.time_limit_s)
@@ -262,7 +262,8 @@ def _reason(fixed: Fixed, choices: Choices, x: Floats, hold: Hold, base: _Forced
     brings, low, high = other.objective - base.objective, other.bound - base.objective, other.objective - base.bound
     if not other.note:  # what is held cannot be better than what is free
         brings, low, high = max(0.0, brings), max(0.0, low), max(0.0, high)
-    instead = [name for name in other.portfolio if name not in base.portfolio and name != str(item)]
+    news = {name: part for name, part in other.portfolio.items() if name not in base.portfolio and name != str(item)}
+    instead = [with_parts(name, part) for name, part in news.items()]
     binds = _at_limit(fixed, decided) if chosen else _binding(fixed, decided)
     row: dict[str, Any] = {
         "kind": item.kind, "item": item.name, "chosen": chosen, "amount": choices.amount(item, x), "unit": decided.unit,

@@ -29,8 +29,8 @@ from .checks import require
 from .dataset import Dataset
 from .disruptions import build_worlds
 from .errors import Fault, FaultsError, PlanError, ReserveError, SolveError, UntrustedError
-from .figures import CHOSEN
 from .forcing import HALF, TRACE_T
+from .items import CHOSEN
 from .journal import Journal, identity
 from .plan import Plan
 from .problem import cost_groups
