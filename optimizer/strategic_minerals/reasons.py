@@ -264,7 +264,7 @@ def _reason(fixed: Fixed, choices: Choices, x: Floats, hold: Hold, base: _Forced
         brings, low, high = max(0.0, brings), max(0.0, low), max(0.0, high)
     news = {name: part for name, part in other.portfolio.items() if name not in base.portfolio and name != str(item)}
     instead = [with_parts(name, part) for name, part in news.items()]
-    binds = _at_limit(fixed, decided) if chosen else _binding(fixed, decided)
+    binds = _at_limit(fixed, x, decided) if chosen else _binding(fixed, decided)
     row: dict[str, Any] = {
         "kind": item.kind, "item": item.name, "chosen": chosen, "amount": choices.amount(item, x), "unit": decided.unit,
         "brings_musd": sign * brings, "brings_low_musd": sign * (low if chosen else high),
@@ -348,12 +348,12 @@ def _binding(fixed: Fixed, decided: Decided) -> str:
     return ", ".join(f"{words} ({weight:,.1f} M)" for words, weight in heaviest)
 
 
-def _at_limit(fixed: Fixed, decided: Decided) -> str:
-    """Where a chosen offer or contract gives all that it has, and more would be worth something; empty for whole decisions."""
+def _at_limit(fixed: Fixed, x: Floats, decided: Decided) -> str:
+    """Where a chosen offer or contract gives all that it has, and more would be worth something; empty for whole decisions. x: the
+    plan, which later aims may have left with less than the best for its main one."""
     run, assembly = fixed.run, fixed.problem.assembly
-    assert run.x is not None
     assert run.column_dual is not None
-    full = (run.x[decided.columns] >= assembly.upper[decided.columns] - TRACE_T) & (run.column_dual[decided.columns] < 0)
+    full = (x[decided.columns] >= assembly.upper[decided.columns] - TRACE_T) & (run.column_dual[decided.columns] < 0)
     if not decided.unit.startswith("t") or not full.any():
         return ""
     best = -float((run.column_dual[decided.columns] / decided.factors)[full].min())
