@@ -16,7 +16,7 @@ from itertools import groupby, pairwise
 from .dataset import Dataset
 from .errors import FaultsError, FormulationError, InfeasibleError, ReserveError
 from .explain_figures import Figure
-from .forcing import Hold, Item
+from .forcing import SHARES, Choices, Hold, Item
 from .intervals import IN, OUT, TIED, BreakEven, Interval, Point, State
 from .plan import Plan
 from .session import Session
@@ -50,9 +50,20 @@ MOST_CHANGES = 5
 NO_ROOM = "no plan that has it keeps to the money and to all that is required"
 
 
+@dataclass(frozen=True)
+class Tried:
+    """A plan with the item held, or free to use it."""
+
+    objective: float
+    """Of the main aim, against doing nothing [million USD]."""
+    bound: float
+    has: bool
+    """Whether it is free to use the item, and has some of it."""
+
+
 @dataclass
 class Pair:
-    """Two sessions that answer with an item in and out, at values of one figure."""
+    """Sessions that answer with an item in and out, at values of one figure."""
 
     plan: Plan
     data: Dataset
@@ -65,25 +76,31 @@ class Pair:
     held: Drawn | None
     threads: int = 0
     solves: int = 0
-    _sessions: dict[bool, Session] = field(default_factory=dict)
+    _sessions: dict[str, Session] = field(default_factory=dict)
 
     def standing(self, figure: Figure, value: float) -> Standing:
         """How the item stands at a value. Raises PlanError and InputError where plan and tables refuse it."""
         return standing(*self.edit(self.plan, self.data, figure.changes(value)), self.item, self.held)
 
-    def solved(self, figure: Figure, value: float, *, inside: bool) -> tuple[float, float] | None:
-        """(main aim, its bound) with the item or without; None where no plan keeps to that. Raises ReserveError."""
+    def solved(self, figure: Figure, value: float, *, inside: bool) -> Tried | None:
+        """The plan with the item or without; None where no plan keeps to that. Raises ReserveError."""
+        hold = None if inside and self.amounts else Hold(self.item, inside)
+        return self._answered(figure, value, hold, "with" if inside else "without")
+
+    def some(self, figure: Figure, value: float, share: float) -> Tried | None:
+        """The plan with a share of the least that counts of the item; None where no plan keeps to that. Raises ReserveError."""
+        return self._answered(figure, value, Hold(self.item, inside=True, share=share), "some")
+
+    def _answered(self, figure: Figure, value: float, hold: Hold | None, session: str) -> Tried | None:
         plan, data = self.edit(self.plan, self.data, figure.changes(value))
         self.solves += 1
         fresh = Session(gap=self.gap, held=self.held, threads=self.threads)
-        session = self._sessions.setdefault(inside, fresh)
-        hold = None if inside and self.amounts else Hold(self.item, inside)
         try:
-            answer = session.answer(plan, data, hold=hold, time_limit_s=self.time_limit_s)
+            answer = self._sessions.setdefault(session, fresh).answer(plan, data, hold=hold, time_limit_s=self.time_limit_s)
         except InfeasibleError:
             return None
         _, objective, bound, _ = answer.outcome.stages[0]
-        return objective, bound
+        return Tried(objective, bound, hold is None and Choices(answer.problem).chosen(self.item, answer.x))
 
 
 def find_break_even(
@@ -105,8 +122,12 @@ class _Search:
         self.span = figure.high - figure.low
         self.looks: dict[float, Standing | str] = {}
         self.points: dict[float, Point] = {}
-        self.outside: tuple[float, float] | None = None
+        self.outside: Tried | None = None
         """Of the first solve without the item, where it holds for all values."""
+        self.has = False
+        """Whether the plan has the item."""
+        self.some = 0
+        """Number of the share (`SHARES`) of the item that some plan has, as far as tried."""
 
     @property
     def solves(self) -> int:
@@ -114,6 +135,7 @@ class _Search:
 
     def found(self, chosen: bool) -> BreakEven:
         """Look, solve, narrow down, and tell."""
+        self.has = chosen
         low, high, below, above = self._range()
         for value in self._sampled(low, high):
             self._try(value, SAMPLED * self.most)
@@ -243,15 +265,35 @@ class _Search:
             return Point(value, absent if look.alone else "cannot be chosen", math.inf, NO_ROOM)
         if outside is None:
             return Point(value, there, -math.inf, "there is no plan without it")
-        (z_in, bound_in), (z_out, bound_out) = inside, outside
+        z_in, z_out = inside.objective, outside.objective
         room = ROUNDING * (1 + max(abs(z_in), abs(z_out)))
-        if z_in < bound_out - room:
+        if z_in < outside.bound - room:
             return Point(value, there, z_in - z_out, "")
-        if z_out < bound_in - room:
+        if z_out < inside.bound - room:
             return Point(value, absent, z_in - z_out, look.idle)
-        if self.pair.amounts and abs(z_in - z_out) <= room:  # free to use it, the plan is no better
-            return Point(value, absent, z_in - z_out, "")
+        if self.pair.amounts and abs(z_in - z_out) <= room and not inside.has and not self._some_as_good(value, z_out + room):
+            return Point(value, absent, z_in - z_out, "")  # free to use it, the plan does not, and some of it costs more
         return Point(value, TIED, z_in - z_out, "")
+
+    def _some_as_good(self, value: float, most: float) -> bool:
+        """Whether a plan that has some of the item costs no more, as far as solves last. Between two values at which that is not so
+        it is taken not to be."""
+        if self.has and value == self.figure.base:  # the plan itself
+            return True
+        below, above = [v for v in self.points if v < value], [v for v in self.points if v > value]
+        if below and above and TIED not in (self.points[max(below)].state, self.points[min(above)].state):
+            return False
+        while self.solves < self.most:
+            try:
+                found = self.pair.some(self.figure, value, SHARES[self.some])
+            except ReserveError:
+                return False
+            if found is not None:
+                return found.objective <= most
+            if self.some + 1 == len(SHARES):
+                return False
+            self.some += 1  # money that is short for so much here is short for it elsewhere
+        return False
 
     def _narrow(self) -> None:
         """Try values between neighbours that differ, nearest to the base value first, until brackets are narrow or solves spent."""

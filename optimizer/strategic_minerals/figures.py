@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .items import CHOSEN
 from .problem import Outcome
 
 COLUMNS = ["figure", "item", "value", "text"]
-CHOSEN = 1e-6
-"""Share signed above which a project is supported."""
+TRACE = 1e-4
+"""The same where unexpired life is worth nothing: what a search that is not exact leaves of a signature is less."""
 OUTLAYS = ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
 """Lines of the budget."""
 
@@ -259,9 +260,10 @@ def _value(value: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 def _elsewhere(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     """What other solves say."""
-    bets, shares = tables["held_for_price"], tables["projects"].groupby("project")[["share", "share_at_residual_0"]].max()
-    lost = shares.index[(shares.share > 0.5) & (shares.share_at_residual_0 <= 0.5)]
-    won = shares.index[(shares.share <= 0.5) & (shares.share_at_residual_0 > 0.5)]
+    bets, by_project = tables["held_for_price"], tables["projects"].groupby("project")
+    shares = by_project.agg({"share": "sum", "share_at_residual_0": "max"})  # a row a signature; the other is the project's already
+    has = shares.share > CHOSEN
+    lost, won = shares.index[has & (shares.share_at_residual_0 <= TRACE)], shares.index[~has & (shares.share_at_residual_0 > TRACE)]
     known = bool(len(shares)) and bool(shares.share_at_residual_0.notna().all())
     return {
         "undisturbed_t": {

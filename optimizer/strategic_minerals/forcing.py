@@ -13,18 +13,21 @@ from .assembly import Assembly
 from .compile import INF
 from .errors import Fault, PlanError, near_miss
 from .instance import Floats, Ints
-from .items import KINDS, Identity, Item, Kind, identity, market_items, never, refusals, signings
+from .items import CHOSEN, KINDS, Identity, Item, Kind, identity, in_amounts, market_items, never, refusals, signings
 from .problem import Problem
 
 __all__ = ["Choices", "Decided", "Hold", "Item", "Kind", "with_row"]
 
 LEAST_USE = 0.1
-"""Share of what an offer or a contract without a lot gives in a year that counts as using it."""
+"""Share of what an offer or a contract without a lot gives in a year that counts as using it; where projects are supported in part,
+share of one that counts as supporting it where it has to be."""
+SHARES = (1.0, 0.1, 0.01)
+"""Shares of the least that counts to which a hold gives way, in turn, where the plan may have any amount and no plan has more."""
 
 TRACE_T = 1e-3
-"""Tonnes up to which nothing is bought, and share up to which nothing is supported."""
+"""Tonnes up to which nothing is bought."""
 HALF = 0.5
-"""Share signed from which a project counts as chosen."""
+"""Share signed from which a project counts as chosen where it is signed whole or not at all; a search leaves traces of others."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Hold:
 
     item: Item
     inside: bool
+    share: float = 1.0
+    """Inside: share of the least that counts (`Decided.least`) that is asked for."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,9 @@ class Decided:
     least: float
     unit: str
     """Of factors . columns."""
+    any_amount: bool = True
+    """Whether a plan may have any amount of it (`in_amounts`): then it is chosen beyond rounding, and `least` is asked for where it
+    is held in."""
 
 
 class Choices:
@@ -121,7 +129,7 @@ class Choices:
         """The model with an item held in or out; out, an offer is closed to what is bought before events. KeyError as `decided`."""
         of, assembly = self.decided(hold.item), self._problem.assembly
         if hold.inside:
-            return with_row(assembly, of.columns, of.factors, of.least, INF)
+            return with_row(assembly, of.columns, of.factors, of.least * hold.share, INF)
         upper = assembly.upper.copy()
         upper[of.columns] = 0.0
         return replace(assembly, upper=upper)
@@ -137,12 +145,33 @@ class Choices:
         return float(((of.factors * x[of.columns]) @ force).max())
 
     def chosen(self, item: Item, x: Floats) -> bool:
-        """Whether a point has an item: whole decisions, and more than a trace of tonnes."""
-        return self.amount(item, x) > (TRACE_T if self.decided(item).unit.startswith("t") else HALF)
+        """Whether a point has an item: whole decisions, and more than a trace of tonnes or shares."""
+        of = self.decided(item)
+        return self.amount(item, x) > (TRACE_T if of.unit.startswith("t") else CHOSEN if of.any_amount else HALF)
 
-    def portfolio(self, x: Floats, kinds: Sequence[Kind] = ("project", "floor", "contract")) -> tuple[str, ...]:
-        """Names of the items that a point has, in the order of `items`."""
-        return tuple(str(item) for item in self.items if item.kind in kinds and self.chosen(item, x))
+    def portfolio(self, x: Floats, kinds: Sequence[Kind] = ("project", "floor", "contract")) -> dict[str, str]:
+        """Names of the items that a point has, in the order of `items`, with how much of each in words where that is a part
+        (`part_in_words`), else empty."""
+        return {
+            str(item): part_in_words(item, self.decided(item), self.amount(item, x))
+            for item in self.items if item.kind in kinds and self.chosen(item, x)
+        }  # fmt: skip
+
+
+def part_in_words(item: Item, of: Decided, amount: float) -> str:
+    """`30% of it`, of a package or a floor `30% of one project`; empty for whole projects, whole decisions and tonnes."""
+    if of.unit.startswith("t") or not of.any_amount or abs(amount - round(amount)) <= CHOSEN:
+        return ""
+    if item.kind == "project":
+        return f"{100 * amount:.3g}% of it"
+    return f"{100 * amount:.3g}% of one project" if amount < 1 else f"{amount:.3g} projects"
+
+
+def with_parts(name: str, *parts: str) -> str:
+    """An item with how much of it one portfolio has, or several (`part_in_words`)."""
+    if not any(parts):
+        return name
+    return f"{name} ({', '.join(dict.fromkeys(part or 'all of it' for part in parts))})"
 
 
 def with_row(assembly: Assembly, columns: Ints, factors: Floats, lower: float, upper: float, *, money: bool = False) -> Assembly:
@@ -165,9 +194,10 @@ def _found(problem: Problem) -> dict[Identity, tuple[Item, Decided]]:
     place = {key: root.first_column + k for k, key in enumerate(root.template.columns)}
     found: dict[Identity, tuple[Item, Decided]] = {}
     for key, (item, members) in signings(instance, support).items():
-        found[key] = item, _ones(np.array([place["sign", o] for o in members]), "projects")
+        columns = np.array([place["sign", o] for o in members])
+        found[key] = item, _signed(columns, "projects", any_amount=in_amounts(item, problem.plan))
     for key, (item, m) in market_items(instance, support).items():
-        found[key] = item, _ones(np.array([place["floor", m]]), "market floors")
+        found[key] = item, _signed(np.array([place["floor", m]]), "market floors", any_amount=False)
     amounts: dict[Kind, dict[str, Decided]] = {"contract": {}, "offer": {}}
     _contracts(problem, place, amounts["contract"])
     _offers(problem, amounts["offer"])
@@ -178,8 +208,8 @@ def _found(problem: Problem) -> dict[Identity, tuple[Item, Decided]]:
     return found
 
 
-def _ones(columns: Ints, unit: str) -> Decided:
-    return Decided(columns, np.ones(len(columns)), 1.0, unit)
+def _signed(columns: Ints, unit: str, *, any_amount: bool) -> Decided:
+    return Decided(columns, np.ones(len(columns)), LEAST_USE if any_amount else 1.0, unit, any_amount)
 
 
 def _contracts(problem: Problem, place: Mapping[tuple[str, Any], int], found: dict[str, Decided]) -> None:
@@ -192,7 +222,9 @@ def _contracts(problem: Problem, place: Mapping[tuple[str, Any], int], found: di
         a_year = float(layout.instance.producer_unit[j]) / problem.natural.calendar.step
         columns = np.array([place["contract", k] for k in members])
         least = [max(layout.contracts[k].lot, LEAST_USE * layout.contracts[k].largest) for k in members]
-        found[problem.natural.producers[j]] = Decided(columns, np.full(len(members), a_year), min(least) * a_year, "t/yr")
+        freely = any(layout.contracts[k].lot == 0 for k in members)
+        a_lot = min(least) * a_year
+        found[problem.natural.producers[j]] = Decided(columns, np.full(len(members), a_year), a_lot, "t/yr", freely)
 
 
 def _offers(problem: Problem, found: dict[str, Decided]) -> None:

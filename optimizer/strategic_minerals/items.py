@@ -21,6 +21,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 Identity = tuple[object, ...]
 """What an item is in one plan: its kind, and names of rows and places in menus."""
 
+CHOSEN = 1e-6
+"""Share signed above which a project is supported."""
 BUILT_ALONE = "its owner builds it without support"
 MOST_REASONS = 3
 """Projects whose reasons are told one by one."""
@@ -85,7 +87,7 @@ def items_of(instance: Instance, project: int, package: Package) -> list[Item]:
         Item("project", name, project=name),
         Item("project", f"{name}: {package.name}", project=name, package=package.row, level=level),
     ]
-    if package.name != "none":
+    if package.row != "none":  # with a floor of the menu, the floor is the item
         found.append(Item("package", package.row, package=package.row))
     return found if level is None else [*found, floor_item(plan, level.at)]
 
@@ -168,7 +170,7 @@ def never(instance: Instance, support: Support) -> list[tuple[str, str]]:
     there = {*signings(instance, support), *market_items(instance, support), *refused}
     found = list(instance.impossible)
     for item, why in refused.values():
-        whole = item.kind == "floor" or (item.kind == "package" and item.package != "none")
+        whole = item.kind in ("floor", "package")
         if (whole or (item.kind == "project" and not item.package)) and why not in (TWIN, BUILT_ALONE):
             found.append((str(item), why))
     told = {what for what, _ in found}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from .break_even import MOST_SOLVES, TOLERANCE, Pair, find_break_even
 from .dataset import Dataset
 from .errors import InfeasibleError, ReserveError
 from .explain_figures import figures_of
-from .forcing import TRACE_T, Choices, Decided, Hold, Item
+from .forcing import SHARES, TRACE_T, Choices, Decided, Hold, Item, part_in_words, with_parts
 from .frames import notebook_html
 from .instance import Floats
 from .items import BUILT_ALONE, in_amounts
@@ -108,7 +108,8 @@ class _Asked:
 
     plan: Plan
     data: Dataset
-    holds: tuple[Hold, ...]
+    holds: tuple[tuple[Hold, bool], ...]
+    """With whether the plan may have any amount of the item."""
     held: Drawn | None
     gap: float
     time_limit_s: float
@@ -124,8 +125,13 @@ class _Forced:
     bound: float
     loss: float
     spending: float
-    portfolio: tuple[str, ...]
+    portfolio: dict[str, str]
     note: str = ""
+    """Why there is no answer."""
+    impossible: bool = False
+    """Whether that is because no plan keeps to the hold."""
+    share: float = 1.0
+    """Of the least that counts of the item, where it is held in (`Hold`)."""
 
 
 def explain(
@@ -151,20 +157,19 @@ def explain(
     step = max(GAP, result.options["gap"]) if gap is None else gap
     drawn = fixed.problem.layout.worlds.drawn
     absent = {one: why for one in wanted if (why := choices.refused(one))}
-    holds = [Hold(one, not choices.chosen(one, x)) for one in wanted if one not in absent]
-    forced = _all_forced(result, holds, drawn, step, time_limit_s, workers, executor, on_progress)
+    asked = [(Hold(one, not choices.chosen(one, x)), choices.decided(one).any_amount) for one in wanted if one not in absent]
+    forced = _all_forced(result, asked, drawn, step, time_limit_s, workers, executor, on_progress)
     base = _base(result, fixed, choices, x)
     rows = [_refused(one, why) for one, why in absent.items()]
-    rows += [_reason(fixed, choices, x, hold, base, one) for hold, one in zip(holds, forced, strict=True)]
+    rows += [_reason(fixed, choices, x, hold, base, one) for (hold, _), one in zip(asked, forced, strict=True)]
     flips: list[dict[str, Any]] = []
     intervals: list[dict[str, Any]] = []
     if item is not None:
         one = wanted[0]
         amounts = in_amounts(one, result.plan)
-        has = rows[0]["amount"] > TRACE_T if amounts else rows[0]["chosen"]
         pair = Pair(result.plan, result.data, one, amounts, step, time_limit_s, edited, drawn)
         for figure in figures_of(fixed.problem, one):
-            found = find_break_even(pair, figure, has, tolerance, most_solves)
+            found = find_break_even(pair, figure, rows[0]["chosen"], tolerance, most_solves)
             flips.append({name: getattr(found, name) for name in BREAK_EVENS[:-1]} | {"sentence": in_words(one, found)})
             intervals += interval_rows(one, found)
     told = price_words(fixed) if prices and item is None else pd.DataFrame(columns=["sentence"])
@@ -186,7 +191,7 @@ def _refused(item: Item, why: str) -> dict[str, Any]:
 
 
 def _all_forced(
-    result: Result, holds: Sequence[Hold], drawn: Drawn | None, gap: float, time_limit_s: float, workers: int,
+    result: Result, holds: Sequence[tuple[Hold, bool]], drawn: Drawn | None, gap: float, time_limit_s: float, workers: int,
     executor: Executor | None, on_progress: Callable[[int, int], None] | None,
 ) -> list[_Forced]:  # fmt: skip
     """Every hold answered, in order."""
@@ -218,18 +223,26 @@ def _answered(asked: _Asked) -> list[_Forced]:
 def _answers(asked: _Asked) -> Any:
     """One answer after the other, each from where the last one ended."""
     session = Session(gap=asked.gap, held=asked.held, threads=asked.threads)
-    for hold in asked.holds:
+    for hold, any_amount in asked.holds:
+        yield _answer(asked, session, hold, SHARES if hold.inside and any_amount else SHARES[:1])
+
+
+def _answer(asked: _Asked, session: Session, hold: Hold, shares: Sequence[float]) -> _Forced:
+    """The plan with an item held; held in, with the first share of what counts that any plan has."""
+    none = _Forced(math.nan, math.nan, math.nan, math.nan, {})
+    for share in shares:
         try:
-            answer = session.answer(asked.plan, asked.data, hold=hold, time_limit_s=asked.time_limit_s)
+            answer = session.answer(asked.plan, asked.data, hold=replace(hold, share=share), time_limit_s=asked.time_limit_s)
         except InfeasibleError as error:
-            yield _Forced(math.nan, math.nan, math.nan, math.nan, (), f"no plan {'with' if hold.inside else 'without'} it: {error}")
+            none = replace(none, note=str(error), impossible=True, share=share)
         except ReserveError as error:
-            yield _Forced(math.nan, math.nan, math.nan, math.nan, (), str(error))
+            return replace(none, note=str(error), impossible=False, share=share)
         else:
             costs, (_, objective, bound, _) = answer.problem.assembly.costs, answer.outcome.stages[0]
             spending = float(costs["spending"] @ answer.x) if "spending" in costs else 0.0
             has = Choices(answer.problem).portfolio(answer.x)
-            yield _Forced(objective, bound, float(costs["expected_loss"] @ answer.x), spending, has)
+            return _Forced(objective, bound, float(costs["expected_loss"] @ answer.x), spending, has, share=share)
+    return none
 
 
 def _base(result: Result, fixed: Fixed, choices: Choices, x: Floats) -> _Forced:
@@ -244,19 +257,37 @@ def _base(result: Result, fixed: Fixed, choices: Choices, x: Floats) -> _Forced:
 def _reason(fixed: Fixed, choices: Choices, x: Floats, hold: Hold, base: _Forced, other: _Forced) -> dict[str, Any]:
     """One row of `COLUMNS`. With the item and without: `brings` is what the first gains, whichever of the two the plan is."""
     item, chosen, decided = hold.item, not hold.inside, choices.decided(hold.item)
+    decided = replace(decided, least=decided.least * other.share)
     sign = 1.0 if chosen else -1.0
     brings, low, high = other.objective - base.objective, other.bound - base.objective, other.objective - base.bound
     if not other.note:  # what is held cannot be better than what is free
         brings, low, high = max(0.0, brings), max(0.0, low), max(0.0, high)
-    instead = [name for name in other.portfolio if name not in base.portfolio and name != str(item)]
-    binds = _at_limit(fixed, decided) if chosen else _binding(fixed, decided)
+    news = {name: part for name, part in other.portfolio.items() if name not in base.portfolio and name != str(item)}
+    instead = [with_parts(name, part) for name, part in news.items()]
+    binds = _at_limit(fixed, x, decided) if chosen else _binding(fixed, decided)
     row: dict[str, Any] = {
         "kind": item.kind, "item": item.name, "chosen": chosen, "amount": choices.amount(item, x), "unit": decided.unit,
         "brings_musd": sign * brings, "brings_low_musd": sign * (low if chosen else high),
         "brings_high_musd": sign * (high if chosen else low), "loss_change_musd": sign * (base.loss - other.loss),
         "spending_change_musd": sign * (base.spending - other.spending), "binds": binds, "instead": "; ".join(instead),
     }  # fmt: skip
-    return row | {"sentence": _sentence(row, other.note, decided.least, built_anyway=_built_anyway(fixed, item))}
+    what = f"chosen{_has(item, decided, row['amount'])}" if chosen else _least(item, decided)
+    note = f"no plan {'without it' if chosen else f'with {what}'}: {other.note}" if other.impossible else other.note
+    return row | {"sentence": _sentence(row, note, what, built_anyway=_built_anyway(fixed, item))}
+
+
+def _has(item: Item, decided: Decided, amount: float) -> str:
+    """How much the plan has of an item: tonnes, or the share of what is supported in part; empty for what is chosen whole."""
+    told = f"{amount:,.4g} {decided.unit}" if decided.unit.startswith("t") else part_in_words(item, decided, amount)
+    return f" ({told})" if told else ""
+
+
+def _least(item: Item, decided: Decided) -> str:
+    """What an item is held in with."""
+    if decided.unit.startswith("t"):
+        return f"it of at least {decided.least:,.4g} {decided.unit}"
+    part = part_in_words(item, decided, decided.least)
+    return f"{'' if item.kind == 'project' else 'it for '}at least {part}" if part else "it"
 
 
 def _built_anyway(fixed: Fixed, item: Item) -> bool:
@@ -266,27 +297,25 @@ def _built_anyway(fixed: Fixed, item: Item) -> bool:
     return item.kind == "project" and item.project in names
 
 
-def _sentence(row: dict[str, Any], note: str, least: float, *, built_anyway: bool = False) -> str:
-    """A row in words. built_anyway: a project that its owner builds without support; the row is about supporting it."""
+def _sentence(row: dict[str, Any], note: str, what: str, *, built_anyway: bool = False) -> str:
+    """A row in words. what: that it is chosen, and how much of it; or the item, and how much of it was held in. built_anyway: a
+    project that its owner builds without support; the row is about supporting it."""
     name = f"{'support for ' if built_anyway else ''}{row['kind']} {row['item']}"
     note = f"{'its owner builds it without; ' if built_anyway and note else ''}{note}"
     if note:
-        return f"{name}: {'chosen' if row['chosen'] else 'rejected'}; {note}"
+        return f"{name}: {what if row['chosen'] else 'rejected'}; {note}"
     loss, spent = row["loss_change_musd"], row["spending_change_musd"]
     effect = f"with it {_change('expected loss', loss)}, {_change('discounted spending', spent)}"
     if row["chosen"]:
-        how_much = f" ({row['amount']:,.4g} {row['unit']})" if row["unit"].startswith("t") else ""
         gain, between = row["brings_musd"], _between(row["brings_low_musd"], row["brings_high_musd"])
-        what = f"brings {gain:,.1f} M{between}" if gain >= SMALL_MUSD else f"brings nothing that others could not{between}"
+        does = f"brings {gain:,.1f} M{between}" if gain >= SMALL_MUSD else f"brings nothing that others could not{between}"
         instead = f"; without it the plan takes {row['instead']}" if row["instead"] else ""
         limit = f"; {row['binds']}" if row["binds"] else ""
-        return f"{name}: chosen{how_much}, {what} ({effect}){instead}{limit}"
+        return f"{name}: {what}, {does} ({effect}){instead}{limit}"
     cost, between = -row["brings_musd"], _between(-row["brings_high_musd"], -row["brings_low_musd"])
-    how_much = f" of at least {least:,.4g} {row['unit']}" if row["unit"].startswith("t") else ""
-    what = f"having it{how_much} would cost {cost:,.1f} M" if cost >= SMALL_MUSD else f"as good with it{how_much}"
-    what += between
+    does = f"{f'having {what} would cost {cost:,.1f} M' if cost >= SMALL_MUSD else f'as good with {what}'}{between}"
     binds = f"; in its way: {row['binds']}" if row["binds"] else ""
-    return f"{name}: rejected{', its owner builds it without' * built_anyway}, {what} ({effect}){binds}"
+    return f"{name}: rejected{', its owner builds it without' * built_anyway}, {does} ({effect}){binds}"
 
 
 def _between(low: float, high: float) -> str:
@@ -319,12 +348,12 @@ def _binding(fixed: Fixed, decided: Decided) -> str:
     return ", ".join(f"{words} ({weight:,.1f} M)" for words, weight in heaviest)
 
 
-def _at_limit(fixed: Fixed, decided: Decided) -> str:
-    """Where a chosen offer or contract gives all that it has, and more would be worth something; empty for whole decisions."""
+def _at_limit(fixed: Fixed, x: Floats, decided: Decided) -> str:
+    """Where a chosen offer or contract gives all that it has, and more would be worth something; empty for whole decisions. x: the
+    plan, which later aims may have left with less than the best for its main one."""
     run, assembly = fixed.run, fixed.problem.assembly
-    assert run.x is not None
     assert run.column_dual is not None
-    full = (run.x[decided.columns] >= assembly.upper[decided.columns] - TRACE_T) & (run.column_dual[decided.columns] < 0)
+    full = (x[decided.columns] >= assembly.upper[decided.columns] - TRACE_T) & (run.column_dual[decided.columns] < 0)
     if not decided.unit.startswith("t") or not full.any():
         return ""
     best = -float((run.column_dual[decided.columns] / decided.factors)[full].min())

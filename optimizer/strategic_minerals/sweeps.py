@@ -30,6 +30,7 @@ from .dataset import Dataset
 from .disruptions import build_worlds
 from .errors import Fault, FaultsError, PlanError, ReserveError, SolveError, UntrustedError
 from .forcing import HALF, TRACE_T
+from .items import CHOSEN
 from .journal import Journal, identity
 from .plan import Plan
 from .problem import cost_groups
@@ -89,6 +90,8 @@ class Sweep:
     """Points that were solved again from nothing."""
     disagreed: int
     """Those of them that did not agree; their stretches were solved from nothing."""
+    relaxed: frozenset[int] = frozenset()
+    """Points that are relaxations of whole signatures, which leave traces of many: a project counts as chosen from half of it."""
 
     @property
     def failed(self) -> float:
@@ -96,12 +99,13 @@ class Sweep:
         return float(self.points["objective_musd"].isna().mean())
 
     def chosen(self) -> pd.DataFrame:
-        """kind, item, share: of the points with an answer, how many have each decision; 1 is chosen whatever the values."""
+        """kind, item, share: of the points with an answer, how many have each decision, or part of it; 1 is whatever the values."""
         answered = int(self.points["objective_musd"].notna().sum())
         found = self.decisions
         if found.empty:
             return pd.DataFrame(columns=["kind", "item", "share"])
-        found = found[(found["kind"] != "project") | (found["value"] > HALF)]  # a relaxation signs traces
+        least = np.where(found["point"].isin(self.relaxed), HALF, CHOSEN)
+        found = found[(found["kind"] != "project") | (found["value"] > least)]
         pairs = zip(found["kind"], found["item"], strict=True)
         named = [item.partition(": ")[0] if kind == "project" else item for kind, item in pairs]
         counted = found.assign(item=named).drop_duplicates(["point", "kind", "item"]).groupby(["kind", "item"], sort=True).size()
@@ -196,6 +200,7 @@ def sweep(
     return Sweep(
         table, pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
         sum(part.checked for part in walked), sum(part.disagreed for part in walked),
+        frozenset(k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support),
     )  # fmt: skip
 
 
