@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..items import CHOSEN
 from ..result import Result
 
 MOST_SUPPLIERS = 7
@@ -216,8 +217,9 @@ def _capacities(result: Result, year: int) -> dict[str, tuple[str, float]]:
             found[row.activity] = (countries[row.activity], float(row.capacity_t_per_yr))
     where = {row.project: row.country for row in result.data.rows("projects")}
     for row in result.tables["projects"].itertuples():
-        if row.share > 0.5:
-            found[row.project] = (where[row.project], float(row.capacity_t_per_yr))
+        if row.share > CHOSEN:
+            before = found.get(row.project, ("", 0.0))[1]  # a project may be supported in parts, signed at different times
+            found[row.project] = (where[row.project], before + float(row.share * row.capacity_t_per_yr))
     made = set(result.tables["operations"]["producer"])
     return {name: entry for name, entry in found.items() if name in made or name in set(where)}
 
