@@ -31,7 +31,7 @@ LAYERS = [
     {"plausibility_figures", "plausibility_pools", "plausibility_columns", "plausibility_words"},
     {"plausibility_notes", "plausibility_published"},
     {"plausibility_facts"},
-    {"plausibility_plan"},
+    {"plausibility_plan", "idle"},
     {"doubtful", "unused"},
     {"checks"},
     {"reduction", "promises"},

@@ -1,0 +1,194 @@
+"""What a plan states and nothing comes of it, and sizes that pass as they stand: each is a fault or a note."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from strategic_minerals import (
+    Dataset,
+    Plan,
+    PlanError,
+    alternatives,
+    check,
+    load_dataset,
+    load_plan,
+    scenarios,
+    shipped,
+)
+from strategic_minerals.plan import Sample
+from strategic_minerals.plan_file import parse_plan
+from strategic_minerals.row_types import Row
+from strategic_minerals.rows import TABLES
+from tiny import cut, offer, source, tiny
+
+SAMPLE = {"worlds": 4, "seed": 1}
+
+
+@cache
+def tables() -> Dataset:
+    """The shipped tables."""
+    return load_dataset(shipped("inputs"))
+
+
+def quick(**changes: Any) -> Plan:
+    """The quickstart plan with fields replaced."""
+    told = load_plan(shipped("models") / "quickstart.toml").to_toml_like()
+    return parse_plan({**told, **changes}, file="plan")
+
+
+def small(**more: Any) -> tuple[Plan, Dataset]:
+    """A plan of five years from 2027 with two of three materials, of which more is asked."""
+    given: dict[str, Any] = {
+        "demand": {"a": 10.0, ("b", "defence"): 3.0}, "sources": {"far": source("CHN", "a", 12.0), "near": source("USA", "b", 4.0)},
+        "offers": {"spot": offer("a", 5.0), "more": offer("c", 5.0)}, "money": 50.0, "years": 5, **more,
+    }  # fmt: skip
+    asked, data = tiny({"a": 10.0, "b": 20.0, "c": 5.0}, **given)
+    return asked.model_copy(update={"materials": ("a", "b")}), data
+
+
+def hazard(name: str = "ban", materials: str = "a", **fields: Any) -> Row:
+    """A row of the table of hazards: a Chinese stop of a year, every other year."""
+    given = {"hazard": name, "name": name, "kind": "embargo", "countries": "CHN", "materials": materials, "rate_per_yr": 0.5,
+             "duration_yr": 1.0, "cut_share": 1.0, **fields}  # fmt: skip
+    return TABLES["hazards"].model_validate(given)
+
+
+def with_hazards(data: Dataset, *rows: Row) -> Dataset:
+    """Tables with hazards."""
+    return Dataset({**data.tables, "hazards": rows})
+
+
+def notes(asked: Plan, data: Dataset, *words: str) -> list[str]:
+    """Notes with all of some words."""
+    report = check(asked, data)
+    assert not report.faults, report.faults
+    return [note for note in report.notes if all(word in note for word in words)]
+
+
+@pytest.mark.parametrize("quiet", [0.9, 1.0])
+def test_quiet_probability_and_listed_ones_beyond_one_are_a_fault(quiet: float) -> None:
+    with pytest.raises(PlanError, match=rf"quiet_probability {quiet:g} and listed 0.22 add up to {quiet + 0.22:g}"):
+        quick(sample={**SAMPLE, "quiet_probability": quiet})
+
+
+@pytest.mark.parametrize(("listed", "quiet"), [(0.78, 0.22), (1.0, 0.02), (0.99, 0.02)])
+def test_a_sample_without_probability_is_told_and_its_outlook_has_finite_figures(listed: float, quiet: float) -> None:
+    """Proves: where listed and quiet worlds leave the sample nothing, the plan is looked at as any other."""
+    asked, data = small(scenarios=[cut("stop", listed, 2028.0, 1.0, "a")])
+    data = with_hazards(data, hazard())
+    asked = asked.model_copy(update={"sample": Sample(**SAMPLE, quiet_probability=quiet)})
+    (note,) = notes(asked, data, "plan sample", "no probability")
+    assert "worlds" in note
+    found = scenarios(asked, data, worlds=4)
+    assert found.materials.notna().all(axis=None)
+    assert found.hazards["mean_duration_yr"].notna().all()
+
+
+def test_a_scenario_without_probability_has_an_outlook() -> None:
+    """Proves: an event that is listed with probability 0, to see what it would do, is described."""
+    told = quick().to_toml_like()["scenarios"]
+    for scenario in told:
+        scenario["probability"] = 0.0
+    found = scenarios(quick(scenarios=told), tables(), worlds=4)
+    assert found.hazards["mean_duration_yr"].notna().all()
+    assert found.materials.notna().all(axis=None)
+
+
+@pytest.mark.parametrize("slack", [5.0, 1.5, 100.0])
+def test_a_slack_in_percent_is_refused(slack: float) -> None:
+    with pytest.raises(PlanError, match=f"{slack:g} % is {slack / 100:g}"):
+        alternatives(SimpleNamespace(), slack=slack)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["appropriation_musd", "liability_cap_musd", "emergency_musd"])
+@pytest.mark.parametrize(("amounts", "told"), [
+    ({"2027": 60.0, "2027.0": 30.0}, "each year once, not both '2027' and '2027.0'"),
+    ({"2027": 60.0, "02027": 70.0}, "each year once, not both '2027' and '02027'"), ({}, "not an empty table"),
+])  # fmt: skip
+def test_amounts_by_year_name_each_year_once(name: str, amounts: dict[str, float], told: str) -> None:
+    with pytest.raises(PlanError, match=told):
+        quick(budget={"appropriation_musd": 60.0, name: amounts})
+
+
+def test_two_overrides_of_one_hazard_that_differ_are_a_fault() -> None:
+    first = {"hazard": "pacific_war", "cut_share": 0.5}
+    with pytest.raises(PlanError, match=r"hazards.1.cut_share  found 0.7; expected one value of pacific_war: hazards.0 says 0.5"):
+        quick(hazards=[first, {**first, "cut_share": 0.7}])
+    quick(hazards=[first, {"hazard": "pacific_war", "duration_yr": 1.0}])
+
+
+COVER = {"material": "c", "days": 90.0, "from_year": 2027}
+CAP = {"material": "c", "kind": "country_cap", "country": "CHN", "share": 0.5, "from_year": 2027}
+CONTROL = {"name": "quota", "countries": "CHN", "materials": "c", "cut_share": 0.3, "until_year": 2029.0}
+IDLE: list[tuple[str, dict[str, Any], str]] = [
+    ("cover", {"days_of_cover": [COVER]}, "plan days_of_cover.0.material: c is not planned: the rule never holds"),
+    ("soft cap", {"diversification": [{**CAP, "penalty_usd_per_kg": 5.0}]}, "plan diversification.0.material: c is not planned"),
+    ("hard cap", {"diversification": [{**CAP, "hard": True}]}, "plan diversification.0.material: c is not planned"),
+    ("control", {"controls": [CONTROL]}, "plan controls.0.materials: c is not planned: the measure changes nothing"),
+    ("control elsewhere", {"controls": [{**CONTROL, "materials": "a", "countries": "AUS"}]},
+     "plan controls.0.countries: no planned source in AUS makes a: the measure changes nothing"),
+    ("control of nothing", {"controls": [{**CONTROL, "materials": "a", "cut_share": 0.0}]}, "plan controls.0: a cut of nothing"),
+    ("event on what is not planned", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "c")]},
+     "plan scenarios.0.events.0: c is not planned: scenario s never touches any planned material"),
+    ("event elsewhere", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", countries="AUS")]}, "no planned source in AUS makes a"),
+    ("event elsewhere at a price", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", countries="AUS", price_multiplier=2.0)]},
+     "plan scenarios.0.events.0: no planned source in AUS makes a: the event does without a cut"),
+    ("event of nothing", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", share=0.0)]},
+     "a cut of nothing, at an unchanged price and demand: scenario s never touches"),
+    ("event of nobody", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", share=0.0, demand_multipliers={"defence": 2.0})]},
+     "scenario s never touches any planned material"),
+    ("demand of nobody", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", demand_multipliers={"defence": 2.0})]},
+     "demand_multipliers.defence: defence uses no planned material"),
+    ("flood over the end", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_years=12.0)]},
+     "after a flood of 12 years from 2028 its cut would begin in 2040, after the last computed year, 2031: it never comes"),
+    ("flood over the end at a price", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_years=12.0, flood_multiplier=0.5)]},
+     "its cut would begin in 2040"),
+    ("flood without a price", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_years=1.0)]},
+     "plan scenarios.0.events.0: flood_years 1 with flood_multiplier 1 or none"),
+    ("price without a flood", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_multiplier=0.5)]},
+     "plan scenarios.0.events.0: flood_multiplier 0.5 with flood_years 0 or none"),
+    ("hazard of what is not planned", {"sample": {**SAMPLE, "hazards": ["other"]}},
+     "plan sample.hazards: other never touches any planned material: c is not planned"),
+    ("hazard that never comes", {"sample": {**SAMPLE, "hazards": ["never"]}},
+     "never never touches any planned material: rate_per_yr is 0"),
+    ("half a flood in the table", {"sample": {**SAMPLE, "hazards": ["flood"]}},
+     "hazards.csv flood: flood_yr 1 with flood_multiplier 1 or none"),
+    ("half a flood in the plan", {"sample": SAMPLE, "hazards": [{"hazard": "ban", "flood_multiplier": 0.5}]},
+     "hazards.csv ban: flood_multiplier 0.5 with flood_yr 0 or none"),
+    ("override of what is not used", {"hazards": [{"hazard": "ban", "cut_share": 0.5}]},
+     "plan hazards.0: neither the sample nor a scenario uses ban"),
+    ("empty override", {"sample": SAMPLE, "hazards": [{"hazard": "ban"}]}, "plan hazards.0: it names ban and says nothing of it"),
+    ("second override", {"sample": SAMPLE, "hazards": [{"hazard": "ban", "cut_share": 0.5}, {"hazard": "ban", "duration_yr": 2.0}]},
+     "plan hazards.1: hazards.0 overrides ban as well"),
+    ("two covers", {"days_of_cover": [{**COVER, "material": "a"}, {**COVER, "material": "a", "days": 30.0}]},
+     "plan days_of_cover.1: days_of_cover.0 says otherwise of the same: both hold, the stricter decides"),
+]  # fmt: skip
+"""What is stated, and what is said of it."""
+
+
+@pytest.mark.parametrize(("fields", "told"), [entry[1:] for entry in IDLE], ids=[entry[0] for entry in IDLE])
+def test_an_entry_of_which_nothing_comes_is_told(fields: dict[str, Any], told: str) -> None:
+    """Proves: once each; what does something is not told."""
+    asked, data = small(**fields)
+    data = with_hazards(
+        data, hazard(), hazard("other", "c"), hazard("never", rate_per_yr=0.0), hazard("flood", flood_yr=1.0)
+    )
+    assert len(notes(asked, data, told)) == 1, check(asked, data).notes
+
+
+def test_entries_of_which_something_comes_are_not_told() -> None:
+    """Proves: rules, measures, events, floods and hazards at work give no note of idleness."""
+    flood = cut("flood", 0.1, 2028.0, 1.0, "a", flood_years=1.0, flood_multiplier=0.5)
+    surge = cut("surge", 0.1, 2028.0, 1.0, "a b", countries="AUS", share=0.0, demand_multipliers={"defence": 2.0})
+    asked, data = small(
+        days_of_cover=[{**COVER, "material": "a"}, {**COVER, "material": "a", "from_year": 2029}],
+        diversification=[{**CAP, "material": "a", "penalty_usd_per_kg": 5.0}], controls=[{**CONTROL, "materials": "a c"}],
+        scenarios=[flood, surge], sample=SAMPLE, hazards=[{"hazard": "ban", "cut_share": 0.5}],
+    )  # fmt: skip
+    data = with_hazards(data, hazard(), hazard("other", "c"))
+    said = ("planned", "nothing", "never", "flood", "otherwise", "as well")
+    assert [note for note in check(asked, data).notes if any(word in note for word in said)] == []
