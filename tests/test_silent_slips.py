@@ -19,6 +19,7 @@ from strategic_minerals import (
     scenarios,
     shipped,
 )
+from strategic_minerals.doubtful import unlikely
 from strategic_minerals.plan import Sample
 from strategic_minerals.plan_file import parse_plan
 from strategic_minerals.row_types import Row
@@ -192,3 +193,72 @@ def test_entries_of_which_something_comes_are_not_told() -> None:
     data = with_hazards(data, hazard(), hazard("other", "c"))
     said = ("planned", "nothing", "never", "flood", "otherwise", "as well")
     assert [note for note in check(asked, data).notes if any(word in note for word in said)] == []
+
+
+BLAMED: list[tuple[str, str, Any, str, list[str]]] = [
+    ("prices", "price_usd_per_kg", lambda row: row.material == "gallium" and row.price_set == "mcs2024", "439,000",
+     ["580 of mcs2025e/gallium/2025 (prices.csv)"]),
+    ("capacities", "capacity_t_per_yr", lambda row: row.activity == "can_gallium", "5,760", ["lot_t_per_yr"]),
+    ("minerals", "price_usd_per_kg", lambda row: True, "55,000", ["price_usd_per_kg 55 of mcs2024/ndpr_oxide/2024 (prices.csv)"]),
+]  # fmt: skip
+"""Table, column, rows that are 1000 times too large, the figure as it then stands, what speaks against it."""
+
+
+@pytest.mark.parametrize(("table", "column", "keep", "value", "against"), BLAMED, ids=[entry[0] for entry in BLAMED])
+def test_no_figure_in_doubt_is_evidence_against_itself(table: str, column: str, keep: Any, value: str, against: list[str]) -> None:
+    """Proves: a figure is set beside others as they stand in the tables, whichever a comparison is named after."""
+    rows = tuple(
+        row.model_copy(update={column: getattr(row, column) * 1000}) if keep(row) and getattr(row, column) else row
+        for row in tables().rows(table)
+    )
+    (note,) = [text for _, _, text in unlikely(quick(), Dataset({**tables().tables, table: rows})) if text.startswith(table)]
+    found, _, evidence = note.partition("; expected ")
+    assert value in found
+    assert value not in evidence
+    assert value[:3] not in evidence
+    assert value.replace(",", "") not in evidence
+    assert all(text in evidence for text in against), evidence
+
+
+def changed(path: str, value: Any) -> Plan:
+    """The quickstart plan with one field set."""
+    return load_plan(shipped("models") / "quickstart.toml", {path: value})
+
+
+MONTHS, PERCENT = "as if months were given for years", "as if percent were given for a multiple"
+FLOOR = {"material": "gallium", "levels_usd_per_kg": [400.0], "term_years": 120.0}
+SIZES: list[tuple[str, Any, str, str]] = [
+    ("horizon.years", 60, "horizon.years", MONTHS), ("horizon.years", 48, "horizon.years", MONTHS),
+    ("horizon.tail_years", 36, "horizon.tail_years", MONTHS), ("horizon.tail_years", 24, "horizon.tail_years", MONTHS),
+    ("scenarios.0.events.0.duration_years", 24.0, "scenarios.0.events.0.duration_years", MONTHS),
+    ("scenarios.0.events.0.duration_years", 18.0, "scenarios.0.events.0.duration_years", MONTHS),
+    ("scenarios.2.events.0.duration_years", 18.0, "scenarios.2.events.0.duration_years", MONTHS),
+    ("scenarios.0.events.0.flood_years", 12.0, "scenarios.0.events.0.flood_years", MONTHS),
+    ("scenarios.0.events.0.price_multiplier", 250.0, "scenarios.0.events.0.price_multiplier", PERCENT),
+    ("scenarios.0.events.0.demand_multipliers", {"defence": 150.0}, "demand_multipliers.defence", PERCENT),
+    ("instruments.price_floors", [FLOOR], "instruments.price_floors.0.term_years", MONTHS),
+    ("hazards", [{"hazard": "pacific_war", "duration_yr": 24.0}], "hazards.0.duration_yr", MONTHS),
+]  # fmt: skip
+"""Field and value, the field that is doubted, in which unit it seems to be."""
+
+
+@pytest.mark.parametrize(("path", "value", "field", "guess"), SIZES, ids=lambda value: str(value) if isinstance(value, str) else "")
+def test_a_figure_of_a_plan_in_another_unit_is_told_with_the_unit(path: str, value: Any, field: str, guess: str) -> None:
+    found = [text for _, _, text in unlikely(changed(path, value), tables()) if f"{field}:" in text]
+    assert len(found) == 1, found
+    assert guess in found[0]
+
+
+def test_a_lead_in_months_is_told() -> None:
+    rows = tables().rows("projects")
+    first = next(row for row in rows if row.lead_yr == 1)
+    slow = tuple(row.model_copy(update={"lead_yr": 12.0}) if row is first else row for row in rows)
+    (note,) = [text for _, _, text in unlikely(quick(), Dataset({**tables().tables, "projects": slow}))]
+    assert first.project in note
+    assert MONTHS in note
+
+
+def test_years_far_beyond_the_tables_are_told() -> None:
+    """Proves: a horizon that ends long after the last figure of its materials."""
+    (note,) = [text for _, _, text in unlikely(changed("horizon.years", 24), tables())]
+    assert "demand is stated to 2026 and then held" in note
