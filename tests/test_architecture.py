@@ -36,7 +36,7 @@ LAYERS = [
     {"checks"},
     {"reduction", "promises"},
     {"disruptions"},
-    {"floor_money", "outlook"},
+    {"floor_money", "outlook", "unread"},
     {"market_support"},
     {"owners"},
     {"support"},

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from .dataset import Dataset
 from .plan import QUIET, Event, Plan
+from .row_types import key_of
 from .strikes import Strike, hazards, sampled, strike_of
+
+MONTHS = 12
+"""Ages that are all multiples of it were rather given in months."""
+MOST_KEYS = 3
 
 Told = tuple[str, str]
 """Place in the plan, or table; text."""
@@ -24,6 +30,8 @@ def idle(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str
     yield from _events(known)
     yield from _sample(known)
     yield from _overrides(known)
+    yield from _ramps(known)
+    yield from _without_source(data)
 
 
 class _Known:
@@ -226,3 +234,35 @@ def _overrides(known: _Known) -> Iterator[Told]:
             yield place, f"plan {place}: neither the sample nor a scenario uses {name}: nothing changes"
         elif before < n and known.plan.hazards[before] != override:
             yield place, f"plan {place}: hazards.{before} overrides {name} as well: what both say holds"
+
+
+def _ramps(known: _Known) -> Iterator[Told]:
+    """Ramps that begin some years after first output, and ramps whose ages are months."""
+    projects = {row.project for row in known.data.rows("projects")}
+    planned = projects & {row.producer for row in known.data.rows("yields") if row.material in known.chosen}
+    ages: dict[str, list[int]] = defaultdict(list)
+    for row in known.data.rows("ramps"):
+        ages[row.project].append(row.age_yr)
+    for name, found in ages.items():
+        if not (planned - set(ages) if name == "*" else name in planned):
+            continue
+        first, later = min(found), [age for age in found if age > 0]
+        months = ", as if months were given for years" if later and all(age % MONTHS == 0 for age in later) else ""
+        if first > 0:
+            idle_years = f"nothing is made in the first {first:g} year{'s' * (first > 1)} after first output"
+            yield name, f"ramps.csv {name} age_yr: the first is {first:g}: {idle_years}{months}"
+        elif months:
+            yield name, f"ramps.csv {name} age_yr: {', '.join(f'{age:g}' for age in sorted(found))}{months}"
+
+
+def _without_source(data: Dataset) -> Iterator[Told]:
+    """Rows of a table that name no source where others do: a value that nobody can look up."""
+    for table in data.tables:
+        rows = data.rows(table)
+        bare = [row for row in rows if not row.source.strip()]
+        if bare and len(bare) < len(rows):
+            more = f" and {len(bare) - MOST_KEYS:,} more" if len(bare) > MOST_KEYS else ""
+            keys, others = ", ".join(key_of(row) for row in bare[:MOST_KEYS]), len(rows) - len(bare)
+            does = "the other row does" if others == 1 else f"the other {others:,} do"
+            name = "name no source" if len(bare) > 1 else "names no source"
+            yield table, f"{table}.csv source: {len(bare):,} row{'s' * (len(bare) > 1)} ({keys}{more}) {name}, as {does}"

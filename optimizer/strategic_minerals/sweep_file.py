@@ -115,6 +115,7 @@ def in_words(design: Design, found: Sweep) -> str:
         f"SWEEP: {len(points)} points, {found.failed:.1%} without an answer; {found.checked} solved again from nothing, "
         f"{found.disagreed} of them otherwise (their stretches were solved from nothing)."
     ]
+    lines += [f"  note: {note}" for note in found.notes]
     for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
         lines.append(f"  no answer at {len(rows)}: {reason}")
     if len(answered):

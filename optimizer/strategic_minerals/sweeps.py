@@ -39,6 +39,7 @@ from .solution import Solution, extract
 from .stages import Method
 from .strikes import longest_event
 from .tables import projects, stock, world_losses
+from .unread import varied_in_vain
 from .workforce import workforce
 from .worlds import Drawn
 
@@ -89,6 +90,8 @@ class Sweep:
     """Points that were solved again from nothing."""
     disagreed: int
     """Those of them that did not agree; their stretches were solved from nothing."""
+    notes: tuple[str, ...] = ()
+    """What was varied and the plan does not read, and factors that look like percent."""
 
     @property
     def failed(self) -> float:
@@ -195,7 +198,7 @@ def sweep(
     table = pd.DataFrame([{**asked[row["point"]], **row} for row in rows]).drop(columns="point")
     return Sweep(
         table, pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
-        sum(part.checked for part in walked), sum(part.disagreed for part in walked),
+        sum(part.checked for part in walked), sum(part.disagreed for part in walked), varied_in_vain(plan, data, asked),
     )  # fmt: skip
 
 
