@@ -304,13 +304,15 @@ def _losses(facts: Facts) -> Iterator[Evidence]:
 def _rows_alone(facts: Facts) -> Iterator[Evidence]:
     """Figures that no market moves far, and the ends of ranges beside their value."""
     for (table, column), (low, high) in ALONE.items():
-        for row in facts.data.rows(table):
-            if getattr(row, column) and row_counts(facts, row):
-                figure = facts.figure(table, row, column)
-                label = f"what such figures are ({low:g} to {high:g})"
-                usual = USUAL.get(f"{table}.{column}", math.sqrt(low * high))
+        rows = [row for row in facts.data.rows(table) if getattr(row, column) and row_counts(facts, row)]
+        outside = sum(not low <= abs(getattr(row, column)) <= high for row in rows)
+        for row in rows:
+            figure = facts.figure(table, row, column)
+            label = f"what such figures are ({low:g} to {high:g})"
+            usual = USUAL.get(f"{table}.{column}", math.sqrt(low * high))
+            if 2 * outside < len(rows):  # else the column is in another unit, which its middle says best
                 usual = meant(column, facts.values[figure], low, high, usual)
-                yield Comparison(label, ((1.0, (figure,)),), ONE, low, high, usual, kind=f"{table}.{column}")
+            yield Comparison(label, ((1.0, (figure,)),), ONE, low, high, usual, kind=f"{table}.{column}")
     for row in facts.data.rows("hazards"):
         factors = [factor for factor in parse_multipliers(row.demand_multipliers).values() if factor > 0]
         if factors:
