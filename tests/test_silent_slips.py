@@ -158,6 +158,9 @@ IDLE: list[tuple[str, dict[str, Any], str]] = [
      "plan scenarios.0.events.0: flood_years 1 with flood_multiplier 1 or none"),
     ("price without a flood", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_multiplier=0.5)]},
      "plan scenarios.0.events.0: flood_multiplier 0.5 with flood_years 0 or none"),
+    ("hazard without its cut", {"scenarios": [{"name": "s", "probability": 0.1, "events": [
+        {"hazard": "ban", "start_year": 2028.0, "cut_share": 0.0, "price_multiplier": 2.0}]}]},
+     "plan scenarios.0.events.0: cut_share 0 in place of the cut of ban"),
     ("hazard of what is not planned", {"sample": {**SAMPLE, "hazards": ["other"]}},
      "plan sample.hazards: other never touches any planned material: c is not planned"),
     ("hazard that never comes", {"sample": {**SAMPLE, "hazards": ["never"]}},

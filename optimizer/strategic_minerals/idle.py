@@ -176,6 +176,8 @@ def _in_part(known: _Known, event: Event, strike: Strike) -> Iterator[str]:
         yield _late(known, strike)
     elif strike.cut > 0 and not known.cut(strike.countries, touched):
         yield _nowhere(strike, touched, more=True, what="event")
+    elif event.hazard and event.cut_share == 0:
+        yield f"cut_share 0 in place of the cut of {event.hazard}: nothing is cut in {strike.countries}, the rest holds"
     yield from _flood(strike.flood, strike.flood_price, ("flood_years", "flood_multiplier"))
     for segment, factor in (event.demand_multipliers or {}).items():
         if factor != 1 and not known.uses(segment, touched):
