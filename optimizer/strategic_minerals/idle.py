@@ -14,6 +14,8 @@ from .strikes import Strike, hazards, sampled, strike_of
 MONTHS = 12
 """Ages that are all multiples of it were rather given in months."""
 MOST_KEYS = 3
+DRAWN = frozenset({"rate_per_yr", "element_share", "after_probability", "after_lag_yr"})
+"""Fields of a hazard that matter where worlds are drawn alone."""
 
 Told = tuple[str, str]
 """Place in the plan, or table; text."""
@@ -234,6 +236,9 @@ def _overrides(known: _Known) -> Iterator[Told]:
             yield place, f"plan {place}: it names {name} and says nothing of it: nothing changes"
         elif name not in known.drawn and name not in known.named:
             yield place, f"plan {place}: neither the sample nor a scenario uses {name}: nothing changes"
+        elif name not in known.drawn and set(stated) <= DRAWN:
+            fields = ", ".join(sorted(stated))
+            yield place, f"plan {place}: {fields}: only a sample reads it, and none draws {name}: nothing changes"
         elif before < n and known.plan.hazards[before] != override:
             yield place, f"plan {place}: hazards.{before} overrides {name} as well: what both say holds"
 

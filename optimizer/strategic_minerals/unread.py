@@ -34,11 +34,12 @@ def varied_in_vain(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]
 def _unread(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]], addresses: Sequence[str]) -> Iterator[str]:
     """Addresses whose values change nothing that a solve is given, beside the other values of the same point."""
     known: dict[str, Any] = {}
+    contexts = [repr([(at, value) for at, value in point.items() if not read_axis(at).table]) for point in points]
     for address in addresses:
         if not read_axis(address).table:
             continue
         tried = []
-        for point in _different(address, points):
+        for point in _different(address, points, contexts):
             others = {other: value for other, value in point.items() if other != address}
             try:
                 if repr(others) not in known:
@@ -55,15 +56,17 @@ def _unread(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]], addr
             yield f"{address} is nothing that this plan reads: points that differ in it alone are one and the same question"
 
 
-def _different(address: str, points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Points with an address, those that differ in fields of the plan first: it may be read in one of them alone."""
+def _different(address: str, points: Sequence[Mapping[str, Any]], contexts: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Points with an address, those that differ in fields of the plan first: it may be read in one of them alone.
+
+    contexts: what each point says of fields of the plan.
+    """
     found: dict[str, Mapping[str, Any]] = {}
-    for point in points:
-        if address in point:
-            found.setdefault(repr([(at, value) for at, value in point.items() if not read_axis(at).table]), point)
-    mine = [point for point in points if address in point]
-    ends = [point for point in (mine[-1], mine[0]) if all(point is not other for other in found.values())]
-    return [*found.values(), *ends][:MOST_TRIED]
+    mine = [n for n, point in enumerate(points) if address in point]
+    for n in mine:
+        found.setdefault(contexts[n], points[n])
+    ends = [points[n] for n in (mine[-1], mine[0]) if all(points[n] is not other for other in found.values())]
+    return [*found.values()][: MOST_TRIED - len(ends)] + ends
 
 
 def _given(plan: Plan, data: Dataset) -> tuple[Any, ...]:
