@@ -309,6 +309,7 @@ def test_factors_in_percent_are_told_with_a_sweep() -> None:
     assert len(found.notes) == 2
     said = in_words(Design("points", ({},), {}), found)
     assert all(note in said for note in found.notes)
+    assert "(no regret; but see the notes)" in said
 
 
 def test_a_ramp_that_begins_late_or_counts_months_is_told() -> None:

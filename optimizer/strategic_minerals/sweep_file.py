@@ -131,7 +131,8 @@ def in_words(design: Design, found: Sweep) -> str:
         lines += _moved(design, found)
     chosen = found.chosen()
     always = chosen["share"] >= 1 - 1e-9
-    for title, part in (("CHOSEN AT EVERY POINT WITH AN ANSWER (no regret)", chosen[always]), ("CHOSEN AT SOME", chosen[~always])):
+    claim = "(no regret; but see the notes)" if found.notes else "(no regret)"
+    for title, part in ((f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]), ("CHOSEN AT SOME", chosen[~always])):
         named = [f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}" for row in part.itertuples()]
         lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
     return "\n".join(lines)
