@@ -143,9 +143,10 @@ def alternatives(
 
     Raises InputError for a relaxation, PlanError for a slack or a count that is none.
     """
-    if not (0 <= slack <= 10 and count >= 0):
-        found = f"slack {slack:g}, count {count}"
-        raise PlanError([Fault("alternatives", "", "slack", found, "a slack between 0 and 10, a count of at least 0")])
+    if not (0 <= slack <= 1 and count >= 0):
+        meant = f"; {slack:g} % is {slack / 100:g}" if 1 < slack <= 100 else ""
+        expected = f"a slack between 0 and 1, a share of what the plan is worth{meant}; a count of at least 0"
+        raise PlanError([Fault("alternatives", "", "slack", f"slack {slack:g}, count {count}", expected)])
     solved = _solved(result, slack)
     measures = list(measured(solved.fixed.problem))
     parts = 1 if executor is None and workers == 1 else min(len(measures), 8 if executor is not None else workers)

@@ -136,9 +136,9 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> p
         stated = len(known) and name not in overridden
         mine = [[k for k in world if k.label == name and k.start < end] for world in worlds.strikes]
         every = [k for world in mine for k in world]
-        weight = [pi for world, pi in zip(mine, worlds.probability, strict=True) for _ in world]
         if not every:
             continue
+        weight = _weights(np.array([pi for world, pi in zip(mine, worlds.probability, strict=True) for _ in world]))
         rows.append({
             "hazard": name, "rate_per_yr": row.rate_per_yr,
             "rate_low": record.rate_low.get(name, np.nan) if stated else np.nan,
@@ -166,7 +166,7 @@ def _materials(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame
         left = np.einsum("jt,sjt->st", made[:, :planned], worlds.availability[:, :n, :planned])
         lost = 1 - np.divide(left, usual, out=np.ones_like(left), where=usual > 0)
         factor = (worlds.price[:, i, :planned] / instance.price[i, :planned]).max(axis=1)
-        weight = pi[hit] / pi[hit].sum() if hit.any() else pi[hit]
+        weight = _weights(pi[hit])
         rows.append({
             "material": name, "chance": float(pi[hit].sum()),
             "years_tight": float(weight @ (share[hit].sum(axis=1) * step)) if hit.any() else 0.0,
@@ -174,6 +174,12 @@ def _materials(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame
             "price_factor_p95": quantile(factor, pi, 0.95), "expected_loss_musd": float(pi @ loss[:, i]),
         })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _weights(probability: Floats) -> Floats:
+    """Shares of probability; equal ones where nothing has any, as of a scenario listed with none to see what it would do."""
+    total = probability.sum()
+    return np.asarray(probability / total) if total > 0 else np.full(len(probability), 1 / max(1, len(probability)))
 
 
 def _years(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame:

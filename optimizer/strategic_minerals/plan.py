@@ -17,6 +17,8 @@ from .row_types import Iso3, Key, Names, NonNegative, Positive, Share, Year
 
 DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
 Selection = Annotated[tuple[str, ...], Field(min_length=1)]
+QUIET = 0.02
+"""Probability kept for the world in which nothing happens where a plan says nothing of it; as far as listed scenarios leave it."""
 
 
 class Section(BaseModel):
@@ -166,6 +168,25 @@ class Budget(Section):
     revolving: bool = False
     """True: proceeds of sales may be spent again."""
 
+    @field_validator("appropriation_musd", "liability_cap_musd", "emergency_musd", mode="before")
+    @classmethod
+    def _each_year_once(cls, value: Any) -> Any:
+        """Amounts by year name a year at least, and each once, however it is written."""
+        if not isinstance(value, dict):
+            return value
+        if not value:
+            raise ValueError("a figure, or figures by year such as { 2027 = 100 }, not an empty table")
+        written: dict[float, Any] = {}
+        for year in value:
+            try:
+                number = float(str(year))
+            except ValueError:
+                continue
+            if number in written:
+                raise ValueError(f"each year once, not both '{written[number]}' and '{year}'")
+            written[number] = year
+        return value
+
 
 class Event(Section):
     """A hazard striking at a date; fields left out are taken from the hazard's row."""
@@ -219,7 +240,7 @@ class Sample(Section):
     """Worlds drawn, of which `worlds` are kept with the probability of those they stand for; unset: as many as kept."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     hazards: Selection = ("*",)
-    quiet_probability: Share = 0.02
+    quiet_probability: Share = QUIET
     """Probability kept for the world in which nothing happens: the trunk is a plan only as far as it may be reached."""
     events_per_hazard: Annotated[int, Field(ge=1, le=5)] | None = None
     """Most strikes of one hazard by itself in one world, one after the other; unset: as many as come."""
@@ -377,11 +398,28 @@ class Plan(Section):
         total = sum(scenario.probability for scenario in self.scenarios)
         if total > 1 + 1e-9:
             yield "scenarios", f"probabilities that add to {total:g}", "at most 1"
+        elif sample is not None and sample.quiet_probability != QUIET and (both := sample.quiet_probability + total) > 1 + 1e-9:
+            quiet = f"{sample.quiet_probability:g}"
+            yield (
+                "sample.quiet_probability", quiet,
+                f"at most {1 - total:g}: quiet_probability {quiet} and listed {total:g} add up to {both:g}, and the sample "
+                "shares what they leave of 1",
+            )  # fmt: skip
+        yield from self._doubly_overridden()
         years = range(self.horizon.first_year, self.horizon.first_year + self.horizon.years)
         for what, signing in (("signing", self.instruments.signing_years), ("contract", self.instruments.contract_years)):
             outside = sorted(set(signing or ()) - set(years))
             if outside:
                 yield f"instruments.{what}_years", str(outside), f"years of the horizon, {years[0]}-{years[-1]}"
+
+    def _doubly_overridden(self) -> Iterator[tuple[str, str, str]]:
+        """Fields of one hazard that two overrides state differently."""
+        stated: dict[tuple[str, str], tuple[int, Any]] = {}
+        for n, override in enumerate(self.hazards):
+            for name, value in override.model_dump(exclude={"hazard"}, exclude_none=True).items():
+                first, known = stated.setdefault((override.hazard, name), (n, value))
+                if known != value:
+                    yield f"hazards.{n}.{name}", f"{value:g}", f"one value of {override.hazard}: hazards.{first} says {known:g}"
 
     def _misnamed(self) -> Iterator[tuple[str, str, str]]:
         """(place, found, expected) of names that occur twice, or that no scenario has."""

@@ -35,6 +35,8 @@ PLAN = "plan"
 MOST_DOUBTS = 50
 MOST_TOLD = 3
 """Comparisons that are named for one figure."""
+MOST_NAMED = 2
+"""Figures that are named of one comparison."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Comparison:
     def figures(self) -> set[Figure]:
         """All that it hangs on."""
         return {figure for _, product in (*self.above, *self.below) for figure in product}
+
+    @property
+    def set_beside(self) -> set[Figure]:
+        """Figures that the label names: where one of them is in doubt, the others speak against it."""
+        return {figure for _, product in self.below for figure in product}
 
     def ratio(self, get: Get) -> float:
         """The ratio; NaN where one side is nothing."""
@@ -90,6 +97,11 @@ class Computed:
         """All that it hangs on."""
         return {self.figure, *self.others}
 
+    @property
+    def set_beside(self) -> set[Figure]:
+        """Figures that the label names."""
+        return set(self.others)
+
     def ratio(self, get: Get) -> float:
         """Value over what was computed; NaN where nothing can be."""
         value, computed = get(self.figure), self.compute(get)
@@ -119,6 +131,11 @@ class Pooled:
     def figures(self) -> set[Figure]:
         """All that it hangs on."""
         return {figure for member in self.members for figure in member.figures}
+
+    @property
+    def set_beside(self) -> set[Figure]:
+        """Figures that the label names: none, it counts rows."""
+        return set()
 
     def ratio(self, get: Get) -> float:
         """The middle of the ratios; NaN where none is."""
@@ -300,8 +317,32 @@ def residual(get: Get, moved: Collection[Figure], failed: Sequence[Evidence]) ->
 
 def _doubt(search: _Search, figure: Figure, factor: float, against: Sequence[Evidence]) -> Doubt:
     strongest = sorted(against, key=lambda each: (not each.impossible, -off(each, search.get)))
-    labels = tuple(dict.fromkeys(each.label for each in strongest))[:MOST_TOLD]
+    labels = speaking(strongest, set(search.row_of(figure)), search.get)
     return Doubt(figure, search.get(figure), factor, labels, any(each.impossible for each in against))
+
+
+def speaking(against: Iterable[Evidence], doubted: Collection[Figure], get: Get) -> tuple[str, ...]:
+    """What speaks against figures in doubt, in words, the first few: what a comparison sets them beside, or, where that is in doubt
+    itself, what was set beside it, as it stands. One of nothing but figures in doubt says nothing, unless there is no other."""
+    told, fallback = dict[str, None](), ""
+    for each in against:
+        if each.set_beside.isdisjoint(doubted):
+            told.setdefault(each.label)
+        elif others := sorted(each.figures - set(doubted), key=lambda figure: (figure in each.set_beside, figure)):
+            mine = [figure for figure in others if figure not in each.set_beside] or others
+            more = f" and {len(mine) - MOST_NAMED:,} more" if len(mine) > MOST_NAMED else ""
+            told.setdefault(f"{', '.join(named(figure, get(figure)) for figure in mine[:MOST_NAMED])}{more}")
+        else:
+            fallback = fallback or "figures of the same column"
+        if len(told) == MOST_TOLD:
+            break
+    return tuple(told) or ((fallback,) if fallback else ())
+
+
+def named(figure: Figure, value: float) -> str:
+    """A figure with its place."""
+    table, key, column = figure
+    return f"{column} {value:,g} of the plan" if table == PLAN else f"{column} {value:,g} of {key} ({table}.csv)"
 
 
 def _sum(terms: Iterable[Term], get: Get) -> float:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from itertools import chain, combinations
 
 from .plausibility import (
-    MOST_TOLD,
     UNITS,
     Computed,
     Doubt,
@@ -27,6 +26,7 @@ from .plausibility import (
     corrected,
     off,
     residual,
+    speaking,
 )
 
 Column = tuple[str, str]
@@ -249,7 +249,7 @@ class Together:
             rows = rows or [figure for figure in self.columns[column] if figure in group.figures]
             against = {f: [each for each in self.of[f] if id(each) in mended] for f in rows}
             first = max(rows, key=lambda f: (sum(not isinstance(each, Pooled) for each in against[f]), self.get(f)))
-            labels = tuple(dict.fromkeys(each.label for each in sorted(against[first], key=self._telling)))[:MOST_TOLD]
+            labels = speaking(sorted(against[first], key=self._telling), group.figures, self.get)
             impossible = any(each.impossible for found in against.values() for each in found)
             others = tuple(sorted(figure for figure in rows if figure != first))
             whole = {figure[1] for figure in self.columns[column] if figure[2] == column[1]}

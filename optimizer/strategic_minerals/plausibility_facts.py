@@ -12,6 +12,7 @@ from .plausibility import Comparison, Evidence, Figure, Term
 from .plausibility_figures import Facts, row_counts
 from .plausibility_notes import note_evidence
 from .plausibility_published import published_evidence, said
+from .plausibility_words import meant
 from .row_types import key_of, parse_multipliers
 from .rows import FACT_TABLES, TABLES
 
@@ -29,7 +30,7 @@ ALONE: dict[tuple[str, str], tuple[float, float]] = {
     ("materials", "salvage_share"): (0.003, 1), ("offers", "crisis_availability"): (0.003, 1),
     ("activities", "kappa"): (0.005, 1), ("activities", "term_yr"): (0.25, 60), ("activities", "restart_yr"): (0.02, 50),
     ("activities", "premium_share"): (0.001, 5), ("offers", "premium_share"): (0.001, 5), ("projects", "premium_share"): (0.001, 5),
-    ("projects", "lead_yr"): (0.1, 20), ("projects", "life_yr"): (1, 150), ("projects", "hurdle_rate"): (0.005, 0.6),
+    ("projects", "lead_yr"): (0.1, 10), ("projects", "life_yr"): (1, 150), ("projects", "hurdle_rate"): (0.005, 0.6),
     ("projects", "kappa"): (0.005, 1), ("projects", "restart_yr"): (0.02, 50), ("ramps", "ramp_share"): (0.003, 1),
     ("packages", "offtake_fee_share"): (0.0005, 0.5), ("packages", "floor_term_yr"): (0.25, 60),
     ("packages", "upside_share"): (0.005, 1), ("packages", "offtake_share"): (0.005, 1), ("instruments", "score"): (0.002, 3),
@@ -303,12 +304,15 @@ def _losses(facts: Facts) -> Iterator[Evidence]:
 def _rows_alone(facts: Facts) -> Iterator[Evidence]:
     """Figures that no market moves far, and the ends of ranges beside their value."""
     for (table, column), (low, high) in ALONE.items():
-        for row in facts.data.rows(table):
-            if getattr(row, column) and row_counts(facts, row):
-                figure = facts.figure(table, row, column)
-                label = f"what such figures are ({low:g} to {high:g})"
-                usual = USUAL.get(f"{table}.{column}", math.sqrt(low * high))
-                yield Comparison(label, ((1.0, (figure,)),), ONE, low, high, usual, kind=f"{table}.{column}")
+        rows = [row for row in facts.data.rows(table) if getattr(row, column) and row_counts(facts, row)]
+        outside = sum(not low <= abs(getattr(row, column)) <= high for row in rows)
+        for row in rows:
+            figure = facts.figure(table, row, column)
+            label = f"what such figures are ({low:g} to {high:g})"
+            usual = USUAL.get(f"{table}.{column}", math.sqrt(low * high))
+            if 2 * outside < len(rows):  # else the column is in another unit, which its middle says best
+                usual = meant(column, facts.values[figure], low, high, usual)
+            yield Comparison(label, ((1.0, (figure,)),), ONE, low, high, usual, kind=f"{table}.{column}")
     for row in facts.data.rows("hazards"):
         factors = [factor for factor in parse_multipliers(row.demand_multipliers).values() if factor > 0]
         if factors:

@@ -7,25 +7,32 @@ from collections.abc import Collection, Iterator
 from .plausibility import PLAN, Comparison, Evidence, Figure
 from .plausibility_facts import ONE
 from .plausibility_figures import Facts
+from .plausibility_words import meant
 
 LEAST_BUDGET = 2.5e-4
 """Of what a year's use of the planned materials is worth: less buys nothing that matters. Shipped plans: 0.05 to 0.24."""
 MOST_BUDGET = 10.0
-LONGEST_EVENT = 6.0
+LONGEST_EVENT = 4.0
 """Times the longest that the record of a hazard holds."""
+USUAL_EVENT = 0.5
+MOST_YEARS = 2.3
+"""Planned years over those that the tables have figures of."""
+KNOWN_YEARS = 10
+"""Years that tables count for which end sooner: their last figures hold."""
 
 EVENT: dict[str, tuple[float, float]] = {
-    "duration_years": (0.01, 60), "price_multiplier": (0.05, 100), "flood_years": (0.01, 30), "flood_multiplier": (0.02, 3),
+    "duration_years": (0.01, 15), "price_multiplier": (0.05, 100), "flood_years": (0.01, 8), "flood_multiplier": (0.02, 3),
     "cut_share": (0.005, 1), "third_country_cut_share": (0.002, 1),
 }  # fmt: skip
 HAZARD: dict[str, tuple[float, float]] = {
-    "rate_per_yr": (0.001, 8), "duration_yr": (0.01, 60), "cut_share": (0.005, 1), "price_multiplier": (0.05, 100),
-    "flood_yr": (0.01, 30), "flood_multiplier": (0.02, 3), "after_lag_yr": (0.003, 30),
+    "rate_per_yr": (0.001, 8), "duration_yr": (0.01, 15), "cut_share": (0.005, 1), "price_multiplier": (0.05, 100),
+    "flood_yr": (0.01, 8), "flood_multiplier": (0.02, 3), "after_lag_yr": (0.003, 30),
 }  # fmt: skip
 
 
 def plan_evidence(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
     """Comparisons of what a plan states with the tables. planned: its materials."""
+    yield from _horizon(facts, planned)
     yield from _money(facts, planned)
     yield from _floors(facts)
     yield from _rules(facts)
@@ -40,8 +47,8 @@ def _figure(facts: Facts, field: str, value: float) -> Figure:
 
 def _alone(facts: Facts, field: str, value: float | None, low: float, high: float) -> Iterator[Evidence]:
     if value:
-        figure = _figure(facts, field, value)
-        yield Comparison(f"what such figures are ({low:g} to {high:g})", ((1.0, (figure,)),), ONE, low, high, (low * high) ** 0.5)
+        figure, usual = _figure(facts, field, value), meant(field, value, low, high, (low * high) ** 0.5)
+        yield Comparison(f"what such figures are ({low:g} to {high:g})", ((1.0, (figure,)),), ONE, low, high, usual)
 
 
 def _series(facts: Facts, field: str, value: object) -> Iterator[Figure]:
@@ -50,6 +57,19 @@ def _series(facts: Facts, field: str, value: object) -> Iterator[Figure]:
     for name, amount in amounts.items():
         if isinstance(amount, int | float) and amount > 0:
             yield _figure(facts, name, float(amount))
+
+
+def _horizon(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
+    """Years that are planned and computed, beside those that the tables have figures of."""
+    horizon = facts.plan.horizon
+    yield from _alone(facts, "horizon.years", horizon.years, 0.5, 30)
+    yield from _alone(facts, "horizon.tail_years", horizon.tail_years, 0.5, 20)
+    last = max((row.from_year for row in facts.data.rows("demand") if row.material in planned), default=0)
+    known = max(KNOWN_YEARS, last - horizon.first_year + 1)
+    label = f"the years that tables hold for ({KNOWN_YEARS} at least; demand is stated to {last} and then held)"
+    usual = meant("horizon.years", horizon.years / known, 0.0, MOST_YEARS, 0.5)
+    figure = _figure(facts, "horizon.years", horizon.years)
+    yield Comparison(label, ((1.0, (figure,)),), ((float(known), ()),), 0.0, MOST_YEARS, usual)
 
 
 def _money(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
@@ -99,7 +119,7 @@ def _floors(facts: Facts) -> Iterator[Evidence]:
                 yield Comparison(label, ((1.0, (level,)),), ((1.0, (price,)),), 0.05, 20)
             for other in levels[:k]:
                 yield Comparison("the other levels of the floor", ((1.0, (level,)),), ((1.0, (other,)),), 0.02, 50)
-        yield from _alone(facts, f"{place}.term_years", menu.term_years, 0.25, 60)
+        yield from _alone(facts, f"{place}.term_years", menu.term_years, 0.25, 40)
         yield from _alone(facts, f"{place}.upside_share", menu.upside_share, 0.005, 1)
 
 
@@ -144,7 +164,9 @@ def _events(facts: Facts) -> Iterator[Evidence]:
                 label = f"the {which} of {row.hazard} ({getattr(row, longest):g} years, hazards.csv)"
                 figure = _figure(facts, f"{place}.duration_years", event.duration_years)
                 below = facts.figure("hazards", row, longest)
-                yield Comparison(label, ((1.0, (figure,)),), ((1.0, (below,)),), 0.004, LONGEST_EVENT, 0.5)
+                ratio = event.duration_years / getattr(row, longest)
+                usual = meant(figure[2], ratio, 0.004, LONGEST_EVENT, USUAL_EVENT)
+                yield Comparison(label, ((1.0, (figure,)),), ((1.0, (below,)),), 0.004, LONGEST_EVENT, usual)
             for segment, factor in (event.demand_multipliers or {}).items():
                 yield from _alone(facts, f"{place}.demand_multipliers.{segment}", factor, 0.02, 20)
     for n, control in enumerate(plan.controls):

@@ -33,6 +33,7 @@ PER_TONNE: Slips = (
 )  # fmt: skip
 SHARES: Slips = ((100, 1.8, "percent were given for a share"), (0.01, 1.8, "a share had been divided by 100 once more"))
 PERCENT: Slips = ((0.01, 1.8, "a share were given for percent"),)
+MULTIPLES: Slips = ((100, 1.8, "percent were given for a multiple"),)
 TIMES: Slips = (
     (12, 1.3, "months were given for years"), (365, 1.5, "days were given for years"), (52, 1.2, "weeks were given for years"),
 )  # fmt: skip
@@ -41,8 +42,8 @@ OFTEN: Slips = ((1 / 12, 1.3, "a rate per month were given for one per year"), *
 ENDS: tuple[tuple[str, Slips], ...] = (
     ("_t_per_yr", (*TONNES, *YEARLY)), ("_usd_per_kg", PER_KG), ("_usd_per_t", PER_TONNE), ("_share_per_yr", SHARES),
     ("rate_per_yr", OFTEN), ("_t", TONNES), ("_musd", MONEY), ("share", SHARES), ("probability", SHARES), ("kappa", SHARES),
-    ("_pct", PERCENT), ("_yr", TIMES), ("_years", TIMES), ("rate", RATES), ("score", SHARES), ("availability", SHARES),
-    ("share_of_capex", SHARES),
+    ("_pct", PERCENT), ("_yr", TIMES), ("years", TIMES), ("rate", RATES), ("score", SHARES), ("availability", SHARES),
+    ("share_of_capex", SHARES), ("multiplier", MULTIPLES), ("multipliers", MULTIPLES),
 )  # fmt: skip
 
 
@@ -68,11 +69,25 @@ def size(doubt: Doubt) -> str:
 
 def slip(column: str, factor: float) -> str:
     """In which unit a column may have been given, in words; nothing where the factor suggests none."""
-    names = [part for part in column.split(".") if not part.isdigit()]
-    name = names[-1].removesuffix("_low").removesuffix("_high") if names else ""
-    slips = next((slips for end, slips in ENDS if name.endswith(end)), ())
+    slips = _slips(column)
     near = [(abs(math.log(factor / unit)) / math.log(within), words) for unit, within, words in slips]
     return min((each for each in near if each[0] <= 1), default=(0.0, ""))[1]
+
+
+def _slips(column: str) -> Slips:
+    """Units in which a column, or a dotted field of a plan, may have been given."""
+    names = [part for part in column.split(".") if not part.isdigit()]
+    name = names[-1].removesuffix("_low").removesuffix("_high") if names else ""
+    if "demand_multipliers" in names:  # by segment
+        name = "demand_multipliers"
+    return next((slips for end, slips in ENDS if name.endswith(end)), ())
+
+
+def meant(column: str, value: float, low: float, high: float, usual: float) -> float:
+    """What a figure outside its range probably is: in the first unit that brings it within, else what such figures mostly are."""
+    if low <= value <= high:
+        return usual
+    return next((value / unit for unit, _, _ in _slips(column) if low <= value / unit <= high), usual)
 
 
 def short(value: float) -> str:

@@ -115,6 +115,7 @@ def in_words(design: Design, found: Sweep) -> str:
         f"SWEEP: {len(points)} points, {found.failed:.1%} without an answer; {found.checked} solved again from nothing, "
         f"{found.disagreed} of them otherwise (their stretches were solved from nothing)."
     ]
+    lines += [f"  note: {note}" for note in found.notes]
     for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
         lines.append(f"  no answer at {len(rows)}: {reason}")
     if len(answered):
@@ -130,7 +131,8 @@ def in_words(design: Design, found: Sweep) -> str:
         lines += _moved(design, found)
     chosen = found.chosen()
     always = chosen["share"] >= 1 - 1e-9
-    for title, part in (("CHOSEN AT EVERY POINT WITH AN ANSWER (no regret)", chosen[always]), ("CHOSEN AT SOME", chosen[~always])):
+    claim = "(no regret; but see the notes)" if found.notes else "(no regret)"
+    for title, part in ((f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]), ("CHOSEN AT SOME", chosen[~always])):
         named = [f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}" for row in part.itertuples()]
         lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
     return "\n".join(lines)

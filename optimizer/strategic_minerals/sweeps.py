@@ -40,6 +40,7 @@ from .solution import Solution, extract
 from .stages import Method
 from .strikes import longest_event
 from .tables import projects, stock, world_losses
+from .unread import varied_in_vain
 from .workforce import workforce
 from .worlds import Drawn
 
@@ -92,6 +93,8 @@ class Sweep:
     """Those of them that did not agree; their stretches were solved from nothing."""
     relaxed: frozenset[int] = frozenset()
     """Points that are relaxations of whole signatures, which leave traces of many: a project counts as chosen from half of it."""
+    notes: tuple[str, ...] = ()
+    """What was varied and the plan does not read, and factors that look like percent."""
 
     @property
     def failed(self) -> float:
@@ -201,6 +204,7 @@ def sweep(
         table, pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
         sum(part.checked for part in walked), sum(part.disagreed for part in walked),
         frozenset(k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support),
+        varied_in_vain(plan, data, asked),
     )  # fmt: skip
 
 

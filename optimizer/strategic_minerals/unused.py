@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from .dataset import Dataset
+from .idle import idle
 from .plan import Plan
 from .row_types import key_of
 
@@ -33,6 +34,7 @@ def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[s
     yield from _rows(plan, data, years, chosen)
     yield from _rules(plan, years)
     yield from _repeated(plan)
+    yield from ((UNUSED, place, text) for place, text in idle(plan, data, years, chosen))
 
 
 def _span(years: Sequence[int]) -> str:
