@@ -32,6 +32,7 @@ from .cli_base import (
     standard_output,
     whence,
 )
+from .cli_words import option_faults
 from .errors import (
     Fault,
     FaultsError,
@@ -84,12 +85,14 @@ def init(
     """Write a plan and its tables to start from."""
     from .errors import near_miss
     from .library import shipped
+    from .runfolder import refuse_inside
 
     known = sorted(path.stem for path in shipped("models").glob("*.toml"))
     if plan not in known:
         raise PlanError(
             [Fault("--plan", "", "plan", f"'{plan}'", f"one of {', '.join(known)}{near_miss(plan, known)}")]
         )
+    refuse_inside(directory, "directory")
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         found = "a folder with files in it" if directory.is_dir() else "a file"
         raise InputError([Fault(str(directory), "", "", found, "a new or an empty folder")])
@@ -205,15 +208,14 @@ def solve(
 ) -> None:
     """Solve a plan, print the answer in plain words, and write a run folder where asked."""
     from .result import solve as run_solve
-    from .runfolder import is_run_folder, refuse_foreign, started, write_run, write_unanswered
+    from .runfolder import is_run_folder, refuse_foreign, refuse_inside, started, write_run, write_unanswered
 
     if not 0 <= gap < 1:
         raise typer.BadParameter(f"--gap is a share of at least 0 and less than 1 (0.1 % is 0.001), not {gap:g}")
     if not 0 < time_limit < 1e9:
         raise typer.BadParameter(f"--time-limit is a number of seconds above 0, not {time_limit:g}")
-    inside = None if out is None else next((f for f in out.resolve().parents if is_run_folder(f)), None)
-    if inside is not None:
-        raise InputError([Fault(str(out), "", "--out", f"a place in the run folder {inside}", "a place outside of it")])
+    if out is not None:
+        refuse_inside(out, "--out")
     if out is not None and out.exists():
         if not out.is_dir() or (started(out) and not is_run_folder(out)):
             foreign = "a folder with other files in it" if out.is_dir() else "a file"
@@ -355,6 +357,24 @@ def _say(errors: Console, text: str) -> None:
         errors.print(text, markup=False)
 
 
+def _misused(errors: Console, error: Any) -> int:
+    """Tell what is wrong with the command line; the exit code."""
+    wrong = option_faults(error)
+    if not wrong:
+        _say(errors, f"Error: {error.format_message()}")
+        return EXIT_INPUT
+    return _faulty(errors, InputError(wrong))
+
+
+def _faulty(errors: Console, error: FaultsError) -> int:
+    """Tell faults, as JSON too where it was asked for; the exit code."""
+    if "--json" in sys.argv:
+        with suppress(OSError):
+            typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
+    _say(errors, str(error))
+    return EXIT_INPUT
+
+
 def _run(errors: Console) -> int:
     """Run the command line; the exit code, what is wrong told."""
     logging.getLogger("strategic_minerals").addHandler(logging.NullHandler())
@@ -366,11 +386,7 @@ def _run(errors: Console) -> int:
     except typer.Exit as stop:
         code = stop.exit_code
     except FaultsError as error:
-        if "--json" in sys.argv:
-            with suppress(OSError):
-                typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
-        _say(errors, str(error))
-        code = EXIT_INPUT
+        code = _faulty(errors, error)
     except InfeasibleError as error:
         _say(errors, f"Infeasible: {error}")
         code = EXIT_INFEASIBLE
@@ -395,8 +411,7 @@ def _run(errors: Console) -> int:
         code = EXIT_INPUT
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # usage errors of the command line
-            _say(errors, f"Error: {error.format_message()}")
-            code = EXIT_INPUT
+            code = _misused(errors, error)
         else:
             errors.print_exception()
             code = EXIT_INTERNAL

@@ -54,7 +54,8 @@ def read_csv_table(file: Path) -> tuple[tuple[Row, ...], list[Fault]]:
     except csv.Error:
         return (), [_torn(file.name, text)]
     columns = _columns(header)
-    faults = [*_header_faults(file.stem, file.name, columns), *_shape_faults(file.name, columns, records)]
+    faults = [*_shifted(file.stem, file.name, columns, records)]
+    faults = faults or [*_header_faults(file.stem, file.name, columns), *_shape_faults(file.name, columns, records)]
     if faults:
         return (), faults
     lines = [n for n, cells in enumerate(records, start=2) if any(cells)]
@@ -142,6 +143,31 @@ def _header_faults(table: str, name: str, columns: Sequence[str]) -> Iterator[Fa
         if plain(column) not in given and not any(near_miss(each, [column]) for each in columns if each not in fields):
             faults.add(Fault(name, "1", column, "no column", "a column that every table has"))
     yield from faults.told()
+
+
+def _shifted(table: str, name: str, columns: Sequence[str], records: Sequence[Sequence[str]]) -> Iterator[Fault]:
+    """One fault where all rows agree with each other and not with the header: a name was lost from it, or is too much in it."""
+    widths = {len(cells) for cells in records if any(cells)}
+    rows = sum(any(cells) for cells in records)
+    if rows < FEWEST_ALIKE or len(widths) > 1 or widths <= {len(columns)}:
+        return
+    (width,) = widths
+    if width > len(columns) and not any(cells[-1] for cells in records if len(cells) == width):
+        return  # empty cells at the end of each row
+    absent = [column for column in TABLES[table].model_fields if column in {*required(table), *PROVENANCE} - set(columns)]
+    known = [column for column in TABLES[table].model_fields if column not in columns]
+    lost = absent or (known if len(known) <= MOST_LOST else [])
+    strange = [shown(column) for column in columns if column not in TABLES[table].model_fields]
+    which = f"; none is called {' or '.join(lost)}" if lost and width > len(columns) else ""
+    which = f"; {', '.join(strange)}: no such column" if strange and width < len(columns) else which
+    found = f"{len(columns)} names in the header, and {width} cells in all {rows} rows"
+    yield Fault(name, "1", ", ".join(absent) if width > len(columns) else "", found, f"a name for each of the {width} cells{which}")
+
+
+FEWEST_ALIKE = 2
+"""Rows that must agree before the header is doubted."""
+MOST_LOST = 3
+"""Columns that are named as those which the header may have lost."""
 
 
 def _shape_faults(name: str, columns: Sequence[str], records: Sequence[Sequence[str]]) -> Iterator[Fault]:

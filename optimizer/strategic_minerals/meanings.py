@@ -122,6 +122,8 @@ def _with_hint(words: str, kind: str, value: Any, column: str) -> str:
         return f"{words}: {meant}" if meant else words
     if words.startswith(("a number", "a plain number", "a whole number")):
         meant = number_meant(value, column)
+        if words.startswith("a whole number") and re.fullmatch(r"-?\d*\.\d+", meant):
+            return words
         short = words.partition(" such as")[0] if meant else words
         return f"{short}: {meant}" if meant else words
     return words
@@ -163,6 +165,32 @@ def list_at(model: type[BaseModel], field: str) -> str:
         node = node.get("items", {}) if part.isdigit() and "items" in node else node.get("properties", {}).get(part, {})
     node = _settled(node, schema)
     return str(node.get("items", {}).get("type", "")) if node.get("type") == "array" else ""
+
+
+def kinds_at(model: type[BaseModel], field: str) -> frozenset[str]:
+    """Kinds of JSON that a dotted field may have, e.g. `string`, `number`, `null`; empty where there is no such field."""
+    schema = _schema(model)
+    nodes = _choices(schema, schema)
+    for part in field.split("."):
+        inner = [child for node in nodes if (child := _child(node, part)) is not None]
+        nodes = [choice for child in inner for choice in _choices(child, schema)]
+    return frozenset(str(node["type"]) for node in nodes if "type" in node)
+
+
+def _child(node: Any, part: str) -> Any:
+    """What the schema of a node says of one of its parts; None: nothing."""
+    if part.isdigit() and "items" in node:
+        return node["items"]
+    other = node.get("additionalProperties")
+    return node.get("properties", {}).get(part, other if isinstance(other, dict) else None)
+
+
+def _choices(node: Any, schema: Mapping[str, Any]) -> list[Any]:
+    """A schema's node as the nodes behind its references and choices."""
+    if "$ref" in node:
+        return _choices(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]], schema)
+    options = [*node.get("anyOf", ()), *node.get("oneOf", ())]
+    return [found for option in options for found in _choices(option, schema)] if options else [node]
 
 
 @cache

@@ -82,6 +82,9 @@ def meant(word: str, known: Iterable[str], called: Mapping[str, str] | None = No
         other = {name: code for name, code in country_codes().items() if code in names} | other
     if alike or other.get(bare) in names:
         return alike or [other[bare]]
+    plural = [] if codes else [name for name in names if plain(name).removesuffix("s") == bare.removesuffix("s")]
+    if plural:
+        return plural
     if not codes and (forms := _of_element(bare, names)):
         return forms
     if codes and word in country_codes().values():  # another country, not a slip

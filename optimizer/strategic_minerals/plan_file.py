@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,11 +14,11 @@ from pydantic import BaseModel, ValidationError
 
 from .errors import MOST_PRINTED, Fault, Faults, MisplacedError, PlanError, more_faults, near_miss, shown
 from .files import read_bounded, text_of
-from .meanings import expected
+from .meanings import expected, kinds_at
 from .names import meant
 from .plan import Plan
 from .plan_lines import PlanText, field_lines
-from .plan_syntax import json_fault, toml_fault
+from .plan_syntax import Kinds, json_fault, toml_fault
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -45,7 +45,7 @@ def read_as(
 ) -> tuple[M, PlanText]:
     """As `load_as`, and where in the file its fields stand. wanted: what the file should be."""
     text, kind = _read(path, wanted), "JSON" if path.suffix.lower() == ".json" else "TOML"
-    data = _content(path.name, text, kind)
+    data = _content(path.name, text, kind, partial(kinds_at, model))
     if not overrides:
         _filled(model, data, path.name)
     faults = Faults()
@@ -64,7 +64,7 @@ SET = "--set"
 """Where a value stands that the command line set."""
 
 
-def _content(file: str, text: str, kind: str) -> dict[str, Any]:
+def _content(file: str, text: str, kind: str, kinds: Kinds) -> dict[str, Any]:
     """A text as plain data. Raises PlanError with the line where it does not read."""
     try:
         data = json.loads(text, object_pairs_hook=_once) if kind == "JSON" else tomllib.loads(text)
@@ -72,10 +72,10 @@ def _content(file: str, text: str, kind: str) -> dict[str, Any]:
         raise PlanError([Fault(file, "", "", "nesting too deep", f"a {kind} document")]) from None
     except ValueError as error:
         if kind == "JSON":
-            raise PlanError([json_fault(file, text, error)]) from None
+            raise PlanError([json_fault(file, text, error, kinds)]) from None
         if not isinstance(error, tomllib.TOMLDecodeError):
             raise PlanError([Fault(file, "", "", str(error), "a TOML document")]) from None
-        raise PlanError([toml_fault(file, text, str(error))]) from None
+        raise PlanError([toml_fault(file, text, str(error), kinds)]) from None
     if not isinstance(data, dict):
         raise PlanError([Fault(file, "1", "", "a list" if isinstance(data, list) else shown(data), "{, an object with the fields")])
     return data

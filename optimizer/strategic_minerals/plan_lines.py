@@ -26,6 +26,20 @@ def repeated(text: str) -> tuple[str, int] | None:
     return None
 
 
+def toml_field(text: str, number: int) -> str:
+    """The dotted field of which a line of a TOML text speaks; empty where it begins none."""
+    before = "\n".join(text.split("\n")[:number])
+    return next((path for path, line in reversed([*_toml_lines(before)]) if line == number), "")
+
+
+def last_json_name(text: str) -> str:
+    """The dotted field that is named last in a JSON text that may end anywhere; empty where none is, or it does not read."""
+    try:
+        return next((path for path, _, is_name in reversed([*_json_places(text)]) if is_name), "")
+    except IndexError:  # more brackets close than open
+        return ""
+
+
 def line_of(loc: Sequence[str], lines: Mapping[str, int]) -> str:
     """Line of a place, or of the closest table around it; empty where the text has none."""
     paths = (".".join(loc[:n]) for n in range(len(loc), 0, -1))

@@ -136,7 +136,8 @@ def columns_read(sheet: str) -> float:
 
 def _misnamed(book: str, sheet: str, header: Sequence[str]) -> Iterator[Fault]:
     """A sheet that is called nearly like a table, or looks like one, and would not be read."""
-    near = [name for name in (PLAN, *TABLES) if SequenceMatcher(None, plain(sheet), plain(name)).ratio() >= NEARLY]
+    likeness = {name: SequenceMatcher(None, plain(sheet), plain(name)).ratio() for name in (PLAN, *TABLES)}
+    near = sorted((name for name in likeness if likeness[name] >= NEARLY), key=lambda name: -likeness[name])
     alike = [name for name in TABLES if len(required(name)) > 1 and required(name) <= set(header)]
     if near:
         expected = f"a table name (did you mean '{near[0]}'?), or a name that is unlike one for a sheet of your own"

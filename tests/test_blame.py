@@ -1,0 +1,218 @@
+"""The wrong value is what is blamed: its file, its line, and what it was meant to be; nothing that is right beside it.
+
+Every case is one slip in files that are right. Nothing is solved.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import pytest
+import typer
+
+from conftest import Cli
+from strategic_minerals import check, load_dataset
+from strategic_minerals.cli import app
+from strategic_minerals.cli_words import option_faults
+from strategic_minerals.errors import Fault, FaultsError
+from strategic_minerals.library import shipped
+from strategic_minerals.names import meant
+from strategic_minerals.question import load_question, overrides
+from strategic_minerals.rows import TABLES
+from strategic_minerals.validation import validate_rows
+from test_faulty_files import PARSERS_WORDS
+
+QUICKSTART = (shipped("models") / "quickstart.toml").read_text(encoding="utf-8")
+
+
+def faults_of(call: Callable[[], Any]) -> tuple[Fault, ...]:
+    """Faults that a call raises, or that `check` finds of the question that it gives; none has a parser's words."""
+    try:
+        found = call()
+    except FaultsError as error:
+        faults = error.faults
+    else:
+        faults = check(*found).faults
+    said = "\n".join(map(str, faults))
+    assert not PARSERS_WORDS.search(said), said
+    return faults
+
+
+def asked(folder: Path, text: str, *pairs: str, name: str = "plan.toml") -> tuple[Fault, ...]:
+    """Faults of a plan with the shipped tables, as `check FILE --tables shipped --set PAIR` tells them."""
+    (folder / name).write_text(text, encoding="utf-8")
+    return faults_of(lambda: load_question(folder / name, Path("shipped"), overrides(pairs)))
+
+
+def line(text: str, part: str) -> str:
+    """Number of the first line that has a part."""
+    return next(str(n) for n, each in enumerate(text.splitlines(), start=1) if part in each)
+
+
+# --- text without quotation marks --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "value"),
+    [
+        ("price_set", '"mcs2024"', "mcs2024"), ("loss_function", '"usgs_2024"', "usgs_2024"), ("name", '"war-2030"', "war-2030"),
+        ("title", '"Gallium, germanium and antimony: how much to hold against another ban"', "Gallium 2030 study"),
+        ("title", '"Gallium, germanium and antimony: how much to hold against another ban"', "2030 study"),
+        ("branch_money", '"appropriated"', "appropriated"), ("hazard", '"ga_ge_sb_ban"', "ban_2"), ("name", '"quickstart"', "yes"),
+    ],
+)  # fmt: skip
+def test_text_without_quotation_marks_is_text_whatever_digits_it_has(field: str, before: str, value: str, tmp_path: Path) -> None:
+    """Proves: a field that holds text is told as text without quotation marks, whatever digits the text has."""
+    text = QUICKSTART.replace(before, value, 1)
+    (fault,) = asked(tmp_path, text)
+    assert fault.row == line(text, f"= {value}")
+    assert fault.expected == f'text in quotation marks: {field} = "{value}"'
+
+
+def test_a_figure_with_a_unit_is_a_number_still(tmp_path: Path) -> None:
+    """Proves: a field that holds a number keeps the hint on numbers."""
+    (fault,) = asked(tmp_path, QUICKSTART.replace("appropriation_musd = 60", "appropriation_musd = USD60"))
+    assert "a number: 60" in fault.expected
+
+
+@pytest.mark.parametrize("value", ["mcs2024", "2024mcs"])
+def test_text_without_quotation_marks_is_text_in_json_too(value: str, tmp_path: Path) -> None:
+    """Proves: the same in JSON, also where the text begins with a figure."""
+    (fault,) = asked(tmp_path, f'{{"name": "x",\n "price_set": {value}}}', name="plan.json")
+    assert (fault.row, fault.expected) == ("2", f'text in quotation marks: "price_set": "{value}"')
+
+
+# --- places ------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_begun_inside_a_run_folder(tmp_path: Path, cli: Cli) -> None:
+    """Proves: `init` refuses a place in a run folder, which would no longer verify, and leaves it as it was."""
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
+    said = cli("init", tmp_path / "sub")
+    assert said.returncode == 2
+    assert f"a place in the run folder {tmp_path}" in said.stderr
+    assert not (tmp_path / "sub").exists()
+
+
+# --- tables ------------------------------------------------------------------------------------------------------
+
+
+def changed(folder: Path, table: str, change: Callable[[str], str]) -> Path:
+    """The shipped tables with one of them changed."""
+    tables = folder / "tables"
+    shutil.copytree(shipped("inputs"), tables)
+    path = tables / f"{table}.csv"
+    before = path.read_text(encoding="utf-8")
+    assert change(before) != before
+    path.write_text(change(before), encoding="utf-8")
+    return tables
+
+
+@pytest.mark.parametrize("column", ["money_year", "source", "price_usd_per_kg"])
+def test_a_name_lost_from_the_header_is_one_fault_of_the_header(column: str, tmp_path: Path) -> None:
+    """Proves: rows that agree with each other and not with the header are not blamed."""
+    tables = changed(tmp_path, "prices", lambda text: text.replace(f",{column}", "", 1))
+    (fault,) = faults_of(lambda: load_dataset(tables))
+    assert (fault.file, fault.row) == ("prices.csv", "1")
+    assert fault.found == "10 names in the header, and 11 cells in all 138 rows"
+    assert column in fault.expected
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(17.0, "1.417, if it is in months"), (5.0, "a value of that range, or"), (0.001, "1, if it is")]
+)
+def test_a_value_outside_its_own_range_is_blamed_and_the_range_is_not(value: float, said: str) -> None:
+    """Proves: where low and high agree with each other, what lies outside is the wrong figure."""
+    (row,) = [row for row in load_dataset(shipped("inputs")).rows("hazards") if row.hazard == "ga_ge_sb_ban"]
+    record = row.model_dump(exclude_none=True) | {"duration_yr": value, "duration_yr_low": 0.25, "duration_yr_high": 1.974}
+    _, (fault,) = validate_rows("hazards", [record], "hazards.csv", list(record))
+    assert (fault.column, fault.found) == ("duration_yr", f"{value:g}, outside its own range 0.25 to 1.974")
+    assert said in fault.expected
+
+
+@pytest.mark.parametrize(
+    ("word", "name"), [("price", "prices"), ("material", "materials"), ("country", "countries"), ("Offer", "offers")]
+)
+def test_a_singular_is_the_table_of_that_plural(word: str, name: str) -> None:
+    """Proves: of several tables whose names begin alike, the plural of a word is what is suggested."""
+    assert meant(word, TABLES) == [name]
+
+
+# --- the command line --------------------------------------------------------------------------------------------
+
+
+def options() -> list[tuple[tuple[str, ...], str, str]]:
+    """(verb, option, a value that it does not take) of every numeric option and every choice."""
+    groups: list[tuple[tuple[str, ...], typer.Typer]] = [((), app)]
+    groups += [((str(group.name),), group.typer_instance) for group in app.registered_groups if group.typer_instance]
+    found = []
+    for before, group in groups:
+        for command in group.registered_commands:
+            assert command.callback is not None
+            verb = command.name or command.callback.__name__.replace("_", "-")
+            for name, hint in get_type_hints(command.callback, include_extras=True).items():
+                kind, *about = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+                if type(None) in get_args(kind):
+                    kind = next(each for each in get_args(kind) if each is not type(None))
+                if get_origin(kind) is list:
+                    (kind,) = get_args(kind)
+                said = [each.default for each in about] + [word for each in about for word in each.param_decls or ()]
+                declared = [word for word in said if isinstance(word, str) and word.startswith("--")]
+                option = declared[0] if declared else f"--{name.replace('_', '-')}"
+                if kind in (int, float):
+                    found += [((*before, verb), option, value) for value in ("5%", "abc", "-1e308")]
+                elif get_origin(kind) is Literal:
+                    found += [((*before, verb), option, "fast-one")]
+    return found
+
+
+def test_no_option_tells_the_words_of_what_parses_it(cli: Cli) -> None:
+    """Proves: every numeric option and every choice of every verb says in plain words what it takes."""
+    tried = options()
+    assert {("solve", "--gap"), ("stress", "--scenarios"), ("serve", "--port"), ("report", "--format")} <= {
+        (verb[-1], option) for verb, option, _ in tried
+    }
+    for verb, option, value in tried:
+        said = cli(*verb, f"{option}={value}")
+        assert said.returncode == 2, (verb, option, value)
+        assert not PARSERS_WORDS.search(said.stderr), said.stderr
+        assert "unable to parse" not in said.stderr, said.stderr
+        assert option in said.stderr or "Missing argument" in said.stderr, said.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["solve", "quickstart", "--gap", "5%"], "a plain number: 0.05, without the sign"),
+        (["solve", "quickstart", "--time-limit", "10s"], "a plain number: 10 alone"),
+        (["stress", "r", "--scenarios", "0"], "at least 10"), (["serve", "--port", "1.5"], "a whole number"),
+        (["report", "r", "--format", "excel"], "one of html, md, xlsx, parquet"),
+    ],
+)  # fmt: skip
+def test_an_option_says_what_was_meant(words: list[str], said: str, cli: Cli) -> None:
+    """Proves: a value that an option does not take is told with what it may have meant."""
+    told = cli(*words)
+    assert told.returncode == 2
+    assert f"  {words[-2]}  found '{words[-1]}'; expected {said}" in told.stderr
+
+
+def test_a_wrong_option_is_json_where_json_is_asked_for(cli: Cli) -> None:
+    """Proves: a program that asks for JSON gets the fault of an option as JSON, as any other."""
+    said = json.loads(cli("solve", "quickstart", "--json", "--gap", "5%").stdout)
+    assert [fault["column"] for fault in said["faults"]] == ["--gap"]
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [("'5%' is not a valid float.", "0.05"), ("'x' is not a valid int.", "a whole number"),
+     ("'fast' is not one of 'auto', 'flat'.", "one of auto, flat")],
+)  # fmt: skip
+def test_earlier_parsers_of_command_lines_are_understood(message: str, said: str) -> None:
+    """Proves: the releases of the parser that word their errors themselves are told in the same words."""
+    (fault,) = option_faults(SimpleNamespace(__cause__=None, message=message, param=SimpleNamespace(opts=["--gap"])))
+    assert said in fault.expected
