@@ -124,6 +124,34 @@ def test_a_name_lost_from_the_header_is_one_fault_of_the_header(column: str, tmp
 
 
 @pytest.mark.parametrize(
+    ("table", "before", "after", "place", "said"),
+    [
+        ("demand", "gallium,defence", "gallium,defense", "demand.csv:41", "did you mean 'defence'?"),
+        ("countries", "\nCHN", "\nCHI", "countries.csv:23", "'CHN', which is used 147 times in activities.csv,"),
+        ("countries", "\nAUS", "\nXQX", "countries.csv", "'AUS', which is used 65 times in"),
+        ("materials", "\ngallium,", "\ngalium,", "materials.csv:15", "'gallium', which is used 28 times in"),
+        ("projects", "\nnolans,", "\nnolansx,", "projects.csv:2", "'nolans', which is used 2 times in packages.csv, yields.csv"),
+        ("activities", "\nmp_mine,", "\nmp_minex,", "activities.csv:2", "'mp_mine', which is used 2 times"),
+    ],
+)  # fmt: skip
+def test_a_name_that_many_use_is_right_and_what_defines_it_is_wrong(
+    table: str, before: str, after: str, place: str, said: str, tmp_path: Path
+) -> None:
+    """Proves: a slip where a name is defined is one fault there; rows that use the right name are not blamed."""
+    tables = changed(tmp_path, table, lambda text: text.replace(before, after, 1))
+    (fault,) = faults_of(lambda: load_question(shipped("models") / "quickstart.toml", tables))
+    assert str(fault).startswith(f"{place}  ")
+    assert said in fault.expected
+
+
+def test_a_slip_in_the_tiers_is_told_of_the_tiers(tmp_path: Path) -> None:
+    """Proves: where all the demand agrees and the tiers do not, the tiers are told."""
+    tables = changed(tmp_path, "tiers", lambda text: text.replace("*,defence", "*,defense"))
+    faults = faults_of(lambda: load_question(shipped("models") / "quickstart.toml", tables))
+    assert {(fault.file, fault.found) for fault in faults} == {("tiers.csv", "'defense'")}
+
+
+@pytest.mark.parametrize(
     ("value", "said"), [(17.0, "1.417, if it is in months"), (5.0, "a value of that range, or"), (0.001, "1, if it is")]
 )
 def test_a_value_outside_its_own_range_is_blamed_and_the_range_is_not(value: float, said: str) -> None:

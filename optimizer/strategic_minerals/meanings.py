@@ -122,7 +122,7 @@ def _with_hint(words: str, kind: str, value: Any, column: str) -> str:
         return f"{words}: {meant}" if meant else words
     if words.startswith(("a number", "a plain number", "a whole number")):
         meant = number_meant(value, column)
-        if words.startswith("a whole number") and re.fullmatch(r"-?\d*\.\d+", meant):
+        if words.startswith("a whole number") and meant == value.strip():
             return words
         short = words.partition(" such as")[0] if meant else words
         return f"{short}: {meant}" if meant else words

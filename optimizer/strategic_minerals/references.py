@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
 
 from .dataset import Dataset
 from .errors import Fault, Hints
+from .names import country_codes, meant
 from .plan import Plan
-from .row_types import key_of, parse_multipliers
+from .row_types import Row, key_of, parse_multipliers
+from .rows import TABLES
 
 REGIONS = frozenset({"WLD", "OTH"})
 """Codes of fact tables that are no countries: the world, the rest."""
@@ -25,24 +28,116 @@ class Known:
     names: frozenset[str]
     where: str
     called: Mapping[str, str] = field(default_factory=dict)
+    of: tuple[str, str] = ("", "")
+    """Table and column that define them; empty where none does alone."""
 
     def faults(self, file: str, key: str, column: str, values: Iterable[str | None], hints: Hints) -> Iterator[Fault]:
         """A fault for each value that is none of the names; empty cells are no names."""
         for value in values:
             if value is not None and value not in self.names:
-                yield Fault(file, key, column, f"'{value}'", f"{self.where}{hints.near(value, self.names, self.called)}")
+                expected = f"{self.where}{hints.near(value, self.names, self.called)}"
+                yield Stray(file, key, column, f"'{value}'", expected, value, self.of)
 
     def and_(self, *more: str) -> Known:
         """The same with further names allowed."""
-        return Known(self.names | set(more), self.where, self.called)
+        return replace(self, names=self.names | set(more))
 
     def called_(self, where: str) -> Known:
         """The same names, otherwise described."""
-        return Known(self.names, where, self.called)
+        return replace(self, where=where)
+
+
+@dataclass(frozen=True)
+class Stray(Fault):
+    """A name that its table does not define."""
+
+    name: str
+    of: tuple[str, str]
+
+    def alone(self) -> Fault:
+        """As any other fault."""
+        return Fault(self.file, self.row, self.column, self.found, self.expected)
+
+
+def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Every name that a plan or a table uses is defined. One that many use and none defines is one fault, of its table."""
+    uses: Counter[tuple[str, str]] = Counter()  # of table and name
+    files: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for fault in _strays(plan, data):
+        if isinstance(fault, Stray):
+            uses[fault.of[0], fault.name] += 1
+            files[fault.of[0], fault.name][fault.file] = None
+    tables = {name: table for table, name in uses if table}
+    told: dict[str, Fault] = {}
+    for name, table in tables.items():
+        count = uses[table, name] + uses["", name]
+        nearest = _orphan(plan, data, table, name) if count >= FEWEST_USES else None
+        slip = bool(meant(name, {getattr(row, TABLES[table].key[0]) for row in data.rows(table)}))
+        if nearest is not None or (count >= MANY_USES and not slip):
+            told[name] = _undefined(data, table, name, (count, [*files[table, name], *files.get(("", name), ())]), nearest)
+    for fault in _strays(plan, data):
+        if not isinstance(fault, Stray):
+            yield fault
+        elif fault.name not in told or fault.of[0] not in ("", tables[fault.name]):
+            yield fault.alone()
+    yield from told.values()
+
+
+FEWEST_USES, MANY_USES = 2, 5
+"""Uses of a name that no row defines from which on its table is blamed: where a row of it that nobody uses is near; where none
+is near at all."""
+
+
+def _strays(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    for check in (table_references, home_references, plan_references, segment_references):
+        yield from check(plan, data)
+
+
+def _orphan(plan: Plan, data: Dataset, table: str, name: str) -> Row | None:
+    """The row of a table that nothing uses and that was meant to define a name; None where there is none."""
+    rows = {getattr(row, type(row).key[0]): row for row in data.rows(table)}
+    used: set[str] = set()
+    for cells, uses in ((False, _uses(plan, data)), (True, _lists(plan, data))):
+        for other, column, known in uses:
+            if known.of[0] in ("", table):
+                values = (getattr(row, column) for row in data.rows(other))
+                used |= {part for value in values if value for part in (value.split() if cells else (value,))}
+    unused = rows.keys() - used
+    if table == "countries":  # codes of other countries are no slips
+        near = get_close_matches(name, sorted(unused - {*country_codes().values()}), n=1)
+    else:
+        near = meant(name, unused)
+    return rows[near[0]] if near else None
+
+
+def _undefined(data: Dataset, table: str, name: str, uses: tuple[int, list[str]], nearest: Row | None) -> Fault:
+    """A name that many rows use and no row defines. uses: how many, and the files."""
+    count, files = uses
+    column = TABLES[table].key[0]
+    used = f"'{name}', which is used {count} times in {_some(files)}"
+    if nearest is None:
+        return Fault(f"{table}.csv", "", column, f"no row '{name}'", used)
+    return Fault(f"{table}.csv", data.at(table, nearest), column, f"'{getattr(nearest, column)}', which nothing uses", used)
+
+
+def segment_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A segment of the demand without tiers that is nearly one that has some: a slip of whichever of the two stands alone."""
+    tiers, demand = data.rows("tiers"), data.rows("demand")
+    divided, demanded = {row.segment for row in tiers}, {row.segment for row in demand}
+    for segment in sorted(demanded - divided):
+        near = meant(segment, divided)
+        if not near:
+            continue
+        slip_of_demand = near[0] in demanded
+        table, rows, wrong, right = ("demand", demand, segment, near[0]) if slip_of_demand else ("tiers", tiers, near[0], segment)
+        expected = "a segment with tiers in tiers.csv" if slip_of_demand else "a segment of demand.csv"
+        for row in rows:
+            if row.segment == wrong:
+                yield Fault(f"{table}.csv", data.at(table, row), "segment", f"'{wrong}'", f"{expected} (did you mean '{right}'?)")
 
 
 def _names(data: Dataset, table: str, column: str, where: str) -> Known:
-    return Known(frozenset(getattr(row, column) for row in data.rows(table)), where)
+    return Known(frozenset(getattr(row, column) for row in data.rows(table)), where, of=(table, column))
 
 
 def _materials(data: Dataset) -> Known:
@@ -50,13 +145,15 @@ def _materials(data: Dataset) -> Known:
     called: dict[str, str] = {}
     for row in data.rows("materials"):
         called |= {row.basis.removeprefix("t "): row.material, row.name: row.material}
-    return Known(frozenset(row.material for row in data.rows("materials")), "a material of materials.csv", called)
+    names = frozenset(row.material for row in data.rows("materials"))
+    return Known(names, "a material of materials.csv", called, ("materials", "material"))
 
 
 def _countries(data: Dataset, home: str) -> Known:
     """Countries, by their names too; the home country is one in any case."""
     rows = data.rows("countries")
-    return Known(frozenset({*(row.country for row in rows), home}), "a country of countries.csv", {r.name: r.country for r in rows})
+    called = {row.name: row.country for row in rows}
+    return Known(frozenset({*(row.country for row in rows), home}), "a country of countries.csv", called, ("countries", "country"))
 
 
 def _segments(data: Dataset) -> Known:
@@ -124,7 +221,7 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
     materials, countries, segments = _materials(data), _countries(data, plan.home), _segments(data)
     activities = _names(data, "activities", "activity", "an activity of activities.csv")
     projects = _names(data, "projects", "project", "a project of projects.csv")
-    producers = activities.and_(*projects.names).called_("an activity or project")
+    producers = replace(activities.and_(*projects.names).called_("an activity or project"), of=("", ""))
     if not projects.names:
         producers = Known(frozenset(), "")
     minerals = _names(data, "minerals", "mineral", "a mineral of minerals.csv")
@@ -137,7 +234,7 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
         ("capacities", "activity", activities), ("yields", "producer", producers),
         *((table, "material", materials) for table in (
             "yields", "demand", "substitution", "prices", "stock", "offers", "loss_functions")),
-        ("offers", "source_producer", activities.and_(*projects.names, "outside").called_("an activity, a project, or 'outside'")),
+        ("offers", "source_producer", replace(producers.and_("outside"), where="an activity, a project, or 'outside'")),
         ("packages", "instrument", instruments), ("activities", "country", located), ("projects", "country", located),
         ("tiers", "material", materials.and_("*").called_("a material, or '*'")),
         ("ramps", "project", projects.and_("*").called_("a project, or '*'")),

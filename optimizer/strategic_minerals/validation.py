@@ -133,19 +133,19 @@ def _agree(adapter: TypeAdapter[Any], low: Any, high: Any) -> bool:
 
 def _within(name: str, value: float, low: float, high: float) -> str:
     """What is expected of a value outside its own range: what it would be in the unit that its column has."""
-    for factor, words in UNIT_SLIPS:
+    for factor, words, ending in UNIT_SLIPS:
         off = max(value / high if high else 0.0, low / value if value else 0.0)
-        if off >= max(factor, 1 / factor) ** 0.5 and low <= value * factor <= high:
-            said = "by the year" if factor == 1 / 12 and not name.endswith("_yr") else words
-            return f"a value of that range: {value * factor:.4g}, if it is {said}"
+        of_it = not ending or (name.endswith(ending) and (ending == "_per_yr" or not name.endswith("_per_yr")))
+        if of_it and off >= max(factor, 1 / factor) ** 0.5 and low <= value * factor <= high:
+            return f"a value of that range: {value * factor:.4g}, if it is {words}"
     return "a value of that range, or a range around it"
 
 
 UNIT_SLIPS = (
-    (1 / 12, "in months"), (12, "by the month"), (1 / 100, "in percent"), (100, "a share where the column has percent"),
-    (1 / 1000, "in a unit of a thousandth"), (1000, "in a unit of a thousand"),
+    (1 / 12, "in months", "_yr"), (12, "by the month", "_per_yr"), (1 / 100, "in percent", ""), (100, "a share", "_pct"),
+    (1 / 1000, "in a unit of a thousandth", ""), (1000, "in a unit of a thousand", ""),
 )  # fmt: skip
-"""Factor that brings a value into its range, and how it was given."""
+"""Factor that brings a value into its range, how it was given, and how names of such columns end."""
 
 
 @cache
