@@ -81,7 +81,7 @@ LAYERS = [
     {"report.charts", "question"},
     {"report.studies"},
     {"report.page"},
-    {"cli_base"},
+    {"cli_base", "cli_words"},
     {"service.wording"},
     {"service.records", "service.problems", "service.settings", "service.client", "service.migrations", "service.trouble"},
     {"service.files", "service.addresses"},

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
+import openpyxl
 import pytest
 import typer
 
@@ -19,13 +20,18 @@ from conftest import Cli
 from strategic_minerals import check, load_dataset
 from strategic_minerals.cli import app
 from strategic_minerals.cli_words import option_faults
-from strategic_minerals.errors import Fault, FaultsError
+from strategic_minerals.errors import Fault, FaultsError, PlanError, shown
 from strategic_minerals.library import shipped
+from strategic_minerals.manifest import read_manifest
 from strategic_minerals.names import meant
+from strategic_minerals.plan_file import load_plan, read_as
 from strategic_minerals.question import load_question, overrides
 from strategic_minerals.rows import TABLES
+from strategic_minerals.sweep_file import SweepFile, located
+from strategic_minerals.sweeps import sweep
 from strategic_minerals.validation import validate_rows
-from test_faulty_files import PARSERS_WORDS
+from strategic_minerals.workbook import load_workbook, write_workbook
+from test_faulty_files import PARSERS_WORDS, small
 
 QUICKSTART = (shipped("models") / "quickstart.toml").read_text(encoding="utf-8")
 
@@ -244,3 +250,112 @@ def test_earlier_parsers_of_command_lines_are_understood(message: str, said: str
     """Proves: the releases of the parser that word their errors themselves are told in the same words."""
     (fault,) = option_faults(SimpleNamespace(__cause__=None, message=message, param=SimpleNamespace(opts=["--gap"])))
     assert said in fault.expected
+
+
+# --- workbooks ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first plan as a workbook."""
+    path = tmp_path_factory.mktemp("book") / "plan.xlsx"
+    write_workbook(load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs")), path)
+    return path
+
+
+@pytest.mark.parametrize("field", ["discount_rate", "scenarios.0.probability", "horizon.years"])
+def test_an_emptied_field_is_told_at_its_own_cell(field: str, book: Path, tmp_path: Path) -> None:
+    """Proves: where the row of a field is there without a value, its empty cell is the fault."""
+    content = openpyxl.load_workbook(book)
+    (row,) = [cells[0].row for cells in content["plan"].iter_rows() if cells[0].value == field]
+    content["plan"].cell(row, 2).value = None
+    content.save(tmp_path / "plan.xlsx")
+    (fault,) = faults_of(lambda: load_workbook(tmp_path / "plan.xlsx"))
+    assert (fault.row, fault.column, fault.found) == (f"B{row}", field, "an empty cell")
+
+
+def test_a_workbook_that_was_cut_is_a_damaged_file(book: Path, tmp_path: Path) -> None:
+    """Proves: what readers of archives say is not told; that the file is damaged is."""
+    (tmp_path / "plan.xlsx").write_bytes(book.read_bytes()[:3000])
+    (fault,) = faults_of(lambda: load_workbook(tmp_path / "plan.xlsx"))
+    assert fault.found == "a damaged file: it was cut, or changed on the way"
+
+
+# --- settings of the command line --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ("Budget.appropriation_musd=70", "did you mean 'budget'?"), ("scenarios[0].probability=0.2", "scenarios.0.probability"),
+        ("sample.worlds=5", "a value"), ("prices[mcs2024/gallium/2024].price_usd_per_kg=500", "tables are changed in their files"),
+        ("a.b=1", "no such field"), ("budget.foo.bar=1", "no such field"), ("name=null", "text; it may not be empty"),
+        ("budget.total_musd=", "budget.total_musd=null empties a field"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["text", "book"])
+def test_what_the_command_line_set_is_told_of_it(pair: str, said: str, kind: str, book: Path, tmp_path: Path) -> None:
+    """Proves: a section that `--set` made, or one that it made anew, is no fault of the plan's file."""
+    if kind == "text":
+        faults = asked(tmp_path, QUICKSTART, pair)
+    else:
+        faults = faults_of(lambda: load_question(book, None, overrides([pair])))
+    assert {fault.file for fault in faults} == {"--set"}
+    assert said in faults[0].expected
+
+
+def test_null_empties_a_field(tmp_path: Path) -> None:
+    """Proves: `--set FIELD=null` takes the value of a field away that may be empty, whatever the file says."""
+    (tmp_path / "plan.toml").write_text(QUICKSTART.replace("[budget]", "[budget]\ntotal_musd = 1"), encoding="utf-8")
+    for word in ("null", "none", " NULL "):
+        assert load_plan(tmp_path / "plan.toml", overrides([f"budget.total_musd={word}"])).budget.total_musd is None
+    assert overrides(["title=none"]) == {"title": "none"}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ('kind = "grid"\n[axes]\n"prices.price_usd_per_kg" = [1]\n', "3", "prices[*/*/*].price_usd_per_kg"),
+        ('kind = "grid"\n[axes]\nbudget.appropriation_musd = [50]\n', "3", '"budget.appropriation_musd" = '),
+    ],
+)
+def test_an_address_of_a_study_is_told_with_its_line(text: str, line: str, said: str, tmp_path: Path) -> None:
+    """Proves: an address without a key, and one without quotation marks, are told where they stand."""
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+
+    def design() -> Any:
+        study, place = read_as(SweepFile, tmp_path / "study.toml")
+        try:
+            return sweep(*small(), study.design(*small()).points)
+        except PlanError as error:
+            raise located(place, error) from None
+
+    (fault,) = faults_of(design)
+    assert (fault.file, fault.row) == ("study.toml", line)
+    assert said in fault.expected
+
+
+# --- found, in the words of files --------------------------------------------------------------------------------
+
+
+def test_what_was_found_is_spelt_as_files_spell_it(tmp_path: Path) -> None:
+    """Proves: null, truth values and tables are not told in the words of the program."""
+    assert shown({"hard": True, "days": [None, 1]}) == "{hard = true, days = [null, 1]}"
+    faults = asked(tmp_path, '{"name": null, "horizon": {}, "budget": {}}', name="plan.json")
+    assert ("name", "null") in {(fault.column, fault.found) for fault in faults}
+
+
+def test_a_missing_section_is_told_by_its_name_and_where_it_could_stand(tmp_path: Path) -> None:
+    """Proves: a plan without its budget is told what to write, and the line below which it can stand."""
+    before, _, after = QUICKSTART.partition("[budget]")
+    (fault,) = asked(tmp_path, before + after[after.index("[instruments]") :])
+    assert fault.row
+    assert fault.expected.startswith("a table [budget] with fields such as appropriation_musd")
+
+
+@pytest.mark.parametrize(("text", "said"), [('{"schema_version" 2}', "no JSON any more"), ("{}", "nothing")])
+def test_a_manifest_that_was_changed_is_told_in_words(text: str, said: str, tmp_path: Path) -> None:
+    """Proves: a flipped byte, and a manifest without its version, are no words of a parser."""
+    (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
+    (fault,) = faults_of(lambda: read_manifest(tmp_path))
+    assert said in fault.found

@@ -54,6 +54,10 @@ def read_axis(address: str) -> Axis:
         raise PlanError([Fault("axis", "", address, "nothing", "a field of the plan, or table[key].column")])
     factor = text.endswith("*")
     text = text.removesuffix("*").rstrip()
+    table, _, column = text.partition(".")
+    if "[" not in text and table in TABLES and table not in Plan.model_fields:
+        cells = f"{table}[{'/'.join('*' * len(TABLES[table].key))}].{column or 'column'}"
+        raise PlanError([Fault("axis", "", address, "a table without a key", f"the key of its rows in brackets; of all: {cells}")])
     if "[" not in text:
         return Axis(address, text, "", "", "", factor)
     found = CELL.match(text)

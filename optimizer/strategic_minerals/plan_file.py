@@ -48,15 +48,16 @@ def read_as(
     data = _content(path.name, text, kind, partial(kinds_at, model))
     if not overrides:
         _filled(model, data, path.name)
-    faults = Faults()
+    faults, changed = Faults(), list[str]()
     for dotted, value in (overrides or {}).items():
+        changed.append(first_new(data, dotted))
         try:
             put(data, dotted, value, SET)
         except PlanError as error:
             faults.extend(error.faults)
     if faults:
         raise PlanError(faults.told())
-    place = PlanText(path.name, field_lines(text, kind), tuple(overrides or ()))
+    place = PlanText(path.name, field_lines(text, kind), tuple(changed))
     return _parsed(model, data, place), place
 
 
@@ -191,6 +192,21 @@ def _read(path: Path, wanted: str) -> str:
     return text
 
 
+def first_new(data: Any, dotted: str) -> str:
+    """The shortest beginning of a dotted path that is not there yet; the whole path where all of it is."""
+    node, done = data, list[str]()
+    for part in dotted.split("."):
+        done.append(part)
+        key = int(part) if part.isascii() and part.isdigit() and part not in node else part
+        try:
+            node = node[key]
+        except (KeyError, IndexError, TypeError):
+            break
+        if not isinstance(node, dict | list):
+            break
+    return ".".join(done) if len(done) < dotted.count(".") + 1 else dotted
+
+
 def put(data: Any, dotted: str, value: Any, file: str) -> None:
     """Put `value` at a dotted path of nested tables and arrays."""
     *parents, last = dotted.split(".")
@@ -237,12 +253,22 @@ def _fault(model: type[BaseModel], item: Any) -> Fault:
     loc = [*place_of(item)]
     wanted = " or ".join(dict.fromkeys([expected(item), *(expected(also) for also in item.get("also", ()))]))
     found = "nothing" if item["type"] == "missing" else shown(item["input"])
+    if item["type"] == "missing":
+        wanted = _absent(model, loc)
+    elif item["input"] is None:
+        wanted = f"{wanted}; it may not be empty"
     if item["type"] == "extra_forbidden":
         found = shown(loc[-1])
         wanted = _elsewhere(model, loc)
     if item["loc"] and str(item["loc"][-1]) == "[key]":
         wanted = "a year such as 2027 before the equals sign" if item["type"].startswith("int") else wanted
     return Fault("", "", ".".join(loc), found, wanted)
+
+
+def _absent(model: type[BaseModel], loc: list[str]) -> str:
+    """What is expected where a field is missing: of a table, its name and what it must have."""
+    fields = _fields_at(model, loc)
+    return f"a table [{'.'.join(loc)}] with fields such as {', '.join(fields[:3])}" if fields else "a value"
 
 
 def _elsewhere(model: type[BaseModel], loc: list[str]) -> str:

@@ -64,7 +64,10 @@ class PlanText:
         """A fault of the plan with file and line, or the option that set its field."""
         if set_elsewhere(fault.column, self.overrides):
             return replace(fault, file="--set", row="")
-        return replace(fault, file=self.name, row=line_of(fault.column.split("."), self.lines))
+        row = line_of(fault.column.split("."), self.lines)
+        if not row and fault.found == "nothing" and self.lines:  # where it could be added: fields above all tables, tables below
+            row = str(max(self.lines.values())) if fault.expected.startswith("a table") else "1"
+        return replace(fault, file=self.name, row=row)
 
 
 def _toml_lines(text: str) -> Iterator[tuple[str, int]]:

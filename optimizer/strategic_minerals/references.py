@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import partial
 
 from .dataset import Dataset
-from .errors import Fault, Hints
+from .errors import MOST_PRINTED, Fault, Hints
 from .names import country_codes, meant
 from .plan import Plan
 from .row_types import Row, key_of, parse_multipliers
@@ -63,19 +63,24 @@ def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Every name that a plan or a table uses is defined. One that many use and none defines is one fault, of its table."""
     uses: Counter[tuple[str, str]] = Counter()  # of table and name
     files: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    for fault in _strays(plan, data):
+    for fault in _strays(plan, data, Hints(0)):
         if isinstance(fault, Stray):
             uses[fault.of[0], fault.name] += 1
             files[fault.of[0], fault.name][fault.file] = None
     tables = {name: table for table, name in uses if table}
     told: dict[str, Fault] = {}
-    for name, table in tables.items():
+    often = [name for name, table in tables.items() if uses[table, name] + uses["", name] >= FEWEST_USES]
+    unused: dict[str, dict[str, Row]] = {}
+    for name in often[:MOST_PRINTED]:
+        table = tables[name]
         count = uses[table, name] + uses["", name]
-        nearest = _orphan(plan, data, table, name) if count >= FEWEST_USES else None
-        slip = bool(meant(name, {getattr(row, TABLES[table].key[0]) for row in data.rows(table)}))
+        if table not in unused:
+            unused[table] = _unused(plan, data, table)
+        nearest = _meant_row(table, name, unused[table])
+        slip = count >= MANY_USES and meant(name, {getattr(row, TABLES[table].key[0]) for row in data.rows(table)})
         if nearest is not None or (count >= MANY_USES and not slip):
             told[name] = _undefined(data, table, name, (count, [*files[table, name], *files.get(("", name), ())]), nearest)
-    for fault in _strays(plan, data):
+    for fault in _strays(plan, data, Hints()):
         if not isinstance(fault, Stray):
             yield fault
         elif fault.name not in told or fault.of[0] not in ("", tables[fault.name]):
@@ -88,13 +93,13 @@ FEWEST_USES, MANY_USES = 2, 5
 is near at all."""
 
 
-def _strays(plan: Plan, data: Dataset) -> Iterator[Fault]:
+def _strays(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     for check in (table_references, home_references, plan_references, segment_references):
-        yield from check(plan, data)
+        yield from check(plan, data, hints)
 
 
-def _orphan(plan: Plan, data: Dataset, table: str, name: str) -> Row | None:
-    """The row of a table that nothing uses and that was meant to define a name; None where there is none."""
+def _unused(plan: Plan, data: Dataset, table: str) -> dict[str, Row]:
+    """Rows of a table by name that no other table uses."""
     rows = {getattr(row, type(row).key[0]): row for row in data.rows(table)}
     used: set[str] = set()
     for cells, uses in ((False, _uses(plan, data)), (True, _lists(plan, data))):
@@ -102,11 +107,15 @@ def _orphan(plan: Plan, data: Dataset, table: str, name: str) -> Row | None:
             if known.of[0] in ("", table):
                 values = (getattr(row, column) for row in data.rows(other))
                 used |= {part for value in values if value for part in (value.split() if cells else (value,))}
-    unused = rows.keys() - used
+    return {name: row for name, row in rows.items() if name not in used}
+
+
+def _meant_row(table: str, name: str, rows: Mapping[str, Row]) -> Row | None:
+    """The one of some rows that was meant to define a name; None where there is none."""
     if table == "countries":  # codes of other countries are no slips
-        near = get_close_matches(name, sorted(unused - {*country_codes().values()}), n=1)
+        near = get_close_matches(name, sorted(rows.keys() - {*country_codes().values()}), n=1)
     else:
-        near = meant(name, unused)
+        near = meant(name, rows)
     return rows[near[0]] if near else None
 
 
@@ -120,7 +129,7 @@ def _undefined(data: Dataset, table: str, name: str, uses: tuple[int, list[str]]
     return Fault(f"{table}.csv", data.at(table, nearest), column, f"'{getattr(nearest, column)}', which nothing uses", used)
 
 
-def segment_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+def segment_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     """A segment of the demand without tiers that is nearly one that has some: a slip of whichever of the two stands alone."""
     tiers, demand = data.rows("tiers"), data.rows("demand")
     divided, demanded = {row.segment for row in tiers}, {row.segment for row in demand}
@@ -162,9 +171,8 @@ def _segments(data: Dataset) -> Known:
     return Known(frozenset(used), "a segment of demand.csv")
 
 
-def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+def table_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     """Every name that a table uses is a key of the table that defines it."""
-    hints = Hints()
     for table, column, known in _uses(plan, data):
         for row in data.rows(table) if known.names else ():  # where the table that defines them is missing, that is told once
             yield from known.faults(f"{table}.csv", key_of(row), column, [getattr(row, column)], hints)
@@ -258,7 +266,7 @@ def _lists(plan: Plan, data: Dataset) -> list[Uses]:
     ]  # fmt: skip
 
 
-def home_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     """The home of the plan is the country whose demand, stock and imports the tables hold."""
     rows = data.rows("countries")
     if not rows:
@@ -271,15 +279,14 @@ def home_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
         yield Fault("countries.csv", extra, "tier", f"'home', as {homes[0]} has", f"'home' for one country alone: {what}")
     known = _countries(data, homes[0] if homes else plan.home)
     if plan.home not in known.names:
-        yield from known.faults("plan", "", "home", [plan.home], Hints())
+        yield from known.faults("plan", "", "home", [plan.home], hints)
     elif homes and plan.home not in homes:
         said = f"'{homes[0]}', {what} (tier `home` in countries.csv); for another home, tables of that country"
         yield Fault("plan", "", "home", f"'{plan.home}'", said)
 
 
-def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     """Every name that the plan uses exists in the tables."""
-    hints = Hints()
     materials, countries, segments = _materials(data), _countries(data, plan.home), _segments(data)
     packages = _names(data, "packages", "package", "a package of packages.csv").and_("none", "*")
     projects = _names(data, "projects", "project", "a project of projects.csv").and_("*")

@@ -13,7 +13,7 @@ from .errors import Fault, Faults, PlanError
 from .meanings import list_at
 from .places import PlanSheet, cell_name
 from .plan import Plan
-from .plan_file import parse_plan, put
+from .plan_file import first_new, parse_plan, put
 
 FIRST_YEAR = 1000
 """Numbers from here on name a year of a series and no place in a list."""
@@ -34,6 +34,7 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     """
     content: dict[str, Any] = {}
     rows: dict[str, int] = {}
+    empty: dict[str, int] = {}
     faults = Faults()
     faults.extend(_misplaced_header(place, cells))
     if faults:
@@ -41,6 +42,8 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     for number, row in enumerate(cells[1:], start=2):
         field = str(row[0]).strip() if row and row[0] != "" else ""
         value = row[1] if len(row) > 1 else ""
+        if field and value == "" and FIELD.fullmatch(field):
+            empty.setdefault(field, number)
         if not field or value == "":
             continue
         if field in rows:
@@ -58,14 +61,16 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
         except (ValueError, TypeError, RecursionError) as error:
             expected = "one row for the field, or a row for each of its parts (entries of lists: .0, .1, ...)"
             faults.add(Fault(place, cell_name(number, 0), field, str(error), expected))
+    changed: list[str] = []
     for field, value in overrides.items():
+        changed.append(first_new(content, field))
         try:
             _override(content, field, value)
         except PlanError as error:
             faults.extend(error.faults)
     numbers: dict[str, tuple[int, ...]] = {}
     plain = _closed(content, "", numbers)
-    sheet = PlanSheet(place, rows, numbers, tuple(overrides), len(cells))
+    sheet = PlanSheet(place, rows, numbers, tuple(changed), len(cells), empty)
     try:
         plan = parse_plan(plain, file=place)
     except PlanError as error:
@@ -88,6 +93,8 @@ def _misplaced_header(place: str, cells: Sequence[Sequence[Any]]) -> Iterator[Fa
 
 
 HEADER = ("field", "value")
+FIELD = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+"""A field of the plan, and no heading or note of the planner's."""
 
 
 def _place(content: dict[str, Any], parts: Sequence[str], value: Any) -> None:
