@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,10 +28,12 @@ from strategic_minerals.names import meant
 from strategic_minerals.plan_file import load_plan, read_as
 from strategic_minerals.question import load_question, overrides
 from strategic_minerals.rows import TABLES
+from strategic_minerals.service import wording
 from strategic_minerals.sweep_file import SweepFile, located
 from strategic_minerals.sweeps import sweep
 from strategic_minerals.validation import validate_rows
 from strategic_minerals.workbook import load_workbook, write_workbook
+from strategic_minerals.workbook_plan import typed
 from test_faulty_files import PARSERS_WORDS, small
 
 QUICKSTART = (shipped("models") / "quickstart.toml").read_text(encoding="utf-8")
@@ -359,3 +362,64 @@ def test_a_manifest_that_was_changed_is_told_in_words(text: str, said: str, tmp_
     (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
     (fault,) = faults_of(lambda: read_manifest(tmp_path))
     assert said in fault.found
+
+
+# --- what was meant ----------------------------------------------------------------------------------------------
+
+EVENT = 'duration_years = 1.0           # overrides the row\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (EVENT, EVENT + 'demand_multipliers = "defence=1.5"\n', "a table: { defence = 1.5 }"),
+        (EVENT, EVENT + 'demand_multipliers = "defence 1.5, other: 0.8"\n', "a table: { defence = 1.5, other = 0.8 }"),
+        ("packages = [", 'signing_years = "2027-2029"\npackages = [', "a list: [2027, 2028, 2029]"),
+        ("packages = [", "signing_years = 2027\npackages = [", "a list: [2027]"),
+        ("packages = [", 'signing_years = "2027, 2029"\npackages = [', "a list: [2027, 2029]"),
+        ('["gallium", "germanium", "antimony"]', '["gallium, germanium"]', 'each a text of its own, "gallium", "germanium"'),
+        (EVENT, EVENT + 'countries = ["CHN"]\n', 'text: "CHN"'), (EVENT, EVENT + 'countries = ["CHN", "RUS"]\n', 'text: "CHN RUS"'),
+        ('name = "quickstart"', 'name = "Rohstoff-\u00dcbung"', "such as 'Rohstoff-Uebung'"),
+        ('name = "quickstart"', 'name = "quickstart"\n_comment = "mine"', "what is to be noted stands in the title"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_shape_is_told_with_what_was_meant(before: str, after: str, said: str, tmp_path: Path) -> None:
+    """Proves: text in place of a list or a table, a list in place of text, names in one text: told as they should stand."""
+    assert before in QUICKSTART
+    (fault,) = asked(tmp_path, QUICKSTART.replace(before, after, 1))
+    assert said in fault.expected
+
+
+def test_a_json_plan_may_say_what_its_schema_is(tmp_path: Path) -> None:
+    """Proves: `$schema`, which editors put into JSON, is read over, at the top alone."""
+    content = {"$schema": "plan.json", **tomllib.loads(QUICKSTART)}
+    assert asked(tmp_path, json.dumps(content), name="plan.json") == ()
+    (fault,) = asked(tmp_path, json.dumps({**content, "budget": {**content["budget"], "$schema": "x"}}), name="plan.json")
+    assert fault.column == "budget.$schema"
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [("price_year", "2024", 2024), ("discount_rate", " 0.04 ", 0.04), ("instruments.reserve", "yes", True),
+     ("instruments.partial_support", "No", False), ("scenarios.0.probability", "0.2", 0.2)],
+)  # fmt: skip
+def test_the_plan_sheet_reads_text_as_the_tables_do(field: str, text: str, value: object) -> None:
+    """Proves: a number stored as text, yes and no are what they mean where a field takes no text; elsewhere text stays."""
+    assert typed(text, field) == value
+    assert typed("2024", "title") == "2024"
+
+
+def test_a_plan_as_text_is_sent_as_such() -> None:
+    """Proves: a request with the text of a TOML file under `plan` is told of `plan_toml`."""
+    item = {"type": "dict_type", "loc": ("solve", "plan"), "msg": "", "input": 'name = "x"'}
+    (fault,) = wording.faults_of([item], "request", kinds=["solve"])
+    assert "`plan_toml`" in fault.expected
+
+
+@pytest.mark.parametrize("words", [["list"], ["revoke", "x"]])
+def test_a_store_that_is_not_there_is_not_made_by_reading_it(words: list[str], tmp_path: Path, cli: Cli) -> None:
+    """Proves: `token list` and `token revoke` of a mistyped folder end with 7 and leave no folder behind."""
+    said = cli("token", *words, "--folder", tmp_path / "typo")
+    assert said.returncode == 7
+    assert "there is none in the folder" in said.stderr
+    assert not (tmp_path / "typo").exists()

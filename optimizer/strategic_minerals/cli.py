@@ -32,7 +32,7 @@ from .cli_base import (
     standard_output,
     whence,
 )
-from .cli_words import option_faults
+from .cli_words import say, tell_faults, tell_misuse
 from .errors import (
     Fault,
     FaultsError,
@@ -342,37 +342,13 @@ def main() -> None:
     except OSError as error:  # who reads has gone, or the disk that it goes to is full
         leave_pipe()
         if code == EXIT_OK and not isinstance(error, BrokenPipeError):
-            _say(errors, f"the output could not be written: {error.strerror or error}")
+            say(errors, f"the output could not be written: {error.strerror or error}")
             code = EXIT_INPUT
     if code == EXIT_INTERRUPTED:  # a cancelled HiGHS may abort in its static destructors: leave without running them
         with suppress(OSError):
             sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
-
-
-def _say(errors: Console, text: str) -> None:
-    """A line on standard error, if that can be written to."""
-    with suppress(OSError):
-        errors.print(text, markup=False)
-
-
-def _misused(errors: Console, error: Any) -> int:
-    """Tell what is wrong with the command line; the exit code."""
-    wrong = option_faults(error)
-    if not wrong:
-        _say(errors, f"Error: {error.format_message()}")
-        return EXIT_INPUT
-    return _faulty(errors, InputError(wrong))
-
-
-def _faulty(errors: Console, error: FaultsError) -> int:
-    """Tell faults, as JSON too where it was asked for; the exit code."""
-    if "--json" in sys.argv:
-        with suppress(OSError):
-            typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
-    _say(errors, str(error))
-    return EXIT_INPUT
 
 
 def _run(errors: Console) -> int:
@@ -382,36 +358,36 @@ def _run(errors: Console) -> int:
         answer = app(standalone_mode=False)
         code: int = answer if isinstance(answer, int) else EXIT_OK
         if code == EXIT_INTERRUPTED:
-            _say(errors, "interrupted")
+            say(errors, "interrupted")
     except typer.Exit as stop:
         code = stop.exit_code
     except FaultsError as error:
-        code = _faulty(errors, error)
+        code = tell_faults(errors, error)
     except InfeasibleError as error:
-        _say(errors, f"Infeasible: {error}")
+        say(errors, f"Infeasible: {error}")
         code = EXIT_INFEASIBLE
     except StoppedError as error:
-        _say(errors, f"Stopped: {error}")
+        say(errors, f"Stopped: {error}")
         code = EXIT_INTERRUPTED if error.outcome.reason == "interrupted" else EXIT_STOPPED
     except (UntrustedError, FormulationError) as error:
-        _say(errors, f"Not trusted: {error}")
+        say(errors, f"Not trusted: {error}")
         code = EXIT_UNTRUSTED
     except (KeyboardInterrupt, typer.Abort):
-        _say(errors, "interrupted")
+        say(errors, "interrupted")
         code = EXIT_INTERRUPTED
     except ReserveError as error:
-        _say(errors, str(error))
+        say(errors, str(error))
         code = EXIT_INTERNAL
     except BrokenPipeError:
         leave_pipe()
         code = EXIT_OK
     except OSError as error:  # a folder that cannot be written, a full disk
         where = "the output could not be written: " if error.filename is None else f"{error.filename}: "
-        _say(errors, f"{where}{error.strerror or error}")
+        say(errors, f"{where}{error.strerror or error}")
         code = EXIT_INPUT
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # usage errors of the command line
-            code = _misused(errors, error)
+            code = tell_misuse(errors, error)
         else:
             errors.print_exception()
             code = EXIT_INTERNAL

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+import typer
 
-from .errors import Fault, near_miss, shown
-from .meanings import expected
+from .cli_base import EXIT_INPUT
+from .errors import Fault, FaultsError, InputError, near_miss, shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 COMMAND_LINE = "command line"
 """Where an option stands."""
@@ -16,11 +22,37 @@ NUMBER = re.compile(r"'(?P<found>.*)' is not a valid (?P<kind>float|int)(eger)?(
 CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
 
 
+def say(errors: Console, text: str) -> None:
+    """A line on standard error, if that can be written to."""
+    with suppress(OSError):
+        errors.print(text, markup=False)
+
+
+def tell_misuse(errors: Console, error: Any) -> int:
+    """Tell what is wrong with the command line; the exit code."""
+    wrong = option_faults(error)
+    if not wrong:
+        say(errors, f"Error: {error.format_message()}")
+        return EXIT_INPUT
+    return tell_faults(errors, InputError(wrong))
+
+
+def tell_faults(errors: Console, error: FaultsError) -> int:
+    """Tell faults, as JSON too where it was asked for; the exit code."""
+    if "--json" in sys.argv:
+        with suppress(OSError):
+            typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
+    say(errors, str(error))
+    return EXIT_INPUT
+
+
 def option_faults(error: Any) -> list[Fault]:
     """Faults of values that options and arguments do not take; empty for whatever else is wrong with a command line.
 
     error: what the command line's parser raised.
     """
+    from pydantic import ValidationError
+
     cause, parameter = error.__cause__, getattr(error, "param", None)
     if parameter is None:
         return []
@@ -39,6 +71,8 @@ def _earlier(message: str) -> list[Any]:
 
 def _expected(item: Any, name: str) -> str:
     """What an option takes."""
+    from .meanings import expected
+
     choice = CHOICES.search(str(item["msg"]))
     if choice is not None:
         known = re.findall(r"'([^']*)'", choice["choices"])

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from .errors import MOST_PRINTED, Fault, Faults, MisplacedError, PlanError, more_faults, near_miss, shown
 from .files import read_bounded, text_of
-from .meanings import expected, kinds_at
+from .meanings import expected, items_at, kinds_at
+from .meant_shapes import shape_meant
 from .names import meant
 from .plan import Plan
 from .plan_lines import PlanText, field_lines
@@ -46,6 +47,8 @@ def read_as(
     """As `load_as`, and where in the file its fields stand. wanted: what the file should be."""
     text, kind = _read(path, wanted), "JSON" if path.suffix.lower() == ".json" else "TOML"
     data = _content(path.name, text, kind, partial(kinds_at, model))
+    if kind == "JSON" and isinstance(data.get(SCHEMA), str):
+        del data[SCHEMA]
     if not overrides:
         _filled(model, data, path.name)
     faults, changed = Faults(), list[str]()
@@ -257,12 +260,21 @@ def _fault(model: type[BaseModel], item: Any) -> Fault:
         wanted = _absent(model, loc)
     elif item["input"] is None:
         wanted = f"{wanted}; it may not be empty"
+    meant_shape = shape_meant(item["input"], kinds_at(model, ".".join(loc)), items_at(model, ".".join(loc)))
+    if item["type"] not in ("missing", "extra_forbidden") and meant_shape:
+        wanted = meant_shape
     if item["type"] == "extra_forbidden":
         found = shown(loc[-1])
         wanted = _elsewhere(model, loc)
     if item["loc"] and str(item["loc"][-1]) == "[key]":
         wanted = "a year such as 2027 before the equals sign" if item["type"].startswith("int") else wanted
     return Fault("", "", ".".join(loc), found, wanted)
+
+
+COMMENTS = ("_", "//", "#", "$")
+"""How names begin under which notes are put into JSON."""
+SCHEMA = "$schema"
+"""By which editors know what a JSON file is; it is read over."""
 
 
 def _absent(model: type[BaseModel], loc: list[str]) -> str:
@@ -273,6 +285,8 @@ def _absent(model: type[BaseModel], loc: list[str]) -> str:
 
 def _elsewhere(model: type[BaseModel], loc: list[str]) -> str:
     """What a key that is none may have meant: another one here, or the same one in a table of the plan."""
+    if loc[-1].startswith(COMMENTS):
+        return "no such field; what is to be noted stands in the title, or after # in a TOML plan"
     close = near_miss(loc[-1], _fields_at(model, loc[:-1]))
     if not close:
         tables = [name for name in _fields_at(model, []) if loc[-1] in _fields_at(model, [name])]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -35,7 +37,10 @@ class Known:
         """A fault for each value that is none of the names; empty cells are no names."""
         for value in values:
             if value is not None and value not in self.names:
-                expected = f"{self.where}{hints.near(value, self.names, self.called)}"
+                several = [part for part in re.split(r"[\s,;]+", value) if part]
+                one = len(several) > 1 and all(part in self.names for part in several)
+                hint = f": each a text of its own, {', '.join(map(json.dumps, several))}" if one else ""
+                expected = f"{self.where}{hint or hints.near(value, self.names, self.called)}"
                 yield Stray(file, key, column, f"'{value}'", expected, value, self.of)
 
     def and_(self, *more: str) -> Known:

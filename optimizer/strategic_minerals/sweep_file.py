@@ -124,7 +124,8 @@ def _located(place: PlanText, fault: Fault) -> Fault:
     for n in range(len(parts), 0, -1):
         for of in ("axes.", "ranges.", f"points.{number}.", ""):
             at = f"{of}{'.'.join(parts[:n])}"
-            line = next((line for field, line in place.lines.items() if field.rstrip(' *"') == at or field.startswith(f"{at}.")), None)
+            found = (line for field, line in place.lines.items() if field.rstrip(' *"') == at or field.startswith(f"{at}."))
+            line = next(found, None)
             if line is not None:
                 return replace(fault, file=place.name, row=str(line))
     return replace(fault, file=place.name, row=fault.row)

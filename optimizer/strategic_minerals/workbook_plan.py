@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from .errors import Fault, Faults, PlanError
-from .meanings import list_at
+from .meanings import kinds_at, list_at
+from .meant_numbers import PLAIN
 from .places import PlanSheet, cell_name
 from .plan import Plan
 from .plan_file import first_new, parse_plan, put
@@ -166,11 +167,26 @@ def typed(value: Any, field: str) -> Any:
             raise ValueError(f"{value[:40]!r}, which does not read as a list or a table") from None
     if listed and isinstance(value, str):
         return [_entry(part, listed) for part in re.split(r"[\s,;]+", value) if part]
+    if isinstance(value, str):
+        value = _as_text_meant(value.strip(), kinds_at(Plan, field), value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, datetime.date | datetime.datetime | datetime.time):
         value = value.isoformat()
     return [value] if listed else value
+
+
+def _as_text_meant(text: str, kinds: Collection[str], otherwise: str) -> Any:
+    """A figure or a truth value that a cell holds as text, where the field takes no text; the text as it stands, otherwise."""
+    if "string" in kinds:
+        return otherwise
+    if "boolean" in kinds and text.lower() in TRUTHS:
+        return TRUTHS[text.lower()]
+    return float(text) if {"number", "integer"} & {*kinds} and PLAIN.fullmatch(text) else otherwise
+
+
+TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+"""What people type into a cell for a truth value."""
 
 
 def _entry(text: str, kind: str) -> Any:
