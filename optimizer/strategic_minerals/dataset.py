@@ -68,10 +68,10 @@ class Dataset:
             return self.asked.placed(fault)
         return fault if self.book is None or table not in self.book.lines else self.book.placed(fault, table, self.rows(table))
 
-    def at(self, table: str, row: Row) -> str:
-        """Where a row stands, for a fault: its line in the table's file, else its key."""
+    def at(self, table: str, n: int) -> str:
+        """Where a table's row of a number stands, for a fault: its line in the table's file, else its key."""
         lines, rows = self.lines.get(table, ()), self.tables[table]
-        return str(lines[rows.index(row)]) if len(lines) == len(rows) else key_of(row)
+        return str(lines[n]) if len(lines) == len(rows) else key_of(rows[n])
 
     def rows(self, table: str) -> tuple[Any, ...]:
         """Rows of a table; empty when the dataset has none. KeyError for an unknown table name."""

@@ -57,7 +57,7 @@ def _unquoted(field: str, line: str, kinds: Kinds) -> str:
     """What to write in place of text without quotation marks, in a field that holds text; empty where it is no such line."""
     setting = SETTING.fullmatch(line)
     value = setting["value"].strip() if setting else ""
-    if not setting or not WORDS.fullmatch(value) or value.lower() in NOTHING or not _is_text(kinds(field), value):
+    if not setting or not WORDS.fullmatch(value) or _reads(value) or value.lower() in NOTHING or not _is_text(kinds(field), value):
         return ""
     return f'text in quotation marks: {setting["key"]} = "{value}"'
 
@@ -67,7 +67,9 @@ def _is_text(kinds: frozenset[str], value: str) -> bool:
     return kinds - {"null"} == {"string"} if kinds else bool(CODE.fullmatch(value))
 
 
-WORDS = re.compile(r"[\w*][^\"'\\\[\]{}=;,\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u00a0\u2007\u2009\u202f\u200b\u3000]*")
+WORDS = re.compile(
+    r"[\w*(](?:[^\"'\\\[\]{}\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u00a0\u2007\u2009\u202f\u200b\u3000]*[^\"'\\\[\]{};,\s])?"
+)
 """Text that quotation marks around it make readable."""
 NOTHING = ("null", "none", "nil", "nan", "n/a", "na")
 

@@ -131,23 +131,25 @@ def _undefined(data: Dataset, table: str, name: str, uses: tuple[int, list[str]]
     used = f"'{name}', which is used {count} times in {_some(files)}"
     if nearest is None:
         return Fault(f"{table}.csv", "", column, f"no row '{name}'", used)
-    return Fault(f"{table}.csv", data.at(table, nearest), column, f"'{getattr(nearest, column)}', which nothing uses", used)
+    at = data.at(table, data.rows(table).index(nearest))
+    return Fault(f"{table}.csv", at, column, f"'{getattr(nearest, column)}', which nothing uses", used)
 
 
 def segment_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     """A segment of the demand without tiers that is nearly one that has some: a slip of whichever of the two stands alone."""
     tiers, demand = data.rows("tiers"), data.rows("demand")
     divided, demanded = {row.segment for row in tiers}, {row.segment for row in demand}
-    for segment in sorted(demanded - divided):
+    counts = Counter(row.segment for row in demand)
+    for segment in sorted(demanded - divided)[:MOST_PRINTED]:
         near = meant(segment, divided)
-        if not near:
+        if not near or 0 < counts[near[0]] < counts[segment]:  # most of the demand is no slip: its tiers are what is missing
             continue
         slip_of_demand = near[0] in demanded
         table, rows, wrong, right = ("demand", demand, segment, near[0]) if slip_of_demand else ("tiers", tiers, near[0], segment)
         expected = "a segment with tiers in tiers.csv" if slip_of_demand else "a segment of demand.csv"
-        for row in rows:
+        for n, row in enumerate(rows):
             if row.segment == wrong:
-                yield Fault(f"{table}.csv", data.at(table, row), "segment", f"'{wrong}'", f"{expected} (did you mean '{right}'?)")
+                yield Fault(f"{table}.csv", data.at(table, n), "segment", f"'{wrong}'", f"{expected} (did you mean '{right}'?)")
 
 
 def _names(data: Dataset, table: str, column: str, where: str) -> Known:
