@@ -351,6 +351,7 @@ def test_null_empties_a_field(tmp_path: Path) -> None:
     ("text", "line", "said"),
     [
         ('kind = "grid"\n[axes]\n"prices.price_usd_per_kg" = [1]\n', "3", "prices[*/*/*].price_usd_per_kg"),
+        ('kind = "grid"\n[axes]\n"price.price_usd_per_kg" = [1]\n', "3", "prices[*/*/*].price_usd_per_kg"),
         ('kind = "grid"\n[axes]\nbudget.appropriation_musd = [50]\n', "3", '"budget.appropriation_musd" = '),
     ],
 )
