@@ -15,7 +15,8 @@ from strategic_minerals.formulation import branch, commitments, period
 PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
 LAYERS = [
     {"units"},
-    {"errors", "components", "library", "frames", "meanings", "meant_numbers", "names", "files", "places", "plan_lines", "atomic"},
+    {"errors", "components", "library", "frames", "meanings", "meant_numbers",
+     "meant_shapes", "names", "files", "places", "plan_lines", "atomic"},
     {"row_types", "one_writer"},
     {"fact_rows", "project_rows"},
     {"rows", "plan"},
@@ -81,7 +82,7 @@ LAYERS = [
     {"report.charts", "question"},
     {"report.studies"},
     {"report.page"},
-    {"cli_base"},
+    {"cli_base", "cli_words"},
     {"service.wording"},
     {"service.records", "service.problems", "service.settings", "service.client", "service.migrations", "service.trouble"},
     {"service.files", "service.addresses"},

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from .dataset import Dataset
 from .errors import Fault, PlanError, near_miss
 from .meanings import expected
+from .names import meant
 from .plan import Plan
 from .plan_file import counted, parse_plan, put
 from .row_types import Row, key_of
@@ -54,6 +55,11 @@ def read_axis(address: str) -> Axis:
         raise PlanError([Fault("axis", "", address, "nothing", "a field of the plan, or table[key].column")])
     factor = text.endswith("*")
     text = text.removesuffix("*").rstrip()
+    said, _, column = text.partition(".")
+    table = next((name for name in (said, *meant(said, TABLES)) if name in TABLES and column in TABLES[name].model_fields), "")
+    if "[" not in text and table and said not in Plan.model_fields:
+        cells = f"{table}[{'/'.join('*' * len(TABLES[table].key))}].{column}"
+        raise PlanError([Fault("axis", "", address, "a table without a key", f"the key of its rows in brackets; of all: {cells}")])
     if "[" not in text:
         return Axis(address, text, "", "", "", factor)
     found = CELL.match(text)

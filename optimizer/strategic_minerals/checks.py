@@ -14,7 +14,7 @@ from .deflate import unknown_years
 from .doubtful import unit_slips
 from .errors import Fault, Faults, InputError, PlanError, near_miss
 from .plan import Plan
-from .references import home_references, missing_tables, plan_references, table_references
+from .references import missing_tables, references
 
 Check = Callable[[Plan, Dataset], Iterator[Fault]]
 
@@ -247,7 +247,7 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 TABLES_THERE: tuple[Check, ...] = (missing_tables,)
-REFERENCES: tuple[Check, ...] = (table_references, home_references, plan_references)
+REFERENCES: tuple[Check, ...] = (references,)
 MEANING: tuple[Check, ...] = (
     complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,
     unit_slips, hazards_make_sense, agreed_floors_make_sense, stock_fits_its_store,

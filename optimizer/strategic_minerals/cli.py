@@ -32,6 +32,7 @@ from .cli_base import (
     standard_output,
     whence,
 )
+from .cli_words import say, tell_faults, tell_misuse
 from .errors import (
     Fault,
     FaultsError,
@@ -84,12 +85,14 @@ def init(
     """Write a plan and its tables to start from."""
     from .errors import near_miss
     from .library import shipped
+    from .runfolder import refuse_inside
 
     known = sorted(path.stem for path in shipped("models").glob("*.toml"))
     if plan not in known:
         raise PlanError(
             [Fault("--plan", "", "plan", f"'{plan}'", f"one of {', '.join(known)}{near_miss(plan, known)}")]
         )
+    refuse_inside(directory, "directory")
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         found = "a folder with files in it" if directory.is_dir() else "a file"
         raise InputError([Fault(str(directory), "", "", found, "a new or an empty folder")])
@@ -205,15 +208,14 @@ def solve(
 ) -> None:
     """Solve a plan, print the answer in plain words, and write a run folder where asked."""
     from .result import solve as run_solve
-    from .runfolder import is_run_folder, refuse_foreign, started, write_run, write_unanswered
+    from .runfolder import is_run_folder, refuse_foreign, refuse_inside, started, write_run, write_unanswered
 
     if not 0 <= gap < 1:
         raise typer.BadParameter(f"--gap is a share of at least 0 and less than 1 (0.1 % is 0.001), not {gap:g}")
     if not 0 < time_limit < 1e9:
         raise typer.BadParameter(f"--time-limit is a number of seconds above 0, not {time_limit:g}")
-    inside = None if out is None else next((f for f in out.resolve().parents if is_run_folder(f)), None)
-    if inside is not None:
-        raise InputError([Fault(str(out), "", "--out", f"a place in the run folder {inside}", "a place outside of it")])
+    if out is not None:
+        refuse_inside(out, "--out")
     if out is not None and out.exists():
         if not out.is_dir() or (started(out) and not is_run_folder(out)):
             foreign = "a folder with other files in it" if out.is_dir() else "a file"
@@ -340,19 +342,13 @@ def main() -> None:
     except OSError as error:  # who reads has gone, or the disk that it goes to is full
         leave_pipe()
         if code == EXIT_OK and not isinstance(error, BrokenPipeError):
-            _say(errors, f"the output could not be written: {error.strerror or error}")
+            say(errors, f"the output could not be written: {error.strerror or error}")
             code = EXIT_INPUT
     if code == EXIT_INTERRUPTED:  # a cancelled HiGHS may abort in its static destructors: leave without running them
         with suppress(OSError):
             sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
-
-
-def _say(errors: Console, text: str) -> None:
-    """A line on standard error, if that can be written to."""
-    with suppress(OSError):
-        errors.print(text, markup=False)
 
 
 def _run(errors: Console) -> int:
@@ -362,41 +358,36 @@ def _run(errors: Console) -> int:
         answer = app(standalone_mode=False)
         code: int = answer if isinstance(answer, int) else EXIT_OK
         if code == EXIT_INTERRUPTED:
-            _say(errors, "interrupted")
+            say(errors, "interrupted")
     except typer.Exit as stop:
         code = stop.exit_code
     except FaultsError as error:
-        if "--json" in sys.argv:
-            with suppress(OSError):
-                typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
-        _say(errors, str(error))
-        code = EXIT_INPUT
+        code = tell_faults(errors, error)
     except InfeasibleError as error:
-        _say(errors, f"Infeasible: {error}")
+        say(errors, f"Infeasible: {error}")
         code = EXIT_INFEASIBLE
     except StoppedError as error:
-        _say(errors, f"Stopped: {error}")
+        say(errors, f"Stopped: {error}")
         code = EXIT_INTERRUPTED if error.outcome.reason == "interrupted" else EXIT_STOPPED
     except (UntrustedError, FormulationError) as error:
-        _say(errors, f"Not trusted: {error}")
+        say(errors, f"Not trusted: {error}")
         code = EXIT_UNTRUSTED
     except (KeyboardInterrupt, typer.Abort):
-        _say(errors, "interrupted")
+        say(errors, "interrupted")
         code = EXIT_INTERRUPTED
     except ReserveError as error:
-        _say(errors, str(error))
+        say(errors, str(error))
         code = EXIT_INTERNAL
     except BrokenPipeError:
         leave_pipe()
         code = EXIT_OK
     except OSError as error:  # a folder that cannot be written, a full disk
         where = "the output could not be written: " if error.filename is None else f"{error.filename}: "
-        _say(errors, f"{where}{error.strerror or error}")
+        say(errors, f"{where}{error.strerror or error}")
         code = EXIT_INPUT
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # usage errors of the command line
-            _say(errors, f"Error: {error.format_message()}")
-            code = EXIT_INPUT
+            code = tell_misuse(errors, error)
         else:
             errors.print_exception()
             code = EXIT_INTERNAL

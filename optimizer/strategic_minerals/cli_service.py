@@ -153,7 +153,7 @@ def token_list(
     from datetime import UTC, datetime
 
     with _starting(as_json=as_json):
-        found = _with_store(_settings(folder=folder), lambda store: store.tokens())
+        found = _with_store(_settings(folder=folder), lambda store: store.tokens(), made=True)
     if as_json:
         typer.echo(json.dumps([asdict(known) for known in found], indent=1))
         return
@@ -171,7 +171,7 @@ def token_list(
 def token_revoke(name: Annotated[str, typer.Argument(help="Its name, as `token list` shows it.")], folder: Folder = None) -> None:
     """Make a token worthless, at once."""
     with _starting():
-        revoked = _with_store(_settings(folder=folder), lambda store: store.revoke(name))
+        revoked = _with_store(_settings(folder=folder), lambda store: store.revoke(name), made=True)
     if not revoked:
         raise InputError([Fault("token", "", "name", f"'{name}'", "the name of a token in force: strategic-minerals token list")])
     standard_output().print(f"Revoked {name}.", markup=False)
@@ -207,10 +207,13 @@ def _shown(item: Any) -> str:
     return repr(item["input"])[:80] if item["loc"] not in ((), ("database",)) else "what is set"
 
 
-def _with_store(settings: Settings, work: Any) -> Any:
-    """Open the store, work with it, close it."""
-    from .service.databases import open_store
+def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
+    """Open the store, work with it, close it. made: it must be there; StoreError where it is not."""
+    from .service.databases import file_of, open_store
+    from .service.trouble import StoreError
 
+    if made and settings.database is None and not file_of(settings.folder).is_file():
+        raise StoreError("away", f"there is none in the folder {settings.folder} (--folder; `token create` makes one)")
     store: Store = open_store(settings.folder, None if settings.database is None else settings.database.get_secret_value())
     try:
         return work(store)

@@ -38,28 +38,29 @@ def unguarded_cell(value: object) -> object:
     return cast(str, value)[1:] if is_guarded else value
 
 
-def read_csv_table(file: Path) -> tuple[tuple[Row, ...], list[Fault]]:
-    """Rows of a table file that is named as its table, and what is wrong with it."""
+def read_csv_table(file: Path) -> tuple[tuple[Row, ...], list[Fault], tuple[int, ...]]:
+    """Rows of a table file that is named as its table, what is wrong with it, and the lines of the rows where nothing is."""
     content = read_bounded(file, LARGEST_TABLE_BYTES, "a CSV table")
     if isinstance(content, Fault):
-        return (), [replace(content, file=file.name)]
+        return (), [replace(content, file=file.name)], ()
     text = text_of(content, file.name, "a CSV table in UTF-8")
     if isinstance(text, Fault):
-        return (), [text]
+        return (), [text], ()
     misshapen = [*_otherwise(file.stem, file.name, text)]
     if misshapen:
-        return (), misshapen
+        return (), misshapen, ()
     try:
         header, *records = csv.reader(io.StringIO(text, newline=""), strict=True)
     except csv.Error:
-        return (), [_torn(file.name, text)]
+        return (), [_torn(file.name, text)], ()
     columns = _columns(header)
-    faults = [*_header_faults(file.stem, file.name, columns), *_shape_faults(file.name, columns, records)]
+    faults = [*_shifted(file.stem, file.name, columns, records)]
+    faults = faults or [*_header_faults(file.stem, file.name, columns), *_shape_faults(file.name, columns, records)]
     if faults:
-        return (), faults
+        return (), faults, ()
     lines = [n for n, cells in enumerate(records, start=2) if any(cells)]
     rows, found = validate_rows(file.stem, [_record(columns, records[n - 2]) for n in lines], file.name, columns, lines)
-    return rows, found
+    return rows, found, tuple(lines)
 
 
 def _record(columns: Sequence[str], cells: Sequence[str]) -> dict[str, object]:
@@ -142,6 +143,31 @@ def _header_faults(table: str, name: str, columns: Sequence[str]) -> Iterator[Fa
         if plain(column) not in given and not any(near_miss(each, [column]) for each in columns if each not in fields):
             faults.add(Fault(name, "1", column, "no column", "a column that every table has"))
     yield from faults.told()
+
+
+def _shifted(table: str, name: str, columns: Sequence[str], records: Sequence[Sequence[str]]) -> Iterator[Fault]:
+    """One fault where all rows agree with each other and not with the header: a name was lost from it, or is too much in it."""
+    widths = {len(cells) for cells in records if any(cells)}
+    rows = sum(any(cells) for cells in records)
+    if rows < FEWEST_ALIKE or len(widths) > 1 or widths <= {len(columns)}:
+        return
+    (width,) = widths
+    if width > len(columns) and not any(cells[-1] for cells in records if len(cells) == width):
+        return  # empty cells at the end of each row
+    absent = [column for column in TABLES[table].model_fields if column in {*required(table), *PROVENANCE} - set(columns)]
+    known = [column for column in TABLES[table].model_fields if column not in columns]
+    lost = absent or (known if len(known) <= MOST_LOST else [])
+    strange = [shown(column) for column in columns if column not in TABLES[table].model_fields]
+    which = f"; none is called {' or '.join(lost)}" if lost and width > len(columns) else ""
+    which = f"; {', '.join(strange)}: no such column" if strange and width < len(columns) else which
+    found = f"{len(columns)} names in the header, and {width} cells in all {rows} rows"
+    yield Fault(name, "1", ", ".join(absent) if width > len(columns) else "", found, f"a name for each of the {width} cells{which}")
+
+
+FEWEST_ALIKE = 3
+"""Rows that must agree before the header is doubted."""
+MOST_LOST = 3
+"""Columns that are named as those which the header may have lost."""
 
 
 def _shape_faults(name: str, columns: Sequence[str], records: Sequence[Sequence[str]]) -> Iterator[Fault]:

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from .errors import Fault, Faults, InputError, near_miss
 from .places import Book, PlanSheet
 from .places import cell_name as cell_name
 from .plan_lines import PlanText
-from .row_types import Row
+from .row_types import Row, key_of
 from .rows import TABLES
 from .validation import required, validate_rows
 
@@ -36,6 +36,8 @@ class Dataset:
     """The workbook that they come from; None: not from one."""
     asked: PlanText | PlanSheet | None = None
     """Where the plan that was read with them stands; None: nowhere that is known."""
+    lines: Mapping[str, tuple[int, ...]] = field(default_factory=dict, compare=False)
+    """Lines of the rows of each table in its file, where they come from files."""
 
     @classmethod
     def from_tables(cls, frames: Mapping[str, pd.DataFrame], *, name: str = "in memory") -> Dataset:
@@ -57,7 +59,7 @@ class Dataset:
         return cls(types.MappingProxyType(tables), name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (dict(self.tables), self.name, self.book, self.asked)
+        return _restored, (dict(self.tables), self.name, self.book, self.asked, dict(self.lines))
 
     def placed(self, fault: Fault) -> Fault:
         """A fault of a table (`offers.csv`, row by key) or of the plan with the place in its file or workbook."""
@@ -65,6 +67,11 @@ class Dataset:
         if table == "plan" and self.asked is not None:
             return self.asked.placed(fault)
         return fault if self.book is None or table not in self.book.lines else self.book.placed(fault, table, self.rows(table))
+
+    def at(self, table: str, n: int) -> str:
+        """Where a table's row of a number stands, for a fault: its line in the table's file, else its key."""
+        lines, rows = self.lines.get(table, ()), self.tables[table]
+        return str(lines[n]) if len(lines) == len(rows) else key_of(rows[n])
 
     def rows(self, table: str) -> tuple[Any, ...]:
         """Rows of a table; empty when the dataset has none. KeyError for an unknown table name."""
@@ -91,10 +98,11 @@ class Dataset:
 
 
 def _restored(
-    tables: dict[str, tuple[Row, ...]], name: str, book: Book | None, asked: PlanText | PlanSheet | None
-) -> Dataset:
+    tables: dict[str, tuple[Row, ...]], name: str, book: Book | None, asked: PlanText | PlanSheet | None,
+    lines: dict[str, tuple[int, ...]],
+) -> Dataset:  # fmt: skip
     """A dataset from another process."""
-    return Dataset(types.MappingProxyType(tables), name, book, asked)
+    return Dataset(types.MappingProxyType(tables), name, book, asked, lines)
 
 
 def load_dataset(path: str | Path) -> Dataset:
@@ -107,12 +115,13 @@ def load_dataset(path: str | Path) -> Dataset:
         raise InputError([Fault(str(folder), "", "", "no folder", "a folder of tables (CSV)")])
     faults = Faults()
     tables: dict[str, tuple[Row, ...]] = {}
+    lines: dict[str, tuple[int, ...]] = {}
     inside = sorted(folder.iterdir())
     for file in (file for file in inside if file.suffix == ".csv"):
         if file.stem not in TABLES:
             faults.add(Fault(file.name, "", "", "no such table", "a table name" + near_miss(file.stem, TABLES)))
             continue
-        rows, found = read_csv_table(file)
+        rows, found, lines[file.stem] = read_csv_table(file)
         tables[file.stem] = rows
         faults.extend(found)
     faults.extend(_misnamed(inside, set(tables)))
@@ -120,7 +129,7 @@ def load_dataset(path: str | Path) -> Dataset:
         faults.add(Fault(str(folder), "", "", "no table", "CSV files named as in inputs/README.md"))
     if faults:
         raise InputError(faults.told())
-    return Dataset(types.MappingProxyType(tables), folder.name)
+    return Dataset(types.MappingProxyType(tables), folder.name, lines=lines)
 
 
 def _misnamed(inside: Sequence[Path], tables: set[str]) -> Iterator[Fault]:

@@ -101,10 +101,23 @@ def more_faults(count: int) -> MoreFaults:
 def shown(value: object) -> str:
     """A wrong value as it stands in a fault: short, whatever it is."""
     try:
-        text = str(value) if hasattr(value, "isoformat") else repr(value)
+        text = str(value) if hasattr(value, "isoformat") else _spelt(value)
     except (ValueError, RecursionError):  # more digits than Python prints, nested beyond measure
         return "a value too large to be shown"
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def _spelt(value: object) -> str:
+    """A value as files spell it, not as the program does: null, true, { field = value }."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_spelt(entry)}' for key, entry in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_spelt, value))}]"
+    return repr(value)
 
 
 def near_miss(word: str, known: Iterable[str], called: Mapping[str, str] | None = None) -> str:
@@ -119,13 +132,15 @@ def near_miss(word: str, known: Iterable[str], called: Mapping[str, str] | None 
 class Hints:
     """Suggestions for the faults that are listed; those that are only counted need none."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_PRINTED) -> None:
+        """most: suggestions that are given at all."""
+        self._most = most
         self._given = 0
 
     def near(self, word: str, known: Iterable[str], called: Mapping[str, str] | None = None) -> str:
         """As `near_miss`."""
         self._given += 1
-        return near_miss(word, known, called) if self._given <= MOST_PRINTED else ""
+        return near_miss(word, known, called) if self._given <= self._most else ""
 
 
 def missing_part(where: str, module: str, extra: str) -> InputError:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin, g
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
 from .audit import Audit
-from .errors import Fault, InputError
+from .errors import Fault, InputError, shown
 from .files import read_bounded
 from .meanings import expected as expected_words
 from .problem import Outcome
@@ -240,7 +240,7 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
     except RecursionError:
         raise InputError([Fault(MANIFEST, "", "", "lists in lists in lists", "a manifest")]) from None
     if not isinstance(stated, dict) or stated.get("schema_version") != SCHEMA_VERSION:
-        found = repr(stated.get("schema_version")) if isinstance(stated, dict) else "no manifest"
+        found = shown(stated.get("schema_version", "nothing")) if isinstance(stated, dict) else "no manifest"
         expected = f"{SCHEMA_VERSION}, the version this package reads"
         raise InputError([Fault(MANIFEST, "", "schema_version", found, expected)])
     return text, stated
@@ -260,7 +260,10 @@ def read_json(path: Path) -> tuple[str, Any]:
         text = content.decode()
         return text, json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError([Fault(str(path), "", "", str(error), "JSON")]) from None
+        line = str(error.lineno) if isinstance(error, json.JSONDecodeError) else ""
+        found = "no JSON any more: a byte was changed, or the file was cut"
+        expected = "the file as it was written; a run folder that was changed is solved again"
+        raise InputError([Fault(str(path), line, "", found, expected)]) from None
 
 
 __all__ = [

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from .errors import near_miss
 from .meant_numbers import number_meant
-from .names import country_codes
+from .names import country_codes, in_ascii
 
 COMMON = {
     "material": "Commodity at one stage, of `materials`.", "mineral": "Mineral that it belongs to.", "name": "For readers.",
@@ -122,6 +122,8 @@ def _with_hint(words: str, kind: str, value: Any, column: str) -> str:
         return f"{words}: {meant}" if meant else words
     if words.startswith(("a number", "a plain number", "a whole number")):
         meant = number_meant(value, column)
+        if words.startswith("a whole number") and meant == value.strip():
+            return words
         short = words.partition(" such as")[0] if meant else words
         return f"{short}: {meant}" if meant else words
     return words
@@ -136,7 +138,7 @@ def _pattern(pattern: str, value: str) -> str:
         return words
     if value != value.strip() and re.fullmatch(pattern, value.strip()):
         return f"{value.strip()!r}, without the space before or after it"
-    bare = re.sub(r"[^A-Za-z0-9_.+-]+", "_", value.strip(" '\"\u2018\u2019\u201c\u201d\u00a0")).strip("_")
+    bare = re.sub(r"[^A-Za-z0-9_.+-]+", "_", in_ascii(value).strip(" '\"\u2018\u2019\u201c\u201d\u00a0")).strip("_")
     return f"{words}, such as {bare!r}" if re.fullmatch(pattern, bare) else words
 
 
@@ -163,6 +165,46 @@ def list_at(model: type[BaseModel], field: str) -> str:
         node = node.get("items", {}) if part.isdigit() and "items" in node else node.get("properties", {}).get(part, {})
     node = _settled(node, schema)
     return str(node.get("items", {}).get("type", "")) if node.get("type") == "array" else ""
+
+
+def kinds_at(model: type[BaseModel], field: str) -> frozenset[str]:
+    """Kinds of JSON that a dotted field may have, e.g. `string`, `number`, `null`; empty where there is no such field."""
+    return frozenset(str(node["type"]) for node in _nodes_at(model, field) if "type" in node)
+
+
+def items_at(model: type[BaseModel], field: str) -> frozenset[str]:
+    """Kinds of what a list or a table of figures at a dotted field holds; empty where it is neither."""
+    schema = _schema(model)
+    inner = [node.get("items", node.get("additionalProperties")) for node in _nodes_at(model, field)]
+    nodes = [choice for node in inner if isinstance(node, dict) for choice in _choices(node, schema)]
+    return frozenset(str(node["type"]) for node in nodes if "type" in node)
+
+
+@cache
+def _nodes_at(model: type[BaseModel], field: str) -> list[Any]:
+    """What the schema says of a dotted field, a node for each choice."""
+    schema = _schema(model)
+    nodes = _choices(schema, schema)
+    for part in field.split("."):
+        inner = [child for node in nodes if (child := _child(node, part)) is not None]
+        nodes = [choice for child in inner for choice in _choices(child, schema)]
+    return nodes
+
+
+def _child(node: Any, part: str) -> Any:
+    """What the schema of a node says of one of its parts; None: nothing."""
+    if part.isdigit() and "items" in node:
+        return node["items"]
+    other = node.get("additionalProperties")
+    return node.get("properties", {}).get(part, other if isinstance(other, dict) else None)
+
+
+def _choices(node: Any, schema: Mapping[str, Any]) -> list[Any]:
+    """A schema's node as the nodes behind its references and choices."""
+    if "$ref" in node:
+        return _choices(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]], schema)
+    options = [*node.get("anyOf", ()), *node.get("oneOf", ())]
+    return [found for option in options for found in _choices(option, schema)] if options else [node]
 
 
 @cache

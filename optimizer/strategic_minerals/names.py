@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -58,6 +59,18 @@ def plain(word: str) -> str:
     return bare
 
 
+def in_ascii(word: str) -> str:
+    """A word with the letters of ASCII that its own are written as where they are missing: Uebung, Orebro."""
+    return unicodedata.normalize("NFKD", word.translate(UMLAUTS)).encode("ascii", "ignore").decode() if not word.isascii() else word
+
+
+UMLAUTS = str.maketrans({
+    "\u00e4": "ae", "\u00f6": "oe", "\u00fc": "ue", "\u00c4": "Ae", "\u00d6": "Oe", "\u00dc": "Ue", "\u00df": "ss",
+    "\u00e6": "ae", "\u00c6": "Ae", "\u00f8": "oe", "\u00d8": "Oe", "\u0142": "l", "\u0141": "L", "\u2018": "'", "\u2019": "'",
+    "\u201c": "'", "\u201d": "'", "\u00a0": " ", "\u2013": "-", "\u2014": "-",
+})  # fmt: skip
+
+
 @cache
 def country_codes() -> Mapping[str, str]:
     """Plain name of a country -> ISO 3166 code of three letters: the shipped table `countries`, and common other names."""
@@ -82,6 +95,9 @@ def meant(word: str, known: Iterable[str], called: Mapping[str, str] | None = No
         other = {name: code for name, code in country_codes().items() if code in names} | other
     if alike or other.get(bare) in names:
         return alike or [other[bare]]
+    plural = [] if codes else [name for name in names if plain(name).removesuffix("s") == bare.removesuffix("s")]
+    if plural:
+        return plural
     if not codes and (forms := _of_element(bare, names)):
         return forms
     if codes and word in country_codes().values():  # another country, not a slip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import Fault
@@ -32,6 +32,8 @@ class PlanSheet:
     """Fields whose values were set elsewhere."""
     last: int
     """Last row with a field."""
+    empty: Mapping[str, int] = field(default_factory=dict)
+    """Field as it is written there without a value -> its row."""
 
     def named(self, field: str) -> str:
         """A field of the plan, its lists counted from 0 without gaps, as the sheet calls it."""
@@ -43,16 +45,19 @@ class PlanSheet:
 
     def placed(self, fault: Fault) -> Fault:
         """A fault of the plan with the cell of its field, of the closest one around it, or of the row where it could be added."""
-        field = self.named(fault.column)
-        if any(field == own or field.startswith(f"{own}.") for own in self.overrides):
-            return replace(fault, file="--set", row="", column=field)
-        parts = field.split(".")
+        name = self.named(fault.column)
+        if any(name == own or name.startswith(f"{own}.") for own in self.overrides):
+            return replace(fault, file="--set", row="", column=name)
+        unfilled = [row for own, row in self.empty.items() if own == name or own.startswith(f"{name}.")]
+        if fault.found == "nothing" and unfilled:
+            return replace(fault, file=self.place, row=cell_name(min(unfilled), 1), column=name, found="an empty cell")
+        parts = name.split(".")
         for n in range(len(parts), 0, -1):
             path = ".".join(parts[:n])
             inside = [row for own, row in self.rows.items() if own == path or own.startswith(f"{path}.")]
             if inside:
-                return replace(fault, file=self.place, row=cell_name(min(inside), 1), column=field)
-        return replace(fault, file=self.place, row=cell_name(self.last + 1, 0), column=field)
+                return replace(fault, file=self.place, row=cell_name(min(inside), 1), column=name)
+        return replace(fault, file=self.place, row=cell_name(self.last + 1, 0), column=name)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,11 +14,12 @@ from pydantic import BaseModel, ValidationError
 
 from .errors import MOST_PRINTED, Fault, Faults, MisplacedError, PlanError, more_faults, near_miss, shown
 from .files import read_bounded, text_of
-from .meanings import expected
+from .meanings import expected, items_at, kinds_at
+from .meant_shapes import shape_meant
 from .names import meant
 from .plan import Plan
 from .plan_lines import PlanText, field_lines
-from .plan_syntax import json_fault, toml_fault
+from .plan_syntax import Kinds, json_fault, toml_fault
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -45,18 +46,21 @@ def read_as(
 ) -> tuple[M, PlanText]:
     """As `load_as`, and where in the file its fields stand. wanted: what the file should be."""
     text, kind = _read(path, wanted), "JSON" if path.suffix.lower() == ".json" else "TOML"
-    data = _content(path.name, text, kind)
+    data = _content(path.name, text, kind, partial(kinds_at, model))
+    if kind == "JSON" and isinstance(data.get(SCHEMA), str):
+        del data[SCHEMA]
     if not overrides:
         _filled(model, data, path.name)
-    faults = Faults()
+    faults, changed = Faults(), list[str]()
     for dotted, value in (overrides or {}).items():
+        changed.append(first_new(data, dotted))
         try:
             put(data, dotted, value, SET)
         except PlanError as error:
             faults.extend(error.faults)
     if faults:
         raise PlanError(faults.told())
-    place = PlanText(path.name, field_lines(text, kind), tuple(overrides or ()))
+    place = PlanText(path.name, field_lines(text, kind), tuple(changed))
     return _parsed(model, data, place), place
 
 
@@ -64,7 +68,7 @@ SET = "--set"
 """Where a value stands that the command line set."""
 
 
-def _content(file: str, text: str, kind: str) -> dict[str, Any]:
+def _content(file: str, text: str, kind: str, kinds: Kinds) -> dict[str, Any]:
     """A text as plain data. Raises PlanError with the line where it does not read."""
     try:
         data = json.loads(text, object_pairs_hook=_once) if kind == "JSON" else tomllib.loads(text)
@@ -72,10 +76,10 @@ def _content(file: str, text: str, kind: str) -> dict[str, Any]:
         raise PlanError([Fault(file, "", "", "nesting too deep", f"a {kind} document")]) from None
     except ValueError as error:
         if kind == "JSON":
-            raise PlanError([json_fault(file, text, error)]) from None
+            raise PlanError([json_fault(file, text, error, kinds)]) from None
         if not isinstance(error, tomllib.TOMLDecodeError):
             raise PlanError([Fault(file, "", "", str(error), "a TOML document")]) from None
-        raise PlanError([toml_fault(file, text, str(error))]) from None
+        raise PlanError([toml_fault(file, text, str(error), kinds)]) from None
     if not isinstance(data, dict):
         raise PlanError([Fault(file, "1", "", "a list" if isinstance(data, list) else shown(data), "{, an object with the fields")])
     return data
@@ -191,6 +195,21 @@ def _read(path: Path, wanted: str) -> str:
     return text
 
 
+def first_new(data: Any, dotted: str) -> str:
+    """The shortest beginning of a dotted path that is not there yet; the whole path where all of it is."""
+    node, done = data, list[str]()
+    for part in dotted.split("."):
+        done.append(part)
+        key = int(part) if part.isascii() and part.isdigit() and part not in node else part
+        try:
+            node = node[key]
+        except (KeyError, IndexError, TypeError):
+            break
+        if not isinstance(node, dict | list):
+            break
+    return ".".join(done) if len(done) < dotted.count(".") + 1 else dotted
+
+
 def put(data: Any, dotted: str, value: Any, file: str) -> None:
     """Put `value` at a dotted path of nested tables and arrays."""
     *parents, last = dotted.split(".")
@@ -237,6 +256,13 @@ def _fault(model: type[BaseModel], item: Any) -> Fault:
     loc = [*place_of(item)]
     wanted = " or ".join(dict.fromkeys([expected(item), *(expected(also) for also in item.get("also", ()))]))
     found = "nothing" if item["type"] == "missing" else shown(item["input"])
+    if item["type"] == "missing":
+        wanted = _absent(model, loc)
+    elif item["input"] is None:
+        wanted = f"{wanted}; it may not be empty"
+    meant_shape = shape_meant(item["input"], kinds_at(model, ".".join(loc)), items_at(model, ".".join(loc)))
+    if item["type"] not in ("missing", "extra_forbidden") and meant_shape:
+        wanted = meant_shape
     if item["type"] == "extra_forbidden":
         found = shown(loc[-1])
         wanted = _elsewhere(model, loc)
@@ -245,8 +271,22 @@ def _fault(model: type[BaseModel], item: Any) -> Fault:
     return Fault("", "", ".".join(loc), found, wanted)
 
 
+COMMENTS = ("_", "//", "#", "$")
+"""How names begin under which notes are put into JSON."""
+SCHEMA = "$schema"
+"""By which editors know what a JSON file is; it is read over."""
+
+
+def _absent(model: type[BaseModel], loc: list[str]) -> str:
+    """What is expected where a field is missing: of a table, its name and what it must have."""
+    fields = _fields_at(model, loc)
+    return f"a table [{'.'.join(loc)}] with fields such as {', '.join(fields[:3])}" if fields else "a value"
+
+
 def _elsewhere(model: type[BaseModel], loc: list[str]) -> str:
     """What a key that is none may have meant: another one here, or the same one in a table of the plan."""
+    if loc[-1].startswith(COMMENTS):
+        return "no such field; what is to be noted stands in the title, or after # in a TOML plan"
     close = near_miss(loc[-1], _fields_at(model, loc[:-1]))
     if not close:
         tables = [name for name in _fields_at(model, []) if loc[-1] in _fields_at(model, [name])]

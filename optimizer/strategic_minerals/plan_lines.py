@@ -26,6 +26,20 @@ def repeated(text: str) -> tuple[str, int] | None:
     return None
 
 
+def toml_field(text: str, number: int) -> str:
+    """The dotted field of which a line of a TOML text speaks; empty where it begins none."""
+    before = "\n".join(text.split("\n")[:number])
+    return next((path for path, line in reversed([*_toml_lines(before)]) if line == number), "")
+
+
+def last_json_name(text: str) -> str:
+    """The dotted field that is named last in a JSON text that may end anywhere; empty where none is, or it does not read."""
+    try:
+        return next((path for path, _, is_name in reversed([*_json_places(text)]) if is_name), "")
+    except IndexError:  # more brackets close than open
+        return ""
+
+
 def line_of(loc: Sequence[str], lines: Mapping[str, int]) -> str:
     """Line of a place, or of the closest table around it; empty where the text has none."""
     paths = (".".join(loc[:n]) for n in range(len(loc), 0, -1))
@@ -50,7 +64,10 @@ class PlanText:
         """A fault of the plan with file and line, or the option that set its field."""
         if set_elsewhere(fault.column, self.overrides):
             return replace(fault, file="--set", row="")
-        return replace(fault, file=self.name, row=line_of(fault.column.split("."), self.lines))
+        row = line_of(fault.column.split("."), self.lines)
+        if not row and fault.found == "nothing" and self.lines:  # where it could be added: fields above all tables, tables below
+            row = str(max(self.lines.values())) if fault.expected.startswith("a table") else "1"
+        return replace(fault, file=self.name, row=row)
 
 
 def _toml_lines(text: str) -> Iterator[tuple[str, int]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Callable
 
 from .errors import Fault, shown
 from .meant_numbers import number_meant
-from .plan_lines import repeated
+from .plan_lines import last_json_name, repeated, toml_field
 
 AT = re.compile(r"\(at line (\d+), column (\d+)\)")
 KEY = r"[A-Za-z0-9_.\"'-]+"
@@ -19,6 +20,8 @@ CURLY = str.maketrans({"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"
 CURLY_MARKS = re.compile("[\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019]")
 ODD_SPACES = re.compile("[\u00a0\u2007\u2009\u202f\u200b\u3000]")
 TRUTHS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
+CODE = re.compile(r"[A-Za-z]\w*_\w*|[A-Za-z]{2,}[A-Za-z_.+-]*\d[\w.+-]*")
+"""A name with digits in it: mcs2024, usgs_2024, war-2030."""
 BARE = re.compile(r"[A-Za-z*][\w .*+-]*")
 STATEMENT = "field = value, [table], or a comment after #"
 LIST_END = re.compile(r"[\[\]{}]")
@@ -26,20 +29,52 @@ LONGEST_LINE = 90
 """Characters of a line that are shown."""
 
 
-def toml_fault(file: str, text: str, message: str) -> Fault:
+Kinds = Callable[[str], frozenset[str]]
+"""Kinds of JSON that a dotted field may have: empty for one that nobody knows."""
+
+
+def _unknown(_: str) -> frozenset[str]:
+    """Of a file whose fields nobody knows."""
+    return frozenset()
+
+
+def toml_fault(file: str, text: str, message: str, kinds: Kinds = _unknown) -> Fault:
     """A fault for text that does not read as TOML. message: what `tomllib` said."""
     whole = _whole_file(text)
     if whole:
         return Fault(file, "1", "", _line_of(text, 1), whole)
     at = AT.search(message)
     number = int(at[1]) if at else _last_line(text)
-    number, expected = _about(text, number, message, int(at[2]) if at else 0)
+    code = _code(text, number)
+    unquoted = _unquoted(toml_field(text, number), code, kinds)
+    number, expected = (number, unquoted) if unquoted else _about(text, number, message)
     code = _code(text, number)
     field = SETTING.fullmatch(code) or COLON.fullmatch(code)
     return Fault(file, str(number), field["key"] if field else "", _line_of(text, number), expected)
 
 
-def json_fault(file: str, text: str, error: Exception) -> Fault:
+def _unquoted(field: str, line: str, kinds: Kinds) -> str:
+    """What to write in place of text without quotation marks, in a field that holds text; empty where it is no such line."""
+    setting = SETTING.fullmatch(line)
+    value = setting["value"].strip() if setting else ""
+    if not setting or not WORDS.fullmatch(value) or _reads(value) or value.lower() in NOTHING or not _is_text(kinds(field), value):
+        return ""
+    return f'text in quotation marks: {setting["key"]} = "{value}"'
+
+
+def _is_text(kinds: frozenset[str], value: str) -> bool:
+    """Whether a field holds text and nothing else; of one that nobody knows, whether its value is a name with digits in it."""
+    return kinds - {"null"} == {"string"} if kinds else bool(CODE.fullmatch(value))
+
+
+WORDS = re.compile(
+    r"[\w*(](?:[^\"'\\\[\]{}\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u00a0\u2007\u2009\u202f\u200b\u3000]*[^\"'\\\[\]{};,\s])?"
+)
+"""Text that quotation marks around it make readable."""
+NOTHING = ("null", "none", "nil", "nan", "n/a", "na")
+
+
+def json_fault(file: str, text: str, error: Exception, kinds: Kinds = _unknown) -> Fault:
     """A fault for text that does not read as JSON."""
     if not isinstance(error, json.JSONDecodeError):
         at = repeated(text)
@@ -51,7 +86,18 @@ def json_fault(file: str, text: str, error: Exception) -> Fault:
     trailing = error.msg.startswith("Expecting property name") and text[: error.pos].rstrip().endswith(",")
     if (trailing or error.msg.startswith("Expecting ','")) and not text[text.rfind("\n", 0, error.pos) + 1 : error.pos].strip():
         number = text[: error.pos].rstrip().count("\n") + 1
-    return Fault(file, str(number), "", _line_of(text, number), _json_words(text, error))
+    return Fault(file, str(number), "", _line_of(text, number), _json_text(text, error.pos, kinds) or _json_words(text, error))
+
+
+def _json_text(text: str, position: int, kinds: Kinds) -> str:
+    """What to write in place of text without quotation marks, in a field that holds text; empty where there is none such."""
+    value = _value_around(text, position).rstrip(" }]")
+    field = last_json_name(text[:position])
+    figure = re.match(r"-?\d+", value)  # is read, where text begins with one; what follows it is where JSON stops
+    begins = text[:position].rstrip().endswith(":") or (figure is not None and text[:position].endswith(figure[0]))
+    if not begins or not WORDS.fullmatch(value) or value.lower() in NOTHING or not _is_text(kinds(field), value):
+        return ""
+    return f'text in quotation marks: "{field.rpartition(".")[2]}": "{value}"'
 
 
 def _json_words(text: str, error: json.JSONDecodeError) -> str:
@@ -119,12 +165,12 @@ def _whole_file(text: str) -> str:
     return ""
 
 
-def _about(text: str, number: int, message: str, column: int) -> tuple[int, str]:
+def _about(text: str, number: int, message: str) -> tuple[int, str]:
     """(line, what to write there) of a place where TOML stops to read."""
     line = _code(text, number)
     if "Cannot overwrite" in message or "twice" in message or "Cannot mutate" in message or "Cannot redefine" in message:
         return _stands_twice(text, number)
-    found = _of_line(line, column)
+    found = _of_line(line)
     if found:
         return number, found
     if "Unclosed array" in message or "inline table" in message or "Unclosed" in message or not line.strip():
@@ -152,7 +198,7 @@ def _stands_twice(text: str, number: int) -> tuple[int, str]:
     return number, f"{what} {shown(name)} once{where}{more}"
 
 
-def _of_line(line: str, column: int) -> str:
+def _of_line(line: str) -> str:
     """What to write in place of a line; empty where the line by itself says nothing wrong."""
     bare = line.strip()
     if any((ord(character) < 32 and character != "\t") or character == "\x7f" for character in line):
@@ -212,7 +258,7 @@ def _of_value(key: str, value: str) -> str:
     truth = TRUTHS.get(value.lower())
     if truth is not None:
         return f"{key} = {truth}"
-    if value.lower() in ("null", "none", "nil", "nan", "n/a", "na"):
+    if value.lower() in NOTHING:
         return f"a value; where none is meant, no line with {key}"
     quotes = value[0] if value[0] in "\"'" else value[-1] if value[-1] in "\"'" else ""
     if quotes and "\\" in value and value.count(quotes) > 1:

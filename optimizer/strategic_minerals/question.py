@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 from .dataset import Dataset, load_dataset
 from .errors import Fault, FaultsError, InputError, PlanError, near_miss
 from .library import shipped
+from .meanings import kinds_at
 from .plan import Plan
 from .plan_file import SET, read_as
 from .rows import TABLES
@@ -112,14 +114,39 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
         key = key.strip()
         wrong = next((words for is_so, words in (
             (not sign, "no '='"), (not key, "no field before the '='"), (bool(LINES & {*pair}), "more than one line"),
-            (value.lstrip().startswith("="), "two equals signs"), (not value.strip(), "no value after the '='"),
+            (value.lstrip().startswith("="), "two equals signs"), (not value.strip(), EMPTY),
         ) if is_so), "")  # fmt: skip
+        if wrong == EMPTY:
+            expected = f"{key[:LONGEST_KEY]}=value; {key[:LONGEST_KEY]}=null empties a field that may be empty"
+            raise PlanError([Fault(SET, "", pair[:40].strip(), wrong, expected)])
         if wrong:
             raise PlanError([Fault(SET, "", pair[:40].strip(), wrong, "key=value, e.g. budget.total_musd=500")])
+        if "[" in key:
+            raise PlanError([Fault(SET, "", key[:LONGEST_KEY], "brackets", _without_brackets(key))])
         if key in found:
             raise PlanError([Fault(SET, "", key, "a field twice", "each field once")])
-        found[key] = _value(value)
+        found[key] = None if _is_null(key, value) else _value(value)
     return found
+
+
+EMPTY = "no value after the '='"
+LONGEST_KEY = 80
+"""Characters of a field that are shown."""
+
+
+def _is_null(key: str, value: str) -> bool:
+    """Whether a field is to be emptied; `none` may be the text of one that holds text."""
+    word = value.strip().lower()
+    return word == "null" or (word in ("none", "nil") and "string" not in kinds_at(Plan, key))
+
+
+def _without_brackets(key: str) -> str:
+    """What is expected in place of a field with brackets: places in lists after dots, cells of tables in their files."""
+    dotted = re.sub(r"\[(\d+)\]", r".\1", key)
+    if "[" not in dotted:
+        return f"a place in a list after a dot, counted from 0: {dotted}"
+    cell = " (a sweep varies cells of tables)" if key.partition("[")[0] in TABLES else ""
+    return f"a field of the plan, e.g. budget.total_musd; tables are changed in their files{cell}"
 
 
 LINES = {"\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"}

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
 
 from .dataset import Dataset
-from .errors import Fault, Hints
+from .errors import MOST_PRINTED, Fault, Hints
+from .names import country_codes, meant
 from .plan import Plan
-from .row_types import key_of, parse_multipliers
+from .row_types import Row, key_of, parse_multipliers
+from .rows import TABLES
 
 REGIONS = frozenset({"WLD", "OTH"})
 """Codes of fact tables that are no countries: the world, the rest."""
@@ -25,24 +30,130 @@ class Known:
     names: frozenset[str]
     where: str
     called: Mapping[str, str] = field(default_factory=dict)
+    of: tuple[str, str] = ("", "")
+    """Table and column that define them; empty where none does alone."""
 
     def faults(self, file: str, key: str, column: str, values: Iterable[str | None], hints: Hints) -> Iterator[Fault]:
         """A fault for each value that is none of the names; empty cells are no names."""
         for value in values:
             if value is not None and value not in self.names:
-                yield Fault(file, key, column, f"'{value}'", f"{self.where}{hints.near(value, self.names, self.called)}")
+                several = [part for part in re.split(r"[\s,;]+", value) if part]
+                one = len(several) > 1 and all(part in self.names for part in several)
+                hint = f": each a text of its own, {', '.join(map(json.dumps, several))}" if one else ""
+                expected = f"{self.where}{hint or hints.near(value, self.names, self.called)}"
+                yield Stray(file, key, column, f"'{value}'", expected, value, self.of)
 
     def and_(self, *more: str) -> Known:
         """The same with further names allowed."""
-        return Known(self.names | set(more), self.where, self.called)
+        return replace(self, names=self.names | set(more))
 
     def called_(self, where: str) -> Known:
         """The same names, otherwise described."""
-        return Known(self.names, where, self.called)
+        return replace(self, where=where)
+
+
+@dataclass(frozen=True)
+class Stray(Fault):
+    """A name that its table does not define."""
+
+    name: str
+    of: tuple[str, str]
+
+    def alone(self) -> Fault:
+        """As any other fault."""
+        return Fault(self.file, self.row, self.column, self.found, self.expected)
+
+
+def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Every name that a plan or a table uses is defined. One that many use and none defines is one fault, of its table."""
+    uses: Counter[tuple[str, str]] = Counter()  # of table and name
+    files: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for fault in _strays(plan, data, Hints(0)):
+        if isinstance(fault, Stray):
+            uses[fault.of[0], fault.name] += 1
+            files[fault.of[0], fault.name][fault.file] = None
+    tables = {name: table for table, name in uses if table}
+    told: dict[str, Fault] = {}
+    often = [name for name, table in tables.items() if uses[table, name] + uses["", name] >= FEWEST_USES]
+    unused: dict[str, dict[str, Row]] = {}
+    for name in often[:MOST_PRINTED]:
+        table = tables[name]
+        count = uses[table, name] + uses["", name]
+        if table not in unused:
+            unused[table] = _unused(plan, data, table)
+        nearest = _meant_row(table, name, unused[table])
+        slip = count >= MANY_USES and meant(name, {getattr(row, TABLES[table].key[0]) for row in data.rows(table)})
+        if nearest is not None or (count >= MANY_USES and not slip):
+            told[name] = _undefined(data, table, name, (count, [*files[table, name], *files.get(("", name), ())]), nearest)
+    for fault in _strays(plan, data, Hints()):
+        if not isinstance(fault, Stray):
+            yield fault
+        elif fault.name not in told or fault.of[0] not in ("", tables[fault.name]):
+            yield fault.alone()
+    yield from told.values()
+
+
+FEWEST_USES, MANY_USES = 2, 5
+"""Uses of a name that no row defines from which on its table is blamed: where a row of it that nobody uses is near; where none
+is near at all."""
+
+
+def _strays(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
+    for check in (table_references, home_references, plan_references, segment_references):
+        yield from check(plan, data, hints)
+
+
+def _unused(plan: Plan, data: Dataset, table: str) -> dict[str, Row]:
+    """Rows of a table by name that no other table uses."""
+    rows = {getattr(row, type(row).key[0]): row for row in data.rows(table)}
+    used: set[str] = set()
+    for cells, uses in ((False, _uses(plan, data)), (True, _lists(plan, data))):
+        for other, column, known in uses:
+            if known.of[0] in ("", table):
+                values = (getattr(row, column) for row in data.rows(other))
+                used |= {part for value in values if value for part in (value.split() if cells else (value,))}
+    return {name: row for name, row in rows.items() if name not in used}
+
+
+def _meant_row(table: str, name: str, rows: Mapping[str, Row]) -> Row | None:
+    """The one of some rows that was meant to define a name; None where there is none."""
+    if table == "countries":  # codes of other countries are no slips
+        near = get_close_matches(name, sorted(rows.keys() - {*country_codes().values()}), n=1)
+    else:
+        near = meant(name, rows)
+    return rows[near[0]] if near else None
+
+
+def _undefined(data: Dataset, table: str, name: str, uses: tuple[int, list[str]], nearest: Row | None) -> Fault:
+    """A name that many rows use and no row defines. uses: how many, and the files."""
+    count, files = uses
+    column = TABLES[table].key[0]
+    used = f"'{name}', which is used {count} times in {_some(files)}"
+    if nearest is None:
+        return Fault(f"{table}.csv", "", column, f"no row '{name}'", used)
+    at = data.at(table, data.rows(table).index(nearest))
+    return Fault(f"{table}.csv", at, column, f"'{getattr(nearest, column)}', which nothing uses", used)
+
+
+def segment_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
+    """A segment of the demand without tiers that is nearly one that has some: a slip of whichever of the two stands alone."""
+    tiers, demand = data.rows("tiers"), data.rows("demand")
+    divided, demanded = {row.segment for row in tiers}, {row.segment for row in demand}
+    counts = Counter(row.segment for row in demand)
+    for segment in sorted(demanded - divided)[:MOST_PRINTED]:
+        near = meant(segment, divided)
+        if not near or 0 < counts[near[0]] < counts[segment]:  # most of the demand is no slip: its tiers are what is missing
+            continue
+        slip_of_demand = near[0] in demanded
+        table, rows, wrong, right = ("demand", demand, segment, near[0]) if slip_of_demand else ("tiers", tiers, near[0], segment)
+        expected = "a segment with tiers in tiers.csv" if slip_of_demand else "a segment of demand.csv"
+        for n, row in enumerate(rows):
+            if row.segment == wrong:
+                yield Fault(f"{table}.csv", data.at(table, n), "segment", f"'{wrong}'", f"{expected} (did you mean '{right}'?)")
 
 
 def _names(data: Dataset, table: str, column: str, where: str) -> Known:
-    return Known(frozenset(getattr(row, column) for row in data.rows(table)), where)
+    return Known(frozenset(getattr(row, column) for row in data.rows(table)), where, of=(table, column))
 
 
 def _materials(data: Dataset) -> Known:
@@ -50,13 +161,15 @@ def _materials(data: Dataset) -> Known:
     called: dict[str, str] = {}
     for row in data.rows("materials"):
         called |= {row.basis.removeprefix("t "): row.material, row.name: row.material}
-    return Known(frozenset(row.material for row in data.rows("materials")), "a material of materials.csv", called)
+    names = frozenset(row.material for row in data.rows("materials"))
+    return Known(names, "a material of materials.csv", called, ("materials", "material"))
 
 
 def _countries(data: Dataset, home: str) -> Known:
     """Countries, by their names too; the home country is one in any case."""
     rows = data.rows("countries")
-    return Known(frozenset({*(row.country for row in rows), home}), "a country of countries.csv", {r.name: r.country for r in rows})
+    called = {row.name: row.country for row in rows}
+    return Known(frozenset({*(row.country for row in rows), home}), "a country of countries.csv", called, ("countries", "country"))
 
 
 def _segments(data: Dataset) -> Known:
@@ -65,9 +178,8 @@ def _segments(data: Dataset) -> Known:
     return Known(frozenset(used), "a segment of demand.csv")
 
 
-def table_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+def table_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     """Every name that a table uses is a key of the table that defines it."""
-    hints = Hints()
     for table, column, known in _uses(plan, data):
         for row in data.rows(table) if known.names else ():  # where the table that defines them is missing, that is told once
             yield from known.faults(f"{table}.csv", key_of(row), column, [getattr(row, column)], hints)
@@ -124,7 +236,7 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
     materials, countries, segments = _materials(data), _countries(data, plan.home), _segments(data)
     activities = _names(data, "activities", "activity", "an activity of activities.csv")
     projects = _names(data, "projects", "project", "a project of projects.csv")
-    producers = activities.and_(*projects.names).called_("an activity or project")
+    producers = replace(activities.and_(*projects.names).called_("an activity or project"), of=("", ""))
     if not projects.names:
         producers = Known(frozenset(), "")
     minerals = _names(data, "minerals", "mineral", "a mineral of minerals.csv")
@@ -137,7 +249,7 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
         ("capacities", "activity", activities), ("yields", "producer", producers),
         *((table, "material", materials) for table in (
             "yields", "demand", "substitution", "prices", "stock", "offers", "loss_functions")),
-        ("offers", "source_producer", activities.and_(*projects.names, "outside").called_("an activity, a project, or 'outside'")),
+        ("offers", "source_producer", replace(producers.and_("outside"), where="an activity, a project, or 'outside'")),
         ("packages", "instrument", instruments), ("activities", "country", located), ("projects", "country", located),
         ("tiers", "material", materials.and_("*").called_("a material, or '*'")),
         ("ramps", "project", projects.and_("*").called_("a project, or '*'")),
@@ -161,7 +273,7 @@ def _lists(plan: Plan, data: Dataset) -> list[Uses]:
     ]  # fmt: skip
 
 
-def home_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     """The home of the plan is the country whose demand, stock and imports the tables hold."""
     rows = data.rows("countries")
     if not rows:
@@ -174,15 +286,14 @@ def home_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
         yield Fault("countries.csv", extra, "tier", f"'home', as {homes[0]} has", f"'home' for one country alone: {what}")
     known = _countries(data, homes[0] if homes else plan.home)
     if plan.home not in known.names:
-        yield from known.faults("plan", "", "home", [plan.home], Hints())
+        yield from known.faults("plan", "", "home", [plan.home], hints)
     elif homes and plan.home not in homes:
         said = f"'{homes[0]}', {what} (tier `home` in countries.csv); for another home, tables of that country"
         yield Fault("plan", "", "home", f"'{plan.home}'", said)
 
 
-def plan_references(plan: Plan, data: Dataset) -> Iterator[Fault]:
+def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     """Every name that the plan uses exists in the tables."""
-    hints = Hints()
     materials, countries, segments = _materials(data), _countries(data, plan.home), _segments(data)
     packages = _names(data, "packages", "package", "a package of packages.csv").and_("none", "*")
     projects = _names(data, "projects", "project", "a project of projects.csv").and_("*")

@@ -132,6 +132,13 @@ def is_run_folder(folder: Path) -> bool:
     return told or any((folder / name).is_file() for name in (LOCK, *ANSWERS))
 
 
+def refuse_inside(place: Path, option: str) -> None:
+    """Raise InputError where something would be written into a run folder, which would no longer be what its manifest says."""
+    run = next((folder for folder in place.resolve().parents if is_run_folder(folder)), None)
+    if run is not None:
+        raise InputError([Fault(str(place), "", option, f"a place in the run folder {run}", "a place outside of it")])
+
+
 def started(folder: Path) -> bool:
     """Whether a folder has anything in it but what a killed writer or a file manager leaves."""
     return any(name != LOCK and not name.endswith(PART) for name in names_in(folder))

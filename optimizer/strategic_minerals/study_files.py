@@ -126,8 +126,9 @@ def _faults_of(run: Path, study: Path, digest: Any) -> list[Fault]:
         content = json.loads(text)
     except OSError:
         return [Fault(place, "", "", "no seal", f"the seal that is written last: {again}")] if _files(study) else []
-    except (ValueError, RecursionError) as error:
-        return [Fault(place, "", "", str(error), f"JSON: {again}")]
+    except (ValueError, RecursionError):
+        found = "no JSON any more: a byte was changed, or the file was cut"
+        return [Fault(place, "", "", found, f"the seal as it was written: {again}")]
     if not isinstance(content, dict) or set(content) != KEYS or not isinstance(content["files"], dict):
         return [Fault(place, "", "", "another content", f"a seal: {again}")]
     faults = seal_faults(place, content, text)

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Annotated, Any, Literal, Self
@@ -53,6 +54,19 @@ class SweepFile(Section):
     method: Literal["auto", "flat", "decomposed"] = "auto"
     time_limit_s: Annotated[float, Field(gt=0, le=1e9)] = 3600.0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _quoted(cls, content: Any) -> Any:
+        """Addresses with dots stand in quotation marks; without them they read as tables in tables."""
+        places = [
+            (f"{of}.{'.'.join(path)}", "an address without quotation marks", f'quotation marks: "{".".join(path)}" = ...')
+            for of in ("axes", "ranges") if isinstance(content, dict) and isinstance(content.get(of), dict)
+            for path in _leaves(content[of]) if len(path) > 1
+        ]  # fmt: skip
+        if places:
+            raise MisplacedError(*places)
+        return content
+
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
         """Nothing is said that the kind does not read."""
@@ -89,6 +103,15 @@ class SweepFile(Section):
         return sobol(ranges, samples=self.samples, second_order=self.second_order, seed=self.seed)
 
 
+def _leaves(content: dict[str, Any]) -> Iterator[list[str]]:
+    """Paths of the values in tables in tables."""
+    for name, value in content.items():
+        if isinstance(value, dict) and value:
+            yield from ([name, *path] for path in _leaves(value))
+        else:
+            yield [name]
+
+
 def located(place: PlanText, error: PlanError) -> PlanError:
     """Faults of the points of a sweep with file and line of the address; others as they are."""
     return PlanError([_located(place, fault) if fault.file in (SWEEP, "axis") else fault for fault in error.faults])
@@ -101,7 +124,8 @@ def _located(place: PlanText, fault: Fault) -> Fault:
     for n in range(len(parts), 0, -1):
         for of in ("axes.", "ranges.", f"points.{number}.", ""):
             at = f"{of}{'.'.join(parts[:n])}"
-            line = next((line for field, line in place.lines.items() if field.rstrip(' *"') == at or field == at), None)
+            found = (line for field, line in place.lines.items() if field.rstrip(' *"') == at or field.startswith(f"{at}."))
+            line = next(found, None)
             if line is not None:
                 return replace(fault, file=place.name, row=str(line))
     return replace(fault, file=place.name, row=fault.row)

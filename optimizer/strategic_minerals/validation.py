@@ -105,6 +105,11 @@ def _range_faults(row: Row, file: str, line: int) -> Iterator[Fault]:
     """The low and high of an estimate are as admissible as the value, and the three come in order."""
     for name, adapter in _ranged(type(row)).items():
         value = getattr(row, name)
+        low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
+        if value is not None and _agree(adapter, low, high) and not low <= value <= high:
+            found = f"{value:g}, outside its own range {low:g} to {high:g}"
+            yield Fault(file, str(line), name, found, _within(name, value, low, high))
+            continue
         for suffix, sign, relation in (("_low", 1, "at most"), ("_high", -1, "at least")):
             bound = getattr(row, f"{name}{suffix}")
             if bound is None:
@@ -116,6 +121,31 @@ def _range_faults(row: Row, file: str, line: int) -> Iterator[Fault]:
                 continue
             if value is not None and sign * (bound - value) > 0:
                 yield Fault(file, str(line), f"{name}{suffix}", str(bound), f"{relation} {name} ({value:g})")
+
+
+def _agree(adapter: TypeAdapter[Any], low: Any, high: Any) -> bool:
+    """Whether the ends of a range are both there, admissible and in order."""
+    try:
+        return low is not None and high is not None and adapter.validate_python(low) <= adapter.validate_python(high)
+    except ValidationError:
+        return False
+
+
+def _within(name: str, value: float, low: float, high: float) -> str:
+    """What is expected of a value outside its own range: what it would be in the unit that its column has."""
+    for factor, words, ending in UNIT_SLIPS:
+        off = max(value / high if high else 0.0, low / value if value else 0.0)
+        of_it = not ending or (name.endswith(ending) and (ending == "_per_yr" or not name.endswith("_per_yr")))
+        if of_it and off >= max(factor, 1 / factor) ** 0.5 and low <= value * factor <= high:
+            return f"a value of that range: {value * factor:.4g}, if it is {words}"
+    return "a value of that range, or a range around it"
+
+
+UNIT_SLIPS = (
+    (1 / 12, "in months", "_yr"), (12, "by the month", "_per_yr"), (1 / 100, "in percent", ""), (100, "a share", "_pct"),
+    (1 / 1000, "in a unit of a thousandth", ""), (1000, "in a unit of a thousand", ""),
+)  # fmt: skip
+"""Factor that brings a value into its range, how it was given, and how names of such columns end."""
 
 
 @cache

@@ -85,6 +85,8 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
 
 
 MOST_SHEETS_NAMED = 30
+FEWEST_UNDER_LOST = 3
+"""Values under no header from which on the header is what was lost."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,8 @@ def columns_read(sheet: str) -> float:
 
 def _misnamed(book: str, sheet: str, header: Sequence[str]) -> Iterator[Fault]:
     """A sheet that is called nearly like a table, or looks like one, and would not be read."""
-    near = [name for name in (PLAN, *TABLES) if SequenceMatcher(None, plain(sheet), plain(name)).ratio() >= NEARLY]
+    likeness = {name: SequenceMatcher(None, plain(sheet), plain(name)).ratio() for name in (PLAN, *TABLES)}
+    near = sorted((name for name in likeness if likeness[name] >= NEARLY), key=lambda name: -likeness[name])
     alike = [name for name in TABLES if len(required(name)) > 1 and required(name) <= set(header)]
     if near:
         expected = f"a table name (did you mean '{near[0]}'?), or a name that is unlike one for a sheet of your own"
@@ -166,9 +169,16 @@ def _tables(path: Path, sheets: Mapping[str, list[list[Any]]], book: _Sheets) ->
         faults.extend(Fault(place, cell_name(1, k), columns[k], "a column twice", "each column once") for k in twice)
         lines = [n for n, row in enumerate(cells[1:], start=2) if any(value != "" for value in row)]
         headless = {k for row in cells for k in range(len(row)) if k >= len(columns) or not columns[k]}
+        filled = {k: sum(len(cells[n - 1]) > k and cells[n - 1][k] != "" for n in lines) for k in headless}
+        lost = sorted(k for k in headless if filled[k] >= FEWEST_UNDER_LOST)
+        faults.extend(
+            Fault(place, cell_name(1, k), "", f"no name over {filled[k]} values", "the name of the column, or an empty column")
+            for k in lost[:MOST_SHEETS_NAMED]
+        )
+        headless -= {*lost}
         beyond = [cell_name(n, k) for n in lines for k, value in enumerate(cells[n - 1]) if value != "" and k in headless]
         faults.extend(Fault(place, cell, "", "a value under no header", "an empty cell, or a header") for cell in beyond[:20])
-        if twice or beyond:
+        if twice or beyond or lost:
             continue
         records = [_record(columns, cells[n - 1]) for n in lines]
         rows, found = validate_rows(name, records, place, columns, lines)

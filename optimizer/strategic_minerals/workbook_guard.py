@@ -39,8 +39,10 @@ def whole_book(name: str) -> Iterator[None]:
     except (FaultsError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # a panic of the reader, which is written in Rust, is no Exception
-        found = " ".join(str(error).split())[:LONGEST_SHOWN] or type(error).__name__
-        raise InputError([Fault(name, "", "", found, "a workbook (xlsx) that is whole")]) from None
+        found = "a damaged file: it was cut, or changed on the way"
+        if isinstance(error, OSError) and error.strerror:
+            found = error.strerror
+        raise InputError([Fault(name, "", "", found, "a workbook (xlsx) that is whole: copy or save it again")]) from None
 
 
 def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> list[str]:

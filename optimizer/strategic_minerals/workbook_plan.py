@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from .errors import Fault, Faults, PlanError
-from .meanings import list_at
+from .meanings import kinds_at, list_at
+from .meant_numbers import PLAIN
 from .places import PlanSheet, cell_name
 from .plan import Plan
-from .plan_file import parse_plan, put
+from .plan_file import first_new, parse_plan, put
 
 FIRST_YEAR = 1000
 """Numbers from here on name a year of a series and no place in a list."""
@@ -34,6 +35,7 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     """
     content: dict[str, Any] = {}
     rows: dict[str, int] = {}
+    empty: dict[str, int] = {}
     faults = Faults()
     faults.extend(_misplaced_header(place, cells))
     if faults:
@@ -41,6 +43,8 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
     for number, row in enumerate(cells[1:], start=2):
         field = str(row[0]).strip() if row and row[0] != "" else ""
         value = row[1] if len(row) > 1 else ""
+        if field and value == "" and FIELD.fullmatch(field):
+            empty.setdefault(field, number)
         if not field or value == "":
             continue
         if field in rows:
@@ -58,14 +62,16 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
         except (ValueError, TypeError, RecursionError) as error:
             expected = "one row for the field, or a row for each of its parts (entries of lists: .0, .1, ...)"
             faults.add(Fault(place, cell_name(number, 0), field, str(error), expected))
+    changed: list[str] = []
     for field, value in overrides.items():
+        changed.append(first_new(content, field))
         try:
             _override(content, field, value)
         except PlanError as error:
             faults.extend(error.faults)
     numbers: dict[str, tuple[int, ...]] = {}
     plain = _closed(content, "", numbers)
-    sheet = PlanSheet(place, rows, numbers, tuple(overrides), len(cells))
+    sheet = PlanSheet(place, rows, numbers, tuple(changed), len(cells), empty)
     try:
         plan = parse_plan(plain, file=place)
     except PlanError as error:
@@ -88,6 +94,8 @@ def _misplaced_header(place: str, cells: Sequence[Sequence[Any]]) -> Iterator[Fa
 
 
 HEADER = ("field", "value")
+FIELD = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+"""A field of the plan, and no heading or note of the planner's."""
 
 
 def _place(content: dict[str, Any], parts: Sequence[str], value: Any) -> None:
@@ -159,11 +167,26 @@ def typed(value: Any, field: str) -> Any:
             raise ValueError(f"{value[:40]!r}, which does not read as a list or a table") from None
     if listed and isinstance(value, str):
         return [_entry(part, listed) for part in re.split(r"[\s,;]+", value) if part]
+    if isinstance(value, str):
+        value = _as_text_meant(value.strip(), kinds_at(Plan, field), value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, datetime.date | datetime.datetime | datetime.time):
         value = value.isoformat()
     return [value] if listed else value
+
+
+def _as_text_meant(text: str, kinds: Collection[str], otherwise: str) -> Any:
+    """A figure or a truth value that a cell holds as text, where the field takes no text; the text as it stands, otherwise."""
+    if "string" in kinds:
+        return otherwise
+    if "boolean" in kinds and text.lower() in TRUTHS:
+        return TRUTHS[text.lower()]
+    return float(text) if {"number", "integer"} & {*kinds} and PLAIN.fullmatch(text) else otherwise
+
+
+TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+"""What people type into a cell for a truth value."""
 
 
 def _entry(text: str, kind: str) -> Any:

@@ -172,9 +172,14 @@ class PostgresStore(Store):
             self._connection.close()
 
 
+def file_of(folder: Path) -> Path:
+    """The store of a folder, made or not."""
+    return folder / "service.sqlite3"
+
+
 def open_store(folder: Path, database: str | None) -> Store:
     """The store that settings name. Raises StoreError where it cannot be used, InputError where its driver is not installed."""
     if database is None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # plans and tokens are nobody else's
-        return SqliteStore(folder / "service.sqlite3")
+        return SqliteStore(file_of(folder))
     return PostgresStore(database)

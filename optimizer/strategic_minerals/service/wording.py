@@ -123,6 +123,8 @@ def faults_of(
         else:
             found = "nothing" if kind == "missing" else brief(item.get("input"))
             expected = _expected(kind, item.get("ctx", {}), str(item["msg"]))
+            if path == ["plan"] and isinstance(item.get("input"), str):
+                expected = f"{expected} with the plan's fields; the text of a TOML file is `plan_toml`"
             told = known[path[0]].description if kind == "missing" and len(path) == 1 and path[0] in known else None
             yield Fault(where, "", place(path), found, f"{expected}: {told[0].lower()}{told[1:].rstrip('.')}" if told else expected)
 
