@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 
 from .audit import Audit, Residual
@@ -16,6 +17,8 @@ from .plan import Plan
 from .problem import Outcome
 from .review import NEVER, loss_spread, provenance
 
+SMALL_T = 1e-6
+"""Expected purchases below this are none."""
 MOST_ESTIMATES = 6
 """Widest estimates that are named, one a quantity and item."""
 
@@ -135,7 +138,8 @@ def _widest(wide: pd.DataFrame, stake: Mapping[str, float]) -> tuple[str, ...]:
 
 def _stakes(result: Answered) -> dict[str, float]:
     """What the plan acts on -> its share of the gross worth: materials, offers, projects, contracted sources, hazards."""
-    value, names = result.tables["value"], set(result.tables["held_for_price"].material)
+    value, held = result.tables["value"], result.tables["held_for_price"]
+    names = set(held.material[held.expected_acquired_t.combine(held.at_undisturbed_prices_t, np.fmax) > SMALL_T])
     value = value[value.component != "commitments"]
     gross = value.shortage_avoided_musd.abs() + value.price_gain_musd.abs()
     total = max(float(gross.sum()), 1e-9)

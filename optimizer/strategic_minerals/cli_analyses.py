@@ -88,7 +88,8 @@ def reverse(
 
 def _breaks(table: pd.DataFrame) -> str:
     """The table in words."""
-    lines = ["REVERSE STRESS TEST: what it takes to break a promise, at the worst start:"]
+    lines = ["REVERSE STRESS TEST: what it takes to break a promise, at the worst of the starts tried (the beginning of each later "
+             "fiscal year of the plan):"]
     for (material, segment, level), rows in table.groupby(["material", "segment", "level"]):
         if rows.held.all():
             lines.append(

@@ -188,7 +188,7 @@ def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     return {
         "bought_t": dict(total.acquired_t.sum()), "bought_musd": dict(total.cost_musd.sum()),
         "bought_first": dict(total.fiscal_year.min()), "bought_last": dict(total.fiscal_year.max()),
-        "bought_expected_t": {str(m): float(t) for m, t in zip(held.material, held.expected_acquired_t, strict=True) if t > 0},
+        "bought_expected_t": {str(m): float(t) for m, t in zip(held.material, held.expected_acquired_t, strict=True) if t > 1e-6},
         "peak_stock_t": dict(peak.stock_t), "peak_stock_in": dict(peak.fiscal_year),
         "peak_stock_days": {str(m): float(v) for m, v in peak.days_of_cover.items() if pd.notna(v)},
         "price_drift_share": moved,

@@ -285,7 +285,8 @@ def _has(item: Item, decided: Decided, amount: float) -> str:
 def _least(item: Item, decided: Decided) -> str:
     """What an item is held in with."""
     if decided.unit.startswith("t"):
-        return f"it of at least {decided.least:,.4g} {decided.unit}"
+        together = " (all its starts added up)" if item.kind == "contract" else ""
+        return f"it of at least {decided.least:,.4g} {decided.unit}{together}"
     part = part_in_words(item, decided, decided.least)
     return f"{'' if item.kind == 'project' else 'it for '}at least {part}" if part else "it"
 

@@ -68,6 +68,8 @@ SMALLEST_MOVE = 1e-11
 """Moves of a basic variable with a right-hand side below this are rounding."""
 SAME_OBJECTIVE = 1e-6
 """Of the terms of an objective, how far what the solver says of a point may lie from it: points are told after its tolerances."""
+SMALLEST_ENTRY = 1e-9
+"""Entries of a row that are none, such as a probability of 1e-16 that rounding has left."""
 DUAL, PRIMAL = 1, 4
 """Strategies of the simplex method, as HiGHS counts them."""
 UNSCALED, SCALED = 0, 2
@@ -200,9 +202,11 @@ class Model:
     ) -> None:  # fmt: skip
         """Append rows, each with its columns and their factors, all at once. money: they count million USD."""
         if len(columns):
-            starts = np.cumsum([0, *map(len, columns)], dtype=np.int32)
             index, factors = np.concatenate(columns).astype(np.int32), np.concatenate(values)
             low, high, factors = self._units.added(lower, upper, index, factors, money=money)
+            large = np.abs(factors) > SMALLEST_ENTRY  # HiGHS drops the others itself, with a warning
+            starts = np.concatenate([[0], np.cumsum(large)])[np.cumsum([0, *map(len, columns)])].astype(np.int32)
+            index, factors = index[large], factors[large]
             status = self._highs.addRows(len(low), low, high, len(index), starts[:-1], index, factors)
             self._check(status, "addRows")
 

@@ -364,7 +364,8 @@ def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
 def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) -> pd.DataFrame:
     """Expected purchases of each material, and what they would be were disrupted prices those of the trunk.
 
-    The same commitments stand. What is bought at crisis prices alone is a bet on them. NaN where it was not worked out.
+    The same commitments stand. What is bought at crisis prices alone is a bet on them. NaN where it was not worked out. Every
+    material that can be bought has its row, so that which rows there are hangs on no further solve.
     """
     n = problem.natural
     known = {p.name: p.material for shape in problem.layout.shapes for p in shape.purchases}
@@ -380,7 +381,7 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
     other = bought(calm) if calm is not None else np.full(len(own), np.nan)
     return pd.DataFrame({
         "material": list(n.materials), "expected_acquired_t": own, "at_undisturbed_prices_t": other,
-    })[(own > SMALL_T) | (np.nan_to_num(other) > SMALL_T)].reset_index(drop=True)  # fmt: skip
+    }).iloc[sorted(set(known.values()))].reset_index(drop=True)  # fmt: skip
 
 
 def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
