@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .items import CHOSEN
+from .menu import CHOSEN
 from .problem import Outcome
 
 COLUMNS = ["figure", "item", "value", "text"]

@@ -13,7 +13,8 @@ from .assembly import Assembly
 from .compile import INF
 from .errors import Fault, PlanError, near_miss
 from .instance import Floats, Ints
-from .items import CHOSEN, KINDS, Identity, Item, Kind, identity, in_amounts, market_items, never, refusals, signings
+from .items import KINDS, Identity, Item, Kind, identity, in_amounts, market_items, never, refusals, signings
+from .menu import CHOSEN
 from .problem import Problem
 
 __all__ = ["Choices", "Decided", "Hold", "Item", "Kind", "with_row"]

@@ -21,8 +21,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 Identity = tuple[object, ...]
 """What an item is in one plan: its kind, and names of rows and places in menus."""
 
-CHOSEN = 1e-6
-"""Share signed above which a project is supported."""
 BUILT_ALONE = "its owner builds it without support"
 MOST_REASONS = 3
 """Projects whose reasons are told one by one."""

@@ -25,6 +25,9 @@ from .instance import (
 )
 from .plan import FloorMenu, Plan
 
+CHOSEN = 1e-6
+"""Share signed above which a project is supported."""
+
 
 def build_projects(
     plan: Plan, data: Dataset, rows: Sequence[Any], first: int, calendar: Calendar

@@ -30,8 +30,8 @@ from .dataset import Dataset
 from .disruptions import build_worlds
 from .errors import Fault, FaultsError, PlanError, ReserveError, SolveError, UntrustedError
 from .forcing import HALF, TRACE_T
-from .items import CHOSEN
 from .journal import Journal, identity
+from .menu import CHOSEN
 from .plan import Plan
 from .problem import cost_groups
 from .reduction import cvar_of

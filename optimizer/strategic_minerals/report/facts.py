@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..items import CHOSEN
+from ..menu import CHOSEN
 from ..result import Result
 
 MOST_SUPPLIERS = 7
