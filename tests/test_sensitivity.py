@@ -508,10 +508,13 @@ def test_processes_write_their_rows_themselves(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_told() -> None:
-    """Proves: a material without opening stock or hazard is named with what that means; estimates are ranked by re-solves."""
+    """Proves: a material without opening stock or substitute is named with what that means, and without a hazard where no event of
+    the plan touches it either; estimates are ranked by re-solves."""
     plan, data = buying()
     found = complete(plan, data)
-    assert set(found.gaps["table"]) >= {"stock", "hazards", "substitution"}
+    assert set(found.gaps["table"]) >= {"stock", "substitution"}
+    calm = plan.model_copy(update={"scenarios": ()})
+    assert set(complete(calm, data).gaps["table"]) - set(found.gaps["table"]) == {"hazards"}
     assert "offers" not in set(found.gaps["table"])
     assert found.influence.empty
     frames = {name: data.frame(name) for name in data.tables}

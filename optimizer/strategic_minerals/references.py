@@ -239,6 +239,7 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
     producers = replace(activities.and_(*projects.names).called_("an activity or project"), of=("", ""))
     if not projects.names:
         producers = Known(frozenset(), "")
+    sellers = replace(producers.and_("outside"), where="an activity, a project, or 'outside'") if producers.names else producers
     minerals = _names(data, "minerals", "mineral", "a mineral of minerals.csv")
     located = countries if data.rows("countries") else Known(frozenset(), "")
     places = countries.and_(*REGIONS) if data.rows("countries") else Known(frozenset(), "")
@@ -249,7 +250,7 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
         ("capacities", "activity", activities), ("yields", "producer", producers),
         *((table, "material", materials) for table in (
             "yields", "demand", "substitution", "prices", "stock", "offers", "loss_functions")),
-        ("offers", "source_producer", replace(producers.and_("outside"), where="an activity, a project, or 'outside'")),
+        ("offers", "source_producer", sellers),
         ("packages", "instrument", instruments), ("activities", "country", located), ("projects", "country", located),
         ("tiers", "material", materials.and_("*").called_("a material, or '*'")),
         ("ramps", "project", projects.and_("*").called_("a project, or '*'")),

@@ -68,8 +68,7 @@ SMALLEST_MOVE = 1e-11
 """Moves of a basic variable with a right-hand side below this are rounding."""
 SAME_OBJECTIVE = 1e-6
 """Of the terms of an objective, how far what the solver says of a point may lie from it: points are told after its tolerances."""
-SMALLEST_ENTRY = 1e-9
-"""Entries of a row that are none, such as a probability of 1e-16 that rounding has left."""
+SMALLEST_ENTRY = 1e-9  # less is none, such as a probability of 1e-16 that rounding has left in a row
 DUAL, PRIMAL = 1, 4
 """Strategies of the simplex method, as HiGHS counts them."""
 UNSCALED, SCALED = 0, 2
