@@ -21,14 +21,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import strategic_minerals
-from strategic_minerals.cli import main
+from strategic_minerals.cli.main import main
 
 settings.register_profile(
     "repeatable", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("repeatable")
 
-ENTRY = "from strategic_minerals.cli import main; main()"
+ENTRY = "from strategic_minerals.cli.main import main; main()"
 """What the installed command runs."""
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strategic_minerals.dataset import Dataset
-from strategic_minerals.plan import Plan
+from strategic_minerals.data.dataset import Dataset
+from strategic_minerals.schemas.plan import Plan
 
 FEATURES = {
     "dy": 0.8, "gallium": 0.6, "half_years": 0.4, "segments": 0.6, "tiers": 0.6, "substitution": 0.7, "contracts": 0.8,

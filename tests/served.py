@@ -18,11 +18,11 @@ from fastapi.testclient import TestClient
 from conftest import ENTRY, PATIENCE_S, environment, until
 from strategic_minerals import load_dataset, shipped
 from strategic_minerals.service.app import create_app
+from strategic_minerals.service.authentication import new_token
 from strategic_minerals.service.databases import open_store
-from strategic_minerals.service.files import ENDED, REQUEST, RESULT, Folder
-from strategic_minerals.service.records import Scope
-from strategic_minerals.service.runners import Patience, Runner
-from strategic_minerals.service.security import new_token
+from strategic_minerals.service.entities import Scope
+from strategic_minerals.service.job_folder import ENDED, REQUEST, RESULT, Folder
+from strategic_minerals.service.job_runners import Patience, Runner
 from strategic_minerals.service.settings import Settings
 
 QUICK = {"kind": "solve", "shipped": "quickstart", "gap": 0.05}

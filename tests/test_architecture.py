@@ -9,97 +9,98 @@ from pathlib import Path
 
 import pytest
 
-from strategic_minerals.components import COMPONENTS
-from strategic_minerals.formulation import branch, commitments, period
+from strategic_minerals.formulation import branch, commitments
+from strategic_minerals.formulation import operations as period
+from strategic_minerals.formulation.catalogue import COMPONENTS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "optimizer" / "strategic_minerals"
 LAYERS = [
-    {"units"},
-    {"errors", "components", "library", "frames", "meanings", "meant_numbers",
-     "meant_shapes", "names", "files", "places", "plan_lines", "atomic"},
-    {"row_types", "one_writer"},
-    {"fact_rows", "project_rows"},
-    {"rows", "plan"},
-    {"dataset", "csv_table", "plan_file", "plan_syntax", "workbook_guard", "workbook_plan", "validation"},
-    {"axes"},
-    {"calibration"},
-    {"estimates"},
-    {"instance", "deflate"},
-    {"menu", "price_support", "scaling"},
-    {"align"},
-    {"strikes"},
-    {"worlds", "sampling", "references", "plausibility"},
-    {"plausibility_figures", "plausibility_pools", "plausibility_columns", "plausibility_words"},
-    {"plausibility_notes", "plausibility_published"},
-    {"plausibility_facts"},
-    {"plausibility_plan", "idle"},
-    {"doubtful", "unused"},
-    {"checks"},
-    {"reduction", "promises"},
-    {"disruptions"},
-    {"floor_money", "outlook", "unread"},
-    {"market_support"},
-    {"owners"},
-    {"support"},
-    {"items"},
-    {"review", "commitment_money"},
-    {"layout"},
-    {"aims"},
-    {"formulation.branch", "formulation.period", "formulation.risk"},
+    {"core.units"},
+    {"core.errors", "formulation.catalogue", "core.shipped", "core.frames", "schemas.descriptions", "core.meant_numbers",
+     "core.meant_shapes", "core.names", "core.bounded_files", "data.workbook_places", "data.plan_lines", "core.atomic_files"},
+    {"schemas.base", "core.folder_lock"},
+    {"schemas.fact_tables", "schemas.project_tables"},
+    {"schemas.tables", "schemas.plan"},
+    {"data.dataset", "data.csv_shape", "data.plan_file", "data.plan_syntax", "data.workbook_limits", "data.workbook_plan", "data.row_checks"},
+    {"data.addresses"},
+    {"data.calibration"},
+    {"data.estimates"},
+    {"instance.instance", "data.deflation"},
+    {"instance.instruments", "instance.producer_economics", "instance.scaling"},
+    {"instance.build"},
+    {"scenarios.events"},
+    {"scenarios.scenario_set", "scenarios.sampling", "data.references", "checks.compare"},
+    {"checks.figures", "checks.pools", "checks.columns", "checks.words"},
+    {"checks.noted_functions", "checks.published"},
+    {"checks.facts"},
+    {"checks.plan_sizes", "checks.idle"},
+    {"checks.doubtful", "checks.unused"},
+    {"checks.consistency"},
+    {"scenarios.reduction", "scenarios.promises"},
+    {"scenarios.build"},
+    {"finance.floor_costs", "evaluation.scenario_outlook", "analysis.unread"},
+    {"finance.market_floors"},
+    {"finance.owner_value"},
+    {"finance.packages"},
+    {"finance.items"},
+    {"results.notes", "finance.commitment_costs"},
+    {"formulation.structure"},
+    {"formulation.aims"},
+    {"formulation.branch", "formulation.operations", "formulation.scenario"},
     {"formulation.commitments"},
-    {"compile", "stamp_data"},
-    {"assembly"},
-    {"formulation.model", "stamp", "highs"},
-    {"solver_units"},
-    {"solver", "solution"},
-    {"profile", "warm", "workforce", "clusters", "cuts", "canonical"},
-    {"decompose", "rounds", "branching", "errands"},
-    {"reuse", "origins"},
-    {"problem"},
-    {"infeasibility", "carry", "forcing", "demands", "explain_figures", "standing", "intervals"},
-    {"stages"},
-    {"optimize"},
-    {"session"},
-    {"figures"},
-    {"audit", "audit_facts", "audit_money", "audit_operations", "audit_statements", "prices", "tables"},
-    {"recourse"},
-    {"myopic"},
-    {"basis"},
-    {"summary", "result"},
-    {"stress", "reverse", "journal", "price_words", "diagnosis", "break_even"},
-    {"switch_words"},
-    {"sweeps", "reasons", "designs"},
-    {"sweep_file", "tradeoff", "near_optimal", "completeness"},
-    {"information", "rules_of_thumb"},
-    {"worth", "bounds"},
-    {"manifest", "run_contents"},
-    {"study_files"},
-    {"runfolder"},
-    {"recomputation"},
-    {"verification"},
-    {"api", "documentation"},
-    {"report.facts", "report.policy", "report.compared", "doctor", "workbook", "parquet"},
-    {"report.charts", "question"},
-    {"report.studies"},
+    {"model.template", "formulation.parameters"},
+    {"model.assembly"},
+    {"formulation.flat", "model.instantiate", "highs.runtime"},
+    {"highs.units"},
+    {"highs.solver", "model.solution"},
+    {"core.timing", "highs.basis", "core.parallel", "decomposition.subproblems", "decomposition.master", "optimization.reference_ties"},
+    {"decomposition.evaluator", "decomposition.search", "decomposition.branch_and_bound", "decomposition.remote"},
+    {"model.reuse", "model.origins"},
+    {"model.problem"},
+    {"optimization.infeasibility", "highs.basis_transfer", "model.decisions", "analysis.requirements", "analysis.explain_figures", "analysis.standing", "analysis.intervals"},
+    {"optimization.stages"},
+    {"optimization.optimise"},
+    {"optimization.session"},
+    {"audit.figures"},
+    {"audit.audit", "audit.scenario_data", "audit.accounts", "audit.operations", "audit.statements", "results.prices", "results.tables"},
+    {"evaluation.recourse"},
+    {"evaluation.myopic"},
+    {"results.evidence"},
+    {"results.summary", "results.result"},
+    {"evaluation.stress_test", "evaluation.reverse_stress", "analysis.checkpoint", "analysis.price_ranging", "analysis.diagnosis", "analysis.break_even"},
+    {"analysis.switch_words"},
+    {"analysis.sweep", "analysis.explain", "analysis.designs"},
+    {"analysis.sweep_file", "analysis.frontier", "analysis.alternatives", "analysis.completeness"},
+    {"evaluation.wait_and_see", "evaluation.rules_of_thumb"},
+    {"evaluation.value_of_planning", "evaluation.sampling_gap"},
+    {"results.manifest", "results.run_contents"},
+    {"results.study_files"},
+    {"results.run_folder"},
+    {"results.recomputation"},
+    {"api.verification"},
+    {"api.checking", "report.reference_pages"},
+    {"report.figure_data", "report.content_policy", "report.comparison", "cli.doctor", "data.workbook", "results.exports"},
+    {"report.charts", "data.load"},
+    {"report.study_charts"},
     {"report.page"},
-    {"cli_base", "cli_words"},
+    {"cli.common", "cli.words"},
     {"service.wording"},
-    {"service.records", "service.problems", "service.settings", "service.client", "service.migrations", "service.trouble"},
-    {"service.files", "service.addresses"},
-    {"service.base_store", "service.messages", "service.connections", "service.readiness", "service.progress"},
+    {"service.entities", "service.problem_details", "service.settings", "service.client", "service.migrations", "service.trouble"},
+    {"service.job_folder", "service.addresses"},
+    {"service.base_store", "service.api_schemas", "service.connections", "service.readiness", "service.progress"},
     {"service.token_store", "service.reading", "service.described", "service.studies"},
     {"service.queue_store", "service.questions"},
     {"service.kinds"},
-    {"service.child"},
+    {"service.worker"},
     {"service.store"},
-    {"service.databases", "service.runners", "service.security", "service.metrics"},
-    {"service.gate", "service.retention", "service.submission", "service.answers"},
+    {"service.databases", "service.job_runners", "service.authentication", "service.metrics"},
+    {"service.gate", "service.retention", "service.submission", "service.dependencies"},
     {"service.dispatcher", "service.forms"},
     {"service.routes", "service.results"},
     {"service.web"},
     {"service.app"},
-    {"cli_analyses", "cli_report", "cli_sensitivity", "cli_service"},
-    {"cli"},
+    {"cli.evaluation", "cli.report", "cli.analysis", "cli.service"},
+    {"cli.main"},
 ]
 """From the ground up: a module imports from its own layer or from lower ones."""
 
@@ -135,18 +136,18 @@ def test_arrows_point_one_way(name):
 
 def test_only_two_modules_name_the_solver():
     naming = {name for name, path in modules().items() if "highspy" in path.read_text(encoding="utf-8")}
-    assert naming <= {"highs", "solver", "result"}  # result only prints its version
-    assert "import highspy" not in modules()["result"].read_text(encoding="utf-8")
+    assert naming <= {"highs.runtime", "highs.solver", "results.result"}  # result only prints its version
+    assert "import highspy" not in modules()["results.result"].read_text(encoding="utf-8")
 
 
 def test_pyomo_is_written_in_the_formulation_alone():
     writing = {n for n, p in modules().items() if "pyomo" in p.read_text(encoding="utf-8")}
-    assert {n for n in writing if not n.startswith("formulation.")} <= {"compile", "stamp", "api", "result"}
+    assert {n for n in writing if not n.startswith("formulation.")} <= {"model.template", "model.instantiate", "api.checking", "results.result"}
 
 
 def test_the_audit_shares_no_computation_with_the_model():
-    forbidden = {"support", "market_support", "floor_money", "price_support", "compile", "stamp", "stamp_data"}
-    for name in (n for n in modules() if n.startswith("audit")):
+    forbidden = {"finance.packages", "finance.market_floors", "finance.floor_costs", "instance.producer_economics", "model.template", "model.instantiate", "formulation.parameters"}
+    for name in (n for n in modules() if n.startswith("audit.audit")):
         found = imports(name, modules()[name])
         assert not {f for f in found if f in forbidden or f.startswith("formulation")}, name
 
@@ -180,7 +181,7 @@ def test_every_param_is_declared(block, module):
 
 def test_help_loads_neither_pyomo_nor_the_solver():
     code = (
-        "import sys\nfrom strategic_minerals.cli import app\nimport typer.main\ntyper.main.get_command(app)\n"
+        "import sys\nfrom strategic_minerals.cli.main import app\nimport typer.main\ntyper.main.get_command(app)\n"
         "heavy = {'pyomo', 'highspy', 'pandas', 'scipy', 'numpy'} & set(sys.modules)\nsys.exit(', '.join(sorted(heavy)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -17,14 +17,16 @@ import pandas as pd
 import pytest
 
 from instances import FEATURES, FIRST, quick_first, random_case
-from strategic_minerals import audit_facts, audit_money
-from strategic_minerals.audit import FAMILIES, Audit, audit
-from strategic_minerals.checks import check_data
-from strategic_minerals.instance import Instrument
-from strategic_minerals.optimize import Problem, Solved, optimise, prepare
-from strategic_minerals.plan import Plan
-from strategic_minerals.solution import Solution, extract
-from strategic_minerals.solver import Model
+from strategic_minerals.audit import accounts as audit_money
+from strategic_minerals.audit import scenario_data as audit_facts
+from strategic_minerals.audit.audit import FAMILIES, Audit, audit
+from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.instance.instance import Instrument
+from strategic_minerals.model.problem import Problem, prepare
+from strategic_minerals.model.solution import Solution, extract
+from strategic_minerals.optimization.optimise import Solved, optimise
+from strategic_minerals.schemas.plan import Plan
 
 ROUNDING = 1e-9
 FLOORS = {

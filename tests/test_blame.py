@@ -21,21 +21,21 @@ import typer
 
 from conftest import Cli
 from strategic_minerals import Dataset, Plan, check, load_dataset
-from strategic_minerals.cli import app
-from strategic_minerals.cli_words import option_faults
-from strategic_minerals.errors import Fault, FaultsError, PlanError, shown
-from strategic_minerals.library import shipped
-from strategic_minerals.manifest import read_manifest
-from strategic_minerals.names import meant
-from strategic_minerals.plan_file import load_plan, read_as
-from strategic_minerals.question import load_question, overrides
-from strategic_minerals.rows import TABLES
+from strategic_minerals.analysis.sweep import sweep
+from strategic_minerals.analysis.sweep_file import SweepFile, located
+from strategic_minerals.cli.common import app
+from strategic_minerals.cli.words import option_faults
+from strategic_minerals.core.errors import Fault, FaultsError, PlanError, shown
+from strategic_minerals.core.names import meant
+from strategic_minerals.core.shipped import shipped
+from strategic_minerals.data.load import load_question, overrides
+from strategic_minerals.data.plan_file import load_plan, read_as
+from strategic_minerals.data.row_checks import validate_rows
+from strategic_minerals.data.workbook import load_workbook, write_workbook
+from strategic_minerals.data.workbook_plan import typed
+from strategic_minerals.results.manifest import read_manifest
+from strategic_minerals.schemas.tables import TABLES
 from strategic_minerals.service import wording
-from strategic_minerals.sweep_file import SweepFile, located
-from strategic_minerals.sweeps import sweep
-from strategic_minerals.validation import validate_rows
-from strategic_minerals.workbook import load_workbook, write_workbook
-from strategic_minerals.workbook_plan import typed
 from test_faulty_files import PARSERS_WORDS, small
 
 QUICKSTART = (shipped("models") / "quickstart.toml").read_text(encoding="utf-8")

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from strategic_minerals import Dataset, Plan, bounds, sampling_gap, solve
-from strategic_minerals.errors import UntrustedError
+from strategic_minerals import Dataset, Plan, sampling_gap, solve
+from strategic_minerals.core.errors import UntrustedError
+from strategic_minerals.evaluation import sampling_gap as bounds
 from test_stress import exposed
 from tiny import KT
 

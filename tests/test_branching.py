@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from strategic_minerals.assembly import Assembly
-from strategic_minerals.branching import Node, Tree
-from strategic_minerals.clusters import LEAST_THETA, WHOLE, OutOfTimeError
-from strategic_minerals.compile import INF
-from strategic_minerals.cuts import Master, Pool
-from strategic_minerals.decompose import Evaluated
-from strategic_minerals.instance import Floats
-from strategic_minerals.rounds import COARSE, COARSE_ROUNDS, SETTLED, Search, StoppedByCallerError
-from strategic_minerals.solver import Model, OnProgress, Run
+from strategic_minerals.decomposition.branch_and_bound import Node, Tree
+from strategic_minerals.decomposition.evaluator import Evaluated
+from strategic_minerals.decomposition.master import Master, Pool
+from strategic_minerals.decomposition.search import COARSE, COARSE_ROUNDS, SETTLED, Search, StoppedByCallerError
+from strategic_minerals.decomposition.subproblems import LEAST_THETA, WHOLE, OutOfTimeError
+from strategic_minerals.highs.solver import Model, OnProgress, Run
+from strategic_minerals.instance.instance import Floats
+from strategic_minerals.model.assembly import Assembly
+from strategic_minerals.model.template import INF
 
 LONG_S = 600.0
 ROOM = 1e-7
@@ -205,8 +205,8 @@ def test_a_tree_finds_the_optimum(gap: float, kept: bool, twin: bool) -> None:
 
 def test_cuts_taken_out_inside_a_tree_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: with every cut taken out of the master before a dive that the last solve left idle, the optimum is the same."""
-    monkeypatch.setattr("strategic_minerals.cuts.IDLE", 0)
-    monkeypatch.setattr("strategic_minerals.cuts.WORTH_A_TRIM", 10**9)
+    monkeypatch.setattr("strategic_minerals.decomposition.master.IDLE", 0)
+    monkeypatch.setattr("strategic_minerals.decomposition.master.WORTH_A_TRIM", 10**9)
     trim, gone = Master.trim, []
 
     def counting(self: Master, idle: int | None = None) -> None:
@@ -333,7 +333,7 @@ def test_a_choice_is_settled_closer_each_time_it_comes(monkeypatch: pytest.Monke
 def test_settling_coarsely_ends_after_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: however much is open, coarse settling asks the clusters no more often than `COARSE_ROUNDS`, and some choices would be
     asked about more often without that."""
-    monkeypatch.setattr("strategic_minerals.rounds.COARSE", 0.0)
+    monkeypatch.setattr("strategic_minerals.decomposition.search.COARSE", 0.0)
     asked = {"coarsely": 0, "closely": 0}
     for seed in SEEDS:
         whole = searching(drawn(seed), 0.0).run(None).x[:WHOLES]
@@ -350,7 +350,7 @@ def test_settling_coarsely_ends_after_few_rounds(monkeypatch: pytest.MonkeyPatch
 def test_settling_coarsely_ends_at_a_share_of_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: coarse settling, given the rounds, leaves at most a tenth of what lies between bound and plan, takes fewer rounds
     than close settling, and goes by the gap asked where there is no bound yet."""
-    monkeypatch.setattr("strategic_minerals.rounds.COARSE_ROUNDS", 40)
+    monkeypatch.setattr("strategic_minerals.decomposition.search.COARSE_ROUNDS", 40)
     rounds = {"coarsely": 0, "closely": 0}
     for seed in SEEDS:
         case = drawn(seed)

@@ -15,8 +15,9 @@ from scipy.optimize import linprog
 
 from instances import random_case
 from strategic_minerals import Plan, solve
-from strategic_minerals.assembly import Assembly
-from strategic_minerals.optimize import Problem, optimise, prepare
+from strategic_minerals.model.assembly import Assembly
+from strategic_minerals.model.problem import Problem, prepare
+from strategic_minerals.optimization.optimise import optimise
 
 MOST_BINARIES = 6
 

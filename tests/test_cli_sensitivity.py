@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import solve, write_run
-from strategic_minerals.cli_base import time_left
-from strategic_minerals.dataset import write_dataset
+from strategic_minerals.cli.common import time_left
+from strategic_minerals.data.dataset import write_dataset
 from test_diagnosis import toml_of
 from test_sensitivity import one_mineral
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from strategic_minerals import InfeasibleError, solve
-from strategic_minerals.instance import Floor, Instrument
-from strategic_minerals.price_support import (
+from strategic_minerals.instance.instance import Floor, Instrument
+from strategic_minerals.instance.producer_economics import (
     capital_cost,
     expected_payment,
     financing_gap,
@@ -24,7 +24,7 @@ from strategic_minerals.price_support import (
     survival,
     worth,
 )
-from strategic_minerals.problem import denominator, prepare
+from strategic_minerals.model.problem import denominator, prepare
 from tiny import KT, bought, cut, flow, offer, price, project, ran, short, source, tiny, total
 
 TO = 1e-6

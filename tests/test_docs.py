@@ -13,9 +13,9 @@ import pytest
 import typer.main
 
 from strategic_minerals import diagnose, load_dataset, load_plan, shipped
-from strategic_minerals.cli import app
-from strategic_minerals.documentation import formulation_page, inputs_page
-from strategic_minerals.sweep_file import SweepFile
+from strategic_minerals.analysis.sweep_file import SweepFile
+from strategic_minerals.cli.common import app
+from strategic_minerals.report.reference_pages import formulation_page, inputs_page
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -119,7 +119,7 @@ def test_every_shipped_plan_is_in_the_documents():
 
 
 def test_the_exit_codes_of_the_readme_are_those_of_the_command_line():
-    from strategic_minerals import cli_base
+    from strategic_minerals.cli import common as cli_base
 
     codes = {value for name, value in vars(cli_base).items() if name.startswith("EXIT_")}
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)} == codes

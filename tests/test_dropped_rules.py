@@ -6,7 +6,8 @@ import pytest
 
 from instances import random_case
 from strategic_minerals import ReserveError, UntrustedError, solve
-from strategic_minerals.formulation import branch, commitments, period
+from strategic_minerals.formulation import branch, commitments
+from strategic_minerals.formulation import operations as period
 
 RULES = {
     period: (

@@ -25,15 +25,15 @@ from strategic_minerals import (
     check,
     load_dataset,
     load_plan,
-    names,
     shipped,
     solve,
 )
-from strategic_minerals.checks import check_data
-from strategic_minerals.dataset import write_dataset
-from strategic_minerals.errors import FaultsError
-from strategic_minerals.plan_file import parse_plan
-from strategic_minerals.rows import TABLES
+from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.core import names
+from strategic_minerals.core.errors import FaultsError
+from strategic_minerals.data.dataset import write_dataset
+from strategic_minerals.data.plan_file import parse_plan
+from strategic_minerals.schemas.tables import TABLES
 from tiny import cut, offer, project, source, tiny
 
 NOT_NUMBERS = ("nan", "NaN", "inf", "-inf", "Infinity", "1e999", "-1e999")

@@ -22,16 +22,16 @@ import pytest
 import test_faults
 from conftest import ENTRY, Cli, environment
 from strategic_minerals import Dataset, Plan, check, load_dataset
-from strategic_minerals.errors import Fault, FaultsError, PlanError
-from strategic_minerals.meant_numbers import number_meant
-from strategic_minerals.plan_file import parse_plan
-from strategic_minerals.question import load_question, overrides
-from strategic_minerals.rows import TABLES
-from strategic_minerals.study_files import refuse_mixed
-from strategic_minerals.sweep_file import SweepFile, located
-from strategic_minerals.sweeps import sweep
-from strategic_minerals.validation import validate_rows
-from strategic_minerals.workbook import load_workbook, write_workbook
+from strategic_minerals.analysis.sweep import sweep
+from strategic_minerals.analysis.sweep_file import SweepFile, located
+from strategic_minerals.core.errors import Fault, FaultsError, PlanError
+from strategic_minerals.core.meant_numbers import number_meant
+from strategic_minerals.data.load import load_question, overrides
+from strategic_minerals.data.plan_file import parse_plan
+from strategic_minerals.data.row_checks import validate_rows
+from strategic_minerals.data.workbook import load_workbook, write_workbook
+from strategic_minerals.results.study_files import refuse_mixed
+from strategic_minerals.schemas.tables import TABLES
 from test_hostile_inputs import kind_of
 from tiny import cut, offer, source, tiny
 
@@ -81,7 +81,7 @@ def small() -> tuple[Plan, Dataset]:
 @pytest.fixture(scope="module")
 def right(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small question as a folder: `plan.toml` and `tables`."""
-    from strategic_minerals.dataset import write_dataset
+    from strategic_minerals.data.dataset import write_dataset
 
     plan, data = small()
     folder = tmp_path_factory.mktemp("right")
@@ -501,7 +501,7 @@ SWEEPS = {
 def test_a_slip_in_a_sweep_file_is_told_of_that_file(text: str, tmp_path: Path) -> None:
     """Proves: addresses and values of a sweep are faults of the sweep file with their line: never of `--set`, which nobody used,
     nor several lines in one."""
-    from strategic_minerals.plan_file import read_as
+    from strategic_minerals.data.plan_file import read_as
 
     path = tmp_path / "study.toml"
     path.write_text(text, encoding="utf-8")

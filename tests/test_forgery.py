@@ -20,14 +20,22 @@ import pytest
 from conftest import Cli
 from instances import random_case
 from strategic_minerals import InputError, Plan, Result, load_result, solve, verify, write_run
-from strategic_minerals.dataset import csv_text
-from strategic_minerals.manifest import MANIFEST, read_manifest, schema_faults, seal_faults, sealed, spelled
-from strategic_minerals.recomputation import Recomputed, against, misstated, of_figures, of_tables, recompute
-from strategic_minerals.result import restored
-from strategic_minerals.runfolder import read_table
-from strategic_minerals.solution import Solution
-from strategic_minerals.study_files import write_study
-from strategic_minerals.verification import DIGEST_ALONE, FROM_SOLVES, against_another
+from strategic_minerals.api.verification import DIGEST_ALONE, against_another
+from strategic_minerals.data.dataset import csv_text
+from strategic_minerals.model.solution import Solution
+from strategic_minerals.results.manifest import MANIFEST, read_manifest, schema_faults, seal_faults, sealed, spelled
+from strategic_minerals.results.recomputation import (
+    FROM_SOLVES,
+    Recomputed,
+    against,
+    misstated,
+    of_figures,
+    of_tables,
+    recompute,
+)
+from strategic_minerals.results.result import restored
+from strategic_minerals.results.run_contents import read_table
+from strategic_minerals.results.study_files import write_study
 from test_sensitivity import one_mineral
 
 Path_ = tuple[str | int, ...]
@@ -373,7 +381,7 @@ def test_a_bound_by_clusters_is_held_against_the_same_search() -> None:
 
 def _with_bound(result: Result, bound: float) -> Any:
     """An outcome of one aim with another bound, and the gap that goes with it."""
-    from strategic_minerals.problem import denominator
+    from strategic_minerals.model.problem import denominator
 
     (name, z, _, _), *_ = result.outcome.stages
     gap = (z - bound) / denominator(found().problem, z)

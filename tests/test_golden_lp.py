@@ -15,13 +15,13 @@ import pyomo.environ as pyo
 import pytest
 from pyomo.repn import generate_standard_repn
 
-from strategic_minerals.compile import PYOMO_LOCK
-from strategic_minerals.components import COMPONENTS
-from strategic_minerals.dataset import Dataset
-from strategic_minerals.formulation.model import flat_model
-from strategic_minerals.layout import TRUNK, Layout
-from strategic_minerals.optimize import layout_of
-from strategic_minerals.plan import Plan
+from strategic_minerals.data.dataset import Dataset
+from strategic_minerals.formulation.catalogue import COMPONENTS
+from strategic_minerals.formulation.flat import flat_model
+from strategic_minerals.formulation.structure import TRUNK, Layout
+from strategic_minerals.model.problem import layout_of
+from strategic_minerals.model.template import PYOMO_LOCK
+from strategic_minerals.schemas.plan import Plan
 from tiny import offer, project, source, tiny
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -17,14 +17,15 @@ import pytest
 
 import test_faults
 from conftest import ENTRY, environment
-from strategic_minerals import Dataset, InputError, PlanError, cli, load_dataset, load_plan, shipped
-from strategic_minerals.axes import edited
-from strategic_minerals.checks import check_data
-from strategic_minerals.errors import FaultsError, near_miss
-from strategic_minerals.plan_file import parse_plan
-from strategic_minerals.question import overrides
-from strategic_minerals.rows import TABLES
-from strategic_minerals.validation import required
+from strategic_minerals import Dataset, InputError, PlanError, load_dataset, load_plan, shipped
+from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.cli import main as cli
+from strategic_minerals.core.errors import FaultsError, near_miss
+from strategic_minerals.data.addresses import edited
+from strategic_minerals.data.load import overrides
+from strategic_minerals.data.plan_file import parse_plan
+from strategic_minerals.data.row_checks import required
+from strategic_minerals.schemas.tables import TABLES
 from test_faults import append, change, example, load_faults, numeric, table_faults, write_table
 
 HOSTILE = {
@@ -379,7 +380,7 @@ def special(folder: Path) -> Iterator[tuple[str, Path]]:
 def test_pipes_devices_and_folders_are_no_plans_and_no_tables(tmp_path: Path) -> None:
     """Proves R57: a named pipe that nobody writes to, an endless device, a folder, a link to nothing, in place of a plan
     (TOML, JSON, xlsx) or of a table: a fault at once, nothing is opened and waited for."""
-    from strategic_minerals.workbook import load_workbook
+    from strategic_minerals.data.workbook import load_workbook
 
     for name, path in special(tmp_path / "odd"):
         plans = tmp_path / name
@@ -405,7 +406,7 @@ def test_a_pipe_on_the_command_line_is_exit_2(
 
 def test_a_file_that_grows_while_it_is_read_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R57: what a file's size says is not trusted: no more than the limit is read."""
-    from strategic_minerals import files
+    from strategic_minerals.core import bounded_files as files
 
     path = tmp_path / "plan.toml"
     path.write_text("x" * 1000, encoding="utf-8")
@@ -432,7 +433,7 @@ def test_a_hundred_thousand_unknown_names_are_bounded_work(
     question: tuple[Any, Dataset], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves: suggestions are looked for where they are shown alone, a hundred times."""
-    from strategic_minerals import errors
+    from strategic_minerals.core import errors
 
     looked: list[str] = []
     monkeypatch.setattr(errors, "meant", lambda word, known, called=None: looked.append(word) or [])

@@ -10,9 +10,9 @@ import pytest
 
 from instances import random_case
 from strategic_minerals import Dataset, Plan, PlanError, alternatives, explain, solve, sweep
-from strategic_minerals.near_optimal import measured
-from strategic_minerals.problem import prepare
-from strategic_minerals.result import Result
+from strategic_minerals.analysis.alternatives import measured
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.results.result import Result
 from tiny import cut, offer, project, source, tiny
 
 CALM = {"sources": {"c": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}}

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from strategic_minerals import estimates, rows
+from strategic_minerals.data import estimates
+from strategic_minerals.schemas import tables as rows
 
 INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 PLANNING = [name for name in rows.TABLES if name not in rows.FACT_TABLES]
@@ -411,7 +412,7 @@ def test_tiers_cover_a_segment_and_average_its_loss() -> None:
 def test_the_floor_in_force_at_mountain_pass_is_on_ndpr_and_on_nothing_else():
     """Proves: 110 USD/kg lifts NdPr oxide. On lanthanum and cerium oxide, of which more is made, it would be worth 280 USD/kg."""
     from strategic_minerals import load_dataset, load_plan, shipped
-    from strategic_minerals.align import build_instance
+    from strategic_minerals.instance.build import build_instance
 
     instance = build_instance(load_plan(shipped("models") / "rare-earths.toml"), load_dataset(shipped("inputs")))
     floors = instance.in_force[instance.producers.index("mp_separation")]

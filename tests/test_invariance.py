@@ -23,9 +23,9 @@ import pytest
 from conftest import PATIENCE_S, environment
 from instances import FIRST, quick_first, random_case
 from strategic_minerals import solve
-from strategic_minerals.dataset import Dataset
-from strategic_minerals.plan import Plan
-from strategic_minerals.result import Result
+from strategic_minerals.data.dataset import Dataset
+from strategic_minerals.results.result import Result
+from strategic_minerals.schemas.plan import Plan
 from tiny import bought, cut, offer, project, source, tiny, total
 
 Case = tuple[Plan, Dataset]

@@ -6,7 +6,8 @@ import tracemalloc
 
 import pytest
 
-from strategic_minerals import PlanError, load_dataset, load_plan, problem, shipped, solve
+from strategic_minerals import PlanError, load_dataset, load_plan, shipped, solve
+from strategic_minerals.model import problem
 
 
 @pytest.fixture(scope="module")

@@ -14,27 +14,22 @@ import pandas as pd
 import pytest
 
 from instances import many, quick_first
-from strategic_minerals import (
-    InfeasibleError,
-    Plan,
-    PlanError,
-    clusters,
-    dataset,
-    decompose,
-    errands,
-    rounds,
-    solve,
-    solver,
-)
-from strategic_minerals import assembly as assembly_module
-from strategic_minerals.axes import edited
-from strategic_minerals.clusters import Cluster, OutOfTimeError
-from strategic_minerals.cuts import Pool
-from strategic_minerals.decompose import Decomposition
-from strategic_minerals.optimize import cap_trunk_shortfall, do_nothing, optimise
-from strategic_minerals.problem import denominator, objective_costs, prepare
-from strategic_minerals.session import Session
-from strategic_minerals.solver import Model
+from strategic_minerals import InfeasibleError, Plan, PlanError, solve
+from strategic_minerals.data import dataset
+from strategic_minerals.data.addresses import edited
+from strategic_minerals.decomposition import evaluator as decompose
+from strategic_minerals.decomposition import remote as errands
+from strategic_minerals.decomposition import search as rounds
+from strategic_minerals.decomposition import subproblems as clusters
+from strategic_minerals.decomposition.evaluator import Decomposition
+from strategic_minerals.decomposition.master import Pool
+from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError
+from strategic_minerals.highs import solver
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.model import assembly as assembly_module
+from strategic_minerals.model.problem import denominator, objective_costs, prepare
+from strategic_minerals.optimization.optimise import cap_trunk_shortfall, do_nothing, optimise
+from strategic_minerals.optimization.session import Session
 from tiny import cut, offer, source, tiny
 
 

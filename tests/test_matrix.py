@@ -16,12 +16,13 @@ from pyomo.repn import generate_standard_repn
 
 from instances import FEATURES, random_case
 from strategic_minerals import FormulationError, build_model
-from strategic_minerals.assembly import Assembly, Stamped, assemble, place
-from strategic_minerals.compile import PYOMO_LOCK, compile_block
-from strategic_minerals.formulation.model import flat_model
-from strategic_minerals.layout import STAGES, TRUNK
-from strategic_minerals.optimize import Problem, objective_costs, optimise, prepare
-from strategic_minerals.solver import TOLERANCES
+from strategic_minerals.formulation.flat import flat_model
+from strategic_minerals.formulation.structure import STAGES, TRUNK
+from strategic_minerals.highs.solver import TOLERANCES
+from strategic_minerals.model.assembly import Assembly, Stamped, assemble, place
+from strategic_minerals.model.problem import Problem, objective_costs, prepare
+from strategic_minerals.model.template import PYOMO_LOCK, compile_block
+from strategic_minerals.optimization.optimise import optimise
 
 EVERYTHING = dict.fromkeys(FEATURES, True)
 SMALL_CASES = [(seed, {}) for seed in range(10)] + [

@@ -11,12 +11,12 @@ import pytest
 
 from instances import random_case
 from strategic_minerals import Plan, solve, stress_test
-from strategic_minerals.myopic import believed, meet_myopically
-from strategic_minerals.plan import Event
-from strategic_minerals.recourse import FirstStage, meet
-from strategic_minerals.rows import HazardRow
-from strategic_minerals.sampling import mean_remainder
-from strategic_minerals.strikes import Strike, strike_of
+from strategic_minerals.evaluation.myopic import believed, meet_myopically
+from strategic_minerals.evaluation.recourse import FirstStage, meet
+from strategic_minerals.scenarios.events import Strike, strike_of
+from strategic_minerals.scenarios.sampling import mean_remainder
+from strategic_minerals.schemas.plan import Event
+from strategic_minerals.schemas.tables import HazardRow
 from test_stress import exposed
 from tiny import KT, cut, offer, source, tiny
 

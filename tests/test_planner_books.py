@@ -13,10 +13,10 @@ import openpyxl
 import pytest
 
 from strategic_minerals import InputError, PlanError, load_dataset, load_plan, shipped
-from strategic_minerals.checks import check_data
-from strategic_minerals.errors import FaultsError
-from strategic_minerals.places import cell_name
-from strategic_minerals.workbook import PLAN, load_workbook, write_workbook
+from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.core.errors import FaultsError
+from strategic_minerals.data.workbook import PLAN, load_workbook, write_workbook
+from strategic_minerals.data.workbook_places import cell_name
 from tiny import cut, offer, source, tiny
 
 PROMISE = {"material": "b", "segment": "defence", "level": 0.5, "scenarios": ["stop"]}

@@ -12,13 +12,13 @@ import pytest
 from pydantic import ValidationError
 
 from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, shipped, solve
-from strategic_minerals.checks import check_data
-from strategic_minerals.doubtful import KIND, TRUSTED, unit_slips, unlikely
-from strategic_minerals.plausibility import Comparison, Evidence, Figure, doubts
-from strategic_minerals.plausibility_facts import table_evidence
-from strategic_minerals.plausibility_figures import gather
-from strategic_minerals.row_types import key_of
-from strategic_minerals.rows import FACT_TABLES, TABLES
+from strategic_minerals.checks.compare import Comparison, Evidence, Figure, doubts
+from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.checks.doubtful import KIND, TRUSTED, unit_slips, unlikely
+from strategic_minerals.checks.facts import table_evidence
+from strategic_minerals.checks.figures import gather
+from strategic_minerals.schemas.base import key_of
+from strategic_minerals.schemas.tables import FACT_TABLES, TABLES
 from tiny import offer, source, tiny
 
 PLANS = sorted(path.stem for path in shipped("models").glob("*.toml"))

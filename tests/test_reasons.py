@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from strategic_minerals import Dataset, Plan, PlanError, explain, solve
-from strategic_minerals.api import check
-from strategic_minerals.axes import edited
-from strategic_minerals.break_even import MOST_SOLVES, Pair, find_break_even
-from strategic_minerals.explain_figures import figures_of
-from strategic_minerals.forcing import Choices, Hold, Item
-from strategic_minerals.intervals import BreakEven
-from strategic_minerals.items import in_amounts
-from strategic_minerals.problem import prepare
-from strategic_minerals.reasons import Explanation
-from strategic_minerals.session import Session
-from strategic_minerals.switch_words import in_words
+from strategic_minerals.analysis.break_even import MOST_SOLVES, Pair, find_break_even
+from strategic_minerals.analysis.explain import Explanation
+from strategic_minerals.analysis.explain_figures import figures_of
+from strategic_minerals.analysis.intervals import BreakEven
+from strategic_minerals.analysis.switch_words import in_words
+from strategic_minerals.api.checking import check
+from strategic_minerals.data.addresses import edited
+from strategic_minerals.finance.items import Item, in_amounts
+from strategic_minerals.model.decisions import Choices, Hold
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.optimization.session import Session
 from tiny import cut, offer, project, source, tiny
 
 

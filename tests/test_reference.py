@@ -9,12 +9,12 @@ import pytest
 
 from instances import many, random_case
 from strategic_minerals import Dataset, Plan, solve
-from strategic_minerals.audit_money import cvar, losses, open_books
-from strategic_minerals.canonical import smallest_quantile
-from strategic_minerals.optimize import do_nothing, reference_model
-from strategic_minerals.problem import objective_costs, prepare
-from strategic_minerals.solution import extract
-from strategic_minerals.stages import solver_of
+from strategic_minerals.audit.accounts import cvar, losses, open_books
+from strategic_minerals.model.problem import objective_costs, prepare
+from strategic_minerals.model.solution import extract
+from strategic_minerals.optimization.optimise import do_nothing, reference_model
+from strategic_minerals.optimization.reference_ties import smallest_quantile
+from strategic_minerals.optimization.stages import solver_of
 from tiny import cut, offer, source, tiny
 
 

@@ -14,13 +14,13 @@ import pytest
 
 from conftest import PATIENCE_S
 from strategic_minerals import Result, solve, write_run
-from strategic_minerals.doctor import examine
-from strategic_minerals.frames import kinds_of, typed, whole
-from strategic_minerals.highs import canary
-from strategic_minerals.parquet import write_parquet
-from strategic_minerals.report.compared import compare
-from strategic_minerals.report.facts import chain, drawdown, mix, money, timeline
+from strategic_minerals.cli.doctor import examine
+from strategic_minerals.core.frames import kinds_of, typed, whole
+from strategic_minerals.highs.runtime import canary
+from strategic_minerals.report.comparison import compare
+from strategic_minerals.report.figure_data import chain, drawdown, mix, money, timeline
 from strategic_minerals.report.page import headline, markdown, read_analyses, report, save_figures
+from strategic_minerals.results.exports import write_parquet
 from test_sensitivity import one_mineral
 from tiny import cut, offer, project, source, tiny
 
@@ -255,7 +255,7 @@ def test_the_verbs_report_compare_and_doctor(tmp_path: Path, cli: Any) -> None:
 
 def test_the_doctor_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Proves: a solver that errs, a folder that is not there, a missing optional part are found."""
-    from strategic_minerals import doctor
+    from strategic_minerals.cli import doctor
 
     monkeypatch.setattr(doctor, "canary", lambda: canary(lambda *_: 0.0))
     monkeypatch.setitem(doctor.EXTRAS, "report", ("no_such_module",))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from strategic_minerals import Dataset, Plan, reverse_stress, solve
-from strategic_minerals.reverse import Promise
+from strategic_minerals.evaluation.reverse_stress import Promise
 from tiny import KT, cut, offer, source, tiny
 
 

@@ -26,8 +26,8 @@ from pandas.testing import assert_frame_equal
 from conftest import PATIENCE_S, environment
 from instances import random_case
 from strategic_minerals import Dataset, InputError, Plan, Result, load_result, solve, write_run
-from strategic_minerals.solution import Solution
-from strategic_minerals.solver import TOLERANCES
+from strategic_minerals.highs.solver import TOLERANCES
+from strategic_minerals.model.solution import Solution
 from tiny import cut, offer, source, tiny
 
 SEED = 2
@@ -400,7 +400,7 @@ def test_no_cell_of_a_run_folder_starts_like_a_formula(tmp_path: Path) -> None:
 
 def test_an_audit_of_a_stored_result_needs_no_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: audit() of an opened folder recomputes from plan, data and decisions; HiGHS is not called."""
-    from strategic_minerals.solver import Model
+    from strategic_minerals.highs.solver import Model
 
     folder = write_run(result(), tmp_path / "run")
     opened = load_result(folder)

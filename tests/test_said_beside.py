@@ -8,21 +8,12 @@ from typing import Any
 import pytest
 
 from instances import random_case
-from strategic_minerals import (
-    Dataset,
-    Plan,
-    bounds,
-    complete,
-    frontier,
-    sampling_gap,
-    solve,
-    stress,
-    value_of_planning,
-    verify,
-    worth,
-)
-from strategic_minerals.problem import prepare
-from strategic_minerals.review import notes as notes_of
+from strategic_minerals import Dataset, Plan, complete, frontier, sampling_gap, solve, value_of_planning, verify
+from strategic_minerals.evaluation import sampling_gap as bounds
+from strategic_minerals.evaluation import stress_test as stress
+from strategic_minerals.evaluation import value_of_planning as worth
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.results.notes import notes as notes_of
 from tiny import cut, offer, project, source, tiny
 
 

@@ -10,11 +10,11 @@ import pytest
 from instances import random_case
 from scalings import SCALINGS, scaled, small
 from strategic_minerals import InfeasibleError, InputError, Plan, UntrustedError, solve
-from strategic_minerals.infeasibility import contradiction
-from strategic_minerals.optimize import cap_trunk_shortfall, do_nothing
-from strategic_minerals.problem import objective_costs, prepare
-from strategic_minerals.result import Result
-from strategic_minerals.solver import Model, Run
+from strategic_minerals.highs.solver import Model, Run
+from strategic_minerals.model.problem import objective_costs, prepare
+from strategic_minerals.optimization.infeasibility import contradiction
+from strategic_minerals.optimization.optimise import cap_trunk_shortfall, do_nothing
+from strategic_minerals.results.result import Result
 from tiny import cut, offer, project, source, tiny
 
 

@@ -14,15 +14,15 @@ from scipy.stats import gamma
 
 from instances import quick_first
 from strategic_minerals import Plan, load_dataset, load_plan, shipped
-from strategic_minerals.align import build_instance
-from strategic_minerals.calibration import calibrate, duration_posterior, rate_posterior
-from strategic_minerals.disruptions import build_worlds, draws, equally_likely, population
-from strategic_minerals.instance import Instance
-from strategic_minerals.problem import layout_of
-from strategic_minerals.reduction import cvar_of, loss_proxy, reduce
-from strategic_minerals.rows import HazardRow
-from strategic_minerals.sampling import Span, draw, durations, elements, severities
-from strategic_minerals.strikes import hazards, longest_event
+from strategic_minerals.data.calibration import calibrate, duration_posterior, rate_posterior
+from strategic_minerals.instance.build import build_instance
+from strategic_minerals.instance.instance import Instance
+from strategic_minerals.model.problem import layout_of
+from strategic_minerals.scenarios.build import build_worlds, draws, equally_likely, population
+from strategic_minerals.scenarios.events import hazards, longest_event
+from strategic_minerals.scenarios.reduction import cvar_of, loss_proxy, reduce
+from strategic_minerals.scenarios.sampling import Span, draw, durations, elements, severities
+from strategic_minerals.schemas.tables import HazardRow
 
 SPAN = Span(2028.0, 2040.0)
 
@@ -396,7 +396,7 @@ def test_worlds_that_do_not_differ_are_kept_once() -> None:
     ({"after": "heavy_licence"}, "after"), ({"element_share": 0.5, "materials": "*"}, "element_share"),
 ])  # fmt: skip
 def test_hazards_that_make_no_sense_are_refused_by_row_and_column(change: dict[str, Any], column: str) -> None:
-    from strategic_minerals.checks import check_data
+    from strategic_minerals.checks.consistency import check_data
 
     data = load_dataset(shipped("inputs"))
     frame = data.frame("hazards")

@@ -30,15 +30,15 @@ from strategic_minerals import (
     solve,
     sweep,
 )
-from strategic_minerals.axes import edited
-from strategic_minerals.dataset import write_dataset
-from strategic_minerals.designs import estimate_ranges, left_out, loss_functions, morris, one_at_a_time, sobol
-from strategic_minerals.forcing import Choices
-from strategic_minerals.plan_file import load_as
-from strategic_minerals.price_words import fixed_program, price_words
-from strategic_minerals.problem import objective_costs, prepare
-from strategic_minerals.solver import Model
-from strategic_minerals.sweep_file import SweepFile, in_words
+from strategic_minerals.analysis.designs import estimate_ranges, left_out, loss_functions, morris, one_at_a_time, sobol
+from strategic_minerals.analysis.price_ranging import fixed_program, price_words
+from strategic_minerals.analysis.sweep_file import SweepFile, in_words
+from strategic_minerals.data.addresses import edited
+from strategic_minerals.data.dataset import write_dataset
+from strategic_minerals.data.plan_file import load_as
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.model.decisions import Choices
+from strategic_minerals.model.problem import objective_costs, prepare
 from tiny import cut, offer, project, source, tiny
 
 EXACT = 1e-6
@@ -466,7 +466,7 @@ def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
     store = tmp_path / "rows"
     script = (
         "import json, sys, time\nfrom pathlib import Path\nfrom strategic_minerals import load_dataset, sweep\n"
-        "from strategic_minerals.plan_file import parse_plan\n"
+        "from strategic_minerals.data.plan_file import parse_plan\n"
         f"folder = Path({str(tmp_path)!r})\nplan = parse_plan(json.loads((folder / 'plan.json').read_text()))\n"
         f"sweep(plan, load_dataset(folder / 'tables'), {POINTS!r}, gap=0.0, store=folder / 'rows', "
         "on_progress=lambda done, of: time.sleep(3600 * (done >= 15)))\n"

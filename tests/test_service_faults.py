@@ -14,13 +14,13 @@ from fastapi.testclient import TestClient
 from served import QUICK, Obedient, client, ended, records, token
 from served import settings as service_settings
 from strategic_minerals import PlanError, load_dataset, load_plan, shipped
-from strategic_minerals.errors import Fault
+from strategic_minerals.core.errors import Fault
+from strategic_minerals.data.workbook import write_workbook
 from strategic_minerals.service import submission
 from strategic_minerals.service.app import create_app
-from strategic_minerals.service.files import Folder
-from strategic_minerals.service.problems import problem
+from strategic_minerals.service.job_folder import Folder
+from strategic_minerals.service.problem_details import problem
 from strategic_minerals.service.questions import look
-from strategic_minerals.workbook import write_workbook
 
 OTHERS_WORDS = re.compile(
     r"Unable to|discriminator|UploadFile|[Ii]nput should|Extra inputs|Field required|Here are|--set|(String|List|Value|Dictionary) "
@@ -207,7 +207,7 @@ def test_a_study_that_varies_nothing_or_what_is_not_there_is_refused_at_once(ser
 
 def test_looking_at_a_study_is_bounded(service: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: however many values a study has, only so many are put into the question before it is accepted or refused."""
-    from strategic_minerals import axes
+    from strategic_minerals.data import addresses as axes
 
     put = list[int]()
     real = axes.edited
@@ -310,7 +310,7 @@ def test_a_damaged_file_is_told_at_once_as_a_check_tells_it(service: TestClient,
 
 def test_no_workbook_is_opened_in_the_process_that_answers(service: TestClient, book: bytes, monkeypatch: Any) -> None:
     """Proves: where there is no room for one more process, or it takes too long, the job is accepted and finds its faults."""
-    monkeypatch.setattr("strategic_minerals.workbook.load_workbook", pytest.fail)
+    monkeypatch.setattr("strategic_minerals.data.workbook.load_workbook", pytest.fail)
     cut = book[: len(book) // 2]
     with monkeypatch.context() as patch:
         patch.setattr(submission, "LOOK_S", 0.0)

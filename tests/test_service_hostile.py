@@ -20,8 +20,8 @@ import pytest
 from served import QUICK, Obedient, Server, client, records, token
 from strategic_minerals import PlanError
 from strategic_minerals.service import reading
-from strategic_minerals.service.files import Folder
-from strategic_minerals.service.problems import MOST_FAULTS, ProblemError
+from strategic_minerals.service.job_folder import Folder
+from strategic_minerals.service.problem_details import MOST_FAULTS, ProblemError
 from strategic_minerals.service.reading import bounded
 
 PATIENT = 60.0

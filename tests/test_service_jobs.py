@@ -23,9 +23,9 @@ from strategic_minerals import InputError, load_result
 from strategic_minerals.service.client import Client, ServiceError
 from strategic_minerals.service.databases import open_store
 from strategic_minerals.service.dispatcher import Dispatcher
-from strategic_minerals.service.files import ENDED, PROGRESS, Folder, write_whole
-from strategic_minerals.service.records import Job
-from strategic_minerals.service.runners import LocalRunner, Patience, packed, start, unpack
+from strategic_minerals.service.entities import Job
+from strategic_minerals.service.job_folder import ENDED, PROGRESS, Folder, write_whole
+from strategic_minerals.service.job_runners import LocalRunner, Patience, packed, start, unpack
 
 ENDS = ("succeeded", "failed", "cancelled", "interrupted")
 
@@ -117,7 +117,7 @@ def test_a_crash_leaves_what_ended_ended_and_what_ran_interrupted(tmp_path: Path
     def job(name: str) -> Job:
         return Job(name * 32, "t", "solve", "", "queued", time.time(), None, None, None, "d", False, {}, {})
 
-    from strategic_minerals.service.records import Deed
+    from strategic_minerals.service.entities import Deed
 
     for name in "abcd":
         store.submit(job(name), None, 10, 10, Deed(0, "t", "k", "", "submit", name * 32))
@@ -166,7 +166,7 @@ def test_trouble_where_jobs_run_costs_no_job(tmp_path: Path) -> None:
 
 def test_pages_of_a_list_lose_none(tmp_path: Path) -> None:
     """Proves: jobs of one instant are each on one page."""
-    from strategic_minerals.service.records import Deed
+    from strategic_minerals.service.entities import Deed
 
     store = open_store(tmp_path / "s", None)
     names = {f"{n:032x}" for n in range(7)}
@@ -208,7 +208,7 @@ def test_old_jobs_and_stray_folders_are_deleted(tmp_path: Path) -> None:
 def test_a_job_that_another_server_took_over_is_not_ended_twice(tmp_path: Path) -> None:
     """Proves: a server that was silent for long, and whose job was given to another, cannot write its end any more."""
     store = open_store(tmp_path, None)
-    from strategic_minerals.service.records import Deed
+    from strategic_minerals.service.entities import Deed
 
     one = Job("a" * 32, "t", "solve", "", "queued", 1.0, None, None, None, "d", False, {}, {})
     store.submit(one, None, 9, 9, Deed(0, "t", "k", "", "submit", one.id))

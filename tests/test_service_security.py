@@ -31,14 +31,15 @@ from schemathesis.specs.openapi.checks import (
 from conftest import PATIENCE_S, until
 from served import QUICK, Obedient, client, ended, running, token
 from served import settings as service_settings
-from strategic_minerals import PlanError, names
-from strategic_minerals.service import security
+from strategic_minerals import PlanError
+from strategic_minerals.core import names
+from strategic_minerals.service import authentication as security
+from strategic_minerals.service.api_schemas import Question, SolveRequest, tame
 from strategic_minerals.service.app import create_app
+from strategic_minerals.service.authentication import Rates
 from strategic_minerals.service.databases import open_store
-from strategic_minerals.service.messages import Question, SolveRequest, tame
-from strategic_minerals.service.security import Rates
+from strategic_minerals.service.reading import kind_of_plan, table_file
 from strategic_minerals.service.settings import Settings
-from strategic_minerals.service.submission import kind_of_plan, table_file
 
 EVERY = [tuple(line.split()) for line in """
     GET /v1/jobs

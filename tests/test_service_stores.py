@@ -24,9 +24,10 @@ from served import Server, token
 from strategic_minerals.service import base_store, migrations
 from strategic_minerals.service.client import Client
 from strategic_minerals.service.databases import VALUE, PostgresStore, SqliteStore
-from strategic_minerals.service.files import new_id
-from strategic_minerals.service.records import Deed, Job, Token
-from strategic_minerals.service.store import FullError, KeyTakenError, Quota, QuotaError, Store
+from strategic_minerals.service.entities import Deed, Job, Token
+from strategic_minerals.service.job_folder import new_id
+from strategic_minerals.service.queue_store import FullError, KeyTakenError, Quota, QuotaError
+from strategic_minerals.service.store import Store
 from strategic_minerals.service.trouble import StoreError
 
 BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))

@@ -22,16 +22,17 @@ import pytest
 
 from conftest import until
 from served import QUICK, Obedient, Server, client, ended, records, settings, token
-from strategic_minerals import cli, shipped
+from strategic_minerals import shipped
+from strategic_minerals.cli import main as cli
 from strategic_minerals.service import retention
-from strategic_minerals.service.child import NO_ROOM
 from strategic_minerals.service.client import Client, ServiceError
 from strategic_minerals.service.databases import SqliteStore, open_store
-from strategic_minerals.service.files import Folder
-from strategic_minerals.service.records import Deed, Job, Token
+from strategic_minerals.service.entities import Deed, Job, Token
+from strategic_minerals.service.job_folder import Folder
+from strategic_minerals.service.job_runners import LocalRunner, Patience
 from strategic_minerals.service.retention import Janitor
-from strategic_minerals.service.runners import LocalRunner, Patience
 from strategic_minerals.service.trouble import StoreError
+from strategic_minerals.service.worker import NO_ROOM
 
 # --- a full disk --------------------------------------------------------------------------------------------------------------
 
@@ -119,8 +120,8 @@ def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(tmp_path
     folder.path.mkdir()
     folder.write("request.json", {**QUICK, "time_limit_s": 100.0})
     preexec = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
-    command = f"{preexec}; from strategic_minerals.service.child import main; import sys; main(sys.argv[1:])"
-    from strategic_minerals.service import runners
+    command = f"{preexec}; from strategic_minerals.service.worker import main; import sys; main(sys.argv[1:])"
+    from strategic_minerals.service import job_runners as runners
 
     whole = runners.subprocess.Popen
     monkeypatch.setattr(

@@ -12,7 +12,7 @@ import pytest
 from conftest import PATIENCE_S
 from served import Server, token
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.workbook import write_workbook
+from strategic_minerals.data.workbook import write_workbook
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Debian's chromium is not installed")

@@ -16,11 +16,12 @@ import pytest
 
 from instances import random_case
 from strategic_minerals import solve
-from strategic_minerals.layout import TRUNK
-from strategic_minerals.optimize import Problem, Solved, objective_costs, optimise, prepare
-from strategic_minerals.price_words import fixed_program, price_words
-from strategic_minerals.prices import COLUMNS, MEANING, price_table
-from strategic_minerals.solver import Model
+from strategic_minerals.analysis.price_ranging import fixed_program, price_words
+from strategic_minerals.formulation.structure import TRUNK
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.model.problem import Problem, objective_costs, prepare
+from strategic_minerals.optimization.optimise import Solved, optimise
+from strategic_minerals.results.prices import COLUMNS, MEANING, price_table
 from tiny import KT, bought, cut, offer, price, project, source, tiny, total
 
 STEP = 1e-2

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from strategic_minerals import load_dataset, load_plan, shipped, solve
-from strategic_minerals.checks import check_data
+from strategic_minerals.checks.consistency import check_data
 
 PLANS = sorted(shipped("models").glob("*.toml"))
 PUBLISHED = Path(__file__).parent / "published"
@@ -84,6 +84,6 @@ def test_the_rare_earth_plan_covers_the_chain_and_its_instruments(data):
     assert plan.horizon.years == 10
     assert plan.horizon.tail_years >= 3
     assert all(len(menu.levels_usd_per_kg) >= 4 for menu in plan.instruments.price_floors)
-    from strategic_minerals.align import build_instance
+    from strategic_minerals.instance.build import build_instance
 
     assert len(build_instance(plan, data).projects) >= 10

@@ -21,14 +21,14 @@ from strategic_minerals import (
     shipped,
     sweep,
 )
-from strategic_minerals.designs import Design
-from strategic_minerals.doubtful import unlikely
-from strategic_minerals.plan import Sample
-from strategic_minerals.plan_file import parse_plan
-from strategic_minerals.row_types import Row
-from strategic_minerals.rows import TABLES
-from strategic_minerals.sweep_file import in_words
-from strategic_minerals.unread import varied_in_vain
+from strategic_minerals.analysis.designs import Design
+from strategic_minerals.analysis.sweep_file import in_words
+from strategic_minerals.analysis.unread import varied_in_vain
+from strategic_minerals.checks.doubtful import unlikely
+from strategic_minerals.data.plan_file import parse_plan
+from strategic_minerals.schemas.base import Row
+from strategic_minerals.schemas.plan import Sample
+from strategic_minerals.schemas.tables import TABLES
 from tiny import cut, offer, source, tiny
 from tiny import project as mill
 

@@ -22,23 +22,17 @@ from packaging.requirements import Requirement
 
 from conftest import PATIENCE_S, environment
 from instances import random_case
-from strategic_minerals import (
-    InfeasibleError,
-    InputError,
-    Plan,
-    ReserveError,
-    StoppedError,
-    UntrustedError,
-    cli,
-    highs,
-    optimize,
-    solve,
-)
-from strategic_minerals.assembly import Assembly
-from strategic_minerals.optimize import DEMANDS, Problem, optimise, prepare
-from strategic_minerals.profile import Seconds
-from strategic_minerals.solver import OPTIONS, TOLERANCES, Model, Run, Status
-from strategic_minerals.stages import Flat, Staged
+from strategic_minerals import InfeasibleError, InputError, Plan, ReserveError, StoppedError, UntrustedError, solve
+from strategic_minerals.cli import main as cli
+from strategic_minerals.core.timing import Seconds
+from strategic_minerals.highs import runtime as highs
+from strategic_minerals.highs.solver import OPTIONS, TOLERANCES, Model, Run, Status
+from strategic_minerals.model.assembly import Assembly
+from strategic_minerals.model.problem import Problem, prepare
+from strategic_minerals.optimization import optimise as optimize
+from strategic_minerals.optimization.infeasibility import DEMANDS
+from strategic_minerals.optimization.optimise import optimise
+from strategic_minerals.optimization.stages import Flat, Staged
 from tiny import cut, offer, source, tiny
 
 
@@ -480,7 +474,8 @@ def test_tolerances_are_set_and_not_left_to_a_default() -> None:
 FOREIGN = """
 import highspy, numpy as np
 from instances import random_case
-from strategic_minerals import UntrustedError, solve
+from strategic_minerals import UntrustedError
+from strategic_minerals import solve
 highs = highspy.Highs()
 highs.setOptionValue("output_flag", False)
 highs.setOptionValue("threads", 2)

@@ -12,12 +12,14 @@ import pytest
 
 from instances import random_case
 from scalings import scaled
-from strategic_minerals import Plan, audit_statements, solve, summary
-from strategic_minerals.audit import STATEMENTS
-from strategic_minerals.audit_money import open_books
-from strategic_minerals.figures import RECOMPUTED, STATED, Figures
-from strategic_minerals.problem import prepare
-from strategic_minerals.result import Result, bounds_of
+from strategic_minerals import Plan, solve
+from strategic_minerals.audit import statements as audit_statements
+from strategic_minerals.audit.accounts import open_books
+from strategic_minerals.audit.audit import STATEMENTS
+from strategic_minerals.audit.figures import RECOMPUTED, STATED, Figures
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.results import summary
+from strategic_minerals.results.result import Result, bounds_of
 from tiny import cut, offer, project, source, tiny
 
 AIMS = ("social_cost", "risk_within_budget", "least_budget")

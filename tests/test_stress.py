@@ -14,18 +14,18 @@ import pytest
 
 from instances import random_case
 from strategic_minerals import Dataset, Plan, load_dataset, load_plan, shipped, solve, stress_test
-from strategic_minerals.audit_money import cvar
-from strategic_minerals.disruptions import population
-from strategic_minerals.myopic import meet_myopically
-from strategic_minerals.outlook import quantile
-from strategic_minerals.problem import prepare
-from strategic_minerals.recourse import CHUNK, FirstStage, meet
-from strategic_minerals.reduction import cvar_of
-from strategic_minerals.rows import HazardRow
-from strategic_minerals.sampling import Span, draw
-from strategic_minerals.solver import Model
-from strategic_minerals.stress import Pool, _chance, interval
-from strategic_minerals.warm import Warm
+from strategic_minerals.audit.accounts import cvar
+from strategic_minerals.evaluation.myopic import meet_myopically
+from strategic_minerals.evaluation.recourse import CHUNK, FirstStage, meet
+from strategic_minerals.evaluation.scenario_outlook import quantile
+from strategic_minerals.evaluation.stress_test import Pool, _chance, interval
+from strategic_minerals.highs.basis import Warm
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.scenarios.build import population
+from strategic_minerals.scenarios.reduction import cvar_of
+from strategic_minerals.scenarios.sampling import Span, draw
+from strategic_minerals.schemas.tables import HazardRow
 from tiny import KT, cut, source, tiny
 
 

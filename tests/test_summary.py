@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from strategic_minerals import load_dataset, load_plan, shipped, solve
-from strategic_minerals.checks import check_data
-from strategic_minerals.review import loss_spread
+from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.results.notes import loss_spread
 from tiny import cut, offer, source, tiny
 
 

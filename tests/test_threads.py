@@ -16,8 +16,8 @@ import pytest
 from conftest import environment
 from instances import random_case
 from strategic_minerals import InfeasibleError, PlanError, Result, StoppedError, build_model, check, solve
-from strategic_minerals.plan import Plan
-from strategic_minerals.solver import Progress
+from strategic_minerals.highs.solver import Progress
+from strategic_minerals.schemas.plan import Plan
 
 SEEDS = (0, 1, 2, 5)
 
@@ -162,7 +162,7 @@ def test_progress_that_answers_true_cancels() -> None:
 def test_a_long_solve_is_cancelled_soon() -> None:
     """Proves R25: a mixed-integer run that would take hours (a market split) ends at the wish, after its first words and in the
     midst of its search, before it says much more."""
-    from strategic_minerals.solver import Model
+    from strategic_minerals.highs.solver import Model
     from test_solver import market_split
 
     assembly, cost = market_split(slack=True)

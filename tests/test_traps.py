@@ -13,23 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from strategic_minerals import (
-    InputError,
-    PlanError,
-    floor_money,
-    owners,
-    price_support,
-    problem,
-    solve,
-    stamp,
-    stamp_data,
-    support,
-    worlds,
-)
-from strategic_minerals.formulation import branch, commitments, period
-from strategic_minerals.layout import TRUNK
-from strategic_minerals.plan_file import parse_plan
-from strategic_minerals.solver import Model
+from strategic_minerals import InputError, PlanError, solve
+from strategic_minerals.data.plan_file import parse_plan
+from strategic_minerals.finance import floor_costs as floor_money
+from strategic_minerals.finance import owner_value as owners
+from strategic_minerals.finance import packages as support
+from strategic_minerals.formulation import branch, commitments
+from strategic_minerals.formulation import operations as period
+from strategic_minerals.formulation import parameters as stamp_data
+from strategic_minerals.formulation.structure import TRUNK
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.instance import producer_economics as price_support
+from strategic_minerals.model import instantiate as stamp
+from strategic_minerals.model import problem
+from strategic_minerals.scenarios import scenario_set as worlds
 from tiny import KT, bought, cut, flow, offer, project, ran, short, source, tiny, total, unaudited
 
 

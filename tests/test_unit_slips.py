@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, shipped
-from strategic_minerals.align import select_materials
-from strategic_minerals.doubtful import KIND, unit_slips, unlikely
-from strategic_minerals.plausibility_words import slip
-from strategic_minerals.row_types import key_of
-from strategic_minerals.rows import FACT_TABLES
-from strategic_minerals.unused import unused
+from strategic_minerals.checks.doubtful import KIND, unit_slips, unlikely
+from strategic_minerals.checks.unused import unused
+from strategic_minerals.checks.words import slip
+from strategic_minerals.instance.build import select_materials
+from strategic_minerals.schemas.base import key_of
+from strategic_minerals.schemas.tables import FACT_TABLES
 from tiny import cut, offer, project, source, tiny
 
 Column = tuple[str, str]

@@ -10,13 +10,13 @@ import pytest
 
 from instances import quick_first, random_case
 from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve, stress_test, value_of_planning
-from strategic_minerals.errors import StoppedError
-from strategic_minerals.information import along, average_world, only
-from strategic_minerals.optimize import optimise
-from strategic_minerals.problem import prepare
-from strategic_minerals.rules_of_thumb import rules_of_thumb
-from strategic_minerals.solution import extract
-from strategic_minerals.worth import decisions, evaluated
+from strategic_minerals.core.errors import StoppedError
+from strategic_minerals.evaluation.rules_of_thumb import rules_of_thumb
+from strategic_minerals.evaluation.value_of_planning import decisions, evaluated
+from strategic_minerals.evaluation.wait_and_see import along, average_world, only
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.model.solution import extract
+from strategic_minerals.optimization.optimise import optimise
 from test_bounds import deciding
 from test_closed_forms import newsvendor
 from tiny import KT, cut, offer, source, tiny
@@ -157,7 +157,7 @@ def test_what_a_rule_of_thumb_leaves_out_is_named() -> None:
 
 def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: where a world by itself finds no plan in time, EVPI and regrets are unknown, not wrong, and the rest is told."""
-    import strategic_minerals.worth as worth
+    import strategic_minerals.evaluation.value_of_planning as worth
 
     def stopping(one: Any, **options: Any) -> Any:
         if len(one.layout.worlds.names) == 1 and one.layout.worlds.names[0] != "average":

@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from strategic_minerals.dataset import Dataset
-from strategic_minerals.optimize import Solved, optimise
-from strategic_minerals.plan import Plan
-from strategic_minerals.problem import prepare
+from strategic_minerals.data.dataset import Dataset
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.optimization.optimise import Solved, optimise
+from strategic_minerals.schemas.plan import Plan
 
 KT = 1000.0
 """Tonnes in a kilotonne."""

@@ -14,13 +14,16 @@ if not __debug__:
     raise SystemExit(2)
 
 if TYPE_CHECKING:
-    from .api import build_model, check, load_result, verify, write_run
-    from .bounds import sampling_gap
-    from .completeness import complete
-    from .dataset import Dataset, load_dataset
-    from .designs import Design, indices
-    from .diagnosis import diagnose
-    from .errors import (
+    from .analysis.alternatives import alternatives
+    from .analysis.completeness import complete
+    from .analysis.designs import Design, indices
+    from .analysis.diagnosis import diagnose
+    from .analysis.explain import explain
+    from .analysis.frontier import frontier
+    from .analysis.sweep import sweep
+    from .api.checking import build_model, check
+    from .api.verification import verify
+    from .core.errors import (
         Fault,
         FormulationError,
         InfeasibleError,
@@ -30,20 +33,19 @@ if TYPE_CHECKING:
         SolveError,
         StoppedError,
         UntrustedError,
-    )  # fmt: skip
-    from .library import shipped
-    from .near_optimal import alternatives
-    from .optimize import Outcome
-    from .outlook import scenarios
-    from .plan import Plan
-    from .plan_file import load_plan
-    from .reasons import explain
-    from .result import Result, solve
-    from .reverse import reverse_stress
-    from .stress import stress_test
-    from .sweeps import sweep
-    from .tradeoff import frontier
-    from .worth import value_of_planning
+    )
+    from .core.shipped import shipped
+    from .data.dataset import Dataset, load_dataset
+    from .data.plan_file import load_plan
+    from .evaluation.reverse_stress import reverse_stress
+    from .evaluation.sampling_gap import sampling_gap
+    from .evaluation.scenario_outlook import scenarios
+    from .evaluation.stress_test import stress_test
+    from .evaluation.value_of_planning import value_of_planning
+    from .model.problem import Outcome
+    from .results.result import Result, solve
+    from .results.run_folder import load_result, write_run
+    from .schemas.plan import Plan
 
 _HOME = {
     "Dataset": "dataset", "Fault": "errors", "FormulationError": "errors", "InfeasibleError": "errors", "InputError": "errors",

@@ -18,7 +18,7 @@ import time
 from solve_time import exponent
 
 from strategic_minerals import load_dataset, load_plan, shipped, solve
-from strategic_minerals.profile import peak_memory_mib
+from strategic_minerals.core.timing import peak_memory_mib
 
 GAP = 1e-3
 FIGURES = ("solve", "total", "peak", "objective", "gap")

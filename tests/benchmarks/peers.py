@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from strategic_minerals.formulation.model import flat_model
-from strategic_minerals.layout import Layout, build_layout
-from strategic_minerals.stamp_data import period_values, period_weights
+from strategic_minerals.formulation.flat import flat_model
+from strategic_minerals.formulation.parameters import period_values, period_weights
+from strategic_minerals.formulation.structure import Layout, build_layout
 
 INF = float("inf")
 

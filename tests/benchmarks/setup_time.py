@@ -20,11 +20,11 @@ import numpy as np
 from peers import pyomo_interface
 
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.layout import Layout
-from strategic_minerals.optimize import layout_of
-from strategic_minerals.solver import Model
-from strategic_minerals.stamp import compile_templates, stamp
-from strategic_minerals.stamp_data import period_values, period_weights
+from strategic_minerals.formulation.parameters import period_values, period_weights
+from strategic_minerals.formulation.structure import Layout
+from strategic_minerals.highs.solver import Model
+from strategic_minerals.model.instantiate import compile_templates, stamp
+from strategic_minerals.model.problem import layout_of
 
 INF = float("inf")
 

@@ -17,10 +17,10 @@ import time
 import numpy as np
 
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.decompose import Decomposition
-from strategic_minerals.optimize import cap_trunk_shortfall, do_nothing, reference_model
-from strategic_minerals.problem import denominator, objective_costs, prepare
-from strategic_minerals.stages import Flat
+from strategic_minerals.decomposition.evaluator import Decomposition
+from strategic_minerals.model.problem import denominator, objective_costs, prepare
+from strategic_minerals.optimization.optimise import cap_trunk_shortfall, do_nothing, reference_model
+from strategic_minerals.optimization.stages import Flat
 
 GAP = 1e-3
 LINEAR_GAP = 1e-6

@@ -27,10 +27,10 @@ import peers
 import setup_time
 
 from strategic_minerals import load_dataset, load_plan, shipped, sweep
-from strategic_minerals.axes import edited
-from strategic_minerals.highs import version as highs_version
-from strategic_minerals.problem import layout_of
-from strategic_minerals.session import Session
+from strategic_minerals.data.addresses import edited
+from strategic_minerals.highs.runtime import version as highs_version
+from strategic_minerals.model.problem import layout_of
+from strategic_minerals.optimization.session import Session
 
 TOOLS: dict[str, Any] = {
     "raw numpy + highspy": setup_time.raw, "strategic-minerals": setup_time.ours, "linopy": peers.linopy_twin,

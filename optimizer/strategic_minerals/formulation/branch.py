@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from ..instance import MUSD_PER_T
-from ..layout import Layout, Shape
+from ..instance.instance import MUSD_PER_T
+from .structure import Layout, Shape
 
 Stand = Callable[[str, Any, int], Any]
 """(variable, index, period) -> the Pyomo variable that holds it in this branch."""

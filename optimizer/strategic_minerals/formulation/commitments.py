@@ -13,9 +13,9 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.expr.numeric_expr import LinearExpression
 
-from ..instance import Floats
-from ..layout import Layout
+from ..instance.instance import Floats
 from .branch import discounted_loss
+from .structure import Layout
 
 TrunkVariable = Callable[[int, str, Any, int], Any]
 """(component, variable, index, period) -> the Pyomo variable of the trunk that holds it."""

@@ -8,9 +8,22 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import missing_part
-from ..result import Result
-from .facts import MOST_WORLDS, OTHERS, RESERVE, SHORT, chain, drawdown, losses, mix, money, names, supplied, timeline
+from ..core.errors import missing_part
+from ..results.result import Result
+from .figure_data import (
+    MOST_WORLDS,
+    OTHERS,
+    RESERVE,
+    SHORT,
+    chain,
+    drawdown,
+    losses,
+    mix,
+    money,
+    names,
+    supplied,
+    timeline,
+)
 
 WIDTH = 720
 WITHOUT_RULES = ("optimised plan", "nothing", "optimised plan without promises")

@@ -15,19 +15,19 @@ from typing import Any
 
 import pandas as pd
 
-from ..atomic import staged
-from ..basis import audit_word
-from ..dataset import csv_text, unguarded
-from ..errors import Fault, InputError, missing_part
-from ..manifest import read_manifest
-from ..result import Result
-from ..review import provenance
-from ..runfolder import ANALYSES, UNITS, dictionary
-from ..study_files import study_faults
+from ..core.atomic_files import staged
+from ..core.errors import Fault, InputError, missing_part
+from ..data.dataset import csv_text, unguarded
+from ..results.evidence import audit_word
+from ..results.manifest import read_manifest
+from ..results.notes import provenance
+from ..results.result import Result
+from ..results.run_contents import ANALYSES, UNITS, dictionary
+from ..results.study_files import study_faults
 from .charts import Figure, altair, figures
-from .compared import Comparison, compare
-from .policy import POLICY
-from .studies import comparison_figure, frontier_figure, thumb_figure, tornado_figure
+from .comparison import Comparison, compare
+from .content_policy import POLICY
+from .study_charts import comparison_figure, frontier_figure, thumb_figure, tornado_figure
 
 MOST_ESTIMATES = 25
 YEARS = ("fiscal_year", "year", "oldest", "newest", "start", "end", "signed", "from_year")

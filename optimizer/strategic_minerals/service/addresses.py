@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Fault
+from ..core.errors import Fault
 from .wording import brief, place
 
 DEEPEST_ADDRESS = 40

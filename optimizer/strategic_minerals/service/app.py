@@ -15,19 +15,19 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from ..errors import Fault, FaultsError
+from ..core.errors import Fault, FaultsError
+from .authentication import Guard
 from .databases import open_store
 from .described import describe
 from .dispatcher import Dispatcher, OnEnd
-from .files import Folder
 from .gate import BodyBounds, BodyError, Gate, leaves
+from .job_folder import Folder
+from .job_runners import DaskRunner, LocalRunner, Runner, end, start
 from .metrics import Metrics
-from .problems import MEDIA_TYPE, MOST_FAULTS, ProblemError
+from .problem_details import MEDIA_TYPE, MOST_FAULTS, ProblemError
 from .readiness import Readiness
 from .results import router as results
 from .routes import health, router
-from .runners import DaskRunner, LocalRunner, Runner, end, start
-from .security import Guard
 from .settings import Settings
 from .store import Store
 from .trouble import StoreError, no_room
@@ -279,5 +279,3 @@ async def _internal(request: Request, error: Any) -> Response:
     """Nothing of this machine is told: the log has it."""
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return _answer(request, ProblemError("internal", "The log of the server tells more."))
-
-

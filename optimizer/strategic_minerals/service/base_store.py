@@ -8,8 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from .entities import SCOPES, STATES, Deed, Job, Scope, Token
 from .migrations import COLUMNS, NEWEST, STEPS
-from .records import SCOPES, STATES, Deed, Job, Scope, Token
 from .trouble import StoreError
 
 T = TypeVar("T")

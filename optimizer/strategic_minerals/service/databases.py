@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import missing_part
+from ..core.errors import missing_part
 from .base_store import Ask
 from .store import Store
 from .trouble import StoreError

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import TypeAdapter
 
-from .messages import JobRequest, Question
+from .api_schemas import JobRequest, Question
 
 REF = "#/components/schemas/{model}"
 SECURITY = {

@@ -12,14 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import Fault, InputError
-from .files import ENDED, LIMITS, REQUEST, Folder
-from .problems import problem
-from .records import Job
+from ..core.errors import Fault, InputError
+from .entities import Job
+from .job_folder import ENDED, LIMITS, REQUEST, Folder
+from .job_runners import Patience, Runner
+from .problem_details import problem
+from .queue_store import quota_of
 from .retention import Janitor
-from .runners import Patience, Runner
 from .settings import Settings
-from .store import Store, quota_of
+from .store import Store
 from .trouble import StoreError, in_words
 
 IDLE_S = 0.5
@@ -282,5 +283,3 @@ def hold(folder: Path) -> IO[bytes]:
         expected = "a folder of its own, or a PostgreSQL database that servers share"
         raise InputError([Fault(str(folder), "", "folder", "another server is using it", expected)]) from None
     return file
-
-

@@ -13,11 +13,11 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from ..errors import Fault, PlanError, near_miss
-from ..rows import TABLES
+from ..core.errors import Fault, PlanError, near_miss
+from ..schemas.tables import TABLES
 from .gate import PART_BYTES
-from .problems import MOST_FAULTS, ProblemError
-from .submission import kind_of_plan, table_file
+from .problem_details import MOST_FAULTS, ProblemError
+from .reading import kind_of_plan, table_file
 from .wording import place, spelt
 
 PARTS = {"plan": "a file: TOML, JSON or xlsx", "tables": "files, <table>.csv each", "options": "text: JSON"}

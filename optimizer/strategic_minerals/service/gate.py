@@ -12,9 +12,9 @@ from typing import Any
 from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
-from ..errors import Fault
-from .problems import ProblemError
-from .security import SAFE_METHODS, Guard, busy
+from ..core.errors import Fault
+from .authentication import SAFE_METHODS, Guard, busy
+from .problem_details import ProblemError
 from .trouble import StoreError
 
 OPEN_FORMS = ("/login", "/logout")

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FaultsError
+from ..core.errors import FaultsError
 from .addresses import as_sent
-from .files import REPORT, RESULT, Folder, write_whole
-from .problems import problem
+from .job_folder import REPORT, RESULT, Folder, write_whole
+from .problem_details import problem
 from .progress import Teller
 from .questions import question, sized, testable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..result import Result
+    from ..results.result import Result
 
 SHARE_OF_DEADLINE = 0.9
 """Of the job's wall clock that the solver gets: what is left writes the best plan down."""
@@ -36,9 +36,9 @@ class Answer:
 
 
 def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
-    from ..checks import require
-    from ..result import solve
-    from ..runfolder import write_run
+    from ..checks.consistency import require
+    from ..results.result import solve
+    from ..results.run_folder import write_run
 
     plan, data = question(folder, request)
     require(plan, data)
@@ -57,7 +57,7 @@ def _headline(result: Result) -> str:
 
 
 def _facts(result: Result) -> dict[str, Any]:
-    from ..frames import plainly
+    from ..core.frames import plainly
 
     told = {"outcome": asdict(result.outcome), "audit_passed": result.audited.passed, "counts": dict(result.counts),
             "options": dict(result.options), "versions": dict(result.versions)}  # fmt: skip
@@ -65,17 +65,17 @@ def _facts(result: Result) -> dict[str, Any]:
 
 
 def run_of(folder: Folder, place: int = 0) -> Result:
-    from ..runfolder import load_result
+    from ..results.run_folder import load_result
 
     return load_result(folder.path / "of" / str(place))
 
 
 def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
-    from ..checks import require
-    from ..frames import plainly
-    from ..plan_file import parse_as
-    from ..sweep_file import SweepFile, in_words
-    from ..sweeps import sweep
+    from ..analysis.sweep import sweep
+    from ..analysis.sweep_file import SweepFile, in_words
+    from ..checks.consistency import require
+    from ..core.frames import plainly
+    from ..data.plan_file import parse_as
 
     plan, data = question(folder, request)
     require(plan, data)
@@ -89,7 +89,7 @@ def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     frames = {"points": found.points, "decisions": found.decisions, "chosen": found.chosen()}
     facts: dict[str, Any] = {"failed_share": found.failed, "checked": found.checked, "disagreed": found.disagreed}
     if design.kind in ("one_at_a_time", "morris", "sobol"):
-        from ..designs import indices, left_out
+        from ..analysis.designs import indices, left_out
 
         frames["indices"] = indices(design, found.points)
         facts["left_out_share"] = left_out(design, found.points, "objective_musd")
@@ -98,7 +98,7 @@ def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
 
 
 def _stress(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
-    from ..stress import stress_test
+    from ..evaluation.stress_test import stress_test
 
     result = run_of(folder)
     testable(result.plan)
@@ -110,7 +110,7 @@ def _stress(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any
 
 
 def _explain(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
-    from ..reasons import explain
+    from ..analysis.explain import explain
 
     asked = {name: request[name] for name in ("item", "gap", "time_limit_s")}
     found = explain(run_of(folder), on_progress=teller.counting, **asked)
@@ -121,7 +121,7 @@ def _explain(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, An
 
 
 def _compare(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
-    from ..report.compared import compare
+    from ..report.comparison import compare
 
     found = compare([run_of(folder, n) for n in range(len(request["of"]))], request["names"])
     lines = found.lines()
@@ -130,9 +130,9 @@ def _compare(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, An
 
 
 def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
-    from ..checks import check_data
-    from ..problem import columns_at_most
-    from ..review import doubtful, provenance
+    from ..checks.consistency import check_data
+    from ..model.problem import columns_at_most
+    from ..results.notes import doubtful, provenance
 
     facts: dict[str, Any] = {"faults": [], "notes": [], "facts": 0, "estimates": 0, "columns_at_most": 0}
     try:
@@ -156,7 +156,7 @@ ANSWERS: dict[str, Callable[[Folder, Mapping[str, Any], Mapping[str, Any], Telle
 def page(folder: Folder, request: Mapping[str, Any]) -> None:
     """Write the report of a job: its own run, or the first that it builds on with its tables beside."""
     from ..report.page import report
-    from ..runfolder import load_result
+    from ..results.run_folder import load_result
 
     if request["kind"] == "solve":
         text = report(load_result(folder.path / "run"))
@@ -167,7 +167,7 @@ def page(folder: Folder, request: Mapping[str, Any]) -> None:
 
 
 def _analyses(folder: Folder, kind: str) -> dict[str, pd.DataFrame]:
-    from ..runfolder import read_table
+    from ..results.run_contents import read_table
 
     names = (folder.read(RESULT) or {}).get("tables", {})
     found = {name: folder.table(name) for name in names}

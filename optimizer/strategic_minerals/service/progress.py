@@ -6,10 +6,10 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from .files import LOG, PROGRESS, Folder
+from .job_folder import LOG, PROGRESS, Folder
 
 if TYPE_CHECKING:
-    from ..solver import Progress
+    from ..highs.solver import Progress
 
 PACE_S = 0.3
 """Seconds between two words on progress."""

@@ -11,33 +11,33 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Fault, FaultsError, InputError, PlanError
+from ..core.errors import Fault, FaultsError, InputError, PlanError
 from .addresses import as_sent
-from .files import Folder
+from .job_folder import Folder
 
 if TYPE_CHECKING:
-    from ..dataset import Dataset
-    from ..plan import Plan
+    from ..data.dataset import Dataset
+    from ..schemas.plan import Plan
 
 STATED = "tables.json"
 
 @cache
 def shipped_tables() -> Dataset:
     """Those of the package; no request changes them."""
-    from ..dataset import load_dataset
-    from ..library import shipped
+    from ..core.shipped import shipped
+    from ..data.dataset import load_dataset
 
     return load_dataset(shipped("inputs"))
 
 
 def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]:
     """Plan and tables of a request. Raises PlanError or InputError with the faults of both."""
-    from ..library import shipped
-    from ..plan_file import load_plan
+    from ..core.shipped import shipped
+    from ..data.plan_file import load_plan
 
     values = request.get("set")
     if (book := folder.path / "plan.xlsx").is_file():
-        from ..workbook import load_workbook
+        from ..data.workbook import load_workbook
 
         try:
             plan, own = load_workbook(book, values)
@@ -63,7 +63,7 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
 
 def _tables(folder: Folder, request: Mapping[str, Any]) -> Dataset | None:
     """A request's own tables, on top of the shipped ones where that was asked for; None: it has none. Raises InputError."""
-    from ..dataset import Dataset, load_dataset
+    from ..data.dataset import Dataset, load_dataset
 
     base = shipped_tables().tables if request.get("on_top_of_shipped") else {}
     if (stated := folder.read(STATED)) is not None:
@@ -76,7 +76,7 @@ def _tables(folder: Folder, request: Mapping[str, Any]) -> Dataset | None:
 
 def _rows(stated: Mapping[str, Any]) -> dict[str, Any]:
     """Tables from JSON, rows counted from 1. Raises InputError."""
-    from ..validation import validate_rows
+    from ..data.row_checks import validate_rows
 
     faults: list[Fault] = []
     tables: dict[str, Any] = {}
@@ -91,7 +91,7 @@ def _rows(stated: Mapping[str, Any]) -> dict[str, Any]:
 
 def sized(plan: Plan, data: Dataset, most_columns: int) -> None:
     """Refuse what is too large, before anything is built. Raises PlanError."""
-    from ..problem import columns_at_most
+    from ..model.problem import columns_at_most
 
     if (found := columns_at_most(plan, data)) > most_columns:
         worlds = len(plan.scenarios) + (0 if plan.sample is None else plan.sample.worlds)
@@ -103,7 +103,7 @@ def look(folder: Folder, request: Mapping[str, Any]) -> None:
     """What can be seen of a job without solving anything. Raises PlanError or InputError with the faults that would fail it."""
     kind = request["kind"]
     if kind in ("solve", "sweep"):
-        from ..checks import check_data
+        from ..checks.consistency import check_data
 
         plan, data = question(folder, request)
         if faults := [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]:
@@ -113,7 +113,7 @@ def look(folder: Folder, request: Mapping[str, Any]) -> None:
 
             look_at_study(request["study"], plan, data)
     elif kind == "stress":
-        from ..plan_file import parse_plan
+        from ..data.plan_file import parse_plan
 
         if (stated := Folder(first_of(folder)).read("plan.json")) is not None:
             testable(parse_plan(stated))
@@ -132,7 +132,7 @@ def first_of(folder: Folder) -> Path:
 
 def testable(plan: Plan) -> None:
     """Raises PlanError where a plan leaves nothing to draw."""
-    from ..stress import refused
+    from ..evaluation.stress_test import refused
 
     if reason := refused(plan):
         raise PlanError([Fault("body", "", "of", plan.name, reason)])
@@ -140,9 +140,9 @@ def testable(plan: Plan) -> None:
 
 def look_at_item(run: Path, item: str) -> None:
     """Whether an item is one that can be explained: the model is built for that. Raises PlanError and InputError."""
-    from ..forcing import Choices
-    from ..problem import prepare
-    from ..runfolder import load_result
+    from ..model.decisions import Choices
+    from ..model.problem import prepare
+    from ..results.run_folder import load_result
 
     result = load_result(run)
     try:

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from .base_store import JOB, Ask, job_of
-from .records import Deed, Job, State
+from .entities import Deed, Job, State
 from .settings import Settings
 from .token_store import TokenStore
 

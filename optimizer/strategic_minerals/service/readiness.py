@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from .files import write_whole
+from .job_folder import write_whole
 from .trouble import in_words
 
 FRESH_S = 0.25

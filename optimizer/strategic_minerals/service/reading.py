@@ -17,14 +17,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from ..errors import Fault, FaultsError, MisplacedError, PlanError, near_miss
-from ..library import shipped
-from ..plan import Plan
-from ..plan_file import load_plan
-from ..rows import TABLES
+from ..core.errors import Fault, FaultsError, MisplacedError, PlanError, near_miss
+from ..core.shipped import shipped
+from ..data.plan_file import load_plan
+from ..schemas.plan import Plan
+from ..schemas.tables import TABLES
 from .addresses import as_sent, fields_set
-from .files import READ, Folder
-from .messages import (
+from .api_schemas import (
     PLANS,
     CompareRequest,
     ExplainRequest,
@@ -37,7 +36,8 @@ from .messages import (
     tame,
     walked,
 )
-from .problems import MOST_FAULTS, ProblemError
+from .job_folder import READ, Folder
+from .problem_details import MOST_FAULTS, ProblemError
 from .wording import brief, faults_of, place, spelt
 
 Form = Literal["job", "upload", "check"]

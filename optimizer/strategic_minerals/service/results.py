@@ -13,13 +13,13 @@ from typing import IO, Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse, StreamingResponse
 
-from .answers import WRONG, Id, Reader, aside, folder_of, own
-from .files import LOG, REPORT, RESULT, Folder
-from .messages import JobResult, TableLink
-from .problems import ProblemError
-from .records import Job
-from .runners import end, start
-from .security import Caller
+from .api_schemas import JobResult, TableLink
+from .authentication import Caller
+from .dependencies import WRONG, Id, Reader, aside, folder_of, own
+from .entities import Job
+from .job_folder import LOG, REPORT, RESULT, Folder
+from .job_runners import end, start
+from .problem_details import ProblemError
 
 PAGE_S = 120.0
 """Seconds that making a report may take."""
@@ -108,7 +108,7 @@ def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
             end(process, 0.0)
     if not path.is_file():
         raise ProblemError("unavailable", "The report could not be made; is `strategic-minerals[report]` installed?")
-    from ..report.policy import POLICY
+    from ..report.content_policy import POLICY
 
     headers = {**WHOLE, "Content-Security-Policy": f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'"}
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
@@ -132,8 +132,8 @@ def answered(request: Request, caller: Caller, job_id: str) -> tuple[Folder, Job
 
 def _records(folder: Folder, name: str) -> list[dict[str, Any]]:
     """A table as records. Raises ProblemError."""
-    from ..frames import records
-    from ..runfolder import read_table
+    from ..core.frames import records
+    from ..results.run_contents import read_table
 
     place = folder.table(name)
     if place is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 
-from .files import ENDED, Folder
+from .job_folder import ENDED, Folder
 from .settings import Settings
 from .store import Store
 

@@ -13,21 +13,22 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from ..errors import near_miss
-from ..library import shipped
-from ..plan import Plan
-from ..plan_file import load_plan
-from ..rows import TABLES
-from .answers import WRONG, Admin, Id, Reader, Submitter, aside, folder_of, note, own, status_of
-from .files import LIMITS, REQUEST, RESULT, Folder, new_id
+from ..core.errors import near_miss
+from ..core.shipped import shipped
+from ..data.plan_file import load_plan
+from ..schemas.plan import Plan
+from ..schemas.tables import TABLES
+from .api_schemas import CheckResult, Health, JobList, JobStatus, Readiness
+from .authentication import Caller, busy
+from .dependencies import WRONG, Admin, Id, Reader, Submitter, aside, folder_of, note, own, status_of
+from .entities import ENDED, Job, State
 from .forms import UPLOAD, Upload
-from .messages import CheckResult, Health, JobList, JobStatus, Readiness
-from .problems import Problem, ProblemError
-from .records import ENDED, Job, State
-from .runners import Patience
-from .security import Caller, busy
-from .store import quota_of
-from .submission import Sent, shipped_plans, submit, take, told
+from .job_folder import LIMITS, REQUEST, RESULT, Folder, new_id
+from .job_runners import Patience
+from .problem_details import Problem, ProblemError
+from .queue_store import quota_of
+from .reading import shipped_plans
+from .submission import Sent, submit, take, told
 from .wording import CURSOR, KEY
 
 CHECK_S = 60.0

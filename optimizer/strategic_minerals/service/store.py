@@ -11,10 +11,8 @@ import time
 from typing import Any
 
 from .base_store import JOB, job_of
-from .queue_store import FullError, KeyTakenError, QueueStore, Quota, QuotaError, Used, quota_of
-from .records import ENDED, STATES, Job, State
-
-__all__ = ["FullError", "KeyTakenError", "Quota", "QuotaError", "Store", "Used", "quota_of"]
+from .entities import ENDED, STATES, Job, State
+from .queue_store import QueueStore
 
 
 class Store(QueueStore):

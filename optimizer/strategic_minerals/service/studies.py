@@ -8,14 +8,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Fault, FaultsError, PlanError
+from ..core.errors import Fault, FaultsError, PlanError
 from .addresses import overlapping
 from .wording import brief, place
 
 if TYPE_CHECKING:
-    from ..dataset import Dataset
-    from ..plan import Plan
-    from ..sweep_file import SweepFile
+    from ..analysis.sweep_file import SweepFile
+    from ..data.dataset import Dataset
+    from ..schemas.plan import Plan
 
 MOST_PUT = 300
 """Values of a study that are put into the question before it is accepted, a millisecond each; the others are seen when the job
@@ -24,8 +24,8 @@ begins."""
 
 def look_at_study(study: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
     """Raises PlanError with the faults that a sweep would end with before it solves anything, as far as they are quickly seen."""
-    from ..plan_file import parse_as
-    from ..sweep_file import SweepFile
+    from ..analysis.sweep_file import SweepFile
+    from ..data.plan_file import parse_as
 
     asked = parse_as(SweepFile, study, file="study")
     faults = [*_twice("axes", asked.axes), *_twice("ranges", asked.ranges)]
@@ -38,8 +38,8 @@ def look_at_study(study: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
 
 def _of_size(asked: SweepFile, plan: Plan, data: Dataset) -> list[Fault]:
     """Faults of a study that has no points, or more than are solved."""
-    from ..designs import one_at_a_time
-    from ..sweeps import MOST_POINTS
+    from ..analysis.designs import one_at_a_time
+    from ..analysis.sweep import MOST_POINTS
 
     if asked.kind == "points" and len(asked.points) > MOST_POINTS:
         return [Fault("study", "", "points", f"{len(asked.points):,} points", f"at most {MOST_POINTS:,}")]
@@ -66,7 +66,7 @@ def _tried(asked: SweepFile) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _twice(name: str, addresses: Iterable[str]) -> list[Fault]:
     """Faults of addresses that are none, that vary the same, or of which one lies within another."""
-    from ..axes import read_axis
+    from ..data.addresses import read_axis
 
     known: dict[str, str] = {}
     faults: list[Fault] = []
@@ -88,7 +88,7 @@ def _twice(name: str, addresses: Iterable[str]) -> list[Fault]:
 
 def _put(asked: SweepFile, plan: Plan, data: Dataset) -> list[Fault]:
     """Faults of the first point whose values cannot be put in their places, among so many as are tried."""
-    from ..axes import edited
+    from ..data.addresses import edited
 
     left = MOST_PUT
     for where, point in _tried(asked):

@@ -13,19 +13,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from ..errors import FaultsError
-from .child import NO_ROOM
-from .files import ERRORS, LIMITS, LOOKED, READ, REQUEST, Folder, new_id
-from .problems import Problem, ProblemError
+from ..core.errors import FaultsError
+from .authentication import Caller, busy
+from .entities import Deed, Job
+from .job_folder import ERRORS, LIMITS, LOOKED, READ, REQUEST, Folder, new_id
+from .job_runners import end, start
+from .problem_details import Problem, ProblemError
 from .questions import look
-from .reading import BODY, Form, kind_of_plan, read, shipped_plans, table_file
-from .records import Deed, Job
-from .runners import end, start
-from .security import Caller, busy
+from .queue_store import FullError, KeyTakenError, QuotaError, quota_of
+from .reading import BODY, Form, read
 from .settings import Settings
-from .store import FullError, KeyTakenError, QuotaError, Store, quota_of
-
-__all__ = ["SMALL_BYTES", "Sent", "kind_of_plan", "shipped_plans", "submit", "table_file", "take", "told"]
+from .store import Store
+from .worker import NO_ROOM
 
 RETRY_S = 10.0
 QUOTA_RETRY_S = 1800.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from .base_store import JOB, TOKEN, BaseStore, deed_of, job_of, token_of
-from .records import Deed, Job, Token
+from .entities import Deed, Job, Token
 
 FORGOTTEN_S = 86_400.0
 """After so long without a sign of life, nothing is kept of a server."""

@@ -18,18 +18,19 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from ..errors import FaultsError, missing_part
-from ..library import shipped
-from ..plan import Plan
-from ..plan_file import load_plan
-from .answers import Id, own, status_of
-from .files import Folder, new_id
+from ..core.errors import FaultsError, missing_part
+from ..core.shipped import shipped
+from ..data.plan_file import load_plan
+from ..schemas.plan import Plan
+from .authentication import COOKIE, Caller, digest_of, needs
+from .dependencies import Id, own, status_of
+from .entities import ENDED, Job
 from .forms import Upload
-from .problems import FaultModel, Problem, ProblemError
-from .records import ENDED, Job
+from .job_folder import Folder, new_id
+from .problem_details import FaultModel, Problem, ProblemError
+from .reading import shipped_plans
 from .routes import accept, cancel_job, checked, delete_job, resume_job
-from .security import COOKIE, Caller, digest_of, needs
-from .submission import SMALL_BYTES, Sent, shipped_plans
+from .submission import SMALL_BYTES, Sent
 from .wording import JOB_ID
 
 router = APIRouter(include_in_schema=False)
@@ -303,5 +304,3 @@ def wrong(request: Request, problem: Problem) -> Response:
     if problem.status == 401:
         return RedirectResponse("/login", 303)
     return page("problem.html", request, problem.status, problem=problem)
-
-

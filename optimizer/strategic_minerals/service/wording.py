@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from ..errors import Fault, MisplacedError, near_miss
+from ..core.errors import Fault, MisplacedError, near_miss
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 LONGEST_NAME = 100

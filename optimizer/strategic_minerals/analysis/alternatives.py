@@ -1,0 +1,367 @@
+"""Plans nearly as good as the best: how far stocks, money and suppliers can move, and portfolios that look quite different.
+
+Modelling to generate alternatives: the main aim may be worse by a stated share of what the plan is worth; within that, one thing
+after the other is made as small and as large as possible, and portfolios are sought that share least with those found before
+(Brill, Chang and Hopkins 1982; Hop-Skip-Jump). What every near-optimal plan has is firm; what ranges widely is a matter of taste.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..audit.figures import Figures
+from ..core.errors import Fault, PlanError
+from ..core.frames import notebook_html
+from ..core.parallel import workforce
+from ..formulation.aims import main_aim
+from ..formulation.structure import STAGES
+from ..highs.solver import Model, Run
+from ..instance.instance import Floats, Ints
+from ..model.decisions import Choices, with_parts, with_row
+from ..model.problem import Problem
+from ..model.template import INF
+from ..results.result import Result
+from .price_ranging import Fixed, decided_point, fixed_program
+
+SLACK = 0.05
+COUNT = 3
+GAP = 1e-3
+"""Relative gap of an extreme; where the time limit comes first, the bound says how far it may still go."""
+SMALLEST_FACTOR = 1e-9
+"""HiGHS drops smaller entries of a row."""
+KEEPS = 1e-6
+"""Relative room of the limit on the main aim, for rounding."""
+LEAST_SUPPLIER = 0.05
+"""Share of home demand that a country must be able to make for its range to be looked for."""
+SAME = 0.02
+"""Share of a range's size, or of one unit, below which a thing counts as fixed."""
+EXTREMES = ["kind", "item", "unit", "plan", "least", "least_bound", "most", "most_bound", "kept", "sentence"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A linear figure of commitments and of the trunk."""
+
+    kind: str
+    """stock, spending or supply."""
+    item: str
+    unit: str
+    columns: Ints
+    factors: Floats
+
+    def of(self, x: Floats) -> float:
+        """Its value at a point."""
+        return float(self.factors @ x[self.columns])
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """The plan as all of its aims left it, and the program in which its main aim can be held."""
+
+    fixed: Fixed
+    x: Floats
+    """(columns,) its commitments and the trunk's operations; zeros in worlds."""
+    aim: float
+    """Its main aim [million USD]."""
+    nothing: float
+    """The same of doing nothing."""
+    allowed: float
+    """What the main aim may be worse by [million USD]."""
+
+    @property
+    def most(self) -> float:
+        """The most that the main aim may be [million USD]."""
+        return self.aim + self.allowed
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """What near-optimal plans have in common, and how far apart they are."""
+
+    extremes: pd.DataFrame
+    """kind (stock: mean over planned periods [t]; spending: as in the plan's discounted spending [million USD]; supply: what a
+    country makes against home demand in the last planned period), item, unit, plan, least and most with the bounds beyond which no
+    near-optimal plan lies, kept (both points keep to the limit), sentence."""
+    portfolios: pd.DataFrame
+    """number (0: the plan), aim_musd (the main aim against doing nothing), worth_musd (where the main aim is social cost, else
+    NaN), items, gained (with its share where that is a part) and lost against the plan, differences."""
+    firm: tuple[str, ...]
+    """What all portfolios have, with the shares of what some have in part."""
+    slack: float
+    allowed_musd: float
+    """What the main aim may be worse by."""
+    aim: str
+    share_of: str
+    """What `slack` is a share of, in words."""
+    unit_of_aim: str
+    """What a portfolio's aim is told as: worth, risk, discounted spending."""
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it."""
+        return notebook_html(self.summary(), {"How far figures can move": self.extremes, "Other portfolios": self.portfolios})
+
+    def summary(self) -> str:
+        """In plain words."""
+        lines = [
+            f"NEARLY AS GOOD: {self.aim} worse by at most {self.slack:.1%} of {self.share_of} "
+            f"({self.allowed_musd:,.4g} million USD). Within that:"
+        ]
+        lines += [f"  {row.sentence}" for row in self.extremes.itertuples()]
+        if len(self.portfolios) > 1:
+            lines.append("PORTFOLIOS that share least with the plan and with one another:")
+            for row in self.portfolios.iloc[1:].itertuples():
+                moves = [f"{word} {names}" for word, names in (("takes", row.gained), ("drops", row.lost)) if names]
+                said = "; ".join(moves) or "the same items, other amounts"
+                lines.append(f"  {row.number}: {self._aim_of(row.aim_musd)}; {said}")
+            lines.append(f"  in all of them: {', '.join(self.firm) or 'nothing'}")
+        return "\n".join(lines)
+
+    def _aim_of(self, difference: float) -> str:
+        """A portfolio's main aim in words."""
+        if self.unit_of_aim == "worth":
+            return f"worth {0.0 - difference:,.1f} M"
+        return f"{self.unit_of_aim} {abs(difference):,.1f} M {'more' if difference > 0 else 'less'} than doing nothing"
+
+
+def alternatives(
+    result: Result, *, slack: float = SLACK, count: int = COUNT, time_limit_s: float = 60.0, workers: int = 1,
+    executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
+) -> Alternatives:  # fmt: skip
+    """Look for near-optimal plans beside a solved one.
+
+    slack: share of the plan's worth by which its main aim may be worse; of risk and spending, of what the plan takes off them or
+    adds to them. count: different portfolios sought. time_limit_s: for each of the searches, two for each material in stock,
+    instrument and supplier. workers, executor: as in `sweep`. on_progress: searches done, and in all.
+
+    Raises InputError for a relaxation, PlanError for a slack or a count that is none.
+    """
+    if not (0 <= slack <= 1 and count >= 0):
+        meant = f"; {slack:g} % is {slack / 100:g}" if 1 < slack <= 100 else ""
+        expected = f"a slack between 0 and 1, a share of what the plan is worth{meant}; a count of at least 0"
+        raise PlanError([Fault("alternatives", "", "slack", f"slack {slack:g}, count {count}", expected)])
+    solved = _solved(result, slack)
+    measures = list(measured(solved.fixed.problem))
+    parts = 1 if executor is None and workers == 1 else min(len(measures), 8 if executor is not None else workers)
+    tasks = [tuple(part.tolist()) for part in np.array_split(np.arange(len(measures)), max(1, parts)) if len(part)]
+    rows: list[list[object]] = []
+    of = len(measures) + bool(count)
+    with workforce(executor, workers) as map_over:
+        for part in map_over(partial(_extremes, result, slack, time_limit_s), tasks):
+            rows += part
+            if on_progress is not None:
+                on_progress(len(rows), of)
+    portfolios, firm = _portfolios(result, solved, count, time_limit_s)
+    if on_progress is not None:
+        on_progress(of, of)
+    stage = STAGES[result.plan.objective.kind][0]
+    return Alternatives(
+        pd.DataFrame(rows, columns=EXTREMES), portfolios, firm, slack, solved.allowed, main_aim(result.plan),
+        _share_of(stage, solved.aim - solved.nothing), TOLD.get(stage, stage),
+    )  # fmt: skip
+
+
+TOLD = {"social_cost": "worth", "spending": "discounted spending"}
+"""What the main aim of a portfolio is told as; others as they are called."""
+LEAST_SIZE = 1.0
+"""Million USD of which the slack is a share at least."""
+
+
+def _share_of(stage: str, difference: float) -> str:
+    """What the slack is a share of. difference: the plan's main aim, against doing nothing."""
+    if abs(difference) < LEAST_SIZE:
+        return f"{LEAST_SIZE:g} million USD, more than what the plan does to it"
+    if difference > 0:
+        return "what the plan adds to it"
+    return "what the plan is worth" if stage == "social_cost" else "what the plan takes off it"
+
+
+def _solved(result: Result, slack: float) -> _Solved:
+    """The plan's point and its main aim, which later aims may have left above the best of its commitments. Raises as
+    `fixed_program`."""
+    fixed = fixed_program(result)
+    assert fixed.run.x is not None
+    stage, difference, *_ = result.outcome.stages[0]
+    nothing = Figures.of(result.tables["figures"]).value("stage_without_musd", stage)
+    aim = max(nothing + difference, float(fixed.cost @ fixed.run.x))
+    allowed = slack * max(LEAST_SIZE, abs(difference))
+    return _Solved(fixed, decided_point(fixed.problem, result.solution), aim, nothing, allowed)
+
+
+def _limited(solved: _Solved) -> Model:
+    """The model with its main aim held near the plan's."""
+    fixed = solved.fixed
+    used = np.flatnonzero(np.abs(fixed.cost) > SMALLEST_FACTOR)
+    limited = with_row(fixed.problem.assembly, used, fixed.cost[used], -INF, solved.most, money=True)
+    return Model(limited, np.zeros_like(fixed.cost), integer=True)
+
+
+def _extremes(result: Result, slack: float, time_limit_s: float, numbers: Sequence[int]) -> list[list[object]]:
+    """Rows of `EXTREMES` for some measures. It travels to other processes."""
+    solved = _solved(result, slack)
+    model = _limited(solved)
+    measures = list(measured(solved.fixed.problem))
+    rows: list[list[object]] = []
+    for n in numbers:
+        measure = measures[n]
+        here = measure.of(solved.x)
+        least, low, kept_low = _end(model, solved, measure, 1.0, time_limit_s)
+        largest, high, kept_high = _end(model, solved, measure, -1.0, time_limit_s)
+        least, largest = min(least, here), max(largest, here)  # searches end within a gap; the plan is one of them
+        low, high = min(low, least), max(high, largest)
+        row: list[object] = [measure.kind, measure.item, measure.unit, here, least, low, largest, high, kept_low and kept_high]
+        rows.append([*row, _sentence(measure, here, (least, low), (largest, high))])
+    return rows
+
+
+def _end(model: Model, solved: _Solved, measure: Measure, sign: float, time_limit_s: float) -> tuple[float, float, bool]:
+    """(the end found, a bound on it, whether the point keeps to the limit); the plan itself where none is found in time."""
+    cost = np.zeros_like(solved.fixed.cost)
+    np.add.at(cost, measure.columns, sign * measure.factors)
+    run = _searched(model, cost, time_limit_s)
+    if run.x is None:
+        return measure.of(solved.x), sign * run.bound, True
+    kept = float(solved.fixed.cost @ run.x) <= solved.most + KEEPS * (1 + abs(solved.most))
+    return measure.of(run.x), sign * run.bound, kept
+
+
+def _searched(model: Model, cost: Floats, time_limit_s: float) -> Run:
+    """The least of a figure; without a point where none is found in time."""
+    model.set_cost(cost)  # without a point to begin with: HiGHS has stated bounds above plans when given one
+    return model.run(time_limit_s=time_limit_s, gap=GAP, absolute_gap=1e-6, phase="alternatives")
+
+
+def _sentence(measure: Measure, here: float, least: tuple[float, float], most: tuple[float, float]) -> str:
+    """A range in words, with what is not proven."""
+    what = {"stock": "reserve of ", "spending": "discounted spending on ", "supply": ""}[measure.kind] + measure.item
+    size = max(abs(most[0]), abs(here), 1e-9)
+    least, most = ((0.0 if abs(end) < 1e-9 * size else end, bound) for end, bound in (least, most))
+    scale, unit = (100.0, "%") if measure.unit == "share" else (1.0, f" {measure.unit}")
+    ends = f"{scale * least[0]:,.4g} to {scale * most[0]:,.4g}{unit}"
+    text = f"{what}: {ends} (the plan {scale * here:,.4g})"
+    open_ = [
+        f"{word} {scale * bound:,.4g} not ruled out" for word, found, bound in (("down to", *least), ("up to", *most))
+        if abs(found - bound) > max(SAME, 10 * GAP) * size
+    ]  # fmt: skip
+    return f"{text}; in the time given {', '.join(open_)}" if open_ else text
+
+
+def measured(problem: Problem) -> Iterable[Measure]:
+    """Every figure whose range is looked for."""
+    yield from _stocks(problem)
+    yield from _spending(problem)
+    yield from _suppliers(problem)
+
+
+def _trunk(problem: Problem, c: int, variable: str, key: object) -> Ints:
+    """(T,) columns of the trunk."""
+    part = next(part for part in problem.assembly.stamped if part.label == f"period:{problem.natural.components[c]}")
+    return part.columns(variable, key)[: problem.natural.calendar.periods]
+
+
+def _stocks(problem: Problem) -> Iterable[Measure]:
+    n, unit = problem.natural, problem.instance.material_unit
+    planned = n.calendar.planned
+    for c, shape in enumerate(problem.layout.shapes):
+        for i in shape.stocked:
+            columns = _trunk(problem, c, "stock", i)[:planned]
+            yield Measure("stock", n.materials[i], "t", columns, np.full(planned, float(unit[i]) / planned))
+
+
+def _spending(problem: Problem) -> Iterable[Measure]:
+    """Outlays discounted as the plan's spending is, by the first period of their fiscal year: purchases, each kind of capital,
+    fees, floors."""
+    n, layout, support = problem.natural, problem.layout, problem.layout.support
+    weight = n.calendar.spending_weight
+    columns, factors = [], []
+    for c, shape in enumerate(layout.shapes):
+        for p in shape.purchases:
+            columns.append(_trunk(problem, c, "buy", p.name))
+            factors.append(weight * problem.instance.price[p.material, : n.calendar.periods] * (1 + p.premium))
+    if columns:
+        yield Measure("spending", "purchases for the reserve", "million USD", np.concatenate(columns), np.concatenate(factors))
+    root = problem.assembly.stamped[0]
+    signs = np.array([root.columns("sign", o)[0] for o in range(len(support.options))], dtype=np.int64)
+    payments = np.array([float(weight @ option.payments) for option in support.options])
+    names = [option.package.instrument.name for option in support.options]
+    for name in dict.fromkeys(names):
+        mine = np.array([other == name for other in names], dtype=bool) & (payments > 0)
+        if mine.any():
+            yield Measure("spending", f"support by {name}", "million USD", signs[mine], payments[mine])
+    topup = np.array([0.0 if o.floor is None else float(weight @ o.floor.budget) for o in support.options])
+    floors = np.concatenate([root.columns("floor", m) for m in range(len(support.markets))]) if support.markets else signs[:0]
+    market = support.market_outlay @ weight
+    if np.any(topup) or np.any(market):
+        yield Measure("spending", "price floors", "million USD", np.concatenate([signs, floors]), np.concatenate([topup, market]))
+    fees = [float(problem.instance.contract_fee[k.source] * weight[k.start : k.end].sum()) for k in layout.contracts]
+    contracts = [int(root.columns("contract", k)[0]) for k in range(len(layout.contracts))]
+    signed = np.array([float(weight @ o.fees) for o in support.options])
+    if any(fees) or np.any(signed):
+        both = np.concatenate([np.array(contracts, dtype=np.int64), signs])
+        yield Measure("spending", "offtake fees", "million USD", both, np.concatenate([np.array(fees), signed]))
+
+
+def _suppliers(problem: Problem) -> Iterable[Measure]:
+    """What countries, and home with allies, make in the last planned period, against home demand; some of it may be exported."""
+    n, t = problem.natural, problem.natural.calendar.planned - 1
+    for c, shape in enumerate(problem.layout.shapes):
+        for i in shape.materials:
+            wanted = float(n.demand[n.demand_material == i, t].sum())
+            producers = [j for j in (*shape.sources, *(n.sources + p for p in shape.projects)) if n.yields[j, i] > 0]
+            if wanted <= 0 or not producers:
+                continue
+            able: dict[str, float] = {}
+            for j in producers:
+                if j < n.sources:
+                    able[n.country[j]] = able.get(n.country[j], 0.0) + float(n.capacity[j, t] * n.yields[j, i])
+            groups = [(country, [j for j in producers if n.country[j] == country])
+                      for country, most in able.items() if most >= LEAST_SUPPLIER * wanted]  # fmt: skip
+            groups.append(("home and allies", [j for j in producers if n.allied[j]]))
+            for name, members in groups:
+                if members:
+                    columns = np.array([_trunk(problem, c, "run", j)[t] for j in members])
+                    made = [float(n.yields[j, i] * problem.instance.producer_unit[j]) / wanted for j in members]
+                    item = f"{n.materials[i]} made by {name} against home demand"
+                    yield Measure("supply", item, "share", columns, np.array(made))
+
+
+def _portfolios(result: Result, solved: _Solved, count: int, time_limit_s: float) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """(the plan's portfolio, then those that share least with all before; what all of them have)."""
+    fixed, choices = solved.fixed, Choices(solved.fixed.problem)
+    model = _limited(solved)
+    whole = [item for item in choices.items if item.kind in ("project", "floor") and choices.decided(item).unit in (
+        "projects", "market floors")]  # fmt: skip
+    stocks = [measure for measure in measured(fixed.problem) if measure.kind == "stock"]
+    is_worth = STAGES[result.plan.objective.kind][0] == "social_cost"
+    found, seen = [choices.portfolio(solved.x)], np.zeros_like(fixed.cost)
+    rows: list[dict[str, Any]] = []
+    for number in range(count + 1):
+        x, aim = solved.x, solved.aim
+        if number:
+            other = _searched(model, seen, time_limit_s).x
+            has = found[0] if other is None else choices.portfolio(other)
+            if other is None or any(has.keys() == known.keys() for known in found):
+                break  # what shares least has been there before: no further one
+            x, aim = other, float(fixed.cost @ other)
+            found.append(has)
+        base, has = found[0], found[-1]
+        rows.append({
+            "number": number, "aim_musd": aim - solved.nothing, "worth_musd": solved.nothing - aim if is_worth else math.nan,
+            "items": tuple(has), "gained": ", ".join(with_parts(name, part) for name, part in has.items() if name not in base),
+            "lost": ", ".join(name for name in base if name not in has), "differences": len(has.keys() ^ base.keys()),
+        })  # fmt: skip
+        for item in whole:  # +1 where it was used, -1 where it was not: the least sum shares least
+            seen[choices.decided(item).columns] += 1.0 if choices.chosen(item, x) else -1.0
+        for stock in stocks:
+            size = stock.of(x)
+            if size > 1e-3:
+                seen[stock.columns] += stock.factors / size
+    common = sorted(name for name in found[0] if all(name in has for has in found))
+    return pd.DataFrame(rows), tuple(with_parts(name, *(has[name] for has in found)) for name in common)

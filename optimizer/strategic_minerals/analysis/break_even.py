@@ -1,0 +1,396 @@
+"""What an item of a plan would be at every value of a figure: built by its owner, chosen, not chosen, or out of reach.
+
+Where an item can be chosen at all, and where its owner builds it alone, is read off the data without a solve (`standing`).
+Elsewhere the question is solved twice at each value tried, with the item and without it, and the better one is what the plan would
+do. Values tried are the ends of the range, the plan's own, landmarks, both sides of changes in the data, and some between them;
+each pair of neighbours that differ is then narrowed down. So an item that comes, goes and comes again is seen as often as it does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+
+from ..core.errors import FaultsError, FormulationError, InfeasibleError, ReserveError
+from ..data.dataset import Dataset
+from ..finance.items import Item
+from ..model.decisions import SHARES, Choices, Hold
+from ..optimization.session import Session
+from ..scenarios.scenario_set import Drawn
+from ..schemas.plan import Plan
+from .explain_figures import Figure
+from .intervals import IN, OUT, TIED, BreakEven, Interval, Point, State
+from .standing import Edit, Standing, standing
+
+TOLERANCE = 0.05
+"""Width of a bracket, relative to the figure's own value, or to its range where that is 0."""
+MOST_SOLVES = 40
+"""Solves for one figure."""
+SAMPLED = 0.5
+"""Share of the solves that looking for switches may take before they are narrowed down."""
+ROUNDING = 1e-6
+"""Relative difference of two aims that says nothing."""
+BESIDE = 0.45
+"""Share of the width asked for to which the ends of values that are as good either way are narrowed down."""
+EDGE = 0.1
+"""Share of a bracket at either end that a next try keeps away from."""
+LOOKS = 400
+"""Values at which the data are looked at, without a solve, for one figure."""
+GRID = 24
+"""Of them, evenly spaced before changes are narrowed down."""
+SHARP, SHARPEST = 1e-4, 1e-6
+"""Shares of the range to which changes in the data are narrowed down; the second, where the item comes into reach or goes out."""
+ASIDE = 1e-4
+"""Share of the range by which a value is moved that the plan refuses alone, such as a level that a menu has already."""
+FIGURES_OF_A_LEVEL = 6
+"""Digits of a level that is tried: it stands in names."""
+MOST_CHANGES = 5
+"""Changes in the data at which solves are spent; where more are, these are spread over them."""
+NO_ROOM = "no plan that has it keeps to the money and to all that is required"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A plan with the item held, or free to use it."""
+
+    objective: float
+    """Of the main aim, against doing nothing [million USD]."""
+    bound: float
+    has: bool
+    """Whether it is free to use the item, and has some of it."""
+
+
+@dataclass
+class Pair:
+    """Sessions that answer with an item in and out, at values of one figure."""
+
+    plan: Plan
+    data: Dataset
+    item: Item
+    amounts: bool
+    """The plan may have any amount of the item (`in_amounts`): with it means that the plan is free to use it."""
+    gap: float
+    time_limit_s: float
+    edit: Edit
+    held: Drawn | None
+    threads: int = 0
+    solves: int = 0
+    _sessions: dict[str, Session] = field(default_factory=dict)
+
+    def standing(self, figure: Figure, value: float) -> Standing:
+        """How the item stands at a value. Raises PlanError and InputError where plan and tables refuse it."""
+        return standing(*self.edit(self.plan, self.data, figure.changes(value)), self.item, self.held)
+
+    def solved(self, figure: Figure, value: float, *, inside: bool) -> Tried | None:
+        """The plan with the item or without; None where no plan keeps to that. Raises ReserveError."""
+        hold = None if inside and self.amounts else Hold(self.item, inside)
+        return self._answered(figure, value, hold, "with" if inside else "without")
+
+    def some(self, figure: Figure, value: float, share: float) -> Tried | None:
+        """The plan with a share of the least that counts of the item; None where no plan keeps to that. Raises ReserveError."""
+        return self._answered(figure, value, Hold(self.item, inside=True, share=share), "some")
+
+    def _answered(self, figure: Figure, value: float, hold: Hold | None, session: str) -> Tried | None:
+        plan, data = self.edit(self.plan, self.data, figure.changes(value))
+        self.solves += 1
+        fresh = Session(gap=self.gap, held=self.held, threads=self.threads)
+        try:
+            answer = self._sessions.setdefault(session, fresh).answer(plan, data, hold=hold, time_limit_s=self.time_limit_s)
+        except InfeasibleError:
+            return None
+        _, objective, bound, _ = answer.outcome.stages[0]
+        return Tried(objective, bound, hold is None and Choices(answer.problem).chosen(self.item, answer.x))
+
+
+def find_break_even(
+    pair: Pair, figure: Figure, chosen: bool, tolerance: float = TOLERANCE, most_solves: int = MOST_SOLVES
+) -> BreakEven:
+    """The states of an item over a figure's range, and its flip that is nearest. chosen: whether the plan has the item.
+
+    What goes wrong on the way is told in the intervals and in the note, also where the item is as good in as out to begin with.
+    """
+    return _Search(pair, figure, tolerance * (abs(figure.base) or figure.high - figure.low), most_solves).found(chosen)
+
+
+class _Search:
+    """One figure of one item: what is known at which values. A class because looks, solves and points are kept."""
+
+    def __init__(self, pair: Pair, figure: Figure, width: float, most_solves: int) -> None:
+        self.pair, self.figure, self.width = pair, figure, width
+        self.begun, self.most = pair.solves, most_solves
+        self.span = figure.high - figure.low
+        self.looks: dict[float, Standing | str] = {}
+        self.points: dict[float, Point] = {}
+        self.outside: Tried | None = None
+        """Of the first solve without the item, where it holds for all values."""
+        self.has = False
+        """Whether the plan has the item."""
+        self.some = 0
+        """Number of the share (`SHARES`) of the item that some plan has, as far as tried."""
+
+    @property
+    def solves(self) -> int:
+        return self.pair.solves - self.begun
+
+    def found(self, chosen: bool) -> BreakEven:
+        """Look, solve, narrow down, and tell."""
+        self.has = chosen
+        low, high, below, above = self._range()
+        for value in self._sampled(low, high):
+            self._try(value, SAMPLED * self.most)
+        self._narrow()
+        return self._told(chosen, low, high, below, above)
+
+    # Data alone
+
+    def _look(self, value: float) -> Standing | None:
+        """The standing at a value; None where plan and tables refuse it."""
+        if value not in self.looks:
+            try:
+                self.looks[value] = self.pair.standing(self.figure, value)
+            except FaultsError as error:
+                self.looks[value] = error.faults[0].expected
+        known = self.looks[value]
+        return None if isinstance(known, str) else known
+
+    def _settled(self, value: float) -> float | None:
+        """The value as it can be told, or one beside it where it alone is refused; None where those are refused too."""
+        step = ASIDE * self.span
+        near = (value, value + step, value - step) if value != self.figure.base else (value,)
+        rounded = [v if v == self.figure.base else self._rounded(v) for v in near]
+        return next((v for v in rounded if self._look(v) is not None), None)
+
+    def _rounded(self, value: float) -> float:
+        return float(f"{value:.{FIGURES_OF_A_LEVEL}g}") if self.figure.name == "floor level" else float(value)
+
+    def _range(self) -> tuple[float, float, str, str]:
+        """(least and greatest value that plan and tables allow, what they say below and above; empty: the figure's own ends)."""
+        ends = [self._end(self.figure.low), self._end(self.figure.high)]
+        return ends[0][0], ends[1][0], ends[0][1], ends[1][1]
+
+    def _end(self, end: float) -> tuple[float, str]:
+        settled = self._settled(end)
+        if settled is not None:
+            return settled, ""
+        fine, refused = self.figure.base, end
+        while abs(refused - fine) > SHARP * self.width:
+            middle = (fine + refused) / 2
+            fine, refused = (fine, middle) if self._look(middle) is None else (middle, refused)
+        said = self.looks[refused]
+        assert isinstance(said, str)
+        return fine, said
+
+    def _changes(self, low: float, high: float) -> list[tuple[float, float]]:
+        """Neighbouring values between which something changes in the data, narrowed down, the widest first while looks last."""
+        known = [v for v in (self._settled(low + k * (high - low) / GRID) for k in range(GRID + 1)) if v is not None]
+        known = sorted({*known, self.figure.base})
+        wide = [pair for pair in pairwise(known) if self._differ(*pair)]
+        sharp: list[tuple[float, float]] = []
+        while wide and len(self.looks) < LOOKS:
+            a, b = wide.pop(max(range(len(wide)), key=lambda k: wide[k][1] - wide[k][0]))
+            sharp_enough = (SHARP if self._reach(a) == self._reach(b) else SHARPEST) * self.span
+            middle = self._settled((a + b) / 2) if b - a > sharp_enough else None
+            if middle is None or not a < middle < b:
+                sharp.append((a, b))
+            else:
+                wide += [pair for pair in ((a, middle), (middle, b)) if self._differ(*pair)]
+        return sorted([*sharp, *wide])
+
+    def _differ(self, a: float, b: float) -> bool:
+        one, other = self._look(a), self._look(b)
+        return one is not None and other is not None and one.shape != other.shape
+
+    def _sampled(self, low: float, high: float) -> Iterator[float]:
+        """Values to try, what matters most first."""
+        base = self.figure.base
+        yield from (base, low, high)
+        changes = self._changes(low, high) if self.figure.shapes else []
+        weighty = [pair for pair in changes if self._reach(pair[0]) != self._reach(pair[1])]
+        rest = [pair for pair in changes if pair not in weighty]
+        step = max(1, math.ceil(len(rest) / max(1, MOST_CHANGES - len(weighty))))
+        for pair in [*weighty, *rest[::step]]:
+            yield from pair
+        beside = ASIDE * self.span
+        for value in self.figure.landmarks:
+            yield from (v for v in (value - beside, value + beside) if low < v < high)
+        times = (high / base) ** (1 / 3) if base > 0 and high > base else 0.0
+        more = [base * times, base * times**2] if times else [base + (high - base) * share for share in (1 / 3, 2 / 3)]
+        less = [base + (low - base) * share for share in (1 / 3, 2 / 3)]
+        yield from (v for pair in zip(less, more, strict=True) for v in pair if low < v < high)
+
+    def _reach(self, value: float) -> tuple[bool, bool]:
+        look = self._look(value)
+        return (False, False) if look is None else (look.there, look.alone)
+
+    # Solves
+
+    def _try(self, value: float, most: float) -> bool:
+        """Whether a value, or one beside it, is known now: solved where solves are left for it."""
+        settled = self._settled(value)
+        if settled is None or settled in self.points:
+            return False
+        look = self._look(settled)
+        assert look is not None
+        if not look.there:
+            state: State = "built by its owner" if look.alone else "cannot be chosen"
+            self.points[settled] = Point(settled, state, math.nan, "" if look.alone else look.why)
+            return True
+        if self.solves + 2 > most:
+            return False
+        try:
+            self.points[settled] = self._solved(settled, look)
+        except FormulationError:  # so near to a change that what is left of a gap is no number for a solver
+            self.looks[settled] = "a value farther from where its gap begins"
+            return False
+        return True
+
+    def _solved(self, value: float, look: Standing) -> Point:
+        """The better of with and without, solved. Raises FormulationError where the numbers are unsafe."""
+        shared = self.figure.own and not look.alone
+        try:
+            inside = self.pair.solved(self.figure, value, inside=True)
+            outside = self.outside if shared and self.outside is not None else self.pair.solved(self.figure, value, inside=False)
+        except FormulationError:
+            raise
+        except ReserveError as error:
+            return Point(value, "not known", math.nan, str(error).splitlines()[0])
+        if shared:
+            self.outside = outside
+        there: State = "built by its owner and supported" if look.alone else "chosen"
+        absent: State = "built by its owner" if look.alone else "not chosen"
+        if inside is None and outside is None:
+            return Point(value, "no plan", math.nan, "")
+        if inside is None:
+            return Point(value, absent if look.alone else "cannot be chosen", math.inf, NO_ROOM)
+        if outside is None:
+            return Point(value, there, -math.inf, "there is no plan without it")
+        z_in, z_out = inside.objective, outside.objective
+        room = ROUNDING * (1 + max(abs(z_in), abs(z_out)))
+        if z_in < outside.bound - room:
+            return Point(value, there, z_in - z_out, "")
+        if z_out < inside.bound - room:
+            return Point(value, absent, z_in - z_out, look.idle)
+        if self.pair.amounts and abs(z_in - z_out) <= room and not inside.has and not self._some_as_good(value, z_out + room):
+            return Point(value, absent, z_in - z_out, "")  # free to use it, the plan does not, and some of it costs more
+        return Point(value, TIED, z_in - z_out, "")
+
+    def _some_as_good(self, value: float, most: float) -> bool:
+        """Whether a plan that has some of the item costs no more, as far as solves last. Between two values at which that is not so
+        it is taken not to be."""
+        if self.has and value == self.figure.base:  # the plan itself
+            return True
+        below, above = [v for v in self.points if v < value], [v for v in self.points if v > value]
+        if below and above and TIED not in (self.points[max(below)].state, self.points[min(above)].state):
+            return False
+        while self.solves < self.most:
+            try:
+                found = self.pair.some(self.figure, value, SHARES[self.some])
+            except ReserveError:
+                return False
+            if found is not None:
+                return found.objective <= most
+            if self.some + 1 == len(SHARES):
+                return False
+            self.some += 1  # money that is short for so much here is short for it elsewhere
+        return False
+
+    def _narrow(self) -> None:
+        """Try values between neighbours that differ, nearest to the base value first, until brackets are narrow or solves spent."""
+        done: set[tuple[float, float]] = set()
+        while True:
+            wide = [pair for pair in self._switches() if self._wide(*pair) and pair not in done]
+            if not wide:
+                return
+            pair = min(wide, key=lambda ends: abs(sum(ends) / 2 - self.figure.base))
+            if not self._try(self._between(*pair), self.most):
+                done.add(pair)
+
+    def _switches(self) -> list[tuple[float, float]]:
+        known = sorted(self.points)
+        return [(a, b) for a, b in pairwise(known) if self.points[a].state != self.points[b].state]
+
+    def _wide(self, a: float, b: float) -> bool:
+        """Whether a bracket is wider than asked; on either side of a tie, half of that."""
+        tied = TIED in (self.points[a].state, self.points[b].state)
+        return b - a > self.width * (BESIDE if tied else 1 + ROUNDING)
+
+    def _between(self, a: float, b: float) -> float:
+        """By false position, kept away from the ends; the middle where nothing says where the costs are equal."""
+        left, right = self.points[a].cost, self.points[b].cost
+        share = 0.5
+        if math.isfinite(left) and math.isfinite(right) and left * right < 0:
+            share = min(1 - EDGE, max(EDGE, left / (left - right)))
+        return a + share * (b - a)
+
+    # What is found
+
+    def _told(self, chosen: bool, low: float, high: float, below: str, above: str) -> BreakEven:
+        figure, known = self.figure, sorted(self.points)
+        stands, flips = self._nearest(chosen)
+        note = ""
+        base = self.points.get(figure.base)
+        if base is None:
+            note = f"nothing is known at its own value: {self.most} solves do not suffice"
+        elif base.state == "not known":
+            note = base.why
+        elif base.state == TIED or (base.state in IN) != chosen:
+            note = "as good with it as without, within the gap of the solves: ask for a smaller gap"
+        elif any(self._wide(*pair) for pair in self._switches()):
+            note = f"{self.solves} solves were spent before every switch was narrowed down to what was asked"
+        costly = [self.points[v] for v in known if self.points[v].state == "not chosen" and math.isfinite(self.points[v].cost)]
+        intervals = tuple(self._intervals(known))
+        proved = not note if math.isnan(flips) else abs(flips - stands) <= self.width * (1 + ROUNDING)
+        cheapest = min(costly, key=lambda point: point.cost, default=None)
+        return BreakEven(
+            figure.name, figure.unit, figure.base, chosen, stands, flips, proved, self.solves, note, low, high, len(intervals) - 1,
+            intervals, below, above, cheapest, tuple(self._idle(known)),
+        )  # fmt: skip
+
+    def _nearest(self, chosen: bool) -> tuple[float, float]:
+        """(last value as the plan is, first value as it is not) around the flip nearest to the base; (end, NaN) where none is."""
+        base, (same, other) = self.figure.base, (IN, OUT) if chosen else (OUT, IN)
+        best, far = (base, math.nan), base
+        for known in (sorted(v for v in self.points if v >= base), sorted((v for v in self.points if v <= base), reverse=True)):
+            stands = base
+            for value in known:
+                state = self.points[value].state
+                if state in same:
+                    stands = value
+                elif state in other:
+                    if math.isnan(best[1]) or abs(value - base) < abs(best[1] - base):
+                        best = stands, value
+                    break
+            far = stands if abs(stands - base) > abs(far - base) else far
+        return (far, math.nan) if math.isnan(best[1]) else best
+
+    def _intervals(self, known: list[float]) -> Iterator[Interval]:
+        begin = 0
+        for k in range(1, len(known) + 1):
+            if k == len(known) or self.points[known[k]].state != self.points[known[begin]].state:
+                mine = [self.points[v] for v in known[begin:k]]
+                whys = _apart(point.why for point in mine)
+                if not self._mere_tie(known, begin, k):
+                    yield Interval(mine[0].state, known[begin], known[k - 1], "; ".join(whys))
+                begin = k
+
+    def _idle(self, known: list[float]) -> Iterator[Interval]:
+        """The values at which it is not chosen, grouped by neighbours with one reason."""
+        rejected = [self.points[v] for v in known if self.points[v].state == "not chosen"]
+        for why, alike in groupby(rejected, key=lambda point: point.why):
+            values = [point.value for point in alike]
+            yield Interval("not chosen", values[0], values[-1], why)
+
+    def _mere_tie(self, known: list[float], begin: int, end: int) -> bool:
+        """Whether values at which both are as good lie within one bracket, that of the switch between their neighbours."""
+        if begin == 0 or end == len(known) or self.points[known[begin]].state != TIED:
+            return False
+        left, right = self.points[known[begin - 1]], self.points[known[end]]
+        return left.state != right.state and right.value - left.value <= self.width * (1 + ROUNDING)
+
+
+def _apart(whys: Iterable[str]) -> list[str]:
+    """Different reasons, in order; none that is part of another one."""
+    told = [why for why in dict.fromkeys(whys) if why]
+    return [why for why in told if not any(why != other and why in other for other in told)]

@@ -1,0 +1,121 @@
+"""What is missing from a question: materials without data, tables and fields without a value, and estimates by their influence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ..data.dataset import Dataset
+from ..instance.build import select_materials
+from ..results.notes import without_data
+from ..scenarios.events import hazards, sampled, strike_of
+from ..schemas.base import key_of
+from ..schemas.plan import Plan
+from .designs import estimate_ranges, indices, one_at_a_time
+from .sweep import sweep
+
+WANTED = {
+    "demand": "no demand: only what plants use counts",
+    "loss_functions": "no loss under the plan's loss function: going short costs nothing beyond the price",
+    "prices": "no price in the plan's price set",
+    "offers": "no offer: the reserve cannot buy it",
+    "stock": "no opening stock known: counted as none",
+    "substitution": "no substitution step: users cannot do without",
+    "hazards": "no event of the plan and no hazard that it draws touches it: nothing ever cuts it",
+    "yields": "no source known that makes it",
+}
+"""Tables in which a planned material should have a row, and what it means where it has none."""
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """Gaps of a question."""
+
+    minerals_without_data: tuple[str, ...]
+    """Minerals with published facts that no plan can use yet."""
+    gaps: pd.DataFrame
+    """material, table, meaning: planned materials without a row where one is expected."""
+    empty: pd.DataFrame
+    """table, column, empty, rows: numbers that some rows have and others leave empty."""
+    influence: pd.DataFrame
+    """address, low, high, at_low, at_base, at_high, swing [million USD of the aim]: estimates by how much they move the answer of
+    the linear relaxation, each at both ends of its range; NaN where there was no answer. Empty where none was asked for."""
+
+    def summary(self) -> str:
+        """In plain words."""
+        lines = ["COMPLETENESS:"]
+        if self.minerals_without_data:
+            lines.append(f"  minerals with facts that no plan can use yet: {', '.join(self.minerals_without_data)}")
+        for meaning, rows in self.gaps.groupby("meaning", sort=False):
+            lines.append(f"  {meaning}: {', '.join(rows['material'])}")
+        for row in self.empty.itertuples():
+            lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of {row.rows} rows that the plan reads")
+        if len(self.influence):
+            lines.append("  estimates by influence (aim at the low and high end of each, linear relaxation):")
+            for row in self.influence.itertuples():
+                ends = f"{row.at_low:,.1f} to {row.at_high:,.1f} M" if row.swing == row.swing else "no answer at an end"
+                lines.append(f"    {row.address}: {row.low:,.4g} to {row.high:,.4g} gives {ends}")
+        return "\n".join(lines)
+
+
+def complete(
+    plan: Plan, data: Dataset, *, estimates: int = 0, gap: float = 1e-3, workers: int = 1, executor: Executor | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Completeness:  # fmt: skip
+    """Look for what is missing. estimates: how many of the widest are ranked by re-solves of the relaxation; 0: none.
+
+    The rest as in `sweep`. Raises PlanError and InputError as `sweep` where estimates are ranked.
+    """
+    chosen = sorted(select_materials(plan, data))
+    gaps = [
+        {"material": material, "table": table, "meaning": meaning}
+        for table, meaning in WANTED.items() for material in chosen if not _covered(plan, data, table, material)
+    ]  # fmt: skip
+    influence = pd.DataFrame()
+    if estimates:
+        design = one_at_a_time(estimate_ranges(plan, data, estimates))
+        found = sweep(
+            plan, data, design.points, gap=gap, relax=True, workers=workers, executor=executor, on_progress=on_progress
+        )
+        influence = indices(design, found.points)
+    return Completeness(
+        tuple(without_data(data)), pd.DataFrame(gaps, columns=["material", "table", "meaning"]), _empty(plan, data, set(chosen)),
+        influence,
+    )  # fmt: skip
+
+
+def _covered(plan: Plan, data: Dataset, table: str, material: str) -> bool:
+    """Whether a table has a row for a material that this plan would read; of hazards, whether anything ever touches it."""
+    if table == "hazards":
+        known = hazards(plan, data)
+        events = [strike_of(event, known.get(event.hazard or "")) for scenario in plan.scenarios for event in scenario.events]
+        touched = " ".join([*(event.materials for event in events), *(row.materials for row in sampled(plan, data))]).split()
+        return material in touched or "*" in touched
+    for row in data.rows(table):
+        named = getattr(row, "materials", None)
+        names = (named if isinstance(named, str) else " ".join(named or ())).split() if named is not None else [row.material]
+        if (material not in names and "*" not in names) or getattr(row, "yield_t_per_t", 1.0) <= 0:
+            continue
+        if getattr(row, "price_set", plan.price_set) == plan.price_set and (
+            getattr(row, "loss_function", plan.loss_function) == plan.loss_function
+        ):
+            return True
+    return False
+
+
+def _empty(plan: Plan, data: Dataset, chosen: set[str]) -> pd.DataFrame:
+    """Columns of numbers with both values and holes among the rows of planned materials."""
+    found = []
+    for table in WANTED:
+        rows = [row for row in data.rows(table) if getattr(row, "material", "*") in (*chosen, "*") and key_of(row)]
+        for column in type(rows[0]).model_fields if rows else ():
+            values = [getattr(row, column) for row in rows]
+            holes = sum(value is None for value in values)
+            numeric = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+            skipped = column.endswith(("_low", "_high")) or column == "year"
+            if numeric and holes and not skipped:
+                found.append({"table": table, "column": column, "empty": holes, "rows": len(rows)})
+    return pd.DataFrame(found, columns=["table", "column", "empty", "rows"])

@@ -1,0 +1,204 @@
+"""Which points a sensitivity study asks for, and what their answers say.
+
+Grids; each figure at its low and high end alone (tornado); elementary effects (Morris 1991; Campolongo, Cariboni and Saltelli
+2007); variance-based indices (Sobol 2001; Saltelli et al. 2010), the last two by SALib. Runs that failed are never handed to an
+estimator: the trajectory or block that they belong to is left out, and the share left out is told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ..core.errors import Fault, InputError, PlanError
+from ..data.dataset import Dataset
+from ..instance.instance import Floats
+from ..results.notes import provenance
+from ..schemas.plan import Plan
+
+Kind = Literal["points", "one_at_a_time", "morris", "sobol", "loss_functions"]
+Ranges = Mapping[str, tuple[float, float]]
+CONFIDENCE = 0.95
+YEAR_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Design:
+    """Points to be solved, and how their answers are to be read."""
+
+    kind: Kind
+    points: tuple[dict[str, Any], ...]
+    """Values by address (`axes`), as `sweep` takes them."""
+    ranges: Ranges
+    """Address -> (low, high); empty for plain points."""
+    levels: int = 4
+    """Morris: levels of the grid."""
+    second_order: bool = False
+    """Sobol: whether interactions of pairs are estimated too."""
+    seed: int = 1
+
+    @property
+    def block(self) -> int:
+        """Points that stand or fall together in an estimate."""
+        count = len(self.ranges)
+        return {"morris": count + 1, "sobol": 2 * count + 2 if self.second_order else count + 2}.get(self.kind, 1)
+
+
+def one_at_a_time(ranges: Ranges) -> Design:
+    """The question as it stands, then each figure at its low and its high end alone."""
+    _checked(ranges)
+    ends = [{address: value} for address, pair in ranges.items() for value in pair]
+    return Design("one_at_a_time", ({}, *ends), ranges)
+
+
+def estimate_ranges(plan: Plan, data: Dataset, most: int = 20) -> dict[str, tuple[float, float]]:
+    """Ranges of the widest estimates that a plan reads, as the tables state them, by address.
+
+    A series over years moves as one, by the factors of its widest year.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for row in provenance(plan, data).widest.itertuples():
+        if len(found) == most:
+            break
+        series, _, last = row.key.rpartition("/")
+        if series and last.isdigit() and len(last) == YEAR_DIGITS:
+            address = f"{row.table}[{series}/*].{row.column} *"
+            found.setdefault(address, (float(row.low / row.value), float(row.high / row.value)))
+        else:
+            found[f"{row.table}[{row.key}].{row.column}"] = (float(row.low), float(row.high))
+    return found
+
+
+def morris(ranges: Ranges, *, trajectories: int = 10, levels: int = 4, seed: int = 1) -> Design:
+    """Trajectories in which one figure after the other moves. Raises InputError where SALib is not installed."""
+    _checked(ranges)
+    points = _salib("sample.morris").sample(_problem(ranges), trajectories, num_levels=levels, seed=seed)
+    return Design("morris", _named(ranges, points), ranges, levels=levels, seed=seed)
+
+
+def sobol(ranges: Ranges, *, samples: int = 64, second_order: bool = False, seed: int = 1) -> Design:
+    """Saltelli's extension of a Sobol sequence; samples: a power of two, each costs a block of points. Raises as `morris`."""
+    _checked(ranges)
+    if samples < 2 or samples & (samples - 1):
+        raise PlanError([Fault("sweep", "", "samples", str(samples), "a power of two")])
+    points = _salib("sample.sobol").sample(_problem(ranges), samples, calc_second_order=second_order, seed=seed)
+    return Design("sobol", _named(ranges, points), ranges, second_order=second_order, seed=seed)
+
+
+def loss_functions(plan: Plan, data: Dataset) -> Design:
+    """The same plan under each named loss function, the plan's own first; one without a loss for some of its materials is a point
+    without an answer. Raises InputError where the tables name none."""
+    names = sorted({row.loss_function for row in data.rows("loss_functions")})
+    if not names:
+        raise InputError([Fault("loss_functions", "", "", "no row", "at least one named loss function")])
+    others = [name for name in names if name != plan.loss_function]
+    return Design("loss_functions", tuple({"loss_function": name} for name in [plan.loss_function, *others]), {})
+
+
+def left_out(design: Design, points: pd.DataFrame, output: str) -> float:
+    """Share of points that an estimate of an output does without, because a run of their block failed."""
+    return 1.0 - float(_usable(design, points, output).mean())
+
+
+def indices(design: Design, points: pd.DataFrame, output: str = "objective_musd") -> pd.DataFrame:
+    """What each figure does to an output, the largest first; numbers are NaN where too few runs are left.
+
+    one_at_a_time: address, low, high, at_low, at_high, swing. morris: address, mu_star (mean absolute effect), its 95 % half-width,
+    mu, sigma. sobol: address, first (S1), total (ST), each with the 95 % half-width.
+    points: one row a point of the design, in its order, with the output as a column.
+    """
+    if design.kind == "one_at_a_time":
+        found = _tornado(design, points[output].to_numpy(dtype=float))
+    elif design.kind in ("morris", "sobol"):
+        found = {"morris": _morris, "sobol": _sobol}[design.kind](design, points, output)
+    else:
+        raise ValueError(f"no indices from a design of kind {design.kind}")
+    by = {"one_at_a_time": "swing", "morris": "mu_star", "sobol": "total"}[design.kind]
+    return found.sort_values(by, ascending=False, kind="stable", ignore_index=True, na_position="last")
+
+
+def _tornado(design: Design, y: Floats) -> pd.DataFrame:
+    rows = [
+        {"address": address, "low": low, "high": high, "at_low": y[1 + 2 * k], "at_base": y[0], "at_high": y[2 + 2 * k],
+         "swing": float(np.ptp([y[0], y[1 + 2 * k], y[2 + 2 * k]]))}
+        for k, (address, (low, high)) in enumerate(design.ranges.items())
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["address", "low", "high", "at_low", "at_base", "at_high", "swing"])
+
+
+def _morris(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
+    usable = _usable(design, points, output)
+    names = ["mu_star", "mu_star_conf", "mu", "sigma"]
+    if usable.sum() < 2 * design.block:
+        return _nothing(design, names)
+    y = points[output].to_numpy(dtype=float)[usable]
+    found = _salib("analyze.morris").analyze(
+        _problem(design.ranges), _columns(design, points)[usable], y, num_levels=design.levels, seed=design.seed,
+        conf_level=CONFIDENCE,
+    )  # fmt: skip
+    return pd.DataFrame({"address": list(design.ranges), **{name: np.asarray(found[name], dtype=float) for name in names}})
+
+
+def _sobol(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
+    usable = _usable(design, points, output)
+    names = {"first": "S1", "first_conf": "S1_conf", "total": "ST", "total_conf": "ST_conf"}
+    y = points[output].to_numpy(dtype=float)[usable]
+    if usable.sum() < 2 * design.block or np.ptp(y) == 0:
+        return _nothing(design, list(names))
+    found = _salib("analyze.sobol").analyze(
+        _problem(design.ranges), y, calc_second_order=design.second_order, seed=design.seed, conf_level=CONFIDENCE
+    )
+    return pd.DataFrame({"address": list(design.ranges), **{name: np.asarray(found[key]) for name, key in names.items()}})
+
+
+def _nothing(design: Design, names: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame({"address": list(design.ranges), **dict.fromkeys(names, math.nan)})
+
+
+def _usable(design: Design, points: pd.DataFrame, output: str) -> Any:
+    """(points,) whether no run of a point's block failed."""
+    if len(points) != len(design.points):
+        raise ValueError(f"{len(points)} answers for a design of {len(design.points)} points")
+    failed = points[output].isna().to_numpy(dtype=bool).reshape(-1, design.block).any(axis=1)
+    return np.repeat(~failed, design.block)
+
+
+def _columns(design: Design, points: pd.DataFrame) -> Floats:
+    return np.asarray(points[list(design.ranges)], dtype=float)
+
+
+def _named(ranges: Ranges, points: Any) -> tuple[dict[str, Any], ...]:
+    return tuple(dict(zip(ranges, map(float, point), strict=True)) for point in points)
+
+
+def _problem(ranges: Ranges) -> dict[str, Any]:
+    return {"num_vars": len(ranges), "names": list(ranges), "bounds": [list(pair) for pair in ranges.values()]}
+
+
+def _checked(ranges: Ranges) -> None:
+    """Raises PlanError where a range is none."""
+    faults = [
+        Fault("sweep", "", address, f"{low} to {high}", "two numbers, the smaller one first")
+        for address, (low, high) in ranges.items()
+        if not (math.isfinite(low) and math.isfinite(high) and low < high)
+    ]
+    if not ranges:
+        faults.append(Fault("sweep", "", "ranges", "none", "at least one figure with a low and a high value"))
+    if faults:
+        raise PlanError(faults)
+
+
+def _salib(module: str) -> Any:
+    """A module of SALib, which is an optional extra."""
+    from importlib import import_module
+
+    try:
+        return import_module(f"SALib.{module}")
+    except ImportError:
+        expected = "SALib: pip install 'strategic-minerals[sensitivity]'"
+        raise InputError([Fault("sweep", "", "kind", "SALib is not installed", expected)]) from None

@@ -1,0 +1,385 @@
+"""An answer when there is no plan: the least relaxation that helps, single changes that restore a plan, and what conflicts.
+
+Elastic programs: every demand on the plan may be missed at a price, and the least total is found (Chinneck, Feasibility and
+Infeasibility in Optimization, 2008, chapter 6). Conflicts by deletion filtering (Chinneck and Dravnieks 1991) over demands as the
+planner knows them. Each single change is put into the plan, and the plan solved again, before it is told.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..checks.consistency import require
+from ..core.errors import InfeasibleError, PlanError, StoppedError, UntrustedError
+from ..core.frames import notebook_html, records
+from ..data.addresses import edited
+from ..data.dataset import Dataset
+from ..decomposition.subproblems import without_recourse
+from ..highs.runtime import canary
+from ..highs.solver import Model
+from ..model.assembly import Assembly
+from ..model.decisions import with_row
+from ..model.problem import Outcome, Problem, objective_costs, prepare
+from ..model.template import INF
+from ..optimization.infeasibility import with_columns
+from ..optimization.optimise import cap_trunk_shortfall, do_nothing
+from ..schemas.plan import Plan
+from .requirements import (
+    EMERGENCY,
+    FIRST_MUSD,
+    IN_DISRUPTIONS,
+    Change,
+    Demand,
+    changes_of,
+    demands,
+    emergency_change,
+    emergency_rows,
+)
+
+ROOM = 1e-6
+"""What a change gets beyond the least that was found, relative to it, against rounding."""
+SMALL = 1e-6
+"""Tonnes, million USD or share below which nothing is missed."""
+CHANGES = ["change", "unit", "base", "value", "by", "verified", "put", "sentence"]
+TRIES = 20
+"""Halvings of a share that cannot be read off one linear program."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why there is no plan, or that there is one."""
+
+    possible: bool
+    """True: the demands can be met; everything else is empty."""
+    fractions: bool
+    """True: they could be met with fractions of projects; what conflicts is that these are whole."""
+    missed: pd.DataFrame
+    """demand, item, place, amount, unit, sentence: the least total relaxation, tonnes weighed at their market price."""
+    missed_musd: float
+    """What it weighs in all [million USD]."""
+    missed_verified: bool
+    """Whether the model has a plan once these are granted."""
+    changes: pd.DataFrame
+    """change, unit, base, value, by, verified, put, sentence: each alone restores a plan; `put` holds values by address."""
+    conflict: tuple[str, ...]
+    """Demands that cannot be met together, and can without any one of them."""
+    seconds: float
+    complete: bool = True
+    """False: the time limit came before everything was looked at."""
+    tried: tuple[str, ...] = ()
+    """Entries of the plan that were moved, each alone."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        tables = {name: records(getattr(self, name)) for name in ("missed", "changes")}
+        for row, put in zip(tables["changes"], self.changes.get("put", ()), strict=True):
+            row["put"] = put
+        return {
+            "possible": self.possible, "fractions": self.fractions, "conflict": list(self.conflict), **tables,
+            "missed_musd": self.missed_musd if math.isfinite(self.missed_musd) else None,
+            "missed_verified": self.missed_verified, "seconds": self.seconds, "complete": self.complete,
+            "tried": list(self.tried),
+        }  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it."""
+        return notebook_html(self.summary(), {"Any one of these restores a plan": pd.DataFrame(self.to_dict()["changes"])})
+
+    def summary(self) -> str:
+        """In plain words."""
+        if self.possible:
+            return "The demands on this plan can be met: `solve` finds a plan."
+        lines = ["No plan meets the demands (confirmed with the solver's presolve off)."]
+        if self.fractions:
+            lines.append("  With fractions of projects there would be one: they are whole.")
+        if self.conflict:
+            lines.append("IN CONFLICT (these cannot be met together; any one of them left out, the rest of these can):")
+            lines += [f"  {words}" for words in self.conflict]
+        if len(self.missed):
+            verified = "granted, there is a plan" if self.missed_verified else "NOT confirmed by a solve"
+            lines.append(
+                f"LEAST RELAXATION in all, tonnes weighed at their market price ({self.missed_musd:,.4g} million USD; {verified}):"
+            )
+            lines += [f"  {row.sentence}" for row in self.missed.itertuples()]
+        helping = self.changes[self.changes["verified"]] if len(self.changes) else self.changes
+        if len(helping):
+            lines.append("ANY ONE OF THESE RESTORES A PLAN (each put into the plan and tried):")
+            lines += [f"  {row.sentence}" for row in helping.itertuples()]
+        elif self.complete:
+            lines.append("NONE OF THESE, moved alone, was found to restore a plan (grant the relaxation above, or move several):")
+            lines += [f"  {entry}" for entry in self.tried]
+        if not self.complete:
+            lines.append("The time limit came before everything was looked at: give `diagnose` a longer --time-limit.")
+        return "\n".join(lines)
+
+
+@dataclass
+class Case:
+    """A problem with its do-nothing limits in place, and the clock."""
+
+    problem: Problem
+    """Once there is no plan: without the worlds in which operations are free to go short."""
+    relax: bool
+    deadline: float
+    demands: list[Demand] = field(default_factory=list)
+
+    def left(self) -> float:
+        """Seconds left. Raises StoppedError where none are."""
+        left = self.deadline - time.perf_counter()
+        if left <= 0:
+            outcome = Outcome("time_limit", None, None, None, None)
+            raise StoppedError("stopped before the diagnosis was complete (time limit)", outcome)
+        return left
+
+    def feasible(self, assembly: Assembly, *, relax: bool | None = None, presolve: bool = True) -> bool:
+        """Whether a model has any plan. Raises StoppedError, and UntrustedError without a verdict."""
+        integer = not (self.relax if relax is None else relax)
+        run = Model(assembly, np.zeros_like(assembly.lower), integer=integer).run(time_limit_s=self.left(), presolve=presolve)
+        if run.status in ("optimal", "infeasible", "infeasible_or_unbounded"):
+            return run.status == "optimal"
+        self.left()
+        raise UntrustedError(f"the solver came to no verdict: {run.status}")
+
+
+def diagnose(
+    plan: Plan, data: Dataset, *, relax: bool = False, time_limit_s: float = 600.0,
+    on_progress: Callable[[str], None] | None = None,
+) -> Diagnosis:  # fmt: skip
+    """Find out why no plan meets the demands, and what would help.
+
+    relax: of the linear relaxation. time_limit_s: wall-clock seconds in all. on_progress: told what is being looked at.
+
+    Raises PlanError and InputError as `solve`, StoppedError where the limit comes before the least relaxation, UntrustedError
+    where the solver contradicts itself with presolve and without.
+    """
+    begin = time.perf_counter()
+    require(plan, data)
+    canary()
+    tell = on_progress or (lambda _: None)
+    tell("whether there is a plan")
+    problem = prepare(plan, data)
+    # where even doing nothing is impossible, what diversification rules ask of trunk shortfall stays unknown and is left open
+    with suppress(InfeasibleError):
+        cap_trunk_shortfall(problem, do_nothing(problem, objective_costs(problem)["social_cost"], time_limit_s))
+    case = Case(problem, relax, begin + time_limit_s)
+    none = pd.DataFrame()
+    if case.feasible(problem.assembly):
+        return Diagnosis(True, False, none, 0.0, False, none, (), time.perf_counter() - begin)
+    if case.feasible(problem.assembly, presolve=False):
+        raise UntrustedError("the solver called the plan infeasible with presolve and feasible without: not trusted")
+    fractions = not relax and case.feasible(problem.assembly, relax=True)
+    case.problem = replace(problem, assembly=without_recourse(problem.layout, problem.assembly))
+    case.demands = list(demands(case.problem))
+    tell("the least relaxation")
+    missed, weight, granted = _least_relaxation(case)
+    conflict: list[Demand] = []
+    found, complete, tried = pd.DataFrame(columns=CHANGES), True, dict[str, None]()
+    try:
+        tell("what conflicts")
+        conflict = _conflict(case)
+        tell("single changes")
+        for change in _changes(case, {demand.family for demand in conflict}):
+            tell(f"single changes: {change.words.split('{')[0].strip()}")
+            row = _single_change(case, plan, data, change)
+            tried[change.entry] = None
+            if row is not None:
+                found.loc[len(found)] = row
+    except StoppedError:
+        complete = False
+    words = tuple(demand.words for demand in conflict)
+    seconds = time.perf_counter() - begin
+    return Diagnosis(False, fractions, missed, weight, granted, found, words, seconds, complete, tuple(tried))
+
+
+def _relaxing(assembly: Assembly, row: int) -> float:
+    """Factor with which a slack column relaxes a row of one side."""
+    return -1.0 if math.isinf(assembly.row_lower[row]) else 1.0
+
+
+def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
+    """(what is missed, its weight [million USD], whether granting it was confirmed by a solve)."""
+    assembly, columns = case.problem.assembly, ["demand", "item", "place", "amount", "unit", "sentence"]
+    flat = [(d, k, row) for d, demand in enumerate(case.demands) for k, row in enumerate(demand.rows.tolist())]
+    elastic = with_columns(assembly, [[(row, _relaxing(assembly, row))] for _, _, row in flat], np.full(len(flat), INF))
+    cost = np.zeros_like(elastic.lower)
+    first = len(assembly.lower)
+    for n, (d, k, _) in enumerate(flat):
+        cost[first + n] = case.demands[d].price * case.demands[d].natural[k]
+    run = Model(elastic, cost, integer=not case.relax).run(time_limit_s=case.left(), gap=1e-6, phase="least relaxation")
+    if run.x is None:
+        return pd.DataFrame(columns=columns), math.nan, False
+    slack = np.maximum(0.0, run.x[first:])
+    rows = []
+    for n, (d, k, _) in enumerate(flat):
+        demand, amount = case.demands[d], float(slack[n] * case.demands[d].natural[k])
+        if amount > SMALL:
+            place = demand.places[k] if demand.places else ""
+            rows.append([demand.family, demand.item, place, amount, demand.unit, _missed(demand, place, amount)])
+    granted = replace(assembly, row_lower=assembly.row_lower.copy(), row_upper=assembly.row_upper.copy())
+    for n, (_, _, row) in enumerate(flat):
+        room = float(slack[n]) * (1 + ROOM) + 1e-9
+        granted.row_lower[row] -= room
+        granted.row_upper[row] += room
+    return pd.DataFrame(rows, columns=columns), float(cost[first:] @ slack), case.feasible(granted)
+
+
+def _missed(demand: Demand, place: str, amount: float) -> str:
+    """What is missed of a demand, in words."""
+    where = f" in {place}" if place else ""
+    if demand.unit == "t":
+        verb = "exceeded by" if demand.family == "supplier_share" else "short by"
+        return f"{demand.item}{where}: {verb} {amount:,.4g} t"
+    if demand.unit == "projects":
+        return f"{demand.item}: not kept"
+    if demand.owed is not None:
+        owed = f"the {demand.owed:,.6g} that holding the opening stock costs"
+        return f"{demand.item}: {amount:,.4g} million USD more than {owed} ({demand.owed + amount:,.6g} in all)"
+    return f"{demand.item}: {amount:,.4g} million USD more"
+
+
+def _conflict(case: Case) -> list[Demand]:
+    """Demands that cannot be met together, and can without any one of them: those that go last are tried first to be left out."""
+    core = list(case.demands)
+    size = len(core)
+    while size >= 1:  # whole blocks first: most of a plan's demands are bystanders
+        k = 0
+        while k < len(core):
+            rest = core[:k] + core[k + size :]
+            if rest and not case.feasible(_without(case, rest)):
+                core = rest
+            else:
+                k += size
+        size //= 2
+    return core
+
+
+def _without(case: Case, kept: Sequence[Demand]) -> Assembly:
+    """The model with some demands alone."""
+    assembly = case.problem.assembly
+    gone = {row for demand in case.demands for row in demand.rows.tolist()} - {r for d in kept for r in d.rows.tolist()}
+    rows = np.array(sorted(gone), dtype=np.int64)
+    lower, upper = assembly.row_lower.copy(), assembly.row_upper.copy()
+    lower[rows], upper[rows] = -INF, INF
+    return replace(assembly, row_lower=lower, row_upper=upper)
+
+
+def _changes(case: Case, families: set[str]) -> Iterator[Change]:
+    """Changes that could make room in a conflict of some families: what restores a plan has to make some in every conflict."""
+    yield from (change for change in changes_of(case.problem) if change.demand in families)
+    emergency = emergency_change(case.problem) if families & IN_DISRUPTIONS else None
+    if emergency is not None:
+        yield emergency
+
+
+def _single_change(case: Case, plan: Plan, data: Dataset, change: Change) -> list[Any] | None:
+    """A change of one entry that restores a plan, as a row of `CHANGES`; None where it does not.
+
+    What is told is what was tried: moves are rounded outward to the figures shown before they are put into the plan.
+    """
+    least = _least_move(case, plan, data, change)
+    if least is None:
+        return None
+    by = min(change.most, _outward(least * (1 + ROOM) + ROOM * max(1e-3, abs(change.base) * 1e-3)))
+    put = dict(change.put(by))
+    value = change.base + change.sign * by
+    sentence = change.words.format(value=f"{value:,.10g}", by=f"{by:,.10g}")
+    verified = _restored(case, plan, data, put, whole=True)
+    return [change.demand, change.unit, change.base, value, by, verified, put, sentence]
+
+
+def _outward(value: float) -> float:
+    """A positive number rounded up to four figures."""
+    digit = 10.0 ** (math.floor(math.log10(value)) - 3)
+    return float(f"{math.ceil(value / digit * (1 - 1e-12)) * digit:.10g}")
+
+
+def _least_move(case: Case, plan: Plan, data: Dataset, change: Change) -> float | None:
+    """What an entry has to be moved by at least; None where moving it alone does not help."""
+    assembly = case.problem.assembly
+    if change.demand == EMERGENCY:
+        changed = _changed(case, plan, data, change.within)
+        if changed is None:
+            return None
+        assembly = without_recourse(changed.layout, changed.assembly)
+        change = replace(change, rows=emergency_rows(replace(changed, assembly=assembly)))
+        assembly = _raised(assembly, [(row, -FIRST_MUSD * gain) for row, gain in change.rows])
+    elif not change.rows and not change.widened:
+        return _least_by_trying(case, plan, data, change)
+    ends = sorted({0.0, *(start for _, start in change.idle), change.most})
+    for low, high in pairwise(ends):  # in each of these stretches every right-hand side gains evenly; more never takes room away
+        least = _least_within(case, assembly, change, low, high)
+        if least is not None:
+            return least
+    return None
+
+
+def _least_within(case: Case, assembly: Assembly, change: Change, low: float, high: float) -> float | None:
+    """The least move from `low` to `high` that gives a plan, counted from 0; None where none does."""
+    start = dict(change.idle)
+    rows = [(row, gain) for row, gain in change.rows if start.get(row, 0.0) <= low]
+    moved = _raised(assembly, [(row, -gain * start.get(row, 0.0)) for row, gain in rows])
+    moved = with_columns(moved, [[(row, -gain) for row, gain in rows]], np.array([high]))
+    column = len(assembly.lower)
+    moved.lower[column] = low
+    for wide, gain in change.widened:
+        limit = float(moved.upper[wide])
+        moved.upper[wide] = INF
+        counted = bool(moved.column_unit[wide] != 1.0)
+        moved = with_row(moved, np.array([wide, column]), np.array([1.0, -gain]), -INF, limit, money=counted)
+    cost = np.zeros_like(moved.lower)
+    cost[column] = 1.0
+    run = Model(moved, cost, integer=not case.relax).run(time_limit_s=case.left(), gap=1e-6, phase="single changes")
+    return None if run.x is None else max(0.0, float(run.x[column]))
+
+
+def _raised(assembly: Assembly, by: Sequence[tuple[int, float]]) -> Assembly:
+    """The model with some right-hand sides raised."""
+    lower, upper = assembly.row_lower.copy(), assembly.row_upper.copy()
+    for row, amount in by:
+        lower[row] += amount
+        upper[row] += amount
+    return replace(assembly, row_lower=lower, row_upper=upper)
+
+
+def _least_by_trying(case: Case, plan: Plan, data: Dataset, change: Change) -> float | None:
+    """The same for an entry that multiplies what is decided."""
+    if not _restored(case, plan, data, change.put(change.most), whole=False):
+        return None
+    low, high = 0.0, change.most
+    for _ in range(TRIES):
+        middle = (low + high) / 2
+        if _restored(case, plan, data, change.put(middle), whole=False):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, whole: bool) -> bool:
+    """Whether the plan with some values in place has an answer: built and solved from nothing, do-nothing reference included.
+
+    whole: in all worlds, in place of those that promises name.
+    """
+    changed = _changed(case, plan, data, put)
+    return changed is not None and case.feasible(
+        changed.assembly if whole else without_recourse(changed.layout, changed.assembly)
+    )
+
+
+def _changed(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any]) -> Problem | None:
+    """The problem of the plan with some values in place, with its do-nothing limits; None where there is none."""
+    try:
+        changed = prepare(*edited(plan, data, put), None, case.problem.layout.worlds.drawn)
+        cap_trunk_shortfall(changed, do_nothing(changed, objective_costs(changed)["social_cost"], case.left()))
+    except (PlanError, InfeasibleError):
+        return None
+    return changed

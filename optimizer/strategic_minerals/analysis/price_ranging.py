@@ -1,0 +1,187 @@
+"""Shadow prices in sentences: what one unit more is worth, and how far that holds.
+
+Prices are those of the linear program in which the plan's whole commitments stand (formulation section 8), solved again from the
+stored decisions. How far a price holds is read off its basis (right-hand-side ranging), and found by re-solves where the basis is
+degenerate and says nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..core.errors import Fault, InputError, UntrustedError
+from ..core.units import USD_PER_MUSD
+from ..formulation.aims import main_aim
+from ..formulation.structure import STAGES
+from ..highs.solver import Model, Run
+from ..instance.instance import Floats
+from ..model.problem import Problem, objective_costs, prepare
+from ..model.solution import Solution, embed
+from ..optimization.optimise import cap_trunk_shortfall
+from ..results.prices import SMALL, Price, published, worthless
+from ..results.result import Result
+
+COLUMNS = ["price", "item", "world", "period", "value", "unit", "holds_for_more", "holds_for_less", "holds_unit", "sentence"]
+ONCE = ("appropriation", "total_budget", "contingent_liability", "cvar_limit", "expected_loss_limit", "service_level",
+        "supplier_share", "days_of_cover")  # fmt: skip
+"""Families told in full; of stock and supply, the year with the largest price of each material."""
+SAME = 1e-6
+"""Relative difference of a cost per unit from a price that counts as none."""
+FIRST_STEP = 1e-3
+"""First step of a re-solve, as a share of the right-hand side or of one unit."""
+STEPS = 24
+"""Doublings of a step."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The linear program with a result's whole commitments fixed, solved for the plan's main aim."""
+
+    problem: Problem
+    cost: Floats
+    model: Model
+    run: Run
+
+
+def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
+    """Solve it. Raises InputError for a relaxation, which has no commitments, UntrustedError where it has no answer."""
+    if result.outcome.relaxed:
+        raise InputError([Fault("result", "", "outcome", "a linear relaxation", "a plan: solve without --relax")])
+    problem = prepare(result.plan, result.data)
+    cap_trunk_shortfall(problem, decided_point(problem, result.reference))
+    cost = objective_costs(problem)[STAGES[result.plan.objective.kind][0]]
+    model = Model(problem.assembly, cost, integer=False)
+    whole = np.flatnonzero(problem.assembly.integer)
+    at = np.round(decided_point(problem, result.solution)[whole])
+    model.set_bounds(whole, at, at)
+    run = model.run(time_limit_s=time_limit_s, phase="prices")
+    if run.status != "optimal" or run.row_dual is None:
+        raise UntrustedError(f"the linear program with the plan's commitments fixed was not solved: {run.status}")
+    return Fixed(problem, cost, model, run)
+
+
+def decided_point(problem: Problem, solution: Solution) -> Floats:
+    """(columns,) commitments and the trunk's operations of a solution; zeros in worlds."""
+    options, count = problem.layout.support.options, len(problem.layout.support.classes)
+    operating = np.zeros(count)
+    np.add.at(operating, [o.output_class for o in options], solution.sign)
+    columns, values = embed(problem.layout, problem.assembly, solution, operating)
+    x = np.zeros(len(problem.assembly.lower))
+    x[columns] = values
+    return x
+
+
+def price_words(fixed: Fixed) -> pd.DataFrame:
+    """One row a price that is not zero (`COLUMNS`): value in `unit`; how many units more, and less, it holds for; a sentence.
+
+    So too where money is worth nothing only because more is owed already: somebody would raise it in vain.
+    """
+    told = _told(published(fixed.problem, fixed.run)) + worthless(fixed.problem, fixed.run)
+    alone = [p.row for p in told if p.widened is None and not p.beyond]
+    reach = dict(zip(alone, fixed.model.reach(alone), strict=True)) if alone else {}
+    rows = []
+    for price in told:
+        down, up = reach.get(price.row, (0.0, 0.0))
+        more, less = (up, down) if price.direction > 0 else (down, up)
+        more = more if more > 0 else _stretch(fixed, price, 1)
+        less = less if less > 0 else _stretch(fixed, price, -1)
+        more, less = min(more, price.beyond or math.inf) * price.natural, min(less, price.less) * price.natural
+        unit = "million USD" if price.unit == "USD/USD" else "t"
+        rows.append([price.price, price.item, price.world, price.period, price.value, price.unit, more, less, unit,
+                     _sentence(fixed.problem, price, more)])  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _told(prices: list[Price]) -> list[Price]:
+    """Those worth a sentence: all of `ONCE`; the best year of a material in store, and of supply while nothing happens."""
+    best: dict[tuple[str, str], Price] = {}
+    for price in prices:
+        if price.price in ONCE or (price.price == "supply" and price.world != "trunk"):
+            continue
+        known = best.get((price.price, price.item))
+        if known is None or abs(price.value) > abs(known.value):
+            best[price.price, price.item] = price
+    return [p for p in prices if p.price in ONCE] + list(best.values())
+
+
+def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
+    """How far a price holds, by solving again with more and more (sign 1) or less (-1), in the row's unit."""
+    assembly, run = fixed.problem.assembly, fixed.run
+    if price.beyond and price.widened is None:
+        return math.inf  # nothing moves
+    assert run.objective is not None
+    assert run.row_dual is not None
+    row, way = price.row, price.direction * sign
+    column, share = (np.array([price.widened[0]]), price.widened[1]) if price.widened else (np.zeros(0, dtype=np.int64), 0.0)
+    low, high = assembly.row_lower[row], assembly.row_upper[row]
+    size = max(abs(v) for v in (low, high) if math.isfinite(v))
+    per_unit = price.value if price.widened else price.direction * -float(run.row_dual[row])
+    way_of_row = 0.0 if price.beyond else way
+    step, good = FIRST_STEP * max(1.0, size), 0.0
+    try:
+        for _ in range(STEPS):
+            moved = np.array([row]), np.array([low + way_of_row * step]), np.array([high + way_of_row * step])
+            fixed.model.set_row_bounds(*moved)
+            fixed.model.set_bounds(column, assembly.lower[column], np.maximum(0.0, assembly.upper[column] + way * share * step))
+            again = fixed.model.run(time_limit_s=60.0, phase="prices")
+            if again.status != "optimal" or again.objective is None:
+                break
+            expected = -per_unit * sign * step
+            if abs(again.objective - run.objective - expected) > SAME * (abs(expected) + 1e-3):
+                break
+            good, step = step, 2 * step
+        else:
+            good = math.inf
+    finally:
+        fixed.model.set_row_bounds(np.array([row]), np.array([low]), np.array([high]))
+        fixed.model.set_bounds(column, assembly.lower[column], assembly.upper[column])
+    return good
+
+
+def _sentence(problem: Problem, price: Price, more: float) -> str:
+    """What one unit more is worth, in words."""
+    aim = main_aim(problem.plan)
+    at_kink = more == 0  # what is avoided is concave: a unit more brings less than the price says, or costs more
+    money = f"{abs(price.value):,.3g} million USD" if price.unit == "USD/USD" else _usd(abs(price.value))
+    bound = "" if not at_kink else "at most " if price.value > 0 else "at least "
+    effect = f"{'saves' if price.value > 0 else 'costs'} {bound}{money} of {aim}"
+    if price.price == "supply":  # in that year's money and that course of events, not in expectation
+        effect = f"is worth {'at most ' if at_kink else ''}{'' if price.value > 0 else '-'}{money}"
+    material, year = price.item.split(",")[0].split(":")[0], f"FY{price.period}" if price.period.isdigit() else price.period
+    what = {
+        "appropriation": f"One more million USD in {year}",
+        "total_budget": "One more million USD of total budget",
+        "contingent_liability": f"One more million USD of liability allowed in {year}",
+        "cvar_limit": "One more million USD of CVaR allowed",
+        "expected_loss_limit": "One more million USD of expected loss allowed",
+        "stock": f"One more tonne of {material} in the reserve by {year}",
+        "supply": f"One more tonne of {material} for users in {year}, while nothing has happened,",
+        "service_level": f"One tonne more short of the promise on {price.item} in {price.world}{f' ({year})' if year else ''}",
+        "supplier_share": f"One more tonne allowed beyond the rule on {price.item} in {year}",
+        "days_of_cover": f"One tonne less asked in store of {price.item} in {year}",
+    }[price.price]
+    unit = "million USD" if price.unit == "USD/USD" else "t"
+    if price.beyond and abs(price.value) <= SMALL:
+        given = "the total budget" if price.price == "total_budget" else "is appropriated"
+        return f"{what} saves nothing: holding the opening stock costs {price.beyond:,.4g} million USD more than {given} already."
+    if math.isinf(more):
+        holds = "however many more"
+    elif more > 0:
+        holds = f"valid for the next {_figures(more)} {unit}"
+    else:
+        holds = f"at this point only: the very next unit {'is worth less' if price.value > 0 else 'costs more'}"
+    return f"{what} {effect}, {holds}."
+
+
+def _usd(value: float) -> str:
+    """An amount with a unit that reads well."""
+    return f"{value / USD_PER_MUSD:,.3g} million USD" if value >= 0.1 * USD_PER_MUSD else f"{_figures(value)} USD"
+
+
+def _figures(value: float) -> str:
+    """Three or four figures, never an exponent of a thousand or more."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,.3g}"

@@ -1,0 +1,321 @@
+"""What a plan asks for and limits, entry by entry as the planner wrote it: its rows in the model, and how it could be moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..formulation.parameters import branch_values
+from ..instance.instance import MUSD_PER_T, Floats, Ints
+from ..model.problem import Problem
+from ..model.template import INF
+
+EMERGENCY = "emergency_money"
+"""What a change of the money for disruptions is called."""
+IN_DISRUPTIONS = frozenset({"service_level", "cvar_limit", "expected_loss_limit"})
+"""Families of demands that ask something of the worlds; the others ask it of commitments and of the course without events."""
+FIRST_MUSD = 1.0
+"""Emergency money with which a model has its rows."""
+LOGIC_MUSD = 1e4
+"""What an elastic program pays for a project without what it needs, or beside what it excludes."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Something that the plan asks for, or a limit that it sets: one entry of the plan file, in one year where it has several."""
+
+    family: str
+    """As in `infeasibility.DEMANDS`."""
+    item: str
+    words: str
+    rows: Ints
+    natural: Floats
+    """(rows,) tonnes, million USD or projects that one unit of each row stands for."""
+    price: float
+    """What missing one of them counts in an elastic program [million USD]."""
+    unit: str
+    places: tuple[str, ...] = ()
+    """(rows,) where and when each row holds, in words; empty where the demand's own words say it."""
+    owed: float | None = None
+    """Of money: the limit in force, where that is what is owed already and not what the plan gives [million USD]."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry of the plan that may be moved."""
+
+    demand: str
+    """Family of the rows that it makes room for, as in `infeasibility.DEMANDS`; `EMERGENCY`: of those of `IN_DISRUPTIONS`."""
+    entry: str
+    """What it is, without its value."""
+    words: str
+    """With {value} and {by} to be filled in."""
+    unit: str
+    base: float
+    sign: int
+    """+1: relaxed by a larger value; -1: by a smaller one."""
+    most: float
+    """Of what it may be moved by."""
+    put: Callable[[float], Mapping[str, Any]]
+    """Moved by so much -> values by address (`axes`)."""
+    rows: tuple[tuple[int, float], ...]
+    """(row, what its right-hand side gains per unit moved); empty: found by trying values of the plan."""
+    widened: tuple[tuple[int, float], ...] = ()
+    """(column, what its upper limit gains per unit moved)."""
+    idle: tuple[tuple[int, float], ...] = ()
+    """(row of `rows`, what has to be moved before its right-hand side gains): money up to what is owed already moves no limit."""
+    within: Mapping[str, Any] = field(default_factory=dict)
+    """Values by address that the plan needs before its model has these rows; they count for nothing."""
+
+
+def demands(problem: Problem) -> Iterable[Demand]:
+    """Every demand and limit that binds a plan hard, with its rows."""
+    n, assembly, unit = problem.natural, problem.assembly, problem.instance.material_unit
+    years, plan = n.calendar.years, n.plan
+    grouped: dict[tuple[str, Any], list[int]] = {}
+    where: dict[int, str] = {}
+    components = {f"period:{name}": c for c, name in enumerate(n.components)}
+    branches = {f"branch:{name}": c for c, name in enumerate(n.components)}
+    for family in ("service_level", "budget", "total_budget", "contingent_liability", "supplier_share", "days_of_cover",
+                   "cvar_limit", "expected_loss_limit", "project_logic"):  # fmt: skip
+        for row in assembly.rows_of(family).tolist():
+            _, key, label, number = assembly.row_name(row)
+            entry = key
+            if family == "service_level":
+                entry = key[0]
+                world = problem.layout.worlds.names[problem.layout.stamps[branches[label]].branches[number]]
+                where[row] = world if key[1] < 0 else f"{world}, FY{years[key[1]]}"
+            elif family in ("supplier_share", "days_of_cover"):
+                c = components[label]
+                where[row] = n.calendar.period_label(int(problem.layout.stamps[c].period[number]))
+                if family == "days_of_cover":
+                    entry = plan.days_of_cover.index(problem.layout.shapes[c].cover[key][1])
+            grouped.setdefault((family, entry), []).append(row)
+
+    def demand(
+        family: str, entry: Any, item: str, words: str, material: str = "", what: str = "million USD", owed: float | None = None
+    ) -> Demand:
+        rows = np.array(grouped[family, entry])
+        if not material:
+            weight = LOGIC_MUSD if family == "project_logic" else 1.0
+            return Demand(family, item, _with_owed(words, owed), rows, np.ones(len(rows)), weight, what, owed=owed)
+        i = n.materials.index(material)
+        price = max(float(n.price[i].max()), MUSD_PER_T)
+        places = tuple(where[row] for row in rows.tolist())
+        return Demand(family, item, words, rows, np.full(len(rows), float(unit[i])), price, "t", places)
+
+    for family, entry in grouped:
+        if family == "service_level":
+            level = plan.service_levels[entry]
+            if level.penalty_usd_per_kg is None:
+                item = f"{level.segment} service level for {level.material}"
+                words = f"{item}: {100 * level.level:.6g}% in {', '.join(level.scenarios)}"
+                yield demand(family, entry, item, words, level.material)
+        elif family == "budget":
+            amount = problem.natural.appropriation[entry]
+            tail = "" if years[entry] in n.calendar.planned_years else " (after the planned years)"
+            item = f"appropriation FY{years[entry]}{tail}"
+            owed = float(n.spendable[entry]) if n.owed_beyond[entry] > 0 else None
+            yield demand(family, entry, item, f"{item}: {amount:,.6g} million USD", owed=owed)
+        elif family == "contingent_liability":
+            yield demand(family, entry, f"liability cap FY{years[entry]}", f"liability cap of FY{years[entry]}")
+        elif family == "supplier_share":
+            rule = plan.diversification[entry]
+            if rule.penalty_usd_per_kg is None:
+                item = f"diversification of {rule.material} ({rule.country or rule.group})"
+                yield demand(family, entry, item, f"{item}: {100 * rule.share:.6g}% from FY{rule.from_year}", rule.material)
+        elif family == "days_of_cover":
+            cover = plan.days_of_cover[entry]
+            item = f"days of cover of {cover.material}"
+            yield demand(family, entry, item, f"{item}: {cover.days:g} from FY{cover.from_year}", cover.material)
+        elif family == "project_logic":
+            kind, p, q = entry
+            names = [n.projects[k].name for k in (p, q)]
+            words = f"{names[0]} {'needs' if kind == 'needs' else 'excludes'} {names[1]}"
+            yield demand(family, entry, words, words, what="projects")
+        else:
+            name, amount = {
+                "total_budget": ("total budget", plan.budget.total_musd),
+                "cvar_limit": ("limit on CVaR", plan.risk.cvar_limit_musd),
+                "expected_loss_limit": ("limit on expected loss", plan.risk.expected_loss_limit_musd),
+            }[family]
+            owed = n.spendable_in_all if family == "total_budget" and n.owed_beyond_in_all > 0 else None
+            yield demand(family, entry, name, f"{name}: {amount or 0.0:,.4g} million USD", owed=owed)
+
+
+def _with_owed(words: str, owed: float | None) -> str:
+    """A limit on money in words, with what is paid in its place."""
+    return words if owed is None else f"{words} ({owed:,.6g} are paid: holding the opening stock costs so much)"
+
+
+def changes_of(problem: Problem) -> Iterable[Change]:
+    """Every entry of the plan that could be moved to make room."""
+    yield from _money_changes(problem)
+    yield from _promise_changes(problem)
+    yield from _rule_changes(problem)
+    for family, field_, words in (("cvar_limit", "cvar_limit_musd", "limit on CVaR"),
+                                  ("expected_loss_limit", "expected_loss_limit_musd", "limit on expected loss")):  # fmt: skip
+        rows, base = problem.assembly.rows_of(family).tolist(), getattr(problem.plan.risk, field_)
+        if rows:
+            yield Change(
+                family, words, f"{words} at {{value}} million USD (+ {{by}})", "million USD", base, 1, INF,
+                partial(_put, f"risk.{field_}", base, 1), tuple((row, 1.0) for row in rows),
+            )  # fmt: skip
+    yield from _share_carried(problem)
+
+
+def _money_changes(problem: Problem) -> Iterable[Change]:
+    """Appropriations year by year and of all years alike, the total, the liability cap.
+
+    All by what the plan's own figure is moved: where more is owed already, its first part moves no limit.
+    """
+    assembly, n, budget = problem.assembly, problem.natural, problem.plan.budget
+    years, share = n.calendar.years, budget.carry_over_share
+    rows = {assembly.row_name(row)[1]: row for row in assembly.rows_of("budget").tolist()}
+    root, beyond = assembly.stamped[0], n.owed_beyond.tolist()
+    idle = {f: ((row, beyond[f]),) if beyond[f] > 0 else () for f, row in rows.items()}
+
+    def carried(f: int) -> tuple[tuple[int, float], ...]:
+        return ((int(root.columns("carry", f)[0]), share),) if share > 0 and f < len(years) - 1 else ()
+
+    def raised(field: str, values: Floats, f: int | None) -> Callable[[float], Mapping[str, Any]]:
+        series = dict(zip(years, values.tolist(), strict=True))
+        return partial(_put_by_year, f"budget.{field}", series, None if f is None else years[f])
+
+    for f, row in rows.items():
+        if years[f] in n.calendar.planned_years:
+            base = float(n.appropriation[f])
+            words = f"appropriation FY{years[f]} + {{by}} million USD (to {{value}})"
+            yield Change(
+                "budget", "the appropriation of a year", words, "million USD", base, 1, INF,
+                raised("appropriation_musd", n.appropriation, f), ((row, 1.0),), carried(f), idle[f],
+            )  # fmt: skip
+    if rows:
+        yield Change(
+            "budget", "every year's appropriation", "every year's appropriation + {by} million USD", "million USD",
+            float(n.appropriation.mean()), 1, INF, raised("appropriation_musd", n.appropriation, None),
+            tuple((row, 1.0) for row in rows.values()), tuple(pair for f in rows for pair in carried(f)),
+            tuple(pair for f in rows for pair in idle[f]),
+        )  # fmt: skip
+    for row in assembly.rows_of("total_budget").tolist():
+        total = float(budget.total_musd or 0.0)
+        yield Change(
+            "total_budget", "total budget", "total budget + {by} million USD (to {value})", "million USD", total, 1, INF,
+            partial(_put, "budget.total_musd", total, 1), ((row, 1.0),),
+            idle=((row, n.owed_beyond_in_all),) if n.owed_beyond_in_all > 0 else (),
+        )  # fmt: skip
+    caps = n.by_year(budget.liability_cap_musd or 0.0)
+    for row in assembly.rows_of("contingent_liability").tolist():
+        f = assembly.row_name(row)[1]
+        words = f"liability cap FY{years[f]} + {{by}} million USD (to {{value}})"
+        yield Change(
+            "contingent_liability", "the liability cap of a year", words, "million USD", float(caps[f]), 1, INF,
+            raised("liability_cap_musd", caps, f), ((row, 1.0),),
+        )  # fmt: skip
+
+
+def _share_carried(problem: Problem) -> Iterable[Change]:
+    """The share of an appropriation that may be carried into the next year."""
+    n, root, share = problem.natural, problem.assembly.stamped[0], problem.plan.budget.carry_over_share
+    money = n.appropriation[:-1].tolist()  # nothing is carried out of the last year
+    widened = tuple((int(root.columns("carry", f)[0]), given) for f, given in enumerate(money) if given > 0)
+    if widened and share < 1:
+        yield Change(
+            "budget", "carry-over share", "carry-over share at {value} (+ {by})", "share", share, 1, 1 - share,
+            partial(_put, "budget.carry_over_share", share, 1, most=1.0), (), widened,
+        )  # fmt: skip
+
+
+def emergency_change(problem: Problem) -> Change | None:
+    """Emergency money of every year alike; None where nothing could be bought in a disruption. Its rows: `emergency_rows`."""
+    n = problem.natural
+    if not len(problem.assembly.rows_of("branch_purchases")):
+        return None
+    most = n.by_year(problem.plan.budget.emergency_musd)
+    series = dict(zip(n.calendar.years, most.tolist(), strict=True))
+    put = partial(_put_by_year, "budget.emergency_musd", series, None)
+    words = "emergency money of every year + {by} million USD"
+    return Change(EMERGENCY, "emergency money", words, "million USD", float(most.mean()), 1, INF, put, (), within=put(FIRST_MUSD))
+
+
+def emergency_rows(problem: Problem) -> tuple[tuple[int, float], ...]:
+    """(row, 1) of the rows that grow with emergency money, of a problem whose plan gives some."""
+    families = ("shared_money", "calm_purchases")
+    return tuple((row, 1.0) for family in families for row in problem.assembly.rows_of(family).tolist())
+
+
+def _promise_changes(problem: Problem) -> Iterable[Change]:
+    """Levels of promises."""
+    assembly, layout = problem.assembly, problem.layout
+    by_level: dict[int, list[tuple[int, float]]] = {}
+    for row, served in _promised(problem):
+        by_level.setdefault(assembly.row_name(row)[1][0], []).append((row, served))
+    for k, rows in by_level.items():
+        level = layout.instance.plan.service_levels[k]
+        if level.penalty_usd_per_kg is None:
+            yield Change(
+                "service_level", f"{level.segment} service level for {level.material}",
+                f"{level.segment} service level for {level.material} at {{value}} (- {{by}})", "share",
+                level.level, -1, level.level, partial(_put, f"service_levels.{k}.level", level.level, -1), tuple(rows),
+            )  # fmt: skip
+
+
+def _promised(problem: Problem) -> Iterable[tuple[int, float]]:
+    """(row, demand that its promise is a share of [model units]) of every service level."""
+    assembly, layout = problem.assembly, problem.layout
+    values: dict[str, tuple[Any, Floats]] = {}
+    for c, name in enumerate(layout.instance.components):
+        shape = layout.shapes[c]
+        at_zero = replace(shape, services=tuple((k, s.model_copy(update={"level": 0.0})) for k, s in shape.services))
+        terms = [key for part in assembly.stamped if part.label == f"branch:{name}" for kind, key in part.template.rows
+                 if kind == "service_level"]  # fmt: skip
+        if terms:
+            values[f"branch:{name}"] = terms, branch_values(layout, at_zero, layout.stamps[c])["service_allowance"]
+    for row in assembly.rows_of("service_level").tolist():
+        _, key, label, number = assembly.row_name(row)
+        terms, wanted = values[label]
+        yield row, float(wanted[number, terms.index(key)])
+
+
+def _rule_changes(problem: Problem) -> Iterable[Change]:
+    """Diversification shares, by trying, and days of cover."""
+    plan, assembly = problem.plan, problem.assembly
+    ruled = {assembly.row_name(row)[1] for row in assembly.rows_of("supplier_share").tolist()}
+    for k, rule in enumerate(plan.diversification):
+        if k in ruled and rule.penalty_usd_per_kg is None:
+            sign = 1 if rule.kind == "country_cap" else -1
+            most = 1 - rule.share if sign > 0 else rule.share
+            name = f"diversification of {rule.material} ({rule.country or rule.group})"
+            yield Change(
+                "supplier_share", name, f"{name} at {{value}}", "share", rule.share, sign, most,
+                partial(_put, f"diversification.{k}.share", rule.share, sign, most=1.0), (),
+            )  # fmt: skip
+    rows_of: dict[int, list[tuple[int, float]]] = {}
+    components = {f"period:{name}": c for c, name in enumerate(problem.natural.components)}
+    for row in assembly.rows_of("days_of_cover").tolist():
+        _, key, label, _ = assembly.row_name(row)
+        rule_of = problem.layout.shapes[components[label]].cover[key][1]
+        if rule_of.days > 0:
+            per_day = float(assembly.row_lower[row]) / rule_of.days
+            rows_of.setdefault(plan.days_of_cover.index(rule_of), []).append((row, -per_day))
+    for k, rows in rows_of.items():
+        cover = plan.days_of_cover[k]
+        name = f"days of cover of {cover.material}"
+        yield Change(
+            "days_of_cover", name, f"{name} at {{value}} (- {{by}})", "days", cover.days, -1, cover.days,
+            partial(_put, f"days_of_cover.{k}.days", cover.days, -1), tuple(rows),
+        )  # fmt: skip
+
+
+def _put(at: str, base: float, sign: int, by: float, most: float = INF) -> Mapping[str, Any]:
+    """A value moved by so much, not below 0."""
+    return {at: min(most, max(0.0, base + sign * by))}
+
+
+def _put_by_year(at: str, values: Mapping[int, float], year: int | None, by: float) -> Mapping[str, Any]:
+    """A series by year with one year raised by so much; None: every year."""
+    return {at: {str(y): value + (by if year in (None, y) else 0.0) for y, value in values.items()}}

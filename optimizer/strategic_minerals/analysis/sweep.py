@@ -1,0 +1,404 @@
+"""Many re-solves of one question: values put at addresses, answered along a path on which neighbours differ little.
+
+Sampled worlds are those of the question as it stands, the same for all points, so that what differs between points is what was
+changed and not luck; a point that changes hazards draws its own, by the same seed. Points are cut into stretches of the path, each
+answered by one `Session`; one hot-started point of every stretch, picked by a seed, is solved again from nothing, and where the two
+disagree the whole stretch is.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from ..audit.audit import audit
+from ..checks.consistency import require
+from ..core.errors import Fault, FaultsError, PlanError, ReserveError, SolveError, UntrustedError
+from ..core.parallel import workforce
+from ..data.addresses import edited, read_axis
+from ..data.dataset import Dataset
+from ..instance.build import build_instance
+from ..instance.instruments import CHOSEN
+from ..model.decisions import HALF, TRACE_T
+from ..model.problem import cost_groups
+from ..model.solution import Solution, extract
+from ..optimization.session import Answer, Session
+from ..optimization.stages import Method
+from ..results.tables import projects, stock, world_losses
+from ..scenarios.build import build_worlds
+from ..scenarios.events import longest_event
+from ..scenarios.reduction import cvar_of
+from ..scenarios.scenario_set import Drawn
+from ..schemas.plan import Plan
+from .checkpoint import Journal, identity
+from .unread import varied_in_vain
+
+STRETCH = 100
+"""Points answered one after the other before a new session starts: a fresh one costs two cold solves."""
+PARTS = 16
+"""Stretches aimed at for an executor, whose size is not known."""
+LEAST_STRETCH = 4
+"""Least points of a stretch: its first one, and the one checked, are solved from nothing."""
+MOST_RANKED = 2_000
+"""Points up to which the path goes on to the nearest one; beyond, it follows the axes in turn."""
+SAME = 1e-9
+"""Relative difference of two exact answers that counts as none."""
+MOST_POINTS = 100_000
+SHORT_T = 1e-3
+"""Tonnes below this are no shortfall."""
+
+FIGURES = {
+    "reason": "why the solve ended, or which error it met",
+    "objective_musd": "Z - Z0, plan against doing nothing",
+    "bound_musd": "lower bound on it",
+    "relative_gap": "between the two",
+    "do_nothing_musd": "Z0",
+    "expected_loss_musd": "expected discounted loss of going short",
+    "do_nothing_loss_musd": "the same without a plan",
+    "cvar_musd": "mean loss of the worst worlds, at the plan's alpha",
+    "defence_short": "probability that the armed forces go short of something",
+    "spending_musd": "discounted outlays on the trunk",
+    "users_musd": "change of what users pay, shortage apart, against doing nothing",
+    "authority_musd": "change of the authority's balance: purchases, holding, sales, stock left",
+    "commitments_musd": "change of what commitments cost: support, fees, floors, what is left of projects",
+    "seconds": "wall clock of this point",
+    "cold": "whether it was solved from nothing",
+}
+"""What is told of every point."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All points of a sweep."""
+
+    points: pd.DataFrame
+    """One row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no answer."""
+    decisions: pd.DataFrame
+    """point, kind, item, year, value: what is signed of a project (share), the largest stock of each material [t], contracts by
+    producer [t/yr] and market floors."""
+    checked: int
+    """Points that were solved again from nothing."""
+    disagreed: int
+    """Those of them that did not agree; their stretches were solved from nothing."""
+    relaxed: frozenset[int] = frozenset()
+    """Points that are relaxations of whole signatures, which leave traces of many: a project counts as chosen from half of it."""
+    notes: tuple[str, ...] = ()
+    """What was varied and the plan does not read, and factors that look like percent."""
+
+    @property
+    def failed(self) -> float:
+        """Share of points without an answer."""
+        return float(self.points["objective_musd"].isna().mean())
+
+    def chosen(self) -> pd.DataFrame:
+        """kind, item, share: of the points with an answer, how many have each decision, or part of it; 1 is whatever the values."""
+        answered = int(self.points["objective_musd"].notna().sum())
+        found = self.decisions
+        if found.empty:
+            return pd.DataFrame(columns=["kind", "item", "share"])
+        least = np.where(found["point"].isin(self.relaxed), HALF, CHOSEN)
+        found = found[(found["kind"] != "project") | (found["value"] > least)]
+        pairs = zip(found["kind"], found["item"], strict=True)
+        named = [item.partition(": ")[0] if kind == "project" else item for kind, item in pairs]
+        counted = found.assign(item=named).drop_duplicates(["point", "kind", "item"]).groupby(["kind", "item"], sort=True).size()
+        return (counted / max(1, answered)).rename("share").reset_index().sort_values(
+            "share", ascending=False, kind="stable", ignore_index=True
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """A task: points to be answered one after the other. It travels to other processes."""
+
+    plan: Plan
+    data: Dataset
+    numbers: tuple[int, ...]
+    changes: tuple[Mapping[str, Any], ...]
+    held: Drawn | None
+    gap: float
+    relax: bool
+    method: Method
+    time_limit_s: float
+    threads: int
+    journal: str = ""
+    """Folder in which every row is written down as soon as it is there; empty: none."""
+
+
+@dataclass(frozen=True)
+class _Walked:
+    """A stretch answered."""
+
+    rows: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+    checked: int
+    disagreed: int
+
+
+def sweep(
+    plan: Plan, data: Dataset, points: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | pd.DataFrame, *,
+    gap: float = 1e-3, relax: bool = False, method: Method = "auto", time_limit_s: float = 3600.0, workers: int = 1,
+    executor: Executor | None = None, store: Path | None = None, on_progress: Callable[[int, int], None] | None = None,
+) -> Sweep:  # fmt: skip
+    """Solve a question again and again with other values.
+
+    points: values by address (`axes`), every combination of which is solved; or a list of points, or a data frame with an address a
+    column. gap, relax, method: as in `solve`; time_limit_s is for each point. workers: processes; an executor takes their place.
+    store: a folder in which rows are written down as they finish; called again with the same arguments, a sweep that was stopped
+    goes on from there. on_progress: called with points done and in all, after each point where there is one process.
+
+    Raises PlanError and InputError for an address or a value that is none, ValueError for options that are none, before anything is
+    solved. A point without an answer is a row with its reason.
+    """
+    if method not in get_args(Method):
+        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
+    if not (0 <= gap < 1 and time_limit_s > 0 and workers >= 1):
+        raise ValueError(f"gap must be in [0, 1), time_limit_s and workers positive, not {gap}, {time_limit_s}, {workers}")
+    asked = _points(points)
+    if not asked:
+        raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
+    require(plan, data)
+    _require_points(plan, data, asked)
+    held = build_worlds(build_instance(plan, data, longest_event(plan, data)), data).drawn
+    journal = None if store is None else Journal(store, identity(plan, data, asked, gap=gap, relax=relax, method=method))
+    kept = _Walked([], [], 0, 0) if journal is None else _Walked(*journal.read())
+    there = {row["point"] for row in kept.rows}
+    path = [k for k in _path(asked) if k not in there]
+    parallel = workers > 1 or executor is not None
+    parts = 1 if not parallel else PARTS if executor is not None else workers
+    size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
+    stretches = [
+        _Stretch(
+            plan, data, tuple(part), tuple(asked[k] for k in part), held, gap, relax, method, time_limit_s, int(parallel),
+            "" if store is None or executor is not None else str(store),
+        )
+        for part in (path[k : k + size] for k in range(0, len(path), size))
+    ]
+    walked = [kept]
+    tell = on_progress or (lambda done, of: None)
+    if not parallel:
+        for stretch in stretches:
+            before = sum(len(part.rows) for part in walked)
+            walked.append(_walk(stretch, partial(_after, tell, before, len(asked))))
+    else:
+        with workforce(executor, workers) as map_over:
+            for done in map_over(_walk, stretches):
+                walked.append(done)
+                if journal is not None and executor is not None:  # its workers may not see the folder
+                    journal.write(done.rows[0]["point"], done.rows, done.decisions, done.checked, done.disagreed)
+                tell(sum(len(part.rows) for part in walked), len(asked))
+    rows = sorted((row for part in walked for row in part.rows), key=lambda row: row["point"])
+    decisions = sorted((row for part in walked for row in part.decisions), key=lambda row: row["point"])
+    table = pd.DataFrame([{**asked[row["point"]], **row} for row in rows]).drop(columns="point")
+    return Sweep(
+        table, pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
+        sum(part.checked for part in walked), sum(part.disagreed for part in walked),
+        frozenset(k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support),
+        varied_in_vain(plan, data, asked),
+    )  # fmt: skip
+
+
+def _require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]) -> None:
+    """Raise PlanError with every address and every value that is none, each once and with the first point that has it."""
+    faults: dict[tuple[str, str, str], Fault] = {}
+    for n, changes in enumerate(asked):
+        try:
+            for address in changes:
+                read_axis(address)
+            edited(plan, data, changes)
+        except FaultsError as error:
+            for fault in error.faults:
+                told = Fault(SWEEP, f"point {n}", fault.column, fault.found, fault.expected)
+                faults.setdefault((fault.column, fault.found, fault.expected), told)
+        except ReserveError as error:
+            raise PlanError([Fault(SWEEP, f"point {n}", "", str(error), "values that the plan and the tables allow")]) from None
+    if faults:
+        raise PlanError(faults.values())
+
+
+SWEEP = "sweep"
+"""Where a fault of a point stands, for who does not know the file."""
+
+
+def _after(tell: Callable[[int, int], None], before: int, of: int, done: int) -> None:
+    """Tell what is done with what was done before."""
+    tell(before + done, of)
+
+
+def _points(points: Any) -> list[dict[str, Any]]:
+    """One mapping of address to value a point; an empty cell of a frame leaves its field as it is."""
+    if isinstance(points, pd.DataFrame):
+        if points.columns.has_duplicates:
+            raise PlanError([Fault("sweep", "", "points", "an address twice", "each address once")])
+        rows = points.to_dict("records")
+        found = [{str(k): _plain(v) for k, v in row.items() if not pd.isna(v)} for row in rows]
+    elif isinstance(points, Mapping):
+        size = math.prod(len(values) for values in points.values())
+        if size > MOST_POINTS:
+            raise PlanError([Fault("sweep", "", "points", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
+        names = [str(name) for name in points]
+        found = [dict(zip(names, map(_plain, values), strict=True)) for values in product(*points.values())] if points else []
+    else:
+        found = [{str(k): _plain(v) for k, v in point.items()} for point in points]
+    if len(found) > MOST_POINTS:
+        raise PlanError([Fault("sweep", "", "points", f"{len(found):,} points", f"at most {MOST_POINTS:,}")])
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """numpy's numbers as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _path(points: Sequence[Mapping[str, Any]]) -> list[int]:
+    """An order in which neighbours are near: always on to the nearest point left, axes by the ranks of their values.
+
+    Random order would lose most of what a hot start saves.
+    """
+    axes = sorted({address for point in points for address in point})
+    ranks = np.zeros((len(points), len(axes)))
+    for a, address in enumerate(axes):
+        values = [point.get(address, -math.inf) for point in points]
+        numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+        keys: list[Any] = values if numeric else [repr(v) for v in values]
+        place = {v: k for k, v in enumerate(sorted(set(keys)))}
+        ranks[:, a] = [place[v] / max(1, len(place) - 1) for v in keys]
+    if len(points) > MOST_RANKED:
+        return np.lexsort(ranks.T[::-1]).tolist() if len(axes) else list(range(len(points)))
+    left = np.ones(len(points), dtype=bool)
+    at = int(np.lexsort(ranks.T[::-1])[0]) if len(axes) else 0
+    order = [at]
+    left[at] = False
+    while left.any():
+        rest = np.flatnonzero(left)
+        at = int(rest[np.abs(ranks[rest] - ranks[at]).sum(axis=1).argmin()])
+        order.append(at)
+        left[at] = False
+    return order
+
+
+def _walk(stretch: _Stretch, tell: Callable[[int], None] | None = None) -> _Walked:
+    """Answer a stretch; one hot-started point of it again from nothing, and everything where the two disagree."""
+    walked, session = _answers(stretch, hot=True, tell=tell)
+    hot = [row for row in walked.rows if not row["cold"] and row["objective_musd"] == row["objective_musd"]]
+    if not hot:
+        return walked
+    row = random.Random(stretch.numbers[0]).choice(hot)
+    try:
+        plan, data = edited(stretch.plan, stretch.data, stretch.changes[stretch.numbers.index(row["point"])])
+        cold = session.cold().answer(plan, data, time_limit_s=stretch.time_limit_s)
+        solution = _hold_to_account(cold)
+    except ReserveError:  # nothing to compare with: told as one point less checked
+        return walked
+    if _agree(row, _figures(cold, solution)):
+        walked = replace(walked, checked=1)
+    else:
+        if stretch.journal:
+            Journal.at(stretch.journal).withdraw(stretch.numbers[0])
+        walked = replace(_answers(stretch, hot=False)[0], checked=1, disagreed=1)
+    if stretch.journal:
+        Journal.at(stretch.journal).write(stretch.numbers[0], [], [], walked.checked, walked.disagreed)
+    return walked
+
+
+def _answers(stretch: _Stretch, *, hot: bool, tell: Callable[[int], None] | None = None) -> tuple[_Walked, Session]:
+    """All points of a stretch, and the session that answered them."""
+    session = Session(gap=stretch.gap, relax=stretch.relax, method=stretch.method, held=stretch.held, threads=stretch.threads)
+    journal = Journal.at(stretch.journal) if stretch.journal else None
+    rows: list[dict[str, Any]] = []
+    decisions: list[dict[str, Any]] = []
+    for number, changes in zip(stretch.numbers, stretch.changes, strict=True):
+        begin = time.perf_counter()
+        row: dict[str, Any] = {"point": number, **dict.fromkeys(FIGURES, math.nan), "cold": not hot or session.fresh}
+        decided: list[dict[str, Any]] = []
+        try:
+            plan, data = edited(stretch.plan, stretch.data, changes)
+            answer = (session if hot else session.cold()).answer(plan, data, time_limit_s=stretch.time_limit_s)
+            solution = _hold_to_account(answer)
+        except SolveError as error:
+            row["reason"] = error.outcome.reason
+        except Exception as error:  # one point must not lose the others; it is told, and its numbers are none
+            row["reason"] = str(error) if isinstance(error, ReserveError) else f"{type(error).__name__}: {error}"
+        else:
+            row |= _figures(answer, solution)
+            decided = _decisions(number, answer, solution)
+        rows.append(row | {"seconds": time.perf_counter() - begin})
+        decisions += decided
+        if journal is not None:
+            journal.write(stretch.numbers[0], rows[-1:], decided)
+        if tell is not None:
+            tell(len(rows))
+    return _Walked(rows, decisions, 0, 0), session
+
+
+def _hold_to_account(answer: Answer) -> Solution:
+    """The plan of an answer, audited like any other; a relaxation is no plan. Raises UntrustedError."""
+    problem = answer.problem
+    solution = extract(problem.layout, problem.assembly, answer.x)
+    if not answer.outcome.relaxed:
+        audited = audit(problem, solution, z0=extract(problem.layout, problem.assembly, answer.z0))
+        if not audited.passed:
+            raise UntrustedError(f"the audit objects: {audited.worst()}")
+    return solution
+
+
+def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two answers to one question are the same: references to rounding, and intervals that meet; of exact answers these are
+    points."""
+    room = 10 * SAME * (1 + abs(b["do_nothing_musd"]))
+    references = abs(a["do_nothing_musd"] - b["do_nothing_musd"]) <= room
+    below = max(a["bound_musd"], b["bound_musd"]) <= min(a["objective_musd"], b["objective_musd"]) + room
+    return bool(references and below)
+
+
+def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
+    problem, outcome, pi = answer.problem, answer.outcome, answer.problem.layout.worlds.probability
+    costs = problem.assembly.costs
+    losses, short = world_losses(problem, solution)
+    change = answer.x - answer.z0
+    parts = {name: float(cost @ change) for name, cost in cost_groups(problem).items()}
+    return {
+        "reason": outcome.reason, "objective_musd": outcome.objective_musd, "bound_musd": outcome.best_bound_musd,
+        "relative_gap": outcome.relative_gap, "do_nothing_musd": outcome.do_nothing_musd,
+        "expected_loss_musd": float(costs["expected_loss"] @ answer.x),
+        "do_nothing_loss_musd": float(costs["expected_loss"] @ answer.z0),
+        "cvar_musd": cvar_of(losses, pi, problem.plan.risk.alpha), "defence_short": float(pi[short > SHORT_T].sum()),
+        "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0, **parts,
+    }  # fmt: skip
+
+
+def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str, Any]]:
+    """What is signed, the largest stock of each material, contracts and market floors."""
+    problem = answer.problem
+    signed = projects(problem, solution)
+    lines = [
+        {"point": point, "kind": "project", "item": f"{row.project}: {row.package}", "year": row.signed, "value": row.share}
+        for row in signed[signed["share"] > 0].itertuples()
+    ]
+    held = stock(problem, solution)
+    for material, rows in held.groupby("material", sort=False):
+        top = rows.loc[rows["stock_t"].idxmax()]
+        if top.stock_t > 0:
+            lines.append({"point": point, "kind": "stock", "item": material, "year": top.period, "value": float(top.stock_t)})
+    n, layout = problem.natural, problem.layout
+    in_force = np.zeros((len(n.producers), n.calendar.periods))
+    for contract, tonnes in zip(layout.contracts, solution.contract, strict=True):
+        in_force[contract.source, contract.start : contract.end] += tonnes / n.calendar.step
+    most = in_force.max(axis=1)
+    chosen = [("contract", n.producers[j], most[j]) for j in np.flatnonzero(most > TRACE_T)]
+    markets = zip(layout.support.markets, solution.floor, strict=True)
+    chosen += [("floor", market.floor.name, share) for market, share in markets if share > HALF]
+    first = n.calendar.period_label(0)
+    return lines + [
+        {"point": point, "kind": kind, "item": item, "year": first, "value": float(value)} for kind, item, value in chosen
+    ]

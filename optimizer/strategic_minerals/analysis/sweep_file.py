@@ -1,0 +1,179 @@
+"""What a sweep file (TOML) says: which figures are varied, how, and with which options.
+
+    kind = "grid"                       # every combination of the values of [axes]
+    [axes]
+    "budget.appropriation_musd" = [200, 400, 800]
+
+    kind = "one_at_a_time"              # tornado; morris and sobol take the same ranges
+    estimates = 20                      # the widest estimates of the tables at their own low and high ...
+    [ranges]
+    discount_rate = [0.02, 0.05]        # ... and what else is to be varied
+
+    kind = "loss_functions"             # the plan under every named loss function
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ..core.errors import Fault, MisplacedError, PlanError
+from ..data.dataset import Dataset
+from ..data.plan_lines import PlanText
+from ..schemas.plan import Plan, Section
+from .designs import Design, estimate_ranges, indices, left_out, loss_functions, morris, one_at_a_time, sobol
+from .sweep import MOST_POINTS, SWEEP, Sweep
+
+Value = bool | int | float | str | list[bool | int | float | str]
+
+
+class SweepFile(Section):
+    """A sensitivity study."""
+
+    kind: Literal["grid", "points", "one_at_a_time", "morris", "sobol", "loss_functions"]
+    axes: dict[str, list[Value]] = Field(default_factory=dict)
+    """`grid`: values by address."""
+    points: list[dict[str, Value]] = Field(default_factory=list)
+    """`points`: one table a point, values by address."""
+    ranges: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(default_factory=dict)
+    """`one_at_a_time`, `morris`, `sobol`: low and high by address."""
+    estimates: Annotated[int, Field(ge=0, le=1000)] = 0
+    """The same: how many of the widest estimates are varied within their own ranges."""
+    trajectories: Annotated[int, Field(ge=2, le=10_000)] = 10
+    levels: Annotated[int, Field(ge=4, le=20, multiple_of=2)] = 4
+    samples: Annotated[int, Field(ge=2, le=65_536)] = 64
+    second_order: bool = False
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    gap: Annotated[float, Field(ge=0, lt=1)] = 1e-3
+    relax: bool = False
+    method: Literal["auto", "flat", "decomposed"] = "auto"
+    time_limit_s: Annotated[float, Field(gt=0, le=1e9)] = 3600.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _quoted(cls, content: Any) -> Any:
+        """Addresses with dots stand in quotation marks; without them they read as tables in tables."""
+        places = [
+            (f"{of}.{'.'.join(path)}", "an address without quotation marks", f'quotation marks: "{".".join(path)}" = ...')
+            for of in ("axes", "ranges") if isinstance(content, dict) and isinstance(content.get(of), dict)
+            for path in _leaves(content[of]) if len(path) > 1
+        ]  # fmt: skip
+        if places:
+            raise MisplacedError(*places)
+        return content
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Self:
+        """Nothing is said that the kind does not read."""
+        reads = {"grid": {"axes"}, "points": {"points"}, "loss_functions": set()}.get(self.kind, {"ranges", "estimates"})
+        reads |= {"morris": {"trajectories", "levels", "seed"}, "sobol": {"samples", "second_order", "seed"}}.get(self.kind, set())
+        options = {"kind", "gap", "relax", "method", "time_limit_s"}
+        places = [
+            (name, "given", f"nothing: kind '{self.kind}' reads {', '.join(sorted(reads)) or 'nothing of the kind'}")
+            for name in sorted(self.model_fields_set - options - reads)
+        ]
+        if places:
+            raise MisplacedError(*places)
+        return self
+
+    def design(self, plan: Plan, data: Dataset) -> Design:
+        """The points that it asks for. Raises PlanError where it asks for none, InputError where SALib is missing."""
+        if self.kind == "loss_functions":
+            return loss_functions(plan, data)
+        if self.kind in ("grid", "points"):
+            asked: list[dict[str, Any]] = list(self.points)
+            size = math.prod(len(values) for values in self.axes.values())
+            if size > MOST_POINTS:
+                raise PlanError([Fault(SWEEP, "", "axes", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
+            if self.kind == "grid" and self.axes:
+                asked = [dict(zip(self.axes, values, strict=True)) for values in product(*self.axes.values())]
+            if not asked:
+                raise PlanError([Fault(SWEEP, "", {"grid": "axes"}.get(self.kind, "points"), "none", "at least one point")])
+            return Design("points", tuple(asked), {})
+        ranges = {**estimate_ranges(plan, data, self.estimates), **{at: (pair[0], pair[1]) for at, pair in self.ranges.items()}}
+        if self.kind == "one_at_a_time":
+            return one_at_a_time(ranges)
+        if self.kind == "morris":
+            return morris(ranges, trajectories=self.trajectories, levels=self.levels, seed=self.seed)
+        return sobol(ranges, samples=self.samples, second_order=self.second_order, seed=self.seed)
+
+
+def _leaves(content: dict[str, Any]) -> Iterator[list[str]]:
+    """Paths of the values in tables in tables."""
+    for name, value in content.items():
+        if isinstance(value, dict) and value:
+            yield from ([name, *path] for path in _leaves(value))
+        else:
+            yield [name]
+
+
+def located(place: PlanText, error: PlanError) -> PlanError:
+    """Faults of the points of a sweep with file and line of the address; others as they are."""
+    return PlanError([_located(place, fault) if fault.file in (SWEEP, "axis") else fault for fault in error.faults])
+
+
+def _located(place: PlanText, fault: Fault) -> Fault:
+    """A fault with the line of its address among axes, ranges or points, or of its field."""
+    number = fault.row.removeprefix("point ")
+    parts = fault.column.split(".")
+    for n in range(len(parts), 0, -1):
+        for of in ("axes.", "ranges.", f"points.{number}.", ""):
+            at = f"{of}{'.'.join(parts[:n])}"
+            found = (line for field, line in place.lines.items() if field.rstrip(' *"') == at or field.startswith(f"{at}."))
+            line = next(found, None)
+            if line is not None:
+                return replace(fault, file=place.name, row=str(line))
+    return replace(fault, file=place.name, row=fault.row)
+
+
+def in_words(design: Design, found: Sweep) -> str:
+    """A sweep in plain words: what failed, how far the answer moves, what moves it, what is chosen whatever the values."""
+    points = found.points
+    answered = points[points["objective_musd"].notna()]
+    lines = [
+        f"SWEEP: {len(points)} points, {found.failed:.1%} without an answer; {found.checked} solved again from nothing, "
+        f"{found.disagreed} of them otherwise (their stretches were solved from nothing)."
+    ]
+    lines += [f"  note: {note}" for note in found.notes]
+    for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
+        lines.append(f"  no answer at {len(rows)}: {reason}")
+    if len(answered):
+        spans = {"worth against doing nothing": 0.0 - answered["objective_musd"], "expected loss": answered["expected_loss_musd"],
+                 "discounted spending": answered["spending_musd"]}  # fmt: skip
+        lines.append("  [M] " + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items()))
+    if design.kind == "loss_functions":
+        same = answered.groupby(["objective_musd", "expected_loss_musd", "spending_musd"], sort=False)["loss_function"].apply(list)
+        for (aim, loss, spent), names in same.items():
+            worth = f"worth {0.0 - aim:,.1f} M, expected loss {loss:,.1f} M, spending {spent:,.1f} M"
+            lines.append(f"  {', '.join(names)}{' (the same of these materials)' * (len(names) > 1)}: {worth}")
+    elif design.kind != "points":
+        lines += _moved(design, found)
+    chosen = found.chosen()
+    always = chosen["share"] >= 1 - 1e-9
+    claim = "(no regret; but see the notes)" if found.notes else "(no regret)"
+    for title, part in ((f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]), ("CHOSEN AT SOME", chosen[~always])):
+        named = [f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}" for row in part.itertuples()]
+        lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
+    return "\n".join(lines)
+
+
+def _moved(design: Design, found: Sweep) -> list[str]:
+    """What each figure does to the aim, the largest first."""
+    out = left_out(design, found.points, "objective_musd")
+    left = f"{out:.1%} of the points left out, because a run of their block failed"
+    lines = [f"WHAT MOVES IT (worth against doing nothing, million USD; {left}):"]
+    for row in indices(design, found.points).itertuples():
+        if design.kind == "one_at_a_time":
+            ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
+            said = f"{row.low:,.4g} to {row.high:,.4g} gives {' to '.join(ends)}"
+        elif design.kind == "morris":
+            said = f"mean effect {row.mu_star:,.2f} (+- {row.mu_star_conf:,.2f}), spread {row.sigma:,.2f}"
+        else:
+            said = f"total {row.total:.2f} (+- {row.total_conf:.2f}), alone {row.first:.2f} (+- {row.first_conf:.2f})"
+        lines.append(f"  {row.address}: {said}")
+    return lines

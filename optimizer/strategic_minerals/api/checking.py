@@ -1,0 +1,89 @@
+"""Public functions that tie several rooms together: check a question, write the flat model, open a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyomo.environ as pyo
+
+from ..checks.consistency import check_data, require
+from ..core.errors import Fault, FormulationError, PlanError
+from ..data.dataset import Dataset
+from ..formulation.flat import flat_model
+from ..formulation.structure import TRUNK
+from ..model.problem import layout_of, objective_costs, prepare
+from ..model.template import PYOMO_LOCK
+from ..optimization.optimise import do_nothing, trunk_shortfall_caps
+from ..results.notes import Provenance, doubtful, provenance, ranges, without_data
+from ..schemas.plan import Plan
+
+REFERENCE_LIMIT_S = 3600.0
+"""Seconds for the do-nothing reference of `build_model`."""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `check` found: faults that forbid a solve, notes that do not, ranges and provenance."""
+
+    faults: tuple[Fault, ...]
+    notes: tuple[str, ...]
+    ranges: pd.DataFrame
+    provenance: Provenance
+    numeric: dict[str, tuple[float, float]]
+    """Smallest and largest absolute value of matrix, costs, bounds and right-hand sides, in model units."""
+    without_data: tuple[str, ...]
+    """Minerals with published facts that no plan can use yet."""
+
+
+def check(plan: Plan, data: Dataset) -> CheckReport:
+    """Look at a plan and its tables without solving."""
+    faults = check_data(plan, data)
+    notes: list[str] = []
+    numeric: dict[str, tuple[float, float]] = {}
+    if not faults:
+        try:
+            notes = [*(data.book.hidden if data.book is not None else ()), *doubtful(plan, data)]
+            numeric = _numeric_ranges(plan, data)
+        except PlanError as error:
+            faults = [data.placed(fault) for fault in error.faults]
+        except FormulationError as error:
+            notes.append(f"numerically unsafe, would not be solved: {error}")
+    return CheckReport(
+        tuple(faults), tuple(notes), ranges(plan, data), provenance(plan, data), numeric, tuple(without_data(data))
+    )
+
+
+def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]:
+    """Ranges of the compiled model's numbers; zeros and infinities left out."""
+    problem = prepare(plan, data)
+    assembly = problem.assembly
+    found = {
+        "matrix": assembly.value,
+        "costs": objective_costs(problem)["social_cost"],
+        "bounds": np.concatenate([assembly.lower, assembly.upper]),
+        "right-hand sides": np.concatenate([assembly.row_lower, assembly.row_upper]),
+    }
+    sizes = {name: np.abs(values[np.isfinite(values) & (values != 0)]) for name, values in found.items()}
+    return {name: (float(size.min()), float(size.max())) for name, size in sizes.items() if len(size)}
+
+
+def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
+    """The flat Pyomo model that `solve` solves: every period of the trunk and of every branch written out.
+
+    For reading, extending, export (LP, MPS) or another solver. Tonnes are in model units (a power of ten a material),
+    money in million USD. The first stage of the plan's aim is the active objective; `stages` names all in order, the
+    later ones are there and inactive. Where the plan has diversification rules, the do-nothing reference is solved
+    first: it caps shortfall on the trunk. Raises PlanError and InputError with every fault.
+    """
+    require(plan, data)
+    layout, natural = layout_of(plan, data)
+    with PYOMO_LOCK:
+        model = flat_model(layout)
+    if plan.diversification:
+        problem = prepare(plan, data)
+        z0 = do_nothing(problem, objective_costs(problem)["social_cost"], REFERENCE_LIMIT_S)
+        for name, t, material, most in trunk_shortfall_caps(problem, z0).values():
+            model.period[natural.components.index(name), TRUNK, t].shortfall_cap[material] = most
+    return model

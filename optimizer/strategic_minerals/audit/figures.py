@@ -1,0 +1,275 @@
+"""Every figure that the summary prints, as named records: what the answer states of itself.
+
+The summary reads nothing else. The audit works out the same records from the decisions alone (`audit_statements`), with formulas of
+its own, and an answer that states other figures is not trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..instance.instruments import CHOSEN
+from ..model.problem import Outcome
+
+COLUMNS = ["figure", "item", "value", "text"]
+TRACE = 1e-4
+"""The same where unexpired life is worth nothing: what a search that is not exact leaves of a signature is less."""
+OUTLAYS = ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
+"""Lines of the budget."""
+
+RECOMPUTED: dict[str, str] = {
+    "worth_musd": "social cost of doing nothing less that of the plan [million USD]",
+    "do_nothing_musd": "social cost of doing nothing [million USD]",
+    "gap_share": "(objective - bound) / max(|objective|, discounted appropriation, 1 million USD) of the last aim",
+    "stage_with_musd": "by aim: its figure with the plan, penalties left out [million USD]",
+    "stage_without_musd": "by aim: its figure when nothing is done [million USD]",
+    "stage_difference_musd": "by aim: with the plan less without, penalties counted [million USD]",
+    "penalties_musd": "soft penalties of the plan; nobody pays them [million USD]",
+    "expected_loss_musd": "expected shortage loss with the plan [million USD, discounted]",
+    "expected_loss_without_musd": "the same when nothing is done",
+    "probability": "by scenario",
+    "loss_musd": "by scenario: shortage loss with the plan [million USD, discounted]",
+    "loss_without_musd": "by scenario: the same when nothing is done",
+    "defence_short_t": "by scenario: tonnes that defence goes short with the plan",
+    "remaining_loss_musd": "by material: expected shortage loss that stays [million USD, undiscounted]",
+    "undisturbed_probability": "probability that no event strikes any material before the planned years end",
+    "bought_t": "by material: bought in planned years while nothing has happened [t]",
+    "bought_musd": "by material: what that costs [million USD]",
+    "bought_first": "by material: first fiscal year of purchases",
+    "bought_last": "by material: last fiscal year of purchases",
+    "bought_expected_t": "by material: bought in planned years, in expectation over all scenarios [t]",
+    "peak_stock_t": "by material: largest stock while nothing has happened [t]",
+    "peak_stock_in": "by material: fiscal year of the largest stock",
+    "peak_stock_days": "by material: days of that year's use that it covers; no figure where nobody uses it",
+    "price_drift_share": "by material held: change of its price while it is held and nothing has happened",
+    "signed_share": "by project and package: share signed",
+    "signed_in": "by project and package: when",
+    "signed_terms": "by project and package: capital, offtake and floor",
+    "signed_output_in": "by project and package: period of first output",
+    "signed_cost_musd": "by project and package: capital and offtake fees on the budget [million USD]",
+    "unsupported_count": "projects that are neither supported nor expected anyway",
+    "projects_count": "projects of the tables",
+    "floor_level": "by price floor: its level [USD/kg]",
+    "floor_term_yr": "by price floor: how long it holds [years]",
+    "floor_from": "by price floor: first period",
+    "floor_cost_musd": "by price floor: expected cost within the horizon, negative where claw-back is more [million USD]",
+    "floor_later_musd": "by price floor: expected cost after the horizon [million USD]",
+    "contract_t_per_yr": "by contract: tonnes a year",
+    "contract_term_yr": "by contract: years in force within the horizon",
+    "contract_fees_musd": "by contract: fees over its term [million USD]",
+    "outlay_musd": "by line of the budget: outlay of the planned years [million USD]",
+    "outlay_by_year_musd": "by fiscal year: outlay [million USD]",
+    "appropriation_by_year_musd": "by fiscal year: appropriation [million USD]",
+    "sales_musd": "what sales of the planned years bring to the treasury [million USD]",
+    "liability_by_year_musd": "by fiscal year: what floors may cost at the price state of the cap [million USD]",
+    "shortage_avoided_musd": "shortage loss avoided [million USD]",
+    "price_gain_musd": "what prices in a disruption that differ from undisturbed ones add [million USD]",
+    "users_musd": "what users save at undisturbed prices, negative where they pay for what they get [million USD]",
+    "authority_musd": "what the balance of the authority gains at undisturbed prices, stock left counted [million USD]",
+    "risk_charge_musd": "what the weight on CVaR adds [million USD]",
+    "salvage_musd": "credit for the stock that is left [million USD]",
+    "residual_musd": "credit for the unexpired life of projects [million USD]",
+}
+"""What the audit works out again: name -> meaning and unit."""
+
+STATED: dict[str, str] = {
+    "bound_musd": "bound of the last aim, as a difference: the solver's, checked where a run is verified",
+    "stage_bound_musd": "by aim: the same",
+    "undisturbed_t": "by material: expected purchases were disrupted prices undisturbed: another solve",
+    "lost_without_residual": "by project: chosen, and not where unexpired life is worth nothing: another solve",
+    "won_without_residual": "by project: not chosen, and chosen there",
+    "same_without_residual": "1 where the same projects are chosen there",
+}
+"""What is told by another solve, and cannot be worked out from the decisions."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The records of an answer, by name and item, in order."""
+
+    records: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> Figures:
+        """From the table `figures` of a result."""
+        found: dict[str, dict[str, Any]] = {}
+        for figure, item, value, text in table[COLUMNS].itertuples(index=False):
+            found.setdefault(str(figure), {})[str(item)] = str(text) if text else float(value)
+        return cls(found)
+
+    def frame(self) -> pd.DataFrame:
+        """As the table `figures`."""
+        rows = [
+            [name, item, np.nan if isinstance(value, str) else float(value), value if isinstance(value, str) else ""]
+            for name, values in self.records.items() for item, value in values.items()
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=COLUMNS).astype({"figure": object, "item": object, "value": float, "text": object})
+
+    def items(self, name: str) -> dict[str, Any]:
+        """Item -> value of a declared figure; empty where the answer has none of it. KeyError for one that is not declared."""
+        if name not in RECOMPUTED and name not in STATED:
+            raise KeyError(name)
+        return dict(self.records.get(name, {}))
+
+    def value(self, name: str, item: str = "") -> float:
+        """A number; 0 where the answer has none of it. Raises KeyError as `items`."""
+        return float(self.items(name).get(item, 0.0))
+
+    def text(self, name: str, item: str = "") -> str:
+        """A text; empty where there is none. Raises KeyError as `items`."""
+        return str(self.items(name).get(item, ""))
+
+    def total(self, name: str) -> float:
+        """Sum over all items. Raises KeyError as `items`."""
+        return float(sum(self.items(name).values()))
+
+
+def figures_of(
+    tables: Mapping[str, pd.DataFrame], outcome: Outcome, stages: Mapping[str, tuple[float, float]], parts: Mapping[str, float],
+    before: Mapping[str, float], horizon_end: int,
+) -> Figures:  # fmt: skip
+    """The records of an answer, from its tables and its outcome.
+
+    stages: aim -> (with the plan, without), penalties left out. parts, before: of social cost, with the plan and without.
+    horizon_end: first fiscal year after the planned ones.
+    """
+    worlds = tables["scenario_losses"].set_index("world")
+    pi = worlds.probability
+    penalties = parts["soft_penalties"]
+    records: dict[str, dict[str, Any]] = {
+        "worth_musd": {"": sum(before.values()) - sum(parts.values())},
+        "do_nothing_musd": {"": sum(before.values())},
+        "gap_share": {"": outcome.relative_gap or 0.0},
+        "bound_musd": {"": outcome.best_bound_musd or 0.0},
+        "stage_with_musd": {name: stages[name][0] for name, *_ in outcome.stages},
+        "stage_without_musd": {name: stages[name][1] for name, *_ in outcome.stages},
+        "stage_difference_musd": {name: value for name, value, *_ in outcome.stages},
+        "stage_bound_musd": {name: bound for name, _, bound, _ in outcome.stages},
+        "penalties_musd": {"": penalties},
+        "expected_loss_musd": {"": float(pi @ worlds.loss_musd)},
+        "expected_loss_without_musd": {"": float(pi @ worlds.loss_without_plan_musd)},
+        "probability": dict(pi), "loss_musd": dict(worlds.loss_musd), "loss_without_musd": dict(worlds.loss_without_plan_musd),
+        "defence_short_t": dict(worlds.defence_shortfall_t),
+        "remaining_loss_musd": _remaining(tables["shortfalls"], pi),
+        "undisturbed_probability": {"": float(pi[[_calm(onset, horizon_end) for onset in worlds.onset]].sum())},
+        **_purchases(tables), **_signed(tables["projects"]), **_floors(tables["floors"]), **_contracts(tables["contracts"]),
+        **_money(tables["budget"]), **_value(tables["value"]),
+        "salvage_musd": {"": -parts["salvage"]}, "residual_musd": {"": -parts["residual_credit"]},
+        **_elsewhere(tables),
+    }  # fmt: skip
+    return Figures(records)
+
+
+def _calm(onset: str, horizon_end: int) -> bool:
+    """Whether a scenario's first event comes after the planned years, or never."""
+    return onset == "" or int(str(onset).split(".")[0]) >= horizon_end
+
+
+def _remaining(shortfalls: pd.DataFrame, pi: pd.Series) -> dict[str, float]:
+    mine = shortfalls[shortfalls.world.isin(set(pi.index))]
+    expected = (mine.loss_musd * mine.world.map(pi).astype(float)).groupby(mine.material).sum()
+    return {str(name): float(value) for name, value in expected.items() if value > 0}
+
+
+def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
+    bought, stock, held = tables["acquisitions"], tables["stock"], tables["held_for_price"]
+    total = bought.groupby("material", sort=False)
+    peak = (stock.loc[stock.groupby("material").stock_t.idxmax()] if len(stock) else stock).set_index("material")
+    peak = peak[peak.index.isin(set(bought.material))]
+    moved = {}
+    mine = stock[stock.stock_t > 1e-6]
+    for material, prices in (mine.value_musd / mine.stock_t).groupby(mine.material):
+        moved[str(material)] = float(prices.iloc[-1] / prices.iloc[0] - 1)
+    return {
+        "bought_t": dict(total.acquired_t.sum()), "bought_musd": dict(total.cost_musd.sum()),
+        "bought_first": dict(total.fiscal_year.min()), "bought_last": dict(total.fiscal_year.max()),
+        "bought_expected_t": {str(m): float(t) for m, t in zip(held.material, held.expected_acquired_t, strict=True) if t > 1e-6},
+        "peak_stock_t": dict(peak.stock_t), "peak_stock_in": dict(peak.fiscal_year),
+        "peak_stock_days": {str(m): float(v) for m, v in peak.days_of_cover.items() if pd.notna(v)},
+        "price_drift_share": moved,
+    }  # fmt: skip
+
+
+def _signed(projects: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    chosen = projects[projects.share > CHOSEN]
+    names = [
+        f"{row.project}: {row.package}" + "".join(f" beside {m}" for m in str(row.market_floors).split()) + f", {row.signed}"
+        for row in chosen.itertuples()
+    ]  # fmt: skip
+    return {
+        "signed_share": dict(zip(names, chosen.share, strict=True)), "signed_in": dict(zip(names, chosen.signed, strict=True)),
+        "signed_terms": {name: _terms(row) for name, row in zip(names, chosen.itertuples(), strict=True)},
+        "signed_output_in": dict(zip(names, chosen.first_output, strict=True)),
+        "signed_cost_musd": dict(zip(names, chosen.support_cost_musd + chosen.offtake_fees_musd, strict=True)),
+        "unsupported_count": {"": float((projects.share <= CHOSEN).sum())},
+        "projects_count": {"": float(projects.project.nunique())},
+    }  # fmt: skip
+
+
+def _terms(row: Any) -> str:
+    """What a signature holds, in words."""
+    if row.baseline and row.package == "none":
+        return "committed before this plan" if row.committed else "expected to be built without support (baseline)"
+    terms = [row.instrument if row.instrument != "none" else "no capital support"]
+    if row.offtake_share:
+        terms.append(f"offtake right on {row.offtake_share:.0%} in a crisis")
+    if row.floor_material:
+        terms.append(f"floor {row.floor_usd_per_kg:g} USD/kg {row.floor_material}")
+    return ", ".join(terms)
+
+
+def _floors(floors: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    names = [f"{row.floor}, {row.start}" for row in floors.itertuples()]
+    return {
+        figure: dict(zip(names, floors[column], strict=True))
+        for figure, column in {
+            "floor_level": "level_usd_per_kg", "floor_term_yr": "term_yr", "floor_from": "start",
+            "floor_cost_musd": "expected_cost_musd", "floor_later_musd": "terminal_liability_musd",
+        }.items()
+    }  # fmt: skip
+
+
+def _contracts(contracts: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    names = [f"{row.activity} ({row.country}), {row.start}" for row in contracts.itertuples()]
+    return {
+        figure: dict(zip(names, contracts[column], strict=True))
+        for figure, column in {
+            "contract_t_per_yr": "contract_t_per_yr", "contract_term_yr": "term_yr", "contract_fees_musd": "fees_musd",
+        }.items()
+    }  # fmt: skip
+
+
+def _money(budget: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    by_year = budget.assign(fiscal_year=budget.fiscal_year.astype(str)).set_index("fiscal_year")
+    return {
+        "outlay_musd": {line: float(budget[f"{line}_musd"].sum()) for line in OUTLAYS},
+        "outlay_by_year_musd": dict(by_year.outlay_musd), "appropriation_by_year_musd": dict(by_year.appropriation_musd),
+        "sales_musd": {"": float(budget.sales_musd.sum())}, "liability_by_year_musd": dict(by_year.liability_musd),
+    }  # fmt: skip
+
+
+def _value(value: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    columns = ("shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd", "risk_charge_musd")
+    return {column: {"": float(value[column].sum())} for column in columns}
+
+
+def _elsewhere(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
+    """What other solves say."""
+    bets, by_project = tables["held_for_price"], tables["projects"].groupby("project")
+    shares = by_project.agg({"share": "sum", "share_at_residual_0": "max"})  # a row a signature; the other is the project's already
+    has = shares.share > CHOSEN
+    lost, won = shares.index[has & (shares.share_at_residual_0 <= TRACE)], shares.index[~has & (shares.share_at_residual_0 > TRACE)]
+    known = bool(len(shares)) and bool(shares.share_at_residual_0.notna().all())
+    return {
+        "undisturbed_t": {
+            str(m): float(t) for m, t in zip(bets.material, bets.at_undisturbed_prices_t, strict=True) if pd.notna(t)
+        },
+        "lost_without_residual": dict.fromkeys(sorted(map(str, lost)), 1.0),
+        "won_without_residual": dict.fromkeys(sorted(map(str, won)), 1.0),
+        "same_without_residual": {"": float(known and not len(lost) and not len(won))},
+    }  # fmt: skip

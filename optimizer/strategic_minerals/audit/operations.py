@@ -1,0 +1,279 @@
+"""Rules of operations: what runs, flows, is stored and bought on every path, in tonnes (sections 5 and 6).
+
+`Check` holds a solution beside the facts that all rules need. A rule is a function that yields its rows: where, by how
+much the row is violated, and how large its amounts are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..formulation.structure import Purchase
+from ..instance.instance import Floats, Instance
+from ..model.problem import Problem
+from ..model.solution import OPERATIONS, Solution
+from .accounts import Books, Deal, open_books
+from .scenario_data import begins
+
+Row = tuple[str, Any, Any]
+"""(where, violation, scale): numbers, or arrays over years (1 axis) or over paths and periods (2 axes)."""
+
+
+class Check:
+    """A solution beside the facts that its rules need."""
+
+    def __init__(self, problem: Problem, solution: Solution, z0: Solution | None) -> None:
+        self.problem, self.x, self.z0 = problem, solution, z0
+        self.n: Instance = problem.natural
+        self.books: Books = open_books(problem, solution)
+        self.course = self.books.course
+        self.y = [[(i, float(v)) for i, v in enumerate(row) if v != 0] for row in self.n.yields]
+        known = {p.name: p for shape in problem.layout.shapes for p in shape.purchases}
+        self.purchases: list[Purchase] = [known[name] for name in solution.purchases]
+
+    @cached_property
+    def size(self) -> Floats:
+        """(I,) largest flow of a material in a year, or its stock at the start [t]: the scale of its rows."""
+        largest = self.n.opening * self.n.calendar.step
+        for q, i in enumerate(self.n.demand_material):
+            largest[i] = max(largest[i], self.course.demand[:, q].max())
+        for j, row in enumerate(self.y):
+            for i, y in row:
+                largest[i] = max(largest[i], abs(y) * self.n.capacity[j].max())
+        return np.asarray(largest / self.n.calendar.step)
+
+    def scale(self, j: int) -> float:
+        """Size of a producer's main output per unit of activity [t]."""
+        i, y = max(self.y[j], key=lambda pair: pair[1])
+        return float(self.size[i] / y)
+
+    def use(self, j: int) -> Floats:
+        """(W, T) run + hold."""
+        return np.asarray(self.x.run[:, j] + self.x.hold[:, j])
+
+    def unmet(self, q: int) -> Floats:
+        """(W, T) substitution and shortfall of a demand."""
+        steps = [self.x.substitute[:, h] for h, (of, _) in enumerate(self.n.steps) if of == q]
+        tiers = [self.x.shortfall[:, k] for k, (of, _) in enumerate(self.n.tiers) if of == q]
+        return np.asarray(sum([*steps, *tiers], np.zeros_like(self.course.demand[:, q])))
+
+    def bought(self, j: int, i: int | None = None) -> list[tuple[int, int]]:
+        """(purchase, material) pairs from producer j."""
+        return [(b, p.material) for b, p in enumerate(self.purchases) if p.source == j and i in (None, p.material)]
+
+    def tight_output(self, j: int) -> Floats:
+        """(W, T) share of the period in which an output of a producer is tight."""
+        share = np.zeros(self.course.crisis[:, 0].shape)
+        for i, y in self.y[j]:
+            if y > 0:
+                share = np.maximum(share, self.course.crisis[:, i])
+        return share
+
+    def kappa(self, j: int) -> Floats:
+        """(W, T) kappa while an output is tight, 1 for the rest of the period."""
+        share = self.tight_output(j)
+        return np.asarray(share * float(self.n.kappa[j]) + (1 - share))
+
+    def crisis(self, deal: Deal) -> Floats:
+        """(W, T) kappa + (1-kappa)*offtake while an output is tight, 1 for the rest of the period."""
+        kappa = self.kappa(self.n.projects[deal.project].producer)
+        return np.asarray(kappa + (1 - kappa) * deal.package.offtake)
+
+    def deals(self, p: int) -> list[Deal]:
+        """Signed packages of a project."""
+        return [deal for deal in self.books.deals if deal.project == p]
+
+    def year(self, f: int) -> Any:
+        """(T,) periods of a fiscal year."""
+        return self.n.calendar.year_index == f
+
+    def place(self, at: tuple[int, ...]) -> list[str]:
+        """Path, period or fiscal year of an entry of a row."""
+        calendar = self.n.calendar
+        if len(at) < 2:
+            return [f"FY{calendar.years[at[0]]}"] if at else []
+        return ["trunk" if at[0] == 0 else self.course.worlds.names[at[0] - 1], calendar.period_label(at[1])]
+
+
+def material_balance(k: Check) -> Iterable[Row]:
+    """sum_j (y run + min(y,0) hold) + release + sum_k (substitute + shortfall) = sum_k delta demand + surplus  [t]."""
+    for i, name in enumerate(k.n.materials):
+        left = k.x.release[:, i] - k.x.surplus[:, i]
+        for j, row in enumerate(k.y):
+            for made, y in row:
+                if made == i:
+                    left = left + y * k.x.run[:, j] + min(y, 0.0) * k.x.hold[:, j]
+        for q, wanted in enumerate(k.n.demand_material):
+            if wanted == i:
+                left = left + k.unmet(q) - k.course.demand[:, q]
+        yield name, abs(left), k.size[i]
+
+
+def segment_bound(k: Check) -> Iterable[Row]:
+    """sum_n shortfall + sum substitute <= delta demand  [t]: nobody goes short of what he did not want."""
+    for q, name in enumerate(k.n.demands):
+        yield "/".join(name), k.unmet(q) - k.course.demand[:, q], k.size[k.n.demand_material[q]]
+
+
+def shortfall_tier(k: Check) -> Iterable[Row]:
+    """shortfall[n] <= share[n] delta demand  [t]."""
+    for m, (q, tier) in enumerate(k.n.tiers):
+        most = k.n.tier_share[m] * k.course.demand[:, q]
+        yield f"{'/'.join(k.n.demands[q])} tier {tier}", k.x.shortfall[:, m] - most, k.size[k.n.demand_material[q]]
+
+
+def substitution_limit(k: Check) -> Iterable[Row]:
+    """substitute[h] <= limit[h] delta demand  [t]."""
+    for h, (q, step) in enumerate(k.n.steps):
+        most = k.n.step_limit[h] * k.course.demand[:, q]
+        yield f"{'/'.join(k.n.demands[q])} step {step}", k.x.substitute[:, h] - most, k.size[k.n.demand_material[q]]
+
+
+def surplus_limit(k: Check) -> Iterable[Row]:
+    """surplus[i] <= sum_j max(y,0) run  [t]: stock does not leave through exports."""
+    for i, name in enumerate(k.n.materials):
+        made = sum((y * k.x.run[:, j] for j, row in enumerate(k.y) for m, y in row if m == i and y > 0), np.zeros(1))
+        yield name, k.x.surplus[:, i] - made, k.size[i]
+
+
+def stock_balance(k: Check) -> Iterable[Row]:
+    """stock[t] = (1-decay) stock[t-1] + sum buy - release - sell  [t]; before period 1 the opening stock."""
+    for i, name in enumerate(k.n.materials):
+        before = np.concatenate([np.full((len(k.x.stock), 1), k.n.opening[i]), k.x.stock[:, i, :-1]], axis=1)
+        bought = sum((k.x.buy[:, b] for b, p in enumerate(k.purchases) if p.material == i), np.zeros(1))
+        now = (1 - k.n.decay[i]) * before + bought - k.x.release[:, i] - k.x.sell[:, i]
+        yield name, abs(k.x.stock[:, i] - now), k.size[i] + before
+
+
+def stock_storage(k: Check) -> Iterable[Row]:
+    """stock <= storage  [t]."""
+    yield from ((name, k.x.stock[:, i] - k.n.storage[i], k.size[i]) for i, name in enumerate(k.n.materials))
+
+
+def reserve_production(k: Check) -> Iterable[Row]:
+    """y[j,i] hold[j] >= sum of the reserve's purchases of i from j  [t]: joint products are made together."""
+    for j, name in enumerate(k.n.producers):
+        for i in {i for _, i in k.bought(j)}:
+            bought = sum(k.x.buy[:, b] for b, _ in k.bought(j, i))
+            yield f"{name}/{k.n.materials[i]}", bought - k.n.yields[j, i] * k.x.hold[:, j], k.size[i]
+
+
+def reserve_production_limit(k: Check) -> Iterable[Row]:
+    """hold[j] <= sum_o buy[o]/y[j,i(o)]  [t]: nothing is made for the reserve that it does not buy."""
+    for j, name in enumerate(k.n.producers):
+        bought = sum((k.x.buy[:, b] / k.n.yields[j, i] for b, i in k.bought(j)), np.zeros(1))
+        yield name, k.x.hold[:, j] - bought, k.scale(j)
+
+
+def source_capacity(k: Check) -> Iterable[Row]:
+    """use <= rho (kappa_t K + (1-kappa_t) contracts in force)  [t]; kappa_t = kappa while tight, else 1."""
+    for j in range(k.n.sources):
+        kappa = k.kappa(j)
+        most = k.course.rho[:, j] * (kappa * k.n.capacity[j] + (1 - kappa) * in_force(k, j))
+        yield k.n.producers[j], k.use(j) - most, k.scale(j)
+
+
+def in_force(k: Check, j: int) -> Floats:
+    """(T,) tonnes per period under offtake contracts with source j."""
+    total = np.zeros(k.n.calendar.periods)
+    for number, contract in enumerate(k.problem.layout.contracts):
+        if contract.source == j:
+            total[contract.start : contract.start + k.n.contract_term[j]] += k.x.contract[number]
+    return total
+
+
+def source_survival(k: Check) -> Iterable[Row]:
+    """use <= rho K (alive0 + sum_m floor (alive_m - alive0))  [t]: a plant shut by its price gives nothing."""
+    for j in range(k.n.sources):
+        alive = k.course.alive[:, j].copy()
+        for market in k.books.markets:
+            alive += market.share * (market.alive[:, j] - k.course.alive[:, j])
+        yield k.n.producers[j], k.use(j) - k.course.rho[:, j] * k.n.capacity[j] * alive, k.scale(j)
+
+
+def project_capacity(k: Check) -> Iterable[Row]:
+    """use <= K rho sum ramp alive crisis sign  [t]."""
+    for p, project in enumerate(k.n.projects):
+        j = project.producer
+        given = sum((deal.share * deal.output * k.crisis(deal) for deal in k.deals(p)), np.zeros(1))
+        yield project.name, k.use(j) - k.n.capacity[j, 0] * k.course.rho[:, j] * given, k.scale(j)
+
+
+def floor_purchase(k: Check) -> Iterable[Row]:
+    """buy <= min(take, K y) ramp rho alive crisis sign  [t] while the purchase floor is in force, else 0."""
+    periods = np.arange(k.n.calendar.periods)
+    for b, purchase in enumerate(k.purchases):
+        if purchase.offer < 0:
+            j, i, most = purchase.source, purchase.material, np.zeros(1)
+            for deal in k.deals(j - k.n.sources):
+                if deal.own is not None and (deal.own.kind, deal.own.material) == ("purchase", i):
+                    take = min(deal.own.take, k.n.capacity[j, 0] * k.n.yields[j, i])
+                    begin = begins(deal.own, deal.signed + k.n.projects[deal.project].lead)
+                    take = take * ((periods >= begin) & (periods < begin + deal.own.term))
+                    most = most + deal.share * take * deal.output * k.course.rho[:, j] * k.crisis(deal)
+            yield purchase.name, k.x.buy[:, b] - most, k.size[i]
+
+
+def offer_depth(k: Check) -> Iterable[Row]:
+    """buy <= depth times the source's availability, or an outside offer's own while its material is tight  [t]."""
+    for b, purchase in enumerate(k.purchases):
+        if purchase.offer >= 0:
+            o, i = purchase.offer, purchase.material
+            j = int(k.n.offer_source[o])
+            squeezed = k.course.crisis[:, i]
+            share = k.course.rho[:, j] if j >= 0 else squeezed * k.n.offer_crisis[o] + (1 - squeezed)
+            yield purchase.name, k.x.buy[:, b] - k.n.offer_depth[o] * share, k.size[i]
+
+
+def release_limit(k: Check) -> Iterable[Row]:
+    """release <= drawdown where tight, else 0; on the trunk 0 unless the plan lets it  [t]."""
+    for i, name in enumerate(k.n.materials):
+        branch = k.course.branch[:, k.n.component[i]]
+        opened = np.where(branch, k.course.tight[:, i], k.n.plan.instruments.trunk_release)
+        yield name, k.x.release[:, i] - np.where(opened, k.n.drawdown[i], 0.0), k.size[i]
+
+
+def disposal_limit(k: Check) -> Iterable[Row]:
+    """sell <= disposal ceiling; nothing while tight; on the trunk 0 unless the plan lets it  [t]."""
+    for i, name in enumerate(k.n.materials):
+        branch = k.course.branch[:, k.n.component[i]]
+        opened = np.where(branch, ~k.course.tight[:, i], k.n.plan.instruments.trunk_disposal)
+        yield name, k.x.sell[:, i] - np.where(opened, k.n.disposal[i], 0.0), k.size[i]
+
+
+def nonnegativity(k: Check) -> Iterable[Row]:
+    """All decisions >= 0  [t, million USD or share]."""
+    largest = float(k.size.max(initial=0.0))
+    for name in (*OPERATIONS, "sign", "contract", "floor", "carry", "unspent", "extra", "short_of_promise"):
+        values = getattr(k.x, name)
+        yield name, -values.min(initial=0.0), largest if name in OPERATIONS else 1.0
+
+
+def non_anticipativity(k: Check) -> Iterable[Row]:
+    """Until its component is touched a world does what the trunk does  [t]."""
+    n = k.n
+    of = {
+        "run": [next(i for i, _ in row) for row in k.y], "buy": [p.material for p in k.purchases],
+        "release": range(len(n.materials)), "substitute": [n.demand_material[q] for q, _ in n.steps],
+        "shortfall": [n.demand_material[q] for q, _ in n.tiers],
+    }  # fmt: skip
+    of |= {"hold": of["run"], "sell": of["release"], "stock": of["release"], "surplus": of["release"]}
+    for name, materials in of.items():
+        values = getattr(k.x, name)
+        for a, i in enumerate(materials):
+            apart = np.where(k.course.branch[:, n.component[i]], 0.0, abs(values[:, a] - values[:1, a]))
+            yield f"{name} {n.materials[i]}", apart, k.size[i]
+
+
+Rule = Callable[[Check], Iterable[Row]]
+
+OPERATING: tuple[Rule, ...] = (
+    material_balance, segment_bound, shortfall_tier, substitution_limit, surplus_limit, stock_balance, stock_storage,
+    reserve_production, reserve_production_limit, source_capacity, source_survival, project_capacity, floor_purchase,
+    offer_depth, release_limit, disposal_limit, nonnegativity, non_anticipativity,
+)  # fmt: skip
+"""Every rule of operations."""

@@ -1,0 +1,341 @@
+"""The audit's own facts: section 3 and 4 of the formulation in plain loops over tonnes.
+
+Data of every path and its tightness; what a producer receives and when it is shut; the owner's gap and what an
+instrument makes of it; what a floor costs on one producer's tonnes. Nothing of the model's own arithmetic is used
+(`support`, `price_support`, `formulation`, `stamp`). Arrays have the axes (path, period): path 0 is the trunk, path
+1 + s the course of world s. Tonnes per period, million USD, million USD per tonne; periods from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import numpy as np
+
+from ..instance.instance import Bools, Floats, Floor, Instance, Instrument, Project
+from ..model.problem import Problem
+from ..scenarios.build import build_worlds
+from ..scenarios.events import Strike
+from ..scenarios.scenario_set import Worlds
+
+TINY = 1e-9
+"""Relative slack of a comparison of data with data, so that ties are not decided by rounding."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """Data of every path; a component follows the trunk until it is touched."""
+
+    instance: Instance
+    worlds: Worlds
+    price: Floats
+    """(W, I, T)"""
+    rho: Floats
+    """(W, J, T)"""
+    demand: Floats
+    """(W, Q, T) delta*demand."""
+    tight: Bools
+    """(W, I, T)"""
+    crisis: Floats
+    """(W, I, T) share of the period in which the material is tight."""
+    branch: Bools
+    """(W, C, T) whether the component has branched off."""
+    weight: Floats
+    """(W, C, T) w0 on the trunk, pi in a branch, 0 where a world still follows the trunk."""
+    alive: Floats
+    """(W, J, T) survival of existing sources without any market floor; 1 for projects."""
+
+    @property
+    def reached(self) -> Floats:
+        """(C, T) w0 of the trunk; 0 below 1e-9: nobody is there, no soft penalty counts and no rule or cap holds (section 12)."""
+        return np.where(self.weight[0] < 1e-9, 0.0, self.weight[0])
+
+    @property
+    def counted(self) -> Floats:
+        """(W, I, T) prices at which operations are valued: the trunk's everywhere where `price_gain` is false."""
+        return self.price if self.instance.plan.price_gain else np.broadcast_to(self.price[:1], self.price.shape)
+
+    @property
+    def floor_price(self) -> Floats:
+        """(W, I, T) prices at which floors pay: no dearer than the trunk's where `price_gain` is false, so that no floor pays
+        for itself by claw-back in a squeeze; a flood costs what it costs."""
+        return self.price if self.instance.plan.price_gain else np.minimum(self.price, self.price[:1])
+
+    def expect(self, component: int, values: Floats) -> float:
+        """sum_t beta[t] (w0[t] values[trunk,t] + sum_s pi[s] values[s,t] in branches)  [that of values]."""
+        beta = self.instance.calendar.beta[: values.shape[1]]
+        return float((self.weight[:, component] * beta * values).sum())
+
+    def expect_last(self, component: int, values: Floats) -> float:
+        """Expectation of (W,) values at the end of the horizon, undiscounted."""
+        return float((self.weight[:, component, -1] * values).sum())
+
+    def along(self, component: int, values: Floats) -> Floats:
+        """(S,) sum_t beta[t] values[s,t] of each world's whole course."""
+        return np.asarray(values[1:] @ self.instance.calendar.beta[: values.shape[1]])
+
+
+def course_of(problem: Problem) -> Course:
+    """Every path's data, worlds built afresh from the natural instance and the events that were drawn."""
+    return course_along(problem.natural, build_worlds(problem.natural, problem.data, problem.layout.worlds.drawn))
+
+
+def course_along(n: Instance, worlds: Worlds) -> Course:
+    """Every path's data along given worlds; instance and worlds in tonnes."""
+    S, T, C = len(worlds.names), n.calendar.periods, len(n.components)
+    branch = np.zeros((1 + S, C, T), dtype=bool)
+    weight = np.zeros((1 + S, C, T))
+    for c in range(C):
+        for t in range(T):
+            branch[1:, c, t] = worlds.onset[:, c] <= t
+            weight[1:, c, t] = worlds.probability * branch[1:, c, t]
+            weight[0, c, t] = 1 - weight[1:, c, t].sum()
+
+    def path(trunk: Floats, world: Floats | Bools, component: Sequence[int]) -> Floats:
+        """(W, k, T) the world's values once its component has branched, else the trunk's."""
+        out = np.repeat(np.asarray(trunk, dtype=float)[None], 1 + S, axis=0)
+        for k, c in enumerate(component):
+            out[1:, k] = np.where(branch[1:, c], world[:, k], out[1:, k])
+        return out
+
+    own, producers = [int(c) for c in n.component], range(len(n.producers))
+    of_demand = [own[int(i)] for i in n.demand_material]
+    price = path(n.price, worlds.price, own)
+    tight = path(np.zeros((len(n.materials), T)), tightness(n, worlds), own) > 0
+    crisis = path(np.zeros((len(n.materials), T)), squeezed_share(n, worlds), own) * tight
+    alive = np.ones((1 + S, len(n.producers), T))
+    for j in range(n.sources):
+        alive[:, j] = survives(n, j, price, (), 0)
+    return Course(
+        n, worlds, price, path(n.availability, worlds.availability, [component_of(n, j) for j in producers]),
+        path(n.demand, n.demand * worlds.demand_factor, of_demand), tight, crisis, branch, weight, alive,
+    )  # fmt: skip
+
+
+def component_of(n: Instance, j: int) -> int:
+    """Component of a producer: that of any material it makes or takes."""
+    return int(n.component[next(i for i in range(len(n.materials)) if n.yields[j, i] != 0)])
+
+
+def tightness(n: Instance, worlds: Worlds) -> Bools:
+    """(S, I, T) tight, section 3: an event on i's component lasts and a source is short or shut, or demand surges,
+    or an input of i's makers, or an output made from i, is tight. An event's own word overrides."""
+    S, T = len(worlds.names), n.calendar.periods
+    lasts = np.zeros((S, len(n.materials), T), dtype=bool)
+    tight = np.zeros_like(lasts)
+    for s, i, strike in _named(n, worlds):
+        lasts[s, n.component == n.component[i]] |= _squeeze(n, strike)
+    for j in range(len(n.producers)):
+        if j >= n.sources and not is_baseline(n, n.projects[j - n.sources]):
+            continue
+        troubled = (worlds.availability[:, j] < 1 - TINY) | ~survives(n, j, worlds.price, (), 0)
+        for made in np.flatnonzero(n.yields[j] > 0):
+            tight[:, made] |= troubled & lasts[:, made]
+    for q, i in enumerate(int(k) for k in n.demand_material):
+        tight[:, i] |= (worlds.demand_factor[:, q] > 1 + TINY) & lasts[:, i]
+    before = -1
+    while before != int(tight.sum()):
+        before = int(tight.sum())
+        for y in n.yields:
+            for a, b in product(np.flatnonzero(y > 0), np.flatnonzero(y < 0)):
+                tight[:, a] |= tight[:, b] & lasts[:, a]
+                tight[:, b] |= tight[:, a] & lasts[:, b]
+    for s, i, strike in _named(n, worlds):
+        if strike.tight is not None:
+            tight[s, i, _squeeze(n, strike)] = strike.tight
+    return tight
+
+
+def squeezed_share(n: Instance, worlds: Worlds) -> Floats:
+    """(S, I, T) share of a period in which the cut of any event on i's component lasts, counted edge to edge."""
+    D, T = n.calendar.step, n.calendar.periods
+    share = np.zeros((len(worlds.names), len(n.materials), T))
+    spans: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for s, i, strike in _named(n, worlds):
+        begin = strike.start + strike.flood
+        spans.setdefault((s, int(n.component[i])), []).append((begin, begin + strike.duration))
+    for (s, c), several in spans.items():
+        for t in range(T):
+            opens = n.calendar.first_year + D * t
+            inner = [e for span in several for e in span if opens < e < opens + D]
+            edges = sorted([opens, opens + D, *inner])
+            hit = sum(b - a for a, b in pairwise(edges) if any(x <= (a + b) / 2 < y for x, y in several))
+            share[s, n.component == c, t] = hit / D if hit / D >= TINY else 0.0
+    return share
+
+
+def _named(n: Instance, worlds: Worlds) -> Iterator[tuple[int, int, Strike]]:
+    """(world, material, strike) of every material that a strike names."""
+    for s, strikes in enumerate(worlds.strikes):
+        for strike in strikes:
+            names = strike.materials.split()
+            yield from ((s, i, strike) for i, name in enumerate(n.materials) if name in names or "*" in names)
+
+
+def _squeeze(n: Instance, strike: Strike) -> Bools:
+    """(T,) periods that a strike's cut overlaps."""
+    D, begin = n.calendar.step, strike.start + strike.flood
+    opens = [n.calendar.first_year + D * t for t in range(n.calendar.periods)]
+    return np.array([(min(a + D, begin + strike.duration) - max(a, begin)) / D >= TINY for a in opens], dtype=bool)
+
+
+def revenue(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: int, factor: float = 1.0) -> Floats:
+    """(W, n) sum_{y>0} y*recv((1+premium)*w*P) + sum_{y<0} y*w*P over (W, I, n) prices  [million USD/unit].
+
+    recv = max(P,F) - upside*max(0,P-F) within a floor's term, on the share of the output that it covers; of two floors
+    on one material, a market's and one agreed before the plan, the owner has the better.
+    """
+    total = np.zeros((price.shape[0], price.shape[2]))
+    for i, y in enumerate(n.yields[j]):
+        if y <= 0:
+            total += y * factor * price[:, i]
+            continue
+        plain = (1 + n.premium[j]) * factor * price[:, i]
+        received, covered = plain.copy(), set()
+        for floor in floors:
+            if floor.material == i:
+                part = min(1.0, floor.take / (y * n.capacity[j, 0])) if n.capacity[j, 0] > 0 else 0.0
+                for t in range(begins(floor, start), min(begins(floor, start) + floor.term, price.shape[2])):
+                    p = plain[:, t]
+                    recv = np.maximum(p, floor.level) - floor.upside * np.maximum(0.0, p - floor.level)
+                    gets = part * recv + (1 - part) * p
+                    received[:, t] = np.maximum(received[:, t], gets) if t in covered else gets
+                    covered.add(t)
+        total += y * received
+    return total
+
+
+def begins(floor: Floor, start: int) -> int:
+    """First period of a floor: its own date; of a package's floor, first output."""
+    return start if floor.begin is None else floor.begin
+
+
+def survives(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: int) -> Bools:
+    """(W, n) alive: revenue >= cash in every period from max(start, t-restart) to t; nothing is shut before `start`.
+
+    Floors that the source had before the plan count as well.
+    """
+    covers = revenue(n, j, price, (*floors, *n.in_force[j]), start) >= n.cash[j] * (1 - TINY)
+    alive = np.ones(covers.shape, dtype=bool)
+    for t in range(start, covers.shape[1]):
+        alive[:, t] = covers[:, max(start, t - int(n.restart[j])) : t + 1].all(axis=1)
+    return alive
+
+
+def held(series: Floats, periods: int) -> Floats:
+    """A series along its last axis, its last value held until `periods`."""
+    missing = max(0, periods - series.shape[-1])
+    return np.concatenate([series, np.repeat(series[..., -1:], missing, axis=-1)], axis=-1)[..., :periods]
+
+
+def owner_npv(n: Instance, project: Project, floors: Sequence[Floor], signed: int) -> float:
+    """PV at the hurdle rate from signing of K*ramp*(E_w revenue - cash) less capex in `lead` parts  [million USD]."""
+    j, D, start = project.producer, n.calendar.step, signed + project.lead
+    price = held(n.price, start + project.life)[None]
+    value = 0.0
+    for u in range(project.lead):
+        value -= project.capex / project.lead * (1 + project.hurdle) ** (-u * D)
+    for w, q in zip(n.state_factor, n.state_probability, strict=True):
+        earned = revenue(n, j, price, floors, start, float(w))[0]
+        for age in range(project.life):
+            margin = n.capacity[j, 0] * project.ramp[age] * (earned[start + age] - n.cash[j])
+            value += q * margin * (1 + project.hurdle) ** (-(project.lead + age) * D)
+    return float(value)
+
+
+def is_baseline(n: Instance, project: Project) -> bool:
+    """Built anyway: committed; or by its owner, with no gap at its own date and not declared additional."""
+    if project.earliest + project.lead >= n.calendar.periods or (project.additional and not project.committed):
+        return False
+    return project.committed or owner_npv(n, project, (), project.earliest) >= 0
+
+
+def worth(instrument: Instrument, hurdle: float) -> float:
+    """Grant equivalent to the owner of one USD of face: 1 less PV at hurdle of what goes back (yearly, in arrears)."""
+    if instrument.kind in ("none", "grant"):
+        return float(instrument.kind == "grant")
+    years, r = max(1, round(instrument.tenor)), instrument.rate
+    left = sum(1 for a in range(1, years + 1) if a > instrument.grace)
+    value = 1.0
+    for a in range(1, years + 1):
+        back = r
+        if instrument.kind == "loan" and a > instrument.grace:
+            back = 1 / left if r == 0 else r / (1 - (1 + r) ** -left)
+        value -= back * (1 + hurdle) ** -a
+    return value
+
+
+def capital(instrument: Instrument, gap: float, project: Project) -> tuple[float, float]:
+    """(budget cost at signing, gap left open) of closing a gap with an instrument  [million USD].
+
+    face = gap/worth <= max_share*capex; on top, where allowed: score*max_share*capex + (gap - worth*max_share*capex).
+    """
+    value, most = worth(instrument, project.hurdle), instrument.max_share * project.capex
+    if gap <= 0:
+        return 0.0, 0.0
+    if instrument.kind == "none" or value <= 0:
+        return (gap, 0.0) if instrument.grant_on_top and instrument.kind != "none" else (0.0, gap)
+    face = min(gap / value, most)
+    rest = gap - value * face
+    if rest <= TINY * gap:
+        return instrument.score * face, 0.0
+    return (instrument.score * face + rest, 0.0) if instrument.grant_on_top else (instrument.score * face, rest)
+
+
+def topup(price: Floats, floor: Floor) -> Floats:
+    """max(0, F-P) - upside*max(0, P-F)  [million USD/t]."""
+    return np.asarray(np.maximum(0.0, floor.level - price) - floor.upside * np.maximum(0.0, price - floor.level))
+
+
+def expected_topup(n: Instance, price: Floats, floor: Floor) -> Floats:
+    """E_w of the top-up at w*P  [million USD/t]."""
+    total = np.zeros_like(price)
+    for w, q in zip(n.state_factor, n.state_probability, strict=True):
+        total += q * topup(w * price, floor)
+    return total
+
+
+def worst_state(n: Instance) -> float:
+    """w*: the largest factor with Prob(w >= w*) >= quantile."""
+    pairs = list(zip(n.state_factor, n.state_probability, strict=True))
+    level = n.plan.budget.liability_quantile
+    return float(max(w for w, _ in pairs if sum(q for v, q in pairs if v >= w) >= level - 1e-12))
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a floor costs on one producer's tonnes."""
+
+    budget: Floats
+    """(T,) expected payment on the trunk, receipts not counted as budget [million USD]."""
+    liability: Floats
+    """(T,) payment on the trunk at w*, net of receipts [million USD]."""
+    expected: float
+    """Discounted expectation over all worlds up to T [million USD]."""
+    terminal: float
+    """Discounted payment after T on trunk survival at the last price [million USD]."""
+    by_world: Floats
+    """(S,) discounted payment along each world's course up to T [million USD]; `expected` is its expectation."""
+    undisturbed: float
+    """`expected` were all prices the trunk's, on the same tonnes [million USD]."""
+
+
+def floor_bill(course: Course, j: int, floor: Floor, start: int, tonnes: Floats, later: Floats) -> Bill:
+    """E_w[top-up at (1+premium)*w*P] on (W, T) tonnes that run, and on (m,) trunk tonnes after T; within the term."""
+    n, T = course.instance, course.instance.calendar.periods
+    in_term = np.array([0 <= t - begins(floor, start) < floor.term for t in range(T + len(later))], dtype=bool)
+    own = (1 + n.premium[j]) * course.floor_price[:, floor.material]
+    per_tonne = expected_topup(n, own, floor)
+    calm = expected_topup(n, (1 + n.premium[j]) * course.price[:1, floor.material], floor)
+    live = tonnes * in_term[:T]
+    last = float(per_tonne[0, -1])
+    rate, D = n.calendar.rate, n.calendar.step
+    return Bill(
+        live[0] * np.maximum(0.0, per_tonne[0]), live[0] * topup(worst_state(n) * own[0], floor),
+        course.expect(int(n.component[floor.material]), live * per_tonne),
+        sum(float(x) * last * (1 + rate) ** (-D * (T + k)) for k, x in enumerate(later) if in_term[T + k]),
+        (live * per_tonne)[1:] @ n.calendar.beta[:T],
+        course.expect(int(n.component[floor.material]), live * calm),
+    )  # fmt: skip

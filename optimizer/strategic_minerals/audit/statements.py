@@ -1,0 +1,303 @@
+"""What an answer states of itself, worked out again from its decisions: the audit's own records of `figures.RECOMPUTED`.
+
+Plain loops over the audit's own books (`audit_money`, `audit_facts`) in tonnes and million USD; no table of the answer is read, and
+no function that makes one. Two things are taken from the answer because no decision holds them: the bounds of the solver, for gaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..instance.instance import MUSD_PER_T, Floats, Floor, Instance
+from .accounts import (
+    Books,
+    Deal,
+    MarketDeal,
+    commitments,
+    cvar,
+    floors_at_crisis_prices,
+    losses,
+    operations,
+    outlays,
+    purchase_terms,
+    social_cost,
+)
+from .figures import Figures
+from .scenario_data import begins, is_baseline
+
+SMALL_T = 1e-6
+"""Tonnes below this are no action."""
+CHOSEN = 1e-6
+DAYS = 365.0
+
+Records = dict[str, dict[str, Any]]
+
+
+def recomputed(books: Books, without: Books, bounds: Mapping[str, float]) -> Records:
+    """Every record, of a plan's books and of those of doing nothing. bounds: aim -> bound of its difference, the last aim last."""
+    parts, before = social_cost(books.problem, books.solution, books), social_cost(without.problem, without.solution, without)
+    pi = books.course.worlds.probability
+    lost, lost_without = losses(books), losses(without)
+    names = books.course.worlds.names
+    z, z0 = sum(parts.values()), sum(before.values())
+    found: Records = {
+        "worth_musd": {"": z0 - z}, "do_nothing_musd": {"": z0},
+        "penalties_musd": {"": parts["soft_penalties"]},
+        "expected_loss_musd": {"": float(pi @ lost)}, "expected_loss_without_musd": {"": float(pi @ lost_without)},
+        "probability": dict(zip(names, map(float, pi), strict=True)), "loss_musd": dict(zip(names, map(float, lost), strict=True)),
+        "loss_without_musd": dict(zip(names, map(float, lost_without), strict=True)),
+        "salvage_musd": {"": -parts["salvage"]}, "residual_musd": {"": -parts["residual_credit"]},
+    }  # fmt: skip
+    for family in (
+        _stages(books, without, (z, z0), bounds), _shortage(books), _purchases(books), _signed(books), _floors(books),
+        _contracts(books), _money(books), _value(books, without),
+    ):  # fmt: skip
+        found |= family
+    return found
+
+
+def _stages(books: Books, without: Books, costs: tuple[float, float], bounds: Mapping[str, float]) -> Records:
+    """Aims with the plan and without, and the gap of the last."""
+    n, aims = books.problem.natural, {"social_cost": costs}
+    penalties = commitments(books)["soft_penalties"]
+    pi, m = books.course.worlds.probability, n.plan.objective.cvar_share
+
+    def risk(of: Books) -> float:
+        lost = losses(of)
+        return (1 - m) * float(pi @ lost) + m * cvar(lost, pi, n.plan.risk.alpha)
+
+    def spending(of: Books) -> float:
+        paid, total = outlays(of), 0.0
+        for f in range(len(n.calendar.years)):
+            mine = np.flatnonzero(n.calendar.year_index == f)
+            total += float(n.calendar.beta[mine[0]] * paid[mine].sum())
+        return total
+
+    aims |= {"risk": (risk(books), risk(without)), "spending": (spending(books), spending(without))}
+    with_plan = {name: aims[name][0] - (penalties if name == "social_cost" else 0.0) for name in bounds}
+    differences = {name: aims[name][0] - aims[name][1] + (0.0 if name == "social_cost" else penalties) for name in bounds}
+    objective, bound = differences[list(bounds)[-1]], bounds[list(bounds)[-1]]
+    yearly = [n.calendar.beta[np.flatnonzero(n.calendar.year_index == f)[0]] for f in range(len(n.calendar.years))]
+    against = max(abs(objective), float(np.dot(yearly, n.appropriation)), 1.0)
+    return {
+        "stage_with_musd": with_plan, "stage_without_musd": {name: aims[name][1] for name in bounds},
+        "stage_difference_musd": differences, "gap_share": {"": max(0.0, (objective - bound) / against)},
+    }  # fmt: skip
+
+
+def _shortage(books: Books) -> Records:
+    """Losses that stay, defence, and the chance that nothing happens."""
+    n, x, worlds = books.problem.natural, books.solution, books.course.worlds
+    remaining, defence = dict.fromkeys(n.materials, 0.0), dict.fromkeys(worlds.names, 0.0)
+    for k, (q, _) in enumerate(n.tiers):
+        material, segment = n.demands[q]
+        for s, name in enumerate(worlds.names):
+            short = float(x.shortfall[1 + s, k].sum())
+            remaining[material] += float(worlds.probability[s]) * float(n.tier_loss[k]) * short
+            if segment == "defence":
+                defence[name] += short
+    calm = [
+        float(p) for s, p in enumerate(worlds.probability)
+        if all(int(worlds.onset[s, c]) >= n.calendar.planned for c in range(len(n.components)))
+    ]  # fmt: skip
+    return {
+        "remaining_loss_musd": remaining, "defence_short_t": defence, "undisturbed_probability": {"": sum(calm)},
+    }  # fmt: skip
+
+
+def _year(n: Instance, t: int) -> int:
+    return int(n.calendar.years[int(n.calendar.year_index[t])])
+
+
+def _purchases(books: Books) -> Records:
+    """What is bought and held while nothing has happened, and bought in expectation."""
+    n, x, planned = books.problem.natural, books.solution, books.problem.natural.calendar.planned
+    tonnes: dict[str, float] = {}
+    paid: dict[str, float] = {}
+    years: dict[str, list[int]] = {}
+    expected = dict.fromkeys(n.materials, 0.0)
+    for b, (i, premium) in enumerate(purchase_terms(books)):
+        name = n.materials[i]
+        for t in range(planned):
+            amount = float(x.buy[0, b, t])
+            if amount > SMALL_T:
+                tonnes[name] = tonnes.get(name, 0.0) + amount
+                paid[name] = paid.get(name, 0.0) + amount * float(n.price[i, t]) * (1 + premium)
+                years.setdefault(name, []).append(_year(n, t))
+        expected[name] += float(books.course.worlds.probability @ x.buy[1:, b, :planned].sum(axis=1))
+    peaks, when, days, drift = {}, {}, {}, {}
+    held = {int(i) for i, _ in purchase_terms(books)} | {i for i in range(len(n.materials)) if n.opening[i] > 0}
+    for i in sorted(held):
+        name, stock = n.materials[i], np.maximum(0.0, x.stock[0, i, :planned])
+        t = int(stock.argmax())
+        full = [u for u in range(planned) if stock[u] > SMALL_T]
+        if full:
+            drift[name] = float(n.price[i, full[-1]] / n.price[i, full[0]] - 1)
+        if name in tonnes:
+            peaks[name], when[name] = float(stock[t]), _year(n, t)
+            used = _used(books, i, t)
+            if used > 0:
+                days[name] = float(stock[t]) / (used / n.calendar.step / DAYS)
+    return {
+        "bought_t": tonnes, "bought_musd": paid, "bought_first": {name: min(v) for name, v in years.items()},
+        "bought_last": {name: max(v) for name, v in years.items()},
+        "bought_expected_t": {name: value for name, value in expected.items() if value > SMALL_T},
+        "peak_stock_t": peaks, "peak_stock_in": when, "peak_stock_days": days, "price_drift_share": drift,
+    }  # fmt: skip
+
+
+def _used(books: Books, i: int, t: int) -> float:
+    """What home users and home plants use of a material in a period while nothing has happened  [t]."""
+    n, x = books.problem.natural, books.solution
+    used = sum(float(n.demand[q, t]) for q, of in enumerate(n.demand_material) if of == i)
+    for j in range(len(n.producers)):
+        if n.home[j] and n.yields[j, i] < 0:
+            used -= float(n.yields[j, i]) * float(x.run[0, j, t] + x.hold[0, j, t])
+    return used
+
+
+def _supported(books: Books) -> Iterator[tuple[str, Deal]]:
+    n = books.problem.natural
+    for deal in books.deals:
+        if deal.share > CHOSEN:
+            yield f"{deal.label}, {n.calendar.period_label(deal.signed)}", deal
+
+
+def _signed(books: Books) -> Records:
+    """Projects and what is signed for them."""
+    n, records = books.problem.natural, dict[str, dict[str, Any]]()
+    for name in ("signed_share", "signed_in", "signed_terms", "signed_output_in", "signed_cost_musd"):
+        records[name] = {}
+    supported = set()
+    for label, deal in _supported(books):
+        supported.add(deal.project)
+        records["signed_share"][label] = deal.share
+        records["signed_in"][label] = n.calendar.period_label(deal.signed)
+        records["signed_terms"][label] = _terms(n, deal)
+        records["signed_output_in"][label] = n.calendar.period_label(deal.signed + n.projects[deal.project].lead)
+        records["signed_cost_musd"][label] = deal.share * (deal.scored + float(deal.fees.sum()))
+    records["unsupported_count"] = {"": float(len(n.projects) - len(supported))}
+    records["projects_count"] = {"": float(len(n.projects))}
+    return records
+
+
+def _terms(n: Instance, deal: Deal) -> str:
+    """What a signature holds, in words."""
+    package, project = deal.package, n.projects[deal.project]
+    if package.name == "none" and is_baseline(n, project):
+        return "committed before this plan" if project.committed else "expected to be built without support (baseline)"
+    said = "no capital support" if package.instrument.name == "none" else package.instrument.name
+    if package.offtake:
+        said += f", offtake right on {package.offtake:.0%} in a crisis"
+    if package.floor is not None:
+        said += f", floor {package.floor.level / MUSD_PER_T:g} USD/kg {n.materials[package.floor.material]}"
+    return said
+
+
+def _floors(books: Books) -> Records:
+    """Price floors, market-wide and in packages."""
+    n = books.problem.natural
+    rows: list[tuple[str, Floor, int, Deal | MarketDeal]] = []
+    for market in books.markets:
+        if market.share > CHOSEN:
+            rows.append((market.market.name, market.market.floor, 0, market))
+    for _, deal in _supported(books):
+        if deal.own is not None and deal.bills:
+            start = begins(deal.own, deal.signed + n.projects[deal.project].lead)
+            rows.append((f"{n.projects[deal.project].name}: {deal.package.name}", deal.own, start, deal))
+    records: Records = {name: {} for name in ("floor_level", "floor_term_yr", "floor_from", "floor_cost_musd", "floor_later_musd")}
+    for label, floor, start, holder in rows:
+        since = n.calendar.period_label(start)
+        within = holder.share * sum(bill.expected for bill in holder.bills)
+        later = holder.share * sum(bill.terminal for bill in holder.bills)
+        told = (floor.level / MUSD_PER_T, floor.term * n.calendar.step, since, within, later)
+        for figure, value in zip(records, told, strict=True):
+            records[figure][f"{label}, {since}"] = value
+    return records
+
+
+def _contracts(books: Books) -> Records:
+    n, tonnes, terms, fees = books.problem.natural, dict[str, float](), dict[str, float](), dict[str, float]()
+    for k, contract in enumerate(books.problem.layout.contracts):
+        amount = float(books.solution.contract[k])
+        if amount > SMALL_T:
+            j, last = contract.source, min(n.calendar.periods, contract.start + int(n.contract_term[contract.source]))
+            name = f"{n.producers[j]} ({n.country[j]}), {n.calendar.period_label(contract.start)}"
+            tonnes[name], terms[name] = amount / n.calendar.step, (last - contract.start) * n.calendar.step
+            fees[name] = amount * float(n.contract_fee[j]) * (last - contract.start)
+    return {"contract_t_per_yr": tonnes, "contract_term_yr": terms, "contract_fees_musd": fees}
+
+
+def _money(books: Books) -> Records:
+    """Outlays of the planned years by line and by year, and what stands beside them."""
+    n, x, T = books.problem.natural, books.solution, books.problem.natural.calendar.periods
+    lines = {name: np.zeros(T) for name in (
+        "purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")}  # fmt: skip
+    sales, liability = np.zeros(T), np.zeros(T)
+    for b, (i, premium) in enumerate(purchase_terms(books)):
+        lines["purchases"] += x.buy[0, b] * n.price[i] * (1 + premium)
+    for i in range(len(n.materials)):
+        lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
+        sales += x.sell[0, i] * n.price[i] * (1 - n.haircut[i])
+    for k, contract in enumerate(books.problem.layout.contracts):
+        last = contract.start + int(n.contract_term[contract.source])
+        lines["contract_fees"][contract.start : last] += n.contract_fee[contract.source] * x.contract[k]
+    for deal in books.deals:
+        lines["offtake_fees"] += deal.share * deal.fees
+        lines["capital_support"] += deal.share * deal.payments
+    for holder in books.holders:
+        for bill in holder.bills:
+            lines["floor_top_ups"] += holder.share * bill.budget
+            liability += holder.share * bill.liability
+    planned = n.calendar.planned
+    by_year, owed, given = dict[str, float](), dict[str, float](), dict[str, float]()
+    for f, year in enumerate(n.calendar.planned_years):
+        mine = n.calendar.year_index == f
+        by_year[str(year)] = float(sum(series[mine].sum() for series in lines.values()))
+        owed[str(year)], given[str(year)] = float(liability[mine].sum()), float(n.appropriation[f])
+    return {
+        "outlay_musd": {name: float(series[:planned].sum()) for name, series in lines.items()},
+        "outlay_by_year_musd": by_year, "appropriation_by_year_musd": given, "liability_by_year_musd": owed,
+        "sales_musd": {"": float(sales[:planned].sum())},
+    }  # fmt: skip
+
+
+def _value(books: Books, without: Books) -> Records:
+    """Where the worth comes from: what is avoided, and at undisturbed prices who gains."""
+    def spared(prices: Floats) -> dict[str, float]:
+        after, before = operations(books, prices), operations(without, prices)
+        return {name: float((before[name] - after[name]).sum()) for name in before}
+
+    own = spared(books.course.counted)
+    undisturbed = spared(np.broadcast_to(books.course.price[:1], books.course.price.shape))
+    after, before = commitments(books), commitments(without)
+    signed = {name: before[name] - after[name] for name in before}
+    clawed = floors_at_crisis_prices(books)
+    short = ("loss", "users_substitution")
+    users = sum(v for name, v in undisturbed.items() if name.startswith("users_") and name not in short)
+    authority = sum(v for name, v in undisturbed.items() if not name.startswith("users_") and name not in short)
+    apart = signed["soft_penalties"] + signed["cvar"] + signed["users_border_surcharge"]
+    return {
+        "shortage_avoided_musd": {"": sum(own[name] for name in short)},
+        "price_gain_musd": {"": sum(own.values()) - sum(undisturbed.values()) + clawed},
+        "users_musd": {"": users + signed["users_border_surcharge"]},
+        "authority_musd": {"": authority + sum(signed.values()) - apart - clawed},
+        "risk_charge_musd": {"": signed["cvar"]},
+    }
+
+
+def differences(stated: Figures, found: Records) -> Iterable[tuple[str, Any, Any]]:
+    """(record, by how much what is stated is off, its size) of every record; infinite where texts differ. A number that one side
+    leaves out is 0."""
+    for name, items in found.items():
+        said = stated.items(name)
+        for item in {**items, **said}:
+            a, b = said.get(item, 0.0), items.get(item, 0.0)
+            label = f"{name}, {item}" if item else name
+            if isinstance(a, str) or isinstance(b, str):
+                yield label, 0.0 if a == b else np.inf, 0.0
+            else:
+                yield label, abs(float(a) - float(b)), abs(float(b))

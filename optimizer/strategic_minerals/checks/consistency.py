@@ -1,0 +1,255 @@
+"""Checks across tables and plan, all collected; a loader has already checked each row by itself."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..core.errors import Fault, Faults, InputError, PlanError, near_miss
+from ..data.dataset import Dataset
+from ..data.deflation import unknown_years
+from ..data.references import missing_tables, references
+from ..instance.build import select_materials
+from ..schemas.plan import Plan
+from .doubtful import unit_slips
+
+Check = Callable[[Plan, Dataset], Iterator[Fault]]
+
+
+def require(plan: Plan, data: Dataset) -> None:
+    """Raise PlanError or InputError with the faults of a plan with its tables."""
+    found = _found(plan, data)
+    if found:
+        placed = [data.placed(fault) for fault in found]
+        raise (PlanError if all(fault.file in ("plan", "") for fault in found) else InputError)(placed)
+
+
+def check_data(plan: Plan, data: Dataset) -> list[Fault]:
+    """Faults of a plan with its tables. Tables that are not there and references first: later checks would only repeat them."""
+    return [data.placed(fault) for fault in _found(plan, data)]
+
+
+def _found(plan: Plan, data: Dataset) -> list[Fault]:
+    """Faults as the checks name them: tables by file, rows by key."""
+    faults = Faults()
+    for checks in (TABLES_THERE, REFERENCES, MEANING):
+        for check in checks if not faults else ():
+            faults.extend(check(plan, data))
+    return faults.told()
+
+
+def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Every planned material, source and segment has what the mathematics needs."""
+    chosen = select_materials(plan, data)
+    if not chosen:
+        yield Fault("plan", "", "materials", repr(list(plan.materials)), "at least one material of materials.csv")
+    priced = {row.material for row in data.rows("prices") if row.price_set == plan.price_set}
+    for name in chosen:
+        if name not in priced:
+            yield Fault("prices.csv", name, "price_usd_per_kg", "no row", f"a price in set '{plan.price_set}'")
+    with_capacity = {row.activity for row in data.rows("capacities")}
+    outputs: dict[str, list[float]] = defaultdict(list)
+    for row in data.rows("yields"):
+        outputs[row.producer].append(row.yield_t_per_t)
+    for table, column in (("activities", "activity"), ("projects", "project")):
+        for row in data.rows(table):
+            name = getattr(row, column)
+            if not any(y > 0 for y in outputs.get(name, [])):
+                yield Fault(f"{table}.csv", name, column, "no positive yield", "an output in yields.csv")
+            if table == "activities" and name not in with_capacity:
+                yield Fault("activities.csv", name, column, "no capacity", "a row in capacities.csv")
+    losses = {(r.material, r.segment) for r in data.rows("loss_functions") if r.loss_function == plan.loss_function}
+    wide = {row.segment for row in data.rows("tiers") if row.material == "*"}
+    own = {(row.material, row.segment) for row in data.rows("tiers")}
+    for material, segment in sorted({(r.material, r.segment) for r in data.rows("demand") if r.material in chosen}):
+        if (material, segment) not in losses and (material, "*") not in losses:
+            expected = f"a loss per tonne under '{plan.loss_function}'"
+            yield Fault("loss_functions.csv", f"{material}/{segment}", "loss_usd_per_t", "no row", expected)
+        if segment not in wide and (material, segment) not in own:
+            expected = "tiers of the segment, or of '*'" + near_miss(segment, wide)
+            yield Fault("tiers.csv", f"{material}/{segment}", "share", "no row", expected)
+
+
+def tiers_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Tiers cover the demand, and later tiers hurt at least as much."""
+    groups: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in data.rows("tiers"):
+        groups[row.material, row.segment].append(row)
+    for (material, segment), rows in groups.items():
+        ordered = sorted(rows, key=lambda row: row.tier)
+        total = math.fsum(row.share for row in ordered)
+        key = f"{material}/{segment}"
+        if total < 1 - 1e-9:
+            yield Fault("tiers.csv", key, "share", f"{total:g} in all", "shares that add to at least 1")
+        for before, after in itertools.pairwise(ordered):
+            if after.loss_multiplier < before.loss_multiplier:
+                expected = f"at least {before.loss_multiplier:g}, that of tier {before.tier}"
+                yield Fault(
+                    "tiers.csv", f"{key}/{after.tier}", "loss_multiplier", f"{after.loss_multiplier:g}", expected
+                )
+
+
+def price_states_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Probabilities add to one and the factor's mean is one."""
+    rows = data.rows("price_states")
+    if not rows:
+        return
+    total = math.fsum(row.probability for row in rows)
+    mean = math.fsum(row.probability * row.factor for row in rows)
+    if abs(total - 1) > 1e-9:
+        yield Fault("price_states.csv", "", "probability", f"{total:.12g} in all", "probabilities that add to 1")
+    elif abs(mean - 1) > 1e-6:
+        yield Fault("price_states.csv", "", "factor", f"a mean of {mean:.9g}", "a probability-weighted mean of 1")
+
+
+def trade_makes_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """No free money in prices: running for export at a discount, salvage below what a sale brings."""
+    rows = {row.material: row for row in data.rows("materials")}
+    producers = {row.activity: ("activities", row) for row in data.rows("activities")}
+    producers |= {row.project: ("projects", row) for row in data.rows("projects")}
+    for row in data.rows("yields"):
+        table, producer = producers[row.producer]
+        haircut = rows[row.material].haircut_share
+        if row.yield_t_per_t > 0 and -producer.premium_share > haircut + 1e-12:
+            expected = (
+                f"at least {-haircut:g}: {row.material} is exported at that haircut, a larger discount is free money"
+            )
+            yield Fault(f"{table}.csv", row.producer, "premium_share", f"{producer.premium_share:g}", expected)
+    for name, row in rows.items():
+        if row.salvage_share is not None and row.salvage_share < 1 - row.haircut_share - 1e-12:
+            expected = f"at least 1 - haircut_share ({1 - row.haircut_share:g})"
+            yield Fault("materials.csv", name, "salvage_share", f"{row.salvage_share:g}", expected)
+    for row in data.rows("offers"):
+        if row.source_producer == "outside":
+            if row.crisis_availability is None:
+                yield Fault(
+                    "offers.csv", row.offer, "crisis_availability", "an empty cell", "a share (mandatory for 'outside')"
+                )
+        elif not any(y.producer == row.source_producer and y.material == row.material and y.yield_t_per_t > 0
+                     for y in data.rows("yields")):  # fmt: skip
+            yield Fault("offers.csv", row.offer, "material", f"'{row.material}'", f"an output of {row.source_producer}")
+        if row.material in rows and -row.premium_share > rows[row.material].haircut_share:
+            expected = "a discount of at most the haircut: buying to sell at once would be free money"
+            yield Fault("offers.csv", row.offer, "premium_share", f"{row.premium_share:g}", expected)
+
+
+def packages_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A floor is stated whole or not at all; equity and loans have terms."""
+    for row in data.rows("packages"):
+        stated = [row.floor_material, row.floor_usd_per_kg, row.floor_kind, row.floor_term_yr]
+        if any(v is not None for v in stated) and any(v is None for v in stated):
+            expected = "floor_material, floor_usd_per_kg, floor_kind and floor_term_yr, all or none"
+            yield Fault("packages.csv", row.package, "floor_material", "a part of a floor", expected)
+        if row.floor_kind == "purchase" and row.take_t_per_yr is None:
+            yield Fault(
+                "packages.csv", row.package, "take_t_per_yr", "an empty cell", "tonnes that a purchase floor covers"
+            )
+    for row in data.rows("instruments"):
+        if row.kind in ("loan", "equity") and row.tenor_yr <= 0:
+            yield Fault("instruments.csv", row.instrument, "tenor_yr", f"{row.tenor_yr:g}", f"years, for a {row.kind}")
+        if row.kind == "loan" and row.grace_yr >= row.tenor_yr:
+            yield Fault("instruments.csv", row.instrument, "grace_yr", f"{row.grace_yr:g}", "less than tenor_yr")
+
+
+def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A floor in force has a level, an output of its source, and an end: all or none."""
+    outputs = {(row.producer, row.material) for row in data.rows("yields") if row.yield_t_per_t > 0}
+    for row in data.rows("activities"):
+        stated = (row.floor_usd_per_kg, row.floor_material, row.floor_until_year)
+        if any(v is not None for v in stated) and any(v is None for v in stated):
+            expected = "floor_usd_per_kg, floor_material and floor_until_year, all or none"
+            yield Fault("activities.csv", row.activity, "floor_material", "a part of a floor", expected)
+        elif row.floor_material is not None and (row.activity, row.floor_material) not in outputs:
+            expected = f"an output of {row.activity} in yields.csv"
+            yield Fault("activities.csv", row.activity, "floor_material", f"'{row.floor_material}'", expected)
+
+
+def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """A project is not both committed before the plan and built only with the plan's support."""
+    first = plan.horizon.first_year
+    for row in data.rows("projects"):
+        if row.committed and row.additional:
+            yield Fault("projects.csv", row.project, "committed", "true", "additional = false beside it")
+        if row.committed and row.earliest_signing < first:
+            expected = f"{first} or later, with the lead time that is left; a plant that runs already is an activity"
+            yield Fault("projects.csv", row.project, "earliest_signing", str(row.earliest_signing), expected)
+
+
+def relations_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """No project needs or excludes itself, or excludes what it needs over any number of steps: it could never be built.
+
+    Projects that need each other are built together, or not at all.
+    """
+    needs = {row.project: set(row.needs.split()) for row in data.rows("projects")}
+    excludes = {row.project: set(row.excludes.split()) for row in data.rows("projects")}
+    for row in data.rows("projects"):
+        name = row.project
+        for column, others in (("needs", needs[name]), ("excludes", excludes[name])):
+            if name in others:
+                yield Fault("projects.csv", name, column, f"'{name}', the project itself", "other projects")
+        together = _reached(name, needs) | {name}
+        clash = sorted(
+            (one, other) for one in together for other in excludes.get(one, ()) if other in together and one != other
+        )
+        for one, other in clash[:1]:
+            found = f"'{row.needs}', of which {one} excludes {other}" if one != name else f"'{other}', which it also excludes"
+            yield Fault("projects.csv", name, "needs", found, "projects that can stand side by side with it")
+
+
+def _reached(start: str, steps: Mapping[str, set[str]]) -> set[str]:
+    """What is reached from a name over any number of steps."""
+    reached, fresh = set[str](), set(steps.get(start, ()))
+    while fresh:
+        reached |= fresh
+        fresh = {name for step in fresh for name in steps.get(step, ())} - reached
+    return reached
+
+
+def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Elements are named where events come element by element; no hazard brings itself on, over any number of steps."""
+    after = {row.hazard: set(row.after.split()) for row in data.rows("hazards")}
+    for row in data.rows("hazards"):
+        if row.element_share < 1 and "*" in row.materials.split():
+            expected = "1 beside materials = '*', or materials by name"
+            yield Fault("hazards.csv", row.hazard, "element_share", f"{row.element_share:g}", expected)
+        if row.hazard in _reached(row.hazard, after):
+            yield Fault("hazards.csv", row.hazard, "after", f"'{row.after}'", "hazards that this one does not bring on itself")
+    for event in data.rows("policy_events"):
+        if event.took_effect and event.effective is None:
+            yield Fault("policy_events.csv", event.event, "effective", "an empty cell", "the date on which it took effect")
+
+
+def stock_fits_its_store(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """What the reserve holds at the start fits into its store."""
+    store = {row.material: row.storage_t for row in data.rows("materials")}
+    for row in data.rows("stock"):
+        room = store.get(row.material)
+        if room is not None and row.opening_t > room:
+            yield Fault("stock.csv", row.material, "opening_t", f"{row.opening_t:g}", f"at most storage_t ({room:g})")
+
+
+def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
+    """Measures end after they begin, and a measure that never took effect is not called in force."""
+    for row in data.rows("policy_events"):
+        if row.took_effect and row.effective and row.end_or_review and row.end_or_review < row.effective:
+            expected = f"a date from {row.effective.isoformat()} on"
+            yield Fault("policy_events.csv", row.event, "end_or_review", row.end_or_review.isoformat(), expected)
+        if row.announced and row.effective and row.effective < row.announced:
+            expected = f"a date from {row.announced.isoformat()} on"
+            yield Fault("policy_events.csv", row.event, "effective", row.effective.isoformat(), expected)
+        if row.status == "announced" and row.took_effect:
+            yield Fault(
+                "policy_events.csv", row.event, "took_effect", "true", "false: status says it never took effect"
+            )
+
+
+TABLES_THERE: tuple[Check, ...] = (missing_tables,)
+REFERENCES: tuple[Check, ...] = (references,)
+MEANING: tuple[Check, ...] = (
+    complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,
+    unit_slips, hazards_make_sense, agreed_floors_make_sense, stock_fits_its_store,
+    committed_projects_make_sense, relations_make_sense, unknown_years,
+)  # fmt: skip

@@ -1,0 +1,275 @@
+"""Entries of a plan that change nothing: rules on what is not planned, events that strike nothing, hazards that never come."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..data.dataset import Dataset
+from ..scenarios.events import Strike, hazards, sampled, strike_of
+from ..schemas.base import key_of
+from ..schemas.plan import QUIET, Event, Plan
+
+MONTHS = 12
+"""Ages that are all multiples of it were rather given in months."""
+MOST_KEYS = 3
+DRAWN = frozenset({"rate_per_yr", "element_share", "after_probability", "after_lag_yr"})
+"""Fields of a hazard that matter where worlds are drawn alone."""
+
+Told = tuple[str, str]
+"""Place in the plan, or table; text."""
+
+
+def idle(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Told]:
+    """Entries of a plan that change nothing, and hazards of the tables that the plan uses and whose terms contradict each other.
+
+    years: fiscal years that are computed; chosen: the planned materials.
+    """
+    known = _Known(plan, data, years, chosen)
+    yield from _promises(known)
+    yield from _controls(known)
+    yield from _events(known)
+    yield from _sample(known)
+    yield from _overrides(known)
+    yield from _ramps(known)
+    yield from _without_source(data)
+
+
+class _Known:
+    """What a plan plans: its materials, where they are made, who uses them."""
+
+    def __init__(self, plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> None:
+        self.plan, self.data, self.end, self.chosen = plan, data, years[-1] + 1, frozenset(chosen)
+        self.rows = hazards(plan, data)
+        self.drawn = {row.hazard: row for row in sampled(plan, data)}
+        self.named = {event.hazard for scenario in plan.scenarios for event in scenario.events if event.hazard}
+        country = {row.activity: row.country for row in data.rows("activities")}
+        country |= {row.project: row.country for row in data.rows("projects")}
+        self.makers = [(country[row.producer], row.material) for row in data.rows("yields")
+                       if row.yield_t_per_t > 0 and row.material in self.chosen and row.producer in country]  # fmt: skip
+        self.users = {(row.material, row.segment) for row in data.rows("demand") if row.material in self.chosen}
+
+    def touched(self, materials: str) -> frozenset[str]:
+        """Planned materials among those that a list names."""
+        names = materials.split()
+        return self.chosen if "*" in names else self.chosen & set(names)
+
+    def cut(self, countries: str, touched: Collection[str]) -> bool:
+        """Whether some of them are made in the countries."""
+        return any(material in touched and self._struck(country, countries) for country, material in self.makers)
+
+    def cut_elsewhere(self, countries: str, touched: Collection[str]) -> bool:
+        """Whether some are made abroad outside the countries."""
+        return any(
+            material in touched and country != self.plan.home and not self._struck(country, countries)
+            for country, material in self.makers
+        )
+
+    def _struck(self, country: str, countries: str) -> bool:
+        names = countries.split()
+        return country in names or ("*" in names and country != self.plan.home)
+
+    def uses(self, segment: str, touched: Collection[str]) -> bool:
+        """Whether a segment uses some of them."""
+        return any((material, segment) in self.users for material in touched)
+
+
+def _promises(known: _Known) -> Iterator[Told]:
+    """Rules on a material that is not planned, and rules of which another says something else."""
+    for name in ("diversification", "days_of_cover"):
+        for n, rule in enumerate(getattr(known.plan, name)):
+            if rule.material not in known.chosen:
+                place = f"{name}.{n}.material"
+                yield place, f"plan {place}: {rule.material} is not planned: the rule never holds"
+    yield from _both("days_of_cover", known.plan.days_of_cover, lambda rule: (rule.material, rule.from_year))
+    yield from _both(
+        "diversification", known.plan.diversification, lambda rule: (rule.material, rule.country, rule.group, rule.from_year)
+    )
+    yield from _both(
+        "service_levels", known.plan.service_levels, lambda rule: (rule.material, rule.segment, frozenset(rule.scenarios), rule.per)
+    )
+
+
+def _both(name: str, rules: Sequence[Any], about: Callable[[Any], object]) -> Iterator[Told]:
+    """Rules about one thing that differ: all of them hold, so that the strictest decides."""
+    first: dict[object, int] = {}
+    for n, rule in enumerate(rules):
+        before = first.setdefault(about(rule), n)
+        if before < n and rules[before] != rule:
+            yield f"{name}.{n}", f"plan {name}.{n}: {name}.{before} says otherwise of the same: both hold, the stricter decides"
+
+
+def _unplanned(materials: str) -> str:
+    names = materials.split()
+    return f"{', '.join(names[:3])}{' and more' if len(names) > 3 else ''} {'is' if len(names) == 1 else 'are'} not planned"
+
+
+def _controls(known: _Known) -> Iterator[Told]:
+    """Measures in force that touch nothing planned."""
+    for n, control in enumerate(known.plan.controls):
+        place, touched = f"controls.{n}", known.touched(control.materials)
+        dear = control.price_multiplier != 1
+        if not touched:
+            yield place, f"plan {place}.materials: {_unplanned(control.materials)}: the measure changes nothing"
+        elif control.cut_share > 0 and not known.cut(control.countries, touched):
+            yield place, f"plan {place}.countries: {_nowhere(control, touched, dear, 'measure')}"
+        elif not control.cut_share and not dear:
+            yield place, f"plan {place}: a cut of nothing at an unchanged price: the measure changes nothing"
+
+
+def _nowhere(struck: Any, touched: Collection[str], more: bool, what: str) -> str:
+    """Why a cut strikes no source. more: the event or measure does something else."""
+    names = sorted(touched)
+    said = f"{', '.join(names[:3])}{' and more' if len(names) > 3 else ''}"
+    rest = f"the {what} does without a cut" if more else f"the {what} changes nothing"
+    return f"no planned source in {struck.countries} makes {said}: {rest}"
+
+
+def _events(known: _Known) -> Iterator[Told]:
+    """Events of listed scenarios that do nothing, in all or in part."""
+    for n, scenario in enumerate(known.plan.scenarios):
+        idle_ones = []
+        for e, event in enumerate(scenario.events):
+            place = f"scenarios.{n}.events.{e}"
+            strike = strike_of(event, known.rows.get(event.hazard or ""))
+            why = _nothing(known, strike)
+            if why:
+                idle_ones.append((place, f"plan {place}: {why}"))
+            else:
+                yield from ((place, f"plan {place}: {part}") for part in _in_part(known, event, strike))
+        if len(idle_ones) == len(scenario.events):
+            (place, text), *_ = idle_ones
+            yield place, f"{text}: scenario {scenario.name} never touches any planned material"
+        else:
+            yield from ((place, f"{text}: the event changes nothing") for place, text in idle_ones)
+
+
+def _nothing(known: _Known, strike: Strike) -> str:
+    """Why an event changes nothing planned; empty where it changes something."""
+    touched = known.touched(strike.materials)
+    if not touched:
+        return _unplanned(strike.materials)
+    comes = strike.start + strike.flood < known.end
+    cuts = strike.cut > 0 and known.cut(strike.countries, touched)
+    cuts = cuts or (strike.third_cut > 0 and known.cut_elsewhere(strike.countries, touched))
+    surges = any(factor != 1 and known.uses(segment, touched) for segment, factor in strike.demand)
+    if (strike.flood > 0 and strike.flood_price != 1) or (comes and (cuts or surges or strike.price != 1)):
+        return ""
+    if not comes:
+        return _late(known, strike)
+    if strike.cut > 0 or strike.third_cut > 0:
+        made = ", ".join(sorted(touched)[:3])
+        return f"no planned source in {strike.countries} makes {made}, and prices and demand do not change"
+    return "a cut of nothing, at an unchanged price and demand"
+
+
+def _late(known: _Known, strike: Strike) -> str:
+    return (
+        f"after a flood of {strike.flood:g} years from {strike.start:g} its cut would begin in {strike.start + strike.flood:g}, "
+        f"after the last computed year, {known.end - 1}: it never comes"
+    )
+
+
+def _in_part(known: _Known, event: Event, strike: Strike) -> Iterator[str]:
+    """What of an event that does something does nothing."""
+    touched = known.touched(strike.materials)
+    if strike.start + strike.flood >= known.end:
+        yield _late(known, strike)
+    elif strike.cut > 0 and not known.cut(strike.countries, touched):
+        yield _nowhere(strike, touched, more=True, what="event")
+    elif event.hazard and event.cut_share == 0:
+        yield f"cut_share 0 in place of the cut of {event.hazard}: nothing is cut in {strike.countries}, the rest holds"
+    yield from _flood(strike.flood, strike.flood_price, ("flood_years", "flood_multiplier"))
+    for segment, factor in (event.demand_multipliers or {}).items():
+        if factor != 1 and not known.uses(segment, touched):
+            yield f"demand_multipliers.{segment}: {segment} uses no planned material that the event touches: it changes nothing"
+
+
+def _flood(years: float, price: float, names: tuple[str, str]) -> Iterator[str]:
+    """A flood of which one of length and price is not given."""
+    if years > 0 and price == 1:
+        yield f"{names[0]} {years:g} with {names[1]} 1 or none: prices do not fall in these years, the cut only comes later"
+    elif years == 0 and price != 1:
+        yield f"{names[1]} {price:g} with {names[0]} 0 or none: there is no flood in which it holds"
+
+
+def _sample(known: _Known) -> Iterator[Told]:
+    """A sample without probability, or of hazards that never strike anything planned; hazards whose flood is half stated."""
+    sample, place = known.plan.sample, "sample.hazards"
+    if sample is not None:
+        rest = 1 - sum(scenario.probability for scenario in known.plan.scenarios)
+        quiet = min(max(rest, 0.0), sample.quiet_probability)
+        if rest - quiet <= 1e-9:
+            held = f"no event holds {quiet:g}" + (f" ({QUIET:g} by default)" if sample.quiet_probability == QUIET else "")
+            said = f"listed scenarios hold {1 - rest:g} and {held}"
+            yield "sample.worlds", f"plan sample.worlds: the sample has no probability: {said}: drawn worlds count for nothing"
+        idle_ones = {name: why for name, row in known.drawn.items() if (why := _never(known, row))}
+        if "*" not in sample.hazards:
+            for name, why in idle_ones.items():
+                yield place, f"plan {place}: {name} never touches any planned material: {why}"
+        elif len(idle_ones) == len(known.drawn):
+            yield place, f"plan {place}: no hazard of hazards.csv ever touches any planned material: drawn worlds are quiet ones"
+    for name, row in known.rows.items():
+        if (name in known.drawn or name in known.named) and known.touched(row.materials):
+            for why in _flood(row.flood_yr, row.flood_multiplier, ("flood_yr", "flood_multiplier")):
+                yield "hazards", f"hazards.csv {name}: {why}"
+
+
+def _never(known: _Known, row: Any) -> str:
+    """Why a hazard that worlds are drawn of strikes nothing; empty where it may."""
+    if not known.touched(row.materials):
+        return _unplanned(row.materials)
+    if not row.rate_per_yr and not any(parent in known.drawn for parent in row.after.split()):
+        return "rate_per_yr is 0, and no drawn hazard brings it on"
+    return _nothing(known, strike_of(Event(hazard=row.hazard, start_year=known.end - 1), row.model_copy(update={"flood_yr": 0.0})))
+
+
+def _overrides(known: _Known) -> Iterator[Told]:
+    """Overrides of hazards that nothing uses, that say nothing, or of one hazard."""
+    first: dict[str, int] = {}
+    for n, override in enumerate(known.plan.hazards):
+        place, name = f"hazards.{n}", override.hazard
+        stated: Mapping[str, Any] = override.model_dump(exclude={"hazard"}, exclude_none=True)
+        before = first.setdefault(name, n)
+        if not stated:
+            yield place, f"plan {place}: it names {name} and says nothing of it: nothing changes"
+        elif name not in known.drawn and name not in known.named:
+            yield place, f"plan {place}: neither the sample nor a scenario uses {name}: nothing changes"
+        elif name not in known.drawn and set(stated) <= DRAWN:
+            fields = ", ".join(sorted(stated))
+            yield place, f"plan {place}: {fields}: only a sample reads it, and none draws {name}: nothing changes"
+        elif before < n and known.plan.hazards[before] != override:
+            yield place, f"plan {place}: hazards.{before} overrides {name} as well: what both say holds"
+
+
+def _ramps(known: _Known) -> Iterator[Told]:
+    """Ramps that begin some years after first output, and ramps whose ages are months."""
+    projects = {row.project for row in known.data.rows("projects")}
+    planned = projects & {row.producer for row in known.data.rows("yields") if row.material in known.chosen}
+    ages: dict[str, list[int]] = defaultdict(list)
+    for row in known.data.rows("ramps"):
+        ages[row.project].append(row.age_yr)
+    for name, found in ages.items():
+        if not (planned - set(ages) if name == "*" else name in planned):
+            continue
+        first, later = min(found), [age for age in found if age > 0]
+        months = ", as if months were given for years" if later and all(age % MONTHS == 0 for age in later) else ""
+        if first > 0:
+            idle_years = f"nothing is made in the first {first:g} year{'s' * (first > 1)} after first output"
+            yield name, f"ramps.csv {name} age_yr: the first is {first:g}: {idle_years}{months}"
+        elif months:
+            yield name, f"ramps.csv {name} age_yr: {', '.join(f'{age:g}' for age in sorted(found))}{months}"
+
+
+def _without_source(data: Dataset) -> Iterator[Told]:
+    """Rows of a table that name no source where others do: a value that nobody can look up."""
+    for table in data.tables:
+        rows = data.rows(table)
+        bare = [row for row in rows if not row.source.strip()]
+        if bare and len(bare) < len(rows):
+            more = f" and {len(bare) - MOST_KEYS:,} more" if len(bare) > MOST_KEYS else ""
+            keys, others = ", ".join(key_of(row) for row in bare[:MOST_KEYS]), len(rows) - len(bare)
+            does = "the other row does" if others == 1 else f"the other {others:,} do"
+            name = "name no source" if len(bare) > 1 else "names no source"
+            yield table, f"{table}.csv source: {len(bare):,} row{'s' * (len(bare) > 1)} ({keys}{more}) {name}, as {does}"

@@ -1,0 +1,102 @@
+"""Figures beside what the functions named in their own notes make of the figures named there."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..data import estimates
+from ..schemas.base import key_of
+from ..schemas.tables import FACT_TABLES, TABLES
+from .compare import Computed, Evidence, Figure, Get
+from .figures import Facts, row_counts
+
+CALL = re.compile(r"(\w+) = (-?)([a-z]\w*)\(([^()]*)\)")
+REFERENCE = re.compile(r"(\w+)\[([^\]]+)\]\.(\w+)")
+FUNCTIONS = frozenset({
+    "haircut", "holding", "disposal_ceiling", "offer_depth", "offer_premium", "crisis_availability", "accessible_capacity",
+    "market_origin", "magnet_origin", "open_capacity", "allied_kappa", "offtake_fee", "offtake_lot", "feed_price",
+    "separation_cash", "tolled_cash", "oxide_per_metal", "metal_price", "magnet_price", "plant_conversion", "heavy_content",
+    "magnet_content", "magnet_oxide", "ore_yield", "study_overrun", "recovery_cash", "magnet_demand", "segment_demand",
+    "direct_oxide_demand", "smco_demand", "anode_demand", "tier_share", "loss_multiplier", "substitution_limit",
+    "substitution_cost", "restart_time", "rank_loss", "market_loss", "hazard_years", "cut_share", "index_ahead", "hurdle",
+    "ramp_share", "capital_score",
+})  # fmt: skip
+"""Functions of `estimates` that a note may name: those that take as long whatever they are given."""
+MOST_ARGUMENTS = 24
+MOST = 8.0
+"""Factor between a figure and what its note computes that a planner may have meant."""
+
+
+def note_evidence(facts: Facts) -> Iterator[Evidence]:
+    """A figure beside what the function named in its own note makes of the figures named there."""
+    rows = _Rows(facts)
+    for table in facts.data.tables:
+        if table in FACT_TABLES:
+            continue
+        for row in facts.data.rows(table):
+            if "(" not in row.note or not row_counts(facts, row):
+                continue
+            for column, sign, function, arguments in CALL.findall(row.note):
+                value = getattr(row, column, None)
+                if function not in FUNCTIONS or not isinstance(value, int | float) or isinstance(value, bool) or value == 0:
+                    continue
+                parts = [part.strip() for part in arguments.split(",")]
+                others = rows.references(parts)
+                if others is not None and len(parts) <= MOST_ARGUMENTS and (value < 0) == bool(sign):
+                    computed = _Call(function, tuple(others.get(part, part) for part in parts))
+                    label = f"what its note computes: {function}({arguments})"
+                    figure, kind = facts.figure(table, row, column), f"note {table}.{column}"
+                    yield Computed(label, figure, tuple(others.values()), computed, 1 / MOST, MOST, kind=kind)
+
+
+@dataclass
+class _Rows:
+    """Rows by key, of the tables that notes refer to."""
+
+    facts: Facts
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def references(self, parts: list[str]) -> dict[str, Figure] | None:
+        """Reference -> figure; None where one is not there."""
+        found: dict[str, Figure] = {}
+        for part in parts:
+            if match := REFERENCE.fullmatch(part):
+                table, key, column = match.groups()
+                if table not in TABLES:
+                    return None
+                if table not in self.known:
+                    self.known[table] = {key_of(row): row for row in self.facts.data.rows(table)}
+                row = self.known[table].get(key)
+                if row is None or not isinstance(getattr(row, column, None), int | float):
+                    return None
+                found[part] = self.facts.figure(table, row, column)
+        return found
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A function of `estimates` with its arguments: figures, numbers, words."""
+
+    function: str
+    arguments: tuple[Figure | str, ...]
+
+    def __call__(self, get: Get) -> float:
+        """Its central value; NaN where it has none."""
+        given: list[float | str] = []
+        for argument in self.arguments:
+            if isinstance(argument, tuple):
+                given.append(get(argument))
+            else:
+                try:
+                    given.append(float(argument))
+                except ValueError:
+                    given.append(argument)
+        try:
+            found = getattr(estimates, self.function)(*given)
+        except (ArithmeticError, ValueError, TypeError, KeyError, StopIteration):
+            return math.nan
+        return abs(float(found.central))

@@ -1,0 +1,199 @@
+"""Verbs about a plan's firmness and its reasons: sweeps, frontier, explanations, alternatives, diagnosis, completeness."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.errors import PlanError
+from .common import EXIT_INFEASIBLE, PlanFile, Tables, app, counting, load, room_for, saying, show, standard_output
+
+Gap = Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")]
+Limit = Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
+Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
+Out = Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")]
+Set = Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")]
+Run = Annotated[Path, typer.Argument(help="A run folder of a solved plan.")]
+
+
+def _cores(workers: int) -> int:
+    return workers or os.cpu_count() or 1
+
+
+@app.command()
+def sweep(
+    plan: PlanFile,
+    study: Annotated[Path, typer.Argument(help="Sweep file (TOML): kind, and axes, ranges or points.")],
+    tables: Tables = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for rows as they finish, and tables; a sweep that was stopped goes on from it.")
+    ] = None,
+    workers: Workers = 0,
+    as_json: Json = False,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """Solve a plan again and again with other values: grids, tornado, Morris, Sobol, every loss function."""
+    from ..analysis.sweep import sweep as run_sweep
+    from ..analysis.sweep_file import SweepFile, in_words, located
+    from ..data.dataset import csv_text
+    from ..data.plan_file import read_as
+    from ..results.study_files import write_study
+
+    room_for(out, "points", "decisions", "chosen", "indices", resumed=True)
+    asked, place = read_as(SweepFile, study, wanted="a sweep file")
+    _, loaded, data = load(plan, tables, set_)
+    try:
+        design = asked.design(loaded, data)
+        with counting("points") as told:
+            found = run_sweep(
+                loaded, data, design.points, gap=asked.gap, relax=asked.relax, method=asked.method,
+                time_limit_s=asked.time_limit_s, workers=_cores(workers), store=None if out is None else out / "rows",
+                on_progress=told,
+            )  # fmt: skip
+    except PlanError as error:
+        raise located(place, error) from None
+    frames = {"points": found.points, "decisions": found.decisions, "chosen": found.chosen()}
+    facts = {"failed_share": found.failed, "checked": found.checked, "disagreed": found.disagreed}
+    if design.kind in ("one_at_a_time", "morris", "sobol"):
+        from ..analysis.designs import indices, left_out
+
+        frames["indices"] = indices(design, found.points)
+        facts["left_out_share"] = left_out(design, found.points, "objective_musd")
+    if out is not None:
+        write_study({name: csv_text(frame) for name, frame in frames.items()}, out)
+    show(frames, None, as_json, in_words(design, found), facts)
+
+
+@app.command()
+def frontier(
+    plan: PlanFile,
+    tables: Tables = None,
+    factor: Annotated[list[float], typer.Option(help="Budget as a factor of the plan's own; may be repeated.")] = [],  # noqa: B006
+    tolerance: Annotated[float, typer.Option(help="Of switch points, as a share of the plan's own budget.")] = 0.01,
+    gap: Gap = 1e-3,
+    relax: Annotated[bool, typer.Option("--relax", help="Solve linear relaxations.")] = False,
+    time_limit: Limit = 3600.0,
+    workers: Workers = 0,
+    out: Out = None,
+    as_json: Json = False,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """Budget against risk, and the budgets at which the portfolio switches."""
+    from ..analysis.frontier import FACTORS
+    from ..analysis.frontier import frontier as run_frontier
+
+    room_for(out, "points", "switches", "coming_and_going")
+    _, loaded, data = load(plan, tables, set_)
+    with counting("budgets") as told:
+        found = run_frontier(
+            loaded, data, factor or FACTORS, tolerance=tolerance, gap=gap, relax=relax, time_limit_s=time_limit,
+            workers=_cores(workers), on_progress=told,
+        )  # fmt: skip
+    points = found.points.assign(portfolio=["; ".join(names) for names in found.points["portfolio"]])
+    frames = {"points": points, "switches": found.switches, "coming_and_going": found.coming_and_going}
+    show(frames, out, as_json, found.summary(), {"gap": found.gap, "tolerance": found.tolerance})
+
+
+@app.command()
+def explain(
+    directory: Run,
+    item: Annotated[str | None, typer.Argument(help="A project, `project: package`, package, contract, offer or floor.")] = None,
+    gap: Annotated[
+        float | None, typer.Option(min=0, max=0.5, help="Of every re-solve; where not given, that of the run, but at least 0.005.")
+    ] = None,
+    time_limit: Limit = 600.0,
+    tolerance: Annotated[
+        float, typer.Option(min=1e-6, max=1, help="Width of a break-even's bracket, relative to the figure.")
+    ] = 0.05,
+    solves: Annotated[int, typer.Option(min=8, max=10_000, help="At most, for each figure of an item.")] = 40,
+    workers: Workers = 0,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Prices in words, and why each thing was chosen or rejected; of one item, also what would flip it."""
+    from ..analysis.explain import explain as run_explain
+    from ..results.run_folder import load_result
+
+    room_for(out, "prices", "reasons", "break_evens", "intervals")
+    with counting("items") as told:
+        found = run_explain(
+            load_result(directory), item, gap=gap, time_limit_s=time_limit, tolerance=tolerance, most_solves=solves,
+            workers=_cores(workers), on_progress=told,
+        )  # fmt: skip
+    frames = {"prices": found.prices, "reasons": found.reasons, "break_evens": found.break_evens, "intervals": found.intervals}
+    facts = {"gap": found.gap, "aim": found.aim}
+    show({name: frame for name, frame in frames.items() if len(frame)}, out, as_json, found.summary(), facts)
+
+
+@app.command()
+def alternatives(
+    directory: Run,
+    slack: Annotated[float, typer.Option(min=0, max=10, help="Share of the plan's worth that may be given up.")] = 0.05,
+    count: Annotated[int, typer.Option(min=0, max=100, help="Different portfolios sought.")] = 3,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each search.")] = 60.0,
+    workers: Workers = 0,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Plans nearly as good as the best: the least and most of each stock, instrument and supplier, and other portfolios."""
+    from ..analysis.alternatives import alternatives as run_alternatives
+    from ..results.run_folder import load_result
+
+    room_for(out, "extremes", "portfolios")
+    with counting("searches") as told:
+        found = run_alternatives(
+            load_result(directory), slack=slack, count=count, time_limit_s=time_limit, workers=_cores(workers), on_progress=told
+        )
+    portfolios = found.portfolios.assign(items=["; ".join(names) for names in found.portfolios["items"]])
+    facts = {"slack": found.slack, "allowed_musd": found.allowed_musd, "aim": found.aim}
+    show({"extremes": found.extremes, "portfolios": portfolios}, out, as_json, found.summary(), facts)
+
+
+@app.command()
+def diagnose(
+    plan: PlanFile,
+    tables: Tables = None,
+    relax: Annotated[bool, typer.Option("--relax", help="Of the linear relaxation.")] = False,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds in all.")] = 3600.0,
+    as_json: Json = False,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """Why no plan meets the demands, and what would help. Exit code 3 where there is none, 0 where there is one."""
+    from ..analysis.diagnosis import diagnose as run_diagnose
+
+    _, loaded, data = load(plan, tables, set_)
+    with saying("looking for") as told:
+        found = run_diagnose(loaded, data, relax=relax, time_limit_s=time_limit, on_progress=told)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
+    else:
+        standard_output().print(found.summary(), markup=False)
+    if not found.possible:
+        raise typer.Exit(EXIT_INFEASIBLE)
+
+
+@app.command()
+def missing(
+    plan: PlanFile,
+    tables: Tables = None,
+    estimates: Annotated[int, typer.Option(min=0, max=1000, help="Widest estimates ranked by re-solves; 0: none.")] = 0,
+    gap: Gap = 1e-3,
+    workers: Workers = 0,
+    out: Out = None,
+    as_json: Json = False,
+    set_: Set = [],  # noqa: B006
+) -> None:
+    """What a question lacks: materials without data, empty fields, estimates by how much they move the answer."""
+    from ..analysis.completeness import complete
+
+    room_for(out, "gaps", "empty", "influence")
+    _, loaded, data = load(plan, tables, set_)
+    with counting("points") as told:
+        found = complete(loaded, data, estimates=estimates, gap=gap, workers=_cores(workers), on_progress=told)
+    frames = {"gaps": found.gaps, "empty": found.empty, "influence": found.influence}
+    show(frames, out, as_json, found.summary(), {"minerals_without_data": list(found.minerals_without_data)})

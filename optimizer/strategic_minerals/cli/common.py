@@ -1,0 +1,186 @@
+"""What all verbs share: the application, its options, finding and loading plans and tables, a line of progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from ..data.dataset import Dataset
+    from ..highs.solver import Progress
+    from ..schemas.plan import Plan
+
+EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 2, 3, 4, 5, 70, 130
+EXIT_START, EXIT_STORE = 6, 7
+"""Of the service: it cannot start (port, folder, settings); its store cannot be used."""
+
+app = typer.Typer(
+    name="strategic-minerals", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
+    help="Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.",
+)  # fmt: skip
+
+def plan_names(incomplete: str) -> list[str]:
+    """Shipped plans that a word may become, for shell completion."""
+    from ..core.shipped import shipped
+
+    return sorted(path.stem for path in shipped("models").glob("*.toml") if path.stem.startswith(incomplete))
+
+
+Tables = Annotated[Path | None, typer.Option("--tables", help="Folder of tables (CSV). Default: the folder `tables` or `inputs` "
+                                                              "beside the plan; `shipped`: those of the package.")]  # fmt: skip
+PlanFile = Annotated[
+    Path,
+    typer.Argument(
+        help="Plan file (TOML or JSON), a workbook (xlsx), a folder with one, or the name of a shipped plan such as rare-earths.",
+        autocompletion=plan_names,
+    ),
+]
+
+
+def standard_output() -> Console:
+    from rich.console import Console
+
+    class Printer(Console):
+        def on_broken_pipe(self) -> None:
+            """Whoever reads has read enough, as `| head` does: the rest is done all the same, in silence."""
+            leave_pipe()
+            self.quiet = True
+
+    return Printer(highlight=False, soft_wrap=True)
+
+
+def leave_pipe() -> None:
+    """Let what is still printed go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan, Dataset]:
+    """Plan and tables, the faults of both at once."""
+    from ..data.load import find_plan, load_question, overrides, with_demand
+
+    path = find_plan(plan)
+    asked, data = load_question(path, tables, overrides(pairs))
+    return path, asked, with_demand(data, whence(path, tables))
+
+
+def whence(path: Path, tables: Path | None) -> str:
+    """Which tables a plan is read with, in words."""
+    from ..core.shipped import shipped
+    from ..data.load import find_tables
+
+    if path.suffix.lower() == ".xlsx" and tables is None:
+        return f"the sheets of {path.name}"
+    found = find_tables(path, tables)
+    return "the shipped ones" if found == shipped("inputs") else str(found)
+
+
+@contextmanager
+def progress(log: list[str]) -> Iterator[Any]:
+    """A line of progress on a terminal, silence elsewhere; what changes goes to the log of the run."""
+    last: list[Any] = [None]
+
+    def note(progress: Progress) -> None:
+        known = (progress.phase, progress.incumbent)
+        if known != last[0]:
+            last[0] = known
+            log.append(words(progress))
+
+    if not sys.stderr.isatty():
+        yield note
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("building the model") as status:
+
+        def show(progress: Progress) -> None:
+            note(progress)
+            status.update(words(progress))
+
+        yield show
+
+
+def show(
+    frames: Mapping[str, pd.DataFrame], out: Path | None, as_json: bool, text: str, facts: Mapping[str, Any] | None = None
+) -> None:  # fmt: skip
+    """Tables as CSV into a folder where asked; then JSON, with facts beside the tables, or the summary."""
+    from ..core.frames import records
+    from ..data.dataset import csv_text
+    from ..results.study_files import write_study
+
+    if out is not None:
+        write_study({name: csv_text(frame) for name, frame in frames.items()}, out)
+    if as_json:
+        told = {**(facts or {}), **{name: records(frame) for name, frame in frames.items()}}
+        typer.echo(json.dumps(told, indent=1, allow_nan=False))
+    else:
+        standard_output().print(text, markup=False)
+
+
+def room_for(out: Path | None, *tables: str, resumed: bool = False) -> None:
+    """Before anything is solved: raise InputError where the tables of a study would stand among files of others."""
+    from ..results.study_files import refuse_mixed
+
+    if out is not None:
+        refuse_mixed(out, tables, resumed=resumed)
+
+
+def words(progress: Progress) -> str:
+    parts = [f"{progress.phase.replace('_', ' ')}, {progress.seconds:.0f} s"]
+    if progress.incumbent is not None:
+        parts.append(f"best plan {progress.incumbent:,.0f} M")
+    if progress.bound is not None:
+        parts.append(f"bound {progress.bound:,.0f} M")
+    if progress.gap is not None and progress.gap < 10:
+        parts.append(f"gap {progress.gap:.2%}")
+    return ", ".join(parts)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Any]:
+    """A line on a terminal that counts parts done and tells the time left, silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    begin = time.perf_counter()
+    first: list[int] = []  # parts that were there already say nothing of the pace
+
+    with Console(stderr=True).status(what) as status:
+
+        def tell(done: int, of: int) -> None:
+            first.append(done)
+            status.update(f"{what}: {done} of {of}{time_left(done - first[0] + 1, of - done, time.perf_counter() - begin)}")
+
+        yield tell
+
+
+@contextmanager
+def saying(what: str) -> Iterator[Any]:
+    """A line on a terminal that says what is being looked at, silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what) as status:
+        yield lambda now: status.update(f"{what} {now}")
+
+
+def time_left(done: int, left: int, seconds: float) -> str:
+    """How long the rest may take at the pace so far, in words; empty where nothing is left."""
+    if left <= 0 or done <= 0:
+        return ""
+    rest = seconds / done * left
+    return f", about {rest / 60:.0f} min left" if rest >= 90 else f", about {rest:.0f} s left"

@@ -1,0 +1,397 @@
+"""The command `strategic-minerals`. Heavy imports happen inside the verbs that need them, so that help is instant."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ..core.errors import (
+    Fault,
+    FaultsError,
+    FormulationError,
+    InfeasibleError,
+    InputError,
+    PlanError,
+    ReserveError,
+    SolveError,
+    StoppedError,
+    UntrustedError,
+)
+from . import analysis as cli_sensitivity  # noqa: F401  (register their verbs)
+from . import evaluation as cli_analyses  # noqa: F401  (register their verbs)
+from . import report as cli_report  # noqa: F401  (register their verbs)
+from . import service as cli_service  # noqa: F401  (register their verbs)
+from .common import (
+    EXIT_INFEASIBLE,
+    EXIT_INPUT,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_STOPPED,
+    EXIT_UNTRUSTED,
+    PlanFile,
+    Tables,
+    app,
+    leave_pipe,
+    load,
+    plan_names,
+    progress,
+    standard_output,
+    whence,
+)
+from .words import say, tell_faults, tell_misuse
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..analysis.diagnosis import Diagnosis
+    from ..api.checking import CheckReport
+    from ..data.dataset import Dataset
+    from ..results.result import Result
+    from ..schemas.plan import Plan
+
+
+LONGEST_DIAGNOSIS_S = 600.0
+"""Seconds that `solve` looks for what would help where there is no plan; `diagnose` may be given more."""
+
+
+def _tell_versions(asked: bool) -> None:
+    if asked:
+        from ..results.result import versions
+
+        typer.echo("\n".join(f"{name} {number}" for name, number in versions().items()))
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[bool, typer.Option("--version", help="Print versions.", is_eager=True, callback=_tell_versions)] = False,
+) -> None:
+    """Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together."""
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="New folder, or an empty one.")],
+    plan: Annotated[str, typer.Option(help="Shipped plan to start from.", autocompletion=plan_names)] = "quickstart",
+    excel: Annotated[bool, typer.Option("--excel", help="As one workbook, plan.xlsx, in place of a plan file and tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Write a plan and its tables to start from."""
+    from ..core.errors import near_miss
+    from ..core.shipped import shipped
+    from ..results.run_folder import refuse_inside
+
+    known = sorted(path.stem for path in shipped("models").glob("*.toml"))
+    if plan not in known:
+        raise PlanError(
+            [Fault("--plan", "", "plan", f"'{plan}'", f"one of {', '.join(known)}{near_miss(plan, known)}")]
+        )
+    refuse_inside(directory, "directory")
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        found = "a folder with files in it" if directory.is_dir() else "a file"
+        raise InputError([Fault(str(directory), "", "", found, "a new or an empty folder")])
+    directory.mkdir(parents=True, exist_ok=True)
+    if excel:
+        from ..data.dataset import load_dataset
+        from ..data.plan_file import load_plan
+        from ..data.workbook import write_workbook
+
+        write_workbook(load_plan(shipped("models") / f"{plan}.toml"), load_dataset(shipped("inputs")), directory / "plan.xlsx")
+        written = [directory / "plan.xlsx"]
+    else:
+        written = [directory / "plan.toml", directory / "tables"]
+        shutil.copyfile(shipped("models") / f"{plan}.toml", written[0])
+        shutil.copytree(shipped("inputs"), written[1])
+    if as_json:
+        typer.echo(json.dumps({"wrote": [str(path) for path in written]}, indent=1))
+        return
+    console = standard_output()
+    console.print(f"Wrote {' and '.join(map(str, written))}. Next:", markup=False)
+    console.print(f"  strategic-minerals check {written[0]}\n  strategic-minerals solve {written[0]}", markup=False)
+
+
+@app.command()
+def schema(
+    table: Annotated[str | None, typer.Argument(help="A table name; none: the plan's schema.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = False,
+) -> None:
+    """Print the JSON Schema of plan files, or of a table's rows."""
+    from ..core.errors import near_miss
+    from ..schemas.plan import Plan
+    from ..schemas.tables import TABLES
+
+    if table is not None and table not in TABLES:
+        expected = f"one of {', '.join(TABLES)}{near_miss(table, TABLES)}"
+        raise InputError([Fault("schema", "", "table", f"'{table}'", expected)])
+    model = Plan if table is None else TABLES[table]
+    typer.echo(json.dumps(model.model_json_schema(), indent=2))
+
+
+@app.command()
+def check(
+    plan: PlanFile,
+    tables: Tables = None,
+    set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
+    show_ranges: Annotated[
+        bool, typer.Option("--ranges", help="Also the smallest and largest value of every column.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """List every fault of a plan and its tables, what looks doubtful, and how much rests on estimates."""
+    from ..api.checking import check as run_check
+
+    path, loaded, data = load(plan, tables, set_)
+    report = run_check(loaded, data)
+    if report.faults:
+        raise PlanError(report.faults)
+    if as_json:
+        typer.echo(json.dumps(_checked(report), indent=1, allow_nan=False))
+        return
+    console, counted = standard_output(), report.provenance
+    console.print(f"{path.name}: no fault. {counted.facts} reported or derived rows, {counted.estimates} estimates.", markup=False)
+    console.print(f"Tables: {whence(path, tables)}.", markup=False)
+    for note in report.notes:
+        console.print(f"note: {note}", markup=False)
+    for table, (facts, guessed) in counted.by_table.items():
+        console.print(f"  {table:<16} {facts:>5} facts {guessed:>5} estimates")
+    if len(counted.widest):
+        console.print("Widest estimates (low, value, high):")
+        for row in counted.widest.head(12).itertuples():
+            console.print(f"  {row.table}.{row.column} of {row.key}: {row.low:g}, {row.value:g}, {row.high:g}")
+    if report.numeric:
+        spread = ", ".join(f"{name} {low:.0e} to {high:.0e}" for name, (low, high) in report.numeric.items())
+        console.print(f"Numbers of the model (each material in a power of ten tonnes, million USD): {spread}")
+    if show_ranges:
+        console.print("Ranges (smallest, median, largest):")
+        for row in report.ranges.itertuples():
+            console.print(f"  {row.table}.{row.column}: {row.smallest:g}, {row.median:g}, {row.largest:g}")
+    if report.without_data:
+        console.print(f"Minerals without planning data: {', '.join(report.without_data)}")
+
+
+def _checked(report: CheckReport) -> dict[str, Any]:
+    """A check as plain data."""
+    from ..core.frames import records
+
+    counted = report.provenance
+    return {
+        "facts": counted.facts, "estimates": counted.estimates,
+        "by_table": {name: list(pair) for name, pair in counted.by_table.items()},
+        "widest": records(counted.widest), "numbers": {name: list(pair) for name, pair in report.numeric.items()},
+        "ranges": records(report.ranges), "minerals_without_data": list(report.without_data), "notes": list(report.notes),
+    }  # fmt: skip
+
+
+@app.command()
+def solve(
+    plan: PlanFile,
+    tables: Tables = None,
+    out: Annotated[Path | None, typer.Option(help="Write a run folder here.")] = None,
+    relax: Annotated[bool, typer.Option("--relax", help="Solve the linear relaxation: a bound, not a plan.")] = False,
+    gap: Annotated[float, typer.Option(help="Relative optimality gap to stop at.")] = 1e-3,
+    time_limit: Annotated[float, typer.Option(help="Seconds.")] = 3600.0,
+    method: Annotated[
+        Literal["auto", "flat", "decomposed"],
+        typer.Option(help="One model for all worlds, master and clusters of worlds, or whichever should be faster."),
+    ] = "auto",
+    profile: Annotated[bool, typer.Option("--profile", help="Also where time and memory went.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print outcome, plan and money as JSON; every table is in the run folder.")
+    ] = False,
+    set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
+) -> None:
+    """Solve a plan, print the answer in plain words, and write a run folder where asked."""
+    from ..results.result import solve as run_solve
+    from ..results.run_folder import is_run_folder, refuse_foreign, refuse_inside, started, write_run, write_unanswered
+
+    if not 0 <= gap < 1:
+        raise typer.BadParameter(f"--gap is a share of at least 0 and less than 1 (0.1 % is 0.001), not {gap:g}")
+    if not 0 < time_limit < 1e9:
+        raise typer.BadParameter(f"--time-limit is a number of seconds above 0, not {time_limit:g}")
+    if out is not None:
+        refuse_inside(out, "--out")
+    if out is not None and out.exists():
+        if not out.is_dir() or (started(out) and not is_run_folder(out)):
+            foreign = "a folder with other files in it" if out.is_dir() else "a file"
+            raise InputError([Fault(str(out), "", "", foreign, "a new, an empty or a run folder")])
+        refuse_foreign(out)
+    path, loaded, data = load(plan, tables, set_)
+    log: list[str] = [f"tables: {whence(path, tables)}"]
+    try:
+        with progress(log) as show:
+            result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, method=method, on_progress=show)
+    except SolveError as error:
+        found = _diagnosed(loaded, data, relax, time_limit, as_json) if isinstance(error, InfeasibleError) else None
+        if out is not None and error.outcome.reason != "interrupted":
+            asked = {"gap": gap, "time_limit_s": time_limit, "relax": relax, "method": method}
+            told = None if found is None else found.to_dict()
+            write_unanswered(loaded, data, error, out, options=asked, log="\n".join(log) + "\n", diagnosis=told)
+        raise
+    console = standard_output()
+    if as_json:
+        typer.echo(json.dumps(_solved(result), indent=1, allow_nan=False))
+    else:
+        console.print(result.summary(), markup=False)
+        console.print(f"\nTables: {whence(path, tables)}.", markup=False)
+    if profile and not as_json:
+        console.print(f"\n{_profile(result)}", markup=False)
+    if out is not None:
+        write_run(result, out, log="\n".join(log) + "\n")
+    if out is not None and not as_json:
+        console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
+    if result.outcome.reason in ("time_limit", "stalled", "interrupted"):
+        raise typer.Exit(EXIT_INTERRUPTED if result.outcome.reason == "interrupted" else EXIT_STOPPED)
+
+
+def _solved(result: Result) -> dict[str, Any]:
+    """What a caller wants first: how it ended, what to do, what it costs and protects."""
+    from dataclasses import asdict
+
+    from ..core.frames import records
+
+    shown = ("acquisitions", "projects", "contracts", "floors", "budget", "scenario_losses", "objective", "notes")
+    return {
+        "outcome": asdict(result.outcome), "audit_passed": result.audited.passed, "counts": dict(result.counts),
+        "options": dict(result.options), "versions": dict(result.versions), "profile": records(result.profile),
+        **{name: records(result.tables[name]) for name in shown},
+    }  # fmt: skip
+
+
+def _diagnosed(plan: Plan, data: Dataset, relax: bool, time_limit_s: float, as_json: bool) -> Diagnosis | None:
+    """What a planner can do about a plan that cannot be had, printed; None where it was not found out."""
+    from ..analysis.diagnosis import diagnose
+    from .common import saying
+
+    console = standard_output()
+    try:
+        with saying("no plan meets the demands: looking for") as told:
+            found = diagnose(plan, data, relax=relax, time_limit_s=min(time_limit_s, LONGEST_DIAGNOSIS_S), on_progress=told)
+    except ReserveError as error:
+        if not as_json:
+            console.print(f"What would help was not found: {error}", markup=False)
+        return None
+    if as_json:
+        typer.echo(json.dumps({"diagnosis": found.to_dict()}, indent=1, allow_nan=False))
+    else:
+        console.print(found.summary(), markup=False)
+    return found
+
+
+def _profile(result: Result) -> str:
+    """The profile as a table of text, with the sizes of the model."""
+    counts = result.counts
+    lines = [
+        f"PROFILE: {counts['columns']:,} columns, {counts['rows']:,} rows, {counts['nonzeros']:,} nonzeros, "
+        f"{counts['binaries']:,} binaries, {counts['scenarios']:,} worlds, {counts['nodes']:,} nodes.",
+        f"  {'phase':<12}{'seconds':>10}{'share':>8}{'HiGHS s':>10}{'iterations':>12}{'peak MiB':>10}",
+    ]
+    for row in result.profile.itertuples():
+        lines.append(
+            f"  {row.phase:<12}{row.seconds:>10.3f}{row.share:>8.1%}{row.highs_seconds:>10.3f}{row.iterations:>12,}"
+            f"{row.peak_memory_mib:>10,.0f}"
+        )
+    total = result.profile.iloc[-1]
+    lines.append(f"HiGHS's own share: {total.highs_seconds / total.seconds:.1%}.")
+    return "\n".join(lines)
+
+
+@app.command()
+def verify(
+    directory: Annotated[Path, typer.Argument(help="A run folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Work out again all that a run folder tells, from its plan, tables and decisions; solve once more, and compare."""
+    from ..api.verification import verify as run_verify
+    from ..core.frames import plainly
+
+    found = run_verify(directory)
+    console, (low, z) = standard_output(), found.stated
+    if as_json:
+        told = {"audit_passed": found.audited.passed, "stated_musd": [low, z], "again_musd": found.again,
+                "objections": found.objections, "not_compared": found.uncompared}  # fmt: skip
+        typer.echo(json.dumps(plainly(told), indent=1, allow_nan=False))
+        if found.objections:
+            raise typer.Exit(EXIT_UNTRUSTED)
+        return
+    console.print(
+        f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})", markup=False
+    )
+    again = "not found" if found.again is None else f"in [{found.again[0]:,.6f}, {found.again[1]:,.6f}]"
+    console.print(f"the optimum lies in [{low:,.6f}, {z:,.6f}] as stored, {again} solved again (million USD)", markup=False)
+    for what in found.uncompared:
+        console.print(f"not compared: {what}", markup=False)
+    if found.objections:
+        raise UntrustedError(f"the run folder does not reproduce: {'; '.join(found.objections)}")
+    console.print("verified")
+
+
+def main() -> None:
+    """Entry point: turns errors into messages and exit codes."""
+    from rich.console import Console
+
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    code = _run(errors)
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # who reads has gone, or the disk that it goes to is full
+        leave_pipe()
+        if code == EXIT_OK and not isinstance(error, BrokenPipeError):
+            say(errors, f"the output could not be written: {error.strerror or error}")
+            code = EXIT_INPUT
+    if code == EXIT_INTERRUPTED:  # a cancelled HiGHS may abort in its static destructors: leave without running them
+        with suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run(errors: Console) -> int:
+    """Run the command line; the exit code, what is wrong told."""
+    logging.getLogger("strategic_minerals").addHandler(logging.NullHandler())
+    try:
+        answer = app(standalone_mode=False)
+        code: int = answer if isinstance(answer, int) else EXIT_OK
+        if code == EXIT_INTERRUPTED:
+            say(errors, "interrupted")
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except FaultsError as error:
+        code = tell_faults(errors, error)
+    except InfeasibleError as error:
+        say(errors, f"Infeasible: {error}")
+        code = EXIT_INFEASIBLE
+    except StoppedError as error:
+        say(errors, f"Stopped: {error}")
+        code = EXIT_INTERRUPTED if error.outcome.reason == "interrupted" else EXIT_STOPPED
+    except (UntrustedError, FormulationError) as error:
+        say(errors, f"Not trusted: {error}")
+        code = EXIT_UNTRUSTED
+    except (KeyboardInterrupt, typer.Abort):
+        say(errors, "interrupted")
+        code = EXIT_INTERRUPTED
+    except ReserveError as error:
+        say(errors, str(error))
+        code = EXIT_INTERNAL
+    except BrokenPipeError:
+        leave_pipe()
+        code = EXIT_OK
+    except OSError as error:  # a folder that cannot be written, a full disk
+        where = "the output could not be written: " if error.filename is None else f"{error.filename}: "
+        say(errors, f"{where}{error.strerror or error}")
+        code = EXIT_INPUT
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # usage errors of the command line
+            code = tell_misuse(errors, error)
+        else:
+            errors.print_exception()
+            code = EXIT_INTERNAL
+    return code

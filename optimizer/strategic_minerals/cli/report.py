@@ -1,0 +1,139 @@
+"""Verbs that show results and the installation: the page, a comparison, the doctor."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ..core.atomic_files import write_whole
+from ..core.errors import Fault, InputError
+from .common import EXIT_INPUT, EXIT_UNTRUSTED, app, room_for, show, standard_output
+
+
+@app.command()
+def report(
+    directories: Annotated[list[Path], typer.Argument(help="Run folders; the first is shown, the others compared with it.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write; report.html and the like where not given.")
+    ] = None,
+    form: Annotated[
+        Literal["html", "md", "xlsx", "parquet"],
+        typer.Option("--format", help="A page, its words, a workbook of all tables, or a folder of Parquet files."),
+    ] = "html",
+    figures: Annotated[Path | None, typer.Option(help="Also write every figure as a file into this folder.")] = None,
+    image: Annotated[Literal["svg", "png"], typer.Option(help="Kind of these files.")] = "svg",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Write one self-contained page of a result: what to do, what it protects, what it rests on; several are compared."""
+    from ..data.workbook_limits import holds_a_plan
+    from ..report.page import markdown, read_analyses, save_figures
+    from ..report.page import report as page
+    from ..results.run_folder import is_run_folder, load_result
+
+    results = [load_result(directory) for directory in directories]
+    if form in ("xlsx", "parquet") and (len(results) > 1 or figures is not None):
+        found = f"{len(results)} run folders" if len(results) > 1 else "--figures"
+        raise InputError([Fault("report", "", "--format", found, f"one run folder and no figures, for {form}")])
+    target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
+    ending = target.suffix.lower().removeprefix(".")
+    if form != "parquet" and (ending not in ("", form) or (ending == "" and target.is_file())):
+        also = f", or --format {ending}" if ending in ("html", "md", "xlsx") else ""
+        found = f"a name that ends in .{ending}" if ending else "a file of another kind"
+        raise InputError([Fault(str(target), "", "--out", found, f"a name that ends in .{form}{also}")])
+    if form == "xlsx" and target.is_file() and holds_a_plan(target):
+        raise InputError([Fault(str(target), "", "--out", "a workbook with a plan in it", "a new name, or an earlier report")])
+    for place in (target, *([] if figures is None else [figures / "figure"])):
+        inside = next((str(folder) for folder in place.resolve().parents if is_run_folder(folder)), None)
+        if inside is not None:
+            expected = "a place outside: a run folder holds the files of its run alone"
+            raise InputError([Fault(str(place), "", "--out", f"a place in the run folder {inside}", expected)])
+    _refuse_others(figures, f".{image}", "--figures")
+    if form == "parquet":
+        from ..results.exports import write_parquet
+
+        _refuse_others(target, ".parquet", "--out")
+        _wrote(write_parquet(results[0], target), as_json)
+        return
+    if target.is_dir():
+        raise InputError([Fault(str(target), "", "--out", "a folder", "a file name, e.g. report.html")])
+    if form == "xlsx":
+        from ..data.workbook import write_results
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_results(results[0], target)
+        _wrote([target], as_json)
+        return
+    names = [directory.resolve().name for directory in directories]
+    analyses = read_analyses(directories[0])
+    text = (markdown if form == "md" else page)(results, names=names, analyses=analyses)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(target, [text])
+    drawn = [] if figures is None else save_figures(results, figures, image, names=names, analyses=analyses)
+    _wrote([target, *drawn], as_json)
+
+
+def _refuse_others(folder: Path | None, ending: str, option: str) -> None:
+    """Raise InputError where a folder is a file, or has files in it of another ending than those that are written."""
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise InputError([Fault(str(folder), "", option, "a file", "a folder, or a new name")])
+    foreign = sorted(file.name for file in folder.glob("*") if file.suffix != ending)
+    if foreign:
+        raise InputError([Fault(str(folder), "", option, f"a folder with {foreign[0]} in it", "a new or an empty folder")])
+
+
+def _wrote(files: list[Path], as_json: bool) -> None:
+    """Say what was written."""
+    if as_json:
+        typer.echo(json.dumps({"wrote": [str(file) for file in files]}, indent=1))
+        return
+    console = standard_output()
+    for folder, inside in groupby(files, key=lambda file: file.parent):
+        first, *others = inside
+        size = f"{first.stat().st_size / 1e6:,.2g} MB"
+        console.print(f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size}).", markup=False)
+
+
+@app.command()
+def compare(
+    directories: Annotated[list[Path], typer.Argument(help="Two run folders or more.")],
+    out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
+) -> None:
+    """What differs between results: in the question, in the outcome, in the plan."""
+    from ..report.comparison import compare as run_compare
+    from ..results.run_folder import load_result
+
+    room_for(out, "inputs", "outcome", "plan")
+    if len(directories) < 2:
+        raise InputError([Fault("compare", "", "DIRECTORIES", f"{len(directories)} run folder", "two or more")])
+    names = [directory.resolve().name for directory in directories]
+    found = run_compare([load_result(directory) for directory in directories], names)
+    frames = {"inputs": found.inputs, "outcome": found.outcome.astype(object), "plan": found.plan.astype(object)}
+    show(frames, out, as_json, "\n".join(found.lines()))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Look at the installation: versions, the solver's test programs, permission to write, optional parts."""
+    from .doctor import examine
+
+    found = examine()
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in found], indent=1))
+    else:
+        console = standard_output()
+        for finding in found:
+            mark = "ok  " if finding.fine else "FAIL" if finding.needed else "-   "
+            console.print(f"{mark} {finding.check}: {finding.found}", markup=False)
+    wrong = [finding.check for finding in found if finding.needed and not finding.fine]
+    if wrong:  # an installation that errs is not to be trusted; a folder that cannot be written is the caller's to choose
+        raise typer.Exit(EXIT_INPUT if all(check.startswith("writing to") for check in wrong) else EXIT_UNTRUSTED)

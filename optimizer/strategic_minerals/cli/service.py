@@ -1,0 +1,221 @@
+"""Verbs of the planning service: serve, and tokens."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ..core.errors import Fault, FaultsError, InputError, missing_part
+from .common import EXIT_START, EXIT_STORE, app, standard_output
+
+if TYPE_CHECKING:
+    from ..service.settings import Settings
+    from ..service.store import Store
+
+Folder = Annotated[Path | None, typer.Option(help="Jobs' files and the database; STRATEGIC_MINERALS_FOLDER, else `service`.")]
+
+BACKLOG = 512
+"""Connections that wait to be accepted; so many are accepted in one go."""
+
+token = typer.Typer(no_args_is_help=True, help="Create, list and revoke the service's tokens.")
+app.add_typer(token, name="token")
+
+
+@app.command()
+def serve(
+    folder: Folder = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen at; STRATEGIC_MINERALS_HOST, else 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="STRATEGIC_MINERALS_PORT, else 8000.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Jobs that run at once; STRATEGIC_MINERALS_WORKERS, else 2.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers answer jobs.")] = None,
+    open_on_loopback: Annotated[
+        bool, typer.Option("--open-on-loopback", help="Ask for no token; only where nobody else reaches the address.")
+    ] = False,
+) -> None:
+    """Serve plans as jobs over HTTP, with a page for people. Every other setting is an environment variable (see the README)."""
+    with _starting():
+        settings = _settings(
+            folder=folder, host=host, port=port, workers=workers, scheduler=scheduler, open_on_loopback=open_on_loopback or None
+        )
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    """Serve until somebody stops it. Raises InputError, OSError and StoreError where it cannot start."""
+    import uvicorn
+
+    from ..service.app import create_app
+    from ..service.connections import Bounds, Connection, Connections
+    from ..service.dispatcher import hold
+
+    if settings.database is None:
+        hold(settings.folder).close()  # another server's folder is told before anything is opened or started
+    if not settings.open_on_loopback and not any(known.revoked is None for known in _with_store(settings, lambda s: s.tokens())):
+        expected = "one: strategic-minerals token create OFFICE (or --open-on-loopback)"
+        raise InputError([Fault("serve", "", "tokens", "none", expected)])
+    bounds = Bounds(settings.most_connections, settings.most_connections_of_address, settings.header_s, settings.answer_s)
+    protocol: Any = partial(Connection, connections=Connections(bounds))
+    _listening(settings).close()  # a port that is taken is told before anything is started
+    served = create_app(settings)
+    config = uvicorn.Config(
+        served, log_level="warning", server_header=False, date_header=True, timeout_graceful_shutdown=5, proxy_headers=False,
+        backlog=BACKLOG, ws="none", http=protocol,
+    )  # fmt: skip
+    try:
+        served.state.works.start(served)
+        with _listening(settings) as listener:  # from here on it answers
+            where = f"http://{settings.host}:{listener.getsockname()[1]}"
+            said = f"Serving {where} from {settings.folder}; the API is at {where}/v1/openapi.json. Ctrl-C stops."
+            with suppress(OSError):  # where the log's disk is full, too
+                standard_output().print(said, markup=False)
+            uvicorn.Server(config).run([listener])
+    finally:
+        served.state.works.stop()
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """A socket that listens. Raises InputError where the address is not to be had."""
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        found_there = f"{settings.host}:{settings.port}: {error.strerror or error}"
+        expected = "an address of this machine and a port that nobody else has"
+        raise InputError([Fault("serve", "", "port", found_there, expected)]) from None
+
+
+@contextmanager
+def _starting(*, as_json: bool = False) -> Iterator[None]:
+    """What keeps the service or its store from working ends the program with a code of its own, and without a traceback."""
+    from ..service.trouble import StoreError
+
+    try:
+        yield
+    except FaultsError as error:
+        if as_json:
+            typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
+        _leave(str(error), EXIT_START)
+    except StoreError as error:
+        _leave(f"The store cannot be used: {error}", EXIT_STORE)
+    except OSError as error:
+        _leave(f"{error.filename or 'serve'}: {error.strerror or error}", EXIT_START)
+
+
+def _leave(text: str, code: int) -> NoReturn:
+    """Say why, and end with a code; with the code alone where even that cannot be written."""
+    from rich.console import Console
+
+    try:
+        Console(file=sys.stderr, highlight=False, soft_wrap=True).print(text, markup=False)
+        sys.stderr.flush()
+    except OSError:
+        os._exit(code)
+    raise typer.Exit(code) from None
+
+
+@token.command("create")
+def token_create(
+    tenant: Annotated[str, typer.Argument(help="Whose jobs it sees: an office, a system.")],
+    scope: Annotated[list[str], typer.Option(help="read, submit, admin; may be repeated.")] = ["read", "submit"],  # noqa: B006
+    note: Annotated[str, typer.Option(help="Who holds it.")] = "",
+    folder: Folder = None,
+) -> None:
+    """Create a token and print it, once: only its hash is kept."""
+    from ..service.authentication import new_token
+    from ..service.entities import SCOPES
+
+    wrong = [name for name in scope if name not in SCOPES]
+    if wrong or not tenant.isprintable() or not 1 <= len(tenant) <= 100:
+        found, expected = (wrong[0], ", ".join(SCOPES)) if wrong else (repr(tenant), "a name of 1 to 100 printable characters")
+        raise InputError([Fault("token", "", "scope" if wrong else "tenant", found, expected)])
+    text, kept, digest = new_token(tenant, tuple(known for known in SCOPES if known in scope), note)
+    with _starting():
+        _with_store(_settings(folder=folder), lambda store: store.keep_token(kept, digest))
+    typer.echo(text)
+
+
+@token.command("list")
+def token_list(
+    folder: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False
+) -> None:
+    """List tokens by name, never the tokens themselves."""
+    from datetime import UTC, datetime
+
+    with _starting(as_json=as_json):
+        found = _with_store(_settings(folder=folder), lambda store: store.tokens(), made=True)
+    if as_json:
+        typer.echo(json.dumps([asdict(known) for known in found], indent=1))
+        return
+    console = standard_output()
+    for known in found:
+        since = datetime.fromtimestamp(known.created, UTC).date()
+        state = "in force" if known.revoked is None else f"revoked {datetime.fromtimestamp(known.revoked, UTC).date()}"
+        told = f"{known.id}  {known.tenant}  {','.join(known.scopes)}  since {since}  {state}  {known.note}"
+        console.print(told.rstrip(), markup=False)
+    if not found:
+        console.print("No tokens.")
+
+
+@token.command("revoke")
+def token_revoke(name: Annotated[str, typer.Argument(help="Its name, as `token list` shows it.")], folder: Folder = None) -> None:
+    """Make a token worthless, at once."""
+    with _starting():
+        revoked = _with_store(_settings(folder=folder), lambda store: store.revoke(name), made=True)
+    if not revoked:
+        raise InputError([Fault("token", "", "name", f"'{name}'", "the name of a token in force: strategic-minerals token list")])
+    standard_output().print(f"Revoked {name}.", markup=False)
+
+
+def _settings(**given: Any) -> Settings:
+    """From the environment and the command line. Raises InputError with every fault, and where the extra is missing."""
+    try:
+        import fastapi
+        import prometheus_client
+        import uvicorn
+
+        from ..service.settings import Settings
+    except ImportError as error:
+        raise missing_part("serve", str(error.name), "service") from None
+    from pydantic import ValidationError
+
+    from ..schemas.descriptions import expected
+
+    del fastapi, prometheus_client, uvicorn
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        faults = [
+            Fault("settings", "", ".".join(map(str, item["loc"])) or "settings", _shown(item), expected(item))
+            for item in error.errors()
+        ]
+        raise InputError(faults) from None
+
+
+def _shown(item: Any) -> str:
+    """A value that is wrong, where it is no secret; what is wrong together is not shown at all."""
+    return repr(item["input"])[:80] if item["loc"] not in ((), ("database",)) else "what is set"
+
+
+def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
+    """Open the store, work with it, close it. made: it must be there; StoreError where it is not."""
+    from ..service.databases import file_of, open_store
+    from ..service.trouble import StoreError
+
+    if made and settings.database is None and not file_of(settings.folder).is_file():
+        raise StoreError("away", f"there is none in the folder {settings.folder} (--folder; `token create` makes one)")
+    store: Store = open_store(settings.folder, None if settings.database is None else settings.database.get_secret_value())
+    try:
+        return work(store)
+    finally:
+        store.close()

@@ -1,0 +1,81 @@
+"""What is wrong with an option or argument of the command line, in plain words: the parser's are for programmers."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..core.errors import Fault, FaultsError, InputError, near_miss, shown
+from .common import EXIT_INPUT
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+COMMAND_LINE = "command line"
+"""Where an option stands."""
+NUMBER = re.compile(r"'(?P<found>.*)' is not a valid (?P<kind>float|int)(eger)?( range)?\.?")
+CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
+
+
+def say(errors: Console, text: str) -> None:
+    """A line on standard error, if that can be written to."""
+    with suppress(OSError):
+        errors.print(text, markup=False)
+
+
+def tell_misuse(errors: Console, error: Any) -> int:
+    """Tell what is wrong with the command line; the exit code."""
+    wrong = option_faults(error)
+    if not wrong:
+        say(errors, f"Error: {error.format_message()}")
+        return EXIT_INPUT
+    return tell_faults(errors, InputError(wrong))
+
+
+def tell_faults(errors: Console, error: FaultsError) -> int:
+    """Tell faults, as JSON too where it was asked for; the exit code."""
+    if "--json" in sys.argv:
+        with suppress(OSError):
+            typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
+    say(errors, str(error))
+    return EXIT_INPUT
+
+
+def option_faults(error: Any) -> list[Fault]:
+    """Faults of values that options and arguments do not take; empty for whatever else is wrong with a command line.
+
+    error: what the command line's parser raised.
+    """
+    from pydantic import ValidationError
+
+    cause, parameter = error.__cause__, getattr(error, "param", None)
+    if parameter is None:
+        return []
+    name = next((option for option in parameter.opts if option.startswith("--")), parameter.opts[0] if parameter.opts else "")
+    items: list[Any] = cause.errors(include_url=False) if isinstance(cause, ValidationError) else _earlier(str(error.message))
+    return [Fault(COMMAND_LINE, "", name, shown(item["input"]), _expected(item, name)) for item in items]
+
+
+def _earlier(message: str) -> list[Any]:
+    """What earlier parsers of command lines say of a number or a choice, as the errors of later ones; empty for all else."""
+    number, choice = NUMBER.fullmatch(message), CHOICES.search(message)
+    if number is not None:
+        return [{"type": f"{number['kind']}_parsing", "msg": message, "input": number["found"]}]
+    return [{"type": "value_error", "msg": message, "input": choice["found"]}] if choice is not None else []
+
+
+def _expected(item: Any, name: str) -> str:
+    """What an option takes."""
+    from ..schemas.descriptions import expected
+
+    choice = CHOICES.search(str(item["msg"]))
+    if choice is not None:
+        known = re.findall(r"'([^']*)'", choice["choices"])
+        return f"one of {', '.join(known)}{near_miss(choice['found'], known)}"
+    words = expected(item, name.strip("-").replace("-", "_"))
+    return words.removesuffix(": units stand in names").replace(": no comma, percent sign, unit or date", "")

@@ -1,0 +1,160 @@
+"""A question as people keep it, a plan with its tables, in files of any kind: found, read, its faults told at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import Fault, FaultsError, InputError, PlanError, near_miss
+from ..core.shipped import shipped
+from ..schemas.descriptions import kinds_at
+from ..schemas.plan import Plan
+from ..schemas.tables import TABLES
+from .dataset import Dataset, load_dataset
+from .plan_file import SET, read_as
+from .row_checks import validate_rows
+
+
+def find_plan(path: Path) -> Path:
+    """A file, the plan of a folder, or the shipped plan of that name. Raises PlanError where there is none."""
+    if path.is_file():
+        return path
+    if path.exists() and not path.is_dir():
+        raise PlanError([Fault(str(path), "", "", "no regular file, but a pipe or a device", "a plan file")])
+    inside = [path / name for name in ("plan.toml", "plan.json", "plan.xlsx") if (path / name).is_file()]
+    if inside:
+        return inside[0]
+    known = sorted(each.stem for each in shipped("models").glob("*.toml"))
+    if len(path.parts) == 1 and path.name.removesuffix(".toml") in known:
+        return shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
+    if path.is_dir():
+        raise PlanError([Fault(str(path), "", "", "a folder without a plan", "plan.toml, plan.json or plan.xlsx in it")])
+    close = near_miss(path.name, known)
+    raise PlanError([Fault(str(path), "", "", "no such file", f"a plan file, or one of {', '.join(known)}{close}")])
+
+
+SHIPPED = "shipped"
+"""In place of a folder: the tables that come with the package."""
+
+
+def find_tables(plan: Path, tables: Path | None) -> Path:
+    """The folder asked for, else `tables` or `inputs` beside the plan; the shipped one for shipped plans and where asked for.
+
+    Raises InputError for a plan of one's own without tables: facts of others are not put under it unasked.
+    """
+    if tables is not None and not (str(tables) == SHIPPED and not tables.exists()):
+        return tables
+    for name in ("tables", "inputs"):
+        if tables is None and (plan.parent / name).is_dir():
+            return plan.parent / name
+    if tables is None and plan.parent.resolve() != shipped("models").resolve():
+        expected = f"a folder `tables` beside the plan, or --tables with a folder (--tables {SHIPPED}: those of the package)"
+        raise InputError([Fault(str(plan.parent), "", "tables", "no folder `tables` or `inputs`", expected)])
+    return shipped("inputs")
+
+
+def load_question(path: Path, tables: Path | None = None, values: Mapping[str, Any] | None = None) -> tuple[Plan, Dataset]:
+    """A plan (TOML, JSON, or a workbook with its tables) and its tables; values: dotted path -> value, put into the plan.
+
+    Raises PlanError or InputError with the faults of both at once.
+    """
+    if path.suffix.lower() == ".xlsx":
+        from .workbook import load_workbook
+
+        asked, own = load_workbook(path, values)
+        return asked, own if tables is None else replace(load_dataset(find_tables(path, tables)), asked=own.asked)
+    faults: list[Fault] = []
+    loaded, place, data = None, None, None
+    try:
+        loaded, place = read_as(Plan, path, values)
+    except FaultsError as error:
+        faults += error.faults
+    try:
+        data = load_dataset(find_tables(path, tables))
+    except FaultsError as error:
+        faults += error.faults
+    if loaded is None or data is None:
+        raise PlanError(faults)
+    return loaded, replace(data, asked=place)
+
+
+def with_demand(data: Dataset, whence: str) -> Dataset:
+    """Tables that say what is needed. Raises InputError where a folder or a book has no table `demand` at all."""
+    if "demand" not in data.tables:
+        expected = "demand.csv, or a sheet `demand`: what home users need (a header alone where that is nothing)"
+        raise InputError([Fault(whence, "", "demand", "no such table", expected)])
+    return data
+
+
+def dataset_of(records: Mapping[str, Sequence[Mapping[str, Any]]], base: Dataset | None = None) -> Dataset:
+    """Tables from plain rows; base: tables that stand where the rows name none. Raises InputError with every fault."""
+    faults: list[Fault] = []
+    tables = {} if base is None else dict(base.tables)
+    for name, rows in records.items():
+        if name not in TABLES:
+            faults.append(Fault("tables", "", "table", f"'{name}'", f"a table name{near_miss(name, TABLES)}"))
+            continue
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        tables[name], found = validate_rows(name, [dict(row) for row in rows], name, columns)
+        faults += found
+    if faults:
+        raise InputError(faults)
+    return Dataset(tables, "in memory")
+
+
+def overrides(pairs: Sequence[str]) -> dict[str, Any]:
+    """`key=value` texts as dotted path -> value; values are read as TOML, and as plain text where they are not."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        key = key.strip()
+        wrong = next((words for is_so, words in (
+            (not sign, "no '='"), (not key, "no field before the '='"), (bool(LINES & {*pair}), "more than one line"),
+            (value.lstrip().startswith("="), "two equals signs"), (not value.strip(), EMPTY),
+        ) if is_so), "")  # fmt: skip
+        if wrong == EMPTY:
+            expected = f"{key[:LONGEST_KEY]}=value; {key[:LONGEST_KEY]}=null empties a field that may be empty"
+            raise PlanError([Fault(SET, "", pair[:40].strip(), wrong, expected)])
+        if wrong:
+            raise PlanError([Fault(SET, "", pair[:40].strip(), wrong, "key=value, e.g. budget.total_musd=500")])
+        if "[" in key:
+            raise PlanError([Fault(SET, "", key[:LONGEST_KEY], "brackets", _without_brackets(key))])
+        if key in found:
+            raise PlanError([Fault(SET, "", key, "a field twice", "each field once")])
+        found[key] = None if _is_null(key, value) else _value(value)
+    return found
+
+
+EMPTY = "no value after the '='"
+LONGEST_KEY = 80
+"""Characters of a field that are shown."""
+
+
+def _is_null(key: str, value: str) -> bool:
+    """Whether a field is to be emptied; `none` may be the text of one that holds text."""
+    word = value.strip().lower()
+    return word == "null" or (word in ("none", "nil") and "string" not in kinds_at(Plan, key))
+
+
+def _without_brackets(key: str) -> str:
+    """What is expected in place of a field with brackets: places in lists after dots, cells of tables in their files."""
+    dotted = re.sub(r"\[(\d+)\]", r".\1", key)
+    if "[" not in dotted:
+        return f"a place in a list after a dot, counted from 0: {dotted}"
+    cell = " (a sweep varies cells of tables)" if key.partition("[")[0] in TABLES else ""
+    return f"a field of the plan, e.g. budget.total_musd; tables are changed in their files{cell}"
+
+
+LINES = {"\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"}
+
+
+def _value(text: str) -> Any:
+    """A value as TOML spells it, else the text as it stands."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except (ValueError, RecursionError):  # no TOML, more digits than Python reads, nested beyond measure
+        return text.strip()

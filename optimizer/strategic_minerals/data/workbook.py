@@ -1,0 +1,383 @@
+"""Plans, tables and results as one workbook (xlsx): what planners live in, read back without loss.
+
+A sheet a table, its name the table's, its first row the columns; the sheet `plan` holds a field of the plan a row, dotted as in
+`--set`. Text stays text: formulas, `NA`, leading zeros. Faults name sheet and cell. A book is looked at before it is opened
+(`workbook_guard`).
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import math
+import re
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, get_args, get_origin
+
+from ..core.atomic_files import whole_file
+from ..core.bounded_files import kind_of_file, read_bounded
+from ..core.errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
+from ..core.names import plain
+from ..results.result import Result
+from ..schemas.descriptions import field_meaning, meaning
+from ..schemas.plan import Plan
+from ..schemas.tables import TABLES
+from .csv_shape import LIKE_A_HEADER, LINES_LOOKED_AT, PROVENANCE, header_words
+from .dataset import Dataset
+from .row_checks import required, validate_rows
+from .workbook_limits import MOST_ROWS, look, whole_book
+from .workbook_places import Book, cell_name
+from .workbook_plan import TEXT_STARTS, counted, read_plan
+
+PLAN, READ_ME, NOTES = "plan", "read me", "notes"
+"""Sheets that are no tables; what stands in the last two is not read."""
+NEARLY = 0.8
+"""Likeness of a sheet's name to a table's from which on it is taken for a slip."""
+LARGEST_BOOK_BYTES = 50_000_000
+LONGEST_TEXT = 32_767
+"""Characters that a cell holds."""
+UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|_x[0-9A-Fa-f]{4}_")
+"""What the file format cannot hold, or reads otherwise."""
+
+WELCOME = (
+    "A plan for `strategic-minerals` with its tables.",
+    "Sheet `plan`: a field a row, dotted as in a plan file (budget.appropriation_musd, scenarios.0.probability); lists as 1, 2.",
+    "A budget by year: a row each, budget.appropriation_musd.2027. The third column is not read; further sheets are yours.",
+    "Another scenario: rows scenarios.3.name, scenarios.3.probability, scenarios.3.events.0.hazard and so on; gaps may stay.",
+    "Other sheets: a table each; a column's note says what it is. Units stand in the names of columns. Empty cells are unknown.",
+    "Keep codes with leading zeros and the like as text. Headers are locked; rows may be added below.",
+    "strategic-minerals check plan.xlsx      every fault with sheet and cell",
+    "strategic-minerals solve plan.xlsx --out my-run",
+)
+
+
+def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) -> tuple[Plan, Dataset]:
+    """Plan and tables of a book. overrides: values by dotted field, in place of the sheet's and with its numbers.
+
+    Raises PlanError with every fault of both, each with sheet and cell; InputError for what is no workbook.
+    """
+    path = Path(path)
+    found = _sheets(path)
+    sheets = found.cells
+    faults = Faults()
+    faults.extend(found.misnamed)
+    plan, data, sheet = None, None, None
+    try:
+        if PLAN not in sheets:
+            there = ", ".join([*sheets, *found.others][:MOST_SHEETS_NAMED]) or "none"
+            expected = f"a sheet with a field of the plan a row; there are {there}"
+            raise PlanError([Fault(path.name, "", PLAN, "no such sheet", expected)])
+        plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], overrides or {})
+    except FaultsError as error:
+        faults.extend(error.faults)
+    try:
+        data = _tables(path, {name: cells for name, cells in sheets.items() if name != PLAN}, found)
+    except FaultsError as error:
+        faults.extend(error.faults)
+    if faults or plan is None or data is None:
+        raise PlanError(faults.told())
+    return plan, replace(data, asked=sheet)
+
+
+MOST_SHEETS_NAMED = 30
+FEWEST_UNDER_LOST = 3
+"""Values under no header from which on the header is what was lost."""
+
+
+@dataclass(frozen=True)
+class _Sheets:
+    """The sheets of a book."""
+
+    cells: Mapping[str, list[list[Any]]]
+    """Of the sheets that are read."""
+    misnamed: Sequence[Fault]
+    """Sheets whose name is a slip."""
+    others: tuple[str, ...]
+    """Names of the sheets that are not read."""
+    hidden: tuple[str, ...]
+    """What is read although it is hidden, in sentences."""
+
+
+def _sheets(path: Path) -> _Sheets:
+    """What is in a book. Raises InputError for what is no workbook, or too large a one."""
+    content = read_bounded(path, LARGEST_BOOK_BYTES, "a workbook (xlsx)")
+    if isinstance(content, Fault):
+        raise InputError([content])
+    if content and not content.startswith(b"PK"):
+        kind = kind_of_file(content) or "a file of another kind"
+        expected = "a workbook (xlsx, without a password): save it as one in the spreadsheet"
+        raise InputError([Fault(path.name, "", "", kind, expected)])
+    calamine = _module("python_calamine")
+    with whole_book(path.name):
+        hidden = look(content, path.name, columns_read)
+        book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
+        faults: list[Fault] = []
+        sheets: dict[str, list[list[Any]]] = {}
+        others: list[str] = []
+        for name in [kept.name for kept in book.sheets_metadata if kept.typ == calamine.SheetTypeEnum.WorkSheet]:
+            sheet = book.get_sheet_by_name(name)
+            if columns_read(name):
+                sheets[name] = sheet.to_python(skip_empty_area=False)
+                continue
+            others.append(name)
+            if name.casefold() not in (READ_ME, NOTES):
+                head = sheet.to_python(skip_empty_area=False, nrows=1)
+                faults += _misnamed(path.name, name, [str(value).strip() for value in head[0]] if head else [])
+    return _Sheets(sheets, faults, tuple(others), tuple(hidden))
+
+
+def columns_read(sheet: str) -> float:
+    """How many columns of a sheet are read: two of the plan, all of a table, none of the planner's own."""
+    return 2 if sheet == PLAN else math.inf if sheet in TABLES else 0
+
+
+def _misnamed(book: str, sheet: str, header: Sequence[str]) -> Iterator[Fault]:
+    """A sheet that is called nearly like a table, or looks like one, and would not be read."""
+    likeness = {name: SequenceMatcher(None, plain(sheet), plain(name)).ratio() for name in (PLAN, *TABLES)}
+    near = sorted((name for name in likeness if likeness[name] >= NEARLY), key=lambda name: -likeness[name])
+    alike = [name for name in TABLES if len(required(name)) > 1 and required(name) <= set(header)]
+    if near:
+        expected = f"a table name (did you mean '{near[0]}'?), or a name that is unlike one for a sheet of your own"
+        yield Fault(book, "", sheet, "no such table", expected)
+    elif alike:
+        expected = f"the name '{alike[0]}', whose columns it has, or other headers for a sheet of your own"
+        yield Fault(book, "", sheet, "no such table", expected)
+
+
+def _tables(path: Path, sheets: Mapping[str, list[list[Any]]], book: _Sheets) -> Dataset:
+    faults = Faults()
+    tables: dict[str, Any] = {}
+    places: tuple[dict[str, tuple[str, ...]], dict[str, tuple[int, ...]]] = {}, {}
+    for name, cells in sheets.items():
+        place = f"{path.name}, sheet {name}"
+        if len(cells) > MOST_ROWS:
+            faults.add(Fault(place, "", "", f"{len(cells):,} rows", f"at most {MOST_ROWS:,}"))
+            continue
+        misplaced = _no_header(name, place, cells)
+        if misplaced is not None:
+            faults.add(misplaced)
+            continue
+        columns = [str(value).strip() for value in cells[0]] if cells else []
+        while columns and not columns[-1]:
+            columns.pop()
+        twice = [k for k, column in enumerate(columns) if column in columns[:k]]
+        faults.extend(Fault(place, cell_name(1, k), columns[k], "a column twice", "each column once") for k in twice)
+        lines = [n for n, row in enumerate(cells[1:], start=2) if any(value != "" for value in row)]
+        headless = {k for row in cells for k in range(len(row)) if k >= len(columns) or not columns[k]}
+        filled = {k: sum(len(cells[n - 1]) > k and cells[n - 1][k] != "" for n in lines) for k in headless}
+        lost = sorted(k for k in headless if filled[k] >= FEWEST_UNDER_LOST)
+        faults.extend(
+            Fault(place, cell_name(1, k), "", f"no name over {filled[k]} values", "the name of the column, or an empty column")
+            for k in lost[:MOST_SHEETS_NAMED]
+        )
+        headless -= {*lost}
+        beyond = [cell_name(n, k) for n in lines for k, value in enumerate(cells[n - 1]) if value != "" and k in headless]
+        faults.extend(Fault(place, cell, "", "a value under no header", "an empty cell, or a header") for cell in beyond[:20])
+        if twice or beyond or lost:
+            continue
+        records = [_record(columns, cells[n - 1]) for n in lines]
+        rows, found = validate_rows(name, records, place, columns, lines)
+        tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
+        faults.extend(_with_cell(fault, columns) for fault in found)
+    if not tables and not faults:
+        faults.add(Fault(path.name, "", "", "no sheet with a table", "sheets named as in inputs/README.md"))
+    if faults:
+        raise InputError(faults.told())
+    own = tuple(name for name in book.others if name.casefold() not in (READ_ME, NOTES))
+    return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1], own, book.hidden))
+
+
+def _no_header(table: str, place: str, cells: Sequence[Sequence[Any]]) -> Fault | None:
+    """One fault where the first row of a sheet is not the header; None where it is."""
+    known = {plain(column) for column in TABLES[table].model_fields}
+    hits = [len(known & {plain(str(value)) for value in row}) for row in cells[:LINES_LOOKED_AT]]
+    if hits and hits[0] >= LIKE_A_HEADER:
+        return None
+    filled = next((str(value).strip() for row in cells for value in row if str(value).strip()), "")
+    if not filled:
+        return Fault(place, "", "", "an empty sheet", f"a header ({header_words(table)}), or no such sheet")
+    at = next((n for n, count in enumerate(hits, start=1) if count >= LIKE_A_HEADER), 0)
+    first = next((str(value).strip() for value in cells[0] if str(value).strip()), "")
+    found = f"{first!r}" if first else "an empty row"
+    where = f"the header, which stands in row {at}: take away what is above it" if at else f"the header: {header_words(table)}"
+    return Fault(place, "row 1", "", found, where)
+
+
+def _record(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    """Cells by column, in the words of a CSV file: the same rules then read them."""
+    return {column: _text(value) for column, value in zip(columns, row, strict=False) if value != ""}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        return value.date().isoformat()
+    return value.isoformat() if isinstance(value, datetime.date | datetime.time) else str(value)
+
+
+def _with_cell(fault: Fault, columns: Sequence[str]) -> Fault:
+    """A fault of a table with its cell in place of the line."""
+    if not fault.row.isdigit():
+        return fault
+    row = int(fault.row)
+    return replace(fault, row=cell_name(row, columns.index(fault.column)) if fault.column in columns else f"row {row}")
+
+
+def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
+    """Plan and tables as a book to fill in: drop-downs where a column knows its values, notes on headers, headers locked.
+
+    The file is whole or as it was before. Raises InputError for text that a cell cannot hold, and for names in the plan that a
+    dotted field cannot.
+    """
+    with whole_file(Path(path)) as file:
+        book, formats = _new(file)
+        _fill(book, formats, plan, data)
+        book.close()
+
+
+def _fill(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> None:
+    """All sheets of a book to fill in."""
+    sheet = book.add_worksheet(READ_ME)
+    sheet.set_column(0, 0, 110)
+    for row, line in enumerate(WELCOME):
+        sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
+    _write_plan(book, formats, plan)
+    for table in data.tables:
+        frame = data.frame(table)
+        own = [column for column in frame.columns if column not in PROVENANCE]
+        columns = list(dict.fromkeys([*TABLES[table].key, *own, *PROVENANCE]))
+        frame = frame[columns]
+        sheet = book.add_worksheet(table)
+        sheet.freeze_panes(1, len(TABLES[table].key))
+        sheet.autofilter(0, 0, max(1, len(frame)), len(columns) - 1)
+        for k, column in enumerate(columns):
+            sheet.write_string(0, k, column, formats["header"])
+            note = meaning(TABLES[table], column)
+            if note:
+                sheet.write_comment(0, k, note, {"x_scale": 2})
+            allowed = _allowed(TABLES[table].model_fields[column].annotation)
+            if allowed:
+                sheet.data_validation(1, k, MOST_ROWS, k, {"validate": "list", "source": allowed})
+            sheet.set_column(k, k, min(40, max(10, len(column) + 2)), formats["open"])
+        for row, values in enumerate(frame.itertuples(index=False, name=None), start=1):
+            for k, value in enumerate(values):
+                _write(sheet, row, k, value, formats["open"])
+        sheet.protect("", PROTECTED)
+
+
+PROTECTED = dict.fromkeys(("format_columns", "format_rows", "insert_rows", "delete_rows", "sort", "autofilter"), True)
+"""What a sheet with locked headers still allows."""
+
+
+def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan) -> None:
+    sheet = book.add_worksheet(PLAN)
+    sheet.set_column(0, 0, 46, formats["open"])
+    sheet.set_column(1, 1, 60, formats["open"])
+    sheet.freeze_panes(1, 0)
+    sheet.set_column(2, 2, 90, formats["open"])
+    for k, head in enumerate(("field", "value", "meaning")):
+        sheet.write_string(0, k, head, formats["header"])
+    for row, (field, value) in enumerate(_fields(plan.to_toml_like()), start=1):
+        sheet.write_string(row, 0, field, formats["open"])
+        quoted = isinstance(value, list) or (isinstance(value, str) and value.strip().startswith(TEXT_STARTS))
+        _write(sheet, row, 1, json.dumps(value) if quoted else value, formats["open"])
+        _write(sheet, row, 2, field_meaning(Plan, field), formats["plain"])
+    sheet.protect("", PROTECTED)
+
+
+def _fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted field, value); lists of plain values are values."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if "." in str(key) or counted(str(key)):
+                expected = "a name without dots that is no number, in a workbook"
+                raise InputError([Fault("plan", "", f"{path}.{key}", repr(key), expected)])
+            yield from _fields(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(content, list) and any(isinstance(entry, dict) for entry in content):
+        for n, value in enumerate(content):
+            yield from _fields(value, f"{path}.{n}")
+    else:
+        yield path, content
+
+
+def _allowed(annotation: Any) -> list[str]:
+    """Values of a column that is a choice; empty where it is not."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return next((found for part in get_args(annotation) if (found := _allowed(part))), [])
+
+
+def write_results(result: Result, path: str | Path) -> None:
+    """Summary and every table of a result as a formatted book. The file is whole or as it was before."""
+    with whole_file(Path(path)) as file:
+        book, formats = _new(file)
+        _show(book, formats, result)
+        book.close()
+
+
+def _show(book: Any, formats: Mapping[str, Any], result: Result) -> None:
+    """All sheets of a result."""
+    sheet = book.add_worksheet("summary")
+    sheet.set_column(0, 0, 120)
+    for row, line in enumerate(result.summary().splitlines()):
+        sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
+    for name, table in result.tables.items():
+        sheet = book.add_worksheet(name[:31])
+        sheet.freeze_panes(1, 0)
+        for k, column in enumerate(table.columns):
+            sheet.write_string(0, k, str(column), formats["header"])
+            sheet.set_column(k, k, min(40, max(10, len(str(column)) + 2)))
+        for row, values in enumerate(table.itertuples(index=False, name=None), start=1):
+            for k, value in enumerate(values):
+                _write(sheet, row, k, value, formats["plain"])
+        if len(table):
+            sheet.autofilter(0, 0, len(table), max(0, len(table.columns) - 1))
+
+
+def _new(file: BinaryIO) -> tuple[Any, dict[str, Any]]:
+    """An empty book in which no text becomes a formula or a link, and its formats. file: where it is written when it is closed."""
+    xlsxwriter = _module("xlsxwriter")
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "nan_inf_to_errors": False}
+    book = xlsxwriter.Workbook(file, options)
+    return book, {
+        "title": book.add_format({"bold": True, "font_size": 13}), "plain": book.add_format({"text_wrap": False}),
+        "header": book.add_format({"bold": True, "bg_color": "#0b5c8a", "font_color": "#ffffff", "locked": True}),
+        "open": book.add_format({"locked": False}),
+    }  # fmt: skip
+
+
+def _write(sheet: Any, row: int, column: int, value: Any, style: Any) -> None:
+    """A cell in its own kind; what is missing stays empty."""
+    plain = value.item() if hasattr(value, "item") else value
+    if plain is None or (isinstance(plain, float) and plain != plain):
+        return
+    if isinstance(plain, bool):
+        sheet.write_boolean(row, column, plain, style)
+    elif isinstance(plain, int | float):
+        if float(f"{plain:.16G}") == plain:  # as many figures as the file format keeps
+            sheet.write_number(row, column, plain, style)
+        else:
+            sheet.write_string(row, column, repr(plain), style)
+    else:
+        text = " ".join(map(str, plain)) if isinstance(plain, tuple | list) else str(plain)
+        if len(text) > LONGEST_TEXT or UNFIT.search(text) or (text.startswith("<r>") and text.endswith("</r>")):
+            expected = f"at most {LONGEST_TEXT:,} characters, none of control, not between <r> and </r>"
+            raise InputError([Fault(f"sheet {sheet.get_name()}", cell_name(row + 1, column), "", repr(text[:60]), expected)])
+        sheet.write_string(row, column, text, style)
+
+
+def _module(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError:
+        raise missing_part("workbook", name, "excel") from None

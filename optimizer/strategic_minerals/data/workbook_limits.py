@@ -1,0 +1,206 @@
+"""A workbook looked at before it is opened: how much it unpacks to, how far its cells reach, cells that hold no value.
+
+A small file may unpack to gigabytes, and one cell far out makes a reader fill everything before it. Cells with an error, and
+formulas that were never computed, look empty to a reader: they are told instead.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+from xml.parsers.expat import ParserCreate
+
+from ..core.errors import LONGEST_SHOWN, Fault, Faults, FaultsError, InputError
+from .workbook_places import cell_name
+
+LARGEST_UNPACKED = 200_000_000
+"""Bytes of all parts of a book together."""
+LARGEST_RATIO = 200
+"""Unpacked to packed: spreadsheets reach 20, bombs 1000."""
+MOST_ROWS = 200_000
+MOST_CELLS = 5_000_000
+"""Rows times columns of one sheet, empty ones too."""
+PIECE = 1 << 16
+PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+BOOK, RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+
+
+@contextmanager
+def whole_book(name: str) -> Iterator[None]:
+    """Whatever readers of archives, of XML and of sheets raise for a damaged book is an InputError that names the book."""
+    try:
+        yield
+    except (FaultsError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of the reader, which is written in Rust, is no Exception
+        found = "a damaged file: it was cut, or changed on the way"
+        if isinstance(error, OSError) and error.strerror:
+            found = error.strerror
+        raise InputError([Fault(name, "", "", found, "a workbook (xlsx) that is whole: copy or save it again")]) from None
+
+
+def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> list[str]:
+    """What is read although it is hidden, in sentences.
+
+    Raises InputError with every fault: too large a book; cells without a value, or merged, in the columns that are read.
+
+    Raises what `whole_book` turns into an InputError where it is no book.
+    """
+    faults, notes = Faults(), list[str]()
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        unpacked, packed = sum(part.file_size for part in book.infolist()), sum(part.compress_size for part in book.infolist())
+        if unpacked > LARGEST_UNPACKED or unpacked > LARGEST_RATIO * max(packed, 1):
+            found = f"{unpacked:,} bytes unpacked from {packed:,}"
+            expected = f"at most {LARGEST_UNPACKED:,}, and {LARGEST_RATIO} times the packed size"
+            raise InputError([Fault(name, "", "", found, expected)])
+        found_sheets = [*_sheets(book)]
+        names = {part: sheet for part, sheet, _ in found_sheets}
+        notes += [f"{name}, sheet {sheet}: it is hidden, and read all the same" for _, sheet, hidden in found_sheets
+                  if hidden and columns_read(sheet)]  # fmt: skip
+        for part in book.namelist():
+            if part.startswith("xl/worksheets/") and part.endswith(".xml"):
+                sheet = names.get(part, part)
+                wrong, hidden = _sheet_faults(book, part, f"{name}, sheet {sheet}", columns_read(sheet))
+                faults.extend(wrong)
+                for what, at in hidden:
+                    some = f"{what} {at[0]} is" if len(at) == 1 else f"{len(at)} {what}s, the first {at[0]}, are"
+                    notes.append(f"{name}, sheet {sheet}: {some} hidden or filtered away, and read all the same")
+    if faults:
+        raise InputError(faults.told())
+    return notes
+
+
+def _sheets(book: zipfile.ZipFile) -> Iterator[tuple[str, str, bool]]:
+    """(part, name, whether it is hidden) of every sheet."""
+    parts = set(book.namelist())
+    if not {BOOK, RELATIONS} <= parts:
+        return
+    relations: dict[str, str] = {}
+    found: list[tuple[str, str, bool]] = []
+
+    def relation(tag: str, given: dict[str, str]) -> None:
+        if tag.endswith("Relationship"):
+            relations[given.get("Id", "")] = given.get("Target", "")
+
+    def sheet(tag: str, given: dict[str, str]) -> None:
+        if tag.rpartition(":")[2] == "sheet":
+            at = next((value for name, value in given.items() if name.rpartition(":")[2] == "id" and ":" in name), "")
+            found.append((at, given.get("name", ""), given.get("state", "visible") != "visible"))
+
+    for part, start in ((RELATIONS, relation), (BOOK, sheet)):
+        with book.open(part) as content:
+            _parse(content, start)
+    for at, name, hidden in found:
+        target = relations.get(at, "")
+        yield (target.lstrip("/") if target.startswith("/") else posixpath.join("xl", target)), name, hidden
+
+
+def holds_a_plan(path: Path) -> bool:
+    """Whether a file is a workbook with a sheet called `plan`: what a planner wrote, and no report."""
+    try:
+        with whole_book(path.name), zipfile.ZipFile(path) as book:
+            return any(name == "plan" for _, name, _ in _sheets(book))
+    except InputError:
+        return False
+
+
+Hidden = tuple[str, list[str]]
+"""`row` or `column`, and which ones."""
+
+
+def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) -> tuple[list[Fault], list[Hidden]]:
+    """Of one sheet, read as a stream, and its rows and columns that are hidden and hold something.
+
+    columns: how many of its columns count; its size counts in any case.
+    """
+    reach, faults = [0, 0], list[Fault]()
+    cell: dict[str, Any] = {}
+    hidden: dict[int, bool] = {}
+    hidden_columns: list[tuple[int, int]] = []
+    filled_columns: set[int] = set()
+
+    def start(tag: str, given: dict[str, str]) -> None:
+        kind = tag.rpartition(":")[2]
+        if kind in ("c", "dimension", "row"):
+            at = given.get("r", "") if kind != "dimension" else given.get("ref", "").rpartition(":")[2]
+            row, column = _reach(at)
+            reach[0], reach[1] = max(reach[0], row), max(reach[1], column)
+        if kind == "row" and given.get("hidden") in ("1", "true"):
+            hidden[_reach(given.get("r", ""))[0]] = False
+        if kind == "col" and given.get("hidden") in ("1", "true"):
+            hidden_columns.append((int(given.get("min", 0)), int(given.get("max", 0))))
+        if kind == "c":
+            cell.clear()
+            cell.update(at=given.get("r", ""), error=given.get("t") == "e", formula=False, value=False, inside=False, text="")
+        elif kind == "f":
+            cell["formula"] = True
+        elif kind in ("v", "is"):
+            cell["inside"] = True
+        elif kind == "mergeCell" and _reach((at := given.get("ref", "")).partition(":")[0])[1] <= columns and len(faults) < 100:
+            expected = "a value in each cell: take the cells apart, and fill each"
+            faults.append(Fault(place, at, "", "merged cells, of which only the first holds the value", expected))
+
+    def text(content: str) -> None:
+        """A value is one that holds something: an empty element is what a program writes that did not compute."""
+        if cell.get("inside") and content.strip():
+            cell["value"] = True
+        if cell.get("inside") and cell.get("error"):
+            cell["text"] = f"{cell['text']}{content}"[:LONGEST_SHOWN]
+
+    def end(tag: str) -> None:
+        if tag.rpartition(":")[2] in ("v", "is"):
+            cell["inside"] = False
+        if tag.rpartition(":")[2] != "c" or not cell or len(faults) >= 100 or max(_reach(str(cell["at"]))[1], 1) > columns:
+            return
+        row, column = _reach(str(cell["at"]))
+        if cell["value"]:
+            filled_columns.add(column)
+            hidden.update({row: True} if row in hidden else {})
+        if cell["error"]:
+            expected = "a value, or an empty cell: the spreadsheet could not compute this one"
+            faults.append(Fault(place, str(cell["at"]), "", f"an error such as {cell['text'] or '#REF!'}", expected))
+        elif cell["formula"] and not cell["value"]:
+            expected = "a value: open the book in a spreadsheet, let it compute, save it"
+            faults.append(Fault(place, str(cell["at"]), "", "a formula that was never computed", expected))
+
+    with book.open(part) as content:
+        _parse(content, start, end, text)
+    if reach[0] > MOST_ROWS + 1 or reach[0] * reach[1] > MOST_CELLS:
+        expected = f"at most {MOST_ROWS:,} rows, and {MOST_CELLS:,} cells"
+        faults.insert(0, Fault(place, "", "", f"cells as far as row {reach[0]:,}, column {reach[1]:,}", expected))
+    rows = [str(row) for row, holds in hidden.items() if holds]
+    unseen = sorted(k for k in filled_columns if any(first <= k <= last for first, last in hidden_columns))
+    named = [cell_name(1, k - 1).rstrip("1") for k in unseen]
+    return faults, [(what, at) for what, at in (("row", rows), ("column", named)) if at]
+
+
+def _reach(at: str) -> tuple[int, int]:
+    """(row, column) of a place such as B7, counted from 1; (row, 1) of a row's number, (0, 0) of anything else."""
+    if at.isascii() and at.isdigit():
+        return int(at[:8]), 1
+    found = PLACE.fullmatch(at)
+    if found is None:
+        return 0, 0
+    column = 0
+    for letter in found[1]:
+        column = 26 * column + ord(letter) - 64
+    return int(found[2]), column
+
+
+def _parse(content: IO[bytes], start: Any, end: Any = None, text: Any = None) -> None:
+    parser = ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
+    parser.EntityDeclHandler = _refuse  # books declare none; bombs do
+    while piece := content.read(PIECE):
+        parser.Parse(piece)
+    parser.Parse(b"", True)
+
+
+def _refuse(*_: object) -> None:
+    raise RuntimeError("an entity of its own")

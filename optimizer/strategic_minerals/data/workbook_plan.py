@@ -1,0 +1,200 @@
+"""The sheet `plan` of a workbook: a field a row, dotted as in `--set`; what planners type there, read as they mean it."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from ..core.errors import Fault, Faults, PlanError
+from ..core.meant_numbers import PLAIN
+from ..schemas.descriptions import kinds_at, list_at
+from ..schemas.plan import Plan
+from .plan_file import first_new, parse_plan, put
+from .workbook_places import PlanSheet, cell_name
+
+FIRST_YEAR = 1000
+"""Numbers from here on name a year of a series and no place in a list."""
+TEXT_STARTS = ("[", "{", '"')
+"""How a value of a plan begins that is read as TOML: lists, tables, and text that begins like one."""
+DEEPEST = 20
+"""Parts of a field's path."""
+
+
+class Numbered(dict[int, Any]):
+    """Entries of a list by the numbers that they have on the sheet."""
+
+
+def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str, Any]) -> tuple[Plan, PlanSheet]:
+    """The plan of a sheet: fields in the first column, values in the second, whatever stands further right.
+
+    overrides: values by field, with the numbers of the sheet. Raises PlanError with every fault and its cell.
+    """
+    content: dict[str, Any] = {}
+    rows: dict[str, int] = {}
+    empty: dict[str, int] = {}
+    faults = Faults()
+    faults.extend(_misplaced_header(place, cells))
+    if faults:
+        raise PlanError(faults.told())
+    for number, row in enumerate(cells[1:], start=2):
+        field = str(row[0]).strip() if row and row[0] != "" else ""
+        value = row[1] if len(row) > 1 else ""
+        if field and value == "" and FIELD.fullmatch(field):
+            empty.setdefault(field, number)
+        if not field or value == "":
+            continue
+        if field in rows:
+            expected = f"once: it stands in {cell_name(rows[field], 0)} too"
+            faults.add(Fault(place, cell_name(number, 0), field, "a field twice", expected))
+            continue
+        rows[field] = number
+        try:
+            meant = typed(value, field)
+        except (ValueError, TypeError, RecursionError) as error:
+            faults.add(Fault(place, cell_name(number, 1), field, str(error), "a value, or a list like [1, 2]"))
+            continue
+        try:
+            _place(content, field.split("."), meant)
+        except (ValueError, TypeError, RecursionError) as error:
+            expected = "one row for the field, or a row for each of its parts (entries of lists: .0, .1, ...)"
+            faults.add(Fault(place, cell_name(number, 0), field, str(error), expected))
+    changed: list[str] = []
+    for field, value in overrides.items():
+        changed.append(first_new(content, field))
+        try:
+            _override(content, field, value)
+        except PlanError as error:
+            faults.extend(error.faults)
+    numbers: dict[str, tuple[int, ...]] = {}
+    plain = _closed(content, "", numbers)
+    sheet = PlanSheet(place, rows, numbers, tuple(changed), len(cells), empty)
+    try:
+        plan = parse_plan(plain, file=place)
+    except PlanError as error:
+        faults.extend(sheet.placed(fault) for fault in error.faults)
+    if faults:
+        raise PlanError(faults.told())
+    return plan, sheet
+
+
+def _misplaced_header(place: str, cells: Sequence[Sequence[Any]]) -> Iterator[Fault]:
+    """The first row is the header, and no field of the plan, which would not be read."""
+    heads = [(str(row[0]).strip().casefold(), str(row[1]).strip().casefold()) for row in cells if len(row) > 1]
+    if heads and heads[0][0].split(".")[0] in Plan.model_fields:
+        expected = "a header (field, value) in the first row, and fields below it"
+        yield Fault(place, cell_name(1, 0), heads[0][0], "a field in the first row, which is not read", expected)
+    elif HEADER in heads[1:]:
+        found, at = str(cells[0][0]).strip() or "an empty row", heads.index(HEADER) + 1
+        expected = f"the header (field, value), which stands in row {at}: take away what is above it"
+        yield Fault(place, cell_name(1, 0), "", found, expected)
+
+
+HEADER = ("field", "value")
+FIELD = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+"""A field of the plan, and no heading or note of the planner's."""
+
+
+def _place(content: dict[str, Any], parts: Sequence[str], value: Any) -> None:
+    """Put a value at a path; numbered parts make lists, whose numbers may have gaps. ValueError where two rows contradict."""
+    if len(parts) > DEEPEST:
+        raise ValueError(f"a path of {len(parts)} parts")
+    node: Any = content
+    for part, following in pairwise(parts):
+        fresh: Any = Numbered() if counted(following) else {}
+        node = node.setdefault(_key(node, part), fresh)
+    node[_key(node, parts[-1])] = value
+
+
+def _key(node: Any, part: str) -> Any:
+    """A part of a path as a key of a node. ValueError where there is none such."""
+    if isinstance(node, Numbered):
+        if not counted(part):
+            raise ValueError(f"'{part}' where entries are numbered")
+        return int(part)
+    if not isinstance(node, dict) or not part:
+        raise ValueError("a part of a field that has a value of its own in another row")
+    return part
+
+
+def _override(content: dict[str, Any], field: str, value: Any) -> None:
+    """Put a value in place of the sheet's. Raises PlanError where the list has no entry of that number."""
+    node: Any = content
+    parts = field.split(".")
+    for n, part in enumerate(parts):
+        if isinstance(node, Numbered) and not (counted(part) and int(part) in node):
+            expected = f"a number of the sheet after {'.'.join(parts[:n])}: {', '.join(map(str, sorted(node)))}"
+            raise PlanError([Fault("--set", "", field, "no such place", expected)])
+        if isinstance(node, Numbered):
+            if n == len(parts) - 1:
+                node[int(part)] = value
+                return
+            node = node[int(part)]
+        elif isinstance(node, dict) and n < len(parts) - 1 and isinstance(node.get(part), dict):
+            node = node[part]
+        else:
+            put({"at": node}, ".".join(["at", *parts[n:]]), value, "--set")
+            return
+
+
+def _closed(node: Any, path: str, numbers: dict[str, tuple[int, ...]]) -> Any:
+    """Plain data, gaps in lists closed; numbers: path on the sheet -> the numbers that its entries have there."""
+    if isinstance(node, Numbered):
+        numbers[path] = tuple(sorted(node))
+        return [_closed(node[number], f"{path}.{number}", numbers) for number in numbers[path]]
+    if isinstance(node, dict):
+        return {key: _closed(value, f"{path}.{key}" if path else key, numbers) for key, value in node.items()}
+    return node
+
+
+def counted(part: str) -> bool:
+    """Whether a part of a field counts entries of a list; years are names."""
+    return part.isascii() and part.isdigit() and len(part) < 6 and int(part) < FIRST_YEAR
+
+
+def typed(value: Any, field: str) -> Any:
+    """A cell as a value of a plan: whole numbers whole, lists and tables as TOML, lists typed with commas or spaces too."""
+    listed = list_at(Plan, field)
+    if isinstance(value, str) and value.strip().startswith(TEXT_STARTS):
+        try:
+            return tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            if value.strip().startswith('"'):  # somebody's own quotation marks
+                return value
+            raise ValueError(f"{value[:40]!r}, which does not read as a list or a table") from None
+    if listed and isinstance(value, str):
+        return [_entry(part, listed) for part in re.split(r"[\s,;]+", value) if part]
+    if isinstance(value, str):
+        value = _as_text_meant(value.strip(), kinds_at(Plan, field), value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, datetime.date | datetime.datetime | datetime.time):
+        value = value.isoformat()
+    return [value] if listed else value
+
+
+def _as_text_meant(text: str, kinds: Collection[str], otherwise: str) -> Any:
+    """A figure or a truth value that a cell holds as text, where the field takes no text; the text as it stands, otherwise."""
+    if "string" in kinds:
+        return otherwise
+    if "boolean" in kinds and text.lower() in TRUTHS:
+        return TRUTHS[text.lower()]
+    return float(text) if {"number", "integer"} & {*kinds} and PLAIN.fullmatch(text) else otherwise
+
+
+TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+"""What people type into a cell for a truth value."""
+
+
+def _entry(text: str, kind: str) -> Any:
+    """An entry of a list in the kind that the list holds; text that is no such number stays, and is told as a fault."""
+    if kind not in ("number", "integer"):
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() else number

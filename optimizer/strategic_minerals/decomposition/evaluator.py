@@ -1,0 +1,322 @@
+"""L-shaped method: a master of commitments and trunk, and clusters of worlds that answer it with cuts.
+
+For fixed master columns y a cluster of worlds costs Q_k(y), convex, with the reduced costs g_k of y as slopes. The clusters of a
+group share one cut
+
+    theta >= sum_k Q_k(y') + sum_k g_k (y - y')                                                        [million USD]
+
+(Benders 1962; Van Slyke and Wets 1969; several worlds a cut as in Trukhanov, Ntaimo and Schaefer 2010). Here: the parts, their
+cuts, and what a point costs in all clusters; the rounds between master and clusters are in `rounds`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import UntrustedError
+from ..formulation.structure import Layout
+from ..highs.solver import OnProgress, Run, Status
+from ..instance.instance import Floats, Ints
+from ..model.assembly import Assembly
+from .master import SMALLEST_SLOPE, Master, Pool, excess
+from .remote import answers_from
+from .search import Search, best_tail
+from .subproblems import WHOLE, Answer, Apart, Cluster, OutOfTimeError, Tell, stay, take_apart
+
+GROUPS = 16
+"""Groups of clusters aimed at, each with one cut a round: more of them inform more and weigh on every solve of the master."""
+WORLDS_A_GROUP, LEAST_GROUPS, MOST_GROUPS = 20, 64, 250
+"""The same where clusters are made anew for every round and rounds are dear: a group for so many worlds, within bounds.
+
+Measured: relaxations of 400 worlds take 24 rounds in groups of 50 worlds, 13 in groups of 6; 1,000 worlds with whole numbers 37 in
+groups of 16, 31 in groups of 4, in about the same time; 5,000 in groups of 78 and of 20 come about as far in the same time.
+"""
+REMEMBERED = 8
+"""Points asked about last at which cuts are found anew when figures change."""
+LARGEST = 1e6
+"""Value of a column without an upper bound that a cut allows for in slopes which it leaves out."""
+FRESH_CUTS_S = 60.0
+"""Seconds that this may take."""
+LAST_ROUND_S = 3600.0
+"""Seconds in which all clusters are sure to answer once."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a point of the master costs in full."""
+
+    y: Floats
+    """(master's columns,)"""
+    total: float
+    parts: tuple[Floats | None, ...] | None
+    """Each cluster's own columns at their best; None where clusters do not stay in memory: they are asked again."""
+    cuts: tuple[int, ...]
+    """Numbers of its cuts in the pool."""
+    iterations: int
+
+
+class Decomposition:
+    """One model taken apart, to be minimised again with other costs of the master's columns: its cuts stay valid."""
+
+    def __init__(
+        self, layout: Layout, assembly: Assembly, cost: Floats, *, integer: bool, threads: int = 0, executor: Executor | None = None
+    ) -> None:
+        """cost: (columns,) [million USD]; that of the clusters' columns stands for good. threads: 0, one for each core allowed.
+        executor: answers clusters in place of threads.
+
+        ValueError where worlds are bound together (`separable`).
+        """
+        self._integer, self._executor = integer, executor
+        self._sent: set[bytes] = set()
+        """Digests of clusters that some worker of an executor was sent."""
+        self._threads = threads or cores()
+        self.pool = Pool()
+        self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=REMEMBERED)
+        """Points asked about last, and the numbers of their cuts."""
+        self._settle(take_apart(layout, assembly, cost, groups_for(layout, assembly)), layout, assembly, cost)
+
+    def _settle(self, parts: Apart, layout: Layout, assembly: Assembly, cost: Floats) -> None:
+        self.parts, self.layout, self.assembly, self._cost = parts, layout, assembly, cost
+        self.decisions = np.flatnonzero(assembly.integer[parts.mine]) if self._integer else np.zeros(0, dtype=np.int64)
+        """Columns of whole numbers, as the master counts them; so do sums."""
+        sums = decision_sums(layout, assembly) if self._integer else []
+        self.sums = [np.searchsorted(parts.mine, columns) for columns in sums]
+        count = len(parts.clusters)
+        self.groups = np.array_split(np.arange(count), parts.groups) if count else []
+
+    def become(
+        self, layout: Layout, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
+    ) -> None:  # fmt: skip
+        """Take another model in the place of this one. Cuts of clusters that are the same stay; of others they are found anew
+        at the points asked about last, as far as a time of `perf_counter` allows. integer: None, as it was. Same errors as at the
+        start.
+        """
+        self._integer = self._integer if integer is None else integer
+        deadline = min(deadline, time.perf_counter() + FRESH_CUTS_S)
+        before = self.parts
+        self._settle(take_apart(layout, assembly, cost, groups_for(layout, assembly), before), layout, assembly, cost)
+        count = len(self.parts.clusters)
+        same_groups = len(before.clusters) == count and before.groups == self.parts.groups
+        if not np.array_equal(before.mine, self.parts.mine) or not same_groups:
+            self.pool = Pool()
+            self.asked.clear()
+            return
+        stale = [
+            g for g, members in enumerate(self.groups)
+            if any(self.parts.clusters[k].digest != before.clusters[k].digest for k in members)
+        ]  # fmt: skip
+        self.pool.forget(stale)
+        for y, _ in list(self.asked) if stale else []:
+            try:
+                self._learn(stale, self.point(y), deadline)
+            except OutOfTimeError:
+                break
+            except UntrustedError:  # beyond what a cluster allows now: only its cuts are missed
+                continue
+
+    def minimise(
+        self, cost: Floats, start: Floats | None, *, gap: float, absolute_gap: float, offset: float = 0.0,
+        time_limit_s: float = 3600.0, phase: str = "decomposed", on_progress: OnProgress | None = None,
+    ) -> Run:  # fmt: skip
+        """The best point of the whole model.
+
+        cost: (columns,) only the master's may differ from those at the start, else ValueError. start: (columns,) a point to begin
+        at, used where the master's rows allow it. Stops at objective - bound <= max(gap * |objective|, absolute_gap), but for
+        rounding. Raises UntrustedError where a cluster has no answer.
+        """
+        moved = np.flatnonzero(cost != self._cost)
+        if not np.isin(moved, self.parts.mine).all():
+            raise ValueError("costs of clusters' columns stand for good: take the model apart again")
+        begin = time.perf_counter()
+        search = Search(self, cost, offset, begin, begin + time_limit_s, phase, on_progress, absolute_gap, gap)
+        run = search.run(None if start is None else start[self.parts.mine])
+        self.pool.keep(search.master.lively)  # the next search starts with what this one ended with
+        return run
+
+    def fixed(
+        self, cost: Floats, x: Floats, *, gap: float, absolute_gap: float, offset: float = 0.0, time_limit_s: float = 3600.0,
+        phase: str = "prices",
+    ) -> Run:  # fmt: skip
+        """A point that has the whole numbers of x and costs no more, and what right-hand sides are worth there.
+
+        x: (columns,) a point that a search has found; where its whole numbers are exact it is taken as it stands, since its rows
+        may be kept to the solver's tolerance only.
+
+        Rounds end within `Search.share` of the gap asked, or after `SETTLING_ROUNDS`; the bound says how close. Duals are those of
+        the master for its own rows, and in worlds those of its cluster where the master's columns stand; columns of clusters have
+        none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
+        """
+        begin = time.perf_counter()
+        search = Search(self, cost, offset, begin, begin + time_limit_s, phase, None, absolute_gap, gap)
+        status: Status = "time_limit"
+        with suppress(OutOfTimeError):
+            found = self.point(x[self.parts.mine])
+            y = found.copy()
+            y[self.decisions] = np.round(y[self.decisions])
+            if np.array_equal(y, found) or self.allowed(y):
+                search.evaluate(y, answer=True)
+            search.settle(y[self.decisions], "closely", best=search.best)
+            run = search.run_master()
+            if search.best is not None and run.row_dual is not None and run.column_dual is not None and run.objective is not None:
+                answers = self._answers(search.best.y, range(len(self.parts.clusters)), search.deadline, "duals")
+                return self._with_duals(search, run.row_dual, run.column_dual, min(run.objective, search.objective), answers)
+            status = "failed" if run.status == "optimal" else run.status
+        return Run(status, None, None, -math.inf, search.taken, search.iterations, 0)
+
+    def _with_duals(self, search: Search, rows: Floats, columns: Floats, bound: float, answers: Sequence[Answer]) -> Run:
+        """The best answer of a search in full, with the master's duals and the clusters'."""
+        assert search.best is not None
+        own, ours, size = len(self.parts.mine), len(self.parts.rows), self.assembly.shape
+        x, row_dual, column_dual = np.zeros(size[1]), np.zeros(size[0]), np.full(size[1], np.nan)
+        x[self.parts.mine], column_dual[self.parts.mine], row_dual[self.parts.rows] = search.best.y, columns[:own], rows[:ours]
+        for cluster, answer in zip(self.parts.clusters, answers, strict=True):
+            assert answer.x is not None
+            assert answer.duals is not None
+            x[cluster.columns], row_dual[cluster.rows] = answer.x, answer.duals
+        x, _ = best_tail(self, search.cost, x)
+        objective = float(search.cost @ x) + search.offset
+        return Run(
+            "optimal", x, objective, min(bound, objective), search.taken, search.iterations, 0, row_dual, column_dual
+        )  # fmt: skip
+
+    def master(self, cost: Floats, offset: float) -> Master:
+        """The master's linear program with all cuts so far."""
+        costs = np.concatenate([cost[self.parts.mine], np.ones(self.parts.groups)])
+        twin = self._threads > 1 and len(self.decisions) > 0
+        return Master(self.parts.master, costs, offset, self.pool, self.decisions, self.sums, groups=self.parts.groups, twin=twin)
+
+    def point(self, x: Floats) -> Floats:
+        """(master's columns,) a point from the master's x, within bounds: the solver's -1e-9 is 0."""
+        own = len(self.parts.mine)
+        return np.clip(x[:own], self.parts.master.lower[:own], self.parts.master.upper[:own])
+
+    def evaluate(self, y: Floats, cost: Floats, offset: float, deadline: float) -> Evaluated:
+        """Ask all clusters at a point. Raises OutOfTimeError, and UntrustedError where a cluster has no answer."""
+        answers, cuts = self._learn(range(len(self.groups)), y, deadline)
+        self.asked.append((y, cuts))
+        own_cost = float((cost[self.parts.mine] * y).sum())  # so long a dot product wakes threads that spin beside the clusters'
+        return Evaluated(
+            y, offset + own_cost + sum(answer.cost for answer in answers),
+            tuple(answer.x for answer in answers) if self.parts.kept else None, cuts, sum(answer.iterations for answer in answers),
+        )  # fmt: skip
+
+    def learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
+        """Numbers of the cuts of some groups at a point, and iterations. Raises as `evaluate`."""
+        answers, cuts = self._learn(groups, y, deadline)
+        return cuts, sum(answer.iterations for answer in answers)
+
+    def _learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[list[Answer], tuple[int, ...]]:
+        """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
+        own = len(self.parts.mine)
+        master, negligible = self.parts.master, SMALLEST_SLOPE * self.parts.master.money_unit
+        lowest, highest = master.lower[:own], np.minimum(master.upper[:own], LARGEST * master.column_unit[:own])
+        answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline, self.tell)
+        told, cuts = iter(answers), []
+        for g in groups:
+            slopes, right = np.zeros(own), 0.0
+            for k in self.groups[g]:
+                answer, links = next(told), self.parts.clusters[k].links
+                slopes[links] += answer.slopes
+                right += answer.cost - float(answer.slopes @ y[links])
+            # left out of the row: at their worst within the columns' bounds
+            small = np.abs(slopes) * master.column_unit[:own] <= negligible
+            right += float(np.minimum(slopes * lowest, slopes * highest)[small].sum())
+            used = np.flatnonzero(~small)
+            cuts.append(self.pool.add(g, used, slopes[used], right, own + g))
+        return answers, tuple(cuts)
+
+    @property
+    def tell(self) -> Tell:
+        """What clusters tell in every round: their points too, where they are kept."""
+        return "point" if self.parts.kept else "cost"
+
+    def _answers(self, y: Floats, asked: Sequence[int], deadline: float, tell: Tell) -> list[Answer]:
+        """Answers of the clusters asked; each has a solver of its own."""
+        clusters = [self.parts.clusters[k] for k in asked]
+        if self._executor is not None:
+            return answers_from(self._executor, clusters, y, deadline, self._sent, tell)
+        if self._threads == 1 or len(clusters) < 2:
+            return [cluster.answer(y, deadline, tell) for cluster in clusters]
+        with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
+            return list(pool.map(lambda cluster: cluster.answer(y, deadline, tell), clusters))
+
+    def in_clusters(self, work: Callable[[Cluster], Floats]) -> Iterator[tuple[int, Floats]]:
+        """(number, what the work gives) of every cluster, in order, on the threads of this process."""
+        clusters = self.parts.clusters
+        if self._threads == 1 or len(clusters) < 2:
+            yield from enumerate(map(work, clusters))
+            return
+        with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
+            yield from enumerate(pool.map(work, clusters))
+
+    def full(self, found: Evaluated) -> Floats:
+        """(columns,) the point of the whole model. Raises UntrustedError where a cluster has no answer.
+
+        Clusters that do not stay in memory are asked once more, whatever the clock says: without it there is no plan.
+        """
+        x = np.zeros(len(self.assembly.lower))
+        x[self.parts.mine] = found.y
+        parts = found.parts
+        if parts is None:
+            asked = range(len(self.parts.clusters))
+            try:
+                answers = self._answers(found.y, asked, time.perf_counter() + LAST_ROUND_S, "point")
+            except OutOfTimeError:
+                raise UntrustedError(f"the worlds of a plan were not worked out within {LAST_ROUND_S:g} s") from None
+            parts = tuple(answer.x for answer in answers)
+        for cluster, own in zip(self.parts.clusters, parts, strict=True):
+            x[cluster.columns] = own
+        return x
+
+    def allowed(self, y: Floats) -> bool:
+        """Whether a point keeps the master's rows and bounds, and has its whole numbers whole, as the audit of a plan asks."""
+        master, own, whole = self.parts.master, len(y), y[self.decisions]
+        if (y < master.lower[:own] - WHOLE).any() or (y > master.upper[:own] + WHOLE).any():
+            return False
+        if np.abs(whole - np.round(whole)).max(initial=0.0) > WHOLE:
+            return False
+        return not excess(master, y, WHOLE).any()
+
+
+def groups_for(layout: Layout, assembly: Assembly) -> int:
+    """Groups of clusters aimed at."""
+    if stay(assembly):
+        return GROUPS
+    worlds = int((~layout.worlds.design_basis).sum())
+    return int(np.clip(math.ceil(worlds / WORLDS_A_GROUP), LEAST_GROUPS, MOST_GROUPS))
+
+
+def decision_sums(layout: Layout, assembly: Assembly) -> list[Ints]:
+    """Columns of decisions whose sums are whole numbers that say much: whether a project is signed at all, when, with which
+    package; how many contracts a producer has.
+    """
+    root, options = assembly.stamped[0], layout.support.options
+    sets: dict[tuple[Any, ...], list[int]] = {}
+    for k, (name, key) in enumerate(root.template.columns):
+        if name == "sign":
+            option = options[key]
+            kinds: tuple[Any, ...] = ((), ("when", option.signed), ("how", option.package.name))
+            of = ("project", option.project)
+        elif name == "contract_signed":
+            kinds, of = ((),), ("contract", layout.contracts[key].source)
+        else:
+            continue
+        if assembly.integer[root.first_column + k]:
+            for kind in kinds:
+                sets.setdefault((*of, *kind), []).append(root.first_column + k)
+    return [np.array(columns) for columns in {tuple(columns): columns for columns in sets.values() if len(columns) > 1}.values()]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

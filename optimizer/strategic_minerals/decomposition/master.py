@@ -1,0 +1,266 @@
+"""Cuts of an L-shaped method, and the master's linear program that holds those that matter.
+
+A cut says that a group of worlds costs at least so much:  factors . columns >= right-hand side,  the last of its columns being the
+group's cost [million USD]. Cuts are valid for every plan and for every cost of the master's columns, so that a pool keeps all of
+them while one linear program holds few: what has not been tight for long is taken out, and comes back when clusters say it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..highs.solver import Model, Run
+from ..instance.instance import Floats, Ints
+from ..model.assembly import Assembly
+from ..model.template import INF
+
+IDLE = 60
+"""Solves without being tight after which a cut is taken out."""
+LIVELY = 10
+"""Solves without being tight after which a cut is not kept for the next search."""
+WORTH_A_TRIM = 4
+"""Idle cuts are left where not one in so many is idle: the next solve would have to factorise anew."""
+BEYOND = 1e-7
+"""How far a plan may be beyond a row of the master before it is mended, relative to one more than the row's bound."""
+ROUNDED = 1e-13
+"""Of the terms that a row adds up, what rounding may leave."""
+TIGHTER = 2.0
+"""How much tighter the row is held then, in units of how far the plan was beyond it."""
+SMALLEST_SLOPE = 1e-9
+"""Whoever makes a cut leaves smaller ones out, as HiGHS would, and lowers its right-hand side for them."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """factors . columns >= right  [million USD]."""
+
+    group: int
+    columns: Ints
+    """Of the master's model."""
+    factors: Floats
+    right: float
+
+
+class Pool:
+    """All cuts found, each once."""
+
+    def __init__(self) -> None:
+        self._cuts: dict[int, Cut] = {}
+        self._numbers: dict[tuple[int, bytes, float], int] = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._cuts)
+
+    def __getitem__(self, number: int) -> Cut:
+        return self._cuts[number]
+
+    @property
+    def numbers(self) -> list[int]:
+        """Of all cuts, in the order in which they were found."""
+        return list(self._cuts)
+
+    def add(self, group: int, columns: Ints, slopes: Floats, right: float, own: int) -> int:
+        """Number of the cut  theta - slopes . columns >= right,  theta standing in column `own`; the same for the same cut."""
+        cut = Cut(group, np.append(columns, own).astype(np.int32), np.append(-slopes, 1.0), right)
+        name = group, hashlib.blake2b(cut.columns.tobytes() + cut.factors.tobytes(), digest_size=16).digest(), right
+        if name not in self._numbers:
+            self._numbers[name], self._cuts[self._next] = self._next, cut
+            self._next += 1
+        return self._numbers[name]
+
+    def keep(self, numbers: Collection[int]) -> None:
+        """Leave out all other cuts."""
+        kept = set(numbers)
+        self._cuts = {number: cut for number, cut in self._cuts.items() if number in kept}
+        self._numbers = {name: number for name, number in self._numbers.items() if number in kept}
+
+    def forget(self, groups: Collection[int]) -> None:
+        """Leave out the cuts of some groups."""
+        gone = {number for number, cut in self._cuts.items() if cut.group in groups}
+        self._cuts = {number: cut for number, cut in self._cuts.items() if number not in gone}
+        self._numbers = {name: number for name, number in self._numbers.items() if number not in gone}
+
+
+class Master:
+    """The master's linear program, hot from solve to solve, with sums of decisions as rows that may be bounded too."""
+
+    def __init__(
+        self, assembly: Assembly, cost: Floats, offset: float, pool: Pool, decisions: Ints, sums: Sequence[Ints], *,
+        groups: int = 0, twin: bool = False,
+    ) -> None:  # fmt: skip
+        """cost: (columns,). decisions: whole numbers. sums: columns whose sums are whole numbers. All as the master counts them.
+        groups: of clusters. twin: hold it in two solvers, so that both sides of a branching are solved at once.
+        """
+        self._pool, self._twin = pool, twin
+        self._decisions, first = decisions, len(assembly.row_lower)
+        self._sums = np.arange(first, first + len(sums))
+        self._first = first + len(sums)
+        self._held = dict.fromkeys(pool.numbers, 0)
+        """Cut -> solves since it was tight, in the order of their rows."""
+        self._program = assembly, cost, offset, sums
+        self._point: Floats | None = None
+        """Where the last `run` ended."""
+        self.missed = np.full(groups, np.inf)
+        """(groups,) how far the last cut of each lay above what the master thought there  [million USD]; inf where none came."""
+        self._models = [self._made()]
+
+    def _made(self) -> Model:
+        """A solver of it, with the cuts that are held."""
+        assembly, cost, offset, sums = self._program
+        model = Model(assembly, cost, integer=False, offset=offset)
+        model.expect_little(scaled=True)
+        free = np.full(len(sums), INF)
+        model.add_rows(sums, [np.ones(len(columns)) for columns in sums], -free, free)
+        self._add(model, self._held)
+        return model
+
+    def _add(self, model: Model, cuts: Collection[int]) -> None:
+        """Rows for some cuts of the pool."""
+        found = [self._pool[number] for number in cuts]
+        right, columns, factors = [cut.right for cut in found], [cut.columns for cut in found], [cut.factors for cut in found]
+        model.add_rows(columns, factors, np.array(right), np.full(len(found), INF), money=True)
+
+    def learn(self, cuts: Collection[int]) -> bool:
+        """Hold some cuts of the pool; whether one of them was missing."""
+        missing = [number for number in dict.fromkeys(cuts) if number not in self._held]
+        self._see_missed(cuts)
+        for model in self._models:
+            self._add(model, missing)
+        self._held |= dict.fromkeys(missing, 0)
+        return bool(missing)
+
+    def _see_missed(self, cuts: Collection[int]) -> None:
+        if self._point is not None:
+            for cut in map(self._pool.__getitem__, cuts):
+                above = cut.right - float((cut.factors * self._point[cut.columns]).sum())
+                self.missed[cut.group] = max(0.0, above)
+
+    def least_known(self, share: float) -> list[int]:
+        """A share of the groups, those that said most of what the master had not known when they were asked last, in order."""
+        most = np.argsort(-self.missed, kind="stable")[: math.ceil(share * len(self.missed))]
+        return sorted(most.tolist())
+
+    @property
+    def lively(self) -> list[int]:
+        """Cuts that were tight not long ago."""
+        return [number for number, since in self._held.items() if since <= LIVELY]
+
+    def bound(self, lower: Floats, upper: Floats) -> None:
+        """Hold decisions, then sums, between bounds."""
+        self._bound(self._models[0], lower, upper)
+
+    def _bound(self, model: Model, lower: Floats, upper: Floats) -> None:
+        count = len(self._decisions)
+        model.set_bounds(self._decisions, lower[:count], upper[:count])
+        model.set_row_bounds(self._sums, lower[count:], upper[count:])
+
+    def bookmark(self) -> Any:
+        """Where the last `run` ended, for `go_back` while no cut comes or goes."""
+        return self._models[0].bookmark()
+
+    def go_back(self, bookmark: Any) -> None:
+        """Start the next run there."""
+        self._models[0].go_back(bookmark)
+
+    def run(self, time_limit_s: float, phase: str) -> Run:
+        """Solve, and see which cuts are tight."""
+        run = self._models[0].run(time_limit_s=time_limit_s, phase=phase)
+        self._see_tight(run)
+        self._point = run.x
+        return run
+
+    def mendable(self, y: Floats) -> Floats:
+        """(rows,) as `excess`; 0 where a row, an equation say, has no room to be held tighter."""
+        assembly = self._program[0]
+        found = excess(assembly, y, BEYOND)
+        return np.where(assembly.row_upper - assembly.row_lower > 2 * TIGHTER * found, found, 0.0)
+
+    def run_within(self, off: Floats, time_limit_s: float, phase: str) -> Run:
+        """Solve once with rows held tighter, for a point that stays within them after a change that brought another one beyond.
+
+        off: (rows,) by how much.
+        """
+        assembly, model, rows = self._program[0], self._models[0], np.flatnonzero(off)
+        lower, upper, room = assembly.row_lower[rows], assembly.row_upper[rows], TIGHTER * off[rows]
+        model.set_row_bounds(rows, lower + room, upper - room)
+        try:
+            run = model.run(time_limit_s=time_limit_s, phase=phase)
+        finally:
+            model.set_row_bounds(rows, lower, upper)
+        self._see_tight(run)
+        return run
+
+    def both(
+        self, below: tuple[Floats, Floats], above: tuple[Floats, Floats], bookmark: Any, time_limit_s: float, phase: str
+    ) -> list[Run]:  # fmt: skip
+        """Runs between two pairs of bounds, each from a bookmark; at once where it has a twin, made when first needed. The next
+        bookmark is that of the run below.
+
+        They age cuts as other runs do: with all that trying spares, masters take half as long again (measured).
+        """
+
+        def one(model: Model, side: tuple[Floats, Floats]) -> Run:
+            self._bound(model, *side)
+            model.go_back(bookmark)
+            return model.run(time_limit_s=time_limit_s, phase=phase)
+
+        if self._twin and len(self._models) == 1:
+            self._models.append(self._made())
+        if self._twin:
+            with ThreadPoolExecutor(1) as pool:
+                beside = pool.submit(one, self._models[1], above)
+                runs = [one(self._models[0], below), beside.result()]
+        else:
+            first = one(self._models[0], above)
+            runs = [first if first.status == "time_limit" else one(self._models[0], below), first]
+        for run in runs:
+            self._see_tight(run)
+        return runs
+
+    def _see_tight(self, run: Run) -> None:
+        if run.row_dual is not None:
+            tight = run.row_dual[self._first :] != 0
+            self._held = {
+                number: 0 if now else idle + 1 for (number, idle), now in zip(self._held.items(), tight.tolist(), strict=True)
+            }
+
+    def trim(self, idle: int | None = None) -> None:
+        """Take out cuts that have not been tight for more solves than `idle`; None: `IDLE`, and only where they are many."""
+        most = IDLE if idle is None else idle
+        rows = [self._first + k for k, since in enumerate(self._held.values()) if since > most]
+        if idle is None and len(rows) * WORTH_A_TRIM < len(self._held):
+            return
+        for model in self._models:
+            model.remove_rows(np.array(rows, dtype=np.int64))
+        self._held = {number: since for number, since in self._held.items() if since <= most}
+
+
+def excess(assembly: Assembly, y: Floats, tolerance: float) -> Floats:
+    """(rows,) how far each row is beyond its bounds at a point; 0 within a tolerance, relative to one more than the bound, and
+    within what rounding leaves of a row's terms: equations of 1e10 tonnes are not kept to the millionth of one.
+
+    y: values of the first columns, which the rows use alone.
+    """
+    terms = np.concatenate([assembly.value * y[assembly.index], [0.0]])
+    held, rounding = np.add.reduceat(terms, assembly.start[:-1]), ROUNDED * np.add.reduceat(np.abs(terms), assembly.start[:-1])
+    held[np.diff(assembly.start) == 0] = 0.0
+    below, above = assembly.row_lower - held, held - assembly.row_upper
+    bound = np.where(below > above, assembly.row_lower, assembly.row_upper)
+    beyond = np.maximum(below, above)
+    return np.where(beyond > np.maximum(tolerance * (1 + np.abs(bound)), rounding), beyond, 0.0)
+
+
+def open_bounds(assembly: Assembly, decisions: Ints, sums: Sequence[Ints]) -> tuple[Floats, Floats]:
+    """(lower, upper) of decisions, then of sums, as the master's own bounds have them."""
+    lower, upper = assembly.lower, assembly.upper
+    low = [lower[decisions], np.array([lower[columns].sum() for columns in sums])]
+    high = [upper[decisions], np.array([upper[columns].sum() for columns in sums])]
+    return np.concatenate(low), np.concatenate(high)

@@ -1,0 +1,117 @@
+"""Clusters of worlds answered elsewhere: tasks that travel to other threads, processes or machines, and what stays there.
+
+Whoever answers keeps the solver of a cluster, so that later rounds bring a point alone. A worker that does not know a cluster,
+being new or another than last time, says so and is asked again with everything; a lost worker's tasks run again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Executor, wait
+from dataclasses import dataclass, replace
+
+from ..highs.solver import Model
+from ..instance.instance import Floats
+from .subproblems import Answer, Cluster, OutOfTimeError, Part, Tell, ask
+
+MOST_KEPT = 1_500_000
+"""Columns of the clusters whose solvers a process keeps, at some 2 kB each; beyond, those asked longest ago are forgotten."""
+
+
+AT_ONCE = 64
+"""Clusters that are sent out before their answers are waited for."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One cluster to be answered at a point."""
+
+    digest: bytes
+    at: Floats
+    """(links,) where the master's columns stand."""
+    seconds: float
+    part: Part | None = None
+    """What to solve; None where the worker is expected to know."""
+    tell: Tell = "point"
+    """What is asked for."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came of an errand; neither answer nor `out_of_time`: the worker does not know the cluster."""
+
+    answer: Answer | None = None
+    out_of_time: bool = False
+
+
+_KEPT: OrderedDict[bytes, tuple[Model, Part]] = OrderedDict()
+"""Of this process. A solver is taken out while it works, so that two threads never share one."""
+_LOCK = threading.Lock()
+
+
+def run_errand(errand: Errand) -> Reply:
+    """Answer one errand in this process. Raises UntrustedError where the cluster has no answer."""
+    with _LOCK:
+        known = _KEPT.pop(errand.digest, None)
+    if known is None and errand.part is not None:
+        known = Model(errand.part.assembly, errand.part.cost, integer=False), errand.part
+    if known is None:
+        return Reply()
+    try:
+        answer = ask(*known, errand.at, time.perf_counter() + errand.seconds, errand.tell)
+    except OutOfTimeError:
+        return Reply(out_of_time=True)
+    with _LOCK:
+        _KEPT[errand.digest] = known
+        while len(_KEPT) > 1 and sum(len(part.cost) for _, part in _KEPT.values()) > MOST_KEPT:
+            _KEPT.popitem(last=False)
+    return Reply(answer)
+
+
+def answers_from(
+    executor: Executor, clusters: Sequence[Cluster], y: Floats, deadline: float, known: set[bytes], tell: Tell = "point"
+) -> list[Answer]:
+    """Answers of clusters at a point, in their order. `known` are digests that some worker was sent before; it grows.
+
+    Some at a time: a program that does not stay in memory is cut out for its errand, and workers that do not keep it are sent it
+    anew each time, without a basis: with so many worlds, threads are the better way.
+
+    Raises OutOfTimeError, UntrustedError, and what the executor raises.
+    """
+    if len(clusters) > AT_ONCE:
+        pieces = [clusters[k : k + AT_ONCE] for k in range(0, len(clusters), AT_ONCE)]
+        return [answer for piece in pieces for answer in answers_from(executor, piece, y, deadline, known, tell)]
+    errands = [
+        Errand(cluster.digest, y[cluster.links], _left(deadline), None if cluster.digest in known else cluster.part, tell)
+        for cluster in clusters
+    ]  # fmt: skip
+    replies = _sent(executor, errands, deadline)
+    again = [k for k, reply in enumerate(replies) if reply.answer is None and not reply.out_of_time]
+    whole = [replace(errands[k], part=clusters[k].part, seconds=_left(deadline)) for k in again]
+    for k, reply in zip(again, _sent(executor, whole, deadline), strict=True):
+        replies[k] = reply
+    known.update(cluster.digest for cluster in clusters)
+    if any(reply.out_of_time for reply in replies):
+        raise OutOfTimeError
+    return [reply.answer for reply in replies if reply.answer is not None]
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.perf_counter()
+    if left <= 0:
+        raise OutOfTimeError
+    return left
+
+
+def _sent(executor: Executor, errands: Sequence[Errand], deadline: float) -> list[Reply]:
+    """Replies to errands, in their order; what has not begun when time is up is called off. Raises OutOfTimeError."""
+    futures = [executor.submit(run_errand, errand) for errand in errands]
+    _, open_ = wait(futures, timeout=max(0.0, deadline - time.perf_counter()))
+    for future in open_:
+        future.cancel()
+    if open_:
+        raise OutOfTimeError
+    return [future.result() for future in futures]

@@ -1,0 +1,357 @@
+"""Rounds between master and clusters: first the linear relaxation, then whole numbers settled choice by choice.
+
+Rounds ask between the best point known and the master's (in-out separation, Ben-Ameur and Neto 2007). Whole numbers are found by
+branch and bound on the same master (`branching`); each choice gets linear rounds of its own. Bounds are true: the master's from
+below, evaluated points from above.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ..core.errors import UntrustedError
+from ..highs.solver import OnProgress, Progress, Run, Status
+from ..instance.instance import Floats
+from .branch_and_bound import Tree
+from .master import Master, open_bounds
+from .subproblems import LEAST_THETA, OutOfTimeError
+
+if TYPE_CHECKING:
+    from .evaluator import Decomposition, Evaluated
+
+STEP = 0.5
+"""How far a round goes from the best point to the master's."""
+MOST_ROUNDS = 500
+LINEAR_SHARE = 0.1
+"""The linear phase of a mixed-integer problem ends at this share of the gap asked."""
+SETTLING_ROUNDS, COARSE_ROUNDS = 40, 3
+"""Linear rounds that one choice of whole numbers gets at most, and coarsely: poor plans are not worth more."""
+LEAST_ROUNDS = 1
+"""Linear rounds that every choice gets, however poor."""
+SETTLED = 0.1
+"""Share of the gap asked at which the linear rounds of one choice of whole numbers end."""
+DEAR = 0.3
+"""Both shares of the gap at least, where clusters are made anew for every round: rounds are dear then, and the master is not."""
+PART = 0.25
+"""Share of the groups that is asked about a point whose cost is no matter, where rounds are dear. Those that said most of late say
+half of what all would (measured at 1,000 worlds).
+"""
+MENDED = 3
+"""Times that a plan is mended whose whole numbers, made exact, break a row."""
+BETTER = 0.1
+"""What better whole numbers must promise to better the plan by, as a share of the gap asked."""
+COARSE = 0.1
+"""Share of what lies between bound and plan that is close enough for one choice of whole numbers, while it is more."""
+ROUNDING = 1e-9
+"""Difference of two sums, relative to the costs in them, that counts as none."""
+LEAST_S = 0.05
+"""Seconds that a solve gets at least."""
+
+
+How = Literal["better", "coarsely", "closely", "exactly"]
+"""How whole numbers are settled: until a share of what is open between bound and plan is left or `COARSE_ROUNDS` are over, until a
+share of the gap asked is left, or nothing. To better the plan: like coarsely, and as long as they may better it by a little, where
+others end at what the gap asked allows.
+"""
+ROUGH: tuple[How, ...] = ("better", "coarsely")
+
+
+class StoppedByCallerError(Exception):
+    """The caller wants no more."""
+
+
+@dataclass
+class Search:
+    """One minimisation."""
+
+    of: Decomposition
+    cost: Floats
+    offset: float
+    begin: float
+    deadline: float
+    phase: str
+    on_progress: OnProgress | None
+    absolute_gap: float
+    gap: float
+    bound: float = -math.inf
+    """What every answer costs at least, as far as known  [million USD against Z0]."""
+    best: Evaluated | None = None
+    """The best point that is an answer: whole numbers whole."""
+    root: Run | None = None
+    """The last run of the master without whole numbers fixed."""
+    centre: Floats | None = None
+    """Where the relaxation costs least, as far as known; master's columns."""
+    iterations: int = 0
+    nodes: int = 0
+    held_up: bool = False
+    """Whether every group of clusters has had a cut that holds its cost up."""
+    given_up: int = 0
+    """Nodes left out because the master's linear program had no answer there."""
+    master: Master = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.master = self.of.master(self.cost, self.offset)
+
+    @property
+    def taken(self) -> float:
+        """Seconds since it began."""
+        return time.perf_counter() - self.begin
+
+    @property
+    def objective(self) -> float:
+        """Cost of the best answer."""
+        return math.inf if self.best is None else self.best.total
+
+    @property
+    def cutoff(self) -> float:
+        """What is sure to cost as much is of no use: no better than the best answer, but for the gap asked."""
+        return self.objective - self.room(self.objective) if self.best is not None else math.inf
+
+    def left(self) -> float:
+        """Seconds left. Raises OutOfTimeError where none are."""
+        left = self.deadline - time.perf_counter()
+        if left <= 0:
+            raise OutOfTimeError
+        return max(LEAST_S, left)
+
+    def share(self, share: float) -> float:
+        """A share of the gap asked at which rounds end, or more where they are dear."""
+        return share if self.of.parts.kept else max(share, DEAR)
+
+    def room(self, objective: float, share: float = 1.0) -> float:
+        """What objective and bound may lie apart: a share of the gap asked, and rounding."""
+        rounding = ROUNDING * (1 + abs(objective) + abs(self.offset))
+        return share * max(self.absolute_gap, self.gap * abs(objective)) + rounding
+
+    def closed(self, objective: float, bound: float, share: float = 1.0) -> bool:
+        """Whether a bound is close enough to an objective."""
+        return math.isfinite(objective) and objective - bound <= self.room(objective, share)
+
+    def run_master(self) -> Run:
+        """Solve the master as it stands. Raises OutOfTimeError."""
+        return self.counted(self.master.run(self.left(), self.phase))
+
+    def counted(self, run: Run) -> Run:
+        """A run of the master, taken into account. Raises OutOfTimeError."""
+        self.iterations += run.iterations
+        if run.status == "time_limit":
+            raise OutOfTimeError
+        self.held_up = self.held_up or self.holds_up(run)
+        return run
+
+    def evaluate(self, y: Floats, *, answer: bool) -> tuple[Evaluated, bool]:
+        """Ask all clusters at a point, kept where it is the best answer; whether the master learned anything."""
+        found = self.of.evaluate(y, self.cost, self.offset, self.deadline)
+        self.iterations += found.iterations
+        if answer and found.total < self.objective:
+            self.best = found
+        return found, self.master.learn(found.cuts)
+
+    def sharpen(self, y: Floats) -> bool:
+        """Ask about a point whose cost is no matter: all clusters, or where rounds are dear the groups that the master knows
+        least; whether it learned anything.
+        """
+        if self.of.parts.kept:
+            return self.evaluate(y, answer=False)[1]
+        cuts, iterations = self.of.learn(self.master.least_known(PART), y, self.deadline)
+        self.iterations += iterations
+        return self.master.learn(cuts)
+
+    def tell(self) -> None:
+        """Report what is known of answers. Raises StoppedByCallerError where the caller wants to stop."""
+        if self.on_progress is None:
+            return
+        objective = None if self.best is None else self.best.total
+        bound = self.bound if math.isfinite(self.bound) else None
+        gap = None if objective is None or bound is None else abs(objective - bound) / max(1e-9, abs(objective))
+        if self.on_progress(Progress(self.phase, self.taken, objective, bound, gap)) is True:
+            raise StoppedByCallerError
+
+    def run(self, start: Floats | None) -> Run:
+        """Search from a point of the master's columns, until a limit or the caller stops it."""
+        try:
+            status = self.phases(start)
+        except OutOfTimeError:
+            status = "time_limit"
+        except StoppedByCallerError:
+            status = "interrupted"
+        return self.finished(status)
+
+    def phases(self, start: Floats | None) -> Status:
+        """All of them: the relaxation, and where there are whole numbers, plan and proof."""
+        mixed = len(self.of.decisions) > 0
+        begin = None
+        if start is not None and self.of.allowed(start):
+            begin, _ = self.evaluate(self.of.point(start), answer=True)
+        status = self.linear(begin, self.share(LINEAR_SHARE) if mixed else 1.0, answer=not mixed)
+        if status not in ("optimal", "limit"):
+            return status
+        return self.integral() if mixed else self.cornered(status)
+
+    def cornered(self, status: Status) -> Status:
+        """Ask once more where the relaxation has its corner: rounds end on the way there, a hair above the least cost, and what
+        costs next to nothing may stand elsewhere on the way.
+        """
+        with suppress(OutOfTimeError):
+            run = self.run_master()
+            if run.x is not None:
+                found, _ = self.evaluate(self.of.point(run.x), answer=False)
+                self.best = found if found.total <= self.objective else self.best
+        return status
+
+    def linear(self, best: Evaluated | None, share: float, *, answer: bool) -> Status:
+        """Rounds on the linear relaxation, until the gap is a share of the one asked or no round finds anything new."""
+        step = STEP
+        for _ in range(MOST_ROUNDS):
+            run = self.run_master()
+            if run.x is None or run.objective is None:
+                return run.status
+            before, self.root = self.bound, run
+            self.raise_bound(run)
+            if best is not None:
+                self.centre = best.y
+                if self.closed(best.total, self.bound, share):
+                    return "optimal"
+            self.tell()
+            out = self.of.point(run.x)
+            at = out if best is None else best.y + step * (out - best.y)
+            found, fresh = self.evaluate(at, answer=answer)
+            better = best is None or found.total < best.total
+            if not (better or fresh) and step == 1.0:
+                return self.nothing_new()
+            step = STEP if better or self.bound > before + ROUNDING * (1 + abs(before)) else 1.0
+            best = found if better else best
+        return "limit"
+
+    def raise_bound(self, run: Run) -> None:
+        """Take a master's bound, once every group of clusters has a cut that holds its cost up."""
+        if self.holds_up(run):
+            self.raise_to(min(run.bound, self.objective))
+
+    def holds_up(self, run: Run) -> bool:
+        """Whether cuts, and not the floor under every group, hold up what the clusters cost in a run of the master."""
+        return run.x is not None and bool((run.x[len(self.of.parts.mine) :] > LEAST_THETA * (1 - ROUNDING)).all())
+
+    def raise_to(self, bound: float) -> None:
+        """Take a bound where it says something: not before every group's cost is held up, nor where there is nothing to bound."""
+        if self.held_up and math.isfinite(bound):
+            self.bound = max(self.bound, bound)
+
+    def nothing_new(self) -> Status:
+        """Clusters say what the master knows: as close as arithmetic comes."""
+        if not math.isfinite(self.bound):
+            raise UntrustedError(f"a group of worlds costs less than {LEAST_THETA:g} million USD")
+        return "optimal"
+
+    def integral(self) -> Status:
+        """Branch and bound from the relaxation, held by the cuts that are tight in it."""
+        assert self.root is not None
+        self.master.trim(idle=0)
+        return Tree(self, self.root).explore()
+
+    def widest(self) -> tuple[Floats, Floats]:
+        """(lower, upper) of decisions, then of their sums, where nothing is held."""
+        return open_bounds(self.of.parts.master, self.of.decisions, self.of.sums)
+
+    def enough(self, total: float, how: How) -> float:
+        """What a plan may cost more than the bound of its whole numbers for them to count as settled  [million USD]."""
+        share = 0.0 if how == "exactly" else self.share(SETTLED)
+        open_ = min(total, self.objective) - self.bound
+        return max(self.room(total, share), COARSE * open_ if how in ROUGH and math.isfinite(open_) else 0.0)
+
+    def no_use_from(self, how: How) -> float:
+        """Cost from which on a choice of whole numbers is not settled any further [million USD]: it is sure to cost as much."""
+        if how == "better":
+            return self.objective - self.room(self.objective, BETTER)
+        return self.objective if how == "exactly" else self.cutoff
+
+    def settle(self, whole: Floats, how: How, best: Evaluated | None = None) -> bool:
+        """Linear rounds with whole numbers fixed: their best plan, as far as it may be of use, and cuts around it.
+
+        They end as `enough` says, and earlier where the best plan is another one that is no worse but for the gap.
+        best: a plan with these whole numbers. Whether the master learned anything.
+        """
+        lower, upper = self.widest()
+        lower[: len(whole)] = upper[: len(whole)] = whole
+        self.master.bound(lower, upper)
+        bound, step, learned = -math.inf, STEP, False
+        for n in range(COARSE_ROUNDS if how in ROUGH else SETTLING_ROUNDS):
+            run = self.run_master()
+            if run.x is None or run.objective is None:
+                break
+            before, bound = bound, max(bound, run.objective)
+            if best is not None:
+                beaten = best.total > self.objective and bound >= self.no_use_from(how)
+                if (beaten and n >= LEAST_ROUNDS) or best.total - bound <= self.enough(best.total, how):
+                    break
+            self.tell()
+            out = self.exact(run.x, whole)
+            y = out if best is None else best.y + step * (out - best.y)
+            y[self.of.decisions] = whole
+            found, fresh = self.evaluate(y, answer=self.of.allowed(y))
+            learned = learned or fresh
+            better = best is None or found.total < best.total
+            if not (better or fresh) and step == 1.0:
+                break
+            step = STEP if better or bound > before + ROUNDING * (1 + abs(before)) else 1.0
+            best = found if better else best
+        return learned
+
+    def exact(self, x: Floats, whole: Floats) -> Floats:
+        """A point of the master with its whole numbers exact. Rows that this breaks are held tighter, a few times at most: a solver
+        that holds a thousand signatures to 1e-7 each overdraws a budget by a thousand dollars once they are rounded (seen at 5,000
+        worlds).
+        """
+        y = self.of.point(x)
+        y[self.of.decisions] = whole
+        held = np.zeros(len(self.of.parts.master.row_lower))
+        for _ in range(MENDED):
+            off = self.master.mendable(y)
+            if not off.any():
+                break
+            held += off
+            run = self.counted(self.master.run_within(held, self.left(), self.phase))
+            if run.x is None:
+                break
+            y = self.of.point(run.x)
+            y[self.of.decisions] = whole
+        return y
+
+    def finished(self, status: Status) -> Run:
+        """The best answer in full, with its bounds."""
+        seconds = self.taken
+        if status == "failed" and self.best is not None:  # what is known stands
+            status = "limit"
+        if self.best is None or status not in ("optimal", "time_limit", "interrupted", "limit"):
+            return Run(status, None, None, self.bound, seconds, self.iterations, self.nodes)
+        x, saved = best_tail(self.of, self.cost, self.of.full(self.best))
+        objective = self.best.total - saved
+        return Run(status, x, objective, min(self.bound, objective), seconds, self.iterations, self.nodes)
+
+
+def best_tail(of: Decomposition, cost: Floats, x: Floats) -> tuple[Floats, float]:
+    """(point, what it saves): value at risk and tails as good as the losses of the worlds allow  [million USD].
+
+    Between two points of the master the value at risk lies between theirs, which need not be the best. Minimising
+    eta + sum w max(0, L - eta) over eta: a loss at which the weights of larger ones no longer exceed the weight of eta
+    (Rockafellar and Uryasev 2000).
+    """
+    world = next((part for part in of.assembly.stamped if part.label == "world"), None)
+    if world is None or not of.layout.uses_risk:
+        return x, 0.0
+    eta = of.assembly.stamped[0].columns("value_at_risk", None)[0]
+    loss, tail = world.columns("world_loss", None), world.columns("tail", None)
+    order = np.argsort(x[loss])[::-1]
+    beyond = np.cumsum(cost[tail][order])
+    k = int(np.searchsorted(beyond, cost[eta] * (1 - ROUNDING)))
+    best = float(x[loss][order[k]]) if k < len(order) else 0.0
+    moved = x.copy()
+    moved[eta], moved[tail] = best, np.maximum(0.0, x[loss] - best)
+    saved = float(cost @ x - cost @ moved)
+    return (moved, saved) if saved > 0 else (x, 0.0)

@@ -1,0 +1,373 @@
+"""A model taken apart: the master's columns, and clusters of worlds that stand on them.
+
+What is decided before events, the trunk and the design-basis scenarios are the master's, so that their promises hold exactly.
+Every other world's branches belong to a cluster: one linear program, hot-started from its own last basis, in which the master's
+columns that it uses stand fixed; their reduced costs tell how its cost changes with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from ..core.errors import UntrustedError
+from ..formulation.structure import TRUNK, Layout
+from ..highs.solver import Model, Run
+from ..instance.instance import Floats, Ints
+from ..model.assembly import Assembly
+from ..model.template import INF
+
+CLUSTERS = 50
+"""Clusters aimed at: each is one linear program; more of them are smaller and quicker, and keep more solvers."""
+MOST_WORLDS = 4
+"""Worlds in one cluster: more of them take memory that is fetched and given back in every round (16: a fifth slower, measured)."""
+WHOLE = 1e-6
+"""Distance from a whole number, or beyond a bound or a row, that counts as none."""
+ROOM = 1e-6
+"""Room in every row, in the solver's unit, where a point that another solve rounded leaves a cluster none."""
+LOADED_COLUMNS = 1_500_000
+"""Columns of the whole model up to which the clusters' solvers stay in memory."""
+LEAST_THETA = -1e8
+"""Lower bound of what a group of clusters costs, before its first cut [million USD]."""
+
+
+Tell = Literal["cost", "point", "duals"]
+"""What an answer holds: cost and slopes; the point too; duals too. Reading all values of a large program takes a while."""
+
+
+class OutOfTimeError(Exception):
+    """The clock ran out while clusters were asked."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One cluster's linear program as arrays: its own columns, then the master's columns that its rows use."""
+
+    assembly: Assembly
+    cost: Floats
+    own: int
+    """Own columns; those after them stand fixed."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A cluster's least cost where the master's columns stand somewhere."""
+
+    cost: float
+    slopes: Floats
+    """(links,) what it changes by with the master's columns  [million USD per unit]."""
+    iterations: int
+    x: Floats | None
+    """Own columns at their best; None where it was not asked for."""
+    duals: Floats | None
+    """(rows,) what the cost changes by with the right-hand sides  [million USD per unit]; likewise."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which columns and rows of a model are whose: a cluster's program is cut out when it is needed."""
+
+    assembly: Assembly
+    cost: Floats
+    owner: Ints
+    """(columns,) cluster of each column, -1 for the master's."""
+    place: Ints
+    """(columns,) where each stands among its owner's."""
+    mine: Ints
+    """The master's columns."""
+    columns: tuple[Ints, ...]
+    """Of each cluster, in order."""
+    rows: tuple[Ints, ...]
+
+    def links(self, k: int) -> Ints:
+        """Columns that rows of a cluster use, as the master counts them."""
+        used = self.assembly.index[_entries(self.assembly, self.rows[k])]
+        return np.unique(self.place[used[self.owner[used] < 0]])
+
+    def part(self, k: int, links: Ints) -> Part:
+        """The linear program of a cluster."""
+        own, rows = self.columns[k], self.rows[k]
+
+        def place(column: Ints) -> Ints:
+            where = self.place[column]
+            outside = np.flatnonzero(self.owner[column] < 0)
+            where[outside] = len(own) + np.searchsorted(links, where[outside])
+            return where
+
+        cost = np.concatenate([self.cost[own], np.zeros(len(links))])
+        return Part(_part(self.assembly, rows, np.concatenate([own, self.mine[links]]), place, 0), cost, len(own))
+
+
+@dataclass
+class Cluster:
+    """Some worlds as one linear program, with what the last answer leaves to start from."""
+
+    split: Split
+    number: int
+    links: Ints
+    """Columns that its rows use, as the master counts them."""
+    digest: bytes
+    """Of all its data: two with the same digest cost the same, whatever the master decides."""
+    kept: Part | None
+    """Its program where it stays in memory between answers, with its solver at some 2 kB a column; otherwise both are made again,
+    from the last basis."""
+    model: Model | None = None
+    basis: Any = None
+    """A bookmark of the solver."""
+
+    @property
+    def columns(self) -> Ints:
+        """Its own columns, as the whole model counts them."""
+        return self.split.columns[self.number]
+
+    @property
+    def rows(self) -> Ints:
+        """Its rows, as the whole model counts them."""
+        return self.split.rows[self.number]
+
+    @property
+    def part(self) -> Part:
+        """Its linear program."""
+        return self.kept or self.split.part(self.number, self.links)
+
+    @property
+    def last_basis(self) -> Any:
+        """A bookmark of where the last answer ended; None where there is none here."""
+        return self.basis if self.model is None else self.model.bookmark()
+
+    def answer(self, y: Floats, deadline: float, tell: Tell = "point") -> Answer:
+        """Least cost where the master's columns stand at y, by a time of `perf_counter`.
+
+        Raises OutOfTimeError, and UntrustedError without an answer.
+        """
+        part, model = self.part, self.model
+        if model is None:
+            model = Model(part.assembly, part.cost, integer=False)
+            if self.basis is not None:
+                model.expect_little(scaled=False)
+                model.go_back(self.basis)
+        answer = ask(model, part, y[self.links], deadline, tell)
+        if self.kept is not None:
+            self.model = model
+        else:
+            self.basis = model.bookmark()
+        return answer
+
+    def become(self, split: Split, links: Ints, digest: bytes, part: Part | None) -> Cluster:
+        """Another program in the place of this one, which is given up. The same stays hot; one of the same size starts from the
+        last basis. part: where it stays in memory.
+        """
+        model, basis = self.model, self.basis
+        if digest != self.digest:
+            same_size = all(
+                len(getattr(split, of)[self.number]) == len(getattr(self.split, of)[self.number]) for of in ("columns", "rows")
+            ) and len(links) == len(self.links)  # fmt: skip
+            basis = basis if same_size else None
+            if model is not None and part is not None:
+                model.become(part.assembly, part.cost)
+        if part is None:
+            model = None
+        return Cluster(split, self.number, links, digest, part, model, basis)
+
+
+def ask(model: Model, part: Part, at: Floats, deadline: float, tell: Tell) -> Answer:
+    """Solve a part where the master's columns stand. Raises as `Cluster.answer`."""
+    assembly, brief = part.assembly, tell == "cost"
+    model.set_bounds(np.arange(part.own, part.own + len(at)), at, at)
+    run = _run(model, deadline, brief)
+    if run.status == "infeasible":  # the master keeps its rows to the solver's tolerance only
+        rows = np.arange(len(assembly.row_lower))
+        room = ROOM * assembly.row_unit
+        model.set_row_bounds(rows, assembly.row_lower - room, assembly.row_upper + room)
+        try:
+            run = _run(model, deadline, brief)
+        finally:
+            model.set_row_bounds(rows, assembly.row_lower, assembly.row_upper)
+    if run.status == "time_limit":
+        raise OutOfTimeError
+    if run.status != "optimal" or run.column_dual is None or run.objective is None:
+        raise UntrustedError(f"a cluster of worlds was not solved: {run.status}")
+    x = None if run.x is None else run.x[: part.own].copy()
+    return Answer(
+        run.objective, run.column_dual[part.own :].copy(), run.iterations, x, run.row_dual if tell == "duals" else None
+    )
+
+
+def _run(model: Model, deadline: float, brief: bool) -> Run:
+    left = deadline - time.perf_counter()
+    if left <= 0:
+        raise OutOfTimeError
+    return model.run(time_limit_s=left, phase="recourse", brief=brief)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The parts of one model."""
+
+    master: Assembly
+    """Rows of the master over its columns, then one cost column for each group of clusters."""
+    mine: Ints
+    """The master's columns, as the whole model counts them."""
+    rows: Ints
+    """The master's rows, likewise."""
+    clusters: tuple[Cluster, ...]
+
+    @property
+    def kept(self) -> bool:
+        """Whether clusters stay in memory between answers."""
+        return all(cluster.kept is not None for cluster in self.clusters)
+
+    @property
+    def groups(self) -> int:
+        """Groups of clusters: cost columns of the master."""
+        return len(self.master.lower) - len(self.mine)
+
+
+def separable(assembly: Assembly) -> bool:
+    """Whether worlds meet only through commitments, trunk and value at risk: no limit on losses binds them together."""
+    return not any(len(assembly.rows_of(family)) for family in ("cvar_limit", "expected_loss_limit"))
+
+
+def stay(assembly: Assembly) -> bool:
+    """Whether the clusters of a model are few enough for their solvers to stay in memory between answers."""
+    return len(assembly.lower) <= LOADED_COLUMNS
+
+
+def take_apart(layout: Layout, assembly: Assembly, cost: Floats, groups: int, like: Apart | None = None) -> Apart:
+    """Master and clusters of a model. ValueError where a row binds worlds of two clusters together.
+
+    groups: of clusters, at most; the master has a column for the cost of each. like: parts of a model like this one, given up for
+    it. A cluster that is the same is taken over as it is; one with other figures starts from the old one's basis.
+    """
+    owner = _owners(layout, assembly)
+    mine, *columns = _sorted_by(owner)
+    ours, *rows = _sorted_by(_row_owners(assembly, owner), len(columns))
+    place = np.empty(len(owner), dtype=np.int32)
+    for own in (mine, *columns):
+        place[own] = np.arange(len(own), dtype=np.int32)
+    master = _part(assembly, ours, mine, lambda column: place[column], min(groups, len(columns)))
+    split = Split(assembly, cost, owner, place, mine, tuple(columns), tuple(rows))
+    old = () if like is None else like.clusters
+    keep = stay(assembly)
+    return Apart(master, mine, ours, tuple(_cluster(split, k, keep, old[k] if k < len(old) else None) for k in range(len(columns))))
+
+
+def _sorted_by(owner: Ints, count: int | None = None) -> list[Ints]:
+    """Positions of the master's, then of each cluster's, in order. count: of clusters; None: those that own something."""
+    sizes = np.bincount(owner + 1, minlength=1 if count is None else count + 1)
+    return np.split(np.argsort(owner, kind="stable").astype(np.int32), np.cumsum(sizes)[:-1])
+
+
+def without_recourse(layout: Layout, assembly: Assembly) -> Assembly:
+    """The model with the rows of commitments, trunk and design-basis scenarios alone; its columns stay as they are.
+
+    A plan for it is a plan for the whole model, whose other worlds can always be operated somehow; the whole where worlds are
+    bound together.
+    """
+    if not separable(assembly):
+        return assembly
+    rows = np.flatnonzero(_row_owners(assembly, _owners(layout, assembly)) < 0)
+    every = np.arange(len(assembly.lower))
+    return replace(_named(assembly, rows, every, lambda column: column), costs=assembly.costs)
+
+
+def demanding(layout: Layout, assembly: Assembly) -> Assembly:
+    """The part of a model whose demands may conflict. Where worlds are too many for one solver: commitments, trunk and design-basis
+    scenarios alone, since other worlds can always be operated somehow; rows keep their names. Else the whole.
+    """
+    if stay(assembly) or not separable(assembly):
+        return assembly
+    owner = _owners(layout, assembly)
+    rows, mine = np.flatnonzero(_row_owners(assembly, owner) < 0), np.flatnonzero(owner < 0)
+    return _named(assembly, rows, mine, lambda column: np.searchsorted(mine, column))
+
+
+def _named(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints], Ints]) -> Assembly:
+    """Some rows of a model with their columns; rows keep their names."""
+    return replace(
+        _part(assembly, rows, columns, place, 0), stamped=assembly.stamped, row_stamped=assembly.row_stamped[rows],
+        row_local=assembly.row_local[rows], row_stamp=assembly.row_stamp[rows],
+    )  # fmt: skip
+
+
+def _owners(layout: Layout, assembly: Assembly) -> Ints:
+    """(columns,) cluster of each column, -1 for the master's."""
+    apart = np.flatnonzero(~layout.worlds.design_basis)
+    size = int(np.clip(math.ceil(len(apart) / CLUSTERS), 1, MOST_WORLDS))
+    cluster = np.full(len(layout.worlds.names), -1, dtype=np.int64)
+    cluster[apart] = np.arange(len(apart)) // size
+    owner = np.full(len(assembly.lower), -1, dtype=np.int32)
+    names = list(layout.instance.components)
+    for part in assembly.stamped:
+        kind, _, name = part.label.partition(":")
+        if kind == "period":
+            world = layout.stamps[names.index(name)].world
+            of = np.where(world == TRUNK, -1, cluster[np.maximum(world, 0)])
+        elif kind == "branch":
+            of = cluster[list(layout.stamps[names.index(name)].branches)]
+        elif kind == "world":
+            of = cluster
+        else:
+            continue
+        owner[part.first_column : part.first_column + part.width * part.count] = np.repeat(of, part.width)
+    present = np.bincount(owner + 1, minlength=1)[1:] > 0  # clusters without a column are none
+    return np.concatenate([[-1], np.cumsum(present) - 1]).astype(np.int32)[owner + 1]
+
+
+def _row_owners(assembly: Assembly, owner: Ints) -> Ints:
+    """(rows,) cluster of each row: that of its columns, -1 where all are the master's. ValueError where two clusters meet."""
+    most = np.full(len(assembly.row_lower), -1, dtype=np.int32)
+    used = np.flatnonzero(np.diff(assembly.start) > 0)
+    if len(used):
+        entry, first = owner[assembly.index], assembly.start[used]
+        most[used] = np.maximum.reduceat(entry, first)
+        entry[entry < 0] = np.iinfo(np.int32).max
+        least = np.minimum.reduceat(entry, first)
+        if ((most[used] >= 0) & (least != most[used])).any():
+            raise ValueError("worlds are bound together by a row: they cannot be taken apart")
+    return most
+
+
+def _cluster(split: Split, k: int, keep: bool, old: Cluster | None) -> Cluster:
+    links = split.links(k)
+    part = split.part(k, links)
+    digest, kept = _digest(split.columns[k], links, part), part if keep else None
+    return Cluster(split, k, links, digest, kept) if old is None else old.become(split, links, digest, kept)
+
+
+def _digest(own: Ints, links: Ints, part: Part) -> bytes:
+    held, digest = part.assembly, hashlib.blake2b(digest_size=16)
+    for array in (own, links, part.cost, held.lower[: len(own)], held.upper[: len(own)], held.row_lower, held.row_upper,
+                  held.start, held.index, held.value):  # fmt: skip
+        digest.update(array.tobytes())
+    return digest.digest()
+
+
+def _entries(assembly: Assembly, rows: Ints) -> Ints:
+    """Positions of all entries of some rows, row by row."""
+    length = assembly.start[rows + 1] - assembly.start[rows]
+    first = np.repeat(assembly.start[rows] - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
+    return np.asarray(first + np.arange(int(length.sum())))
+
+
+def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints], Ints], thetas: int) -> Assembly:
+    """Some rows of a model with their columns, and columns for the costs of clusters. place: where a column stands among them."""
+    entries = _entries(assembly, rows)
+    none = np.zeros(0, dtype=np.int64)
+    return replace(
+        assembly,
+        lower=np.concatenate([assembly.lower[columns], np.full(thetas, LEAST_THETA * max(1.0, assembly.money_unit))]),
+        upper=np.concatenate([assembly.upper[columns], np.full(thetas, INF)]),
+        integer=np.concatenate([assembly.integer[columns], np.zeros(thetas, dtype=bool)]), costs={},
+        row_lower=assembly.row_lower[rows], row_upper=assembly.row_upper[rows],
+        start=np.concatenate([[0], np.cumsum(assembly.start[rows + 1] - assembly.start[rows])]),
+        index=place(assembly.index[entries]).astype(np.int32), value=assembly.value[entries],
+        stamped=(), row_stamped=none, row_local=none, row_stamp=none,
+        money=None if assembly.money is None else assembly.money.of(rows, columns).with_more(columns=np.ones(thetas, dtype=bool)),
+    )  # fmt: skip

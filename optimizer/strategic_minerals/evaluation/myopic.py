@@ -1,0 +1,161 @@
+"""Operations that learn how long an event lasts only when it ends: solved period by period, on what is known by then.
+
+At the end of each period everything that has begun is known. A cut that still lasts is believed to go on for as long as cuts of
+its hazard go on, on average, that have lasted so long; a flood that still lasts is believed to go on, and no squeeze is foreseen.
+Nor is any event that has not begun: what is kept in store for the next one is what the end of the horizon pays for it.
+What is decided for the period stands; the rest is decided again a period later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..formulation.structure import Layout, build_layout
+from ..highs.basis import Warm
+from ..instance.instance import Floats, Ints
+from ..model.instantiate import Templates, compile_templates
+from ..model.problem import Problem
+from ..model.solution import extract
+from ..scenarios.events import Strike
+from ..scenarios.sampling import mean_remainder
+from ..scenarios.scenario_set import Worlds, combine
+from .recourse import (
+    FirstStage,
+    Met,
+    best_course,
+    chunks,
+    evaluate,
+    every_component,
+    fixed_columns,
+    operations,
+    problem_of,
+    signed,
+    world_by_world,
+)
+
+UNKNOWN_MEAN_YR = 1.0
+"""What is believed to be left, in years, of an event that no hazard describes."""
+
+Done = dict[tuple[int, int], Floats]
+"""What has been decided in a chunk: (component, world) -> (T, width) values in model units, filled period by period."""
+
+
+def meet_myopically(first: FirstStage, worlds: Worlds, rows: Mapping[str, Any], *, time_limit_s: float = 600.0) -> Met:
+    """Operate through every world (in tonnes) without foresight. `rows`: the row of each hazard, for its law of durations.
+
+    Raises UntrustedError where a period is not solved to optimality.
+    """
+    templates: Templates | None = None
+    warm = Warm()
+    found: list[Met] = []
+    T = first.natural.calendar.periods
+    for part, probability in chunks(worlds):
+        done: Done = {}
+        for t in range(1, T):
+            touched = np.flatnonzero((part.onset <= t).any(axis=1))
+            if not len(touched):
+                continue
+            known = _scaled(first, _known(first, part, touched, t, rows))
+            support, shares = signed(first, known)
+            layout = build_layout(first.layout.instance, known, support)
+            if templates is None:
+                templates = compile_templates(every_component(layout, support))
+            problem = problem_of(first, layout, templates)
+            costs = world_by_world(problem, probability[touched])
+            x = _decide(problem, costs, first, shares, done, touched, t, warm, time_limit_s)
+            _remember(layout, problem, x, done, touched, t)
+        true_support, shares = signed(first, _scaled(first, part))
+        layout = build_layout(first.layout.instance, _scaled(first, part), true_support)
+        templates = templates or compile_templates(every_component(layout, true_support))
+        problem = problem_of(first, layout, templates)
+        x = np.zeros(len(problem.assembly.lower))
+        columns, values = fixed_columns(problem, first, shares)
+        x[columns] = values
+        _fill(layout, problem, x, done, np.arange(len(part.names)), T)
+        solution = replace(extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0))
+        found.append(evaluate(problem, solution, part, first))
+    return Met.joined(found)
+
+
+def _scaled(first: FirstStage, worlds: Worlds) -> Worlds:
+    return worlds.counted_in(first.layout.instance.material_unit)
+
+
+def _known(first: FirstStage, worlds: Worlds, touched: Ints, t: int, rows: Mapping[str, Any]) -> Worlds:
+    """The worlds as they are believed to go on at the end of period t (in tonnes)."""
+    n = first.natural
+    now = n.calendar.first_year + n.calendar.step * (t + 1)
+    strikes = [tuple(believed(k, now, rows) for k in worlds.strikes[s] if k.start < now) for s in touched]
+    count = len(strikes)
+    return combine(n, [worlds.names[s] for s in touched], np.ones(count), np.zeros(count, dtype=bool), strikes)
+
+
+def believed(strike: Strike, now: float, rows: Mapping[str, Any]) -> Strike:
+    """An event that has begun, as it looks at a date: what has ended is known, what lasts goes on for its mean remainder."""
+    cut = strike.start + strike.flood
+    if cut + strike.duration <= now:
+        return strike
+    row = rows.get(strike.label)
+    mean = UNKNOWN_MEAN_YR if row is None else mean_remainder(row, max(0.0, now - cut))
+    if cut >= now:  # still a flood: it goes on, and nobody sees a squeeze
+        return replace(strike, flood=now - strike.start + mean, duration=0.0, cut=0.0, third_cut=0.0)
+    return replace(strike, duration=now - cut + mean)
+
+
+def _decide(
+    problem: Problem, costs: Floats, first: FirstStage, shares: Floats, done: Done, touched: Ints, t: int, warm: Warm,
+    time_limit_s: float,
+) -> Floats:  # fmt: skip
+    """Solve what is left from period t on, all before it fixed."""
+    model, free = operations(problem, first, costs)
+    columns, values = fixed_columns(problem, first, shares)
+    past, held, rows = _past(problem, done, touched, t)
+    columns, values = np.concatenate([columns, past]), np.concatenate([values, held])
+    model.set_bounds(columns, values, values)
+    return best_course(problem, model, np.union1d(free, rows), warm, time_limit_s)
+
+
+def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Floats, Ints]:
+    """(columns, values, rows) of branch periods before t: decided, and kept then."""
+    layout, assembly = problem.layout, problem.assembly
+    columns: list[Ints] = []
+    values: list[Floats] = []
+    rows: list[Ints] = []
+    for k, part in enumerate(assembly.stamped):
+        if not part.label.startswith("period:"):
+            continue
+        c = layout.instance.components.index(part.label.removeprefix("period:"))
+        stamps = layout.stamps[c]
+        mine = np.flatnonzero((stamps.world >= 0) & (stamps.period < t))
+        for n in mine:
+            world = int(touched[stamps.world[n]])
+            columns.append(part.first_column + part.width * n + np.arange(part.width))
+            values.append(done[c, world][stamps.period[n]])
+        rows.append(np.flatnonzero((assembly.row_stamped == k) & np.isin(assembly.row_stamp, mine)))
+    join = np.concatenate
+    empty = np.zeros(0, dtype=int)
+    return join(columns or [empty]), np.maximum(0.0, join(values or [np.zeros(0)])), join(rows or [empty])
+
+
+def _remember(layout: Layout, problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
+    """Keep what was decided for period t."""
+    for part in problem.assembly.stamped:
+        if not part.label.startswith("period:"):
+            continue
+        c = layout.instance.components.index(part.label.removeprefix("period:"))
+        stamps = layout.stamps[c]
+        for n in np.flatnonzero((stamps.world >= 0) & (stamps.period == t)):
+            world = int(touched[stamps.world[n]])
+            kept = done.setdefault((c, world), np.zeros((layout.instance.calendar.periods, part.width)))
+            begin = part.first_column + part.width * n
+            kept[t] = x[begin : begin + part.width]
+
+
+def _fill(layout: Layout, problem: Problem, x: Floats, done: Done, touched: Ints, until: int) -> None:
+    """Put everything decided into the columns of a layout."""
+    columns, values, _ = _past(problem, done, touched, until)
+    x[columns] = values

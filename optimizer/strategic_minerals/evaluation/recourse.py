@@ -1,0 +1,291 @@
+"""A plan meets worlds it was not made against: commitments and trunk fixed, operations chosen anew in each world.
+
+Worlds are met in chunks: one compiled structure is stamped for each chunk, everything decided before an event is fixed, and
+what is left falls apart into one small linear program a world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from ..audit.accounts import Books, losses, open_books, world_costs
+from ..audit.scenario_data import course_along
+from ..core.errors import UntrustedError
+from ..core.timing import Seconds
+from ..data.dataset import Dataset
+from ..finance.packages import Support, signed_support
+from ..formulation.structure import Layout, build_layout
+from ..highs.basis import Warm
+from ..highs.solver import Model
+from ..instance.instance import Floats, Instance, Ints
+from ..model.instantiate import Templates, compile_templates, stamp
+from ..model.problem import Problem, layout_of, objective_costs
+from ..model.solution import Solution, embed, extract
+from ..model.template import INF
+from ..scenarios.events import Strike
+from ..scenarios.promises import short_of_promise
+from ..scenarios.scenario_set import Worlds, combine
+from ..schemas.plan import Plan
+
+CHUNK = 16
+"""Worlds in one linear program."""
+RAREST = 1e-6
+"""Least probability of a world where its promises are weighed against its costs."""
+ROOM = 1e-6
+"""Room in every row, in the solver's unit, where a first stage that another solve rounded leaves none."""
+KEPT_ROWS = ("trunk_loss_sum",)
+"""Rows of commitments that define what branches need."""
+
+
+@dataclass(frozen=True)
+class Met:
+    """What worlds cost a plan; each array has one entry, or one row, a world."""
+
+    cost: Floats
+    """(S,) discounted cost of the whole course, commitments included [million USD]."""
+    loss: Floats
+    """(S,) discounted shortfall loss and substitution cost [million USD]."""
+    by_material: Floats
+    """(S, I) discounted shortfall loss by material [million USD]."""
+    defence: Floats
+    """(S,) tonnes that defence goes short."""
+    short: Floats
+    """(S, Q, T) tonnes that each demand goes short."""
+    penalty: Floats
+    """(S,) soft penalties of promises; each counts once, whatever the world's probability [million USD]."""
+    overrun: float = 0.0
+    """Soft penalties of limits on the course before any event, weighed by the chance of being on it [million USD]."""
+
+    @property
+    def penalties(self) -> float:
+        """All soft penalties, as the aim counts them [million USD]."""
+        return float(self.penalty.sum()) + self.overrun
+
+    @classmethod
+    def joined(cls, parts: Sequence[Met]) -> Met:
+        """One after the other."""
+        arrays = [f.name for f in fields(cls) if f.name != "overrun"]
+        together = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
+        return cls(**together, overrun=parts[0].overrun)
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """What is decided before anything has happened, ready to meet any world."""
+
+    plan: Plan
+    data: Dataset
+    natural: Instance
+    layout: Layout
+    """Of the plan's own worlds, in model units."""
+    solution: Solution
+    eta: float
+    """Value at risk of the plan in its own worlds, for the tail's weight in operations [million USD]."""
+    nothing: bool
+    """The do-nothing reference: nothing is bought in any world, and no promise is kept for its own sake."""
+
+    @classmethod
+    def of(cls, plan: Plan, data: Dataset, solution: Solution, *, nothing: bool = False) -> FirstStage:
+        """From a plan, its tables and decisions (`Result.solution`; `Result.reference` is `nothing`)."""
+        layout, natural = layout_of(plan, data)
+        eta = 0.0
+        if layout.uses_risk:
+            problem = _bookkeeping(plan, data, natural, layout)
+            found = losses(open_books(problem, solution))
+            pi, alpha = layout.worlds.probability, plan.risk.alpha
+            eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
+        return cls(plan, data, natural, layout, solution, float(eta), nothing)
+
+    @property
+    def own_worlds(self) -> Worlds:
+        """The worlds that the plan was made against, in tonnes."""
+        return self.layout.worlds.counted_in(1 / self.layout.instance.material_unit)
+
+
+def meet(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> Met:
+    """Operate through every world (in tonnes). Raises UntrustedError where a chunk is not solved to optimality."""
+    templates: Templates | None = None
+    warm = Warm()
+    found: list[Met] = []
+    for part, probability in chunks(worlds):
+        scaled = first.layout.instance
+        here = part.counted_in(scaled.material_unit)
+        support, shares = signed(first, here)
+        layout = build_layout(scaled, here, support)
+        if templates is None:
+            templates = compile_templates(every_component(layout, support))
+        problem = problem_of(first, layout, templates)
+        x = _operate(problem, first, shares, probability, warm, time_limit_s)
+        solution = replace(extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0))
+        found.append(evaluate(problem, solution, part, first))
+    return Met.joined(found)
+
+
+def chunks(worlds: Worlds) -> Iterator[tuple[Worlds, Floats]]:
+    """(worlds, their probabilities) in order, a chunk at a time; within its chunk each counts once."""
+    for begin in range(0, len(worlds.names), CHUNK):
+        rows = slice(begin, begin + CHUNK)
+        part = Worlds(
+            worlds.names[rows], np.ones(len(worlds.names[rows])), worlds.design_basis[rows], worlds.strikes[rows],
+            worlds.availability[rows], worlds.demand_factor[rows], worlds.price[rows], worlds.tight[rows],
+            worlds.lasting[rows], worlds.onset[rows], worlds.end[rows],
+        )  # fmt: skip
+        yield part, worlds.probability[rows]
+
+
+def signed(first: FirstStage, worlds: Worlds) -> tuple[Support, Floats]:
+    """The support with what is signed alone, and the shares signed."""
+    signed = [o for o, share in enumerate(first.solution.sign) if abs(share) > 1e-9]
+    floors = [m for m, share in enumerate(first.solution.floor) if share > 0.5]
+    support = signed_support(first.layout.instance, worlds, first.layout.support, signed, floors)
+    return support, first.solution.sign[signed]
+
+
+def every_component(layout: Layout, support: Support) -> Layout:
+    """A layout of one world that touches every component at once: what is compiled from it fits any chunk."""
+    calendar = layout.instance.calendar
+    everything = Strike(
+        start=calendar.first_year + calendar.step, flood=0.0, duration=calendar.step, countries="*", materials="*", cut=1.0,
+        price=2.0, flood_price=1.0, third_cut=0.0, demand=(), tight=None, label="all",
+    )  # fmt: skip
+    worlds = combine(layout.instance, ["all"], np.ones(1), np.zeros(1, dtype=bool), [(everything,)])
+    return build_layout(layout.instance, worlds, support)
+
+
+def _bookkeeping(plan: Plan, data: Dataset, natural: Instance, layout: Layout) -> Problem:
+    """A problem that is only kept books of: nothing of it is compiled."""
+    missing: Any = None
+    return Problem(plan, data, natural, layout, missing, missing, Seconds())
+
+
+def problem_of(first: FirstStage, layout: Layout, templates: Templates) -> Problem:
+    """The plan's problem along other worlds."""
+    return Problem(first.plan, first.data, first.natural, layout, templates, stamp(layout, templates), Seconds())
+
+
+def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[Ints, Floats]:
+    """(columns, values) of everything decided before an event."""
+    assembly, layout = problem.assembly, problem.layout
+    operating = np.zeros(len(layout.support.classes))
+    np.add.at(operating, [o.output_class for o in layout.support.options], shares)
+    own = replace(first.solution, sign=shares, floor=np.zeros(0))
+    columns, values = embed(layout, assembly, own, operating)
+    if layout.uses_risk:
+        eta = assembly.stamped[0].columns("value_at_risk", None)
+        columns, values = np.concatenate([columns, eta]), np.concatenate([values, [first.eta]])
+    return columns, values
+
+
+def world_by_world(problem: Problem, probability: Floats) -> Floats:
+    """Costs of all columns where each world counts once: penalties of promises, which the plan counts once in every world,
+    whatever its probability, count 1/probability beside the world's own costs  [million USD]."""
+    costs = objective_costs(problem)["social_cost"]
+    penalty = problem.assembly.costs.get("penalty")
+    if penalty is None or not penalty.any():
+        return costs
+    weighed = penalty.copy()
+    names = list(problem.layout.instance.components)
+    for part in problem.assembly.stamped:
+        kind, _, name = part.label.partition(":")
+        if kind == "branch":
+            own = np.maximum(probability[list(problem.layout.stamps[names.index(name)].branches)], RAREST)
+            weighed[part.first_column : part.first_column + part.width * part.count] /= np.repeat(own, part.width)
+    return np.asarray(costs - penalty + weighed)
+
+
+def _operate(
+    problem: Problem, first: FirstStage, shares: Floats, probability: Floats, warm: Warm, time_limit_s: float
+) -> Floats:
+    """Solve the operations of all worlds of a chunk for fixed commitments and trunk."""
+    columns, values = fixed_columns(problem, first, shares)
+    model, free = operations(problem, first, world_by_world(problem, probability))
+    model.set_bounds(columns, values, values)
+    return best_course(problem, model, free, warm, time_limit_s)
+
+
+def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Model, Ints]:
+    """The linear program of all operations, and the rows that fixed decisions keep already; where nothing is done, nothing is
+    bought and no promise kept."""
+    assembly = problem.assembly
+    model = Model(assembly, costs, integer=False)
+    free = before_events(problem)
+    if first.nothing:
+        free = np.union1d(free, assembly.rows_of("service_level"))
+        bought = np.concatenate([
+            part.first_column + k + part.width * np.arange(part.count)
+            for part in assembly.stamped for k, (name, _) in enumerate(part.template.columns) if name == "buy"
+        ] or [np.zeros(0, dtype=int)])  # fmt: skip
+        model.set_bounds(bought, np.zeros(len(bought)), np.zeros(len(bought)))
+    return model, free
+
+
+def best_course(problem: Problem, model: Model, free: Ints, warm: Warm, time_limit_s: float) -> Floats:
+    """The best point with some rows left out, hot-started. Raises UntrustedError where the solver finds none."""
+    assembly = problem.assembly
+    guess = warm.guess(problem.layout, assembly)
+    if guess is not None:
+        model.set_basis(*guess)
+    model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
+    run = model.run(time_limit_s=time_limit_s, phase="recourse")
+    if run.status == "infeasible":  # what is fixed keeps its rows to the solver's tolerance only
+        kept = np.setdiff1d(np.arange(len(assembly.row_lower)), free)
+        room = ROOM * assembly.row_unit[kept]
+        model.set_row_bounds(kept, assembly.row_lower[kept] - room, assembly.row_upper[kept] + room)
+        run = model.run(time_limit_s=time_limit_s, phase="recourse")
+    if run.status != "optimal" or run.x is None:
+        raise UntrustedError(f"operations in fresh worlds were not solved: {run.status}")
+    if warm.eager:
+        warm.learn(problem.layout, assembly, *model.basis())
+    return run.x
+
+
+def before_events(problem: Problem) -> Any:
+    """Rows of commitments and of the trunk: kept by the plan already, and fixed."""
+    assembly, T = problem.assembly, problem.natural.calendar.periods
+    labels = [part.label for part in assembly.stamped]
+    trunk = np.array([label.startswith("period:") for label in labels])[assembly.row_stamped] & (assembly.row_stamp < T)
+    root = assembly.row_stamped == 0
+    for family in KEPT_ROWS:
+        root[assembly.rows_of(family)] = False
+    return np.flatnonzero(trunk | root)
+
+
+def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstStage) -> Met:
+    """Costs and losses of a chunk, added up by the audit's evaluator."""
+    n = first.natural
+    along = course_along(n, worlds)
+    books = _books(problem, solution, first, along)
+    beta = n.calendar.beta[:-1]
+    by_material = np.zeros((len(worlds.names), len(n.materials)))
+    defence = np.zeros(len(worlds.names))
+    missing = np.zeros((len(worlds.names), len(n.demands), n.calendar.periods))
+    for k, (q, _) in enumerate(n.tiers):
+        short = solution.shortfall[1:, k]
+        by_material[:, n.demand_material[q]] += n.tier_loss[k] * (short @ beta)
+        missing[:, q] += short
+        if n.demands[q][1] == "defence":
+            defence += short[:, : n.calendar.planned].sum(axis=1)
+    penalty, overrun = np.zeros(len(worlds.names)), 0.0
+    if first.nothing:  # nothing keeps no promise
+        return Met(world_costs(books), losses(books), by_material, defence, missing, penalty)
+    for level in n.plan.service_levels:
+        if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
+            beyond, _ = short_of_promise(n, worlds, missing, level)
+            named = [name in level.scenarios for name in worlds.names]
+            penalty += level.penalty_usd_per_kg * 1e-3 * np.where(named, beyond.sum(axis=1), 0.0)
+    for k, rule in enumerate(n.plan.diversification):
+        if rule.material in n.materials:
+            reached = first.layout.reach[n.component[n.materials.index(rule.material)]]
+            overrun += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(reached @ first.solution.excess[0, k])
+    return Met(world_costs(books), losses(books), by_material, defence, missing, penalty, overrun)
+
+
+def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) -> Books:
+    """The plan's own packages and market floors, priced along other worlds."""
+    own = replace(problem, layout=first.layout)
+    whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
+    return open_books(own, whole, along)

@@ -1,0 +1,206 @@
+"""The other way round: the shortest, and the least severe, disruption at which a promise breaks.
+
+A promise is broken where a segment goes shorter, from the onset to the end of the disruption, than the share of its demand that was
+not promised (`promises.short_of_promise`, formulation section 6). Operations follow least cost.
+
+A hazard strikes at every planned year in turn, longer and longer (or harder and harder), and the plan operates through each: the
+hazard on the promise's material alone, on all of its materials, and all hazards at once. The first break is refined by
+bisection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..instance.instance import Instance
+from ..results.result import Result
+from ..scenarios.events import Strike, hazards, strike_of
+from ..scenarios.promises import short_of_promise
+from ..scenarios.scenario_set import combine
+from ..schemas.plan import Event
+from .recourse import FirstStage, meet
+
+TOGETHER = "all together"
+"""Name of what strikes where all hazards do at once."""
+STEPS = 12
+"""Values tried before bisection."""
+ROUNDS = 5
+"""Bisections: 1/32 of a step is left."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A share of a segment's demand that is to be met as long as a disruption lasts."""
+
+    material: str
+    segment: str
+    level: float
+    per: str = "episode"
+    """Counted over the whole episode, or in every `fiscal_year` of it."""
+
+    @classmethod
+    def parse(cls, text: str) -> Promise:
+        """From `material:segment:level`. ValueError where it is not of that form."""
+        try:
+            material, segment, level = text.split(":")
+            found = cls(material, segment, float(level))
+        except ValueError:
+            raise ValueError(f"a promise reads material:segment:level, not '{text}'") from None
+        if not 0 <= found.level <= 1:
+            raise ValueError(f"a promise's level lies between 0 and 1, not {level}")
+        return found
+
+
+def reverse_stress(
+    result: Result, *, promises: Sequence[Promise] | None = None, names: Sequence[str] | None = None, longest_yr: float = 8.0
+) -> pd.DataFrame:
+    """One row a promise and disruption: when and how little it takes to break it.
+
+    promises: unset, the plan's service levels; where it has none, defence in full for every material that defence uses.
+    names: hazards; unset, all that the plan's worlds hold, or every one where they hold none. longest_yr: the longest tried.
+    Columns: material, segment, level, per, hazard (`TOGETHER`: all of them at once), strikes (`alone`: the promise's material,
+    `all`: every material of the hazard), start_year, shortest_yr (at the hazard's likeliest cut; NaN: holds up to tried_yr),
+    least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks), tried_yr (the
+    longest that the horizon holds, at most longest_yr). Hazards that touch nothing of a promise's chain are left out. Strikes all
+    at once begin with their cuts: their floods are left out.
+    Operations follow least social cost, whatever the plan's aim. ValueError for a plan of one year, unknown hazards or demands.
+    """
+    first = FirstStage.of(result.plan, result.data, result.solution)
+    n = first.natural
+    wanted = list(promises) if promises is not None else _promises(result, n)
+    rows = hazards(result.plan, result.data)
+    known = {k.label for world in first.layout.worlds.strikes for k in world} & set(rows) or set(rows)
+    chosen = [name for name in rows if (name in names if names is not None else name in known)]
+    years = [float(year) for year in n.calendar.planned_years[1:]]
+    unknown = sorted(set(names or ()) - set(rows))
+    if unknown:
+        raise ValueError(f"no such hazards: {', '.join(unknown)}; known: {', '.join(rows)}")
+    absent = [f"{p.material}:{p.segment}" for p in wanted if (p.material, p.segment) not in n.demands]
+    if absent:
+        known_ones = ", ".join(f"{material}:{segment}" for material, segment in n.demands)
+        raise ValueError(f"nobody demands {', '.join(absent)}; demanded are {known_ones}")
+    if not years:
+        raise ValueError("a plan of one year has no later start")
+    found: list[dict[str, Any]] = []
+    bases = {name: strike_of(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
+    end = n.calendar.first_year + n.calendar.step * n.calendar.periods
+    for hazard, strikes, together, concerned in _disruptions(n, bases, wanted):
+        ends = end - max(k.flood for k in together)
+        most = min(longest_yr, ends - years[0])
+        longer = _search(first, concerned, years, _Longer(together), most, ends)
+        harder = _search(first, concerned, years, _Harder(together), 1.0)
+        for promise, (start, shortest), (hard, least) in zip(concerned, longer, harder, strict=True):
+            found.append({
+                "material": promise.material, "segment": promise.segment, "level": promise.level, "per": promise.per,
+                "hazard": hazard, "strikes": strikes, "start_year": hard if np.isnan(start) else start, "shortest_yr": shortest,
+                "least_cut_share": least, "held": bool(np.isnan(shortest) and np.isnan(least)), "tried_yr": most,
+            })  # fmt: skip
+    columns = [
+        "material", "segment", "level", "per", "hazard", "strikes", "start_year", "shortest_yr", "least_cut_share", "held",
+        "tried_yr",
+    ]  # fmt: skip
+    order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
+    return pd.DataFrame(found, columns=columns).sort_values(order, kind="stable", ignore_index=True)
+
+
+def _disruptions(
+    n: Instance, bases: dict[str, Strike], wanted: list[Promise]
+) -> Iterator[tuple[str, str, tuple[Strike, ...], list[Promise]]]:
+    """(hazard, what it strikes, its strikes, promises concerned): alone where a hazard has more materials than the promise's."""
+    count, reached = len(bases), set[str]()
+    worlds = combine(n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), [(base,) for base in bases.values()])
+    for k, (name, base) in enumerate(bases.items()):
+        own = base.materials.split()
+        touched = {m for m, c in zip(n.materials, n.component, strict=True) if worlds.onset[k, c] < n.calendar.periods}
+        concerned = [promise for promise in wanted if promise.material in touched]
+        reached |= touched
+        if not concerned:
+            continue
+        yield name, "all", (base,), concerned
+        for material in sorted({promise.material for promise in wanted}):
+            if material in own[1:] + own[:-1] or own == ["*"]:
+                yield name, "alone", (replace(base, materials=material),), [p for p in wanted if p.material == material]
+    if count > 1 and any(promise.material in reached for promise in wanted):
+        at_once = tuple(replace(base, flood=0.0) for base in bases.values())
+        yield TOGETHER, "all", at_once, [promise for promise in wanted if promise.material in reached]
+
+
+def _promises(result: Result, n: Instance) -> list[Promise]:
+    """The plan's own, or defence in full."""
+    levels = [s for s in result.plan.service_levels if (s.material, s.segment) in n.demands]
+    if levels:
+        own = {Promise(s.material, s.segment, s.level, s.per) for s in levels}
+        return sorted(own, key=lambda p: (p.material, p.segment, p.level, p.per))
+    return [Promise(material, segment, 1.0) for material, segment in n.demands if segment == "defence"]
+
+
+Search = Callable[[float, float], tuple[Strike, ...]]
+"""(start year, value tried) -> what strikes."""
+
+
+@dataclass(frozen=True)
+class _Longer:
+    bases: tuple[Strike, ...]
+
+    def __call__(self, start: float, years: float) -> tuple[Strike, ...]:
+        return tuple(replace(base, start=start, duration=years) for base in self.bases)
+
+
+@dataclass(frozen=True)
+class _Harder:
+    bases: tuple[Strike, ...]
+
+    def __call__(self, start: float, cut: float) -> tuple[Strike, ...]:
+        return tuple(replace(base, start=start, cut=cut) for base in self.bases)
+
+
+def _search(
+    first: FirstStage, promises: list[Promise], years: list[float], make: Search, most: float, ends: float = np.inf
+) -> list[tuple[float, float]]:
+    """(start year, smallest value) at which each promise breaks; NaN where it holds up to `most`. ends: years + value reach no
+    further."""
+    grid = most * np.arange(1, STEPS + 1) / STEPS
+    tried = [(year, float(x)) for year in years for x in grid if year + x <= ends + 1e-9]
+    broken = _broken(first, promises, [make(*one) for one in tried])
+    found: list[tuple[float, float]] = []
+    for p, promise in enumerate(promises):
+        breaks = [one for one, bad in zip(tried, broken[:, p], strict=True) if bad]
+        if not breaks:
+            found.append((float("nan"), float("nan")))
+            continue
+        cell = min(x for _, x in breaks)
+        found.append(min(
+            ((year, _bisected(first, promise, make, year, cell - most / STEPS, cell)) for year, x in breaks if x == cell),
+            key=lambda one: (one[1], one[0]),
+        ))  # fmt: skip
+    return found
+
+
+def _bisected(first: FirstStage, promise: Promise, make: Search, year: float, low: float, high: float) -> float:
+    """The smallest value between two at which a promise breaks, where it holds at the lower and breaks at the higher one."""
+    for _ in range(ROUNDS):
+        middle = (low + high) / 2
+        if middle > 0 and _broken(first, [promise], [make(year, middle)])[0, 0]:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _broken(first: FirstStage, promises: list[Promise], strikes: list[tuple[Strike, ...]]) -> Any:
+    """(worlds, promises) whether each promise is broken in the world of each disruption."""
+    n = first.natural
+    count = len(strikes)
+    names = [f"strike-{k + 1}" for k in range(count)]
+    worlds = combine(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), strikes)
+    short = meet(first, worlds).short
+    found = []
+    for promise in promises:
+        beyond, wanted = short_of_promise(n, worlds, short, promise)
+        found.append((beyond > 1e-6 * (1 + wanted)).any(axis=1))
+    return np.stack(found, axis=1)

@@ -1,0 +1,118 @@
+"""What planners do without a model, as plans of their own: one instrument alone, days of cover, the base-case shortfall."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..formulation.parameters import net_imports
+from ..instance.instance import Bools, Floats, Instance
+from ..model.problem import Problem
+from ..scenarios.scenario_set import Worlds
+from ..schemas.plan import DaysOfCover, Instruments, Objective, Plan
+from .stress_test import SHORT_T
+
+COVER_DAYS = 60.0
+"""The rule of thumb: sixty days of net imports."""
+FILLED = "base-case shortfall filled"
+LEAST_SLACK = 1e-7
+"""A rule spends the least that it takes: with the slack of a gap it would buy whatever the aim after it likes."""
+OF_DEPTH = 0.9
+"""Share of what a market offers that a rule counts on."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An alternative as a plan of its own; without one, `note` says why there is none."""
+
+    name: str
+    plan: Plan | None
+    note: str = ""
+    """What it leaves out."""
+
+
+def without_promises(plan: Plan) -> Plan:
+    """The plan with nothing promised: rules of thumb give no promises."""
+    return plan.model_copy(update={"service_levels": (), "diversification": (), "days_of_cover": ()})
+
+
+def rules_of_thumb(plan: Plan, problem: Problem) -> list[Rule]:
+    """One instrument alone; sixty days of net imports; the shortfall of the base case filled (as RAMF sets requirements)."""
+    base = without_promises(plan)
+    menu = plan.instruments
+
+    def having(**changes: Any) -> Plan:
+        return base.model_copy(update={"instruments": Instruments.model_validate({**menu.model_dump(), **changes})})
+
+    stock = having(projects=False, offtake_contracts=False, price_floors=())
+    least = stock.model_copy(update={
+        "objective": Objective(kind="least_budget", stage_slack=LEAST_SLACK),
+        "budget": plan.budget.model_copy(update={"branch_money": "planned"}),
+    })  # fmt: skip
+    n = problem.natural
+    imports = {name: net_imports(n, i) for i, name in enumerate(n.materials)}
+    short = _base_case_shortfall(n, problem.layout.worlds)
+    filled = Rule(FILLED, None, "the plan has no design-basis scenario") if short is None else _holding(FILLED, least, n, short)
+    return [
+        Rule("stockpile only", stock),
+        Rule("projects only", having(reserve=False, offtake_contracts=False, price_floors=())),
+        Rule("floors only", having(reserve=False, offtake_contracts=False, packages=("none",))),
+        _holding(f"{COVER_DAYS:g} days of cover", least, n, {m: float(v.max()) * COVER_DAYS / 365 for m, v in imports.items()}),
+        filled,
+    ]
+
+
+def _holding(name: str, least: Plan, n: Instance, tonnes: dict[str, float]) -> Rule:
+    """A stock of each material from the year in which the market can have filled it; what it never fills is named."""
+    rules, never = [], []
+    for i, material in enumerate(n.materials):
+        depth = float(n.offer_depth[n.offer_material == i].sum()) / n.calendar.step * OF_DEPTH
+        usual = net_imports(n, i)
+        if tonnes.get(material, 0.0) <= 0:
+            continue
+        wait = math.ceil(tonnes[material] / depth) if depth > 0 else math.inf
+        if usual.min() <= 0 or wait >= len(n.calendar.planned_years):
+            never.append(material)
+            continue
+        days = tonnes[material] / float(usual.max()) * 365
+        rules.append(DaysOfCover(material=material, days=days, from_year=n.calendar.first_year + int(wait)))
+    note = f"without {', '.join(never)}: not on offer, or not in time" if never else ""
+    return Rule(name, least.model_copy(update={"days_of_cover": tuple(rules)}), note)
+
+
+def _missing(wanted: Floats, left: Floats) -> Floats:
+    """(T,) share of what is wanted that is not there."""
+    there = np.divide(left, wanted, out=np.ones_like(left), where=wanted > 0)
+    return np.asarray(np.clip(1 - there, 0.0, 1.0))
+
+
+def _base_case_shortfall(n: Instance, worlds: Worlds) -> dict[str, float] | None:
+    """Tonnes of each material that defence and essential users lack in the worst design-basis scenario if nothing is done.
+
+    None where there is no such scenario. From the onset to the end of the event, beyond what is short undisturbed; in a crisis
+    sources give what they do then (kappa). A material's shortage is shared among its users by demand.
+    """
+    chosen = np.flatnonzero(worlds.design_basis)
+    if not len(chosen):
+        return None
+    lacking: dict[str, float] = {}
+    for i, name in enumerate(n.materials):
+        mine: Bools = np.array([m == name and k in ("defence", "essential") for m, k in n.demands], dtype=bool)
+        if not mine.any():
+            continue
+        users, c = n.demand_material == i, n.component[i]
+        makes = np.flatnonzero(n.yields[: n.sources, i] > 0)
+        made = n.yields[makes, i][:, None] * n.capacity[makes]
+        usual = _missing(n.demand[users].sum(axis=0), (made * n.availability[makes]).sum(axis=0))
+        for s in chosen:
+            asked = n.demand * worlds.demand_factor[s]
+            crisis = np.where(worlds.tight[s, i], worlds.lasting[s, c], 0.0)
+            kept = worlds.availability[s, makes] * (1 - crisis * (1 - n.kappa[makes])[:, None])
+            beyond = np.maximum(0.0, _missing(asked[users].sum(axis=0), (made * kept).sum(axis=0)) - usual)
+            inside = (np.arange(n.calendar.periods) >= worlds.onset[s, c]) & (np.arange(n.calendar.periods) < worlds.end[s, c])
+            gone = float((asked[mine].sum(axis=0) * beyond * inside).sum())
+            lacking[name] = max(lacking.get(name, 0.0), gone)
+    return {name: tonnes for name, tonnes in lacking.items() if tonnes > SHORT_T}

@@ -1,0 +1,113 @@
+"""How far a plan made against few worlds may be from the best: a statistical lower bound and an upper bound.
+
+Plans for independent samples are too optimistic on average, so the mean of their bounds lies below the least social cost that
+any plan has against all worlds (Mak, Morton and Wood 1999); a plan operated in fresh worlds lies above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..core.errors import UntrustedError
+from ..core.parallel import workforce
+from ..data.dataset import Dataset
+from ..model.problem import Outcome
+from ..model.solution import Solution
+from ..results.result import solve
+from ..schemas.plan import Plan
+from .stress_test import drawn_in_all, interval, refused, replicates
+
+Interval = tuple[float, float, float]
+"""Estimate, low, high [million USD]."""
+
+
+@dataclass(frozen=True)
+class SamplingGap:
+    """Social cost of the best plan against all worlds lies between the two, with confidence."""
+
+    lower: Interval
+    upper: Interval
+    """Of the plan as it stands, its own sample and reduction."""
+    gap: Interval
+    """Upper less lower: one-sided ends of both, so that it holds with at least the confidence stated."""
+    confidence: float
+    samples: int
+    worlds: int
+    fresh: int
+
+    def frame(self) -> pd.DataFrame:
+        """One row each for the lower bound, the upper bound and the gap."""
+        rows = [("lower", *self.lower), ("upper", *self.upper), ("gap", *self.gap)]
+        return pd.DataFrame(rows, columns=["figure", "estimate_musd", "low_musd", "high_musd"])
+
+    def summary(self) -> str:
+        """In words."""
+        return (
+            f"SAMPLING GAP: {self.samples} samples of {self.worlds} worlds, {self.fresh:,} fresh worlds, {self.confidence:.0%}: "
+            f"the best plan costs at least {self.lower[1]:,.0f} M, this one {self.upper[0]:,.0f} (to "
+            f"{self.upper[2]:,.0f}): it is at most {self.gap[2]:,.0f} M from the best."
+        )
+
+
+def unbounded(plan: Plan) -> str:
+    """Why a plan has no such bounds; empty where it has."""
+    if plan.sample is None:
+        return "bounds are of plans made against samples of worlds: give the plan a [sample] (rare-earths has one)"
+    limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
+    if plan.objective.kind != "social_cost" or limited:
+        return "bounds are told in social cost: not for plans of another aim or with a limit on losses"
+    return refused(plan) or ("a weight on CVaR is no cost of a world" if plan.risk.cvar_weight > 0 else "")
+
+
+def sampling_gap(
+    plan: Plan, data: Dataset, *, samples: int = 5, fresh: int = 1_000, seed: int = 1, gap: float = 1e-3,
+    time_limit_s: float = 3600.0, confidence: float = 0.95, workers: int = 1, executor: Executor | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> SamplingGap:  # fmt: skip
+    """Solve the plan, and the same question for independent samples of worlds; meet fresh worlds with the plan.
+
+    Samples are drawn unreduced, `sample.worlds` each; their bounds are the lower one, the plan's cost in fresh worlds the upper.
+    ValueError for plans without a sample or of another aim than social cost (a weight on CVaR is a part of the aim that fresh
+    worlds cannot add up), UntrustedError where the bounds contradict each other.
+    """
+    reason = unbounded(plan)
+    if reason:
+        raise ValueError(reason)
+    assert plan.sample is not None
+    if samples < 2:
+        raise ValueError("an interval needs two samples or more")
+    seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(samples)]
+    drawn = [plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": s, "draws": None})}) for s in seeds]
+    asked = [(one, data, gap, time_limit_s) for one in (plan, *drawn)]
+    solved: list[tuple[Outcome, Solution]] = []
+    with workforce(executor, workers) as map_over:
+        for answer in map_over(_solved, asked):
+            solved.append(answer)
+            if on_progress is not None:
+                on_progress(len(solved), samples + 2)
+    bounds = []
+    for outcome, _ in solved[1:]:
+        if outcome.best_bound_musd is None or outcome.do_nothing_musd is None:
+            raise ValueError("a sample was stopped before any bound was found: give it more time")
+        bounds.append(outcome.best_bound_musd + outcome.do_nothing_musd)
+    met = replicates(
+        plan, data, [(solved[0][1], False)], scenarios=fresh, seed=seed + 1, workers=workers, executor=executor
+    )
+    costs = [float(worlds.probability @ met_by.cost) + met_by.penalties for worlds, (met_by,) in met]
+    lower, upper = interval(bounds, confidence), interval(costs, confidence)
+    if upper[2] < lower[1] - 1e-6 * abs(lower[1]):
+        raise UntrustedError(f"bounds contradict each other: at least {lower[1]:,.6g}, at most {upper[2]:,.6g} million USD")
+    between = (upper[0] - lower[0], max(0.0, upper[1] - lower[2]), upper[2] - lower[1])
+    return SamplingGap(lower, upper, between, confidence, samples, plan.sample.worlds, drawn_in_all(fresh))
+
+
+def _solved(asked: tuple[Plan, Dataset, float, float]) -> tuple[Outcome, Solution]:
+    """Verdict and decisions of one plan."""
+    plan, data, gap, time_limit_s = asked
+    result = solve(plan, data, gap=gap, time_limit_s=time_limit_s)
+    return result.outcome, result.solution

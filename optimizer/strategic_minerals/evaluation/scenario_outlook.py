@@ -1,0 +1,211 @@
+"""What can happen, before anything is solved: how often, for how long and how hard each material is hit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..checks.consistency import require
+from ..data.calibration import calibrate
+from ..data.dataset import Dataset
+from ..instance.build import build_instance
+from ..instance.instance import Floats, Instance
+from ..scenarios.build import build_worlds, population
+from ..scenarios.events import describe, hazards, longest_event
+from ..scenarios.reduction import cvar_of, loss_proxy, losses_by_period
+from ..scenarios.scenario_set import Worlds
+from ..schemas.plan import Plan
+
+WORST = 10
+"""Worlds listed as the worst."""
+TOLD = 5
+"""Of them, and of the worst years, in the summary."""
+LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "events_ended")
+"""Columns of the record's durations."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The plan's worlds as tables. Losses are those of doing nothing, by a stand-in that rearranges no chain."""
+
+    hazards: pd.DataFrame
+    """hazard, rate with its credible interval, chance of a strike in the planned years, mean duration and cut as drawn, 5 % and
+    95 % points of a lognormal duration, and how long the dated measures behind it last, with its credible interval (`legal_*`:
+    a measure outlasts the stop it brings; `events_ended` of them have ended)."""
+    materials: pd.DataFrame
+    """material, chance of being hit in the planned years, years tight and share of supply lost where hit, price, loss."""
+    years: pd.DataFrame
+    """fiscal_year, chance that some material is tight, chance that the first event of a world falls into it, expected loss and
+    CVaR of the loss at the plan's `risk.alpha`, each year by itself."""
+    worst: pd.DataFrame
+    """The worst worlds with their events."""
+    reduction: pd.DataFrame
+    """figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (every world drawn, beside listed and quiet ones),
+    kept_musd (the plan's own worlds), error_share; empty where the plan draws no more than it keeps."""
+    kept: tuple[int, int]
+    """Worlds that the plan keeps, and draws."""
+    worlds: int
+    probability: float
+    """Sum of all probabilities."""
+
+    def summary(self) -> str:
+        """The tables in words."""
+        hit = self.materials.sort_values("expected_loss_musd", ascending=False).head(WORST)
+        lines = [f"{self.worlds:,} worlds (probabilities add to {self.probability:.12g}).", "", "Hazards:"]
+        for row in self.hazards.itertuples():
+            interval = f" ({row.rate_low:.3f}-{row.rate_high:.3f} with 90 %)" if pd.notna(row.rate_low) else ""
+            lines.append(
+                f"  {row.hazard}: {row.rate_per_yr:.3f} a year{interval}; strikes in {row.chance:.0%} of worlds, for "
+                f"{row.mean_duration_yr:.1f} y on average, cutting {row.mean_cut_share:.0%}"
+                + (f"; lengths of {row.duration_yr_low:.1f}-{row.duration_yr_high:.1f} y in 90 %"
+                   if pd.notna(row.duration_yr_low) else "")
+                + (f" (legal measures of the record: {row.legal_duration_mean:.1f} y, {row.legal_duration_low:.1f}-"
+                   f"{row.legal_duration_high:,.0f})" if pd.notna(row.legal_duration_mean) and row.events_ended > 0 else "")
+                + (" (no legal measure of the record has ended)" if row.events_ended == 0 else "")
+            )  # fmt: skip
+        lines += ["", "Materials, those with the largest expected loss first:"]
+        for row in hit.itertuples():
+            lines.append(
+                f"  {row.material}: hit in {row.chance:.0%} of worlds, tight for {row.years_tight:.1f} y then, "
+                f"{row.supply_lost_share:.0%} of supply lost at the worst; in 95 % of worlds the price rises at most "
+                f"{row.price_factor_p95:.1f} times"
+            )
+        dire = self.years.sort_values("expected_loss_musd", ascending=False, kind="stable").head(TOLD)
+        lines += ["", "Worst years (loss of doing nothing, a stand-in):"]
+        for row in dire.itertuples():
+            lines.append(
+                f"  FY{row.fiscal_year}: {row.expected_loss_musd:,.0f} M expected, CVaR {row.cvar_musd:,.0f}; some material is "
+                f"tight in {row.chance_some_material_tight:.0%} of worlds"
+            )
+        lines += ["", "Worst worlds (loss of doing nothing, a stand-in):"]
+        for row in self.worst.head(TOLD).itertuples():
+            lines.append(f"  {row.world} ({row.probability:.2%}): {row.loss_musd:,.0f} M; {row.events}")
+        if len(self.reduction):
+            told = ", ".join(f"{row.figure} {row.error_share:+.1%}" for row in self.reduction.itertuples())
+            kept, drawn = self.kept
+            lines += ["", f"Of {drawn:,} drawn worlds the plan keeps {kept}, which changes: {told} (of this stand-in)."]
+        return "\n".join(lines)
+
+
+def scenarios(plan: Plan, data: Dataset, *, worlds: int = 2000, seed: int | None = None) -> Outlook:
+    """Look at what can happen: listed scenarios with their probabilities, the rest drawn from the plan's hazards.
+
+    worlds: how many are drawn. seed: of the draw; None: the plan's. Raises PlanError and InputError with every fault.
+    """
+    require(plan, data)
+    instance = build_instance(plan, data, longest_event(plan, data))
+    drawn = population(instance, data, worlds, seed)
+    loss = np.zeros((len(drawn.names), len(instance.materials)))
+    by_year = np.zeros((len(drawn.names), len(instance.calendar.years)))
+    for i, lost in enumerate(losses_by_period(instance, drawn)):
+        loss[:, i] = lost.sum(axis=1)
+        by_year += np.add.reduceat(lost, np.arange(0, lost.shape[1], instance.calendar.per_year), axis=1)
+    sample = plan.sample
+    kept = (0, 0) if sample is None else (sample.worlds, sample.draws or sample.worlds)
+    return Outlook(
+        _hazards(plan, data, instance, drawn), _materials(instance, drawn, loss), _years(instance, drawn, by_year),
+        _worst(drawn, loss), _reduction(plan, data, instance), kept, len(drawn.names), float(drawn.probability.sum()),
+    )  # fmt: skip
+
+
+def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
+    """The plan's own worlds beside all that it draws."""
+    columns, sample = ["figure", "all_musd", "kept_musd", "error_share"], plan.sample
+    if sample is None or sample.draws is None:
+        return pd.DataFrame(columns=columns)
+    both = population(instance, data, sample.draws), build_worlds(instance, data)
+    sets = [(worlds.probability, loss_proxy(instance, worlds).sum(axis=1)) for worlds in both]
+    alpha = plan.risk.alpha
+    figures = {
+        "expected loss": [float(pi @ loss) for pi, loss in sets],
+        f"CVaR {alpha:.0%}": [cvar_of(loss, pi, alpha) for pi, loss in sets],
+    }
+    rows = [(name, every, kept, kept / every - 1 if every > 0 else 0.0) for name, (every, kept) in figures.items()]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> pd.DataFrame:
+    known = calibrate(data)
+    record = known.set_index("hazard") if len(known) else known
+    end = instance.calendar.first_year + instance.calendar.step * instance.calendar.planned
+    rows = []
+    overridden = {override.hazard for override in plan.hazards if override.rate_per_yr is not None}
+    for name, row in hazards(plan, data).items():
+        stated = len(known) and name not in overridden
+        mine = [[k for k in world if k.label == name and k.start < end] for world in worlds.strikes]
+        every = [k for world in mine for k in world]
+        if not every:
+            continue
+        weight = _weights(np.array([pi for world, pi in zip(mine, worlds.probability, strict=True) for _ in world]))
+        rows.append({
+            "hazard": name, "rate_per_yr": row.rate_per_yr,
+            "rate_low": record.rate_low.get(name, np.nan) if stated else np.nan,
+            "rate_high": record.rate_high.get(name, np.nan) if stated else np.nan,
+            "chance": float(sum(pi for world, pi in zip(mine, worlds.probability, strict=True) if world)),
+            "mean_duration_yr": float(np.average([k.duration for k in every], weights=weight)),
+            "mean_cut_share": float(np.average([k.cut for k in every], weights=weight)),
+            "duration_yr_low": row.duration_yr_low if row.duration_law == "lognormal" else np.nan,
+            "duration_yr_high": row.duration_yr_high if row.duration_law == "lognormal" else np.nan,
+            **{column: float(record[column].get(name, np.nan)) if len(known) else np.nan for column in LEGAL},
+        })  # fmt: skip
+    columns = ["hazard", "rate_per_yr", "rate_low", "rate_high", "chance", "mean_duration_yr", "mean_cut_share",
+               "duration_yr_low", "duration_yr_high", *LEGAL]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).sort_values("chance", ascending=False, ignore_index=True)
+
+
+def _materials(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame:
+    planned, step, n = instance.calendar.planned, instance.calendar.step, instance.sources
+    pi, rows = worlds.probability, []
+    for i, name in enumerate(instance.materials):
+        share = np.where(worlds.tight[:, i, :planned], worlds.lasting[:, instance.component[i], :planned], 0.0)
+        hit = share.sum(axis=1) > 0
+        made = np.maximum(instance.yields[:n, i], 0.0)[:, None] * instance.capacity[:n]
+        usual = (made * instance.availability[:n]).sum(axis=0)[:planned]
+        left = np.einsum("jt,sjt->st", made[:, :planned], worlds.availability[:, :n, :planned])
+        lost = 1 - np.divide(left, usual, out=np.ones_like(left), where=usual > 0)
+        factor = (worlds.price[:, i, :planned] / instance.price[i, :planned]).max(axis=1)
+        weight = _weights(pi[hit])
+        rows.append({
+            "material": name, "chance": float(pi[hit].sum()),
+            "years_tight": float(weight @ (share[hit].sum(axis=1) * step)) if hit.any() else 0.0,
+            "supply_lost_share": float(weight @ lost[hit].max(axis=1)) if hit.any() else 0.0,
+            "price_factor_p95": quantile(factor, pi, 0.95), "expected_loss_musd": float(pi @ loss[:, i]),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _weights(probability: Floats) -> Floats:
+    """Shares of probability; equal ones where nothing has any, as of a scenario listed with none to see what it would do."""
+    total = probability.sum()
+    return np.asarray(probability / total) if total > 0 else np.full(len(probability), 1 / max(1, len(probability)))
+
+
+def _years(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame:
+    """loss: (S, years) [million USD]."""
+    rows, index, pi = [], instance.calendar.year_index, worlds.probability
+    for f, year in enumerate(instance.calendar.planned_years):
+        tight = worlds.tight[:, :, index == f].any(axis=(1, 2))
+        begins = (worlds.onset.min(axis=1, initial=instance.calendar.periods)[:, None] == np.flatnonzero(index == f)).any(axis=1)
+        rows.append({"fiscal_year": year, "chance_some_material_tight": float(pi[tight].sum()),
+                     "chance_first_event": float(pi[begins].sum()), "expected_loss_musd": float(pi @ loss[:, f]),
+                     "cvar_musd": cvar_of(loss[:, f], pi, instance.plan.risk.alpha)})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _worst(worlds: Worlds, loss: Floats) -> pd.DataFrame:
+    total = loss.sum(axis=1)
+    order = [s for s in np.argsort(-total, kind="stable")[:WORST] if total[s] > 0]
+    return pd.DataFrame([
+        {"world": worlds.names[s], "probability": float(worlds.probability[s]), "loss_musd": float(total[s]),
+         "events": "; ".join(describe(k) for k in worlds.strikes[s])}
+        for s in order
+    ], columns=["world", "probability", "loss_musd", "events"])  # fmt: skip
+
+
+def quantile(values: Floats, probability: Floats, level: float) -> float:
+    """Smallest value that is not exceeded with a probability."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(probability[order])
+    return float(values[order][min(int(np.searchsorted(reached, level * reached[-1])), len(values) - 1)])

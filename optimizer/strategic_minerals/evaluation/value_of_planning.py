@@ -1,0 +1,374 @@
+"""What planning adds: the plan beside rules of thumb, perfect information and the plan for average events, on the same worlds.
+
+Every alternative is reduced to what it decides before anything has happened: packages, contracts, floors and purchases on the
+trunk. These are fixed in the plan's own model, operations are chosen anew in every world, and the differences are told.
+EVPI, VSS and their order WS <= RP <= EEV: Birge and Louveaux, Introduction to Stochastic Programming, 2nd ed., chapter 4.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..checks.consistency import require
+from ..core.errors import InfeasibleError, StoppedError
+from ..core.frames import notebook_html
+from ..core.parallel import workforce
+from ..data.dataset import Dataset
+from ..formulation.structure import TRUNK
+from ..highs.solver import Model, OnProgress, Progress
+from ..instance.instance import Floats
+from ..model.problem import Problem, objective_costs, prepare
+from ..model.solution import Solution, extract
+from ..model.template import INF
+from ..optimization.optimise import RELAXED_IN_Z0, Solved, optimise
+from ..scenarios.reduction import cvar_of
+from ..scenarios.scenario_set import Worlds
+from ..schemas.plan import Plan
+from .recourse import FirstStage, Met, meet
+from .rules_of_thumb import rules_of_thumb, without_promises
+from .stress_test import SHORT_T, Figures, drawn_in_all, figures, named, pooled, replicates
+from .wait_and_see import along, average_world, only
+
+PLAN, NOTHING, AVERAGE = "optimised plan", "nothing", "plan for average events"
+FREE = "optimised plan without promises"
+MEAN = -1
+"""The average of all worlds, where a world is asked for."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What an alternative decides before anything has happened."""
+
+    signed: dict[tuple[str, str, tuple[str, ...], int], float]
+    """(project, package, market floors, period) -> share."""
+    contracts: dict[tuple[str, int], float]
+    """(source, period) -> tonnes per period."""
+    floors: dict[str, float]
+    bought: dict[str, Floats]
+    """Purchase -> (T,) tonnes on the trunk."""
+    at_most: bool = False
+    """Purchases are limits, not amounts."""
+
+
+@dataclass(frozen=True)
+class Worth:
+    """The plan beside its alternatives, in the plan's own worlds and in fresh ones."""
+
+    table: pd.DataFrame
+    """alternative, worth against doing nothing, expected loss, CVaR, chance that defence goes short, spending, largest regret,
+    note (what it leaves out, or why it is not compared)."""
+    fresh_table: pd.DataFrame | None
+    """The same alternatives in fresh worlds, every figure with `_low` and `_high`; `behind_plan_musd`: worth less than the
+    plan's, from the same draws. None where none were drawn."""
+    worlds: pd.DataFrame
+    """alternative, world, loss_musd: in the plan's own worlds."""
+    evpi_musd: float
+    """What knowing the world beforehand would add: RP - WS; NaN where a world by itself was not solved."""
+    vss_musd: float
+    """What planning against worlds adds to planning for their average: EEV - RP; NaN where that plan does not fit."""
+    wait_and_see_musd: float
+    here_and_now_musd: float
+    """Social cost of the plan without its promises (its own where it makes none)."""
+    average_plan_musd: float
+    gap_musd: float
+    """Largest gap that any of the solves left open: the figures hold to this."""
+    fresh: int
+    seed: int
+    confidence: float
+
+    @property
+    def information(self) -> pd.DataFrame:
+        """EVPI, VSS and what they are made of, one row each."""
+        told = {
+            "evpi": self.evpi_musd, "vss": self.vss_musd, "wait_and_see": self.wait_and_see_musd,
+            "here_and_now": self.here_and_now_musd, "average_plan": self.average_plan_musd, "largest_gap": self.gap_musd,
+        }  # fmt: skip
+        return pd.DataFrame({"figure": list(told), "musd": list(told.values())})
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it."""
+        return notebook_html(self.summary(), {"Alternatives": self.table, "Information": self.information})
+
+    def summary(self) -> str:
+        """The tables in words."""
+        lines = ["WHAT PLANNING ADDS, in the plan's own worlds [million USD against doing nothing]:"]
+        for row in self.table.itertuples():
+            note = f" ({row.note})" if row.note else ""
+            if pd.isna(row.worth_musd):
+                lines.append(f"  {row.alternative}: not compared{note}")
+                continue
+            lines.append(
+                f"  {row.alternative}: worth {row.worth_musd:,.0f}, expected loss {row.expected_loss_musd:,.0f}, CVaR "
+                f"{row.cvar_musd:,.0f}, defence short {row.defence_short:.1%}, spends {row.spending_musd:,.0f}, "
+                f"largest regret {row.largest_regret_musd:,.0f}{note}"
+            )
+        compared = self.table.dropna(subset=["largest_regret_musd"])
+        if len(compared):
+            least = compared.sort_values("largest_regret_musd", kind="stable").iloc[0]
+            lines.append(f"  The smallest largest regret has: {least.alternative} ({least.largest_regret_musd:,.0f}).")
+        lines.append(
+            f"  Knowing the world beforehand would add {_told(self.evpi_musd)} (EVPI); planning for average events instead "
+            f"would lose {_told(self.vss_musd)} (VSS). Figures hold to {self.gap_musd:,.0f}."
+        )
+        if self.fresh_table is not None:
+            lines.append(f"IN {self.fresh:,} FRESH WORLDS (seed {self.seed}; {self.confidence:.0%} intervals):")
+            for row in self.fresh_table.itertuples():
+                lines.append(
+                    f"  {row.alternative}: worth {row.worth_musd:,.0f} ({row.worth_musd_low:,.0f} to {row.worth_musd_high:,.0f}), "
+                    f"{row.behind_plan_musd:,.0f} ({row.behind_plan_musd_low:,.0f} to {row.behind_plan_musd_high:,.0f}) behind "
+                    f"the plan; expected loss {row.expected_loss_musd:,.0f} ({row.expected_loss_musd_low:,.0f} to "
+                    f"{row.expected_loss_musd_high:,.0f}), CVaR {row.cvar_musd:,.0f} ({row.cvar_musd_low:,.0f} to "
+                    f"{row.cvar_musd_high:,.0f}), defence short {row.defence_short:.1%} ({row.defence_short_low:.1%} to "
+                    f"{row.defence_short_high:.1%})"
+                )
+        return "\n".join(lines)
+
+
+def _told(musd: float) -> str:
+    return "an unknown amount" if math.isnan(musd) else f"{musd:,.0f}"
+
+
+def value_of_planning(
+    plan: Plan, data: Dataset, *, fresh: int = 1_000, seed: int = 1, confidence: float = 0.95, gap: float = 1e-3,
+    time_limit_s: float = 3600.0, workers: int = 1, executor: Executor | None = None, on_progress: OnProgress | None = None,
+) -> Worth:  # fmt: skip
+    """Solve the plan, its alternatives, and every world by itself; compare them in the plan's worlds and in fresh ones.
+
+    fresh: worlds drawn to meet every alternative with, by `seed`, in all; 0, and plans that draw none: the plan's own worlds
+    alone. workers: processes for alternatives, worlds and draws; an executor takes their place.
+    Operations are compared without the plan's promises (service levels, diversification, days of cover), which rules of
+    thumb do not give; the plan itself is made with them. Only for plans that minimise social cost. An alternative, or a world by
+    itself, that is not solved leaves its reason in the table and its figures out. Raises PlanError and InputError with every
+    fault, ValueError for another aim.
+    """
+    begin = time.perf_counter()
+    require(plan, data)
+    if plan.objective.kind != "social_cost" or plan.risk.cvar_weight > 0:
+        raise ValueError("what planning adds is told in social cost: a plan of another aim, or with a weight on CVaR, has another")
+    problem = prepare(plan, data)
+
+    best = optimise(problem, gap=gap, time_limit_s=time_limit_s, on_progress=on_progress)
+    z0 = float(best.costs["social_cost"] @ best.z0)
+    decided = {
+        PLAN: decisions(problem, extract(problem.layout, problem.assembly, best.x)),
+        "nothing before events": Decided(_baseline(problem), {}, {}, {}),
+    }
+    free = without_promises(plan)
+    rules = rules_of_thumb(plan, problem)
+    notes = {rule.name: rule.note for rule in rules}
+    worlds = range(len(problem.layout.worlds.names))
+    questions: dict[str, tuple[Plan, int | None]] = {AVERAGE: (plan, MEAN)}
+    questions |= {rule.name: (rule.plan, None) for rule in rules if rule.plan is not None}
+    alone: dict[str, tuple[Plan, int | None]] = {f"world {s}": (free, s) for s in worlds}
+    if free != plan:  # information is valued without promises on all sides
+        alone[FREE] = (free, None)
+    tasks = [(one, data, world, gap, time_limit_s) for one, world in (*questions.values(), *alone.values())]
+    answers: list[Answer] = []
+    with workforce(executor, workers) as map_over:
+        for answer in map_over(_answer, tasks):
+            answers.append(answer)
+            if on_progress is not None:
+                on_progress(Progress(f"alternatives and worlds, {len(answers)} of {len(tasks)}", time.perf_counter() - begin))
+    found = dict(zip((*questions, *alone), answers, strict=True))
+    gaps = [_open(best), *(answer.gap_musd for answer in answers)]
+    for name in questions:
+        chosen = found[name].decided
+        if chosen is None:
+            notes[name] = found[name].note
+        else:
+            decided[name] = chosen
+    see = np.array([found[f"world {s}"].bound_musd for s in worlds])
+    costs = {name: evaluated(problem, chosen) for name, chosen in decided.items()}
+    if AVERAGE in costs and costs[AVERAGE] is None:  # what the average world buys is not for sale, or not paid for, in the calm
+        costs[AVERAGE] = evaluated(problem, replace(decided[AVERAGE], at_most=True))
+        notes[AVERAGE] = "its purchases do not all fit the money of the calm course: it buys at most what it planned"
+    notes |= {name: "what it decides does not fit the budget of the plan" for name, x in costs.items() if x is None}
+    stages = {NOTHING: (extract(problem.layout, problem.assembly, best.z0), True)}
+    stages |= {name: (extract(problem.layout, problem.assembly, x), False) for name, x in costs.items() if x is not None}
+    met = {name: _met(free, data, *stage) for name, stage in stages.items()}
+    by_world = pd.concat([
+        pd.DataFrame({"alternative": name, "world": problem.layout.worlds.names, "loss_musd": m.loss}) for name, m in met.items()
+    ], ignore_index=True)  # fmt: skip
+    pi = problem.layout.worlds.probability
+    rows = [_row(name, m, pi, see, met[NOTHING], _spending(problem, costs.get(name)), plan.risk.alpha) for name, m in met.items()]
+    rows += [{"alternative": name} for name in notes if name not in met]
+    table = pd.DataFrame(rows).sort_values("worth_musd", ascending=False, na_position="last", ignore_index=True)
+    table["note"] = [notes.get(name, "") for name in table.alternative]
+    here = float(pi @ met[PLAN].cost)
+    if free != plan:
+        here = found[FREE].bound_musd + found[FREE].gap_musd
+    without = float(pi @ met[AVERAGE].cost) if AVERAGE in met else math.nan
+    assert abs(z0 - float(pi @ met[NOTHING].cost)) <= 1e-6 * max(1.0, abs(z0))
+    drawn = None
+    if fresh > 0 and plan.sample is not None:
+        done = replicates(
+            free, data, list(stages.values()), scenarios=fresh, seed=seed, workers=workers, executor=executor,
+            on_progress=None if on_progress is None else _telling(on_progress, begin),
+        )  # fmt: skip
+        drawn = _in_fresh_worlds(list(stages), done, plan.risk.alpha, confidence)
+    known = float(pi @ see)
+    return Worth(
+        table, drawn, by_world, here - known, without - here, known, here, without, max(gaps),
+        drawn_in_all(fresh) if drawn is not None else 0, seed, confidence,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one alternative, or one world by itself, comes to."""
+
+    decided: Decided | None = None
+    bound_musd: float = math.nan
+    """Least social cost that its solve proved."""
+    gap_musd: float = 0.0
+    note: str = ""
+    """Why there is no answer."""
+
+
+def _answer(asked: tuple[Plan, Dataset, int | None, float, float]) -> Answer:
+    """Solve a plan along its own worlds (None), along one of them, or along their average (`MEAN`)."""
+    plan, data, world, gap, time_limit_s = asked
+    chosen = average_world if world == MEAN else only(world or 0)
+    problem = prepare(plan, data) if world is None else along(plan, data, chosen)
+    try:
+        solved = optimise(problem, gap=gap, time_limit_s=time_limit_s)
+    except (InfeasibleError, StoppedError) as error:
+        return Answer(note=str(error))
+    decided = decisions(problem, extract(problem.layout, problem.assembly, solved.x), path=1 if world == MEAN else 0)
+    left = _open(solved)
+    return Answer(decided, float(solved.costs["social_cost"] @ solved.x) - left, left)
+
+
+def _met(plan: Plan, data: Dataset, solution: Solution, nothing: bool) -> Met:
+    """A first stage in the plan's own worlds."""
+    first = FirstStage.of(plan, data, solution, nothing=nothing)
+    return meet(first, first.own_worlds)
+
+
+def _telling(on_progress: OnProgress, begin: float) -> Callable[[int, int], None]:
+    def tell(done: int, of: int) -> None:
+        on_progress(Progress(f"fresh worlds, draw {done} of {of}", time.perf_counter() - begin))
+
+    return tell
+
+
+def _in_fresh_worlds(names: list[str], done: list[tuple[Worlds, list[Met]]], alpha: float, confidence: float) -> pd.DataFrame:
+    """Every alternative in the same draws: each figure with its interval, and what it is behind the plan, draw by draw."""
+    pool, met = pooled(done)
+    nothing, plan = met[names.index(NOTHING)], met[names.index(PLAN)]
+    rows = []
+    for name, one in zip(names, met, strict=True):
+        found = pool.estimated(partial(_beside, one, plan, nothing, alpha), confidence)
+        row: dict[str, Any] = {"alternative": name}
+        for figure in ("worth", "expected_loss", "cvar", "behind_plan"):
+            row |= named(f"{figure}_musd", found[figure])
+        row |= named("defence_short", pool.chance(one.defence > SHORT_T, found["defence_short"], confidence))
+        rows.append(row)
+    return pd.DataFrame(rows).sort_values("worth_musd", ascending=False, kind="stable", ignore_index=True)
+
+
+def _beside(one: Met, plan: Met, nothing: Met, alpha: float, pi: Floats) -> Figures:
+    """The figures of an alternative, and what it is worth less than the plan."""
+    return figures(pi, one, nothing, alpha) | {"behind_plan": float(pi @ (one.cost - plan.cost))}
+
+
+def decisions(problem: Problem, solution: Solution, path: int = 0) -> Decided:
+    """What a solution decides before anything has happened; `path` 1 takes purchases from its only world."""
+    support, layout, n = problem.layout.support, problem.layout, problem.natural
+    signed = {
+        _signature(problem, o): float(share) for o, share in enumerate(solution.sign) if abs(share) > 1e-9
+    }
+    contracts = {
+        (n.producers[k.source], k.start): float(tonnes)
+        for k, tonnes in zip(layout.contracts, solution.contract, strict=True) if tonnes > 1e-9
+    }  # fmt: skip
+    floors = {m.floor.name: float(v) for m, v in zip(support.markets, solution.floor, strict=True) if v > 0.5}
+    bought = {name: solution.buy[path, k] for k, name in enumerate(solution.purchases)}
+    return Decided(signed, contracts, floors, bought)
+
+
+def _baseline(problem: Problem) -> dict[tuple[str, str, tuple[str, ...], int], float]:
+    """What owners build anyway, without support."""
+    support = problem.layout.support
+    return {
+        _signature(problem, o): 1.0 for o, option in enumerate(support.options)
+        if support.baseline[option.project] and option.package.name == "none" and not option.market
+    }  # fmt: skip
+
+
+def _signature(problem: Problem, o: int) -> tuple[str, str, tuple[str, ...], int]:
+    """A package at a date by names, the same in every menu that has it."""
+    support = problem.layout.support
+    option = support.options[o]
+    floors = tuple(sorted(support.markets[m].floor.name for m in option.market))
+    return problem.natural.projects[option.project].name, option.package.name, floors, option.signed
+
+
+def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
+    """The best operations in every world of the problem for decisions that are fixed; None where they do not fit.
+
+    Promises, limits and rules of thumb of the plan are left out, as in the do-nothing reference.
+    """
+    assembly, layout, n = problem.assembly, problem.layout, problem.natural
+    model = Model(assembly, objective_costs(problem)["social_cost"], integer=False)
+    for family in RELAXED_IN_Z0:
+        rows = assembly.rows_of(family)
+        model.set_row_bounds(rows, np.full(len(rows), -INF), np.full(len(rows), INF))
+    root = assembly.stamped[0]
+
+    def fix(name: str, key: int, value: float) -> None:
+        column = root.columns(name, key)
+        model.set_bounds(column, np.array([value]), np.array([value]))
+
+    signs = [chosen.signed.get(_signature(problem, o), 0.0) for o in range(len(layout.support.options))]
+    if sum(signs) < sum(chosen.signed.values()) - 1e-6:
+        return None
+    for o, share in enumerate(signs):
+        fix("sign", o, share)
+    for m, market in enumerate(layout.support.markets):
+        fix("floor", m, chosen.floors.get(market.floor.name, 0.0))
+    for k, contract in enumerate(layout.contracts):
+        tonnes = chosen.contracts.get((n.producers[contract.source], contract.start), 0.0)
+        fix("contract", k, tonnes / layout.instance.producer_unit[contract.source])
+        if contract.lot > 0:
+            fix("contract_signed", k, float(tonnes > 0))
+    for c, name in enumerate(n.components):
+        part = next(p for p in assembly.stamped if p.label == f"period:{name}")
+        trunk = np.flatnonzero(layout.stamps[c].world == TRUNK)
+        for k, (variable, key) in enumerate(part.template.columns):
+            if variable == "buy":
+                unit = layout.instance.material_unit[layout.material_of_purchase[key]]
+                tonnes = np.maximum(0.0, chosen.bought.get(key, np.zeros(len(trunk)))) / unit
+                columns = part.first_column + k + part.width * trunk
+                slack = 1e-9 * (1 + tonnes)
+                low = np.zeros(len(trunk)) if chosen.at_most else np.maximum(0.0, tonnes - slack)
+                model.set_bounds(columns, low, np.minimum(tonnes + slack, assembly.upper[columns]))
+    run = model.run(time_limit_s=600.0, phase="evaluate")
+    return run.x if run.status == "optimal" else None
+
+
+def _open(solved: Solved) -> float:
+    """Million USD between objective and bound."""
+    return max(0.0, (solved.outcome.objective_musd or 0.0) - (solved.outcome.best_bound_musd or 0.0))
+
+
+def _spending(problem: Problem, x: Floats | None) -> float:
+    costs = problem.assembly.costs.get("spending")
+    return 0.0 if x is None or costs is None else float(costs @ x)
+
+
+def _row(name: str, met: Met, pi: Floats, see: Floats, nothing: Met, spending: float, alpha: float) -> dict[str, Any]:
+    return {
+        "alternative": name, "worth_musd": float(pi @ (nothing.cost - met.cost)), "expected_loss_musd": float(pi @ met.loss),
+        "cvar_musd": cvar_of(met.loss, pi, alpha), "defence_short": float(pi[met.defence > SHORT_T].sum()),
+        "spending_musd": spending, "largest_regret_musd": float((met.cost - see)[pi > 0].max()),
+    }  # fmt: skip

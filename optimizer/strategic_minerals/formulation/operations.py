@@ -1,0 +1,405 @@
+"""Operations of one component in one period, the same for the trunk and for every branch (formulation section 5).
+
+All tonnes are flows of the period in model units; money is million USD of the period, undiscounted. Mutable Params are
+the data that differ between periods and worlds; everything else is fixed. `links` are variables that live elsewhere:
+last period's stocks and the commitments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyomo.environ as pyo
+
+from ..instance.instance import MUSD_PER_T
+from .structure import Layout, Shape
+
+
+@dataclass(frozen=True)
+class Links:
+    """Variables of other blocks that a period refers to."""
+
+    previous_stock: Mapping[int, Any]
+    """Stocked material -> stock at the end of the period before, absent in period 1 (then the opening stock counts)."""
+    contract: Mapping[int, Any]
+    operating: Mapping[int, Any]
+    """Output class -> share of the project signed in that class."""
+    floor: Mapping[int, Any]
+
+
+PARAMS: dict[str, str] = {
+    "price": "market price [million USD/unit]",
+    "demand": "demand of a segment, delta*demand [unit]",
+    "depth": "most that an offer sells, availability counted [unit]",
+    "opening": "stock before the first period [unit]",
+    "release_limit": "drawdown rate where release is allowed, else 0 [unit]",
+    "disposal_limit": "disposal ceiling where sale is allowed, else 0 [unit]",
+    "open_capacity": "rho*kappa*K, times survival where no market floor changes it [unit]",
+    "contract_share": "rho*(1-kappa) while the contract is in force, times survival likewise [-]",
+    "survival_open": "rho*K*alive without market floors [unit]",
+    "survival_floor": "rho*K*(alive with the market floor - alive without) [unit]",
+    "project_share": "K*rho*ramp*alive*crisis of an output class [unit]",
+    "purchase_share": "min(take, K*y)*rho*ramp*alive*crisis of an output class while its floor is in force, else 0 [unit]",
+    "salvage_value": "worth of stock at the end of the horizon, last period only [million USD/unit]",
+    "supplier_cap": "share allowed to a country, or asked of a group [-]",
+    "supplier_active": "1 where the diversification rule is in force, else 0 [-]",
+    "supplier_demand": "demand that the rule counts, times its share; negative for a least share [unit]",
+    "shortfall_cap": "trunk shortfall allowed where a diversification rule is in force [unit]",
+    "cover": "stock asked by a days-of-cover rule [unit]",
+    "loss_value": "v, gross loss per unit unmet of a tier [million USD/unit]",
+    "substitution_cost": "cost of a substitution step [million USD/unit]",
+    "holding_cost": "cost of holding a unit for a period [million USD/unit]",
+}
+"""Mutable Params of a period block: what differs between stamps, or between re-solves."""
+
+
+def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
+    """Index of each mutable Param, in the order in which its values are given."""
+    rules = [n for n, _ in shape.diversification]
+    return {
+        "price": list(shape.materials),
+        "demand": list(shape.demands),
+        "depth": [b.name for b in shape.purchases if b.offer >= 0],
+        "opening": list(shape.stocked),
+        "release_limit": list(shape.stocked),
+        "disposal_limit": list(shape.stocked),
+        "open_capacity": list(shape.sources),
+        "contract_share": list(shape.contracts),
+        "survival_open": sorted({j for j, _ in shape.floors}),
+        "survival_floor": list(shape.floors),
+        "project_share": list(shape.classes),
+        "purchase_share": [(b.name, g) for b in shape.purchases for g in b.classes],
+        "salvage_value": list(shape.stocked),
+        "supplier_cap": rules,
+        "supplier_active": rules,
+        "supplier_demand": rules,
+        "shortfall_cap": sorted(
+            {i for i in shape.materials if any(_index(layout, d) == i for _, d in shape.diversification)}
+        ),
+        "cover": [n for n, _ in enumerate(shape.cover)],
+        "loss_value": list(shape.tiers),
+        "substitution_cost": list(shape.steps),
+        "holding_cost": list(shape.stocked),
+    }
+
+
+def _index(layout: Layout, rule: Any) -> int:
+    return layout.instance.materials.index(rule.material)
+
+
+def add_period(b: pyo.Block, layout: Layout, shape: Shape, links: Links, values: Mapping[str, Any]) -> None:
+    """One period of one component: variables, constraints and cost."""
+    add_parameters(b, layout, shape, values)
+    add_variables(b, layout, shape)
+    add_material_balance(b, layout, shape)
+    add_segment_bound(b, layout, shape)
+    add_surplus_limit(b, layout, shape)
+    add_stock_balance(b, layout, shape, links)
+    add_reserve_production(b, layout, shape)
+    add_source_capacity(b, layout, shape, links)
+    add_source_survival(b, layout, shape, links)
+    add_project_capacity(b, layout, shape, links)
+    add_floor_purchase(b, layout, shape, links)
+    add_supplier_share(b, layout, shape)
+    add_trunk_shortfall(b, layout, shape)
+    add_days_of_cover(b, layout, shape)
+    add_costs(b, layout, shape)
+
+
+def add_parameters(b: pyo.Block, layout: Layout, shape: Shape, values: Mapping[str, Any]) -> None:
+    """Mutable Params, see `PARAMS`."""
+    for name, keys in param_keys(layout, shape).items():
+        given = dict(zip(keys, values[name], strict=True))
+        param = pyo.Param(pyo.Set(initialize=keys), mutable=True, initialize=given, doc=PARAMS[name])
+        b.add_component(name, param)
+
+
+def add_variables(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+    """Flows of the period and the stock at its end, all >= 0, with the limits that are bounds."""
+    instance = layout.instance
+    sources, projects = shape.sources, [instance.sources + p for p in shape.projects]
+    restricted = (
+        {j for j, _ in shape.floors} | {layout.contracts[n].source for n in shape.contracts} | set(shape.holders)
+    )
+
+    def run_limit(b: Any, j: int) -> tuple[float, Any]:
+        return (0, b.open_capacity[j]) if j in sources and j not in restricted else (0, None)
+
+    b.run = pyo.Var([*sources, *projects], bounds=run_limit, doc="production for users")
+    b.hold = pyo.Var(list(shape.holders), bounds=(0, None), doc="production for the reserve")
+    b.buy = pyo.Var(
+        [p.name for p in shape.purchases],
+        bounds=lambda b, o: (0, b.depth[o] if o in b.depth else None),
+        doc="acquisition for the reserve",
+    )
+    stocked = list(shape.stocked)
+    b.release = pyo.Var(stocked, bounds=lambda b, i: (0, b.release_limit[i]), doc="drawdown for use")
+    b.sell = pyo.Var(stocked, bounds=lambda b, i: (0, b.disposal_limit[i]), doc="disposal")
+    storage = {i: instance.storage[i] for i in stocked}
+    b.stock = pyo.Var(
+        stocked, bounds=lambda b, i: (0, storage[i] if storage[i] < float("inf") else None), doc="stock at the end"
+    )
+    step_of = {h: instance.steps[h][0] for h in shape.steps}
+    tier_of = {n: instance.tiers[n][0] for n in shape.tiers}
+    b.substitute = pyo.Var(
+        list(shape.steps),
+        bounds=lambda b, h: (0, float(instance.step_limit[h]) * b.demand[step_of[h]]),
+        doc="substitution",
+    )
+    b.shortfall = pyo.Var(
+        list(shape.tiers),
+        bounds=lambda b, n: (0, float(instance.tier_share[n]) * b.demand[tier_of[n]]),
+        doc="demand unmet",
+    )
+    made = [i for i in shape.materials if any(instance.yields[j, i] > 0 for j in b.run)]
+    b.surplus = pyo.Var(made, bounds=(0, None), doc="output beyond home demand, exported")
+    b.excess = pyo.Var(
+        [n for n, d in shape.diversification if not d.hard],
+        bounds=(0, None),
+        doc="supply beyond a diversification rule",
+    )
+
+
+def use(b: Any, j: int) -> Any:
+    """use = run + hold: a tonne is used once."""
+    return b.run[j] + b.hold[j] if j in b.hold else b.run[j]
+
+
+def unmet(b: Any, layout: Layout, shape: Shape, i: int) -> list[Any]:
+    """Substitution and shortfall of a material."""
+    instance = layout.instance
+    mine = {q for q in shape.demands if instance.demand_material[q] == i}
+    steps = [b.substitute[h] for h in shape.steps if instance.steps[h][0] in mine]
+    return [*steps, *(b.shortfall[n] for n in shape.tiers if instance.tiers[n][0] in mine)]
+
+
+def add_material_balance(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+    """Everything supplied is used or left over.
+
+    sum_j (y[j,i] run[j] + min(y[j,i],0) hold[j]) + release[i] + sum_k (substitute + shortfall)[i,k]
+        = sum_k demand[i,k] + surplus[i]                                            [unit]  for each i
+    """
+    y = layout.instance.yields
+    demand_of = layout.instance.demand_material
+
+    def balance(b: Any, i: int) -> Any:
+        terms = [y[j, i] * b.run[j] for j in b.run if y[j, i] != 0]
+        terms += [y[j, i] * b.hold[j] for j in b.hold if y[j, i] < 0]
+        terms += unmet(b, layout, shape, i)
+        terms += [b.release[i]] if i in b.release else []
+        terms += [-b.surplus[i]] if i in b.surplus else []
+        if not terms:
+            return pyo.Constraint.Skip
+        return sum(terms) == sum(b.demand[q] for q in shape.demands if demand_of[q] == i)
+
+    b.material_balance = pyo.Constraint(list(shape.materials), rule=balance)
+
+
+def add_segment_bound(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+    """A segment can go without no more than it wants: a cheap segment's shortfall cannot cover another's demand.
+
+    sum_n shortfall[q,n] + sum_h substitute[q,h] <= demand[q]                        [unit]  for each q
+    """
+    instance = layout.instance
+
+    def bound(b: Any, q: int) -> Any:
+        tiers = [n for n in shape.tiers if instance.tiers[n][0] == q]
+        steps = [h for h in shape.steps if instance.steps[h][0] == q]
+        if len(tiers) + len(steps) == 0 or instance.tier_share[tiers].sum() + instance.step_limit[steps].sum() <= 1:
+            return pyo.Constraint.Skip  # the bounds of the variables say it already
+        return sum(b.shortfall[n] for n in tiers) + sum(b.substitute[h] for h in steps) <= b.demand[q]
+
+    b.segment_bound = pyo.Constraint(list(shape.demands), rule=bound)
+
+
+def add_surplus_limit(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+    """Only what is made can be left over: stock does not leave through exports.
+
+    surplus[i] <= sum_j max(y[j,i],0) run[j]                                         [unit]  for each i made
+    """
+    y = layout.instance.yields
+    b.surplus_limit = pyo.Constraint(
+        list(b.surplus), rule=lambda b, i: b.surplus[i] <= sum(y[j, i] * b.run[j] for j in b.run if y[j, i] > 0)
+    )
+
+
+def add_stock_balance(b: pyo.Block, layout: Layout, shape: Shape, links: Links) -> None:
+    """Tonnes in store carry over, lose a share, gain acquisitions and give up releases and disposals.
+
+    stock[i] = (1 - decay[i]) stock_before[i] + sum_o buy[o] - release[i] - sell[i]    [unit]  for each stocked i
+    """
+    decay = layout.instance.decay
+    by_material = {i: [p.name for p in shape.purchases if p.material == i] for i in shape.stocked}
+
+    def balance(b: Any, i: int) -> Any:
+        before = (1 - decay[i]) * links.previous_stock[i] if i in links.previous_stock else 0
+        bought = sum(b.buy[o] for o in by_material[i])
+        return b.stock[i] - before - bought + b.release[i] + b.sell[i] == (1 - decay[i]) * b.opening[i]
+
+    b.stock_balance = pyo.Constraint(list(shape.stocked), rule=balance)
+
+
+def add_reserve_production(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+    """What the reserve buys from a producer is made for it, joint products together, and nothing else is.
+
+    y[j,i] hold[j] >= sum_{o of j and i} buy[o]                                       [unit]  for each j, output i
+    hold[j] <= sum_{o of j} buy[o] / y[j,i(o)]                                        [unit]  for each j
+    """
+    y = layout.instance.yields
+    bought = {(j, i): [p.name for p in shape.purchases if (p.source, p.material) == (j, i)]
+              for j in shape.holders for i in shape.materials}  # fmt: skip
+    b.reserve_production = pyo.Constraint(
+        [pair for pair, names in bought.items() if names],
+        rule=lambda b, j, i: y[j, i] * b.hold[j] >= sum(b.buy[o] for o in bought[j, i]),
+    )
+    several = {j: [p for p in shape.purchases if p.source == j] for j in shape.holders}
+    b.reserve_production_limit = pyo.Constraint(
+        list(shape.holders), rule=lambda b, j: b.hold[j] <= sum(b.buy[p.name] / y[j, p.material] for p in several[j])
+    )
+
+
+def add_source_capacity(b: pyo.Block, layout: Layout, shape: Shape, links: Links) -> None:
+    """A source gives what is available; while its output is tight, only the uncontracted share and what is contracted.
+
+    use[j] <= rho (kappa_t K + (1 - kappa_t) sum_{t0 in force} contract[j,t0])          [unit]  for each source j
+    """
+    restricted = (
+        {layout.contracts[n].source for n in shape.contracts} | set(shape.holders) | {j for j, _ in shape.floors}
+    )
+
+    def capacity(b: Any, j: int) -> Any:
+        if j not in restricted:
+            return pyo.Constraint.Skip  # a bound of run
+        signed = [b.contract_share[n] * links.contract[n] for n in shape.contracts if layout.contracts[n].source == j]
+        return use(b, j) - sum(signed) <= b.open_capacity[j]
+
+    b.source_capacity = pyo.Constraint(list(shape.sources), rule=capacity)
+
+
+def add_source_survival(b: pyo.Block, layout: Layout, shape: Shape, links: Links) -> None:
+    """A source that its price shuts gives nothing, unless a market floor keeps it alive.
+
+    use[j] <= rho K (alive0 + sum_m (alive_m - alive0) floor[m])                        [unit]  for each source that a floor saves
+    """
+
+    def survive(b: Any, j: int) -> Any:
+        saved = [b.survival_floor[j, m] * links.floor[m] for k, m in shape.floors if k == j]
+        return use(b, j) - sum(saved) <= b.survival_open[j]
+
+    b.source_survival = pyo.Constraint(sorted({j for j, _ in shape.floors}), rule=survive)
+
+
+def add_project_capacity(b: pyo.Block, layout: Layout, shape: Shape, links: Links) -> None:
+    """A project gives what was signed for, has ramped up, is alive and is not withheld in a crisis.
+
+    use[p] <= sum_g K rho ramp alive crisis operating[p,g]                              [unit]  for each project p
+    """
+    first, classes = layout.instance.sources, layout.support.classes
+
+    def capacity(b: Any, p: int) -> Any:
+        mine = [g for g in shape.classes if classes[g].project == p]
+        return use(b, first + p) - sum(b.project_share[g] * links.operating[g] for g in mine) <= 0
+
+    b.project_capacity = pyo.Constraint(list(shape.projects), rule=capacity)
+
+
+def add_floor_purchase(b: pyo.Block, layout: Layout, shape: Shape, links: Links) -> None:
+    """Under a purchase floor the reserve may buy the covered tonnes at the market price.
+
+    buy[o,t] <= sum_g min(take, K y) ramp rho alive crisis operating[p,g]  while the floor is in force, else 0
+                                                                                    [unit]  for each such offer o
+    """
+    classes_of = {p.name: p.classes for p in shape.purchases if p.offer < 0}
+    b.floor_purchase = pyo.Constraint(
+        list(classes_of),
+        rule=lambda b, o: b.buy[o] - sum(b.purchase_share[o, g] * links.operating[g] for g in classes_of[o]) <= 0,
+    )
+
+
+def add_supplier_share(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+    """Diversification on the trunk: a country's supply stays below, or a group's above, a share of what is used.
+
+    country cap:  sum_{j in country} y+ run[j] - cap (sum_k (demand - substitute - shortfall) + inputs of use) <= excess
+    least share:  share (...) - sum_{j in group} y+ run[j] + surplus[i] <= excess         [unit]  for each rule
+    """
+    instance = layout.instance
+    y = instance.yields
+    rules = dict(shape.diversification)
+
+    def share(b: Any, n: int) -> Any:
+        rule, i = rules[n], _index(layout, rules[n])
+        used = sum(-y[j, i] * use(b, j) for j in b.run if y[j, i] < 0) - sum(unmet(b, layout, shape, i))
+        slack = b.excess[n] if n in b.excess else 0
+        if rule.kind == "country_cap":
+            group = [j for j in b.run if instance.country[j] == rule.country and y[j, i] > 0]
+            supplied = sum(y[j, i] * b.run[j] for j in group)
+            return b.supplier_active[n] * supplied - b.supplier_cap[n] * used - slack <= b.supplier_demand[n]
+        members = instance.home if rule.group == "home" else instance.allied
+        supplied = sum(y[j, i] * b.run[j] for j in b.run if members[j] and y[j, i] > 0)
+        exported = b.surplus[i] if i in b.surplus else 0
+        return b.supplier_active[n] * (exported - supplied) + b.supplier_cap[n] * used - slack <= b.supplier_demand[n]
+
+    b.supplier_share = pyo.Constraint(list(rules), rule=share)
+
+
+def add_trunk_shortfall(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+    """Going short is no way to diversify: on the trunk no more than without any plan (Z0).
+
+    sum_{k,n} shortfall[i,k,n] <= shortfall of i in Z0                                   [unit]  for each i under a rule
+    """
+    instance = layout.instance
+
+    def limit(b: Any, i: int) -> Any:
+        short = [b.shortfall[n] for n in shape.tiers if instance.demand_material[instance.tiers[n][0]] == i]
+        return sum(short) <= b.shortfall_cap[i] if short else pyo.Constraint.Skip
+
+    b.trunk_shortfall = pyo.Constraint(list(b.shortfall_cap), rule=limit)
+
+
+def add_days_of_cover(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+    """Rule of thumb: stock of so many days of net imports, on the trunk.
+
+    stock[i] >= days/365 * net imports per year                                          [unit]  for each rule
+    """
+    rules = dict(enumerate(shape.cover))
+    b.days_of_cover = pyo.Constraint(
+        [n for n, (i, _) in rules.items() if i in shape.stocked],
+        rule=lambda b, n: b.stock[rules[n][0]] >= b.cover[n],
+    )
+
+
+def add_costs(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+    """Costs of the period at its world's prices, market-value accounting [million USD, undiscounted].
+
+    users      sum_j run sum_i y P (1+premium if y>0) + sum_j hold sum_{y<0} y P - sum_i surplus P (1-haircut) + substitute cost
+    authority  sum_o buy P (1+premium) + stock holding D - sell P (1-haircut)
+    loss       sum v shortfall
+    Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel.
+    """
+    instance = layout.instance
+    y = instance.yields
+
+    def value(j: int) -> Any:
+        outputs = sum(y[j, i] * (1 + instance.premium[j]) * b.price[i] for i in shape.materials if y[j, i] > 0)
+        return outputs + sum(y[j, i] * b.price[i] for i in shape.materials if y[j, i] < 0)
+
+    users = [value(j) * b.run[j] for j in b.run]
+    users += [y[j, i] * b.price[i] * b.hold[j] for j in b.hold for i in shape.materials if y[j, i] < 0]
+    users += [-(1 - instance.haircut[i]) * b.price[i] * b.surplus[i] for i in b.surplus]
+    substitution = [b.substitution_cost[h] * b.substitute[h] for h in shape.steps]
+    authority = [(1 + p.premium) * b.price[p.material] * b.buy[p.name] for p in shape.purchases]
+    authority += [b.holding_cost[i] * b.stock[i] for i in shape.stocked]
+    authority += [-(1 - instance.haircut[i]) * b.price[i] * b.sell[i] for i in shape.stocked]
+    loss = [b.loss_value[n] * b.shortfall[n] for n in shape.tiers]
+    salvage = [-b.salvage_value[i] * b.stock[i] for i in shape.stocked]
+    rules = dict(shape.diversification)
+    unit = instance.material_unit
+    soft = [
+        (rules[n].penalty_usd_per_kg or 0.0) * MUSD_PER_T * unit[_index(layout, rules[n])] * b.excess[n]
+        for n in b.excess
+    ]
+    b.cost = pyo.Expression(expr=sum(users) + sum(substitution) + sum(authority) + sum(loss) + sum(salvage))
+    b.loss = pyo.Expression(expr=sum(loss) + sum(substitution))
+    b.penalty = pyo.Expression(expr=sum(soft))

@@ -1,0 +1,301 @@
+"""Values of the mutable Params for every stamp of a component: products of data are formed here, in numpy.
+
+Each function returns arrays whose first axis is the stamp (or the branch) and whose second follows the key lists of
+`formulation.period.param_keys` and `formulation.branch.param_keys`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..instance.instance import Bools, Floats, Instance, Ints
+from .branch import service_terms
+from .structure import TRUNK, Layout, Shape, Stamps, active_rule
+
+DAYS_PER_YEAR = 365.0
+
+
+def _columns(parts: Sequence[Any], n: int) -> Floats:
+    return np.stack(parts, axis=1) if parts else np.zeros((n, 0))
+
+
+def root_values(layout: Layout) -> dict[str, Floats]:
+    """(1, keys) arrays of every Param of the commitments; those of limits that the plan does not set are empty."""
+    instance, budget, risk = layout.instance, layout.instance.plan.budget, layout.instance.plan.risk
+    carry = budget.carry_over_share * instance.appropriation
+    carry[-1] = 0.0
+    given: dict[str, Any] = {
+        "appropriation": instance.spendable, "carry_limit": carry, "total": _one(instance.spendable_in_all),
+        "liability_cap": [] if budget.liability_cap_musd is None else instance.by_year(budget.liability_cap_musd),
+        **{name: figures[figures != 0] for name, figures in layout.commitment_money.items()},
+        "cvar_allowed": _one(risk.cvar_limit_musd), "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
+        "loss_value": instance.tier_loss if layout.uses_risk else [],
+        "substitution_cost": instance.step_cost if layout.uses_risk else [],
+        **_outlay_figures(layout),
+    }  # fmt: skip
+    return {name: np.array(values, dtype=float).reshape(1, -1) for name, values in given.items()}
+
+
+def _outlay_figures(layout: Layout) -> dict[str, Any]:
+    """What purchases, holding, sales and contracts cost on the trunk, by Param of the commitments."""
+    instance = layout.instance
+    stocked = [i for shape in layout.shapes for i in shape.stocked]
+    bought = [(1 + p.premium) * instance.price[p.material] for shape in layout.shapes for p in shape.purchases]
+    revolving = stocked if instance.plan.budget.revolving else []
+    return {
+        "planned_price": np.concatenate(bought) if bought else [],
+        "sale_proceeds": ((1 - instance.haircut[revolving, None]) * instance.price[revolving]).ravel(),
+        "holding_cost": instance.holding[stocked] * instance.calendar.step,
+        "contract_fee": [instance.contract_fee[contract.source] for contract in layout.contracts],
+    }
+
+
+def _one(limit: float | None) -> list[float]:
+    return [] if limit is None else [limit]
+
+
+def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Floats]:
+    """(n, keys) arrays of every Param of the period block."""
+    instance, worlds, support = layout.instance, layout.worlds, layout.support
+    n = stamps.count
+    t, s = stamps.period, stamps.world
+    on_trunk = s == TRUNK
+    w = np.where(on_trunk, 0, s)
+
+    def of(trunk: Floats, world: Floats) -> Floats:
+        """(n, k): (k, T) values on the trunk, (S, k, T) values in worlds."""
+        if trunk.shape[0] == 0:
+            return np.zeros((n, 0))
+        return np.where(on_trunk[:, None], trunk[:, t].T, world[w, :, t])
+
+    materials, demands, sources = list(shape.materials), list(shape.demands), list(shape.sources)
+    stocked = list(shape.stocked)
+    price = of(instance.price[materials], worlds.price[:, materials])
+    if not instance.plan.price_gain:
+        price = instance.price[materials][:, t].T
+    demand = of(instance.demand[demands], instance.demand[demands] * worlds.demand_factor[:, demands])
+    tight = worlds.tight[w, :, t] & ~on_trunk[:, None]
+    rho = np.where(on_trunk[:, None], instance.availability[:, t].T, worlds.availability[w, :, t])
+    makes = instance.yields > 0
+    lasting = worlds.lasting[w, :, t]
+    crisis = np.where((tight.astype(float) @ makes.T.astype(float)) > 0, lasting[:, instance.producer_component], 0.0)
+    kappa = 1 - crisis * (1 - instance.kappa)
+    K = instance.capacity[:, t].T
+    floored = {j for j, _ in shape.floors}
+    alive = of(support.trunk_alive.astype(float), support.worlds_alive.astype(float))
+    folded = np.array([np.ones(n) if j in floored else alive[:, j] for j in sources]).reshape(len(sources), n).T
+    open_capacity = rho[:, sources] * kappa[:, sources] * K[:, sources] * folded
+    position = {j: k for k, j in enumerate(sources)}
+    contract_share = []
+    for c in shape.contracts:
+        contract = layout.contracts[c]
+        j = contract.source
+        live = (t >= contract.start) & (t < contract.end)
+        contract_share.append(rho[:, j] * (1 - kappa[:, j]) * live * folded[:, position[j]])
+    release = np.where(tight[:, stocked], instance.drawdown[stocked], 0.0)
+    if instance.plan.instruments.trunk_release:
+        release[on_trunk] = instance.drawdown[stocked]
+    disposal = np.where(tight[:, stocked], 0.0, instance.disposal[stocked])
+    if not instance.plan.instruments.trunk_disposal:
+        disposal[on_trunk] = 0.0
+    cap, active, wanted = _supplier_rules(layout, shape, on_trunk, t)
+    return {
+        "price": price,
+        "demand": demand,
+        "depth": _depth(layout, shape, rho, np.where(tight, lasting[:, instance.component], 0.0), n),
+        "opening": np.where((t == 0)[:, None] & on_trunk[:, None], instance.opening[stocked], 0.0),
+        "release_limit": release,
+        "disposal_limit": disposal,
+        "open_capacity": open_capacity,
+        "contract_share": _columns(contract_share, n),
+        "survival_open": _columns([rho[:, j] * K[:, j] * alive[:, j] for j in sorted(floored)], n),
+        "survival_floor": _columns(
+            [
+                rho[:, j] * K[:, j] * (_alive_with(layout, m, on_trunk, w, t)[:, j] - alive[:, j])
+                for j, m in shape.floors
+            ],
+            n,
+        ),
+        "project_share": _columns(
+            [_class_output(layout, g, on_trunk, w, t, rho, crisis) for g in shape.classes], n
+        ),
+        "purchase_share": _columns(
+            [
+                _purchased(layout, g, t) * _class_output(layout, g, on_trunk, w, t, rho, crisis)
+                for p in shape.purchases
+                for g in p.classes
+            ],
+            n,
+        ),
+        "salvage_value": _salvage(layout, stocked, on_trunk, w, t),
+        "supplier_cap": cap,
+        "supplier_active": active,
+        "supplier_demand": wanted,
+        "shortfall_cap": _shortfall_cap(layout, shape, demand, n),
+        "cover": _cover(layout, shape, on_trunk, t),
+        "loss_value": np.tile(instance.tier_loss[list(shape.tiers)], (n, 1)),
+        "substitution_cost": np.tile(instance.step_cost[list(shape.steps)], (n, 1)),
+        "holding_cost": np.tile(instance.holding[stocked] * instance.calendar.step, (n, 1)),
+    }
+
+
+def _depth(layout: Layout, shape: Shape, rho: Floats, tight: Floats, n: int) -> Floats:
+    """Most that each offer sells: its depth times its source's availability, or its own where it has no source.
+
+    `tight` (n, I) is the share of the period in which the material is tight.
+    """
+    instance = layout.instance
+    parts = []
+    for p in shape.purchases:
+        if p.offer >= 0:
+            crisis = 1 - tight[:, p.material] * (1 - instance.offer_crisis[p.offer])
+            parts.append(instance.offer_depth[p.offer] * (rho[:, p.source] if p.source >= 0 else crisis))
+    return _columns(parts, n)
+
+
+def _alive_with(layout: Layout, market: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
+    """(n, J) survival of existing sources under a market floor."""
+    floor = layout.support.markets[market]
+    return np.where(on_trunk[:, None], floor.trunk[:, t].T, floor.worlds[w, :, t]).astype(float)
+
+
+def _class_output(
+    layout: Layout, g: int, on_trunk: Bools, w: Ints, t: Ints, rho: Floats, crisis: Floats
+) -> Floats:
+    """(n,) K rho ramp alive of an output class, times kappa + (1-kappa) offtake while an output is tight.
+
+    `crisis` (n, J) is the share of the period in which an output of a producer is tight.
+    """
+    instance, output = layout.instance, layout.support.classes[g]
+    j = instance.sources + output.project
+    share = np.where(on_trunk, output.trunk[t], output.worlds[w, t])
+    withheld = (1 - instance.kappa[j]) * (1 - output.offtake)
+    given = 1 - crisis[:, j] * withheld
+    return np.asarray(instance.capacity[j, 0] * rho[:, j] * share * given, dtype=float)
+
+
+def _purchased(layout: Layout, g: int, t: Ints) -> Floats:
+    """(n,) min(take, K*y) per unit of K while the purchase floor is in force: tonnes under it per unit of capacity."""
+    instance, output = layout.instance, layout.support.classes[g]
+    right = output.purchase
+    assert right is not None
+    j = instance.sources + output.project
+    most = min(right.take / instance.capacity[j, 0], instance.yields[j, right.material])
+    return np.where((t >= right.begin) & (t < right.end), most, 0.0)
+
+
+def _salvage(layout: Layout, stocked: list[int], on_trunk: Bools, w: Ints, t: Ints) -> Floats:
+    """salvage * min(P[i,T,trunk], P[i,T,s]) * beta[T+1]/beta[T] in the last period, else 0: never at crisis prices."""
+    instance, worlds = layout.instance, layout.worlds
+    T = instance.calendar.periods
+    beta = instance.calendar.beta
+    trunk = instance.price[stocked, T - 1]
+    end = np.where(on_trunk[:, None], trunk, np.minimum(trunk, worlds.price[w][:, stocked, T - 1]))
+    return np.where((t == T - 1)[:, None], instance.salvage[stocked] * end * beta[T] / beta[T - 1], 0.0)
+
+
+def _supplier_rules(layout: Layout, shape: Shape, on_trunk: Bools, t: Ints) -> tuple[Floats, Floats, Floats]:
+    """Share, activity and counted demand of each diversification rule; zero outside the trunk, before its year, and where nobody
+    can be on the trunk any more.
+    """
+    instance = layout.instance
+    n = len(t)
+    cap, active, wanted = [], [], []
+    for _, rule in shape.diversification:
+        i = instance.materials.index(rule.material)
+        on = on_trunk & active_rule(layout, rule)[t] & (layout.reach[instance.component[i], t] > 0)
+        demand = instance.demand[instance.demand_material == i].sum(axis=0)[t]
+        sign = 1.0 if rule.kind == "country_cap" else -1.0
+        cap.append(on * rule.share)
+        active.append(on.astype(float))
+        wanted.append(on * sign * rule.share * demand)
+    return _columns(cap, n), _columns(active, n), _columns(wanted, n)
+
+
+def _shortfall_cap(layout: Layout, shape: Shape, demand: Floats, n: int) -> Floats:
+    """Before Z0 is known the whole demand: shortfall cannot be more, so the row does not bind."""
+    instance = layout.instance
+    ruled = sorted({instance.materials.index(d.material) for _, d in shape.diversification})
+    parts = []
+    for i in ruled:
+        mine = [k for k, q in enumerate(shape.demands) if instance.demand_material[q] == i]
+        parts.append(demand[:, mine].sum(axis=1))
+    return _columns(parts, n)
+
+
+def net_imports(instance: Instance, material: int) -> Floats:
+    """(T,) demand and inputs of existing home plants less their output, at trunk availability, >= 0 [unit per year]."""
+    demand = instance.demand[instance.demand_material == material].sum(axis=0)
+    n = instance.sources
+    made = instance.yields[:n, material, None] * instance.capacity[:n] * instance.availability[:n]
+    net = demand - made[instance.home[:n]].sum(axis=0)
+    return np.asarray(np.maximum(0.0, net) / instance.calendar.step, dtype=float)
+
+
+def _cover(layout: Layout, shape: Shape, on_trunk: Bools, t: Ints) -> Floats:
+    parts = []
+    for i, rule in shape.cover:
+        needed = rule.days / DAYS_PER_YEAR * net_imports(layout.instance, i)
+        parts.append(np.where(on_trunk & active_rule(layout, rule)[t], needed[t], 0.0))
+    return _columns(parts, len(t))
+
+
+def period_weights(layout: Layout, stamps: Stamps, c: int) -> Floats:
+    """(n,) discounted weight of a stamp's costs: beta*w0 on the trunk, beta*pi in a branch."""
+    beta = layout.instance.calendar.beta
+    share = np.where(
+        stamps.world == TRUNK,
+        layout.trunk_weight[c][stamps.period],
+        layout.worlds.probability[np.maximum(stamps.world, 0)],
+    )
+    return np.asarray(beta[stamps.period] * share, dtype=float)
+
+
+def penalty_weights(layout: Layout, stamps: Stamps, c: int) -> Floats:
+    """(n,) weight of soft penalties of a stamp, undiscounted: w0 on the trunk; a branch has none in its periods."""
+    return np.where(stamps.world == TRUNK, layout.reach[c][stamps.period], 0.0)
+
+
+def branch_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Floats]:
+    """(branches, keys) arrays of every Param of the branch block."""
+    instance, worlds = layout.instance, layout.worlds
+    T = instance.calendar.periods
+    S = np.array(stamps.branches, dtype=int)
+    n = len(S)
+    price = [
+        (1 + p.premium) * worlds.price[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)
+    ]
+    planned = [
+        np.full(n, (1 + p.premium) * instance.price[p.material, t]) for p in shape.purchases if p.offer >= 0 for t in range(T)
+    ]
+    cheap = worlds.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
+    loose = ~worlds.tight | cheap
+    calm = [loose[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)]
+    windows: dict[int, Floats] = {}
+    for k, level in shape.services:
+        named = np.array([worlds.names[s] in level.scenarios for s in S], dtype=bool)
+        begin, end = worlds.onset[S, shape.component], worlds.end[S, shape.component]
+        period = np.arange(T)
+        inside = (period >= begin[:, None]) & (period < end[:, None])
+        windows[k] = (inside & named[:, None]).astype(float)
+    levels = dict(shape.services)
+    allowance = []
+    for k, f in service_terms(layout, shape):
+        level = levels[k]
+        q = instance.demands.index((level.material, level.segment))
+        wanted = instance.demand[q] * worlds.demand_factor[S, q]
+        in_year = np.ones(T) if f < 0 else (instance.calendar.year_index == f)
+        allowance.append((1 - level.level) * (windows[k] * wanted * in_year).sum(axis=1))
+    return {
+        "buy_price": _columns(price, n),
+        "planned_price": _columns(planned, n),
+        "calm_price": _columns([p * c for p, c in zip(price, calm, strict=True)], n)
+        if instance.plan.budget.branch_money == "appropriated" else np.zeros((n, 0)),
+        "service_window": _columns([windows[k][:, t] for k, _ in shape.services for t in range(T)], n),
+        "service_allowance": _columns(allowance, n),
+        "loss_value": np.tile(instance.tier_loss[list(shape.tiers) if layout.uses_risk else []], (n, 1)),
+        "substitution_cost": np.tile(instance.step_cost[list(shape.steps) if layout.uses_risk else []], (n, 1)),
+    }

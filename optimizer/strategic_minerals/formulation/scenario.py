@@ -1,0 +1,63 @@
+"""What ties the components of one world together: its loss, the tail of CVaR, the money that branches share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyomo.environ as pyo
+
+from .structure import Layout
+
+ComponentVariable = Callable[[str, Any, int], Any]
+"""(variable, index, component) -> the Pyomo variable of the component in this world, None where it has none."""
+
+
+def add_world(
+    b: pyo.Block, layout: Layout, part: ComponentVariable, value_at_risk: Any, unspent: Callable[[int], Any]
+) -> None:
+    """Rows of one world over its components; `unspent` gives the variable of a year's unspent appropriation."""
+    if layout.uses_risk:
+        add_world_loss(b, layout, part)
+        add_tail(b, value_at_risk)
+    if layout.shares_money:
+        add_shared_money(b, layout, part, unspent)
+
+
+def add_world_loss(b: pyo.Block, layout: Layout, part: ComponentVariable) -> None:
+    """Loss of a world over all components.
+
+    world_loss = sum_c loss[c,s]      (the trunk's loss where the component is never touched)      [million USD]
+    """
+    b.world_loss = pyo.Var(bounds=(0, None), doc="loss of the world")
+    losses = [part("loss", None, c) for c in range(len(layout.shapes))]
+    b.world_loss_sum = pyo.Constraint(expr=sum(losses) - b.world_loss == 0)
+
+
+def add_tail(b: pyo.Block, value_at_risk: Any) -> None:
+    """Loss beyond the value at risk (Rockafellar and Uryasev 2000).
+
+    world_loss - eta <= tail                                                                       [million USD]
+    """
+    b.tail = pyo.Var(bounds=(0, None), doc="loss beyond the value at risk (z)")
+    b.tail_excess = pyo.Constraint(expr=b.world_loss - value_at_risk - b.tail <= 0)
+
+
+def add_shared_money(
+    b: pyo.Block, layout: Layout, part: ComponentVariable, unspent: Callable[[int], Any]
+) -> None:
+    """Components share a year's declared emergency money and, where the plan says so, its unspent appropriation.
+
+    sum_c extra[c,f] - unspent[f] <= emergency[f]                                                  [million USD]
+    """
+    budget = layout.instance.plan.budget
+    most = layout.instance.by_year(budget.emergency_musd)
+
+    def year(b: Any, f: int) -> Any:
+        used = [part("extra", f, c) for c in range(len(layout.shapes))]
+        used = [extra for extra in used if extra is not None]
+        if budget.branch_money == "appropriated":
+            return sum(used) - unspent(f) <= float(most[f])
+        return sum(used) <= float(most[f]) if used else pyo.Constraint.Skip
+
+    b.shared_money = pyo.Constraint(range(len(most)), rule=year)

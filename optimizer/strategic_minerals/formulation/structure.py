@@ -1,0 +1,256 @@
+"""Which variables a model has: the sets of each component, the stamps of its operations, the commitments.
+
+One *stamp* is the operations of one component in one period of the trunk or of one world's branch. All stamps of a
+component have the same variables and constraints and differ only in data, so one period is written in Pyomo, compiled
+once, and stamped for all (formulation section 2 and 5).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..finance.commitment_costs import commitment_money
+from ..finance.packages import Support
+from ..instance.instance import Bools, Floats, Instance, Ints
+from ..scenarios.scenario_set import Worlds
+from ..schemas.plan import DaysOfCover, Diversification, ServiceLevel
+
+TRUNK = -1
+"""World index of trunk stamps."""
+
+LEAST_REACH = 1e-9
+"""Probability of being on the trunk in a period, below which nobody is: what is left of a sum of probabilities that add to one."""
+
+STAGES = {
+    "social_cost": ("social_cost",),
+    "risk_within_budget": ("risk", "spending", "social_cost"),
+    "least_budget": ("spending", "social_cost"),
+}
+"""Aims in the order in which they are minimised, by kind of objective (formulation section 7)."""
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """One way for the reserve to buy: a row of `offers`, or the tonnes under a project's purchase floor."""
+
+    name: str
+    material: int
+    source: int
+    """Producer, or -1 for `outside`."""
+    premium: float
+    offer: int
+    """Row of `offers`, or -1."""
+    classes: tuple[int, ...]
+    """Purchase floors: output classes whose floor covers it."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """An offtake contract that may start in a period."""
+
+    source: int
+    start: int
+    end: int
+    """Period after the last one in force."""
+    lot: float
+    largest: float
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sets of one component, as indices into the instance."""
+
+    component: int
+    materials: tuple[int, ...]
+    sources: tuple[int, ...]
+    projects: tuple[int, ...]
+    demands: tuple[int, ...]
+    tiers: tuple[int, ...]
+    steps: tuple[int, ...]
+    purchases: tuple[Purchase, ...]
+    stocked: tuple[int, ...]
+    """Materials with a purchase or an opening stock: they have stock, release and sell."""
+    holders: tuple[int, ...]
+    """Producers that make for the reserve."""
+    contracts: tuple[int, ...]
+    floors: tuple[tuple[int, int], ...]
+    """(source, market floor) pairs where the floor changes survival."""
+    classes: tuple[int, ...]
+    diversification: tuple[tuple[int, Diversification], ...]
+    cover: tuple[tuple[int, DaysOfCover], ...]
+    services: tuple[tuple[int, ServiceLevel], ...]
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """All stamps of a component, trunk first, then branch by branch in order of time."""
+
+    world: Ints
+    """(n,) TRUNK or the world."""
+    period: Ints
+    previous: Ints
+    """(n,) stamp whose stocks this one starts from, -1 for the opening stock."""
+    branches: tuple[int, ...]
+    """Worlds in which the component branches."""
+    first: Mapping[int, int]
+    """First stamp of each world's branch."""
+
+    @property
+    def one(self) -> Stamps:
+        """The first stamp and the first branch alone: what a block is written with, before it is stamped."""
+        return Stamps(self.world[:1], self.period[:1], self.previous[:1], self.branches[:1], {})
+
+    @property
+    def count(self) -> int:
+        """Number of stamps."""
+        return len(self.world)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The whole structure."""
+
+    instance: Instance
+    worlds: Worlds
+    support: Support
+    contracts: tuple[Contract, ...]
+    shapes: tuple[Shape, ...]
+    stamps: tuple[Stamps, ...]
+    uses_risk: bool
+    """Loss rows are needed: CVaR in the aim or a limit on losses."""
+    shares_money: bool
+    """Branches share money beyond what was planned for each: emergency money, or the year's unspent appropriation."""
+    trunk_weight: Floats
+    """(C, T) w0."""
+
+    @cached_property
+    def reach(self) -> Floats:
+        """(C, T) w0, 0 where it is below `LEAST_REACH`: there soft penalties of the trunk do not count, and no rule holds."""
+        return np.where(self.trunk_weight < LEAST_REACH, 0.0, self.trunk_weight)
+
+    @cached_property
+    def commitment_money(self) -> dict[str, Floats]:
+        """As `commitment_money`."""
+        return commitment_money(self.instance, self.support)
+
+    @property
+    def material_of_purchase(self) -> dict[str, int]:
+        """Material of every way to buy, by name."""
+        return {p.name: p.material for shape in self.shapes for p in shape.purchases}
+
+
+def build_layout(instance: Instance, worlds: Worlds, support: Support) -> Layout:
+    """Sets of every component and the list of their stamps."""
+    plan, T = instance.plan, instance.calendar.periods
+    contracts = []
+    for j in np.flatnonzero(~np.isnan(instance.contract_lot)):
+        largest = float(instance.capacity[j].max())
+        for t in instance.contract_periods:
+            end = min(T, t + int(instance.contract_term[j]))
+            if largest > 0 and instance.contract_lot[j] <= largest:
+                contracts.append(Contract(int(j), t, end, float(instance.contract_lot[j]), largest))
+    shapes = tuple(_shape(instance, support, contracts, c) for c in range(len(instance.components)))
+    stamps = tuple(_stamps(worlds, c, T) for c in range(len(instance.components)))
+    risk = plan.risk
+    uses_risk = (
+        risk.cvar_weight > 0 or risk.cvar_limit_musd is not None or risk.expected_loss_limit_musd is not None
+        or plan.objective.kind == "risk_within_budget"
+    )  # fmt: skip
+    shared = plan.budget.branch_money == "appropriated" or bool((instance.by_year(plan.budget.emergency_musd) > 0).any())
+    weight = worlds.trunk_weight(T)
+    return Layout(instance, worlds, support, tuple(contracts), shapes, stamps, uses_risk, shared, weight)
+
+
+def _shape(instance: Instance, support: Support, contracts: list[Contract], c: int) -> Shape:
+    plan = instance.plan
+    materials = tuple(int(i) for i in np.flatnonzero(instance.component == c))
+    inside = set(materials)
+    producer_component = instance.producer_component
+    sources = tuple(j for j in range(instance.sources) if producer_component[j] == c)
+    classes = tuple(g for g, k in enumerate(support.classes) if producer_component[instance.sources + k.project] == c)
+    projects = tuple(sorted({support.classes[g].project for g in classes}))
+    demands = tuple(q for q, i in enumerate(instance.demand_material) if i in inside)
+    tiers = tuple(n for n, (q, _) in enumerate(instance.tiers) if q in demands)
+    steps = tuple(h for h, (q, _) in enumerate(instance.steps) if q in demands)
+    with_output = {*sources, *(instance.sources + p for p in projects)}
+    purchases = [
+        Purchase(name, int(i), int(j), float(premium), o, ())
+        for o, (name, i, j, premium) in enumerate(
+            zip(instance.offers, instance.offer_material, instance.offer_source, instance.offer_premium, strict=True)
+        )
+        if i in inside and (j < 0 or j in with_output)
+    ]
+    if plan.instruments.reserve:
+        called = _purchase_floor_names(instance, support)
+        for p in projects:
+            covering: dict[int, list[int]] = {}
+            for g in classes:
+                k = support.classes[g]
+                if k.project == p and k.purchase is not None:
+                    covering.setdefault(k.purchase.material, []).append(g)
+            purchases += [
+                Purchase(
+                    called[p, i],
+                    i,
+                    instance.sources + p,
+                    0.0,
+                    -1,
+                    tuple(gs),
+                )
+                for i, gs in covering.items()
+            ]
+    stocked = {b.material for b in purchases} | {i for i in materials if instance.opening[i] > 0}
+    affected = [
+        (j, m)
+        for m, market in enumerate(support.markets)
+        for j in sources
+        if (market.trunk[j] != support.trunk_alive[j]).any()
+        or (market.worlds[:, j] != support.worlds_alive[:, j]).any()
+    ]
+    names = {instance.materials[i]: i for i in materials}
+    return Shape(
+        component=c, materials=materials, sources=sources, projects=projects, demands=demands, tiers=tiers, steps=steps,
+        purchases=tuple(purchases), stocked=tuple(i for i in materials if i in stocked),
+        holders=tuple(sorted({b.source for b in purchases if b.source >= 0})),
+        contracts=tuple(n for n, contract in enumerate(contracts) if contract.source in sources),
+        floors=tuple(affected), classes=classes,
+        diversification=tuple((n, d) for n, d in enumerate(plan.diversification) if d.material in names),
+        cover=tuple((names[d.material], d) for d in plan.days_of_cover if d.material in names),
+        services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
+    )  # fmt: skip
+
+
+def _purchase_floor_names(instance: Instance, support: Support) -> dict[tuple[int, int], str]:
+    """(project, material) -> what buying under a purchase floor is called: as no offer is, and no other of these."""
+    pairs = {(k.project, k.purchase.material) for k in support.classes if k.purchase is not None}
+    names = {(p, i): (instance.projects[p].name, instance.materials[i]) for p, i in pairs}
+    plain = Counter([*instance.offers, *(f"{project}-{material}-floor" for project, material in names.values())])
+    return {
+        pair: f"{project}-{material}-floor" if plain[f"{project}-{material}-floor"] == 1 else f"{project} {material} floor"
+        for pair, (project, material) in names.items()
+    }
+
+
+def _stamps(worlds: Worlds, c: int, periods: int) -> Stamps:
+    world, period, previous = [TRUNK] * periods, list(range(periods)), list(range(-1, periods - 1))
+    branches = tuple(int(s) for s in worlds.touched(c, periods))
+    first: dict[int, int] = {}
+    for s in branches:
+        onset = int(worlds.onset[s, c])
+        first[s] = len(world)
+        n = periods - onset
+        world += [s] * n
+        period += range(onset, periods)
+        previous += [onset - 1, *range(first[s], first[s] + n - 1)]
+    return Stamps(np.array(world), np.array(period), np.array(previous), branches, first)
+
+
+def active_rule(layout: Layout, rule: Diversification | DaysOfCover) -> Bools:
+    """(T,) periods in which a trunk rule is in force."""
+    calendar = layout.instance.calendar
+    return np.array([calendar.years[f] >= rule.from_year for f in calendar.year_index], dtype=bool)

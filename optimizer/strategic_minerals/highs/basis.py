@@ -1,0 +1,94 @@
+"""Hot starts for worlds that resemble worlds met before: a basis remembered by component, onset and period.
+
+Stamps of a template differ in data alone, so what was basic in one is a good guess for another at the same date of an event
+that began as long ago. The guess need not be a basis: the solver completes it (HiGHS calls such a basis alien).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ..formulation.structure import TRUNK, Layout
+from ..instance.instance import Ints
+from ..model.assembly import Assembly, Stamped
+from .solver import AT_LOWER, BASIC
+
+Statuses = npt.NDArray[np.int8]
+"""One status a column, or row, as the solver counts them."""
+UNKNOWN = -1
+LESSONS = 12
+"""Solves that are learnt from: reading a basis costs as much as a tenth of a solve, and soon tells nothing new."""
+
+
+class Warm:
+    """Bases met so far. The last world with the same onset counts; without one, the last that reached the same period."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Statuses] = {}
+        """(template, "column" or "row") -> (1 + onsets, periods, width); index 0 holds the last of any onset."""
+        self._lessons = 0
+
+    @property
+    def eager(self) -> bool:
+        """Whether there is something to learn yet."""
+        return self._lessons < LESSONS
+
+    def guess(self, layout: Layout, assembly: Assembly) -> tuple[Statuses, Statuses] | None:
+        """Statuses of all columns and rows; None before anything has been learnt."""
+        if not self._known:
+            return None
+        columns = np.full(len(assembly.lower), AT_LOWER, dtype=np.int8)
+        rows = np.full(len(assembly.row_lower), BASIC, dtype=np.int8)
+        for part, kind, where, key, local in _places(layout, assembly):
+            known = self._known.get((part.label, kind))
+            if known is None:
+                continue
+            into = columns if kind == "column" else rows
+            onset, period = key
+            found = known[onset, period, local]
+            found = np.where(found == UNKNOWN, known[0, period, local], found)
+            into[where] = np.where(found == UNKNOWN, into[where], found)
+        return columns, rows
+
+    def learn(self, layout: Layout, assembly: Assembly, columns: Statuses, rows: Statuses) -> None:
+        """Remember the basis that a solve ended with."""
+        self._lessons += 1
+        T = layout.instance.calendar.periods
+        for part, kind, where, (onset, period), local in _places(layout, assembly):
+            width = part.width if kind == "column" else len(part.template.rows)
+            known = self._known.setdefault((part.label, kind), np.full((T + 2, T, width), UNKNOWN, dtype=np.int8))
+            status = (columns if kind == "column" else rows)[where]
+            known[onset, period, local] = status
+            known[0, period, local] = status
+
+
+Place = tuple[Stamped, str, Ints, tuple[Ints, Ints], Ints]
+
+
+def _places(layout: Layout, assembly: Assembly) -> Iterator[Place]:
+    """(part, kind, columns or rows, (1 + onset, period) of each, place in the template), the trunk left out: it is fixed."""
+    names = list(layout.instance.components)
+    for k, part in enumerate(assembly.stamped):
+        onset = np.ones(part.count, dtype=np.int64)
+        period = np.zeros(part.count, dtype=np.int64)
+        counted = np.ones(part.count, dtype=bool)
+        kind, _, name = part.label.partition(":")
+        if kind == "period":
+            stamps, c = layout.stamps[names.index(name)], names.index(name)
+            counted = stamps.world != TRUNK
+            onset[counted] = 1 + layout.worlds.onset[stamps.world[counted], c]
+            period[counted] = stamps.period[counted]
+        elif kind == "branch":
+            c = names.index(name)
+            onset = 1 + layout.worlds.onset[list(layout.stamps[c].branches), c].astype(np.int64)
+        own = np.flatnonzero(counted)
+        local = np.tile(np.arange(part.width), len(own))
+        stamp = np.repeat(own, part.width)
+        yield part, "column", part.first_column + part.width * stamp + local, (onset[stamp], period[stamp]), local
+        mine = np.flatnonzero(assembly.row_stamped == k)
+        kept = mine[counted[assembly.row_stamp[mine]]]
+        of = assembly.row_stamp[kept]
+        yield part, "row", kept, (onset[of], period[of]), assembly.row_local[kept]

@@ -1,0 +1,374 @@
+"""The question and the facts as aligned arrays: everything the mathematics needs, nothing it does not.
+
+Units: tonnes (flows per period, stocks at the end of a period), million USD of the plan's price year, so prices
+are million USD per tonne. Periods are counted 0..T-1, fiscal years 0..F-1. Producers `j` are the existing sources
+first, then the projects. Demands `q` are (material, segment) pairs. `align.py` makes an instance from plan and tables.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.units import KG_PER_T, USD_PER_MUSD
+from ..schemas.plan import Plan
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.integer[Any]]
+Bools = NDArray[np.bool_]
+
+ROUNDING = 1e-9
+"""Relative difference of two amounts of money that counts as none."""
+MUSD_PER_T = KG_PER_T / USD_PER_MUSD
+"""Million USD per tonne that one USD/kg is."""
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Periods and fiscal years."""
+
+    first_year: int
+    step: float
+    """Length D of a period in years."""
+    periods: int
+    """T, planned and tail."""
+    planned: int
+    """Periods shown as plan; the rest is tail."""
+    rate: float
+
+    @property
+    def per_year(self) -> int:
+        """Periods in a fiscal year."""
+        return round(1 / self.step)
+
+    @property
+    def years(self) -> list[int]:
+        """Fiscal years, tail included."""
+        return list(range(self.first_year, self.first_year + math.ceil(self.periods / self.per_year)))
+
+    @property
+    def planned_years(self) -> list[int]:
+        """Fiscal years that are planned and shown."""
+        return self.years[: self.planned // self.per_year]
+
+    @property
+    def year_index(self) -> Ints:
+        """(T,) index of each period's fiscal year."""
+        return np.arange(self.periods) // self.per_year
+
+    @property
+    def beta(self) -> Floats:
+        """(T+1,) discount factor of each period's start; the last is the end of the horizon."""
+        return np.asarray((1 + self.rate) ** (-self.step * np.arange(self.periods + 1)), dtype=float)
+
+    @property
+    def spending_weight(self) -> Floats:
+        """(T,) discount factor of each period's fiscal year: spending counts from the year's first period."""
+        return np.asarray(self.beta[self.year_index * self.per_year], dtype=float)
+
+    def period_label(self, t: int) -> str:
+        """`2028`, or `2028.2` for the second period within a year."""
+        year, part = divmod(t, self.per_year)
+        return str(self.first_year + year) if self.per_year == 1 else f"{self.first_year + year}.{part + 1}"
+
+    def lasting(self, years: float) -> int:
+        """Periods that a length in years takes, at least 1."""
+        return max(1, math.ceil(years / self.step - 1e-9))
+
+
+@dataclass(frozen=True)
+class FloorId:
+    """Which floor of the plan's menu a floor is, however high it is and whatever it is called."""
+
+    menu: int
+    """Place of its menu in the plan's list, from 0."""
+    level: int
+    """Place among the levels of its menu, from 0."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A price floor on one material, as an owner or the treasury sees it."""
+
+    material: int
+    level: float
+    """Strike F [million USD/t]."""
+    upside: float
+    kind: str
+    """contract, border or purchase."""
+    term: int
+    """Periods in force."""
+    market: int = -1
+    """Index of the market floor, or -1 for any other."""
+    begin: int | None = None
+    """First period in force; None: from first output of the project."""
+    take: float = math.inf
+    """Purchase floors: tonnes per period that are covered."""
+    id: FloorId | None = None
+    """None: a floor that is not of the plan's menu."""
+
+
+@dataclass(frozen=True)
+class MarketFloor:
+    """A market-wide floor level that the plan may choose."""
+
+    name: str
+    floor: Floor
+    eligible: Bools
+    """(J,) producers whose output is topped up."""
+    embedded: bool
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """A capital instrument; rates per year, times in years."""
+
+    name: str
+    kind: str
+    score: float
+    max_share: float
+    rate: float
+    tenor: float
+    grace: float
+    grant_on_top: bool
+
+
+@dataclass(frozen=True)
+class Package:
+    """One way to support any or one project, before market floors are added."""
+
+    name: str
+    """For printing; no other package of the plan is called so."""
+    row: str
+    """The row of the table that it is, with a floor of the plan's menu or without; `none` for no capital support."""
+    project: int | None
+    instrument: Instrument
+    offtake: float
+    fee: float
+    """[million USD/t under offtake]"""
+    fee_share: float
+    """Share of the base price of what is under offtake."""
+    floor: Floor | None
+    take_share: float | None = None
+
+
+@dataclass(frozen=True)
+class Project:
+    """What only projects have; capacity, yields and prices are in the producers' arrays."""
+
+    name: str
+    producer: int
+    capex: float
+    lead: int
+    life: int
+    ramp: Floats
+    """(life,) share of capacity by age in periods."""
+    hurdle: float
+    earliest: int
+    """First period in which it may be signed; a baseline project is signed then by its owner."""
+    additional: bool
+    committed: bool
+    """Under construction with its finance agreed: it has no capex left and no gap."""
+    supportable: bool
+    """False: the plan may not support it; it stands only if its owner builds it anyway."""
+    needs: tuple[int, ...]
+    excludes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """All arrays of one planning problem, in natural units."""
+
+    plan: Plan
+    calendar: Calendar
+    materials: tuple[str, ...]
+    component: Ints
+    """(I,) component of each material."""
+    components: tuple[str, ...]
+    price: Floats
+    """(I, T) trunk price."""
+    base_price: Floats
+    """(I,) price of the price set, controls not counted."""
+    haircut: Floats
+    holding: Floats
+    """(I,) holding cost [million USD/t/year]."""
+    decay: Floats
+    """(I,) share of stock lost per period."""
+    salvage: Floats
+    resale: Floats
+    storage: Floats
+    """(I,) inf: no limit."""
+    drawdown: Floats
+    """(I,) most released per period; inf: no limit."""
+    disposal: Floats
+    opening: Floats
+    producers: tuple[str, ...]
+    sources: int
+    """Number of existing sources; producers from here on are projects."""
+    country: tuple[str, ...]
+    home: Bools
+    allied: Bools
+    """(J,) home, allies and partners."""
+    yields: Floats
+    """(J, I)"""
+    capacity: Floats
+    """(J, T) tonnes of activity per period."""
+    availability: Floats
+    """(J, T) trunk availability: controls in force at the start."""
+    premium: Floats
+    cash: Floats
+    kappa: Floats
+    restart: Ints
+    in_force: tuple[tuple[Floor, ...], ...]
+    """(J,) floors agreed before the plan: they keep a source alive and cost this plan nothing."""
+    contract_lot: Floats
+    """(J,) tonnes per period; nan: no contracts offered."""
+    contract_fee: Floats
+    contract_term: Ints
+    offers: tuple[str, ...]
+    offer_material: Ints
+    offer_source: Ints
+    """(O,) producer, or -1 for `outside`."""
+    offer_depth: Floats
+    """(O,) tonnes per period."""
+    offer_premium: Floats
+    offer_crisis: Floats
+    """(O,) availability in a crisis of `outside` offers; 1 elsewhere (the source's own counts)."""
+    demands: tuple[tuple[str, str], ...]
+    demand_material: Ints
+    demand: Floats
+    """(Q, T)"""
+    tiers: tuple[tuple[int, int], ...]
+    """(demand, tier) of each tier."""
+    tier_share: Floats
+    tier_loss: Floats
+    """(N,) gross loss per tonne unmet [million USD/t]: base price plus named loss."""
+    steps: tuple[tuple[int, int], ...]
+    step_limit: Floats
+    step_cost: Floats
+    projects: tuple[Project, ...]
+    packages: tuple[Package, ...]
+    market_floors: tuple[MarketFloor, ...]
+    state_factor: Floats
+    state_probability: Floats
+    material_unit: Floats
+    """(I,) tonnes that one unit of a material stands for: 1 here, other in a scaled instance."""
+    producer_unit: Floats
+    """(J,) the same for producers."""
+    money_unit: float
+    """Million USD that the solver counts as one: 1 here, other in a scaled instance."""
+    left_out: tuple[tuple[str, str], ...]
+    """(what, why) of producers and projects that the plan's materials leave out, and of `impossible`."""
+    impossible: tuple[tuple[str, str], ...]
+    """(what, why) of packages and floors that plan and tables have and nobody can be given."""
+
+    @cached_property
+    def producer_component(self) -> Ints:
+        """(J,) component of each producer."""
+        first = np.array([int(np.flatnonzero(row)[0]) for row in self.yields], dtype=int).reshape(-1)
+        return self.component[first] if len(first) else first
+
+    @property
+    def appropriation(self) -> Floats:
+        """(F,) appropriation of each fiscal year."""
+        return self.by_year(self.plan.budget.appropriation_musd)
+
+    @property
+    def owed(self) -> Floats:
+        """(F,) what holding the opening stock costs in each fiscal year if nothing is taken out: owed before any decision."""
+        t = np.arange(1, self.calendar.periods + 1)
+        left = self.opening[:, None] * (1 - self.decay[:, None]) ** t
+        by_period = (self.holding[:, None] * left).sum(axis=0) * self.calendar.step
+        return np.array([by_period[self.calendar.year_index == f].sum() for f in range(len(self.calendar.years))])
+
+    @property
+    def spendable(self) -> Floats:
+        """(F,) most that the budget pays in each fiscal year: the appropriation, and at least what is owed already."""
+        return np.maximum(self.appropriation, self.owed)
+
+    @property
+    def spendable_in_all(self) -> float | None:
+        """The limit on all outlays of the planned years, likewise; None where the plan sets none."""
+        total = self.plan.budget.total_musd
+        return None if total is None else max(total, float(self.owed[: len(self.calendar.planned_years)].sum()))
+
+    @property
+    def owed_beyond(self) -> Floats:
+        """(F,) what is owed already beyond the appropriation, where money added to it buys nothing; rounding is none."""
+        beyond = self.spendable - self.appropriation
+        return np.where(beyond > ROUNDING * self.spendable, beyond, 0.0)
+
+    @property
+    def owed_beyond_in_all(self) -> float:
+        """The same of the total budget; 0 where the plan sets none."""
+        most, total = self.spendable_in_all, self.plan.budget.total_musd
+        beyond = 0.0 if most is None or total is None else most - total
+        return beyond if beyond > ROUNDING * (most or 0.0) else 0.0
+
+    @property
+    def contract_periods(self) -> list[int]:
+        """Periods in which offtake contracts may start."""
+        return start_periods(self.calendar, self.plan.instruments.contract_years)
+
+    @property
+    def signing_periods(self) -> list[int]:
+        """Periods in which packages may be signed."""
+        return start_periods(self.calendar, self.plan.instruments.signing_years)
+
+    def by_year(self, series: float | Mapping[int, float]) -> Floats:
+        """(F,) a figure, or a series by year that holds its last value and is 0 before its first year."""
+        years = self.calendar.years
+        if not isinstance(series, Mapping):
+            return np.full(len(years), float(series))
+        known = sorted(series.items())
+        return np.array([next((v for y, v in reversed(known) if y <= year), 0.0) for year in years], dtype=float)
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two values are the same, arrays and dataclasses entry by entry; what is not a number equals itself."""
+    if a is b:
+        return True
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    if isinstance(a, tuple):
+        return isinstance(b, tuple) and len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
+    if is_dataclass(a):
+        return type(a) is type(b) and all(equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return bool(a == b)
+
+
+def start_periods(calendar: Calendar, years: Sequence[int] | None) -> list[int]:
+    """First period of each named fiscal year, or of every planned one: programmes are signed once a year."""
+    chosen = calendar.planned_years if years is None else sorted(years)
+    return [(year - calendar.first_year) * calendar.per_year for year in chosen]
+
+
+def touched_producers(
+    country: Sequence[str], yields: Floats, home: str, countries: str, touched: Bools
+) -> tuple[Bools, Bools]:
+    """(J,) producers in the named countries, and other foreign ones, that make a touched material."""
+    named = set(countries.split())
+    makes = (yields[:, touched] > 0).any(axis=1)
+    inside = np.array([(c in named) or ("*" in named and c != home) for c in country], dtype=bool)
+    foreign = np.array([c != home for c in country], dtype=bool)
+    return makes & inside, makes & foreign & ~inside
+
+
+def named_materials(names: str, materials: Mapping[str, int]) -> Bools:
+    """(I,) materials that a space-separated list names; `*`: all."""
+    chosen = set(names.split())
+    return np.array(["*" in chosen or name in chosen for name in materials], dtype=bool)
+
+
+def overlap(calendar: Calendar, start: float | Floats, end: float | Floats) -> Floats:
+    """(..., T) share of each period that lies within [start, end), given in decimal fiscal years."""
+    edges = calendar.first_year + calendar.step * np.arange(calendar.periods + 1)
+    inside = np.minimum(edges[1:], np.asarray(end)[..., None]) - np.maximum(edges[:-1], np.asarray(start)[..., None])
+    share = np.clip(inside / calendar.step, 0.0, 1.0)
+    return np.asarray(np.where(share < 1e-9, 0.0, share), dtype=float)

@@ -1,0 +1,376 @@
+"""Templates stamped into one matrix: the whole model as arrays.
+
+Stamping is one sparse product for all periods and worlds of a template, taken some stamps at a time so that what is in between
+needs little memory; columns are counted in 32 bits, as the solver counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import FormulationError
+from ..formulation.catalogue import COMPONENTS
+from ..instance.instance import Bools, Floats, Ints
+from .template import INF, Template
+
+SMALLEST_ENTRY = 1e-7
+"""Smallest matrix entry allowed: HiGHS drops 1e-9 silently."""
+
+STAMPED_AT_ONCE = 2_000_000
+"""Matrix entries that are worked on at once: what is in between takes room of its own."""
+
+
+@dataclass(frozen=True)
+class Stamped:
+    """A template put down n times: where its columns and rows stand in the whole matrix."""
+
+    template: Template
+    label: str
+    count: int
+    xi: Floats
+    externals: Ints
+    """(n, externals) column of each external, -1 where it does not exist."""
+    weights: Mapping[str, Floats]
+    """(n,) factor of each named cost."""
+    first_column: int = 0
+
+    @property
+    def width(self) -> int:
+        """Own columns of one stamp."""
+        return len(self.template.columns)
+
+    def columns(self, variable: str, key: Any) -> Ints:
+        """(n,) columns of a variable over the stamps."""
+        return self.first_column + self.template.columns.index((variable, key)) + self.width * np.arange(self.count)
+
+
+class Costs(Mapping[str, Floats]):
+    """Cost vectors over all columns by name, written out when asked for: most are zero nearly everywhere."""
+
+    def __init__(self, dense: dict[str, Floats]) -> None:
+        """dense: (columns,) by name; taken out as they are read."""
+        self._size = max(map(len, dense.values()), default=0)
+        self._held: dict[str, tuple[Ints, Floats]] = {}
+        for name in list(dense):
+            cost = dense.pop(name)
+            used = np.flatnonzero(cost).astype(np.int32)
+            self._held[name] = used, cost[used]
+
+    def __getitem__(self, name: str) -> Floats:
+        """(columns,) a new vector. Raises KeyError."""
+        used, values = self._held[name]
+        cost = np.zeros(self._size)
+        cost[used] = values
+        return cost
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+@dataclass(frozen=True)
+class Money:
+    """Rows and columns that count money, and the unit in which the solver has them: tolerances of the solver are absolute, and a
+    model in million USD may hold thousands or billions of them.
+    """
+
+    unit: float
+    """[million USD]"""
+    rows: Bools
+    columns: Bools
+
+    def of(self, rows: Ints, columns: Ints) -> Money:
+        """Of some rows and columns."""
+        return Money(self.unit, self.rows[rows], self.columns[columns])
+
+    def with_more(self, rows: Bools | None = None, columns: Bools | None = None) -> Money:
+        """With more rows and columns, the last; flags say which of them count money."""
+        none = np.zeros(0, dtype=bool)
+        more_rows, more_columns = none if rows is None else rows, none if columns is None else columns
+        return Money(self.unit, np.append(self.rows, more_rows), np.append(self.columns, more_columns))
+
+
+COUNTS_MONEY = {(c.kind, c.name) for c in COMPONENTS if c.unit == "million USD"}
+"""(kind, name) of variables and constraints in money."""
+
+
+@dataclass
+class Assembly:
+    """The whole model as arrays, ready for the solver."""
+
+    lower: Floats
+    upper: Floats
+    integer: Bools
+    costs: Mapping[str, Floats]
+    row_lower: Floats
+    row_upper: Floats
+    start: Ints
+    index: Ints
+    value: Floats
+    stamped: tuple[Stamped, ...]
+    row_stamped: Ints
+    """(rows,) which stamped template a row comes from."""
+    row_local: Ints
+    """(rows,) which row of the template."""
+    row_stamp: Ints
+    """(rows,) which stamp."""
+    money: Money | None = None
+    """What the solver counts money in; None: million USD."""
+
+    @property
+    def row_unit(self) -> Floats:
+        """(rows,) what a row's own unit is worth in the solver's: tolerances hold there."""
+        return np.ones(len(self.row_lower)) if self.money is None else np.where(self.money.rows, self.money.unit, 1.0)
+
+    @property
+    def column_unit(self) -> Floats:
+        """(columns,) the same of columns."""
+        return np.ones(len(self.lower)) if self.money is None else np.where(self.money.columns, self.money.unit, 1.0)
+
+    @property
+    def money_unit(self) -> float:
+        """Million USD that the solver counts as one."""
+        return 1.0 if self.money is None else self.money.unit
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Rows, columns, nonzeros."""
+        return len(self.row_lower), len(self.lower), len(self.index)
+
+    def without_matrix(self) -> Assembly:
+        """The stamped parts alone: where every column stands, and nothing of rows and values."""
+        no_values, none = np.zeros(0), np.zeros(0, dtype=np.int64)
+        return Assembly(
+            no_values, no_values, np.zeros(0, dtype=bool), {}, no_values, no_values, none, none, no_values, self.stamped,
+            none, none, none,
+        )  # fmt: skip
+
+    def rows_of(self, family: str) -> Ints:
+        """Rows of a constraint family, in order."""
+        found = []
+        for k, part in enumerate(self.stamped):
+            local = [r for r, (name, _) in enumerate(part.template.rows) if name == family]
+            if local:
+                found.append(np.flatnonzero((self.row_stamped == k) & np.isin(self.row_local, local)))
+        return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+
+    def row_name(self, row: int) -> tuple[str, Any, str, int]:
+        """(constraint, index, template, stamp) of a row."""
+        part = self.stamped[self.row_stamped[row]]
+        name, key = part.template.rows[self.row_local[row]]
+        return name, key, part.label, int(self.row_stamp[row])
+
+    def column_name(self, column: int) -> tuple[str, Any]:
+        """(variable, index) of a column."""
+        part = next(p for p in reversed(self.stamped) if p.first_column <= column)
+        name, key = part.template.columns[(column - part.first_column) % part.width]
+        return str(name), key
+
+
+class TinyEntryError(FormulationError):
+    """An entry of the matrix that the solver would take for zero."""
+
+    def __init__(
+        self, constraint: str, key: Any, variable: str, of: Any, label: str, stamp: int, value: float, count: int
+    ) -> None:
+        """constraint[key] has `value` of variable[of]; label, stamp: of the row. count: of such entries."""
+        self.constraint, self.key, self.variable, self.of, self.stamp, self.value = constraint, key, variable, of, stamp, value
+        self.label, self.count = label, count
+        where = f"{constraint}[{key}] of {label} holds {value:g} {variable}[{of}]"
+        more = f" and {count - 1} more" if count > 1 else ""
+        super().__init__(f"{where}{more}: the solver drops what is below {SMALLEST_ENTRY:g}")
+
+
+def assemble(parts: Sequence[Stamped], money_unit: float = 1.0) -> Assembly:
+    """Put all stamps into one matrix: columns part by part, stamp by stamp; empty rows that hold are left out.
+
+    The parts are kept without the data that they were stamped from. money_unit: in which the solver counts money [million USD].
+    Raises TinyEntryError for an entry that the solver would drop, FormulationError for what is not a finite number.
+    """
+    total = parts[-1].first_column + parts[-1].width * parts[-1].count if parts else 0
+    names = sorted({name for part in parts for name in part.template.costs})
+    columns = _Columns(np.zeros(total), np.zeros(total), np.zeros(total, dtype=bool), {name: np.zeros(total) for name in names})
+    rows = _Rows.room_for(parts)
+    for k, part in enumerate(parts):
+        most = max(1, STAMPED_AT_ONCE // max(1, len(part.template.index)))
+        for first in range(0, part.count, most):
+            _stamp(k, part, slice(first, min(part.count, first + most)), columns, rows)
+    for name, cost in columns.costs.items():
+        if not np.isfinite(cost).all():
+            raise FormulationError(f"{name} holds a value that is not a finite number")
+    row_lower, row_upper = rows.lower.all, rows.upper.all
+    for low, high in ((columns.lower, columns.upper), (row_lower, row_upper)):
+        if np.isnan(low).any() or np.isnan(high).any() or (low == INF).any() or (high == -INF).any():
+            raise FormulationError("a bound or a right-hand side is not a number, or is infinite on its wrong side")
+    value = rows.value.all
+    if not np.isfinite(value).all():
+        raise FormulationError("the matrix holds a value that is not a finite number")
+    start = np.zeros(len(row_lower) + 1, dtype=np.int64)
+    np.cumsum(rows.length.all, out=start[1:])
+    no_data, nowhere = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
+    bare = tuple(Stamped(p.template, p.label, p.count, no_data, nowhere, p.weights, p.first_column) for p in parts)
+    assembly = Assembly(
+        columns.lower, columns.upper, columns.integer, Costs(columns.costs), row_lower, row_upper, start, rows.index.all, value,
+        bare, rows.part.all, rows.local.all, rows.stamp.all, _money(bare, rows, total, money_unit),
+    )  # fmt: skip
+    _refuse_tiny(assembly)
+    return assembly
+
+
+def _money(parts: Sequence[Stamped], rows: _Rows, columns: int, unit: float) -> Money | None:
+    """Which rows and columns count money, by the declared table of the model; None in million USD."""
+    if unit == 1.0:
+        return None
+    in_rows, in_columns = np.zeros(len(rows.part.all), dtype=bool), np.zeros(columns, dtype=bool)
+    for k, part in enumerate(parts):
+        of_rows = np.array([("constraint", name) in COUNTS_MONEY for name, _ in part.template.rows], dtype=bool)
+        of_columns = np.array([("variable", name) in COUNTS_MONEY for name, _ in part.template.columns], dtype=bool)
+        mine = np.flatnonzero(rows.part.all == k)
+        in_rows[mine] = of_rows[rows.local.all[mine]]
+        in_columns[part.first_column : part.first_column + part.width * part.count] = np.tile(of_columns, part.count)
+    return Money(unit, in_rows, in_columns)
+
+
+def _refuse_tiny(assembly: Assembly) -> None:
+    """Raise TinyEntryError where the solver would drop an entry without a word."""
+    value = np.abs(assembly.value)
+    if assembly.money is not None:
+        value = value * assembly.column_unit[assembly.index] / np.repeat(assembly.row_unit, np.diff(assembly.start))
+    if not len(value) or value.min() >= SMALLEST_ENTRY:
+        return
+    entry = int(value.argmin())
+    row = int(np.searchsorted(assembly.start, entry, side="right")) - 1
+    constraint, key, label, stamp = assembly.row_name(row)
+    variable, of = assembly.column_name(int(assembly.index[entry]))
+    count = int((value < SMALLEST_ENTRY).sum())
+    raise TinyEntryError(constraint, key, variable, of, label, stamp, float(value[entry]), count)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Data of all columns, filled part by part."""
+
+    lower: Floats
+    upper: Floats
+    integer: Bools
+    costs: dict[str, Floats]
+
+
+class _Grown:
+    """An array that is filled from the front. Room that is never filled is never touched, and so takes no memory."""
+
+    def __init__(self, most: int, dtype: Any) -> None:
+        self._held, self._size = np.empty(most, dtype=dtype), 0
+
+    def add(self, values: Any) -> None:
+        """Append."""
+        self._held[self._size : self._size + len(values)] = values
+        self._size += len(values)
+
+    @property
+    def all(self) -> Any:
+        """All values so far."""
+        return self._held[: self._size]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Data of all rows, filled stamp by stamp."""
+
+    length: _Grown
+    index: _Grown
+    value: _Grown
+    lower: _Grown
+    upper: _Grown
+    part: _Grown
+    local: _Grown
+    stamp: _Grown
+
+    @classmethod
+    def room_for(cls, parts: Sequence[Stamped]) -> _Rows:
+        """Nothing yet, and room for every row and entry of the parts."""
+        rows = sum(len(part.template.rows) * part.count for part in parts)
+        entries = sum(len(part.template.index) * part.count for part in parts)
+        return cls(
+            _Grown(rows, np.int32), _Grown(entries, np.int32), _Grown(entries, float), _Grown(rows, float), _Grown(rows, float),
+            _Grown(rows, np.int16), _Grown(rows, np.int32), _Grown(rows, np.int32),
+        )  # fmt: skip
+
+
+def _coincide(externals: Ints) -> bool:
+    """Whether two externals of one stamp stand in the same column."""
+    ordered = np.sort(externals, axis=1)
+    return bool(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any())
+
+
+def _merge(template: Template, index: Ints, value: Floats) -> Floats:
+    """Add up entries of one row that stand in the same column, so that terms which cancel leave nothing behind."""
+    row = np.repeat(np.arange(len(template.rows)), np.diff(template.start))
+    merged = value.copy()
+    for n in range(len(index)):
+        order = np.lexsort((index[n], row))
+        same = (np.diff(row[order]) == 0) & (np.diff(index[n][order]) == 0)
+        group = np.concatenate([[0], np.cumsum(~same)])
+        total = np.bincount(group, value[n][order])
+        size = np.bincount(group, np.abs(value[n][order]))
+        total[np.abs(total) <= 1e-12 * size] = 0.0
+        first = np.concatenate([[True], ~same])
+        merged[n, order] = np.where(first, total[group], 0.0)
+    return merged
+
+
+def place(parts: Sequence[Stamped]) -> list[Stamped]:
+    """Give every part its first column, in order."""
+    placed, first = [], 0
+    for part in parts:
+        placed.append(Stamped(part.template, part.label, part.count, part.xi, part.externals, part.weights, first))
+        first += part.width * part.count
+    return placed
+
+
+def _stamp(k: int, part: Stamped, stamps: slice, into: _Columns, rows: _Rows) -> None:
+    """Put some stamps of one part into the matrix."""
+    template, xi, externals = part.template, part.xi[stamps], part.externals[stamps]
+    n, m, width = len(xi), len(template.rows), part.width
+    begin = part.first_column + width * stamps.start
+    columns = slice(begin, begin + width * n)
+    into.lower[columns] = template.lower.at(xi).ravel()
+    into.upper[columns] = template.upper.at(xi).ravel()
+    into.integer[columns] = np.tile(template.integer, n)
+    own = begin + width * np.arange(n, dtype=np.int32)[:, None]
+
+    def placed(index: Ints) -> Ints:
+        """(n, entries) columns of template columns."""
+        inside: Ints = own + np.minimum(index, width - 1 if width else 0).astype(np.int32)[None, :]
+        outside = index >= width
+        if outside.any():
+            inside[:, outside] = externals[:, index[outside] - width]
+        return inside
+
+    for name, (where, coefficients) in template.costs.items():
+        weight = part.weights.get(name)
+        if weight is not None:
+            into.costs[name][placed(where).ravel()] += (coefficients.at(xi) * weight[stamps, None]).ravel()  # columns differ
+    value = template.value.at(xi)
+    index = placed(template.index)
+    if externals.size and _coincide(externals):
+        value = _merge(template, index, value)
+    keep = (value != 0) & (index >= 0)
+    lengths = np.zeros((n, m), dtype=np.int32)
+    if m and len(template.index):
+        running = np.concatenate([np.zeros((n, 1), dtype=np.int32), np.cumsum(keep, axis=1, dtype=np.int32)], axis=1)
+        lengths = running[:, template.start[1:]] - running[:, template.start[:-1]]
+    lower, upper = template.row_lower.at(xi), template.row_upper.at(xi)
+    wanted = (lengths > 0) | ~((lower <= 0) & (upper >= 0))
+    stamp, local = np.nonzero(wanted)
+    for kept, values in (
+        (rows.length, lengths[wanted]), (rows.index, index[keep]), (rows.value, value[keep]), (rows.lower, lower[wanted]),
+        (rows.upper, upper[wanted]), (rows.part, np.full(len(stamp), k)), (rows.local, local), (rows.stamp, stamps.start + stamp),
+    ):  # fmt: skip
+        kept.add(values)

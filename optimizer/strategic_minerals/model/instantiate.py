@@ -1,0 +1,259 @@
+"""The model as arrays: each Pyomo block is compiled once and stamped for every period, branch and world."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from ..formulation.branch import add_branch
+from ..formulation.commitments import add_commitments, add_variables, trunk_spending
+from ..formulation.operations import Links, add_period
+from ..formulation.parameters import branch_values, penalty_weights, period_values, period_weights, root_values
+from ..formulation.scenario import add_world
+from ..formulation.structure import Layout, Shape
+from ..instance.instance import Ints
+from .assembly import Assembly, Stamped, assemble, place
+from .template import PYOMO_LOCK, Template, compile_block
+
+STAND_INS = 64
+"""Made at once."""
+
+NO_EXTERNALS = np.zeros((1, 0), dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Templates:
+    """Compiled blocks of a layout; one period and one branch template a component."""
+
+    root: Template
+    periods: tuple[Template, ...]
+    branches: tuple[Template | None, ...]
+    world: Template | None
+
+
+def compile_templates(layout: Layout, known: Templates | None = None) -> Templates:
+    """Write and compile every kind of block once. Holds the Pyomo lock.
+
+    known: blocks of a layout whose operations are written alike; only commitments are compiled.
+    """
+    with PYOMO_LOCK, _uncollected():
+        if known is not None:
+            return replace(known, root=_root(layout))
+        return Templates(
+            _root(layout),
+            tuple(_period(layout, shape) for shape in layout.shapes),
+            tuple(_branch(layout, shape) for shape in layout.shapes),
+            _world(layout),
+        )
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the garbage collector, which would walk a hundred thousand new Pyomo objects again and again: a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def stamp(layout: Layout, templates: Templates) -> Assembly:
+    """Give every stamp its data and put all of them into one matrix. Pure numpy: safe from many threads."""
+    S = len(layout.worlds.names)
+    one = np.ones(1)
+    parts = [
+        Stamped(
+            templates.root,
+            "commitments",
+            1,
+            templates.root.xi(root_values(layout), 1),
+            NO_EXTERNALS,
+            {"social_cost": one, "residual_credit": one, "spending": one, "tail_risk": one},
+        )
+    ]
+    period_at: list[int] = []
+    branch_at: list[int] = []
+    for c, (shape, stamps) in enumerate(zip(layout.shapes, layout.stamps, strict=True)):
+        name, n = layout.instance.components[c], stamps.count
+        weight = period_weights(layout, stamps, c)
+        period_at.append(len(parts))
+        template = templates.periods[c]
+        xi = template.xi(period_values(layout, shape, stamps), n)
+        weights = {"social_cost": weight, "expected_loss": weight, "penalty": penalty_weights(layout, stamps, c)}
+        parts.append(Stamped(template, f"period:{name}", n, xi, NO_EXTERNALS, weights))
+        branch = templates.branches[c]
+        branch_at.append(len(parts) if branch is not None else -1)
+        if branch is not None:
+            k = len(stamps.branches)
+            xi = branch.xi(branch_values(layout, shape, stamps), k)
+            parts.append(Stamped(branch, f"branch:{name}", k, xi, NO_EXTERNALS, {"penalty": np.ones(k)}))
+    world_at = len(parts)
+    if templates.world is not None:
+        tail = layout.worlds.probability / (1 - layout.instance.plan.risk.alpha)
+        parts.append(Stamped(templates.world, "world", S, np.zeros((S, 0)), NO_EXTERNALS, {"tail_risk": tail}))
+    parts = place(parts)
+    finder = _Finder(layout, parts, period_at, branch_at, world_at)
+    return assemble([finder.resolved(k) for k in range(len(parts))], layout.instance.money_unit)
+
+
+def _canvas() -> tuple[Any, Any, dict[int, Any]]:
+    """A block to write on, a block for stand-ins, and the register of stand-ins."""
+    m = pyo.ConcreteModel()
+    m.outside, m.block = pyo.Block(), pyo.Block()
+    return m.outside, m.block, {}
+
+
+def _named(outside: Any, externals: dict[int, Any], name: str, keys: list[Any]) -> Any:
+    """A Var that stands for variables of another block, known keys."""
+    outside.add_component(name, pyo.Var(keys))
+    var = getattr(outside, name)
+    for key in keys:
+        externals[id(var[key])] = (name, key)
+    return var
+
+
+def _on_demand(outside: Any, externals: dict[int, Any], name: str) -> Callable[..., Any]:
+    """Stand-ins given out when first asked for, keyed by the arguments; made many at a time, which is six times faster."""
+    made: dict[Any, Any] = {}
+    spare: list[Any] = []
+
+    def stand(*key: Any) -> Any:
+        if key not in made:
+            if not spare:
+                outside.add_component(f"{name}_{len(made)}", more := pyo.Var(range(STAND_INS)))
+                spare.extend(more.values())
+            made[key] = spare.pop()
+            externals[id(made[key])] = (name, *key)
+        return made[key]
+
+    return stand
+
+
+def _root(layout: Layout) -> Template:
+    outside, block, externals = _canvas()
+    trunk, world = _on_demand(outside, externals, "trunk"), _on_demand(outside, externals, "world")
+    values = root_values(layout)
+    add_variables(block, layout, {name: array[0] for name, array in values.items()})
+    add_commitments(block, layout, trunk, world)
+    costs = {
+        "social_cost": block.commitment_cost,
+        "residual_credit": block.residual_credit,
+        "spending": trunk_spending(block, layout, trunk),
+    }
+    if layout.uses_risk:
+        costs["tail_risk"] = block.value_at_risk
+    return compile_block(block, externals, costs)
+
+
+def _period(layout: Layout, shape: Shape) -> Template:
+    outside, block, externals = _canvas()
+    links = Links(
+        _named(outside, externals, "previous", list(shape.stocked)),
+        _named(outside, externals, "contract", list(shape.contracts)),
+        _named(outside, externals, "operating", list(shape.classes)),
+        _named(outside, externals, "floor", sorted({k for _, k in shape.floors})),
+    )
+    values = period_values(layout, shape, layout.stamps[shape.component].one)
+    add_period(block, layout, shape, links, {name: array[0] for name, array in values.items()})
+    costs = {"social_cost": block.cost, "expected_loss": block.loss, "penalty": block.penalty}
+    return compile_block(block, externals, costs)
+
+
+def _branch(layout: Layout, shape: Shape) -> Template | None:
+    stamps = layout.stamps[shape.component]
+    if not stamps.branches:
+        return None
+    outside, block, externals = _canvas()
+    own, trunk = _on_demand(outside, externals, "own"), _on_demand(outside, externals, "trunk")
+    values = branch_values(layout, shape, stamps.one)
+    add_branch(block, layout, shape, own, trunk, {name: array[0] for name, array in values.items()})
+    return compile_block(block, externals, {"penalty": block.penalty})
+
+
+def _world(layout: Layout) -> Template | None:
+    if not (layout.uses_risk or layout.shares_money):
+        return None
+    outside, block, externals = _canvas()
+    part, eta = _on_demand(outside, externals, "part"), _on_demand(outside, externals, "value_at_risk")
+    add_world(block, layout, part, eta(), _on_demand(outside, externals, "unspent"))
+    return compile_block(block, externals, {"tail_risk": block.tail} if layout.uses_risk else {})
+
+
+class _Finder:
+    """Knows in which column each variable of each stamp stands."""
+
+    def __init__(
+        self, layout: Layout, parts: list[Stamped], period_at: list[int], branch_at: list[int], world_at: int
+    ) -> None:
+        self.layout, self.parts = layout, parts
+        self.period_at, self.branch_at, self.world_at = period_at, branch_at, world_at
+        self.branches = [
+            (np.array([stamps.first[s] for s in stamps.branches], dtype=int), layout.worlds.onset[list(stamps.branches), c])
+            for c, stamps in enumerate(layout.stamps)
+        ]
+        self.where = [{key: k for k, key in enumerate(part.template.columns)} for part in parts]
+
+    def resolved(self, k: int) -> Stamped:
+        """Part k with the columns of its externals."""
+        part = self.parts[k]
+        columns = np.full((part.count, len(part.template.externals)), -1, dtype=np.int64)
+        for e, (tag, *key) in enumerate(part.template.externals):
+            columns[:, e] = self._find(k, tag, key)
+        return Stamped(part.template, part.label, part.count, part.xi, columns, part.weights, part.first_column)
+
+    def _column(self, k: int, name: str, key: Any, at: Any) -> Any:
+        """Columns of a variable of part k at given stamps, -1 where the part has no such variable."""
+        part = self.parts[k]
+        position = self.where[k].get((name, key))
+        return (
+            np.full_like(np.asarray(at), -1)
+            if position is None
+            else part.first_column + position + part.width * np.asarray(at)
+        )
+
+    def _find(self, k: int, tag: str, key: list[Any]) -> Any:
+        """Columns of an external of part k: one, or one for each stamp."""
+        layout = self.layout
+        if tag in ("contract", "operating", "floor", "unspent"):
+            return self._column(0, tag, key[0], 0)
+        if tag == "value_at_risk":
+            return self._column(0, "value_at_risk", None, 0)
+        if tag == "world":
+            return self._column(self.world_at, key[0], None, key[1])
+        if tag == "part":
+            return self._part(*key)
+        if k == 0:  # commitments look at the trunk
+            c, name, index, t = key
+            return self._column(self.period_at[c], name, index, t)
+        c = self.period_at.index(k) if k in self.period_at else self.branch_at.index(k)
+        stamps = layout.stamps[c]
+        if tag == "previous":
+            before = self._column(k, "stock", key[0], np.maximum(stamps.previous, 0))
+            return np.where(stamps.previous >= 0, before, -1)
+        name, index, t = key
+        if tag == "trunk":
+            return self._column(self.period_at[c], name, index, t)
+        return self._column(self.period_at[c], name, index, self._stamps_at(c, t))
+
+    def _stamps_at(self, c: int, t: int) -> Ints:
+        """(branches,) stamp that holds a period of each branch: the trunk's before its onset."""
+        first, onset = self.branches[c]
+        return np.where(t < onset, t, first + t - onset)
+
+    def _part(self, name: str, key: Any, c: int) -> Ints:
+        """(S,) columns of a component's variable in every world: its branch's, or the trunk's loss."""
+        S = len(self.layout.worlds.names)
+        rest = int(self._column(0, "trunk_loss", c, 0)) if name == "loss" else -1
+        columns = np.full(S, rest, dtype=np.int64)
+        stamps = self.layout.stamps[c]
+        if stamps.branches:
+            columns[list(stamps.branches)] = self._column(self.branch_at[c], name, key, np.arange(len(stamps.branches)))
+        return columns

@@ -1,0 +1,207 @@
+"""A planning problem built and compiled, its aims as cost vectors, and the typed verdict of a solve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ..core.errors import Fault, InputError, PlanError
+from ..core.timing import Seconds
+from ..data.dataset import Dataset
+from ..finance.packages import Support, build_support
+from ..formulation.structure import STAGES, Layout, build_layout
+from ..instance.build import build_instance
+from ..instance.instance import Floats, Instance, equal
+from ..instance.scaling import scale
+from ..scenarios.build import build_worlds
+from ..scenarios.events import longest_event
+from ..scenarios.scenario_set import Drawn, Worlds
+from ..schemas.plan import Plan
+from .assembly import Assembly, TinyEntryError
+from .instantiate import Templates, compile_templates, stamp
+from .origins import tiny_entry
+from .reuse import same_commitments, same_menus, same_operations, same_owners
+
+MOST_COLUMNS = 40_000_000
+"""Larger models are refused before they are built."""
+
+
+MOST_ENTRIES_AT_FIRST_SIGHT = 20 * MOST_COLUMNS
+"""World, period and item combinations beyond which a plan is refused before its worlds are even drawn."""
+
+Reason = Literal[
+    "optimal", "within_gap", "time_limit", "stalled", "interrupted", "out_of_memory", "infeasible", "unbounded", "failed"
+]
+"""stalled: the search came to an end with parts of it left out, because the solver gave no answer there."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Why a solve ended and how good its answer is. Differences to the do-nothing reference; negative is better."""
+
+    reason: Reason
+    objective_musd: float | None
+    """Z - Z0 [million USD]; None without a plan."""
+    best_bound_musd: float | None
+    """Lower bound on Z - Z0 [million USD]."""
+    relative_gap: float | None
+    """(objective - bound) / max(|objective|, discounted appropriation, 1 million USD)."""
+    do_nothing_musd: float | None
+    """Z0 [million USD]."""
+    relaxed: bool = False
+    """True: the linear relaxation, a bound and not a plan."""
+    stages: tuple[tuple[str, float, float, float], ...] = ()
+    """(stage, objective, bound, relative gap) of each stage of the objective, each against its value in Z0."""
+    method: str = "flat"
+    """`flat`, one model for all worlds; `decomposed`, master and clusters of worlds."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A built and compiled planning problem."""
+
+    plan: Plan
+    data: Dataset
+    natural: Instance
+    """In tonnes."""
+    layout: Layout
+    """In model units."""
+    templates: Templates
+    assembly: Assembly
+    seconds: Seconds
+
+    @property
+    def instance(self) -> Instance:
+        """In model units."""
+        return self.layout.instance
+
+
+def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn | None = None) -> Problem:
+    """Build and compile. Raises PlanError for events outside the horizon and for models beyond `MOST_COLUMNS`, InputError for a
+    figure that the solver would take for zero beside what it stands beside.
+
+    held: sampled worlds to keep where the same hazards are asked for (`disruptions.build_worlds`). like: a problem prepared
+    before; its compiled blocks are stamped again where only figures differ that they keep as parameters, and those of operations
+    where they are written alike (`reuse`).
+    """
+    seconds = Seconds()
+    with seconds.measure("build"):
+        layout, natural = layout_of(plan, data, None if like is None else like.layout, held)
+        columns = sum(
+            stamps.count
+            * (len(s.sources) + len(s.projects) + len(s.tiers) + len(s.steps) + len(s.purchases) + 4 * len(s.materials))
+            for s, stamps in zip(layout.shapes, layout.stamps, strict=True)
+        )
+        if columns > MOST_COLUMNS:
+            found = f"about {columns:,} columns ({len(layout.worlds.names)} worlds, {natural.calendar.periods} periods)"
+            raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns")])
+    with seconds.measure("compile"):
+        known = like.templates if like is not None and same_operations(like.layout, layout) else None
+        if known is None or like is None or not same_commitments(like.layout, layout):
+            known = compile_templates(layout, known)
+        templates = known
+    with seconds.measure("stamp"):
+        try:
+            assembly = stamp(layout, templates)
+        except TinyEntryError as error:
+            raise InputError([tiny_entry(layout, data, error)]) from None
+    return Problem(plan, data, natural, layout, templates, assembly, seconds)
+
+
+def columns_at_most(plan: Plan, data: Dataset) -> int:
+    """About the largest number of columns that a question can come to, quickly and without drawing a world."""
+    natural = build_instance(plan, data, longest_event(plan, data))
+    worlds = 1 + len(plan.scenarios) + (0 if plan.sample is None else plan.sample.worlds)
+    return worlds * natural.calendar.periods * _items(natural)
+
+
+def _items(natural: Instance) -> int:
+    """Columns of one period of one world, where everything is touched."""
+    return len(natural.producers) + len(natural.tiers) + len(natural.offers) + 4 * len(natural.materials)
+
+
+def at_undisturbed_prices(problem: Problem) -> Problem:
+    """The same problem with disrupted operations valued at the trunk's prices (`price_gain = false`)."""
+    plan = problem.plan.model_copy(update={"price_gain": False})
+    layout = replace(problem.layout, instance=replace(problem.layout.instance, plan=plan))
+    assembly = stamp(layout, problem.templates)
+    return replace(problem, plan=plan, natural=replace(problem.natural, plan=plan), layout=layout, assembly=assembly)
+
+
+def layout_of(
+    plan: Plan, data: Dataset, like: Layout | None = None, held: Drawn | None = None
+) -> tuple[Layout, Instance]:
+    """The structure of a problem in model units, and its instance in tonnes.
+
+    held: sampled worlds to keep. like: a structure built before, whose support is taken over where nothing that it hangs on has
+    changed, or else what owners get, need and cost, as far as that has not.
+    """
+    natural = build_instance(plan, data, longest_event(plan, data))
+    drawn = 1 if plan.sample is None else max(plan.sample.worlds, plan.sample.draws or 0)
+    worlds_asked = len(plan.scenarios) + drawn
+    items = _items(natural)
+    if worlds_asked * natural.calendar.periods * items > MOST_ENTRIES_AT_FIRST_SIGHT:
+        found = f"{worlds_asked:,} worlds, {natural.calendar.periods} periods, {items:,} items"
+        raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns after all")])
+    scaled = scale(natural)
+    # drawn in tonnes: which worlds are kept must not hang on the rounding of a unit
+    worlds = build_worlds(natural, data, held).counted_in(scaled.material_unit)
+    return build_layout(scaled, worlds, _support(scaled, worlds, like)), natural
+
+
+def _support(instance: Instance, worlds: Worlds, like: Layout | None) -> Support:
+    """Ways of support, as far as possible those of another structure, or worked out from what its owners get."""
+    if like is None or not same_owners(like.instance, instance):
+        return build_support(instance, worlds)
+    if equal(like.worlds, worlds) and same_menus(like.instance, instance):
+        return like.support
+    known = like.support.owners if np.array_equal(like.worlds.price, worlds.price) else None
+    return build_support(instance, worlds, known)
+
+
+def denominator(problem: Problem, objective: float) -> float:
+    """What a gap is measured against: max(|Z - Z0|, discounted appropriation, 1 million USD)."""
+    calendar = problem.natural.calendar
+    by_year = calendar.beta[np.arange(len(calendar.years)) * calendar.per_year]
+    return max(abs(objective), float(by_year @ problem.natural.appropriation), 1.0)
+
+
+COST_GROUPS = {"users_musd": ("run", "hold", "surplus"), "authority_musd": ("buy", "stock", "sell", "release")}
+"""Whose cost the coefficients of an operation are; of commitments all are `commitments_musd`, what goes short is the loss."""
+
+
+def cost_groups(problem: Problem) -> dict[str, Floats]:
+    """Social cost by who bears it, as cost vectors [million USD]; with expected loss, penalties and weighted CVaR they add up."""
+    assembly = problem.assembly
+    social = assembly.costs["social_cost"] - problem.plan.residual * assembly.costs.get("residual_credit", 0.0)
+    found = {name: np.zeros_like(social) for name in (*COST_GROUPS, "commitments_musd")}
+    for part in assembly.stamped:
+        block = slice(part.first_column, part.first_column + part.width * part.count)
+        if part.label == "commitments":
+            found["commitments_musd"][block] = social[block]
+        elif part.label.startswith("period:"):
+            for name, variables in COST_GROUPS.items():
+                mine = np.tile(np.array([variable in variables for variable, _ in part.template.columns], dtype=bool), part.count)
+                found[name][block] = np.where(mine, social[block], 0.0)
+    return found
+
+
+def objective_costs(problem: Problem) -> dict[str, Floats]:
+    """Cost vectors of the social cost and of the plan's aims over all columns [million USD]."""
+    costs, m, plan = problem.assembly.costs, problem.plan.objective.cvar_share, problem.plan
+    shares: dict[str, dict[str, float]] = {
+        "social_cost": {
+            "social_cost": 1.0, "residual_credit": -plan.residual, "tail_risk": plan.risk.cvar_weight, "penalty": 1.0,
+        },
+        "risk": {"expected_loss": 1 - m, "tail_risk": m, "penalty": 1.0},
+        "spending": {"spending": 1.0, "penalty": 1.0},
+    }  # fmt: skip
+    found = {}
+    for name in dict.fromkeys(("social_cost", *STAGES[plan.objective.kind])):
+        found[name] = np.zeros_like(problem.assembly.lower)
+        for part, share in shares[name].items():
+            if share and part in costs:
+                found[name] += costs[part] if share == 1.0 else share * costs[part]
+    return found

@@ -1,0 +1,171 @@
+"""A solution in natural units, as arrays by name: what the solver's columns mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..formulation.structure import Layout
+from ..instance.instance import Floats, Ints
+from .assembly import Assembly, Stamped
+
+OPERATIONS = ("run", "hold", "buy", "release", "sell", "stock", "surplus", "substitute", "shortfall", "excess")
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Commitments and operations. Tonnes and million USD.
+
+    Operations have a first axis of 1 + S paths: the trunk, then each world's whole course (the trunk's before the
+    onset of a component, its branch's from then on), and a last axis of T periods.
+    """
+
+    sign: Floats
+    """(options,) share signed, 0 or 1 unless relaxed or partial."""
+    contract: Floats
+    """(contracts,) tonnes per period."""
+    floor: Floats
+    """(market floors,)"""
+    carry: Floats
+    """(F,)"""
+    unspent: Floats
+    """(F,) appropriation left to branches; 0 where the plan leaves them none."""
+    run: Floats
+    """(1+S, J, T) production for users."""
+    hold: Floats
+    """(1+S, J, T) production for the reserve."""
+    buy: Floats
+    """(1+S, B, T) acquisitions by purchase (`purchases`)."""
+    release: Floats
+    """(1+S, I, T)"""
+    sell: Floats
+    stock: Floats
+    surplus: Floats
+    substitute: Floats
+    """(1+S, H, T)"""
+    shortfall: Floats
+    """(1+S, N, T)"""
+    excess: Floats
+    """(1+S, rules, T) beyond diversification rules."""
+    extra: Floats
+    """(S, C, F) shared money used: emergency money, unspent appropriation."""
+    short_of_promise: Floats
+    """(S, service levels, F+1) tonnes short of soft service levels, by year; the last column is the whole episode."""
+    purchases: tuple[str, ...]
+    """Names on the axis of `buy`."""
+
+
+def extract(layout: Layout, assembly: Assembly, x: Floats) -> Solution:
+    """Read a solution out of the solver's columns, in tonnes."""
+    instance = layout.instance
+    W, T = 1 + len(layout.worlds.names), instance.calendar.periods
+    F, C = len(instance.calendar.years), len(layout.shapes)
+    names = tuple(p.name for shape in layout.shapes for p in shape.purchases)
+    material = {p.name: p.material for shape in layout.shapes for p in shape.purchases}
+    at = {name: k for k, name in enumerate(names)}
+    u, v = instance.material_unit, instance.producer_unit
+    scale = _scales(layout) | {"buy": u[[material[name] for name in names]] if names else np.zeros(0)}
+    paths = {name: np.zeros((W, len(scale[name]), T)) for name in OPERATIONS}
+    parts = {part.label: part for part in assembly.stamped}
+    extra = np.zeros((W - 1, C, F))
+    levels = instance.plan.service_levels
+    short = np.zeros((W - 1, len(levels), F + 1))
+    for c, stamps in enumerate(layout.stamps):
+        label = instance.components[c]
+        part = parts[f"period:{label}"]
+        values = _values(part, x)
+        # stamp of every (path, period): the trunk's before the onset
+        which = np.tile(np.arange(T), (W, 1))
+        for s in stamps.branches:
+            onset = int(layout.worlds.onset[s, c])
+            which[s + 1, onset:] = stamps.first[s] + np.arange(T - onset)
+        for column, (name, key) in enumerate(part.template.columns):
+            row = at[key] if name == "buy" else key
+            paths[name][:, row, :] = values[which, column] * scale[name][row]
+        branch = parts.get(f"branch:{label}")
+        if branch is None:
+            continue
+        values = _values(branch, x)
+        for column, (name, key) in enumerate(branch.template.columns):
+            if name == "extra":
+                extra[list(stamps.branches), c, key] = values[:, column]
+            elif name == "short_of_promise":
+                level = levels[key[0]]
+                unit = u[instance.materials.index(level.material)]
+                short[list(stamps.branches), key[0], key[1]] = values[:, column] * unit
+    root = dict(zip(parts["commitments"].template.columns, _values(parts["commitments"], x)[0], strict=True))
+
+    def vector(name: str, n: int) -> Floats:
+        return np.array([root[name, k] for k in range(n)], dtype=float)
+
+    contract = vector("contract", len(layout.contracts))
+    contract_unit = np.array([v[k.source] for k in layout.contracts])
+    return Solution(
+        sign=vector("sign", len(layout.support.options)), contract=contract * contract_unit,
+        floor=vector("floor", len(layout.support.markets)), carry=vector("carry", F),
+        unspent=np.array([root.get(("unspent", f), 0.0) for f in range(F)], dtype=float),
+        extra=extra, short_of_promise=short, purchases=names, **paths,
+    )  # fmt: skip
+
+
+def signatures(assembly: Assembly, x: Floats) -> Floats:
+    """(options,) share signed of each, out of the solver's columns."""
+    root = assembly.stamped[0]
+    mine = [k for k, (name, _) in enumerate(root.template.columns) if name == "sign"]
+    return x[root.first_column + np.array(mine, dtype=np.int64)]
+
+
+def _scales(layout: Layout) -> dict[str, Floats]:
+    """Tonnes that a unit of each operation stands for, by its index; purchases apart."""
+    instance = layout.instance
+    u, v = instance.material_unit, instance.producer_unit
+    rules = instance.plan.diversification
+    return {
+        "run": v, "hold": v, "release": u, "sell": u, "stock": u, "surplus": u,
+        "substitute": np.array([u[instance.demand_material[q]] for q, _ in instance.steps]),
+        "shortfall": np.array([u[instance.demand_material[q]] for q, _ in instance.tiers]),
+        "excess": np.array([u[instance.materials.index(d.material)] if d.material in instance.materials else 1.0 for d in rules]),
+    }  # fmt: skip
+
+
+def embed(layout: Layout, assembly: Assembly, solution: Solution, operating: Floats) -> tuple[Ints, Floats]:
+    """(columns, values) of all commitments and of the trunk's operations of a solution, in this layout's units.
+
+    `operating` is the share of each output class of this layout. Names of purchases tie the two together.
+    """
+    u, v = layout.instance.material_unit, layout.instance.producer_unit
+    T = layout.instance.calendar.periods
+    at = {name: k for k, name in enumerate(solution.purchases)}
+    columns: list[Ints] = []
+    values: list[Floats] = []
+
+    def put(where: Ints, what: Any) -> None:
+        columns.append(np.atleast_1d(where))
+        values.append(np.atleast_1d(np.asarray(what, dtype=float)))
+
+    root = assembly.stamped[0]
+    units = [v[k.source] for k in layout.contracts]
+    for n, (name, key) in enumerate(root.template.columns):
+        known: dict[str, Any] = {
+            "sign": lambda k: solution.sign[k], "operating": lambda k: operating[k], "floor": lambda k: solution.floor[k],
+            "contract": lambda k: solution.contract[k] / units[k], "contract_signed": lambda k: solution.contract[k] > 0,
+            "carry": lambda k: solution.carry[k], "unspent": lambda k: solution.unspent[k],
+        }  # fmt: skip
+        if name in known:
+            put(np.array([root.first_column + n]), known[name](key))
+    scale = _scales(layout)
+    for part in assembly.stamped:
+        if not part.label.startswith("period:"):
+            continue
+        for n, (name, key) in enumerate(part.template.columns):
+            row = at[key] if name == "buy" else key
+            unit = u[layout.material_of_purchase[key]] if name == "buy" else scale[name][row]
+            put(part.first_column + n + part.width * np.arange(T), getattr(solution, name)[0, row] / unit)
+    return np.concatenate(columns), np.maximum(0.0, np.concatenate(values))  # the solver's -1e-9 is 0
+
+
+def _values(part: Stamped, x: Floats) -> Floats:
+    """(stamps, own columns) values of a part."""
+    return x[part.first_column : part.first_column + part.width * part.count].reshape(part.count, part.width)

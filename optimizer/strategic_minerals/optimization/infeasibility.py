@@ -1,0 +1,167 @@
+"""Why there is no answer: confirmed by a witness, and told in the planner's words.
+
+Doing nothing keeps every rule but the demands on a plan, by construction (formulation section 12). So a solver that says
+"infeasible" is believed only where it finds, with all demands open to be missed, a point, and misses something at the best of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..core.errors import InfeasibleError, StoppedError, UntrustedError
+from ..decomposition.subproblems import demanding
+from ..highs.solver import Model, Run
+from ..instance.instance import Floats, Ints
+from ..model.assembly import Assembly
+from ..model.problem import Outcome, Problem, Reason
+from ..model.template import INF
+
+DEMANDS = {
+    "service_level": "service levels",
+    "supplier_share": "diversification rules",
+    "days_of_cover": "days of cover",
+    "cvar_limit": "the limit on CVaR",
+    "expected_loss_limit": "the limit on expected loss",
+    "budget": "appropriations",
+    "total_budget": "the total budget",
+    "contingent_liability": "the liability cap",
+    "project_logic": "projects that need or exclude others",
+}
+"""Families of demands that a planner can relax, in a planner's words."""
+
+NO_POINT = ("infeasible", "infeasible_or_unbounded")
+"""Statuses that say that there is no point."""
+MISSED = 1e-9
+"""Of a row's own size, the least that a conflict misses: less is the solver's rounding."""
+CLOSE = 0.5
+"""Relative gap at which the least that is missed is known to be something."""
+
+
+def no_answer(
+    run: Run, problem: Problem, stage: str, find: Callable[[], list[str]], time_limit_s: float, *, relax: bool = False
+) -> Exception:
+    """The error that a run without a usable point stands for. relax: the run was of the linear relaxation."""
+    if run.status in (*NO_POINT, "unbounded"):
+        again = _confirm(problem, time_limit_s)
+        if again == "optimal":
+            return UntrustedError(
+                f"the solver called {stage} {run.status.replace('_', ' ')} with presolve and feasible without: not trusted"
+            )
+        if run.status == "unbounded":
+            return UntrustedError(f"{stage} is unbounded: the data let somebody earn without limit")
+        if again != "infeasible":
+            return UntrustedError(
+                f"the solver called {stage} infeasible, and without presolve came to no verdict ({again})"
+            )
+        doubt = contradiction(problem, relax, time_limit_s)
+        if doubt:
+            return UntrustedError(f"the solver called {stage} infeasible, and contradicts itself: {doubt}")
+        named = find()
+        if not named and not len(held_in(problem.assembly)):
+            return UntrustedError(f"the solver called {stage} infeasible, and finds no demands that conflict: not trusted")
+        outcome = Outcome("infeasible", None, None, None, None)
+        blamed = ", ".join(DEMANDS[name] for name in named) or "what is held in"
+        text = f"no plan meets the demands (confirmed without presolve); in conflict: {blamed}"
+        return InfeasibleError(text, outcome, named)
+    reasons: dict[str, Reason] = {
+        "time_limit": "time_limit",
+        "interrupted": "interrupted",
+        "out_of_memory": "out_of_memory",
+    }
+    reason = reasons.get(run.status, "failed")
+    if reason == "failed":
+        return UntrustedError(f"the solver failed in {stage} (status {run.status})")
+    outcome = Outcome(reason, None, run.bound if np.isfinite(run.bound) else None, None, None)
+    return StoppedError(f"stopped in {stage} before any plan was found ({reason.replace('_', ' ')})", outcome)
+
+
+def _confirm(problem: Problem, time_limit_s: float) -> str:
+    """Status of the problem as a feasibility question without presolve (no cost, so never unbounded)."""
+    assembly = demanding(problem.layout, problem.assembly)
+    status = Model(assembly, np.zeros_like(assembly.lower), integer=True).run(time_limit_s=time_limit_s, presolve=False).status
+    return "infeasible" if status == "infeasible_or_unbounded" else status
+
+
+def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
+    """What speaks against "infeasible": the elastic program, in which every demand may be missed, has no point either, or misses
+    nothing; empty where it misses something, which is what the word means.
+    """
+    asked = demanding(problem.layout, problem.assembly)
+    rows = np.concatenate([*(asked.rows_of(family) for family in (*DEMANDS, "trunk_shortfall")), held_in(asked)])
+    elastic = with_columns(asked, [[(int(row), _sense(asked, int(row)))] for row in rows], np.full(len(rows), INF))
+    cost = np.zeros(len(elastic.lower))
+    unit, bound = asked.row_unit[rows], np.where(np.isfinite(asked.row_lower[rows]), asked.row_lower[rows], asked.row_upper[rows])
+    cost[len(asked.lower) :] = 1 / (unit + np.abs(bound))
+    run = Model(elastic, cost, integer=not relax).run(time_limit_s=time_limit_s, gap=CLOSE, phase="elastic")
+    if run.status in NO_POINT:
+        return "with every demand open it is said to be infeasible too, where doing nothing is a point of it"
+    if run.status == "optimal" and run.objective is not None and run.objective <= MISSED:
+        return "with every demand open to be missed none is"
+    return ""
+
+
+def held_in(assembly: Assembly) -> Ints:
+    """Rows of no template: what a caller has asked for beside the plan."""
+    return np.flatnonzero(assembly.row_stamped < 0)
+
+
+def _sense(assembly: Assembly, row: int) -> float:
+    """Factor with which a slack column relaxes a row of one side."""
+    return -1.0 if np.isinf(assembly.row_lower[row]) else 1.0
+
+
+def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float]]], upper: Floats) -> Assembly:
+    """The model with more columns, the last, from 0 to `upper` and without cost; entries: (row, factor) of each."""
+    count, (rows, columns, _) = len(entries), assembly.shape
+    at = [(row, k, factor) for k, column in enumerate(entries) for row, factor in column]
+    more = sp.csr_array(
+        ([f for _, _, f in at], ([r for r, _, _ in at], [k for _, k, _ in at])), shape=(rows, count)
+    ) if at else sp.csr_array((rows, count))  # fmt: skip
+    old = sp.csr_array((assembly.value, assembly.index, assembly.start), shape=(rows, columns), copy=True)
+    both = sp.hstack([old, more], format="csr")
+    zeros = np.zeros(count)
+    counted = assembly.row_unit != 1.0
+    in_money = np.array([bool(column) and all(counted[row] for row, _ in column) for column in entries], dtype=bool)
+    return replace(
+        assembly, lower=np.append(assembly.lower, zeros), upper=np.append(assembly.upper, upper),
+        integer=np.append(assembly.integer, np.zeros(count, dtype=bool)),
+        costs={name: np.append(cost, zeros) for name, cost in assembly.costs.items()},
+        start=both.indptr.astype(np.int64), index=both.indices.astype(np.int64), value=both.data,
+        money=None if assembly.money is None else assembly.money.with_more(columns=in_money),
+    )  # fmt: skip
+
+
+def culprits(problem: Problem, relax: bool, time_limit_s: float) -> list[str]:
+    """Families of demands that conflict: irreducible sets, found by deletion, until what is left has a plan.
+
+    Within a set every family takes part: without any one of them the others of the set can be met. Bystanders are not named.
+    """
+    asked = demanding(problem.layout, problem.assembly)
+    active = [family for family in DEMANDS if len(asked.rows_of(family))]
+    found: list[str] = []
+    while active and not _possible(problem, active, relax, time_limit_s):
+        core = list(active)
+        for family in active:
+            rest = [other for other in core if other != family]
+            if not _possible(problem, rest, relax, time_limit_s):
+                core = rest
+        if not core:
+            break
+        found += core
+        active = [family for family in active if family not in core]
+    return [family for family in DEMANDS if family in found]
+
+
+def _possible(problem: Problem, families: list[str], relax: bool, time_limit_s: float) -> bool:
+    """Whether some plan meets these families of demands, the other families left out; a limit counts as yes."""
+    assembly = demanding(problem.layout, problem.assembly)
+    model = Model(assembly, np.zeros_like(assembly.lower), integer=not relax)
+    for family in DEMANDS:
+        if family not in families:
+            rows = assembly.rows_of(family)
+            model.set_row_bounds(rows, np.full(len(rows), -INF), np.full(len(rows), INF))
+    return model.run(time_limit_s=time_limit_s).status not in NO_POINT

@@ -1,0 +1,223 @@
+"""The one do-nothing reference among those that cost the same (formulation section 12).
+
+Where doing nothing has several best courses, risk measures, caps and avoided losses would hang on which of them a solver happens to
+find. Ties are broken in order: cost; trunk shortfall weighted by its loss; trunk shortfall of each material and segment in the
+order of the tables; the loss of each branch. All points of least cost are those that leave every column and row with a nonzero
+price at its bound: what is left open is minimised in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from ..core.errors import UntrustedError
+from ..formulation.structure import Layout
+from ..highs.solver import TOLERANCES, Model, Run
+from ..instance.instance import Bools, Floats, Ints
+from ..model.assembly import Assembly
+
+if TYPE_CHECKING:
+    from ..decomposition.evaluator import Decomposition
+    from ..decomposition.subproblems import Cluster
+
+TIE = 1e-9
+"""Reduced cost or price of a row, relative to the terms that it is made of, that counts as none; so does one within the solver's
+own tolerance, as those of a scenario of next to no probability."""
+NOTHING = 1e-9
+"""Of a model's units of tonnes, none: an aim that counts no more of its dearest is at its least."""
+AT_BOUND = 1e-6
+"""Distance from a bound, relative to one more than the value, that is the solver's tolerance."""
+DEARER = 1e-9
+"""Cost that a face may add by rounding, relative to the terms of the cost."""
+
+
+class Face:
+    """Points of a linear program that cost as little as the best one found; each further aim narrows them."""
+
+    def __init__(self, model: Model, assembly: Assembly, cost: Floats, run: Run) -> None:
+        """model: has `assembly` loaded and has just answered with `run`; its bounds are narrowed from here on."""
+        if run.x is None:
+            raise UntrustedError(f"a face needs a best point: {run.status}")
+        self._model, self._assembly, self.x = model, assembly, run.x
+        rows, columns = len(assembly.row_lower), len(cost)
+        held = (assembly.value, assembly.index, assembly.start)
+        self._matrix = sparse.csr_array(held, shape=(rows, columns), copy=True)  # scipy sorts in place
+        self._sizes = abs(self._matrix)
+        self._lower, self._upper = assembly.lower.copy(), assembly.upper.copy()
+        self._narrow(cost, run)
+
+    def least(self, cost: Floats, time_limit_s: float) -> Floats:
+        """The point of the face that an aim, with no negative cost, costs least at; from now on the face is all such points.
+
+        Raises UntrustedError where the solver has no answer: the face holds a point.
+        """
+        if float(cost @ self.x) <= NOTHING * float(cost.max(initial=0.0)):  # it cannot be less: what it counts stays where it is
+            self._hold(np.flatnonzero(cost), self._lower)
+            return self.x
+        self._model.set_cost(cost)
+        self._model.expect_feasible()
+        run = self._model.run(time_limit_s=time_limit_s, phase="reference")
+        if run.status != "optimal" or run.x is None:
+            raise UntrustedError(f"the reference without a plan was not made unique: {run.status}")
+        self.x = run.x
+        self._narrow(cost, run)
+        return self.x
+
+    def _narrow(self, cost: Floats, run: Run) -> None:
+        """Hold every column and row with a nonzero price at its bound (complementary slackness: so are all best points)."""
+        if run.row_dual is None or run.column_dual is None:
+            raise UntrustedError("a linear program was solved without prices")
+        prices, reduced, a = run.row_dual, run.column_dual, self._assembly
+        terms = np.abs(cost) + self._sizes.T @ np.abs(prices)
+        least = TOLERANCES["dual_feasibility_tolerance"] * a.money_unit
+        columns = np.flatnonzero(np.abs(reduced) > np.maximum(TIE * terms, least / a.column_unit))
+        self._hold(columns, np.where(reduced > 0, self._lower, self._upper))
+        rows = np.flatnonzero(np.abs(prices) > np.maximum(TIE * self._unit_price(terms), least / a.row_unit))
+        at, stands = np.where(prices[rows] > 0, a.row_lower[rows], a.row_upper[rows]), (self._matrix @ self.x)[rows]
+        rows, at, stands = (values[_near(at, stands)] for values in (rows, at, stands))
+        at = np.where(np.isfinite(at), at, stands)
+        self._model.set_row_bounds(rows, at, at)
+
+    def _hold(self, columns: Ints, where: Floats) -> None:
+        """Hold columns at a bound, or where they stand if it is none. One that stands elsewhere is left open: its price is within
+        the solver's tolerance, and says nothing.
+        """
+        columns = columns[_near(where[columns], self.x[columns])]
+        at = np.where(np.isfinite(where[columns]), where[columns], self.x[columns])
+        self._lower[columns], self._upper[columns] = at, at
+        self._model.set_bounds(columns, at, at)
+
+    def _unit_price(self, terms: Floats) -> Floats:
+        """(rows,) the largest price that a row's own columns suggest: their terms for each unit of the row."""
+        length = np.diff(self._assembly.start)
+        found, used = np.zeros(len(length)), np.flatnonzero(length)
+        if len(used):
+            each = terms[self._assembly.index] / np.abs(self._assembly.value)
+            found[used] = np.maximum.reduceat(each, self._assembly.start[used])
+        return found
+
+
+def _near(bound: Floats, value: Floats) -> Bools:
+    """Whether values stand at their bounds, but for the solver's tolerance; none is as good as one."""
+    return ~np.isfinite(bound) | (np.abs(bound - value) <= AT_BOUND * (1 + np.abs(value)))
+
+
+def settled(
+    face: Face, layout: Layout, assembly: Assembly, own: Callable[[Floats], Floats], left: Callable[[], float]
+) -> Floats:
+    """The point of a face on which nothing is left open that anybody looks at.
+
+    own: turns a cost of the whole model's columns into one of the face's. left: seconds left.
+    """
+    weighted = own(trunk_shortfall(layout, assembly, weighted=True))
+    face.least(weighted, left())
+    for q in range(len(layout.instance.demands)) if float(weighted @ face.x) > NOTHING * float(weighted.max(initial=0.0)) else ():
+        face.least(own(trunk_shortfall(layout, assembly, demand=q)), left())
+    return face.least(own(losses(layout, assembly)), left())
+
+
+def settled_apart(of: Decomposition, cost: Floats, x: Floats, left: Callable[[], float]) -> Floats:
+    """The same where the model is taken apart: of the master first, with what clusters lean on where it is, then of each cluster.
+
+    cost: (columns,) of the whole model. x: (columns,) its best point.
+    """
+    parts, settled_x = of.parts, x.copy()
+    y, own = x[parts.mine], len(parts.mine)
+    leant_on = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *(cluster.links for cluster in parts.clusters)]))
+    lower, upper = parts.master.lower.copy(), parts.master.upper.copy()
+    lower[leant_on], upper[leant_on] = y[leant_on], y[leant_on]
+    master = replace(parts.master, lower=lower, upper=upper)
+
+    def of_master(whole: Floats) -> Floats:
+        return np.concatenate([whole[parts.mine], np.zeros(len(lower) - own)])
+
+    model = Model(master, of_master(cost), integer=False)
+    run = model.run(time_limit_s=left(), phase="reference")
+    if run.status == "optimal":  # where rounding leaves no room beside what is held, the master's point stays as it is
+        face = Face(model, master, of_master(cost), run)
+        settled_x[parts.mine] = settled(face, of.layout, of.assembly, of_master, left)[:own]
+    lost = losses(of.layout, of.assembly)
+    for k, point in of.in_clusters(lambda cluster: _least_loss(cluster, y, lost, x, left)):
+        settled_x[parts.clusters[k].columns] = point
+    return settled_x
+
+
+def _least_loss(cluster: Cluster, y: Floats, lost: Floats, x: Floats, left: Callable[[], float]) -> Floats:
+    """(own columns,) the point of a cluster's best ones at which its worlds lose least. Raises UntrustedError without an answer."""
+    part, columns = cluster.part, cluster.columns
+    if float(lost[columns] @ x[columns]) <= NOTHING * float(lost.max(initial=0.0)):
+        return x[columns]
+    lower, upper = part.assembly.lower.copy(), part.assembly.upper.copy()
+    lower[part.own :] = upper[part.own :] = y[cluster.links]
+    held = replace(part.assembly, lower=lower, upper=upper)
+    model = Model(held, part.cost, integer=False)
+    basis = cluster.last_basis
+    if basis is not None:
+        model.go_back(basis)
+    run = model.run(time_limit_s=left(), phase="reference")
+    if run.status != "optimal":  # rounding leaves no room beside what the master holds
+        return x[columns]
+    aim = np.concatenate([lost[columns], np.zeros(len(cluster.links))])
+    return Face(model, held, part.cost, run).least(aim, left())[: part.own]
+
+
+def trunk_shortfall(layout: Layout, assembly: Assembly, *, weighted: bool = False, demand: int | None = None) -> Floats:
+    """(columns,) a cost that adds up trunk shortfall: of one demand [unit], or weighted by its loss v [million USD]."""
+    n, cost = layout.instance, np.zeros(len(assembly.lower))
+    for columns, _, kind, key in _short(layout, assembly):
+        if kind == "shortfall" and demand in (None, n.tiers[key][0]):
+            cost[columns[: n.calendar.periods]] = n.tier_loss[key] if weighted else 1.0  # trunk stamps come first
+    return cost
+
+
+def losses(layout: Layout, assembly: Assembly) -> Floats:
+    """(columns,) a cost that adds up the discounted losses of all branches, and of the trunk, each counted once [million USD]."""
+    n, cost = layout.instance, np.zeros(len(assembly.lower))
+    for columns, period, kind, key in _short(layout, assembly):
+        cost[columns] = n.calendar.beta[period] * (n.tier_loss[key] if kind == "shortfall" else n.step_cost[key])
+    return cost
+
+
+def _short(layout: Layout, assembly: Assembly) -> Iterator[tuple[Ints, Ints, str, int]]:
+    """(columns, their periods, variable, key) of shortfall and substitution in all stamps of a component, trunk first."""
+    names = list(layout.instance.components)
+    for part in assembly.stamped:
+        kind, _, name = part.label.partition(":")
+        if kind == "period":
+            stamps = layout.stamps[names.index(name)]
+            for variable, key in part.template.columns:
+                if variable in ("shortfall", "substitute"):
+                    yield part.columns(variable, key), stamps.period, variable, key
+
+
+def with_tail(layout: Layout, assembly: Assembly, x: Floats) -> Floats:
+    """The point with value at risk and tails computed from its losses: the smallest alpha-quantile, and what lies beyond it.
+
+    Where CVaR costs nothing the solver leaves these columns anywhere.
+    """
+    world = next((part for part in assembly.stamped if part.label == "world"), None)
+    if world is None or not layout.uses_risk:
+        return x
+    found = x.copy()
+    loss = x[world.columns("world_loss", None)]
+    eta = smallest_quantile(loss, layout.worlds.probability, layout.instance.plan.risk.alpha)
+    found[assembly.stamped[0].columns("value_at_risk", None)] = eta
+    found[world.columns("tail", None)] = np.maximum(0.0, loss - eta)
+    return found
+
+
+def smallest_quantile(loss: Floats, probability: Floats, alpha: float) -> float:
+    """The smallest loss that is not exceeded with a probability of at least alpha, but for rounding; 0 without a world."""
+    order = np.argsort(loss, kind="stable")
+    reached = np.cumsum(probability[order]) >= alpha - 1e-12
+    return float(loss[order][np.argmax(reached)]) if reached.any() else float(loss.max(initial=0.0))
+
+
+def dearer(cost: Floats, before: Floats, after: Floats) -> bool:
+    """Whether a point costs more than another, beyond rounding."""
+    return float(cost @ (after - before)) > DEARER * (1.0 + float(np.abs(cost * before).sum()))

@@ -1,0 +1,133 @@
+"""A question kept loaded: variants of plan and data answered one after the other, each from where the last one ended.
+
+Worlds are held while their hazards stay the same, compiled blocks while only figures change (`problem.prepare`); the solver keeps
+its basis, a decomposition the cuts of what did not change. None of it touches the question; `cold` asks it afresh.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+from ..checks.consistency import require
+from ..data.dataset import Dataset
+from ..decomposition.evaluator import Decomposition
+from ..formulation.structure import STAGES
+from ..highs.basis_transfer import carried
+from ..highs.runtime import canary
+from ..instance.instance import Floats
+from ..model.assembly import Assembly
+from ..model.decisions import Choices, Hold
+from ..model.problem import Outcome, Problem, objective_costs, prepare
+from ..scenarios.scenario_set import Drawn
+from ..schemas.plan import Plan
+from .optimise import aims_met, cap_trunk_shortfall, do_nothing, reference_model
+from .reference_ties import with_tail
+from .stages import Flat, Method, chosen_method, solver_of, verdict
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One variant, solved."""
+
+    problem: Problem
+    outcome: Outcome
+    x: Floats
+    """(columns,) the best point."""
+    z0: Floats
+    """(columns,) the do-nothing reference."""
+
+
+class Session:
+    """Answers variants of one question. Not safe to share between threads: use one each."""
+
+    def __init__(
+        self, *, gap: float = 1e-3, relax: bool = False, method: Method = "auto", held: Drawn | None = None, threads: int = 0
+    ) -> None:
+        """gap, relax, method, threads: as in `solve`. held: sampled worlds to keep; None: those of the first variant."""
+        if not 0 <= gap < 1:
+            raise ValueError(f"gap must be in [0, 1), not {gap}")
+        self._gap, self._relax, self._method, self._threads = gap, relax, method, threads
+        self._chosen: Literal["flat", "decomposed"] = "flat"
+        self.held = held
+        """Sampled worlds that variants keep while their hazards are the same."""
+        self._problem: Problem | None = None
+        self._reference: Flat | Decomposition | None = None
+        self._solver: Flat | Decomposition | None = None
+        self._x: Floats | None = None
+
+    def cold(self) -> Session:
+        """A new session with the same options and sampled worlds that knows nothing else."""
+        return Session(gap=self._gap, relax=self._relax, method=self._method, held=self.held, threads=self._threads)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the next answer starts from nothing."""
+        return self._solver is None
+
+    def answer(
+        self, plan: Plan, data: Dataset, *, hold: Hold | None = None, time_limit_s: float = 3600.0
+    ) -> Answer:  # fmt: skip
+        """Solve a variant. hold: an item that it must choose, or must not; doing nothing is not bound by it.
+
+        Raises as `solve`, and KeyError where the variant has no such item; the session stays usable, and starts afresh with the
+        next variant.
+        """
+        if not time_limit_s > 0:
+            raise ValueError(f"time_limit_s must be positive, not {time_limit_s}")
+        begin = time.perf_counter()
+
+        def left() -> float:
+            return max(1.0, time_limit_s - (time.perf_counter() - begin))
+
+        require(plan, data)
+        canary()
+        before = self._problem
+        problem = prepare(plan, data, before, self.held)
+        if self.held is None:
+            self.held = problem.layout.worlds.drawn
+        costs = objective_costs(problem)
+        chosen = chosen_method(problem, self._method, integer=not self._relax)
+        reference, solver, x = self._given_up(chosen)
+        load = partial(_loaded, problem, method=chosen, before=before, threads=self._threads, deadline=begin + time_limit_s)
+        reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
+        z0 = do_nothing(problem, costs["social_cost"], left(), solver=reference)
+        cap_trunk_shortfall(problem, z0)
+        if hold is not None:
+            problem = replace(problem, assembly=Choices(problem).held(hold))
+        first = costs[STAGES[problem.plan.objective.kind][0]]
+        solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
+        start = x if x is not None and len(x) == len(first) else z0
+        anew = partial(load, problem.assembly, first, solver=None, integer=not self._relax)
+        solver, staged, fixed = aims_met(
+            problem, solver, anew, costs, z0, start, gap=self._gap, relax=self._relax, left=left
+        )
+        x = staged.run.x if fixed is None or fixed.x is None else fixed.x
+        assert x is not None
+        x = with_tail(problem.layout, problem.assembly, x)
+        outcome = verdict(problem, staged, costs, z0, x, relax=self._relax, method=chosen)
+        self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, x, chosen
+        return Answer(problem, outcome, x, z0)
+
+    def _given_up(self, chosen: str) -> tuple[Flat | Decomposition | None, Flat | Decomposition | None, Floats | None]:
+        """What is loaded, taken out of the session until an answer has gone well; nothing where another method is asked for."""
+        found = (self._reference, self._solver, self._x) if chosen == self._chosen else (None, None, None)
+        self._reference, self._solver, self._x, self._problem = None, None, None, None
+        return found
+
+
+def _loaded(
+    problem: Problem, assembly: Assembly, cost: Floats, *, method: Method, solver: Flat | Decomposition | None,
+    before: Problem | None, threads: int, integer: bool, deadline: float,
+) -> Flat | Decomposition:  # fmt: skip
+    """A solver with a model loaded, the one given where there is one; it answered the problem before. deadline: of the answer."""
+    if isinstance(solver, Decomposition):
+        solver.become(problem.layout, assembly, cost, deadline)
+    elif isinstance(solver, Flat):
+        same = before is None or before.assembly.shape[:2] == assembly.shape[:2]
+        solver.become(assembly, cost, None if same or before is None else partial(carried, before, problem))
+    else:
+        solver = solver_of(problem, assembly, cost, method, integer=integer, threads=threads)
+    return solver

@@ -1,0 +1,214 @@
+"""The stages of an aim, minimised one after the other by the flat model or by decomposition (formulation section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from ..core.errors import Fault, PlanError, UntrustedError
+from ..decomposition.evaluator import Decomposition
+from ..decomposition.subproblems import separable
+from ..formulation.structure import STAGES, Layout
+from ..highs.solver import Model, OnProgress, Run
+from ..instance.instance import Floats
+from ..model.assembly import Assembly
+from ..model.problem import Outcome, Problem, Reason, denominator
+from ..model.template import INF
+from .infeasibility import NO_POINT, culprits, no_answer
+from .reference_ties import Face
+
+Method = Literal["flat", "decomposed", "auto"]
+"""One model for all worlds; master and clusters (`decompose`); whichever is expected to be faster."""
+
+
+LEAST_WORLDS = {True: 4, False: 25}
+LEAST_COLUMNS = 20_000
+"""Worlds outside the master, with whole numbers and without, and columns in all, from which `auto` decomposes.
+
+Calibrated on the shipped plans (`tests/benchmarks/solve_time.py`): relaxations are as fast by either method at 25 worlds.
+"""
+
+LEAST_GAP = 1e-6
+"""Relative gap that is rounding."""
+
+LEAST_SLACK = 1e-9
+"""Of the terms that make up an aim, and no less than of a million USD: sums of a million terms and rows kept to the solver's
+tolerance leave a point beside its own value."""
+
+ROOMS = (LEAST_SLACK, 1e-7, 1e-6, 1e-5, 1e-4)
+"""Least slacks tried in turn where the solver's bound for a later aim lies above a plan: under a limit that leaves next to nothing
+HiGHS 1.16 has called a point optimal that is 2,600 million USD from the best (found on a random plan)."""
+
+Carry = Callable[[Any, Any], tuple[Any, Any]]
+"""(columns, rows) statuses of one model -> those of another."""
+
+
+class Flat:
+    """The model as it stands, asked again and again with other costs."""
+
+    def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool) -> None:
+        self._assembly, self._model = assembly, Model(assembly, cost, integer=integer)
+
+    def become(self, assembly: Assembly, cost: Floats, carry: Carry | None = None) -> None:
+        """Take another model in the place of this one, without the limits that were held; the last basis is its start.
+
+        carry: turns the last basis into a guess for a model of another size.
+        """
+        self._assembly = assembly
+        guess = None if carry is None or not self._model.linear else carry(*self._model.basis())
+        self._model.become(assembly, cost)
+        if guess is not None:
+            with suppress(UntrustedError):  # a guess that the solver refuses is none
+                self._model.set_basis(*guess)
+
+    def minimise(
+        self, cost: Floats, start: Floats | None, *, gap: float, absolute_gap: float, offset: float = 0.0,
+        time_limit_s: float = 3600.0, phase: str = "solve", on_progress: OnProgress | None = None, presolve: bool = True,
+    ) -> Run:  # fmt: skip
+        """The best point; as `Decomposition.minimise`, but for the start: HiGHS 1.16 has answered a point that it was given with
+        the point, called optimal, and an objective 210 million USD better than it (found on a random plan).
+        """
+        self._model.set_cost(cost, offset)
+        return self._model.run(
+            time_limit_s=time_limit_s, gap=gap, absolute_gap=absolute_gap, phase=phase, on_progress=on_progress, presolve=presolve
+        )
+
+    def face(self, cost: Floats, run: Run) -> Face:
+        """The points that cost as little as the one that it has just answered with; its bounds narrow until another model comes."""
+        return Face(self._model, self._assembly, cost, run)
+
+    def limit(self, cost: Floats, most: float) -> None:
+        """Hold an aim at or below a value from now on."""
+        used = np.flatnonzero(cost)
+        self._model.add_row(used, cost[used], -INF, most, money=True)
+
+
+def decomposition_pays(layout: Layout, assembly: Assembly, *, integer: bool) -> bool:
+    """Whether taking a model apart is expected to be faster: from as many worlds, and columns, as measured."""
+    apart = int((~layout.worlds.design_basis).sum())
+    return apart >= LEAST_WORLDS[integer] and len(assembly.lower) >= LEAST_COLUMNS
+
+
+def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal["flat", "decomposed"]:
+    """How to solve: as asked, or by the calibrated rule of `decomposition_pays`.
+
+    PlanError where decomposition is asked for and impossible: several aims in turn, or a limit on losses that binds worlds
+    together. ValueError for a method that is none.
+    """
+    if method not in get_args(Method):
+        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
+    able = len(STAGES[problem.plan.objective.kind]) == 1 and separable(problem.assembly)
+    if method == "decomposed" and not able:
+        found = problem.plan.objective.kind if separable(problem.assembly) else "a limit on losses"
+        raise PlanError([Fault("plan", "", "objective", found, "social_cost without such a limit, or method 'flat' or 'auto'")])
+    if method == "auto":
+        return "decomposed" if able and decomposition_pays(problem.layout, problem.assembly, integer=integer) else "flat"
+    return "decomposed" if method == "decomposed" else "flat"
+
+
+def solver_of(
+    problem: Problem, assembly: Assembly, cost: Floats, method: Method, *, integer: bool, threads: int = 0,
+    executor: Executor | None = None,
+) -> Flat | Decomposition:  # fmt: skip
+    """What minimises a model of the problem's columns. threads, executor: for clusters of worlds, as `Decomposition`."""
+    if method == "decomposed":
+        return Decomposition(problem.layout, assembly, cost, integer=integer, threads=threads, executor=executor)
+    return Flat(assembly, cost, integer=integer)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """All stages of an aim."""
+
+    run: Run
+    """The last one with a point."""
+    reports: tuple[tuple[str, float, float, float], ...]
+    """(stage, objective, bound, relative gap), each against Z0."""
+    slacks: tuple[tuple[str, float], ...]
+    """(stage, most) that later stages may cost the earlier ones."""
+    limited: Reason | None
+    """Why the search ended early; None where it did not."""
+    iterations: int
+    nodes: int
+
+
+def stage_by_stage(
+    problem: Problem, solver: Flat | Decomposition, costs: dict[str, Floats], z0: Floats, start: Floats | None, *, gap: float,
+    relax: bool, left: Callable[[], float], on_progress: OnProgress | None = None, least_slack: float = LEAST_SLACK,
+) -> Staged:  # fmt: skip
+    """Minimise each stage, the earlier ones held within their slack, at least `least_slack` of the terms that make up an aim.
+    `left` tells the seconds left.
+
+    Raises InfeasibleError, StoppedError and UntrustedError where the first stage has no answer.
+    """
+    stages, slack = STAGES[problem.plan.objective.kind], problem.plan.objective.stage_slack
+    reports: list[tuple[str, float, float, float]] = []
+    slacks: list[tuple[str, float]] = []
+    run: Run | None = None
+    iterations = nodes = 0
+    limited: Reason | None = None
+    ended: dict[str, Reason] = {"time_limit": "time_limit", "limit": "stalled"}
+
+    def minimised(stage: str, presolve: bool = True) -> Run:
+        now = solver.minimise(
+            costs[stage], start if run is None else run.x, gap=gap, absolute_gap=gap * denominator(problem, 0.0),
+            offset=-float(costs[stage] @ z0), time_limit_s=left(), phase=stage, on_progress=on_progress,
+            **({} if presolve else {"presolve": False}),
+        )  # fmt: skip
+        problem.seconds.ran("solve", now)
+        return now
+
+    for n, stage in enumerate(stages):
+        now = minimised(stage)
+        if run is not None and now.status in NO_POINT:  # the stage before has a point that keeps every row: rounding hides it
+            now = minimised(stage, presolve=False)
+        iterations, nodes = iterations + now.iterations, nodes + now.nodes
+        if run is not None and now.status in NO_POINT:
+            raise UntrustedError(f"the solver finds no point for the aim '{stage}' where the aim before it has one")
+        if now.x is None or now.objective is None:
+            if run is not None and now.status in ("time_limit", "interrupted"):
+                limited = "time_limit" if now.status == "time_limit" else "interrupted"
+                break
+            raise no_answer(now, problem, stage, lambda: culprits(problem, relax, left()), left(), relax=relax)
+        run = now
+        relative = (now.objective - now.bound) / denominator(problem, now.objective)
+        reports.append((stage, now.objective, now.bound, relative))
+        if now.status == "optimal" and relative > max(gap, LEAST_GAP) * (1 + gap) + LEAST_GAP:
+            limited = "stalled"  # called optimal, and farther from its own bound than was asked
+        elif now.status != "optimal":
+            limited = ended.get(now.status, "interrupted")
+        if n < len(stages) - 1:
+            allowed = _allowed(costs[stage], now.x, gap if slack is None else slack, least_slack)
+            slacks.append((stage, float(costs[stage] @ now.x) + allowed))
+            assert isinstance(solver, Flat)
+            solver.limit(costs[stage], slacks[-1][1])
+    assert run is not None
+    return Staged(run, tuple(reports), tuple(slacks), limited, iterations, nodes)
+
+
+def _allowed(cost: Floats, x: Floats, slack: float, least: float) -> float:
+    """What later aims may add to an aim that stands at x: the slack, and no less than what rounding can hide  [million USD]."""
+    return max(slack * max(abs(float(cost @ x)), 1.0), least * max(1.0, float(np.abs(cost * x).sum())))
+
+
+def verdict(
+    problem: Problem, staged: Staged, costs: dict[str, Floats], z0: Floats, x: Floats, *, relax: bool,
+    method: Literal["flat", "decomposed"],
+) -> Outcome:  # fmt: skip
+    """What a search came to at a point x, the plan: every aim's difference to doing nothing is that of the plan, which may lie
+    above what its own stage found by the slack that later aims may use.
+    """
+    reports = []
+    for stage, _, bound, _ in staged.reports:
+        objective = float(costs[stage] @ x - costs[stage] @ z0)
+        bound = min(bound, objective)
+        reports.append((stage, objective, bound, (objective - bound) / denominator(problem, objective)))
+    last, objective, bound, relative = reports[-1]
+    complete = staged.limited is None and len(reports) == len(STAGES[problem.plan.objective.kind])
+    reason: Reason = ("optimal" if relative <= 1e-9 else "within_gap") if complete else staged.limited or "time_limit"
+    return Outcome(reason, objective, bound, max(0.0, relative), float(costs[last] @ z0), relax, tuple(reports), method)

@@ -1,0 +1,196 @@
+"""Several results side by side: what differs in the question, in the plan, in the outcome."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ..results.result import Result
+from ..schemas.base import key_of
+from ..schemas.tables import TABLES
+
+ABSENT = "-"
+MOST_CELLS = 200
+SIGNED = 0.005
+"""Share of a project from which it is told."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Differences of results; each table has a column a result, named as `names`."""
+
+    names: tuple[str, ...]
+    inputs: pd.DataFrame
+    """field: fields of the plan, and cells of tables, that are not the same in all."""
+    outcome: pd.DataFrame
+    """figure, unit: worth, bound, gap, losses, spending."""
+    plan: pd.DataFrame
+    """kind, item: what is bought [t], signed, reserved [t a year] and guaranteed, where it is not the same in all."""
+    warnings: tuple[str, ...] = ()
+    """Why figures of the results may not be held against each other."""
+
+    def lines(self) -> list[str]:
+        """In plain words."""
+        said = [f"COMPARED: {', '.join(self.names)}", *self.warnings]
+        for title, table in self.parts():
+            said += [f"{title}:" if len(table) else f"{title}: nothing", *(f"  {line}" for line in self.told(table))]
+        return said
+
+    def parts(self) -> list[tuple[str, pd.DataFrame]]:
+        """Tables with their titles, in the order in which one reads them."""
+        return [
+            ("What differs in the question", self.inputs), ("Outcome", self.outcome), ("What differs in the plan", self.plan)
+        ]  # fmt: skip
+
+    def told(self, table: pd.DataFrame) -> list[str]:
+        """A table's rows in words."""
+        said = []
+        for row in table.itertuples(index=False):
+            head = [str(value) for value in row[: -len(self.names)] if value]
+            label = f"{head[0]} [{head[1]}]" if table is self.outcome and len(head) > 1 else " ".join(head)
+            said.append(f"{label}: {' | '.join(_told(value) for value in row[-len(self.names) :])}")
+        return said
+
+    def _repr_html_(self) -> str:
+        """The tables, as notebooks show them."""
+        shown = (f"<h4>{title}</h4>{table.to_html(index=False, border=0, escape=True)}" for title, table in self.parts())
+        return "".join([*(f"<p>{html.escape(line)}</p>" for line in self.warnings), *shown])
+
+
+def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Comparison:
+    """Compare results. names: how they are called; None: their plans' names, numbered where these are the same."""
+    if len(results) < 2:
+        raise ValueError("a comparison needs two results")
+    called = _names(results, names)
+    warnings = [
+        f"Their {words} differ: million USD of one are not those of another."
+        for words, read in (("loss functions", lambda p: (p.loss_function, p.loss_level)), ("price years", lambda p: p.price_year))
+        if len({read(result.plan) for result in results}) > 1
+    ]
+    nothing = [result.outcome.do_nothing_musd or 0.0 for result in results]
+    if not warnings and max(nothing) - min(nothing) > 1e-6 * max(1.0, *map(abs, nothing)):
+        told = ", ".join(f"{value:,.0f}" for value in nothing)
+        warnings.append(f"Doing nothing costs {told} million USD there: each plan's worth is counted from another start.")
+    return Comparison(called, _inputs(results, called), _outcome(results, called), _plan(results, called), tuple(warnings))
+
+
+def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str, ...]:
+    wanted = list(names) if names is not None else [result.plan.name for result in results]
+    taken = {"field", "figure", "unit", "kind", "item"}  # what the tables' other columns are called
+    found: list[str] = []
+    for n, name in enumerate(wanted, start=1):
+        called = name if name and wanted.count(name) == 1 else f"{name} ({n})".strip()
+        while called in taken or called in found:
+            called = f"{called} ({n})"
+        found.append(called)
+    return tuple(found)
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Dotted path -> leaf of plain nested data."""
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    elif isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
+        pairs = list(enumerate(value))
+    else:
+        return {path: value}
+    found: dict[str, Any] = {}
+    for key, entry in pairs:
+        found |= _flat(entry, f"{path}.{key}" if path else str(key))
+    return found
+
+
+def _inputs(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    """Plan fields and table cells that differ."""
+    fields = [_flat(result.plan.to_toml_like()) for result in results]
+    rows = [
+        [path, *(each.get(path, ABSENT) for each in fields)]
+        for path in dict.fromkeys(path for each in fields for path in each)
+        if path not in ("name", "title", "description") and len({repr(each.get(path, ABSENT)) for each in fields}) > 1
+    ]
+    rows += _cells(results)
+    shown = [[path, *map(_told, values)] for path, *values in rows]
+    return pd.DataFrame(shown, columns=["field", *names])
+
+
+def _cells(results: Sequence[Result]) -> list[list[Any]]:
+    """Cells of tables that differ, the first ones."""
+    found: list[list[Any]] = []
+    for table in dict.fromkeys(name for result in results for name in result.data.tables):
+        rows = [{key_of(row): row for row in result.data.rows(table)} for result in results]
+        if all(len(each) == len(rows[0]) and each == rows[0] for each in rows[1:]):
+            continue
+        for key in dict.fromkeys(key for each in rows for key in each):
+            held = [each.get(key) for each in rows]
+            if all(row == held[0] for row in held[1:]):
+                continue
+            if any(row is None for row in held):
+                found.append([f"{table}[{key}]", *("there" if row is not None else ABSENT for row in held)])
+                continue
+            for column in TABLES[table].model_fields:
+                values = [getattr(row, column) for row in held]
+                if any(value != values[0] for value in values[1:]):
+                    found.append([f"{table}[{key}].{column}", *values])
+            if len(found) > MOST_CELLS:
+                return [*found[:MOST_CELLS], ["... more cells differ", *[""] * len(results)]]
+    return found
+
+
+def _outcome(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    rows: list[list[Any]] = []
+    figures = [_figures(result) for result in results]
+    for figure, unit in figures[0]:
+        rows.append([figure, unit, *(each[figure, unit] for each in figures)])
+    return pd.DataFrame(rows, columns=["figure", "unit", *names])
+
+
+def _figures(result: Result) -> dict[tuple[str, str], Any]:
+    outcome, worlds, budget = result.outcome, result.tables["scenario_losses"], result.tables["budget"]
+    pi = worlds["probability"]
+    return {
+        ("ended", ""): outcome.reason.replace("_", " "),
+        ("worth against doing nothing", "million USD"): None if outcome.objective_musd is None else -outcome.objective_musd,
+        ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
+        ("expected loss", "million USD"): float((pi * worlds["loss_musd"]).sum()),
+        ("largest loss of a scenario", "million USD"): float(worlds["loss_musd"].max()),
+        ("chance that defence goes short", "share"): float(pi[worlds["defence_shortfall_t"] > 1e-3].sum()),
+        ("outlays of all years", "million USD"): float(budget["outlay_musd"].sum()),
+    }
+
+
+def _plan(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
+    actions = [_actions(result) for result in results]
+    rows = []
+    for key in dict.fromkeys(key for each in actions for key in each):
+        values = [each.get(key, ABSENT) for each in actions]
+        if len({_told(value) for value in values}) > 1:
+            rows.append([*key, *values])
+    return pd.DataFrame(rows, columns=["kind", "item", *names])
+
+
+def _actions(result: Result) -> dict[tuple[str, str], Any]:
+    """What a plan does, by kind and item."""
+    bought = result.tables["acquisitions"].groupby("material")["acquired_t"].sum()
+    found: dict[tuple[str, str], Any] = {("buy [t]", str(material)): float(value) for material, value in bought.items()}
+    for row in result.tables["projects"].itertuples():
+        if row.share > SIGNED and not (row.baseline and row.package == "none"):
+            share = "" if row.share > 1 - SIGNED else f" ({row.share:.0%} of it)"
+            found["sign", row.project] = f"{row.package}, {row.signed}{share}"
+    for row in result.tables["contracts"].itertuples():
+        key = ("reserve [t a year]", f"{row.activity} from {row.start} for {row.term_yr:g} years")
+        found[key] = found.get(key, 0.0) + float(row.contract_t_per_yr)
+    for row in result.tables["floors"].itertuples():
+        found["guarantee [USD/kg]", row.floor] = float(row.level_usd_per_kg)
+    return found
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return ABSENT
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return str(value)

@@ -1,0 +1,158 @@
+"""What an answer rests on beside its own figures: facts and estimates of the inputs, how the solve ended, how large it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from ..audit.audit import Audit, Residual
+from ..checks.doubtful import KIND as DOUBT
+from ..data.dataset import Dataset
+from ..instance.instruments import floor_names
+from ..model.problem import Outcome
+from ..schemas.plan import Plan
+from .notes import NEVER, loss_spread, provenance
+
+SMALL_T = 1e-6
+"""Expected purchases below this are none."""
+MOST_ESTIMATES = 6
+"""Widest estimates that are named, one a quantity and item."""
+
+
+class Answered(Protocol):
+    """What is read of a result."""
+
+    @property
+    def plan(self) -> Plan: ...
+
+    @property
+    def data(self) -> Dataset: ...
+
+    @property
+    def outcome(self) -> Outcome: ...
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]: ...
+
+    @property
+    def audited(self) -> Audit: ...
+
+    @property
+    def seconds(self) -> Mapping[str, float]: ...
+
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+    @property
+    def versions(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True)
+class Basis:
+    """All that a summary says beside the figures of the answer."""
+
+    relaxed: bool
+    reason: str
+    """Why the solve ended, as `Outcome.reason`."""
+    loss_spread: float
+    """Largest factor between named loss functions over the plan's materials."""
+    loss_spread_of: str
+    facts: int
+    estimates: int
+    widest: tuple[str, ...]
+    """The widest estimates behind what is at stake, each in words."""
+    reluctant: tuple[str, ...]
+    """Materials whose users would rather go short than pay the highest price."""
+    tied: tuple[str, ...]
+    """Materials of which defence goes short or others instead, for all that the aim cares, in words."""
+    doubts: tuple[str, ...]
+    """Figures that are probably not meant, each with what it was compared with."""
+    owed: tuple[str, ...]
+    """Years whose appropriation does not hold what is in store at the start, in words."""
+    floors_asked: int
+    """Price floors of the plan's menus."""
+    floors_gone: tuple[str, ...]
+    """Those of them that can never be chosen, each with its reason, in words."""
+    out_of_reach: tuple[str, ...]
+    """What else can never be chosen, likewise."""
+    inverted: frozenset[str]
+    """Border floors that products which contain the material escape, as `figures` names them."""
+    audit_word: str
+    worst: Residual
+    counts: Mapping[str, int]
+    seconds: float
+    highs: str
+    tolerance: float
+
+
+def basis_of(result: Answered) -> Basis:
+    """Of a result: what it says of its inputs is worked out from plan and tables."""
+    factor, material = loss_spread(result.plan, result.data)
+    counted, stake, noted = provenance(result.plan, result.data), _stakes(result), result.tables["notes"]
+    floors, never = result.tables["floors"], noted[noted.kind == NEVER]
+    asked = {f"floor {name}" for name in floor_names(result.plan).values()}
+    of_floors = never.item.isin(asked)
+    inverted = floors[floors.tariff_inversion.astype(bool)] if len(floors) else floors
+    return Basis(
+        relaxed=result.outcome.relaxed, reason=result.outcome.reason, loss_spread=factor, loss_spread_of=material,
+        facts=counted.facts, estimates=counted.estimates, widest=_widest(counted.widest, stake),
+        reluctant=tuple(sorted(set(noted.item[noted.kind == "rather short"]) & set(stake))),
+        floors_asked=len(asked), floors_gone=tuple(never.note[of_floors]), out_of_reach=tuple(never.note[~of_floors]),
+        tied=tuple(noted.note[noted.kind == "tied segments"]), doubts=tuple(noted.note[noted.kind == DOUBT]),
+        owed=tuple(noted.note[noted.kind == "already owed"]),
+        inverted=frozenset(f"{row.floor}, {row.start}" for row in inverted.itertuples()),
+        audit_word=audit_word(result), worst=result.audited.worst(), counts=result.counts,
+        seconds=float(result.seconds.get("total", 0.0)), highs=str(result.versions["highs"]),
+        tolerance=float(result.options["primal_feasibility_tolerance"]),
+    )  # fmt: skip
+
+
+def audit_word(result: Answered) -> str:
+    """How the audit ended: a relaxation leaves whole numbers open, so that there is no plan to audit."""
+    if result.audited.passed:
+        return "passed"
+    return "not applicable to a relaxation" if result.outcome.relaxed else "FAILED"
+
+
+def _widest(wide: pd.DataFrame, stake: Mapping[str, float]) -> tuple[str, ...]:
+    """The widest estimates of what the plan acts on: hazards first, then by what is at stake."""
+    if wide.empty:
+        return ()
+    wide = wide.assign(of=wide.key.str.split("/").str[0], stake=[
+        max((stake.get(part, 0.0) for part in key.split("/")), default=0.0) for key in wide.key
+    ])  # fmt: skip
+    wide = wide[wide.stake > 0].sort_values("stake", ascending=False, kind="stable").drop_duplicates(["table", "column", "of"])
+    hazards = wide[wide.table == "hazards"].head(MOST_ESTIMATES // 2)
+    chosen = pd.concat([hazards, wide[wide.table != "hazards"].head(MOST_ESTIMATES - len(hazards))])
+    return tuple(
+        f"{row.table}.{row.column} of {row.key}: {row.value:g} (from {row.low:g} to {row.high:g})" for row in chosen.itertuples()
+    )
+
+
+def _stakes(result: Answered) -> dict[str, float]:
+    """What the plan acts on -> its share of the gross worth: materials, offers, projects, contracted sources, hazards."""
+    value, held = result.tables["value"], result.tables["held_for_price"]
+    names = set(held.material[held.expected_acquired_t.combine(held.at_undisturbed_prices_t, np.fmax) > SMALL_T])
+    value = value[value.component != "commitments"]
+    gross = value.shortage_avoided_musd.abs() + value.price_gain_musd.abs()
+    total = max(float(gross.sum()), 1e-9)
+    share: dict[str, float] = {}
+    for materials, worth in zip(value.materials.str.split(), gross / total, strict=True):
+        share |= {m: float(worth) for m in materials if m in names or worth > 0.05}
+    bought, projects = result.tables["acquisitions"], result.tables["projects"]
+    share |= {row.offer: share.get(row.material, 0.0) for row in bought.itertuples()}
+    share |= dict.fromkeys(projects.project[projects.share > 1e-6], 0.5)
+    share |= dict.fromkeys(result.tables["contracts"].activity, 0.5)
+    struck = result.tables["scenario_losses"]
+    avoided = struck.probability * (struck.loss_without_plan_musd - struck.loss_musd).clip(lower=0.0)
+    for names_of, worth in avoided.groupby(struck.hazards).sum().items():
+        for hazard in str(names_of).split():
+            share[hazard] = share.get(hazard, 0.0) + 1.0 + float(worth) / total
+    return share

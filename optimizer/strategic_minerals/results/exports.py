@@ -1,0 +1,46 @@
+"""Results as Parquet files: types kept, units and provenance in the files' own metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..core.atomic_files import staged
+from ..core.errors import missing_part
+from ..core.frames import whole
+from .result import SCHEMA_VERSION, Result
+from .run_contents import unit_of
+
+
+def write_parquet(result: Result, folder: str | Path) -> list[Path]:
+    """Every table of a result as `folder/<table>.parquet`, all of them or none; the paths written.
+
+    Columns that have a unit carry it as the field's metadata `unit`; the file's metadata name the plan, its loss function, price
+    year and schema version. Raises InputError where the extra `parquet` is not installed.
+    """
+    pa, pq = _arrow()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {
+        "schema_version": str(SCHEMA_VERSION), "plan": result.plan.name, "loss_function": result.plan.loss_function,
+        "price_year": str(result.plan.price_year), "versions": json.dumps(dict(result.versions)),
+    }  # fmt: skip
+    with staged() as files:
+        for name, frame in result.tables.items():
+            table = pa.Table.from_pandas(whole(frame), preserve_index=False)
+            units = {field.name: unit_of(field.name, frame) for field in table.schema}
+            fields = [field.with_metadata({"unit": units[field.name]}) if units[field.name] else field for field in table.schema]
+            table = table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **about}))
+            with files.file(folder / f"{name}.parquet") as file:
+                pq.write_table(table, file)
+    return [folder / f"{name}.parquet" for name in result.tables]
+
+
+def _arrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise missing_part("parquet", "pyarrow", "parquet") from None
+    return pyarrow, parquet

@@ -1,0 +1,266 @@
+"""The manifest of a run folder: its schema, its one spelling, and the digest over all that it says.
+
+A manifest is valid only in the spelling in which it is written, so that no byte of it can change unnoticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+
+from ..audit.audit import Audit
+from ..core.bounded_files import read_bounded
+from ..core.errors import Fault, InputError, shown
+from ..highs.solver import TOLERANCES
+from ..model.problem import Outcome
+from ..optimization.stages import Method
+from ..schemas.descriptions import expected as expected_words
+from .result import SCHEMA_VERSION, versions
+
+MANIFEST = "manifest.json"
+DIGEST = "digest"
+"""Key of the digest, the last one."""
+
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, le=10**18)]
+Amount = Annotated[float, Field(ge=0)]
+Kind = Literal["boolean", "integer", "number", "text"]
+Unproven = Annotated[float, Field(allow_inf_nan=True)]
+"""A bound or a gap where nothing was proven when a solve was stopped: infinite."""
+
+
+class Strict(BaseModel):
+    """Nothing that is not foreseen, no text for numbers, no number that is not finite."""
+
+    model_config = STRICT
+
+
+@cache
+def strict(of: type) -> Any:
+    """A strict model with the fields of a data class; tuples are lists in JSON."""
+    hints = get_type_hints(of)
+    found: dict[str, Any] = {field.name: (_strictly(hints[field.name]), ...) for field in fields(of)}
+    return create_model(of.__name__, __base__=Strict, **found)
+
+
+def _strictly(hint: Any) -> Any:
+    """A type hint with data classes replaced by their strict models."""
+    if is_dataclass(hint) and isinstance(hint, type):
+        return strict(hint)
+    parts = tuple(part if part is Ellipsis else _strictly(part) for part in get_args(hint))
+    if not parts or get_origin(hint) is Literal:
+        return hint
+    if get_origin(hint) in (Union, types.UnionType):
+        return Union[parts]  # noqa: UP007  (parts are known when it runs)
+    return get_origin(hint)[parts]
+
+
+class Reached(Strict):
+    """`Outcome` of a run that found a plan."""
+
+    reason: Literal["optimal", "within_gap", "time_limit", "stalled", "interrupted"]
+    objective_musd: float
+    best_bound_musd: Unproven
+    relative_gap: Unproven
+    do_nothing_musd: float
+    relaxed: bool
+    stages: Annotated[list[tuple[str, float, Unproven, Unproven]], Field(min_length=1)]
+    method: Literal["flat", "decomposed"]
+
+    @model_validator(mode="after")
+    def _proven_or_stopped(self) -> Self:
+        """A search that came to its end has finite figures; one that was stopped may have no bound at all, and says so."""
+        stopped = self.reason in ("time_limit", "stalled", "interrupted")
+        for bound, gap in [(self.best_bound_musd, self.relative_gap), *((bound, gap) for _, _, bound, gap in self.stages)]:
+            proven = math.isfinite(bound) and math.isfinite(gap)
+            if not proven and not (stopped and bound == -math.inf and gap == math.inf):
+                raise ValueError(f"a bound of {bound} with a gap of {gap}")
+        return self
+
+
+class Asked(Strict):
+    """Options of a solve, as far as a caller chooses them."""
+
+    gap: Annotated[float, Field(ge=0, lt=1)]
+    time_limit_s: Annotated[float, Field(gt=0)]
+    relax: bool
+    method: Method
+
+
+def _options() -> Any:
+    tolerances: dict[str, Any] = {name: (Annotated[float, Field(gt=0)], ...) for name in TOLERANCES}
+    return create_model("Options", __base__=Asked, **tolerances)
+
+
+class Phase(Strict):
+    """A row of the profile."""
+
+    phase: str
+    seconds: Amount
+    share: Amount
+    highs_seconds: Amount
+    iterations: Count
+    peak_memory_mib: Amount | None
+
+
+def _measured_or_not(profile: list[Phase]) -> list[Phase]:
+    """A system tells the memory of every phase, or of none."""
+    if len({phase.peak_memory_mib is None for phase in profile}) > 1:
+        raise ValueError("memory of some phases and not of others")
+    return profile
+
+
+class Counts(Strict):
+    """Sizes of the model and of the search."""
+
+    columns: Count
+    rows: Count
+    nonzeros: Count
+    binaries: Count
+    scenarios: Count
+    periods: Count
+    materials: Count
+    iterations: Count
+    nodes: Count
+
+
+class Question(Strict):
+    """What every manifest says of its question."""
+
+    schema_version: Literal[2]
+    plan: str
+    loss_function: str
+    price_set: str
+    price_year: int
+    input_hashes: dict[str, Sha256]
+    plan_hash: Sha256
+    seed: int | None
+    files: dict[str, Sha256]
+
+
+def _versions() -> Any:
+    return create_model("Versions", __base__=Strict, **{name: (Annotated[str, Field(min_length=1)], ...) for name in versions()})  # type: ignore[call-overload]
+
+
+@cache
+def answered() -> Any:
+    """Schema of the manifest of a run that found a plan."""
+    return create_model(
+        "Answered", __base__=Question, outcome=(Reached, ...), seconds=(dict[str, Amount], ...),
+        profile=(Annotated[list[Phase], AfterValidator(_measured_or_not)], ...),
+        counts=(Counts, ...), audit=(strict(Audit), ...), objective_parts=(dict[str, float], ...),
+        reference_parts=(dict[str, float], ...), options=(_options(), ...), versions=(_versions(), ...),
+        columns=(dict[str, dict[str, Kind]], ...),
+    )  # fmt: skip
+
+
+@cache
+def unanswered() -> Any:
+    """Schema of the manifest of a run that found none."""
+    return create_model(
+        "Unanswered", __base__=Question, outcome=(strict(Outcome), ...), why=(str, ...), culprits=(list[str], ...),
+        options=(Asked, ...), versions=(_versions(), ...),
+    )  # fmt: skip
+
+
+def spelled(content: Mapping[str, Any]) -> str:
+    """The one spelling of some content as JSON."""
+    return json.dumps(content, indent=1)
+
+
+def digest_of_content(content: Mapping[str, Any]) -> str:
+    """SHA-256 over everything that a manifest says beside its digest."""
+    return hashlib.sha256(spelled({key: value for key, value in content.items() if key != DIGEST}).encode()).hexdigest()
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Content with its digest."""
+    return {**content, DIGEST: digest_of_content(content)}
+
+
+def seal_faults(file: str, content: Mapping[str, Any], text: str) -> list[Fault]:
+    """Whether content is what was sealed, in the spelling in which it was written."""
+    faults = []
+    if DIGEST not in content:
+        expected = "a digest; runs of older versions have none: solve again"
+        faults.append(Fault(file, "", DIGEST, "none", expected))
+    elif content[DIGEST] != digest_of_content(content):
+        faults.append(Fault(file, "", DIGEST, "content that differs from its digest", "the manifest as it was written"))
+    elif text != spelled(content):
+        faults.append(Fault(file, "", "", "another spelling of its content", "the file as it was written"))
+    return faults
+
+
+def schema_faults(content: Mapping[str, Any]) -> list[Fault]:
+    """Everything in a manifest, its digest apart, that is missing, not foreseen, or of another type."""
+    schema = unanswered() if "why" in content else answered()
+    try:
+        schema.model_validate_json(spelled({key: value for key, value in content.items() if key != DIGEST}))
+    except ValidationError as error:
+        items = error.errors(include_url=False)
+        return [Fault(MANIFEST, "", ".".join(map(str, item["loc"])), _found(item), expected_words(item)) for item in items]
+    return []
+
+
+def _found(item: Mapping[str, Any]) -> str:
+    """What stood in the place of an error, shortened."""
+    if item["type"] == "missing":
+        return "nothing"
+    said = repr(item["input"])
+    return said if len(said) <= 80 else f"{said[:77]}..."
+
+
+RUN_FOLDER = "a finished run folder"
+
+
+def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
+    """(text, content) of a manifest. Raises InputError where there is none of this version."""
+    if not folder.is_dir():
+        found = "a file" if folder.is_file() else "no such folder" if not folder.exists() else "no folder"
+        raise InputError([Fault(str(folder), "", "", found, f"{RUN_FOLDER}: what `solve --out` wrote")])
+    if not (folder / MANIFEST).exists():
+        held = sorted(path.name for path in folder.iterdir())
+        inside = f"a folder with {held[0]} in it" if held else "an empty folder"
+        expected = f"{RUN_FOLDER} (its manifest is written last)"
+        raise InputError([Fault(str(folder), "", "", f"{inside} and no {MANIFEST}", expected)])
+    text, stated = read_json(folder / MANIFEST)
+    try:
+        spelled(stated)
+    except RecursionError:
+        raise InputError([Fault(MANIFEST, "", "", "lists in lists in lists", "a manifest")]) from None
+    if not isinstance(stated, dict) or stated.get("schema_version") != SCHEMA_VERSION:
+        found = shown(stated.get("schema_version", "nothing")) if isinstance(stated, dict) else "no manifest"
+        expected = f"{SCHEMA_VERSION}, the version this package reads"
+        raise InputError([Fault(MANIFEST, "", "schema_version", found, expected)])
+    return text, stated
+
+
+MOST_BYTES = 1_000_000_000
+"""Of a JSON file of a run folder."""
+
+
+def read_json(path: Path) -> tuple[str, Any]:
+    """(text, content) of a JSON file."""
+    wanted = "a finished run folder (its manifest is written last)" if path.name == MANIFEST else "a file of a run folder"
+    content = read_bounded(path, MOST_BYTES, wanted) if path.exists() else Fault(str(path), "", "", "no file", wanted)
+    if isinstance(content, Fault):
+        raise InputError([content])
+    try:
+        text = content.decode()
+        return text, json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = str(error.lineno) if isinstance(error, json.JSONDecodeError) else ""
+        found = "no JSON any more: a byte was changed, or the file was cut"
+        expected = "the file as it was written; a run folder that was changed is solved again"
+        raise InputError([Fault(str(path), line, "", found, expected)]) from None

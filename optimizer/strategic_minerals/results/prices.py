@@ -1,0 +1,206 @@
+"""Shadow prices of the fixed linear program, in the planner's sign and unit.
+
+Only the program with commitments fixed at the mixed-integer answer gives prices (formulation section 8). They hold for
+those commitments and for small changes. Every family is checked against a finite difference in the tests.
+
+What is avoided is concave in any right-hand side, so a price is the most that one unit more brings: exactly that up to the next
+kink, less beyond. At a kink itself (a degenerate basis) a price is one of the slopes between that of the unit before and that of
+the unit after. How far each holds costs solves, and is told by `price_words`.
+
+A limit on money is what the plan gives, and at least what holding the opening stock costs (`Instance.spendable`). Where that is
+more, one more USD of the appropriation or of the total moves no limit and is worth nothing, whatever the dual of the row.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..core.units import USD_PER_MUSD
+from ..formulation.aims import main_aim
+from ..formulation.structure import STAGES, TRUNK
+from ..highs.solver import Run
+from ..model.problem import Problem
+from ..optimization.optimise import Solved
+
+MONEY = ("total_budget", "contingent_liability", "cvar_limit", "expected_loss_limit")
+PRICED = {*MONEY, "stock_balance", "material_balance", "service_level", "supplier_share", "days_of_cover"}
+"""Constraints that have a published price, appropriations apart."""
+
+COLUMNS = ["price", "item", "world", "period", "value", "unit", "meaning"]
+SMALL = 1e-9
+
+AVOIDED = "{aim} avoided, at most and with commitments as chosen, by"
+MEANING = {name: f"{AVOIDED} {what}" for name, what in {
+    "appropriation": "one more USD of this year's appropriation",
+    "total_budget": "one more USD of total budget",
+    "contingent_liability": "one more USD of this year's liability cap",
+    "stock": "one more tonne put in store in this period while nothing has happened (negative where in the way)",
+    "supply": "one more tonne delivered to users in this period and world, in that period's money",
+    "service_level": "allowing one more tonne short of the promise",
+    "supplier_share": "one more tonne allowed beyond the diversification rule",
+    "days_of_cover": "asking for one tonne less in store",
+    "cvar_limit": "one more USD of CVaR allowed",
+    "expected_loss_limit": "one more USD of expected loss allowed",
+}.items()}
+"""Families of prices and what one unit of each means, present values where nothing else is said. All are reported so that
+a binding demand has a price >= 0. At most: a unit more brings the price up to the next kink, and less beyond."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """One published price and the row whose right-hand side it is the worth of."""
+
+    price: str
+    """Family in `MEANING`."""
+    item: str
+    world: str
+    period: str
+    value: float
+    unit: str
+    row: int
+    """Row of the assembly."""
+    direction: int
+    """+1: one unit more is a larger right-hand side; -1: a smaller one."""
+    natural: float
+    """Tonnes, or million USD, that one unit of the row stands for."""
+    widened: tuple[int, float] | None = None
+    """A column whose upper limit grows by a unit more, and by how much."""
+    beyond: float = 0.0
+    """Million USD that are owed already beyond what the plan gives: up to there a unit more leaves the row as it is."""
+    less: float = math.inf
+    """Units less from which on the row is held up by what is owed, and the price is another."""
+
+
+def price_table(solved: Solved) -> pd.DataFrame:
+    """All prices as one tidy table, counted in the plan's main aim; empty for a relaxed or stopped run."""
+    fixed, aim = solved.priced, main_aim(solved.problem.plan)
+    finished = solved.outcome.reason in ("optimal", "within_gap")
+    if not finished or fixed is None or fixed.row_dual is None or fixed.column_dual is None:
+        return pd.DataFrame(columns=COLUMNS)
+    rows = [
+        [p.price, p.item, p.world, p.period, p.value, p.unit, MEANING[p.price].format(aim=aim)]
+        for p in published(solved.problem, fixed)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def published(problem: Problem, fixed: Run) -> list[Price]:
+    """Every price that is not zero, from the duals of the linear program with commitments fixed."""
+    return [price for price in _priced(problem, fixed) if abs(price.value) > SMALL]
+
+
+def worthless(problem: Problem, fixed: Run) -> list[Price]:
+    """Money that is worth nothing where it stands, because more is owed already, and whose limit binds."""
+    assert fixed.row_dual is not None
+    return [p for p in _priced(problem, fixed) if p.beyond > 0 and abs(p.value) <= SMALL < abs(fixed.row_dual[p.row])]
+
+
+def _priced(problem: Problem, fixed: Run) -> list[Price]:
+    """Every price of a row that binds."""
+    assert fixed.row_dual is not None
+    assembly, layout, natural = problem.assembly, problem.layout, problem.natural
+    calendar, found = natural.calendar, _appropriations(problem, fixed)
+    local = [{r for r, (name, _) in enumerate(part.template.rows) if name in PRICED} for part in assembly.stamped]
+    chosen = np.array([r in local[k] for k, r in zip(assembly.row_stamped, assembly.row_local, strict=True)], dtype=bool)
+    components = {f"period:{name}": c for c, name in enumerate(natural.components)}
+    branches = {f"branch:{name}": c for c, name in enumerate(natural.components)}
+    for row in np.flatnonzero(chosen & (np.abs(fixed.row_dual) > SMALL)).tolist():
+        name, key, label, number = assembly.row_name(row)
+        dual = float(fixed.row_dual[row])
+        if name == "total_budget":
+            beyond = natural.owed_beyond_in_all
+            owed, total = float(natural.owed[: len(calendar.planned_years)].sum()), natural.plan.budget.total_musd or 0.0
+            found.append(_of_money(Price(name, "", "", "", -dual, "USD/USD", row, 1, 1.0), beyond, owed, total))
+        elif name in MONEY:
+            year = calendar.years[key] if key is not None else ""
+            if year == "" or year in calendar.planned_years:
+                found.append(Price(name, "", "", str(year), -dual, "USD/USD", row, 1, 1.0))
+        elif name == "service_level":
+            world = layout.worlds.names[layout.stamps[branches[label]].branches[number]]
+            found.append(_of_promise(problem, key, world, dual, row))
+        else:
+            c = components[label]
+            found += _of_period(problem, name, key, c, number, dual, row)
+    return found
+
+
+def _of_money(price: Price, beyond: float, owed: float, money: float) -> Price:
+    """A price of a limit on money, told of the plan's own figure. beyond, owed, money: [million USD]."""
+    if beyond > 0:
+        return replace(price, value=0.0, beyond=beyond)
+    return replace(price, less=max(0.0, money - owed)) if owed > 0 else price
+
+
+def _of_promise(problem: Problem, key: tuple[int, int], world: str, dual: float, row: int) -> Price:
+    """Of a tonne short of a service level; key: (level, year or -1)."""
+    levels, n = problem.natural.plan.service_levels, problem.natural
+    level = levels[key[0]]
+    alike = [k for k, other in enumerate(levels) if (other.material, other.segment) == (level.material, level.segment)]
+    unit = float(problem.instance.material_unit[n.materials.index(level.material)])
+    year = "" if key[1] < 0 else str(n.calendar.years[key[1]])
+    item = _item(f"{level.material}, {level.segment}", alike, key[0])
+    return Price("service_level", item, world, year, -dual * USD_PER_MUSD / unit, "USD/t", row, 1, unit)
+
+
+def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual: float, row: int) -> list[Price]:
+    """Of a row of one component's operations; none where it is not one that is published."""
+    layout, n = problem.layout, problem.natural
+    stamps, shape, calendar = layout.stamps[c], layout.shapes[c], n.calendar
+    s, t = int(stamps.world[number]), int(stamps.period[number])
+    world, period = ("trunk" if s == TRUNK else layout.worlds.names[s]), calendar.period_label(t)
+
+    def per_tonne(price: str, item: str, i: int, value: float, direction: int) -> list[Price]:
+        unit = float(problem.instance.material_unit[i])
+        return [Price(price, item, world, period, value * USD_PER_MUSD / unit, "USD/t", row, direction, unit)]
+
+    if name == "supplier_share":
+        rules = n.plan.diversification
+        rule = rules[key]
+        who = rule.country or rule.group
+        alike = [k for k, r in enumerate(rules) if (r.material, r.country or r.group) == (rule.material, who)]
+        return per_tonne(name, _item(f"{rule.material}: {who}", alike, key), n.materials.index(rule.material), -dual, 1)
+    if name == "days_of_cover":
+        i = shape.cover[key][0]
+        alike = [k for k, (other, _) in enumerate(shape.cover) if other == i]
+        return per_tonne(name, _item(n.materials[i], alike, key), i, dual, -1)
+    if t >= calendar.planned:
+        return []
+    if name == "stock_balance" and s == TRUNK:
+        return per_tonne("stock", n.materials[key], key, -dual, 1)
+    if name == "material_balance" and STAGES[n.plan.objective.kind][0] == "social_cost":
+        share = float(layout.trunk_weight[c, t] if s == TRUNK else layout.worlds.probability[s])
+        return per_tonne("supply", n.materials[key], key, dual / (share * calendar.beta[t]), -1) if share > SMALL else []
+    return []
+
+
+def _appropriations(problem: Problem, fixed: Run) -> list[Price]:
+    """Of one more USD of each planned year's appropriation.
+
+    It widens the year's budget unless more is owed already, and by its share what may be carried into the next year.
+    """
+    assert fixed.row_dual is not None
+    assert fixed.column_dual is not None
+    assembly, calendar, share = problem.assembly, problem.natural.calendar, problem.plan.budget.carry_over_share
+    natural, found = problem.natural, []
+    beyond, owed, money = natural.owed_beyond.tolist(), natural.owed.tolist(), natural.appropriation.tolist()
+    for row in assembly.rows_of("budget").tolist():
+        f = assembly.row_name(row)[1]
+        year, dual = str(calendar.years[f]), -float(fixed.row_dual[row])
+        price = _of_money(Price("appropriation", "", "", year, dual, "USD/USD", row, 1, 1.0), beyond[f], owed[f], money[f])
+        if f < len(calendar.years) - 1:  # nothing is carried out of the last year
+            column = int(assembly.stamped[0].columns("carry", f)[0])
+            value = price.value - share * min(0.0, float(fixed.column_dual[column]))
+            price = replace(price, value=value, widened=(column, share) if share > 0 else None)
+        if calendar.years[f] in calendar.planned_years:
+            found.append(price)
+    return found
+
+
+def _item(name: str, alike: list[int], n: int) -> str:
+    """A rule's name, with its place in the plan where several rules are alike."""
+    return name if len(alike) == 1 else f"{name}, rule {n + 1}"

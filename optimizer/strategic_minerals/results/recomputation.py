@@ -1,0 +1,302 @@
+"""What a run states against what its plan, tables and decisions come to when they are worked out again, without a solve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..audit.accounts import open_books
+from ..audit.audit import Audit, Residual, audit
+from ..audit.figures import Figures, figures_of
+from ..audit.statements import recomputed
+from ..checks.consistency import require
+from ..core.errors import Fault, InputError
+from ..core.frames import kinds_of, whole
+from ..formulation.structure import STAGES
+from ..highs.solver import TOLERANCES
+from ..model.problem import Problem, denominator, prepare
+from ..model.solution import OPERATIONS
+from ..optimization.optimise import RELAXED_IN_Z0
+from ..optimization.stages import LEAST_GAP, chosen_method
+from .result import Result, bounds_of, versions
+from .run_folder import question_of
+from .tables import build_tables
+
+VERIFY_TOLERANCE = 1e-6
+"""Relative difference of two solves, or of solver and audit, that is rounding."""
+ROUNDING = 1e-9
+"""Relative difference of two sums over the same decisions that is rounding; in a table, relative to the largest of the column."""
+NOISE = 1e-3
+"""Share of what an audit tolerates below which a residual is the solver's rounding, and its place is chance."""
+FINISHED = ("optimal", "within_gap")
+FROM_SOLVES = {"projects": ("share_at_residual_0",), "held_for_price": ("at_undisturbed_prices_t",)}
+"""Columns that further solves gave, by table; the table `prices` is from one as a whole."""
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """What plan, tables and decisions of a run come to."""
+
+    problem: Problem
+    audited: Audit
+    reference: Audit
+    """Of doing nothing."""
+    tables: Mapping[str, pd.DataFrame]
+    """All but `prices`, without the columns `FROM_SOLVES`."""
+    versions: Mapping[str, str]
+    """Of this installation."""
+
+
+def recompute(stored: Result) -> Recomputed:
+    """Work out again what can be without a solve. Raises PlanError and InputError where decisions are not those of the plan."""
+    require(stored.plan, stored.data)
+    problem = prepare(stored.plan, stored.data)
+    _require_shapes(problem, stored)
+    with np.errstate(all="ignore"):  # forged decisions may be of any size
+        bounds = bounds_of(stored.outcome)
+        audited = audit(problem, stored.solution, z0=stored.reference, stated=_stated(stored), bounds=bounds)
+        reference = audit(problem, stored.reference)
+        tables = build_tables(problem, stored.solution, stored.reference, None)
+        tables["figures"] = _figures(problem, stored, tables, audited, reference).frame()
+    tables["objective"] = pd.DataFrame({
+        "part": list(audited.parts), "plan_musd": list(audited.parts.values()),
+        "do_nothing_musd": [reference.parts[name] for name in audited.parts],
+    })  # fmt: skip
+    return Recomputed(problem, audited, reference, {name: whole(table) for name, table in tables.items()}, versions())
+
+
+def _stated(stored: Result) -> Figures:
+    """What a run states of itself; nothing where its table of figures is none."""
+    try:
+        return stored.figures
+    except (KeyError, TypeError, ValueError):
+        return Figures({})
+
+
+def _figures(
+    problem: Problem, stored: Result, tables: Mapping[str, pd.DataFrame], audited: Audit, reference: Audit
+) -> Figures:  # fmt: skip
+    """The records that follow from recomputed tables; what further solves gave (`FROM_SOLVES`) as it is stored."""
+    given = dict(tables)
+    for name, columns in FROM_SOLVES.items():
+        said = stored.tables.get(name, pd.DataFrame())
+        for column in columns:
+            whole_column = column in said and len(said) == len(given[name])
+            values = said[column].to_numpy() if whole_column else np.full(len(given[name]), np.nan)
+            given[name] = given[name].assign(**{column: pd.to_numeric(pd.Series(values), errors="coerce").to_numpy()})
+    found = recomputed(open_books(problem, stored.solution), open_books(problem, stored.reference), bounds_of(stored.outcome))
+    with_plan, without = found["stage_with_musd"], found["stage_without_musd"]
+    horizon = problem.plan.horizon
+    return figures_of(
+        given, stored.outcome, {name: (with_plan[name], without[name]) for name in with_plan}, audited.parts, reference.parts,
+        horizon.first_year + horizon.years,
+    )
+
+
+def against(stored: Result, found: Recomputed) -> Iterator[str]:
+    """Everything stated that does not follow from plan, tables and decisions."""
+    yield from of_figures(stored, found)
+    yield from of_tables(stored, found)
+
+
+def of_figures(stored: Result, found: Recomputed) -> Iterator[str]:
+    """Audit, parts, sizes, options, outcome."""
+    yield from _of_audit(stored, found)
+    yield from _of_sizes(stored, found.problem)
+    yield from _of_outcome(stored, found)
+
+
+def of_tables(stored: Result, found: Recomputed) -> Iterator[str]:
+    """Every table but `prices`, which there are none of where a solve did not come to its end."""
+    names = {*found.tables, "prices"}
+    if set(stored.tables) != names:
+        yield f"results: the tables {', '.join(sorted(names ^ set(stored.tables)))} are missing or too many"
+    for name in sorted(set(found.tables) & set(stored.tables)):
+        yield from table_objections(name, stored.tables[name], found.tables[name], ROUNDING, FROM_SOLVES.get(name, ()))
+    priced = stored.outcome.reason in FINISHED and not stored.outcome.relaxed
+    if not priced and len(stored.tables.get("prices", ())):
+        yield "results/prices.csv: prices of a plan that was not solved to its end"
+
+
+def _of_audit(stored: Result, found: Recomputed) -> Iterator[str]:
+    """Audit and parts of both objectives, as stated and as found; rules that the decisions break."""
+    audited, reference = found.audited, found.reference
+    if not (audited.passed or stored.outcome.relaxed):
+        yield f"the audit objects: {audited.worst()}"
+    broken = sorted(set(reference.broken()) - set(RELAXED_IN_Z0))
+    if broken and not stored.outcome.relaxed:
+        yield f"the do-nothing reference breaks {', '.join(broken)}"
+    for name, parts, said in (
+        ("objective_parts", audited.parts, stored.objective_parts), ("reference_parts", reference.parts, stored.reference_parts),
+        ("audit.parts", audited.parts, stored.audited.parts),
+    ):  # fmt: skip
+        yield from _numbers(name, said, parts, sum(abs(value) for value in parts.values()))
+    yield from number_objections("audit.objective", stored.audited.objective, audited.objective, ROUNDING * _size(audited))
+    if stored.audited.passed != audited.passed:
+        yield f"audit.passed: {stored.audited.passed}; found {audited.passed}"
+    if [r.family for r in stored.audited.residuals] != [r.family for r in audited.residuals]:
+        yield "audit.residuals: other families than those of the audit"
+        return
+    for one, two in zip(stored.audited.residuals, audited.residuals, strict=True):
+        if not _same_residual(one, two, elsewhere=dict(stored.versions) != dict(found.versions)):
+            yield f"audit.residuals of {two.family}: {one}; found {two}"
+
+
+def _same_residual(stated: Residual, found: Residual, *, elsewhere: bool) -> bool:
+    """Whether a residual is the one found. elsewhere: another installation made it, whose rounding may be another."""
+    if elsewhere and max(stated.largest, found.largest) <= NOISE * found.tolerated:
+        return stated.unit == found.unit
+    largest = math.isclose(stated.largest, found.largest, rel_tol=VERIFY_TOLERANCE, abs_tol=ROUNDING * found.tolerated)
+    tolerated = math.isclose(stated.tolerated, found.tolerated, rel_tol=ROUNDING)
+    return largest and tolerated and (stated.unit, stated.where) == (found.unit, found.where)
+
+
+def _of_sizes(stored: Result, problem: Problem) -> Iterator[str]:
+    """Counts, options and method, as far as the question decides them."""
+    rows, columns, nonzeros = problem.assembly.shape
+    n = problem.natural
+    counts = {
+        "columns": columns, "rows": rows, "nonzeros": nonzeros, "binaries": int(problem.assembly.integer.sum()),
+        "scenarios": len(problem.layout.worlds.names), "periods": n.calendar.periods, "materials": len(n.materials),
+    }  # fmt: skip
+    for name, count in counts.items():
+        if stored.counts.get(name) != count:
+            yield f"counts.{name}: {stored.counts.get(name)}; the model has {count}"
+    for name, tolerance in TOLERANCES.items():
+        if stored.options.get(name) != tolerance:
+            yield f"options.{name}: {stored.options.get(name)}; solves are made with {tolerance}"
+    method = chosen_method(problem, stored.options["method"], integer=not stored.options["relax"])
+    if stored.outcome.method != method:
+        yield f"outcome.method: {stored.outcome.method}; `{stored.options['method']}` is {method} here"
+    if stored.outcome.relaxed != stored.options["relax"]:
+        yield f"outcome.relaxed: {stored.outcome.relaxed}; asked was {stored.options['relax']}"
+
+
+def _of_outcome(stored: Result, found: Recomputed) -> Iterator[str]:
+    """Objective, do-nothing reference, gaps and reason, as far as the decisions decide them."""
+    problem, audited, reference = found.problem, found.audited, found.reference
+    outcome, room = stored.outcome, VERIFY_TOLERANCE * max(_size(audited), _size(reference))
+    stated, nothing = outcome.objective_musd or 0.0, outcome.do_nothing_musd or 0.0
+    bound, gap = outcome.best_bound_musd or 0.0, outcome.relative_gap or 0.0
+    reached = audited.objective - reference.objective
+    if abs(reached - stated) > room:
+        yield f"the stored decisions reach {reached:,.6f}, not what is stated ({stated:,.6f})"
+    yield from number_objections("outcome.do_nothing_musd", nothing, reference.objective, room)
+    names = [name for name, *_ in outcome.stages]
+    aims = list(STAGES[problem.plan.objective.kind])
+    finished = outcome.reason in FINISHED
+    if names != aims[: len(names)] or (finished and len(names) < len(aims)):
+        yield f"outcome.stages: {', '.join(names)}; the plan's aims are {', '.join(aims)}"
+    for name, z, low, share in outcome.stages:
+        yield from number_objections(f"gap of the aim {name}", share, (z - low) / denominator(problem, z), ROUNDING)
+        last_aim = name == names[-1]  # an earlier one may have given up its slack to later ones
+        if finished and last_aim and share > max(stored.options["gap"], LEAST_GAP) * (1 + stored.options["gap"]) + 3 * LEAST_GAP:
+            yield f"outcome.reason: {outcome.reason}, at a gap of {share:g} where {stored.options['gap']:g} was asked"
+    _, z, low, share = outcome.stages[-1]
+    last = {"objective_musd": (stated, z), "best_bound_musd": (bound, low), "relative_gap": (gap, max(0.0, share))}
+    for name, (said, true) in last.items():
+        yield from number_objections(f"outcome.{name}", said, true, ROUNDING * max(1.0, abs(true)) if math.isfinite(true) else 0.0)
+    if finished and (outcome.reason == "optimal") != (gap <= ROUNDING):
+        yield f"outcome.reason: {outcome.reason}, at a gap of {gap:g}"
+
+
+def misstated(result: Result, stated: Mapping[str, Any]) -> Iterator[str]:
+    """What a manifest says of its question that is not so."""
+    for name, value in question_of(result.plan, result.data, stated["files"]).items():
+        if stated[name] != value:
+            yield f"manifest.json {name}: {_short(stated[name])}; it is {_short(value)}"
+
+
+def _require_shapes(problem: Problem, stored: Result) -> None:
+    """Raise InputError where decisions are not those of the plan: other axes or other purchases."""
+    layout = problem.layout
+    n, support = layout.instance, layout.support
+    paths, periods, years = 1 + len(layout.worlds.names), n.calendar.periods, len(n.calendar.years)
+    names = tuple(p.name for shape in layout.shapes for p in shape.purchases)
+    sizes = {
+        **dict.fromkeys(("run", "hold"), len(n.producers)), "buy": len(names),
+        **dict.fromkeys(("release", "sell", "stock", "surplus"), len(n.materials)),
+        "substitute": len(n.steps), "shortfall": len(n.tiers), "excess": len(n.plan.diversification),
+    }  # fmt: skip
+    shapes: dict[str, tuple[int, ...]] = {
+        "sign": (len(support.options),), "contract": (len(layout.contracts),), "floor": (len(support.markets),),
+        "carry": (years,), "unspent": (years,), **{name: (paths, sizes[name], periods) for name in OPERATIONS},
+        "extra": (paths - 1, len(layout.shapes), years),
+        "short_of_promise": (paths - 1, len(n.plan.service_levels), years + 1),
+    }  # fmt: skip
+    faults = []
+    for which, solution in (("solution", stored.solution), ("reference", stored.reference)):
+        for name, shape in shapes.items():
+            found = np.shape(getattr(solution, name))
+            if found != shape:
+                faults.append(Fault("decisions.npz", "", f"{which}.{name}", f"axes of {found}", f"{shape}, as the plan has them"))
+        if solution.purchases != names:
+            faults.append(Fault("decisions.npz", "", f"{which}.purchases", "other names", "the offers that the plan can buy from"))
+    if faults:
+        raise InputError(faults)
+
+
+def table_objections(
+    name: str, stated: pd.DataFrame, found: pd.DataFrame, rounding: float, without: tuple[str, ...] = ()
+) -> Iterator[str]:  # fmt: skip
+    """Where a table differs from the one found: columns, rows, and of each column the first cell with the number of others.
+
+    Text is the same to the letter, numbers to `rounding` times the largest of their column. without: columns of numbers that
+    are there and not looked at.
+    """
+    place = f"results/{name}.csv"
+    kinds, expected = kinds_of(stated), {**kinds_of(found), **dict.fromkeys(without, "number")}
+    order = [column for column in kinds if column not in without]
+    if kinds != expected or order != [column for column in expected if column not in without]:
+        said, wanted = (", ".join(f"{name} ({kind})" for name, kind in of.items()) for of in (kinds, expected))
+        yield f"{place}: columns {said}; found {wanted}"
+        return
+    if len(stated) != len(found):
+        yield f"{place}: {len(stated)} rows; found {len(found)}"
+        return
+    for column, kind in ((column, kinds[column]) for column in order):
+        one, two = stated[column].to_numpy(), found[column].to_numpy()
+        if kind == "number":
+            wrong = ~(np.abs(one - two) <= rounding * (1.0 + _largest(found, column))) & ~(np.isnan(one) & np.isnan(two))
+        else:
+            wrong = one != two
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            others = f" (and {int(wrong.sum()) - 1} more)" if wrong.sum() > 1 else ""
+            yield f"{place}:{at + 2} {column}: {one[at]}; found {two[at]}{others}"
+
+
+def _largest(table: pd.DataFrame, column: str) -> Any:
+    """(rows,) what rounding of each number is relative to: the largest of its column, of those in its own unit."""
+    size = table[column].abs()
+    return (size.groupby(table["unit"]).transform("max") if "unit" in table else size.max()) if len(size) else size
+
+
+def _numbers(name: str, stated: Mapping[str, float], found: Mapping[str, float], size: float) -> Iterator[str]:
+    """Named numbers that differ, or are named otherwise. size: of the sum that they are parts of."""
+    if list(stated) != list(found):
+        yield f"{name}: {', '.join(stated)}; found {', '.join(found)}"
+        return
+    for key, value in found.items():
+        yield from number_objections(f"{name}.{key}", stated[key], value, ROUNDING * max(1.0, size))
+
+
+def number_objections(name: str, stated: float, found: float, room: float) -> Iterator[str]:
+    """A number that differs by more than `room`; infinite ones are equal to themselves."""
+    if not (stated == found or abs(stated - found) <= room):
+        yield f"{name}: {stated:,.9g}; found {found:,.9g}"
+
+
+def _size(audited: Audit) -> float:
+    """What rounding of an objective is relative to."""
+    return max(1.0, abs(audited.objective))
+
+
+def _short(value: Any) -> str:
+    said = repr(value)
+    return said if len(said) <= 60 else f"{said[:57]}..."

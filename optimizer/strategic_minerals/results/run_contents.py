@@ -1,0 +1,134 @@
+"""What stands in each file of a run folder, by name: the same text for writing and for comparing."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..core.errors import Fault, InputError
+from ..core.frames import kinds_of, typed
+from ..data.dataset import Dataset, csv_pieces, dataset_texts, unguarded
+from ..model.solution import OPERATIONS, Solution
+from ..schemas.plan import Plan
+from .result import Result
+
+ANALYSES = "analyses"
+"""Folder of a run folder for tables of other verbs about it: `analyses/explain/reasons.csv` and the like."""
+PLAN, SUMMARY, LOG, DECISIONS, DIAGNOSIS = "plan.json", "summary.txt", "log.txt", "decisions.npz", "diagnosis.json"
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""What file managers leave in any folder that they show; nothing reads it."""
+UNREADABLE = (
+    OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
+    tokenize.TokenError, SyntaxError,
+)  # fmt: skip
+"""What numpy and zipfile raise for an archive that is none, or not whole."""
+AXES = {
+    **dict.fromkeys(("sign", "contract", "floor", "carry", "unspent", "purchases"), 1), **dict.fromkeys(OPERATIONS, 3),
+    "extra": 3, "short_of_promise": 3,
+}  # fmt: skip
+"""Of each array of a solution."""
+DICTIONARY = "dictionary"
+UNITS = {
+    "_usd_per_kg": "USD/kg", "_t_per_yr": "t/yr", "_musd": "million USD", "_share": "share", "_yr": "years", "_t": "t",
+    "share": "share", "probability": "probability", "days_of_cover": "days of that year's use", "fiscal_year": "fiscal year",
+    "period": "fiscal year, and the part of it where there are several",
+}  # fmt: skip
+"""Ending of a column's name -> unit, the longest first."""
+TABLE = re.compile(r"[a-z][a-z0-9_]*")
+"""Names of tables."""
+PARTS = ("tables", "results")
+"""Folders of CSV files in a run folder."""
+
+
+def question_texts(plan: Plan, data: Dataset) -> Iterator[tuple[str, Iterable[str]]]:
+    """(file, pieces of its text) of what was asked."""
+    yield PLAN, [json.dumps(plan.to_toml_like(), indent=1)]
+    for table, text in dataset_texts(data):
+        yield f"tables/{table}.csv", [text]
+
+
+def answer_texts(result: Result) -> Iterator[tuple[str, Iterable[str]]]:
+    """(file, pieces of its text) of what was answered."""
+    for name, table in result.tables.items():
+        yield result_file(name), csv_pieces(table)
+    yield result_file(DICTIONARY), csv_pieces(dictionary(result))
+    yield SUMMARY, [result.summary() + "\n"]
+
+
+def names_in(folder: Path) -> list[str]:
+    """Everything in a folder that is no folder and no litter, by path from there."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(path.relative_to(folder).as_posix() for path in found if path.name not in LITTER)
+
+
+def result_file(table: str) -> str:
+    """Where a result table stands."""
+    return f"results/{table}.csv"
+
+
+def dictionary(result: Result) -> pd.DataFrame:
+    """table, column, kind, unit: what stands in every column of the results; units are read off the columns' names."""
+    rows = [
+        {"table": name, "column": column, "kind": kind, "unit": unit_of(column, table)}
+        for name, table in result.tables.items() for column, kind in kinds_of(table).items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["table", "column", "kind", "unit"])
+
+
+def unit_of(column: str, table: pd.DataFrame) -> str:
+    """Unit of a column by its name; for values with a unit beside them, that column."""
+    if column == "value" and "unit" in table.columns:
+        return "see column unit"
+    return next((unit for ending, unit in UNITS.items() if column == ending.strip("_") or column.endswith(ending)), "")
+
+
+def read_table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """A table as it was written; kinds: column -> kind, as `kinds_of` gave them."""
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    return typed(unguarded(text), kinds)
+
+
+def packed_decisions(solutions: Mapping[str, Solution]) -> bytes:
+    """All arrays of some solutions as one compressed archive of numpy's: exact, and small where most is zero."""
+    arrays: dict[str, Any] = {
+        f"{name}.{field.name}": np.array(getattr(solution, field.name), dtype=str if field.name == "purchases" else float)
+        for name, solution in solutions.items() for field in fields(Solution)
+    }  # fmt: skip
+    into = io.BytesIO()
+    np.savez_compressed(into, **arrays)
+    return into.getvalue()
+
+
+def read_decisions(path: Path) -> dict[str, Solution]:
+    """What `packed_decisions` gave. Raises InputError for anything else, also for an array too many."""
+    def refused(found: str) -> InputError:
+        return InputError([Fault(path.name, "", "", found, "arrays of a solution and of its reference")])
+
+    names = ("solution", "reference")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            strange = sorted(set(arrays.files) - {f"{name}.{f.name}" for name in names for f in fields(Solution)})
+            held = {name: {f.name: arrays[f"{name}.{f.name}"] for f in fields(Solution)} for name in names}
+    except UNREADABLE as error:
+        raise refused(f"{type(error).__name__}: {error}") from None
+    if strange:
+        raise refused(f"{strange[0]!r}")
+    for name, of in held.items():
+        for field, array in of.items():
+            kind = "U" if field == "purchases" else "f"
+            if not isinstance(array, np.ndarray) or array.dtype.kind != kind or array.ndim != AXES[field]:
+                raise refused(f"{name}.{field} of another kind")
+            if kind == "f" and not np.isfinite(array).all():
+                raise refused(f"{name}.{field} with a number that is not finite")
+    return {name: Solution(**{**of, "purchases": tuple(map(str, of["purchases"]))}) for name, of in held.items()}

@@ -1,0 +1,147 @@
+"""Studies of a run, under `analyses` of its folder: tables of other verbs, sealed together and bound to the run.
+
+A study is a folder of tables with `seal.json`: the hash of each of its files, the digest of the run's manifest, and a digest over
+all of that. It is written last. Studies can be added and taken away as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..core.atomic_files import PART, staged, whole_file
+from ..core.errors import Fault, InputError
+from ..core.folder_lock import LOCK, one_writer
+from .manifest import DIGEST, MANIFEST, read_manifest, seal_faults, sealed, spelled
+from .result import SCHEMA_VERSION
+from .run_contents import ANALYSES, LITTER, names_in
+
+SEAL = "seal.json"
+RESUMED = "rows"
+"""Folder of rows from which a sweep goes on."""
+KEYS = {"schema_version", "run", "files", DIGEST}
+
+
+def write_study(texts: Mapping[str, str], out: Path) -> None:
+    """Write tables (name -> CSV text) into a folder, all of them or none; sealed where the folder is a study of a run."""
+    out.mkdir(parents=True, exist_ok=True)
+    run = _run_of(out)
+    if run is None:
+        _write(texts, out)
+        return
+    with one_writer(run):
+        (out / SEAL).unlink(missing_ok=True)
+        for stale in set(out.glob("*.csv")) - {out / f"{name}.csv" for name in texts}:  # of an earlier study of the same name
+            stale.unlink()
+        _write(texts, out)
+        seal(run, out)
+
+
+def refuse_mixed(out: Path, tables: Collection[str], *, resumed: bool = False) -> None:
+    """Raise InputError where a study would be written beside files of others, or into a run folder other than as a study of it.
+
+    tables: names of the tables that the study writes. resumed: the folder may hold rows from which it goes on.
+    """
+    run = next((folder for folder in (out.resolve(), *out.resolve().parents) if (folder / MANIFEST).is_file()), None)
+    if run is not None and out.resolve().parent != run / ANALYSES:
+        expected = f"a folder of its own under {run / ANALYSES}, or a place outside"
+        raise InputError([Fault(str(out), "", "--out", f"a place in the run folder {run}", expected)])
+    own = {SEAL, LOCK, *(f"{name}.csv" for name in tables)}
+    foreign = [
+        name for name in (names_in(out) if out.is_dir() else ())
+        if name not in own and not name.endswith(PART) and not (resumed and name.startswith(f"{RESUMED}/"))
+    ]  # fmt: skip
+    if out.exists() and not out.is_dir():
+        raise InputError([Fault(str(out), "", "--out", "a file", "a folder, or a new name")])
+    if foreign and run is None:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        found = f"a folder with other files in it: {foreign[0]}{more}"
+        raise InputError([Fault(str(out), "", "--out", found, "a new or an empty folder, or one with an earlier such study")])
+
+
+def seal(run: Path, out: Path) -> None:
+    """Seal a study as it stands."""
+    digest = read_manifest(run)[1].get(DIGEST)
+    files = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in _files(out)}
+    content = sealed({"schema_version": SCHEMA_VERSION, "run": digest, "files": files})
+    with whole_file(out / SEAL) as file:
+        file.write(spelled(content).encode())
+
+
+def _write(texts: Mapping[str, str], out: Path) -> None:
+    with staged() as files:
+        for name, text in texts.items():
+            with files.file(out / f"{name}.csv") as file:
+                file.write(text.encode())
+
+
+def _run_of(out: Path) -> Path | None:
+    """The run folder that a folder is a study of, if it is one."""
+    run = out.resolve().parent.parent
+    return run if out.resolve().parent.name == ANALYSES and (run / MANIFEST).is_file() else None
+
+
+def _files(study: Path) -> list[str]:
+    """Everything in a study but its seal, by path from there."""
+    return [name for name in names_in(study) if name != SEAL]
+
+
+def is_study_file(name: str) -> bool:
+    """Whether a file, by path from `analyses`, has a name that studies give."""
+    study, *inside = PurePosixPath(name).parts
+    if not inside or study == "..":
+        return False
+    rows = len(inside) == 2 and inside[0] == RESUMED and inside[1].endswith((".json", ".jsonl"))
+    return rows or (len(inside) == 1 and (inside[0].endswith(".csv") or inside[0] == SEAL)) or inside[-1].endswith(PART)
+
+
+def remove_studies(folder: Path) -> None:
+    """Take away all studies, and nothing else that somebody may have put beside them."""
+    for name in names_in(folder):
+        if is_study_file(name):
+            (folder / name).unlink()
+
+
+def study_faults(run: Path, stated: Mapping[str, Any]) -> list[Fault]:
+    """What is wrong with the studies of a run: files changed, missing or too many, studies of other runs. stated: its manifest."""
+    folder, faults = run / ANALYSES, []
+    for path in sorted(folder.glob("*")):
+        if path.name in LITTER:
+            continue
+        if path.is_symlink() or not path.is_dir():
+            name = path.relative_to(run).as_posix()
+            faults.append(Fault(name, "", "", "a file beside the studies", "folders with tables of other verbs"))
+        else:
+            faults += _faults_of(run, path, stated.get(DIGEST))
+    return faults
+
+
+def _faults_of(run: Path, study: Path, digest: Any) -> list[Fault]:
+    place = (study / SEAL).relative_to(run).as_posix()
+    again = "write the study again with `--out`, or take its folder away"
+    try:
+        text = (study / SEAL).read_bytes().decode()
+        content = json.loads(text)
+    except OSError:
+        return [Fault(place, "", "", "no seal", f"the seal that is written last: {again}")] if _files(study) else []
+    except (ValueError, RecursionError):
+        found = "no JSON any more: a byte was changed, or the file was cut"
+        return [Fault(place, "", "", found, f"the seal as it was written: {again}")]
+    if not isinstance(content, dict) or set(content) != KEYS or not isinstance(content["files"], dict):
+        return [Fault(place, "", "", "another content", f"a seal: {again}")]
+    faults = seal_faults(place, content, text)
+    if content["run"] != digest:
+        faults.append(Fault(place, "", "run", "a study of another run", f"a study of this one: {again}"))
+    stated, there = content["files"], _files(study)
+    for name in sorted({*stated, *there}):
+        where = f"{study.relative_to(run).as_posix()}/{name}"
+        if name not in there:
+            faults.append(Fault(where, "", "", "no file", "the file that the seal lists"))
+        elif name not in stated:
+            faults.append(Fault(where, "", "", "a file that the seal does not list", "only files of this study"))
+        elif hashlib.sha256((study / name).read_bytes()).hexdigest() != stated[name]:
+            faults.append(Fault(where, "", "", "content that differs from the seal's hash", "the file as it was written"))
+    return faults

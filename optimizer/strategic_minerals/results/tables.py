@@ -1,0 +1,404 @@
+"""Solutions as tidy tables: one row a fact of the plan, names instead of numbers, units in the column names.
+
+Plan tables show planned years; `operations`, `flows` and `shortfalls` hold the tail too and say so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..audit.accounts import commitments, floors_at_crisis_prices, open_books, split_of_value
+from ..checks.doubtful import unlikely
+from ..checks.unused import unused
+from ..core.frames import named
+from ..instance.instance import MUSD_PER_T, Floats
+from ..model.problem import Problem
+from ..model.solution import Solution
+from ..scenarios.events import describe
+from .notes import notes
+
+TRUNK_NAME = "trunk"
+SMALL_T = 1e-6
+"""Tonnes below this are the solver's rounding and are not shown as actions."""
+LEAST_SHARE = 1e-9
+"""Of a demand, the same where it is a matter of grams."""
+
+
+def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solution | None) -> dict[str, pd.DataFrame]:
+    """Every result table but `prices`, by name. `calm`: operations were disrupted prices those of the trunk."""
+    return {
+        "acquisitions": acquisitions(problem, solution),
+        "stock": stock(problem, solution),
+        "projects": projects(problem, solution),
+        "contracts": contracts(problem, solution),
+        "floors": floors(problem, solution),
+        "budget": budget(problem, solution),
+        "operations": operations(problem, solution),
+        "flows": flows(problem, solution),
+        "shortfalls": shortfalls(problem, solution),
+        "scenario_losses": scenario_losses(problem, solution, z0),
+        "value": value(problem, solution, z0),
+        "held_for_price": held_for_price(problem, solution, calm),
+        "notes": pd.DataFrame(
+            [
+                *unlikely(problem.plan, problem.data, problem.natural.materials),
+                *unused(problem.plan, problem.data, problem.natural.calendar.years, problem.natural.materials),
+                *notes(problem.instance, problem.layout.worlds, problem.layout.support),
+            ],
+            columns=["kind", "item", "note"],
+        ),
+        "dropped": pd.DataFrame(
+            [*problem.layout.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
+        ),
+    }  # fmt: skip
+
+
+def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns)
+
+
+def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """What the reserve buys on the trunk in planned years."""
+    n, rows = problem.natural, []
+    by_name = {p.name: p for shape in problem.layout.shapes for p in shape.purchases}
+    for b, name in enumerate(solution.purchases):
+        purchase = by_name[name]
+        source = n.producers[purchase.source] if purchase.source >= 0 else "outside"
+        for t in range(n.calendar.planned):
+            tonnes = float(solution.buy[0, b, t])
+            if tonnes > SMALL_T:
+                price = float(n.price[purchase.material, t] * (1 + purchase.premium))
+                rows.append({
+                    "fiscal_year": n.calendar.years[n.calendar.year_index[t]], "period": n.calendar.period_label(t),
+                    "material": n.materials[purchase.material], "offer": name, "source": source, "acquired_t": tonnes,
+                    "price_usd_per_kg": price / MUSD_PER_T, "cost_musd": tonnes * price,
+                })  # fmt: skip
+    columns = ["fiscal_year", "period", "material", "offer", "source", "acquired_t", "price_usd_per_kg", "cost_musd"]
+    return _frame(rows, columns).sort_values(["fiscal_year", "period", "material"], ignore_index=True)
+
+
+def use_of(problem: Problem, solution: Solution, path: int = 0) -> Floats:
+    """(I, T) what home users and home plants use of each material [t per period]: demand and inputs of production."""
+    n = problem.natural
+    used = np.zeros((len(n.materials), n.calendar.periods))
+    np.add.at(used, n.demand_material, n.demand)
+    inputs = np.where(n.home[:, None], np.maximum(-n.yields, 0.0), 0.0)
+    return np.asarray(used + inputs.T @ (solution.run[path] + solution.hold[path]), dtype=float)
+
+
+def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Stock on the trunk at the end of each planned period, with days of cover of that year's use."""
+    n, rows = problem.natural, []
+    used = use_of(problem, solution) / n.calendar.step / 365.0
+    held = sorted({i for shape in problem.layout.shapes for i in shape.stocked})
+    for i in held:
+        for t in range(n.calendar.planned):
+            tonnes = max(0.0, float(solution.stock[0, i, t]))
+            rows.append({
+                "fiscal_year": n.calendar.years[n.calendar.year_index[t]], "period": n.calendar.period_label(t),
+                "material": n.materials[i], "stock_t": tonnes,
+                "days_of_cover": tonnes / used[i, t] if used[i, t] > 0 else float("nan"),
+                "value_musd": tonnes * float(n.price[i, t]), "sold_t": float(solution.sell[0, i, t]),
+                "released_t": float(solution.release[0, i, t]),
+            })  # fmt: skip
+    columns = ["fiscal_year", "period", "material", "stock_t", "days_of_cover", "value_musd", "sold_t", "released_t"]
+    return _frame(rows, columns)
+
+
+def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Every project: what is signed for it and when, its gap, and what closes it."""
+    n, support, rows = problem.natural, problem.layout.support, []
+    signed = {o: float(share) for o, share in enumerate(solution.sign) if share > 1e-6}
+    chosen = {support.options[o].project for o in signed}
+    for o, share in signed.items():
+        option = support.options[o]
+        project = n.projects[option.project]
+        package = next(p for p in n.packages if p.name == option.package.name)
+        floor = package.floor
+        first = n.calendar.period_label(option.start)
+        rows.append({
+            "project": project.name, "signed": n.calendar.period_label(option.signed), "package": package.name,
+            "instrument": package.instrument.name, "offtake_share": package.offtake,
+            "floor_material": n.materials[floor.material] if floor else "",
+            "floor_usd_per_kg": floor.level / MUSD_PER_T if floor else float("nan"),
+            "market_floors": " ".join(support.markets[m].floor.name for m in option.market),
+            "first_output": first, "share": share, "baseline": bool(support.baseline[option.project]),
+            "committed": n.projects[option.project].committed,
+            "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step), "capex_musd": project.capex,
+            "financing_gap_musd": option.gap, "support_cost_musd": option.scored * share,
+            "offtake_fees_musd": float(option.fees.sum()) * share,
+            "floor_expected_musd": option.floor.expected * share if option.floor else 0.0,
+            "terminal_liability_musd": option.floor.terminal * share if option.floor else 0.0,
+            "residual_credit_musd": option.residual * problem.plan.residual * share,
+        })  # fmt: skip
+    for p, project in enumerate(n.projects):
+        if p not in chosen:
+            rows.append({
+                **dict.fromkeys(("signed", "package", "instrument", "floor_material", "market_floors", "first_output"), ""),
+                "project": project.name, "share": 0.0, "baseline": bool(support.baseline[p]), "committed": project.committed,
+                "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step), "capex_musd": project.capex,
+            })  # fmt: skip
+    columns = [
+        "project", "signed", "package", "instrument", "offtake_share", "floor_material", "floor_usd_per_kg",
+        "market_floors", "first_output", "share", "baseline", "committed", "capacity_t_per_yr", "capex_musd", "financing_gap_musd",
+        "support_cost_musd", "offtake_fees_musd", "floor_expected_musd", "terminal_liability_musd", "residual_credit_musd",
+    ]  # fmt: skip
+    return _frame(rows, columns)
+
+
+def with_residual_at_zero(problem: Problem, table: pd.DataFrame, signed: Floats | None) -> pd.DataFrame:
+    """The project table with the share signed had unexpired life no worth at the end: signed (options,), None where not known."""
+    table = table.copy()
+    if signed is None:
+        table["share_at_residual_0"] = float("nan")
+        return table
+    shares = dict.fromkeys(table.project, 0.0)
+    for o, option in enumerate(problem.layout.support.options):
+        shares[problem.natural.projects[option.project].name] += float(signed[o])
+    table["share_at_residual_0"] = [round(shares[name], 9) for name in table.project]
+    return table
+
+
+def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Offtake contracts signed."""
+    n, rows = problem.natural, []
+    for k, contract in enumerate(problem.layout.contracts):
+        tonnes = float(solution.contract[k])
+        if tonnes > SMALL_T:
+            fee = float(n.contract_fee[contract.source])
+            periods = contract.end - contract.start
+            rows.append({
+                "activity": n.producers[contract.source], "country": n.country[contract.source],
+                "start": n.calendar.period_label(contract.start), "term_yr": periods * n.calendar.step,
+                "contract_t_per_yr": tonnes / n.calendar.step, "fee_usd_per_kg": fee / MUSD_PER_T,
+                "fees_musd": fee * tonnes * periods,
+            })  # fmt: skip
+    return _frame(rows, ["activity", "country", "start", "term_yr", "contract_t_per_yr", "fee_usd_per_kg", "fees_musd"])
+
+
+def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Price floors guaranteed, market-wide and in packages, with what they are expected to cost."""
+    n, support, rows = problem.natural, problem.layout.support, []
+    columns = [
+        "floor", "scope", "kind", "material", "level_usd_per_kg", "upside_share", "start", "term_yr",
+        "expected_cost_musd", "terminal_liability_musd", "users_pay_musd", "tariff_revenue_musd", "tariff_inversion",
+    ]  # fmt: skip
+    for m, market in enumerate(support.markets):
+        if solution.floor[m] > 1e-6:
+            floor = next(f for f in n.market_floors if f.name == market.floor.name).floor
+            start, last = n.calendar.period_label(0), floor.term * n.calendar.step
+            values: list[Any] = [
+                market.floor.name, "market", floor.kind, n.materials[floor.material], floor.level / MUSD_PER_T, floor.upside,
+                start, last, market.money.expected, market.money.terminal, market.users, market.treasury, market.inverted,
+            ]  # fmt: skip
+            rows.append(dict(zip(columns, values, strict=True)))
+    for o, option in enumerate(support.options):
+        package = next(p for p in n.packages if p.name == option.package.name)
+        share = float(solution.sign[o])
+        if share > 1e-6 and package.floor is not None and option.floor is not None:
+            floor = package.floor
+            values = [
+                f"{n.projects[option.project].name}: {package.name}", "project", floor.kind, n.materials[floor.material],
+                floor.level / MUSD_PER_T, floor.upside, n.calendar.period_label(option.start),
+                floor.term * n.calendar.step, share * option.floor.expected, share * option.floor.terminal, 0.0, 0.0, False,
+            ]  # fmt: skip
+            rows.append(dict(zip(columns, values, strict=True)))
+    return _frame(rows, columns)
+
+
+def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Outlays by line against the appropriation of each planned year; liability and sales beside it, not in it."""
+    n, support, layout, rows = problem.natural, problem.layout.support, problem.layout, []
+    calendar = n.calendar
+    by_name = {p.name: p for shape in layout.shapes for p in shape.purchases}
+    price = np.array([n.price[by_name[b].material] * (1 + by_name[b].premium) for b in solution.purchases])
+    price = price.reshape(len(solution.purchases), calendar.periods)
+    purchases = (price * solution.buy[0]).sum(axis=0)
+    holding = (n.holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
+    sales = ((1 - n.haircut)[:, None] * n.price * solution.sell[0]).sum(axis=0)
+    fees = np.zeros(calendar.periods)
+    for k, contract in enumerate(layout.contracts):
+        fees[contract.start : contract.end] += n.contract_fee[contract.source] * solution.contract[k]
+    zero = np.zeros(calendar.periods)
+    capital, offtake, topup, liability = zero.copy(), zero.copy(), zero.copy(), zero.copy()
+    for o, option in enumerate(support.options):
+        share = solution.sign[o]
+        if share > 0:
+            capital += share * option.payments
+            offtake += share * option.fees
+            if option.floor is not None:
+                topup += share * option.floor.budget
+                liability += share * option.floor.liability
+    for m, market in enumerate(support.markets):
+        topup += solution.floor[m] * market.money.budget
+        liability += solution.floor[m] * market.money.liability
+    cap = problem.plan.budget.liability_cap_musd
+    most = n.by_year(cap) if cap is not None else np.full(len(calendar.years), np.nan)
+    for f, year in enumerate(calendar.planned_years):
+        mine = calendar.year_index == f
+        lines = {
+            "purchases": purchases, "holding": holding, "contract_fees": fees, "offtake_fees": offtake,
+            "capital_support": capital, "floor_top_ups": topup,
+        }  # fmt: skip
+        amounts = {f"{name}_musd": float(series[mine].sum()) for name, series in lines.items()}
+        rows.append({
+            "fiscal_year": year, **amounts, "outlay_musd": sum(amounts.values()),
+            "appropriation_musd": float(n.appropriation[f]),
+            "carried_in_musd": float(solution.carry[f - 1]) if f else 0.0, "carried_out_musd": float(solution.carry[f]),
+            "sales_musd": float(sales[mine].sum()), "liability_musd": float(liability[mine].sum()),
+            "liability_cap_musd": float(most[f]),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _paths(problem: Problem) -> list[tuple[int, str]]:
+    return [(0, TRUNK_NAME), *((s + 1, name) for s, name in enumerate(problem.layout.worlds.names))]
+
+
+def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """What each producer runs for users and for the reserve, on the trunk and in every world's whole course."""
+    n = problem.natural
+    run, hold = solution.run, solution.hold
+    kept = (run > SMALL_T) | (hold > SMALL_T)
+    path, j, t = np.nonzero(kept)
+    names = [name for _, name in _paths(problem)]
+    return pd.DataFrame({
+        "world": named(names, path), "period": named(_labels(problem), t), "tail": t >= n.calendar.planned,
+        "producer": named(n.producers, j), "country": named(n.country, j),
+        "run_t": run[kept], "hold_t": hold[kept],
+    })  # fmt: skip
+
+
+def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Stock, acquisitions, releases, disposals and surplus of each material on every path."""
+    n = problem.natural
+    by_name = {p.name: p.material for shape in problem.layout.shapes for p in shape.purchases}
+    bought = np.zeros_like(solution.stock)
+    for b, name in enumerate(solution.purchases):
+        bought[:, by_name[name]] += solution.buy[:, b]
+    values = {
+        "stock_t": solution.stock, "acquired_t": bought, "released_t": solution.release, "sold_t": solution.sell,
+        "surplus_t": solution.surplus,
+    }  # fmt: skip
+    kept = np.any([v > SMALL_T for v in values.values()], axis=0)
+    path, i, t = np.nonzero(kept)
+    names = [name for _, name in _paths(problem)]
+    return pd.DataFrame({
+        "world": named(names, path), "period": named(_labels(problem), t), "tail": t >= n.calendar.planned,
+        "material": named(n.materials, i), **{name: v[kept] for name, v in values.items()},
+    })  # fmt: skip
+
+
+def _labels(problem: Problem) -> list[str]:
+    calendar = problem.natural.calendar
+    return [calendar.period_label(t) for t in range(calendar.periods)]
+
+
+def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Floats, Floats]:
+    """(1+S, Q, T) shortfall, substitution, shortfall loss and substitution cost by demand, undiscounted."""
+    n = problem.natural
+    W, T, Q = solution.run.shape[0], n.calendar.periods, len(n.demands)
+    short, thrift, loss, cost = (np.zeros((W, Q, T)) for _ in range(4))
+    for k, (q, _) in enumerate(n.tiers):
+        short[:, q] += solution.shortfall[:, k]
+        loss[:, q] += n.tier_loss[k] * solution.shortfall[:, k]
+    for h, (q, _) in enumerate(n.steps):
+        thrift[:, q] += solution.substitute[:, h]
+        cost[:, q] += n.step_cost[h] * solution.substitute[:, h]
+    return short, thrift, loss, cost
+
+
+def world_losses(problem: Problem, solution: Solution) -> tuple[Floats, Floats]:
+    """(S,) discounted loss of going short [million USD], and (S,) what defence goes short [t], along each world's course."""
+    n = problem.natural
+    beta = n.calendar.beta[: n.calendar.periods]
+    short, thrift = solution.shortfall[1:], solution.substitute[1:]
+    defence = np.array([n.demands[q][1] == "defence" for q, _ in n.tiers], dtype=bool)
+    return (short @ beta) @ n.tier_loss + (thrift @ beta) @ n.step_cost, short[:, defence].sum(axis=(1, 2))
+
+
+def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Demand unmet and substituted, by world, material, segment and period."""
+    n = problem.natural
+    short, thrift, loss, cost = _by_demand(problem, solution)
+    least = np.minimum(SMALL_T, LEAST_SHARE * n.demand.max(axis=1, initial=0.0))[None, :, None]
+    kept = (short > least) | (thrift > least)
+    path, q, t = np.nonzero(kept)
+    names = [name for _, name in _paths(problem)]
+    return pd.DataFrame({
+        "world": named(names, path), "period": named(_labels(problem), t), "tail": t >= n.calendar.planned,
+        "material": named([m for m, _ in n.demands], q), "segment": named([k for _, k in n.demands], q),
+        "shortfall_t": short[kept], "substituted_t": thrift[kept], "loss_musd": loss[kept],
+        "substitution_cost_musd": cost[kept],
+    })  # fmt: skip
+
+
+def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
+    """Where Z0 - Z comes from, by component: shortage spared, price gain, users and authority at undisturbed prices; and
+    commitments, with soft penalties and the charge for risk apart: nobody pays them."""
+    books, reference = open_books(problem, solution), open_books(problem, z0)
+    split = split_of_value(books, reference)
+    rows = []
+    for c, name in enumerate(problem.natural.components):
+        members = [m for m, of in zip(problem.natural.materials, problem.natural.component, strict=True) if of == c]
+        rows.append({
+            "component": name, "materials": " ".join(members), "shortage_avoided_musd": float(split["shortage"][c]),
+            "price_gain_musd": float(split["price"][c]), "users_musd": float(split["users"][c]),
+            "authority_musd": float(split["authority"][c]),
+        })  # fmt: skip
+    before, after = commitments(reference), commitments(books)
+    spared = {name: before[name] - after[name] for name in before}
+    clawed, border = floors_at_crisis_prices(books), spared["users_border_surcharge"]
+    penalties, risk = spared["soft_penalties"], spared["cvar"]
+    rows.append({
+        "component": "commitments", "materials": "", "shortage_avoided_musd": 0.0, "price_gain_musd": clawed, "users_musd": border,
+        "authority_musd": sum(spared.values()) - clawed - border - penalties - risk, "penalties_musd": penalties,
+        "risk_charge_musd": risk,
+    })  # fmt: skip
+    return pd.DataFrame(rows).fillna(0.0)
+
+
+def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) -> pd.DataFrame:
+    """Expected purchases of each material, and what they would be were disrupted prices those of the trunk.
+
+    The same commitments stand. What is bought at crisis prices alone is a bet on them. NaN where it was not worked out. Every
+    material that can be bought has its row, so that which rows there are hangs on no further solve.
+    """
+    n = problem.natural
+    known = {p.name: p.material for shape in problem.layout.shapes for p in shape.purchases}
+    pi = problem.layout.worlds.probability
+
+    def bought(x: Solution) -> Floats:
+        total = np.zeros(len(n.materials))
+        planned = x.buy[1:, :, : n.calendar.planned]
+        np.add.at(total, [known[name] for name in x.purchases], np.einsum("s,sbt->b", pi, planned))
+        return total
+
+    own = bought(solution)
+    other = bought(calm) if calm is not None else np.full(len(own), np.nan)
+    return pd.DataFrame({
+        "material": list(n.materials), "expected_acquired_t": own, "at_undisturbed_prices_t": other,
+    }).iloc[sorted(set(known.values()))].reset_index(drop=True)  # fmt: skip
+
+
+def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
+    """Discounted loss of every world, with the plan and without, and how much defence goes short."""
+    n, worlds = problem.natural, problem.layout.worlds
+    rows = []
+    short, short_without = (x.shortfall[1:].sum(axis=(1, 2)) for x in (solution, z0))
+    (loss, defence), (loss_without, defence_without) = world_losses(problem, solution), world_losses(problem, z0)
+    for s, name in enumerate(worlds.names):
+        onset = int(worlds.onset[s].min(initial=n.calendar.periods))
+        rows.append({
+            "world": name, "probability": float(worlds.probability[s]), "design_basis": bool(worlds.design_basis[s]),
+            "onset": n.calendar.period_label(onset) if onset < n.calendar.periods else "",
+            "loss_musd": float(loss[s]), "loss_without_plan_musd": float(loss_without[s]),
+            "shortfall_t": float(short[s]), "shortfall_without_plan_t": float(short_without[s]),
+            "defence_shortfall_t": float(defence[s]), "defence_shortfall_without_plan_t": float(defence_without[s]),
+            "hazards": " ".join(sorted({strike.label for strike in worlds.strikes[s]})),
+            "events": "; ".join(describe(strike) for strike in worlds.strikes[s]),
+        })  # fmt: skip
+    return pd.DataFrame(rows)

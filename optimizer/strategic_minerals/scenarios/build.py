@@ -1,0 +1,128 @@
+"""From a question to its worlds: what the plan lists, what is drawn from hazards, and what is left without any event."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import Fault, PlanError
+from ..data.dataset import Dataset
+from ..instance.instance import Instance
+from ..schemas.plan import Sample
+from .events import Strike, hazards, sampled, strike_of
+from .reduction import Reduction, reduce
+from .sampling import Span, draw
+from .scenario_set import Drawn, Worlds, combine
+
+NO_EVENT = "no event"
+"""Name of the world that nothing happens in; drawn worlds come after it."""
+
+
+def build_worlds(instance: Instance, data: Dataset, held: Drawn | None = None) -> Worlds:
+    """All worlds of the plan: listed scenarios, sampled worlds, and what is left without any event.
+
+    held: worlds sampled before, kept where they were drawn for the same hazards and dates; otherwise they are drawn anew.
+    Raises PlanError for an event outside periods 2..T: what is in force at the start is a control.
+    """
+    plan = instance.plan
+    names, probability, design, strikes = listed(instance, data)
+    rest = max(0.0, 1.0 - sum(probability))
+    drawn: Drawn | None = None
+    if plan.sample is not None:
+        quiet = min(rest, plan.sample.quiet_probability)
+        drawn = held if held is not None and held.asked == _asked(instance, data) else sample(instance, data)
+        names += [NO_EVENT, *(f"sample-{n + 1}" for n in range(len(drawn.strikes)))]
+        probability += [quiet, *((rest - quiet) * drawn.share)]
+        design += [False] * (1 + len(drawn.strikes))
+        strikes += [(), *drawn.strikes]
+    elif rest > 0 or not names:
+        names.append(NO_EVENT)
+        probability.append(rest if names[:-1] else 1.0)
+        design.append(False)
+        strikes.append(())
+    total = np.array(probability, dtype=float)
+    return replace(combine(instance, names, total / total.sum(), np.array(design, dtype=bool), strikes), drawn=drawn)
+
+
+def _asked(instance: Instance, data: Dataset) -> Any:
+    """What sampled worlds hang on. Prices and losses, by which a reduction chooses, are left out: who holds worlds while those
+    change compares plans in the same worlds.
+    """
+    plan = instance.plan
+    return plan.sample, sampled(plan, data), data.rows("hazards"), span(instance), instance.materials, plan.home
+
+
+def listed(instance: Instance, data: Dataset) -> tuple[list[str], list[float], list[bool], list[tuple[Strike, ...]]]:
+    """Names, probabilities, design-basis flags and strikes of the scenarios written by hand. Raises PlanError."""
+    plan, rows, window = instance.plan, hazards(instance.plan, data), span(instance)
+    faults = [
+        Fault("plan", "", f"scenarios.{n}.events.{e}.start_year", f"{event.start_year:g}",
+              f"a date from the second period ({window.begin:g}) to the end of the tail ({window.end:g})")
+        for n, scenario in enumerate(plan.scenarios) for e, event in enumerate(scenario.events)
+        if not window.begin <= event.start_year < window.end
+    ]  # fmt: skip
+    if faults:
+        raise PlanError([data.placed(fault) for fault in faults])
+    struck = [tuple(strike_of(e, rows.get(e.hazard or "")) for e in scenario.events) for scenario in plan.scenarios]
+    return (
+        [scenario.name for scenario in plan.scenarios], [scenario.probability for scenario in plan.scenarios],
+        [scenario.design_basis for scenario in plan.scenarios], struck,
+    )  # fmt: skip
+
+
+def sample(instance: Instance, data: Dataset) -> Drawn:
+    """The sampled worlds, reduced where asked."""
+    chosen, asked = instance.plan.sample, _asked(instance, data)
+    assert chosen is not None
+    if chosen.draws is None:
+        drawn = draws(instance, data, chosen.worlds, chosen.seed)
+        return Drawn(asked, tuple(drawn), np.full(chosen.worlds, 1 / chosen.worlds))
+    drawn = draws(instance, data, chosen.draws, chosen.seed)
+    found = reduction(instance, drawn, chosen.worlds)
+    return Drawn(asked, tuple(drawn[k] for k in found.kept), found.probability)
+
+
+def draws(instance: Instance, data: Dataset, worlds: int, seed: int) -> list[tuple[Strike, ...]]:
+    """Fresh worlds of the plan's hazards, by a seed."""
+    plan = instance.plan
+    assert plan.sample is not None
+    return draw(
+        sampled(plan, data), data.rows("hazards"), span(instance), worlds=worlds, seed=seed, events=plan.sample.events_per_hazard
+    )
+
+
+def population(
+    instance: Instance, data: Dataset, worlds: int, seed: int | None = None, *, fresh: bool = False
+) -> Worlds:
+    """What the plan's worlds stand for: listed scenarios and the quiet world as they are, the rest by fresh draws, unreduced.
+
+    A plan without a sample names no hazards to draw from: its own worlds are the population, unless `fresh` asks for worlds of
+    every hazard of the table.
+    """
+    sample = instance.plan.sample
+    if sample is None:
+        if not fresh:
+            return build_worlds(instance, data)
+        sample = Sample(worlds=worlds, seed=0)
+    own = sample.model_copy(update={"worlds": worlds, "draws": None, "seed": sample.seed if seed is None else seed})
+    return build_worlds(replace(instance, plan=instance.plan.model_copy(update={"sample": own})), data)
+
+
+def equally_likely(instance: Instance, strikes: list[tuple[Strike, ...]]) -> Worlds:
+    """Drawn worlds as they are, each as likely as the others."""
+    n = len(strikes)
+    return combine(instance, [f"draw-{k + 1}" for k in range(n)], np.full(n, 1 / n), np.zeros(n, dtype=bool), strikes)
+
+
+def reduction(instance: Instance, drawn: list[tuple[Strike, ...]], worlds: int) -> Reduction:
+    """Which of the drawn worlds are kept, and what that does to the loss of doing nothing."""
+    lean = replace(instance, plan=instance.plan.model_copy(update={"scenarios": ()}))
+    return reduce(lean, equally_likely(lean, drawn), worlds)
+
+
+def span(instance: Instance) -> Span:
+    """When events may strike: from the second period to the end of the horizon."""
+    calendar = instance.calendar
+    return Span(calendar.first_year + calendar.step, calendar.first_year + calendar.step * calendar.periods)

@@ -1,0 +1,169 @@
+"""Many drawn worlds -> few that stand for them: k-medoids on what the worlds would cost, the tail apart.
+
+Each kept world is one of those drawn and carries the probability of its cluster. Worlds in the worst tenth by loss are
+clustered apart from the rest, so that the tail keeps its weight (stratified scenario reduction; cf. Heitsch and Roemisch 2003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..instance.instance import Bools, Floats, Instance, Ints
+from .scenario_set import Worlds
+
+TAIL = 0.1
+"""Probability of the worst worlds that are clustered apart."""
+TAIL_SHARE = 0.4
+"""Share of the kept worlds that the tail gets: it decides CVaR and much of the loss."""
+ROUNDS = 30
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Which of the drawn worlds are kept, with what probability, and what the reduction does to the loss of doing nothing."""
+
+    kept: Ints
+    """(n,) indices of drawn worlds."""
+    probability: Floats
+    """(n,) sums to one."""
+    drawn: int
+    expected: tuple[float, float]
+    """Expected loss (proxy) over the drawn and over the kept worlds [million USD]."""
+    cvar: tuple[float, float]
+    """CVaR at the plan's `risk.alpha` of the same."""
+    alpha: float
+
+    @property
+    def error_of_expected(self) -> float:
+        """Relative error of the expected loss."""
+        return self.expected[1] / self.expected[0] - 1 if self.expected[0] > 0 else 0.0
+
+    @property
+    def error_of_cvar(self) -> float:
+        """Relative error of the CVaR."""
+        return self.cvar[1] / self.cvar[0] - 1 if self.cvar[0] > 0 else 0.0
+
+
+def loss_proxy(instance: Instance, worlds: Worlds) -> Floats:
+    """(S, I) discounted loss of a world by material: `losses_by_period`, added up  [million USD]."""
+    return np.stack([lost.sum(axis=1) for lost in losses_by_period(instance, worlds)], axis=1)
+
+
+def losses_by_period(instance: Instance, worlds: Worlds) -> Iterator[Floats]:
+    """(S, T) discounted losses of each material in turn, were nothing done and no chain rearranged  [million USD].
+
+    shortage = max(0, delta*demand + inputs of plants - rho*kappa*K*y), beyond what is short undisturbed, borne by the tiers and
+    substitution steps with the least loss first. A stand-in that orders worlds; the solver's losses come later.
+    """
+    n = instance.sources
+    beta = instance.calendar.beta[:-1]
+    makes = instance.yields[:n] > 0
+    tight_output = np.matmul(worlds.tight.swapaxes(1, 2).astype(np.float32), makes.T.astype(np.float32)).swapaxes(1, 2) > 0
+    crisis = np.where(tight_output, worlds.lasting[:, instance.producer_component[:n]], 0.0)
+    running = worlds.availability[:, :n] * instance.capacity[:n] * (1 - crisis * (1 - instance.kappa[:n, None]))
+    for i in range(len(instance.materials)):
+        mine = instance.demand_material == i
+        outputs = np.maximum(instance.yields[:n, i], 0.0)
+        use = np.tensordot(np.maximum(-instance.yields[:n, i], 0.0), instance.capacity[:n], axes=1)
+        usual = instance.demand[mine].sum(axis=0) + use - outputs @ (instance.capacity[:n] * instance.availability[:n])
+        wanted = (worlds.demand_factor[:, mine] * instance.demand[mine]).sum(axis=1)
+        left = np.maximum(0.0, wanted + use - np.tensordot(outputs, running, axes=(0, 1)) - np.maximum(0.0, usual))
+        loss = np.zeros_like(left)
+        for worth, q, share in _merit_order(instance, mine):
+            part = np.minimum(left, share * instance.demand[q] * worlds.demand_factor[:, q])
+            loss += worth * part
+            left = left - part
+        yield (loss + float(instance.base_price[i]) * left) * beta  # what only plants lack, at its price
+
+
+def _merit_order(instance: Instance, mine: Bools) -> list[tuple[float, int, float]]:
+    """(loss per tonne, demand, share of it) of tiers and substitution steps of some demands, the least painful first."""
+    tiers = [(float(instance.tier_loss[k]), q, float(instance.tier_share[k])) for k, (q, _) in enumerate(instance.tiers) if mine[q]]
+    steps = [(float(instance.step_cost[h]), q, float(instance.step_limit[h])) for h, (q, _) in enumerate(instance.steps) if mine[q]]
+    return sorted([*tiers, *steps])
+
+
+def reduce(instance: Instance, worlds: Worlds, n: int) -> Reduction:
+    """Keep n of the drawn worlds. Deterministic; the same worlds give the same answer."""
+    by_material = loss_proxy(instance, worlds)
+    total = by_material.sum(axis=1)
+    pi, alpha = worlds.probability, instance.plan.risk.alpha
+    features = _features(instance, worlds, by_material)
+    order = np.argsort(-total, kind="stable")
+    tail_size = int(np.searchsorted(np.cumsum(pi[order]), TAIL, side="right"))
+    strata = [order[:tail_size], order[tail_size:]]
+    counts = _shares(n, [len(stratum) for stratum in strata])
+    kept: list[int] = []
+    weight: list[float] = []
+    for stratum, count in zip(strata, counts, strict=True):
+        if len(stratum) and count:
+            medoid, of = _medoids(features[stratum], pi[stratum], count)
+            kept += [int(k) for k in stratum[medoid]]
+            weight += [float(pi[stratum][of == m].sum()) for m in range(len(medoid))]
+    probability = np.array(weight) / sum(weight)
+    chosen = np.array(kept, dtype=int)
+    return Reduction(
+        chosen, probability, len(total),
+        (float(pi @ total), float(probability @ total[chosen])),
+        (cvar_of(total, pi, alpha), cvar_of(total[chosen], probability, alpha)), alpha,
+    )  # fmt: skip
+
+
+def _shares(n: int, sizes: list[int]) -> list[int]:
+    """Worlds kept in the tail and in the rest."""
+    tail = min(sizes[0], max(1 if sizes[0] else 0, round(TAIL_SHARE * n)))
+    rest = min(sizes[1], n - tail)
+    return [min(sizes[0], n - rest), rest]
+
+
+def _features(instance: Instance, worlds: Worlds, loss: Floats) -> Floats:
+    """(S, F) what tells worlds apart: square roots of the losses by material and of the total, and when each is touched.
+
+    Roots make a world's small losses count beside its large ones; dates matter because plans differ before and after them.
+    """
+    T = instance.calendar.periods
+    total = loss.sum(axis=1, keepdims=True)
+    scale = np.sqrt(max(float(total.max(initial=0.0)), 1e-12))
+    by_component = np.stack([loss[:, instance.component == c].sum(axis=1) for c in range(len(instance.components))], axis=1)
+    weight = np.sqrt(by_component.mean(axis=0) / max(float(by_component.mean(axis=0).max(initial=0.0)), 1e-12))
+    dates = worlds.onset / T * weight
+    return np.concatenate([np.sqrt(loss) / scale, np.sqrt(total) / scale, 0.5 * dates], axis=1)
+
+
+def _medoids(x: Floats, weight: Floats, k: int) -> tuple[Ints, Ints]:
+    """(medoids, cluster of each point): greedy spread for a start, then alternate until nothing moves."""
+    k = min(k, len(x))
+    medoid = [int(np.argmin(((x - np.average(x, axis=0, weights=weight)) ** 2).sum(axis=1)))]
+    near = ((x - x[medoid[0]]) ** 2).sum(axis=1)
+    while len(medoid) < k and float((weight * near).max()) > 0:  # no more points that differ
+        medoid.append(int(np.argmax(weight * near)))
+        near = np.minimum(near, ((x - x[medoid[-1]]) ** 2).sum(axis=1))
+    chosen = np.array(medoid)
+    of = np.zeros(len(x), dtype=int)
+    for _ in range(ROUNDS):
+        of = np.stack([((x - x[m]) ** 2).sum(axis=1) for m in chosen], axis=1).argmin(axis=1)
+        before = chosen.copy()
+        for m in range(len(chosen)):
+            mine = np.flatnonzero(of == m)
+            if len(mine):
+                centre = np.average(x[mine], axis=0, weights=weight[mine])
+                chosen[m] = mine[int(np.argmin(((x[mine] - centre) ** 2).sum(axis=1)))]
+        if (chosen == before).all():
+            break
+    return chosen, of
+
+
+def cvar_of(loss: Floats, probability: Floats, alpha: float) -> float:
+    """CVaR of a discrete distribution: the mean of its worst 1 - alpha (Rockafellar and Uryasev 2000)."""
+    order = np.argsort(-loss, kind="stable")
+    left, total = 1 - alpha, 0.0
+    for k in order:
+        part = min(left, float(probability[k]))
+        total += part * float(loss[k])
+        left -= part
+        if left <= 1e-15:
+            break
+    return total / (1 - alpha)

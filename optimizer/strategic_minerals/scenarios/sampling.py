@@ -1,0 +1,200 @@
+"""Worlds drawn from hazards: scrambled Sobol points -> when each hazard strikes, for how long, how hard, what follows.
+
+Every hazard has a fixed number of coordinates of one joint Sobol sequence (Sobol 1967, scrambled after Owen 1998 and
+Matousek 1998 as in `scipy.stats.qmc`), whether the plan draws from it or not, so leaving a hazard out changes no other draw.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from ..instance.instance import Floats
+from ..schemas.plan import Event
+from .events import Strike, strike_of
+
+SOBOL_EVENTS = 3
+"""Events of a hazard in one world that have coordinates of the joint sequence; later ones are few and pseudo-random."""
+REMAINDER_POINTS = 4096
+NORMAL_90 = 1.6448536269514722
+"""Standard deviations to the 5 % and 95 % points."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """When events may strike [decimal fiscal years]: from `begin` on, before `end`."""
+
+    begin: float
+    end: float
+
+
+def draw(
+    rows: Sequence[Any], table: Sequence[Any], span: Span, *, worlds: int, seed: int, events: int | None = None
+) -> list[tuple[Strike, ...]]:
+    """(worlds,) tuples of strikes of the hazards `rows`, in order of time.
+
+    `table` is the whole table of hazards: it fixes each one's coordinates. A hazard strikes again and again until the end of
+    the span (`events`: at most so often by itself), gaps after the end of its last cut being exponential at its rate. Where it
+    follows another (`after`), every event of the other may bring it on, by a coin and after an exponential lag of its own,
+    unless it lasts already. Events that cut nothing, `on_off` ones that are off, are left out.
+    """
+    points = _points(table, worlds, seed, events or SOBOL_EVENTS)
+    found: list[list[Strike]] = [[] for _ in range(worlds)]
+    begun: dict[str, list[tuple[int, float]]] = {}
+    for row in _parents_first(rows):
+        own, *followers = (
+            points_of if events else chain(points_of, _beyond(row, worlds, seed, which, points_of))
+            for which, points_of in enumerate(points[row.hazard])
+        )
+        base = strike_of(Event(hazard=row.hazard, start_year=2000.0), row)
+        candidates: list[list[Strike]] = [[] for _ in range(worlds)]
+
+        def strike(start: Floats, u: Floats, row: Any = row, base: Strike = base, candidates: Any = candidates) -> Floats:
+            """Candidates of one event in each world; the end of its cut."""
+            duration, cut = durations(row, u[:, 0]), severities(row, u[:, 1])
+            for n in np.flatnonzero(start < span.end):
+                if cut[n] > 0 or row.cut_law != "on_off":
+                    materials = elements(row, u[n, 2:])
+                    candidates[n].append(
+                        replace(base, start=float(start[n]), duration=float(duration[n]), cut=float(cut[n]), materials=materials)
+                    )
+            return np.asarray(start + row.flood_yr + duration)
+
+        ready = np.full(worlds, span.begin)
+        for u in own:
+            gap = _exponential(u[:, 0], 1 / row.rate_per_yr if row.rate_per_yr > 0 else math.inf)
+            ready = strike(ready + gap, u[:, 1:])
+            if ready.min() >= span.end:
+                break
+        for parent, coordinates in zip(row.after.split(), followers, strict=True):
+            for k, u in enumerate(coordinates):
+                brought_on = _nth(begun.get(parent, []), k, worlds)
+                if not brought_on:
+                    break
+                start = np.full(worlds, math.inf)
+                for n, when in brought_on:
+                    start[n] = when
+                brought = start + _exponential(u[:, 1], row.after_lag_yr)
+                strike(np.where(u[:, 0] < row.after_probability, brought, math.inf), u[:, 2:])
+        begun[row.hazard] = []
+        for n, several in enumerate(candidates):
+            until = -math.inf
+            for one in sorted(several, key=lambda strike: strike.start):
+                if one.start >= until:  # what lasts already does not begin again
+                    until = one.start + one.flood + one.duration
+                    found[n].append(one)
+                    begun[row.hazard].append((n, one.start))
+    return [tuple(sorted(world, key=lambda strike: strike.start)) for world in found]
+
+
+def _nth(begun: list[tuple[int, float]], k: int, worlds: int) -> list[tuple[int, float]]:
+    """(world, start) of each world's k-th event of a hazard."""
+    starts: list[list[float]] = [[] for _ in range(worlds)]
+    for n, when in begun:
+        starts[n].append(when)
+    return [(n, sorted(found)[k]) for n, found in enumerate(starts) if len(found) > k]
+
+
+def _points(table: Sequence[Any], worlds: int, seed: int, events: int) -> dict[str, list[list[Floats]]]:
+    """Scrambled Sobol points in (0, 1) by hazard: of its own events, then of those that each parent may bring on; (worlds,
+    coordinates) for each of the first `events` events.
+
+    Own events: gap, duration, severity, then one a material. Followers of each parent's events: coin, lag and the same.
+    The balance is best at powers of two.
+    """
+    from scipy.stats import qmc  # half a second, which plans without a sample are spared
+
+    sizes = {
+        row.hazard: [3 + len(row.materials.split())] * events + [4 + len(row.materials.split())] * (events * len(row.after.split()))
+        for row in sorted(table, key=lambda row: row.hazard)
+    }
+    engine = qmc.Sobol(max(1, sum(map(sum, sizes.values()))), scramble=True, rng=np.random.default_rng(seed))
+    drawn = engine.random_base2(math.ceil(math.log2(max(1, worlds))))[:worlds]
+    drawn = np.clip(drawn, 2.0**-40, 1 - 2.0**-40)
+    found: dict[str, list[list[Floats]]] = {}
+    at = 0
+    for name, parts in sizes.items():
+        each = [drawn[:, at + sum(parts[:k]) : at + sum(parts[: k + 1])] for k in range(len(parts))]
+        found[name] = [each[k : k + events] for k in range(0, len(each), events)]
+        at += sum(parts)
+    return found
+
+
+def _beyond(row: Any, worlds: int, seed: int, which: int, points: list[Floats]) -> Iterator[Floats]:
+    """Coordinates of later events, without end: pseudo-random ones from a stream of the hazard's own."""
+    rng = np.random.default_rng([seed, zlib.crc32(row.hazard.encode()), which])
+    while True:
+        yield np.clip(rng.random((worlds, points[0].shape[1])), 2.0**-40, 1 - 2.0**-40)
+
+
+def _parents_first(rows: Sequence[Any]) -> list[Any]:
+    """Hazards in an order in which each stands behind those that it may follow."""
+    left = {row.hazard: row for row in sorted(rows, key=lambda row: row.hazard)}
+    ordered: list[Any] = []
+    while left:
+        free = [row for row in left.values() if not set(row.after.split()) & set(left)]
+        for row in free or list(left.values()):
+            ordered.append(left.pop(row.hazard))
+    return ordered
+
+
+def _exponential(u: Floats, mean: float) -> Floats:
+    """Inverse of the exponential distribution; u near 1 lasts long."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(-np.log1p(-u) * mean if math.isfinite(mean) else np.full(len(u), math.inf))
+
+
+def durations(row: Any, u: Floats) -> Floats:
+    """Years of the cut by the hazard's law: exponential or fixed at the mean, or lognormal with that mean, its 95 % point as
+    many times its 5 % point as the row's high is of its low."""
+    if row.duration_law == "fixed":
+        return np.full(len(u), row.duration_yr)
+    if row.duration_law == "exponential" or row.duration_yr_low is None or row.duration_yr_low <= 0:
+        return _exponential(u, row.duration_yr)
+    sigma = math.log(row.duration_yr_high / row.duration_yr_low) / (2 * NORMAL_90)
+    return np.asarray(np.exp(math.log(row.duration_yr) - sigma**2 / 2 + sigma * ndtri(u)))
+
+
+def mean_remainder(row: Any, lasted: float) -> float:
+    """Years that a cut goes on, on average, once it has lasted so long: E[D - a | D > a] by the hazard's law.
+
+    Taken over `REMAINDER_POINTS` equally likely durations, exactly for the exponential, which has no memory. A cut that has
+    outlasted all of them is believed to end within a month.
+    """
+    every = durations(row, (np.arange(REMAINDER_POINTS) + 0.5) / REMAINDER_POINTS)
+    longer = every[every > lasted]
+    if row.duration_law == "exponential":
+        return float(row.duration_yr)
+    return float(longer.mean()) - lasted if len(longer) else 1 / 12
+
+
+def severities(row: Any, u: Floats) -> Floats:
+    """Share cut by the hazard's law: triangular between low and high with its peak at the value; fixed; or `on_off`: all
+    with the value as its probability, else the low end."""
+    value = row.cut_share
+    low = value if row.cut_share_low is None else row.cut_share_low
+    high = value if row.cut_share_high is None else row.cut_share_high
+    if row.cut_law == "on_off":
+        return np.where(u < value, 1.0, 0.0 if row.cut_share_low is None else low)
+    if row.cut_law == "fixed" or low >= high:
+        return np.full(len(u), value)
+    peak = (value - low) / (high - low)
+    rising = low + np.sqrt(u * (high - low) * (value - low))
+    falling = high - np.sqrt((1 - u) * (high - low) * (high - value))
+    return np.asarray(np.where(u < peak, rising, falling))
+
+
+def elements(row: Any, u: Floats) -> str:
+    """Which of the hazard's materials an event touches: each with probability `element_share`, one at least."""
+    names = row.materials.split()
+    if row.element_share >= 1 or len(names) < 2:
+        return str(row.materials)
+    hit = [name for name, v in zip(names, u, strict=True) if v < row.element_share]
+    return " ".join(hit or [names[int(np.argmin(u))]])

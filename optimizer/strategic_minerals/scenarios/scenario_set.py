@@ -1,0 +1,203 @@
+"""Worlds: what availability, demand, prices and tightness are in each period of each course of events.
+
+Several events in one world combine as the formulation says (section 2): availabilities and demand factors multiply, price
+factors are the largest rise times the deepest fall.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..instance.instance import Bools, Calendar, Floats, Instance, Ints, named_materials, overlap, touched_producers
+from ..instance.producer_economics import built_anyway, survival
+from .events import Strike
+
+Demand = tuple[tuple[str, float], ...]
+"""(segment, multiplier) pairs."""
+
+SMALLEST_TOUCH = 1e-9
+"""Changes of availability, demand or price below this do not count as touching a component."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Sampled worlds, before what the plan lists takes its share of probability."""
+
+    asked: Any
+    """What they were drawn for: equal questions have equal worlds."""
+    strikes: tuple[tuple[Strike, ...], ...]
+    share: Floats
+    """Probability of each, given that no listed scenario comes."""
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """Arrays over S worlds. Where no event has touched a component, its values are the trunk's."""
+
+    names: tuple[str, ...]
+    probability: Floats
+    """(S,) sums to one."""
+    design_basis: Bools
+    strikes: tuple[tuple[Strike, ...], ...]
+    availability: Floats
+    """(S, J, T) rho."""
+    demand_factor: Floats
+    """(S, Q, T) delta."""
+    price: Floats
+    """(S, I, T) [million USD/t]."""
+    tight: Bools
+    """(S, I, T) whether a material is tight at any time of a period."""
+    lasting: Floats
+    """(S, C, T) share of a period in which the cut of an event on the component lasts: the share that is tight."""
+    onset: Ints
+    """(S, C) first touched period, T where never."""
+    end: Ints
+    """(S, C) period after the last event that touches the component."""
+    drawn: Drawn | None = None
+    """Where some of the worlds were sampled: what was drawn, to be weighed again."""
+
+    def counted_in(self, unit: Floats) -> Worlds:
+        """The same worlds with prices per `unit` [(I,) in today's units]: all else has no unit."""
+        return replace(self, price=self.price * unit[:, None])
+
+    def touched(self, component: int, periods: int) -> Ints:
+        """Worlds in which the component branches."""
+        return np.flatnonzero(self.onset[:, component] < periods)
+
+    def trunk_weight(self, periods: int) -> Floats:
+        """(C, T) w0: probability that nothing has happened to the component up to and including a period."""
+        later = self.onset[:, :, None] > np.arange(periods)
+        return np.asarray(np.einsum("s,sct->ct", self.probability, later), dtype=float)
+
+
+def combine(
+    instance: Instance,
+    names: Sequence[str],
+    probability: Floats,
+    design_basis: Bools,
+    strikes: Sequence[tuple[Strike, ...]],
+) -> Worlds:
+    """Worlds from their strikes: section 2 and the definition of `tight` in section 3 of the formulation."""
+    calendar = instance.calendar
+    S, T = len(strikes), calendar.periods
+    J, I, Q, C = len(instance.producers), len(instance.materials), len(instance.demands), len(instance.components)  # noqa: E741
+    availability = np.broadcast_to(instance.availability, (S, J, T)).copy()
+    factor, rise, fall, lasting = np.ones((S, Q, T)), np.ones((S, I, T)), np.ones((S, I, T)), np.zeros((S, C, T))
+    override: list[tuple[int, int, Ints, Bools, bool]] = []
+    spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
+    segments = np.array([segment for _, segment in instance.demands])
+    at_name = {name: n for n, name in enumerate(instance.materials)}
+    for (countries, materials, demand), several in _alike(strikes).items():
+        touched = named_materials(materials, at_name)
+        cut, third = touched_producers(instance.country, instance.yields, instance.plan.home, countries, touched)
+        hit, components = np.flatnonzero(touched), np.unique(instance.component[touched])
+        s = np.array([world for world, _, _ in several])
+        begin = np.array([strike.start + strike.flood for _, _, strike in several])
+        until = begin + [strike.duration for _, _, strike in several]
+        flood = overlap(calendar, np.array([strike.start for _, _, strike in several]), begin)
+        phi = overlap(calendar, begin, until)
+
+        def share(values: list[float], phase: Floats) -> Floats:
+            return np.asarray(1 + (np.array(values)[:, None] - 1) * phase)[:, None, :]
+
+        np.multiply.at(availability, (s[:, None], np.flatnonzero(cut)), share([1 - k.cut for _, _, k in several], phi))
+        np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), share([1 - k.third_cut for _, _, k in several], phi))
+        for course in (share([k.price for _, _, k in several], phi), share([k.flood_price for _, _, k in several], flood)):
+            np.maximum.at(rise, (s[:, None], hit), course)
+            np.minimum.at(fall, (s[:, None], hit), course)
+        for segment, multiple in demand:
+            mine = np.flatnonzero((segments == segment) & touched[instance.demand_material])
+            np.multiply.at(factor, (s[:, None], mine), share([multiple] * len(several), phi))
+        for n, (world, order, strike) in enumerate(several):
+            for c in components:
+                spans[world, int(c)].append((begin[n], until[n]))
+            if strike.tight is not None:
+                override.append((world, order, hit, phi[n] > 0, strike.tight))
+    for (world, c), parts in spans.items():
+        lasting[world, c] = _union(calendar, parts)
+    price = instance.price * np.maximum(rise, 1.0) * np.minimum(fall, 1.0)
+    lasts = lasting > 0
+    tight = _tight(instance, availability, factor, price, lasts)
+    for world, _, ruled, inside, value in sorted(override, key=lambda told: told[:2]):
+        tight[world, ruled[:, None], np.flatnonzero(inside)] = value
+    onset, end = _extent(instance, availability, factor, price, lasts)
+    return Worlds(
+        tuple(names), probability, design_basis, tuple(strikes), availability, factor, price, tight, lasting, onset, end
+    )
+
+
+def _alike(strikes: Sequence[tuple[Strike, ...]]) -> dict[tuple[str, str, Demand], list[tuple[int, int, Strike]]]:
+    """(world, order in it, strike) of strikes that touch the same producers, materials and segments."""
+    found: dict[tuple[str, str, Demand], list[tuple[int, int, Strike]]] = defaultdict(list)
+    for s, world in enumerate(strikes):
+        for order, strike in enumerate(world):
+            found[strike.countries, strike.materials, strike.demand].append((s, order, strike))
+    return found
+
+
+def _union(calendar: Calendar, spans: Sequence[tuple[float, float]]) -> Floats:
+    """(T,) share of each period that lies in any of the spans [decimal fiscal years]."""
+    reached = -math.inf
+    apart = []
+    for begin, end in sorted(spans):
+        if end > reached:
+            apart.append((max(begin, reached), end))
+            reached = end
+    edges = np.array(apart)
+    return np.asarray(np.minimum(overlap(calendar, edges[:, 0], edges[:, 1]).sum(axis=0), 1.0))
+
+
+def baseline_sources(instance: Instance) -> Bools:
+    """(J,) existing sources, and projects that their owners would build at once without support."""
+    baseline = np.arange(len(instance.producers)) < instance.sources
+    for project in instance.projects:
+        baseline[project.producer] = built_anyway(instance, project)
+    return baseline
+
+
+def _tight(instance: Instance, availability: Floats, factor: Floats, price: Floats, lasts: Bools) -> Bools:
+    """tight[s,i,t]: an event on i's component lasts, and a source of i is short, shut, or i is drawn on by demand;
+    or an input of its makers, or an output made from it, is tight."""
+    makes, uses = (instance.yields > 0).astype(float), (instance.yields < 0).astype(float)
+    counted = baseline_sources(instance)
+    active = lasts[:, instance.component]
+    troubled = availability < 1 - SMALLEST_TOUCH
+    for j in np.flatnonzero(counted):  # a baseline plant counts as if it stood from the start
+        troubled[:, j] |= ~survival(instance, int(j), price, (), 0)
+    troubled &= counted[:, None]
+    tight = np.matmul(makes.T, troubled) > 0
+    surged = factor > 1 + SMALLEST_TOUCH
+    for q, i in enumerate(instance.demand_material):
+        tight[:, i] |= surged[:, q]
+    tight &= active
+    while True:  # spreads along the chain, both ways
+        by_input, by_output = np.matmul(uses, tight) > 0, np.matmul(makes, tight) > 0
+        spread = (np.matmul(makes.T, by_input) > 0) | (np.matmul(uses.T, by_output) > 0)
+        after = tight | (spread & active)
+        if (after == tight).all():
+            return np.asarray(after, dtype=bool)
+        tight = after
+
+
+def _extent(instance: Instance, availability: Floats, factor: Floats, price: Floats, lasts: Bools) -> tuple[Ints, Ints]:
+    """Onset and end of what touches each component in each world."""
+    S, _, T = price.shape
+    C = len(instance.components)
+    changed = np.zeros((S, C, T), dtype=bool)
+    moved = np.abs(availability - instance.availability) > SMALLEST_TOUCH
+    for j, c in enumerate(instance.producer_component):
+        changed[:, c] |= moved[:, j]
+    for q, i in enumerate(instance.demand_material):
+        changed[:, instance.component[i]] |= np.abs(factor[:, q] - 1) > SMALLEST_TOUCH
+    for i, c in enumerate(instance.component):
+        changed[:, c] |= np.abs(price[:, i] / instance.price[i] - 1) > SMALLEST_TOUCH
+    period = np.arange(T)
+    onset = np.where(changed, period, T).min(axis=2, initial=T)
+    last = np.where(changed | (lasts & changed.any(axis=2, keepdims=True)), period + 1, 0).max(axis=2, initial=0)
+    return onset.astype(int), np.asarray(last, dtype=int)

@@ -1,0 +1,222 @@
+"""Words for people: what columns mean whose name says it in every table, and what was expected of a wrong value."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from ..core.errors import near_miss
+from ..core.meant_numbers import number_meant
+from ..core.names import country_codes, in_ascii
+
+COMMON = {
+    "material": "Commodity at one stage, of `materials`.", "mineral": "Mineral that it belongs to.", "name": "For readers.",
+    "country": "ISO 3166 code of three letters, of `countries`.", "stage": "Stage of the value chain that it makes.",
+    "segment": "Who uses it: defence, essential civil use, and so on.", "from_year": "First year for which the row holds.",
+    "activity": "Name of an existing producer; other tables use it.", "project": "Name of a project; other tables use it.",
+    "offer": "Name of an offer; other tables use it.", "package": "Name of a support package.", "hazard": "Name of a hazard.",
+    "instrument": "Kind of support, of `instruments`.", "state": "Name of a price state.", "event": "Name of a dated event.",
+    "price_set": "Name of a set of prices; a plan chooses one.", "loss_function": "Name of a loss function; a plan chooses one.",
+    "company": "Owner.", "capex_musd": "Capital cost up to first output.", "life_yr": "Years of output after first output.",
+    "premium_share": "Price above the material's base price; 0.1 is 10 % more.", "age_yr": "Years since first output.",
+    "ramp_share": "Share of capacity reached at that age.", "demand_t_per_yr": "Use at undisturbed prices.",
+    "price_usd_per_kg": "Undisturbed price.", "probability": "Chance of the state.", "depth_t_per_yr": "Most that the offer sells.",
+    "yield_t_per_t": "Tonnes made (above 0) or used (below 0) by a tonne of activity.", "tier": "Part of a segment's demand.",
+    "step": "Step of substitution, cheapest first.", "opening_t": "Held when the plan starts.",
+    "loss_usd_per_t": "What a tonne short costs the economy beyond its price.", "money_year": "Year of the money.",
+    "price_index": "Consumer prices of that year.", "kind": "What it is; the schema lists the choices.",
+    "flood_multiplier": "Price during a flood of the market, as a multiple.", "nato": "Member of NATO.",
+    "msp": "Member of the Minerals Security Partnership.", "us_fta": "Has a free-trade agreement with the United States.",
+    "floor_usd_per_kg": "Price that the floor guarantees.", "floor_kind": "Who pays for it.", "floor_term_yr": "Years of it.",
+    "max_share_of_capex": "Most of it.", "low": "Lower end.", "central": "Middle.", "high": "Upper end.", "unit": "Of it.",
+    "record": "Name of the row.", "metric": "What was measured.", "example": "Where it was agreed so.", "parameter": "Term of it.",
+    "announced": "Date.", "end_or_review": "Date on which it ends or is looked at again.", "target": "Whom it strikes.",
+    "basis": "What a tonne is a tonne of.", "production_t": "Made in the year.", "reserves_t": "Known to be worth mining.",
+    "import_share_pct": "Share of imports, percent.", "form": "Form in which it is traded.", "topic": "What the record is about.",
+    "supplier": "Who supplied.", "from_date": "First day.", "to_date": "Last day.", "months": "How long it lasted.",
+    "multiplier": "Price as a multiple of the price before.", "episode": "What happened.", "market": "Where it was quoted.",
+    "supply_lost_share": "Share of supply that was lost.", "agreement": "Name of the agreement.", "value": "Amount agreed.",
+}  # fmt: skip
+"""Column -> meaning, where a table has none of its own."""
+
+ENDS = {"_low": "Lower end of {} as an estimate.", "_high": "Upper end of {} as an estimate."}
+
+EXPECTED = {
+    "float_parsing": "a plain number such as 374 or 0.5: no comma, percent sign, unit or date",
+    "float_type": "a number", "int_parsing": "a whole number", "int_type": "a whole number",
+    "int_from_float": "a whole number", "int_parsing_size": "a whole number of at most 18 digits",
+    "bool_parsing": "true or false", "bool_type": "true or false", "missing": "a value",
+    "tuple_type": "a list, such as [1, 2]; of tables: [[...]]", "list_type": "a list, such as [1, 2]; of tables: [[...]]",
+    "dict_type": "a table, such as { 2027 = 100 }", "model_type": "a table with fields",
+    "model_attributes_type": "a table with fields", "extra_forbidden": "no such field", "invalid_key": "names that are text",
+    "string_type": "text", "string_unicode": "text in UTF-8", "date_from_datetime_parsing": "a date such as 2026-11-25",
+    "date_parsing": "a date such as 2026-11-25", "date_from_datetime_inexact": "a date such as 2026-11-25, without a time",
+    "date_type": "a date such as 2026-11-25", "finite_number": "a number that is finite",
+}  # fmt: skip
+LENGTHS = {
+    "string_too_long": "at most {max_length} characters", "string_too_short": "at least {min_length} characters",
+    "too_short": "a list of at least {min_length} (this has {actual_length})",
+    "too_long": "a list of at most {max_length} (this has {actual_length})", "multiple_of": "a multiple of {multiple_of}",
+    "union_tag_invalid": "one of {expected_tags}", "union_tag_not_found": "a field {discriminator} that says of which kind it is",
+}  # fmt: skip
+"""The same, with figures of the limits."""
+TRUTHS = {"yes": "true", "y": "true", "on": "true", "x": "true", "true": "true", "no": "false", "n": "false", "off": "false",
+          "false": "false", "none": "false"}  # fmt: skip
+COUNTRY = "^[A-Z]{3}$"
+PATTERNS = {
+    COUNTRY: "three capital letters, a code of countries.csv such as AUS",
+    "^[A-Za-z0-9][A-Za-z0-9_.+-]*$": "a name of letters, digits and _ . + - without spaces",
+}
+
+
+def meaning(model: type[BaseModel], column: str) -> str:
+    """What a column of a table means; empty where its name has to do."""
+    stated = model.model_fields[column].description
+    if stated:
+        return stated
+    for end, words in ENDS.items():
+        if column.endswith(end):
+            return words.format(f"`{column.removesuffix(end)}`")
+    return COMMON.get(column, "")
+
+
+def expected(item: Mapping[str, Any], column: str = "") -> str:
+    """What a validation error expected, in words that need no Python and that the validator did not write.
+
+    column: where the value stands, where that is another than the last part of the error's place.
+    """
+    kind, value = str(item["type"]), item.get("input")
+    if kind == "string_pattern_mismatch":
+        return _pattern(item["ctx"]["pattern"], str(value))
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", item["ctx"]["expected"])
+        return f"one of {item['ctx']['expected']}{near_miss(value, choices) if isinstance(value, str) else ''}"
+    if kind in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
+        (limit,) = item["ctx"].values()
+        sides = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than"}
+        share = " (a share: 3 % is 0.03)" if kind == "less_than_equal" and limit in (0.5, 1) else ""
+        return f"{sides.get(kind, 'less than')} {limit:g}{share}"
+    if kind in LENGTHS:
+        return LENGTHS[kind].format(**item["ctx"])
+    if kind == "value_error":
+        words = str(item["msg"]).removeprefix("Value error, ")
+    else:
+        words = EXPECTED.get(kind, "a value of another kind")
+    return _with_hint(words, kind, value, column or next((str(part) for part in reversed(item.get("loc", ()))), ""))
+
+
+def _with_hint(words: str, kind: str, value: Any, column: str) -> str:
+    """What was expected, and what a text in its place was meant to be."""
+    if not isinstance(value, str):
+        return words
+    if kind in ("tuple_type", "list_type"):
+        parts = [part for part in re.split(r"[\s,;]+", value.strip(" []")) if part]
+        return f"a list: {json.dumps(parts[:20])}" if parts and len(value) <= LONGEST else words
+    if words.startswith("true or false"):
+        meant = TRUTHS.get(value.strip().lower(), "")
+        return f"{words}: {meant}" if meant else words
+    if words.startswith(("a number", "a plain number", "a whole number")):
+        meant = number_meant(value, column)
+        if words.startswith("a whole number") and meant == value.strip():
+            return words
+        short = words.partition(" such as")[0] if meant else words
+        return f"{short}: {meant}" if meant else words
+    return words
+
+
+def _pattern(pattern: str, value: str) -> str:
+    """What was expected of a text that is of another form, and what it may have been meant to be."""
+    words = PATTERNS.get(pattern, "text of another form")
+    if pattern == COUNTRY:
+        return words + near_miss(value, set(country_codes().values()))
+    if len(value) > LONGEST or not value.strip():
+        return words
+    if value != value.strip() and re.fullmatch(pattern, value.strip()):
+        return f"{value.strip()!r}, without the space before or after it"
+    bare = re.sub(r"[^A-Za-z0-9_.+-]+", "_", in_ascii(value).strip(" '\"\u2018\u2019\u201c\u201d\u00a0")).strip("_")
+    return f"{words}, such as {bare!r}" if re.fullmatch(pattern, bare) else words
+
+
+LONGEST = 60
+"""Characters of a text for which something else is proposed."""
+
+
+def field_meaning(model: type[BaseModel], field: str) -> str:
+    """What a dotted field of a plan means: the description that its schema gives; empty where it has none."""
+    schema = _schema(model)
+    node: Any = schema
+    for part in field.split("."):
+        node = _settled(node, schema)
+        node = node.get("items", {}) if part.isdigit() and "items" in node else node.get("properties", {}).get(part, {})
+    return " ".join(str(node.get("description", "")).split())
+
+
+def list_at(model: type[BaseModel], field: str) -> str:
+    """Kind of the entries where a dotted field is a list of plain values, e.g. `string` or `number`; empty where it is none."""
+    schema = _schema(model)
+    node: Any = schema
+    for part in field.split("."):
+        node = _settled(node, schema)
+        node = node.get("items", {}) if part.isdigit() and "items" in node else node.get("properties", {}).get(part, {})
+    node = _settled(node, schema)
+    return str(node.get("items", {}).get("type", "")) if node.get("type") == "array" else ""
+
+
+def kinds_at(model: type[BaseModel], field: str) -> frozenset[str]:
+    """Kinds of JSON that a dotted field may have, e.g. `string`, `number`, `null`; empty where there is no such field."""
+    return frozenset(str(node["type"]) for node in _nodes_at(model, field) if "type" in node)
+
+
+def items_at(model: type[BaseModel], field: str) -> frozenset[str]:
+    """Kinds of what a list or a table of figures at a dotted field holds; empty where it is neither."""
+    schema = _schema(model)
+    inner = [node.get("items", node.get("additionalProperties")) for node in _nodes_at(model, field)]
+    nodes = [choice for node in inner if isinstance(node, dict) for choice in _choices(node, schema)]
+    return frozenset(str(node["type"]) for node in nodes if "type" in node)
+
+
+@cache
+def _nodes_at(model: type[BaseModel], field: str) -> list[Any]:
+    """What the schema says of a dotted field, a node for each choice."""
+    schema = _schema(model)
+    nodes = _choices(schema, schema)
+    for part in field.split("."):
+        inner = [child for node in nodes if (child := _child(node, part)) is not None]
+        nodes = [choice for child in inner for choice in _choices(child, schema)]
+    return nodes
+
+
+def _child(node: Any, part: str) -> Any:
+    """What the schema of a node says of one of its parts; None: nothing."""
+    if part.isdigit() and "items" in node:
+        return node["items"]
+    other = node.get("additionalProperties")
+    return node.get("properties", {}).get(part, other if isinstance(other, dict) else None)
+
+
+def _choices(node: Any, schema: Mapping[str, Any]) -> list[Any]:
+    """A schema's node as the nodes behind its references and choices."""
+    if "$ref" in node:
+        return _choices(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]], schema)
+    options = [*node.get("anyOf", ()), *node.get("oneOf", ())]
+    return [found for option in options for found in _choices(option, schema)] if options else [node]
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+def _settled(node: Any, schema: Mapping[str, Any]) -> Any:
+    """A schema's node behind references and choices."""
+    while "$ref" in node or "anyOf" in node:
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+        else:
+            node = next((option for option in node["anyOf"] if "$ref" in option or "items" in option), {})
+    return node

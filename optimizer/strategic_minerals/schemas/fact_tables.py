@@ -1,0 +1,164 @@
+"""Rows of the fact tables: they back the estimates, the checks and the report; no plan reads them row by row."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from .base import Day, Iso3, Key, NonNegative, Number, Positive, Row, Share
+
+
+class PolicyEventRow(Row):
+    """A dated control, ban, quota, suspension or support measure."""
+
+    key: ClassVar[tuple[str, ...]] = ("event",)
+    event: Key
+    announced: Day | None = None
+    effective: Day | None = None
+    """Date it took, or was to take, effect."""
+    end_or_review: Day | None = None
+    country: Iso3
+    target: str
+    instrument: str
+    minerals: str
+    """Minerals or elements, separated by commas."""
+    status: Literal["announced", "in force", "suspended", "ended", "relief", "support"]
+    """`announced`: never took effect; `suspended`: took effect and is on hold."""
+    took_effect: bool
+    """Whether the measure was ever in force."""
+    severity: str
+    """Label of the source table; not a published score."""
+    export_cut_share: Share | None = None
+    observed_effect: str = ""
+
+
+class ProductionRow(Row):
+    """Output of a country as published; `WLD` is the world, `OTH` the rest."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral", "country", "stage", "year", "edition")
+    mineral: Key
+    country: Iso3
+    stage: str
+    edition: str
+    """Edition of the publication: later editions revise earlier years."""
+    production_t: NonNegative
+    basis: str = ""
+
+
+class ReserveBaseRow(Row):
+    """Geological reserves of a country as published."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral", "country", "year")
+    mineral: Key
+    country: Iso3
+    reserves_t: NonNegative
+    basis: str = ""
+
+
+class ImportShareRow(Row):
+    """Share of US imports by origin."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral", "form", "country")
+    mineral: Key
+    form: str
+    country: Iso3
+    import_share_pct: Annotated[float, Field(ge=0, le=100)]
+    period: str
+    """Years averaged."""
+
+
+class MineralRow(Row):
+    """US market of a mineral: consumption, trade, prices of five years, world output."""
+
+    key: ClassVar[tuple[str, ...]] = ("mineral",)
+    mineral: Key
+    symbol: str
+    usgs_gdp_rank: Positive | None = None
+    """Rank by modelled US GDP loss (USGS OFR 2025-1047), 1 the largest."""
+    consumption_t: NonNegative | None = None
+    """Last full reported year (2024) unless the note says otherwise."""
+    consumption_basis: str = ""
+    imports_t: NonNegative | None = None
+    exports_t: NonNegative | None = None
+    primary_t: NonNegative | None = None
+    secondary_t: NonNegative | None = None
+    net_import_reliance_pct: Annotated[float, Field(ge=0, le=100)] | None = None
+    price_usd_per_kg: Positive | None = None
+    """Average of the last full reported year (2024)."""
+    price_basis: str = ""
+    price_cv: NonNegative | None = None
+    """Population standard deviation over mean of the annual prices 2021-2025."""
+    world_production_t: NonNegative | None = None
+
+
+class DemandSegmentRow(Row):
+    """A published figure on who uses a material."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Key
+    material: str
+    segment: str
+    metric: str
+    low: Number | None = None
+    central: Number | None = None
+    high: Number | None = None
+    unit: str
+
+
+class InstrumentTermRow(Row):
+    """A published term of a support instrument."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Key
+    instrument: str
+    parameter: str
+    example: str
+    low: Number | None = None
+    central: Number | None = None
+    high: Number | None = None
+    unit: str = ""
+    scoring: str = ""
+
+
+class CrisisPriceRow(Row):
+    """How far a price moved in a past crisis or glut."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Key
+    episode: str
+    material: str
+    market: str
+    from_date: str = ""
+    to_date: str = ""
+    multiplier: Positive | None = None
+    months: Positive | None = None
+    supply_lost_share: Share | None = None
+
+
+class AlliedReliabilityRow(Row):
+    """What allied supply is promised elsewhere, restricted or interrupted."""
+
+    key: ClassVar[tuple[str, ...]] = ("record",)
+    record: Key
+    topic: str
+    material: str
+    supplier: str
+    country: str = ""
+    metric: str = ""
+    low: Number | None = None
+    central: Number | None = None
+    high: Number | None = None
+    unit: str = ""
+    kappa_uncontracted: Share | None = None
+
+
+class SupportAgreementRow(Row):
+    """A dated support agreement and its terms."""
+
+    key: ClassVar[tuple[str, ...]] = ("agreement", "term")
+    agreement: Key
+    term: Key
+    """Which term, e.g. `floor_price`, `duration`, `upside_share`, `equity_stake`."""
+    value: Number
+    unit: str

@@ -1,0 +1,372 @@
+"""What a row of each planning table in `inputs/` looks like; `TABLES` lists all tables, fact tables included.
+
+The docstring under each field is its dictionary entry; `inputs/README.md` is generated from them.
+A column `x` that may be an estimate has `x_low` and `x_high` beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from .base import Iso3, Key, Multipliers, Names, NonNegative, Number, Positive, PositiveYears, Row, Share, Year, Years
+from .fact_tables import (
+    AlliedReliabilityRow,
+    CrisisPriceRow,
+    DemandSegmentRow,
+    ImportShareRow,
+    InstrumentTermRow,
+    MineralRow,
+    PolicyEventRow,
+    ProductionRow,
+    ReserveBaseRow,
+    SupportAgreementRow,
+)
+from .project_tables import InstrumentRow, PackageRow, ProjectRow, RampRow
+
+
+class MaterialRow(Row):
+    """A commodity at one stage of its value chain."""
+
+    key: ClassVar[tuple[str, ...]] = ("material",)
+    material: Key
+    name: str
+    """What a planner calls it."""
+    mineral: Key
+    """The mineral it belongs to."""
+    stage: Literal[
+        "ore", "concentrate", "carbonate", "oxide", "chemical", "metal", "alloy", "magnet", "refined", "anode"
+    ]
+    basis: str
+    """What one tonne is a tonne of, e.g. `t NdPr oxide`."""
+    haircut_share: Annotated[float, Field(ge=0, lt=1)]
+    """Share of the market price lost when selling (disposal, export of surplus)."""
+    haircut_share_low: float | None = None
+    haircut_share_high: float | None = None
+    holding_share_per_yr: Share
+    """Holding cost of the reserve, as a share of the base price per year."""
+    holding_share_per_yr_low: float | None = None
+    holding_share_per_yr_high: float | None = None
+    decay_share_per_yr: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the stock lost per year (oxidation, caking)."""
+    salvage_share: Share | None = None
+    """Worth of a tonne in store after the horizon, as a share of the price; empty: 1 - haircut_share."""
+    resale_share: Share = 1.0
+    """Share of the market price that users pay for a released tonne."""
+    storage_t: NonNegative | None = None
+    """Most that the reserve can store; empty: no limit."""
+    drawdown_t_per_yr: NonNegative | None = None
+    """Fastest release; empty: no limit."""
+    disposal_t_per_yr: NonNegative = 0.0
+    """Most that the reserve may sell per year without moving the market (0: no disposal)."""
+    disposal_t_per_yr_low: float | None = None
+    disposal_t_per_yr_high: float | None = None
+    net_import_reliance_pct: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Net imports as a share of apparent consumption, as published (a bound where the source prints one)."""
+
+
+class ActivityRow(Row):
+    """An existing source: mining, separation, metal making or recycling in one country."""
+
+    key: ClassVar[tuple[str, ...]] = ("activity",)
+    activity: Key
+    name: str
+    country: Iso3
+    stage: str
+    premium_share: Annotated[float, Field(ge=-0.9, le=10)] = 0.0
+    """Premium on the market price of its outputs."""
+    cash_usd_per_kg: NonNegative = 0.0
+    """Cash cost per kg of activity, modelled inputs excluded; the source shuts when its revenue falls below it."""
+    cash_usd_per_kg_low: float | None = None
+    cash_usd_per_kg_high: float | None = None
+    kappa: Share = 1.0
+    """Share of capacity that uncontracted home users still get while the material is tight (1 at home)."""
+    kappa_low: float | None = None
+    kappa_high: float | None = None
+    lot_t_per_yr: NonNegative | None = None
+    """Smallest offtake contract; empty: the source offers none."""
+    fee_usd_per_kg: NonNegative = 0.0
+    """Fee per kg reserved and year in force."""
+    fee_usd_per_kg_low: float | None = None
+    fee_usd_per_kg_high: float | None = None
+    term_yr: PositiveYears | None = None
+    """Length of an offtake contract."""
+    restart_yr: Years = 0.0
+    """Years that a shut plant stays shut after revenue has recovered."""
+    restart_yr_low: float | None = None
+    restart_yr_high: float | None = None
+    floor_usd_per_kg: Positive | None = None
+    """Price floor in force at the start, agreed before this plan and not paid from its budget."""
+    floor_material: Key | None = None
+    """The output that the floor is on."""
+    floor_until_year: Year | None = None
+    """Last fiscal year of that floor."""
+    money_year: Year | None = None
+    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+
+
+class CapacityRow(Row):
+    """Capacity of an existing source that home users can buy from."""
+
+    key: ClassVar[tuple[str, ...]] = ("activity", "from_year")
+    activity: Key
+    from_year: Year
+    """First year of this value; series hold their last value."""
+    capacity_t_per_yr: NonNegative
+    """Tonnes of activity per year (of its main output, where the yield is 1)."""
+    capacity_t_per_yr_low: float | None = None
+    capacity_t_per_yr_high: float | None = None
+
+
+class YieldRow(Row):
+    """What one tonne of an activity or project makes (positive) or uses (negative)."""
+
+    key: ClassVar[tuple[str, ...]] = ("producer", "material")
+    producer: Key
+    """An activity or a project."""
+    material: Key
+    yield_t_per_t: Number
+    yield_t_per_t_low: float | None = None
+    yield_t_per_t_high: float | None = None
+
+
+class DemandRow(Row):
+    """Home demand of one segment."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "segment", "from_year")
+    material: Key
+    segment: Key
+    from_year: Year
+    demand_t_per_yr: NonNegative
+    demand_t_per_yr_low: float | None = None
+    demand_t_per_yr_high: float | None = None
+
+
+class TierRow(Row):
+    """A slice of a segment's demand, from the least to the most painful to go without."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "segment", "tier")
+    material: str
+    """A material, or `*` for all that have no row of their own."""
+    segment: Key
+    tier: Annotated[int, Field(ge=1, le=1000)]
+    share: Annotated[float, Field(gt=0, le=1)]
+    """Share of the segment's demand in this tier; tiers add to one or more."""
+    loss_multiplier: NonNegative
+    """Loss per tonne unmet in this tier, as a multiple of the named loss function's average."""
+    loss_multiplier_low: float | None = None
+    loss_multiplier_high: float | None = None
+
+
+class SubstitutionRow(Row):
+    """A way to do without: thrift or another material, up to a limit and at a cost."""
+
+    key: ClassVar[tuple[str, ...]] = ("material", "segment", "step")
+    material: Key
+    segment: Key
+    step: Annotated[int, Field(ge=1, le=1000)]
+    limit_share: Share
+    """Share of the segment's demand that can do without."""
+    limit_share_low: float | None = None
+    limit_share_high: float | None = None
+    cost_usd_per_kg: NonNegative
+    """All-in cost of meeting a kg of demand otherwise, in place of its price."""
+    cost_usd_per_kg_low: float | None = None
+    cost_usd_per_kg_high: float | None = None
+    money_year: Year | None = None
+    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+
+
+class PriceRow(Row):
+    """Market price of a material in one price set."""
+
+    key: ClassVar[tuple[str, ...]] = ("price_set", "material", "from_year")
+    price_set: Key
+    material: Key
+    from_year: Year
+    price_usd_per_kg: Positive
+    price_usd_per_kg_low: float | None = None
+    price_usd_per_kg_high: float | None = None
+    money_year: Year | None = None
+    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+
+
+class PriceStateRow(Row):
+    """A state of the common price factor: floors and financing gaps are costed over these."""
+
+    key: ClassVar[tuple[str, ...]] = ("state",)
+    state: Key
+    factor: Positive
+    """Factor on any price path; the probability-weighted mean is 1."""
+    probability: Annotated[float, Field(gt=0, le=1)]
+
+
+class OfferRow(Row):
+    """Material that the reserve can buy; several offers of a material give its rising price."""
+
+    key: ClassVar[tuple[str, ...]] = ("offer",)
+    offer: Key
+    material: Key
+    source_producer: str
+    """An activity, a project, or `outside` (tonnes that are in no activity)."""
+    depth_t_per_yr: NonNegative
+    depth_t_per_yr_low: float | None = None
+    depth_t_per_yr_high: float | None = None
+    premium_share: Annotated[float, Field(ge=-0.9, le=10)]
+    premium_share_low: float | None = None
+    premium_share_high: float | None = None
+    crisis_availability: Share | None = None
+    """`outside` only, and mandatory there: share that can still be bought while the material is tight."""
+
+
+class CountryRow(Row):
+    """A country, its alliance flags and its tier."""
+
+    key: ClassVar[tuple[str, ...]] = ("country",)
+    country: Iso3
+    name: str
+    tier: Literal["home", "ally", "partner", "other", "covered"]
+    """`home`: the country whose demand, stock and imports these tables hold, one alone; a plan's `home` must be that country.
+    `covered`: a covered nation under US law (10 USC 4872)."""
+    nato: bool = False
+    msp: bool = False
+    us_fta: bool = False
+    wgi_political_stability: Annotated[float, Field(ge=-5, le=5)] | None = None
+    """World Bank WGI estimate, -2.5 to 2.5."""
+
+
+class HazardRow(Row):
+    """A kind of disruption: what it touches, how often, how long, how hard."""
+
+    key: ClassVar[tuple[str, ...]] = ("hazard",)
+    hazard: Key
+    name: str
+    kind: Literal["licence", "embargo", "war", "outage", "ally_limit", "flood_squeeze", "demand_surge"]
+    countries: Names
+    """Countries whose sources are cut, ISO3 separated by spaces; `*`: all but home."""
+    materials: Names
+    """Materials touched, separated by spaces; `*`: all."""
+    rate_per_yr: NonNegative
+    """Expected onsets per year (Poisson)."""
+    rate_per_yr_low: float | None = None
+    rate_per_yr_high: float | None = None
+    duration_yr: PositiveYears
+    """Mean duration, see `duration_law`."""
+    duration_yr_low: float | None = None
+    duration_yr_high: float | None = None
+    cut_share: Share
+    """Share of the sources' output that stops."""
+    cut_share_low: float | None = None
+    cut_share_high: float | None = None
+    price_multiplier: Positive = 1.0
+    """Price of the materials while the cut lasts, as a multiple of the trunk's."""
+    price_multiplier_low: float | None = None
+    price_multiplier_high: float | None = None
+    flood_yr: Years = 0.0
+    """Flood phase before the cut: years with full supply at `flood_multiplier` of the price."""
+    flood_multiplier: Positive = 1.0
+    third_country_cut_share: Share = 0.0
+    """Cut of other foreign sources of the same materials: feed they lose, rules on trace content, shipping. What allies
+    keep for themselves is their `kappa`, or a hazard of its own."""
+    demand_multipliers: Multipliers = ""
+    """Demand while it lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
+    duration_law: Literal["exponential", "lognormal", "fixed"] = "exponential"
+    """Distribution of the duration: exponential at its mean; lognormal at that mean, its 95 % point as many times its
+    5 % point as high is of low; or always the same."""
+    cut_law: Literal["triangular", "on_off", "fixed"] = "triangular"
+    """Distribution of the cut: triangular from low over the value to high; all or (low) little, the value being the
+    probability of all; or always the same."""
+    element_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Probability that an event touches each of the materials, one at least: controls come element by element."""
+    after: Names = ""
+    """Hazards that may bring this one on, separated by spaces."""
+    after_probability: Share = 0.0
+    """Probability that an event of one of them does; every event has its own coin."""
+    after_probability_low: float | None = None
+    after_probability_high: float | None = None
+    after_lag_yr: Years = 0.0
+    """Mean years from their onset to this one's (exponential)."""
+    calibrated_on: Names = ""
+    """Policy events counted as onsets of this hazard, separated by spaces."""
+    onsets_elsewhere: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """Further onsets that are no policy events (gluts, outages), named in the note."""
+    observed_yr: PositiveYears | None = None
+    """Years of record in which all were counted."""
+
+
+class StockRow(Row):
+    """Opening stock of the reserve."""
+
+    key: ClassVar[tuple[str, ...]] = ("material",)
+    material: Key
+    opening_t: NonNegative
+    opening_t_low: float | None = None
+    opening_t_high: float | None = None
+
+
+class LossFunctionRow(Row):
+    """Loss per tonne unmet under a named loss function, net of the material's own price."""
+
+    key: ClassVar[tuple[str, ...]] = ("loss_function", "material", "segment")
+    loss_function: Key
+    material: Key
+    segment: str
+    """A segment, or `*` for all."""
+    loss_usd_per_t: NonNegative
+    loss_usd_per_t_low: float | None = None
+    loss_usd_per_t_high: float | None = None
+    event: str = ""
+    """The event that the study priced."""
+    money_year: Year | None = None
+    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+
+
+class DeflatorRow(Row):
+    """General price index of a year: brings money of different years to one."""
+
+    key: ClassVar[tuple[str, ...]] = ("money_year",)
+    money_year: Year
+    price_index: Positive
+    price_index_low: float | None = None
+    price_index_high: float | None = None
+
+
+TABLES: dict[str, type[Row]] = {
+    "materials": MaterialRow,
+    "activities": ActivityRow,
+    "capacities": CapacityRow,
+    "yields": YieldRow,
+    "demand": DemandRow,
+    "tiers": TierRow,
+    "substitution": SubstitutionRow,
+    "prices": PriceRow,
+    "price_states": PriceStateRow,
+    "projects": ProjectRow,
+    "ramps": RampRow,
+    "packages": PackageRow,
+    "instruments": InstrumentRow,
+    "offers": OfferRow,
+    "countries": CountryRow,
+    "hazards": HazardRow,
+    "policy_events": PolicyEventRow,
+    "stock": StockRow,
+    "loss_functions": LossFunctionRow,
+    "deflators": DeflatorRow,
+    "production": ProductionRow,
+    "reserves": ReserveBaseRow,
+    "import_shares": ImportShareRow,
+    "minerals": MineralRow,
+    "demand_segments": DemandSegmentRow,
+    "instrument_terms": InstrumentTermRow,
+    "crisis_prices": CrisisPriceRow,
+    "allied_reliability": AlliedReliabilityRow,
+    "support_agreements": SupportAgreementRow,
+}
+"""Every table by name; the order is the order of the dictionary in `inputs/README.md`."""
+
+FACT_TABLES = (
+    "production", "reserves", "import_shares", "minerals", "demand_segments", "instrument_terms",
+    "crisis_prices", "allied_reliability", "policy_events", "support_agreements",
+)  # fmt: skip
+"""Tables that no plan reads row by row."""

@@ -1,0 +1,301 @@
+"""What callers send and get: the schema of the service's API."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from ..core.errors import MisplacedError
+from ..core.shipped import shipped
+from ..schemas.tables import TABLES
+from .entities import State
+from .problem_details import Problem
+from .wording import JOB_ID, brief, place
+
+DEEPEST = 40
+"""Levels of nesting."""
+LARGEST_NUMBER = 1e15
+
+
+def tame(value: Any) -> Any:
+    """Plain data within limits: finite numbers, text that is text, few levels. MisplacedError otherwise, with the place.
+
+    Large requests are walked where nobody else waits, not while they are parsed; the place is looked for where there is a fault.
+    """
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        if not level:
+            return value
+        for item in level:
+            if (wrong := _untame(item)) is not None:
+                path = next(path for path, other in walked(value) if other is item)
+                raise MisplacedError((place(path), *wrong))
+        level = [inner for item in level for inner in _inside(item)]
+    raise MisplacedError((_deepest(value), f"more than {DEEPEST} levels of nesting", f"at most {DEEPEST}"))
+
+
+def _untame(item: Any) -> tuple[str, str] | None:
+    """(found, expected) of a single value that is none."""
+    if isinstance(item, float) and not math.isfinite(item):
+        return brief(item), "a number that is finite"
+    if isinstance(item, int) and not isinstance(item, bool) and abs(item) > LARGEST_NUMBER:
+        return f"a whole number of {len(str(abs(item)))} digits", "a number of at most 1e15"
+    if isinstance(item, str) and ("\x00" in item or not _whole_text(item)):
+        return "text with a NUL or with half a character", "text in UTF-8"
+    return None
+
+
+def walked(value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """(path, value) of everything inside; an object's names stand at its own path. Levels beyond the deepest are left out."""
+    waiting: list[tuple[tuple[Any, ...], Any]] = [((), value)]
+    while waiting:
+        path, item = waiting.pop()
+        yield path, item
+        if len(path) > DEEPEST:
+            continue
+        if isinstance(item, dict):
+            yield from ((path, name) for name in item)
+            waiting += [((*path, name), inner) for name, inner in item.items()]
+        elif isinstance(item, list):
+            waiting += [((*path, n), inner) for n, inner in enumerate(item)]
+
+
+def _deepest(value: Any) -> str:
+    """The field in which nesting goes too far."""
+    path = next((path for path, _ in walked(value) if len(path) > DEEPEST), ())
+    return place(path[:2])
+
+
+def _whole_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _inside(item: Any) -> Iterator[Any]:
+    if isinstance(item, dict):
+        yield from item
+        yield from item.values()
+    elif isinstance(item, list):
+        yield from item
+
+
+Plain = dict[str, Any]
+Cell = Annotated[Any, WithJsonSchema({"type": ["string", "number", "boolean", "null"]})]
+Tables = dict[str, list[dict[str, Cell]]]
+JobId = Annotated[str, Field(pattern=JOB_ID)]
+
+
+def _only(expected: str, *kinds: type) -> Callable[[Any], Any]:
+    """A look at a value before it is validated: text is no number, and a truth value none either."""
+
+    def looked(value: Any) -> Any:
+        fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+        if not fits:
+            raise ValueError(expected)
+        return value
+
+    return looked
+
+
+Number = Annotated[float, BeforeValidator(_only("a number", int, float))]
+Whole = Annotated[int, BeforeValidator(_only("a whole number", int, float))]
+Flag = Annotated[bool, BeforeValidator(_only("true or false", bool))]
+
+
+class Strict(BaseModel):
+    """A misspelt field is an error, and so is a number that is none."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+PLANS = ("plan", "plan_toml", "shipped")
+"""Fields that hold a plan: one of them, and no other."""
+
+
+def _plan_in_schema(schema: dict[str, Any]) -> None:
+    """Say in the schema, too, that one field holds the plan."""
+    kinds = {"plan": "object", "plan_toml": "string", "shipped": "string"}
+    schema["oneOf"] = [
+        {"required": [one], "properties": {name: {"type": kinds[one] if name == one else "null"} for name in PLANS}}
+        for one in PLANS
+    ]
+
+
+class Question(Strict):
+    """A plan and its tables."""
+
+    model_config = ConfigDict(json_schema_extra=_plan_in_schema)
+
+    plan: Plain | None = Field(None, description="The plan as an object; GET /v1/schemas/plan explains every field.")
+    plan_toml: Annotated[str, Field(max_length=5_000_000)] | None = Field(None, description="The plan as the text of a TOML file.")
+    shipped: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="The name of a shipped plan.", examples=["quickstart"],
+        json_schema_extra={"enum": [*sorted(path.stem for path in shipped("models").glob("*.toml")), None]},
+    )
+    tables: Tables | None = Field(
+        None, description="Own tables, name -> rows; none: the shipped ones.",
+        json_schema_extra={"propertyNames": {"enum": list(TABLES)}},
+    )  # fmt: skip
+    on_top_of_shipped: Flag = Field(False, description="Own tables take the places of shipped ones; what they do not name stays.")
+    set: Plain = Field(
+        default_factory=dict, description="Dotted path -> value, put into the plan.", examples=[{"budget.appropriation_musd": 20}]
+    )
+
+    @model_validator(mode="after")
+    def _one_plan(self) -> Question:
+        given = [name for name in PLANS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise MisplacedError((given[-1], f"a plan in {' and in '.join(given)}", "one of plan, plan_toml and shipped"))
+        return self
+
+
+class SolveOptions(Strict):
+    """How far to solve."""
+
+    gap: Number = Field(1e-3, ge=0, lt=1, description="Relative optimality gap to stop at.")
+    time_limit_s: Number = Field(3600.0, gt=0, le=1e6)
+    relax: Flag = Field(False, description="The linear relaxation: a bound, not a plan.")
+    method: Literal["auto", "flat", "decomposed"] = "auto"
+
+
+class Labelled(Strict):
+    """A job's name for people."""
+
+    label: Annotated[str, Field(max_length=200)] = ""
+
+
+class SolveRequest(Labelled, Question, SolveOptions):
+    """Solve a plan."""
+
+    kind: Literal["solve"]
+
+
+class SweepRequest(Labelled, Question):
+    """Solve a plan again and again with other values."""
+
+    kind: Literal["sweep"]
+    study: Plain = Field(description="The fields of a sweep file: kind, and axes, points or ranges.",
+                         examples=[{"kind": "grid", "axes": {"budget.appropriation_musd": [10, 20]}}])  # fmt: skip
+
+
+class StressRequest(Labelled):
+    """Attack a solved plan with fresh worlds."""
+
+    kind: Literal["stress"]
+    of: JobId = Field(description="A job that solved a plan.")
+    scenarios: Whole = Field(1000, ge=10, le=100_000)
+    seed: Whole = Field(1, ge=0, lt=2**31)
+    myopic: Flag = False
+
+
+class ExplainRequest(Labelled):
+    """Prices in words, and why each thing was chosen or rejected."""
+
+    kind: Literal["explain"]
+    of: JobId = Field(description="A job that solved a plan.")
+    item: Annotated[str, Field(max_length=300)] | None = Field(None, description="One item: also what would flip it.")
+    gap: Number | None = Field(None, ge=0, le=0.5)
+    time_limit_s: Number = Field(600.0, gt=0, le=1e6, description="Of each solve.")
+
+
+class CompareRequest(Labelled):
+    """What differs between results: question, outcome, plan."""
+
+    kind: Literal["compare"]
+    of: list[JobId] = Field(
+        min_length=2, max_length=8, description="Jobs that solved plans; the first is what the others are held against."
+    )
+
+
+FileRequest = Annotated[SolveRequest | SweepRequest, Field(discriminator="kind")]
+"""What a plan that came as a file may be asked for."""
+JobRequest = Annotated[
+    SolveRequest | SweepRequest | StressRequest | ExplainRequest | CompareRequest, Field(discriminator="kind")
+]
+
+
+class Progress(Strict):
+    """How far a job is; what is not known is null."""
+
+    phase: str | None = None
+    seconds: float | None = None
+    incumbent_musd: float | None = Field(None, description="The best plan so far, against doing nothing; less is better.")
+    bound_musd: float | None = Field(None, description="No plan is better than this.")
+    gap: float | None = None
+    done: int | None = Field(None, description="Points, worlds or items done.")
+    of: int | None = None
+    time_left_s: float | None = Field(None, description="At the pace so far where parts are counted, else until the time limit.")
+
+
+class JobStatus(Strict):
+    """A job."""
+
+    id: str
+    kind: str
+    label: str
+    state: State
+    submitted: datetime
+    started: datetime | None
+    ended: datetime | None
+    stopping: bool = Field(description="Asked to stop, and not stopped yet.")
+    position: int | None = Field(description="Place in the queue, 1 for the next.")
+    progress: Progress | None
+    headline: str | None = Field(description="The answer in a sentence.")
+    problem: Problem | None = Field(description="Why it failed.")
+    links: dict[str, str]
+
+
+class JobList(Strict):
+    """Jobs, the newest first."""
+
+    jobs: list[JobStatus]
+    next: str | None = Field(description="Where the list goes on.")
+
+
+class TableLink(Strict):
+    """A table of a result."""
+
+    rows: int
+    csv: str
+
+
+class JobResult(Strict):
+    """An answer; tables named in `include` stand in it whole, a record a row."""
+
+    id: str
+    kind: str
+    headline: str
+    facts: dict[str, Any] = Field(description="Outcome, gap, counts, versions and the like, as the kind of job has them.")
+    summary: str = Field(description="The answer in plain words.")
+    tables: dict[str, TableLink]
+    included: dict[str, list[dict[str, Any]]]
+
+
+class CheckResult(Strict):
+    """A question looked at without solving it."""
+
+    faults: list[dict[str, str]] = Field(description="Empty: it can be solved.")
+    notes: list[str] = Field(description="What looks doubtful.")
+    facts: int = Field(description="Reported or derived rows.")
+    estimates: int
+    columns_at_most: int = Field(description="About the size of the model.")
+
+
+class Health(Strict):
+    """Whether the service stands."""
+
+    status: Literal["ok"]
+
+
+class Readiness(Strict):
+    """Whether it can take jobs: check -> what was found."""
+
+    ready: bool
+    checks: dict[str, str]

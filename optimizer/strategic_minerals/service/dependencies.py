@@ -1,0 +1,88 @@
+"""What routes share: who may ask, which job is meant, how it looks to callers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from .api_schemas import JobStatus, Progress
+from .authentication import Caller, busy, needs
+from .entities import Deed, Job
+from .job_folder import Folder
+from .problem_details import MEDIA_TYPE, Problem, ProblemError
+from .wording import JOB_ID
+
+WRONG = {
+    code: {"description": said, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for code, said in (
+        (400, "Cannot be read"), (401, "No token, or none that is known"), (403, "Not allowed"), (404, "Not there"),
+        (405, "Not done here: `Allow` says what is"), (408, "Too slow"), (409, "In another state"),
+        (412, "A condition that is not looked at"), (413, "Too large"),
+        (415, "A content type or encoding that is not read"), (422, "Wrong: the faults say where"),
+        (429, "Too much at once, or a quota is used up"), (503, "Not now: the disk is full, or the store is away"),
+        (507, "More than a tenant may keep"),
+    )
+}  # fmt: skip
+
+Reader = Annotated[Caller, Depends(needs("read"))]
+Submitter = Annotated[Caller, Depends(needs("submit"))]
+Admin = Annotated[Caller, Depends(needs("admin"))]
+Id = Annotated[str, Path(pattern=JOB_ID, description="The job's name.", examples=["0123456789abcdef0123456789abcdef"])]
+
+
+def own(request: Request, caller: Caller, job_id: str) -> Job:
+    """A job of the caller's tenant. Raises ProblemError: another tenant's job is not there."""
+    found: Job | None = request.app.state.store.job(job_id, caller.tenant)
+    if found is None:
+        raise ProblemError("not-found", "There is no such job.")
+    return found
+
+
+def folder_of(request: Request, job_id: str) -> Folder:
+    """A job's folder."""
+    return Folder.of(request.app.state.settings.folder, job_id)
+
+
+@contextmanager
+def aside(request: Request) -> Iterator[None]:
+    """Room for a process beside the jobs. Raises ProblemError where there is none: nobody waits in a thread that others need."""
+    room = request.app.state.checks
+    if not room.acquire(blocking=False):
+        raise busy("Too many checks and reports at once.", 5.0)
+    try:
+        yield
+    finally:
+        room.release()
+
+
+def note(request: Request, caller: Caller, action: str, job_id: str) -> None:
+    """A line of the audit log."""
+    request.app.state.store.log(Deed(time.time(), caller.tenant, caller.token, caller.address, action, job_id))
+
+
+def status_of(request: Request, job: Job, places: Mapping[str, int] | None = None) -> JobStatus:
+    """A job as callers see it. places: places in the queue by job, where they are known already."""
+    place = request.app.state.store.position(job) if places is None else places.get(job.id)
+    at = f"/v1/jobs/{job.id}"
+    links = {"self": at, "events": f"{at}/events", "log": f"{at}/log"}
+    if job.state == "succeeded":
+        links |= {"result": f"{at}/result", "archive": f"{at}/archive"}
+        links |= {} if job.kind == "sweep" else {"report": f"{at}/report"}
+    given = job.outcome.get("problem")
+    told = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
+    return JobStatus(
+        id=job.id, kind=job.kind, label=job.label, state=job.state, submitted=_time(job.submitted),
+        started=None if job.started is None else _time(job.started), ended=None if job.ended is None else _time(job.ended),
+        stopping=job.stopping and job.state == "running", position=place,
+        progress=Progress(**told) if told else None, headline=job.outcome.get("headline"),
+        problem=None if given is None else Problem(**given), links=links,
+    )  # fmt: skip
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

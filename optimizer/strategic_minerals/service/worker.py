@@ -1,0 +1,202 @@
+"""What a job's process does: read the folder, answer, write the answer down, last of all that it has ended.
+
+`python -m strategic_minerals.service.worker FOLDER` answers; with `page` behind it, it writes the report of a job that has ended,
+with `read` it reads a large request, with `look` it looks at a job that is about to be accepted, with `canary` it has the solver
+answer its test programs.
+It ends with `NO_ROOM` where the disk is full: then nothing was answered, and the job may run again.
+It dies with whoever started it: its standard input is a pipe that closes then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import FaultsError, FormulationError, InfeasibleError, StoppedError, UntrustedError
+from .job_folder import ENDED, LIMITS, LOOKED, READ, REQUEST, RESULT, Folder, write_whole
+from .kinds import ANSWERS, Answer, page
+from .problem_details import Problem, problem
+from .progress import Teller
+from .questions import look, question
+from .trouble import no_room
+
+LONGEST_DIAGNOSIS_S = 120.0
+NEAR_LIMIT = 0.85
+"""Share of the memory allowed from which a failure is put down to it: a large array is refused while so much is still free."""
+MIB = 1024 * 1024
+NO_ROOM = 75
+"""How the process ends where the disk is full (EX_TEMPFAIL: try again)."""
+
+
+def answer(folder: Folder) -> None:
+    """Answer the request in a folder, whatever comes of it. Raises OSError where the disk is full: that is no answer."""
+    request, limits = folder.read(REQUEST) or {}, folder.read(LIMITS) or {}
+    teller = Teller(folder, request.get("time_limit_s"))
+    teller.phase("reading")
+    try:
+        found = ANSWERS[request["kind"]](folder, request, limits, teller)
+        stated = _written(folder, found)
+        folder.write(RESULT, {"kind": request["kind"], "headline": found.headline, "summary": found.summary, "facts": found.facts,
+                              "tables": stated})  # fmt: skip
+        ended: dict[str, Any] = {"state": "succeeded", "headline": found.headline}
+    except Exception as error:
+        if any(no_room(one) for one in _chain(error)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        told = _failure(error, folder, request, teller)
+        if told.type.endswith(":internal"):
+            traceback.print_exc()
+        teller.log(told.detail or told.title)
+        ended = {"state": "failed", "problem": told.model_dump()}
+    teller.log(f"ended: {ended['state']}")
+    folder.write(ENDED, ended)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], teller: Teller) -> Problem:
+    """What went wrong, as callers are told: nothing of this machine."""
+    if isinstance(error, FaultsError):
+        return problem("invalid", "", error.faults)
+    if isinstance(error, InfeasibleError):
+        return problem("infeasible", str(error), diagnosis=_diagnosed(folder, request, teller))
+    if isinstance(error, StoppedError):
+        return problem("out-of-memory" if error.outcome.reason == "out_of_memory" else "stopped", str(error))
+    if isinstance(error, MemoryError) or _out_of_room():
+        return problem("out-of-memory", "More memory was needed than a job may have.")
+    if isinstance(error, UntrustedError | FormulationError):
+        return problem("untrusted", str(error))
+    return problem("internal", "The job met an error of the service's own; the server's files tell which.")
+
+
+def _diagnosed(folder: Folder, request: Mapping[str, Any], teller: Teller) -> dict[str, Any] | None:
+    from ..analysis.diagnosis import diagnose
+    from ..core.errors import ReserveError
+
+    teller.phase("no plan meets the demands: looking for what would help")
+    try:
+        plan, data = question(folder, request)
+        return diagnose(plan, data, relax=request.get("relax", False), time_limit_s=LONGEST_DIAGNOSIS_S).to_dict()
+    except ReserveError:
+        return None
+
+
+def _written(folder: Folder, found: Answer) -> dict[str, Any]:
+    """Write tables; name -> file, rows, kind of each column."""
+    from ..core.frames import kinds_of, whole
+    from ..data.dataset import csv_text
+
+    for name, frame in found.frames.items():
+        (folder.path / "out").mkdir(exist_ok=True)
+        write_whole(folder.path / "out" / f"{name}.csv", csv_text(whole(frame)).encode())
+    places = {**dict.fromkeys(found.of_run, "run/results"), **dict.fromkeys(found.frames, "out")}
+    return {
+        name: {"file": f"{places[name]}/{name}.csv", "rows": len(frame), "kinds": kinds_of(frame)}
+        for name, frame in {**found.of_run, **found.frames}.items()
+    }
+
+
+def _limit(limits: Mapping[str, Any]) -> None:
+    """Take no more memory, and no more of the machine's time, than allowed; where the system can tell a process so."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(int(limits.get("niceness", 0)))
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    most = int(limits.get("memory_mib", 0)) * MIB
+    if most:
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _out_of_room() -> bool:
+    """Whether this process came near its limit: a solver that is refused memory fails in many ways and does not say why."""
+    try:
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except (ImportError, OSError):  # no such limit, or a system that does not tell
+        return False
+    peak = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmPeak:")), 0)
+    return most != resource.RLIM_INFINITY and peak * 1024 > NEAR_LIMIT * most
+
+
+def _die_with_parent() -> None:
+    """End where standard input does: whoever started this process is gone."""
+    with contextlib.suppress(OSError, ValueError):
+        while os.read(0, 1):
+            pass
+    os._exit(1)
+
+
+def _look_in(folder: Folder) -> None:
+    """Write down the faults that a job would fail with, where they are quickly seen; else nothing."""
+    found: dict[str, Any] = {}
+    try:
+        look(folder, folder.read(REQUEST) or {})
+    except FaultsError as error:
+        found = {"problem": problem("invalid", "", error.faults).model_dump()}
+    folder.write(LOOKED, found)
+
+
+def _look_at_read(folder: Folder) -> None:
+    """Look at what was read just now, which stands as it is unless there are faults."""
+    found = (folder.read(READ) or {}).get("found", {})
+    if "asked" not in found:
+        return
+    try:
+        look(folder, found["asked"])
+    except FaultsError as error:
+        folder.write(READ, {"found": {"problem": problem("invalid", "", error.faults).model_dump()}})
+
+
+def _work(folder: Folder, arguments: list[str]) -> None:
+    if arguments == ["canary"]:
+        from ..highs.runtime import canary
+
+        canary()
+    elif arguments == ["page"]:
+        page(folder, folder.read(REQUEST) or {})
+    elif arguments == ["look"]:
+        _look_in(folder)
+    elif arguments == ["read"]:
+        from .reading import read_in
+
+        told = folder.read(READ) or {}
+        read_in(folder)
+        if told.get("form") != "check":  # whoever checks looks later
+            _look_at_read(folder)
+    else:
+        answer(folder)
+
+
+def main(arguments: list[str]) -> None:
+    """Entry point of the process."""
+    folder = Folder(Path(arguments[0]))
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    _limit(folder.read(LIMITS) or {})
+    try:
+        _work(folder, arguments[1:])
+    except OSError as error:
+        if not no_room(error):
+            raise
+        os._exit(NO_ROOM)
+    sys.stdout.flush()
+    os._exit(0)  # nothing of value is left to do, and libraries' destructors have crashed before
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
