@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from strategic_minerals.core.arrays import INF, Floats
+from strategic_minerals.core.outcome import OnProgress
 from strategic_minerals.decomposition.branch_and_bound import Node, Tree
 from strategic_minerals.decomposition.evaluator import Evaluated
 from strategic_minerals.decomposition.master import Master, Pool
 from strategic_minerals.decomposition.search import COARSE, COARSE_ROUNDS, SETTLED, Search, StoppedByCallerError
 from strategic_minerals.decomposition.subproblems import LEAST_THETA, WHOLE, OutOfTimeError
-from strategic_minerals.highs.solver import Model, OnProgress, Run
-from strategic_minerals.instance.instance import Floats
+from strategic_minerals.highs.solver import Model, Run
 from strategic_minerals.model.assembly import Assembly
-from strategic_minerals.model.template import INF
 
 LONG_S = 600.0
 ROOM = 1e-7

@@ -437,12 +437,12 @@ def test_an_internal_error_is_exit_70_with_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Proves: what nobody foresaw is not called the planner's fault: exit 70, a traceback to report."""
-    from strategic_minerals.results import result
+    from strategic_minerals.api import solving
 
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("unforeseen")
 
-    monkeypatch.setattr(result, "solve", broken)
+    monkeypatch.setattr(solving, "solve", broken)
     monkeypatch.setattr(sys, "argv", ["strategic-minerals", "solve", "quickstart"])
     with pytest.raises(SystemExit) as stop:
         cli.main()

@@ -11,7 +11,7 @@ import pytest
 
 from strategic_minerals import solve, write_run
 from strategic_minerals.cli.common import time_left
-from strategic_minerals.data.dataset import write_dataset
+from strategic_minerals.data.csv_files import write_dataset
 from test_diagnosis import toml_of
 from test_sensitivity import one_mineral
 

@@ -24,7 +24,8 @@ from strategic_minerals.instance.producer_economics import (
     survival,
     worth,
 )
-from strategic_minerals.model.problem import denominator, prepare
+from strategic_minerals.model.objectives import denominator
+from strategic_minerals.model.problem import prepare
 from tiny import KT, bought, cut, flow, offer, price, project, ran, short, source, tiny, total
 
 TO = 1e-6

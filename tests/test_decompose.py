@@ -22,13 +22,15 @@ from strategic_minerals import (
     solve,
 )
 from strategic_minerals.decomposition import remote as errands
-from strategic_minerals.decomposition.evaluator import Decomposition, decision_sums
+from strategic_minerals.decomposition.evaluator import decision_sums
+from strategic_minerals.decomposition.lshaped import Decomposition
 from strategic_minerals.decomposition.master import Pool
 from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, ask, take_apart
 from strategic_minerals.highs import solver
 from strategic_minerals.highs.solver import PRIMAL, Model
-from strategic_minerals.model.problem import objective_costs, prepare
-from strategic_minerals.optimization.optimise import do_nothing
+from strategic_minerals.model.objectives import objective_costs
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.optimization.reference_plan import do_nothing
 from tiny import cut, offer, source, tiny
 
 

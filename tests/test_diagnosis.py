@@ -246,7 +246,7 @@ def test_a_solver_that_contradicts_itself_is_not_believed(monkeypatch: pytest.Mo
 
 def test_the_verbs_diagnose_and_solve_tell_it(tmp_path: Path, cli: Any) -> None:
     """Proves: exit 3; the words on standard output, the same as JSON and in the run folder; `solve` diagnoses by itself."""
-    from strategic_minerals.data.dataset import write_dataset
+    from strategic_minerals.data.csv_files import write_dataset
 
     plan, data = promising()
     (tmp_path / "plan.toml").write_text(toml_of(plan), encoding="utf-8")

@@ -31,7 +31,7 @@ from strategic_minerals import (
 from strategic_minerals.checks.consistency import check_data
 from strategic_minerals.core import names
 from strategic_minerals.core.errors import FaultsError
-from strategic_minerals.data.dataset import write_dataset
+from strategic_minerals.data.csv_files import write_dataset
 from strategic_minerals.data.plan_file import parse_plan
 from strategic_minerals.schemas.tables import TABLES
 from tiny import cut, offer, project, source, tiny

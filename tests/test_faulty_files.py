@@ -81,7 +81,7 @@ def small() -> tuple[Plan, Dataset]:
 @pytest.fixture(scope="module")
 def right(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small question as a folder: `plan.toml` and `tables`."""
-    from strategic_minerals.data.dataset import write_dataset
+    from strategic_minerals.data.csv_files import write_dataset
 
     plan, data = small()
     folder = tmp_path_factory.mktemp("right")

@@ -21,7 +21,7 @@ from conftest import Cli
 from instances import random_case
 from strategic_minerals import InputError, Plan, Result, load_result, solve, verify, write_run
 from strategic_minerals.api.verification import DIGEST_ALONE, against_another
-from strategic_minerals.data.dataset import csv_text
+from strategic_minerals.data.csv_files import csv_text
 from strategic_minerals.model.solution import Solution
 from strategic_minerals.results.manifest import MANIFEST, read_manifest, schema_faults, seal_faults, sealed, spelled
 from strategic_minerals.results.recomputation import (
@@ -381,7 +381,7 @@ def test_a_bound_by_clusters_is_held_against_the_same_search() -> None:
 
 def _with_bound(result: Result, bound: float) -> Any:
     """An outcome of one aim with another bound, and the gap that goes with it."""
-    from strategic_minerals.model.problem import denominator
+    from strategic_minerals.model.objectives import denominator
 
     (name, z, _, _), *_ = result.outcome.stages
     gap = (z - bound) / denominator(found().problem, z)

@@ -21,14 +21,16 @@ from strategic_minerals.decomposition import evaluator as decompose
 from strategic_minerals.decomposition import remote as errands
 from strategic_minerals.decomposition import search as rounds
 from strategic_minerals.decomposition import subproblems as clusters
-from strategic_minerals.decomposition.evaluator import Decomposition
+from strategic_minerals.decomposition.lshaped import Decomposition
 from strategic_minerals.decomposition.master import Pool
 from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError
 from strategic_minerals.highs import solver
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model import assembly as assembly_module
-from strategic_minerals.model.problem import denominator, objective_costs, prepare
-from strategic_minerals.optimization.optimise import cap_trunk_shortfall, do_nothing, optimise
+from strategic_minerals.model.objectives import denominator, objective_costs
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.optimization.optimise import optimise
+from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, do_nothing
 from strategic_minerals.optimization.session import Session
 from tiny import cut, offer, source, tiny
 

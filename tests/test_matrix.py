@@ -20,7 +20,8 @@ from strategic_minerals.formulation.flat import flat_model
 from strategic_minerals.formulation.structure import STAGES, TRUNK
 from strategic_minerals.highs.solver import TOLERANCES
 from strategic_minerals.model.assembly import Assembly, Stamped, assemble, place
-from strategic_minerals.model.problem import Problem, objective_costs, prepare
+from strategic_minerals.model.objectives import objective_costs
+from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.model.template import PYOMO_LOCK, compile_block
 from strategic_minerals.optimization.optimise import optimise
 

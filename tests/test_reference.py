@@ -10,9 +10,10 @@ import pytest
 from instances import many, random_case
 from strategic_minerals import Dataset, Plan, solve
 from strategic_minerals.audit.accounts import cvar, losses, open_books
-from strategic_minerals.model.problem import objective_costs, prepare
+from strategic_minerals.model.objectives import objective_costs
+from strategic_minerals.model.problem import prepare
 from strategic_minerals.model.solution import extract
-from strategic_minerals.optimization.optimise import do_nothing, reference_model
+from strategic_minerals.optimization.reference_plan import do_nothing, reference_model
 from strategic_minerals.optimization.reference_ties import smallest_quantile
 from strategic_minerals.optimization.stages import solver_of
 from tiny import cut, offer, source, tiny

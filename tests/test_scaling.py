@@ -11,9 +11,10 @@ from instances import random_case
 from scalings import SCALINGS, scaled, small
 from strategic_minerals import InfeasibleError, InputError, Plan, UntrustedError, solve
 from strategic_minerals.highs.solver import Model, Run
-from strategic_minerals.model.problem import objective_costs, prepare
+from strategic_minerals.model.objectives import objective_costs
+from strategic_minerals.model.problem import prepare
 from strategic_minerals.optimization.infeasibility import contradiction
-from strategic_minerals.optimization.optimise import cap_trunk_shortfall, do_nothing
+from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, do_nothing
 from strategic_minerals.results.result import Result
 from tiny import cut, offer, project, source, tiny
 

@@ -34,11 +34,12 @@ from strategic_minerals.analysis.designs import estimate_ranges, left_out, loss_
 from strategic_minerals.analysis.price_ranging import fixed_program, price_words
 from strategic_minerals.analysis.sweep_file import SweepFile, in_words
 from strategic_minerals.data.addresses import edited
-from strategic_minerals.data.dataset import write_dataset
+from strategic_minerals.data.csv_files import write_dataset
 from strategic_minerals.data.plan_file import load_as
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.decisions import Choices
-from strategic_minerals.model.problem import objective_costs, prepare
+from strategic_minerals.model.objectives import objective_costs
+from strategic_minerals.model.problem import prepare
 from tiny import cut, offer, project, source, tiny
 
 EXACT = 1e-6

@@ -19,7 +19,8 @@ from strategic_minerals import solve
 from strategic_minerals.analysis.price_ranging import fixed_program, price_words
 from strategic_minerals.formulation.structure import TRUNK
 from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.problem import Problem, objective_costs, prepare
+from strategic_minerals.model.objectives import objective_costs
+from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.optimization.optimise import Solved, optimise
 from strategic_minerals.results.prices import COLUMNS, MEANING, price_table
 from tiny import KT, bought, cut, offer, price, project, source, tiny, total

@@ -88,7 +88,7 @@ def test_the_summary_reads_named_figures_and_nothing_else() -> None:
     reached = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not reached & {"tables", "solution", "reference", "outcome", "objective_parts", "reference_parts", "audited"}
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert modules == {"__future__", "aims", "basis", "figures", "plan"}  # the first takes a plan alone
+    assert modules == {"__future__", "audit.figures", "evidence", "formulation.aims", "schemas.plan"}
     assert set(RECOMPUTED) - named <= {"do_nothing_musd", "stage_without_musd"}
 
 

@@ -20,17 +20,18 @@ import strategic_minerals.finance.owner_value as owners
 from instances import quick_first, random_case
 from strategic_minerals import Dataset, InfeasibleError, InputError, Plan, PlanError, UntrustedError, solve, sweep
 from strategic_minerals.analysis.checkpoint import Journal
+from strategic_minerals.core.arrays import equal
 from strategic_minerals.data.addresses import edited
-from strategic_minerals.decomposition.evaluator import Decomposition
+from strategic_minerals.decomposition.lshaped import Decomposition
 from strategic_minerals.finance.items import Item
 from strategic_minerals.finance.owner_value import Kept
 from strategic_minerals.finance.packages import build_support
 from strategic_minerals.formulation.structure import Layout, build_layout
-from strategic_minerals.instance.instance import equal
 from strategic_minerals.model.assembly import Assembly
 from strategic_minerals.model.decisions import Choices, Hold
 from strategic_minerals.model.instantiate import compile_templates, stamp
-from strategic_minerals.model.problem import Problem, objective_costs, prepare
+from strategic_minerals.model.objectives import objective_costs
+from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.model.reuse import MENUS, OPERATING, STAMPED, same_commitments, same_operations, same_owners
 from strategic_minerals.optimization.session import Session
 from tiny import cut, offer, project, source, tiny

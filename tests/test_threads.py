@@ -16,7 +16,7 @@ import pytest
 from conftest import environment
 from instances import random_case
 from strategic_minerals import InfeasibleError, PlanError, Result, StoppedError, build_model, check, solve
-from strategic_minerals.highs.solver import Progress
+from strategic_minerals.core.outcome import Progress
 from strategic_minerals.schemas.plan import Plan
 
 SEEDS = (0, 1, 2, 5)

@@ -13,7 +13,7 @@ from strategic_minerals import Dataset, Plan, check, load_dataset, load_plan, sh
 from strategic_minerals.checks.doubtful import KIND, unit_slips, unlikely
 from strategic_minerals.checks.unused import unused
 from strategic_minerals.checks.words import slip
-from strategic_minerals.instance.build import select_materials
+from strategic_minerals.data.references import select_materials
 from strategic_minerals.schemas.base import key_of
 from strategic_minerals.schemas.tables import FACT_TABLES
 from tiny import cut, offer, project, source, tiny

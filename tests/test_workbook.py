@@ -13,8 +13,9 @@ import xlsxwriter
 
 from strategic_minerals import Dataset, InputError, PlanError, load_dataset, load_plan, shipped, solve
 from strategic_minerals.checks.consistency import check_data
-from strategic_minerals.data.workbook import PLAN, READ_ME, load_workbook, write_results, write_workbook
+from strategic_minerals.data.workbook import PLAN, READ_ME, load_workbook, write_workbook
 from strategic_minerals.data.workbook_places import cell_name
+from strategic_minerals.results.exports import write_results
 from test_sensitivity import one_mineral
 from tiny import offer, source, tiny
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .analysis.frontier import frontier
     from .analysis.sweep import sweep
     from .api.checking import build_model, check
+    from .api.solving import solve
     from .api.verification import verify
     from .core.errors import (
         Fault,
@@ -34,29 +35,57 @@ if TYPE_CHECKING:
         StoppedError,
         UntrustedError,
     )
+    from .core.outcome import Outcome
     from .core.shipped import shipped
-    from .data.dataset import Dataset, load_dataset
+    from .data.csv_files import load_dataset
+    from .data.dataset import Dataset
     from .data.plan_file import load_plan
     from .evaluation.reverse_stress import reverse_stress
     from .evaluation.sampling_gap import sampling_gap
     from .evaluation.scenario_outlook import scenarios
     from .evaluation.stress_test import stress_test
     from .evaluation.value_of_planning import value_of_planning
-    from .model.problem import Outcome
-    from .results.result import Result, solve
+    from .results.result import Result
     from .results.run_folder import load_result, write_run
     from .schemas.plan import Plan
 
 _HOME = {
-    "Dataset": "dataset", "Fault": "errors", "FormulationError": "errors", "InfeasibleError": "errors", "InputError": "errors",
-    "Outcome": "optimize", "Plan": "plan", "PlanError": "errors", "ReserveError": "errors", "Result": "result",
-    "SolveError": "errors", "StoppedError": "errors", "UntrustedError": "errors", "build_model": "api", "check": "api",
-    "Design": "designs", "alternatives": "near_optimal", "complete": "completeness", "diagnose": "diagnosis", "explain": "reasons",
-    "frontier": "tradeoff", "indices": "designs", "load_dataset": "dataset", "load_plan": "plan_file", "load_result": "api",
-    "reverse_stress": "reverse", "sampling_gap": "bounds", "scenarios": "outlook", "shipped": "library", "solve": "result",
-    "stress_test": "stress", "sweep": "sweeps",
-    "value_of_planning": "worth", "verify": "api", "write_run": "api",
-}  # fmt: skip
+    "Dataset": "data.dataset",
+    "Design": "analysis.designs",
+    "Fault": "core.errors",
+    "FormulationError": "core.errors",
+    "InfeasibleError": "core.errors",
+    "InputError": "core.errors",
+    "Outcome": "core.outcome",
+    "Plan": "schemas.plan",
+    "PlanError": "core.errors",
+    "ReserveError": "core.errors",
+    "Result": "results.result",
+    "SolveError": "core.errors",
+    "StoppedError": "core.errors",
+    "UntrustedError": "core.errors",
+    "alternatives": "analysis.alternatives",
+    "build_model": "api.checking",
+    "check": "api.checking",
+    "complete": "analysis.completeness",
+    "diagnose": "analysis.diagnosis",
+    "explain": "analysis.explain",
+    "frontier": "analysis.frontier",
+    "indices": "analysis.designs",
+    "load_dataset": "data.csv_files",
+    "load_plan": "data.plan_file",
+    "load_result": "results.run_folder",
+    "reverse_stress": "evaluation.reverse_stress",
+    "sampling_gap": "evaluation.sampling_gap",
+    "scenarios": "evaluation.scenario_outlook",
+    "shipped": "core.shipped",
+    "solve": "api.solving",
+    "stress_test": "evaluation.stress_test",
+    "sweep": "analysis.sweep",
+    "value_of_planning": "evaluation.value_of_planning",
+    "verify": "api.verification",
+    "write_run": "results.run_folder",
+}
 
 __all__ = [
     "Dataset", "Design", "Fault", "FormulationError", "InfeasibleError", "InputError", "Outcome", "Plan", "PlanError",

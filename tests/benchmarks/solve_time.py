@@ -17,9 +17,10 @@ import time
 import numpy as np
 
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.decomposition.evaluator import Decomposition
-from strategic_minerals.model.problem import denominator, objective_costs, prepare
-from strategic_minerals.optimization.optimise import cap_trunk_shortfall, do_nothing, reference_model
+from strategic_minerals.decomposition.lshaped import Decomposition
+from strategic_minerals.model.objectives import denominator, objective_costs
+from strategic_minerals.model.problem import prepare
+from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, do_nothing, reference_model
 from strategic_minerals.optimization.stages import Flat
 
 GAP = 1e-3

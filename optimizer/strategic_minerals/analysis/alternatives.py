@@ -18,16 +18,15 @@ import numpy as np
 import pandas as pd
 
 from ..audit.figures import Figures
+from ..core.arrays import INF, Floats, Ints
 from ..core.errors import Fault, PlanError
 from ..core.frames import notebook_html
 from ..core.parallel import workforce
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
 from ..highs.solver import Model, Run
-from ..instance.instance import Floats, Ints
 from ..model.decisions import Choices, with_parts, with_row
 from ..model.problem import Problem
-from ..model.template import INF
 from ..results.result import Result
 from .price_ranging import Fixed, decided_point, fixed_program
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..data.dataset import Dataset
-from ..instance.build import select_materials
+from ..data.references import select_materials
 from ..results.notes import without_data
 from ..scenarios.events import hazards, sampled, strike_of
 from ..schemas.base import key_of

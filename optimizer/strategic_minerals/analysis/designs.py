@@ -15,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from ..core.arrays import Floats
 from ..core.errors import Fault, InputError, PlanError
 from ..data.dataset import Dataset
-from ..instance.instance import Floats
 from ..results.notes import provenance
 from ..schemas.plan import Plan
 
@@ -33,7 +33,7 @@ class Design:
 
     kind: Kind
     points: tuple[dict[str, Any], ...]
-    """Values by address (`axes`), as `sweep` takes them."""
+    """Values by address (`data.addresses`), as `sweep` takes them."""
     ranges: Ranges
     """Address -> (low, high); empty for plain points."""
     levels: int = 4

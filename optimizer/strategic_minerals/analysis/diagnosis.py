@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 
 from ..checks.consistency import require
+from ..core.arrays import INF
 from ..core.errors import InfeasibleError, PlanError, StoppedError, UntrustedError
 from ..core.frames import notebook_html, records
+from ..core.outcome import Outcome
 from ..data.addresses import edited
 from ..data.dataset import Dataset
 from ..decomposition.subproblems import without_recourse
@@ -28,10 +30,10 @@ from ..highs.runtime import canary
 from ..highs.solver import Model
 from ..model.assembly import Assembly
 from ..model.decisions import with_row
-from ..model.problem import Outcome, Problem, objective_costs, prepare
-from ..model.template import INF
+from ..model.objectives import objective_costs
+from ..model.problem import Problem, prepare
 from ..optimization.infeasibility import with_columns
-from ..optimization.optimise import cap_trunk_shortfall, do_nothing
+from ..optimization.reference_plan import cap_trunk_shortfall, do_nothing
 from ..schemas.plan import Plan
 from .requirements import (
     EMERGENCY,

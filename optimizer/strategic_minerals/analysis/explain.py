@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..core.arrays import Floats
 from ..core.errors import InfeasibleError, ReserveError
 from ..core.frames import notebook_html
 from ..core.parallel import workforce
@@ -23,7 +24,6 @@ from ..data.addresses import edited
 from ..data.dataset import Dataset
 from ..finance.items import BUILT_ALONE, Item, in_amounts
 from ..formulation.aims import main_aim
-from ..instance.instance import Floats
 from ..model.decisions import SHARES, TRACE_T, Choices, Decided, Hold, part_in_words, with_parts
 from ..model.problem import Problem
 from ..optimization.session import Session
@@ -63,7 +63,7 @@ class Explanation:
     """Prices, reasons and break-evens of one plan."""
 
     prices: pd.DataFrame
-    """As `price_words`; empty where one item is explained."""
+    """As `price_ranging`; empty where one item is explained."""
     reasons: pd.DataFrame
     """One row an item: kind, item, chosen, amount, unit; brings_musd, what the plan's main aim gains from it, with the interval
     that the gaps leave; changes of expected loss and spending that come with it; what binds; what is chosen instead; a

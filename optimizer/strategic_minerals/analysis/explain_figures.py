@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.units import MUSD_PER_T
 from ..finance.items import Item, MenuLevel
-from ..instance.instance import MUSD_PER_T
 from ..instance.instruments import level_in
 from ..model.problem import Problem
 from ..schemas.base import key_of
@@ -30,7 +30,7 @@ class Figure:
     name: str
     """capex, premium, floor level, fee, hazard rate, loss value."""
     addresses: tuple[str, ...]
-    """Fields and cells (`axes`) that get the value."""
+    """Fields and cells (`data.addresses`) that get the value."""
     base: float
     low: float
     high: float

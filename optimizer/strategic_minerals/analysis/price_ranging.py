@@ -13,15 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..core.arrays import Floats
 from ..core.errors import Fault, InputError, UntrustedError
 from ..core.units import USD_PER_MUSD
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
 from ..highs.solver import Model, Run
-from ..instance.instance import Floats
-from ..model.problem import Problem, objective_costs, prepare
+from ..model.objectives import objective_costs
+from ..model.problem import Problem, prepare
 from ..model.solution import Solution, embed
-from ..optimization.optimise import cap_trunk_shortfall
+from ..optimization.reference_plan import cap_trunk_shortfall
 from ..results.prices import SMALL, Price, published, worthless
 from ..results.result import Result
 

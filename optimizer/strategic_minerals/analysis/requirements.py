@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import INF, Floats, Ints
+from ..core.units import MUSD_PER_T
 from ..formulation.parameters import branch_values
-from ..instance.instance import MUSD_PER_T, Floats, Ints
 from ..model.problem import Problem
-from ..model.template import INF
 
 EMERGENCY = "emergency_money"
 """What a change of the money for disruptions is called."""
@@ -29,7 +29,7 @@ class Demand:
     """Something that the plan asks for, or a limit that it sets: one entry of the plan file, in one year where it has several."""
 
     family: str
-    """As in `infeasibility.DEMANDS`."""
+    """As in `optimization.infeasibility.DEMANDS`."""
     item: str
     words: str
     rows: Ints
@@ -61,7 +61,7 @@ class Change:
     most: float
     """Of what it may be moved by."""
     put: Callable[[float], Mapping[str, Any]]
-    """Moved by so much -> values by address (`axes`)."""
+    """Moved by so much -> values by address (`data.addresses`)."""
     rows: tuple[tuple[int, float], ...]
     """(row, what its right-hand side gains per unit moved); empty: found by trying values of the plan."""
     widened: tuple[tuple[int, float], ...] = ()

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..checks.consistency import require
+from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
 from ..finance.items import Identity, Item, identity, market_items, refusals, signings
 from ..finance.packages import Option, Support, build_support
 from ..instance.build import build_instance
-from ..instance.instance import MUSD_PER_T, Instance
+from ..instance.instance import Instance
 from ..instance.producer_economics import financing_gap
 from ..instance.scaling import scale
 from ..scenarios.build import build_worlds

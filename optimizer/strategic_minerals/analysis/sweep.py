@@ -31,7 +31,7 @@ from ..data.dataset import Dataset
 from ..instance.build import build_instance
 from ..instance.instruments import CHOSEN
 from ..model.decisions import HALF, TRACE_T
-from ..model.problem import cost_groups
+from ..model.objectives import cost_groups
 from ..model.solution import Solution, extract
 from ..optimization.session import Answer, Session
 from ..optimization.stages import Method
@@ -152,8 +152,9 @@ def sweep(
 ) -> Sweep:  # fmt: skip
     """Solve a question again and again with other values.
 
-    points: values by address (`axes`), every combination of which is solved; or a list of points, or a data frame with an address a
-    column. gap, relax, method: as in `solve`; time_limit_s is for each point. workers: processes; an executor takes their place.
+    points: values by address (`data.addresses`), every combination of which is solved; or a list of points, or a data frame with
+    an address a column. gap, relax, method: as in `solve`; time_limit_s is for each point. workers: processes; an executor takes
+    their place.
     store: a folder in which rows are written down as they finish; called again with the same arguments, a sweep that was stopped
     goes on from there. on_progress: called with points done and in all, after each point where there is one process.
 

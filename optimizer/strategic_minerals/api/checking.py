@@ -13,9 +13,10 @@ from ..core.errors import Fault, FormulationError, PlanError
 from ..data.dataset import Dataset
 from ..formulation.flat import flat_model
 from ..formulation.structure import TRUNK
-from ..model.problem import layout_of, objective_costs, prepare
+from ..model.objectives import objective_costs
+from ..model.problem import layout_of, prepare
 from ..model.template import PYOMO_LOCK
-from ..optimization.optimise import do_nothing, trunk_shortfall_caps
+from ..optimization.reference_plan import do_nothing, trunk_shortfall_caps
 from ..results.notes import Provenance, doubtful, provenance, ranges, without_data
 from ..schemas.plan import Plan
 

@@ -28,10 +28,11 @@ from ..results.recomputation import (
     recompute,
     table_objections,
 )
-from ..results.result import Result, solve
+from ..results.result import Result
 from ..results.run_contents import answer_texts, question_texts
 from ..results.run_folder import open_run
 from ..results.study_files import study_faults
+from .solving import solve
 
 BETWEEN = ("carry", "unspent", "excess", "extra", "short_of_promise")
 """Arrays of a solution that say how money or a promise is used up: several may go with the same plan."""

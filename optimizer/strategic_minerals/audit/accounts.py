@@ -1,7 +1,7 @@
 """The audit's own money: what was signed, what it amounts to, and social cost added up again (section 4, 5 and 7).
 
 Packages and market floors as they are signed, the books of one solution, outlays, losses and the parts of social cost,
-worked out from `audit_facts` and natural data alone. Axes and units are those of `audit_facts`.
+worked out from `audit.scenario_data` and natural data alone. Axes and units are those of `audit.scenario_data`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..instance.instance import Floats, Floor, Instance, MarketFloor, Package
+from ..core.arrays import Floats
+from ..instance.instance import Floor, Instance, MarketFloor, Package
 from ..model.problem import Problem
 from ..model.solution import Solution
 from .scenario_data import (

@@ -2,7 +2,7 @@
 
 Written from sections 3 to 7 of the formulation in plain loops over natural data (tonnes, million USD), one function a
 family of rules. Here: the verdict, and the families of policy, commitments and money; those of operations are in
-`audit_operations`, what was signed and its money in `audit_money`, the facts behind in `audit_facts`. A violation
+`audit.operations`, what was signed and its money in `audit.accounts`, the facts behind in `audit.scenario_data`. A violation
 counts where it exceeds `TOLERANCE * (1 + scale of the row)`, the scale being the material's yearly flow (for a
 producer, that of its main output), or the money in the row: the solver works to a millionth of units of about that
 size.
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..instance.instance import Bools
+from ..core.arrays import Bools
 from ..model.problem import Problem
 from ..model.solution import Solution
 from .accounts import (

@@ -1,6 +1,6 @@
 """Every figure that the summary prints, as named records: what the answer states of itself.
 
-The summary reads nothing else. The audit works out the same records from the decisions alone (`audit_statements`), with formulas of
+The summary reads nothing else. The audit works out the same records from the decisions alone (`audit.statements`), with formulas of
 its own, and an answer that states other figures is not trusted.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..core.outcome import Outcome
 from ..instance.instruments import CHOSEN
-from ..model.problem import Outcome
 
 COLUMNS = ["figure", "item", "value", "text"]
 TRACE = 1e-4

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..formulation.structure import Purchase
-from ..instance.instance import Floats, Instance
+from ..core.arrays import Floats
+from ..instance.instance import Instance, Purchase
 from ..model.problem import Problem
 from ..model.solution import OPERATIONS, Solution
 from .accounts import Books, Deal, open_books

@@ -2,7 +2,7 @@
 
 Data of every path and its tightness; what a producer receives and when it is shut; the owner's gap and what an
 instrument makes of it; what a floor costs on one producer's tonnes. Nothing of the model's own arithmetic is used
-(`support`, `price_support`, `formulation`, `stamp`). Arrays have the axes (path, period): path 0 is the trunk, path
+(`finance`, `instance.producer_economics`, `formulation`, `model`). Arrays have the axes (path, period): path 0 is the trunk, path
 1 + s the course of world s. Tonnes per period, million USD, million USD per tonne; periods from 0.
 """
 
@@ -14,7 +14,8 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from ..instance.instance import Bools, Floats, Floor, Instance, Instrument, Project
+from ..core.arrays import Bools, Floats
+from ..instance.instance import Floor, Instance, Instrument, Project
 from ..model.problem import Problem
 from ..scenarios.build import build_worlds
 from ..scenarios.events import Strike

@@ -1,6 +1,6 @@
 """What an answer states of itself, worked out again from its decisions: the audit's own records of `figures.RECOMPUTED`.
 
-Plain loops over the audit's own books (`audit_money`, `audit_facts`) in tonnes and million USD; no table of the answer is read, and
+Plain loops over the audit's own books (`accounts`, `scenario_data`) in tonnes and million USD; no table of the answer is read, and
 no function that makes one. Two things are taken from the answer because no decision holds them: the bounds of the solver, for gaps.
 """
 
@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..instance.instance import MUSD_PER_T, Floats, Floor, Instance
+from ..core.arrays import Floats
+from ..core.units import MUSD_PER_T
+from ..instance.instance import Floor, Instance
 from .accounts import (
     Books,
     Deal,

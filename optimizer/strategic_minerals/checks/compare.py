@@ -54,7 +54,7 @@ class Comparison:
     impossible: bool = False
     """True: a ratio outside the range is no opinion, but another unit."""
     kind: str = ""
-    """Comparisons of one kind are also looked at together, see `plausibility_pools`."""
+    """Comparisons of one kind are also looked at together, see `checks.pools`."""
 
     @property
     def figures(self) -> set[Figure]:

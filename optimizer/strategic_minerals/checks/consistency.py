@@ -11,8 +11,7 @@ from typing import Any
 from ..core.errors import Fault, Faults, InputError, PlanError, near_miss
 from ..data.dataset import Dataset
 from ..data.deflation import unknown_years
-from ..data.references import missing_tables, references
-from ..instance.build import select_materials
+from ..data.references import missing_tables, references, select_materials
 from ..schemas.plan import Plan
 from .doubtful import unit_slips
 

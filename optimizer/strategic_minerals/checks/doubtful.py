@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from ..core.errors import Fault
 from ..data.dataset import Dataset
-from ..instance.build import select_materials
+from ..data.references import select_materials
 from ..schemas.plan import Plan
 from ..schemas.tables import FACT_TABLES
 from .columns import Together

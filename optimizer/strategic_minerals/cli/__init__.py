@@ -1,1 +1,1 @@
-"""cli"""
+"""Verbs of the command line."""

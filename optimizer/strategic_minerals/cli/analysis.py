@@ -40,7 +40,7 @@ def sweep(
     """Solve a plan again and again with other values: grids, tornado, Morris, Sobol, every loss function."""
     from ..analysis.sweep import sweep as run_sweep
     from ..analysis.sweep_file import SweepFile, in_words, located
-    from ..data.dataset import csv_text
+    from ..data.csv_files import csv_text
     from ..data.plan_file import read_as
     from ..results.study_files import write_study
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from ..core.outcome import Progress
     from ..data.dataset import Dataset
-    from ..highs.solver import Progress
     from ..schemas.plan import Plan
 
 EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 2, 3, 4, 5, 70, 130
@@ -115,7 +115,7 @@ def show(
 ) -> None:  # fmt: skip
     """Tables as CSV into a folder where asked; then JSON, with facts beside the tables, or the summary."""
     from ..core.frames import records
-    from ..data.dataset import csv_text
+    from ..data.csv_files import csv_text
     from ..results.study_files import write_study
 
     if out is not None:

@@ -101,7 +101,7 @@ def init(
         raise InputError([Fault(str(directory), "", "", found, "a new or an empty folder")])
     directory.mkdir(parents=True, exist_ok=True)
     if excel:
-        from ..data.dataset import load_dataset
+        from ..data.csv_files import load_dataset
         from ..data.plan_file import load_plan
         from ..data.workbook import write_workbook
 
@@ -210,7 +210,7 @@ def solve(
     set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
 ) -> None:
     """Solve a plan, print the answer in plain words, and write a run folder where asked."""
-    from ..results.result import solve as run_solve
+    from ..api.solving import solve as run_solve
     from ..results.run_folder import is_run_folder, refuse_foreign, refuse_inside, started, write_run, write_unanswered
 
     if not 0 <= gap < 1:

@@ -62,7 +62,7 @@ def report(
     if target.is_dir():
         raise InputError([Fault(str(target), "", "--out", "a folder", "a file name, e.g. report.html")])
     if form == "xlsx":
-        from ..data.workbook import write_results
+        from ..results.exports import write_results
 
         target.parent.mkdir(parents=True, exist_ok=True)
         write_results(results[0], target)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .names import meant
 
 if TYPE_CHECKING:
-    from ..model.problem import Outcome
+    from .outcome import Outcome
 
 
 @dataclass(frozen=True)

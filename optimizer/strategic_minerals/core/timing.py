@@ -7,12 +7,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 import pandas as pd
 
-from ..highs.solver import Run
-
 TOTAL = "total"
+
+
+class Ran(Protocol):
+    """What is counted of a solver's run."""
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def iterations(self) -> int: ...
+
+
+AnyRun = TypeVar("AnyRun", bound=Ran)
 
 
 @dataclass
@@ -38,8 +50,8 @@ class Seconds:
             self.phases[phase] += time.perf_counter() - start
             self.memory[phase] = peak_memory_mib()
 
-    def ran(self, phase: str, run: Run) -> Run:
-        """Count a HiGHS run within a phase; the run itself."""
+    def ran(self, phase: str, run: AnyRun) -> AnyRun:
+        """Count a solver's run within a phase; the run itself."""
         self.highs[phase] = self.highs.get(phase, 0.0) + run.seconds
         self.iterations[phase] = self.iterations.get(phase, 0) + run.iterations
         return run

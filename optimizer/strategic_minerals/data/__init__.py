@@ -1,1 +1,2 @@
-"""data"""
+"""What planners hand in: readers and writers of plans, CSV tables and workbooks, with the place of every cell; edits by address;
+estimates and calibration."""

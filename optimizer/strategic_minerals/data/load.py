@@ -14,7 +14,8 @@ from ..core.shipped import shipped
 from ..schemas.descriptions import kinds_at
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
-from .dataset import Dataset, load_dataset
+from .csv_files import load_dataset
+from .dataset import Dataset
 from .plan_file import SET, read_as
 from .row_checks import validate_rows
 

@@ -396,3 +396,9 @@ def _some(names: Iterable[str]) -> str:
 
 
 MOST_NAMED = 12
+
+
+def select_materials(plan: Plan, data: Dataset) -> list[str]:
+    """Materials of the plan, in the order of the table."""
+    known = [row.material for row in data.rows("materials")]
+    return known if "*" in plan.materials else [name for name in known if name in plan.materials]

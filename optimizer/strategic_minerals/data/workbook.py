@@ -2,7 +2,7 @@
 
 A sheet a table, its name the table's, its first row the columns; the sheet `plan` holds a field of the plan a row, dotted as in
 `--set`. Text stays text: formulas, `NA`, leading zeros. Faults name sheet and cell. A book is looked at before it is opened
-(`workbook_guard`).
+(`data.workbook_limits`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from ..core.atomic_files import whole_file
 from ..core.bounded_files import kind_of_file, read_bounded
 from ..core.errors import Fault, Faults, FaultsError, InputError, PlanError, missing_part
 from ..core.names import plain
-from ..results.result import Result
 from ..schemas.descriptions import field_meaning, meaning
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
@@ -238,7 +237,7 @@ def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:
     dotted field cannot.
     """
     with whole_file(Path(path)) as file:
-        book, formats = _new(file)
+        book, formats = new_book(file)
         _fill(book, formats, plan, data)
         book.close()
 
@@ -269,7 +268,7 @@ def _fill(book: Any, formats: Mapping[str, Any], plan: Plan, data: Dataset) -> N
             sheet.set_column(k, k, min(40, max(10, len(column) + 2)), formats["open"])
         for row, values in enumerate(frame.itertuples(index=False, name=None), start=1):
             for k, value in enumerate(values):
-                _write(sheet, row, k, value, formats["open"])
+                write_cell(sheet, row, k, value, formats["open"])
         sheet.protect("", PROTECTED)
 
 
@@ -288,8 +287,8 @@ def _write_plan(book: Any, formats: Mapping[str, Any], plan: Plan) -> None:
     for row, (field, value) in enumerate(_fields(plan.to_toml_like()), start=1):
         sheet.write_string(row, 0, field, formats["open"])
         quoted = isinstance(value, list) or (isinstance(value, str) and value.strip().startswith(TEXT_STARTS))
-        _write(sheet, row, 1, json.dumps(value) if quoted else value, formats["open"])
-        _write(sheet, row, 2, field_meaning(Plan, field), formats["plain"])
+        write_cell(sheet, row, 1, json.dumps(value) if quoted else value, formats["open"])
+        write_cell(sheet, row, 2, field_meaning(Plan, field), formats["plain"])
     sheet.protect("", PROTECTED)
 
 
@@ -315,34 +314,7 @@ def _allowed(annotation: Any) -> list[str]:
     return next((found for part in get_args(annotation) if (found := _allowed(part))), [])
 
 
-def write_results(result: Result, path: str | Path) -> None:
-    """Summary and every table of a result as a formatted book. The file is whole or as it was before."""
-    with whole_file(Path(path)) as file:
-        book, formats = _new(file)
-        _show(book, formats, result)
-        book.close()
-
-
-def _show(book: Any, formats: Mapping[str, Any], result: Result) -> None:
-    """All sheets of a result."""
-    sheet = book.add_worksheet("summary")
-    sheet.set_column(0, 0, 120)
-    for row, line in enumerate(result.summary().splitlines()):
-        sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
-    for name, table in result.tables.items():
-        sheet = book.add_worksheet(name[:31])
-        sheet.freeze_panes(1, 0)
-        for k, column in enumerate(table.columns):
-            sheet.write_string(0, k, str(column), formats["header"])
-            sheet.set_column(k, k, min(40, max(10, len(str(column)) + 2)))
-        for row, values in enumerate(table.itertuples(index=False, name=None), start=1):
-            for k, value in enumerate(values):
-                _write(sheet, row, k, value, formats["plain"])
-        if len(table):
-            sheet.autofilter(0, 0, len(table), max(0, len(table.columns) - 1))
-
-
-def _new(file: BinaryIO) -> tuple[Any, dict[str, Any]]:
+def new_book(file: BinaryIO) -> tuple[Any, dict[str, Any]]:
     """An empty book in which no text becomes a formula or a link, and its formats. file: where it is written when it is closed."""
     xlsxwriter = _module("xlsxwriter")
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "nan_inf_to_errors": False}
@@ -354,7 +326,7 @@ def _new(file: BinaryIO) -> tuple[Any, dict[str, Any]]:
     }  # fmt: skip
 
 
-def _write(sheet: Any, row: int, column: int, value: Any, style: Any) -> None:
+def write_cell(sheet: Any, row: int, column: int, value: Any, style: Any) -> None:
     """A cell in its own kind; what is missing stays empty."""
     plain = value.item() if hasattr(value, "item") else value
     if plain is None or (isinstance(plain, float) and plain != plain):

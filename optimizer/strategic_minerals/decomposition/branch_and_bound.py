@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.arrays import Floats
 from ..core.errors import UntrustedError
-from ..instance.instance import Floats
 from .master import open_bounds
 from .subproblems import WHOLE
 

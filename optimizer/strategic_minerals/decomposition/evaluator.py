@@ -6,7 +6,7 @@ group share one cut
     theta >= sum_k Q_k(y') + sum_k g_k (y - y')                                                        [million USD]
 
 (Benders 1962; Van Slyke and Wets 1969; several worlds a cut as in Trukhanov, Ntaimo and Schaefer 2010). Here: the parts, their
-cuts, and what a point costs in all clusters; the rounds between master and clusters are in `rounds`.
+cuts, and what a point costs in all clusters; the rounds between master and clusters are in `search`, all of it in `lshaped`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Floats, Ints
 from ..core.errors import UntrustedError
 from ..formulation.structure import Layout
-from ..highs.solver import OnProgress, Run, Status
-from ..instance.instance import Floats, Ints
 from ..model.assembly import Assembly
 from .master import SMALLEST_SLOPE, Master, Pool, excess
 from .remote import answers_from
-from .search import Search, best_tail
 from .subproblems import WHOLE, Answer, Apart, Cluster, OutOfTimeError, Tell, stay, take_apart
 
 GROUPS = 16
@@ -65,7 +62,7 @@ class Evaluated:
     iterations: int
 
 
-class Decomposition:
+class Evaluator:
     """One model taken apart, to be minimised again with other costs of the master's columns: its cuts stay valid."""
 
     def __init__(
@@ -123,71 +120,6 @@ class Decomposition:
                 break
             except UntrustedError:  # beyond what a cluster allows now: only its cuts are missed
                 continue
-
-    def minimise(
-        self, cost: Floats, start: Floats | None, *, gap: float, absolute_gap: float, offset: float = 0.0,
-        time_limit_s: float = 3600.0, phase: str = "decomposed", on_progress: OnProgress | None = None,
-    ) -> Run:  # fmt: skip
-        """The best point of the whole model.
-
-        cost: (columns,) only the master's may differ from those at the start, else ValueError. start: (columns,) a point to begin
-        at, used where the master's rows allow it. Stops at objective - bound <= max(gap * |objective|, absolute_gap), but for
-        rounding. Raises UntrustedError where a cluster has no answer.
-        """
-        moved = np.flatnonzero(cost != self._cost)
-        if not np.isin(moved, self.parts.mine).all():
-            raise ValueError("costs of clusters' columns stand for good: take the model apart again")
-        begin = time.perf_counter()
-        search = Search(self, cost, offset, begin, begin + time_limit_s, phase, on_progress, absolute_gap, gap)
-        run = search.run(None if start is None else start[self.parts.mine])
-        self.pool.keep(search.master.lively)  # the next search starts with what this one ended with
-        return run
-
-    def fixed(
-        self, cost: Floats, x: Floats, *, gap: float, absolute_gap: float, offset: float = 0.0, time_limit_s: float = 3600.0,
-        phase: str = "prices",
-    ) -> Run:  # fmt: skip
-        """A point that has the whole numbers of x and costs no more, and what right-hand sides are worth there.
-
-        x: (columns,) a point that a search has found; where its whole numbers are exact it is taken as it stands, since its rows
-        may be kept to the solver's tolerance only.
-
-        Rounds end within `Search.share` of the gap asked, or after `SETTLING_ROUNDS`; the bound says how close. Duals are those of
-        the master for its own rows, and in worlds those of its cluster where the master's columns stand; columns of clusters have
-        none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
-        """
-        begin = time.perf_counter()
-        search = Search(self, cost, offset, begin, begin + time_limit_s, phase, None, absolute_gap, gap)
-        status: Status = "time_limit"
-        with suppress(OutOfTimeError):
-            found = self.point(x[self.parts.mine])
-            y = found.copy()
-            y[self.decisions] = np.round(y[self.decisions])
-            if np.array_equal(y, found) or self.allowed(y):
-                search.evaluate(y, answer=True)
-            search.settle(y[self.decisions], "closely", best=search.best)
-            run = search.run_master()
-            if search.best is not None and run.row_dual is not None and run.column_dual is not None and run.objective is not None:
-                answers = self._answers(search.best.y, range(len(self.parts.clusters)), search.deadline, "duals")
-                return self._with_duals(search, run.row_dual, run.column_dual, min(run.objective, search.objective), answers)
-            status = "failed" if run.status == "optimal" else run.status
-        return Run(status, None, None, -math.inf, search.taken, search.iterations, 0)
-
-    def _with_duals(self, search: Search, rows: Floats, columns: Floats, bound: float, answers: Sequence[Answer]) -> Run:
-        """The best answer of a search in full, with the master's duals and the clusters'."""
-        assert search.best is not None
-        own, ours, size = len(self.parts.mine), len(self.parts.rows), self.assembly.shape
-        x, row_dual, column_dual = np.zeros(size[1]), np.zeros(size[0]), np.full(size[1], np.nan)
-        x[self.parts.mine], column_dual[self.parts.mine], row_dual[self.parts.rows] = search.best.y, columns[:own], rows[:ours]
-        for cluster, answer in zip(self.parts.clusters, answers, strict=True):
-            assert answer.x is not None
-            assert answer.duals is not None
-            x[cluster.columns], row_dual[cluster.rows] = answer.x, answer.duals
-        x, _ = best_tail(self, search.cost, x)
-        objective = float(search.cost @ x) + search.offset
-        return Run(
-            "optimal", x, objective, min(bound, objective), search.taken, search.iterations, 0, row_dual, column_dual
-        )  # fmt: skip
 
     def master(self, cost: Floats, offset: float) -> Master:
         """The master's linear program with all cuts so far."""

@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import INF, Floats, Ints
 from ..highs.solver import Model, Run
-from ..instance.instance import Floats, Ints
 from ..model.assembly import Assembly
-from ..model.template import INF
 
 IDLE = 60
 """Solves without being tight after which a cut is taken out."""

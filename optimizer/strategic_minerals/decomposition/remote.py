@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from concurrent.futures import Executor, wait
 from dataclasses import dataclass, replace
 
+from ..core.arrays import Floats
 from ..highs.solver import Model
-from ..instance.instance import Floats
 from .subproblems import Answer, Cluster, OutOfTimeError, Part, Tell, ask
 
 MOST_KEPT = 1_500_000

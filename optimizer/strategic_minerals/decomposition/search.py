@@ -1,7 +1,7 @@
 """Rounds between master and clusters: first the linear relaxation, then whole numbers settled choice by choice.
 
 Rounds ask between the best point known and the master's (in-out separation, Ben-Ameur and Neto 2007). Whole numbers are found by
-branch and bound on the same master (`branching`); each choice gets linear rounds of its own. Bounds are true: the master's from
+branch and bound on the same master (`Tree`); each choice gets linear rounds of its own. Bounds are true: the master's from
 below, evaluated points from above.
 """
 
@@ -11,19 +11,17 @@ import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
+from ..core.arrays import Floats
 from ..core.errors import UntrustedError
-from ..highs.solver import OnProgress, Progress, Run, Status
-from ..instance.instance import Floats
-from .branch_and_bound import Tree
+from ..core.outcome import OnProgress, Progress
+from ..highs.solver import Run, Status
+from .evaluator import Evaluated, Evaluator
 from .master import Master, open_bounds
 from .subproblems import LEAST_THETA, OutOfTimeError
-
-if TYPE_CHECKING:
-    from .evaluator import Decomposition, Evaluated
 
 STEP = 0.5
 """How far a round goes from the best point to the master's."""
@@ -70,7 +68,7 @@ class StoppedByCallerError(Exception):
 class Search:
     """One minimisation."""
 
-    of: Decomposition
+    of: Evaluator
     cost: Floats
     offset: float
     begin: float
@@ -173,27 +171,6 @@ class Search:
         if self.on_progress(Progress(self.phase, self.taken, objective, bound, gap)) is True:
             raise StoppedByCallerError
 
-    def run(self, start: Floats | None) -> Run:
-        """Search from a point of the master's columns, until a limit or the caller stops it."""
-        try:
-            status = self.phases(start)
-        except OutOfTimeError:
-            status = "time_limit"
-        except StoppedByCallerError:
-            status = "interrupted"
-        return self.finished(status)
-
-    def phases(self, start: Floats | None) -> Status:
-        """All of them: the relaxation, and where there are whole numbers, plan and proof."""
-        mixed = len(self.of.decisions) > 0
-        begin = None
-        if start is not None and self.of.allowed(start):
-            begin, _ = self.evaluate(self.of.point(start), answer=True)
-        status = self.linear(begin, self.share(LINEAR_SHARE) if mixed else 1.0, answer=not mixed)
-        if status not in ("optimal", "limit"):
-            return status
-        return self.integral() if mixed else self.cornered(status)
-
     def cornered(self, status: Status) -> Status:
         """Ask once more where the relaxation has its corner: rounds end on the way there, a hair above the least cost, and what
         costs next to nothing may stand elsewhere on the way.
@@ -248,12 +225,6 @@ class Search:
         if not math.isfinite(self.bound):
             raise UntrustedError(f"a group of worlds costs less than {LEAST_THETA:g} million USD")
         return "optimal"
-
-    def integral(self) -> Status:
-        """Branch and bound from the relaxation, held by the cuts that are tight in it."""
-        assert self.root is not None
-        self.master.trim(idle=0)
-        return Tree(self, self.root).explore()
 
     def widest(self) -> tuple[Floats, Floats]:
         """(lower, upper) of decisions, then of their sums, where nothing is held."""
@@ -335,7 +306,7 @@ class Search:
         return Run(status, x, objective, min(self.bound, objective), seconds, self.iterations, self.nodes)
 
 
-def best_tail(of: Decomposition, cost: Floats, x: Floats) -> tuple[Floats, float]:
+def best_tail(of: Evaluator, cost: Floats, x: Floats) -> tuple[Floats, float]:
     """(point, what it saves): value at risk and tails as good as the losses of the worlds allow  [million USD].
 
     Between two points of the master the value at risk lies between theirs, which need not be the best. Minimising

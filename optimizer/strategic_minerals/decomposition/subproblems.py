@@ -16,12 +16,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
 from ..formulation.structure import TRUNK, Layout
 from ..highs.solver import Model, Run
-from ..instance.instance import Floats, Ints
 from ..model.assembly import Assembly
-from ..model.template import INF
 
 CLUSTERS = 50
 """Clusters aimed at: each is one linear program; more of them are smaller and quicker, and keep more solvers."""

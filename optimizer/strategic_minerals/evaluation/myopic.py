@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Floats, Ints
 from ..formulation.structure import Layout, build_layout
 from ..highs.basis import Warm
-from ..instance.instance import Floats, Ints
 from ..model.instantiate import Templates, compile_templates
 from ..model.problem import Problem
 from ..model.solution import extract

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..audit.accounts import Books, losses, open_books, world_costs
 from ..audit.scenario_data import course_along
+from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
 from ..core.timing import Seconds
 from ..data.dataset import Dataset
@@ -21,11 +22,11 @@ from ..finance.packages import Support, signed_support
 from ..formulation.structure import Layout, build_layout
 from ..highs.basis import Warm
 from ..highs.solver import Model
-from ..instance.instance import Floats, Instance, Ints
+from ..instance.instance import Instance
 from ..model.instantiate import Templates, compile_templates, stamp
-from ..model.problem import Problem, layout_of, objective_costs
+from ..model.objectives import objective_costs
+from ..model.problem import Problem, layout_of
 from ..model.solution import Solution, embed, extract
-from ..model.template import INF
 from ..scenarios.events import Strike
 from ..scenarios.promises import short_of_promise
 from ..scenarios.scenario_set import Worlds, combine

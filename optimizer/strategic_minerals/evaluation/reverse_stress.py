@@ -1,7 +1,7 @@
 """The other way round: the shortest, and the least severe, disruption at which a promise breaks.
 
 A promise is broken where a segment goes shorter, from the onset to the end of the disruption, than the share of its demand that was
-not promised (`promises.short_of_promise`, formulation section 6). Operations follow least cost.
+not promised (`scenarios.promises.short_of_promise`, formulation section 6). Operations follow least cost.
 
 A hazard strikes at every planned year in turn, longer and longer (or harder and harder), and the plan operates through each: the
 hazard on the promise's material alone, on all of its materials, and all hazards at once. The first break is refined by

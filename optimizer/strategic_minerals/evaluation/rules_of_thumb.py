@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Bools, Floats
 from ..formulation.parameters import net_imports
-from ..instance.instance import Bools, Floats, Instance
+from ..instance.instance import Instance
 from ..model.problem import Problem
 from ..scenarios.scenario_set import Worlds
 from ..schemas.plan import DaysOfCover, Instruments, Objective, Plan

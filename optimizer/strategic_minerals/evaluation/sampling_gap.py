@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..api.solving import solve
 from ..core.errors import UntrustedError
+from ..core.outcome import Outcome
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
-from ..model.problem import Outcome
 from ..model.solution import Solution
-from ..results.result import solve
 from ..schemas.plan import Plan
 from .stress_test import drawn_in_all, interval, refused, replicates
 

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ..checks.consistency import require
+from ..core.arrays import Floats
 from ..data.calibration import calibrate
 from ..data.dataset import Dataset
 from ..instance.build import build_instance
-from ..instance.instance import Floats, Instance
+from ..instance.instance import Instance
 from ..scenarios.build import build_worlds, population
 from ..scenarios.events import describe, hazards, longest_event
 from ..scenarios.reduction import cvar_of, loss_proxy, losses_by_period

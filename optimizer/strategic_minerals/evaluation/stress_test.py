@@ -20,10 +20,11 @@ import pandas as pd
 from scipy.stats import beta
 from scipy.stats import t as student
 
+from ..core.arrays import Bools, Floats, Ints
 from ..core.frames import notebook_html
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
-from ..instance.instance import Bools, Floats, Instance, Ints
+from ..instance.instance import Instance
 from ..model.solution import Solution
 from ..results.result import Result
 from ..scenarios.build import NO_EVENT, population

@@ -19,17 +19,19 @@ import numpy as np
 import pandas as pd
 
 from ..checks.consistency import require
+from ..core.arrays import INF, Floats
 from ..core.errors import InfeasibleError, StoppedError
 from ..core.frames import notebook_html
+from ..core.outcome import OnProgress, Progress
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
 from ..formulation.structure import TRUNK
-from ..highs.solver import Model, OnProgress, Progress
-from ..instance.instance import Floats
-from ..model.problem import Problem, objective_costs, prepare
+from ..highs.solver import Model
+from ..model.objectives import objective_costs
+from ..model.problem import Problem, prepare
 from ..model.solution import Solution, extract
-from ..model.template import INF
-from ..optimization.optimise import RELAXED_IN_Z0, Solved, optimise
+from ..optimization.optimise import Solved, optimise
+from ..optimization.reference_plan import RELAXED_IN_Z0
 from ..scenarios.reduction import cvar_of
 from ..scenarios.scenario_set import Worlds
 from ..schemas.plan import Plan

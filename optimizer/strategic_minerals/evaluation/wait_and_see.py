@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Floats
 from ..core.timing import Seconds
 from ..data.dataset import Dataset
 from ..finance.packages import build_support
 from ..formulation.structure import build_layout
-from ..instance.instance import Floats
 from ..model.instantiate import compile_templates, stamp
 from ..model.problem import Problem, layout_of
 from ..scenarios.scenario_set import Worlds

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..instance.instance import Floats, Instance
+from ..core.arrays import Floats
+from ..instance.instance import Instance
 from .packages import Option, Support
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..instance.instance import Floats, Floor, Instance
+from ..core.arrays import Floats
+from ..instance.instance import Floor, Instance
 from ..instance.producer_economics import expected_payment, payment, quantile_state
 from ..scenarios.scenario_set import Worlds
 

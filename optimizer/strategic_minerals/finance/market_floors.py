@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..instance.instance import Bools, Floats, Instance, MarketFloor
+from ..core.arrays import Bools, Floats
+from ..instance.instance import Instance, MarketFloor
 from ..instance.producer_economics import expected_payment, survival
 from ..scenarios.scenario_set import Worlds
 from .floor_costs import FloorMoney, counted_price, floor_payments, held, total_money

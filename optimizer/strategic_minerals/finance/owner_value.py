@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ..instance.instance import Bools, Floats, Floor, Instance, Package, Project, equal
+from ..core.arrays import Bools, Floats, equal
+from ..instance.instance import Floor, Instance, Package, Project
 from ..instance.producer_economics import capital_cost, financing_gap, owner_npv, payment_parts, survival
 from ..scenarios.scenario_set import Worlds
 from .floor_costs import FloorMoney, FloorPayments, floor_payments, held

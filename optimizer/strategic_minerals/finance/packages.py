@@ -13,7 +13,8 @@ from itertools import product
 
 import numpy as np
 
-from ..instance.instance import Bools, Floats, Floor, Instance, MarketFloor, Package, Project
+from ..core.arrays import Bools, Floats
+from ..instance.instance import Floor, Instance, MarketFloor, Package, Project
 from ..instance.producer_economics import built_anyway, survival
 from ..scenarios.scenario_set import Worlds
 from .floor_costs import FloorMoney, total_money

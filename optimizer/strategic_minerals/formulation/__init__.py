@@ -1,1 +1,1 @@
-"""The only place that writes Pyomo: sets, variables, constraint families and costs of the model."""
+"""The mathematics and nothing else: index sets, parameter values, Pyomo blocks, the declared catalogue."""

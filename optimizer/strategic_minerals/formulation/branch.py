@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from ..instance.instance import MUSD_PER_T
+from ..core.units import MUSD_PER_T
 from .structure import Layout, Shape
 
 Stand = Callable[[str, Any, int], Any]

@@ -13,7 +13,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.expr.numeric_expr import LinearExpression
 
-from ..instance.instance import Floats
+from ..core.arrays import Floats
 from .branch import discounted_loss
 from .structure import Layout
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from ..instance.instance import MUSD_PER_T
+from ..core.units import MUSD_PER_T
 from .structure import Layout, Shape
 
 

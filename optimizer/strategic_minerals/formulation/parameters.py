@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..instance.instance import Bools, Floats, Instance, Ints
+from ..core.arrays import Bools, Floats, Ints
+from ..instance.instance import Instance
 from .branch import service_terms
 from .structure import TRUNK, Layout, Shape, Stamps, active_rule
 

@@ -14,9 +14,10 @@ from functools import cached_property
 
 import numpy as np
 
+from ..core.arrays import Bools, Floats, Ints
 from ..finance.commitment_costs import commitment_money
 from ..finance.packages import Support
-from ..instance.instance import Bools, Floats, Instance, Ints
+from ..instance.instance import Contract, Instance, Purchase
 from ..scenarios.scenario_set import Worlds
 from ..schemas.plan import DaysOfCover, Diversification, ServiceLevel
 
@@ -32,33 +33,6 @@ STAGES = {
     "least_budget": ("spending", "social_cost"),
 }
 """Aims in the order in which they are minimised, by kind of objective (formulation section 7)."""
-
-
-@dataclass(frozen=True)
-class Purchase:
-    """One way for the reserve to buy: a row of `offers`, or the tonnes under a project's purchase floor."""
-
-    name: str
-    material: int
-    source: int
-    """Producer, or -1 for `outside`."""
-    premium: float
-    offer: int
-    """Row of `offers`, or -1."""
-    classes: tuple[int, ...]
-    """Purchase floors: output classes whose floor covers it."""
-
-
-@dataclass(frozen=True)
-class Contract:
-    """An offtake contract that may start in a period."""
-
-    source: int
-    start: int
-    end: int
-    """Period after the last one in force."""
-    lot: float
-    largest: float
 
 
 @dataclass(frozen=True)
@@ -135,7 +109,7 @@ class Layout:
 
     @cached_property
     def commitment_money(self) -> dict[str, Floats]:
-        """As `commitment_money`."""
+        """As `finance.commitment_costs`."""
         return commitment_money(self.instance, self.support)
 
     @property

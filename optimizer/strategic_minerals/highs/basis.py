@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import Ints
 from ..formulation.structure import TRUNK, Layout
-from ..instance.instance import Ints
 from ..model.assembly import Assembly, Stamped
 from .solver import AT_LOWER, BASIC
 

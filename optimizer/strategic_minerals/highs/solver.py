@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import highspy
 import numpy as np
 
+from ..core.arrays import Floats, Ints
 from ..core.errors import Fault, PlanError, UntrustedError
-from ..instance.instance import Floats, Ints
+from ..core.outcome import OnProgress, Progress
 from ..model.assembly import Assembly
 from .runtime import instance
 from .units import SolverUnits
@@ -75,21 +76,6 @@ UNSCALED, SCALED = 0, 2
 """No scaling of the matrix, and HiGHS's own."""
 DEVEX, EXACT = 1, -1
 """Weights of rows that begin at one (Harris 1973), and what HiGHS chooses itself, exact ones where it can."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What is known while a solve runs."""
-
-    phase: str
-    seconds: float
-    incumbent: float | None = None
-    bound: float | None = None
-    gap: float | None = None
-
-
-OnProgress = Callable[[Progress], Any]
-"""Called now and then during a solve; returning True cancels it."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..instance.instance import Floats, Ints
+from ..core.arrays import Floats, Ints
 from ..model.assembly import Assembly
 
 

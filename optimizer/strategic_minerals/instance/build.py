@@ -9,18 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from ..core.units import USD_PER_MUSD
+from ..core.arrays import Floats, Ints
+from ..core.units import MUSD_PER_T, USD_PER_MUSD
 from ..data.dataset import Dataset
 from ..data.deflation import restated
+from ..data.references import select_materials
 from ..schemas.plan import Plan
-from .instance import MUSD_PER_T, Calendar, Floats, Floor, Instance, Ints, named_materials, overlap, touched_producers
+from .calendar import Calendar, overlap
+from .instance import Floor, Instance, named_materials, touched_producers
 from .instruments import build_market_floors, build_packages, build_projects, impossible
 
 ALLIED_TIERS = ("home", "ally", "partner")
 
 
 def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) -> Instance:
-    """Align plan and tables. Expects both to have passed `checks.check`."""
+    """Align plan and tables. Expects both to have passed `checks.consistency`."""
     data = restated(plan, data)
     calendar = _calendar(plan, longest_event_years)
     chosen = select_materials(plan, data)
@@ -80,12 +83,6 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         material_unit=np.ones(len(chosen)), producer_unit=np.ones(len(names)), money_unit=1.0,
         left_out=(*left_out, *not_given), impossible=not_given,
     )  # fmt: skip
-
-
-def select_materials(plan: Plan, data: Dataset) -> list[str]:
-    """Materials of the plan, in the order of the table."""
-    known = [row.material for row in data.rows("materials")]
-    return known if "*" in plan.materials else [name for name in known if name in plan.materials]
 
 
 def _calendar(plan: Plan, longest_event_years: float) -> Calendar:

@@ -2,84 +2,24 @@
 
 Units: tonnes (flows per period, stocks at the end of a period), million USD of the plan's price year, so prices
 are million USD per tonne. Periods are counted 0..T-1, fiscal years 0..F-1. Producers `j` are the existing sources
-first, then the projects. Demands `q` are (material, segment) pairs. `align.py` makes an instance from plan and tables.
+first, then the projects. Demands `q` are (material, segment) pairs. `build.py` makes an instance from plan and tables.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..core.units import KG_PER_T, USD_PER_MUSD
+from ..core.arrays import Bools, Floats, Ints
 from ..schemas.plan import Plan
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.integer[Any]]
-Bools = NDArray[np.bool_]
+from .calendar import Calendar, start_periods
 
 ROUNDING = 1e-9
 """Relative difference of two amounts of money that counts as none."""
-MUSD_PER_T = KG_PER_T / USD_PER_MUSD
-"""Million USD per tonne that one USD/kg is."""
-
-
-@dataclass(frozen=True)
-class Calendar:
-    """Periods and fiscal years."""
-
-    first_year: int
-    step: float
-    """Length D of a period in years."""
-    periods: int
-    """T, planned and tail."""
-    planned: int
-    """Periods shown as plan; the rest is tail."""
-    rate: float
-
-    @property
-    def per_year(self) -> int:
-        """Periods in a fiscal year."""
-        return round(1 / self.step)
-
-    @property
-    def years(self) -> list[int]:
-        """Fiscal years, tail included."""
-        return list(range(self.first_year, self.first_year + math.ceil(self.periods / self.per_year)))
-
-    @property
-    def planned_years(self) -> list[int]:
-        """Fiscal years that are planned and shown."""
-        return self.years[: self.planned // self.per_year]
-
-    @property
-    def year_index(self) -> Ints:
-        """(T,) index of each period's fiscal year."""
-        return np.arange(self.periods) // self.per_year
-
-    @property
-    def beta(self) -> Floats:
-        """(T+1,) discount factor of each period's start; the last is the end of the horizon."""
-        return np.asarray((1 + self.rate) ** (-self.step * np.arange(self.periods + 1)), dtype=float)
-
-    @property
-    def spending_weight(self) -> Floats:
-        """(T,) discount factor of each period's fiscal year: spending counts from the year's first period."""
-        return np.asarray(self.beta[self.year_index * self.per_year], dtype=float)
-
-    def period_label(self, t: int) -> str:
-        """`2028`, or `2028.2` for the second period within a year."""
-        year, part = divmod(t, self.per_year)
-        return str(self.first_year + year) if self.per_year == 1 else f"{self.first_year + year}.{part + 1}"
-
-    def lasting(self, years: float) -> int:
-        """Periods that a length in years takes, at least 1."""
-        return max(1, math.ceil(years / self.step - 1e-9))
 
 
 @dataclass(frozen=True)
@@ -330,25 +270,6 @@ class Instance:
         return np.array([next((v for y, v in reversed(known) if y <= year), 0.0) for year in years], dtype=float)
 
 
-def equal(a: Any, b: Any) -> bool:
-    """Whether two values are the same, arrays and dataclasses entry by entry; what is not a number equals itself."""
-    if a is b:
-        return True
-    if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-    if isinstance(a, tuple):
-        return isinstance(b, tuple) and len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
-    if is_dataclass(a):
-        return type(a) is type(b) and all(equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
-    return bool(a == b)
-
-
-def start_periods(calendar: Calendar, years: Sequence[int] | None) -> list[int]:
-    """First period of each named fiscal year, or of every planned one: programmes are signed once a year."""
-    chosen = calendar.planned_years if years is None else sorted(years)
-    return [(year - calendar.first_year) * calendar.per_year for year in chosen]
-
-
 def touched_producers(
     country: Sequence[str], yields: Floats, home: str, countries: str, touched: Bools
 ) -> tuple[Bools, Bools]:
@@ -366,9 +287,28 @@ def named_materials(names: str, materials: Mapping[str, int]) -> Bools:
     return np.array(["*" in chosen or name in chosen for name in materials], dtype=bool)
 
 
-def overlap(calendar: Calendar, start: float | Floats, end: float | Floats) -> Floats:
-    """(..., T) share of each period that lies within [start, end), given in decimal fiscal years."""
-    edges = calendar.first_year + calendar.step * np.arange(calendar.periods + 1)
-    inside = np.minimum(edges[1:], np.asarray(end)[..., None]) - np.maximum(edges[:-1], np.asarray(start)[..., None])
-    share = np.clip(inside / calendar.step, 0.0, 1.0)
-    return np.asarray(np.where(share < 1e-9, 0.0, share), dtype=float)
+@dataclass(frozen=True)
+class Purchase:
+    """One way for the reserve to buy: a row of `offers`, or the tonnes under a project's purchase floor."""
+
+    name: str
+    material: int
+    source: int
+    """Producer, or -1 for `outside`."""
+    premium: float
+    offer: int
+    """Row of `offers`, or -1."""
+    classes: tuple[int, ...]
+    """Purchase floors: output classes whose floor covers it."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """An offtake contract that may start in a period."""
+
+    source: int
+    start: int
+    end: int
+    """Period after the last one in force."""
+    lot: float
+    largest: float

@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Bools, Floats
+from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
 from ..schemas.plan import FloorMenu, Plan
-from .instance import MUSD_PER_T, Bools, Calendar, Floats, Floor, FloorId, Instrument, MarketFloor, Package, Project
+from .calendar import Calendar
+from .instance import Floor, FloorId, Instrument, MarketFloor, Package, Project
 
 CHOSEN = 1e-6
 """Share signed above which a project is supported."""

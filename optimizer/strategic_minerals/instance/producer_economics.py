@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .instance import Bools, Floats, Floor, Instance, Instrument, Project
+from ..core.arrays import Bools, Floats
+from .instance import Floor, Instance, Instrument, Project
 
 TOLERANCE = 1e-9
 """Relative slack when revenue is held against cash cost, so that a tie is not decided by rounding."""

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .instance import Floats, Floor, Instance, MarketFloor, Package
+from ..core.arrays import Floats
+from .instance import Floor, Instance, MarketFloor, Package
 
 USUAL, USUAL_POWER = (1.0, 1e5), 3
 """Sizes of a plan's money [million USD a year] at which the solver is at home, and the power of ten that others are brought to."""

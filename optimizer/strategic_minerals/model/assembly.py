@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import INF, Bools, Floats, Ints
 from ..core.errors import FormulationError
 from ..formulation.catalogue import COMPONENTS
-from ..instance.instance import Bools, Floats, Ints
-from .template import INF, Template
+from .template import Template
 
 SMALLEST_ENTRY = 1e-7
 """Smallest matrix entry allowed: HiGHS drops 1e-9 silently."""

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import INF, Floats, Ints
 from ..core.errors import Fault, PlanError, near_miss
 from ..finance.items import KINDS, Identity, Item, Kind, identity, in_amounts, market_items, never, refusals, signings
-from ..instance.instance import Floats, Ints
 from ..instance.instruments import CHOSEN
 from .assembly import Assembly
 from .problem import Problem
-from .template import INF
 
 LEAST_USE = 0.1
 """Share of what an offer or a contract without a lot gives in a year that counts as using it; where projects are supported in part,

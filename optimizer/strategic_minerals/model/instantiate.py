@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
+from ..core.arrays import Ints
 from ..formulation.branch import add_branch
 from ..formulation.commitments import add_commitments, add_variables, trunk_spending
 from ..formulation.operations import Links, add_period
 from ..formulation.parameters import branch_values, penalty_weights, period_values, period_weights, root_values
 from ..formulation.scenario import add_world
 from ..formulation.structure import Layout, Shape
-from ..instance.instance import Ints
 from .assembly import Assembly, Stamped, assemble, place
 from .template import PYOMO_LOCK, Template, compile_block
 

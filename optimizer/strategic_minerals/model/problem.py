@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
+from ..core.arrays import equal
 from ..core.errors import Fault, InputError, PlanError
 from ..core.timing import Seconds
 from ..data.dataset import Dataset
 from ..finance.packages import Support, build_support
-from ..formulation.structure import STAGES, Layout, build_layout
+from ..formulation.structure import Layout, build_layout
 from ..instance.build import build_instance
-from ..instance.instance import Floats, Instance, equal
+from ..instance.instance import Instance
 from ..instance.scaling import scale
 from ..scenarios.build import build_worlds
 from ..scenarios.events import longest_event
@@ -30,32 +30,6 @@ MOST_COLUMNS = 40_000_000
 
 MOST_ENTRIES_AT_FIRST_SIGHT = 20 * MOST_COLUMNS
 """World, period and item combinations beyond which a plan is refused before its worlds are even drawn."""
-
-Reason = Literal[
-    "optimal", "within_gap", "time_limit", "stalled", "interrupted", "out_of_memory", "infeasible", "unbounded", "failed"
-]
-"""stalled: the search came to an end with parts of it left out, because the solver gave no answer there."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Why a solve ended and how good its answer is. Differences to the do-nothing reference; negative is better."""
-
-    reason: Reason
-    objective_musd: float | None
-    """Z - Z0 [million USD]; None without a plan."""
-    best_bound_musd: float | None
-    """Lower bound on Z - Z0 [million USD]."""
-    relative_gap: float | None
-    """(objective - bound) / max(|objective|, discounted appropriation, 1 million USD)."""
-    do_nothing_musd: float | None
-    """Z0 [million USD]."""
-    relaxed: bool = False
-    """True: the linear relaxation, a bound and not a plan."""
-    stages: tuple[tuple[str, float, float, float], ...] = ()
-    """(stage, objective, bound, relative gap) of each stage of the objective, each against its value in Z0."""
-    method: str = "flat"
-    """`flat`, one model for all worlds; `decomposed`, master and clusters of worlds."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +56,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn 
     """Build and compile. Raises PlanError for events outside the horizon and for models beyond `MOST_COLUMNS`, InputError for a
     figure that the solver would take for zero beside what it stands beside.
 
-    held: sampled worlds to keep where the same hazards are asked for (`disruptions.build_worlds`). like: a problem prepared
+    held: sampled worlds to keep where the same hazards are asked for (`scenarios.build.build_worlds`). like: a problem prepared
     before; its compiled blocks are stamped again where only figures differ that they keep as parameters, and those of operations
     where they are written alike (`reuse`).
     """
@@ -159,49 +133,3 @@ def _support(instance: Instance, worlds: Worlds, like: Layout | None) -> Support
         return like.support
     known = like.support.owners if np.array_equal(like.worlds.price, worlds.price) else None
     return build_support(instance, worlds, known)
-
-
-def denominator(problem: Problem, objective: float) -> float:
-    """What a gap is measured against: max(|Z - Z0|, discounted appropriation, 1 million USD)."""
-    calendar = problem.natural.calendar
-    by_year = calendar.beta[np.arange(len(calendar.years)) * calendar.per_year]
-    return max(abs(objective), float(by_year @ problem.natural.appropriation), 1.0)
-
-
-COST_GROUPS = {"users_musd": ("run", "hold", "surplus"), "authority_musd": ("buy", "stock", "sell", "release")}
-"""Whose cost the coefficients of an operation are; of commitments all are `commitments_musd`, what goes short is the loss."""
-
-
-def cost_groups(problem: Problem) -> dict[str, Floats]:
-    """Social cost by who bears it, as cost vectors [million USD]; with expected loss, penalties and weighted CVaR they add up."""
-    assembly = problem.assembly
-    social = assembly.costs["social_cost"] - problem.plan.residual * assembly.costs.get("residual_credit", 0.0)
-    found = {name: np.zeros_like(social) for name in (*COST_GROUPS, "commitments_musd")}
-    for part in assembly.stamped:
-        block = slice(part.first_column, part.first_column + part.width * part.count)
-        if part.label == "commitments":
-            found["commitments_musd"][block] = social[block]
-        elif part.label.startswith("period:"):
-            for name, variables in COST_GROUPS.items():
-                mine = np.tile(np.array([variable in variables for variable, _ in part.template.columns], dtype=bool), part.count)
-                found[name][block] = np.where(mine, social[block], 0.0)
-    return found
-
-
-def objective_costs(problem: Problem) -> dict[str, Floats]:
-    """Cost vectors of the social cost and of the plan's aims over all columns [million USD]."""
-    costs, m, plan = problem.assembly.costs, problem.plan.objective.cvar_share, problem.plan
-    shares: dict[str, dict[str, float]] = {
-        "social_cost": {
-            "social_cost": 1.0, "residual_credit": -plan.residual, "tail_risk": plan.risk.cvar_weight, "penalty": 1.0,
-        },
-        "risk": {"expected_loss": 1 - m, "tail_risk": m, "penalty": 1.0},
-        "spending": {"spending": 1.0, "penalty": 1.0},
-    }  # fmt: skip
-    found = {}
-    for name in dict.fromkeys(("social_cost", *STAGES[plan.objective.kind])):
-        found[name] = np.zeros_like(problem.assembly.lower)
-        for part, share in shares[name].items():
-            if share and part in costs:
-                found[name] += costs[part] if share == 1.0 else share * costs[part]
-    return found

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import equal
 from ..formulation.structure import Layout
-from ..instance.instance import Instance, equal
+from ..instance.instance import Instance
 from ..schemas.plan import Plan
 
 PLAN_FIGURES = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arrays import Floats, Ints
 from ..formulation.structure import Layout
-from ..instance.instance import Floats, Ints
 from .assembly import Assembly, Stamped
 
 OPERATIONS = ("run", "hold", "buy", "release", "sell", "stock", "surplus", "substitute", "shortfall", "excess")

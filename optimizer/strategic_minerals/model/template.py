@@ -20,13 +20,11 @@ from pyomo.core.expr import numeric_expr
 from pyomo.repn.parameterized import _FIXED, ParameterizedBeforeChildDispatcher, ParameterizedLinearRepnVisitor
 from pyomo.repn.util import ExprType, VarRecorder
 
+from ..core.arrays import INF, Bools, Floats, Ints
 from ..core.errors import FormulationError
-from ..instance.instance import Bools, Floats, Ints
 
 PYOMO_LOCK = threading.RLock()
 """Pyomo is not safe in threads: everything that builds or walks Pyomo objects holds this lock."""
-
-INF = float("inf")
 
 
 class _KeepParams(ParameterizedBeforeChildDispatcher):  # type: ignore[misc]

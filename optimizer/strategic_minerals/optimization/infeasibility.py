@@ -12,13 +12,13 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
+from ..core.arrays import INF, Floats, Ints
 from ..core.errors import InfeasibleError, StoppedError, UntrustedError
+from ..core.outcome import Outcome, Reason
 from ..decomposition.subproblems import demanding
 from ..highs.solver import Model, Run
-from ..instance.instance import Floats, Ints
 from ..model.assembly import Assembly
-from ..model.problem import Outcome, Problem, Reason
-from ..model.template import INF
+from ..model.problem import Problem
 
 DEMANDS = {
     "service_level": "service levels",

@@ -5,34 +5,26 @@ Sections 7 and 8 of the formulation. Nothing here knows Pyomo or the solver's ow
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
-
+from ..core.arrays import Floats
 from ..core.errors import UntrustedError
+from ..core.outcome import OnProgress, Outcome
 from ..core.timing import Seconds
-from ..decomposition.evaluator import Decomposition
+from ..decomposition.lshaped import Decomposition
 from ..formulation.structure import STAGES
 from ..highs.runtime import canary
-from ..highs.solver import Model, OnProgress, Run
-from ..instance.instance import Floats, Ints
-from ..model.assembly import Assembly
-from ..model.problem import Outcome, Problem, at_undisturbed_prices, denominator, objective_costs
-from ..model.template import INF
-from .infeasibility import NO_POINT, no_answer
-from .reference_ties import dearer, settled, settled_apart, with_tail
+from ..highs.solver import Run
+from ..model.objectives import denominator, objective_costs
+from ..model.problem import Problem, at_undisturbed_prices
+from .fixed_lp import LEAST_CHECK_S, _with_commitments, too_large, whole_numbers_fixed
+from .reference_plan import cap_trunk_shortfall, do_nothing, reference_model
+from .reference_ties import with_tail
 from .stages import ROOMS, Flat, Method, Staged, chosen_method, solver_of, stage_by_stage, verdict
-
-REFERENCE_GAP = 1e-9
-"""Relative gap to which a decomposed do-nothing reference is solved; the flat one is exact."""
-
-LEAST_CHECK_S = 60.0
-"""Seconds that the linear program with commitments fixed gets even where the limit is used up: it checks the answer."""
 
 RESIDUAL_GAP = 5e-3
 """Gap to which the plan without residual worth is sought: it stands beside the plan, to show which projects lean on it."""
@@ -42,11 +34,6 @@ MORE_RESIDUAL_S, MOST_RESIDUAL_S = 10.0, 300.0
 
 SMALL_CREDIT = 1.0
 """Residual credit below this [million USD] decides nothing."""
-
-RELAXED_IN_Z0 = (
-    "service_level", "cvar_limit", "expected_loss_limit", "supplier_share", "trunk_shortfall", "days_of_cover", "project_logic",
-)  # fmt: skip
-"""Constraint families that the do-nothing reference leaves out."""
 
 
 @dataclass(frozen=True)
@@ -71,71 +58,6 @@ class Solved:
     iterations: int
     nodes: int
     seconds: Seconds = field(default_factory=Seconds)
-
-
-def do_nothing(
-    problem: Problem, cost: Floats, time_limit_s: float, on_progress: OnProgress | None = None,
-    solver: Flat | Decomposition | None = None,
-) -> Floats:  # fmt: skip
-    """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised; the one of all
-    that cost the same that `canonical` names.
-
-    solver: has `reference_model` loaded; None: the flat model.
-    """
-    begin = time.perf_counter()
-    assembly, layout = reference_model(problem), problem.layout
-    solver = solver or Flat(assembly, cost, integer=False)
-    run = problem.seconds.ran("do nothing", solver.minimise(
-        cost, None, gap=REFERENCE_GAP, absolute_gap=0.0, time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress
-    ))  # fmt: skip
-    if run.status != "optimal" or run.x is None:
-        if run.status in NO_POINT:
-            raise UntrustedError("the solver finds no point for doing nothing, which keeps every rule by construction: not trusted")
-        raise no_answer(replace(run, bound=-math.inf), problem, "the do-nothing reference", list, time_limit_s)
-
-    def left() -> float:
-        return max(LEAST_CHECK_S, time_limit_s - (time.perf_counter() - begin))
-
-    if isinstance(solver, Decomposition):
-        x = settled_apart(solver, cost, run.x, left)
-    else:
-        x = settled(solver.face(cost, run), layout, assembly, lambda whole: whole, left)
-    x = with_tail(layout, assembly, x)
-    if dearer(cost, run.x, x):
-        raise UntrustedError("the reference without a plan became dearer when its ties were broken")
-    return x
-
-
-def reference_model(problem: Problem) -> Assembly:
-    """The model of doing nothing: decisions fixed, demands on the plan left out."""
-    assembly, support = problem.assembly, problem.layout.support
-    lower, upper = assembly.lower.copy(), assembly.upper.copy()
-    row_lower, row_upper = assembly.row_lower.copy(), assembly.row_upper.copy()
-    for family in RELAXED_IN_Z0:
-        rows = assembly.rows_of(family)
-        row_lower[rows], row_upper[rows] = -INF, INF
-    zero = _decided(problem)
-    root = assembly.stamped[0]
-    built = [
-        int(root.columns("sign", o)[0])
-        for o, option in enumerate(support.options)
-        if support.baseline[option.project] and option.package.name == "none" and not option.market
-    ]
-    one = np.array(built, dtype=np.int64)
-    zero = np.setdiff1d(zero, one)
-    lower[zero], upper[zero], lower[one], upper[one] = 0.0, 0.0, 1.0, 1.0
-    return replace(assembly, lower=lower, upper=upper, row_lower=row_lower, row_upper=row_upper)
-
-
-def _decided(problem: Problem) -> Ints:
-    """Columns that doing nothing leaves at zero: signatures, contracts, floors, and every purchase."""
-    columns = [
-        part.first_column + k + part.width * np.arange(part.count)
-        for part in problem.assembly.stamped
-        for k, (name, _) in enumerate(part.template.columns)
-        if name in ("sign", "contract", "contract_signed", "floor", "buy")
-    ]
-    return np.sort(np.concatenate(columns)) if columns else np.zeros(0, dtype=np.int64)
 
 
 def optimise(
@@ -256,79 +178,3 @@ def _at_undisturbed_prices(
     model = _with_commitments(other, objective_costs(other)[last], run, 0.0)
     again = problem.seconds.ran("prices", model.run(time_limit_s=time_limit_s, phase="undisturbed prices"))
     return again.x if again.status == "optimal" else None
-
-
-def cap_trunk_shortfall(problem: Problem, z0: Floats) -> None:
-    """Hold trunk shortfall of diversified materials at that of Z0, once it is known."""
-    for row, (*_, most) in trunk_shortfall_caps(problem, z0).items():
-        problem.assembly.row_upper[row] = most
-
-
-def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, int, int, float]]:
-    """Row -> (component, period, material, cap): trunk shortfall of diversified materials in Z0, with a hair's room."""
-    assembly, caps = problem.assembly, {}
-    for row in assembly.rows_of("trunk_shortfall"):
-        entries = slice(assembly.start[row], assembly.start[row + 1])
-        short = float(assembly.value[entries] @ z0[assembly.index[entries]])
-        _, material, label, stamp_number = assembly.row_name(int(row))
-        reach = problem.layout.reach[problem.layout.instance.component[material]]
-        if stamp_number < len(reach) and reach[stamp_number] > 0:  # trunk stamps come first
-            most = min(float(assembly.row_upper[row]), max(0.0, short) + 1e-6)
-            caps[int(row)] = (label.removeprefix("period:"), stamp_number, material, most)
-    return caps
-
-
-def whole_numbers_fixed(
-    problem: Problem, costs: dict[str, Floats], last: str, staged: Staged, solver: Flat | Decomposition, gap: float,
-    time_limit_s: float,
-) -> Run:  # fmt: skip
-    """Solve the linear program with the integer commitments at their rounded values: prices, and a check on big-M leaks.
-
-    Too large for one solver, it is solved by the decomposition that found them, as closely as `Decomposition.fixed` does.
-    """
-    run, cost = staged.run, costs[last]
-    assert run.x is not None
-    assert run.objective is not None
-    offset = run.objective - float(cost @ run.x)
-    if isinstance(solver, Decomposition) and too_large(solver):
-        fixed = solver.fixed(
-            cost, run.x, gap=gap, absolute_gap=gap * denominator(problem, 0.0), offset=offset, time_limit_s=time_limit_s
-        )
-    else:
-        model = _with_commitments(problem, cost, run, offset)
-        for stage, most in staged.slacks:
-            used = np.flatnonzero(costs[stage])
-            model.add_row(used, costs[stage][used], -INF, most, money=True)
-        fixed = model.run(time_limit_s=time_limit_s, phase="prices")
-    problem.seconds.ran("prices", fixed)
-    if fixed.status == "optimal" and fixed.objective is not None:
-        worse = fixed.objective - run.objective
-        if worse > 1e-6 * denominator(problem, run.objective):
-            raise UntrustedError(
-                f"rounding the integer decisions worsens the objective by {worse:g} million USD: the answer leans on tolerances"
-            )
-        if run.bound > fixed.objective + 1e-6 * denominator(problem, run.objective):
-            raise UntrustedError(
-                f"the solver's bound lies {run.bound - fixed.objective:g} million USD above a plan: it leans on tolerances"
-            )
-        return fixed
-    if fixed.status in ("infeasible", "infeasible_or_unbounded"):
-        raise UntrustedError(
-            "the integer decisions, rounded, leave no feasible operations: the answer leans on tolerances"
-        )
-    return fixed
-
-
-def too_large(solver: Flat | Decomposition) -> bool:
-    """Whether worlds are too many for one solver."""
-    return isinstance(solver, Decomposition) and not solver.parts.kept
-
-
-def _with_commitments(problem: Problem, cost: Floats, run: Run, offset: float) -> Model:
-    """The linear program in which the integer decisions of a run stand, rounded."""
-    assert run.x is not None
-    model = Model(problem.assembly, cost, integer=False, offset=offset)
-    binaries = np.flatnonzero(problem.assembly.integer)
-    at = np.round(run.x[binaries])
-    model.set_bounds(binaries, at, at)
-    return model

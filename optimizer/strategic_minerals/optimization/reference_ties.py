@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from ..core.arrays import Bools, Floats, Ints
 from ..core.errors import UntrustedError
 from ..formulation.structure import Layout
 from ..highs.solver import TOLERANCES, Model, Run
-from ..instance.instance import Bools, Floats, Ints
 from ..model.assembly import Assembly
 
 if TYPE_CHECKING:
-    from ..decomposition.evaluator import Decomposition
+    from ..decomposition.lshaped import Decomposition
     from ..decomposition.subproblems import Cluster
 
 TIE = 1e-9

@@ -12,18 +12,21 @@ from functools import partial
 from typing import Literal
 
 from ..checks.consistency import require
+from ..core.arrays import Floats
+from ..core.outcome import Outcome
 from ..data.dataset import Dataset
-from ..decomposition.evaluator import Decomposition
+from ..decomposition.lshaped import Decomposition
 from ..formulation.structure import STAGES
 from ..highs.basis_transfer import carried
 from ..highs.runtime import canary
-from ..instance.instance import Floats
 from ..model.assembly import Assembly
 from ..model.decisions import Choices, Hold
-from ..model.problem import Outcome, Problem, objective_costs, prepare
+from ..model.objectives import objective_costs
+from ..model.problem import Problem, prepare
 from ..scenarios.scenario_set import Drawn
 from ..schemas.plan import Plan
-from .optimise import aims_met, cap_trunk_shortfall, do_nothing, reference_model
+from .optimise import aims_met
+from .reference_plan import cap_trunk_shortfall, do_nothing, reference_model
 from .reference_ties import with_tail
 from .stages import Flat, Method, chosen_method, solver_of, verdict
 

@@ -10,20 +10,21 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from ..core.arrays import INF, Floats
 from ..core.errors import Fault, PlanError, UntrustedError
-from ..decomposition.evaluator import Decomposition
+from ..core.outcome import OnProgress, Outcome, Reason
+from ..decomposition.lshaped import Decomposition
 from ..decomposition.subproblems import separable
 from ..formulation.structure import STAGES, Layout
-from ..highs.solver import Model, OnProgress, Run
-from ..instance.instance import Floats
+from ..highs.solver import Model, Run
 from ..model.assembly import Assembly
-from ..model.problem import Outcome, Problem, Reason, denominator
-from ..model.template import INF
+from ..model.objectives import denominator
+from ..model.problem import Problem
 from .infeasibility import NO_POINT, culprits, no_answer
 from .reference_ties import Face
 
 Method = Literal["flat", "decomposed", "auto"]
-"""One model for all worlds; master and clusters (`decompose`); whichever is expected to be faster."""
+"""One model for all worlds; master and clusters (`decomposition`); whichever is expected to be faster."""
 
 
 LEAST_WORLDS = {True: 4, False: 25}

@@ -1,1 +1,1 @@
-"""The answer as a page that planners would rather look at than read."""
+"""The page that people read: HTML, charts, comparisons; and the generated reference pages."""

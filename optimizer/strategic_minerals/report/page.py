@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..core.atomic_files import staged
 from ..core.errors import Fault, InputError, missing_part
-from ..data.dataset import csv_text, unguarded
+from ..data.csv_files import csv_text, unguarded
 from ..results.evidence import audit_word
 from ..results.manifest import read_manifest
 from ..results.notes import provenance

@@ -191,7 +191,7 @@ DEVIATIONS = """## Choices where the general formulation leaves room, and why
 - **`revolving` recycles disposals, never proceeds of releases**; stock left is worth the lower of trunk and world prices also with
   `price_gain = false`.
 - **Short of a promise is counted by whole periods from the onset to the end of the event**, as the service level is
-  (`promises.short_of_promise`): in the model, along other worlds and in reverse stress tests alike.
+  (`scenarios.promises.short_of_promise`): in the model, along other worlds and in reverse stress tests alike.
 - **The solver counts money in a unit of its own** where a plan's money is far from a thousand million USD a year, as it counts
   each material in a power of ten tonnes: its tolerances are absolute. At prices times 2e5 it called plans infeasible before.
 - **Floors agreed before the plan** (MP Materials, 110 USD/kg) keep a source alive and cost this plan nothing.

@@ -11,9 +11,9 @@ import pandas as pd
 
 from ..audit.audit import Audit, Residual
 from ..checks.doubtful import KIND as DOUBT
+from ..core.outcome import Outcome
 from ..data.dataset import Dataset
 from ..instance.instruments import floor_names
-from ..model.problem import Outcome
 from ..schemas.plan import Plan
 from .notes import NEVER, loss_spread, provenance
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.atomic_files import staged
+from ..core.atomic_files import staged, whole_file
 from ..core.errors import missing_part
 from ..core.frames import whole
+from ..data.workbook import new_book, write_cell
 from .result import SCHEMA_VERSION, Result
 from .run_contents import unit_of
 
@@ -44,3 +46,30 @@ def _arrow() -> tuple[Any, Any]:
     except ImportError:
         raise missing_part("parquet", "pyarrow", "parquet") from None
     return pyarrow, parquet
+
+
+def write_results(result: Result, path: str | Path) -> None:
+    """Summary and every table of a result as a formatted book. The file is whole or as it was before."""
+    with whole_file(Path(path)) as file:
+        book, formats = new_book(file)
+        _show(book, formats, result)
+        book.close()
+
+
+def _show(book: Any, formats: Mapping[str, Any], result: Result) -> None:
+    """All sheets of a result."""
+    sheet = book.add_worksheet("summary")
+    sheet.set_column(0, 0, 120)
+    for row, line in enumerate(result.summary().splitlines()):
+        sheet.write_string(row, 0, line, formats["title"] if row == 0 else formats["plain"])
+    for name, table in result.tables.items():
+        sheet = book.add_worksheet(name[:31])
+        sheet.freeze_panes(1, 0)
+        for k, column in enumerate(table.columns):
+            sheet.write_string(0, k, str(column), formats["header"])
+            sheet.set_column(k, k, min(40, max(10, len(str(column)) + 2)))
+        for row, values in enumerate(table.itertuples(index=False, name=None), start=1):
+            for k, value in enumerate(values):
+                write_cell(sheet, row, k, value, formats["plain"])
+        if len(table):
+            sheet.autofilter(0, 0, len(table), max(0, len(table.columns) - 1))

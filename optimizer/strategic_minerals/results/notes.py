@@ -12,12 +12,14 @@ import pandas as pd
 
 from ..checks.doubtful import unlikely
 from ..checks.unused import unused
+from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
 from ..data.deflation import restated
+from ..data.references import select_materials
 from ..finance.items import never
 from ..finance.packages import Support, build_support
-from ..instance.build import build_instance, select_materials
-from ..instance.instance import MUSD_PER_T, Instance
+from ..instance.build import build_instance
+from ..instance.instance import Instance
 from ..scenarios.build import build_worlds
 from ..scenarios.events import longest_event
 from ..scenarios.scenario_set import Worlds

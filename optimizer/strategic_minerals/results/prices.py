@@ -5,7 +5,7 @@ those commitments and for small changes. Every family is checked against a finit
 
 What is avoided is concave in any right-hand side, so a price is the most that one unit more brings: exactly that up to the next
 kink, less beyond. At a kink itself (a degenerate basis) a price is one of the slopes between that of the unit before and that of
-the unit after. How far each holds costs solves, and is told by `price_words`.
+the unit after. How far each holds costs solves, and is told by `price_ranging`.
 
 A limit on money is what the plan gives, and at least what holding the opening stock costs (`Instance.spendable`). Where that is
 more, one more USD of the appropriation or of the total moves no limit and is worth nothing, whatever the dual of the row.

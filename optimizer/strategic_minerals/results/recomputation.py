@@ -19,9 +19,10 @@ from ..core.errors import Fault, InputError
 from ..core.frames import kinds_of, whole
 from ..formulation.structure import STAGES
 from ..highs.solver import TOLERANCES
-from ..model.problem import Problem, denominator, prepare
+from ..model.objectives import denominator
+from ..model.problem import Problem, prepare
 from ..model.solution import OPERATIONS
-from ..optimization.optimise import RELAXED_IN_Z0
+from ..optimization.reference_plan import RELAXED_IN_Z0
 from ..optimization.stages import LEAST_GAP, chosen_method
 from .result import Result, bounds_of, versions
 from .run_folder import question_of

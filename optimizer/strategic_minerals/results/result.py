@@ -4,38 +4,29 @@ from __future__ import annotations
 
 import html
 import platform
-import time
 from collections.abc import Mapping
-from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..audit.accounts import social_cost
 from ..audit.audit import Audit, Residual, audit
-from ..audit.figures import Figures, figures_of
-from ..checks.consistency import require
-from ..core.errors import Fault, InputError, UntrustedError
-from ..core.frames import kinds_of, records, typed, whole
-from ..core.timing import TOTAL
+from ..audit.figures import Figures
+from ..core.errors import Fault, InputError
+from ..core.frames import kinds_of, records, typed
+from ..core.outcome import Outcome
 from ..data.dataset import Dataset
 from ..data.plan_file import parse_plan
 from ..highs.runtime import version as highs_version
-from ..highs.solver import TOLERANCES, OnProgress
-from ..instance.instance import Floats
-from ..model.problem import Outcome, Problem, prepare
-from ..model.solution import Solution, extract, signatures
-from ..optimization.optimise import Solved, optimise
-from ..optimization.stages import Method, chosen_method
+from ..model.problem import prepare
+from ..model.solution import Solution
+from ..optimization.optimise import Solved
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .evidence import basis_of
-from .prices import price_table
 from .summary import summarise
-from .tables import build_tables, with_residual_at_zero
 
 SCHEMA_VERSION = 2
 """Of `Result.to_dict` and of run folders."""
@@ -149,80 +140,6 @@ class Result:
         return "".join([*parts, f"<details><summary>All in words</summary><pre>{words}</pre></details>"])
 
 
-def solve(
-    plan: Plan, data: Dataset, *, gap: float = 1e-3, time_limit_s: float = 3600.0, relax: bool = False, method: Method = "auto",
-    threads: int = 0, executor: Executor | None = None, on_progress: OnProgress | None = None,
-) -> Result:  # fmt: skip
-    """Decide stockpiles, friend-shored sources and price floors together.
-
-    gap: relative optimality gap to stop at (see `Outcome.relative_gap`). time_limit_s: wall-clock seconds, finite.
-    relax: solve the linear relaxation instead, a bound on the answer. method: `flat`, one model for all worlds; `decomposed`,
-    master and clusters of worlds; `auto`, whichever is expected to be faster. threads: for clusters of worlds; 0, one for each
-    core that the process may use.
-    executor: answers the clusters in place of threads; a flat solve runs as a whole in one of its workers (then on_progress is
-    called there, and has to be picklable for another process). on_progress: called with `Progress`; returning True cancels.
-
-    Raises ValueError for a gap outside [0, 1), PlanError and InputError (faults, all at once; also a method that the plan's aim
-    rules out), InfeasibleError, StoppedError and UntrustedError. A pure function of its arguments, safe from many threads.
-    """
-    if not 0 <= gap < 1:
-        raise ValueError(f"gap must be in [0, 1), not {gap}")
-    require(plan, data)
-    begin = time.perf_counter()
-    problem = prepare(plan, data)
-    if executor is not None and chosen_method(problem, method, integer=not relax) == "flat":
-        told: dict[str, Any] = {} if on_progress is None else {"on_progress": on_progress}
-        return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, method="flat", **told).result()
-    solved = optimise(
-        problem, gap=gap, time_limit_s=time_limit_s, relax=relax, method=method, threads=threads, executor=executor,
-        on_progress=on_progress,
-    )  # fmt: skip
-    options = {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, "method": method, **TOLERANCES}
-    read = _read(solved)
-    del problem, solved
-    result = _result(read, options)
-    seconds = read.problem.seconds
-    seconds.phases[TOTAL] = time.perf_counter() - begin
-    return replace(result, seconds=dict(seconds.phases), profile=seconds.frame())
-
-
-@dataclass(frozen=True)
-class _Read:
-    """What a solve found, once its matrix is gone: with many worlds that is most of the memory, and what follows needs some too."""
-
-    problem: Problem
-    """Without its matrix."""
-    outcome: Outcome
-    points: list[Floats | None]
-    """(columns,) the plan, the do-nothing reference, the plan's operations at undisturbed prices; taken out as they are read."""
-    signed_without_residual: Floats | None
-    """(options,)"""
-    prices: pd.DataFrame
-    stated: float
-    """Social cost, as the solver has it [million USD]."""
-    stages: dict[str, tuple[float, float]]
-    """Aim -> its figure with the plan and without, penalties left out, as the solver has them [million USD]."""
-    counts: dict[str, int]
-
-
-def _read(solved: Solved) -> _Read:
-    """Read what takes the matrix: duals, sizes, the aim."""
-    problem, worlds, other = solved.problem, solved.problem.layout.worlds, solved.without_residual
-    with problem.seconds.measure("extract"):
-        prices = price_table(solved)
-    rows, columns, nonzeros = problem.assembly.shape
-    counts = {
-        "columns": columns, "rows": rows, "nonzeros": nonzeros, "binaries": int(problem.assembly.integer.sum()),
-        "scenarios": len(worlds.names), "periods": problem.natural.calendar.periods, "materials": len(problem.natural.materials),
-        "iterations": solved.iterations, "nodes": solved.nodes,
-    }  # fmt: skip
-    bare = replace(problem, assembly=problem.assembly.without_matrix())
-    stated = float(solved.costs["social_cost"] @ solved.x)
-    signed = None if other is None else signatures(problem.assembly, other)
-    points: list[Floats | None] = [solved.x, solved.z0, solved.undisturbed]
-    return _Read(bare, solved.outcome, points, signed, prices, stated, _stages(solved), counts)
-
-
 def _stages(solved: Solved) -> dict[str, tuple[float, float]]:
     """Aim -> (with the plan, without), penalties left out."""
     costs, penalty = solved.costs, solved.problem.assembly.costs.get("penalty")
@@ -233,48 +150,6 @@ def _stages(solved: Solved) -> dict[str, tuple[float, float]]:
 def bounds_of(outcome: Outcome) -> dict[str, float]:
     """Aim -> bound of its difference to doing nothing, the last aim last."""
     return {name: bound for name, _, bound, _ in outcome.stages}
-
-
-def _result(read: _Read, options: Mapping[str, Any]) -> Result:
-    """Audit the solution and make the tables. Raises UntrustedError where the audit objects."""
-    problem, stated = read.problem, read.stated
-
-    def taken() -> Solution | None:
-        x = read.points.pop(0)
-        return None if x is None else extract(problem.layout, problem.assembly, x)
-
-    with problem.seconds.measure("extract"):
-        solution, reference, other = taken(), taken(), taken()
-        assert solution is not None
-        assert reference is not None
-    with problem.seconds.measure("tables"):
-        tables = build_tables(problem, solution, reference, other)
-        tables["projects"] = with_residual_at_zero(problem, tables["projects"], read.signed_without_residual)
-        tables["prices"] = read.prices
-    with problem.seconds.measure("audit"):
-        before = social_cost(problem, reference)
-        figures = figures_of(
-            tables, read.outcome, read.stages, social_cost(problem, solution), before,
-            problem.plan.horizon.first_year + problem.plan.horizon.years,
-        )
-        audited = audit(problem, solution, z0=reference, stated=figures, bounds=bounds_of(read.outcome))
-    if not read.outcome.relaxed and not audited.passed:
-        raise UntrustedError(f"the audit objects: {audited.worst()}")
-    if abs(audited.objective - stated) > 1e-7 * max(1.0, abs(stated)):
-        raise UntrustedError(
-            f"the audit finds {audited.objective:.6f} million USD where the solver states {stated:.6f}"
-        )
-    with problem.seconds.measure("tables"):
-        tables["figures"] = figures.frame()
-        tables["objective"] = pd.DataFrame({"part": list(audited.parts), "plan_musd": list(audited.parts.values())})
-        tables["objective"]["do_nothing_musd"] = [before[name] for name in audited.parts]
-        for name in list(tables):  # one at a time: the longest have a row for every producer, period and world
-            tables[name] = whole(tables.pop(name))
-    return Result(
-        plan=problem.plan, data=problem.data, outcome=read.outcome, solution=solution, reference=reference, tables=tables,
-        objective_parts=audited.parts, reference_parts=before, audited=audited, seconds={}, profile=pd.DataFrame(),
-        counts=read.counts, options=options, versions=versions(),
-    )  # fmt: skip
 
 
 def versions() -> dict[str, str]:

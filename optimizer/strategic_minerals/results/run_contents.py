@@ -18,7 +18,8 @@ import pandas as pd
 
 from ..core.errors import Fault, InputError
 from ..core.frames import kinds_of, typed
-from ..data.dataset import Dataset, csv_pieces, dataset_texts, unguarded
+from ..data.csv_files import csv_pieces, dataset_texts, unguarded
+from ..data.dataset import Dataset
 from ..model.solution import OPERATIONS, Solution
 from ..schemas.plan import Plan
 from .result import Result

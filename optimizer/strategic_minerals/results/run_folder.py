@@ -1,7 +1,7 @@
 """Run folders: plan, tables used, results, log and, last of all, `manifest.json`. A folder without it is not finished.
 
 The manifest has the hash of every file, told from what was written, and a digest over all that it says itself (`manifest`). A
-folder has one writer at a time (`one_writer`). What other verbs find out about a run stands under `analyses` (`study_files`).
+folder has one writer at a time (`core.folder_lock`). What other verbs find out about a run stands under `analyses` (`study_files`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from ..core.atomic_files import PART, whole_file, write_whole
 from ..core.errors import Fault, InfeasibleError, InputError, SolveError
 from ..core.folder_lock import LOCK, one_writer
 from ..core.frames import kinds_of, records
-from ..data.dataset import Dataset, load_dataset
+from ..data.csv_files import load_dataset
+from ..data.dataset import Dataset
 from ..data.plan_file import parse_plan
 from ..schemas.plan import Plan
 from .manifest import MANIFEST, read_json, read_manifest, schema_faults, seal_faults, sealed, spelled

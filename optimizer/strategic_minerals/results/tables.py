@@ -13,8 +13,9 @@ import pandas as pd
 from ..audit.accounts import commitments, floors_at_crisis_prices, open_books, split_of_value
 from ..checks.doubtful import unlikely
 from ..checks.unused import unused
+from ..core.arrays import Floats
 from ..core.frames import named
-from ..instance.instance import MUSD_PER_T, Floats
+from ..core.units import MUSD_PER_T
 from ..model.problem import Problem
 from ..model.solution import Solution
 from ..scenarios.events import describe

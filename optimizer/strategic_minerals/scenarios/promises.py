@@ -9,7 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..instance.instance import Floats, Instance
+from ..core.arrays import Floats
+from ..instance.instance import Instance
 from .scenario_set import Worlds
 
 

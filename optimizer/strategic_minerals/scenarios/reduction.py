@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..instance.instance import Bools, Floats, Instance, Ints
+from ..core.arrays import Bools, Floats, Ints
+from ..instance.instance import Instance
 from .scenario_set import Worlds
 
 TAIL = 0.1

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from ..instance.instance import Floats
+from ..core.arrays import Floats
 from ..schemas.plan import Event
 from .events import Strike, strike_of
 

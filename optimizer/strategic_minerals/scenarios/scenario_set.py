@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..instance.instance import Bools, Calendar, Floats, Instance, Ints, named_materials, overlap, touched_producers
+from ..core.arrays import Bools, Floats, Ints
+from ..instance.calendar import Calendar, overlap
+from ..instance.instance import Instance, named_materials, touched_producers
 from ..instance.producer_economics import built_anyway, survival
 from .events import Strike
 

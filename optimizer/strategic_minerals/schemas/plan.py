@@ -1,7 +1,7 @@
 """The question: a plan file (TOML) and its schema.
 
 A plan says which materials, which years, which instruments, which money, which disruptions and which
-aim. It holds no facts: those are tables (`dataset.py`). Years are fiscal years and may be decimal where a date
+aim. It holds no facts: those are tables (`data/dataset.py`). Years are fiscal years and may be decimal where a date
 within the year is meant (2028.5 is the middle of FY2028).
 """
 

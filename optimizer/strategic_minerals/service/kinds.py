@@ -36,8 +36,8 @@ class Answer:
 
 
 def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
+    from ..api.solving import solve
     from ..checks.consistency import require
-    from ..results.result import solve
     from ..results.run_folder import write_run
 
     plan, data = question(folder, request)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .job_folder import LOG, PROGRESS, Folder
 
 if TYPE_CHECKING:
-    from ..highs.solver import Progress
+    from ..core.outcome import Progress
 
 PACE_S = 0.3
 """Seconds between two words on progress."""

@@ -25,7 +25,7 @@ STATED = "tables.json"
 def shipped_tables() -> Dataset:
     """Those of the package; no request changes them."""
     from ..core.shipped import shipped
-    from ..data.dataset import load_dataset
+    from ..data.csv_files import load_dataset
 
     return load_dataset(shipped("inputs"))
 
@@ -63,7 +63,8 @@ def question(folder: Folder, request: Mapping[str, Any]) -> tuple[Plan, Dataset]
 
 def _tables(folder: Folder, request: Mapping[str, Any]) -> Dataset | None:
     """A request's own tables, on top of the shipped ones where that was asked for; None: it has none. Raises InputError."""
-    from ..data.dataset import Dataset, load_dataset
+    from ..data.csv_files import load_dataset
+    from ..data.dataset import Dataset
 
     base = shipped_tables().tables if request.get("on_top_of_shipped") else {}
     if (stated := folder.read(STATED)) is not None:

@@ -95,7 +95,7 @@ def _diagnosed(folder: Folder, request: Mapping[str, Any], teller: Teller) -> di
 def _written(folder: Folder, found: Answer) -> dict[str, Any]:
     """Write tables; name -> file, rows, kind of each column."""
     from ..core.frames import kinds_of, whole
-    from ..data.dataset import csv_text
+    from ..data.csv_files import csv_text
 
     for name, frame in found.frames.items():
         (folder.path / "out").mkdir(exist_ok=True)

@@ -1,0 +1,107 @@
+"""Tables as CSV files: read within limits, written so that a spreadsheet takes no cell for a formula."""
+
+from __future__ import annotations
+
+import csv
+import types
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ..core.errors import Fault, Faults, InputError, near_miss
+from ..schemas.base import Row
+from ..schemas.tables import TABLES
+from .csv_shape import PROVENANCE, guarded, read_csv_table, unguarded_cell
+from .dataset import Dataset
+from .row_checks import required
+
+CSV_PIECE = 500_000
+"""Rows of a table that are turned into text at once."""
+
+
+def load_dataset(path: str | Path) -> Dataset:
+    """Read every table that a folder holds as `<table>.csv`.
+
+    Raises InputError with what is wrong: file, line, column, value found, value expected.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError([Fault(str(folder), "", "", "no folder", "a folder of tables (CSV)")])
+    faults = Faults()
+    tables: dict[str, tuple[Row, ...]] = {}
+    lines: dict[str, tuple[int, ...]] = {}
+    inside = sorted(folder.iterdir())
+    for file in (file for file in inside if file.suffix == ".csv"):
+        if file.stem not in TABLES:
+            faults.add(Fault(file.name, "", "", "no such table", "a table name" + near_miss(file.stem, TABLES)))
+            continue
+        rows, found, lines[file.stem] = read_csv_table(file)
+        tables[file.stem] = rows
+        faults.extend(found)
+    faults.extend(_misnamed(inside, set(tables)))
+    if not tables and not faults:
+        faults.add(Fault(str(folder), "", "", "no table", "CSV files named as in inputs/README.md"))
+    if faults:
+        raise InputError(faults.told())
+    return Dataset(types.MappingProxyType(tables), folder.name, lines=lines)
+
+
+def _misnamed(inside: Sequence[Path], tables: set[str]) -> Iterator[Fault]:
+    """Files that are called like a table and are not read: `demand.CSV`, `demand.xlsx`; a copy kept beside the table may stay."""
+    for file in inside:
+        stem = file.name.partition(".")[0].lower()
+        if file.suffix == ".csv" or stem not in TABLES:
+            continue
+        if file.suffix.lower() == ".csv" or stem not in tables:
+            yield Fault(file.name, "", "", f"'{file.name}'", f"{stem}.csv, a CSV table in lower case")
+
+
+def write_dataset(data: Dataset, folder: Path) -> None:
+    """Write the tables as CSV; text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for table, text in dataset_texts(data):
+        (folder / f"{table}.csv").write_text(text, encoding="utf-8", newline="")
+
+
+def dataset_texts(data: Dataset) -> Iterator[tuple[str, str]]:
+    """(table, its CSV text); columns without a value are left out, unless every table has them."""
+    for table in data.tables:
+        frame = data.frame(table)
+        used = [c for c in frame.columns if frame[c].notna().any() or c in (*PROVENANCE, *required(table))]
+        yield table, csv_text(frame[used])
+
+
+def safe_csv(frame: pd.DataFrame) -> pd.DataFrame:
+    """A copy in which no text cell starts like a formula."""
+    safe = frame.copy()
+    for column in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[column]):
+            safe[column] = safe[column].map(guarded)
+    return safe
+
+
+def csv_pieces(frame: pd.DataFrame) -> Iterator[str]:
+    """`csv_text` of a table of any length, a piece at a time."""
+    yield csv_text(frame[:CSV_PIECE])
+    for first in range(CSV_PIECE, len(frame), CSV_PIECE):
+        yield csv_text(frame[first : first + CSV_PIECE], header=False)
+
+
+def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
+    """A table as CSV text that reads back as it is, formulas made inert."""
+    safe = safe_csv(frame)
+    bare_return = any(
+        "\r" in str(v) for c in safe.columns if not pd.api.types.is_numeric_dtype(safe[c]) for v in safe[c]
+    )
+    quoting = csv.QUOTE_ALL if bare_return else csv.QUOTE_MINIMAL
+    return str(safe.to_csv(index=False, header=header, lineterminator="\n", quoting=quoting))
+
+
+def unguarded(frame: pd.DataFrame) -> pd.DataFrame:
+    """A copy of a table read back, its text as it was before it was written."""
+    plain = frame.copy()
+    for column in plain.columns:
+        if not pd.api.types.is_numeric_dtype(plain[column]):
+            plain[column] = plain[column].map(unguarded_cell)
+    return plain

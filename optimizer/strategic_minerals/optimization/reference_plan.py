@@ -1,0 +1,114 @@
+"""The do-nothing reference Z0 and what is measured against it (formulation section 7)."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from ..core.arrays import INF, Floats, Ints
+from ..core.errors import UntrustedError
+from ..core.outcome import OnProgress
+from ..decomposition.lshaped import Decomposition
+from ..model.assembly import Assembly
+from ..model.problem import Problem
+from .fixed_lp import LEAST_CHECK_S
+from .infeasibility import NO_POINT, no_answer
+from .reference_ties import dearer, settled, settled_apart, with_tail
+from .stages import Flat
+
+REFERENCE_GAP = 1e-9
+"""Relative gap to which a decomposed do-nothing reference is solved; the flat one is exact."""
+
+
+RELAXED_IN_Z0 = (
+    "service_level", "cvar_limit", "expected_loss_limit", "supplier_share", "trunk_shortfall", "days_of_cover", "project_logic",
+)  # fmt: skip
+"""Constraint families that the do-nothing reference leaves out."""
+
+
+def do_nothing(
+    problem: Problem, cost: Floats, time_limit_s: float, on_progress: OnProgress | None = None,
+    solver: Flat | Decomposition | None = None,
+) -> Floats:  # fmt: skip
+    """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised; the one of all
+    that cost the same that `reference_ties` names.
+
+    solver: has `reference_model` loaded; None: the flat model.
+    """
+    begin = time.perf_counter()
+    assembly, layout = reference_model(problem), problem.layout
+    solver = solver or Flat(assembly, cost, integer=False)
+    run = problem.seconds.ran("do nothing", solver.minimise(
+        cost, None, gap=REFERENCE_GAP, absolute_gap=0.0, time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress
+    ))  # fmt: skip
+    if run.status != "optimal" or run.x is None:
+        if run.status in NO_POINT:
+            raise UntrustedError("the solver finds no point for doing nothing, which keeps every rule by construction: not trusted")
+        raise no_answer(replace(run, bound=-math.inf), problem, "the do-nothing reference", list, time_limit_s)
+
+    def left() -> float:
+        return max(LEAST_CHECK_S, time_limit_s - (time.perf_counter() - begin))
+
+    if isinstance(solver, Decomposition):
+        x = settled_apart(solver, cost, run.x, left)
+    else:
+        x = settled(solver.face(cost, run), layout, assembly, lambda whole: whole, left)
+    x = with_tail(layout, assembly, x)
+    if dearer(cost, run.x, x):
+        raise UntrustedError("the reference without a plan became dearer when its ties were broken")
+    return x
+
+
+def reference_model(problem: Problem) -> Assembly:
+    """The model of doing nothing: decisions fixed, demands on the plan left out."""
+    assembly, support = problem.assembly, problem.layout.support
+    lower, upper = assembly.lower.copy(), assembly.upper.copy()
+    row_lower, row_upper = assembly.row_lower.copy(), assembly.row_upper.copy()
+    for family in RELAXED_IN_Z0:
+        rows = assembly.rows_of(family)
+        row_lower[rows], row_upper[rows] = -INF, INF
+    zero = _decided(problem)
+    root = assembly.stamped[0]
+    built = [
+        int(root.columns("sign", o)[0])
+        for o, option in enumerate(support.options)
+        if support.baseline[option.project] and option.package.name == "none" and not option.market
+    ]
+    one = np.array(built, dtype=np.int64)
+    zero = np.setdiff1d(zero, one)
+    lower[zero], upper[zero], lower[one], upper[one] = 0.0, 0.0, 1.0, 1.0
+    return replace(assembly, lower=lower, upper=upper, row_lower=row_lower, row_upper=row_upper)
+
+
+def _decided(problem: Problem) -> Ints:
+    """Columns that doing nothing leaves at zero: signatures, contracts, floors, and every purchase."""
+    columns = [
+        part.first_column + k + part.width * np.arange(part.count)
+        for part in problem.assembly.stamped
+        for k, (name, _) in enumerate(part.template.columns)
+        if name in ("sign", "contract", "contract_signed", "floor", "buy")
+    ]
+    return np.sort(np.concatenate(columns)) if columns else np.zeros(0, dtype=np.int64)
+
+
+def cap_trunk_shortfall(problem: Problem, z0: Floats) -> None:
+    """Hold trunk shortfall of diversified materials at that of Z0, once it is known."""
+    for row, (*_, most) in trunk_shortfall_caps(problem, z0).items():
+        problem.assembly.row_upper[row] = most
+
+
+def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, int, int, float]]:
+    """Row -> (component, period, material, cap): trunk shortfall of diversified materials in Z0, with a hair's room."""
+    assembly, caps = problem.assembly, {}
+    for row in assembly.rows_of("trunk_shortfall"):
+        entries = slice(assembly.start[row], assembly.start[row + 1])
+        short = float(assembly.value[entries] @ z0[assembly.index[entries]])
+        _, material, label, stamp_number = assembly.row_name(int(row))
+        reach = problem.layout.reach[problem.layout.instance.component[material]]
+        if stamp_number < len(reach) and reach[stamp_number] > 0:  # trunk stamps come first
+            most = min(float(assembly.row_upper[row]), max(0.0, short) + 1e-6)
+            caps[int(row)] = (label.removeprefix("period:"), stamp_number, material, most)
+    return caps
