@@ -3,12 +3,15 @@ money keeps out."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from instances import random_case
 from strategic_minerals import Dataset, Plan, complete, frontier, sampling_gap, solve, value_of_planning, verify
+from strategic_minerals.cli.evaluation import _breaks
 from strategic_minerals.evaluation import sampling_gap as bounds
 from strategic_minerals.evaluation import stress_test as stress
 from strategic_minerals.evaluation import value_of_planning as worth
@@ -157,3 +160,15 @@ def test_a_run_reproduces_that_would_buy_at_calm_prices_what_it_does_not_buy() -
     held = result.tables["held_for_price"].set_index("material")
     assert (held.expected_acquired_t["m"], held.at_undisturbed_prices_t["m"] > 100) == (pytest.approx(0.0, abs=1e-6), True)
     assert not verify(result).objections
+
+
+def test_a_promise_that_is_counted_in_two_ways_is_told_apart() -> None:
+    """Proves: the same level over an episode and in every fiscal year are two promises, and each line says which it is about."""
+    row = {
+        "material": "a", "segment": "defence", "level": 1.0, "hazard": "stop", "strikes": "all", "start_year": 2028.0,
+        "shortest_yr": math.nan, "least_cut_share": math.nan, "held": True, "tried_yr": 2.0,
+    }  # fmt: skip
+    both = _breaks(pd.DataFrame([{**row, "per": "episode"}, {**row, "per": "fiscal_year"}]))
+    assert "a, defence at 100% over the whole episode: holds against each of 1 disruptions" in both
+    assert "a, defence at 100% in every fiscal year: holds against each of 1 disruptions" in both
+    assert "a, defence at 100%: holds" in _breaks(pd.DataFrame([{**row, "per": "episode"}]))

@@ -86,20 +86,28 @@ def reverse(
     show({"reverse": table}, out, as_json, _breaks(table))
 
 
+COUNTED = {"episode": " over the whole episode", "fiscal_year": " in every fiscal year"}
+"""How a promise is counted, told where the same one is counted both ways."""
+
+
 def _breaks(table: pd.DataFrame) -> str:
     """The table in words."""
     lines = ["REVERSE STRESS TEST: what it takes to break a promise, at the worst of the starts tried (the beginning of each later "
              "fiscal year of the plan):"]
-    for (material, segment, level), rows in table.groupby(["material", "segment", "level"]):
+    promise = ["material", "segment", "level", "per"]
+    twice = table.groupby(promise[:3]).per.transform("nunique") > 1
+    table = table.assign(counted=table.per.map(COUNTED).where(twice, ""))
+    for (material, segment, level, _), rows in table.groupby(promise):
         if rows.held.all():
             lines.append(
-                f"  {material}, {segment} at {level:.0%}: holds against each of {len(rows)} disruptions "
+                f"  {material}, {segment} at {level:.0%}{rows.counted.iloc[0]}: holds against each of {len(rows)} disruptions "
                 f"({', '.join(rows.hazard.unique())}) up to {rows.tried_yr.min():g} years, and at a full cut of the hazard's own "
                 f"length"
             )
-    broken = ~table.groupby(["material", "segment", "level"]).held.transform("all").astype(bool)
+    broken = ~table.groupby(promise).held.transform("all").astype(bool)
     for row in table[broken].itertuples():
-        what = f"  {row.material}, {row.segment} at {row.level:.0%}, {row.hazard}{' on it alone' * (row.strikes == 'alone')}:"
+        asked = f"{row.material}, {row.segment} at {row.level:.0%}{row.counted}"
+        what = f"  {asked}, {row.hazard}{' on it alone' * (row.strikes == 'alone')}:"
         if row.held:
             lines.append(f"{what} holds up to {row.tried_yr:g} years, and at a full cut of the hazard's own length")
             continue

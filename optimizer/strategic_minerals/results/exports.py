@@ -1,4 +1,4 @@
-"""Results as Parquet files: types kept, units and provenance in the files' own metadata."""
+"""Results for other programs: Parquet files with types, units and provenance in their metadata; a formatted workbook."""
 
 from __future__ import annotations
 
