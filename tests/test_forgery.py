@@ -491,6 +491,8 @@ def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
     """Proves: a study carried into the folder of another run is refused there, one without a seal as unfinished; a run written
     anew takes the old one's studies away; litter of a file manager is nobody's forgery."""
     (copied / ".DS_Store").write_bytes(b"x")
+    (copied / "results" / ".~lock.spending.csv#").write_bytes(b"x")  # the table is open in a spreadsheet
+    (copied / "results" / "~$outcome.xlsx").write_bytes(b"x")
     (copied / "analyses" / "explain" / ".DS_Store").write_bytes(b"x")
     assert told(copied) == ""
     other = write_run(solve(*one_mineral(110.0), gap=0.0), tmp_path / "other")

@@ -33,6 +33,7 @@ def idle(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str
     yield from _sample(known)
     yield from _overrides(known)
     yield from _ramps(known)
+    yield from _no_money_yet(plan)
     yield from _without_source(data)
 
 
@@ -180,6 +181,11 @@ def _in_part(known: _Known, event: Event, strike: Strike) -> Iterator[str]:
         yield _nowhere(strike, touched, more=True, what="event")
     elif event.hazard and event.cut_share == 0:
         yield f"cut_share 0 in place of the cut of {event.hazard}: nothing is cut in {strike.countries}, the rest holds"
+    if strike.cut > 0 and strike.price < 1:
+        yield (
+            f"price_multiplier {strike.price:g}: prices fall while supply is cut; a rise of {strike.price:.0%} is "
+            f"{1 + strike.price:g}"
+        )
     yield from _flood(strike.flood, strike.flood_price, ("flood_years", "flood_multiplier"))
     for segment, factor in (event.demand_multipliers or {}).items():
         if factor != 1 and not known.uses(segment, touched):
@@ -260,6 +266,15 @@ def _ramps(known: _Known) -> Iterator[Told]:
             yield name, f"ramps.csv {name} age_yr: the first is {first:g}: {idle_years}{months}"
         elif months:
             yield name, f"ramps.csv {name} age_yr: {', '.join(f'{age:g}' for age in sorted(found))}{months}"
+
+
+def _no_money_yet(plan: Plan) -> Iterator[Told]:
+    """Money by year that begins after the plan does: years before the first one named have none."""
+    money, first = plan.budget.appropriation_musd, plan.horizon.first_year
+    if isinstance(money, dict) and first < min(money) < first + plan.horizon.years:
+        until = f"FY{first}" if min(money) == first + 1 else f"FY{first}-{min(money) - 1}"
+        place = "budget.appropriation_musd"
+        yield place, f"plan {place}: it begins in FY{min(money)}, so that there is no money in {until}"
 
 
 def _without_source(data: Dataset) -> Iterator[Told]:

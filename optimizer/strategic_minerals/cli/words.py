@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 COMMAND_LINE = "command line"
 """Where an option stands."""
 NUMBER = re.compile(r"'(?P<found>.*)' is not a valid (?P<kind>float|int)(eger)?( range)?\.?")
+DURATION = re.compile(r"(?P<number>\d+(?:[.,]\d+)?) *(?P<unit>s|m|h)[a-z]*\.?", re.IGNORECASE)
+SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
 
 
@@ -73,6 +75,10 @@ def _expected(item: Any, name: str) -> str:
     """What an option takes."""
     from ..schemas.descriptions import expected
 
+    spell = DURATION.fullmatch(str(item["input"]).strip())
+    if name == "--time-limit" and spell is not None:
+        seconds = float(spell["number"].replace(",", ".")) * SECONDS[spell["unit"].lower()]
+        return f"a number of seconds: {seconds:g}"
     choice = CHOICES.search(str(item["msg"]))
     if choice is not None:
         known = re.findall(r"'([^']*)'", choice["choices"])

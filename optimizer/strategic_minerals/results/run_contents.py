@@ -27,8 +27,8 @@ from .result import Result
 ANALYSES = "analyses"
 """Folder of a run folder for tables of other verbs about it: `analyses/explain/reasons.csv` and the like."""
 PLAN, SUMMARY, LOG, DECISIONS, DIAGNOSIS = "plan.json", "summary.txt", "log.txt", "decisions.npz", "diagnosis.json"
-LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
-"""What file managers leave in any folder that they show; nothing reads it."""
+LITTER = re.compile(r"\.DS_Store|Thumbs\.db|desktop\.ini|\.~lock\..*#|~\$.*")
+"""What file managers leave in any folder that they show, and spreadsheets beside a file that is open; nothing reads it."""
 UNREADABLE = (
     OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
     tokenize.TokenError, SyntaxError,
@@ -70,7 +70,7 @@ def answer_texts(result: Result) -> Iterator[tuple[str, Iterable[str]]]:
 def names_in(folder: Path) -> list[str]:
     """Everything in a folder that is no folder and no litter, by path from there."""
     found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    return sorted(path.relative_to(folder).as_posix() for path in found if path.name not in LITTER)
+    return sorted(path.relative_to(folder).as_posix() for path in found if not LITTER.fullmatch(path.name))
 
 
 def result_file(table: str) -> str:

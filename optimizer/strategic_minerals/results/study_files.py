@@ -109,7 +109,7 @@ def study_faults(run: Path, stated: Mapping[str, Any]) -> list[Fault]:
     """What is wrong with the studies of a run: files changed, missing or too many, studies of other runs. stated: its manifest."""
     folder, faults = run / ANALYSES, []
     for path in sorted(folder.glob("*")):
-        if path.name in LITTER:
+        if LITTER.fullmatch(path.name):
             continue
         if path.is_symlink() or not path.is_dir():
             name = path.relative_to(run).as_posix()
