@@ -172,6 +172,13 @@ WHOLE_TABLES: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
     "JSON": (lambda t: '[{"price_set": "base"}]', "1", "expected the header"),
     "a page": (lambda t: "<html><body>Not found</body></html>", "1", "expected the header"),
     "whole lines quoted": (lambda t: each_line(t, lambda line: f'"{line}"'), "1", "a whole line in quotation marks"),
+    "marks of a merge": (
+        lambda t: t.replace("\n", "\n<<<<<<< HEAD\n", 1) + "=======\n>>>>>>> theirs\n", "2", "a merge has left, 3 in all"
+    ),
+    "a pointer of Git LFS": (lambda t: "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "1", "git lfs pull"),
+    "curly quotation marks": (
+        lambda t: lines_of(t)[0] + "\n" + lines_of(t)[1] + ",\u201ca, b\u201d\n", "2", "a curly quotation mark"
+    ),
     "an open quotation mark": (lambda t: t.replace("\n", '\n"', 1), "2", "a quotation mark that does not close"),
     "a header in capitals": (lambda t: t.replace("price_set", "PRICE_SET", 1), "1", "did you mean 'price_set'"),
     "a header with spaces": (lambda t: t.replace("from_year", "From year", 1), "1", "did you mean 'from_year'"),

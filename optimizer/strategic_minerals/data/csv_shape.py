@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,9 @@ PROVENANCE = ("source", "year", "confidence")
 LARGEST_TABLE_BYTES = 50_000_000
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+MERGE_MARK = re.compile(r"(<{7}|>{7}|\|{7}) .*|={7}")
+CURLY = re.compile("(?:^|,)[\u201c\u201d\u201e][^,\n]*,[^\n]*?[\u201c\u201d](?:,|$)")
+"""Curly marks around a cell that has a comma in it, which they do not hold together."""
 LINES_LOOKED_AT = 30
 """Lines among which the header is looked for."""
 LIKE_A_HEADER = 2
@@ -75,8 +79,26 @@ def _otherwise(table: str, name: str, text: str) -> Iterator[Fault]:
         yield Fault(name, str(text.count("\n", 0, text.index("\0")) + 1), "", "a zero byte", "text alone")
     elif not text.strip():
         yield Fault(name, "", "", "an empty file", f"a header, and a row a line: {header_words(table)}")
+    elif text.startswith("version https://git-lfs"):
+        yield Fault(name, "1", "", "a pointer of Git LFS in place of the table", "the table itself: fetch it with `git lfs pull`")
+    elif marked := [n for n, line in enumerate(text.splitlines(), start=1) if MERGE_MARK.fullmatch(line)]:
+        more = f", {len(marked)} in all" if len(marked) > 1 else ""
+        found = f"a mark that a merge has left{more}"
+        yield Fault(name, str(marked[0]), "", found, "one version of the rows, without marks of a merge")
+    elif curly := _curly(text):
+        found = "a curly quotation mark at the edge of a cell"
+        yield Fault(name, str(curly), "", found, 'straight quotation marks (") around cells')
     else:
         yield from _headless(table, name, lines)
+
+
+def _curly(text: str) -> int:
+    """The first line that has too many cells since curly marks hold none together; 0 where there is none."""
+    wide = len(next(csv.reader(text.splitlines()[:1]), []))
+    for n, line in enumerate(text.splitlines(), start=1):
+        if CURLY.search(line) and len(next(csv.reader([line]), [])) > wide:
+            return n
+    return 0
 
 
 def _headless(table: str, name: str, lines: Sequence[str]) -> Iterator[Fault]:
