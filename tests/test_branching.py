@@ -18,6 +18,7 @@ from strategic_minerals.core.arrays import INF, Floats
 from strategic_minerals.core.outcome import OnProgress
 from strategic_minerals.decomposition.branch_and_bound import Node, Tree
 from strategic_minerals.decomposition.evaluator import Evaluated
+from strategic_minerals.decomposition.lshaped import run as run_search
 from strategic_minerals.decomposition.master import Master, Pool
 from strategic_minerals.decomposition.search import COARSE, COARSE_ROUNDS, SETTLED, Search, StoppedByCallerError
 from strategic_minerals.decomposition.subproblems import LEAST_THETA, WHOLE, OutOfTimeError
@@ -195,7 +196,7 @@ def test_a_tree_finds_the_optimum(gap: float, kept: bool, twin: bool) -> None:
     nodes = 0
     for seed in SEEDS:
         case, told = drawn(seed), []
-        run = searching(case, gap, told.append, kept=kept, twin=twin).run(start_of(seed))
+        run = run_search(searching(case, gap, told.append, kept=kept, twin=twin), start_of(seed))
         assert_found(case, run, gap)
         for progress in told:
             assert_true(case, progress.bound, progress.incumbent)
@@ -217,7 +218,7 @@ def test_cuts_taken_out_inside_a_tree_are_found_again(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Master, "trim", counting)
     for seed in SEEDS:
         case = drawn(seed)
-        assert_found(case, searching(case, 0.0).run(start_of(seed)), 0.0)
+        assert_found(case, run_search(searching(case, 0.0), start_of(seed)), 0.0)
     assert sum(gone) > 400
 
 
@@ -227,7 +228,7 @@ def test_a_decision_that_leans_on_the_tolerance_is_decided(seed: int, need: floa
     """Proves: where a row with a big factor lets half a unit pass for 5e-7 of a decision, which counts as none of it, the search
     ends with the optimum of the same case with the least factor that lets it pass for the whole decision."""
     tight, loose = (leaning(seed, need, revenue, factor) for factor in (0.5, 1e6))
-    assert_found(tight, searching(loose, 1e-4).run(None), 1e-4)
+    assert_found(tight, run_search(searching(loose, 1e-4), None), 1e-4)
 
 
 @pytest.mark.parametrize("seed", SEEDS[:6])
@@ -246,7 +247,7 @@ def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(seed: in
 
     monkeypatch.setattr(Master, "run", leaning)
     case, calls = drawn(seed), []
-    found = searching(case, 1e-4, lambda _: calls.append(1) or len(calls) > 20_000).run(start_of(seed))
+    found = run_search(searching(case, 1e-4, lambda _: calls.append(1) or len(calls) > 20_000), start_of(seed))
     assert_found(case, found, 1e-4)
 
 
@@ -271,7 +272,7 @@ def test_nodes_that_no_longer_hold_the_bound_down_are_put_off(monkeypatch: pytes
     monkeypatch.setattr(Tree, "dive", taken)
     for seed in SEEDS:
         case, before = drawn(seed), len(off)
-        found = searching(case, 0.0).run(start_of(seed))
+        found = run_search(searching(case, 0.0), start_of(seed))
         assert_found(case, found, 0.0)
         for node in off[before:]:
             assert any(node is one for one in back) or node.bound >= found.objective - ROOM * (1 + abs(found.objective))
@@ -322,7 +323,7 @@ def test_a_choice_is_settled_closer_each_time_it_comes(monkeypatch: pytest.Monke
     monkeypatch.setattr(Tree, "split", halved)
     for seed in range(3):
         times.clear()
-        searching(leaning(seed, 0.5, 0.0, 1e6), 1e-4).run(None)
+        run_search(searching(leaning(seed, 0.5, 0.0, 1e6), 1e-4), None)
         for told in times.values():
             first = "better" if told[0] == "better" else "coarsely"  # where a look for better plans came to it
             assert told == [first, "closely", *["exactly"] * len(told)][: len(told)]
@@ -336,7 +337,7 @@ def test_settling_coarsely_ends_after_few_rounds(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("strategic_minerals.decomposition.search.COARSE", 0.0)
     asked = {"coarsely": 0, "closely": 0}
     for seed in SEEDS:
-        whole = searching(drawn(seed), 0.0).run(None).x[:WHOLES]
+        whole = run_search(searching(drawn(seed), 0.0), None).x[:WHOLES]
         for how in asked:
             search, calls = searching(drawn(seed), 1e-9), []
             evaluate = search.of.evaluate
@@ -354,7 +355,7 @@ def test_settling_coarsely_ends_at_a_share_of_what_is_open(monkeypatch: pytest.M
     rounds = {"coarsely": 0, "closely": 0}
     for seed in SEEDS:
         case = drawn(seed)
-        whole = searching(case, 0.0).run(None).x[:WHOLES]
+        whole = run_search(searching(case, 0.0), None).x[:WHOLES]
         for how in rounds:
             search = searching(case, 1e-6)
             assert search.enough(1.0, how) == search.room(1.0, SETTLED)
@@ -374,7 +375,7 @@ def test_the_best_plans_own_choice_is_settled_closer_than_the_gap() -> None:
     gap = 0.3
     for seed in SEEDS:
         case = drawn(seed)
-        found = searching(case, 0.0).run(None)
+        found = run_search(searching(case, 0.0), None)
         for how, share in (("closely", SETTLED), ("exactly", 0.0)):
             search = searching(case, gap)
             search.settle(found.x[:WHOLES], how)
@@ -433,7 +434,7 @@ def test_a_plan_whose_whole_numbers_are_exact_keeps_the_rules(monkeypatch: pytes
     broken = 0
     for seed in SEEDS:
         case, gap = drawn(seed), 1e-3
-        whole = searching(case, gap).run(None).x[:WHOLES]
+        whole = run_search(searching(case, gap), None).x[:WHOLES]
         fixed = replace(case, lower=np.append(whole, np.zeros(OTHERS)), upper=np.append(whole, case.upper[WHOLES:]))
         with monkeypatch.context() as patch:
             patch.setattr(Model, "run", run_off)
@@ -565,7 +566,7 @@ def test_looking_for_better_plans_betters_what_the_gap_would_leave(monkeypatch: 
     for looking in (True, False):
         if not looking:
             monkeypatch.setattr(Tree, "improved", lambda self, run, node: run)
-        totals.append(sum(searching(drawn(seed), gap).run(start_of(seed)).objective for seed in SEEDS))
+        totals.append(sum(run_search(searching(drawn(seed), gap), start_of(seed)).objective for seed in SEEDS))
     assert totals[0] < totals[1] - 1e-3
 
 
@@ -609,7 +610,7 @@ def stopped(seed: int, status: str, calls: float) -> tuple[Run, list[int]]:
     search = searching(drawn(seed), 0.0, over if status == "interrupted" else None)
     if status == "time_limit":
         search.left = left  # type: ignore[method-assign]
-    return search.run(start_of(seed)), nodes
+    return run_search(search, start_of(seed)), nodes
 
 
 @pytest.mark.parametrize("status", ["time_limit", "interrupted"])

@@ -15,7 +15,7 @@ import pytest
 
 from instances import many, quick_first
 from strategic_minerals import InfeasibleError, Plan, PlanError, solve
-from strategic_minerals.data import dataset
+from strategic_minerals.data import csv_files
 from strategic_minerals.data.addresses import edited
 from strategic_minerals.decomposition import evaluator as decompose
 from strategic_minerals.decomposition import remote as errands
@@ -158,11 +158,11 @@ def test_a_matrix_stamped_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch)
 def test_a_table_written_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: pieces put together are the text of the whole table, with one header."""
     table = pd.DataFrame({"a": range(10), "b": [f"=x{k}" for k in range(10)]})
-    whole = dataset.csv_text(table)
+    whole = csv_files.csv_text(table)
     for size in (1, 3, 10, 11):
-        monkeypatch.setattr(dataset, "CSV_PIECE", size)
-        assert "".join(dataset.csv_pieces(table)) == whole
-    assert "".join(dataset.csv_pieces(table[:0])) == dataset.csv_text(table[:0])
+        monkeypatch.setattr(csv_files, "CSV_PIECE", size)
+        assert "".join(csv_files.csv_pieces(table)) == whole
+    assert "".join(csv_files.csv_pieces(table[:0])) == csv_files.csv_text(table[:0])
 
 
 @pytest.mark.usefixtures("crowded")

@@ -307,11 +307,11 @@ def test_frames_of_calibration_are_tidy() -> None:
 def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) -> None:
     """Proves: a hazard at .15625 a year strikes in 1 - exp(-.15625*9) of worlds before the planned ten years end; a material
     that no hazard names is never hit; probabilities add to one; the worst world is worse than the rest."""
-    from strategic_minerals import scenarios
+    from strategic_minerals import scenario_outlook
 
     instance, data = national
     plan = instance.plan
-    found = scenarios(plan, data, worlds=2048)
+    found = scenario_outlook(plan, data, worlds=2048)
     table = found.hazards.set_index("hazard")
     assert table.chance["heavy_licence"] == pytest.approx(0.98 * (1 - math.exp(-0.15625 * 9)), abs=0.01)
     assert table.rate_low["heavy_licence"] < table.rate_per_yr["heavy_licence"] < table.rate_high["heavy_licence"]
@@ -350,13 +350,13 @@ def test_a_model_keeps_the_worlds_that_its_facts_say_whatever_its_units(name: st
 def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:
     """Proves: with half of the probability quiet the errors are of all worlds together, at the plan's own tail: what comparing
     the plan's worlds with the unreduced ones gives."""
-    from strategic_minerals import scenarios
+    from strategic_minerals import scenario_outlook
 
     data = load_dataset(shipped("inputs"))
     plan = load_plan(shipped("models") / "rare-earths.toml", overrides={
         "sample.draws": 200, "sample.worlds": 8, "sample.quiet_probability": 0.5, "risk.alpha": 0.8,
     })  # fmt: skip
-    found = scenarios(plan, data, worlds=32)
+    found = scenario_outlook(plan, data, worlds=32)
     instance = build_instance(plan, data, longest_event(plan, data))
     told = found.reduction.set_index("figure")
     for worlds, column in ((population(instance, data, 200), "all_musd"), (build_worlds(instance, data), "kept_musd")):

@@ -59,7 +59,7 @@ def test_a_lost_worker_loses_no_job(cluster: Any, tmp_path: Path) -> None:
     with client(tmp_path / "s", scheduler=cluster.scheduler_address, workers=1) as service:
         job = service.post("/v1/jobs", json=QUICK).json()["id"]
         workers = [worker.pid for worker in cluster.workers.values()]
-        busy = until(lambda: [pid for pid in workers if any(b"service.child" in command(child) for child in children_of(pid))])
+        busy = until(lambda: [pid for pid in workers if any(b"service.worker" in command(child) for child in children_of(pid))])
         os.kill(busy[0], signal.SIGKILL)
         assert ended(service, job)["state"] == "succeeded"
 

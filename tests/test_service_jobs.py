@@ -258,7 +258,7 @@ def test_a_packed_folder_stays_inside(tmp_path: Path) -> None:
 
 def jobs_children() -> list[int]:
     """Children of this process that run jobs."""
-    return [pid for pid in children_of(os.getpid()) if b"service.child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in children_of(os.getpid()) if b"service.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def prepared(folder: Path, request: dict[str, Any], **limits: Any) -> Folder:

@@ -17,7 +17,7 @@ from strategic_minerals import (
     check,
     load_dataset,
     load_plan,
-    scenarios,
+    scenario_outlook,
     shipped,
     sweep,
 )
@@ -91,7 +91,7 @@ def test_a_sample_without_probability_is_told_and_its_outlook_has_finite_figures
     asked = asked.model_copy(update={"sample": Sample(**SAMPLE, quiet_probability=quiet)})
     (note,) = notes(asked, data, "plan sample", "no probability")
     assert "worlds" in note
-    found = scenarios(asked, data, worlds=4)
+    found = scenario_outlook(asked, data, worlds=4)
     assert found.materials.notna().all(axis=None)
     assert found.hazards["mean_duration_yr"].notna().all()
 
@@ -101,7 +101,7 @@ def test_a_scenario_without_probability_has_an_outlook() -> None:
     told = quick().to_toml_like()["scenarios"]
     for scenario in told:
         scenario["probability"] = 0.0
-    found = scenarios(quick(scenarios=told), tables(), worlds=4)
+    found = scenario_outlook(quick(scenarios=told), tables(), worlds=4)
     assert found.hazards["mean_duration_yr"].notna().all()
     assert found.materials.notna().all(axis=None)
 

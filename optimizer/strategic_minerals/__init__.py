@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .data.plan_file import load_plan
     from .evaluation.reverse_stress import reverse_stress
     from .evaluation.sampling_gap import sampling_gap
-    from .evaluation.scenario_outlook import scenarios
+    from .evaluation.scenario_outlook import scenario_outlook
     from .evaluation.stress_test import stress_test
     from .evaluation.value_of_planning import value_of_planning
     from .results.result import Result
@@ -77,7 +77,7 @@ _HOME = {
     "load_result": "results.run_folder",
     "reverse_stress": "evaluation.reverse_stress",
     "sampling_gap": "evaluation.sampling_gap",
-    "scenarios": "evaluation.scenario_outlook",
+    "scenario_outlook": "evaluation.scenario_outlook",
     "shipped": "core.shipped",
     "solve": "api.solving",
     "stress_test": "evaluation.stress_test",
@@ -91,7 +91,7 @@ __all__ = [
     "Dataset", "Design", "Fault", "FormulationError", "InfeasibleError", "InputError", "Outcome", "Plan", "PlanError",
     "ReserveError", "Result", "SolveError", "StoppedError", "UntrustedError", "alternatives", "build_model", "check", "complete",
     "diagnose", "explain", "frontier", "indices", "load_dataset", "load_plan", "load_result", "reverse_stress", "sampling_gap",
-    "scenarios", "shipped", "solve", "stress_test", "sweep", "value_of_planning", "verify", "write_run",
+    "scenario_outlook", "shipped", "solve", "stress_test", "sweep", "value_of_planning", "verify", "write_run",
 ]  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def scenarios(
     set_: Annotated[list[str], typer.Option("--set", help='hazards=[{hazard="pacific_war", rate_per_yr=0.02}]')] = [],  # noqa: B006
 ) -> None:
     """What can happen, before any solve: how often, for how long and how hard each material is hit."""
-    from ..evaluation.scenario_outlook import scenarios as look
+    from ..evaluation.scenario_outlook import scenario_outlook as look
 
     room_for(out, "hazards", "materials", "years", "worst", "reduction")
     _, loaded, data = load(plan, tables, set_)

@@ -90,7 +90,7 @@ class Outlook:
         return "\n".join(lines)
 
 
-def scenarios(plan: Plan, data: Dataset, *, worlds: int = 2000, seed: int | None = None) -> Outlook:
+def scenario_outlook(plan: Plan, data: Dataset, *, worlds: int = 2000, seed: int | None = None) -> Outlook:
     """Look at what can happen: listed scenarios with their probabilities, the rest drawn from the plan's hazards.
 
     worlds: how many are drawn. seed: of the draw; None: the plan's. Raises PlanError and InputError with every fault.
