@@ -258,7 +258,12 @@ def test_a_packed_folder_stays_inside(tmp_path: Path) -> None:
 
 def jobs_children() -> list[int]:
     """Children of this process that run jobs."""
-    return [pid for pid in children_of(os.getpid()) if b"service.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = []
+    for pid in children_of(os.getpid()):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+            if b"service.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 def prepared(folder: Path, request: dict[str, Any], **limits: Any) -> Folder:
