@@ -248,6 +248,8 @@ def test_no_option_tells_the_words_of_what_parses_it(cli: Cli) -> None:
         (["solve", "quickstart", "--gap", "5%"], "a plain number: 0.05, without the sign"),
         (["solve", "quickstart", "--time-limit", "10s"], "a number of seconds: 10"),
         (["solve", "quickstart", "--time-limit", "10m"], "a number of seconds: 600"),
+        (["solve", "quickstart", "--time-limit", "90 minutes"], "a number of seconds: 5400"),
+        (["solve", "quickstart", "--time-limit", "500ms"], "a plain number: 500 alone"),
         (["solve", "quickstart", "--time-limit", "0.5h"], "a number of seconds: 1800"),
         (["stress", "r", "--scenarios", "0"], "at least 10"), (["serve", "--port", "1.5"], "a whole number"),
         (["report", "r", "--format", "excel"], "one of html, md, xlsx, parquet"),

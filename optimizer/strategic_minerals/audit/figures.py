@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.outcome import Outcome
+from ..core.units import SMALL_T
 from ..instance.instruments import CHOSEN
 
 COLUMNS = ["figure", "item", "value", "text"]
@@ -182,13 +183,15 @@ def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     peak = (stock.loc[stock.groupby("material").stock_t.idxmax()] if len(stock) else stock).set_index("material")
     peak = peak[peak.index.isin(set(bought.material))]
     moved = {}
-    mine = stock[stock.stock_t > 1e-6]
+    mine = stock[stock.stock_t > SMALL_T]
     for material, prices in (mine.value_musd / mine.stock_t).groupby(mine.material):
         moved[str(material)] = float(prices.iloc[-1] / prices.iloc[0] - 1)
     return {
         "bought_t": dict(total.acquired_t.sum()), "bought_musd": dict(total.cost_musd.sum()),
         "bought_first": dict(total.fiscal_year.min()), "bought_last": dict(total.fiscal_year.max()),
-        "bought_expected_t": {str(m): float(t) for m, t in zip(held.material, held.expected_acquired_t, strict=True) if t > 1e-6},
+        "bought_expected_t": {
+            str(m): float(t) for m, t in zip(held.material, held.expected_acquired_t, strict=True) if t > SMALL_T
+        },
         "peak_stock_t": dict(peak.stock_t), "peak_stock_in": dict(peak.fiscal_year),
         "peak_stock_days": {str(m): float(v) for m, v in peak.days_of_cover.items() if pd.notna(v)},
         "price_drift_share": moved,

@@ -25,10 +25,12 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import analysis as cli_sensitivity  # noqa: F401  (register their verbs)
-from . import evaluation as cli_analyses  # noqa: F401  (register their verbs)
-from . import report as cli_report  # noqa: F401  (register their verbs)
-from . import service as cli_service  # noqa: F401  (register their verbs)
+from . import (
+    analysis,  # noqa: F401  (register their verbs)
+    evaluation,  # noqa: F401  (register their verbs)
+    report,  # noqa: F401  (register their verbs)
+    service,  # noqa: F401  (register their verbs)
+)
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
@@ -150,16 +152,16 @@ def check(
     from ..api.checking import check as run_check
 
     path, loaded, data = load(plan, tables, set_)
-    report = run_check(loaded, data)
-    if report.faults:
-        raise PlanError(report.faults)
+    found = run_check(loaded, data)
+    if found.faults:
+        raise PlanError(found.faults)
     if as_json:
-        typer.echo(json.dumps(_checked(report), indent=1, allow_nan=False))
+        typer.echo(json.dumps(_checked(found), indent=1, allow_nan=False))
         return
-    console, counted = standard_output(), report.provenance
+    console, counted = standard_output(), found.provenance
     console.print(f"{path.name}: no fault. {counted.facts} reported or derived rows, {counted.estimates} estimates.", markup=False)
     console.print(f"Tables: {whence(path, tables)}.", markup=False)
-    for note in report.notes:
+    for note in found.notes:
         console.print(f"note: {note}", markup=False)
     for table, (facts, guessed) in counted.by_table.items():
         console.print(f"  {table:<16} {facts:>5} facts {guessed:>5} estimates")
@@ -167,27 +169,27 @@ def check(
         console.print("Widest estimates (low, value, high):")
         for row in counted.widest.head(12).itertuples():
             console.print(f"  {row.table}.{row.column} of {row.key}: {row.low:g}, {row.value:g}, {row.high:g}")
-    if report.numeric:
-        spread = ", ".join(f"{name} {low:.0e} to {high:.0e}" for name, (low, high) in report.numeric.items())
+    if found.numeric:
+        spread = ", ".join(f"{name} {low:.0e} to {high:.0e}" for name, (low, high) in found.numeric.items())
         console.print(f"Numbers of the model (each material in a power of ten tonnes, million USD): {spread}")
     if show_ranges:
         console.print("Ranges (smallest, median, largest):")
-        for row in report.ranges.itertuples():
+        for row in found.ranges.itertuples():
             console.print(f"  {row.table}.{row.column}: {row.smallest:g}, {row.median:g}, {row.largest:g}")
-    if report.without_data:
-        console.print(f"Minerals without planning data: {', '.join(report.without_data)}")
+    if found.without_data:
+        console.print(f"Minerals without planning data: {', '.join(found.without_data)}")
 
 
-def _checked(report: CheckReport) -> dict[str, Any]:
+def _checked(found: CheckReport) -> dict[str, Any]:
     """A check as plain data."""
     from ..core.frames import records
 
-    counted = report.provenance
+    counted = found.provenance
     return {
         "facts": counted.facts, "estimates": counted.estimates,
         "by_table": {name: list(pair) for name, pair in counted.by_table.items()},
-        "widest": records(counted.widest), "numbers": {name: list(pair) for name, pair in report.numeric.items()},
-        "ranges": records(report.ranges), "minerals_without_data": list(report.without_data), "notes": list(report.notes),
+        "widest": records(counted.widest), "numbers": {name: list(pair) for name, pair in found.numeric.items()},
+        "ranges": records(found.ranges), "minerals_without_data": list(found.without_data), "notes": list(found.notes),
     }  # fmt: skip
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 COMMAND_LINE = "command line"
 """Where an option stands."""
 NUMBER = re.compile(r"'(?P<found>.*)' is not a valid (?P<kind>float|int)(eger)?( range)?\.?")
-DURATION = re.compile(r"(?P<number>\d+(?:[.,]\d+)?) *(?P<unit>s|m|h)[a-z]*\.?", re.IGNORECASE)
+DURATION = re.compile(
+    r"(?P<number>\d+(?:[.,]\d+)?) *(?:(?P<s>s|secs?|seconds?)|(?P<m>m|mins?|minutes?)|(?P<h>h|hrs?|hours?))\.?", re.IGNORECASE
+)  # fmt: skip
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
 
@@ -77,7 +79,7 @@ def _expected(item: Any, name: str) -> str:
 
     spell = DURATION.fullmatch(str(item["input"]).strip())
     if name == "--time-limit" and spell is not None:
-        seconds = float(spell["number"].replace(",", ".")) * SECONDS[spell["unit"].lower()]
+        seconds = float(spell["number"].replace(",", ".")) * next(size for unit, size in SECONDS.items() if spell[unit])
         return f"a number of seconds: {seconds:g}"
     choice = CHOICES.search(str(item["msg"]))
     if choice is not None:

@@ -10,7 +10,7 @@ USD_PER_MUSD = 1e6
 LARGEST_NUMBER = 1e12
 """Numbers at or above this are refused in every file: HiGHS reads 1e20 as infinity, and no tonnage,
 price or budget of a mineral comes near it."""
-
-
 MUSD_PER_T = KG_PER_T / USD_PER_MUSD
 """Million USD per tonne that one USD/kg is."""
+SMALL_T = 1e-6
+"""Tonnes below this are the solver's rounding and are not shown as actions."""

@@ -172,9 +172,11 @@ class Search:
             raise StoppedByCallerError
 
     def cornered(self, status: Status) -> Status:
-        """Ask once more where the relaxation has its corner: rounds end on the way there, a hair above the least cost, and what
-        costs next to nothing may stand elsewhere on the way.
+        """Where no gap was allowed, ask once more where the relaxation has its corner: rounds end on the way there, a hair above
+        the least cost, and what costs next to nothing may stand elsewhere on the way.
         """
+        if self.gap > ROUNDING or self.absolute_gap > 0:
+            return status
         with suppress(OutOfTimeError):
             run = self.run_master()
             if run.x is not None:

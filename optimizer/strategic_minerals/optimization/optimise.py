@@ -24,7 +24,7 @@ from ..model.problem import Problem, at_undisturbed_prices
 from .fixed_lp import LEAST_CHECK_S, _with_commitments, too_large, whole_numbers_fixed
 from .reference_plan import cap_trunk_shortfall, do_nothing, reference_model
 from .reference_ties import with_tail
-from .stages import ROOMS, Flat, Method, Staged, chosen_method, solver_of, stage_by_stage, verdict
+from .stages import SLACKS_TRIED, Flat, Method, Staged, chosen_method, solver_of, stage_by_stage, verdict
 
 RESIDUAL_GAP = 5e-3
 """Gap to which the plan without residual worth is sought: it stands beside the plan, to show which projects lean on it."""
@@ -123,22 +123,22 @@ def aims_met(
 ) -> tuple[Flat | Decomposition, Staged, Run | None]:  # fmt: skip
     """(solver, all stages, the linear program with whole numbers fixed; None of a relaxation).
 
-    anew: loads another solver, for aims that have to be met again with more slack (`ROOMS`). Raises as `stage_by_stage` and
+    anew: loads another solver, for aims that have to be met again with more slack (`SLACKS_TRIED`). Raises as `stage_by_stage` and
     `whole_numbers_fixed`.
     """
     stages, seconds = STAGES[problem.plan.objective.kind], problem.seconds
-    for room in ROOMS if len(stages) > 1 else ROOMS[:1]:
+    for slack in SLACKS_TRIED if len(stages) > 1 else SLACKS_TRIED[:1]:
         try:
             with seconds.measure("solve"):
                 staged = stage_by_stage(
-                    problem, solver, costs, z0, start, gap=gap, relax=relax, left=left, on_progress=on_progress, least_slack=room
+                    problem, solver, costs, z0, start, gap=gap, relax=relax, left=left, on_progress=on_progress, least_slack=slack
                 )
             if relax:
                 return solver, staged, None
             with seconds.measure("prices"):
                 fixed = whole_numbers_fixed(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
         except UntrustedError:
-            if len(stages) == 1 or room == ROOMS[-1]:
+            if len(stages) == 1 or slack == SLACKS_TRIED[-1]:
                 raise
             solver = anew()
         else:

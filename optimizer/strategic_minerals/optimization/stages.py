@@ -41,7 +41,7 @@ LEAST_SLACK = 1e-9
 """Of the terms that make up an aim, and no less than of a million USD: sums of a million terms and rows kept to the solver's
 tolerance leave a point beside its own value."""
 
-ROOMS = (LEAST_SLACK, 1e-7, 1e-6, 1e-5, 1e-4)
+SLACKS_TRIED = (LEAST_SLACK, 1e-7, 1e-6, 1e-5, 1e-4)
 """Least slacks tried in turn where the solver's bound for a later aim lies above a plan: under a limit that leaves next to nothing
 HiGHS 1.16 has called a point optimal that is 2,600 million USD from the best (found on a random plan)."""
 

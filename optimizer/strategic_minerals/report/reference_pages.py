@@ -13,14 +13,10 @@ from textwrap import dedent
 from typing import Any
 
 from ..core.shipped import shipped
-from ..finance import floor_costs as floor_money
-from ..finance import market_floors as market_support
-from ..formulation import branch, commitments
-from ..formulation import flat as model
-from ..formulation import operations as period
-from ..formulation import scenario as risk
+from ..finance import floor_costs, market_floors
+from ..formulation import branch, commitments, flat, operations, scenario
 from ..formulation.catalogue import COMPONENTS, Component
-from ..instance import producer_economics as price_support
+from ..instance import producer_economics
 from ..results.prices import MEANING
 from ..schemas.descriptions import meaning
 from ..schemas.tables import FACT_TABLES, TABLES
@@ -35,16 +31,16 @@ def formulation_page() -> str:
         parts.append(f"## {title}\n\n| block | name | index | unit | symbol | meaning |\n|---|---|---|---|---|---|")
         parts[-1] += "".join(f"\n{_row(c)}" for c in COMPONENTS if c.kind == kind)
     parts.append("## Constraint families\n\nOne function each; equations and units are its docstring.")
-    for module, block in ((commitments, "commitments"), (period, "period"), (branch, "branch"), (risk, "world")):
+    for module, block in ((commitments, "commitments"), (operations, "period"), (branch, "branch"), (scenario, "world")):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("add_") and function.__module__ == module.__name__ and _equation(function):
                 parts.append(f"### {block}: `{name.removeprefix('add_')}`\n\n{_equation(function)}")
     parts.append("## Aims\n\nThe objectives of the flat model, and the terms that they share.")
-    parts += _told(model, ("social_cost", "weighted_risk", "spending", "expected", "soft_penalties", "tail_risk"))
-    parts += _told(period, ("add_costs",))
+    parts += _told(flat, ("social_cost", "weighted_risk", "spending", "expected", "soft_penalties", "tail_risk"))
+    parts += _told(operations, ("add_costs",))
     parts += _told(commitments, ("add_commitment_costs", "operating_outlay", "contract_fees", "trunk_spending", "cvar"))
     parts.append("## Before the solve: what supports do\n\nPure functions of data; their results enter the model as numbers.")
-    for module in (price_support, floor_money, market_support):
+    for module in (producer_economics, floor_costs, market_floors):
         parts += _told(module, [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__
                                 and not n.startswith("_") and n not in HELPERS])  # fmt: skip
     parts.append(PRICES_HEAD)

@@ -12,13 +12,12 @@ import pandas as pd
 from ..audit.audit import Audit, Residual
 from ..checks.doubtful import KIND as DOUBT
 from ..core.outcome import Outcome
+from ..core.units import SMALL_T
 from ..data.dataset import Dataset
 from ..instance.instruments import floor_names
 from ..schemas.plan import Plan
 from .notes import NEVER, loss_spread, provenance
 
-SMALL_T = 1e-6
-"""Expected purchases below this are none."""
 MOST_ESTIMATES = 6
 """Widest estimates that are named, one a quantity and item."""
 

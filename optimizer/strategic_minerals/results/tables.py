@@ -15,15 +15,13 @@ from ..checks.doubtful import unlikely
 from ..checks.unused import unused
 from ..core.arrays import Floats
 from ..core.frames import named
-from ..core.units import MUSD_PER_T
+from ..core.units import MUSD_PER_T, SMALL_T
 from ..model.problem import Problem
 from ..model.solution import Solution
 from ..scenarios.events import describe
 from .notes import notes
 
 TRUNK_NAME = "trunk"
-SMALL_T = 1e-6
-"""Tonnes below this are the solver's rounding and are not shown as actions."""
 LEAST_SHARE = 1e-9
 """Of a demand, the same where it is a matter of grams."""
 

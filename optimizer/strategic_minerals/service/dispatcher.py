@@ -125,7 +125,7 @@ class Dispatcher:
                 suspect = idle
             except StoreError as error:  # away or full for a while
                 logger.warning("no sign of life could be given: %s", error)
-            except Exception:
+            except Exception:  # this thread must not die: servers without a pulse lose their jobs
                 logger.exception("no sign of life could be given")
 
     def _lost(self) -> list[Job]:
@@ -203,7 +203,7 @@ class Dispatcher:
                 self._on_end(job, ended["state"], seconds)
         except StoreError as error:  # the pulse puts back what nobody attends
             logger.warning("the end of job %s could not be written: %s", job.id, error)
-        except Exception:
+        except Exception:  # the place of the job must be given back below; the pulse finds the job
             logger.exception("the end of job %s could not be written", job.id)
         finally:
             if self._attending.get(job.id) is threading.current_thread():

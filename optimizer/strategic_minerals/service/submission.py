@@ -114,7 +114,7 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
                 look(folder, asked)
         except (FaultsError, OSError):
             raise
-        except Exception:
+        except Exception:  # looking is a courtesy: the job itself will say what is wrong
             logger.exception("a job could not be looked at")
         return
     with contextlib.ExitStack() as held:
