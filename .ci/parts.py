@@ -28,7 +28,9 @@ discount_rate = [0.02, 0.05]
 
 def run(*arguments: str, code: int = 0, **settings: str) -> str:
     """What a command prints. Raises where it ends with another code."""
-    found = subprocess.run([COMMAND, *arguments], capture_output=True, text=True, check=False, env={**os.environ, **settings})
+    found = subprocess.run(
+        [COMMAND, *arguments], capture_output=True, text=True, check=False, env={**os.environ, **settings}
+    )
     if found.returncode != code:
         raise SystemExit(f"{' '.join(arguments)} ended with {found.returncode}\n{found.stdout}\n{found.stderr}")
     return found.stdout
@@ -108,7 +110,11 @@ def service() -> None:
         for path in (*pages, "/metrics", "/v1/openapi.json"):
             assert urllib.request.urlopen(address + path).status == 200, path
         plan = (shipped("models") / "quickstart.toml").read_bytes()
-        part = b'--part\r\nContent-Disposition: form-data; name="plan"; filename="plan.toml"\r\n\r\n' + plan + b"\r\n--part--\r\n"
+        part = (
+            b'--part\r\nContent-Disposition: form-data; name="plan"; filename="plan.toml"\r\n\r\n'
+            + plan
+            + b"\r\n--part--\r\n"
+        )
         kind = {"Content-Type": "multipart/form-data; boundary=part"}
         assert urllib.request.urlopen(urllib.request.Request(f"{address}/v1/jobs/upload", part, kind)).status == 202
     finally:

@@ -108,6 +108,8 @@ def command() -> Cli:
 
     def run(*arguments: Any, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         asked = [sys.executable, "-c", ENTRY, *map(str, arguments)]
-        return subprocess.run(asked, capture_output=True, text=True, timeout=PATIENCE_S, env=environment(), check=False, cwd=cwd)
+        return subprocess.run(
+            asked, capture_output=True, text=True, timeout=PATIENCE_S, env=environment(), check=False, cwd=cwd
+        )
 
     return run

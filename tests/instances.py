@@ -18,16 +18,59 @@ from strategic_minerals.data.dataset import Dataset
 from strategic_minerals.schemas.plan import Plan
 
 FEATURES = {
-    "dy": 0.8, "gallium": 0.6, "half_years": 0.4, "segments": 0.6, "tiers": 0.6, "substitution": 0.7, "contracts": 0.8,
-    "lots": 0.6, "two_projects": 0.6, "logic": 0.3, "additional": 0.5, "project_floor": 0.6, "purchase_floor": 0.5,
-    "market_floor": 0.5, "border_floor": 0.4, "upside": 0.5, "package_floor": 0.4, "flood": 0.7, "surge": 0.5,
-    "third_cut": 0.5, "design_basis": 0.6, "two_events": 0.4, "override": 0.2, "sample": 0.2, "carry_over": 0.5,
-    "liability_cap": 0.4, "emergency": 0.5, "total_budget": 0.3, "revolving": 0.2, "cvar": 0.5, "loss_limits": 0.3,
-    "service_soft": 0.5, "service_hard": 0.4, "per_year": 0.4, "country_cap": 0.4, "least_share": 0.3, "cover": 0.3,
-    "control": 0.3, "decay": 0.4, "opening": 0.5, "disposal": 0.5, "storage": 0.3, "drawdown": 0.4, "partial": 0.2,
-    "trunk_prices": 0.2, "trunk_release": 0.2, "price_states": 0.8, "embedded": 0.3, "restart": 0.5, "lean": 0.4,
-    "reserve": 0.9, "agreed": 0.3,
-}  # fmt: skip
+    "dy": 0.8,
+    "gallium": 0.6,
+    "half_years": 0.4,
+    "segments": 0.6,
+    "tiers": 0.6,
+    "substitution": 0.7,
+    "contracts": 0.8,
+    "lots": 0.6,
+    "two_projects": 0.6,
+    "logic": 0.3,
+    "additional": 0.5,
+    "project_floor": 0.6,
+    "purchase_floor": 0.5,
+    "market_floor": 0.5,
+    "border_floor": 0.4,
+    "upside": 0.5,
+    "package_floor": 0.4,
+    "flood": 0.7,
+    "surge": 0.5,
+    "third_cut": 0.5,
+    "design_basis": 0.6,
+    "two_events": 0.4,
+    "override": 0.2,
+    "sample": 0.2,
+    "carry_over": 0.5,
+    "liability_cap": 0.4,
+    "emergency": 0.5,
+    "total_budget": 0.3,
+    "revolving": 0.2,
+    "cvar": 0.5,
+    "loss_limits": 0.3,
+    "service_soft": 0.5,
+    "service_hard": 0.4,
+    "per_year": 0.4,
+    "country_cap": 0.4,
+    "least_share": 0.3,
+    "cover": 0.3,
+    "control": 0.3,
+    "decay": 0.4,
+    "opening": 0.5,
+    "disposal": 0.5,
+    "storage": 0.3,
+    "drawdown": 0.4,
+    "partial": 0.2,
+    "trunk_prices": 0.2,
+    "trunk_release": 0.2,
+    "price_states": 0.8,
+    "embedded": 0.3,
+    "restart": 0.5,
+    "lean": 0.4,
+    "reserve": 0.9,
+    "agreed": 0.3,
+}
 """Switch -> probability that it is on where a caller does not set it."""
 
 LATER = {"appropriated": 0.4, "committed": 0.25}
@@ -94,15 +137,23 @@ def _materials(case: _Case) -> dict[str, list[dict[str, Any]]]:
     materials, prices, demand, tiers, steps, losses, stock = [], [], [], [], [], [], []
     for name in case.materials:
         haircut = u(0.05, 0.15)
-        materials.append({
-            "material": name, "name": name, "mineral": name, "stage": stage[name], "basis": f"t {name}",
-            "haircut_share": haircut, "holding_share_per_yr": u(0.01, 0.03),
-            "decay_share_per_yr": u(0.01, 0.05) if on["decay"] else 0.0,
-            "salvage_share": case.pick(None, round(1 - haircut / 2, 6)), "resale_share": case.pick(1.0, 0.9),
-            "storage_t": need[name] * u(0.3, 1.5) if on["storage"] else None,
-            "drawdown_t_per_yr": need[name] * u(0.2, 0.8) if on["drawdown"] else None,
-            "disposal_t_per_yr": need[name] * u(0.05, 0.3) if on["disposal"] else 0.0,
-        })  # fmt: skip
+        materials.append(
+            {
+                "material": name,
+                "name": name,
+                "mineral": name,
+                "stage": stage[name],
+                "basis": f"t {name}",
+                "haircut_share": haircut,
+                "holding_share_per_yr": u(0.01, 0.03),
+                "decay_share_per_yr": u(0.01, 0.05) if on["decay"] else 0.0,
+                "salvage_share": case.pick(None, round(1 - haircut / 2, 6)),
+                "resale_share": case.pick(1.0, 0.9),
+                "storage_t": need[name] * u(0.3, 1.5) if on["storage"] else None,
+                "drawdown_t_per_yr": need[name] * u(0.2, 0.8) if on["drawdown"] else None,
+                "disposal_t_per_yr": need[name] * u(0.05, 0.3) if on["disposal"] else 0.0,
+            }
+        )
         for year, factor in ((FIRST, 1.0), (FIRST + 2, u(0.9, 1.2))):
             prices.append(
                 {
@@ -118,9 +169,15 @@ def _materials(case: _Case) -> dict[str, list[dict[str, Any]]]:
                 demand.append({"material": name, "segment": segment, "from_year": year, "demand_t_per_yr": wanted})
             if on["substitution"]:
                 steps += [
-                    {"material": name, "segment": segment, "step": k, "limit_share": u(0.02, 0.15),
-                     "cost_usd_per_kg": case.price[name] * u(0.5, 3.0) * k} for k in range(1, case.pick(1, 2) + 1)
-                ]  # fmt: skip
+                    {
+                        "material": name,
+                        "segment": segment,
+                        "step": k,
+                        "limit_share": u(0.02, 0.15),
+                        "cost_usd_per_kg": case.price[name] * u(0.5, 3.0) * k,
+                    }
+                    for k in range(1, case.pick(1, 2) + 1)
+                ]
         losses.append(
             {
                 "loss_function": "test",
@@ -134,10 +191,19 @@ def _materials(case: _Case) -> dict[str, list[dict[str, Any]]]:
             stock.append({"material": name, "opening_t": min(0.9 * limit, need[name] * u(0.02, 0.2))})
     for segment, scale in (("defence", 3.0), ("civil", 1.0)):
         split = (0.5, 0.6) if on["tiers"] else (1.0,)
-        tiers += [{"material": "*", "segment": segment, "tier": k + 1, "share": s, "loss_multiplier": scale * (1 + k)}
-                  for k, s in enumerate(split)]  # fmt: skip
-    return {"materials": materials, "prices": prices, "demand": demand, "tiers": tiers, "substitution": steps,
-            "loss_functions": losses, "stock": stock}  # fmt: skip
+        tiers += [
+            {"material": "*", "segment": segment, "tier": k + 1, "share": s, "loss_multiplier": scale * (1 + k)}
+            for k, s in enumerate(split)
+        ]
+    return {
+        "materials": materials,
+        "prices": prices,
+        "demand": demand,
+        "tiers": tiers,
+        "substitution": steps,
+        "loss_functions": losses,
+        "stock": stock,
+    }
 
 
 def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
@@ -155,22 +221,38 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
     if on["gallium"]:
         sources += [
             ("home-gallium", "USA", {"gallium": 1.0}, 0.2 * case.gallium, 0.0, 1.0, False),
-            ("ally-gallium", "CAN", {"gallium": 1.0}, u(0.3, 0.6) * case.gallium, case.price["gallium"] * u(0.3, 0.8),
-             u(0.2, 0.8), True),
+            (
+                "ally-gallium",
+                "CAN",
+                {"gallium": 1.0},
+                u(0.3, 0.6) * case.gallium,
+                case.price["gallium"] * u(0.3, 0.8),
+                u(0.2, 0.8),
+                True,
+            ),
             ("china-gallium", "CHN", {"gallium": 1.0}, u(0.6, 1.2) * case.gallium, 0.0, 1.0, False),
-        ]  # fmt: skip
+        ]
     activities, capacities, yields = [], [], []
     for name, country, makes, capacity, cash, kappa, contracts in sources:
         contracts = contracts and on["contracts"]
-        activities.append({
-            "activity": name, "name": name, "country": country, "stage": "x", "cash_usd_per_kg": cash, "kappa": kappa,
-            "premium_share": case.pick(0.0, u(-0.04, 0.2)), "restart_yr": restart,
-            "lot_t_per_yr": (capacity * u(0.1, 0.4) if on["lots"] else 0.0) if contracts else None,
-            "fee_usd_per_kg": revenue * u(0.005, 0.05), "term_yr": case.pick(1.0, 2.0, 3.0) if contracts else None,
-            "floor_usd_per_kg": case.price["ndpr"] * u(0.7, 1.1) if on["agreed"] and name == "ally-mine" else None,
-            "floor_material": "ndpr" if on["agreed"] and name == "ally-mine" else None,
-            "floor_until_year": FIRST + case.pick(1, 2, 9) if on["agreed"] and name == "ally-mine" else None,
-        })  # fmt: skip
+        activities.append(
+            {
+                "activity": name,
+                "name": name,
+                "country": country,
+                "stage": "x",
+                "cash_usd_per_kg": cash,
+                "kappa": kappa,
+                "premium_share": case.pick(0.0, u(-0.04, 0.2)),
+                "restart_yr": restart,
+                "lot_t_per_yr": (capacity * u(0.1, 0.4) if on["lots"] else 0.0) if contracts else None,
+                "fee_usd_per_kg": revenue * u(0.005, 0.05),
+                "term_yr": case.pick(1.0, 2.0, 3.0) if contracts else None,
+                "floor_usd_per_kg": case.price["ndpr"] * u(0.7, 1.1) if on["agreed"] and name == "ally-mine" else None,
+                "floor_material": "ndpr" if on["agreed"] and name == "ally-mine" else None,
+                "floor_until_year": FIRST + case.pick(1, 2, 9) if on["agreed"] and name == "ally-mine" else None,
+            }
+        )
         capacities.append({"activity": name, "from_year": FIRST, "capacity_t_per_yr": capacity})
         if country != "USA" and case.rng.random() < 0.4:
             capacities.append({"activity": name, "from_year": FIRST + 2, "capacity_t_per_yr": capacity * u(0.8, 1.2)})
@@ -183,15 +265,25 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
     projects = []
     for name, country, makes, capacity, worth in made:
         margin = worth * u(0.1, 0.5)
-        projects.append({
-            "project": name, "name": name, "country": country, "stage": "x", "capacity_t_per_yr": capacity,
-            "capex_musd": capacity * margin / 1e3 * u(2, 9), "hurdle_rate": u(0.06, 0.14),
-            "cash_usd_per_kg": max(0.0, worth - margin),
-            "lead_yr": case.pick(0.5, 1.0, 2.0), "life_yr": case.pick(3.0, 6.0, 10.0),
-            "premium_share": case.pick(0.0, u(0.0, 0.1)),
-            "kappa": u(0.2, 1.0), "restart_yr": restart, "earliest_signing": FIRST + case.pick(0, 0, 1),
-            "additional": on["additional"],
-        })  # fmt: skip
+        projects.append(
+            {
+                "project": name,
+                "name": name,
+                "country": country,
+                "stage": "x",
+                "capacity_t_per_yr": capacity,
+                "capex_musd": capacity * margin / 1e3 * u(2, 9),
+                "hurdle_rate": u(0.06, 0.14),
+                "cash_usd_per_kg": max(0.0, worth - margin),
+                "lead_yr": case.pick(0.5, 1.0, 2.0),
+                "life_yr": case.pick(3.0, 6.0, 10.0),
+                "premium_share": case.pick(0.0, u(0.0, 0.1)),
+                "kappa": u(0.2, 1.0),
+                "restart_yr": restart,
+                "earliest_signing": FIRST + case.pick(0, 0, 1),
+                "additional": on["additional"],
+            }
+        )
         if on["committed"] and len(projects) == 1:
             projects[0] |= {"committed": True, "additional": False}
         yields += _yield_rows(case, name, makes)
@@ -199,8 +291,14 @@ def _producers(case: _Case) -> dict[str, list[dict[str, Any]]]:
         projects[1] |= {case.pick("needs", "excludes"): projects[0]["project"], "additional": True}
     ramps = [{"project": "*", "age_yr": 0, "ramp_share": 0.5}, {"project": "*", "age_yr": 1, "ramp_share": 1.0}]
     countries = [("USA", "home"), ("AUS", "ally"), ("CAN", "partner"), ("CHN", "covered")]
-    return {"activities": activities, "capacities": capacities, "yields": yields, "projects": projects, "ramps": ramps,
-            "countries": [{"country": c, "name": c, "tier": tier} for c, tier in countries]}  # fmt: skip
+    return {
+        "activities": activities,
+        "capacities": capacities,
+        "yields": yields,
+        "projects": projects,
+        "ramps": ramps,
+        "countries": [{"country": c, "name": c, "tier": tier} for c, tier in countries],
+    }
 
 
 def _yield_rows(case: _Case, producer: str, makes: dict[str, float]) -> list[dict[str, Any]]:
@@ -212,27 +310,54 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
     on, u, M = case.on, case.u, case.magnets
     instruments = [
         {"instrument": "grant", "kind": "grant", "score": 1.0, "max_share_of_capex": 0.8},
-        {"instrument": "loan", "kind": "loan", "score": u(0.05, 0.3), "max_share_of_capex": 0.6, "rate": 0.02,
-         "tenor_yr": 8, "grace_yr": 2, "grant_on_top": on["lean"]},
-        {"instrument": "equity", "kind": "equity", "score": u(0.3, 0.7), "max_share_of_capex": 0.5, "rate": 0.05,
-         "tenor_yr": 10},
+        {
+            "instrument": "loan",
+            "kind": "loan",
+            "score": u(0.05, 0.3),
+            "max_share_of_capex": 0.6,
+            "rate": 0.02,
+            "tenor_yr": 8,
+            "grace_yr": 2,
+            "grant_on_top": on["lean"],
+        },
+        {
+            "instrument": "equity",
+            "kind": "equity",
+            "score": u(0.3, 0.7),
+            "max_share_of_capex": 0.5,
+            "rate": 0.05,
+            "tenor_yr": 10,
+        },
         {"instrument": "none", "kind": "none", "score": 0.0, "max_share_of_capex": 0.0},
-    ]  # fmt: skip
+    ]
     packages: list[dict[str, Any]] = [
         {"package": "grant", "instrument": "grant", "offtake_share": 0.0},
-        {"package": case.pick("loan", "equity"), "instrument": "loan", "offtake_share": 0.5,
-         "offtake_fee_usd_per_kg": case.price["ndpr"] * u(0.002, 0.02), "offtake_fee_share": case.pick(0.0, 0.02)},
-    ]  # fmt: skip
+        {
+            "package": case.pick("loan", "equity"),
+            "instrument": "loan",
+            "offtake_share": 0.5,
+            "offtake_fee_usd_per_kg": case.price["ndpr"] * u(0.002, 0.02),
+            "offtake_fee_share": case.pick(0.0, 0.02),
+        },
+    ]
     packages[1]["instrument"] = packages[1]["package"]
     if on["package_floor"]:
         kind = case.pick("contract", "purchase")
-        packages.append({
-            "package": "floored", "project": "oxide-project", "instrument": "grant", "offtake_share": 1.0,
-            "offtake_fee_usd_per_kg": 0.1, "floor_material": "ndpr",
-            "floor_usd_per_kg": case.price["ndpr"] * u(0.8, 1.3),
-            "floor_kind": kind, "floor_term_yr": case.pick(2, 4), "upside_share": 0.3 if on["upside"] else 0.0,
-            "take_t_per_yr": u(0.05, 0.4) * M if kind == "purchase" else None,
-        })  # fmt: skip
+        packages.append(
+            {
+                "package": "floored",
+                "project": "oxide-project",
+                "instrument": "grant",
+                "offtake_share": 1.0,
+                "offtake_fee_usd_per_kg": 0.1,
+                "floor_material": "ndpr",
+                "floor_usd_per_kg": case.price["ndpr"] * u(0.8, 1.3),
+                "floor_kind": kind,
+                "floor_term_yr": case.pick(2, 4),
+                "upside_share": 0.3 if on["upside"] else 0.0,
+                "take_t_per_yr": u(0.05, 0.4) * M if kind == "purchase" else None,
+            }
+        )
     offers = [
         ("ndpr-spot", "ndpr", "china-mine", u(0.02, 0.2) * M, u(0.0, 0.1), None),
         ("ndpr-dear", "ndpr", "ally-mine", u(0.02, 0.2) * M, u(0.1, 0.3), None),
@@ -246,14 +371,30 @@ def _support(case: _Case) -> dict[str, list[dict[str, Any]]]:
     columns = ("offer", "material", "source_producer", "depth_t_per_yr", "premium_share", "crisis_availability")
     states = [(0.7, 0.25), (1.0, 0.5), (1.3, 0.25)] if on["price_states"] else []
     return {
-        "instruments": instruments, "packages": packages,
-        "offers": [dict(zip(columns, row, strict=True)) for row in offers
-                   if row[1] in case.materials and (case.rng.random() < 0.8 or row[3] is None or row[2] == "outside")],
+        "instruments": instruments,
+        "packages": packages,
+        "offers": [
+            dict(zip(columns, row, strict=True))
+            for row in offers
+            if row[1] in case.materials and (case.rng.random() < 0.8 or row[3] is None or row[2] == "outside")
+        ],
         "price_states": [{"state": f"s{k}", "factor": w, "probability": q} for k, (w, q) in enumerate(states)],
-        "hazards": [{"hazard": "stop", "name": "stop", "kind": "licence", "countries": "CHN", "materials": "ndpr",
-                     "rate_per_yr": 0.4, "duration_yr": 1.0, "cut_share": 0.7, "cut_share_low": 0.4,
-                     "cut_share_high": 1.0,                      "price_multiplier": 1.6}],
-    }  # fmt: skip
+        "hazards": [
+            {
+                "hazard": "stop",
+                "name": "stop",
+                "kind": "licence",
+                "countries": "CHN",
+                "materials": "ndpr",
+                "rate_per_yr": 0.4,
+                "duration_yr": 1.0,
+                "cut_share": 0.7,
+                "cut_share_low": 0.4,
+                "cut_share_high": 1.0,
+                "price_multiplier": 1.6,
+            }
+        ],
+    }
 
 
 def _scenarios(case: _Case) -> list[dict[str, Any]]:
@@ -263,8 +404,14 @@ def _scenarios(case: _Case) -> list[dict[str, Any]]:
     def start(latest: float) -> float:
         return FIRST + case.step * float(case.rng.integers(1, max(2, round(latest / case.step)))) + case.pick(0.0, 0.25)
 
-    cut = {"start_year": start(case.years), "duration_years": u(0.6, 2.2), "countries": "CHN", "materials": chain,
-           "cut_share": u(0.4, 1.0), "price_multiplier": u(1.1, 2.5)}  # fmt: skip
+    cut = {
+        "start_year": start(case.years),
+        "duration_years": u(0.6, 2.2),
+        "countries": "CHN",
+        "materials": chain,
+        "cut_share": u(0.4, 1.0),
+        "price_multiplier": u(1.1, 2.5),
+    }
     if on["third_cut"]:
         cut["third_country_cut_share"] = u(0.1, 0.4)
     if on["override"]:
@@ -313,68 +460,149 @@ def _plan(case: _Case) -> Plan:
     menus: list[dict[str, Any]] = []
     if on["project_floor"]:
         levels = [case.price["ndpr"] * f for f in (0.87, 1.13)[: case.pick(1, 2)]]
-        menus.append({"material": "ndpr", "levels_usd_per_kg": levels, "term_years": case.pick(2, 3, 6),
-                      "upside_share": 0.3 if on["upside"] else 0.0})  # fmt: skip
+        menus.append(
+            {
+                "material": "ndpr",
+                "levels_usd_per_kg": levels,
+                "term_years": case.pick(2, 3, 6),
+                "upside_share": 0.3 if on["upside"] else 0.0,
+            }
+        )
     if on["purchase_floor"]:
-        menus.append({"material": "ndpr", "kind": "purchase", "levels_usd_per_kg": [case.price["ndpr"] * u(0.9, 1.2)],
-                      "term_years": 3, "take_share": u(0.3, 1.0)})  # fmt: skip
+        menus.append(
+            {
+                "material": "ndpr",
+                "kind": "purchase",
+                "levels_usd_per_kg": [case.price["ndpr"] * u(0.9, 1.2)],
+                "term_years": 3,
+                "take_share": u(0.3, 1.0),
+            }
+        )
     if on["market_floor"]:
         name = case.pick(*case.materials)
-        menus.append({"material": name, "scope": "market", "levels_usd_per_kg": [case.price[name] * u(0.7, 1.05)],
-                      "term_years": case.pick(2, 4, 8), "upside_share": 0.1 if on["upside"] else 0.0,
-                      "eligible": case.pick("home", "allied")})  # fmt: skip
+        menus.append(
+            {
+                "material": name,
+                "scope": "market",
+                "levels_usd_per_kg": [case.price[name] * u(0.7, 1.05)],
+                "term_years": case.pick(2, 4, 8),
+                "upside_share": 0.1 if on["upside"] else 0.0,
+                "eligible": case.pick("home", "allied"),
+            }
+        )
     if on["border_floor"]:
         taken = {menu["material"] for menu in menus if menu.get("scope") == "market"}
         name = case.pick(*[m for m in case.materials if m not in taken])
-        menus.append({"material": name, "scope": "market", "kind": "border",
-                      "levels_usd_per_kg": [case.price[name] * u(0.8, 1.2)],
-                      "term_years": case.pick(2, 4, 8), "embedded_content": on["embedded"]})  # fmt: skip
+        menus.append(
+            {
+                "material": name,
+                "scope": "market",
+                "kind": "border",
+                "levels_usd_per_kg": [case.price[name] * u(0.8, 1.2)],
+                "term_years": case.pick(2, 4, 8),
+                "embedded_content": on["embedded"],
+            }
+        )
     scenarios = _scenarios(case)
     named = [s["name"] for s in scenarios if s.get("design_basis")]
     segment = "defence" if on["segments"] else "civil"
     promises: list[dict[str, Any]] = []
     per = "fiscal_year" if on["per_year"] else "episode"
     if on["service_soft"] and named:
-        promises.append({"material": "magnet", "segment": segment, "level": u(0.8, 1.0), "scenarios": named, "per": per,
-                         "penalty_usd_per_kg": u(5, 200)})  # fmt: skip
+        promises.append(
+            {
+                "material": "magnet",
+                "segment": segment,
+                "level": u(0.8, 1.0),
+                "scenarios": named,
+                "per": per,
+                "penalty_usd_per_kg": u(5, 200),
+            }
+        )
     if on["service_hard"] and named:
         promises.append({"material": "magnet", "segment": "civil", "level": 0.05, "scenarios": named, "per": per})
     rules: list[dict[str, Any]] = []
     if on["country_cap"]:
-        rules.append({"material": "ndpr", "kind": "country_cap", "country": "CHN", "share": u(0.2, 0.6),
-                      "from_year": FIRST + 1,
-                      "penalty_usd_per_kg": u(1, 60)})  # fmt: skip
+        rules.append(
+            {
+                "material": "ndpr",
+                "kind": "country_cap",
+                "country": "CHN",
+                "share": u(0.2, 0.6),
+                "from_year": FIRST + 1,
+                "penalty_usd_per_kg": u(1, 60),
+            }
+        )
     if on["least_share"]:
-        rules.append({"material": "magnet", "kind": "least_share", "group": case.pick("home", "allied"),
-                      "share": u(0.1, 0.6),
-                      "from_year": FIRST, "penalty_usd_per_kg": u(1, 60)})  # fmt: skip
-    return Plan.model_validate({
-        "name": f"random-{case.seed}", "price_year": 2026, "price_set": "base", "loss_function": "test",
-        "discount_rate": u(0.0, 0.07), "residual": case.pick(1.0, 0.5, 0.0), "price_gain": not on["trunk_prices"],
-        "horizon": {"first_year": FIRST, "years": case.years, "tail_years": case.tail,
-                    "period_months": round(12 * case.step)},
-        "budget": {
-            "appropriation_musd": case.pick(money, {FIRST: money, FIRST + 1: money * u(0.5, 1.5)}),
-            "carry_over_share": u(0.1, 1.0) if on["carry_over"] else 0.0, "revolving": on["revolving"],
-            "total_musd": money * (case.years * u(0.6, 0.9)) if on["total_budget"] else None,
-            "liability_cap_musd": money * u(0.05, 0.5) if on["liability_cap"] else None, "liability_quantile": 0.75,
-            "emergency_musd": money * u(0.05, 0.3) if on["emergency"] else 0.0,
-            "branch_money": "appropriated" if on["appropriated"] else "planned",
-        },
-        "instruments": {"reserve": on["reserve"], "partial_support": on["partial"],
-                        "trunk_release": on["trunk_release"],
-                        "price_floors": menus, "signing_years": [FIRST, FIRST + 1]},
-        "risk": {"alpha": u(0.6, 0.9), "cvar_weight": u(0.1, 1.0) if on["cvar"] else 0.0,
-                 "cvar_limit_musd": 1e6 * worth if on["loss_limits"] else None,
-                 "expected_loss_limit_musd": 1e6 * worth if on["loss_limits"] else None},
-        "controls": [{"name": "quota", "countries": "CHN", "materials": "ndpr", "cut_share": u(0.1, 0.4),
-                      "price_multiplier": 1.1,
-                      "until_year": FIRST + u(0.5, 2.5)}] if on["control"] else [],
-        "scenarios": scenarios, "sample": {"worlds": 3, "seed": case.seed} if on["sample"] else None,
-        "service_levels": promises, "diversification": rules,
-        "days_of_cover": [{"material": "magnet", "days": u(0.5, 3.0), "from_year": FIRST + 1}]
-        if on["cover"] and on["reserve"] and not on["storage"] and not on["lean"] else [],
-    })  # fmt: skip
+        rules.append(
+            {
+                "material": "magnet",
+                "kind": "least_share",
+                "group": case.pick("home", "allied"),
+                "share": u(0.1, 0.6),
+                "from_year": FIRST,
+                "penalty_usd_per_kg": u(1, 60),
+            }
+        )
+    return Plan.model_validate(
+        {
+            "name": f"random-{case.seed}",
+            "price_year": 2026,
+            "price_set": "base",
+            "loss_function": "test",
+            "discount_rate": u(0.0, 0.07),
+            "residual": case.pick(1.0, 0.5, 0.0),
+            "price_gain": not on["trunk_prices"],
+            "horizon": {
+                "first_year": FIRST,
+                "years": case.years,
+                "tail_years": case.tail,
+                "period_months": round(12 * case.step),
+            },
+            "budget": {
+                "appropriation_musd": case.pick(money, {FIRST: money, FIRST + 1: money * u(0.5, 1.5)}),
+                "carry_over_share": u(0.1, 1.0) if on["carry_over"] else 0.0,
+                "revolving": on["revolving"],
+                "total_musd": money * (case.years * u(0.6, 0.9)) if on["total_budget"] else None,
+                "liability_cap_musd": money * u(0.05, 0.5) if on["liability_cap"] else None,
+                "liability_quantile": 0.75,
+                "emergency_musd": money * u(0.05, 0.3) if on["emergency"] else 0.0,
+                "branch_money": "appropriated" if on["appropriated"] else "planned",
+            },
+            "instruments": {
+                "reserve": on["reserve"],
+                "partial_support": on["partial"],
+                "trunk_release": on["trunk_release"],
+                "price_floors": menus,
+                "signing_years": [FIRST, FIRST + 1],
+            },
+            "risk": {
+                "alpha": u(0.6, 0.9),
+                "cvar_weight": u(0.1, 1.0) if on["cvar"] else 0.0,
+                "cvar_limit_musd": 1e6 * worth if on["loss_limits"] else None,
+                "expected_loss_limit_musd": 1e6 * worth if on["loss_limits"] else None,
+            },
+            "controls": [
+                {
+                    "name": "quota",
+                    "countries": "CHN",
+                    "materials": "ndpr",
+                    "cut_share": u(0.1, 0.4),
+                    "price_multiplier": 1.1,
+                    "until_year": FIRST + u(0.5, 2.5),
+                }
+            ]
+            if on["control"]
+            else [],
+            "scenarios": scenarios,
+            "sample": {"worlds": 3, "seed": case.seed} if on["sample"] else None,
+            "service_levels": promises,
+            "diversification": rules,
+            "days_of_cover": [{"material": "magnet", "days": u(0.5, 3.0), "from_year": FIRST + 1}]
+            if on["cover"] and on["reserve"] and not on["storage"] and not on["lean"]
+            else [],
+        }
+    )
 
 
 def many(seed: int) -> tuple[Plan, Dataset]:

@@ -42,7 +42,9 @@ class Obedient(Runner):
         if not hold:
             self.go.set()
 
-    def attend(self, folder: Folder, patience: Patience, tell: Callable[[dict[str, Any]], None], stop: Callable[[], bool]) -> Any:
+    def attend(
+        self, folder: Folder, patience: Patience, tell: Callable[[dict[str, Any]], None], stop: Callable[[], bool]
+    ) -> Any:
         self.seen.append(folder.path.name)
         tell({"phase": "social cost", "seconds": 0.1, "incumbent_musd": -1.0, "bound_musd": -2.0, "gap": 0.5})
         while not self.go.wait(0.02):
@@ -53,8 +55,16 @@ class Obedient(Runner):
         (folder.path / "out" / "t.csv").write_text("a,b\n1,'=x\n", encoding="utf-8")
         kinds = {"a": "integer", "b": "text"}
         facts = {"faults": [], "notes": [], "facts": 1, "estimates": 1, "columns_at_most": 1} if kind == "check" else {}
-        folder.write(RESULT, {"kind": kind, "headline": "done", "summary": "done", "facts": facts,
-                              "tables": {"t": {"file": "out/t.csv", "rows": 1, "kinds": kinds}}})  # fmt: skip
+        folder.write(
+            RESULT,
+            {
+                "kind": kind,
+                "headline": "done",
+                "summary": "done",
+                "facts": facts,
+                "tables": {"t": {"file": "out/t.csv", "rows": 1, "kinds": kinds}},
+            },
+        )
         folder.write(ENDED, {"state": "succeeded", "headline": "done"})
         return {"state": "succeeded", "headline": "done"}
 

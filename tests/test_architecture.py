@@ -57,7 +57,7 @@ def imports(name: str, path: Path, known: Mapping[str, Path]) -> set[tuple[str, 
             base = ".".join([*parts, *([node.module] if node.module else [])])
             found |= {
                 (base, alias.name) if base in known else (f"{base}.{alias.name}".strip("."), "") for alias in node.names
-            }  # fmt: skip
+            }
     return {(module, what) for module, what in found if module in known}
 
 
@@ -119,7 +119,12 @@ def test_one_room_names_the_solver() -> None:
 
 def test_pyomo_is_written_in_the_formulation_alone() -> None:
     writing = {n for n, p in KNOWN.items() if "pyomo" in p.read_text(encoding="utf-8")}
-    told = {"model.template", "model.instantiate", "api.checking", "results.result"}  # compiled, written flat, its version
+    told = {
+        "model.template",
+        "model.instantiate",
+        "api.checking",
+        "results.result",
+    }  # compiled, written flat, its version
     assert {n for n in writing if room(n) != "formulation"} <= told
 
 
@@ -151,7 +156,9 @@ def test_component_names_are_unique_in_their_block():
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize(("block", "module"), [("commitments", commitments), ("period", operations), ("branch", branch)])
+@pytest.mark.parametrize(
+    ("block", "module"), [("commitments", commitments), ("period", operations), ("branch", branch)]
+)
 def test_every_param_is_declared(block, module):
     """Proves: the table that the formulation page shows has the mutable Params of each block, all of them and no other."""
     declared = {c.name for c in COMPONENTS if (c.kind, c.block) == ("parameter", block)}

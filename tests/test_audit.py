@@ -126,9 +126,18 @@ def test_arbitrary_plans_use_every_instrument() -> None:
         for market, chosen in zip(support.markets, x.floor, strict=True):
             used[f"{market.floor.floor.kind} market floor"] += int(chosen > 0.5)
     never = {
-        "offtake contract", "reserve", "emergency purchase", "none", "grant", "loan", "equity", "own floor",
-        "counts on a market floor", "contract market floor", "border market floor",
-    } - {name for name, count in used.items() if count}  # fmt: skip
+        "offtake contract",
+        "reserve",
+        "emergency purchase",
+        "none",
+        "grant",
+        "loan",
+        "equity",
+        "own floor",
+        "counts on a market floor",
+        "contract market floor",
+        "border market floor",
+    } - {name for name, count in used.items() if count}
     assert not never
 
 
@@ -341,53 +350,86 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
     "substitution_limit": ("thrift beyond its limit", lambda c: changed(c, substitute=add((0, 0, 0), 2e4))),
     "surplus_limit": ("exports of what was never made", lambda c: changed(c, surplus=add((0, 0, 0), 2e4))),
     "stock_balance": ("a tonne found in store", lambda c: changed(c, stock=add((0, 0, 1), 1.0))),
-    "stock_storage": ("a store that is too small", lambda c: other_facts(
-        c, storage=np.full(len(c.problem.natural.materials), 0.01))),
+    "stock_storage": (
+        "a store that is too small",
+        lambda c: other_facts(c, storage=np.full(len(c.problem.natural.materials), 0.01)),
+    ),
     "reserve_production": ("bought from a plant that made nothing for it", lambda c: changed(c, hold=put(..., 0.0))),
-    "reserve_production_limit": ("made for a reserve that did not buy it", lambda c: changed(
-        c, hold=add((0, 0, 0), 5.0))),
+    "reserve_production_limit": (
+        "made for a reserve that did not buy it",
+        lambda c: changed(c, hold=add((0, 0, 0), 5.0)),
+    ),
     "source_capacity": ("supply beyond capacity", lambda c: changed(c, run=put((0, 2, 0), 1e5))),
-    "source_survival": ("a plant runs at a loss", lambda c: other_facts(
-        c, cash=np.full_like(c.problem.natural.cash, 1e3))),
-    "project_capacity": ("a project nobody signed", lambda c: replace(
-        changed(c, run=put((0, c.problem.natural.sources, -1), 50.0)), sign=np.zeros_like(c.x.sign))),
-    "floor_purchase": ("bought under no purchase floor", lambda c: changed(
-        c, buy=add((0, c.x.purchases.index(next(n for n in c.x.purchases if n.endswith("-floor"))), 0), 5.0))),
+    "source_survival": (
+        "a plant runs at a loss",
+        lambda c: other_facts(c, cash=np.full_like(c.problem.natural.cash, 1e3)),
+    ),
+    "project_capacity": (
+        "a project nobody signed",
+        lambda c: replace(changed(c, run=put((0, c.problem.natural.sources, -1), 50.0)), sign=np.zeros_like(c.x.sign)),
+    ),
+    "floor_purchase": (
+        "bought under no purchase floor",
+        lambda c: changed(
+            c, buy=add((0, c.x.purchases.index(next(n for n in c.x.purchases if n.endswith("-floor"))), 0), 5.0)
+        ),
+    ),
     "offer_depth": ("more than the market offers", lambda c: changed(c, buy=add((0, 0, 0), 1e5))),
     "release_limit": ("a release while nothing is tight", lambda c: changed(c, release=add((0, 0, 0), 1.0))),
     "disposal_limit": ("sold while tight", lambda c: changed(c, sell=sold_while_tight(c))),
     "nonnegativity": ("a negative stock", lambda c: changed(c, stock=put((0, 0, 0), -1.0))),
     "non_anticipativity": ("a world that knows its event beforehand", lambda c: changed(c, run=add((1, 0, 0), 1.0))),
-    "supplier_share": ("one country supplies all, nobody pays for it", lambda c: replace(
-        changed(c, run=put((0, 2), 1e5)), excess=np.zeros_like(c.x.excess))),
+    "supplier_share": (
+        "one country supplies all, nobody pays for it",
+        lambda c: replace(changed(c, run=put((0, 2), 1e5)), excess=np.zeros_like(c.x.excess)),
+    ),
     "trunk_shortfall": ("going short to diversify", lambda c: changed(c, shortfall=add((0, slice(None), -1), 20.0))),
     "days_of_cover": ("an empty store", lambda c: changed(c, stock=put((0, slice(None)), 0.0))),
-    "branch_purchases": ("buying in the squeeze without money", lambda c: changed(
-        c, buy=add((slice(1, None), 0, -2), 1e4))),
-    "service_level": ("a promise broken and not paid for", lambda c: replace(
-        changed(c, shortfall=add((slice(1, None),), 500.0)), short_of_promise=np.zeros_like(c.x.short_of_promise))),
-    "calm_purchases": ("unspent money spent in the flood", lambda c: changed(c, buy=add((slice(1, None), 0, slice(None)), 1e4))),
+    "branch_purchases": (
+        "buying in the squeeze without money",
+        lambda c: changed(c, buy=add((slice(1, None), 0, -2), 1e4)),
+    ),
+    "service_level": (
+        "a promise broken and not paid for",
+        lambda c: replace(
+            changed(c, shortfall=add((slice(1, None),), 500.0)), short_of_promise=np.zeros_like(c.x.short_of_promise)
+        ),
+    ),
+    "calm_purchases": (
+        "unspent money spent in the flood",
+        lambda c: changed(c, buy=add((slice(1, None), 0, slice(None)), 1e4)),
+    ),
     "shared_money": ("more than the declared emergency money", lambda c: changed(c, extra=add((0, 0, 0), 1e4))),
     "one_package": ("two packages for one project", lambda c: changed(c, sign=put(options_of(c, 0)[:2], 1.0))),
     "project_logic": ("a plant without the plant that it needs, or beside one it excludes", unpaired),
     "one_market_floor": ("two floors on one material", lambda c: changed(c, floor=put(0, 2.0))),
     "beside_market_floor": ("a package counts on a floor that is not there", counting_on_no_floor),
-    "contract_lot": ("half a lot", lambda c: changed(
-        c, contract=put(0, c.problem.natural.contract_lot[c.problem.layout.contracts[0].source] / 2))),
-    "contracts_in_force": ("a source promises all it makes every year anew", lambda c: changed(
-        c, contract=put(..., c.problem.natural.capacity[[k.source for k in c.problem.layout.contracts]].max(axis=1)))),
+    "contract_lot": (
+        "half a lot",
+        lambda c: changed(c, contract=put(0, c.problem.natural.contract_lot[c.problem.layout.contracts[0].source] / 2)),
+    ),
+    "contracts_in_force": (
+        "a source promises all it makes every year anew",
+        lambda c: changed(
+            c, contract=put(..., c.problem.natural.capacity[[k.source for k in c.problem.layout.contracts]].max(axis=1))
+        ),
+    ),
     "budget": ("spending beyond the appropriation", lambda c: changed(c, buy=add((0, 0, 0), 1e5))),
     "total_budget": ("spending beyond the total", lambda c: changed(c, buy=add((0, 0, 0), 1e5))),
-    "contingent_liability": ("floors that could cost more than the cap", lambda c: changed(
-        c, sign=put(floored(c), 1e4))),
+    "contingent_liability": (
+        "floors that could cost more than the cap",
+        lambda c: changed(c, sign=put(floored(c), 1e4)),
+    ),
     "cvar_limit": ("a tail beyond its limit", lambda c: changed(c, shortfall=add((slice(1, None), 0, 0), 1e12))),
-    "expected_loss_limit": ("losses beyond their limit", lambda c: changed(
-        c, shortfall=add((slice(1, None), 0, 0), 1e12))),
+    "expected_loss_limit": (
+        "losses beyond their limit",
+        lambda c: changed(c, shortfall=add((slice(1, None), 0, 0), 1e12)),
+    ),
     "carry": ("money carried past the end", lambda c: changed(c, carry=put(-1, 1.0))),
     "integrality": ("half a floor", lambda c: changed(c, floor=put(0, 0.5))),
     "package_eligibility": ("a gap that nobody closes", stopped_instruments),
     "tightness": ("released as tight what is not", other_tightness),
-}  # fmt: skip
+}
 
 
 def sold_while_tight(case: Case) -> Callable[[np.ndarray], None]:
@@ -445,9 +487,12 @@ def test_a_flood_kills_a_plant_until_it_has_restarted_and_a_floor_carries_it_thr
     n = solved_case(27, **EVERYTHING).problem.natural
     k, ndpr = n.producers.index("ally-mine"), n.materials.index("ndpr")
     n = replace(
-        n, cash=np.full_like(n.cash, 0.02), restart=np.full_like(n.restart, 1), premium=np.zeros_like(n.premium),
+        n,
+        cash=np.full_like(n.cash, 0.02),
+        restart=np.full_like(n.restart, 1),
+        premium=np.zeros_like(n.premium),
         in_force=((),) * len(n.producers),
-    )  # fmt: skip
+    )
     price = np.full((1, len(n.materials), 6), 0.0)
     price[0, ndpr] = [0.06, 0.06, 0.01, 0.06, 0.06, 0.06]
     assert audit_facts.survives(n, k, price, (), 0)[0].tolist() == [True, True, False, False, True, True]

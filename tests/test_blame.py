@@ -82,14 +82,24 @@ def line(text: str, part: str) -> str:
 @pytest.mark.parametrize(
     ("field", "before", "value"),
     [
-        ("price_set", '"mcs2024"', "mcs2024"), ("loss_function", '"usgs_2024"', "usgs_2024"), ("name", '"war-2030"', "war-2030"),
+        ("price_set", '"mcs2024"', "mcs2024"),
+        ("loss_function", '"usgs_2024"', "usgs_2024"),
+        ("name", '"war-2030"', "war-2030"),
         ("title", '"Gallium, germanium and antimony: how much to hold against another ban"', "Gallium 2030 study"),
-        ("title", '"Gallium, germanium and antimony: how much to hold against another ban"', "Gallium, germanium: 2030 (draft)"),
+        (
+            "title",
+            '"Gallium, germanium and antimony: how much to hold against another ban"',
+            "Gallium, germanium: 2030 (draft)",
+        ),
         ("title", '"Gallium, germanium and antimony: how much to hold against another ban"', "2030 study"),
-        ("branch_money", '"appropriated"', "appropriated"), ("hazard", '"ga_ge_sb_ban"', "ban_2"), ("name", '"quickstart"', "yes"),
+        ("branch_money", '"appropriated"', "appropriated"),
+        ("hazard", '"ga_ge_sb_ban"', "ban_2"),
+        ("name", '"quickstart"', "yes"),
     ],
-)  # fmt: skip
-def test_text_without_quotation_marks_is_text_whatever_digits_it_has(field: str, before: str, value: str, tmp_path: Path) -> None:
+)
+def test_text_without_quotation_marks_is_text_whatever_digits_it_has(
+    field: str, before: str, value: str, tmp_path: Path
+) -> None:
     """Proves: a field that holds text is told as text without quotation marks, whatever digits the text has."""
     text = QUICKSTART.replace(before, value, 1)
     (fault,) = asked(tmp_path, text)
@@ -159,10 +169,16 @@ def test_a_name_lost_from_the_header_is_one_fault_of_the_header(column: str, tmp
         ("countries", "\nCHN", "\nCHI", "countries.csv:23", "'CHN', which is used 147 times in activities.csv,"),
         ("countries", "\nAUS", "\nXQX", "countries.csv", "'AUS', which is used 65 times in"),
         ("materials", "\ngallium,", "\ngalium,", "materials.csv:15", "'gallium', which is used 28 times in"),
-        ("projects", "\nnolans,", "\nnolansx,", "projects.csv:2", "'nolans', which is used 2 times in packages.csv, yields.csv"),
+        (
+            "projects",
+            "\nnolans,",
+            "\nnolansx,",
+            "projects.csv:2",
+            "'nolans', which is used 2 times in packages.csv, yields.csv",
+        ),
         ("activities", "\nmp_mine,", "\nmp_minex,", "activities.csv:2", "'mp_mine', which is used 2 times"),
     ],
-)  # fmt: skip
+)
 def test_a_name_that_many_use_is_right_and_what_defines_it_is_wrong(
     table: str, before: str, after: str, place: str, said: str, tmp_path: Path
 ) -> None:
@@ -186,7 +202,11 @@ def test_a_slip_in_the_tiers_is_told_of_the_tiers(tmp_path: Path) -> None:
 def test_a_value_outside_its_own_range_is_blamed_and_the_range_is_not(value: float, said: str) -> None:
     """Proves: where low and high agree with each other, what lies outside is the wrong figure."""
     (row,) = [row for row in facts().rows("hazards") if row.hazard == "ga_ge_sb_ban"]
-    record = row.model_dump(exclude_none=True) | {"duration_yr": value, "duration_yr_low": 0.25, "duration_yr_high": 1.974}
+    record = row.model_dump(exclude_none=True) | {
+        "duration_yr": value,
+        "duration_yr_low": 0.25,
+        "duration_yr_high": 1.974,
+    }
     _, (fault,) = validate_rows("hazards", [record], "hazards.csv", list(record))
     assert (fault.column, fault.found) == ("duration_yr", f"{value:g}, outside its own range 0.25 to 1.974")
     assert said in fault.expected
@@ -251,10 +271,11 @@ def test_no_option_tells_the_words_of_what_parses_it(cli: Cli) -> None:
         (["solve", "quickstart", "--time-limit", "90 minutes"], "a number of seconds: 5400"),
         (["solve", "quickstart", "--time-limit", "500ms"], "a plain number: 500 alone"),
         (["solve", "quickstart", "--time-limit", "0.5h"], "a number of seconds: 1800"),
-        (["stress", "r", "--scenarios", "0"], "at least 10"), (["serve", "--port", "1.5"], "a whole number"),
+        (["stress", "r", "--scenarios", "0"], "at least 10"),
+        (["serve", "--port", "1.5"], "a whole number"),
         (["report", "r", "--format", "excel"], "one of html, md, xlsx, parquet"),
     ],
-)  # fmt: skip
+)
 def test_an_option_says_what_was_meant(words: list[str], said: str, cli: Cli) -> None:
     """Proves: a value that an option does not take is told with what it may have meant."""
     told = cli(*words)
@@ -270,9 +291,12 @@ def test_a_wrong_option_is_json_where_json_is_asked_for(cli: Cli) -> None:
 
 @pytest.mark.parametrize(
     ("message", "said"),
-    [("'5%' is not a valid float.", "0.05"), ("'x' is not a valid int.", "a whole number"),
-     ("'fast' is not one of 'auto', 'flat'.", "one of auto, flat")],
-)  # fmt: skip
+    [
+        ("'5%' is not a valid float.", "0.05"),
+        ("'x' is not a valid int.", "a whole number"),
+        ("'fast' is not one of 'auto', 'flat'.", "one of auto, flat"),
+    ],
+)
 def test_earlier_parsers_of_command_lines_are_understood(message: str, said: str) -> None:
     """Proves: the releases of the parser that word their errors themselves are told in the same words."""
     (fault,) = option_faults(SimpleNamespace(__cause__=None, message=message, param=SimpleNamespace(opts=["--gap"])))
@@ -326,12 +350,16 @@ def test_a_workbook_that_was_cut_is_a_damaged_file(book: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("pair", "said"),
     [
-        ("Budget.appropriation_musd=70", "did you mean 'budget'?"), ("scenarios[0].probability=0.2", "scenarios.0.probability"),
-        ("sample.worlds=5", "a value"), ("prices[mcs2024/gallium/2024].price_usd_per_kg=500", "tables are changed in their files"),
-        ("a.b=1", "no such field"), ("budget.foo.bar=1", "no such field"), ("name=null", "text; it may not be empty"),
+        ("Budget.appropriation_musd=70", "did you mean 'budget'?"),
+        ("scenarios[0].probability=0.2", "scenarios.0.probability"),
+        ("sample.worlds=5", "a value"),
+        ("prices[mcs2024/gallium/2024].price_usd_per_kg=500", "tables are changed in their files"),
+        ("a.b=1", "no such field"),
+        ("budget.foo.bar=1", "no such field"),
+        ("name=null", "text; it may not be empty"),
         ("budget.total_musd=", "budget.total_musd=null empties a field"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("kind", ["text", "book"])
 def test_what_the_command_line_set_is_told_of_it(pair: str, said: str, kind: str, book: Path, tmp_path: Path) -> None:
     """Proves: a section that `--set` made, or one that it made anew, is no fault of the plan's file."""
@@ -403,7 +431,7 @@ def test_a_manifest_that_was_changed_is_told_in_words(text: str, said: str, tmp_
 
 # --- what was meant ----------------------------------------------------------------------------------------------
 
-EVENT = 'duration_years = 1.0           # overrides the row\n'
+EVENT = "duration_years = 1.0           # overrides the row\n"
 
 
 @pytest.mark.parametrize(
@@ -414,13 +442,20 @@ EVENT = 'duration_years = 1.0           # overrides the row\n'
         ("packages = [", 'signing_years = "2027-2029"\npackages = [', "a list: [2027, 2028, 2029]"),
         ("packages = [", "signing_years = 2027\npackages = [", "a list: [2027]"),
         ("packages = [", 'signing_years = "2027, 2029"\npackages = [', "a list: [2027, 2029]"),
-        ('["gallium", "germanium", "antimony"]', '["gallium, germanium"]', 'each a text of its own, "gallium", "germanium"'),
-        (EVENT, EVENT + 'countries = ["CHN"]\n', 'text: "CHN"'), (EVENT, EVENT + 'countries = ["CHN", "RUS"]\n', 'text: "CHN RUS"'),
+        (
+            '["gallium", "germanium", "antimony"]',
+            '["gallium, germanium"]',
+            'each a text of its own, "gallium", "germanium"',
+        ),
+        (EVENT, EVENT + 'countries = ["CHN"]\n', 'text: "CHN"'),
+        (EVENT, EVENT + 'countries = ["CHN", "RUS"]\n', 'text: "CHN RUS"'),
         ('name = "quickstart"', 'name = "Rohstoff-\u00dcbung"', "such as 'Rohstoff-Uebung'"),
         ('name = "quickstart"', 'name = "quickstart"\n_comment = "mine"', "what is to be noted stands in the title"),
     ],
-)  # fmt: skip
-def test_a_value_of_another_shape_is_told_with_what_was_meant(before: str, after: str, said: str, tmp_path: Path) -> None:
+)
+def test_a_value_of_another_shape_is_told_with_what_was_meant(
+    before: str, after: str, said: str, tmp_path: Path
+) -> None:
     """Proves: text in place of a list or a table, a list in place of text, names in one text: told as they should stand."""
     assert before in QUICKSTART
     (fault,) = asked(tmp_path, QUICKSTART.replace(before, after, 1))
@@ -431,15 +466,22 @@ def test_a_json_plan_may_say_what_its_schema_is(tmp_path: Path) -> None:
     """Proves: `$schema`, which editors put into JSON, is read over, at the top alone."""
     content = {"$schema": "plan.json", **tomllib.loads(QUICKSTART)}
     assert asked(tmp_path, json.dumps(content), name="plan.json") == ()
-    (fault,) = asked(tmp_path, json.dumps({**content, "budget": {**content["budget"], "$schema": "x"}}), name="plan.json")
+    (fault,) = asked(
+        tmp_path, json.dumps({**content, "budget": {**content["budget"], "$schema": "x"}}), name="plan.json"
+    )
     assert fault.column == "budget.$schema"
 
 
 @pytest.mark.parametrize(
     ("field", "text", "value"),
-    [("price_year", "2024", 2024), ("discount_rate", " 0.04 ", 0.04), ("instruments.reserve", "yes", True),
-     ("instruments.partial_support", "No", False), ("scenarios.0.probability", "0.2", 0.2)],
-)  # fmt: skip
+    [
+        ("price_year", "2024", 2024),
+        ("discount_rate", " 0.04 ", 0.04),
+        ("instruments.reserve", "yes", True),
+        ("instruments.partial_support", "No", False),
+        ("scenarios.0.probability", "0.2", 0.2),
+    ],
+)
 def test_the_plan_sheet_reads_text_as_the_tables_do(field: str, text: str, value: object) -> None:
     """Proves: a number stored as text, yes and no are what they mean where a field takes no text; elsewhere text stays."""
     assert typed(text, field) == value

@@ -20,8 +20,18 @@ def deciding() -> tuple[Plan, Dataset]:
     import pandas as pd
 
     plan, data = exposed(rate=0.3)
-    offers = pd.DataFrame([{"offer": "spot", "material": "a", "source_producer": "outside", "depth_t_per_yr": 3 * KT,
-                            "premium_share": 0.0, "crisis_availability": 0.0}])  # fmt: skip
+    offers = pd.DataFrame(
+        [
+            {
+                "offer": "spot",
+                "material": "a",
+                "source_producer": "outside",
+                "depth_t_per_yr": 3 * KT,
+                "premium_share": 0.0,
+                "crisis_availability": 0.0,
+            }
+        ]
+    )
     materials = data.frame("materials").assign(haircut_share=0.3, holding_share_per_yr=0.2)
     told = plan.to_toml_like()
     told["sample"] |= {"worlds": 8, "quiet_probability": 0.1}
@@ -39,8 +49,15 @@ def test_bounds_enclose_the_best_plan_against_many_worlds() -> None:
     best = (outcome.objective_musd or 0.0) + (outcome.do_nothing_musd or 0.0)
     assert found.lower[1] <= best <= found.upper[2]
     assert found.lower[0] <= found.upper[2]
-    wider = sampling_gap(plan.model_copy(update={"sample": plan.sample.model_copy(update={"worlds": 64})}), data, samples=8,
-                         fresh=500, seed=3, gap=1e-6, confidence=0.999)  # fmt: skip
+    wider = sampling_gap(
+        plan.model_copy(update={"sample": plan.sample.model_copy(update={"worlds": 64})}),
+        data,
+        samples=8,
+        fresh=500,
+        seed=3,
+        gap=1e-6,
+        confidence=0.999,
+    )
     assert wider.gap[2] < found.gap[2]
 
 
@@ -48,7 +65,14 @@ def test_soft_limits_count_in_both_bounds() -> None:
     """Proves: a cap on the one country that there is, at 10 a kg beyond half: the plan pays for it before any event, and so does
     the upper bound; without it the bounds would cross."""
     plan, data = deciding()
-    cap = {"material": "a", "kind": "country_cap", "country": "CHN", "share": 0.5, "from_year": 2027, "penalty_usd_per_kg": 10.0}
+    cap = {
+        "material": "a",
+        "kind": "country_cap",
+        "country": "CHN",
+        "share": 0.5,
+        "from_year": 2027,
+        "penalty_usd_per_kg": 10.0,
+    }
     capped = Plan.model_validate(plan.to_toml_like() | {"diversification": [cap]})
     found = sampling_gap(capped, data, samples=4, fresh=300, seed=3, gap=1e-6, confidence=0.999)
     free = sampling_gap(plan, data, samples=4, fresh=300, seed=3, gap=1e-6, confidence=0.999)

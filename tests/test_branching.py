@@ -73,19 +73,37 @@ def drawn(seed: int) -> Case:
     rules = np.round(rng.uniform(0.0, 3.0, (RULES, count)) * (rng.random((RULES, count)) < 0.4), 3)
     gives = rng.uniform(0.0, 2.0, (WORLDS, GOODS, count)) * (rng.random((WORLDS, GOODS, count)) < 0.4)
     return Case(
-        seed, cost - rng.uniform(0.0, 4.0, count) * (rng.random(count) < 0.5), np.zeros(count), upper, rules,
-        np.full(RULES, -INF), rules @ upper * rng.uniform(0.4, 0.8, RULES), gives, rng.uniform(5.0, 15.0, (WORLDS, GOODS)),
+        seed,
+        cost - rng.uniform(0.0, 4.0, count) * (rng.random(count) < 0.5),
+        np.zeros(count),
+        upper,
+        rules,
+        np.full(RULES, -INF),
+        rules @ upper * rng.uniform(0.4, 0.8, RULES),
+        gives,
+        rng.uniform(5.0, 15.0, (WORLDS, GOODS)),
         rng.uniform(0.5, 4.0, (WORLDS, GOODS)) * GOODS / WORLDS,
-    )  # fmt: skip
+    )
 
 
 def assembled(lower: Floats, upper: Floats, rows: Floats, row_lower: Floats, row_upper: Floats) -> Assembly:
     """Arrays for a solver."""
     sparse, nothing = csr_matrix(rows), np.zeros(0, dtype=np.int64)
     return Assembly(
-        lower, upper, np.arange(len(lower)) < WHOLES, {}, row_lower, row_upper, sparse.indptr.astype(np.int64),
-        sparse.indices.astype(np.int64), sparse.data.astype(float), (), nothing, nothing, nothing,
-    )  # fmt: skip
+        lower,
+        upper,
+        np.arange(len(lower)) < WHOLES,
+        {},
+        row_lower,
+        row_upper,
+        sparse.indptr.astype(np.int64),
+        sparse.indices.astype(np.int64),
+        sparse.data.astype(float),
+        (),
+        nothing,
+        nothing,
+        nothing,
+    )
 
 
 @cache
@@ -93,10 +111,12 @@ def optimum(case: Case) -> float:
     """What HiGHS finds for a case written out in full, with a column for what each world lacks of each good."""
     lacks = case.needs.size
     full = assembled(
-        np.append(case.lower, np.zeros(lacks)), np.append(case.upper, np.full(lacks, INF)),
+        np.append(case.lower, np.zeros(lacks)),
+        np.append(case.upper, np.full(lacks, INF)),
         np.block([[case.rules, np.zeros((len(case.rules), lacks))], [case.gives.reshape(lacks, -1), np.eye(lacks)]]),
-        np.append(case.least, case.needs), np.append(case.most, np.full(lacks, INF)),
-    )  # fmt: skip
+        np.append(case.least, case.needs),
+        np.append(case.most, np.full(lacks, INF)),
+    )
     run = Model(full, np.append(case.cost, case.prices), integer=True).run(time_limit_s=LONG_S)
     assert run.status == "optimal"
     return run.objective
@@ -110,13 +130,17 @@ class StandIn:
         rules = np.hstack([case.rules, np.zeros((len(case.rules), GROUPS))])
         master = assembled(lower, upper, rules, case.least, case.most)
         self.case, self.pool, self.decisions, self.twin = case, Pool(), np.arange(WHOLES), twin
-        self.sums = np.array_split(self.decisions[1:], 6)  # the first stays apart, for the case that leans on the tolerance
+        self.sums = np.array_split(
+            self.decisions[1:], 6
+        )  # the first stays apart, for the case that leans on the tolerance
         self.parts = SimpleNamespace(master=master, mine=np.arange(len(case.cost)), clusters=(), kept=kept)
         self.layout, self.assembly = SimpleNamespace(uses_risk=False), SimpleNamespace(stamped=())
 
     def master(self, cost: Floats, offset: float) -> Master:
         costs = np.append(cost, np.ones(GROUPS))
-        return Master(self.parts.master, costs, offset, self.pool, self.decisions, self.sums, groups=GROUPS, twin=self.twin)
+        return Master(
+            self.parts.master, costs, offset, self.pool, self.decisions, self.sums, groups=GROUPS, twin=self.twin
+        )
 
     def point(self, mine: Floats) -> Floats:
         return np.clip(mine[: len(self.case.cost)], self.case.lower, self.case.upper)
@@ -146,7 +170,7 @@ class StandIn:
 
 def searching(
     case: Case, gap: float, on_progress: OnProgress | None = None, *, kept: bool = True, twin: bool = False
-) -> Search:  # fmt: skip
+) -> Search:
     """A search for the best point of a case. kept: whether rounds are cheap. twin: whether both sides are tried at once."""
     of: Any = StandIn(case, kept, twin)
     begin = time.perf_counter()
@@ -159,10 +183,15 @@ def leaning(seed: int, need: float, revenue: float, factor: float) -> Case:
     first, last = np.eye(len(bare.cost))[[0, -1]]
     others = 1.0 - first - last  # these two columns are in nothing but the row that binds them
     return replace(
-        bare, cost=bare.cost * others + 3.0 * first - revenue * last, lower=need * last, gives=bare.gives * others,
-        upper=bare.upper * others + first + 0.5 * last, least=np.append(bare.least, 0.0), most=np.append(bare.most, INF),
+        bare,
+        cost=bare.cost * others + 3.0 * first - revenue * last,
+        lower=need * last,
+        gives=bare.gives * others,
+        upper=bare.upper * others + first + 0.5 * last,
+        least=np.append(bare.least, 0.0),
+        most=np.append(bare.most, INF),
         rules=np.vstack([bare.rules * others, factor * first - last]),
-    )  # fmt: skip
+    )
 
 
 def start_of(seed: int) -> Floats | None:
@@ -188,7 +217,7 @@ def assert_found(case: Case, run: Run, gap: float) -> None:
 
 @pytest.mark.parametrize(
     ("gap", "kept", "twin"), [(0.0, True, False), (1e-4, True, True), (0.0, False, True), (1e-4, False, False)]
-)  # fmt: skip
+)
 def test_a_tree_finds_the_optimum(gap: float, kept: bool, twin: bool) -> None:
     """Proves: with and without a start, whether rounds are cheap or dear, in one solver or two, a search ends within the gap asked
     of the optimum of the problem written out in full; no bound told on the way is above it, no objective below. The cases take
@@ -222,7 +251,9 @@ def test_cuts_taken_out_inside_a_tree_are_found_again(monkeypatch: pytest.Monkey
     assert sum(gone) > 400
 
 
-@pytest.mark.parametrize(("need", "revenue"), [(0.5, 0.0), (0.0, 20.0), (0.0, 2.0)], ids=["needed", "pays", "does not pay"])
+@pytest.mark.parametrize(
+    ("need", "revenue"), [(0.5, 0.0), (0.0, 20.0), (0.0, 2.0)], ids=["needed", "pays", "does not pay"]
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_decision_that_leans_on_the_tolerance_is_decided(seed: int, need: float, revenue: float) -> None:
     """Proves: where a row with a big factor lets half a unit pass for 5e-7 of a decision, which counts as none of it, the search
@@ -232,7 +263,9 @@ def test_a_decision_that_leans_on_the_tolerance_is_decided(seed: int, need: floa
 
 
 @pytest.mark.parametrize("seed", SEEDS[:6])
-def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Proves: where every decision is whole to the tolerance and a sum of them, which its bounds already hold, is not, nothing is
     branched on that changes nothing: the search ends with the optimum."""
     run = Master.run
@@ -242,7 +275,9 @@ def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(seed: in
         if found.x is None:
             return found
         x = found.x.copy()
-        x[:WHOLES] = np.where(np.abs(x[:WHOLES] - np.round(x[:WHOLES])) < WHOLE / 10, x[:WHOLES] + 0.8 * WHOLE, x[:WHOLES])
+        x[:WHOLES] = np.where(
+            np.abs(x[:WHOLES] - np.round(x[:WHOLES])) < WHOLE / 10, x[:WHOLES] + 0.8 * WHOLE, x[:WHOLES]
+        )
         return replace(found, x=x)
 
     monkeypatch.setattr(Master, "run", leaning)

@@ -66,10 +66,14 @@ class Enumeration:
         equal = a.row_lower == a.row_upper
         above, below = np.isfinite(a.row_upper) & ~equal, np.isfinite(a.row_lower) & ~equal
         answer = linprog(
-            self.cost, A_ub=sp.vstack([self.matrix[above], -self.matrix[below]]),
-            b_ub=np.concatenate([a.row_upper[above], -a.row_lower[below]]), A_eq=self.matrix[equal], b_eq=a.row_upper[equal],
-            bounds=np.column_stack([lower, upper]), method="highs",
-        )  # fmt: skip
+            self.cost,
+            A_ub=sp.vstack([self.matrix[above], -self.matrix[below]]),
+            b_ub=np.concatenate([a.row_upper[above], -a.row_lower[below]]),
+            A_eq=self.matrix[equal],
+            b_eq=a.row_upper[equal],
+            bounds=np.column_stack([lower, upper]),
+            method="highs",
+        )
         assert answer.status in (0, 2), answer.message
         return float(answer.fun) if answer.status == 0 else math.inf
 
@@ -89,11 +93,30 @@ def near(value: float) -> Any:
     return pytest.approx(value, rel=1e-6, abs=1e-6)
 
 
-SWITCHES = st.fixed_dictionaries({
-    name: st.booleans()
-    for name in ("contracts", "lots", "two_projects", "additional", "project_floor", "market_floor", "flood", "surge", "cvar",
-                 "carry_over", "liability_cap", "lean", "service_soft", "country_cap", "emergency", "price_states", "package_floor")
-})  # fmt: skip
+SWITCHES = st.fixed_dictionaries(
+    {
+        name: st.booleans()
+        for name in (
+            "contracts",
+            "lots",
+            "two_projects",
+            "additional",
+            "project_floor",
+            "market_floor",
+            "flood",
+            "surge",
+            "cvar",
+            "carry_over",
+            "liability_cap",
+            "lean",
+            "service_soft",
+            "country_cap",
+            "emergency",
+            "price_states",
+            "package_floor",
+        )
+    }
+)
 
 
 @settings(max_examples=30)

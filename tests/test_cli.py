@@ -166,9 +166,19 @@ def test_profile_says_where_the_time_went(cli: Cli, solved: tuple[Path, Any]) ->
     said = cli("solve", "quickstart", "--profile").stdout
     told = said[said.index("PROFILE: ") :].splitlines()
     assert [line.split("  ")[1].strip() for line in told[2:-1]] == [
-        "build", "compile", "stamp", "do nothing", "hand over", "solve", "prices", "residual 0", "extract", "tables", "audit",
+        "build",
+        "compile",
+        "stamp",
+        "do nothing",
+        "hand over",
+        "solve",
+        "prices",
+        "residual 0",
+        "extract",
+        "tables",
+        "audit",
         "total",
-    ]  # fmt: skip
+    ]
     assert told[-1].startswith("HiGHS's own share: ")
     assert "PROFILE" not in solved[1].stdout
 
@@ -191,9 +201,19 @@ def test_relax_says_that_it_is_a_bound_and_no_plan(cli: Cli, tmp_path: Path, sol
 def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path) -> None:
     """Proves: --set takes numbers, texts and lists by dotted path; the run folder holds the plan as it was solved."""
     said = cli(
-        "solve", "quickstart", "--set", "budget.appropriation_musd=12.5", "--set", "title=Small money",
-        "--set", 'materials=["gallium"]', "--set", "scenarios.0.probability=0.2", "--out", tmp_path / "run",
-    )  # fmt: skip
+        "solve",
+        "quickstart",
+        "--set",
+        "budget.appropriation_musd=12.5",
+        "--set",
+        "title=Small money",
+        "--set",
+        'materials=["gallium"]',
+        "--set",
+        "scenarios.0.probability=0.2",
+        "--out",
+        tmp_path / "run",
+    )
     assert said.returncode == 0, said.stderr
     plan = load_result(tmp_path / "run").plan
     assert plan.budget.appropriation_musd == 12.5
@@ -341,7 +361,11 @@ def test_a_plan_that_was_stopped_is_shown_and_the_exit_code_says_so(
 
     def run(self: solver.Model, **options: Any) -> solver.Run:
         now = real(self, **options)
-        return now if options.get("phase") != "social_cost" else replace(now, status=status, bound=(now.objective or 0.0) - 5)
+        return (
+            now
+            if options.get("phase") != "social_cost"
+            else replace(now, status=status, bound=(now.objective or 0.0) - 5)
+        )
 
     monkeypatch.setattr(solver.Model, "run", run)
     said = cli("solve", "quickstart", "--out", tmp_path / "run")
@@ -470,9 +494,13 @@ def test_an_interrupt_ends_a_solve_at_once_without_a_half_written_folder(tmp_pat
     out = tmp_path / "run"
     command = [sys.executable, "-c", ANNOUNCED, "solve", "rare-earths", "--gap", "0", "--out", str(out)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job is born deaf to it
-    ) as child:  # fmt: skip
+    ) as child:
         try:
             assert child.stderr is not None
             assert child.stderr.readline().strip() == "solving"
@@ -492,7 +520,9 @@ def test_answers_come_as_json_too(tmp_path: Path, cli: Cli) -> None:
     """Proves: check, solve and verify print strict JSON and nothing else."""
     checked = json.loads(cli("check", "quickstart", "--json").stdout, parse_constant=pytest.fail)
     assert checked["facts"] > 0
-    solved = json.loads(cli("solve", "quickstart", "--json", "--out", tmp_path / "run").stdout, parse_constant=pytest.fail)
+    solved = json.loads(
+        cli("solve", "quickstart", "--json", "--out", tmp_path / "run").stdout, parse_constant=pytest.fail
+    )
     assert solved["outcome"]["reason"] in ("optimal", "within_gap")
     assert solved["audit_passed"]
     verified = json.loads(cli("verify", tmp_path / "run", "--json").stdout, parse_constant=pytest.fail)

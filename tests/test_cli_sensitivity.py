@@ -42,8 +42,12 @@ def test_sweep_writes_its_tables_and_goes_on(question: Path, tmp_path: Path, cli
     assert set(pd.read_csv(tmp_path / "out" / "indices.csv")["address"]) == {"discount_rate", "projects[C].capex_musd"}
     again = cli(*asked, "--json")
     told = json.loads(again.stdout)
-    assert [row["objective_musd"] for row in told["points"]] == pytest.approx(points["objective_musd"].tolist(), rel=1e-9)
-    assert [row["seconds"] for row in told["points"]] == pytest.approx(points["seconds"].tolist(), rel=1e-6)  # not solved again
+    assert [row["objective_musd"] for row in told["points"]] == pytest.approx(
+        points["objective_musd"].tolist(), rel=1e-9
+    )
+    assert [row["seconds"] for row in told["points"]] == pytest.approx(
+        points["seconds"].tolist(), rel=1e-6
+    )  # not solved again
     assert told["failed_share"] == 0.0
     (tmp_path / "file").write_text("")
     assert cli(*asked[:-1], tmp_path / "file").returncode == 2
@@ -101,9 +105,15 @@ def test_alternatives_and_what_is_missing(question: Path, cli: Any) -> None:
     assert "COMPLETENESS" in gaps.stdout
 
 
-@pytest.mark.parametrize(("done", "left", "seconds", "words"), [
-    (1, 9, 10.0, ", about 2 min left"), (5, 5, 10.0, ", about 10 s left"), (3, 0, 9.0, ""), (0, 9, 1.0, ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("done", "left", "seconds", "words"),
+    [
+        (1, 9, 10.0, ", about 2 min left"),
+        (5, 5, 10.0, ", about 10 s left"),
+        (3, 0, 9.0, ""),
+        (0, 9, 1.0, ""),
+    ],
+)
 def test_time_left_goes_by_the_pace_so_far(done: int, left: int, seconds: float, words: str) -> None:
     """Proves: what is left at the pace of what is done."""
     assert time_left(done, left, seconds) == words

@@ -135,10 +135,17 @@ def test_offers_are_used_in_order_of_their_price():
     The world cuts 5 kt with probability 1, so no stock is left. Buying all at the first price would cost 50.
     """
     offers = {f"o{n}": offer("a", 2.0, premium) for n, premium in enumerate((0.0, 0.1, 0.5, 1.0))}
-    result = optimum(*tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 5.0)}, demand={"a": 5.0}, offers=offers,
-        scenarios=[cut("cut", 1.0, 2028, 1)], years=2, money={2027: 1e3, 2028: 0.0},
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 5.0)},
+            demand={"a": 5.0},
+            offers=offers,
+            scenarios=[cut("cut", 1.0, 2028, 1)],
+            years=2,
+            money={2027: 1e3, 2028: 0.0},
+        )
+    )
     assert [bought(result, name) for name in offers] == [close(2.0), close(2.0), close(1.0), close(0.0)]
     assert result.objective_parts["authority_purchases"] == close(57.0)
 
@@ -148,11 +155,19 @@ def test_stock_decays():
 
     Decay counted once too often would leave 7.29, once too few 9.
     """
-    result = optimum(*tiny(
-        {"a": 10.0}, materials={"a": {"decay_share_per_yr": 0.1}}, sources={"far": source("CHN", "a", 8.1)},
-        demand={"a": 8.1}, offers={"spot": offer("a", 100.0)}, scenarios=[cut("cut", 1.0, 2029, 1)],
-        money={2027: 1e4, 2028: 0.0}, budget={"carry_over_share": 0.0}, loss=1000.0,
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            materials={"a": {"decay_share_per_yr": 0.1}},
+            sources={"far": source("CHN", "a", 8.1)},
+            demand={"a": 8.1},
+            offers={"spot": offer("a", 100.0)},
+            scenarios=[cut("cut", 1.0, 2029, 1)],
+            money={2027: 1e4, 2028: 0.0},
+            budget={"carry_over_share": 0.0},
+            loss=1000.0,
+        )
+    )
     assert bought(result, "a") == close(10.0)
     assert flow(result, "stock_t", "a", "trunk", "2028") == close(9.0)
     assert short(result, "cut") == close(0.0)
@@ -164,19 +179,30 @@ def test_holding_is_paid_each_year_on_what_is_in_store():
     Charged a period instead of a year, half years would cost 12.
     """
     for months in (12, 6):
-        result = optimum(*tiny(
-            {"a": 10.0}, materials={"a": {"holding_share_per_yr": 0.02}}, sources={"far": source("CHN", "a", 5.0)},
-            demand={"a": 5.0}, stock={"a": 10.0}, months=months,
-        ))  # fmt: skip
+        result = optimum(
+            *tiny(
+                {"a": 10.0},
+                materials={"a": {"holding_share_per_yr": 0.02}},
+                sources={"far": source("CHN", "a", 5.0)},
+                demand={"a": 5.0},
+                stock={"a": 10.0},
+                months=months,
+            )
+        )
         assert total(result) == close(150 + 6 - 100)
 
 
 def test_an_event_within_a_year_cuts_its_part_of_the_year():
     """Proves: a cut of 60 % from mid 2028 for a year takes 3 kt of 10 in 2028 and 3 in 2029; rounded to whole years, 6."""
-    result = optimum(*tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, years=4,
-        scenarios=[cut("cut", 0.5, 2028.5, 1, share=0.6)],
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            years=4,
+            scenarios=[cut("cut", 0.5, 2028.5, 1, share=0.6)],
+        )
+    )
     assert [short(result, "cut", y) for y in ("2027", "2028", "2029", "2030")] == [close(v) for v in (0, 3, 3, 0)]
     assert total(result) == close(400 + 0.5 * 6 * 100)
 
@@ -204,11 +230,23 @@ def test_a_control_in_force_ends_on_its_date():
     Shortfall 5, 2.5, 0; price 20, 15, 10: users pay 5*20 + 7.5*15 + 10*10 = 312.5. A control taken as lasting to the
     end would leave 5 kt short in 2029 as well.
     """
-    result = optimum(*tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0},
-        controls=[{"name": "quota", "countries": "CHN", "materials": "a", "cut_share": 0.5, "price_multiplier": 2.0,
-                   "until_year": 2028.5}],
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            controls=[
+                {
+                    "name": "quota",
+                    "countries": "CHN",
+                    "materials": "a",
+                    "cut_share": 0.5,
+                    "price_multiplier": 2.0,
+                    "until_year": 2028.5,
+                }
+            ],
+        )
+    )
     assert [short(result, "trunk", y) for y in ("2027", "2028", "2029")] == [close(5.0), close(2.5), close(0.0)]
     assert result.objective_parts["users_activities"] == close(312.5)
 
@@ -255,11 +293,17 @@ def test_a_branch_spends_what_the_trunk_had_planned():
     40 + .5*40 + .5*(40 - 660) - .3*880 - .2*72 = -528.4. With no money 4 kt would be spared, -438.4; with money for 4
     kt at any price -593.4.
     """
-    result = optimum(*tiny(
-        {"a": 10.0}, materials={"a": {"haircut_share": 0.1}}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0},
-        offers={"spot": offer("a", 4.0, crisis=1.0)}, money={2027: 1e4, 2029: 0.0},
-        scenarios=[cut("early", 0.5, 2028, 1, price_multiplier=2.0), cut("late", 0.3, 2029, 1)],
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            materials={"a": {"haircut_share": 0.1}},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            offers={"spot": offer("a", 4.0, crisis=1.0)},
+            money={2027: 1e4, 2029: 0.0},
+            scenarios=[cut("early", 0.5, 2028, 1, price_multiplier=2.0), cut("late", 0.3, 2029, 1)],
+        )
+    )
     assert flow(result, "acquired_t", "a", "early", "2028") == close(2.0)
     assert flow(result, "acquired_t", "a", "late", "2028") == close(4.0)
     assert result.outcome.objective_musd == close(-528.4)
@@ -282,10 +326,15 @@ def knapsack(**changes):
     projects["B"]["needs"] = "D"
     projects["A"]["excludes"] = "C"
     case = {
-        "sources": {"far": source("CHN", "a", 50.0)}, "demand": {"a": 100.0}, "loss": 5.0, "projects": projects,
-        "packages": {"grant": {"instrument": "grant"}}, "money": {2027: 110.0, 2028: 0.0},
-        "instruments": {"signing_years": [2027]}, "residual": 0.0,
-    }  # fmt: skip
+        "sources": {"far": source("CHN", "a", 50.0)},
+        "demand": {"a": 100.0},
+        "loss": 5.0,
+        "projects": projects,
+        "packages": {"grant": {"instrument": "grant"}},
+        "money": {2027: 110.0, 2028: 0.0},
+        "instruments": {"signing_years": [2027]},
+        "residual": 0.0,
+    }
     return tiny({"a": 10.0}, **{**case, **changes})
 
 
@@ -317,10 +366,17 @@ def owner(**changes):
     """Capex 100 over two years, then two years of 1 kt at 100 less 50 cash; the owner asks 25 %."""
     mine = project("a", 1.0, capex_musd=100.0, cash_usd_per_kg=50.0, lead_yr=2.0, life_yr=2.0, hurdle_rate=0.25)
     return tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 1.0)}, demand={"a": 10.0}, projects={"mine": mine},
-        packages={"support": {"instrument": "grant"}}, years=4, loss=1000.0, residual=0.0,
-        instruments={"signing_years": [2027]}, **changes,
-    )  # fmt: skip
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 1.0)},
+        demand={"a": 10.0},
+        projects={"mine": mine},
+        packages={"support": {"instrument": "grant"}},
+        years=4,
+        loss=1000.0,
+        residual=0.0,
+        instruments={"signing_years": [2027]},
+        **changes,
+    )
 
 
 LOAN = Instrument("loan", "loan", 0.2, 0.9, 0.0, 2.0, 1.0, False)
@@ -393,8 +449,14 @@ def clawback(rate: float = 0.25, **changes):
 
     The plant makes 1 kt at 102.5 cash and 30 of capex: with the floor it earns (110 + 115)/2 = 112.5, which just pays.
     """
-    floor = {"instrument": "none", "floor_material": "a", "floor_usd_per_kg": 110.0, "floor_kind": "contract",
-             "floor_term_yr": 3.0, "upside_share": 0.5}  # fmt: skip
+    floor = {
+        "instrument": "none",
+        "floor_material": "a",
+        "floor_usd_per_kg": 110.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 3.0,
+        "upside_share": 0.5,
+    }
     plant = project(
         "a", 1.0, capex_musd=29.0, cash_usd_per_kg=102.5, life_yr=3.0, earliest_signing=2027, hurdle_rate=0.0
     )
@@ -449,13 +511,25 @@ def test_a_floor_is_paid_within_its_term_in_every_world():
 
     With it 70 + 50 + 50 cover the capex of 160. Paid on in the worlds that are cut in 2029 it would cost 30.
     """
-    floor = {"instrument": "none", "floor_material": "a", "floor_usd_per_kg": 120.0, "floor_kind": "contract",
-             "floor_term_yr": 1.0}  # fmt: skip
-    result = optimum(*tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, packages={"floored": floor},
-        projects={"plant": project("a", 1.0, cash_usd_per_kg=50.0, capex_musd=160.0, life_yr=3.0)}, loss=200.0,
-        scenarios=[cut("cut", 0.5, 2029, 1)], instruments={"signing_years": [2027]},
-    ))  # fmt: skip
+    floor = {
+        "instrument": "none",
+        "floor_material": "a",
+        "floor_usd_per_kg": 120.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 1.0,
+    }
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            packages={"floored": floor},
+            projects={"plant": project("a", 1.0, cash_usd_per_kg=50.0, capex_musd=160.0, life_yr=3.0)},
+            loss=200.0,
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            instruments={"signing_years": [2027]},
+        )
+    )
     assert result.objective_parts["floor_cost"] == close(20.0)
     assert result.objective_parts["terminal_liability"] == close(0.0)
     assert result.outcome.objective_musd == close(20.0 - 100.0)
@@ -467,10 +541,16 @@ def test_a_market_floor_owes_after_the_horizon_too():
     Left to those who come after, the 120 would make it -270.
     """
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 5}
-    result = optimum(*tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
-        demand={"a": 10.0}, loss=300.0, scenarios=[cut("cut", 0.5, 2029, 1)], instruments={"price_floors": [menu]},
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
+            demand={"a": 10.0},
+            loss=300.0,
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            instruments={"price_floors": [menu]},
+        )
+    )
     assert result.objective_parts["floor_cost"] == close(180.0)
     assert result.objective_parts["terminal_liability"] == close(120.0)
     assert result.outcome.objective_musd == close(-150.0)
@@ -499,8 +579,14 @@ def flood_then_squeeze(**changes):
     A plant that shuts stays shut for five years. `kept` has a floor of 80, `open` has none.
     """
     plant = {"cash_usd_per_kg": 60.0, "restart_yr": 5.0, "additional": True}
-    floor = {"instrument": "none", "project": "kept", "floor_material": "a", "floor_usd_per_kg": 80.0,
-             "floor_kind": "contract", "floor_term_yr": 4.0}  # fmt: skip
+    floor = {
+        "instrument": "none",
+        "project": "kept",
+        "floor_material": "a",
+        "floor_usd_per_kg": 80.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 4.0,
+    }
     case = {
         "sources": {"far": source("CHN", "a", 10.0)},
         "demand": {"a": 10.0},
@@ -570,11 +656,18 @@ def test_a_border_floor_by_hand():
     the floor would seem to cost nothing: -300.
     """
     floor = {"material": "a", "kind": "border", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3}
-    result = optimum(*tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
-        demand={"a": 10.0}, loss=200.0, states=[(0.8, 0.5), (1.2, 0.5)], scenarios=[cut("cut", 0.5, 2028, 1)], money=0.0,
-        instruments={"price_floors": [floor]},
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
+            demand={"a": 10.0},
+            loss=200.0,
+            states=[(0.8, 0.5), (1.2, 0.5)],
+            scenarios=[cut("cut", 0.5, 2028, 1)],
+            money=0.0,
+            instruments={"price_floors": [floor]},
+        )
+    )
     parts = result.objective_parts
     assert parts["users_border_surcharge"] == close(600.0)
     assert parts["authority_border_revenue"] == close(-420.0)
@@ -589,15 +682,30 @@ def test_a_border_floor_charges_the_feed_of_home_plants(embedded, paid, taken):
     Home oxide of 1 kt (cash 12) is not taxed, 15 less for the treasury; in the cut of 2029 it makes a kt of magnets,
     .5*(110 - 40 - 10) = 30. Net -15 either way.
     """
-    menu = {"material": "oxide", "kind": "border", "scope": "market", "levels_usd_per_kg": [15.0], "term_years": 3,
-            "embedded_content": embedded}  # fmt: skip
+    menu = {
+        "material": "oxide",
+        "kind": "border",
+        "scope": "market",
+        "levels_usd_per_kg": [15.0],
+        "term_years": 3,
+        "embedded_content": embedded,
+    }
     made = {"magnet": 1.0, "oxide": -1.0}
-    result = optimum(*tiny(
-        {"oxide": 10.0, "magnet": 50.0}, demand={"magnet": 10.0}, loss=60.0, scenarios=[cut("cut", 0.5, 2029, 1)],
-        sources={"far-mine": source("CHN", "oxide", 20.0), "home-mine": source("USA", "oxide", 1.0, cash_usd_per_kg=12.0),
-                 "far-plant": source("CHN", made, 6.0), "home-plant": source("USA", made, 4.0)},
-        instruments={"price_floors": [menu]},
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"oxide": 10.0, "magnet": 50.0},
+            demand={"magnet": 10.0},
+            loss=60.0,
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            sources={
+                "far-mine": source("CHN", "oxide", 20.0),
+                "home-mine": source("USA", "oxide", 1.0, cash_usd_per_kg=12.0),
+                "far-plant": source("CHN", made, 6.0),
+                "home-plant": source("USA", made, 4.0),
+            },
+            instruments={"price_floors": [menu]},
+        )
+    )
     assert result.objective_parts["users_border_surcharge"] == close(paid)
     assert result.objective_parts["authority_border_revenue"] == close(-taken)
     assert result.outcome.objective_musd == close(-15.0)
@@ -615,12 +723,19 @@ def test_a_purchase_floor_by_hand():
     the floor paid on all: -390.
     """
     floor = {"material": "a", "kind": "purchase", "levels_usd_per_kg": [120.0], "term_years": 2, "take_share": 0.5}
-    result = optimum(*tiny(
-        {"a": 100.0}, materials={"a": {"haircut_share": 0.5}}, sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0}, loss=200.0, states=[(0.8, 0.5), (1.2, 0.5)], scenarios=[cut("cut", 0.5, 2029, 1)],
-        projects={"plant": project("a", 4.0, cash_usd_per_kg=105.0, capex_musd=39.0, life_yr=2.0)},
-        instruments={"price_floors": [floor], "signing_years": [2027]},
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            materials={"a": {"haircut_share": 0.5}},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            loss=200.0,
+            states=[(0.8, 0.5), (1.2, 0.5)],
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            projects={"plant": project("a", 4.0, cash_usd_per_kg=105.0, capex_musd=39.0, life_yr=2.0)},
+            instruments={"price_floors": [floor], "signing_years": [2027]},
+        )
+    )
     assert bought(result, "a") == close(2.0)
     assert result.objective_parts["floor_cost"] == close(80.0)
     assert result.objective_parts["authority_purchases"] == close(200.0)
@@ -634,11 +749,17 @@ def test_a_purchase_floor_covers_a_share_of_revenue_only():
     Its margin would be 8 a kg if all were covered, and capex of 39 paid back in two years of 4 kt.
     """
     floor = {"material": "a", "kind": "purchase", "levels_usd_per_kg": [120.0], "term_years": 2, "take_share": 0.5}
-    result = optimum(*tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=200.0,
-        projects={"plant": project("a", 4.0, cash_usd_per_kg=112.0, capex_musd=39.0, life_yr=2.0)},
-        scenarios=[cut("cut", 0.5, 2029, 1)], instruments={"price_floors": [floor], "signing_years": [2027]},
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            loss=200.0,
+            projects={"plant": project("a", 4.0, cash_usd_per_kg=112.0, capex_musd=39.0, life_yr=2.0)},
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            instruments={"price_floors": [floor], "signing_years": [2027]},
+        )
+    )
     assert built(result) == set()
     assert result.outcome.objective_musd == close(0.0)
 
@@ -687,10 +808,16 @@ def test_joint_products_come_up_together():
     Users need 3 kt of ndpr: 4 kt of mining of 8. Buying dy product by product would give 5 kt.
     """
     case = tiny(
-        {"ndpr": 10.0, "dy": 100.0}, sources={"far": source("CHN", {"ndpr": 0.75, "dy": 0.25}, 8.0)},
-        demand={"ndpr": 3.0, "dy": 1.0}, loss=1000.0, offers={"dy-spot": offer("dy", 5.0, source="far")},
-        scenarios=[cut("cut", 0.5, 2028, 5)], years=6, money={2027: 1e5, 2028: 0.0}, materials={"ndpr": {}},
-    )  # fmt: skip
+        {"ndpr": 10.0, "dy": 100.0},
+        sources={"far": source("CHN", {"ndpr": 0.75, "dy": 0.25}, 8.0)},
+        demand={"ndpr": 3.0, "dy": 1.0},
+        loss=1000.0,
+        offers={"dy-spot": offer("dy", 5.0, source="far")},
+        scenarios=[cut("cut", 0.5, 2028, 5)],
+        years=6,
+        money={2027: 1e5, 2028: 0.0},
+        materials={"ndpr": {}},
+    )
     result = optimum(*case)
     assert bought(result, "dy") == close(1.0)
     table = result.tables["operations"]
@@ -754,11 +881,19 @@ def test_an_offtake_right_brings_home_what_a_plant_abroad_withholds(loss, packag
     """
     plant = project("a", 5.0, country="AUS", kappa=0.5, additional=True)
     rights = {"instrument": "none", "offtake_share": 0.6, "offtake_fee_usd_per_kg": 2.5}
-    result = optimum(*tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=loss, projects={"plant": plant},
-        packages={"plain": {"instrument": "none"}, "claim": rights}, scenarios=[cut("cut", 0.5, 2029, 1)], years=5,
-        instruments={"signing_years": [2027]},
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            loss=loss,
+            projects={"plant": plant},
+            packages={"plain": {"instrument": "none"}, "claim": rights},
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            years=5,
+            instruments={"signing_years": [2027]},
+        )
+    )
     assert result.outcome.objective_musd == close(z)
     assert ran(result, "plant", "cut", "2029") == close({"claim": 4.0, "plain": 2.5}[package])
 
@@ -799,19 +934,27 @@ def test_a_cvar_limit_is_kept_or_refused():
     with pytest.raises(InfeasibleError) as refused:
         optimum(*tail(risk={"alpha": 0.9, "cvar_limit_musd": 29.0}))
     assert refused.value.culprits == ("cvar_limit",)
-    result = optimum(*tail(
-        risk={"alpha": 0.9, "cvar_limit_musd": 24.0}, offers={"spot": offer("a", 100.0, premium=9.0)},
-        materials={"a": {"haircut_share": 0.5}}, money={2027: 1e4, 2028: 0.0},
-    ))  # fmt: skip
+    result = optimum(
+        *tail(
+            risk={"alpha": 0.9, "cvar_limit_musd": 24.0},
+            offers={"spot": offer("a", 100.0, premium=9.0)},
+            materials={"a": {"haircut_share": 0.5}},
+            money={2027: 1e4, 2028: 0.0},
+        )
+    )
     assert bought(result, "a") == close(6.0)
     assert result.outcome.objective_musd == close(26.25)
 
 
 def test_an_expected_loss_limit_is_kept():
     """Proves: 8 of expected loss come down to 5 with 6 kt in store (.5 off for each kt that all bad worlds use)."""
-    result = optimum(*tail(
-        risk={"expected_loss_limit_musd": 5.0}, offers={"spot": offer("a", 100.0, premium=9.0)}, money={2027: 1e4, 2028: 0.0},
-    ))  # fmt: skip
+    result = optimum(
+        *tail(
+            risk={"expected_loss_limit_musd": 5.0},
+            offers={"spot": offer("a", 100.0, premium=9.0)},
+            money={2027: 1e4, 2028: 0.0},
+        )
+    )
     assert bought(result, "a") == close(6.0)
     assert result.objective_parts["loss"] == close(5.0)
 
@@ -877,8 +1020,11 @@ def test_least_budget_buys_no_more_than_was_promised():
     first stage is the 40 that it spends.
     """
     plan, data = promise("episode")
-    rich = data.replace(loss_functions=data.frame("loss_functions").assign(loss_usd_per_t=300 * KT)[
-        ["loss_function", "material", "segment", "loss_usd_per_t"]])  # fmt: skip
+    rich = data.replace(
+        loss_functions=data.frame("loss_functions").assign(loss_usd_per_t=300 * KT)[
+            ["loss_function", "material", "segment", "loss_usd_per_t"]
+        ]
+    )
     assert bought(optimum(plan, rich), "a") == close(12.0)
     lean = plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": "least_budget"})})
     result = optimum(lean, rich)
@@ -894,14 +1040,20 @@ def test_the_budget_goes_where_the_chosen_risk_is(share, chosen):
     `dire`: 10 kt at 100 USD/kg with probability .05; `often`: 10 kt at 20 with probability .5. One kt in store spares
     .05*100 = 5 or .5*20 = 10 of the mean (150 without a plan); of the worst twentieth 100 or nothing.
     """
-    result = optimum(*tiny(
-        {"dire": 10.0, "often": 10.0}, sources={n: source("CHN", n, 10.0) for n in ("dire", "often")},
-        demand={"dire": 10.0, "often": 10.0}, loss={"dire": 90.0, "often": 10.0},
-        offers={f"{n}-spot": offer(n, 100.0) for n in ("dire", "often")},
-        scenarios=[cut("dire", 0.05, 2028, 1, "dire"), cut("often", 0.5, 2028, 1, "often")],
-        money={2027: 10.0, 2028: 0.0}, years=2, risk={"alpha": 0.95},
-        objective={"kind": "risk_within_budget", "cvar_share": share},
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"dire": 10.0, "often": 10.0},
+            sources={n: source("CHN", n, 10.0) for n in ("dire", "often")},
+            demand={"dire": 10.0, "often": 10.0},
+            loss={"dire": 90.0, "often": 10.0},
+            offers={f"{n}-spot": offer(n, 100.0) for n in ("dire", "often")},
+            scenarios=[cut("dire", 0.05, 2028, 1, "dire"), cut("often", 0.5, 2028, 1, "often")],
+            money={2027: 10.0, 2028: 0.0},
+            years=2,
+            risk={"alpha": 0.95},
+            objective={"kind": "risk_within_budget", "cvar_share": share},
+        )
+    )
     assert bought(result, chosen) == close(1.0)
     assert [stage[0] for stage in result.outcome.stages] == ["risk", "spending", "social_cost"]
     assert result.objective_parts["loss"] == close({"often": 140.0, "dire": 145.0}[chosen])
@@ -917,10 +1069,18 @@ def test_doing_nothing_is_the_reference():
     that had to keep the promise could not exist.
     """
     made = {"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}
-    result = optimum(*tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 10.0)},
-        scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)], service_levels=[made], years=2, money={2027: 1e3, 2028: 0.0},
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            offers={"spot": offer("a", 10.0)},
+            scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)],
+            service_levels=[made],
+            years=2,
+            money={2027: 1e3, 2028: 0.0},
+        )
+    )
     assert result.outcome.do_nothing_musd == close(300.0)
     assert result.outcome.objective_musd == close(-100.0)
     assert total(result) == close(200.0)
@@ -932,8 +1092,11 @@ def test_a_baseline_project_is_part_of_doing_nothing():
     Declared additional, it is the plan's: worth 200.
     """
     case = {
-        "sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "scenarios": [cut("cut", 0.5, 2028, 1)], "years": 2,
-    }  # fmt: skip
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "scenarios": [cut("cut", 0.5, 2028, 1)],
+        "years": 2,
+    }
     own = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0)}, **case))
     assert built(own) == {"plant"}
     assert own.outcome.objective_musd == close(0.0)
@@ -947,9 +1110,12 @@ def test_a_committed_project_stands_whatever_the_plan_does_and_costs_it_nothing(
     its 4 kt spare .5*4*100 in both. Not committed, it is not worth its gap and stays unbuilt.
     """
     case = {
-        "sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "scenarios": [cut("cut", 0.5, 2028, 1)], "years": 2,
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "scenarios": [cut("cut", 0.5, 2028, 1)],
+        "years": 2,
         "packages": {"grant": {"instrument": "grant"}},
-    }  # fmt: skip
+    }
     plant = {"capex_musd": 1000.0, "cash_usd_per_kg": 75.0, "life_yr": 1.0}
     under = optimum(*tiny({"a": 100.0}, projects={"plant": project("a", 4.0, **plant, committed=True)}, **case))
     assert built(under) == {"plant"}
@@ -966,9 +1132,15 @@ def test_the_gap_is_measured_against_what_the_plan_can_move():
 
     100 in 2027 and 50 from 2028 on at 25 %: 100 + 40 + 32 = 172. An objective of -500 counts 500, one of -3 counts 172.
     """
-    problem = prepare(*tiny(
-        {"a": 1e4}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, rate=0.25, money={2027: 100.0, 2028: 50.0},
-    ))  # fmt: skip
+    problem = prepare(
+        *tiny(
+            {"a": 1e4},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            rate=0.25,
+            money={2027: 100.0, 2028: 50.0},
+        )
+    )
     assert denominator(problem, -500.0) == close(500.0)
     assert denominator(problem, -3.0) == close(172.0)
     bare = prepare(*tiny({"a": 1e4}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, money=0.0))
@@ -984,13 +1156,19 @@ def test_the_gap_is_measured_against_what_the_plan_can_move():
 def test_days_of_cover_count_what_home_plants_take():
     """Proves: 73 days of net imports. People want 1 kt of oxide, a home plant takes 4, a home mine makes 2: 3 kt a year are
     imported, a fifth of which is .6 kt in store. Without the plant's feed nothing would be imported, and nothing asked for."""
-    result = optimum(*tiny(
-        {"oxide": 10.0, "magnet": 50.0},
-        sources={"mine": source("USA", "oxide", 2.0), "far": source("CHN", "oxide", 10.0),
-                 "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 4.0)},
-        demand={"oxide": 1.0, "magnet": 4.0}, offers={"spot": offer("oxide", 5.0)},
-        days_of_cover=[{"material": "oxide", "days": 73.0, "from_year": 2027}],
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"oxide": 10.0, "magnet": 50.0},
+            sources={
+                "mine": source("USA", "oxide", 2.0),
+                "far": source("CHN", "oxide", 10.0),
+                "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 4.0),
+            },
+            demand={"oxide": 1.0, "magnet": 4.0},
+            offers={"spot": offer("oxide", 5.0)},
+            days_of_cover=[{"material": "oxide", "days": 73.0, "from_year": 2027}],
+        )
+    )
     assert bought(result, "oxide") == close(0.6)
 
 
@@ -999,12 +1177,20 @@ def test_a_market_floor_tops_up_nobody_who_has_a_floor_already():
     paid on the other's 3 kt alone: 3 years of 30, not of 60."""
     agreed = {"floor_usd_per_kg": 120.0, "floor_material": "a", "floor_until_year": 2040}
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [110.0], "term_years": 3}
-    result = optimum(*tiny(
-        {"a": 100.0}, demand={"a": 10.0}, loss=500.0, scenarios=[cut("cut", 0.5, 2029, 1)],
-        sources={"far": source("CHN", "a", 10.0), "bound": source("USA", "a", 3.0, cash_usd_per_kg=110.0, **agreed),
-                 "free": source("USA", "a", 3.0, cash_usd_per_kg=105.0)},
-        instruments={"price_floors": [menu]},
-    ))  # fmt: skip
+    result = optimum(
+        *tiny(
+            {"a": 100.0},
+            demand={"a": 10.0},
+            loss=500.0,
+            scenarios=[cut("cut", 0.5, 2029, 1)],
+            sources={
+                "far": source("CHN", "a", 10.0),
+                "bound": source("USA", "a", 3.0, cash_usd_per_kg=110.0, **agreed),
+                "free": source("USA", "a", 3.0, cash_usd_per_kg=105.0),
+            },
+            instruments={"price_floors": [menu]},
+        )
+    )
     assert list(result.tables["floors"].level_usd_per_kg) == [close(110.0)]
     assert result.objective_parts["floor_cost"] == close(3 * 30.0)
     assert ran(result, "bound", "cut", "2029") == close(3.0)

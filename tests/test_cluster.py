@@ -78,5 +78,7 @@ def test_a_sweep_on_a_cluster_gives_the_same_rows(client: Any) -> None:
     points = {"budget.appropriation_musd *": [0.6, 0.8, 1.0, 1.2]}
     here = sweep(plan, data, points, relax=True, gap=1e-9)
     there = sweep(plan, data, points, relax=True, gap=1e-9, executor=client.get_executor())
-    assert there.points["objective_musd"].to_numpy() == pytest.approx(here.points["objective_musd"].to_numpy(), rel=1e-9)
+    assert there.points["objective_musd"].to_numpy() == pytest.approx(
+        here.points["objective_musd"].to_numpy(), rel=1e-9
+    )
     assert (here.disagreed, there.disagreed) == (0, 0)

@@ -95,7 +95,9 @@ def test_bounds_close_in_from_both_sides_and_a_caller_may_stop() -> None:
     assert np.all(np.diff([incumbent for incumbent, _ in told]) <= 1e-9)
     assert np.all(np.diff([bound for _, bound in told]) >= -1e-9)
     assert told[-1][1] <= result.outcome.objective_musd + 1e-6
-    stopped = solve(plan, data, gap=1e-6, method="decomposed", on_progress=lambda progress: progress.phase == "social_cost")
+    stopped = solve(
+        plan, data, gap=1e-6, method="decomposed", on_progress=lambda progress: progress.phase == "social_cost"
+    )
     assert stopped.outcome.reason == "interrupted"
     assert stopped.outcome.relative_gap > 1e-6
     assert stopped.audit().passed
@@ -103,10 +105,16 @@ def test_bounds_close_in_from_both_sides_and_a_caller_may_stop() -> None:
 
 def test_what_binds_worlds_together_is_not_taken_apart() -> None:
     """Proves: a limit on losses, or one aim after another, refuses a decomposed solve by name and is solved flat by `auto`."""
-    base = {"sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "offers": {"spot": offer("a", 5.0)},
-            "scenarios": [cut("cut", 0.4, 2028, 1)]}  # fmt: skip
-    for more, found in (({"risk": {"cvar_limit_musd": 1e6}}, "a limit on losses"),
-                        ({"objective": {"kind": "least_budget"}}, "least_budget")):  # fmt: skip
+    base = {
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "offers": {"spot": offer("a", 5.0)},
+        "scenarios": [cut("cut", 0.4, 2028, 1)],
+    }
+    for more, found in (
+        ({"risk": {"cvar_limit_musd": 1e6}}, "a limit on losses"),
+        ({"objective": {"kind": "least_budget"}}, "least_budget"),
+    ):
         plan, data = tiny({"a": 10.0}, **base, **more)
         with pytest.raises(PlanError, match=found):
             solve(plan, data, method="decomposed")
@@ -116,10 +124,13 @@ def test_what_binds_worlds_together_is_not_taken_apart() -> None:
 def test_a_plan_that_cannot_be_kept_is_infeasible_by_either_method() -> None:
     """Proves: a hard promise that nothing can keep is found in the master, with the same family named."""
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 1.0)},
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 1.0)},
         scenarios=[cut("cut", 0.4, 2028, 1) | {"design_basis": True}, cut("other", 0.2, 2028, 1)],
         service_levels=[{"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}],
-    )  # fmt: skip
+    )
     said = []
     for method in ("flat", "decomposed"):
         with pytest.raises(InfeasibleError) as caught:
@@ -134,7 +145,9 @@ def test_cuts_stay_valid_for_another_cost_of_the_master() -> None:
     costs = objective_costs(problem)["social_cost"]
     parts = Decomposition(problem.layout, problem.assembly, costs, integer=False)
     dearer = costs.copy()
-    signs = np.array([problem.assembly.stamped[0].columns("sign", o)[0] for o in range(len(problem.layout.support.options))])
+    signs = np.array(
+        [problem.assembly.stamped[0].columns("sign", o)[0] for o in range(len(problem.layout.support.options))]
+    )
     dearer[signs] += 5.0
     for cost in (costs, dearer, costs):
         whole = Model(problem.assembly, cost, integer=False).run(time_limit_s=600.0)
@@ -405,7 +418,8 @@ WITH_CARE, ROUGHLY, BARELY = (2, -1), (2, 1), (0, 1)
 def limited(model: Model) -> bool:
     """Whether a model's run has a limit of iterations and leaves costs as they are; it has and does both or neither."""
     perturbed, most = (
-        model._highs.getOptionValue(name)[1] for name in ("dual_simplex_cost_perturbation_multiplier", "simplex_iteration_limit")
+        model._highs.getOptionValue(name)[1]
+        for name in ("dual_simplex_cost_perturbation_multiplier", "simplex_iteration_limit")
     )
     assert (perturbed, most == solver.NO_LIMIT) in ((1.0, True), (0.0, False))
     return perturbed == 0.0
@@ -422,12 +436,18 @@ def test_a_matrix_scaled_otherwise_halfway_through_is_answered_as_from_nothing()
     and once called a plan of this kind optimal at -9 whose optimum is -20."""
     problem = prepare(
         *tiny(
-            {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)},
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            offers={"spot": offer("a", 5.0)},
             scenarios=[cut(f"cut-{k}", 0.002 * (k + 1), 2029, 1) for k in range(4)],
         )
-    )  # fmt: skip
+    )
     costs = objective_costs(problem)["social_cost"]
-    z0, best = do_nothing(problem, costs, 600.0), Model(problem.assembly, costs, integer=False).run(time_limit_s=600.0).x
+    z0, best = (
+        do_nothing(problem, costs, 600.0),
+        Model(problem.assembly, costs, integer=False).run(time_limit_s=600.0).x,
+    )
     parts, forever = take_apart(problem.layout, problem.assembly, costs, 16), time.perf_counter() + 600.0
     for cluster in parts.clusters:
         program, at = cluster.part, [x[parts.mine][cluster.links] for x in (z0, best, z0, best)]

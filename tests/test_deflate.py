@@ -14,10 +14,16 @@ from tiny import cut, offer, project, source, tiny
 def case(years: dict[str, int], index: dict[int, float]) -> tuple[Plan, Dataset]:
     """A reserve of 10 kt against a cut, prices, losses and a plant stated in the money of the years given."""
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 4.0)},
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 4.0)},
         projects={"plant": project("a", 2.0, capex_musd=30.0, cash_usd_per_kg=4.0, life_yr=2.0)},
-        packages={"grant": {"instrument": "grant"}}, scenarios=[cut("cut", 0.5, 2029, 1)], loss=20.0, years=4,
-    )  # fmt: skip
+        packages={"grant": {"instrument": "grant"}},
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        loss=20.0,
+        years=4,
+    )
     frames = {name: data.frame(name).assign(money_year=year) for name, year in years.items()}
     frames["deflators"] = pd.DataFrame([{"money_year": y, "price_index": v} for y, v in index.items()])
     return plan, data.replace(**frames)

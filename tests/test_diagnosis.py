@@ -19,10 +19,14 @@ from tiny import cut, offer, project, source, tiny
 def promising(level: float = 0.5, year: float = 30.0, **changes: Any) -> tuple[Plan, Dataset]:
     """20 kt go missing in 2028; half of them are promised; a kt costs 10 million USD, and there are 30 in 2027."""
     case: dict[str, Any] = {
-        "sources": {"far": source("CHN", "a", 20.0)}, "demand": {"a": 20.0}, "loss": 90.0, "offers": {"spot": offer("a", 100.0)},
-        "scenarios": [cut("cut", 0.25, 2028, 1, design_basis=True)], "money": {2027: year, 2028: 0.0},
+        "sources": {"far": source("CHN", "a", 20.0)},
+        "demand": {"a": 20.0},
+        "loss": 90.0,
+        "offers": {"spot": offer("a", 100.0)},
+        "scenarios": [cut("cut", 0.25, 2028, 1, design_basis=True)],
+        "money": {2027: year, 2028: 0.0},
         "service_levels": [{"material": "a", "segment": "civil", "level": level, "scenarios": ["cut"]}],
-    }  # fmt: skip
+    }
     return tiny({"a": 10.0}, **{**case, **changes})
 
 
@@ -103,11 +107,16 @@ def test_money_that_can_be_carried_may_come_earlier() -> None:
     """Proves: with carry-over the money of 2027 buys in 2028 as well, the event being in 2029; each year alone is told by what it
     takes."""
     plan, data = promising(
-        scenarios=[cut("cut", 0.25, 2029, 1, design_basis=True)], money={2027: 20.0, 2028: 10.0, 2029: 0.0},
+        scenarios=[cut("cut", 0.25, 2029, 1, design_basis=True)],
+        money={2027: 20.0, 2028: 10.0, 2029: 0.0},
         budget={"carry_over_share": 0.5},
-    )  # fmt: skip
+    )
     found = checked(plan, data)
-    years = {row.sentence.split()[1]: row.by for row in found.changes.itertuples() if row.sentence.startswith("appropriation FY")}
+    years = {
+        row.sentence.split()[1]: row.by
+        for row in found.changes.itertuples()
+        if row.sentence.startswith("appropriation FY")
+    }
     assert years["FY2027"] == pytest.approx(70.0, rel=1e-3)
     assert years["FY2028"] == pytest.approx(70.0, rel=1e-3)
     assert "FY2029" not in years
@@ -122,10 +131,13 @@ def test_days_of_cover_beyond_the_budget() -> None:
     assert changes["budget"].by == pytest.approx(54.7945 - 30.0, rel=1e-3)
 
 
-@pytest.mark.parametrize(("risk", "family", "value"), [
-    ({"alpha": 0.75, "cvar_limit_musd": 1000.0}, "cvar_limit", 1700.0),
-    ({"expected_loss_limit_musd": 250.0}, "expected_loss_limit", 425.0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("risk", "family", "value"),
+    [
+        ({"alpha": 0.75, "cvar_limit_musd": 1000.0}, "cvar_limit", 1700.0),
+        ({"expected_loss_limit_musd": 250.0}, "expected_loss_limit", 425.0),
+    ],
+)
 def test_a_limit_on_losses_beyond_the_budget(risk: dict[str, float], family: str, value: float) -> None:
     """Proves: 30 million USD leave 17 kt missing at 100 USD/kg with a quarter: 1 700 in the cut, 425 expected; the limit that this
     keeps to, or the money for the rest."""
@@ -140,11 +152,18 @@ def test_a_project_that_would_have_to_be_built_in_part() -> None:
     """Proves: 15 % from home need half of a project of 100 million USD; 60 do not build a whole one. Fractions are told, and the
     plan is restored by 40 more or by asking for nothing."""
     plan, data = tiny(
-        {"a": 60.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=340.0, residual=0.0,
+        {"a": 60.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=340.0,
+        residual=0.0,
         projects={"A": project("a", 3.0, capex_musd=100.0, cash_usd_per_kg=60.0, additional=True)},
-        packages={"grant": {"instrument": "grant"}}, money={2027: 60.0, 2028: 0.0},
-        diversification=[{"material": "a", "kind": "least_share", "group": "home", "share": 0.15, "from_year": 2028, "hard": True}],
-    )  # fmt: skip
+        packages={"grant": {"instrument": "grant"}},
+        money={2027: 60.0, 2028: 0.0},
+        diversification=[
+            {"material": "a", "kind": "least_share", "group": "home", "share": 0.15, "from_year": 2028, "hard": True}
+        ],
+    )
     found = checked(plan, data)
     assert found.fractions
     assert "fractions of projects" in found.summary()
@@ -160,10 +179,18 @@ def test_projects_that_exclude_each_other() -> None:
     projects = {name: project("a", 3.0, capex_musd=10.0, cash_usd_per_kg=60.0, additional=True) for name in ("A", "B")}
     projects["A"]["excludes"] = "B"
     plan, data = tiny(
-        {"a": 60.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=340.0, residual=0.0, projects=projects,
-        packages={"grant": {"instrument": "grant"}}, money={2027: 100.0, 2028: 0.0},
-        diversification=[{"material": "a", "kind": "least_share", "group": "home", "share": 0.5, "from_year": 2028, "hard": True}],
-    )  # fmt: skip
+        {"a": 60.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=340.0,
+        residual=0.0,
+        projects=projects,
+        packages={"grant": {"instrument": "grant"}},
+        money={2027: 100.0, 2028: 0.0},
+        diversification=[
+            {"material": "a", "kind": "least_share", "group": "home", "share": 0.5, "from_year": 2028, "hard": True}
+        ],
+    )
     found = checked(plan, data)
     assert "A excludes B" in found.conflict
     assert list(found.missed["sentence"]) == ["A excludes B: not kept"] or found.missed_musd < 1e4
@@ -174,7 +201,11 @@ def test_money_that_does_not_hold_what_is_there() -> None:
     """Proves: holding 10 kt at 10 USD/kg and 5 % costs 5 million USD a year, 4 more than the second year has: already owed, since
     doing nothing owes it too, and no reason for "no plan"."""
     plan, data = promising(
-        0.0, service_levels=[], materials={"a": {"holding_share_per_yr": 0.05}}, stock={"a": 10.0}, money={2027: 5.0, 2028: 1.0}
+        0.0,
+        service_levels=[],
+        materials={"a": {"holding_share_per_yr": 0.05}},
+        stock={"a": 10.0},
+        money={2027: 5.0, 2028: 1.0},
     )
     result = solve(plan, data)
     assert result.audited.passed
@@ -187,9 +218,14 @@ def test_money_that_does_not_hold_what_is_there() -> None:
 def test_a_total_that_does_not_hold_what_is_there() -> None:
     """Proves: 5 million USD a year for two years are 10, and the total is 3: 7 more are owed already."""
     plan, data = promising(
-        0.0, service_levels=[], materials={"a": {"holding_share_per_yr": 0.05}}, stock={"a": 10.0}, money=5.0,
-        budget={"total_musd": 3.0}, years=2,
-    )  # fmt: skip
+        0.0,
+        service_levels=[],
+        materials={"a": {"holding_share_per_yr": 0.05}},
+        stock={"a": 10.0},
+        money=5.0,
+        budget={"total_musd": 3.0},
+        years=2,
+    )
     result = solve(plan, data)
     assert result.audited.passed
     owed = result.tables["notes"].query("kind == 'already owed'").note
@@ -288,12 +324,18 @@ def toml_of(plan: Plan) -> str:
 def owing(money: Any, cover: Mapping[str, float], total: float | None = None) -> tuple[Plan, Dataset]:
     """Holding 10 kt of `a` costs 10 million USD a year; stocks of `b` and `c` are asked for, at 10 million USD a kt."""
     return tiny(
-        dict.fromkeys("abc", 10.0), materials={"a": {"holding_share_per_yr": 0.1}}, stock={"a": 10.0}, years=2, money=money,
-        sources={f"from_{m}": source("CHN", m, 20.0) for m in "abc"}, demand=dict.fromkeys("abc", 10.0),
-        offers={f"of_{m}": offer(m, 5.0, 0.0, "outside") for m in "bc"}, scenarios=[cut("stop", 0.5, 2028, 1.0)],
+        dict.fromkeys("abc", 10.0),
+        materials={"a": {"holding_share_per_yr": 0.1}},
+        stock={"a": 10.0},
+        years=2,
+        money=money,
+        sources={f"from_{m}": source("CHN", m, 20.0) for m in "abc"},
+        demand=dict.fromkeys("abc", 10.0),
+        offers={f"of_{m}": offer(m, 5.0, 0.0, "outside") for m in "bc"},
+        scenarios=[cut("stop", 0.5, 2028, 1.0)],
         days_of_cover=[{"material": m, "days": days, "from_year": 2028} for m, days in cover.items()],
         budget={} if total is None else {"total_musd": total},
-    )  # fmt: skip
+    )
 
 
 BOTH = {"b": 36.5, "c": 36.5}
@@ -306,10 +348,13 @@ def test_money_is_raised_by_what_is_owed_and_what_is_missed() -> None:
     found = checked(*owing(2.0, BOTH))
     moved = {row.sentence.split(" +")[0]: row.by for row in found.changes.itertuples() if row.verified}
     assert moved == {
-        "appropriation FY2027": pytest.approx(28.0, rel=1e-3), "appropriation FY2028": pytest.approx(28.0, rel=1e-3),
+        "appropriation FY2027": pytest.approx(28.0, rel=1e-3),
+        "appropriation FY2028": pytest.approx(28.0, rel=1e-3),
         "every year's appropriation": pytest.approx(18.0, rel=1e-3),
-    }  # fmt: skip
-    assert "appropriation FY2027: 2 million USD (10 are paid: holding the opening stock costs so much)" in found.conflict
+    }
+    assert (
+        "appropriation FY2027: 2 million USD (10 are paid: holding the opening stock costs so much)" in found.conflict
+    )
 
 
 def test_a_total_is_raised_by_what_is_owed_and_what_is_missed() -> None:
@@ -335,14 +380,24 @@ def test_money_missed_is_told_beside_what_is_owed() -> None:
     """Proves: where money is what is missed, 50 million USD for 5 kt that are worth 100 later, the sentence counts them from the 10
     that are owed and says what the year comes to; the single change says the same 60, 58 more than the plan's own figure."""
     plan, data = tiny(
-        {"a": 10.0, "b": {2027: 10.0, 2028: 20.0}}, materials={"a": {"holding_share_per_yr": 0.1}}, stock={"a": 10.0}, years=2,
-        sources={"far": source("CHN", "b", 20.0)}, demand={"b": 10.0}, loss=90.0, offers={"spot": offer("b", 100.0)}, money=2.0,
+        {"a": 10.0, "b": {2027: 10.0, 2028: 20.0}},
+        materials={"a": {"holding_share_per_yr": 0.1}},
+        stock={"a": 10.0},
+        years=2,
+        sources={"far": source("CHN", "b", 20.0)},
+        demand={"b": 10.0},
+        loss=90.0,
+        offers={"spot": offer("b", 100.0)},
+        money=2.0,
         scenarios=[cut("cut", 0.25, 2028, 1, design_basis=True)],
         service_levels=[{"material": "b", "segment": "civil", "level": 0.5, "scenarios": ["cut"]}],
-    )  # fmt: skip
+    )
     found = checked(plan, data)
     (missed,) = found.missed["sentence"]
-    assert missed == "appropriation FY2027: 50 million USD more than the 10 that holding the opening stock costs (60 in all)"
+    assert (
+        missed
+        == "appropriation FY2027: 50 million USD more than the 10 that holding the opening stock costs (60 in all)"
+    )
     change = next(row for row in found.changes.itertuples() if row.sentence.startswith("appropriation FY2027"))
     assert change.value == pytest.approx(60.0, rel=1e-3)
     assert change.by == pytest.approx(58.0, rel=1e-3)
@@ -353,11 +408,16 @@ def test_a_larger_share_carried_over_restores_a_plan(share: float) -> None:
     """Proves: of 1.5 kt asked for in 2028 the market gives 1 kt a year; the other half, 5 million USD, is 5 % of the 100 of 2027,
     and may be carried over only as far as the plan's share lets it."""
     plan, data = tiny(
-        {"b": 10.0}, sources={"far": source("CHN", "b", 20.0)}, demand={"b": 10.0},
+        {"b": 10.0},
+        sources={"far": source("CHN", "b", 20.0)},
+        demand={"b": 10.0},
         offers={"spot": offer("b", 1.0, 0.0, "outside")},
-        scenarios=[cut("stop", 0.5, 2028, 1.0)], money={2027: 100.0, 2028: 0.0}, years=2, budget={"carry_over_share": share},
+        scenarios=[cut("stop", 0.5, 2028, 1.0)],
+        money={2027: 100.0, 2028: 0.0},
+        years=2,
+        budget={"carry_over_share": share},
         days_of_cover=[{"material": "b", "days": 54.75, "from_year": 2028}],
-    )  # fmt: skip
+    )
     found = checked(plan, data)
     change = next(row for row in found.changes.itertuples() if row.sentence.startswith("carry-over share"))
     assert change.verified
@@ -367,11 +427,15 @@ def test_a_larger_share_carried_over_restores_a_plan(share: float) -> None:
 def short_in_a_stop(money: float, total: float) -> tuple[Plan, Dataset]:
     """10 kt each of `a` and `b` are promised in a stop; what replaces them costs 200 million USD."""
     return tiny(
-        dict.fromkeys("ab", 10.0), sources={f"from_{m}": source("CHN", m, 10.0) for m in "ab"}, demand=dict.fromkeys("ab", 10.0),
-        offers={f"of_{m}": offer(m, 10.0, 0.0, "outside", 1.0) for m in "ab"}, money=money, budget={"total_musd": total},
+        dict.fromkeys("ab", 10.0),
+        sources={f"from_{m}": source("CHN", m, 10.0) for m in "ab"},
+        demand=dict.fromkeys("ab", 10.0),
+        offers={f"of_{m}": offer(m, 10.0, 0.0, "outside", 1.0) for m in "ab"},
+        money=money,
+        budget={"total_musd": total},
         scenarios=[cut("stop", 0.5, 2028, 1.0, design_basis=True)],
         service_levels=[{"material": m, "segment": "civil", "level": 1.0, "scenarios": ["stop"]} for m in "ab"],
-    )  # fmt: skip
+    )
 
 
 def test_emergency_money_alone_restores_a_plan() -> None:
@@ -391,10 +455,13 @@ def test_emergency_money_alone_restores_a_plan() -> None:
 def test_what_was_tried_in_vain_is_named_and_nothing_is_said_of_the_rest() -> None:
     """Proves: two promises that nothing can keep, each by itself: no one entry helps, and the summary says which were tried."""
     plan, data = tiny(
-        dict.fromkeys("ab", 10.0), sources={f"from_{m}": source("CHN", m, 20.0) for m in "ab"}, demand=dict.fromkeys("ab", 10.0),
-        offers={"spot": offer("a", 1.0)}, scenarios=[cut("stop", 0.5, 2028, 1.0, design_basis=True)],
+        dict.fromkeys("ab", 10.0),
+        sources={f"from_{m}": source("CHN", m, 20.0) for m in "ab"},
+        demand=dict.fromkeys("ab", 10.0),
+        offers={"spot": offer("a", 1.0)},
+        scenarios=[cut("stop", 0.5, 2028, 1.0, design_basis=True)],
         service_levels=[{"material": m, "segment": "civil", "level": 1.0, "scenarios": ["stop"]} for m in "ab"],
-    )  # fmt: skip
+    )
     found = checked(plan, data)
     assert found.changes.empty
     assert found.tried == ("civil service level for a", "civil service level for b", "emergency money")

@@ -11,15 +11,26 @@ from strategic_minerals.formulation import operations as period
 
 RULES = {
     period: (
-        "add_segment_bound", "add_surplus_limit", "add_stock_balance", "add_reserve_production", "add_source_capacity",
-        "add_source_survival", "add_project_capacity", "add_floor_purchase", "add_days_of_cover",
+        "add_segment_bound",
+        "add_surplus_limit",
+        "add_stock_balance",
+        "add_reserve_production",
+        "add_source_capacity",
+        "add_source_survival",
+        "add_project_capacity",
+        "add_floor_purchase",
+        "add_days_of_cover",
     ),
     branch: ("add_branch_purchases",),
     commitments: (
-        "add_one_package", "add_operating", "add_beside_market_floor", "add_contract_lots", "add_budget",
+        "add_one_package",
+        "add_operating",
+        "add_beside_market_floor",
+        "add_contract_lots",
+        "add_budget",
         "add_total_budget",
     ),
-}  # fmt: skip
+}
 SEEDS = range(40)
 SWITCHES = {
     "add_contract_lots": {"lots": True, "contracts": True, "lean": True},
@@ -34,7 +45,9 @@ SEEN = {"add_segment_bound": 28, "add_days_of_cover": 19, "add_beside_market_flo
 
 
 @pytest.mark.parametrize(
-    ("room", "rule"), [(room, rule) for room, rules in RULES.items() for rule in rules], ids=lambda v: getattr(v, "__name__", v)
+    ("room", "rule"),
+    [(room, rule) for room, rules in RULES.items() for rule in rules],
+    ids=lambda v: getattr(v, "__name__", v),
 )
 def test_a_dropped_rule_does_not_go_unseen(room, rule, monkeypatch):
     """Proves: each constraint family matters somewhere, and where it does, no answer without it gets past the audit."""

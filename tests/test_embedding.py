@@ -20,9 +20,14 @@ def test_the_example_of_a_foreign_service_runs(tmp_path: Path) -> None:
     (tmp_path / "models.py").write_text("BUDGETS = [5.0 * n for n in range(1, 9)]\n", encoding="utf-8")
     run = "from optimizer import worth_of_budgets; from models import BUDGETS; print(*worth_of_budgets(BUDGETS))"
     found = subprocess.run(
-        [sys.executable, "-c", run], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
+        [sys.executable, "-c", run],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
         timeout=PATIENCE_S,
-    )  # fmt: skip
+    )
     assert found.returncode == 0, found.stderr
     worth = [float(word) for word in found.stdout.split()]
     assert len(worth) == 8

@@ -130,12 +130,27 @@ def full_plan() -> dict[str, Any]:
                 ],
             }
         ],
-        "sample": {"worlds": 2, "draws": 4, "seed": 1, "hazards": ["*"], "quiet_probability": 0.02, "events_per_hazard": 1},
+        "sample": {
+            "worlds": 2,
+            "draws": 4,
+            "seed": 1,
+            "hazards": ["*"],
+            "quiet_probability": 0.02,
+            "events_per_hazard": 1,
+        },
         "hazards": [
             {
-                "hazard": "stop", "rate_per_yr": 0.2, "duration_yr": 1.0, "cut_share": 0.5, "price_multiplier": 2.0,
-                "flood_yr": 0.5, "flood_multiplier": 0.5, "third_country_cut_share": 0.1, "element_share": 0.5,
-                "after_probability": 0.1, "after_lag_yr": 0.1,
+                "hazard": "stop",
+                "rate_per_yr": 0.2,
+                "duration_yr": 1.0,
+                "cut_share": 0.5,
+                "price_multiplier": 2.0,
+                "flood_yr": 0.5,
+                "flood_multiplier": 0.5,
+                "third_country_cut_share": 0.1,
+                "element_share": 0.5,
+                "after_probability": 0.1,
+                "after_lag_yr": 0.1,
             }
         ],
         "service_levels": [
@@ -358,7 +373,8 @@ def test_a_missing_number_in_a_data_frame_is_an_empty_cell() -> None:
 UNBOUNDED = [
     (table, column)
     for table, column in NUMERIC_COLUMNS
-    if column not in ("year", "from_year", "tier", "step", "age_yr", "earliest_signing", "floor_until_year", "money_year")
+    if column
+    not in ("year", "from_year", "tier", "step", "age_yr", "earliest_signing", "floor_until_year", "money_year")
 ]
 
 
@@ -410,8 +426,17 @@ def test_ranges_of_estimates_are_as_admissible_as_the_value(column: str, extreme
 
 def test_a_share_stays_a_share_over_its_whole_range() -> None:
     """Proves: cut_share_high = 5 would cut five times what a source makes in a sampled world, a negative availability."""
-    row = {"hazard": "h", "name": "h", "kind": "embargo", "countries": "CHN", "materials": "*", "rate_per_yr": 0.1,
-           "duration_yr": 1.0, "cut_share": 0.5, "cut_share_high": 5.0}  # fmt: skip
+    row = {
+        "hazard": "h",
+        "name": "h",
+        "kind": "embargo",
+        "countries": "CHN",
+        "materials": "*",
+        "rate_per_yr": 0.1,
+        "duration_yr": 1.0,
+        "cut_share": 0.5,
+        "cut_share_high": 5.0,
+    }
     with pytest.raises(InputError) as error:
         Dataset.from_tables({"hazards": pd.DataFrame([row])})
     assert [fault.column for fault in error.value.faults] == ["cut_share_high"]
@@ -420,8 +445,14 @@ def test_a_share_stays_a_share_over_its_whole_range() -> None:
 @pytest.mark.parametrize(("low", "high", "said"), [(12.0, None, "_low"), (None, 8.0, "_high")])
 def test_low_central_and_high_come_in_order(low: float | None, high: float | None, said: str) -> None:
     """Proves: an estimate of 10 with low 12, or high 8, is a slip of columns."""
-    row = {"price_set": "b", "material": "m", "from_year": 2027, "price_usd_per_kg": 10.0,
-           "price_usd_per_kg_low": low, "price_usd_per_kg_high": high}  # fmt: skip
+    row = {
+        "price_set": "b",
+        "material": "m",
+        "from_year": 2027,
+        "price_usd_per_kg": 10.0,
+        "price_usd_per_kg_low": low,
+        "price_usd_per_kg_high": high,
+    }
     with pytest.raises(InputError) as error:
         Dataset.from_tables({"prices": pd.DataFrame([row])})
     assert [fault.column for fault in error.value.faults] == [f"price_usd_per_kg{said}"]
@@ -719,8 +750,11 @@ def test_a_file_that_is_no_table_is_a_fault(content: bytes, tmp_path: Path) -> N
 def test_places_that_do_not_exist_are_faults(tmp_path: Path) -> None:
     """Proves: a missing plan, a folder in its place, a missing or an empty folder of tables: each one fault."""
     for load, path in (
-        (load_plan, tmp_path / "none.toml"), (load_plan, tmp_path), (load_dataset, tmp_path / "none"), (load_dataset, tmp_path),
-    ):  # fmt: skip
+        (load_plan, tmp_path / "none.toml"),
+        (load_plan, tmp_path),
+        (load_dataset, tmp_path / "none"),
+        (load_dataset, tmp_path),
+    ):
         with pytest.raises(FaultsError) as error:
             load(path)
         assert len(error.value.faults) == 1
@@ -818,7 +852,12 @@ WRONG = {
         "price_usd_per_kg",
         "a plain number",
     ),
-    "a comma for a point": (change("prices", 0, price_usd_per_kg="60,5"), "prices", "price_usd_per_kg", "a plain number"),
+    "a comma for a point": (
+        change("prices", 0, price_usd_per_kg="60,5"),
+        "prices",
+        "price_usd_per_kg",
+        "a plain number",
+    ),
     "half a year": (change("prices", 0, from_year=2027.5), "prices", "from_year", "a whole number"),
     "an empty cell": (change("yields", 0, yield_t_per_t=None), "yields", "yield_t_per_t", "a value"),
     "a key used twice": (
@@ -1053,9 +1092,15 @@ def test_a_plan_that_asks_for_what_the_tables_do_not_have_is_refused(
             },
             "at most 1",
         ),
-        ({"scenarios": [{"name": "a", "probability": 0.1, "events": [EVENT]}] * 2}, "a name that no other scenario has"),
         (
-            {"scenarios": [{"name": "sample-1", "probability": 0.1, "events": [EVENT]}], "sample": {"worlds": 2, "seed": 1}},
+            {"scenarios": [{"name": "a", "probability": 0.1, "events": [EVENT]}] * 2},
+            "a name that no other scenario has",
+        ),
+        (
+            {
+                "scenarios": [{"name": "sample-1", "probability": 0.1, "events": [EVENT]}],
+                "sample": {"worlds": 2, "seed": 1},
+            },
             "worlds that are drawn are called",
         ),
         (
@@ -1118,9 +1163,12 @@ def test_all_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
     write_table(tmp_path, "countries", [{**example("countries"), "tier": "friend"}])
     places = {(f.file, f.row, f.column) for f in load_faults(tmp_path)}
     assert places == {
-        ("prices.csv", "2", "price_usd_per_kg"), ("prices.csv", "4", "from_year"), ("prices.csv", "5", "material"),
-        ("yields.csv", "2", "yield_t_per_t"), ("countries.csv", "2", "tier"),
-    }  # fmt: skip
+        ("prices.csv", "2", "price_usd_per_kg"),
+        ("prices.csv", "4", "from_year"),
+        ("prices.csv", "5", "material"),
+        ("yields.csv", "2", "yield_t_per_t"),
+        ("countries.csv", "2", "tier"),
+    }
 
 
 def test_all_faults_of_a_plan_come_at_once() -> None:
@@ -1137,9 +1185,11 @@ def test_all_faults_of_a_plan_come_at_once() -> None:
 def test_all_unknown_names_come_at_once() -> None:
     """Proves: references across tables and plan are collected, not reported one a run."""
     faults = table_faults(
-        WRONG["an unknown material"][0], WRONG["an unknown source"][0], WRONG["an unknown country"][0],
+        WRONG["an unknown material"][0],
+        WRONG["an unknown source"][0],
+        WRONG["an unknown country"][0],
         plan={"loss_function": "tests"},
-    )  # fmt: skip
+    )
     assert {(f.file, f.column) for f in faults} == {
         ("yields.csv", "material"),
         ("offers.csv", "source_producer"),
@@ -1171,11 +1221,13 @@ def test_a_unit_slip_shows_in_the_ranges() -> None:
 @pytest.mark.parametrize(
     ("table", "column", "key", "slip"),
     [
-        ("prices", "price_usd_per_kg", "material", 1e3), ("activities", "cash_usd_per_kg", "activity", 1e3),
-        ("demand", "demand_t_per_yr", "material", 1e3), ("offers", "depth_t_per_yr", "offer", 1e4),
+        ("prices", "price_usd_per_kg", "material", 1e3),
+        ("activities", "cash_usd_per_kg", "activity", 1e3),
+        ("demand", "demand_t_per_yr", "material", 1e3),
+        ("offers", "depth_t_per_yr", "offer", 1e4),
         ("projects", "capex_musd", "project", 1e3),
     ],
-)  # fmt: skip
+)
 def test_a_figure_in_another_unit_is_doubted(table: str, column: str, key: str, slip: float) -> None:
     """Proves: a price in USD/t, tonnes in kg, a capex in thousands of USD are each one fault, in their row: a thousand times
     their size. A price is doubted against the set that the plan uses; an offer against its market, a part of which it is.

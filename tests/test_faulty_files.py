@@ -73,9 +73,10 @@ def small() -> tuple[Plan, Dataset]:
     return tiny(
         {"a": 10.0, "b": 20.0},
         sources={"far": source("CHN", "a", 10.0), "near": source("USA", "b", 10.0)},
-        demand={("a", "civil"): 10.0, ("b", "defence"): 1.0}, offers={"spot": offer("a", 5.0)},
+        demand={("a", "civil"): 10.0, ("b", "defence"): 1.0},
+        offers={"spot": offer("a", 5.0)},
         scenarios=[cut("ban", 0.1, 2028.0, 1.0, "a"), cut("stop", 0.1, 2028.0, 1.0, "b", design_basis=True)],
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +154,11 @@ def each_line(text: str, change: Callable[[str], str]) -> str:
 WHOLE_TABLES: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
     "blank lines above": (lambda t: f"\n\n{t}", "1", "an empty line; expected the header, which stands in line 3"),
     "a row of empty cells above": (lambda t: f",,,,\n{t}", "1", "which stands in line 2"),
-    "a title above": (lambda t: f"Prices 2026,,\n{t}", "1", "'Prices 2026,,'; expected the header, which stands in line 2"),
+    "a title above": (
+        lambda t: f"Prices 2026,,\n{t}",
+        "1",
+        "'Prices 2026,,'; expected the header, which stands in line 2",
+    ),
     "a comment above": (lambda t: f"# mine\n{t}", "1", "take away what is above"),
     "Excel's separator line": (lambda t: "sep=;\n" + t.replace(",", ";"), "1", "commas and not by semicolons"),
     "Excel's separator line, commas": (lambda t: f"sep=,\n{t}", "1", "a line for Excel alone"),
@@ -173,11 +178,19 @@ WHOLE_TABLES: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
     "a page": (lambda t: "<html><body>Not found</body></html>", "1", "expected the header"),
     "whole lines quoted": (lambda t: each_line(t, lambda line: f'"{line}"'), "1", "a whole line in quotation marks"),
     "marks of a merge": (
-        lambda t: t.replace("\n", "\n<<<<<<< HEAD\n", 1) + "=======\n>>>>>>> theirs\n", "2", "a merge has left, 3 in all"
+        lambda t: t.replace("\n", "\n<<<<<<< HEAD\n", 1) + "=======\n>>>>>>> theirs\n",
+        "2",
+        "a merge has left, 3 in all",
     ),
-    "a pointer of Git LFS": (lambda t: "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "1", "git lfs pull"),
+    "a pointer of Git LFS": (
+        lambda t: "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+        "1",
+        "git lfs pull",
+    ),
     "curly quotation marks": (
-        lambda t: lines_of(t)[0] + "\n" + lines_of(t)[1] + ",\u201ca, b\u201d\n", "2", "a curly quotation mark"
+        lambda t: lines_of(t)[0] + "\n" + lines_of(t)[1] + ",\u201ca, b\u201d\n",
+        "2",
+        "a curly quotation mark",
     ),
     "an open quotation mark": (lambda t: t.replace("\n", '\n"', 1), "2", "a quotation mark that does not close"),
     "a header in capitals": (lambda t: t.replace("price_set", "PRICE_SET", 1), "1", "did you mean 'price_set'"),
@@ -185,16 +198,24 @@ WHOLE_TABLES: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
     "a padded header": (lambda t: t.replace(",material", ", material", 1), "1", "did you mean 'material'"),
     "a column twice": (lambda t: each_line(t, lambda line: f"{line},{line.split(',')[1]}"), "1", "a column twice"),
     "a column without a name": (lambda t: t.replace(",material", ",", 1), "1", "no name over column 2"),
-    "a column of one's own": (lambda t: each_line(t, lambda line: f"{line},x") .replace(",x", ",mine", 1), "1", "no such column"),
+    "a column of one's own": (
+        lambda t: each_line(t, lambda line: f"{line},x").replace(",x", ",mine", 1),
+        "1",
+        "no such column",
+    ),
     "values under no header": (lambda t: each_line(t, lambda n: f"{n},7").replace(",7\n", "\n", 1), "2", "cells"),
     "the header again": (lambda t: f"{t}{t.splitlines()[0]}\n", "4", "the header again; expected rows of data alone"),
-    "a line of units": (lambda t: t.replace("\n", "\n,,,USD/kg,,,\n", 1), "2", "no name or number of what the row is about"),
+    "a line of units": (
+        lambda t: t.replace("\n", "\n,,,USD/kg,,,\n", 1),
+        "2",
+        "no name or number of what the row is about",
+    ),
     "a line of totals": (lambda t: f"{t}Total,,,30.0,,,\n", "4", "a line of totals ('Total')"),
     "a short line of totals": (lambda t: f"{t}Total,,,30.0\n", "4", "a line of totals ('Total')"),
     "a nameless line of totals": (lambda t: f"{t},,,30.0,,,\n", "4", "no name or number of what the row is about"),
     "a line that was cut": (lambda t: t.rstrip("\n").rsplit(",", 3)[0] + "\n", "3", "was the line cut?"),
     "a row twice": (lambda t: t + lines_of(t)[-1] + "\n", "4", "a key not used before (line 3 has it)"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", WHOLE_TABLES)
@@ -214,9 +235,13 @@ HARMLESS: dict[str, Callable[[str], bytes]] = {
     "line ends of Windows": lambda t: t.replace("\n", "\r\n").encode(),
     "line ends of old Macs": lambda t: t.replace("\n", "\r").encode(),
     "commas at the end of every line": lambda t: each_line(t, lambda line: f"{line},,").encode(),
-    "commas at the end of every row": lambda t: (lines_of(t)[0] + "\n" + "".join(f"{n},\n" for n in lines_of(t)[1:])).encode(),
+    "commas at the end of every row": lambda t: (
+        lines_of(t)[0] + "\n" + "".join(f"{n},\n" for n in lines_of(t)[1:])
+    ).encode(),
     "empty lines between and below": lambda t: t.replace("\n", "\n\n").encode() + b"\n,,\n\n",
-    "every cell quoted": lambda t: each_line(t, lambda line: ",".join(f'"{cell}"' for cell in line.split(","))).encode(),
+    "every cell quoted": lambda t: each_line(
+        t, lambda line: ",".join(f'"{cell}"' for cell in line.split(","))
+    ).encode(),
     "an exponent": lambda t: t.replace("10.0", "1e1").encode(),
     "no end of the last line": lambda t: t.rstrip("\n").encode(),
 }
@@ -233,26 +258,72 @@ def test_what_changes_no_value_is_read(what: str, right: Path, tmp_path: Path) -
 # --- every kind of column x every kind of bad cell -------------------------------------------------------------
 
 NUMBERS = {
-    "1,870": "1870", "1 870": "1870", "1\u202f870": "1870", "1'870": "1870", "1.870,5": "1870.5", "1,870.5": "1870.5",
-    "1.870.000": "1870000", "0,03": "0.03", "12,5": "12.5", "1_87": "187", "3%": "0.03", "3 %": "0.03", "3,5%": "0.035",
-    "n/a": "leave it empty", "-": "leave it empty", "\u2013": "leave it empty", "?": "leave it empty", "null": "leave it empty",
-    "TBD": "leave it empty", "~120": "120", "ca. 120": "120", "<100": "100", "100-120": "one figure", "120 t": "120 alone",
-    "USD 120": "120 alone", "$120": "120 alone", "120 USD/kg": "120 alone", "FY2027": "2027 alone", "2027/28": "2027",
-    "5k": "written out", "1.2M": "", "03-May": "a spreadsheet has made a date of it", "May-24": "a spreadsheet has made a date",
-    "2024-01-01": "a date", "01/02/2024": "a date", "TRUE": "true or false",
-    "#REF!": "could not compute", "#N/A": "could not compute",
-    "1/2": "0.5", "(120)": "-120", "120*": "120;", "=1+1": "the formula", "'5'": "without quotation marks", "soon": "", "0x10": "",
-    "\u0663": "", "1e400": "", "nan": "",
-}  # fmt: skip
+    "1,870": "1870",
+    "1 870": "1870",
+    "1\u202f870": "1870",
+    "1'870": "1870",
+    "1.870,5": "1870.5",
+    "1,870.5": "1870.5",
+    "1.870.000": "1870000",
+    "0,03": "0.03",
+    "12,5": "12.5",
+    "1_87": "187",
+    "3%": "0.03",
+    "3 %": "0.03",
+    "3,5%": "0.035",
+    "n/a": "leave it empty",
+    "-": "leave it empty",
+    "\u2013": "leave it empty",
+    "?": "leave it empty",
+    "null": "leave it empty",
+    "TBD": "leave it empty",
+    "~120": "120",
+    "ca. 120": "120",
+    "<100": "100",
+    "100-120": "one figure",
+    "120 t": "120 alone",
+    "USD 120": "120 alone",
+    "$120": "120 alone",
+    "120 USD/kg": "120 alone",
+    "FY2027": "2027 alone",
+    "2027/28": "2027",
+    "5k": "written out",
+    "1.2M": "",
+    "03-May": "a spreadsheet has made a date of it",
+    "May-24": "a spreadsheet has made a date",
+    "2024-01-01": "a date",
+    "01/02/2024": "a date",
+    "TRUE": "true or false",
+    "#REF!": "could not compute",
+    "#N/A": "could not compute",
+    "1/2": "0.5",
+    "(120)": "-120",
+    "120*": "120;",
+    "=1+1": "the formula",
+    "'5'": "without quotation marks",
+    "soon": "",
+    "0x10": "",
+    "\u0663": "",
+    "1e400": "",
+    "nan": "",
+}
 OTHERS = {
-    "day": {"04/04/2025": "a date such as", "2025-02-30": "a date such as", "2025": "a date such as", "soon": "a date such as"},
+    "day": {
+        "04/04/2025": "a date such as",
+        "2025-02-30": "a date such as",
+        "2025": "a date such as",
+        "soon": "a date such as",
+    },
     "choice": {"xyzzy": "one of", "REPORTED": "one of", "repotred": "one of"},
     "flag": {"ja": "true or false", "2": "true or false", "TRUE.": "true or false"},
     "name": {
-        "two words": "'two_words'", " x": "without the space", "x ": "without the space",
-        "\u201cx\u201d": "'x'", "\u00e4": "a name",
+        "two words": "'two_words'",
+        " x": "without the space",
+        "x ": "without the space",
+        "\u201cx\u201d": "'x'",
+        "\u00e4": "a name",
     },
-}  # fmt: skip
+}
 
 
 def cases_of(kind: str) -> dict[str, str]:
@@ -281,10 +352,20 @@ def test_every_column_tells_what_a_bad_cell_was_meant_to_be(table: str, kind: st
         assert repr(bad)[1:-1] in fault.found
 
 
-@pytest.mark.parametrize(("text", "column", "meant"), [
-    ("3%", "import_share_pct", "3,"), ("5 M", "capex_musd", "5 "), ("60 million", "appropriation_musd", "60 "), (".03", "", "0.03"),
-    ("\u221260", "", "-60"), ("1,870", "", "1.87 if the comma"), ("0,030", "", "0.03"), ("x" * 50, "", ""), ("1e3", "", "1000"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "column", "meant"),
+    [
+        ("3%", "import_share_pct", "3,"),
+        ("5 M", "capex_musd", "5 "),
+        ("60 million", "appropriation_musd", "60 "),
+        (".03", "", "0.03"),
+        ("\u221260", "", "-60"),
+        ("1,870", "", "1.87 if the comma"),
+        ("0,030", "", "0.03"),
+        ("x" * 50, "", ""),
+        ("1e3", "", "1000"),
+    ],
+)
 def test_what_a_number_was_meant_to_be_depends_on_where_it_stands(text: str, column: str, meant: str) -> None:
     """Proves: percent in columns of percent, millions in columns of millions; what is like nothing is told nothing."""
     said = number_meant(text, column)
@@ -332,13 +413,17 @@ PLAN_TEXTS: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
     "an open bracket": (put("[budget]", "[budget"), "12", "[budget]"),
     "no opening bracket": (put("[budget]", "budget]"), "12", "[budget]"),
     "brackets of two kinds": (put("[[scenarios.events]]", "[[scenarios.events]"), "18", "[[scenarios.events]]"),
-    "a strange letter": (put("tail_years", "tail_yea%rs"), "10", "a name of letters, digits and _ before the equals sign"),
+    "a strange letter": (
+        put("tail_years", "tail_yea%rs"),
+        "10",
+        "a name of letters, digits and _ before the equals sign",
+    ),
     "a table misspelt": (lambda t: f"{t}\n[[controlls]]\nname = 'x'\n", "36", "did you mean 'controls'"),
     "a stray word": (put(YEARS, f"{YEARS}\nstray"), "10", "field = value, [table], or a comment after #"),
     "a stray bracket": (put("[[scenarios.events]]", "scenarios.events]]"), "18", "[[scenarios.events]]"),
-    "an open list": (put('[horizon]', 'materials = ["a", "b"\n[horizon]'), "7", "] at the end"),
-    "a list without commas": (put('[horizon]', 'materials = ["a" "b"]\n[horizon]'), "7", 'materials = ["a", "b"]'),
-    "a list without quotes": (put('[horizon]', "materials = [a, b]\n[horizon]"), "7", 'materials = ["a", "b"]'),
+    "an open list": (put("[horizon]", 'materials = ["a", "b"\n[horizon]'), "7", "] at the end"),
+    "a list without commas": (put("[horizon]", 'materials = ["a" "b"]\n[horizon]'), "7", 'materials = ["a", "b"]'),
+    "a list without quotes": (put("[horizon]", "materials = [a, b]\n[horizon]"), "7", 'materials = ["a", "b"]'),
     "another comment": (put("name =", "// mine\nname ="), "1", "a comment that begins with #"),
     "a space of another kind": (put(YEARS, "years\u00a0= 3"), "9", "ordinary spaces"),
     "a control character": (put(YEARS, "years = 3\x00"), "9", "text without control characters"),
@@ -362,7 +447,11 @@ PLAN_TEXTS: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
     "below zero": (put(MONEY, "appropriation_musd = -1"), "13", "at least 0"),
     "a share in percent": (put("probability = 0.1", "probability = 10"), "17", "3 % is 0.03"),
     "infinity": (put(MONEY, "appropriation_musd = inf"), "13", "a number that is finite"),
-    "a list for a number": (put(MONEY, "appropriation_musd = [60, 60]"), "13", "a number or a table, such as { 2027 = 100 }"),
+    "a list for a number": (
+        put(MONEY, "appropriation_musd = [60, 60]"),
+        "13",
+        "a number or a table, such as { 2027 = 100 }",
+    ),
     "a name for a year": (put(MONEY, "appropriation_musd = { y2027 = 60 }"), "13", "a year such as 2027"),
     "two figures of a year": (put(MONEY, "appropriation_musd = { 27 = 60 }"), "13", "at least 1900"),
     "a list as text": (put("[horizon]", 'materials = "a, b"\n[horizon]'), "7", 'a list: ["a", "b"]'),
@@ -378,12 +467,16 @@ PLAN_TEXTS: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
     "an unknown country": (put('countries = "CHN"', 'countries = "CUB"'), "21", "ISO3 codes of countries.csv"),
     "an unknown set of prices": (put('"base"', '"bas"'), "3", "did you mean 'base'"),
     "an unknown loss function": (put('"test"', '"tset"'), "4", "did you mean 'test'"),
-    "an unknown hazard": (put('cut_share = 1.0', 'cut_share = 1.0\nhazard = "war"'), "24", "a hazard of hazards.csv"),
-    "an unknown planned material": (put("[horizon]", 'materials = ["a", "c"]\n[horizon]'), "7", "a material of materials.csv"),
+    "an unknown hazard": (put("cut_share = 1.0", 'cut_share = 1.0\nhazard = "war"'), "24", "a hazard of hazards.csv"),
+    "an unknown planned material": (
+        put("[horizon]", 'materials = ["a", "c"]\n[horizon]'),
+        "7",
+        "a material of materials.csv",
+    ),
     "a date beyond the end": (put("start_year = 2028.0", "start_year = 2068.0"), "19", "a date from the second period"),
     "a year far off": (put("first_year = 2027", "first_year = 2127"), "8", "the years 2027 to 2027"),
     "a year long ago": (put("first_year = 2027", "first_year = 1927"), "8", "the years 2027 to 2027"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", PLAN_TEXTS)
@@ -417,8 +510,12 @@ JSON_TEXTS: dict[str, tuple[Callable[[str], str], str, str]] = {
     "not finite": (lambda t: t.replace('"discount_rate": 0.0', '"discount_rate": NaN'), "6", "finite"),
     "a field misspelt": (lambda t: t.replace('"years"', '"yeers"'), "9", "did you mean 'years'"),
     "an unknown set of prices": (lambda t: t.replace('"base"', '"bas"'), "4", "did you mean 'base'"),
-    "an unknown material": (lambda t: t.replace('"materials": "a"', '"materials": "zz"'), "24", "materials of materials.csv"),
-}  # fmt: skip
+    "an unknown material": (
+        lambda t: t.replace('"materials": "a"', '"materials": "zz"'),
+        "24",
+        "materials of materials.csv",
+    ),
+}
 
 
 @pytest.mark.parametrize("what", JSON_TEXTS)
@@ -434,9 +531,19 @@ def test_a_slip_in_a_json_plan_is_told_with_its_line(what: str, right: Path, tmp
 
 
 WRONG_KINDS: dict[str, Any] = {
-    "text": "some text", "percent": "3%", "comma": "0,03", "empty text": "", "truth": True, "number": 7, "below zero": -1.5,
-    "list": [[1]], "two numbers": [60, 60], "table": {"a": {"b": 1}}, "nothing": None, "huge": 1e300,
-}  # fmt: skip
+    "text": "some text",
+    "percent": "3%",
+    "comma": "0,03",
+    "empty text": "",
+    "truth": True,
+    "number": 7,
+    "below zero": -1.5,
+    "list": [[1]],
+    "two numbers": [60, 60],
+    "table": {"a": {"b": 1}},
+    "nothing": None,
+    "huge": 1e300,
+}
 
 
 @pytest.mark.parametrize("kind", WRONG_KINDS)
@@ -465,16 +572,31 @@ def test_no_missing_field_and_no_strange_key_tells_a_validators_words() -> None:
 
 
 SETS = {
-    "discount_rate=.03": "0.03", "discount_rate=0,03": "0.03", "discount_rate=3%": "0.03", "discount_rate=": "no value",
-    "discount_rate==0.03": "two equals signs", "discount_rate:0.03": "no '='", "=5": "no field",
+    "discount_rate=.03": "0.03",
+    "discount_rate=0,03": "0.03",
+    "discount_rate=3%": "0.03",
+    "discount_rate=": "no value",
+    "discount_rate==0.03": "two equals signs",
+    "discount_rate:0.03": "no '='",
+    "=5": "no field",
     "Discount_rate=0.03": "'discount_rate'",
-    "horizon.first_year=2127": "the years 2027 to 2027", "horizon.years=five": "a number", "horizon=5": "a table with fields",
-    "budget.appropriation_musd=[60, 60]": "a number or a table", "budget.appropriation_musd=60,000": "60000",
-    "budget.appropriation_musd=60 M": "60 written out", "budget.appropriation_musd.2027=5": "it is 100000.0, which has no parts",
-    "materials=a": '["a"]', "materials=a,b": '["a", "b"]', "materials=[a]": '["a"]', "home=China": "'CHN'",
-    "scenarios.9.probability=0.1": "a number from 0 to 1", "scenarios.a.probability=0.1": "a number from 0 to 1",
-    "instruments.reserve=yes": "true or false, not text: true", "price_set=bas": "'base'", "nowhere=1": "no such field",
-}  # fmt: skip
+    "horizon.first_year=2127": "the years 2027 to 2027",
+    "horizon.years=five": "a number",
+    "horizon=5": "a table with fields",
+    "budget.appropriation_musd=[60, 60]": "a number or a table",
+    "budget.appropriation_musd=60,000": "60000",
+    "budget.appropriation_musd=60 M": "60 written out",
+    "budget.appropriation_musd.2027=5": "it is 100000.0, which has no parts",
+    "materials=a": '["a"]',
+    "materials=a,b": '["a", "b"]',
+    "materials=[a]": '["a"]',
+    "home=China": "'CHN'",
+    "scenarios.9.probability=0.1": "a number from 0 to 1",
+    "scenarios.a.probability=0.1": "a number from 0 to 1",
+    "instruments.reserve=yes": "true or false, not text: true",
+    "price_set=bas": "'base'",
+    "nowhere=1": "no such field",
+}
 
 
 @pytest.mark.parametrize("text", SETS)
@@ -501,7 +623,7 @@ SWEEPS = {
     'kind = "gird"\n': ("1", "did you mean 'grid'"),
     "kind = grid\n": ("1", 'kind = "grid"'),
     "": ("", "no field"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text", SWEEPS)
@@ -541,7 +663,11 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(table: str, righ
     for file in (right / "tables").iterdir():
         if file.stem != table:
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    faults = [fault for fault in faults_of(lambda: load_question(right / "plan.toml", tmp_path)) if fault.found == "no such file"]
+    faults = [
+        fault
+        for fault in faults_of(lambda: load_question(right / "plan.toml", tmp_path))
+        if fault.found == "no such file"
+    ]
     assert [fault.file for fault in faults] == [f"{table}.csv"]
     assert "there are" in in_words(faults)
 
@@ -597,10 +723,17 @@ def test_a_number_stored_as_text_is_that_number(book: Path, tmp_path: Path) -> N
     assert "without the space" in in_words(faults_of(lambda: load_workbook(edited(book, tmp_path, spaced))))
 
 
-@pytest.mark.parametrize(("content", "said"), [
-    (b"\xd0\xcf\x11\xe0" + bytes(600), "a workbook of the old kind (xls), or one with a password; expected a workbook (xlsx"),
-    (b"field,value\nname,tiny\n", "a file of another kind; expected a workbook (xlsx"), (b"%PDF-1.7", "a PDF; expected"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"\xd0\xcf\x11\xe0" + bytes(600),
+            "a workbook of the old kind (xls), or one with a password; expected a workbook (xlsx",
+        ),
+        (b"field,value\nname,tiny\n", "a file of another kind; expected a workbook (xlsx"),
+        (b"%PDF-1.7", "a PDF; expected"),
+    ],
+)
 def test_what_is_called_a_workbook_and_is_none_is_told(content: bytes, said: str, tmp_path: Path) -> None:
     """Proves: an old workbook, one with a password, a table under the wrong name: told as what they are."""
     (tmp_path / "plan.xlsx").write_bytes(content)
@@ -636,17 +769,42 @@ def dated(content: Any) -> None:
 
 BOOKS: dict[str, tuple[Callable[[Any], None], str, str, str]] = {
     "a title above a table": (above("prices", "Our prices"), "prices", "row 1", "the header, which stands in row 2"),
-    "an empty row above a table": (above("prices"), "prices", "row 1", "an empty row; expected the header, which stands in row 2"),
-    "a title above the plan": (above("plan", "Our plan"), "plan", "A1", "found Our plan; expected the header (field, value)"),
+    "an empty row above a table": (
+        above("prices"),
+        "prices",
+        "row 1",
+        "an empty row; expected the header, which stands in row 2",
+    ),
+    "a title above the plan": (
+        above("plan", "Our plan"),
+        "plan",
+        "A1",
+        "found Our plan; expected the header (field, value)",
+    ),
     "no header above the plan": (lambda book: book["plan"].delete_rows(1), "plan", "A1", "a field in the first row"),
     "a line of totals": (below("prices", "Total", None, None, 30), "prices", "row 4", "a line of totals ('Total')"),
-    "a sum alone": (below("prices", None, None, None, 30), "prices", "row 4", "no name or number of what the row is about"),
-    "an empty sheet": (lambda book: book["prices"].delete_rows(1, 9), "prices", "", "an empty sheet; expected a header"),
+    "a sum alone": (
+        below("prices", None, None, None, 30),
+        "prices",
+        "row 4",
+        "no name or number of what the row is about",
+    ),
+    "an empty sheet": (
+        lambda book: book["prices"].delete_rows(1, 9),
+        "prices",
+        "",
+        "an empty sheet; expected a header",
+    ),
     "an error": (broken, "prices", "price_usd_per_kg", "an error such as #DIV/0!"),
     "a date": (dated, "prices", "price_usd_per_kg", "it is a date where a number belongs"),
-    "a part beside the whole": (below("plan", "budget.appropriation_musd.2028", 5), "plan", "A", "one row for the field, or a row"),
+    "a part beside the whole": (
+        below("plan", "budget.appropriation_musd.2028", 5),
+        "plan",
+        "A",
+        "one row for the field, or a row",
+    ),
     "a field misspelt": (below("plan", "budget.totl_musd", 5), "plan", "B", "did you mean 'total_musd'"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", BOOKS)
@@ -751,9 +909,11 @@ def test_what_is_no_run_folder_is_said_plainly(verb: str, tmp_path: Path, cli: C
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.doc").write_text("mine", encoding="utf-8")
     found = {
-        "nowhere": "no such folder", "other/thesis.doc": "a file", "empty": "an empty folder and no manifest.json",
+        "nowhere": "no such folder",
+        "other/thesis.doc": "a file",
+        "empty": "an empty folder and no manifest.json",
         "other": "a folder with thesis.doc in it and no manifest.json",
-    }  # fmt: skip
+    }
     for name, words in found.items():
         said = cli(verb, tmp_path / name)
         assert said.returncode == 2, said.stderr
@@ -764,6 +924,8 @@ def test_an_output_that_is_full_is_one_sentence() -> None:
     """Proves: where standard output cannot be written, the exit code is 2 with one sentence, and no word of Python's."""
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         asked = [sys.executable, "-c", ENTRY, "schema"]
-        done = subprocess.run(asked, stdout=full, stderr=subprocess.PIPE, text=True, env=environment(), timeout=60, check=False)
+        done = subprocess.run(
+            asked, stdout=full, stderr=subprocess.PIPE, text=True, env=environment(), timeout=60, check=False
+        )
     assert done.returncode == 2
     assert done.stderr == "the output could not be written: No space left on device\n"

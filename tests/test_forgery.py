@@ -116,9 +116,11 @@ def objected(manifest: dict[str, Any], path: Path_, folder: Path) -> bool:
             return True
     result = restored(one.plan, one.data, one.solution, one.reference, tables, manifest)
     ways: list[Callable[[], Any]] = [
-        lambda: misstated(result, manifest), lambda: of_figures(result, found()), lambda: against_another(result, one)[0],
+        lambda: misstated(result, manifest),
+        lambda: of_figures(result, found()),
+        lambda: against_another(result, one)[0],
         lambda: of_tables(result, found()),
-    ]  # fmt: skip
+    ]
     return any(list(way()) for way in ways)
 
 
@@ -137,10 +139,13 @@ def plausible(value: Any) -> Any:
 
 
 FORGED: dict[str, Callable[[Any], Any]] = {
-    "null": lambda value: None, "nan": lambda value: math.nan, "minus one": lambda value: -1, "plausible": plausible,
+    "null": lambda value: None,
+    "nan": lambda value: math.nan,
+    "minus one": lambda value: -1,
+    "plausible": plausible,
     "another type": lambda value: 7 if isinstance(value, str) else str(value),
     "a list": lambda value: [value],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", FORGED)
@@ -163,7 +168,9 @@ def test_no_key_of_the_manifest_can_be_taken_away_or_added(folder: Path) -> None
     manifest = content(folder)
     missed = []
     kept = [path for path, _ in leaves(manifest) if not set(range(1, 100)) & set(path)]  # the first entry of each list
-    kept = [path for path in kept if path[0] != "columns" or path[1] == "projects"]  # and a table that is as the others are
+    kept = [
+        path for path in kept if path[0] != "columns" or path[1] == "projects"
+    ]  # and a table that is as the others are
     mappings = {path[:n] for path in kept for n in range(len(path))}
     for path in sorted(mappings, key=str):
         node: Any = manifest
@@ -208,7 +215,14 @@ def test_no_byte_of_any_file_can_change(copied: Path) -> None:
                 path.write_bytes(after)
             assert name in told(copied), name
         path.write_bytes(before)
-    for name in ("more.txt", "tables/more.csv", "results/sub/more.csv", ".more", "analyses/more.csv", "analyses/explain/more.csv"):
+    for name in (
+        "more.txt",
+        "tables/more.csv",
+        "results/sub/more.csv",
+        ".more",
+        "analyses/more.csv",
+        "analyses/explain/more.csv",
+    ):
         path = copied / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x", encoding="utf-8")
@@ -332,8 +346,10 @@ def test_what_was_written_verifies(folder: Path) -> None:
     assert verify(solved(), again=solved()).objections == ()
 
 
-@pytest.mark.parametrize("options", [{"relax": True}, {"method": "decomposed"}, {"objective": "risk_within_budget"},
-                                     {"objective": "least_budget"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [{"relax": True}, {"method": "decomposed"}, {"objective": "risk_within_budget"}, {"objective": "least_budget"}],
+)
 def test_other_kinds_of_runs_verify(options: dict[str, Any], tmp_path: Path) -> None:
     """Proves: relaxations, runs by clusters and runs with several aims in turn pass; an earlier aim's value, bound or gap that
     was forged does not."""
@@ -391,17 +407,23 @@ def _with_bound(result: Result, bound: float) -> Any:
 STRANGE = {
     "a name that leads nowhere": lambda m: m["files"].update({"\0": "0" * 64}),
     "half a letter": lambda m: m["files"].update({"\ud800": ""}),
-    "a long name": lambda m: m["files"].update({"x" * 5000: ""}), "files that are none": lambda m: m.update(files=3),
-    "tables that are none": lambda m: m.update(columns=None), "inputs that are none": lambda m: m.update(input_hashes=4),
-    "a table less": lambda m: m["columns"].pop("budget"), "a file less": lambda m: m["files"].pop("log.txt"),
+    "a long name": lambda m: m["files"].update({"x" * 5000: ""}),
+    "files that are none": lambda m: m.update(files=3),
+    "tables that are none": lambda m: m.update(columns=None),
+    "inputs that are none": lambda m: m.update(input_hashes=4),
+    "a table less": lambda m: m["columns"].pop("budget"),
+    "a file less": lambda m: m["files"].pop("log.txt"),
     "a table more": lambda m: m["columns"].update(more={"x": "number"}),
-    "no outcome": lambda m: m.pop("outcome"), "a reason for no plan": lambda m: m.update(why=7),
-    "deep": lambda m: m.update(plan=_deep()), "a huge figure": lambda m: m["counts"].update(rows=10**400),
+    "no outcome": lambda m: m.pop("outcome"),
+    "a reason for no plan": lambda m: m.update(why=7),
+    "deep": lambda m: m.update(plan=_deep()),
+    "a huge figure": lambda m: m["counts"].update(rows=10**400),
     "beyond all figures": lambda m: m["outcome"].update(objective_musd=math.inf),
     "huge money": lambda m: m["outcome"].update(best_bound_musd=10**400),
-    "another reason": lambda m: m["outcome"].update(reason="infeasible"), "no aims": lambda m: m["outcome"].update(stages=[]),
+    "another reason": lambda m: m["outcome"].update(reason="infeasible"),
+    "no aims": lambda m: m["outcome"].update(stages=[]),
     "a gap below nothing": lambda m: m["outcome"].update(relative_gap=-math.inf),
-}  # fmt: skip
+}
 
 
 def _deep() -> Any:
@@ -439,8 +461,9 @@ def test_decisions_of_another_run_have_no_place_here(copied: Path) -> None:
     other = solve(*one_mineral(110.0), gap=0.0)
     arrays = {
         f"{name}.{f.name}": np.array(getattr(of, f.name), dtype=str if f.name == "purchases" else float)
-        for name, of in (("solution", other.solution), ("reference", other.reference)) for f in fields(Solution)
-    }  # fmt: skip
+        for name, of in (("solution", other.solution), ("reference", other.reference))
+        for f in fields(Solution)
+    }
     np.savez_compressed(copied / "decisions.npz", **arrays)
     forge(copied)
     with pytest.raises(InputError, match=r"decisions\.npz.*axes of"):

@@ -120,8 +120,13 @@ def everything() -> tuple[Plan, Dataset]:
         ],
         rate=0.05,
         money=40.0,
-        budget={"carry_over_share": 0.5, "total_musd": 100.0, "liability_cap_musd": 30.0, "emergency_musd": 5.0,
-                "branch_money": "appropriated"},
+        budget={
+            "carry_over_share": 0.5,
+            "total_musd": 100.0,
+            "liability_cap_musd": 30.0,
+            "emergency_musd": 5.0,
+            "branch_money": "appropriated",
+        },
         risk={"alpha": 0.8, "cvar_weight": 0.5, "cvar_limit_musd": 9000.0, "expected_loss_limit_musd": 4000.0},
         service_levels=[
             {
@@ -187,9 +192,10 @@ class Writer:
         return {
             **{name: f"\\ {name}: {TEXT[name]}\n\n" + "\n".join(rows) for name, rows in sorted(texts.items())},
             "objective": "\\ least social cost [million USD]\n\nmin\n" + objective,
-            "bounds": "\\ bounds of the variables\n\n" + "\n".join(
-                self.bound(v) for v in self.m.component_data_objects(pyo.Var)) + "\n",
-        }  # fmt: skip
+            "bounds": "\\ bounds of the variables\n\n"
+            + "\n".join(self.bound(v) for v in self.m.component_data_objects(pyo.Var))
+            + "\n",
+        }
 
     def row(self, item: Any) -> str:
         body, constant = self.terms(item.body)
@@ -320,9 +326,12 @@ def test_numbers_are_compared_as_numbers_and_words_as_words() -> None:
     text = "row:\n  +0.4 run[a]\n  -1 buy[o]\n  <= 3\n"
     assert unlike(text, text.replace("0.4", "0.40000000001")) == []
     for changed in (
-        text.replace("-1 buy", "+1 buy"), text.replace("0.4", "0.41"), text.replace("run[a]", "run[b]"),
-        text.replace("<=", ">="), text.replace("  -1 buy[o]\n", ""),
-    ):  # fmt: skip
+        text.replace("-1 buy", "+1 buy"),
+        text.replace("0.4", "0.41"),
+        text.replace("run[a]", "run[b]"),
+        text.replace("<=", ">="),
+        text.replace("  -1 buy[o]\n", ""),
+    ):
         assert unlike(text, changed)
 
 

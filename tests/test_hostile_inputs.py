@@ -29,10 +29,20 @@ from strategic_minerals.schemas.tables import TABLES
 from test_faults import append, change, example, load_faults, numeric, table_faults, write_table
 
 HOSTILE = {
-    "nan": "nan", "infinity": "inf", "below zero": "-1", "beyond numbers": "1e300", "empty": "", "text": "some text",
-    "formula": "=1+1", "digits": "9" * 5000, "date": "2026-02-30", "true": "true", "unicode": "٣½Ⅷ", "two lines": "1\n2",
+    "nan": "nan",
+    "infinity": "inf",
+    "below zero": "-1",
+    "beyond numbers": "1e300",
+    "empty": "",
+    "text": "some text",
+    "formula": "=1+1",
+    "digits": "9" * 5000,
+    "date": "2026-02-30",
+    "true": "true",
+    "unicode": "٣½Ⅷ",
+    "two lines": "1\n2",
     "decimal comma": "1,5",
-}  # fmt: skip
+}
 
 
 def kind_of(table: str, column: str) -> str:
@@ -87,19 +97,39 @@ def test_no_column_takes_nonsense(table: str, tmp_path: Path) -> None:
 
 
 PLAN_ODD: dict[str, Any] = {
-    "nan": math.nan, "infinity": math.inf, "below zero": -1, "beyond numbers": 1e300, "empty": "", "text": "some text",
-    "formula": "=1+1", "digits": 10**400, "hex digits": 16**6000, "date": dt.date(2026, 1, 1), "true": True, "unicode": "٣½Ⅷ",
-    "two lines": "1\n2", "list": [[[1]]], "table": {"a": {"b": 1}}, "nothing": None,
-}  # fmt: skip
+    "nan": math.nan,
+    "infinity": math.inf,
+    "below zero": -1,
+    "beyond numbers": 1e300,
+    "empty": "",
+    "text": "some text",
+    "formula": "=1+1",
+    "digits": 10**400,
+    "hex digits": 16**6000,
+    "date": dt.date(2026, 1, 1),
+    "true": True,
+    "unicode": "٣½Ⅷ",
+    "two lines": "1\n2",
+    "list": [[[1]]],
+    "table": {"a": {"b": 1}},
+    "nothing": None,
+}
 
 
-@pytest.mark.parametrize("path", [path for path, _ in test_faults.leaves(test_faults.full_plan())], ids=test_faults.dotted)
+@pytest.mark.parametrize(
+    "path", [path for path, _ in test_faults.leaves(test_faults.full_plan())], ids=test_faults.dotted
+)
 def test_no_field_of_a_plan_takes_nonsense(path: tuple[Any, ...]) -> None:
     """Proves: every field of a plan x every kind of nonsense: a fault that names the field, or a value that the field holds
     (text where text is; a number where it allows the number), never another exception."""
     known = dict(test_faults.leaves(test_faults.full_plan()))[path]
     for what, value in PLAN_ODD.items():
-        fits = {bool: what == "true", str: isinstance(value, str), float: what == "below zero", int: what == "below zero"}
+        fits = {
+            bool: what == "true",
+            str: isinstance(value, str),
+            float: what == "below zero",
+            int: what == "below zero",
+        }
         if fits.get(type(known), False) or what == "nothing":
             with contextlib.suppress(PlanError):
                 parse_plan(test_faults.put(test_faults.full_plan(), path, value))
@@ -107,7 +137,9 @@ def test_no_field_of_a_plan_takes_nonsense(path: tuple[Any, ...]) -> None:
         faults = test_faults.plan_faults(test_faults.put(test_faults.full_plan(), path, value))
         assert all(len(str(fault)) < 1000 for fault in faults)
         named = test_faults.dotted(path)
-        assert any(fault.column.startswith(named) or named.startswith(fault.column) for fault in faults), f"{named}: {what}"
+        assert any(fault.column.startswith(named) or named.startswith(fault.column) for fault in faults), (
+            f"{named}: {what}"
+        )
 
 
 ODD = [math.inf, -math.inf, True, dt.date(2026, 1, 1), 10**400, b"1", [1], {"a": 1}, complex(1, 1), "1_0_", object()]
@@ -128,21 +160,32 @@ def test_no_number_in_memory_takes_a_value_of_another_kind(table: str) -> None:
 
 
 REFERENCES = [
-    ("yields", "material", "galium", "gallium"), ("demand", "material", "Gallium", "gallium"), ("prices", "material", "Ga",
-    "gallium"),
-    ("loss_functions", "segment", "defense", "defence"), ("substitution", "segment", "essentials", "essential"),
-    ("offers", "material", "NdPr", "ndpr_oxide"), ("stock", "material", "Neodymium", "ndpr_oxide"),
-    ("capacities", "activity", "mp_mines", "mp_mine"), ("activities", "country", "Chnia", "CHN"), ("packages", "instrument",
-    "grants", "grant"),
-    ("hazards", "countries", "China", "CHN"), ("hazards", "materials", "Dysprosium", "dy_oxide"),
-    ("hazards", "demand_multipliers", "defense=2", "defence"), ("hazards", "after", "pacific_wars", "pacific_war"),
-    ("materials", "mineral", "galium", "gallium"), ("production", "mineral", "Cobolt", "cobalt"), ("production", "country",
-    "CHX", "CHN"),
-    ("reserves", "mineral", "lithum", "lithium"), ("import_shares", "country", "CHX", "CHN"), ("policy_events", "country",
-    "CHX", "CHN"),
-    ("tiers", "segment", "defense", "defence"), ("ramps", "project", "nolan", "nolans"), ("projects", "needs", "nolan", "nolans"),
-    ("projects", "excludes", "dubo", "dubbo"), ("packages", "project", "nolan", "nolans"),
-]  # fmt: skip
+    ("yields", "material", "galium", "gallium"),
+    ("demand", "material", "Gallium", "gallium"),
+    ("prices", "material", "Ga", "gallium"),
+    ("loss_functions", "segment", "defense", "defence"),
+    ("substitution", "segment", "essentials", "essential"),
+    ("offers", "material", "NdPr", "ndpr_oxide"),
+    ("stock", "material", "Neodymium", "ndpr_oxide"),
+    ("capacities", "activity", "mp_mines", "mp_mine"),
+    ("activities", "country", "Chnia", "CHN"),
+    ("packages", "instrument", "grants", "grant"),
+    ("hazards", "countries", "China", "CHN"),
+    ("hazards", "materials", "Dysprosium", "dy_oxide"),
+    ("hazards", "demand_multipliers", "defense=2", "defence"),
+    ("hazards", "after", "pacific_wars", "pacific_war"),
+    ("materials", "mineral", "galium", "gallium"),
+    ("production", "mineral", "Cobolt", "cobalt"),
+    ("production", "country", "CHX", "CHN"),
+    ("reserves", "mineral", "lithum", "lithium"),
+    ("import_shares", "country", "CHX", "CHN"),
+    ("policy_events", "country", "CHX", "CHN"),
+    ("tiers", "segment", "defense", "defence"),
+    ("ramps", "project", "nolan", "nolans"),
+    ("projects", "needs", "nolan", "nolans"),
+    ("projects", "excludes", "dubo", "dubbo"),
+    ("packages", "project", "nolan", "nolans"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -168,14 +211,19 @@ def test_a_name_that_no_table_defines_is_a_fault_with_what_was_meant(
 @pytest.mark.parametrize(
     ("word", "known", "meant"),
     [
-        ("defense", ["defence", "other"], "'defence'"), ("China", ["CHL", "CHN", "CAN"], "'CHN'"), ("South Korea", ["KOR",
-        "PRK"], "'KOR'"),
-        ("NdPr", ["ndpr_oxide", "dy_oxide"], "'ndpr_oxide'"), ("Neodymium", ["nd_other", "indium", "ndpr_oxide"], "'ndpr_oxide'"),
-        ("Wolfram", ["tungsten", "tin"], "'tungsten'"), ("aluminum", ["aluminium", "alumina"], "'aluminium'"),
-        ("neodymium magnets", ["ndfeb_magnet", "smco_magnet"], "'ndfeb_magnet'"), ("UK", ["UKR", "GBR"], "'GBR'"),
-        ("Lithium", ["lithium_carbonate", "tin"], "'lithium_carbonate'"), ("licence stop", ["license_stop"], "'license_stop'"),
+        ("defense", ["defence", "other"], "'defence'"),
+        ("China", ["CHL", "CHN", "CAN"], "'CHN'"),
+        ("South Korea", ["KOR", "PRK"], "'KOR'"),
+        ("NdPr", ["ndpr_oxide", "dy_oxide"], "'ndpr_oxide'"),
+        ("Neodymium", ["nd_other", "indium", "ndpr_oxide"], "'ndpr_oxide'"),
+        ("Wolfram", ["tungsten", "tin"], "'tungsten'"),
+        ("aluminum", ["aluminium", "alumina"], "'aluminium'"),
+        ("neodymium magnets", ["ndfeb_magnet", "smco_magnet"], "'ndfeb_magnet'"),
+        ("UK", ["UKR", "GBR"], "'GBR'"),
+        ("Lithium", ["lithium_carbonate", "tin"], "'lithium_carbonate'"),
+        ("licence stop", ["license_stop"], "'license_stop'"),
     ],
-)  # fmt: skip
+)
 def test_a_near_miss_is_what_the_word_means_before_how_it_looks(word: str, known: list[str], meant: str) -> None:
     """Proves: meaning comes before letters; what is like nothing is told nothing."""
     assert meant in near_miss(word, known)
@@ -333,10 +381,20 @@ def test_no_project_excludes_or_needs_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "pair", [f"budget.total_musd={'9' * 5000}", "budget.total_musd=1\nhome='JPN'", "=5", "  =5", "budget..total_musd=5",
-             "scenarios.-1.name=x", "scenarios.²=x", "budget.total_musd=" + "[" * 3000, "sample.seed=0x" + "f" * 5000, "a" *
-             9000 + "=1"]
-)  # fmt: skip
+    "pair",
+    [
+        f"budget.total_musd={'9' * 5000}",
+        "budget.total_musd=1\nhome='JPN'",
+        "=5",
+        "  =5",
+        "budget..total_musd=5",
+        "scenarios.-1.name=x",
+        "scenarios.²=x",
+        "budget.total_musd=" + "[" * 3000,
+        "sample.seed=0x" + "f" * 5000,
+        "a" * 9000 + "=1",
+    ],
+)
 def test_what_is_set_on_the_command_line_is_a_field_and_a_value(
     pair: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,9 +26,15 @@ def partly(money: float, *, part: bool = True, later: float = 0.0) -> tuple[Plan
     capital = {"mine": 100.0, "mine2": 130.0}
     mines = {k: project("a", 5.0, capex_musd=v, cash_usd_per_kg=10.0, additional=True) for k, v in capital.items()}
     return tiny(
-        {"a": 10.0}, **CALM, projects=mines, packages={"grant": {"instrument": "grant"}}, scenarios=STOP, years=4,
-        money={2027: money, 2028: later, 2029: 0.0}, instruments={"partial_support": part},
-    )  # fmt: skip
+        {"a": 10.0},
+        **CALM,
+        projects=mines,
+        packages={"grant": {"instrument": "grant"}},
+        scenarios=STOP,
+        years=4,
+        money={2027: money, 2028: later, 2029: 0.0},
+        instruments={"partial_support": part},
+    )
 
 
 def said(result: Result, item: str | None = None, **options: Any) -> dict[str, str]:
@@ -48,7 +54,9 @@ def test_a_project_supported_in_part_is_chosen_and_told_with_its_share(money: fl
     told = said(result)
     assert told["project mine"].startswith(f"project mine: chosen ({money:g}% of it), brings ")
     assert f"without it the plan takes project mine2 ({money / 1.3:.3g}% of it)" in told["project mine"]
-    assert told["package grant"].startswith(f"package grant: chosen ({money:g}% of one project), brings {2.2 * money:,.1f} M")
+    assert told["package grant"].startswith(
+        f"package grant: chosen ({money:g}% of one project), brings {2.2 * money:,.1f} M"
+    )
     assert told["project mine2"].startswith("project mine2: rejected, having at least 10% of it would cost 7.5 M")
 
 
@@ -65,15 +73,23 @@ def test_what_money_is_too_short_for_is_weighed_in_the_part_that_it_suffices_for
     """Proves: with 2 million USD a tenth of 130 cannot be paid and a hundredth can; with none nothing, and that is what is said."""
     assert "rejected, having at least 1% of it would cost 0.8 M" in said(solve(*partly(2.0), gap=0.0))["project mine2"]
     said_of_none = said(solve(*partly(0.0), gap=0.0))["project mine"]
-    assert said_of_none.startswith("project mine: rejected; no plan with at least 0.1% of it: no plan meets the demands")
+    assert said_of_none.startswith(
+        "project mine: rejected; no plan with at least 0.1% of it: no plan meets the demands"
+    )
 
 
 def test_an_offer_larger_than_the_money_is_weighed_in_what_the_money_suffices_for() -> None:
     """Proves: of 100 kt a tenth costs 100, a hundredth 10 of the 30 there are: no word of no plan with it."""
     plan, data = tiny(
-        {"a": 10.0}, materials={"a": {"haircut_share": 0.5}}, sources={"far": source("CHN", "a", 20.0)}, demand={"a": 20.0},
-        loss=5.0, offers={"spot": offer("a", 100.0)}, scenarios=[cut("cut", 0.25, 2028, 1)], money={2027: 30.0, 2028: 0.0},
-    )  # fmt: skip
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.5}},
+        sources={"far": source("CHN", "a", 20.0)},
+        demand={"a": 20.0},
+        loss=5.0,
+        offers={"spot": offer("a", 100.0)},
+        scenarios=[cut("cut", 0.25, 2028, 1)],
+        money={2027: 30.0, 2028: 0.0},
+    )
     wanted = "offer spot: rejected, having it of at least 1,000 t would cost 2.5 M"
     assert said(solve(plan, data, gap=0.0))["offer spot"].startswith(wanted)
 
@@ -98,7 +114,9 @@ def test_a_sweep_counts_what_is_chosen_in_part_and_no_traces_of_relaxations() ->
     plan, data = partly(30.0)
     chosen = sweep(plan, data, {f"{MONEY} *": [0.5, 1.0]}, gap=0.0).chosen()
     assert chosen[["kind", "item", "share"]].to_numpy().tolist() == [["project", "mine", 1.0]]
-    both = sweep(*partly(30.0, part=False), {"instruments.partial_support": [False, True]}, gap=0.0, relax=True).chosen()
+    both = sweep(
+        *partly(30.0, part=False), {"instruments.partial_support": [False, True]}, gap=0.0, relax=True
+    ).chosen()
     assert both[["kind", "item", "share"]].to_numpy().tolist() == [["project", "mine", 0.5]]
 
 
@@ -116,11 +134,20 @@ def test_two_signatures_of_one_project_are_one_project_where_unexpired_life_is_w
 
 def aimed(kind: str, **changes: Any) -> Result:
     """A stock of 5 or 10 kt at 10 USD/kg, or a mine of 2 kt for 20 M, against a stop of supply."""
-    return solve(*tiny(
-        {"a": 10.0}, **CALM, offers={"o": offer("a", 5.0)}, scenarios=STOP, money=50.0, packages={"grant": {"instrument": "grant"}},
-        projects={"m": project("a", 2.0, capex_musd=20.0, cash_usd_per_kg=10.0, additional=True)},
-        objective={"kind": kind, "stage_slack": 0.0}, **changes,
-    ), gap=0.0)  # fmt: skip
+    return solve(
+        *tiny(
+            {"a": 10.0},
+            **CALM,
+            offers={"o": offer("a", 5.0)},
+            scenarios=STOP,
+            money=50.0,
+            packages={"grant": {"instrument": "grant"}},
+            projects={"m": project("a", 2.0, capex_musd=20.0, cash_usd_per_kg=10.0, additional=True)},
+            objective={"kind": kind, "stage_slack": 0.0},
+            **changes,
+        ),
+        gap=0.0,
+    )
 
 
 def test_figures_of_the_plan_are_those_that_later_aims_left_it() -> None:
@@ -141,9 +168,14 @@ def test_what_later_aims_leave_of_an_offer_is_not_called_all_of_it() -> None:
     """Proves: of risk a tenth of what the first aim reached is given up for 9 million USD less of spending: 4.1 of 5 kt are bought
     in one year, so it is one year in which the offer gives all. Another twentieth of 750.75 is .455 kt."""
     plan, data = tiny(
-        {"a": 10.0}, **CALM, offers={"o": offer("a", 5.0)}, scenarios=[cut("stop", 0.5, 2029, 2.0, design_basis=True)], years=4,
-        money=50.0, objective={"kind": "risk_within_budget", "stage_slack": 0.3},
-    )  # fmt: skip
+        {"a": 10.0},
+        **CALM,
+        offers={"o": offer("a", 5.0)},
+        scenarios=[cut("stop", 0.5, 2029, 2.0, design_basis=True)],
+        years=4,
+        money=50.0,
+        objective={"kind": "risk_within_budget", "stage_slack": 0.3},
+    )
     result = solve(plan, data, gap=0.0)
     assert result.tables["acquisitions"].acquired_t.tolist() == [pytest.approx(4100.0), pytest.approx(5000.0)]
     assert "all that it gives is taken in 1 of 4 cases" in said(result)["offer o"]
@@ -166,8 +198,15 @@ def test_plans_of_least_spending_are_told_in_spending() -> None:
 def test_spending_is_discounted_by_the_year_as_everywhere() -> None:
     """Proves: half-yearly purchases at 10 % count from their year's first period, as in the aim and in reasons."""
     plan, data = tiny(
-        {"a": 10.0}, **CALM, offers={"o": offer("a", 5.0)}, scenarios=STOP, money=50.0, months=6, rate=0.1, years=3,
-    )  # fmt: skip
+        {"a": 10.0},
+        **CALM,
+        offers={"o": offer("a", 5.0)},
+        scenarios=STOP,
+        money=50.0,
+        months=6,
+        rate=0.1,
+        years=3,
+    )
     result = solve(plan, data, gap=0.0)
     budget = result.tables["budget"]
     assert budget.outlay_musd.iloc[1] > 0
@@ -201,11 +240,16 @@ def test_none_is_no_package() -> None:
     """Proves: beside a plan that has the package none, with a menu of floors on it, nothing is said of a package called so; the
     floor is explained."""
     plan, data = tiny(
-        {"a": {2027: 10.0, 2029: 6.0, 2030: 10.0}}, **CALM, packages={"grant": {"instrument": "grant"}}, years=5, money=500.0,
+        {"a": {2027: 10.0, 2029: 6.0, 2030: 10.0}},
+        **CALM,
+        packages={"grant": {"instrument": "grant"}},
+        years=5,
+        money=500.0,
         projects={"m": project("a", 5.0, cash_usd_per_kg=9.0, capex_musd=10.0, additional=True)},
-        scenarios=[cut("stop", 0.5, 2030, 1.0)], states=[(0.5, 0.5), (1.5, 0.5)],
+        scenarios=[cut("stop", 0.5, 2030, 1.0)],
+        states=[(0.5, 0.5), (1.5, 0.5)],
         instruments={"price_floors": [{"material": "a", "levels_usd_per_kg": [9.0, 11.0], "term_years": 6}]},
-    )  # fmt: skip
+    )
     result = solve(plan, data, gap=0.0)
     told = said(result)
     assert "package none" not in told
@@ -218,7 +262,9 @@ def test_none_is_no_package() -> None:
 def test_an_offer_that_another_one_stands_for_is_as_good_either_way() -> None:
     """Proves: of two equal offers each is as good with as without, whichever the plan has, at every loss; a premium of its own
     makes it one that is not chosen."""
-    plan, data = tiny({"a": 10.0}, **CALM, offers={name: offer("a", 5.0) for name in ("o1", "o2")}, scenarios=STOP, money=50.0)
+    plan, data = tiny(
+        {"a": 10.0}, **CALM, offers={name: offer("a", 5.0) for name in ("o1", "o2")}, scenarios=STOP, money=50.0
+    )
     result = solve(plan, data, gap=0.0)
     for name in ("o1", "o2"):
         found = explain(result, name, gap=0.0, prices=False, most_solves=16)

@@ -17,8 +17,14 @@ from strategic_minerals.schemas import tables as rows
 INPUTS = Path(__file__).resolve().parents[1] / "inputs"
 PLANNING = [name for name in rows.TABLES if name not in rows.FACT_TABLES]
 LOSS_FUNCTIONS = {
-    "usgs_2025", "usgs_2024", "ecb_2026", "ecb_2026_extreme", "imf_2026", "oxford_2025", "goldman_2025",
-}  # fmt: skip
+    "usgs_2025",
+    "usgs_2024",
+    "ecb_2026",
+    "ecb_2026_extreme",
+    "imf_2026",
+    "oxford_2025",
+    "goldman_2025",
+}
 PRICE_SETS = {"mcs2024", "mcs2025e", "quotes2026"}
 RARE_EARTH_MINERALS = {"rare_earths", "ndpr", "dysprosium", "terbium", "samarium", "gadolinium", "yttrium", "scandium"}
 CALL = re.compile(r"(\w+) = (-?)([a-z]\w*)\(([^()]*)\)")
@@ -186,8 +192,14 @@ def test_china_controlled_seven_rare_earths_in_april_2025_and_announced_five_mor
     assert str(april.announced) == "2025-04-04"
     assert april.took_effect
     assert elements("E14") == {
-        "samarium", "gadolinium", "terbium", "dysprosium", "lutetium", "scandium", "yttrium",
-    }  # fmt: skip
+        "samarium",
+        "gadolinium",
+        "terbium",
+        "dysprosium",
+        "lutetium",
+        "scandium",
+        "yttrium",
+    }
     assert str(october.announced) == "2025-10-09"
     assert not october.took_effect
     assert elements("E15") == {"holmium", "erbium", "thulium", "europium", "ytterbium"}
@@ -224,9 +236,15 @@ def test_foreign_keys_resolve() -> None:
     minerals, producers = set(by_key("minerals")), activities | projects
     assert not activities & projects
     for name, allowed in (
-        ("yields", materials), ("demand", materials), ("substitution", materials), ("prices", materials),
-        ("offers", materials), ("stock", materials), ("loss_functions", materials), ("tiers", materials | {"*"}),
-    ):  # fmt: skip
+        ("yields", materials),
+        ("demand", materials),
+        ("substitution", materials),
+        ("prices", materials),
+        ("offers", materials),
+        ("stock", materials),
+        ("loss_functions", materials),
+        ("tiers", materials | {"*"}),
+    ):
         assert {row.material for row in table(name)} <= allowed, name
     for name in ("activities", "projects", "production", "reserves", "import_shares", "policy_events"):
         assert {row.country for row in table(name)} <= countries, name
@@ -279,11 +297,34 @@ def test_going_without_hurts_more_than_the_price() -> None:
     price = {row.material: row.price_usd_per_kg for row in table("prices") if row.price_set == "mcs2024"}
     small = {r.material for r in table("loss_functions") if r.loss_usd_per_t < 1000 * price[r.material]}
     common = {
-        "antimony", "tungsten", "graphite_flake", "graphite_anode", "cobalt", "lithium_carbonate", "titanium_sponge",
-        "tantalum", "niobium", "vanadium", "bismuth", "magnesium", "fluorspar", "chromium", "arsenic", "tin",
-        "manganese", "nickel", "silicon", "molybdenum", "zirconium", "scandium_oxide", "zinc", "palladium",
-        "platinum", "beryllium", "rhenium",
-    }  # fmt: skip
+        "antimony",
+        "tungsten",
+        "graphite_flake",
+        "graphite_anode",
+        "cobalt",
+        "lithium_carbonate",
+        "titanium_sponge",
+        "tantalum",
+        "niobium",
+        "vanadium",
+        "bismuth",
+        "magnesium",
+        "fluorspar",
+        "chromium",
+        "arsenic",
+        "tin",
+        "manganese",
+        "nickel",
+        "silicon",
+        "molybdenum",
+        "zirconium",
+        "scandium_oxide",
+        "zinc",
+        "palladium",
+        "platinum",
+        "beryllium",
+        "rhenium",
+    }
     assert small <= common  # the loss is net of the price, and adds to it
 
 
@@ -417,5 +458,9 @@ def test_the_floor_in_force_at_mountain_pass_is_on_ndpr_and_on_nothing_else():
     instance = build_instance(load_plan(shipped("models") / "rare-earths.toml"), load_dataset(shipped("inputs")))
     floors = instance.in_force[instance.producers.index("mp_separation")]
     dollars_of_2024 = round(110 / 1.027, 3)
-    assert [(instance.materials[f.material], round(f.level * 1000, 3)) for f in floors] == [("ndpr_oxide", dollars_of_2024)]
-    assert [name for name, agreed in zip(instance.producers, instance.in_force, strict=True) if agreed] == ["mp_separation"]
+    assert [(instance.materials[f.material], round(f.level * 1000, 3)) for f in floors] == [
+        ("ndpr_oxide", dollars_of_2024)
+    ]
+    assert [name for name, agreed in zip(instance.producers, instance.in_force, strict=True) if agreed] == [
+        "mp_separation"
+    ]

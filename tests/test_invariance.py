@@ -109,10 +109,26 @@ def rescaled(case: Case, *, tonnes: float = 1.0, prices: float = 1.0) -> Case:
 
 
 NAMES = {
-    "material", "floor_material", "materials", "activity", "producer", "source_producer", "project", "needs",
-    "excludes", "segment", "offer", "package", "instrument", "state", "price_set", "loss_function", "mineral",
-    "project_list", "packages",
-}  # fmt: skip
+    "material",
+    "floor_material",
+    "materials",
+    "activity",
+    "producer",
+    "source_producer",
+    "project",
+    "needs",
+    "excludes",
+    "segment",
+    "offer",
+    "package",
+    "instrument",
+    "state",
+    "price_set",
+    "loss_function",
+    "mineral",
+    "project_list",
+    "packages",
+}
 """Columns and plan keys that hold names, or lists of names; a hazard keeps its own, which may choose its draws."""
 
 
@@ -137,10 +153,13 @@ def renamed(case: Case) -> Case:
         if not isinstance(value, dict):
             return value
         return {
-            key: {other(k): v for k, v in below.items()} if key == "demand_multipliers"
-            else other(below) if key in NAMES or (key == "scenarios" and isinstance(below[0], str)) else told(below)
+            key: {other(k): v for k, v in below.items()}
+            if key == "demand_multipliers"
+            else other(below)
+            if key in NAMES or (key == "scenarios" and isinstance(below[0], str))
+            else told(below)
             for key, below in value.items()
-        }  # fmt: skip
+        }
 
     plan, data = tabled(case, tables)
     words = told(plainly(plan))
@@ -260,8 +279,16 @@ def test_the_currency_means_nothing(seed: int) -> None:
 def test_the_calendar_means_nothing(seed: int) -> None:
     """Proves: the same problem seven years later has the same answer: discounting starts at the first period."""
     case = random_case(seed)
-    year = ("from_year", "earliest_signing", "floor_until_year", "first_year", "start_year", "until_year",
-            "signing_years", "price_year")  # fmt: skip
+    year = (
+        "from_year",
+        "earliest_signing",
+        "floor_until_year",
+        "first_year",
+        "start_year",
+        "until_year",
+        "signing_years",
+        "price_year",
+    )
 
     def told(value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
@@ -290,9 +317,15 @@ def test_a_scenario_of_probability_zero_changes_nothing(seed: int) -> None:
     """
     case = random_case(seed)
     event = {
-        "start_year": FIRST + 1, "duration_years": 2.0, "countries": "CHN AUS CAN", "materials": "*", "cut_share": 1.0,
-        "price_multiplier": 4.0, "flood_years": 0.5, "flood_multiplier": 0.2,
-    }  # fmt: skip
+        "start_year": FIRST + 1,
+        "duration_years": 2.0,
+        "countries": "CHN AUS CAN",
+        "materials": "*",
+        "cut_share": 1.0,
+        "price_multiplier": 4.0,
+        "flood_years": 0.5,
+        "flood_multiplier": 0.2,
+    }
     impossible = {"name": "impossible", "probability": 0.0, "events": [event]}
     alike(plain(seed), optimum(replanned(case, lambda told: told["scenarios"].insert(0, impossible))))
 
@@ -303,9 +336,12 @@ def reserve(**changes: Any) -> Case:
     A kt in store costs 10, spares 30 in one half and keeps 10 in the other: worth .5*30 + .5*10 - 10 = 10.
     """
     case = {
-        "sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "loss": 20.0,
-        "offers": {"spot": offer("a", 4.0)}, "scenarios": [cut("cut", 0.5, 2028, 1)],
-    }  # fmt: skip
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "loss": 20.0,
+        "offers": {"spot": offer("a", 4.0)},
+        "scenarios": [cut("cut", 0.5, 2028, 1)],
+    }
     return tiny({"a": 10.0}, **{**case, **changes})
 
 
@@ -336,8 +372,9 @@ def halved(told: dict[str, Any], penalty: float) -> None:
     """Each scenario as two of half the probability; soft promises name both halves, at a share of the penalty."""
     told["scenarios"] = [
         {**scenario, "name": f"{scenario['name']}-{half}", "probability": scenario["probability"] / 2}
-        for scenario in told["scenarios"] for half in ("a", "b")
-    ]  # fmt: skip
+        for scenario in told["scenarios"]
+        for half in ("a", "b")
+    ]
     for level in told.get("service_levels", []):
         level["scenarios"] = [f"{name}-{half}" for name in level["scenarios"] for half in ("a", "b")]
         if "penalty_usd_per_kg" in level:
@@ -392,9 +429,17 @@ def test_a_longer_cut_is_never_better(seed: int) -> None:
     the length, floors that pay less at a crisis price, and cuts of third countries.
     """
     case = random_case(
-        seed, third_cut=False, border_floor=False, reserve=False, opening=False, cover=False, service_soft=False,
-        service_hard=False, flood=False, override=False,
-    )  # fmt: skip
+        seed,
+        third_cut=False,
+        border_floor=False,
+        reserve=False,
+        opening=False,
+        cover=False,
+        service_soft=False,
+        service_hard=False,
+        flood=False,
+        override=False,
+    )
 
     def lasting(years: float) -> Callable[[dict[str, Any]], None]:
         return lambda told: event_of(told, "cut").update(duration_years=years, price_multiplier=1.0)
@@ -434,9 +479,12 @@ def test_more_money_is_never_worse(seed: int) -> None:
         return lambda told: told["budget"].update({key: times(told["budget"][key], factor)})
 
     steps = [
-        more("appropriation_musd", 1.5), lambda told: told["budget"].update(carry_over_share=1.0),
-        more("total_musd", 1.5), more("liability_cap_musd", 2.0), more("emergency_musd", 3.0),
-    ]  # fmt: skip
+        more("appropriation_musd", 1.5),
+        lambda told: told["budget"].update(carry_over_share=1.0),
+        more("total_musd", 1.5),
+        more("liability_cap_musd", 2.0),
+        more("emergency_musd", 3.0),
+    ]
     answers = [optimum(case)]
     for step in steps:
         case = replanned(case, step)
@@ -474,11 +522,26 @@ def test_one_more_offer_is_never_worse(seed: int) -> None:
     depth = float(case[1].frame("demand").query("material == 'ndpr'").demand_t_per_yr.max())
     answers = [optimum(case)]
     for tonnes, premium in ((0.3 * depth, 0.5), (1.5 * depth, 0.5), (1.5 * depth, 0.01)):
-        row = {"offer": "more", "material": "ndpr", "source_producer": "outside", "depth_t_per_yr": tonnes,
-               "premium_share": premium, "crisis_availability": 0.5}  # fmt: skip
-        answers.append(optimum(tabled(case, lambda frames, row=row: frames.update(
-            offers=pd.concat([frames["offers"].astype(object), pd.DataFrame([row], dtype=object)], ignore_index=True)
-        ))))  # fmt: skip
+        row = {
+            "offer": "more",
+            "material": "ndpr",
+            "source_producer": "outside",
+            "depth_t_per_yr": tonnes,
+            "premium_share": premium,
+            "crisis_availability": 0.5,
+        }
+        answers.append(
+            optimum(
+                tabled(
+                    case,
+                    lambda frames, row=row: frames.update(
+                        offers=pd.concat(
+                            [frames["offers"].astype(object), pd.DataFrame([row], dtype=object)], ignore_index=True
+                        )
+                    ),
+                )
+            )
+        )
         no_worse(answers[-2], answers[-1])
 
 
@@ -554,9 +617,14 @@ def test_a_dominated_project_changes_nothing(seed: int) -> None:
 
     def dominated(frames: dict[str, pd.DataFrame]) -> None:
         frames["projects"] = twin(
-            frames["projects"], "project", "oxide-project", "worse", capex_musd=lambda capex: 1.2 * capex,
-            excludes="oxide-project", additional=True,
-        )  # fmt: skip
+            frames["projects"],
+            "project",
+            "oxide-project",
+            "worse",
+            capex_musd=lambda capex: 1.2 * capex,
+            excludes="oxide-project",
+            additional=True,
+        )
         frames["yields"] = twin(frames["yields"], "producer", "oxide-project", "worse")
 
     alike(optimum(case), optimum(tabled(case, dominated)))
@@ -615,9 +683,18 @@ def test_unrelated_materials_are_planned_apart_where_money_does_not_bind(seed: i
     Left out: what ties them: scarce money, CVaR (of the sum), and projects that need or exclude one another.
     """
     case = random_case(
-        seed, gallium=True, lean=False, liability_cap=False, emergency=False, total_budget=False, cvar=False,
-        loss_limits=False, logic=False, market_floor=False, border_floor=False,
-    )  # fmt: skip
+        seed,
+        gallium=True,
+        lean=False,
+        liability_cap=False,
+        emergency=False,
+        total_budget=False,
+        cvar=False,
+        loss_limits=False,
+        logic=False,
+        market_floor=False,
+        border_floor=False,
+    )
     case = replanned(case, lambda told: told["budget"].update(appropriation_musd=1e6))
     chain = [name for name in case[1].frame("materials").material if name != "gallium"]
 
@@ -645,8 +722,9 @@ def test_scarce_money_ties_unrelated_materials() -> None:
     one = {"sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "offers": {"spot": offer("a", 4.0)}}
     two = {
         "sources": {"far": source("CHN", "a", 10.0), "afar": source("CHN", "b", 10.0)},
-        "demand": {"a": 10.0, "b": 10.0}, "offers": {"spot": offer("a", 4.0), "other": offer("b", 4.0)},
-    }  # fmt: skip
+        "demand": {"a": 10.0, "b": 10.0},
+        "offers": {"spot": offer("a", 4.0), "other": offer("b", 4.0)},
+    }
 
     def z(prices: dict[str, float], case: dict[str, Any], money: float) -> float:
         result = optimum(
@@ -761,9 +839,11 @@ def test_short_periods_by_hand(months: int) -> None:
     """
     plant = project("a", 2.0, capex_musd=15.0, cash_usd_per_kg=10.0, life_yr=4.0, additional=True)
     case = reserve(
-        projects={"plant": plant}, packages={"grant": {"instrument": "grant"}}, months=months,
+        projects={"plant": plant},
+        packages={"grant": {"instrument": "grant"}},
+        months=months,
         instruments={"signing_years": [2027]},
-    )  # fmt: skip
+    )
     assert optimum(case).outcome.objective_musd == pytest.approx(-52.5, rel=REL)
 
 
@@ -803,10 +883,14 @@ def test_the_order_of_sets_does_not_reach_the_answer() -> None:
     """
     runs = [
         subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", RUN], env={**environment(), "PYTHONHASHSEED": seed},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        ) for seed in ("1", "2")
-    ]  # fmt: skip
+            [sys.executable, "-W", "error", "-c", RUN],
+            env={**environment(), "PYTHONHASHSEED": seed},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for seed in ("1", "2")
+    ]
     (one, wrong), (other, wrong_too) = (run.communicate(timeout=PATIENCE_S) for run in runs)
     assert [run.returncode for run in runs] == [0, 0], wrong + wrong_too
     assert len(one.splitlines()) == 3

@@ -103,17 +103,22 @@ def test_an_executor_answers_clusters_that_nobody_keeps(monkeypatch: pytest.Monk
     with ThreadPoolExecutor(2) as executor:
         sent = solve(plan, data, gap=1e-6, method="decomposed", executor=executor).outcome
     here = solve(plan, data, gap=1e-6, method="decomposed").outcome
-    assert sent.objective_musd == pytest.approx(here.objective_musd, abs=2e-6 * max(1.0, abs(here.do_nothing_musd or 0.0)))
+    assert sent.objective_musd == pytest.approx(
+        here.objective_musd, abs=2e-6 * max(1.0, abs(here.do_nothing_musd or 0.0))
+    )
 
 
 @pytest.mark.usefixtures("crowded")
 def test_demands_that_conflict_are_named_as_in_the_whole_model() -> None:
     """Proves: found on commitments and trunk alone, the families are the same."""
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 1.0)},
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 1.0)},
         scenarios=[cut("cut", 0.4, 2028, 1) | {"design_basis": True}, cut("other", 0.2, 2028, 1)],
         service_levels=[{"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}],
-    )  # fmt: skip
+    )
     said = []
     for method in ("flat", "decomposed"):
         with pytest.raises(InfeasibleError) as caught:
@@ -148,8 +153,19 @@ def test_a_matrix_stamped_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch)
     whole = prepare(*many(4)).assembly
     monkeypatch.setattr(assembly_module, "STAMPED_AT_ONCE", 50)
     pieces = prepare(*many(4)).assembly
-    for name in ("lower", "upper", "integer", "row_lower", "row_upper", "start", "index", "value", "row_stamped", "row_local",
-                 "row_stamp"):  # fmt: skip
+    for name in (
+        "lower",
+        "upper",
+        "integer",
+        "row_lower",
+        "row_upper",
+        "start",
+        "index",
+        "value",
+        "row_stamped",
+        "row_local",
+        "row_stamp",
+    ):
         assert np.array_equal(getattr(whole, name), getattr(pieces, name)), name
     assert set(whole.costs) == set(pieces.costs)
     assert all(np.array_equal(whole.costs[name], pieces.costs[name]) for name in whole.costs)
@@ -305,9 +321,12 @@ def test_a_model_that_outgrows_memory_forgets_cuts_of_other_groups(back: bool, m
     monkeypatch.setattr(decompose, "GROUPS", 2)
     monkeypatch.setattr(decompose, "LEAST_GROUPS", 4)
     small = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)},
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
         scenarios=[cut(f"cut-{k}", 0.002 * (k + 1), 2029, 1) for k in range(4)],
-    )  # fmt: skip
+    )
     large = edited(*small, {"scenarios.3.events.0.start_year": 2028.0})
     sizes = [len(prepare(*question).assembly.lower) for question in (small, large)]
     assert sizes[0] < sizes[1]

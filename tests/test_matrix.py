@@ -196,9 +196,11 @@ def test_a_wrong_entry_is_seen() -> None:
         row = int(np.flatnonzero(np.isfinite(assembly.row_upper) & (assembly.row_upper > 1e-3))[0])
         cost = assembly.costs["social_cost"]
         for array, at, said in (
-            (assembly.value, 5, "row "), (assembly.upper, int(np.flatnonzero(np.isfinite(assembly.upper))[0]), "bounds of "),
-            (cost, int(np.flatnonzero(cost)[0]), "cost of "), (assembly.row_upper, row, "limits of row "),
-        ):  # fmt: skip
+            (assembly.value, 5, "row "),
+            (assembly.upper, int(np.flatnonzero(np.isfinite(assembly.upper))[0]), "bounds of "),
+            (cost, int(np.flatnonzero(cost)[0]), "cost of "),
+            (assembly.row_upper, row, "limits of row "),
+        ):
             before = array[at]
             array[at] = before * 1.001 + 1e-3
             found = difference(problem, m)
@@ -346,7 +348,7 @@ def test_entries_too_small_for_the_solver_are_refused() -> None:
     ("form", "value"),
     [(form, value) for form in ("coefficient", "cost") for value in (math.nan, math.inf, -math.inf)]
     + [("right-hand side", math.nan), ("right-hand side", -math.inf), ("bound", math.nan), ("bound", -math.inf)],
-)  # fmt: skip
+)
 def test_a_number_that_is_none_never_reaches_the_solver(form: str, value: float) -> None:
     """Proves R7: NaN or infinity in a coefficient, a cost, a right-hand side or a bound is refused when the arrays are
     built (x <= +inf alone is legal: no limit). Passed on, a NaN coefficient gave 'optimal' 2.0."""

@@ -22,15 +22,34 @@ from tiny import KT, cut, offer, source, tiny
 
 
 def event(start: float, duration: float, flood: float = 0.0) -> Strike:
-    return strike_of(Event.model_validate({
-        "start_year": start, "duration_years": duration, "flood_years": flood, "countries": "CHN", "materials": "a",
-        "cut_share": 1.0, "third_country_cut_share": 0.2,
-    }), None)  # fmt: skip
+    return strike_of(
+        Event.model_validate(
+            {
+                "start_year": start,
+                "duration_years": duration,
+                "flood_years": flood,
+                "countries": "CHN",
+                "materials": "a",
+                "cut_share": 1.0,
+                "third_country_cut_share": 0.2,
+            }
+        ),
+        None,
+    )
 
 
 def lasting(mean: float, **law: Any) -> dict[str, HazardRow]:
-    row = {"hazard": "event", "name": "event", "kind": "embargo", "countries": "CHN", "materials": "a", "rate_per_yr": 0.1,
-           "duration_yr": mean, "cut_share": 1.0, "duration_law": "exponential"}  # fmt: skip
+    row = {
+        "hazard": "event",
+        "name": "event",
+        "kind": "embargo",
+        "countries": "CHN",
+        "materials": "a",
+        "rate_per_yr": 0.1,
+        "duration_yr": mean,
+        "cut_share": 1.0,
+        "duration_law": "exponential",
+    }
     return {"event": HazardRow.model_validate(row | law)}
 
 
@@ -74,9 +93,13 @@ def test_not_knowing_the_end_never_gains_and_costs_nothing_where_nothing_happens
 def test_an_event_that_is_over_within_its_period_leaves_nothing_to_foresee() -> None:
     """Proves: cuts of a whole year that begin with the year are known at its end: the same cost, world by world."""
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 4.0)},
-        scenarios=[cut("one", 0.3, 2028, 1), cut("two", 0.3, 2029, 1)], years=4,
-    )  # fmt: skip
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 4.0)},
+        scenarios=[cut("one", 0.3, 2028, 1), cut("two", 0.3, 2029, 1)],
+        years=4,
+    )
     first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
     known, blind = meet(first, first.own_worlds), meet_myopically(first, first.own_worlds, lasting(5.0))
     assert blind.cost == pytest.approx(known.cost, rel=1e-9)
@@ -87,10 +110,16 @@ def test_a_reserve_is_stretched_by_who_fears_a_long_stop() -> None:
     dear half of both years and 10 go short at 50 + price 10. Who fears five more years at the end of 2028 keeps what the dear
     half will need: the stock runs out no sooner, and at the end some of it was kept for nothing."""
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=100.0,
-        tiers={"civil": [(0.5, 0.5), (0.5, 2.0)]}, stock={"a": 10.0}, scenarios=[cut("stop", 0.5, 2028, 1.5)], years=6,
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=100.0,
+        tiers={"civil": [(0.5, 0.5), (0.5, 2.0)]},
+        stock={"a": 10.0},
+        scenarios=[cut("stop", 0.5, 2028, 1.5)],
+        years=6,
         instruments={"reserve": False},
-    )  # fmt: skip
+    )
     first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
     worlds = first.own_worlds
     known = meet(first, worlds)
@@ -107,10 +136,16 @@ def test_fear_of_a_long_stop_keeps_the_stock_for_the_dear_half() -> None:
     knows serves all but 2 kt of the cheap half (120), as does who fears a tenth of a year more. Who fears five years more at
     the end of the first keeps the stock for the dear half and lets all of the cheap half go short (300)."""
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=100.0,
-        tiers={"civil": [(0.5, 0.5), (0.5, 2.0)]}, stock={"a": 10.0}, scenarios=[cut("stop", 0.5, 2028, 1.2)], years=6,
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=100.0,
+        tiers={"civil": [(0.5, 0.5), (0.5, 2.0)]},
+        stock={"a": 10.0},
+        scenarios=[cut("stop", 0.5, 2028, 1.2)],
+        years=6,
         instruments={"reserve": False},
-    )  # fmt: skip
+    )
     first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
     worlds = first.own_worlds
     at = worlds.names.index("stop")

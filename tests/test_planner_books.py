@@ -28,10 +28,12 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan, data = tiny(
         {"a": 10.0, "b": 20.0},
         sources={"far": source("CHN", "a", 10.0), "near": source("USA", "b", 10.0)},
-        demand={("a", "civil"): 10.0, ("b", "defence"): 1.0}, offers={"spot": offer("a", 5.0)},
+        demand={("a", "civil"): 10.0, ("b", "defence"): 1.0},
+        offers={"spot": offer("a", 5.0)},
         scenarios=[cut("ban", 0.1, 2028.0, 1.0, "a"), cut("stop", 0.1, 2028.0, 1.0, "b", design_basis=True)],
-        service_levels=[PROMISE], materials=None,
-    )  # fmt: skip
+        service_levels=[PROMISE],
+        materials=None,
+    )
     path = tmp_path_factory.mktemp("kept") / "plan.xlsx"
     write_workbook(plan.model_copy(update={"materials": ("a", "b")}), data, path)
     return path
@@ -95,13 +97,17 @@ def faults_of(path: Path, overrides: dict[str, Any] | None = None) -> list[Any]:
     [
         ("materials", "a, c", "materials", "a material"),
         ("service_levels.0.segment", "defense", "service_levels.0.material", "'defence'"),
-        ("service_levels.0.scenarios", "stopp", "service_levels.0.scenarios", "'stop'"), ("home", "China", "home", "'CHN'"),
+        ("service_levels.0.scenarios", "stopp", "service_levels.0.scenarios", "'stop'"),
+        ("home", "China", "home", "'CHN'"),
         ("scenarios.1.events.0.materials", "a, zz", "scenarios.1.events.0.materials", "materials"),
         ("scenarios.0.events.0.countries", "Cuba", "scenarios.0.events.0.countries", "ISO3"),
-        ("scenarios.0.probability", "often", "scenarios.0.probability", "a number"), ("price_set", "bas", "price_set", "'base'"),
+        ("scenarios.0.probability", "often", "scenarios.0.probability", "a number"),
+        ("price_set", "bas", "price_set", "'base'"),
     ],
-)  # fmt: skip
-def test_every_fault_of_a_plan_names_its_cell(kept: Path, tmp_path: Path, field: str, value: str, cell: str, said: str) -> None:
+)
+def test_every_fault_of_a_plan_names_its_cell(
+    kept: Path, tmp_path: Path, field: str, value: str, cell: str, said: str
+) -> None:
     """Proves: faults inside lists and tables of the plan, those found against the tables too, name the cell on the sheet `plan`."""
     path = edited(kept, tmp_path, set_field(field, value))
     faults = faults_of(path)
@@ -130,9 +136,13 @@ def test_lists_are_read_with_commas_and_numbers_alone(kept: Path, tmp_path: Path
     """Proves: `a, b`, one name, and years with commas are the lists that the planner means; one number is a list of one."""
     plain, _ = load_workbook(kept)
     path = edited(
-        kept, tmp_path, set_field("materials", "a,  b"), set_field("service_levels.0.scenarios", "stop"),
-        set_field("instruments.signing_years", "2027, 2028"), set_field("instruments.contract_years", 2028),
-    )  # fmt: skip
+        kept,
+        tmp_path,
+        set_field("materials", "a,  b"),
+        set_field("service_levels.0.scenarios", "stop"),
+        set_field("instruments.signing_years", "2027, 2028"),
+        set_field("instruments.contract_years", 2028),
+    )
     plan, _ = load_workbook(path)
     assert plan.materials == plain.materials
     assert plan.service_levels == plain.service_levels
@@ -176,7 +186,9 @@ def test_a_sheet_of_ones_own_is_left_alone_and_a_table_under_another_name_is_not
 
 def test_merged_cells_of_a_table_and_of_the_plan_are_told(kept: Path, tmp_path: Path) -> None:
     """Proves: of merged cells the first alone has a value; the range is named. Beside the columns of the plan they may stay."""
-    path = edited(kept, tmp_path, lambda book: book["prices"].merge_cells("A2:A3"), lambda book: book[PLAN].merge_cells("C2:C4"))
+    path = edited(
+        kept, tmp_path, lambda book: book["prices"].merge_cells("A2:A3"), lambda book: book[PLAN].merge_cells("C2:C4")
+    )
     (fault,) = faults_of(path)
     assert (fault.file, fault.row) == ("mine.xlsx, sheet prices", "A2:A3")
     assert "take the cells apart" in fault.expected
@@ -191,8 +203,12 @@ def test_cells_that_hold_no_number_name_their_place(kept: Path, tmp_path: Path) 
         heads = [cell.value for cell in sheet[1]]
         first = [cell.value for cell in sheet[2]]
         for n, value in enumerate(odd):
-            sheet.append([f"offer_{n}" if head == "offer" else value if head == "depth_t_per_yr" else old
-                          for head, old in zip(heads, first, strict=True)])  # fmt: skip
+            sheet.append(
+                [
+                    f"offer_{n}" if head == "offer" else value if head == "depth_t_per_yr" else old
+                    for head, old in zip(heads, first, strict=True)
+                ]
+            )
 
     path = edited(kept, tmp_path, change)
     heads = [cell.value for cell in openpyxl.load_workbook(path)["offers"][1]]
@@ -251,4 +267,7 @@ def test_a_formula_that_a_program_wrote_and_did_not_compute_is_no_empty_cell(tmp
     book.save(path)
     with pytest.raises(FaultsError) as error:
         load_workbook(path)
-    assert any("never computed" in fault.found and cell.coordinate in f"{fault.file}{fault.row}" for fault in error.value.faults)
+    assert any(
+        "never computed" in fault.found and cell.coordinate in f"{fault.file}{fault.row}"
+        for fault in error.value.faults
+    )

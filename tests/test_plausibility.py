@@ -23,10 +23,24 @@ from tiny import offer, source, tiny
 
 PLANS = sorted(path.stem for path in shipped("models").glob("*.toml"))
 NOT_SIZES = {
-    "year", "from_year", "tier", "step", "age_yr", "earliest_signing", "floor_until_year", "money_year", "net_import_reliance_pct",
-    "probability", "wgi_political_stability", "element_share", "after_probability", "onsets_elsewhere", "crisis_availability",
-    "resale_share", "salvage_share",
-}  # fmt: skip
+    "year",
+    "from_year",
+    "tier",
+    "step",
+    "age_yr",
+    "earliest_signing",
+    "floor_until_year",
+    "money_year",
+    "net_import_reliance_pct",
+    "probability",
+    "wgi_political_stability",
+    "element_share",
+    "after_probability",
+    "onsets_elsewhere",
+    "crisis_availability",
+    "resale_share",
+    "salvage_share",
+}
 """Years, counts, probabilities, and shares of which every value is as likely as another."""
 ROWS = 4
 """Rows tried of each column."""
@@ -45,10 +59,14 @@ def plan(name: str = "critical-minerals") -> Plan:
 def sizes() -> list[tuple[str, str]]:
     """Columns of the planning tables that hold a size, in which some row has one."""
     return [
-        (table, column) for table, model in TABLES.items() if table not in FACT_TABLES for column in model.model_fields
-        if column not in NOT_SIZES and not column.endswith(("_low", "_high"))
+        (table, column)
+        for table, model in TABLES.items()
+        if table not in FACT_TABLES
+        for column in model.model_fields
+        if column not in NOT_SIZES
+        and not column.endswith(("_low", "_high"))
         and any(is_size(getattr(row, column)) for row in data().rows(table))
-    ]  # fmt: skip
+    ]
 
 
 def is_size(value: Any) -> bool:
@@ -78,13 +96,17 @@ def doubted(figure: Figure, factor: float) -> set[Figure]:
     moved = [known for end in ("", "_low", "_high") if (known := (*figure[:2], figure[2] + end)) in values]
     touched = {other for known in moved for each in of[known] for other in each.figures}
     near = {id(each): each for other in touched for each in of[other]}
-    return {doubt.figure for doubt in doubts({**values, **{known: values[known] * factor for known in moved}}, near.values(),
-    TRUSTED)}
+    return {
+        doubt.figure
+        for doubt in doubts({**values, **{known: values[known] * factor for known in moved}}, near.values(), TRUSTED)
+    }
 
 
 def scaled(row: Any, column: str, factor: float) -> dict[str, float]:
     """A figure and the ends of its range in another unit."""
-    return {name: getattr(row, name) * factor for end in ("", "_low", "_high") if getattr(row, name := column + end, None)}
+    return {
+        name: getattr(row, name) * factor for end in ("", "_low", "_high") if getattr(row, name := column + end, None)
+    }
 
 
 def is_refused(table: str, row: Any, column: str, factor: float) -> bool:
@@ -133,12 +155,17 @@ def test_nearly_all_unit_slips_are_found_and_hardly_a_correct_row_is_blamed() ->
 
 
 SLIPS = [
-    ("prices", "mcs2024/gallium/2024", "price_usd_per_kg"), ("prices", "quotes2026/ndpr_oxide/2026", "price_usd_per_kg"),
-    ("demand", "gallium/other/2026", "demand_t_per_yr"), ("capacities", "chn_gallium/2026", "capacity_t_per_yr"),
-    ("projects", "nolans", "capacity_t_per_yr"), ("projects", "nolans", "capex_musd"), ("projects", "nolans", "cash_usd_per_kg"),
-    ("offers", "gallium_1", "depth_t_per_yr"), ("loss_functions", "usgs_2024/gallium/*", "loss_usd_per_t"),
+    ("prices", "mcs2024/gallium/2024", "price_usd_per_kg"),
+    ("prices", "quotes2026/ndpr_oxide/2026", "price_usd_per_kg"),
+    ("demand", "gallium/other/2026", "demand_t_per_yr"),
+    ("capacities", "chn_gallium/2026", "capacity_t_per_yr"),
+    ("projects", "nolans", "capacity_t_per_yr"),
+    ("projects", "nolans", "capex_musd"),
+    ("projects", "nolans", "cash_usd_per_kg"),
+    ("offers", "gallium_1", "depth_t_per_yr"),
+    ("loss_functions", "usgs_2024/gallium/*", "loss_usd_per_t"),
     ("substitution", "gallium/other/1", "cost_usd_per_kg"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("factor", [1000.0, 0.001])
@@ -150,10 +177,18 @@ def test_a_slip_is_told_by_check_in_its_own_row_alone(table: str, key: str, colu
     n = next(n for n, row in enumerate(rows) if key_of(row) == key)
     rows[n] = type(rows[n]).model_validate({**rows[n].model_dump(), **scaled(rows[n], column, factor)})
     slipped = Dataset({**data().tables, table: tuple(rows)})
-    materials = None if table == "projects" else {key.split("/")[1 if table in ("prices", "loss_functions") else 0].split("_1")[0]}
+    materials = (
+        None
+        if table == "projects"
+        else {key.split("/")[1 if table in ("prices", "loss_functions") else 0].split("_1")[0]}
+    )
     faults = list(unit_slips(plan("quickstart"), slipped))
     assert {(fault.file, fault.row, fault.column) for fault in faults} <= {(f"{table}.csv", key, column)}
-    notes = [] if faults else unlikely(plan("quickstart"), slipped, None if table in ("projects", "capacities") else materials)
+    notes = (
+        []
+        if faults
+        else unlikely(plan("quickstart"), slipped, None if table in ("projects", "capacities") else materials)
+    )
     assert faults or [item for _, item, _ in notes] == [key], notes
     assert all(f"{table}.csv {key} {column}" in text and "expected about" in text for _, _, text in notes)
 
@@ -164,15 +199,21 @@ PLAN_SLIPS: list[tuple[str, dict[str, Any], str]] = [
     ("rare-earths", {"budget.appropriation_musd": 400_000}, "budget.appropriation_musd"),
     ("critical-minerals", {"budget.appropriation_musd.2029": 1_000_000}, "budget.appropriation_musd.2029"),
     ("critical-minerals", {"budget.appropriation_musd.2029": 1}, "budget.appropriation_musd.2029"),
-    ("rare-earths", {"budget.total_musd": 4_000_000}, "budget.total_musd"), ("rare-earths", {"budget.total_musd": 4},
-    "budget.total_musd"),
+    ("rare-earths", {"budget.total_musd": 4_000_000}, "budget.total_musd"),
+    ("rare-earths", {"budget.total_musd": 4}, "budget.total_musd"),
     ("rare-earths", {"budget.liability_cap_musd": 600_000}, "budget.liability_cap_musd"),
     ("rare-earths", {"budget.liability_cap_musd": 0.6}, "budget.liability_cap_musd"),
     ("rare-earths", {"budget.emergency_musd": 100_000}, "budget.emergency_musd"),
-    ("rare-earths", {"instruments.price_floors.0.levels_usd_per_kg": [55, 45_000]},
-    "instruments.price_floors.0.levels_usd_per_kg.1"),
-    ("rare-earths", {"instruments.price_floors.1.levels_usd_per_kg": [0.045, 50]},
-    "instruments.price_floors.1.levels_usd_per_kg.0"),
+    (
+        "rare-earths",
+        {"instruments.price_floors.0.levels_usd_per_kg": [55, 45_000]},
+        "instruments.price_floors.0.levels_usd_per_kg.1",
+    ),
+    (
+        "rare-earths",
+        {"instruments.price_floors.1.levels_usd_per_kg": [0.045, 50]},
+        "instruments.price_floors.1.levels_usd_per_kg.0",
+    ),
     ("rare-earths", {"service_levels.1.penalty_usd_per_kg": 20_000_000}, "service_levels.1.penalty_usd_per_kg"),
     ("rare-earths", {"service_levels.1.penalty_usd_per_kg": 20}, "service_levels.1.penalty_usd_per_kg"),
     ("rare-earths", {"diversification.0.penalty_usd_per_kg": 10_000}, "diversification.0.penalty_usd_per_kg"),
@@ -181,7 +222,7 @@ PLAN_SLIPS: list[tuple[str, dict[str, Any], str]] = [
     ("rare-earths", {"scenarios.0.events.0.duration_years": 750}, "scenarios.0.events.0.duration_years"),
     ("rare-earths", {"scenarios.0.events.0.price_multiplier": 2400}, "scenarios.0.events.0.price_multiplier"),
     ("rare-earths", {"discount_rate": 0.0003}, "discount_rate"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "values", "field"), PLAN_SLIPS)
@@ -208,15 +249,18 @@ def test_of_figures_that_disagree_the_one_without_support_is_doubted() -> None:
     figures: list[Figure] = [("t", name, "x") for name in "abcd"]
     pairs = [
         Comparison(f"{one} and {other}", ((1.0, (one,)),), ((1.0, (other,)),), 0.1, 10.0)
-        for n, one in enumerate(figures) for other in figures[:n]
-    ]  # fmt: skip
+        for n, one in enumerate(figures)
+        for other in figures[:n]
+    ]
     for wrong in figures:
         for factor in (1000.0, 0.001, 300.0, 1e7):
             values = {figure: 5.0 * (factor if figure == wrong else 1.0) for figure in figures}
             (doubt,) = doubts(values, pairs)
             assert doubt.figure == wrong
             assert doubt.factor == pytest.approx(factor, rel=0.01)
-    whole = Comparison("their sum", tuple((1.0, (figure,)) for figure in figures[:3]), ((3.0, (figures[3],)),), 0.3, 3.0)
+    whole = Comparison(
+        "their sum", tuple((1.0, (figure,)) for figure in figures[:3]), ((3.0, (figures[3],)),), 0.3, 3.0
+    )
     values = dict.fromkeys(figures, 5.0) | {figures[1]: 5000.0}
     assert [doubt.figure for doubt in doubts(values, [whole, *pairs])] == [figures[1]]
     assert list(doubts(dict.fromkeys(figures, 5.0), [whole, *pairs])) == []
@@ -233,8 +277,17 @@ def test_notes_of_rows_are_evidence_and_never_run() -> None:
     """Proves: a note that names no function of the estimates, wrong arguments, or figures that are not there, is no evidence and no
     error."""
     rows = list(data().rows("prices"))
-    for call in ("exec(1)", "metal_price()", "price_factor(1, 1e9, 0.3)", "offtake_fee(prices[no/such/row].price_usd_per_kg)",
-                 "tier_share(99)", "rank_loss(0, 0)", "__import__(os)", "hurdle(nonsense)", "feed_price(1)"):  # fmt: skip
+    for call in (
+        "exec(1)",
+        "metal_price()",
+        "price_factor(1, 1e9, 0.3)",
+        "offtake_fee(prices[no/such/row].price_usd_per_kg)",
+        "tier_share(99)",
+        "rank_loss(0, 0)",
+        "__import__(os)",
+        "hurdle(nonsense)",
+        "feed_price(1)",
+    ):
         changed = (rows[0].model_copy(update={"note": f"price_usd_per_kg = {call}"}), *rows[1:])
         assert unlikely(plan("quickstart"), Dataset({**data().tables, "prices": changed}), {"ndpr_oxide"}) == []
 
@@ -242,7 +295,11 @@ def test_notes_of_rows_are_evidence_and_never_run() -> None:
 def test_a_doubt_is_a_note_of_check_and_of_the_answer() -> None:
     """Proves: what `check` doubts stands among the notes of the answer too; own tables in memory are looked at as well."""
     asked, tables = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)}, money=5e8
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
+        money=5e8,
     )
     report = check(asked, tables)
     assert not report.faults

@@ -28,10 +28,17 @@ def mine(**changes: Any) -> tuple[Plan, Dataset]:
     """
     plant = project("a", 4.0, capex_musd=70.0, cash_usd_per_kg=60.0, life_yr=7.0)
     case = {
-        "sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "loss": 30.0, "years": 8, "projects": {"mine": plant},
-        "packages": {"grant": {"instrument": "grant"}}, "residual": 0.0, "scenarios": [cut("embargo", 0.5, 2030, 2)],
-        "money": 300.0, "instruments": {"signing_years": [2027]},
-    }  # fmt: skip
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "loss": 30.0,
+        "years": 8,
+        "projects": {"mine": plant},
+        "packages": {"grant": {"instrument": "grant"}},
+        "residual": 0.0,
+        "scenarios": [cut("embargo", 0.5, 2030, 2)],
+        "money": 300.0,
+        "instruments": {"signing_years": [2027]},
+    }
     return tiny({"a": 62.0}, **{**case, **changes})
 
 
@@ -40,7 +47,14 @@ def explained(plan: Plan, data: Dataset, item: str, **options: Any) -> Explanati
 
 
 def picture(
-    plan: Plan, data: Dataset, name: str, figure: str, *, chosen: bool = False, tolerance: float = 0.05, most: int = MOST_SOLVES
+    plan: Plan,
+    data: Dataset,
+    name: str,
+    figure: str,
+    *,
+    chosen: bool = False,
+    tolerance: float = 0.05,
+    most: int = MOST_SOLVES,
 ) -> BreakEven:
     """An item over one figure alone. chosen: at the plan's own value."""
     problem = prepare(plan, data)
@@ -127,7 +141,9 @@ def flooded(*menus: dict[str, Any], **changes: Any) -> tuple[Plan, Dataset]:
     """A plant that a flood of 2030-31 shuts for good, unless a floor above its 60 carries it to the cut of 2032-33."""
     plant = project("a", 4.0, capex_musd=50.0, cash_usd_per_kg=60.0, restart_yr=10.0, additional=True)
     event = cut("squeeze", 0.5, 2030, 2, flood_years=2.0, flood_multiplier=0.4)
-    return mine(**{"projects": {"plant": plant}, "scenarios": [event], "loss": 400.0, "instruments": floors(*menus), **changes})
+    return mine(
+        **{"projects": {"plant": plant}, "scenarios": [event], "loss": 400.0, "instruments": floors(*menus), **changes}
+    )
 
 
 def test_a_floor_is_chosen_between_what_saves_the_plant_and_its_rival() -> None:
@@ -161,7 +177,9 @@ def test_a_floor_that_a_plant_does_not_need_says_so() -> None:
 
 def test_a_floor_that_costs_more_than_it_brings_says_how_much() -> None:
     """Proves: it saves the plant, 4 * 2 * .5 * 5 = 20 of losses, and pays at least 4 * 2 * .5 * (60 - 24.8) = 141 in the flood."""
-    said = said_of("floor a-floor-90", picture(*flooded({"levels_usd_per_kg": [90.0]}, loss=5.0), "a-floor-90", "floor level"))
+    said = said_of(
+        "floor a-floor-90", picture(*flooded({"levels_usd_per_kg": [90.0]}, loss=5.0), "a-floor-90", "floor level")
+    )
     assert "the best of the levels tried, having it costs" in said
 
 
@@ -212,9 +230,15 @@ def test_solves_are_bounded_and_that_is_said() -> None:
 def test_an_offer_is_chosen_where_the_plan_is_worse_without_it() -> None:
     """Proves: 1 kt costs 10 and brings .25 * (10 + 5 f) + .75 * 5: bought from a loss of three times 5 on, however little."""
     plan, data = tiny(
-        {"a": 10.0}, materials={"a": {"haircut_share": 0.5}}, sources={"far": source("CHN", "a", 20.0)}, demand={"a": 20.0},
-        loss=5.0, offers={"spot": offer("a", 100.0)}, scenarios=[cut("cut", 0.25, 2028, 1)], money={2027: 30.0, 2028: 0.0},
-    )  # fmt: skip
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.5}},
+        sources={"far": source("CHN", "a", 20.0)},
+        demand={"a": 20.0},
+        loss=5.0,
+        offers={"spot": offer("a", 100.0)},
+        scenarios=[cut("cut", 0.25, 2028, 1)],
+        money={2027: 30.0, 2028: 0.0},
+    )
     found = picture(plan, data, "spot", "loss value", tolerance=0.01)
     (_, _, out), (_, chosen, _) = states(found)
     assert [state for state, _, _ in states(found)] == ["not chosen", "chosen"]
@@ -248,8 +272,10 @@ def test_floors_of_two_menus_on_one_level_keep_their_own_break_even() -> None:
     _, found = of_floors(plan, data)
     assert [item.name for item in found] == ["a-floor-61", "a-floor-90-menu1", "a-floor-90-menu2"]
     addresses = [figures_of(prepare(plan, data), item)[0].addresses[0] for item in found]
-    assert addresses == [f"instruments.price_floors.{at}" for at in ("0.levels_usd_per_kg.0", "0.levels_usd_per_kg.1",
-                                                                     "1.levels_usd_per_kg.0")]  # fmt: skip
+    assert addresses == [
+        f"instruments.price_floors.{at}"
+        for at in ("0.levels_usd_per_kg.0", "0.levels_usd_per_kg.1", "1.levels_usd_per_kg.0")
+    ]
     for item in found:
         assert figures_of(prepare(plan, data), item)[0].name == "floor level"
 
@@ -257,8 +283,15 @@ def test_floors_of_two_menus_on_one_level_keep_their_own_break_even() -> None:
 def test_floors_of_every_kind_and_scope_are_told_apart() -> None:
     """Proves: the same level as contract, purchase, border and market floor, in two menus each: as many items as levels, no two
     with one name or the same columns, each with its level as a figure; also for equal menus."""
-    of_kinds = [{"levels_usd_per_kg": [90.0], "kind": kind, "scope": scope} for kind, scope in
-                (("contract", "project"), ("purchase", "project"), ("contract", "market"), ("border", "market"))]  # fmt: skip
+    of_kinds = [
+        {"levels_usd_per_kg": [90.0], "kind": kind, "scope": scope}
+        for kind, scope in (
+            ("contract", "project"),
+            ("purchase", "project"),
+            ("contract", "market"),
+            ("border", "market"),
+        )
+    ]
     home = {"far": source("CHN", "a", 10.0), "near": source("USA", "a", 1.0, cash_usd_per_kg=61.0)}
     plan, data = flooded(*of_kinds, *of_kinds, sources=home)
     choices, found = of_floors(plan, data)
@@ -268,12 +301,18 @@ def test_floors_of_every_kind_and_scope_are_told_apart() -> None:
     assert len(addresses) == 8
 
 
-@pytest.mark.parametrize("change", [
-    {"instruments.price_floors.0.levels_usd_per_kg.1": 75.0}, {"instruments.price_floors.0.levels_usd_per_kg.1": 60.5},
-    {"instruments.price_floors.1.levels_usd_per_kg.0": 70.0}, {"instruments.price_floors.1.upside_share": 0.1},
-    {"projects[plant].hurdle_rate": 0.01}, {"projects[plant].capex_musd": 500.0},
-    {"instruments.price_floors.0.levels_usd_per_kg *": 1.5},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"instruments.price_floors.0.levels_usd_per_kg.1": 75.0},
+        {"instruments.price_floors.0.levels_usd_per_kg.1": 60.5},
+        {"instruments.price_floors.1.levels_usd_per_kg.0": 70.0},
+        {"instruments.price_floors.1.upside_share": 0.1},
+        {"projects[plant].hurdle_rate": 0.01},
+        {"projects[plant].capex_musd": 500.0},
+        {"instruments.price_floors.0.levels_usd_per_kg *": 1.5},
+    ],
+)
 def test_an_item_is_found_by_what_it_is_after_an_edit(change: dict[str, Any]) -> None:
     """Proves: where levels, terms, hurdle or capex change, each floor's columns are those of options with its menu and place."""
     plan, data = flooded(*TWO)
@@ -283,12 +322,18 @@ def test_an_item_is_found_by_what_it_is_after_an_edit(change: dict[str, Any]) ->
     choices, options = Choices(problem), problem.layout.support.options
     for item in items:
         assert item.level is not None
-        wanted = [o for o, option in enumerate(options) if option.package.floor is not None
-                  and option.package.floor.id == item.level.at]  # fmt: skip
+        wanted = [
+            o
+            for o, option in enumerate(options)
+            if option.package.floor is not None and option.package.floor.id == item.level.at
+        ]
         root = problem.assembly.stamped[0]
         assert choices.decided(item).columns.tolist() == [root.columns("sign", o)[0] for o in wanted]
         figure = figures_of(problem, item)[0]
-        assert figure.base == edited_plan.instruments.price_floors[item.level.at.menu].levels_usd_per_kg[item.level.at.level]
+        assert (
+            figure.base
+            == edited_plan.instruments.price_floors[item.level.at.menu].levels_usd_per_kg[item.level.at.level]
+        )
 
 
 def test_an_item_is_found_in_menus_of_another_order_or_with_more_or_less_in_them() -> None:
@@ -321,8 +366,11 @@ def test_a_level_that_meets_another_one_in_the_search_is_passed_by() -> None:
 def test_packages_called_like_floors_are_packages() -> None:
     """Proves: rows of the table that are called as a package with a floor of the menu would be are told apart from it, by name and
     by columns; what is taken for a floor is what has one."""
-    packages = {"grant": {"instrument": "grant"}, "grant+a-floor-90": {"instrument": "grant", "offtake_share": 0.5},
-                "x-floor-9": {"instrument": "grant", "offtake_share": 1.0}}  # fmt: skip
+    packages = {
+        "grant": {"instrument": "grant"},
+        "grant+a-floor-90": {"instrument": "grant", "offtake_share": 0.5},
+        "x-floor-9": {"instrument": "grant", "offtake_share": 1.0},
+    }
     plan, data = flooded({"levels_usd_per_kg": [90.0]}, packages=packages)
     plan, data = edited(plan, data, {"projects[plant].capex_musd": 100.0})
     problem = prepare(plan, data)
@@ -332,17 +380,22 @@ def test_packages_called_like_floors_are_packages() -> None:
     items = {item.name: item for item in choices.items if item.kind == "package"}
     assert set(packages) <= set(items)
     mine_of = {
-        name: {problem.layout.support.options[o].package.row for o in range(len(problem.layout.support.options))
-               if problem.assembly.stamped[0].columns("sign", o)[0] in choices.decided(item).columns}
+        name: {
+            problem.layout.support.options[o].package.row
+            for o in range(len(problem.layout.support.options))
+            if problem.assembly.stamped[0].columns("sign", o)[0] in choices.decided(item).columns
+        }
         for name, item in items.items()
-    }  # fmt: skip
+    }
     assert mine_of == {name: {name} for name in items}
     floored = [item for item in choices.items if item.kind == "floor"]
     assert [item.name for item in floored] == ["a-floor-90"]
     assert choices.find("package grant+a-floor-90").package == "grant+a-floor-90"
     answer = Session(gap=0.0).answer(plan, data, hold=Hold(items["grant+a-floor-90"], inside=True))
     held = Choices(answer.problem)
-    assert [item.package for item in held.items if item.kind == "package" and held.chosen(item, answer.x)] == ["grant+a-floor-90"]
+    assert [item.package for item in held.items if item.kind == "package" and held.chosen(item, answer.x)] == [
+        "grant+a-floor-90"
+    ]
 
 
 def test_levels_that_differ_in_their_eighth_figure_have_names_of_their_own() -> None:
@@ -353,7 +406,13 @@ def test_levels_that_differ_in_their_eighth_figure_have_names_of_their_own() -> 
 
 def test_the_level_of_a_package_of_the_table_is_searched_too() -> None:
     """Proves: a package with a floor of its own has its level as a figure, and is chosen above the plant's cash cost."""
-    own = {"instrument": "grant", "floor_material": "a", "floor_usd_per_kg": 61.0, "floor_kind": "contract", "floor_term_yr": 8.0}
+    own = {
+        "instrument": "grant",
+        "floor_material": "a",
+        "floor_usd_per_kg": 61.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 8.0,
+    }
     named = "package own+floor-a-floor-61"
     found = picture(*flooded(packages={"own+floor-a-floor-61": own}), named, "floor level", chosen=True)
     assert states(found)[1][0] == "chosen"
@@ -374,31 +433,115 @@ def test_what_is_bought_under_a_purchase_floor_is_no_offer_of_the_table() -> Non
 
 
 IMPOSSIBLE: list[tuple[dict[str, Any], str, str]] = [
-    ({"instruments": floors({"material": "b", "levels_usd_per_kg": [5.0]})}, "floor b-floor-5", "no project of the plan makes b"),
-    ({"instruments": floors({"material": "b", "levels_usd_per_kg": [5.0], "scope": "market"})}, "floor market-b-floor-5",
-     "no producer at home or in allied countries makes b"),
-    ({"instruments": floors({"material": "a", "levels_usd_per_kg": [5.0], "kind": "border", "scope": "market"}), "projects": {}},
-     "floor market-a-border-floor-5", "no producer at home makes a"),
-    ({"instruments": {**floors({"levels_usd_per_kg": [90.0]}), "project_list": ["other"]}, "projects": {
-        "plant": project("a", 4.0, capex_musd=80.0, cash_usd_per_kg=60.0, additional=True), "other": project("b", 1.0)}},
-     "floor a-floor-90", "no project that the plan may support makes a"),
-    ({"instruments": {**floors({"levels_usd_per_kg": [90.0]}), "projects": False}}, "floor a-floor-90", "supports no projects"),
-    ({"instruments": {**floors({"levels_usd_per_kg": [90.0]}), "signing_years": [2034]}}, "floor a-floor-90",
-     "can be signed in time to produce within the horizon"),
-    ({"instruments": floors({"levels_usd_per_kg": [20.0], "upside_share": 0.02})}, "floor a-floor-20",
-     "the owner is better off without it"),
-    ({"materials_planned": ("a",), "instruments": floors({"material": "b", "levels_usd_per_kg": [5.0]})}, "floor b-floor-5",
-     "its material b is not in the plan"),
-    ({"packages": {"own": {"instrument": "grant", "floor_material": "b", "floor_usd_per_kg": 5.0, "floor_kind": "contract",
-                           "floor_term_yr": 5.0, "project": "plant"}}}, "package own", "its project plant makes none of b"),
-    ({"packages": {"own": {"instrument": "grant", "floor_material": "b", "floor_usd_per_kg": 5.0, "floor_kind": "contract",
-                           "floor_term_yr": 5.0}}}, "package own", "no project of the plan makes b"),
-    ({"materials_planned": ("a",), "packages": {"other": {"instrument": "grant", "project": "elsewhere"}},
-      "projects": {"plant": project("a", 4.0, capex_musd=80.0, cash_usd_per_kg=60.0, additional=True),
-                   "elsewhere": project("b", 1.0)}}, "package other", "its project elsewhere is not in the plan"),
-    ({"packages": {"trick": {"instrument": "grant", "floor_material": "a", "floor_usd_per_kg": 20.0, "floor_kind": "contract",
-                             "floor_term_yr": 8.0, "upside_share": 0.02}}}, "package trick", "the owner is better off without it"),
-]  # fmt: skip
+    (
+        {"instruments": floors({"material": "b", "levels_usd_per_kg": [5.0]})},
+        "floor b-floor-5",
+        "no project of the plan makes b",
+    ),
+    (
+        {"instruments": floors({"material": "b", "levels_usd_per_kg": [5.0], "scope": "market"})},
+        "floor market-b-floor-5",
+        "no producer at home or in allied countries makes b",
+    ),
+    (
+        {
+            "instruments": floors({"material": "a", "levels_usd_per_kg": [5.0], "kind": "border", "scope": "market"}),
+            "projects": {},
+        },
+        "floor market-a-border-floor-5",
+        "no producer at home makes a",
+    ),
+    (
+        {
+            "instruments": {**floors({"levels_usd_per_kg": [90.0]}), "project_list": ["other"]},
+            "projects": {
+                "plant": project("a", 4.0, capex_musd=80.0, cash_usd_per_kg=60.0, additional=True),
+                "other": project("b", 1.0),
+            },
+        },
+        "floor a-floor-90",
+        "no project that the plan may support makes a",
+    ),
+    (
+        {"instruments": {**floors({"levels_usd_per_kg": [90.0]}), "projects": False}},
+        "floor a-floor-90",
+        "supports no projects",
+    ),
+    (
+        {"instruments": {**floors({"levels_usd_per_kg": [90.0]}), "signing_years": [2034]}},
+        "floor a-floor-90",
+        "can be signed in time to produce within the horizon",
+    ),
+    (
+        {"instruments": floors({"levels_usd_per_kg": [20.0], "upside_share": 0.02})},
+        "floor a-floor-20",
+        "the owner is better off without it",
+    ),
+    (
+        {"materials_planned": ("a",), "instruments": floors({"material": "b", "levels_usd_per_kg": [5.0]})},
+        "floor b-floor-5",
+        "its material b is not in the plan",
+    ),
+    (
+        {
+            "packages": {
+                "own": {
+                    "instrument": "grant",
+                    "floor_material": "b",
+                    "floor_usd_per_kg": 5.0,
+                    "floor_kind": "contract",
+                    "floor_term_yr": 5.0,
+                    "project": "plant",
+                }
+            }
+        },
+        "package own",
+        "its project plant makes none of b",
+    ),
+    (
+        {
+            "packages": {
+                "own": {
+                    "instrument": "grant",
+                    "floor_material": "b",
+                    "floor_usd_per_kg": 5.0,
+                    "floor_kind": "contract",
+                    "floor_term_yr": 5.0,
+                }
+            }
+        },
+        "package own",
+        "no project of the plan makes b",
+    ),
+    (
+        {
+            "materials_planned": ("a",),
+            "packages": {"other": {"instrument": "grant", "project": "elsewhere"}},
+            "projects": {
+                "plant": project("a", 4.0, capex_musd=80.0, cash_usd_per_kg=60.0, additional=True),
+                "elsewhere": project("b", 1.0),
+            },
+        },
+        "package other",
+        "its project elsewhere is not in the plan",
+    ),
+    (
+        {
+            "packages": {
+                "trick": {
+                    "instrument": "grant",
+                    "floor_material": "a",
+                    "floor_usd_per_kg": 20.0,
+                    "floor_kind": "contract",
+                    "floor_term_yr": 8.0,
+                    "upside_share": 0.02,
+                }
+            }
+        },
+        "package trick",
+        "the owner is better off without it",
+    ),
+]
 
 
 def with_b(changes: dict[str, Any]) -> tuple[Plan, Dataset]:
@@ -409,10 +552,19 @@ def with_b(changes: dict[str, Any]) -> tuple[Plan, Dataset]:
     plant = project("a", 4.0, capex_musd=50.0, cash_usd_per_kg=60.0, restart_yr=10.0, additional=True)
     plan, data = tiny(
         {"a": 62.0, "b": 5.0},
-        **{"sources": far, "demand": {"a": 10.0, "b": 10.0}, "loss": 400.0, "years": 8, "projects": {"plant": plant},
-           "packages": {"grant": {"instrument": "grant"}}, "residual": 0.0, "money": 300.0,
-           "scenarios": [cut("squeeze", 0.5, 2030, 2, flood_years=2.0, flood_multiplier=0.4)], **changes},
-    )  # fmt: skip
+        **{
+            "sources": far,
+            "demand": {"a": 10.0, "b": 10.0},
+            "loss": 400.0,
+            "years": 8,
+            "projects": {"plant": plant},
+            "packages": {"grant": {"instrument": "grant"}},
+            "residual": 0.0,
+            "money": 300.0,
+            "scenarios": [cut("squeeze", 0.5, 2030, 2, flood_years=2.0, flood_multiplier=0.4)],
+            **changes,
+        },
+    )
     return (plan if chosen is None else plan.model_copy(update={"materials": chosen})), data
 
 
@@ -444,7 +596,9 @@ def test_floors_that_could_have_been_chosen_are_weighed_and_the_others_are_not()
     dear, gone = {"levels_usd_per_kg": [90.0]}, {"material": "b", "levels_usd_per_kg": [5.0]}
     calm = {"scenarios": [cut("embargo", 0.5, 2030, 2)]}
     said = solve(*with_b({"instruments": floors(dear, gone), **calm}), gap=0.0).summary()
-    assert "GUARANTEE: no price floor that can be chosen, and that the appropriations allow makes the plan better" in said
+    assert (
+        "GUARANTEE: no price floor that can be chosen, and that the appropriations allow makes the plan better" in said
+    )
     assert "  floor b-floor-5 cannot be chosen: no project of the plan makes b" in said
     plain = solve(*with_b({"instruments": floors(dear), **calm}), gap=0.0)
     assert "GUARANTEE: no price floor that the appropriations allow makes the plan better" in plain.summary()

@@ -30,15 +30,26 @@ def test_the_risk_stage_is_measured_against_the_risk_of_doing_nothing(weight: fl
     """Proves: CVaR 90 % of 6,500 without a plan and 4,500 with it: 2,000 less, whether or not CVaR costs something in Z0. Where it
     costs nothing, its columns once floated and 5,500 was stated."""
     plan, data = tiny(
-        {"x": 100.0}, sources={"imp": source("CHN", "x", 10.0)}, demand={"x": 10.0}, loss=900.0, offers={"spot": offer("x", 1.0)},
-        scenarios=[cut("a", 0.05, 2029.0, 1.0), cut("b", 0.2, 2029.0, 1.0, share=0.3), cut("c", 0.3, 2029.0, 1.0, share=0.1)],
-        years=3, money=150.0, risk={"alpha": 0.9, "cvar_weight": weight},
+        {"x": 100.0},
+        sources={"imp": source("CHN", "x", 10.0)},
+        demand={"x": 10.0},
+        loss=900.0,
+        offers={"spot": offer("x", 1.0)},
+        scenarios=[
+            cut("a", 0.05, 2029.0, 1.0),
+            cut("b", 0.2, 2029.0, 1.0, share=0.3),
+            cut("c", 0.3, 2029.0, 1.0, share=0.1),
+        ],
+        years=3,
+        money=150.0,
+        risk={"alpha": 0.9, "cvar_weight": weight},
         objective={"kind": "risk_within_budget", "cvar_share": 1.0},
-    )  # fmt: skip
+    )
     result = solve(plan, data, gap=0.0, threads=1)
     worlds = result.tables["scenario_losses"]
     with_plan, without = (
-        cvar(worlds[column].to_numpy(), worlds.probability.to_numpy(), 0.9) for column in ("loss_musd", "loss_without_plan_musd")
+        cvar(worlds[column].to_numpy(), worlds.probability.to_numpy(), 0.9)
+        for column in ("loss_musd", "loss_without_plan_musd")
     )
     assert (with_plan, without) == (pytest.approx(4500.0), pytest.approx(6500.0))
     assert result.outcome.stages[0][1] == pytest.approx(-2000.0)
@@ -66,9 +77,10 @@ def test_every_stage_of_random_plans_is_a_difference_of_the_same_figure(seed: in
 
 
 @pytest.mark.parametrize(
-    "case", [many(3), many(11), *(random_case(seed, sample=True, loss_limits=False) for seed in (6, 8, 390))],
+    "case",
+    [many(3), many(11), *(random_case(seed, sample=True, loss_limits=False) for seed in (6, 8, 390))],
     ids=["many-3", "many-11", "6", "8", "390"],
-)  # fmt: skip
+)
 def test_flat_and_decomposed_have_the_same_reference(case: tuple[Plan, Dataset]) -> None:
     """Proves: the loss of every world without a plan, and trunk shortfall by material and segment, do not hang on the method
     (trap 41). The last three once ended within 1e-9 of the least cost, between two corners: losses differed by 1e-4 million USD."""
@@ -88,9 +100,13 @@ def test_ties_are_broken_by_the_order_of_the_formulation() -> None:
     """Proves: two segments that lose the same per tonne are short by turns for all the solver cares; the second of the table goes
     short first, and a scenario of probability 0 loses as little as it can although nothing of it costs anything."""
     plan, data = tiny(
-        {"x": 100.0}, sources={"imp": source("CHN", "x", 6.0)}, demand={("x", "first"): 5.0, ("x", "second"): 5.0}, loss=900.0,
-        scenarios=[cut("never", 0.0, 2028.0, 1.0, share=0.5), cut("some", 0.4, 2029.0, 1.0)], years=3,
-    )  # fmt: skip
+        {"x": 100.0},
+        sources={"imp": source("CHN", "x", 6.0)},
+        demand={("x", "first"): 5.0, ("x", "second"): 5.0},
+        loss=900.0,
+        scenarios=[cut("never", 0.0, 2028.0, 1.0, share=0.5), cut("some", 0.4, 2029.0, 1.0)],
+        years=3,
+    )
     result = solve(plan, data, gap=0.0, threads=1)
     table = result.tables["scenario_losses"].set_index("world")
     short = result.reference.shortfall[0].sum(axis=1) / 1000
@@ -110,7 +126,9 @@ def test_the_smallest_quantile_is_taken() -> None:
 def test_aims_in_turn_have_a_point_whatever_the_slack(seed: int, slack: float) -> None:
     """Proves: the aim before has a point, so the next one has; 1e-7 was once refused where 0 and 1e-6 were solved."""
     plan, data = random_case(seed, sample=False)
-    objective = plan.objective.model_copy(update={"kind": "risk_within_budget", "cvar_share": 0.5, "stage_slack": slack})
+    objective = plan.objective.model_copy(
+        update={"kind": "risk_within_budget", "cvar_share": 0.5, "stage_slack": slack}
+    )
     result = solve(plan.model_copy(update={"objective": objective}), data, gap=1e-6, threads=1)
     assert [name for name, *_ in result.outcome.stages] == ["risk", "spending", "social_cost"]
 
@@ -130,10 +148,18 @@ def test_a_limit_that_leaves_next_to_nothing_does_not_cost_the_answer(seed: int)
 def test_a_scenario_of_next_to_no_probability_is_one_of_none(probability: float) -> None:
     """Proves: what such a scenario loses without a plan does not hang on costs that lie within the solver's tolerance."""
     plan, data = tiny(
-        {"x": 100.0, "m": 200.0}, materials={"x": {"disposal_t_per_yr": 3000.0}}, stock={"x": 3.0}, loss=900.0, years=4,
-        sources={"imp": source("CHN", "x", 10.0), "plant": source("CHN", {"m": 1.0, "x": -0.5}, 4.0),
-                 "ally": source("AUS", "x", 2.0, kappa=0.5)},
-        demand={"x": 10.0, "m": 4.0}, scenarios=[cut("a", probability, 2028.0, 1.0)],
-    )  # fmt: skip
+        {"x": 100.0, "m": 200.0},
+        materials={"x": {"disposal_t_per_yr": 3000.0}},
+        stock={"x": 3.0},
+        loss=900.0,
+        years=4,
+        sources={
+            "imp": source("CHN", "x", 10.0),
+            "plant": source("CHN", {"m": 1.0, "x": -0.5}, 4.0),
+            "ally": source("AUS", "x", 2.0, kappa=0.5),
+        },
+        demand={"x": 10.0, "m": 4.0},
+        scenarios=[cut("a", probability, 2028.0, 1.0)],
+    )
     losses_without = solve(plan, data, gap=0.0, threads=1).tables["scenario_losses"].loss_without_plan_musd
     assert losses_without[0] == pytest.approx(10400.0)

@@ -34,14 +34,25 @@ def full() -> Result:
     smelter = project({"ore": -1.0, "metal": 1.0}, 4.0, capex_musd=200.0, cash_usd_per_kg=30.0, additional=True)
     friend = source("AUS", "metal", 3.0, kappa=0.0, lot_t_per_yr=500.0, fee_usd_per_kg=0.01, term_yr=5.0)
     plan, data = tiny(
-        {"ore": 10.0, "metal": 40.0}, years=6, loss=200.0, states=((0.8, 0.5), (1.2, 0.5)), money=120.0,
-        sources={"mine": source("CHN", "ore", 30.0), "smelter": source("CHN", {"ore": -1.0, "metal": 1.0}, 20.0), "friend": friend},
-        demand={("metal", "civil"): 12.0, ("metal", "defence"): 2.0}, offers={"spot": offer("metal", 2.0)},
-        projects={"home_smelter": smelter}, packages={"grant": {"instrument": "grant"}},
+        {"ore": 10.0, "metal": 40.0},
+        years=6,
+        loss=200.0,
+        states=((0.8, 0.5), (1.2, 0.5)),
+        money=120.0,
+        sources={
+            "mine": source("CHN", "ore", 30.0),
+            "smelter": source("CHN", {"ore": -1.0, "metal": 1.0}, 20.0),
+            "friend": friend,
+        },
+        demand={("metal", "civil"): 12.0, ("metal", "defence"): 2.0},
+        offers={"spot": offer("metal", 2.0)},
+        projects={"home_smelter": smelter},
+        packages={"grant": {"instrument": "grant"}},
         instruments={"price_floors": [{"material": "metal", "levels_usd_per_kg": [42.0], "term_years": 4}]},
-        budget={"liability_cap_musd": 500.0}, scenarios=[cut("squeeze", 0.3, 2029, 2, "metal"), cut("all", 0.1, 2030, 1)],
+        budget={"liability_cap_musd": 500.0},
+        scenarios=[cut("squeeze", 0.3, 2029, 2, "metal"), cut("all", 0.1, 2030, 1)],
         title=f'A plan by {HOSTILE} & "friends"',
-    )  # fmt: skip
+    )
     return solve(plan, data, gap=0.0)
 
 
@@ -69,7 +80,9 @@ class Opened:
         self.asked: list[str] = []
         self.said: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda message: self.said.append(message.text) if message.type in ("error", "warning") else None)
+        self.page.on(
+            "console", lambda message: self.said.append(message.text) if message.type in ("error", "warning") else None
+        )
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.goto(file.as_uri())
         drawn = "document.querySelectorAll('.chart:not([data-drawn])').length === 0"
@@ -80,15 +93,44 @@ class Opened:
 def written(result: Result, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page with studies beside it."""
     folder = tmp_path_factory.mktemp("page")
-    frontier = pd.DataFrame({"appropriation_musd": [0.0, 100.0], "objective_musd": [0.0, -5.0], "expected_loss_musd": [9.0, 4.0],
-                             "cvar_musd": [30.0, 10.0], "portfolio": ["", HOSTILE]})  # fmt: skip
-    swings = pd.DataFrame({"address": [HOSTILE, "discount_rate"], "low": [0.0, 0.0], "high": [1.0, 0.1], "at_low": [-3.0, -6.0],
-                           "at_base": [-5.0, -5.0], "at_high": [-9.0, -4.0], "swing": [6.0, 2.0]})  # fmt: skip
+    frontier = pd.DataFrame(
+        {
+            "appropriation_musd": [0.0, 100.0],
+            "objective_musd": [0.0, -5.0],
+            "expected_loss_musd": [9.0, 4.0],
+            "cvar_musd": [30.0, 10.0],
+            "portfolio": ["", HOSTILE],
+        }
+    )
+    swings = pd.DataFrame(
+        {
+            "address": [HOSTILE, "discount_rate"],
+            "low": [0.0, 0.0],
+            "high": [1.0, 0.1],
+            "at_low": [-3.0, -6.0],
+            "at_base": [-5.0, -5.0],
+            "at_high": [-9.0, -4.0],
+            "swing": [6.0, 2.0],
+        }
+    )
     reasons = pd.DataFrame({"item": [HOSTILE, "b"], "brings_musd": [1.5, 20.25], "chosen": [True, False]})
-    beside = pd.DataFrame({"alternative": [HOSTILE, "nothing"], "expected_loss_musd": [4.0, 9.0], "cvar_musd": [10.0, 30.0],
-                           "expected_loss_musd_low": [3.0, 8.0], "expected_loss_musd_high": [5.0, 10.0],
-                           "cvar_musd_low": [9.0, 28.0], "cvar_musd_high": [11.0, 32.0]})  # fmt: skip
-    studies = {"frontier/points": frontier, "sweep/indices": swings, "explain/reasons": reasons, "worth/fresh_worlds": beside}
+    beside = pd.DataFrame(
+        {
+            "alternative": [HOSTILE, "nothing"],
+            "expected_loss_musd": [4.0, 9.0],
+            "cvar_musd": [10.0, 30.0],
+            "expected_loss_musd_low": [3.0, 8.0],
+            "expected_loss_musd_high": [5.0, 10.0],
+            "cvar_musd_low": [9.0, 28.0],
+            "cvar_musd_high": [11.0, 32.0],
+        }
+    )
+    studies = {
+        "frontier/points": frontier,
+        "sweep/indices": swings,
+        "explain/reasons": reasons,
+        "worth/fresh_worlds": beside,
+    }
     file = folder / "report.html"
     file.write_text(report([result, result], names=["a", HOSTILE], analyses=studies), encoding="utf-8")
     return file
@@ -109,7 +151,9 @@ def test_the_page_draws_every_figure_and_asks_for_nothing(browser: Any, written:
     assert "caught" not in opened.page.title().replace("document.title='caught'", "")
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     assert opened.page.locator("svg").count() >= len(states)
-    told = opened.page.eval_on_selector_all(".chart", "all => all.map(c => [c.getAttribute('role'), c.getAttribute('aria-label')])")
+    told = opened.page.eval_on_selector_all(
+        ".chart", "all => all.map(c => [c.getAttribute('role'), c.getAttribute('aria-label')])"
+    )
     assert all(role == "img" and len(label) > 20 for role, label in told), told  # what Vega leaves of it
 
 
@@ -162,7 +206,9 @@ def test_the_page_says_the_verdict_and_can_be_read_without_seeing(result: Result
     assert text.count("<h1>") == 1
     assert '<html lang="en">' in text
     assert "<script>document.title" not in text
-    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)[^"']""", re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL))
+    assert not re.findall(
+        r"""(?:src|href)=["'](?!#|data:)[^"']""", re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    )
     assert len(text.encode()) < 5_000_000
 
 
@@ -237,10 +283,14 @@ def test_the_verbs_report_compare_and_doctor(tmp_path: Path, cli: Any) -> None:
     for name, amount in (("a", 110.0), ("b", 70.0)):
         plan, data = one_mineral(amount)
         write_run(solve(plan, data, gap=0.0), tmp_path / name)
-    said = cli("explain", tmp_path / "a", "--gap", "0", "--workers", "1", "--out", tmp_path / "a" / "analyses" / "explain")
+    said = cli(
+        "explain", tmp_path / "a", "--gap", "0", "--workers", "1", "--out", tmp_path / "a" / "analyses" / "explain"
+    )
     assert said.returncode == 0, said.stderr
     assert set(read_analyses(tmp_path / "a")) >= {"explain/reasons", "explain/prices"}
-    page = cli("report", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "page.html", "--figures", tmp_path / "figures")
+    page = cli(
+        "report", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "page.html", "--figures", tmp_path / "figures"
+    )
     assert page.returncode == 0, page.stderr
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Prices in words" in text

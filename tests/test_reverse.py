@@ -16,11 +16,25 @@ from tiny import KT, cut, offer, source, tiny
 def stocked() -> tuple[Plan, Dataset]:
     """10 kt a year of defence from abroad; 2 kt in store, which all the money buys before anything happens."""
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={("a", "defence"): 10.0}, loss=300.0, years=5,
-        offers={"spot": offer("a", 100.0)}, scenarios=[cut("cut", 0.5, 2029, 1)], money={2027: 20.0, 2028: 0.0},
-    )  # fmt: skip
-    row = {"hazard": "stop", "name": "stop", "kind": "embargo", "countries": "CHN", "materials": "a", "rate_per_yr": 0.1,
-           "duration_yr": 1.0, "cut_share": 1.0}  # fmt: skip
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={("a", "defence"): 10.0},
+        loss=300.0,
+        years=5,
+        offers={"spot": offer("a", 100.0)},
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        money={2027: 20.0, 2028: 0.0},
+    )
+    row = {
+        "hazard": "stop",
+        "name": "stop",
+        "kind": "embargo",
+        "countries": "CHN",
+        "materials": "a",
+        "rate_per_yr": 0.1,
+        "duration_yr": 1.0,
+        "cut_share": 1.0,
+    }
     told = plan.to_toml_like()
     told["scenarios"][0]["events"] = [{"hazard": "stop", "start_year": 2029.0}]
     return Plan.model_validate(told), data.replace(hazards=pd.DataFrame([row]))
@@ -55,7 +69,9 @@ def test_what_is_short_undisturbed_breaks_a_promise_only_while_the_strike_lasts(
     told = plan.to_toml_like()
     told["budget"]["appropriation_musd"] = {"2027": 0.0}
     result = solve(Plan.model_validate(told), short, gap=0.0)
-    found = reverse_stress(result, promises=[Promise("a", "defence", level) for level in (0.9, 0.8, 0.4)], longest_yr=3.0)
+    found = reverse_stress(
+        result, promises=[Promise("a", "defence", level) for level in (0.9, 0.8, 0.4)], longest_yr=3.0
+    )
     found = found.set_index("level")
     assert found.shortest_yr[0.9] == pytest.approx(0.0, abs=3 / 12 / 32 + 1e-9)
     assert found.shortest_yr[0.8] == pytest.approx(0.0, abs=3 / 12 / 32 + 1e-9)
@@ -97,18 +113,34 @@ def test_alone_on_all_and_together_by_hand() -> None:
     """Proves: a and b, 10 kt a year each from abroad, 2 kt of a in store: the hazard stops both, on a alone it needs as long.
     A second hazard stops the a of the other half: each by itself cuts half, .4 of a year; together they break it in .2."""
     plan, data = tiny(
-        {"a": 10.0, "b": 10.0}, demand={("a", "defence"): 10.0, ("b", "defence"): 10.0}, loss=300.0, years=5,
+        {"a": 10.0, "b": 10.0},
+        demand={("a", "defence"): 10.0, ("b", "defence"): 10.0},
+        loss=300.0,
+        years=5,
         sources={"far": source("CHN", "a", 5.0), "other": source("AUS", "a", 5.0), "third": source("CHN", "b", 10.0)},
-        offers={"spot": offer("a", 100.0)}, scenarios=[cut("cut", 0.5, 2029, 1)], money={2027: 20.0, 2028: 0.0},
-    )  # fmt: skip
-    row = {"hazard": "stop", "name": "stop", "kind": "embargo", "countries": "CHN", "materials": "a b", "rate_per_yr": 0.1,
-           "duration_yr": 1.0, "cut_share": 1.0}  # fmt: skip
+        offers={"spot": offer("a", 100.0)},
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        money={2027: 20.0, 2028: 0.0},
+    )
+    row = {
+        "hazard": "stop",
+        "name": "stop",
+        "kind": "embargo",
+        "countries": "CHN",
+        "materials": "a b",
+        "rate_per_yr": 0.1,
+        "duration_yr": 1.0,
+        "cut_share": 1.0,
+    }
     told = plan.to_toml_like()
     told["scenarios"][0]["events"] = [{"hazard": "stop", "start_year": 2029.0}]
     both = data.replace(hazards=pd.DataFrame([row, row | {"hazard": "more", "countries": "AUS", "materials": "a"}]))
     result = solve(Plan.model_validate(told), both, gap=0.0)
     table = reverse_stress(
-        result, promises=[Promise("a", "defence", 1.0), Promise("b", "defence", 1.0)], names=["stop", "more"], longest_yr=3.0
+        result,
+        promises=[Promise("a", "defence", 1.0), Promise("b", "defence", 1.0)],
+        names=["stop", "more"],
+        longest_yr=3.0,
     )
     found = table.set_index(["material", "hazard", "strikes"]).shortest_yr
     room = 3 / 12 / 32 + 1e-9
@@ -151,18 +183,39 @@ def test_all_at_once_cut_at_once_and_only_what_touches_a_promise_is_tried() -> N
     """Proves: a second hazard floods for two years first: all together cut at the same time, half a promise of 10 kt a year with
     2 kt in store breaks after .7 years; a third hazard, on another material, is not tried on it."""
     plan, data = tiny(
-        {"a": 10.0, "b": 10.0}, demand={("a", "defence"): 10.0, ("b", "civil"): 1.0}, loss=300.0, years=6,
+        {"a": 10.0, "b": 10.0},
+        demand={("a", "defence"): 10.0, ("b", "civil"): 1.0},
+        loss=300.0,
+        years=6,
         sources={"far": source("CHN", "a", 5.0), "other": source("AUS", "a", 5.0), "third": source("CHN", "b", 1.0)},
-        offers={"spot": offer("a", 100.0)}, scenarios=[cut("cut", 0.5, 2029, 1)], money={2027: 20.0, 2028: 0.0},
-    )  # fmt: skip
-    row = {"hazard": "stop", "name": "stop", "kind": "embargo", "countries": "CHN", "materials": "a", "rate_per_yr": 0.1,
-           "duration_yr": 1.0, "cut_share": 1.0}  # fmt: skip
-    flood = row | {"hazard": "glut", "kind": "flood_squeeze", "countries": "AUS", "flood_yr": 2.0, "flood_multiplier": 0.9}
+        offers={"spot": offer("a", 100.0)},
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        money={2027: 20.0, 2028: 0.0},
+    )
+    row = {
+        "hazard": "stop",
+        "name": "stop",
+        "kind": "embargo",
+        "countries": "CHN",
+        "materials": "a",
+        "rate_per_yr": 0.1,
+        "duration_yr": 1.0,
+        "cut_share": 1.0,
+    }
+    flood = row | {
+        "hazard": "glut",
+        "kind": "flood_squeeze",
+        "countries": "AUS",
+        "flood_yr": 2.0,
+        "flood_multiplier": 0.9,
+    }
     told = plan.to_toml_like()
     told["scenarios"][0]["events"] = [{"hazard": "stop", "start_year": 2029.0}]
     table = pd.DataFrame([row, flood, row | {"hazard": "elsewhere", "materials": "b"}])
     result = solve(Plan.model_validate(told), data.replace(hazards=table), gap=0.0)
-    found = reverse_stress(result, promises=[Promise("a", "defence", 0.5)], names=["stop", "glut", "elsewhere"], longest_yr=3.0)
+    found = reverse_stress(
+        result, promises=[Promise("a", "defence", 0.5)], names=["stop", "glut", "elsewhere"], longest_yr=3.0
+    )
     assert set(found.hazard) == {"stop", "glut", "all together"}
     together = found.set_index("hazard").loc["all together"]
     assert together.shortest_yr == pytest.approx(0.7, abs=3 / 12 / 32 + 1e-9)
@@ -171,7 +224,9 @@ def test_all_at_once_cut_at_once_and_only_what_touches_a_promise_is_tried() -> N
 def test_without_promises_of_its_own_defence_in_full_is_tried() -> None:
     """Proves: the plan names no service level, so defence is held to all of its demand, for the hazards of its worlds."""
     table = reverse_stress(solve(*stocked(), gap=0.0), longest_yr=2.0)
-    assert [tuple(row) for row in table[["material", "segment", "level", "hazard"]].to_numpy()] == [("a", "defence", 1.0, "stop")]
+    assert [tuple(row) for row in table[["material", "segment", "level", "hazard"]].to_numpy()] == [
+        ("a", "defence", 1.0, "stop")
+    ]
     assert table.start_year[0] == 2028
 
 
@@ -186,7 +241,9 @@ def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: A
     for wrong in ("gallium:civil", "gallium:civil:2", "unobtainium:civil:1"):
         refused = cli("reverse", run, "--promise", wrong)
         assert refused.returncode == 2
-        assert wrong in refused.stderr or "not 2" in refused.stderr or "nobody demands unobtainium:civil" in refused.stderr
+        assert (
+            wrong in refused.stderr or "not 2" in refused.stderr or "nobody demands unobtainium:civil" in refused.stderr
+        )
     told = json.loads(cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban", "--json").stdout)
     assert {row["material"] for row in told["reverse"]} == {"gallium", "germanium", "antimony"}
     assert cli("reverse", run, "--hazard", "typo").returncode == 2

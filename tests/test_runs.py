@@ -32,9 +32,24 @@ from tiny import cut, offer, source, tiny
 
 SEED = 2
 TABLES = {
-    "acquisitions", "stock", "projects", "contracts", "floors", "budget", "operations", "flows", "figures", "shortfalls",
-    "scenario_losses", "value", "held_for_price", "notes", "dropped", "prices", "objective",
-}  # fmt: skip
+    "acquisitions",
+    "stock",
+    "projects",
+    "contracts",
+    "floors",
+    "budget",
+    "operations",
+    "flows",
+    "figures",
+    "shortfalls",
+    "scenario_losses",
+    "value",
+    "held_for_price",
+    "notes",
+    "dropped",
+    "prices",
+    "objective",
+}
 
 
 @cache
@@ -46,9 +61,11 @@ def result() -> Result:
 def awkward() -> Result:
     """A solved problem whose names a spreadsheet would run and a browser would draw."""
     plan, data = tiny(
-        {"magnet": 100.0}, sources={"home": source("USA", "magnet", 1.0)}, demand={"magnet": 2.0},
+        {"magnet": 100.0},
+        sources={"home": source("USA", "magnet", 1.0)},
+        demand={"magnet": 2.0},
         offers={"outside": offer("magnet", 1.0)},
-    )  # fmt: skip
+    )
     materials = data.frame("materials").assign(
         name="=1+1", note="@x", source="-2+3", basis='<script>alert("t")</script>'
     )
@@ -416,11 +433,15 @@ def test_an_audit_of_a_stored_result_needs_no_solver(tmp_path: Path, monkeypatch
 
 def test_a_dictionary_with_units_goes_with_the_tables(tmp_path: Path) -> None:
     """Proves: every column of every result table is listed; those that hold money, tonnes or shares state their unit."""
-    asked = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)})
+    asked = tiny(
+        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)}
+    )
     result = solve(*asked)
     write_run(result, tmp_path / "run")
     listed = pd.read_csv(tmp_path / "run" / "results" / "dictionary.csv", keep_default_na=False)
-    assert set(zip(listed["table"], listed["column"], strict=True)) == {(n, c) for n, t in result.tables.items() for c in t.columns}
+    assert set(zip(listed["table"], listed["column"], strict=True)) == {
+        (n, c) for n, t in result.tables.items() for c in t.columns
+    }
     by_name = listed.set_index(["table", "column"])["unit"]
     assert by_name["budget", "outlay_musd"] == "million USD"
     assert by_name["stock", "stock_t"] == "t"
@@ -431,8 +452,15 @@ def test_a_dictionary_with_units_goes_with_the_tables(tmp_path: Path) -> None:
 
 def test_a_notebook_shows_what_to_do() -> None:
     """Proves: the rich view has the verdict and tables, names inert."""
-    plan, data = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)},
-                      loss=300.0, scenarios=[cut("cut", 0.4, 2028, 1)], title="<b>bold</b>")  # fmt: skip
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
+        loss=300.0,
+        scenarios=[cut("cut", 0.4, 2028, 1)],
+        title="<b>bold</b>",
+    )
     shown = solve(plan, data)._repr_html_()
     assert "&lt;b&gt;bold" in shown
     assert "<b>" not in shown
@@ -443,8 +471,9 @@ def _archive(**changed: Any) -> bytes:
     """Decisions of a result with some arrays replaced, or left out (None)."""
     arrays: dict[str, Any] = {
         f"{name}.{f.name}": np.array(getattr(of, f.name))
-        for name, of in (("solution", result().solution), ("reference", result().reference)) for f in fields(Solution)
-    }  # fmt: skip
+        for name, of in (("solution", result().solution), ("reference", result().reference))
+        for f in fields(Solution)
+    }
     arrays |= {f"solution.{name}": array for name, array in changed.items()}
     kept = {name: array for name, array in arrays.items() if array is not None}
     into = io.BytesIO()
@@ -466,12 +495,17 @@ def _header(shape: str) -> bytes:
 
 
 BROKEN: dict[str, Callable[[], bytes]] = {
-    "empty": lambda: b"", "cut short": lambda: b"PK\x03\x04 nothing more", "truncated": lambda: _archive()[:-200],
-    "an array missing": lambda: _archive(run=None), "text": lambda: _archive(run=np.array(["a"])),
-    "wrong axes": lambda: _archive(run=np.zeros(3)), "complex": lambda: _archive(buy=np.zeros((1, 1, 1), dtype=complex)),
-    "no array": lambda: _with_member(b"no array"), "huge": lambda: _with_member(_header("(1000000000000000,)")),
+    "empty": lambda: b"",
+    "cut short": lambda: b"PK\x03\x04 nothing more",
+    "truncated": lambda: _archive()[:-200],
+    "an array missing": lambda: _archive(run=None),
+    "text": lambda: _archive(run=np.array(["a"])),
+    "wrong axes": lambda: _archive(run=np.zeros(3)),
+    "complex": lambda: _archive(buy=np.zeros((1, 1, 1), dtype=complex)),
+    "no array": lambda: _with_member(b"no array"),
+    "huge": lambda: _with_member(_header("(1000000000000000,)")),
     "half a header": lambda: _with_member(_header("(3,)")[:40]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", BROKEN)
@@ -505,11 +539,12 @@ def test_reports_and_runs_never_take_the_place_of_what_a_planner_wrote(cli: Any,
     assert cli("solve", "quickstart", "--out", run).returncode == 0
     before = {path: path.read_bytes() for path in (*plan.rglob("*.*"), tmp_path / "b" / "plan.xlsx") if path.is_file()}
     for words in (
-        ("report", run, "-o", plan / "plan.toml"), ("report", run, "-o", plan / "tables" / "demand.csv", "--format", "md"),
+        ("report", run, "-o", plan / "plan.toml"),
+        ("report", run, "-o", plan / "tables" / "demand.csv", "--format", "md"),
         ("report", run, "-o", plan / "tables", "--format", "parquet"),
         ("report", run, "-o", tmp_path / "b" / "plan.xlsx", "--format", "xlsx"),
         ("solve", "quickstart", "--out", run / "results" / "x"),
-    ):  # fmt: skip
+    ):
         said = cli(*words)
         assert said.returncode == 2, (words, said.stdout, said.stderr)
     assert before == {path: path.read_bytes() for path in before}

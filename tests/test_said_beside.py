@@ -31,15 +31,21 @@ def test_a_floor_that_money_keeps_out_is_not_said_to_be_worth_too_little(cap: fl
 
     def said(cap: float | None, money: float) -> str:
         plan, data = tiny(
-            {"a": 10.0}, sources={"c": source("CHN", "a", 10.0)}, demand={"a": 10.0},
+            {"a": 10.0},
+            sources={"c": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
             projects={"m": project("a", 5.0, cash_usd_per_kg=8.0, capex_musd=1.0, additional=True, restart_yr=3.0)},
-            packages={"grant": {"instrument": "grant"}}, states=[(0.8, 0.5), (1.2, 0.5)], money=money, years=4,
+            packages={"grant": {"instrument": "grant"}},
+            states=[(0.8, 0.5), (1.2, 0.5)],
+            money=money,
+            years=4,
             scenarios=[cut("fs", 0.5, 2029, 1.0, flood_years=1.0, flood_multiplier=0.5)],
             budget={"liability_cap_musd": cap, "liability_quantile": 0.6},
             instruments={
-                "signing_years": [2027], "price_floors": [{"material": "a", "levels_usd_per_kg": [9.0], "term_years": 6}],
+                "signing_years": [2027],
+                "price_floors": [{"material": "a", "levels_usd_per_kg": [9.0], "term_years": 6}],
             },
-        )  # fmt: skip
+        )
         return solve(plan, data, gap=0.0).summary()
 
     assert "GUARANTEE price floors" in said(None, 500.0)
@@ -48,13 +54,21 @@ def test_a_floor_that_money_keeps_out_is_not_said_to_be_worth_too_little(cap: fl
 
 
 @pytest.mark.parametrize(("paid", "offered", "loss", "told"), [(0.5, 0.0, 2.0, ["15 USD/kg"]), (0.0, 5.0, 20.0, [])])
-def test_users_go_short_rather_than_pay_their_producers(paid: float, offered: float, loss: float, told: list[str]) -> None:
+def test_users_go_short_rather_than_pay_their_producers(
+    paid: float, offered: float, loss: float, told: list[str]
+) -> None:
     """Proves: users who lose 12 USD/kg and would pay 15 go short, with no event at all; what the reserve pays on top for an
     offer is nobody else's price."""
     plan, data = tiny(
-        {"a": 10.0}, sources={"c": source("CHN", "a", 10.0, premium_share=paid)}, demand={"a": 10.0}, loss=loss,
-        offers={"o": offer("a", 1.0, offered, "outside")}, scenarios=[cut("stop", 0.5, 2029, 1.0)], years=3, money=5.0,
-    )  # fmt: skip
+        {"a": 10.0},
+        sources={"c": source("CHN", "a", 10.0, premium_share=paid)},
+        demand={"a": 10.0},
+        loss=loss,
+        offers={"o": offer("a", 1.0, offered, "outside")},
+        scenarios=[cut("stop", 0.5, 2029, 1.0)],
+        years=3,
+        money=5.0,
+    )
     found = notes(plan, data, "rather short")
     assert [any(word in text for text in found) for word in told] == [True] * len(told)
     assert bool(found) == bool(told)
@@ -62,11 +76,16 @@ def test_users_go_short_rather_than_pay_their_producers(paid: float, offered: fl
 
 def least_budget(money: float) -> tuple[Plan, Dataset]:
     return tiny(
-        {"a": 10.0}, sources={"c": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"o": offer("a", 5.0)},
-        scenarios=[cut("stop", 0.5, 2029, 1.0, design_basis=True)], money=money, years=3,
+        {"a": 10.0},
+        sources={"c": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"o": offer("a", 5.0)},
+        scenarios=[cut("stop", 0.5, 2029, 1.0, design_basis=True)],
+        money=money,
+        years=3,
         objective={"kind": "least_budget", "stage_slack": 0.0},
         service_levels=[{"material": "a", "segment": "civil", "level": 0.3, "scenarios": ["stop"]}],
-    )  # fmt: skip
+    )
 
 
 def test_the_least_budget_that_has_a_plan_is_narrowed_down() -> None:
@@ -82,20 +101,28 @@ def test_the_least_budget_that_has_a_plan_is_narrowed_down() -> None:
 def test_spending_of_years_after_the_plan_is_said_beside_the_budget(tail: int) -> None:
     """Proves: 139 spent of a budget of 60 is explained where years after the plan count, and nothing is said where none do."""
     plan, data = tiny(
-        {"a": 10.0}, materials={"a": {"holding_share_per_yr": 0.3}}, sources={"c": source("CHN", "a", 10.0)}, demand={"a": 10.0},
-        offers={"o": offer("a", 10.0)}, scenarios=[cut("stop", 0.5, 2028, 1.0)], money=30.0,
+        {"a": 10.0},
+        materials={"a": {"holding_share_per_yr": 0.3}},
+        sources={"c": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"o": offer("a", 10.0)},
+        scenarios=[cut("stop", 0.5, 2028, 1.0)],
+        money=30.0,
         horizon={"first_year": 2027, "years": 2, "tail_years": tail, "period_months": 12},
-    )  # fmt: skip
+    )
     assert ("count the years computed after the plan" in frontier(plan, data, factors=(1.0,)).summary()) == (tail > 0)
 
 
 def test_what_an_event_of_the_plan_cuts_is_not_said_to_be_never_cut() -> None:
     """Proves: a listed scenario that states its event itself touches the material, and no row of `hazards` has to."""
     plan, data = tiny(
-        {"a": 10.0, "b": 10.0}, demand={"a": 10.0, "b": 1.0},
+        {"a": 10.0, "b": 10.0},
+        demand={"a": 10.0, "b": 1.0},
         sources={"c": source("CHN", "a", 10.0), "d": source("CHN", "b", 10.0)},
-        offers={"o": offer("a", 1.0)}, scenarios=[cut("stop", 0.5, 2028, 1.0, materials="a")], money=5.0,
-    )  # fmt: skip
+        offers={"o": offer("a", 1.0)},
+        scenarios=[cut("stop", 0.5, 2028, 1.0, materials="a")],
+        money=5.0,
+    )
     gaps = complete(plan, data).gaps
     assert list(gaps.material[gaps.table == "hazards"]) == ["b"]
 
@@ -123,10 +150,14 @@ def test_who_of_two_goes_short_that_lose_the_same_is_said_to_be_a_toss_up() -> N
 
     def case(order: list[str], more: float) -> tuple[Plan, Dataset]:
         plan, data = tiny(
-            {"a": 10.0}, sources={"c": source("CHN", "a", 10.0), "h": source("USA", "a", 2.0)},
-            demand={("a", name): {"defence": 2.0, "civil": 8.0}[name] for name in order}, offers={"o": offer("a", 5.0)},
-            scenarios=[cut("stop", 0.3, 2029, 1.0, share=0.9)], money=30.0, years=5,
-        )  # fmt: skip
+            {"a": 10.0},
+            sources={"c": source("CHN", "a", 10.0), "h": source("USA", "a", 2.0)},
+            demand={("a", name): {"defence": 2.0, "civil": 8.0}[name] for name in order},
+            offers={"o": offer("a", 5.0)},
+            scenarios=[cut("stop", 0.3, 2029, 1.0, share=0.9)],
+            money=30.0,
+            years=5,
+        )
         losses = data.frame("loss_functions").iloc[[0, 0]].assign(segment=["defence", "civil"])
         losses.loc[losses.segment == "defence", "loss_usd_per_t"] *= more
         return plan, data.replace(loss_functions=losses)
@@ -141,10 +172,18 @@ def test_who_of_two_goes_short_that_lose_the_same_is_said_to_be_a_toss_up() -> N
 def test_what_rounding_leaves_of_a_probability_is_no_entry_of_a_row(chances: tuple[float, ...], kind: str) -> None:
     """Proves: 1 - 0.7 - 0.2 - 0.1 is 1e-16 for a computer; an aim held with such a factor once ended as not trusted."""
     plan, data = tiny(
-        {"m": 10.0}, sources={"cn": source("CHN", "m", 1.0), "us": source("USA", "m", 0.3)}, offers={"o": offer("m", 0.5, 0.1)},
-        demand={"m": 1.0}, loss=20.0, years=4, rate=0.03, budget={"emergency_musd": 1.0}, money=5.0, objective={"kind": kind},
+        {"m": 10.0},
+        sources={"cn": source("CHN", "m", 1.0), "us": source("USA", "m", 0.3)},
+        offers={"o": offer("m", 0.5, 0.1)},
+        demand={"m": 1.0},
+        loss=20.0,
+        years=4,
+        rate=0.03,
+        budget={"emergency_musd": 1.0},
+        money=5.0,
+        objective={"kind": kind},
         scenarios=[cut(f"c{n}", chance, 2028 + n, 1) for n, chance in enumerate(chances)],
-    )  # fmt: skip
+    )
     assert solve(plan, data, gap=0.0).audited.passed
 
 
@@ -152,22 +191,39 @@ def test_a_run_reproduces_that_would_buy_at_calm_prices_what_it_does_not_buy() -
     """Proves: nothing is bought at nine times the price, and something would be at the calm one: its row stands whatever a further
     solve says, and an untouched run verifies."""
     plan, data = tiny(
-        {"m": 10.0}, sources={"cn": source("CHN", "m", 1.0)}, offers={"o": offer("m", 0.5, 0.0, crisis=1.0)}, demand={"m": 1.0},
-        loss=20.0, years=3, budget={"emergency_musd": 1000.0}, money=0.0,
+        {"m": 10.0},
+        sources={"cn": source("CHN", "m", 1.0)},
+        offers={"o": offer("m", 0.5, 0.0, crisis=1.0)},
+        demand={"m": 1.0},
+        loss=20.0,
+        years=3,
+        budget={"emergency_musd": 1000.0},
+        money=0.0,
         scenarios=[cut("c", 0.3, 2028, 1, price_multiplier=9.0)],
-    )  # fmt: skip
+    )
     result = solve(plan, data, gap=0.0)
     held = result.tables["held_for_price"].set_index("material")
-    assert (held.expected_acquired_t["m"], held.at_undisturbed_prices_t["m"] > 100) == (pytest.approx(0.0, abs=1e-6), True)
+    assert (held.expected_acquired_t["m"], held.at_undisturbed_prices_t["m"] > 100) == (
+        pytest.approx(0.0, abs=1e-6),
+        True,
+    )
     assert not verify(result).objections
 
 
 def test_a_promise_that_is_counted_in_two_ways_is_told_apart() -> None:
     """Proves: the same level over an episode and in every fiscal year are two promises, and each line says which it is about."""
     row = {
-        "material": "a", "segment": "defence", "level": 1.0, "hazard": "stop", "strikes": "all", "start_year": 2028.0,
-        "shortest_yr": math.nan, "least_cut_share": math.nan, "held": True, "tried_yr": 2.0,
-    }  # fmt: skip
+        "material": "a",
+        "segment": "defence",
+        "level": 1.0,
+        "hazard": "stop",
+        "strikes": "all",
+        "start_year": 2028.0,
+        "shortest_yr": math.nan,
+        "least_cut_share": math.nan,
+        "held": True,
+        "tried_yr": 2.0,
+    }
     both = _breaks(pd.DataFrame([{**row, "per": "episode"}, {**row, "per": "fiscal_year"}]))
     assert "a, defence at 100% over the whole episode: holds against each of 1 disruptions" in both
     assert "a, defence at 100% in every fiscal year: holds against each of 1 disruptions" in both

@@ -36,7 +36,9 @@ def test_the_scaled_problem_has_the_scaled_answer(
     assert result.outcome.objective_musd == pytest.approx(truth.outcome.objective_musd * tonnes * prices, rel=1e-7)
     assert result.outcome.do_nothing_musd == pytest.approx(truth.outcome.do_nothing_musd * tonnes * prices, rel=1e-9)
     assert result.solution.sign == pytest.approx(truth.solution.sign, abs=1e-6)
-    assert result.solution.buy.sum(axis=2) == pytest.approx(truth.solution.buy.sum(axis=2) * tonnes, rel=1e-5, abs=1e-5 * tonnes)
+    assert result.solution.buy.sum(axis=2) == pytest.approx(
+        truth.solution.buy.sum(axis=2) * tonnes, rel=1e-5, abs=1e-5 * tonnes
+    )
     for name in ("appropriation", "stock"):
         old, new = (r.prices[r.prices.price == name].value.to_numpy() for r in (truth, result))
         assert new == pytest.approx(old * (prices if name == "stock" else 1.0), rel=1e-5, abs=1e-6 * prices)
@@ -61,16 +63,23 @@ def test_aims_in_turn_and_limits_scale_too(truth: Result) -> None:
     before = solve(plan, data, gap=0.0, threads=1).outcome
     after = solve(*scaled(plan, data, 1e3, 1e4), gap=0.0, threads=1).outcome
     for (name, value, bound, _), (same, larger, more, _) in zip(before.stages, after.stages, strict=True):
-        assert (name, larger, more) == (same, pytest.approx(value * 1e7, rel=1e-6), pytest.approx(bound * 1e7, rel=1e-6))
+        assert (name, larger, more) == (
+            same,
+            pytest.approx(value * 1e7, rel=1e-6),
+            pytest.approx(bound * 1e7, rel=1e-6),
+        )
 
 
 def promising(level: float, prices: float) -> tuple[Plan, Any]:
     plan, data = tiny(
-        {"magnet": 100.0}, sources={"home": source("USA", "magnet", 1.0), "china": source("CHN", "magnet", 3.0)},
-        demand={"magnet": 3.0}, scenarios=[cut("stop", 0.2, 2028.0, 1.0, design_basis=True)], money=1.0,
+        {"magnet": 100.0},
+        sources={"home": source("USA", "magnet", 1.0), "china": source("CHN", "magnet", 3.0)},
+        demand={"magnet": 3.0},
+        scenarios=[cut("stop", 0.2, 2028.0, 1.0, design_basis=True)],
+        money=1.0,
         offers={"spot": offer("magnet", 5.0)},
         service_levels=[{"material": "magnet", "segment": "civil", "level": level, "scenarios": ["stop"]}],
-    )  # fmt: skip
+    )
     return scaled(plan, data, 1.0, prices)
 
 
@@ -129,10 +138,18 @@ def test_doing_nothing_keeps_every_rule_but_the_demands() -> None:
     """Proves: with no money at all, an opening stock that costs something to hold and a plant that is built anyway there is a
     reference and a plan."""
     plan, data = tiny(
-        {"x": 100.0}, sources={"imp": source("CHN", "x", 10.0)}, demand={"x": 10.0}, loss=900.0, stock={"x": 3.0},
-        materials={"x": {"holding_share_per_yr": 0.05, "decay_share_per_yr": 0.1}}, projects={"p": project("x", 2.0)},
-        scenarios=[cut("s", 0.5, 2029.0, 1.0)], money=0.0, budget={"total_musd": 0.0}, years=4,
-    )  # fmt: skip
+        {"x": 100.0},
+        sources={"imp": source("CHN", "x", 10.0)},
+        demand={"x": 10.0},
+        loss=900.0,
+        stock={"x": 3.0},
+        materials={"x": {"holding_share_per_yr": 0.05, "decay_share_per_yr": 0.1}},
+        projects={"p": project("x", 2.0)},
+        scenarios=[cut("s", 0.5, 2029.0, 1.0)],
+        money=0.0,
+        budget={"total_musd": 0.0},
+        years=4,
+    )
     result = solve(plan, data, gap=0.0)
     assert result.audited.passed
     held = result.tables["notes"].query("kind == 'already owed'")
@@ -142,30 +159,54 @@ def test_doing_nothing_keeps_every_rule_but_the_demands() -> None:
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        ({"sources": {"plant": source("CHN", {"magnet": 1.0, "oxide": -1e-9}, 12.0)}},
-         ("yields.csv", "plant/oxide", "yield_t_per_t")),
-        ({"sources": {"plant": source("CHN", {"magnet": 1.0, "oxide": 2e-9}, 12.0)}},
-         ("yields.csv", "plant/oxide", "yield_t_per_t")),
+        (
+            {"sources": {"plant": source("CHN", {"magnet": 1.0, "oxide": -1e-9}, 12.0)}},
+            ("yields.csv", "plant/oxide", "yield_t_per_t"),
+        ),
+        (
+            {"sources": {"plant": source("CHN", {"magnet": 1.0, "oxide": 2e-9}, 12.0)}},
+            ("yields.csv", "plant/oxide", "yield_t_per_t"),
+        ),
         ({"prices": {"magnet": 1e-10, "oxide": 60.0}}, ("prices.csv", "base/magnet/2027", "price_usd_per_kg")),
-        ({"materials": {"magnet": {"holding_share_per_yr": 1e-11}, "oxide": {}}},
-         ("materials.csv", "magnet", "holding_share_per_yr")),
-        ({"projects": {"mill": project("magnet", 1e-9, cash_usd_per_kg=90.0)}}, ("projects.csv", "mill", "capacity_t_per_yr")),
+        (
+            {"materials": {"magnet": {"holding_share_per_yr": 1e-11}, "oxide": {}}},
+            ("materials.csv", "magnet", "holding_share_per_yr"),
+        ),
+        (
+            {"projects": {"mill": project("magnet", 1e-9, cash_usd_per_kg=90.0)}},
+            ("projects.csv", "mill", "capacity_t_per_yr"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_figure_that_the_solver_takes_for_zero_is_named(change: dict[str, Any], place: tuple[str, str, str]) -> None:
     """Proves: an entry below 1e-7 is dropped without a word by the solver, so file, row and column of the figure behind it are
     refused."""
     asked: dict[str, Any] = {
-        "prices": {"magnet": 80.0, "oxide": 60.0}, "materials": {"magnet": {"holding_share_per_yr": 0.02}, "oxide": {}},
-        "sources": {"plant": source("CHN", {"magnet": 1.0, "oxide": -0.4}, 12.0)}, "projects": {},
-    } | change  # fmt: skip
+        "prices": {"magnet": 80.0, "oxide": 60.0},
+        "materials": {"magnet": {"holding_share_per_yr": 0.02}, "oxide": {}},
+        "sources": {"plant": source("CHN", {"magnet": 1.0, "oxide": -0.4}, 12.0)},
+        "projects": {},
+    } | change
     made = {"mine": source("CHN", "oxide", 10.0)} | asked["sources"]
     plan, data = tiny(
-        asked["prices"], materials=asked["materials"], sources=made, demand={"magnet": 10.0, "oxide": 1.0}, loss=90.0,
-        offers={"spot": offer("magnet", 2.0)}, projects=asked["projects"],
-        packages={"floor": {"floor_material": "magnet", "floor_usd_per_kg": 95.0, "floor_kind": "contract", "floor_term_yr": 10.0}},
-        scenarios=[cut("stop", 0.3, 2029.0, 1.5, share=0.8)], years=4,
-    )  # fmt: skip
+        asked["prices"],
+        materials=asked["materials"],
+        sources=made,
+        demand={"magnet": 10.0, "oxide": 1.0},
+        loss=90.0,
+        offers={"spot": offer("magnet", 2.0)},
+        projects=asked["projects"],
+        packages={
+            "floor": {
+                "floor_material": "magnet",
+                "floor_usd_per_kg": 95.0,
+                "floor_kind": "contract",
+                "floor_term_yr": 10.0,
+            }
+        },
+        scenarios=[cut("stop", 0.3, 2029.0, 1.5, share=0.8)],
+        years=4,
+    )
     with pytest.raises(InputError) as error:
         solve(plan, data)
     fault = error.value.faults[0]

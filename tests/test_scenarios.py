@@ -28,13 +28,24 @@ SPAN = Span(2028.0, 2040.0)
 
 
 def hazard(name: str = "stop", **more: Any) -> HazardRow:
-    return HazardRow.model_validate({
-        "hazard": name, "name": name, "kind": "embargo", "countries": "CHN", "materials": "a b c", "rate_per_yr": 0.2,
-        "duration_yr": 1.5, "cut_share": 0.5, **more,
-    })  # fmt: skip
+    return HazardRow.model_validate(
+        {
+            "hazard": name,
+            "name": name,
+            "kind": "embargo",
+            "countries": "CHN",
+            "materials": "a b c",
+            "rate_per_yr": 0.2,
+            "duration_yr": 1.5,
+            "cut_share": 0.5,
+            **more,
+        }
+    )
 
 
-def struck(rows: list[HazardRow], n: int = 4096, seed: int = 1, events: int = 1, table: list[HazardRow] | None = None) -> Any:
+def struck(
+    rows: list[HazardRow], n: int = 4096, seed: int = 1, events: int = 1, table: list[HazardRow] | None = None
+) -> Any:
     return draw(rows, table or rows, SPAN, worlds=n, seed=seed, events=events)
 
 
@@ -111,9 +122,14 @@ def test_a_plan_overrides_what_the_table_says_of_a_hazard() -> None:
     assert new.rate_per_yr_low / new.rate_per_yr == pytest.approx(old.rate_per_yr_low / old.rate_per_yr)
     assert new.duration_yr_high / new.duration_yr == pytest.approx(old.duration_yr_high / old.duration_yr)
     certain = hazards(Plan.model_validate(told | {"hazards": [{"hazard": "heavy_licence", "cut_share": 0.9}]}), data)
-    assert (certain["heavy_licence"].cut_share_low, certain["heavy_licence"].cut_share_high) == (pytest.approx(0.6), 1.0)
+    assert (certain["heavy_licence"].cut_share_low, certain["heavy_licence"].cut_share_high) == (
+        pytest.approx(0.6),
+        1.0,
+    )
     assert after["heavy_licence"].cut_share == before["heavy_licence"].cut_share
-    assert {k: v for k, v in after.items() if k != "heavy_licence"} == {k: v for k, v in before.items() if k != "heavy_licence"}
+    assert {k: v for k, v in after.items() if k != "heavy_licence"} == {
+        k: v for k, v in before.items() if k != "heavy_licence"
+    }
 
 
 # --- drawing -----------------------------------------------------------------------------------------------------
@@ -187,7 +203,10 @@ def test_controls_come_element_by_element() -> None:
 
 def test_one_hazard_brings_another_on_after_a_lag() -> None:
     """Proves: hoarding at a rate of nil comes in .25 of the worlds in which a stop does, on average .5 years later."""
-    parent, child = hazard("stop"), hazard("hoarding", rate_per_yr=0.0, after="stop", after_probability=0.25, after_lag_yr=0.5)
+    parent, child = (
+        hazard("stop"),
+        hazard("hoarding", rate_per_yr=0.0, after="stop", after_probability=0.25, after_lag_yr=0.5),
+    )
     worlds = struck([child, parent], n=8192)
     first = [{s.label: s.start for s in world} for world in worlds]
     both = [w for w in first if "hoarding" in w]
@@ -204,8 +223,15 @@ def test_every_event_may_bring_a_follower_and_one_that_came_by_itself_does_not_f
     """Proves: at probability 1 with no lag to speak of a stop is always followed, unless the follower lasts already; with
     three stops in a world there are up to three followers."""
     parent = hazard("stop", rate_per_yr=0.8, duration_yr=0.5, duration_law="fixed")
-    child = hazard("hoarding", rate_per_yr=0.2, duration_yr=0.1, duration_law="fixed", after="stop", after_probability=1.0,
-                   after_lag_yr=1e-6)  # fmt: skip
+    child = hazard(
+        "hoarding",
+        rate_per_yr=0.2,
+        duration_yr=0.1,
+        duration_law="fixed",
+        after="stop",
+        after_probability=1.0,
+        after_lag_yr=1e-6,
+    )
     for world in struck([child, parent], n=512, events=3):
         hoards = [s.start for s in world if s.label == "hoarding"]
         for stop in (s for s in world if s.label == "stop" and s.start < 2039.9):
@@ -236,7 +262,12 @@ def test_the_same_seed_gives_the_same_figures_on_any_platform() -> None:
     assert told == PINNED
 
 
-PINNED = [(2029.925051, 0.189087, 0.5), (2028.687675, 7.547831, 0.5), (2028.127685, 0.606555, 0.5), (2029.315378, 1.844107, 0.5)]
+PINNED = [
+    (2029.925051, 0.189087, 0.5),
+    (2028.687675, 7.547831, 0.5),
+    (2028.127685, 0.606555, 0.5),
+    (2029.315378, 1.844107, 0.5),
+]
 
 
 def test_hazards_compete_and_overlap_in_one_world(national: tuple[Instance, Any]) -> None:
@@ -278,7 +309,9 @@ def test_a_plan_may_draw_many_worlds_and_keep_few(national: tuple[Instance, Any]
     """Proves: `sample.draws` keeps `worlds` of them with unequal weights that share what the quiet world leaves."""
     instance, data = national
     assert instance.plan.sample is not None
-    wide = instance.plan.model_copy(update={"sample": instance.plan.sample.model_copy(update={"draws": 500, "worlds": 12})})
+    wide = instance.plan.model_copy(
+        update={"sample": instance.plan.sample.model_copy(update={"draws": 500, "worlds": 12})}
+    )
     worlds = build_worlds(replace(instance, plan=wide), data)
     assert len(worlds.names) == 13
     assert abs(worlds.probability.sum() - 1) <= 1e-12
@@ -323,7 +356,9 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
     assert list(found.years.fiscal_year) == list(range(2027, 2037))
     assert "heavy_licence: 0.156 a year (0.036-0.346 with 90 %)" in found.summary()
     loss = found.years.set_index("fiscal_year")
-    assert 0 < loss.expected_loss_musd.sum() <= found.materials.expected_loss_musd.sum() * (1 + 1e-9)  # without the tail
+    assert (
+        0 < loss.expected_loss_musd.sum() <= found.materials.expected_loss_musd.sum() * (1 + 1e-9)
+    )  # without the tail
     assert (loss.cvar_musd >= loss.expected_loss_musd).all()
     assert loss.expected_loss_musd[2027] < loss.expected_loss_musd[2030]
     assert "Worst years" in found.summary()
@@ -353,9 +388,15 @@ def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:
     from strategic_minerals import scenario_outlook
 
     data = load_dataset(shipped("inputs"))
-    plan = load_plan(shipped("models") / "rare-earths.toml", overrides={
-        "sample.draws": 200, "sample.worlds": 8, "sample.quiet_probability": 0.5, "risk.alpha": 0.8,
-    })  # fmt: skip
+    plan = load_plan(
+        shipped("models") / "rare-earths.toml",
+        overrides={
+            "sample.draws": 200,
+            "sample.worlds": 8,
+            "sample.quiet_probability": 0.5,
+            "risk.alpha": 0.8,
+        },
+    )
     found = scenario_outlook(plan, data, worlds=32)
     instance = build_instance(plan, data, longest_event(plan, data))
     told = found.reduction.set_index("figure")
@@ -392,9 +433,13 @@ def test_worlds_that_do_not_differ_are_kept_once() -> None:
     assert len(sampled) < 20
 
 
-@pytest.mark.parametrize(("change", "column"), [
-    ({"after": "heavy_licence"}, "after"), ({"element_share": 0.5, "materials": "*"}, "element_share"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ({"after": "heavy_licence"}, "after"),
+        ({"element_share": 0.5, "materials": "*"}, "element_share"),
+    ],
+)
 def test_hazards_that_make_no_sense_are_refused_by_row_and_column(change: dict[str, Any], column: str) -> None:
     from strategic_minerals.checks.consistency import check_data
 

@@ -52,14 +52,22 @@ def one_mineral(money: float = 200.0, **changes: Any) -> tuple[Plan, Dataset]:
     a missing kg costs 400. All is signed and bought in 2027, the events begin in 2028.
     """
     case = {
-        "materials": {"a": {"haircut_share": 0.25, "holding_share_per_yr": 0.05}}, "sources": {"far": source("CHN", "a", 10.0)},
-        "demand": {"a": 10.0}, "loss": 340.0, "offers": {"spot": offer("a", 100.0)}, "residual": 0.0, "years": 4,
-        "projects": {name: project("a", kt, capex_musd=capex, cash_usd_per_kg=60.0, additional=True)
-                     for name, kt, capex in (("A", 3.0, 100.0), ("C", 2.0, 60.0))},
-        "packages": {"grant": {"instrument": "grant"}}, "instruments": {"signing_years": [2027]},
+        "materials": {"a": {"haircut_share": 0.25, "holding_share_per_yr": 0.05}},
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "loss": 340.0,
+        "offers": {"spot": offer("a", 100.0)},
+        "residual": 0.0,
+        "years": 4,
+        "projects": {
+            name: project("a", kt, capex_musd=capex, cash_usd_per_kg=60.0, additional=True)
+            for name, kt, capex in (("A", 3.0, 100.0), ("C", 2.0, 60.0))
+        },
+        "packages": {"grant": {"instrument": "grant"}},
+        "instruments": {"signing_years": [2027]},
         "money": {2027: money, 2028: 100.0},
         "scenarios": [cut("quarantine", 0.15, 2028, 1, share=0.5), cut("embargo", 0.10, 2028, 3)],
-    }  # fmt: skip
+    }
     return tiny({"a": 60.0}, **{**case, **changes})
 
 
@@ -132,9 +140,12 @@ def test_break_evens_flip_the_plan_on_their_two_sides(money: float, name: str) -
     chosen = holds(plan, data, name)
     flips = 0
     for row in found.itertuples():
-        addresses = {"capex": [f"projects[{name}].capex_musd"], "premium": [f"projects[{name}].premium_share"],
-                     "hazard rate": ["scenarios.0.probability *", "scenarios.1.probability *"],
-                     "loss value": ["loss_functions[test/*/*].loss_usd_per_t *"]}[row.figure]  # fmt: skip
+        addresses = {
+            "capex": [f"projects[{name}].capex_musd"],
+            "premium": [f"projects[{name}].premium_share"],
+            "hazard rate": ["scenarios.0.probability *", "scenarios.1.probability *"],
+            "loss value": ["loss_functions[test/*/*].loss_usd_per_t *"],
+        }[row.figure]
         assert row.chosen == chosen
         stands = edited(plan, data, dict.fromkeys(addresses, row.stands_at))
         assert holds(*stands, name) == chosen, row.figure
@@ -160,7 +171,9 @@ def test_what_an_item_brings_is_what_is_lost_without_it() -> None:
         row = rows.loc[("project", name)]
         if row["chosen"]:
             alone = result.plan.instruments.model_copy(update={"project_list": (other,)})
-            without = solve(result.plan.model_copy(update={"instruments": alone}), result.data, gap=0.0).outcome.objective_musd
+            without = solve(
+                result.plan.model_copy(update={"instruments": alone}), result.data, gap=0.0
+            ).outcome.objective_musd
             assert row["brings_musd"] == pytest.approx(without - z, abs=1e-5)
         else:
             assert row["brings_musd"] < 0
@@ -175,11 +188,21 @@ def floored() -> tuple[Plan, Dataset]:
     plant = project("a", 4.0, capex_musd=50.0, cash_usd_per_kg=60.0, restart_yr=10.0, additional=True)
     event = cut("squeeze", 0.5, 2030, 2, flood_years=2.0, flood_multiplier=0.4)
     return tiny(
-        {"a": 62.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=400.0, years=8, projects={"plant": plant},
-        packages={"grant": {"instrument": "grant"}}, residual=0.0, scenarios=[event], money=300.0,
-        instruments={"signing_years": [2027],
-                     "price_floors": [{"material": "a", "levels_usd_per_kg": [61.0, 90.0], "term_years": 8}]},
-    )  # fmt: skip
+        {"a": 62.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=400.0,
+        years=8,
+        projects={"plant": plant},
+        packages={"grant": {"instrument": "grant"}},
+        residual=0.0,
+        scenarios=[event],
+        money=300.0,
+        instruments={
+            "signing_years": [2027],
+            "price_floors": [{"material": "a", "levels_usd_per_kg": [61.0, 90.0], "term_years": 8}],
+        },
+    )
 
 
 def test_a_floor_has_a_level_at_which_it_flips() -> None:
@@ -210,10 +233,13 @@ def test_other_aims_are_explained_in_their_own_terms(kind: str) -> None:
     plan, data = one_mineral(300.0, objective={"kind": kind}, scenarios=worlds, service_levels=[promise])
     result = solve(plan, data, gap=0.0)
     told = explain(result, gap=0.0)
-    assert told.aim == {
-        "risk_within_budget": "risk (50% of expected loss and 50% of the mean of the worst 10% of losses (CVaR))",
-        "least_budget": "discounted spending",
-    }[kind]
+    assert (
+        told.aim
+        == {
+            "risk_within_budget": "risk (50% of expected loss and 50% of the mean of the worst 10% of losses (CVaR))",
+            "least_budget": "discounted spending",
+        }[kind]
+    )
     assert (told.reasons[told.reasons["chosen"]]["brings_musd"].fillna(1.0) >= 0).all()
     assert alternatives(result, slack=0.1, count=1).extremes["kept"].all()
 
@@ -222,9 +248,13 @@ def test_an_item_without_which_there_is_no_plan_says_so() -> None:
     """Proves: where a promise needs the only offer, leaving it out has no number, but the reason."""
     promise = {"material": "a", "segment": "civil", "level": 0.3, "scenarios": ["cut"]}
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)},
-        scenarios=[cut("cut", 0.4, 2028, 1, design_basis=True)], service_levels=[promise],
-    )  # fmt: skip
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
+        scenarios=[cut("cut", 0.4, 2028, 1, design_basis=True)],
+        service_levels=[promise],
+    )
     row = explain(solve(plan, data, gap=0.0), gap=0.0).reasons.set_index("item").loc["spot"]
     assert math.isnan(row["brings_musd"])
     assert "no plan without it" in row["sentence"]
@@ -234,9 +264,13 @@ def test_contracts_that_follow_one_another_are_not_added_up() -> None:
     """Proves: an offtake of 3 kt a year renewed after two years is 3 kt a year."""
     friend = source("AUS", "a", 3.0, kappa=0.0, lot_t_per_yr=3000.0, fee_usd_per_kg=0.001, term_yr=2.0)
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0), "friend": friend}, demand={"a": 10.0}, years=4, loss=300.0,
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0), "friend": friend},
+        demand={"a": 10.0},
+        years=4,
+        loss=300.0,
         scenarios=[cut("early", 0.3, 2028, 1), cut("late", 0.3, 2030, 1)],
-    )  # fmt: skip
+    )
     result = solve(plan, data, gap=0.0)
     assert len(result.tables["contracts"]) >= 2
     row = explain(result, gap=0.0, prices=False).reasons.set_index(["kind", "item"]).loc[("contract", "friend")]
@@ -250,7 +284,9 @@ def test_a_point_of_a_sweep_is_the_plan(seed: int) -> None:
     plan, data = random_case(seed)
     alone = solve(plan, data, gap=0.0).outcome
     row = sweep(plan, data, [{}, {}], gap=0.0).points.iloc[1]
-    assert row["objective_musd"] == pytest.approx(alone.objective_musd, abs=1e-6 * (1 + abs(alone.do_nothing_musd or 0.0)))
+    assert row["objective_musd"] == pytest.approx(
+        alone.objective_musd, abs=1e-6 * (1 + abs(alone.do_nothing_musd or 0.0))
+    )
 
 
 @pytest.mark.parametrize("relax", [False, True])
@@ -268,9 +304,14 @@ def test_a_sweep_without_any_answer_is_told() -> None:
     """Proves: points that all fail give rows, no decisions, and words."""
     promise = {"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["cut"]}
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)}, money=0.0,
-        scenarios=[cut("cut", 0.4, 2028, 1, design_basis=True)], service_levels=[promise],
-    )  # fmt: skip
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
+        money=0.0,
+        scenarios=[cut("cut", 0.4, 2028, 1, design_basis=True)],
+        service_levels=[promise],
+    )
     design = one_at_a_time({"discount_rate": (0.0, 0.05)})
     found = sweep(plan, data, design.points, gap=0.0)
     assert found.failed == 1.0
@@ -298,9 +339,15 @@ def test_an_item_that_is_none_is_refused_with_a_hint() -> None:
 def buying(money: float = 30.0) -> tuple[Plan, Dataset]:
     """Stock alone: each kt for 10, of which half is left at the end; 20 kt go missing in 2028 in a quarter of the worlds."""
     return tiny(
-        {"a": 10.0}, materials={"a": {"haircut_share": 0.5}}, sources={"far": source("CHN", "a", 20.0)}, demand={"a": 20.0},
-        loss=90.0, offers={"spot": offer("a", 100.0)}, scenarios=[cut("cut", 0.25, 2028, 1)], money={2027: money, 2028: 0.0},
-    )  # fmt: skip
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.5}},
+        sources={"far": source("CHN", "a", 20.0)},
+        demand={"a": 20.0},
+        loss=90.0,
+        offers={"spot": offer("a", 100.0)},
+        scenarios=[cut("cut", 0.25, 2028, 1)],
+        money={2027: money, 2028: 0.0},
+    )
 
 
 def test_a_price_in_words_holds_as_far_as_it_says() -> None:
@@ -323,7 +370,11 @@ def test_a_degenerate_price_is_followed_by_solving_again() -> None:
     """Proves: with carry-over a year's money moves two limits at once; the stretch is found by re-solves and is right."""
     plan, data = buying()
     plan = plan.model_copy(update={"budget": plan.budget.model_copy(update={"carry_over_share": 1.0})})
-    row = price_words(fixed_program(solve(plan, data, gap=0.0))).set_index(["price", "period"]).loc[("appropriation", "2027")]
+    row = (
+        price_words(fixed_program(solve(plan, data, gap=0.0)))
+        .set_index(["price", "period"])
+        .loc[("appropriation", "2027")]
+    )
     assert row["value"] == pytest.approx(1.875, rel=1e-6)
     assert 85.0 < row["holds_for_more"] <= 170.0 * (1 + 1e-3)  # doubled steps stop within a factor of two
 
@@ -414,8 +465,12 @@ def test_a_tornado_moves_each_figure_alone() -> None:
 
 def test_estimates_come_with_their_own_ranges_and_series_move_as_one() -> None:
     """Proves: a tornado over the tables' estimates takes low and high of the rows that the plan reads."""
-    plan, data = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": {2027: 10.0, 2028: 12.0}},
-                      offers={"spot": offer("a", 5.0)})  # fmt: skip
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": {2027: 10.0, 2028: 12.0}},
+        offers={"spot": offer("a", 5.0)},
+    )
     frames = {name: data.frame(name) for name in data.tables}
     frames["demand"] = frames["demand"].assign(demand_t_per_yr_low=5000.0, demand_t_per_yr_high=24000.0)
     frames["offers"] = frames["offers"].assign(depth_t_per_yr_low=1000.0, depth_t_per_yr_high=6000.0)
@@ -439,12 +494,17 @@ def test_the_same_plan_under_every_loss_function() -> None:
     assert "CHOSEN AT EVERY POINT WITH AN ANSWER (no regret): nothing." in in_words(design, found)
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ('kind = "grid"\n', "at least one point"), ('kind = "gird"\n', "grid"), ('kind = "grid"\naxis = 1\n', "did you mean 'axes'"),
-    ('kind = "sobol"\nsamples = 3\n[ranges]\ndiscount_rate = [0.0, 0.1]\n', "a power of two"),
-    ('kind = "morris"\n', "at least one figure"),
-    ('kind = "one_at_a_time"\n[ranges]\ndiscount_rate = [0.1, 0.0]\n', "smaller one first"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('kind = "grid"\n', "at least one point"),
+        ('kind = "gird"\n', "grid"),
+        ('kind = "grid"\naxis = 1\n', "did you mean 'axes'"),
+        ('kind = "sobol"\nsamples = 3\n[ranges]\ndiscount_rate = [0.0, 0.1]\n', "a power of two"),
+        ('kind = "morris"\n', "at least one figure"),
+        ('kind = "one_at_a_time"\n[ranges]\ndiscount_rate = [0.1, 0.0]\n', "smaller one first"),
+    ],
+)
 def test_a_sweep_file_that_is_wrong_is_told(text: str, said: str, tmp_path: Path) -> None:
     """Proves: faults name file and field and say what was expected."""
     file = tmp_path / "study.toml"
@@ -455,7 +515,15 @@ def test_a_sweep_file_that_is_wrong_is_told(text: str, said: str, tmp_path: Path
 
 
 POINTS = {"budget.appropriation_musd *": [round(0.1 * k, 1) for k in range(1, 31)]}
-FIGURES = ["objective_musd", "bound_musd", "expected_loss_musd", "cvar_musd", "defence_short", "spending_musd", "reason"]
+FIGURES = [
+    "objective_musd",
+    "bound_musd",
+    "expected_loss_musd",
+    "cvar_musd",
+    "defence_short",
+    "spending_musd",
+    "reason",
+]
 
 
 def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
@@ -495,7 +563,9 @@ def test_a_killed_sweep_goes_on_to_the_same_frame(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(again.decisions, whole.decisions, rtol=1e-6)
     with pytest.raises(InputError, match="rows of another sweep"):
         sweep(plan, data, POINTS, gap=1e-3, store=store)
-    assert not sweep(plan, data, POINTS, gap=0.0, store=store, on_progress=lambda *_: pytest.fail("nothing is left")).points.empty
+    assert not sweep(
+        plan, data, POINTS, gap=0.0, store=store, on_progress=lambda *_: pytest.fail("nothing is left")
+    ).points.empty
 
 
 def test_processes_write_their_rows_themselves(tmp_path: Path) -> None:
@@ -503,7 +573,9 @@ def test_processes_write_their_rows_themselves(tmp_path: Path) -> None:
     plan, data = buying()
     points = {"budget.appropriation_musd *": [0.5, 1.0, 1.5, 2.0]}
     one = sweep(plan, data, points, gap=0.0, workers=2, store=tmp_path / "rows")
-    again = sweep(plan, data, points, gap=0.0, store=tmp_path / "rows", on_progress=lambda *_: pytest.fail("nothing is left"))
+    again = sweep(
+        plan, data, points, gap=0.0, store=tmp_path / "rows", on_progress=lambda *_: pytest.fail("nothing is left")
+    )
     pd.testing.assert_frame_equal(one.points[FIGURES], again.points[FIGURES])
     assert again.checked == one.checked
 

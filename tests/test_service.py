@@ -66,10 +66,16 @@ def test_studies_are_jobs_too(service: TestClient, solved: str) -> None:
     other = service.post("/v1/jobs", json=poor).json()["id"]
     assert ended(service, other)["state"] == "succeeded"
     asked = [
-        {"kind": "stress", "of": solved, "scenarios": 20}, {"kind": "explain", "of": solved, "item": "saguenay", "gap": 0.05},
+        {"kind": "stress", "of": solved, "scenarios": 20},
+        {"kind": "explain", "of": solved, "item": "saguenay", "gap": 0.05},
         {"kind": "compare", "of": [solved, other]},
-        {"kind": "sweep", "shipped": "quickstart", **ONE, "study": {"kind": "grid", "axes": {"discount_rate": [0.02, 0.04]}}},
-    ]  # fmt: skip
+        {
+            "kind": "sweep",
+            "shipped": "quickstart",
+            **ONE,
+            "study": {"kind": "grid", "axes": {"discount_rate": [0.02, 0.04]}},
+        },
+    ]
     jobs = {request["kind"]: service.post("/v1/jobs", json=request).json()["id"] for request in asked}
     assert service.delete(f"/v1/jobs/{other}").status_code == 204
     found = {kind: ended(service, job) for kind, job in jobs.items()}
@@ -99,7 +105,7 @@ def test_a_plan_comes_as_object_text_or_file_with_its_own_tables(service: TestCl
         service.post("/v1/jobs", json={"kind": "solve", "gap": 0.05, "plan_toml": text}),
         service.post("/v1/jobs/upload", files=[("plan", ("../../etc/passwd", text)), *tables], data=options),
         service.post("/v1/jobs/upload", files={"plan": ("x", (tmp_path / "plan.xlsx").read_bytes())}, data=options),
-    ]  # fmt: skip
+    ]
     found = [ended(service, answer.json()["id"]) for answer in jobs]
     assert [status["state"] for status in found] == ["succeeded"] * 4, found
     assert len({status["headline"] for status in found}) == 1
@@ -134,7 +140,9 @@ def test_a_study_of_a_job_that_cannot_be_made_is_refused_at_once(service: TestCl
         ({"kind": "solve"}, "plan"),
     ],
 )
-def test_what_is_wrong_is_said_at_once_as_the_command_line_says_it(service: TestClient, request_: Any, column: str) -> None:
+def test_what_is_wrong_is_said_at_once_as_the_command_line_says_it(
+    service: TestClient, request_: Any, column: str
+) -> None:
     """Proves: 422 with problem details and the faults of the command line; nothing is kept."""
     before = len(service.get("/v1/jobs", params={"limit": 200}).json()["jobs"])
     answer = service.post("/v1/jobs", json=request_)

@@ -47,7 +47,9 @@ def test_workers_elsewhere_answer_jobs(cluster: Any, tmp_path: Path) -> None:
         assert ended(service, long)["state"] == "cancelled"
         service.post(f"/v1/jobs/{long}/resume")  # what stopped the first attempt does not stop the second
         assert in_phase(service, long)
-    with client(tmp_path / "s", scheduler=cluster.scheduler_address, workers=2) as service:  # a stop in good order, and a restart
+    with client(
+        tmp_path / "s", scheduler=cluster.scheduler_address, workers=2
+    ) as service:  # a stop in good order, and a restart
         assert in_phase(service, long)
         assert service.get(f"/v1/jobs/{long}").json()["state"] == "running"
         service.post(f"/v1/jobs/{long}/cancel")
@@ -59,7 +61,9 @@ def test_a_lost_worker_loses_no_job(cluster: Any, tmp_path: Path) -> None:
     with client(tmp_path / "s", scheduler=cluster.scheduler_address, workers=1) as service:
         job = service.post("/v1/jobs", json=QUICK).json()["id"]
         workers = [worker.pid for worker in cluster.workers.values()]
-        busy = until(lambda: [pid for pid in workers if any(b"service.worker" in command(child) for child in children_of(pid))])
+        busy = until(
+            lambda: [pid for pid in workers if any(b"service.worker" in command(child) for child in children_of(pid))]
+        )
         os.kill(busy[0], signal.SIGKILL)
         assert ended(service, job)["state"] == "succeeded"
 

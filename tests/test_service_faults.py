@@ -90,9 +90,14 @@ BODIES: dict[str, tuple[Any, str]] = {
     "set of another kind of value": ({**QUICK, "set": {"budget.appropriation_musd": [1]}}, None),
     "set of a choice that is none": ({**QUICK, "set": {"loss_level": "midle"}}, "loss_level"),
     "set through a value": ({**QUICK, "set": {"discount_rate.x": 1}}, "discount_rate.x"),
-    "set a field twice": ({**QUICK, "set": {"budget": {"appropriation_musd": 5}, "budget.appropriation_musd": 20}},
-                          'set["budget.appropriation_musd"]'),
-    "set a place of a list twice": ({**QUICK, "set": {"materials.0": "gallium", "materials.00": "gallium"}}, 'set["materials.00"]'),
+    "set a field twice": (
+        {**QUICK, "set": {"budget": {"appropriation_musd": 5}, "budget.appropriation_musd": 20}},
+        'set["budget.appropriation_musd"]',
+    ),
+    "set a place of a list twice": (
+        {**QUICK, "set": {"materials.0": "gallium", "materials.00": "gallium"}},
+        'set["materials.00"]',
+    ),
     "tables that are a list": ({**QUICK, "tables": []}, "tables"),
     "a table that is none": ({**QUICK, "tables": {"demnad": []}}, "table"),
     "a table without rows": ({**QUICK, "tables": {"demand": []}}, ""),
@@ -105,7 +110,10 @@ BODIES: dict[str, tuple[Any, str]] = {
     "a field twice": (SENT + '"gap": 0.1, "gap": 0.2}', "gap"),
     "a field twice, the same": (SENT + '"gap": 0.1, "gap": 0.1}', "gap"),
     "a field twice in set": (SENT + '"set": {"discount_rate": 0.03, "discount_rate": 0.05}}', "set.discount_rate"),
-    "a field twice in a row": (SENT + '"tables": {"demand": [{"material": "a", "material": "b"}]}}', "tables.demand[0].material"),
+    "a field twice in a row": (
+        SENT + '"tables": {"demand": [{"material": "a", "material": "b"}]}}',
+        "tables.demand[0].material",
+    ),
     "a field twice as it is escaped": (SENT + '"gap": 0.1, "g\\u0061p": 0.2}', "gap"),
     "nesting": ({**QUICK, "set": {"x": json.loads("[" * 60 + "]" * 60)}}, "set.x"),
     "a sweep without a study": ({"kind": "sweep", "shipped": "quickstart"}, "study"),
@@ -121,13 +129,22 @@ BODIES: dict[str, tuple[Any, str]] = {
     "a comparison of a text": ({"kind": "compare", "of": JOB}, "of"),
     "a list": ([QUICK], ""),
     "null": (None, ""),
-}  # fmt: skip
+}
 UNREADABLE: dict[str, bytes] = {
-    "nothing": b"", "blanks": b" \n", "half": b'{"kind": "solve"', "a comma too many": SENT.encode() + b"}", "NaN": b'{"gap": NaN}',
-    "infinity": b'{"gap": -Infinity}', "no UTF-8": b"\xff\xfe{}", "UTF-16": '{"kind": "solve"}'.encode("utf-16"),
-    "a mark in front": b"\xef\xbb\xbf{}", "single quotes": b"{'kind': 'solve'}", "brackets": b"[" * 100_000, "two": b"{} {}",
+    "nothing": b"",
+    "blanks": b" \n",
+    "half": b'{"kind": "solve"',
+    "a comma too many": SENT.encode() + b"}",
+    "NaN": b'{"gap": NaN}',
+    "infinity": b'{"gap": -Infinity}',
+    "no UTF-8": b"\xff\xfe{}",
+    "UTF-16": '{"kind": "solve"}'.encode("utf-16"),
+    "a mark in front": b"\xef\xbb\xbf{}",
+    "single quotes": b"{'kind': 'solve'}",
+    "brackets": b"[" * 100_000,
+    "two": b"{} {}",
     "a form": b"kind=solve",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", BODIES)
@@ -144,11 +161,15 @@ def test_a_faulty_body_is_refused_in_plain_words_with_the_field(service: TestCli
     assert len(service.get("/v1/jobs").json()["jobs"]) == number
 
 
-@pytest.mark.parametrize("what", [name for name, (body, _) in BODIES.items() if isinstance(body, dict) and "set" in body])
+@pytest.mark.parametrize(
+    "what", [name for name, (body, _) in BODIES.items() if isinstance(body, dict) and "set" in body]
+)
 def test_a_check_refuses_what_a_job_refuses(service: TestClient, what: str) -> None:
     """Proves: the same faults, whichever way a question comes."""
     body, column = BODIES[what]
-    faults = refused(posted(service, {name: value for name, value in body.items() if name not in ("kind", "gap")}, "/v1/check"))
+    faults = refused(
+        posted(service, {name: value for name, value in body.items() if name not in ("kind", "gap")}, "/v1/check")
+    )
     assert column is None or column in columns(faults)
 
 
@@ -164,13 +185,22 @@ def test_what_is_no_json_is_said_so(service: TestClient, what: str, path: str) -
 def test_a_fault_of_a_value_that_was_set_stands_at_set(service: TestClient) -> None:
     """Proves: callers of the API have a field `set`, and no option of a command line."""
     for given in (
-        {"discount_rate": 9}, {"budget": {"appropriation_musd": -1}}, {"budget.appropriation_musd": "much"}, {"nothing.here": 1},
-        {"discount_rate.x": 1}, {"scenarios.99.probability": 0.1},
-    ):  # fmt: skip
-        for path, body in (("/v1/jobs", {**QUICK, "set": given}), ("/v1/check", {"shipped": "quickstart", "set": given})):
+        {"discount_rate": 9},
+        {"budget": {"appropriation_musd": -1}},
+        {"budget.appropriation_musd": "much"},
+        {"nothing.here": 1},
+        {"discount_rate.x": 1},
+        {"scenarios.99.probability": 0.1},
+    ):
+        for path, body in (
+            ("/v1/jobs", {**QUICK, "set": given}),
+            ("/v1/check", {"shipped": "quickstart", "set": given}),
+        ):
             answer = posted(service, body, path)
             faults = refused(answer)
-            assert {fault["file"] for fault in faults} == {f'set["{name}"]' if "." in name else f"set.{name}" for name in given}
+            assert {fault["file"] for fault in faults} == {
+                f'set["{name}"]' if "." in name else f"set.{name}" for name in given
+            }
             assert all(fault["column"].partition(".")[0] in str(given) for fault in faults)
 
 
@@ -186,14 +216,20 @@ STUDIES: dict[str, tuple[dict[str, Any], str]] = {
     "a field that is none": ({"kind": "grid", "axis": {}}, "axis"),
     "an unknown field of the plan": ({"kind": "grid", "axes": {"discount_rat": [0.02]}}, "discount_rat"),
     "an unknown table": ({"kind": "grid", "axes": {"prics[a].b": [1]}}, "prics[a].b"),
-    "a cell that is not there": ({"kind": "grid", "axes": {"stock[nothing].opening_t": [1]}}, "stock[nothing].opening_t"),
+    "a cell that is not there": (
+        {"kind": "grid", "axes": {"stock[nothing].opening_t": [1]}},
+        "stock[nothing].opening_t",
+    ),
     "a value that is not allowed": ({"kind": "grid", "axes": {"discount_rate": [0.02, 9]}}, "discount_rate"),
-    "the same twice": ({"kind": "grid", "axes": {"discount_rate": [0.02], "discount_rate *": [1.1]}}, "discount_rate *"),
+    "the same twice": (
+        {"kind": "grid", "axes": {"discount_rate": [0.02], "discount_rate *": [1.1]}},
+        "discount_rate *",
+    ),
     "one within another": ({"kind": "grid", "axes": {"risk": [1], "risk.alpha": [0.5]}}, "risk.alpha"),
     "a range upside down": ({"kind": "one_at_a_time", "ranges": {"discount_rate": [0.05, 0.02]}}, "discount_rate"),
     "a range of three": ({"kind": "morris", "ranges": {"discount_rate": [0.01, 0.02, 0.03]}}, "ranges.discount_rate"),
     "too many points": ({"kind": "grid", "axes": {"discount_rate": [0.02] * 1000, "risk.alpha": [0.9] * 1000}}, "axes"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", STUDIES)
@@ -225,10 +261,16 @@ def test_looking_at_a_study_is_bounded(service: TestClient, monkeypatch: pytest.
 def test_right_studies_are_accepted(service: TestClient) -> None:
     """Proves: looking refuses nothing that a sweep would answer, values that only hold together among them."""
     for study in (
-        {"kind": "grid", "axes": {"discount_rate": [0.02, 0.04], "prices[mcs2024/gallium/*].price_usd_per_kg *": [0.5, 2]}},
-        {"kind": "loss_functions"}, {"kind": "one_at_a_time", "estimates": 5}, {"kind": "morris", "estimates": 3},
-        {"kind": "sobol", "ranges": {"discount_rate": [0.02, 0.05]}}, {"kind": "points", "points": [{}, {"discount_rate": 0.02}]},
-    ):  # fmt: skip
+        {
+            "kind": "grid",
+            "axes": {"discount_rate": [0.02, 0.04], "prices[mcs2024/gallium/*].price_usd_per_kg *": [0.5, 2]},
+        },
+        {"kind": "loss_functions"},
+        {"kind": "one_at_a_time", "estimates": 5},
+        {"kind": "morris", "estimates": 3},
+        {"kind": "sobol", "ranges": {"discount_rate": [0.02, 0.05]}},
+        {"kind": "points", "points": [{}, {"discount_rate": 0.02}]},
+    ):
         answer = posted(service, {"kind": "sweep", "shipped": "quickstart", "study": study})
         assert answer.status_code == 202, (study, answer.text)
 
@@ -246,7 +288,10 @@ FORMS: dict[str, tuple[list[tuple[str, Any]], str]] = {
     "a misspelt part": ([("plan", ("p", TOML)), ("table", ("demand.csv", DEMAND))], "table"),
     "two plans": ([("plan", ("p", TOML)), ("plan", ("q", TOML))], "plan"),
     "two options": ([("plan", ("p", TOML)), ("options", (None, "{}")), ("options", (None, "{}"))], "options"),
-    "a table twice": ([("plan", ("p", TOML)), ("tables", ("demand.csv", DEMAND)), ("tables", ("x/demand.csv", DEMAND))], "tables"),
+    "a table twice": (
+        [("plan", ("p", TOML)), ("tables", ("demand.csv", DEMAND)), ("tables", ("x/demand.csv", DEMAND))],
+        "tables",
+    ),
     "no plan": ([("options", (None, "{}"))], "plan"),
     "a plan that is no file": ([("plan", (None, TOML))], "plan"),
     "an empty plan": ([("plan", ("p", b""))], "plan"),
@@ -256,12 +301,17 @@ FORMS: dict[str, tuple[list[tuple[str, Any]], str]] = {
     "options that are none": ([("plan", ("p", TOML)), ("options", (None, '{"gapp": 0.1}'))], "gapp"),
     "options of another kind": ([("plan", ("p", TOML)), ("options", (None, '{"kind": "stress"}'))], "kind"),
     "options with a plan": ([("plan", ("p", TOML)), ("options", (None, '{"shipped": "quickstart"}'))], "shipped"),
-    "set twice": ([("plan", ("p", TOML)), ("options", (None, '{"set": {"budget": {}, "budget.total_musd": 5}}'))],
-                  'set["budget.total_musd"]'),
+    "set twice": (
+        [("plan", ("p", TOML)), ("options", (None, '{"set": {"budget": {}, "budget.total_musd": 5}}'))],
+        'set["budget.total_musd"]',
+    ),
     "a table of no name": ([("plan", ("p", TOML)), ("tables", ("demnad.csv", DEMAND))], "file name"),
-    "a name in letters that look alike": ([("plan", ("p", TOML)), ("tables", ("d\u0435mand.csv", DEMAND))], "file name"),
+    "a name in letters that look alike": (
+        [("plan", ("p", TOML)), ("tables", ("d\u0435mand.csv", DEMAND))],
+        "file name",
+    ),
     "a plan that is no text": ([("plan", ("p", b"\xd0\xcf\x11\xe0" * 50))], ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", FORMS)
@@ -279,11 +329,14 @@ def test_an_upload_that_is_no_form_is_refused(service: TestClient) -> None:
     part = '--b\r\nContent-Disposition: form-data; name="{}"; filename="{}"\r\n\r\n{}\r\n'
     plan, table = part.format("plan", "p", TOML), part.format("tables", "demand.csv", DEMAND.decode())
     for kind, body in (
-        ("multipart/form-data", b"x"), ("multipart/form-data; boundary=b", b"x"), ("multipart/form-data; boundary=b", b""),
-        ("multipart/form-data; boundary=b", f"{plan}{table[:3000]}".encode()), ("multipart/form-data; boundary=b", plan.encode()),
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=b", b"x"),
+        ("multipart/form-data; boundary=b", b""),
+        ("multipart/form-data; boundary=b", f"{plan}{table[:3000]}".encode()),
+        ("multipart/form-data; boundary=b", plan.encode()),
         ("multipart/form-data; boundary=b", f"{plan}--b--\r\n{table}".encode()),
         ("multipart/form-data; boundary=b", b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"),
-    ):  # fmt: skip
+    ):
         refused(service.post("/v1/jobs/upload", content=body, headers={"Content-Type": kind}), 400)
     refused(service.post("/v1/jobs/upload", files=[("plan", ("p", TOML))] + [("x", ("y", b"z"))] * 200), 413)
     refused(service.post("/v1/jobs/upload", files=[("plan", ("p", TOML))] + [("x", (None, b"z"))] * 200), 413)
@@ -298,11 +351,15 @@ def test_a_damaged_file_is_told_at_once_as_a_check_tells_it(service: TestClient,
     options = {"options": '{"on_top_of_shipped": true}'}
     semicolons = DEMAND.replace(b",", b";")
     for table in (semicolons, DEMAND.replace(b"\n", b"\n\x00", 1), DEMAND[:2000]):
-        answer = service.post("/v1/jobs/upload", files=[("plan", ("p", TOML)), ("tables", ("demand.csv", table))], data=options)
+        answer = service.post(
+            "/v1/jobs/upload", files=[("plan", ("p", TOML)), ("tables", ("demand.csv", table))], data=options
+        )
         assert {fault["file"] for fault in refused(answer)} == {"demand.csv"}
     alone = service.post("/v1/jobs/upload", files=[("plan", ("p", TOML)), ("tables", ("demand.csv", DEMAND))])
     assert refused(alone)
-    whole = service.post("/v1/jobs/upload", files=[("plan", ("p", TOML)), ("tables", ("demand.csv", DEMAND))], data=options)
+    whole = service.post(
+        "/v1/jobs/upload", files=[("plan", ("p", TOML)), ("tables", ("demand.csv", DEMAND))], data=options
+    )
     assert whole.status_code == 202, whole.text
     folders = list((service.app.state.settings.folder / "jobs").iterdir())  # type: ignore[attr-defined]
     assert not [path for folder in folders for path in folder.iterdir() if path.name in ("looked.json", "errors.txt")]
@@ -329,7 +386,9 @@ def test_a_plan_with_a_byte_order_mark_is_read_as_what_it_is(service: TestClient
     """Proves: editors that put a mark in front of JSON or TOML change nothing."""
     plan = load_plan(shipped("models") / "quickstart.toml").to_toml_like()
     for text in (json.dumps(plan), TOML):
-        assert service.post("/v1/jobs/upload", files={"plan": ("p", b"\xef\xbb\xbf" + text.encode())}).status_code == 202
+        assert (
+            service.post("/v1/jobs/upload", files={"plan": ("p", b"\xef\xbb\xbf" + text.encode())}).status_code == 202
+        )
 
 
 def test_a_plan_that_leaves_nothing_to_draw_is_not_stress_tested(tmp_path: Path) -> None:
@@ -351,7 +410,11 @@ def test_a_large_question_is_looked_at_where_it_is_read(service: TestClient) -> 
     """Proves: faults across tables of a request that is read in a process of its own are told at once, by one process."""
     rows = [{**row, "note": "x" * 600} for row in records("demand")]
     for given in ({"material": "unobtainium"}, {"demand_t_per_yr": -1}):
-        question = {"shipped": "quickstart", "tables": {"demand": [*rows, {**rows[0], **given}]}, "on_top_of_shipped": True}
+        question = {
+            "shipped": "quickstart",
+            "tables": {"demand": [*rows, {**rows[0], **given}]},
+            "on_top_of_shipped": True,
+        }
         assert len(json.dumps(question)) > submission.SMALL_BYTES
         faults = refused(posted(service, {"kind": "solve", **question}))
         assert {fault["column"] for fault in faults} == set(given)
@@ -360,13 +423,17 @@ def test_a_large_question_is_looked_at_where_it_is_read(service: TestClient) -> 
 def test_what_others_say_is_told_in_our_words() -> None:
     """Proves: words of whoever validates, wherever in the package, reach no caller; nor does an option of the command line."""
     said = {
-        "Input should be 'low', 'central' or 'high'": "'low', 'central' or 'high'", "at least 0": "at least 0",
-        "Input should be greater than or equal to 3": "at least 3", "Input should be a valid integer": "a whole number",
-        "List should have at least 1 item after validation, not 0": "at least 1 entries", "Field required": "a value",
-        "Extra inputs are not permitted": "no such field", "Value error, one of a and b": "one of a and b",
+        "Input should be 'low', 'central' or 'high'": "'low', 'central' or 'high'",
+        "at least 0": "at least 0",
+        "Input should be greater than or equal to 3": "at least 3",
+        "Input should be a valid integer": "a whole number",
+        "List should have at least 1 item after validation, not 0": "at least 1 entries",
+        "Field required": "a value",
+        "Extra inputs are not permitted": "no such field",
+        "Value error, one of a and b": "one of a and b",
         "String should have at most 5 characters": "at most 5 characters",
         "Input should be a valid dictionary or instance of Budget": "a table with fields",
-    }  # fmt: skip
+    }
     told = problem("invalid", "", [Fault("--set", "", "budget.total_musd", "x", words) for words in said]).faults
     assert [fault.expected for fault in told] == list(said.values())
     assert {fault.file for fault in told} == {'set["budget.total_musd"]'}
@@ -375,7 +442,11 @@ def test_what_others_say_is_told_in_our_words() -> None:
 def test_rows_sent_as_json_are_counted_from_one(service: TestClient) -> None:
     """Proves: a fault of a cell names the row of the list, in a job as in a check."""
     rows = records("stock")
-    question = {"shipped": "quickstart", "tables": {"stock": [*rows, {**rows[0], "opening_t": -1}]}, "on_top_of_shipped": True}
+    question = {
+        "shipped": "quickstart",
+        "tables": {"stock": [*rows, {**rows[0], "opening_t": -1}]},
+        "on_top_of_shipped": True,
+    }
     (fault,) = refused(posted(service, {"kind": "solve", **question}))
     assert (fault["file"], fault["row"], fault["column"]) == ("stock", str(len(rows) + 1), "opening_t")
 
@@ -386,12 +457,23 @@ def test_rows_sent_as_json_are_counted_from_one(service: TestClient) -> None:
 @pytest.mark.parametrize(
     ("query", "column"),
     [
-        ("limit=1&limit=2", "limit"), ("state=failed&state=queued", "state"), ("stat=failed", "stat"), ("limit=", "limit"),
-        ("limit=0", "limit"), ("limit=1e3", "limit"), ("limit=NaN", "limit"), ("limit=" + "9" * 5000, "limit"),
-        ("state=done", "state"), ("before=yesterday", "before"), ("before=1-x", "before"), ("l%69mit=5&limit=6", "limit"),
-        ("%00=1", '["\\u0000"]'), ("limit%5B%5D=5", '["limit[]"]'), ("&=", None),
+        ("limit=1&limit=2", "limit"),
+        ("state=failed&state=queued", "state"),
+        ("stat=failed", "stat"),
+        ("limit=", "limit"),
+        ("limit=0", "limit"),
+        ("limit=1e3", "limit"),
+        ("limit=NaN", "limit"),
+        ("limit=" + "9" * 5000, "limit"),
+        ("state=done", "state"),
+        ("before=yesterday", "before"),
+        ("before=1-x", "before"),
+        ("l%69mit=5&limit=6", "limit"),
+        ("%00=1", '["\\u0000"]'),
+        ("limit%5B%5D=5", '["limit[]"]'),
+        ("&=", None),
     ],
-)  # fmt: skip
+)
 def test_a_query_says_each_thing_once_and_nothing_unknown(service: TestClient, query: str, column: str | None) -> None:
     """Proves: a filter that is misspelt or doubled is not passed over."""
     answer = service.get(f"/v1/jobs?{query}")
@@ -408,9 +490,22 @@ def test_other_routes_refuse_in_plain_words_too(service: TestClient) -> None:
             answer = service.get(path)
             refused(answer, answer.status_code)
             assert answer.status_code in (404, 422), path
-    for path in ("/v1/jobs/", "/v1/check/", "/v1/plans/quickstart/", "/v1", "/v1/plans/a%2Fb", "/v1/schemas/%00", "/v2/jobs"):
+    for path in (
+        "/v1/jobs/",
+        "/v1/check/",
+        "/v1/plans/quickstart/",
+        "/v1",
+        "/v1/plans/a%2Fb",
+        "/v1/schemas/%00",
+        "/v2/jobs",
+    ):
         refused(service.get(path, follow_redirects=False), 404)
-    for method, path in (("PUT", "/v1/jobs"), ("PATCH", f"/v1/jobs/{JOB}"), ("OPTIONS", "/v1/check"), ("TRACE", "/v1/plans")):
+    for method, path in (
+        ("PUT", "/v1/jobs"),
+        ("PATCH", f"/v1/jobs/{JOB}"),
+        ("OPTIONS", "/v1/check"),
+        ("TRACE", "/v1/plans"),
+    ):
         answer = service.request(method, path)
         refused(answer, 405)
         assert method in answer.json()["detail"]
@@ -420,7 +515,9 @@ def test_other_routes_refuse_in_plain_words_too(service: TestClient) -> None:
 def test_headers_that_mean_two_things_are_refused(service: TestClient) -> None:
     """Proves: a key or a content type twice, a key that is none, a condition that nobody looks at: 4xx; a key reused is 409."""
     two = [("Content-Type", "application/json"), ("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
-    assert refused(service.post("/v1/jobs", content=json.dumps(QUICK), headers=two), 400)[0]["column"] == "idempotency-key"
+    assert (
+        refused(service.post("/v1/jobs", content=json.dumps(QUICK), headers=two), 400)[0]["column"] == "idempotency-key"
+    )
     kinds = [("Content-Type", "application/json"), ("Content-Type", "text/plain")]
     refused(service.post("/v1/jobs", content=json.dumps(QUICK), headers=kinds), 400)
     for key in ("", "a b", "x" * 201, "\xe4"):
@@ -454,7 +551,15 @@ def test_a_token_comes_as_a_bearer_and_in_no_other_way(tmp_path: Path) -> None:
     text = headers["Authorization"].removeprefix("Bearer ")
     with TestClient(create_app(service_settings(tmp_path / "s"), runner=Obedient())) as service:
         service.cookies.set("strategic_minerals", text)
-        for scheme in (f"Basic {text}", f"Token {text}", text, "Bearer", "Bearer ", f"Bearer {text} {text}", f"Bearer,{text}"):
+        for scheme in (
+            f"Basic {text}",
+            f"Token {text}",
+            text,
+            "Bearer",
+            "Bearer ",
+            f"Bearer {text} {text}",
+            f"Bearer,{text}",
+        ):
             refused(service.get("/v1/jobs", headers={"Authorization": scheme}), 401)
         assert service.get("/v1/jobs").status_code == 200
         service.cookies.clear()
@@ -465,7 +570,12 @@ def test_a_token_comes_as_a_bearer_and_in_no_other_way(tmp_path: Path) -> None:
 
 def test_pages_say_what_is_wrong_in_plain_words(service: TestClient) -> None:
     """Proves: the forms of the page refuse in words of ours, as a page and as a problem."""
-    for path, data in (("/upload", {"plan": "text"}), ("/upload", {}), ("/login", {}), (f"/jobs/{JOB}/compare", {"other": "x"})):
+    for path, data in (
+        ("/upload", {"plan": "text"}),
+        ("/upload", {}),
+        ("/login", {}),
+        (f"/jobs/{JOB}/compare", {"other": "x"}),
+    ):
         for accept in ("application/json", "text/html"):
             answer = service.post(path, data=data, headers={"Accept": accept})
             assert answer.status_code in (400, 404, 415, 422), (path, answer.text)
@@ -473,12 +583,17 @@ def test_pages_say_what_is_wrong_in_plain_words(service: TestClient) -> None:
     part = '--b\r\nContent-Disposition: form-data; name="{}"; filename="{}"\r\n\r\n{}\r\n'
     form = f"{part.format('plan', 'my plan.toml', TOML)}{part.format('tables', '', '')}--b--\r\n"  # no table was chosen
     kept = service.post(
-        "/upload", content=form.encode(), headers={"Content-Type": "multipart/form-data; boundary=b"}, follow_redirects=False
+        "/upload",
+        content=form.encode(),
+        headers={"Content-Type": "multipart/form-data; boundary=b"},
+        follow_redirects=False,
     )
     twice = [("tables", ("demand.csv", DEMAND)), ("tables", ("demand.csv", DEMAND))]
     assert kept.status_code == 303
     assert "<h1>" in service.get(kept.headers["location"]).text
     refused(service.post("/upload", files=[("plan", ("p", TOML)), *twice]))
-    edited = service.post("/edit", data={"shipped_plan": "quickstart", "action": "run", "discount_rate": "9", "gap": "x"})
+    edited = service.post(
+        "/edit", data={"shipped_plan": "quickstart", "action": "run", "discount_rate": "9", "gap": "x"}
+    )
     assert edited.status_code == 422
     assert not OTHERS_WORDS.search(edited.text)

@@ -55,7 +55,9 @@ FAULTY = {
 
 
 @pytest.mark.parametrize("what", FAULTY)
-def test_a_body_that_is_all_faults_is_bounded_before_it_is_validated(what: str, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_body_that_is_all_faults_is_bounded_before_it_is_validated(
+    what: str, tmp_path: Path, monkeypatch: Any
+) -> None:
     """Proves R43: whatever a large body has wrong, what validates is given no more faults to find than are told."""
     seen: list[int] = []
 
@@ -86,8 +88,10 @@ def test_the_first_faults_say_where_they_stand() -> None:
     with pytest.raises(PlanError) as caught:
         bounded({"tables": {"demand": rows, "demnad": []}}, 100)
     assert [(fault.file, fault.row, fault.column) for fault in caught.value.faults] == [
-        ("demand", "2", ""), ("demand", "3", "material"), ("tables", "", "table"),
-    ]  # fmt: skip
+        ("demand", "2", ""),
+        ("demand", "3", "material"),
+        ("tables", "", "table"),
+    ]
     assert "did you mean 'demand'" in caught.value.faults[-1].expected
 
 
@@ -132,7 +136,13 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, d
     """A server with short patience and few connections, and a token for it."""
     folder = tmp_path_factory.mktemp("hostile") / "s"
     headers = token(folder, "one")
-    limits = {"header_s": "1", "body_s": "1", "answer_s": "1", "most_connections": "40", "most_connections_of_address": "30"}
+    limits = {
+        "header_s": "1",
+        "body_s": "1",
+        "answer_s": "1",
+        "most_connections": "40",
+        "most_connections_of_address": "30",
+    }
     server = Server(folder, workers="1", requests_per_minute="100000", most_bodies_mib="12", **limits).ready()
     yield server, headers
     server.stop()
@@ -239,7 +249,11 @@ def test_a_header_that_trickles_is_not_waited_for(dial: Any) -> None:
 def test_a_body_that_trickles_is_not_waited_for(office: Any, dial: Any, how: str) -> None:
     """Proves R47: a body has a time limit of its own, however it comes; 408, and the connection ends."""
     server, headers = office
-    path, kind = ("/login", "application/x-www-form-urlencoded") if how.startswith("a form") else ("/v1/jobs", "application/json")
+    path, kind = (
+        ("/login", "application/x-www-form-urlencoded")
+        if how.startswith("a form")
+        else ("/v1/jobs", "application/json")
+    )
     length = "Transfer-Encoding: chunked" if how == "pieces" else "Content-Length: 5000"
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: {headers['Authorization']}\r\n"
     one = dial(f"{head}Content-Type: {kind}\r\n{length}\r\n\r\n".encode())
@@ -262,19 +276,25 @@ def test_an_answer_that_nobody_takes_is_not_held(office: Any, dial: Any) -> None
 def test_bodies_in_tiny_pieces_are_refused(office: Any, dial: Any) -> None:
     """Proves: a body of a million one-byte pieces is not worked through."""
     server, headers = office
-    head = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\nContent-Type: application/json\r\n"
-            "Transfer-Encoding: chunked\r\n\r\n").encode()  # fmt: skip
+    head = (
+        f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    ).encode()
     one = dial(head)
     assert sent_until_cut(one, b"1\r\n \r\n" * 1000)
     assert ask(server, "/healthz")[0] == 200
 
 
 PIECES = {
-    "a size that is none": b"zz\r\n{}\r\n0\r\n\r\n", "a size below nothing": b"-5\r\n{}\r\n0\r\n\r\n",
-    "a size beyond all": b"F" * 40 + b"\r\n{}", "a size of words": b"0x5\r\n{}", "no size": b"\r\n\r\n",
-    "a piece longer than its size": b"1\r\n{}{}{}\r\n0\r\n\r\n", "a wrong one after a right one": b"2\r\n{}\r\nq\r\n",
+    "a size that is none": b"zz\r\n{}\r\n0\r\n\r\n",
+    "a size below nothing": b"-5\r\n{}\r\n0\r\n\r\n",
+    "a size beyond all": b"F" * 40 + b"\r\n{}",
+    "a size of words": b"0x5\r\n{}",
+    "no size": b"\r\n\r\n",
+    "a piece longer than its size": b"1\r\n{}{}{}\r\n0\r\n\r\n",
+    "a wrong one after a right one": b"2\r\n{}\r\nq\r\n",
     "an extension without end": b"2;" + b"a" * 100_000,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", PIECES)
@@ -283,8 +303,10 @@ def test_pieces_that_are_none_are_answered(office: Any, dial: Any, what: str, pa
     """Proves: a wrong size of a chunk ends in 400 with a problem, once, and then the connection ends."""
     server, headers = office
     kind = {"/v1/jobs/upload": "multipart/form-data; boundary=b", "/login": "application/x-www-form-urlencoded"}
-    head = (f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: {headers['Authorization']}\r\n"
-            f"Content-Type: {kind.get(path, 'application/json')}\r\nTransfer-Encoding: chunked\r\n\r\n").encode()  # fmt: skip
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: {headers['Authorization']}\r\n"
+        f"Content-Type: {kind.get(path, 'application/json')}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ).encode()
     answer = rest(dial(head + PIECES[what]))
     assert answer.startswith(b"HTTP/1.1 400 "), answer[:200]
     assert answer.count(b"HTTP/1.1") == 1
@@ -294,7 +316,9 @@ def test_pieces_that_are_none_are_answered(office: Any, dial: Any, what: str, pa
 
 def test_a_request_has_one_answer(office: Any, dial: Any) -> None:
     """Proves: where a request is refused before its body has come, what is wrong with the body brings no second answer."""
-    one = dial(b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+    one = dial(
+        b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     answer = one.recv(1 << 16)
     assert answer.startswith(b"HTTP/1.1 401 ")
     with contextlib.suppress(ConnectionError):
@@ -306,8 +330,10 @@ def test_a_request_has_one_answer(office: Any, dial: Any) -> None:
 def test_a_body_that_ends_early_is_answered(office: Any, dial: Any, length: str) -> None:
     """Proves: whoever stops sending before the stated end, and still listens, is told."""
     _, headers = office
-    head = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\nContent-Type: application/json\r\n"
-            f"{length}\r\n\r\n").encode()  # fmt: skip
+    head = (
+        f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\nContent-Type: application/json\r\n"
+        f"{length}\r\n\r\n"
+    ).encode()
     one = dial(head + b"2\r\n{}")
     one.shutdown(socket.SHUT_WR)
     answer = rest(one)
@@ -319,8 +345,10 @@ def test_a_body_that_ends_early_is_answered(office: Any, dial: Any, length: str)
 def test_a_length_that_is_none_is_answered(office: Any, dial: Any, length: str) -> None:
     """Proves: 4xx with a problem before a body is waited for."""
     _, headers = office
-    head = (f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {length}\r\n\r\n").encode()  # fmt: skip
+    head = (
+        f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: {headers['Authorization']}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {length}\r\n\r\n"
+    ).encode()
     answer = rest(dial(head + b"{}"))
     assert answer.split(b" ")[1] in (b"400", b"413"), answer[:200]
     assert b"application/problem+json" in answer
@@ -336,7 +364,7 @@ def test_a_length_that_is_none_is_answered(office: Any, dial: Any, length: str) 
         ("Host: y\r\n", b"400"),
         ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n", b"200"),
     ],
-)  # fmt: skip
+)
 def test_headers_are_bounded_and_well_formed(office: Any, dial: Any, lines: str, status: bytes) -> None:
     """Proves: floods of headers, and headers that mean two things, end in 4xx with a problem; nothing is upgraded."""
     server, _ = office
@@ -385,7 +413,10 @@ def test_packed_bodies_and_other_types_are_not_read(tmp_path: Path) -> None:
         assert service.post("/v1/jobs", content=packed, headers=kind).status_code == 400
         for other in ({}, {"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}):
             assert service.post("/v1/jobs", content=b"{}", headers=other).status_code == 415
-        assert service.post("/v1/check", content=b"{}", headers={"Content-Type": "application/problem+json"}).status_code == 422
+        assert (
+            service.post("/v1/check", content=b"{}", headers={"Content-Type": "application/problem+json"}).status_code
+            == 422
+        )
 
 
 def test_queries_are_bounded(tmp_path: Path) -> None:
@@ -400,12 +431,20 @@ def test_queries_are_bounded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/v1/jobs/upload", "POST"), ("DELETE", "/v1/jobs/upload", "POST"), ("PUT", "/v1/jobs", "GET, POST"),
-        ("PATCH", f"/v1/jobs/{'0' * 32}", "DELETE, GET"), ("POST", "/healthz", "GET"), ("TRACE", "/v1/plans", "GET"),
-        ("GET", "/logout", "POST"), ("HEAD", "/v1/jobs", "GET, POST"), ("OPTIONS", "/v1/check", "POST"),
+        ("GET", "/v1/jobs/upload", "POST"),
+        ("DELETE", "/v1/jobs/upload", "POST"),
+        ("PUT", "/v1/jobs", "GET, POST"),
+        ("PATCH", f"/v1/jobs/{'0' * 32}", "DELETE, GET"),
+        ("POST", "/healthz", "GET"),
+        ("TRACE", "/v1/plans", "GET"),
+        ("GET", "/logout", "POST"),
+        ("HEAD", "/v1/jobs", "GET, POST"),
+        ("OPTIONS", "/v1/check", "POST"),
     ],
-)  # fmt: skip
-def test_what_is_not_done_somewhere_is_405_and_says_what_is(tmp_path: Path, method: str, path: str, allowed: str) -> None:
+)
+def test_what_is_not_done_somewhere_is_405_and_says_what_is(
+    tmp_path: Path, method: str, path: str, allowed: str
+) -> None:
     """Proves: 405 with `Allow`, which names every method of the place, and a problem as the body."""
     with client(tmp_path / "s", Obedient()) as service:
         answer = service.request(method, path)

@@ -284,9 +284,13 @@ def test_a_running_child_is_stopped_soon(tmp_path: Path, when: str) -> None:
     folder, told, asked = prepared(tmp_path, LONG), list[dict[str, Any]](), list[bool]()
 
     def stop() -> bool:
-        asked.append({
-            "it imports": True, "it builds": bool(told), "it solves": any(one["phase"] == "social cost" for one in told),
-        }[when])  # fmt: skip
+        asked.append(
+            {
+                "it imports": True,
+                "it builds": bool(told),
+                "it solves": any(one["phase"] == "social cost" for one in told),
+            }[when]
+        )
         return asked[-1]
 
     assert LocalRunner().attend(folder, Patience(3600, 3), told.append, stop) == {"state": "cancelled"}
@@ -394,7 +398,9 @@ def test_many_callers_at_once_get_each_their_own_job(tmp_path: Path, caller: Any
 
     def submit(n: int) -> list[str]:
         mine = Client(server.address, service._headers["Authorization"].removeprefix("Bearer "))
-        return [mine.submit("solve", key=f"{n}-{k}", shipped="quickstart", gap=0.05, label=f"{n}-{k}") for k in range(5)]
+        return [
+            mine.submit("solve", key=f"{n}-{k}", shipped="quickstart", gap=0.05, label=f"{n}-{k}") for k in range(5)
+        ]
 
     with ThreadPoolExecutor(12) as pool:
         jobs = [job for mine in pool.map(submit, range(12)) for job in mine]

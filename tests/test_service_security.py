@@ -41,7 +41,9 @@ from strategic_minerals.service.databases import open_store
 from strategic_minerals.service.reading import kind_of_plan, table_file
 from strategic_minerals.service.settings import Settings
 
-EVERY = [tuple(line.split()) for line in """
+EVERY = [
+    tuple(line.split())
+    for line in """
     GET /v1/jobs
     POST /v1/jobs
     POST /v1/jobs/upload
@@ -68,9 +70,12 @@ EVERY = [tuple(line.split()) for line in """
     POST /upload
     GET /jobs/{job_id}
     POST /jobs/{job_id}/{action}
-""".strip().splitlines()]
+""".strip().splitlines()
+]
 """Every door that a token opens."""
-OPEN = [tuple(line.split()) for line in """
+OPEN = [
+    tuple(line.split())
+    for line in """
     GET /healthz
     GET /readyz
     GET /login
@@ -79,7 +84,8 @@ OPEN = [tuple(line.split()) for line in """
     GET /static/{name}
     GET /v1/openapi.json
     HEAD /v1/openapi.json
-""".strip().splitlines()]
+""".strip().splitlines()
+]
 """Every door that is open."""
 
 
@@ -92,8 +98,12 @@ def filled(path: str, job: str) -> str:
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, dict[str, dict[str, str]], str]]:
     """A service with tokens of two tenants, and a job of the first."""
     folder = tmp_path_factory.mktemp("office") / "s"
-    tokens = {"one": token(folder, "one"), "two": token(folder, "two"), "reader": token(folder, "one", "read"),
-              "admin": token(folder, "one", "admin")}  # fmt: skip
+    tokens = {
+        "one": token(folder, "one"),
+        "two": token(folder, "two"),
+        "reader": token(folder, "one", "read"),
+        "admin": token(folder, "one", "admin"),
+    }
     with TestClient(create_app(service_settings(folder), runner=Obedient()), raise_server_exceptions=False) as service:
         job = service.post("/v1/jobs", json=QUICK, headers=tokens["one"]).json()["id"]
         ended(service, job, headers=tokens["one"])
@@ -133,7 +143,11 @@ def test_tenants_do_not_see_each_other(office: Any) -> None:
             answer = service.request(method, filled(path, job), headers=tokens["two"])
             assert answer.status_code in (404, 405), path
     assert service.get("/v1/jobs", headers=tokens["two"]).json()["jobs"] == []
-    for request in ({"kind": "stress", "of": job}, {"kind": "compare", "of": [job, job]}, {"kind": "explain", "of": job}):
+    for request in (
+        {"kind": "stress", "of": job},
+        {"kind": "compare", "of": [job, job]},
+        {"kind": "explain", "of": job},
+    ):
         assert service.post("/v1/jobs", json=request, headers=tokens["two"]).status_code == 404
     assert service.get(f"/v1/jobs/{job}", headers=tokens["one"]).status_code == 200
 
@@ -265,7 +279,9 @@ def test_hostile_bodies_are_refused_and_nothing_more(office: Any, body: bytes, m
     service, tokens, _ = office
     looked = Counter[str]()
     real = names.get_close_matches
-    monkeypatch.setattr(names, "get_close_matches", lambda word, *rest, **how: looked.update([word]) or real(word, *rest, **how))
+    monkeypatch.setattr(
+        names, "get_close_matches", lambda word, *rest, **how: looked.update([word]) or real(word, *rest, **how)
+    )
     answer = service.post("/v1/jobs", content=body, headers={**tokens["one"], "Content-Type": "application/json"})
     assert answer.status_code in (400, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -281,11 +297,15 @@ def test_what_a_browser_may_be_made_to_send_breaks_nothing(office: Any) -> None:
     mine = tokens["one"]
     assert service.post("/v1/jobs", json=QUICK, headers={"Origin": "http://["}).status_code == 403
     for other in ("", "x", "../.."):
-        assert service.post(f"/jobs/{job}/compare", data={"other": other}, headers=mine).status_code in (404, 422), other
+        assert service.post(f"/jobs/{job}/compare", data={"other": other}, headers=mine).status_code in (404, 422), (
+            other
+        )
     nested = {"shipped_plan": "quickstart", "budget.appropriation_musd": "[" * 100_000, "action": "check", "gap": "0.1"}
     assert service.post("/edit", data=nested, headers=mine).status_code == 422
     for path in ("/login", "/logout"):
-        answer = service.post(path, data={"token": "x"}, headers={"Origin": "https://evil.example"}, follow_redirects=False)
+        answer = service.post(
+            path, data={"token": "x"}, headers={"Origin": "https://evil.example"}, follow_redirects=False
+        )
         assert answer.status_code == 403
     twice = b'{"name": "x", ' + b'"k": 1, ' * 15_000 + b'"k": 2}'
     assert service.post("/v1/jobs/upload", files={"plan": twice}, headers=mine).status_code == 422
@@ -303,7 +323,9 @@ def test_a_strangers_body_is_not_read(tmp_path: Path) -> None:
                 sent.append(1)
                 yield b" " * 100_000
 
-        assert service.post("/v1/jobs", content=pieces(), headers={"Content-Type": "application/json"}).status_code == 401
+        assert (
+            service.post("/v1/jobs", content=pieces(), headers={"Content-Type": "application/json"}).status_code == 401
+        )
 
 
 def test_a_revoked_token_loses_its_open_streams(tmp_path: Path) -> None:
@@ -364,7 +386,11 @@ def test_uploads_of_anything_are_refused_or_kept(office: Any, content: bytes) ->
 LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers()
 
 
-@given(st.recursive(LEAVES, lambda s: st.lists(s, max_size=3) | st.dictionaries(st.text(max_size=5), s, max_size=3), max_leaves=20))
+@given(
+    st.recursive(
+        LEAVES, lambda s: st.lists(s, max_size=3) | st.dictionaries(st.text(max_size=5), s, max_size=3), max_leaves=20
+    )
+)
 @settings(max_examples=200)
 def test_plain_data_is_tame_or_refused(value: Any) -> None:
     """Proves: what passes into a question can be written as strict JSON and as UTF-8."""
@@ -395,7 +421,9 @@ def test_the_whole_api_withstands_a_fuzzer(tmp_path: Path, monkeypatch: pytest.M
 
     def checked(self: Any, response: Any, case: Any, **given: Any) -> None:
         assert response.status_code < 500 or response.status_code == 503, response.text
-        case.validate_response(response, checks=[status_code_conformance, content_type_conformance, response_schema_conformance])
+        case.validate_response(
+            response, checks=[status_code_conformance, content_type_conformance, response_schema_conformance]
+        )
 
     machine.validate_response = checked  # type: ignore[method-assign, assignment]
     every = list(HealthCheck)
@@ -417,13 +445,18 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("strategic_minerals.service.app.Canary._look", lambda self: "ok")
     folder, runner = tmp_path / "s", Obedient()
     headers = token(folder, "one", "read", "submit", "admin")
-    free = {"requests_per_minute": 10**6, "most_queued": 10**6, "most_queued_of_tenant": 10**6, "most_jobs_of_tenant": 10**6}
+    free = {
+        "requests_per_minute": 10**6,
+        "most_queued": 10**6,
+        "most_queued_of_tenant": 10**6,
+        "most_jobs_of_tenant": 10**6,
+    }
     app = create_app(service_settings(folder, **free), runner=runner, checker=runner)
     config = SchemathesisConfig.from_str(f"""
         seed = 1
         continue-on-failure = true
         suppress-health-check = ["all"]
-        headers = {{ Authorization = "{headers['Authorization']}" }}
+        headers = {{ Authorization = "{headers["Authorization"]}" }}
         [generation]
         max-examples = 8
         [checks.positive_data_acceptance]
@@ -440,13 +473,23 @@ def test_the_api_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.M
             for case, checks in event.recorder.checks.items():
                 checked |= {check.name for check in checks}
                 failed = [check for check in checks if check.failure_info is not None]
-                wrong += [f"{event.recorder.cases[case].value.operation.label}: {check.name}: "
-                          f"{check.failure_info.failure.message}" for check in failed]  # fmt: skip
+                wrong += [
+                    f"{event.recorder.cases[case].value.operation.label}: {check.name}: "
+                    f"{check.failure_info.failure.message}"
+                    for check in failed
+                ]
     assert not wrong, "\n".join(sorted(set(wrong)))
     assert checked >= {
-        "status_code_conformance", "content_type_conformance", "response_schema_conformance", "negative_data_rejection",
-        "positive_data_acceptance", "unsupported_method", "allow_header_conformance", "ignored_auth", "not_a_server_error",
-    }  # fmt: skip
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_schema_conformance",
+        "negative_data_rejection",
+        "positive_data_acceptance",
+        "unsupported_method",
+        "allow_header_conformance",
+        "ignored_auth",
+        "not_a_server_error",
+    }
 
 
 def test_the_audit_log_names_who_did_what(tmp_path: Path) -> None:

@@ -74,15 +74,31 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 def job(tenant: str = "t", **given: Any) -> Job:
     plain: dict[str, Any] = {
-        "id": new_id(), "tenant": tenant, "kind": "solve", "label": "x'; DROP TABLE jobs; --", "state": "queued",
-        "submitted": time.time(), "started": None, "ended": None, "server": None, "digest": "d", "stopping": False, "progress": {},
+        "id": new_id(),
+        "tenant": tenant,
+        "kind": "solve",
+        "label": "x'; DROP TABLE jobs; --",
+        "state": "queued",
+        "submitted": time.time(),
+        "started": None,
+        "ended": None,
+        "server": None,
+        "digest": "d",
+        "stopping": False,
+        "progress": {},
         "outcome": {},
-    }  # fmt: skip
+    }
     return Job(**{**plain, **given})
 
 
 def put(
-    store: Store, one: Job, key: str | None = None, most: int = 100, own: int = 100, quota: Quota | None = None, size: int = 0
+    store: Store,
+    one: Job,
+    key: str | None = None,
+    most: int = 100,
+    own: int = 100,
+    quota: Quota | None = None,
+    size: int = 0,
 ) -> Job:
     deed = Deed(one.submitted, one.tenant, "k", "127.0.0.1", "submit solve", one.id)
     return store.submit(one, key, most, own, deed, quota, size)
@@ -227,8 +243,11 @@ def test_a_store_of_before_versions_is_brought_up_to_date(tmp_path: Path) -> Non
     with contextlib.closing(sqlite3.connect(path)) as old:
         for statement in migrations.STEPS[0]:
             old.execute(statement)
-        old.execute("INSERT INTO jobs (id, tenant, kind, label, state, submitted, started, ended, server, digest, outcome) "
-                    "VALUES (?, 't', 'solve', '', 'succeeded', 1, 2, 3, 's', 'd', '{}')", (name,))  # fmt: skip
+        old.execute(
+            "INSERT INTO jobs (id, tenant, kind, label, state, submitted, started, ended, server, digest, outcome) "
+            "VALUES (?, 't', 'solve', '', 'succeeded', 1, 2, 3, 's', 'd', '{}')",
+            (name,),
+        )
         old.execute("INSERT INTO tokens VALUES ('id', 'hash', 't', 'read', 1, NULL, '')")
         old.commit()
     for _ in range(2):
@@ -247,7 +266,9 @@ def test_a_migration_that_is_cut_short_changes_nothing(tmp_path: Path, monkeypat
     path = tmp_path / "s.sqlite3"
     SqliteStore(path).close()
     with monkeypatch.context() as patch:
-        patch.setattr(base_store, "STEPS", (*migrations.STEPS, ("ALTER TABLE jobs ADD COLUMN more TEXT", "no statement at all")))
+        patch.setattr(
+            base_store, "STEPS", (*migrations.STEPS, ("ALTER TABLE jobs ADD COLUMN more TEXT", "no statement at all"))
+        )
         patch.setattr(base_store, "NEWEST", migrations.NEWEST + 1)
         with pytest.raises(StoreError):
             SqliteStore(path)
@@ -263,7 +284,9 @@ def test_a_newer_store_is_left_alone(store: Store) -> None:
     newer = migrations.NEWEST + 7
     store._run((f"UPDATE schema_version SET version = {newer}", {}))
     try:
-        with pytest.raises(StoreError, match=f"version {newer}; this program reads versions up to {migrations.NEWEST}") as caught:
+        with pytest.raises(
+            StoreError, match=f"version {newer}; this program reads versions up to {migrations.NEWEST}"
+        ) as caught:
             store.set_up()
         assert caught.value.kind == "version"
     finally:
@@ -315,7 +338,10 @@ def test_tokens_are_known_by_their_hash_until_revoked(store: Store) -> None:
 
 def test_values_never_become_statements() -> None:
     """Proves: every value of the store's SQL is bound; `::` and times are left alone."""
-    assert VALUE.sub(r"%(\1)s", "a = :name AND t::text = '12:30' AND b=:b") == "a = %(name)s AND t::text = '12:30' AND b=%(b)s"
+    assert (
+        VALUE.sub(r"%(\1)s", "a = :name AND t::text = '12:30' AND b=:b")
+        == "a = %(name)s AND t::text = '12:30' AND b=%(b)s"
+    )
 
 
 @needs_postgres

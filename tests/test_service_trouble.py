@@ -60,7 +60,9 @@ class Disk:
 
 
 @pytest.mark.parametrize("how", ["json", "large", "upload", "draft"])
-def test_a_disk_that_is_full_at_any_write_keeps_nothing_half(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_at_any_write_keeps_nothing_half(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Proves R50: wherever a submission meets a full disk, the answer is 503 with a problem and when to come back, and neither the
     store nor a folder has anything of it; where there is room again, the same is accepted."""
     rows = [{**row, "note": "x" * 500} for row in records("demand")]
@@ -68,10 +70,11 @@ def test_a_disk_that_is_full_at_any_write_keeps_nothing_half(how: str, tmp_path:
     plan = shipped("models") / "quickstart.toml"
     files = {"plan": ("p", b'name = "x"\n' if how == "draft" else plan.read_bytes())}
     send: dict[str, Callable[[Any], Any]] = {
-        "json": lambda service: service.post("/v1/jobs", json=QUICK), "large": lambda service: service.post("/v1/jobs", json=large),
+        "json": lambda service: service.post("/v1/jobs", json=QUICK),
+        "large": lambda service: service.post("/v1/jobs", json=large),
         "upload": lambda service: service.post("/v1/jobs/upload", files=files),
         "draft": lambda service: service.post("/upload", files=files, follow_redirects=False),
-    }  # fmt: skip
+    }
     runner, folder = Obedient(hold=True), tmp_path / "s"
     with client(folder, runner, workers=1) as service:
         service.post("/v1/jobs", json=QUICK)
@@ -102,7 +105,9 @@ def test_a_store_that_cannot_grow_answers_503_and_goes_on_afterwards(tmp_path: P
         until(lambda: runner.seen)
         pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
         store._connection.execute(f"PRAGMA max_page_count = {pages}")
-        refused = until(lambda: (one := service.post("/v1/jobs", json={**QUICK, "label": "x" * 200})).status_code == 503 and one)
+        refused = until(
+            lambda: (one := service.post("/v1/jobs", json={**QUICK, "label": "x" * 200})).status_code == 503 and one
+        )
         assert refused.json()["type"].endswith(":unavailable")
         assert "full" in refused.json()["detail"]
         kept = service.get("/v1/jobs", params={"limit": 200}).json()["jobs"]
@@ -113,7 +118,9 @@ def test_a_store_that_cannot_grow_answers_503_and_goes_on_afterwards(tmp_path: P
         runner.go.set()
 
 
-def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Proves R50: a child that cannot write its answer has not failed: it ends with a code of its own, what it wrote is taken back,
     and the job may run again."""
     folder = Folder(tmp_path / "job")
@@ -162,7 +169,10 @@ def test_a_server_whose_disk_is_full_goes_on_when_there_is_room(tmp_path: Path) 
         time.sleep(3.0)  # the job's child meets the full disk
         assert service.status(one)["state"] in ("queued", "running")
         room(resource.RLIM_INFINITY)
-        assert until(lambda: (found := service.status(one))["state"] not in ("queued", "running") and found)["state"] == "succeeded"
+        assert (
+            until(lambda: (found := service.status(one))["state"] not in ("queued", "running") and found)["state"]
+            == "succeeded"
+        )
         assert not list(folder.rglob("*.part"))  # before another job writes
         assert service.submit("solve", shipped="quickstart", gap=0.05)
     finally:
@@ -180,7 +190,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sound") / "service.sqlite3"
     store = SqliteStore(path)
     for n in range(60):
-        job = Job(f"{n:032x}", f"t{n % 3}", "solve", "ä" * n, "queued", float(n), None, None, None, "d" * 64, False, {}, {})
+        job = Job(
+            f"{n:032x}", f"t{n % 3}", "solve", "ä" * n, "queued", float(n), None, None, None, "d" * 64, False, {}, {}
+        )
         store.submit(job, f"k{n}", 999, 999, Deed(1.0, "t", "k", "127.0.0.1", "submit solve", job.id))
         store.keep_token(Token(f"t{n}", "t", ("read",), 1.0, None, "n"), f"hash{n}")
         if n % 2:
@@ -203,7 +215,9 @@ DAMAGE: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "random bytes": lambda content, chance: chance.randbytes(chance.choice((1, 100, 5000, len(content)))),
     "cut short": lambda content, chance: content[: chance.randrange(1, len(content))],
     "a page turned over": flipped,
-    "pages exchanged": lambda content, chance: content[:4096] + content[8192:12288] + content[4096:8192] + content[12288:],
+    "pages exchanged": lambda content, chance: (
+        content[:4096] + content[8192:12288] + content[4096:8192] + content[12288:]
+    ),
     "zeros": lambda content, chance: content[: 4096 * chance.randrange(1, 5)].ljust(len(content), b"\0"),
 }
 
@@ -236,13 +250,23 @@ def test_a_damaged_store_is_refused_or_read_and_nothing_between(what: str, sound
 
 def test_rows_that_nobody_wrote_are_told(sound: Path, tmp_path: Path) -> None:
     """Proves R51: content that a sound file holds and no version writes is found at start: states, names, JSON, scopes."""
-    for n, wrong in enumerate((
-        "UPDATE jobs SET state = 'exploded'", "UPDATE jobs SET id = '../../etc' WHERE submitted = 0.0",
-        "UPDATE jobs SET outcome = '{'", "UPDATE jobs SET progress = '[]'", "UPDATE jobs SET submitted = 'yesterday'",
-        "UPDATE tokens SET scopes = 'all'", "UPDATE tokens SET created = 'x'", "DROP TABLE tokens", "DROP TABLE clock",
-        "ALTER TABLE jobs DROP COLUMN bytes", "DELETE FROM schema_version", "UPDATE schema_version SET version = 'x'",
-        "INSERT INTO schema_version VALUES (2)",
-    )):  # fmt: skip
+    for n, wrong in enumerate(
+        (
+            "UPDATE jobs SET state = 'exploded'",
+            "UPDATE jobs SET id = '../../etc' WHERE submitted = 0.0",
+            "UPDATE jobs SET outcome = '{'",
+            "UPDATE jobs SET progress = '[]'",
+            "UPDATE jobs SET submitted = 'yesterday'",
+            "UPDATE tokens SET scopes = 'all'",
+            "UPDATE tokens SET created = 'x'",
+            "DROP TABLE tokens",
+            "DROP TABLE clock",
+            "ALTER TABLE jobs DROP COLUMN bytes",
+            "DELETE FROM schema_version",
+            "UPDATE schema_version SET version = 'x'",
+            "INSERT INTO schema_version VALUES (2)",
+        )
+    ):
         path = tmp_path / f"{n}.sqlite3"
         shutil.copy(sound, path)
         with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -277,7 +301,9 @@ def test_damage_while_it_runs_is_503(tmp_path: Path) -> None:
         store._run(("ALTER TABLE jobs RENAME TO lost", {}))
         assert service.get("/v1/jobs").status_code == 503
         store._run(("ALTER TABLE servers RENAME TO gone", {}))
-        assert "damaged" in until(lambda: "ok" not in (found := service.get("/readyz").json()["checks"]["store"]) and found)
+        assert "damaged" in until(
+            lambda: "ok" not in (found := service.get("/readyz").json()["checks"]["store"]) and found
+        )
 
 
 # --- a start that fails -------------------------------------------------------------------------------------------------------

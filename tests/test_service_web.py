@@ -87,7 +87,9 @@ def test_a_plan_is_changed_checked_run_watched_and_compared(page: Any, office: t
     page.click("button:has-text('Compare')")
     assert "COMPARED" in answered(page)
     page.click("text=Report")
-    page.wait_for_function("document.querySelectorAll('.chart:not([data-drawn])').length === 0", timeout=PATIENCE_S * 1000)
+    page.wait_for_function(
+        "document.querySelectorAll('.chart:not([data-drawn])').length === 0", timeout=PATIENCE_S * 1000
+    )
     assert page.locator("#comparison").count() == 1
     assert "caught" not in page.title().replace(HOSTILE, "")
 
@@ -129,13 +131,17 @@ def test_it_can_be_used_on_a_phone_and_by_keyboard(page: Any, office: tuple[Serv
     for path in ("/", "/edit?shipped_plan=rare-earths"):
         page.goto(office[0].address + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        unnamed = "[...document.querySelectorAll('input:not([type=hidden]), select')].filter(e => !e.labels.length).length"
+        unnamed = (
+            "[...document.querySelectorAll('input:not([type=hidden]), select')].filter(e => !e.labels.length).length"
+        )
         assert page.evaluate(unnamed) == 0
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
 
 
-def test_whoever_is_not_known_sees_the_way_in_and_signing_out_works(browser: Any, page: Any, office: tuple[Server, str]) -> None:
+def test_whoever_is_not_known_sees_the_way_in_and_signing_out_works(
+    browser: Any, page: Any, office: tuple[Server, str]
+) -> None:
     """Proves: pages lead strangers to the sign-in, which refuses wrong tokens; after signing out the page is closed."""
     server, _ = office
     stranger = browser.new_context().new_page()

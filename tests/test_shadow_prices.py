@@ -183,9 +183,11 @@ def test_one_more_tonne_in_a_world_is_worth_the_loss_it_saves_there(world: str, 
     def make(factor: float) -> Case:
         surge = {"demand_multipliers": {"civil": factor}}
         lengths = {"short": (0.3, 1), "long": (0.1, 2)}
-        return reserve(scenarios=[
-            cut(name, p, 2029, years, **(surge if name == world else {})) for name, (p, years) in lengths.items()
-        ])  # fmt: skip
+        return reserve(
+            scenarios=[
+                cut(name, p, 2029, years, **(surge if name == world else {})) for name, (p, years) in lengths.items()
+            ]
+        )
 
     rise = slope(make, 1.0, step=1e-3) / 10.0  # a factor on 10 kt
     if world == "long":  # its second year is touched as well
@@ -220,13 +222,23 @@ def test_an_exogenous_tonne_saves_the_price_in_every_world_that_it_reaches() -> 
 
 def promised(level: float, per: str, penalty: float | None = None) -> Case:
     """Stock that is worth too little by itself (63 against .1*70) and is bought for a promise in two years of cut."""
-    service = {"material": "a", "segment": "civil", "level": level, "scenarios": ["long"], "per": per,
-               "penalty_usd_per_kg": penalty}  # fmt: skip
+    service = {
+        "material": "a",
+        "segment": "civil",
+        "level": level,
+        "scenarios": ["long"],
+        "per": per,
+        "penalty_usd_per_kg": penalty,
+    }
     home = source("USA", "a", {2027: 0.0, 2029: 3.0, 2030: 1.0})
     return reserve(
-        loss=10.0, money=1e4, stock={}, sources={"far": source("CHN", "a", 12.0), "home": home},
-        scenarios=[cut("long", 0.1, 2029, 2, design_basis=True)], service_levels=[service],
-    )  # fmt: skip
+        loss=10.0,
+        money=1e4,
+        stock={},
+        sources={"far": source("CHN", "a", 12.0), "home": home},
+        scenarios=[cut("long", 0.1, 2029, 2, design_basis=True)],
+        service_levels=[service],
+    )
 
 
 @pytest.mark.parametrize(("per", "years"), [("episode", [""]), ("fiscal_year", ["2029", "2030"])])
@@ -277,14 +289,17 @@ def diverse(share: float, **rule: Any) -> Case:
     made = {"material": "a", "share": share, "from_year": 2028, "penalty_usd_per_kg": 40.0, **rule}
     return tiny(
         {"a": 50.0},
-        sources={"far": source("CHN", "a", 30.0), "ally": source("AUS", "a", 30.0, premium_share=0.2),
-                 "home": source("USA", "a", 30.0, premium_share=0.3)},
+        sources={
+            "far": source("CHN", "a", 30.0),
+            "ally": source("AUS", "a", 30.0, premium_share=0.2),
+            "home": source("USA", "a", 30.0, premium_share=0.3),
+        },
         demand={"a": 10.0},
         scenarios=[cut("cut", 0.25, 2028, 1)],
         diversification=[made],
         years=3,
         rate=RATE,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -376,8 +391,14 @@ def test_one_usd_of_risk_allowed_saves_the_stock_that_kept_it_away(name: str, fi
 
 def floored(cap: float) -> Case:
     """A plant of 1 kt lives on a floor of 110 that may cost 30 a year; it can be supported in part. Cap on 2028 alone."""
-    floor = {"instrument": "none", "floor_material": "a", "floor_usd_per_kg": 110.0, "floor_kind": "contract",
-             "floor_term_yr": 3.0, "upside_share": 0.5}  # fmt: skip
+    floor = {
+        "instrument": "none",
+        "floor_material": "a",
+        "floor_usd_per_kg": 110.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 3.0,
+        "upside_share": 0.5,
+    }
     plant = project("a", 1.0, capex_musd=29.0, cash_usd_per_kg=102.5, life_yr=3.0)
     return tiny(
         {"a": 100.0},
@@ -461,12 +482,20 @@ def test_prices_hold_for_the_commitments_taken_and_not_for_the_relaxation() -> N
 
 def owing(money: Any, total: float | None = None, **changes: Any) -> Case:
     """10 kt of `a` in store cost 10 million USD a year to hold; a kt of `b`, which is lost in a stop, costs 10 and saves 60."""
-    return tiny(**{
-        "prices": {"a": 10.0, "b": 10.0}, "materials": {"a": {"holding_share_per_yr": 0.1}}, "stock": {"a": 10.0},
-        "sources": {f"from_{m}": source("CHN", m, 20.0) for m in "ab"}, "demand": {"a": 10.0, "b": 10.0}, "money": money,
-        "offers": {"spot": offer("b", 5.0, 0.0, "outside")}, "scenarios": [cut("stop", 0.5, 2028, 1.0)],
-        "budget": {} if total is None else {"total_musd": total}, **changes,
-    })  # fmt: skip
+    return tiny(
+        **{
+            "prices": {"a": 10.0, "b": 10.0},
+            "materials": {"a": {"holding_share_per_yr": 0.1}},
+            "stock": {"a": 10.0},
+            "sources": {f"from_{m}": source("CHN", m, 20.0) for m in "ab"},
+            "demand": {"a": 10.0, "b": 10.0},
+            "money": money,
+            "offers": {"spot": offer("b", 5.0, 0.0, "outside")},
+            "scenarios": [cut("stop", 0.5, 2028, 1.0)],
+            "budget": {} if total is None else {"total_musd": total},
+            **changes,
+        }
+    )
 
 
 @pytest.mark.parametrize("name", ["appropriation", "total_budget"])
@@ -488,9 +517,11 @@ def test_money_that_is_carried_out_of_a_year_that_owes_more_is_worth_its_share()
 
     def make(given: float) -> Case:
         return owing(
-            {2027: 30.0, 2028: given, 2029: 10.0}, offers={"spot": {**offer("b", 5.0, 0.0, "outside")}},
-            scenarios=[cut("stop", 0.5, 2029, 1.0)], budget={"carry_over_share": 0.5},
-        )  # fmt: skip
+            {2027: 30.0, 2028: given, 2029: 10.0},
+            offers={"spot": {**offer("b", 5.0, 0.0, "outside")}},
+            scenarios=[cut("stop", 0.5, 2029, 1.0)],
+            budget={"carry_over_share": 0.5},
+        )
 
     result = optimum(*make(4.0))
     assert price(result, "appropriation", period="2028") == near(-slope(make, 4.0))
@@ -517,12 +548,23 @@ def test_money_at_what_is_owed_is_priced_at_most() -> None:
     assert result.prices.meaning.str.startswith("social cost avoided, at most and with commitments as chosen, by").all()
 
 
-@pytest.mark.parametrize(("money", "total", "sentence"), [
-    (2.0, None, "One more million USD in FY2027 saves nothing: holding the opening stock costs 8 million USD more than is "
-     "appropriated already."),
-    (1000.0, 25.0, "One more million USD of total budget saves nothing: holding the opening stock costs 5 million USD more than "
-     "the total budget already."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("money", "total", "sentence"),
+    [
+        (
+            2.0,
+            None,
+            "One more million USD in FY2027 saves nothing: holding the opening stock costs 8 million USD more than is "
+            "appropriated already.",
+        ),
+        (
+            1000.0,
+            25.0,
+            "One more million USD of total budget saves nothing: holding the opening stock costs 5 million USD more than "
+            "the total budget already.",
+        ),
+    ],
+)
 def test_money_that_is_worth_nothing_is_said_to_be(money: float, total: float | None, sentence: str) -> None:
     """Proves: `explain` tells it with the amount up to which it stays so, which is what is owed beyond."""
     words = price_words(fixed_program(optimum(*owing(money, total))))
@@ -536,16 +578,30 @@ def test_a_price_of_money_holds_down_to_what_is_owed() -> None:
     words = price_words(fixed_program(optimum(*owing(13.0))))
     (told,) = words[words.price == "appropriation"].itertuples()
     assert told.holds_for_less == near(3.0)
-    assert told.sentence.startswith("One more million USD in FY2027 saves 5 million USD of social cost, valid for the next ")
+    assert told.sentence.startswith(
+        "One more million USD in FY2027 saves 5 million USD of social cost, valid for the next "
+    )
 
 
 # --- the assembled matrix ----------------------------------------------------------------------------------------
 
 FAMILY = {
-    "appropriation": "budget", "stock": "stock_balance", "supply": "material_balance",
-    **{name: name for name in ("total_budget", "contingent_liability", "service_level", "supplier_share",
-                               "days_of_cover", "cvar_limit", "expected_loss_limit")},
-}  # fmt: skip
+    "appropriation": "budget",
+    "stock": "stock_balance",
+    "supply": "material_balance",
+    **{
+        name: name
+        for name in (
+            "total_budget",
+            "contingent_liability",
+            "service_level",
+            "supplier_share",
+            "days_of_cover",
+            "cvar_limit",
+            "expected_loss_limit",
+        )
+    },
+}
 """Published price -> constraint family of the formulation."""
 DEMANDED_AT_LEAST = ("days_of_cover", "supply")
 """A larger right-hand side costs; in all other families it saves."""
@@ -695,7 +751,9 @@ def test_every_price_says_what_it_means() -> None:
     assert set(FAMILY) == set(MEANING)
     table = optimum(*reserve()).prices
     assert list(table.columns) == COLUMNS
-    assert all(MEANING[name].format(aim="social cost") == said for name, said in zip(table.price, table.meaning, strict=True))
+    assert all(
+        MEANING[name].format(aim="social cost") == said for name, said in zip(table.price, table.meaning, strict=True)
+    )
 
 
 # --- where there are none ----------------------------------------------------------------------------------------
@@ -735,12 +793,19 @@ def test_a_stopped_run_has_no_prices(phase: str, monkeypatch: pytest.MonkeyPatch
 def test_a_promise_is_priced_in_the_spending_that_it_asks_for() -> None:
     """Proves: under least budget a price is spending, not social cost. A promise of 60 % of 10 kt needs 6 kt at 10 USD/kg;
     a tonne less of it spares 10,000 USD, which is the slope of the least spending in the level."""
+
     def promised(level: float) -> Case:
         return tiny(
-            {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 50.0)},
-            scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)], loss=300.0, years=2, objective={"kind": "least_budget"},
+            {"a": 10.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            offers={"spot": offer("a", 50.0)},
+            scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)],
+            loss=300.0,
+            years=2,
+            objective={"kind": "least_budget"},
             service_levels=[{"material": "a", "segment": "civil", "level": level, "scenarios": ["cut"]}],
-        )  # fmt: skip
+        )
 
     result = optimum(*promised(0.6))
     assert result.outcome.stages[0][1] == near(60.0)
@@ -755,15 +820,20 @@ def test_a_promise_is_priced_in_the_spending_that_it_asks_for() -> None:
 def test_money_is_priced_in_the_risk_that_it_takes_away(share: float, worth: float) -> None:
     """Proves: within a budget a USD is worth the risk it spares. A USD buys .1 kg: of what fails half of the time at 20 a
     kg it spares .5*20*.1 = 1 of the mean; of what fails badly at 100 a kg it spares 10 of the worst twentieth."""
+
     def within(musd: float) -> Case:
         return tiny(
-            {"dire": 10.0, "often": 10.0}, sources={n: source("CHN", n, 10.0) for n in ("dire", "often")},
-            demand={"dire": 10.0, "often": 10.0}, loss={"dire": 90.0, "often": 10.0},
+            {"dire": 10.0, "often": 10.0},
+            sources={n: source("CHN", n, 10.0) for n in ("dire", "often")},
+            demand={"dire": 10.0, "often": 10.0},
+            loss={"dire": 90.0, "often": 10.0},
             offers={f"{n}-spot": offer(n, 100.0) for n in ("dire", "often")},
             scenarios=[cut("dire", 0.05, 2028, 1, "dire"), cut("often", 0.5, 2028, 1, "often")],
-            money={2027: musd, 2028: 0.0}, years=2, risk={"alpha": 0.95},
+            money={2027: musd, 2028: 0.0},
+            years=2,
+            risk={"alpha": 0.95},
             objective={"kind": "risk_within_budget", "cvar_share": share, "stage_slack": 0.0},
-        )  # fmt: skip
+        )
 
     result = optimum(*within(10.0))
     slope_ = (optimum(*within(10.0 + STEP)).outcome.stages[0][1] - result.outcome.stages[0][1]) / STEP

@@ -42,7 +42,9 @@ def test_a_shipped_plan_has_no_fault(path, data):
 
 
 @pytest.mark.parametrize(
-    "path", [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG)) for path in PLANS], ids=lambda path: path.stem
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG)) for path in PLANS],
+    ids=lambda path: path.stem,
 )
 def test_a_shipped_plan_gives_its_published_result(path, data):
     """Objective within the two gaps, do-nothing cost exactly, what is protected within a band: optima may tie."""

@@ -51,17 +51,30 @@ def quick(**changes: Any) -> Plan:
 def small(**more: Any) -> tuple[Plan, Dataset]:
     """A plan of five years from 2027 with two of three materials, of which more is asked."""
     given: dict[str, Any] = {
-        "demand": {"a": 10.0, ("b", "defence"): 3.0}, "sources": {"far": source("CHN", "a", 12.0), "near": source("USA", "b", 4.0)},
-        "offers": {"spot": offer("a", 5.0), "more": offer("c", 5.0)}, "money": 50.0, "years": 5, **more,
-    }  # fmt: skip
+        "demand": {"a": 10.0, ("b", "defence"): 3.0},
+        "sources": {"far": source("CHN", "a", 12.0), "near": source("USA", "b", 4.0)},
+        "offers": {"spot": offer("a", 5.0), "more": offer("c", 5.0)},
+        "money": 50.0,
+        "years": 5,
+        **more,
+    }
     asked, data = tiny({"a": 10.0, "b": 20.0, "c": 5.0}, **given)
     return asked.model_copy(update={"materials": ("a", "b")}), data
 
 
 def hazard(name: str = "ban", materials: str = "a", **fields: Any) -> Row:
     """A row of the table of hazards: a Chinese stop of a year, every other year."""
-    given = {"hazard": name, "name": name, "kind": "embargo", "countries": "CHN", "materials": materials, "rate_per_yr": 0.5,
-             "duration_yr": 1.0, "cut_share": 1.0, **fields}  # fmt: skip
+    given = {
+        "hazard": name,
+        "name": name,
+        "kind": "embargo",
+        "countries": "CHN",
+        "materials": materials,
+        "rate_per_yr": 0.5,
+        "duration_yr": 1.0,
+        "cut_share": 1.0,
+        **fields,
+    }
     return TABLES["hazards"].model_validate(given)
 
 
@@ -113,10 +126,14 @@ def test_a_slack_in_percent_is_refused(slack: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["appropriation_musd", "liability_cap_musd", "emergency_musd"])
-@pytest.mark.parametrize(("amounts", "told"), [
-    ({"2027": 60.0, "2027.0": 30.0}, "each year once, not both '2027' and '2027.0'"),
-    ({"2027": 60.0, "02027": 70.0}, "each year once, not both '2027' and '02027'"), ({}, "not an empty table"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("amounts", "told"),
+    [
+        ({"2027": 60.0, "2027.0": 30.0}, "each year once, not both '2027' and '2027.0'"),
+        ({"2027": 60.0, "02027": 70.0}, "each year once, not both '2027' and '02027'"),
+        ({}, "not an empty table"),
+    ],
+)
 def test_amounts_by_year_name_each_year_once(name: str, amounts: dict[str, float], told: str) -> None:
     with pytest.raises(PlanError, match=told):
         quick(budget={"appropriation_musd": 60.0, name: amounts})
@@ -124,7 +141,9 @@ def test_amounts_by_year_name_each_year_once(name: str, amounts: dict[str, float
 
 def test_two_overrides_of_one_hazard_that_differ_are_a_fault() -> None:
     first = {"hazard": "pacific_war", "cut_share": 0.5}
-    with pytest.raises(PlanError, match=r"hazards.1.cut_share  found 0.7; expected one value of pacific_war: hazards.0 says 0.5"):
+    with pytest.raises(
+        PlanError, match=r"hazards.1.cut_share  found 0.7; expected one value of pacific_war: hazards.0 says 0.5"
+    ):
         quick(hazards=[first, {**first, "cut_share": 0.7}])
     quick(hazards=[first, {"hazard": "pacific_war", "duration_yr": 1.0}])
 
@@ -134,56 +153,141 @@ CAP = {"material": "c", "kind": "country_cap", "country": "CHN", "share": 0.5, "
 CONTROL = {"name": "quota", "countries": "CHN", "materials": "c", "cut_share": 0.3, "until_year": 2029.0}
 IDLE: list[tuple[str, dict[str, Any], str]] = [
     ("cover", {"days_of_cover": [COVER]}, "plan days_of_cover.0.material: c is not planned: the rule never holds"),
-    ("soft cap", {"diversification": [{**CAP, "penalty_usd_per_kg": 5.0}]}, "plan diversification.0.material: c is not planned"),
+    (
+        "soft cap",
+        {"diversification": [{**CAP, "penalty_usd_per_kg": 5.0}]},
+        "plan diversification.0.material: c is not planned",
+    ),
     ("hard cap", {"diversification": [{**CAP, "hard": True}]}, "plan diversification.0.material: c is not planned"),
     ("control", {"controls": [CONTROL]}, "plan controls.0.materials: c is not planned: the measure changes nothing"),
-    ("control elsewhere", {"controls": [{**CONTROL, "materials": "a", "countries": "AUS"}]},
-     "plan controls.0.countries: no planned source in AUS makes a: the measure changes nothing"),
-    ("control of nothing", {"controls": [{**CONTROL, "materials": "a", "cut_share": 0.0}]}, "plan controls.0: a cut of nothing"),
-    ("event on what is not planned", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "c")]},
-     "plan scenarios.0.events.0: c is not planned: scenario s never touches any planned material"),
-    ("event elsewhere", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", countries="AUS")]}, "no planned source in AUS makes a"),
-    ("event elsewhere at a price", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", countries="AUS", price_multiplier=2.0)]},
-     "plan scenarios.0.events.0: no planned source in AUS makes a: the event does without a cut"),
-    ("event of nothing", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", share=0.0)]},
-     "a cut of nothing, at an unchanged price and demand: scenario s never touches"),
-    ("event of nobody", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", share=0.0, demand_multipliers={"defence": 2.0})]},
-     "scenario s never touches any planned material"),
-    ("demand of nobody", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", demand_multipliers={"defence": 2.0})]},
-     "demand_multipliers.defence: defence uses no planned material"),
-    ("a price that falls", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", price_multiplier=0.5)]},
-     "price_multiplier 0.5: prices fall while supply is cut; a rise of 50% is 1.5"),
+    (
+        "control elsewhere",
+        {"controls": [{**CONTROL, "materials": "a", "countries": "AUS"}]},
+        "plan controls.0.countries: no planned source in AUS makes a: the measure changes nothing",
+    ),
+    (
+        "control of nothing",
+        {"controls": [{**CONTROL, "materials": "a", "cut_share": 0.0}]},
+        "plan controls.0: a cut of nothing",
+    ),
+    (
+        "event on what is not planned",
+        {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "c")]},
+        "plan scenarios.0.events.0: c is not planned: scenario s never touches any planned material",
+    ),
+    (
+        "event elsewhere",
+        {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", countries="AUS")]},
+        "no planned source in AUS makes a",
+    ),
+    (
+        "event elsewhere at a price",
+        {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", countries="AUS", price_multiplier=2.0)]},
+        "plan scenarios.0.events.0: no planned source in AUS makes a: the event does without a cut",
+    ),
+    (
+        "event of nothing",
+        {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", share=0.0)]},
+        "a cut of nothing, at an unchanged price and demand: scenario s never touches",
+    ),
+    (
+        "event of nobody",
+        {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", share=0.0, demand_multipliers={"defence": 2.0})]},
+        "scenario s never touches any planned material",
+    ),
+    (
+        "demand of nobody",
+        {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", demand_multipliers={"defence": 2.0})]},
+        "demand_multipliers.defence: defence uses no planned material",
+    ),
+    (
+        "a price that falls",
+        {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", price_multiplier=0.5)]},
+        "price_multiplier 0.5: prices fall while supply is cut; a rise of 50% is 1.5",
+    ),
     ("money that begins late", {"money": {2029: 60.0}}, "begins in FY2029, so that there is no money in FY2027-2028"),
-    ("flood over the end", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_years=12.0)]},
-     "after a flood of 12 years from 2028 its cut would begin in 2040, after the last computed year, 2031: it never comes"),
-    ("flood over the end at a price", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_years=12.0, flood_multiplier=0.5)]},
-     "its cut would begin in 2040"),
-    ("flood without a price", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_years=1.0)]},
-     "plan scenarios.0.events.0: flood_years 1 with flood_multiplier 1 or none"),
-    ("price without a flood", {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_multiplier=0.5)]},
-     "plan scenarios.0.events.0: flood_multiplier 0.5 with flood_years 0 or none"),
-    ("hazard without its cut", {"scenarios": [{"name": "s", "probability": 0.1, "events": [
-        {"hazard": "ban", "start_year": 2028.0, "cut_share": 0.0, "price_multiplier": 2.0}]}]},
-     "plan scenarios.0.events.0: cut_share 0 in place of the cut of ban"),
-    ("hazard of what is not planned", {"sample": {**SAMPLE, "hazards": ["other"]}},
-     "plan sample.hazards: other never touches any planned material: c is not planned"),
-    ("hazard that never comes", {"sample": {**SAMPLE, "hazards": ["never"]}},
-     "never never touches any planned material: rate_per_yr is 0"),
-    ("half a flood in the table", {"sample": {**SAMPLE, "hazards": ["flood"]}},
-     "hazards.csv flood: flood_yr 1 with flood_multiplier 1 or none"),
-    ("half a flood in the plan", {"sample": SAMPLE, "hazards": [{"hazard": "ban", "flood_multiplier": 0.5}]},
-     "hazards.csv ban: flood_multiplier 0.5 with flood_yr 0 or none"),
-    ("override of what is not used", {"hazards": [{"hazard": "ban", "cut_share": 0.5}]},
-     "plan hazards.0: neither the sample nor a scenario uses ban"),
-    ("override of what only draws read", {"scenarios": [{"name": "s", "probability": 0.1, "events": [
-        {"hazard": "ban", "start_year": 2028.0}]}], "hazards": [{"hazard": "ban", "rate_per_yr": 0.5}]},
-     "plan hazards.0: rate_per_yr: only a sample reads it"),
-    ("empty override", {"sample": SAMPLE, "hazards": [{"hazard": "ban"}]}, "plan hazards.0: it names ban and says nothing of it"),
-    ("second override", {"sample": SAMPLE, "hazards": [{"hazard": "ban", "cut_share": 0.5}, {"hazard": "ban", "duration_yr": 2.0}]},
-     "plan hazards.1: hazards.0 overrides ban as well"),
-    ("two covers", {"days_of_cover": [{**COVER, "material": "a"}, {**COVER, "material": "a", "days": 30.0}]},
-     "plan days_of_cover.1: days_of_cover.0 says otherwise of the same: both hold, the stricter decides"),
-]  # fmt: skip
+    (
+        "flood over the end",
+        {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_years=12.0)]},
+        "after a flood of 12 years from 2028 its cut would begin in 2040, after the last computed year, 2031: it never comes",
+    ),
+    (
+        "flood over the end at a price",
+        {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_years=12.0, flood_multiplier=0.5)]},
+        "its cut would begin in 2040",
+    ),
+    (
+        "flood without a price",
+        {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_years=1.0)]},
+        "plan scenarios.0.events.0: flood_years 1 with flood_multiplier 1 or none",
+    ),
+    (
+        "price without a flood",
+        {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_multiplier=0.5)]},
+        "plan scenarios.0.events.0: flood_multiplier 0.5 with flood_years 0 or none",
+    ),
+    (
+        "hazard without its cut",
+        {
+            "scenarios": [
+                {
+                    "name": "s",
+                    "probability": 0.1,
+                    "events": [{"hazard": "ban", "start_year": 2028.0, "cut_share": 0.0, "price_multiplier": 2.0}],
+                }
+            ]
+        },
+        "plan scenarios.0.events.0: cut_share 0 in place of the cut of ban",
+    ),
+    (
+        "hazard of what is not planned",
+        {"sample": {**SAMPLE, "hazards": ["other"]}},
+        "plan sample.hazards: other never touches any planned material: c is not planned",
+    ),
+    (
+        "hazard that never comes",
+        {"sample": {**SAMPLE, "hazards": ["never"]}},
+        "never never touches any planned material: rate_per_yr is 0",
+    ),
+    (
+        "half a flood in the table",
+        {"sample": {**SAMPLE, "hazards": ["flood"]}},
+        "hazards.csv flood: flood_yr 1 with flood_multiplier 1 or none",
+    ),
+    (
+        "half a flood in the plan",
+        {"sample": SAMPLE, "hazards": [{"hazard": "ban", "flood_multiplier": 0.5}]},
+        "hazards.csv ban: flood_multiplier 0.5 with flood_yr 0 or none",
+    ),
+    (
+        "override of what is not used",
+        {"hazards": [{"hazard": "ban", "cut_share": 0.5}]},
+        "plan hazards.0: neither the sample nor a scenario uses ban",
+    ),
+    (
+        "override of what only draws read",
+        {
+            "scenarios": [{"name": "s", "probability": 0.1, "events": [{"hazard": "ban", "start_year": 2028.0}]}],
+            "hazards": [{"hazard": "ban", "rate_per_yr": 0.5}],
+        },
+        "plan hazards.0: rate_per_yr: only a sample reads it",
+    ),
+    (
+        "empty override",
+        {"sample": SAMPLE, "hazards": [{"hazard": "ban"}]},
+        "plan hazards.0: it names ban and says nothing of it",
+    ),
+    (
+        "second override",
+        {"sample": SAMPLE, "hazards": [{"hazard": "ban", "cut_share": 0.5}, {"hazard": "ban", "duration_yr": 2.0}]},
+        "plan hazards.1: hazards.0 overrides ban as well",
+    ),
+    (
+        "two covers",
+        {"days_of_cover": [{**COVER, "material": "a"}, {**COVER, "material": "a", "days": 30.0}]},
+        "plan days_of_cover.1: days_of_cover.0 says otherwise of the same: both hold, the stricter decides",
+    ),
+]
 """What is stated, and what is said of it."""
 
 
@@ -203,31 +307,49 @@ def test_entries_of_which_something_comes_are_not_told() -> None:
     surge = cut("surge", 0.1, 2028.0, 1.0, "a b", countries="AUS", share=0.0, demand_multipliers={"defence": 2.0})
     asked, data = small(
         days_of_cover=[{**COVER, "material": "a"}, {**COVER, "material": "a", "from_year": 2029}],
-        diversification=[{**CAP, "material": "a", "penalty_usd_per_kg": 5.0}], controls=[{**CONTROL, "materials": "a c"}],
-        scenarios=[flood, surge], sample=SAMPLE, hazards=[{"hazard": "ban", "cut_share": 0.5}],
-    )  # fmt: skip
+        diversification=[{**CAP, "material": "a", "penalty_usd_per_kg": 5.0}],
+        controls=[{**CONTROL, "materials": "a c"}],
+        scenarios=[flood, surge],
+        sample=SAMPLE,
+        hazards=[{"hazard": "ban", "cut_share": 0.5}],
+    )
     data = with_hazards(data, hazard(), hazard("other", "c"))
     said = ("planned", "nothing", "never", "flood", "otherwise", "as well")
     assert [note for note in check(asked, data).notes if any(word in note for word in said)] == []
 
 
 BLAMED: list[tuple[str, str, Any, str, list[str]]] = [
-    ("prices", "price_usd_per_kg", lambda row: row.material == "gallium" and row.price_set == "mcs2024", "439,000",
-     ["580 of mcs2025e/gallium/2025 (prices.csv)"]),
+    (
+        "prices",
+        "price_usd_per_kg",
+        lambda row: row.material == "gallium" and row.price_set == "mcs2024",
+        "439,000",
+        ["580 of mcs2025e/gallium/2025 (prices.csv)"],
+    ),
     ("capacities", "capacity_t_per_yr", lambda row: row.activity == "can_gallium", "5,760", ["lot_t_per_yr"]),
-    ("minerals", "price_usd_per_kg", lambda row: True, "55,000", ["price_usd_per_kg 55 of mcs2024/ndpr_oxide/2024 (prices.csv)"]),
-]  # fmt: skip
+    (
+        "minerals",
+        "price_usd_per_kg",
+        lambda row: True,
+        "55,000",
+        ["price_usd_per_kg 55 of mcs2024/ndpr_oxide/2024 (prices.csv)"],
+    ),
+]
 """Table, column, rows that are 1000 times too large, the figure as it then stands, what speaks against it."""
 
 
 @pytest.mark.parametrize(("table", "column", "keep", "value", "against"), BLAMED, ids=[entry[0] for entry in BLAMED])
-def test_no_figure_in_doubt_is_evidence_against_itself(table: str, column: str, keep: Any, value: str, against: list[str]) -> None:
+def test_no_figure_in_doubt_is_evidence_against_itself(
+    table: str, column: str, keep: Any, value: str, against: list[str]
+) -> None:
     """Proves: a figure is set beside others as they stand in the tables, whichever a comparison is named after."""
     rows = tuple(
         row.model_copy(update={column: getattr(row, column) * 1000}) if keep(row) and getattr(row, column) else row
         for row in tables().rows(table)
     )
-    (note,) = [text for _, _, text in unlikely(quick(), Dataset({**tables().tables, table: rows})) if text.startswith(table)]
+    (note,) = [
+        text for _, _, text in unlikely(quick(), Dataset({**tables().tables, table: rows})) if text.startswith(table)
+    ]
     found, _, evidence = note.partition("; expected ")
     assert value in found
     assert value not in evidence
@@ -244,8 +366,10 @@ def changed(path: str, value: Any) -> Plan:
 MONTHS, PERCENT = "as if months were given for years", "as if percent were given for a multiple"
 FLOOR = {"material": "gallium", "levels_usd_per_kg": [400.0], "term_years": 120.0}
 SIZES: list[tuple[str, Any, str, str]] = [
-    ("horizon.years", 60, "horizon.years", MONTHS), ("horizon.years", 48, "horizon.years", MONTHS),
-    ("horizon.tail_years", 36, "horizon.tail_years", MONTHS), ("horizon.tail_years", 24, "horizon.tail_years", MONTHS),
+    ("horizon.years", 60, "horizon.years", MONTHS),
+    ("horizon.years", 48, "horizon.years", MONTHS),
+    ("horizon.tail_years", 36, "horizon.tail_years", MONTHS),
+    ("horizon.tail_years", 24, "horizon.tail_years", MONTHS),
     ("scenarios.0.events.0.duration_years", 24.0, "scenarios.0.events.0.duration_years", MONTHS),
     ("scenarios.0.events.0.duration_years", 18.0, "scenarios.0.events.0.duration_years", MONTHS),
     ("scenarios.2.events.0.duration_years", 18.0, "scenarios.2.events.0.duration_years", MONTHS),
@@ -254,12 +378,16 @@ SIZES: list[tuple[str, Any, str, str]] = [
     ("scenarios.0.events.0.demand_multipliers", {"defence": 150.0}, "demand_multipliers.defence", PERCENT),
     ("instruments.price_floors", [FLOOR], "instruments.price_floors.0.term_years", MONTHS),
     ("hazards", [{"hazard": "pacific_war", "duration_yr": 24.0}], "hazards.0.duration_yr", MONTHS),
-]  # fmt: skip
+]
 """Field and value, the field that is doubted, in which unit it seems to be."""
 
 
-@pytest.mark.parametrize(("path", "value", "field", "guess"), SIZES, ids=lambda value: str(value) if isinstance(value, str) else "")
-def test_a_figure_of_a_plan_in_another_unit_is_told_with_the_unit(path: str, value: Any, field: str, guess: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "value", "field", "guess"), SIZES, ids=lambda value: str(value) if isinstance(value, str) else ""
+)
+def test_a_figure_of_a_plan_in_another_unit_is_told_with_the_unit(
+    path: str, value: Any, field: str, guess: str
+) -> None:
     found = [text for _, _, text in unlikely(changed(path, value), tables(), PLANNED) if f"{field}:" in text]
     assert len(found) == 1, found
     assert guess in found[0]
@@ -285,15 +413,21 @@ def grid(axes: dict[str, list[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
 
 
-@pytest.mark.parametrize(("axes", "vain"), [
-    ({"demand[cobalt/*/*].demand_t_per_yr *": [0.5, 2.0]}, True),
-    ({"prices[mcs2025e/gallium/*].price_usd_per_kg": [100.0, 900.0]}, True),
-    ({"hazards[heavy_licence].cut_share": [0.2, 0.4]}, True), ({"production[*/*/*/*/*].production_t *": [0.5, 2.0]}, True),
-    ({"demand[gallium/*/*].demand_t_per_yr *": [0.5, 2.0]}, False), ({"hazards[pacific_war].cut_share": [0.2, 0.4]}, False),
-    ({"price_set": ["mcs2024", "mcs2025e"], "prices[mcs2025e/gallium/*].price_usd_per_kg": [100.0, 900.0]}, False),
-    ({"budget.appropriation_musd": [40.0, 80.0]}, False),
-    ({"demand[gallium/*/*].demand_t_per_yr *": [0.5], "demand[cobalt/*/*].demand_t_per_yr *": [0.5, 2.0]}, True),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("axes", "vain"),
+    [
+        ({"demand[cobalt/*/*].demand_t_per_yr *": [0.5, 2.0]}, True),
+        ({"prices[mcs2025e/gallium/*].price_usd_per_kg": [100.0, 900.0]}, True),
+        ({"hazards[heavy_licence].cut_share": [0.2, 0.4]}, True),
+        ({"production[*/*/*/*/*].production_t *": [0.5, 2.0]}, True),
+        ({"demand[gallium/*/*].demand_t_per_yr *": [0.5, 2.0]}, False),
+        ({"hazards[pacific_war].cut_share": [0.2, 0.4]}, False),
+        ({"price_set": ["mcs2024", "mcs2025e"], "prices[mcs2025e/gallium/*].price_usd_per_kg": [100.0, 900.0]}, False),
+        ({"budget.appropriation_musd": [40.0, 80.0]}, False),
+        ({"demand[gallium/*/*].demand_t_per_yr *": [0.5], "demand[cobalt/*/*].demand_t_per_yr *": [0.5, 2.0]}, True),
+    ],
+    ids=str,
+)
 def test_what_a_sweep_varies_and_the_plan_does_not_read_is_told(axes: dict[str, list[Any]], vain: bool) -> None:
     """Proves: cells of other materials, sets, hazards and of facts; not cells that some point reads."""
     found = varied_in_vain(quick(), tables(), grid(axes))
@@ -317,6 +451,7 @@ def test_factors_in_percent_are_told_with_a_sweep() -> None:
 
 def test_a_ramp_that_begins_late_or_counts_months_is_told() -> None:
     """Proves: of projects that the plan may build, and of the ramp of all others; ramps in years are not told."""
+
     def of(*ages: int, project: str = "*") -> list[str]:
         rows = [{"project": project, "age_yr": age, "ramp_share": 1.0} for age in ages]
         ramps = tuple(TABLES["ramps"].model_validate(row) for row in rows)

@@ -45,9 +45,20 @@ def program(
     wide = lambda v, n, kind=float: np.broadcast_to(np.asarray(v, dtype=kind), n).copy()  # noqa: E731
     none = np.zeros(rows, dtype=np.int64)
     return Assembly(
-        wide(lower, columns), wide(upper, columns), wide(integer, columns, bool), {}, wide(row_lower, rows), wide(row_upper, rows),
-        A.indptr.astype(np.int64), A.indices.astype(np.int64), A.data, (), none, none, none,
-    )  # fmt: skip
+        wide(lower, columns),
+        wide(upper, columns),
+        wide(integer, columns, bool),
+        {},
+        wide(row_lower, rows),
+        wide(row_upper, rows),
+        A.indptr.astype(np.int64),
+        A.indices.astype(np.int64),
+        A.data,
+        (),
+        none,
+        none,
+        none,
+    )
 
 
 def market_split(*, slack: bool) -> tuple[Assembly, np.ndarray]:
@@ -176,9 +187,11 @@ def squeezed(level: float, **more: Any) -> tuple[Plan, Any]:
     return tiny(
         {"magnet": 100.0},
         sources={"home": source("USA", "magnet", 1.0), "china": source("CHN", "magnet", 3.0)},
-        demand={"magnet": 3.0}, scenarios=[cut("stop", 0.2, 2028.0, 1.0, design_basis=True)],
-        service_levels=[{"material": "magnet", "segment": "civil", "level": level, "scenarios": ["stop"]}], **more,
-    )  # fmt: skip
+        demand={"magnet": 3.0},
+        scenarios=[cut("stop", 0.2, 2028.0, 1.0, design_basis=True)],
+        service_levels=[{"material": "magnet", "segment": "civil", "level": level, "scenarios": ["stop"]}],
+        **more,
+    )
 
 
 def test_a_promise_that_cannot_be_kept_is_named() -> None:
@@ -209,10 +222,20 @@ def test_a_bystander_is_not_blamed_where_two_demands_fail_for_reasons_of_their_o
     """Proves: 90 % through the cut with nothing on offer, and a hard share of home magnets that no plant makes, both fail
     by themselves. Neither alone restores a plan; the appropriations, the total and the liability cap play no part."""
     plan, data = squeezed(
-        0.9, money=10.0, budget={"total_musd": 1000.0, "liability_cap_musd": 5.0},
-        diversification=[{"material": "magnet", "kind": "least_share", "group": "home", "share": 0.9, "from_year": 2027,
-                          "hard": True}],
-    )  # fmt: skip
+        0.9,
+        money=10.0,
+        budget={"total_musd": 1000.0, "liability_cap_musd": 5.0},
+        diversification=[
+            {
+                "material": "magnet",
+                "kind": "least_share",
+                "group": "home",
+                "share": 0.9,
+                "from_year": 2027,
+                "hard": True,
+            }
+        ],
+    )
     with pytest.raises(InfeasibleError) as error:
         solve(plan, data)
     assert error.value.culprits == ("service_level", "supplier_share")
@@ -226,7 +249,9 @@ def big_m(most: float) -> tuple[Any, dict[str, np.ndarray]]:
     assembly = program([[1.0, -most]], -math.inf, 0.0, upper=[500.0, 1.0], integer=[False, True])
     calendar = SimpleNamespace(beta=np.ones(2), years=[2027], per_year=1)
     natural = SimpleNamespace(calendar=calendar, appropriation=np.zeros(1))
-    return SimpleNamespace(assembly=assembly, natural=natural, seconds=Seconds()), {"social_cost": np.array([-1.0, 1000.0])}
+    return SimpleNamespace(assembly=assembly, natural=natural, seconds=Seconds()), {
+        "social_cost": np.array([-1.0, 1000.0])
+    }
 
 
 def rounded(problem: Any, costs: dict[str, np.ndarray], run: Run) -> Run:
@@ -307,7 +332,7 @@ def test_a_yield_that_the_solver_would_drop_is_refused() -> None:
         {"dust": 1.0, "magnet": 100.0},
         sources={"home": source("USA", {"magnet": 1.0, "dust": -1e-9}, 3.0), "dust": source("USA", "dust", 1.0)},
         demand={"magnet": 2.0, "dust": 1.0},
-    )  # fmt: skip
+    )
     with pytest.raises(InputError, match=r"yields.csv:home/dust  yield_t_per_t  found -1e-09"):
         solve(plan, data)
 
@@ -494,7 +519,12 @@ def test_a_solve_after_a_foreign_one_with_other_threads_works_or_says_why() -> N
     """Proves R12: HiGHS keeps the number of threads of its first run for the process; a later run with another number
     fails. After somebody else's run with two threads `solve` gives the usual answer, or an error that names threads."""
     child = subprocess.run(
-        [sys.executable, "-c", FOREIGN], capture_output=True, text=True, timeout=PATIENCE_S, env=environment(), check=False
+        [sys.executable, "-c", FOREIGN],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        env=environment(),
+        check=False,
     )
     assert child.returncode == 0, child.stderr
     word, _, rest = child.stdout.strip().splitlines()[-1].partition(" ")
@@ -584,26 +614,45 @@ def test_later_aims_are_sought_without_a_point_to_start_from(seed: int) -> None:
 EVERY_STATUS = sorted(highspy.HighsModelStatus.__members__)
 
 MEANT = {
-    "kOptimal": "optimal", "kModelEmpty": "optimal", "kInfeasible": "infeasible", "kUnbounded": "unbounded",
-    "kUnboundedOrInfeasible": "infeasible_or_unbounded", "kTimeLimit": "time_limit", "kIterationLimit": "limit",
-    "kSolutionLimit": "limit", "kObjectiveBound": "limit", "kObjectiveTarget": "limit", "kInterrupt": "interrupted",
-    "kHighsInterrupt": "interrupted", "kMemoryLimit": "out_of_memory", "kUnknown": "failed", "kNotset": "failed",
-    "kLoadError": "failed", "kModelError": "failed", "kPresolveError": "failed", "kSolveError": "failed",
+    "kOptimal": "optimal",
+    "kModelEmpty": "optimal",
+    "kInfeasible": "infeasible",
+    "kUnbounded": "unbounded",
+    "kUnboundedOrInfeasible": "infeasible_or_unbounded",
+    "kTimeLimit": "time_limit",
+    "kIterationLimit": "limit",
+    "kSolutionLimit": "limit",
+    "kObjectiveBound": "limit",
+    "kObjectiveTarget": "limit",
+    "kInterrupt": "interrupted",
+    "kHighsInterrupt": "interrupted",
+    "kMemoryLimit": "out_of_memory",
+    "kUnknown": "failed",
+    "kNotset": "failed",
+    "kLoadError": "failed",
+    "kModelError": "failed",
+    "kPresolveError": "failed",
+    "kSolveError": "failed",
     "kPostsolveError": "failed",
-}  # fmt: skip
+}
 
 
 def stub(name: str, *, feasible: bool, valid: bool = True, error: bool = False) -> Any:
     """An instance of HiGHS that says one thing."""
     info = SimpleNamespace(
-        primal_solution_status=2 if feasible else 0, objective_function_value=7.0, mip_dual_bound=3.0,
-        simplex_iteration_count=1, mip_node_count=1,
-    )  # fmt: skip
+        primal_solution_status=2 if feasible else 0,
+        objective_function_value=7.0,
+        mip_dual_bound=3.0,
+        simplex_iteration_count=1,
+        mip_node_count=1,
+    )
     point = SimpleNamespace(col_value=[3.0, 4.0], row_dual=[1.0], col_dual=[0.0, 0.0], dual_valid=valid)
     return SimpleNamespace(
-        getModelStatus=lambda: highspy.HighsModelStatus.__members__[name], getInfo=lambda: info, getSolution=lambda: point,
+        getModelStatus=lambda: highspy.HighsModelStatus.__members__[name],
+        getInfo=lambda: info,
+        getSolution=lambda: point,
         status=highspy.HighsStatus.kError if error else highspy.HighsStatus.kOk,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("name", EVERY_STATUS)

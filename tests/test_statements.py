@@ -54,8 +54,13 @@ def test_every_declared_figure_is_worked_out_by_both_sides(rich: Result) -> None
     assert set(audit_statements.recomputed(books, without, bounds_of(rich.outcome))) == set(RECOMPUTED)
     assert set(rich.figures.records) <= set(RECOMPUTED) | set(STATED)
     tree = ast.parse(Path(audit_statements.__file__).read_text())
-    taken = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
-             if node.module == "figures"}  # fmt: skip
+    taken = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if node.module == "figures"
+    }
     assert taken == {"Figures"}  # none of the functions that make them
     with pytest.raises(KeyError):
         rich.figures.value("made_up")
@@ -79,10 +84,15 @@ def test_the_summary_reads_named_figures_and_nothing_else() -> None:
     outcome, and the only numbers of a plan that it prints are those that a planner wrote."""
     tree = ast.parse(Path(summary.__file__).read_text())
     named = {
-        node.args[0].value for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "figures" and node.args and isinstance(node.args[0], ast.Constant)
-    }  # fmt: skip
+        node.args[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "figures"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
     assert named
     assert named <= set(RECOMPUTED) | set(STATED)
     reached = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
@@ -103,11 +113,18 @@ def test_spending_is_told_as_a_total_and_as_a_difference() -> None:
     """Proves: 170 in all by the table of the budget, of which 60 are spent on holding the opening stock whatever is done: 110
     more. Once "the plan spends 110" was said."""
     plan, data = tiny(
-        {"x": 100.0}, materials={"x": {"holding_share_per_yr": 0.05}}, sources={"imp": source("CHN", "x", 10.0)},
-        demand={"x": 10.0}, loss=900.0, offers={"spot": offer("x", 5.0)}, stock={"x": 4.0},
-        scenarios=[cut("a", 0.1, 2029.0, 1.0, design_basis=True)], years=3, objective={"kind": "least_budget"},
+        {"x": 100.0},
+        materials={"x": {"holding_share_per_yr": 0.05}},
+        sources={"imp": source("CHN", "x", 10.0)},
+        demand={"x": 10.0},
+        loss=900.0,
+        offers={"spot": offer("x", 5.0)},
+        stock={"x": 4.0},
+        scenarios=[cut("a", 0.1, 2029.0, 1.0, design_basis=True)],
+        years=3,
+        objective={"kind": "least_budget"},
         service_levels=[{"material": "x", "segment": "civil", "level": 0.5, "scenarios": ["a"]}],
-    )  # fmt: skip
+    )
     result = solve(plan, data, gap=0.0, threads=1)
     told = result.figures
     assert result.tables["budget"].outlay_musd.sum() == pytest.approx(170.0)
@@ -122,20 +139,42 @@ def test_penalties_are_nobodys_outlay() -> None:
     """Proves: 30 kt beyond a soft cap at 50 USD/kg weigh 1,500 in the aim: they stand apart, and neither the budget nor what the
     authority pays knows of them."""
     plan, data = tiny(
-        {"x": 100.0}, sources={"chn": source("CHN", "x", 20.0)}, demand={"x": 20.0}, loss=900.0, years=3,
-        offers={"spot": offer("x", 5.0)}, scenarios=[cut("s", 0.5, 2030.0, 1.0)],
-        diversification=[{"material": "x", "kind": "country_cap", "country": "CHN", "share": 0.5, "from_year": 2027,
-                          "penalty_usd_per_kg": 50.0}],
-    )  # fmt: skip
-    plan = plan.model_copy(update={"scenarios": (plan.scenarios[0].model_copy(update={
-        "events": (plan.scenarios[0].events[0].model_copy(update={"start_year": 2029.0}),)}),)})  # fmt: skip
+        {"x": 100.0},
+        sources={"chn": source("CHN", "x", 20.0)},
+        demand={"x": 20.0},
+        loss=900.0,
+        years=3,
+        offers={"spot": offer("x", 5.0)},
+        scenarios=[cut("s", 0.5, 2030.0, 1.0)],
+        diversification=[
+            {
+                "material": "x",
+                "kind": "country_cap",
+                "country": "CHN",
+                "share": 0.5,
+                "from_year": 2027,
+                "penalty_usd_per_kg": 50.0,
+            }
+        ],
+    )
+    plan = plan.model_copy(
+        update={
+            "scenarios": (
+                plan.scenarios[0].model_copy(
+                    update={"events": (plan.scenarios[0].events[0].model_copy(update={"start_year": 2029.0}),)}
+                ),
+            )
+        }
+    )
     result = solve(plan, data, gap=0.0, threads=1)
     told = result.figures
     assert told.value("penalties_musd") == pytest.approx(0.05 * 1000 * (10 + 10 + 0.5 * 10))
     value = result.tables["value"]
     assert -value.penalties_musd.sum() == pytest.approx(told.value("penalties_musd"))
     parts = ("shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd")
-    assert sum(told.value(name) for name in parts) - told.value("penalties_musd") == pytest.approx(told.value("worth_musd"))
+    assert sum(told.value(name) for name in parts) - told.value("penalties_musd") == pytest.approx(
+        told.value("worth_musd")
+    )
     assert told.value("authority_musd") >= -told.total("outlay_musd") - 1e-6
     assert "penalties for soft rules, which nobody pays" in result.summary()
 
@@ -143,11 +182,18 @@ def test_penalties_are_nobodys_outlay() -> None:
 def test_a_floor_signed_in_part_costs_its_part() -> None:
     """Proves: what the table of floors says of a floor that is signed for a share of a project is that share's cost."""
     plan, data = tiny(
-        {"x": 100.0}, sources={"imp": source("CHN", "x", 10.0)}, demand={"x": 4.0}, loss=900.0,
+        {"x": 100.0},
+        sources={"imp": source("CHN", "x", 10.0)},
+        demand={"x": 4.0},
+        loss=900.0,
         projects={"p": project("x", 8.0, cash_usd_per_kg=110.0)},
-        packages={"f": {"floor_material": "x", "floor_usd_per_kg": 120.0, "floor_kind": "contract", "floor_term_yr": 10.0}},
-        scenarios=[cut("s", 0.8, 2029.0, 2.0)], years=4, instruments={"partial_support": True},
-    )  # fmt: skip
+        packages={
+            "f": {"floor_material": "x", "floor_usd_per_kg": 120.0, "floor_kind": "contract", "floor_term_yr": 10.0}
+        },
+        scenarios=[cut("s", 0.8, 2029.0, 2.0)],
+        years=4,
+        instruments={"partial_support": True},
+    )
     result = solve(plan, data, gap=0.0, threads=1)
     share, floors = float(result.solution.sign.sum()), result.tables["floors"]
     assert 0 < share < 1
@@ -159,12 +205,19 @@ def test_years_after_the_plan_are_named_where_they_are_counted() -> None:
     """Proves: the spending of an aim counts the years that are computed after the planned ones, the budget does not; the summary
     says so where it tells the larger figure. Bounds of later aims are told as what they are."""
     plan, data = tiny(
-        {"x": 100.0}, materials={"x": {"holding_share_per_yr": 0.05}}, sources={"imp": source("CHN", "x", 10.0)},
-        demand={"x": 10.0}, loss=900.0, offers={"spot": offer("x", 5.0)}, stock={"x": 4.0},
-        scenarios=[cut("a", 0.1, 2029.0, 1.0, design_basis=True)], years=3, objective={"kind": "least_budget"},
+        {"x": 100.0},
+        materials={"x": {"holding_share_per_yr": 0.05}},
+        sources={"imp": source("CHN", "x", 10.0)},
+        demand={"x": 10.0},
+        loss=900.0,
+        offers={"spot": offer("x", 5.0)},
+        stock={"x": 4.0},
+        scenarios=[cut("a", 0.1, 2029.0, 1.0, design_basis=True)],
+        years=3,
+        objective={"kind": "least_budget"},
         service_levels=[{"material": "x", "segment": "civil", "level": 0.5, "scenarios": ["a"]}],
         horizon={"first_year": 2027, "years": 3, "tail_years": 2, "period_months": 12},
-    )  # fmt: skip
+    )
     text = solve(plan, data, gap=0.0, threads=1).summary()
     assert "The plan spends 220 million USD (discounted, the years computed after the planned ones included)" in text
     assert "MONEY: 170 M" in text

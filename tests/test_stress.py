@@ -33,9 +33,19 @@ def exposed(*, rate: float, demand: Any = None, **hazard: Any) -> tuple[Plan, Da
     """10 kt a year from abroad, missed at 60 a kg where they are stopped for just a year; nothing can be done about it."""
     plan, data = tiny(
         {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand=demand or {"a": 10.0}, loss=50.0, years=6
-    )  # fmt: skip
-    row = {"hazard": "stop", "name": "stop", "kind": "embargo", "countries": "CHN", "materials": "a", "rate_per_yr": rate,
-           "duration_yr": 1.0, "duration_law": "fixed", "cut_share": 1.0, **hazard}  # fmt: skip
+    )
+    row = {
+        "hazard": "stop",
+        "name": "stop",
+        "kind": "embargo",
+        "countries": "CHN",
+        "materials": "a",
+        "rate_per_yr": rate,
+        "duration_yr": 1.0,
+        "duration_law": "fixed",
+        "cut_share": 1.0,
+        **hazard,
+    }
     told = plan.to_toml_like() | {"sample": {"worlds": 4, "seed": 1, "quiet_probability": 0.0, "events_per_hazard": 1}}
     return Plan.model_validate(told), data.replace(hazards=pd.DataFrame([row]))
 
@@ -54,7 +64,11 @@ def test_a_plan_met_by_its_own_worlds_costs_what_its_objective_says(seed: int) -
         first = FirstStage.of(plan, data, solution, nothing=nothing)
         worlds = first.own_worlds
         met = meet(first, worlds)
-        tail = plan.risk.cvar_weight * cvar(met.loss, worlds.probability, plan.risk.alpha) if plan.risk.cvar_weight > 0 else 0.0
+        tail = (
+            plan.risk.cvar_weight * cvar(met.loss, worlds.probability, plan.risk.alpha)
+            if plan.risk.cvar_weight > 0
+            else 0.0
+        )
         assert float(worlds.probability @ met.cost) + met.penalties + tail == pytest.approx(stated, rel=1e-9)
 
 
@@ -63,11 +77,18 @@ def test_a_soft_promise_weighs_as_much_in_recourse_as_in_the_plan() -> None:
     promise of all civil demand at 10 a kg, which counts whatever the probability, weighs 200 a kg in its world: the stock
     goes to civil users in the plan and in recourse, and by either count."""
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 20.0)}, demand={("a", "civil"): 10.0, ("a", "defence"): 10.0}, loss=50.0,
-        stock={"a": 5.0}, scenarios=[cut("stop", 0.05, 2028, 1) | {"design_basis": True}], instruments={"reserve": False},
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 20.0)},
+        demand={("a", "civil"): 10.0, ("a", "defence"): 10.0},
+        loss=50.0,
+        stock={"a": 5.0},
+        scenarios=[cut("stop", 0.05, 2028, 1) | {"design_basis": True}],
+        instruments={"reserve": False},
         tiers={"defence": [(1.0, 2.0)]},
-        service_levels=[{"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["stop"], "penalty_usd_per_kg": 10.0}],
-    )  # fmt: skip
+        service_levels=[
+            {"material": "a", "segment": "civil", "level": 1.0, "scenarios": ["stop"], "penalty_usd_per_kg": 10.0}
+        ],
+    )
     result = solve(plan, data, gap=0.0)
     first = FirstStage.of(plan, data, result.solution)
     for met in (meet(first, first.own_worlds), meet_myopically(first, first.own_worlds, {})):
@@ -84,10 +105,13 @@ def test_a_border_floor_is_charged_world_by_world(parts: int) -> None:
     of probability .9 split into many alike changes nothing, whatever the chunks in which they are met."""
     menu = {"material": "a", "scope": "market", "kind": "border", "levels_usd_per_kg": [110.0], "term_years": 3}
     plan, data = tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=105.0)},
-        demand={"a": 10.0}, loss=300.0, instruments={"price_floors": [menu]},
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=105.0)},
+        demand={"a": 10.0},
+        loss=300.0,
+        instruments={"price_floors": [menu]},
         scenarios=[cut(f"cut{k}", 0.9 / parts, 2028 + k % 2, 1) for k in range(parts)],
-    )  # fmt: skip
+    )
     result = solve(plan, data, gap=0.0)
     assert not result.tables["floors"].empty
     first = FirstStage.of(plan, data, result.solution)
@@ -150,11 +174,17 @@ def test_intervals_narrow_with_more_worlds_and_hold_their_promise() -> None:
     """Proves: Student's interval of independent estimates covers the mean in about 19 of 20 cases; ten times the worlds
     narrow that of the expected loss by more than the square root of ten would, thanks to Sobol points."""
     rng = np.random.default_rng(2)
-    inside = [low <= 3.0 <= high for _, low, high in (interval(list(rng.normal(3.0, 2.0, 10)), 0.95) for _ in range(2000))]
+    inside = [
+        low <= 3.0 <= high for _, low, high in (interval(list(rng.normal(3.0, 2.0, 10)), 0.95) for _ in range(2000))
+    ]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
     result = solve(*exposed(rate=0.3), gap=0.0)
-    width = [(lambda r: r.high - r.low)(stress_test(result, scenarios=n, seed=3).figures.set_index("figure").loc["expected_loss"])
-             for n in (200, 2000)]  # fmt: skip
+    width = [
+        (lambda r: r.high - r.low)(
+            stress_test(result, scenarios=n, seed=3).figures.set_index("figure").loc["expected_loss"]
+        )
+        for n in (200, 2000)
+    ]
     assert width[1] < width[0] / math.sqrt(10)
 
 
@@ -165,9 +195,20 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
     told = plan.to_toml_like()
     told["scenarios"] = [cut("known", 0.5, 2029, 1)]
     told["budget"]["appropriation_musd"] = {"2027": 40.0, "2028": 0.0}
-    stocked = data.replace(offers=pd.DataFrame([
-        {"offer": "spot", "material": "a", "source_producer": "outside", "depth_t_per_yr": 100 * KT, "premium_share": 0.0,
-         "crisis_availability": 0.0}]))  # fmt: skip
+    stocked = data.replace(
+        offers=pd.DataFrame(
+            [
+                {
+                    "offer": "spot",
+                    "material": "a",
+                    "source_producer": "outside",
+                    "depth_t_per_yr": 100 * KT,
+                    "premium_share": 0.0,
+                    "crisis_availability": 0.0,
+                }
+            ]
+        )
+    )
     result = solve(Plan.model_validate(told), stocked, gap=0.0)
     assert float(result.tables["acquisitions"].acquired_t.sum()) == pytest.approx(4 * KT)
     found = stress_test(result, scenarios=500, seed=5)
@@ -180,7 +221,9 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
     assert found.worlds.probability.sum() == pytest.approx(1.0)
     row = found.figures.set_index("figure").loc["defence_short"]
     assert (row.estimate, row.low) == (0.0, 0.0)
-    drawn = 1 - found.worlds[~found.worlds.world.str.startswith("sample")].probability.sum()  # the listed scenario is certain
+    drawn = (
+        1 - found.worlds[~found.worlds.world.str.startswith("sample")].probability.sum()
+    )  # the listed scenario is certain
     assert row.high == pytest.approx(drawn * (1 - 0.025 ** (1 / 500)), rel=1e-6)  # none of 500: Clopper and Pearson
 
 
@@ -227,7 +270,9 @@ def test_intervals_of_the_tail_hold_about_what_they_promise(figure: str) -> None
     pool, inside = Pool(np.full(1000, 1e-3), np.repeat(np.arange(10), 100), np.ones(1000, dtype=bool)), 0
     for _ in range(300):
         loss = rng.exponential(1.0, 1000)
-        told = pool.estimated(lambda pi, x=loss: {"value_at_risk": quantile(x, pi, alpha), "cvar": cvar_of(x, pi, alpha)}, 0.95)
+        told = pool.estimated(
+            lambda pi, x=loss: {"value_at_risk": quantile(x, pi, alpha), "cvar": cvar_of(x, pi, alpha)}, 0.95
+        )
         found = told[figure] if figure == "cvar" else pool.quantile(loss, alpha, told[figure], 0.95)
         inside += found[1] <= truth <= found[2]
     assert inside >= 0.9 * 300
@@ -261,7 +306,12 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     assert said.returncode == 0, said.stderr
     assert "STRESS TEST: 60 fresh worlds in 10 independent draws (seed 1)" in said.stdout
     assert "chance that defence goes short" in said.stdout
-    assert {f.name for f in (tmp_path / "stress").iterdir()} == {"figures.csv", "materials.csv", "worst.csv", "worlds.csv"}
+    assert {f.name for f in (tmp_path / "stress").iterdir()} == {
+        "figures.csv",
+        "materials.csv",
+        "worst.csv",
+        "worlds.csv",
+    }
     told = json.loads(cli("stress", run, "--scenarios", "20", "--workers", "1", "--json").stdout)
     assert {row["figure"] for row in told["figures"]} >= {"worth", "expected_loss", "cvar"}
     bare = tmp_path / "bare"
@@ -310,10 +360,18 @@ def test_a_newsvendor_with_markov_disruptions_by_sampling() -> None:
     total = -math.log(1 - 0.29)
     fail, repair = total * 0.04 / 0.29, total * 0.25 / 0.29
     periods, warm = 300, 60
-    stop = HazardRow.model_validate({
-        "hazard": "stop", "name": "stop", "kind": "outage", "countries": "*", "materials": "a", "rate_per_yr": fail,
-        "duration_yr": 1 / repair, "cut_share": 1.0,
-    })  # fmt: skip
+    stop = HazardRow.model_validate(
+        {
+            "hazard": "stop",
+            "name": "stop",
+            "kind": "outage",
+            "countries": "*",
+            "materials": "a",
+            "rate_per_yr": fail,
+            "duration_yr": 1 / repair,
+            "cut_share": 1.0,
+        }
+    )
     costs: dict[int, list[float]] = {6000: [], 8000: [], 10000: []}
     for seed in range(10):
         worlds = draw([stop], [stop], Span(0.0, float(periods)), worlds=256, seed=seed, events=40)

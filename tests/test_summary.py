@@ -13,9 +13,14 @@ from tiny import cut, offer, source, tiny
 def bought():
     """1 kt/yr from abroad, cut in 2028 with probability .4; the reserve buys 1 kt at 10 in 2027, where every world is calm."""
     return tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 1.0)}, demand={"a": 1.0}, offers={"spot": offer("a", 1.0)},
-        scenarios=[cut("cut", 0.4, 2028, 1)], money={2027: 1e3, 2028: 0.0}, years=2,
-    )  # fmt: skip
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 1.0)},
+        demand={"a": 1.0},
+        offers={"spot": offer("a", 1.0)},
+        scenarios=[cut("cut", 0.4, 2028, 1)],
+        money={2027: 1e3, 2028: 0.0},
+        years=2,
+    )
 
 
 def test_the_summary_says_how_likely_it_is_that_nothing_happens_and_what_is_bought_in_expectation():
@@ -38,9 +43,12 @@ def test_the_spread_of_loss_functions_is_that_of_the_planned_materials():
 def test_an_opening_stock_beyond_its_store_is_refused():
     """Proves: the fault is in the table, not a conflict of appropriations found by the solver."""
     plan, data = tiny(
-        {"a": 10.0}, materials={"a": {"storage_t": 500.0}}, sources={"far": source("CHN", "a", 1.0)}, demand={"a": 1.0},
+        {"a": 10.0},
+        materials={"a": {"storage_t": 500.0}},
+        sources={"far": source("CHN", "a", 1.0)},
+        demand={"a": 1.0},
         stock={"a": 1.0},
-    )  # fmt: skip
+    )
     assert [(fault.file, fault.column) for fault in check_data(plan, data)] == [("stock.csv", "opening_t")]
 
 
@@ -50,5 +58,8 @@ def test_the_summary_says_which_figures_are_doubtful():
     plan = load_plan(shipped("models") / "quickstart.toml", {"budget.appropriation_musd": 5e7})
     text = solve(plan, load_dataset(shipped("inputs"))).summary()
     assert "DOUBTFUL" in text
-    assert "budget.appropriation_musd" in text[text.index("DOUBTFUL"):]
-    assert "DOUBTFUL" not in solve(load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))).summary()
+    assert "budget.appropriation_musd" in text[text.index("DOUBTFUL") :]
+    assert (
+        "DOUBTFUL"
+        not in solve(load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))).summary()
+    )

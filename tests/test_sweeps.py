@@ -36,14 +36,22 @@ from strategic_minerals.model.reuse import MENUS, OPERATING, STAMPED, same_commi
 from strategic_minerals.optimization.session import Session
 from tiny import cut, offer, project, source, tiny
 
-SOME = {"sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "offers": {"spot": offer("a", 5.0)},
-        "scenarios": [cut("cut", 0.4, 2028, 1)]}  # fmt: skip
+SOME = {
+    "sources": {"far": source("CHN", "a", 10.0)},
+    "demand": {"a": 10.0},
+    "offers": {"spot": offer("a", 5.0)},
+    "scenarios": [cut("cut", 0.4, 2028, 1)],
+}
 
 
 def promising() -> tuple[Plan, Dataset]:
     """The same with a promise for the cut."""
     promise = {"material": "a", "segment": "civil", "level": 0.3, "scenarios": ["cut"]}
-    return tiny({"a": 10.0}, **{**SOME, "scenarios": [cut("cut", 0.4, 2028, 1) | {"design_basis": True}]}, service_levels=[promise])
+    return tiny(
+        {"a": 10.0},
+        **{**SOME, "scenarios": [cut("cut", 0.4, 2028, 1) | {"design_basis": True}]},
+        service_levels=[promise],
+    )
 
 
 def first_price(data: Dataset, plan: Plan) -> str:
@@ -54,10 +62,17 @@ def variants(plan: Plan, data: Dataset) -> list[dict[str, Any]]:
     """Changes of every kind: money, limits, losses, prices, probabilities, haircuts, demand, and back again."""
     losses = f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *"
     found: list[dict[str, Any]] = [
-        {"budget.appropriation_musd *": 0.9}, {"budget.carry_over_share": 0.3}, {losses: 1.1}, {losses: 0.95},
-        {f"prices[{first_price(data, plan)}].price_usd_per_kg *": 1.05}, {"materials[*].haircut_share *": 0.9},
-        {"demand[*/*/*].demand_t_per_yr *": 1.02}, {"discount_rate": 0.05}, {"residual": 0.2}, {},
-    ]  # fmt: skip
+        {"budget.appropriation_musd *": 0.9},
+        {"budget.carry_over_share": 0.3},
+        {losses: 1.1},
+        {losses: 0.95},
+        {f"prices[{first_price(data, plan)}].price_usd_per_kg *": 1.05},
+        {"materials[*].haircut_share *": 0.9},
+        {"demand[*/*/*].demand_t_per_yr *": 1.02},
+        {"discount_rate": 0.05},
+        {"residual": 0.2},
+        {},
+    ]
     if plan.scenarios:
         found.append({"scenarios.0.probability *": 0.9})
         found.append({"scenarios.0.probability *": 0.8})
@@ -86,17 +101,24 @@ def same_model(a: Problem, b: Problem) -> bool:
     return all(np.array_equal(cost, objective_costs(b)[name]) for name, cost in objective_costs(a).items())
 
 
-@pytest.mark.parametrize(("change", "kept"), [
-    ({"scenarios.0.probability *": 0.7}, True), ({"prices[*/a/*].price_usd_per_kg *": 1.1}, False),
-    ({"discount_rate": 0.05}, False), ({"scenarios.0.events.0.price_multiplier": 0.3}, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"scenarios.0.probability *": 0.7}, True),
+        ({"prices[*/a/*].price_usd_per_kg *": 1.1}, False),
+        ({"discount_rate": 0.05}, False),
+        ({"scenarios.0.events.0.price_multiplier": 0.3}, False),
+    ],
+)
 def test_what_owners_get_is_worked_out_anew_where_it_may_differ(
     change: dict[str, Any], kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves: a probability leaves what projects bring to their owners as it is; a price, a rate, or a flood that shuts the project
     in a world does not. Options and output are those of a problem built from nothing."""
     events = [cut("flood", 0.4, 2029, 2, price_multiplier=1.0)]
-    plan, data = tiny({"a": 10.0}, **{**SOME, "scenarios": events}, projects={"plant": project("a", 5.0, cash_usd_per_kg=4.0)})
+    plan, data = tiny(
+        {"a": 10.0}, **{**SOME, "scenarios": events}, projects={"plant": project("a", 5.0, cash_usd_per_kg=4.0)}
+    )
     before = prepare(plan, data)
     changed = edited(plan, data, change)
     cold = prepare(*changed)
@@ -113,9 +135,10 @@ def test_other_prices_in_worlds_shut_other_projects() -> None:
     """Proves: beside a problem with the same instance whose worlds, drawn from other hazards, have other prices, output is worked
     out anew."""
     plan, data = tiny(
-        {"a": 10.0}, **{**SOME, "scenarios": [cut("flood", 0.4, 2029, 2, price_multiplier=1.0)]},
+        {"a": 10.0},
+        **{**SOME, "scenarios": [cut("flood", 0.4, 2029, 2, price_multiplier=1.0)]},
         projects={"plant": project("a", 5.0, cash_usd_per_kg=4.0)},
-    )  # fmt: skip
+    )
     calm, flooded = prepare(plan, data), prepare(*edited(plan, data, {"scenarios.0.events.0.price_multiplier": 0.3}))
     beside = replace(calm, layout=replace(calm.layout, worlds=flooded.layout.worlds, support=flooded.layout.support))
     again = prepare(plan, data, beside).layout.support.classes
@@ -208,17 +231,25 @@ def two_projects() -> tuple[Plan, Dataset]:
     """Two projects, which may be told to need or exclude each other, beside a source that offers contracts."""
     mine = project("a", 3.0, capex_musd=2000.0)
     return tiny(
-        {"a": 50.0}, demand={"a": 10.0}, scenarios=[cut("cut", 0.4, 2029, 1)], money=100.0,
+        {"a": 50.0},
+        demand={"a": 10.0},
+        scenarios=[cut("cut", 0.4, 2029, 1)],
+        money=100.0,
         packages={"grant": {"instrument": "grant"}},
         sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", {2027: 4.0, 2029: 4.0}, **RESERVED)},
         projects={"mine": mine, "plant": mine},
-    )  # fmt: skip
+    )
 
 
-@pytest.mark.parametrize("change", [
-    {"projects[plant].needs": "mine"}, {"projects[plant].excludes": "mine"}, {"activities[ally].term_yr": 1.0},
-    {"capacities[ally/2029].capacity_t_per_yr": 3000.0},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"projects[plant].needs": "mine"},
+        {"projects[plant].excludes": "mine"},
+        {"activities[ally].term_yr": 1.0},
+        {"capacities[ally/2029].capacity_t_per_yr": 3000.0},
+    ],
+)
 def test_other_commitments_are_written_anew(change: dict[str, Any]) -> None:
     """Proves: what projects need or exclude, how long contracts last and what their source makes in a later year are no figures of
     the commitments' block: it is written anew, as it would be from nothing."""
@@ -230,20 +261,32 @@ def test_other_commitments_are_written_anew(change: dict[str, Any]) -> None:
     assert same_model(after, prepare(*changed))
 
 
-@pytest.mark.parametrize(("change", "kept"), [
-    ("scenarios.0.probability *", True), ("prices[*/a/*].price_usd_per_kg *", True), ("demand[*/*/*].demand_t_per_yr *", True),
-    ("instruments.price_floors.0.upside_share *", True),
-    ("instruments.price_floors.0.levels_usd_per_kg *", True), ("projects[*].capex_musd *", True),
-    ("materials[*].haircut_share", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ("scenarios.0.probability *", True),
+        ("prices[*/a/*].price_usd_per_kg *", True),
+        ("demand[*/*/*].demand_t_per_yr *", True),
+        ("instruments.price_floors.0.upside_share *", True),
+        ("instruments.price_floors.0.levels_usd_per_kg *", True),
+        ("projects[*].capex_musd *", True),
+        ("materials[*].haircut_share", False),
+    ],
+)
 def test_what_commitments_cost_is_no_reason_to_write_them_anew(change: str, kept: bool) -> None:
     """Proves: other chances, prices, demand, and other terms of a floor, are figures of blocks that stay; a haircut, which
     stands in products, is not."""
     plan, data = tiny(
-        {"a": 50.0}, demand={"a": 10.0}, scenarios=[cut("cut", 0.4, 2029, 1)], sources={"far": source("CHN", "a", 10.0)},
-        projects={"mine": project("a", 5.0, capex_musd=2000.0)}, money=100.0,
-        instruments={"price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3, "upside_share": 0.2}]},
-    )  # fmt: skip
+        {"a": 50.0},
+        demand={"a": 10.0},
+        scenarios=[cut("cut", 0.4, 2029, 1)],
+        sources={"far": source("CHN", "a", 10.0)},
+        projects={"mine": project("a", 5.0, capex_musd=2000.0)},
+        money=100.0,
+        instruments={
+            "price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3, "upside_share": 0.2}]
+        },
+    )
     before = prepare(plan, data)
     assert any(option.floor is not None for option in before.layout.support.options)
     changed = edited(plan, data, {change: 0.98})
@@ -253,21 +296,32 @@ def test_what_commitments_cost_is_no_reason_to_write_them_anew(change: str, kept
     assert same_model(after, prepare(*changed))
 
 
-@pytest.mark.parametrize(("change", "kept"), [
-    ({"scenarios.0.probability": 0.3}, True), ({"scenarios.0.events.0.duration_years": 2.0}, False),
-    ({"scenarios.0.events.0.start_year": 2028}, False), ({"scenarios.0.events.0.price_multiplier": 1.5}, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({"scenarios.0.probability": 0.3}, True),
+        ({"scenarios.0.events.0.duration_years": 2.0}, False),
+        ({"scenarios.0.events.0.start_year": 2028}, False),
+        ({"scenarios.0.events.0.price_multiplier": 1.5}, False),
+    ],
+)
 def test_what_floors_pay_is_kept_where_only_chances_differ(
     change: dict[str, Any], kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves: for other chances payments are weighed anew and not worked out; with other worlds they are. Either way a floor's cost
     is that of a problem built from nothing."""
     plan, data = tiny(
-        {"a": 50.0}, demand={"a": 10.0}, scenarios=[cut("cut", 0.4, 2029, 1, price_multiplier=1.3)],
-        sources={"far": source("CHN", "a", 10.0)}, projects={"mine": project("a", 5.0, capex_musd=2000.0)}, money=100.0,
+        {"a": 50.0},
+        demand={"a": 10.0},
+        scenarios=[cut("cut", 0.4, 2029, 1, price_multiplier=1.3)],
+        sources={"far": source("CHN", "a", 10.0)},
+        projects={"mine": project("a", 5.0, capex_musd=2000.0)},
+        money=100.0,
         packages={"grant": {"instrument": "grant"}},
-        instruments={"price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3, "upside_share": 0.2}]},
-    )  # fmt: skip
+        instruments={
+            "price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3, "upside_share": 0.2}]
+        },
+    )
     before, changed = prepare(plan, data), edited(plan, data, change)
     monkeypatch.setattr(owners, "floor_payments", (found := Mock(wraps=owners.floor_payments)))
     hot = prepare(*changed, before).layout.support.options
@@ -281,10 +335,13 @@ def test_what_floors_pay_is_kept_where_only_chances_differ(
 def test_commitments_that_cost_something_in_other_years_are_written_anew() -> None:
     """Proves: a floor that comes to pay nothing in a year, and chances where a limit on losses holds them, leave no stale block."""
     told: dict[str, Any] = {
-        "demand": {"a": 10.0}, "scenarios": [cut("cut", 0.4, 2029, 1)], "sources": {"far": source("CHN", "a", 10.0)},
-        "projects": {"mine": project("a", 5.0, capex_musd=2000.0)}, "packages": {"grant": {"instrument": "grant"}},
+        "demand": {"a": 10.0},
+        "scenarios": [cut("cut", 0.4, 2029, 1)],
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "projects": {"mine": project("a", 5.0, capex_musd=2000.0)},
+        "packages": {"grant": {"instrument": "grant"}},
         "instruments": {"price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3}]},
-    }  # fmt: skip
+    }
     cases: list[tuple[dict[str, Any], dict[str, Any]]] = [
         ({"cvar_limit_musd": 1e6}, {"scenarios.0.probability": 0.3}),
         ({}, {"instruments.price_floors.0.levels_usd_per_kg *": 0.8}),
@@ -301,10 +358,14 @@ def test_what_nobody_asked_for_is_kept_where_it_still_means_something(monkeypatc
     """Proves: after other chances, for which nothing of owners is worked out, another score of an instrument leaves NPVs as they
     were at first; what belonged to floors that are no more is gone."""
     plan, data = tiny(
-        {"a": 50.0}, demand={"a": 10.0}, scenarios=[cut("cut", 0.4, 2029, 1)], sources={"far": source("CHN", "a", 10.0)},
-        projects={"mine": project("a", 5.0, capex_musd=2000.0)}, packages={"grant": {"instrument": "grant"}},
+        {"a": 50.0},
+        demand={"a": 10.0},
+        scenarios=[cut("cut", 0.4, 2029, 1)],
+        sources={"far": source("CHN", "a", 10.0)},
+        projects={"mine": project("a", 5.0, capex_musd=2000.0)},
+        packages={"grant": {"instrument": "grant"}},
         instruments={"price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3}]},
-    )  # fmt: skip
+    )
     problem = prepare(plan, data)
     first = problem.layout.support.owners
     likelier = prepare(*edited(plan, data, {"scenarios.0.probability": 0.5}), problem)
@@ -312,7 +373,9 @@ def test_what_nobody_asked_for_is_kept_where_it_still_means_something(monkeypatc
     cheaper = prepare(*edited(plan, data, {"instruments[grant].score": 0.9}), likelier)
     assert found.call_count == 0
     assert same_model(cheaper, prepare(*edited(plan, data, {"instruments[grant].score": 0.9})))
-    higher = prepare(*edited(plan, data, {"instruments.price_floors.0.levels_usd_per_kg *": 1.1}), cheaper).layout.support.owners
+    higher = prepare(
+        *edited(plan, data, {"instruments.price_floors.0.levels_usd_per_kg *": 1.1}), cheaper
+    ).layout.support.owners
     assert len(higher._npv) == len(first._npv)
     assert len(higher._sets) == len(first._sets)
 
@@ -349,9 +412,11 @@ def test_decisions_of_a_point_are_those_of_its_plan() -> None:
         problem, choices = answer.problem, Choices(answer.problem)
         markets = {market.floor.name for market in problem.layout.support.markets}
         wanted = {
-            (item.kind, item.name): choices.amount(item, answer.x) for item in choices.items
-            if (item.kind == "contract" or (item.kind == "floor" and item.name in markets)) and choices.chosen(item, answer.x)
-        }  # fmt: skip
+            (item.kind, item.name): choices.amount(item, answer.x)
+            for item in choices.items
+            if (item.kind == "contract" or (item.kind == "floor" and item.name in markets))
+            and choices.chosen(item, answer.x)
+        }
         told = sweeps._decisions(0, answer, sweeps._hold_to_account(answer))
         found = {(line["kind"], line["item"]): line["value"] for line in told if line["kind"] in ("contract", "floor")}
         assert found == pytest.approx(wanted, rel=1e-9)
@@ -499,12 +564,15 @@ def test_a_decomposed_session_whose_clock_runs_out_can_go_on() -> None:
     parts.become(other.layout, other.assembly, dearer, time.perf_counter() - 1.0)
     assert parts.master(dearer, 0.0).run(10.0, "master").objective < -1e6  # no cut holds a cluster's cost up
     found = parts.minimise(dearer, None, gap=1e-9, absolute_gap=0.0)
-    alone = Decomposition(other.layout, other.assembly, dearer, integer=False).minimise(dearer, None, gap=1e-9, absolute_gap=0.0)
+    alone = Decomposition(other.layout, other.assembly, dearer, integer=False).minimise(
+        dearer, None, gap=1e-9, absolute_gap=0.0
+    )
     assert found.objective == pytest.approx(alone.objective, rel=1e-8)
 
 
-@pytest.mark.parametrize("options", [
-    {"gap": float("nan")}, {"gap": -1.0}, {"method": "bender"}, {"time_limit_s": 0.0}, {"workers": 0}])  # fmt: skip
+@pytest.mark.parametrize(
+    "options", [{"gap": float("nan")}, {"gap": -1.0}, {"method": "bender"}, {"time_limit_s": 0.0}, {"workers": 0}]
+)
 def test_options_that_are_none_are_refused(options: dict[str, Any]) -> None:
     """Proves: a wrong option is an error before anything is solved."""
     plan, data = tiny({"a": 10.0}, **SOME)
@@ -588,19 +656,26 @@ def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-@pytest.mark.parametrize(("changes", "said"), [
-    ({"budget.apropriation_musd": 1.0}, "appropriation_musd"),
-    ({"budget.appropriation_musd": -1.0}, "at least 0"),
-    ({"prizes[a].price_usd_per_kg": 1.0}, "prices"),
-    ({"prices[*/nothing/*].price_usd_per_kg": 1.0}, "a key of prices: price_set/material/from_year"),
-    ({"prices[*/a/*].price": 1.0}, "a column of prices"),
-    ({"prices[*/a/*].price_usd_per_kg": -1.0}, "more than 0"),
-    ({"discount_rate *": "a"}, "a factor"), ({"": 1.0}, "a field of the plan"),
-    ({"scenarios.-1.probability": 0.1}, "no such place"),
-    ({"prices[*/a/*].price_usd_per_kg": True}, "a number"), ({"prices[*/a/*].price_usd_per_kg": "7"}, "a number"),
-    ({"materials[a].salvage_share *": 2.0}, "a number to multiply"), ({"prices a": 1.0}, "no such"),
-    ({"prices[a": 1.0}, "table[key].column"), ({"name *": 2.0}, "a number to multiply"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"budget.apropriation_musd": 1.0}, "appropriation_musd"),
+        ({"budget.appropriation_musd": -1.0}, "at least 0"),
+        ({"prizes[a].price_usd_per_kg": 1.0}, "prices"),
+        ({"prices[*/nothing/*].price_usd_per_kg": 1.0}, "a key of prices: price_set/material/from_year"),
+        ({"prices[*/a/*].price": 1.0}, "a column of prices"),
+        ({"prices[*/a/*].price_usd_per_kg": -1.0}, "more than 0"),
+        ({"discount_rate *": "a"}, "a factor"),
+        ({"": 1.0}, "a field of the plan"),
+        ({"scenarios.-1.probability": 0.1}, "no such place"),
+        ({"prices[*/a/*].price_usd_per_kg": True}, "a number"),
+        ({"prices[*/a/*].price_usd_per_kg": "7"}, "a number"),
+        ({"materials[a].salvage_share *": 2.0}, "a number to multiply"),
+        ({"prices a": 1.0}, "no such"),
+        ({"prices[a": 1.0}, "table[key].column"),
+        ({"name *": 2.0}, "a number to multiply"),
+    ],
+)
 def test_an_address_that_is_none_is_named(changes: dict[str, Any], said: str) -> None:
     """Proves: a misspelt field, table, key or column, and a value that is not allowed, are refused before anything is solved."""
     plan, data = tiny({"a": 10.0}, **SOME)
@@ -623,7 +698,9 @@ def test_a_star_multiplies_and_a_pattern_takes_all_rows() -> None:
     plan, data = tiny({"a": 10.0, "b": 20.0}, **SOME, budget={"appropriation_musd": {"2027": 10.0, "2029": 20.0}})
     changed, tables = edited(plan, data, {"budget.appropriation_musd *": 2.0, "prices[*/*/*].price_usd_per_kg *": 1.5})
     assert changed.budget.appropriation_musd == {2027: 20.0, 2029: 40.0}
-    assert [r.price_usd_per_kg for r in tables.rows("prices")] == [1.5 * r.price_usd_per_kg for r in data.rows("prices")]
+    assert [r.price_usd_per_kg for r in tables.rows("prices")] == [
+        1.5 * r.price_usd_per_kg for r in data.rows("prices")
+    ]
     assert plan.budget.appropriation_musd == {2027: 10.0, 2029: 20.0}
 
 
@@ -692,7 +769,9 @@ def test_a_torn_row_is_answered_again_and_a_row_of_another_sweep_is_refused(tmp_
     (tmp_path / "other" / file.name).write_text(f"\n{second}\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"rows-000000\.jsonl:2 .*differs from its digest"):
         other.read()
-    (tmp_path / "other" / file.name).write_text('{"rows": [], "decisions": [], "checked": 0, "disagreed": 0}\n', encoding="utf-8")
+    (tmp_path / "other" / file.name).write_text(
+        '{"rows": [], "decisions": [], "checked": 0, "disagreed": 0}\n', encoding="utf-8"
+    )
     with pytest.raises(InputError, match=r"rows-000000\.jsonl:1 "):
         other.read()
 

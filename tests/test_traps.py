@@ -89,9 +89,15 @@ def test_1_a_released_tonne_is_paid_by_users_to_the_authority(drop):
     10*(60 - 24 - 32 - 12) = -80.
     """
     case = tiny(
-        {"a": 60.0}, materials={"a": {"haircut_share": 0.5}}, sources={"far": source("CHN", "a", 10.0)},
-        demand={"a": 10.0}, offers={"spot": offer("a", 10.0)}, scenarios=[cut("cut", 0.2, 2028, 1)], years=2, money=ONCE,
-    )  # fmt: skip
+        {"a": 60.0},
+        materials={"a": {"haircut_share": 0.5}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 10.0)},
+        scenarios=[cut("cut", 0.2, 2028, 1)],
+        years=2,
+        money=ONCE,
+    )
     assert optimum(case).outcome.objective_musd == close(0.0)
 
     def credit(b: Any, layout: Any) -> None:
@@ -104,10 +110,17 @@ def test_1_a_released_tonne_is_paid_by_users_to_the_authority(drop):
 def test_1_the_two_sides_of_a_release_cancel():
     """Proves: trap 1. Of 10 kt in store 5 are released in half of the worlds at .8 of 60: users pay 120, the authority
     gets 120."""
-    parts = optimum(tiny(
-        {"a": 60.0}, materials={"a": {"resale_share": 0.8}}, sources={"far": source("CHN", "a", 5.0)}, demand={"a": 5.0},
-        stock={"a": 10.0}, scenarios=[cut("cut", 0.5, 2028, 1)], years=2,
-    )).objective_parts  # fmt: skip
+    parts = optimum(
+        tiny(
+            {"a": 60.0},
+            materials={"a": {"resale_share": 0.8}},
+            sources={"far": source("CHN", "a", 5.0)},
+            demand={"a": 5.0},
+            stock={"a": 10.0},
+            scenarios=[cut("cut", 0.5, 2028, 1)],
+            years=2,
+        )
+    ).objective_parts
     assert parts["users_release"] == close(120.0)
     assert parts["authority_release"] == close(-120.0)
 
@@ -121,10 +134,14 @@ def test_2_a_cheap_segment_does_not_go_short_for_another(drop):
     Civil tiers add to 1.2. If their users could go short of 12 kt, 11 would cover defence too: 220, Z 90 lower.
     """
     case = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 11.0), "home": source("USA", "a", 1.0)},
-        demand={("a", "civil"): 10.0, ("a", "defence"): 2.0}, loss=10.0,
-        tiers={"civil": [(0.6, 1.0), (0.6, 1.0)], "defence": [(1.0, 10.0)]}, scenarios=[cut("cut", 1.0, 2028, 1)], years=2,
-    )  # fmt: skip
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 11.0), "home": source("USA", "a", 1.0)},
+        demand={("a", "civil"): 10.0, ("a", "defence"): 2.0},
+        loss=10.0,
+        tiers={"civil": [(0.6, 1.0), (0.6, 1.0)], "defence": [(1.0, 10.0)]},
+        scenarios=[cut("cut", 1.0, 2028, 1)],
+        years=2,
+    )
     result = optimum(case)
     assert total(result) == close(120 + 10 + 310)
     assert short(result, "cut", "2028") == close(11.0)
@@ -141,9 +158,13 @@ def test_3_stock_does_not_leave_through_exports(drop):
     Counted as surplus they would be exported at five times the price: 90 - 11*50 = -460.
     """
     case = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 9.0)}, demand={"a": 9.0}, stock={"a": 20.0},
-        scenarios=[cut("cut", 1.0, 2028, 1, price_multiplier=5.0)], years=2,
-    )  # fmt: skip
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 9.0)},
+        demand={"a": 9.0},
+        stock={"a": 20.0},
+        scenarios=[cut("cut", 1.0, 2028, 1, price_multiplier=5.0)],
+        years=2,
+    )
     result = optimum(case)
     assert flow(result, "released_t", "a", "cut", "2028") == close(9.0)
     assert total(result) == close(-20.0)
@@ -157,9 +178,13 @@ def test_3_stock_is_not_released_while_nothing_is_tight(distort):
     Released at full price in quiet years they would save 100 instead: Z 80, not 90.
     """
     case = tiny(
-        {"a": 10.0}, materials={"a": {"haircut_share": 0.1}}, sources={"far": source("CHN", "a", 9.0)}, demand={"a": 9.0},
-        stock={"a": 10.0}, years=2,
-    )  # fmt: skip
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.1}},
+        sources={"far": source("CHN", "a", 9.0)},
+        demand={"a": 9.0},
+        stock={"a": 10.0},
+        years=2,
+    )
     assert total(optimum(case)) == close(90.0)
 
     def opened(layout: Any, stamps: Any, values: Any) -> None:
@@ -174,12 +199,18 @@ def test_3_stock_leaves_along_a_chain_only_where_crisis_prices_count(price_gain,
     """Proves: trap 3 along a chain. Nobody at home wants oxide or metal. In half of the worlds both are cut and five times as
     dear: 5 kt of oxide in store, made into metal at home and exported, earn .5*5*(.95*250 - 200) = 93.75 and keep .5*5*9.5
     elsewhere for 50 paid. A plan that counts no gain on prices has no reason to."""
-    result = optimum(tiny(
-        {"oxide": 10.0, "metal": 50.0}, materials={"metal": {"haircut_share": 0.05}, "oxide": {"haircut_share": 0.05}},
-        sources={"far": source("CHN", "oxide", 10.0), "plant": source("USA", {"metal": 1.0, "oxide": -1.0}, 5.0)},
-        offers={"spot": offer("oxide", 5.0)}, scenarios=[cut("cut", 0.5, 2028, 1, price_multiplier=5.0)], years=2, money=ONCE,
-        price_gain=price_gain,
-    ))  # fmt: skip
+    result = optimum(
+        tiny(
+            {"oxide": 10.0, "metal": 50.0},
+            materials={"metal": {"haircut_share": 0.05}, "oxide": {"haircut_share": 0.05}},
+            sources={"far": source("CHN", "oxide", 10.0), "plant": source("USA", {"metal": 1.0, "oxide": -1.0}, 5.0)},
+            offers={"spot": offer("oxide", 5.0)},
+            scenarios=[cut("cut", 0.5, 2028, 1, price_multiplier=5.0)],
+            years=2,
+            money=ONCE,
+            price_gain=price_gain,
+        )
+    )
     assert result.outcome.objective_musd == close(z)
     assert ("more than half of the worth is a gain on prices" in result.summary()) == price_gain
 
@@ -193,9 +224,14 @@ def test_4_a_tonne_goes_to_users_or_to_the_reserve(drop):
     Sold twice, 10 kt for 100 would spare .5*1100 and keep .5*100: -500.
     """
     case = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0},
-        offers={"spot": offer("a", 10.0, source="far")}, scenarios=[cut("cut", 0.5, 2028, 1)], years=2, money=ONCE,
-    )  # fmt: skip
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 10.0, source="far")},
+        scenarios=[cut("cut", 0.5, 2028, 1)],
+        years=2,
+        money=ONCE,
+    )
     result = optimum(case)
     assert bought(result, "a") == close(0.0)
     assert result.outcome.objective_musd == close(0.0)
@@ -211,9 +247,13 @@ def test_4_production_for_the_reserve_needs_its_feed(drop):
     case = tiny(
         {"oxide": 10.0, "magnet": 50.0},
         sources={"mine": source("CHN", "oxide", 5.0), "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 10.0)},
-        demand={"magnet": 5.0}, loss=60.0, offers={"magnets": offer("magnet", 10.0, source="plant")},
-        scenarios=[cut("cut", 0.5, 2028, 1)], years=2, money=ONCE,
-    )  # fmt: skip
+        demand={"magnet": 5.0},
+        loss=60.0,
+        offers={"magnets": offer("magnet", 10.0, source="plant")},
+        scenarios=[cut("cut", 0.5, 2028, 1)],
+        years=2,
+        money=ONCE,
+    )
     assert optimum(case).outcome.objective_musd == close(0.0)
 
     def unfed(b: Any, layout: Any) -> None:
@@ -233,10 +273,14 @@ def test_4_joint_products_are_not_bought_one_by_one(drop):
     demand of two cut years: -1000.
     """
     case = tiny(
-        {"ndpr": 10.0, "dy": 100.0}, sources={"far": source("CHN", {"ndpr": 0.75, "dy": 0.25}, 8.0)},
-        demand={"ndpr": 3.0, "dy": 1.0}, loss={"ndpr": 0.0, "dy": 1000.0}, offers={"dy-spot": offer("dy", 5.0, source="far")},
-        scenarios=[cut("cut", 0.5, 2028, 2)], money=ONCE,
-    )  # fmt: skip
+        {"ndpr": 10.0, "dy": 100.0},
+        sources={"far": source("CHN", {"ndpr": 0.75, "dy": 0.25}, 8.0)},
+        demand={"ndpr": 3.0, "dy": 1.0},
+        loss={"ndpr": 0.0, "dy": 1000.0},
+        offers={"dy-spot": offer("dy", 5.0, source="far")},
+        scenarios=[cut("cut", 0.5, 2028, 2)],
+        money=ONCE,
+    )
     result = optimum(case)
     assert bought(result, "dy") == close(1.0)
     assert result.outcome.objective_musd == close(-500.0)
@@ -251,11 +295,15 @@ def test_4_nothing_is_made_for_the_reserve_that_it_does_not_buy(drop):
     that takes none would earn 3*15*1 = 45.
     """
     case = tiny(
-        {"oxide": 10.0, "magnet": 50.0}, materials={m: {"haircut_share": 0.1} for m in ("oxide", "magnet")},
-        sources={"mine": source("CHN", "oxide", 20.0, premium_share=-0.1),
-                 "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 20.0)},
-        demand={"magnet": 5.0}, offers={"magnets": offer("magnet", 0.0, source="plant")},
-    )  # fmt: skip
+        {"oxide": 10.0, "magnet": 50.0},
+        materials={m: {"haircut_share": 0.1} for m in ("oxide", "magnet")},
+        sources={
+            "mine": source("CHN", "oxide", 20.0, premium_share=-0.1),
+            "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 20.0),
+        },
+        demand={"magnet": 5.0},
+        offers={"magnets": offer("magnet", 0.0, source="plant")},
+    )
     assert total(optimum(case)) == close(735.0)
 
     def unlimited(b: Any, layout: Any) -> None:
@@ -271,9 +319,14 @@ def test_4_nothing_is_made_for_the_reserve_that_it_does_not_buy(drop):
 def glut_then_cut(**budget: Any) -> tuple:
     """No appropriation. In half of the worlds the price halves in 2028, then all 10 kt are cut in 2029."""
     return tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 10.0)},
-        scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)], money=0.0, budget=budget,
-    )  # fmt: skip
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 10.0)},
+        scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+        money=0.0,
+        budget=budget,
+    )
 
 
 def test_5_a_branch_does_not_buy_in_the_flood_without_money(drop):
@@ -297,10 +350,14 @@ def certain_cut(*, gold: bool, rule: str) -> tuple:
     if gold:
         offers["gold"] = offer("a", 10.0, premium=9.0, crisis=1.0)
     return tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers=offers,
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers=offers,
         scenarios=[cut("squeeze", 0.9, 2029, 1, price_multiplier=5.0)],
-        money={2029: 500.0}, budget={"branch_money": rule},
-    )  # fmt: skip
+        money={2029: 500.0},
+        budget={"branch_money": rule},
+    )
 
 
 def test_5_nobody_plans_a_dear_purchase_only_to_have_the_money_in_a_branch():
@@ -326,11 +383,16 @@ def test_5_money_left_over_buys_nothing_in_the_flood(drop):
     .1*4*(11 - 20) = -3.6.
     """
     case = tiny(
-        {"a": 10.0}, materials={"a": {"haircut_share": 0.5}}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0},
-        loss=10.0, offers={"spot": offer("a", 10.0, premium=0.1, crisis=1.0)}, money={2027: 0.0, 2028: 1000.0, 2029: 44.0},
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.5}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=10.0,
+        offers={"spot": offer("a", 10.0, premium=0.1, crisis=1.0)},
+        money={2027: 0.0, 2028: 1000.0, 2029: 44.0},
         scenarios=[cut("flood", 0.1, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
         budget={"branch_money": "appropriated"},
-    )  # fmt: skip
+    )
     result = optimum(case)
     assert result.outcome.objective_musd == close(-3.6)
     assert flow(result, "acquired_t", "a", "flood", "2028") == close(0.0)
@@ -358,10 +420,16 @@ def financed(capital: dict[str, Any]) -> tuple:
     """The plant whose gap is 32.4: capex 100 in two years, then twice 50 of margin, hurdle rate 25 %."""
     mine = project("a", 1.0, capex_musd=100.0, cash_usd_per_kg=50.0, lead_yr=2.0, life_yr=2.0, hurdle_rate=0.25)
     return tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 1.0)}, demand={"a": 2.0}, projects={"mine": mine}, years=4,
-        packages={"support": {"instrument": "grant"}}, capital={"grant": capital}, loss=1000.0,
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 1.0)},
+        demand={"a": 2.0},
+        projects={"mine": mine},
+        years=4,
+        packages={"support": {"instrument": "grant"}},
+        capital={"grant": capital},
+        loss=1000.0,
         instruments={"signing_years": [2027]},
-    )  # fmt: skip
+    )
 
 
 def test_6_a_loan_closes_a_gap_by_its_worth_not_its_face(drop):
@@ -392,13 +460,27 @@ def test_6_a_low_floor_with_an_upside_share_prints_no_money():
     The owner, at 25 %, asks 44 for it; the treasury, at 0 %, counts 50: signed, it would earn 6 without a shortage
     anywhere. It is dropped, with its reason.
     """
-    floor = {"instrument": "grant", "floor_material": "a", "floor_usd_per_kg": 50.0, "floor_kind": "contract",
-             "floor_term_yr": 2.0, "upside_share": 0.5}  # fmt: skip
+    floor = {
+        "instrument": "grant",
+        "floor_material": "a",
+        "floor_usd_per_kg": 50.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 2.0,
+        "upside_share": 0.5,
+    }
     plant = project("a", 1.0, capex_musd=80.0, cash_usd_per_kg=50.0, life_yr=2.0, hurdle_rate=0.25)
-    result = optimum(tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, projects={"plant": plant},
-        packages={"trick": floor}, states=[(0.8, 0.5), (1.2, 0.5)], instruments={"signing_years": [2027]}, residual=0.0,
-    ))  # fmt: skip
+    result = optimum(
+        tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            projects={"plant": plant},
+            packages={"trick": floor},
+            states=[(0.8, 0.5), (1.2, 0.5)],
+            instruments={"signing_years": [2027]},
+            residual=0.0,
+        )
+    )
     assert result.outcome.objective_musd == close(0.0)
     reasons = result.tables["dropped"].set_index("item").reason
     assert "earn money" in reasons["plant: trick"]
@@ -407,20 +489,31 @@ def test_6_a_low_floor_with_an_upside_share_prints_no_money():
 def test_6_nor_does_a_market_floor():
     """Proves: trap 6. On 4 kt of existing home output the same floor would bring 25*4*3 = 300: it is dropped."""
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [50.0], "term_years": 3, "upside_share": 0.5}
-    result = optimum(tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 4.0)}, demand={"a": 10.0},
-        states=[(0.8, 0.5), (1.2, 0.5)], instruments={"price_floors": [menu]},
-    ))  # fmt: skip
+    result = optimum(
+        tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 4.0)},
+            demand={"a": 10.0},
+            states=[(0.8, 0.5), (1.2, 0.5)],
+            instruments={"price_floors": [menu]},
+        )
+    )
     assert result.outcome.objective_musd == close(0.0)
     assert ["print money" in reason for reason in result.tables["dropped"].reason] == [True]
 
 
 def test_6_a_project_that_pays_by_itself_is_no_free_gift():
     """Proves: trap 6. A plant without a gap is built in the reference too; its .5*4*100 = 200 are not the plan's."""
-    result = optimum(tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, projects={"plant": project("a", 4.0)},
-        scenarios=[cut("cut", 0.5, 2028, 1)], years=2,
-    ))  # fmt: skip
+    result = optimum(
+        tiny(
+            {"a": 100.0},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            projects={"plant": project("a", 4.0)},
+            scenarios=[cut("cut", 0.5, 2028, 1)],
+            years=2,
+        )
+    )
     assert ran(result, "plant", "cut", "2028") == close(4.0)
     assert result.outcome.objective_musd == close(0.0)
 
@@ -434,9 +527,12 @@ def test_7_allies_withhold_in_the_squeeze_alone(drop):
     Short 0, 16, 0 in flood, squeeze and after. Rationed from the onset on, 6, 16 and 6.
     """
     case = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, kappa=0.4)},
-        demand={"a": 20.0}, scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)], years=4,
-    )  # fmt: skip
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, kappa=0.4)},
+        demand={"a": 20.0},
+        scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+        years=4,
+    )
     result = optimum(case)
     assert [short(result, "flood", y) for y in ("2028", "2029", "2030")] == [close(0.0), close(16.0), close(0.0)]
     assert total(result) == close(200 + 0.5 * 600 + 0.5 * (100 + (4 * 10 + 16 * 110) + 200))
@@ -454,10 +550,14 @@ def test_7_a_short_squeeze_rations_for_as_long_as_it_lasts():
     """
     for spans, far, ally in (([(2028.0, 0.25)], 7.5, 8.5), ([(2028.0, 0.25), (2028.125, 0.25)], 10 * 0.75**2, 7.75)):
         events = [e for start, years in spans for e in cut("cut", 0.5, start, years)["events"]]
-        result = optimum(tiny(
-            {"a": 10.0}, sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, kappa=0.4)},
-            demand={"a": 20.0}, scenarios=[{**cut("cut", 0.5, 2028, 1), "events": events}],
-        ))  # fmt: skip
+        result = optimum(
+            tiny(
+                {"a": 10.0},
+                sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0, kappa=0.4)},
+                demand={"a": 20.0},
+                scenarios=[{**cut("cut", 0.5, 2028, 1), "events": events}],
+            )
+        )
         assert ran(result, "ally", "cut", "2028") == close(ally)
         assert short(result, "cut", "2028") == close(20 - far - ally)
 
@@ -467,11 +567,18 @@ def test_7_a_source_that_the_flood_shuts_makes_nothing_tight():
 
     Called tight because a source is shut, the other ally would keep 6 of its 10 kt at home.
     """
-    result = optimum(tiny(
-        {"a": 100.0}, demand={"a": 20.0}, scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
-        sources={"far": source("CHN", "a", 10.0), "dear": source("AUS", "a", 4.0, cash_usd_per_kg=60.0),
-                 "ally": source("AUS", "a", 10.0, kappa=0.4)},
-    ))  # fmt: skip
+    result = optimum(
+        tiny(
+            {"a": 100.0},
+            demand={"a": 20.0},
+            scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
+            sources={
+                "far": source("CHN", "a", 10.0),
+                "dear": source("AUS", "a", 4.0, cash_usd_per_kg=60.0),
+                "ally": source("AUS", "a", 10.0, kappa=0.4),
+            },
+        )
+    )
     assert ran(result, "dear", "flood", "2028") == close(0.0)
     assert short(result, "flood", "2028") == close(0.0)
     assert short(result, "flood", "2029") == close(20.0 - 4.0 - 4.0)
@@ -484,12 +591,20 @@ def test_7_oxide_in_store_helps_while_only_magnets_are_short(drop):
     Locked in store because oxide itself is not cut, they would be worth nothing.
     """
     case = tiny(
-        {"oxide": 10.0, "magnet": 50.0}, materials={"oxide": {"haircut_share": 0.5}},
-        sources={"mine": source("CHN", "oxide", {2027: 20.0, 2028: 0.0}), "far": source("CHN", "magnet", 10.0),
-                 "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 4.0)},
-        demand={"magnet": 10.0}, loss=60.0, offers={"spot": offer("oxide", 10.0)},
-        scenarios=[cut("cut", 0.5, 2028, 1, "magnet")], years=2, money=ONCE,
-    )  # fmt: skip
+        {"oxide": 10.0, "magnet": 50.0},
+        materials={"oxide": {"haircut_share": 0.5}},
+        sources={
+            "mine": source("CHN", "oxide", {2027: 20.0, 2028: 0.0}),
+            "far": source("CHN", "magnet", 10.0),
+            "plant": source("USA", {"magnet": 1.0, "oxide": -1.0}, 4.0),
+        },
+        demand={"magnet": 10.0},
+        loss=60.0,
+        offers={"spot": offer("oxide", 10.0)},
+        scenarios=[cut("cut", 0.5, 2028, 1, "magnet")],
+        years=2,
+        money=ONCE,
+    )
     assert optimum(case).outcome.objective_musd == close(-110.0)
     original = worlds._tight
 
@@ -510,11 +625,14 @@ def sheltered() -> tuple:
     an owner would build for nothing gets the top-up too. In half of the worlds China is cut in 2029; a loss of 200."""
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3, "eligible": "home"}
     return tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
-        demand={"a": 10.0}, loss=200.0, scenarios=[cut("cut", 0.5, 2029, 1)],
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=110.0)},
+        demand={"a": 10.0},
+        loss=200.0,
+        scenarios=[cut("cut", 0.5, 2029, 1)],
         projects={"plant": project("a", 1.0, cash_usd_per_kg=90.0, capex_musd=19.0, life_yr=2.0, additional=True)},
         instruments={"price_floors": [menu], "signing_years": [2027]},
-    )  # fmt: skip
+    )
 
 
 def test_8_a_market_floor_is_paid_on_new_output_too(drop):
@@ -544,13 +662,24 @@ def test_8_a_contract_with_a_dead_source_gives_nothing(distort):
 
     Survival left out of the contract's share, 10 kt for 3 of fees would give .6*10 kt, worth .5*6*100 = 300: -297.
     """
-    ally = source("AUS", "a", 10.0, kappa=0.4, lot_t_per_yr=0.0, fee_usd_per_kg=0.1, term_yr=3.0, cash_usd_per_kg=60.0,
-                  restart_yr=5.0)  # fmt: skip
+    ally = source(
+        "AUS",
+        "a",
+        10.0,
+        kappa=0.4,
+        lot_t_per_yr=0.0,
+        fee_usd_per_kg=0.1,
+        term_yr=3.0,
+        cash_usd_per_kg=60.0,
+        restart_yr=5.0,
+    )
     case = tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0), "ally": ally}, demand={"a": 10.0},
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0), "ally": ally},
+        demand={"a": 10.0},
         scenarios=[cut("flood", 0.5, 2028, 1, flood_years=1.0, flood_multiplier=0.5)],
         instruments={"contract_years": [2027]},
-    )  # fmt: skip
+    )
     result = optimum(case)
     assert result.tables["contracts"].empty
     assert result.outcome.objective_musd == close(0.0)
@@ -569,11 +698,14 @@ def test_8_a_border_floor_costs_the_treasury_what_it_gives_a_project(drop):
     """
     menu = {"material": "a", "kind": "border", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3}
     case = tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=200.0,
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=200.0,
         scenarios=[cut("cut", 0.5, 2029, 1)],
         projects={"plant": project("a", 1.0, cash_usd_per_kg=100.0, capex_musd=39.0, life_yr=2.0)},
         instruments={"price_floors": [menu], "signing_years": [2027]},
-    )  # fmt: skip
+    )
     result = optimum(case)
     assert result.objective_parts["users_border_surcharge"] == close(600.0)
     assert result.objective_parts["authority_border_revenue"] == close(-560.0)
@@ -597,9 +729,14 @@ def test_9_a_flood_does_not_shut_what_is_not_built_yet(drop):
     """
     plant = project("a", 5.0, cash_usd_per_kg=60.0, restart_yr=5.0, additional=True)
     case = tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, projects={"late": plant}, years=4,
-        scenarios=[cut("flood", 0.5, 2029, 1, flood_years=1.0, flood_multiplier=0.5)], instruments={"signing_years": [2028]},
-    )  # fmt: skip
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        projects={"late": plant},
+        years=4,
+        scenarios=[cut("flood", 0.5, 2029, 1, flood_years=1.0, flood_multiplier=0.5)],
+        instruments={"signing_years": [2028]},
+    )
     shut = optimum(case)  # signed in 2028: first output in the flood
     assert shut.outcome.objective_musd == close(0.0)
     plan, data = case
@@ -618,11 +755,18 @@ def test_9_a_plant_that_is_dead_at_the_end_is_worth_nothing_there():
     Gap 50 - 40 + 10 + 10 = 30, spared .5*1*200 = 100 in 2028: -70. A third of its life is left; credited, -80.
     """
     plant = project("a", 1.0, cash_usd_per_kg=60.0, capex_musd=50.0, life_yr=3.0)
-    result = optimum(tiny(
-        {"a": {2027: 100.0, 2029: 50.0}}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=200.0,
-        projects={"plant": plant}, packages={"grant": {"instrument": "grant"}}, scenarios=[cut("cut", 0.5, 2028, 1)],
-        instruments={"signing_years": [2027]},
-    ))  # fmt: skip
+    result = optimum(
+        tiny(
+            {"a": {2027: 100.0, 2029: 50.0}},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            loss=200.0,
+            projects={"plant": plant},
+            packages={"grant": {"instrument": "grant"}},
+            scenarios=[cut("cut", 0.5, 2028, 1)],
+            instruments={"signing_years": [2027]},
+        )
+    )
     assert result.objective_parts["capital_support"] == close(30.0)
     assert result.objective_parts["residual_credit"] == close(0.0)
     assert result.outcome.objective_musd == close(-70.0)
@@ -650,10 +794,15 @@ def test_10_stock_is_not_valued_at_crisis_prices(drop):
     At the tripled price of half of the worlds it would be worth .5*9 + .5*27 = 18: 5 kt for a gain of 40.
     """
     case = tiny(
-        {"a": 10.0}, materials={"a": {"haircut_share": 0.1}}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0},
-        offers={"spot": offer("a", 5.0)}, years=2, money=ONCE,
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.1}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
+        years=2,
+        money=ONCE,
         scenarios=[cut("dear", 0.5, 2028, 1, share=0.0, price_multiplier=3.0)],
-    )  # fmt: skip
+    )
     assert optimum(case).outcome.objective_musd == close(0.0)
     drop(stamp_data, "_salvage", salvaged_at(lambda trunk, world: world))
     assert unaudited(*case).outcome.objective_musd == close(-40.0)
@@ -665,10 +814,16 @@ def test_10_nor_at_trunk_prices_when_the_world_is_cheaper(drop):
     Valued at the trunk's 10 they would earn .5*10*(9 - 3) = 30: buying in the flood for the end of the world.
     """
     case = tiny(
-        {"a": 10.0}, materials={"a": {"haircut_share": 0.1}}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0},
-        offers={"spot": offer("a", 20.0)}, years=2, money=0.0, budget={"emergency_musd": 30.0},
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.1}},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 20.0)},
+        years=2,
+        money=0.0,
+        budget={"emergency_musd": 30.0},
         scenarios=[cut("glut", 0.5, 2028, 1, share=0.0, price_multiplier=0.3)],
-    )  # fmt: skip
+    )
     assert optimum(case).outcome.objective_musd == close(0.0)
     drop(stamp_data, "_salvage", salvaged_at(lambda trunk, world: trunk))
     assert unaudited(*case).outcome.objective_musd == close(-30.0)
@@ -677,9 +832,11 @@ def test_10_nor_at_trunk_prices_when_the_world_is_cheaper(drop):
 def test_10_stock_is_not_sold_off_before_the_end():
     """Proves: trap 10. A salvage share below what a sale brings is refused as data: it would empty the store in T."""
     case = tiny(
-        {"a": 10.0}, materials={"a": {"haircut_share": 0.1, "salvage_share": 0.5}}, demand={"a": 1.0},
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.1, "salvage_share": 0.5}},
+        demand={"a": 1.0},
         sources={"far": source("CHN", "a", 10.0)},
-    )  # fmt: skip
+    )
     with pytest.raises(InputError, match="salvage_share"):
         optimum(case)
 
@@ -692,14 +849,24 @@ def test_11_floors_are_costed_over_price_states_in_branches_too(drop):
 
     10 + 10 within the horizon, 10 after it. At the branch's mean price it would cost nothing there: 10 + .5*10 = 15.
     """
-    floor = {"instrument": "none", "floor_material": "a", "floor_usd_per_kg": 100.0, "floor_kind": "contract",
-             "floor_term_yr": 3.0}  # fmt: skip
+    floor = {
+        "instrument": "none",
+        "floor_material": "a",
+        "floor_usd_per_kg": 100.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 3.0,
+    }
     case = tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 1.0)}, demand={"a": 2.0}, loss=1000.0,
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 1.0)},
+        demand={"a": 2.0},
+        loss=1000.0,
         projects={"plant": project("a", 1.0, cash_usd_per_kg=95.0, capex_musd=29.0, life_yr=3.0)},
-        packages={"floored": floor}, states=[(0.8, 0.5), (1.2, 0.5)], scenarios=[cut("cut", 0.5, 2029, 1)],
+        packages={"floored": floor},
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        scenarios=[cut("cut", 0.5, 2029, 1)],
         instruments={"signing_years": [2027]},
-    )  # fmt: skip
+    )
     parts = optimum(case).objective_parts
     assert parts["floor_cost"] == close(20.0)
     assert parts["terminal_liability"] == close(10.0)
@@ -720,14 +887,26 @@ def test_12_what_is_owed_after_the_horizon_stands_beside_what_is_left(residual, 
     Margin 10*4 of a capex of 100: grant 60; half of the life is left: credit 30. Spared .5*400 = 200 in 2028.
     60 + 20 + 40 - 30 - 200 = -110. Liability without service would make it -80, neither of them -120.
     """
-    floor = {"instrument": "grant", "floor_material": "a", "floor_usd_per_kg": 100.0, "floor_kind": "contract",
-             "floor_term_yr": 4.0}  # fmt: skip
-    result = optimum(tiny(
-        {"a": {2027: 100.0, 2029: 80.0}}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=400.0,
-        projects={"plant": project("a", 1.0, cash_usd_per_kg=90.0, capex_musd=100.0, life_yr=4.0)},
-        packages={"floored": floor}, scenarios=[cut("cut", 0.5, 2028, 1)], instruments={"signing_years": [2027]},
-        residual=residual,
-    ))  # fmt: skip
+    floor = {
+        "instrument": "grant",
+        "floor_material": "a",
+        "floor_usd_per_kg": 100.0,
+        "floor_kind": "contract",
+        "floor_term_yr": 4.0,
+    }
+    result = optimum(
+        tiny(
+            {"a": {2027: 100.0, 2029: 80.0}},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            loss=400.0,
+            projects={"plant": project("a", 1.0, cash_usd_per_kg=90.0, capex_musd=100.0, life_yr=4.0)},
+            packages={"floored": floor},
+            scenarios=[cut("cut", 0.5, 2028, 1)],
+            instruments={"signing_years": [2027]},
+            residual=residual,
+        )
+    )
     parts = result.objective_parts
     assert (parts["floor_cost"], parts["terminal_liability"]) == (close(20.0), close(40.0))
     assert parts["residual_credit"] == close(-30.0 * residual)
@@ -743,12 +922,21 @@ def test_13_sales_are_no_budget_unless_declared_revolving(revolving, held, z):
 
     Revolving, the 10 buy 1 kt: 10 - .5*110 - .5*5 = -47.5.
     """
-    result = optimum(tiny(
-        {"old": 10.0, "new": 10.0}, materials={"old": {"disposal_t_per_yr": KT}, "new": {"haircut_share": 0.5}},
-        sources={"far": source("CHN", "new", 10.0)}, demand={"new": 10.0}, stock={"old": 5.0},
-        offers={"spot": offer("new", 10.0)}, scenarios=[cut("cut", 0.5, 2028, 1, "new")], years=2, money=0.0,
-        budget={"revolving": revolving}, instruments={"trunk_disposal": True},
-    ))  # fmt: skip
+    result = optimum(
+        tiny(
+            {"old": 10.0, "new": 10.0},
+            materials={"old": {"disposal_t_per_yr": KT}, "new": {"haircut_share": 0.5}},
+            sources={"far": source("CHN", "new", 10.0)},
+            demand={"new": 10.0},
+            stock={"old": 5.0},
+            offers={"spot": offer("new", 10.0)},
+            scenarios=[cut("cut", 0.5, 2028, 1, "new")],
+            years=2,
+            money=0.0,
+            budget={"revolving": revolving},
+            instruments={"trunk_disposal": True},
+        )
+    )
     assert bought(result, "new") == close(held)
     assert result.outcome.objective_musd == close(z)
 
@@ -763,10 +951,16 @@ def test_14_a_promise_holds_in_the_event_not_over_the_branch(distort):
     """
     made = {"material": "a", "segment": "civil", "level": 0.5, "scenarios": ["cut"]}
     case = tiny(
-        {"a": 1.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, loss=1.0,
-        offers={"spot": offer("a", 10.0, premium=9.0)}, scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)],
-        service_levels=[made], years=6, money=ONCE,
-    )  # fmt: skip
+        {"a": 1.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        loss=1.0,
+        offers={"spot": offer("a", 10.0, premium=9.0)},
+        scenarios=[cut("cut", 0.1, 2028, 1, design_basis=True)],
+        service_levels=[made],
+        years=6,
+        money=ONCE,
+    )
     result = optimum(case)
     assert bought(result, "a") == close(5.0)
     assert result.outcome.objective_musd == close(50 - 0.1 * 5 * 2 - 0.9 * 5 * 1)
@@ -790,9 +984,13 @@ def test_15_exports_do_not_count_as_home_supply(drop):
     """
     rule = {"material": "a", "kind": "least_share", "group": "home", "share": 0.4, "from_year": 2027, "hard": True}
     case = tiny(
-        {"a": 10.0}, materials={"a": {"haircut_share": 0.1}}, demand={"a": 10.0}, years=1, diversification=[rule],
+        {"a": 10.0},
+        materials={"a": {"haircut_share": 0.1}},
+        demand={"a": 10.0},
+        years=1,
+        diversification=[rule],
         sources={"far": source("CHN", "a", 10.0, premium_share=-0.3), "home": source("USA", "a", 4.0)},
-    )  # fmt: skip
+    )
     assert total(unaudited(*case)) == close(82.0)
 
     def exported(b: Any, layout: Any) -> None:
@@ -809,12 +1007,21 @@ def test_15_going_short_is_no_way_to_comply(drop):
 
     Going short of 6 kt at 110 would comply for 20 + 20 + 660 = 700.
     """
-    rule = {"material": "a", "kind": "country_cap", "country": "CHN", "share": 0.5, "from_year": 2027,
-            "penalty_usd_per_kg": 300.0}  # fmt: skip
+    rule = {
+        "material": "a",
+        "kind": "country_cap",
+        "country": "CHN",
+        "share": 0.5,
+        "from_year": 2027,
+        "penalty_usd_per_kg": 300.0,
+    }
     case = tiny(
-        {"a": 10.0}, demand={"a": 10.0}, years=1, diversification=[rule],
+        {"a": 10.0},
+        demand={"a": 10.0},
+        years=1,
+        diversification=[rule],
         sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 2.0)},
-    )  # fmt: skip
+    )
     assert total(optimum(case)) == pytest.approx(1000.0, abs=0.01)  # a millionth of 10 kt of room in the rule
     drop(period, "add_trunk_shortfall")
     assert total(unaudited(*case)) == close(700.0)
@@ -840,11 +1047,20 @@ def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch
 
     monkeypatch.setattr(Model, "run", watch)
     plant = project("a", 1.0, capex_musd=80.0, cash_usd_per_kg=1e4, additional=True)
-    result = solve(*tiny(
-        {"a": 1e4}, sources={"far": source("CHN", "a", 29.0)}, demand={"a": 30.0}, loss=50.0, projects={"plant": plant},
-        packages={"grant": {"instrument": "grant"}}, money={2027: 100.0, 2028: 0.0}, residual=0.0,
-        instruments={"signing_years": [2027]},
-    ), gap=0.01)  # fmt: skip
+    result = solve(
+        *tiny(
+            {"a": 1e4},
+            sources={"far": source("CHN", "a", 29.0)},
+            demand={"a": 30.0},
+            loss=50.0,
+            projects={"plant": plant},
+            packages={"grant": {"instrument": "grant"}},
+            money={2027: 100.0, 2028: 0.0},
+            residual=0.0,
+            instruments={"signing_years": [2027]},
+        ),
+        gap=0.01,
+    )
     assert seen == [(close(1.0), pytest.approx(-20.0, abs=1.0))]
     assert result.outcome.objective_musd == close(-20.0)
     assert result.outcome.do_nothing_musd > 800_000
@@ -862,12 +1078,19 @@ def test_17_a_bet_on_prices_is_named_and_can_be_ruled_out(price_gain, held, z):
     paid and .5*45 kept.
     At quiet prices they save 25: 50 - 25 - 22.5 > 0, none is bought.
     """
-    result = optimum(tiny(
-        {"a": 10.0}, materials={"a": {"haircut_share": 0.1}}, price_gain=price_gain,
-        sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0)}, demand={"a": 10.0},
-        offers={"spot": offer("a", 5.0)}, scenarios=[cut("cut", 0.5, 2028, 1, share=0.2, price_multiplier=5.0)],
-        years=2, money=ONCE,
-    ))  # fmt: skip
+    result = optimum(
+        tiny(
+            {"a": 10.0},
+            materials={"a": {"haircut_share": 0.1}},
+            price_gain=price_gain,
+            sources={"far": source("CHN", "a", 10.0), "ally": source("AUS", "a", 10.0)},
+            demand={"a": 10.0},
+            offers={"spot": offer("a", 5.0)},
+            scenarios=[cut("cut", 0.5, 2028, 1, share=0.2, price_multiplier=5.0)],
+            years=2,
+            money=ONCE,
+        )
+    )
     assert bought(result, "a") == close(held)
     assert result.outcome.objective_musd == close(z)
     assert ("would buy (expected) a 0 t instead of 5,000 t" in result.summary()) == price_gain
@@ -880,14 +1103,24 @@ def test_17_a_bet_on_prices_is_named_and_can_be_ruled_out(price_gain, held, z):
 def test_17_a_bet_inside_a_chain_is_told_from_what_protects():
     """Proves: trap 17. Magnets in store spare a shortage; a by-product tied to the chain by a plant is bought for its crisis
     price alone. The report names the one and not the other, although both are one component."""
-    result = optimum(tiny(
-        {"magnet": 50.0, "dy": 10.0}, materials={"dy": {"haircut_share": 0.1}, "magnet": {"haircut_share": 0.1}},
-        sources={"far": source("CHN", "magnet", 10.0), "ally": source("AUS", "dy", 10.0), "china": source("CHN", "dy", 10.0),
-                 "plant": source("USA", {"magnet": 1.0, "dy": -0.01}, 0.01)},
-        demand={"magnet": 10.0, "dy": 10.0}, loss=200.0,
-        offers={"magnets": offer("magnet", 5.0), "dy": offer("dy", 5.0)},
-        scenarios=[cut("cut", 0.5, 2028, 1, share=0.5, price_multiplier=5.0)], years=2, money=ONCE,
-    ))  # fmt: skip
+    result = optimum(
+        tiny(
+            {"magnet": 50.0, "dy": 10.0},
+            materials={"dy": {"haircut_share": 0.1}, "magnet": {"haircut_share": 0.1}},
+            sources={
+                "far": source("CHN", "magnet", 10.0),
+                "ally": source("AUS", "dy", 10.0),
+                "china": source("CHN", "dy", 10.0),
+                "plant": source("USA", {"magnet": 1.0, "dy": -0.01}, 0.01),
+            },
+            demand={"magnet": 10.0, "dy": 10.0},
+            loss=200.0,
+            offers={"magnets": offer("magnet", 5.0), "dy": offer("dy", 5.0)},
+            scenarios=[cut("cut", 0.5, 2028, 1, share=0.5, price_multiplier=5.0)],
+            years=2,
+            money=ONCE,
+        )
+    )
     assert (bought(result, "magnet"), bought(result, "dy")) == (close(5.0), close(5.0))
     table = result.tables["held_for_price"].set_index("material")
     assert table.at_undisturbed_prices_t["dy"] == close(0.0)
@@ -899,10 +1132,16 @@ def test_17_a_bet_inside_a_chain_is_told_from_what_protects():
 def test_17_a_price_that_drifts_while_material_is_held_is_named():
     """Proves: trap 17. Bought at 10 in 2027, worth 15 from 2028 on whatever happens: the report names the drift of 50 %, and
     shortage, price and rest add up to what the plan is worth."""
-    result = optimum(tiny(
-        {"a": {2027: 10.0, 2028: 15.0}}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0},
-        offers={"spot": offer("a", 5.0)}, scenarios=[cut("cut", 0.5, 2029, 1, price_multiplier=2.0)], money=ONCE,
-    ))  # fmt: skip
+    result = optimum(
+        tiny(
+            {"a": {2027: 10.0, 2028: 15.0}},
+            sources={"far": source("CHN", "a", 10.0)},
+            demand={"a": 10.0},
+            offers={"spot": offer("a", 5.0)},
+            scenarios=[cut("cut", 0.5, 2029, 1, price_multiplier=2.0)],
+            money=ONCE,
+        )
+    )
     assert bought(result, "a") == close(5.0)
     assert "PRICE DRIFT while held, nothing having happened: a (+50%)" in result.summary()
     split = result.tables["value"][["shortage_avoided_musd", "price_gain_musd", "users_musd", "authority_musd"]]
@@ -921,10 +1160,15 @@ def test_18_a_baseline_project_does_not_forbid_a_market_floor(drop):
     """
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [110.0], "term_years": 3, "upside_share": 0.5}
     case = tiny(
-        {"a": 100.0}, sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=105.0)},
-        demand={"a": 10.0}, loss=200.0, states=[(0.8, 0.5), (1.2, 0.5)], scenarios=[cut("cut", 0.5, 2029, 1)],
-        projects={"dear": project("a", 1.0, capex_musd=10.0, premium_share=0.5)}, instruments={"price_floors": [menu]},
-    )  # fmt: skip
+        {"a": 100.0},
+        sources={"far": source("CHN", "a", 10.0), "home": source("USA", "a", 3.0, cash_usd_per_kg=105.0)},
+        demand={"a": 10.0},
+        loss=200.0,
+        states=[(0.8, 0.5), (1.2, 0.5)],
+        scenarios=[cut("cut", 0.5, 2029, 1)],
+        projects={"dear": project("a", 1.0, capex_musd=10.0, premium_share=0.5)},
+        instruments={"price_floors": [menu]},
+    )
     result = optimum(case)
     assert list(result.tables["floors"].level_usd_per_kg) == [close(110.0)]
     assert list(result.tables["projects"].baseline) == [True]

@@ -37,7 +37,9 @@ def plan(name: str) -> Plan:
     return load_plan(shipped("models") / f"{name}.toml")
 
 
-def slipped(tables: Dataset, columns: Mapping[Column, float], keep: Callable[[Any], bool] = lambda row: True) -> Dataset:
+def slipped(
+    tables: Dataset, columns: Mapping[Column, float], keep: Callable[[Any], bool] = lambda row: True
+) -> Dataset:
     """Tables with columns in another unit, the ends of their ranges as well."""
     changed: dict[str, Any] = {}
     for (table, column), factor in columns.items():
@@ -48,7 +50,9 @@ def slipped(tables: Dataset, columns: Mapping[Column, float], keep: Callable[[An
 
 def scaled(row: Any, column: str, factor: float) -> dict[str, float]:
     """A figure and the ends of its range."""
-    return {name: getattr(row, name) * factor for end in ("", "_low", "_high") if getattr(row, name := column + end, None)}
+    return {
+        name: getattr(row, name) * factor for end in ("", "_low", "_high") if getattr(row, name := column + end, None)
+    }
 
 
 def blamed(texts: list[str]) -> list[Column]:
@@ -74,10 +78,12 @@ COLUMNS: list[tuple[str, dict[Column, float], str]] = [
     ("rare-earths", {CAPACITY: 1e3}, "kg were given for tonnes"),
     ("rare-earths", {DEMAND: 1e3, CAPACITY: 1e3, OFFERS: 1e3}, "kg were given for tonnes"),
     ("critical-minerals", {DEMAND: 1e-3, CAPACITY: 1e-3, OFFERS: 1e-3}, "kilotonnes were given for tonnes"),
-    ("quickstart", {OFFERS: 1e3}, "kg were given for tonnes"), ("rare-earths", {OFFERS: 1e-3}, "kilotonnes were given for tonnes"),
+    ("quickstart", {OFFERS: 1e3}, "kg were given for tonnes"),
+    ("rare-earths", {OFFERS: 1e-3}, "kilotonnes were given for tonnes"),
     ("quickstart", {PRICE: 1e3}, "USD per tonne were given for USD per kg"),
     ("rare-earths", {PRICE: 1e-3}, "USD per gram or thousand USD per kg were given for USD per kg"),
-    ("rare-earths", {PLANTS: 1e3}, "kg were given for tonnes"), ("rare-earths", {PLANTS: 1e-3}, "kilotonnes were given for tonnes"),
+    ("rare-earths", {PLANTS: 1e3}, "kg were given for tonnes"),
+    ("rare-earths", {PLANTS: 1e-3}, "kilotonnes were given for tonnes"),
     ("rare-earths", {CAPEX: 1e3}, "thousand USD were given for million USD"),
     ("rare-earths", {CAPEX: 1e-3}, "billion USD were given for million USD"),
     ("critical-minerals", {CASH: 1e3}, "USD per tonne were given for USD per kg"),
@@ -88,12 +94,16 @@ COLUMNS: list[tuple[str, dict[Column, float], str]] = [
     ("quickstart", {("materials", "holding_share_per_yr"): 100}, "percent were given for a share"),
     ("rare-earths", {("projects", "hurdle_rate"): 0.01}, "a rate had been divided by 100 once more"),
     ("quickstart", {("substitution", "cost_usd_per_kg"): 1e3}, "USD per tonne were given for USD per kg"),
-]  # fmt: skip
+]
 """Plan, columns and factors, in which unit they seem to be."""
 
 
-@pytest.mark.parametrize(("name", "columns", "guess"), COLUMNS, ids=lambda value: str(value) if isinstance(value, str) else None)
-def test_a_column_in_another_unit_is_told_once_and_nothing_else_is(name: str, columns: dict[Column, float], guess: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "columns", "guess"), COLUMNS, ids=lambda value: str(value) if isinstance(value, str) else None
+)
+def test_a_column_in_another_unit_is_told_once_and_nothing_else_is(
+    name: str, columns: dict[Column, float], guess: str
+) -> None:
     """Proves: one note a column that slipped, with its factor and the unit it seems to be in, how many rows, and what it was
     compared with; no other column, and no published figure, is blamed."""
     notes = told(name, slipped(data(), columns))
@@ -105,11 +115,24 @@ def test_a_column_in_another_unit_is_told_once_and_nothing_else_is(name: str, co
         assert "beside" in note
 
 
-@pytest.mark.parametrize("columns", [
-    {DEMAND: 1e3}, {CAPACITY: 1e-3}, {DEMAND: 1e3, CAPACITY: 1e3, OFFERS: 1e3}, {LOSS: 1e-3}, {PRICE: 1e3}, {OFFERS: 1e3},
-    {CAPEX: 1e-3}, {PLANTS: 1e-3}, {("hazards", "duration_yr"): 12},
-], ids=str)  # fmt: skip
-def test_tables_without_arithmetic_in_their_notes_are_held_against_what_is_published(columns: dict[Column, float]) -> None:
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {DEMAND: 1e3},
+        {CAPACITY: 1e-3},
+        {DEMAND: 1e3, CAPACITY: 1e3, OFFERS: 1e3},
+        {LOSS: 1e-3},
+        {PRICE: 1e3},
+        {OFFERS: 1e3},
+        {CAPEX: 1e-3},
+        {PLANTS: 1e-3},
+        {("hazards", "duration_yr"): 12},
+    ],
+    ids=str,
+)
+def test_tables_without_arithmetic_in_their_notes_are_held_against_what_is_published(
+    columns: dict[Column, float],
+) -> None:
     """Proves: the same for tables whose notes say nothing, as those of others do."""
     notes = told("rare-earths", slipped(data(notes=False), columns))
     assert sorted(blamed(notes)) == sorted(columns), notes
@@ -152,7 +175,9 @@ def test_a_file_in_kg_is_a_fault_of_each_of_its_columns_alone() -> None:
 def test_a_published_figure_is_doubted_for_published_ones_alone() -> None:
     """Proves: whatever a planner's tables say together, none of the fact tables is doubted; one that other published figures speak
     against is."""
-    notes = told("critical-minerals", slipped(data(notes=False), dict.fromkeys((DEMAND, CAPACITY, OFFERS, PLANTS, LOSS), 1e3)))
+    notes = told(
+        "critical-minerals", slipped(data(notes=False), dict.fromkeys((DEMAND, CAPACITY, OFFERS, PLANTS, LOSS), 1e3))
+    )
     assert not {name for name, _ in blamed(notes)} & set(FACT_TABLES)
     key = "gallium/WLD/refined/2024/MCS2026"
     for place, column in (("gallium", ("minerals", "price_usd_per_kg")), (key, ("production", "production_t"))):
@@ -160,15 +185,24 @@ def test_a_published_figure_is_doubted_for_published_ones_alone() -> None:
         assert note.startswith(f"{column[0]}.csv {place} {column[1]}: ")
 
 
-@pytest.mark.parametrize(("table", "key", "column", "factor", "guess"), [
-    ("hazards", "ga_ge_sb_ban", "duration_yr", 12, "months were given for years"),
-    ("hazards", "ga_ge_sb_ban", "rate_per_yr", 100, "percent were given for a rate"),
-    ("demand", "gallium/other/2026", "demand_t_per_yr", 2.20462, "thousands of pounds were given for tonnes"),
-    ("prices", "mcs2024/germanium/2024", "price_usd_per_kg", 1000, "USD per tonne were given for USD per kg"),
-    ("projects", "nolans", "capex_musd", 1000, "thousand USD were given for million USD"),
-    ("offers", "antimony_2", "premium_share", 12, ""),
-    ("loss_functions", "usgs_2024/gallium/*", "loss_usd_per_t", 1e-3, "thousand USD per tonne were given for USD per tonne"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("table", "key", "column", "factor", "guess"),
+    [
+        ("hazards", "ga_ge_sb_ban", "duration_yr", 12, "months were given for years"),
+        ("hazards", "ga_ge_sb_ban", "rate_per_yr", 100, "percent were given for a rate"),
+        ("demand", "gallium/other/2026", "demand_t_per_yr", 2.20462, "thousands of pounds were given for tonnes"),
+        ("prices", "mcs2024/germanium/2024", "price_usd_per_kg", 1000, "USD per tonne were given for USD per kg"),
+        ("projects", "nolans", "capex_musd", 1000, "thousand USD were given for million USD"),
+        ("offers", "antimony_2", "premium_share", 12, ""),
+        (
+            "loss_functions",
+            "usgs_2024/gallium/*",
+            "loss_usd_per_t",
+            1e-3,
+            "thousand USD per tonne were given for USD per tonne",
+        ),
+    ],
+)
 def test_a_single_figure_is_told_with_the_unit_that_it_seems_to_be_in(
     table: str, key: str, column: str, factor: float, guess: str
 ) -> None:
@@ -181,16 +215,23 @@ def test_a_single_figure_is_told_with_the_unit_that_it_seems_to_be_in(
 def test_an_event_of_a_plan_in_months_is_told() -> None:
     """Proves: how long an event lasts is held against the record of its hazard."""
     asked = load_plan(shipped("models") / "quickstart.toml", {"scenarios.0.events.0.duration_years": 18})
-    assert [(kind, item) for kind, item, _ in unlikely(asked, data())] == [(KIND, "scenarios.0.events.0.duration_years")]
+    assert [(kind, item) for kind, item, _ in unlikely(asked, data())] == [
+        (KIND, "scenarios.0.events.0.duration_years")
+    ]
 
 
-@pytest.mark.parametrize(("column", "factor", "words"), [
-    ("demand_t_per_yr", 1050.0, "kg were given for tonnes"), ("price_usd_per_kg", 7.0, ""),
-    ("lead_yr", 12.0, "months were given for years"),
-    ("budget.appropriation_musd.2029", 1000.0, "thousand USD were given for million USD"),
-    ("cut_share", 100.0, "percent were given for a share"),
-    ("price_usd_per_kg_high", 1 / 2.2046, "USD per pound were given for USD per kg"), ("name", 1000.0, ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("column", "factor", "words"),
+    [
+        ("demand_t_per_yr", 1050.0, "kg were given for tonnes"),
+        ("price_usd_per_kg", 7.0, ""),
+        ("lead_yr", 12.0, "months were given for years"),
+        ("budget.appropriation_musd.2029", 1000.0, "thousand USD were given for million USD"),
+        ("cut_share", 100.0, "percent were given for a share"),
+        ("price_usd_per_kg_high", 1 / 2.2046, "USD per pound were given for USD per kg"),
+        ("name", 1000.0, ""),
+    ],
+)
 def test_a_guess_at_the_slip_needs_a_factor_that_is_near(column: str, factor: float, words: str) -> None:
     """Proves: by the unit of a column; nothing where no factor of another unit is near."""
     assert slip(column, factor) == words
@@ -209,21 +250,32 @@ def test_shipped_plans_state_nothing_that_is_not_used_and_are_not_doubted(name: 
 def test_small_plans_of_defaults_give_no_alarm() -> None:
     """Proves: tables in kilotonnes and USD/kg with nothing published beside them are not doubted."""
     asked, tables = tiny(
-        {"a": 10.0, "b": {2027: 2.0, 2029: 3.0}}, sources={
-            "far": source("CHN", "a", 10.0), "near": source("AUS", "b", {2027: 4.0, 2028: 6.0}),
+        {"a": 10.0, "b": {2027: 2.0, 2029: 3.0}},
+        sources={
+            "far": source("CHN", "a", 10.0),
+            "near": source("AUS", "b", {2027: 4.0, 2028: 6.0}),
         },
-        demand={"a": 10.0, ("b", "civil"): 3.0}, offers={"spot": offer("a", 5.0), "more": offer("a", 5.0, 0.5)}, money=50.0,
-        projects={"mill": project("a", 4.0, capex_musd=30.0, cash_usd_per_kg=1.0)}, steps=[("a", "civil", 0.1, 20.0)],
+        demand={"a": 10.0, ("b", "civil"): 3.0},
+        offers={"spot": offer("a", 5.0), "more": offer("a", 5.0, 0.5)},
+        money=50.0,
+        projects={"mill": project("a", 4.0, capex_musd=30.0, cash_usd_per_kg=1.0)},
+        steps=[("a", "civil", 0.1, 20.0)],
         scenarios=[cut("stop", 0.1, 2028.0, 1.0)],
-    )  # fmt: skip
-    assert [note for note in check(asked, tables).notes if "times too" in note or "used" in note or "stands" in note] == []
+    )
+    assert [
+        note for note in check(asked, tables).notes if "times too" in note or "used" in note or "stands" in note
+    ] == []
 
 
 def idle(asked: Plan, tables: Dataset) -> list[str]:
     """Notes on what is not used or stands twice."""
     report = check(asked, tables)
     assert not report.faults
-    return [note for note in report.notes if "not used" in note or "take it" in note or "counts once" in note or "the same" in note]
+    return [
+        note
+        for note in report.notes
+        if "not used" in note or "take it" in note or "counts once" in note or "the same" in note
+    ]
 
 
 def two_years(**more: Any) -> tuple[Plan, Dataset]:
@@ -232,10 +284,15 @@ def two_years(**more: Any) -> tuple[Plan, Dataset]:
     return tiny({"a": 10.0}, **given)
 
 
-@pytest.mark.parametrize(("amounts", "years"), [
-    ({2026: 9.0, 2027: 50.0}, ["2026"]), ({2027: 50.0, 2030: 60.0}, ["2030"]), ({2027: 50.0, 2029: 60.0}, []),
-    ({2025: 50.0, 2028: 60.0}, []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("amounts", "years"),
+    [
+        ({2026: 9.0, 2027: 50.0}, ["2026"]),
+        ({2027: 50.0, 2030: 60.0}, ["2030"]),
+        ({2027: 50.0, 2029: 60.0}, []),
+        ({2025: 50.0, 2028: 60.0}, []),
+    ],
+)
 def test_an_amount_of_a_year_that_no_year_takes_is_told(amounts: dict[int, float], years: list[str]) -> None:
     """Proves: of a budget by year, a figure after the last computed year and one that another has replaced; a figure that holds
     until the first year is used."""
@@ -248,13 +305,22 @@ def test_rows_of_years_that_no_year_takes_are_told_by_table() -> None:
     series that goes on in its own steps are as they should be."""
     late = two_years(demand={"a": {2027: 10.0, 2050: 20.0}})
     (note,) = idle(*late)
-    assert note.startswith("demand.csv from_year: 1 row (a/civil/2050): not used: it begins after the last computed year, 2029")
+    assert note.startswith(
+        "demand.csv from_year: 1 row (a/civil/2050): not used: it begins after the last computed year, 2029"
+    )
     (note,) = idle(*two_years(demand={"a": {1990: 20.0, 2025: 10.0}}))
     assert "a/civil/1990" in note
     assert "2025 has replaced it" in note
     (note,) = idle(*two_years(demand={"a": {2040: 10.0}}))
     assert "all years before it take it" in note
-    assert idle(*two_years(demand={"a": {2025: 9.0, 2026: 10.0, 2027: 11.0, 2028: 12.0, 2029: 13.0, 2030: 14.0, 2031: 15.0}})) == []
+    assert (
+        idle(
+            *two_years(
+                demand={"a": {2025: 9.0, 2026: 10.0, 2027: 11.0, 2028: 12.0, 2029: 13.0, 2030: 14.0, 2031: 15.0}}
+            )
+        )
+        == []
+    )
 
 
 def test_what_stands_twice_in_a_list_is_told() -> None:

@@ -35,11 +35,16 @@ def test_a_shipped_plan_comes_back_as_it_went(name: str, tmp_path: Path) -> None
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
     """A small plan whose texts a spreadsheet would like to read otherwise."""
-    plan, data = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)},
-                      money={2027: 10.0, 2028: 20.5})  # fmt: skip
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
+        money={2027: 10.0, 2028: 20.5},
+    )
     frames = {name: data.frame(name) for name in data.tables}
     frames["materials"] = frames["materials"].assign(name="=1+1", basis="NA", note="007")
-    frames["offers"] = frames["offers"].assign(note="=HYPERLINK(\"http://x\")", source="2024-03-01")
+    frames["offers"] = frames["offers"].assign(note='=HYPERLINK("http://x")', source="2024-03-01")
     frames["countries"] = frames["countries"].assign(name=["NO", "NA", "TRUE"])
     write_workbook(plan, type(data).from_tables(frames), tmp_path / "plan.xlsx")
     return tmp_path / "plan.xlsx"
@@ -117,7 +122,10 @@ def test_a_sheet_that_is_no_table_is_told(book: Path) -> None:
 def test_a_bomb_is_refused_unopened(tmp_path: Path) -> None:
     """Proves R34: a small file that unpacks to half a gigabyte, and one that is no zip, are refused before they are read."""
     packed = zipfile.ZIP_DEFLATED
-    with zipfile.ZipFile(tmp_path / "bomb.xlsx", "w", packed) as book, book.open("xl/worksheets/sheet1.xml", "w") as part:
+    with (
+        zipfile.ZipFile(tmp_path / "bomb.xlsx", "w", packed) as book,
+        book.open("xl/worksheets/sheet1.xml", "w") as part,
+    ):
         for _ in range(500):
             part.write(b"0" * 1_000_000)
     with pytest.raises(InputError, match="bytes unpacked"):
@@ -200,7 +208,9 @@ def quickstart_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("at", ["XFD1048576", "ZZ200000", "A900000"])
-def test_a_cell_far_out_is_refused_before_a_reader_fills_the_sheet(quickstart_book: Path, tmp_path: Path, at: str) -> None:
+def test_a_cell_far_out_is_refused_before_a_reader_fills_the_sheet(
+    quickstart_book: Path, tmp_path: Path, at: str
+) -> None:
     """Proves R34: a reader that lays out all cells up to the last one would take 0.5 TB for 37 kB; the book is refused instead."""
     far = f'<row r="{at.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")}"><c r="{at}"><v>1</v></c></row></sheetData>'
     book = damaged(quickstart_book, tmp_path / "far.xlsx", "xl/worksheets/sheet3.xml", ("</sheetData>", far))
@@ -215,7 +225,9 @@ def test_a_cell_far_out_is_refused_before_a_reader_fills_the_sheet(quickstart_bo
         ('<c r="F2"><f>1+1</f></c>', "a formula that was never computed"),
     ],
 )
-def test_a_cell_without_a_value_is_not_taken_for_empty(quickstart_book: Path, tmp_path: Path, cell: str, said: str) -> None:
+def test_a_cell_without_a_value_is_not_taken_for_empty(
+    quickstart_book: Path, tmp_path: Path, cell: str, said: str
+) -> None:
     """Proves: an error and a formula without a value, which readers give back as empty, are faults with sheet and cell."""
     with zipfile.ZipFile(quickstart_book) as book:
         sheet = book.read("xl/worksheets/sheet3.xml").decode()

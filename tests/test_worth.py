@@ -29,7 +29,9 @@ def test_information_in_the_newsvendor_by_hand() -> None:
     assert found.evpi_musd == pytest.approx(94.320, rel=1e-6)
     assert found.vss_musd == pytest.approx(65.952, rel=1e-6)
     table = found.table.set_index("alternative")
-    assert table.worth_musd["optimised plan"] - table.worth_musd["plan for average events"] == pytest.approx(65.952, rel=1e-6)
+    assert table.worth_musd["optimised plan"] - table.worth_musd["plan for average events"] == pytest.approx(
+        65.952, rel=1e-6
+    )
     assert table.worth_musd["stockpile only"] == pytest.approx(table.worth_musd["optimised plan"])
     assert table.worth_musd["nothing"] == 0.0
 
@@ -62,10 +64,13 @@ def test_wait_and_see_here_and_now_and_the_average_plan_stand_in_their_order(see
 def test_information_is_valued_without_promises_on_all_sides() -> None:
     """Proves: a hard promise that costs more than it spares lowers the plan's worth and neither EVPI nor VSS."""
     case = {
-        "sources": {"far": source("CHN", "a", 10.0)}, "demand": {"a": 10.0}, "loss": 5.0,
-        "offers": {"spot": offer("a", 50.0, premium=0.5)}, "materials": {"a": {"haircut_share": 0.2, "salvage_share": 0.9}},
+        "sources": {"far": source("CHN", "a", 10.0)},
+        "demand": {"a": 10.0},
+        "loss": 5.0,
+        "offers": {"spot": offer("a", 50.0, premium=0.5)},
+        "materials": {"a": {"haircut_share": 0.2, "salvage_share": 0.9}},
         "scenarios": [cut("cut", 0.1, 2028, 1, design_basis=True)],
-    }  # fmt: skip
+    }
     promise = {"material": "a", "segment": "civil", "level": 0.9, "scenarios": ["cut"]}
     without = value_of_planning(*tiny({"a": 10.0}, **case), gap=0.0)
     promised = value_of_planning(*tiny({"a": 10.0}, **case, service_levels=[promise]), gap=0.0)
@@ -77,7 +82,9 @@ def test_information_is_valued_without_promises_on_all_sides() -> None:
 @pytest.mark.parametrize("seed", [1, 4, 9])
 def test_the_decisions_of_a_plan_evaluated_give_its_objective(seed: int) -> None:
     """Proves: what is read out as decided is all that is decided: fixed in the model again, it costs what the plan costs."""
-    plan, data = random_case(seed, service_hard=False, service_soft=False, country_cap=False, least_share=False, cover=False)
+    plan, data = random_case(
+        seed, service_hard=False, service_soft=False, country_cap=False, least_share=False, cover=False
+    )
     problem = prepare(plan, data)
     solved = optimise(problem, gap=1e-7, time_limit_s=600.0)
     x = evaluated(problem, decisions(problem, extract(problem.layout, problem.assembly, solved.x)))
@@ -88,8 +95,13 @@ def test_the_decisions_of_a_plan_evaluated_give_its_objective(seed: int) -> None
 
 def test_one_world_and_the_average_world_are_what_they_say() -> None:
     """Proves: a world by itself keeps its data and is certain; the average of a full cut with probability .4 cuts .4."""
-    plan, data = tiny({"a": 10.0}, sources={"far": source("CHN", "a", 10.0)}, demand={"a": 10.0}, offers={"spot": offer("a", 5.0)},
-                      scenarios=[cut("cut", 0.4, 2028, 1)])  # fmt: skip
+    plan, data = tiny(
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 10.0)},
+        demand={"a": 10.0},
+        offers={"spot": offer("a", 5.0)},
+        scenarios=[cut("cut", 0.4, 2028, 1)],
+    )
     alone, mean = along(plan, data, only(0)).layout.worlds, along(plan, data, average_world).layout.worlds
     assert alone.probability.tolist() == [1.0]
     assert alone.availability[0, 0].tolist() == [1.0, 0.0, 1.0]
@@ -106,15 +118,23 @@ def test_alternatives_meet_fresh_worlds_with_intervals() -> None:
     assert found.fresh_table is not None
     table = found.fresh_table.set_index("alternative")
     stressed = stress_test(solve(plan, data, gap=0.0), scenarios=400, seed=4).figures.set_index("figure")
-    for figure, column in (("worth", "worth_musd"), ("expected_loss", "expected_loss_musd"), ("cvar", "cvar_musd"),
-                           ("defence_short", "defence_short")):  # fmt: skip
+    for figure, column in (
+        ("worth", "worth_musd"),
+        ("expected_loss", "expected_loss_musd"),
+        ("cvar", "cvar_musd"),
+        ("defence_short", "defence_short"),
+    ):
         row = table.loc["optimised plan"]
         own = stressed.loc[figure]
-        assert (row[column], row[f"{column}_low"], row[f"{column}_high"]) == pytest.approx((own.estimate, own.low, own.high))
+        assert (row[column], row[f"{column}_low"], row[f"{column}_high"]) == pytest.approx(
+            (own.estimate, own.low, own.high)
+        )
     assert table.worth_musd["nothing"] == table.worth_musd_high["nothing"] == 0.0
     held = table.loc["60 days of cover"]
     assert held.behind_plan_musd == pytest.approx(table.worth_musd["optimised plan"] - held.worth_musd)
-    wide = math.hypot(*(table.worth_musd_high[name] - table.worth_musd_low[name] for name in ("optimised plan", held.name)))
+    wide = math.hypot(
+        *(table.worth_musd_high[name] - table.worth_musd_low[name] for name in ("optimised plan", held.name))
+    )
     assert held.behind_plan_musd_high - held.behind_plan_musd_low < 0.95 * wide
     assert "IN 400 FRESH WORLDS" in found.summary()
     assert value_of_planning(*newsvendor(), gap=0.0).fresh_table is None
@@ -124,10 +144,13 @@ def test_the_base_case_shortfall_is_what_the_event_itself_leaves_short() -> None
     """Proves: of 12 kt a year 10 come from abroad and 2 are short always. A year's cut takes 6, and an ally withholds .8 of its 4:
     .8 kt are left, 11.2 missing, 2 of them anyway: 9.2 kt are filled, and nothing for quiet years."""
     plan, data = tiny(
-        {"a": 10.0}, sources={"far": source("CHN", "a", 6.0), "ally": source("AUS", "a", 4.0, kappa=0.2)},
-        demand={("a", "defence"): 12.0}, offers={"spot": offer("a", 100.0)}, years=5,
+        {"a": 10.0},
+        sources={"far": source("CHN", "a", 6.0), "ally": source("AUS", "a", 4.0, kappa=0.2)},
+        demand={("a", "defence"): 12.0},
+        offers={"spot": offer("a", 100.0)},
+        years=5,
         scenarios=[cut("war", 0.2, 2029, 1, design_basis=True)],
-    )  # fmt: skip
+    )
     rules = {rule.name: rule for rule in rules_of_thumb(plan, prepare(plan, data))}
     filled = rules["base-case shortfall filled"].plan
     assert filled is not None
@@ -139,9 +162,11 @@ def test_what_a_rule_of_thumb_leaves_out_is_named() -> None:
     """Proves: of 10 kt a year at 0.1 kt a year on offer, 60 days (1.64 kt) take 18 years: named, not dropped in silence; a plan
     without a design-basis scenario has no base case to fill."""
     case = {
-        "sources": {"far": source("CHN", "a", 10.0), "too": source("CHN", "b", 10.0)}, "demand": {"a": 10.0, "b": 10.0},
-        "offers": {"spot": offer("a", 5.0), "thin": offer("b", 0.1)}, "scenarios": [cut("cut", 0.4, 2028, 1)],
-    }  # fmt: skip
+        "sources": {"far": source("CHN", "a", 10.0), "too": source("CHN", "b", 10.0)},
+        "demand": {"a": 10.0, "b": 10.0},
+        "offers": {"spot": offer("a", 5.0), "thin": offer("b", 0.1)},
+        "scenarios": [cut("cut", 0.4, 2028, 1)],
+    }
     plan, data = tiny({"a": 10.0, "b": 10.0}, **case)
     rules = {rule.name: rule for rule in rules_of_thumb(plan, prepare(plan, data))}
     held = rules["60 days of cover"]
@@ -155,7 +180,9 @@ def test_what_a_rule_of_thumb_leaves_out_is_named() -> None:
     assert "base-case shortfall filled: not compared (the plan has no design-basis scenario)" in found.summary()
 
 
-def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Proves: where a world by itself finds no plan in time, EVPI and regrets are unknown, not wrong, and the rest is told."""
     import strategic_minerals.evaluation.value_of_planning as worth
 

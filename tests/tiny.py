@@ -107,11 +107,19 @@ def tiny(
         "countries": [{"country": country, "name": country, "tier": tier} for country, tier in TIERS.items()],
     }
     data = Dataset.from_tables({name: pd.DataFrame(rows) for name, rows in tables.items() if rows})
-    return Plan.model_validate({
-        "name": "tiny", "price_year": 2026, "price_set": "base", "loss_function": "test", "discount_rate": rate,
-        "horizon": {"first_year": FIRST, "years": years, "tail_years": 0, "period_months": months},
-        "budget": {"appropriation_musd": money, **(budget or {})}, "scenarios": scenarios, **plan,
-    }), data  # fmt: skip
+    return Plan.model_validate(
+        {
+            "name": "tiny",
+            "price_year": 2026,
+            "price_set": "base",
+            "loss_function": "test",
+            "discount_rate": rate,
+            "horizon": {"first_year": FIRST, "years": years, "tail_years": 0, "period_months": months},
+            "budget": {"appropriation_musd": money, **(budget or {})},
+            "scenarios": scenarios,
+            **plan,
+        }
+    ), data
 
 
 CAPITAL: dict[str, dict[str, Any]] = {
@@ -138,12 +146,26 @@ def offer(
 
 
 def cut(
-    name: str, probability: float, start: float, years: float, materials: str = "*", *, countries: str = "CHN",
-    share: float = 1.0, design_basis: bool = False, **event: Any,
-) -> dict[str, Any]:  # fmt: skip
+    name: str,
+    probability: float,
+    start: float,
+    years: float,
+    materials: str = "*",
+    *,
+    countries: str = "CHN",
+    share: float = 1.0,
+    design_basis: bool = False,
+    **event: Any,
+) -> dict[str, Any]:
     """A world in which some countries' sources stop from `start` on for some years."""
-    struck = {"start_year": start, "duration_years": years, "countries": countries, "materials": materials,
-              "cut_share": share, **event}  # fmt: skip
+    struck = {
+        "start_year": start,
+        "duration_years": years,
+        "countries": countries,
+        "materials": materials,
+        "cut_share": share,
+        **event,
+    }
     return {"name": name, "probability": probability, "design_basis": design_basis, "events": [struck]}
 
 
@@ -202,8 +224,16 @@ def _by_year(series: Series) -> list[tuple[int, float]]:
 
 
 def _material(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"material": name, "name": name, "mineral": name, "stage": "refined", "basis": f"t {name}", "haircut_share": 0.0,
-            "holding_share_per_yr": 0.0, **row}  # fmt: skip
+    return {
+        "material": name,
+        "name": name,
+        "mineral": name,
+        "stage": "refined",
+        "basis": f"t {name}",
+        "haircut_share": 0.0,
+        "holding_share_per_yr": 0.0,
+        **row,
+    }
 
 
 def _source(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,15 +243,31 @@ def _source(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _project(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
     own = {key: value for key, value in row.items() if key not in ("makes", "capacity")}
-    return {"project": name, "name": name, "country": "USA", "stage": "x", "capacity_t_per_yr": row["capacity"] * KT,
-            "capex_musd": 0.0, "cash_usd_per_kg": 0.0, "lead_yr": 1.0, "life_yr": 10.0, "hurdle_rate": 0.0,
-            "earliest_signing": FIRST, **own}  # fmt: skip
+    return {
+        "project": name,
+        "name": name,
+        "country": "USA",
+        "stage": "x",
+        "capacity_t_per_yr": row["capacity"] * KT,
+        "capex_musd": 0.0,
+        "cash_usd_per_kg": 0.0,
+        "lead_yr": 1.0,
+        "life_yr": 10.0,
+        "hurdle_rate": 0.0,
+        "earliest_signing": FIRST,
+        **own,
+    }
 
 
 def _offer(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"offer": name, "material": row["material"], "source_producer": row["source"],
-            "depth_t_per_yr": row["depth"] * KT, "premium_share": row["premium"],
-            "crisis_availability": row["crisis"] if row["source"] == "outside" else None}  # fmt: skip
+    return {
+        "offer": name,
+        "material": row["material"],
+        "source_producer": row["source"],
+        "depth_t_per_yr": row["depth"] * KT,
+        "premium_share": row["premium"],
+        "crisis_availability": row["crisis"] if row["source"] == "outside" else None,
+    }
 
 
 def _package(name: str, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if not __debug__:
-    sys.stderr.write("strategic-minerals does not run under python -O, -OO or PYTHONOPTIMIZE, which take its own checks away.\n")
+    sys.stderr.write(
+        "strategic-minerals does not run under python -O, -OO or PYTHONOPTIMIZE, which take its own checks away.\n"
+    )
     raise SystemExit(2)
 
 if TYPE_CHECKING:
@@ -88,11 +90,42 @@ _HOME = {
 }
 
 __all__ = [
-    "Dataset", "Design", "Fault", "FormulationError", "InfeasibleError", "InputError", "Outcome", "Plan", "PlanError",
-    "ReserveError", "Result", "SolveError", "StoppedError", "UntrustedError", "alternatives", "build_model", "check", "complete",
-    "diagnose", "explain", "frontier", "indices", "load_dataset", "load_plan", "load_result", "reverse_stress", "sampling_gap",
-    "scenario_outlook", "shipped", "solve", "stress_test", "sweep", "value_of_planning", "verify", "write_run",
-]  # fmt: skip
+    "Dataset",
+    "Design",
+    "Fault",
+    "FormulationError",
+    "InfeasibleError",
+    "InputError",
+    "Outcome",
+    "Plan",
+    "PlanError",
+    "ReserveError",
+    "Result",
+    "SolveError",
+    "StoppedError",
+    "UntrustedError",
+    "alternatives",
+    "build_model",
+    "check",
+    "complete",
+    "diagnose",
+    "explain",
+    "frontier",
+    "indices",
+    "load_dataset",
+    "load_plan",
+    "load_result",
+    "reverse_stress",
+    "sampling_gap",
+    "scenario_outlook",
+    "shipped",
+    "solve",
+    "stress_test",
+    "sweep",
+    "value_of_planning",
+    "verify",
+    "write_run",
+]
 
 
 def __getattr__(name: str) -> Any:

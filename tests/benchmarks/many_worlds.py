@@ -26,14 +26,25 @@ FIGURES = ("solve", "total", "peak", "objective", "gap")
 
 def one(plan_name: str, worlds: int, mixed: bool, limit_s: float) -> dict[str, float]:
     """A solve in this process: seconds of the search and in all, peak memory [GiB], objective [million USD], relative gap."""
-    plan = load_plan(shipped("models") / f"{plan_name}.toml", overrides={"sample.worlds": worlds, "sample.draws": worlds})
+    plan = load_plan(
+        shipped("models") / f"{plan_name}.toml", overrides={"sample.worlds": worlds, "sample.draws": worlds}
+    )
     data = load_dataset(shipped("inputs"))
     begin = time.perf_counter()
     result = solve(plan, data, gap=GAP, relax=not mixed, method="decomposed", time_limit_s=limit_s)
-    return dict(zip(FIGURES, (
-        result.seconds["solve"], time.perf_counter() - begin, peak_memory_mib() / 1024, result.outcome.objective_musd or math.nan,
-        result.outcome.relative_gap or 0.0,
-    ), strict=True))  # fmt: skip
+    return dict(
+        zip(
+            FIGURES,
+            (
+                result.seconds["solve"],
+                time.perf_counter() - begin,
+                peak_memory_mib() / 1024,
+                result.outcome.objective_musd or math.nan,
+                result.outcome.relative_gap or 0.0,
+            ),
+            strict=True,
+        )
+    )
 
 
 def main() -> None:
@@ -55,7 +66,9 @@ def main() -> None:
     found = []
     for worlds in sizes:
         command = [sys.executable, __file__, "--plan", asked.plan, "--one", str(worlds), "--limit", str(asked.limit)]
-        told = subprocess.run([*command, *(["--mixed"] if asked.mixed else [])], capture_output=True, text=True, check=True)
+        told = subprocess.run(
+            [*command, *(["--mixed"] if asked.mixed else [])], capture_output=True, text=True, check=True
+        )
         found.append(json.loads(told.stdout))
         search, whole, peak, objective, gap = (found[-1][name] for name in FIGURES)
         print(f"| {worlds} | {search:.1f} | {whole:.1f} | {peak:.1f} | {objective:,.1f} | {gap:.1e} |", flush=True)

@@ -40,17 +40,24 @@ def linopy_twin(layout: Layout) -> tuple[int, int, int]:
         by = pd.Series(list(group), index=pd.Index(list(items), name=name), name=into.name)
         return terms.groupby(by).sum()
 
-    classes = m.add_variables(lower=0, upper=1, coords=[index("class", range(len(layout.support.classes)))], name="operating")
+    classes = m.add_variables(
+        lower=0, upper=1, coords=[index("class", range(len(layout.support.classes)))], name="operating"
+    )
     contracts = m.add_variables(lower=0, coords=[index("contract", range(len(layout.contracts)))], name="contract")
-    floors = m.add_variables(lower=0, upper=1, coords=[index("market", range(len(layout.support.markets)))], name="floor")
+    floors = m.add_variables(
+        lower=0, upper=1, coords=[index("market", range(len(layout.support.markets)))], name="floor"
+    )
     for c, (shape, stamps) in enumerate(zip(layout.shapes, layout.stamps, strict=True)):
         v, w = period_values(layout, shape, stamps), period_weights(layout, stamps, c)
         n, I = index("stamp", range(stamps.count)), list(shape.materials)  # noqa: E741
         producers = [*shape.sources, *(instance.sources + p for p in shape.projects)]
         J, M = index("producer", producers), index("material", I)
         price = v["price"]
-        factor = np.where(y[np.ix_(producers, I)] > 0, y[np.ix_(producers, I)] * (1 + instance.premium[producers])[:, None],
-                          y[np.ix_(producers, I)])  # fmt: skip
+        factor = np.where(
+            y[np.ix_(producers, I)] > 0,
+            y[np.ix_(producers, I)] * (1 + instance.premium[producers])[:, None],
+            y[np.ix_(producers, I)],
+        )
         floored = {j for j, _ in shape.floors}
         restricted = floored | {layout.contracts[k].source for k in shape.contracts} | set(shape.holders)
         upper = np.full((stamps.count, len(producers)), INF)
@@ -65,7 +72,11 @@ def linopy_twin(layout: Layout) -> tuple[int, int, int]:
         objective.append((run * data(w[:, None] * (price @ factor.T), n, J)).sum())
         balance = (run * data(y[np.ix_(producers, I)], J, M)).sum("producer")
         Q = index("demand", shape.demands)
-        of = data([[float(instance.demand_material[q] == i) for i in I] for q in shape.demands], Q, M) if len(Q) else None
+        of = (
+            data([[float(instance.demand_material[q] == i) for i in I] for q in shape.demands], Q, M)
+            if len(Q)
+            else None
+        )
         wanted = np.zeros((stamps.count, len(I)))
         for k, q in enumerate(shape.demands):
             wanted[:, I.index(int(instance.demand_material[q]))] += v["demand"][:, k]
@@ -111,7 +122,9 @@ def linopy_twin(layout: Layout) -> tuple[int, int, int]:
             top = instance.step_limit[list(shape.steps)] * v["demand"][:, whose]
             thrift = add("substitute", data(top, n, S), n, S)
             objective.append((thrift * data(w[:, None] * instance.step_cost[list(shape.steps)], n, S)).sum())
-            into = data([[float(instance.demand_material[instance.steps[h][0]] == i) for i in I] for h in shape.steps], S, M)
+            into = data(
+                [[float(instance.demand_material[instance.steps[h][0]] == i) for i in I] for h in shape.steps], S, M
+            )
             balance = balance + (thrift * into).sum("step")
         if shape.tiers:
             N = index("tier", shape.tiers)
@@ -119,7 +132,9 @@ def linopy_twin(layout: Layout) -> tuple[int, int, int]:
             top = instance.tier_share[list(shape.tiers)] * v["demand"][:, whose]
             short = add("shortfall", data(top, n, N), n, N)
             objective.append((short * data(w[:, None] * instance.tier_loss[list(shape.tiers)], n, N)).sum())
-            into = data([[float(instance.demand_material[instance.tiers[k][0]] == i) for i in I] for k in shape.tiers], N, M)
+            into = data(
+                [[float(instance.demand_material[instance.tiers[k][0]] == i) for i in I] for k in shape.tiers], N, M
+            )
             balance = balance + (short * into).sum("tier")
             if shape.steps and of is not None:
                 mine = data([[float(instance.tiers[k][0] == q) for q in shape.demands] for k in shape.tiers], N, Q)
@@ -144,17 +159,29 @@ def linopy_twin(layout: Layout) -> tuple[int, int, int]:
                 same = data([[float(j == k) for k in tied] for j in shape.holders], H, R)
                 left = left + (hold * same).sum("producer")
             if shape.contracts:
-                left = left - grouped(contracts, "contract", shape.contracts, v["contract_share"], n, R,
-                                      [layout.contracts[k].source for k in shape.contracts])  # fmt: skip
+                left = left - grouped(
+                    contracts,
+                    "contract",
+                    shape.contracts,
+                    v["contract_share"],
+                    n,
+                    R,
+                    [layout.contracts[k].source for k in shape.contracts],
+                )
             open_ = v["open_capacity"][:, [shape.sources.index(j) for j in tied]]
             m.add_constraints(left <= data(open_, n, R), name=f"capacity{c}")
         if shape.projects:
             P = index("project", [instance.sources + p for p in shape.projects])
             own = data(np.eye(len(producers))[:, [producers.index(j) for j in P]], J, P)
             left = (run * own).sum("producer") - grouped(
-                classes, "class", shape.classes, v["project_share"], n, P,
+                classes,
+                "class",
+                shape.classes,
+                v["project_share"],
+                n,
+                P,
                 [instance.sources + layout.support.classes[g].project for g in shape.classes],
-            )  # fmt: skip
+            )
             m.add_constraints(left <= 0, name=f"project{c}")
     m.add_objective(sum(objective[1:], objective[0]))
     del floors
@@ -208,10 +235,19 @@ def world_alone(layout: Layout, s: int) -> Layout:
     """The layout of one world as if it were certain, with the support of all."""
     worlds, support = layout.worlds, layout.support
     one = replace(
-        worlds, names=worlds.names[s : s + 1], probability=np.ones(1), design_basis=worlds.design_basis[s : s + 1],
-        strikes=worlds.strikes[s : s + 1], availability=worlds.availability[[s]], demand_factor=worlds.demand_factor[[s]],
-        price=worlds.price[[s]], tight=worlds.tight[[s]], lasting=worlds.lasting[[s]], onset=worlds.onset[[s]], end=worlds.end[[s]],
-    )  # fmt: skip
+        worlds,
+        names=worlds.names[s : s + 1],
+        probability=np.ones(1),
+        design_basis=worlds.design_basis[s : s + 1],
+        strikes=worlds.strikes[s : s + 1],
+        availability=worlds.availability[[s]],
+        demand_factor=worlds.demand_factor[[s]],
+        price=worlds.price[[s]],
+        tight=worlds.tight[[s]],
+        lasting=worlds.lasting[[s]],
+        onset=worlds.onset[[s]],
+        end=worlds.end[[s]],
+    )
     classes = tuple(replace(k, worlds=k.worlds[[s]]) for k in support.classes)
     markets = tuple(replace(m, worlds=m.worlds[[s]]) for m in support.markets)
     own = replace(support, classes=classes, markets=markets, worlds_alive=support.worlds_alive[[s]])

@@ -68,7 +68,9 @@ def loaded(folder: Path, jobs: int, callers: int) -> list[tuple[str, str]]:
         accepted = [job for mine in pool.map(submit, range(callers)) for job in mine]
     submitting = time.perf_counter() - begin
     store, memory = open_store(folder, None), list[tuple[int, float]]()
-    while (ended := sum(store.counts()[state] for state in ("succeeded", "failed", "cancelled", "interrupted"))) < len(accepted):
+    while (ended := sum(store.counts()[state] for state in ("succeeded", "failed", "cancelled", "interrupted"))) < len(
+        accepted
+    ):
         memory.append((ended, server.memory_mib))
         time.sleep(1.0)
     took = time.perf_counter() - begin
@@ -85,11 +87,16 @@ def loaded(folder: Path, jobs: int, callers: int) -> list[tuple[str, str]]:
         ("lost, doubled", f"{len(accepted) - counts['succeeded']}, {len(accepted) - len(set(accepted))}"),
         ("answers that open and pass the audit", f"{sound} of {len(accepted)}"),
         ("all answered by two workers in", f"{took:.0f} s"),
-        ("health meanwhile: median, 99 %, slowest", f"{1e3 * statistics.median(waits):.0f}, "
-         f"{1e3 * statistics.quantiles(waits, n=100)[98]:.0f}, {1e3 * max(waits):.0f} ms"),
-        (f"server's memory after {SETTLED} jobs and after {len(accepted)}", f"{early:.0f}, {memory[-1][1]:.0f} MiB "
-         f"({memory[-1][1] / early - 1:+.1%})"),
-    ]  # fmt: skip
+        (
+            "health meanwhile: median, 99 %, slowest",
+            f"{1e3 * statistics.median(waits):.0f}, "
+            f"{1e3 * statistics.quantiles(waits, n=100)[98]:.0f}, {1e3 * max(waits):.0f} ms",
+        ),
+        (
+            f"server's memory after {SETTLED} jobs and after {len(accepted)}",
+            f"{early:.0f}, {memory[-1][1]:.0f} MiB ({memory[-1][1] / early - 1:+.1%})",
+        ),
+    ]
 
 
 def killed(folder: Path, kills: int) -> list[tuple[str, str]]:
@@ -112,13 +119,17 @@ def killed(folder: Path, kills: int) -> list[tuple[str, str]]:
             service._ask("POST", f"/v1/jobs/{job}/resume")
     last = {job: service.wait(job)["state"] for job in accepted}
     server.stop()
-    sound = sum(load_result(folder / "jobs" / job / "run").audit().passed for job in accepted if last[job] == "succeeded")
+    sound = sum(
+        load_result(folder / "jobs" / job / "run").audit().passed for job in accepted if last[job] == "succeeded"
+    )
     interrupted = sum(state == "interrupted" for state in first.values())
     return [
-        (f"{kills} kills at random moments: jobs accepted, interrupted and resumed, succeeded",
-         f"{len(accepted)}, {interrupted}, {sum(state == 'succeeded' for state in last.values())}"),
+        (
+            f"{kills} kills at random moments: jobs accepted, interrupted and resumed, succeeded",
+            f"{len(accepted)}, {interrupted}, {sum(state == 'succeeded' for state in last.values())}",
+        ),
         ("answers that open and pass the audit after the kills", f"{sound} of {len(accepted)}"),
-    ]  # fmt: skip
+    ]
 
 
 def healthy(address: str, seconds: float, told: Any) -> None:
@@ -139,7 +150,11 @@ AT_ONCE = 40
 """Sockets opened every 0.2 s at most: 200 a second."""
 FULL_S, ROOM_S = 20.0, 40.0
 """The disk is full for so long, then it is not."""
-LARGE = b'{"kind":"solve","shipped":"quickstart","tables":{"demand":[' + b",".join([b'{"x":1,"y":"zzzzzzzzzz"}'] * 190_000) + b"]}}"
+LARGE = (
+    b'{"kind":"solve","shipped":"quickstart","tables":{"demand":['
+    + b",".join([b'{"x":1,"y":"zzzzzzzzzz"}'] * 190_000)
+    + b"]}}"
+)
 LONG = {"shipped": "critical-minerals", "gap": 0.0, "time_limit_s": 60}
 ERRORS = (OSError, ServiceError, http.client.HTTPException)
 
@@ -149,7 +164,9 @@ class Hostile:
 
     def __init__(self, folder: Path, minutes: float) -> None:
         self.folder, self.end = folder, time.monotonic() + 60 * minutes
-        self.tokens = {name: token(folder, name)["Authorization"].removeprefix("Bearer ") for name in ("bad", "greedy", "modest")}
+        self.tokens = {
+            name: token(folder, name)["Authorization"].removeprefix("Bearer ") for name in ("bad", "greedy", "modest")
+        }
         self.server = Server(folder, workers="2", requests_per_minute="100000").ready()
         self.waits: list[float] = []
         self.missed: list[str] = []
@@ -235,7 +252,9 @@ class Hostile:
             with contextlib.suppress(*ERRORS, IndexError):
                 job = json.loads(service._ask("GET", "/v1/jobs?limit=1"))["jobs"][0]["id"]
                 connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
-                connection.request("GET", f"/v1/jobs/{job}/events", headers={"Authorization": f"Bearer {self.tokens['greedy']}"})
+                connection.request(
+                    "GET", f"/v1/jobs/{job}/events", headers={"Authorization": f"Bearer {self.tokens['greedy']}"}
+                )
                 answer = connection.getresponse()
                 while self.on and answer.read1(1000):
                     pass
@@ -261,7 +280,9 @@ class Hostile:
                 until = min(self.end, time.monotonic() + seconds)
                 while time.monotonic() < until:
                     time.sleep(0.1)
-        resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        resource.prlimit(
+            self.server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        )
 
     def run(self) -> list[tuple[str, str]]:
         """All of it, then what was left behind."""
@@ -282,14 +303,20 @@ class Hostile:
         refused = ", ".join(f"{count} x {said}" for said, count in sorted(self.refused.items()))
         return [
             ("health asked, not answered", f"{len(self.waits)}, {len(self.missed)} {'; '.join(self.missed[:2])}"),
-            ("health: median, 99 %, slowest", f"{1e3 * statistics.median(self.waits):.0f}, "
-             f"{1e3 * statistics.quantiles(self.waits, n=100)[98]:.0f}, {1e3 * max(self.waits):.0f} ms"),
+            (
+                "health: median, 99 %, slowest",
+                f"{1e3 * statistics.median(self.waits):.0f}, "
+                f"{1e3 * statistics.quantiles(self.waits, n=100)[98]:.0f}, {1e3 * max(self.waits):.0f} ms",
+            ),
             ("sockets that said nothing: at once, in all", f"{IDLE}, {self.sockets}"),
             (f"bodies of {len(LARGE) / 1e6:.1f} MB answered", refused),
-            ("the other tenant's jobs: accepted, ended well, audited", f"{len(ends)}, {ends.count('succeeded')}, {audited}"),
+            (
+                "the other tenant's jobs: accepted, ended well, audited",
+                f"{len(ends)}, {ends.count('succeeded')}, {audited}",
+            ),
             ("server's memory at its largest", f"{self.peak_mib:.0f} MiB"),
             ("files left half written", f"{len(list(self.folder.rglob('*.part')))}"),
-        ]  # fmt: skip
+        ]
 
 
 def main() -> None:
@@ -304,7 +331,10 @@ def main() -> None:
         if asked.hostile:
             rows = Hostile(Path(place) / "hostile", asked.minutes).run()
         else:
-            rows = [*loaded(Path(place) / "load", asked.jobs, asked.callers), *killed(Path(place) / "kill", asked.kills)]
+            rows = [
+                *loaded(Path(place) / "load", asked.jobs, asked.callers),
+                *killed(Path(place) / "kill", asked.kills),
+            ]
     print("| | |\n|---|---|")
     for what, figure in rows:
         print(f"| {what} | {figure} |")

@@ -75,9 +75,22 @@ class Raw:
         highs = highspy.Highs()
         highs.setOptionValue("output_flag", False)
         highs.passModel(
-            len(cost), self.rows, len(value), 2, 1, 0.0, cost, lower, upper, row_lower, row_upper, start,
-            column[order].astype(np.int32), value[order], np.zeros(len(cost), np.int32),
-        )  # fmt: skip
+            len(cost),
+            self.rows,
+            len(value),
+            2,
+            1,
+            0.0,
+            cost,
+            lower,
+            upper,
+            row_lower,
+            row_upper,
+            start,
+            column[order].astype(np.int32),
+            value[order],
+            np.zeros(len(cost), np.int32),
+        )
         return self.rows, self.columns, len(value)
 
 

@@ -29,7 +29,9 @@ LINEAR_GAP = 1e-6
 
 def seconds(plan_name: str, worlds: int, method: str, mixed: bool, limit_s: float) -> tuple[float, float, float]:
     """(seconds, objective, bound) of one solve against doing nothing; the bound tells whether the limit cut it short."""
-    plan = load_plan(shipped("models") / f"{plan_name}.toml", overrides={"sample.worlds": worlds, "sample.draws": worlds})
+    plan = load_plan(
+        shipped("models") / f"{plan_name}.toml", overrides={"sample.worlds": worlds, "sample.draws": worlds}
+    )
     problem = prepare(plan, load_dataset(shipped("inputs")))
     cost = objective_costs(problem)["social_cost"]
     idle = Decomposition(problem.layout, reference_model(problem), cost, integer=False)
@@ -37,13 +39,18 @@ def seconds(plan_name: str, worlds: int, method: str, mixed: bool, limit_s: floa
     cap_trunk_shortfall(problem, z0)
     begin = time.perf_counter()
     solver = (
-        Flat(problem.assembly, cost, integer=mixed) if method == "flat"
+        Flat(problem.assembly, cost, integer=mixed)
+        if method == "flat"
         else Decomposition(problem.layout, problem.assembly, cost, integer=mixed)
-    )  # fmt: skip
+    )
     run = solver.minimise(
-        cost, z0 if method == "decomposed" else None, gap=GAP if mixed else LINEAR_GAP,
-        absolute_gap=GAP * denominator(problem, 0.0) if mixed else 0.0, offset=-float(cost @ z0), time_limit_s=limit_s,
-    )  # fmt: skip
+        cost,
+        z0 if method == "decomposed" else None,
+        gap=GAP if mixed else LINEAR_GAP,
+        absolute_gap=GAP * denominator(problem, 0.0) if mixed else 0.0,
+        offset=-float(cost @ z0),
+        time_limit_s=limit_s,
+    )
     return time.perf_counter() - begin, run.objective if run.objective is not None else math.nan, run.bound
 
 
@@ -79,7 +86,10 @@ def main() -> None:
         differ = "no plan in time" if math.isnan(a + b) else f"{abs(a - b) / max(1.0, abs(a)):.1e}"
         ratio = middle["flat"] / middle["decomposed"]
         print(f"| {worlds} | {middle['flat']:.2f} | {middle['decomposed']:.2f} | {ratio:.2f} | {differ} |", flush=True)
-    print("\ngrowth with worlds: " + ", ".join(f"{method} exponent {exponent(sizes, t):.2f}" for method, t in times.items()))
+    print(
+        "\ngrowth with worlds: "
+        + ", ".join(f"{method} exponent {exponent(sizes, t):.2f}" for method, t in times.items())
+    )
 
 
 if __name__ == "__main__":

@@ -33,9 +33,12 @@ from strategic_minerals.model.problem import layout_of
 from strategic_minerals.optimization.session import Session
 
 TOOLS: dict[str, Any] = {
-    "raw numpy + highspy": setup_time.raw, "strategic-minerals": setup_time.ours, "linopy": peers.linopy_twin,
-    "Pyomo's HiGHS interface": peers.pyomo_interface, "mpi-sppy extensive form": peers.extensive_form,
-}  # fmt: skip
+    "raw numpy + highspy": setup_time.raw,
+    "strategic-minerals": setup_time.ours,
+    "linopy": peers.linopy_twin,
+    "Pyomo's HiGHS interface": peers.pyomo_interface,
+    "mpi-sppy extensive form": peers.extensive_form,
+}
 SLOW = ("Pyomo's HiGHS interface", "mpi-sppy extensive form")
 """Tools compared at few worlds only."""
 
@@ -80,8 +83,11 @@ def set_up(sizes: list[int], few: list[int], repeats: int) -> None:
         growth = exponent(chosen, [seconds for seconds, _, _ in found])
         for worlds, (seconds, peak, columns) in zip(chosen, found, strict=True):
             raw = apart("raw numpy + highspy", worlds, repeats)
-            print(f"| {tool} | {worlds} | {columns:,} | {seconds:.2f} | {seconds / raw[0]:.1f} | {peak:,.0f} "
-                  f"| {peak / max(raw[1], 1.0):.1f} | {growth:.2f} |", flush=True)  # fmt: skip
+            print(
+                f"| {tool} | {worlds} | {columns:,} | {seconds:.2f} | {seconds / raw[0]:.1f} | {peak:,.0f} "
+                f"| {peak / max(raw[1], 1.0):.1f} | {growth:.2f} |",
+                flush=True,
+            )
 
 
 def re_solves(name: str, points: int, repeats: int) -> None:
@@ -89,10 +95,13 @@ def re_solves(name: str, points: int, repeats: int) -> None:
     plan, data = load_plan(shipped("models") / f"{name}.toml"), load_dataset(shipped("inputs"))
     span = np.linspace(0.8, 1.2, points)
     axes = {
-        "budget": "budget.appropriation_musd *", "loss value": f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *",
-        "probability": "scenarios.0.probability *", "price": f"prices[{plan.price_set}/*/*].price_usd_per_kg *",
-        "floor cost": "instruments.price_floors.0.upside_share *", "demand": "demand[*/*/*].demand_t_per_yr *",
-    }  # fmt: skip
+        "budget": "budget.appropriation_musd *",
+        "loss value": f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *",
+        "probability": "scenarios.0.probability *",
+        "price": f"prices[{plan.price_set}/*/*].price_usd_per_kg *",
+        "floor cost": "instruments.price_floors.0.upside_share *",
+        "demand": "demand[*/*/*].demand_t_per_yr *",
+    }
     print(f"\nRe-solves, {name}, linear relaxation, {points} points from -20 % to +20 %\n")
     print("| figure | from nothing, s a point | sweep, s a point | ratio |")
     print("|---|---|---|---|")

@@ -105,7 +105,9 @@ class Alternatives:
 
     def _repr_html_(self) -> str:
         """As notebooks show it."""
-        return notebook_html(self.summary(), {"How far figures can move": self.extremes, "Other portfolios": self.portfolios})
+        return notebook_html(
+            self.summary(), {"How far figures can move": self.extremes, "Other portfolios": self.portfolios}
+        )
 
     def summary(self) -> str:
         """In plain words."""
@@ -131,9 +133,15 @@ class Alternatives:
 
 
 def alternatives(
-    result: Result, *, slack: float = SLACK, count: int = COUNT, time_limit_s: float = 60.0, workers: int = 1,
-    executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
-) -> Alternatives:  # fmt: skip
+    result: Result,
+    *,
+    slack: float = SLACK,
+    count: int = COUNT,
+    time_limit_s: float = 60.0,
+    workers: int = 1,
+    executor: Executor | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Alternatives:
     """Look for near-optimal plans beside a solved one.
 
     slack: share of the plan's worth by which its main aim may be worse; of risk and spending, of what the plan takes off them or
@@ -162,9 +170,15 @@ def alternatives(
         on_progress(of, of)
     stage = STAGES[result.plan.objective.kind][0]
     return Alternatives(
-        pd.DataFrame(rows, columns=EXTREMES), portfolios, firm, slack, solved.allowed, main_aim(result.plan),
-        _share_of(stage, solved.aim - solved.nothing), TOLD.get(stage, stage),
-    )  # fmt: skip
+        pd.DataFrame(rows, columns=EXTREMES),
+        portfolios,
+        firm,
+        slack,
+        solved.allowed,
+        main_aim(result.plan),
+        _share_of(stage, solved.aim - solved.nothing),
+        TOLD.get(stage, stage),
+    )
 
 
 TOLD = {"social_cost": "worth", "spending": "discounted spending"}
@@ -215,12 +229,24 @@ def _extremes(result: Result, slack: float, time_limit_s: float, numbers: Sequen
         largest, high, kept_high = _end(model, solved, measure, -1.0, time_limit_s)
         least, largest = min(least, here), max(largest, here)  # searches end within a gap; the plan is one of them
         low, high = min(low, least), max(high, largest)
-        row: list[object] = [measure.kind, measure.item, measure.unit, here, least, low, largest, high, kept_low and kept_high]
+        row: list[object] = [
+            measure.kind,
+            measure.item,
+            measure.unit,
+            here,
+            least,
+            low,
+            largest,
+            high,
+            kept_low and kept_high,
+        ]
         rows.append([*row, _sentence(measure, here, (least, low), (largest, high))])
     return rows
 
 
-def _end(model: Model, solved: _Solved, measure: Measure, sign: float, time_limit_s: float) -> tuple[float, float, bool]:
+def _end(
+    model: Model, solved: _Solved, measure: Measure, sign: float, time_limit_s: float
+) -> tuple[float, float, bool]:
     """(the end found, a bound on it, whether the point keeps to the limit); the plan itself where none is found in time."""
     cost = np.zeros_like(solved.fixed.cost)
     np.add.at(cost, measure.columns, sign * measure.factors)
@@ -246,9 +272,10 @@ def _sentence(measure: Measure, here: float, least: tuple[float, float], most: t
     ends = f"{scale * least[0]:,.4g} to {scale * most[0]:,.4g}{unit}"
     text = f"{what}: {ends} (the plan {scale * here:,.4g})"
     open_ = [
-        f"{word} {scale * bound:,.4g} not ruled out" for word, found, bound in (("down to", *least), ("up to", *most))
+        f"{word} {scale * bound:,.4g} not ruled out"
+        for word, found, bound in (("down to", *least), ("up to", *most))
         if abs(found - bound) > max(SAME, 10 * GAP) * size
-    ]  # fmt: skip
+    ]
     return f"{text}; in the time given {', '.join(open_)}" if open_ else text
 
 
@@ -285,7 +312,9 @@ def _spending(problem: Problem) -> Iterable[Measure]:
             columns.append(_trunk(problem, c, "buy", p.name))
             factors.append(weight * problem.instance.price[p.material, : n.calendar.periods] * (1 + p.premium))
     if columns:
-        yield Measure("spending", "purchases for the reserve", "million USD", np.concatenate(columns), np.concatenate(factors))
+        yield Measure(
+            "spending", "purchases for the reserve", "million USD", np.concatenate(columns), np.concatenate(factors)
+        )
     root = problem.assembly.stamped[0]
     signs = np.array([root.columns("sign", o)[0] for o in range(len(support.options))], dtype=np.int64)
     payments = np.array([float(weight @ option.payments) for option in support.options])
@@ -295,10 +324,16 @@ def _spending(problem: Problem) -> Iterable[Measure]:
         if mine.any():
             yield Measure("spending", f"support by {name}", "million USD", signs[mine], payments[mine])
     topup = np.array([0.0 if o.floor is None else float(weight @ o.floor.budget) for o in support.options])
-    floors = np.concatenate([root.columns("floor", m) for m in range(len(support.markets))]) if support.markets else signs[:0]
+    floors = (
+        np.concatenate([root.columns("floor", m) for m in range(len(support.markets))])
+        if support.markets
+        else signs[:0]
+    )
     market = support.market_outlay @ weight
     if np.any(topup) or np.any(market):
-        yield Measure("spending", "price floors", "million USD", np.concatenate([signs, floors]), np.concatenate([topup, market]))
+        yield Measure(
+            "spending", "price floors", "million USD", np.concatenate([signs, floors]), np.concatenate([topup, market])
+        )
     fees = [float(problem.instance.contract_fee[k.source] * weight[k.start : k.end].sum()) for k in layout.contracts]
     contracts = [int(root.columns("contract", k)[0]) for k in range(len(layout.contracts))]
     signed = np.array([float(weight @ o.fees) for o in support.options])
@@ -320,8 +355,11 @@ def _suppliers(problem: Problem) -> Iterable[Measure]:
             for j in producers:
                 if j < n.sources:
                     able[n.country[j]] = able.get(n.country[j], 0.0) + float(n.capacity[j, t] * n.yields[j, i])
-            groups = [(country, [j for j in producers if n.country[j] == country])
-                      for country, most in able.items() if most >= LEAST_SUPPLIER * wanted]  # fmt: skip
+            groups = [
+                (country, [j for j in producers if n.country[j] == country])
+                for country, most in able.items()
+                if most >= LEAST_SUPPLIER * wanted
+            ]
             groups.append(("home and allies", [j for j in producers if n.allied[j]]))
             for name, members in groups:
                 if members:
@@ -331,12 +369,17 @@ def _suppliers(problem: Problem) -> Iterable[Measure]:
                     yield Measure("supply", item, "share", columns, np.array(made))
 
 
-def _portfolios(result: Result, solved: _Solved, count: int, time_limit_s: float) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _portfolios(
+    result: Result, solved: _Solved, count: int, time_limit_s: float
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """(the plan's portfolio, then those that share least with all before; what all of them have)."""
     fixed, choices = solved.fixed, Choices(solved.fixed.problem)
     model = _limited(solved)
-    whole = [item for item in choices.items if item.kind in ("project", "floor") and choices.decided(item).unit in (
-        "projects", "market floors")]  # fmt: skip
+    whole = [
+        item
+        for item in choices.items
+        if item.kind in ("project", "floor") and choices.decided(item).unit in ("projects", "market floors")
+    ]
     stocks = [measure for measure in measured(fixed.problem) if measure.kind == "stock"]
     is_worth = STAGES[result.plan.objective.kind][0] == "social_cost"
     found, seen = [choices.portfolio(solved.x)], np.zeros_like(fixed.cost)
@@ -351,11 +394,17 @@ def _portfolios(result: Result, solved: _Solved, count: int, time_limit_s: float
             x, aim = other, float(fixed.cost @ other)
             found.append(has)
         base, has = found[0], found[-1]
-        rows.append({
-            "number": number, "aim_musd": aim - solved.nothing, "worth_musd": solved.nothing - aim if is_worth else math.nan,
-            "items": tuple(has), "gained": ", ".join(with_parts(name, part) for name, part in has.items() if name not in base),
-            "lost": ", ".join(name for name in base if name not in has), "differences": len(has.keys() ^ base.keys()),
-        })  # fmt: skip
+        rows.append(
+            {
+                "number": number,
+                "aim_musd": aim - solved.nothing,
+                "worth_musd": solved.nothing - aim if is_worth else math.nan,
+                "items": tuple(has),
+                "gained": ", ".join(with_parts(name, part) for name, part in has.items() if name not in base),
+                "lost": ", ".join(name for name in base if name not in has),
+                "differences": len(has.keys() ^ base.keys()),
+            }
+        )
         for item in whole:  # +1 where it was used, -1 where it was not: the least sum shares least
             seen[choices.decided(item).columns] += 1.0 if choices.chosen(item, x) else -1.0
         for stock in stocks:

@@ -97,7 +97,9 @@ class Pair:
         self.solves += 1
         fresh = Session(gap=self.gap, held=self.held, threads=self.threads)
         try:
-            answer = self._sessions.setdefault(session, fresh).answer(plan, data, hold=hold, time_limit_s=self.time_limit_s)
+            answer = self._sessions.setdefault(session, fresh).answer(
+                plan, data, hold=hold, time_limit_s=self.time_limit_s
+            )
         except InfeasibleError:
             return None
         _, objective, bound, _ = answer.outcome.stages[0]
@@ -251,7 +253,11 @@ class _Search:
         shared = self.figure.own and not look.alone
         try:
             inside = self.pair.solved(self.figure, value, inside=True)
-            outside = self.outside if shared and self.outside is not None else self.pair.solved(self.figure, value, inside=False)
+            outside = (
+                self.outside
+                if shared and self.outside is not None
+                else self.pair.solved(self.figure, value, inside=False)
+            )
         except FormulationError:
             raise
         except ReserveError as error:
@@ -272,8 +278,15 @@ class _Search:
             return Point(value, there, z_in - z_out, "")
         if z_out < inside.bound - room:
             return Point(value, absent, z_in - z_out, look.idle)
-        if self.pair.amounts and abs(z_in - z_out) <= room and not inside.has and not self._some_as_good(value, z_out + room):
-            return Point(value, absent, z_in - z_out, "")  # free to use it, the plan does not, and some of it costs more
+        if (
+            self.pair.amounts
+            and abs(z_in - z_out) <= room
+            and not inside.has
+            and not self._some_as_good(value, z_out + room)
+        ):
+            return Point(
+                value, absent, z_in - z_out, ""
+            )  # free to use it, the plan does not, and some of it costs more
         return Point(value, TIED, z_in - z_out, "")
 
     def _some_as_good(self, value: float, most: float) -> bool:
@@ -339,20 +352,40 @@ class _Search:
             note = "as good with it as without, within the gap of the solves: ask for a smaller gap"
         elif any(self._wide(*pair) for pair in self._switches()):
             note = f"{self.solves} solves were spent before every switch was narrowed down to what was asked"
-        costly = [self.points[v] for v in known if self.points[v].state == "not chosen" and math.isfinite(self.points[v].cost)]
+        costly = [
+            self.points[v] for v in known if self.points[v].state == "not chosen" and math.isfinite(self.points[v].cost)
+        ]
         intervals = tuple(self._intervals(known))
         proved = not note if math.isnan(flips) else abs(flips - stands) <= self.width * (1 + ROUNDING)
         cheapest = min(costly, key=lambda point: point.cost, default=None)
         return BreakEven(
-            figure.name, figure.unit, figure.base, chosen, stands, flips, proved, self.solves, note, low, high, len(intervals) - 1,
-            intervals, below, above, cheapest, tuple(self._idle(known)),
-        )  # fmt: skip
+            figure.name,
+            figure.unit,
+            figure.base,
+            chosen,
+            stands,
+            flips,
+            proved,
+            self.solves,
+            note,
+            low,
+            high,
+            len(intervals) - 1,
+            intervals,
+            below,
+            above,
+            cheapest,
+            tuple(self._idle(known)),
+        )
 
     def _nearest(self, chosen: bool) -> tuple[float, float]:
         """(last value as the plan is, first value as it is not) around the flip nearest to the base; (end, NaN) where none is."""
         base, (same, other) = self.figure.base, (IN, OUT) if chosen else (OUT, IN)
         best, far = (base, math.nan), base
-        for known in (sorted(v for v in self.points if v >= base), sorted((v for v in self.points if v <= base), reverse=True)):
+        for known in (
+            sorted(v for v in self.points if v >= base),
+            sorted((v for v in self.points if v <= base), reverse=True),
+        ):
             stands = base
             for value in known:
                 state = self.points[value].state

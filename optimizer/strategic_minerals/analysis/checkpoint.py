@@ -40,7 +40,9 @@ class Journal:
                 expected = "the same plan, tables, points and options as when it was begun, or another folder"
                 raise InputError([Fault(str(mark), "", "identity", "rows of another sweep", expected)])
         elif folder.exists() and any(path.name != NAME for path in folder.iterdir()):
-            raise InputError([Fault(str(folder), "", "store", "a folder with other files in it", "a new or an empty folder")])
+            raise InputError(
+                [Fault(str(folder), "", "store", "a folder with other files in it", "a new or an empty folder")]
+            )
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(mark, [json.dumps({"identity": identity}) + "\n"])
         self._folder, self._identity = folder, identity
@@ -52,12 +54,20 @@ class Journal:
         mark = Path(folder) / NAME
         found = _marked(mark)
         if found is None:
-            raise InputError([Fault(str(mark), "", "identity", "none", "the mark that was written when the sweep began")])
+            raise InputError(
+                [Fault(str(mark), "", "identity", "none", "the mark that was written when the sweep began")]
+            )
         journal._folder, journal._identity = Path(folder), found
         return journal
 
-    def write(self, stretch: int, rows: Sequence[Mapping[str, Any]], decisions: Sequence[Mapping[str, Any]], checked: int = 0,
-              disagreed: int = 0) -> None:  # fmt: skip
+    def write(
+        self,
+        stretch: int,
+        rows: Sequence[Mapping[str, Any]],
+        decisions: Sequence[Mapping[str, Any]],
+        checked: int = 0,
+        disagreed: int = 0,
+    ) -> None:
         """Append what a stretch has found, a line a row; later rows of a point stand in for earlier ones."""
         lines: list[dict[str, Any]] = [
             {"row": row, "decisions": [d for d in decisions if d["point"] == row["point"]]} for row in rows
@@ -109,7 +119,9 @@ class Journal:
             found = _loaded(text)
             if found is None and not END.search(text):
                 continue  # the end of a line is what a killed process did not write
-            if isinstance(found, dict) and text == _line({k: v for k, v in found.items() if k != DIGEST}, self._identity):
+            if isinstance(found, dict) and text == _line(
+                {k: v for k, v in found.items() if k != DIGEST}, self._identity
+            ):
                 yield found
                 continue
             expected = "the line as it was written: take it away, and its point is answered again"

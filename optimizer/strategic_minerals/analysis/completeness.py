@@ -62,9 +62,15 @@ class Completeness:
 
 
 def complete(
-    plan: Plan, data: Dataset, *, estimates: int = 0, gap: float = 1e-3, workers: int = 1, executor: Executor | None = None,
+    plan: Plan,
+    data: Dataset,
+    *,
+    estimates: int = 0,
+    gap: float = 1e-3,
+    workers: int = 1,
+    executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> Completeness:  # fmt: skip
+) -> Completeness:
     """Look for what is missing. estimates: how many of the widest are ranked by re-solves of the relaxation; 0: none.
 
     The rest as in `sweep`. Raises PlanError and InputError as `sweep` where estimates are ranked.
@@ -72,8 +78,10 @@ def complete(
     chosen = sorted(select_materials(plan, data))
     gaps = [
         {"material": material, "table": table, "meaning": meaning}
-        for table, meaning in WANTED.items() for material in chosen if not _covered(plan, data, table, material)
-    ]  # fmt: skip
+        for table, meaning in WANTED.items()
+        for material in chosen
+        if not _covered(plan, data, table, material)
+    ]
     influence = pd.DataFrame()
     if estimates:
         design = one_at_a_time(estimate_ranges(plan, data, estimates))
@@ -82,21 +90,31 @@ def complete(
         )
         influence = indices(design, found.points)
     return Completeness(
-        tuple(without_data(data)), pd.DataFrame(gaps, columns=["material", "table", "meaning"]), _empty(plan, data, set(chosen)),
+        tuple(without_data(data)),
+        pd.DataFrame(gaps, columns=["material", "table", "meaning"]),
+        _empty(plan, data, set(chosen)),
         influence,
-    )  # fmt: skip
+    )
 
 
 def _covered(plan: Plan, data: Dataset, table: str, material: str) -> bool:
     """Whether a table has a row for a material that this plan would read; of hazards, whether anything ever touches it."""
     if table == "hazards":
         known = hazards(plan, data)
-        events = [strike_of(event, known.get(event.hazard or "")) for scenario in plan.scenarios for event in scenario.events]
-        touched = " ".join([*(event.materials for event in events), *(row.materials for row in sampled(plan, data))]).split()
+        events = [
+            strike_of(event, known.get(event.hazard or "")) for scenario in plan.scenarios for event in scenario.events
+        ]
+        touched = " ".join(
+            [*(event.materials for event in events), *(row.materials for row in sampled(plan, data))]
+        ).split()
         return material in touched or "*" in touched
     for row in data.rows(table):
         named = getattr(row, "materials", None)
-        names = (named if isinstance(named, str) else " ".join(named or ())).split() if named is not None else [row.material]
+        names = (
+            (named if isinstance(named, str) else " ".join(named or ())).split()
+            if named is not None
+            else [row.material]
+        )
         if (material not in names and "*" not in names) or getattr(row, "yield_t_per_t", 1.0) <= 0:
             continue
         if getattr(row, "price_set", plan.price_set) == plan.price_set and (

@@ -124,10 +124,17 @@ def indices(design: Design, points: pd.DataFrame, output: str = "objective_musd"
 
 def _tornado(design: Design, y: Floats) -> pd.DataFrame:
     rows = [
-        {"address": address, "low": low, "high": high, "at_low": y[1 + 2 * k], "at_base": y[0], "at_high": y[2 + 2 * k],
-         "swing": float(np.ptp([y[0], y[1 + 2 * k], y[2 + 2 * k]]))}
+        {
+            "address": address,
+            "low": low,
+            "high": high,
+            "at_low": y[1 + 2 * k],
+            "at_base": y[0],
+            "at_high": y[2 + 2 * k],
+            "swing": float(np.ptp([y[0], y[1 + 2 * k], y[2 + 2 * k]])),
+        }
         for k, (address, (low, high)) in enumerate(design.ranges.items())
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows, columns=["address", "low", "high", "at_low", "at_base", "at_high", "swing"])
 
 
@@ -138,10 +145,16 @@ def _morris(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
         return _nothing(design, names)
     y = points[output].to_numpy(dtype=float)[usable]
     found = _salib("analyze.morris").analyze(
-        _problem(design.ranges), _columns(design, points)[usable], y, num_levels=design.levels, seed=design.seed,
+        _problem(design.ranges),
+        _columns(design, points)[usable],
+        y,
+        num_levels=design.levels,
+        seed=design.seed,
         conf_level=CONFIDENCE,
-    )  # fmt: skip
-    return pd.DataFrame({"address": list(design.ranges), **{name: np.asarray(found[name], dtype=float) for name in names}})
+    )
+    return pd.DataFrame(
+        {"address": list(design.ranges), **{name: np.asarray(found[name], dtype=float) for name in names}}
+    )
 
 
 def _sobol(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
@@ -153,7 +166,9 @@ def _sobol(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:
     found = _salib("analyze.sobol").analyze(
         _problem(design.ranges), y, calc_second_order=design.second_order, seed=design.seed, conf_level=CONFIDENCE
     )
-    return pd.DataFrame({"address": list(design.ranges), **{name: np.asarray(found[key]) for name, key in names.items()}})
+    return pd.DataFrame(
+        {"address": list(design.ranges), **{name: np.asarray(found[key]) for name, key in names.items()}}
+    )
 
 
 def _nothing(design: Design, names: Sequence[str]) -> pd.DataFrame:

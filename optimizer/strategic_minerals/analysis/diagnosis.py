@@ -86,15 +86,22 @@ class Diagnosis:
         for row, put in zip(tables["changes"], self.changes.get("put", ()), strict=True):
             row["put"] = put
         return {
-            "possible": self.possible, "fractions": self.fractions, "conflict": list(self.conflict), **tables,
+            "possible": self.possible,
+            "fractions": self.fractions,
+            "conflict": list(self.conflict),
+            **tables,
             "missed_musd": self.missed_musd if math.isfinite(self.missed_musd) else None,
-            "missed_verified": self.missed_verified, "seconds": self.seconds, "complete": self.complete,
+            "missed_verified": self.missed_verified,
+            "seconds": self.seconds,
+            "complete": self.complete,
             "tried": list(self.tried),
-        }  # fmt: skip
+        }
 
     def _repr_html_(self) -> str:
         """As notebooks show it."""
-        return notebook_html(self.summary(), {"Any one of these restores a plan": pd.DataFrame(self.to_dict()["changes"])})
+        return notebook_html(
+            self.summary(), {"Any one of these restores a plan": pd.DataFrame(self.to_dict()["changes"])}
+        )
 
     def summary(self) -> str:
         """In plain words."""
@@ -117,7 +124,9 @@ class Diagnosis:
             lines.append("ANY ONE OF THESE RESTORES A PLAN (each put into the plan and tried):")
             lines += [f"  {row.sentence}" for row in helping.itertuples()]
         elif self.complete:
-            lines.append("NONE OF THESE, moved alone, was found to restore a plan (grant the relaxation above, or move several):")
+            lines.append(
+                "NONE OF THESE, moved alone, was found to restore a plan (grant the relaxation above, or move several):"
+            )
             lines += [f"  {entry}" for entry in self.tried]
         if not self.complete:
             lines.append("The time limit came before everything was looked at: give `diagnose` a longer --time-limit.")
@@ -145,7 +154,9 @@ class Case:
     def feasible(self, assembly: Assembly, *, relax: bool | None = None, presolve: bool = True) -> bool:
         """Whether a model has any plan. Raises StoppedError, and UntrustedError without a verdict."""
         integer = not (self.relax if relax is None else relax)
-        run = Model(assembly, np.zeros_like(assembly.lower), integer=integer).run(time_limit_s=self.left(), presolve=presolve)
+        run = Model(assembly, np.zeros_like(assembly.lower), integer=integer).run(
+            time_limit_s=self.left(), presolve=presolve
+        )
         if run.status in ("optimal", "infeasible", "infeasible_or_unbounded"):
             return run.status == "optimal"
         self.left()
@@ -153,9 +164,13 @@ class Case:
 
 
 def diagnose(
-    plan: Plan, data: Dataset, *, relax: bool = False, time_limit_s: float = 600.0,
+    plan: Plan,
+    data: Dataset,
+    *,
+    relax: bool = False,
+    time_limit_s: float = 600.0,
     on_progress: Callable[[str], None] | None = None,
-) -> Diagnosis:  # fmt: skip
+) -> Diagnosis:
     """Find out why no plan meets the demands, and what would help.
 
     relax: of the linear relaxation. time_limit_s: wall-clock seconds in all. on_progress: told what is being looked at.
@@ -317,7 +332,9 @@ def _least_move(case: Case, plan: Plan, data: Dataset, change: Change) -> float 
     elif not change.rows and not change.widened:
         return _least_by_trying(case, plan, data, change)
     ends = sorted({0.0, *(start for _, start in change.idle), change.most})
-    for low, high in pairwise(ends):  # in each of these stretches every right-hand side gains evenly; more never takes room away
+    for low, high in pairwise(
+        ends
+    ):  # in each of these stretches every right-hand side gains evenly; more never takes room away
         least = _least_within(case, assembly, change, low, high)
         if least is not None:
             return least

@@ -36,19 +36,48 @@ from .price_ranging import Fixed, decided_point, fixed_program, price_words
 from .switch_words import INTERVALS, in_words, interval_rows
 
 COLUMNS = [
-    "kind", "item", "chosen", "amount", "unit", "brings_musd", "brings_low_musd", "brings_high_musd", "loss_change_musd",
-    "spending_change_musd", "binds", "instead", "sentence",
-]  # fmt: skip
+    "kind",
+    "item",
+    "chosen",
+    "amount",
+    "unit",
+    "brings_musd",
+    "brings_low_musd",
+    "brings_high_musd",
+    "loss_change_musd",
+    "spending_change_musd",
+    "binds",
+    "instead",
+    "sentence",
+]
 BREAK_EVENS = [
-    "figure", "unit", "base", "chosen", "stands_at", "flips_at", "proved", "solves", "note", "low", "high", "switches", "sentence",
-]  # fmt: skip
+    "figure",
+    "unit",
+    "base",
+    "chosen",
+    "stands_at",
+    "flips_at",
+    "proved",
+    "solves",
+    "note",
+    "low",
+    "high",
+    "switches",
+    "sentence",
+]
 BINDING = {
-    "budget": "money of {when}", "total_budget": "the total budget", "contingent_liability": "the liability cap of {when}",
-    "one_market_floor": "another market floor", "with_market_floor": "the market floor that it counts on",
-    "without_market_floor": "a market floor that stands", "project_logic": "projects that need or exclude it",
-    "contracts_in_force": "what the producer has already promised in {when}", "one_package": "another package of the project",
-    "cvar_limit": "the limit on CVaR", "expected_loss_limit": "the limit on expected loss",
-}  # fmt: skip
+    "budget": "money of {when}",
+    "total_budget": "the total budget",
+    "contingent_liability": "the liability cap of {when}",
+    "one_market_floor": "another market floor",
+    "with_market_floor": "the market floor that it counts on",
+    "without_market_floor": "a market floor that stands",
+    "project_logic": "projects that need or exclude it",
+    "contracts_in_force": "what the producer has already promised in {when}",
+    "one_package": "another package of the project",
+    "cvar_limit": "the limit on CVaR",
+    "expected_loss_limit": "the limit on expected loss",
+}
 """Constraints that can stand in the way of an item, in words."""
 GAP = 5e-3
 """Relative gap of re-solves where none is asked for: a plan with an item held is a hard search of its own."""
@@ -97,7 +126,9 @@ class Explanation:
             )
             lines += [f"  {row.sentence}" for row in order.itertuples()]
         if len(self.break_evens):
-            lines.append(f"WHAT WOULD FLIP IT (solved with it and without, at most {self.most_solves} solves a figure):")
+            lines.append(
+                f"WHAT WOULD FLIP IT (solved with it and without, at most {self.most_solves} solves a figure):"
+            )
             lines += [f"  {row.sentence}" for row in self.break_evens.itertuples()]
         return "\n".join(lines)
 
@@ -135,10 +166,18 @@ class _Forced:
 
 
 def explain(
-    result: Result, item: str | None = None, *, gap: float | None = None, time_limit_s: float = 600.0, tolerance: float = TOLERANCE,
-    most_solves: int = MOST_SOLVES, prices: bool = True, workers: int = 1, executor: Executor | None = None,
+    result: Result,
+    item: str | None = None,
+    *,
+    gap: float | None = None,
+    time_limit_s: float = 600.0,
+    tolerance: float = TOLERANCE,
+    most_solves: int = MOST_SOLVES,
+    prices: bool = True,
+    workers: int = 1,
+    executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> Explanation:  # fmt: skip
+) -> Explanation:
     """Prices and reasons of a solved plan; of one item, also the values that would flip it.
 
     item: a project, `project: package`, package, contract (its producer), offer or floor by name, with its kind before it where
@@ -157,7 +196,9 @@ def explain(
     step = max(GAP, result.options["gap"]) if gap is None else gap
     drawn = fixed.problem.layout.worlds.drawn
     absent = {one: why for one in wanted if (why := choices.refused(one))}
-    asked = [(Hold(one, not choices.chosen(one, x)), choices.decided(one).any_amount) for one in wanted if one not in absent]
+    asked = [
+        (Hold(one, not choices.chosen(one, x)), choices.decided(one).any_amount) for one in wanted if one not in absent
+    ]
     forced = _all_forced(result, asked, drawn, step, time_limit_s, workers, executor, on_progress)
     base = _base(result, fixed, choices, x)
     rows = [_refused(one, why) for one, why in absent.items()]
@@ -175,9 +216,14 @@ def explain(
     told = price_words(fixed) if prices and item is None else pd.DataFrame(columns=["sentence"])
     aim = main_aim(result.plan)
     return Explanation(
-        told, pd.DataFrame(rows, columns=COLUMNS), pd.DataFrame(flips, columns=BREAK_EVENS),
-        pd.DataFrame(intervals, columns=INTERVALS), step, aim, most_solves,
-    )  # fmt: skip
+        told,
+        pd.DataFrame(rows, columns=COLUMNS),
+        pd.DataFrame(flips, columns=BREAK_EVENS),
+        pd.DataFrame(intervals, columns=INTERVALS),
+        step,
+        aim,
+        most_solves,
+    )
 
 
 def _refused(item: Item, why: str) -> dict[str, Any]:
@@ -191,16 +237,22 @@ def _refused(item: Item, why: str) -> dict[str, Any]:
 
 
 def _all_forced(
-    result: Result, holds: Sequence[tuple[Hold, bool]], drawn: Drawn | None, gap: float, time_limit_s: float, workers: int,
-    executor: Executor | None, on_progress: Callable[[int, int], None] | None,
-) -> list[_Forced]:  # fmt: skip
+    result: Result,
+    holds: Sequence[tuple[Hold, bool]],
+    drawn: Drawn | None,
+    gap: float,
+    time_limit_s: float,
+    workers: int,
+    executor: Executor | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> list[_Forced]:
     """Every hold answered, in order."""
     parallel = executor is not None or workers > 1
     parts = min(len(holds), PARTS if executor is not None else workers)
     tasks = [
         _Asked(result.plan, result.data, tuple(holds[k] for k in part), drawn, gap, time_limit_s, int(parallel))
         for part in np.array_split(np.arange(len(holds)), max(1, parts))
-    ]  # fmt: skip
+    ]
     done: list[_Forced] = []
     if not parallel:
         for found in _answers(tasks[0]) if holds else ():
@@ -232,7 +284,9 @@ def _answer(asked: _Asked, session: Session, hold: Hold, shares: Sequence[float]
     none = _Forced(math.nan, math.nan, math.nan, math.nan, {})
     for share in shares:
         try:
-            answer = session.answer(asked.plan, asked.data, hold=replace(hold, share=share), time_limit_s=asked.time_limit_s)
+            answer = session.answer(
+                asked.plan, asked.data, hold=replace(hold, share=share), time_limit_s=asked.time_limit_s
+            )
         except InfeasibleError as error:
             none = replace(none, note=str(error), impossible=True, share=share)
         except ReserveError as error:
@@ -266,11 +320,19 @@ def _reason(fixed: Fixed, choices: Choices, x: Floats, hold: Hold, base: _Forced
     instead = [with_parts(name, part) for name, part in news.items()]
     binds = _at_limit(fixed, x, decided) if chosen else _binding(fixed, decided)
     row: dict[str, Any] = {
-        "kind": item.kind, "item": item.name, "chosen": chosen, "amount": choices.amount(item, x), "unit": decided.unit,
-        "brings_musd": sign * brings, "brings_low_musd": sign * (low if chosen else high),
-        "brings_high_musd": sign * (high if chosen else low), "loss_change_musd": sign * (base.loss - other.loss),
-        "spending_change_musd": sign * (base.spending - other.spending), "binds": binds, "instead": "; ".join(instead),
-    }  # fmt: skip
+        "kind": item.kind,
+        "item": item.name,
+        "chosen": chosen,
+        "amount": choices.amount(item, x),
+        "unit": decided.unit,
+        "brings_musd": sign * brings,
+        "brings_low_musd": sign * (low if chosen else high),
+        "brings_high_musd": sign * (high if chosen else low),
+        "loss_change_musd": sign * (base.loss - other.loss),
+        "spending_change_musd": sign * (base.spending - other.spending),
+        "binds": binds,
+        "instead": "; ".join(instead),
+    }
     what = f"chosen{_has(item, decided, row['amount'])}" if chosen else _least(item, decided)
     note = f"no plan {'without it' if chosen else f'with {what}'}: {other.note}" if other.impossible else other.note
     return row | {"sentence": _sentence(row, note, what, built_anyway=_built_anyway(fixed, item))}
@@ -309,7 +371,9 @@ def _sentence(row: dict[str, Any], note: str, what: str, *, built_anyway: bool =
     effect = f"with it {_change('expected loss', loss)}, {_change('discounted spending', spent)}"
     if row["chosen"]:
         gain, between = row["brings_musd"], _between(row["brings_low_musd"], row["brings_high_musd"])
-        does = f"brings {gain:,.1f} M{between}" if gain >= SMALL_MUSD else f"brings nothing that others could not{between}"
+        does = (
+            f"brings {gain:,.1f} M{between}" if gain >= SMALL_MUSD else f"brings nothing that others could not{between}"
+        )
         instead = f"; without it the plan takes {row['instead']}" if row["instead"] else ""
         limit = f"; {row['binds']}" if row["binds"] else ""
         return f"{name}: {what}, {does} ({effect}){instead}{limit}"

@@ -71,10 +71,15 @@ def _of_project(problem: Problem, item: Item) -> list[Figure]:
     committed = any(project.committed for project in problem.natural.projects if project.name == item.project)
     if committed:  # its capital is sunk
         return found
-    return [*_cell(problem, "projects", item.project, ("capex", "capex_musd", "million USD"), shapes=True, own=whole), *found]
+    return [
+        *_cell(problem, "projects", item.project, ("capex", "capex_musd", "million USD"), shapes=True, own=whole),
+        *found,
+    ]
 
 
-def _cell(problem: Problem, table: str, key: str, told: tuple[str, str, str], *, shapes: bool, own: bool) -> list[Figure]:
+def _cell(
+    problem: Problem, table: str, key: str, told: tuple[str, str, str], *, shapes: bool, own: bool
+) -> list[Figure]:
     """A cell of one row, where it has a value. told: what the figure is called, its column, its unit."""
     name, column, unit = told
     row = next((row for row in problem.data.rows(table) if key_of(row) == key), None)
@@ -87,7 +92,9 @@ def _cell(problem: Problem, table: str, key: str, told: tuple[str, str, str], *,
         low, high = (value * times for times in LEVEL_TIMES)
     else:
         low, high = 0.0, MOST_TIMES * value or _worth(problem, key, unit)
-    return [Figure(name, (f"{table}[{key}].{column}",), float(value), low, high, unit, shapes, own)] if high > low else []
+    return (
+        [Figure(name, (f"{table}[{key}].{column}",), float(value), low, high, unit, shapes, own)] if high > low else []
+    )
 
 
 def _worth(problem: Problem, producer: str, unit: str) -> float:
@@ -95,7 +102,11 @@ def _worth(problem: Problem, producer: str, unit: str) -> float:
     n = problem.natural
     j = n.producers.index(producer)
     per_tonne = float(n.yields[j].clip(min=0.0) @ n.base_price)
-    return per_tonne / MUSD_PER_T if unit == "USD/kg" else per_tonne * float(n.capacity[j, 0]) / n.calendar.step * YEARS_OF_OUTPUT
+    return (
+        per_tonne / MUSD_PER_T
+        if unit == "USD/kg"
+        else per_tonne * float(n.capacity[j, 0]) / n.calendar.step * YEARS_OF_OUTPUT
+    )
 
 
 def _of_level(problem: Problem, item: Item, level: MenuLevel) -> list[Figure]:
@@ -116,7 +127,9 @@ def _of_level(problem: Problem, item: Item, level: MenuLevel) -> list[Figure]:
 def _of_hazards(problem: Problem) -> list[Figure]:
     """How often everything strikes: rates of the table, and probabilities of listed scenarios, by one factor."""
     plan = problem.plan
-    addresses = [f"scenarios.{k}.probability *" for k, scenario in enumerate(plan.scenarios) if scenario.probability > 0]
+    addresses = [
+        f"scenarios.{k}.probability *" for k, scenario in enumerate(plan.scenarios) if scenario.probability > 0
+    ]
     if plan.sample is not None:
         addresses += [f"hazards[{name}].rate_per_yr *" for name in plan.sample.hazards]
     found = Figure("hazard rate", tuple(addresses), 1.0, 0.0, MOST_TIMES, "times as often", False, False)

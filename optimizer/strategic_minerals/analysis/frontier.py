@@ -27,8 +27,18 @@ FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 TOLERANCE = 0.01
 """Of a switch point: share of the plan's own budget."""
 MOST_SOLVES = 200
-POINT = ["factor", "appropriation_musd", "spending_musd", "objective_musd", "bound_musd", "expected_loss_musd", "cvar_musd",
-         "defence_short", "reason", "portfolio"]  # fmt: skip
+POINT = [
+    "factor",
+    "appropriation_musd",
+    "spending_musd",
+    "objective_musd",
+    "bound_musd",
+    "expected_loss_musd",
+    "cvar_musd",
+    "defence_short",
+    "reason",
+    "portfolio",
+]
 
 
 @dataclass(frozen=True)
@@ -54,9 +64,13 @@ class Frontier:
 
     def summary(self) -> str:
         """In plain words."""
-        lines = [f"FRONTIER: budget against risk, every point solved to a gap of {self.gap:g} (discounted, million USD)."]
+        lines = [
+            f"FRONTIER: budget against risk, every point solved to a gap of {self.gap:g} (discounted, million USD)."
+        ]
         if self.tail_counts:
-            lines.append("  Spent and all that follows count the years computed after the plan too; the budget does not.")
+            lines.append(
+                "  Spent and all that follows count the years computed after the plan too; the budget does not."
+            )
         lines.append(f"  {'budget':>10}{'spent':>10}{'worth':>10}{'exp. loss':>11}{'CVaR':>10}{'defence short':>15}")
         for row in self.points.itertuples():
             if row.objective_musd != row.objective_musd:
@@ -92,10 +106,20 @@ class Frontier:
 
 
 def frontier(
-    plan: Plan, data: Dataset, factors: Sequence[float] = FACTORS, *, tolerance: float = TOLERANCE, gap: float = 1e-3,
-    relax: bool = False, method: Method = "auto", time_limit_s: float = 3600.0, most_solves: int = MOST_SOLVES, workers: int = 1,
-    executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
-) -> Frontier:  # fmt: skip
+    plan: Plan,
+    data: Dataset,
+    factors: Sequence[float] = FACTORS,
+    *,
+    tolerance: float = TOLERANCE,
+    gap: float = 1e-3,
+    relax: bool = False,
+    method: Method = "auto",
+    time_limit_s: float = 3600.0,
+    most_solves: int = MOST_SOLVES,
+    workers: int = 1,
+    executor: Executor | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Frontier:
     """Solve a plan at budgets that are factors of its own (appropriations, and the total where there is one), and find where its
     portfolio switches.
 
@@ -110,14 +134,24 @@ def frontier(
     while asked:
         points = [dict.fromkeys(_addresses(plan), factor) for factor in asked]
         done = sweep(
-            plan, data, points, gap=gap, relax=relax, method=method, time_limit_s=time_limit_s, workers=workers, executor=executor,
+            plan,
+            data,
+            points,
+            gap=gap,
+            relax=relax,
+            method=method,
+            time_limit_s=time_limit_s,
+            workers=workers,
+            executor=executor,
             on_progress=on_progress,
-        )  # fmt: skip
+        )
         for k, factor in enumerate(asked):
             rows[factor] = _point(plan, factor, done, k)
         asked = _between(rows, tolerance)[: max(0, most_solves - len(rows))]
     found = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=POINT)
-    return Frontier(found, _switches(found, tolerance), _coming_and_going(found), gap, tolerance, plan.horizon.tail_years != 0)
+    return Frontier(
+        found, _switches(found, tolerance), _coming_and_going(found), gap, tolerance, plan.horizon.tail_years != 0
+    )
 
 
 def _addresses(plan: Plan) -> tuple[str, ...]:
@@ -129,7 +163,11 @@ def _point(plan: Plan, factor: float, done: Sweep, k: int) -> dict[str, object]:
     """One row of `POINT`."""
     row = done.points.iloc[k]
     mine = done.decisions[done.decisions["point"] == k]
-    names = {f"{kind} {item.partition(': ')[0]}" for kind, item in zip(mine["kind"], mine["item"], strict=True) if kind != "stock"}
+    names = {
+        f"{kind} {item.partition(': ')[0]}"
+        for kind, item in zip(mine["kind"], mine["item"], strict=True)
+        if kind != "stock"
+    }
     kept = {name: row[name] for name in POINT if name in row.index}
     money = factor * discounted_appropriation(plan)
     return kept | {"factor": factor, "appropriation_musd": money, "portfolio": tuple(sorted(names))}
@@ -149,10 +187,11 @@ def _between(rows: dict[float, dict[str, object]], tolerance: float) -> list[flo
     """Factors half-way between neighbours that differ, by portfolio or since one of them has no plan, and are too far apart."""
     known = sorted(rows)
     return [
-        (low + high) / 2 for low, high in pairwise(known)
+        (low + high) / 2
+        for low, high in pairwise(known)
         if high - low > tolerance
         and (rows[low]["portfolio"] != rows[high]["portfolio"] or _impossible(rows[low]) != _impossible(rows[high]))
-    ]  # fmt: skip
+    ]
 
 
 def _impossible(row: dict[str, object]) -> bool:
@@ -167,11 +206,17 @@ def _switches(points: pd.DataFrame, tolerance: float) -> pd.DataFrame:
         if low.portfolio != high.portfolio:
             gained = [name for name in high.portfolio if name not in low.portfolio]
             lost = [name for name in low.portfolio if name not in high.portfolio]
-            rows.append({
-                "below": low.factor, "above": high.factor, "appropriation_below_musd": low.appropriation_musd,
-                "appropriation_above_musd": high.appropriation_musd, "gained": ", ".join(gained), "lost": ", ".join(lost),
-                "resolved": high.factor - low.factor <= tolerance * (1 + 1e-9),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "below": low.factor,
+                    "above": high.factor,
+                    "appropriation_below_musd": low.appropriation_musd,
+                    "appropriation_above_musd": high.appropriation_musd,
+                    "gained": ", ".join(gained),
+                    "lost": ", ".join(lost),
+                    "resolved": high.factor - low.factor <= tolerance * (1 + 1e-9),
+                }
+            )
     columns = ["below", "above", "appropriation_below_musd", "appropriation_above_musd", "gained", "lost", "resolved"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 State = Literal[
-    "built by its owner", "built by its owner and supported", "chosen", "not chosen", "cannot be chosen", "as good with as without",
-    "no plan", "not known",
+    "built by its owner",
+    "built by its owner and supported",
+    "chosen",
+    "not chosen",
+    "cannot be chosen",
+    "as good with as without",
+    "no plan",
+    "not known",
 ]
 IN = ("chosen", "built by its owner and supported")
 """States in which the plan has the item."""

@@ -26,9 +26,28 @@ from ..optimization.reference_plan import cap_trunk_shortfall
 from ..results.prices import SMALL, Price, published, worthless
 from ..results.result import Result
 
-COLUMNS = ["price", "item", "world", "period", "value", "unit", "holds_for_more", "holds_for_less", "holds_unit", "sentence"]
-ONCE = ("appropriation", "total_budget", "contingent_liability", "cvar_limit", "expected_loss_limit", "service_level",
-        "supplier_share", "days_of_cover")  # fmt: skip
+COLUMNS = [
+    "price",
+    "item",
+    "world",
+    "period",
+    "value",
+    "unit",
+    "holds_for_more",
+    "holds_for_less",
+    "holds_unit",
+    "sentence",
+]
+ONCE = (
+    "appropriation",
+    "total_budget",
+    "contingent_liability",
+    "cvar_limit",
+    "expected_loss_limit",
+    "service_level",
+    "supplier_share",
+    "days_of_cover",
+)
 """Families told in full; of stock and supply, the year with the largest price of each material."""
 SAME = 1e-6
 """Relative difference of a cost per unit from a price that counts as none."""
@@ -92,8 +111,20 @@ def price_words(fixed: Fixed) -> pd.DataFrame:
         less = less if less > 0 else _stretch(fixed, price, -1)
         more, less = min(more, price.beyond or math.inf) * price.natural, min(less, price.less) * price.natural
         unit = "million USD" if price.unit == "USD/USD" else "t"
-        rows.append([price.price, price.item, price.world, price.period, price.value, price.unit, more, less, unit,
-                     _sentence(fixed.problem, price, more)])  # fmt: skip
+        rows.append(
+            [
+                price.price,
+                price.item,
+                price.world,
+                price.period,
+                price.value,
+                price.unit,
+                more,
+                less,
+                unit,
+                _sentence(fixed.problem, price, more),
+            ]
+        )
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -117,7 +148,9 @@ def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
     assert run.objective is not None
     assert run.row_dual is not None
     row, way = price.row, price.direction * sign
-    column, share = (np.array([price.widened[0]]), price.widened[1]) if price.widened else (np.zeros(0, dtype=np.int64), 0.0)
+    column, share = (
+        (np.array([price.widened[0]]), price.widened[1]) if price.widened else (np.zeros(0, dtype=np.int64), 0.0)
+    )
     low, high = assembly.row_lower[row], assembly.row_upper[row]
     size = max(abs(v) for v in (low, high) if math.isfinite(v))
     per_unit = price.value if price.widened else price.direction * -float(run.row_dual[row])
@@ -127,7 +160,9 @@ def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
         for _ in range(STEPS):
             moved = np.array([row]), np.array([low + way_of_row * step]), np.array([high + way_of_row * step])
             fixed.model.set_row_bounds(*moved)
-            fixed.model.set_bounds(column, assembly.lower[column], np.maximum(0.0, assembly.upper[column] + way * share * step))
+            fixed.model.set_bounds(
+                column, assembly.lower[column], np.maximum(0.0, assembly.upper[column] + way * share * step)
+            )
             again = fixed.model.run(time_limit_s=60.0, phase="prices")
             if again.status != "optimal" or again.objective is None:
                 break
@@ -152,7 +187,10 @@ def _sentence(problem: Problem, price: Price, more: float) -> str:
     effect = f"{'saves' if price.value > 0 else 'costs'} {bound}{money} of {aim}"
     if price.price == "supply":  # in that year's money and that course of events, not in expectation
         effect = f"is worth {'at most ' if at_kink else ''}{'' if price.value > 0 else '-'}{money}"
-    material, year = price.item.split(",")[0].split(":")[0], f"FY{price.period}" if price.period.isdigit() else price.period
+    material, year = (
+        price.item.split(",")[0].split(":")[0],
+        f"FY{price.period}" if price.period.isdigit() else price.period,
+    )
     what = {
         "appropriation": f"One more million USD in {year}",
         "total_budget": "One more million USD of total budget",

@@ -80,8 +80,17 @@ def demands(problem: Problem) -> Iterable[Demand]:
     where: dict[int, str] = {}
     components = {f"period:{name}": c for c, name in enumerate(n.components)}
     branches = {f"branch:{name}": c for c, name in enumerate(n.components)}
-    for family in ("service_level", "budget", "total_budget", "contingent_liability", "supplier_share", "days_of_cover",
-                   "cvar_limit", "expected_loss_limit", "project_logic"):  # fmt: skip
+    for family in (
+        "service_level",
+        "budget",
+        "total_budget",
+        "contingent_liability",
+        "supplier_share",
+        "days_of_cover",
+        "cvar_limit",
+        "expected_loss_limit",
+        "project_logic",
+    ):
         for row in assembly.rows_of(family).tolist():
             _, key, label, number = assembly.row_name(row)
             entry = key
@@ -97,7 +106,13 @@ def demands(problem: Problem) -> Iterable[Demand]:
             grouped.setdefault((family, entry), []).append(row)
 
     def demand(
-        family: str, entry: Any, item: str, words: str, material: str = "", what: str = "million USD", owed: float | None = None
+        family: str,
+        entry: Any,
+        item: str,
+        words: str,
+        material: str = "",
+        what: str = "million USD",
+        owed: float | None = None,
     ) -> Demand:
         rows = np.array(grouped[family, entry])
         if not material:
@@ -127,7 +142,9 @@ def demands(problem: Problem) -> Iterable[Demand]:
             rule = plan.diversification[entry]
             if rule.penalty_usd_per_kg is None:
                 item = f"diversification of {rule.material} ({rule.country or rule.group})"
-                yield demand(family, entry, item, f"{item}: {100 * rule.share:.6g}% from FY{rule.from_year}", rule.material)
+                yield demand(
+                    family, entry, item, f"{item}: {100 * rule.share:.6g}% from FY{rule.from_year}", rule.material
+                )
         elif family == "days_of_cover":
             cover = plan.days_of_cover[entry]
             item = f"days of cover of {cover.material}"
@@ -157,14 +174,23 @@ def changes_of(problem: Problem) -> Iterable[Change]:
     yield from _money_changes(problem)
     yield from _promise_changes(problem)
     yield from _rule_changes(problem)
-    for family, field_, words in (("cvar_limit", "cvar_limit_musd", "limit on CVaR"),
-                                  ("expected_loss_limit", "expected_loss_limit_musd", "limit on expected loss")):  # fmt: skip
+    for family, field_, words in (
+        ("cvar_limit", "cvar_limit_musd", "limit on CVaR"),
+        ("expected_loss_limit", "expected_loss_limit_musd", "limit on expected loss"),
+    ):
         rows, base = problem.assembly.rows_of(family).tolist(), getattr(problem.plan.risk, field_)
         if rows:
             yield Change(
-                family, words, f"{words} at {{value}} million USD (+ {{by}})", "million USD", base, 1, INF,
-                partial(_put, f"risk.{field_}", base, 1), tuple((row, 1.0) for row in rows),
-            )  # fmt: skip
+                family,
+                words,
+                f"{words} at {{value}} million USD (+ {{by}})",
+                "million USD",
+                base,
+                1,
+                INF,
+                partial(_put, f"risk.{field_}", base, 1),
+                tuple((row, 1.0) for row in rows),
+            )
     yield from _share_carried(problem)
 
 
@@ -191,31 +217,61 @@ def _money_changes(problem: Problem) -> Iterable[Change]:
             base = float(n.appropriation[f])
             words = f"appropriation FY{years[f]} + {{by}} million USD (to {{value}})"
             yield Change(
-                "budget", "the appropriation of a year", words, "million USD", base, 1, INF,
-                raised("appropriation_musd", n.appropriation, f), ((row, 1.0),), carried(f), idle[f],
-            )  # fmt: skip
+                "budget",
+                "the appropriation of a year",
+                words,
+                "million USD",
+                base,
+                1,
+                INF,
+                raised("appropriation_musd", n.appropriation, f),
+                ((row, 1.0),),
+                carried(f),
+                idle[f],
+            )
     if rows:
         yield Change(
-            "budget", "every year's appropriation", "every year's appropriation + {by} million USD", "million USD",
-            float(n.appropriation.mean()), 1, INF, raised("appropriation_musd", n.appropriation, None),
-            tuple((row, 1.0) for row in rows.values()), tuple(pair for f in rows for pair in carried(f)),
+            "budget",
+            "every year's appropriation",
+            "every year's appropriation + {by} million USD",
+            "million USD",
+            float(n.appropriation.mean()),
+            1,
+            INF,
+            raised("appropriation_musd", n.appropriation, None),
+            tuple((row, 1.0) for row in rows.values()),
+            tuple(pair for f in rows for pair in carried(f)),
             tuple(pair for f in rows for pair in idle[f]),
-        )  # fmt: skip
+        )
     for row in assembly.rows_of("total_budget").tolist():
         total = float(budget.total_musd or 0.0)
         yield Change(
-            "total_budget", "total budget", "total budget + {by} million USD (to {value})", "million USD", total, 1, INF,
-            partial(_put, "budget.total_musd", total, 1), ((row, 1.0),),
+            "total_budget",
+            "total budget",
+            "total budget + {by} million USD (to {value})",
+            "million USD",
+            total,
+            1,
+            INF,
+            partial(_put, "budget.total_musd", total, 1),
+            ((row, 1.0),),
             idle=((row, n.owed_beyond_in_all),) if n.owed_beyond_in_all > 0 else (),
-        )  # fmt: skip
+        )
     caps = n.by_year(budget.liability_cap_musd or 0.0)
     for row in assembly.rows_of("contingent_liability").tolist():
         f = assembly.row_name(row)[1]
         words = f"liability cap FY{years[f]} + {{by}} million USD (to {{value}})"
         yield Change(
-            "contingent_liability", "the liability cap of a year", words, "million USD", float(caps[f]), 1, INF,
-            raised("liability_cap_musd", caps, f), ((row, 1.0),),
-        )  # fmt: skip
+            "contingent_liability",
+            "the liability cap of a year",
+            words,
+            "million USD",
+            float(caps[f]),
+            1,
+            INF,
+            raised("liability_cap_musd", caps, f),
+            ((row, 1.0),),
+        )
 
 
 def _share_carried(problem: Problem) -> Iterable[Change]:
@@ -225,9 +281,17 @@ def _share_carried(problem: Problem) -> Iterable[Change]:
     widened = tuple((int(root.columns("carry", f)[0]), given) for f, given in enumerate(money) if given > 0)
     if widened and share < 1:
         yield Change(
-            "budget", "carry-over share", "carry-over share at {value} (+ {by})", "share", share, 1, 1 - share,
-            partial(_put, "budget.carry_over_share", share, 1, most=1.0), (), widened,
-        )  # fmt: skip
+            "budget",
+            "carry-over share",
+            "carry-over share at {value} (+ {by})",
+            "share",
+            share,
+            1,
+            1 - share,
+            partial(_put, "budget.carry_over_share", share, 1, most=1.0),
+            (),
+            widened,
+        )
 
 
 def emergency_change(problem: Problem) -> Change | None:
@@ -239,7 +303,9 @@ def emergency_change(problem: Problem) -> Change | None:
     series = dict(zip(n.calendar.years, most.tolist(), strict=True))
     put = partial(_put_by_year, "budget.emergency_musd", series, None)
     words = "emergency money of every year + {by} million USD"
-    return Change(EMERGENCY, "emergency money", words, "million USD", float(most.mean()), 1, INF, put, (), within=put(FIRST_MUSD))
+    return Change(
+        EMERGENCY, "emergency money", words, "million USD", float(most.mean()), 1, INF, put, (), within=put(FIRST_MUSD)
+    )
 
 
 def emergency_rows(problem: Problem) -> tuple[tuple[int, float], ...]:
@@ -258,10 +324,16 @@ def _promise_changes(problem: Problem) -> Iterable[Change]:
         level = layout.instance.plan.service_levels[k]
         if level.penalty_usd_per_kg is None:
             yield Change(
-                "service_level", f"{level.segment} service level for {level.material}",
-                f"{level.segment} service level for {level.material} at {{value}} (- {{by}})", "share",
-                level.level, -1, level.level, partial(_put, f"service_levels.{k}.level", level.level, -1), tuple(rows),
-            )  # fmt: skip
+                "service_level",
+                f"{level.segment} service level for {level.material}",
+                f"{level.segment} service level for {level.material} at {{value}} (- {{by}})",
+                "share",
+                level.level,
+                -1,
+                level.level,
+                partial(_put, f"service_levels.{k}.level", level.level, -1),
+                tuple(rows),
+            )
 
 
 def _promised(problem: Problem) -> Iterable[tuple[int, float]]:
@@ -271,8 +343,13 @@ def _promised(problem: Problem) -> Iterable[tuple[int, float]]:
     for c, name in enumerate(layout.instance.components):
         shape = layout.shapes[c]
         at_zero = replace(shape, services=tuple((k, s.model_copy(update={"level": 0.0})) for k, s in shape.services))
-        terms = [key for part in assembly.stamped if part.label == f"branch:{name}" for kind, key in part.template.rows
-                 if kind == "service_level"]  # fmt: skip
+        terms = [
+            key
+            for part in assembly.stamped
+            if part.label == f"branch:{name}"
+            for kind, key in part.template.rows
+            if kind == "service_level"
+        ]
         if terms:
             values[f"branch:{name}"] = terms, branch_values(layout, at_zero, layout.stamps[c])["service_allowance"]
     for row in assembly.rows_of("service_level").tolist():
@@ -291,9 +368,16 @@ def _rule_changes(problem: Problem) -> Iterable[Change]:
             most = 1 - rule.share if sign > 0 else rule.share
             name = f"diversification of {rule.material} ({rule.country or rule.group})"
             yield Change(
-                "supplier_share", name, f"{name} at {{value}}", "share", rule.share, sign, most,
-                partial(_put, f"diversification.{k}.share", rule.share, sign, most=1.0), (),
-            )  # fmt: skip
+                "supplier_share",
+                name,
+                f"{name} at {{value}}",
+                "share",
+                rule.share,
+                sign,
+                most,
+                partial(_put, f"diversification.{k}.share", rule.share, sign, most=1.0),
+                (),
+            )
     rows_of: dict[int, list[tuple[int, float]]] = {}
     components = {f"period:{name}": c for c, name in enumerate(problem.natural.components)}
     for row in assembly.rows_of("days_of_cover").tolist():
@@ -306,9 +390,16 @@ def _rule_changes(problem: Problem) -> Iterable[Change]:
         cover = plan.days_of_cover[k]
         name = f"days of cover of {cover.material}"
         yield Change(
-            "days_of_cover", name, f"{name} at {{value}} (- {{by}})", "days", cover.days, -1, cover.days,
-            partial(_put, f"days_of_cover.{k}.days", cover.days, -1), tuple(rows),
-        )  # fmt: skip
+            "days_of_cover",
+            name,
+            f"{name} at {{value}} (- {{by}})",
+            "days",
+            cover.days,
+            -1,
+            cover.days,
+            partial(_put, f"days_of_cover.{k}.days", cover.days, -1),
+            tuple(rows),
+        )
 
 
 def _put(at: str, base: float, sign: int, by: float, most: float = INF) -> Mapping[str, Any]:

@@ -56,14 +56,20 @@ def standing(plan: Plan, data: Dataset, item: Item, held: Drawn | None) -> Stand
     key = identity(item, plan)
     near = _near(instance, item, key)
     support = build_support(near, worlds)
-    project = next((p for p, one in enumerate(near.projects) if item.kind == "project" and one.name == item.project), None)
+    project = next(
+        (p for p, one in enumerate(near.projects) if item.kind == "project" and one.name == item.project), None
+    )
     alone = project is not None and bool(support.baseline[project])
     _, members = signings(near, support).get(key, (item, []))
     options = [support.options[o] for o in members]
     market = market_items(near, support).get(key)
     there = bool(options) or market is not None
     why = "" if there else _why(near, support, key)
-    idle = "" if item.level is None or not there else _idle(near, worlds, support, options, None if market is None else market[1])
+    idle = (
+        ""
+        if item.level is None or not there
+        else _idle(near, worlds, support, options, None if market is None else market[1])
+    )
     return Standing(there, alone, why, (_shape(support, options, market), alone), idle)
 
 
@@ -83,8 +89,9 @@ def _near(instance: Instance, item: Item, key: Identity) -> Instance:
     kept = [p for p, project in enumerate(instance.projects) if mine(project.name, project.producer)]
     packages = [
         package if package.project is None else replace(package, project=kept.index(package.project))
-        for package in instance.packages if package.project is None or package.project in kept
-    ]  # fmt: skip
+        for package in instance.packages
+        if package.project is None or package.project in kept
+    ]
     projects = tuple(replace(instance.projects[p], needs=(), excludes=()) for p in kept)
     return replace(instance, projects=projects, packages=tuple(packages))
 
@@ -101,7 +108,17 @@ def _shape(support: Support, options: list[Option], market: tuple[Item, int] | N
         output, floor = support.classes[option.output_class], option.package.floor
         beside = tuple(support.markets[m].floor.floor.id for m in option.market)
         package = option.package.row, None if floor is None else floor.id
-        found.add((option.project, package, beside, option.signed, option.gap > 0, output.trunk.tobytes(), output.worlds.tobytes()))
+        found.add(
+            (
+                option.project,
+                package,
+                beside,
+                option.signed,
+                option.gap > 0,
+                output.trunk.tobytes(),
+                output.worlds.tobytes(),
+            )
+        )
     if market is not None:
         existing = support.markets[market[1]]
         found.add((existing.trunk.tobytes(), existing.worlds.tobytes()))
@@ -141,9 +158,13 @@ def _option_idle(instance: Instance, worlds: Worlds, support: Support, options: 
         runs = runs and bool(owners.alive(p, without, option.start).all())
     if not runs:
         cash = instance.cash[project.producer] / instance.producer_unit[project.producer] / MUSD_PER_T
-        return "" if finances else f"it does not keep {project.name} open where prices fall (cash cost {cash:,.4g} USD/kg)"
+        return (
+            "" if finances else f"it does not keep {project.name} open where prices fall (cash cost {cash:,.4g} USD/kg)"
+        )
     if finances:
-        return f"{project.name} runs on in every disruption without it, so that it only takes the place of capital support"
+        return (
+            f"{project.name} runs on in every disruption without it, so that it only takes the place of capital support"
+        )
     pays = "gets no more money from investors with it" if gaps else "pays its owner without it"
     return f"{project.name} {pays}, and runs on in every disruption without it"
 

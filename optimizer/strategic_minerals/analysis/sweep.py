@@ -111,10 +111,18 @@ class Sweep:
         found = found[(found["kind"] != "project") | (found["value"] > least)]
         pairs = zip(found["kind"], found["item"], strict=True)
         named = [item.partition(": ")[0] if kind == "project" else item for kind, item in pairs]
-        counted = found.assign(item=named).drop_duplicates(["point", "kind", "item"]).groupby(["kind", "item"], sort=True).size()
-        return (counted / max(1, answered)).rename("share").reset_index().sort_values(
-            "share", ascending=False, kind="stable", ignore_index=True
-        )  # fmt: skip
+        counted = (
+            found.assign(item=named)
+            .drop_duplicates(["point", "kind", "item"])
+            .groupby(["kind", "item"], sort=True)
+            .size()
+        )
+        return (
+            (counted / max(1, answered))
+            .rename("share")
+            .reset_index()
+            .sort_values("share", ascending=False, kind="stable", ignore_index=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -146,10 +154,19 @@ class _Walked:
 
 
 def sweep(
-    plan: Plan, data: Dataset, points: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | pd.DataFrame, *,
-    gap: float = 1e-3, relax: bool = False, method: Method = "auto", time_limit_s: float = 3600.0, workers: int = 1,
-    executor: Executor | None = None, store: Path | None = None, on_progress: Callable[[int, int], None] | None = None,
-) -> Sweep:  # fmt: skip
+    plan: Plan,
+    data: Dataset,
+    points: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | pd.DataFrame,
+    *,
+    gap: float = 1e-3,
+    relax: bool = False,
+    method: Method = "auto",
+    time_limit_s: float = 3600.0,
+    workers: int = 1,
+    executor: Executor | None = None,
+    store: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Sweep:
     """Solve a question again and again with other values.
 
     points: values by address (`data.addresses`), every combination of which is solved; or a list of points, or a data frame with
@@ -164,14 +181,18 @@ def sweep(
     if method not in get_args(Method):
         raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
     if not (0 <= gap < 1 and time_limit_s > 0 and workers >= 1):
-        raise ValueError(f"gap must be in [0, 1), time_limit_s and workers positive, not {gap}, {time_limit_s}, {workers}")
+        raise ValueError(
+            f"gap must be in [0, 1), time_limit_s and workers positive, not {gap}, {time_limit_s}, {workers}"
+        )
     asked = _points(points)
     if not asked:
         raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
     require(plan, data)
     _require_points(plan, data, asked)
     held = build_worlds(build_instance(plan, data, longest_event(plan, data)), data).drawn
-    journal = None if store is None else Journal(store, identity(plan, data, asked, gap=gap, relax=relax, method=method))
+    journal = (
+        None if store is None else Journal(store, identity(plan, data, asked, gap=gap, relax=relax, method=method))
+    )
     kept = _Walked([], [], 0, 0) if journal is None else _Walked(*journal.read())
     there = {row["point"] for row in kept.rows}
     path = [k for k in _path(asked) if k not in there]
@@ -180,7 +201,16 @@ def sweep(
     size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
     stretches = [
         _Stretch(
-            plan, data, tuple(part), tuple(asked[k] for k in part), held, gap, relax, method, time_limit_s, int(parallel),
+            plan,
+            data,
+            tuple(part),
+            tuple(asked[k] for k in part),
+            held,
+            gap,
+            relax,
+            method,
+            time_limit_s,
+            int(parallel),
             "" if store is None or executor is not None else str(store),
         )
         for part in (path[k : k + size] for k in range(0, len(path), size))
@@ -202,11 +232,15 @@ def sweep(
     decisions = sorted((row for part in walked for row in part.decisions), key=lambda row: row["point"])
     table = pd.DataFrame([{**asked[row["point"]], **row} for row in rows]).drop(columns="point")
     return Sweep(
-        table, pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
-        sum(part.checked for part in walked), sum(part.disagreed for part in walked),
-        frozenset(k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support),
+        table,
+        pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
+        sum(part.checked for part in walked),
+        sum(part.disagreed for part in walked),
+        frozenset(
+            k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support
+        ),
         varied_in_vain(plan, data, asked),
-    )  # fmt: skip
+    )
 
 
 def _require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]]) -> None:
@@ -222,7 +256,9 @@ def _require_points(plan: Plan, data: Dataset, asked: Sequence[Mapping[str, Any]
                 told = Fault(SWEEP, f"point {n}", fault.column, fault.found, fault.expected)
                 faults.setdefault((fault.column, fault.found, fault.expected), told)
         except ReserveError as error:
-            raise PlanError([Fault(SWEEP, f"point {n}", "", str(error), "values that the plan and the tables allow")]) from None
+            raise PlanError(
+                [Fault(SWEEP, f"point {n}", "", str(error), "values that the plan and the tables allow")]
+            ) from None
     if faults:
         raise PlanError(faults.values())
 
@@ -248,7 +284,11 @@ def _points(points: Any) -> list[dict[str, Any]]:
         if size > MOST_POINTS:
             raise PlanError([Fault("sweep", "", "points", f"{size:,} combinations", f"at most {MOST_POINTS:,}")])
         names = [str(name) for name in points]
-        found = [dict(zip(names, map(_plain, values), strict=True)) for values in product(*points.values())] if points else []
+        found = (
+            [dict(zip(names, map(_plain, values), strict=True)) for values in product(*points.values())]
+            if points
+            else []
+        )
     else:
         found = [{str(k): _plain(v) for k, v in point.items()} for point in points]
     if len(found) > MOST_POINTS:
@@ -314,7 +354,9 @@ def _walk(stretch: _Stretch, tell: Callable[[int], None] | None = None) -> _Walk
 
 def _answers(stretch: _Stretch, *, hot: bool, tell: Callable[[int], None] | None = None) -> tuple[_Walked, Session]:
     """All points of a stretch, and the session that answered them."""
-    session = Session(gap=stretch.gap, relax=stretch.relax, method=stretch.method, held=stretch.held, threads=stretch.threads)
+    session = Session(
+        gap=stretch.gap, relax=stretch.relax, method=stretch.method, held=stretch.held, threads=stretch.threads
+    )
     journal = Journal.at(stretch.journal) if stretch.journal else None
     rows: list[dict[str, Any]] = []
     decisions: list[dict[str, Any]] = []
@@ -369,13 +411,18 @@ def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
     change = answer.x - answer.z0
     parts = {name: float(cost @ change) for name, cost in cost_groups(problem).items()}
     return {
-        "reason": outcome.reason, "objective_musd": outcome.objective_musd, "bound_musd": outcome.best_bound_musd,
-        "relative_gap": outcome.relative_gap, "do_nothing_musd": outcome.do_nothing_musd,
+        "reason": outcome.reason,
+        "objective_musd": outcome.objective_musd,
+        "bound_musd": outcome.best_bound_musd,
+        "relative_gap": outcome.relative_gap,
+        "do_nothing_musd": outcome.do_nothing_musd,
         "expected_loss_musd": float(costs["expected_loss"] @ answer.x),
         "do_nothing_loss_musd": float(costs["expected_loss"] @ answer.z0),
-        "cvar_musd": cvar_of(losses, pi, problem.plan.risk.alpha), "defence_short": float(pi[short > SHORT_T].sum()),
-        "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0, **parts,
-    }  # fmt: skip
+        "cvar_musd": cvar_of(losses, pi, problem.plan.risk.alpha),
+        "defence_short": float(pi[short > SHORT_T].sum()),
+        "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0,
+        **parts,
+    }
 
 
 def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str, Any]]:
@@ -383,14 +430,22 @@ def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str,
     problem = answer.problem
     signed = projects(problem, solution)
     lines = [
-        {"point": point, "kind": "project", "item": f"{row.project}: {row.package}", "year": row.signed, "value": row.share}
+        {
+            "point": point,
+            "kind": "project",
+            "item": f"{row.project}: {row.package}",
+            "year": row.signed,
+            "value": row.share,
+        }
         for row in signed[signed["share"] > 0].itertuples()
     ]
     held = stock(problem, solution)
     for material, rows in held.groupby("material", sort=False):
         top = rows.loc[rows["stock_t"].idxmax()]
         if top.stock_t > 0:
-            lines.append({"point": point, "kind": "stock", "item": material, "year": top.period, "value": float(top.stock_t)})
+            lines.append(
+                {"point": point, "kind": "stock", "item": material, "year": top.period, "value": float(top.stock_t)}
+            )
     n, layout = problem.natural, problem.layout
     in_force = np.zeros((len(n.producers), n.calendar.periods))
     for contract, tonnes in zip(layout.contracts, solution.contract, strict=True):
@@ -401,5 +456,6 @@ def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str,
     chosen += [("floor", market.floor.name, share) for market, share in markets if share > HALF]
     first = n.calendar.period_label(0)
     return lines + [
-        {"point": point, "kind": kind, "item": item, "year": first, "value": float(value)} for kind, item, value in chosen
+        {"point": point, "kind": kind, "item": item, "year": first, "value": float(value)}
+        for kind, item, value in chosen
     ]

@@ -1,15 +1,15 @@
 """What a sweep file (TOML) says: which figures are varied, how, and with which options.
 
-    kind = "grid"                       # every combination of the values of [axes]
-    [axes]
-    "budget.appropriation_musd" = [200, 400, 800]
+kind = "grid"                       # every combination of the values of [axes]
+[axes]
+"budget.appropriation_musd" = [200, 400, 800]
 
-    kind = "one_at_a_time"              # tornado; morris and sobol take the same ranges
-    estimates = 20                      # the widest estimates of the tables at their own low and high ...
-    [ranges]
-    discount_rate = [0.02, 0.05]        # ... and what else is to be varied
+kind = "one_at_a_time"              # tornado; morris and sobol take the same ranges
+estimates = 20                      # the widest estimates of the tables at their own low and high ...
+[ranges]
+discount_rate = [0.02, 0.05]        # ... and what else is to be varied
 
-    kind = "loss_functions"             # the plan under every named loss function
+kind = "loss_functions"             # the plan under every named loss function
 """
 
 from __future__ import annotations
@@ -59,10 +59,16 @@ class SweepFile(Section):
     def _quoted(cls, content: Any) -> Any:
         """Addresses with dots stand in quotation marks; without them they read as tables in tables."""
         places = [
-            (f"{of}.{'.'.join(path)}", "an address without quotation marks", f'quotation marks: "{".".join(path)}" = ...')
-            for of in ("axes", "ranges") if isinstance(content, dict) and isinstance(content.get(of), dict)
-            for path in _leaves(content[of]) if len(path) > 1
-        ]  # fmt: skip
+            (
+                f"{of}.{'.'.join(path)}",
+                "an address without quotation marks",
+                f'quotation marks: "{".".join(path)}" = ...',
+            )
+            for of in ("axes", "ranges")
+            if isinstance(content, dict) and isinstance(content.get(of), dict)
+            for path in _leaves(content[of])
+            if len(path) > 1
+        ]
         if places:
             raise MisplacedError(*places)
         return content
@@ -70,8 +76,12 @@ class SweepFile(Section):
     @model_validator(mode="after")
     def _of_its_kind(self) -> Self:
         """Nothing is said that the kind does not read."""
-        reads = {"grid": {"axes"}, "points": {"points"}, "loss_functions": set()}.get(self.kind, {"ranges", "estimates"})
-        reads |= {"morris": {"trajectories", "levels", "seed"}, "sobol": {"samples", "second_order", "seed"}}.get(self.kind, set())
+        reads = {"grid": {"axes"}, "points": {"points"}, "loss_functions": set()}.get(
+            self.kind, {"ranges", "estimates"}
+        )
+        reads |= {"morris": {"trajectories", "levels", "seed"}, "sobol": {"samples", "second_order", "seed"}}.get(
+            self.kind, set()
+        )
         options = {"kind", "gap", "relax", "method", "time_limit_s"}
         places = [
             (name, "given", f"nothing: kind '{self.kind}' reads {', '.join(sorted(reads)) or 'nothing of the kind'}")
@@ -93,9 +103,14 @@ class SweepFile(Section):
             if self.kind == "grid" and self.axes:
                 asked = [dict(zip(self.axes, values, strict=True)) for values in product(*self.axes.values())]
             if not asked:
-                raise PlanError([Fault(SWEEP, "", {"grid": "axes"}.get(self.kind, "points"), "none", "at least one point")])
+                raise PlanError(
+                    [Fault(SWEEP, "", {"grid": "axes"}.get(self.kind, "points"), "none", "at least one point")]
+                )
             return Design("points", tuple(asked), {})
-        ranges = {**estimate_ranges(plan, data, self.estimates), **{at: (pair[0], pair[1]) for at, pair in self.ranges.items()}}
+        ranges = {
+            **estimate_ranges(plan, data, self.estimates),
+            **{at: (pair[0], pair[1]) for at, pair in self.ranges.items()},
+        }
         if self.kind == "one_at_a_time":
             return one_at_a_time(ranges)
         if self.kind == "morris":
@@ -124,7 +139,9 @@ def _located(place: PlanText, fault: Fault) -> Fault:
     for n in range(len(parts), 0, -1):
         for of in ("axes.", "ranges.", f"points.{number}.", ""):
             at = f"{of}{'.'.join(parts[:n])}"
-            found = (line for field, line in place.lines.items() if field.rstrip(' *"') == at or field.startswith(f"{at}."))
+            found = (
+                line for field, line in place.lines.items() if field.rstrip(' *"') == at or field.startswith(f"{at}.")
+            )
             line = next(found, None)
             if line is not None:
                 return replace(fault, file=place.name, row=str(line))
@@ -143,11 +160,18 @@ def in_words(design: Design, found: Sweep) -> str:
     for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
         lines.append(f"  no answer at {len(rows)}: {reason}")
     if len(answered):
-        spans = {"worth against doing nothing": 0.0 - answered["objective_musd"], "expected loss": answered["expected_loss_musd"],
-                 "discounted spending": answered["spending_musd"]}  # fmt: skip
-        lines.append("  [M] " + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items()))
+        spans = {
+            "worth against doing nothing": 0.0 - answered["objective_musd"],
+            "expected loss": answered["expected_loss_musd"],
+            "discounted spending": answered["spending_musd"],
+        }
+        lines.append(
+            "  [M] " + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
+        )
     if design.kind == "loss_functions":
-        same = answered.groupby(["objective_musd", "expected_loss_musd", "spending_musd"], sort=False)["loss_function"].apply(list)
+        same = answered.groupby(["objective_musd", "expected_loss_musd", "spending_musd"], sort=False)[
+            "loss_function"
+        ].apply(list)
         for (aim, loss, spent), names in same.items():
             worth = f"worth {0.0 - aim:,.1f} M, expected loss {loss:,.1f} M, spending {spent:,.1f} M"
             lines.append(f"  {', '.join(names)}{' (the same of these materials)' * (len(names) > 1)}: {worth}")
@@ -156,8 +180,14 @@ def in_words(design: Design, found: Sweep) -> str:
     chosen = found.chosen()
     always = chosen["share"] >= 1 - 1e-9
     claim = "(no regret; but see the notes)" if found.notes else "(no regret)"
-    for title, part in ((f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]), ("CHOSEN AT SOME", chosen[~always])):
-        named = [f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}" for row in part.itertuples()]
+    for title, part in (
+        (f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]),
+        ("CHOSEN AT SOME", chosen[~always]),
+    ):
+        named = [
+            f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}"
+            for row in part.itertuples()
+        ]
         lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
     return "\n".join(lines)
 

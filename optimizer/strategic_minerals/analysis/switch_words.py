@@ -10,8 +10,16 @@ from ..finance.items import Item
 from .intervals import IN, TIED, BreakEven, Interval
 
 INTERVALS = [
-    "figure", "unit", "item", "state", "from_value", "to_value", "switch_low", "switch_high", "why",
-]  # fmt: skip
+    "figure",
+    "unit",
+    "item",
+    "state",
+    "from_value",
+    "to_value",
+    "switch_low",
+    "switch_high",
+    "why",
+]
 """Columns: one row an interval; between switch_low and switch_high lies the switch to the next one."""
 SMALL_MUSD = 0.05
 
@@ -21,10 +29,16 @@ def interval_rows(item: Item, found: BreakEven) -> Iterator[dict[str, Any]]:
     for k, interval in enumerate(found.intervals):
         last = k + 1 == len(found.intervals)
         yield {
-            "figure": found.figure, "unit": found.unit, "item": str(item), "state": interval.state, "from_value": interval.start,
-            "to_value": interval.end, "switch_low": math.nan if last else interval.end,
-            "switch_high": math.nan if last else found.intervals[k + 1].start, "why": interval.why,
-        }  # fmt: skip
+            "figure": found.figure,
+            "unit": found.unit,
+            "item": str(item),
+            "state": interval.state,
+            "from_value": interval.start,
+            "to_value": interval.end,
+            "switch_low": math.nan if last else interval.end,
+            "switch_high": math.nan if last else found.intervals[k + 1].start,
+            "why": interval.why,
+        }
 
 
 def in_words(item: Item, found: BreakEven) -> str:
@@ -38,8 +52,9 @@ def in_words(item: Item, found: BreakEven) -> str:
     because = _nowhere(item, found)
     refused = [
         f"{side} {_number(end)} {found.unit} plan and tables refuse it (expected {why})"
-        for side, end, why in (("below", found.low, found.below), ("above", found.high, found.above)) if why
-    ]  # fmt: skip
+        for side, end, why in (("below", found.low, found.below), ("above", found.high, found.above))
+        if why
+    ]
     tied = any(interval.state == TIED and interval.start <= found.base <= interval.end for interval in found.intervals)
     note = "A smaller gap may tell with and without apart" if tied else found.note
     return ". ".join(text for text in (said, because, *refused, note) if text)

@@ -43,7 +43,9 @@ def _unread(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]], addr
             others = {other: value for other, value in point.items() if other != address}
             try:
                 if repr(others) not in known:
-                    known = {repr(others): _given(*edited(plan, data, others))}  # points of one context follow one another
+                    known = {
+                        repr(others): _given(*edited(plan, data, others))
+                    }  # points of one context follow one another
                 changed = edited(plan, data, point)
                 if changed[1].tables == edited(plan, data, others)[1].tables:
                     continue

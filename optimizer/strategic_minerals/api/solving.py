@@ -32,9 +32,17 @@ from ..schemas.plan import Plan
 
 
 def solve(
-    plan: Plan, data: Dataset, *, gap: float = 1e-3, time_limit_s: float = 3600.0, relax: bool = False, method: Method = "auto",
-    threads: int = 0, executor: Executor | None = None, on_progress: OnProgress | None = None,
-) -> Result:  # fmt: skip
+    plan: Plan,
+    data: Dataset,
+    *,
+    gap: float = 1e-3,
+    time_limit_s: float = 3600.0,
+    relax: bool = False,
+    method: Method = "auto",
+    threads: int = 0,
+    executor: Executor | None = None,
+    on_progress: OnProgress | None = None,
+) -> Result:
     """Decide stockpiles, friend-shored sources and price floors together.
 
     gap: relative optimality gap to stop at (see `Outcome.relative_gap`). time_limit_s: wall-clock seconds, finite.
@@ -54,11 +62,19 @@ def solve(
     problem = prepare(plan, data)
     if executor is not None and chosen_method(problem, method, integer=not relax) == "flat":
         told: dict[str, Any] = {} if on_progress is None else {"on_progress": on_progress}
-        return executor.submit(solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, method="flat", **told).result()
+        return executor.submit(
+            solve, plan, data, gap=gap, time_limit_s=time_limit_s, relax=relax, method="flat", **told
+        ).result()
     solved = optimise(
-        problem, gap=gap, time_limit_s=time_limit_s, relax=relax, method=method, threads=threads, executor=executor,
+        problem,
+        gap=gap,
+        time_limit_s=time_limit_s,
+        relax=relax,
+        method=method,
+        threads=threads,
+        executor=executor,
         on_progress=on_progress,
-    )  # fmt: skip
+    )
     options = {"gap": gap, "time_limit_s": time_limit_s, "relax": relax, "method": method, **TOLERANCES}
     read = _read(solved)
     del problem, solved
@@ -94,10 +110,16 @@ def _read(solved: Solved) -> _Read:
         prices = price_table(solved)
     rows, columns, nonzeros = problem.assembly.shape
     counts = {
-        "columns": columns, "rows": rows, "nonzeros": nonzeros, "binaries": int(problem.assembly.integer.sum()),
-        "scenarios": len(worlds.names), "periods": problem.natural.calendar.periods, "materials": len(problem.natural.materials),
-        "iterations": solved.iterations, "nodes": solved.nodes,
-    }  # fmt: skip
+        "columns": columns,
+        "rows": rows,
+        "nonzeros": nonzeros,
+        "binaries": int(problem.assembly.integer.sum()),
+        "scenarios": len(worlds.names),
+        "periods": problem.natural.calendar.periods,
+        "materials": len(problem.natural.materials),
+        "iterations": solved.iterations,
+        "nodes": solved.nodes,
+    }
     bare = replace(problem, assembly=problem.assembly.without_matrix())
     stated = float(solved.costs["social_cost"] @ solved.x)
     signed = None if other is None else signatures(problem.assembly, other)
@@ -124,7 +146,11 @@ def _result(read: _Read, options: Mapping[str, Any]) -> Result:
     with problem.seconds.measure("audit"):
         before = social_cost(problem, reference)
         figures = figures_of(
-            tables, read.outcome, read.stages, social_cost(problem, solution), before,
+            tables,
+            read.outcome,
+            read.stages,
+            social_cost(problem, solution),
+            before,
             problem.plan.horizon.first_year + problem.plan.horizon.years,
         )
         audited = audit(problem, solution, z0=reference, stated=figures, bounds=bounds_of(read.outcome))
@@ -141,7 +167,18 @@ def _result(read: _Read, options: Mapping[str, Any]) -> Result:
         for name in list(tables):  # one at a time: the longest have a row for every producer, period and world
             tables[name] = whole(tables.pop(name))
     return Result(
-        plan=problem.plan, data=problem.data, outcome=read.outcome, solution=solution, reference=reference, tables=tables,
-        objective_parts=audited.parts, reference_parts=before, audited=audited, seconds={}, profile=pd.DataFrame(),
-        counts=read.counts, options=options, versions=versions(),
-    )  # fmt: skip
+        plan=problem.plan,
+        data=problem.data,
+        outcome=read.outcome,
+        solution=solution,
+        reference=reference,
+        tables=tables,
+        objective_parts=audited.parts,
+        reference_parts=before,
+        audited=audited,
+        seconds={},
+        profile=pd.DataFrame(),
+        counts=read.counts,
+        options=options,
+        versions=versions(),
+    )

@@ -108,9 +108,13 @@ def _verified(stored: Result, again: Result | None, objections: list[str]) -> Ve
 def _again(stored: Result) -> Result:
     options = stored.options
     return solve(
-        stored.plan, stored.data, gap=options["gap"], time_limit_s=options["time_limit_s"], relax=options["relax"],
+        stored.plan,
+        stored.data,
+        gap=options["gap"],
+        time_limit_s=options["time_limit_s"],
+        relax=options["relax"],
         method=options["method"],
-    )  # fmt: skip
+    )
 
 
 # --- from solving once more ------------------------------------------------------------------------------------
@@ -133,7 +137,9 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
     if one.reason not in FINISHED or two.reason not in FINISHED:
         if _agree(stored, again) and two.reason in FINISHED and _same_stages(stored, again):
             found.append(f"outcome.reason: {one.reason}; solved again, the same figures are {two.reason}")
-        return found, [f"a solve that was stopped ({one.reason} as stored, {two.reason} again) cannot be repeated: {PROOF}"]
+        return found, [
+            f"a solve that was stopped ({one.reason} as stored, {two.reason} again) cannot be repeated: {PROOF}"
+        ]
     if not _agree(stored, again):
         return found, [f"solving again came to other decisions that are as good: {PROOF}"]
     found += _of_further_solves(stored, again)
@@ -166,7 +172,10 @@ def _agree(stored: Result, again: Result) -> bool:
 
 def _differing(stored: Result, again: Result, names: Sequence[str]) -> Iterator[str]:
     """Arrays of two solves that differ by more than rounding."""
-    for which, one, two in (("solution", stored.solution, again.solution), ("reference", stored.reference, again.reference)):
+    for which, one, two in (
+        ("solution", stored.solution, again.solution),
+        ("reference", stored.reference, again.reference),
+    ):
         for name in names:
             a, b = getattr(one, name), getattr(two, name)
             if name == "purchases":

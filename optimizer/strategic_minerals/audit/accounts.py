@@ -69,9 +69,14 @@ def own_floor(n: Instance, package: Package, j: int) -> Floor | None:
 
 
 def make_deal(
-    course: Course, p: int, package: Package, markets: Sequence[tuple[int, MarketFloor]], signed: int,
-    share: float = 1.0, option: int = -1,
-) -> Deal:  # fmt: skip
+    course: Course,
+    p: int,
+    package: Package,
+    markets: Sequence[tuple[int, MarketFloor]],
+    signed: int,
+    share: float = 1.0,
+    option: int = -1,
+) -> Deal:
     """Gap, capital, survival, floor bills, fees and residual of one package for one project at one date (section 4)."""
     n, project = course.instance, course.instance.projects[p]
     j, T, D = project.producer, course.instance.calendar.periods, course.instance.calendar.step
@@ -104,10 +109,25 @@ def make_deal(
     left = max(0.0, 1 - (T - start) / project.life) if output[0, T - 1] > 0 else 0.0
     label = f"{project.name}: {package.name}" + "".join(f" beside {m.name}" for _, m in markets)
     return Deal(
-        share, option, p, package, own, tuple(m for m, _ in markets), signed, output, npv, gap_open,
+        share,
+        option,
+        p,
+        package,
+        own,
+        tuple(m for m, _ in markets),
+        signed,
+        output,
+        npv,
+        gap_open,
         part * project.lead,
-        payments, fees, tuple(bills), lost, lost_along, n.calendar.beta[T] * left * part * project.lead, label,
-    )  # fmt: skip
+        payments,
+        fees,
+        tuple(bills),
+        lost,
+        lost_along,
+        n.calendar.beta[T] * left * part * project.lead,
+        label,
+    )
 
 
 def objections(course: Course, deal: Deal, markets: Sequence[MarketFloor]) -> list[tuple[float, str]]:
@@ -311,9 +331,18 @@ def operations(books: Books, P: Floats, *, by_world: bool = False) -> dict[str, 
     total: Any = course.along if by_world else course.expect
     last: Any = (lambda _, values: values[1:]) if by_world else course.expect_last
     names = (
-        "users_activities", "users_reserve_inputs", "users_surplus", "users_substitution", "users_release",
-        "authority_purchases", "authority_holding", "authority_disposal", "authority_release", "loss", "salvage",
-    )  # fmt: skip
+        "users_activities",
+        "users_reserve_inputs",
+        "users_surplus",
+        "users_substitution",
+        "users_release",
+        "authority_purchases",
+        "authority_holding",
+        "authority_disposal",
+        "authority_release",
+        "loss",
+        "salvage",
+    )
     shape = (len(n.components), len(course.worlds.names)) if by_world else (len(n.components),)
     parts = {name: np.zeros(shape) for name in names}
     for j in range(len(n.producers)):
@@ -383,8 +412,9 @@ def split_of_value(books: Books, reference: Books) -> dict[str, Floats]:
     return {
         "shortage": own["loss"] + own["users_substitution"],
         "price": np.sum(list(own.values()), axis=0) - np.sum(list(calm.values()), axis=0),
-        "users": np.sum(users, axis=0), "authority": np.sum(treasury, axis=0),
-    }  # fmt: skip
+        "users": np.sum(users, axis=0),
+        "authority": np.sum(treasury, axis=0),
+    }
 
 
 def floors_at_crisis_prices(books: Books) -> float:
@@ -397,9 +427,20 @@ def commitments(books: Books) -> dict[str, float]:
     n, x = books.problem.natural, books.solution
     beta, plan = n.calendar.beta[:-1], n.plan
     parts = dict.fromkeys(
-        ("users_border_surcharge", "authority_border_revenue", "contract_fees", "offtake_fees", "capital_support",
-         "floor_cost", "terminal_liability", "residual_credit", "cvar", "soft_penalties"), 0.0
-    )  # fmt: skip
+        (
+            "users_border_surcharge",
+            "authority_border_revenue",
+            "contract_fees",
+            "offtake_fees",
+            "capital_support",
+            "floor_cost",
+            "terminal_liability",
+            "residual_credit",
+            "cvar",
+            "soft_penalties",
+        ),
+        0.0,
+    )
     for k, contract in enumerate(books.problem.layout.contracts):
         j, start = contract.source, contract.start
         parts["contract_fees"] += n.contract_fee[j] * x.contract[k] * beta[start : start + n.contract_term[j]].sum()

@@ -57,7 +57,9 @@ class Residual:
 
     def __str__(self) -> str:
         place = f" at {self.where}" if self.where else ""
-        return f"largest residual {self.largest:.1e} {self.unit} in {self.family}{place}, {self.tolerated:.1e} tolerated"
+        return (
+            f"largest residual {self.largest:.1e} {self.unit} in {self.family}{place}, {self.tolerated:.1e} tolerated"
+        )
 
     @property
     def holds(self) -> bool:
@@ -92,9 +94,13 @@ class Audit:
 
 
 def audit(
-    problem: Problem, solution: Solution, *, z0: Solution | None = None, stated: Figures | None = None,
+    problem: Problem,
+    solution: Solution,
+    *,
+    z0: Solution | None = None,
+    stated: Figures | None = None,
     bounds: Mapping[str, float] | None = None,
-) -> Audit:  # fmt: skip
+) -> Audit:
     """Check every rule and recompute social cost. `z0`, doing nothing, adds the limit on trunk shortfall (section 6).
 
     stated: what the answer states of itself, compared with what its decisions amount to; bounds: aim -> bound that the solver gave.
@@ -162,7 +168,10 @@ def trunk_shortfall(k: Check) -> Iterable[Row]:
         if k.z0 is not None:
             yield (
                 k.n.materials[i],
-                ((k.x.shortfall[0, tiers] - k.z0.shortfall[0, tiers]).sum(axis=0) * (k.course.reached[k.n.component[i]] > 0))[None],
+                (
+                    (k.x.shortfall[0, tiers] - k.z0.shortfall[0, tiers]).sum(axis=0)
+                    * (k.course.reached[k.n.component[i]] > 0)
+                )[None],
                 4 * k.size[i],
             )
 
@@ -311,7 +320,9 @@ def calm_purchases(k: Check) -> Iterable[Row]:
     most = k.n.by_year(k.n.plan.budget.emergency_musd)
     for c, name in enumerate(k.n.components):
         calm, planned = np.zeros_like(k.course.price[:, 0]), np.zeros_like(k.course.price[0, 0])
-        for (i, premium), b, purchase in zip(purchase_terms(k.books), range(len(k.purchases)), k.purchases, strict=True):
+        for (i, premium), b, purchase in zip(
+            purchase_terms(k.books), range(len(k.purchases)), k.purchases, strict=True
+        ):
             if purchase.offer >= 0 and k.n.component[i] == c:
                 paid = (1 + premium) * k.course.price[:, i] * k.x.buy[:, b]
                 flooded = k.course.price[:, i] < k.course.price[:1, i] * (1 - 1e-9)
@@ -398,12 +409,26 @@ def tight(k: Check) -> Iterable[Row]:
 
 
 TONNES: tuple[Rule, ...] = (
-    *OPERATING, supplier_share, trunk_shortfall, days_of_cover, service_level, contract_lot, contracts_in_force,
-)  # fmt: skip
+    *OPERATING,
+    supplier_share,
+    trunk_shortfall,
+    days_of_cover,
+    service_level,
+    contract_lot,
+    contracts_in_force,
+)
 MONEY: tuple[Rule, ...] = (
-    branch_purchases, calm_purchases, shared_money, budget, total_budget, contingent_liability, cvar_limit,
-    expected_loss_limit, carry, package_eligibility,
-)  # fmt: skip
+    branch_purchases,
+    calm_purchases,
+    shared_money,
+    budget,
+    total_budget,
+    contingent_liability,
+    cvar_limit,
+    expected_loss_limit,
+    carry,
+    package_eligibility,
+)
 SHARES: tuple[Rule, ...] = (one_package, project_logic, one_market_floor, beside_market_floor, integrality)
 
 FAMILIES: dict[str, tuple[str, Rule]] = {

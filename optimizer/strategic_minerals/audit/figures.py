@@ -107,9 +107,12 @@ class Figures:
         """As the table `figures`."""
         rows = [
             [name, item, np.nan if isinstance(value, str) else float(value), value if isinstance(value, str) else ""]
-            for name, values in self.records.items() for item, value in values.items()
-        ]  # fmt: skip
-        return pd.DataFrame(rows, columns=COLUMNS).astype({"figure": object, "item": object, "value": float, "text": object})
+            for name, values in self.records.items()
+            for item, value in values.items()
+        ]
+        return pd.DataFrame(rows, columns=COLUMNS).astype(
+            {"figure": object, "item": object, "value": float, "text": object}
+        )
 
     def items(self, name: str) -> dict[str, Any]:
         """Item -> value of a declared figure; empty where the answer has none of it. KeyError for one that is not declared."""
@@ -131,9 +134,13 @@ class Figures:
 
 
 def figures_of(
-    tables: Mapping[str, pd.DataFrame], outcome: Outcome, stages: Mapping[str, tuple[float, float]], parts: Mapping[str, float],
-    before: Mapping[str, float], horizon_end: int,
-) -> Figures:  # fmt: skip
+    tables: Mapping[str, pd.DataFrame],
+    outcome: Outcome,
+    stages: Mapping[str, tuple[float, float]],
+    parts: Mapping[str, float],
+    before: Mapping[str, float],
+    horizon_end: int,
+) -> Figures:
     """The records of an answer, from its tables and its outcome.
 
     stages: aim -> (with the plan, without), penalties left out. parts, before: of social cost, with the plan and without.
@@ -154,15 +161,22 @@ def figures_of(
         "penalties_musd": {"": penalties},
         "expected_loss_musd": {"": float(pi @ worlds.loss_musd)},
         "expected_loss_without_musd": {"": float(pi @ worlds.loss_without_plan_musd)},
-        "probability": dict(pi), "loss_musd": dict(worlds.loss_musd), "loss_without_musd": dict(worlds.loss_without_plan_musd),
+        "probability": dict(pi),
+        "loss_musd": dict(worlds.loss_musd),
+        "loss_without_musd": dict(worlds.loss_without_plan_musd),
         "defence_short_t": dict(worlds.defence_shortfall_t),
         "remaining_loss_musd": _remaining(tables["shortfalls"], pi),
         "undisturbed_probability": {"": float(pi[[_calm(onset, horizon_end) for onset in worlds.onset]].sum())},
-        **_purchases(tables), **_signed(tables["projects"]), **_floors(tables["floors"]), **_contracts(tables["contracts"]),
-        **_money(tables["budget"]), **_value(tables["value"]),
-        "salvage_musd": {"": -parts["salvage"]}, "residual_musd": {"": -parts["residual_credit"]},
+        **_purchases(tables),
+        **_signed(tables["projects"]),
+        **_floors(tables["floors"]),
+        **_contracts(tables["contracts"]),
+        **_money(tables["budget"]),
+        **_value(tables["value"]),
+        "salvage_musd": {"": -parts["salvage"]},
+        "residual_musd": {"": -parts["residual_credit"]},
         **_elsewhere(tables),
-    }  # fmt: skip
+    }
     return Figures(records)
 
 
@@ -187,31 +201,37 @@ def _purchases(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     for material, prices in (mine.value_musd / mine.stock_t).groupby(mine.material):
         moved[str(material)] = float(prices.iloc[-1] / prices.iloc[0] - 1)
     return {
-        "bought_t": dict(total.acquired_t.sum()), "bought_musd": dict(total.cost_musd.sum()),
-        "bought_first": dict(total.fiscal_year.min()), "bought_last": dict(total.fiscal_year.max()),
+        "bought_t": dict(total.acquired_t.sum()),
+        "bought_musd": dict(total.cost_musd.sum()),
+        "bought_first": dict(total.fiscal_year.min()),
+        "bought_last": dict(total.fiscal_year.max()),
         "bought_expected_t": {
             str(m): float(t) for m, t in zip(held.material, held.expected_acquired_t, strict=True) if t > SMALL_T
         },
-        "peak_stock_t": dict(peak.stock_t), "peak_stock_in": dict(peak.fiscal_year),
+        "peak_stock_t": dict(peak.stock_t),
+        "peak_stock_in": dict(peak.fiscal_year),
         "peak_stock_days": {str(m): float(v) for m, v in peak.days_of_cover.items() if pd.notna(v)},
         "price_drift_share": moved,
-    }  # fmt: skip
+    }
 
 
 def _signed(projects: pd.DataFrame) -> dict[str, dict[str, Any]]:
     chosen = projects[projects.share > CHOSEN]
     names = [
-        f"{row.project}: {row.package}" + "".join(f" beside {m}" for m in str(row.market_floors).split()) + f", {row.signed}"
+        f"{row.project}: {row.package}"
+        + "".join(f" beside {m}" for m in str(row.market_floors).split())
+        + f", {row.signed}"
         for row in chosen.itertuples()
-    ]  # fmt: skip
+    ]
     return {
-        "signed_share": dict(zip(names, chosen.share, strict=True)), "signed_in": dict(zip(names, chosen.signed, strict=True)),
+        "signed_share": dict(zip(names, chosen.share, strict=True)),
+        "signed_in": dict(zip(names, chosen.signed, strict=True)),
         "signed_terms": {name: _terms(row) for name, row in zip(names, chosen.itertuples(), strict=True)},
         "signed_output_in": dict(zip(names, chosen.first_output, strict=True)),
         "signed_cost_musd": dict(zip(names, chosen.support_cost_musd + chosen.offtake_fees_musd, strict=True)),
         "unsupported_count": {"": float((projects.share <= CHOSEN).sum())},
         "projects_count": {"": float(projects.project.nunique())},
-    }  # fmt: skip
+    }
 
 
 def _terms(row: Any) -> str:
@@ -231,10 +251,13 @@ def _floors(floors: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return {
         figure: dict(zip(names, floors[column], strict=True))
         for figure, column in {
-            "floor_level": "level_usd_per_kg", "floor_term_yr": "term_yr", "floor_from": "start",
-            "floor_cost_musd": "expected_cost_musd", "floor_later_musd": "terminal_liability_musd",
+            "floor_level": "level_usd_per_kg",
+            "floor_term_yr": "term_yr",
+            "floor_from": "start",
+            "floor_cost_musd": "expected_cost_musd",
+            "floor_later_musd": "terminal_liability_musd",
         }.items()
-    }  # fmt: skip
+    }
 
 
 def _contracts(contracts: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -242,18 +265,22 @@ def _contracts(contracts: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return {
         figure: dict(zip(names, contracts[column], strict=True))
         for figure, column in {
-            "contract_t_per_yr": "contract_t_per_yr", "contract_term_yr": "term_yr", "contract_fees_musd": "fees_musd",
+            "contract_t_per_yr": "contract_t_per_yr",
+            "contract_term_yr": "term_yr",
+            "contract_fees_musd": "fees_musd",
         }.items()
-    }  # fmt: skip
+    }
 
 
 def _money(budget: pd.DataFrame) -> dict[str, dict[str, Any]]:
     by_year = budget.assign(fiscal_year=budget.fiscal_year.astype(str)).set_index("fiscal_year")
     return {
         "outlay_musd": {line: float(budget[f"{line}_musd"].sum()) for line in OUTLAYS},
-        "outlay_by_year_musd": dict(by_year.outlay_musd), "appropriation_by_year_musd": dict(by_year.appropriation_musd),
-        "sales_musd": {"": float(budget.sales_musd.sum())}, "liability_by_year_musd": dict(by_year.liability_musd),
-    }  # fmt: skip
+        "outlay_by_year_musd": dict(by_year.outlay_musd),
+        "appropriation_by_year_musd": dict(by_year.appropriation_musd),
+        "sales_musd": {"": float(budget.sales_musd.sum())},
+        "liability_by_year_musd": dict(by_year.liability_musd),
+    }
 
 
 def _value(value: pd.DataFrame) -> dict[str, dict[str, Any]]:
@@ -264,9 +291,14 @@ def _value(value: pd.DataFrame) -> dict[str, dict[str, Any]]:
 def _elsewhere(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
     """What other solves say."""
     bets, by_project = tables["held_for_price"], tables["projects"].groupby("project")
-    shares = by_project.agg({"share": "sum", "share_at_residual_0": "max"})  # a row a signature; the other is the project's already
+    shares = by_project.agg(
+        {"share": "sum", "share_at_residual_0": "max"}
+    )  # a row a signature; the other is the project's already
     has = shares.share > CHOSEN
-    lost, won = shares.index[has & (shares.share_at_residual_0 <= TRACE)], shares.index[~has & (shares.share_at_residual_0 > TRACE)]
+    lost, won = (
+        shares.index[has & (shares.share_at_residual_0 <= TRACE)],
+        shares.index[~has & (shares.share_at_residual_0 > TRACE)],
+    )
     known = bool(len(shares)) and bool(shares.share_at_residual_0.notna().all())
     return {
         "undisturbed_t": {
@@ -275,4 +307,4 @@ def _elsewhere(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
         "lost_without_residual": dict.fromkeys(sorted(map(str, lost)), 1.0),
         "won_without_residual": dict.fromkeys(sorted(map(str, won)), 1.0),
         "same_without_residual": {"": float(known and not len(lost) and not len(won))},
-    }  # fmt: skip
+    }

@@ -257,10 +257,12 @@ def non_anticipativity(k: Check) -> Iterable[Row]:
     """Until its component is touched a world does what the trunk does  [t]."""
     n = k.n
     of = {
-        "run": [next(i for i, _ in row) for row in k.y], "buy": [p.material for p in k.purchases],
-        "release": range(len(n.materials)), "substitute": [n.demand_material[q] for q, _ in n.steps],
+        "run": [next(i for i, _ in row) for row in k.y],
+        "buy": [p.material for p in k.purchases],
+        "release": range(len(n.materials)),
+        "substitute": [n.demand_material[q] for q, _ in n.steps],
         "shortfall": [n.demand_material[q] for q, _ in n.tiers],
-    }  # fmt: skip
+    }
     of |= {"hold": of["run"], "sell": of["release"], "stock": of["release"], "surplus": of["release"]}
     for name, materials in of.items():
         values = getattr(k.x, name)
@@ -272,8 +274,23 @@ def non_anticipativity(k: Check) -> Iterable[Row]:
 Rule = Callable[[Check], Iterable[Row]]
 
 OPERATING: tuple[Rule, ...] = (
-    material_balance, segment_bound, shortfall_tier, substitution_limit, surplus_limit, stock_balance, stock_storage,
-    reserve_production, reserve_production_limit, source_capacity, source_survival, project_capacity, floor_purchase,
-    offer_depth, release_limit, disposal_limit, nonnegativity, non_anticipativity,
-)  # fmt: skip
+    material_balance,
+    segment_bound,
+    shortfall_tier,
+    substitution_limit,
+    surplus_limit,
+    stock_balance,
+    stock_storage,
+    reserve_production,
+    reserve_production_limit,
+    source_capacity,
+    source_survival,
+    project_capacity,
+    floor_purchase,
+    offer_depth,
+    release_limit,
+    disposal_limit,
+    nonnegativity,
+    non_anticipativity,
+)
 """Every rule of operations."""

@@ -110,9 +110,17 @@ def course_along(n: Instance, worlds: Worlds) -> Course:
     for j in range(n.sources):
         alive[:, j] = survives(n, j, price, (), 0)
     return Course(
-        n, worlds, price, path(n.availability, worlds.availability, [component_of(n, j) for j in producers]),
-        path(n.demand, n.demand * worlds.demand_factor, of_demand), tight, crisis, branch, weight, alive,
-    )  # fmt: skip
+        n,
+        worlds,
+        price,
+        path(n.availability, worlds.availability, [component_of(n, j) for j in producers]),
+        path(n.demand, n.demand * worlds.demand_factor, of_demand),
+        tight,
+        crisis,
+        branch,
+        weight,
+        alive,
+    )
 
 
 def component_of(n: Instance, j: int) -> int:
@@ -334,9 +342,10 @@ def floor_bill(course: Course, j: int, floor: Floor, start: int, tonnes: Floats,
     last = float(per_tonne[0, -1])
     rate, D = n.calendar.rate, n.calendar.step
     return Bill(
-        live[0] * np.maximum(0.0, per_tonne[0]), live[0] * topup(worst_state(n) * own[0], floor),
+        live[0] * np.maximum(0.0, per_tonne[0]),
+        live[0] * topup(worst_state(n) * own[0], floor),
         course.expect(int(n.component[floor.material]), live * per_tonne),
         sum(float(x) * last * (1 + rate) ** (-D * (T + k)) for k, x in enumerate(later) if in_term[T + k]),
         (live * per_tonne)[1:] @ n.calendar.beta[:T],
         course.expect(int(n.component[floor.material]), live * calm),
-    )  # fmt: skip
+    )

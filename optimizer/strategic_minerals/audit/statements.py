@@ -40,23 +40,36 @@ Records = dict[str, dict[str, Any]]
 
 def recomputed(books: Books, without: Books, bounds: Mapping[str, float]) -> Records:
     """Every record, of a plan's books and of those of doing nothing. bounds: aim -> bound of its difference, the last aim last."""
-    parts, before = social_cost(books.problem, books.solution, books), social_cost(without.problem, without.solution, without)
+    parts, before = (
+        social_cost(books.problem, books.solution, books),
+        social_cost(without.problem, without.solution, without),
+    )
     pi = books.course.worlds.probability
     lost, lost_without = losses(books), losses(without)
     names = books.course.worlds.names
     z, z0 = sum(parts.values()), sum(before.values())
     found: Records = {
-        "worth_musd": {"": z0 - z}, "do_nothing_musd": {"": z0},
+        "worth_musd": {"": z0 - z},
+        "do_nothing_musd": {"": z0},
         "penalties_musd": {"": parts["soft_penalties"]},
-        "expected_loss_musd": {"": float(pi @ lost)}, "expected_loss_without_musd": {"": float(pi @ lost_without)},
-        "probability": dict(zip(names, map(float, pi), strict=True)), "loss_musd": dict(zip(names, map(float, lost), strict=True)),
+        "expected_loss_musd": {"": float(pi @ lost)},
+        "expected_loss_without_musd": {"": float(pi @ lost_without)},
+        "probability": dict(zip(names, map(float, pi), strict=True)),
+        "loss_musd": dict(zip(names, map(float, lost), strict=True)),
         "loss_without_musd": dict(zip(names, map(float, lost_without), strict=True)),
-        "salvage_musd": {"": -parts["salvage"]}, "residual_musd": {"": -parts["residual_credit"]},
-    }  # fmt: skip
+        "salvage_musd": {"": -parts["salvage"]},
+        "residual_musd": {"": -parts["residual_credit"]},
+    }
     for family in (
-        _stages(books, without, (z, z0), bounds), _shortage(books), _purchases(books), _signed(books), _floors(books),
-        _contracts(books), _money(books), _value(books, without),
-    ):  # fmt: skip
+        _stages(books, without, (z, z0), bounds),
+        _shortage(books),
+        _purchases(books),
+        _signed(books),
+        _floors(books),
+        _contracts(books),
+        _money(books),
+        _value(books, without),
+    ):
         found |= family
     return found
 
@@ -80,14 +93,18 @@ def _stages(books: Books, without: Books, costs: tuple[float, float], bounds: Ma
 
     aims |= {"risk": (risk(books), risk(without)), "spending": (spending(books), spending(without))}
     with_plan = {name: aims[name][0] - (penalties if name == "social_cost" else 0.0) for name in bounds}
-    differences = {name: aims[name][0] - aims[name][1] + (0.0 if name == "social_cost" else penalties) for name in bounds}
+    differences = {
+        name: aims[name][0] - aims[name][1] + (0.0 if name == "social_cost" else penalties) for name in bounds
+    }
     objective, bound = differences[list(bounds)[-1]], bounds[list(bounds)[-1]]
     yearly = [n.calendar.beta[np.flatnonzero(n.calendar.year_index == f)[0]] for f in range(len(n.calendar.years))]
     against = max(abs(objective), float(np.dot(yearly, n.appropriation)), 1.0)
     return {
-        "stage_with_musd": with_plan, "stage_without_musd": {name: aims[name][1] for name in bounds},
-        "stage_difference_musd": differences, "gap_share": {"": max(0.0, (objective - bound) / against)},
-    }  # fmt: skip
+        "stage_with_musd": with_plan,
+        "stage_without_musd": {name: aims[name][1] for name in bounds},
+        "stage_difference_musd": differences,
+        "gap_share": {"": max(0.0, (objective - bound) / against)},
+    }
 
 
 def _shortage(books: Books) -> Records:
@@ -102,12 +119,15 @@ def _shortage(books: Books) -> Records:
             if segment == "defence":
                 defence[name] += short
     calm = [
-        float(p) for s, p in enumerate(worlds.probability)
+        float(p)
+        for s, p in enumerate(worlds.probability)
         if all(int(worlds.onset[s, c]) >= n.calendar.planned for c in range(len(n.components)))
-    ]  # fmt: skip
+    ]
     return {
-        "remaining_loss_musd": remaining, "defence_short_t": defence, "undisturbed_probability": {"": sum(calm)},
-    }  # fmt: skip
+        "remaining_loss_musd": remaining,
+        "defence_short_t": defence,
+        "undisturbed_probability": {"": sum(calm)},
+    }
 
 
 def _year(n: Instance, t: int) -> int:
@@ -144,11 +164,16 @@ def _purchases(books: Books) -> Records:
             if used > 0:
                 days[name] = float(stock[t]) / (used / n.calendar.step / DAYS)
     return {
-        "bought_t": tonnes, "bought_musd": paid, "bought_first": {name: min(v) for name, v in years.items()},
+        "bought_t": tonnes,
+        "bought_musd": paid,
+        "bought_first": {name: min(v) for name, v in years.items()},
         "bought_last": {name: max(v) for name, v in years.items()},
         "bought_expected_t": {name: value for name, value in expected.items() if value > SMALL_T},
-        "peak_stock_t": peaks, "peak_stock_in": when, "peak_stock_days": days, "price_drift_share": drift,
-    }  # fmt: skip
+        "peak_stock_t": peaks,
+        "peak_stock_in": when,
+        "peak_stock_days": days,
+        "price_drift_share": drift,
+    }
 
 
 def _used(books: Books, i: int, t: int) -> float:
@@ -210,7 +235,9 @@ def _floors(books: Books) -> Records:
         if deal.own is not None and deal.bills:
             start = begins(deal.own, deal.signed + n.projects[deal.project].lead)
             rows.append((f"{n.projects[deal.project].name}: {deal.package.name}", deal.own, start, deal))
-    records: Records = {name: {} for name in ("floor_level", "floor_term_yr", "floor_from", "floor_cost_musd", "floor_later_musd")}
+    records: Records = {
+        name: {} for name in ("floor_level", "floor_term_yr", "floor_from", "floor_cost_musd", "floor_later_musd")
+    }
     for label, floor, start, holder in rows:
         since = n.calendar.period_label(start)
         within = holder.share * sum(bill.expected for bill in holder.bills)
@@ -236,8 +263,10 @@ def _contracts(books: Books) -> Records:
 def _money(books: Books) -> Records:
     """Outlays of the planned years by line and by year, and what stands beside them."""
     n, x, T = books.problem.natural, books.solution, books.problem.natural.calendar.periods
-    lines = {name: np.zeros(T) for name in (
-        "purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")}  # fmt: skip
+    lines = {
+        name: np.zeros(T)
+        for name in ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
+    }
     sales, liability = np.zeros(T), np.zeros(T)
     for b, (i, premium) in enumerate(purchase_terms(books)):
         lines["purchases"] += x.buy[0, b] * n.price[i] * (1 + premium)
@@ -262,13 +291,16 @@ def _money(books: Books) -> Records:
         owed[str(year)], given[str(year)] = float(liability[mine].sum()), float(n.appropriation[f])
     return {
         "outlay_musd": {name: float(series[:planned].sum()) for name, series in lines.items()},
-        "outlay_by_year_musd": by_year, "appropriation_by_year_musd": given, "liability_by_year_musd": owed,
+        "outlay_by_year_musd": by_year,
+        "appropriation_by_year_musd": given,
+        "liability_by_year_musd": owed,
         "sales_musd": {"": float(sales[:planned].sum())},
-    }  # fmt: skip
+    }
 
 
 def _value(books: Books, without: Books) -> Records:
     """Where the worth comes from: what is avoided, and at undisturbed prices who gains."""
+
     def spared(prices: Floats) -> dict[str, float]:
         after, before = operations(books, prices), operations(without, prices)
         return {name: float((before[name] - after[name]).sum()) for name in before}

@@ -129,9 +129,10 @@ class Together:
     def _joint(self, scope: Collection[tuple[str, str]] | None) -> Iterator[_Group]:
         """Columns of one unit in every combination, within a scope; one column at its own factor as well."""
         inside = {
-            column: found for column, figures in self.columns.items()
+            column: found
+            for column, figures in self.columns.items()
             if (found := [each for each in figures if scope is None or each[:2] in scope])
-        }  # fmt: skip
+        }
         members = {figure: column for column, figures in inside.items() for figure in figures}
         touched = Counter(members[f] for key in self.failing for f in self.touches[key] if f in members)
         families: dict[str, list[Column]] = defaultdict(list)
@@ -213,7 +214,9 @@ class Together:
             if trial.most() > best:
                 guess = trial.guess(self.column(figure))
                 columns = frozenset({self.column(figure)})
-                best = max(best, *(trial.group(columns, factor, guess).rank.net for factor in dict.fromkeys((*UNITS, guess))))
+                best = max(
+                    best, *(trial.group(columns, factor, guess).rank.net for factor in dict.fromkeys((*UNITS, guess)))
+                )
         return best
 
     def _mended(self, group: _Group) -> dict[int, Evidence]:
@@ -255,7 +258,9 @@ class _Trial:
 
     def __init__(self, search: Together, members: Mapping[Figure, Column], pools: bool = True) -> None:
         self.search, self.members = search, members
-        touched = {id(each): each for figure in members for each in search.of[figure] if pools or not isinstance(each, Pooled)}
+        touched = {
+            id(each): each for figure in members for each in search.of[figure] if pools or not isinstance(each, Pooled)
+        }
         self.failed = [each for key, each in touched.items() if key in search.failing]
         self.precise = any(isinstance(each, Computed) and each.exact for each in self.failed)
         self.by_columns: dict[Signature, list[Evidence]] = defaultdict(list)
@@ -320,5 +325,7 @@ def weight(each: Evidence) -> int:
 def typical(factor: float, within: float = 2.5) -> float:
     """The usual factor of another unit that one is near to; itself where it is near to none. within: how near."""
     far = {unit: abs(math.log(factor / unit)) for each in TYPICAL for unit in (each, 1 / each)}
-    near = [unit for unit, distance in far.items() if distance <= math.log(NEAR.get(round(max(unit, 1 / unit), 5), within))]
+    near = [
+        unit for unit, distance in far.items() if distance <= math.log(NEAR.get(round(max(unit, 1 / unit), 5), within))
+    ]
     return min(near, key=far.__getitem__, default=factor)

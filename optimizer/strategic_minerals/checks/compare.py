@@ -111,7 +111,11 @@ class Computed:
         """How many times the ratio is outside its range, or the factor of the other unit that it is to the last digit; else 1."""
         ratio = self.ratio(get)
         worst = outside(ratio, self.low, self.high)
-        return max(worst, *(max(unit, 1 / unit) for unit in EXACT if abs(ratio / unit - 1) < DIGITS), 1.0) if self.exact else worst
+        return (
+            max(worst, *(max(unit, 1 / unit) for unit in EXACT if abs(ratio / unit - 1) < DIGITS), 1.0)
+            if self.exact
+            else worst
+        )
 
 
 @dataclass(frozen=True)
@@ -228,7 +232,10 @@ class Published:
 
 
 def doubts(
-    values: Mapping[Figure, float], evidence: Iterable[Evidence], trusted: Collection[str] = (), published: Published = Published()
+    values: Mapping[Figure, float],
+    evidence: Iterable[Evidence],
+    trusted: Collection[str] = (),
+    published: Published = Published(),
 ) -> Iterator[Doubt]:
     """Figures that do not fit, the one first whose correction reconciles most.
 

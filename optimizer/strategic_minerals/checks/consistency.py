@@ -127,8 +127,10 @@ def trade_makes_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 yield Fault(
                     "offers.csv", row.offer, "crisis_availability", "an empty cell", "a share (mandatory for 'outside')"
                 )
-        elif not any(y.producer == row.source_producer and y.material == row.material and y.yield_t_per_t > 0
-                     for y in data.rows("yields")):  # fmt: skip
+        elif not any(
+            y.producer == row.source_producer and y.material == row.material and y.yield_t_per_t > 0
+            for y in data.rows("yields")
+        ):
             yield Fault("offers.csv", row.offer, "material", f"'{row.material}'", f"an output of {row.source_producer}")
         if row.material in rows and -row.premium_share > rows[row.material].haircut_share:
             expected = "a discount of at most the haircut: buying to sell at once would be free money"
@@ -194,7 +196,11 @@ def relations_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             (one, other) for one in together for other in excludes.get(one, ()) if other in together and one != other
         )
         for one, other in clash[:1]:
-            found = f"'{row.needs}', of which {one} excludes {other}" if one != name else f"'{other}', which it also excludes"
+            found = (
+                f"'{row.needs}', of which {one} excludes {other}"
+                if one != name
+                else f"'{other}', which it also excludes"
+            )
             yield Fault("projects.csv", name, "needs", found, "projects that can stand side by side with it")
 
 
@@ -215,10 +221,14 @@ def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             expected = "1 beside materials = '*', or materials by name"
             yield Fault("hazards.csv", row.hazard, "element_share", f"{row.element_share:g}", expected)
         if row.hazard in _reached(row.hazard, after):
-            yield Fault("hazards.csv", row.hazard, "after", f"'{row.after}'", "hazards that this one does not bring on itself")
+            yield Fault(
+                "hazards.csv", row.hazard, "after", f"'{row.after}'", "hazards that this one does not bring on itself"
+            )
     for event in data.rows("policy_events"):
         if event.took_effect and event.effective is None:
-            yield Fault("policy_events.csv", event.event, "effective", "an empty cell", "the date on which it took effect")
+            yield Fault(
+                "policy_events.csv", event.event, "effective", "an empty cell", "the date on which it took effect"
+            )
 
 
 def stock_fits_its_store(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -248,7 +258,17 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 TABLES_THERE: tuple[Check, ...] = (missing_tables,)
 REFERENCES: tuple[Check, ...] = (references,)
 MEANING: tuple[Check, ...] = (
-    complete, tiers_make_sense, price_states_make_sense, trade_makes_sense, packages_make_sense, dates_make_sense,
-    unit_slips, hazards_make_sense, agreed_floors_make_sense, stock_fits_its_store,
-    committed_projects_make_sense, relations_make_sense, unknown_years,
-)  # fmt: skip
+    complete,
+    tiers_make_sense,
+    price_states_make_sense,
+    trade_makes_sense,
+    packages_make_sense,
+    dates_make_sense,
+    unit_slips,
+    hazards_make_sense,
+    agreed_floors_make_sense,
+    stock_fits_its_store,
+    committed_projects_make_sense,
+    relations_make_sense,
+    unknown_years,
+)

@@ -25,33 +25,75 @@ WINDOW = 8
 """Rows of the same kind that one is set beside."""
 
 ALONE: dict[tuple[str, str], tuple[float, float]] = {
-    ("materials", "haircut_share"): (0.005, 0.9), ("materials", "decay_share_per_yr"): (5e-4, 0.9),
-    ("materials", "holding_share_per_yr"): (0.001, 0.3), ("materials", "resale_share"): (0.003, 1),
-    ("materials", "salvage_share"): (0.003, 1), ("offers", "crisis_availability"): (0.003, 1),
-    ("activities", "kappa"): (0.005, 1), ("activities", "term_yr"): (0.25, 60), ("activities", "restart_yr"): (0.02, 50),
-    ("activities", "premium_share"): (0.001, 5), ("offers", "premium_share"): (0.001, 5), ("projects", "premium_share"): (0.001, 5),
-    ("projects", "lead_yr"): (0.1, 10), ("projects", "life_yr"): (1, 150), ("projects", "hurdle_rate"): (0.005, 0.6),
-    ("projects", "kappa"): (0.005, 1), ("projects", "restart_yr"): (0.02, 50), ("ramps", "ramp_share"): (0.003, 1),
-    ("packages", "offtake_fee_share"): (0.0005, 0.5), ("packages", "floor_term_yr"): (0.25, 60),
-    ("packages", "upside_share"): (0.005, 1), ("packages", "offtake_share"): (0.005, 1), ("instruments", "score"): (0.002, 3),
-    ("instruments", "max_share_of_capex"): (0.005, 1), ("instruments", "rate"): (0.001, 0.5),
-    ("instruments", "tenor_yr"): (0.25, 60), ("instruments", "grace_yr"): (0.05, 30), ("tiers", "loss_multiplier"): (0.01, 200),
-    ("tiers", "share"): (0.002, 1), ("substitution", "limit_share"): (0.0005, 1), ("hazards", "rate_per_yr"): (0.001, 8),
-    ("hazards", "duration_yr"): (0.01, 60), ("hazards", "cut_share"): (0.005, 1), ("hazards", "price_multiplier"): (0.05, 100),
-    ("hazards", "flood_yr"): (0.01, 30), ("hazards", "flood_multiplier"): (0.02, 3), ("hazards", "after_lag_yr"): (0.003, 30),
-    ("hazards", "third_country_cut_share"): (0.002, 1), ("hazards", "observed_yr"): (0.5, 500),
+    ("materials", "haircut_share"): (0.005, 0.9),
+    ("materials", "decay_share_per_yr"): (5e-4, 0.9),
+    ("materials", "holding_share_per_yr"): (0.001, 0.3),
+    ("materials", "resale_share"): (0.003, 1),
+    ("materials", "salvage_share"): (0.003, 1),
+    ("offers", "crisis_availability"): (0.003, 1),
+    ("activities", "kappa"): (0.005, 1),
+    ("activities", "term_yr"): (0.25, 60),
+    ("activities", "restart_yr"): (0.02, 50),
+    ("activities", "premium_share"): (0.001, 5),
+    ("offers", "premium_share"): (0.001, 5),
+    ("projects", "premium_share"): (0.001, 5),
+    ("projects", "lead_yr"): (0.1, 10),
+    ("projects", "life_yr"): (1, 150),
+    ("projects", "hurdle_rate"): (0.005, 0.6),
+    ("projects", "kappa"): (0.005, 1),
+    ("projects", "restart_yr"): (0.02, 50),
+    ("ramps", "ramp_share"): (0.003, 1),
+    ("packages", "offtake_fee_share"): (0.0005, 0.5),
+    ("packages", "floor_term_yr"): (0.25, 60),
+    ("packages", "upside_share"): (0.005, 1),
+    ("packages", "offtake_share"): (0.005, 1),
+    ("instruments", "score"): (0.002, 3),
+    ("instruments", "max_share_of_capex"): (0.005, 1),
+    ("instruments", "rate"): (0.001, 0.5),
+    ("instruments", "tenor_yr"): (0.25, 60),
+    ("instruments", "grace_yr"): (0.05, 30),
+    ("tiers", "loss_multiplier"): (0.01, 200),
+    ("tiers", "share"): (0.002, 1),
+    ("substitution", "limit_share"): (0.0005, 1),
+    ("hazards", "rate_per_yr"): (0.001, 8),
+    ("hazards", "duration_yr"): (0.01, 60),
+    ("hazards", "cut_share"): (0.005, 1),
+    ("hazards", "price_multiplier"): (0.05, 100),
+    ("hazards", "flood_yr"): (0.01, 30),
+    ("hazards", "flood_multiplier"): (0.02, 3),
+    ("hazards", "after_lag_yr"): (0.003, 30),
+    ("hazards", "third_country_cut_share"): (0.002, 1),
+    ("hazards", "observed_yr"): (0.5, 500),
     ("yields", "yield_t_per_t"): (1e-4, 100),
     ("price_states", "factor"): (0.02, 30),
-}  # fmt: skip
+}
 """(table, column) -> what such a figure lies between whatever the rest says."""
 USUAL = {
-    "hazards.duration_yr": 1.5, "hazards.rate_per_yr": 0.1, "hazards.price_multiplier": 2, "hazards.observed_yr": 16,
-    "offers.premium_share": 0.15, "activities.premium_share": 0.1, "projects.premium_share": 0.1, "projects.lead_yr": 2,
-    "projects.life_yr": 22, "projects.hurdle_rate": 0.13, "activities.term_yr": 10, "materials.haircut_share": 0.1,
-    "materials.holding_share_per_yr": 0.01, "substitution.limit_share": 0.05, "tiers.share": 0.3, "yields.yield_t_per_t": 1,
-    "activities.kappa": 0.6, "projects.kappa": 0.6, "activities.restart_yr": 2, "projects.restart_yr": 2, "instruments.rate": 0.05,
-    "instruments.tenor_yr": 12, "packages.floor_term_yr": 10, "packages.offtake_fee_share": 0.02,
-}  # fmt: skip
+    "hazards.duration_yr": 1.5,
+    "hazards.rate_per_yr": 0.1,
+    "hazards.price_multiplier": 2,
+    "hazards.observed_yr": 16,
+    "offers.premium_share": 0.15,
+    "activities.premium_share": 0.1,
+    "projects.premium_share": 0.1,
+    "projects.lead_yr": 2,
+    "projects.life_yr": 22,
+    "projects.hurdle_rate": 0.13,
+    "activities.term_yr": 10,
+    "materials.haircut_share": 0.1,
+    "materials.holding_share_per_yr": 0.01,
+    "substitution.limit_share": 0.05,
+    "tiers.share": 0.3,
+    "yields.yield_t_per_t": 1,
+    "activities.kappa": 0.6,
+    "projects.kappa": 0.6,
+    "activities.restart_yr": 2,
+    "projects.restart_yr": 2,
+    "instruments.rate": 0.05,
+    "instruments.tenor_yr": 12,
+    "packages.floor_term_yr": 10,
+    "packages.offtake_fee_share": 0.02,
+}
 """Table and column -> what such figures mostly are."""
 
 
@@ -61,8 +103,13 @@ def strict_evidence(facts: Facts) -> Iterator[Evidence]:
         base = facts.base.get(row.material)
         mine = facts.figure("prices", row, "price_usd_per_kg")
         if base is not None and base != mine:
-            label, kind = f"the price in set '{facts.plan.price_set}' ({facts.values[base]:g} USD/kg)", f"set-price {row.price_set}"
-            yield Comparison(label, ((1.0, (mine,)),), ((1.0, (base,)),), 1 / UNIT_SLIP, UNIT_SLIP, impossible=True, kind=kind)
+            label, kind = (
+                f"the price in set '{facts.plan.price_set}' ({facts.values[base]:g} USD/kg)",
+                f"set-price {row.price_set}",
+            )
+            yield Comparison(
+                label, ((1.0, (mine,)),), ((1.0, (base,)),), 1 / UNIT_SLIP, UNIT_SLIP, impossible=True, kind=kind
+            )
     for table, column in (("activities", "activity"), ("projects", "project")):
         for row in facts.data.rows(table):
             name = getattr(row, column)
@@ -71,7 +118,9 @@ def strict_evidence(facts: Facts) -> Iterator[Evidence]:
                 label = f"the worth of its output ({facts.total(worth):,.4g} USD/kg)"
                 yield Comparison(label, ((1.0, (cash,)),), worth, 0.0, UNIT_SLIP, usual=0.4, impossible=True)
     for row in facts.data.rows("projects"):
-        yearly = tuple((factor / 1000, (facts.capacity[row.project], *rest)) for factor, rest in facts.worth(row.project))
+        yearly = tuple(
+            (factor / 1000, (facts.capacity[row.project], *rest)) for factor, rest in facts.worth(row.project)
+        )
         if yearly and row.capex_musd > 0:
             label = f"the worth of its output in a year ({facts.total(yearly):,.3g} million USD)"
             capex = facts.figure("projects", row, "capex_musd")
@@ -99,7 +148,9 @@ def table_evidence(facts: Facts) -> Iterator[Evidence]:
     yield from published_evidence(facts)
 
 
-def _pair(label: str, above: Figure, below: Figure, low: float, high: float, usual: float = 1.0, kind: str = "") -> Comparison:
+def _pair(
+    label: str, above: Figure, below: Figure, low: float, high: float, usual: float = 1.0, kind: str = ""
+) -> Comparison:
     return Comparison(label, ((1.0, (above,)),), ((1.0, (below,)),), low, high, usual, kind=kind)
 
 
@@ -157,16 +208,30 @@ def _market(facts: Facts) -> Iterator[Evidence]:
     yield from _offers(facts)
     for row in data.rows("materials"):
         mineral = minerals.get(row.mineral)
-        if facts.counts(row.material) and row.net_import_reliance_pct and mineral is not None and mineral.net_import_reliance_pct:
+        if (
+            facts.counts(row.material)
+            and row.net_import_reliance_pct
+            and mineral is not None
+            and mineral.net_import_reliance_pct
+        ):
             known = facts.figure("minerals", mineral, "net_import_reliance_pct")
             what = f"{mineral.net_import_reliance_pct:g} %, {said(mineral, 'minerals')}"
-            label, mine = f"published import reliance of {mineral.mineral} ({what})", facts.figure("materials", row, known[2])
+            label, mine = (
+                f"published import reliance of {mineral.mineral} ({what})",
+                facts.figure("materials", row, known[2]),
+            )
             yield _pair(label, mine, known, 0.02, 50, kind="import reliance")
         if facts.counts(row.material) and (need := facts.wanted(row.material)):
             label = f"a year's use of {row.material} ({facts.total(need):,.4g} t)"
-            for column, low, high in (("storage_t", 0.002, 200), ("drawdown_t_per_yr", 0.002, 200), ("disposal_t_per_yr", 3e-4, 5)):
+            for column, low, high in (
+                ("storage_t", 0.002, 200),
+                ("drawdown_t_per_yr", 0.002, 200),
+                ("disposal_t_per_yr", 3e-4, 5),
+            ):
                 if getattr(row, column):
-                    yield Comparison(label, ((1.0, (facts.figure("materials", row, column),)),), need, low, high, kind=column)
+                    yield Comparison(
+                        label, ((1.0, (facts.figure("materials", row, column),)),), need, low, high, kind=column
+                    )
     for row in data.rows("stock"):
         if facts.counts(row.material) and row.opening_t > 0 and (need := facts.wanted(row.material)):
             label = f"a year's use of {row.material} ({facts.total(need):,.4g} t)"
@@ -223,7 +288,9 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
             worth = facts.worth(name)
             if not made or name not in facts.capacity:
                 continue
-            main, most = max(made, key=lambda pair: facts.values[pair[1]] * facts.values.get(facts.base.get(pair[0], pair[1]), 0.0))
+            main, most = max(
+                made, key=lambda pair: facts.values[pair[1]] * facts.values.get(facts.base.get(pair[0], pair[1]), 0.0)
+            )
             output: tuple[Term, ...] = ((1.0, (most, facts.capacity[name])),)
             if need := facts.wanted(main):
                 label = f"a year's use of {main} ({facts.total(need):,.4g} t)"
@@ -231,7 +298,9 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
             all_made = world.get(of.get(main, ""))
             if all_made is not None and all_made.production_t > 0:
                 figure = facts.figure("production", all_made, "production_t")
-                label = f"world output of {all_made.mineral} ({all_made.production_t:,g} t, {said(all_made, 'production')})"
+                label = (
+                    f"world output of {all_made.mineral} ({all_made.production_t:,g} t, {said(all_made, 'production')})"
+                )
                 yield Comparison(label, output, ((1.0, (figure,)),), 0.0, 5, 0.05, kind=f"{table} world output")
             if fed := facts.fed(name):
                 label = f"what the inputs of {name} cost ({facts.total(fed):,.4g} USD/kg)"
@@ -244,7 +313,9 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
             yield _pair(f"the price of {row.floor_material} ({facts.values[price]:g} USD/kg)", level, price, 0.05, 30)
         if row.take_t_per_yr is not None and row.project in facts.capacity:
             take, size = facts.figure("packages", row, "take_t_per_yr"), facts.capacity[row.project]
-            yield _pair(f"the capacity of {row.project} ({facts.values[size]:,g} t/yr)", take, size, 0.003, 10, 0.3, kind="take")
+            yield _pair(
+                f"the capacity of {row.project} ({facts.values[size]:,g} t/yr)", take, size, 0.003, 10, 0.3, kind="take"
+            )
         if row.offtake_fee_usd_per_kg > 0 and row.project and (worth := facts.worth(row.project)):
             fee = facts.figure("packages", row, "offtake_fee_usd_per_kg")
             label = f"the worth of the project's output ({facts.total(worth):,.4g} USD/kg)"
@@ -291,14 +362,18 @@ def _losses(facts: Facts) -> Iterator[Evidence]:
         price = facts.base[material]
         for n, (figure, loss) in enumerate(zip(figures, rows, strict=True)):
             label = f"the price of {material} ({facts.values[price]:g} USD/kg)"
-            yield Comparison(label, ((1e-3, (figure,)),), ((1.0, (price,)),), 0.02, 3e5, 3, kind=f"losses {loss.loss_function}")
+            yield Comparison(
+                label, ((1e-3, (figure,)),), ((1.0, (price,)),), 0.02, 3e5, 3, kind=f"losses {loss.loss_function}"
+            )
             for other in figures[max(0, n - WINDOW) : n]:
                 yield _pair(f"losses of {material} under other loss functions", figure, other, 1 / 290, 290)
     for row in data.rows("substitution"):
         if row.cost_usd_per_kg > 0 and row.material in facts.base and facts.counts(row.material):
             price = facts.base[row.material]
             label = f"the price of {row.material} ({facts.values[price]:g} USD/kg)"
-            yield _pair(label, facts.figure("substitution", row, "cost_usd_per_kg"), price, 0.1, 100, 2, kind="substitution")
+            yield _pair(
+                label, facts.figure("substitution", row, "cost_usd_per_kg"), price, 0.1, 100, 2, kind="substitution"
+            )
 
 
 def _rows_alone(facts: Facts) -> Iterator[Evidence]:
@@ -320,11 +395,21 @@ def _rows_alone(facts: Facts) -> Iterator[Evidence]:
             facts.values[figure] = max(factors, key=lambda factor: abs(math.log(factor)))
             yield Comparison("what such factors are (0.02 to 20)", ((1.0, (figure,)),), ONE, 0.02, 20)
     for table, model in TABLES.items():
-        ranged = [name for name in model.model_fields if f"{name}_high" in model.model_fields] if table not in FACT_TABLES else []
+        ranged = (
+            [name for name in model.model_fields if f"{name}_high" in model.model_fields]
+            if table not in FACT_TABLES
+            else []
+        )
         for row in facts.data.rows(table) if ranged else ():
             for column in ranged if row_counts(facts, row) else ():
                 for end, low, high in (("low", 7e-4, 1.0), ("high", 1.0, 500.0)):
                     bound = getattr(row, f"{column}_{end}")
                     if bound is not None and bound > 0 and getattr(row, column) > 0:
                         value, limit = facts.figure(table, row, column), facts.figure(table, row, f"{column}_{end}")
-                        yield _pair(f"{column} of the same row ({facts.values[value]:,g})", limit, value, low * 0.999, high * 1.001)
+                        yield _pair(
+                            f"{column} of the same row ({facts.values[value]:,g})",
+                            limit,
+                            value,
+                            low * 0.999,
+                            high * 1.001,
+                        )

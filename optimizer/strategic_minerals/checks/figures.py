@@ -69,7 +69,9 @@ class Facts:
     def wanted(self, material: str) -> tuple[Term, ...]:
         """Demand of users, and of plants where that is more [t/yr]."""
         users = [
-            (1.0, (y, self.capacity[p])) for p, y in self.flows[material] if p in self.capacity and (material, y) in self.inputs[p]
+            (1.0, (y, self.capacity[p]))
+            for p, y in self.flows[material]
+            if p in self.capacity and (material, y) in self.inputs[p]
         ]
         return max(self.needed(material), self._sum("used", material, users), key=self.total)
 

@@ -47,8 +47,11 @@ class _Known:
         self.named = {event.hazard for scenario in plan.scenarios for event in scenario.events if event.hazard}
         country = {row.activity: row.country for row in data.rows("activities")}
         country |= {row.project: row.country for row in data.rows("projects")}
-        self.makers = [(country[row.producer], row.material) for row in data.rows("yields")
-                       if row.yield_t_per_t > 0 and row.material in self.chosen and row.producer in country]  # fmt: skip
+        self.makers = [
+            (country[row.producer], row.material)
+            for row in data.rows("yields")
+            if row.yield_t_per_t > 0 and row.material in self.chosen and row.producer in country
+        ]
         self.users = {(row.material, row.segment) for row in data.rows("demand") if row.material in self.chosen}
 
     def touched(self, materials: str) -> frozenset[str]:
@@ -85,10 +88,14 @@ def _promises(known: _Known) -> Iterator[Told]:
                 yield place, f"plan {place}: {rule.material} is not planned: the rule never holds"
     yield from _both("days_of_cover", known.plan.days_of_cover, lambda rule: (rule.material, rule.from_year))
     yield from _both(
-        "diversification", known.plan.diversification, lambda rule: (rule.material, rule.country, rule.group, rule.from_year)
+        "diversification",
+        known.plan.diversification,
+        lambda rule: (rule.material, rule.country, rule.group, rule.from_year),
     )
     yield from _both(
-        "service_levels", known.plan.service_levels, lambda rule: (rule.material, rule.segment, frozenset(rule.scenarios), rule.per)
+        "service_levels",
+        known.plan.service_levels,
+        lambda rule: (rule.material, rule.segment, frozenset(rule.scenarios), rule.per),
     )
 
 
@@ -98,7 +105,10 @@ def _both(name: str, rules: Sequence[Any], about: Callable[[Any], object]) -> It
     for n, rule in enumerate(rules):
         before = first.setdefault(about(rule), n)
         if before < n and rules[before] != rule:
-            yield f"{name}.{n}", f"plan {name}.{n}: {name}.{before} says otherwise of the same: both hold, the stricter decides"
+            yield (
+                f"{name}.{n}",
+                f"plan {name}.{n}: {name}.{before} says otherwise of the same: both hold, the stricter decides",
+            )
 
 
 def _unplanned(materials: str) -> str:
@@ -207,15 +217,23 @@ def _sample(known: _Known) -> Iterator[Told]:
         rest = 1 - sum(scenario.probability for scenario in known.plan.scenarios)
         quiet = min(max(rest, 0.0), sample.quiet_probability)
         if rest - quiet <= 1e-9:
-            held = f"no event holds {quiet:g}" + (f" ({QUIET:g} by default)" if sample.quiet_probability == QUIET else "")
+            held = f"no event holds {quiet:g}" + (
+                f" ({QUIET:g} by default)" if sample.quiet_probability == QUIET else ""
+            )
             said = f"listed scenarios hold {1 - rest:g} and {held}"
-            yield "sample.worlds", f"plan sample.worlds: the sample has no probability: {said}: drawn worlds count for nothing"
+            yield (
+                "sample.worlds",
+                f"plan sample.worlds: the sample has no probability: {said}: drawn worlds count for nothing",
+            )
         idle_ones = {name: why for name, row in known.drawn.items() if (why := _never(known, row))}
         if "*" not in sample.hazards:
             for name, why in idle_ones.items():
                 yield place, f"plan {place}: {name} never touches any planned material: {why}"
         elif len(idle_ones) == len(known.drawn):
-            yield place, f"plan {place}: no hazard of hazards.csv ever touches any planned material: drawn worlds are quiet ones"
+            yield (
+                place,
+                f"plan {place}: no hazard of hazards.csv ever touches any planned material: drawn worlds are quiet ones",
+            )
     for name, row in known.rows.items():
         if (name in known.drawn or name in known.named) and known.touched(row.materials):
             for why in _flood(row.flood_yr, row.flood_multiplier, ("flood_yr", "flood_multiplier")):
@@ -228,7 +246,9 @@ def _never(known: _Known, row: Any) -> str:
         return _unplanned(row.materials)
     if not row.rate_per_yr and not any(parent in known.drawn for parent in row.after.split()):
         return "rate_per_yr is 0, and no drawn hazard brings it on"
-    return _nothing(known, strike_of(Event(hazard=row.hazard, start_year=known.end - 1), row.model_copy(update={"flood_yr": 0.0})))
+    return _nothing(
+        known, strike_of(Event(hazard=row.hazard, start_year=known.end - 1), row.model_copy(update={"flood_yr": 0.0}))
+    )
 
 
 def _overrides(known: _Known) -> Iterator[Told]:
@@ -287,4 +307,7 @@ def _without_source(data: Dataset) -> Iterator[Told]:
             keys, others = ", ".join(key_of(row) for row in bare[:MOST_KEYS]), len(rows) - len(bare)
             does = "the other row does" if others == 1 else f"the other {others:,} do"
             name = "name no source" if len(bare) > 1 else "names no source"
-            yield table, f"{table}.csv source: {len(bare):,} row{'s' * (len(bare) > 1)} ({keys}{more}) {name}, as {does}"
+            yield (
+                table,
+                f"{table}.csv source: {len(bare):,} row{'s' * (len(bare) > 1)} ({keys}{more}) {name}, as {does}",
+            )

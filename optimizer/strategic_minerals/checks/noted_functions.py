@@ -16,15 +16,54 @@ from .figures import Facts, row_counts
 
 CALL = re.compile(r"(\w+) = (-?)([a-z]\w*)\(([^()]*)\)")
 REFERENCE = re.compile(r"(\w+)\[([^\]]+)\]\.(\w+)")
-FUNCTIONS = frozenset({
-    "haircut", "holding", "disposal_ceiling", "offer_depth", "offer_premium", "crisis_availability", "accessible_capacity",
-    "market_origin", "magnet_origin", "open_capacity", "allied_kappa", "offtake_fee", "offtake_lot", "feed_price",
-    "separation_cash", "tolled_cash", "oxide_per_metal", "metal_price", "magnet_price", "plant_conversion", "heavy_content",
-    "magnet_content", "magnet_oxide", "ore_yield", "study_overrun", "recovery_cash", "magnet_demand", "segment_demand",
-    "direct_oxide_demand", "smco_demand", "anode_demand", "tier_share", "loss_multiplier", "substitution_limit",
-    "substitution_cost", "restart_time", "rank_loss", "market_loss", "hazard_years", "cut_share", "index_ahead", "hurdle",
-    "ramp_share", "capital_score",
-})  # fmt: skip
+FUNCTIONS = frozenset(
+    {
+        "haircut",
+        "holding",
+        "disposal_ceiling",
+        "offer_depth",
+        "offer_premium",
+        "crisis_availability",
+        "accessible_capacity",
+        "market_origin",
+        "magnet_origin",
+        "open_capacity",
+        "allied_kappa",
+        "offtake_fee",
+        "offtake_lot",
+        "feed_price",
+        "separation_cash",
+        "tolled_cash",
+        "oxide_per_metal",
+        "metal_price",
+        "magnet_price",
+        "plant_conversion",
+        "heavy_content",
+        "magnet_content",
+        "magnet_oxide",
+        "ore_yield",
+        "study_overrun",
+        "recovery_cash",
+        "magnet_demand",
+        "segment_demand",
+        "direct_oxide_demand",
+        "smco_demand",
+        "anode_demand",
+        "tier_share",
+        "loss_multiplier",
+        "substitution_limit",
+        "substitution_cost",
+        "restart_time",
+        "rank_loss",
+        "market_loss",
+        "hazard_years",
+        "cut_share",
+        "index_ahead",
+        "hurdle",
+        "ramp_share",
+        "capital_score",
+    }
+)
 """Functions of `estimates` that a note may name: those that take as long whatever they are given."""
 MOST_ARGUMENTS = 24
 MOST = 8.0
@@ -42,7 +81,12 @@ def note_evidence(facts: Facts) -> Iterator[Evidence]:
                 continue
             for column, sign, function, arguments in CALL.findall(row.note):
                 value = getattr(row, column, None)
-                if function not in FUNCTIONS or not isinstance(value, int | float) or isinstance(value, bool) or value == 0:
+                if (
+                    function not in FUNCTIONS
+                    or not isinstance(value, int | float)
+                    or isinstance(value, bool)
+                    or value == 0
+                ):
                     continue
                 parts = [part.strip() for part in arguments.split(",")]
                 others = rows.references(parts)

@@ -22,15 +22,24 @@ KNOWN_YEARS = 10
 """Years that tables count for which end sooner: their last figures hold."""
 
 EVENT: dict[str, tuple[float, float]] = {
-    "duration_years": (0.01, 15), "price_multiplier": (0.05, 100), "flood_years": (0.01, 8), "flood_multiplier": (0.02, 3),
-    "cut_share": (0.005, 1), "third_country_cut_share": (0.002, 1),
-}  # fmt: skip
+    "duration_years": (0.01, 15),
+    "price_multiplier": (0.05, 100),
+    "flood_years": (0.01, 8),
+    "flood_multiplier": (0.02, 3),
+    "cut_share": (0.005, 1),
+    "third_country_cut_share": (0.002, 1),
+}
 """Least and most that passes without a word. The record (hazards.csv) has events of up to 6.9 years, floods of 2, prices times
 22.5: twice, and four times, of that."""
 HAZARD: dict[str, tuple[float, float]] = {
-    "rate_per_yr": (0.001, 8), "duration_yr": (0.01, 15), "cut_share": (0.005, 1), "price_multiplier": (0.05, 100),
-    "flood_yr": (0.01, 8), "flood_multiplier": (0.02, 3), "after_lag_yr": (0.003, 30),
-}  # fmt: skip
+    "rate_per_yr": (0.001, 8),
+    "duration_yr": (0.01, 15),
+    "cut_share": (0.005, 1),
+    "price_multiplier": (0.05, 100),
+    "flood_yr": (0.01, 8),
+    "flood_multiplier": (0.02, 3),
+    "after_lag_yr": (0.003, 30),
+}
 """The same of rows of `hazards`."""
 
 
@@ -57,7 +66,9 @@ def _alone(facts: Facts, field: str, value: float | None, low: float, high: floa
 
 def _series(facts: Facts, field: str, value: object) -> Iterator[Figure]:
     """Figures of an amount a year, one for all years or one for each named."""
-    amounts = {f"{field}.{year}": amount for year, amount in value.items()} if isinstance(value, dict) else {field: value}
+    amounts = (
+        {f"{field}.{year}": amount for year, amount in value.items()} if isinstance(value, dict) else {field: value}
+    )
     for name, amount in amounts.items():
         if isinstance(amount, int | float) and amount > 0:
             yield _figure(facts, name, float(amount))
@@ -116,7 +127,9 @@ def _floors(facts: Facts) -> Iterator[Evidence]:
     for n, menu in enumerate(facts.plan.instruments.price_floors):
         place = f"instruments.price_floors.{n}"
         price = facts.base.get(menu.material)
-        levels = [_figure(facts, f"{place}.levels_usd_per_kg.{k}", level) for k, level in enumerate(menu.levels_usd_per_kg)]
+        levels = [
+            _figure(facts, f"{place}.levels_usd_per_kg.{k}", level) for k, level in enumerate(menu.levels_usd_per_kg)
+        ]
         for k, level in enumerate(levels):
             if price is not None:
                 label = f"the price of {menu.material} ({facts.values[price]:g} USD/kg)"
@@ -130,7 +143,11 @@ def _floors(facts: Facts) -> Iterator[Evidence]:
 def _rules(facts: Facts) -> Iterator[Evidence]:
     """Penalties beside losses and prices; days, rates."""
     plan, data = facts.plan, facts.data
-    losses = {(row.material, row.segment): row for row in data.rows("loss_functions") if row.loss_function == plan.loss_function}
+    losses = {
+        (row.material, row.segment): row
+        for row in data.rows("loss_functions")
+        if row.loss_function == plan.loss_function
+    }
     for n, level in enumerate(plan.service_levels):
         row = losses.get((level.material, level.segment)) or losses.get((level.material, "*"))
         if level.penalty_usd_per_kg and row is not None and row.loss_usd_per_t > 0:

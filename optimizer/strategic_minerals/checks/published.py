@@ -25,7 +25,9 @@ def said(row: Any, table: str) -> str:
 
 def published(facts: Facts) -> Published:
     """The fact tables, and the rows of other tables that print what a statistical source prints."""
-    rows = [(table, key) for (table, key), row in facts.rows.items() if table in REPORTED and row.confidence == "reported"]
+    rows = [
+        (table, key) for (table, key), row in facts.rows.items() if table in REPORTED and row.confidence == "reported"
+    ]
     return Published(FACT_TABLES, frozenset(rows))
 
 
@@ -73,7 +75,11 @@ def _minerals(facts: Facts, world: dict[str, Any]) -> Iterator[Evidence]:
     """The home market of a mineral beside the world's."""
     for row in facts.data.rows("minerals"):
         output = world.get(row.mineral)
-        columns = [name for name in ("consumption_t", "imports_t", "exports_t", "primary_t", "secondary_t") if getattr(row, name)]
+        columns = [
+            name
+            for name in ("consumption_t", "imports_t", "exports_t", "primary_t", "secondary_t")
+            if getattr(row, name)
+        ]
         if output is not None and output.production_t > 0:
             known = facts.figure("production", output, "production_t")
             label = f"world output of {row.mineral} ({output.production_t:,g} t, {said(output, 'production')})"
@@ -96,7 +102,9 @@ def _reserves(facts: Facts, world: dict[str, Any]) -> Iterator[Evidence]:
         if row.country == WORLD and row.reserves_t > 0 and output is not None and output.production_t > 0:
             known = facts.figure("production", output, "production_t")
             label = f"world output of {row.mineral} ({output.production_t:,g} t, {said(output, 'production')})"
-            yield Comparison(label, ((1.0, (facts.figure("reserves", row, "reserves_t"),)),), ((1.0, (known,)),), 0.5, 20_000, 60)
+            yield Comparison(
+                label, ((1.0, (facts.figure("reserves", row, "reserves_t"),)),), ((1.0, (known,)),), 0.5, 20_000, 60
+            )
 
 
 def _rates(facts: Facts) -> Iterator[Evidence]:

@@ -47,7 +47,11 @@ def _amounts(plan: Plan, years: Sequence[int]) -> Iterator[Note]:
         amounts = getattr(plan.budget, name)
         for year, why in _idle(amounts, years).items() if isinstance(amounts, Mapping) else ():
             place = f"budget.{name}.{year}"
-            yield UNUSED, place, f"plan {place}: {amounts[year]:,g} is not used: {why} (the plan computes {_span(years)})"
+            yield (
+                UNUSED,
+                place,
+                f"plan {place}: {amounts[year]:,g} is not used: {why} (the plan computes {_span(years)})",
+            )
 
 
 def _idle(known: Collection[int], years: Sequence[int]) -> dict[int, str]:
@@ -91,7 +95,11 @@ def _rows(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[st
             more = f" and {len(keys) - MOST_KEYS:,} more" if len(keys) > MOST_KEYS else ""
             count = f"{len(keys):,} row{'s' * (len(keys) > 1)}"
             shown = ", ".join(keys[:MOST_KEYS])
-            yield UNUSED, keys[0], f"{table}.csv from_year: {count} ({shown}{more}): {why} (the plan computes {_span(years)})"
+            yield (
+                UNUSED,
+                keys[0],
+                f"{table}.csv from_year: {count} ({shown}{more}): {why} (the plan computes {_span(years)})",
+            )
 
 
 def _goes_on(known: list[int], year: int) -> bool:
@@ -118,12 +126,13 @@ def _rules(plan: Plan, years: Sequence[int]) -> Iterator[Note]:
 def _repeated(plan: Plan) -> Iterator[Note]:
     """Names and events that stand twice in a list of the plan."""
     lists: dict[str, tuple[Any, ...]] = {
-        "materials": plan.materials, "instruments.packages": plan.instruments.packages,
+        "materials": plan.materials,
+        "instruments.packages": plan.instruments.packages,
         "instruments.project_list": plan.instruments.project_list,
         "sample.hazards": plan.sample.hazards if plan.sample is not None else (),
         "instruments.signing_years": plan.instruments.signing_years or (),
         "instruments.contract_years": plan.instruments.contract_years or (),
-    }  # fmt: skip
+    }
     for n, level in enumerate(plan.service_levels):
         lists[f"service_levels.{n}.scenarios"] = level.scenarios
     for n, menu in enumerate(plan.instruments.price_floors):

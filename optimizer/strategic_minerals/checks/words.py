@@ -12,39 +12,65 @@ Slips = tuple[tuple[float, float, str], ...]
 """Factor, how near (as a factor), words."""
 
 TONNES: Slips = (
-    (1e3, 4, "kg were given for tonnes"), (1e-3, 4, "kilotonnes were given for tonnes"), (1e6, 3, "grams were given for tonnes"),
-    (1e-6, 3, "million tonnes were given for tonnes"), (2.20462, 1.03, "thousands of pounds were given for tonnes"),
+    (1e3, 4, "kg were given for tonnes"),
+    (1e-3, 4, "kilotonnes were given for tonnes"),
+    (1e6, 3, "grams were given for tonnes"),
+    (1e-6, 3, "million tonnes were given for tonnes"),
+    (2.20462, 1.03, "thousands of pounds were given for tonnes"),
     (2204.62, 1.03, "pounds were given for tonnes"),
-)  # fmt: skip
+)
 YEARLY: Slips = (
-    (1 / 12, 1.3, "tonnes a month were given for tonnes a year"), (1 / 365, 1.03, "tonnes a day were given for tonnes a year"),
-)  # fmt: skip
+    (1 / 12, 1.3, "tonnes a month were given for tonnes a year"),
+    (1 / 365, 1.03, "tonnes a day were given for tonnes a year"),
+)
 MONEY: Slips = (
-    (1e3, 4, "thousand USD were given for million USD"), (1e-3, 4, "billion USD were given for million USD"),
+    (1e3, 4, "thousand USD were given for million USD"),
+    (1e-3, 4, "billion USD were given for million USD"),
     (1e6, 3, "USD were given for million USD"),
-)  # fmt: skip
+)
 PER_KG: Slips = (
-    (1e3, 4, "USD per tonne were given for USD per kg"), (1e-3, 4, "USD per gram or thousand USD per kg were given for USD per kg"),
-    (100, 1.8, "cents were given for USD"), (1 / 2.20462, 1.03, "USD per pound were given for USD per kg"),
-)  # fmt: skip
+    (1e3, 4, "USD per tonne were given for USD per kg"),
+    (1e-3, 4, "USD per gram or thousand USD per kg were given for USD per kg"),
+    (100, 1.8, "cents were given for USD"),
+    (1 / 2.20462, 1.03, "USD per pound were given for USD per kg"),
+)
 PER_TONNE: Slips = (
-    (1e-3, 4, "USD per kg or thousand USD per tonne were given for USD per tonne"), (1e-6, 3, "million USD were given for USD"),
-    (1e3, 4, "USD per thousand tonnes were given for USD per tonne"), (100, 1.8, "cents were given for USD"),
-)  # fmt: skip
+    (1e-3, 4, "USD per kg or thousand USD per tonne were given for USD per tonne"),
+    (1e-6, 3, "million USD were given for USD"),
+    (1e3, 4, "USD per thousand tonnes were given for USD per tonne"),
+    (100, 1.8, "cents were given for USD"),
+)
 SHARES: Slips = ((100, 1.8, "percent were given for a share"), (0.01, 1.8, "a share had been divided by 100 once more"))
 PERCENT: Slips = ((0.01, 1.8, "a share were given for percent"),)
 MULTIPLES: Slips = ((100, 1.8, "percent were given for a multiple"),)
 TIMES: Slips = (
-    (12, 1.3, "months were given for years"), (365, 1.5, "days were given for years"), (52, 1.2, "weeks were given for years"),
-)  # fmt: skip
+    (12, 1.3, "months were given for years"),
+    (365, 1.5, "days were given for years"),
+    (52, 1.2, "weeks were given for years"),
+)
 RATES: Slips = ((100, 1.8, "percent were given for a rate"), (0.01, 1.8, "a rate had been divided by 100 once more"))
 OFTEN: Slips = ((1 / 12, 1.3, "a rate per month were given for one per year"), *RATES)
 ENDS: tuple[tuple[str, Slips], ...] = (
-    ("_t_per_yr", (*TONNES, *YEARLY)), ("_usd_per_kg", PER_KG), ("_usd_per_t", PER_TONNE), ("_share_per_yr", SHARES),
-    ("rate_per_yr", OFTEN), ("_t", TONNES), ("_musd", MONEY), ("share", SHARES), ("probability", SHARES), ("kappa", SHARES),
-    ("_pct", PERCENT), ("_yr", TIMES), ("years", TIMES), ("rate", RATES), ("score", SHARES), ("availability", SHARES),
-    ("share_of_capex", SHARES), ("multiplier", MULTIPLES), ("multipliers", MULTIPLES),
-)  # fmt: skip
+    ("_t_per_yr", (*TONNES, *YEARLY)),
+    ("_usd_per_kg", PER_KG),
+    ("_usd_per_t", PER_TONNE),
+    ("_share_per_yr", SHARES),
+    ("rate_per_yr", OFTEN),
+    ("_t", TONNES),
+    ("_musd", MONEY),
+    ("share", SHARES),
+    ("probability", SHARES),
+    ("kappa", SHARES),
+    ("_pct", PERCENT),
+    ("_yr", TIMES),
+    ("years", TIMES),
+    ("rate", RATES),
+    ("score", SHARES),
+    ("availability", SHARES),
+    ("share_of_capex", SHARES),
+    ("multiplier", MULTIPLES),
+    ("multipliers", MULTIPLES),
+)
 
 
 def suggestion(doubt: Doubt) -> str:
@@ -62,7 +88,11 @@ def size(doubt: Doubt) -> str:
         named = [figure[1] or figure[2] for figure in doubt.others]
         first, more = ", ".join(named[:MOST_ROWS]), len(named) - MOST_ROWS
         all_rows = len(named) + 1 == doubt.rows
-        rows = f"all {doubt.rows:,} rows of the column" if all_rows else f"{len(named) + 1:,} of {doubt.rows:,} rows of the column"
+        rows = (
+            f"all {doubt.rows:,} rows of the column"
+            if all_rows
+            else f"{len(named) + 1:,} of {doubt.rows:,} rows of the column"
+        )
         parts.append(f"{rows} alike ({first}{f' and {more:,} more' if more > 0 else ''})")
     return ", ".join(parts)
 

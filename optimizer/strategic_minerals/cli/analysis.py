@@ -31,7 +31,8 @@ def sweep(
     study: Annotated[Path, typer.Argument(help="Sweep file (TOML): kind, and axes, ranges or points.")],
     tables: Tables = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for rows as they finish, and tables; a sweep that was stopped goes on from it.")
+        Path | None,
+        typer.Option(help="Folder for rows as they finish, and tables; a sweep that was stopped goes on from it."),
     ] = None,
     workers: Workers = 0,
     as_json: Json = False,
@@ -51,10 +52,17 @@ def sweep(
         design = asked.design(loaded, data)
         with counting("points") as told:
             found = run_sweep(
-                loaded, data, design.points, gap=asked.gap, relax=asked.relax, method=asked.method,
-                time_limit_s=asked.time_limit_s, workers=_cores(workers), store=None if out is None else out / "rows",
+                loaded,
+                data,
+                design.points,
+                gap=asked.gap,
+                relax=asked.relax,
+                method=asked.method,
+                time_limit_s=asked.time_limit_s,
+                workers=_cores(workers),
+                store=None if out is None else out / "rows",
                 on_progress=told,
-            )  # fmt: skip
+            )
     except PlanError as error:
         raise located(place, error) from None
     frames = {"points": found.points, "decisions": found.decisions, "chosen": found.chosen()}
@@ -91,9 +99,16 @@ def frontier(
     _, loaded, data = load(plan, tables, set_)
     with counting("budgets") as told:
         found = run_frontier(
-            loaded, data, factor or FACTORS, tolerance=tolerance, gap=gap, relax=relax, time_limit_s=time_limit,
-            workers=_cores(workers), on_progress=told,
-        )  # fmt: skip
+            loaded,
+            data,
+            factor or FACTORS,
+            tolerance=tolerance,
+            gap=gap,
+            relax=relax,
+            time_limit_s=time_limit,
+            workers=_cores(workers),
+            on_progress=told,
+        )
     points = found.points.assign(portfolio=["; ".join(names) for names in found.points["portfolio"]])
     frames = {"points": points, "switches": found.switches, "coming_and_going": found.coming_and_going}
     show(frames, out, as_json, found.summary(), {"gap": found.gap, "tolerance": found.tolerance})
@@ -102,9 +117,12 @@ def frontier(
 @app.command()
 def explain(
     directory: Run,
-    item: Annotated[str | None, typer.Argument(help="A project, `project: package`, package, contract, offer or floor.")] = None,
+    item: Annotated[
+        str | None, typer.Argument(help="A project, `project: package`, package, contract, offer or floor.")
+    ] = None,
     gap: Annotated[
-        float | None, typer.Option(min=0, max=0.5, help="Of every re-solve; where not given, that of the run, but at least 0.005.")
+        float | None,
+        typer.Option(min=0, max=0.5, help="Of every re-solve; where not given, that of the run, but at least 0.005."),
     ] = None,
     time_limit: Limit = 600.0,
     tolerance: Annotated[
@@ -122,10 +140,21 @@ def explain(
     room_for(out, "prices", "reasons", "break_evens", "intervals")
     with counting("items") as told:
         found = run_explain(
-            load_result(directory), item, gap=gap, time_limit_s=time_limit, tolerance=tolerance, most_solves=solves,
-            workers=_cores(workers), on_progress=told,
-        )  # fmt: skip
-    frames = {"prices": found.prices, "reasons": found.reasons, "break_evens": found.break_evens, "intervals": found.intervals}
+            load_result(directory),
+            item,
+            gap=gap,
+            time_limit_s=time_limit,
+            tolerance=tolerance,
+            most_solves=solves,
+            workers=_cores(workers),
+            on_progress=told,
+        )
+    frames = {
+        "prices": found.prices,
+        "reasons": found.reasons,
+        "break_evens": found.break_evens,
+        "intervals": found.intervals,
+    }
     facts = {"gap": found.gap, "aim": found.aim}
     show({name: frame for name, frame in frames.items() if len(frame)}, out, as_json, found.summary(), facts)
 
@@ -147,7 +176,12 @@ def alternatives(
     room_for(out, "extremes", "portfolios")
     with counting("searches") as told:
         found = run_alternatives(
-            load_result(directory), slack=slack, count=count, time_limit_s=time_limit, workers=_cores(workers), on_progress=told
+            load_result(directory),
+            slack=slack,
+            count=count,
+            time_limit_s=time_limit,
+            workers=_cores(workers),
+            on_progress=told,
         )
     portfolios = found.portfolios.assign(items=["; ".join(names) for names in found.portfolios["items"]])
     facts = {"slack": found.slack, "allowed_musd": found.allowed_musd, "aim": found.aim}

@@ -21,14 +21,26 @@ if TYPE_CHECKING:
     from ..data.dataset import Dataset
     from ..schemas.plan import Plan
 
-EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = 0, 2, 3, 4, 5, 70, 130
+EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = (
+    0,
+    2,
+    3,
+    4,
+    5,
+    70,
+    130,
+)
 EXIT_START, EXIT_STORE = 6, 7
 """Of the service: it cannot start (port, folder, settings); its store cannot be used."""
 
 app = typer.Typer(
-    name="strategic-minerals", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
+    name="strategic-minerals",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
     help="Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together.",
-)  # fmt: skip
+)
+
 
 def plan_names(incomplete: str) -> list[str]:
     """Shipped plans that a word may become, for shell completion."""
@@ -37,8 +49,14 @@ def plan_names(incomplete: str) -> list[str]:
     return sorted(path.stem for path in shipped("models").glob("*.toml") if path.stem.startswith(incomplete))
 
 
-Tables = Annotated[Path | None, typer.Option("--tables", help="Folder of tables (CSV). Default: the folder `tables` or `inputs` "
-                                                              "beside the plan; `shipped`: those of the package.")]  # fmt: skip
+Tables = Annotated[
+    Path | None,
+    typer.Option(
+        "--tables",
+        help="Folder of tables (CSV). Default: the folder `tables` or `inputs` "
+        "beside the plan; `shipped`: those of the package.",
+    ),
+]
 PlanFile = Annotated[
     Path,
     typer.Argument(
@@ -111,8 +129,12 @@ def progress(log: list[str]) -> Iterator[Any]:
 
 
 def show(
-    frames: Mapping[str, pd.DataFrame], out: Path | None, as_json: bool, text: str, facts: Mapping[str, Any] | None = None
-) -> None:  # fmt: skip
+    frames: Mapping[str, pd.DataFrame],
+    out: Path | None,
+    as_json: bool,
+    text: str,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
     """Tables as CSV into a folder where asked; then JSON, with facts beside the tables, or the summary."""
     from ..core.frames import records
     from ..data.csv_files import csv_text
@@ -161,7 +183,9 @@ def counting(what: str) -> Iterator[Any]:
 
         def tell(done: int, of: int) -> None:
             first.append(done)
-            status.update(f"{what}: {done} of {of}{time_left(done - first[0] + 1, of - done, time.perf_counter() - begin)}")
+            status.update(
+                f"{what}: {done} of {of}{time_left(done - first[0] + 1, of - done, time.perf_counter() - begin)}"
+            )
 
         yield tell
 

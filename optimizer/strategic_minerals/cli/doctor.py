@@ -15,10 +15,14 @@ from ..highs.runtime import canary
 from ..results.result import versions
 
 EXTRAS = {
-    "cluster": ("distributed",), "sensitivity": ("SALib",), "report": ("jinja2", "altair", "vl_convert"),
-    "excel": ("xlsxwriter", "python_calamine"), "parquet": ("pyarrow",),
-    "service": ("fastapi", "uvicorn", "multipart", "pydantic_settings", "prometheus_client"), "postgres": ("psycopg",),
-}  # fmt: skip
+    "cluster": ("distributed",),
+    "sensitivity": ("SALib",),
+    "report": ("jinja2", "altair", "vl_convert"),
+    "excel": ("xlsxwriter", "python_calamine"),
+    "parquet": ("pyarrow",),
+    "service": ("fastapi", "uvicorn", "multipart", "pydantic_settings", "prometheus_client"),
+    "postgres": ("psycopg",),
+}
 """Modules that each optional part needs."""
 LOWEST_PYTHON = (3, 11)
 REFUSED_HIGHS = "1.14."
@@ -42,12 +46,18 @@ def examine(folder: Path | None = None) -> list[Finding]:
     found = [
         Finding("python", sys.version_info >= LOWEST_PYTHON, True, stated["python"]),
         Finding("HiGHS release", not stated["highs"].startswith(REFUSED_HIGHS), True, stated["highs"]),
-        _solver(), _shipped(), _writable(Path.cwd() if folder is None else folder), _writable(Path(tempfile.gettempdir())),
-    ]  # fmt: skip
+        _solver(),
+        _shipped(),
+        _writable(Path.cwd() if folder is None else folder),
+        _writable(Path(tempfile.gettempdir())),
+    ]
     found += [
-        Finding(f"library {name}", number != "not installed", name != "strategic-minerals", number)  # it may run from its source
-        for name, number in stated.items() if name not in ("python", "highs")
-    ]  # fmt: skip
+        Finding(
+            f"library {name}", number != "not installed", name != "strategic-minerals", number
+        )  # it may run from its source
+        for name, number in stated.items()
+        if name not in ("python", "highs")
+    ]
     for extra, modules in EXTRAS.items():
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
         said = f"missing {', '.join(missing)}: pip install 'strategic-minerals[{extra}]'" if missing else "installed"

@@ -68,8 +68,12 @@ def stress(
 def reverse(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
     longest: Annotated[float, typer.Option(min=0.1, max=60, help="Longest disruption tried, in years.")] = 8.0,
-    hazard: Annotated[list[str], typer.Option(help="A hazard; may be repeated. Default: all in the plan's worlds.")] = [],  # noqa: B006
-    promise: Annotated[list[str], typer.Option(help="ndfeb_magnet:civil:0.8; may be repeated. Default: the plan's promises.")] = [],  # noqa: B006
+    hazard: Annotated[
+        list[str], typer.Option(help="A hazard; may be repeated. Default: all in the plan's worlds.")
+    ] = [],  # noqa: B006
+    promise: Annotated[
+        list[str], typer.Option(help="ndfeb_magnet:civil:0.8; may be repeated. Default: the plan's promises.")
+    ] = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
@@ -80,9 +84,13 @@ def reverse(
     room_for(out, "reverse")
     try:
         wanted = [Promise.parse(text) for text in promise]
-        table = reverse_stress(load_result(directory), promises=wanted or None, names=hazard or None, longest_yr=longest)
+        table = reverse_stress(
+            load_result(directory), promises=wanted or None, names=hazard or None, longest_yr=longest
+        )
     except ValueError as error:
-        raise InputError([Fault(str(directory), "", "reverse", "a plan or hazards that cannot be tried", str(error))]) from None
+        raise InputError(
+            [Fault(str(directory), "", "reverse", "a plan or hazards that cannot be tried", str(error))]
+        ) from None
     show({"reverse": table}, out, as_json, _breaks(table))
 
 
@@ -92,8 +100,10 @@ COUNTED = {"episode": " over the whole episode", "fiscal_year": " in every fisca
 
 def _breaks(table: pd.DataFrame) -> str:
     """The table in words."""
-    lines = ["REVERSE STRESS TEST: what it takes to break a promise, at the worst of the starts tried (the beginning of each later "
-             "fiscal year of the plan):"]
+    lines = [
+        "REVERSE STRESS TEST: what it takes to break a promise, at the worst of the starts tried (the beginning of each later "
+        "fiscal year of the plan):"
+    ]
     promise = ["material", "segment", "level", "per"]
     twice = table.groupby(promise[:3]).per.transform("nunique") > 1
     table = table.assign(counted=table.per.map(COUNTED).where(twice, ""))
@@ -142,9 +152,16 @@ def bounds(
         raise PlanError([Fault("plan", "", "sample", loaded.name, unbounded(loaded))])
     with counting("samples") as told:
         found = sampling_gap(
-            loaded, data, samples=samples, fresh=fresh, seed=seed, gap=gap, time_limit_s=time_limit, workers=os.cpu_count() or 1,
+            loaded,
+            data,
+            samples=samples,
+            fresh=fresh,
+            seed=seed,
+            gap=gap,
+            time_limit_s=time_limit,
+            workers=os.cpu_count() or 1,
             on_progress=told,
-        )  # fmt: skip
+        )
     show({"bounds": found.frame()}, out, as_json, found.summary())
 
 
@@ -168,9 +185,15 @@ def worth(
     try:
         with progress([]) as told:
             found = value_of_planning(
-                loaded, data, fresh=fresh, seed=seed, gap=gap, time_limit_s=time_limit, workers=os.cpu_count() or 1,
+                loaded,
+                data,
+                fresh=fresh,
+                seed=seed,
+                gap=gap,
+                time_limit_s=time_limit,
+                workers=os.cpu_count() or 1,
                 on_progress=told,
-            )  # fmt: skip
+            )
     except ValueError as error:
         raise PlanError([Fault("plan", "", "objective", loaded.objective.kind, str(error))]) from None
     frames = {"alternatives": found.table, "information": found.information, "worlds": found.worlds}

@@ -75,7 +75,9 @@ def _tell_versions(asked: bool) -> None:
 
 @app.callback()
 def about(
-    version: Annotated[bool, typer.Option("--version", help="Print versions.", is_eager=True, callback=_tell_versions)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print versions.", is_eager=True, callback=_tell_versions)
+    ] = False,
 ) -> None:
     """Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together."""
 
@@ -84,7 +86,9 @@ def about(
 def init(
     directory: Annotated[Path, typer.Argument(help="New folder, or an empty one.")],
     plan: Annotated[str, typer.Option(help="Shipped plan to start from.", autocompletion=plan_names)] = "quickstart",
-    excel: Annotated[bool, typer.Option("--excel", help="As one workbook, plan.xlsx, in place of a plan file and tables.")] = False,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="As one workbook, plan.xlsx, in place of a plan file and tables.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write a plan and its tables to start from."""
@@ -107,7 +111,9 @@ def init(
         from ..data.plan_file import load_plan
         from ..data.workbook import write_workbook
 
-        write_workbook(load_plan(shipped("models") / f"{plan}.toml"), load_dataset(shipped("inputs")), directory / "plan.xlsx")
+        write_workbook(
+            load_plan(shipped("models") / f"{plan}.toml"), load_dataset(shipped("inputs")), directory / "plan.xlsx"
+        )
         written = [directory / "plan.xlsx"]
     else:
         written = [directory / "plan.toml", directory / "tables"]
@@ -159,7 +165,9 @@ def check(
         typer.echo(json.dumps(_checked(found), indent=1, allow_nan=False))
         return
     console, counted = standard_output(), found.provenance
-    console.print(f"{path.name}: no fault. {counted.facts} reported or derived rows, {counted.estimates} estimates.", markup=False)
+    console.print(
+        f"{path.name}: no fault. {counted.facts} reported or derived rows, {counted.estimates} estimates.", markup=False
+    )
     console.print(f"Tables: {whence(path, tables)}.", markup=False)
     for note in found.notes:
         console.print(f"note: {note}", markup=False)
@@ -186,11 +194,15 @@ def _checked(found: CheckReport) -> dict[str, Any]:
 
     counted = found.provenance
     return {
-        "facts": counted.facts, "estimates": counted.estimates,
+        "facts": counted.facts,
+        "estimates": counted.estimates,
         "by_table": {name: list(pair) for name, pair in counted.by_table.items()},
-        "widest": records(counted.widest), "numbers": {name: list(pair) for name, pair in found.numeric.items()},
-        "ranges": records(found.ranges), "minerals_without_data": list(found.without_data), "notes": list(found.notes),
-    }  # fmt: skip
+        "widest": records(counted.widest),
+        "numbers": {name: list(pair) for name, pair in found.numeric.items()},
+        "ranges": records(found.ranges),
+        "minerals_without_data": list(found.without_data),
+        "notes": list(found.notes),
+    }
 
 
 @app.command()
@@ -230,7 +242,9 @@ def solve(
     log: list[str] = [f"tables: {whence(path, tables)}"]
     try:
         with progress(log) as show:
-            result = run_solve(loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, method=method, on_progress=show)
+            result = run_solve(
+                loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, method=method, on_progress=show
+            )
     except SolveError as error:
         found = _diagnosed(loaded, data, relax, time_limit, as_json) if isinstance(error, InfeasibleError) else None
         if out is not None and error.outcome.reason != "interrupted":
@@ -262,10 +276,14 @@ def _solved(result: Result) -> dict[str, Any]:
 
     shown = ("acquisitions", "projects", "contracts", "floors", "budget", "scenario_losses", "objective", "notes")
     return {
-        "outcome": asdict(result.outcome), "audit_passed": result.audited.passed, "counts": dict(result.counts),
-        "options": dict(result.options), "versions": dict(result.versions), "profile": records(result.profile),
+        "outcome": asdict(result.outcome),
+        "audit_passed": result.audited.passed,
+        "counts": dict(result.counts),
+        "options": dict(result.options),
+        "versions": dict(result.versions),
+        "profile": records(result.profile),
         **{name: records(result.tables[name]) for name in shown},
-    }  # fmt: skip
+    }
 
 
 def _diagnosed(plan: Plan, data: Dataset, relax: bool, time_limit_s: float, as_json: bool) -> Diagnosis | None:
@@ -276,7 +294,9 @@ def _diagnosed(plan: Plan, data: Dataset, relax: bool, time_limit_s: float, as_j
     console = standard_output()
     try:
         with saying("no plan meets the demands: looking for") as told:
-            found = diagnose(plan, data, relax=relax, time_limit_s=min(time_limit_s, LONGEST_DIAGNOSIS_S), on_progress=told)
+            found = diagnose(
+                plan, data, relax=relax, time_limit_s=min(time_limit_s, LONGEST_DIAGNOSIS_S), on_progress=told
+            )
     except ReserveError as error:
         if not as_json:
             console.print(f"What would help was not found: {error}", markup=False)
@@ -318,17 +338,25 @@ def verify(
     found = run_verify(directory)
     console, (low, z) = standard_output(), found.stated
     if as_json:
-        told = {"audit_passed": found.audited.passed, "stated_musd": [low, z], "again_musd": found.again,
-                "objections": found.objections, "not_compared": found.uncompared}  # fmt: skip
+        told = {
+            "audit_passed": found.audited.passed,
+            "stated_musd": [low, z],
+            "again_musd": found.again,
+            "objections": found.objections,
+            "not_compared": found.uncompared,
+        }
         typer.echo(json.dumps(plainly(told), indent=1, allow_nan=False))
         if found.objections:
             raise typer.Exit(EXIT_UNTRUSTED)
         return
     console.print(
-        f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})", markup=False
+        f"audit of the stored decisions: {'passed' if found.audited.passed else 'FAILED'} ({found.audited.worst()})",
+        markup=False,
     )
     again = "not found" if found.again is None else f"in [{found.again[0]:,.6f}, {found.again[1]:,.6f}]"
-    console.print(f"the optimum lies in [{low:,.6f}, {z:,.6f}] as stored, {again} solved again (million USD)", markup=False)
+    console.print(
+        f"the optimum lies in [{low:,.6f}, {z:,.6f}] as stored, {again} solved again (million USD)", markup=False
+    )
     for what in found.uncompared:
         console.print(f"not compared: {what}", markup=False)
     if found.objections:

@@ -17,7 +17,9 @@ from .common import EXIT_INPUT, EXIT_UNTRUSTED, app, room_for, show, standard_ou
 
 @app.command()
 def report(
-    directories: Annotated[list[Path], typer.Argument(help="Run folders; the first is shown, the others compared with it.")],
+    directories: Annotated[
+        list[Path], typer.Argument(help="Run folders; the first is shown, the others compared with it.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write; report.html and the like where not given.")
     ] = None,
@@ -46,7 +48,9 @@ def report(
         found = f"a name that ends in .{ending}" if ending else "a file of another kind"
         raise InputError([Fault(str(target), "", "--out", found, f"a name that ends in .{form}{also}")])
     if form == "xlsx" and target.is_file() and holds_a_plan(target):
-        raise InputError([Fault(str(target), "", "--out", "a workbook with a plan in it", "a new name, or an earlier report")])
+        raise InputError(
+            [Fault(str(target), "", "--out", "a workbook with a plan in it", "a new name, or an earlier report")]
+        )
     for place in (target, *([] if figures is None else [figures / "figure"])):
         inside = next((str(folder) for folder in place.resolve().parents if is_run_folder(folder)), None)
         if inside is not None:
@@ -85,7 +89,9 @@ def _refuse_others(folder: Path | None, ending: str, option: str) -> None:
         raise InputError([Fault(str(folder), "", option, "a file", "a folder, or a new name")])
     foreign = sorted(file.name for file in folder.glob("*") if file.suffix != ending)
     if foreign:
-        raise InputError([Fault(str(folder), "", option, f"a folder with {foreign[0]} in it", "a new or an empty folder")])
+        raise InputError(
+            [Fault(str(folder), "", option, f"a folder with {foreign[0]} in it", "a new or an empty folder")]
+        )
 
 
 def _wrote(files: list[Path], as_json: bool) -> None:
@@ -97,7 +103,9 @@ def _wrote(files: list[Path], as_json: bool) -> None:
     for folder, inside in groupby(files, key=lambda file: file.parent):
         first, *others = inside
         size = f"{first.stat().st_size / 1e6:,.2g} MB"
-        console.print(f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size}).", markup=False)
+        console.print(
+            f"Wrote {len(others) + 1} files into {folder}." if others else f"Wrote {first} ({size}).", markup=False
+        )
 
 
 @app.command()
@@ -135,5 +143,7 @@ def doctor(
             mark = "ok  " if finding.fine else "FAIL" if finding.needed else "-   "
             console.print(f"{mark} {finding.check}: {finding.found}", markup=False)
     wrong = [finding.check for finding in found if finding.needed and not finding.fine]
-    if wrong:  # an installation that errs is not to be trusted; a folder that cannot be written is the caller's to choose
+    if (
+        wrong
+    ):  # an installation that errs is not to be trusted; a folder that cannot be written is the caller's to choose
         raise typer.Exit(EXIT_INPUT if all(check.startswith("writing to") for check in wrong) else EXIT_UNTRUSTED)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from ..service.settings import Settings
     from ..service.store import Store
 
-Folder = Annotated[Path | None, typer.Option(help="Jobs' files and the database; STRATEGIC_MINERALS_FOLDER, else `service`.")]
+Folder = Annotated[
+    Path | None, typer.Option(help="Jobs' files and the database; STRATEGIC_MINERALS_FOLDER, else `service`.")
+]
 
 BACKLOG = 512
 """Connections that wait to be accepted; so many are accepted in one go."""
@@ -34,9 +36,13 @@ app.add_typer(token, name="token")
 @app.command()
 def serve(
     folder: Folder = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen at; STRATEGIC_MINERALS_HOST, else 127.0.0.1.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen at; STRATEGIC_MINERALS_HOST, else 127.0.0.1.")
+    ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="STRATEGIC_MINERALS_PORT, else 8000.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Jobs that run at once; STRATEGIC_MINERALS_WORKERS, else 2.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Jobs that run at once; STRATEGIC_MINERALS_WORKERS, else 2.")
+    ] = None,
     scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers answer jobs.")] = None,
     open_on_loopback: Annotated[
         bool, typer.Option("--open-on-loopback", help="Ask for no token; only where nobody else reaches the address.")
@@ -45,7 +51,12 @@ def serve(
     """Serve plans as jobs over HTTP, with a page for people. Every other setting is an environment variable (see the README)."""
     with _starting():
         settings = _settings(
-            folder=folder, host=host, port=port, workers=workers, scheduler=scheduler, open_on_loopback=open_on_loopback or None
+            folder=folder,
+            host=host,
+            port=port,
+            workers=workers,
+            scheduler=scheduler,
+            open_on_loopback=open_on_loopback or None,
         )
         _serve(settings)
 
@@ -60,17 +71,28 @@ def _serve(settings: Settings) -> None:
 
     if settings.database is None:
         hold(settings.folder).close()  # another server's folder is told before anything is opened or started
-    if not settings.open_on_loopback and not any(known.revoked is None for known in _with_store(settings, lambda s: s.tokens())):
+    if not settings.open_on_loopback and not any(
+        known.revoked is None for known in _with_store(settings, lambda s: s.tokens())
+    ):
         expected = "one: strategic-minerals token create OFFICE (or --open-on-loopback)"
         raise InputError([Fault("serve", "", "tokens", "none", expected)])
-    bounds = Bounds(settings.most_connections, settings.most_connections_of_address, settings.header_s, settings.answer_s)
+    bounds = Bounds(
+        settings.most_connections, settings.most_connections_of_address, settings.header_s, settings.answer_s
+    )
     protocol: Any = partial(Connection, connections=Connections(bounds))
     _listening(settings).close()  # a port that is taken is told before anything is started
     served = create_app(settings)
     config = uvicorn.Config(
-        served, log_level="warning", server_header=False, date_header=True, timeout_graceful_shutdown=5, proxy_headers=False,
-        backlog=BACKLOG, ws="none", http=protocol,
-    )  # fmt: skip
+        served,
+        log_level="warning",
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=5,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        ws="none",
+        http=protocol,
+    )
     try:
         served.state.works.start(served)
         with _listening(settings) as listener:  # from here on it answers
@@ -137,7 +159,9 @@ def token_create(
 
     wrong = [name for name in scope if name not in SCOPES]
     if wrong or not tenant.isprintable() or not 1 <= len(tenant) <= 100:
-        found, expected = (wrong[0], ", ".join(SCOPES)) if wrong else (repr(tenant), "a name of 1 to 100 printable characters")
+        found, expected = (
+            (wrong[0], ", ".join(SCOPES)) if wrong else (repr(tenant), "a name of 1 to 100 printable characters")
+        )
         raise InputError([Fault("token", "", "scope" if wrong else "tenant", found, expected)])
     text, kept, digest = new_token(tenant, tuple(known for known in SCOPES if known in scope), note)
     with _starting():
@@ -168,12 +192,16 @@ def token_list(
 
 
 @token.command("revoke")
-def token_revoke(name: Annotated[str, typer.Argument(help="Its name, as `token list` shows it.")], folder: Folder = None) -> None:
+def token_revoke(
+    name: Annotated[str, typer.Argument(help="Its name, as `token list` shows it.")], folder: Folder = None
+) -> None:
     """Make a token worthless, at once."""
     with _starting():
         revoked = _with_store(_settings(folder=folder), lambda store: store.revoke(name), made=True)
     if not revoked:
-        raise InputError([Fault("token", "", "name", f"'{name}'", "the name of a token in force: strategic-minerals token list")])
+        raise InputError(
+            [Fault("token", "", "name", f"'{name}'", "the name of a token in force: strategic-minerals token list")]
+        )
     standard_output().print(f"Revoked {name}.", markup=False)
 
 
@@ -214,7 +242,9 @@ def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
 
     if made and settings.database is None and not file_of(settings.folder).is_file():
         raise StoreError("away", f"there is none in the folder {settings.folder} (--folder; `token create` makes one)")
-    store: Store = open_store(settings.folder, None if settings.database is None else settings.database.get_secret_value())
+    store: Store = open_store(
+        settings.folder, None if settings.database is None else settings.database.get_secret_value()
+    )
     try:
         return work(store)
     finally:

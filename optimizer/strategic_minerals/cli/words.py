@@ -20,8 +20,9 @@ COMMAND_LINE = "command line"
 """Where an option stands."""
 NUMBER = re.compile(r"'(?P<found>.*)' is not a valid (?P<kind>float|int)(eger)?( range)?\.?")
 DURATION = re.compile(
-    r"(?P<number>\d+(?:[.,]\d+)?) *(?:(?P<s>s|secs?|seconds?)|(?P<m>m|mins?|minutes?)|(?P<h>h|hrs?|hours?))\.?", re.IGNORECASE
-)  # fmt: skip
+    r"(?P<number>\d+(?:[.,]\d+)?) *(?:(?P<s>s|secs?|seconds?)|(?P<m>m|mins?|minutes?)|(?P<h>h|hrs?|hours?))\.?",
+    re.IGNORECASE,
+)
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
 
@@ -60,8 +61,12 @@ def option_faults(error: Any) -> list[Fault]:
     cause, parameter = error.__cause__, getattr(error, "param", None)
     if parameter is None:
         return []
-    name = next((option for option in parameter.opts if option.startswith("--")), parameter.opts[0] if parameter.opts else "")
-    items: list[Any] = cause.errors(include_url=False) if isinstance(cause, ValidationError) else _earlier(str(error.message))
+    name = next(
+        (option for option in parameter.opts if option.startswith("--")), parameter.opts[0] if parameter.opts else ""
+    )
+    items: list[Any] = (
+        cause.errors(include_url=False) if isinstance(cause, ValidationError) else _earlier(str(error.message))
+    )
     return [Fault(COMMAND_LINE, "", name, shown(item["input"]), _expected(item, name)) for item in items]
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from .errors import Fault
 
 KINDS = (
-    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
-)  # fmt: skip
+)
 
 
 def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
@@ -37,7 +40,9 @@ def read_bounded(path: Path, most_bytes: int, wanted: str) -> bytes | Fault:
     if wrong is not None:
         return wrong
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as file:
+        with os.fdopen(
+            os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb"
+        ) as file:
             content = file.read(most_bytes + 1)
     except OSError as error:
         return Fault(str(path), "", "", error.strerror or "unreadable", wanted)
@@ -67,10 +72,14 @@ def kind_of_file(content: bytes) -> str:
 
 UTF_16 = "text in UTF-16"
 STARTS = (
-    (b"\xff\xfe", UTF_16), (b"\xfe\xff", UTF_16), (b"PK\x03\x04", "a workbook or another archive"),
-    (b"\xd0\xcf\x11\xe0", "a workbook of the old kind (xls), or one with a password"), (b"%PDF", "a PDF"),
-    (b"\x1f\x8b", "a compressed file"), (b"{\\rtf", "a document (RTF)"),
-)  # fmt: skip
+    (b"\xff\xfe", UTF_16),
+    (b"\xfe\xff", UTF_16),
+    (b"PK\x03\x04", "a workbook or another archive"),
+    (b"\xd0\xcf\x11\xe0", "a workbook of the old kind (xls), or one with a password"),
+    (b"%PDF", "a PDF"),
+    (b"\x1f\x8b", "a compressed file"),
+    (b"{\\rtf", "a document (RTF)"),
+)
 """First bytes of files of other kinds, and their names."""
 
 

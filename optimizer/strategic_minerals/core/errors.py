@@ -145,7 +145,9 @@ class Hints:
 
 def missing_part(where: str, module: str, extra: str) -> InputError:
     """What is raised where an optional part is not installed."""
-    return InputError([Fault(where, "", "", f"{module} is not installed", f"{module}: pip install 'strategic-minerals[{extra}]'")])
+    return InputError(
+        [Fault(where, "", "", f"{module} is not installed", f"{module}: pip install 'strategic-minerals[{extra}]'")]
+    )
 
 
 class MisplacedError(ValueError):

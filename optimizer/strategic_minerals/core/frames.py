@@ -60,7 +60,9 @@ def typed(frame: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
 
 def _as_stated(values: pd.Series, kind: str) -> bool:
     """Whether a column holds its kind alone, so that there is nothing to look at cell by cell."""
-    return values.dtype == KINDS[kind] and (kind != "text" or pd.api.types.infer_dtype(values, skipna=False) == "string")
+    return values.dtype == KINDS[kind] and (
+        kind != "text" or pd.api.types.infer_dtype(values, skipna=False) == "string"
+    )
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -76,7 +78,9 @@ def notebook_html(text: str, frames: Mapping[str, pd.DataFrame]) -> str:
     shown = [f"<p>{html.escape(text.splitlines()[0])}</p>"] if text else []
     for title, frame in frames.items():
         if len(frame):
-            rows = frame.head(MOST_NOTEBOOK_ROWS).to_html(index=False, float_format="{:,.4g}".format, border=0, escape=True)
+            rows = frame.head(MOST_NOTEBOOK_ROWS).to_html(
+                index=False, float_format="{:,.4g}".format, border=0, escape=True
+            )
             shown.append(f"<h4>{html.escape(title)}</h4>{rows}")
     return "".join([*shown, f"<details><summary>All in words</summary><pre>{html.escape(text)}</pre></details>"])
 

@@ -14,12 +14,15 @@ THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:([ ,.'\u2019])\d{3})(?:\1\d{3})*(?:[.,]\
 UNDERSCORES = re.compile(r"[-+]?[\d_]*\d_\d[\d_]*(\.[\d_]*)?([eE][-+]?[\d_]+)?", re.ASCII)
 PERCENT = re.compile(r"(?P<figure>\S+?)\s*(%|\u2030|percent|per cent|pct\.?)", re.IGNORECASE)
 ABOUT = re.compile(
-    r"(~|\u2248|<=?|>=?|\u2264|\u2265|c\.|ca\.?|circa|approx\.?|about|around|est\.?|up to|over)\s*(?P<figure>.+)", re.IGNORECASE
+    r"(~|\u2248|<=?|>=?|\u2264|\u2265|c\.|ca\.?|circa|approx\.?|about|around|est\.?|up to|over)\s*(?P<figure>.+)",
+    re.IGNORECASE,
 )
 SPAN = re.compile(r"(?P<low>\d[\d.]*)\s*(-|to|\.\.\.?|bis)\s*(?P<high>\d[\d.]*)", re.ASCII)
 SCALED = re.compile(r"(?P<figure>[-+]?[\d.]+)\s*(?P<word>k|kt|m|mn|mio|bn|thousand|million|billion)\.?", re.IGNORECASE)
 SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6, "million": 1e6, "bn": 1e9, "billion": 1e9}
-WITH_UNIT = re.compile(r"(?P<before>[^\d.\s+=-]*)\s*(?P<figure>[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?)\s*(?P<after>[^\d\s]\D*)?", re.ASCII)
+WITH_UNIT = re.compile(
+    r"(?P<before>[^\d.\s+=-]*)\s*(?P<figure>[-+]?\d[\d.,]*(?:[eE][-+]?\d+)?)\s*(?P<after>[^\d\s]\D*)?", re.ASCII
+)
 MONTH = r"(?:jan|feb|mar|apr|may|mai|jun|jul|aug|sept?|oct|okt|nov|dec|dez)[a-z]*\.?"
 SHORT_DATE = re.compile(rf"\d{{1,2}}[-./ ]{MONTH}|{MONTH}[-./ ]\d{{2,4}}", re.ASCII | re.IGNORECASE)
 DATE = re.compile(
@@ -33,9 +36,37 @@ FOOTNOTED = re.compile(
     r"(?P<figure>[-+]?[\d.]*\d)\s*(?P<mark>[*\u2020\u2021\u00b9\u00b2\u00b3]+|\(\w\)|\[\w+\]|(?<=\d)[a-d])", re.ASCII
 )
 NOTHING_KNOWN = {
-    "-", "--", "?", "??", "x", ".", "..", "...", "na", "n/a", "n.a.", "n.a", "n/d", "n.d.", "nd", "k.a.", "null", "none", "nil",
-    "nan", "tbd", "tbc", "todo", "unknown", "not available", "not known", "withheld", "w", "missing", "*",
-}  # fmt: skip
+    "-",
+    "--",
+    "?",
+    "??",
+    "x",
+    ".",
+    "..",
+    "...",
+    "na",
+    "n/a",
+    "n.a.",
+    "n.a",
+    "n/d",
+    "n.d.",
+    "nd",
+    "k.a.",
+    "null",
+    "none",
+    "nil",
+    "nan",
+    "tbd",
+    "tbc",
+    "todo",
+    "unknown",
+    "not available",
+    "not known",
+    "withheld",
+    "w",
+    "missing",
+    "*",
+}
 ERRORS = ("#ref!", "#n/a", "#div/0!", "#value!", "#name?", "#num!", "#null!", "#spill!")
 LONGEST_READ = 40
 """Characters of a text beyond which no number is looked for in it."""
@@ -127,7 +158,11 @@ def _span(said: str, _: str) -> str:
 
 def _fraction(said: str, _: str) -> str:
     found = FRACTION.fullmatch(said)
-    return f"{int(found[1]) / int(found[2]):.6g}" if found and len(said) < 20 and 0 < int(found[2]) <= LARGEST_DENOMINATOR else ""
+    return (
+        f"{int(found[1]) / int(found[2]):.6g}"
+        if found and len(said) < 20 and 0 < int(found[2]) <= LARGEST_DENOMINATOR
+        else ""
+    )
 
 
 def _scaled(said: str, column: str) -> str:
@@ -146,7 +181,9 @@ def _marked(said: str, _: str) -> str:
     if accounting and _plain(accounting["figure"]):
         return f"-{_plain(accounting['figure'])} if brackets mean below zero"
     found = FOOTNOTED.fullmatch(said)
-    return f"{_plain(found['figure'])}; marks and footnotes belong to `note`" if found and _plain(found["figure"]) else ""
+    return (
+        f"{_plain(found['figure'])}; marks and footnotes belong to `note`" if found and _plain(found["figure"]) else ""
+    )
 
 
 def _with_unit(said: str, _: str) -> str:

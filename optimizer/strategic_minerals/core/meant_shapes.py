@@ -25,7 +25,13 @@ def shape_meant(value: Any, kinds: Collection[str], items: Collection[str]) -> s
         return f"text: {json.dumps(' '.join(value))}" if texts and "string" in kinds and "array" not in kinds else ""
     if "array" in kinds and isinstance(value, int | float | str) and not isinstance(value, bool):
         return _list(value, items) if {"integer", "number"} & {*items} else ""
-    if isinstance(value, str) and "object" in kinds and "string" not in kinds and "number" in items and len(value) <= LONGEST:
+    if (
+        isinstance(value, str)
+        and "object" in kinds
+        and "string" not in kinds
+        and "number" in items
+        and len(value) <= LONGEST
+    ):
         return _factors(value)
     return ""
 

@@ -12,34 +12,129 @@ from functools import cache
 from .shipped import shipped
 
 SPELLINGS = (
-    ("defense", "defence"), ("license", "licence"), ("aluminum", "aluminium"), ("sulfur", "sulphur"), ("cesium", "caesium"),
-    ("center", "centre"), ("labor", "labour"), ("color", "colour"), ("ization", "isation"), ("izing", "ising"),
-)  # fmt: skip
+    ("defense", "defence"),
+    ("license", "licence"),
+    ("aluminum", "aluminium"),
+    ("sulfur", "sulphur"),
+    ("cesium", "caesium"),
+    ("center", "centre"),
+    ("labor", "labour"),
+    ("color", "colour"),
+    ("ization", "isation"),
+    ("izing", "ising"),
+)
 """American, British."""
 
 COUNTRIES_TOO = {
-    "america": "USA", "us": "USA", "unitedstates": "USA", "unitedstatesofamerica": "USA", "uk": "GBR", "britain": "GBR",
-    "greatbritain": "GBR", "england": "GBR", "russia": "RUS", "southkorea": "KOR", "korea": "KOR", "northkorea": "PRK",
-    "vietnam": "VNM", "laos": "LAO", "drc": "COD", "congokinshasa": "COD", "democraticrepublicofthecongo": "COD",
-    "ivorycoast": "CIV", "czechrepublic": "CZE", "turkey": "TUR", "bolivia": "BOL", "iran": "IRN", "burma": "MMR",
-    "venezuela": "VEN", "tanzania": "TZA", "syria": "SYR", "moldova": "MDA", "holland": "NLD", "taiwan": "TWN",
-    "cn": "CHN", "prc": "CHN", "jp": "JPN", "de": "DEU", "fr": "FRA", "au": "AUS", "ca": "CAN", "ru": "RUS", "gb": "GBR",
-    "in": "IND", "br": "BRA", "za": "ZAF", "kr": "KOR", "my": "MYS", "vn": "VNM", "id": "IDN", "cl": "CHL", "no": "NOR",
-    "na": "NAM", "eu": "",
-}  # fmt: skip
+    "america": "USA",
+    "us": "USA",
+    "unitedstates": "USA",
+    "unitedstatesofamerica": "USA",
+    "uk": "GBR",
+    "britain": "GBR",
+    "greatbritain": "GBR",
+    "england": "GBR",
+    "russia": "RUS",
+    "southkorea": "KOR",
+    "korea": "KOR",
+    "northkorea": "PRK",
+    "vietnam": "VNM",
+    "laos": "LAO",
+    "drc": "COD",
+    "congokinshasa": "COD",
+    "democraticrepublicofthecongo": "COD",
+    "ivorycoast": "CIV",
+    "czechrepublic": "CZE",
+    "turkey": "TUR",
+    "bolivia": "BOL",
+    "iran": "IRN",
+    "burma": "MMR",
+    "venezuela": "VEN",
+    "tanzania": "TZA",
+    "syria": "SYR",
+    "moldova": "MDA",
+    "holland": "NLD",
+    "taiwan": "TWN",
+    "cn": "CHN",
+    "prc": "CHN",
+    "jp": "JPN",
+    "de": "DEU",
+    "fr": "FRA",
+    "au": "AUS",
+    "ca": "CAN",
+    "ru": "RUS",
+    "gb": "GBR",
+    "in": "IND",
+    "br": "BRA",
+    "za": "ZAF",
+    "kr": "KOR",
+    "my": "MYS",
+    "vn": "VNM",
+    "id": "IDN",
+    "cl": "CHL",
+    "no": "NOR",
+    "na": "NAM",
+    "eu": "",
+}
 """Common names and two-letter codes of countries, as `plain` writes them -> ISO 3166 code of three letters."""
 
 ELEMENTS = {
-    "ag": "silver", "al": "aluminium", "as": "arsenic", "au": "gold", "be": "beryllium", "bi": "bismuth", "ce": "cerium",
-    "co": "cobalt", "cr": "chromium", "cs": "caesium", "cu": "copper", "dy": "dysprosium", "er": "erbium", "eu": "europium",
-    "fe": "iron", "ga": "gallium", "gd": "gadolinium", "ge": "germanium", "hf": "hafnium", "ho": "holmium", "in": "indium",
-    "ir": "iridium", "la": "lanthanum", "li": "lithium", "lu": "lutetium", "mg": "magnesium", "mn": "manganese",
-    "mo": "molybdenum", "nb": "niobium", "nd": "neodymium", "ni": "nickel", "pb": "lead", "pd": "palladium",
-    "pr": "praseodymium", "pt": "platinum", "rb": "rubidium", "re": "rhenium", "rh": "rhodium", "ru": "ruthenium",
-    "sb": "antimony", "sc": "scandium", "si": "silicon", "sm": "samarium", "sn": "tin", "ta": "tantalum", "tb": "terbium",
-    "te": "tellurium", "ti": "titanium", "tm": "thulium", "v": "vanadium", "w": "tungsten", "y": "yttrium", "yb": "ytterbium",
-    "zn": "zinc", "zr": "zirconium",
-}  # fmt: skip
+    "ag": "silver",
+    "al": "aluminium",
+    "as": "arsenic",
+    "au": "gold",
+    "be": "beryllium",
+    "bi": "bismuth",
+    "ce": "cerium",
+    "co": "cobalt",
+    "cr": "chromium",
+    "cs": "caesium",
+    "cu": "copper",
+    "dy": "dysprosium",
+    "er": "erbium",
+    "eu": "europium",
+    "fe": "iron",
+    "ga": "gallium",
+    "gd": "gadolinium",
+    "ge": "germanium",
+    "hf": "hafnium",
+    "ho": "holmium",
+    "in": "indium",
+    "ir": "iridium",
+    "la": "lanthanum",
+    "li": "lithium",
+    "lu": "lutetium",
+    "mg": "magnesium",
+    "mn": "manganese",
+    "mo": "molybdenum",
+    "nb": "niobium",
+    "nd": "neodymium",
+    "ni": "nickel",
+    "pb": "lead",
+    "pd": "palladium",
+    "pr": "praseodymium",
+    "pt": "platinum",
+    "rb": "rubidium",
+    "re": "rhenium",
+    "rh": "rhodium",
+    "ru": "ruthenium",
+    "sb": "antimony",
+    "sc": "scandium",
+    "si": "silicon",
+    "sm": "samarium",
+    "sn": "tin",
+    "ta": "tantalum",
+    "tb": "terbium",
+    "te": "tellurium",
+    "ti": "titanium",
+    "tm": "thulium",
+    "v": "vanadium",
+    "w": "tungsten",
+    "y": "yttrium",
+    "yb": "ytterbium",
+    "zn": "zinc",
+    "zr": "zirconium",
+}
 """Symbol -> name."""
 PAIRED = {"nd": ("ndpr",), "pr": ("ndpr",)}
 """Elements that are traded together."""
@@ -61,14 +156,37 @@ def plain(word: str) -> str:
 
 def in_ascii(word: str) -> str:
     """A word with the letters of ASCII that its own are written as where they are missing: Uebung, Orebro."""
-    return unicodedata.normalize("NFKD", word.translate(UMLAUTS)).encode("ascii", "ignore").decode() if not word.isascii() else word
+    return (
+        unicodedata.normalize("NFKD", word.translate(UMLAUTS)).encode("ascii", "ignore").decode()
+        if not word.isascii()
+        else word
+    )
 
 
-UMLAUTS = str.maketrans({
-    "\u00e4": "ae", "\u00f6": "oe", "\u00fc": "ue", "\u00c4": "Ae", "\u00d6": "Oe", "\u00dc": "Ue", "\u00df": "ss",
-    "\u00e6": "ae", "\u00c6": "Ae", "\u00f8": "oe", "\u00d8": "Oe", "\u0142": "l", "\u0141": "L", "\u2018": "'", "\u2019": "'",
-    "\u201c": "'", "\u201d": "'", "\u00a0": " ", "\u2013": "-", "\u2014": "-",
-})  # fmt: skip
+UMLAUTS = str.maketrans(
+    {
+        "\u00e4": "ae",
+        "\u00f6": "oe",
+        "\u00fc": "ue",
+        "\u00c4": "Ae",
+        "\u00d6": "Oe",
+        "\u00dc": "Ue",
+        "\u00df": "ss",
+        "\u00e6": "ae",
+        "\u00c6": "Ae",
+        "\u00f8": "oe",
+        "\u00d8": "Oe",
+        "\u0142": "l",
+        "\u0141": "L",
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201c": "'",
+        "\u201d": "'",
+        "\u00a0": " ",
+        "\u2013": "-",
+        "\u2014": "-",
+    }
+)
 
 
 @cache
@@ -118,12 +236,16 @@ def _of_element(bare: str, names: Sequence[str]) -> list[str]:
     bare = bare.removesuffix("s") if bare.endswith(tuple(f"{form}s" for form in FORMS)) else bare
     form = next((form for form in FORMS if bare.endswith(form) and bare != form), "")
     for stem in (bare, bare.removesuffix(form)):
-        symbol = ALSO.get(stem, stem if stem in ELEMENTS else next((s for s, name in ELEMENTS.items() if name == stem), ""))
+        symbol = ALSO.get(
+            stem, stem if stem in ELEMENTS else next((s for s, name in ELEMENTS.items() if name == stem), "")
+        )
         starts = {symbol, ELEMENTS.get(symbol, ""), *PAIRED.get(symbol, ()), stem} - {""}
         found = [name for name in names if "_" in name and name.split("_")[0] in starts]
         found += [name for name in names if name in starts]
         if form and stem != bare:
             found = [name for name in found if form in name]
         if found:
-            return sorted(found, key=lambda name: (*(not name.endswith(f"_{form}") for form in ("oxide", "metal")), name))[:3]
+            return sorted(
+                found, key=lambda name: (*(not name.endswith(f"_{form}") for form in ("oxide", "metal")), name)
+            )[:3]
     return []

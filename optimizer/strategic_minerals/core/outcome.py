@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Reason = Literal[
-    "optimal", "within_gap", "time_limit", "stalled", "interrupted", "out_of_memory", "infeasible", "unbounded", "failed"
+    "optimal",
+    "within_gap",
+    "time_limit",
+    "stalled",
+    "interrupted",
+    "out_of_memory",
+    "infeasible",
+    "unbounded",
+    "failed",
 ]
 """stalled: the search came to an end with parts of it left out, because the solver gave no answer there."""
 

@@ -62,16 +62,25 @@ class Seconds:
         whole = self.phases.get(TOTAL, sum(self.phases[name] for name in names))
         rows = [
             {
-                "phase": name, "seconds": self.phases[name], "share": self.phases[name] / whole if whole > 0 else 0.0,
-                "highs_seconds": self.highs.get(name, 0.0), "iterations": self.iterations.get(name, 0),
+                "phase": name,
+                "seconds": self.phases[name],
+                "share": self.phases[name] / whole if whole > 0 else 0.0,
+                "highs_seconds": self.highs.get(name, 0.0),
+                "iterations": self.iterations.get(name, 0),
                 "peak_memory_mib": self.memory.get(name, float("nan")),
             }
             for name in names
-        ]  # fmt: skip
-        rows.append({
-            "phase": TOTAL, "seconds": whole, "share": 1.0, "highs_seconds": sum(self.highs.values()),
-            "iterations": sum(self.iterations.values()), "peak_memory_mib": peak_memory_mib(),
-        })  # fmt: skip
+        ]
+        rows.append(
+            {
+                "phase": TOTAL,
+                "seconds": whole,
+                "share": 1.0,
+                "highs_seconds": sum(self.highs.values()),
+                "iterations": sum(self.iterations.values()),
+                "peak_memory_mib": peak_memory_mib(),
+            }
+        )
         return pd.DataFrame(rows)
 
 

@@ -1,11 +1,11 @@
 """What a sensitivity study varies: a field of the plan, or cells of a table, named by an address.
 
-    budget.appropriation_musd                      a field of the plan, dotted as in `--set`
-    scenarios.0.probability                        lists are counted from 0
-    prices[mcs2024/ndpr_oxide/2024].price_usd_per_kg      a cell: table[key].column, parts of the key joined by slashes
-    prices[mcs2024/ndpr_oxide/*].price_usd_per_kg         all rows that match, * standing for any part (where a row's own key
-                                                          has the star and is the same, that row alone)
-    prices[mcs2024/ndpr_oxide/*].price_usd_per_kg *       with a star at the end: the value multiplies what is there
+budget.appropriation_musd                      a field of the plan, dotted as in `--set`
+scenarios.0.probability                        lists are counted from 0
+prices[mcs2024/ndpr_oxide/2024].price_usd_per_kg      a cell: table[key].column, parts of the key joined by slashes
+prices[mcs2024/ndpr_oxide/*].price_usd_per_kg         all rows that match, * standing for any part (where a row's own key
+                                                      has the star and is the same, that row alone)
+prices[mcs2024/ndpr_oxide/*].price_usd_per_kg *       with a star at the end: the value multiplies what is there
 """
 
 from __future__ import annotations
@@ -56,10 +56,14 @@ def read_axis(address: str) -> Axis:
     factor = text.endswith("*")
     text = text.removesuffix("*").rstrip()
     said, _, column = text.partition(".")
-    table = next((name for name in (said, *meant(said, TABLES)) if name in TABLES and column in TABLES[name].model_fields), "")
+    table = next(
+        (name for name in (said, *meant(said, TABLES)) if name in TABLES and column in TABLES[name].model_fields), ""
+    )
     if "[" not in text and table and said not in Plan.model_fields:
         cells = f"{table}[{'/'.join('*' * len(TABLES[table].key))}].{column}"
-        raise PlanError([Fault("axis", "", address, "a table without a key", f"the key of its rows in brackets; of all: {cells}")])
+        raise PlanError(
+            [Fault("axis", "", address, "a table without a key", f"the key of its rows in brackets; of all: {cells}")]
+        )
     if "[" not in text:
         return Axis(address, text, "", "", "", factor)
     found = CELL.match(text)
@@ -149,7 +153,11 @@ def _changed(axis: Axis, row: Row, value: Any) -> Row:
     if axis.factor and old is None:
         return row
     new = _moved(axis, old, value)
-    if isinstance(old, int | float) and not isinstance(old, bool) and (isinstance(new, bool) or not isinstance(new, int | float)):
+    if (
+        isinstance(old, int | float)
+        and not isinstance(old, bool)
+        and (isinstance(new, bool) or not isinstance(new, int | float))
+    ):
         raise PlanError([Fault("axis", key_of(row), axis.address, repr(value), "a number")])
     changed = {axis.column: new}
     for end in ("low", "high"):

@@ -62,7 +62,9 @@ def calibrate(data: Dataset, record: dt.date | None = None) -> pd.DataFrame:
         if hazard.observed_yr is None:
             continue
         named = [events[name] for name in hazard.calibrated_on.split()]
-        counted = [event for event in named if event.took_effect and event.effective is not None and event.effective <= until]
+        counted = [
+            event for event in named if event.took_effect and event.effective is not None and event.effective <= until
+        ]
         lengths, ended = [], 0
         for event in counted:
             over = event.end_or_review is not None and event.status not in RUNNING and event.end_or_review <= until
@@ -73,13 +75,21 @@ def calibrate(data: Dataset, record: dt.date | None = None) -> pd.DataFrame:
         rate, length = rate_posterior(onsets, hazard.observed_yr), None
         if sum(lengths) > 0:
             length = duration_posterior(ended, sum(lengths))
-        rows.append({
-            "hazard": hazard.hazard, "onsets": onsets, "observed_yr": hazard.observed_yr,
-            "rate_low": rate.low, "rate_mean": rate.mean, "rate_high": rate.high,
-            "events_ended": ended, "event_years": sum(lengths),
-            "legal_duration_low": length.low if length else float("nan"),
-            "legal_duration_mean": length.mean if length else float("nan"),
-            "legal_duration_high": length.high if length else float("nan"),
-            "table_rate_per_yr": hazard.rate_per_yr, "table_duration_yr": hazard.duration_yr,
-        })  # fmt: skip
+        rows.append(
+            {
+                "hazard": hazard.hazard,
+                "onsets": onsets,
+                "observed_yr": hazard.observed_yr,
+                "rate_low": rate.low,
+                "rate_mean": rate.mean,
+                "rate_high": rate.high,
+                "events_ended": ended,
+                "event_years": sum(lengths),
+                "legal_duration_low": length.low if length else float("nan"),
+                "legal_duration_mean": length.mean if length else float("nan"),
+                "legal_duration_high": length.high if length else float("nan"),
+                "table_rate_per_yr": hazard.rate_per_yr,
+                "table_duration_yr": hazard.duration_yr,
+            }
+        )
     return pd.DataFrame(rows)

@@ -80,7 +80,13 @@ def _otherwise(table: str, name: str, text: str) -> Iterator[Fault]:
     elif not text.strip():
         yield Fault(name, "", "", "an empty file", f"a header, and a row a line: {header_words(table)}")
     elif text.startswith("version https://git-lfs"):
-        yield Fault(name, "1", "", "a pointer of Git LFS in place of the table", "the table itself: fetch it with `git lfs pull`")
+        yield Fault(
+            name,
+            "1",
+            "",
+            "a pointer of Git LFS in place of the table",
+            "the table itself: fetch it with `git lfs pull`",
+        )
     elif marked := [n for n, line in enumerate(text.splitlines(), start=1) if MERGE_MARK.fullmatch(line)]:
         more = f", {len(marked)} in all" if len(marked) > 1 else ""
         found = f"a mark that a merge has left{more}"
@@ -106,8 +112,9 @@ def _headless(table: str, name: str, lines: Sequence[str]) -> Iterator[Fault]:
     known = {plain(column) for column in TABLES[table].model_fields}
     found = [
         (len(known & {plain(cell) for cell in line.split(sep)}), -n, sep)
-        for n, line in enumerate(lines) for sep in (",", *SEPARATORS)
-    ]  # fmt: skip
+        for n, line in enumerate(lines)
+        for sep in (",", *SEPARATORS)
+    ]
     hits, at, separator = max(found, key=lambda each: (each[0] >= LIKE_A_HEADER, each[1], each[0], each[2] == ","))
     first = shown(lines[0].strip()) if lines[0].strip(" ,;\t") else "an empty line"
     if hits < LIKE_A_HEADER:
@@ -138,7 +145,9 @@ def _torn(name: str, text: str) -> Fault:
             next(reader)
     except csv.Error as error:
         too_long = "limit" in str(error)
-        found = "a cell of more than 131,072 characters" if too_long else "a quotation mark that does not close its cell"
+        found = (
+            "a cell of more than 131,072 characters" if too_long else "a quotation mark that does not close its cell"
+        )
         expected = 'text with a comma or a quotation mark as "text, and ""more"" of it"'
         return Fault(name, str(line), "", found, expected)
 
@@ -176,14 +185,22 @@ def _shifted(table: str, name: str, columns: Sequence[str], records: Sequence[Se
     (width,) = widths
     if width > len(columns) and not any(cells[-1] for cells in records if len(cells) == width):
         return  # empty cells at the end of each row
-    absent = [column for column in TABLES[table].model_fields if column in {*required(table), *PROVENANCE} - set(columns)]
+    absent = [
+        column for column in TABLES[table].model_fields if column in {*required(table), *PROVENANCE} - set(columns)
+    ]
     known = [column for column in TABLES[table].model_fields if column not in columns]
     lost = absent or (known if len(known) <= MOST_LOST else [])
     strange = [shown(column) for column in columns if column not in TABLES[table].model_fields]
     which = f"; none is called {' or '.join(lost)}" if lost and width > len(columns) else ""
     which = f"; {', '.join(strange)}: no such column" if strange and width < len(columns) else which
     found = f"{len(columns)} names in the header, and {width} cells in all {rows} rows"
-    yield Fault(name, "1", ", ".join(absent) if width > len(columns) else "", found, f"a name for each of the {width} cells{which}")
+    yield Fault(
+        name,
+        "1",
+        ", ".join(absent) if width > len(columns) else "",
+        found,
+        f"a name for each of the {width} cells{which}",
+    )
 
 
 FEWEST_ALIKE = 3
@@ -199,7 +216,11 @@ def _shape_faults(name: str, columns: Sequence[str], records: Sequence[Sequence[
     for number, cells in enumerate(records, start=2):
         filled = next((n for n in range(len(cells), 0, -1) if cells[n - 1] != ""), 0)
         if filled > len(columns):
-            faults.add(Fault(name, str(number), "", f"{filled} cells", f"{wanted} (text with a comma stands in quotation marks)"))
+            faults.add(
+                Fault(
+                    name, str(number), "", f"{filled} cells", f"{wanted} (text with a comma stands in quotation marks)"
+                )
+            )
         elif len(cells) < len(columns) and filled and is_total(cells[0]):
             faults.add(Fault(name, str(number), columns[0], f"a line of totals ({shown(cells[0])})", DATA_ALONE))
         elif len(cells) < len(columns) and filled:

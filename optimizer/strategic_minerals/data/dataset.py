@@ -58,7 +58,11 @@ class Dataset:
         table = fault.file.removesuffix(".csv")
         if table == "plan" and self.asked is not None:
             return self.asked.placed(fault)
-        return fault if self.book is None or table not in self.book.lines else self.book.placed(fault, table, self.rows(table))
+        return (
+            fault
+            if self.book is None or table not in self.book.lines
+            else self.book.placed(fault, table, self.rows(table))
+        )
 
     def at(self, table: str, n: int) -> str:
         """Where a table's row of a number stands, for a fault: its line in the table's file, else its key."""
@@ -90,8 +94,11 @@ class Dataset:
 
 
 def _restored(
-    tables: dict[str, tuple[Row, ...]], name: str, book: Book | None, asked: PlanText | PlanSheet | None,
+    tables: dict[str, tuple[Row, ...]],
+    name: str,
+    book: Book | None,
+    asked: PlanText | PlanSheet | None,
     lines: dict[str, tuple[int, ...]],
-) -> Dataset:  # fmt: skip
+) -> Dataset:
     """A dataset from another process."""
     return Dataset(types.MappingProxyType(tables), name, book, asked, lines)

@@ -29,7 +29,8 @@ def restated(plan: Plan, data: Dataset) -> Dataset:
         rows = data.rows(table)
         if any(_apart(row, plan) for row in rows):
             tables[table] = tuple(
-                _times(row, index[plan.price_year] / index[row.money_year]) if _apart(row, plan) else row for row in rows
+                _times(row, index[plan.price_year] / index[row.money_year]) if _apart(row, plan) else row
+                for row in rows
             )
     return Dataset(types.MappingProxyType(tables), data.name)
 
@@ -37,7 +38,11 @@ def restated(plan: Plan, data: Dataset) -> Dataset:
 def unknown_years(plan: Plan, data: Dataset) -> Iterator[Fault]:
     """Money of another year than the plan's can be restated: the index has both years."""
     index = {row.money_year for row in data.rows("deflators")}
-    known = f"a year of deflators.csv ({min(index)} to {max(index)})" if index else "a year of deflators.csv, which is empty"
+    known = (
+        f"a year of deflators.csv ({min(index)} to {max(index)})"
+        if index
+        else "a year of deflators.csv, which is empty"
+    )
     missing = set()
     for table in DATED:
         for row in data.rows(table):

@@ -184,9 +184,13 @@ def plant_conversion(step: str) -> Estimate:
     adds 0.3 kg of metal making to it, `monazite_to_metal` adds separation to metal making.
     """
     values = {
-        "magnet": (10, 15, 20), "oxide_to_magnet": (10.9, 16.5, 23), "smco_magnet": (20, 30, 38),
-        "metal": (3.0, 5.0, 10.0), "monazite_to_metal": (10.0, 17.0, 27.0), "sm_metal": (4.0, 7.0, 8.0),
-    }  # fmt: skip
+        "magnet": (10, 15, 20),
+        "oxide_to_magnet": (10.9, 16.5, 23),
+        "smco_magnet": (20, 30, 38),
+        "metal": (3.0, 5.0, 10.0),
+        "monazite_to_metal": (10.0, 17.0, 27.0),
+        "sm_metal": (4.0, 7.0, 8.0),
+    }
     return Estimate(*values[step])
 
 
@@ -216,17 +220,24 @@ def ore_yield(body: str, element: str) -> Estimate:
     """
     values = {
         "clay": {
-            "ndpr": (0.20, 0.235, 0.363), "dy": (0.005, 0.0085, 0.028), "tb": (0.001, 0.0015, 0.005),
-            "sm": (0.010, 0.020, 0.035), "gd": (0.008, 0.015, 0.030), "y": (0.030, 0.060, 0.200),
+            "ndpr": (0.20, 0.235, 0.363),
+            "dy": (0.005, 0.0085, 0.028),
+            "tb": (0.001, 0.0015, 0.005),
+            "sm": (0.010, 0.020, 0.035),
+            "gd": (0.008, 0.015, 0.030),
+            "y": (0.030, 0.060, 0.200),
             "rest": (0.30, 0.50, 0.60),
         },
         "segh": {
-            "dy": (0.03, 0.055, 0.09), "tb": (0.006, 0.012, 0.02), "sm": (0.30, 0.45, 0.60),
-            "gd": (0.10, 0.20, 0.30), "y": (0.05, 0.10, 0.20),
+            "dy": (0.03, 0.055, 0.09),
+            "tb": (0.006, 0.012, 0.02),
+            "sm": (0.30, 0.45, 0.60),
+            "gd": (0.10, 0.20, 0.30),
+            "y": (0.05, 0.10, 0.20),
         },
         "xenotime": {"tb": (0.12, 13 / 72, 0.22), "y": (4.0, 5.5, 7.0)},
         "magnet_reo": {"dy": (0.0173, 0.0353, 0.0541), "tb": (0.0031, 0.0064, 0.0098)},
-    }  # fmt: skip
+    }
     return Estimate(*values[body][element])
 
 

@@ -33,7 +33,9 @@ def find_plan(path: Path) -> Path:
     if len(path.parts) == 1 and path.name.removesuffix(".toml") in known:
         return shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
     if path.is_dir():
-        raise PlanError([Fault(str(path), "", "", "a folder without a plan", "plan.toml, plan.json or plan.xlsx in it")])
+        raise PlanError(
+            [Fault(str(path), "", "", "a folder without a plan", "plan.toml, plan.json or plan.xlsx in it")]
+        )
     close = near_miss(path.name, known)
     raise PlanError([Fault(str(path), "", "", "no such file", f"a plan file, or one of {', '.join(known)}{close}")])
 
@@ -53,12 +55,16 @@ def find_tables(plan: Path, tables: Path | None) -> Path:
         if tables is None and (plan.parent / name).is_dir():
             return plan.parent / name
     if tables is None and plan.parent.resolve() != shipped("models").resolve():
-        expected = f"a folder `tables` beside the plan, or --tables with a folder (--tables {SHIPPED}: those of the package)"
+        expected = (
+            f"a folder `tables` beside the plan, or --tables with a folder (--tables {SHIPPED}: those of the package)"
+        )
         raise InputError([Fault(str(plan.parent), "", "tables", "no folder `tables` or `inputs`", expected)])
     return shipped("inputs")
 
 
-def load_question(path: Path, tables: Path | None = None, values: Mapping[str, Any] | None = None) -> tuple[Plan, Dataset]:
+def load_question(
+    path: Path, tables: Path | None = None, values: Mapping[str, Any] | None = None
+) -> tuple[Plan, Dataset]:
     """A plan (TOML, JSON, or a workbook with its tables) and its tables; values: dotted path -> value, put into the plan.
 
     Raises PlanError or InputError with the faults of both at once.
@@ -113,10 +119,20 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         key, sign, value = pair.partition("=")
         key = key.strip()
-        wrong = next((words for is_so, words in (
-            (not sign, "no '='"), (not key, "no field before the '='"), (bool(LINES & {*pair}), "more than one line"),
-            (value.lstrip().startswith("="), "two equals signs"), (not value.strip(), EMPTY),
-        ) if is_so), "")  # fmt: skip
+        wrong = next(
+            (
+                words
+                for is_so, words in (
+                    (not sign, "no '='"),
+                    (not key, "no field before the '='"),
+                    (bool(LINES & {*pair}), "more than one line"),
+                    (value.lstrip().startswith("="), "two equals signs"),
+                    (not value.strip(), EMPTY),
+                )
+                if is_so
+            ),
+            "",
+        )
         if wrong == EMPTY:
             expected = f"{key[:LONGEST_KEY]}=value; {key[:LONGEST_KEY]}=null empties a field that may be empty"
             raise PlanError([Fault(SET, "", pair[:40].strip(), wrong, expected)])

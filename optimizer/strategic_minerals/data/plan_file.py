@@ -81,7 +81,9 @@ def _content(file: str, text: str, kind: str, kinds: Kinds) -> dict[str, Any]:
             raise PlanError([Fault(file, "", "", str(error), "a TOML document")]) from None
         raise PlanError([toml_fault(file, text, str(error), kinds)]) from None
     if not isinstance(data, dict):
-        raise PlanError([Fault(file, "1", "", "a list" if isinstance(data, list) else shown(data), "{, an object with the fields")])
+        raise PlanError(
+            [Fault(file, "1", "", "a list" if isinstance(data, list) else shown(data), "{, an object with the fields")]
+        )
     return data
 
 
@@ -89,7 +91,9 @@ def _filled(model: type[BaseModel], data: dict[str, Any], file: str) -> None:
     """Raise PlanError with one fault for a file that says nothing at all."""
     needed = [name for name, field in model.model_fields.items() if field.is_required()]
     if not data and needed:
-        raise PlanError([Fault(file, "", "", "no field", f"the fields {', '.join(needed)}, and what else is known of them")])
+        raise PlanError(
+            [Fault(file, "", "", "no field", f"the fields {', '.join(needed)}, and what else is known of them")]
+        )
 
 
 def parse_as(model: type[M], data: Mapping[str, Any], *, file: str) -> M:
@@ -107,9 +111,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def parse_plan(
-    data: Mapping[str, Any], *, file: str = "plan", text: str = "", overrides: Sequence[str] = ()
-) -> Plan:
+def parse_plan(data: Mapping[str, Any], *, file: str = "plan", text: str = "", overrides: Sequence[str] = ()) -> Plan:
     """Validate plain data as a plan; `file`, `text` and `overrides` only locate the faults. Raises PlanError."""
     return _parsed(Plan, data, PlanText(file, field_lines(text, "TOML"), tuple(overrides)))
 
@@ -133,7 +135,9 @@ def _without_echoes(errors: list[Any]) -> list[Any]:
     """
     placed = [(place_of(item), item) for item in errors]
     around = {place[:n] for place, _ in placed for n in range(len(place))}
-    of_its_kind = {place for place, item in placed if not item["type"].endswith("_type")}  # the branch of a choice that fits
+    of_its_kind = {
+        place for place, item in placed if not item["type"].endswith("_type")
+    }  # the branch of a choice that fits
     slips = _nearly_there(placed)
     kept: list[Any] = []
     firsts: dict[tuple[str, ...], Any] = {}
@@ -216,7 +220,9 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
     if not all(part.strip() for part in (*parents, last)):
         raise PlanError([Fault(file, "", dotted[:40], "an empty part", "a field of the plan, e.g. budget.total_musd")])
     if len(parents) >= DEEPEST_NESTING:
-        raise PlanError([Fault(file, "", f"{dotted[:40]}...", f"{len(parents) + 1} nested levels", f"at most {DEEPEST_NESTING}")])
+        raise PlanError(
+            [Fault(file, "", f"{dotted[:40]}...", f"{len(parents) + 1} nested levels", f"at most {DEEPEST_NESTING}")]
+        )
     node, done = data, list[str]()
     try:
         for part in parents:

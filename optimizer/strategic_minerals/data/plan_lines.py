@@ -43,7 +43,9 @@ def last_json_name(text: str) -> str:
 def line_of(loc: Sequence[str], lines: Mapping[str, int]) -> str:
     """Line of a place, or of the closest table around it; empty where the text has none."""
     paths = (".".join(loc[:n]) for n in range(len(loc), 0, -1))
-    found = next((lines[at] for path in paths for at in (path, f"{path}.0") if at in lines), None)  # of a list, its first entry
+    found = next(
+        (lines[at] for path in paths for at in (path, f"{path}.0") if at in lines), None
+    )  # of a list, its first entry
     return "" if found is None else str(found)
 
 
@@ -65,7 +67,9 @@ class PlanText:
         if set_elsewhere(fault.column, self.overrides):
             return replace(fault, file="--set", row="")
         row = line_of(fault.column.split("."), self.lines)
-        if not row and fault.found == "nothing" and self.lines:  # where it could be added: fields above all tables, tables below
+        if (
+            not row and fault.found == "nothing" and self.lines
+        ):  # where it could be added: fields above all tables, tables below
             row = str(max(self.lines.values())) if fault.expected.startswith("a table") else "1"
         return replace(fault, file=self.name, row=row)
 

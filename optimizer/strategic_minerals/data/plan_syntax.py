@@ -16,7 +16,9 @@ KEY = r"[A-Za-z0-9_.\"'-]+"
 SETTING = re.compile(rf"\s*(?P<key>{KEY})\s*=(?P<value>.*)")
 COLON = re.compile(rf"\s*(?P<key>{KEY})\s*:=?(?:\s+(?P<value>.*)|\s*)")
 SPACED_KEY = re.compile(r"\s*(?P<key>[A-Za-z_][\w ]*\w)\s*=\s*(?P<value>\S.*)")
-CURLY = str.maketrans({"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": "'", "\u2019": "'"})
+CURLY = str.maketrans(
+    {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": "'", "\u2019": "'"}
+)
 CURLY_MARKS = re.compile("[\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019]")
 ODD_SPACES = re.compile("[\u00a0\u2007\u2009\u202f\u200b\u3000]")
 TRUTHS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
@@ -57,7 +59,13 @@ def _unquoted(field: str, line: str, kinds: Kinds) -> str:
     """What to write in place of text without quotation marks, in a field that holds text; empty where it is no such line."""
     setting = SETTING.fullmatch(line)
     value = setting["value"].strip() if setting else ""
-    if not setting or not WORDS.fullmatch(value) or _reads(value) or value.lower() in NOTHING or not _is_text(kinds(field), value):
+    if (
+        not setting
+        or not WORDS.fullmatch(value)
+        or _reads(value)
+        or value.lower() in NOTHING
+        or not _is_text(kinds(field), value)
+    ):
         return ""
     return f'text in quotation marks: {setting["key"]} = "{value}"'
 
@@ -82,11 +90,17 @@ def json_fault(file: str, text: str, error: Exception, kinds: Kinds = _unknown) 
         return Fault(file, line, field, str(error), "a JSON document, each key once in its object")
     number = error.lineno
     if text.strip() and not text.lstrip().startswith(("{", "[")):
-        return Fault(file, "1", "", _line_of(text, 1), "JSON, which begins with {; a TOML plan is a file that ends in .toml")
+        return Fault(
+            file, "1", "", _line_of(text, 1), "JSON, which begins with {; a TOML plan is a file that ends in .toml"
+        )
     trailing = error.msg.startswith("Expecting property name") and text[: error.pos].rstrip().endswith(",")
-    if (trailing or error.msg.startswith("Expecting ','")) and not text[text.rfind("\n", 0, error.pos) + 1 : error.pos].strip():
+    if (trailing or error.msg.startswith("Expecting ','")) and not text[
+        text.rfind("\n", 0, error.pos) + 1 : error.pos
+    ].strip():
         number = text[: error.pos].rstrip().count("\n") + 1
-    return Fault(file, str(number), "", _line_of(text, number), _json_text(text, error.pos, kinds) or _json_words(text, error))
+    return Fault(
+        file, str(number), "", _line_of(text, number), _json_text(text, error.pos, kinds) or _json_words(text, error)
+    )
 
 
 def _json_text(text: str, position: int, kinds: Kinds) -> str:
@@ -168,7 +182,12 @@ def _whole_file(text: str) -> str:
 def _about(text: str, number: int, message: str) -> tuple[int, str]:
     """(line, what to write there) of a place where TOML stops to read."""
     line = _code(text, number)
-    if "Cannot overwrite" in message or "twice" in message or "Cannot mutate" in message or "Cannot redefine" in message:
+    if (
+        "Cannot overwrite" in message
+        or "twice" in message
+        or "Cannot mutate" in message
+        or "Cannot redefine" in message
+    ):
         return _stands_twice(text, number)
     found = _of_line(line)
     if found:
@@ -176,11 +195,19 @@ def _about(text: str, number: int, message: str) -> tuple[int, str]:
     if "Unclosed array" in message or "inline table" in message or "Unclosed" in message or not line.strip():
         opened = _opened(text, number)
         closing = "}" if "inline table" in message else "]"
-        return opened, f"entries with commas between them, and {closing} at the end: materials = [\"gallium\", \"germanium\"]"
+        return (
+            opened,
+            f'entries with commas between them, and {closing} at the end: materials = ["gallium", "germanium"]',
+        )
     opened = _opened(text, number)
     setting = SETTING.fullmatch(_code(text, opened))
-    if opened != number and setting and setting["value"].strip().startswith(("[", "{")) and not _reads(setting["value"]):
-        return opened, "entries with commas between them, and ] at the end: materials = [\"gallium\", \"germanium\"]"
+    if (
+        opened != number
+        and setting
+        and setting["value"].strip().startswith(("[", "{"))
+        and not _reads(setting["value"])
+    ):
+        return opened, 'entries with commas between them, and ] at the end: materials = ["gallium", "germanium"]'
     return number, STATEMENT
 
 
@@ -265,7 +292,11 @@ def _of_value(key: str, value: str) -> str:
         return f"text with a backslash in single quotation marks: {key} = '{value.strip(quotes)}'"
     if quotes and value.count(quotes) % 2:
         return f"a quotation mark on both sides of the text: {key} = {quotes}{value.strip(quotes)}{quotes}"
-    if re.fullmatch(r"[-+]?\.\d+", value) or re.fullmatch(r"[-+]?\d+\.", value) or re.fullmatch(r"[-+]?0\d+(\.\d*)?", value):
+    if (
+        re.fullmatch(r"[-+]?\.\d+", value)
+        or re.fullmatch(r"[-+]?\d+\.", value)
+        or re.fullmatch(r"[-+]?0\d+(\.\d*)?", value)
+    ):
         return f"{key} = {float(value):.12g}"
     meant = number_meant(value, key)
     if meant:
@@ -285,10 +316,14 @@ def _of_list(key: str, value: str) -> str:
     points = [number_meant(figure) for figure in figures]
     if all(figure and "decimal point" in point for figure, point in zip(figures, points, strict=True)):
         return f"{key} = [{', '.join(figure.replace(',', '.') for figure in figures)}], with decimal points"
-    entries = [part.strip().strip("\"'") for part in re.split(r"[,;]|(?<=[\"'])\s+(?=[\"'])", value.strip("[]")) if part.strip()]
+    entries = [
+        part.strip().strip("\"'")
+        for part in re.split(r"[,;]|(?<=[\"'])\s+(?=[\"'])", value.strip("[]"))
+        if part.strip()
+    ]
     if entries and all(BARE.fullmatch(entry) for entry in entries):
         return f"{key} = {json.dumps(entries)}"
-    return f"entries with commas between them, text in quotation marks: {key} = [1, 2] or [\"gallium\", \"tin\"]"
+    return f'entries with commas between them, text in quotation marks: {key} = [1, 2] or ["gallium", "tin"]'
 
 
 def _reads(value: str) -> bool:

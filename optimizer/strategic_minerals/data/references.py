@@ -84,7 +84,9 @@ def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
         nearest = _meant_row(table, name, unused[table])
         slip = count >= MANY_USES and meant(name, {getattr(row, TABLES[table].key[0]) for row in data.rows(table)})
         if nearest is not None or (count >= MANY_USES and not slip):
-            told[name] = _undefined(data, table, name, (count, [*files[table, name], *files.get(("", name), ())]), nearest)
+            told[name] = _undefined(
+                data, table, name, (count, [*files[table, name], *files.get(("", name), ())]), nearest
+            )
     for fault in _strays(plan, data, Hints()):
         if not isinstance(fault, Stray):
             yield fault
@@ -142,14 +144,20 @@ def segment_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Faul
     counts = Counter(row.segment for row in demand)
     for segment in sorted(demanded - divided)[:MOST_PRINTED]:
         near = meant(segment, divided)
-        if not near or 0 < counts[near[0]] < counts[segment]:  # most of the demand is no slip: its tiers are what is missing
+        if (
+            not near or 0 < counts[near[0]] < counts[segment]
+        ):  # most of the demand is no slip: its tiers are what is missing
             continue
         slip_of_demand = near[0] in demanded
-        table, rows, wrong, right = ("demand", demand, segment, near[0]) if slip_of_demand else ("tiers", tiers, near[0], segment)
+        table, rows, wrong, right = (
+            ("demand", demand, segment, near[0]) if slip_of_demand else ("tiers", tiers, near[0], segment)
+        )
         expected = "a segment with tiers in tiers.csv" if slip_of_demand else "a segment of demand.csv"
         for n, row in enumerate(rows):
             if row.segment == wrong:
-                yield Fault(f"{table}.csv", data.at(table, n), "segment", f"'{wrong}'", f"{expected} (did you mean '{right}'?)")
+                yield Fault(
+                    f"{table}.csv", data.at(table, n), "segment", f"'{wrong}'", f"{expected} (did you mean '{right}'?)"
+                )
 
 
 def _names(data: Dataset, table: str, column: str, where: str) -> Known:
@@ -169,19 +177,28 @@ def _countries(data: Dataset, home: str) -> Known:
     """Countries, by their names too; the home country is one in any case."""
     rows = data.rows("countries")
     called = {row.name: row.country for row in rows}
-    return Known(frozenset({*(row.country for row in rows), home}), "a country of countries.csv", called, ("countries", "country"))
+    return Known(
+        frozenset({*(row.country for row in rows), home}),
+        "a country of countries.csv",
+        called,
+        ("countries", "country"),
+    )
 
 
 def _segments(data: Dataset) -> Known:
     """Segments that have demand, or tiers for all materials."""
-    used = {row.segment for row in data.rows("demand")} | {row.segment for row in data.rows("tiers") if row.material == "*"}
+    used = {row.segment for row in data.rows("demand")} | {
+        row.segment for row in data.rows("tiers") if row.material == "*"
+    }
     return Known(frozenset(used), "a segment of demand.csv")
 
 
 def table_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     """Every name that a table uses is a key of the table that defines it."""
     for table, column, known in _uses(plan, data):
-        for row in data.rows(table) if known.names else ():  # where the table that defines them is missing, that is told once
+        for row in (
+            data.rows(table) if known.names else ()
+        ):  # where the table that defines them is missing, that is told once
             yield from known.faults(f"{table}.csv", key_of(row), column, [getattr(row, column)], hints)
     for table, column, known in _lists(plan, data):
         for row in data.rows(table) if known.names else ():
@@ -201,15 +218,17 @@ def missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
     others = {row.producer for row in data.rows("yields")}
     foreign = any(row.country != plan.home for table in ("activities", "projects") for row in data.rows(table))
     needed = [
-        ("materials", True, "it defines what is planned"), ("activities", True, "it defines who produces"),
+        ("materials", True, "it defines what is planned"),
+        ("activities", True, "it defines who produces"),
         ("projects", bool(producers) and bool(others - producers), "the projects that yields.csv names"),
         ("instruments", bool(data.rows("packages")), "the instruments that packages.csv names"),
         ("countries", foreign, "the countries of the producers, with their tiers"),
         ("prices", True, f"the prices of the set '{plan.price_set}'"),
         ("loss_functions", True, f"what a tonne short costs, under the name '{plan.loss_function}'"),
-        ("yields", bool(producers), "what the producers make"), ("capacities", bool(producers), "how much the producers make"),
+        ("yields", bool(producers), "what the producers make"),
+        ("capacities", bool(producers), "how much the producers make"),
         ("tiers", bool(data.rows("demand")), "how the demand of each segment is divided"),
-    ]  # fmt: skip
+    ]
     for table, wanted, expected in needed:
         if wanted and not data.rows(table):
             yield absent(data, table, expected)
@@ -220,9 +239,13 @@ def absent(data: Dataset, table: str, expected: str) -> Fault:
     if table in data.tables:
         return Fault(f"{table}.csv", "", "", "no rows", f"a table with rows: {expected}")
     if data.book is None:
-        return Fault(f"{table}.csv", "", "", "no such file", f"a table {table}.csv: {expected}; there are {_some(data.tables)}")
+        return Fault(
+            f"{table}.csv", "", "", "no such file", f"a table {table}.csv: {expected}; there are {_some(data.tables)}"
+        )
     near = get_close_matches(table, [name.casefold() for name in data.book.others], n=1, cutoff=LIKE_A_NAME)
-    meant = next((f" (is it '{name}'? then call it so)" for name in data.book.others if near and name.casefold() == near[0]), "")
+    meant = next(
+        (f" (is it '{name}'? then call it so)" for name in data.book.others if near and name.casefold() == near[0]), ""
+    )
     there = _some([*data.tables, *data.book.others])
     return Fault(data.book.name, "", table, "no such sheet", f"a sheet '{table}': {expected}; there are {there}{meant}")
 
@@ -239,7 +262,11 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
     producers = replace(activities.and_(*projects.names).called_("an activity or project"), of=("", ""))
     if not projects.names:
         producers = Known(frozenset(), "")
-    sellers = replace(producers.and_("outside"), where="an activity, a project, or 'outside'") if producers.names else producers
+    sellers = (
+        replace(producers.and_("outside"), where="an activity, a project, or 'outside'")
+        if producers.names
+        else producers
+    )
     minerals = _names(data, "minerals", "mineral", "a mineral of minerals.csv")
     located = countries if data.rows("countries") else Known(frozenset(), "")
     places = countries.and_(*REGIONS) if data.rows("countries") else Known(frozenset(), "")
@@ -247,31 +274,40 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
     of_facts = [(table, "mineral", minerals) for table in ("materials", "production", "reserves", "import_shares")]
     of_places = [(table, "country", places) for table in ("production", "reserves", "import_shares", "policy_events")]
     return [
-        ("capacities", "activity", activities), ("yields", "producer", producers),
-        *((table, "material", materials) for table in (
-            "yields", "demand", "substitution", "prices", "stock", "offers", "loss_functions")),
+        ("capacities", "activity", activities),
+        ("yields", "producer", producers),
+        *(
+            (table, "material", materials)
+            for table in ("yields", "demand", "substitution", "prices", "stock", "offers", "loss_functions")
+        ),
         ("offers", "source_producer", sellers),
-        ("packages", "instrument", instruments), ("activities", "country", located), ("projects", "country", located),
+        ("packages", "instrument", instruments),
+        ("activities", "country", located),
+        ("projects", "country", located),
         ("tiers", "material", materials.and_("*").called_("a material, or '*'")),
         ("ramps", "project", projects.and_("*").called_("a project, or '*'")),
         ("packages", "project", projects.and_("").called_("a project")),
-        ("packages", "floor_material", materials.called_("a material")), ("activities", "floor_material", materials),
-        ("tiers", "segment", segments), ("substitution", "segment", segments),
+        ("packages", "floor_material", materials.called_("a material")),
+        ("activities", "floor_material", materials),
+        ("tiers", "segment", segments),
+        ("substitution", "segment", segments),
         ("loss_functions", "segment", segments.and_("*").called_("a segment of demand.csv, or '*'")),
-        *of_facts, *of_places,
-    ]  # fmt: skip
+        *of_facts,
+        *of_places,
+    ]
 
 
 def _lists(plan: Plan, data: Dataset) -> list[Uses]:
     """Columns that hold names in one cell."""
     projects = _names(data, "projects", "project", "projects, separated by spaces")
     return [
-        ("projects", "needs", projects), ("projects", "excludes", projects),
+        ("projects", "needs", projects),
+        ("projects", "excludes", projects),
         ("hazards", "after", _names(data, "hazards", "hazard", "hazards")),
         ("hazards", "calibrated_on", _names(data, "policy_events", "event", "events of policy_events.csv").and_("")),
         ("hazards", "countries", _countries(data, plan.home).and_("*").called_("ISO3 codes of countries.csv")),
         ("hazards", "materials", _materials(data).and_("*").called_("materials of materials.csv")),
-    ]  # fmt: skip
+    ]
 
 
 def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
@@ -284,7 +320,9 @@ def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     if not homes:
         yield Fault("countries.csv", "", "tier", "no country of tier 'home'", f"'home' for one country: {what}")
     for extra in homes[1:]:
-        yield Fault("countries.csv", extra, "tier", f"'home', as {homes[0]} has", f"'home' for one country alone: {what}")
+        yield Fault(
+            "countries.csv", extra, "tier", f"'home', as {homes[0]} has", f"'home' for one country alone: {what}"
+        )
     known = _countries(data, homes[0] if homes else plan.home)
     if plan.home not in known.names:
         yield from known.faults("plan", "", "home", [plan.home], hints)
@@ -323,10 +361,16 @@ def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     pairs = {(row.material, row.segment) for row in data.rows("demand")}
     for n, level in enumerate(plan.service_levels):
         if (level.material, level.segment) not in pairs:
-            near = hints.near(level.material, materials.names, materials.called) if level.material not in materials.names else ""
+            near = (
+                hints.near(level.material, materials.names, materials.called)
+                if level.material not in materials.names
+                else ""
+            )
             near += hints.near(level.segment, segments.names) if level.segment not in segments.names else ""
             found = f"'{level.material}', '{level.segment}'"
-            yield Fault("plan", "", f"service_levels.{n}", found, f"a material and segment with demand in demand.csv{near}")
+            yield Fault(
+                "plan", "", f"service_levels.{n}", found, f"a material and segment with demand in demand.csv{near}"
+            )
     yield from _events(plan, data, materials, countries, segments, hints)
 
 
@@ -381,7 +425,9 @@ def _events(
         yield from goods.faults("plan", "", f"controls.{n}.materials", control.materials.split(), hints)
     if plan.sample is not None:
         if not hazards.names and plan.sample.hazards == ("*",):
-            yield Fault("hazards.csv", "", "", "no rows, or no such file", "the hazards that the plan's sample is drawn from")
+            yield Fault(
+                "hazards.csv", "", "", "no rows, or no such file", "the hazards that the plan's sample is drawn from"
+            )
         for n, name in enumerate(plan.sample.hazards):
             yield from one(f"sample.hazards.{n}", name, hazards.and_("*"))
     for n, override in enumerate(plan.hazards):

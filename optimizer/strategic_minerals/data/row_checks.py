@@ -88,7 +88,19 @@ def is_total(cell: object) -> bool:
     return str(cell).strip(" :*").lower() in TOTALS
 
 
-TOTALS = ("total", "totals", "subtotal", "sub-total", "sum", "grand total", "average", "mean", "summe", "gesamt", "world total")
+TOTALS = (
+    "total",
+    "totals",
+    "subtotal",
+    "sub-total",
+    "sum",
+    "grand total",
+    "average",
+    "mean",
+    "summe",
+    "gesamt",
+    "world total",
+)
 
 
 def _row_fault(item: Any, record: dict[str, Any], file: str, line: int) -> Fault:
@@ -117,7 +129,9 @@ def _range_faults(row: Row, file: str, line: int) -> Iterator[Fault]:
             try:
                 adapter.validate_python(bound)
             except ValidationError as error:
-                yield Fault(file, str(line), f"{name}{suffix}", str(bound), expected(error.errors(include_url=False)[0]))
+                yield Fault(
+                    file, str(line), f"{name}{suffix}", str(bound), expected(error.errors(include_url=False)[0])
+                )
                 continue
             if value is not None and sign * (bound - value) > 0:
                 yield Fault(file, str(line), f"{name}{suffix}", str(bound), f"{relation} {name} ({value:g})")
@@ -142,9 +156,13 @@ def _within(name: str, value: float, low: float, high: float) -> str:
 
 
 UNIT_SLIPS = (
-    (1 / 12, "in months", "_yr"), (12, "by the month", "_per_yr"), (1 / 100, "in percent", ""), (100, "a share", "_pct"),
-    (1 / 1000, "in a unit of a thousandth", ""), (1000, "in a unit of a thousand", ""),
-)  # fmt: skip
+    (1 / 12, "in months", "_yr"),
+    (12, "by the month", "_per_yr"),
+    (1 / 100, "in percent", ""),
+    (100, "a share", "_pct"),
+    (1 / 1000, "in a unit of a thousandth", ""),
+    (1000, "in a unit of a thousand", ""),
+)
 """Factor that brings a value into its range, how it was given, and how names of such columns end."""
 
 

@@ -171,12 +171,22 @@ def _tables(path: Path, sheets: Mapping[str, list[list[Any]]], book: _Sheets) ->
         filled = {k: sum(len(cells[n - 1]) > k and cells[n - 1][k] != "" for n in lines) for k in headless}
         lost = sorted(k for k in headless if filled[k] >= FEWEST_UNDER_LOST)
         faults.extend(
-            Fault(place, cell_name(1, k), "", f"no name over {filled[k]} values", "the name of the column, or an empty column")
+            Fault(
+                place,
+                cell_name(1, k),
+                "",
+                f"no name over {filled[k]} values",
+                "the name of the column, or an empty column",
+            )
             for k in lost[:MOST_SHEETS_NAMED]
         )
         headless -= {*lost}
-        beyond = [cell_name(n, k) for n in lines for k, value in enumerate(cells[n - 1]) if value != "" and k in headless]
-        faults.extend(Fault(place, cell, "", "a value under no header", "an empty cell, or a header") for cell in beyond[:20])
+        beyond = [
+            cell_name(n, k) for n in lines for k, value in enumerate(cells[n - 1]) if value != "" and k in headless
+        ]
+        faults.extend(
+            Fault(place, cell, "", "a value under no header", "an empty cell, or a header") for cell in beyond[:20]
+        )
         if twice or beyond or lost:
             continue
         records = [_record(columns, cells[n - 1]) for n in lines]
@@ -203,7 +213,11 @@ def _no_header(table: str, place: str, cells: Sequence[Sequence[Any]]) -> Fault 
     at = next((n for n, count in enumerate(hits, start=1) if count >= LIKE_A_HEADER), 0)
     first = next((str(value).strip() for value in cells[0] if str(value).strip()), "")
     found = f"{first!r}" if first else "an empty row"
-    where = f"the header, which stands in row {at}: take away what is above it" if at else f"the header: {header_words(table)}"
+    where = (
+        f"the header, which stands in row {at}: take away what is above it"
+        if at
+        else f"the header: {header_words(table)}"
+    )
     return Fault(place, "row 1", "", found, where)
 
 
@@ -317,13 +331,19 @@ def _allowed(annotation: Any) -> list[str]:
 def new_book(file: BinaryIO) -> tuple[Any, dict[str, Any]]:
     """An empty book in which no text becomes a formula or a link, and its formats. file: where it is written when it is closed."""
     xlsxwriter = _module("xlsxwriter")
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "nan_inf_to_errors": False}
+    options = {
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "strings_to_numbers": False,
+        "nan_inf_to_errors": False,
+    }
     book = xlsxwriter.Workbook(file, options)
     return book, {
-        "title": book.add_format({"bold": True, "font_size": 13}), "plain": book.add_format({"text_wrap": False}),
+        "title": book.add_format({"bold": True, "font_size": 13}),
+        "plain": book.add_format({"text_wrap": False}),
         "header": book.add_format({"bold": True, "bg_color": "#0b5c8a", "font_color": "#ffffff", "locked": True}),
         "open": book.add_format({"locked": False}),
-    }  # fmt: skip
+    }
 
 
 def write_cell(sheet: Any, row: int, column: int, value: Any, style: Any) -> None:
@@ -342,7 +362,9 @@ def write_cell(sheet: Any, row: int, column: int, value: Any, style: Any) -> Non
         text = " ".join(map(str, plain)) if isinstance(plain, tuple | list) else str(plain)
         if len(text) > LONGEST_TEXT or UNFIT.search(text) or (text.startswith("<r>") and text.endswith("</r>")):
             expected = f"at most {LONGEST_TEXT:,} characters, none of control, not between <r> and </r>"
-            raise InputError([Fault(f"sheet {sheet.get_name()}", cell_name(row + 1, column), "", repr(text[:60]), expected)])
+            raise InputError(
+                [Fault(f"sheet {sheet.get_name()}", cell_name(row + 1, column), "", repr(text[:60]), expected)]
+            )
         sheet.write_string(row, column, text, style)
 
 

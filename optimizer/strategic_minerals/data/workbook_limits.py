@@ -42,7 +42,9 @@ def whole_book(name: str) -> Iterator[None]:
         found = "a damaged file: it was cut, or changed on the way"
         if isinstance(error, OSError) and error.strerror:
             found = error.strerror
-        raise InputError([Fault(name, "", "", found, "a workbook (xlsx) that is whole: copy or save it again")]) from None
+        raise InputError(
+            [Fault(name, "", "", found, "a workbook (xlsx) that is whole: copy or save it again")]
+        ) from None
 
 
 def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> list[str]:
@@ -54,15 +56,21 @@ def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> lis
     """
     faults, notes = Faults(), list[str]()
     with zipfile.ZipFile(io.BytesIO(content)) as book:
-        unpacked, packed = sum(part.file_size for part in book.infolist()), sum(part.compress_size for part in book.infolist())
+        unpacked, packed = (
+            sum(part.file_size for part in book.infolist()),
+            sum(part.compress_size for part in book.infolist()),
+        )
         if unpacked > LARGEST_UNPACKED or unpacked > LARGEST_RATIO * max(packed, 1):
             found = f"{unpacked:,} bytes unpacked from {packed:,}"
             expected = f"at most {LARGEST_UNPACKED:,}, and {LARGEST_RATIO} times the packed size"
             raise InputError([Fault(name, "", "", found, expected)])
         found_sheets = [*_sheets(book)]
         names = {part: sheet for part, sheet, _ in found_sheets}
-        notes += [f"{name}, sheet {sheet}: it is hidden, and read all the same" for _, sheet, hidden in found_sheets
-                  if hidden and columns_read(sheet)]  # fmt: skip
+        notes += [
+            f"{name}, sheet {sheet}: it is hidden, and read all the same"
+            for _, sheet, hidden in found_sheets
+            if hidden and columns_read(sheet)
+        ]
         for part in book.namelist():
             if part.startswith("xl/worksheets/") and part.endswith(".xml"):
                 sheet = names.get(part, part)
@@ -137,12 +145,18 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
             hidden_columns.append((int(given.get("min", 0)), int(given.get("max", 0))))
         if kind == "c":
             cell.clear()
-            cell.update(at=given.get("r", ""), error=given.get("t") == "e", formula=False, value=False, inside=False, text="")
+            cell.update(
+                at=given.get("r", ""), error=given.get("t") == "e", formula=False, value=False, inside=False, text=""
+            )
         elif kind == "f":
             cell["formula"] = True
         elif kind in ("v", "is"):
             cell["inside"] = True
-        elif kind == "mergeCell" and _reach((at := given.get("ref", "")).partition(":")[0])[1] <= columns and len(faults) < 100:
+        elif (
+            kind == "mergeCell"
+            and _reach((at := given.get("ref", "")).partition(":")[0])[1] <= columns
+            and len(faults) < 100
+        ):
             expected = "a value in each cell: take the cells apart, and fill each"
             faults.append(Fault(place, at, "", "merged cells, of which only the first holds the value", expected))
 
@@ -156,7 +170,12 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
     def end(tag: str) -> None:
         if tag.rpartition(":")[2] in ("v", "is"):
             cell["inside"] = False
-        if tag.rpartition(":")[2] != "c" or not cell or len(faults) >= 100 or max(_reach(str(cell["at"]))[1], 1) > columns:
+        if (
+            tag.rpartition(":")[2] != "c"
+            or not cell
+            or len(faults) >= 100
+            or max(_reach(str(cell["at"]))[1], 1) > columns
+        ):
             return
         row, column = _reach(str(cell["at"]))
         if cell["value"]:

@@ -76,7 +76,11 @@ class Tree:
         self.search, self.master = search, search.master
         self.decisions, self.sums = of.decisions, of.sums
         self.lower, self.upper = open_bounds(of.parts.master, self.decisions, self.sums)
-        self.root, self.root_x, self.root_dual = root.objective, root.x[self.decisions], root.column_dual[self.decisions]
+        self.root, self.root_x, self.root_dual = (
+            root.objective,
+            root.x[self.decisions],
+            root.column_dual[self.decisions],
+        )
         self.heap: list[Node] = []
         self.serial = 0
         self.floor = math.inf
@@ -253,7 +257,9 @@ class Tree:
             costs = [math.inf if side.objective is None else side.objective for side in runs]
             up = BELOW if costs[BELOW] < costs[ABOVE] else ABOVE
             here = self.node(costs[up], *sides[up])
-            again = up == ABOVE and runs[up].x is not None  # the next bookmark is of the first solver, which ended below
+            again = (
+                up == ABOVE and runs[up].x is not None
+            )  # the next bookmark is of the first solver, which ended below
             run = self.solve(here.lower, here.upper) if again else runs[up]
         return None
 
@@ -362,7 +368,9 @@ class Tree:
         runs = self.master.both(self.side(node, k, x, BELOW), self.side(node, k, x, ABOVE), here, s.left(), s.phase)
         for up, distance in ((BELOW, x - math.floor(x)), (ABOVE, math.ceil(x) - x)):
             run = s.counted(runs[up])
-            value = math.inf if run.status == "infeasible" else base if run.objective is None else max(base, run.objective)
+            value = (
+                math.inf if run.status == "infeasible" else base if run.objective is None else max(base, run.objective)
+            )
             cost = min(value, s.cutoff) - base
             if math.isfinite(cost):  # before there is a plan, an infeasible side has no finite cost
                 self.gains[up, k] += cost / distance

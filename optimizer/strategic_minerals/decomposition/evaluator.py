@@ -66,7 +66,14 @@ class Evaluator:
     """One model taken apart, to be minimised again with other costs of the master's columns: its cuts stay valid."""
 
     def __init__(
-        self, layout: Layout, assembly: Assembly, cost: Floats, *, integer: bool, threads: int = 0, executor: Executor | None = None
+        self,
+        layout: Layout,
+        assembly: Assembly,
+        cost: Floats,
+        *,
+        integer: bool,
+        threads: int = 0,
+        executor: Executor | None = None,
     ) -> None:
         """cost: (columns,) [million USD]; that of the clusters' columns stands for good. threads: 0, one for each core allowed.
         executor: answers clusters in place of threads.
@@ -93,7 +100,7 @@ class Evaluator:
 
     def become(
         self, layout: Layout, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Take another model in the place of this one. Cuts of clusters that are the same stay; of others they are found anew
         at the points asked about last, as far as a time of `perf_counter` allows. integer: None, as it was. Same errors as at the
         start.
@@ -109,9 +116,10 @@ class Evaluator:
             self.asked.clear()
             return
         stale = [
-            g for g, members in enumerate(self.groups)
+            g
+            for g, members in enumerate(self.groups)
             if any(self.parts.clusters[k].digest != before.clusters[k].digest for k in members)
-        ]  # fmt: skip
+        ]
         self.pool.forget(stale)
         for y, _ in list(self.asked) if stale else []:
             try:
@@ -125,7 +133,9 @@ class Evaluator:
         """The master's linear program with all cuts so far."""
         costs = np.concatenate([cost[self.parts.mine], np.ones(self.parts.groups)])
         twin = self._threads > 1 and len(self.decisions) > 0
-        return Master(self.parts.master, costs, offset, self.pool, self.decisions, self.sums, groups=self.parts.groups, twin=twin)
+        return Master(
+            self.parts.master, costs, offset, self.pool, self.decisions, self.sums, groups=self.parts.groups, twin=twin
+        )
 
     def point(self, x: Floats) -> Floats:
         """(master's columns,) a point from the master's x, within bounds: the solver's -1e-9 is 0."""
@@ -136,11 +146,16 @@ class Evaluator:
         """Ask all clusters at a point. Raises OutOfTimeError, and UntrustedError where a cluster has no answer."""
         answers, cuts = self._learn(range(len(self.groups)), y, deadline)
         self.asked.append((y, cuts))
-        own_cost = float((cost[self.parts.mine] * y).sum())  # so long a dot product wakes threads that spin beside the clusters'
+        own_cost = float(
+            (cost[self.parts.mine] * y).sum()
+        )  # so long a dot product wakes threads that spin beside the clusters'
         return Evaluated(
-            y, offset + own_cost + sum(answer.cost for answer in answers),
-            tuple(answer.x for answer in answers) if self.parts.kept else None, cuts, sum(answer.iterations for answer in answers),
-        )  # fmt: skip
+            y,
+            offset + own_cost + sum(answer.cost for answer in answers),
+            tuple(answer.x for answer in answers) if self.parts.kept else None,
+            cuts,
+            sum(answer.iterations for answer in answers),
+        )
 
     def learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
         """Numbers of the cuts of some groups at a point, and iterations. Raises as `evaluate`."""
@@ -246,7 +261,10 @@ def decision_sums(layout: Layout, assembly: Assembly) -> list[Ints]:
         if assembly.integer[root.first_column + k]:
             for kind in kinds:
                 sets.setdefault((*of, *kind), []).append(root.first_column + k)
-    return [np.array(columns) for columns in {tuple(columns): columns for columns in sets.values() if len(columns) > 1}.values()]
+    return [
+        np.array(columns)
+        for columns in {tuple(columns): columns for columns in sets.values() if len(columns) > 1}.values()
+    ]
 
 
 def cores() -> int:

@@ -25,9 +25,17 @@ class Decomposition(Evaluator):
     """One model taken apart, and minimised: its cuts stay valid from one aim to the next."""
 
     def minimise(
-        self, cost: Floats, start: Floats | None, *, gap: float, absolute_gap: float, offset: float = 0.0,
-        time_limit_s: float = 3600.0, phase: str = "decomposed", on_progress: OnProgress | None = None,
-    ) -> Run:  # fmt: skip
+        self,
+        cost: Floats,
+        start: Floats | None,
+        *,
+        gap: float,
+        absolute_gap: float,
+        offset: float = 0.0,
+        time_limit_s: float = 3600.0,
+        phase: str = "decomposed",
+        on_progress: OnProgress | None = None,
+    ) -> Run:
         """The best point of the whole model.
 
         cost: (columns,) only the master's may differ from those at the start, else ValueError. start: (columns,) a point to begin
@@ -44,9 +52,16 @@ class Decomposition(Evaluator):
         return found
 
     def fixed(
-        self, cost: Floats, x: Floats, *, gap: float, absolute_gap: float, offset: float = 0.0, time_limit_s: float = 3600.0,
+        self,
+        cost: Floats,
+        x: Floats,
+        *,
+        gap: float,
+        absolute_gap: float,
+        offset: float = 0.0,
+        time_limit_s: float = 3600.0,
         phase: str = "prices",
-    ) -> Run:  # fmt: skip
+    ) -> Run:
         """A point that has the whole numbers of x and costs no more, and what right-hand sides are worth there.
 
         x: (columns,) a point that a search has found; where its whole numbers are exact it is taken as it stands, since its rows
@@ -68,20 +83,30 @@ class Decomposition(Evaluator):
             search.settle(y[self.decisions], "closely", best=search.best)
             last = search.run_master()
             if (
-                search.best is not None and last.row_dual is not None
-                and last.column_dual is not None and last.objective is not None
-            ):  # fmt: skip
+                search.best is not None
+                and last.row_dual is not None
+                and last.column_dual is not None
+                and last.objective is not None
+            ):
                 answers = self._answers(search.best.y, range(len(self.parts.clusters)), search.deadline, "duals")
-                return self._with_duals(search, last.row_dual, last.column_dual, min(last.objective, search.objective), answers)
+                return self._with_duals(
+                    search, last.row_dual, last.column_dual, min(last.objective, search.objective), answers
+                )
             status = "failed" if last.status == "optimal" else last.status
         return Run(status, None, None, -math.inf, search.taken, search.iterations, 0)
 
-    def _with_duals(self, search: Search, rows: Floats, columns: Floats, bound: float, answers: Sequence[Answer]) -> Run:
+    def _with_duals(
+        self, search: Search, rows: Floats, columns: Floats, bound: float, answers: Sequence[Answer]
+    ) -> Run:
         """The best answer of a search in full, with the master's duals and the clusters'."""
         assert search.best is not None
         own, ours, size = len(self.parts.mine), len(self.parts.rows), self.assembly.shape
         x, row_dual, column_dual = np.zeros(size[1]), np.zeros(size[0]), np.full(size[1], np.nan)
-        x[self.parts.mine], column_dual[self.parts.mine], row_dual[self.parts.rows] = search.best.y, columns[:own], rows[:ours]
+        x[self.parts.mine], column_dual[self.parts.mine], row_dual[self.parts.rows] = (
+            search.best.y,
+            columns[:own],
+            rows[:ours],
+        )
         for cluster, answer in zip(self.parts.clusters, answers, strict=True):
             assert answer.x is not None
             assert answer.duals is not None
@@ -90,7 +115,7 @@ class Decomposition(Evaluator):
         objective = float(search.cost @ x) + search.offset
         return Run(
             "optimal", x, objective, min(bound, objective), search.taken, search.iterations, 0, row_dual, column_dual
-        )  # fmt: skip
+        )
 
 
 def run(search: Search, start: Floats | None) -> Run:

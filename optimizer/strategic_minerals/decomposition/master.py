@@ -92,9 +92,17 @@ class Master:
     """The master's linear program, hot from solve to solve, with sums of decisions as rows that may be bounded too."""
 
     def __init__(
-        self, assembly: Assembly, cost: Floats, offset: float, pool: Pool, decisions: Ints, sums: Sequence[Ints], *,
-        groups: int = 0, twin: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        assembly: Assembly,
+        cost: Floats,
+        offset: float,
+        pool: Pool,
+        decisions: Ints,
+        sums: Sequence[Ints],
+        *,
+        groups: int = 0,
+        twin: bool = False,
+    ) -> None:
         """cost: (columns,). decisions: whole numbers. sums: columns whose sums are whole numbers. All as the master counts them.
         groups: of clusters. twin: hold it in two solvers, so that both sides of a branching are solved at once.
         """
@@ -124,7 +132,11 @@ class Master:
     def _add(self, model: Model, cuts: Collection[int]) -> None:
         """Rows for some cuts of the pool."""
         found = [self._pool[number] for number in cuts]
-        right, columns, factors = [cut.right for cut in found], [cut.columns for cut in found], [cut.factors for cut in found]
+        right, columns, factors = (
+            [cut.right for cut in found],
+            [cut.columns for cut in found],
+            [cut.factors for cut in found],
+        )
         model.add_rows(columns, factors, np.array(right), np.full(len(found), INF), money=True)
 
     def learn(self, cuts: Collection[int]) -> bool:
@@ -199,7 +211,7 @@ class Master:
 
     def both(
         self, below: tuple[Floats, Floats], above: tuple[Floats, Floats], bookmark: Any, time_limit_s: float, phase: str
-    ) -> list[Run]:  # fmt: skip
+    ) -> list[Run]:
         """Runs between two pairs of bounds, each from a bookmark; at once where it has a twin, made when first needed. The next
         bookmark is that of the run below.
 
@@ -228,7 +240,8 @@ class Master:
         if run.row_dual is not None:
             tight = run.row_dual[self._first :] != 0
             self._held = {
-                number: 0 if now else idle + 1 for (number, idle), now in zip(self._held.items(), tight.tolist(), strict=True)
+                number: 0 if now else idle + 1
+                for (number, idle), now in zip(self._held.items(), tight.tolist(), strict=True)
             }
 
     def trim(self, idle: int | None = None) -> None:
@@ -249,7 +262,10 @@ def excess(assembly: Assembly, y: Floats, tolerance: float) -> Floats:
     y: values of the first columns, which the rows use alone.
     """
     terms = np.concatenate([assembly.value * y[assembly.index], [0.0]])
-    held, rounding = np.add.reduceat(terms, assembly.start[:-1]), ROUNDED * np.add.reduceat(np.abs(terms), assembly.start[:-1])
+    held, rounding = (
+        np.add.reduceat(terms, assembly.start[:-1]),
+        ROUNDED * np.add.reduceat(np.abs(terms), assembly.start[:-1]),
+    )
     held[np.diff(assembly.start) == 0] = 0.0
     below, above = assembly.row_lower - held, held - assembly.row_upper
     bound = np.where(below > above, assembly.row_lower, assembly.row_upper)

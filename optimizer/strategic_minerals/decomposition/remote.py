@@ -85,9 +85,11 @@ def answers_from(
         pieces = [clusters[k : k + AT_ONCE] for k in range(0, len(clusters), AT_ONCE)]
         return [answer for piece in pieces for answer in answers_from(executor, piece, y, deadline, known, tell)]
     errands = [
-        Errand(cluster.digest, y[cluster.links], _left(deadline), None if cluster.digest in known else cluster.part, tell)
+        Errand(
+            cluster.digest, y[cluster.links], _left(deadline), None if cluster.digest in known else cluster.part, tell
+        )
         for cluster in clusters
-    ]  # fmt: skip
+    ]
     replies = _sent(executor, errands, deadline)
     again = [k for k, reply in enumerate(replies) if reply.answer is None and not reply.out_of_time]
     whole = [replace(errands[k], part=clusters[k].part, seconds=_left(deadline)) for k in again]

@@ -165,8 +165,9 @@ class Cluster:
         model, basis = self.model, self.basis
         if digest != self.digest:
             same_size = all(
-                len(getattr(split, of)[self.number]) == len(getattr(self.split, of)[self.number]) for of in ("columns", "rows")
-            ) and len(links) == len(self.links)  # fmt: skip
+                len(getattr(split, of)[self.number]) == len(getattr(self.split, of)[self.number])
+                for of in ("columns", "rows")
+            ) and len(links) == len(self.links)
             basis = basis if same_size else None
             if model is not None and part is not None:
                 model.become(part.assembly, part.cost)
@@ -254,7 +255,12 @@ def take_apart(layout: Layout, assembly: Assembly, cost: Floats, groups: int, li
     split = Split(assembly, cost, owner, place, mine, tuple(columns), tuple(rows))
     old = () if like is None else like.clusters
     keep = stay(assembly)
-    return Apart(master, mine, ours, tuple(_cluster(split, k, keep, old[k] if k < len(old) else None) for k in range(len(columns))))
+    return Apart(
+        master,
+        mine,
+        ours,
+        tuple(_cluster(split, k, keep, old[k] if k < len(old) else None) for k in range(len(columns))),
+    )
 
 
 def _sorted_by(owner: Ints, count: int | None = None) -> list[Ints]:
@@ -290,9 +296,12 @@ def demanding(layout: Layout, assembly: Assembly) -> Assembly:
 def _named(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints], Ints]) -> Assembly:
     """Some rows of a model with their columns; rows keep their names."""
     return replace(
-        _part(assembly, rows, columns, place, 0), stamped=assembly.stamped, row_stamped=assembly.row_stamped[rows],
-        row_local=assembly.row_local[rows], row_stamp=assembly.row_stamp[rows],
-    )  # fmt: skip
+        _part(assembly, rows, columns, place, 0),
+        stamped=assembly.stamped,
+        row_stamped=assembly.row_stamped[rows],
+        row_local=assembly.row_local[rows],
+        row_stamp=assembly.row_stamp[rows],
+    )
 
 
 def _owners(layout: Layout, assembly: Assembly) -> Ints:
@@ -342,8 +351,18 @@ def _cluster(split: Split, k: int, keep: bool, old: Cluster | None) -> Cluster:
 
 def _digest(own: Ints, links: Ints, part: Part) -> bytes:
     held, digest = part.assembly, hashlib.blake2b(digest_size=16)
-    for array in (own, links, part.cost, held.lower[: len(own)], held.upper[: len(own)], held.row_lower, held.row_upper,
-                  held.start, held.index, held.value):  # fmt: skip
+    for array in (
+        own,
+        links,
+        part.cost,
+        held.lower[: len(own)],
+        held.upper[: len(own)],
+        held.row_lower,
+        held.row_upper,
+        held.start,
+        held.index,
+        held.value,
+    ):
         digest.update(array.tobytes())
     return digest.digest()
 
@@ -363,10 +382,18 @@ def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints],
         assembly,
         lower=np.concatenate([assembly.lower[columns], np.full(thetas, LEAST_THETA * max(1.0, assembly.money_unit))]),
         upper=np.concatenate([assembly.upper[columns], np.full(thetas, INF)]),
-        integer=np.concatenate([assembly.integer[columns], np.zeros(thetas, dtype=bool)]), costs={},
-        row_lower=assembly.row_lower[rows], row_upper=assembly.row_upper[rows],
+        integer=np.concatenate([assembly.integer[columns], np.zeros(thetas, dtype=bool)]),
+        costs={},
+        row_lower=assembly.row_lower[rows],
+        row_upper=assembly.row_upper[rows],
         start=np.concatenate([[0], np.cumsum(assembly.start[rows + 1] - assembly.start[rows])]),
-        index=place(assembly.index[entries]).astype(np.int32), value=assembly.value[entries],
-        stamped=(), row_stamped=none, row_local=none, row_stamp=none,
-        money=None if assembly.money is None else assembly.money.of(rows, columns).with_more(columns=np.ones(thetas, dtype=bool)),
-    )  # fmt: skip
+        index=place(assembly.index[entries]).astype(np.int32),
+        value=assembly.value[entries],
+        stamped=(),
+        row_stamped=none,
+        row_local=none,
+        row_stamp=none,
+        money=None
+        if assembly.money is None
+        else assembly.money.of(rows, columns).with_more(columns=np.ones(thetas, dtype=bool)),
+    )

@@ -107,9 +107,16 @@ def believed(strike: Strike, now: float, rows: Mapping[str, Any]) -> Strike:
 
 
 def _decide(
-    problem: Problem, costs: Floats, first: FirstStage, shares: Floats, done: Done, touched: Ints, t: int, warm: Warm,
+    problem: Problem,
+    costs: Floats,
+    first: FirstStage,
+    shares: Floats,
+    done: Done,
+    touched: Ints,
+    t: int,
+    warm: Warm,
     time_limit_s: float,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """Solve what is left from period t on, all before it fixed."""
     model, free = operations(problem, first, costs)
     columns, values = fixed_columns(problem, first, shares)

@@ -131,10 +131,18 @@ def chunks(worlds: Worlds) -> Iterator[tuple[Worlds, Floats]]:
     for begin in range(0, len(worlds.names), CHUNK):
         rows = slice(begin, begin + CHUNK)
         part = Worlds(
-            worlds.names[rows], np.ones(len(worlds.names[rows])), worlds.design_basis[rows], worlds.strikes[rows],
-            worlds.availability[rows], worlds.demand_factor[rows], worlds.price[rows], worlds.tight[rows],
-            worlds.lasting[rows], worlds.onset[rows], worlds.end[rows],
-        )  # fmt: skip
+            worlds.names[rows],
+            np.ones(len(worlds.names[rows])),
+            worlds.design_basis[rows],
+            worlds.strikes[rows],
+            worlds.availability[rows],
+            worlds.demand_factor[rows],
+            worlds.price[rows],
+            worlds.tight[rows],
+            worlds.lasting[rows],
+            worlds.onset[rows],
+            worlds.end[rows],
+        )
         yield part, worlds.probability[rows]
 
 
@@ -150,9 +158,19 @@ def every_component(layout: Layout, support: Support) -> Layout:
     """A layout of one world that touches every component at once: what is compiled from it fits any chunk."""
     calendar = layout.instance.calendar
     everything = Strike(
-        start=calendar.first_year + calendar.step, flood=0.0, duration=calendar.step, countries="*", materials="*", cut=1.0,
-        price=2.0, flood_price=1.0, third_cut=0.0, demand=(), tight=None, label="all",
-    )  # fmt: skip
+        start=calendar.first_year + calendar.step,
+        flood=0.0,
+        duration=calendar.step,
+        countries="*",
+        materials="*",
+        cut=1.0,
+        price=2.0,
+        flood_price=1.0,
+        third_cut=0.0,
+        demand=(),
+        tight=None,
+        label="all",
+    )
     worlds = combine(layout.instance, ["all"], np.ones(1), np.zeros(1, dtype=bool), [(everything,)])
     return build_layout(layout.instance, worlds, support)
 
@@ -216,10 +234,15 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
     free = before_events(problem)
     if first.nothing:
         free = np.union1d(free, assembly.rows_of("service_level"))
-        bought = np.concatenate([
-            part.first_column + k + part.width * np.arange(part.count)
-            for part in assembly.stamped for k, (name, _) in enumerate(part.template.columns) if name == "buy"
-        ] or [np.zeros(0, dtype=int)])  # fmt: skip
+        bought = np.concatenate(
+            [
+                part.first_column + k + part.width * np.arange(part.count)
+                for part in assembly.stamped
+                for k, (name, _) in enumerate(part.template.columns)
+                if name == "buy"
+            ]
+            or [np.zeros(0, dtype=int)]
+        )
         model.set_bounds(bought, np.zeros(len(bought)), np.zeros(len(bought)))
     return model, free
 

@@ -57,7 +57,11 @@ class Promise:
 
 
 def reverse_stress(
-    result: Result, *, promises: Sequence[Promise] | None = None, names: Sequence[str] | None = None, longest_yr: float = 8.0
+    result: Result,
+    *,
+    promises: Sequence[Promise] | None = None,
+    names: Sequence[str] | None = None,
+    longest_yr: float = 8.0,
 ) -> pd.DataFrame:
     """One row a promise and disruption: when and how little it takes to break it.
 
@@ -95,15 +99,34 @@ def reverse_stress(
         longer = _search(first, concerned, years, _Longer(together), most, ends)
         harder = _search(first, concerned, years, _Harder(together), 1.0)
         for promise, (start, shortest), (hard, least) in zip(concerned, longer, harder, strict=True):
-            found.append({
-                "material": promise.material, "segment": promise.segment, "level": promise.level, "per": promise.per,
-                "hazard": hazard, "strikes": strikes, "start_year": hard if np.isnan(start) else start, "shortest_yr": shortest,
-                "least_cut_share": least, "held": bool(np.isnan(shortest) and np.isnan(least)), "tried_yr": most,
-            })  # fmt: skip
+            found.append(
+                {
+                    "material": promise.material,
+                    "segment": promise.segment,
+                    "level": promise.level,
+                    "per": promise.per,
+                    "hazard": hazard,
+                    "strikes": strikes,
+                    "start_year": hard if np.isnan(start) else start,
+                    "shortest_yr": shortest,
+                    "least_cut_share": least,
+                    "held": bool(np.isnan(shortest) and np.isnan(least)),
+                    "tried_yr": most,
+                }
+            )
     columns = [
-        "material", "segment", "level", "per", "hazard", "strikes", "start_year", "shortest_yr", "least_cut_share", "held",
+        "material",
+        "segment",
+        "level",
+        "per",
+        "hazard",
+        "strikes",
+        "start_year",
+        "shortest_yr",
+        "least_cut_share",
+        "held",
         "tried_yr",
-    ]  # fmt: skip
+    ]
     order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
     return pd.DataFrame(found, columns=columns).sort_values(order, kind="stable", ignore_index=True)
 
@@ -113,7 +136,9 @@ def _disruptions(
 ) -> Iterator[tuple[str, str, tuple[Strike, ...], list[Promise]]]:
     """(hazard, what it strikes, its strikes, promises concerned): alone where a hazard has more materials than the promise's."""
     count, reached = len(bases), set[str]()
-    worlds = combine(n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), [(base,) for base in bases.values()])
+    worlds = combine(
+        n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), [(base,) for base in bases.values()]
+    )
     for k, (name, base) in enumerate(bases.items()):
         own = base.materials.split()
         touched = {m for m, c in zip(n.materials, n.component, strict=True) if worlds.onset[k, c] < n.calendar.periods}
@@ -174,10 +199,16 @@ def _search(
             found.append((float("nan"), float("nan")))
             continue
         cell = min(x for _, x in breaks)
-        found.append(min(
-            ((year, _bisected(first, promise, make, year, cell - most / STEPS, cell)) for year, x in breaks if x == cell),
-            key=lambda one: (one[1], one[0]),
-        ))  # fmt: skip
+        found.append(
+            min(
+                (
+                    (year, _bisected(first, promise, make, year, cell - most / STEPS, cell))
+                    for year, x in breaks
+                    if x == cell
+                ),
+                key=lambda one: (one[1], one[0]),
+            )
+        )
     return found
 
 

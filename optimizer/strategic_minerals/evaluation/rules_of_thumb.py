@@ -49,19 +49,30 @@ def rules_of_thumb(plan: Plan, problem: Problem) -> list[Rule]:
         return base.model_copy(update={"instruments": Instruments.model_validate({**menu.model_dump(), **changes})})
 
     stock = having(projects=False, offtake_contracts=False, price_floors=())
-    least = stock.model_copy(update={
-        "objective": Objective(kind="least_budget", stage_slack=LEAST_SLACK),
-        "budget": plan.budget.model_copy(update={"branch_money": "planned"}),
-    })  # fmt: skip
+    least = stock.model_copy(
+        update={
+            "objective": Objective(kind="least_budget", stage_slack=LEAST_SLACK),
+            "budget": plan.budget.model_copy(update={"branch_money": "planned"}),
+        }
+    )
     n = problem.natural
     imports = {name: net_imports(n, i) for i, name in enumerate(n.materials)}
     short = _base_case_shortfall(n, problem.layout.worlds)
-    filled = Rule(FILLED, None, "the plan has no design-basis scenario") if short is None else _holding(FILLED, least, n, short)
+    filled = (
+        Rule(FILLED, None, "the plan has no design-basis scenario")
+        if short is None
+        else _holding(FILLED, least, n, short)
+    )
     return [
         Rule("stockpile only", stock),
         Rule("projects only", having(reserve=False, offtake_contracts=False, price_floors=())),
         Rule("floors only", having(reserve=False, offtake_contracts=False, packages=("none",))),
-        _holding(f"{COVER_DAYS:g} days of cover", least, n, {m: float(v.max()) * COVER_DAYS / 365 for m, v in imports.items()}),
+        _holding(
+            f"{COVER_DAYS:g} days of cover",
+            least,
+            n,
+            {m: float(v.max()) * COVER_DAYS / 365 for m, v in imports.items()},
+        ),
         filled,
     ]
 
@@ -113,7 +124,9 @@ def _base_case_shortfall(n: Instance, worlds: Worlds) -> dict[str, float] | None
             crisis = np.where(worlds.tight[s, i], worlds.lasting[s, c], 0.0)
             kept = worlds.availability[s, makes] * (1 - crisis * (1 - n.kappa[makes])[:, None])
             beyond = np.maximum(0.0, _missing(asked[users].sum(axis=0), (made * kept).sum(axis=0)) - usual)
-            inside = (np.arange(n.calendar.periods) >= worlds.onset[s, c]) & (np.arange(n.calendar.periods) < worlds.end[s, c])
+            inside = (np.arange(n.calendar.periods) >= worlds.onset[s, c]) & (
+                np.arange(n.calendar.periods) < worlds.end[s, c]
+            )
             gone = float((asked[mine].sum(axis=0) * beyond * inside).sum())
             lacking[name] = max(lacking.get(name, 0.0), gone)
     return {name: tonnes for name, tonnes in lacking.items() if tonnes > SHORT_T}

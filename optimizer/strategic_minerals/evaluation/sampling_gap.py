@@ -65,10 +65,19 @@ def unbounded(plan: Plan) -> str:
 
 
 def sampling_gap(
-    plan: Plan, data: Dataset, *, samples: int = 5, fresh: int = 1_000, seed: int = 1, gap: float = 1e-3,
-    time_limit_s: float = 3600.0, confidence: float = 0.95, workers: int = 1, executor: Executor | None = None,
+    plan: Plan,
+    data: Dataset,
+    *,
+    samples: int = 5,
+    fresh: int = 1_000,
+    seed: int = 1,
+    gap: float = 1e-3,
+    time_limit_s: float = 3600.0,
+    confidence: float = 0.95,
+    workers: int = 1,
+    executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> SamplingGap:  # fmt: skip
+) -> SamplingGap:
     """Solve the plan, and the same question for independent samples of worlds; meet fresh worlds with the plan.
 
     Samples are drawn unreduced, `sample.worlds` each; their bounds are the lower one, the plan's cost in fresh worlds the upper.
@@ -82,7 +91,9 @@ def sampling_gap(
     if samples < 2:
         raise ValueError("an interval needs two samples or more")
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(samples)]
-    drawn = [plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": s, "draws": None})}) for s in seeds]
+    drawn = [
+        plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": s, "draws": None})}) for s in seeds
+    ]
     asked = [(one, data, gap, time_limit_s) for one in (plan, *drawn)]
     solved: list[tuple[Outcome, Solution]] = []
     with workforce(executor, workers) as map_over:
@@ -101,7 +112,9 @@ def sampling_gap(
     costs = [float(worlds.probability @ met_by.cost) + met_by.penalties for worlds, (met_by,) in met]
     lower, upper = interval(bounds, confidence), interval(costs, confidence)
     if upper[2] < lower[1] - 1e-6 * abs(lower[1]):
-        raise UntrustedError(f"bounds contradict each other: at least {lower[1]:,.6g}, at most {upper[2]:,.6g} million USD")
+        raise UntrustedError(
+            f"bounds contradict each other: at least {lower[1]:,.6g}, at most {upper[2]:,.6g} million USD"
+        )
     between = (upper[0] - lower[0], max(0.0, upper[1] - lower[2]), upper[2] - lower[1])
     return SamplingGap(lower, upper, between, confidence, samples, plan.sample.worlds, drawn_in_all(fresh))
 

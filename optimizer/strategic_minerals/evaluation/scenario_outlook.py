@@ -60,12 +60,19 @@ class Outlook:
             lines.append(
                 f"  {row.hazard}: {row.rate_per_yr:.3f} a year{interval}; strikes in {row.chance:.0%} of worlds, for "
                 f"{row.mean_duration_yr:.1f} y on average, cutting {row.mean_cut_share:.0%}"
-                + (f"; lengths of {row.duration_yr_low:.1f}-{row.duration_yr_high:.1f} y in 90 %"
-                   if pd.notna(row.duration_yr_low) else "")
-                + (f" (legal measures of the record: {row.legal_duration_mean:.1f} y, {row.legal_duration_low:.1f}-"
-                   f"{row.legal_duration_high:,.0f})" if pd.notna(row.legal_duration_mean) and row.events_ended > 0 else "")
+                + (
+                    f"; lengths of {row.duration_yr_low:.1f}-{row.duration_yr_high:.1f} y in 90 %"
+                    if pd.notna(row.duration_yr_low)
+                    else ""
+                )
+                + (
+                    f" (legal measures of the record: {row.legal_duration_mean:.1f} y, {row.legal_duration_low:.1f}-"
+                    f"{row.legal_duration_high:,.0f})"
+                    if pd.notna(row.legal_duration_mean) and row.events_ended > 0
+                    else ""
+                )
                 + (" (no legal measure of the record has ended)" if row.events_ended == 0 else "")
-            )  # fmt: skip
+            )
         lines += ["", "Materials, those with the largest expected loss first:"]
         for row in hit.itertuples():
             lines.append(
@@ -106,9 +113,15 @@ def scenario_outlook(plan: Plan, data: Dataset, *, worlds: int = 2000, seed: int
     sample = plan.sample
     kept = (0, 0) if sample is None else (sample.worlds, sample.draws or sample.worlds)
     return Outlook(
-        _hazards(plan, data, instance, drawn), _materials(instance, drawn, loss), _years(instance, drawn, by_year),
-        _worst(drawn, loss), _reduction(plan, data, instance), kept, len(drawn.names), float(drawn.probability.sum()),
-    )  # fmt: skip
+        _hazards(plan, data, instance, drawn),
+        _materials(instance, drawn, loss),
+        _years(instance, drawn, by_year),
+        _worst(drawn, loss),
+        _reduction(plan, data, instance),
+        kept,
+        len(drawn.names),
+        float(drawn.probability.sum()),
+    )
 
 
 def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
@@ -140,19 +153,32 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> p
         if not every:
             continue
         weight = _weights(np.array([pi for world, pi in zip(mine, worlds.probability, strict=True) for _ in world]))
-        rows.append({
-            "hazard": name, "rate_per_yr": row.rate_per_yr,
-            "rate_low": record.rate_low.get(name, np.nan) if stated else np.nan,
-            "rate_high": record.rate_high.get(name, np.nan) if stated else np.nan,
-            "chance": float(sum(pi for world, pi in zip(mine, worlds.probability, strict=True) if world)),
-            "mean_duration_yr": float(np.average([k.duration for k in every], weights=weight)),
-            "mean_cut_share": float(np.average([k.cut for k in every], weights=weight)),
-            "duration_yr_low": row.duration_yr_low if row.duration_law == "lognormal" else np.nan,
-            "duration_yr_high": row.duration_yr_high if row.duration_law == "lognormal" else np.nan,
-            **{column: float(record[column].get(name, np.nan)) if len(known) else np.nan for column in LEGAL},
-        })  # fmt: skip
-    columns = ["hazard", "rate_per_yr", "rate_low", "rate_high", "chance", "mean_duration_yr", "mean_cut_share",
-               "duration_yr_low", "duration_yr_high", *LEGAL]  # fmt: skip
+        rows.append(
+            {
+                "hazard": name,
+                "rate_per_yr": row.rate_per_yr,
+                "rate_low": record.rate_low.get(name, np.nan) if stated else np.nan,
+                "rate_high": record.rate_high.get(name, np.nan) if stated else np.nan,
+                "chance": float(sum(pi for world, pi in zip(mine, worlds.probability, strict=True) if world)),
+                "mean_duration_yr": float(np.average([k.duration for k in every], weights=weight)),
+                "mean_cut_share": float(np.average([k.cut for k in every], weights=weight)),
+                "duration_yr_low": row.duration_yr_low if row.duration_law == "lognormal" else np.nan,
+                "duration_yr_high": row.duration_yr_high if row.duration_law == "lognormal" else np.nan,
+                **{column: float(record[column].get(name, np.nan)) if len(known) else np.nan for column in LEGAL},
+            }
+        )
+    columns = [
+        "hazard",
+        "rate_per_yr",
+        "rate_low",
+        "rate_high",
+        "chance",
+        "mean_duration_yr",
+        "mean_cut_share",
+        "duration_yr_low",
+        "duration_yr_high",
+        *LEGAL,
+    ]
     return pd.DataFrame(rows, columns=columns).sort_values("chance", ascending=False, ignore_index=True)
 
 
@@ -168,12 +194,16 @@ def _materials(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame
         lost = 1 - np.divide(left, usual, out=np.ones_like(left), where=usual > 0)
         factor = (worlds.price[:, i, :planned] / instance.price[i, :planned]).max(axis=1)
         weight = _weights(pi[hit])
-        rows.append({
-            "material": name, "chance": float(pi[hit].sum()),
-            "years_tight": float(weight @ (share[hit].sum(axis=1) * step)) if hit.any() else 0.0,
-            "supply_lost_share": float(weight @ lost[hit].max(axis=1)) if hit.any() else 0.0,
-            "price_factor_p95": quantile(factor, pi, 0.95), "expected_loss_musd": float(pi @ loss[:, i]),
-        })  # fmt: skip
+        rows.append(
+            {
+                "material": name,
+                "chance": float(pi[hit].sum()),
+                "years_tight": float(weight @ (share[hit].sum(axis=1) * step)) if hit.any() else 0.0,
+                "supply_lost_share": float(weight @ lost[hit].max(axis=1)) if hit.any() else 0.0,
+                "price_factor_p95": quantile(factor, pi, 0.95),
+                "expected_loss_musd": float(pi @ loss[:, i]),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -188,21 +218,36 @@ def _years(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame:
     rows, index, pi = [], instance.calendar.year_index, worlds.probability
     for f, year in enumerate(instance.calendar.planned_years):
         tight = worlds.tight[:, :, index == f].any(axis=(1, 2))
-        begins = (worlds.onset.min(axis=1, initial=instance.calendar.periods)[:, None] == np.flatnonzero(index == f)).any(axis=1)
-        rows.append({"fiscal_year": year, "chance_some_material_tight": float(pi[tight].sum()),
-                     "chance_first_event": float(pi[begins].sum()), "expected_loss_musd": float(pi @ loss[:, f]),
-                     "cvar_musd": cvar_of(loss[:, f], pi, instance.plan.risk.alpha)})  # fmt: skip
+        begins = (
+            worlds.onset.min(axis=1, initial=instance.calendar.periods)[:, None] == np.flatnonzero(index == f)
+        ).any(axis=1)
+        rows.append(
+            {
+                "fiscal_year": year,
+                "chance_some_material_tight": float(pi[tight].sum()),
+                "chance_first_event": float(pi[begins].sum()),
+                "expected_loss_musd": float(pi @ loss[:, f]),
+                "cvar_musd": cvar_of(loss[:, f], pi, instance.plan.risk.alpha),
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def _worst(worlds: Worlds, loss: Floats) -> pd.DataFrame:
     total = loss.sum(axis=1)
     order = [s for s in np.argsort(-total, kind="stable")[:WORST] if total[s] > 0]
-    return pd.DataFrame([
-        {"world": worlds.names[s], "probability": float(worlds.probability[s]), "loss_musd": float(total[s]),
-         "events": "; ".join(describe(k) for k in worlds.strikes[s])}
-        for s in order
-    ], columns=["world", "probability", "loss_musd", "events"])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {
+                "world": worlds.names[s],
+                "probability": float(worlds.probability[s]),
+                "loss_musd": float(total[s]),
+                "events": "; ".join(describe(k) for k in worlds.strikes[s]),
+            }
+            for s in order
+        ],
+        columns=["world", "probability", "loss_musd", "events"],
+    )
 
 
 def quantile(values: Floats, probability: Floats, level: float) -> float:

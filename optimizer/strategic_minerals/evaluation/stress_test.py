@@ -81,7 +81,9 @@ class StressTest:
 
     def _repr_html_(self) -> str:
         """As notebooks show it."""
-        return notebook_html(self.summary(), {"Figures": self.figures, "Materials": self.materials, "Worst worlds": self.worst})
+        return notebook_html(
+            self.summary(), {"Figures": self.figures, "Materials": self.materials, "Worst worlds": self.worst}
+        )
 
     def summary(self) -> str:
         """The figures in words."""
@@ -91,7 +93,7 @@ class StressTest:
             f"an event lasts is "
             f"{'learnt when it ends, and no other is foreseen' if self.myopic else 'known once it has begun'}. The intervals are "
             f"of sampling alone; `scenarios` tells how well the record knows the rates."
-        ]  # fmt: skip
+        ]
         if self.note:
             lines.append(f"  {self.note}")
         tail = round(self.scenarios * (1 - self.alpha))
@@ -110,8 +112,10 @@ class StressTest:
         for row in self.materials.head(WORST).itertuples():
             short = (
                 f"; its defence goes short with {row.defence_short:.1%} ({row.defence_short_low:.1%} to "
-                f"{row.defence_short_high:.1%})" if pd.notna(row.defence_short) else ""
-            )  # fmt: skip
+                f"{row.defence_short_high:.1%})"
+                if pd.notna(row.defence_short)
+                else ""
+            )
             lines.append(
                 f"  {row.material}: {row.expected_loss_musd:,.1f} ({row.expected_loss_musd_low:,.1f} to "
                 f"{row.expected_loss_musd_high:,.1f}), CVaR {row.cvar_musd:,.0f}, doing nothing {row.do_nothing_musd:,.1f}{short}"
@@ -126,16 +130,26 @@ class StressTest:
 
 
 MEANING = {
-    "worth": "worth against doing nothing", "expected_loss": "expected loss", "value_at_risk": "loss exceeded with {tail:.0%}",
-    "cvar": "CVaR, mean of the worst {tail:.0%}", "worst_case": "largest loss of any world drawn",
+    "worth": "worth against doing nothing",
+    "expected_loss": "expected loss",
+    "value_at_risk": "loss exceeded with {tail:.0%}",
+    "cvar": "CVaR, mean of the worst {tail:.0%}",
+    "worst_case": "largest loss of any world drawn",
     "defence_short": "chance that defence goes short",
-}  # fmt: skip
+}
 
 
 def stress_test(
-    result: Result, *, scenarios: int = 1_000, seed: int = 1, confidence: float = 0.95, workers: int = 1,
-    myopic: bool = False, executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
-) -> StressTest:  # fmt: skip
+    result: Result,
+    *,
+    scenarios: int = 1_000,
+    seed: int = 1,
+    confidence: float = 0.95,
+    workers: int = 1,
+    myopic: bool = False,
+    executor: Executor | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> StressTest:
     """Operate a solved plan through fresh worlds of its own hazards.
 
     scenarios: worlds drawn in all. myopic: operations, with the plan and without, learn how long an event lasts only when it
@@ -148,8 +162,15 @@ def stress_test(
     if reason:
         raise ValueError(reason)
     done = replicates(
-        result.plan, result.data, [(result.solution, False), (result.reference, True)], scenarios=scenarios, seed=seed,
-        myopic=myopic, workers=workers, executor=executor, on_progress=on_progress,
+        result.plan,
+        result.data,
+        [(result.solution, False), (result.reference, True)],
+        scenarios=scenarios,
+        seed=seed,
+        myopic=myopic,
+        workers=workers,
+        executor=executor,
+        on_progress=on_progress,
     )
     own, own_nothing, own_worlds = own_worlds_met(result, myopic=myopic)
     alpha, instance = result.plan.risk.alpha, FirstStage.of(result.plan, result.data, result.solution).natural
@@ -160,21 +181,30 @@ def stress_test(
     found["worst_case"] = (found["worst_case"][0], float("nan"), float("nan"))
     zero = figures(pool.probability, nothing, nothing, alpha)
     known = figures(own_worlds.probability, own, own_nothing, alpha)
-    figured = pd.DataFrame([
-        {"figure": name, "meaning": meaning.format(tail=1 - alpha),
-         "unit": "probability" if name == "defence_short" else "million USD",
-         **dict(zip(("estimate", "low", "high"), found[name], strict=True)), "in_sample": known[name], "do_nothing": zero[name]}
-        for name, meaning in MEANING.items()
-    ])  # fmt: skip
-    materials = pd.DataFrame([
-        _of_material(i, instance, pool, met, nothing, alpha, confidence)
-        | {"in_sample_musd": float(own_worlds.probability @ own.by_material[:, i])}
-        for i in range(len(instance.materials))
-    ]).sort_values("do_nothing_musd", ascending=False, kind="stable", ignore_index=True)  # fmt: skip
+    figured = pd.DataFrame(
+        [
+            {
+                "figure": name,
+                "meaning": meaning.format(tail=1 - alpha),
+                "unit": "probability" if name == "defence_short" else "million USD",
+                **dict(zip(("estimate", "low", "high"), found[name], strict=True)),
+                "in_sample": known[name],
+                "do_nothing": zero[name],
+            }
+            for name, meaning in MEANING.items()
+        ]
+    )
+    materials = pd.DataFrame(
+        [
+            _of_material(i, instance, pool, met, nothing, alpha, confidence)
+            | {"in_sample_musd": float(own_worlds.probability @ own.by_material[:, i])}
+            for i in range(len(instance.materials))
+        ]
+    ).sort_values("do_nothing_musd", ascending=False, kind="stable", ignore_index=True)
     worlds = _worlds(done, list(instance.materials))
     return StressTest(
         figured, materials, worlds, drawn_in_all(scenarios), seed, confidence, alpha, myopic, _note(result.plan)
-    )  # fmt: skip
+    )
 
 
 def drawn_in_all(scenarios: int) -> int:
@@ -183,9 +213,17 @@ def drawn_in_all(scenarios: int) -> int:
 
 
 def replicates(
-    plan: Plan, data: Dataset, stages: Sequence[Stage], *, scenarios: int, seed: int, myopic: bool = False, workers: int = 1,
-    executor: Executor | None = None, on_progress: Callable[[int, int], None] | None = None,
-) -> list[tuple[Worlds, list[Met]]]:  # fmt: skip
+    plan: Plan,
+    data: Dataset,
+    stages: Sequence[Stage],
+    *,
+    scenarios: int,
+    seed: int,
+    myopic: bool = False,
+    workers: int = 1,
+    executor: Executor | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[tuple[Worlds, list[Met]]]:
     """(worlds, each first stage in them) of `REPLICATES` independent draws."""
     per = drawn_in_all(scenarios) // REPLICATES
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
@@ -212,9 +250,13 @@ def _note(plan: Plan) -> str:
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
     told = []
     if plan.sample is None:
-        told.append("The plan was made against its listed scenarios alone; fresh worlds are drawn from every hazard of the table.")
+        told.append(
+            "The plan was made against its listed scenarios alone; fresh worlds are drawn from every hazard of the table."
+        )
     if plan.objective.kind != "social_cost" or limited or plan.risk.cvar_weight > 0:
-        told.append("Operations here follow least social cost world by world, not the plan's own aim or limits on losses.")
+        told.append(
+            "Operations here follow least social cost world by world, not the plan's own aim or limits on losses."
+        )
     return " ".join(told)
 
 
@@ -286,7 +328,9 @@ def pooled(done: Sequence[tuple[Worlds, Sequence[Met]]]) -> tuple[Pool, list[Met
         np.repeat(np.arange(len(worlds)), [len(one.names) for one in worlds]),
         np.concatenate([_sampled(one) for one in worlds]),
     )
-    return pool, [replace(Met.joined(met), penalty=met[0].penalty) for met in zip(*(met for _, met in done), strict=True)]
+    return pool, [
+        replace(Met.joined(met), penalty=met[0].penalty) for met in zip(*(met for _, met in done), strict=True)
+    ]
 
 
 def _chance(
@@ -307,11 +351,13 @@ def figures(probability: Floats, met: Met, nothing: Met, alpha: float) -> Figure
     """The figures of one population of worlds."""
     pi = probability
     return {
-        "worth": float(pi @ (nothing.cost - met.cost)) - met.penalties, "expected_loss": float(pi @ met.loss),
-        "value_at_risk": quantile(met.loss, pi, alpha), "cvar": cvar_of(met.loss, pi, alpha),
+        "worth": float(pi @ (nothing.cost - met.cost)) - met.penalties,
+        "expected_loss": float(pi @ met.loss),
+        "value_at_risk": quantile(met.loss, pi, alpha),
+        "cvar": cvar_of(met.loss, pi, alpha),
         "worst_case": float(met.loss[pi > 0].max(initial=0.0)),
         "defence_short": float(pi[met.defence > SHORT_T].sum()),
-    }  # fmt: skip
+    }
 
 
 def named(column: str, told: Interval) -> dict[str, float]:
@@ -334,14 +380,20 @@ def _of_material(
 ) -> dict[str, Any]:
     """The figures of one material."""
     loss = met.by_material[:, i]
-    uses = [q for q, (_, segment) in enumerate(instance.demands) if segment == "defence" and instance.demand_material[q] == i]
+    uses = [
+        q
+        for q, (_, segment) in enumerate(instance.demands)
+        if segment == "defence" and instance.demand_material[q] == i
+    ]
     short = met.short[:, uses, : instance.calendar.planned].sum(axis=(1, 2)) > SHORT_T
 
     def told(pi: Floats) -> Figures:
         return {
-            "expected_loss_musd": float(pi @ loss), "value_at_risk_musd": quantile(loss, pi, alpha),
-            "cvar_musd": cvar_of(loss, pi, alpha), "defence_short": float(pi[short].sum()),
-        }  # fmt: skip
+            "expected_loss_musd": float(pi @ loss),
+            "value_at_risk_musd": quantile(loss, pi, alpha),
+            "cvar_musd": cvar_of(loss, pi, alpha),
+            "defence_short": float(pi[short].sum()),
+        }
 
     found = pool.estimated(told, confidence)
     found["defence_short"] = pool.chance(short, found["defence_short"], confidence) if uses else (float("nan"),) * 3
@@ -362,13 +414,23 @@ def _worlds(done: list[tuple[Worlds, list[Met]]], materials: list[str]) -> pd.Da
     frames = []
     for r, (worlds, (met, nothing)) in enumerate(done):
         drawn = _sampled(worlds)
-        frames.append(pd.DataFrame({
-            "world": worlds.names, "replicate": r + 1,
-            "probability": np.where(drawn, worlds.probability / len(done), worlds.probability),
-            "loss_musd": met.loss, "without_plan_musd": nothing.loss, "cost_musd": met.cost, "defence_short_t": met.defence,
-            "driven_by": [_driven(losses, materials) for losses in met.by_material],
-            "events": ["; ".join(describe(k) for k in world if _touches(k, set(materials))) for world in worlds.strikes],
-        })[drawn | (r == 0)])  # fmt: skip
+        frames.append(
+            pd.DataFrame(
+                {
+                    "world": worlds.names,
+                    "replicate": r + 1,
+                    "probability": np.where(drawn, worlds.probability / len(done), worlds.probability),
+                    "loss_musd": met.loss,
+                    "without_plan_musd": nothing.loss,
+                    "cost_musd": met.cost,
+                    "defence_short_t": met.defence,
+                    "driven_by": [_driven(losses, materials) for losses in met.by_material],
+                    "events": [
+                        "; ".join(describe(k) for k in world if _touches(k, set(materials))) for world in worlds.strikes
+                    ],
+                }
+            )[drawn | (r == 0)]
+        )
     return pd.concat(frames, ignore_index=True)
 
 

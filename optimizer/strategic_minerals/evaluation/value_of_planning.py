@@ -91,9 +91,13 @@ class Worth:
     def information(self) -> pd.DataFrame:
         """EVPI, VSS and what they are made of, one row each."""
         told = {
-            "evpi": self.evpi_musd, "vss": self.vss_musd, "wait_and_see": self.wait_and_see_musd,
-            "here_and_now": self.here_and_now_musd, "average_plan": self.average_plan_musd, "largest_gap": self.gap_musd,
-        }  # fmt: skip
+            "evpi": self.evpi_musd,
+            "vss": self.vss_musd,
+            "wait_and_see": self.wait_and_see_musd,
+            "here_and_now": self.here_and_now_musd,
+            "average_plan": self.average_plan_musd,
+            "largest_gap": self.gap_musd,
+        }
         return pd.DataFrame({"figure": list(told), "musd": list(told.values())})
 
     def _repr_html_(self) -> str:
@@ -140,9 +144,18 @@ def _told(musd: float) -> str:
 
 
 def value_of_planning(
-    plan: Plan, data: Dataset, *, fresh: int = 1_000, seed: int = 1, confidence: float = 0.95, gap: float = 1e-3,
-    time_limit_s: float = 3600.0, workers: int = 1, executor: Executor | None = None, on_progress: OnProgress | None = None,
-) -> Worth:  # fmt: skip
+    plan: Plan,
+    data: Dataset,
+    *,
+    fresh: int = 1_000,
+    seed: int = 1,
+    confidence: float = 0.95,
+    gap: float = 1e-3,
+    time_limit_s: float = 3600.0,
+    workers: int = 1,
+    executor: Executor | None = None,
+    on_progress: OnProgress | None = None,
+) -> Worth:
     """Solve the plan, its alternatives, and every world by itself; compare them in the plan's worlds and in fresh ones.
 
     fresh: worlds drawn to meet every alternative with, by `seed`, in all; 0, and plans that draw none: the plan's own worlds
@@ -155,7 +168,9 @@ def value_of_planning(
     begin = time.perf_counter()
     require(plan, data)
     if plan.objective.kind != "social_cost" or plan.risk.cvar_weight > 0:
-        raise ValueError("what planning adds is told in social cost: a plan of another aim, or with a weight on CVaR, has another")
+        raise ValueError(
+            "what planning adds is told in social cost: a plan of another aim, or with a weight on CVaR, has another"
+        )
     problem = prepare(plan, data)
 
     best = optimise(problem, gap=gap, time_limit_s=time_limit_s, on_progress=on_progress)
@@ -179,7 +194,9 @@ def value_of_planning(
         for answer in map_over(_answer, tasks):
             answers.append(answer)
             if on_progress is not None:
-                on_progress(Progress(f"alternatives and worlds, {len(answers)} of {len(tasks)}", time.perf_counter() - begin))
+                on_progress(
+                    Progress(f"alternatives and worlds, {len(answers)} of {len(tasks)}", time.perf_counter() - begin)
+                )
     found = dict(zip((*questions, *alone), answers, strict=True))
     gaps = [_open(best), *(answer.gap_musd for answer in answers)]
     for name in questions:
@@ -190,18 +207,29 @@ def value_of_planning(
             decided[name] = chosen
     see = np.array([found[f"world {s}"].bound_musd for s in worlds])
     costs = {name: evaluated(problem, chosen) for name, chosen in decided.items()}
-    if AVERAGE in costs and costs[AVERAGE] is None:  # what the average world buys is not for sale, or not paid for, in the calm
+    if (
+        AVERAGE in costs and costs[AVERAGE] is None
+    ):  # what the average world buys is not for sale, or not paid for, in the calm
         costs[AVERAGE] = evaluated(problem, replace(decided[AVERAGE], at_most=True))
         notes[AVERAGE] = "its purchases do not all fit the money of the calm course: it buys at most what it planned"
     notes |= {name: "what it decides does not fit the budget of the plan" for name, x in costs.items() if x is None}
     stages = {NOTHING: (extract(problem.layout, problem.assembly, best.z0), True)}
-    stages |= {name: (extract(problem.layout, problem.assembly, x), False) for name, x in costs.items() if x is not None}
+    stages |= {
+        name: (extract(problem.layout, problem.assembly, x), False) for name, x in costs.items() if x is not None
+    }
     met = {name: _met(free, data, *stage) for name, stage in stages.items()}
-    by_world = pd.concat([
-        pd.DataFrame({"alternative": name, "world": problem.layout.worlds.names, "loss_musd": m.loss}) for name, m in met.items()
-    ], ignore_index=True)  # fmt: skip
+    by_world = pd.concat(
+        [
+            pd.DataFrame({"alternative": name, "world": problem.layout.worlds.names, "loss_musd": m.loss})
+            for name, m in met.items()
+        ],
+        ignore_index=True,
+    )
     pi = problem.layout.worlds.probability
-    rows = [_row(name, m, pi, see, met[NOTHING], _spending(problem, costs.get(name)), plan.risk.alpha) for name, m in met.items()]
+    rows = [
+        _row(name, m, pi, see, met[NOTHING], _spending(problem, costs.get(name)), plan.risk.alpha)
+        for name, m in met.items()
+    ]
     rows += [{"alternative": name} for name in notes if name not in met]
     table = pd.DataFrame(rows).sort_values("worth_musd", ascending=False, na_position="last", ignore_index=True)
     table["note"] = [notes.get(name, "") for name in table.alternative]
@@ -213,15 +241,31 @@ def value_of_planning(
     drawn = None
     if fresh > 0 and plan.sample is not None:
         done = replicates(
-            free, data, list(stages.values()), scenarios=fresh, seed=seed, workers=workers, executor=executor,
+            free,
+            data,
+            list(stages.values()),
+            scenarios=fresh,
+            seed=seed,
+            workers=workers,
+            executor=executor,
             on_progress=None if on_progress is None else _telling(on_progress, begin),
-        )  # fmt: skip
+        )
         drawn = _in_fresh_worlds(list(stages), done, plan.risk.alpha, confidence)
     known = float(pi @ see)
     return Worth(
-        table, drawn, by_world, here - known, without - here, known, here, without, max(gaps),
-        drawn_in_all(fresh) if drawn is not None else 0, seed, confidence,
-    )  # fmt: skip
+        table,
+        drawn,
+        by_world,
+        here - known,
+        without - here,
+        known,
+        here,
+        without,
+        max(gaps),
+        drawn_in_all(fresh) if drawn is not None else 0,
+        seed,
+        confidence,
+    )
 
 
 @dataclass(frozen=True)
@@ -263,7 +307,9 @@ def _telling(on_progress: OnProgress, begin: float) -> Callable[[int, int], None
     return tell
 
 
-def _in_fresh_worlds(names: list[str], done: list[tuple[Worlds, list[Met]]], alpha: float, confidence: float) -> pd.DataFrame:
+def _in_fresh_worlds(
+    names: list[str], done: list[tuple[Worlds, list[Met]]], alpha: float, confidence: float
+) -> pd.DataFrame:
     """Every alternative in the same draws: each figure with its interval, and what it is behind the plan, draw by draw."""
     pool, met = pooled(done)
     nothing, plan = met[names.index(NOTHING)], met[names.index(PLAN)]
@@ -286,13 +332,12 @@ def _beside(one: Met, plan: Met, nothing: Met, alpha: float, pi: Floats) -> Figu
 def decisions(problem: Problem, solution: Solution, path: int = 0) -> Decided:
     """What a solution decides before anything has happened; `path` 1 takes purchases from its only world."""
     support, layout, n = problem.layout.support, problem.layout, problem.natural
-    signed = {
-        _signature(problem, o): float(share) for o, share in enumerate(solution.sign) if abs(share) > 1e-9
-    }
+    signed = {_signature(problem, o): float(share) for o, share in enumerate(solution.sign) if abs(share) > 1e-9}
     contracts = {
         (n.producers[k.source], k.start): float(tonnes)
-        for k, tonnes in zip(layout.contracts, solution.contract, strict=True) if tonnes > 1e-9
-    }  # fmt: skip
+        for k, tonnes in zip(layout.contracts, solution.contract, strict=True)
+        if tonnes > 1e-9
+    }
     floors = {m.floor.name: float(v) for m, v in zip(support.markets, solution.floor, strict=True) if v > 0.5}
     bought = {name: solution.buy[path, k] for k, name in enumerate(solution.purchases)}
     return Decided(signed, contracts, floors, bought)
@@ -302,9 +347,10 @@ def _baseline(problem: Problem) -> dict[tuple[str, str, tuple[str, ...], int], f
     """What owners build anyway, without support."""
     support = problem.layout.support
     return {
-        _signature(problem, o): 1.0 for o, option in enumerate(support.options)
+        _signature(problem, o): 1.0
+        for o, option in enumerate(support.options)
         if support.baseline[option.project] and option.package.name == "none" and not option.market
-    }  # fmt: skip
+    }
 
 
 def _signature(problem: Problem, o: int) -> tuple[str, str, tuple[str, ...], int]:
@@ -370,7 +416,11 @@ def _spending(problem: Problem, x: Floats | None) -> float:
 
 def _row(name: str, met: Met, pi: Floats, see: Floats, nothing: Met, spending: float, alpha: float) -> dict[str, Any]:
     return {
-        "alternative": name, "worth_musd": float(pi @ (nothing.cost - met.cost)), "expected_loss_musd": float(pi @ met.loss),
-        "cvar_musd": cvar_of(met.loss, pi, alpha), "defence_short": float(pi[met.defence > SHORT_T].sum()),
-        "spending_musd": spending, "largest_regret_musd": float((met.cost - see)[pi > 0].max()),
-    }  # fmt: skip
+        "alternative": name,
+        "worth_musd": float(pi @ (nothing.cost - met.cost)),
+        "expected_loss_musd": float(pi @ met.loss),
+        "cvar_musd": cvar_of(met.loss, pi, alpha),
+        "defence_short": float(pi[met.defence > SHORT_T].sum()),
+        "spending_musd": spending,
+        "largest_regret_musd": float((met.cost - see)[pi > 0].max()),
+    }

@@ -49,7 +49,15 @@ def _mixed(worlds: Worlds, weight: Floats, name: str) -> Worlds:
 
     counted = weight > 0
     return Worlds(
-        (name,), np.ones(1), np.zeros(1, dtype=bool), ((),), mean(worlds.availability), mean(worlds.demand_factor),
-        mean(worlds.price), np.asarray(worlds.tight[counted].any(axis=0))[None], worlds.lasting[counted].max(axis=0)[None],
-        worlds.onset[counted].min(axis=0)[None], worlds.end[counted].max(axis=0)[None],
-    )  # fmt: skip
+        (name,),
+        np.ones(1),
+        np.zeros(1, dtype=bool),
+        ((),),
+        mean(worlds.availability),
+        mean(worlds.demand_factor),
+        mean(worlds.price),
+        np.asarray(worlds.tight[counted].any(axis=0))[None],
+        worlds.lasting[counted].max(axis=0)[None],
+        worlds.onset[counted].min(axis=0)[None],
+        worlds.end[counted].max(axis=0)[None],
+    )

@@ -96,6 +96,8 @@ def total_money(parts: Sequence[FloorMoney], periods: int) -> FloorMoney:
         return parts[0]
     zero = np.zeros(periods)
     return FloorMoney(
-        sum((m.budget for m in parts), zero), sum((m.liability for m in parts), zero),
-        sum(m.expected for m in parts), sum(m.terminal for m in parts),
-    )  # fmt: skip
+        sum((m.budget for m in parts), zero),
+        sum((m.liability for m in parts), zero),
+        sum(m.expected for m in parts),
+        sum(m.terminal for m in parts),
+    )

@@ -104,7 +104,9 @@ def signings(instance: Instance, support: Support) -> dict[Identity, tuple[Item,
             continue
         what = option.project, option.package.name
         if what not in known:
-            known[what] = [(identity(item, instance.plan), item) for item in items_of(instance, option.project, option.package)]
+            known[what] = [
+                (identity(item, instance.plan), item) for item in items_of(instance, option.project, option.package)
+            ]
         for key, item in known[what]:
             found.setdefault(key, (item, []))[1].append(o)
     return found

@@ -179,7 +179,9 @@ class Owners:
         begin = start if floor.begin is None else floor.begin
         n = max(T, begin + floor.term, start + 1)
         path = held(instance.price, n)
-        tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(project, start, n)
+        tonnes = min(floor.take, instance.yields[j, floor.material] * instance.capacity[j, 0]) * _ramp(
+            project, start, n
+        )
         trunk = tonnes * survival(instance, j, path, floors.each, start)
         branch = tonnes[:T] * self.alive(p, floors, start)[1:]
         return floor_payments(instance, self.worlds, j, floor, begin, trunk, branch)
@@ -190,7 +192,11 @@ class Owners:
 
     def _signature(self, p: int, backing: Backing, signed: int) -> Signature:
         instance, project, package = self.instance, self.instance.projects[p], backing.package
-        npv, unpaid, start = self.npv(p, backing.floors, signed), self.npv(p, self._unfloored, signed), signed + project.lead
+        npv, unpaid, start = (
+            self.npv(p, backing.floors, signed),
+            self.npv(p, self._unfloored, signed),
+            signed + project.lead,
+        )
         gap = financing_gap(project, npv)
         calendar = instance.calendar
         T = calendar.periods

@@ -111,7 +111,9 @@ class Support:
     @cached_property
     def liability(self) -> Floats:
         """(options, T) what a signature's floor may cost at the price state that the plan's cap is for."""
-        return self._stacked([np.zeros_like(o.payments) if o.floor is None else o.floor.liability for o in self.options])
+        return self._stacked(
+            [np.zeros_like(o.payments) if o.floor is None else o.floor.liability for o in self.options]
+        )
 
     @cached_property
     def market_outlay(self) -> Floats:
@@ -148,13 +150,22 @@ def build_support(instance: Instance, worlds: Worlds, owners: Owners | None = No
         baseline.append(built_anyway(instance, project))
         builder.add_project(p, baseline[-1])
     return Support(
-        tuple(builder.options), tuple(builder.classes), tuple(markets), trunk_alive, worlds_alive,
-        np.array(baseline, dtype=bool), builder.exclusions(), tuple(dropped + builder.dropped), builder.owners.settle(),
+        tuple(builder.options),
+        tuple(builder.classes),
+        tuple(markets),
+        trunk_alive,
+        worlds_alive,
+        np.array(baseline, dtype=bool),
+        builder.exclusions(),
+        tuple(dropped + builder.dropped),
+        builder.owners.settle(),
         builder.refused,
-    )  # fmt: skip
+    )
 
 
-def signed_support(instance: Instance, worlds: Worlds, support: Support, signed: Sequence[int], floors: Sequence[int]) -> Support:
+def signed_support(
+    instance: Instance, worlds: Worlds, support: Support, signed: Sequence[int], floors: Sequence[int]
+) -> Support:
     """What is signed and nothing else, its output and the survival of sources worked out along other worlds.
 
     Chosen market floors are folded into survival, so the result has none to choose. `signed` and `floors` index `support`.
@@ -271,11 +282,22 @@ class _Options:
         self._admitted.add((p, package.name, signed, market))
         self.options.append(
             Option(
-                project=p, package=package, market=market, signed=signed, start=found.start, npv=found.npv, gap=found.gap,
-                scored=found.scored, payments=found.payments, fees=found.fees, floor=money,
-                border_loss=sum(b.expected + b.terminal for b in borders), residual=found.residual, output_class=index,
+                project=p,
+                package=package,
+                market=market,
+                signed=signed,
+                start=found.start,
+                npv=found.npv,
+                gap=found.gap,
+                scored=found.scored,
+                payments=found.payments,
+                fees=found.fees,
+                floor=money,
+                border_loss=sum(b.expected + b.terminal for b in borders),
+                residual=found.residual,
+                output_class=index,
             )
-        )  # fmt: skip
+        )
         return ""
 
     def output(self, p: int, backing: Backing, start: int) -> tuple[OutputClass, int]:

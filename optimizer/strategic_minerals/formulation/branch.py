@@ -79,9 +79,7 @@ def add_branch_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand,
 
     def money(b: Any, f: int) -> Any:
         spent = [b.buy_price[p.name, t] * own("buy", p.name, t) for p in counted for t in periods[f]]
-        planned = [
-            b.planned_price[p.name, t] * trunk("buy", p.name, t) for p in counted for t in periods[f]
-        ]
+        planned = [b.planned_price[p.name, t] * trunk("buy", p.name, t) for p in counted for t in periods[f]]
         return sum(spent) - sum(planned) - (b.extra[f] if f in b.extra else 0) <= 0
 
     b.branch_purchases = pyo.Constraint(list(years) if counted else [], rule=money)
@@ -100,9 +98,7 @@ def add_calm_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, t
     def money(b: Any, f: int) -> Any:
         periods = np.flatnonzero(instance.calendar.year_index == f).tolist()
         spent = [b.calm_price[p.name, t] * own("buy", p.name, t) for p in counted for t in periods]
-        planned = [
-            b.planned_price[p.name, t] * trunk("buy", p.name, t) for p in counted for t in periods
-        ]
+        planned = [b.planned_price[p.name, t] * trunk("buy", p.name, t) for p in counted for t in periods]
         return sum(spent) - sum(planned) <= float(most[f])
 
     b.calm_purchases = pyo.Constraint(range(len(most)) if counted else [], rule=money)
@@ -118,9 +114,10 @@ def add_service_level(b: pyo.Block, layout: Layout, shape: Shape, own: Stand) ->
     terms = service_terms(layout, shape)
     year_index = instance.calendar.year_index
     b.short_of_promise = pyo.Var(
-        [term for term in terms if levels[term[0]].penalty_usd_per_kg is not None], bounds=(0, None),
+        [term for term in terms if levels[term[0]].penalty_usd_per_kg is not None],
+        bounds=(0, None),
         doc="tonnes short of a soft service level",
-    )  # fmt: skip
+    )
 
     def promise(b: Any, n: int, f: int) -> Any:
         level = levels[n]
@@ -134,11 +131,13 @@ def add_service_level(b: pyo.Block, layout: Layout, shape: Shape, own: Stand) ->
     unit = instance.material_unit
     b.penalty = pyo.Expression(
         expr=sum(
-            (levels[n].penalty_usd_per_kg or 0.0) * MUSD_PER_T * unit[instance.materials.index(levels[n].material)]
+            (levels[n].penalty_usd_per_kg or 0.0)
+            * MUSD_PER_T
+            * unit[instance.materials.index(levels[n].material)]
             * b.short_of_promise[n, f]
             for n, f in b.short_of_promise
         )
-    )  # fmt: skip
+    )
 
 
 def add_branch_loss(b: pyo.Block, layout: Layout, shape: Shape, own: Stand) -> None:

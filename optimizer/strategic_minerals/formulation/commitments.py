@@ -260,7 +260,8 @@ def contract_fees(m: pyo.Block, layout: Layout, weights: Floats) -> Terms:
     sum_{j,t0} fee[j] (sum_{t in force} w[t]) contract[j,t0]                             [million USD]
     """
     return [
-        (float(weights[k.start : k.end].sum()) * m.contract_fee[n], m.contract[n]) for n, k in enumerate(layout.contracts)
+        (float(weights[k.start : k.end].sum()) * m.contract_fee[n], m.contract[n])
+        for n, k in enumerate(layout.contracts)
     ]
 
 
@@ -359,7 +360,8 @@ def add_contingent_liability(m: pyo.Block, layout: Layout) -> None:
     """
     owed = committed_by_year(m, m.liability)
     m.contingent_liability = pyo.Constraint(
-        list(m.liability_cap), rule=lambda m, f: summed(owed[f]) <= m.liability_cap[f] if f in owed else pyo.Constraint.Skip
+        list(m.liability_cap),
+        rule=lambda m, f: summed(owed[f]) <= m.liability_cap[f] if f in owed else pyo.Constraint.Skip,
     )
 
 

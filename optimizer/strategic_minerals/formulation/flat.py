@@ -68,9 +68,12 @@ def add_periods(m: pyo.ConcreteModel, layout: Layout, c: int) -> None:
             stock = {i: block.stock[i] for i in shape.stocked}
         root = m.commitments
         add_period(
-            m.period[c, int(stamps.world[n]), int(stamps.period[n])], layout, shape,
-            Links(stock, root.contract, root.operating, root.floor), {name: array[n] for name, array in values.items()},
-        )  # fmt: skip
+            m.period[c, int(stamps.world[n]), int(stamps.period[n])],
+            layout,
+            shape,
+            Links(stock, root.contract, root.operating, root.floor),
+            {name: array[n] for name, array in values.items()},
+        )
 
 
 def add_branches(m: pyo.ConcreteModel, layout: Layout, c: int) -> None:
@@ -84,10 +87,13 @@ def add_branches(m: pyo.ConcreteModel, layout: Layout, c: int) -> None:
             return getattr(m.period[c, TRUNK if t < onset else s, t], name)[key]
 
         add_branch(
-            m.branch[c, s], layout, shape, own,
+            m.branch[c, s],
+            layout,
+            shape,
+            own,
             trunk=lambda name, key, t: getattr(m.period[c, TRUNK, t], name)[key],
             values={name: array[n] for name, array in values.items()},
-        )  # fmt: skip
+        )
 
 
 def add_worlds(m: pyo.ConcreteModel, layout: Layout) -> None:

@@ -248,8 +248,11 @@ def add_reserve_production(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     hold[j] <= sum_{o of j} buy[o] / y[j,i(o)]                                        [unit]  for each j
     """
     y = layout.instance.yields
-    bought = {(j, i): [p.name for p in shape.purchases if (p.source, p.material) == (j, i)]
-              for j in shape.holders for i in shape.materials}  # fmt: skip
+    bought = {
+        (j, i): [p.name for p in shape.purchases if (p.source, p.material) == (j, i)]
+        for j in shape.holders
+        for i in shape.materials
+    }
     b.reserve_production = pyo.Constraint(
         [pair for pair, names in bought.items() if names],
         rule=lambda b, j, i: y[j, i] * b.hold[j] >= sum(b.buy[o] for o in bought[j, i]),

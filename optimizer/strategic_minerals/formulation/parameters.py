@@ -29,14 +29,17 @@ def root_values(layout: Layout) -> dict[str, Floats]:
     carry = budget.carry_over_share * instance.appropriation
     carry[-1] = 0.0
     given: dict[str, Any] = {
-        "appropriation": instance.spendable, "carry_limit": carry, "total": _one(instance.spendable_in_all),
+        "appropriation": instance.spendable,
+        "carry_limit": carry,
+        "total": _one(instance.spendable_in_all),
         "liability_cap": [] if budget.liability_cap_musd is None else instance.by_year(budget.liability_cap_musd),
         **{name: figures[figures != 0] for name, figures in layout.commitment_money.items()},
-        "cvar_allowed": _one(risk.cvar_limit_musd), "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
+        "cvar_allowed": _one(risk.cvar_limit_musd),
+        "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
         "loss_value": instance.tier_loss if layout.uses_risk else [],
         "substitution_cost": instance.step_cost if layout.uses_risk else [],
         **_outlay_figures(layout),
-    }  # fmt: skip
+    }
     return {name: np.array(values, dtype=float).reshape(1, -1) for name, values in given.items()}
 
 
@@ -120,9 +123,7 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
             ],
             n,
         ),
-        "project_share": _columns(
-            [_class_output(layout, g, on_trunk, w, t, rho, crisis) for g in shape.classes], n
-        ),
+        "project_share": _columns([_class_output(layout, g, on_trunk, w, t, rho, crisis) for g in shape.classes], n),
         "purchase_share": _columns(
             [
                 _purchased(layout, g, t) * _class_output(layout, g, on_trunk, w, t, rho, crisis)
@@ -163,9 +164,7 @@ def _alive_with(layout: Layout, market: int, on_trunk: Bools, w: Ints, t: Ints) 
     return np.where(on_trunk[:, None], floor.trunk[:, t].T, floor.worlds[w, :, t]).astype(float)
 
 
-def _class_output(
-    layout: Layout, g: int, on_trunk: Bools, w: Ints, t: Ints, rho: Floats, crisis: Floats
-) -> Floats:
+def _class_output(layout: Layout, g: int, on_trunk: Bools, w: Ints, t: Ints, rho: Floats, crisis: Floats) -> Floats:
     """(n,) K rho ramp alive of an output class, times kappa + (1-kappa) offtake while an output is tight.
 
     `crisis` (n, J) is the share of the period in which an output of a producer is tight.
@@ -270,7 +269,10 @@ def branch_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
         (1 + p.premium) * worlds.price[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)
     ]
     planned = [
-        np.full(n, (1 + p.premium) * instance.price[p.material, t]) for p in shape.purchases if p.offer >= 0 for t in range(T)
+        np.full(n, (1 + p.premium) * instance.price[p.material, t])
+        for p in shape.purchases
+        if p.offer >= 0
+        for t in range(T)
     ]
     cheap = worlds.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
     loose = ~worlds.tight | cheap
@@ -294,7 +296,8 @@ def branch_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
         "buy_price": _columns(price, n),
         "planned_price": _columns(planned, n),
         "calm_price": _columns([p * c for p, c in zip(price, calm, strict=True)], n)
-        if instance.plan.budget.branch_money == "appropriated" else np.zeros((n, 0)),
+        if instance.plan.budget.branch_money == "appropriated"
+        else np.zeros((n, 0)),
         "service_window": _columns([windows[k][:, t] for k, _ in shape.services for t in range(T)], n),
         "service_allowance": _columns(allowance, n),
         "loss_value": np.tile(instance.tier_loss[list(shape.tiers) if layout.uses_risk else []], (n, 1)),

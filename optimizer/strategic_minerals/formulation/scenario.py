@@ -43,9 +43,7 @@ def add_tail(b: pyo.Block, value_at_risk: Any) -> None:
     b.tail_excess = pyo.Constraint(expr=b.world_loss - value_at_risk - b.tail <= 0)
 
 
-def add_shared_money(
-    b: pyo.Block, layout: Layout, part: ComponentVariable, unspent: Callable[[int], Any]
-) -> None:
+def add_shared_money(b: pyo.Block, layout: Layout, part: ComponentVariable, unspent: Callable[[int], Any]) -> None:
     """Components share a year's declared emergency money and, where the plan says so, its unspent appropriation.
 
     sum_c extra[c,f] - unspent[f] <= emergency[f]                                                  [million USD]

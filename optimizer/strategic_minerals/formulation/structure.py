@@ -132,10 +132,14 @@ def build_layout(instance: Instance, worlds: Worlds, support: Support) -> Layout
     stamps = tuple(_stamps(worlds, c, T) for c in range(len(instance.components)))
     risk = plan.risk
     uses_risk = (
-        risk.cvar_weight > 0 or risk.cvar_limit_musd is not None or risk.expected_loss_limit_musd is not None
+        risk.cvar_weight > 0
+        or risk.cvar_limit_musd is not None
+        or risk.expected_loss_limit_musd is not None
         or plan.objective.kind == "risk_within_budget"
-    )  # fmt: skip
-    shared = plan.budget.branch_money == "appropriated" or bool((instance.by_year(plan.budget.emergency_musd) > 0).any())
+    )
+    shared = plan.budget.branch_money == "appropriated" or bool(
+        (instance.by_year(plan.budget.emergency_musd) > 0).any()
+    )
     weight = worlds.trunk_weight(T)
     return Layout(instance, worlds, support, tuple(contracts), shapes, stamps, uses_risk, shared, weight)
 
@@ -188,15 +192,23 @@ def _shape(instance: Instance, support: Support, contracts: list[Contract], c: i
     ]
     names = {instance.materials[i]: i for i in materials}
     return Shape(
-        component=c, materials=materials, sources=sources, projects=projects, demands=demands, tiers=tiers, steps=steps,
-        purchases=tuple(purchases), stocked=tuple(i for i in materials if i in stocked),
+        component=c,
+        materials=materials,
+        sources=sources,
+        projects=projects,
+        demands=demands,
+        tiers=tiers,
+        steps=steps,
+        purchases=tuple(purchases),
+        stocked=tuple(i for i in materials if i in stocked),
         holders=tuple(sorted({b.source for b in purchases if b.source >= 0})),
         contracts=tuple(n for n, contract in enumerate(contracts) if contract.source in sources),
-        floors=tuple(affected), classes=classes,
+        floors=tuple(affected),
+        classes=classes,
         diversification=tuple((n, d) for n, d in enumerate(plan.diversification) if d.material in names),
         cover=tuple((names[d.material], d) for d in plan.days_of_cover if d.material in names),
         services=tuple((n, s) for n, s in enumerate(plan.service_levels) if s.material in names),
-    )  # fmt: skip
+    )
 
 
 def _purchase_floor_names(instance: Instance, support: Support) -> dict[tuple[int, int], str]:
@@ -205,7 +217,9 @@ def _purchase_floor_names(instance: Instance, support: Support) -> dict[tuple[in
     names = {(p, i): (instance.projects[p].name, instance.materials[i]) for p, i in pairs}
     plain = Counter([*instance.offers, *(f"{project}-{material}-floor" for project, material in names.values())])
     return {
-        pair: f"{project}-{material}-floor" if plain[f"{project}-{material}-floor"] == 1 else f"{project} {material} floor"
+        pair: f"{project}-{material}-floor"
+        if plain[f"{project}-{material}-floor"] == 1
+        else f"{project} {material} floor"
         for pair, (project, material) in names.items()
     }
 

@@ -18,8 +18,9 @@ def carried(old: Problem, new: Problem, columns: Statuses, rows: Statuses) -> tu
     found_columns = np.full(len(new.assembly.lower), AT_LOWER, dtype=np.int8)
     found_rows = np.full(len(new.assembly.row_lower), BASIC, dtype=np.int8)
     for into, known, wanted, status in (
-        (found_columns, place_of, _columns(new), columns), (found_rows, row_of, _rows(new), rows)
-    ):  # fmt: skip
+        (found_columns, place_of, _columns(new), columns),
+        (found_rows, row_of, _rows(new), rows),
+    ):
         for meaning, where in wanted.items():
             before = known.get(meaning)
             if before is not None and len(before) == len(where):
@@ -33,8 +34,9 @@ def _columns(problem: Problem) -> dict[Any, Any]:
     meant = _meanings(problem.layout)
     return {
         (part.label, name, meant.get((name, key), key)): part.first_column + k + part.width * np.arange(part.count)
-        for part in problem.assembly.stamped for k, (name, key) in enumerate(part.template.columns)
-    }  # fmt: skip
+        for part in problem.assembly.stamped
+        for k, (name, key) in enumerate(part.template.columns)
+    }
 
 
 def _rows(problem: Problem) -> dict[Any, Any]:

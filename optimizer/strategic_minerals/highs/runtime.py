@@ -80,10 +80,22 @@ def _micro_mip(x_cost: float, z_cost: float, need: float) -> float:
     for name, value in (("output_flag", False), ("threads", 1), ("parallel", "off")):
         highs.setOptionValue(name, value)
     highs.passModel(
-        2, 1, 2, 2, 1, 0.0, np.array([x_cost, z_cost]), np.zeros(2), np.full(2, math.inf), np.array([need]),
-        np.array([math.inf]), np.array([0, 2], dtype=np.int32), np.array([0, 1], dtype=np.int32), np.ones(2),
+        2,
+        1,
+        2,
+        2,
+        1,
+        0.0,
+        np.array([x_cost, z_cost]),
+        np.zeros(2),
+        np.full(2, math.inf),
+        np.array([need]),
+        np.array([math.inf]),
+        np.array([0, 2], dtype=np.int32),
         np.array([0, 1], dtype=np.int32),
-    )  # fmt: skip
+        np.ones(2),
+        np.array([0, 1], dtype=np.int32),
+    )
     if highs.run() != highspy.HighsStatus.kOk:
         raise UntrustedError(OTHER_THREADS)
     return float(highs.getInfo().objective_function_value)

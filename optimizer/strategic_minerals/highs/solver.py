@@ -24,18 +24,39 @@ from .runtime import instance
 from .units import SolverUnits
 
 Status = Literal[
-    "optimal", "time_limit", "infeasible", "unbounded", "infeasible_or_unbounded", "interrupted", "out_of_memory",
-    "limit", "failed",
-]  # fmt: skip
+    "optimal",
+    "time_limit",
+    "infeasible",
+    "unbounded",
+    "infeasible_or_unbounded",
+    "interrupted",
+    "out_of_memory",
+    "limit",
+    "failed",
+]
 
 _STATUS: dict[str, Status] = {
-    "kNotset": "failed", "kLoadError": "failed", "kModelError": "failed", "kPresolveError": "failed",
-    "kSolveError": "failed", "kPostsolveError": "failed", "kModelEmpty": "optimal", "kOptimal": "optimal",
-    "kInfeasible": "infeasible", "kUnboundedOrInfeasible": "infeasible_or_unbounded", "kUnbounded": "unbounded",
-    "kObjectiveBound": "limit", "kObjectiveTarget": "limit", "kTimeLimit": "time_limit", "kIterationLimit": "limit",
-    "kUnknown": "failed", "kSolutionLimit": "limit", "kInterrupt": "interrupted", "kHighsInterrupt": "interrupted",
+    "kNotset": "failed",
+    "kLoadError": "failed",
+    "kModelError": "failed",
+    "kPresolveError": "failed",
+    "kSolveError": "failed",
+    "kPostsolveError": "failed",
+    "kModelEmpty": "optimal",
+    "kOptimal": "optimal",
+    "kInfeasible": "infeasible",
+    "kUnboundedOrInfeasible": "infeasible_or_unbounded",
+    "kUnbounded": "unbounded",
+    "kObjectiveBound": "limit",
+    "kObjectiveTarget": "limit",
+    "kTimeLimit": "time_limit",
+    "kIterationLimit": "limit",
+    "kUnknown": "failed",
+    "kSolutionLimit": "limit",
+    "kInterrupt": "interrupted",
+    "kHighsInterrupt": "interrupted",
     "kMemoryLimit": "out_of_memory",
-}  # fmt: skip
+}
 """Every status that HiGHS knows; unknown is never success. A model without columns is trivially optimal."""
 
 TOLERANCES = {
@@ -45,18 +66,35 @@ TOLERANCES = {
 }
 """At HiGHS's own 1e-6 for whole numbers, a big-M row lets its bound rise above the cost of a plan (by 1.6e-4 of it, measured)."""
 
-OPTIONS = frozenset({
-    "output_flag", "threads", "parallel", "time_limit", "mip_rel_gap", "mip_abs_gap", "presolve", "solver",
-    "random_seed", "simplex_strategy", "simplex_scale_strategy", "simplex_dual_edge_weight_strategy", "simplex_iteration_limit",
-    "dual_simplex_cost_perturbation_multiplier", *TOLERANCES,
-})  # fmt: skip
+OPTIONS = frozenset(
+    {
+        "output_flag",
+        "threads",
+        "parallel",
+        "time_limit",
+        "mip_rel_gap",
+        "mip_abs_gap",
+        "presolve",
+        "solver",
+        "random_seed",
+        "simplex_strategy",
+        "simplex_scale_strategy",
+        "simplex_dual_edge_weight_strategy",
+        "simplex_iteration_limit",
+        "dual_simplex_cost_perturbation_multiplier",
+        *TOLERANCES,
+    }
+)
 """Options that this package sets; anything else is a programming error."""
 
 
 BASES = (
-    highspy.HighsBasisStatus.kLower, highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kUpper,
-    highspy.HighsBasisStatus.kZero, highspy.HighsBasisStatus.kNonbasic,
-)  # fmt: skip
+    highspy.HighsBasisStatus.kLower,
+    highspy.HighsBasisStatus.kBasic,
+    highspy.HighsBasisStatus.kUpper,
+    highspy.HighsBasisStatus.kZero,
+    highspy.HighsBasisStatus.kNonbasic,
+)
 """Statuses of a basis in HiGHS's own order: what `basis` and `set_basis` count."""
 AT_LOWER, BASIC = 0, 1
 MOST_IN_ONE_SOLVER = 4_000_000
@@ -145,11 +183,22 @@ class Model:
         self._mip = bool(self._integer and assembly.integer.any())
         integrality = assembly.integer.astype(np.int32) if self._mip else np.zeros(len(cost), dtype=np.int32)
         status = self._highs.passModel(
-            len(cost), len(assembly.row_lower), len(assembly.index), 2, 1, offset / units.money, units.cost(cost),
-            units.of_columns(assembly.lower), units.of_columns(assembly.upper), units.of_rows(assembly.row_lower),
-            units.of_rows(assembly.row_upper), assembly.start.astype(np.int32), assembly.index.astype(np.int32),
-            units.matrix(assembly), integrality,
-        )  # fmt: skip
+            len(cost),
+            len(assembly.row_lower),
+            len(assembly.index),
+            2,
+            1,
+            offset / units.money,
+            units.cost(cost),
+            units.of_columns(assembly.lower),
+            units.of_columns(assembly.upper),
+            units.of_rows(assembly.row_lower),
+            units.of_rows(assembly.row_upper),
+            assembly.start.astype(np.int32),
+            assembly.index.astype(np.int32),
+            units.matrix(assembly),
+            integrality,
+        )
         self._check(status, "passModel")
 
     def set_bounds(self, columns: Ints, lower: Floats, upper: Floats) -> None:
@@ -184,7 +233,7 @@ class Model:
 
     def add_rows(
         self, columns: Sequence[Ints], values: Sequence[Floats], lower: Floats, upper: Floats, *, money: bool = False
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Append rows, each with its columns and their factors, all at once. money: they count million USD."""
         if len(columns):
             index, factors = np.concatenate(columns).astype(np.int32), np.concatenate(values)
@@ -306,9 +355,16 @@ class Model:
         return found
 
     def run(
-        self, *, time_limit_s: float, gap: float = 0.0, absolute_gap: float = 0.0, presolve: bool = True,
-        phase: str = "solve", on_progress: OnProgress | None = None, brief: bool = False,
-    ) -> Run:  # fmt: skip
+        self,
+        *,
+        time_limit_s: float,
+        gap: float = 0.0,
+        absolute_gap: float = 0.0,
+        presolve: bool = True,
+        phase: str = "solve",
+        on_progress: OnProgress | None = None,
+        brief: bool = False,
+    ) -> Run:
         """Solve. `gap` is relative to |objective| and `absolute_gap` in its unit; either one stops a mixed-integer run.
 
         brief: tell objective and reduced costs alone of a linear program; reading all values of a large one takes a while.
@@ -319,9 +375,13 @@ class Model:
         self._set("mip_rel_gap", float(gap))
         self._set("mip_abs_gap", float(absolute_gap) / self._units.money)
         self._set("presolve", "choose" if presolve else "off")
-        if self._mip:  # a point that it knows, even one of its own, has come back as optimal with an objective that is not its own
+        if (
+            self._mip
+        ):  # a point that it knows, even one of its own, has come back as optimal with an objective that is not its own
             self._check(highs.clearSolver(), "clearSolver")
-        spent = 0.0 if self._mip else highs.getRunTime()  # of linear runs HiGHS counts the instance's whole life, of searches each
+        spent = (
+            0.0 if self._mip else highs.getRunTime()
+        )  # of linear runs HiGHS counts the instance's whole life, of searches each
         self._set("time_limit", spent + time_limit_s)
         self._limited(self._hasty and highs.getBasis().valid)
         before, hasty, wasted = highs.getRunTime(), self._hasty, 0
@@ -337,7 +397,9 @@ class Model:
                 self._set("simplex_strategy", DUAL)
                 status = self._run()
         finally:
-            if hasty and not self._hasty:  # the next start is near its end again; another scale would forget this answer
+            if (
+                hasty and not self._hasty
+            ):  # the next start is near its end again; another scale would forget this answer
                 self.expect_little(scaled=True)
             if on_progress is not None:
                 highs.clearCallbacks()
@@ -410,10 +472,16 @@ class Model:
         row_dual = np.array(solution.row_dual, dtype=float) if dual and not brief else None
         column_dual = np.array(solution.col_dual, dtype=float) if dual else None
         return Run(
-            verdict, point, objective, bound if math.isfinite(bound) else -math.inf, seconds,
-            int(info.simplex_iteration_count), int(max(0, info.mip_node_count)), units.row_prices(row_dual),
+            verdict,
+            point,
+            objective,
+            bound if math.isfinite(bound) else -math.inf,
+            seconds,
+            int(info.simplex_iteration_count),
+            int(max(0, info.mip_node_count)),
+            units.row_prices(row_dual),
             units.column_prices(column_dual),
-        )  # fmt: skip
+        )
 
     def _is_of(self, objective: float, x: Floats) -> bool:
         """Whether an objective is that of a point, but for the solver's tolerances."""

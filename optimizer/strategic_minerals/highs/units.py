@@ -54,7 +54,9 @@ class SolverUnits:
             return values
         return values / (self.rows if at is None else self.rows[at])
 
-    def added(self, lower: Floats, upper: Floats, index: Ints, factors: Floats, *, money: bool) -> tuple[Floats, Floats, Floats]:
+    def added(
+        self, lower: Floats, upper: Floats, index: Ints, factors: Floats, *, money: bool
+    ) -> tuple[Floats, Floats, Floats]:
         """(lower, upper, factors) of rows that are appended now, as the solver has them. money: they count million USD."""
         if self.rows is None or self.columns is None:
             return lower, upper, factors

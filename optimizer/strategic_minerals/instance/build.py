@@ -54,8 +54,14 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
     step = calendar.step
     haircut = np.array([m.haircut_share for m in M])
     return Instance(
-        plan=plan, calendar=calendar, materials=tuple(chosen), component=component, components=components,
-        price=price, base_price=base, haircut=haircut,
+        plan=plan,
+        calendar=calendar,
+        materials=tuple(chosen),
+        component=component,
+        components=components,
+        price=price,
+        base_price=base,
+        haircut=haircut,
         holding=np.array([m.holding_share_per_yr for m in M]) * base,
         decay=np.array([1 - (1 - m.decay_share_per_yr) ** step for m in M]),
         salvage=np.array([m.salvage_share if m.salvage_share is not None else 1 - m.haircut_share for m in M]),
@@ -64,9 +70,14 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         drawdown=np.array([math.inf if m.drawdown_t_per_yr is None else m.drawdown_t_per_yr * step for m in M]),
         disposal=np.array([m.disposal_t_per_yr * step for m in M]),
         opening=np.array([opening.get(name, 0.0) for name in chosen], dtype=float),
-        producers=tuple(names), sources=len(sources), country=country, home=home,
+        producers=tuple(names),
+        sources=len(sources),
+        country=country,
+        home=home,
         allied=allied,
-        yields=yields, capacity=_capacities(data, sources, projects, calendar), availability=availability,
+        yields=yields,
+        capacity=_capacities(data, sources, projects, calendar),
+        availability=availability,
         premium=np.array([row.premium_share for row in both], dtype=float),
         cash=np.array([row.cash_usd_per_kg * MUSD_PER_T for row in both], dtype=float),
         kappa=np.where(home, 1.0, np.array([row.kappa for row in both], dtype=float)),
@@ -80,9 +91,12 @@ def build_instance(plan: Plan, data: Dataset, longest_event_years: float = 0.0) 
         market_floors=build_market_floors(plan, materials, home, allied, yields, in_force, calendar),
         state_factor=np.array([row.factor for row in data.rows("price_states")] or [1.0], dtype=float),
         state_probability=np.array([row.probability for row in data.rows("price_states")] or [1.0], dtype=float),
-        material_unit=np.ones(len(chosen)), producer_unit=np.ones(len(names)), money_unit=1.0,
-        left_out=(*left_out, *not_given), impossible=not_given,
-    )  # fmt: skip
+        material_unit=np.ones(len(chosen)),
+        producer_unit=np.ones(len(names)),
+        money_unit=1.0,
+        left_out=(*left_out, *not_given),
+        impossible=not_given,
+    )
 
 
 def _calendar(plan: Plan, longest_event_years: float) -> Calendar:
@@ -150,9 +164,15 @@ def _capacities(data: Dataset, sources: Sequence[Any], projects: Sequence[Any], 
 
 
 def _apply_control(
-    plan: Plan, control: Any, calendar: Calendar, materials: Mapping[str, int],
-    country: Sequence[str], yields: Floats, availability: Floats, price: Floats,
-) -> None:  # fmt: skip
+    plan: Plan,
+    control: Any,
+    calendar: Calendar,
+    materials: Mapping[str, int],
+    country: Sequence[str],
+    yields: Floats,
+    availability: Floats,
+    price: Floats,
+) -> None:
     touched = named_materials(control.materials, materials)
     cut, _ = touched_producers(country, yields, plan.home, control.countries, touched)
     phi = overlap(calendar, calendar.first_year, control.until_year)
@@ -218,9 +238,10 @@ def _offers(
     rows = [
         row
         for row in data.rows("offers")
-        if plan.instruments.reserve and row.material in materials
+        if plan.instruments.reserve
+        and row.material in materials
         and (row.source_producer == "outside" or row.source_producer in producers)
-    ]  # fmt: skip
+    ]
     outside = [row.source_producer == "outside" for row in rows]
     return {
         "offers": tuple(row.offer for row in rows),
@@ -266,10 +287,16 @@ def _demands(
             limits.append(row.limit_share)
             costs.append(row.cost_usd_per_kg * MUSD_PER_T)
     return {
-        "demands": pairs, "demand_material": np.array([materials[m] for m, _ in pairs], dtype=int), "demand": demand,
-        "tiers": tuple(tiers), "tier_share": np.array(shares, dtype=float), "tier_loss": np.array(loss, dtype=float),
-        "steps": tuple(steps), "step_limit": np.array(limits, dtype=float), "step_cost": np.array(costs, dtype=float),
-    }  # fmt: skip
+        "demands": pairs,
+        "demand_material": np.array([materials[m] for m, _ in pairs], dtype=int),
+        "demand": demand,
+        "tiers": tuple(tiers),
+        "tier_share": np.array(shares, dtype=float),
+        "tier_loss": np.array(loss, dtype=float),
+        "steps": tuple(steps),
+        "step_limit": np.array(limits, dtype=float),
+        "step_cost": np.array(costs, dtype=float),
+    }
 
 
 def _losses(plan: Plan, data: Dataset) -> dict[tuple[str, str], float]:

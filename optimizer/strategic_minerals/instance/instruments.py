@@ -38,15 +38,21 @@ def build_projects(
         ramp = np.array([next((v for age, v in reversed(profile) if age <= a + 1e-9), 0.0) for a in ages], dtype=float)
         projects.append(
             Project(
-                name=row.project, producer=first + n, capex=0.0 if row.committed else row.capex_musd,
-                lead=calendar.lasting(row.lead_yr), life=life, ramp=ramp, hurdle=row.hurdle_rate,
+                name=row.project,
+                producer=first + n,
+                capex=0.0 if row.committed else row.capex_musd,
+                lead=calendar.lasting(row.lead_yr),
+                life=life,
+                ramp=ramp,
+                hurdle=row.hurdle_rate,
                 earliest=max(0, row.earliest_signing - calendar.first_year) * calendar.per_year,
-                additional=row.additional, committed=row.committed,
+                additional=row.additional,
+                committed=row.committed,
                 supportable=plan.instruments.projects and ("*" in wanted or row.project in wanted),
                 needs=tuple(index[name] for name in row.needs.split() if name in index),
                 excludes=tuple(index[name] for name in row.excludes.split() if name in index),
             )
-        )  # fmt: skip
+        )
     return tuple(projects)
 
 
@@ -85,14 +91,25 @@ def build_packages(
         if floored:
             take = math.inf if row.take_t_per_yr is None else row.take_t_per_yr * calendar.step
             floor = Floor(
-                materials[row.floor_material], row.floor_usd_per_kg * MUSD_PER_T, row.upside_share,
-                row.floor_kind or "contract", calendar.lasting(row.floor_term_yr), take=take,
-            )  # fmt: skip
+                materials[row.floor_material],
+                row.floor_usd_per_kg * MUSD_PER_T,
+                row.upside_share,
+                row.floor_kind or "contract",
+                calendar.lasting(row.floor_term_yr),
+                take=take,
+            )
         project = None if row.project is None else producers[row.project] - first
         fee = row.offtake_fee_usd_per_kg * MUSD_PER_T
         packages.append(
             Package(
-                row.package, row.package, project, instruments[row.instrument], row.offtake_share, fee, row.offtake_fee_share, floor
+                row.package,
+                row.package,
+                project,
+                instruments[row.instrument],
+                row.offtake_share,
+                fee,
+                row.offtake_fee_share,
+                floor,
             )
         )
     taken = {"none", *(row.package for row in data.rows("packages"))}
@@ -102,9 +119,13 @@ def build_packages(
         if menu.scope != "project" or menu.material not in materials:
             continue
         floor = Floor(
-            materials[menu.material], menu.levels_usd_per_kg[at.level] * MUSD_PER_T, menu.upside_share, menu.kind,
-            calendar.lasting(menu.term_years), id=at,
-        )  # fmt: skip
+            materials[menu.material],
+            menu.levels_usd_per_kg[at.level] * MUSD_PER_T,
+            menu.upside_share,
+            menu.kind,
+            calendar.lasting(menu.term_years),
+            id=at,
+        )
         for package in bare:
             name = _package_name(package.row, called, taken)
             taken.add(name)
@@ -189,9 +210,14 @@ def _on(menu: FloorMenu) -> tuple[str, str, str]:
 
 
 def build_market_floors(
-    plan: Plan, materials: Mapping[str, int], home: Bools, allied: Bools, yields: Floats,
-    in_force: Sequence[tuple[Floor, ...]], calendar: Calendar,
-) -> tuple[MarketFloor, ...]:  # fmt: skip
+    plan: Plan,
+    materials: Mapping[str, int],
+    home: Bools,
+    allied: Bools,
+    yields: Floats,
+    in_force: Sequence[tuple[Floor, ...]],
+    calendar: Calendar,
+) -> tuple[MarketFloor, ...]:
     """The market-wide floors of the plan's menu, with the producers whose output each tops up; none that nobody would get.
 
     A contract floor leaves out producers with a floor of their own on the material: nobody is topped up twice.
@@ -206,14 +232,22 @@ def build_market_floors(
         if not eligible.any():
             continue
         floor = Floor(
-            i, menu.levels_usd_per_kg[at.level] * MUSD_PER_T, menu.upside_share, menu.kind, calendar.lasting(menu.term_years),
-            market=len(floors), begin=0, id=at,
-        )  # fmt: skip
+            i,
+            menu.levels_usd_per_kg[at.level] * MUSD_PER_T,
+            menu.upside_share,
+            menu.kind,
+            calendar.lasting(menu.term_years),
+            market=len(floors),
+            begin=0,
+            id=at,
+        )
         floors.append(MarketFloor(name, floor, eligible, menu.embedded_content))
     return tuple(floors)
 
 
-def _covered(menu: FloorMenu, material: int, home: Bools, allied: Bools, in_force: Sequence[tuple[Floor, ...]]) -> Bools:
+def _covered(
+    menu: FloorMenu, material: int, home: Bools, allied: Bools, in_force: Sequence[tuple[Floor, ...]]
+) -> Bools:
     """(J,) producers that a market-wide floor would cover if they make its material."""
     if menu.kind == "border":
         return home
@@ -223,9 +257,15 @@ def _covered(menu: FloorMenu, material: int, home: Bools, allied: Bools, in_forc
 
 
 def impossible(
-    plan: Plan, data: Dataset, materials: Mapping[str, int], projects: Sequence[Project], yields: Floats, home: Bools,
-    allied: Bools, in_force: Sequence[tuple[Floor, ...]],
-) -> Iterator[tuple[str, str]]:  # fmt: skip
+    plan: Plan,
+    data: Dataset,
+    materials: Mapping[str, int],
+    projects: Sequence[Project],
+    yields: Floats,
+    home: Bools,
+    allied: Bools,
+    in_force: Sequence[tuple[Floor, ...]],
+) -> Iterator[tuple[str, str]]:
     """(what, why) of floors of the menu and packages of the table that the plan may use and nobody can be given."""
     for at, name in floor_names(plan).items():
         menu = plan.instruments.price_floors[at.menu]
@@ -240,9 +280,15 @@ def impossible(
 
 
 def _floor_impossible(
-    plan: Plan, menu: FloorMenu, materials: Mapping[str, int], projects: Sequence[Project], yields: Floats, home: Bools,
-    allied: Bools, in_force: Sequence[tuple[Floor, ...]],
-) -> str:  # fmt: skip
+    plan: Plan,
+    menu: FloorMenu,
+    materials: Mapping[str, int],
+    projects: Sequence[Project],
+    yields: Floats,
+    home: Bools,
+    allied: Bools,
+    in_force: Sequence[tuple[Floor, ...]],
+) -> str:
     """Why no level of a menu can be given to anybody; empty where one can."""
     i = materials.get(menu.material)
     if i is None:

@@ -35,18 +35,29 @@ def scale(instance: Instance) -> Instance:
     step = np.array([demand[q] for q, _ in instance.steps])
     return replace(
         instance,
-        price=instance.price * u[:, None], base_price=instance.base_price * u, holding=instance.holding * u,
-        storage=instance.storage / u, drawdown=instance.drawdown / u, disposal=instance.disposal / u,
-        opening=instance.opening / u, yields=instance.yields * v[:, None] / u[None, :],
-        capacity=instance.capacity / v[:, None], cash=instance.cash * v,
-        contract_lot=instance.contract_lot / v, contract_fee=instance.contract_fee * v,
-        offer_depth=instance.offer_depth / offer, demand=instance.demand / demand[:, None],
-        tier_loss=instance.tier_loss * tier, step_cost=instance.step_cost * step,
+        price=instance.price * u[:, None],
+        base_price=instance.base_price * u,
+        holding=instance.holding * u,
+        storage=instance.storage / u,
+        drawdown=instance.drawdown / u,
+        disposal=instance.disposal / u,
+        opening=instance.opening / u,
+        yields=instance.yields * v[:, None] / u[None, :],
+        capacity=instance.capacity / v[:, None],
+        cash=instance.cash * v,
+        contract_lot=instance.contract_lot / v,
+        contract_fee=instance.contract_fee * v,
+        offer_depth=instance.offer_depth / offer,
+        demand=instance.demand / demand[:, None],
+        tier_loss=instance.tier_loss * tier,
+        step_cost=instance.step_cost * step,
         packages=tuple(_package(p, u) for p in instance.packages),
         in_force=tuple(tuple(_floor(f, u) for f in floors) for floors in instance.in_force),
         market_floors=tuple(_market(m, u) for m in instance.market_floors),
-        material_unit=u, producer_unit=v, money_unit=money_unit(instance),
-    )  # fmt: skip
+        material_unit=u,
+        producer_unit=v,
+        money_unit=money_unit(instance),
+    )
 
 
 def money_unit(instance: Instance) -> float:

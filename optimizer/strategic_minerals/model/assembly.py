@@ -147,9 +147,20 @@ class Assembly:
         """The stamped parts alone: where every column stands, and nothing of rows and values."""
         no_values, none = np.zeros(0), np.zeros(0, dtype=np.int64)
         return Assembly(
-            no_values, no_values, np.zeros(0, dtype=bool), {}, no_values, no_values, none, none, no_values, self.stamped,
-            none, none, none,
-        )  # fmt: skip
+            no_values,
+            no_values,
+            np.zeros(0, dtype=bool),
+            {},
+            no_values,
+            no_values,
+            none,
+            none,
+            no_values,
+            self.stamped,
+            none,
+            none,
+            none,
+        )
 
     def rows_of(self, family: str) -> Ints:
         """Rows of a constraint family, in order."""
@@ -180,7 +191,14 @@ class TinyEntryError(FormulationError):
         self, constraint: str, key: Any, variable: str, of: Any, label: str, stamp: int, value: float, count: int
     ) -> None:
         """constraint[key] has `value` of variable[of]; label, stamp: of the row. count: of such entries."""
-        self.constraint, self.key, self.variable, self.of, self.stamp, self.value = constraint, key, variable, of, stamp, value
+        self.constraint, self.key, self.variable, self.of, self.stamp, self.value = (
+            constraint,
+            key,
+            variable,
+            of,
+            stamp,
+            value,
+        )
         self.label, self.count = label, count
         where = f"{constraint}[{key}] of {label} holds {value:g} {variable}[{of}]"
         more = f" and {count - 1} more" if count > 1 else ""
@@ -195,7 +213,9 @@ def assemble(parts: Sequence[Stamped], money_unit: float = 1.0) -> Assembly:
     """
     total = parts[-1].first_column + parts[-1].width * parts[-1].count if parts else 0
     names = sorted({name for part in parts for name in part.template.costs})
-    columns = _Columns(np.zeros(total), np.zeros(total), np.zeros(total, dtype=bool), {name: np.zeros(total) for name in names})
+    columns = _Columns(
+        np.zeros(total), np.zeros(total), np.zeros(total, dtype=bool), {name: np.zeros(total) for name in names}
+    )
     rows = _Rows.room_for(parts)
     for k, part in enumerate(parts):
         most = max(1, STAMPED_AT_ONCE // max(1, len(part.template.index)))
@@ -216,9 +236,21 @@ def assemble(parts: Sequence[Stamped], money_unit: float = 1.0) -> Assembly:
     no_data, nowhere = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
     bare = tuple(Stamped(p.template, p.label, p.count, no_data, nowhere, p.weights, p.first_column) for p in parts)
     assembly = Assembly(
-        columns.lower, columns.upper, columns.integer, Costs(columns.costs), row_lower, row_upper, start, rows.index.all, value,
-        bare, rows.part.all, rows.local.all, rows.stamp.all, _money(bare, rows, total, money_unit),
-    )  # fmt: skip
+        columns.lower,
+        columns.upper,
+        columns.integer,
+        Costs(columns.costs),
+        row_lower,
+        row_upper,
+        start,
+        rows.index.all,
+        value,
+        bare,
+        rows.part.all,
+        rows.local.all,
+        rows.stamp.all,
+        _money(bare, rows, total, money_unit),
+    )
     _refuse_tiny(assembly)
     return assembly
 
@@ -298,9 +330,15 @@ class _Rows:
         rows = sum(len(part.template.rows) * part.count for part in parts)
         entries = sum(len(part.template.index) * part.count for part in parts)
         return cls(
-            _Grown(rows, np.int32), _Grown(entries, np.int32), _Grown(entries, float), _Grown(rows, float), _Grown(rows, float),
-            _Grown(rows, np.int16), _Grown(rows, np.int32), _Grown(rows, np.int32),
-        )  # fmt: skip
+            _Grown(rows, np.int32),
+            _Grown(entries, np.int32),
+            _Grown(entries, float),
+            _Grown(rows, float),
+            _Grown(rows, float),
+            _Grown(rows, np.int16),
+            _Grown(rows, np.int32),
+            _Grown(rows, np.int32),
+        )
 
 
 def _coincide(externals: Ints) -> bool:
@@ -356,7 +394,9 @@ def _stamp(k: int, part: Stamped, stamps: slice, into: _Columns, rows: _Rows) ->
     for name, (where, coefficients) in template.costs.items():
         weight = part.weights.get(name)
         if weight is not None:
-            into.costs[name][placed(where).ravel()] += (coefficients.at(xi) * weight[stamps, None]).ravel()  # columns differ
+            into.costs[name][placed(where).ravel()] += (
+                coefficients.at(xi) * weight[stamps, None]
+            ).ravel()  # columns differ
     value = template.value.at(xi)
     index = placed(template.index)
     if externals.size and _coincide(externals):
@@ -370,7 +410,13 @@ def _stamp(k: int, part: Stamped, stamps: slice, into: _Columns, rows: _Rows) ->
     wanted = (lengths > 0) | ~((lower <= 0) & (upper >= 0))
     stamp, local = np.nonzero(wanted)
     for kept, values in (
-        (rows.length, lengths[wanted]), (rows.index, index[keep]), (rows.value, value[keep]), (rows.lower, lower[wanted]),
-        (rows.upper, upper[wanted]), (rows.part, np.full(len(stamp), k)), (rows.local, local), (rows.stamp, stamps.start + stamp),
-    ):  # fmt: skip
+        (rows.length, lengths[wanted]),
+        (rows.index, index[keep]),
+        (rows.value, value[keep]),
+        (rows.lower, lower[wanted]),
+        (rows.upper, upper[wanted]),
+        (rows.part, np.full(len(stamp), k)),
+        (rows.local, local),
+        (rows.stamp, stamps.start + stamp),
+    ):
         kept.add(values)

@@ -87,7 +87,9 @@ class Choices:
             raise PlanError([Fault("explain", "", "item", f"'{text}', of several kinds", f"one of {told}")])
         gone = self._gone(text)
         if gone:
-            raise PlanError([Fault("explain", "", "item", f"'{text}', which cannot be chosen", f"another: {'; '.join(gone)}")])
+            raise PlanError(
+                [Fault("explain", "", "item", f"'{text}', which cannot be chosen", f"another: {'; '.join(gone)}")]
+            )
         if text in self._problem.natural.materials:
             about = ", ".join(self._about(text)) or "nothing that the plan can choose"
             raise PlanError([Fault("explain", "", "item", f"'{text}', a material", f"what provides it: {about}")])
@@ -99,7 +101,9 @@ class Choices:
         support, instance = self._problem.layout.support, self._problem.instance
         reasons = [*never(instance, support), *support.dropped, *self._problem.natural.left_out]
         whole = {text, *(f"{kind} {text}" for kind in KINDS)}
-        return list(dict.fromkeys(why for what, why in reasons if what in whole or text in {f"{kind} {what}" for kind in KINDS}))
+        return list(
+            dict.fromkeys(why for what, why in reasons if what in whole or text in {f"{kind} {what}" for kind in KINDS})
+        )
 
     def refused(self, item: Item) -> str:
         """Why an item cannot be chosen as figures stand; empty where it can."""
@@ -152,8 +156,9 @@ class Choices:
         (`part_in_words`), else empty."""
         return {
             str(item): part_in_words(item, self.decided(item), self.amount(item, x))
-            for item in self.items if item.kind in kinds and self.chosen(item, x)
-        }  # fmt: skip
+            for item in self.items
+            if item.kind in kinds and self.chosen(item, x)
+        }
 
 
 def part_in_words(item: Item, of: Decided, amount: float) -> str:
@@ -172,17 +177,22 @@ def with_parts(name: str, *parts: str) -> str:
     return f"{name} ({', '.join(dict.fromkeys(part or 'all of it' for part in parts))})"
 
 
-def with_row(assembly: Assembly, columns: Ints, factors: Floats, lower: float, upper: float, *, money: bool = False) -> Assembly:
+def with_row(
+    assembly: Assembly, columns: Ints, factors: Floats, lower: float, upper: float, *, money: bool = False
+) -> Assembly:
     """The model with one more row, the last, which belongs to no template. money: it counts million USD."""
     return replace(
         assembly,
         start=np.append(assembly.start, assembly.start[-1] + len(columns)),
-        index=np.append(assembly.index, columns), value=np.append(assembly.value, factors),
-        row_lower=np.append(assembly.row_lower, lower), row_upper=np.append(assembly.row_upper, upper),
-        row_stamped=np.append(assembly.row_stamped, -1), row_local=np.append(assembly.row_local, -1),
+        index=np.append(assembly.index, columns),
+        value=np.append(assembly.value, factors),
+        row_lower=np.append(assembly.row_lower, lower),
+        row_upper=np.append(assembly.row_upper, upper),
+        row_stamped=np.append(assembly.row_stamped, -1),
+        row_local=np.append(assembly.row_local, -1),
         row_stamp=np.append(assembly.row_stamp, -1),
         money=None if assembly.money is None else assembly.money.with_more(rows=np.array([money])),
-    )  # fmt: skip
+    )
 
 
 def _found(problem: Problem) -> dict[Identity, tuple[Item, Decided]]:

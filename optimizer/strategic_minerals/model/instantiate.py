@@ -196,7 +196,10 @@ class _Finder:
         self.layout, self.parts = layout, parts
         self.period_at, self.branch_at, self.world_at = period_at, branch_at, world_at
         self.branches = [
-            (np.array([stamps.first[s] for s in stamps.branches], dtype=int), layout.worlds.onset[list(stamps.branches), c])
+            (
+                np.array([stamps.first[s] for s in stamps.branches], dtype=int),
+                layout.worlds.onset[list(stamps.branches), c],
+            )
             for c, stamps in enumerate(layout.stamps)
         ]
         self.where = [{key: k for k, key in enumerate(part.template.columns)} for part in parts]

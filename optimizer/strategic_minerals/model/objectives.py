@@ -31,7 +31,9 @@ def cost_groups(problem: Problem) -> dict[str, Floats]:
             found["commitments_musd"][block] = social[block]
         elif part.label.startswith("period:"):
             for name, variables in COST_GROUPS.items():
-                mine = np.tile(np.array([variable in variables for variable, _ in part.template.columns], dtype=bool), part.count)
+                mine = np.tile(
+                    np.array([variable in variables for variable, _ in part.template.columns], dtype=bool), part.count
+                )
                 found[name][block] = np.where(mine, social[block], 0.0)
     return found
 
@@ -41,11 +43,14 @@ def objective_costs(problem: Problem) -> dict[str, Floats]:
     costs, m, plan = problem.assembly.costs, problem.plan.objective.cvar_share, problem.plan
     shares: dict[str, dict[str, float]] = {
         "social_cost": {
-            "social_cost": 1.0, "residual_credit": -plan.residual, "tail_risk": plan.risk.cvar_weight, "penalty": 1.0,
+            "social_cost": 1.0,
+            "residual_credit": -plan.residual,
+            "tail_risk": plan.risk.cvar_weight,
+            "penalty": 1.0,
         },
         "risk": {"expected_loss": 1 - m, "tail_risk": m, "penalty": 1.0},
         "spending": {"spending": 1.0, "penalty": 1.0},
-    }  # fmt: skip
+    }
     found = {}
     for name in dict.fromkeys(("social_cost", *STAGES[plan.objective.kind])):
         found[name] = np.zeros_like(problem.assembly.lower)

@@ -22,7 +22,13 @@ def tiny_entry(layout: Layout, data: Dataset, entry: TinyEntryError) -> Fault:
     """The figure behind an entry of the matrix that is too small for the solver, as a fault with file, row and column."""
     table, row, column = _figure(layout, data, entry)
     if table == "plan":
-        return Fault("plan", row, column, "a share next to nothing", "0, or a share that the solver can tell from 0 (1e-6 or more)")
+        return Fault(
+            "plan",
+            row,
+            column,
+            "a share next to nothing",
+            "0, or a share that the solver can tell from 0 (1e-6 or more)",
+        )
     found = next((getattr(one, column, None) for one in data.rows(table) if key_of(one) == row), None)
     told = f"{found:g}" if isinstance(found, int | float) else "a figure"
     more = f", and {entry.count - 1} more like it" if entry.count > 1 else ""
@@ -61,8 +67,11 @@ def _figure(layout: Layout, data: Dataset, entry: TinyEntryError) -> tuple[str, 
     if variable in ("contract", "contract_signed"):
         producer = n.producers[layout.contracts[of].source]
         column = {"source_capacity": "kappa", "contract_least": "lot_t_per_yr"}.get(family, "fee_usd_per_kg")
-        return ("capacities", _key(data, "capacities", producer), "capacity_t_per_yr") if family == "contract_most" else (
-            "activities", producer, column)  # fmt: skip
+        return (
+            ("capacities", _key(data, "capacities", producer), "capacity_t_per_yr")
+            if family == "contract_most"
+            else ("activities", producer, column)
+        )
     if variable in ("sign", "operating", "floor"):
         return _commitment(layout, data, entry)
     if variable in ("shortfall", "substitute"):
@@ -94,7 +103,9 @@ def _commitment(layout: Layout, data: Dataset, entry: TinyEntryError) -> tuple[s
         return "projects", name, "kappa" if 0 < n.kappa[j] < min(capacity, SMALL_SHARE) else "capacity_t_per_yr"
     option = support.options[of]
     name, package = n.projects[option.project].name, option.package
-    floor = 0.0 if option.floor is None else float(np.abs(option.floor.budget).sum() + np.abs(option.floor.liability).sum())
+    floor = (
+        0.0 if option.floor is None else float(np.abs(option.floor.budget).sum() + np.abs(option.floor.liability).sum())
+    )
     paid = {"capex": float(option.payments.sum()), "fee": float(option.fees.sum()), "floor": floor}
     smallest = min((part for part in paid if paid[part] > 0), key=lambda part: paid[part], default="capex")
     if smallest == "fee":
@@ -111,5 +122,7 @@ def _price(data: Dataset, price_set: str, material: str) -> tuple[str, str, str]
 
 def _key(data: Dataset, table: str, begins: str) -> str:
     """The first row of a table whose key begins like this."""
-    found: list[Any] = [key_of(row) for row in data.rows(table) if key_of(row) == begins or key_of(row).startswith(f"{begins}/")]
+    found: list[Any] = [
+        key_of(row) for row in data.rows(table) if key_of(row) == begins or key_of(row).startswith(f"{begins}/")
+    ]
     return found[0] if found else begins

@@ -25,9 +25,18 @@ PLAN_FIGURES = {
 """Fields of a plan that compiled blocks hold as parameters, or that only weigh costs."""
 
 SEEN_ELSEWHERE = (
-    "name", "title", "description", "price_set", "loss_function", "loss_level", "residual", "controls", "hazards", "scenarios",
+    "name",
+    "title",
+    "description",
+    "price_set",
+    "loss_function",
+    "loss_level",
+    "residual",
+    "controls",
+    "hazards",
+    "scenarios",
     "sample",
-)  # fmt: skip
+)
 """Fields of a plan that act through the arrays of the instance, through worlds, or as a weight of a cost."""
 
 MENUS = ("packages", "market_floors")
@@ -37,15 +46,37 @@ LOSSES = ("tier_loss", "step_cost")
 """Fields of an instance that say what going short costs: no way of support hangs on them."""
 
 OPERATING = (
-    "demand", "holding", "salvage", "resale", "drawdown", "disposal", "opening", "contract_lot", "contract_fee", "contract_term",
-    "offer_depth", "offer_crisis", *LOSSES,
-)  # fmt: skip
+    "demand",
+    "holding",
+    "salvage",
+    "resale",
+    "drawdown",
+    "disposal",
+    "opening",
+    "contract_lot",
+    "contract_fee",
+    "contract_term",
+    "offer_depth",
+    "offer_crisis",
+    *LOSSES,
+)
 """Fields of an instance that no owner of a project looks at. Market floors do: a border floor is paid on demand."""
 
 STAMPED = (
-    "price", "base_price", "availability", "cash", "kappa", "restart", "in_force", "capacity", "state_factor", "state_probability",
-    "projects", *OPERATING, *MENUS,
-)  # fmt: skip
+    "price",
+    "base_price",
+    "availability",
+    "cash",
+    "kappa",
+    "restart",
+    "in_force",
+    "capacity",
+    "state_factor",
+    "state_probability",
+    "projects",
+    *OPERATING,
+    *MENUS,
+)
 """Fields of an instance that no compiled block of operations holds as a number: it has them as parameters, or in its sets."""
 
 
@@ -55,7 +86,11 @@ def same_operations(old: Layout, layout: Layout) -> bool:
 
     def written(side: Layout) -> tuple[Any, ...]:
         classes = [(k.project, k.purchase and k.purchase.material) for k in side.support.classes]
-        return classes, [contract.source for contract in side.contracts], [bool(stamps.branches) for stamps in side.stamps]
+        return (
+            classes,
+            [contract.source for contract in side.contracts],
+            [bool(stamps.branches) for stamps in side.stamps],
+        )
 
     same_sets = written(old) == written(layout) and equal(old.shapes, layout.shapes)
     return same_sets and _same(old.instance, layout.instance, STAMPED)
@@ -76,7 +111,9 @@ def same_commitments(old: Layout, layout: Layout) -> bool:
         return signed, floors, support.baseline.tolist(), support.excluded_by, tied, side.contracts, capacity, chances
 
     money = [{name: figures != 0 for name, figures in side.commitment_money.items()} for side in (old, layout)]
-    return written(old) == written(layout) and all(np.array_equal(used, money[1][name]) for name, used in money[0].items())
+    return written(old) == written(layout) and all(
+        np.array_equal(used, money[1][name]) for name, used in money[0].items()
+    )
 
 
 def same_owners(old: Instance, instance: Instance) -> bool:
@@ -103,10 +140,16 @@ def _structure(plan: Plan, free_menus: bool) -> Plan:
 
     def blotted(section: Any, names: tuple[str, ...]) -> Any:
         seen = {name: getattr(section, name) for name in names}
-        return section.model_copy(update={name: None if value is None else float(value != 0) if name == "cvar_weight" else 1.0
-                                          for name, value in seen.items()})  # fmt: skip
+        return section.model_copy(
+            update={
+                name: None if value is None else float(value != 0) if name == "cvar_weight" else 1.0
+                for name, value in seen.items()
+            }
+        )
 
-    sections: dict[str, Any] = {section: blotted(getattr(plan, section), names) for section, names in PLAN_FIGURES.items()}
+    sections: dict[str, Any] = {
+        section: blotted(getattr(plan, section), names) for section, names in PLAN_FIGURES.items()
+    }
     if free_menus:
         sections["instruments"] = plan.instruments.model_copy(update={"price_floors": (), "packages": ()})
     return plan.model_copy(update={**sections, **dict.fromkeys(SEEN_ELSEWHERE)})

@@ -103,11 +103,16 @@ def extract(layout: Layout, assembly: Assembly, x: Floats) -> Solution:
     contract = vector("contract", len(layout.contracts))
     contract_unit = np.array([v[k.source] for k in layout.contracts])
     return Solution(
-        sign=vector("sign", len(layout.support.options)), contract=contract * contract_unit,
-        floor=vector("floor", len(layout.support.markets)), carry=vector("carry", F),
+        sign=vector("sign", len(layout.support.options)),
+        contract=contract * contract_unit,
+        floor=vector("floor", len(layout.support.markets)),
+        carry=vector("carry", F),
         unspent=np.array([root.get(("unspent", f), 0.0) for f in range(F)], dtype=float),
-        extra=extra, short_of_promise=short, purchases=names, **paths,
-    )  # fmt: skip
+        extra=extra,
+        short_of_promise=short,
+        purchases=names,
+        **paths,
+    )
 
 
 def signatures(assembly: Assembly, x: Floats) -> Floats:
@@ -123,11 +128,18 @@ def _scales(layout: Layout) -> dict[str, Floats]:
     u, v = instance.material_unit, instance.producer_unit
     rules = instance.plan.diversification
     return {
-        "run": v, "hold": v, "release": u, "sell": u, "stock": u, "surplus": u,
+        "run": v,
+        "hold": v,
+        "release": u,
+        "sell": u,
+        "stock": u,
+        "surplus": u,
         "substitute": np.array([u[instance.demand_material[q]] for q, _ in instance.steps]),
         "shortfall": np.array([u[instance.demand_material[q]] for q, _ in instance.tiers]),
-        "excess": np.array([u[instance.materials.index(d.material)] if d.material in instance.materials else 1.0 for d in rules]),
-    }  # fmt: skip
+        "excess": np.array(
+            [u[instance.materials.index(d.material)] if d.material in instance.materials else 1.0 for d in rules]
+        ),
+    }
 
 
 def embed(layout: Layout, assembly: Assembly, solution: Solution, operating: Floats) -> tuple[Ints, Floats]:
@@ -149,10 +161,14 @@ def embed(layout: Layout, assembly: Assembly, solution: Solution, operating: Flo
     units = [v[k.source] for k in layout.contracts]
     for n, (name, key) in enumerate(root.template.columns):
         known: dict[str, Any] = {
-            "sign": lambda k: solution.sign[k], "operating": lambda k: operating[k], "floor": lambda k: solution.floor[k],
-            "contract": lambda k: solution.contract[k] / units[k], "contract_signed": lambda k: solution.contract[k] > 0,
-            "carry": lambda k: solution.carry[k], "unspent": lambda k: solution.unspent[k],
-        }  # fmt: skip
+            "sign": lambda k: solution.sign[k],
+            "operating": lambda k: operating[k],
+            "floor": lambda k: solution.floor[k],
+            "contract": lambda k: solution.contract[k] / units[k],
+            "contract_signed": lambda k: solution.contract[k] > 0,
+            "carry": lambda k: solution.carry[k],
+            "unspent": lambda k: solution.unspent[k],
+        }
         if name in known:
             put(np.array([root.first_column + n]), known[name](key))
     scale = _scales(layout)

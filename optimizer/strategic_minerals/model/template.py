@@ -224,10 +224,17 @@ def compile_block(block: Any, externals: Mapping[int, Any], costs: Mapping[str, 
         where = np.array([column(vid) for vid in linear], dtype=np.int64)
         compiled[name] = (where, Affine([number(c) for c in linear.values()], xi))
     return Template(
-        columns=tuple(columns), rows=tuple(rows), externals=tuple(keys), params=tuple(params),
-        start=np.array(start, dtype=np.int64), index=np.array(index, dtype=np.int64), value=Affine(value, xi),
-        row_lower=Affine(row_lower, xi), row_upper=Affine(row_upper, xi),
+        columns=tuple(columns),
+        rows=tuple(rows),
+        externals=tuple(keys),
+        params=tuple(params),
+        start=np.array(start, dtype=np.int64),
+        index=np.array(index, dtype=np.int64),
+        value=Affine(value, xi),
+        row_lower=Affine(row_lower, xi),
+        row_upper=Affine(row_upper, xi),
         lower=Affine([-INF if v.lower is None else number(v.lower) for v in variables], xi),
         upper=Affine([INF if v.upper is None else number(v.upper) for v in variables], xi),
-        integer=np.array([v.is_integer() or v.is_binary() for v in variables], dtype=bool), costs=compiled,
-    )  # fmt: skip
+        integer=np.array([v.is_integer() or v.is_binary() for v in variables], dtype=bool),
+        costs=compiled,
+    )

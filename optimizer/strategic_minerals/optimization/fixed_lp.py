@@ -17,9 +17,14 @@ LEAST_CHECK_S = 60.0
 
 
 def whole_numbers_fixed(
-    problem: Problem, costs: dict[str, Floats], last: str, staged: Staged, solver: Flat | Decomposition, gap: float,
+    problem: Problem,
+    costs: dict[str, Floats],
+    last: str,
+    staged: Staged,
+    solver: Flat | Decomposition,
+    gap: float,
     time_limit_s: float,
-) -> Run:  # fmt: skip
+) -> Run:
     """Solve the linear program with the integer commitments at their rounded values: prices, and a check on big-M leaks.
 
     Too large for one solver, it is solved by the decomposition that found them, as closely as `Decomposition.fixed` does.

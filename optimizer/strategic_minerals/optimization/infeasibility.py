@@ -62,7 +62,9 @@ def no_answer(
             return UntrustedError(f"the solver called {stage} infeasible, and contradicts itself: {doubt}")
         named = find()
         if not named and not len(held_in(problem.assembly)):
-            return UntrustedError(f"the solver called {stage} infeasible, and finds no demands that conflict: not trusted")
+            return UntrustedError(
+                f"the solver called {stage} infeasible, and finds no demands that conflict: not trusted"
+            )
         outcome = Outcome("infeasible", None, None, None, None)
         blamed = ", ".join(DEMANDS[name] for name in named) or "what is held in"
         text = f"no plan meets the demands (confirmed without presolve); in conflict: {blamed}"
@@ -82,7 +84,11 @@ def no_answer(
 def _confirm(problem: Problem, time_limit_s: float) -> str:
     """Status of the problem as a feasibility question without presolve (no cost, so never unbounded)."""
     assembly = demanding(problem.layout, problem.assembly)
-    status = Model(assembly, np.zeros_like(assembly.lower), integer=True).run(time_limit_s=time_limit_s, presolve=False).status
+    status = (
+        Model(assembly, np.zeros_like(assembly.lower), integer=True)
+        .run(time_limit_s=time_limit_s, presolve=False)
+        .status
+    )
     return "infeasible" if status == "infeasible_or_unbounded" else status
 
 
@@ -94,7 +100,10 @@ def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
     rows = np.concatenate([*(asked.rows_of(family) for family in (*DEMANDS, "trunk_shortfall")), held_in(asked)])
     elastic = with_columns(asked, [[(int(row), _sense(asked, int(row)))] for row in rows], np.full(len(rows), INF))
     cost = np.zeros(len(elastic.lower))
-    unit, bound = asked.row_unit[rows], np.where(np.isfinite(asked.row_lower[rows]), asked.row_lower[rows], asked.row_upper[rows])
+    unit, bound = (
+        asked.row_unit[rows],
+        np.where(np.isfinite(asked.row_lower[rows]), asked.row_lower[rows], asked.row_upper[rows]),
+    )
     cost[len(asked.lower) :] = 1 / (unit + np.abs(bound))
     run = Model(elastic, cost, integer=not relax).run(time_limit_s=time_limit_s, gap=CLOSE, phase="elastic")
     if run.status in NO_POINT:
@@ -118,21 +127,27 @@ def with_columns(assembly: Assembly, entries: Sequence[Sequence[tuple[int, float
     """The model with more columns, the last, from 0 to `upper` and without cost; entries: (row, factor) of each."""
     count, (rows, columns, _) = len(entries), assembly.shape
     at = [(row, k, factor) for k, column in enumerate(entries) for row, factor in column]
-    more = sp.csr_array(
-        ([f for _, _, f in at], ([r for r, _, _ in at], [k for _, k, _ in at])), shape=(rows, count)
-    ) if at else sp.csr_array((rows, count))  # fmt: skip
+    more = (
+        sp.csr_array(([f for _, _, f in at], ([r for r, _, _ in at], [k for _, k, _ in at])), shape=(rows, count))
+        if at
+        else sp.csr_array((rows, count))
+    )
     old = sp.csr_array((assembly.value, assembly.index, assembly.start), shape=(rows, columns), copy=True)
     both = sp.hstack([old, more], format="csr")
     zeros = np.zeros(count)
     counted = assembly.row_unit != 1.0
     in_money = np.array([bool(column) and all(counted[row] for row, _ in column) for column in entries], dtype=bool)
     return replace(
-        assembly, lower=np.append(assembly.lower, zeros), upper=np.append(assembly.upper, upper),
+        assembly,
+        lower=np.append(assembly.lower, zeros),
+        upper=np.append(assembly.upper, upper),
         integer=np.append(assembly.integer, np.zeros(count, dtype=bool)),
         costs={name: np.append(cost, zeros) for name, cost in assembly.costs.items()},
-        start=both.indptr.astype(np.int64), index=both.indices.astype(np.int64), value=both.data,
+        start=both.indptr.astype(np.int64),
+        index=both.indices.astype(np.int64),
+        value=both.data,
         money=None if assembly.money is None else assembly.money.with_more(columns=in_money),
-    )  # fmt: skip
+    )
 
 
 def culprits(problem: Problem, relax: bool, time_limit_s: float) -> list[str]:

@@ -61,9 +61,16 @@ class Solved:
 
 
 def optimise(
-    problem: Problem, *, gap: float, time_limit_s: float, relax: bool = False, method: Method = "auto", threads: int = 0,
-    executor: Executor | None = None, on_progress: OnProgress | None = None,
-) -> Solved:  # fmt: skip
+    problem: Problem,
+    *,
+    gap: float,
+    time_limit_s: float,
+    relax: bool = False,
+    method: Method = "auto",
+    threads: int = 0,
+    executor: Executor | None = None,
+    on_progress: OnProgress | None = None,
+) -> Solved:
     """Solve all stages and the fixed linear program.
 
     Raises PlanError for a method that cannot solve the problem (`chosen_method`), InfeasibleError (confirmed without presolve),
@@ -118,9 +125,18 @@ def optimise(
 
 
 def aims_met(
-    problem: Problem, solver: Flat | Decomposition, anew: Callable[[], Flat | Decomposition], costs: dict[str, Floats], z0: Floats,
-    start: Floats | None, *, gap: float, relax: bool, left: Callable[[], float], on_progress: OnProgress | None = None,
-) -> tuple[Flat | Decomposition, Staged, Run | None]:  # fmt: skip
+    problem: Problem,
+    solver: Flat | Decomposition,
+    anew: Callable[[], Flat | Decomposition],
+    costs: dict[str, Floats],
+    z0: Floats,
+    start: Floats | None,
+    *,
+    gap: float,
+    relax: bool,
+    left: Callable[[], float],
+    on_progress: OnProgress | None = None,
+) -> tuple[Flat | Decomposition, Staged, Run | None]:
     """(solver, all stages, the linear program with whole numbers fixed; None of a relaxation).
 
     anew: loads another solver, for aims that have to be met again with more slack (`SLACKS_TRIED`). Raises as `stage_by_stage` and
@@ -131,7 +147,16 @@ def aims_met(
         try:
             with seconds.measure("solve"):
                 staged = stage_by_stage(
-                    problem, solver, costs, z0, start, gap=gap, relax=relax, left=left, on_progress=on_progress, least_slack=slack
+                    problem,
+                    solver,
+                    costs,
+                    z0,
+                    start,
+                    gap=gap,
+                    relax=relax,
+                    left=left,
+                    on_progress=on_progress,
+                    least_slack=slack,
                 )
             if relax:
                 return solver, staged, None
@@ -147,20 +172,34 @@ def aims_met(
 
 
 def _without_residual(
-    problem: Problem, solver: Flat | Decomposition, cost: Floats, run: Run, z0: Floats, gap: float, time_limit_s: float,
+    problem: Problem,
+    solver: Flat | Decomposition,
+    cost: Floats,
+    run: Run,
+    z0: Floats,
+    gap: float,
+    time_limit_s: float,
     on_progress: OnProgress | None,
-) -> Floats | None:  # fmt: skip
+) -> Floats | None:
     """Solve the last stage again with no worth for projects' unexpired life: that credit can decide a project."""
     credit = problem.plan.residual * problem.assembly.costs["residual_credit"]
     assert run.x is not None
     if float(credit @ run.x) < SMALL_CREDIT:
         return None
     rough = max(gap, RESIDUAL_GAP)
-    again = problem.seconds.ran("residual 0", solver.minimise(
-        cost + credit, run.x, gap=rough, absolute_gap=rough * denominator(problem, 0.0), offset=-float((cost + credit) @ z0),
-        time_limit_s=min(time_limit_s, run.seconds + MORE_RESIDUAL_S, MOST_RESIDUAL_S), phase="residual 0",
-        on_progress=on_progress,
-    ))  # fmt: skip
+    again = problem.seconds.ran(
+        "residual 0",
+        solver.minimise(
+            cost + credit,
+            run.x,
+            gap=rough,
+            absolute_gap=rough * denominator(problem, 0.0),
+            offset=-float((cost + credit) @ z0),
+            time_limit_s=min(time_limit_s, run.seconds + MORE_RESIDUAL_S, MOST_RESIDUAL_S),
+            phase="residual 0",
+            on_progress=on_progress,
+        ),
+    )
     return again.x if again.status == "optimal" else None
 
 

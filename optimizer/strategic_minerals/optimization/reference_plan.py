@@ -24,15 +24,24 @@ REFERENCE_GAP = 1e-9
 
 
 RELAXED_IN_Z0 = (
-    "service_level", "cvar_limit", "expected_loss_limit", "supplier_share", "trunk_shortfall", "days_of_cover", "project_logic",
-)  # fmt: skip
+    "service_level",
+    "cvar_limit",
+    "expected_loss_limit",
+    "supplier_share",
+    "trunk_shortfall",
+    "days_of_cover",
+    "project_logic",
+)
 """Constraint families that the do-nothing reference leaves out."""
 
 
 def do_nothing(
-    problem: Problem, cost: Floats, time_limit_s: float, on_progress: OnProgress | None = None,
+    problem: Problem,
+    cost: Floats,
+    time_limit_s: float,
+    on_progress: OnProgress | None = None,
     solver: Flat | Decomposition | None = None,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised; the one of all
     that cost the same that `reference_ties` names.
 
@@ -41,12 +50,23 @@ def do_nothing(
     begin = time.perf_counter()
     assembly, layout = reference_model(problem), problem.layout
     solver = solver or Flat(assembly, cost, integer=False)
-    run = problem.seconds.ran("do nothing", solver.minimise(
-        cost, None, gap=REFERENCE_GAP, absolute_gap=0.0, time_limit_s=time_limit_s, phase="do nothing", on_progress=on_progress
-    ))  # fmt: skip
+    run = problem.seconds.ran(
+        "do nothing",
+        solver.minimise(
+            cost,
+            None,
+            gap=REFERENCE_GAP,
+            absolute_gap=0.0,
+            time_limit_s=time_limit_s,
+            phase="do nothing",
+            on_progress=on_progress,
+        ),
+    )
     if run.status != "optimal" or run.x is None:
         if run.status in NO_POINT:
-            raise UntrustedError("the solver finds no point for doing nothing, which keeps every rule by construction: not trusted")
+            raise UntrustedError(
+                "the solver finds no point for doing nothing, which keeps every rule by construction: not trusted"
+            )
         raise no_answer(replace(run, bound=-math.inf), problem, "the do-nothing reference", list, time_limit_s)
 
     def left() -> float:

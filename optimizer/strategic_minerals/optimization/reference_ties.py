@@ -56,7 +56,9 @@ class Face:
 
         Raises UntrustedError where the solver has no answer: the face holds a point.
         """
-        if float(cost @ self.x) <= NOTHING * float(cost.max(initial=0.0)):  # it cannot be less: what it counts stays where it is
+        if float(cost @ self.x) <= NOTHING * float(
+            cost.max(initial=0.0)
+        ):  # it cannot be less: what it counts stays where it is
             self._hold(np.flatnonzero(cost), self._lower)
             return self.x
         self._model.set_cost(cost)
@@ -116,7 +118,11 @@ def settled(
     """
     weighted = own(trunk_shortfall(layout, assembly, weighted=True))
     face.least(weighted, left())
-    for q in range(len(layout.instance.demands)) if float(weighted @ face.x) > NOTHING * float(weighted.max(initial=0.0)) else ():
+    for q in (
+        range(len(layout.instance.demands))
+        if float(weighted @ face.x) > NOTHING * float(weighted.max(initial=0.0))
+        else ()
+    ):
         face.least(own(trunk_shortfall(layout, assembly, demand=q)), left())
     return face.least(own(losses(layout, assembly)), left())
 

@@ -47,7 +47,13 @@ class Session:
     """Answers variants of one question. Not safe to share between threads: use one each."""
 
     def __init__(
-        self, *, gap: float = 1e-3, relax: bool = False, method: Method = "auto", held: Drawn | None = None, threads: int = 0
+        self,
+        *,
+        gap: float = 1e-3,
+        relax: bool = False,
+        method: Method = "auto",
+        held: Drawn | None = None,
+        threads: int = 0,
     ) -> None:
         """gap, relax, method, threads: as in `solve`. held: sampled worlds to keep; None: those of the first variant."""
         if not 0 <= gap < 1:
@@ -70,9 +76,7 @@ class Session:
         """Whether the next answer starts from nothing."""
         return self._solver is None
 
-    def answer(
-        self, plan: Plan, data: Dataset, *, hold: Hold | None = None, time_limit_s: float = 3600.0
-    ) -> Answer:  # fmt: skip
+    def answer(self, plan: Plan, data: Dataset, *, hold: Hold | None = None, time_limit_s: float = 3600.0) -> Answer:
         """Solve a variant. hold: an item that it must choose, or must not; doing nothing is not bound by it.
 
         Raises as `solve`, and KeyError where the variant has no such item; the session stays usable, and starts afresh with the
@@ -94,7 +98,9 @@ class Session:
         costs = objective_costs(problem)
         chosen = chosen_method(problem, self._method, integer=not self._relax)
         reference, solver, x = self._given_up(chosen)
-        load = partial(_loaded, problem, method=chosen, before=before, threads=self._threads, deadline=begin + time_limit_s)
+        load = partial(
+            _loaded, problem, method=chosen, before=before, threads=self._threads, deadline=begin + time_limit_s
+        )
         reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
         z0 = do_nothing(problem, costs["social_cost"], left(), solver=reference)
         cap_trunk_shortfall(problem, z0)
@@ -122,9 +128,17 @@ class Session:
 
 
 def _loaded(
-    problem: Problem, assembly: Assembly, cost: Floats, *, method: Method, solver: Flat | Decomposition | None,
-    before: Problem | None, threads: int, integer: bool, deadline: float,
-) -> Flat | Decomposition:  # fmt: skip
+    problem: Problem,
+    assembly: Assembly,
+    cost: Floats,
+    *,
+    method: Method,
+    solver: Flat | Decomposition | None,
+    before: Problem | None,
+    threads: int,
+    integer: bool,
+    deadline: float,
+) -> Flat | Decomposition:
     """A solver with a model loaded, the one given where there is one; it answered the problem before. deadline: of the answer."""
     if isinstance(solver, Decomposition):
         solver.become(problem.layout, assembly, cost, deadline)

@@ -68,15 +68,29 @@ class Flat:
                 self._model.set_basis(*guess)
 
     def minimise(
-        self, cost: Floats, start: Floats | None, *, gap: float, absolute_gap: float, offset: float = 0.0,
-        time_limit_s: float = 3600.0, phase: str = "solve", on_progress: OnProgress | None = None, presolve: bool = True,
-    ) -> Run:  # fmt: skip
+        self,
+        cost: Floats,
+        start: Floats | None,
+        *,
+        gap: float,
+        absolute_gap: float,
+        offset: float = 0.0,
+        time_limit_s: float = 3600.0,
+        phase: str = "solve",
+        on_progress: OnProgress | None = None,
+        presolve: bool = True,
+    ) -> Run:
         """The best point; as `Decomposition.minimise`, but for the start: HiGHS 1.16 has answered a point that it was given with
         the point, called optimal, and an objective 210 million USD better than it (found on a random plan).
         """
         self._model.set_cost(cost, offset)
         return self._model.run(
-            time_limit_s=time_limit_s, gap=gap, absolute_gap=absolute_gap, phase=phase, on_progress=on_progress, presolve=presolve
+            time_limit_s=time_limit_s,
+            gap=gap,
+            absolute_gap=absolute_gap,
+            phase=phase,
+            on_progress=on_progress,
+            presolve=presolve,
         )
 
     def face(self, cost: Floats, run: Run) -> Face:
@@ -106,16 +120,26 @@ def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal
     able = len(STAGES[problem.plan.objective.kind]) == 1 and separable(problem.assembly)
     if method == "decomposed" and not able:
         found = problem.plan.objective.kind if separable(problem.assembly) else "a limit on losses"
-        raise PlanError([Fault("plan", "", "objective", found, "social_cost without such a limit, or method 'flat' or 'auto'")])
+        raise PlanError(
+            [Fault("plan", "", "objective", found, "social_cost without such a limit, or method 'flat' or 'auto'")]
+        )
     if method == "auto":
-        return "decomposed" if able and decomposition_pays(problem.layout, problem.assembly, integer=integer) else "flat"
+        return (
+            "decomposed" if able and decomposition_pays(problem.layout, problem.assembly, integer=integer) else "flat"
+        )
     return "decomposed" if method == "decomposed" else "flat"
 
 
 def solver_of(
-    problem: Problem, assembly: Assembly, cost: Floats, method: Method, *, integer: bool, threads: int = 0,
+    problem: Problem,
+    assembly: Assembly,
+    cost: Floats,
+    method: Method,
+    *,
+    integer: bool,
+    threads: int = 0,
     executor: Executor | None = None,
-) -> Flat | Decomposition:  # fmt: skip
+) -> Flat | Decomposition:
     """What minimises a model of the problem's columns. threads, executor: for clusters of worlds, as `Decomposition`."""
     if method == "decomposed":
         return Decomposition(problem.layout, assembly, cost, integer=integer, threads=threads, executor=executor)
@@ -139,9 +163,18 @@ class Staged:
 
 
 def stage_by_stage(
-    problem: Problem, solver: Flat | Decomposition, costs: dict[str, Floats], z0: Floats, start: Floats | None, *, gap: float,
-    relax: bool, left: Callable[[], float], on_progress: OnProgress | None = None, least_slack: float = LEAST_SLACK,
-) -> Staged:  # fmt: skip
+    problem: Problem,
+    solver: Flat | Decomposition,
+    costs: dict[str, Floats],
+    z0: Floats,
+    start: Floats | None,
+    *,
+    gap: float,
+    relax: bool,
+    left: Callable[[], float],
+    on_progress: OnProgress | None = None,
+    least_slack: float = LEAST_SLACK,
+) -> Staged:
     """Minimise each stage, the earlier ones held within their slack, at least `least_slack` of the terms that make up an aim.
     `left` tells the seconds left.
 
@@ -157,16 +190,24 @@ def stage_by_stage(
 
     def minimised(stage: str, presolve: bool = True) -> Run:
         now = solver.minimise(
-            costs[stage], start if run is None else run.x, gap=gap, absolute_gap=gap * denominator(problem, 0.0),
-            offset=-float(costs[stage] @ z0), time_limit_s=left(), phase=stage, on_progress=on_progress,
+            costs[stage],
+            start if run is None else run.x,
+            gap=gap,
+            absolute_gap=gap * denominator(problem, 0.0),
+            offset=-float(costs[stage] @ z0),
+            time_limit_s=left(),
+            phase=stage,
+            on_progress=on_progress,
             **({} if presolve else {"presolve": False}),
-        )  # fmt: skip
+        )
         problem.seconds.ran("solve", now)
         return now
 
     for n, stage in enumerate(stages):
         now = minimised(stage)
-        if run is not None and now.status in NO_POINT:  # the stage before has a point that keeps every row: rounding hides it
+        if (
+            run is not None and now.status in NO_POINT
+        ):  # the stage before has a point that keeps every row: rounding hides it
             now = minimised(stage, presolve=False)
         iterations, nodes = iterations + now.iterations, nodes + now.nodes
         if run is not None and now.status in NO_POINT:
@@ -198,9 +239,15 @@ def _allowed(cost: Floats, x: Floats, slack: float, least: float) -> float:
 
 
 def verdict(
-    problem: Problem, staged: Staged, costs: dict[str, Floats], z0: Floats, x: Floats, *, relax: bool,
+    problem: Problem,
+    staged: Staged,
+    costs: dict[str, Floats],
+    z0: Floats,
+    x: Floats,
+    *,
+    relax: bool,
     method: Literal["flat", "decomposed"],
-) -> Outcome:  # fmt: skip
+) -> Outcome:
     """What a search came to at a point x, the plan: every aim's difference to doing nothing is that of the plan, which may lie
     above what its own stage found by the slack that later aims may use.
     """

@@ -126,15 +126,20 @@ def _stocks(result: Result) -> Iterator[Figure]:
     alt = altair()
     materials = list(dict.fromkeys(table["material"]))
     pick = alt.selection_point(
-        name="material", fields=["material"], value=materials[0], bind=alt.binding_select(options=materials, name="Material: ")
+        name="material",
+        fields=["material"],
+        value=materials[0],
+        bind=alt.binding_select(options=materials, name="Material: "),
     )
     losses_of = result.tables["scenario_losses"].sort_values("loss_without_plan_musd", ascending=False, kind="stable")
     worlds = [world for world in losses_of["world"] if world in set(table["world"])]
     labels = [f"{world} (hurts most without the plan)" if n == 0 else world for n, world in enumerate(worlds)]
     highlight = alt.selection_point(
-        name="world", fields=["world"], value=worlds[0] if worlds else "trunk",
+        name="world",
+        fields=["world"],
+        value=worlds[0] if worlds else "trunk",
         bind=alt.binding_select(options=worlds or ["trunk"], labels=labels or ["none"], name="Scenario: "),
-    )  # fmt: skip
+    )
     base = (
         alt.Chart(table)
         .transform_filter(pick)
@@ -234,7 +239,10 @@ def _chain(result: Result) -> Iterator[Figure]:
     alt = altair()
     base = alt.Chart(table).encode(
         x=alt.X(
-            "group:N", title=None, sort=["home", "allies and partners", "others"], axis=alt.Axis(labelAngle=0, orient="top")
+            "group:N",
+            title=None,
+            sort=["home", "allies and partners", "others"],
+            axis=alt.Axis(labelAngle=0, orient="top"),
         ),
         y=alt.Y("step:N", title=None, sort=list(dict.fromkeys(table["step"])), axis=alt.Axis(labelLimit=260)),
         tooltip=[
@@ -247,7 +255,10 @@ def _chain(result: Result) -> Iterator[Figure]:
     )
     boxes = base.mark_rect(stroke="white").encode(
         color=alt.Color(
-            "used:Q", title="capacity used", scale=alt.Scale(scheme="blues", domain=[0, 1]), legend=alt.Legend(format="%")
+            "used:Q",
+            title="capacity used",
+            scale=alt.Scale(scheme="blues", domain=[0, 1]),
+            legend=alt.Legend(format="%"),
         )
     )
     text = base.mark_text(fontSize=11).encode(
@@ -280,7 +291,11 @@ def _money(result: Result) -> Iterator[Figure]:
                 x=alt.X("fiscal_year:O", title="fiscal year", axis=alt.Axis(labelAngle=0)),
                 y=alt.Y("musd:Q", title="million USD"),
                 color=alt.Color(
-                    "line:N", title=None, sort=lines, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top", columns=3)
+                    "line:N",
+                    title=None,
+                    sort=lines,
+                    scale=alt.Scale(range=PALETTE),
+                    legend=alt.Legend(orient="top", columns=3),
                 ),
                 tooltip=["fiscal_year", "line", alt.Tooltip("musd:Q", format=",.1f", title="million USD")],
             )
@@ -335,7 +350,9 @@ def _losses(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
     table = losses(result)
     if table.empty:
         return
-    beside = [] if rules is None else [name for name in dict.fromkeys(rules["alternative"]) if name not in WITHOUT_RULES]
+    beside = (
+        [] if rules is None else [name for name in dict.fromkeys(rules["alternative"]) if name not in WITHOUT_RULES]
+    )
     if rules is not None:
         more = rules[rules["alternative"].isin(beside) & rules["world"].isin(set(table["world"]))]
         known = table.drop_duplicates("world").set_index("world")

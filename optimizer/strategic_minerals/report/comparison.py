@@ -43,8 +43,10 @@ class Comparison:
     def parts(self) -> list[tuple[str, pd.DataFrame]]:
         """Tables with their titles, in the order in which one reads them."""
         return [
-            ("What differs in the question", self.inputs), ("Outcome", self.outcome), ("What differs in the plan", self.plan)
-        ]  # fmt: skip
+            ("What differs in the question", self.inputs),
+            ("Outcome", self.outcome),
+            ("What differs in the plan", self.plan),
+        ]
 
     def told(self, table: pd.DataFrame) -> list[str]:
         """A table's rows in words."""
@@ -57,7 +59,9 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """The tables, as notebooks show them."""
-        shown = (f"<h4>{title}</h4>{table.to_html(index=False, border=0, escape=True)}" for title, table in self.parts())
+        shown = (
+            f"<h4>{title}</h4>{table.to_html(index=False, border=0, escape=True)}" for title, table in self.parts()
+        )
         return "".join([*(f"<p>{html.escape(line)}</p>" for line in self.warnings), *shown])
 
 
@@ -68,14 +72,21 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Co
     called = _names(results, names)
     warnings = [
         f"Their {words} differ: million USD of one are not those of another."
-        for words, read in (("loss functions", lambda p: (p.loss_function, p.loss_level)), ("price years", lambda p: p.price_year))
+        for words, read in (
+            ("loss functions", lambda p: (p.loss_function, p.loss_level)),
+            ("price years", lambda p: p.price_year),
+        )
         if len({read(result.plan) for result in results}) > 1
     ]
     nothing = [result.outcome.do_nothing_musd or 0.0 for result in results]
     if not warnings and max(nothing) - min(nothing) > 1e-6 * max(1.0, *map(abs, nothing)):
         told = ", ".join(f"{value:,.0f}" for value in nothing)
-        warnings.append(f"Doing nothing costs {told} million USD there: each plan's worth is counted from another start.")
-    return Comparison(called, _inputs(results, called), _outcome(results, called), _plan(results, called), tuple(warnings))
+        warnings.append(
+            f"Doing nothing costs {told} million USD there: each plan's worth is counted from another start."
+        )
+    return Comparison(
+        called, _inputs(results, called), _outcome(results, called), _plan(results, called), tuple(warnings)
+    )
 
 
 def _names(results: Sequence[Result], names: Sequence[str] | None) -> tuple[str, ...]:
@@ -153,7 +164,9 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
     pi = worlds["probability"]
     return {
         ("ended", ""): outcome.reason.replace("_", " "),
-        ("worth against doing nothing", "million USD"): None if outcome.objective_musd is None else -outcome.objective_musd,
+        ("worth against doing nothing", "million USD"): None
+        if outcome.objective_musd is None
+        else -outcome.objective_musd,
         ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
         ("expected loss", "million USD"): float((pi * worlds["loss_musd"]).sum()),
         ("largest loss of a scenario", "million USD"): float(worlds["loss_musd"].max()),

@@ -86,7 +86,9 @@ def drawdown(result: Result) -> pd.DataFrame:
     bought = trunk.groupby("material")["stock_t"].max().reindex(kept).fillna(0.0)
     kept = sorted(kept, key=lambda material: -bought[material])  # what the plan itself holds first
     periods = [str(label) for label in dict.fromkeys(trunk["period"])] or sorted(set(shown["period"]))
-    every = pd.MultiIndex.from_product([kept, dict.fromkeys(shown["world"]), periods], names=["material", "world", "period"])
+    every = pd.MultiIndex.from_product(
+        [kept, dict.fromkeys(shown["world"]), periods], names=["material", "world", "period"]
+    )
     table = shown.groupby(["material", "world", "period"])["stock_t"].sum().reindex(every, fill_value=0.0).reset_index()
     per_tonne = (trunk["days_of_cover"] / trunk["stock_t"]).where(trunk["stock_t"] > SMALL_T)
     days = per_tonne.groupby([trunk["material"], trunk["period"]]).mean()
@@ -102,7 +104,11 @@ def drawdown(result: Result) -> pd.DataFrame:
 def supplied(result: Result) -> pd.DataFrame:
     """world, period, material, country, tonnes: what producers make for users."""
     yields = pd.DataFrame(
-        [(row.producer, row.material, row.yield_t_per_t) for row in result.data.rows("yields") if row.yield_t_per_t > 0],
+        [
+            (row.producer, row.material, row.yield_t_per_t)
+            for row in result.data.rows("yields")
+            if row.yield_t_per_t > 0
+        ],
         columns=["producer", "material", "yield"],
     )
     made = result.tables["operations"].merge(yields, on="producer")
@@ -123,14 +129,20 @@ def mix(result: Result) -> pd.DataFrame:
     """material, when, supplier, tonnes, share: who makes what users and plants want, in the plan's first period, its last while
     nothing has happened, and the worst period of the scenario that would hurt most without the plan."""
     made, short = supplied(result), result.tables["shortfalls"]
-    wanted = [m for m in dict.fromkeys(row.material for row in result.data.rows("demand")) if m in set(made["material"])]
+    wanted = [
+        m for m in dict.fromkeys(row.material for row in result.data.rows("demand")) if m in set(made["material"])
+    ]
     losses = result.tables["scenario_losses"]
     worst = str(losses.loc[losses["loss_without_plan_musd"].idxmax(), "world"])
     planned = list(dict.fromkeys(result.tables["stock"]["period"])) or sorted(set(made["period"]))
     last = planned[-1]
     loss = short[(short["world"] == worst) & ~short["tail"]].groupby("period")["loss_musd"].sum()
     hit = str(loss.idxmax()) if len(loss) and loss.max() > 0 else last
-    cases = [(f"now, {planned[0]}", "trunk", planned[0]), (f"planned, {last}", "trunk", last), (f"{worst}, {hit}", worst, hit)]
+    cases = [
+        (f"now, {planned[0]}", "trunk", planned[0]),
+        (f"planned, {last}", "trunk", last),
+        (f"{worst}, {hit}", worst, hit),
+    ]
     released = result.tables["flows"]
     rows: list[tuple[str, str, dict[str, float]]] = []
     for material in wanted[:MOST_MATERIALS]:
@@ -146,18 +158,26 @@ def mix(result: Result) -> pd.DataFrame:
     for *_, parts in rows:
         for name, tonnes in parts.items():
             weight[name] = weight.get(name, 0.0) + tonnes / (sum(parts.values()) or 1.0)
-    named = sorted((name for name in weight if name not in (RESERVE, SHORT)), key=lambda name: -weight[name])[:MOST_SUPPLIERS]
+    named = sorted((name for name in weight if name not in (RESERVE, SHORT)), key=lambda name: -weight[name])[
+        :MOST_SUPPLIERS
+    ]
     table = [row for material, when, parts in rows for row in _shares(material, when, parts, named)]
     return pd.DataFrame(table, columns=["material", "when", "supplier", "tonnes", "share"])
 
 
-def _shares(material: str, when: str, parts: dict[str, float], named: list[str]) -> list[tuple[str, str, str, float, float]]:
+def _shares(
+    material: str, when: str, parts: dict[str, float], named: list[str]
+) -> list[tuple[str, str, str, float, float]]:
     """Rows of one bar: named countries, the others together, the reserve, what is short."""
     total = sum(parts.values())
     kept = {name: parts.get(name, 0.0) for name in named}
     kept[OTHERS] = sum(tonnes for name, tonnes in parts.items() if name not in (*named, RESERVE, SHORT))
     kept |= {name: parts[name] for name in (RESERVE, SHORT)}
-    return [(material, when, name, tonnes, tonnes / total) for name, tonnes in kept.items() if total > 0 and tonnes > SMALL_T]
+    return [
+        (material, when, name, tonnes, tonnes / total)
+        for name, tonnes in kept.items()
+        if total > 0 and tonnes > SMALL_T
+    ]
 
 
 def chain(result: Result) -> pd.DataFrame:
@@ -169,7 +189,9 @@ def chain(result: Result) -> pd.DataFrame:
     stages = {row.activity: row.stage for row in data.rows("activities")} | {
         row.project: row.stage for row in data.rows("projects")
     }
-    last = list(dict.fromkeys(result.tables["stock"]["period"]))[-1:] or [str(plan.horizon.first_year + plan.horizon.years - 1)]
+    last = list(dict.fromkeys(result.tables["stock"]["period"]))[-1:] or [
+        str(plan.horizon.first_year + plan.horizon.years - 1)
+    ]
     year = int(str(last[0]).split(".")[0])
     capacity = _capacities(result, year)
     run = result.tables["operations"]
@@ -181,9 +203,9 @@ def chain(result: Result) -> pd.DataFrame:
             makes.setdefault(row.producer, {})[row.material] = row.yield_t_per_t
     paid = result.tables["prices"]
     wanted = set(
-        paid[(paid["price"] == "supply") & (paid["world"] == "trunk") & (paid["period"] == last[0]) & (paid["value"] > 0)][
-            "item"
-        ]
+        paid[
+            (paid["price"] == "supply") & (paid["world"] == "trunk") & (paid["period"] == last[0]) & (paid["value"] > 0)
+        ]["item"]
     )
     rows: dict[tuple[str, str], list[float]] = {}
     made_of: dict[str, str] = {}
@@ -204,7 +226,9 @@ def chain(result: Result) -> pd.DataFrame:
         share = min(1.0, ran / tonnes)
         tight = "fully used, and one more tonne is worth something" if share >= FULL and made_of[step] in wanted else ""
         label = f"{share:.0%} of {float(f'{tonnes:.3g}'):,.0f} t{' !' if tight else ''}"
-        table.append({"step": step, "group": group, "capacity_t": tonnes, "used": share, "bottleneck": tight, "label": label})
+        table.append(
+            {"step": step, "group": group, "capacity_t": tonnes, "used": share, "bottleneck": tight, "label": label}
+        )
     return pd.DataFrame(table, columns=["step", "group", "capacity_t", "used", "bottleneck", "label"])
 
 
@@ -218,7 +242,9 @@ def _capacities(result: Result, year: int) -> dict[str, tuple[str, float]]:
     where = {row.project: row.country for row in result.data.rows("projects")}
     for row in result.tables["projects"].itertuples():
         if row.share > CHOSEN:
-            before = found.get(row.project, ("", 0.0))[1]  # a project may be supported in parts, signed at different times
+            before = found.get(row.project, ("", 0.0))[
+                1
+            ]  # a project may be supported in parts, signed at different times
             found[row.project] = (where[row.project], before + float(row.share * row.capacity_t_per_yr))
     made = set(result.tables["operations"]["producer"])
     return {name: entry for name, entry in found.items() if name in made or name in set(where)}
@@ -232,12 +258,16 @@ def money(result: Result) -> tuple[pd.DataFrame, pd.DataFrame]:
     lines = lines.assign(appropriation=able).melt("fiscal_year", var_name="line", value_name="musd")
     used = lines.groupby("line")["musd"].transform(lambda values: float(np.abs(values).max())) > SMALL_T
     owed = budget[["fiscal_year", "liability_musd", "liability_cap_musd"]]
-    return lines[used].reset_index(drop=True), owed if float(owed["liability_musd"].abs().max() or 0) > SMALL_T else owed[:0]
+    return lines[used].reset_index(drop=True), owed if float(
+        owed["liability_musd"].abs().max() or 0
+    ) > SMALL_T else owed[:0]
 
 
 def losses(result: Result) -> pd.DataFrame:
     """world, probability, case (the plan, no plan), loss_musd, events: the scenarios that hurt most first."""
     table = result.tables["scenario_losses"].sort_values("loss_musd", ascending=False, kind="stable").head(MOST_WORLDS)
     both = [("the plan", "loss_musd"), ("no plan", "loss_without_plan_musd")]
-    parts = [table[["world", "probability", "events"]].assign(case=case, loss_musd=table[column]) for case, column in both]
+    parts = [
+        table[["world", "probability", "events"]].assign(case=case, loss_musd=table[column]) for case, column in both
+    ]
     return pd.concat(parts, ignore_index=True)

@@ -51,7 +51,10 @@ class Section:
 
 
 def report(
-    results: Result | Sequence[Result], *, names: Sequence[str] | None = None, analyses: Mapping[str, pd.DataFrame] | None = None
+    results: Result | Sequence[Result],
+    *,
+    names: Sequence[str] | None = None,
+    analyses: Mapping[str, pd.DataFrame] | None = None,
 ) -> str:
     """A page on one result, or on the first of several with a comparison of all.
 
@@ -210,7 +213,10 @@ def _paragraphs(summary: str) -> list[tuple[str, list[str]]]:
         spoken = HEADING.match(first)
         head, tail = (spoken[1], spoken[2]) if spoken else ("", first)
         if rest:  # the first line is a heading, or begins the section with a sentence of its own
-            head, tail = f"{head} {tail}".strip().rstrip(":").capitalize() if first.endswith(":") else head.capitalize(), tail
+            head, tail = (
+                f"{head} {tail}".strip().rstrip(":").capitalize() if first.endswith(":") else head.capitalize(),
+                tail,
+            )
             lines = ([] if first.endswith(":") else [tail]) + [line.strip() for line in rest]
         else:
             head, lines = head.capitalize(), [tail]
@@ -236,9 +242,24 @@ def _sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Sect
                 "Prices in words",
                 "They hold for the commitments that the plan has chosen, and for small changes.",
             ),
-            ("explain/break_evens", "break-evens", "What would flip it", "Each value solved with the item and without."),
-            ("alternatives/extremes", "alternatives", "Nearly as good", "How far each figure can move within the slack."),
-            ("worth/alternatives", "rules-of-thumb", "Beside rules of thumb", "Every alternative in the plan's own worlds."),
+            (
+                "explain/break_evens",
+                "break-evens",
+                "What would flip it",
+                "Each value solved with the item and without.",
+            ),
+            (
+                "alternatives/extremes",
+                "alternatives",
+                "Nearly as good",
+                "How far each figure can move within the slack.",
+            ),
+            (
+                "worth/alternatives",
+                "rules-of-thumb",
+                "Beside rules of thumb",
+                "Every alternative in the plan's own worlds.",
+            ),
             ("worth/fresh_worlds", "fresh-worlds", "Beside rules of thumb, in fresh worlds", "With 95 % intervals."),
             ("stress/figures", "stress", "Stress test", "Fresh worlds that the plan was not made against."),
             ("frontier/switches", "switches", "Switch points", "Budgets between which the portfolio changes."),
@@ -248,9 +269,14 @@ def _sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Sect
     years = _vintage(result)
     return [
         *found,
-        Section("estimates", "Estimates", "The widest that the plan reads, with the range that its source allows.", wide),
         Section(
-            "vintage", "Data vintage", "Rows that the plan can read, by table: newest and oldest year of their sources.", years
+            "estimates", "Estimates", "The widest that the plan reads, with the range that its source allows.", wide
+        ),
+        Section(
+            "vintage",
+            "Data vintage",
+            "Rows that the plan can read, by table: newest and oldest year of their sources.",
+            years,
         ),
     ]
 
@@ -276,7 +302,10 @@ def _vintage(result: Result) -> pd.DataFrame:
 def _analysed(analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
     found: list[Figure] = []
     try:
-        for key, where in (("worth/fresh_worlds", "in fresh worlds"), ("worth/alternatives", "in the plan's own worlds")):
+        for key, where in (
+            ("worth/fresh_worlds", "in fresh worlds"),
+            ("worth/alternatives", "in the plan's own worlds"),
+        ):
             if key in analyses and not found:
                 found += thumb_figure(analyses[key], where)
         if "frontier/points" in analyses:
@@ -285,7 +314,9 @@ def _analysed(analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
             if f"{verb}/indices" in analyses:
                 found += tornado_figure(analyses[f"{verb}/indices"])
     except (KeyError, TypeError) as error:
-        raise InputError([Fault(ANALYSES, "", str(error), "a table without it", "tables as the verbs write them")]) from None
+        raise InputError(
+            [Fault(ANALYSES, "", str(error), "a table without it", "tables as the verbs write them")]
+        ) from None
     return found
 
 
@@ -300,7 +331,10 @@ def _evidence(result: Result) -> list[tuple[str, str]]:
     outcome, counts = result.outcome, result.counts
     return [
         ("ended", outcome.reason.replace("_", " ")),
-        ("gap", "" if outcome.relative_gap is None else f"{outcome.relative_gap:.3%} (asked: {result.options['gap']:.3%})"),
+        (
+            "gap",
+            "" if outcome.relative_gap is None else f"{outcome.relative_gap:.3%} (asked: {result.options['gap']:.3%})",
+        ),
         ("objective, bound [million USD]", f"{outcome.objective_musd:,.3f}, {outcome.best_bound_musd:,.3f}"),
         ("independent audit", f"{audit_word(result)}: {result.audited.worst()}"),
         ("model", ", ".join(f"{counts[name]:,} {name}" for name in ("columns", "rows", "binaries", "scenarios"))),
@@ -327,14 +361,19 @@ def in_sentences(table: pd.DataFrame) -> pd.DataFrame:
     return table[words] if "sentence" in words else table
 
 
-def _drawn(results: Sequence[Result], compared: Comparison | None, analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
+def _drawn(
+    results: Sequence[Result], compared: Comparison | None, analyses: Mapping[str, pd.DataFrame]
+) -> list[Figure]:
     """All figures of a page, in its order."""
     side_by_side = [] if compared is None else list(comparison_figure(compared.outcome))
     return [*side_by_side, *figures(results[0], _rules(analyses)), *_analysed(analyses)]
 
 
 def markdown(
-    results: Result | Sequence[Result], *, names: Sequence[str] | None = None, analyses: Mapping[str, pd.DataFrame] | None = None
+    results: Result | Sequence[Result],
+    *,
+    names: Sequence[str] | None = None,
+    analyses: Mapping[str, pd.DataFrame] | None = None,
 ) -> str:
     """The words of the page, for a text editor; arguments as for `report`."""
     several = [results] if isinstance(results, Result) else list(results)
@@ -358,9 +397,13 @@ def _plain(text: str) -> str:
 
 
 def save_figures(
-    results: Result | Sequence[Result], folder: Path, kind: str = "svg", *, names: Sequence[str] | None = None,
+    results: Result | Sequence[Result],
+    folder: Path,
+    kind: str = "svg",
+    *,
+    names: Sequence[str] | None = None,
     analyses: Mapping[str, pd.DataFrame] | None = None,
-) -> list[Path]:  # fmt: skip
+) -> list[Path]:
     """Every figure of the page as a file of its own, `svg` or `png`, all of them or none; other arguments as for `report`."""
     several = [results] if isinstance(results, Result) else list(results)
     folder.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,12 @@ def formulation_page() -> str:
         parts.append(f"## {title}\n\n| block | name | index | unit | symbol | meaning |\n|---|---|---|---|---|---|")
         parts[-1] += "".join(f"\n{_row(c)}" for c in COMPONENTS if c.kind == kind)
     parts.append("## Constraint families\n\nOne function each; equations and units are its docstring.")
-    for module, block in ((commitments, "commitments"), (operations, "period"), (branch, "branch"), (scenario, "world")):
+    for module, block in (
+        (commitments, "commitments"),
+        (operations, "period"),
+        (branch, "branch"),
+        (scenario, "world"),
+    ):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("add_") and function.__module__ == module.__name__ and _equation(function):
                 parts.append(f"### {block}: `{name.removeprefix('add_')}`\n\n{_equation(function)}")
@@ -39,10 +44,21 @@ def formulation_page() -> str:
     parts += _told(flat, ("social_cost", "weighted_risk", "spending", "expected", "soft_penalties", "tail_risk"))
     parts += _told(operations, ("add_costs",))
     parts += _told(commitments, ("add_commitment_costs", "operating_outlay", "contract_fees", "trunk_spending", "cvar"))
-    parts.append("## Before the solve: what supports do\n\nPure functions of data; their results enter the model as numbers.")
+    parts.append(
+        "## Before the solve: what supports do\n\nPure functions of data; their results enter the model as numbers."
+    )
     for module in (producer_economics, floor_costs, market_floors):
-        parts += _told(module, [n for n, f in vars(module).items() if inspect.isfunction(f) and f.__module__ == module.__name__
-                                and not n.startswith("_") and n not in HELPERS])  # fmt: skip
+        parts += _told(
+            module,
+            [
+                n
+                for n, f in vars(module).items()
+                if inspect.isfunction(f)
+                and f.__module__ == module.__name__
+                and not n.startswith("_")
+                and n not in HELPERS
+            ],
+        )
     parts.append(PRICES_HEAD)
     parts[-1] += "".join(f"\n- `{name}`: {meaning.format(aim='aim')}" for name, meaning in MEANING.items())
     parts.append(DEVIATIONS)
@@ -67,7 +83,9 @@ def _told(module: Any, names: Iterable[str]) -> list[str]:
     found = []
     for name in names:
         head, _, rest = (inspect.getdoc(getattr(module, name)) or "").partition("\n\n")
-        found.append(f"### `{name.removeprefix('add_')}`\n\n{head}" + (f"\n\n```\n{dedent(rest).rstrip()}\n```" if rest else ""))
+        found.append(
+            f"### `{name.removeprefix('add_')}`\n\n{head}" + (f"\n\n```\n{dedent(rest).rstrip()}\n```" if rest else "")
+        )
     return found
 
 

@@ -60,7 +60,9 @@ def tornado_figure(indices: pd.DataFrame) -> Iterator[Figure]:
     if table.empty:
         return
     alt = altair()
-    long = table.melt(["address", "low", "high", "at_base"], ["at_low", "at_high"], var_name="end", value_name="aim_musd")
+    long = table.melt(
+        ["address", "low", "high", "at_base"], ["at_low", "at_high"], var_name="end", value_name="aim_musd"
+    )
     long["end"] = long["end"].map({"at_low": "at its low end", "at_high": "at its high end"})
     base = float(table["at_base"].iloc[0])
     chart = (
@@ -68,7 +70,9 @@ def tornado_figure(indices: pd.DataFrame) -> Iterator[Figure]:
         .mark_bar()
         .encode(
             y=alt.Y("address:N", sort=list(table["address"]), title=None, axis=alt.Axis(labelLimit=320)),
-            x=alt.X("base:Q", title="aim against doing nothing [million USD], less is better", scale=alt.Scale(zero=False)),
+            x=alt.X(
+                "base:Q", title="aim against doing nothing [million USD], less is better", scale=alt.Scale(zero=False)
+            ),
             x2="aim_musd:Q",
             color=alt.Color("end:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
             tooltip=["address", "low", "high", "end", alt.Tooltip("aim_musd:Q", format=",.1f")],
@@ -108,7 +112,11 @@ def thumb_figure(table: pd.DataFrame, where: str) -> Iterator[Figure]:
     bars = base.mark_bar().encode(
         x=alt.X("musd:Q", title="discounted loss of going short [million USD]"),
         color=alt.Color(
-            "risk:N", title=None, sort=list(ends.values()), scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")
+            "risk:N",
+            title=None,
+            sort=list(ends.values()),
+            scale=alt.Scale(range=PALETTE),
+            legend=alt.Legend(orient="top"),
         ),
     )
     layers = [bars]

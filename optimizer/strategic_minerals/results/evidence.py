@@ -100,17 +100,28 @@ def basis_of(result: Answered) -> Basis:
     of_floors = never.item.isin(asked)
     inverted = floors[floors.tariff_inversion.astype(bool)] if len(floors) else floors
     return Basis(
-        relaxed=result.outcome.relaxed, reason=result.outcome.reason, loss_spread=factor, loss_spread_of=material,
-        facts=counted.facts, estimates=counted.estimates, widest=_widest(counted.widest, stake),
+        relaxed=result.outcome.relaxed,
+        reason=result.outcome.reason,
+        loss_spread=factor,
+        loss_spread_of=material,
+        facts=counted.facts,
+        estimates=counted.estimates,
+        widest=_widest(counted.widest, stake),
         reluctant=tuple(sorted(set(noted.item[noted.kind == "rather short"]) & set(stake))),
-        floors_asked=len(asked), floors_gone=tuple(never.note[of_floors]), out_of_reach=tuple(never.note[~of_floors]),
-        tied=tuple(noted.note[noted.kind == "tied segments"]), doubts=tuple(noted.note[noted.kind == DOUBT]),
+        floors_asked=len(asked),
+        floors_gone=tuple(never.note[of_floors]),
+        out_of_reach=tuple(never.note[~of_floors]),
+        tied=tuple(noted.note[noted.kind == "tied segments"]),
+        doubts=tuple(noted.note[noted.kind == DOUBT]),
         owed=tuple(noted.note[noted.kind == "already owed"]),
         inverted=frozenset(f"{row.floor}, {row.start}" for row in inverted.itertuples()),
-        audit_word=audit_word(result), worst=result.audited.worst(), counts=result.counts,
-        seconds=float(result.seconds.get("total", 0.0)), highs=str(result.versions["highs"]),
+        audit_word=audit_word(result),
+        worst=result.audited.worst(),
+        counts=result.counts,
+        seconds=float(result.seconds.get("total", 0.0)),
+        highs=str(result.versions["highs"]),
         tolerance=float(result.options["primal_feasibility_tolerance"]),
-    )  # fmt: skip
+    )
 
 
 def audit_word(result: Answered) -> str:
@@ -124,14 +135,20 @@ def _widest(wide: pd.DataFrame, stake: Mapping[str, float]) -> tuple[str, ...]:
     """The widest estimates of what the plan acts on: hazards first, then by what is at stake."""
     if wide.empty:
         return ()
-    wide = wide.assign(of=wide.key.str.split("/").str[0], stake=[
-        max((stake.get(part, 0.0) for part in key.split("/")), default=0.0) for key in wide.key
-    ])  # fmt: skip
-    wide = wide[wide.stake > 0].sort_values("stake", ascending=False, kind="stable").drop_duplicates(["table", "column", "of"])
+    wide = wide.assign(
+        of=wide.key.str.split("/").str[0],
+        stake=[max((stake.get(part, 0.0) for part in key.split("/")), default=0.0) for key in wide.key],
+    )
+    wide = (
+        wide[wide.stake > 0]
+        .sort_values("stake", ascending=False, kind="stable")
+        .drop_duplicates(["table", "column", "of"])
+    )
     hazards = wide[wide.table == "hazards"].head(MOST_ESTIMATES // 2)
     chosen = pd.concat([hazards, wide[wide.table != "hazards"].head(MOST_ESTIMATES - len(hazards))])
     return tuple(
-        f"{row.table}.{row.column} of {row.key}: {row.value:g} (from {row.low:g} to {row.high:g})" for row in chosen.itertuples()
+        f"{row.table}.{row.column} of {row.key}: {row.value:g} (from {row.low:g} to {row.high:g})"
+        for row in chosen.itertuples()
     )
 
 

@@ -25,14 +25,20 @@ def write_parquet(result: Result, folder: str | Path) -> list[Path]:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     about = {
-        "schema_version": str(SCHEMA_VERSION), "plan": result.plan.name, "loss_function": result.plan.loss_function,
-        "price_year": str(result.plan.price_year), "versions": json.dumps(dict(result.versions)),
-    }  # fmt: skip
+        "schema_version": str(SCHEMA_VERSION),
+        "plan": result.plan.name,
+        "loss_function": result.plan.loss_function,
+        "price_year": str(result.plan.price_year),
+        "versions": json.dumps(dict(result.versions)),
+    }
     with staged() as files:
         for name, frame in result.tables.items():
             table = pa.Table.from_pandas(whole(frame), preserve_index=False)
             units = {field.name: unit_of(field.name, frame) for field in table.schema}
-            fields = [field.with_metadata({"unit": units[field.name]}) if units[field.name] else field for field in table.schema]
+            fields = [
+                field.with_metadata({"unit": units[field.name]}) if units[field.name] else field
+                for field in table.schema
+            ]
             table = table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **about}))
             with files.file(folder / f"{name}.parquet") as file:
                 pq.write_table(table, file)

@@ -82,7 +82,10 @@ class Reached(Strict):
     def _proven_or_stopped(self) -> Self:
         """A search that came to its end has finite figures; one that was stopped may have no bound at all, and says so."""
         stopped = self.reason in ("time_limit", "stalled", "interrupted")
-        for bound, gap in [(self.best_bound_musd, self.relative_gap), *((bound, gap) for _, _, bound, gap in self.stages)]:
+        for bound, gap in [
+            (self.best_bound_musd, self.relative_gap),
+            *((bound, gap) for _, _, bound, gap in self.stages),
+        ]:
             proven = math.isfinite(bound) and math.isfinite(gap)
             if not proven and not (stopped and bound == -math.inf and gap == math.inf):
                 raise ValueError(f"a bound of {bound} with a gap of {gap}")
@@ -150,28 +153,42 @@ class Question(Strict):
 
 
 def _versions() -> Any:
-    return create_model("Versions", __base__=Strict, **{name: (Annotated[str, Field(min_length=1)], ...) for name in versions()})  # type: ignore[call-overload]
+    return create_model(
+        "Versions", __base__=Strict, **{name: (Annotated[str, Field(min_length=1)], ...) for name in versions()}
+    )  # type: ignore[call-overload]
 
 
 @cache
 def answered() -> Any:
     """Schema of the manifest of a run that found a plan."""
     return create_model(
-        "Answered", __base__=Question, outcome=(Reached, ...), seconds=(dict[str, Amount], ...),
+        "Answered",
+        __base__=Question,
+        outcome=(Reached, ...),
+        seconds=(dict[str, Amount], ...),
         profile=(Annotated[list[Phase], AfterValidator(_measured_or_not)], ...),
-        counts=(Counts, ...), audit=(strict(Audit), ...), objective_parts=(dict[str, float], ...),
-        reference_parts=(dict[str, float], ...), options=(_options(), ...), versions=(_versions(), ...),
+        counts=(Counts, ...),
+        audit=(strict(Audit), ...),
+        objective_parts=(dict[str, float], ...),
+        reference_parts=(dict[str, float], ...),
+        options=(_options(), ...),
+        versions=(_versions(), ...),
         columns=(dict[str, dict[str, Kind]], ...),
-    )  # fmt: skip
+    )
 
 
 @cache
 def unanswered() -> Any:
     """Schema of the manifest of a run that found none."""
     return create_model(
-        "Unanswered", __base__=Question, outcome=(strict(Outcome), ...), why=(str, ...), culprits=(list[str], ...),
-        options=(Asked, ...), versions=(_versions(), ...),
-    )  # fmt: skip
+        "Unanswered",
+        __base__=Question,
+        outcome=(strict(Outcome), ...),
+        why=(str, ...),
+        culprits=(list[str], ...),
+        options=(Asked, ...),
+        versions=(_versions(), ...),
+    )
 
 
 def spelled(content: Mapping[str, Any]) -> str:
@@ -209,7 +226,9 @@ def schema_faults(content: Mapping[str, Any]) -> list[Fault]:
         schema.model_validate_json(spelled({key: value for key, value in content.items() if key != DIGEST}))
     except ValidationError as error:
         items = error.errors(include_url=False)
-        return [Fault(MANIFEST, "", ".".join(map(str, item["loc"])), _found(item), expected_words(item)) for item in items]
+        return [
+            Fault(MANIFEST, "", ".".join(map(str, item["loc"])), _found(item), expected_words(item)) for item in items
+        ]
     return []
 
 
@@ -252,7 +271,9 @@ MOST_BYTES = 1_000_000_000
 
 def read_json(path: Path) -> tuple[str, Any]:
     """(text, content) of a JSON file."""
-    wanted = "a finished run folder (its manifest is written last)" if path.name == MANIFEST else "a file of a run folder"
+    wanted = (
+        "a finished run folder (its manifest is written last)" if path.name == MANIFEST else "a file of a run folder"
+    )
     content = read_bounded(path, MOST_BYTES, wanted) if path.exists() else Fault(str(path), "", "", "no file", wanted)
     if isinstance(content, Fault):
         raise InputError([content])

@@ -68,8 +68,17 @@ def provenance(plan: Plan, data: Dataset) -> Provenance:
                 )
                 idle = name == "rate_per_yr" and not _drawn(plan, key_of(row))
                 if low is not None and high is not None and value and high > low and not idle:
-                    wide.append({"table": table, "key": key_of(row), "column": name, "low": low, "value": value,
-                                 "high": high, "spread": (high - low) / abs(value)})  # fmt: skip
+                    wide.append(
+                        {
+                            "table": table,
+                            "key": key_of(row),
+                            "column": name,
+                            "low": low,
+                            "value": value,
+                            "high": high,
+                            "spread": (high - low) / abs(value),
+                        }
+                    )
     columns = ["table", "key", "column", "low", "value", "high", "spread"]
     widest = pd.DataFrame(wide, columns=columns).sort_values("spread", ascending=False, ignore_index=True)
     facts = sum(f for f, _ in by_table.values())
@@ -94,7 +103,9 @@ def _at_work(plan: Plan, table: str, row: Any, chosen: set[str], producers: set[
     named = {event.hazard for scenario in plan.scenarios for event in scenario.events}
     drawn = () if plan.sample is None else plan.sample.hazards
     struck = row.materials.split() if isinstance(row.materials, str) else row.materials
-    return (row.hazard in named or row.hazard in drawn or "*" in drawn) and ("*" in struck or not chosen.isdisjoint(struck))
+    return (row.hazard in named or row.hazard in drawn or "*" in drawn) and (
+        "*" in struck or not chosen.isdisjoint(struck)
+    )
 
 
 def _drawn(plan: Plan, hazard: str) -> bool:
@@ -114,10 +125,14 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
 def notes(instance: Instance, worlds: Worlds, support: Support) -> list[tuple[str, str, str]]:
     """(kind, item, text) of what looks doubtful about a question, and of what cannot be chosen; all in the same units."""
     found = {
-        "rather short": _cheaper_short(instance, worlds), "short from the start": _short_from_the_start(instance),
-        "thin trunk": _thin_trunk(instance, worlds), "idle promise": _idle_promises(instance, worlds),
-        "already owed": _already_owed(instance), "no demand": _nothing_demanded(instance), "tied segments": _ties(instance),
-    }  # fmt: skip
+        "rather short": _cheaper_short(instance, worlds),
+        "short from the start": _short_from_the_start(instance),
+        "thin trunk": _thin_trunk(instance, worlds),
+        "idle promise": _idle_promises(instance, worlds),
+        "already owed": _already_owed(instance),
+        "no demand": _nothing_demanded(instance),
+        "tied segments": _ties(instance),
+    }
     told = [(kind, text.split(":")[0].split(",")[0], text) for kind, texts in found.items() for text in texts]
     return [*told, *((NEVER, what, f"{what} cannot be chosen: {why}") for what, why in never(instance, support))]
 
@@ -176,7 +191,9 @@ def _ties(instance: Instance) -> Iterator[str]:
         of: dict[str, set[float]] = {"defence": set(), "others": set()}
         for k, (q, _) in enumerate(instance.tiers):
             if instance.demand_material[q] == i and instance.demand[q].any():
-                of["defence" if instance.demands[q][1] == "defence" else "others"].add(float(f"{instance.tier_loss[k]:.9g}"))
+                of["defence" if instance.demands[q][1] == "defence" else "others"].add(
+                    float(f"{instance.tier_loss[k]:.9g}")
+                )
         if of["defence"] & of["others"]:
             yield (
                 f"{name}: a tonne less costs defence what it costs others, so that who of them goes short is a toss-up; what is "
@@ -192,7 +209,10 @@ def _already_owed(instance: Instance) -> Iterator[str]:
                 f"FY{year}: holding the opening stock costs {owed:,.4g} million USD, {owed - money:,.4g} more than is "
                 "appropriated: already owed, whatever the plan does"
             )
-    total, owed_in_all = instance.plan.budget.total_musd, float(instance.owed[: len(instance.calendar.planned_years)].sum())
+    total, owed_in_all = (
+        instance.plan.budget.total_musd,
+        float(instance.owed[: len(instance.calendar.planned_years)].sum()),
+    )
     if total is not None and owed_in_all > total * (1 + 1e-9):
         yield (
             f"all years of the plan: holding the opening stock costs {owed_in_all:,.4g} million USD, {owed_in_all - total:,.4g} "
@@ -242,6 +262,13 @@ def ranges(plan: Plan, data: Dataset) -> pd.DataFrame:
                 continue
             values = values.dropna()
             if len(values):
-                rows.append({"table": table, "column": column, "smallest": values.min(), "median": values.median(),
-                             "largest": values.max()})  # fmt: skip
+                rows.append(
+                    {
+                        "table": table,
+                        "column": column,
+                        "smallest": values.min(),
+                        "median": values.median(),
+                        "largest": values.max(),
+                    }
+                )
     return pd.DataFrame(rows, columns=["table", "column", "smallest", "median", "largest"])

@@ -35,18 +35,21 @@ COLUMNS = ["price", "item", "world", "period", "value", "unit", "meaning"]
 SMALL = 1e-9
 
 AVOIDED = "{aim} avoided, at most and with commitments as chosen, by"
-MEANING = {name: f"{AVOIDED} {what}" for name, what in {
-    "appropriation": "one more USD of this year's appropriation",
-    "total_budget": "one more USD of total budget",
-    "contingent_liability": "one more USD of this year's liability cap",
-    "stock": "one more tonne put in store in this period while nothing has happened (negative where in the way)",
-    "supply": "one more tonne delivered to users in this period and world, in that period's money",
-    "service_level": "allowing one more tonne short of the promise",
-    "supplier_share": "one more tonne allowed beyond the diversification rule",
-    "days_of_cover": "asking for one tonne less in store",
-    "cvar_limit": "one more USD of CVaR allowed",
-    "expected_loss_limit": "one more USD of expected loss allowed",
-}.items()}
+MEANING = {
+    name: f"{AVOIDED} {what}"
+    for name, what in {
+        "appropriation": "one more USD of this year's appropriation",
+        "total_budget": "one more USD of total budget",
+        "contingent_liability": "one more USD of this year's liability cap",
+        "stock": "one more tonne put in store in this period while nothing has happened (negative where in the way)",
+        "supply": "one more tonne delivered to users in this period and world, in that period's money",
+        "service_level": "allowing one more tonne short of the promise",
+        "supplier_share": "one more tonne allowed beyond the diversification rule",
+        "days_of_cover": "asking for one tonne less in store",
+        "cvar_limit": "one more USD of CVaR allowed",
+        "expected_loss_limit": "one more USD of expected loss allowed",
+    }.items()
+}
 """Families of prices and what one unit of each means, present values where nothing else is said. All are reported so that
 a binding demand has a price >= 0. At most: a unit more brings the price up to the next kink, and less beyond."""
 
@@ -85,7 +88,7 @@ def price_table(solved: Solved) -> pd.DataFrame:
     rows = [
         [p.price, p.item, p.world, p.period, p.value, p.unit, MEANING[p.price].format(aim=aim)]
         for p in published(solved.problem, fixed)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -106,7 +109,9 @@ def _priced(problem: Problem, fixed: Run) -> list[Price]:
     assembly, layout, natural = problem.assembly, problem.layout, problem.natural
     calendar, found = natural.calendar, _appropriations(problem, fixed)
     local = [{r for r, (name, _) in enumerate(part.template.rows) if name in PRICED} for part in assembly.stamped]
-    chosen = np.array([r in local[k] for k, r in zip(assembly.row_stamped, assembly.row_local, strict=True)], dtype=bool)
+    chosen = np.array(
+        [r in local[k] for k, r in zip(assembly.row_stamped, assembly.row_local, strict=True)], dtype=bool
+    )
     components = {f"period:{name}": c for c, name in enumerate(natural.components)}
     branches = {f"branch:{name}": c for c, name in enumerate(natural.components)}
     for row in np.flatnonzero(chosen & (np.abs(fixed.row_dual) > SMALL)).tolist():
@@ -114,7 +119,10 @@ def _priced(problem: Problem, fixed: Run) -> list[Price]:
         dual = float(fixed.row_dual[row])
         if name == "total_budget":
             beyond = natural.owed_beyond_in_all
-            owed, total = float(natural.owed[: len(calendar.planned_years)].sum()), natural.plan.budget.total_musd or 0.0
+            owed, total = (
+                float(natural.owed[: len(calendar.planned_years)].sum()),
+                natural.plan.budget.total_musd or 0.0,
+            )
             found.append(_of_money(Price(name, "", "", "", -dual, "USD/USD", row, 1, 1.0), beyond, owed, total))
         elif name in MONEY:
             year = calendar.years[key] if key is not None else ""
@@ -174,7 +182,9 @@ def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual:
         return per_tonne("stock", n.materials[key], key, -dual, 1)
     if name == "material_balance" and STAGES[n.plan.objective.kind][0] == "social_cost":
         share = float(layout.trunk_weight[c, t] if s == TRUNK else layout.worlds.probability[s])
-        return per_tonne("supply", n.materials[key], key, dual / (share * calendar.beta[t]), -1) if share > SMALL else []
+        return (
+            per_tonne("supply", n.materials[key], key, dual / (share * calendar.beta[t]), -1) if share > SMALL else []
+        )
     return []
 
 
@@ -191,7 +201,9 @@ def _appropriations(problem: Problem, fixed: Run) -> list[Price]:
     for row in assembly.rows_of("budget").tolist():
         f = assembly.row_name(row)[1]
         year, dual = str(calendar.years[f]), -float(fixed.row_dual[row])
-        price = _of_money(Price("appropriation", "", "", year, dual, "USD/USD", row, 1, 1.0), beyond[f], owed[f], money[f])
+        price = _of_money(
+            Price("appropriation", "", "", year, dual, "USD/USD", row, 1, 1.0), beyond[f], owed[f], money[f]
+        )
         if f < len(calendar.years) - 1:  # nothing is carried out of the last year
             column = int(assembly.stamped[0].columns("carry", f)[0])
             value = price.value - share * min(0.0, float(fixed.column_dual[column]))

@@ -64,10 +64,13 @@ def recompute(stored: Result) -> Recomputed:
         reference = audit(problem, stored.reference)
         tables = build_tables(problem, stored.solution, stored.reference, None)
         tables["figures"] = _figures(problem, stored, tables, audited, reference).frame()
-    tables["objective"] = pd.DataFrame({
-        "part": list(audited.parts), "plan_musd": list(audited.parts.values()),
-        "do_nothing_musd": [reference.parts[name] for name in audited.parts],
-    })  # fmt: skip
+    tables["objective"] = pd.DataFrame(
+        {
+            "part": list(audited.parts),
+            "plan_musd": list(audited.parts.values()),
+            "do_nothing_musd": [reference.parts[name] for name in audited.parts],
+        }
+    )
     return Recomputed(problem, audited, reference, {name: whole(table) for name, table in tables.items()}, versions())
 
 
@@ -81,7 +84,7 @@ def _stated(stored: Result) -> Figures:
 
 def _figures(
     problem: Problem, stored: Result, tables: Mapping[str, pd.DataFrame], audited: Audit, reference: Audit
-) -> Figures:  # fmt: skip
+) -> Figures:
     """The records that follow from recomputed tables; what further solves gave (`FROM_SOLVES`) as it is stored."""
     given = dict(tables)
     for name, columns in FROM_SOLVES.items():
@@ -90,11 +93,17 @@ def _figures(
             whole_column = column in said and len(said) == len(given[name])
             values = said[column].to_numpy() if whole_column else np.full(len(given[name]), np.nan)
             given[name] = given[name].assign(**{column: pd.to_numeric(pd.Series(values), errors="coerce").to_numpy()})
-    found = recomputed(open_books(problem, stored.solution), open_books(problem, stored.reference), bounds_of(stored.outcome))
+    found = recomputed(
+        open_books(problem, stored.solution), open_books(problem, stored.reference), bounds_of(stored.outcome)
+    )
     with_plan, without = found["stage_with_musd"], found["stage_without_musd"]
     horizon = problem.plan.horizon
     return figures_of(
-        given, stored.outcome, {name: (with_plan[name], without[name]) for name in with_plan}, audited.parts, reference.parts,
+        given,
+        stored.outcome,
+        {name: (with_plan[name], without[name]) for name in with_plan},
+        audited.parts,
+        reference.parts,
         horizon.first_year + horizon.years,
     )
 
@@ -133,11 +142,14 @@ def _of_audit(stored: Result, found: Recomputed) -> Iterator[str]:
     if broken and not stored.outcome.relaxed:
         yield f"the do-nothing reference breaks {', '.join(broken)}"
     for name, parts, said in (
-        ("objective_parts", audited.parts, stored.objective_parts), ("reference_parts", reference.parts, stored.reference_parts),
+        ("objective_parts", audited.parts, stored.objective_parts),
+        ("reference_parts", reference.parts, stored.reference_parts),
         ("audit.parts", audited.parts, stored.audited.parts),
-    ):  # fmt: skip
+    ):
         yield from _numbers(name, said, parts, sum(abs(value) for value in parts.values()))
-    yield from number_objections("audit.objective", stored.audited.objective, audited.objective, ROUNDING * _size(audited))
+    yield from number_objections(
+        "audit.objective", stored.audited.objective, audited.objective, ROUNDING * _size(audited)
+    )
     if stored.audited.passed != audited.passed:
         yield f"audit.passed: {stored.audited.passed}; found {audited.passed}"
     if [r.family for r in stored.audited.residuals] != [r.family for r in audited.residuals]:
@@ -162,9 +174,14 @@ def _of_sizes(stored: Result, problem: Problem) -> Iterator[str]:
     rows, columns, nonzeros = problem.assembly.shape
     n = problem.natural
     counts = {
-        "columns": columns, "rows": rows, "nonzeros": nonzeros, "binaries": int(problem.assembly.integer.sum()),
-        "scenarios": len(problem.layout.worlds.names), "periods": n.calendar.periods, "materials": len(n.materials),
-    }  # fmt: skip
+        "columns": columns,
+        "rows": rows,
+        "nonzeros": nonzeros,
+        "binaries": int(problem.assembly.integer.sum()),
+        "scenarios": len(problem.layout.worlds.names),
+        "periods": n.calendar.periods,
+        "materials": len(n.materials),
+    }
     for name, count in counts.items():
         if stored.counts.get(name) != count:
             yield f"counts.{name}: {stored.counts.get(name)}; the model has {count}"
@@ -196,12 +213,18 @@ def _of_outcome(stored: Result, found: Recomputed) -> Iterator[str]:
     for name, z, low, share in outcome.stages:
         yield from number_objections(f"gap of the aim {name}", share, (z - low) / denominator(problem, z), ROUNDING)
         last_aim = name == names[-1]  # an earlier one may have given up its slack to later ones
-        if finished and last_aim and share > max(stored.options["gap"], LEAST_GAP) * (1 + stored.options["gap"]) + 3 * LEAST_GAP:
+        if (
+            finished
+            and last_aim
+            and share > max(stored.options["gap"], LEAST_GAP) * (1 + stored.options["gap"]) + 3 * LEAST_GAP
+        ):
             yield f"outcome.reason: {outcome.reason}, at a gap of {share:g} where {stored.options['gap']:g} was asked"
     _, z, low, share = outcome.stages[-1]
     last = {"objective_musd": (stated, z), "best_bound_musd": (bound, low), "relative_gap": (gap, max(0.0, share))}
     for name, (said, true) in last.items():
-        yield from number_objections(f"outcome.{name}", said, true, ROUNDING * max(1.0, abs(true)) if math.isfinite(true) else 0.0)
+        yield from number_objections(
+            f"outcome.{name}", said, true, ROUNDING * max(1.0, abs(true)) if math.isfinite(true) else 0.0
+        )
     if finished and (outcome.reason == "optimal") != (gap <= ROUNDING):
         yield f"outcome.reason: {outcome.reason}, at a gap of {gap:g}"
 
@@ -220,31 +243,42 @@ def _require_shapes(problem: Problem, stored: Result) -> None:
     paths, periods, years = 1 + len(layout.worlds.names), n.calendar.periods, len(n.calendar.years)
     names = tuple(p.name for shape in layout.shapes for p in shape.purchases)
     sizes = {
-        **dict.fromkeys(("run", "hold"), len(n.producers)), "buy": len(names),
+        **dict.fromkeys(("run", "hold"), len(n.producers)),
+        "buy": len(names),
         **dict.fromkeys(("release", "sell", "stock", "surplus"), len(n.materials)),
-        "substitute": len(n.steps), "shortfall": len(n.tiers), "excess": len(n.plan.diversification),
-    }  # fmt: skip
+        "substitute": len(n.steps),
+        "shortfall": len(n.tiers),
+        "excess": len(n.plan.diversification),
+    }
     shapes: dict[str, tuple[int, ...]] = {
-        "sign": (len(support.options),), "contract": (len(layout.contracts),), "floor": (len(support.markets),),
-        "carry": (years,), "unspent": (years,), **{name: (paths, sizes[name], periods) for name in OPERATIONS},
+        "sign": (len(support.options),),
+        "contract": (len(layout.contracts),),
+        "floor": (len(support.markets),),
+        "carry": (years,),
+        "unspent": (years,),
+        **{name: (paths, sizes[name], periods) for name in OPERATIONS},
         "extra": (paths - 1, len(layout.shapes), years),
         "short_of_promise": (paths - 1, len(n.plan.service_levels), years + 1),
-    }  # fmt: skip
+    }
     faults = []
     for which, solution in (("solution", stored.solution), ("reference", stored.reference)):
         for name, shape in shapes.items():
             found = np.shape(getattr(solution, name))
             if found != shape:
-                faults.append(Fault("decisions.npz", "", f"{which}.{name}", f"axes of {found}", f"{shape}, as the plan has them"))
+                faults.append(
+                    Fault("decisions.npz", "", f"{which}.{name}", f"axes of {found}", f"{shape}, as the plan has them")
+                )
         if solution.purchases != names:
-            faults.append(Fault("decisions.npz", "", f"{which}.purchases", "other names", "the offers that the plan can buy from"))
+            faults.append(
+                Fault("decisions.npz", "", f"{which}.purchases", "other names", "the offers that the plan can buy from")
+            )
     if faults:
         raise InputError(faults)
 
 
 def table_objections(
     name: str, stated: pd.DataFrame, found: pd.DataFrame, rounding: float, without: tuple[str, ...] = ()
-) -> Iterator[str]:  # fmt: skip
+) -> Iterator[str]:
     """Where a table differs from the one found: columns, rows, and of each column the first cell with the number of others.
 
     Text is the same to the letter, numbers to `rounding` times the largest of their column. without: columns of numbers that
@@ -263,7 +297,9 @@ def table_objections(
     for column, kind in ((column, kinds[column]) for column in order):
         one, two = stated[column].to_numpy(), found[column].to_numpy()
         if kind == "number":
-            wrong = ~(np.abs(one - two) <= rounding * (1.0 + _largest(found, column))) & ~(np.isnan(one) & np.isnan(two))
+            wrong = ~(np.abs(one - two) <= rounding * (1.0 + _largest(found, column))) & ~(
+                np.isnan(one) & np.isnan(two)
+            )
         else:
             wrong = one != two
         if wrong.any():

@@ -114,7 +114,12 @@ class Result:
                 for name, table in payload["tables"].items()
             }
             return restored(
-                parse_plan(payload["plan"]), data, unpack(payload["solution"]), unpack(payload["reference"]), tables, payload
+                parse_plan(payload["plan"]),
+                data,
+                unpack(payload["solution"]),
+                unpack(payload["reference"]),
+                tables,
+                payload,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(
@@ -144,7 +149,10 @@ def _stages(solved: Solved) -> dict[str, tuple[float, float]]:
     """Aim -> (with the plan, without), penalties left out."""
     costs, penalty = solved.costs, solved.problem.assembly.costs.get("penalty")
     fined = 0.0 if penalty is None else float(penalty @ solved.x)
-    return {name: (float(costs[name] @ solved.x) - fined, float(costs[name] @ solved.z0)) for name, *_ in solved.outcome.stages}
+    return {
+        name: (float(costs[name] @ solved.x) - fined, float(costs[name] @ solved.z0))
+        for name, *_ in solved.outcome.stages
+    }
 
 
 def bounds_of(outcome: Outcome) -> dict[str, float]:
@@ -184,16 +192,28 @@ def _plain(value: Any) -> Any:
 
 
 def restored(
-    plan: Plan, data: Dataset, solution: Solution, reference: Solution,
-    tables: Mapping[str, pd.DataFrame], stated: Mapping[str, Any],
-) -> Result:  # fmt: skip
+    plan: Plan,
+    data: Dataset,
+    solution: Solution,
+    reference: Solution,
+    tables: Mapping[str, pd.DataFrame],
+    stated: Mapping[str, Any],
+) -> Result:
     """A result from its stored parts; `stated` holds outcome, audit, parts, seconds, counts, options and versions."""
     outcome, audited = stated["outcome"], stated["audit"]
     return Result(
-        plan=plan, data=data, outcome=Outcome(**{**outcome, "stages": tuple(tuple(stage) for stage in outcome["stages"])}),
-        solution=solution, reference=reference, tables=tables,
-        objective_parts=stated["objective_parts"], reference_parts=stated["reference_parts"],
+        plan=plan,
+        data=data,
+        outcome=Outcome(**{**outcome, "stages": tuple(tuple(stage) for stage in outcome["stages"])}),
+        solution=solution,
+        reference=reference,
+        tables=tables,
+        objective_parts=stated["objective_parts"],
+        reference_parts=stated["reference_parts"],
         audited=Audit(**{**audited, "residuals": tuple(Residual(**r) for r in audited["residuals"])}),
-        seconds=stated["seconds"], profile=pd.DataFrame(stated.get("profile", [])), counts=stated["counts"],
-        options=stated["options"], versions=stated["versions"],
-    )  # fmt: skip
+        seconds=stated["seconds"],
+        profile=pd.DataFrame(stated.get("profile", [])),
+        counts=stated["counts"],
+        options=stated["options"],
+        versions=stated["versions"],
+    )

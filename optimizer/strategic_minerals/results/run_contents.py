@@ -30,21 +30,41 @@ PLAN, SUMMARY, LOG, DECISIONS, DIAGNOSIS = "plan.json", "summary.txt", "log.txt"
 LITTER = re.compile(r"\.DS_Store|Thumbs\.db|desktop\.ini|\.~lock\..*#|~\$.*")
 """What file managers leave in any folder that they show, and spreadsheets beside a file that is open; nothing reads it."""
 UNREADABLE = (
-    OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
-    tokenize.TokenError, SyntaxError,
-)  # fmt: skip
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+    SyntaxError,
+)
 """What numpy and zipfile raise for an archive that is none, or not whole."""
 AXES = {
-    **dict.fromkeys(("sign", "contract", "floor", "carry", "unspent", "purchases"), 1), **dict.fromkeys(OPERATIONS, 3),
-    "extra": 3, "short_of_promise": 3,
-}  # fmt: skip
+    **dict.fromkeys(("sign", "contract", "floor", "carry", "unspent", "purchases"), 1),
+    **dict.fromkeys(OPERATIONS, 3),
+    "extra": 3,
+    "short_of_promise": 3,
+}
 """Of each array of a solution."""
 DICTIONARY = "dictionary"
 UNITS = {
-    "_usd_per_kg": "USD/kg", "_t_per_yr": "t/yr", "_musd": "million USD", "_share": "share", "_yr": "years", "_t": "t",
-    "share": "share", "probability": "probability", "days_of_cover": "days of that year's use", "fiscal_year": "fiscal year",
+    "_usd_per_kg": "USD/kg",
+    "_t_per_yr": "t/yr",
+    "_musd": "million USD",
+    "_share": "share",
+    "_yr": "years",
+    "_t": "t",
+    "share": "share",
+    "probability": "probability",
+    "days_of_cover": "days of that year's use",
+    "fiscal_year": "fiscal year",
     "period": "fiscal year, and the part of it where there are several",
-}  # fmt: skip
+}
 """Ending of a column's name -> unit, the longest first."""
 TABLE = re.compile(r"[a-z][a-z0-9_]*")
 """Names of tables."""
@@ -82,8 +102,9 @@ def dictionary(result: Result) -> pd.DataFrame:
     """table, column, kind, unit: what stands in every column of the results; units are read off the columns' names."""
     rows = [
         {"table": name, "column": column, "kind": kind, "unit": unit_of(column, table)}
-        for name, table in result.tables.items() for column, kind in kinds_of(table).items()
-    ]  # fmt: skip
+        for name, table in result.tables.items()
+        for column, kind in kinds_of(table).items()
+    ]
     return pd.DataFrame(rows, columns=["table", "column", "kind", "unit"])
 
 
@@ -103,9 +124,12 @@ def read_table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
 def packed_decisions(solutions: Mapping[str, Solution]) -> bytes:
     """All arrays of some solutions as one compressed archive of numpy's: exact, and small where most is zero."""
     arrays: dict[str, Any] = {
-        f"{name}.{field.name}": np.array(getattr(solution, field.name), dtype=str if field.name == "purchases" else float)
-        for name, solution in solutions.items() for field in fields(Solution)
-    }  # fmt: skip
+        f"{name}.{field.name}": np.array(
+            getattr(solution, field.name), dtype=str if field.name == "purchases" else float
+        )
+        for name, solution in solutions.items()
+        for field in fields(Solution)
+    }
     into = io.BytesIO()
     np.savez_compressed(into, **arrays)
     return into.getvalue()
@@ -113,6 +137,7 @@ def packed_decisions(solutions: Mapping[str, Solution]) -> bytes:
 
 def read_decisions(path: Path) -> dict[str, Solution]:
     """What `packed_decisions` gave. Raises InputError for anything else, also for an array too many."""
+
     def refused(found: str) -> InputError:
         return InputError([Fault(path.name, "", "", found, "arrays of a solution and of its reference")])
 

@@ -76,9 +76,15 @@ def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
 
 
 def write_unanswered(
-    plan: Plan, data: Dataset, error: SolveError, folder: str | Path, *, options: Mapping[str, Any], log: str = "",
+    plan: Plan,
+    data: Dataset,
+    error: SolveError,
+    folder: str | Path,
+    *,
+    options: Mapping[str, Any],
+    log: str = "",
     diagnosis: Mapping[str, Any] | None = None,
-) -> Path:  # fmt: skip
+) -> Path:
     """Write the run folder of a solve that gave no plan: the question, why there is no answer, and no numbers of a plan.
 
     diagnosis: what `Diagnosis.to_dict` gave, kept as `diagnosis.json`. Raises as `write_run` does.
@@ -90,11 +96,17 @@ def write_unanswered(
         if diagnosis is not None:
             files[DIAGNOSIS] = write_whole(folder / DIAGNOSIS, [json.dumps(diagnosis, indent=1)])
         files[LOG] = write_whole(folder / LOG, [log])
-        _finish(folder, {
-            **question_of(plan, data, files), "outcome": asdict(error.outcome), "why": str(error),
-            "culprits": list(error.culprits) if isinstance(error, InfeasibleError) else [],
-            "options": dict(options), "versions": versions(),
-        })  # fmt: skip
+        _finish(
+            folder,
+            {
+                **question_of(plan, data, files),
+                "outcome": asdict(error.outcome),
+                "why": str(error),
+                "culprits": list(error.culprits) if isinstance(error, InfeasibleError) else [],
+                "options": dict(options),
+                "versions": versions(),
+            },
+        )
     return folder
 
 
@@ -293,7 +305,9 @@ def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
     faults = [fault for name, digest in files.items() for fault in _faults_of_file(folder, name, digest)]
     found = {name for name in names_in(folder) if not name.startswith(f"{ANALYSES}/")}
     extra = sorted(found - set(files) - set(UNLISTED))
-    faults += [Fault(name, "", "", "a file that the manifest does not list", "only files of this run") for name in extra]
+    faults += [
+        Fault(name, "", "", "a file that the manifest does not list", "only files of this run") for name in extra
+    ]
     needed = {PLAN, SUMMARY, LOG, *(f"tables/{name}.csv" for name in inputs)}
     if "why" in stated:
         allowed = {*needed, DIAGNOSIS}
@@ -302,7 +316,9 @@ def _file_faults(folder: Path, stated: Mapping[str, Any]) -> list[Fault]:
         faults += [Fault(MANIFEST, "", "columns", repr(name), "a table that `files` lists") for name in strange]
         needed |= {DECISIONS, result_file(DICTIONARY), *map(result_file, columns)}
         allowed = needed
-    faults += [Fault(MANIFEST, "", "files", f"no {name}", "every file of a run") for name in sorted(needed - set(files))]
+    faults += [
+        Fault(MANIFEST, "", "files", f"no {name}", "every file of a run") for name in sorted(needed - set(files))
+    ]
     faults += [Fault(MANIFEST, "", "files", repr(name), "files of a run") for name in sorted(set(files) - allowed)]
     return faults
 

@@ -34,7 +34,9 @@ def write_study(texts: Mapping[str, str], out: Path) -> None:
         return
     with one_writer(run):
         (out / SEAL).unlink(missing_ok=True)
-        for stale in set(out.glob("*.csv")) - {out / f"{name}.csv" for name in texts}:  # of an earlier study of the same name
+        for stale in set(out.glob("*.csv")) - {
+            out / f"{name}.csv" for name in texts
+        }:  # of an earlier study of the same name
             stale.unlink()
         _write(texts, out)
         seal(run, out)
@@ -51,15 +53,18 @@ def refuse_mixed(out: Path, tables: Collection[str], *, resumed: bool = False) -
         raise InputError([Fault(str(out), "", "--out", f"a place in the run folder {run}", expected)])
     own = {SEAL, LOCK, *(f"{name}.csv" for name in tables)}
     foreign = [
-        name for name in (names_in(out) if out.is_dir() else ())
+        name
+        for name in (names_in(out) if out.is_dir() else ())
         if name not in own and not name.endswith(PART) and not (resumed and name.startswith(f"{RESUMED}/"))
-    ]  # fmt: skip
+    ]
     if out.exists() and not out.is_dir():
         raise InputError([Fault(str(out), "", "--out", "a file", "a folder, or a new name")])
     if foreign and run is None:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         found = f"a folder with other files in it: {foreign[0]}{more}"
-        raise InputError([Fault(str(out), "", "--out", found, "a new or an empty folder, or one with an earlier such study")])
+        raise InputError(
+            [Fault(str(out), "", "--out", found, "a new or an empty folder, or one with an earlier such study")]
+        )
 
 
 def seal(run: Path, out: Path) -> None:
@@ -143,5 +148,7 @@ def _faults_of(run: Path, study: Path, digest: Any) -> list[Fault]:
         elif name not in stated:
             faults.append(Fault(where, "", "", "a file that the seal does not list", "only files of this study"))
         elif hashlib.sha256((study / name).read_bytes()).hexdigest() != stated[name]:
-            faults.append(Fault(where, "", "", "content that differs from the seal's hash", "the file as it was written"))
+            faults.append(
+                Fault(where, "", "", "content that differs from the seal's hash", "the file as it was written")
+            )
     return faults

@@ -22,9 +22,17 @@ SMALL_MUSD = 0.05
 def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
     """The plan as text: the verdict, what to do, what it protects, what remains, what it rests on."""
     sections = [
-        _verdict(figures, plan, basis), _buy(figures), _sign(figures), _guarantee(figures, plan, basis), _contracts(figures),
-        _money(figures, plan, basis), _protection(figures, basis), _value(figures), _rests_on(plan, basis), _evidence(basis),
-    ]  # fmt: skip
+        _verdict(figures, plan, basis),
+        _buy(figures),
+        _sign(figures),
+        _guarantee(figures, plan, basis),
+        _contracts(figures),
+        _money(figures, plan, basis),
+        _protection(figures, basis),
+        _value(figures),
+        _rests_on(plan, basis),
+        _evidence(basis),
+    ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
@@ -49,7 +57,11 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     gap, bound = f"{figures.value('gap_share'):.2%}", figures.value("bound_musd")
     several = len(figures.items("stage_difference_musd")) > 1
     if basis.relaxed:
-        return [title, "LINEAR RELAXATION: a bound on what any plan can achieve, not a plan to carry out", _relaxed(figures, plan)]
+        return [
+            title,
+            "LINEAR RELAXATION: a bound on what any plan can achieve, not a plan to carry out",
+            _relaxed(figures, plan),
+        ]
     kept = " that keeps the aims before" * several
     proof = {
         "optimal": f"proven best, within {gap}",
@@ -57,17 +69,18 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         "stalled": f"NOT proven best: the solver gave no answer in part of the search, which ended at a gap of {gap}",
         "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
         "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
-    }.get(basis.reason, basis.reason)  # fmt: skip
+    }.get(basis.reason, basis.reason)
     if several:
         proof = f"{proof} for the last aim"
     spared = figures.value("expected_loss_without_musd") - figures.value("expected_loss_musd")
     return [
-        title, *_stages(figures, plan),
+        title,
+        *_stages(figures, plan),
         f"The plan is worth {round(figures.value('worth_musd')):,} million USD net against doing nothing ({plan.price_year} money, "
         f"discounted, expected): {proof}.",
         f"It spares {spared:,.0f} million USD of expected shortage loss. Loss function: {plan.loss_function} ({plan.loss_level}); "
         f"{_other_losses(basis)}.",
-    ]  # fmt: skip
+    ]
 
 
 def _relaxed(figures: Figures, plan: Plan) -> str:
@@ -98,15 +111,21 @@ def _stages(figures: Figures, plan: Plan) -> list[str]:
     lines = ["Aims in their order, each kept while the next is sought:"]
     tail = "" if plan.horizon.tail_years == 0 else ", the years computed after the planned ones included"
     for n, (name, difference) in enumerate(differences.items()):
-        total = STAGES[name].format(total=figures.value("stage_with_musd", name), tail=tail, aim=aim_in_words(plan, name))
+        total = STAGES[name].format(
+            total=figures.value("stage_with_musd", name), tail=tail, aim=aim_in_words(plan, name)
+        )
         more = f"{abs(difference):,.4g} {'more' if difference > 0 else 'less'} than doing nothing"
         if abs(difference) < SMALL_MUSD:
             more = "the same as doing nothing"
         counted = ", penalties counted" if penalties > SMALL_MUSD else ""
         others = "no plan that keeps the aims before" if n else "no plan"
-        lines.append(f"  {total}, {more}{counted}; {others} does better than {figures.value('stage_bound_musd', name):+,.4g}.")
+        lines.append(
+            f"  {total}, {more}{counted}; {others} does better than {figures.value('stage_bound_musd', name):+,.4g}."
+        )
     if penalties > SMALL_MUSD:
-        lines.append(f"  Penalties of {penalties:,.4g} million USD for soft rules count in every aim; nobody pays them.")
+        lines.append(
+            f"  Penalties of {penalties:,.4g} million USD for soft rules count in every aim; nobody pays them."
+        )
     return lines
 
 
@@ -152,7 +171,11 @@ def _sign(figures: Figures) -> list[str]:
             f"first output FY{figures.text('signed_output_in', name)}"
         )
     rejected, of = figures.value("unsupported_count"), figures.value("projects_count")
-    return ["SIGN with projects:", *_limited(lines), f"  not supported: {rejected:.0f} of {of:.0f} projects (table projects)"]
+    return [
+        "SIGN with projects:",
+        *_limited(lines),
+        f"  not supported: {rejected:.0f} of {of:.0f} projects (table projects)",
+    ]
 
 
 def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
@@ -175,17 +198,20 @@ def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         inversion = "; WARNING: products that contain it escape the tariff" if name in basis.inverted else ""
         within, later = figures.value("floor_cost_musd", name), figures.value("floor_later_musd", name)
         paid = (
-            f"expected cost {within:,.1f} M" if within >= 0
+            f"expected cost {within:,.1f} M"
+            if within >= 0
             else f"expected to bring {-within:,.1f} M more in claw-back than it pays out"
-        )  # fmt: skip
+        )
         lines.append(
             f"  {name.rpartition(', ')[0]}: {level:g} USD/kg for {figures.value('floor_term_yr', name):g} y from "
             f"FY{figures.text('floor_from', name)}, {paid} within the horizon, {later:,.1f} M owed after it{inversion}"
         )
     return [
         "GUARANTEE price floors (costed over price states; states never shut a plant, so floors look a little dear):",
-        *lines, *_limited(gone), *apart,
-    ]  # fmt: skip
+        *lines,
+        *_limited(gone),
+        *apart,
+    ]
 
 
 def _out_of_reach(basis: Basis) -> list[str]:
@@ -212,9 +238,13 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     ]
     paid = figures.items("outlay_musd")
     parts = [
-        f"{line.replace('_', ' ').replace('top ups', 'top-ups')} {_musd(paid[line])}" for line in OUTLAYS if paid[line] > SMALL_MUSD
+        f"{line.replace('_', ' ').replace('top ups', 'top-ups')} {_musd(paid[line])}"
+        for line in OUTLAYS
+        if paid[line] > SMALL_MUSD
     ]
-    lines.append(f"  by line [M]: {', '.join(parts) or 'nothing'}. Sales to the treasury {figures.value('sales_musd'):,.0f} M.")
+    lines.append(
+        f"  by line [M]: {', '.join(parts) or 'nothing'}. Sales to the treasury {figures.value('sales_musd'):,.0f} M."
+    )
     most = max(figures.items("liability_by_year_musd").values(), default=0.0)
     if most > SMALL_MUSD:
         lines.append(
@@ -263,7 +293,7 @@ def _value(figures: Figures) -> list[str]:
         f"{users:+,.0f} M users, who pay for what they now get; {authority:+,.0f} M authority, outlays less what they leave; "
         f"{price:+,.0f} M because prices in a disruption differ from calm ones{''.join(f'; {part}' for part in apart)}. "
         f"Together {net:,.0f} M.",
-    ]  # fmt: skip
+    ]
     if price > 0.5 * net > 0:
         lines.append("  WARNING: more than half of the worth is a gain on prices, not shortage avoided.")
     expected, undisturbed = figures.items("bought_expected_t"), figures.items("undisturbed_t")
@@ -274,12 +304,18 @@ def _value(figures: Figures) -> list[str]:
             "  BETS ON PRICES: with the same commitments, were disrupted prices those of calm years, the reserve would buy "
             f"(expected) {'; '.join(named)}. See price_gain = false."
         )
-    moved = [f"{material} ({change:+.0%})" for material, change in figures.items("price_drift_share").items() if abs(change) > 0.01]
+    moved = [
+        f"{material} ({change:+.0%})"
+        for material, change in figures.items("price_drift_share").items()
+        if abs(change) > 0.01
+    ]
     if moved:  # part of their worth is that drift
         lines.append(f"  PRICE DRIFT while held, nothing having happened: {', '.join(moved)}.")
     stock, life = figures.value("salvage_musd"), figures.value("residual_musd")
     if abs(stock) + abs(life) > 1:
-        lines.append(f"  Credited at the end of the horizon: stock {_musd(stock)} M, unexpired life of projects {_musd(life)} M.")
+        lines.append(
+            f"  Credited at the end of the horizon: stock {_musd(stock)} M, unexpired life of projects {_musd(life)} M."
+        )
     lost, won = list(figures.items("lost_without_residual")), list(figures.items("won_without_residual"))
     if lost or won:
         changes = [f"without {', '.join(lost)}"] * bool(lost) + [f"with {', '.join(won)}"] * bool(won)
@@ -291,15 +327,22 @@ def _value(figures: Figures) -> list[str]:
 
 def _rests_on(plan: Plan, basis: Basis) -> list[str]:
     """Facts and estimates, and the widest estimates of what the plan acts on."""
-    lines = [f"RESTS ON: {basis.facts} reported or derived rows and {basis.estimates} estimates, prices of {plan.price_set}."]
+    lines = [
+        f"RESTS ON: {basis.facts} reported or derived rows and {basis.estimates} estimates, prices of {plan.price_set}."
+    ]
     lines += [f"  estimate {words}" for words in basis.widest]
     if basis.widest:
         lines.append("  (the widest estimates behind what is at stake in this plan; command `check` lists all)")
     if basis.doubts:
-        lines += ["  DOUBTFUL, look at these before the answer is used:", *_limited([f"  {doubt}" for doubt in basis.doubts])]
+        lines += [
+            "  DOUBTFUL, look at these before the answer is used:",
+            *_limited([f"  {doubt}" for doubt in basis.doubts]),
+        ]
     judged = [s for s in plan.scenarios if s.probability > 0]
     if judged:
-        lines.append(f"  probabilities that the planner set: {', '.join(f'{s.name} {s.probability:.0%}' for s in judged)}.")
+        lines.append(
+            f"  probabilities that the planner set: {', '.join(f'{s.name} {s.probability:.0%}' for s in judged)}."
+        )
     if basis.reluctant:
         lines.append(
             f"  In some world users would rather go short than pay the price: {', '.join(basis.reluctant[:MOST_LINES])}"
@@ -316,4 +359,4 @@ def _evidence(basis: Basis) -> list[str]:
         f"{worst.largest:.1e} {worst.unit} in {worst.family}); "
         f"{counts['scenarios']} worlds, {counts['columns']:,} columns, {counts['rows']:,} rows, {counts['binaries']:,} binaries; "
         f"{basis.seconds:.1f} s, HiGHS {basis.highs}, feasibility tolerance {basis.tolerance:g}."
-    ]  # fmt: skip
+    ]

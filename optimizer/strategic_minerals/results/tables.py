@@ -52,7 +52,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
         "dropped": pd.DataFrame(
             [*problem.layout.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
         ),
-    }  # fmt: skip
+    }
 
 
 def _frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
@@ -70,11 +70,18 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
             tonnes = float(solution.buy[0, b, t])
             if tonnes > SMALL_T:
                 price = float(n.price[purchase.material, t] * (1 + purchase.premium))
-                rows.append({
-                    "fiscal_year": n.calendar.years[n.calendar.year_index[t]], "period": n.calendar.period_label(t),
-                    "material": n.materials[purchase.material], "offer": name, "source": source, "acquired_t": tonnes,
-                    "price_usd_per_kg": price / MUSD_PER_T, "cost_musd": tonnes * price,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "fiscal_year": n.calendar.years[n.calendar.year_index[t]],
+                        "period": n.calendar.period_label(t),
+                        "material": n.materials[purchase.material],
+                        "offer": name,
+                        "source": source,
+                        "acquired_t": tonnes,
+                        "price_usd_per_kg": price / MUSD_PER_T,
+                        "cost_musd": tonnes * price,
+                    }
+                )
     columns = ["fiscal_year", "period", "material", "offer", "source", "acquired_t", "price_usd_per_kg", "cost_musd"]
     return _frame(rows, columns).sort_values(["fiscal_year", "period", "material"], ignore_index=True)
 
@@ -96,13 +103,18 @@ def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
     for i in held:
         for t in range(n.calendar.planned):
             tonnes = max(0.0, float(solution.stock[0, i, t]))
-            rows.append({
-                "fiscal_year": n.calendar.years[n.calendar.year_index[t]], "period": n.calendar.period_label(t),
-                "material": n.materials[i], "stock_t": tonnes,
-                "days_of_cover": tonnes / used[i, t] if used[i, t] > 0 else float("nan"),
-                "value_musd": tonnes * float(n.price[i, t]), "sold_t": float(solution.sell[0, i, t]),
-                "released_t": float(solution.release[0, i, t]),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "fiscal_year": n.calendar.years[n.calendar.year_index[t]],
+                    "period": n.calendar.period_label(t),
+                    "material": n.materials[i],
+                    "stock_t": tonnes,
+                    "days_of_cover": tonnes / used[i, t] if used[i, t] > 0 else float("nan"),
+                    "value_musd": tonnes * float(n.price[i, t]),
+                    "sold_t": float(solution.sell[0, i, t]),
+                    "released_t": float(solution.release[0, i, t]),
+                }
+            )
     columns = ["fiscal_year", "period", "material", "stock_t", "days_of_cover", "value_musd", "sold_t", "released_t"]
     return _frame(rows, columns)
 
@@ -118,33 +130,67 @@ def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
         package = next(p for p in n.packages if p.name == option.package.name)
         floor = package.floor
         first = n.calendar.period_label(option.start)
-        rows.append({
-            "project": project.name, "signed": n.calendar.period_label(option.signed), "package": package.name,
-            "instrument": package.instrument.name, "offtake_share": package.offtake,
-            "floor_material": n.materials[floor.material] if floor else "",
-            "floor_usd_per_kg": floor.level / MUSD_PER_T if floor else float("nan"),
-            "market_floors": " ".join(support.markets[m].floor.name for m in option.market),
-            "first_output": first, "share": share, "baseline": bool(support.baseline[option.project]),
-            "committed": n.projects[option.project].committed,
-            "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step), "capex_musd": project.capex,
-            "financing_gap_musd": option.gap, "support_cost_musd": option.scored * share,
-            "offtake_fees_musd": float(option.fees.sum()) * share,
-            "floor_expected_musd": option.floor.expected * share if option.floor else 0.0,
-            "terminal_liability_musd": option.floor.terminal * share if option.floor else 0.0,
-            "residual_credit_musd": option.residual * problem.plan.residual * share,
-        })  # fmt: skip
+        rows.append(
+            {
+                "project": project.name,
+                "signed": n.calendar.period_label(option.signed),
+                "package": package.name,
+                "instrument": package.instrument.name,
+                "offtake_share": package.offtake,
+                "floor_material": n.materials[floor.material] if floor else "",
+                "floor_usd_per_kg": floor.level / MUSD_PER_T if floor else float("nan"),
+                "market_floors": " ".join(support.markets[m].floor.name for m in option.market),
+                "first_output": first,
+                "share": share,
+                "baseline": bool(support.baseline[option.project]),
+                "committed": n.projects[option.project].committed,
+                "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step),
+                "capex_musd": project.capex,
+                "financing_gap_musd": option.gap,
+                "support_cost_musd": option.scored * share,
+                "offtake_fees_musd": float(option.fees.sum()) * share,
+                "floor_expected_musd": option.floor.expected * share if option.floor else 0.0,
+                "terminal_liability_musd": option.floor.terminal * share if option.floor else 0.0,
+                "residual_credit_musd": option.residual * problem.plan.residual * share,
+            }
+        )
     for p, project in enumerate(n.projects):
         if p not in chosen:
-            rows.append({
-                **dict.fromkeys(("signed", "package", "instrument", "floor_material", "market_floors", "first_output"), ""),
-                "project": project.name, "share": 0.0, "baseline": bool(support.baseline[p]), "committed": project.committed,
-                "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step), "capex_musd": project.capex,
-            })  # fmt: skip
+            rows.append(
+                {
+                    **dict.fromkeys(
+                        ("signed", "package", "instrument", "floor_material", "market_floors", "first_output"), ""
+                    ),
+                    "project": project.name,
+                    "share": 0.0,
+                    "baseline": bool(support.baseline[p]),
+                    "committed": project.committed,
+                    "capacity_t_per_yr": float(n.capacity[project.producer, 0] / n.calendar.step),
+                    "capex_musd": project.capex,
+                }
+            )
     columns = [
-        "project", "signed", "package", "instrument", "offtake_share", "floor_material", "floor_usd_per_kg",
-        "market_floors", "first_output", "share", "baseline", "committed", "capacity_t_per_yr", "capex_musd", "financing_gap_musd",
-        "support_cost_musd", "offtake_fees_musd", "floor_expected_musd", "terminal_liability_musd", "residual_credit_musd",
-    ]  # fmt: skip
+        "project",
+        "signed",
+        "package",
+        "instrument",
+        "offtake_share",
+        "floor_material",
+        "floor_usd_per_kg",
+        "market_floors",
+        "first_output",
+        "share",
+        "baseline",
+        "committed",
+        "capacity_t_per_yr",
+        "capex_musd",
+        "financing_gap_musd",
+        "support_cost_musd",
+        "offtake_fees_musd",
+        "floor_expected_musd",
+        "terminal_liability_musd",
+        "residual_credit_musd",
+    ]
     return _frame(rows, columns)
 
 
@@ -169,12 +215,17 @@ def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:
         if tonnes > SMALL_T:
             fee = float(n.contract_fee[contract.source])
             periods = contract.end - contract.start
-            rows.append({
-                "activity": n.producers[contract.source], "country": n.country[contract.source],
-                "start": n.calendar.period_label(contract.start), "term_yr": periods * n.calendar.step,
-                "contract_t_per_yr": tonnes / n.calendar.step, "fee_usd_per_kg": fee / MUSD_PER_T,
-                "fees_musd": fee * tonnes * periods,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "activity": n.producers[contract.source],
+                    "country": n.country[contract.source],
+                    "start": n.calendar.period_label(contract.start),
+                    "term_yr": periods * n.calendar.step,
+                    "contract_t_per_yr": tonnes / n.calendar.step,
+                    "fee_usd_per_kg": fee / MUSD_PER_T,
+                    "fees_musd": fee * tonnes * periods,
+                }
+            )
     return _frame(rows, ["activity", "country", "start", "term_yr", "contract_t_per_yr", "fee_usd_per_kg", "fees_musd"])
 
 
@@ -182,17 +233,39 @@ def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Price floors guaranteed, market-wide and in packages, with what they are expected to cost."""
     n, support, rows = problem.natural, problem.layout.support, []
     columns = [
-        "floor", "scope", "kind", "material", "level_usd_per_kg", "upside_share", "start", "term_yr",
-        "expected_cost_musd", "terminal_liability_musd", "users_pay_musd", "tariff_revenue_musd", "tariff_inversion",
-    ]  # fmt: skip
+        "floor",
+        "scope",
+        "kind",
+        "material",
+        "level_usd_per_kg",
+        "upside_share",
+        "start",
+        "term_yr",
+        "expected_cost_musd",
+        "terminal_liability_musd",
+        "users_pay_musd",
+        "tariff_revenue_musd",
+        "tariff_inversion",
+    ]
     for m, market in enumerate(support.markets):
         if solution.floor[m] > 1e-6:
             floor = next(f for f in n.market_floors if f.name == market.floor.name).floor
             start, last = n.calendar.period_label(0), floor.term * n.calendar.step
             values: list[Any] = [
-                market.floor.name, "market", floor.kind, n.materials[floor.material], floor.level / MUSD_PER_T, floor.upside,
-                start, last, market.money.expected, market.money.terminal, market.users, market.treasury, market.inverted,
-            ]  # fmt: skip
+                market.floor.name,
+                "market",
+                floor.kind,
+                n.materials[floor.material],
+                floor.level / MUSD_PER_T,
+                floor.upside,
+                start,
+                last,
+                market.money.expected,
+                market.money.terminal,
+                market.users,
+                market.treasury,
+                market.inverted,
+            ]
             rows.append(dict(zip(columns, values, strict=True)))
     for o, option in enumerate(support.options):
         package = next(p for p in n.packages if p.name == option.package.name)
@@ -200,10 +273,20 @@ def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
         if share > 1e-6 and package.floor is not None and option.floor is not None:
             floor = package.floor
             values = [
-                f"{n.projects[option.project].name}: {package.name}", "project", floor.kind, n.materials[floor.material],
-                floor.level / MUSD_PER_T, floor.upside, n.calendar.period_label(option.start),
-                floor.term * n.calendar.step, share * option.floor.expected, share * option.floor.terminal, 0.0, 0.0, False,
-            ]  # fmt: skip
+                f"{n.projects[option.project].name}: {package.name}",
+                "project",
+                floor.kind,
+                n.materials[floor.material],
+                floor.level / MUSD_PER_T,
+                floor.upside,
+                n.calendar.period_label(option.start),
+                floor.term * n.calendar.step,
+                share * option.floor.expected,
+                share * option.floor.terminal,
+                0.0,
+                0.0,
+                False,
+            ]
             rows.append(dict(zip(columns, values, strict=True)))
     return _frame(rows, columns)
 
@@ -239,17 +322,27 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     for f, year in enumerate(calendar.planned_years):
         mine = calendar.year_index == f
         lines = {
-            "purchases": purchases, "holding": holding, "contract_fees": fees, "offtake_fees": offtake,
-            "capital_support": capital, "floor_top_ups": topup,
-        }  # fmt: skip
+            "purchases": purchases,
+            "holding": holding,
+            "contract_fees": fees,
+            "offtake_fees": offtake,
+            "capital_support": capital,
+            "floor_top_ups": topup,
+        }
         amounts = {f"{name}_musd": float(series[mine].sum()) for name, series in lines.items()}
-        rows.append({
-            "fiscal_year": year, **amounts, "outlay_musd": sum(amounts.values()),
-            "appropriation_musd": float(n.appropriation[f]),
-            "carried_in_musd": float(solution.carry[f - 1]) if f else 0.0, "carried_out_musd": float(solution.carry[f]),
-            "sales_musd": float(sales[mine].sum()), "liability_musd": float(liability[mine].sum()),
-            "liability_cap_musd": float(most[f]),
-        })  # fmt: skip
+        rows.append(
+            {
+                "fiscal_year": year,
+                **amounts,
+                "outlay_musd": sum(amounts.values()),
+                "appropriation_musd": float(n.appropriation[f]),
+                "carried_in_musd": float(solution.carry[f - 1]) if f else 0.0,
+                "carried_out_musd": float(solution.carry[f]),
+                "sales_musd": float(sales[mine].sum()),
+                "liability_musd": float(liability[mine].sum()),
+                "liability_cap_musd": float(most[f]),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -264,11 +357,17 @@ def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
     kept = (run > SMALL_T) | (hold > SMALL_T)
     path, j, t = np.nonzero(kept)
     names = [name for _, name in _paths(problem)]
-    return pd.DataFrame({
-        "world": named(names, path), "period": named(_labels(problem), t), "tail": t >= n.calendar.planned,
-        "producer": named(n.producers, j), "country": named(n.country, j),
-        "run_t": run[kept], "hold_t": hold[kept],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "world": named(names, path),
+            "period": named(_labels(problem), t),
+            "tail": t >= n.calendar.planned,
+            "producer": named(n.producers, j),
+            "country": named(n.country, j),
+            "run_t": run[kept],
+            "hold_t": hold[kept],
+        }
+    )
 
 
 def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
@@ -279,16 +378,24 @@ def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
     for b, name in enumerate(solution.purchases):
         bought[:, by_name[name]] += solution.buy[:, b]
     values = {
-        "stock_t": solution.stock, "acquired_t": bought, "released_t": solution.release, "sold_t": solution.sell,
+        "stock_t": solution.stock,
+        "acquired_t": bought,
+        "released_t": solution.release,
+        "sold_t": solution.sell,
         "surplus_t": solution.surplus,
-    }  # fmt: skip
+    }
     kept = np.any([v > SMALL_T for v in values.values()], axis=0)
     path, i, t = np.nonzero(kept)
     names = [name for _, name in _paths(problem)]
-    return pd.DataFrame({
-        "world": named(names, path), "period": named(_labels(problem), t), "tail": t >= n.calendar.planned,
-        "material": named(n.materials, i), **{name: v[kept] for name, v in values.items()},
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "world": named(names, path),
+            "period": named(_labels(problem), t),
+            "tail": t >= n.calendar.planned,
+            "material": named(n.materials, i),
+            **{name: v[kept] for name, v in values.items()},
+        }
+    )
 
 
 def _labels(problem: Problem) -> list[str]:
@@ -327,12 +434,19 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
     kept = (short > least) | (thrift > least)
     path, q, t = np.nonzero(kept)
     names = [name for _, name in _paths(problem)]
-    return pd.DataFrame({
-        "world": named(names, path), "period": named(_labels(problem), t), "tail": t >= n.calendar.planned,
-        "material": named([m for m, _ in n.demands], q), "segment": named([k for _, k in n.demands], q),
-        "shortfall_t": short[kept], "substituted_t": thrift[kept], "loss_musd": loss[kept],
-        "substitution_cost_musd": cost[kept],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "world": named(names, path),
+            "period": named(_labels(problem), t),
+            "tail": t >= n.calendar.planned,
+            "material": named([m for m, _ in n.demands], q),
+            "segment": named([k for _, k in n.demands], q),
+            "shortfall_t": short[kept],
+            "substituted_t": thrift[kept],
+            "loss_musd": loss[kept],
+            "substitution_cost_musd": cost[kept],
+        }
+    )
 
 
 def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
@@ -343,20 +457,32 @@ def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
     rows = []
     for c, name in enumerate(problem.natural.components):
         members = [m for m, of in zip(problem.natural.materials, problem.natural.component, strict=True) if of == c]
-        rows.append({
-            "component": name, "materials": " ".join(members), "shortage_avoided_musd": float(split["shortage"][c]),
-            "price_gain_musd": float(split["price"][c]), "users_musd": float(split["users"][c]),
-            "authority_musd": float(split["authority"][c]),
-        })  # fmt: skip
+        rows.append(
+            {
+                "component": name,
+                "materials": " ".join(members),
+                "shortage_avoided_musd": float(split["shortage"][c]),
+                "price_gain_musd": float(split["price"][c]),
+                "users_musd": float(split["users"][c]),
+                "authority_musd": float(split["authority"][c]),
+            }
+        )
     before, after = commitments(reference), commitments(books)
     spared = {name: before[name] - after[name] for name in before}
     clawed, border = floors_at_crisis_prices(books), spared["users_border_surcharge"]
     penalties, risk = spared["soft_penalties"], spared["cvar"]
-    rows.append({
-        "component": "commitments", "materials": "", "shortage_avoided_musd": 0.0, "price_gain_musd": clawed, "users_musd": border,
-        "authority_musd": sum(spared.values()) - clawed - border - penalties - risk, "penalties_musd": penalties,
-        "risk_charge_musd": risk,
-    })  # fmt: skip
+    rows.append(
+        {
+            "component": "commitments",
+            "materials": "",
+            "shortage_avoided_musd": 0.0,
+            "price_gain_musd": clawed,
+            "users_musd": border,
+            "authority_musd": sum(spared.values()) - clawed - border - penalties - risk,
+            "penalties_musd": penalties,
+            "risk_charge_musd": risk,
+        }
+    )
     return pd.DataFrame(rows).fillna(0.0)
 
 
@@ -378,9 +504,17 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
 
     own = bought(solution)
     other = bought(calm) if calm is not None else np.full(len(own), np.nan)
-    return pd.DataFrame({
-        "material": list(n.materials), "expected_acquired_t": own, "at_undisturbed_prices_t": other,
-    }).iloc[sorted(set(known.values()))].reset_index(drop=True)  # fmt: skip
+    return (
+        pd.DataFrame(
+            {
+                "material": list(n.materials),
+                "expected_acquired_t": own,
+                "at_undisturbed_prices_t": other,
+            }
+        )
+        .iloc[sorted(set(known.values()))]
+        .reset_index(drop=True)
+    )
 
 
 def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
@@ -391,13 +525,20 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
     (loss, defence), (loss_without, defence_without) = world_losses(problem, solution), world_losses(problem, z0)
     for s, name in enumerate(worlds.names):
         onset = int(worlds.onset[s].min(initial=n.calendar.periods))
-        rows.append({
-            "world": name, "probability": float(worlds.probability[s]), "design_basis": bool(worlds.design_basis[s]),
-            "onset": n.calendar.period_label(onset) if onset < n.calendar.periods else "",
-            "loss_musd": float(loss[s]), "loss_without_plan_musd": float(loss_without[s]),
-            "shortfall_t": float(short[s]), "shortfall_without_plan_t": float(short_without[s]),
-            "defence_shortfall_t": float(defence[s]), "defence_shortfall_without_plan_t": float(defence_without[s]),
-            "hazards": " ".join(sorted({strike.label for strike in worlds.strikes[s]})),
-            "events": "; ".join(describe(strike) for strike in worlds.strikes[s]),
-        })  # fmt: skip
+        rows.append(
+            {
+                "world": name,
+                "probability": float(worlds.probability[s]),
+                "design_basis": bool(worlds.design_basis[s]),
+                "onset": n.calendar.period_label(onset) if onset < n.calendar.periods else "",
+                "loss_musd": float(loss[s]),
+                "loss_without_plan_musd": float(loss_without[s]),
+                "shortfall_t": float(short[s]),
+                "shortfall_without_plan_t": float(short_without[s]),
+                "defence_shortfall_t": float(defence[s]),
+                "defence_shortfall_without_plan_t": float(defence_without[s]),
+                "hazards": " ".join(sorted({strike.label for strike in worlds.strikes[s]})),
+                "events": "; ".join(describe(strike) for strike in worlds.strikes[s]),
+            }
+        )
     return pd.DataFrame(rows)

@@ -58,18 +58,26 @@ def listed(instance: Instance, data: Dataset) -> tuple[list[str], list[float], l
     """Names, probabilities, design-basis flags and strikes of the scenarios written by hand. Raises PlanError."""
     plan, rows, window = instance.plan, hazards(instance.plan, data), span(instance)
     faults = [
-        Fault("plan", "", f"scenarios.{n}.events.{e}.start_year", f"{event.start_year:g}",
-              f"a date from the second period ({window.begin:g}) to the end of the tail ({window.end:g})")
-        for n, scenario in enumerate(plan.scenarios) for e, event in enumerate(scenario.events)
+        Fault(
+            "plan",
+            "",
+            f"scenarios.{n}.events.{e}.start_year",
+            f"{event.start_year:g}",
+            f"a date from the second period ({window.begin:g}) to the end of the tail ({window.end:g})",
+        )
+        for n, scenario in enumerate(plan.scenarios)
+        for e, event in enumerate(scenario.events)
         if not window.begin <= event.start_year < window.end
-    ]  # fmt: skip
+    ]
     if faults:
         raise PlanError([data.placed(fault) for fault in faults])
     struck = [tuple(strike_of(e, rows.get(e.hazard or "")) for e in scenario.events) for scenario in plan.scenarios]
     return (
-        [scenario.name for scenario in plan.scenarios], [scenario.probability for scenario in plan.scenarios],
-        [scenario.design_basis for scenario in plan.scenarios], struck,
-    )  # fmt: skip
+        [scenario.name for scenario in plan.scenarios],
+        [scenario.probability for scenario in plan.scenarios],
+        [scenario.design_basis for scenario in plan.scenarios],
+        struck,
+    )
 
 
 def sample(instance: Instance, data: Dataset) -> Drawn:
@@ -89,7 +97,12 @@ def draws(instance: Instance, data: Dataset, worlds: int, seed: int) -> list[tup
     plan = instance.plan
     assert plan.sample is not None
     return draw(
-        sampled(plan, data), data.rows("hazards"), span(instance), worlds=worlds, seed=seed, events=plan.sample.events_per_hazard
+        sampled(plan, data),
+        data.rows("hazards"),
+        span(instance),
+        worlds=worlds,
+        seed=seed,
+        events=plan.sample.events_per_hazard,
     )
 
 

@@ -65,9 +65,10 @@ def hazards(plan: Plan, data: Dataset) -> dict[str, Any]:
             changed = override.model_dump(exclude={"hazard"}, exclude_none=True)
             ranges = {
                 f"{name}_{end}": _scaled(rows[override.hazard], name, end, value)
-                for name, value in changed.items() for end in ("low", "high")
+                for name, value in changed.items()
+                for end in ("low", "high")
                 if f"{name}_{end}" in type(rows[override.hazard]).model_fields
-            }  # fmt: skip
+            }
             rows[override.hazard] = rows[override.hazard].model_copy(update={**ranges, **changed})
     return rows
 
@@ -86,7 +87,10 @@ def sampled(plan: Plan, data: Dataset) -> list[Any]:
     if plan.sample is None:
         return []
     wanted = plan.sample.hazards
-    return sorted((row for name, row in hazards(plan, data).items() if "*" in wanted or name in wanted), key=lambda row: row.hazard)
+    return sorted(
+        (row for name, row in hazards(plan, data).items() if "*" in wanted or name in wanted),
+        key=lambda row: row.hazard,
+    )
 
 
 def longest_event(plan: Plan, data: Dataset) -> float:
@@ -96,7 +100,9 @@ def longest_event(plan: Plan, data: Dataset) -> float:
     for scenario in plan.scenarios:
         for event in scenario.events:
             row = rows.get(event.hazard or "")
-            lengths.append(_or(event.flood_years, row, "flood_yr", 0.0) + _or(event.duration_years, row, "duration_yr", 0.0))
+            lengths.append(
+                _or(event.flood_years, row, "flood_yr", 0.0) + _or(event.duration_years, row, "duration_yr", 0.0)
+            )
     return float(max(lengths + [row.flood_yr + row.duration_yr for row in sampled(plan, data)]))
 
 

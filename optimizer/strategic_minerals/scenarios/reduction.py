@@ -62,7 +62,9 @@ def losses_by_period(instance: Instance, worlds: Worlds) -> Iterator[Floats]:
     n = instance.sources
     beta = instance.calendar.beta[:-1]
     makes = instance.yields[:n] > 0
-    tight_output = np.matmul(worlds.tight.swapaxes(1, 2).astype(np.float32), makes.T.astype(np.float32)).swapaxes(1, 2) > 0
+    tight_output = (
+        np.matmul(worlds.tight.swapaxes(1, 2).astype(np.float32), makes.T.astype(np.float32)).swapaxes(1, 2) > 0
+    )
     crisis = np.where(tight_output, worlds.lasting[:, instance.producer_component[:n]], 0.0)
     running = worlds.availability[:, :n] * instance.capacity[:n] * (1 - crisis * (1 - instance.kappa[:n, None]))
     for i in range(len(instance.materials)):
@@ -82,8 +84,16 @@ def losses_by_period(instance: Instance, worlds: Worlds) -> Iterator[Floats]:
 
 def _merit_order(instance: Instance, mine: Bools) -> list[tuple[float, int, float]]:
     """(loss per tonne, demand, share of it) of tiers and substitution steps of some demands, the least painful first."""
-    tiers = [(float(instance.tier_loss[k]), q, float(instance.tier_share[k])) for k, (q, _) in enumerate(instance.tiers) if mine[q]]
-    steps = [(float(instance.step_cost[h]), q, float(instance.step_limit[h])) for h, (q, _) in enumerate(instance.steps) if mine[q]]
+    tiers = [
+        (float(instance.tier_loss[k]), q, float(instance.tier_share[k]))
+        for k, (q, _) in enumerate(instance.tiers)
+        if mine[q]
+    ]
+    steps = [
+        (float(instance.step_cost[h]), q, float(instance.step_limit[h]))
+        for h, (q, _) in enumerate(instance.steps)
+        if mine[q]
+    ]
     return sorted([*tiers, *steps])
 
 
@@ -107,10 +117,13 @@ def reduce(instance: Instance, worlds: Worlds, n: int) -> Reduction:
     probability = np.array(weight) / sum(weight)
     chosen = np.array(kept, dtype=int)
     return Reduction(
-        chosen, probability, len(total),
+        chosen,
+        probability,
+        len(total),
         (float(pi @ total), float(probability @ total[chosen])),
-        (cvar_of(total, pi, alpha), cvar_of(total[chosen], probability, alpha)), alpha,
-    )  # fmt: skip
+        (cvar_of(total, pi, alpha), cvar_of(total[chosen], probability, alpha)),
+        alpha,
+    )
 
 
 def _shares(n: int, sizes: list[int]) -> list[int]:
@@ -128,7 +141,9 @@ def _features(instance: Instance, worlds: Worlds, loss: Floats) -> Floats:
     T = instance.calendar.periods
     total = loss.sum(axis=1, keepdims=True)
     scale = np.sqrt(max(float(total.max(initial=0.0)), 1e-12))
-    by_component = np.stack([loss[:, instance.component == c].sum(axis=1) for c in range(len(instance.components))], axis=1)
+    by_component = np.stack(
+        [loss[:, instance.component == c].sum(axis=1) for c in range(len(instance.components))], axis=1
+    )
     weight = np.sqrt(by_component.mean(axis=0) / max(float(by_component.mean(axis=0).max(initial=0.0)), 1e-12))
     dates = worlds.onset / T * weight
     return np.concatenate([np.sqrt(loss) / scale, np.sqrt(total) / scale, 0.5 * dates], axis=1)

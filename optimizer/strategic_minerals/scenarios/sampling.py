@@ -56,14 +56,22 @@ def draw(
         base = strike_of(Event(hazard=row.hazard, start_year=2000.0), row)
         candidates: list[list[Strike]] = [[] for _ in range(worlds)]
 
-        def strike(start: Floats, u: Floats, row: Any = row, base: Strike = base, candidates: Any = candidates) -> Floats:
+        def strike(
+            start: Floats, u: Floats, row: Any = row, base: Strike = base, candidates: Any = candidates
+        ) -> Floats:
             """Candidates of one event in each world; the end of its cut."""
             duration, cut = durations(row, u[:, 0]), severities(row, u[:, 1])
             for n in np.flatnonzero(start < span.end):
                 if cut[n] > 0 or row.cut_law != "on_off":
                     materials = elements(row, u[n, 2:])
                     candidates[n].append(
-                        replace(base, start=float(start[n]), duration=float(duration[n]), cut=float(cut[n]), materials=materials)
+                        replace(
+                            base,
+                            start=float(start[n]),
+                            duration=float(duration[n]),
+                            cut=float(cut[n]),
+                            materials=materials,
+                        )
                     )
             return np.asarray(start + row.flood_yr + duration)
 
@@ -112,7 +120,8 @@ def _points(table: Sequence[Any], worlds: int, seed: int, events: int) -> dict[s
     from scipy.stats import qmc  # half a second, which plans without a sample are spared
 
     sizes = {
-        row.hazard: [3 + len(row.materials.split())] * events + [4 + len(row.materials.split())] * (events * len(row.after.split()))
+        row.hazard: [3 + len(row.materials.split())] * events
+        + [4 + len(row.materials.split())] * (events * len(row.after.split()))
         for row in sorted(table, key=lambda row: row.hazard)
     }
     engine = qmc.Sobol(max(1, sum(map(sum, sizes.values()))), scramble=True, rng=np.random.default_rng(seed))

@@ -109,8 +109,13 @@ def combine(
             return np.asarray(1 + (np.array(values)[:, None] - 1) * phase)[:, None, :]
 
         np.multiply.at(availability, (s[:, None], np.flatnonzero(cut)), share([1 - k.cut for _, _, k in several], phi))
-        np.multiply.at(availability, (s[:, None], np.flatnonzero(third)), share([1 - k.third_cut for _, _, k in several], phi))
-        for course in (share([k.price for _, _, k in several], phi), share([k.flood_price for _, _, k in several], flood)):
+        np.multiply.at(
+            availability, (s[:, None], np.flatnonzero(third)), share([1 - k.third_cut for _, _, k in several], phi)
+        )
+        for course in (
+            share([k.price for _, _, k in several], phi),
+            share([k.flood_price for _, _, k in several], flood),
+        ):
             np.maximum.at(rise, (s[:, None], hit), course)
             np.minimum.at(fall, (s[:, None], hit), course)
         for segment, multiple in demand:

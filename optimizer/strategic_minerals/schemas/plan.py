@@ -212,9 +212,11 @@ class Event(Section):
     def _complete(self) -> Self:
         if self.hazard is None:
             named = {
-                "duration_years": self.duration_years, "countries": self.countries,
-                "materials": self.materials, "cut_share": self.cut_share,
-            }  # fmt: skip
+                "duration_years": self.duration_years,
+                "countries": self.countries,
+                "materials": self.materials,
+                "cut_share": self.cut_share,
+            }
             missing = [name for name, value in named.items() if value is None]
             if missing:
                 raise ValueError(f"an event without a hazard needs {', '.join(missing)}")
@@ -389,25 +391,34 @@ class Plan(Section):
         kind, sample = self.objective.kind, self.sample
         if self.budget.branch_money == "appropriated" and kind != "social_cost":
             yield (
-                "budget.branch_money", "'appropriated'",
+                "budget.branch_money",
+                "'appropriated'",
                 f"'planned' beside objective.kind = '{kind}': an aim that counts the plan's spending would leave all purchases "
                 "to disruptions, where they count for nothing",
-            )  # fmt: skip
+            )
         if sample is not None and sample.draws is not None and sample.draws < sample.worlds:
             yield "sample.draws", str(sample.draws), f"at least sample.worlds ({sample.worlds})"
         total = sum(scenario.probability for scenario in self.scenarios)
         if total > 1 + 1e-9:
             yield "scenarios", f"probabilities that add to {total:g}", "at most 1"
-        elif sample is not None and sample.quiet_probability != QUIET and (both := sample.quiet_probability + total) > 1 + 1e-9:
+        elif (
+            sample is not None
+            and sample.quiet_probability != QUIET
+            and (both := sample.quiet_probability + total) > 1 + 1e-9
+        ):
             quiet = f"{sample.quiet_probability:g}"
             yield (
-                "sample.quiet_probability", quiet,
+                "sample.quiet_probability",
+                quiet,
                 f"at most {1 - total:g}: quiet_probability {quiet} and listed {total:g} add up to {both:g}, and the sample "
                 "shares what they leave of 1",
-            )  # fmt: skip
+            )
         yield from self._doubly_overridden()
         years = range(self.horizon.first_year, self.horizon.first_year + self.horizon.years)
-        for what, signing in (("signing", self.instruments.signing_years), ("contract", self.instruments.contract_years)):
+        for what, signing in (
+            ("signing", self.instruments.signing_years),
+            ("contract", self.instruments.contract_years),
+        ):
             outside = sorted(set(signing or ()) - set(years))
             if outside:
                 yield f"instruments.{what}_years", str(outside), f"years of the horizon, {years[0]}-{years[-1]}"
@@ -419,7 +430,11 @@ class Plan(Section):
             for name, value in override.model_dump(exclude={"hazard"}, exclude_none=True).items():
                 first, known = stated.setdefault((override.hazard, name), (n, value))
                 if known != value:
-                    yield f"hazards.{n}.{name}", f"{value:g}", f"one value of {override.hazard}: hazards.{first} says {known:g}"
+                    yield (
+                        f"hazards.{n}.{name}",
+                        f"{value:g}",
+                        f"one value of {override.hazard}: hazards.{first} says {known:g}",
+                    )
 
     def _misnamed(self) -> Iterator[tuple[str, str, str]]:
         """(place, found, expected) of names that occur twice, or that no scenario has."""
@@ -428,9 +443,17 @@ class Plan(Section):
             if name in names[:n]:
                 yield f"scenarios.{n}.name", f"'{name}'", "a name that no other scenario has"
             if name == "trunk":
-                yield f"scenarios.{n}.name", "'trunk'", "another name: the course while nothing has happened is called that"
+                yield (
+                    f"scenarios.{n}.name",
+                    "'trunk'",
+                    "another name: the course while nothing has happened is called that",
+                )
             if self.sample is not None and name.startswith("sample-"):
-                yield f"scenarios.{n}.name", f"'{name}'", "another name: worlds that are drawn are called sample-1, sample-2, ..."
+                yield (
+                    f"scenarios.{n}.name",
+                    f"'{name}'",
+                    "another name: worlds that are drawn are called sample-1, sample-2, ...",
+                )
         for n, level in enumerate(self.service_levels):
             for name in level.scenarios:
                 place = f"service_levels.{n}.scenarios"

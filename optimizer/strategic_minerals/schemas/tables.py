@@ -366,7 +366,15 @@ TABLES: dict[str, type[Row]] = {
 """Every table by name; the order is the order of the dictionary in `inputs/README.md`."""
 
 FACT_TABLES = (
-    "production", "reserves", "import_shares", "minerals", "demand_segments", "instrument_terms",
-    "crisis_prices", "allied_reliability", "policy_events", "support_agreements",
-)  # fmt: skip
+    "production",
+    "reserves",
+    "import_shares",
+    "minerals",
+    "demand_segments",
+    "instrument_terms",
+    "crisis_prices",
+    "allied_reliability",
+    "policy_events",
+    "support_agreements",
+)
 """Tables that no plan reads row by row."""

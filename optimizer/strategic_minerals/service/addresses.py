@@ -22,9 +22,17 @@ def fields_set(raw: Any, where: str) -> Iterator[Fault]:
         if not all(part.strip() for part in parts):
             yield Fault(where, "", place(["set", address]), "an empty part" if address else "nothing", EXAMPLE)
         elif len(parts) > DEEPEST_ADDRESS:
-            yield Fault(where, "", place(["set", address]), f"{len(parts):,} nested levels", f"at most {DEEPEST_ADDRESS}")
+            yield Fault(
+                where, "", place(["set", address]), f"{len(parts):,} nested levels", f"at most {DEEPEST_ADDRESS}"
+            )
     yield from (
-        Fault(where, "", place(["set", inner]), f"a value beside set[{brief(outer)}], which holds the same", "each value once")
+        Fault(
+            where,
+            "",
+            place(["set", inner]),
+            f"a value beside set[{brief(outer)}], which holds the same",
+            "each value once",
+        )
         for outer, inner in overlapping(addresses)
     )
 

@@ -134,25 +134,36 @@ class Question(Strict):
     model_config = ConfigDict(json_schema_extra=_plan_in_schema)
 
     plan: Plain | None = Field(None, description="The plan as an object; GET /v1/schemas/plan explains every field.")
-    plan_toml: Annotated[str, Field(max_length=5_000_000)] | None = Field(None, description="The plan as the text of a TOML file.")
+    plan_toml: Annotated[str, Field(max_length=5_000_000)] | None = Field(
+        None, description="The plan as the text of a TOML file."
+    )
     shipped: Annotated[str, Field(max_length=100)] | None = Field(
-        None, description="The name of a shipped plan.", examples=["quickstart"],
+        None,
+        description="The name of a shipped plan.",
+        examples=["quickstart"],
         json_schema_extra={"enum": [*sorted(path.stem for path in shipped("models").glob("*.toml")), None]},
     )
     tables: Tables | None = Field(
-        None, description="Own tables, name -> rows; none: the shipped ones.",
+        None,
+        description="Own tables, name -> rows; none: the shipped ones.",
         json_schema_extra={"propertyNames": {"enum": list(TABLES)}},
-    )  # fmt: skip
-    on_top_of_shipped: Flag = Field(False, description="Own tables take the places of shipped ones; what they do not name stays.")
+    )
+    on_top_of_shipped: Flag = Field(
+        False, description="Own tables take the places of shipped ones; what they do not name stays."
+    )
     set: Plain = Field(
-        default_factory=dict, description="Dotted path -> value, put into the plan.", examples=[{"budget.appropriation_musd": 20}]
+        default_factory=dict,
+        description="Dotted path -> value, put into the plan.",
+        examples=[{"budget.appropriation_musd": 20}],
     )
 
     @model_validator(mode="after")
     def _one_plan(self) -> Question:
         given = [name for name in PLANS if getattr(self, name) is not None]
         if len(given) > 1:
-            raise MisplacedError((given[-1], f"a plan in {' and in '.join(given)}", "one of plan, plan_toml and shipped"))
+            raise MisplacedError(
+                (given[-1], f"a plan in {' and in '.join(given)}", "one of plan, plan_toml and shipped")
+            )
         return self
 
 
@@ -181,8 +192,10 @@ class SweepRequest(Labelled, Question):
     """Solve a plan again and again with other values."""
 
     kind: Literal["sweep"]
-    study: Plain = Field(description="The fields of a sweep file: kind, and axes, points or ranges.",
-                         examples=[{"kind": "grid", "axes": {"budget.appropriation_musd": [10, 20]}}])  # fmt: skip
+    study: Plain = Field(
+        description="The fields of a sweep file: kind, and axes, points or ranges.",
+        examples=[{"kind": "grid", "axes": {"budget.appropriation_musd": [10, 20]}}],
+    )
 
 
 class StressRequest(Labelled):
@@ -226,12 +239,16 @@ class Progress(Strict):
 
     phase: str | None = None
     seconds: float | None = None
-    incumbent_musd: float | None = Field(None, description="The best plan so far, against doing nothing; less is better.")
+    incumbent_musd: float | None = Field(
+        None, description="The best plan so far, against doing nothing; less is better."
+    )
     bound_musd: float | None = Field(None, description="No plan is better than this.")
     gap: float | None = None
     done: int | None = Field(None, description="Points, worlds or items done.")
     of: int | None = None
-    time_left_s: float | None = Field(None, description="At the pace so far where parts are counted, else until the time limit.")
+    time_left_s: float | None = Field(
+        None, description="At the pace so far where parts are counted, else until the time limit."
+    )
 
 
 class JobStatus(Strict):
@@ -272,7 +289,9 @@ class JobResult(Strict):
     id: str
     kind: str
     headline: str
-    facts: dict[str, Any] = Field(description="Outcome, gap, counts, versions and the like, as the kind of job has them.")
+    facts: dict[str, Any] = Field(
+        description="Outcome, gap, counts, versions and the like, as the kind of job has them."
+    )
     summary: str = Field(description="The answer in plain words.")
     tables: dict[str, TableLink]
     included: dict[str, list[dict[str, Any]]]

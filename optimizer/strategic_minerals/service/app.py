@@ -47,9 +47,18 @@ POLL_S, GRACE_S = 0.1, 1.0
 TROUBLE_RETRY_S = 30.0
 MIB = 2**20
 KIND_OF_STATUS = {
-    400: "malformed", 401: "unauthenticated", 403: "forbidden", 404: "not-found", 405: "method", 406: "not-acceptable", 408: "late",
-    413: "too-large", 415: "unsupported", 429: "busy", 503: "unavailable",
-}  # fmt: skip
+    400: "malformed",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not-found",
+    405: "method",
+    406: "not-acceptable",
+    408: "late",
+    413: "too-large",
+    415: "unsupported",
+    429: "busy",
+    503: "unavailable",
+}
 
 NOT_OURS = {
     "not-found": "There is nothing at this address; /v1/openapi.json lists what there is. No address ends with a slash.",
@@ -132,16 +141,24 @@ def create_app(
 
     works = Works(settings, kept, runner, metrics.ended)
     app = FastAPI(
-        title="strategic-minerals", version=_version(), description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None,
-        openapi_url="/v1/openapi.json", redirect_slashes=False,
-    )  # fmt: skip
+        title="strategic-minerals",
+        version=_version(),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        redirect_slashes=False,
+    )
     app.state.settings, app.state.store, app.state.metrics, app.state.works = settings, kept, metrics, works
     app.state.checker = checker or LocalRunner()
     app.state.checks, app.state.streams = threading.BoundedSemaphore(MOST_ASIDE), Streams()
     app.state.guard = Guard(
-        kept, open_on_loopback=settings.open_on_loopback, requests_per_minute=settings.requests_per_minute,
+        kept,
+        open_on_loopback=settings.open_on_loopback,
+        requests_per_minute=settings.requests_per_minute,
         public_url=settings.public_url,
-    )  # fmt: skip
+    )
     doors: list[Any] = []
     bodies = BodyBounds(settings.most_body_bytes, settings.most_bodies_mib * MIB, settings.body_s)
     app.add_middleware(

@@ -64,7 +64,9 @@ class Rates:
         """Seconds to wait; 0 where one may."""
         now = time.monotonic()
         with self._lock:
-            if len(self._buckets) >= MOST_BUCKETS:  # those that are full again say nothing; of others the older half is forgiven
+            if (
+                len(self._buckets) >= MOST_BUCKETS
+            ):  # those that are full again say nothing; of others the older half is forgiven
                 fresh = {key: held for key, held in self._buckets.items() if now - held[1] < 60.0}
                 self._buckets = dict(list(fresh.items())[-MOST_BUCKETS // 2 :])
             left, since = self._buckets.get(name, (float(self._most), now))

@@ -81,13 +81,17 @@ class BaseStore(ABC):
         if "schema_version" not in tables:
             ours = tables & set(COLUMNS)
             if tables and not self.shared and not {"jobs", "tokens"} <= ours:
-                raise StoreError("version", f"the store is another program's database (tables {', '.join(sorted(tables)[:5])})")
+                raise StoreError(
+                    "version", f"the store is another program's database (tables {', '.join(sorted(tables)[:5])})"
+                )
             return 1 if "jobs" in ours else 0
         rows = ask("SELECT version FROM schema_version")
         if len(rows) != 1 or not isinstance(rows[0][0], int) or rows[0][0] < 1:
             raise StoreError("damaged", "the store is damaged: its version number cannot be read")
         if rows[0][0] > NEWEST:
-            raise StoreError("version", f"the store has version {rows[0][0]}; this program reads versions up to {NEWEST}")
+            raise StoreError(
+                "version", f"the store has version {rows[0][0]}; this program reads versions up to {NEWEST}"
+            )
         return int(rows[0][0])
 
     def look_through(self) -> None:
@@ -101,8 +105,10 @@ class BaseStore(ABC):
     def writable(self) -> bool:
         """Whether something can be written now."""
         probe = {"id": "probe"}
-        self._run((f"INSERT INTO servers (id, seen) VALUES (:id, {self.clock}) ON CONFLICT DO NOTHING", probe),
-                  ("DELETE FROM servers WHERE id = :id", probe))  # fmt: skip
+        self._run(
+            (f"INSERT INTO servers (id, seen) VALUES (:id, {self.clock}) ON CONFLICT DO NOTHING", probe),
+            ("DELETE FROM servers WHERE id = :id", probe),
+        )
         return True
 
 
@@ -112,7 +118,10 @@ def job_of(row: tuple[Any, ...]) -> Job:
     try:
         told, came = json.loads(progress), json.loads(outcome)
         texts = all(isinstance(text, str) for text in (name, tenant, kind, label, digest))
-        times = all(when is None or (isinstance(when, float | int) and math.isfinite(when)) for when in (started, ended, submitted))
+        times = all(
+            when is None or (isinstance(when, float | int) and math.isfinite(when))
+            for when in (started, ended, submitted)
+        )
         named = len(name) == 32 and set(name) <= set("0123456789abcdef")
         sound = texts and times and named and state in STATES and isinstance(told, dict) and isinstance(came, dict)
         if not sound or submitted is None or stopping not in (0, 1):

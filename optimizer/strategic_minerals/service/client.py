@@ -19,12 +19,15 @@ TRIES = 5
 class _NoRedirect(urllib.request.HTTPRedirectHandler):  # a token is for one service and no other
     def redirect_request(self, *_: Any) -> None: ...
 
+
 class ServiceError(Exception):
     """The service refused; `problem` holds its problem details (RFC 9457)."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status, self.problem = status, problem
-        faults = "; ".join(f"{f['column']}: found {f['found']}, expected {f['expected']}" for f in problem.get("faults", []))
+        faults = "; ".join(
+            f"{f['column']}: found {f['found']}, expected {f['expected']}" for f in problem.get("faults", [])
+        )
         super().__init__(f"{status} {problem.get('title', '')} {problem.get('detail', '')} {faults}".strip())
 
 

@@ -96,7 +96,9 @@ class Pieces(h11.Connection):
             size = len(event.target) + sum(len(name) + len(value) for name, value in event.headers)
             if len(names) > MOST_HEADERS or size > MOST_HEADER_BYTES:
                 raise h11.RemoteProtocolError("too many or too large headers", 431)
-            if b"transfer-encoding" in names and b"content-length" in names:  # who stands in front may read it otherwise
+            if (
+                b"transfer-encoding" in names and b"content-length" in names
+            ):  # who stands in front may read it otherwise
                 raise h11.RemoteProtocolError("a body with two lengths", 400)
         elif isinstance(event, h11.Data):
             self._pieces, self._bytes = self._pieces + 1, self._bytes + len(event.data)
@@ -261,7 +263,9 @@ class Connection(H11Protocol):
         _off(self._late)
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._late = self.loop.call_later(REFUSED_S, self.cut)  # closed with something unread, it would take the answer back
+        self._late = self.loop.call_later(
+            REFUSED_S, self.cut
+        )  # closed with something unread, it would take the answer back
 
     def _say(self, status: int, detail: str, headers: dict[str, str]) -> None:
         """An answer that comes from no application: the problem, and that the connection ends."""

@@ -26,7 +26,13 @@ MAGIC, SMALLEST = b"SQLite format 3\0", 512
 """What an SQLite file begins with, and bytes that it has at least."""
 FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 """SQLite cannot write: the disk is full or gone, or the file is another user's."""
-AWAY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL)
+AWAY = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_PROTOCOL,
+)
 
 
 class SqliteStore(Store):
@@ -128,9 +134,13 @@ class PostgresStore(Store):
     def _connected(self) -> Any:
         """A connection that gives up where nobody answers."""
         found = self._psycopg.connect(
-            self._address, autocommit=True, connect_timeout=CONNECT_S, keepalives_idle=10, keepalives_interval=5,
+            self._address,
+            autocommit=True,
+            connect_timeout=CONNECT_S,
+            keepalives_idle=10,
+            keepalives_interval=5,
             tcp_user_timeout=10_000,
-        )  # fmt: skip
+        )
         for name in ("statement_timeout", "idle_in_transaction_session_timeout"):
             found.execute(f"SET {name} = {1000 * STATEMENT_S}")
         return found
@@ -158,13 +168,19 @@ class PostgresStore(Store):
         psycopg = self._psycopg
         try:
             yield
-        except (psycopg.errors.DiskFull, psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege) as error:
+        except (
+            psycopg.errors.DiskFull,
+            psycopg.errors.ReadOnlySqlTransaction,
+            psycopg.errors.InsufficientPrivilege,
+        ) as error:
             raise StoreError("full", f"the store cannot be written ({type(error).__name__})") from None
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.DataCorrupted) as error:
             raise StoreError("damaged", f"the store is damaged ({type(error).__name__})") from None
         except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
             found = f"no connection to the database ({type(error).__name__})"
-            raise StoreError("away", f"{found}; expected postgresql://user:password@host/name of a server that answers") from None
+            raise StoreError(
+                "away", f"{found}; expected postgresql://user:password@host/name of a server that answers"
+            ) from None
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -20,14 +20,22 @@ from .wording import JOB_ID
 WRONG = {
     code: {"description": said, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for code, said in (
-        (400, "Cannot be read"), (401, "No token, or none that is known"), (403, "Not allowed"), (404, "Not there"),
-        (405, "Not done here: `Allow` says what is"), (408, "Too slow"), (409, "In another state"),
-        (412, "A condition that is not looked at"), (413, "Too large"),
-        (415, "A content type or encoding that is not read"), (422, "Wrong: the faults say where"),
-        (429, "Too much at once, or a quota is used up"), (503, "Not now: the disk is full, or the store is away"),
+        (400, "Cannot be read"),
+        (401, "No token, or none that is known"),
+        (403, "Not allowed"),
+        (404, "Not there"),
+        (405, "Not done here: `Allow` says what is"),
+        (408, "Too slow"),
+        (409, "In another state"),
+        (412, "A condition that is not looked at"),
+        (413, "Too large"),
+        (415, "A content type or encoding that is not read"),
+        (422, "Wrong: the faults say where"),
+        (429, "Too much at once, or a quota is used up"),
+        (503, "Not now: the disk is full, or the store is away"),
         (507, "More than a tenant may keep"),
     )
-}  # fmt: skip
+}
 
 Reader = Annotated[Caller, Depends(needs("read"))]
 Submitter = Annotated[Caller, Depends(needs("submit"))]
@@ -76,12 +84,20 @@ def status_of(request: Request, job: Job, places: Mapping[str, int] | None = Non
     given = job.outcome.get("problem")
     told = {name: value for name, value in job.progress.items() if name in Progress.model_fields}
     return JobStatus(
-        id=job.id, kind=job.kind, label=job.label, state=job.state, submitted=_time(job.submitted),
-        started=None if job.started is None else _time(job.started), ended=None if job.ended is None else _time(job.ended),
-        stopping=job.stopping and job.state == "running", position=place,
-        progress=Progress(**told) if told else None, headline=job.outcome.get("headline"),
-        problem=None if given is None else Problem(**given), links=links,
-    )  # fmt: skip
+        id=job.id,
+        kind=job.kind,
+        label=job.label,
+        state=job.state,
+        submitted=_time(job.submitted),
+        started=None if job.started is None else _time(job.started),
+        ended=None if job.ended is None else _time(job.ended),
+        stopping=job.stopping and job.state == "running",
+        position=place,
+        progress=Progress(**told) if told else None,
+        headline=job.outcome.get("headline"),
+        problem=None if given is None else Problem(**given),
+        links=links,
+    )
 
 
 def _time(seconds: float) -> datetime:

@@ -22,9 +22,12 @@ def describe(app: FastAPI, *, needs_token: bool) -> dict[str, Any]:
     """The description, made once."""
     if app.openapi_schema is None:
         found = get_openapi(
-            title=app.title, version=app.version, openapi_version=app.openapi_version, description=app.description,
+            title=app.title,
+            version=app.version,
+            openapi_version=app.openapi_version,
+            description=app.description,
             routes=app.routes,
-        )  # fmt: skip
+        )
         schemas = found.setdefault("components", {}).setdefault("schemas", {})
         bodies: dict[str, TypeAdapter[Any]] = {"JobRequest": TypeAdapter(JobRequest), "Question": TypeAdapter(Question)}
         for name, adapter in bodies.items():

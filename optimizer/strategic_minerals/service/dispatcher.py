@@ -42,7 +42,9 @@ OnEnd = Callable[[Job, str, float], None]
 class Dispatcher:
     """Runs jobs of the store until it is stopped."""
 
-    def __init__(self, settings: Settings, store: Store, runner: Runner, on_end: OnEnd = lambda job, state, seconds: None) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, runner: Runner, on_end: OnEnd = lambda job, state, seconds: None
+    ) -> None:
         self.settings, self.store, self._runner, self._on_end = settings, store, runner, on_end
         self.server = uuid.uuid4().hex
         self._wake, self._stopping = threading.Event(), threading.Event()
@@ -180,12 +182,20 @@ class Dispatcher:
         try:
             if folder.read(REQUEST) is None:
                 raise LookupError("the job's folder is not there")
-            folder.write(LIMITS, {
-                "memory_mib": settings.memory_mib, "niceness": settings.niceness, "threads": settings.threads_of_job,
-                "most_columns": settings.most_columns, "deadline_s": settings.deadline_s,
-            })  # fmt: skip
+            folder.write(
+                LIMITS,
+                {
+                    "memory_mib": settings.memory_mib,
+                    "niceness": settings.niceness,
+                    "threads": settings.threads_of_job,
+                    "most_columns": settings.most_columns,
+                    "deadline_s": settings.deadline_s,
+                },
+            )
             patience = Patience(settings.deadline_s, settings.grace_s)
-            ended = self._runner.attend(folder, patience, lambda progress: self._tell(job, progress), lambda: self._to_stop(job))
+            ended = self._runner.attend(
+                folder, patience, lambda progress: self._tell(job, progress), lambda: self._to_stop(job)
+            )
             self._in_order(job)
         except Exception as error:
             logger.exception("job %s could not be run", job.id)
@@ -260,7 +270,9 @@ class Dispatcher:
             ended = folder.read(ENDED) or {"state": "interrupted"}
             outcome = {name: value for name, value in ended.items() if name != "state"}
             ran = min(max(0.0, time.time() - (job.started or time.time())), self.settings.deadline_s)
-            if job.server is not None and self.store.finish(job.id, job.server, ended["state"], outcome, ran, folder.size):
+            if job.server is not None and self.store.finish(
+                job.id, job.server, ended["state"], outcome, ran, folder.size
+            ):
                 logger.info("job %s of a server that is gone: %s", job.id, ended["state"])
 
 

@@ -32,14 +32,20 @@ LONGEST_OPTIONS = 1_000_000
 
 FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 SCHEMA = {
-    "type": "object", "required": ["plan"], "additionalProperties": False,
+    "type": "object",
+    "required": ["plan"],
+    "additionalProperties": False,
     "properties": {
         "plan": {**FILE, "description": "A plan: TOML, JSON or xlsx, told by what it holds."},
         "tables": {"type": "array", "items": FILE, "description": "Own tables, <table>.csv each."},
-        "options": {"type": "string", "maxLength": LONGEST_OPTIONS, "default": "{}",
-                    "description": "JSON: the other fields of a solve or a sweep."},
+        "options": {
+            "type": "string",
+            "maxLength": LONGEST_OPTIONS,
+            "default": "{}",
+            "description": "JSON: the other fields of a solve or a sweep.",
+        },
     },
-}  # fmt: skip
+}
 UPLOAD = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": SCHEMA}}}}
 """What the API's description says of it."""
 
@@ -58,12 +64,16 @@ async def uploaded(request: Request) -> AsyncIterator[Uploaded]:
     """The form of a request. Raises ProblemError where it cannot be read, PlanError for its parts."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
-        raise ProblemError("unsupported", "Send a form with files, and say so: `Content-Type: multipart/form-data; boundary=...`.")
+        raise ProblemError(
+            "unsupported", "Send a form with files, and say so: `Content-Type: multipart/form-data; boundary=...`."
+        )
     try:
         body = await request.body()
     except ClientDisconnect:
         raise ProblemError("malformed", "The body ended early.") from None
-    if not ends(body, request.headers.get("content-type", "")):  # a part that was cut would be missing, and nobody be told
+    if not ends(
+        body, request.headers.get("content-type", "")
+    ):  # a part that was cut would be missing, and nobody be told
         raise _unread("")
     limits = {"max_files": MOST_FILES, "max_fields": MOST_TEXTS, "max_part_size": 4 * LONGEST_OPTIONS}
     try:
@@ -84,7 +94,9 @@ def ends(body: bytes, kind: str) -> bool:
     stated = Message()
     stated["Content-Type"] = kind
     boundary = str(stated.get_param("boundary", ""))
-    return bool(boundary) and body[-len(boundary) - LONGEST_END :].rstrip().endswith(f"--{boundary}--".encode("latin-1", "replace"))
+    return bool(boundary) and body[-len(boundary) - LONGEST_END :].rstrip().endswith(
+        f"--{boundary}--".encode("latin-1", "replace")
+    )
 
 
 async def _pieces(body: bytes) -> AsyncGenerator[bytes, None]:
@@ -97,9 +109,13 @@ async def _pieces(body: bytes) -> AsyncGenerator[bytes, None]:
 def _unread(said: str) -> ProblemError:
     """Why a form could not be read, in words of ours."""
     if "Too many" in said:
-        return ProblemError("too-large", f"The form has more than {MOST_FILES} files, or more than {MOST_TEXTS} other parts.")
+        return ProblemError(
+            "too-large", f"The form has more than {MOST_FILES} files, or more than {MOST_TEXTS} other parts."
+        )
     if "maximum size" in said:
-        return ProblemError("too-large", f"A part of the form without a file name has more than {4 * LONGEST_OPTIONS:,} bytes.")
+        return ProblemError(
+            "too-large", f"A part of the form without a file name has more than {4 * LONGEST_OPTIONS:,} bytes."
+        )
     expected = "parts as RFC 7578 has them, each with a name, between the boundaries that `Content-Type` states"
     faults = [Fault("form", "", "", "parts that cannot be told apart", expected)]
     return ProblemError("malformed", "The form cannot be read.", faults)

@@ -32,9 +32,13 @@ CONTENT_SECURITY = (
     "frame-ancestors 'none'; base-uri 'none'"
 )
 HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
-    "X-Frame-Options": "DENY", "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
-}  # fmt: skip
+    "Content-Security-Policy": CONTENT_SECURITY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 SENT_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
@@ -63,9 +67,14 @@ class Gate:
     """ASGI middleware. `routes`: all of the application; `observe` is told of every answer, `refuse` makes one of a problem."""
 
     def __init__(
-        self, app: Any, guard: Guard, bodies: BodyBounds, routes: list[Any],
-        observe: Callable[[str, str, int, float], None], refuse: Callable[[Request, ProblemError | StoreError], Any],
-    ) -> None:  # fmt: skip
+        self,
+        app: Any,
+        guard: Guard,
+        bodies: BodyBounds,
+        routes: list[Any],
+        observe: Callable[[str, str, int, float], None],
+        refuse: Callable[[Request, ProblemError | StoreError], Any],
+    ) -> None:
         self._app, self._guard, self._bodies, self._routes = app, guard, bodies, routes
         self._observe, self._refuse = observe, refuse
         self._held = 0
@@ -106,19 +115,26 @@ class Gate:
         there = methods_at(self._routes, scope)
         if there and scope["method"] not in there:
             done = ", ".join(there)
-            raise ProblemError("method", f"{scope['method']} is not possible here, only {done}.", headers={"Allow": done})
+            raise ProblemError(
+                "method", f"{scope['method']} is not possible here, only {done}.", headers={"Allow": done}
+            )
         for name in ONCE:
             if len(request.headers.getlist(name)) > 1:
                 raise ProblemError("malformed", "", [Fault("header", "", name, "a header twice", "each header once")])
         conditions = [name for name in UNSAFE_CONDITIONS if request.headers.get(name, "*").strip() != "*"]
         if conditions and scope["method"] not in SAFE_METHODS:
-            raise ProblemError("condition", "Nothing was changed: jobs have no versions that a condition could name.",
-                               [Fault("header", "", conditions[0], "a condition", "no such header")])  # fmt: skip
+            raise ProblemError(
+                "condition",
+                "Nothing was changed: jobs have no versions that a condition could name.",
+                [Fault("header", "", conditions[0], "a condition", "no such header")],
+            )
         if scope["query_string"].count(b"&") >= MOST_PARAMETERS:
             raise ProblemError("too-large", f"More than {MOST_PARAMETERS} parameters in a query.")
         packed = request.headers.get("content-encoding", "identity").strip().lower()
         if packed not in ("", "identity"):
-            raise ProblemError("unsupported", "Bodies are read as they are: unpack them.", headers={"Accept-Encoding": "identity"})
+            raise ProblemError(
+                "unsupported", "Bodies are read as they are: unpack them.", headers={"Accept-Encoding": "identity"}
+            )
 
     def most(self, scope: Any) -> int:
         """Bytes that a body may have."""

@@ -21,8 +21,13 @@ from typing import Any
 from .trouble import no_room
 
 REQUEST, LIMITS, PROGRESS, RESULT, ENDED, LOG = (
-    "request.json", "limits.json", "progress.json", "result.json", "ended.json", "log.txt"
-)  # fmt: skip
+    "request.json",
+    "limits.json",
+    "progress.json",
+    "result.json",
+    "ended.json",
+    "log.txt",
+)
 REPORT, ERRORS = "report.html", "errors.txt"
 READ = "read.json"
 """What is to be read in a process of its own, then what came of it."""

@@ -63,8 +63,12 @@ def start(folder: Folder, *arguments: str) -> subprocess.Popen[bytes]:
     with (folder.path / ERRORS).open("ab") as errors:
         return subprocess.Popen(
             [sys.executable, "-m", "strategic_minerals.service.worker", str(folder.path), *arguments],
-            stdin=subprocess.PIPE, stdout=errors, stderr=errors, start_new_session=True, env=environment,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+            env=environment,
+        )
 
 
 def end(process: subprocess.Popen[bytes], grace_s: float) -> None:
@@ -156,12 +160,22 @@ class DaskRunner:
             with contextlib.suppress(Exception):  # whoever runs it still must not go on beside the next attempt
                 stopping.set()
                 future.cancel(force=True)
-            if client.status in ("closed", "closing", "connecting") or isinstance(error, self._dask.comm.CommClosedError):
+            if client.status in ("closed", "closing", "connecting") or isinstance(
+                error, self._dask.comm.CommClosedError
+            ):
                 raise ConnectionError("the scheduler is away") from error
             raise
 
     def _watched(
-        self, client: Any, folder: Folder, attempt: str, future: Any, stopping: Any, patience: Patience, tell: Tell, stop: Stop
+        self,
+        client: Any,
+        folder: Folder,
+        attempt: str,
+        future: Any,
+        stopping: Any,
+        patience: Patience,
+        tell: Tell,
+        stop: Stop,
     ) -> Ended:
         """Follow an attempt to its end."""
         latest: float | None = None
@@ -178,7 +192,9 @@ class DaskRunner:
             if asked is None and stop():
                 asked = now
                 stopping.set()
-            if asked is not None and (not events or now - asked > patience.grace_s + STOP_S):  # not begun, or its worker is lost
+            if asked is not None and (
+                not events or now - asked > patience.grace_s + STOP_S
+            ):  # not begun, or its worker is lost
                 future.cancel(force=True)
                 return {"state": "cancelled"}
             if latest is not None and now > latest:

@@ -59,8 +59,13 @@ def _headline(result: Result) -> str:
 def _facts(result: Result) -> dict[str, Any]:
     from ..core.frames import plainly
 
-    told = {"outcome": asdict(result.outcome), "audit_passed": result.audited.passed, "counts": dict(result.counts),
-            "options": dict(result.options), "versions": dict(result.versions)}  # fmt: skip
+    told = {
+        "outcome": asdict(result.outcome),
+        "audit_passed": result.audited.passed,
+        "counts": dict(result.counts),
+        "options": dict(result.options),
+        "versions": dict(result.versions),
+    }
     return dict(plainly(told))
 
 
@@ -83,9 +88,16 @@ def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     asked = parse_as(SweepFile, request["study"], file="study")
     design = asked.design(plan, data)
     found = sweep(
-        plan, data, design.points, gap=asked.gap, relax=asked.relax, method=asked.method, time_limit_s=asked.time_limit_s,
-        store=folder.path / "rows", on_progress=teller.counting,
-    )  # fmt: skip
+        plan,
+        data,
+        design.points,
+        gap=asked.gap,
+        relax=asked.relax,
+        method=asked.method,
+        time_limit_s=asked.time_limit_s,
+        store=folder.path / "rows",
+        on_progress=teller.counting,
+    )
     frames = {"points": found.points, "decisions": found.decisions, "chosen": found.chosen()}
     facts: dict[str, Any] = {"failed_share": found.failed, "checked": found.checked, "disagreed": found.disagreed}
     if design.kind in ("one_at_a_time", "morris", "sobol"):
@@ -115,7 +127,12 @@ def _explain(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, An
     asked = {name: request[name] for name in ("item", "gap", "time_limit_s")}
     found = explain(run_of(folder), on_progress=teller.counting, **asked)
     words = found.summary()
-    frames = {"prices": found.prices, "reasons": found.reasons, "break_evens": found.break_evens, "intervals": found.intervals}
+    frames = {
+        "prices": found.prices,
+        "reasons": found.reasons,
+        "break_evens": found.break_evens,
+        "intervals": found.intervals,
+    }
     kept = {name: frame for name, frame in frames.items() if len(frame)}
     return Answer(words.splitlines()[0], words, {"gap": found.gap, "aim": found.aim}, kept)
 
@@ -140,8 +157,12 @@ def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
         faults = [as_sent(fault, request.get("set")) for fault in check_data(plan, data)]
         if not faults:
             counted = provenance(plan, data)
-            facts |= {"notes": doubtful(plan, data), "facts": counted.facts, "estimates": counted.estimates,
-                      "columns_at_most": columns_at_most(plan, data)}  # fmt: skip
+            facts |= {
+                "notes": doubtful(plan, data),
+                "facts": counted.facts,
+                "estimates": counted.estimates,
+                "columns_at_most": columns_at_most(plan, data),
+            }
     except FaultsError as error:
         faults = list(error.faults)
     told = f"{len(faults)} faults" if faults else "no fault"
@@ -149,8 +170,13 @@ def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
 
 
 ANSWERS: dict[str, Callable[[Folder, Mapping[str, Any], Mapping[str, Any], Teller], Answer]] = {
-    "solve": _solve, "sweep": _sweep, "stress": _stress, "explain": _explain, "compare": _compare, "check": _check,
-}  # fmt: skip
+    "solve": _solve,
+    "sweep": _sweep,
+    "stress": _stress,
+    "explain": _explain,
+    "compare": _compare,
+    "check": _check,
+}
 
 
 def page(folder: Folder, request: Mapping[str, Any]) -> None:

@@ -22,9 +22,12 @@ class Metrics:
         )
         self._submitted = Counter(f"{name}jobs_submitted", "Jobs accepted", ["kind"], registry=self._registry)
         self._ended = Histogram(
-            f"{name}job_seconds", "Jobs that ended here, from start to end", ["kind", "state"], buckets=JOB_SECONDS,
+            f"{name}job_seconds",
+            "Jobs that ended here, from start to end",
+            ["kind", "state"],
+            buckets=JOB_SECONDS,
             registry=self._registry,
-        )  # fmt: skip
+        )
         self._jobs = Gauge(f"{name}jobs", "Jobs in the store", ["state"], registry=self._registry)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:

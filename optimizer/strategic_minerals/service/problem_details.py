@@ -60,12 +60,16 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    type: str = Field(description="urn:strategic-minerals:problem:<kind>", examples=["urn:strategic-minerals:problem:invalid"])
+    type: str = Field(
+        description="urn:strategic-minerals:problem:<kind>", examples=["urn:strategic-minerals:problem:invalid"]
+    )
     title: str
     status: int
     detail: str = ""
     faults: list[FaultModel] = Field(default_factory=list, description="As the command line lists them.")
-    diagnosis: dict[str, Any] | None = Field(None, description="Where demands conflict: what conflicts and what would help.")
+    diagnosis: dict[str, Any] | None = Field(
+        None, description="Where demands conflict: what conflicts and what would help."
+    )
 
 
 class ProblemError(Exception):
@@ -73,7 +77,7 @@ class ProblemError(Exception):
 
     def __init__(
         self, kind: str, detail: str = "", faults: Sequence[Fault] = (), headers: dict[str, str] | None = None
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.problem, self.headers = problem(kind, detail, faults), headers or {}
         super().__init__(detail)
 
@@ -85,22 +89,29 @@ class ProblemError(Exception):
         return found
 
 
-def problem(kind: str, detail: str = "", faults: Sequence[Fault] = (), diagnosis: dict[str, Any] | None = None) -> Problem:
+def problem(
+    kind: str, detail: str = "", faults: Sequence[Fault] = (), diagnosis: dict[str, Any] | None = None
+) -> Problem:
     """Problem details of a kind."""
     status, title = KINDS[kind]
     told = list(faults[:MOST_FAULTS])
     if len(faults) > MOST_FAULTS:
         told.append(Fault(told[-1].file, "", "", f"{len(faults) - MOST_FAULTS:,} more faults", "the first ones mended"))
     return Problem(
-        type=f"urn:strategic-minerals:problem:{kind}", title=title, status=status, detail=printable(detail, LONGEST_DETAIL),
+        type=f"urn:strategic-minerals:problem:{kind}",
+        title=title,
+        status=status,
+        detail=printable(detail, LONGEST_DETAIL),
         faults=[_model(fault) for fault in told],
         diagnosis=diagnosis,
-    )  # fmt: skip
+    )
 
 
 def _model(fault: Fault) -> FaultModel:
     """A fault as callers are told."""
-    file = place(["set", fault.column]) if fault.file == "--set" else fault.file  # what the command line calls so is a field here
+    file = (
+        place(["set", fault.column]) if fault.file == "--set" else fault.file
+    )  # what the command line calls so is a field here
     told = {**vars(fault), "file": file, "expected": plainly(fault.expected)}
     return FaultModel(**{name: printable(value, LONGEST_TEXT) for name, value in told.items()})
 

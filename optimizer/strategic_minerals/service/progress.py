@@ -27,16 +27,31 @@ class Teller:
         """Of one solve."""
         seconds = time.monotonic() - self._begin
         left = None if self._limit is None else max(0.0, self._limit - seconds)
-        self._write({"phase": found.phase.replace("_", " "), "seconds": seconds, "incumbent_musd": _finite(found.incumbent),
-                     "bound_musd": _finite(found.bound), "gap": _finite(found.gap), "time_left_s": left})  # fmt: skip
+        self._write(
+            {
+                "phase": found.phase.replace("_", " "),
+                "seconds": seconds,
+                "incumbent_musd": _finite(found.incumbent),
+                "bound_musd": _finite(found.bound),
+                "gap": _finite(found.gap),
+                "time_left_s": left,
+            }
+        )
 
     def counting(self, done: int, of: int) -> None:
         """Of many parts."""
         seconds = time.monotonic() - self._begin
         self._first = (done, seconds) if self._first is None else self._first
         pace = (seconds - self._first[1]) / (done - self._first[0]) if done > self._first[0] else None
-        self._write({"phase": "counting", "seconds": seconds, "done": done, "of": of,
-                     "time_left_s": None if pace is None else pace * (of - done)})  # fmt: skip
+        self._write(
+            {
+                "phase": "counting",
+                "seconds": seconds,
+                "done": done,
+                "of": of,
+                "time_left_s": None if pace is None else pace * (of - done),
+            }
+        )
 
     def phase(self, name: str) -> None:
         """A part without figures of its own."""

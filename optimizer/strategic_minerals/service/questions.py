@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STATED = "tables.json"
 
+
 @cache
 def shipped_tables() -> Dataset:
     """Those of the package; no request changes them."""

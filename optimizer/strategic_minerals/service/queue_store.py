@@ -45,8 +45,12 @@ class Quota:
 
 def quota_of(settings: Settings) -> Quota:
     """What the settings let one tenant use."""
-    return Quota(settings.most_jobs_of_tenant, 60.0 * settings.most_minutes_of_tenant, settings.most_mib_of_tenant * 2.0**20,
-                 settings.deadline_s)  # fmt: skip
+    return Quota(
+        settings.most_jobs_of_tenant,
+        60.0 * settings.most_minutes_of_tenant,
+        settings.most_mib_of_tenant * 2.0**20,
+        settings.deadline_s,
+    )
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,14 @@ class QueueStore(TokenStore):
     """Submitting, claiming, ending."""
 
     def submit(
-        self, job: Job, key: str | None, most: int, most_of_tenant: int, deed: Deed, quota: Quota | None = None, size: int = 0
+        self,
+        job: Job,
+        key: str | None,
+        most: int,
+        most_of_tenant: int,
+        deed: Deed,
+        quota: Quota | None = None,
+        size: int = 0,
     ) -> Job:
         """Keep a job, or find the one that the same key brought; the audit log's line is written with it. size: bytes of its files.
 
@@ -96,10 +107,16 @@ class QueueStore(TokenStore):
             self._room(ask, job.tenant, most, most_of_tenant, quota or Quota())
             names = ("id", "tenant", "kind", "label", "submitted", "digest")
             values = {**{name: getattr(job, name) for name in names}, "key": key, "size": size}
-            ask("INSERT INTO jobs (id, tenant, kind, label, state, submitted, idempotency_key, digest, bytes) "
-                "VALUES (:id, :tenant, :kind, :label, 'queued', :submitted, :key, :digest, :size)", **values)  # fmt: skip
-            ask("INSERT INTO deeds (at, tenant, token, address, action, job) "
-                "VALUES (:at, :tenant, :token, :address, :action, :job)", **vars(deed))  # fmt: skip
+            ask(
+                "INSERT INTO jobs (id, tenant, kind, label, state, submitted, idempotency_key, digest, bytes) "
+                "VALUES (:id, :tenant, :kind, :label, 'queued', :submitted, :key, :digest, :size)",
+                **values,
+            )
+            ask(
+                "INSERT INTO deeds (at, tenant, token, address, action, job) "
+                "VALUES (:at, :tenant, :token, :address, :action, :job)",
+                **vars(deed),
+            )
             self._use(ask, job.tenant, jobs=1)
             return job
 
@@ -124,7 +141,10 @@ class QueueStore(TokenStore):
         return self._within(lambda ask: self._used(ask, tenant, quota))
 
     def _room(self, ask: Ask, tenant: str, most: int, most_of_tenant: int, quota: Quota) -> None:
-        if _counted(ask("SELECT count(*) FROM jobs WHERE state = 'queued' AND tenant = :tenant", tenant=tenant)) >= most_of_tenant:
+        if (
+            _counted(ask("SELECT count(*) FROM jobs WHERE state = 'queued' AND tenant = :tenant", tenant=tenant))
+            >= most_of_tenant
+        ):
             raise FullError("of yours", most_of_tenant)
         if _counted(ask("SELECT count(*) FROM jobs WHERE state = 'queued'")) >= most:
             raise FullError("in all", most)
@@ -132,7 +152,9 @@ class QueueStore(TokenStore):
         if used.jobs >= quota.jobs:
             raise QuotaError(f"{used.jobs:,} jobs of yours were submitted {window}; at most {quota.jobs:,.0f}")
         if used.seconds >= quota.seconds:
-            raise QuotaError(f"your jobs computed for {used.seconds / 60:,.1f} minutes {window}; at most {quota.seconds / 60:,.1f}")
+            raise QuotaError(
+                f"your jobs computed for {used.seconds / 60:,.1f} minutes {window}; at most {quota.seconds / 60:,.1f}"
+            )
         if used.bytes >= quota.bytes:
             kept = f"your jobs keep {used.bytes / 2**20:,.1f} MiB; at most {quota.bytes / 2**20:,.1f}: delete some"
             raise QuotaError(kept, storage=True)
@@ -140,8 +162,9 @@ class QueueStore(TokenStore):
     def _used(self, ask: Ask, tenant: str, quota: Quota) -> Used:
         ((jobs, seconds),) = ask(
             "SELECT coalesce(sum(jobs), 0), coalesce(sum(seconds), 0) FROM usage WHERE tenant = :tenant AND hour > :since",
-            tenant=tenant, since=self._hour(ask) - WINDOW_HOURS,
-        )  # fmt: skip
+            tenant=tenant,
+            since=self._hour(ask) - WINDOW_HOURS,
+        )
         kept = _counted(ask("SELECT coalesce(sum(bytes), 0) FROM jobs WHERE tenant = :tenant", tenant=tenant))
         return Used(int(jobs), float(seconds) + self._running(ask, quota.longest_s).get(tenant, 0.0), kept)
 
@@ -159,9 +182,14 @@ class QueueStore(TokenStore):
     def _use(self, ask: Ask, tenant: str, *, jobs: int = 0, seconds: float = 0.0) -> None:
         """Write down what a tenant used."""
         hour = self._hour(ask)
-        ask("INSERT INTO usage (tenant, hour, jobs, seconds) VALUES (:tenant, :hour, :jobs, :seconds) ON CONFLICT (tenant, hour) "
+        ask(
+            "INSERT INTO usage (tenant, hour, jobs, seconds) VALUES (:tenant, :hour, :jobs, :seconds) ON CONFLICT (tenant, hour) "
             "DO UPDATE SET jobs = usage.jobs + excluded.jobs, seconds = usage.seconds + excluded.seconds",
-            tenant=tenant, hour=hour, jobs=jobs, seconds=float(seconds))  # fmt: skip
+            tenant=tenant,
+            hour=hour,
+            jobs=jobs,
+            seconds=float(seconds),
+        )
         ask("DELETE FROM usage WHERE hour < :old", old=hour - 2 * WINDOW_HOURS)
 
     def claim(self, server: str, most_of_tenant: int, quota: Quota | None = None) -> Job | None:
@@ -171,25 +199,35 @@ class QueueStore(TokenStore):
     def _claim(self, ask: Ask, server: str, most_of_tenant: int, quota: Quota) -> Job | None:
         first = ask(f"SELECT id, tenant, running FROM ({TURNS}) q WHERE place = 1 ORDER BY {IN_TURN}")
         spent = self._spent(ask, quota) if first and quota.seconds < math.inf else {}
-        free = (job for job, tenant, running in first if running < most_of_tenant and spent.get(tenant, 0.0) < quota.seconds)
+        free = (
+            job for job, tenant, running in first if running < most_of_tenant and spent.get(tenant, 0.0) < quota.seconds
+        )
         if (chosen := next(free, None)) is None:
             return None
         rows = ask(
             "UPDATE jobs SET state = 'running', started = :now, server = :server, stopping = 0, progress = '{}' "
-            f"WHERE id = :id AND state = 'queued' RETURNING {JOB}", now=time.time(), server=server, id=chosen,
-        )  # fmt: skip
+            f"WHERE id = :id AND state = 'queued' RETURNING {JOB}",
+            now=time.time(),
+            server=server,
+            id=chosen,
+        )
         if not rows:
             return None
         found = job_of(rows[0])
-        ask("INSERT INTO tenants (tenant, turn) VALUES (:tenant, (SELECT coalesce(max(turn), 0) + 1 FROM tenants)) "
-            "ON CONFLICT (tenant) DO UPDATE SET turn = excluded.turn", tenant=found.tenant)  # fmt: skip
+        ask(
+            "INSERT INTO tenants (tenant, turn) VALUES (:tenant, (SELECT coalesce(max(turn), 0) + 1 FROM tenants)) "
+            "ON CONFLICT (tenant) DO UPDATE SET turn = excluded.turn",
+            tenant=found.tenant,
+        )
         return found
 
     def _spent(self, ask: Ask, quota: Quota) -> dict[str, float]:
         """Seconds used within the window, by tenant."""
         found = self._running(ask, quota.longest_s)
         since = self._hour(ask) - WINDOW_HOURS
-        for tenant, seconds in ask("SELECT tenant, sum(seconds) FROM usage WHERE hour > :since GROUP BY tenant", since=since):
+        for tenant, seconds in ask(
+            "SELECT tenant, sum(seconds) FROM usage WHERE hour > :since GROUP BY tenant", since=since
+        ):
             found[tenant] = found.get(tenant, 0.0) + float(seconds)
         return found
 
@@ -217,7 +255,13 @@ class QueueStore(TokenStore):
         return found
 
     def finish(
-        self, job: str, server: str, state: State, outcome: dict[str, Any], seconds: float = 0.0, size: int | None = None
+        self,
+        job: str,
+        server: str,
+        state: State,
+        outcome: dict[str, Any],
+        seconds: float = 0.0,
+        size: int | None = None,
     ) -> bool:
         """End a running job of this server; whether it was still that. seconds: that it computed; size: bytes that it left."""
         ended = (
@@ -227,7 +271,9 @@ class QueueStore(TokenStore):
         )
 
         def work(ask: Ask) -> bool:
-            rows = ask(ended, state=state, now=time.time(), outcome=json.dumps(outcome), size=size, id=job, server=server)
+            rows = ask(
+                ended, state=state, now=time.time(), outcome=json.dumps(outcome), size=size, id=job, server=server
+            )
             for (tenant,) in rows:
                 self._use(ask, tenant, seconds=seconds)
             return bool(rows)
@@ -246,8 +292,9 @@ class QueueStore(TokenStore):
         def work(ask: Ask) -> bool:
             rows = ask(
                 "UPDATE jobs SET state = 'queued', started = NULL, ended = NULL, ended_uptime = NULL, server = NULL, stopping = 0, "
-                f"outcome = '{{}}', progress = '{{}}' WHERE id = :id AND state IN ({among}){held} RETURNING tenant", **values,
-            )  # fmt: skip
+                f"outcome = '{{}}', progress = '{{}}' WHERE id = :id AND state IN ({among}){held} RETURNING tenant",
+                **values,
+            )
             for (tenant,) in rows if seconds else ():
                 self._use(ask, tenant, seconds=seconds)
             return bool(rows)

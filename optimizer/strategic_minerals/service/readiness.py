@@ -40,8 +40,9 @@ class Readiness:
     def _written(self) -> dict[str, str]:
         found, folder = {}, self._state.settings.folder
         for name, write in (
-            ("store", self._state.store.writable), ("folder", lambda: write_whole(folder / "probe", bytes(PROBE_BYTES))),
-        ):  # fmt: skip
+            ("store", self._state.store.writable),
+            ("folder", lambda: write_whole(folder / "probe", bytes(PROBE_BYTES))),
+        ):
             try:
                 write()
                 found[name] = "ok"

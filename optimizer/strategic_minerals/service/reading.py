@@ -52,11 +52,17 @@ MOST_COLUMNS_OF_TABLE = 200
 BODY = "body.json"
 
 ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
-    "job": TypeAdapter(JobRequest), "upload": TypeAdapter(FileRequest), "check": TypeAdapter(Question),
-}  # fmt: skip
+    "job": TypeAdapter(JobRequest),
+    "upload": TypeAdapter(FileRequest),
+    "check": TypeAdapter(Question),
+}
 KINDS: Mapping[str, type[BaseModel]] = {
-    "solve": SolveRequest, "sweep": SweepRequest, "stress": StressRequest, "explain": ExplainRequest, "compare": CompareRequest,
-}  # fmt: skip
+    "solve": SolveRequest,
+    "sweep": SweepRequest,
+    "stress": StressRequest,
+    "explain": ExplainRequest,
+    "compare": CompareRequest,
+}
 
 
 def shipped_plans() -> list[str]:
@@ -80,7 +86,9 @@ def parsed(body: bytes, where: str) -> Any:
         raw = json.loads(str(body, "utf-8"), parse_constant=_no_number, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         faults = [Fault(where, "", "", _no_json(error, body), "JSON in UTF-8")]
-        raise (PlanError(faults) if where == "options" else ProblemError("malformed", "The body is no JSON.", faults)) from None
+        raise (
+            PlanError(faults) if where == "options" else ProblemError("malformed", "The body is no JSON.", faults)
+        ) from None
     if twice:
         raise PlanError(_told_twice(raw, twice, where))
     return raw
@@ -109,7 +117,9 @@ def _no_json(error: Exception, body: bytes) -> str:
 def _told_twice(raw: Any, twice: Sequence[tuple[dict[str, Any], str]], where: str) -> list[Fault]:
     """Where names stand twice; a place inside what is itself a value of such a name may be gone."""
     names = {id(within): name for within, name in islice(twice, MOST_FAULTS)}
-    places = [place([*path, names[id(item)]]) for path, item in walked(raw) if isinstance(item, dict) and id(item) in names]
+    places = [
+        place([*path, names[id(item)]]) for path, item in walked(raw) if isinstance(item, dict) and id(item) in names
+    ]
     return [Fault(where, "", at, "a field twice", "each field once") for at in sorted(places or names.values())]
 
 
@@ -223,7 +233,9 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: 
         raw = {"kind": "solve", **raw}
         twice = [name for name in (*PLANS, "tables") if raw.get(name) is not None]
         if twice:
-            raise PlanError([Fault(where, "", name, "a value", "nothing: the files of the form say it") for name in twice])
+            raise PlanError(
+                [Fault(where, "", name, "a value", "nothing: the files of the form say it") for name in twice]
+            )
     request = validated(form, raw, where)
     try:
         asked = _written(request, files, folder, most_rows, most_columns)
@@ -243,7 +255,9 @@ def read_in(folder: Folder) -> None:
     except ProblemError as error:
         found = {"problem": error.problem.model_dump()}
     except MemoryError:
-        found = {"problem": ProblemError("too-large", "Reading it needs more memory than it may have.").problem.model_dump()}
+        found = {
+            "problem": ProblemError("too-large", "Reading it needs more memory than it may have.").problem.model_dump()
+        }
     folder.write(READ, {"found": found})
 
 
@@ -253,13 +267,21 @@ def _files(folder: Folder) -> dict[str, bytes]:
     return {path.relative_to(folder.path).as_posix(): path.read_bytes() for path in found}
 
 
-def _written(request: BaseModel, files: Mapping[str, bytes], folder: Folder, most_rows: int, most_columns: int) -> dict[str, Any]:
+def _written(
+    request: BaseModel, files: Mapping[str, bytes], folder: Folder, most_rows: int, most_columns: int
+) -> dict[str, Any]:
     """Write a question's plan and tables into a folder; what is left of the request. Raises PlanError and ProblemError."""
     asked = request.model_dump(exclude={"plan", "plan_toml", "tables"})
     if not isinstance(request, Question):
         return asked
-    _few_rows(sum(max(content.count(b"\n"), content.count(b"\r")) for name, content in files.items() if name.startswith("tables/")),
-              most_rows)  # fmt: skip
+    _few_rows(
+        sum(
+            max(content.count(b"\n"), content.count(b"\r"))
+            for name, content in files.items()
+            if name.startswith("tables/")
+        ),
+        most_rows,
+    )
     if request.plan is not None:
         folder.write("plan.json", request.plan)
     if request.plan_toml is not None:

@@ -31,29 +31,51 @@ router = APIRouter(prefix="/v1", responses={**WRONG})  # type: ignore[dict-item]
 
 @router.get("/jobs/{job_id}/result", tags=["results"])
 def get_result(
-    request: Request, caller: Reader, job_id: Id,
-    include: Annotated[list[str] | None, Query(max_length=50, description="Tables to put into the answer, whole.")] = None,
-) -> JobResult:  # fmt: skip
+    request: Request,
+    caller: Reader,
+    job_id: Id,
+    include: Annotated[
+        list[str] | None, Query(max_length=50, description="Tables to put into the answer, whole.")
+    ] = None,
+) -> JobResult:
     """The answer: headline, figures, words, and its tables by name."""
     folder, job = answered(request, caller, job_id)
     found = folder.read(RESULT)
     if found is None:
         raise ProblemError("unavailable", "The answer's files are not there.")
-    links = {name: TableLink(rows=table["rows"], csv=f"/v1/jobs/{job_id}/tables/{name}") for name, table in found["tables"].items()}
+    links = {
+        name: TableLink(rows=table["rows"], csv=f"/v1/jobs/{job_id}/tables/{name}")
+        for name, table in found["tables"].items()
+    }
     return JobResult(
-        id=job_id, kind=job.kind, headline=found["headline"], facts=found["facts"], summary=found["summary"], tables=links,
+        id=job_id,
+        kind=job.kind,
+        headline=found["headline"],
+        facts=found["facts"],
+        summary=found["summary"],
+        tables=links,
         included={name: _records(folder, name) for name in include or ()},
-    )  # fmt: skip
+    )
 
 
 @router.get(
-    "/jobs/{job_id}/tables/{name}", tags=["results"], response_class=FileResponse,
-    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}, "application/json": {}}, "description": "The table"}},
-)  # fmt: skip
+    "/jobs/{job_id}/tables/{name}",
+    tags=["results"],
+    response_class=FileResponse,
+    responses={
+        200: {
+            "content": {"text/csv": {"schema": {"type": "string"}}, "application/json": {}},
+            "description": "The table",
+        }
+    },
+)
 def get_table(
-    request: Request, caller: Reader, job_id: Id, name: Annotated[str, Path(max_length=100)],
+    request: Request,
+    caller: Reader,
+    job_id: Id,
+    name: Annotated[str, Path(max_length=100)],
     form: Annotated[Literal["csv", "json"], Query(alias="format")] = "csv",
-) -> Response:  # fmt: skip
+) -> Response:
     """One table as CSV, or as JSON with a record a row."""
     folder, _ = answered(request, caller, job_id)
     if form == "json":
@@ -65,9 +87,16 @@ def get_table(
 
 
 @router.get(
-    "/jobs/{job_id}/archive", tags=["results"], response_class=Response,
-    responses={200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}, "description": "A ZIP"}},
-)  # fmt: skip
+    "/jobs/{job_id}/archive",
+    tags=["results"],
+    response_class=Response,
+    responses={
+        200: {
+            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "A ZIP",
+        }
+    },
+)
 def get_archive(request: Request, caller: Reader, job_id: Id) -> Response:
     """The run folder, or the tables of a study, as one ZIP; a run folder opens with `load_result` and `verify`."""
     folder, job = answered(request, caller, job_id)
@@ -91,9 +120,11 @@ def _sent(held: IO[bytes]) -> Iterator[bytes]:
 
 
 @router.get(
-    "/jobs/{job_id}/report", tags=["results"], response_class=Response,
+    "/jobs/{job_id}/report",
+    tags=["results"],
+    response_class=Response,
     responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "The page"}},
-)  # fmt: skip
+)
 def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
     """The report as one page that works offline; of a study or a comparison, the report of the plan that it is about."""
     folder, job = answered(request, caller, job_id)
@@ -110,7 +141,10 @@ def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
         raise ProblemError("unavailable", "The report could not be made; is `strategic-minerals[report]` installed?")
     from ..report.content_policy import POLICY
 
-    headers = {**WHOLE, "Content-Security-Policy": f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'"}
+    headers = {
+        **WHOLE,
+        "Content-Security-Policy": f"{POLICY}; sandbox allow-scripts allow-downloads; frame-ancestors 'self'",
+    }
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=headers)
 
 

@@ -37,13 +37,17 @@ STREAM_PAUSE_S = 0.5
 LONGEST_STREAM_S = 3600.0
 
 EVENT = {
-    "type": "object", "required": ["event", "data"],
+    "type": "object",
+    "required": ["event", "data"],
     "properties": {
         "event": {"const": "status"},
-        "data": {"type": "string", "contentMediaType": "application/json",
-                 "contentSchema": {"$ref": "#/components/schemas/JobStatus"}},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/JobStatus"},
+        },
     },
-}  # fmt: skip
+}
 
 
 def takes(schema: str) -> dict[str, Any]:
@@ -106,7 +110,9 @@ def post_job(request: Request, response: Response, caller: Submitter, body: Body
 @router.post("/jobs/upload", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=UPLOAD)
 def post_upload(request: Request, response: Response, caller: Submitter, form: Upload, key: Key = None) -> JobStatus:
     """Submit a plan as a file, with its tables as files. Names of files are labels only; those of tables say which they are."""
-    return _submitted(request, response, Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files), caller, key)
+    return _submitted(
+        request, response, Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files), caller, key
+    )
 
 
 def _submitted(request: Request, response: Response, sent: Sent, caller: Caller, key: str | None) -> JobStatus:
@@ -127,16 +133,19 @@ def accept(request: Request, sent: Sent, caller: Caller, key: str | None = None)
 
 @router.get("/jobs", tags=["jobs"])
 def get_jobs(
-    request: Request, caller: Reader,
+    request: Request,
+    caller: Reader,
     state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     before: Annotated[str | None, Query(pattern=CURSOR, description="Where the list goes on: `next` says it.")] = None,
-) -> JobList:  # fmt: skip
+) -> JobList:
     """The tenant's jobs, the newest first."""
     at, _, last = (before or "").partition("-")
     found = request.app.state.store.jobs(caller.tenant, state, limit, (float(at), last) if before else None)
     more = f"&state={state}" if state is not None else ""
-    following = f"/v1/jobs?limit={limit}&before={found[-1].submitted!r}-{found[-1].id}{more}" if len(found) == limit else None
+    following = (
+        f"/v1/jobs?limit={limit}&before={found[-1].submitted!r}-{found[-1].id}{more}" if len(found) == limit else None
+    )
     places = request.app.state.store.positions() if any(job.state == "queued" for job in found) else {}
     return JobList(jobs=[status_of(request, job, places) for job in found], next=following)
 
@@ -148,9 +157,11 @@ def get_job(request: Request, caller: Reader, job_id: Id) -> JobStatus:
 
 
 @router.get(
-    "/jobs/{job_id}/events", tags=["jobs"], response_class=StreamingResponse,
+    "/jobs/{job_id}/events",
+    tags=["jobs"],
+    response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"itemSchema": EVENT}}, "description": "Server-sent events"}},
-)  # fmt: skip
+)
 async def get_events(request: Request, caller: Reader, job_id: Id) -> Response:
     """The status as server-sent events, one at each change, until the job has ended."""
     job = await run_in_threadpool(own, request, caller, job_id)
@@ -169,7 +180,9 @@ async def get_events(request: Request, caller: Reader, job_id: Id) -> Response:
                     return
                 await asyncio.sleep(STREAM_PAUSE_S)
                 found = await run_in_threadpool(state.store.job, job_id, caller.tenant)
-                if found is None or not await run_in_threadpool(state.guard.still, caller):  # deleted, or no caller any more
+                if found is None or not await run_in_threadpool(
+                    state.guard.still, caller
+                ):  # deleted, or no caller any more
                     return
                 now = found
         finally:
@@ -235,8 +248,10 @@ def checked(request: Request, sent: Sent) -> CheckResult:
             folder.delete()
     if found is None:
         told_of = ended.get("problem")
-        raise ProblemError("unavailable", "The question could not be looked at.") if told_of is None else ProblemError.of(
-            Problem(**told_of)
+        raise (
+            ProblemError("unavailable", "The question could not be looked at.")
+            if told_of is None
+            else ProblemError.of(Problem(**told_of))
         )
     return CheckResult(**found["facts"])
 
@@ -271,6 +286,8 @@ def get_schema(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> di
 
 
 @router.get("/deeds", tags=["administration"])
-def get_deeds(request: Request, caller: Admin, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000) -> list[dict[str, Any]]:
+def get_deeds(
+    request: Request, caller: Admin, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
+) -> list[dict[str, Any]]:
     """The audit log, the newest first: who submitted, cancelled, resumed, deleted what, and from where."""
     return [vars(deed) for deed in request.app.state.store.deeds(limit)]

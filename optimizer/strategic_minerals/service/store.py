@@ -34,7 +34,9 @@ class Store(QueueStore):
         where = " AND ".join(["1 = 1", *(said for said, value in asked if value is not None)])
         values = {"tenant": tenant, "state": state, "at": at, "last": last, "limit": limit}
         used = {name: value for name, value in values.items() if value is not None}
-        (rows,) = self._run((f"SELECT {JOB} FROM jobs WHERE {where} ORDER BY submitted DESC, id DESC LIMIT :limit", used))
+        (rows,) = self._run(
+            (f"SELECT {JOB} FROM jobs WHERE {where} ORDER BY submitted DESC, id DESC LIMIT :limit", used)
+        )
         return [job_of(row) for row in rows]
 
     def count(self, state: State, tenant: str | None = None) -> int:
@@ -52,7 +54,9 @@ class Store(QueueStore):
     def tell(self, job: str, server: str, progress: dict[str, Any]) -> None:
         """How far a running job of this server is."""
         values = {"progress": json.dumps(progress), "id": job, "server": server}
-        self._run(("UPDATE jobs SET progress = :progress WHERE id = :id AND server = :server AND state = 'running'", values))
+        self._run(
+            ("UPDATE jobs SET progress = :progress WHERE id = :id AND server = :server AND state = 'running'", values)
+        )
 
     def running_of(self, server: str) -> list[str]:
         """Jobs that a server runs, as the store has it."""
@@ -63,10 +67,13 @@ class Store(QueueStore):
         """End a waiting job, ask a running one to stop; the job as it stands then."""
         values = {"id": job, "now": time.time()}
         self._run(
-            ("UPDATE jobs SET state = 'cancelled', ended = :now, ended_uptime = (SELECT uptime FROM clock WHERE id = 1) "
-             "WHERE id = :id AND state = 'queued'", values),
+            (
+                "UPDATE jobs SET state = 'cancelled', ended = :now, ended_uptime = (SELECT uptime FROM clock WHERE id = 1) "
+                "WHERE id = :id AND state = 'queued'",
+                values,
+            ),
             ("UPDATE jobs SET stopping = 1 WHERE id = :id AND state = 'running'", {"id": job}),
-        )  # fmt: skip
+        )
         return self.job(job)
 
     def delete(self, job: str) -> bool:

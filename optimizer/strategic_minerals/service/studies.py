@@ -81,7 +81,13 @@ def _twice(name: str, addresses: Iterable[str]) -> list[Fault]:
             faults.append(Fault(f"study.{name}", "", address, f"a value beside {brief(known[at])}", "each figure once"))
         known.setdefault(at, address)
     return faults + [
-        Fault(f"study.{name}", "", known[inner], f"a value beside {brief(known[outer])}, which holds the same", "each figure once")
+        Fault(
+            f"study.{name}",
+            "",
+            known[inner],
+            f"a value beside {brief(known[outer])}, which holds the same",
+            "each figure once",
+        )
         for outer, inner in overlapping(known)
     ]
 
@@ -105,6 +111,8 @@ def _faults(work: Callable[[], Any], where: str) -> list[Fault]:
     try:
         work()
     except FaultsError as error:
-        return [replace(fault, file=where, row="", found="nothing" if fault.found == "none" else fault.found)
-                for fault in error.faults]  # fmt: skip
+        return [
+            replace(fault, file=where, row="", found="nothing" if fault.found == "none" else fault.found)
+            for fault in error.faults
+        ]
     return []

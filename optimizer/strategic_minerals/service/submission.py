@@ -123,7 +123,9 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
         except ProblemError:
             return
         try:
-            memory_mib = settings.memory_mib if "of" in asked else settings.memory_aside_mib  # what a job wrote is no stranger's
+            memory_mib = (
+                settings.memory_mib if "of" in asked else settings.memory_aside_mib
+            )  # what a job wrote is no stranger's
             _run_aside(folder, "look", LOOK_S, memory_mib, settings.niceness)
             found = folder.read(LOOKED) or {}
         finally:
@@ -163,18 +165,40 @@ def submit(
 
 
 def _kept(
-    sent: Sent, asked: dict[str, Any], digest: str, folder: Folder, caller: Caller, key: str | None, settings: Settings,
-    store: Store, room: Room,
-) -> Job:  # fmt: skip
+    sent: Sent,
+    asked: dict[str, Any],
+    digest: str,
+    folder: Folder,
+    caller: Caller,
+    key: str | None,
+    settings: Settings,
+    store: Store,
+    room: Room,
+) -> Job:
     """Write the rest of a job's folder, look at it, then keep the job."""
     names = _lend(asked, folder, caller, settings, store)
     folder.write(REQUEST, {**asked, **names})
     _look(sent, asked, folder, settings, room)
-    job = Job(folder.path.name, caller.tenant, asked["kind"], asked["label"], "queued", time.time(), None, None, None,
-              digest, False, {}, {})  # fmt: skip
+    job = Job(
+        folder.path.name,
+        caller.tenant,
+        asked["kind"],
+        asked["label"],
+        "queued",
+        time.time(),
+        None,
+        None,
+        None,
+        digest,
+        False,
+        {},
+        {},
+    )
     folder.sync()
     deed = Deed(job.submitted, caller.tenant, caller.token, caller.address, f"submit {job.kind}", job.id)
-    return store.submit(job, key, settings.most_queued, settings.most_queued_of_tenant, deed, quota_of(settings), folder.size)
+    return store.submit(
+        job, key, settings.most_queued, settings.most_queued_of_tenant, deed, quota_of(settings), folder.size
+    )
 
 
 @contextmanager

@@ -18,7 +18,10 @@ class TokenStore(BaseStore):
         """This server lives."""
         now = self.clock
         self._run(
-            (f"INSERT INTO servers (id, seen) VALUES (:id, {now}) ON CONFLICT (id) DO UPDATE SET seen = {now}", {"id": server}),
+            (
+                f"INSERT INTO servers (id, seen) VALUES (:id, {now}) ON CONFLICT (id) DO UPDATE SET seen = {now}",
+                {"id": server},
+            ),
             (f"DELETE FROM servers WHERE seen < {now} - :forgotten", {"forgotten": FORGOTTEN_S}),
         )
 
@@ -39,16 +42,21 @@ class TokenStore(BaseStore):
         now = self.clock
         gone = f"{now} - at"
         added = f"CASE WHEN {gone} <= 0 THEN 0 WHEN {gone} < :seconds THEN {gone} ELSE :seconds END"
-        (rows,) = self._run((
-            f"UPDATE clock SET uptime = uptime + {added}, at = {now} WHERE id = 1 RETURNING uptime", {"seconds": float(seconds)}
-        ))  # fmt: skip
+        (rows,) = self._run(
+            (
+                f"UPDATE clock SET uptime = uptime + {added}, at = {now} WHERE id = 1 RETURNING uptime",
+                {"seconds": float(seconds)},
+            )
+        )
         return float(rows[0][0]) if rows else 0.0
 
     def keep_token(self, token: Token, digest: str) -> None:
         """Keep a new token by its hash."""
         values = {**vars(token), "scopes": " ".join(token.scopes), "hash": digest}
         columns = "id, hash, tenant, scopes, created, revoked, note"
-        self._run((f"INSERT INTO tokens ({columns}) VALUES (:id, :hash, :tenant, :scopes, :created, :revoked, :note)", values))
+        self._run(
+            (f"INSERT INTO tokens ({columns}) VALUES (:id, :hash, :tenant, :scopes, :created, :revoked, :note)", values)
+        )
 
     def token(self, digest: str) -> Token | None:
         """The token with a hash, unless it was revoked."""
@@ -68,7 +76,9 @@ class TokenStore(BaseStore):
     def revoke(self, token: str) -> bool:
         """Make a token worthless; whether there was one of that name in force."""
         values = {"id": token, "now": time.time()}
-        (rows,) = self._run(("UPDATE tokens SET revoked = :now WHERE id = :id AND revoked IS NULL RETURNING id", values))
+        (rows,) = self._run(
+            ("UPDATE tokens SET revoked = :now WHERE id = :id AND revoked IS NULL RETURNING id", values)
+        )
         return bool(rows)
 
     def log(self, deed: Deed) -> None:
@@ -78,7 +88,10 @@ class TokenStore(BaseStore):
 
     def deeds(self, limit: int = 1000) -> list[Deed]:
         """The audit log, the newest first."""
-        (rows,) = self._run((
-            "SELECT at, tenant, token, address, action, job FROM deeds ORDER BY at DESC LIMIT :limit", {"limit": limit}
-        ))  # fmt: skip
+        (rows,) = self._run(
+            (
+                "SELECT at, tenant, token, address, action, job FROM deeds ORDER BY at DESC LIMIT :limit",
+                {"limit": limit},
+            )
+        )
         return [deed_of(row) for row in rows]

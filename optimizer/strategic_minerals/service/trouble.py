@@ -7,7 +7,7 @@ from typing import Literal
 
 NO_ROOM = frozenset(
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EIO") if hasattr(errno, name)
-)  # fmt: skip
+)
 """Errors of the system that say: this place cannot be written now. Waiting may help, and nothing in the request would."""
 
 Kind = Literal["full", "away", "damaged", "version"]

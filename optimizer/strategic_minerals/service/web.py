@@ -44,7 +44,7 @@ FIELDS = {
     "risk.cvar_weight": "Weight on the worst worlds (0: the expected cost alone)",
     "risk.alpha": "The worst worlds are those beyond this share",
     "discount_rate": "Discount rate per year",
-}  # fmt: skip
+}
 """Fields of a plan that the page edits, with what they are called there."""
 CHOICES = {"loss_level": ("low", "central", "high")}
 
@@ -59,9 +59,12 @@ def page(template: str, request: Request, status: int = 200, /, **facts: Any) ->
     except ImportError:
         raise missing_part("serve", "jinja2", "service") from None
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("strategic_minerals.service", "web_files"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.PackageLoader("strategic_minerals.service", "web_files"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     signed_in = COOKIE in request.cookies
     return HTMLResponse(environment.get_template(template).render(signed_in=signed_in, **facts), status)
 
@@ -158,7 +161,12 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
     said, notes = "", list[str]()
     try:
         if form.get("action") == "run":
-            asked = {"kind": "solve", "label": (form.get("label") or title)[:200], "gap": _value(form.get("gap", "0.001")), **named}
+            asked = {
+                "kind": "solve",
+                "label": (form.get("label") or title)[:200],
+                "gap": _value(form.get("gap", "0.001")),
+                **named,
+            }
             job = accept(request, Sent("job", json.dumps(asked).encode(), files), caller)
             return RedirectResponse(f"/jobs/{job.id}", 303)
         found = checked(request, Sent("check", json.dumps(named).encode(), files))
@@ -176,16 +184,34 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
 
 
 def _form(
-    request: Request, shipped_plan: str, draft: str, title: str, values: Mapping[str, str], faults: list[FaultModel], said: str,
-    notes: list[str], status: int = 200,
-) -> Response:  # fmt: skip
+    request: Request,
+    shipped_plan: str,
+    draft: str,
+    title: str,
+    values: Mapping[str, str],
+    faults: list[FaultModel],
+    said: str,
+    notes: list[str],
+    status: int = 200,
+) -> Response:
     near = {name: [f for f in faults if f.column == name or f.column.startswith(f"{name}.")] for name in FIELDS}
     placed = [fault for found in near.values() for fault in found]
     return page(
-        "edit.html", request, status, fields=FIELDS, values=values, near=near, others=[f for f in faults if f not in placed],
-        said=said, notes=notes, title=title, shipped_plan=shipped_plan, draft=draft, choices=CHOICES,
+        "edit.html",
+        request,
+        status,
+        fields=FIELDS,
+        values=values,
+        near=near,
+        others=[f for f in faults if f not in placed],
+        said=said,
+        notes=notes,
+        title=title,
+        shipped_plan=shipped_plan,
+        draft=draft,
+        choices=CHOICES,
         loss_functions=_loss_functions(),
-    )  # fmt: skip
+    )
 
 
 def _loss_functions() -> list[str]:
@@ -194,7 +220,9 @@ def _loss_functions() -> list[str]:
         return list(dict.fromkeys(row["loss_function"] for row in csv.DictReader(text)))
 
 
-def _start(request: Request, caller: Caller, shipped_plan: str, draft: str) -> tuple[dict[str, str], str, list[FaultModel]]:
+def _start(
+    request: Request, caller: Caller, shipped_plan: str, draft: str
+) -> tuple[dict[str, str], str, list[FaultModel]]:
     """(fields as the plan has them, its title, faults) of a shipped plan or a draft; those of a workbook, and of a plan that takes
     long to read, are not known here."""
     if shipped_plan:
@@ -250,8 +278,11 @@ def _draft(request: Request, name: str) -> Folder:
 def _make_room(request: Request, caller: Caller) -> None:
     """Delete the oldest drafts of a tenant that has many."""
     settings = request.app.state.settings
-    mine = [(stated["at"], path) for path in (settings.folder / "drafts").glob("*")
-            if (stated := Folder(path).read(DRAFT)) is not None and stated["tenant"] == caller.tenant]  # fmt: skip
+    mine = [
+        (stated["at"], path)
+        for path in (settings.folder / "drafts").glob("*")
+        if (stated := Folder(path).read(DRAFT)) is not None and stated["tenant"] == caller.tenant
+    ]
     for _, path in sorted(mine)[: max(0, len(mine) - settings.most_drafts + 1)]:
         Folder(path).delete()
 
@@ -272,9 +303,14 @@ def job_page(request: Request, caller: Reader, job_id: Id) -> Response:
     solved = request.app.state.store.jobs(caller.tenant, "succeeded", MOST_JOBS)
     others = [(other.id, _named(other)) for other in solved if other.kind == "solve" and other.id != job_id]
     return page(
-        "job.html", request, job=status_of(request, job), others=others, ended=job.state in ENDED, may_submit=caller.may("submit"),
+        "job.html",
+        request,
+        job=status_of(request, job),
+        others=others,
+        ended=job.state in ENDED,
+        may_submit=caller.may("submit"),
         name=_named(job),
-    )  # fmt: skip
+    )
 
 
 def _named(job: Job) -> str:
@@ -283,7 +319,11 @@ def _named(job: Job) -> str:
 
 @router.post("/jobs/{job_id}/{action}")
 def act(
-    request: Request, caller: Submitter, job_id: Id, action: str, other: Annotated[str, Form(pattern=f"{JOB_ID}|^$")] = ""
+    request: Request,
+    caller: Submitter,
+    job_id: Id,
+    action: str,
+    other: Annotated[str, Form(pattern=f"{JOB_ID}|^$")] = "",
 ) -> Response:
     """What the buttons of a job's page do."""
     if action == "compare" and other:

@@ -19,35 +19,60 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 LONGEST_NAME = 100
 """Characters of a field's name that are told."""
 
-LIMITS = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than", "less_than": "less than"}
+LIMITS = {
+    "greater_than_equal": "at least",
+    "less_than_equal": "at most",
+    "greater_than": "more than",
+    "less_than": "less than",
+}
 WORDS = {
-    "missing": "a value", "string_type": "text", "bool_type": "true or false", "bool_parsing": "true or false",
-    "float_type": "a number", "float_parsing": "a number", "int_type": "a whole number", "int_parsing": "a whole number",
-    "int_parsing_size": "a whole number", "int_from_float": "a whole number", "finite_number": "a number that is finite",
-    "list_type": "a list", "dict_type": "an object", "model_type": "an object", "model_attributes_type": "an object",
+    "missing": "a value",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "int_from_float": "a whole number",
+    "finite_number": "a number that is finite",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
     "string_unicode": "text in UTF-8",
-}  # fmt: skip
+}
 """Kind of error -> what is expected."""
 ANOTHER = "another value: /v1/openapi.json describes it"
 
 PHRASES = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
-        (r"^Value error, ", ""), (r"^Input should be a valid (integer|int)\b.*", "a whole number"),
-        (r"^Input should be a valid (string|str)\b.*", "text"), (r"^Input should be a valid (list|tuple|array|set)\b.*", "a list"),
+        (r"^Value error, ", ""),
+        (r"^Input should be a valid (integer|int)\b.*", "a whole number"),
+        (r"^Input should be a valid (string|str)\b.*", "text"),
+        (r"^Input should be a valid (list|tuple|array|set)\b.*", "a list"),
         (r"^Input should be a valid (dictionary|dict|mapping|instance)\b.*", "a table with fields"),
-        (r"^Input should be a valid boolean\b.*", "true or false"), (r"^Input should be a valid number\b.*", "a number"),
-        (r"^Input should be a valid (\w+)\b.*", r"a \1"), (r"^Input should be a finite number", "a number that is finite"),
-        (r"^Input should be greater than or equal to ", "at least "), (r"^Input should be less than or equal to ", "at most "),
-        (r"^Input should be greater than ", "more than "), (r"^Input should be less than ", "less than "),
-        (r"^Input should be a multiple of ", "a multiple of "), (r"^Input should be ", ""),
+        (r"^Input should be a valid boolean\b.*", "true or false"),
+        (r"^Input should be a valid number\b.*", "a number"),
+        (r"^Input should be a valid (\w+)\b.*", r"a \1"),
+        (r"^Input should be a finite number", "a number that is finite"),
+        (r"^Input should be greater than or equal to ", "at least "),
+        (r"^Input should be less than or equal to ", "at most "),
+        (r"^Input should be greater than ", "more than "),
+        (r"^Input should be less than ", "less than "),
+        (r"^Input should be a multiple of ", "a multiple of "),
+        (r"^Input should be ", ""),
         (r"^String should have at (least|most) (\d+) characters?", r"at \1 \2 characters"),
         (r"^String should match pattern ", "text of the form "),
         (r"^(?:List|Tuple|Set|Dictionary|Value) should have at (least|most) (\d+) items?.*", r"at \1 \2 entries"),
-        (r"^Extra inputs are not permitted", "no such field"), (r"^Field required", "a value"),
-        (r"^Unable to extract tag.*", "a field that says what it is"), (r"^Unable to parse input string as an? (\w+).*", r"a \1"),
+        (r"^Extra inputs are not permitted", "no such field"),
+        (r"^Field required", "a value"),
+        (r"^Unable to extract tag.*", "a field that says what it is"),
+        (r"^Unable to parse input string as an? (\w+).*", r"a \1"),
     )
-)  # fmt: skip
+)
 """What validates elsewhere in the package may say in its own words -> ours."""
 
 
@@ -116,7 +141,9 @@ def faults_of(
         kind = item["type"]
         if kind.startswith("union_tag"):
             found = "nothing" if kind == "union_tag_not_found" else brief(item["ctx"].get("tag"))
-            near = "" if kind == "union_tag_not_found" else near_miss(str(item["ctx"].get("tag"))[:LONGEST_NAME], branches)
+            near = (
+                "" if kind == "union_tag_not_found" else near_miss(str(item["ctx"].get("tag"))[:LONGEST_NAME], branches)
+            )
             yield Fault(where, "", place([*path, "kind"]), found, f"one of {', '.join(kinds)}{near}")
         elif kind == "extra_forbidden":
             yield Fault(where, "", place(path), spelt(str(path[-1])), no_such(str(path[-1]), known, "field"))
@@ -126,7 +153,13 @@ def faults_of(
             if path == ["plan"] and isinstance(item.get("input"), str):
                 expected = f"{expected} with the plan's fields; the text of a TOML file is `plan_toml`"
             told = known[path[0]].description if kind == "missing" and len(path) == 1 and path[0] in known else None
-            yield Fault(where, "", place(path), found, f"{expected}: {told[0].lower()}{told[1:].rstrip('.')}" if told else expected)
+            yield Fault(
+                where,
+                "",
+                place(path),
+                found,
+                f"{expected}: {told[0].lower()}{told[1:].rstrip('.')}" if told else expected,
+            )
 
 
 def no_such(name: str, known: Iterable[str], called: str) -> str:
@@ -159,7 +192,9 @@ JOB_ID = r"^[0-9a-f]{32}$"
 CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,12})?-[0-9a-f]{32}$"
 KEY = r"^[!-~]{1,200}$"
 FORMS = {
-    JOB_ID: "a job's name: 32 digits and letters a to f, as submitting it answers", f"{JOB_ID}|^$": "a job's name, or nothing",
-    CURSOR: "what `next` of the list before says", KEY: "1 to 200 letters, digits and signs of ASCII, without spaces",
-}  # fmt: skip
+    JOB_ID: "a job's name: 32 digits and letters a to f, as submitting it answers",
+    f"{JOB_ID}|^$": "a job's name, or nothing",
+    CURSOR: "what `next` of the list before says",
+    KEY: "1 to 200 letters, digits and signs of ASCII, without spaces",
+}
 """Pattern -> what has it, in words."""

@@ -43,8 +43,16 @@ def answer(folder: Folder) -> None:
     try:
         found = ANSWERS[request["kind"]](folder, request, limits, teller)
         stated = _written(folder, found)
-        folder.write(RESULT, {"kind": request["kind"], "headline": found.headline, "summary": found.summary, "facts": found.facts,
-                              "tables": stated})  # fmt: skip
+        folder.write(
+            RESULT,
+            {
+                "kind": request["kind"],
+                "headline": found.headline,
+                "summary": found.summary,
+                "facts": found.facts,
+                "tables": stated,
+            },
+        )
         ended: dict[str, Any] = {"state": "succeeded", "headline": found.headline}
     except Exception as error:
         if any(no_room(one) for one in _chain(error)):
