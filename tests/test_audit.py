@@ -18,6 +18,7 @@ import pytest
 
 from instances import FEATURES, FIRST, quick_first, random_case
 from strategic_minerals.audit import accounts as audit_money
+from strategic_minerals.audit import packages as audit_packages
 from strategic_minerals.audit import scenario_data as audit_facts
 from strategic_minerals.audit.audit import FAMILIES, Audit, audit
 from strategic_minerals.checks.consistency import check_data
@@ -163,14 +164,14 @@ def text_options(problem: Problem) -> Iterator[tuple[tuple[int, str, int, tuple[
     floors = [by_name[m.floor.name] for m in problem.layout.support.markets]
     for p, project in enumerate(n.projects):
         for package in (k for k in n.packages if k.project in (None, p)):
-            own = audit_money.own_floor(n, package, project.producer)
+            own = audit_packages.own_floor(n, package, project.producer)
             if own is not None and n.yields[project.producer, own.material] <= 0:
                 continue
             for chosen in product((False, True), repeat=len(floors)):
                 markets = [(m, floors[m]) for m, taken in enumerate(chosen) if taken]
                 for t in range(n.calendar.periods - project.lead):
-                    deal = audit_money.make_deal(course, p, package, markets, t)
-                    if not audit_money.objections(course, deal, floors):
+                    deal = audit_packages.make_deal(course, p, package, markets, t)
+                    if not audit_packages.objections(course, deal, floors):
                         yield (p, package.name, t, deal.markets), deal
 
 

@@ -22,7 +22,8 @@ from strategic_minerals.decomposition.lshaped import run as run_search
 from strategic_minerals.decomposition.master import Master, Pool
 from strategic_minerals.decomposition.search import COARSE, COARSE_ROUNDS, SETTLED, Search, StoppedByCallerError
 from strategic_minerals.decomposition.subproblems import LEAST_THETA, WHOLE, OutOfTimeError
-from strategic_minerals.highs.solver import Model, Run
+from strategic_minerals.highs.run import Run
+from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.assembly import Assembly
 
 LONG_S = 600.0

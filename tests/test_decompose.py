@@ -27,7 +27,8 @@ from strategic_minerals.decomposition.lshaped import Decomposition
 from strategic_minerals.decomposition.master import Pool
 from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, ask, take_apart
 from strategic_minerals.highs import solver
-from strategic_minerals.highs.solver import PRIMAL, Model
+from strategic_minerals.highs.settings import PRIMAL
+from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.optimization.reference_plan import do_nothing

@@ -14,7 +14,7 @@ import typer.main
 
 from strategic_minerals import diagnose, load_dataset, load_plan, shipped
 from strategic_minerals.analysis.sweep_file import SweepFile
-from strategic_minerals.cli.common import app
+from strategic_minerals.cli.main import app
 from strategic_minerals.report.reference_pages import formulation_page, inputs_page
 
 ROOT = Path(__file__).resolve().parents[1]

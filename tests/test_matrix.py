@@ -18,7 +18,7 @@ from instances import FEATURES, random_case
 from strategic_minerals import FormulationError, build_model
 from strategic_minerals.formulation.flat import flat_model
 from strategic_minerals.formulation.structure import STAGES, TRUNK
-from strategic_minerals.highs.solver import TOLERANCES
+from strategic_minerals.highs.settings import TOLERANCES
 from strategic_minerals.model.assembly import Assembly, Stamped, assemble, place
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import Problem, prepare

@@ -15,7 +15,7 @@ from strategic_minerals.evaluation.myopic import believed, meet_myopically
 from strategic_minerals.evaluation.recourse import FirstStage, meet
 from strategic_minerals.scenarios.events import Strike, strike_of
 from strategic_minerals.scenarios.sampling import mean_remainder
-from strategic_minerals.schemas.plan import Event
+from strategic_minerals.schemas.plan_sections import Event
 from strategic_minerals.schemas.tables import HazardRow
 from test_stress import exposed
 from tiny import KT, cut, offer, source, tiny

@@ -26,7 +26,7 @@ from pandas.testing import assert_frame_equal
 from conftest import PATIENCE_S, environment
 from instances import random_case
 from strategic_minerals import Dataset, InputError, Plan, Result, load_result, solve, write_run
-from strategic_minerals.highs.solver import TOLERANCES
+from strategic_minerals.highs.settings import TOLERANCES
 from strategic_minerals.model.solution import Solution
 from tiny import cut, offer, source, tiny
 

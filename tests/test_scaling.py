@@ -10,7 +10,8 @@ import pytest
 from instances import random_case
 from scalings import SCALINGS, scaled, small
 from strategic_minerals import InfeasibleError, InputError, Plan, UntrustedError, solve
-from strategic_minerals.highs.solver import Model, Run
+from strategic_minerals.highs.run import Run
+from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.optimization.infeasibility import contradiction

@@ -27,7 +27,7 @@ from strategic_minerals.analysis.unread import varied_in_vain
 from strategic_minerals.checks.doubtful import unlikely
 from strategic_minerals.data.plan_file import parse_plan
 from strategic_minerals.schemas.base import Row
-from strategic_minerals.schemas.plan import Sample
+from strategic_minerals.schemas.plan_sections import Sample
 from strategic_minerals.schemas.tables import TABLES
 from tiny import cut, offer, source, tiny
 from tiny import project as mill

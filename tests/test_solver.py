@@ -26,7 +26,9 @@ from strategic_minerals import InfeasibleError, InputError, Plan, ReserveError, 
 from strategic_minerals.cli import main as cli
 from strategic_minerals.core.timing import Seconds
 from strategic_minerals.highs import runtime as highs
-from strategic_minerals.highs.solver import OPTIONS, TOLERANCES, Model, Run, Status
+from strategic_minerals.highs.run import Run, Status
+from strategic_minerals.highs.settings import OPTIONS, TOLERANCES
+from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.assembly import Assembly
 from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.optimization import optimise as optimize

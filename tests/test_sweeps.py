@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import strategic_minerals.analysis.sweep as sweeps
+import strategic_minerals.analysis.sweep_segments as segments
 import strategic_minerals.finance.owner_value as owners
 from instances import quick_first, random_case
 from strategic_minerals import Dataset, InfeasibleError, InputError, Plan, PlanError, UntrustedError, solve, sweep
@@ -417,14 +418,14 @@ def test_decisions_of_a_point_are_those_of_its_plan() -> None:
             if (item.kind == "contract" or (item.kind == "floor" and item.name in markets))
             and choices.chosen(item, answer.x)
         }
-        told = sweeps._decisions(0, answer, sweeps._hold_to_account(answer))
+        told = segments._decisions(0, answer, segments._hold_to_account(answer))
         found = {(line["kind"], line["item"]): line["value"] for line in told if line["kind"] in ("contract", "floor")}
         assert found == pytest.approx(wanted, rel=1e-9)
         seen |= {kind for kind, _ in found}
     assert seen == {"contract", "floor"}
     plan, data = tiny({"a": 10.0}, **{**SOME, "offers": {"market-spot": offer("a", 5.0)}}, loss=1e5)
     answer = Session(gap=0.0).answer(plan, data)
-    told = sweeps._decisions(0, answer, sweeps._hold_to_account(answer))
+    told = segments._decisions(0, answer, segments._hold_to_account(answer))
     assert {line["kind"] for line in told} == {"stock"}
 
 
@@ -781,8 +782,8 @@ def test_rows_that_were_withdrawn_do_not_come_back(tmp_path: Path, monkeypatch: 
     rows that were found wrong are gone: the sweep that goes on solves their points."""
     plan, data = promising()
     points = {"budget.appropriation_musd *": [0.5, 0.7, 1.0, 1.5, 2.0]}
-    monkeypatch.setattr(sweeps, "_agree", lambda *_: False)
-    real, calls = sweeps._answers, []
+    monkeypatch.setattr(segments, "_agree", lambda *_: False)
+    real, calls = segments._answers, []
 
     def killed(stretch: Any, *, hot: bool, tell: Any = None) -> Any:
         calls.append(hot)
@@ -790,11 +791,11 @@ def test_rows_that_were_withdrawn_do_not_come_back(tmp_path: Path, monkeypatch: 
             raise KeyboardInterrupt
         return real(stretch, hot=hot, tell=tell)
 
-    monkeypatch.setattr(sweeps, "_answers", killed)
+    monkeypatch.setattr(segments, "_answers", killed)
     with pytest.raises(KeyboardInterrupt):
         sweep(plan, data, points, gap=0.0, store=tmp_path / "rows")
     assert calls == [True, False]
-    monkeypatch.setattr(sweeps, "_answers", real)
+    monkeypatch.setattr(segments, "_answers", real)
     told: list[int] = []
     sweep(plan, data, points, gap=0.0, store=tmp_path / "rows", on_progress=lambda done, of: told.append(done))
     assert len(told) == 5

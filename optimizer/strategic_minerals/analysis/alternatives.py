@@ -24,7 +24,8 @@ from ..core.frames import notebook_html
 from ..core.parallel import workforce
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
-from ..highs.solver import Model, Run
+from ..highs.run import Run
+from ..highs.solver import Model
 from ..model.decisions import Choices, with_parts, with_row
 from ..model.problem import Problem
 from ..results.result import Result

@@ -18,7 +18,8 @@ from ..core.errors import Fault, InputError, UntrustedError
 from ..core.units import USD_PER_MUSD
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
-from ..highs.solver import Model, Run
+from ..highs.run import Run
+from ..highs.solver import Model
 from ..model.objectives import objective_costs
 from ..model.problem import Problem, prepare
 from ..model.solution import Solution, embed

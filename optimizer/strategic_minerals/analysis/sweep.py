@@ -9,11 +9,9 @@ disagree the whole stretch is.
 from __future__ import annotations
 
 import math
-import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -22,26 +20,20 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from ..audit.audit import audit
 from ..checks.consistency import require
-from ..core.errors import Fault, FaultsError, PlanError, ReserveError, SolveError, UntrustedError
+from ..core.errors import Fault, FaultsError, PlanError, ReserveError
 from ..core.parallel import workforce
 from ..data.addresses import edited, read_axis
 from ..data.dataset import Dataset
 from ..instance.build import build_instance
 from ..instance.instruments import CHOSEN
-from ..model.decisions import HALF, TRACE_T
-from ..model.objectives import cost_groups
-from ..model.solution import Solution, extract
-from ..optimization.session import Answer, Session
+from ..model.decisions import HALF
 from ..optimization.stages import Method
-from ..results.tables import projects, stock, world_losses
 from ..scenarios.build import build_worlds
 from ..scenarios.events import longest_event
-from ..scenarios.reduction import cvar_of
-from ..scenarios.scenario_set import Drawn
 from ..schemas.plan import Plan
 from .checkpoint import Journal, identity
+from .sweep_segments import PathSegment, SegmentResult, solve_segment
 from .unread import varied_in_vain
 
 STRETCH = 100
@@ -52,30 +44,7 @@ LEAST_STRETCH = 4
 """Least points of a stretch: its first one, and the one checked, are solved from nothing."""
 MOST_RANKED = 2_000
 """Points up to which the path goes on to the nearest one; beyond, it follows the axes in turn."""
-SAME = 1e-9
-"""Relative difference of two exact answers that counts as none."""
 MOST_POINTS = 100_000
-SHORT_T = 1e-3
-"""Tonnes below this are no shortfall."""
-
-FIGURES = {
-    "reason": "why the solve ended, or which error it met",
-    "objective_musd": "Z - Z0, plan against doing nothing",
-    "bound_musd": "lower bound on it",
-    "relative_gap": "between the two",
-    "do_nothing_musd": "Z0",
-    "expected_loss_musd": "expected discounted loss of going short",
-    "do_nothing_loss_musd": "the same without a plan",
-    "cvar_musd": "mean loss of the worst worlds, at the plan's alpha",
-    "defence_short": "probability that the armed forces go short of something",
-    "spending_musd": "discounted outlays on the trunk",
-    "users_musd": "change of what users pay, shortage apart, against doing nothing",
-    "authority_musd": "change of the authority's balance: purchases, holding, sales, stock left",
-    "commitments_musd": "change of what commitments cost: support, fees, floors, what is left of projects",
-    "seconds": "wall clock of this point",
-    "cold": "whether it was solved from nothing",
-}
-"""What is told of every point."""
 
 
 @dataclass(frozen=True)
@@ -125,34 +94,6 @@ class Sweep:
         )
 
 
-@dataclass(frozen=True)
-class _Stretch:
-    """A task: points to be answered one after the other. It travels to other processes."""
-
-    plan: Plan
-    data: Dataset
-    numbers: tuple[int, ...]
-    changes: tuple[Mapping[str, Any], ...]
-    held: Drawn | None
-    gap: float
-    relax: bool
-    method: Method
-    time_limit_s: float
-    threads: int
-    journal: str = ""
-    """Folder in which every row is written down as soon as it is there; empty: none."""
-
-
-@dataclass(frozen=True)
-class _Walked:
-    """A stretch answered."""
-
-    rows: list[dict[str, Any]]
-    decisions: list[dict[str, Any]]
-    checked: int
-    disagreed: int
-
-
 def sweep(
     plan: Plan,
     data: Dataset,
@@ -193,14 +134,14 @@ def sweep(
     journal = (
         None if store is None else Journal(store, identity(plan, data, asked, gap=gap, relax=relax, method=method))
     )
-    kept = _Walked([], [], 0, 0) if journal is None else _Walked(*journal.read())
+    kept = SegmentResult([], [], 0, 0) if journal is None else SegmentResult(*journal.read())
     there = {row["point"] for row in kept.rows}
     path = [k for k in _path(asked) if k not in there]
     parallel = workers > 1 or executor is not None
     parts = 1 if not parallel else PARTS if executor is not None else workers
     size = min(STRETCH, max(LEAST_STRETCH, math.ceil(len(path) / parts)))
     stretches = [
-        _Stretch(
+        PathSegment(
             plan,
             data,
             tuple(part),
@@ -220,10 +161,10 @@ def sweep(
     if not parallel:
         for stretch in stretches:
             before = sum(len(part.rows) for part in walked)
-            walked.append(_walk(stretch, partial(_after, tell, before, len(asked))))
+            walked.append(solve_segment(stretch, partial(_after, tell, before, len(asked))))
     else:
         with workforce(executor, workers) as map_over:
-            for done in map_over(_walk, stretches):
+            for done in map_over(solve_segment, stretches):
                 walked.append(done)
                 if journal is not None and executor is not None:  # its workers may not see the folder
                     journal.write(done.rows[0]["point"], done.rows, done.decisions, done.checked, done.disagreed)
@@ -326,136 +267,3 @@ def _path(points: Sequence[Mapping[str, Any]]) -> list[int]:
         order.append(at)
         left[at] = False
     return order
-
-
-def _walk(stretch: _Stretch, tell: Callable[[int], None] | None = None) -> _Walked:
-    """Answer a stretch; one hot-started point of it again from nothing, and everything where the two disagree."""
-    walked, session = _answers(stretch, hot=True, tell=tell)
-    hot = [row for row in walked.rows if not row["cold"] and row["objective_musd"] == row["objective_musd"]]
-    if not hot:
-        return walked
-    row = random.Random(stretch.numbers[0]).choice(hot)
-    try:
-        plan, data = edited(stretch.plan, stretch.data, stretch.changes[stretch.numbers.index(row["point"])])
-        cold = session.cold().answer(plan, data, time_limit_s=stretch.time_limit_s)
-        solution = _hold_to_account(cold)
-    except ReserveError:  # nothing to compare with: told as one point less checked
-        return walked
-    if _agree(row, _figures(cold, solution)):
-        walked = replace(walked, checked=1)
-    else:
-        if stretch.journal:
-            Journal.at(stretch.journal).withdraw(stretch.numbers[0])
-        walked = replace(_answers(stretch, hot=False)[0], checked=1, disagreed=1)
-    if stretch.journal:
-        Journal.at(stretch.journal).write(stretch.numbers[0], [], [], walked.checked, walked.disagreed)
-    return walked
-
-
-def _answers(stretch: _Stretch, *, hot: bool, tell: Callable[[int], None] | None = None) -> tuple[_Walked, Session]:
-    """All points of a stretch, and the session that answered them."""
-    session = Session(
-        gap=stretch.gap, relax=stretch.relax, method=stretch.method, held=stretch.held, threads=stretch.threads
-    )
-    journal = Journal.at(stretch.journal) if stretch.journal else None
-    rows: list[dict[str, Any]] = []
-    decisions: list[dict[str, Any]] = []
-    for number, changes in zip(stretch.numbers, stretch.changes, strict=True):
-        begin = time.perf_counter()
-        row: dict[str, Any] = {"point": number, **dict.fromkeys(FIGURES, math.nan), "cold": not hot or session.fresh}
-        decided: list[dict[str, Any]] = []
-        try:
-            plan, data = edited(stretch.plan, stretch.data, changes)
-            answer = (session if hot else session.cold()).answer(plan, data, time_limit_s=stretch.time_limit_s)
-            solution = _hold_to_account(answer)
-        except SolveError as error:
-            row["reason"] = error.outcome.reason
-        except Exception as error:  # one point must not lose the others; it is told, and its numbers are none
-            row["reason"] = str(error) if isinstance(error, ReserveError) else f"{type(error).__name__}: {error}"
-        else:
-            row |= _figures(answer, solution)
-            decided = _decisions(number, answer, solution)
-        rows.append(row | {"seconds": time.perf_counter() - begin})
-        decisions += decided
-        if journal is not None:
-            journal.write(stretch.numbers[0], rows[-1:], decided)
-        if tell is not None:
-            tell(len(rows))
-    return _Walked(rows, decisions, 0, 0), session
-
-
-def _hold_to_account(answer: Answer) -> Solution:
-    """The plan of an answer, audited like any other; a relaxation is no plan. Raises UntrustedError."""
-    problem = answer.problem
-    solution = extract(problem.layout, problem.assembly, answer.x)
-    if not answer.outcome.relaxed:
-        audited = audit(problem, solution, z0=extract(problem.layout, problem.assembly, answer.z0))
-        if not audited.passed:
-            raise UntrustedError(f"the audit objects: {audited.worst()}")
-    return solution
-
-
-def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two answers to one question are the same: references to rounding, and intervals that meet; of exact answers these are
-    points."""
-    room = 10 * SAME * (1 + abs(b["do_nothing_musd"]))
-    references = abs(a["do_nothing_musd"] - b["do_nothing_musd"]) <= room
-    below = max(a["bound_musd"], b["bound_musd"]) <= min(a["objective_musd"], b["objective_musd"]) + room
-    return bool(references and below)
-
-
-def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
-    problem, outcome, pi = answer.problem, answer.outcome, answer.problem.layout.worlds.probability
-    costs = problem.assembly.costs
-    losses, short = world_losses(problem, solution)
-    change = answer.x - answer.z0
-    parts = {name: float(cost @ change) for name, cost in cost_groups(problem).items()}
-    return {
-        "reason": outcome.reason,
-        "objective_musd": outcome.objective_musd,
-        "bound_musd": outcome.best_bound_musd,
-        "relative_gap": outcome.relative_gap,
-        "do_nothing_musd": outcome.do_nothing_musd,
-        "expected_loss_musd": float(costs["expected_loss"] @ answer.x),
-        "do_nothing_loss_musd": float(costs["expected_loss"] @ answer.z0),
-        "cvar_musd": cvar_of(losses, pi, problem.plan.risk.alpha),
-        "defence_short": float(pi[short > SHORT_T].sum()),
-        "spending_musd": float(costs["spending"] @ answer.x) if "spending" in costs else 0.0,
-        **parts,
-    }
-
-
-def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str, Any]]:
-    """What is signed, the largest stock of each material, contracts and market floors."""
-    problem = answer.problem
-    signed = projects(problem, solution)
-    lines = [
-        {
-            "point": point,
-            "kind": "project",
-            "item": f"{row.project}: {row.package}",
-            "year": row.signed,
-            "value": row.share,
-        }
-        for row in signed[signed["share"] > 0].itertuples()
-    ]
-    held = stock(problem, solution)
-    for material, rows in held.groupby("material", sort=False):
-        top = rows.loc[rows["stock_t"].idxmax()]
-        if top.stock_t > 0:
-            lines.append(
-                {"point": point, "kind": "stock", "item": material, "year": top.period, "value": float(top.stock_t)}
-            )
-    n, layout = problem.natural, problem.layout
-    in_force = np.zeros((len(n.producers), n.calendar.periods))
-    for contract, tonnes in zip(layout.contracts, solution.contract, strict=True):
-        in_force[contract.source, contract.start : contract.end] += tonnes / n.calendar.step
-    most = in_force.max(axis=1)
-    chosen = [("contract", n.producers[j], most[j]) for j in np.flatnonzero(most > TRACE_T)]
-    markets = zip(layout.support.markets, solution.floor, strict=True)
-    chosen += [("floor", market.floor.name, share) for market, share in markets if share > HALF]
-    first = n.calendar.period_label(0)
-    return lines + [
-        {"point": point, "kind": kind, "item": item, "year": first, "value": float(value)}
-        for kind, item, value in chosen
-    ]

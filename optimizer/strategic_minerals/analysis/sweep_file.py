@@ -25,7 +25,8 @@ from pydantic import Field, model_validator
 from ..core.errors import Fault, MisplacedError, PlanError
 from ..data.dataset import Dataset
 from ..data.plan_lines import PlanText
-from ..schemas.plan import Plan, Section
+from ..schemas.plan import Plan
+from ..schemas.plan_sections import Section
 from .designs import Design, estimate_ranges, indices, left_out, loss_functions, morris, one_at_a_time, sobol
 from .sweep import MOST_POINTS, SWEEP, Sweep
 

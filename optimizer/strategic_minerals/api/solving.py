@@ -20,7 +20,7 @@ from ..core.frames import whole
 from ..core.outcome import OnProgress, Outcome
 from ..core.timing import TOTAL
 from ..data.dataset import Dataset
-from ..highs.solver import TOLERANCES
+from ..highs.settings import TOLERANCES
 from ..model.problem import Problem, prepare
 from ..model.solution import Solution, extract, signatures
 from ..optimization.optimise import Solved, optimise

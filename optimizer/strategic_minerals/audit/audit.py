@@ -19,20 +19,10 @@ import numpy as np
 from ..core.arrays import Bools
 from ..model.problem import Problem
 from ..model.solution import Solution
-from .accounts import (
-    Deal,
-    already_owed,
-    cvar,
-    losses,
-    make_deal,
-    objections,
-    open_books,
-    outlays,
-    purchase_terms,
-    social_cost,
-)
+from .accounts import already_owed, cvar, losses, open_books, outlays, purchase_terms, social_cost
 from .figures import Figures
 from .operations import OPERATING, Check, Row, Rule, in_force
+from .packages import Deal, make_deal, objections
 from .scenario_data import is_baseline, tightness, worst_state
 from .statements import differences, recomputed
 

@@ -16,7 +16,8 @@ from ..core.arrays import Floats
 from ..instance.instance import Instance, Purchase
 from ..model.problem import Problem
 from ..model.solution import OPERATIONS, Solution
-from .accounts import Books, Deal, open_books
+from .accounts import Books, open_books
+from .packages import Deal
 from .scenario_data import begins
 
 Row = tuple[str, Any, Any]

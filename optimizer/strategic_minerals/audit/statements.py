@@ -16,8 +16,6 @@ from ..core.units import MUSD_PER_T
 from ..instance.instance import Floor, Instance
 from .accounts import (
     Books,
-    Deal,
-    MarketDeal,
     commitments,
     cvar,
     floors_at_crisis_prices,
@@ -28,6 +26,7 @@ from .accounts import (
     social_cost,
 )
 from .figures import Figures
+from .packages import Deal, MarketDeal
 from .scenario_data import begins, is_baseline
 
 SMALL_T = 1e-6

@@ -9,7 +9,8 @@ from typing import Any
 from ..data.dataset import Dataset
 from ..scenarios.events import Strike, hazards, sampled, strike_of
 from ..schemas.base import key_of
-from ..schemas.plan import QUIET, Event, Plan
+from ..schemas.plan import Plan
+from ..schemas.plan_sections import QUIET, Event
 
 MONTHS = 12
 """Ages that are all multiples of it were rather given in months."""

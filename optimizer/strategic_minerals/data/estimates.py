@@ -254,9 +254,6 @@ def recovery_cash(price_usd_per_kg: float) -> Estimate:
     return Estimate(0.15, 0.30, 0.50).times(price_usd_per_kg)
 
 
-# Demand and loss.
-
-
 def growth(year: float) -> float:
     """Factor on the magnet demand of 2028: 2^((year - 2028)/10).
 

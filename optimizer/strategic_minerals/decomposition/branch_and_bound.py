@@ -22,7 +22,7 @@ from .master import open_bounds
 from .subproblems import WHOLE
 
 if TYPE_CHECKING:
-    from ..highs.solver import Run, Status
+    from ..highs.run import Run, Status
     from .search import How, Search
 
 LOOKS, MANY_LOOKS = 4, 12

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.arrays import Floats
 from ..core.outcome import OnProgress
-from ..highs.solver import Run, Status
+from ..highs.run import Run, Status
 from .branch_and_bound import Tree
 from .evaluator import Evaluator
 from .search import LINEAR_SHARE, Search, StoppedByCallerError, best_tail

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import INF, Floats, Ints
-from ..highs.solver import Model, Run
+from ..highs.run import Run
+from ..highs.solver import Model
 from ..model.assembly import Assembly
 
 IDLE = 60

@@ -18,7 +18,7 @@ import numpy as np
 from ..core.arrays import Floats
 from ..core.errors import UntrustedError
 from ..core.outcome import OnProgress, Progress
-from ..highs.solver import Run, Status
+from ..highs.run import Run, Status
 from .evaluator import Evaluated, Evaluator
 from .master import Master, open_bounds
 from .subproblems import LEAST_THETA, OutOfTimeError

@@ -19,7 +19,8 @@ import numpy as np
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
 from ..formulation.structure import TRUNK, Layout
-from ..highs.solver import Model, Run
+from ..highs.run import Run
+from ..highs.solver import Model
 from ..model.assembly import Assembly
 
 CLUSTERS = 50

@@ -22,7 +22,7 @@ from ..results.result import Result
 from ..scenarios.events import Strike, hazards, strike_of
 from ..scenarios.promises import short_of_promise
 from ..scenarios.scenario_set import combine
-from ..schemas.plan import Event
+from ..schemas.plan_sections import Event
 from .recourse import FirstStage, meet
 
 TOGETHER = "all together"

@@ -13,7 +13,8 @@ from ..formulation.parameters import net_imports
 from ..instance.instance import Instance
 from ..model.problem import Problem
 from ..scenarios.scenario_set import Worlds
-from ..schemas.plan import DaysOfCover, Instruments, Objective, Plan
+from ..schemas.plan import Plan
+from ..schemas.plan_sections import DaysOfCover, Instruments, Objective
 from .stress_test import SHORT_T
 
 COVER_DAYS = 60.0

@@ -12,7 +12,8 @@ from typing import Literal, get_args
 
 from ..instance.instance import FloorId, Instance, Package
 from ..instance.instruments import floor_names, level_in
-from ..schemas.plan import FloorMenu, Plan
+from ..schemas.plan import Plan
+from ..schemas.plan_sections import FloorMenu
 from .packages import TWIN, Support
 
 Kind = Literal["project", "package", "contract", "offer", "floor"]

@@ -19,7 +19,7 @@ from ..finance.commitment_costs import commitment_money
 from ..finance.packages import Support
 from ..instance.instance import Contract, Instance, Purchase
 from ..scenarios.scenario_set import Worlds
-from ..schemas.plan import DaysOfCover, Diversification, ServiceLevel
+from ..schemas.plan_sections import DaysOfCover, Diversification, ServiceLevel
 
 TRUNK = -1
 """World index of trunk stamps."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..core.arrays import Ints
 from ..formulation.structure import TRUNK, Layout
 from ..model.assembly import Assembly, Stamped
-from .solver import AT_LOWER, BASIC
+from .settings import AT_LOWER, BASIC
 
 Statuses = npt.NDArray[np.int8]
 """One status a column, or row, as the solver counts them."""

@@ -9,7 +9,7 @@ import numpy as np
 from ..formulation.structure import Layout
 from ..model.problem import Problem
 from .basis import Statuses
-from .solver import AT_LOWER, BASIC
+from .settings import AT_LOWER, BASIC
 
 
 def carried(old: Problem, new: Problem, columns: Statuses, rows: Statuses) -> tuple[Statuses, Statuses]:

@@ -10,8 +10,8 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import highspy
 import numpy as np
@@ -20,115 +20,27 @@ from ..core.arrays import Floats, Ints
 from ..core.errors import Fault, PlanError, UntrustedError
 from ..core.outcome import OnProgress, Progress
 from ..model.assembly import Assembly
+from .run import STATUS_OF, Run, finite_or_none
 from .runtime import instance
+from .settings import (
+    ASTRAY,
+    BASES,
+    DEVEX,
+    DUAL,
+    EXACT,
+    LITTLE,
+    MOST_IN_ONE_SOLVER,
+    NO_LIMIT,
+    OPTIONS,
+    PRIMAL,
+    SAME_OBJECTIVE,
+    SCALED,
+    SMALLEST_ENTRY,
+    SMALLEST_MOVE,
+    TOLERANCES,
+    UNSCALED,
+)
 from .units import SolverUnits
-
-Status = Literal[
-    "optimal",
-    "time_limit",
-    "infeasible",
-    "unbounded",
-    "infeasible_or_unbounded",
-    "interrupted",
-    "out_of_memory",
-    "limit",
-    "failed",
-]
-
-_STATUS: dict[str, Status] = {
-    "kNotset": "failed",
-    "kLoadError": "failed",
-    "kModelError": "failed",
-    "kPresolveError": "failed",
-    "kSolveError": "failed",
-    "kPostsolveError": "failed",
-    "kModelEmpty": "optimal",
-    "kOptimal": "optimal",
-    "kInfeasible": "infeasible",
-    "kUnboundedOrInfeasible": "infeasible_or_unbounded",
-    "kUnbounded": "unbounded",
-    "kObjectiveBound": "limit",
-    "kObjectiveTarget": "limit",
-    "kTimeLimit": "time_limit",
-    "kIterationLimit": "limit",
-    "kUnknown": "failed",
-    "kSolutionLimit": "limit",
-    "kInterrupt": "interrupted",
-    "kHighsInterrupt": "interrupted",
-    "kMemoryLimit": "out_of_memory",
-}
-"""Every status that HiGHS knows; unknown is never success. A model without columns is trivially optimal."""
-
-TOLERANCES = {
-    "primal_feasibility_tolerance": 1e-7,
-    "dual_feasibility_tolerance": 1e-7,
-    "mip_feasibility_tolerance": 1e-7,
-}
-"""At HiGHS's own 1e-6 for whole numbers, a big-M row lets its bound rise above the cost of a plan (by 1.6e-4 of it, measured)."""
-
-OPTIONS = frozenset(
-    {
-        "output_flag",
-        "threads",
-        "parallel",
-        "time_limit",
-        "mip_rel_gap",
-        "mip_abs_gap",
-        "presolve",
-        "solver",
-        "random_seed",
-        "simplex_strategy",
-        "simplex_scale_strategy",
-        "simplex_dual_edge_weight_strategy",
-        "simplex_iteration_limit",
-        "dual_simplex_cost_perturbation_multiplier",
-        *TOLERANCES,
-    }
-)
-"""Options that this package sets; anything else is a programming error."""
-
-
-BASES = (
-    highspy.HighsBasisStatus.kLower,
-    highspy.HighsBasisStatus.kBasic,
-    highspy.HighsBasisStatus.kUpper,
-    highspy.HighsBasisStatus.kZero,
-    highspy.HighsBasisStatus.kNonbasic,
-)
-"""Statuses of a basis in HiGHS's own order: what `basis` and `set_basis` count."""
-AT_LOWER, BASIC = 0, 1
-MOST_IN_ONE_SOLVER = 4_000_000
-"""Columns that one solver is given: it takes some 2 kB for each."""
-LITTLE, NO_LIMIT = 1000, 2**31 - 1
-"""Iterations, as HiGHS counts them."""
-ASTRAY = (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kIterationLimit)
-"""How a hot start gone astray ends."""
-SMALLEST_MOVE = 1e-11
-"""Moves of a basic variable with a right-hand side below this are rounding."""
-SAME_OBJECTIVE = 1e-6
-"""Of the terms of an objective, how far what the solver says of a point may lie from it: points are told after its tolerances."""
-SMALLEST_ENTRY = 1e-9  # less is none, such as a probability of 1e-16 that rounding has left in a row
-DUAL, PRIMAL = 1, 4
-"""Strategies of the simplex method, as HiGHS counts them."""
-UNSCALED, SCALED = 0, 2
-"""No scaling of the matrix, and HiGHS's own."""
-DEVEX, EXACT = 1, -1
-"""Weights of rows that begin at one (Harris 1973), and what HiGHS chooses itself, exact ones where it can."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """Result of one HiGHS run. `x` and `objective` are None unless a feasible point may be used."""
-
-    status: Status
-    x: Floats | None
-    objective: float | None
-    bound: float
-    seconds: float
-    iterations: int
-    nodes: int
-    row_dual: Floats | None = None
-    column_dual: Floats | None = None
 
 
 class Model:
@@ -442,7 +354,7 @@ class Model:
 
         def tell(event: Any) -> None:
             out = event.data_out
-            incumbent, bound = _finite(out.mip_primal_bound * unit), _finite(out.mip_dual_bound * unit)
+            incumbent, bound = finite_or_none(out.mip_primal_bound * unit), finite_or_none(out.mip_dual_bound * unit)
             gap = None if incumbent is None or bound is None else abs(incumbent - bound) / max(1e-9, abs(incumbent))
             ask(event, Progress(phase, time.perf_counter() - begin, incumbent, bound, gap))
 
@@ -455,7 +367,7 @@ class Model:
             model_status = highs.getModelStatus()
             if model_status.name != "kMemoryLimit":
                 return Run("failed", None, None, -math.inf, seconds, 0, 0)
-        verdict = _STATUS[highs.getModelStatus().name]
+        verdict = STATUS_OF[highs.getModelStatus().name]
         info = highs.getInfo()
         mip = self._mip
         feasible = info.primal_solution_status == 2  # kSolutionStatusFeasible
@@ -498,7 +410,3 @@ class Model:
     def _check(status: Any, what: str) -> None:
         if status != highspy.HighsStatus.kOk:
             raise UntrustedError(f"HiGHS answered {status.name} to {what}")
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) and abs(value) < 1e30 else None

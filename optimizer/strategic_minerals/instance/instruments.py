@@ -13,7 +13,8 @@ import numpy as np
 from ..core.arrays import Bools, Floats
 from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
-from ..schemas.plan import FloorMenu, Plan
+from ..schemas.plan import Plan
+from ..schemas.plan_sections import FloorMenu
 from .calendar import Calendar
 from .instance import Floor, FloorId, Instrument, MarketFloor, Package, Project
 

@@ -7,7 +7,8 @@ import numpy as np
 from ..core.arrays import INF, Floats
 from ..core.errors import UntrustedError
 from ..decomposition.lshaped import Decomposition
-from ..highs.solver import Model, Run
+from ..highs.run import Run
+from ..highs.solver import Model
 from ..model.objectives import denominator
 from ..model.problem import Problem
 from .stages import Flat, Staged

@@ -16,7 +16,8 @@ from ..core.arrays import INF, Floats, Ints
 from ..core.errors import InfeasibleError, StoppedError, UntrustedError
 from ..core.outcome import Outcome, Reason
 from ..decomposition.subproblems import demanding
-from ..highs.solver import Model, Run
+from ..highs.run import Run
+from ..highs.solver import Model
 from ..model.assembly import Assembly
 from ..model.problem import Problem
 

@@ -17,8 +17,8 @@ from ..core.outcome import OnProgress, Outcome
 from ..core.timing import Seconds
 from ..decomposition.lshaped import Decomposition
 from ..formulation.structure import STAGES
+from ..highs.run import Run
 from ..highs.runtime import canary
-from ..highs.solver import Run
 from ..model.objectives import denominator, objective_costs
 from ..model.problem import Problem, at_undisturbed_prices
 from .fixed_lp import LEAST_CHECK_S, _with_commitments, too_large, whole_numbers_fixed

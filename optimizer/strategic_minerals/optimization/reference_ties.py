@@ -18,7 +18,9 @@ from scipy import sparse
 from ..core.arrays import Bools, Floats, Ints
 from ..core.errors import UntrustedError
 from ..formulation.structure import Layout
-from ..highs.solver import TOLERANCES, Model, Run
+from ..highs.run import Run
+from ..highs.settings import TOLERANCES
+from ..highs.solver import Model
 from ..model.assembly import Assembly
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from ..core.outcome import OnProgress, Outcome, Reason
 from ..decomposition.lshaped import Decomposition
 from ..decomposition.subproblems import separable
 from ..formulation.structure import STAGES, Layout
-from ..highs.solver import Model, Run
+from ..highs.run import Run
+from ..highs.solver import Model
 from ..model.assembly import Assembly
 from ..model.objectives import denominator
 from ..model.problem import Problem

@@ -21,7 +21,7 @@ from ..audit.audit import Audit
 from ..core.bounded_files import read_bounded
 from ..core.errors import Fault, InputError, shown
 from ..core.outcome import Outcome
-from ..highs.solver import TOLERANCES
+from ..highs.settings import TOLERANCES
 from ..optimization.stages import Method
 from ..schemas.descriptions import expected as expected_words
 from .result import SCHEMA_VERSION, versions

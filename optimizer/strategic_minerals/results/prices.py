@@ -23,7 +23,7 @@ import pandas as pd
 from ..core.units import USD_PER_MUSD
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES, TRUNK
-from ..highs.solver import Run
+from ..highs.run import Run
 from ..model.problem import Problem
 from ..optimization.optimise import Solved
 

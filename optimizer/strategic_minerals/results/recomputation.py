@@ -18,7 +18,7 @@ from ..checks.consistency import require
 from ..core.errors import Fault, InputError
 from ..core.frames import kinds_of, whole
 from ..formulation.structure import STAGES
-from ..highs.solver import TOLERANCES
+from ..highs.settings import TOLERANCES
 from ..model.objectives import denominator
 from ..model.problem import Problem, prepare
 from ..model.solution import OPERATIONS

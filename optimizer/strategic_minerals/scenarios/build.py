@@ -10,7 +10,7 @@ import numpy as np
 from ..core.errors import Fault, PlanError
 from ..data.dataset import Dataset
 from ..instance.instance import Instance
-from ..schemas.plan import Sample
+from ..schemas.plan_sections import Sample
 from .events import Strike, hazards, sampled, strike_of
 from .reduction import Reduction, reduce
 from .sampling import Span, draw

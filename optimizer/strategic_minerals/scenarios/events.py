@@ -7,7 +7,8 @@ from typing import Any
 
 from ..data.dataset import Dataset
 from ..schemas.base import parse_multipliers
-from ..schemas.plan import Event, Plan
+from ..schemas.plan import Plan
+from ..schemas.plan_sections import Event
 
 
 @dataclass(frozen=True)

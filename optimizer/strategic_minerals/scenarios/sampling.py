@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from ..core.arrays import Floats
-from ..schemas.plan import Event
+from ..schemas.plan_sections import Event
 from .events import Strike, strike_of
 
 SOBOL_EVENTS = 3

@@ -1,0 +1,214 @@
+"""What each package and market floor pays, recomputed from the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..core.arrays import Floats
+from ..instance.instance import Floor, Instance, MarketFloor, Package
+from .scenario_data import (
+    TINY,
+    Bill,
+    Course,
+    begins,
+    capital,
+    expected_topup,
+    floor_bill,
+    held,
+    is_baseline,
+    owner_npv,
+    survives,
+)
+
+
+@dataclass(frozen=True)
+class Deal:
+    """A signed package: what it gives and what it costs, per unit of `sign`."""
+
+    share: float
+    option: int
+    project: int
+    package: Package
+    own: Floor | None
+    markets: tuple[int, ...]
+    signed: int
+    output: Floats
+    """(W, T) ramp*alive."""
+    npv: float
+    gap_open: float
+    scored: float
+    payments: Floats
+    fees: Floats
+    bills: tuple[Bill, ...]
+    lost_tariff: float
+    """Border revenue that the treasury loses on the project's tonnes, discounted expectation [million USD]."""
+    lost_by_world: Floats
+    """(S,) the same along each world's course."""
+    residual: float
+    label: str
+
+
+def own_floor(n: Instance, package: Package, j: int) -> Floor | None:
+    """A package's floor as producer j has it: `take_share` of its output where the plan's menu says so."""
+    floor = package.floor
+    if floor is None or package.take_share is None:
+        return floor
+    return replace(floor, take=package.take_share * n.capacity[j, 0] * n.yields[j, floor.material])
+
+
+def make_deal(
+    course: Course,
+    p: int,
+    package: Package,
+    markets: Sequence[tuple[int, MarketFloor]],
+    signed: int,
+    share: float = 1.0,
+    option: int = -1,
+) -> Deal:
+    """Gap, capital, survival, floor bills, fees and residual of one package for one project at one date (section 4)."""
+    n, project = course.instance, course.instance.projects[p]
+    j, T, D = project.producer, course.instance.calendar.periods, course.instance.calendar.step
+    start = signed + project.lead
+    own = own_floor(n, package, j)
+    floors = tuple(f for f in (own, *(m.floor for _, m in markets)) if f is not None)
+    npv = owner_npv(n, project, floors, signed)
+    cost, gap_open = capital(package.instrument, 0.0 if project.committed else max(0.0, -npv), project)
+    part = cost / sum((1 + project.hurdle) ** (-u * D) for u in range(project.lead))
+    end = max([T, *(begins(f, start) + f.term for f in floors)])
+    ramp = np.zeros(max(end, start + project.life))
+    ramp[start : start + project.life] = project.ramp
+    output = ramp[:T] * survives(n, j, course.price, floors, start)
+    later = ramp[T:end] * survives(n, j, held(n.price, end)[None], floors, start)[0, T:]
+    payments, fees = np.zeros(T), np.zeros(T)
+    payments[signed:start] = part
+    for y, base in zip(n.yields[j], n.base_price, strict=True):
+        fee = package.fee + package.fee_share * base
+        fees += fee * package.offtake * n.capacity[j, 0] * ramp[:T] * max(float(y), 0.0)
+    bills, lost, lost_along = [], 0.0, np.zeros(len(course.worlds.names))
+    for floor in floors:
+        most = min(floor.take, n.capacity[j, 0] * n.yields[j, floor.material])
+        tonnes = most * output * course.rho[:, j]
+        bill = floor_bill(course, j, floor, start, tonnes, most * later * n.availability[j, -1])
+        if floor.kind == "border":
+            lost += bill.expected + bill.terminal
+            lost_along += bill.by_world + bill.terminal
+        else:
+            bills.append(bill)
+    left = max(0.0, 1 - (T - start) / project.life) if output[0, T - 1] > 0 else 0.0
+    label = f"{project.name}: {package.name}" + "".join(f" beside {m.name}" for _, m in markets)
+    return Deal(
+        share,
+        option,
+        p,
+        package,
+        own,
+        tuple(m for m, _ in markets),
+        signed,
+        output,
+        npv,
+        gap_open,
+        part * project.lead,
+        payments,
+        fees,
+        tuple(bills),
+        lost,
+        lost_along,
+        n.calendar.beta[T] * left * part * project.lead,
+        label,
+    )
+
+
+def objections(course: Course, deal: Deal, markets: Sequence[MarketFloor]) -> list[tuple[float, str]]:
+    """(by how much, why) the package may not be signed: date, instrument, participation, floors that earn money."""
+    n, project = course.instance, course.instance.projects[deal.project]
+    T, found = n.calendar.periods, []
+    allowed = [project.earliest] if is_baseline(n, project) else [t for t in n.signing_periods if t >= project.earliest]
+    if deal.signed not in allowed or deal.signed + project.lead >= T:
+        found.append((1.0, "not a date at which it may be signed"))
+    if deal.package.project not in (None, deal.project):
+        found.append((1.0, "a package of another project"))
+    if deal.own is not None and n.yields[project.producer, deal.own.material] <= 0:
+        found.append((1.0, "a floor on a material that it does not make"))
+    wrong = [markets[m] for m in deal.markets if not markets[m].eligible[project.producer]]
+    taken = [f.material for f in (deal.own, *(markets[m].floor for m in deal.markets)) if f is not None]
+    if wrong or len(set(taken)) < len(taken):
+        found.append((1.0, "a market floor that it does not get, or two floors on one material"))
+    if deal.gap_open > 0:
+        found.append((deal.gap_open, "the instrument leaves a gap"))
+    worse = max(0.0, owner_npv(n, project, (), deal.signed)) - 1e-6 * project.capex - max(0.0, deal.npv)
+    if worse > 0:
+        found.append((worse, "the owner is better off without it"))
+    earned = -sum(b.expected + b.terminal for b in deal.bills)
+    if earned > TINY:
+        found.append((earned, "its floors earn money"))
+    return found
+
+
+@dataclass(frozen=True)
+class MarketDeal:
+    """A market floor in force: existing producers' survival and top-ups, border charges, per unit of `floor`."""
+
+    share: float
+    market: MarketFloor
+    alive: Floats
+    """(W, J, T) existing sources with the floor."""
+    bills: tuple[Bill, ...]
+    surcharge: float
+    tariff: float
+    """Border: discounted expectation of what users pay, and of what the treasury takes [million USD]."""
+    border_by_world: Floats
+    """(S,) what users pay less what the treasury takes along each world's course [million USD]."""
+
+
+def make_market(course: Course, market: MarketFloor, share: float = 1.0) -> MarketDeal:
+    """Top-ups of eligible existing producers; or a border floor's charge on B and revenue on B - H (section 4)."""
+    n, floor, T = course.instance, market.floor, course.instance.calendar.periods
+    end = max(T, floor.term)
+    alive, after = course.alive.copy(), np.zeros((len(n.producers), end - T))
+    bills = []
+    for j in range(n.sources):
+        floors = (floor,) if market.eligible[j] else ()
+        alive[:, j] = survives(n, j, course.price, floors, 0)
+        running_on = survives(n, j, held(n.price, end)[None], floors, 0)[0, T:]
+        after[j] = n.capacity[j, -1] * n.availability[j, -1] * running_on
+        if market.eligible[j] and floor.kind != "border":
+            y = n.yields[j, floor.material]
+            tonnes = y * n.capacity[j] * course.rho[:, j] * alive[:, j]
+            bills.append(floor_bill(course, j, floor, 0, tonnes, y * after[j]))
+    charges: tuple[float, float, Floats] = (0.0, 0.0, np.zeros(len(course.worlds.names)))
+    if floor.kind == "border":
+        charges = border_charge(course, market, alive, after)
+    return MarketDeal(share, market, alive, tuple(bills), *charges)
+
+
+def border_charge(course: Course, market: MarketFloor, alive: Floats, after: Floats) -> tuple[float, float, Floats]:
+    """(users pay, treasury takes, the difference by world) = E_w[max(0,F-P)] * (B, B - H), H = min(B, home output)  [million USD].
+
+    B = demand + input of existing home plants (of all where content in imported goods is charged), K*rho*alive.
+    """
+    n, floor, T = course.instance, market.floor, course.instance.calendar.periods
+    W, m = course.price.shape[0], after.shape[1]
+    B, made = np.zeros((W, T + m)), np.zeros((W, T + m))
+    for q, i in enumerate(n.demand_material):
+        if i == floor.material:
+            B += held(course.demand[:, q], T + m)
+    for j in range(n.sources):
+        y = n.yields[j, floor.material]
+        now = n.capacity[j] * course.rho[:, j] * alive[:, j]
+        running = np.concatenate([now, np.repeat(after[j][None], W, axis=0)], axis=1)
+        if y < 0 and (n.home[j] or market.embedded):
+            B -= y * running
+        elif y > 0 and n.home[j]:
+            made += y * running
+    per_tonne = expected_topup(n, held(course.floor_price[:, floor.material], T + m), floor)
+    c, rate, D = int(n.component[floor.material]), n.calendar.rate, n.calendar.step
+    totals, along = [], []
+    for tonnes in (B, np.maximum(0.0, B - made)):
+        money = tonnes * per_tonne * [t < floor.term for t in range(T + m)]
+        after_T = sum(float(money[0, t]) * (1 + rate) ** (-D * t) for t in range(T, T + m))
+        totals.append(course.expect(c, money[:, :T]) + after_T)
+        along.append(course.along(c, money[:, :T]) + after_T)
+    return totals[0], totals[1], along[0] - along[1]

@@ -1,0 +1,204 @@
+"""Tables of what happens in each scenario: operations, flows, shortfalls, losses and what they are worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ..audit.accounts import commitments, floors_at_crisis_prices, open_books, split_of_value
+from ..core.arrays import Floats
+from ..core.frames import named
+from ..core.units import SMALL_T
+from ..model.problem import Problem
+from ..model.solution import Solution
+from ..scenarios.events import describe
+from .frames import LEAST_SHARE, named_paths, path_labels
+
+
+def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """What each producer runs for users and for the reserve, on the trunk and in every world's whole course."""
+    n = problem.natural
+    run, hold = solution.run, solution.hold
+    kept = (run > SMALL_T) | (hold > SMALL_T)
+    path, j, t = np.nonzero(kept)
+    names = [name for _, name in named_paths(problem)]
+    return pd.DataFrame(
+        {
+            "world": named(names, path),
+            "period": named(path_labels(problem), t),
+            "tail": t >= n.calendar.planned,
+            "producer": named(n.producers, j),
+            "country": named(n.country, j),
+            "run_t": run[kept],
+            "hold_t": hold[kept],
+        }
+    )
+
+
+def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Stock, acquisitions, releases, disposals and surplus of each material on every path."""
+    n = problem.natural
+    by_name = {p.name: p.material for shape in problem.layout.shapes for p in shape.purchases}
+    bought = np.zeros_like(solution.stock)
+    for b, name in enumerate(solution.purchases):
+        bought[:, by_name[name]] += solution.buy[:, b]
+    values = {
+        "stock_t": solution.stock,
+        "acquired_t": bought,
+        "released_t": solution.release,
+        "sold_t": solution.sell,
+        "surplus_t": solution.surplus,
+    }
+    kept = np.any([v > SMALL_T for v in values.values()], axis=0)
+    path, i, t = np.nonzero(kept)
+    names = [name for _, name in named_paths(problem)]
+    return pd.DataFrame(
+        {
+            "world": named(names, path),
+            "period": named(path_labels(problem), t),
+            "tail": t >= n.calendar.planned,
+            "material": named(n.materials, i),
+            **{name: v[kept] for name, v in values.items()},
+        }
+    )
+
+
+def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Floats, Floats]:
+    """(1+S, Q, T) shortfall, substitution, shortfall loss and substitution cost by demand, undiscounted."""
+    n = problem.natural
+    W, T, Q = solution.run.shape[0], n.calendar.periods, len(n.demands)
+    short, thrift, loss, cost = (np.zeros((W, Q, T)) for _ in range(4))
+    for k, (q, _) in enumerate(n.tiers):
+        short[:, q] += solution.shortfall[:, k]
+        loss[:, q] += n.tier_loss[k] * solution.shortfall[:, k]
+    for h, (q, _) in enumerate(n.steps):
+        thrift[:, q] += solution.substitute[:, h]
+        cost[:, q] += n.step_cost[h] * solution.substitute[:, h]
+    return short, thrift, loss, cost
+
+
+def world_losses(problem: Problem, solution: Solution) -> tuple[Floats, Floats]:
+    """(S,) discounted loss of going short [million USD], and (S,) what defence goes short [t], along each world's course."""
+    n = problem.natural
+    beta = n.calendar.beta[: n.calendar.periods]
+    short, thrift = solution.shortfall[1:], solution.substitute[1:]
+    defence = np.array([n.demands[q][1] == "defence" for q, _ in n.tiers], dtype=bool)
+    return (short @ beta) @ n.tier_loss + (thrift @ beta) @ n.step_cost, short[:, defence].sum(axis=(1, 2))
+
+
+def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
+    """Demand unmet and substituted, by world, material, segment and period."""
+    n = problem.natural
+    short, thrift, loss, cost = _by_demand(problem, solution)
+    least = np.minimum(SMALL_T, LEAST_SHARE * n.demand.max(axis=1, initial=0.0))[None, :, None]
+    kept = (short > least) | (thrift > least)
+    path, q, t = np.nonzero(kept)
+    names = [name for _, name in named_paths(problem)]
+    return pd.DataFrame(
+        {
+            "world": named(names, path),
+            "period": named(path_labels(problem), t),
+            "tail": t >= n.calendar.planned,
+            "material": named([m for m, _ in n.demands], q),
+            "segment": named([k for _, k in n.demands], q),
+            "shortfall_t": short[kept],
+            "substituted_t": thrift[kept],
+            "loss_musd": loss[kept],
+            "substitution_cost_musd": cost[kept],
+        }
+    )
+
+
+def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
+    """Where Z0 - Z comes from, by component: shortage spared, price gain, users and authority at undisturbed prices; and
+    commitments, with soft penalties and the charge for risk apart: nobody pays them."""
+    books, reference = open_books(problem, solution), open_books(problem, z0)
+    split = split_of_value(books, reference)
+    rows = []
+    for c, name in enumerate(problem.natural.components):
+        members = [m for m, of in zip(problem.natural.materials, problem.natural.component, strict=True) if of == c]
+        rows.append(
+            {
+                "component": name,
+                "materials": " ".join(members),
+                "shortage_avoided_musd": float(split["shortage"][c]),
+                "price_gain_musd": float(split["price"][c]),
+                "users_musd": float(split["users"][c]),
+                "authority_musd": float(split["authority"][c]),
+            }
+        )
+    before, after = commitments(reference), commitments(books)
+    spared = {name: before[name] - after[name] for name in before}
+    clawed, border = floors_at_crisis_prices(books), spared["users_border_surcharge"]
+    penalties, risk = spared["soft_penalties"], spared["cvar"]
+    rows.append(
+        {
+            "component": "commitments",
+            "materials": "",
+            "shortage_avoided_musd": 0.0,
+            "price_gain_musd": clawed,
+            "users_musd": border,
+            "authority_musd": sum(spared.values()) - clawed - border - penalties - risk,
+            "penalties_musd": penalties,
+            "risk_charge_musd": risk,
+        }
+    )
+    return pd.DataFrame(rows).fillna(0.0)
+
+
+def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) -> pd.DataFrame:
+    """Expected purchases of each material, and what they would be were disrupted prices those of the trunk.
+
+    The same commitments stand. What is bought at crisis prices alone is a bet on them. NaN where it was not worked out. Every
+    material that can be bought has its row, so that which rows there are hangs on no further solve.
+    """
+    n = problem.natural
+    known = {p.name: p.material for shape in problem.layout.shapes for p in shape.purchases}
+    pi = problem.layout.worlds.probability
+
+    def bought(x: Solution) -> Floats:
+        total = np.zeros(len(n.materials))
+        planned = x.buy[1:, :, : n.calendar.planned]
+        np.add.at(total, [known[name] for name in x.purchases], np.einsum("s,sbt->b", pi, planned))
+        return total
+
+    own = bought(solution)
+    other = bought(calm) if calm is not None else np.full(len(own), np.nan)
+    return (
+        pd.DataFrame(
+            {
+                "material": list(n.materials),
+                "expected_acquired_t": own,
+                "at_undisturbed_prices_t": other,
+            }
+        )
+        .iloc[sorted(set(known.values()))]
+        .reset_index(drop=True)
+    )
+
+
+def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
+    """Discounted loss of every world, with the plan and without, and how much defence goes short."""
+    n, worlds = problem.natural, problem.layout.worlds
+    rows = []
+    short, short_without = (x.shortfall[1:].sum(axis=(1, 2)) for x in (solution, z0))
+    (loss, defence), (loss_without, defence_without) = world_losses(problem, solution), world_losses(problem, z0)
+    for s, name in enumerate(worlds.names):
+        onset = int(worlds.onset[s].min(initial=n.calendar.periods))
+        rows.append(
+            {
+                "world": name,
+                "probability": float(worlds.probability[s]),
+                "design_basis": bool(worlds.design_basis[s]),
+                "onset": n.calendar.period_label(onset) if onset < n.calendar.periods else "",
+                "loss_musd": float(loss[s]),
+                "loss_without_plan_musd": float(loss_without[s]),
+                "shortfall_t": float(short[s]),
+                "shortfall_without_plan_t": float(short_without[s]),
+                "defence_shortfall_t": float(defence[s]),
+                "defence_shortfall_without_plan_t": float(defence_without[s]),
+                "hazards": " ".join(sorted({strike.label for strike in worlds.strikes[s]})),
+                "events": "; ".join(describe(strike) for strike in worlds.strikes[s]),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,341 @@
+"""Sections of a plan file, one class each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from .base import Iso3, Key, Names, NonNegative, Positive, Share, Year
+
+QUIET = 0.02
+"""Probability kept for the world in which nothing happens where a plan says nothing of it; as far as listed scenarios leave it."""
+
+
+class Section(BaseModel):
+    """Base of all parts of a plan: closed, frozen, no NaN, described by their docstrings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _typed(cls, value: Any, info: ValidationInfo) -> Any:
+        """Plan files are typed: text is no number, a number no truth value, a truth value no number."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        for scalar in _scalars(value):
+            number = isinstance(scalar, int | float) and not isinstance(scalar, bool)
+            wrong = (
+                (isinstance(scalar, str) and str not in kinds)
+                or (isinstance(scalar, bool) and bool not in kinds)
+                or (number and not kinds & {int, float})
+            )
+            if wrong and kinds and kinds <= {int, float, bool, str}:
+                wanted = " or ".join(sorted({WORDS[kind] for kind in kinds}))
+                raise ValueError(f"{wanted}, not {WORDS[type(scalar)]}")
+        return value
+
+
+WORDS = {int: "a number", float: "a number", bool: "true or false", str: "text"}
+
+
+def _kinds(annotation: Any) -> set[type]:
+    """Scalar types that an annotation lets through, inside lists and table values too."""
+    if get_origin(annotation) is Literal:
+        return {type(choice) for choice in get_args(annotation)}
+    arguments = get_args(annotation)
+    if get_origin(annotation) is dict:
+        return _kinds(arguments[1])
+    if arguments:
+        return set[type]().union(
+            *(_kinds(argument) for argument in arguments if argument not in (type(None), Ellipsis))
+        )
+    return {annotation} if isinstance(annotation, type) else set()
+
+
+def _scalars(value: Any) -> list[Any]:
+    """The scalars of a value, of a list, or of a table of scalars."""
+    if isinstance(value, dict):
+        return [v for v in value.values() if not isinstance(v, dict | list)]
+    if isinstance(value, list | tuple):
+        return [v for v in value if not isinstance(v, dict | list)]
+    return [value]
+
+
+class Horizon(Section):
+    """Which years are planned, and in which steps."""
+
+    first_year: Year
+    """First fiscal year."""
+    years: Annotated[int, Field(ge=1, le=60)]
+    """Fiscal years that are planned and shown."""
+    tail_years: Annotated[int, Field(ge=0, le=40)] | None = None
+    """Further years that are computed and not shown, so that the end does not distort the plan; unset: three
+    years or the longest event of the listed scenarios and the selected hazards, whichever is longer."""
+    period_months: Literal[1, 3, 6, 12] = 12
+    """Length of a period."""
+
+
+class FloorMenu(Section):
+    """Floor levels that the plan may guarantee on one material, beside having none."""
+
+    material: Key
+    kind: Literal["contract", "border", "purchase"] = "contract"
+    """Who pays. `contract`: a contract for difference, paid by the budget. `border`: a reference price with a tariff,
+    paid by users (market-wide only). `purchase`: a contract for difference on tonnes that the reserve may buy."""
+    scope: Literal["project", "market"] = "project"
+    """`project`: part of a project's package. `market`: one floor for all eligible producers."""
+    levels_usd_per_kg: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    term_years: Positive
+    """Project floors: from first output. Market floors: from the first period."""
+    upside_share: Share = 0.0
+    """Share of the price above the floor that goes back to the treasury."""
+    take_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Purchase floors: share of the project's output of the material that is covered."""
+    eligible: Literal["home", "allied"] = "allied"
+    """Market floors: whose existing output is topped up (`allied`: home, allies and partners)."""
+    embedded_content: bool = False
+    """Border floors: charge the material contained in imports of its products as well."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.kind == "border" and self.scope != "market":
+            raise ValueError("a border floor is market-wide: scope must be 'market'")
+        if self.kind == "purchase" and self.scope != "project":
+            raise ValueError("a purchase floor belongs to a project: scope must be 'project'")
+        if len(set(self.levels_usd_per_kg)) < len(self.levels_usd_per_kg):
+            raise ValueError("the levels of a menu must differ")
+        if self.kind == "border" and self.upside_share > 0:
+            raise ValueError("a border floor has no upside share: nobody receives a top-up")
+        return self
+
+
+class Instruments(Section):
+    """What the authority may do."""
+
+    reserve: bool = True
+    """Buy and hold material."""
+    offtake_contracts: bool = True
+    """Sign options on the output of existing allied sources."""
+    projects: bool = True
+    """Support projects with packages; without, only projects stand that their owners build anyway."""
+    packages: Selection = ("*",)
+    """Packages of the table `packages` that may be used; `*`: all."""
+    project_list: Selection = ("*",)
+    """Projects that may be supported; `*`: all whose materials are planned."""
+    signing_years: tuple[Year, ...] | None = None
+    """Fiscal years in which packages may be signed; unset: every planned year."""
+    contract_years: tuple[Year, ...] | None = None
+    """Fiscal years in which offtake contracts may start; unset: every planned year."""
+    partial_support: bool = False
+    """True: a package may be signed for a share of a project."""
+    price_floors: tuple[FloorMenu, ...] = ()
+    trunk_release: bool = False
+    """True: the reserve may release while nothing has happened."""
+    trunk_disposal: bool = False
+    """True: the reserve may sell while nothing has happened. A branch may spend on purchases what the trunk had planned
+    to, so a plan may then buy and sell in one year only to have that money planned."""
+
+
+class Budget(Section):
+    """Money, real, of the plan's price year."""
+
+    appropriation_musd: NonNegative | dict[Year, NonNegative]
+    """Appropriation per fiscal year: one figure, or a figure by year; years after the last named hold its value,
+    years before the first named have none."""
+    carry_over_share: Share = 0.0
+    """Share of a year's appropriation that may be carried into the next."""
+    total_musd: NonNegative | None = None
+    """Limit on all outlays of the planned years together."""
+    liability_cap_musd: NonNegative | dict[Year, NonNegative] | None = None
+    """Most that all floors together may cost in a year at the liability quantile."""
+    liability_quantile: Annotated[float, Field(gt=0.5, le=1)] = 0.95
+    """Payments stay under the cap with at least this probability."""
+    emergency_musd: NonNegative | dict[Year, NonNegative] = 0.0
+    """Extra money for purchases in a disruption, per year and world."""
+    branch_money: Literal["planned", "appropriated"] = "planned"
+    """What else a disruption may be met with on the market. `planned`: what the plan had meant to spend that year on
+    purchases of the materials struck. `appropriated`: that, and, for what is tight, what the plan leaves unspent of the
+    year's money; not where the aim counts spending, which would get it for nothing."""
+    revolving: bool = False
+    """True: proceeds of sales may be spent again."""
+
+    @field_validator("appropriation_musd", "liability_cap_musd", "emergency_musd", mode="before")
+    @classmethod
+    def _each_year_once(cls, value: Any) -> Any:
+        """Amounts by year name a year at least, and each once, however it is written."""
+        if not isinstance(value, dict):
+            return value
+        if not value:
+            raise ValueError("a figure, or figures by year such as { 2027 = 100 }, not an empty table")
+        written: dict[float, Any] = {}
+        for year in value:
+            try:
+                number = float(str(year))
+            except ValueError:
+                continue
+            if number in written:
+                raise ValueError(f"each year once, not both '{written[number]}' and '{year}'")
+            written[number] = year
+        return value
+
+
+class Event(Section):
+    """A hazard striking at a date; fields left out are taken from the hazard's row."""
+
+    hazard: Key | None = None
+    """A row of the table `hazards`; unset: the event states everything itself."""
+    start_year: DecimalYear
+    duration_years: Positive | None = None
+    """Length of the cut, the flood before it not counted."""
+    countries: Names | None = None
+    """ISO3 codes separated by spaces; `*`: all but home."""
+    materials: Names | None = None
+    cut_share: Share | None = None
+    price_multiplier: Positive | None = None
+    flood_years: NonNegative | None = None
+    flood_multiplier: Positive | None = None
+    third_country_cut_share: Share | None = None
+    demand_multipliers: dict[str, NonNegative] | None = None
+    tight: bool | None = None
+    """Overrides whether the touched materials count as tight while the cut lasts."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.hazard is None:
+            named = {
+                "duration_years": self.duration_years,
+                "countries": self.countries,
+                "materials": self.materials,
+                "cut_share": self.cut_share,
+            }
+            missing = [name for name, value in named.items() if value is None]
+            if missing:
+                raise ValueError(f"an event without a hazard needs {', '.join(missing)}")
+        return self
+
+
+class Scenario(Section):
+    """A world written by hand."""
+
+    name: Key
+    probability: Share
+    design_basis: bool = False
+    """True: service levels may name it; it stays apart from the sample."""
+    events: Annotated[tuple[Event, ...], Field(min_length=1)]
+
+
+class Sample(Section):
+    """Worlds drawn from the table of hazards; they share the probability that the listed scenarios leave."""
+
+    worlds: Annotated[int, Field(ge=1, le=100_000)]
+    """Worlds that the plan is made against."""
+    draws: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Worlds drawn, of which `worlds` are kept with the probability of those they stand for; unset: as many as kept."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    hazards: Selection = ("*",)
+    quiet_probability: Share = QUIET
+    """Probability kept for the world in which nothing happens: the trunk is a plan only as far as it may be reached."""
+    events_per_hazard: Annotated[int, Field(ge=1, le=5)] | None = None
+    """Most strikes of one hazard by itself in one world, one after the other; unset: as many as come."""
+
+
+class HazardOverride(Section):
+    """What the plan thinks of a hazard, in place of the table."""
+
+    hazard: Key
+    rate_per_yr: NonNegative | None = None
+    duration_yr: Positive | None = None
+    cut_share: Share | None = None
+    price_multiplier: Positive | None = None
+    flood_yr: NonNegative | None = None
+    flood_multiplier: Positive | None = None
+    third_country_cut_share: Share | None = None
+    element_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    after_probability: Share | None = None
+    after_lag_yr: NonNegative | None = None
+
+
+class Control(Section):
+    """A measure in force when the plan starts: trunk data until its dated end, not an event."""
+
+    name: Key
+    countries: Names
+    materials: Names
+    cut_share: Share
+    price_multiplier: Positive = 1.0
+    until_year: DecimalYear
+
+
+class Risk(Section):
+    """How much the tail counts, beside the expectation. The measured loss is discounted shortfall and substitution."""
+
+    alpha: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Level of the CVaR: the mean of the worst 1 - alpha of outcomes."""
+    cvar_weight: NonNegative = 0.0
+    """Weight of the CVaR in social cost (lambda)."""
+    cvar_limit_musd: NonNegative | None = None
+    expected_loss_limit_musd: NonNegative | None = None
+
+
+class Objective(Section):
+    """What is minimised."""
+
+    kind: Literal["social_cost", "risk_within_budget", "least_budget"] = "social_cost"
+    cvar_share: Share = 0.5
+    """`risk_within_budget`: weight m of the CVaR against the expected loss, (1-m)*expected + m*CVaR."""
+    stage_slack: NonNegative | None = None
+    """Slack that a stage passes on, relative to its value (at least 1 million USD); unset: the gap of the solve."""
+
+
+class ServiceLevel(Section):
+    """Promise that a segment is served in design-basis scenarios."""
+
+    material: Key
+    segment: Key
+    level: Share
+    """Share of demand that is met from the onset to the end of the event."""
+    scenarios: Selection
+    per: Literal["episode", "fiscal_year"] = "episode"
+    penalty_usd_per_kg: Positive | None = None
+    """Cost of each kg short of the promise; unset: the promise is hard."""
+
+
+class Diversification(Section):
+    """Limit on one country's share of supply, or a least share of a group, on the trunk."""
+
+    material: Key
+    kind: Literal["country_cap", "least_share"]
+    country: Iso3 | None = None
+    """`country_cap`: the country."""
+    group: Literal["home", "allied"] | None = None
+    """`least_share`: home alone, or home with allies and partners."""
+    share: Share
+    from_year: Year
+    penalty_usd_per_kg: Positive | None = None
+    """Cost of each kg beyond the rule."""
+    hard: bool = False
+    """True: no exceeding at any cost (default: soft at the penalty)."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.kind == "country_cap") != (self.country is not None):
+            raise ValueError("country belongs to kind 'country_cap', and is needed there")
+        if (self.kind == "least_share") != (self.group is not None):
+            raise ValueError("group belongs to kind 'least_share', and is needed there")
+        if self.hard == (self.penalty_usd_per_kg is not None):
+            raise ValueError("give penalty_usd_per_kg (soft) or hard = true, one of the two")
+        return self
+
+
+class DaysOfCover(Section):
+    """Rule of thumb: hold at least so many days of net imports."""
+
+    material: Key
+    days: NonNegative
+    from_year: Year
+
+
+DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
+
+
+Selection = Annotated[tuple[str, ...], Field(min_length=1)]
