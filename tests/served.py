@@ -22,7 +22,7 @@ from strategic_minerals.service.authentication import new_token
 from strategic_minerals.service.databases import open_store
 from strategic_minerals.service.entities import Scope
 from strategic_minerals.service.job_folder import ENDED, REQUEST, RESULT, Folder
-from strategic_minerals.service.job_runners import Patience, Runner
+from strategic_minerals.service.job_runners import JobLimits, Runner
 from strategic_minerals.service.settings import Settings
 
 QUICK = {"kind": "solve", "shipped": "quickstart", "gap": 0.05}
@@ -43,7 +43,7 @@ class Obedient(Runner):
             self.go.set()
 
     def attend(
-        self, folder: Folder, patience: Patience, tell: Callable[[dict[str, Any]], None], stop: Callable[[], bool]
+        self, folder: Folder, patience: JobLimits, tell: Callable[[dict[str, Any]], None], stop: Callable[[], bool]
     ) -> Any:
         self.seen.append(folder.path.name)
         tell({"phase": "social cost", "seconds": 0.1, "incumbent_musd": -1.0, "bound_musd": -2.0, "gap": 0.5})

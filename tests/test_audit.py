@@ -157,9 +157,9 @@ def test_parts_add_up_to_social_cost_and_what_users_pay_for_releases_the_authori
 # Options: what a planner may sign is what section 4 lets him sign, at the same money.
 
 
-def text_options(problem: Problem) -> Iterator[tuple[tuple[int, str, int, tuple[int, ...]], audit_money.Deal]]:
+def text_options(problem: Problem) -> Iterator[tuple[tuple[int, str, int, tuple[int, ...]], audit_money.SignedPackage]]:
     """Every package x market floors x date that keeps section 4, worked out by the audit alone."""
-    n, course = problem.natural, audit_facts.course_of(problem)
+    n, course = problem.natural, audit_facts.path_data_of(problem)
     by_name = {m.name: m for m in n.market_floors}
     floors = [by_name[m.floor.name] for m in problem.layout.support.markets]
     for p, project in enumerate(n.projects):
@@ -170,7 +170,7 @@ def text_options(problem: Problem) -> Iterator[tuple[tuple[int, str, int, tuple[
             for chosen in product((False, True), repeat=len(floors)):
                 markets = [(m, floors[m]) for m, taken in enumerate(chosen) if taken]
                 for t in range(n.calendar.periods - project.lead):
-                    deal = audit_packages.make_deal(course, p, package, markets, t)
+                    deal = audit_packages.signed_package(course, p, package, markets, t)
                     if not audit_packages.objections(course, deal, floors):
                         yield (p, package.name, t, deal.markets), deal
 
@@ -249,19 +249,19 @@ def test_after_the_horizon_a_border_floor_charges_plants_that_have_restarted() -
         menu["levels_usd_per_kg"] = [1.5 * level for level in menu["levels_usd_per_kg"]]
     data = data.replace(activities=plants, prices=pd.concat([start, dip, start.assign(from_year=last)]))
     problem = prepare(Plan.model_validate(questions), data)
-    course = audit_facts.course_of(problem)
+    course = audit_facts.path_data_of(problem)
     for support in problem.layout.support.markets:
         market = next(m for m in problem.natural.market_floors if m.name == support.floor.name)
         if market.floor.kind == "border":
-            own = audit_money.make_market(course, market)
+            own = audit_money.signed_market_floor(course, market)
             assert (support.users, support.treasury) == pytest.approx((own.surcharge, own.tariff), rel=ROUNDING)
 
 
 def test_a_market_floor_carries_a_plant_whose_own_floor_has_ended() -> None:
     problem = solved_case(827, agreed=True, market_floor=True, flood=True).problem
-    n, course = problem.natural, audit_facts.course_of(problem)
+    n, course = problem.natural, audit_facts.path_data_of(problem)
     for support in problem.layout.support.markets:
-        own = audit_money.make_market(course, next(m for m in n.market_floors if m.name == support.floor.name))
+        own = audit_money.signed_market_floor(course, next(m for m in n.market_floors if m.name == support.floor.name))
         assert support.money.expected == pytest.approx(sum(bill.expected for bill in own.bills), rel=ROUNDING)
 
 

@@ -16,10 +16,10 @@ from scipy.sparse import csr_matrix
 
 from strategic_minerals.core.arrays import INF, Floats
 from strategic_minerals.core.outcome import OnProgress
-from strategic_minerals.decomposition.branch_and_bound import Node, Tree
+from strategic_minerals.decomposition.branch_and_bound import BranchAndBound, Node
 from strategic_minerals.decomposition.evaluator import Evaluated
 from strategic_minerals.decomposition.lshaped import run as run_search
-from strategic_minerals.decomposition.master import Master, Pool
+from strategic_minerals.decomposition.master import CutPool, Master
 from strategic_minerals.decomposition.search import COARSE, COARSE_ROUNDS, SETTLED, Search, StoppedByCallerError
 from strategic_minerals.decomposition.subproblems import LEAST_THETA, WHOLE, OutOfTimeError
 from strategic_minerals.highs.run import Run
@@ -130,7 +130,7 @@ class StandIn:
         lower, upper = np.append(case.lower, np.full(GROUPS, LEAST_THETA)), np.append(case.upper, np.full(GROUPS, INF))
         rules = np.hstack([case.rules, np.zeros((len(case.rules), GROUPS))])
         master = assembled(lower, upper, rules, case.least, case.most)
-        self.case, self.pool, self.decisions, self.twin = case, Pool(), np.arange(WHOLES), twin
+        self.case, self.pool, self.decisions, self.twin = case, CutPool(), np.arange(WHOLES), twin
         self.sums = np.array_split(
             self.decisions[1:], 6
         )  # the first stays apart, for the case that leans on the tolerance
@@ -290,9 +290,9 @@ def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(
 def test_nodes_that_no_longer_hold_the_bound_down_are_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: a dive often leaves a node whose bound has risen, every such node comes back or is ruled out by a better plan, and
     the search ends with the optimum."""
-    waits, dive, off, back = Tree.waits, Tree.dive, [], []
+    waits, dive, off, back = BranchAndBound.waits, BranchAndBound.dive, [], []
 
-    def counted(self: Tree, run: Run, node: Node) -> bool:
+    def counted(self: BranchAndBound, run: Run, node: Node) -> bool:
         put_off = waits(self, run, node)
         if put_off:
             assert run.objective < self.search.cutoff
@@ -300,12 +300,12 @@ def test_nodes_that_no_longer_hold_the_bound_down_are_put_off(monkeypatch: pytes
             assert off[-1].bound >= run.objective
         return put_off
 
-    def taken(self: Tree, node: Node) -> None:
+    def taken(self: BranchAndBound, node: Node) -> None:
         back.append(node)
         dive(self, node)
 
-    monkeypatch.setattr(Tree, "waits", counted)
-    monkeypatch.setattr(Tree, "dive", taken)
+    monkeypatch.setattr(BranchAndBound, "waits", counted)
+    monkeypatch.setattr(BranchAndBound, "dive", taken)
     for seed in SEEDS:
         case, before = drawn(seed), len(off)
         found = run_search(searching(case, 0.0), start_of(seed))
@@ -322,7 +322,7 @@ def test_a_node_of_which_nothing_new_is_known_is_not_put_off_again() -> None:
     search = searching(drawn(0), 0.0)
     search.linear(None, 1.0, answer=False)
     run = search.root
-    tree = Tree(search, run)
+    tree = BranchAndBound(search, run)
     here = tree.node(run.objective, tree.lower, tree.upper)
     other = tree.node(run.objective - 100.0, tree.lower, tree.upper)
     tree.heap = [other]
@@ -344,19 +344,19 @@ def test_a_node_of_which_nothing_new_is_known_is_not_put_off_again() -> None:
 def test_a_choice_is_settled_closer_each_time_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: the same whole numbers are settled coarsely, then closely, then exactly; a node is split at a choice, as where it
     leans on the tolerance, only after it was settled exactly."""
-    settle, split, times, halves = Search.settle, Tree.split, {}, []
+    settle, split, times, halves = Search.settle, BranchAndBound.split, {}, []
 
     def settled(self: Search, whole: Floats, how: str, best: Evaluated | None = None) -> bool:
         times.setdefault(whole.tobytes(), []).append(how)
         return settle(self, whole, how, best)
 
-    def halved(self: Tree, run: Run, node: Node, at: Floats) -> None:
+    def halved(self: BranchAndBound, run: Run, node: Node, at: Floats) -> None:
         assert times[(np.round(at) + 0.0).tobytes()][-1] == "exactly"
         halves.append(at)
         split(self, run, node, at)
 
     monkeypatch.setattr(Search, "settle", settled)
-    monkeypatch.setattr(Tree, "split", halved)
+    monkeypatch.setattr(BranchAndBound, "split", halved)
     for seed in range(3):
         times.clear()
         run_search(searching(leaning(seed, 0.5, 0.0, 1e6), 1e-4), None)
@@ -418,12 +418,12 @@ def test_the_best_plans_own_choice_is_settled_closer_than_the_gap() -> None:
             assert search.best.total - search.run_master().objective <= search.room(search.best.total, share) + 1e-7
 
 
-def rooted(case: Case, gap: float, *, twin: bool = False) -> tuple[Search, Tree]:
+def rooted(case: Case, gap: float, *, twin: bool = False) -> tuple[Search, BranchAndBound]:
     """A search whose relaxation is solved and whose best plan is doing nothing, and its tree."""
     search = searching(case, gap, twin=twin)
     search.evaluate(np.zeros(WHOLES + OTHERS), answer=True)
     search.linear(None, 0.1, answer=False)
-    return search, Tree(search, search.root)
+    return search, BranchAndBound(search, search.root)
 
 
 @pytest.mark.parametrize("twin", [True, False], ids=["at once", "in turn"])
@@ -495,7 +495,7 @@ def test_rows_are_held_tighter_for_one_run_alone() -> None:
     rows = np.array([[1.0, 1.0], [1.0, 0.0], [1.0, -1.0], [-1.0, -1.0]])
     below, above = np.array([4.0, 1.0, -INF, -9.0]), np.array([4.0, 3.0, 2.5, INF])
     program = assembled(np.zeros(2), np.full(2, 10.0), rows, below, above)
-    master = Master(program, np.array([-3.0, -2.0]), 0.0, Pool(), np.arange(1), (), twin=True)
+    master = Master(program, np.array([-3.0, -2.0]), 0.0, CutPool(), np.arange(1), (), twin=True)
     assert master.mendable(np.array([3.1, 0.7])) == pytest.approx([0.0, 0.1, 0.0, 0.0])
     assert master.mendable(np.array([0.9, 9.1])) == pytest.approx([0.0, 0.1, 0.0, 1.0])
     assert master.mendable(np.array([3.4, 0.5])) == pytest.approx([0.0, 0.4, 0.4, 0.0])
@@ -578,8 +578,8 @@ def cuts_come_back(seed: int, monkeypatch: pytest.MonkeyPatch) -> bool:
     search.best = search.of.evaluate(np.zeros(WHOLES + OTHERS), search.cost, 0.0, search.deadline)
     search.bound = search.objective - search.room(search.objective)
     with monkeypatch.context() as patch:
-        patch.setattr(Tree, "rounded", lambda self, x, plan: whole)
-        patch.setattr(Tree, "whole", lambda self, x: False)
+        patch.setattr(BranchAndBound, "rounded", lambda self, x, plan: whole)
+        patch.setattr(BranchAndBound, "whole", lambda self, x: False)
         again = tree.improved(run, tree.node(run.objective, tree.lower, tree.upper))
     assert again.objective == pytest.approx(tree.solve(tree.lower, tree.upper).objective, rel=1e-9)
     assert again.objective >= run.objective - 1e-9
@@ -601,7 +601,7 @@ def test_looking_for_better_plans_betters_what_the_gap_would_leave(monkeypatch: 
     gap, totals = 0.3, []
     for looking in (True, False):
         if not looking:
-            monkeypatch.setattr(Tree, "improved", lambda self, run, node: run)
+            monkeypatch.setattr(BranchAndBound, "improved", lambda self, run, node: run)
         totals.append(sum(run_search(searching(drawn(seed), gap), start_of(seed)).objective for seed in SEEDS))
     assert totals[0] < totals[1] - 1e-3
 
@@ -613,7 +613,7 @@ def test_looks_that_fail_come_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) 
     node, run = tree.node(search.root.objective, tree.lower, tree.upper), replace(search.root, objective=-np.inf)
     search.bound, better, looks = search.objective - 1.0, [0.0], []
 
-    def rounded(self: Tree, x: Floats, plan: Floats) -> None:
+    def rounded(self: BranchAndBound, x: Floats, plan: Floats) -> None:
         looks.append(plan)
         search.best = replace(search.best, total=search.best.total - better[0])
 
@@ -622,7 +622,7 @@ def test_looks_that_fail_come_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) 
         assert tree.improved(run, node) is run
         return len(looks) > before
 
-    monkeypatch.setattr(Tree, "rounded", rounded)
+    monkeypatch.setattr(BranchAndBound, "rounded", rounded)
     assert [dive for dive in range(1, 64) if looked()] == [1, 3, 7, 15, 31, 63]
     better[0], tree.wait = 1e-3, 1
     assert [looked() for _ in range(3)] == [True] * 3

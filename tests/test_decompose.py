@@ -23,15 +23,15 @@ from strategic_minerals import (
 )
 from strategic_minerals.decomposition import remote as errands
 from strategic_minerals.decomposition.evaluator import decision_sums
-from strategic_minerals.decomposition.lshaped import Decomposition
-from strategic_minerals.decomposition.master import Pool
-from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, ask, take_apart
+from strategic_minerals.decomposition.lshaped import LShaped
+from strategic_minerals.decomposition.master import CutPool
+from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, ask, decompose
 from strategic_minerals.highs import solver
 from strategic_minerals.highs.settings import PRIMAL
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.reference_plan import do_nothing
+from strategic_minerals.optimization.reference_plan import solve_reference
 from tiny import cut, offer, source, tiny
 
 
@@ -64,10 +64,10 @@ def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
     """Proves: at random points between doing nothing and a plan, every cut found at one point is at most the cost at another."""
     problem = prepare(*many(seed))
     costs = objective_costs(problem)["social_cost"]
-    z0 = do_nothing(problem, costs, 600.0)
+    z0 = solve_reference(problem, costs, 600.0)
     best = Model(problem.assembly, costs, integer=False).run(time_limit_s=600.0).x
     assert best is not None
-    parts = take_apart(problem.layout, problem.assembly, costs, 16)
+    parts = decompose(problem.layout, problem.assembly, costs, 16)
     clusters = parts.clusters
     assert len(clusters) > 1
     rng = np.random.default_rng(seed)
@@ -144,7 +144,7 @@ def test_cuts_stay_valid_for_another_cost_of_the_master() -> None:
     """Proves: minimised again with other costs of commitments, the parts give what the whole model gives with them."""
     problem = prepare(*many(6))
     costs = objective_costs(problem)["social_cost"]
-    parts = Decomposition(problem.layout, problem.assembly, costs, integer=False)
+    parts = LShaped(problem.layout, problem.assembly, costs, integer=False)
     dearer = costs.copy()
     signs = np.array(
         [problem.assembly.stamped[0].columns("sign", o)[0] for o in range(len(problem.layout.support.options))]
@@ -225,8 +225,8 @@ def test_a_clock_that_runs_out_among_clusters_keeps_the_plan_found(monkeypatch: 
     """Proves: a cluster that cannot be asked in time ends the search with what it has, not with an error."""
     problem = prepare(*many(6))
     costs = objective_costs(problem)["social_cost"]
-    z0 = do_nothing(problem, costs, 600.0)
-    parts = Decomposition(problem.layout, problem.assembly, costs, integer=True, threads=1)
+    z0 = solve_reference(problem, costs, 600.0)
+    parts = LShaped(problem.layout, problem.assembly, costs, integer=True, threads=1)
     asked = Cluster.answer
     left = [5 * len(parts.parts.clusters)]
 
@@ -277,7 +277,7 @@ def test_cuts_that_were_taken_out_come_back_where_they_are_missed(seed: int, mon
 
 def test_a_cut_is_kept_once_and_forgotten_with_its_group() -> None:
     """Proves: the same cut has the same number; other groups' cuts stay."""
-    pool, at = Pool(), np.array([0, 2])
+    pool, at = CutPool(), np.array([0, 2])
     one = pool.add(0, at, np.array([2.0, -1.0]), 5.0, 7)
     assert pool.add(0, at, np.array([2.0, -1.0]), 5.0, 7) == one
     other = pool.add(1, at, np.array([2.0, -1.0]), 5.0, 8)
@@ -306,8 +306,8 @@ def test_a_point_that_another_solve_rounded_leaves_a_cluster_room() -> None:
     """Proves: a master's column beyond what a cluster's rows allow by a rounding is answered, one by more is refused."""
     problem = prepare(*many(1))
     costs = objective_costs(problem)["social_cost"]
-    z0 = do_nothing(problem, costs, 600.0)
-    parts = take_apart(problem.layout, problem.assembly, costs, 16)
+    z0 = solve_reference(problem, costs, 600.0)
+    parts = decompose(problem.layout, problem.assembly, costs, 16)
     cluster, z0 = parts.clusters[0], z0[parts.mine]
     soon = time.perf_counter() + 600.0
     exact = cluster.answer(z0, soon).cost
@@ -333,15 +333,15 @@ def test_a_worker_that_does_not_know_a_cluster_is_told(monkeypatch: pytest.Monke
     """Proves: workers that forget everything between two rounds, as new ones would, give the same optimum."""
     plan, data = many(2)
     here = solve(plan, data, gap=1e-9, relax=True, method="decomposed").outcome
-    real, asked = errands.run_errand, []
+    real, asked = errands.solve_remote, []
 
-    def forgetful(errand: errands.Errand) -> errands.Reply:
+    def forgetful(errand: errands.RemoteTask) -> errands.RemoteResult:
         asked.append(errand.part is None)
         if len(asked) % 3 == 0:
             errands._KEPT.clear()
         return real(errand)
 
-    monkeypatch.setattr(errands, "run_errand", forgetful)
+    monkeypatch.setattr(errands, "solve_remote", forgetful)
     with ThreadPoolExecutor(2) as pool:
         there = solve(plan, data, gap=1e-9, relax=True, method="decomposed", executor=pool).outcome
     assert {True, False} == set(asked)
@@ -353,8 +353,8 @@ def test_a_hot_start_gone_astray_is_solved_again_from_nothing() -> None:
     plan = load_plan(shipped("models") / "critical-minerals.toml", {"sample.worlds": 5, "sample.draws": 5})
     problem = prepare(plan, load_dataset(shipped("inputs")))
     costs = objective_costs(problem)["social_cost"]
-    parts = Decomposition(problem.layout, problem.assembly, costs, integer=False)
-    assert parts.minimise(costs, do_nothing(problem, costs, 600.0), gap=1e-6, absolute_gap=0.0).status == "optimal"
+    parts = LShaped(problem.layout, problem.assembly, costs, integer=False)
+    assert parts.minimise(costs, solve_reference(problem, costs, 600.0), gap=1e-6, absolute_gap=0.0).status == "optimal"
 
 
 def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,10 +446,10 @@ def test_a_matrix_scaled_otherwise_halfway_through_is_answered_as_from_nothing()
     )
     costs = objective_costs(problem)["social_cost"]
     z0, best = (
-        do_nothing(problem, costs, 600.0),
+        solve_reference(problem, costs, 600.0),
         Model(problem.assembly, costs, integer=False).run(time_limit_s=600.0).x,
     )
-    parts, forever = take_apart(problem.layout, problem.assembly, costs, 16), time.perf_counter() + 600.0
+    parts, forever = decompose(problem.layout, problem.assembly, costs, 16), time.perf_counter() + 600.0
     for cluster in parts.clusters:
         program, at = cluster.part, [x[parts.mine][cluster.links] for x in (z0, best, z0, best)]
         hot, told = Model(program.assembly, program.cost, integer=False), []

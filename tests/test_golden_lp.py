@@ -18,8 +18,8 @@ from pyomo.repn import generate_standard_repn
 from strategic_minerals.data.dataset import Dataset
 from strategic_minerals.formulation.catalogue import COMPONENTS
 from strategic_minerals.formulation.flat import flat_model
-from strategic_minerals.formulation.structure import TRUNK, Layout
-from strategic_minerals.model.problem import layout_of
+from strategic_minerals.formulation.structure import TRUNK, Structure
+from strategic_minerals.model.problem import structure_of
 from strategic_minerals.model.template import PYOMO_LOCK
 from strategic_minerals.schemas.plan import Plan
 from tiny import offer, project, source, tiny
@@ -165,7 +165,7 @@ def everything() -> tuple[Plan, Dataset]:
 @cache
 def written() -> dict[str, str]:
     """File name -> text, from the flat model."""
-    layout, _ = layout_of(*everything())
+    layout, _ = structure_of(*everything())
     with PYOMO_LOCK:
         return Writer(layout, flat_model(layout)).files()
 
@@ -173,7 +173,7 @@ def written() -> dict[str, str]:
 class Writer:
     """Names instead of numbers: `run[ally_mine]` in `period[oxide, squeeze, 2028]`."""
 
-    def __init__(self, layout: Layout, m: Any) -> None:
+    def __init__(self, layout: Structure, m: Any) -> None:
         self.layout, self.m = layout, m
         self.where = {
             id(data): (block, index, component.local_name, key)

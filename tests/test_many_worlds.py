@@ -21,8 +21,8 @@ from strategic_minerals.decomposition import evaluator as decompose
 from strategic_minerals.decomposition import remote as errands
 from strategic_minerals.decomposition import search as rounds
 from strategic_minerals.decomposition import subproblems as clusters
-from strategic_minerals.decomposition.lshaped import Decomposition
-from strategic_minerals.decomposition.master import Pool
+from strategic_minerals.decomposition.lshaped import LShaped
+from strategic_minerals.decomposition.master import CutPool
 from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError
 from strategic_minerals.highs import solver
 from strategic_minerals.highs.solver import Model
@@ -30,7 +30,7 @@ from strategic_minerals.model import assembly as assembly_module
 from strategic_minerals.model.objectives import denominator, objective_costs
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.optimization.optimise import optimise
-from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, do_nothing
+from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, solve_reference
 from strategic_minerals.optimization.session import Session
 from tiny import cut, offer, source, tiny
 
@@ -73,7 +73,7 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
     """Proves: wherever the clock stops, there is the point to begin at, or a better one, with a true bound."""
     problem = prepare(*many(2))
     cost = objective_costs(problem)["social_cost"]
-    z0 = do_nothing(problem, cost, 600.0)
+    z0 = solve_reference(problem, cost, 600.0)
     cap_trunk_shortfall(problem, z0)
     best = Model(problem.assembly, cost, integer=True).run(time_limit_s=600.0).objective
     asked, left = Cluster.answer, [0]
@@ -86,7 +86,7 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(Cluster, "answer", slower)
     for times in (1, 2, 4, 8, 16):
-        of = Decomposition(problem.layout, problem.assembly, cost, integer=True, threads=1)
+        of = LShaped(problem.layout, problem.assembly, cost, integer=True, threads=1)
         left[0] = times * len(of.parts.clusters)
         run = of.minimise(cost, z0, gap=1e-6, absolute_gap=0.0)
         assert run.x is not None
@@ -134,7 +134,7 @@ def test_another_budget_keeps_all_cuts(most: int, monkeypatch: pytest.MonkeyPatc
     plan, data = many(5)
     problem = prepare(plan, data)
     cost = objective_costs(problem)["social_cost"]
-    of = Decomposition(problem.layout, problem.assembly, cost, integer=False)
+    of = LShaped(problem.layout, problem.assembly, cost, integer=False)
     of.minimise(cost, None, gap=1e-6, absolute_gap=0.0)
     cuts, basis = of.pool.numbers, [cluster.basis for cluster in of.parts.clusters]
     assert cuts
@@ -151,7 +151,7 @@ def test_another_budget_keeps_all_cuts(most: int, monkeypatch: pytest.MonkeyPatc
 def test_a_matrix_stamped_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: with room for a few entries at a time, every array is what it is in one piece."""
     whole = prepare(*many(4)).assembly
-    monkeypatch.setattr(assembly_module, "STAMPED_AT_ONCE", 50)
+    monkeypatch.setattr(assembly_module, "ROWS_AT_ONCE", 50)
     pieces = prepare(*many(4)).assembly
     for name in (
         "lower",
@@ -186,9 +186,9 @@ def test_cuts_of_groups_lie_nowhere_above_what_their_clusters_cost() -> None:
     """Proves: where a search began, the cuts that it found since say no more than the clusters do, and those found there say it."""
     problem = prepare(*many(2))
     cost = objective_costs(problem)["social_cost"]
-    of = Decomposition(problem.layout, problem.assembly, cost, integer=True)
+    of = LShaped(problem.layout, problem.assembly, cost, integer=True)
     assert 1 < len(of.groups) < len(of.parts.clusters)
-    z0 = do_nothing(problem, cost, 600.0)
+    z0 = solve_reference(problem, cost, 600.0)
     cap_trunk_shortfall(problem, z0)
     of.minimise(cost, z0, gap=1e-4, absolute_gap=0.0)
     y, forever = of.point(z0[of.parts.mine]), time.perf_counter() + 600.0
@@ -213,7 +213,7 @@ def test_prices_of_commitments_and_trunk_are_slopes_of_the_whole_model(seed: int
     assert fixed.row_dual is not None
     assembly, cost = problem.assembly, solved.costs["social_cost"]
     whole = np.flatnonzero(assembly.integer)
-    apart = clusters.take_apart(problem.layout, assembly, cost, 3)
+    apart = clusters.decompose(problem.layout, assembly, cost, 3)
     worlds = problem.layout.worlds
     assert not worlds.design_basis.all()
     priced = apart.rows[np.abs(fixed.row_dual[apart.rows]) > 1e-7]
@@ -244,7 +244,7 @@ def test_prices_in_worlds_are_slopes_of_their_cluster() -> None:
     assert fixed is not None
     assert fixed.row_dual is not None
     assembly, cost = problem.assembly, solved.costs["social_cost"]
-    apart = clusters.take_apart(problem.layout, assembly, cost, 3)
+    apart = clusters.decompose(problem.layout, assembly, cost, 3)
     model = Model(assembly, cost, integer=False)
     y = fixed.x[apart.mine]
     model.set_bounds(apart.mine, y, y)
@@ -271,17 +271,17 @@ def test_a_plan_stands_where_its_rows_are_kept_to_the_solvers_tolerance_only(mon
     for seed in (0, 2, 3):
         problem = prepare(*many(seed))
         cost = objective_costs(problem)["social_cost"]
-        of = Decomposition(problem.layout, problem.assembly, cost, integer=True)
+        of = LShaped(problem.layout, problem.assembly, cost, integer=True)
         best = of.minimise(cost, None, gap=1e-7, absolute_gap=0.0)
         with monkeypatch.context() as patch:
             mine = of.point(best.x[of.parts.mine])
-            patch.setattr(Decomposition, "allowed", lambda self, y, mine=mine: not np.array_equal(y, mine))
+            patch.setattr(LShaped, "allowed", lambda self, y, mine=mine: not np.array_equal(y, mine))
             patch.setattr(rounds, "SETTLING_ROUNDS", 1)
-            of.pool = Pool()
+            of.pool = CutPool()
             kept = of.fixed(cost, best.x, gap=0.9, absolute_gap=1e3)
             moved = best.x.copy()
             moved[of.parts.mine[of.decisions]] += 1e-5
-            of.pool = Pool()
+            of.pool = CutPool()
             anew = of.fixed(cost, moved, gap=0.9, absolute_gap=1e3)
         assert kept.status == anew.status == "optimal"
         assert kept.objective <= best.objective + 1e-9 * (1 + abs(best.objective))
@@ -295,10 +295,10 @@ def test_prices_are_as_close_as_they_say() -> None:
     for seed in range(4):
         problem = prepare(*many(seed))
         cost = objective_costs(problem)["social_cost"]
-        of = Decomposition(problem.layout, problem.assembly, cost, integer=True)
-        offset = -float(cost @ do_nothing(problem, cost, 600.0))
+        of = LShaped(problem.layout, problem.assembly, cost, integer=True)
+        offset = -float(cost @ solve_reference(problem, cost, 600.0))
         best = of.minimise(cost, None, gap=0.05, absolute_gap=0.0, offset=offset)
-        of.pool = Pool()
+        of.pool = CutPool()
         fixed = of.fixed(cost, best.x, gap=0.05, absolute_gap=0.0, offset=offset)
         assert fixed.objective <= best.objective + 1e-9
         assert fixed.objective - fixed.bound <= 0.3 * 0.05 * abs(fixed.objective) + 1e-6
@@ -370,9 +370,9 @@ def test_a_cluster_made_anew_answers_as_one_that_stays(monkeypatch: pytest.Monke
     problem = prepare(*many(8))
     cost = objective_costs(problem)["social_cost"]
     best = Model(problem.assembly, cost, integer=False).run(time_limit_s=600.0).x
-    hot = clusters.take_apart(problem.layout, problem.assembly, cost, 3)
+    hot = clusters.decompose(problem.layout, problem.assembly, cost, 3)
     monkeypatch.setattr(clusters, "LOADED_COLUMNS", 0)
-    fresh = clusters.take_apart(problem.layout, problem.assembly, cost, 3)
+    fresh = clusters.decompose(problem.layout, problem.assembly, cost, 3)
     assert hot.kept
     assert not fresh.kept
     forever = time.perf_counter() + 600.0

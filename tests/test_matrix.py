@@ -19,7 +19,7 @@ from strategic_minerals import FormulationError, build_model
 from strategic_minerals.formulation.flat import flat_model
 from strategic_minerals.formulation.structure import STAGES, TRUNK
 from strategic_minerals.highs.settings import TOLERANCES
-from strategic_minerals.model.assembly import Assembly, Stamped, assemble, place
+from strategic_minerals.model.assembly import Assembly, PlacedBlock, assemble, place
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.model.template import PYOMO_LOCK, compile_block
@@ -50,7 +50,7 @@ def places(problem: Problem) -> dict[int, Place]:
     return found
 
 
-def block_of(problem: Problem, part: Stamped, n: int) -> tuple[str, Any]:
+def block_of(problem: Problem, part: PlacedBlock, n: int) -> tuple[str, Any]:
     """Block of the flat model that stamp n of a part stands for."""
     kind, _, component = part.label.partition(":")
     if kind in ("commitments", "world"):
@@ -272,7 +272,7 @@ def stamped(block: Any, xi: list[list[float]], cost: Any = None) -> Assembly:
     n = len(xi)
     nothing = np.zeros((n, 0), dtype=np.int64)
     weights = {"social_cost": np.ones(n)}
-    return assemble(place([Stamped(template, "block", n, np.array(xi, dtype=float), nothing, weights)]))
+    return assemble(place([PlacedBlock(template, "block", n, np.array(xi, dtype=float), nothing, weights)]))
 
 
 numbers = st.floats(-50, 50).map(lambda v: round(v, 3)).filter(lambda v: abs(v) > 1e-3)
@@ -375,7 +375,7 @@ def test_terms_that_cancel_leave_no_entry() -> None:
     with PYOMO_LOCK:
         template = compile_block(m.b, {id(m.out.u): ("u",), id(m.out.w): ("w",)}, {"social_cost": m.b.x})
     xi, where = np.array([[0.1 + 0.2], [0.7]]), np.ones((2, 2), dtype=np.int64)  # u and w stand in column 1
-    assembly = assemble(place([Stamped(template, "block", 2, xi, where, {"social_cost": np.ones(2)})]))
+    assembly = assemble(place([PlacedBlock(template, "block", 2, xi, where, {"social_cost": np.ones(2)})]))
     assert assembly.start.tolist() == [0, 1, 2]
     assert assembly.index.tolist() == [0, 1]
     assert assembly.value.tolist() == pytest.approx([1.0, 1.0 + 0.7 - 0.3])  # the second row's own x is column 1

@@ -11,9 +11,9 @@ import pytest
 
 from instances import random_case
 from strategic_minerals import Plan, solve, stress_test
-from strategic_minerals.evaluation.myopic import believed, meet_myopically
-from strategic_minerals.evaluation.recourse import FirstStage, meet
-from strategic_minerals.scenarios.events import Strike, strike_of
+from strategic_minerals.evaluation.myopic import believed, evaluate_myopic_recourse
+from strategic_minerals.evaluation.recourse import FirstStage, evaluate_recourse
+from strategic_minerals.scenarios.events import DisruptionEvent, resolve_event
 from strategic_minerals.scenarios.sampling import mean_remainder
 from strategic_minerals.schemas.plan_sections import Event
 from strategic_minerals.schemas.tables import HazardRow
@@ -21,8 +21,8 @@ from test_stress import exposed
 from tiny import KT, cut, offer, source, tiny
 
 
-def event(start: float, duration: float, flood: float = 0.0) -> Strike:
-    return strike_of(
+def event(start: float, duration: float, flood: float = 0.0) -> DisruptionEvent:
+    return resolve_event(
         Event.model_validate(
             {
                 "start_year": start,
@@ -84,7 +84,7 @@ def test_not_knowing_the_end_never_gains_and_costs_nothing_where_nothing_happens
     plan, data = random_case(seed, loss_limits=False, service_soft=False, service_hard=False, cvar=False)
     first = FirstStage.of(plan, data, solve(plan, data, gap=1e-6).solution)
     worlds = first.own_worlds
-    known, blind = meet(first, worlds), meet_myopically(first, worlds, {})
+    known, blind = evaluate_recourse(first, worlds), evaluate_myopic_recourse(first, worlds, {})
     assert (blind.cost >= known.cost - 1e-6 * (1 + abs(known.cost))).all()
     calm = [k for k, strikes in enumerate(worlds.strikes) if not strikes]
     assert blind.cost[calm] == pytest.approx(known.cost[calm], rel=1e-9)
@@ -101,7 +101,10 @@ def test_an_event_that_is_over_within_its_period_leaves_nothing_to_foresee() -> 
         years=4,
     )
     first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
-    known, blind = meet(first, first.own_worlds), meet_myopically(first, first.own_worlds, lasting(5.0))
+    known, blind = (
+        evaluate_recourse(first, first.own_worlds),
+        evaluate_myopic_recourse(first, first.own_worlds, lasting(5.0)),
+    )
     assert blind.cost == pytest.approx(known.cost, rel=1e-9)
 
 
@@ -122,8 +125,8 @@ def test_a_reserve_is_stretched_by_who_fears_a_long_stop() -> None:
     )
     first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
     worlds = first.own_worlds
-    known = meet(first, worlds)
-    calm, fearful = (meet_myopically(first, worlds, lasting(mean)) for mean in (0.1, 5.0))
+    known = evaluate_recourse(first, worlds)
+    calm, fearful = (evaluate_myopic_recourse(first, worlds, lasting(mean)) for mean in (0.1, 5.0))
     at = worlds.names.index("stop")
     assert known.loss[at] == pytest.approx(5 * 60.0)  # 15 kt are lost, 10 in store, 5 of the cheap half go short
     assert known.loss[at] <= calm.loss[at] + 1e-6
@@ -149,9 +152,9 @@ def test_fear_of_a_long_stop_keeps_the_stock_for_the_dear_half() -> None:
     first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
     worlds = first.own_worlds
     at = worlds.names.index("stop")
-    assert meet(first, worlds).loss[at] == pytest.approx(2 * 60.0)
-    assert meet_myopically(first, worlds, lasting(0.1)).loss[at] == pytest.approx(2 * 60.0)
-    fearful = meet_myopically(first, worlds, lasting(5.0))
+    assert evaluate_recourse(first, worlds).loss[at] == pytest.approx(2 * 60.0)
+    assert evaluate_myopic_recourse(first, worlds, lasting(0.1)).loss[at] == pytest.approx(2 * 60.0)
+    fearful = evaluate_myopic_recourse(first, worlds, lasting(5.0))
     assert fearful.loss[at] == pytest.approx(5 * 60.0)
 
 
@@ -167,7 +170,7 @@ def test_who_does_nothing_is_as_blind_as_the_plan() -> None:
     )
     assert blind.estimate["worth"] == pytest.approx(0.0, abs=1e-6)
     assert blind.estimate["expected_loss"] == pytest.approx(known.estimate["expected_loss"], rel=1e-6)
-    assert blind.do_nothing["expected_loss"] == blind.estimate["expected_loss"]
+    assert blind.solve_reference["expected_loss"] == blind.estimate["expected_loss"]
 
 
 def test_the_stress_test_has_a_myopic_variant() -> None:

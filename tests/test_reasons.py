@@ -15,7 +15,7 @@ from strategic_minerals.analysis.switch_words import in_words
 from strategic_minerals.api.checking import check
 from strategic_minerals.data.addresses import edited
 from strategic_minerals.finance.items import Item, in_amounts
-from strategic_minerals.model.decisions import Choices, Hold
+from strategic_minerals.model.decisions import DecisionIndex, ForcedDecision
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.optimization.session import Session
 from tiny import cut, offer, project, source, tiny
@@ -58,7 +58,7 @@ def picture(
 ) -> BreakEven:
     """An item over one figure alone. chosen: at the plan's own value."""
     problem = prepare(plan, data)
-    item = Choices(problem).find(name)
+    item = DecisionIndex(problem).find(name)
     pair = Pair(plan, data, item, in_amounts(item, plan), 0.0, 60.0, edited, problem.layout.worlds.drawn, threads=1)
     varied = next(one for one in figures_of(problem, item) if one.name == figure)
     return find_break_even(pair, varied, chosen, tolerance, most)
@@ -103,7 +103,7 @@ def test_a_mine_that_its_owner_builds_is_explained_as_well() -> None:
     assert [state for state, _, _ in states(found)] == ["built by its owner", "chosen", "not chosen"]
     assert states(found)[1][2] == pytest.approx(176.0, abs=2.5)
     problem = prepare(plan, data)
-    assert Choices(problem).refused(Choices(problem).find("mine")) == "its owner builds it without support"
+    assert DecisionIndex(problem).refused(DecisionIndex(problem).find("mine")) == "its owner builds it without support"
 
 
 def test_money_that_does_not_suffice_is_a_reason() -> None:
@@ -250,7 +250,7 @@ def test_what_is_sunk_is_no_figure_and_what_is_nothing_yet_is_one() -> None:
     plant = project("a", 4.0, capex_musd=50.0, cash_usd_per_kg=60.0)
     for changes, wanted in (({"committed": True}, []), ({"capex_musd": 0.0}, [(0.0, 0.0, 4.0 * 62.0 * 10.0)])):
         problem = prepare(*mine(projects={"mine": {**plant, **changes}}))
-        found = [f for f in figures_of(problem, Choices(problem).find("mine")) if f.name == "capex"]
+        found = [f for f in figures_of(problem, DecisionIndex(problem).find("mine")) if f.name == "capex"]
         assert [(f.base, f.low, f.high) for f in found] == [tuple(map(pytest.approx, one)) for one in wanted]
 
 
@@ -260,9 +260,9 @@ def test_what_is_sunk_is_no_figure_and_what_is_nothing_yet_is_one() -> None:
 TWO = ({"levels_usd_per_kg": [61.0, 90.0]}, {"levels_usd_per_kg": [90.0], "upside_share": 0.2})
 
 
-def of_floors(plan: Plan, data: Dataset) -> tuple[Choices, list[Item]]:
+def of_floors(plan: Plan, data: Dataset) -> tuple[DecisionIndex, list[Item]]:
     problem = prepare(plan, data)
-    choices = Choices(problem)
+    choices = DecisionIndex(problem)
     return choices, [item for item in choices.items if item.kind == "floor"]
 
 
@@ -319,7 +319,7 @@ def test_an_item_is_found_by_what_it_is_after_an_edit(change: dict[str, Any]) ->
     _, items = of_floors(plan, data)
     edited_plan, edited_data = edited(plan, data, change)
     problem = prepare(edited_plan, edited_data)
-    choices, options = Choices(problem), problem.layout.support.options
+    choices, options = DecisionIndex(problem), problem.layout.support.options
     for item in items:
         assert item.level is not None
         wanted = [
@@ -353,7 +353,7 @@ def test_an_item_is_found_in_menus_of_another_order_or_with_more_or_less_in_them
     assert bases(({"levels_usd_per_kg": [70.0], "upside_share": 0.5}, *TWO)) == [("1", 61.0), ("1", 90.0), ("2", 90.0)]
     alone, _ = flooded({"levels_usd_per_kg": [61.0]}, TWO[1])
     with pytest.raises(KeyError):
-        Choices(prepare(alone, data)).decided(first)
+        DecisionIndex(prepare(alone, data)).decided(first)
 
 
 def test_a_level_that_meets_another_one_in_the_search_is_passed_by() -> None:
@@ -376,7 +376,7 @@ def test_packages_called_like_floors_are_packages() -> None:
     problem = prepare(plan, data)
     names = [package.name for package in problem.natural.packages]
     assert len(names) == len(set(names))
-    choices = Choices(problem)
+    choices = DecisionIndex(problem)
     items = {item.name: item for item in choices.items if item.kind == "package"}
     assert set(packages) <= set(items)
     mine_of = {
@@ -391,8 +391,8 @@ def test_packages_called_like_floors_are_packages() -> None:
     floored = [item for item in choices.items if item.kind == "floor"]
     assert [item.name for item in floored] == ["a-floor-90"]
     assert choices.find("package grant+a-floor-90").package == "grant+a-floor-90"
-    answer = Session(gap=0.0).answer(plan, data, hold=Hold(items["grant+a-floor-90"], inside=True))
-    held = Choices(answer.problem)
+    answer = Session(gap=0.0).answer(plan, data, hold=ForcedDecision(items["grant+a-floor-90"], inside=True))
+    held = DecisionIndex(answer.problem)
     assert [item.package for item in held.items if item.kind == "package" and held.chosen(item, answer.x)] == [
         "grant+a-floor-90"
     ]
@@ -424,9 +424,12 @@ def test_what_is_bought_under_a_purchase_floor_is_no_offer_of_the_table() -> Non
     told apart; both ways to buy are there."""
     purchase = {"levels_usd_per_kg": [90.0], "kind": "purchase"}
     problem = prepare(*flooded(purchase, offers={"plant-a-floor": offer("a", 1.0)}))
-    assert {item.name for item in Choices(problem).items if item.kind == "offer"} == {"plant-a-floor", "plant a floor"}
+    assert {item.name for item in DecisionIndex(problem).items if item.kind == "offer"} == {
+        "plant-a-floor",
+        "plant a floor",
+    }
     plain = prepare(*flooded(purchase))
-    assert {item.name for item in Choices(plain).items if item.kind == "offer"} == {"plant-a-floor"}
+    assert {item.name for item in DecisionIndex(plain).items if item.kind == "offer"} == {"plant-a-floor"}
 
 
 # What cannot be chosen
@@ -583,8 +586,8 @@ def test_what_cannot_be_chosen_is_listed_with_its_reason(changes: dict[str, Any]
         assert "none of the plan's price floors can be chosen" in result.summary()
         assert "makes the plan better" not in result.summary()
     try:
-        item = Choices(prepare(plan, data)).find(what)
-        told = Choices(prepare(plan, data)).refused(item)
+        item = DecisionIndex(prepare(plan, data)).find(what)
+        told = DecisionIndex(prepare(plan, data)).refused(item)
     except PlanError as error:
         told = str(error)
     assert why in told

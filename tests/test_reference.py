@@ -9,11 +9,11 @@ import pytest
 
 from instances import many, random_case
 from strategic_minerals import Dataset, Plan, solve
-from strategic_minerals.audit.accounts import cvar, losses, open_books
+from strategic_minerals.audit.accounts import cvar, losses, open_accounts
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.model.solution import extract
-from strategic_minerals.optimization.reference_plan import do_nothing, reference_model
+from strategic_minerals.optimization.reference_plan import reference_model, solve_reference
 from strategic_minerals.optimization.reference_ties import smallest_quantile
 from strategic_minerals.optimization.stages import solver_of
 from tiny import cut, offer, source, tiny
@@ -66,7 +66,7 @@ def test_every_stage_of_random_plans_is_a_difference_of_the_same_figure(seed: in
     pi, alpha = problem.layout.worlds.probability, plan.risk.alpha
 
     def risk(solution: Any) -> float:
-        lost = losses(open_books(problem, solution))
+        lost = losses(open_accounts(problem, solution))
         return (1 - share) * float(pi @ lost) + share * cvar(lost, pi, alpha)
 
     difference = risk(result.solution) - risk(result.reference) + result.objective_parts["soft_penalties"]
@@ -89,8 +89,8 @@ def test_flat_and_decomposed_have_the_same_reference(case: tuple[Plan, Dataset])
     cost, found = objective_costs(problem)["social_cost"], []
     for method in ("flat", "decomposed"):
         solver = solver_of(problem, reference_model(problem), cost, method, integer=False, threads=1)
-        z0 = extract(problem.layout, problem.assembly, do_nothing(problem, cost, 60.0, solver=solver))
-        found.append((losses(open_books(problem, z0)), z0.shortfall[0].sum(axis=1)))
+        z0 = extract(problem.layout, problem.assembly, solve_reference(problem, cost, 60.0, solver=solver))
+        found.append((losses(open_accounts(problem, z0)), z0.shortfall[0].sum(axis=1)))
     (flat, flat_short), (apart, apart_short) = found
     assert apart == pytest.approx(flat, rel=1e-9, abs=1e-7)
     assert apart_short == pytest.approx(flat_short, rel=1e-9, abs=1e-6)

@@ -15,7 +15,7 @@ from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.optimization.infeasibility import contradiction
-from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, do_nothing
+from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, solve_reference
 from strategic_minerals.results.result import Result
 from tiny import cut, offer, project, source, tiny
 
@@ -130,7 +130,7 @@ def test_a_true_conflict_has_its_witness() -> None:
     """Proves: the elastic program misses something where a promise cannot be kept, and nothing where it can."""
     for level, doubt in ((0.33, "none is"), (0.35, "")):
         problem = prepare(*promising(level, 1.0))
-        cap_trunk_shortfall(problem, do_nothing(problem, objective_costs(problem)["social_cost"], 60.0))
+        cap_trunk_shortfall(problem, solve_reference(problem, objective_costs(problem)["social_cost"], 60.0))
         assert doubt in contradiction(problem, False, 60.0)
         assert bool(doubt) == bool(contradiction(problem, False, 60.0))
 

@@ -17,7 +17,7 @@ from strategic_minerals import Plan, load_dataset, load_plan, shipped
 from strategic_minerals.data.calibration import calibrate, duration_posterior, rate_posterior
 from strategic_minerals.instance.build import build_instance
 from strategic_minerals.instance.instance import Instance
-from strategic_minerals.model.problem import layout_of
+from strategic_minerals.model.problem import structure_of
 from strategic_minerals.scenarios.build import build_worlds, draws, equally_likely, population
 from strategic_minerals.scenarios.events import hazards, longest_event
 from strategic_minerals.scenarios.reduction import cvar_of, loss_proxy, reduce
@@ -373,7 +373,7 @@ def test_a_model_keeps_the_worlds_that_its_facts_say_whatever_its_units(name: st
     """Proves: the worlds that a model is built on, in its own units, are those that the audit and the outlook draw in tonnes: the
     choice of the worlds kept does not hang on the rounding of a unit (it did, by one world of critical-minerals)."""
     plan, data = load_plan(shipped("models") / f"{name}.toml"), load_dataset(shipped("inputs"))
-    layout, natural = layout_of(plan, data)
+    layout, natural = structure_of(plan, data)
     drawn, own = build_worlds(natural, data), layout.worlds
     assert own.strikes == drawn.strikes
     assert (own.probability == drawn.probability).all()

@@ -37,7 +37,7 @@ from strategic_minerals.data.addresses import edited
 from strategic_minerals.data.csv_files import write_dataset
 from strategic_minerals.data.plan_file import load_as
 from strategic_minerals.highs.solver import Model
-from strategic_minerals.model.decisions import Choices
+from strategic_minerals.model.decisions import DecisionIndex
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import prepare
 from tiny import cut, offer, project, source, tiny
@@ -74,7 +74,7 @@ def one_mineral(money: float = 200.0, **changes: Any) -> tuple[Plan, Dataset]:
 def by_brute_force(money: float) -> tuple[float, tuple[str, ...]]:
     """(least Z, its projects): every choice of projects fixed in the linear program, one after the other."""
     problem = prepare(*one_mineral(money))
-    cost, choices = objective_costs(problem)["social_cost"], Choices(problem)
+    cost, choices = objective_costs(problem)["social_cost"], DecisionIndex(problem)
     best: tuple[float, tuple[str, ...]] = (math.inf, ())
     items = [item for item in choices.items if item.kind == "project"]
     for count in range(len(items) + 1):

@@ -25,7 +25,7 @@ from strategic_minerals.service.databases import open_store
 from strategic_minerals.service.dispatcher import Dispatcher
 from strategic_minerals.service.entities import Job
 from strategic_minerals.service.job_folder import ENDED, PROGRESS, Folder, write_whole
-from strategic_minerals.service.job_runners import LocalRunner, Patience, packed, start, unpack
+from strategic_minerals.service.job_runners import JobLimits, LocalRunner, packed, start, unpack
 
 ENDS = ("succeeded", "failed", "cancelled", "interrupted")
 
@@ -117,10 +117,10 @@ def test_a_crash_leaves_what_ended_ended_and_what_ran_interrupted(tmp_path: Path
     def job(name: str) -> Job:
         return Job(name * 32, "t", "solve", "", "queued", time.time(), None, None, None, "d", False, {}, {})
 
-    from strategic_minerals.service.entities import Deed
+    from strategic_minerals.service.entities import AuditLogEntry
 
     for name in "abcd":
-        store.submit(job(name), None, 10, 10, Deed(0, "t", "k", "", "submit", name * 32))
+        store.submit(job(name), None, 10, 10, AuditLogEntry(0, "t", "k", "", "submit", name * 32))
         (folder / "jobs" / (name * 32)).mkdir(parents=True)
         Folder.of(folder, name * 32).write("request.json", QUICK)
     for _ in "ab":
@@ -166,13 +166,13 @@ def test_trouble_where_jobs_run_costs_no_job(tmp_path: Path) -> None:
 
 def test_pages_of_a_list_lose_none(tmp_path: Path) -> None:
     """Proves: jobs of one instant are each on one page."""
-    from strategic_minerals.service.entities import Deed
+    from strategic_minerals.service.entities import AuditLogEntry
 
     store = open_store(tmp_path / "s", None)
     names = {f"{n:032x}" for n in range(7)}
     for name in names:
         one = Job(name, "local", "solve", "", "queued", 1.5, None, None, None, "d", False, {}, {})
-        store.submit(one, None, 99, 99, Deed(1.5, "local", "k", "", "submit", name))
+        store.submit(one, None, 99, 99, AuditLogEntry(1.5, "local", "k", "", "submit", name))
     store.close()
     with client(tmp_path / "s", Obedient(hold=True), workers=1) as service:
         found, link = [], "/v1/jobs?limit=2"
@@ -208,10 +208,10 @@ def test_old_jobs_and_stray_folders_are_deleted(tmp_path: Path) -> None:
 def test_a_job_that_another_server_took_over_is_not_ended_twice(tmp_path: Path) -> None:
     """Proves: a server that was silent for long, and whose job was given to another, cannot write its end any more."""
     store = open_store(tmp_path, None)
-    from strategic_minerals.service.entities import Deed
+    from strategic_minerals.service.entities import AuditLogEntry
 
     one = Job("a" * 32, "t", "solve", "", "queued", 1.0, None, None, None, "d", False, {}, {})
-    store.submit(one, None, 9, 9, Deed(0, "t", "k", "", "submit", one.id))
+    store.submit(one, None, 9, 9, AuditLogEntry(0, "t", "k", "", "submit", one.id))
     assert store.claim("first", 9) is not None
     assert [job.id for job in store.orphans(60)] == [one.id]
     assert store.put_back(one.id)
@@ -293,14 +293,14 @@ def test_a_running_child_is_stopped_soon(tmp_path: Path, when: str) -> None:
         )
         return asked[-1]
 
-    assert LocalRunner().attend(folder, Patience(3600, 3), told.append, stop) == {"state": "cancelled"}
+    assert LocalRunner().attend(folder, JobLimits(3600, 3), told.append, stop) == {"state": "cancelled"}
     assert asked.count(True) == 1
     assert not jobs_children()
 
 
 def test_a_child_that_runs_too_long_is_ended(tmp_path: Path) -> None:
     """Proves R10: the wall clock ends a job, whatever the solver makes of its own limit of nearly an hour."""
-    found = LocalRunner().attend(prepared(tmp_path, LONG), Patience(2, 1), lambda _: None, lambda: False)
+    found = LocalRunner().attend(prepared(tmp_path, LONG), JobLimits(2, 1), lambda _: None, lambda: False)
     assert found["problem"]["type"].endswith(":deadline")
     assert not jobs_children()
 
@@ -313,7 +313,7 @@ def test_a_child_that_crashes_is_told_as_a_crash(tmp_path: Path) -> None:
         os.kill(until(jobs_children)[0], signal.SIGABRT)
 
     threading.Thread(target=kill).start()
-    found = LocalRunner().attend(folder, Patience(3600, 1), lambda _: None, stop.is_set)
+    found = LocalRunner().attend(folder, JobLimits(3600, 1), lambda _: None, stop.is_set)
     assert found["problem"]["type"].endswith(":crashed")
     assert "SIGABRT" in found["problem"]["detail"]
 
@@ -321,7 +321,7 @@ def test_a_child_that_crashes_is_told_as_a_crash(tmp_path: Path) -> None:
 def test_a_child_may_not_take_more_memory_than_told(tmp_path: Path) -> None:
     """Proves R26: a job beyond its memory fails and says so, or that it crashed; the machine does not notice."""
     folder = prepared(tmp_path, {**LONG, "set": {"sample.worlds": 300}}, memory_mib=1000)
-    found = LocalRunner().attend(folder, Patience(3600, 1), lambda _: None, lambda: False)
+    found = LocalRunner().attend(folder, JobLimits(3600, 1), lambda _: None, lambda: False)
     assert found["state"] == "failed"
     assert found["problem"]["type"].rpartition(":")[2] in ("out-of-memory", "crashed")
     assert "/" not in found["problem"]["detail"]

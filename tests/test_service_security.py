@@ -34,7 +34,7 @@ from served import settings as service_settings
 from strategic_minerals import PlanError
 from strategic_minerals.core import names
 from strategic_minerals.service import authentication as security
-from strategic_minerals.service.api_schemas import Question, SolveRequest, tame
+from strategic_minerals.service.api_schemas import Question, SolveRequest, sanitise
 from strategic_minerals.service.app import create_app
 from strategic_minerals.service.authentication import Rates
 from strategic_minerals.service.databases import open_store
@@ -395,7 +395,7 @@ LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.inte
 def test_plain_data_is_tame_or_refused(value: Any) -> None:
     """Proves: what passes into a question can be written as strict JSON and as UTF-8."""
     try:
-        found = tame(Question(plan={"x": value}).model_dump())
+        found = sanitise(Question(plan={"x": value}).model_dump())
     except ValueError:
         return
     json.dumps(found, allow_nan=False, ensure_ascii=False).encode()

@@ -24,7 +24,7 @@ from served import Server, token
 from strategic_minerals.service import base_store, migrations
 from strategic_minerals.service.client import Client
 from strategic_minerals.service.databases import VALUE, PostgresStore, SqliteStore
-from strategic_minerals.service.entities import Deed, Job, Token
+from strategic_minerals.service.entities import AuditLogEntry, Job, Token
 from strategic_minerals.service.job_folder import new_id
 from strategic_minerals.service.queue_store import FullError, KeyTakenError, Quota, QuotaError
 from strategic_minerals.service.store import Store
@@ -100,7 +100,7 @@ def put(
     quota: Quota | None = None,
     size: int = 0,
 ) -> Job:
-    deed = Deed(one.submitted, one.tenant, "k", "127.0.0.1", "submit solve", one.id)
+    deed = AuditLogEntry(one.submitted, one.tenant, "k", "127.0.0.1", "submit solve", one.id)
     return store.submit(one, key, most, own, deed, quota, size)
 
 

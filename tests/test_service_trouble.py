@@ -27,9 +27,9 @@ from strategic_minerals.cli import main as cli
 from strategic_minerals.service import retention
 from strategic_minerals.service.client import Client, ServiceError
 from strategic_minerals.service.databases import SqliteStore, open_store
-from strategic_minerals.service.entities import Deed, Job, Token
+from strategic_minerals.service.entities import AuditLogEntry, Job, Token
 from strategic_minerals.service.job_folder import Folder
-from strategic_minerals.service.job_runners import LocalRunner, Patience
+from strategic_minerals.service.job_runners import JobLimits, LocalRunner
 from strategic_minerals.service.retention import Janitor
 from strategic_minerals.service.trouble import StoreError
 from strategic_minerals.service.worker import NO_ROOM
@@ -135,7 +135,7 @@ def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
         runners.subprocess, "Popen", lambda given, **named: whole([given[0], "-c", command, *given[3:]], **named)
     )
     with pytest.raises(OSError, match="No space"):
-        LocalRunner().attend(folder, Patience(100, 1), lambda _: None, lambda: False)
+        LocalRunner().attend(folder, JobLimits(100, 1), lambda _: None, lambda: False)
     assert NO_ROOM not in (0, 1, 2)
     assert not (folder.path / "run").exists()
     assert not list(folder.path.rglob("*.part"))
@@ -193,7 +193,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         job = Job(
             f"{n:032x}", f"t{n % 3}", "solve", "ä" * n, "queued", float(n), None, None, None, "d" * 64, False, {}, {}
         )
-        store.submit(job, f"k{n}", 999, 999, Deed(1.0, "t", "k", "127.0.0.1", "submit solve", job.id))
+        store.submit(job, f"k{n}", 999, 999, AuditLogEntry(1.0, "t", "k", "127.0.0.1", "submit solve", job.id))
         store.keep_token(Token(f"t{n}", "t", ("read",), 1.0, None, "n"), f"hash{n}")
         if n % 2:
             store.claim("s", 999)
@@ -420,7 +420,7 @@ def test_a_jump_of_the_clock_deletes_nothing(jump_s: float, tmp_path: Path, monk
     written stay; at start nothing is deleted at all, however old it looks."""
     clock, store = Clock(monkeypatch), open_store(tmp_path, None)
     job = Job("a" * 32, "t", "solve", "", "queued", time.time(), None, None, None, "d", False, {}, {})
-    store.submit(job, None, 9, 9, Deed(0, "t", "k", "", "submit", job.id))
+    store.submit(job, None, 9, 9, AuditLogEntry(0, "t", "k", "", "submit", job.id))
     store.claim("s", 9)
     store.finish(job.id, "s", "succeeded", {})
     kept = [tmp_path / "jobs" / job.id, tmp_path / "jobs" / ("b" * 32), tmp_path / "drafts" / ("c" * 32)]
@@ -447,7 +447,7 @@ def test_what_is_old_by_both_clocks_goes(tmp_path: Path) -> None:
     """Proves: retention still deletes: after so much uptime, and not at start."""
     store = open_store(tmp_path, None)
     job = Job("a" * 32, "t", "solve", "", "queued", 1.0, None, None, None, "d", False, {}, {})
-    store.submit(job, None, 9, 9, Deed(0, "t", "k", "", "submit", job.id))
+    store.submit(job, None, 9, 9, AuditLogEntry(0, "t", "k", "", "submit", job.id))
     store.claim("s", 9)
     store.finish(job.id, "s", "succeeded", {})
     (tmp_path / "jobs" / job.id).mkdir(parents=True)

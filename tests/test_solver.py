@@ -24,7 +24,7 @@ from conftest import PATIENCE_S, environment
 from instances import random_case
 from strategic_minerals import InfeasibleError, InputError, Plan, ReserveError, StoppedError, UntrustedError, solve
 from strategic_minerals.cli import main as cli
-from strategic_minerals.core.timing import Seconds
+from strategic_minerals.core.timing import Timings
 from strategic_minerals.highs import runtime as highs
 from strategic_minerals.highs.run import Run, Status
 from strategic_minerals.highs.settings import OPTIONS, TOLERANCES
@@ -34,7 +34,7 @@ from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.optimization import optimise as optimize
 from strategic_minerals.optimization.infeasibility import DEMANDS
 from strategic_minerals.optimization.optimise import optimise
-from strategic_minerals.optimization.stages import Flat, Staged
+from strategic_minerals.optimization.stages import FlatModel, Staged
 from tiny import cut, offer, source, tiny
 
 
@@ -251,15 +251,15 @@ def big_m(most: float) -> tuple[Any, dict[str, np.ndarray]]:
     assembly = program([[1.0, -most]], -math.inf, 0.0, upper=[500.0, 1.0], integer=[False, True])
     calendar = SimpleNamespace(beta=np.ones(2), years=[2027], per_year=1)
     natural = SimpleNamespace(calendar=calendar, appropriation=np.zeros(1))
-    return SimpleNamespace(assembly=assembly, natural=natural, seconds=Seconds()), {
+    return SimpleNamespace(assembly=assembly, natural=natural, seconds=Timings()), {
         "social_cost": np.array([-1.0, 1000.0])
     }
 
 
 def rounded(problem: Any, costs: dict[str, np.ndarray], run: Run) -> Run:
     """The linear program in which the decisions of a run stand, rounded."""
-    flat = Flat(problem.assembly, costs["social_cost"], integer=True)
-    return optimize.whole_numbers_fixed(problem, costs, "social_cost", Staged(run, (), (), None, 0, 0), flat, 0.0, 10.0)
+    flat = FlatModel(problem.assembly, costs["social_cost"], integer=True)
+    return optimize.solve_fixed_lp(problem, costs, "social_cost", Staged(run, (), (), None, 0, 0), flat, 0.0, 10.0)
 
 
 def test_a_big_m_leak_is_found_when_the_rounded_decisions_are_solved_again() -> None:

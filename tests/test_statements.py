@@ -14,7 +14,7 @@ from instances import random_case
 from scalings import scaled
 from strategic_minerals import Plan, solve
 from strategic_minerals.audit import statements as audit_statements
-from strategic_minerals.audit.accounts import open_books
+from strategic_minerals.audit.accounts import open_accounts
 from strategic_minerals.audit.audit import STATEMENTS
 from strategic_minerals.audit.figures import RECOMPUTED, STATED, Figures
 from strategic_minerals.model.problem import prepare
@@ -50,7 +50,7 @@ def test_the_audit_finds_every_statement_of_random_plans(seed: int) -> None:
 def test_every_declared_figure_is_worked_out_by_both_sides(rich: Result) -> None:
     """Proves: the audit works out every figure that is declared so, from its own books, and the answer has no other."""
     problem = prepare(rich.plan, rich.data)
-    books, without = open_books(problem, rich.solution), open_books(problem, rich.reference)
+    books, without = open_accounts(problem, rich.solution), open_accounts(problem, rich.reference)
     assert set(audit_statements.recomputed(books, without, bounds_of(rich.outcome))) == set(RECOMPUTED)
     assert set(rich.figures.records) <= set(RECOMPUTED) | set(STATED)
     tree = ast.parse(Path(audit_statements.__file__).read_text())

@@ -15,11 +15,11 @@ import pytest
 from instances import random_case
 from strategic_minerals import Dataset, Plan, load_dataset, load_plan, shipped, solve, stress_test
 from strategic_minerals.audit.accounts import cvar
-from strategic_minerals.evaluation.myopic import meet_myopically
-from strategic_minerals.evaluation.recourse import CHUNK, FirstStage, meet
+from strategic_minerals.evaluation.myopic import evaluate_myopic_recourse
+from strategic_minerals.evaluation.recourse import CHUNK, FirstStage, evaluate_recourse
 from strategic_minerals.evaluation.scenario_outlook import quantile
 from strategic_minerals.evaluation.stress_test import Pool, _chance, interval
-from strategic_minerals.highs.basis import Warm
+from strategic_minerals.highs.basis import BasisMemory
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.scenarios.build import population
@@ -63,7 +63,7 @@ def test_a_plan_met_by_its_own_worlds_costs_what_its_objective_says(seed: int) -
         nothing = solution is result.reference
         first = FirstStage.of(plan, data, solution, nothing=nothing)
         worlds = first.own_worlds
-        met = meet(first, worlds)
+        met = evaluate_recourse(first, worlds)
         tail = (
             plan.risk.cvar_weight * cvar(met.loss, worlds.probability, plan.risk.alpha)
             if plan.risk.cvar_weight > 0
@@ -91,7 +91,7 @@ def test_a_soft_promise_weighs_as_much_in_recourse_as_in_the_plan() -> None:
     )
     result = solve(plan, data, gap=0.0)
     first = FirstStage.of(plan, data, result.solution)
-    for met in (meet(first, first.own_worlds), meet_myopically(first, first.own_worlds, {})):
+    for met in (evaluate_recourse(first, first.own_worlds), evaluate_myopic_recourse(first, first.own_worlds, {})):
         stated = result.outcome.objective_musd + result.outcome.do_nothing_musd
         assert float(first.own_worlds.probability @ met.cost) + met.penalties == pytest.approx(stated, rel=1e-9)
         at = first.own_worlds.names.index("stop")
@@ -115,7 +115,7 @@ def test_a_border_floor_is_charged_world_by_world(parts: int) -> None:
     result = solve(plan, data, gap=0.0)
     assert not result.tables["floors"].empty
     first = FirstStage.of(plan, data, result.solution)
-    met = meet(first, first.own_worlds)
+    met = evaluate_recourse(first, first.own_worlds)
     stated = result.outcome.objective_musd + result.outcome.do_nothing_musd
     assert float(first.own_worlds.probability @ met.cost) == pytest.approx(stated, rel=1e-9)
 
@@ -125,7 +125,7 @@ def test_a_shipped_plan_reproduces_its_objective_and_its_losses() -> None:
     plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
     result = solve(plan, data)
     first = FirstStage.of(plan, data, result.solution)
-    met = meet(first, first.own_worlds)
+    met = evaluate_recourse(first, first.own_worlds)
     stated = result.tables["scenario_losses"].set_index("world").loss_musd
     assert met.loss == pytest.approx([stated[name] for name in first.own_worlds.names], rel=1e-6, abs=1e-6)
 
@@ -163,7 +163,7 @@ def test_expected_loss_in_fresh_worlds_is_what_theory_says() -> None:
     assert table.estimate["cvar"] == pytest.approx(600.0, rel=1e-6)
     assert table.estimate["value_at_risk"] == pytest.approx(600.0, rel=1e-6)
     assert table.estimate["worth"] == pytest.approx(0.0, abs=1e-6)
-    assert table.do_nothing["worst_case"] == table.estimate["worst_case"] == pytest.approx(600.0)
+    assert table.solve_reference["worst_case"] == table.estimate["worst_case"] == pytest.approx(600.0)
     stated = found.materials.iloc[0]
     assert (stated.expected_loss_musd, stated.expected_loss_musd_low) == pytest.approx((row.estimate, row.low))
     assert stated.cvar_musd == pytest.approx(600.0)
@@ -335,10 +335,10 @@ def test_hot_starts_change_nothing_but_the_work(monkeypatch: pytest.MonkeyPatch)
         return answer
 
     monkeypatch.setattr(Model, "run", counting)
-    hot = meet(first, worlds)
+    hot = evaluate_recourse(first, worlds)
     hot_spent, spent[:] = sum(spent), []
-    monkeypatch.setattr(Warm, "guess", lambda *_: None)
-    cold = meet(first, worlds)
+    monkeypatch.setattr(BasisMemory, "guess", lambda *_: None)
+    cold = evaluate_recourse(first, worlds)
     assert hot.cost == pytest.approx(cold.cost, rel=1e-9, abs=1e-9)
     assert len(worlds.names) > 4 * CHUNK
     assert hot_spent < 0.8 * sum(spent)

@@ -20,20 +20,20 @@ import strategic_minerals.analysis.sweep_segments as segments
 import strategic_minerals.finance.owner_value as owners
 from instances import quick_first, random_case
 from strategic_minerals import Dataset, InfeasibleError, InputError, Plan, PlanError, UntrustedError, solve, sweep
-from strategic_minerals.analysis.checkpoint import Journal
+from strategic_minerals.analysis.checkpoint import Checkpoint
 from strategic_minerals.core.arrays import equal
 from strategic_minerals.data.addresses import edited
-from strategic_minerals.decomposition.lshaped import Decomposition
+from strategic_minerals.decomposition.lshaped import LShaped
 from strategic_minerals.finance.items import Item
-from strategic_minerals.finance.owner_value import Kept
+from strategic_minerals.finance.owner_value import ReuseCache
 from strategic_minerals.finance.packages import build_support
-from strategic_minerals.formulation.structure import Layout, build_layout
+from strategic_minerals.formulation.structure import Structure, build_structure
 from strategic_minerals.model.assembly import Assembly
-from strategic_minerals.model.decisions import Choices, Hold
+from strategic_minerals.model.decisions import DecisionIndex, ForcedDecision
 from strategic_minerals.model.instantiate import compile_templates, stamp
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import Problem, prepare
-from strategic_minerals.model.reuse import MENUS, OPERATING, STAMPED, same_commitments, same_operations, same_owners
+from strategic_minerals.model.reuse import BLOCK_DATA, MENUS, OPERATING, same_commitments, same_operations, same_owners
 from strategic_minerals.optimization.session import Session
 from tiny import cut, offer, project, source, tiny
 
@@ -170,7 +170,7 @@ def beside(seed: int, revolving: bool | None) -> Problem:
     return prepare(*random_case(seed, **({} if revolving is None else {"revolving": revolving})))
 
 
-def moved(layout: Layout, name: str) -> Layout:
+def moved(layout: Structure, name: str) -> Structure:
     """The structure where all numbers of one field of the instance are other ones, in the same worlds."""
     instance = layout.instance
     value = getattr(instance, name)
@@ -181,11 +181,11 @@ def moved(layout: Layout, name: str) -> Layout:
     else:
         other = tuple(tuple(replace(floor, level=0.9 * floor.level) for floor in floors) for floors in value)
     changed = replace(instance, **{name: other})
-    return build_layout(changed, layout.worlds, build_support(changed, layout.worlds))
+    return build_structure(changed, layout.worlds, build_support(changed, layout.worlds))
 
 
 @pytest.mark.parametrize("revolving", [False, True])
-@pytest.mark.parametrize("name", [name for name in STAMPED if name not in MENUS])
+@pytest.mark.parametrize("name", [name for name in BLOCK_DATA if name not in MENUS])
 def test_no_compiled_block_holds_a_figure_as_a_number(name: str, revolving: bool) -> None:
     """Proves: for every field said to be no number of the blocks, blocks of a problem where it is another one, stamped again, give
     the arrays of blocks written anew. The check is made: operations are taken over for one seed at least, and so are commitments,
@@ -383,17 +383,17 @@ def test_what_nobody_asked_for_is_kept_where_it_still_means_something(monkeypatc
 
 def test_what_owners_got_under_floors_of_before_is_given_up() -> None:
     """Proves: of what is kept from question to question nothing stays that the last one did not ask for, unless it is said to."""
-    kept: Kept[float] = Kept(None)
+    kept: ReuseCache[float] = ReuseCache(None)
     assert kept.get("a", lambda: 1.0) == 1.0
-    after = Kept(kept)
+    after = ReuseCache(kept)
     assert after.get("a", lambda: 2.0) == 1.0
     assert after.get("b", lambda: 3.0) == 3.0
     after.settle()
-    last = Kept(after)
+    last = ReuseCache(after)
     assert last.get("b", lambda: 4.0) == 3.0
     last.settle()
-    assert Kept(last).get("a", lambda: 5.0) == 5.0
-    unasked = Kept(last)
+    assert ReuseCache(last).get("a", lambda: 5.0) == 5.0
+    unasked = ReuseCache(last)
     unasked.settle(lambda key: key == "b")
     assert list(unasked) == [3.0]
 
@@ -405,12 +405,12 @@ def test_decisions_of_a_point_are_those_of_its_plan() -> None:
     for seed in range(12):
         case = random_case(seed, market_floor=True, contracts=True, loss_limits=False)
         there = [market.floor.name for market in prepare(*case).layout.support.markets]
-        hold = Hold(Item("floor", there[0]), inside=True) if there else None
+        hold = ForcedDecision(Item("floor", there[0]), inside=True) if there else None
         try:
             answer = Session(gap=1e-3, method="flat").answer(*case, hold=hold)
         except InfeasibleError:
             continue
-        problem, choices = answer.problem, Choices(answer.problem)
+        problem, choices = answer.problem, DecisionIndex(answer.problem)
         markets = {market.floor.name for market in problem.layout.support.markets}
         wanted = {
             (item.kind, item.name): choices.amount(item, answer.x)
@@ -558,14 +558,14 @@ def test_a_decomposed_session_whose_clock_runs_out_can_go_on() -> None:
     plan, data = random_case(0, loss_limits=False, sample=True)
     problem = prepare(plan, data)
     costs = objective_costs(problem)["social_cost"]
-    parts = Decomposition(problem.layout, problem.assembly, costs, integer=False)
+    parts = LShaped(problem.layout, problem.assembly, costs, integer=False)
     parts.minimise(costs, None, gap=1e-9, absolute_gap=0.0)
     other = prepare(*edited(plan, data, {f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *": 1.3}), problem)
     dearer = objective_costs(other)["social_cost"]
     parts.become(other.layout, other.assembly, dearer, time.perf_counter() - 1.0)
     assert parts.master(dearer, 0.0).run(10.0, "master").objective < -1e6  # no cut holds a cluster's cost up
     found = parts.minimise(dearer, None, gap=1e-9, absolute_gap=0.0)
-    alone = Decomposition(other.layout, other.assembly, dearer, integer=False).minimise(
+    alone = LShaped(other.layout, other.assembly, dearer, integer=False).minimise(
         dearer, None, gap=1e-9, absolute_gap=0.0
     )
     assert found.objective == pytest.approx(alone.objective, rel=1e-8)
@@ -720,9 +720,9 @@ def test_a_path_visits_neighbours() -> None:
 # --- rows that were written down ------------------------------------------------------------------------------
 
 
-def written(folder: Path) -> Journal:
+def written(folder: Path) -> Checkpoint:
     """A journal of two stretches with three points."""
-    journal = Journal(folder, "a question")
+    journal = Checkpoint(folder, "a question")
     for stretch, point in ((0, 0), (0, 1), (7, 7)):
         row = {"point": point, "objective_musd": -1.5 * point, "bound_musd": math.nan, "reason": "optimal"}
         journal.write(stretch, [row], [{"point": point, "kind": "stock", "item": "a", "value": 2.0}])
@@ -766,7 +766,7 @@ def test_a_torn_row_is_answered_again_and_a_row_of_another_sweep_is_refused(tmp_
     for cut_off in range(len(first)):
         file.write_text(f"\n{first[:cut_off]}\n{second}\n\n{count}\n", encoding="utf-8")
         assert [row["point"] for row in journal.read()[0]] == [1, 7]
-    other = Journal(tmp_path / "other", "another question")
+    other = Checkpoint(tmp_path / "other", "another question")
     (tmp_path / "other" / file.name).write_text(f"\n{second}\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"rows-000000\.jsonl:2 .*differs from its digest"):
         other.read()

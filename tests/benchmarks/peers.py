@@ -13,12 +13,12 @@ import pyomo.environ as pyo
 
 from strategic_minerals.formulation.flat import flat_model
 from strategic_minerals.formulation.parameters import period_values, period_weights
-from strategic_minerals.formulation.structure import Layout, build_layout
+from strategic_minerals.formulation.structure import Structure, build_structure
 
 INF = float("inf")
 
 
-def linopy_twin(layout: Layout) -> tuple[int, int, int]:
+def linopy_twin(layout: Structure) -> tuple[int, int, int]:
     """The operations blocks of all components with linopy, in its own vectorised style, handed to HiGHS."""
     import linopy
     import pandas as pd
@@ -190,7 +190,7 @@ def linopy_twin(layout: Layout) -> tuple[int, int, int]:
     return highs.getNumRow(), highs.getNumCol(), highs.getNumNz()
 
 
-def pyomo_interface(layout: Layout) -> tuple[int, int, int]:
+def pyomo_interface(layout: Structure) -> tuple[int, int, int]:
     """The flat model written out and handed over by Pyomo's own HiGHS interface; the solver is stopped at once."""
     from pyomo.contrib.appsi.solvers import Highs
 
@@ -202,7 +202,7 @@ def pyomo_interface(layout: Layout) -> tuple[int, int, int]:
     return sum(1 for _ in model.component_data_objects(pyo.Constraint)), model.nvariables(), 0
 
 
-def extensive_form(layout: Layout) -> tuple[int, int, int]:
+def extensive_form(layout: Structure) -> tuple[int, int, int]:
     """mpi-sppy's extensive form: one Pyomo model a world, commitments and trunk tied together, handed over likewise."""
     from mpisppy.opt.ef import ExtensiveForm
     from mpisppy.scenario_tree import ScenarioNode
@@ -231,7 +231,7 @@ def extensive_form(layout: Layout) -> tuple[int, int, int]:
     return sum(1 for _ in form.ef.component_data_objects(pyo.Constraint)), form.ef.nvariables(), 0
 
 
-def world_alone(layout: Layout, s: int) -> Layout:
+def world_alone(layout: Structure, s: int) -> Structure:
     """The layout of one world as if it were certain, with the support of all."""
     worlds, support = layout.worlds, layout.support
     one = replace(
@@ -251,4 +251,4 @@ def world_alone(layout: Layout, s: int) -> Layout:
     classes = tuple(replace(k, worlds=k.worlds[[s]]) for k in support.classes)
     markets = tuple(replace(m, worlds=m.worlds[[s]]) for m in support.markets)
     own = replace(support, classes=classes, markets=markets, worlds_alive=support.worlds_alive[[s]])
-    return build_layout(layout.instance, one, own)
+    return build_structure(layout.instance, one, own)

@@ -21,10 +21,10 @@ from peers import pyomo_interface
 
 from strategic_minerals import load_dataset, load_plan, shipped
 from strategic_minerals.formulation.parameters import period_values, period_weights
-from strategic_minerals.formulation.structure import Layout
+from strategic_minerals.formulation.structure import Structure
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.instantiate import compile_templates, stamp
-from strategic_minerals.model.problem import layout_of
+from strategic_minerals.model.problem import structure_of
 
 INF = float("inf")
 
@@ -94,7 +94,7 @@ class Raw:
         return self.rows, self.columns, len(value)
 
 
-def raw(layout: Layout) -> tuple[int, int, int]:
+def raw(layout: Structure) -> tuple[int, int, int]:
     """The operations blocks of all components by hand; commitments and cross-period rows left out."""
     r, instance = Raw(), layout.instance
     y, D = instance.yields, instance.calendar.step
@@ -221,14 +221,14 @@ def raw(layout: Layout) -> tuple[int, int, int]:
     return r.load()
 
 
-def ours(layout: Layout) -> tuple[int, int, int]:
+def ours(layout: Structure) -> tuple[int, int, int]:
     """Compile, stamp, hand over."""
     assembly = stamp(layout, compile_templates(layout))
     Model(assembly, assembly.costs["social_cost"], integer=True)
     return assembly.shape
 
 
-def timed(run: Callable[[Layout], Any], layout: Layout, repeats: int) -> tuple[float, Any]:
+def timed(run: Callable[[Structure], Any], layout: Structure, repeats: int) -> tuple[float, Any]:
     """Median seconds of several runs after one to warm up."""
     seconds, answer = [], None
     for _ in range(repeats + 1):
@@ -248,11 +248,11 @@ def main() -> None:
     data, path = load_dataset(shipped("inputs")), shipped("models") / "critical-minerals.toml"
     plan = load_plan(path, {"sample.worlds": given.worlds})
     start = time.perf_counter()
-    layout, _ = layout_of(plan, data)
+    layout, _ = structure_of(plan, data)
     build = time.perf_counter() - start
     by_hand, raw_shape = timed(raw, layout, repeats)
     stamped, shape = timed(ours, layout, repeats)
-    small, _ = layout_of(load_plan(path, {"sample.worlds": few}), data)
+    small, _ = structure_of(load_plan(path, {"sample.worlds": few}), data)
     columns = ours(small)[1]
     start = time.perf_counter()
     pyomo_interface(small)

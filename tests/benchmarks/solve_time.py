@@ -17,11 +17,11 @@ import time
 import numpy as np
 
 from strategic_minerals import load_dataset, load_plan, shipped
-from strategic_minerals.decomposition.lshaped import Decomposition
+from strategic_minerals.decomposition.lshaped import LShaped
 from strategic_minerals.model.objectives import denominator, objective_costs
 from strategic_minerals.model.problem import prepare
-from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, do_nothing, reference_model
-from strategic_minerals.optimization.stages import Flat
+from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, reference_model, solve_reference
+from strategic_minerals.optimization.stages import FlatModel
 
 GAP = 1e-3
 LINEAR_GAP = 1e-6
@@ -34,14 +34,14 @@ def seconds(plan_name: str, worlds: int, method: str, mixed: bool, limit_s: floa
     )
     problem = prepare(plan, load_dataset(shipped("inputs")))
     cost = objective_costs(problem)["social_cost"]
-    idle = Decomposition(problem.layout, reference_model(problem), cost, integer=False)
-    z0 = do_nothing(problem, cost, limit_s, None, idle)
+    idle = LShaped(problem.layout, reference_model(problem), cost, integer=False)
+    z0 = solve_reference(problem, cost, limit_s, None, idle)
     cap_trunk_shortfall(problem, z0)
     begin = time.perf_counter()
     solver = (
-        Flat(problem.assembly, cost, integer=mixed)
+        FlatModel(problem.assembly, cost, integer=mixed)
         if method == "flat"
-        else Decomposition(problem.layout, problem.assembly, cost, integer=mixed)
+        else LShaped(problem.layout, problem.assembly, cost, integer=mixed)
     )
     run = solver.minimise(
         cost,

@@ -29,7 +29,7 @@ import setup_time
 from strategic_minerals import load_dataset, load_plan, shipped, sweep
 from strategic_minerals.data.addresses import edited
 from strategic_minerals.highs.runtime import version as highs_version
-from strategic_minerals.model.problem import layout_of
+from strategic_minerals.model.problem import structure_of
 from strategic_minerals.optimization.session import Session
 
 TOOLS: dict[str, Any] = {
@@ -48,10 +48,10 @@ def measured(tool: str, worlds: int, repeats: int) -> tuple[float, float, int]:
     warnings.simplefilter("ignore")
     highs_version()  # the first of a process prints a banner, which this one keeps to itself
     plan = load_plan(shipped("models") / "critical-minerals.toml", {"sample.worlds": worlds, "sample.draws": worlds})
-    layout, _ = layout_of(plan, load_dataset(shipped("inputs")))
+    layout, _ = structure_of(plan, load_dataset(shipped("inputs")))
     if tool not in SLOW:
         small = load_plan(shipped("models") / "quickstart.toml")
-        TOOLS[tool](layout_of(small, load_dataset(shipped("inputs")))[0])
+        TOOLS[tool](structure_of(small, load_dataset(shipped("inputs")))[0])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seconds, shape = [], (0, 0, 0)
     for _ in range(repeats):

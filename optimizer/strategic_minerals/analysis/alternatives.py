@@ -26,7 +26,7 @@ from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
 from ..highs.run import Run
 from ..highs.solver import Model
-from ..model.decisions import Choices, with_parts, with_row
+from ..model.decisions import DecisionIndex, with_parts, with_row
 from ..model.problem import Problem
 from ..results.result import Result
 from .price_ranging import Fixed, decided_point, fixed_program
@@ -374,7 +374,7 @@ def _portfolios(
     result: Result, solved: _Solved, count: int, time_limit_s: float
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """(the plan's portfolio, then those that share least with all before; what all of them have)."""
-    fixed, choices = solved.fixed, Choices(solved.fixed.problem)
+    fixed, choices = solved.fixed, DecisionIndex(solved.fixed.problem)
     model = _limited(solved)
     whole = [
         item

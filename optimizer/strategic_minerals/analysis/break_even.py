@@ -16,9 +16,9 @@ from itertools import groupby, pairwise
 from ..core.errors import FaultsError, FormulationError, InfeasibleError, ReserveError
 from ..data.dataset import Dataset
 from ..finance.items import Item
-from ..model.decisions import SHARES, Choices, Hold
+from ..model.decisions import SHARES, DecisionIndex, ForcedDecision
 from ..optimization.session import Session
-from ..scenarios.scenario_set import Drawn
+from ..scenarios.scenario_set import SampledScenarios
 from ..schemas.plan import Plan
 from .explain_figures import Figure
 from .intervals import IN, OUT, TIED, BreakEven, Interval, Point, State
@@ -74,7 +74,7 @@ class Pair:
     gap: float
     time_limit_s: float
     edit: Edit
-    held: Drawn | None
+    held: SampledScenarios | None
     threads: int = 0
     solves: int = 0
     _sessions: dict[str, Session] = field(default_factory=dict)
@@ -85,14 +85,14 @@ class Pair:
 
     def solved(self, figure: Figure, value: float, *, inside: bool) -> Tried | None:
         """The plan with the item or without; None where no plan keeps to that. Raises ReserveError."""
-        hold = None if inside and self.amounts else Hold(self.item, inside)
+        hold = None if inside and self.amounts else ForcedDecision(self.item, inside)
         return self._answered(figure, value, hold, "with" if inside else "without")
 
     def some(self, figure: Figure, value: float, share: float) -> Tried | None:
         """The plan with a share of the least that counts of the item; None where no plan keeps to that. Raises ReserveError."""
-        return self._answered(figure, value, Hold(self.item, inside=True, share=share), "some")
+        return self._answered(figure, value, ForcedDecision(self.item, inside=True, share=share), "some")
 
-    def _answered(self, figure: Figure, value: float, hold: Hold | None, session: str) -> Tried | None:
+    def _answered(self, figure: Figure, value: float, hold: ForcedDecision | None, session: str) -> Tried | None:
         plan, data = self.edit(self.plan, self.data, figure.changes(value))
         self.solves += 1
         fresh = Session(gap=self.gap, held=self.held, threads=self.threads)
@@ -103,7 +103,7 @@ class Pair:
         except InfeasibleError:
             return None
         _, objective, bound, _ = answer.outcome.stages[0]
-        return Tried(objective, bound, hold is None and Choices(answer.problem).chosen(self.item, answer.x))
+        return Tried(objective, bound, hold is None and DecisionIndex(answer.problem).chosen(self.item, answer.x))
 
 
 def find_break_even(

@@ -26,7 +26,7 @@ END = re.compile(rf'"{DIGEST}": "[0-9a-f]{{64}}"}}$')
 Rows = list[dict[str, Any]]
 
 
-class Journal:
+class Checkpoint:
     """One folder."""
 
     def __init__(self, folder: Path, identity: str) -> None:
@@ -48,7 +48,7 @@ class Journal:
         self._folder, self._identity = folder, identity
 
     @classmethod
-    def at(cls, folder: str) -> Journal:
+    def at(cls, folder: str) -> Checkpoint:
         """The journal of a folder that was begun. Raises InputError where the folder says no longer of what."""
         journal = cls.__new__(cls)
         mark = Path(folder) / NAME

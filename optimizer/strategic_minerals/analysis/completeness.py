@@ -11,7 +11,7 @@ import pandas as pd
 from ..data.dataset import Dataset
 from ..data.references import select_materials
 from ..results.notes import without_data
-from ..scenarios.events import hazards, sampled, strike_of
+from ..scenarios.events import hazards, resolve_event, sampled
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .designs import estimate_ranges, indices, one_at_a_time
@@ -102,7 +102,9 @@ def _covered(plan: Plan, data: Dataset, table: str, material: str) -> bool:
     if table == "hazards":
         known = hazards(plan, data)
         events = [
-            strike_of(event, known.get(event.hazard or "")) for scenario in plan.scenarios for event in scenario.events
+            resolve_event(event, known.get(event.hazard or ""))
+            for scenario in plan.scenarios
+            for event in scenario.events
         ]
         touched = " ".join(
             [*(event.materials for event in events), *(row.materials for row in sampled(plan, data))]

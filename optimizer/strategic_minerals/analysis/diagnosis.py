@@ -25,7 +25,7 @@ from ..core.frames import notebook_html, records
 from ..core.outcome import Outcome
 from ..data.addresses import edited
 from ..data.dataset import Dataset
-from ..decomposition.subproblems import without_recourse
+from ..decomposition.subproblems import master_alone
 from ..highs.runtime import canary
 from ..highs.solver import Model
 from ..model.assembly import Assembly
@@ -33,18 +33,18 @@ from ..model.decisions import with_row
 from ..model.objectives import objective_costs
 from ..model.problem import Problem, prepare
 from ..optimization.infeasibility import with_columns
-from ..optimization.reference_plan import cap_trunk_shortfall, do_nothing
+from ..optimization.reference_plan import cap_trunk_shortfall, solve_reference
 from ..schemas.plan import Plan
 from .requirements import (
     EMERGENCY,
     FIRST_MUSD,
     IN_DISRUPTIONS,
     Change,
-    Demand,
-    changes_of,
-    demands,
+    Requirement,
     emergency_change,
     emergency_rows,
+    possible_changes,
+    requirements,
 )
 
 ROOM = 1e-6
@@ -141,7 +141,7 @@ class Case:
     """Once there is no plan: without the worlds in which operations are free to go short."""
     relax: bool
     deadline: float
-    demands: list[Demand] = field(default_factory=list)
+    requirements: list[Requirement] = field(default_factory=list)
 
     def left(self) -> float:
         """Seconds left. Raises StoppedError where none are."""
@@ -186,7 +186,7 @@ def diagnose(
     problem = prepare(plan, data)
     # where even doing nothing is impossible, what diversification rules ask of trunk shortfall stays unknown and is left open
     with suppress(InfeasibleError):
-        cap_trunk_shortfall(problem, do_nothing(problem, objective_costs(problem)["social_cost"], time_limit_s))
+        cap_trunk_shortfall(problem, solve_reference(problem, objective_costs(problem)["social_cost"], time_limit_s))
     case = Case(problem, relax, begin + time_limit_s)
     none = pd.DataFrame()
     if case.feasible(problem.assembly):
@@ -194,11 +194,11 @@ def diagnose(
     if case.feasible(problem.assembly, presolve=False):
         raise UntrustedError("the solver called the plan infeasible with presolve and feasible without: not trusted")
     fractions = not relax and case.feasible(problem.assembly, relax=True)
-    case.problem = replace(problem, assembly=without_recourse(problem.layout, problem.assembly))
-    case.demands = list(demands(case.problem))
+    case.problem = replace(problem, assembly=master_alone(problem.layout, problem.assembly))
+    case.requirements = list(requirements(case.problem))
     tell("the least relaxation")
     missed, weight, granted = _least_relaxation(case)
-    conflict: list[Demand] = []
+    conflict: list[Requirement] = []
     found, complete, tried = pd.DataFrame(columns=CHANGES), True, dict[str, None]()
     try:
         tell("what conflicts")
@@ -225,19 +225,19 @@ def _relaxing(assembly: Assembly, row: int) -> float:
 def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
     """(what is missed, its weight [million USD], whether granting it was confirmed by a solve)."""
     assembly, columns = case.problem.assembly, ["demand", "item", "place", "amount", "unit", "sentence"]
-    flat = [(d, k, row) for d, demand in enumerate(case.demands) for k, row in enumerate(demand.rows.tolist())]
+    flat = [(d, k, row) for d, demand in enumerate(case.requirements) for k, row in enumerate(demand.rows.tolist())]
     elastic = with_columns(assembly, [[(row, _relaxing(assembly, row))] for _, _, row in flat], np.full(len(flat), INF))
     cost = np.zeros_like(elastic.lower)
     first = len(assembly.lower)
     for n, (d, k, _) in enumerate(flat):
-        cost[first + n] = case.demands[d].price * case.demands[d].natural[k]
+        cost[first + n] = case.requirements[d].price * case.requirements[d].natural[k]
     run = Model(elastic, cost, integer=not case.relax).run(time_limit_s=case.left(), gap=1e-6, phase="least relaxation")
     if run.x is None:
         return pd.DataFrame(columns=columns), math.nan, False
     slack = np.maximum(0.0, run.x[first:])
     rows = []
     for n, (d, k, _) in enumerate(flat):
-        demand, amount = case.demands[d], float(slack[n] * case.demands[d].natural[k])
+        demand, amount = case.requirements[d], float(slack[n] * case.requirements[d].natural[k])
         if amount > SMALL:
             place = demand.places[k] if demand.places else ""
             rows.append([demand.family, demand.item, place, amount, demand.unit, _missed(demand, place, amount)])
@@ -249,7 +249,7 @@ def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
     return pd.DataFrame(rows, columns=columns), float(cost[first:] @ slack), case.feasible(granted)
 
 
-def _missed(demand: Demand, place: str, amount: float) -> str:
+def _missed(demand: Requirement, place: str, amount: float) -> str:
     """What is missed of a demand, in words."""
     where = f" in {place}" if place else ""
     if demand.unit == "t":
@@ -263,9 +263,9 @@ def _missed(demand: Demand, place: str, amount: float) -> str:
     return f"{demand.item}: {amount:,.4g} million USD more"
 
 
-def _conflict(case: Case) -> list[Demand]:
+def _conflict(case: Case) -> list[Requirement]:
     """Demands that cannot be met together, and can without any one of them: those that go last are tried first to be left out."""
-    core = list(case.demands)
+    core = list(case.requirements)
     size = len(core)
     while size >= 1:  # whole blocks first: most of a plan's demands are bystanders
         k = 0
@@ -279,10 +279,12 @@ def _conflict(case: Case) -> list[Demand]:
     return core
 
 
-def _without(case: Case, kept: Sequence[Demand]) -> Assembly:
+def _without(case: Case, kept: Sequence[Requirement]) -> Assembly:
     """The model with some demands alone."""
     assembly = case.problem.assembly
-    gone = {row for demand in case.demands for row in demand.rows.tolist()} - {r for d in kept for r in d.rows.tolist()}
+    gone = {row for demand in case.requirements for row in demand.rows.tolist()} - {
+        r for d in kept for r in d.rows.tolist()
+    }
     rows = np.array(sorted(gone), dtype=np.int64)
     lower, upper = assembly.row_lower.copy(), assembly.row_upper.copy()
     lower[rows], upper[rows] = -INF, INF
@@ -291,7 +293,7 @@ def _without(case: Case, kept: Sequence[Demand]) -> Assembly:
 
 def _changes(case: Case, families: set[str]) -> Iterator[Change]:
     """Changes that could make room in a conflict of some families: what restores a plan has to make some in every conflict."""
-    yield from (change for change in changes_of(case.problem) if change.demand in families)
+    yield from (change for change in possible_changes(case.problem) if change.demand in families)
     emergency = emergency_change(case.problem) if families & IN_DISRUPTIONS else None
     if emergency is not None:
         yield emergency
@@ -326,7 +328,7 @@ def _least_move(case: Case, plan: Plan, data: Dataset, change: Change) -> float 
         changed = _changed(case, plan, data, change.within)
         if changed is None:
             return None
-        assembly = without_recourse(changed.layout, changed.assembly)
+        assembly = master_alone(changed.layout, changed.assembly)
         change = replace(change, rows=emergency_rows(replace(changed, assembly=assembly)))
         assembly = _raised(assembly, [(row, -FIRST_MUSD * gain) for row, gain in change.rows])
     elif not change.rows and not change.widened:
@@ -390,7 +392,7 @@ def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, 
     """
     changed = _changed(case, plan, data, put)
     return changed is not None and case.feasible(
-        changed.assembly if whole else without_recourse(changed.layout, changed.assembly)
+        changed.assembly if whole else master_alone(changed.layout, changed.assembly)
     )
 
 
@@ -398,7 +400,7 @@ def _changed(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any]) -> P
     """The problem of the plan with some values in place, with its do-nothing limits; None where there is none."""
     try:
         changed = prepare(*edited(plan, data, put), None, case.problem.layout.worlds.drawn)
-        cap_trunk_shortfall(changed, do_nothing(changed, objective_costs(changed)["social_cost"], case.left()))
+        cap_trunk_shortfall(changed, solve_reference(changed, objective_costs(changed)["social_cost"], case.left()))
     except (PlanError, InfeasibleError):
         return None
     return changed

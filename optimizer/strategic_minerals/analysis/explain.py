@@ -24,11 +24,11 @@ from ..data.addresses import edited
 from ..data.dataset import Dataset
 from ..finance.items import BUILT_ALONE, Item, in_amounts
 from ..formulation.aims import main_aim
-from ..model.decisions import SHARES, TRACE_T, Choices, Decided, Hold, part_in_words, with_parts
+from ..model.decisions import SHARES, TRACE_T, Decided, DecisionIndex, ForcedDecision, part_in_words, with_parts
 from ..model.problem import Problem
 from ..optimization.session import Session
 from ..results.result import Result
-from ..scenarios.scenario_set import Drawn
+from ..scenarios.scenario_set import SampledScenarios
 from ..schemas.plan import Plan
 from .break_even import MOST_SOLVES, TOLERANCE, Pair, find_break_even
 from .explain_figures import figures_of
@@ -139,9 +139,9 @@ class _Asked:
 
     plan: Plan
     data: Dataset
-    holds: tuple[tuple[Hold, bool], ...]
+    holds: tuple[tuple[ForcedDecision, bool], ...]
     """With whether the plan may have any amount of the item."""
-    held: Drawn | None
+    held: SampledScenarios | None
     gap: float
     time_limit_s: float
     threads: int
@@ -162,7 +162,7 @@ class _Forced:
     impossible: bool = False
     """Whether that is because no plan keeps to the hold."""
     share: float = 1.0
-    """Of the least that counts of the item, where it is held in (`Hold`)."""
+    """Of the least that counts of the item, where it is held in (`ForcedDecision`)."""
 
 
 def explain(
@@ -190,14 +190,16 @@ def explain(
     Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own values.
     """
     fixed = fixed_program(result)
-    choices = Choices(fixed.problem)
+    choices = DecisionIndex(fixed.problem)
     x = decided_point(fixed.problem, result.solution)
     wanted = choices.items if item is None else [choices.find(item)]
     step = max(GAP, result.options["gap"]) if gap is None else gap
     drawn = fixed.problem.layout.worlds.drawn
     absent = {one: why for one in wanted if (why := choices.refused(one))}
     asked = [
-        (Hold(one, not choices.chosen(one, x)), choices.decided(one).any_amount) for one in wanted if one not in absent
+        (ForcedDecision(one, not choices.chosen(one, x)), choices.decided(one).any_amount)
+        for one in wanted
+        if one not in absent
     ]
     forced = _all_forced(result, asked, drawn, step, time_limit_s, workers, executor, on_progress)
     base = _base(result, fixed, choices, x)
@@ -238,8 +240,8 @@ def _refused(item: Item, why: str) -> dict[str, Any]:
 
 def _all_forced(
     result: Result,
-    holds: Sequence[tuple[Hold, bool]],
-    drawn: Drawn | None,
+    holds: Sequence[tuple[ForcedDecision, bool]],
+    drawn: SampledScenarios | None,
     gap: float,
     time_limit_s: float,
     workers: int,
@@ -279,7 +281,7 @@ def _answers(asked: _Asked) -> Any:
         yield _answer(asked, session, hold, SHARES if hold.inside and any_amount else SHARES[:1])
 
 
-def _answer(asked: _Asked, session: Session, hold: Hold, shares: Sequence[float]) -> _Forced:
+def _answer(asked: _Asked, session: Session, hold: ForcedDecision, shares: Sequence[float]) -> _Forced:
     """The plan with an item held; held in, with the first share of what counts that any plan has."""
     none = _Forced(math.nan, math.nan, math.nan, math.nan, {})
     for share in shares:
@@ -294,12 +296,12 @@ def _answer(asked: _Asked, session: Session, hold: Hold, shares: Sequence[float]
         else:
             costs, (_, objective, bound, _) = answer.problem.assembly.costs, answer.outcome.stages[0]
             spending = float(costs["spending"] @ answer.x) if "spending" in costs else 0.0
-            has = Choices(answer.problem).portfolio(answer.x)
+            has = DecisionIndex(answer.problem).portfolio(answer.x)
             return _Forced(objective, bound, float(costs["expected_loss"] @ answer.x), spending, has, share=share)
     return none
 
 
-def _base(result: Result, fixed: Fixed, choices: Choices, x: Floats) -> _Forced:
+def _base(result: Result, fixed: Fixed, choices: DecisionIndex, x: Floats) -> _Forced:
     """The plan as it stands."""
     _, objective, bound, _ = result.outcome.stages[0]
     worlds = result.tables["scenario_losses"]
@@ -308,7 +310,9 @@ def _base(result: Result, fixed: Fixed, choices: Choices, x: Floats) -> _Forced:
     return _Forced(objective, bound, float((worlds.probability * worlds.loss_musd).sum()), spent, choices.portfolio(x))
 
 
-def _reason(fixed: Fixed, choices: Choices, x: Floats, hold: Hold, base: _Forced, other: _Forced) -> dict[str, Any]:
+def _reason(
+    fixed: Fixed, choices: DecisionIndex, x: Floats, hold: ForcedDecision, base: _Forced, other: _Forced
+) -> dict[str, Any]:
     """One row of `COLUMNS`. With the item and without: `brings` is what the first gains, whichever of the two the plan is."""
     item, chosen, decided = hold.item, not hold.inside, choices.decided(hold.item)
     decided = replace(decided, least=decided.least * other.share)

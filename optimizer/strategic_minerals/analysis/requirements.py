@@ -25,7 +25,7 @@ LOGIC_MUSD = 1e4
 
 
 @dataclass(frozen=True)
-class Demand:
+class Requirement:
     """Something that the plan asks for, or a limit that it sets: one entry of the plan file, in one year where it has several."""
 
     family: str
@@ -72,7 +72,7 @@ class Change:
     """Values by address that the plan needs before its model has these rows; they count for nothing."""
 
 
-def demands(problem: Problem) -> Iterable[Demand]:
+def requirements(problem: Problem) -> Iterable[Requirement]:
     """Every demand and limit that binds a plan hard, with its rows."""
     n, assembly, unit = problem.natural, problem.assembly, problem.instance.material_unit
     years, plan = n.calendar.years, n.plan
@@ -113,15 +113,15 @@ def demands(problem: Problem) -> Iterable[Demand]:
         material: str = "",
         what: str = "million USD",
         owed: float | None = None,
-    ) -> Demand:
+    ) -> Requirement:
         rows = np.array(grouped[family, entry])
         if not material:
             weight = LOGIC_MUSD if family == "project_logic" else 1.0
-            return Demand(family, item, _with_owed(words, owed), rows, np.ones(len(rows)), weight, what, owed=owed)
+            return Requirement(family, item, _with_owed(words, owed), rows, np.ones(len(rows)), weight, what, owed=owed)
         i = n.materials.index(material)
         price = max(float(n.price[i].max()), MUSD_PER_T)
         places = tuple(where[row] for row in rows.tolist())
-        return Demand(family, item, words, rows, np.full(len(rows), float(unit[i])), price, "t", places)
+        return Requirement(family, item, words, rows, np.full(len(rows), float(unit[i])), price, "t", places)
 
     for family, entry in grouped:
         if family == "service_level":
@@ -169,7 +169,7 @@ def _with_owed(words: str, owed: float | None) -> str:
     return words if owed is None else f"{words} ({owed:,.6g} are paid: holding the opening stock costs so much)"
 
 
-def changes_of(problem: Problem) -> Iterable[Change]:
+def possible_changes(problem: Problem) -> Iterable[Change]:
     """Every entry of the plan that could be moved to make room."""
     yield from _money_changes(problem)
     yield from _promise_changes(problem)

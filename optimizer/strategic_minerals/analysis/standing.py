@@ -22,11 +22,11 @@ from ..instance.producer_economics import financing_gap
 from ..instance.scaling import scale
 from ..scenarios.build import build_worlds
 from ..scenarios.events import longest_event
-from ..scenarios.scenario_set import Drawn, Worlds
+from ..scenarios.scenario_set import SampledScenarios, Worlds
 from ..schemas.plan import Plan
 
 Edit = Callable[[Plan, Dataset, Mapping[str, Any]], tuple[Plan, Dataset]]
-Shape = tuple[frozenset[Hashable], bool]
+ComponentSets = tuple[frozenset[Hashable], bool]
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Standing:
     """A project that its owner builds without support."""
     why: str
     """Why it is not there."""
-    shape: Shape
+    shape: ComponentSets
     """What only a change of participation, gap or survival changes."""
     idle: str
     """Why a floor brings nothing that its cost could be weighed against; empty where it does, and for what is no floor."""
 
 
-def standing(plan: Plan, data: Dataset, item: Item, held: Drawn | None) -> Standing:
+def standing(plan: Plan, data: Dataset, item: Item, held: SampledScenarios | None) -> Standing:
     """How an item stands. held: sampled worlds to keep. Raises PlanError, InputError where plan and tables refuse the variant."""
     require(plan, data)
     if item.kind in ("contract", "offer"):

@@ -32,7 +32,7 @@ from ..optimization.stages import Method
 from ..scenarios.build import build_worlds
 from ..scenarios.events import longest_event
 from ..schemas.plan import Plan
-from .checkpoint import Journal, identity
+from .checkpoint import Checkpoint, identity
 from .sweep_segments import PathSegment, SegmentResult, solve_segment
 from .unread import varied_in_vain
 
@@ -132,7 +132,7 @@ def sweep(
     _require_points(plan, data, asked)
     held = build_worlds(build_instance(plan, data, longest_event(plan, data)), data).drawn
     journal = (
-        None if store is None else Journal(store, identity(plan, data, asked, gap=gap, relax=relax, method=method))
+        None if store is None else Checkpoint(store, identity(plan, data, asked, gap=gap, relax=relax, method=method))
     )
     kept = SegmentResult([], [], 0, 0) if journal is None else SegmentResult(*journal.read())
     there = {row["point"] for row in kept.rows}

@@ -23,9 +23,9 @@ from ..optimization.stages import Method
 from ..results.operation_tables import world_losses
 from ..results.tables import projects, stock
 from ..scenarios.reduction import cvar_of
-from ..scenarios.scenario_set import Drawn
+from ..scenarios.scenario_set import SampledScenarios
 from ..schemas.plan import Plan
-from .checkpoint import Journal
+from .checkpoint import Checkpoint
 
 SAME = 1e-9
 """Relative difference of two exact answers that counts as none."""
@@ -63,7 +63,7 @@ class PathSegment:
     data: Dataset
     numbers: tuple[int, ...]
     changes: tuple[Mapping[str, Any], ...]
-    held: Drawn | None
+    held: SampledScenarios | None
     gap: float
     relax: bool
     method: Method
@@ -100,10 +100,10 @@ def solve_segment(stretch: PathSegment, tell: Callable[[int], None] | None = Non
         walked = replace(walked, checked=1)
     else:
         if stretch.journal:
-            Journal.at(stretch.journal).withdraw(stretch.numbers[0])
+            Checkpoint.at(stretch.journal).withdraw(stretch.numbers[0])
         walked = replace(_answers(stretch, hot=False)[0], checked=1, disagreed=1)
     if stretch.journal:
-        Journal.at(stretch.journal).write(stretch.numbers[0], [], [], walked.checked, walked.disagreed)
+        Checkpoint.at(stretch.journal).write(stretch.numbers[0], [], [], walked.checked, walked.disagreed)
     return walked
 
 
@@ -114,7 +114,7 @@ def _answers(
     session = Session(
         gap=stretch.gap, relax=stretch.relax, method=stretch.method, held=stretch.held, threads=stretch.threads
     )
-    journal = Journal.at(stretch.journal) if stretch.journal else None
+    journal = Checkpoint.at(stretch.journal) if stretch.journal else None
     rows: list[dict[str, Any]] = []
     decisions: list[dict[str, Any]] = []
     for number, changes in zip(stretch.numbers, stretch.changes, strict=True):

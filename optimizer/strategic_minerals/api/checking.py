@@ -14,9 +14,9 @@ from ..data.dataset import Dataset
 from ..formulation.flat import flat_model
 from ..formulation.structure import TRUNK
 from ..model.objectives import objective_costs
-from ..model.problem import layout_of, prepare
+from ..model.problem import prepare, structure_of
 from ..model.template import PYOMO_LOCK
-from ..optimization.reference_plan import do_nothing, trunk_shortfall_caps
+from ..optimization.reference_plan import solve_reference, trunk_shortfall_caps
 from ..results.notes import Provenance, doubtful, provenance, ranges, without_data
 from ..schemas.plan import Plan
 
@@ -79,12 +79,12 @@ def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
     first: it caps shortfall on the trunk. Raises PlanError and InputError with every fault.
     """
     require(plan, data)
-    layout, natural = layout_of(plan, data)
+    layout, natural = structure_of(plan, data)
     with PYOMO_LOCK:
         model = flat_model(layout)
     if plan.diversification:
         problem = prepare(plan, data)
-        z0 = do_nothing(problem, objective_costs(problem)["social_cost"], REFERENCE_LIMIT_S)
+        z0 = solve_reference(problem, objective_costs(problem)["social_cost"], REFERENCE_LIMIT_S)
         for name, t, material, most in trunk_shortfall_caps(problem, z0).values():
             model.period[natural.components.index(name), TRUNK, t].shortfall_cap[material] = most
     return model

@@ -15,31 +15,31 @@ from ..core.arrays import Floats
 from ..instance.instance import Instance, MarketFloor
 from ..model.problem import Problem
 from ..model.solution import Solution
-from .packages import Deal, MarketDeal, make_deal, make_market
-from .scenario_data import Course, component_of, course_of
+from .packages import SignedMarketFloor, SignedPackage, signed_market_floor, signed_package
+from .scenario_data import PathData, component_of, path_data_of
 
 
 @dataclass(frozen=True)
-class Books:
+class Accounts:
     """Course, signed packages and market floors of one solution."""
 
     problem: Problem
     solution: Solution
-    course: Course
-    deals: tuple[Deal, ...]
+    course: PathData
+    deals: tuple[SignedPackage, ...]
     floors: tuple[MarketFloor, ...]
     """In the order of `solution.floor`."""
-    markets: tuple[MarketDeal, ...]
+    markets: tuple[SignedMarketFloor, ...]
 
     @property
-    def holders(self) -> tuple[Deal | MarketDeal, ...]:
+    def holders(self) -> tuple[SignedPackage | SignedMarketFloor, ...]:
         """All that pay floors."""
         return (*self.deals, *self.markets)
 
 
-def open_books(problem: Problem, solution: Solution, course: Course | None = None) -> Books:
+def open_accounts(problem: Problem, solution: Solution, course: PathData | None = None) -> Accounts:
     """Work out what every signed package and every chosen market floor amounts to; `course`: along other worlds."""
-    n, support, course = problem.natural, problem.layout.support, course or course_of(problem)
+    n, support, course = problem.natural, problem.layout.support, course or path_data_of(problem)
     by_name = {m.name: m for m in n.market_floors}
     floors = tuple(by_name[m.floor.name] for m in support.markets)
     packages = {(package.name, package.project): package for package in n.packages}
@@ -48,13 +48,15 @@ def open_books(problem: Problem, solution: Solution, course: Course | None = Non
         if abs(solution.sign[o]) > 1e-9:
             package = packages[option.package.name, option.package.project]
             chosen = [(m, floors[m]) for m in option.market]
-            deals.append(make_deal(course, option.project, package, chosen, option.signed, float(solution.sign[o]), o))
+            deals.append(
+                signed_package(course, option.project, package, chosen, option.signed, float(solution.sign[o]), o)
+            )
     chosen_floors = [(m, float(x)) for m, x in zip(floors, solution.floor, strict=True) if abs(x) > 1e-9]
-    markets = tuple(make_market(course, m, x) for m, x in chosen_floors)
-    return Books(problem, solution, course, tuple(deals), floors, markets)
+    markets = tuple(signed_market_floor(course, m, x) for m, x in chosen_floors)
+    return Accounts(problem, solution, course, tuple(deals), floors, markets)
 
 
-def outlays(books: Books) -> Floats:
+def outlays(books: Accounts) -> Floats:
     """(T,) trunk outlay: purchases, holding, fees, scored gaps, expected floor cost; less sales if revolving."""
     n, x, course = books.problem.natural, books.solution, books.course
     total = np.zeros(n.calendar.periods)
@@ -86,7 +88,7 @@ def already_owed(n: Instance) -> list[float]:
     return owed
 
 
-def purchase_terms(books: Books) -> list[tuple[int, float]]:
+def purchase_terms(books: Accounts) -> list[tuple[int, float]]:
     """(material, premium) of each purchase on the axis of `solution.buy`; under a purchase floor the premium is 0."""
     n = books.problem.natural
     known = {p.name: p for shape in books.problem.layout.shapes for p in shape.purchases}
@@ -94,7 +96,7 @@ def purchase_terms(books: Books) -> list[tuple[int, float]]:
     return [(p.material, float(n.offer_premium[p.offer]) if p.offer >= 0 else 0.0) for p in chosen]
 
 
-def losses(books: Books) -> Floats:
+def losses(books: Accounts) -> Floats:
     """(S,) discounted shortfall loss and substitution cost of each world over the whole horizon  [million USD]."""
     n, x, beta = books.problem.natural, books.solution, books.problem.natural.calendar.beta[:-1]
     total = np.zeros(len(books.course.worlds.names))
@@ -110,14 +112,14 @@ def cvar(loss: Floats, probability: Floats, alpha: float) -> float:
     return min(float(eta + probability @ np.maximum(0.0, loss - eta) / (1 - alpha)) for eta in loss)
 
 
-def social_cost(problem: Problem, solution: Solution, books: Books | None = None) -> dict[str, float]:
+def social_cost(problem: Problem, solution: Solution, books: Accounts | None = None) -> dict[str, float]:
     """Parts of Z: discounted expectation, million USD; they add up to social cost (section 5 to 7)."""
-    books = books or open_books(problem, solution)
+    books = books or open_accounts(problem, solution)
     running = operations(books, books.course.counted)
     return {**{name: float(values.sum()) for name, values in running.items()}, **commitments(books)}
 
 
-def operations(books: Books, P: Floats, *, by_world: bool = False) -> dict[str, Floats]:
+def operations(books: Accounts, P: Floats, *, by_world: bool = False) -> dict[str, Floats]:
     """(C,) costs of periods of each component at prices P (W, I, T): users, authority, loss (section 5).
 
     Discounted expectations; with `by_world` (C, S) discounted sums of each world's whole course instead.
@@ -169,7 +171,7 @@ def operations(books: Books, P: Floats, *, by_world: bool = False) -> dict[str, 
     return parts
 
 
-def world_costs(books: Books) -> Floats:
+def world_costs(books: Accounts) -> Floats:
     """(S,) discounted cost of each world's course, commitments included  [million USD].
 
     Its expectation is social cost without soft penalties and lambda*CVaR.
@@ -188,7 +190,7 @@ def world_costs(books: Books) -> Floats:
     return np.asarray(np.sum([values.sum(axis=0) for values in running.values()], axis=0) + along + same, dtype=float)
 
 
-def split_of_value(books: Books, reference: Books) -> dict[str, Floats]:
+def split_of_value(books: Accounts, reference: Accounts) -> dict[str, Floats]:
     """(C,) what a plan spares in each component's operations against doing nothing, in four parts  [million USD].
 
     `shortage`: loss and substitution. `price`: what branch prices that differ from the trunk's add, all else held. Then, at
@@ -213,12 +215,12 @@ def split_of_value(books: Books, reference: Books) -> dict[str, Floats]:
     }
 
 
-def floors_at_crisis_prices(books: Books) -> float:
+def floors_at_crisis_prices(books: Accounts) -> float:
     """What floors cost less because branch prices differ from the trunk's: claw-back, less top-ups  [million USD]."""
     return float(sum(h.share * (b.undisturbed - b.expected) for h in books.holders for b in h.bills))
 
 
-def commitments(books: Books) -> dict[str, float]:
+def commitments(books: Accounts) -> dict[str, float]:
     """Fees, capital, floors, border charges, terminal terms, lambda*CVaR and soft penalties."""
     n, x = books.problem.natural, books.solution
     beta, plan = n.calendar.beta[:-1], n.plan

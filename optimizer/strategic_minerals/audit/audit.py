@@ -19,10 +19,10 @@ import numpy as np
 from ..core.arrays import Bools
 from ..model.problem import Problem
 from ..model.solution import Solution
-from .accounts import already_owed, cvar, losses, open_books, outlays, purchase_terms, social_cost
+from .accounts import already_owed, cvar, losses, open_accounts, outlays, purchase_terms, social_cost
 from .figures import Figures
-from .operations import OPERATING, Check, Row, Rule, in_force
-from .packages import Deal, make_deal, objections
+from .operations import OPERATING, AuditContext, Row, Rule, in_force
+from .packages import SignedPackage, objections, signed_package
 from .scenario_data import is_baseline, tightness, worst_state
 from .statements import differences, recomputed
 
@@ -95,16 +95,16 @@ def audit(
 
     stated: what the answer states of itself, compared with what its decisions amount to; bounds: aim -> bound that the solver gave.
     """
-    check = Check(problem, solution, z0)
+    check = AuditContext(problem, solution, z0)
     residuals = [residual(check, family, unit, rows(check)) for family, (unit, rows) in FAMILIES.items()]
     if stated is not None and z0 is not None:
-        found = recomputed(check.books, open_books(problem, z0, check.course), bounds or {})
+        found = recomputed(check.books, open_accounts(problem, z0, check.course), bounds or {})
         residuals.append(residual(check, STATEMENTS, "stated", differences(stated, found)))
     parts = social_cost(problem, solution, check.books)
     return Audit(tuple(residuals), parts, sum(parts.values()), all(r.holds for r in residuals))
 
 
-def residual(k: Check, family: str, unit: str, rows: Iterable[Row]) -> Residual:
+def residual(k: AuditContext, family: str, unit: str, rows: Iterable[Row]) -> Residual:
     """The row that exceeds what is tolerated by the largest factor."""
     worst, largest, tolerated, where = 0.0, 0.0, TOLERANCE, ""
     for label, violation, scale in rows:
@@ -117,7 +117,7 @@ def residual(k: Check, family: str, unit: str, rows: Iterable[Row]) -> Residual:
     return Residual(family, largest, unit, where, tolerated)
 
 
-def supplier_share(k: Check) -> Iterable[Row]:
+def supplier_share(k: AuditContext) -> Iterable[Row]:
     """Trunk: country's supply <= cap * use + excess, or group's supply - surplus >= share * use - excess  [t].
 
     In every period in which somebody can be on the trunk.
@@ -148,7 +148,7 @@ def supplier_share(k: Check) -> Iterable[Row]:
         yield f"{rule.kind} {rule.material}", (over * ruled)[None], k.size[i]
 
 
-def trunk_shortfall(k: Check) -> Iterable[Row]:
+def trunk_shortfall(k: AuditContext) -> Iterable[Row]:
     """Trunk shortfall of a material under a diversification rule <= its value in Z0  [t].
 
     The model leaves a millionth of its unit as room; a unit is less than four times the material's yearly demand.
@@ -166,7 +166,7 @@ def trunk_shortfall(k: Check) -> Iterable[Row]:
             )
 
 
-def days_of_cover(k: Check) -> Iterable[Row]:
+def days_of_cover(k: AuditContext) -> Iterable[Row]:
     """stock >= days/365 * (demand + inputs - output of existing home sources, per year), on the trunk  [t]."""
     for rule in k.n.plan.days_of_cover:
         if rule.material in k.n.materials:
@@ -181,7 +181,7 @@ def days_of_cover(k: Check) -> Iterable[Row]:
             yield rule.material, (_since(k, rule.from_year) * (needed - k.x.stock[0, i]))[None], k.size[i]
 
 
-def service_level(k: Check) -> Iterable[Row]:
+def service_level(k: AuditContext) -> Iterable[Row]:
     """sum over onset..end of shortfall - slack <= (1-level) * sum of delta demand, in the worlds it names  [t]."""
     for r, level in enumerate(k.n.plan.service_levels):
         if (level.material, level.segment) not in k.n.demands:
@@ -205,19 +205,19 @@ def service_level(k: Check) -> Iterable[Row]:
                 yield f"{level.material}/{level.segment} {name}", short - slack, k.size[i]
 
 
-def _since(k: Check, year: int) -> Bools:
+def _since(k: AuditContext, year: int) -> Bools:
     """(T,) periods of fiscal years from one on."""
     return np.array([k.n.calendar.years[f] >= year for f in k.n.calendar.year_index], dtype=bool)
 
 
-def one_package(k: Check) -> Iterable[Row]:
+def one_package(k: AuditContext) -> Iterable[Row]:
     """sum_{l,t0} sign <= 1 for each project; = 1 where its owner builds it anyway  [-]."""
     for p, project in enumerate(k.n.projects):
         total = sum(deal.share for deal in k.deals(p))
         yield project.name, abs(total - 1) if is_baseline(k.n, project) else total - 1, 0.0
 
 
-def project_logic(k: Check) -> Iterable[Row]:
+def project_logic(k: AuditContext) -> Iterable[Row]:
     """p needs q: sum sign[p] <= sum sign[q]; p excludes q: sum sign[p] + sum sign[q] <= 1  [-]."""
     total = [sum(deal.share for deal in k.deals(p)) for p in range(len(k.n.projects))]
     for p, project in enumerate(k.n.projects):
@@ -225,7 +225,7 @@ def project_logic(k: Check) -> Iterable[Row]:
         yield from ((f"{project.name} excludes", total[p] + total[q] - 1, 0.0) for q in project.excludes)
 
 
-def one_market_floor(k: Check) -> Iterable[Row]:
+def one_market_floor(k: AuditContext) -> Iterable[Row]:
     """sum_m floor[i,m] <= 1  [-] for each material; one that earns money on existing producers is not offered."""
     for i, name in enumerate(k.n.materials):
         mine = [market for market in k.books.markets if market.market.floor.material == i]
@@ -234,7 +234,7 @@ def one_market_floor(k: Check) -> Iterable[Row]:
             yield market.market.name, -sum(b.expected + b.terminal for b in market.bills), 0.0
 
 
-def beside_market_floor(k: Check) -> Iterable[Row]:
+def beside_market_floor(k: AuditContext) -> Iterable[Row]:
     """With a market floor a project takes the variant that counts on it, and only then  [-].
 
     sum_{l with m} sign <= floor[m];  sum_{l without} sign + floor[m] <= 1, unless the variant fails participation; a package with
@@ -249,7 +249,7 @@ def beside_market_floor(k: Check) -> Iterable[Row]:
                 yield label, without + chosen - 1 if without > 0 else 0.0, 0.0
 
 
-def excluded(k: Check, deal: Deal, m: int) -> bool:
+def excluded(k: AuditContext, deal: SignedPackage, m: int) -> bool:
     """Whether the deal may not stand beside market floor m: it has a floor of its own on the material, or leaves m aside although
     its variant with m could be signed."""
     floors = k.books.floors
@@ -258,17 +258,17 @@ def excluded(k: Check, deal: Deal, m: int) -> bool:
     if deal.own is not None and deal.own.material == floors[m].floor.material:
         return True
     chosen = [(a, floors[a]) for a in (*deal.markets, m)]
-    return not objections(k.course, make_deal(k.course, deal.project, deal.package, chosen, deal.signed), floors)
+    return not objections(k.course, signed_package(k.course, deal.project, deal.package, chosen, deal.signed), floors)
 
 
-def package_eligibility(k: Check) -> Iterable[Row]:
+def package_eligibility(k: AuditContext) -> Iterable[Row]:
     """Signed packages close the gap, leave the owner no worse off, earn the treasury nothing  [million USD, or 1]."""
     for deal in k.books.deals:
         for amount, why in objections(k.course, deal, k.books.floors):
             yield f"{deal.label}: {why}", amount, k.n.projects[deal.project].capex
 
 
-def contract_lot(k: Check) -> Iterable[Row]:
+def contract_lot(k: AuditContext) -> Iterable[Row]:
     """contract = 0 or in [lot, K]  [t/period]."""
     for number, contract in enumerate(k.problem.layout.contracts):
         j, x = contract.source, float(k.x.contract[number])
@@ -276,20 +276,20 @@ def contract_lot(k: Check) -> Iterable[Row]:
         yield f"{k.n.producers[j]} from {contract.start}", max(min(x, lot - x), x - most), k.scale(j)
 
 
-def contracts_in_force(k: Check) -> Iterable[Row]:
+def contracts_in_force(k: AuditContext) -> Iterable[Row]:
     """All contracts in force with a source <= K  [t/period]."""
     for j in range(k.n.sources):
         yield k.n.producers[j], (in_force(k, j) - k.n.capacity[j])[None], k.scale(j)
 
 
-def integrality(k: Check) -> Iterable[Row]:
+def integrality(k: AuditContext) -> Iterable[Row]:
     """Market floors, and packages unless they may be signed in part, are signed or not  [-]."""
     yield "market floors", float(abs(k.x.floor - k.x.floor.round()).max(initial=0.0)), 0.0
     if not k.n.plan.instruments.partial_support:
         yield "packages", float(abs(k.x.sign - k.x.sign.round()).max(initial=0.0)), 0.0
 
 
-def branch_purchases(k: Check) -> Iterable[Row]:
+def branch_purchases(k: AuditContext) -> Iterable[Row]:
     """Branch purchases at branch prices <= the trunk's planned ones + extra  [million USD], per component and year."""
     paid = np.zeros_like(k.course.weight)
     for (i, premium), b, purchase in zip(purchase_terms(k.books), range(len(k.purchases)), k.purchases, strict=True):
@@ -303,7 +303,7 @@ def branch_purchases(k: Check) -> Iterable[Row]:
             yield f"{name} FY{k.n.calendar.years[f]}", over[:, c].max(initial=0.0), planned[:, c].max(initial=0.0)
 
 
-def calm_purchases(k: Check) -> Iterable[Row]:
+def calm_purchases(k: AuditContext) -> Iterable[Row]:
     """Where branches may spend what is unspent: their purchases of what is not tight <= the trunk's planned + emergency."""
     if k.n.plan.budget.branch_money != "appropriated":
         return
@@ -324,7 +324,7 @@ def calm_purchases(k: Check) -> Iterable[Row]:
             yield f"{name} FY{year}", over.max(initial=0.0), planned[inside].sum()
 
 
-def shared_money(k: Check) -> Iterable[Row]:
+def shared_money(k: AuditContext) -> Iterable[Row]:
     """sum_c extra[c,f,s] <= emergency[f] + unspent[f]; unspent = 0 unless the plan leaves it to branches  [million USD]."""
     most = k.n.by_year(k.n.plan.budget.emergency_musd)
     if k.n.plan.budget.branch_money == "appropriated":
@@ -333,7 +333,7 @@ def shared_money(k: Check) -> Iterable[Row]:
         yield name, k.x.extra[s].sum(axis=0) - most, most
 
 
-def budget(k: Check) -> Iterable[Row]:
+def budget(k: AuditContext) -> Iterable[Row]:
     """trunk outlay[f] + unspent[f] + carry[f] - carry[f-1] <= max(appropriation[f], owed[f])  [million USD].
 
     owed: what holding the opening stock costs if it stays, which no decision can spare.
@@ -346,7 +346,7 @@ def budget(k: Check) -> Iterable[Row]:
         carried = float(k.x.carry[f])
 
 
-def total_budget(k: Check) -> Iterable[Row]:
+def total_budget(k: AuditContext) -> Iterable[Row]:
     """Outlays of the planned years, and what they leave to branches, <= total, or what is owed anyway  [million USD]."""
     total = k.n.plan.budget.total_musd
     if total is not None:
@@ -355,14 +355,14 @@ def total_budget(k: Check) -> Iterable[Row]:
         yield "planned years", float(spent) - total, total
 
 
-def carry(k: Check) -> Iterable[Row]:
+def carry(k: AuditContext) -> Iterable[Row]:
     """carry[f] <= share * appropriation[f], last year 0  [million USD]."""
     most = k.n.plan.budget.carry_over_share * k.n.appropriation
     most[-1] = 0.0
     yield "carry-over", k.x.carry - most, most
 
 
-def contingent_liability(k: Check) -> Iterable[Row]:
+def contingent_liability(k: AuditContext) -> Iterable[Row]:
     """Payments of all floors on trunk survival at w*, net of receipts, <= cap[f]  [million USD]."""
     cap = k.n.plan.budget.liability_cap_musd
     if cap is None:
@@ -374,7 +374,7 @@ def contingent_liability(k: Check) -> Iterable[Row]:
     yield label, np.array([owed[k.year(f)].sum() for f in range(len(most))]) - most, most
 
 
-def cvar_limit(k: Check) -> Iterable[Row]:
+def cvar_limit(k: AuditContext) -> Iterable[Row]:
     """min_eta eta + E[max(0, loss - eta)]/(1-alpha) <= limit  [million USD]."""
     risk = k.n.plan.risk
     if risk.cvar_limit_musd is not None:
@@ -382,7 +382,7 @@ def cvar_limit(k: Check) -> Iterable[Row]:
         yield f"alpha {risk.alpha:g}", tail - risk.cvar_limit_musd, max(tail, risk.cvar_limit_musd)
 
 
-def expected_loss_limit(k: Check) -> Iterable[Row]:
+def expected_loss_limit(k: AuditContext) -> Iterable[Row]:
     """sum_s pi[s] loss[s] <= limit  [million USD]."""
     limit = k.n.plan.risk.expected_loss_limit_musd
     if limit is not None:
@@ -390,7 +390,7 @@ def expected_loss_limit(k: Check) -> Iterable[Row]:
         yield "all worlds", expected - limit, limit
 
 
-def tight(k: Check) -> Iterable[Row]:
+def tight(k: AuditContext) -> Iterable[Row]:
     """Materials and periods in which the worlds' tightness is not what section 3 says  [count]."""
     own = tightness(k.n, k.course.worlds)
     for s, name in enumerate(k.course.worlds.names):

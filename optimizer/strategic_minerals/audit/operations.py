@@ -1,6 +1,6 @@
 """Rules of operations: what runs, flows, is stored and bought on every path, in tonnes (sections 5 and 6).
 
-`Check` holds a solution beside the facts that all rules need. A rule is a function that yields its rows: where, by how
+`AuditContext` holds a solution beside the facts that all rules need. A rule is a function that yields its rows: where, by how
 much the row is violated, and how large its amounts are.
 """
 
@@ -16,21 +16,21 @@ from ..core.arrays import Floats
 from ..instance.instance import Instance, Purchase
 from ..model.problem import Problem
 from ..model.solution import OPERATIONS, Solution
-from .accounts import Books, open_books
-from .packages import Deal
+from .accounts import Accounts, open_accounts
+from .packages import SignedPackage
 from .scenario_data import begins
 
 Row = tuple[str, Any, Any]
 """(where, violation, scale): numbers, or arrays over years (1 axis) or over paths and periods (2 axes)."""
 
 
-class Check:
+class AuditContext:
     """A solution beside the facts that its rules need."""
 
     def __init__(self, problem: Problem, solution: Solution, z0: Solution | None) -> None:
         self.problem, self.x, self.z0 = problem, solution, z0
         self.n: Instance = problem.natural
-        self.books: Books = open_books(problem, solution)
+        self.books: Accounts = open_accounts(problem, solution)
         self.course = self.books.course
         self.y = [[(i, float(v)) for i, v in enumerate(row) if v != 0] for row in self.n.yields]
         known = {p.name: p for shape in problem.layout.shapes for p in shape.purchases}
@@ -79,12 +79,12 @@ class Check:
         share = self.tight_output(j)
         return np.asarray(share * float(self.n.kappa[j]) + (1 - share))
 
-    def crisis(self, deal: Deal) -> Floats:
+    def crisis(self, deal: SignedPackage) -> Floats:
         """(W, T) kappa + (1-kappa)*offtake while an output is tight, 1 for the rest of the period."""
         kappa = self.kappa(self.n.projects[deal.project].producer)
         return np.asarray(kappa + (1 - kappa) * deal.package.offtake)
 
-    def deals(self, p: int) -> list[Deal]:
+    def deals(self, p: int) -> list[SignedPackage]:
         """Signed packages of a project."""
         return [deal for deal in self.books.deals if deal.project == p]
 
@@ -100,7 +100,7 @@ class Check:
         return ["trunk" if at[0] == 0 else self.course.worlds.names[at[0] - 1], calendar.period_label(at[1])]
 
 
-def material_balance(k: Check) -> Iterable[Row]:
+def material_balance(k: AuditContext) -> Iterable[Row]:
     """sum_j (y run + min(y,0) hold) + release + sum_k (substitute + shortfall) = sum_k delta demand + surplus  [t]."""
     for i, name in enumerate(k.n.materials):
         left = k.x.release[:, i] - k.x.surplus[:, i]
@@ -114,34 +114,34 @@ def material_balance(k: Check) -> Iterable[Row]:
         yield name, abs(left), k.size[i]
 
 
-def segment_bound(k: Check) -> Iterable[Row]:
+def segment_bound(k: AuditContext) -> Iterable[Row]:
     """sum_n shortfall + sum substitute <= delta demand  [t]: nobody goes short of what he did not want."""
     for q, name in enumerate(k.n.demands):
         yield "/".join(name), k.unmet(q) - k.course.demand[:, q], k.size[k.n.demand_material[q]]
 
 
-def shortfall_tier(k: Check) -> Iterable[Row]:
+def shortfall_tier(k: AuditContext) -> Iterable[Row]:
     """shortfall[n] <= share[n] delta demand  [t]."""
     for m, (q, tier) in enumerate(k.n.tiers):
         most = k.n.tier_share[m] * k.course.demand[:, q]
         yield f"{'/'.join(k.n.demands[q])} tier {tier}", k.x.shortfall[:, m] - most, k.size[k.n.demand_material[q]]
 
 
-def substitution_limit(k: Check) -> Iterable[Row]:
+def substitution_limit(k: AuditContext) -> Iterable[Row]:
     """substitute[h] <= limit[h] delta demand  [t]."""
     for h, (q, step) in enumerate(k.n.steps):
         most = k.n.step_limit[h] * k.course.demand[:, q]
         yield f"{'/'.join(k.n.demands[q])} step {step}", k.x.substitute[:, h] - most, k.size[k.n.demand_material[q]]
 
 
-def surplus_limit(k: Check) -> Iterable[Row]:
+def surplus_limit(k: AuditContext) -> Iterable[Row]:
     """surplus[i] <= sum_j max(y,0) run  [t]: stock does not leave through exports."""
     for i, name in enumerate(k.n.materials):
         made = sum((y * k.x.run[:, j] for j, row in enumerate(k.y) for m, y in row if m == i and y > 0), np.zeros(1))
         yield name, k.x.surplus[:, i] - made, k.size[i]
 
 
-def stock_balance(k: Check) -> Iterable[Row]:
+def stock_balance(k: AuditContext) -> Iterable[Row]:
     """stock[t] = (1-decay) stock[t-1] + sum buy - release - sell  [t]; before period 1 the opening stock."""
     for i, name in enumerate(k.n.materials):
         before = np.concatenate([np.full((len(k.x.stock), 1), k.n.opening[i]), k.x.stock[:, i, :-1]], axis=1)
@@ -150,12 +150,12 @@ def stock_balance(k: Check) -> Iterable[Row]:
         yield name, abs(k.x.stock[:, i] - now), k.size[i] + before
 
 
-def stock_storage(k: Check) -> Iterable[Row]:
+def stock_storage(k: AuditContext) -> Iterable[Row]:
     """stock <= storage  [t]."""
     yield from ((name, k.x.stock[:, i] - k.n.storage[i], k.size[i]) for i, name in enumerate(k.n.materials))
 
 
-def reserve_production(k: Check) -> Iterable[Row]:
+def reserve_production(k: AuditContext) -> Iterable[Row]:
     """y[j,i] hold[j] >= sum of the reserve's purchases of i from j  [t]: joint products are made together."""
     for j, name in enumerate(k.n.producers):
         for i in {i for _, i in k.bought(j)}:
@@ -163,14 +163,14 @@ def reserve_production(k: Check) -> Iterable[Row]:
             yield f"{name}/{k.n.materials[i]}", bought - k.n.yields[j, i] * k.x.hold[:, j], k.size[i]
 
 
-def reserve_production_limit(k: Check) -> Iterable[Row]:
+def reserve_production_limit(k: AuditContext) -> Iterable[Row]:
     """hold[j] <= sum_o buy[o]/y[j,i(o)]  [t]: nothing is made for the reserve that it does not buy."""
     for j, name in enumerate(k.n.producers):
         bought = sum((k.x.buy[:, b] / k.n.yields[j, i] for b, i in k.bought(j)), np.zeros(1))
         yield name, k.x.hold[:, j] - bought, k.scale(j)
 
 
-def source_capacity(k: Check) -> Iterable[Row]:
+def source_capacity(k: AuditContext) -> Iterable[Row]:
     """use <= rho (kappa_t K + (1-kappa_t) contracts in force)  [t]; kappa_t = kappa while tight, else 1."""
     for j in range(k.n.sources):
         kappa = k.kappa(j)
@@ -178,7 +178,7 @@ def source_capacity(k: Check) -> Iterable[Row]:
         yield k.n.producers[j], k.use(j) - most, k.scale(j)
 
 
-def in_force(k: Check, j: int) -> Floats:
+def in_force(k: AuditContext, j: int) -> Floats:
     """(T,) tonnes per period under offtake contracts with source j."""
     total = np.zeros(k.n.calendar.periods)
     for number, contract in enumerate(k.problem.layout.contracts):
@@ -187,7 +187,7 @@ def in_force(k: Check, j: int) -> Floats:
     return total
 
 
-def source_survival(k: Check) -> Iterable[Row]:
+def source_survival(k: AuditContext) -> Iterable[Row]:
     """use <= rho K (alive0 + sum_m floor (alive_m - alive0))  [t]: a plant shut by its price gives nothing."""
     for j in range(k.n.sources):
         alive = k.course.alive[:, j].copy()
@@ -196,7 +196,7 @@ def source_survival(k: Check) -> Iterable[Row]:
         yield k.n.producers[j], k.use(j) - k.course.rho[:, j] * k.n.capacity[j] * alive, k.scale(j)
 
 
-def project_capacity(k: Check) -> Iterable[Row]:
+def project_capacity(k: AuditContext) -> Iterable[Row]:
     """use <= K rho sum ramp alive crisis sign  [t]."""
     for p, project in enumerate(k.n.projects):
         j = project.producer
@@ -204,7 +204,7 @@ def project_capacity(k: Check) -> Iterable[Row]:
         yield project.name, k.use(j) - k.n.capacity[j, 0] * k.course.rho[:, j] * given, k.scale(j)
 
 
-def floor_purchase(k: Check) -> Iterable[Row]:
+def floor_purchase(k: AuditContext) -> Iterable[Row]:
     """buy <= min(take, K y) ramp rho alive crisis sign  [t] while the purchase floor is in force, else 0."""
     periods = np.arange(k.n.calendar.periods)
     for b, purchase in enumerate(k.purchases):
@@ -219,7 +219,7 @@ def floor_purchase(k: Check) -> Iterable[Row]:
             yield purchase.name, k.x.buy[:, b] - most, k.size[i]
 
 
-def offer_depth(k: Check) -> Iterable[Row]:
+def offer_depth(k: AuditContext) -> Iterable[Row]:
     """buy <= depth times the source's availability, or an outside offer's own while its material is tight  [t]."""
     for b, purchase in enumerate(k.purchases):
         if purchase.offer >= 0:
@@ -230,7 +230,7 @@ def offer_depth(k: Check) -> Iterable[Row]:
             yield purchase.name, k.x.buy[:, b] - k.n.offer_depth[o] * share, k.size[i]
 
 
-def release_limit(k: Check) -> Iterable[Row]:
+def release_limit(k: AuditContext) -> Iterable[Row]:
     """release <= drawdown where tight, else 0; on the trunk 0 unless the plan lets it  [t]."""
     for i, name in enumerate(k.n.materials):
         branch = k.course.branch[:, k.n.component[i]]
@@ -238,7 +238,7 @@ def release_limit(k: Check) -> Iterable[Row]:
         yield name, k.x.release[:, i] - np.where(opened, k.n.drawdown[i], 0.0), k.size[i]
 
 
-def disposal_limit(k: Check) -> Iterable[Row]:
+def disposal_limit(k: AuditContext) -> Iterable[Row]:
     """sell <= disposal ceiling; nothing while tight; on the trunk 0 unless the plan lets it  [t]."""
     for i, name in enumerate(k.n.materials):
         branch = k.course.branch[:, k.n.component[i]]
@@ -246,7 +246,7 @@ def disposal_limit(k: Check) -> Iterable[Row]:
         yield name, k.x.sell[:, i] - np.where(opened, k.n.disposal[i], 0.0), k.size[i]
 
 
-def nonnegativity(k: Check) -> Iterable[Row]:
+def nonnegativity(k: AuditContext) -> Iterable[Row]:
     """All decisions >= 0  [t, million USD or share]."""
     largest = float(k.size.max(initial=0.0))
     for name in (*OPERATIONS, "sign", "contract", "floor", "carry", "unspent", "extra", "short_of_promise"):
@@ -254,7 +254,7 @@ def nonnegativity(k: Check) -> Iterable[Row]:
         yield name, -values.min(initial=0.0), largest if name in OPERATIONS else 1.0
 
 
-def non_anticipativity(k: Check) -> Iterable[Row]:
+def non_anticipativity(k: AuditContext) -> Iterable[Row]:
     """Until its component is touched a world does what the trunk does  [t]."""
     n = k.n
     of = {
@@ -272,7 +272,7 @@ def non_anticipativity(k: Check) -> Iterable[Row]:
             yield f"{name} {n.materials[i]}", apart, k.size[i]
 
 
-Rule = Callable[[Check], Iterable[Row]]
+Rule = Callable[[AuditContext], Iterable[Row]]
 
 OPERATING: tuple[Rule, ...] = (
     material_balance,

@@ -12,7 +12,7 @@ from ..instance.instance import Floor, Instance, MarketFloor, Package
 from .scenario_data import (
     TINY,
     Bill,
-    Course,
+    PathData,
     begins,
     capital,
     expected_topup,
@@ -25,7 +25,7 @@ from .scenario_data import (
 
 
 @dataclass(frozen=True)
-class Deal:
+class SignedPackage:
     """A signed package: what it gives and what it costs, per unit of `sign`."""
 
     share: float
@@ -59,15 +59,15 @@ def own_floor(n: Instance, package: Package, j: int) -> Floor | None:
     return replace(floor, take=package.take_share * n.capacity[j, 0] * n.yields[j, floor.material])
 
 
-def make_deal(
-    course: Course,
+def signed_package(
+    course: PathData,
     p: int,
     package: Package,
     markets: Sequence[tuple[int, MarketFloor]],
     signed: int,
     share: float = 1.0,
     option: int = -1,
-) -> Deal:
+) -> SignedPackage:
     """Gap, capital, survival, floor bills, fees and residual of one package for one project at one date (section 4)."""
     n, project = course.instance, course.instance.projects[p]
     j, T, D = project.producer, course.instance.calendar.periods, course.instance.calendar.step
@@ -99,7 +99,7 @@ def make_deal(
             bills.append(bill)
     left = max(0.0, 1 - (T - start) / project.life) if output[0, T - 1] > 0 else 0.0
     label = f"{project.name}: {package.name}" + "".join(f" beside {m.name}" for _, m in markets)
-    return Deal(
+    return SignedPackage(
         share,
         option,
         p,
@@ -121,7 +121,7 @@ def make_deal(
     )
 
 
-def objections(course: Course, deal: Deal, markets: Sequence[MarketFloor]) -> list[tuple[float, str]]:
+def objections(course: PathData, deal: SignedPackage, markets: Sequence[MarketFloor]) -> list[tuple[float, str]]:
     """(by how much, why) the package may not be signed: date, instrument, participation, floors that earn money."""
     n, project = course.instance, course.instance.projects[deal.project]
     T, found = n.calendar.periods, []
@@ -148,7 +148,7 @@ def objections(course: Course, deal: Deal, markets: Sequence[MarketFloor]) -> li
 
 
 @dataclass(frozen=True)
-class MarketDeal:
+class SignedMarketFloor:
     """A market floor in force: existing producers' survival and top-ups, border charges, per unit of `floor`."""
 
     share: float
@@ -163,7 +163,7 @@ class MarketDeal:
     """(S,) what users pay less what the treasury takes along each world's course [million USD]."""
 
 
-def make_market(course: Course, market: MarketFloor, share: float = 1.0) -> MarketDeal:
+def signed_market_floor(course: PathData, market: MarketFloor, share: float = 1.0) -> SignedMarketFloor:
     """Top-ups of eligible existing producers; or a border floor's charge on B and revenue on B - H (section 4)."""
     n, floor, T = course.instance, market.floor, course.instance.calendar.periods
     end = max(T, floor.term)
@@ -181,10 +181,10 @@ def make_market(course: Course, market: MarketFloor, share: float = 1.0) -> Mark
     charges: tuple[float, float, Floats] = (0.0, 0.0, np.zeros(len(course.worlds.names)))
     if floor.kind == "border":
         charges = border_charge(course, market, alive, after)
-    return MarketDeal(share, market, alive, tuple(bills), *charges)
+    return SignedMarketFloor(share, market, alive, tuple(bills), *charges)
 
 
-def border_charge(course: Course, market: MarketFloor, alive: Floats, after: Floats) -> tuple[float, float, Floats]:
+def border_charge(course: PathData, market: MarketFloor, alive: Floats, after: Floats) -> tuple[float, float, Floats]:
     """(users pay, treasury takes, the difference by world) = E_w[max(0,F-P)] * (B, B - H), H = min(B, home output)  [million USD].
 
     B = demand + input of existing home plants (of all where content in imported goods is charged), K*rho*alive.

@@ -18,7 +18,7 @@ from ..core.arrays import Bools, Floats
 from ..instance.instance import Floor, Instance, Instrument, Project
 from ..model.problem import Problem
 from ..scenarios.build import build_worlds
-from ..scenarios.events import Strike
+from ..scenarios.events import DisruptionEvent
 from ..scenarios.scenario_set import Worlds
 
 TINY = 1e-9
@@ -26,7 +26,7 @@ TINY = 1e-9
 
 
 @dataclass(frozen=True)
-class Course:
+class PathData:
     """Data of every path; a component follows the trunk until it is touched."""
 
     instance: Instance
@@ -78,12 +78,12 @@ class Course:
         return np.asarray(values[1:] @ self.instance.calendar.beta[: values.shape[1]])
 
 
-def course_of(problem: Problem) -> Course:
+def path_data_of(problem: Problem) -> PathData:
     """Every path's data, worlds built afresh from the natural instance and the events that were drawn."""
-    return course_along(problem.natural, build_worlds(problem.natural, problem.data, problem.layout.worlds.drawn))
+    return path_data_along(problem.natural, build_worlds(problem.natural, problem.data, problem.layout.worlds.drawn))
 
 
-def course_along(n: Instance, worlds: Worlds) -> Course:
+def path_data_along(n: Instance, worlds: Worlds) -> PathData:
     """Every path's data along given worlds; instance and worlds in tonnes."""
     S, T, C = len(worlds.names), n.calendar.periods, len(n.components)
     branch = np.zeros((1 + S, C, T), dtype=bool)
@@ -109,7 +109,7 @@ def course_along(n: Instance, worlds: Worlds) -> Course:
     alive = np.ones((1 + S, len(n.producers), T))
     for j in range(n.sources):
         alive[:, j] = survives(n, j, price, (), 0)
-    return Course(
+    return PathData(
         n,
         worlds,
         price,
@@ -175,7 +175,7 @@ def squeezed_share(n: Instance, worlds: Worlds) -> Floats:
     return share
 
 
-def _named(n: Instance, worlds: Worlds) -> Iterator[tuple[int, int, Strike]]:
+def _named(n: Instance, worlds: Worlds) -> Iterator[tuple[int, int, DisruptionEvent]]:
     """(world, material, strike) of every material that a strike names."""
     for s, strikes in enumerate(worlds.strikes):
         for strike in strikes:
@@ -183,7 +183,7 @@ def _named(n: Instance, worlds: Worlds) -> Iterator[tuple[int, int, Strike]]:
             yield from ((s, i, strike) for i, name in enumerate(n.materials) if name in names or "*" in names)
 
 
-def _squeeze(n: Instance, strike: Strike) -> Bools:
+def _squeeze(n: Instance, strike: DisruptionEvent) -> Bools:
     """(T,) periods that a strike's cut overlaps."""
     D, begin = n.calendar.step, strike.start + strike.flood
     opens = [n.calendar.first_year + D * t for t in range(n.calendar.periods)]
@@ -331,7 +331,7 @@ class Bill:
     """`expected` were all prices the trunk's, on the same tonnes [million USD]."""
 
 
-def floor_bill(course: Course, j: int, floor: Floor, start: int, tonnes: Floats, later: Floats) -> Bill:
+def floor_bill(course: PathData, j: int, floor: Floor, start: int, tonnes: Floats, later: Floats) -> Bill:
     """E_w[top-up at (1+premium)*w*P] on (W, T) tonnes that run, and on (m,) trunk tonnes after T; within the term."""
     n, T = course.instance, course.instance.calendar.periods
     in_term = np.array([0 <= t - begins(floor, start) < floor.term for t in range(T + len(later))], dtype=bool)

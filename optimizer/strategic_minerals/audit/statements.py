@@ -15,7 +15,7 @@ from ..core.arrays import Floats
 from ..core.units import MUSD_PER_T
 from ..instance.instance import Floor, Instance
 from .accounts import (
-    Books,
+    Accounts,
     commitments,
     cvar,
     floors_at_crisis_prices,
@@ -26,7 +26,7 @@ from .accounts import (
     social_cost,
 )
 from .figures import Figures
-from .packages import Deal, MarketDeal
+from .packages import SignedMarketFloor, SignedPackage
 from .scenario_data import begins, is_baseline
 
 SMALL_T = 1e-6
@@ -37,7 +37,7 @@ DAYS = 365.0
 Records = dict[str, dict[str, Any]]
 
 
-def recomputed(books: Books, without: Books, bounds: Mapping[str, float]) -> Records:
+def recomputed(books: Accounts, without: Accounts, bounds: Mapping[str, float]) -> Records:
     """Every record, of a plan's books and of those of doing nothing. bounds: aim -> bound of its difference, the last aim last."""
     parts, before = (
         social_cost(books.problem, books.solution, books),
@@ -73,17 +73,17 @@ def recomputed(books: Books, without: Books, bounds: Mapping[str, float]) -> Rec
     return found
 
 
-def _stages(books: Books, without: Books, costs: tuple[float, float], bounds: Mapping[str, float]) -> Records:
+def _stages(books: Accounts, without: Accounts, costs: tuple[float, float], bounds: Mapping[str, float]) -> Records:
     """Aims with the plan and without, and the gap of the last."""
     n, aims = books.problem.natural, {"social_cost": costs}
     penalties = commitments(books)["soft_penalties"]
     pi, m = books.course.worlds.probability, n.plan.objective.cvar_share
 
-    def risk(of: Books) -> float:
+    def risk(of: Accounts) -> float:
         lost = losses(of)
         return (1 - m) * float(pi @ lost) + m * cvar(lost, pi, n.plan.risk.alpha)
 
-    def spending(of: Books) -> float:
+    def spending(of: Accounts) -> float:
         paid, total = outlays(of), 0.0
         for f in range(len(n.calendar.years)):
             mine = np.flatnonzero(n.calendar.year_index == f)
@@ -106,7 +106,7 @@ def _stages(books: Books, without: Books, costs: tuple[float, float], bounds: Ma
     }
 
 
-def _shortage(books: Books) -> Records:
+def _shortage(books: Accounts) -> Records:
     """Losses that stay, defence, and the chance that nothing happens."""
     n, x, worlds = books.problem.natural, books.solution, books.course.worlds
     remaining, defence = dict.fromkeys(n.materials, 0.0), dict.fromkeys(worlds.names, 0.0)
@@ -133,7 +133,7 @@ def _year(n: Instance, t: int) -> int:
     return int(n.calendar.years[int(n.calendar.year_index[t])])
 
 
-def _purchases(books: Books) -> Records:
+def _purchases(books: Accounts) -> Records:
     """What is bought and held while nothing has happened, and bought in expectation."""
     n, x, planned = books.problem.natural, books.solution, books.problem.natural.calendar.planned
     tonnes: dict[str, float] = {}
@@ -175,7 +175,7 @@ def _purchases(books: Books) -> Records:
     }
 
 
-def _used(books: Books, i: int, t: int) -> float:
+def _used(books: Accounts, i: int, t: int) -> float:
     """What home users and home plants use of a material in a period while nothing has happened  [t]."""
     n, x = books.problem.natural, books.solution
     used = sum(float(n.demand[q, t]) for q, of in enumerate(n.demand_material) if of == i)
@@ -185,14 +185,14 @@ def _used(books: Books, i: int, t: int) -> float:
     return used
 
 
-def _supported(books: Books) -> Iterator[tuple[str, Deal]]:
+def _supported(books: Accounts) -> Iterator[tuple[str, SignedPackage]]:
     n = books.problem.natural
     for deal in books.deals:
         if deal.share > CHOSEN:
             yield f"{deal.label}, {n.calendar.period_label(deal.signed)}", deal
 
 
-def _signed(books: Books) -> Records:
+def _signed(books: Accounts) -> Records:
     """Projects and what is signed for them."""
     n, records = books.problem.natural, dict[str, dict[str, Any]]()
     for name in ("signed_share", "signed_in", "signed_terms", "signed_output_in", "signed_cost_musd"):
@@ -210,7 +210,7 @@ def _signed(books: Books) -> Records:
     return records
 
 
-def _terms(n: Instance, deal: Deal) -> str:
+def _terms(n: Instance, deal: SignedPackage) -> str:
     """What a signature holds, in words."""
     package, project = deal.package, n.projects[deal.project]
     if package.name == "none" and is_baseline(n, project):
@@ -223,10 +223,10 @@ def _terms(n: Instance, deal: Deal) -> str:
     return said
 
 
-def _floors(books: Books) -> Records:
+def _floors(books: Accounts) -> Records:
     """Price floors, market-wide and in packages."""
     n = books.problem.natural
-    rows: list[tuple[str, Floor, int, Deal | MarketDeal]] = []
+    rows: list[tuple[str, Floor, int, SignedPackage | SignedMarketFloor]] = []
     for market in books.markets:
         if market.share > CHOSEN:
             rows.append((market.market.name, market.market.floor, 0, market))
@@ -247,7 +247,7 @@ def _floors(books: Books) -> Records:
     return records
 
 
-def _contracts(books: Books) -> Records:
+def _contracts(books: Accounts) -> Records:
     n, tonnes, terms, fees = books.problem.natural, dict[str, float](), dict[str, float](), dict[str, float]()
     for k, contract in enumerate(books.problem.layout.contracts):
         amount = float(books.solution.contract[k])
@@ -259,7 +259,7 @@ def _contracts(books: Books) -> Records:
     return {"contract_t_per_yr": tonnes, "contract_term_yr": terms, "contract_fees_musd": fees}
 
 
-def _money(books: Books) -> Records:
+def _money(books: Accounts) -> Records:
     """Outlays of the planned years by line and by year, and what stands beside them."""
     n, x, T = books.problem.natural, books.solution, books.problem.natural.calendar.periods
     lines = {
@@ -297,7 +297,7 @@ def _money(books: Books) -> Records:
     }
 
 
-def _value(books: Books, without: Books) -> Records:
+def _value(books: Accounts, without: Accounts) -> Records:
     """Where the worth comes from: what is avoided, and at undisturbed prices who gains."""
 
     def spared(prices: Floats) -> dict[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..data.dataset import Dataset
-from ..scenarios.events import Strike, hazards, sampled, strike_of
+from ..scenarios.events import DisruptionEvent, hazards, resolve_event, sampled
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import QUIET, Event
@@ -144,7 +144,7 @@ def _events(known: _Known) -> Iterator[Told]:
         idle_ones = []
         for e, event in enumerate(scenario.events):
             place = f"scenarios.{n}.events.{e}"
-            strike = strike_of(event, known.rows.get(event.hazard or ""))
+            strike = resolve_event(event, known.rows.get(event.hazard or ""))
             why = _nothing(known, strike)
             if why:
                 idle_ones.append((place, f"plan {place}: {why}"))
@@ -157,7 +157,7 @@ def _events(known: _Known) -> Iterator[Told]:
             yield from ((place, f"{text}: the event changes nothing") for place, text in idle_ones)
 
 
-def _nothing(known: _Known, strike: Strike) -> str:
+def _nothing(known: _Known, strike: DisruptionEvent) -> str:
     """Why an event changes nothing planned; empty where it changes something."""
     touched = known.touched(strike.materials)
     if not touched:
@@ -176,14 +176,14 @@ def _nothing(known: _Known, strike: Strike) -> str:
     return "a cut of nothing, at an unchanged price and demand"
 
 
-def _late(known: _Known, strike: Strike) -> str:
+def _late(known: _Known, strike: DisruptionEvent) -> str:
     return (
         f"after a flood of {strike.flood:g} years from {strike.start:g} its cut would begin in {strike.start + strike.flood:g}, "
         f"after the last computed year, {known.end - 1}: it never comes"
     )
 
 
-def _in_part(known: _Known, event: Event, strike: Strike) -> Iterator[str]:
+def _in_part(known: _Known, event: Event, strike: DisruptionEvent) -> Iterator[str]:
     """What of an event that does something does nothing."""
     touched = known.touched(strike.materials)
     if strike.start + strike.flood >= known.end:
@@ -248,7 +248,8 @@ def _never(known: _Known, row: Any) -> str:
     if not row.rate_per_yr and not any(parent in known.drawn for parent in row.after.split()):
         return "rate_per_yr is 0, and no drawn hazard brings it on"
     return _nothing(
-        known, strike_of(Event(hazard=row.hazard, start_year=known.end - 1), row.model_copy(update={"flood_yr": 0.0}))
+        known,
+        resolve_event(Event(hazard=row.hazard, start_year=known.end - 1), row.model_copy(update={"flood_yr": 0.0})),
     )
 
 

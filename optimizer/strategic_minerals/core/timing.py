@@ -28,7 +28,7 @@ AnyRun = TypeVar("AnyRun", bound=Ran)
 
 
 @dataclass
-class Seconds:
+class Timings:
     """Wall-clock seconds by phase, in the order in which phases began; what HiGHS ran within them."""
 
     phases: dict[str, float] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from .subproblems import WHOLE
 
 if TYPE_CHECKING:
     from ..highs.run import Run, Status
-    from .search import How, Search
+    from .search import Effort, Search
 
 LOOKS, MANY_LOOKS = 4, 12
 """Branchings of a node of which both sides are tried before one is chosen, where too little is known of them yet; and where
@@ -47,7 +47,7 @@ SAME = 0.3
 LEAST_GAIN = 1e-6
 """Of a branching's two sides, so that one side alone counts for something [million USD]."""
 BELOW, ABOVE = 0, 1
-IN_TURN: tuple[How, ...] = ("coarsely", "closely", "exactly")
+IN_TURN: tuple[Effort, ...] = ("coarsely", "closely", "exactly")
 """How a choice of whole numbers is settled when it comes for the first time, again, and still again."""
 
 
@@ -64,7 +64,7 @@ class Node:
     """Cuts that there were when it was solved; -1: it was not."""
 
 
-class Tree:
+class BranchAndBound:
     """One search over whole numbers."""
 
     def __init__(self, search: Search, root: Run) -> None:

@@ -24,11 +24,11 @@ import numpy as np
 
 from ..core.arrays import Floats, Ints
 from ..core.errors import UntrustedError
-from ..formulation.structure import Layout
+from ..formulation.structure import Structure
 from ..model.assembly import Assembly
-from .master import SMALLEST_SLOPE, Master, Pool, excess
-from .remote import answers_from
-from .subproblems import WHOLE, Answer, Apart, Cluster, OutOfTimeError, Tell, stay, take_apart
+from .master import SMALLEST_SLOPE, CutPool, Master, excess
+from .remote import map_remote
+from .subproblems import WHOLE, Cluster, Decomposed, Detail, OutOfTimeError, SubproblemSolution, decompose, stay
 
 GROUPS = 16
 """Groups of clusters aimed at, each with one cut a round: more of them inform more and weigh on every solve of the master."""
@@ -67,7 +67,7 @@ class Evaluator:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: Structure,
         assembly: Assembly,
         cost: Floats,
         *,
@@ -84,12 +84,12 @@ class Evaluator:
         self._sent: set[bytes] = set()
         """Digests of clusters that some worker of an executor was sent."""
         self._threads = threads or cores()
-        self.pool = Pool()
+        self.pool = CutPool()
         self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=REMEMBERED)
         """Points asked about last, and the numbers of their cuts."""
-        self._settle(take_apart(layout, assembly, cost, groups_for(layout, assembly)), layout, assembly, cost)
+        self._settle(decompose(layout, assembly, cost, groups_for(layout, assembly)), layout, assembly, cost)
 
-    def _settle(self, parts: Apart, layout: Layout, assembly: Assembly, cost: Floats) -> None:
+    def _settle(self, parts: Decomposed, layout: Structure, assembly: Assembly, cost: Floats) -> None:
         self.parts, self.layout, self.assembly, self._cost = parts, layout, assembly, cost
         self.decisions = np.flatnonzero(assembly.integer[parts.mine]) if self._integer else np.zeros(0, dtype=np.int64)
         """Columns of whole numbers, as the master counts them; so do sums."""
@@ -99,7 +99,7 @@ class Evaluator:
         self.groups = np.array_split(np.arange(count), parts.groups) if count else []
 
     def become(
-        self, layout: Layout, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
+        self, layout: Structure, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
     ) -> None:
         """Take another model in the place of this one. Cuts of clusters that are the same stay; of others they are found anew
         at the points asked about last, as far as a time of `perf_counter` allows. integer: None, as it was. Same errors as at the
@@ -108,11 +108,11 @@ class Evaluator:
         self._integer = self._integer if integer is None else integer
         deadline = min(deadline, time.perf_counter() + FRESH_CUTS_S)
         before = self.parts
-        self._settle(take_apart(layout, assembly, cost, groups_for(layout, assembly), before), layout, assembly, cost)
+        self._settle(decompose(layout, assembly, cost, groups_for(layout, assembly), before), layout, assembly, cost)
         count = len(self.parts.clusters)
         same_groups = len(before.clusters) == count and before.groups == self.parts.groups
         if not np.array_equal(before.mine, self.parts.mine) or not same_groups:
-            self.pool = Pool()
+            self.pool = CutPool()
             self.asked.clear()
             return
         stale = [
@@ -162,7 +162,9 @@ class Evaluator:
         answers, cuts = self._learn(groups, y, deadline)
         return cuts, sum(answer.iterations for answer in answers)
 
-    def _learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[list[Answer], tuple[int, ...]]:
+    def _learn(
+        self, groups: Sequence[int], y: Floats, deadline: float
+    ) -> tuple[list[SubproblemSolution], tuple[int, ...]]:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
         own = len(self.parts.mine)
         master, negligible = self.parts.master, SMALLEST_SLOPE * self.parts.master.money_unit
@@ -183,15 +185,15 @@ class Evaluator:
         return answers, tuple(cuts)
 
     @property
-    def tell(self) -> Tell:
+    def tell(self) -> Detail:
         """What clusters tell in every round: their points too, where they are kept."""
         return "point" if self.parts.kept else "cost"
 
-    def _answers(self, y: Floats, asked: Sequence[int], deadline: float, tell: Tell) -> list[Answer]:
+    def _answers(self, y: Floats, asked: Sequence[int], deadline: float, tell: Detail) -> list[SubproblemSolution]:
         """Answers of the clusters asked; each has a solver of its own."""
         clusters = [self.parts.clusters[k] for k in asked]
         if self._executor is not None:
-            return answers_from(self._executor, clusters, y, deadline, self._sent, tell)
+            return map_remote(self._executor, clusters, y, deadline, self._sent, tell)
         if self._threads == 1 or len(clusters) < 2:
             return [cluster.answer(y, deadline, tell) for cluster in clusters]
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
@@ -235,7 +237,7 @@ class Evaluator:
         return not excess(master, y, WHOLE).any()
 
 
-def groups_for(layout: Layout, assembly: Assembly) -> int:
+def groups_for(layout: Structure, assembly: Assembly) -> int:
     """Groups of clusters aimed at."""
     if stay(assembly):
         return GROUPS
@@ -243,7 +245,7 @@ def groups_for(layout: Layout, assembly: Assembly) -> int:
     return int(np.clip(math.ceil(worlds / WORLDS_A_GROUP), LEAST_GROUPS, MOST_GROUPS))
 
 
-def decision_sums(layout: Layout, assembly: Assembly) -> list[Ints]:
+def decision_sums(layout: Structure, assembly: Assembly) -> list[Ints]:
     """Columns of decisions whose sums are whole numbers that say much: whether a project is signed at all, when, with which
     package; how many contracts a producer has.
     """

@@ -15,13 +15,13 @@ import numpy as np
 from ..core.arrays import Floats
 from ..core.outcome import OnProgress
 from ..highs.run import Run, Status
-from .branch_and_bound import Tree
+from .branch_and_bound import BranchAndBound
 from .evaluator import Evaluator
 from .search import LINEAR_SHARE, Search, StoppedByCallerError, best_tail
-from .subproblems import Answer, OutOfTimeError
+from .subproblems import OutOfTimeError, SubproblemSolution
 
 
-class Decomposition(Evaluator):
+class LShaped(Evaluator):
     """One model taken apart, and minimised: its cuts stay valid from one aim to the next."""
 
     def minimise(
@@ -96,7 +96,7 @@ class Decomposition(Evaluator):
         return Run(status, None, None, -math.inf, search.taken, search.iterations, 0)
 
     def _with_duals(
-        self, search: Search, rows: Floats, columns: Floats, bound: float, answers: Sequence[Answer]
+        self, search: Search, rows: Floats, columns: Floats, bound: float, answers: Sequence[SubproblemSolution]
     ) -> Run:
         """The best answer of a search in full, with the master's duals and the clusters'."""
         assert search.best is not None
@@ -145,4 +145,4 @@ def integral(search: Search) -> Status:
     """Branch and bound from the relaxation, held by the cuts that are tight in it."""
     assert search.root is not None
     search.master.trim(idle=0)
-    return Tree(search, search.root).explore()
+    return BranchAndBound(search, search.root).explore()

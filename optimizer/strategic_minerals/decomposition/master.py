@@ -48,7 +48,7 @@ class Cut:
     right: float
 
 
-class Pool:
+class CutPool:
     """All cuts found, each once."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Master:
         assembly: Assembly,
         cost: Floats,
         offset: float,
-        pool: Pool,
+        pool: CutPool,
         decisions: Ints,
         sums: Sequence[Ints],
         *,

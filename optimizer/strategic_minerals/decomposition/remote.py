@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from ..core.arrays import Floats
 from ..highs.solver import Model
-from .subproblems import Answer, Cluster, OutOfTimeError, Part, Tell, ask
+from .subproblems import Cluster, Detail, OutOfTimeError, Subproblem, SubproblemSolution, ask
 
 MOST_KEPT = 1_500_000
 """Columns of the clusters whose solvers a process keeps, at some 2 kB each; beyond, those asked longest ago are forgotten."""
@@ -26,54 +26,59 @@ AT_ONCE = 64
 
 
 @dataclass(frozen=True)
-class Errand:
+class RemoteTask:
     """One cluster to be answered at a point."""
 
     digest: bytes
     at: Floats
     """(links,) where the master's columns stand."""
     seconds: float
-    part: Part | None = None
+    part: Subproblem | None = None
     """What to solve; None where the worker is expected to know."""
-    tell: Tell = "point"
+    tell: Detail = "point"
     """What is asked for."""
 
 
 @dataclass(frozen=True)
-class Reply:
+class RemoteResult:
     """What came of an errand; neither answer nor `out_of_time`: the worker does not know the cluster."""
 
-    answer: Answer | None = None
+    answer: SubproblemSolution | None = None
     out_of_time: bool = False
 
 
-_KEPT: OrderedDict[bytes, tuple[Model, Part]] = OrderedDict()
+_KEPT: OrderedDict[bytes, tuple[Model, Subproblem]] = OrderedDict()
 """Of this process. A solver is taken out while it works, so that two threads never share one."""
 _LOCK = threading.Lock()
 
 
-def run_errand(errand: Errand) -> Reply:
+def solve_remote(errand: RemoteTask) -> RemoteResult:
     """Answer one errand in this process. Raises UntrustedError where the cluster has no answer."""
     with _LOCK:
         known = _KEPT.pop(errand.digest, None)
     if known is None and errand.part is not None:
         known = Model(errand.part.assembly, errand.part.cost, integer=False), errand.part
     if known is None:
-        return Reply()
+        return RemoteResult()
     try:
         answer = ask(*known, errand.at, time.perf_counter() + errand.seconds, errand.tell)
     except OutOfTimeError:
-        return Reply(out_of_time=True)
+        return RemoteResult(out_of_time=True)
     with _LOCK:
         _KEPT[errand.digest] = known
         while len(_KEPT) > 1 and sum(len(part.cost) for _, part in _KEPT.values()) > MOST_KEPT:
             _KEPT.popitem(last=False)
-    return Reply(answer)
+    return RemoteResult(answer)
 
 
-def answers_from(
-    executor: Executor, clusters: Sequence[Cluster], y: Floats, deadline: float, known: set[bytes], tell: Tell = "point"
-) -> list[Answer]:
+def map_remote(
+    executor: Executor,
+    clusters: Sequence[Cluster],
+    y: Floats,
+    deadline: float,
+    known: set[bytes],
+    tell: Detail = "point",
+) -> list[SubproblemSolution]:
     """Answers of clusters at a point, in their order. `known` are digests that some worker was sent before; it grows.
 
     Some at a time: a program that does not stay in memory is cut out for its errand, and workers that do not keep it are sent it
@@ -83,9 +88,9 @@ def answers_from(
     """
     if len(clusters) > AT_ONCE:
         pieces = [clusters[k : k + AT_ONCE] for k in range(0, len(clusters), AT_ONCE)]
-        return [answer for piece in pieces for answer in answers_from(executor, piece, y, deadline, known, tell)]
+        return [answer for piece in pieces for answer in map_remote(executor, piece, y, deadline, known, tell)]
     errands = [
-        Errand(
+        RemoteTask(
             cluster.digest, y[cluster.links], _left(deadline), None if cluster.digest in known else cluster.part, tell
         )
         for cluster in clusters
@@ -108,9 +113,9 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _sent(executor: Executor, errands: Sequence[Errand], deadline: float) -> list[Reply]:
+def _sent(executor: Executor, errands: Sequence[RemoteTask], deadline: float) -> list[RemoteResult]:
     """Replies to errands, in their order; what has not begun when time is up is called off. Raises OutOfTimeError."""
-    futures = [executor.submit(run_errand, errand) for errand in errands]
+    futures = [executor.submit(solve_remote, errand) for errand in errands]
     _, open_ = wait(futures, timeout=max(0.0, deadline - time.perf_counter()))
     for future in open_:
         future.cancel()

@@ -1,7 +1,7 @@
 """Rounds between master and clusters: first the linear relaxation, then whole numbers settled choice by choice.
 
 Rounds ask between the best point known and the master's (in-out separation, Ben-Ameur and Neto 2007). Whole numbers are found by
-branch and bound on the same master (`Tree`); each choice gets linear rounds of its own. Bounds are true: the master's from
+branch and bound on the same master (`BranchAndBound`); each choice gets linear rounds of its own. Bounds are true: the master's from
 below, evaluated points from above.
 """
 
@@ -52,12 +52,12 @@ LEAST_S = 0.05
 """Seconds that a solve gets at least."""
 
 
-How = Literal["better", "coarsely", "closely", "exactly"]
+Effort = Literal["better", "coarsely", "closely", "exactly"]
 """How whole numbers are settled: until a share of what is open between bound and plan is left or `COARSE_ROUNDS` are over, until a
 share of the gap asked is left, or nothing. To better the plan: like coarsely, and as long as they may better it by a little, where
 others end at what the gap asked allows.
 """
-ROUGH: tuple[How, ...] = ("better", "coarsely")
+ROUGH: tuple[Effort, ...] = ("better", "coarsely")
 
 
 class StoppedByCallerError(Exception):
@@ -232,19 +232,19 @@ class Search:
         """(lower, upper) of decisions, then of their sums, where nothing is held."""
         return open_bounds(self.of.parts.master, self.of.decisions, self.of.sums)
 
-    def enough(self, total: float, how: How) -> float:
+    def enough(self, total: float, how: Effort) -> float:
         """What a plan may cost more than the bound of its whole numbers for them to count as settled  [million USD]."""
         share = 0.0 if how == "exactly" else self.share(SETTLED)
         open_ = min(total, self.objective) - self.bound
         return max(self.room(total, share), COARSE * open_ if how in ROUGH and math.isfinite(open_) else 0.0)
 
-    def no_use_from(self, how: How) -> float:
+    def no_use_from(self, how: Effort) -> float:
         """Cost from which on a choice of whole numbers is not settled any further [million USD]: it is sure to cost as much."""
         if how == "better":
             return self.objective - self.room(self.objective, BETTER)
         return self.objective if how == "exactly" else self.cutoff
 
-    def settle(self, whole: Floats, how: How, best: Evaluated | None = None) -> bool:
+    def settle(self, whole: Floats, how: Effort, best: Evaluated | None = None) -> bool:
         """Linear rounds with whole numbers fixed: their best plan, as far as it may be of use, and cuts around it.
 
         They end as `enough` says, and earlier where the best plan is another one that is no worse but for the gap.

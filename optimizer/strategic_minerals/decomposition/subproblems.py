@@ -18,7 +18,7 @@ import numpy as np
 
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
-from ..formulation.structure import TRUNK, Layout
+from ..formulation.structure import TRUNK, Structure
 from ..highs.run import Run
 from ..highs.solver import Model
 from ..model.assembly import Assembly
@@ -37,7 +37,7 @@ LEAST_THETA = -1e8
 """Lower bound of what a group of clusters costs, before its first cut [million USD]."""
 
 
-Tell = Literal["cost", "point", "duals"]
+Detail = Literal["cost", "point", "duals"]
 """What an answer holds: cost and slopes; the point too; duals too. Reading all values of a large program takes a while."""
 
 
@@ -46,7 +46,7 @@ class OutOfTimeError(Exception):
 
 
 @dataclass(frozen=True)
-class Part:
+class Subproblem:
     """One cluster's linear program as arrays: its own columns, then the master's columns that its rows use."""
 
     assembly: Assembly
@@ -56,7 +56,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SubproblemSolution:
     """A cluster's least cost where the master's columns stand somewhere."""
 
     cost: float
@@ -70,7 +70,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Split:
+class ColumnPartition:
     """Which columns and rows of a model are whose: a cluster's program is cut out when it is needed."""
 
     assembly: Assembly
@@ -90,7 +90,7 @@ class Split:
         used = self.assembly.index[_entries(self.assembly, self.rows[k])]
         return np.unique(self.place[used[self.owner[used] < 0]])
 
-    def part(self, k: int, links: Ints) -> Part:
+    def part(self, k: int, links: Ints) -> Subproblem:
         """The linear program of a cluster."""
         own, rows = self.columns[k], self.rows[k]
 
@@ -101,20 +101,20 @@ class Split:
             return where
 
         cost = np.concatenate([self.cost[own], np.zeros(len(links))])
-        return Part(_part(self.assembly, rows, np.concatenate([own, self.mine[links]]), place, 0), cost, len(own))
+        return Subproblem(_part(self.assembly, rows, np.concatenate([own, self.mine[links]]), place, 0), cost, len(own))
 
 
 @dataclass
 class Cluster:
     """Some worlds as one linear program, with what the last answer leaves to start from."""
 
-    split: Split
+    split: ColumnPartition
     number: int
     links: Ints
     """Columns that its rows use, as the master counts them."""
     digest: bytes
     """Of all its data: two with the same digest cost the same, whatever the master decides."""
-    kept: Part | None
+    kept: Subproblem | None
     """Its program where it stays in memory between answers, with its solver at some 2 kB a column; otherwise both are made again,
     from the last basis."""
     model: Model | None = None
@@ -132,7 +132,7 @@ class Cluster:
         return self.split.rows[self.number]
 
     @property
-    def part(self) -> Part:
+    def part(self) -> Subproblem:
         """Its linear program."""
         return self.kept or self.split.part(self.number, self.links)
 
@@ -141,7 +141,7 @@ class Cluster:
         """A bookmark of where the last answer ended; None where there is none here."""
         return self.basis if self.model is None else self.model.bookmark()
 
-    def answer(self, y: Floats, deadline: float, tell: Tell = "point") -> Answer:
+    def answer(self, y: Floats, deadline: float, tell: Detail = "point") -> SubproblemSolution:
         """Least cost where the master's columns stand at y, by a time of `perf_counter`.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
@@ -159,7 +159,7 @@ class Cluster:
             self.basis = model.bookmark()
         return answer
 
-    def become(self, split: Split, links: Ints, digest: bytes, part: Part | None) -> Cluster:
+    def become(self, split: ColumnPartition, links: Ints, digest: bytes, part: Subproblem | None) -> Cluster:
         """Another program in the place of this one, which is given up. The same stays hot; one of the same size starts from the
         last basis. part: where it stays in memory.
         """
@@ -177,7 +177,7 @@ class Cluster:
         return Cluster(split, self.number, links, digest, part, model, basis)
 
 
-def ask(model: Model, part: Part, at: Floats, deadline: float, tell: Tell) -> Answer:
+def ask(model: Model, part: Subproblem, at: Floats, deadline: float, tell: Detail) -> SubproblemSolution:
     """Solve a part where the master's columns stand. Raises as `Cluster.answer`."""
     assembly, brief = part.assembly, tell == "cost"
     model.set_bounds(np.arange(part.own, part.own + len(at)), at, at)
@@ -195,7 +195,7 @@ def ask(model: Model, part: Part, at: Floats, deadline: float, tell: Tell) -> An
     if run.status != "optimal" or run.column_dual is None or run.objective is None:
         raise UntrustedError(f"a cluster of worlds was not solved: {run.status}")
     x = None if run.x is None else run.x[: part.own].copy()
-    return Answer(
+    return SubproblemSolution(
         run.objective, run.column_dual[part.own :].copy(), run.iterations, x, run.row_dual if tell == "duals" else None
     )
 
@@ -208,7 +208,7 @@ def _run(model: Model, deadline: float, brief: bool) -> Run:
 
 
 @dataclass(frozen=True)
-class Apart:
+class Decomposed:
     """The parts of one model."""
 
     master: Assembly
@@ -240,7 +240,9 @@ def stay(assembly: Assembly) -> bool:
     return len(assembly.lower) <= LOADED_COLUMNS
 
 
-def take_apart(layout: Layout, assembly: Assembly, cost: Floats, groups: int, like: Apart | None = None) -> Apart:
+def decompose(
+    layout: Structure, assembly: Assembly, cost: Floats, groups: int, like: Decomposed | None = None
+) -> Decomposed:
     """Master and clusters of a model. ValueError where a row binds worlds of two clusters together.
 
     groups: of clusters, at most; the master has a column for the cost of each. like: parts of a model like this one, given up for
@@ -253,10 +255,10 @@ def take_apart(layout: Layout, assembly: Assembly, cost: Floats, groups: int, li
     for own in (mine, *columns):
         place[own] = np.arange(len(own), dtype=np.int32)
     master = _part(assembly, ours, mine, lambda column: place[column], min(groups, len(columns)))
-    split = Split(assembly, cost, owner, place, mine, tuple(columns), tuple(rows))
+    split = ColumnPartition(assembly, cost, owner, place, mine, tuple(columns), tuple(rows))
     old = () if like is None else like.clusters
     keep = stay(assembly)
-    return Apart(
+    return Decomposed(
         master,
         mine,
         ours,
@@ -270,7 +272,7 @@ def _sorted_by(owner: Ints, count: int | None = None) -> list[Ints]:
     return np.split(np.argsort(owner, kind="stable").astype(np.int32), np.cumsum(sizes)[:-1])
 
 
-def without_recourse(layout: Layout, assembly: Assembly) -> Assembly:
+def master_alone(layout: Structure, assembly: Assembly) -> Assembly:
     """The model with the rows of commitments, trunk and design-basis scenarios alone; its columns stay as they are.
 
     A plan for it is a plan for the whole model, whose other worlds can always be operated somehow; the whole where worlds are
@@ -283,7 +285,7 @@ def without_recourse(layout: Layout, assembly: Assembly) -> Assembly:
     return replace(_named(assembly, rows, every, lambda column: column), costs=assembly.costs)
 
 
-def demanding(layout: Layout, assembly: Assembly) -> Assembly:
+def demanding(layout: Structure, assembly: Assembly) -> Assembly:
     """The part of a model whose demands may conflict. Where worlds are too many for one solver: commitments, trunk and design-basis
     scenarios alone, since other worlds can always be operated somehow; rows keep their names. Else the whole.
     """
@@ -305,7 +307,7 @@ def _named(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints]
     )
 
 
-def _owners(layout: Layout, assembly: Assembly) -> Ints:
+def _owners(layout: Structure, assembly: Assembly) -> Ints:
     """(columns,) cluster of each column, -1 for the master's."""
     apart = np.flatnonzero(~layout.worlds.design_basis)
     size = int(np.clip(math.ceil(len(apart) / CLUSTERS), 1, MOST_WORLDS))
@@ -343,14 +345,14 @@ def _row_owners(assembly: Assembly, owner: Ints) -> Ints:
     return most
 
 
-def _cluster(split: Split, k: int, keep: bool, old: Cluster | None) -> Cluster:
+def _cluster(split: ColumnPartition, k: int, keep: bool, old: Cluster | None) -> Cluster:
     links = split.links(k)
     part = split.part(k, links)
     digest, kept = _digest(split.columns[k], links, part), part if keep else None
     return Cluster(split, k, links, digest, kept) if old is None else old.become(split, links, digest, kept)
 
 
-def _digest(own: Ints, links: Ints, part: Part) -> bytes:
+def _digest(own: Ints, links: Ints, part: Subproblem) -> bytes:
     held, digest = part.assembly, hashlib.blake2b(digest_size=16)
     for array in (
         own,

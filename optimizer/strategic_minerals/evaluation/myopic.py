@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Floats, Ints
-from ..formulation.structure import Layout, build_layout
-from ..highs.basis import Warm
+from ..formulation.structure import Structure, build_structure
+from ..highs.basis import BasisMemory
 from ..model.instantiate import Templates, compile_templates
 from ..model.problem import Problem
 from ..model.solution import extract
-from ..scenarios.events import Strike
+from ..scenarios.events import DisruptionEvent
 from ..scenarios.sampling import mean_remainder
-from ..scenarios.scenario_set import Worlds, combine
+from ..scenarios.scenario_set import Worlds, combine_events
 from .recourse import (
     FirstStage,
-    Met,
+    RecourseOutcome,
     best_course,
     chunks,
     evaluate,
@@ -44,14 +44,16 @@ Done = dict[tuple[int, int], Floats]
 """What has been decided in a chunk: (component, world) -> (T, width) values in model units, filled period by period."""
 
 
-def meet_myopically(first: FirstStage, worlds: Worlds, rows: Mapping[str, Any], *, time_limit_s: float = 600.0) -> Met:
+def evaluate_myopic_recourse(
+    first: FirstStage, worlds: Worlds, rows: Mapping[str, Any], *, time_limit_s: float = 600.0
+) -> RecourseOutcome:
     """Operate through every world (in tonnes) without foresight. `rows`: the row of each hazard, for its law of durations.
 
     Raises UntrustedError where a period is not solved to optimality.
     """
     templates: Templates | None = None
-    warm = Warm()
-    found: list[Met] = []
+    warm = BasisMemory()
+    found: list[RecourseOutcome] = []
     T = first.natural.calendar.periods
     for part, probability in chunks(worlds):
         done: Done = {}
@@ -61,7 +63,7 @@ def meet_myopically(first: FirstStage, worlds: Worlds, rows: Mapping[str, Any], 
                 continue
             known = _scaled(first, _known(first, part, touched, t, rows))
             support, shares = signed(first, known)
-            layout = build_layout(first.layout.instance, known, support)
+            layout = build_structure(first.layout.instance, known, support)
             if templates is None:
                 templates = compile_templates(every_component(layout, support))
             problem = problem_of(first, layout, templates)
@@ -69,7 +71,7 @@ def meet_myopically(first: FirstStage, worlds: Worlds, rows: Mapping[str, Any], 
             x = _decide(problem, costs, first, shares, done, touched, t, warm, time_limit_s)
             _remember(layout, problem, x, done, touched, t)
         true_support, shares = signed(first, _scaled(first, part))
-        layout = build_layout(first.layout.instance, _scaled(first, part), true_support)
+        layout = build_structure(first.layout.instance, _scaled(first, part), true_support)
         templates = templates or compile_templates(every_component(layout, true_support))
         problem = problem_of(first, layout, templates)
         x = np.zeros(len(problem.assembly.lower))
@@ -78,7 +80,7 @@ def meet_myopically(first: FirstStage, worlds: Worlds, rows: Mapping[str, Any], 
         _fill(layout, problem, x, done, np.arange(len(part.names)), T)
         solution = replace(extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0))
         found.append(evaluate(problem, solution, part, first))
-    return Met.joined(found)
+    return RecourseOutcome.joined(found)
 
 
 def _scaled(first: FirstStage, worlds: Worlds) -> Worlds:
@@ -91,10 +93,10 @@ def _known(first: FirstStage, worlds: Worlds, touched: Ints, t: int, rows: Mappi
     now = n.calendar.first_year + n.calendar.step * (t + 1)
     strikes = [tuple(believed(k, now, rows) for k in worlds.strikes[s] if k.start < now) for s in touched]
     count = len(strikes)
-    return combine(n, [worlds.names[s] for s in touched], np.ones(count), np.zeros(count, dtype=bool), strikes)
+    return combine_events(n, [worlds.names[s] for s in touched], np.ones(count), np.zeros(count, dtype=bool), strikes)
 
 
-def believed(strike: Strike, now: float, rows: Mapping[str, Any]) -> Strike:
+def believed(strike: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> DisruptionEvent:
     """An event that has begun, as it looks at a date: what has ended is known, what lasts goes on for its mean remainder."""
     cut = strike.start + strike.flood
     if cut + strike.duration <= now:
@@ -114,7 +116,7 @@ def _decide(
     done: Done,
     touched: Ints,
     t: int,
-    warm: Warm,
+    warm: BasisMemory,
     time_limit_s: float,
 ) -> Floats:
     """Solve what is left from period t on, all before it fixed."""
@@ -148,7 +150,7 @@ def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Fl
     return join(columns or [empty]), np.maximum(0.0, join(values or [np.zeros(0)])), join(rows or [empty])
 
 
-def _remember(layout: Layout, problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
+def _remember(layout: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
     """Keep what was decided for period t."""
     for part in problem.assembly.stamped:
         if not part.label.startswith("period:"):
@@ -162,7 +164,7 @@ def _remember(layout: Layout, problem: Problem, x: Floats, done: Done, touched: 
             kept[t] = x[begin : begin + part.width]
 
 
-def _fill(layout: Layout, problem: Problem, x: Floats, done: Done, touched: Ints, until: int) -> None:
+def _fill(layout: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, until: int) -> None:
     """Put everything decided into the columns of a layout."""
     columns, values, _ = _past(problem, done, touched, until)
     x[columns] = values

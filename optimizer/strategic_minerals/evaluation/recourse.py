@@ -12,24 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from ..audit.accounts import Books, losses, open_books, world_costs
-from ..audit.scenario_data import course_along
+from ..audit.accounts import Accounts, losses, open_accounts, world_costs
+from ..audit.scenario_data import path_data_along
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
-from ..core.timing import Seconds
+from ..core.timing import Timings
 from ..data.dataset import Dataset
 from ..finance.packages import Support, signed_support
-from ..formulation.structure import Layout, build_layout
-from ..highs.basis import Warm
+from ..formulation.structure import Structure, build_structure
+from ..highs.basis import BasisMemory
 from ..highs.solver import Model
 from ..instance.instance import Instance
 from ..model.instantiate import Templates, compile_templates, stamp
 from ..model.objectives import objective_costs
-from ..model.problem import Problem, layout_of
+from ..model.problem import Problem, structure_of
 from ..model.solution import Solution, embed, extract
-from ..scenarios.events import Strike
+from ..scenarios.events import DisruptionEvent
 from ..scenarios.promises import short_of_promise
-from ..scenarios.scenario_set import Worlds, combine
+from ..scenarios.scenario_set import Worlds, combine_events
 from ..schemas.plan import Plan
 
 CHUNK = 16
@@ -43,7 +43,7 @@ KEPT_ROWS = ("trunk_loss_sum",)
 
 
 @dataclass(frozen=True)
-class Met:
+class RecourseOutcome:
     """What worlds cost a plan; each array has one entry, or one row, a world."""
 
     cost: Floats
@@ -67,7 +67,7 @@ class Met:
         return float(self.penalty.sum()) + self.overrun
 
     @classmethod
-    def joined(cls, parts: Sequence[Met]) -> Met:
+    def joined(cls, parts: Sequence[RecourseOutcome]) -> RecourseOutcome:
         """One after the other."""
         arrays = [f.name for f in fields(cls) if f.name != "overrun"]
         together = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
@@ -81,7 +81,7 @@ class FirstStage:
     plan: Plan
     data: Dataset
     natural: Instance
-    layout: Layout
+    layout: Structure
     """Of the plan's own worlds, in model units."""
     solution: Solution
     eta: float
@@ -92,11 +92,11 @@ class FirstStage:
     @classmethod
     def of(cls, plan: Plan, data: Dataset, solution: Solution, *, nothing: bool = False) -> FirstStage:
         """From a plan, its tables and decisions (`Result.solution`; `Result.reference` is `nothing`)."""
-        layout, natural = layout_of(plan, data)
+        layout, natural = structure_of(plan, data)
         eta = 0.0
         if layout.uses_risk:
             problem = _bookkeeping(plan, data, natural, layout)
-            found = losses(open_books(problem, solution))
+            found = losses(open_accounts(problem, solution))
             pi, alpha = layout.worlds.probability, plan.risk.alpha
             eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
         return cls(plan, data, natural, layout, solution, float(eta), nothing)
@@ -107,23 +107,23 @@ class FirstStage:
         return self.layout.worlds.counted_in(1 / self.layout.instance.material_unit)
 
 
-def meet(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> Met:
+def evaluate_recourse(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> RecourseOutcome:
     """Operate through every world (in tonnes). Raises UntrustedError where a chunk is not solved to optimality."""
     templates: Templates | None = None
-    warm = Warm()
-    found: list[Met] = []
+    warm = BasisMemory()
+    found: list[RecourseOutcome] = []
     for part, probability in chunks(worlds):
         scaled = first.layout.instance
         here = part.counted_in(scaled.material_unit)
         support, shares = signed(first, here)
-        layout = build_layout(scaled, here, support)
+        layout = build_structure(scaled, here, support)
         if templates is None:
             templates = compile_templates(every_component(layout, support))
         problem = problem_of(first, layout, templates)
         x = _operate(problem, first, shares, probability, warm, time_limit_s)
         solution = replace(extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0))
         found.append(evaluate(problem, solution, part, first))
-    return Met.joined(found)
+    return RecourseOutcome.joined(found)
 
 
 def chunks(worlds: Worlds) -> Iterator[tuple[Worlds, Floats]]:
@@ -154,10 +154,10 @@ def signed(first: FirstStage, worlds: Worlds) -> tuple[Support, Floats]:
     return support, first.solution.sign[signed]
 
 
-def every_component(layout: Layout, support: Support) -> Layout:
+def every_component(layout: Structure, support: Support) -> Structure:
     """A layout of one world that touches every component at once: what is compiled from it fits any chunk."""
     calendar = layout.instance.calendar
-    everything = Strike(
+    everything = DisruptionEvent(
         start=calendar.first_year + calendar.step,
         flood=0.0,
         duration=calendar.step,
@@ -171,19 +171,19 @@ def every_component(layout: Layout, support: Support) -> Layout:
         tight=None,
         label="all",
     )
-    worlds = combine(layout.instance, ["all"], np.ones(1), np.zeros(1, dtype=bool), [(everything,)])
-    return build_layout(layout.instance, worlds, support)
+    worlds = combine_events(layout.instance, ["all"], np.ones(1), np.zeros(1, dtype=bool), [(everything,)])
+    return build_structure(layout.instance, worlds, support)
 
 
-def _bookkeeping(plan: Plan, data: Dataset, natural: Instance, layout: Layout) -> Problem:
+def _bookkeeping(plan: Plan, data: Dataset, natural: Instance, layout: Structure) -> Problem:
     """A problem that is only kept books of: nothing of it is compiled."""
     missing: Any = None
-    return Problem(plan, data, natural, layout, missing, missing, Seconds())
+    return Problem(plan, data, natural, layout, missing, missing, Timings())
 
 
-def problem_of(first: FirstStage, layout: Layout, templates: Templates) -> Problem:
+def problem_of(first: FirstStage, layout: Structure, templates: Templates) -> Problem:
     """The plan's problem along other worlds."""
-    return Problem(first.plan, first.data, first.natural, layout, templates, stamp(layout, templates), Seconds())
+    return Problem(first.plan, first.data, first.natural, layout, templates, stamp(layout, templates), Timings())
 
 
 def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[Ints, Floats]:
@@ -217,7 +217,7 @@ def world_by_world(problem: Problem, probability: Floats) -> Floats:
 
 
 def _operate(
-    problem: Problem, first: FirstStage, shares: Floats, probability: Floats, warm: Warm, time_limit_s: float
+    problem: Problem, first: FirstStage, shares: Floats, probability: Floats, warm: BasisMemory, time_limit_s: float
 ) -> Floats:
     """Solve the operations of all worlds of a chunk for fixed commitments and trunk."""
     columns, values = fixed_columns(problem, first, shares)
@@ -247,7 +247,7 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
     return model, free
 
 
-def best_course(problem: Problem, model: Model, free: Ints, warm: Warm, time_limit_s: float) -> Floats:
+def best_course(problem: Problem, model: Model, free: Ints, warm: BasisMemory, time_limit_s: float) -> Floats:
     """The best point with some rows left out, hot-started. Raises UntrustedError where the solver finds none."""
     assembly = problem.assembly
     guess = warm.guess(problem.layout, assembly)
@@ -278,10 +278,10 @@ def before_events(problem: Problem) -> Any:
     return np.flatnonzero(trunk | root)
 
 
-def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstStage) -> Met:
+def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstStage) -> RecourseOutcome:
     """Costs and losses of a chunk, added up by the audit's evaluator."""
     n = first.natural
-    along = course_along(n, worlds)
+    along = path_data_along(n, worlds)
     books = _books(problem, solution, first, along)
     beta = n.calendar.beta[:-1]
     by_material = np.zeros((len(worlds.names), len(n.materials)))
@@ -295,7 +295,7 @@ def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstS
             defence += short[:, : n.calendar.planned].sum(axis=1)
     penalty, overrun = np.zeros(len(worlds.names)), 0.0
     if first.nothing:  # nothing keeps no promise
-        return Met(world_costs(books), losses(books), by_material, defence, missing, penalty)
+        return RecourseOutcome(world_costs(books), losses(books), by_material, defence, missing, penalty)
     for level in n.plan.service_levels:
         if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
             beyond, _ = short_of_promise(n, worlds, missing, level)
@@ -305,11 +305,11 @@ def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstS
         if rule.material in n.materials:
             reached = first.layout.reach[n.component[n.materials.index(rule.material)]]
             overrun += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(reached @ first.solution.excess[0, k])
-    return Met(world_costs(books), losses(books), by_material, defence, missing, penalty, overrun)
+    return RecourseOutcome(world_costs(books), losses(books), by_material, defence, missing, penalty, overrun)
 
 
-def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) -> Books:
+def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) -> Accounts:
     """The plan's own packages and market floors, priced along other worlds."""
     own = replace(problem, layout=first.layout)
     whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
-    return open_books(own, whole, along)
+    return open_accounts(own, whole, along)

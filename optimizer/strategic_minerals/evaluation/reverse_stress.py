@@ -19,11 +19,11 @@ import pandas as pd
 
 from ..instance.instance import Instance
 from ..results.result import Result
-from ..scenarios.events import Strike, hazards, strike_of
+from ..scenarios.events import DisruptionEvent, hazards, resolve_event
 from ..scenarios.promises import short_of_promise
-from ..scenarios.scenario_set import combine
+from ..scenarios.scenario_set import combine_events
 from ..schemas.plan_sections import Event
-from .recourse import FirstStage, meet
+from .recourse import FirstStage, evaluate_recourse
 
 TOGETHER = "all together"
 """Name of what strikes where all hazards do at once."""
@@ -91,7 +91,7 @@ def reverse_stress(
     if not years:
         raise ValueError("a plan of one year has no later start")
     found: list[dict[str, Any]] = []
-    bases = {name: strike_of(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
+    bases = {name: resolve_event(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
     end = n.calendar.first_year + n.calendar.step * n.calendar.periods
     for hazard, strikes, together, concerned in _disruptions(n, bases, wanted):
         ends = end - max(k.flood for k in together)
@@ -132,11 +132,11 @@ def reverse_stress(
 
 
 def _disruptions(
-    n: Instance, bases: dict[str, Strike], wanted: list[Promise]
-) -> Iterator[tuple[str, str, tuple[Strike, ...], list[Promise]]]:
+    n: Instance, bases: dict[str, DisruptionEvent], wanted: list[Promise]
+) -> Iterator[tuple[str, str, tuple[DisruptionEvent, ...], list[Promise]]]:
     """(hazard, what it strikes, its strikes, promises concerned): alone where a hazard has more materials than the promise's."""
     count, reached = len(bases), set[str]()
-    worlds = combine(
+    worlds = combine_events(
         n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), [(base,) for base in bases.values()]
     )
     for k, (name, base) in enumerate(bases.items()):
@@ -164,23 +164,23 @@ def _promises(result: Result, n: Instance) -> list[Promise]:
     return [Promise(material, segment, 1.0) for material, segment in n.demands if segment == "defence"]
 
 
-Search = Callable[[float, float], tuple[Strike, ...]]
+Search = Callable[[float, float], tuple[DisruptionEvent, ...]]
 """(start year, value tried) -> what strikes."""
 
 
 @dataclass(frozen=True)
 class _Longer:
-    bases: tuple[Strike, ...]
+    bases: tuple[DisruptionEvent, ...]
 
-    def __call__(self, start: float, years: float) -> tuple[Strike, ...]:
+    def __call__(self, start: float, years: float) -> tuple[DisruptionEvent, ...]:
         return tuple(replace(base, start=start, duration=years) for base in self.bases)
 
 
 @dataclass(frozen=True)
 class _Harder:
-    bases: tuple[Strike, ...]
+    bases: tuple[DisruptionEvent, ...]
 
-    def __call__(self, start: float, cut: float) -> tuple[Strike, ...]:
+    def __call__(self, start: float, cut: float) -> tuple[DisruptionEvent, ...]:
         return tuple(replace(base, start=start, cut=cut) for base in self.bases)
 
 
@@ -223,13 +223,13 @@ def _bisected(first: FirstStage, promise: Promise, make: Search, year: float, lo
     return high
 
 
-def _broken(first: FirstStage, promises: list[Promise], strikes: list[tuple[Strike, ...]]) -> Any:
+def _broken(first: FirstStage, promises: list[Promise], strikes: list[tuple[DisruptionEvent, ...]]) -> Any:
     """(worlds, promises) whether each promise is broken in the world of each disruption."""
     n = first.natural
     count = len(strikes)
     names = [f"strike-{k + 1}" for k in range(count)]
-    worlds = combine(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), strikes)
-    short = meet(first, worlds).short
+    worlds = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), strikes)
+    short = evaluate_recourse(first, worlds).short
     found = []
     for promise in promises:
         beyond, wanted = short_of_promise(n, worlds, short, promise)

@@ -28,12 +28,12 @@ from ..instance.instance import Instance
 from ..model.solution import Solution
 from ..results.result import Result
 from ..scenarios.build import NO_EVENT, population
-from ..scenarios.events import Strike, describe, hazards
+from ..scenarios.events import DisruptionEvent, describe, hazards
 from ..scenarios.reduction import cvar_of
 from ..scenarios.scenario_set import Worlds
 from ..schemas.plan import Plan
-from .myopic import meet_myopically
-from .recourse import FirstStage, Met, meet
+from .myopic import evaluate_myopic_recourse
+from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
 from .scenario_outlook import quantile
 
 REPLICATES = 10
@@ -106,7 +106,7 @@ class StressTest:
             between = f" ({scale * row.low:,.4g} to {scale * row.high:,.4g})" if pd.notna(row.low) else ""
             lines.append(
                 f"  {row.meaning}: {scale * row.estimate:,.4g}{unit}{between}; in the "
-                f"plan's own worlds {scale * row.in_sample:,.4g}, doing nothing {scale * row.do_nothing:,.4g}"
+                f"plan's own worlds {scale * row.in_sample:,.4g}, doing nothing {scale * row.solve_reference:,.4g}"
             )
         lines.append("Expected loss by material [M], the largest first:")
         for row in self.materials.head(WORST).itertuples():
@@ -223,12 +223,12 @@ def replicates(
     workers: int = 1,
     executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> list[tuple[Worlds, list[Met]]]:
+) -> list[tuple[Worlds, list[RecourseOutcome]]]:
     """(worlds, each first stage in them) of `REPLICATES` independent draws."""
     per = drawn_in_all(scenarios) // REPLICATES
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
     asked = [(plan, data, stages, per, s, myopic) for s in seeds]
-    done: list[tuple[Worlds, list[Met]]] = []
+    done: list[tuple[Worlds, list[RecourseOutcome]]] = []
     with workforce(executor, workers) as map_over:
         for answer in map_over(_replicate, asked):
             done.append(answer)
@@ -260,26 +260,31 @@ def _note(plan: Plan) -> str:
     return " ".join(told)
 
 
-def own_worlds_met(result: Result, *, myopic: bool = False) -> tuple[Met, Met, Worlds]:
+def own_worlds_met(result: Result, *, myopic: bool = False) -> tuple[RecourseOutcome, RecourseOutcome, Worlds]:
     """The plan, and doing nothing, in the worlds that the plan was made against; known courses add up to the plan's own aim."""
     first = FirstStage.of(result.plan, result.data, result.solution)
     nothing = FirstStage.of(result.plan, result.data, result.reference, nothing=True)
     worlds, rows = first.own_worlds, hazards(result.plan, result.data)
-    met, zero = (meet_myopically(one, worlds, rows) if myopic else meet(one, worlds) for one in (first, nothing))
+    met, zero = (
+        evaluate_myopic_recourse(one, worlds, rows) if myopic else evaluate_recourse(one, worlds)
+        for one in (first, nothing)
+    )
     return met, zero, worlds
 
 
-def _replicate(asked: tuple[Plan, Dataset, Sequence[Stage], int, int, bool]) -> tuple[Worlds, list[Met]]:
+def _replicate(asked: tuple[Plan, Dataset, Sequence[Stage], int, int, bool]) -> tuple[Worlds, list[RecourseOutcome]]:
     """One draw of worlds, met by every first stage."""
     plan, data, stages, worlds, seed, myopic = asked
     firsts = [FirstStage.of(plan, data, solution, nothing=nothing) for solution, nothing in stages]
     drawn = population(firsts[0].natural, data, worlds, seed, fresh=True)
     rows = hazards(plan, data)
-    return drawn, [meet_myopically(first, drawn, rows) if myopic else meet(first, drawn) for first in firsts]
+    return drawn, [
+        evaluate_myopic_recourse(first, drawn, rows) if myopic else evaluate_recourse(first, drawn) for first in firsts
+    ]
 
 
 @dataclass(frozen=True)
-class Pool:
+class ReplicatePool:
     """Worlds of several draws as one population."""
 
     probability: Floats
@@ -320,16 +325,17 @@ class Pool:
         return spread[0], min(spread[1], low), max(spread[2], high)
 
 
-def pooled(done: Sequence[tuple[Worlds, Sequence[Met]]]) -> tuple[Pool, list[Met]]:
+def pooled(done: Sequence[tuple[Worlds, Sequence[RecourseOutcome]]]) -> tuple[ReplicatePool, list[RecourseOutcome]]:
     """Draws as one population, and every first stage in it; promises of listed scenarios count once, not once a draw."""
     worlds = [one for one, _ in done]
-    pool = Pool(
+    pool = ReplicatePool(
         np.concatenate([one.probability for one in worlds]) / len(worlds),
         np.repeat(np.arange(len(worlds)), [len(one.names) for one in worlds]),
         np.concatenate([_sampled(one) for one in worlds]),
     )
     return pool, [
-        replace(Met.joined(met), penalty=met[0].penalty) for met in zip(*(met for _, met in done), strict=True)
+        replace(RecourseOutcome.joined(met), penalty=met[0].penalty)
+        for met in zip(*(met for _, met in done), strict=True)
     ]
 
 
@@ -347,7 +353,7 @@ def _chance(
     return max(0.0, certain, low), min(1.0, high)
 
 
-def figures(probability: Floats, met: Met, nothing: Met, alpha: float) -> Figures:
+def figures(probability: Floats, met: RecourseOutcome, nothing: RecourseOutcome, alpha: float) -> Figures:
     """The figures of one population of worlds."""
     pi = probability
     return {
@@ -376,7 +382,13 @@ def interval(values: list[float], confidence: float) -> tuple[float, float, floa
 
 
 def _of_material(
-    i: int, instance: Instance, pool: Pool, met: Met, nothing: Met, alpha: float, confidence: float
+    i: int,
+    instance: Instance,
+    pool: ReplicatePool,
+    met: RecourseOutcome,
+    nothing: RecourseOutcome,
+    alpha: float,
+    confidence: float,
 ) -> dict[str, Any]:
     """The figures of one material."""
     loss = met.by_material[:, i]
@@ -409,7 +421,7 @@ def _sampled(worlds: Worlds) -> Any:
     return np.arange(len(worlds.names)) > worlds.names.index(NO_EVENT)
 
 
-def _worlds(done: list[tuple[Worlds, list[Met]]], materials: list[str]) -> pd.DataFrame:
+def _worlds(done: list[tuple[Worlds, list[RecourseOutcome]]], materials: list[str]) -> pd.DataFrame:
     """Every world of every draw; listed scenarios once. Probabilities add to one. `materials`: as the instance counts them."""
     frames = []
     for r, (worlds, (met, nothing)) in enumerate(done):
@@ -443,6 +455,6 @@ def _driven(losses: Any, materials: list[str]) -> str:
     return ", ".join(f"{materials[i]} {losses[i] / total:.0%}" for i in order)
 
 
-def _touches(strike: Strike, materials: set[str]) -> bool:
+def _touches(strike: DisruptionEvent, materials: set[str]) -> bool:
     named = set(strike.materials.split())
     return "*" in named or bool(named & materials)

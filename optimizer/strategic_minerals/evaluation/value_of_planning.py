@@ -35,7 +35,7 @@ from ..optimization.reference_plan import RELAXED_IN_Z0
 from ..scenarios.reduction import cvar_of
 from ..scenarios.scenario_set import Worlds
 from ..schemas.plan import Plan
-from .recourse import FirstStage, Met, meet
+from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
 from .rules_of_thumb import rules_of_thumb, without_promises
 from .stress_test import SHORT_T, Figures, drawn_in_all, figures, named, pooled, replicates
 from .wait_and_see import along, average_world, only
@@ -294,10 +294,10 @@ def _answer(asked: tuple[Plan, Dataset, int | None, float, float]) -> Answer:
     return Answer(decided, float(solved.costs["social_cost"] @ solved.x) - left, left)
 
 
-def _met(plan: Plan, data: Dataset, solution: Solution, nothing: bool) -> Met:
+def _met(plan: Plan, data: Dataset, solution: Solution, nothing: bool) -> RecourseOutcome:
     """A first stage in the plan's own worlds."""
     first = FirstStage.of(plan, data, solution, nothing=nothing)
-    return meet(first, first.own_worlds)
+    return evaluate_recourse(first, first.own_worlds)
 
 
 def _telling(on_progress: OnProgress, begin: float) -> Callable[[int, int], None]:
@@ -308,7 +308,7 @@ def _telling(on_progress: OnProgress, begin: float) -> Callable[[int, int], None
 
 
 def _in_fresh_worlds(
-    names: list[str], done: list[tuple[Worlds, list[Met]]], alpha: float, confidence: float
+    names: list[str], done: list[tuple[Worlds, list[RecourseOutcome]]], alpha: float, confidence: float
 ) -> pd.DataFrame:
     """Every alternative in the same draws: each figure with its interval, and what it is behind the plan, draw by draw."""
     pool, met = pooled(done)
@@ -324,7 +324,7 @@ def _in_fresh_worlds(
     return pd.DataFrame(rows).sort_values("worth_musd", ascending=False, kind="stable", ignore_index=True)
 
 
-def _beside(one: Met, plan: Met, nothing: Met, alpha: float, pi: Floats) -> Figures:
+def _beside(one: RecourseOutcome, plan: RecourseOutcome, nothing: RecourseOutcome, alpha: float, pi: Floats) -> Figures:
     """The figures of an alternative, and what it is worth less than the plan."""
     return figures(pi, one, nothing, alpha) | {"behind_plan": float(pi @ (one.cost - plan.cost))}
 
@@ -414,7 +414,9 @@ def _spending(problem: Problem, x: Floats | None) -> float:
     return 0.0 if x is None or costs is None else float(costs @ x)
 
 
-def _row(name: str, met: Met, pi: Floats, see: Floats, nothing: Met, spending: float, alpha: float) -> dict[str, Any]:
+def _row(
+    name: str, met: RecourseOutcome, pi: Floats, see: Floats, nothing: RecourseOutcome, spending: float, alpha: float
+) -> dict[str, Any]:
     return {
         "alternative": name,
         "worth_musd": float(pi @ (nothing.cost - met.cost)),

@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Floats
-from ..core.timing import Seconds
+from ..core.timing import Timings
 from ..data.dataset import Dataset
 from ..finance.packages import build_support
-from ..formulation.structure import build_layout
+from ..formulation.structure import build_structure
 from ..model.instantiate import compile_templates, stamp
-from ..model.problem import Problem, layout_of
+from ..model.problem import Problem, structure_of
 from ..scenarios.scenario_set import Worlds
 from ..schemas.plan import Plan
 
 
 def along(plan: Plan, data: Dataset, choose: Callable[[Worlds], Worlds]) -> Problem:
     """The plan's problem with other worlds made from its own."""
-    own, natural = layout_of(plan, data)
+    own, natural = structure_of(plan, data)
     worlds = choose(own.worlds)
-    layout = build_layout(own.instance, worlds, build_support(own.instance, worlds))
+    layout = build_structure(own.instance, worlds, build_support(own.instance, worlds))
     templates = compile_templates(layout)
-    return Problem(plan, data, natural, layout, templates, stamp(layout, templates), Seconds())
+    return Problem(plan, data, natural, layout, templates, stamp(layout, templates), Timings())
 
 
 def only(world: int) -> Callable[[Worlds], Worlds]:

@@ -33,10 +33,10 @@ class Signature:
     residual: float
 
 
-class Kept(Generic[Found]):
+class ReuseCache(Generic[Found]):
     """Values by key, each made once; those of another question are taken over when they are asked for."""
 
-    def __init__(self, known: Kept[Found] | None) -> None:
+    def __init__(self, known: ReuseCache[Found] | None) -> None:
         self._now: dict[Any, Found] = {}
         self._known: dict[Any, Found] = {} if known is None else known._now
 
@@ -68,7 +68,7 @@ class FloorSet:
 
 
 @dataclass(frozen=True, eq=False)
-class Backing:
+class SupportTerms:
     """A package and the floors that its project's output gets, its own and the market's; likewise one object for equal ones."""
 
     package: Package
@@ -94,32 +94,34 @@ class _PerProject:
         return cls(parts, float(outputs @ instance.material_unit), float(outputs @ instance.base_price))
 
 
-class Owners:
+class OwnerValuation:
     """What projects bring to their owners, when they live and what their floors cost: each worked out once for a question, and not
     again for the next one where nothing that it hangs on differs.
     """
 
-    def __init__(self, instance: Instance, worlds: Worlds, known: Owners | None = None) -> None:
+    def __init__(self, instance: Instance, worlds: Worlds, known: OwnerValuation | None = None) -> None:
         """known: of an instance that `reuse.same_owners` takes for this one, with the same prices in worlds.
 
         What floors pay is taken over where worlds differ in no more than their probabilities.
         """
         self.instance, self.worlds = instance, worlds
-        self._sets: Kept[FloorSet] = Kept(known._sets if known else None)
-        self._backings: Kept[Backing] = Kept(known._backings if known else None)
-        self._npv: Kept[float] = Kept(known._npv if known else None)
-        self._alive: Kept[Bools] = Kept(known._alive if known else None)
-        self._outputs: Kept[tuple[Floats, Floats, bool]] = Kept(known._outputs if known else None)
-        self._signatures: Kept[Signature] = Kept(known._signatures if known else None)
+        self._sets: ReuseCache[FloorSet] = ReuseCache(known._sets if known else None)
+        self._backings: ReuseCache[SupportTerms] = ReuseCache(known._backings if known else None)
+        self._npv: ReuseCache[float] = ReuseCache(known._npv if known else None)
+        self._alive: ReuseCache[Bools] = ReuseCache(known._alive if known else None)
+        self._outputs: ReuseCache[tuple[Floats, Floats, bool]] = ReuseCache(known._outputs if known else None)
+        self._signatures: ReuseCache[Signature] = ReuseCache(known._signatures if known else None)
         same = known is not None and equal(replace(known.worlds, probability=worlds.probability), worlds)
-        self._payments: Kept[tuple[FloorPayments, ...]] = Kept(known._payments if known is not None and same else None)
+        self._payments: ReuseCache[tuple[FloorPayments, ...]] = ReuseCache(
+            known._payments if known is not None and same else None
+        )
         self._money: dict[tuple[int, FloorSet, int], tuple[FloorMoney, ...]] = {}
         self._per_project = [_PerProject.of(instance, project) for project in instance.projects]
         self._trunk_weight = worlds.trunk_weight(instance.calendar.periods)
         self._unfloored = self.floor_set(())
         self._end = float(instance.calendar.beta[instance.calendar.periods])
 
-    def settle(self) -> Owners:
+    def settle(self) -> OwnerValuation:
         """Give up what was known of another question and is not of this one: of floors that are, all stays, even if no more than
         what follows from it was asked for.
         """
@@ -140,10 +142,10 @@ class Owners:
         """The one object for these floors."""
         return self._sets.get(floors, lambda: FloorSet(floors))
 
-    def backing(self, package: Package, floors: tuple[Floor, ...]) -> Backing:
+    def backing(self, package: Package, floors: tuple[Floor, ...]) -> SupportTerms:
         """The one object for a package with these floors."""
         together = self.floor_set(floors)
-        return self._backings.get((package, together), lambda: Backing(package, together))
+        return self._backings.get((package, together), lambda: SupportTerms(package, together))
 
     def npv(self, p: int, floors: FloorSet, signed: int) -> float:
         """As `owner_npv`."""
@@ -186,11 +188,11 @@ class Owners:
         branch = tonnes[:T] * self.alive(p, floors, start)[1:]
         return floor_payments(instance, self.worlds, j, floor, begin, trunk, branch)
 
-    def signature(self, p: int, backing: Backing, signed: int) -> Signature:
+    def signature(self, p: int, backing: SupportTerms, signed: int) -> Signature:
         """What signing brings. Section 4: capital and participation."""
         return self._signatures.get((p, backing, signed), lambda: self._signature(p, backing, signed))
 
-    def _signature(self, p: int, backing: Backing, signed: int) -> Signature:
+    def _signature(self, p: int, backing: SupportTerms, signed: int) -> Signature:
         instance, project, package = self.instance, self.instance.projects[p], backing.package
         npv, unpaid, start = (
             self.npv(p, backing.floors, signed),

@@ -19,7 +19,7 @@ from ..instance.producer_economics import built_anyway, survival
 from ..scenarios.scenario_set import Worlds
 from .floor_costs import FloorMoney, total_money
 from .market_floors import MarketSupport, market_support
-from .owner_value import Backing, FloorSet, Owners
+from .owner_value import FloorSet, OwnerValuation, SupportTerms
 
 TWIN = "no gap to finance: a package that differs only in its instrument does the same"
 """Why a package is left out that is no other than one already there: nothing that a planner misses."""
@@ -98,7 +98,7 @@ class Support:
     """(option, material) -> market floors beside which the option may not stand."""
     dropped: tuple[tuple[str, str], ...]
     """(what, why)"""
-    owners: Owners
+    owners: OwnerValuation
     """What it was worked out from that no probability changes."""
     refused: Mapping[tuple[int, str, tuple[int, ...]], str] = field(default_factory=dict)
     """(project, package, market floors that it would count on) -> why it stands at no date, where there are dates; `TWIN` too."""
@@ -129,10 +129,10 @@ class Support:
         return np.array(rows, dtype=float).reshape(len(rows), self.trunk_alive.shape[1])
 
 
-def build_support(instance: Instance, worlds: Worlds, owners: Owners | None = None) -> Support:
+def build_support(instance: Instance, worlds: Worlds, owners: OwnerValuation | None = None) -> Support:
     """Enumerate options and market floors for an instance and its worlds (in the same units).
 
-    owners: worked out before, as `Owners` may know them.
+    owners: worked out before, as `OwnerValuation` may know them.
     """
     dropped: list[tuple[str, str]] = []
     trunk_alive, worlds_alive = _survival(instance, worlds)
@@ -144,7 +144,7 @@ def build_support(instance: Instance, worlds: Worlds, owners: Owners | None = No
             dropped.append((market.name, "its expected cost for existing producers is negative: it would print money"))
             continue
         markets.append(replace(support, floor=_renumber(market, len(markets))))
-    builder = _Options(instance, worlds, [m.floor for m in markets], Owners(instance, worlds, owners))
+    builder = _Options(instance, worlds, [m.floor for m in markets], OwnerValuation(instance, worlds, owners))
     baseline = []
     for p, project in enumerate(instance.projects):
         baseline.append(built_anyway(instance, project))
@@ -170,7 +170,7 @@ def signed_support(
 
     Chosen market floors are folded into survival, so the result has none to choose. `signed` and `floors` index `support`.
     """
-    builder = _Options(instance, worlds, [market.floor for market in support.markets], Owners(instance, worlds))
+    builder = _Options(instance, worlds, [market.floor for market in support.markets], OwnerValuation(instance, worlds))
     options: list[Option] = []
     classes: list[OutputClass] = []
     for o in signed:
@@ -200,7 +200,9 @@ def _survival(instance: Instance, worlds: Worlds) -> tuple[Bools, Bools]:
 class _Options:
     """Collects the options of all projects; a class because output classes and floor outcomes are shared."""
 
-    def __init__(self, instance: Instance, worlds: Worlds, markets: Sequence[MarketFloor], owners: Owners) -> None:
+    def __init__(
+        self, instance: Instance, worlds: Worlds, markets: Sequence[MarketFloor], owners: OwnerValuation
+    ) -> None:
         self.instance, self.worlds, self.markets, self.owners = instance, worlds, markets, owners
         self.options: list[Option] = []
         self.classes: list[OutputClass] = []
@@ -261,7 +263,7 @@ class _Options:
         for choice in product(*([None, *ms] for ms in by_material.values())):
             yield tuple(m for m in choice if m is not None)
 
-    def _add(self, p: int, backing: Backing, own: Floor | None, market: tuple[int, ...], signed: int) -> str:
+    def _add(self, p: int, backing: SupportTerms, own: Floor | None, market: tuple[int, ...], signed: int) -> str:
         """Append the option, or return why it is dropped. Section 4: capital and participation."""
         package, found = backing.package, self.owners.signature(p, backing, signed)
         same = (p, signed, market, package.offtake, package.fee, package.fee_share, own) if found.gap == 0 else ()
@@ -300,7 +302,7 @@ class _Options:
         )
         return ""
 
-    def output(self, p: int, backing: Backing, start: int) -> tuple[OutputClass, int]:
+    def output(self, p: int, backing: SupportTerms, start: int) -> tuple[OutputClass, int]:
         """The output class of an option, made new or found among those of the project."""
         offtake = backing.package.offtake
         asked = (p, offtake, backing.floors, start)

@@ -13,7 +13,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from ..core.units import MUSD_PER_T
-from .structure import Layout, Shape
+from .structure import ComponentSets, Structure
 
 Stand = Callable[[str, Any, int], Any]
 """(variable, index, period) -> the Pyomo variable that holds it in this branch."""
@@ -29,17 +29,17 @@ PARAMS: dict[str, str] = {
 }
 
 
-def service_terms(layout: Layout, shape: Shape) -> list[tuple[int, int]]:
+def service_terms(layout: Structure, shape: ComponentSets) -> list[tuple[int, int]]:
     """(service level, fiscal year or -1 for the whole episode) pairs of a component."""
     years = range(len(layout.instance.calendar.years))
     return [(n, f) for n, level in shape.services for f in (years if level.per == "fiscal_year" else [-1])]
 
 
-def _limits_calm(layout: Layout) -> bool:
+def _limits_calm(layout: Structure) -> bool:
     return layout.instance.plan.budget.branch_money == "appropriated"
 
 
-def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
+def param_keys(layout: Structure, shape: ComponentSets) -> dict[str, list[Any]]:
     """Index of each mutable Param, in the order in which its values are given."""
     T = range(layout.instance.calendar.periods)
     return {
@@ -53,7 +53,9 @@ def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
     }
 
 
-def add_branch(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, trunk: Stand, values: Mapping[str, Any]) -> None:
+def add_branch(
+    b: pyo.Block, layout: Structure, shape: ComponentSets, own: Stand, trunk: Stand, values: Mapping[str, Any]
+) -> None:
     """Cross-period rows of the branch of one component in one world."""
     for name, keys in param_keys(layout, shape).items():
         given = dict(zip(keys, values[name], strict=True))
@@ -64,7 +66,7 @@ def add_branch(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, trunk: St
     add_branch_loss(b, layout, shape, own)
 
 
-def add_branch_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, trunk: Stand) -> None:
+def add_branch_purchases(b: pyo.Block, layout: Structure, shape: ComponentSets, own: Stand, trunk: Stand) -> None:
     """A branch buys for no more than the trunk had planned to spend, and its part of the money that branches share.
 
     sum_{t in f, o} P_s (1+premium) buy[o,t] <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + extra[f]   [million USD]
@@ -85,7 +87,7 @@ def add_branch_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand,
     b.branch_purchases = pyo.Constraint(list(years) if counted else [], rule=money)
 
 
-def add_calm_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, trunk: Stand) -> None:
+def add_calm_purchases(b: pyo.Block, layout: Structure, shape: ComponentSets, own: Stand, trunk: Stand) -> None:
     """What is unspent of a year buys what is tight: in a flood, knowing what follows, a branch buys no more than was planned.
 
     sum_{t in f, o not tight} P_s (1+premium) buy[o,t]
@@ -104,7 +106,7 @@ def add_calm_purchases(b: pyo.Block, layout: Layout, shape: Shape, own: Stand, t
     b.calm_purchases = pyo.Constraint(range(len(most)) if counted else [], rule=money)
 
 
-def add_service_level(b: pyo.Block, layout: Layout, shape: Shape, own: Stand) -> None:
+def add_service_level(b: pyo.Block, layout: Structure, shape: ComponentSets, own: Stand) -> None:
     """A promise to a segment from the onset to the end of the event, not diluted over quiet years.
 
     sum_{t in window, n} shortfall[q,n,t] - short_of_promise <= (1 - level) sum_{t in window} demand[q,t]     [unit]
@@ -140,7 +142,7 @@ def add_service_level(b: pyo.Block, layout: Layout, shape: Shape, own: Stand) ->
     )
 
 
-def add_branch_loss(b: pyo.Block, layout: Layout, shape: Shape, own: Stand) -> None:
+def add_branch_loss(b: pyo.Block, layout: Structure, shape: ComponentSets, own: Stand) -> None:
     """Discounted shortfall loss and substitution cost of the component in this world, over the whole horizon.
 
     loss = sum_t beta[t] (sum_n v[n] shortfall[n,t] + sum_h cost[h] substitute[h,t])                   [million USD]
@@ -151,7 +153,7 @@ def add_branch_loss(b: pyo.Block, layout: Layout, shape: Shape, own: Stand) -> N
     b.branch_loss = pyo.Constraint(expr=discounted_loss(b, layout, shape, own) - b.loss == 0)
 
 
-def discounted_loss(b: pyo.Block, layout: Layout, shape: Shape, stand: Stand) -> Any:
+def discounted_loss(b: pyo.Block, layout: Structure, shape: ComponentSets, stand: Stand) -> Any:
     """The loss expression over all periods, trunk or branch, at the block's own loss values and costs [million USD]."""
     beta = layout.instance.calendar.beta
     T = range(layout.instance.calendar.periods)

@@ -15,7 +15,7 @@ from pyomo.core.expr.numeric_expr import LinearExpression
 
 from ..core.arrays import Floats
 from .branch import discounted_loss
-from .structure import Layout
+from .structure import Structure
 
 TrunkVariable = Callable[[int, str, Any, int], Any]
 """(component, variable, index, period) -> the Pyomo variable of the trunk that holds it."""
@@ -51,7 +51,7 @@ PARAMS: dict[str, str] = {
 signature, counted as its option, or after those a market floor."""
 
 
-def param_keys(layout: Layout) -> dict[str, list[Any]]:
+def param_keys(layout: Structure) -> dict[str, list[Any]]:
     """Index of each mutable Param, in the order in which its values are given; empty where the plan sets no such limit."""
     plan, calendar = layout.instance.plan, layout.instance.calendar
     years, periods = list(range(len(calendar.years))), range(calendar.periods)
@@ -84,7 +84,7 @@ def _used(figures: Floats) -> list[Any]:
     return [k for (k,) in where] if figures.ndim == 1 else [tuple(pair) for pair in where]
 
 
-def add_commitments(m: pyo.Block, layout: Layout, trunk: TrunkVariable, world: WorldVariable) -> None:
+def add_commitments(m: pyo.Block, layout: Structure, trunk: TrunkVariable, world: WorldVariable) -> None:
     """Rows and costs of everything decided before anything has happened; `add_variables` comes first."""
     add_one_package(m, layout)
     add_project_logic(m, layout)
@@ -101,7 +101,7 @@ def add_commitments(m: pyo.Block, layout: Layout, trunk: TrunkVariable, world: W
     add_commitment_costs(m, layout)
 
 
-def add_variables(m: pyo.Block, layout: Layout, values: Mapping[str, Any]) -> None:
+def add_variables(m: pyo.Block, layout: Structure, values: Mapping[str, Any]) -> None:
     """Mutable Params (`PARAMS`) at their values, then signatures, contracts, floors, carry-over."""
     for name, keys in param_keys(layout).items():
         given = dict(zip(keys, values[name], strict=True))
@@ -131,7 +131,7 @@ def add_variables(m: pyo.Block, layout: Layout, values: Mapping[str, Any]) -> No
         m.trunk_loss = pyo.Var(range(len(layout.shapes)), bounds=(0, None), doc="loss of a component along the trunk")
 
 
-def add_one_package(m: pyo.Block, layout: Layout) -> None:
+def add_one_package(m: pyo.Block, layout: Structure) -> None:
     """A project is supported at most once; a baseline project is built whatever the plan does.
 
     sum_{l,t0} sign[p,l,t0] <= 1   (= 1 for a baseline project)                         [-]  for each project
@@ -148,7 +148,7 @@ def add_one_package(m: pyo.Block, layout: Layout) -> None:
     m.one_package = pyo.Constraint(list(by_project), rule=one)
 
 
-def add_project_logic(m: pyo.Block, layout: Layout) -> None:
+def add_project_logic(m: pyo.Block, layout: Structure) -> None:
     """Projects that need or exclude another.
 
     sum sign[p] <= sum sign[q] where p needs q;   sum sign[p] + sum sign[q] <= 1 where they exclude each other     [-]
@@ -170,7 +170,7 @@ def add_project_logic(m: pyo.Block, layout: Layout) -> None:
     m.project_logic = pyo.Constraint(pairs, rule=logic)
 
 
-def add_operating(m: pyo.Block, layout: Layout) -> None:
+def add_operating(m: pyo.Block, layout: Structure) -> None:
     """What is signed, by how it will produce: branches see output classes, not packages.
 
     operating[g] = sum_{(l,t0) in g} sign[p,l,t0]                                       [-]  for each output class
@@ -183,7 +183,7 @@ def add_operating(m: pyo.Block, layout: Layout) -> None:
     )
 
 
-def add_one_market_floor(m: pyo.Block, layout: Layout) -> None:
+def add_one_market_floor(m: pyo.Block, layout: Structure) -> None:
     """At most one market floor a material.
 
     sum_m floor[i,m] <= 1                                                               [-]  for each material
@@ -196,7 +196,7 @@ def add_one_market_floor(m: pyo.Block, layout: Layout) -> None:
     )
 
 
-def add_beside_market_floor(m: pyo.Block, layout: Layout) -> None:
+def add_beside_market_floor(m: pyo.Block, layout: Structure) -> None:
     """With a market floor, a project takes the variant that counts on it, and only then.
 
     sum_{l without m} sign[p,l,t0] <= 1 - sum_m floor[i,m];   sum_{l with m} sign[p,l,t0] <= floor[i,m]     [-]
@@ -221,7 +221,7 @@ def add_beside_market_floor(m: pyo.Block, layout: Layout) -> None:
     )
 
 
-def add_contract_lots(m: pyo.Block, layout: Layout) -> None:
+def add_contract_lots(m: pyo.Block, layout: Structure) -> None:
     """A contract is nothing, or at least a lot.
 
     lot contract_signed <= contract <= K contract_signed                                [unit/period]  for each contract with a lot
@@ -236,7 +236,7 @@ def add_contract_lots(m: pyo.Block, layout: Layout) -> None:
     )
 
 
-def add_contracts_in_force(m: pyo.Block, layout: Layout) -> None:
+def add_contracts_in_force(m: pyo.Block, layout: Structure) -> None:
     """No source promises more than it makes.
 
     sum_{t0 in force at t} contract[j,t0] <= K[j,t]                                     [unit/period]  for each source and period
@@ -254,7 +254,7 @@ def add_contracts_in_force(m: pyo.Block, layout: Layout) -> None:
     m.contracts_in_force = pyo.Constraint(sources, range(T), rule=fits)
 
 
-def contract_fees(m: pyo.Block, layout: Layout, weights: Floats) -> Terms:
+def contract_fees(m: pyo.Block, layout: Structure, weights: Floats) -> Terms:
     """Fees of offtake contracts, each period in force weighted.
 
     sum_{j,t0} fee[j] (sum_{t in force} w[t]) contract[j,t0]                             [million USD]
@@ -293,7 +293,7 @@ def summed(terms: Terms) -> Any:
     return LinearExpression(constant=0, linear_coefs=coefficients, linear_vars=variables)
 
 
-def operating_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights: Floats) -> Terms:
+def operating_outlay(m: pyo.Block, layout: Structure, trunk: TrunkVariable, weights: Floats) -> Terms:
     """Outlays on the trunk but for signatures and floors: purchases, holding, fees of contracts.
 
     sum_t w[t] (sum_o P_0 (1+premium) buy[o,t] + sum_i holding[i] D stock[i,t]) + contract fees           [million USD]
@@ -310,7 +310,7 @@ def operating_outlay(m: pyo.Block, layout: Layout, trunk: TrunkVariable, weights
     return terms + contract_fees(m, layout, weights)
 
 
-def trunk_spending(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> Any:
+def trunk_spending(m: pyo.Block, layout: Structure, trunk: TrunkVariable) -> Any:
     """All outlays on the trunk, discounted: with scored gaps and expected budget-paid floor cost.
 
     operating outlay with w[t] = beta of the first period of t's fiscal year
@@ -320,7 +320,7 @@ def trunk_spending(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> Any:
     return summed(operating_outlay(m, layout, trunk, weights) + committed(m, m.discounted_outlay))
 
 
-def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
+def add_budget(m: pyo.Block, layout: Structure, trunk: TrunkVariable) -> None:
     """Each year's outlays stay within its appropriation, or what holding the opening stock costs anyway where that is more, and
     what was carried over; sales go to the treasury.
 
@@ -338,7 +338,7 @@ def add_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
     m.budget = pyo.Constraint(range(len(instance.calendar.years)), rule=year)
 
 
-def add_total_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
+def add_total_budget(m: pyo.Block, layout: Structure, trunk: TrunkVariable) -> None:
     """Optionally, a limit on all outlays of the planned years.
 
     sum_f (outlay[f] + unspent[f]) <= total                                              [million USD]
@@ -353,7 +353,7 @@ def add_total_budget(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None
         m.total_budget = pyo.Constraint(expr=summed(spent) <= m.total[0])
 
 
-def add_contingent_liability(m: pyo.Block, layout: Layout) -> None:
+def add_contingent_liability(m: pyo.Block, layout: Structure) -> None:
     """What all floors together may cost in a year, at the price state w*, net of upside receipts.
 
     sum_{t in f} sum K ramp y alive (max(0, F - w* P) - upside max(0, w* P - F)) sign <= cap[f]     [million USD]
@@ -365,7 +365,7 @@ def add_contingent_liability(m: pyo.Block, layout: Layout) -> None:
     )
 
 
-def add_trunk_loss(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
+def add_trunk_loss(m: pyo.Block, layout: Structure, trunk: TrunkVariable) -> None:
     """Loss of a component along the trunk, for the worlds that never touch it.
 
     trunk_loss[c] = sum_t beta[t] (sum_n v shortfall + sum_h cost substitute)             [million USD]  for each component
@@ -380,14 +380,14 @@ def add_trunk_loss(m: pyo.Block, layout: Layout, trunk: TrunkVariable) -> None:
     m.trunk_loss_sum = pyo.Constraint(range(len(layout.shapes)), rule=loss)
 
 
-def cvar(m: pyo.Block, layout: Layout, world: WorldVariable) -> Any:
+def cvar(m: pyo.Block, layout: Structure, world: WorldVariable) -> Any:
     """Conditional value at risk: eta + sum_s pi[s] z[s] / (1 - alpha)  [million USD] (Rockafellar and Uryasev 2000)."""
     alpha = layout.instance.plan.risk.alpha
     tail = [float(pi) / (1 - alpha) * world("tail", s) for s, pi in enumerate(layout.worlds.probability)]
     return m.value_at_risk + sum(tail)
 
 
-def add_loss_limits(m: pyo.Block, layout: Layout, world: WorldVariable) -> None:
+def add_loss_limits(m: pyo.Block, layout: Structure, world: WorldVariable) -> None:
     """Limits on the risk measures.
 
     eta + sum_s pi[s] z[s]/(1-alpha) <= limit;    sum_s pi[s] loss[s] <= limit             [million USD]
@@ -399,7 +399,7 @@ def add_loss_limits(m: pyo.Block, layout: Layout, world: WorldVariable) -> None:
         m.expected_loss_limit = pyo.Constraint(expr=sum(expected) <= m.expected_loss_allowed[0])
 
 
-def add_commitment_costs(m: pyo.Block, layout: Layout) -> None:
+def add_commitment_costs(m: pyo.Block, layout: Structure) -> None:
     """Costs of commitments, discounted, counted once whatever happens [million USD].
 
     fees + payments that close gaps + expected floor cost with terminal liability + border surcharge less revenue

@@ -15,10 +15,10 @@ from .commitments import add_commitments, add_variables, cvar, trunk_spending
 from .operations import Links, add_period
 from .parameters import branch_values, penalty_weights, period_values, period_weights, root_values
 from .scenario import add_world
-from .structure import STAGES, TRUNK, Layout
+from .structure import STAGES, TRUNK, Structure
 
 
-def flat_model(layout: Layout) -> pyo.ConcreteModel:
+def flat_model(layout: Structure) -> pyo.ConcreteModel:
     """The flat model, in model units and million USD; the first stage of the plan's aim is its active objective.
 
     Blocks: `commitments`, `period[component, world, t]` (world -1: the trunk), `branch[component, world]`, `world[s]`.
@@ -43,7 +43,7 @@ def trunk_variable(m: pyo.ConcreteModel, c: int, name: str, key: Any, t: int) ->
     return getattr(m.period[c, TRUNK, t], name)[key]
 
 
-def add_aims(m: pyo.ConcreteModel, layout: Layout) -> None:
+def add_aims(m: pyo.ConcreteModel, layout: Structure) -> None:
     """One objective a stage of the plan's aim, by name; only the first is active. `m.stages` gives their order.
 
     A later stage is solved with the earlier ones held at their value and slack, as `solve` does (formulation section 7).
@@ -56,7 +56,7 @@ def add_aims(m: pyo.ConcreteModel, layout: Layout) -> None:
         getattr(m, name).deactivate()
 
 
-def add_periods(m: pyo.ConcreteModel, layout: Layout, c: int) -> None:
+def add_periods(m: pyo.ConcreteModel, layout: Structure, c: int) -> None:
     """Operations of a component: the trunk from period 1, each branch from its onset on the trunk's stocks."""
     shape, stamps = layout.shapes[c], layout.stamps[c]
     values = period_values(layout, shape, stamps)
@@ -76,7 +76,7 @@ def add_periods(m: pyo.ConcreteModel, layout: Layout, c: int) -> None:
         )
 
 
-def add_branches(m: pyo.ConcreteModel, layout: Layout, c: int) -> None:
+def add_branches(m: pyo.ConcreteModel, layout: Structure, c: int) -> None:
     """Rows that tie the periods of each branch of a component."""
     shape, stamps = layout.shapes[c], layout.stamps[c]
     values = branch_values(layout, shape, stamps)
@@ -96,7 +96,7 @@ def add_branches(m: pyo.ConcreteModel, layout: Layout, c: int) -> None:
         )
 
 
-def add_worlds(m: pyo.ConcreteModel, layout: Layout) -> None:
+def add_worlds(m: pyo.ConcreteModel, layout: Structure) -> None:
     """Rows that tie the components of each world."""
     root = m.commitments
     for s in range(len(layout.worlds.names)):
@@ -110,7 +110,7 @@ def add_worlds(m: pyo.ConcreteModel, layout: Layout) -> None:
         add_world(m.world[s], layout, part, root.value_at_risk if layout.uses_risk else None, lambda f: root.unspent[f])
 
 
-def social_cost(m: pyo.ConcreteModel, layout: Layout) -> Any:
+def social_cost(m: pyo.ConcreteModel, layout: Structure) -> Any:
     """Expected discounted costs + commitments + soft penalties + lambda * CVaR  [million USD] (formulation section 7).
 
     sum_stamps beta*w (users + authority + loss - salvage) + commitments - residual*credit + penalties + lambda*CVaR
@@ -121,18 +121,18 @@ def social_cost(m: pyo.ConcreteModel, layout: Layout) -> Any:
     return commitments + expected(m, layout, "cost") + soft_penalties(m, layout) + tail
 
 
-def weighted_risk(m: pyo.ConcreteModel, layout: Layout) -> Any:
+def weighted_risk(m: pyo.ConcreteModel, layout: Structure) -> Any:
     """(1-m)*expected loss + m*CVaR + soft penalties  [million USD]."""
     share = layout.instance.plan.objective.cvar_share
     return (1 - share) * expected(m, layout, "loss") + share * tail_risk(m, layout) + soft_penalties(m, layout)
 
 
-def spending(m: pyo.ConcreteModel, layout: Layout) -> Any:
+def spending(m: pyo.ConcreteModel, layout: Structure) -> Any:
     """sum_f beta_f * trunk outlay of f + soft penalties  [million USD]."""
     return trunk_spending(m.commitments, layout, partial(trunk_variable, m)) + soft_penalties(m, layout)
 
 
-def expected(m: pyo.ConcreteModel, layout: Layout, what: str) -> Any:
+def expected(m: pyo.ConcreteModel, layout: Structure, what: str) -> Any:
     """Discounted expectation of an expression of all period blocks: beta*w0 on the trunk, beta*pi in branches."""
     total = 0
     for c, stamps in enumerate(layout.stamps):
@@ -142,7 +142,7 @@ def expected(m: pyo.ConcreteModel, layout: Layout, what: str) -> Any:
     return total
 
 
-def soft_penalties(m: pyo.ConcreteModel, layout: Layout) -> Any:
+def soft_penalties(m: pyo.ConcreteModel, layout: Structure) -> Any:
     """Penalties of soft diversification rules, weighed by w0, and of service levels, each counted once  [million USD]."""
     total = 0
     for c, stamps in enumerate(layout.stamps):
@@ -153,6 +153,6 @@ def soft_penalties(m: pyo.ConcreteModel, layout: Layout) -> Any:
     return total
 
 
-def tail_risk(m: pyo.ConcreteModel, layout: Layout) -> Any:
+def tail_risk(m: pyo.ConcreteModel, layout: Structure) -> Any:
     """CVaR of a world's loss  [million USD]."""
     return cvar(m.commitments, layout, lambda name, s: getattr(m.world[s], name))

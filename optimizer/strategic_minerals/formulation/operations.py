@@ -14,7 +14,7 @@ from typing import Any
 import pyomo.environ as pyo
 
 from ..core.units import MUSD_PER_T
-from .structure import Layout, Shape
+from .structure import ComponentSets, Structure
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ PARAMS: dict[str, str] = {
 """Mutable Params of a period block: what differs between stamps, or between re-solves."""
 
 
-def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
+def param_keys(layout: Structure, shape: ComponentSets) -> dict[str, list[Any]]:
     """Index of each mutable Param, in the order in which its values are given."""
     rules = [n for n, _ in shape.diversification]
     return {
@@ -85,11 +85,11 @@ def param_keys(layout: Layout, shape: Shape) -> dict[str, list[Any]]:
     }
 
 
-def _index(layout: Layout, rule: Any) -> int:
+def _index(layout: Structure, rule: Any) -> int:
     return layout.instance.materials.index(rule.material)
 
 
-def add_period(b: pyo.Block, layout: Layout, shape: Shape, links: Links, values: Mapping[str, Any]) -> None:
+def add_period(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links, values: Mapping[str, Any]) -> None:
     """One period of one component: variables, constraints and cost."""
     add_parameters(b, layout, shape, values)
     add_variables(b, layout, shape)
@@ -108,7 +108,7 @@ def add_period(b: pyo.Block, layout: Layout, shape: Shape, links: Links, values:
     add_costs(b, layout, shape)
 
 
-def add_parameters(b: pyo.Block, layout: Layout, shape: Shape, values: Mapping[str, Any]) -> None:
+def add_parameters(b: pyo.Block, layout: Structure, shape: ComponentSets, values: Mapping[str, Any]) -> None:
     """Mutable Params, see `PARAMS`."""
     for name, keys in param_keys(layout, shape).items():
         given = dict(zip(keys, values[name], strict=True))
@@ -116,7 +116,7 @@ def add_parameters(b: pyo.Block, layout: Layout, shape: Shape, values: Mapping[s
         b.add_component(name, param)
 
 
-def add_variables(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+def add_variables(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
     """Flows of the period and the stock at its end, all >= 0, with the limits that are bounds."""
     instance = layout.instance
     sources, projects = shape.sources, [instance.sources + p for p in shape.projects]
@@ -167,7 +167,7 @@ def use(b: Any, j: int) -> Any:
     return b.run[j] + b.hold[j] if j in b.hold else b.run[j]
 
 
-def unmet(b: Any, layout: Layout, shape: Shape, i: int) -> list[Any]:
+def unmet(b: Any, layout: Structure, shape: ComponentSets, i: int) -> list[Any]:
     """Substitution and shortfall of a material."""
     instance = layout.instance
     mine = {q for q in shape.demands if instance.demand_material[q] == i}
@@ -175,7 +175,7 @@ def unmet(b: Any, layout: Layout, shape: Shape, i: int) -> list[Any]:
     return [*steps, *(b.shortfall[n] for n in shape.tiers if instance.tiers[n][0] in mine)]
 
 
-def add_material_balance(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+def add_material_balance(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
     """Everything supplied is used or left over.
 
     sum_j (y[j,i] run[j] + min(y[j,i],0) hold[j]) + release[i] + sum_k (substitute + shortfall)[i,k]
@@ -197,7 +197,7 @@ def add_material_balance(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     b.material_balance = pyo.Constraint(list(shape.materials), rule=balance)
 
 
-def add_segment_bound(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+def add_segment_bound(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
     """A segment can go without no more than it wants: a cheap segment's shortfall cannot cover another's demand.
 
     sum_n shortfall[q,n] + sum_h substitute[q,h] <= demand[q]                        [unit]  for each q
@@ -214,7 +214,7 @@ def add_segment_bound(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     b.segment_bound = pyo.Constraint(list(shape.demands), rule=bound)
 
 
-def add_surplus_limit(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+def add_surplus_limit(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
     """Only what is made can be left over: stock does not leave through exports.
 
     surplus[i] <= sum_j max(y[j,i],0) run[j]                                         [unit]  for each i made
@@ -225,7 +225,7 @@ def add_surplus_limit(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     )
 
 
-def add_stock_balance(b: pyo.Block, layout: Layout, shape: Shape, links: Links) -> None:
+def add_stock_balance(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links) -> None:
     """Tonnes in store carry over, lose a share, gain acquisitions and give up releases and disposals.
 
     stock[i] = (1 - decay[i]) stock_before[i] + sum_o buy[o] - release[i] - sell[i]    [unit]  for each stocked i
@@ -241,7 +241,7 @@ def add_stock_balance(b: pyo.Block, layout: Layout, shape: Shape, links: Links) 
     b.stock_balance = pyo.Constraint(list(shape.stocked), rule=balance)
 
 
-def add_reserve_production(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+def add_reserve_production(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
     """What the reserve buys from a producer is made for it, joint products together, and nothing else is.
 
     y[j,i] hold[j] >= sum_{o of j and i} buy[o]                                       [unit]  for each j, output i
@@ -263,7 +263,7 @@ def add_reserve_production(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     )
 
 
-def add_source_capacity(b: pyo.Block, layout: Layout, shape: Shape, links: Links) -> None:
+def add_source_capacity(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links) -> None:
     """A source gives what is available; while its output is tight, only the uncontracted share and what is contracted.
 
     use[j] <= rho (kappa_t K + (1 - kappa_t) sum_{t0 in force} contract[j,t0])          [unit]  for each source j
@@ -281,7 +281,7 @@ def add_source_capacity(b: pyo.Block, layout: Layout, shape: Shape, links: Links
     b.source_capacity = pyo.Constraint(list(shape.sources), rule=capacity)
 
 
-def add_source_survival(b: pyo.Block, layout: Layout, shape: Shape, links: Links) -> None:
+def add_source_survival(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links) -> None:
     """A source that its price shuts gives nothing, unless a market floor keeps it alive.
 
     use[j] <= rho K (alive0 + sum_m (alive_m - alive0) floor[m])                        [unit]  for each source that a floor saves
@@ -294,7 +294,7 @@ def add_source_survival(b: pyo.Block, layout: Layout, shape: Shape, links: Links
     b.source_survival = pyo.Constraint(sorted({j for j, _ in shape.floors}), rule=survive)
 
 
-def add_project_capacity(b: pyo.Block, layout: Layout, shape: Shape, links: Links) -> None:
+def add_project_capacity(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links) -> None:
     """A project gives what was signed for, has ramped up, is alive and is not withheld in a crisis.
 
     use[p] <= sum_g K rho ramp alive crisis operating[p,g]                              [unit]  for each project p
@@ -308,7 +308,7 @@ def add_project_capacity(b: pyo.Block, layout: Layout, shape: Shape, links: Link
     b.project_capacity = pyo.Constraint(list(shape.projects), rule=capacity)
 
 
-def add_floor_purchase(b: pyo.Block, layout: Layout, shape: Shape, links: Links) -> None:
+def add_floor_purchase(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links) -> None:
     """Under a purchase floor the reserve may buy the covered tonnes at the market price.
 
     buy[o,t] <= sum_g min(take, K y) ramp rho alive crisis operating[p,g]  while the floor is in force, else 0
@@ -321,7 +321,7 @@ def add_floor_purchase(b: pyo.Block, layout: Layout, shape: Shape, links: Links)
     )
 
 
-def add_supplier_share(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+def add_supplier_share(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
     """Diversification on the trunk: a country's supply stays below, or a group's above, a share of what is used.
 
     country cap:  sum_{j in country} y+ run[j] - cap (sum_k (demand - substitute - shortfall) + inputs of use) <= excess
@@ -347,7 +347,7 @@ def add_supplier_share(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     b.supplier_share = pyo.Constraint(list(rules), rule=share)
 
 
-def add_trunk_shortfall(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+def add_trunk_shortfall(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
     """Going short is no way to diversify: on the trunk no more than without any plan (Z0).
 
     sum_{k,n} shortfall[i,k,n] <= shortfall of i in Z0                                   [unit]  for each i under a rule
@@ -361,7 +361,7 @@ def add_trunk_shortfall(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     b.trunk_shortfall = pyo.Constraint(list(b.shortfall_cap), rule=limit)
 
 
-def add_days_of_cover(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+def add_days_of_cover(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
     """Rule of thumb: stock of so many days of net imports, on the trunk.
 
     stock[i] >= days/365 * net imports per year                                          [unit]  for each rule
@@ -373,7 +373,7 @@ def add_days_of_cover(b: pyo.Block, layout: Layout, shape: Shape) -> None:
     )
 
 
-def add_costs(b: pyo.Block, layout: Layout, shape: Shape) -> None:
+def add_costs(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
     """Costs of the period at its world's prices, market-value accounting [million USD, undiscounted].
 
     users      sum_j run sum_i y P (1+premium if y>0) + sum_j hold sum_{y<0} y P - sum_i surplus P (1-haircut) + substitute cost

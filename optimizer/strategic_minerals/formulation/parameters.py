@@ -14,7 +14,7 @@ import numpy as np
 from ..core.arrays import Bools, Floats, Ints
 from ..instance.instance import Instance
 from .branch import service_terms
-from .structure import TRUNK, Layout, Shape, Stamps, active_rule
+from .structure import TRUNK, BlockIndex, ComponentSets, Structure, active_rule
 
 DAYS_PER_YEAR = 365.0
 
@@ -23,7 +23,7 @@ def _columns(parts: Sequence[Any], n: int) -> Floats:
     return np.stack(parts, axis=1) if parts else np.zeros((n, 0))
 
 
-def root_values(layout: Layout) -> dict[str, Floats]:
+def root_values(layout: Structure) -> dict[str, Floats]:
     """(1, keys) arrays of every Param of the commitments; those of limits that the plan does not set are empty."""
     instance, budget, risk = layout.instance, layout.instance.plan.budget, layout.instance.plan.risk
     carry = budget.carry_over_share * instance.appropriation
@@ -43,7 +43,7 @@ def root_values(layout: Layout) -> dict[str, Floats]:
     return {name: np.array(values, dtype=float).reshape(1, -1) for name, values in given.items()}
 
 
-def _outlay_figures(layout: Layout) -> dict[str, Any]:
+def _outlay_figures(layout: Structure) -> dict[str, Any]:
     """What purchases, holding, sales and contracts cost on the trunk, by Param of the commitments."""
     instance = layout.instance
     stocked = [i for shape in layout.shapes for i in shape.stocked]
@@ -61,7 +61,7 @@ def _one(limit: float | None) -> list[float]:
     return [] if limit is None else [limit]
 
 
-def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Floats]:
+def period_values(layout: Structure, shape: ComponentSets, stamps: BlockIndex) -> dict[str, Floats]:
     """(n, keys) arrays of every Param of the period block."""
     instance, worlds, support = layout.instance, layout.worlds, layout.support
     n = stamps.count
@@ -144,7 +144,7 @@ def period_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Flo
     }
 
 
-def _depth(layout: Layout, shape: Shape, rho: Floats, tight: Floats, n: int) -> Floats:
+def _depth(layout: Structure, shape: ComponentSets, rho: Floats, tight: Floats, n: int) -> Floats:
     """Most that each offer sells: its depth times its source's availability, or its own where it has no source.
 
     `tight` (n, I) is the share of the period in which the material is tight.
@@ -158,13 +158,13 @@ def _depth(layout: Layout, shape: Shape, rho: Floats, tight: Floats, n: int) -> 
     return _columns(parts, n)
 
 
-def _alive_with(layout: Layout, market: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
+def _alive_with(layout: Structure, market: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
     """(n, J) survival of existing sources under a market floor."""
     floor = layout.support.markets[market]
     return np.where(on_trunk[:, None], floor.trunk[:, t].T, floor.worlds[w, :, t]).astype(float)
 
 
-def _class_output(layout: Layout, g: int, on_trunk: Bools, w: Ints, t: Ints, rho: Floats, crisis: Floats) -> Floats:
+def _class_output(layout: Structure, g: int, on_trunk: Bools, w: Ints, t: Ints, rho: Floats, crisis: Floats) -> Floats:
     """(n,) K rho ramp alive of an output class, times kappa + (1-kappa) offtake while an output is tight.
 
     `crisis` (n, J) is the share of the period in which an output of a producer is tight.
@@ -177,7 +177,7 @@ def _class_output(layout: Layout, g: int, on_trunk: Bools, w: Ints, t: Ints, rho
     return np.asarray(instance.capacity[j, 0] * rho[:, j] * share * given, dtype=float)
 
 
-def _purchased(layout: Layout, g: int, t: Ints) -> Floats:
+def _purchased(layout: Structure, g: int, t: Ints) -> Floats:
     """(n,) min(take, K*y) per unit of K while the purchase floor is in force: tonnes under it per unit of capacity."""
     instance, output = layout.instance, layout.support.classes[g]
     right = output.purchase
@@ -187,7 +187,7 @@ def _purchased(layout: Layout, g: int, t: Ints) -> Floats:
     return np.where((t >= right.begin) & (t < right.end), most, 0.0)
 
 
-def _salvage(layout: Layout, stocked: list[int], on_trunk: Bools, w: Ints, t: Ints) -> Floats:
+def _salvage(layout: Structure, stocked: list[int], on_trunk: Bools, w: Ints, t: Ints) -> Floats:
     """salvage * min(P[i,T,trunk], P[i,T,s]) * beta[T+1]/beta[T] in the last period, else 0: never at crisis prices."""
     instance, worlds = layout.instance, layout.worlds
     T = instance.calendar.periods
@@ -197,7 +197,7 @@ def _salvage(layout: Layout, stocked: list[int], on_trunk: Bools, w: Ints, t: In
     return np.where((t == T - 1)[:, None], instance.salvage[stocked] * end * beta[T] / beta[T - 1], 0.0)
 
 
-def _supplier_rules(layout: Layout, shape: Shape, on_trunk: Bools, t: Ints) -> tuple[Floats, Floats, Floats]:
+def _supplier_rules(layout: Structure, shape: ComponentSets, on_trunk: Bools, t: Ints) -> tuple[Floats, Floats, Floats]:
     """Share, activity and counted demand of each diversification rule; zero outside the trunk, before its year, and where nobody
     can be on the trunk any more.
     """
@@ -215,7 +215,7 @@ def _supplier_rules(layout: Layout, shape: Shape, on_trunk: Bools, t: Ints) -> t
     return _columns(cap, n), _columns(active, n), _columns(wanted, n)
 
 
-def _shortfall_cap(layout: Layout, shape: Shape, demand: Floats, n: int) -> Floats:
+def _shortfall_cap(layout: Structure, shape: ComponentSets, demand: Floats, n: int) -> Floats:
     """Before Z0 is known the whole demand: shortfall cannot be more, so the row does not bind."""
     instance = layout.instance
     ruled = sorted({instance.materials.index(d.material) for _, d in shape.diversification})
@@ -235,7 +235,7 @@ def net_imports(instance: Instance, material: int) -> Floats:
     return np.asarray(np.maximum(0.0, net) / instance.calendar.step, dtype=float)
 
 
-def _cover(layout: Layout, shape: Shape, on_trunk: Bools, t: Ints) -> Floats:
+def _cover(layout: Structure, shape: ComponentSets, on_trunk: Bools, t: Ints) -> Floats:
     parts = []
     for i, rule in shape.cover:
         needed = rule.days / DAYS_PER_YEAR * net_imports(layout.instance, i)
@@ -243,7 +243,7 @@ def _cover(layout: Layout, shape: Shape, on_trunk: Bools, t: Ints) -> Floats:
     return _columns(parts, len(t))
 
 
-def period_weights(layout: Layout, stamps: Stamps, c: int) -> Floats:
+def period_weights(layout: Structure, stamps: BlockIndex, c: int) -> Floats:
     """(n,) discounted weight of a stamp's costs: beta*w0 on the trunk, beta*pi in a branch."""
     beta = layout.instance.calendar.beta
     share = np.where(
@@ -254,12 +254,12 @@ def period_weights(layout: Layout, stamps: Stamps, c: int) -> Floats:
     return np.asarray(beta[stamps.period] * share, dtype=float)
 
 
-def penalty_weights(layout: Layout, stamps: Stamps, c: int) -> Floats:
+def penalty_weights(layout: Structure, stamps: BlockIndex, c: int) -> Floats:
     """(n,) weight of soft penalties of a stamp, undiscounted: w0 on the trunk; a branch has none in its periods."""
     return np.where(stamps.world == TRUNK, layout.reach[c][stamps.period], 0.0)
 
 
-def branch_values(layout: Layout, shape: Shape, stamps: Stamps) -> dict[str, Floats]:
+def branch_values(layout: Structure, shape: ComponentSets, stamps: BlockIndex) -> dict[str, Floats]:
     """(branches, keys) arrays of every Param of the branch block."""
     instance, worlds = layout.instance, layout.worlds
     T = instance.calendar.periods

@@ -7,14 +7,14 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from .structure import Layout
+from .structure import Structure
 
 ComponentVariable = Callable[[str, Any, int], Any]
 """(variable, index, component) -> the Pyomo variable of the component in this world, None where it has none."""
 
 
 def add_world(
-    b: pyo.Block, layout: Layout, part: ComponentVariable, value_at_risk: Any, unspent: Callable[[int], Any]
+    b: pyo.Block, layout: Structure, part: ComponentVariable, value_at_risk: Any, unspent: Callable[[int], Any]
 ) -> None:
     """Rows of one world over its components; `unspent` gives the variable of a year's unspent appropriation."""
     if layout.uses_risk:
@@ -24,7 +24,7 @@ def add_world(
         add_shared_money(b, layout, part, unspent)
 
 
-def add_world_loss(b: pyo.Block, layout: Layout, part: ComponentVariable) -> None:
+def add_world_loss(b: pyo.Block, layout: Structure, part: ComponentVariable) -> None:
     """Loss of a world over all components.
 
     world_loss = sum_c loss[c,s]      (the trunk's loss where the component is never touched)      [million USD]
@@ -43,7 +43,7 @@ def add_tail(b: pyo.Block, value_at_risk: Any) -> None:
     b.tail_excess = pyo.Constraint(expr=b.world_loss - value_at_risk - b.tail <= 0)
 
 
-def add_shared_money(b: pyo.Block, layout: Layout, part: ComponentVariable, unspent: Callable[[int], Any]) -> None:
+def add_shared_money(b: pyo.Block, layout: Structure, part: ComponentVariable, unspent: Callable[[int], Any]) -> None:
     """Components share a year's declared emergency money and, where the plan says so, its unspent appropriation.
 
     sum_c extra[c,f] - unspent[f] <= emergency[f]                                                  [million USD]

@@ -36,7 +36,7 @@ STAGES = {
 
 
 @dataclass(frozen=True)
-class Shape:
+class ComponentSets:
     """Sets of one component, as indices into the instance."""
 
     component: int
@@ -61,7 +61,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Stamps:
+class BlockIndex:
     """All stamps of a component, trunk first, then branch by branch in order of time."""
 
     world: Ints
@@ -75,9 +75,9 @@ class Stamps:
     """First stamp of each world's branch."""
 
     @property
-    def one(self) -> Stamps:
+    def one(self) -> BlockIndex:
         """The first stamp and the first branch alone: what a block is written with, before it is stamped."""
-        return Stamps(self.world[:1], self.period[:1], self.previous[:1], self.branches[:1], {})
+        return BlockIndex(self.world[:1], self.period[:1], self.previous[:1], self.branches[:1], {})
 
     @property
     def count(self) -> int:
@@ -86,15 +86,15 @@ class Stamps:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Structure:
     """The whole structure."""
 
     instance: Instance
     worlds: Worlds
     support: Support
     contracts: tuple[Contract, ...]
-    shapes: tuple[Shape, ...]
-    stamps: tuple[Stamps, ...]
+    shapes: tuple[ComponentSets, ...]
+    stamps: tuple[BlockIndex, ...]
     uses_risk: bool
     """Loss rows are needed: CVaR in the aim or a limit on losses."""
     shares_money: bool
@@ -118,7 +118,7 @@ class Layout:
         return {p.name: p.material for shape in self.shapes for p in shape.purchases}
 
 
-def build_layout(instance: Instance, worlds: Worlds, support: Support) -> Layout:
+def build_structure(instance: Instance, worlds: Worlds, support: Support) -> Structure:
     """Sets of every component and the list of their stamps."""
     plan, T = instance.plan, instance.calendar.periods
     contracts = []
@@ -141,10 +141,10 @@ def build_layout(instance: Instance, worlds: Worlds, support: Support) -> Layout
         (instance.by_year(plan.budget.emergency_musd) > 0).any()
     )
     weight = worlds.trunk_weight(T)
-    return Layout(instance, worlds, support, tuple(contracts), shapes, stamps, uses_risk, shared, weight)
+    return Structure(instance, worlds, support, tuple(contracts), shapes, stamps, uses_risk, shared, weight)
 
 
-def _shape(instance: Instance, support: Support, contracts: list[Contract], c: int) -> Shape:
+def _shape(instance: Instance, support: Support, contracts: list[Contract], c: int) -> ComponentSets:
     plan = instance.plan
     materials = tuple(int(i) for i in np.flatnonzero(instance.component == c))
     inside = set(materials)
@@ -191,7 +191,7 @@ def _shape(instance: Instance, support: Support, contracts: list[Contract], c: i
         or (market.worlds[:, j] != support.worlds_alive[:, j]).any()
     ]
     names = {instance.materials[i]: i for i in materials}
-    return Shape(
+    return ComponentSets(
         component=c,
         materials=materials,
         sources=sources,
@@ -224,7 +224,7 @@ def _purchase_floor_names(instance: Instance, support: Support) -> dict[tuple[in
     }
 
 
-def _stamps(worlds: Worlds, c: int, periods: int) -> Stamps:
+def _stamps(worlds: Worlds, c: int, periods: int) -> BlockIndex:
     world, period, previous = [TRUNK] * periods, list(range(periods)), list(range(-1, periods - 1))
     branches = tuple(int(s) for s in worlds.touched(c, periods))
     first: dict[int, int] = {}
@@ -235,10 +235,10 @@ def _stamps(worlds: Worlds, c: int, periods: int) -> Stamps:
         world += [s] * n
         period += range(onset, periods)
         previous += [onset - 1, *range(first[s], first[s] + n - 1)]
-    return Stamps(np.array(world), np.array(period), np.array(previous), branches, first)
+    return BlockIndex(np.array(world), np.array(period), np.array(previous), branches, first)
 
 
-def active_rule(layout: Layout, rule: Diversification | DaysOfCover) -> Bools:
+def active_rule(layout: Structure, rule: Diversification | DaysOfCover) -> Bools:
     """(T,) periods in which a trunk rule is in force."""
     calendar = layout.instance.calendar
     return np.array([calendar.years[f] >= rule.from_year for f in calendar.year_index], dtype=bool)

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.arrays import Ints
-from ..formulation.structure import TRUNK, Layout
-from ..model.assembly import Assembly, Stamped
+from ..formulation.structure import TRUNK, Structure
+from ..model.assembly import Assembly, PlacedBlock
 from .settings import AT_LOWER, BASIC
 
 Statuses = npt.NDArray[np.int8]
@@ -23,7 +23,7 @@ LESSONS = 12
 """Solves that are learnt from: reading a basis costs as much as a tenth of a solve, and soon tells nothing new."""
 
 
-class Warm:
+class BasisMemory:
     """Bases met so far. The last world with the same onset counts; without one, the last that reached the same period."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Warm:
         """Whether there is something to learn yet."""
         return self._lessons < LESSONS
 
-    def guess(self, layout: Layout, assembly: Assembly) -> tuple[Statuses, Statuses] | None:
+    def guess(self, layout: Structure, assembly: Assembly) -> tuple[Statuses, Statuses] | None:
         """Statuses of all columns and rows; None before anything has been learnt."""
         if not self._known:
             return None
@@ -53,7 +53,7 @@ class Warm:
             into[where] = np.where(found == UNKNOWN, into[where], found)
         return columns, rows
 
-    def learn(self, layout: Layout, assembly: Assembly, columns: Statuses, rows: Statuses) -> None:
+    def learn(self, layout: Structure, assembly: Assembly, columns: Statuses, rows: Statuses) -> None:
         """Remember the basis that a solve ended with."""
         self._lessons += 1
         T = layout.instance.calendar.periods
@@ -65,10 +65,10 @@ class Warm:
             known[0, period, local] = status
 
 
-Place = tuple[Stamped, str, Ints, tuple[Ints, Ints], Ints]
+Place = tuple[PlacedBlock, str, Ints, tuple[Ints, Ints], Ints]
 
 
-def _places(layout: Layout, assembly: Assembly) -> Iterator[Place]:
+def _places(layout: Structure, assembly: Assembly) -> Iterator[Place]:
     """(part, kind, columns or rows, (1 + onset, period) of each, place in the template), the trunk left out: it is fixed."""
     names = list(layout.instance.components)
     for k, part in enumerate(assembly.stamped):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..formulation.structure import Layout
+from ..formulation.structure import Structure
 from ..model.problem import Problem
 from .basis import Statuses
 from .settings import AT_LOWER, BASIC
@@ -52,7 +52,7 @@ def _rows(problem: Problem) -> dict[Any, Any]:
     return found
 
 
-def _meanings(layout: Layout) -> dict[tuple[str, Any], Any]:
+def _meanings(layout: Structure) -> dict[tuple[str, Any], Any]:
     """(variable or constraint, key) -> what its number stands for, where numbers move as options come and go."""
     options = layout.support.options
     meant: dict[tuple[str, Any], Any] = {}

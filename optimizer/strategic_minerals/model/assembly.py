@@ -20,12 +20,12 @@ from .template import Template
 SMALLEST_ENTRY = 1e-7
 """Smallest matrix entry allowed: HiGHS drops 1e-9 silently."""
 
-STAMPED_AT_ONCE = 2_000_000
+ROWS_AT_ONCE = 2_000_000
 """Matrix entries that are worked on at once: what is in between takes room of its own."""
 
 
 @dataclass(frozen=True)
-class Stamped:
+class PlacedBlock:
     """A template put down n times: where its columns and rows stand in the whole matrix."""
 
     template: Template
@@ -113,7 +113,7 @@ class Assembly:
     start: Ints
     index: Ints
     value: Floats
-    stamped: tuple[Stamped, ...]
+    stamped: tuple[PlacedBlock, ...]
     row_stamped: Ints
     """(rows,) which stamped template a row comes from."""
     row_local: Ints
@@ -205,7 +205,7 @@ class TinyEntryError(FormulationError):
         super().__init__(f"{where}{more}: the solver drops what is below {SMALLEST_ENTRY:g}")
 
 
-def assemble(parts: Sequence[Stamped], money_unit: float = 1.0) -> Assembly:
+def assemble(parts: Sequence[PlacedBlock], money_unit: float = 1.0) -> Assembly:
     """Put all stamps into one matrix: columns part by part, stamp by stamp; empty rows that hold are left out.
 
     The parts are kept without the data that they were stamped from. money_unit: in which the solver counts money [million USD].
@@ -218,7 +218,7 @@ def assemble(parts: Sequence[Stamped], money_unit: float = 1.0) -> Assembly:
     )
     rows = _Rows.room_for(parts)
     for k, part in enumerate(parts):
-        most = max(1, STAMPED_AT_ONCE // max(1, len(part.template.index)))
+        most = max(1, ROWS_AT_ONCE // max(1, len(part.template.index)))
         for first in range(0, part.count, most):
             _stamp(k, part, slice(first, min(part.count, first + most)), columns, rows)
     for name, cost in columns.costs.items():
@@ -234,7 +234,7 @@ def assemble(parts: Sequence[Stamped], money_unit: float = 1.0) -> Assembly:
     start = np.zeros(len(row_lower) + 1, dtype=np.int64)
     np.cumsum(rows.length.all, out=start[1:])
     no_data, nowhere = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
-    bare = tuple(Stamped(p.template, p.label, p.count, no_data, nowhere, p.weights, p.first_column) for p in parts)
+    bare = tuple(PlacedBlock(p.template, p.label, p.count, no_data, nowhere, p.weights, p.first_column) for p in parts)
     assembly = Assembly(
         columns.lower,
         columns.upper,
@@ -255,7 +255,7 @@ def assemble(parts: Sequence[Stamped], money_unit: float = 1.0) -> Assembly:
     return assembly
 
 
-def _money(parts: Sequence[Stamped], rows: _Rows, columns: int, unit: float) -> Money | None:
+def _money(parts: Sequence[PlacedBlock], rows: _Rows, columns: int, unit: float) -> Money | None:
     """Which rows and columns count money, by the declared table of the model; None in million USD."""
     if unit == 1.0:
         return None
@@ -325,7 +325,7 @@ class _Rows:
     stamp: _Grown
 
     @classmethod
-    def room_for(cls, parts: Sequence[Stamped]) -> _Rows:
+    def room_for(cls, parts: Sequence[PlacedBlock]) -> _Rows:
         """Nothing yet, and room for every row and entry of the parts."""
         rows = sum(len(part.template.rows) * part.count for part in parts)
         entries = sum(len(part.template.index) * part.count for part in parts)
@@ -363,16 +363,16 @@ def _merge(template: Template, index: Ints, value: Floats) -> Floats:
     return merged
 
 
-def place(parts: Sequence[Stamped]) -> list[Stamped]:
+def place(parts: Sequence[PlacedBlock]) -> list[PlacedBlock]:
     """Give every part its first column, in order."""
     placed, first = [], 0
     for part in parts:
-        placed.append(Stamped(part.template, part.label, part.count, part.xi, part.externals, part.weights, first))
+        placed.append(PlacedBlock(part.template, part.label, part.count, part.xi, part.externals, part.weights, first))
         first += part.width * part.count
     return placed
 
 
-def _stamp(k: int, part: Stamped, stamps: slice, into: _Columns, rows: _Rows) -> None:
+def _stamp(k: int, part: PlacedBlock, stamps: slice, into: _Columns, rows: _Rows) -> None:
     """Put some stamps of one part into the matrix."""
     template, xi, externals = part.template, part.xi[stamps], part.externals[stamps]
     n, m, width = len(xi), len(template.rows), part.width

@@ -29,7 +29,7 @@ HALF = 0.5
 
 
 @dataclass(frozen=True)
-class Hold:
+class ForcedDecision:
     """An item that has to be chosen, or must not be."""
 
     item: Item
@@ -52,7 +52,7 @@ class Decided:
     is held in."""
 
 
-class Choices:
+class DecisionIndex:
     """All items of a problem, known by what they are; names are for people."""
 
     def __init__(self, problem: Problem) -> None:
@@ -127,7 +127,7 @@ class Choices:
             return identity(item, self._problem.plan)
         return next((key for key, (known, _) in self._found.items() if str(known) == str(item)), (item.kind, item.name))
 
-    def held(self, hold: Hold) -> Assembly:
+    def held(self, hold: ForcedDecision) -> Assembly:
         """The model with an item held in or out; out, an offer is closed to what is bought before events. KeyError as `decided`."""
         of, assembly = self.decided(hold.item), self._problem.assembly
         if hold.inside:

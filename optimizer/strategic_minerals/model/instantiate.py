@@ -17,8 +17,8 @@ from ..formulation.commitments import add_commitments, add_variables, trunk_spen
 from ..formulation.operations import Links, add_period
 from ..formulation.parameters import branch_values, penalty_weights, period_values, period_weights, root_values
 from ..formulation.scenario import add_world
-from ..formulation.structure import Layout, Shape
-from .assembly import Assembly, Stamped, assemble, place
+from ..formulation.structure import ComponentSets, Structure
+from .assembly import Assembly, PlacedBlock, assemble, place
 from .template import PYOMO_LOCK, Template, compile_block
 
 STAND_INS = 64
@@ -37,7 +37,7 @@ class Templates:
     world: Template | None
 
 
-def compile_templates(layout: Layout, known: Templates | None = None) -> Templates:
+def compile_templates(layout: Structure, known: Templates | None = None) -> Templates:
     """Write and compile every kind of block once. Holds the Pyomo lock.
 
     known: blocks of a layout whose operations are written alike; only commitments are compiled.
@@ -65,12 +65,12 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def stamp(layout: Layout, templates: Templates) -> Assembly:
+def stamp(layout: Structure, templates: Templates) -> Assembly:
     """Give every stamp its data and put all of them into one matrix. Pure numpy: safe from many threads."""
     S = len(layout.worlds.names)
     one = np.ones(1)
     parts = [
-        Stamped(
+        PlacedBlock(
             templates.root,
             "commitments",
             1,
@@ -88,17 +88,17 @@ def stamp(layout: Layout, templates: Templates) -> Assembly:
         template = templates.periods[c]
         xi = template.xi(period_values(layout, shape, stamps), n)
         weights = {"social_cost": weight, "expected_loss": weight, "penalty": penalty_weights(layout, stamps, c)}
-        parts.append(Stamped(template, f"period:{name}", n, xi, NO_EXTERNALS, weights))
+        parts.append(PlacedBlock(template, f"period:{name}", n, xi, NO_EXTERNALS, weights))
         branch = templates.branches[c]
         branch_at.append(len(parts) if branch is not None else -1)
         if branch is not None:
             k = len(stamps.branches)
             xi = branch.xi(branch_values(layout, shape, stamps), k)
-            parts.append(Stamped(branch, f"branch:{name}", k, xi, NO_EXTERNALS, {"penalty": np.ones(k)}))
+            parts.append(PlacedBlock(branch, f"branch:{name}", k, xi, NO_EXTERNALS, {"penalty": np.ones(k)}))
     world_at = len(parts)
     if templates.world is not None:
         tail = layout.worlds.probability / (1 - layout.instance.plan.risk.alpha)
-        parts.append(Stamped(templates.world, "world", S, np.zeros((S, 0)), NO_EXTERNALS, {"tail_risk": tail}))
+        parts.append(PlacedBlock(templates.world, "world", S, np.zeros((S, 0)), NO_EXTERNALS, {"tail_risk": tail}))
     parts = place(parts)
     finder = _Finder(layout, parts, period_at, branch_at, world_at)
     return assemble([finder.resolved(k) for k in range(len(parts))], layout.instance.money_unit)
@@ -137,7 +137,7 @@ def _on_demand(outside: Any, externals: dict[int, Any], name: str) -> Callable[.
     return stand
 
 
-def _root(layout: Layout) -> Template:
+def _root(layout: Structure) -> Template:
     outside, block, externals = _canvas()
     trunk, world = _on_demand(outside, externals, "trunk"), _on_demand(outside, externals, "world")
     values = root_values(layout)
@@ -153,7 +153,7 @@ def _root(layout: Layout) -> Template:
     return compile_block(block, externals, costs)
 
 
-def _period(layout: Layout, shape: Shape) -> Template:
+def _period(layout: Structure, shape: ComponentSets) -> Template:
     outside, block, externals = _canvas()
     links = Links(
         _named(outside, externals, "previous", list(shape.stocked)),
@@ -167,7 +167,7 @@ def _period(layout: Layout, shape: Shape) -> Template:
     return compile_block(block, externals, costs)
 
 
-def _branch(layout: Layout, shape: Shape) -> Template | None:
+def _branch(layout: Structure, shape: ComponentSets) -> Template | None:
     stamps = layout.stamps[shape.component]
     if not stamps.branches:
         return None
@@ -178,7 +178,7 @@ def _branch(layout: Layout, shape: Shape) -> Template | None:
     return compile_block(block, externals, {"penalty": block.penalty})
 
 
-def _world(layout: Layout) -> Template | None:
+def _world(layout: Structure) -> Template | None:
     if not (layout.uses_risk or layout.shares_money):
         return None
     outside, block, externals = _canvas()
@@ -191,7 +191,7 @@ class _Finder:
     """Knows in which column each variable of each stamp stands."""
 
     def __init__(
-        self, layout: Layout, parts: list[Stamped], period_at: list[int], branch_at: list[int], world_at: int
+        self, layout: Structure, parts: list[PlacedBlock], period_at: list[int], branch_at: list[int], world_at: int
     ) -> None:
         self.layout, self.parts = layout, parts
         self.period_at, self.branch_at, self.world_at = period_at, branch_at, world_at
@@ -204,13 +204,13 @@ class _Finder:
         ]
         self.where = [{key: k for k, key in enumerate(part.template.columns)} for part in parts]
 
-    def resolved(self, k: int) -> Stamped:
+    def resolved(self, k: int) -> PlacedBlock:
         """Part k with the columns of its externals."""
         part = self.parts[k]
         columns = np.full((part.count, len(part.template.externals)), -1, dtype=np.int64)
         for e, (tag, *key) in enumerate(part.template.externals):
             columns[:, e] = self._find(k, tag, key)
-        return Stamped(part.template, part.label, part.count, part.xi, columns, part.weights, part.first_column)
+        return PlacedBlock(part.template, part.label, part.count, part.xi, columns, part.weights, part.first_column)
 
     def _column(self, k: int, name: str, key: Any, at: Any) -> Any:
         """Columns of a variable of part k at given stamps, -1 where the part has no such variable."""

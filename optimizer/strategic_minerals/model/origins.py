@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.errors import Fault
 from ..data.dataset import Dataset
-from ..formulation.structure import Layout
+from ..formulation.structure import Structure
 from ..schemas.base import key_of
 from .assembly import SMALLEST_ENTRY, TinyEntryError
 
@@ -18,7 +18,7 @@ PRICED = ("budget", "total_budget", "branch_purchases", "calm_purchases")
 """Constraint families in which what is bought stands at its price."""
 
 
-def tiny_entry(layout: Layout, data: Dataset, entry: TinyEntryError) -> Fault:
+def tiny_entry(layout: Structure, data: Dataset, entry: TinyEntryError) -> Fault:
     """The figure behind an entry of the matrix that is too small for the solver, as a fault with file, row and column."""
     table, row, column = _figure(layout, data, entry)
     if table == "plan":
@@ -40,7 +40,7 @@ def tiny_entry(layout: Layout, data: Dataset, entry: TinyEntryError) -> Fault:
     return data.placed(Fault(f"{table}.csv", row, column, f"{told}{more}", expected))
 
 
-def _figure(layout: Layout, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
+def _figure(layout: Structure, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
     """(table, key of the row, column)."""
     n, family, variable, of = layout.instance, entry.constraint, entry.variable, entry.of
     if variable in ("run", "hold"):
@@ -85,7 +85,7 @@ def _figure(layout: Layout, data: Dataset, entry: TinyEntryError) -> tuple[str, 
     raise entry  # of no figure of a table: a fault of the formulation, not of the planner
 
 
-def _commitment(layout: Layout, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
+def _commitment(layout: Structure, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
     """Of an entry of a signature, an output class or a market floor."""
     n, family, of = layout.instance, entry.constraint, entry.of
     if entry.variable == "floor":

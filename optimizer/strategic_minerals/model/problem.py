@@ -8,16 +8,16 @@ import numpy as np
 
 from ..core.arrays import equal
 from ..core.errors import Fault, InputError, PlanError
-from ..core.timing import Seconds
+from ..core.timing import Timings
 from ..data.dataset import Dataset
 from ..finance.packages import Support, build_support
-from ..formulation.structure import Layout, build_layout
+from ..formulation.structure import Structure, build_structure
 from ..instance.build import build_instance
 from ..instance.instance import Instance
 from ..instance.scaling import scale
 from ..scenarios.build import build_worlds
 from ..scenarios.events import longest_event
-from ..scenarios.scenario_set import Drawn, Worlds
+from ..scenarios.scenario_set import SampledScenarios, Worlds
 from ..schemas.plan import Plan
 from .assembly import Assembly, TinyEntryError
 from .instantiate import Templates, compile_templates, stamp
@@ -40,11 +40,11 @@ class Problem:
     data: Dataset
     natural: Instance
     """In tonnes."""
-    layout: Layout
+    layout: Structure
     """In model units."""
     templates: Templates
     assembly: Assembly
-    seconds: Seconds
+    seconds: Timings
 
     @property
     def instance(self) -> Instance:
@@ -52,7 +52,7 @@ class Problem:
         return self.layout.instance
 
 
-def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn | None = None) -> Problem:
+def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: SampledScenarios | None = None) -> Problem:
     """Build and compile. Raises PlanError for events outside the horizon and for models beyond `MOST_COLUMNS`, InputError for a
     figure that the solver would take for zero beside what it stands beside.
 
@@ -60,9 +60,9 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Drawn 
     before; its compiled blocks are stamped again where only figures differ that they keep as parameters, and those of operations
     where they are written alike (`reuse`).
     """
-    seconds = Seconds()
+    seconds = Timings()
     with seconds.measure("build"):
-        layout, natural = layout_of(plan, data, None if like is None else like.layout, held)
+        layout, natural = structure_of(plan, data, None if like is None else like.layout, held)
         columns = sum(
             stamps.count
             * (len(s.sources) + len(s.projects) + len(s.tiers) + len(s.steps) + len(s.purchases) + 4 * len(s.materials))
@@ -104,9 +104,9 @@ def at_undisturbed_prices(problem: Problem) -> Problem:
     return replace(problem, plan=plan, natural=replace(problem.natural, plan=plan), layout=layout, assembly=assembly)
 
 
-def layout_of(
-    plan: Plan, data: Dataset, like: Layout | None = None, held: Drawn | None = None
-) -> tuple[Layout, Instance]:
+def structure_of(
+    plan: Plan, data: Dataset, like: Structure | None = None, held: SampledScenarios | None = None
+) -> tuple[Structure, Instance]:
     """The structure of a problem in model units, and its instance in tonnes.
 
     held: sampled worlds to keep. like: a structure built before, whose support is taken over where nothing that it hangs on has
@@ -122,10 +122,10 @@ def layout_of(
     scaled = scale(natural)
     # drawn in tonnes: which worlds are kept must not hang on the rounding of a unit
     worlds = build_worlds(natural, data, held).counted_in(scaled.material_unit)
-    return build_layout(scaled, worlds, _support(scaled, worlds, like)), natural
+    return build_structure(scaled, worlds, _support(scaled, worlds, like)), natural
 
 
-def _support(instance: Instance, worlds: Worlds, like: Layout | None) -> Support:
+def _support(instance: Instance, worlds: Worlds, like: Structure | None) -> Support:
     """Ways of support, as far as possible those of another structure, or worked out from what its owners get."""
     if like is None or not same_owners(like.instance, instance):
         return build_support(instance, worlds)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import equal
-from ..formulation.structure import Layout
+from ..formulation.structure import Structure
 from ..instance.instance import Instance
 from ..schemas.plan import Plan
 
@@ -62,7 +62,7 @@ OPERATING = (
 )
 """Fields of an instance that no owner of a project looks at. Market floors do: a border floor is paid on demand."""
 
-STAMPED = (
+BLOCK_DATA = (
     "price",
     "base_price",
     "availability",
@@ -80,11 +80,11 @@ STAMPED = (
 """Fields of an instance that no compiled block of operations holds as a number: it has them as parameters, or in its sets."""
 
 
-def same_operations(old: Layout, layout: Layout) -> bool:
-    """Whether operations are written as in another layout: the same instance but for `STAMPED`, the same sets, and branches of the
+def same_operations(old: Structure, layout: Structure) -> bool:
+    """Whether operations are written as in another layout: the same instance but for `BLOCK_DATA`, the same sets, and branches of the
     same components. What happens in worlds, with what probability, and what commitments cost may differ."""
 
-    def written(side: Layout) -> tuple[Any, ...]:
+    def written(side: Structure) -> tuple[Any, ...]:
         classes = [(k.project, k.purchase and k.purchase.material) for k in side.support.classes]
         return (
             classes,
@@ -93,14 +93,14 @@ def same_operations(old: Layout, layout: Layout) -> bool:
         )
 
     same_sets = written(old) == written(layout) and equal(old.shapes, layout.shapes)
-    return same_sets and _same(old.instance, layout.instance, STAMPED)
+    return same_sets and _same(old.instance, layout.instance, BLOCK_DATA)
 
 
-def same_commitments(old: Layout, layout: Layout) -> bool:
+def same_commitments(old: Structure, layout: Structure) -> bool:
     """Whether commitments are written as in another layout whose operations are: the same signatures, contracts and floors, which
     cost something in the same years, whatever they cost; limits on losses hold probabilities as numbers."""
 
-    def written(side: Layout) -> tuple[Any, ...]:
+    def written(side: Structure) -> tuple[Any, ...]:
         support, risk, instance = side.support, side.instance.plan.risk, side.instance
         limited = risk.cvar_limit_musd is not None or risk.expected_loss_limit_musd is not None
         signed = [(option.project, option.market, option.output_class) for option in support.options]

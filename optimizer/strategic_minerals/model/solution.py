@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Floats, Ints
-from ..formulation.structure import Layout
-from .assembly import Assembly, Stamped
+from ..formulation.structure import Structure
+from .assembly import Assembly, PlacedBlock
 
 OPERATIONS = ("run", "hold", "buy", "release", "sell", "stock", "surplus", "substitute", "shortfall", "excess")
 
@@ -57,7 +57,7 @@ class Solution:
     """Names on the axis of `buy`."""
 
 
-def extract(layout: Layout, assembly: Assembly, x: Floats) -> Solution:
+def extract(layout: Structure, assembly: Assembly, x: Floats) -> Solution:
     """Read a solution out of the solver's columns, in tonnes."""
     instance = layout.instance
     W, T = 1 + len(layout.worlds.names), instance.calendar.periods
@@ -122,7 +122,7 @@ def signatures(assembly: Assembly, x: Floats) -> Floats:
     return x[root.first_column + np.array(mine, dtype=np.int64)]
 
 
-def _scales(layout: Layout) -> dict[str, Floats]:
+def _scales(layout: Structure) -> dict[str, Floats]:
     """Tonnes that a unit of each operation stands for, by its index; purchases apart."""
     instance = layout.instance
     u, v = instance.material_unit, instance.producer_unit
@@ -142,7 +142,7 @@ def _scales(layout: Layout) -> dict[str, Floats]:
     }
 
 
-def embed(layout: Layout, assembly: Assembly, solution: Solution, operating: Floats) -> tuple[Ints, Floats]:
+def embed(layout: Structure, assembly: Assembly, solution: Solution, operating: Floats) -> tuple[Ints, Floats]:
     """(columns, values) of all commitments and of the trunk's operations of a solution, in this layout's units.
 
     `operating` is the share of each output class of this layout. Names of purchases tie the two together.
@@ -182,6 +182,6 @@ def embed(layout: Layout, assembly: Assembly, solution: Solution, operating: Flo
     return np.concatenate(columns), np.maximum(0.0, np.concatenate(values))  # the solver's -1e-9 is 0
 
 
-def _values(part: Stamped, x: Floats) -> Floats:
+def _values(part: PlacedBlock, x: Floats) -> Floats:
     """(stamps, own columns) values of a part."""
     return x[part.first_column : part.first_column + part.width * part.count].reshape(part.count, part.width)

@@ -6,35 +6,35 @@ import numpy as np
 
 from ..core.arrays import INF, Floats
 from ..core.errors import UntrustedError
-from ..decomposition.lshaped import Decomposition
+from ..decomposition.lshaped import LShaped
 from ..highs.run import Run
 from ..highs.solver import Model
 from ..model.objectives import denominator
 from ..model.problem import Problem
-from .stages import Flat, Staged
+from .stages import FlatModel, Staged
 
 LEAST_CHECK_S = 60.0
 """Seconds that the linear program with commitments fixed gets even where the limit is used up: it checks the answer."""
 
 
-def whole_numbers_fixed(
+def solve_fixed_lp(
     problem: Problem,
     costs: dict[str, Floats],
     last: str,
     staged: Staged,
-    solver: Flat | Decomposition,
+    solver: FlatModel | LShaped,
     gap: float,
     time_limit_s: float,
 ) -> Run:
     """Solve the linear program with the integer commitments at their rounded values: prices, and a check on big-M leaks.
 
-    Too large for one solver, it is solved by the decomposition that found them, as closely as `Decomposition.fixed` does.
+    Too large for one solver, it is solved by the decomposition that found them, as closely as `LShaped.fixed` does.
     """
     run, cost = staged.run, costs[last]
     assert run.x is not None
     assert run.objective is not None
     offset = run.objective - float(cost @ run.x)
-    if isinstance(solver, Decomposition) and too_large(solver):
+    if isinstance(solver, LShaped) and too_large(solver):
         fixed = solver.fixed(
             cost, run.x, gap=gap, absolute_gap=gap * denominator(problem, 0.0), offset=offset, time_limit_s=time_limit_s
         )
@@ -63,9 +63,9 @@ def whole_numbers_fixed(
     return fixed
 
 
-def too_large(solver: Flat | Decomposition) -> bool:
+def too_large(solver: FlatModel | LShaped) -> bool:
     """Whether worlds are too many for one solver."""
-    return isinstance(solver, Decomposition) and not solver.parts.kept
+    return isinstance(solver, LShaped) and not solver.parts.kept
 
 
 def _with_commitments(problem: Problem, cost: Floats, run: Run, offset: float) -> Model:

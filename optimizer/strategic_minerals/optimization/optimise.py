@@ -14,17 +14,17 @@ from functools import partial
 from ..core.arrays import Floats
 from ..core.errors import UntrustedError
 from ..core.outcome import OnProgress, Outcome
-from ..core.timing import Seconds
-from ..decomposition.lshaped import Decomposition
+from ..core.timing import Timings
+from ..decomposition.lshaped import LShaped
 from ..formulation.structure import STAGES
 from ..highs.run import Run
 from ..highs.runtime import canary
 from ..model.objectives import denominator, objective_costs
 from ..model.problem import Problem, at_undisturbed_prices
-from .fixed_lp import LEAST_CHECK_S, _with_commitments, too_large, whole_numbers_fixed
-from .reference_plan import cap_trunk_shortfall, do_nothing, reference_model
+from .fixed_lp import LEAST_CHECK_S, _with_commitments, solve_fixed_lp, too_large
+from .reference_plan import cap_trunk_shortfall, reference_model, solve_reference
 from .reference_ties import with_tail
-from .stages import SLACKS_TRIED, Flat, Method, Staged, chosen_method, solver_of, stage_by_stage, verdict
+from .stages import SLACKS_TRIED, FlatModel, Method, Staged, chosen_method, outcome_of, solver_of, stage_by_stage
 
 RESIDUAL_GAP = 5e-3
 """Gap to which the plan without residual worth is sought: it stands beside the plan, to show which projects lean on it."""
@@ -57,7 +57,7 @@ class Solved:
     costs: dict[str, Floats]
     iterations: int
     nodes: int
-    seconds: Seconds = field(default_factory=Seconds)
+    seconds: Timings = field(default_factory=Timings)
 
 
 def optimise(
@@ -89,11 +89,11 @@ def optimise(
     with seconds.measure("do nothing"):
         make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
         doing_nothing = make(reference_model(problem), costs["social_cost"], integer=False)
-        z0 = do_nothing(problem, costs["social_cost"], left(), on_progress, doing_nothing)
+        z0 = solve_reference(problem, costs["social_cost"], left(), on_progress, doing_nothing)
         cap_trunk_shortfall(problem, z0)
     with seconds.measure("hand over"):
-        if isinstance(doing_nothing, Decomposition):  # its clusters go on from where they stand
-            solver: Flat | Decomposition = doing_nothing
+        if isinstance(doing_nothing, LShaped):  # its clusters go on from where they stand
+            solver: FlatModel | LShaped = doing_nothing
             deadline = time.perf_counter() + left()
             doing_nothing.become(problem.layout, problem.assembly, costs[stages[0]], deadline, integer=not relax)
         else:
@@ -118,7 +118,7 @@ def optimise(
     x = run.x if fixed is None or fixed.x is None else fixed.x
     assert x is not None
     x = with_tail(problem.layout, problem.assembly, x)
-    outcome = verdict(problem, staged, costs, z0, x, relax=relax, method=method)
+    outcome = outcome_of(problem, staged, costs, z0, x, relax=relax, method=method)
     return Solved(
         problem, outcome, x, z0, without, undisturbed, fixed, priced, costs, staged.iterations, staged.nodes, seconds
     )
@@ -126,8 +126,8 @@ def optimise(
 
 def aims_met(
     problem: Problem,
-    solver: Flat | Decomposition,
-    anew: Callable[[], Flat | Decomposition],
+    solver: FlatModel | LShaped,
+    anew: Callable[[], FlatModel | LShaped],
     costs: dict[str, Floats],
     z0: Floats,
     start: Floats | None,
@@ -136,11 +136,11 @@ def aims_met(
     relax: bool,
     left: Callable[[], float],
     on_progress: OnProgress | None = None,
-) -> tuple[Flat | Decomposition, Staged, Run | None]:
+) -> tuple[FlatModel | LShaped, Staged, Run | None]:
     """(solver, all stages, the linear program with whole numbers fixed; None of a relaxation).
 
     anew: loads another solver, for aims that have to be met again with more slack (`SLACKS_TRIED`). Raises as `stage_by_stage` and
-    `whole_numbers_fixed`.
+    `solve_fixed_lp`.
     """
     stages, seconds = STAGES[problem.plan.objective.kind], problem.seconds
     for slack in SLACKS_TRIED if len(stages) > 1 else SLACKS_TRIED[:1]:
@@ -161,7 +161,7 @@ def aims_met(
             if relax:
                 return solver, staged, None
             with seconds.measure("prices"):
-                fixed = whole_numbers_fixed(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
+                fixed = solve_fixed_lp(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
         except UntrustedError:
             if len(stages) == 1 or slack == SLACKS_TRIED[-1]:
                 raise
@@ -173,7 +173,7 @@ def aims_met(
 
 def _without_residual(
     problem: Problem,
-    solver: Flat | Decomposition,
+    solver: FlatModel | LShaped,
     cost: Floats,
     run: Run,
     z0: Floats,
@@ -204,7 +204,7 @@ def _without_residual(
 
 
 def _at_undisturbed_prices(
-    problem: Problem, solver: Flat | Decomposition, last: str, run: Run, time_limit_s: float
+    problem: Problem, solver: FlatModel | LShaped, last: str, run: Run, time_limit_s: float
 ) -> Floats | None:
     """Operations for the same commitments, least social cost with every branch at the trunk's prices.
 

@@ -11,13 +11,13 @@ import numpy as np
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
 from ..core.outcome import OnProgress
-from ..decomposition.lshaped import Decomposition
+from ..decomposition.lshaped import LShaped
 from ..model.assembly import Assembly
 from ..model.problem import Problem
 from .fixed_lp import LEAST_CHECK_S
 from .infeasibility import NO_POINT, no_answer
-from .reference_ties import dearer, settled, settled_apart, with_tail
-from .stages import Flat
+from .reference_ties import dearer, settled, settled_decomposed, with_tail
+from .stages import FlatModel
 
 REFERENCE_GAP = 1e-9
 """Relative gap to which a decomposed do-nothing reference is solved; the flat one is exact."""
@@ -35,12 +35,12 @@ RELAXED_IN_Z0 = (
 """Constraint families that the do-nothing reference leaves out."""
 
 
-def do_nothing(
+def solve_reference(
     problem: Problem,
     cost: Floats,
     time_limit_s: float,
     on_progress: OnProgress | None = None,
-    solver: Flat | Decomposition | None = None,
+    solver: FlatModel | LShaped | None = None,
 ) -> Floats:
     """The reference Z0: no discretionary commitment, nothing bought, baseline projects built, operations optimised; the one of all
     that cost the same that `reference_ties` names.
@@ -49,7 +49,7 @@ def do_nothing(
     """
     begin = time.perf_counter()
     assembly, layout = reference_model(problem), problem.layout
-    solver = solver or Flat(assembly, cost, integer=False)
+    solver = solver or FlatModel(assembly, cost, integer=False)
     run = problem.seconds.ran(
         "do nothing",
         solver.minimise(
@@ -72,8 +72,8 @@ def do_nothing(
     def left() -> float:
         return max(LEAST_CHECK_S, time_limit_s - (time.perf_counter() - begin))
 
-    if isinstance(solver, Decomposition):
-        x = settled_apart(solver, cost, run.x, left)
+    if isinstance(solver, LShaped):
+        x = settled_decomposed(solver, cost, run.x, left)
     else:
         x = settled(solver.face(cost, run), layout, assembly, lambda whole: whole, left)
     x = with_tail(layout, assembly, x)

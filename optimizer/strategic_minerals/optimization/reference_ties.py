@@ -17,14 +17,14 @@ from scipy import sparse
 
 from ..core.arrays import Bools, Floats, Ints
 from ..core.errors import UntrustedError
-from ..formulation.structure import Layout
+from ..formulation.structure import Structure
 from ..highs.run import Run
 from ..highs.settings import TOLERANCES
 from ..highs.solver import Model
 from ..model.assembly import Assembly
 
 if TYPE_CHECKING:
-    from ..decomposition.lshaped import Decomposition
+    from ..decomposition.lshaped import LShaped
     from ..decomposition.subproblems import Cluster
 
 TIE = 1e-9
@@ -112,7 +112,7 @@ def _near(bound: Floats, value: Floats) -> Bools:
 
 
 def settled(
-    face: Face, layout: Layout, assembly: Assembly, own: Callable[[Floats], Floats], left: Callable[[], float]
+    face: Face, layout: Structure, assembly: Assembly, own: Callable[[Floats], Floats], left: Callable[[], float]
 ) -> Floats:
     """The point of a face on which nothing is left open that anybody looks at.
 
@@ -129,7 +129,7 @@ def settled(
     return face.least(own(losses(layout, assembly)), left())
 
 
-def settled_apart(of: Decomposition, cost: Floats, x: Floats, left: Callable[[], float]) -> Floats:
+def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], float]) -> Floats:
     """The same where the model is taken apart: of the master first, with what clusters lean on where it is, then of each cluster.
 
     cost: (columns,) of the whole model. x: (columns,) its best point.
@@ -174,7 +174,9 @@ def _least_loss(cluster: Cluster, y: Floats, lost: Floats, x: Floats, left: Call
     return Face(model, held, part.cost, run).least(aim, left())[: part.own]
 
 
-def trunk_shortfall(layout: Layout, assembly: Assembly, *, weighted: bool = False, demand: int | None = None) -> Floats:
+def trunk_shortfall(
+    layout: Structure, assembly: Assembly, *, weighted: bool = False, demand: int | None = None
+) -> Floats:
     """(columns,) a cost that adds up trunk shortfall: of one demand [unit], or weighted by its loss v [million USD]."""
     n, cost = layout.instance, np.zeros(len(assembly.lower))
     for columns, _, kind, key in _short(layout, assembly):
@@ -183,7 +185,7 @@ def trunk_shortfall(layout: Layout, assembly: Assembly, *, weighted: bool = Fals
     return cost
 
 
-def losses(layout: Layout, assembly: Assembly) -> Floats:
+def losses(layout: Structure, assembly: Assembly) -> Floats:
     """(columns,) a cost that adds up the discounted losses of all branches, and of the trunk, each counted once [million USD]."""
     n, cost = layout.instance, np.zeros(len(assembly.lower))
     for columns, period, kind, key in _short(layout, assembly):
@@ -191,7 +193,7 @@ def losses(layout: Layout, assembly: Assembly) -> Floats:
     return cost
 
 
-def _short(layout: Layout, assembly: Assembly) -> Iterator[tuple[Ints, Ints, str, int]]:
+def _short(layout: Structure, assembly: Assembly) -> Iterator[tuple[Ints, Ints, str, int]]:
     """(columns, their periods, variable, key) of shortfall and substitution in all stamps of a component, trunk first."""
     names = list(layout.instance.components)
     for part in assembly.stamped:
@@ -203,7 +205,7 @@ def _short(layout: Layout, assembly: Assembly) -> Iterator[tuple[Ints, Ints, str
                     yield part.columns(variable, key), stamps.period, variable, key
 
 
-def with_tail(layout: Layout, assembly: Assembly, x: Floats) -> Floats:
+def with_tail(layout: Structure, assembly: Assembly, x: Floats) -> Floats:
     """The point with value at risk and tails computed from its losses: the smallest alpha-quantile, and what lies beyond it.
 
     Where CVaR costs nothing the solver leaves these columns anywhere.

@@ -15,20 +15,20 @@ from ..checks.consistency import require
 from ..core.arrays import Floats
 from ..core.outcome import Outcome
 from ..data.dataset import Dataset
-from ..decomposition.lshaped import Decomposition
+from ..decomposition.lshaped import LShaped
 from ..formulation.structure import STAGES
 from ..highs.basis_transfer import carried
 from ..highs.runtime import canary
 from ..model.assembly import Assembly
-from ..model.decisions import Choices, Hold
+from ..model.decisions import DecisionIndex, ForcedDecision
 from ..model.objectives import objective_costs
 from ..model.problem import Problem, prepare
-from ..scenarios.scenario_set import Drawn
+from ..scenarios.scenario_set import SampledScenarios
 from ..schemas.plan import Plan
 from .optimise import aims_met
-from .reference_plan import cap_trunk_shortfall, do_nothing, reference_model
+from .reference_plan import cap_trunk_shortfall, reference_model, solve_reference
 from .reference_ties import with_tail
-from .stages import Flat, Method, chosen_method, solver_of, verdict
+from .stages import FlatModel, Method, chosen_method, outcome_of, solver_of
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Session:
         gap: float = 1e-3,
         relax: bool = False,
         method: Method = "auto",
-        held: Drawn | None = None,
+        held: SampledScenarios | None = None,
         threads: int = 0,
     ) -> None:
         """gap, relax, method, threads: as in `solve`. held: sampled worlds to keep; None: those of the first variant."""
@@ -63,8 +63,8 @@ class Session:
         self.held = held
         """Sampled worlds that variants keep while their hazards are the same."""
         self._problem: Problem | None = None
-        self._reference: Flat | Decomposition | None = None
-        self._solver: Flat | Decomposition | None = None
+        self._reference: FlatModel | LShaped | None = None
+        self._solver: FlatModel | LShaped | None = None
         self._x: Floats | None = None
 
     def cold(self) -> Session:
@@ -76,7 +76,9 @@ class Session:
         """Whether the next answer starts from nothing."""
         return self._solver is None
 
-    def answer(self, plan: Plan, data: Dataset, *, hold: Hold | None = None, time_limit_s: float = 3600.0) -> Answer:
+    def answer(
+        self, plan: Plan, data: Dataset, *, hold: ForcedDecision | None = None, time_limit_s: float = 3600.0
+    ) -> Answer:
         """Solve a variant. hold: an item that it must choose, or must not; doing nothing is not bound by it.
 
         Raises as `solve`, and KeyError where the variant has no such item; the session stays usable, and starts afresh with the
@@ -102,10 +104,10 @@ class Session:
             _loaded, problem, method=chosen, before=before, threads=self._threads, deadline=begin + time_limit_s
         )
         reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
-        z0 = do_nothing(problem, costs["social_cost"], left(), solver=reference)
+        z0 = solve_reference(problem, costs["social_cost"], left(), solver=reference)
         cap_trunk_shortfall(problem, z0)
         if hold is not None:
-            problem = replace(problem, assembly=Choices(problem).held(hold))
+            problem = replace(problem, assembly=DecisionIndex(problem).held(hold))
         first = costs[STAGES[problem.plan.objective.kind][0]]
         solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
         start = x if x is not None and len(x) == len(first) else z0
@@ -116,11 +118,11 @@ class Session:
         x = staged.run.x if fixed is None or fixed.x is None else fixed.x
         assert x is not None
         x = with_tail(problem.layout, problem.assembly, x)
-        outcome = verdict(problem, staged, costs, z0, x, relax=self._relax, method=chosen)
+        outcome = outcome_of(problem, staged, costs, z0, x, relax=self._relax, method=chosen)
         self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, x, chosen
         return Answer(problem, outcome, x, z0)
 
-    def _given_up(self, chosen: str) -> tuple[Flat | Decomposition | None, Flat | Decomposition | None, Floats | None]:
+    def _given_up(self, chosen: str) -> tuple[FlatModel | LShaped | None, FlatModel | LShaped | None, Floats | None]:
         """What is loaded, taken out of the session until an answer has gone well; nothing where another method is asked for."""
         found = (self._reference, self._solver, self._x) if chosen == self._chosen else (None, None, None)
         self._reference, self._solver, self._x, self._problem = None, None, None, None
@@ -133,16 +135,16 @@ def _loaded(
     cost: Floats,
     *,
     method: Method,
-    solver: Flat | Decomposition | None,
+    solver: FlatModel | LShaped | None,
     before: Problem | None,
     threads: int,
     integer: bool,
     deadline: float,
-) -> Flat | Decomposition:
+) -> FlatModel | LShaped:
     """A solver with a model loaded, the one given where there is one; it answered the problem before. deadline: of the answer."""
-    if isinstance(solver, Decomposition):
+    if isinstance(solver, LShaped):
         solver.become(problem.layout, assembly, cost, deadline)
-    elif isinstance(solver, Flat):
+    elif isinstance(solver, FlatModel):
         same = before is None or before.assembly.shape[:2] == assembly.shape[:2]
         solver.become(assembly, cost, None if same or before is None else partial(carried, before, problem))
     else:

@@ -13,9 +13,9 @@ import numpy as np
 from ..core.arrays import INF, Floats
 from ..core.errors import Fault, PlanError, UntrustedError
 from ..core.outcome import OnProgress, Outcome, Reason
-from ..decomposition.lshaped import Decomposition
+from ..decomposition.lshaped import LShaped
 from ..decomposition.subproblems import separable
-from ..formulation.structure import STAGES, Layout
+from ..formulation.structure import STAGES, Structure
 from ..highs.run import Run
 from ..highs.solver import Model
 from ..model.assembly import Assembly
@@ -50,7 +50,7 @@ Carry = Callable[[Any, Any], tuple[Any, Any]]
 """(columns, rows) statuses of one model -> those of another."""
 
 
-class Flat:
+class FlatModel:
     """The model as it stands, asked again and again with other costs."""
 
     def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool) -> None:
@@ -81,7 +81,7 @@ class Flat:
         on_progress: OnProgress | None = None,
         presolve: bool = True,
     ) -> Run:
-        """The best point; as `Decomposition.minimise`, but for the start: HiGHS 1.16 has answered a point that it was given with
+        """The best point; as `LShaped.minimise`, but for the start: HiGHS 1.16 has answered a point that it was given with
         the point, called optimal, and an objective 210 million USD better than it (found on a random plan).
         """
         self._model.set_cost(cost, offset)
@@ -104,7 +104,7 @@ class Flat:
         self._model.add_row(used, cost[used], -INF, most, money=True)
 
 
-def decomposition_pays(layout: Layout, assembly: Assembly, *, integer: bool) -> bool:
+def decomposition_pays(layout: Structure, assembly: Assembly, *, integer: bool) -> bool:
     """Whether taking a model apart is expected to be faster: from as many worlds, and columns, as measured."""
     apart = int((~layout.worlds.design_basis).sum())
     return apart >= LEAST_WORLDS[integer] and len(assembly.lower) >= LEAST_COLUMNS
@@ -140,11 +140,11 @@ def solver_of(
     integer: bool,
     threads: int = 0,
     executor: Executor | None = None,
-) -> Flat | Decomposition:
-    """What minimises a model of the problem's columns. threads, executor: for clusters of worlds, as `Decomposition`."""
+) -> FlatModel | LShaped:
+    """What minimises a model of the problem's columns. threads, executor: for clusters of worlds, as `LShaped`."""
     if method == "decomposed":
-        return Decomposition(problem.layout, assembly, cost, integer=integer, threads=threads, executor=executor)
-    return Flat(assembly, cost, integer=integer)
+        return LShaped(problem.layout, assembly, cost, integer=integer, threads=threads, executor=executor)
+    return FlatModel(assembly, cost, integer=integer)
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class Staged:
 
 def stage_by_stage(
     problem: Problem,
-    solver: Flat | Decomposition,
+    solver: FlatModel | LShaped,
     costs: dict[str, Floats],
     z0: Floats,
     start: Floats | None,
@@ -228,7 +228,7 @@ def stage_by_stage(
         if n < len(stages) - 1:
             allowed = _allowed(costs[stage], now.x, gap if slack is None else slack, least_slack)
             slacks.append((stage, float(costs[stage] @ now.x) + allowed))
-            assert isinstance(solver, Flat)
+            assert isinstance(solver, FlatModel)
             solver.limit(costs[stage], slacks[-1][1])
     assert run is not None
     return Staged(run, tuple(reports), tuple(slacks), limited, iterations, nodes)
@@ -239,7 +239,7 @@ def _allowed(cost: Floats, x: Floats, slack: float, least: float) -> float:
     return max(slack * max(abs(float(cost @ x)), 1.0), least * max(1.0, float(np.abs(cost * x).sum())))
 
 
-def verdict(
+def outcome_of(
     problem: Problem,
     staged: Staged,
     costs: dict[str, Floats],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..audit.accounts import commitments, floors_at_crisis_prices, open_books, split_of_value
+from ..audit.accounts import commitments, floors_at_crisis_prices, open_accounts, split_of_value
 from ..core.arrays import Floats
 from ..core.frames import named
 from ..core.units import SMALL_T
@@ -112,7 +112,7 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
 def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
     """Where Z0 - Z comes from, by component: shortage spared, price gain, users and authority at undisturbed prices; and
     commitments, with soft penalties and the charge for risk apart: nobody pays them."""
-    books, reference = open_books(problem, solution), open_books(problem, z0)
+    books, reference = open_accounts(problem, solution), open_accounts(problem, z0)
     split = split_of_value(books, reference)
     rows = []
     for c, name in enumerate(problem.natural.components):

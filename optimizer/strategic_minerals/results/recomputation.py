@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..audit.accounts import open_books
+from ..audit.accounts import open_accounts
 from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures, figures_of
 from ..audit.statements import recomputed
@@ -94,7 +94,7 @@ def _figures(
             values = said[column].to_numpy() if whole_column else np.full(len(given[name]), np.nan)
             given[name] = given[name].assign(**{column: pd.to_numeric(pd.Series(values), errors="coerce").to_numpy()})
     found = recomputed(
-        open_books(problem, stored.solution), open_books(problem, stored.reference), bounds_of(stored.outcome)
+        open_accounts(problem, stored.solution), open_accounts(problem, stored.reference), bounds_of(stored.outcome)
     )
     with_plan, without = found["stage_with_musd"], found["stage_without_musd"]
     horizon = problem.plan.horizon

@@ -11,16 +11,16 @@ from ..core.errors import Fault, PlanError
 from ..data.dataset import Dataset
 from ..instance.instance import Instance
 from ..schemas.plan_sections import Sample
-from .events import Strike, hazards, sampled, strike_of
+from .events import DisruptionEvent, hazards, resolve_event, sampled
 from .reduction import Reduction, reduce
 from .sampling import Span, draw
-from .scenario_set import Drawn, Worlds, combine
+from .scenario_set import SampledScenarios, Worlds, combine_events
 
 NO_EVENT = "no event"
 """Name of the world that nothing happens in; drawn worlds come after it."""
 
 
-def build_worlds(instance: Instance, data: Dataset, held: Drawn | None = None) -> Worlds:
+def build_worlds(instance: Instance, data: Dataset, held: SampledScenarios | None = None) -> Worlds:
     """All worlds of the plan: listed scenarios, sampled worlds, and what is left without any event.
 
     held: worlds sampled before, kept where they were drawn for the same hazards and dates; otherwise they are drawn anew.
@@ -29,7 +29,7 @@ def build_worlds(instance: Instance, data: Dataset, held: Drawn | None = None) -
     plan = instance.plan
     names, probability, design, strikes = listed(instance, data)
     rest = max(0.0, 1.0 - sum(probability))
-    drawn: Drawn | None = None
+    drawn: SampledScenarios | None = None
     if plan.sample is not None:
         quiet = min(rest, plan.sample.quiet_probability)
         drawn = held if held is not None and held.asked == _asked(instance, data) else sample(instance, data)
@@ -43,7 +43,9 @@ def build_worlds(instance: Instance, data: Dataset, held: Drawn | None = None) -
         design.append(False)
         strikes.append(())
     total = np.array(probability, dtype=float)
-    return replace(combine(instance, names, total / total.sum(), np.array(design, dtype=bool), strikes), drawn=drawn)
+    return replace(
+        combine_events(instance, names, total / total.sum(), np.array(design, dtype=bool), strikes), drawn=drawn
+    )
 
 
 def _asked(instance: Instance, data: Dataset) -> Any:
@@ -54,7 +56,9 @@ def _asked(instance: Instance, data: Dataset) -> Any:
     return plan.sample, sampled(plan, data), data.rows("hazards"), span(instance), instance.materials, plan.home
 
 
-def listed(instance: Instance, data: Dataset) -> tuple[list[str], list[float], list[bool], list[tuple[Strike, ...]]]:
+def listed(
+    instance: Instance, data: Dataset
+) -> tuple[list[str], list[float], list[bool], list[tuple[DisruptionEvent, ...]]]:
     """Names, probabilities, design-basis flags and strikes of the scenarios written by hand. Raises PlanError."""
     plan, rows, window = instance.plan, hazards(instance.plan, data), span(instance)
     faults = [
@@ -71,7 +75,7 @@ def listed(instance: Instance, data: Dataset) -> tuple[list[str], list[float], l
     ]
     if faults:
         raise PlanError([data.placed(fault) for fault in faults])
-    struck = [tuple(strike_of(e, rows.get(e.hazard or "")) for e in scenario.events) for scenario in plan.scenarios]
+    struck = [tuple(resolve_event(e, rows.get(e.hazard or "")) for e in scenario.events) for scenario in plan.scenarios]
     return (
         [scenario.name for scenario in plan.scenarios],
         [scenario.probability for scenario in plan.scenarios],
@@ -80,19 +84,19 @@ def listed(instance: Instance, data: Dataset) -> tuple[list[str], list[float], l
     )
 
 
-def sample(instance: Instance, data: Dataset) -> Drawn:
+def sample(instance: Instance, data: Dataset) -> SampledScenarios:
     """The sampled worlds, reduced where asked."""
     chosen, asked = instance.plan.sample, _asked(instance, data)
     assert chosen is not None
     if chosen.draws is None:
         drawn = draws(instance, data, chosen.worlds, chosen.seed)
-        return Drawn(asked, tuple(drawn), np.full(chosen.worlds, 1 / chosen.worlds))
+        return SampledScenarios(asked, tuple(drawn), np.full(chosen.worlds, 1 / chosen.worlds))
     drawn = draws(instance, data, chosen.draws, chosen.seed)
     found = reduction(instance, drawn, chosen.worlds)
-    return Drawn(asked, tuple(drawn[k] for k in found.kept), found.probability)
+    return SampledScenarios(asked, tuple(drawn[k] for k in found.kept), found.probability)
 
 
-def draws(instance: Instance, data: Dataset, worlds: int, seed: int) -> list[tuple[Strike, ...]]:
+def draws(instance: Instance, data: Dataset, worlds: int, seed: int) -> list[tuple[DisruptionEvent, ...]]:
     """Fresh worlds of the plan's hazards, by a seed."""
     plan = instance.plan
     assert plan.sample is not None
@@ -123,13 +127,15 @@ def population(
     return build_worlds(replace(instance, plan=instance.plan.model_copy(update={"sample": own})), data)
 
 
-def equally_likely(instance: Instance, strikes: list[tuple[Strike, ...]]) -> Worlds:
+def equally_likely(instance: Instance, strikes: list[tuple[DisruptionEvent, ...]]) -> Worlds:
     """Drawn worlds as they are, each as likely as the others."""
     n = len(strikes)
-    return combine(instance, [f"draw-{k + 1}" for k in range(n)], np.full(n, 1 / n), np.zeros(n, dtype=bool), strikes)
+    return combine_events(
+        instance, [f"draw-{k + 1}" for k in range(n)], np.full(n, 1 / n), np.zeros(n, dtype=bool), strikes
+    )
 
 
-def reduction(instance: Instance, drawn: list[tuple[Strike, ...]], worlds: int) -> Reduction:
+def reduction(instance: Instance, drawn: list[tuple[DisruptionEvent, ...]], worlds: int) -> Reduction:
     """Which of the drawn worlds are kept, and what that does to the loss of doing nothing."""
     lean = replace(instance, plan=instance.plan.model_copy(update={"scenarios": ()}))
     return reduce(lean, equally_likely(lean, drawn), worlds)

@@ -12,7 +12,7 @@ from ..schemas.plan_sections import Event
 
 
 @dataclass(frozen=True)
-class Strike:
+class DisruptionEvent:
     """One event with everything stated: when, where, how hard. Years are decimal fiscal years."""
 
     start: float
@@ -31,7 +31,7 @@ class Strike:
     label: str
 
 
-def strike_of(event: Event, row: Any) -> Strike:
+def resolve_event(event: Event, row: Any) -> DisruptionEvent:
     """An event with what it leaves out taken from its hazard (`row`; None: the event states everything itself).
 
     The cut of a hazard is the likeliest one; that of an `on_off` hazard, whose `cut_share` is a probability, is everything.
@@ -42,7 +42,7 @@ def strike_of(event: Event, row: Any) -> Strike:
     demand = event.demand_multipliers
     if demand is None:
         demand = parse_multipliers("" if row is None else row.demand_multipliers)
-    return Strike(
+    return DisruptionEvent(
         start=event.start_year,
         flood=_or(event.flood_years, row, "flood_yr", 0.0),
         duration=_or(event.duration_years, row, "duration_yr", 0.0),
@@ -107,7 +107,7 @@ def longest_event(plan: Plan, data: Dataset) -> float:
     return float(max(lengths + [row.flood_yr + row.duration_yr for row in sampled(plan, data)]))
 
 
-def describe(strike: Strike) -> str:
+def describe(strike: DisruptionEvent) -> str:
     """A strike in words."""
     flood = f"price x{strike.flood_price:.3g} for {strike.flood:.1f} y, then " if strike.flood else ""
     price = f", price x{strike.price:.3g}" if strike.price != 1 else ""

@@ -18,7 +18,7 @@ from scipy.special import ndtri
 
 from ..core.arrays import Floats
 from ..schemas.plan_sections import Event
-from .events import Strike, strike_of
+from .events import DisruptionEvent, resolve_event
 
 SOBOL_EVENTS = 3
 """Events of a hazard in one world that have coordinates of the joint sequence; later ones are few and pseudo-random."""
@@ -37,7 +37,7 @@ class Span:
 
 def draw(
     rows: Sequence[Any], table: Sequence[Any], span: Span, *, worlds: int, seed: int, events: int | None = None
-) -> list[tuple[Strike, ...]]:
+) -> list[tuple[DisruptionEvent, ...]]:
     """(worlds,) tuples of strikes of the hazards `rows`, in order of time.
 
     `table` is the whole table of hazards: it fixes each one's coordinates. A hazard strikes again and again until the end of
@@ -46,18 +46,18 @@ def draw(
     unless it lasts already. Events that cut nothing, `on_off` ones that are off, are left out.
     """
     points = _points(table, worlds, seed, events or SOBOL_EVENTS)
-    found: list[list[Strike]] = [[] for _ in range(worlds)]
+    found: list[list[DisruptionEvent]] = [[] for _ in range(worlds)]
     begun: dict[str, list[tuple[int, float]]] = {}
     for row in _parents_first(rows):
         own, *followers = (
             points_of if events else chain(points_of, _beyond(row, worlds, seed, which, points_of))
             for which, points_of in enumerate(points[row.hazard])
         )
-        base = strike_of(Event(hazard=row.hazard, start_year=2000.0), row)
-        candidates: list[list[Strike]] = [[] for _ in range(worlds)]
+        base = resolve_event(Event(hazard=row.hazard, start_year=2000.0), row)
+        candidates: list[list[DisruptionEvent]] = [[] for _ in range(worlds)]
 
         def strike(
-            start: Floats, u: Floats, row: Any = row, base: Strike = base, candidates: Any = candidates
+            start: Floats, u: Floats, row: Any = row, base: DisruptionEvent = base, candidates: Any = candidates
         ) -> Floats:
             """Candidates of one event in each world; the end of its cut."""
             duration, cut = durations(row, u[:, 0]), severities(row, u[:, 1])

@@ -18,7 +18,7 @@ from ..core.arrays import Bools, Floats, Ints
 from ..instance.calendar import Calendar, overlap
 from ..instance.instance import Instance, named_materials, touched_producers
 from ..instance.producer_economics import built_anyway, survival
-from .events import Strike
+from .events import DisruptionEvent
 
 Demand = tuple[tuple[str, float], ...]
 """(segment, multiplier) pairs."""
@@ -28,12 +28,12 @@ SMALLEST_TOUCH = 1e-9
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SampledScenarios:
     """Sampled worlds, before what the plan lists takes its share of probability."""
 
     asked: Any
     """What they were drawn for: equal questions have equal worlds."""
-    strikes: tuple[tuple[Strike, ...], ...]
+    strikes: tuple[tuple[DisruptionEvent, ...], ...]
     share: Floats
     """Probability of each, given that no listed scenario comes."""
 
@@ -46,7 +46,7 @@ class Worlds:
     probability: Floats
     """(S,) sums to one."""
     design_basis: Bools
-    strikes: tuple[tuple[Strike, ...], ...]
+    strikes: tuple[tuple[DisruptionEvent, ...], ...]
     availability: Floats
     """(S, J, T) rho."""
     demand_factor: Floats
@@ -61,7 +61,7 @@ class Worlds:
     """(S, C) first touched period, T where never."""
     end: Ints
     """(S, C) period after the last event that touches the component."""
-    drawn: Drawn | None = None
+    drawn: SampledScenarios | None = None
     """Where some of the worlds were sampled: what was drawn, to be weighed again."""
 
     def counted_in(self, unit: Floats) -> Worlds:
@@ -78,12 +78,12 @@ class Worlds:
         return np.asarray(np.einsum("s,sct->ct", self.probability, later), dtype=float)
 
 
-def combine(
+def combine_events(
     instance: Instance,
     names: Sequence[str],
     probability: Floats,
     design_basis: Bools,
-    strikes: Sequence[tuple[Strike, ...]],
+    strikes: Sequence[tuple[DisruptionEvent, ...]],
 ) -> Worlds:
     """Worlds from their strikes: section 2 and the definition of `tight` in section 3 of the formulation."""
     calendar = instance.calendar
@@ -139,9 +139,11 @@ def combine(
     )
 
 
-def _alike(strikes: Sequence[tuple[Strike, ...]]) -> dict[tuple[str, str, Demand], list[tuple[int, int, Strike]]]:
+def _alike(
+    strikes: Sequence[tuple[DisruptionEvent, ...]],
+) -> dict[tuple[str, str, Demand], list[tuple[int, int, DisruptionEvent]]]:
     """(world, order in it, strike) of strikes that touch the same producers, materials and segments."""
-    found: dict[tuple[str, str, Demand], list[tuple[int, int, Strike]]] = defaultdict(list)
+    found: dict[tuple[str, str, Demand], list[tuple[int, int, DisruptionEvent]]] = defaultdict(list)
     for s, world in enumerate(strikes):
         for order, strike in enumerate(world):
             found[strike.countries, strike.materials, strike.demand].append((s, order, strike))

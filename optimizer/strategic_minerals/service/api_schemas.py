@@ -21,7 +21,7 @@ DEEPEST = 40
 LARGEST_NUMBER = 1e15
 
 
-def tame(value: Any) -> Any:
+def sanitise(value: Any) -> Any:
     """Plain data within limits: finite numbers, text that is text, few levels. MisplacedError otherwise, with the place.
 
     Large requests are walked where nobody else waits, not while they are parsed; the place is looked for where there is a fault.
@@ -31,14 +31,14 @@ def tame(value: Any) -> Any:
         if not level:
             return value
         for item in level:
-            if (wrong := _untame(item)) is not None:
+            if (wrong := _unsanitary(item)) is not None:
                 path = next(path for path, other in walked(value) if other is item)
                 raise MisplacedError((place(path), *wrong))
         level = [inner for item in level for inner in _inside(item)]
     raise MisplacedError((_deepest(value), f"more than {DEEPEST} levels of nesting", f"at most {DEEPEST}"))
 
 
-def _untame(item: Any) -> tuple[str, str] | None:
+def _unsanitary(item: Any) -> tuple[str, str] | None:
     """(found, expected) of a single value that is none."""
     if isinstance(item, float) and not math.isfinite(item):
         return brief(item), "a number that is finite"

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .entities import SCOPES, STATES, Deed, Job, Scope, Token
+from .entities import SCOPES, STATES, AuditLogEntry, Job, Scope, Token
 from .migrations import COLUMNS, NEWEST, STEPS
 from .trouble import StoreError
 
@@ -143,6 +143,6 @@ def token_of(row: tuple[Any, ...]) -> Token:
     return Token(name, tenant, held, created, revoked, note)
 
 
-def deed_of(row: tuple[Any, ...]) -> Deed:
+def log_entry_of(row: tuple[Any, ...]) -> AuditLogEntry:
     """A line of the audit log."""
-    return Deed(*row)
+    return AuditLogEntry(*row)

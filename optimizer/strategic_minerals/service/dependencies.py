@@ -12,7 +12,7 @@ from fastapi import Depends, Path, Request
 
 from .api_schemas import JobStatus, Progress
 from .authentication import Caller, busy, needs
-from .entities import Deed, Job
+from .entities import AuditLogEntry, Job
 from .job_folder import Folder
 from .problem_details import MEDIA_TYPE, Problem, ProblemError
 from .wording import JOB_ID
@@ -70,7 +70,7 @@ def aside(request: Request) -> Iterator[None]:
 
 def note(request: Request, caller: Caller, action: str, job_id: str) -> None:
     """A line of the audit log."""
-    request.app.state.store.log(Deed(time.time(), caller.tenant, caller.token, caller.address, action, job_id))
+    request.app.state.store.log(AuditLogEntry(time.time(), caller.tenant, caller.token, caller.address, action, job_id))
 
 
 def status_of(request: Request, job: Job, places: Mapping[str, int] | None = None) -> JobStatus:

@@ -15,7 +15,7 @@ from typing import IO, Any
 from ..core.errors import Fault, InputError
 from .entities import Job
 from .job_folder import ENDED, LIMITS, REQUEST, Folder
-from .job_runners import Patience, Runner
+from .job_runners import JobLimits, Runner
 from .problem_details import problem
 from .queue_store import quota_of
 from .retention import Janitor
@@ -192,7 +192,7 @@ class Dispatcher:
                     "deadline_s": settings.deadline_s,
                 },
             )
-            patience = Patience(settings.deadline_s, settings.grace_s)
+            patience = JobLimits(settings.deadline_s, settings.grace_s)
             ended = self._runner.attend(
                 folder, patience, lambda progress: self._tell(job, progress), lambda: self._to_stop(job)
             )

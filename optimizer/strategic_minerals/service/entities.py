@@ -49,7 +49,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Deed:
+class AuditLogEntry:
     """A line of the audit log."""
 
     at: float

@@ -37,7 +37,7 @@ Ended = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Patience:
+class JobLimits:
     """How long a process may run, and how long it may take to stop when asked."""
 
     deadline_s: float
@@ -47,7 +47,7 @@ class Patience:
 class Runner(Protocol):
     """Runs one job to its end."""
 
-    def attend(self, folder: Folder, patience: Patience, tell: Tell, stop: Stop) -> Ended:
+    def attend(self, folder: Folder, patience: JobLimits, tell: Tell, stop: Stop) -> Ended:
         """Run the job in a folder, tell its progress, stop it when asked; how it ended. Raises OSError where the place in which it
         runs is in trouble: then it may run again."""
 
@@ -89,7 +89,7 @@ def end(process: subprocess.Popen[bytes], grace_s: float) -> None:
 class LocalRunner:
     """Children of this process."""
 
-    def attend(self, folder: Folder, patience: Patience, tell: Tell, stop: Stop) -> Ended:
+    def attend(self, folder: Folder, patience: JobLimits, tell: Tell, stop: Stop) -> Ended:
         """Run the job here."""
         folder.clear_answers()
         process = start(folder)
@@ -147,7 +147,7 @@ class DaskRunner:
                 self._client = self._dask.Client(self._scheduler, set_as_default=False)
             return self._client
 
-    def attend(self, folder: Folder, patience: Patience, tell: Tell, stop: Stop) -> Ended:
+    def attend(self, folder: Folder, patience: JobLimits, tell: Tell, stop: Stop) -> Ended:
         """Run the job on a worker. Raises OSError where the cluster is away."""
         folder.clear_answers()
         attempt = f"{folder.path.name}-{time.time_ns()}"  # what an earlier attempt was told is not told to this one
@@ -173,7 +173,7 @@ class DaskRunner:
         attempt: str,
         future: Any,
         stopping: Any,
-        patience: Patience,
+        patience: JobLimits,
         tell: Tell,
         stop: Stop,
     ) -> Ended:
@@ -213,7 +213,7 @@ class DaskRunner:
         self._client.close()
 
 
-def errand(attempt: str, content: bytes, patience: Patience) -> tuple[Ended, bytes]:
+def errand(attempt: str, content: bytes, patience: JobLimits) -> tuple[Ended, bytes]:
     """On a worker: unpack, run a child, pack what it wrote."""
     import distributed
 

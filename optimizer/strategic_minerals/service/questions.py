@@ -142,12 +142,12 @@ def testable(plan: Plan) -> None:
 
 def look_at_item(run: Path, item: str) -> None:
     """Whether an item is one that can be explained: the model is built for that. Raises PlanError and InputError."""
-    from ..model.decisions import Choices
+    from ..model.decisions import DecisionIndex
     from ..model.problem import prepare
     from ..results.run_folder import load_result
 
     result = load_result(run)
     try:
-        Choices(prepare(result.plan, result.data)).find(item)
+        DecisionIndex(prepare(result.plan, result.data)).find(item)
     except PlanError as error:
         raise PlanError([replace(fault, file="body") for fault in error.faults]) from None

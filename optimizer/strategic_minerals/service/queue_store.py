@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from .base_store import JOB, Ask, job_of
-from .entities import Deed, Job, State
+from .entities import AuditLogEntry, Job, State
 from .settings import Settings
 from .token_store import TokenStore
 
@@ -90,7 +90,7 @@ class QueueStore(TokenStore):
         key: str | None,
         most: int,
         most_of_tenant: int,
-        deed: Deed,
+        deed: AuditLogEntry,
         quota: Quota | None = None,
         size: int = 0,
     ) -> Job:

@@ -33,7 +33,7 @@ from .api_schemas import (
     SolveRequest,
     StressRequest,
     SweepRequest,
-    tame,
+    sanitise,
     walked,
 )
 from .job_folder import READ, Folder
@@ -225,7 +225,7 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: 
     raw = parsed(body, where)
     bounded(raw, most_rows, where)
     try:
-        tame(raw)
+        sanitise(raw)
     except MisplacedError as error:
         raise PlanError([Fault(where, "", *error.places[0])]) from None
     files = _files(folder)

@@ -24,7 +24,7 @@ from .dependencies import WRONG, Admin, Id, Reader, Submitter, aside, folder_of,
 from .entities import ENDED, Job, State
 from .forms import UPLOAD, Upload
 from .job_folder import LIMITS, REQUEST, RESULT, Folder, new_id
-from .job_runners import Patience
+from .job_runners import JobLimits
 from .problem_details import Problem, ProblemError
 from .queue_store import quota_of
 from .reading import shipped_plans
@@ -242,7 +242,7 @@ def checked(request: Request, sent: Sent) -> CheckResult:
             asked = take(sent, folder, settings, nullcontext)["asked"]
             folder.write(REQUEST, {**asked, "kind": "check"})
             folder.write(LIMITS, {"memory_mib": settings.memory_aside_mib, "niceness": settings.niceness})
-            ended = request.app.state.checker.attend(folder, Patience(CHECK_S, 0.0), lambda _: None, lambda: False)
+            ended = request.app.state.checker.attend(folder, JobLimits(CHECK_S, 0.0), lambda _: None, lambda: False)
             found = folder.read(RESULT)
         finally:
             folder.delete()

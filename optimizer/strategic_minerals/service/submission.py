@@ -15,7 +15,7 @@ from typing import Any
 
 from ..core.errors import FaultsError
 from .authentication import Caller, busy
-from .entities import Deed, Job
+from .entities import AuditLogEntry, Job
 from .job_folder import ERRORS, LIMITS, LOOKED, READ, REQUEST, Folder, new_id
 from .job_runners import end, start
 from .problem_details import Problem, ProblemError
@@ -195,7 +195,7 @@ def _kept(
         {},
     )
     folder.sync()
-    deed = Deed(job.submitted, caller.tenant, caller.token, caller.address, f"submit {job.kind}", job.id)
+    deed = AuditLogEntry(job.submitted, caller.tenant, caller.token, caller.address, f"submit {job.kind}", job.id)
     return store.submit(
         job, key, settings.most_queued, settings.most_queued_of_tenant, deed, quota_of(settings), folder.size
     )

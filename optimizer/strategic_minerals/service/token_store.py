@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from .base_store import JOB, TOKEN, BaseStore, deed_of, job_of, token_of
-from .entities import Deed, Job, Token
+from .base_store import JOB, TOKEN, BaseStore, job_of, log_entry_of, token_of
+from .entities import AuditLogEntry, Job, Token
 
 FORGOTTEN_S = 86_400.0
 """After so long without a sign of life, nothing is kept of a server."""
@@ -81,12 +81,12 @@ class TokenStore(BaseStore):
         )
         return bool(rows)
 
-    def log(self, deed: Deed) -> None:
+    def log(self, deed: AuditLogEntry) -> None:
         """A line of the audit log."""
         values = ":at, :tenant, :token, :address, :action, :job"
         self._run((f"INSERT INTO deeds (at, tenant, token, address, action, job) VALUES ({values})", vars(deed)))
 
-    def deeds(self, limit: int = 1000) -> list[Deed]:
+    def deeds(self, limit: int = 1000) -> list[AuditLogEntry]:
         """The audit log, the newest first."""
         (rows,) = self._run(
             (
@@ -94,4 +94,4 @@ class TokenStore(BaseStore):
                 {"limit": limit},
             )
         )
-        return [deed_of(row) for row in rows]
+        return [log_entry_of(row) for row in rows]
