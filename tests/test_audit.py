@@ -64,14 +64,14 @@ def solved_case(seed: int, **switches: bool) -> Case:
     assert check_data(plan, data) == []
     problem = prepare(plan, data)
     solved = optimise(problem, gap=1e-6, time_limit_s=600.0)
-    return Case(problem, solved, *(extract(problem.layout, problem.assembly, at) for at in (solved.x, solved.z0)))
+    return Case(problem, solved, *(extract(problem.structure, problem.assembly, at) for at in (solved.x, solved.z0)))
 
 
 def random_plan(case: Case, seed: int) -> tuple[Solution, float]:
     """A feasible plan with arbitrary commitments, and its social cost as the model counts it."""
     rng = np.random.default_rng(seed)
     cost = case.solved.costs["social_cost"].copy()
-    for k, (name, _) in enumerate(case.problem.assembly.stamped[0].template.columns):
+    for k, (name, _) in enumerate(case.problem.assembly.blocks[0].template.columns):
         cost[k] += rng.normal() * {"sign": 1e4, "floor": 1e4, "contract": 10.0}.get(name, 0.0)
     first = Model(case.problem.assembly, cost, integer=True).run(time_limit_s=600.0)
     assert first.x is not None
@@ -80,7 +80,9 @@ def random_plan(case: Case, seed: int) -> tuple[Solution, float]:
     exact.set_bounds(decided, *[first.x[decided].round()] * 2)
     run = exact.run(time_limit_s=600.0)
     assert run.x is not None
-    return extract(case.problem.layout, case.problem.assembly, run.x), float(case.solved.costs["social_cost"] @ run.x)
+    return extract(case.problem.structure, case.problem.assembly, run.x), float(
+        case.solved.costs["social_cost"] @ run.x
+    )
 
 
 @pytest.mark.parametrize("seed", quick_first(range(40), 15))
@@ -116,7 +118,7 @@ def test_arbitrary_plans_use_every_instrument() -> None:
     used: Counter[str] = Counter()
     for seed in range(60):
         case, x, _ = arbitrary(seed)
-        support = case.problem.layout.support
+        support = case.problem.structure.support
         used["offtake contract"] += int((x.contract > 0.01).sum())
         used["reserve"] += int(x.buy[0].sum() > 0.01)
         used["emergency purchase"] += int(x.extra.sum() > 0.01)
@@ -159,9 +161,9 @@ def test_parts_add_up_to_social_cost_and_what_users_pay_for_releases_the_authori
 
 def text_options(problem: Problem) -> Iterator[tuple[tuple[int, str, int, tuple[int, ...]], audit_money.SignedPackage]]:
     """Every package x market floors x date that keeps section 4, worked out by the audit alone."""
-    n, course = problem.natural, audit_facts.path_data_of(problem)
+    n, path_data = problem.natural, audit_facts.path_data_of(problem)
     by_name = {m.name: m for m in n.market_floors}
-    floors = [by_name[m.floor.name] for m in problem.layout.support.markets]
+    floors = [by_name[m.floor.name] for m in problem.structure.support.markets]
     for p, project in enumerate(n.projects):
         for package in (k for k in n.packages if k.project in (None, p)):
             own = audit_packages.own_floor(n, package, project.producer)
@@ -170,26 +172,26 @@ def text_options(problem: Problem) -> Iterator[tuple[tuple[int, str, int, tuple[
             for chosen in product((False, True), repeat=len(floors)):
                 markets = [(m, floors[m]) for m, taken in enumerate(chosen) if taken]
                 for t in range(n.calendar.periods - project.lead):
-                    deal = audit_packages.signed_package(course, p, package, markets, t)
-                    if not audit_packages.objections(course, deal, floors):
-                        yield (p, package.name, t, deal.markets), deal
+                    signing = audit_packages.signed_package(path_data, p, package, markets, t)
+                    if not audit_packages.objections(path_data, signing, floors):
+                        yield (p, package.name, t, signing.markets), signing
 
 
 def assert_options_cost_what_the_text_says(problem: Problem) -> None:
     options = {
-        (o.project, o.package.name, o.signed, tuple(sorted(o.market))): o for o in problem.layout.support.options
+        (o.project, o.package.name, o.signed, tuple(sorted(o.market))): o for o in problem.structure.support.options
     }
     text = dict(text_options(problem))
     assert set(options) <= set(text)
     for key in set(text) - set(options):
         assert text[key].npv >= 0, "only what another package does as well without a gap may be left out"
     for key, option in options.items():
-        deal, money = text[key], option.floor
-        ours = [deal.npv, deal.scored, deal.fees.sum(), deal.residual, deal.lost_tariff]
+        signing, money = text[key], option.floor
+        ours = [signing.npv, signing.scored, signing.fees.sum(), signing.residual, signing.lost_tariff]
         theirs = [option.npv, option.scored, option.fees.sum(), option.residual, option.border_loss]
         if money is not None:
-            ours += [sum(getattr(b, k) for b in deal.bills) for k in ("expected", "terminal")]
-            ours += [sum(getattr(b, k).sum() for b in deal.bills) for k in ("budget", "liability")]
+            ours += [sum(getattr(b, k) for b in signing.bills) for k in ("expected", "terminal")]
+            ours += [sum(getattr(b, k).sum() for b in signing.bills) for k in ("budget", "liability")]
             theirs += [money.expected, money.terminal, money.budget.sum(), money.liability.sum()]
         assert theirs == pytest.approx(ours, rel=ROUNDING, abs=ROUNDING), key
 
@@ -205,7 +207,7 @@ def test_a_plant_kept_alive_by_two_floors_together_is_paid_by_both() -> None:
 
 def unblocked_twins(problem: Problem) -> list[tuple[str, str]]:
     """Options that may stand beside a market floor although section 4 admits their variant that counts on it."""
-    support, n = problem.layout.support, problem.natural
+    support, n = problem.structure.support, problem.natural
     text = dict(text_options(problem))
     found = []
     for o, option in enumerate(support.options):
@@ -249,19 +251,21 @@ def test_after_the_horizon_a_border_floor_charges_plants_that_have_restarted() -
         menu["levels_usd_per_kg"] = [1.5 * level for level in menu["levels_usd_per_kg"]]
     data = data.replace(activities=plants, prices=pd.concat([start, dip, start.assign(from_year=last)]))
     problem = prepare(Plan.model_validate(questions), data)
-    course = audit_facts.path_data_of(problem)
-    for support in problem.layout.support.markets:
+    path_data = audit_facts.path_data_of(problem)
+    for support in problem.structure.support.markets:
         market = next(m for m in problem.natural.market_floors if m.name == support.floor.name)
         if market.floor.kind == "border":
-            own = audit_money.signed_market_floor(course, market)
+            own = audit_money.signed_market_floor(path_data, market)
             assert (support.users, support.treasury) == pytest.approx((own.surcharge, own.tariff), rel=ROUNDING)
 
 
 def test_a_market_floor_carries_a_plant_whose_own_floor_has_ended() -> None:
     problem = solved_case(827, agreed=True, market_floor=True, flood=True).problem
-    n, course = problem.natural, audit_facts.path_data_of(problem)
-    for support in problem.layout.support.markets:
-        own = audit_money.signed_market_floor(course, next(m for m in n.market_floors if m.name == support.floor.name))
+    n, path_data = problem.natural, audit_facts.path_data_of(problem)
+    for support in problem.structure.support.markets:
+        own = audit_money.signed_market_floor(
+            path_data, next(m for m in n.market_floors if m.name == support.floor.name)
+        )
         assert support.money.expected == pytest.approx(sum(bill.expected for bill in own.bills), rel=ROUNDING)
 
 
@@ -309,11 +313,11 @@ def other_facts(case: Case, **facts: object) -> Problem:
 
 
 def options_of(case: Case, project: int) -> list[int]:
-    return [o for o, option in enumerate(case.problem.layout.support.options) if option.project == project]
+    return [o for o, option in enumerate(case.problem.structure.support.options) if option.project == project]
 
 
 def floored(case: Case) -> int:
-    options = case.problem.layout.support.options
+    options = case.problem.structure.support.options
     return next(o for o, k in enumerate(options) if k.floor is not None and k.floor.liability.sum() > 0)
 
 
@@ -327,7 +331,7 @@ def unpaired(case: Case) -> Solution:
 
 
 def counting_on_no_floor(case: Case) -> Solution:
-    option = next(o for o, k in enumerate(case.problem.layout.support.options) if k.market)
+    option = next(o for o, k in enumerate(case.problem.structure.support.options) if k.market)
     return replace(changed(case, sign=put(option, 1.0)), floor=np.zeros_like(case.x.floor))
 
 
@@ -338,8 +342,10 @@ def stopped_instruments(case: Case) -> Problem:
 
 
 def other_tightness(case: Case) -> Problem:
-    layout = case.problem.layout
-    return replace(case.problem, layout=replace(layout, worlds=replace(layout.worlds, tight=~layout.worlds.tight)))
+    structure = case.problem.structure
+    return replace(
+        case.problem, structure=replace(structure, worlds=replace(structure.worlds, tight=~structure.worlds.tight))
+    )
 
 
 Spoilt = Callable[[Case], Solution | Problem]
@@ -407,12 +413,17 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
     "beside_market_floor": ("a package counts on a floor that is not there", counting_on_no_floor),
     "contract_lot": (
         "half a lot",
-        lambda c: changed(c, contract=put(0, c.problem.natural.contract_lot[c.problem.layout.contracts[0].source] / 2)),
+        lambda c: changed(
+            c, contract=put(0, c.problem.natural.contract_lot[c.problem.structure.contracts[0].source] / 2)
+        ),
     ),
     "contracts_in_force": (
         "a source promises all it makes every year anew",
         lambda c: changed(
-            c, contract=put(..., c.problem.natural.capacity[[k.source for k in c.problem.layout.contracts]].max(axis=1))
+            c,
+            contract=put(
+                ..., c.problem.natural.capacity[[k.source for k in c.problem.structure.contracts]].max(axis=1)
+            ),
         ),
     ),
     "budget": ("spending beyond the appropriation", lambda c: changed(c, buy=add((0, 0, 0), 1e5))),
@@ -434,7 +445,7 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
 
 
 def sold_while_tight(case: Case) -> Callable[[np.ndarray], None]:
-    s, i, t = (int(k[0]) for k in np.nonzero(case.problem.layout.worlds.tight))
+    s, i, t = (int(k[0]) for k in np.nonzero(case.problem.structure.worlds.tight))
     return add((1 + s, i, t), 1.0)
 
 
@@ -458,7 +469,7 @@ def test_every_family_has_a_broken_plan() -> None:
 def test_uncontracted_allied_tonnes_are_withheld_in_a_squeeze() -> None:
     case = solved_case(27, **EVERYTHING)
     k, ndpr = case.problem.natural.producers.index("ally-mine"), case.problem.natural.materials.index("ndpr")
-    worlds = case.problem.layout.worlds
+    worlds = case.problem.structure.worlds
     s, t = (int(a[0]) for a in np.nonzero(worlds.tight[:, ndpr]))
     everything = float(worlds.availability[s, k, t] * case.problem.natural.capacity[k, t])
     x = replace(changed(case, run=put((1 + s, k, t), everything)), contract=np.zeros_like(case.x.contract))

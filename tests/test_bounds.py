@@ -86,7 +86,7 @@ def test_bounds_that_cross_are_no_answer(monkeypatch: pytest.MonkeyPatch) -> Non
     real = bounds.replicates
 
     def too_cheap(*args: Any, **options: Any) -> Any:
-        return [(w, [replace(m, cost=m.cost - 1e6) for m in met]) for w, met in real(*args, **options)]
+        return [(w, [replace(m, cost=m.cost - 1e6) for m in recourse]) for w, recourse in real(*args, **options)]
 
     monkeypatch.setattr(bounds, "replicates", too_cheap)
     with pytest.raises(UntrustedError, match="contradict each other"):

@@ -135,7 +135,7 @@ class StandIn:
             self.decisions[1:], 6
         )  # the first stays apart, for the case that leans on the tolerance
         self.parts = SimpleNamespace(master=master, mine=np.arange(len(case.cost)), clusters=(), kept=kept)
-        self.layout, self.assembly = SimpleNamespace(uses_risk=False), SimpleNamespace(stamped=())
+        self.structure, self.assembly = SimpleNamespace(uses_risk=False), SimpleNamespace(blocks=())
 
     def master(self, cost: Floats, offset: float) -> Master:
         costs = np.append(cost, np.ones(GROUPS))

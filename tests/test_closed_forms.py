@@ -644,7 +644,7 @@ def test_a_shut_plant_comes_back_after_its_restart():
     assert [short(result, "glut", y) for y in ("2027", "2028", "2029", "2030")] == [close(v) for v in (0, 4, 4, 0)]
     assert result.objective_parts["loss"] == close(800.0)
     problem = prepare(*reviving())
-    alive = survival(problem.instance, 0, problem.layout.worlds.price[0], (), 0)
+    alive = survival(problem.instance, 0, problem.structure.worlds.price[0], (), 0)
     assert list(alive) == [True, False, False, True]
 
 

@@ -21,7 +21,7 @@ from strategic_minerals import (
     shipped,
     solve,
 )
-from strategic_minerals.decomposition import remote as errands
+from strategic_minerals.decomposition import remote as tasks
 from strategic_minerals.decomposition.evaluator import decision_sums
 from strategic_minerals.decomposition.lshaped import LShaped
 from strategic_minerals.decomposition.master import CutPool
@@ -67,7 +67,7 @@ def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
     z0 = solve_reference(problem, costs, 600.0)
     best = Model(problem.assembly, costs, integer=False).run(time_limit_s=600.0).x
     assert best is not None
-    parts = decompose(problem.layout, problem.assembly, costs, 16)
+    parts = decompose(problem.structure, problem.assembly, costs, 16)
     clusters = parts.clusters
     assert len(clusters) > 1
     rng = np.random.default_rng(seed)
@@ -144,10 +144,10 @@ def test_cuts_stay_valid_for_another_cost_of_the_master() -> None:
     """Proves: minimised again with other costs of commitments, the parts give what the whole model gives with them."""
     problem = prepare(*many(6))
     costs = objective_costs(problem)["social_cost"]
-    parts = LShaped(problem.layout, problem.assembly, costs, integer=False)
+    parts = LShaped(problem.structure, problem.assembly, costs, integer=False)
     dearer = costs.copy()
     signs = np.array(
-        [problem.assembly.stamped[0].columns("sign", o)[0] for o in range(len(problem.layout.support.options))]
+        [problem.assembly.blocks[0].columns("sign", o)[0] for o in range(len(problem.structure.support.options))]
     )
     dearer[signs] += 5.0
     for cost in (costs, dearer, costs):
@@ -226,7 +226,7 @@ def test_a_clock_that_runs_out_among_clusters_keeps_the_plan_found(monkeypatch: 
     problem = prepare(*many(6))
     costs = objective_costs(problem)["social_cost"]
     z0 = solve_reference(problem, costs, 600.0)
-    parts = LShaped(problem.layout, problem.assembly, costs, integer=True, threads=1)
+    parts = LShaped(problem.structure, problem.assembly, costs, integer=True, threads=1)
     asked = Cluster.answer
     left = [5 * len(parts.parts.clusters)]
 
@@ -291,10 +291,10 @@ def test_a_cut_is_kept_once_and_forgotten_with_its_group() -> None:
 def test_sums_of_decisions_are_whole_in_every_plan() -> None:
     """Proves: what is branched on beside single decisions is made of whole-number columns alone, a project's total among them."""
     problem = prepare(*many(3))
-    sums = decision_sums(problem.layout, problem.assembly)
-    sign = problem.assembly.stamped[0]
+    sums = decision_sums(problem.structure, problem.assembly)
+    sign = problem.assembly.blocks[0]
     per_project: dict[int, set[int]] = {}
-    for o, option in enumerate(problem.layout.support.options):
+    for o, option in enumerate(problem.structure.support.options):
         per_project.setdefault(option.project, set()).add(int(sign.columns("sign", o)[0]))
     assert sums
     assert all(problem.assembly.integer[columns].all() for columns in sums)
@@ -307,7 +307,7 @@ def test_a_point_that_another_solve_rounded_leaves_a_cluster_room() -> None:
     problem = prepare(*many(1))
     costs = objective_costs(problem)["social_cost"]
     z0 = solve_reference(problem, costs, 600.0)
-    parts = decompose(problem.layout, problem.assembly, costs, 16)
+    parts = decompose(problem.structure, problem.assembly, costs, 16)
     cluster, z0 = parts.clusters[0], z0[parts.mine]
     soon = time.perf_counter() + 600.0
     exact = cluster.answer(z0, soon).cost
@@ -333,15 +333,15 @@ def test_a_worker_that_does_not_know_a_cluster_is_told(monkeypatch: pytest.Monke
     """Proves: workers that forget everything between two rounds, as new ones would, give the same optimum."""
     plan, data = many(2)
     here = solve(plan, data, gap=1e-9, relax=True, method="decomposed").outcome
-    real, asked = errands.solve_remote, []
+    real, asked = tasks.solve_remote, []
 
-    def forgetful(errand: errands.RemoteTask) -> errands.RemoteResult:
-        asked.append(errand.part is None)
+    def forgetful(task: tasks.RemoteTask) -> tasks.RemoteResult:
+        asked.append(task.part is None)
         if len(asked) % 3 == 0:
-            errands._KEPT.clear()
-        return real(errand)
+            tasks._KEPT.clear()
+        return real(task)
 
-    monkeypatch.setattr(errands, "solve_remote", forgetful)
+    monkeypatch.setattr(tasks, "solve_remote", forgetful)
     with ThreadPoolExecutor(2) as pool:
         there = solve(plan, data, gap=1e-9, relax=True, method="decomposed", executor=pool).outcome
     assert {True, False} == set(asked)
@@ -353,7 +353,7 @@ def test_a_hot_start_gone_astray_is_solved_again_from_nothing() -> None:
     plan = load_plan(shipped("models") / "critical-minerals.toml", {"sample.worlds": 5, "sample.draws": 5})
     problem = prepare(plan, load_dataset(shipped("inputs")))
     costs = objective_costs(problem)["social_cost"]
-    parts = LShaped(problem.layout, problem.assembly, costs, integer=False)
+    parts = LShaped(problem.structure, problem.assembly, costs, integer=False)
     assert parts.minimise(costs, solve_reference(problem, costs, 600.0), gap=1e-6, absolute_gap=0.0).status == "optimal"
 
 
@@ -449,7 +449,7 @@ def test_a_matrix_scaled_otherwise_halfway_through_is_answered_as_from_nothing()
         solve_reference(problem, costs, 600.0),
         Model(problem.assembly, costs, integer=False).run(time_limit_s=600.0).x,
     )
-    parts, forever = decompose(problem.layout, problem.assembly, costs, 16), time.perf_counter() + 600.0
+    parts, forever = decompose(problem.structure, problem.assembly, costs, 16), time.perf_counter() + 600.0
     for cluster in parts.clusters:
         program, at = cluster.part, [x[parts.mine][cluster.links] for x in (z0, best, z0, best)]
         hot, told = Model(program.assembly, program.cost, integer=False), []

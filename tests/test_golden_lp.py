@@ -165,16 +165,16 @@ def everything() -> tuple[Plan, Dataset]:
 @cache
 def written() -> dict[str, str]:
     """File name -> text, from the flat model."""
-    layout, _ = structure_of(*everything())
+    structure, _ = structure_of(*everything())
     with PYOMO_LOCK:
-        return Writer(layout, flat_model(layout)).files()
+        return Writer(structure, flat_model(structure)).files()
 
 
 class Writer:
     """Names instead of numbers: `run[ally_mine]` in `period[oxide, squeeze, 2028]`."""
 
-    def __init__(self, layout: Structure, m: Any) -> None:
-        self.layout, self.m = layout, m
+    def __init__(self, structure: Structure, m: Any) -> None:
+        self.structure, self.m = structure, m
         self.where = {
             id(data): (block, index, component.local_name, key)
             for block in BLOCKS
@@ -216,14 +216,14 @@ class Writer:
 
     def name(self, item: Any) -> str:
         block, index, name, key = self.where[id(item)]
-        n = self.layout.instance
+        n = self.structure.instance
         place = {
             "commitments": list,
-            "world": lambda: [self.layout.worlds.names[index]],
-            "branch": lambda: [n.components[index[0]], self.layout.worlds.names[index[1]]],
+            "world": lambda: [self.structure.worlds.names[index]],
+            "branch": lambda: [n.components[index[0]], self.structure.worlds.names[index[1]]],
             "period": lambda: [
                 n.components[index[0]],
-                "trunk" if index[1] == TRUNK else self.layout.worlds.names[index[1]],
+                "trunk" if index[1] == TRUNK else self.structure.worlds.names[index[1]],
                 n.calendar.period_label(index[2]),
             ],
         }[block]()
@@ -235,7 +235,7 @@ class Writer:
         return f"{head}{name}" + (f"[{inner}]" if keys else "")
 
     def word(self, kind: str, k: Any, name: str) -> str:
-        layout, n = self.layout, self.layout.instance
+        structure, n = self.structure, self.structure.instance
         demand = lambda q: ".".join(n.demands[q])  # noqa: E731
         words = {
             "producer": lambda: n.producers[k],
@@ -250,9 +250,9 @@ class Writer:
             "year": lambda: "episode" if k < 0 else str(n.calendar.years[k]),
             "kind": lambda: k,
             "contract": lambda: (
-                f"{n.producers[layout.contracts[k].source]} from {n.calendar.period_label(layout.contracts[k].start)}"
+                f"{n.producers[structure.contracts[k].source]} from {n.calendar.period_label(structure.contracts[k].start)}"
             ),
-            "market_floor": lambda: layout.support.markets[k].floor.name,
+            "market_floor": lambda: structure.support.markets[k].floor.name,
             "component": lambda: n.components[k],
             "service_level": lambda: f"{n.plan.service_levels[k].material}.{n.plan.service_levels[k].segment}",
             "rule": lambda: (
@@ -267,14 +267,14 @@ class Writer:
         return str(words[kind]())
 
     def option(self, o: int) -> str:
-        option, n = self.layout.support.options[o], self.layout.instance
-        floors = "".join(f" with {self.layout.support.markets[k].floor.name}" for k in option.market)
+        option, n = self.structure.support.options[o], self.structure.instance
+        floors = "".join(f" with {self.structure.support.markets[k].floor.name}" for k in option.market)
         return (
             f"{n.projects[option.project].name} {option.package.name}{floors} {n.calendar.period_label(option.signed)}"
         )
 
     def output_class(self, g: int) -> str:
-        support, n = self.layout.support, self.layout.instance
+        support, n = self.structure.support, self.structure.instance
         return f"{n.projects[support.classes[g].project].name} class {g}"
 
 

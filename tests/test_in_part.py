@@ -225,7 +225,7 @@ def test_what_is_spent_on_each_thing_adds_up_to_the_spending_that_plans_are_held
         if measure.kind == "spending":
             np.add.at(counted, measure.columns, measure.factors)
     names = np.empty(len(counted), dtype=object)
-    for part in problem.assembly.stamped:
+    for part in problem.assembly.blocks:
         for k, (name, _) in enumerate(part.template.columns):
             names[part.first_column + k + part.width * np.arange(part.count)] = name
     mine = np.isin(names.astype(str), ["buy", "sign", "contract", "floor"])

@@ -32,6 +32,6 @@ def test_a_hundred_thousand_worlds_of_everything_are_refused_with_their_counts(d
 def test_a_model_beyond_the_limit_is_refused_before_it_is_compiled(data, monkeypatch):
     """Proves: the count of columns is taken from the structure; nothing of Pyomo is written first."""
     monkeypatch.setattr(problem, "MOST_COLUMNS", 1000)
-    monkeypatch.setattr(problem, "compile_templates", lambda layout: pytest.fail("compiled all the same"))
+    monkeypatch.setattr(problem, "compile_templates", lambda structure: pytest.fail("compiled all the same"))
     with pytest.raises(PlanError, match="columns"):
         solve(load_plan(shipped("models") / "quickstart.toml"), data)

@@ -18,7 +18,7 @@ from strategic_minerals import InfeasibleError, Plan, PlanError, solve
 from strategic_minerals.data import csv_files
 from strategic_minerals.data.addresses import edited
 from strategic_minerals.decomposition import evaluator as decompose
-from strategic_minerals.decomposition import remote as errands
+from strategic_minerals.decomposition import remote as tasks
 from strategic_minerals.decomposition import search as rounds
 from strategic_minerals.decomposition import subproblems as clusters
 from strategic_minerals.decomposition.lshaped import LShaped
@@ -86,7 +86,7 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(Cluster, "answer", slower)
     for times in (1, 2, 4, 8, 16):
-        of = LShaped(problem.layout, problem.assembly, cost, integer=True, threads=1)
+        of = LShaped(problem.structure, problem.assembly, cost, integer=True, threads=1)
         left[0] = times * len(of.parts.clusters)
         run = of.minimise(cost, z0, gap=1e-6, absolute_gap=0.0)
         assert run.x is not None
@@ -97,8 +97,8 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.usefixtures("crowded")
 def test_an_executor_answers_clusters_that_nobody_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: with workers that forget every program, sent some at a time, the plan is the same."""
-    monkeypatch.setattr(errands, "MOST_KEPT", 0)
-    monkeypatch.setattr(errands, "AT_ONCE", 3)
+    monkeypatch.setattr(tasks, "MOST_KEPT", 0)
+    monkeypatch.setattr(tasks, "AT_ONCE", 3)
     plan, data = many(3)
     with ThreadPoolExecutor(2) as executor:
         sent = solve(plan, data, gap=1e-6, method="decomposed", executor=executor).outcome
@@ -134,7 +134,7 @@ def test_another_budget_keeps_all_cuts(most: int, monkeypatch: pytest.MonkeyPatc
     plan, data = many(5)
     problem = prepare(plan, data)
     cost = objective_costs(problem)["social_cost"]
-    of = LShaped(problem.layout, problem.assembly, cost, integer=False)
+    of = LShaped(problem.structure, problem.assembly, cost, integer=False)
     of.minimise(cost, None, gap=1e-6, absolute_gap=0.0)
     cuts, basis = of.pool.numbers, [cluster.basis for cluster in of.parts.clusters]
     assert cuts
@@ -142,7 +142,7 @@ def test_another_budget_keeps_all_cuts(most: int, monkeypatch: pytest.MonkeyPatc
     changed = plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": values})})
     other = prepare(changed, data, problem)
     monkeypatch.setattr(Cluster, "answer", None)
-    of.become(other.layout, other.assembly, objective_costs(other)["social_cost"], time.perf_counter() + 600.0)
+    of.become(other.structure, other.assembly, objective_costs(other)["social_cost"], time.perf_counter() + 600.0)
     assert of.pool.numbers == cuts
     assert [cluster.basis for cluster in of.parts.clusters] == basis
     assert all(cluster.split.assembly is other.assembly for cluster in of.parts.clusters)
@@ -186,7 +186,7 @@ def test_cuts_of_groups_lie_nowhere_above_what_their_clusters_cost() -> None:
     """Proves: where a search began, the cuts that it found since say no more than the clusters do, and those found there say it."""
     problem = prepare(*many(2))
     cost = objective_costs(problem)["social_cost"]
-    of = LShaped(problem.layout, problem.assembly, cost, integer=True)
+    of = LShaped(problem.structure, problem.assembly, cost, integer=True)
     assert 1 < len(of.groups) < len(of.parts.clusters)
     z0 = solve_reference(problem, cost, 600.0)
     cap_trunk_shortfall(problem, z0)
@@ -213,8 +213,8 @@ def test_prices_of_commitments_and_trunk_are_slopes_of_the_whole_model(seed: int
     assert fixed.row_dual is not None
     assembly, cost = problem.assembly, solved.costs["social_cost"]
     whole = np.flatnonzero(assembly.integer)
-    apart = clusters.decompose(problem.layout, assembly, cost, 3)
-    worlds = problem.layout.worlds
+    apart = clusters.decompose(problem.structure, assembly, cost, 3)
+    worlds = problem.structure.worlds
     assert not worlds.design_basis.all()
     priced = apart.rows[np.abs(fixed.row_dual[apart.rows]) > 1e-7]
     rng = np.random.default_rng(seed)
@@ -244,7 +244,7 @@ def test_prices_in_worlds_are_slopes_of_their_cluster() -> None:
     assert fixed is not None
     assert fixed.row_dual is not None
     assembly, cost = problem.assembly, solved.costs["social_cost"]
-    apart = clusters.decompose(problem.layout, assembly, cost, 3)
+    apart = clusters.decompose(problem.structure, assembly, cost, 3)
     model = Model(assembly, cost, integer=False)
     y = fixed.x[apart.mine]
     model.set_bounds(apart.mine, y, y)
@@ -271,7 +271,7 @@ def test_a_plan_stands_where_its_rows_are_kept_to_the_solvers_tolerance_only(mon
     for seed in (0, 2, 3):
         problem = prepare(*many(seed))
         cost = objective_costs(problem)["social_cost"]
-        of = LShaped(problem.layout, problem.assembly, cost, integer=True)
+        of = LShaped(problem.structure, problem.assembly, cost, integer=True)
         best = of.minimise(cost, None, gap=1e-7, absolute_gap=0.0)
         with monkeypatch.context() as patch:
             mine = of.point(best.x[of.parts.mine])
@@ -295,7 +295,7 @@ def test_prices_are_as_close_as_they_say() -> None:
     for seed in range(4):
         problem = prepare(*many(seed))
         cost = objective_costs(problem)["social_cost"]
-        of = LShaped(problem.layout, problem.assembly, cost, integer=True)
+        of = LShaped(problem.structure, problem.assembly, cost, integer=True)
         offset = -float(cost @ solve_reference(problem, cost, 600.0))
         best = of.minimise(cost, None, gap=0.05, absolute_gap=0.0, offset=offset)
         of.pool = CutPool()
@@ -307,11 +307,11 @@ def test_prices_are_as_close_as_they_say() -> None:
 @pytest.mark.parametrize(("worlds", "groups"), [(1, 64), (1280, 64), (1281, 65), (2000, 100), (5000, 250), (9000, 250)])
 def test_many_worlds_have_a_group_for_every_so_many(worlds: int, groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: one group for 20 worlds outside the master, within bounds, and 16 where clusters stay in memory."""
-    layout = SimpleNamespace(worlds=SimpleNamespace(design_basis=np.array([False] * worlds + [True] * 50)))
+    structure = SimpleNamespace(worlds=SimpleNamespace(design_basis=np.array([False] * worlds + [True] * 50)))
     assembly = SimpleNamespace(lower=np.zeros(1))
-    assert decompose.groups_for(layout, assembly) == 16
+    assert decompose.groups_for(structure, assembly) == 16
     monkeypatch.setattr(clusters, "LOADED_COLUMNS", 0)
-    assert decompose.groups_for(layout, assembly) == groups
+    assert decompose.groups_for(structure, assembly) == groups
 
 
 @pytest.mark.parametrize("back", [False, True])
@@ -370,9 +370,9 @@ def test_a_cluster_made_anew_answers_as_one_that_stays(monkeypatch: pytest.Monke
     problem = prepare(*many(8))
     cost = objective_costs(problem)["social_cost"]
     best = Model(problem.assembly, cost, integer=False).run(time_limit_s=600.0).x
-    hot = clusters.decompose(problem.layout, problem.assembly, cost, 3)
+    hot = clusters.decompose(problem.structure, problem.assembly, cost, 3)
     monkeypatch.setattr(clusters, "LOADED_COLUMNS", 0)
-    fresh = clusters.decompose(problem.layout, problem.assembly, cost, 3)
+    fresh = clusters.decompose(problem.structure, problem.assembly, cost, 3)
     assert hot.kept
     assert not fresh.kept
     forever = time.perf_counter() + 600.0

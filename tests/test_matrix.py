@@ -42,7 +42,7 @@ Place = tuple[str, Any, str, Any]
 def places(problem: Problem) -> dict[int, Place]:
     """Column -> (block, index of the block, variable, key) by the names of the flat model."""
     found: dict[int, Place] = {}
-    for part in problem.assembly.stamped:
+    for part in problem.assembly.blocks:
         for n in range(part.count):
             block, index = block_of(problem, part, n)
             for k, (name, key) in enumerate(part.template.columns):
@@ -56,10 +56,10 @@ def block_of(problem: Problem, part: PlacedBlock, n: int) -> tuple[str, Any]:
     if kind in ("commitments", "world"):
         return kind, (None if kind == "commitments" else n)
     c = problem.natural.components.index(component)
-    stamps = problem.layout.stamps[c]
+    blocks = problem.structure.block_index[c]
     if kind == "branch":
-        return kind, (c, stamps.branches[n])
-    return kind, (c, int(stamps.world[n]), int(stamps.period[n]))
+        return kind, (c, blocks.branches[n])
+    return kind, (c, int(blocks.world[n]), int(blocks.period[n]))
 
 
 def flat_places(m: Any, kind: Any) -> dict[Any, Place]:
@@ -104,7 +104,7 @@ def stamped_rows(problem: Problem) -> dict[Place, int]:
     rows: dict[Place, int] = {}
     for row in range(assembly.shape[0]):
         name, key, _, n = assembly.row_name(row)
-        block, index = block_of(problem, assembly.stamped[assembly.row_stamped[row]], n)
+        block, index = block_of(problem, assembly.blocks[assembly.row_block[row]], n)
         place = (block, index, name, key)
         assert place not in rows, f"row {place} stands twice"
         rows[place] = row
@@ -140,10 +140,10 @@ def difference(problem: Problem, m: Any) -> list[str]:
                 wrong.append(f"row {spot} is missing: {flat}")
             continue
         entries = slice(assembly.start[row], assembly.start[row + 1])
-        stamped: dict[Place, float] = defaultdict(float)
+        blocks: dict[Place, float] = defaultdict(float)
         for column, value in zip(assembly.index[entries], assembly.value[entries], strict=True):
-            stamped[columns[int(column)]] += float(value)
-        wrong += [f"row {spot}, {text}" for text in same(dict(stamped), flat, scale)]
+            blocks[columns[int(column)]] += float(value)
+        wrong += [f"row {spot}, {text}" for text in same(dict(blocks), flat, scale)]
         if not (close(assembly.row_lower[row], lower, scale) and close(assembly.row_upper[row], upper, scale)):
             found = f"{assembly.row_lower[row]}..{assembly.row_upper[row]}"
             wrong.append(f"limits of row {spot}: {found} against {lower}..{upper}")
@@ -166,7 +166,7 @@ def test_the_stamped_matrix_is_the_flat_model_entry_by_entry(seed: int, switches
     """
     problem = prepare(*random_case(seed, **switches))
     with PYOMO_LOCK:
-        assert difference(problem, flat_model(problem.layout)) == []
+        assert difference(problem, flat_model(problem.structure)) == []
 
 
 @pytest.mark.parametrize("kind", ["risk_within_budget", "least_budget"])
@@ -177,7 +177,7 @@ def test_every_stage_of_an_aim_stands_in_the_flat_model(seed: int, kind: str) ->
     plan, data = random_case(seed)
     problem = prepare(plan.model_copy(update={"objective": plan.objective.model_copy(update={"kind": kind})}), data)
     with PYOMO_LOCK:
-        m = flat_model(problem.layout)
+        m = flat_model(problem.structure)
         assert difference(problem, m) == []
     names = [o.local_name for o in m.component_objects(pyo.Objective)]
     assert names == list(m.stages) == list(STAGES[kind])
@@ -191,7 +191,7 @@ def test_a_wrong_entry_is_seen() -> None:
     assembly = replace(problem.assembly, costs=dict(problem.assembly.costs))  # vectors that can be changed
     problem = replace(problem, assembly=assembly)
     with PYOMO_LOCK:
-        m = flat_model(problem.layout)
+        m = flat_model(problem.structure)
         assert difference(problem, m) == []
         row = int(np.flatnonzero(np.isfinite(assembly.row_upper) & (assembly.row_upper > 1e-3))[0])
         cost = assembly.costs["social_cost"]
@@ -246,12 +246,12 @@ def test_trunk_blocks_stand_before_any_event() -> None:
     periods, a branch's periods from its onset on only."""
     problem = prepare(*random_case(1, cvar=False, loss_limits=False))
     with PYOMO_LOCK:
-        m = flat_model(problem.layout)
+        m = flat_model(problem.structure)
     T = problem.natural.calendar.periods
     for c, _ in enumerate(problem.natural.components):
         assert [t for (k, s, t) in m.period if k == c and s == TRUNK] == list(range(T))
-        for s in problem.layout.stamps[c].branches:
-            onset = int(problem.layout.worlds.onset[s, c])
+        for s in problem.structure.block_index[c].branches:
+            onset = int(problem.structure.worlds.onset[s, c])
             assert [t for (k, w, t) in m.period if (k, w) == (c, s)] == list(range(onset, T))
 
 
@@ -266,7 +266,7 @@ def block_with(rule: Any, values: dict[str, float]) -> Any:
     return m.b
 
 
-def stamped(block: Any, xi: list[list[float]], cost: Any = None) -> Assembly:
+def blocks(block: Any, xi: list[list[float]], cost: Any = None) -> Assembly:
     """The block put down once for each row of parameter values."""
     template = compile_block(block, {}, {"social_cost": block.x if cost is None else cost})
     n = len(xi)
@@ -298,7 +298,7 @@ def test_a_template_is_exact_in_its_parameters(
 
     with PYOMO_LOCK:
         block = block_with(rule, dict(zip("pqr", first, strict=True)))
-        assembly = stamped(block, [list(first), list(then)], (block.p + 2 * block.r) * block.x - b * block.q * block.y)
+        assembly = blocks(block, [list(first), list(then)], (block.p + 2 * block.r) * block.x - b * block.q * block.y)
     for n, (p, q, r) in enumerate((first, then)):
         x, y = a * p - q / d, b * (1 + r) - 3
         dense = np.zeros(4)
@@ -323,7 +323,7 @@ def test_products_of_two_uncertain_parameters_are_refused(form: str) -> None:
         block = block_with(rule.get(form, lambda m: m.x + m.y <= 1), {"p": 2.0, "q": 3.0})
         cost = block.p * block.q * block.x if form == "cost" else block.x
         with pytest.raises(FormulationError, match=r"product of two uncertain parameters.*p.*q"):
-            stamped(block, [[2.0, 3.0]], cost)
+            blocks(block, [[2.0, 3.0]], cost)
 
 
 def test_other_curves_in_a_parameter_are_refused() -> None:
@@ -331,7 +331,7 @@ def test_other_curves_in_a_parameter_are_refused() -> None:
     with PYOMO_LOCK:
         for rule in (lambda m: m.x / m.p + m.y <= 1, lambda m: pyo.exp(m.p) * m.x + m.y <= 1):
             with pytest.raises(FormulationError, match="not affine"):
-                stamped(block_with(rule, {"p": 2.0}), [[2.0]])
+                blocks(block_with(rule, {"p": 2.0}), [[2.0]])
 
 
 def test_entries_too_small_for_the_solver_are_refused() -> None:
@@ -340,8 +340,8 @@ def test_entries_too_small_for_the_solver_are_refused() -> None:
     with PYOMO_LOCK:
         block = block_with(lambda m: m.p * m.x + m.y >= 2, {"p": 1.0})
         with pytest.raises(FormulationError, match=r"holds 1e-10 .*: the solver drops what is below 1e-07"):
-            stamped(block, [[1.0], [1e-10]])
-        assert stamped(block, [[2e-7], [0.0]]).value.tolist() == [2e-7, 1.0, 1.0]
+            blocks(block, [[1.0], [1e-10]])
+        assert blocks(block, [[2e-7], [0.0]]).value.tolist() == [2e-7, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -358,9 +358,9 @@ def test_a_number_that_is_none_never_reaches_the_solver(form: str, value: float)
         if form == "bound":
             block.x.setub(block.p)
         cost = block.p * block.x if form == "cost" else block.x
-        assert stamped(block, [[1.0], [2.0]], cost).shape[0] == 2
+        assert blocks(block, [[1.0], [2.0]], cost).shape[0] == 2
         with pytest.raises(FormulationError, match="finite"):
-            stamped(block, [[1.0], [value]], cost)
+            blocks(block, [[1.0], [value]], cost)
 
 
 def test_terms_that_cancel_leave_no_entry() -> None:

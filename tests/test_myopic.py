@@ -86,7 +86,7 @@ def test_not_knowing_the_end_never_gains_and_costs_nothing_where_nothing_happens
     worlds = first.own_worlds
     known, blind = evaluate_recourse(first, worlds), evaluate_myopic_recourse(first, worlds, {})
     assert (blind.cost >= known.cost - 1e-6 * (1 + abs(known.cost))).all()
-    calm = [k for k, strikes in enumerate(worlds.strikes) if not strikes]
+    calm = [k for k, events in enumerate(worlds.events) if not events]
     assert blind.cost[calm] == pytest.approx(known.cost[calm], rel=1e-9)
 
 

@@ -59,7 +59,7 @@ def picture(
     """An item over one figure alone. chosen: at the plan's own value."""
     problem = prepare(plan, data)
     item = DecisionIndex(problem).find(name)
-    pair = Pair(plan, data, item, in_amounts(item, plan), 0.0, 60.0, edited, problem.layout.worlds.drawn, threads=1)
+    pair = Pair(plan, data, item, in_amounts(item, plan), 0.0, 60.0, edited, problem.structure.worlds.drawn, threads=1)
     varied = next(one for one in figures_of(problem, item) if one.name == figure)
     return find_break_even(pair, varied, chosen, tolerance, most)
 
@@ -319,7 +319,7 @@ def test_an_item_is_found_by_what_it_is_after_an_edit(change: dict[str, Any]) ->
     _, items = of_floors(plan, data)
     edited_plan, edited_data = edited(plan, data, change)
     problem = prepare(edited_plan, edited_data)
-    choices, options = DecisionIndex(problem), problem.layout.support.options
+    choices, options = DecisionIndex(problem), problem.structure.support.options
     for item in items:
         assert item.level is not None
         wanted = [
@@ -327,7 +327,7 @@ def test_an_item_is_found_by_what_it_is_after_an_edit(change: dict[str, Any]) ->
             for o, option in enumerate(options)
             if option.package.floor is not None and option.package.floor.id == item.level.at
         ]
-        root = problem.assembly.stamped[0]
+        root = problem.assembly.blocks[0]
         assert choices.decided(item).columns.tolist() == [root.columns("sign", o)[0] for o in wanted]
         figure = figures_of(problem, item)[0]
         assert (
@@ -381,9 +381,9 @@ def test_packages_called_like_floors_are_packages() -> None:
     assert set(packages) <= set(items)
     mine_of = {
         name: {
-            problem.layout.support.options[o].package.row
-            for o in range(len(problem.layout.support.options))
-            if problem.assembly.stamped[0].columns("sign", o)[0] in choices.decided(item).columns
+            problem.structure.support.options[o].package.row
+            for o in range(len(problem.structure.support.options))
+            if problem.assembly.blocks[0].columns("sign", o)[0] in choices.decided(item).columns
         }
         for name, item in items.items()
     }

@@ -63,7 +63,7 @@ def test_every_stage_of_random_plans_is_a_difference_of_the_same_figure(seed: in
     share = (0.3, 0.7, 1.0)[seed % 3]
     result = solve(cautious(plan, share), data, gap=1e-4, threads=1)
     problem = prepare(result.plan, result.data)
-    pi, alpha = problem.layout.worlds.probability, plan.risk.alpha
+    pi, alpha = problem.structure.worlds.probability, plan.risk.alpha
 
     def risk(solution: Any) -> float:
         lost = losses(open_accounts(problem, solution))
@@ -89,7 +89,7 @@ def test_flat_and_decomposed_have_the_same_reference(case: tuple[Plan, Dataset])
     cost, found = objective_costs(problem)["social_cost"], []
     for method in ("flat", "decomposed"):
         solver = solver_of(problem, reference_model(problem), cost, method, integer=False, threads=1)
-        z0 = extract(problem.layout, problem.assembly, solve_reference(problem, cost, 60.0, solver=solver))
+        z0 = extract(problem.structure, problem.assembly, solve_reference(problem, cost, 60.0, solver=solver))
         found.append((losses(open_accounts(problem, z0)), z0.shortfall[0].sum(axis=1)))
     (flat, flat_short), (apart, apart_short) = found
     assert apart == pytest.approx(flat, rel=1e-9, abs=1e-7)

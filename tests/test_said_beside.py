@@ -21,8 +21,10 @@ from tiny import cut, offer, project, source, tiny
 
 
 def notes(plan: Plan, data: Dataset, kind: str) -> list[str]:
-    layout = prepare(plan, data).layout
-    return [text for found, _, text in notes_of(layout.instance, layout.worlds, layout.support) if found == kind]
+    structure = prepare(plan, data).structure
+    return [
+        text for found, _, text in notes_of(structure.instance, structure.worlds, structure.support) if found == kind
+    ]
 
 
 @pytest.mark.parametrize(("cap", "money"), [(0.0, 500.0), (None, 0.0)])

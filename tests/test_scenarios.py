@@ -373,13 +373,13 @@ def test_a_model_keeps_the_worlds_that_its_facts_say_whatever_its_units(name: st
     """Proves: the worlds that a model is built on, in its own units, are those that the audit and the outlook draw in tonnes: the
     choice of the worlds kept does not hang on the rounding of a unit (it did, by one world of critical-minerals)."""
     plan, data = load_plan(shipped("models") / f"{name}.toml"), load_dataset(shipped("inputs"))
-    layout, natural = structure_of(plan, data)
-    drawn, own = build_worlds(natural, data), layout.worlds
-    assert own.strikes == drawn.strikes
+    structure, natural = structure_of(plan, data)
+    drawn, own = build_worlds(natural, data), structure.worlds
+    assert own.events == drawn.events
     assert (own.probability == drawn.probability).all()
     assert (own.tight == drawn.tight).all()
     assert (own.onset == drawn.onset).all()
-    assert own.price == pytest.approx(drawn.price * layout.instance.material_unit[:, None], rel=1e-12)
+    assert own.price == pytest.approx(drawn.price * structure.instance.material_unit[:, None], rel=1e-12)
 
 
 def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:

@@ -502,11 +502,11 @@ def test_the_audit_log_names_who_did_what(tmp_path: Path) -> None:
         service.post("/v1/jobs", json={"kind": "solve"}, headers=headers)
         service.delete(f"/v1/jobs/{job}", headers=headers)
     store = open_store(folder, None)
-    found = store.deeds()
+    found = store.log_entries()
     (one,) = store.tokens()
     store.close()
-    assert [(deed.action, deed.job) for deed in found] == [("delete", job), ("submit solve", job)]
-    assert {(deed.tenant, deed.token) for deed in found} == {("one", one.id)}
+    assert [(entry.action, entry.job) for entry in found] == [("delete", job), ("submit solve", job)]
+    assert {(entry.tenant, entry.token) for entry in found} == {("one", one.id)}
 
 
 def test_streams_are_limited(tmp_path: Path) -> None:

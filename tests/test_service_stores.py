@@ -100,8 +100,8 @@ def put(
     quota: Quota | None = None,
     size: int = 0,
 ) -> Job:
-    deed = AuditLogEntry(one.submitted, one.tenant, "k", "127.0.0.1", "submit solve", one.id)
-    return store.submit(one, key, most, own, deed, quota, size)
+    entry = AuditLogEntry(one.submitted, one.tenant, "k", "127.0.0.1", "submit solve", one.id)
+    return store.submit(one, key, most, own, entry, quota, size)
 
 
 def claimed(store: Store, quota: Quota | None = None) -> str | None:
@@ -119,7 +119,7 @@ def test_what_is_submitted_is_kept_with_who_did_it(store: Store) -> None:
         put(store, job(), most=1)
     with pytest.raises(FullError, match="of yours"):
         put(store, job(), own=1)
-    assert [deed.job for deed in store.deeds()] == [one.id]
+    assert [entry.job for entry in store.log_entries()] == [one.id]
     assert store.counts()["queued"] == 1
 
 

@@ -239,7 +239,7 @@ def test_a_damaged_store_is_refused_or_read_and_nothing_between(what: str, sound
         try:
             assert all(store.job(job.id) == job for job in store.jobs(None, limit=200))
             assert sum(store.counts().values()) == len(store.known())
-            store.tokens(), store.deeds(), store.positions(), store.claim("s", 9), store.writable()
+            store.tokens(), store.log_entries(), store.positions(), store.claim("s", 9), store.writable()
         except StoreError:
             refused += 1
         finally:

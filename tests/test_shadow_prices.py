@@ -149,7 +149,7 @@ def test_the_price_of_stock_is_that_of_its_row(year: int) -> None:
     solved = optimise(prepare(*reserve()), gap=0.0, time_limit_s=600.0)
     (row,) = [r for r in solved.problem.assembly.rows_of("stock_balance") if _place(solved.problem, r) == (TRUNK, year)]
     left, right = Rows(solved).slopes(row)
-    unit = float(solved.problem.layout.instance.material_unit[0])
+    unit = float(solved.problem.structure.instance.material_unit[0])
     assert left == near(right)
     table = price_table(solved)
     stated = table[(table.price == "stock") & (table.period == str(year))].value.sum()
@@ -648,16 +648,16 @@ class Rows:
 def _place(problem: Problem, row: int) -> tuple[int, int]:
     """World and first year of the period of a row of a period block."""
     _, _, label, number = problem.assembly.row_name(int(row))
-    stamps = problem.layout.stamps[problem.natural.components.index(label.removeprefix("period:"))]
+    blocks = problem.structure.block_index[problem.natural.components.index(label.removeprefix("period:"))]
     calendar = problem.natural.calendar
-    return int(stamps.world[number]), calendar.first_year + int(stamps.period[number]) // calendar.per_year
+    return int(blocks.world[number]), calendar.first_year + int(blocks.period[number]) // calendar.per_year
 
 
 def _carry(problem: Problem, row: int) -> tuple[int, float]:
     """The carry-over out of the year of a budget row, and the share of the appropriation that it may be."""
     _, year, _, _ = problem.assembly.row_name(int(row))
     last = year == len(problem.natural.calendar.years) - 1
-    column = problem.assembly.stamped[0].columns("carry", year)[0]
+    column = problem.assembly.blocks[0].columns("carry", year)[0]
     return int(column), 0.0 if last else problem.plan.budget.carry_over_share
 
 
@@ -666,7 +666,7 @@ def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], flo
 
     None where nothing is published: tail years, stocks and rules in branches.
     """
-    natural, layout = problem.natural, problem.layout
+    natural, structure = problem.natural, problem.structure
     calendar = natural.calendar
     _, key, label, number = problem.assembly.row_name(int(row))
     if family in ("total_budget", "cvar_limit", "expected_loss_limit"):
@@ -675,14 +675,14 @@ def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], flo
         year = calendar.first_year + key
         return ({"period": str(year)}, 1.0) if year in calendar.planned_years else None
     c = natural.components.index(label.split(":", 1)[1])
-    stamps, names, unit = layout.stamps[c], layout.worlds.names, layout.instance.material_unit
+    blocks, names, unit = structure.block_index[c], structure.worlds.names, structure.instance.material_unit
     if family == "service_level":
         rule = problem.plan.service_levels[key[0]]
         year = "" if key[1] < 0 else str(calendar.first_year + key[1])
         i = natural.materials.index(rule.material)
         item = f"{rule.material}, {rule.segment}"
-        return {"item": item, "world": names[stamps.branches[number]], "period": year}, 1e6 / unit[i]
-    s, t = int(stamps.world[number]), int(stamps.period[number])
+        return {"item": item, "world": names[blocks.branches[number]], "period": year}, 1e6 / unit[i]
+    s, t = int(blocks.world[number]), int(blocks.period[number])
     world = "trunk" if s == TRUNK else names[s]
     where = {"world": world, "period": calendar.period_label(t)}
     if family == "supplier_share":
@@ -690,13 +690,13 @@ def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], flo
         i = natural.materials.index(rule.material)
         return {"item": f"{rule.material}: {rule.country or rule.group}", **where}, 1e6 / unit[i]
     if family == "days_of_cover":
-        i = layout.shapes[c].cover[key][0]
+        i = structure.component_sets[c].cover[key][0]
         return {"item": natural.materials[i], **where}, 1e6 / unit[i]
     if t >= calendar.planned or (family == "stock" and s != TRUNK):
         return None
     if family == "stock":
         return {"item": natural.materials[key], **where}, 1e6 / unit[key]
-    onset, pi = layout.worlds.onset[:, c], layout.worlds.probability
+    onset, pi = structure.worlds.onset[:, c], structure.worlds.probability
     share = pi[s] if s != TRUNK else 1 - pi[(onset >= 0) & (onset <= t)].sum()
     discount = (1 + problem.plan.discount_rate) ** (-t * calendar.step)
     return ({"item": natural.materials[key], **where}, 1e6 / unit[key] / (share * discount)) if share > 1e-9 else None

@@ -50,8 +50,8 @@ def test_the_audit_finds_every_statement_of_random_plans(seed: int) -> None:
 def test_every_declared_figure_is_worked_out_by_both_sides(rich: Result) -> None:
     """Proves: the audit works out every figure that is declared so, from its own books, and the answer has no other."""
     problem = prepare(rich.plan, rich.data)
-    books, without = open_accounts(problem, rich.solution), open_accounts(problem, rich.reference)
-    assert set(audit_statements.recomputed(books, without, bounds_of(rich.outcome))) == set(RECOMPUTED)
+    accounts, without = open_accounts(problem, rich.solution), open_accounts(problem, rich.reference)
+    assert set(audit_statements.recomputed(accounts, without, bounds_of(rich.outcome))) == set(RECOMPUTED)
     assert set(rich.figures.records) <= set(RECOMPUTED) | set(STATED)
     tree = ast.parse(Path(audit_statements.__file__).read_text())
     taken = {

@@ -63,13 +63,13 @@ def test_a_plan_met_by_its_own_worlds_costs_what_its_objective_says(seed: int) -
         nothing = solution is result.reference
         first = FirstStage.of(plan, data, solution, nothing=nothing)
         worlds = first.own_worlds
-        met = evaluate_recourse(first, worlds)
+        recourse = evaluate_recourse(first, worlds)
         tail = (
-            plan.risk.cvar_weight * cvar(met.loss, worlds.probability, plan.risk.alpha)
+            plan.risk.cvar_weight * cvar(recourse.loss, worlds.probability, plan.risk.alpha)
             if plan.risk.cvar_weight > 0
             else 0.0
         )
-        assert float(worlds.probability @ met.cost) + met.penalties + tail == pytest.approx(stated, rel=1e-9)
+        assert float(worlds.probability @ recourse.cost) + recourse.penalties + tail == pytest.approx(stated, rel=1e-9)
 
 
 def test_a_soft_promise_weighs_as_much_in_recourse_as_in_the_plan() -> None:
@@ -91,12 +91,14 @@ def test_a_soft_promise_weighs_as_much_in_recourse_as_in_the_plan() -> None:
     )
     result = solve(plan, data, gap=0.0)
     first = FirstStage.of(plan, data, result.solution)
-    for met in (evaluate_recourse(first, first.own_worlds), evaluate_myopic_recourse(first, first.own_worlds, {})):
+    for recourse in (evaluate_recourse(first, first.own_worlds), evaluate_myopic_recourse(first, first.own_worlds, {})):
         stated = result.outcome.objective_musd + result.outcome.do_nothing_musd
-        assert float(first.own_worlds.probability @ met.cost) + met.penalties == pytest.approx(stated, rel=1e-9)
+        assert float(first.own_worlds.probability @ recourse.cost) + recourse.penalties == pytest.approx(
+            stated, rel=1e-9
+        )
         at = first.own_worlds.names.index("stop")
-        assert met.defence[at] == pytest.approx(10 * KT)
-        assert met.penalty[at] == pytest.approx(5 * 10.0)
+        assert recourse.defence[at] == pytest.approx(10 * KT)
+        assert recourse.penalty[at] == pytest.approx(5 * 10.0)
 
 
 @pytest.mark.parametrize("parts", [1, 40])
@@ -115,9 +117,9 @@ def test_a_border_floor_is_charged_world_by_world(parts: int) -> None:
     result = solve(plan, data, gap=0.0)
     assert not result.tables["floors"].empty
     first = FirstStage.of(plan, data, result.solution)
-    met = evaluate_recourse(first, first.own_worlds)
+    recourse = evaluate_recourse(first, first.own_worlds)
     stated = result.outcome.objective_musd + result.outcome.do_nothing_musd
-    assert float(first.own_worlds.probability @ met.cost) == pytest.approx(stated, rel=1e-9)
+    assert float(first.own_worlds.probability @ recourse.cost) == pytest.approx(stated, rel=1e-9)
 
 
 def test_a_shipped_plan_reproduces_its_objective_and_its_losses() -> None:
@@ -125,9 +127,9 @@ def test_a_shipped_plan_reproduces_its_objective_and_its_losses() -> None:
     plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
     result = solve(plan, data)
     first = FirstStage.of(plan, data, result.solution)
-    met = evaluate_recourse(first, first.own_worlds)
+    recourse = evaluate_recourse(first, first.own_worlds)
     stated = result.tables["scenario_losses"].set_index("world").loss_musd
-    assert met.loss == pytest.approx([stated[name] for name in first.own_worlds.names], rel=1e-6, abs=1e-6)
+    assert recourse.loss == pytest.approx([stated[name] for name in first.own_worlds.names], rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -359,7 +361,7 @@ def test_a_newsvendor_with_markov_disruptions_by_sampling() -> None:
     total rate -ln(1 - .29)."""
     total = -math.log(1 - 0.29)
     fail, repair = total * 0.04 / 0.29, total * 0.25 / 0.29
-    periods, warm = 300, 60
+    periods, bases = 300, 60
     stop = HazardRow.model_validate(
         {
             "hazard": "stop",
@@ -379,14 +381,14 @@ def test_a_newsvendor_with_markov_disruptions_by_sampling() -> None:
             spent = []
             for world in worlds:
                 down = np.zeros(periods, dtype=bool)
-                for strike in world:
-                    down[math.ceil(strike.start) : math.ceil(strike.start + strike.duration)] = True
+                for event in world:
+                    down[math.ceil(event.start) : math.ceil(event.start + event.duration)] = True
                 stock = float(base)
                 cost = np.zeros(periods)
                 for k in range(periods):
                     stock = (stock if down[k] else float(base)) - 2000
                     cost[k] = 0.25 * max(stock, 0.0) + 3 * max(-stock, 0.0)
-                spent.append(cost[warm:].mean())
+                spent.append(cost[bases:].mean())
             found.append(float(np.mean(spent)))
     mean, low, high = interval(costs[8000], 0.99)
     assert low <= 79375 / 29 <= high, (mean, low, high)

@@ -30,7 +30,7 @@ from strategic_minerals.finance.packages import build_support
 from strategic_minerals.formulation.structure import Structure, build_structure
 from strategic_minerals.model.assembly import Assembly
 from strategic_minerals.model.decisions import DecisionIndex, ForcedDecision
-from strategic_minerals.model.instantiate import compile_templates, stamp
+from strategic_minerals.model.instantiate import compile_templates, instantiate
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import Problem, prepare
 from strategic_minerals.model.reuse import BLOCK_DATA, MENUS, OPERATING, same_commitments, same_operations, same_owners
@@ -126,9 +126,9 @@ def test_what_owners_get_is_worked_out_anew_where_it_may_differ(
     monkeypatch.setattr(owners, "owner_npv", (found := Mock(wraps=owners.owner_npv)))
     hot = prepare(*changed, before)
     assert (found.call_count == 0) == kept
-    assert hot.layout.support.options
-    assert equal(hot.layout.support.options, cold.layout.support.options)
-    assert equal(hot.layout.support.classes, cold.layout.support.classes)
+    assert hot.structure.support.options
+    assert equal(hot.structure.support.options, cold.structure.support.options)
+    assert equal(hot.structure.support.classes, cold.structure.support.classes)
     assert same_model(hot, cold)
 
 
@@ -141,10 +141,12 @@ def test_other_prices_in_worlds_shut_other_projects() -> None:
         projects={"plant": project("a", 5.0, cash_usd_per_kg=4.0)},
     )
     calm, flooded = prepare(plan, data), prepare(*edited(plan, data, {"scenarios.0.events.0.price_multiplier": 0.3}))
-    beside = replace(calm, layout=replace(calm.layout, worlds=flooded.layout.worlds, support=flooded.layout.support))
-    again = prepare(plan, data, beside).layout.support.classes
-    assert not equal(flooded.layout.support.classes, calm.layout.support.classes)
-    assert equal(again, calm.layout.support.classes)
+    beside = replace(
+        calm, structure=replace(calm.structure, worlds=flooded.structure.worlds, support=flooded.structure.support)
+    )
+    again = prepare(plan, data, beside).structure.support.classes
+    assert not equal(flooded.structure.support.classes, calm.structure.support.classes)
+    assert equal(again, calm.structure.support.classes)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -156,8 +158,8 @@ def test_what_is_taken_over_is_what_would_be_built(seed: int) -> None:
     reused = 0
     for changes in variants(plan, data):
         now = edited(plan, data, changes)
-        beside = prepare(*now, before, before.layout.worlds.drawn)
-        alone = prepare(*now, None, before.layout.worlds.drawn)
+        beside = prepare(*now, before, before.structure.worlds.drawn)
+        alone = prepare(*now, None, before.structure.worlds.drawn)
         assert same_model(beside, alone), changes
         reused += beside.templates is before.templates
         before = beside
@@ -170,9 +172,9 @@ def beside(seed: int, revolving: bool | None) -> Problem:
     return prepare(*random_case(seed, **({} if revolving is None else {"revolving": revolving})))
 
 
-def moved(layout: Structure, name: str) -> Structure:
+def moved(structure: Structure, name: str) -> Structure:
     """The structure where all numbers of one field of the instance are other ones, in the same worlds."""
-    instance = layout.instance
+    instance = structure.instance
     value = getattr(instance, name)
     if isinstance(value, np.ndarray):
         other: Any = value + 1 if value.dtype.kind == "i" else 0.99 * value
@@ -181,7 +183,7 @@ def moved(layout: Structure, name: str) -> Structure:
     else:
         other = tuple(tuple(replace(floor, level=0.9 * floor.level) for floor in floors) for floors in value)
     changed = replace(instance, **{name: other})
-    return build_structure(changed, layout.worlds, build_support(changed, layout.worlds))
+    return build_structure(changed, structure.worlds, build_support(changed, structure.worlds))
 
 
 @pytest.mark.parametrize("revolving", [False, True])
@@ -193,13 +195,13 @@ def test_no_compiled_block_holds_a_figure_as_a_number(name: str, revolving: bool
     taken = whole = 0
     for seed in range(8):
         before = beside(seed, revolving)
-        layout = moved(before.layout, name)
-        if equal(layout.instance, before.layout.instance) or not same_operations(before.layout, layout):
+        structure = moved(before.structure, name)
+        if equal(structure.instance, before.structure.instance) or not same_operations(before.structure, structure):
             continue
-        both = same_commitments(before.layout, layout)
+        both = same_commitments(before.structure, structure)
         taken, whole = taken + 1, whole + both
-        known = before.templates if both else compile_templates(layout, before.templates)
-        one, other = stamp(layout, known), stamp(layout, compile_templates(layout))
+        known = before.templates if both else compile_templates(structure, before.templates)
+        one, other = instantiate(structure, known), instantiate(structure, compile_templates(structure))
         assert same_arrays(one, other), seed
         assert set(one.costs) == set(other.costs)
         assert all(np.array_equal(cost, other.costs[key]) for key, cost in one.costs.items()), seed
@@ -216,7 +218,7 @@ def test_no_owner_looks_at_what_only_operations_know(name: str) -> None:
     of support as nothing known does, floors and market floors included."""
     moves = 0
     for seed in range(8):
-        before = beside(seed, None).layout
+        before = beside(seed, None).structure
         after = moved(before, name)
         if equal(after.instance, before.instance):
             continue
@@ -289,10 +291,10 @@ def test_what_commitments_cost_is_no_reason_to_write_them_anew(change: str, kept
         },
     )
     before = prepare(plan, data)
-    assert any(option.floor is not None for option in before.layout.support.options)
+    assert any(option.floor is not None for option in before.structure.support.options)
     changed = edited(plan, data, {change: 0.98})
     after = prepare(*changed, before)
-    assert after.layout.support is not before.layout.support
+    assert after.structure.support is not before.structure.support
     assert (after.templates is before.templates) == kept
     assert same_model(after, prepare(*changed))
 
@@ -325,9 +327,9 @@ def test_what_floors_pay_is_kept_where_only_chances_differ(
     )
     before, changed = prepare(plan, data), edited(plan, data, change)
     monkeypatch.setattr(owners, "floor_payments", (found := Mock(wraps=owners.floor_payments)))
-    hot = prepare(*changed, before).layout.support.options
+    hot = prepare(*changed, before).structure.support.options
     assert (found.call_count == 0) == kept
-    cold = prepare(*changed).layout.support.options
+    cold = prepare(*changed).structure.support.options
     costs = [[o.floor for o in options if o.floor is not None] for options in (hot, cold)]
     assert costs[0]
     assert equal(tuple(costs[0]), tuple(costs[1]))
@@ -368,7 +370,7 @@ def test_what_nobody_asked_for_is_kept_where_it_still_means_something(monkeypatc
         instruments={"price_floors": [{"material": "a", "levels_usd_per_kg": [60.0], "term_years": 3}]},
     )
     problem = prepare(plan, data)
-    first = problem.layout.support.owners
+    first = problem.structure.support.owners
     likelier = prepare(*edited(plan, data, {"scenarios.0.probability": 0.5}), problem)
     monkeypatch.setattr(owners, "owner_npv", (found := Mock(wraps=owners.owner_npv)))
     cheaper = prepare(*edited(plan, data, {"instruments[grant].score": 0.9}), likelier)
@@ -376,7 +378,7 @@ def test_what_nobody_asked_for_is_kept_where_it_still_means_something(monkeypatc
     assert same_model(cheaper, prepare(*edited(plan, data, {"instruments[grant].score": 0.9})))
     higher = prepare(
         *edited(plan, data, {"instruments.price_floors.0.levels_usd_per_kg *": 1.1}), cheaper
-    ).layout.support.owners
+    ).structure.support.owners
     assert len(higher._npv) == len(first._npv)
     assert len(higher._sets) == len(first._sets)
 
@@ -404,14 +406,14 @@ def test_decisions_of_a_point_are_those_of_its_plan() -> None:
     seen = set()
     for seed in range(12):
         case = random_case(seed, market_floor=True, contracts=True, loss_limits=False)
-        there = [market.floor.name for market in prepare(*case).layout.support.markets]
+        there = [market.floor.name for market in prepare(*case).structure.support.markets]
         hold = ForcedDecision(Item("floor", there[0]), inside=True) if there else None
         try:
             answer = Session(gap=1e-3, method="flat").answer(*case, hold=hold)
         except InfeasibleError:
             continue
         problem, choices = answer.problem, DecisionIndex(answer.problem)
-        markets = {market.floor.name for market in problem.layout.support.markets}
+        markets = {market.floor.name for market in problem.structure.support.markets}
         wanted = {
             (item.kind, item.name): choices.amount(item, answer.x)
             for item in choices.items
@@ -438,10 +440,10 @@ def test_a_session_answers_as_a_cold_solve(seed: int, method: Any) -> None:
     session = Session(gap=1e-12, relax=True, method=method)
     for changes in variants(plan, data):
         now = edited(plan, data, changes)
-        warm, cold = session.answer(*now).outcome, session.cold().answer(*now).outcome
+        bases, cold = session.answer(*now).outcome, session.cold().answer(*now).outcome
         room = 1e-9 * (1 + abs(cold.do_nothing_musd or 0.0)) * (1 if method == "flat" else 10)
-        assert warm.objective_musd == pytest.approx(cold.objective_musd, abs=room), changes
-        assert warm.do_nothing_musd == pytest.approx(cold.do_nothing_musd, abs=room)
+        assert bases.objective_musd == pytest.approx(cold.objective_musd, abs=room), changes
+        assert bases.do_nothing_musd == pytest.approx(cold.do_nothing_musd, abs=room)
 
 
 @pytest.mark.parametrize("method", ["flat", "decomposed"])
@@ -451,10 +453,10 @@ def test_plans_of_a_session_are_those_of_solve(method: Any) -> None:
     session = Session(gap=1e-7, method=method)
     for changes in variants(plan, data):
         now = edited(plan, data, changes)
-        warm, cold = session.answer(*now), session.cold().answer(*now)
+        bases, cold = session.answer(*now), session.cold().answer(*now)
         room = 1e-6 * (1 + abs(cold.outcome.do_nothing_musd or 0.0))
-        assert warm.outcome.best_bound_musd <= cold.outcome.objective_musd + room
-        assert cold.outcome.best_bound_musd <= warm.outcome.objective_musd + room
+        assert bases.outcome.best_bound_musd <= cold.outcome.objective_musd + room
+        assert cold.outcome.best_bound_musd <= bases.outcome.objective_musd + room
 
 
 def test_a_session_outlives_a_variant_without_an_answer() -> None:
@@ -472,14 +474,14 @@ def test_a_sweep_holds_its_worlds_and_draws_others_for_other_hazards() -> None:
     """Proves: prices and losses move nothing in the sampled worlds, though a reduction chooses by them; another rate does."""
     plan, data = random_case(4, sample=True)
     base = prepare(plan, data)
-    drawn = base.layout.worlds.drawn
+    drawn = base.structure.worlds.drawn
     assert drawn is not None
     losses = f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *"
-    held = prepare(*edited(plan, data, {losses: 3.0}), None, drawn).layout.worlds
-    assert equal(held.strikes, base.layout.worlds.strikes)
+    held = prepare(*edited(plan, data, {losses: 3.0}), None, drawn).structure.worlds
+    assert equal(held.events, base.structure.worlds.events)
     hazard = data.rows("hazards")[0].hazard
-    other = prepare(*edited(plan, data, {f"hazards[{hazard}].rate_per_yr *": 3.0}), None, drawn).layout.worlds
-    assert not equal(other.strikes, base.layout.worlds.strikes)
+    other = prepare(*edited(plan, data, {f"hazards[{hazard}].rate_per_yr *": 3.0}), None, drawn).structure.worlds
+    assert not equal(other.events, base.structure.worlds.events)
 
 
 @pytest.mark.parametrize("seed", [6, 8, 9, 11])
@@ -558,14 +560,14 @@ def test_a_decomposed_session_whose_clock_runs_out_can_go_on() -> None:
     plan, data = random_case(0, loss_limits=False, sample=True)
     problem = prepare(plan, data)
     costs = objective_costs(problem)["social_cost"]
-    parts = LShaped(problem.layout, problem.assembly, costs, integer=False)
+    parts = LShaped(problem.structure, problem.assembly, costs, integer=False)
     parts.minimise(costs, None, gap=1e-9, absolute_gap=0.0)
     other = prepare(*edited(plan, data, {f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *": 1.3}), problem)
     dearer = objective_costs(other)["social_cost"]
-    parts.become(other.layout, other.assembly, dearer, time.perf_counter() - 1.0)
+    parts.become(other.structure, other.assembly, dearer, time.perf_counter() - 1.0)
     assert parts.master(dearer, 0.0).run(10.0, "master").objective < -1e6  # no cut holds a cluster's cost up
     found = parts.minimise(dearer, None, gap=1e-9, absolute_gap=0.0)
-    alone = LShaped(other.layout, other.assembly, dearer, integer=False).minimise(
+    alone = LShaped(other.structure, other.assembly, dearer, integer=False).minimise(
         dearer, None, gap=1e-9, absolute_gap=0.0
     )
     assert found.objective == pytest.approx(alone.objective, rel=1e-8)
@@ -628,9 +630,9 @@ def test_where_hot_and_cold_disagree_cold_stands(monkeypatch: pytest.MonkeyPatch
     honest = Session.answer
 
     def lying(self: Session, plan: Plan, data: Dataset, **options: Any) -> Any:
-        warm = not self.fresh
+        bases = not self.fresh
         answer = honest(self, plan, data, **options)
-        if warm:
+        if bases:
             object.__setattr__(answer.outcome, "objective_musd", answer.outcome.objective_musd + 1e-3)
             object.__setattr__(answer.outcome, "best_bound_musd", answer.outcome.best_bound_musd + 1e-3)
         return answer

@@ -24,7 +24,7 @@ from strategic_minerals.formulation import parameters as stamp_data
 from strategic_minerals.formulation.structure import TRUNK
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.instance import producer_economics as price_support
-from strategic_minerals.model import instantiate as stamp
+from strategic_minerals.model import instantiate as instantiate
 from strategic_minerals.model import problem
 from strategic_minerals.scenarios import scenario_set as worlds
 from tiny import KT, bought, cut, flow, offer, project, ran, short, source, tiny, total, unaudited
@@ -50,17 +50,17 @@ def drop(monkeypatch) -> Callable[..., None]:
 
 @pytest.fixture
 def distort(monkeypatch) -> Callable[..., None]:
-    """Change the data that stamps get: `change(layout, stamps, values)` edits the arrays in place."""
+    """Change the data that stamps get: `change(structure, blocks, values)` edits the arrays in place."""
 
     def wrap(name: str, change: Callable[..., None]) -> None:
-        original = getattr(stamp, name)
+        original = getattr(instantiate, name)
 
-        def changed(layout: Any, shape: Any, stamps: Any) -> Any:
-            values = original(layout, shape, stamps)
-            change(layout, stamps, values)
+        def changed(structure: Any, shape: Any, blocks: Any) -> Any:
+            values = original(structure, shape, blocks)
+            change(structure, blocks, values)
             return values
 
-        monkeypatch.setattr(stamp, name, changed)
+        monkeypatch.setattr(instantiate, name, changed)
 
     return wrap
 
@@ -68,9 +68,9 @@ def distort(monkeypatch) -> Callable[..., None]:
 def after(original: Callable[..., None], change: Callable[[Any, Any], None]) -> Callable[..., None]:
     """A family of rules that is written and then changed."""
 
-    def wrapped(b: Any, layout: Any, *rest: Any) -> None:
-        original(b, layout, *rest)
-        change(b, layout)
+    def wrapped(b: Any, structure: Any, *rest: Any) -> None:
+        original(b, structure, *rest)
+        change(b, structure)
 
     return wrapped
 
@@ -100,7 +100,7 @@ def test_1_a_released_tonne_is_paid_by_users_to_the_authority(drop):
     )
     assert optimum(case).outcome.objective_musd == close(0.0)
 
-    def credit(b: Any, layout: Any) -> None:
+    def credit(b: Any, structure: Any) -> None:
         b.cost.set_value(b.cost.expr - sum(b.price[i] * b.release[i] for i in b.release))
 
     drop(period, "add_costs", after(period.add_costs, credit))
@@ -187,7 +187,7 @@ def test_3_stock_is_not_released_while_nothing_is_tight(distort):
     )
     assert total(optimum(case)) == close(90.0)
 
-    def opened(layout: Any, stamps: Any, values: Any) -> None:
+    def opened(structure: Any, blocks: Any, values: Any) -> None:
         values["release_limit"][:] = np.inf
 
     distort("period_values", opened)
@@ -256,8 +256,8 @@ def test_4_production_for_the_reserve_needs_its_feed(drop):
     )
     assert optimum(case).outcome.objective_musd == close(0.0)
 
-    def unfed(b: Any, layout: Any) -> None:
-        y = layout.instance.yields
+    def unfed(b: Any, structure: Any) -> None:
+        y = structure.instance.yields
         for i, row in b.material_balance.items():
             left, right = row.expr.args
             row.set_value(left - sum(y[j, i] * b.hold[j] for j in b.hold if y[j, i] < 0) == right)
@@ -306,7 +306,7 @@ def test_4_nothing_is_made_for_the_reserve_that_it_does_not_buy(drop):
     )
     assert total(optimum(case)) == close(735.0)
 
-    def unlimited(b: Any, layout: Any) -> None:
+    def unlimited(b: Any, structure: Any) -> None:
         b.del_component(b.reserve_production_limit)
 
     drop(period, "add_reserve_production", after(period.add_reserve_production, unlimited))
@@ -441,7 +441,7 @@ def test_6_a_loan_closes_a_gap_by_its_worth_not_its_face(drop):
     assert optimum(financed(LOAN)).objective_parts["capital_support"] == close(20.0)
     drop(price_support, "worth", lambda instrument, hurdle: 1.0)
     solved = unaudited(*financed(LOAN))
-    chosen = [option for option in solved.problem.layout.support.options if option.gap > 0]
+    chosen = [option for option in solved.problem.structure.support.options if option.gap > 0]
     assert [option.scored for option in chosen] == [close(7.2)]
 
 
@@ -684,8 +684,8 @@ def test_8_a_contract_with_a_dead_source_gives_nothing(distort):
     assert result.tables["contracts"].empty
     assert result.outcome.objective_musd == close(0.0)
 
-    def undying(layout: Any, stamps: Any, values: Any) -> None:
-        values["contract_share"][(stamps.world != TRUNK) & (stamps.period == 2)] = 0.6
+    def undying(structure: Any, blocks: Any, values: Any) -> None:
+        values["contract_share"][(blocks.world != TRUNK) & (blocks.period == 2)] = 0.6
 
     distort("period_values", undying)
     assert unaudited(*case).outcome.objective_musd == close(-297.0)
@@ -778,12 +778,12 @@ def test_9_a_plant_that_is_dead_at_the_end_is_worth_nothing_there():
 def salvaged_at(pick: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """A salvage rule that values stock at another price than the lower of trunk and world."""
 
-    def salvage(layout: Any, stocked: Any, on_trunk: Any, w: Any, t: Any) -> Any:
-        T = layout.instance.calendar.periods
-        trunk = layout.instance.price[stocked, T - 1]
-        world = np.where(on_trunk[:, None], trunk, layout.worlds.price[w][:, stocked, T - 1])
+    def salvage(structure: Any, stocked: Any, on_trunk: Any, w: Any, t: Any) -> Any:
+        T = structure.instance.calendar.periods
+        trunk = structure.instance.price[stocked, T - 1]
+        world = np.where(on_trunk[:, None], trunk, structure.worlds.price[w][:, stocked, T - 1])
         end = np.broadcast_to(pick(trunk, world), world.shape)
-        return np.where((t == T - 1)[:, None], layout.instance.salvage[stocked] * end, 0.0)
+        return np.where((t == T - 1)[:, None], structure.instance.salvage[stocked] * end, 0.0)
 
     return salvage
 
@@ -876,7 +876,7 @@ def test_11_floors_are_costed_over_price_states_in_branches_too(drop):
         return price_support.payment(prices, of) if prices.ndim == 2 else original(instance, prices, of)
 
     drop(floor_money, "expected_payment", stateless)
-    option = next(o for o in unaudited(*case).problem.layout.support.options if o.floor is not None)
+    option = next(o for o in unaudited(*case).problem.structure.support.options if o.floor is not None)
     assert option.floor.expected == close(15.0)
 
 
@@ -965,7 +965,7 @@ def test_14_a_promise_holds_in_the_event_not_over_the_branch(distort):
     assert bought(result, "a") == close(5.0)
     assert result.outcome.objective_musd == close(50 - 0.1 * 5 * 2 - 0.9 * 5 * 1)
 
-    def diluted(layout: Any, stamps: Any, values: Any) -> None:
+    def diluted(structure: Any, blocks: Any, values: Any) -> None:
         values["service_window"][:, 1:] = 1.0
         values["service_allowance"] *= 5
 
@@ -993,7 +993,7 @@ def test_15_exports_do_not_count_as_home_supply(drop):
     )
     assert total(unaudited(*case)) == close(82.0)
 
-    def exported(b: Any, layout: Any) -> None:
+    def exported(b: Any, structure: Any) -> None:
         for n, row in b.supplier_share.items():
             left, right = row.expr.args
             row.set_value(left - b.supplier_active[n] * b.surplus[0] <= right)

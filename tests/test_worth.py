@@ -87,7 +87,7 @@ def test_the_decisions_of_a_plan_evaluated_give_its_objective(seed: int) -> None
     )
     problem = prepare(plan, data)
     solved = optimise(problem, gap=1e-7, time_limit_s=600.0)
-    x = evaluated(problem, decisions(problem, extract(problem.layout, problem.assembly, solved.x)))
+    x = evaluated(problem, decisions(problem, extract(problem.structure, problem.assembly, solved.x)))
     cost = solved.costs["social_cost"]
     assert x is not None
     assert float(cost @ x) == pytest.approx(float(cost @ solved.x), rel=1e-7, abs=1e-5)
@@ -102,7 +102,7 @@ def test_one_world_and_the_average_world_are_what_they_say() -> None:
         offers={"spot": offer("a", 5.0)},
         scenarios=[cut("cut", 0.4, 2028, 1)],
     )
-    alone, mean = along(plan, data, only(0)).layout.worlds, along(plan, data, average_world).layout.worlds
+    alone, mean = along(plan, data, only(0)).structure.worlds, along(plan, data, average_world).structure.worlds
     assert alone.probability.tolist() == [1.0]
     assert alone.availability[0, 0].tolist() == [1.0, 0.0, 1.0]
     assert mean.availability[0, 0].tolist() == pytest.approx([1.0, 0.6, 1.0])
@@ -187,7 +187,7 @@ def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(
     import strategic_minerals.evaluation.value_of_planning as worth
 
     def stopping(one: Any, **options: Any) -> Any:
-        if len(one.layout.worlds.names) == 1 and one.layout.worlds.names[0] != "average":
+        if len(one.structure.worlds.names) == 1 and one.structure.worlds.names[0] != "average":
             raise StoppedError("stopped", None)
         return optimise(one, **options)
 

@@ -182,7 +182,7 @@ def test_a_folder_with_other_files_is_not_written_into(tmp_path: Path, cli: Cli)
 # --- whole files ---------------------------------------------------------------------------------------------
 
 
-def books(folder: Path) -> None:
+def accounts(folder: Path) -> None:
     write_results(solved(), folder / "results.xlsx")
 
 
@@ -206,7 +206,7 @@ def pages(folder: Path) -> None:
     write_whole(folder / "report.html", ["<p>", "new"])
 
 
-WRITERS: list[Callable[[Path], None]] = [books, plans, parquets, pictures, studies, pages]
+WRITERS: list[Callable[[Path], None]] = [accounts, plans, parquets, pictures, studies, pages]
 
 
 @pytest.mark.parametrize("write", WRITERS)

@@ -18,13 +18,13 @@ from strategic_minerals.formulation.structure import Structure, build_structure
 INF = float("inf")
 
 
-def linopy_twin(layout: Structure) -> tuple[int, int, int]:
+def linopy_twin(structure: Structure) -> tuple[int, int, int]:
     """The operations blocks of all components with linopy, in its own vectorised style, handed to HiGHS."""
     import linopy
     import pandas as pd
     import xarray as xr
 
-    m, instance = linopy.Model(), layout.instance
+    m, instance = linopy.Model(), structure.instance
     y, D = instance.yields, instance.calendar.step
     objective: list[Any] = []
 
@@ -41,15 +41,15 @@ def linopy_twin(layout: Structure) -> tuple[int, int, int]:
         return terms.groupby(by).sum()
 
     classes = m.add_variables(
-        lower=0, upper=1, coords=[index("class", range(len(layout.support.classes)))], name="operating"
+        lower=0, upper=1, coords=[index("class", range(len(structure.support.classes)))], name="operating"
     )
-    contracts = m.add_variables(lower=0, coords=[index("contract", range(len(layout.contracts)))], name="contract")
+    contracts = m.add_variables(lower=0, coords=[index("contract", range(len(structure.contracts)))], name="contract")
     floors = m.add_variables(
-        lower=0, upper=1, coords=[index("market", range(len(layout.support.markets)))], name="floor"
+        lower=0, upper=1, coords=[index("market", range(len(structure.support.markets)))], name="floor"
     )
-    for c, (shape, stamps) in enumerate(zip(layout.shapes, layout.stamps, strict=True)):
-        v, w = period_values(layout, shape, stamps), period_weights(layout, stamps, c)
-        n, I = index("stamp", range(stamps.count)), list(shape.materials)  # noqa: E741
+    for c, (shape, blocks) in enumerate(zip(structure.component_sets, structure.block_index, strict=True)):
+        v, w = period_values(structure, shape, blocks), period_weights(structure, blocks, c)
+        n, I = index("stamp", range(blocks.count)), list(shape.materials)  # noqa: E741
         producers = [*shape.sources, *(instance.sources + p for p in shape.projects)]
         J, M = index("producer", producers), index("material", I)
         price = v["price"]
@@ -59,8 +59,8 @@ def linopy_twin(layout: Structure) -> tuple[int, int, int]:
             y[np.ix_(producers, I)],
         )
         floored = {j for j, _ in shape.floors}
-        restricted = floored | {layout.contracts[k].source for k in shape.contracts} | set(shape.holders)
-        upper = np.full((stamps.count, len(producers)), INF)
+        restricted = floored | {structure.contracts[k].source for k in shape.contracts} | set(shape.holders)
+        upper = np.full((blocks.count, len(producers)), INF)
         for k, j in enumerate(shape.sources):
             if j not in restricted:
                 upper[:, producers.index(j)] = v["open_capacity"][:, k]
@@ -77,7 +77,7 @@ def linopy_twin(layout: Structure) -> tuple[int, int, int]:
             if len(Q)
             else None
         )
-        wanted = np.zeros((stamps.count, len(I)))
+        wanted = np.zeros((blocks.count, len(I)))
         for k, q in enumerate(shape.demands):
             wanted[:, I.index(int(instance.demand_material[q]))] += v["demand"][:, k]
         hold = buy = None
@@ -89,7 +89,7 @@ def linopy_twin(layout: Structure) -> tuple[int, int, int]:
             balance = balance + (hold * data(inputs, H, M)).sum("producer")
         if shape.purchases:
             B = index("offer", [p.name for p in shape.purchases])
-            depth, most = iter(v["depth"].T), np.full((stamps.count, len(shape.purchases)), INF)
+            depth, most = iter(v["depth"].T), np.full((blocks.count, len(shape.purchases)), INF)
             for k, p in enumerate(shape.purchases):
                 if p.offer >= 0:
                     most[:, k] = next(depth)
@@ -101,14 +101,14 @@ def linopy_twin(layout: Structure) -> tuple[int, int, int]:
             at = [I.index(i) for i in shape.stocked]
             release = add("release", data(v["release_limit"], n, K), n, K)
             sell = add("sell", data(v["disposal_limit"], n, K), n, K)
-            stock = add("stock", data(np.tile(instance.storage[list(shape.stocked)], (stamps.count, 1)), n, K), n, K)
+            stock = add("stock", data(np.tile(instance.storage[list(shape.stocked)], (blocks.count, 1)), n, K), n, K)
             haircut = 1 - instance.haircut[list(shape.stocked)]
             objective.append((sell * data(-w[:, None] * price[:, at] * haircut, n, K)).sum())
             held = w[:, None] * (instance.holding[list(shape.stocked)] * D - v["salvage_value"])
             objective.append((stock * data(held, n, K)).sum())
             kept = data(1 - instance.decay[list(shape.stocked)], K)
-            before = stock.sel(stamp=np.maximum(stamps.previous, 0)).assign_coords(stamp=n)
-            there = data((stamps.previous >= 0).astype(float), n)
+            before = stock.sel(instantiate=np.maximum(blocks.previous, 0)).assign_coords(instantiate=n)
+            there = data((blocks.previous >= 0).astype(float), n)
             flow = stock - before * (kept * there) + release + sell
             if buy is not None:
                 into = data([[float(p.material == i) for i in shape.stocked] for p in shape.purchases], B, K)
@@ -166,7 +166,7 @@ def linopy_twin(layout: Structure) -> tuple[int, int, int]:
                     v["contract_share"],
                     n,
                     R,
-                    [layout.contracts[k].source for k in shape.contracts],
+                    [structure.contracts[k].source for k in shape.contracts],
                 )
             open_ = v["open_capacity"][:, [shape.sources.index(j) for j in tied]]
             m.add_constraints(left <= data(open_, n, R), name=f"capacity{c}")
@@ -180,7 +180,7 @@ def linopy_twin(layout: Structure) -> tuple[int, int, int]:
                 v["project_share"],
                 n,
                 P,
-                [instance.sources + layout.support.classes[g].project for g in shape.classes],
+                [instance.sources + structure.support.classes[g].project for g in shape.classes],
             )
             m.add_constraints(left <= 0, name=f"project{c}")
     m.add_objective(sum(objective[1:], objective[0]))
@@ -190,28 +190,28 @@ def linopy_twin(layout: Structure) -> tuple[int, int, int]:
     return highs.getNumRow(), highs.getNumCol(), highs.getNumNz()
 
 
-def pyomo_interface(layout: Structure) -> tuple[int, int, int]:
+def pyomo_interface(structure: Structure) -> tuple[int, int, int]:
     """The flat model written out and handed over by Pyomo's own HiGHS interface; the solver is stopped at once."""
     from pyomo.contrib.appsi.solvers import Highs
 
     solver = Highs()
     solver.highs_options = {"time_limit": 1e-3, "threads": 1}
     solver.config.load_solution = False
-    model = flat_model(layout)
+    model = flat_model(structure)
     solver.solve(model)
     return sum(1 for _ in model.component_data_objects(pyo.Constraint)), model.nvariables(), 0
 
 
-def extensive_form(layout: Structure) -> tuple[int, int, int]:
+def extensive_form(structure: Structure) -> tuple[int, int, int]:
     """mpi-sppy's extensive form: one Pyomo model a world, commitments and trunk tied together, handed over likewise."""
     from mpisppy.opt.ef import ExtensiveForm
     from mpisppy.scenario_tree import ScenarioNode
     from pyomo.contrib.appsi.solvers import Highs
 
-    names = list(layout.worlds.names)
+    names = list(structure.worlds.names)
 
     def creator(name: str) -> Any:
-        one = world_alone(layout, names.index(name))
+        one = world_alone(structure, names.index(name))
         m = flat_model(one)
         aim = next(o for o in m.component_data_objects(pyo.Objective, active=True))
         m.cost = pyo.Objective(expr=aim.expr)
@@ -219,7 +219,7 @@ def extensive_form(layout: Structure) -> tuple[int, int, int]:
         first = [m.commitments.sign, m.commitments.contract, m.commitments.floor, m.commitments.carry]
         first += [var for (c, s, t), block in m.period.items() if s < 0 for var in block.component_objects(pyo.Var)]
         m._mpisppy_node_list = [ScenarioNode("ROOT", 1.0, 1, 0.0, [var for var in first if len(var)], m)]
-        m._mpisppy_probability = float(layout.worlds.probability[names.index(name)])
+        m._mpisppy_probability = float(structure.worlds.probability[names.index(name)])
         return m
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -231,15 +231,15 @@ def extensive_form(layout: Structure) -> tuple[int, int, int]:
     return sum(1 for _ in form.ef.component_data_objects(pyo.Constraint)), form.ef.nvariables(), 0
 
 
-def world_alone(layout: Structure, s: int) -> Structure:
+def world_alone(structure: Structure, s: int) -> Structure:
     """The layout of one world as if it were certain, with the support of all."""
-    worlds, support = layout.worlds, layout.support
+    worlds, support = structure.worlds, structure.support
     one = replace(
         worlds,
         names=worlds.names[s : s + 1],
         probability=np.ones(1),
         design_basis=worlds.design_basis[s : s + 1],
-        strikes=worlds.strikes[s : s + 1],
+        events=worlds.events[s : s + 1],
         availability=worlds.availability[[s]],
         demand_factor=worlds.demand_factor[[s]],
         price=worlds.price[[s]],
@@ -251,4 +251,4 @@ def world_alone(layout: Structure, s: int) -> Structure:
     classes = tuple(replace(k, worlds=k.worlds[[s]]) for k in support.classes)
     markets = tuple(replace(m, worlds=m.worlds[[s]]) for m in support.markets)
     own = replace(support, classes=classes, markets=markets, worlds_alive=support.worlds_alive[[s]])
-    return build_structure(layout.instance, one, own)
+    return build_structure(structure.instance, one, own)

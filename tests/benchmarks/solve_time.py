@@ -34,14 +34,14 @@ def seconds(plan_name: str, worlds: int, method: str, mixed: bool, limit_s: floa
     )
     problem = prepare(plan, load_dataset(shipped("inputs")))
     cost = objective_costs(problem)["social_cost"]
-    idle = LShaped(problem.layout, reference_model(problem), cost, integer=False)
+    idle = LShaped(problem.structure, reference_model(problem), cost, integer=False)
     z0 = solve_reference(problem, cost, limit_s, None, idle)
     cap_trunk_shortfall(problem, z0)
     begin = time.perf_counter()
     solver = (
         FlatModel(problem.assembly, cost, integer=mixed)
         if method == "flat"
-        else LShaped(problem.layout, problem.assembly, cost, integer=mixed)
+        else LShaped(problem.structure, problem.assembly, cost, integer=mixed)
     )
     run = solver.minimise(
         cost,

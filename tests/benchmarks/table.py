@@ -48,7 +48,7 @@ def measured(tool: str, worlds: int, repeats: int) -> tuple[float, float, int]:
     warnings.simplefilter("ignore")
     highs_version()  # the first of a process prints a banner, which this one keeps to itself
     plan = load_plan(shipped("models") / "critical-minerals.toml", {"sample.worlds": worlds, "sample.draws": worlds})
-    layout, _ = structure_of(plan, load_dataset(shipped("inputs")))
+    structure, _ = structure_of(plan, load_dataset(shipped("inputs")))
     if tool not in SLOW:
         small = load_plan(shipped("models") / "quickstart.toml")
         TOOLS[tool](structure_of(small, load_dataset(shipped("inputs")))[0])
@@ -56,7 +56,7 @@ def measured(tool: str, worlds: int, repeats: int) -> tuple[float, float, int]:
     seconds, shape = [], (0, 0, 0)
     for _ in range(repeats):
         start = time.perf_counter()
-        shape = TOOLS[tool](layout)
+        shape = TOOLS[tool](structure)
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, shape[1]
 

@@ -289,14 +289,14 @@ def measured(problem: Problem) -> Iterable[Measure]:
 
 def _trunk(problem: Problem, c: int, variable: str, key: object) -> Ints:
     """(T,) columns of the trunk."""
-    part = next(part for part in problem.assembly.stamped if part.label == f"period:{problem.natural.components[c]}")
+    part = next(part for part in problem.assembly.blocks if part.label == f"period:{problem.natural.components[c]}")
     return part.columns(variable, key)[: problem.natural.calendar.periods]
 
 
 def _stocks(problem: Problem) -> Iterable[Measure]:
     n, unit = problem.natural, problem.instance.material_unit
     planned = n.calendar.planned
-    for c, shape in enumerate(problem.layout.shapes):
+    for c, shape in enumerate(problem.structure.component_sets):
         for i in shape.stocked:
             columns = _trunk(problem, c, "stock", i)[:planned]
             yield Measure("stock", n.materials[i], "t", columns, np.full(planned, float(unit[i]) / planned))
@@ -305,10 +305,10 @@ def _stocks(problem: Problem) -> Iterable[Measure]:
 def _spending(problem: Problem) -> Iterable[Measure]:
     """Outlays discounted as the plan's spending is, by the first period of their fiscal year: purchases, each kind of capital,
     fees, floors."""
-    n, layout, support = problem.natural, problem.layout, problem.layout.support
+    n, structure, support = problem.natural, problem.structure, problem.structure.support
     weight = n.calendar.spending_weight
     columns, factors = [], []
-    for c, shape in enumerate(layout.shapes):
+    for c, shape in enumerate(structure.component_sets):
         for p in shape.purchases:
             columns.append(_trunk(problem, c, "buy", p.name))
             factors.append(weight * problem.instance.price[p.material, : n.calendar.periods] * (1 + p.premium))
@@ -316,7 +316,7 @@ def _spending(problem: Problem) -> Iterable[Measure]:
         yield Measure(
             "spending", "purchases for the reserve", "million USD", np.concatenate(columns), np.concatenate(factors)
         )
-    root = problem.assembly.stamped[0]
+    root = problem.assembly.blocks[0]
     signs = np.array([root.columns("sign", o)[0] for o in range(len(support.options))], dtype=np.int64)
     payments = np.array([float(weight @ option.payments) for option in support.options])
     names = [option.package.instrument.name for option in support.options]
@@ -335,8 +335,8 @@ def _spending(problem: Problem) -> Iterable[Measure]:
         yield Measure(
             "spending", "price floors", "million USD", np.concatenate([signs, floors]), np.concatenate([topup, market])
         )
-    fees = [float(problem.instance.contract_fee[k.source] * weight[k.start : k.end].sum()) for k in layout.contracts]
-    contracts = [int(root.columns("contract", k)[0]) for k in range(len(layout.contracts))]
+    fees = [float(problem.instance.contract_fee[k.source] * weight[k.start : k.end].sum()) for k in structure.contracts]
+    contracts = [int(root.columns("contract", k)[0]) for k in range(len(structure.contracts))]
     signed = np.array([float(weight @ o.fees) for o in support.options])
     if any(fees) or np.any(signed):
         both = np.concatenate([np.array(contracts, dtype=np.int64), signs])
@@ -346,7 +346,7 @@ def _spending(problem: Problem) -> Iterable[Measure]:
 def _suppliers(problem: Problem) -> Iterable[Measure]:
     """What countries, and home with allies, make in the last planned period, against home demand; some of it may be exported."""
     n, t = problem.natural, problem.natural.calendar.planned - 1
-    for c, shape in enumerate(problem.layout.shapes):
+    for c, shape in enumerate(problem.structure.component_sets):
         for i in shape.materials:
             wanted = float(n.demand[n.demand_material == i, t].sum())
             producers = [j for j in (*shape.sources, *(n.sources + p for p in shape.projects)) if n.yields[j, i] > 0]

@@ -194,7 +194,7 @@ def diagnose(
     if case.feasible(problem.assembly, presolve=False):
         raise UntrustedError("the solver called the plan infeasible with presolve and feasible without: not trusted")
     fractions = not relax and case.feasible(problem.assembly, relax=True)
-    case.problem = replace(problem, assembly=master_alone(problem.layout, problem.assembly))
+    case.problem = replace(problem, assembly=master_alone(problem.structure, problem.assembly))
     case.requirements = list(requirements(case.problem))
     tell("the least relaxation")
     missed, weight, granted = _least_relaxation(case)
@@ -328,7 +328,7 @@ def _least_move(case: Case, plan: Plan, data: Dataset, change: Change) -> float 
         changed = _changed(case, plan, data, change.within)
         if changed is None:
             return None
-        assembly = master_alone(changed.layout, changed.assembly)
+        assembly = master_alone(changed.structure, changed.assembly)
         change = replace(change, rows=emergency_rows(replace(changed, assembly=assembly)))
         assembly = _raised(assembly, [(row, -FIRST_MUSD * gain) for row, gain in change.rows])
     elif not change.rows and not change.widened:
@@ -392,14 +392,14 @@ def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, 
     """
     changed = _changed(case, plan, data, put)
     return changed is not None and case.feasible(
-        changed.assembly if whole else master_alone(changed.layout, changed.assembly)
+        changed.assembly if whole else master_alone(changed.structure, changed.assembly)
     )
 
 
 def _changed(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any]) -> Problem | None:
     """The problem of the plan with some values in place, with its do-nothing limits; None where there is none."""
     try:
-        changed = prepare(*edited(plan, data, put), None, case.problem.layout.worlds.drawn)
+        changed = prepare(*edited(plan, data, put), None, case.problem.structure.worlds.drawn)
         cap_trunk_shortfall(changed, solve_reference(changed, objective_costs(changed)["social_cost"], case.left()))
     except (PlanError, InfeasibleError):
         return None

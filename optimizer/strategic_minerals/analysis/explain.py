@@ -194,7 +194,7 @@ def explain(
     x = decided_point(fixed.problem, result.solution)
     wanted = choices.items if item is None else [choices.find(item)]
     step = max(GAP, result.options["gap"]) if gap is None else gap
-    drawn = fixed.problem.layout.worlds.drawn
+    drawn = fixed.problem.structure.worlds.drawn
     absent = {one: why for one in wanted if (why := choices.refused(one))}
     asked = [
         (ForcedDecision(one, not choices.chosen(one, x)), choices.decided(one).any_amount)
@@ -359,7 +359,7 @@ def _least(item: Item, decided: Decided) -> str:
 
 def _built_anyway(fixed: Fixed, item: Item) -> bool:
     """Whether an item is a project that its owner builds without support."""
-    support, projects = fixed.problem.layout.support, fixed.problem.natural.projects
+    support, projects = fixed.problem.structure.support, fixed.problem.natural.projects
     names = [project.name for project, alone in zip(projects, support.baseline, strict=True) if alone]
     return item.kind == "project" and item.project in names
 

@@ -87,10 +87,10 @@ def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
 
 def decided_point(problem: Problem, solution: Solution) -> Floats:
     """(columns,) commitments and the trunk's operations of a solution; zeros in worlds."""
-    options, count = problem.layout.support.options, len(problem.layout.support.classes)
+    options, count = problem.structure.support.options, len(problem.structure.support.classes)
     operating = np.zeros(count)
     np.add.at(operating, [o.output_class for o in options], solution.sign)
-    columns, values = embed(problem.layout, problem.assembly, solution, operating)
+    columns, values = embed(problem.structure, problem.assembly, solution, operating)
     x = np.zeros(len(problem.assembly.lower))
     x[columns] = values
     return x

@@ -96,13 +96,13 @@ def requirements(problem: Problem) -> Iterable[Requirement]:
             entry = key
             if family == "service_level":
                 entry = key[0]
-                world = problem.layout.worlds.names[problem.layout.stamps[branches[label]].branches[number]]
+                world = problem.structure.worlds.names[problem.structure.block_index[branches[label]].branches[number]]
                 where[row] = world if key[1] < 0 else f"{world}, FY{years[key[1]]}"
             elif family in ("supplier_share", "days_of_cover"):
                 c = components[label]
-                where[row] = n.calendar.period_label(int(problem.layout.stamps[c].period[number]))
+                where[row] = n.calendar.period_label(int(problem.structure.block_index[c].period[number]))
                 if family == "days_of_cover":
-                    entry = plan.days_of_cover.index(problem.layout.shapes[c].cover[key][1])
+                    entry = plan.days_of_cover.index(problem.structure.component_sets[c].cover[key][1])
             grouped.setdefault((family, entry), []).append(row)
 
     def demand(
@@ -202,7 +202,7 @@ def _money_changes(problem: Problem) -> Iterable[Change]:
     assembly, n, budget = problem.assembly, problem.natural, problem.plan.budget
     years, share = n.calendar.years, budget.carry_over_share
     rows = {assembly.row_name(row)[1]: row for row in assembly.rows_of("budget").tolist()}
-    root, beyond = assembly.stamped[0], n.owed_beyond.tolist()
+    root, beyond = assembly.blocks[0], n.owed_beyond.tolist()
     idle = {f: ((row, beyond[f]),) if beyond[f] > 0 else () for f, row in rows.items()}
 
     def carried(f: int) -> tuple[tuple[int, float], ...]:
@@ -276,7 +276,7 @@ def _money_changes(problem: Problem) -> Iterable[Change]:
 
 def _share_carried(problem: Problem) -> Iterable[Change]:
     """The share of an appropriation that may be carried into the next year."""
-    n, root, share = problem.natural, problem.assembly.stamped[0], problem.plan.budget.carry_over_share
+    n, root, share = problem.natural, problem.assembly.blocks[0], problem.plan.budget.carry_over_share
     money = n.appropriation[:-1].tolist()  # nothing is carried out of the last year
     widened = tuple((int(root.columns("carry", f)[0]), given) for f, given in enumerate(money) if given > 0)
     if widened and share < 1:
@@ -316,12 +316,12 @@ def emergency_rows(problem: Problem) -> tuple[tuple[int, float], ...]:
 
 def _promise_changes(problem: Problem) -> Iterable[Change]:
     """Levels of promises."""
-    assembly, layout = problem.assembly, problem.layout
+    assembly, structure = problem.assembly, problem.structure
     by_level: dict[int, list[tuple[int, float]]] = {}
     for row, served in _promised(problem):
         by_level.setdefault(assembly.row_name(row)[1][0], []).append((row, served))
     for k, rows in by_level.items():
-        level = layout.instance.plan.service_levels[k]
+        level = structure.instance.plan.service_levels[k]
         if level.penalty_usd_per_kg is None:
             yield Change(
                 "service_level",
@@ -338,20 +338,23 @@ def _promise_changes(problem: Problem) -> Iterable[Change]:
 
 def _promised(problem: Problem) -> Iterable[tuple[int, float]]:
     """(row, demand that its promise is a share of [model units]) of every service level."""
-    assembly, layout = problem.assembly, problem.layout
+    assembly, structure = problem.assembly, problem.structure
     values: dict[str, tuple[Any, Floats]] = {}
-    for c, name in enumerate(layout.instance.components):
-        shape = layout.shapes[c]
+    for c, name in enumerate(structure.instance.components):
+        shape = structure.component_sets[c]
         at_zero = replace(shape, services=tuple((k, s.model_copy(update={"level": 0.0})) for k, s in shape.services))
         terms = [
             key
-            for part in assembly.stamped
+            for part in assembly.blocks
             if part.label == f"branch:{name}"
             for kind, key in part.template.rows
             if kind == "service_level"
         ]
         if terms:
-            values[f"branch:{name}"] = terms, branch_values(layout, at_zero, layout.stamps[c])["service_allowance"]
+            values[f"branch:{name}"] = (
+                terms,
+                branch_values(structure, at_zero, structure.block_index[c])["service_allowance"],
+            )
     for row in assembly.rows_of("service_level").tolist():
         _, key, label, number = assembly.row_name(row)
         terms, wanted = values[label]
@@ -382,7 +385,7 @@ def _rule_changes(problem: Problem) -> Iterable[Change]:
     components = {f"period:{name}": c for c, name in enumerate(problem.natural.components)}
     for row in assembly.rows_of("days_of_cover").tolist():
         _, key, label, _ = assembly.row_name(row)
-        rule_of = problem.layout.shapes[components[label]].cover[key][1]
+        rule_of = problem.structure.component_sets[components[label]].cover[key][1]
         if rule_of.days > 0:
             per_day = float(assembly.row_lower[row]) / rule_of.days
             rows_of.setdefault(plan.days_of_cover.index(rule_of), []).append((row, -per_day))

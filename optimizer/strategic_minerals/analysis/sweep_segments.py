@@ -144,9 +144,9 @@ def _answers(
 def _hold_to_account(answer: Answer) -> Solution:
     """The plan of an answer, audited like any other; a relaxation is no plan. Raises UntrustedError."""
     problem = answer.problem
-    solution = extract(problem.layout, problem.assembly, answer.x)
+    solution = extract(problem.structure, problem.assembly, answer.x)
     if not answer.outcome.relaxed:
-        audited = audit(problem, solution, z0=extract(problem.layout, problem.assembly, answer.z0))
+        audited = audit(problem, solution, z0=extract(problem.structure, problem.assembly, answer.z0))
         if not audited.passed:
             raise UntrustedError(f"the audit objects: {audited.worst()}")
     return solution
@@ -162,7 +162,7 @@ def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 
 def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
-    problem, outcome, pi = answer.problem, answer.outcome, answer.problem.layout.worlds.probability
+    problem, outcome, pi = answer.problem, answer.outcome, answer.problem.structure.worlds.probability
     costs = problem.assembly.costs
     losses, short = world_losses(problem, solution)
     change = answer.x - answer.z0
@@ -203,13 +203,13 @@ def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str,
             lines.append(
                 {"point": point, "kind": "stock", "item": material, "year": top.period, "value": float(top.stock_t)}
             )
-    n, layout = problem.natural, problem.layout
+    n, structure = problem.natural, problem.structure
     in_force = np.zeros((len(n.producers), n.calendar.periods))
-    for contract, tonnes in zip(layout.contracts, solution.contract, strict=True):
+    for contract, tonnes in zip(structure.contracts, solution.contract, strict=True):
         in_force[contract.source, contract.start : contract.end] += tonnes / n.calendar.step
     most = in_force.max(axis=1)
     chosen = [("contract", n.producers[j], most[j]) for j in np.flatnonzero(most > TRACE_T)]
-    markets = zip(layout.support.markets, solution.floor, strict=True)
+    markets = zip(structure.support.markets, solution.floor, strict=True)
     chosen += [("floor", market.floor.name, share) for market, share in markets if share > HALF]
     first = n.calendar.period_label(0)
     return lines + [

@@ -79,9 +79,9 @@ def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
     first: it caps shortfall on the trunk. Raises PlanError and InputError with every fault.
     """
     require(plan, data)
-    layout, natural = structure_of(plan, data)
+    structure, natural = structure_of(plan, data)
     with PYOMO_LOCK:
-        model = flat_model(layout)
+        model = flat_model(structure)
     if plan.diversification:
         problem = prepare(plan, data)
         z0 = solve_reference(problem, objective_costs(problem)["social_cost"], REFERENCE_LIMIT_S)

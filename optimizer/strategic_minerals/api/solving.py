@@ -105,7 +105,7 @@ class _Read:
 
 def _read(solved: Solved) -> _Read:
     """Read what takes the matrix: duals, sizes, the aim."""
-    problem, worlds, other = solved.problem, solved.problem.layout.worlds, solved.without_residual
+    problem, worlds, other = solved.problem, solved.problem.structure.worlds, solved.without_residual
     with problem.seconds.measure("extract"):
         prices = price_table(solved)
     rows, columns, nonzeros = problem.assembly.shape
@@ -133,7 +133,7 @@ def _result(read: _Read, options: Mapping[str, Any]) -> Result:
 
     def taken() -> Solution | None:
         x = read.points.pop(0)
-        return None if x is None else extract(problem.layout, problem.assembly, x)
+        return None if x is None else extract(problem.structure, problem.assembly, x)
 
     with problem.seconds.measure("extract"):
         solution, reference, other = taken(), taken(), taken()

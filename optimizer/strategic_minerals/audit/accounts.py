@@ -25,8 +25,8 @@ class Accounts:
 
     problem: Problem
     solution: Solution
-    course: PathData
-    deals: tuple[SignedPackage, ...]
+    path_data: PathData
+    signings: tuple[SignedPackage, ...]
     floors: tuple[MarketFloor, ...]
     """In the order of `solution.floor`."""
     markets: tuple[SignedMarketFloor, ...]
@@ -34,45 +34,45 @@ class Accounts:
     @property
     def holders(self) -> tuple[SignedPackage | SignedMarketFloor, ...]:
         """All that pay floors."""
-        return (*self.deals, *self.markets)
+        return (*self.signings, *self.markets)
 
 
-def open_accounts(problem: Problem, solution: Solution, course: PathData | None = None) -> Accounts:
-    """Work out what every signed package and every chosen market floor amounts to; `course`: along other worlds."""
-    n, support, course = problem.natural, problem.layout.support, course or path_data_of(problem)
+def open_accounts(problem: Problem, solution: Solution, path_data: PathData | None = None) -> Accounts:
+    """Work out what every signed package and every chosen market floor amounts to; `path_data`: along other worlds."""
+    n, support, path_data = problem.natural, problem.structure.support, path_data or path_data_of(problem)
     by_name = {m.name: m for m in n.market_floors}
     floors = tuple(by_name[m.floor.name] for m in support.markets)
     packages = {(package.name, package.project): package for package in n.packages}
-    deals = []
+    signings = []
     for o, option in enumerate(support.options):
         if abs(solution.sign[o]) > 1e-9:
             package = packages[option.package.name, option.package.project]
             chosen = [(m, floors[m]) for m in option.market]
-            deals.append(
-                signed_package(course, option.project, package, chosen, option.signed, float(solution.sign[o]), o)
+            signings.append(
+                signed_package(path_data, option.project, package, chosen, option.signed, float(solution.sign[o]), o)
             )
     chosen_floors = [(m, float(x)) for m, x in zip(floors, solution.floor, strict=True) if abs(x) > 1e-9]
-    markets = tuple(signed_market_floor(course, m, x) for m, x in chosen_floors)
-    return Accounts(problem, solution, course, tuple(deals), floors, markets)
+    markets = tuple(signed_market_floor(path_data, m, x) for m, x in chosen_floors)
+    return Accounts(problem, solution, path_data, tuple(signings), floors, markets)
 
 
-def outlays(books: Accounts) -> Floats:
+def outlays(accounts: Accounts) -> Floats:
     """(T,) trunk outlay: purchases, holding, fees, scored gaps, expected floor cost; less sales if revolving."""
-    n, x, course = books.problem.natural, books.solution, books.course
+    n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     total = np.zeros(n.calendar.periods)
-    for b, (i, premium) in enumerate(purchase_terms(books)):
-        total += x.buy[0, b] * course.price[0, i] * (1 + premium)
+    for b, (i, premium) in enumerate(purchase_terms(accounts)):
+        total += x.buy[0, b] * path_data.price[0, i] * (1 + premium)
     for i in range(len(n.materials)):
         total += x.stock[0, i] * n.holding[i] * n.calendar.step
         if n.plan.budget.revolving:
-            total -= x.sell[0, i] * course.price[0, i] * (1 - n.haircut[i])
-    for k, contract in enumerate(books.problem.layout.contracts):
+            total -= x.sell[0, i] * path_data.price[0, i] * (1 - n.haircut[i])
+    for k, contract in enumerate(accounts.problem.structure.contracts):
         total[contract.start : contract.start + n.contract_term[contract.source]] += (
             n.contract_fee[contract.source] * x.contract[k]
         )
-    for deal in books.deals:
-        total += deal.share * (deal.payments + deal.fees + sum(b.budget for b in deal.bills))
-    for market in books.markets:
+    for signing in accounts.signings:
+        total += signing.share * (signing.payments + signing.fees + sum(b.budget for b in signing.bills))
+    for market in accounts.markets:
         total += market.share * sum((b.budget for b in market.bills), np.zeros_like(total))
     return total
 
@@ -88,18 +88,18 @@ def already_owed(n: Instance) -> list[float]:
     return owed
 
 
-def purchase_terms(books: Accounts) -> list[tuple[int, float]]:
+def purchase_terms(accounts: Accounts) -> list[tuple[int, float]]:
     """(material, premium) of each purchase on the axis of `solution.buy`; under a purchase floor the premium is 0."""
-    n = books.problem.natural
-    known = {p.name: p for shape in books.problem.layout.shapes for p in shape.purchases}
-    chosen = [known[name] for name in books.solution.purchases]
+    n = accounts.problem.natural
+    known = {p.name: p for shape in accounts.problem.structure.component_sets for p in shape.purchases}
+    chosen = [known[name] for name in accounts.solution.purchases]
     return [(p.material, float(n.offer_premium[p.offer]) if p.offer >= 0 else 0.0) for p in chosen]
 
 
-def losses(books: Accounts) -> Floats:
+def losses(accounts: Accounts) -> Floats:
     """(S,) discounted shortfall loss and substitution cost of each world over the whole horizon  [million USD]."""
-    n, x, beta = books.problem.natural, books.solution, books.problem.natural.calendar.beta[:-1]
-    total = np.zeros(len(books.course.worlds.names))
+    n, x, beta = accounts.problem.natural, accounts.solution, accounts.problem.natural.calendar.beta[:-1]
+    total = np.zeros(len(accounts.path_data.worlds.names))
     for k in range(len(n.tiers)):
         total += (beta * n.tier_loss[k] * x.shortfall[1:, k]).sum(axis=1)
     for h in range(len(n.steps)):
@@ -112,22 +112,22 @@ def cvar(loss: Floats, probability: Floats, alpha: float) -> float:
     return min(float(eta + probability @ np.maximum(0.0, loss - eta) / (1 - alpha)) for eta in loss)
 
 
-def social_cost(problem: Problem, solution: Solution, books: Accounts | None = None) -> dict[str, float]:
+def social_cost(problem: Problem, solution: Solution, accounts: Accounts | None = None) -> dict[str, float]:
     """Parts of Z: discounted expectation, million USD; they add up to social cost (section 5 to 7)."""
-    books = books or open_accounts(problem, solution)
-    running = operations(books, books.course.counted)
-    return {**{name: float(values.sum()) for name, values in running.items()}, **commitments(books)}
+    accounts = accounts or open_accounts(problem, solution)
+    running = operations(accounts, accounts.path_data.counted)
+    return {**{name: float(values.sum()) for name, values in running.items()}, **commitments(accounts)}
 
 
-def operations(books: Accounts, P: Floats, *, by_world: bool = False) -> dict[str, Floats]:
+def operations(accounts: Accounts, P: Floats, *, by_world: bool = False) -> dict[str, Floats]:
     """(C,) costs of periods of each component at prices P (W, I, T): users, authority, loss (section 5).
 
     Discounted expectations; with `by_world` (C, S) discounted sums of each world's whole course instead.
     """
-    n, x, course = books.problem.natural, books.solution, books.course
+    n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     D, T = n.calendar.step, n.calendar.periods
-    total: Any = course.along if by_world else course.expect
-    last: Any = (lambda _, values: values[1:]) if by_world else course.expect_last
+    total: Any = path_data.along if by_world else path_data.expect
+    last: Any = (lambda _, values: values[1:]) if by_world else path_data.expect_last
     names = (
         "users_activities",
         "users_reserve_inputs",
@@ -141,7 +141,7 @@ def operations(books: Accounts, P: Floats, *, by_world: bool = False) -> dict[st
         "loss",
         "salvage",
     )
-    shape = (len(n.components), len(course.worlds.names)) if by_world else (len(n.components),)
+    shape = (len(n.components), len(path_data.worlds.names)) if by_world else (len(n.components),)
     parts = {name: np.zeros(shape) for name in names}
     for j in range(len(n.producers)):
         c = component_of(n, j)
@@ -157,10 +157,10 @@ def operations(books: Accounts, P: Floats, *, by_world: bool = False) -> dict[st
         parts["authority_release"][c] -= paid
         parts["authority_holding"][c] += total(c, x.stock[:, i] * n.holding[i] * D)
         parts["authority_disposal"][c] -= total(c, x.sell[:, i] * P[:, i] * (1 - n.haircut[i]))
-        end = np.minimum(course.price[0, i, T - 1], course.price[:, i, T - 1])
+        end = np.minimum(path_data.price[0, i, T - 1], path_data.price[:, i, T - 1])
         kept = n.salvage[i] * end * x.stock[:, i, T - 1] * n.calendar.beta[T]
         parts["salvage"][c] -= last(c, kept)
-    for b, (i, premium) in enumerate(purchase_terms(books)):
+    for b, (i, premium) in enumerate(purchase_terms(accounts)):
         parts["authority_purchases"][n.component[i]] += total(n.component[i], x.buy[:, b] * P[:, i] * (1 + premium))
     for h, (q, _) in enumerate(n.steps):
         c = n.component[n.demand_material[q]]
@@ -171,39 +171,39 @@ def operations(books: Accounts, P: Floats, *, by_world: bool = False) -> dict[st
     return parts
 
 
-def world_costs(books: Accounts) -> Floats:
+def world_costs(accounts: Accounts) -> Floats:
     """(S,) discounted cost of each world's course, commitments included  [million USD].
 
     Its expectation is social cost without soft penalties and lambda*CVaR.
     """
-    running = operations(books, books.course.counted, by_world=True)
-    signed = commitments(books)
-    along = np.zeros(len(books.course.worlds.names))
-    for holder in books.holders:
+    running = operations(accounts, accounts.path_data.counted, by_world=True)
+    signed = commitments(accounts)
+    along = np.zeros(len(accounts.path_data.worlds.names))
+    for holder in accounts.holders:
         along += holder.share * sum((bill.by_world for bill in holder.bills), np.zeros_like(along))
-    for deal in books.deals:
-        along += deal.share * deal.lost_by_world
-    for market in books.markets:
+    for signing in accounts.signings:
+        along += signing.share * signing.lost_by_world
+    for market in accounts.markets:
         along += market.share * market.border_by_world
     other = ("floor_cost", "users_border_surcharge", "authority_border_revenue", "soft_penalties", "cvar")
     same = sum(value for name, value in signed.items() if name not in other)
     return np.asarray(np.sum([values.sum(axis=0) for values in running.values()], axis=0) + along + same, dtype=float)
 
 
-def split_of_value(books: Accounts, reference: Accounts) -> dict[str, Floats]:
+def split_of_value(accounts: Accounts, reference: Accounts) -> dict[str, Floats]:
     """(C,) what a plan spares in each component's operations against doing nothing, in four parts  [million USD].
 
     `shortage`: loss and substitution. `price`: what branch prices that differ from the trunk's add, all else held. Then, at
     the trunk's prices: `users` (negative: they pay for the tonnes that they now get) and `authority` (negative: outlays
     beyond what is sold and left).
     """
-    course = books.course
+    path_data = accounts.path_data
 
     def spared(prices: Floats) -> dict[str, Floats]:
-        before, after = operations(reference, prices), operations(books, prices)
+        before, after = operations(reference, prices), operations(accounts, prices)
         return {name: before[name] - after[name] for name in before}
 
-    own, calm = spared(course.counted), spared(np.broadcast_to(course.price[:1], course.price.shape))
+    own, calm = spared(path_data.counted), spared(np.broadcast_to(path_data.price[:1], path_data.price.shape))
     short = ("loss", "users_substitution")
     users = [part for name, part in calm.items() if name.startswith("users_") and name not in short]
     treasury = [part for name, part in calm.items() if not name.startswith("users_") and name not in short]
@@ -215,14 +215,14 @@ def split_of_value(books: Accounts, reference: Accounts) -> dict[str, Floats]:
     }
 
 
-def floors_at_crisis_prices(books: Accounts) -> float:
+def floors_at_crisis_prices(accounts: Accounts) -> float:
     """What floors cost less because branch prices differ from the trunk's: claw-back, less top-ups  [million USD]."""
-    return float(sum(h.share * (b.undisturbed - b.expected) for h in books.holders for b in h.bills))
+    return float(sum(h.share * (b.undisturbed - b.expected) for h in accounts.holders for b in h.bills))
 
 
-def commitments(books: Accounts) -> dict[str, float]:
+def commitments(accounts: Accounts) -> dict[str, float]:
     """Fees, capital, floors, border charges, terminal terms, lambda*CVaR and soft penalties."""
-    n, x = books.problem.natural, books.solution
+    n, x = accounts.problem.natural, accounts.solution
     beta, plan = n.calendar.beta[:-1], n.plan
     parts = dict.fromkeys(
         (
@@ -239,25 +239,27 @@ def commitments(books: Accounts) -> dict[str, float]:
         ),
         0.0,
     )
-    for k, contract in enumerate(books.problem.layout.contracts):
+    for k, contract in enumerate(accounts.problem.structure.contracts):
         j, start = contract.source, contract.start
         parts["contract_fees"] += n.contract_fee[j] * x.contract[k] * beta[start : start + n.contract_term[j]].sum()
-    for deal in books.deals:
-        parts["offtake_fees"] += deal.share * float(beta @ deal.fees)
-        parts["capital_support"] += deal.share * float(beta @ deal.payments)
-        parts["authority_border_revenue"] += deal.share * deal.lost_tariff
-        parts["residual_credit"] -= deal.share * plan.residual * deal.residual
-    for holder in books.holders:
+    for signing in accounts.signings:
+        parts["offtake_fees"] += signing.share * float(beta @ signing.fees)
+        parts["capital_support"] += signing.share * float(beta @ signing.payments)
+        parts["authority_border_revenue"] += signing.share * signing.lost_tariff
+        parts["residual_credit"] -= signing.share * plan.residual * signing.residual
+    for holder in accounts.holders:
         parts["floor_cost"] += holder.share * sum(b.expected for b in holder.bills)
         parts["terminal_liability"] += holder.share * sum(b.terminal for b in holder.bills)
-    for market in books.markets:
+    for market in accounts.markets:
         parts["users_border_surcharge"] += market.share * market.surcharge
         parts["authority_border_revenue"] -= market.share * market.tariff
     if plan.risk.cvar_weight > 0:
-        parts["cvar"] = plan.risk.cvar_weight * cvar(losses(books), books.course.worlds.probability, plan.risk.alpha)
+        parts["cvar"] = plan.risk.cvar_weight * cvar(
+            losses(accounts), accounts.path_data.worlds.probability, plan.risk.alpha
+        )
     for k, rule in enumerate(plan.diversification):
         if rule.material in n.materials:
-            reached = books.course.reached[n.component[n.materials.index(rule.material)]]
+            reached = accounts.path_data.reached[n.component[n.materials.index(rule.material)]]
             parts["soft_penalties"] += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(reached @ x.excess[0, k])
     for k, level in enumerate(plan.service_levels):
         parts["soft_penalties"] += (level.penalty_usd_per_kg or 0.0) * 1e-3 * float(x.short_of_promise[:, k].sum())

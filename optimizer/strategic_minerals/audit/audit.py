@@ -98,9 +98,9 @@ def audit(
     check = AuditContext(problem, solution, z0)
     residuals = [residual(check, family, unit, rows(check)) for family, (unit, rows) in FAMILIES.items()]
     if stated is not None and z0 is not None:
-        found = recomputed(check.books, open_accounts(problem, z0, check.course), bounds or {})
+        found = recomputed(check.accounts, open_accounts(problem, z0, check.path_data), bounds or {})
         residuals.append(residual(check, STATEMENTS, "stated", differences(stated, found)))
-    parts = social_cost(problem, solution, check.books)
+    parts = social_cost(problem, solution, check.accounts)
     return Audit(tuple(residuals), parts, sum(parts.values()), all(r.holds for r in residuals))
 
 
@@ -128,7 +128,7 @@ def supplier_share(k: AuditContext) -> Iterable[Row]:
             continue
         i = k.n.materials.index(rule.material)
         used = sum(
-            (k.course.demand[0, q] - k.unmet(q)[0] for q, m in enumerate(k.n.demand_material) if m == i), np.zeros(1)
+            (k.path_data.demand[0, q] - k.unmet(q)[0] for q, m in enumerate(k.n.demand_material) if m == i), np.zeros(1)
         )
         supplied = np.zeros(k.n.calendar.periods)
         for j, row in enumerate(k.y):
@@ -144,7 +144,7 @@ def supplier_share(k: AuditContext) -> Iterable[Row]:
             else rule.share * used - supplied + k.x.surplus[0, i]
         )
         over = over - (0.0 if rule.hard else k.x.excess[0, r])
-        ruled = _since(k, rule.from_year) & (k.course.reached[k.n.component[i]] > 0)
+        ruled = _since(k, rule.from_year) & (k.path_data.reached[k.n.component[i]] > 0)
         yield f"{rule.kind} {rule.material}", (over * ruled)[None], k.size[i]
 
 
@@ -160,7 +160,7 @@ def trunk_shortfall(k: AuditContext) -> Iterable[Row]:
                 k.n.materials[i],
                 (
                     (k.x.shortfall[0, tiers] - k.z0.shortfall[0, tiers]).sum(axis=0)
-                    * (k.course.reached[k.n.component[i]] > 0)
+                    * (k.path_data.reached[k.n.component[i]] > 0)
                 )[None],
                 4 * k.size[i],
             )
@@ -189,8 +189,8 @@ def service_level(k: AuditContext) -> Iterable[Row]:
         q = k.n.demands.index((level.material, level.segment))
         i = int(k.n.demand_material[q])
         tiers = [m for m, (of, _) in enumerate(k.n.tiers) if of == q]
-        for s, name in enumerate(k.course.worlds.names):
-            begin, end = (int(edge[s, k.n.component[i]]) for edge in (k.course.worlds.onset, k.course.worlds.end))
+        for s, name in enumerate(k.path_data.worlds.names):
+            begin, end = (int(edge[s, k.n.component[i]]) for edge in (k.path_data.worlds.onset, k.path_data.worlds.end))
             window = np.array([begin <= t < end for t in range(k.n.calendar.periods)])
             if name not in level.scenarios or not window.any():
                 continue
@@ -199,7 +199,7 @@ def service_level(k: AuditContext) -> Iterable[Row]:
                 inside = window & (k.year(f) if f >= 0 else True)
                 short = (
                     k.x.shortfall[1 + s, tiers][:, inside].sum()
-                    - (1 - level.level) * k.course.demand[1 + s, q, inside].sum()
+                    - (1 - level.level) * k.path_data.demand[1 + s, q, inside].sum()
                 )
                 slack = k.x.short_of_promise[s, r, f] if level.penalty_usd_per_kg is not None else 0.0
                 yield f"{level.material}/{level.segment} {name}", short - slack, k.size[i]
@@ -213,13 +213,13 @@ def _since(k: AuditContext, year: int) -> Bools:
 def one_package(k: AuditContext) -> Iterable[Row]:
     """sum_{l,t0} sign <= 1 for each project; = 1 where its owner builds it anyway  [-]."""
     for p, project in enumerate(k.n.projects):
-        total = sum(deal.share for deal in k.deals(p))
+        total = sum(signing.share for signing in k.signings(p))
         yield project.name, abs(total - 1) if is_baseline(k.n, project) else total - 1, 0.0
 
 
 def project_logic(k: AuditContext) -> Iterable[Row]:
     """p needs q: sum sign[p] <= sum sign[q]; p excludes q: sum sign[p] + sum sign[q] <= 1  [-]."""
-    total = [sum(deal.share for deal in k.deals(p)) for p in range(len(k.n.projects))]
+    total = [sum(signing.share for signing in k.signings(p)) for p in range(len(k.n.projects))]
     for p, project in enumerate(k.n.projects):
         yield from ((f"{project.name} needs", total[p] - total[q], 0.0) for q in project.needs)
         yield from ((f"{project.name} excludes", total[p] + total[q] - 1, 0.0) for q in project.excludes)
@@ -228,7 +228,7 @@ def project_logic(k: AuditContext) -> Iterable[Row]:
 def one_market_floor(k: AuditContext) -> Iterable[Row]:
     """sum_m floor[i,m] <= 1  [-] for each material; one that earns money on existing producers is not offered."""
     for i, name in enumerate(k.n.materials):
-        mine = [market for market in k.books.markets if market.market.floor.material == i]
+        mine = [market for market in k.accounts.markets if market.market.floor.material == i]
         yield name, sum(market.share for market in mine) - 1, 0.0
         for market in mine:
             yield market.market.name, -sum(b.expected + b.terminal for b in market.bills), 0.0
@@ -241,36 +241,38 @@ def beside_market_floor(k: AuditContext) -> Iterable[Row]:
     a floor of its own on the material has no variant.
     """
     for p, project in enumerate(k.n.projects):
-        for m, market in enumerate(k.books.floors):
+        for m, market in enumerate(k.accounts.floors):
             chosen, label = float(k.x.floor[m]), f"{project.name} beside {market.name}"
-            yield label, sum(d.share for d in k.deals(p) if m in d.markets) - chosen, 0.0
+            yield label, sum(d.share for d in k.signings(p) if m in d.markets) - chosen, 0.0
             if chosen > 0 and market.eligible[project.producer]:
-                without = sum(d.share for d in k.deals(p) if excluded(k, d, m))
+                without = sum(d.share for d in k.signings(p) if excluded(k, d, m))
                 yield label, without + chosen - 1 if without > 0 else 0.0, 0.0
 
 
-def excluded(k: AuditContext, deal: SignedPackage, m: int) -> bool:
+def excluded(k: AuditContext, signing: SignedPackage, m: int) -> bool:
     """Whether the deal may not stand beside market floor m: it has a floor of its own on the material, or leaves m aside although
     its variant with m could be signed."""
-    floors = k.books.floors
-    if m in deal.markets or floors[m].floor.material in [floors[a].floor.material for a in deal.markets]:
+    floors = k.accounts.floors
+    if m in signing.markets or floors[m].floor.material in [floors[a].floor.material for a in signing.markets]:
         return False
-    if deal.own is not None and deal.own.material == floors[m].floor.material:
+    if signing.own is not None and signing.own.material == floors[m].floor.material:
         return True
-    chosen = [(a, floors[a]) for a in (*deal.markets, m)]
-    return not objections(k.course, signed_package(k.course, deal.project, deal.package, chosen, deal.signed), floors)
+    chosen = [(a, floors[a]) for a in (*signing.markets, m)]
+    return not objections(
+        k.path_data, signed_package(k.path_data, signing.project, signing.package, chosen, signing.signed), floors
+    )
 
 
 def package_eligibility(k: AuditContext) -> Iterable[Row]:
     """Signed packages close the gap, leave the owner no worse off, earn the treasury nothing  [million USD, or 1]."""
-    for deal in k.books.deals:
-        for amount, why in objections(k.course, deal, k.books.floors):
-            yield f"{deal.label}: {why}", amount, k.n.projects[deal.project].capex
+    for signing in k.accounts.signings:
+        for amount, why in objections(k.path_data, signing, k.accounts.floors):
+            yield f"{signing.label}: {why}", amount, k.n.projects[signing.project].capex
 
 
 def contract_lot(k: AuditContext) -> Iterable[Row]:
     """contract = 0 or in [lot, K]  [t/period]."""
-    for number, contract in enumerate(k.problem.layout.contracts):
+    for number, contract in enumerate(k.problem.structure.contracts):
         j, x = contract.source, float(k.x.contract[number])
         lot, most = float(k.n.contract_lot[j]), float(k.n.capacity[j].max())
         yield f"{k.n.producers[j]} from {contract.start}", max(min(x, lot - x), x - most), k.scale(j)
@@ -291,11 +293,11 @@ def integrality(k: AuditContext) -> Iterable[Row]:
 
 def branch_purchases(k: AuditContext) -> Iterable[Row]:
     """Branch purchases at branch prices <= the trunk's planned ones + extra  [million USD], per component and year."""
-    paid = np.zeros_like(k.course.weight)
-    for (i, premium), b, purchase in zip(purchase_terms(k.books), range(len(k.purchases)), k.purchases, strict=True):
+    paid = np.zeros_like(k.path_data.weight)
+    for (i, premium), b, purchase in zip(purchase_terms(k.accounts), range(len(k.purchases)), k.purchases, strict=True):
         if purchase.offer >= 0:
-            paid[:, k.n.component[i]] += (1 + premium) * k.course.price[:, i] * k.x.buy[:, b]
-    later = k.course.branch[1:]
+            paid[:, k.n.component[i]] += (1 + premium) * k.path_data.price[:, i] * k.x.buy[:, b]
+    later = k.path_data.branch[1:]
     for f in range(len(k.n.calendar.years)):
         spent, planned = ((later * money)[:, :, k.year(f)].sum(axis=2) for money in (paid[1:], paid[:1]))
         over = spent - planned - k.x.extra[:, :, f]
@@ -309,15 +311,15 @@ def calm_purchases(k: AuditContext) -> Iterable[Row]:
         return
     most = k.n.by_year(k.n.plan.budget.emergency_musd)
     for c, name in enumerate(k.n.components):
-        calm, planned = np.zeros_like(k.course.price[:, 0]), np.zeros_like(k.course.price[0, 0])
+        calm, planned = np.zeros_like(k.path_data.price[:, 0]), np.zeros_like(k.path_data.price[0, 0])
         for (i, premium), b, purchase in zip(
-            purchase_terms(k.books), range(len(k.purchases)), k.purchases, strict=True
+            purchase_terms(k.accounts), range(len(k.purchases)), k.purchases, strict=True
         ):
             if purchase.offer >= 0 and k.n.component[i] == c:
-                paid = (1 + premium) * k.course.price[:, i] * k.x.buy[:, b]
-                flooded = k.course.price[:, i] < k.course.price[:1, i] * (1 - 1e-9)
-                calm, planned = calm + paid * (~k.course.tight[:, i] | flooded), planned + paid[0]
-        later = k.course.branch[1:, c]
+                paid = (1 + premium) * k.path_data.price[:, i] * k.x.buy[:, b]
+                flooded = k.path_data.price[:, i] < k.path_data.price[:1, i] * (1 - 1e-9)
+                calm, planned = calm + paid * (~k.path_data.tight[:, i] | flooded), planned + paid[0]
+        later = k.path_data.branch[1:, c]
         for f, year in enumerate(k.n.calendar.years):
             inside = k.year(f)
             over = (later * calm[1:])[:, inside].sum(axis=1) - (later * planned)[:, inside].sum(axis=1) - most[f]
@@ -329,7 +331,7 @@ def shared_money(k: AuditContext) -> Iterable[Row]:
     most = k.n.by_year(k.n.plan.budget.emergency_musd)
     if k.n.plan.budget.branch_money == "appropriated":
         most = most + k.x.unspent
-    for s, name in enumerate(k.course.worlds.names):
+    for s, name in enumerate(k.path_data.worlds.names):
         yield name, k.x.extra[s].sum(axis=0) - most, most
 
 
@@ -338,7 +340,7 @@ def budget(k: AuditContext) -> Iterable[Row]:
 
     owed: what holding the opening stock costs if it stays, which no decision can spare.
     """
-    spent, carried, owed = outlays(k.books), 0.0, already_owed(k.n)
+    spent, carried, owed = outlays(k.accounts), 0.0, already_owed(k.n)
     for f, year in enumerate(k.n.calendar.years):
         outlay = float(spent[k.year(f)].sum())
         over = outlay + k.x.unspent[f] + k.x.carry[f] - carried - max(k.n.appropriation[f], owed[f])
@@ -351,7 +353,7 @@ def total_budget(k: AuditContext) -> Iterable[Row]:
     total = k.n.plan.budget.total_musd
     if total is not None:
         total = max(total, sum(already_owed(k.n)[: len(k.n.calendar.planned_years)]))
-        spent = outlays(k.books)[: k.n.calendar.planned].sum() + k.x.unspent[: len(k.n.calendar.planned_years)].sum()
+        spent = outlays(k.accounts)[: k.n.calendar.planned].sum() + k.x.unspent[: len(k.n.calendar.planned_years)].sum()
         yield "planned years", float(spent) - total, total
 
 
@@ -368,7 +370,7 @@ def contingent_liability(k: AuditContext) -> Iterable[Row]:
     if cap is None:
         return
     owed, most = np.zeros(k.n.calendar.periods), k.n.by_year(cap)
-    for holder in k.books.holders:
+    for holder in k.accounts.holders:
         owed += holder.share * sum((bill.liability for bill in holder.bills), np.zeros_like(owed))
     label = f"at {worst_state(k.n):g} of the price"
     yield label, np.array([owed[k.year(f)].sum() for f in range(len(most))]) - most, most
@@ -378,7 +380,7 @@ def cvar_limit(k: AuditContext) -> Iterable[Row]:
     """min_eta eta + E[max(0, loss - eta)]/(1-alpha) <= limit  [million USD]."""
     risk = k.n.plan.risk
     if risk.cvar_limit_musd is not None:
-        tail = cvar(losses(k.books), k.course.worlds.probability, risk.alpha)
+        tail = cvar(losses(k.accounts), k.path_data.worlds.probability, risk.alpha)
         yield f"alpha {risk.alpha:g}", tail - risk.cvar_limit_musd, max(tail, risk.cvar_limit_musd)
 
 
@@ -386,15 +388,15 @@ def expected_loss_limit(k: AuditContext) -> Iterable[Row]:
     """sum_s pi[s] loss[s] <= limit  [million USD]."""
     limit = k.n.plan.risk.expected_loss_limit_musd
     if limit is not None:
-        expected = float(k.course.worlds.probability @ losses(k.books))
+        expected = float(k.path_data.worlds.probability @ losses(k.accounts))
         yield "all worlds", expected - limit, limit
 
 
 def tight(k: AuditContext) -> Iterable[Row]:
     """Materials and periods in which the worlds' tightness is not what section 3 says  [count]."""
-    own = tightness(k.n, k.course.worlds)
-    for s, name in enumerate(k.course.worlds.names):
-        for worlds in (k.course.worlds, k.problem.layout.worlds):
+    own = tightness(k.n, k.path_data.worlds)
+    for s, name in enumerate(k.path_data.worlds.names):
+        for worlds in (k.path_data.worlds, k.problem.structure.worlds):
             yield name, float((worlds.tight[s] != own[s]).sum()), 0.0
 
 

@@ -30,10 +30,10 @@ class AuditContext:
     def __init__(self, problem: Problem, solution: Solution, z0: Solution | None) -> None:
         self.problem, self.x, self.z0 = problem, solution, z0
         self.n: Instance = problem.natural
-        self.books: Accounts = open_accounts(problem, solution)
-        self.course = self.books.course
+        self.accounts: Accounts = open_accounts(problem, solution)
+        self.path_data = self.accounts.path_data
         self.y = [[(i, float(v)) for i, v in enumerate(row) if v != 0] for row in self.n.yields]
-        known = {p.name: p for shape in problem.layout.shapes for p in shape.purchases}
+        known = {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}
         self.purchases: list[Purchase] = [known[name] for name in solution.purchases]
 
     @cached_property
@@ -41,7 +41,7 @@ class AuditContext:
         """(I,) largest flow of a material in a year, or its stock at the start [t]: the scale of its rows."""
         largest = self.n.opening * self.n.calendar.step
         for q, i in enumerate(self.n.demand_material):
-            largest[i] = max(largest[i], self.course.demand[:, q].max())
+            largest[i] = max(largest[i], self.path_data.demand[:, q].max())
         for j, row in enumerate(self.y):
             for i, y in row:
                 largest[i] = max(largest[i], abs(y) * self.n.capacity[j].max())
@@ -60,7 +60,7 @@ class AuditContext:
         """(W, T) substitution and shortfall of a demand."""
         steps = [self.x.substitute[:, h] for h, (of, _) in enumerate(self.n.steps) if of == q]
         tiers = [self.x.shortfall[:, k] for k, (of, _) in enumerate(self.n.tiers) if of == q]
-        return np.asarray(sum([*steps, *tiers], np.zeros_like(self.course.demand[:, q])))
+        return np.asarray(sum([*steps, *tiers], np.zeros_like(self.path_data.demand[:, q])))
 
     def bought(self, j: int, i: int | None = None) -> list[tuple[int, int]]:
         """(purchase, material) pairs from producer j."""
@@ -68,10 +68,10 @@ class AuditContext:
 
     def tight_output(self, j: int) -> Floats:
         """(W, T) share of the period in which an output of a producer is tight."""
-        share = np.zeros(self.course.crisis[:, 0].shape)
+        share = np.zeros(self.path_data.crisis[:, 0].shape)
         for i, y in self.y[j]:
             if y > 0:
-                share = np.maximum(share, self.course.crisis[:, i])
+                share = np.maximum(share, self.path_data.crisis[:, i])
         return share
 
     def kappa(self, j: int) -> Floats:
@@ -79,14 +79,14 @@ class AuditContext:
         share = self.tight_output(j)
         return np.asarray(share * float(self.n.kappa[j]) + (1 - share))
 
-    def crisis(self, deal: SignedPackage) -> Floats:
+    def crisis(self, signing: SignedPackage) -> Floats:
         """(W, T) kappa + (1-kappa)*offtake while an output is tight, 1 for the rest of the period."""
-        kappa = self.kappa(self.n.projects[deal.project].producer)
-        return np.asarray(kappa + (1 - kappa) * deal.package.offtake)
+        kappa = self.kappa(self.n.projects[signing.project].producer)
+        return np.asarray(kappa + (1 - kappa) * signing.package.offtake)
 
-    def deals(self, p: int) -> list[SignedPackage]:
+    def signings(self, p: int) -> list[SignedPackage]:
         """Signed packages of a project."""
-        return [deal for deal in self.books.deals if deal.project == p]
+        return [signing for signing in self.accounts.signings if signing.project == p]
 
     def year(self, f: int) -> Any:
         """(T,) periods of a fiscal year."""
@@ -97,7 +97,7 @@ class AuditContext:
         calendar = self.n.calendar
         if len(at) < 2:
             return [f"FY{calendar.years[at[0]]}"] if at else []
-        return ["trunk" if at[0] == 0 else self.course.worlds.names[at[0] - 1], calendar.period_label(at[1])]
+        return ["trunk" if at[0] == 0 else self.path_data.worlds.names[at[0] - 1], calendar.period_label(at[1])]
 
 
 def material_balance(k: AuditContext) -> Iterable[Row]:
@@ -110,27 +110,27 @@ def material_balance(k: AuditContext) -> Iterable[Row]:
                     left = left + y * k.x.run[:, j] + min(y, 0.0) * k.x.hold[:, j]
         for q, wanted in enumerate(k.n.demand_material):
             if wanted == i:
-                left = left + k.unmet(q) - k.course.demand[:, q]
+                left = left + k.unmet(q) - k.path_data.demand[:, q]
         yield name, abs(left), k.size[i]
 
 
 def segment_bound(k: AuditContext) -> Iterable[Row]:
     """sum_n shortfall + sum substitute <= delta demand  [t]: nobody goes short of what he did not want."""
     for q, name in enumerate(k.n.demands):
-        yield "/".join(name), k.unmet(q) - k.course.demand[:, q], k.size[k.n.demand_material[q]]
+        yield "/".join(name), k.unmet(q) - k.path_data.demand[:, q], k.size[k.n.demand_material[q]]
 
 
 def shortfall_tier(k: AuditContext) -> Iterable[Row]:
     """shortfall[n] <= share[n] delta demand  [t]."""
     for m, (q, tier) in enumerate(k.n.tiers):
-        most = k.n.tier_share[m] * k.course.demand[:, q]
+        most = k.n.tier_share[m] * k.path_data.demand[:, q]
         yield f"{'/'.join(k.n.demands[q])} tier {tier}", k.x.shortfall[:, m] - most, k.size[k.n.demand_material[q]]
 
 
 def substitution_limit(k: AuditContext) -> Iterable[Row]:
     """substitute[h] <= limit[h] delta demand  [t]."""
     for h, (q, step) in enumerate(k.n.steps):
-        most = k.n.step_limit[h] * k.course.demand[:, q]
+        most = k.n.step_limit[h] * k.path_data.demand[:, q]
         yield f"{'/'.join(k.n.demands[q])} step {step}", k.x.substitute[:, h] - most, k.size[k.n.demand_material[q]]
 
 
@@ -174,14 +174,14 @@ def source_capacity(k: AuditContext) -> Iterable[Row]:
     """use <= rho (kappa_t K + (1-kappa_t) contracts in force)  [t]; kappa_t = kappa while tight, else 1."""
     for j in range(k.n.sources):
         kappa = k.kappa(j)
-        most = k.course.rho[:, j] * (kappa * k.n.capacity[j] + (1 - kappa) * in_force(k, j))
+        most = k.path_data.rho[:, j] * (kappa * k.n.capacity[j] + (1 - kappa) * in_force(k, j))
         yield k.n.producers[j], k.use(j) - most, k.scale(j)
 
 
 def in_force(k: AuditContext, j: int) -> Floats:
     """(T,) tonnes per period under offtake contracts with source j."""
     total = np.zeros(k.n.calendar.periods)
-    for number, contract in enumerate(k.problem.layout.contracts):
+    for number, contract in enumerate(k.problem.structure.contracts):
         if contract.source == j:
             total[contract.start : contract.start + k.n.contract_term[j]] += k.x.contract[number]
     return total
@@ -190,18 +190,18 @@ def in_force(k: AuditContext, j: int) -> Floats:
 def source_survival(k: AuditContext) -> Iterable[Row]:
     """use <= rho K (alive0 + sum_m floor (alive_m - alive0))  [t]: a plant shut by its price gives nothing."""
     for j in range(k.n.sources):
-        alive = k.course.alive[:, j].copy()
-        for market in k.books.markets:
-            alive += market.share * (market.alive[:, j] - k.course.alive[:, j])
-        yield k.n.producers[j], k.use(j) - k.course.rho[:, j] * k.n.capacity[j] * alive, k.scale(j)
+        alive = k.path_data.alive[:, j].copy()
+        for market in k.accounts.markets:
+            alive += market.share * (market.alive[:, j] - k.path_data.alive[:, j])
+        yield k.n.producers[j], k.use(j) - k.path_data.rho[:, j] * k.n.capacity[j] * alive, k.scale(j)
 
 
 def project_capacity(k: AuditContext) -> Iterable[Row]:
     """use <= K rho sum ramp alive crisis sign  [t]."""
     for p, project in enumerate(k.n.projects):
         j = project.producer
-        given = sum((deal.share * deal.output * k.crisis(deal) for deal in k.deals(p)), np.zeros(1))
-        yield project.name, k.use(j) - k.n.capacity[j, 0] * k.course.rho[:, j] * given, k.scale(j)
+        given = sum((signing.share * signing.output * k.crisis(signing) for signing in k.signings(p)), np.zeros(1))
+        yield project.name, k.use(j) - k.n.capacity[j, 0] * k.path_data.rho[:, j] * given, k.scale(j)
 
 
 def floor_purchase(k: AuditContext) -> Iterable[Row]:
@@ -210,12 +210,12 @@ def floor_purchase(k: AuditContext) -> Iterable[Row]:
     for b, purchase in enumerate(k.purchases):
         if purchase.offer < 0:
             j, i, most = purchase.source, purchase.material, np.zeros(1)
-            for deal in k.deals(j - k.n.sources):
-                if deal.own is not None and (deal.own.kind, deal.own.material) == ("purchase", i):
-                    take = min(deal.own.take, k.n.capacity[j, 0] * k.n.yields[j, i])
-                    begin = begins(deal.own, deal.signed + k.n.projects[deal.project].lead)
-                    take = take * ((periods >= begin) & (periods < begin + deal.own.term))
-                    most = most + deal.share * take * deal.output * k.course.rho[:, j] * k.crisis(deal)
+            for signing in k.signings(j - k.n.sources):
+                if signing.own is not None and (signing.own.kind, signing.own.material) == ("purchase", i):
+                    take = min(signing.own.take, k.n.capacity[j, 0] * k.n.yields[j, i])
+                    begin = begins(signing.own, signing.signed + k.n.projects[signing.project].lead)
+                    take = take * ((periods >= begin) & (periods < begin + signing.own.term))
+                    most = most + signing.share * take * signing.output * k.path_data.rho[:, j] * k.crisis(signing)
             yield purchase.name, k.x.buy[:, b] - most, k.size[i]
 
 
@@ -225,24 +225,24 @@ def offer_depth(k: AuditContext) -> Iterable[Row]:
         if purchase.offer >= 0:
             o, i = purchase.offer, purchase.material
             j = int(k.n.offer_source[o])
-            squeezed = k.course.crisis[:, i]
-            share = k.course.rho[:, j] if j >= 0 else squeezed * k.n.offer_crisis[o] + (1 - squeezed)
+            squeezed = k.path_data.crisis[:, i]
+            share = k.path_data.rho[:, j] if j >= 0 else squeezed * k.n.offer_crisis[o] + (1 - squeezed)
             yield purchase.name, k.x.buy[:, b] - k.n.offer_depth[o] * share, k.size[i]
 
 
 def release_limit(k: AuditContext) -> Iterable[Row]:
     """release <= drawdown where tight, else 0; on the trunk 0 unless the plan lets it  [t]."""
     for i, name in enumerate(k.n.materials):
-        branch = k.course.branch[:, k.n.component[i]]
-        opened = np.where(branch, k.course.tight[:, i], k.n.plan.instruments.trunk_release)
+        branch = k.path_data.branch[:, k.n.component[i]]
+        opened = np.where(branch, k.path_data.tight[:, i], k.n.plan.instruments.trunk_release)
         yield name, k.x.release[:, i] - np.where(opened, k.n.drawdown[i], 0.0), k.size[i]
 
 
 def disposal_limit(k: AuditContext) -> Iterable[Row]:
     """sell <= disposal ceiling; nothing while tight; on the trunk 0 unless the plan lets it  [t]."""
     for i, name in enumerate(k.n.materials):
-        branch = k.course.branch[:, k.n.component[i]]
-        opened = np.where(branch, ~k.course.tight[:, i], k.n.plan.instruments.trunk_disposal)
+        branch = k.path_data.branch[:, k.n.component[i]]
+        opened = np.where(branch, ~k.path_data.tight[:, i], k.n.plan.instruments.trunk_disposal)
         yield name, k.x.sell[:, i] - np.where(opened, k.n.disposal[i], 0.0), k.size[i]
 
 
@@ -268,7 +268,7 @@ def non_anticipativity(k: AuditContext) -> Iterable[Row]:
     for name, materials in of.items():
         values = getattr(k.x, name)
         for a, i in enumerate(materials):
-            apart = np.where(k.course.branch[:, n.component[i]], 0.0, abs(values[:, a] - values[:1, a]))
+            apart = np.where(k.path_data.branch[:, n.component[i]], 0.0, abs(values[:, a] - values[:1, a]))
             yield f"{name} {n.materials[i]}", apart, k.size[i]
 
 

@@ -60,7 +60,7 @@ def own_floor(n: Instance, package: Package, j: int) -> Floor | None:
 
 
 def signed_package(
-    course: PathData,
+    path_data: PathData,
     p: int,
     package: Package,
     markets: Sequence[tuple[int, MarketFloor]],
@@ -69,8 +69,8 @@ def signed_package(
     option: int = -1,
 ) -> SignedPackage:
     """Gap, capital, survival, floor bills, fees and residual of one package for one project at one date (section 4)."""
-    n, project = course.instance, course.instance.projects[p]
-    j, T, D = project.producer, course.instance.calendar.periods, course.instance.calendar.step
+    n, project = path_data.instance, path_data.instance.projects[p]
+    j, T, D = project.producer, path_data.instance.calendar.periods, path_data.instance.calendar.step
     start = signed + project.lead
     own = own_floor(n, package, j)
     floors = tuple(f for f in (own, *(m.floor for _, m in markets)) if f is not None)
@@ -80,18 +80,18 @@ def signed_package(
     end = max([T, *(begins(f, start) + f.term for f in floors)])
     ramp = np.zeros(max(end, start + project.life))
     ramp[start : start + project.life] = project.ramp
-    output = ramp[:T] * survives(n, j, course.price, floors, start)
+    output = ramp[:T] * survives(n, j, path_data.price, floors, start)
     later = ramp[T:end] * survives(n, j, held(n.price, end)[None], floors, start)[0, T:]
     payments, fees = np.zeros(T), np.zeros(T)
     payments[signed:start] = part
     for y, base in zip(n.yields[j], n.base_price, strict=True):
         fee = package.fee + package.fee_share * base
         fees += fee * package.offtake * n.capacity[j, 0] * ramp[:T] * max(float(y), 0.0)
-    bills, lost, lost_along = [], 0.0, np.zeros(len(course.worlds.names))
+    bills, lost, lost_along = [], 0.0, np.zeros(len(path_data.worlds.names))
     for floor in floors:
         most = min(floor.take, n.capacity[j, 0] * n.yields[j, floor.material])
-        tonnes = most * output * course.rho[:, j]
-        bill = floor_bill(course, j, floor, start, tonnes, most * later * n.availability[j, -1])
+        tonnes = most * output * path_data.rho[:, j]
+        bill = floor_bill(path_data, j, floor, start, tonnes, most * later * n.availability[j, -1])
         if floor.kind == "border":
             lost += bill.expected + bill.terminal
             lost_along += bill.by_world + bill.terminal
@@ -121,27 +121,27 @@ def signed_package(
     )
 
 
-def objections(course: PathData, deal: SignedPackage, markets: Sequence[MarketFloor]) -> list[tuple[float, str]]:
+def objections(path_data: PathData, signing: SignedPackage, markets: Sequence[MarketFloor]) -> list[tuple[float, str]]:
     """(by how much, why) the package may not be signed: date, instrument, participation, floors that earn money."""
-    n, project = course.instance, course.instance.projects[deal.project]
+    n, project = path_data.instance, path_data.instance.projects[signing.project]
     T, found = n.calendar.periods, []
     allowed = [project.earliest] if is_baseline(n, project) else [t for t in n.signing_periods if t >= project.earliest]
-    if deal.signed not in allowed or deal.signed + project.lead >= T:
+    if signing.signed not in allowed or signing.signed + project.lead >= T:
         found.append((1.0, "not a date at which it may be signed"))
-    if deal.package.project not in (None, deal.project):
+    if signing.package.project not in (None, signing.project):
         found.append((1.0, "a package of another project"))
-    if deal.own is not None and n.yields[project.producer, deal.own.material] <= 0:
+    if signing.own is not None and n.yields[project.producer, signing.own.material] <= 0:
         found.append((1.0, "a floor on a material that it does not make"))
-    wrong = [markets[m] for m in deal.markets if not markets[m].eligible[project.producer]]
-    taken = [f.material for f in (deal.own, *(markets[m].floor for m in deal.markets)) if f is not None]
+    wrong = [markets[m] for m in signing.markets if not markets[m].eligible[project.producer]]
+    taken = [f.material for f in (signing.own, *(markets[m].floor for m in signing.markets)) if f is not None]
     if wrong or len(set(taken)) < len(taken):
         found.append((1.0, "a market floor that it does not get, or two floors on one material"))
-    if deal.gap_open > 0:
-        found.append((deal.gap_open, "the instrument leaves a gap"))
-    worse = max(0.0, owner_npv(n, project, (), deal.signed)) - 1e-6 * project.capex - max(0.0, deal.npv)
+    if signing.gap_open > 0:
+        found.append((signing.gap_open, "the instrument leaves a gap"))
+    worse = max(0.0, owner_npv(n, project, (), signing.signed)) - 1e-6 * project.capex - max(0.0, signing.npv)
     if worse > 0:
         found.append((worse, "the owner is better off without it"))
-    earned = -sum(b.expected + b.terminal for b in deal.bills)
+    earned = -sum(b.expected + b.terminal for b in signing.bills)
     if earned > TINY:
         found.append((earned, "its floors earn money"))
     return found
@@ -163,52 +163,54 @@ class SignedMarketFloor:
     """(S,) what users pay less what the treasury takes along each world's course [million USD]."""
 
 
-def signed_market_floor(course: PathData, market: MarketFloor, share: float = 1.0) -> SignedMarketFloor:
+def signed_market_floor(path_data: PathData, market: MarketFloor, share: float = 1.0) -> SignedMarketFloor:
     """Top-ups of eligible existing producers; or a border floor's charge on B and revenue on B - H (section 4)."""
-    n, floor, T = course.instance, market.floor, course.instance.calendar.periods
+    n, floor, T = path_data.instance, market.floor, path_data.instance.calendar.periods
     end = max(T, floor.term)
-    alive, after = course.alive.copy(), np.zeros((len(n.producers), end - T))
+    alive, after = path_data.alive.copy(), np.zeros((len(n.producers), end - T))
     bills = []
     for j in range(n.sources):
         floors = (floor,) if market.eligible[j] else ()
-        alive[:, j] = survives(n, j, course.price, floors, 0)
+        alive[:, j] = survives(n, j, path_data.price, floors, 0)
         running_on = survives(n, j, held(n.price, end)[None], floors, 0)[0, T:]
         after[j] = n.capacity[j, -1] * n.availability[j, -1] * running_on
         if market.eligible[j] and floor.kind != "border":
             y = n.yields[j, floor.material]
-            tonnes = y * n.capacity[j] * course.rho[:, j] * alive[:, j]
-            bills.append(floor_bill(course, j, floor, 0, tonnes, y * after[j]))
-    charges: tuple[float, float, Floats] = (0.0, 0.0, np.zeros(len(course.worlds.names)))
+            tonnes = y * n.capacity[j] * path_data.rho[:, j] * alive[:, j]
+            bills.append(floor_bill(path_data, j, floor, 0, tonnes, y * after[j]))
+    charges: tuple[float, float, Floats] = (0.0, 0.0, np.zeros(len(path_data.worlds.names)))
     if floor.kind == "border":
-        charges = border_charge(course, market, alive, after)
+        charges = border_charge(path_data, market, alive, after)
     return SignedMarketFloor(share, market, alive, tuple(bills), *charges)
 
 
-def border_charge(course: PathData, market: MarketFloor, alive: Floats, after: Floats) -> tuple[float, float, Floats]:
+def border_charge(
+    path_data: PathData, market: MarketFloor, alive: Floats, after: Floats
+) -> tuple[float, float, Floats]:
     """(users pay, treasury takes, the difference by world) = E_w[max(0,F-P)] * (B, B - H), H = min(B, home output)  [million USD].
 
     B = demand + input of existing home plants (of all where content in imported goods is charged), K*rho*alive.
     """
-    n, floor, T = course.instance, market.floor, course.instance.calendar.periods
-    W, m = course.price.shape[0], after.shape[1]
+    n, floor, T = path_data.instance, market.floor, path_data.instance.calendar.periods
+    W, m = path_data.price.shape[0], after.shape[1]
     B, made = np.zeros((W, T + m)), np.zeros((W, T + m))
     for q, i in enumerate(n.demand_material):
         if i == floor.material:
-            B += held(course.demand[:, q], T + m)
+            B += held(path_data.demand[:, q], T + m)
     for j in range(n.sources):
         y = n.yields[j, floor.material]
-        now = n.capacity[j] * course.rho[:, j] * alive[:, j]
+        now = n.capacity[j] * path_data.rho[:, j] * alive[:, j]
         running = np.concatenate([now, np.repeat(after[j][None], W, axis=0)], axis=1)
         if y < 0 and (n.home[j] or market.embedded):
             B -= y * running
         elif y > 0 and n.home[j]:
             made += y * running
-    per_tonne = expected_topup(n, held(course.floor_price[:, floor.material], T + m), floor)
+    per_tonne = expected_topup(n, held(path_data.floor_price[:, floor.material], T + m), floor)
     c, rate, D = int(n.component[floor.material]), n.calendar.rate, n.calendar.step
     totals, along = [], []
     for tonnes in (B, np.maximum(0.0, B - made)):
         money = tonnes * per_tonne * [t < floor.term for t in range(T + m)]
         after_T = sum(float(money[0, t]) * (1 + rate) ** (-D * t) for t in range(T, T + m))
-        totals.append(course.expect(c, money[:, :T]) + after_T)
-        along.append(course.along(c, money[:, :T]) + after_T)
+        totals.append(path_data.expect(c, money[:, :T]) + after_T)
+        along.append(path_data.along(c, money[:, :T]) + after_T)
     return totals[0], totals[1], along[0] - along[1]

@@ -80,7 +80,7 @@ class PathData:
 
 def path_data_of(problem: Problem) -> PathData:
     """Every path's data, worlds built afresh from the natural instance and the events that were drawn."""
-    return path_data_along(problem.natural, build_worlds(problem.natural, problem.data, problem.layout.worlds.drawn))
+    return path_data_along(problem.natural, build_worlds(problem.natural, problem.data, problem.structure.worlds.drawn))
 
 
 def path_data_along(n: Instance, worlds: Worlds) -> PathData:
@@ -134,8 +134,8 @@ def tightness(n: Instance, worlds: Worlds) -> Bools:
     S, T = len(worlds.names), n.calendar.periods
     lasts = np.zeros((S, len(n.materials), T), dtype=bool)
     tight = np.zeros_like(lasts)
-    for s, i, strike in _named(n, worlds):
-        lasts[s, n.component == n.component[i]] |= _squeeze(n, strike)
+    for s, i, event in _named(n, worlds):
+        lasts[s, n.component == n.component[i]] |= _squeeze(n, event)
     for j in range(len(n.producers)):
         if j >= n.sources and not is_baseline(n, n.projects[j - n.sources]):
             continue
@@ -151,9 +151,9 @@ def tightness(n: Instance, worlds: Worlds) -> Bools:
             for a, b in product(np.flatnonzero(y > 0), np.flatnonzero(y < 0)):
                 tight[:, a] |= tight[:, b] & lasts[:, a]
                 tight[:, b] |= tight[:, a] & lasts[:, b]
-    for s, i, strike in _named(n, worlds):
-        if strike.tight is not None:
-            tight[s, i, _squeeze(n, strike)] = strike.tight
+    for s, i, event in _named(n, worlds):
+        if event.tight is not None:
+            tight[s, i, _squeeze(n, event)] = event.tight
     return tight
 
 
@@ -162,9 +162,9 @@ def squeezed_share(n: Instance, worlds: Worlds) -> Floats:
     D, T = n.calendar.step, n.calendar.periods
     share = np.zeros((len(worlds.names), len(n.materials), T))
     spans: dict[tuple[int, int], list[tuple[float, float]]] = {}
-    for s, i, strike in _named(n, worlds):
-        begin = strike.start + strike.flood
-        spans.setdefault((s, int(n.component[i])), []).append((begin, begin + strike.duration))
+    for s, i, event in _named(n, worlds):
+        begin = event.start + event.flood
+        spans.setdefault((s, int(n.component[i])), []).append((begin, begin + event.duration))
     for (s, c), several in spans.items():
         for t in range(T):
             opens = n.calendar.first_year + D * t
@@ -177,17 +177,17 @@ def squeezed_share(n: Instance, worlds: Worlds) -> Floats:
 
 def _named(n: Instance, worlds: Worlds) -> Iterator[tuple[int, int, DisruptionEvent]]:
     """(world, material, strike) of every material that a strike names."""
-    for s, strikes in enumerate(worlds.strikes):
-        for strike in strikes:
-            names = strike.materials.split()
-            yield from ((s, i, strike) for i, name in enumerate(n.materials) if name in names or "*" in names)
+    for s, events in enumerate(worlds.events):
+        for event in events:
+            names = event.materials.split()
+            yield from ((s, i, event) for i, name in enumerate(n.materials) if name in names or "*" in names)
 
 
-def _squeeze(n: Instance, strike: DisruptionEvent) -> Bools:
+def _squeeze(n: Instance, event: DisruptionEvent) -> Bools:
     """(T,) periods that a strike's cut overlaps."""
-    D, begin = n.calendar.step, strike.start + strike.flood
+    D, begin = n.calendar.step, event.start + event.flood
     opens = [n.calendar.first_year + D * t for t in range(n.calendar.periods)]
-    return np.array([(min(a + D, begin + strike.duration) - max(a, begin)) / D >= TINY for a in opens], dtype=bool)
+    return np.array([(min(a + D, begin + event.duration) - max(a, begin)) / D >= TINY for a in opens], dtype=bool)
 
 
 def revenue(n: Instance, j: int, price: Floats, floors: Sequence[Floor], start: int, factor: float = 1.0) -> Floats:
@@ -331,21 +331,21 @@ class Bill:
     """`expected` were all prices the trunk's, on the same tonnes [million USD]."""
 
 
-def floor_bill(course: PathData, j: int, floor: Floor, start: int, tonnes: Floats, later: Floats) -> Bill:
+def floor_bill(path_data: PathData, j: int, floor: Floor, start: int, tonnes: Floats, later: Floats) -> Bill:
     """E_w[top-up at (1+premium)*w*P] on (W, T) tonnes that run, and on (m,) trunk tonnes after T; within the term."""
-    n, T = course.instance, course.instance.calendar.periods
+    n, T = path_data.instance, path_data.instance.calendar.periods
     in_term = np.array([0 <= t - begins(floor, start) < floor.term for t in range(T + len(later))], dtype=bool)
-    own = (1 + n.premium[j]) * course.floor_price[:, floor.material]
+    own = (1 + n.premium[j]) * path_data.floor_price[:, floor.material]
     per_tonne = expected_topup(n, own, floor)
-    calm = expected_topup(n, (1 + n.premium[j]) * course.price[:1, floor.material], floor)
+    calm = expected_topup(n, (1 + n.premium[j]) * path_data.price[:1, floor.material], floor)
     live = tonnes * in_term[:T]
     last = float(per_tonne[0, -1])
     rate, D = n.calendar.rate, n.calendar.step
     return Bill(
         live[0] * np.maximum(0.0, per_tonne[0]),
         live[0] * topup(worst_state(n) * own[0], floor),
-        course.expect(int(n.component[floor.material]), live * per_tonne),
+        path_data.expect(int(n.component[floor.material]), live * per_tonne),
         sum(float(x) * last * (1 + rate) ** (-D * (T + k)) for k, x in enumerate(later) if in_term[T + k]),
         (live * per_tonne)[1:] @ n.calendar.beta[:T],
-        course.expect(int(n.component[floor.material]), live * calm),
+        path_data.expect(int(n.component[floor.material]), live * calm),
     )

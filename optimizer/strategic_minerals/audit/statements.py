@@ -37,15 +37,15 @@ DAYS = 365.0
 Records = dict[str, dict[str, Any]]
 
 
-def recomputed(books: Accounts, without: Accounts, bounds: Mapping[str, float]) -> Records:
+def recomputed(accounts: Accounts, without: Accounts, bounds: Mapping[str, float]) -> Records:
     """Every record, of a plan's books and of those of doing nothing. bounds: aim -> bound of its difference, the last aim last."""
     parts, before = (
-        social_cost(books.problem, books.solution, books),
+        social_cost(accounts.problem, accounts.solution, accounts),
         social_cost(without.problem, without.solution, without),
     )
-    pi = books.course.worlds.probability
-    lost, lost_without = losses(books), losses(without)
-    names = books.course.worlds.names
+    pi = accounts.path_data.worlds.probability
+    lost, lost_without = losses(accounts), losses(without)
+    names = accounts.path_data.worlds.names
     z, z0 = sum(parts.values()), sum(before.values())
     found: Records = {
         "worth_musd": {"": z0 - z},
@@ -60,24 +60,24 @@ def recomputed(books: Accounts, without: Accounts, bounds: Mapping[str, float]) 
         "residual_musd": {"": -parts["residual_credit"]},
     }
     for family in (
-        _stages(books, without, (z, z0), bounds),
-        _shortage(books),
-        _purchases(books),
-        _signed(books),
-        _floors(books),
-        _contracts(books),
-        _money(books),
-        _value(books, without),
+        _stages(accounts, without, (z, z0), bounds),
+        _shortage(accounts),
+        _purchases(accounts),
+        _signed(accounts),
+        _floors(accounts),
+        _contracts(accounts),
+        _money(accounts),
+        _value(accounts, without),
     ):
         found |= family
     return found
 
 
-def _stages(books: Accounts, without: Accounts, costs: tuple[float, float], bounds: Mapping[str, float]) -> Records:
+def _stages(accounts: Accounts, without: Accounts, costs: tuple[float, float], bounds: Mapping[str, float]) -> Records:
     """Aims with the plan and without, and the gap of the last."""
-    n, aims = books.problem.natural, {"social_cost": costs}
-    penalties = commitments(books)["soft_penalties"]
-    pi, m = books.course.worlds.probability, n.plan.objective.cvar_share
+    n, aims = accounts.problem.natural, {"social_cost": costs}
+    penalties = commitments(accounts)["soft_penalties"]
+    pi, m = accounts.path_data.worlds.probability, n.plan.objective.cvar_share
 
     def risk(of: Accounts) -> float:
         lost = losses(of)
@@ -90,7 +90,7 @@ def _stages(books: Accounts, without: Accounts, costs: tuple[float, float], boun
             total += float(n.calendar.beta[mine[0]] * paid[mine].sum())
         return total
 
-    aims |= {"risk": (risk(books), risk(without)), "spending": (spending(books), spending(without))}
+    aims |= {"risk": (risk(accounts), risk(without)), "spending": (spending(accounts), spending(without))}
     with_plan = {name: aims[name][0] - (penalties if name == "social_cost" else 0.0) for name in bounds}
     differences = {
         name: aims[name][0] - aims[name][1] + (0.0 if name == "social_cost" else penalties) for name in bounds
@@ -106,9 +106,9 @@ def _stages(books: Accounts, without: Accounts, costs: tuple[float, float], boun
     }
 
 
-def _shortage(books: Accounts) -> Records:
+def _shortage(accounts: Accounts) -> Records:
     """Losses that stay, defence, and the chance that nothing happens."""
-    n, x, worlds = books.problem.natural, books.solution, books.course.worlds
+    n, x, worlds = accounts.problem.natural, accounts.solution, accounts.path_data.worlds
     remaining, defence = dict.fromkeys(n.materials, 0.0), dict.fromkeys(worlds.names, 0.0)
     for k, (q, _) in enumerate(n.tiers):
         material, segment = n.demands[q]
@@ -133,14 +133,14 @@ def _year(n: Instance, t: int) -> int:
     return int(n.calendar.years[int(n.calendar.year_index[t])])
 
 
-def _purchases(books: Accounts) -> Records:
+def _purchases(accounts: Accounts) -> Records:
     """What is bought and held while nothing has happened, and bought in expectation."""
-    n, x, planned = books.problem.natural, books.solution, books.problem.natural.calendar.planned
+    n, x, planned = accounts.problem.natural, accounts.solution, accounts.problem.natural.calendar.planned
     tonnes: dict[str, float] = {}
     paid: dict[str, float] = {}
     years: dict[str, list[int]] = {}
     expected = dict.fromkeys(n.materials, 0.0)
-    for b, (i, premium) in enumerate(purchase_terms(books)):
+    for b, (i, premium) in enumerate(purchase_terms(accounts)):
         name = n.materials[i]
         for t in range(planned):
             amount = float(x.buy[0, b, t])
@@ -148,9 +148,9 @@ def _purchases(books: Accounts) -> Records:
                 tonnes[name] = tonnes.get(name, 0.0) + amount
                 paid[name] = paid.get(name, 0.0) + amount * float(n.price[i, t]) * (1 + premium)
                 years.setdefault(name, []).append(_year(n, t))
-        expected[name] += float(books.course.worlds.probability @ x.buy[1:, b, :planned].sum(axis=1))
+        expected[name] += float(accounts.path_data.worlds.probability @ x.buy[1:, b, :planned].sum(axis=1))
     peaks, when, days, drift = {}, {}, {}, {}
-    held = {int(i) for i, _ in purchase_terms(books)} | {i for i in range(len(n.materials)) if n.opening[i] > 0}
+    held = {int(i) for i, _ in purchase_terms(accounts)} | {i for i in range(len(n.materials)) if n.opening[i] > 0}
     for i in sorted(held):
         name, stock = n.materials[i], np.maximum(0.0, x.stock[0, i, :planned])
         t = int(stock.argmax())
@@ -159,7 +159,7 @@ def _purchases(books: Accounts) -> Records:
             drift[name] = float(n.price[i, full[-1]] / n.price[i, full[0]] - 1)
         if name in tonnes:
             peaks[name], when[name] = float(stock[t]), _year(n, t)
-            used = _used(books, i, t)
+            used = _used(accounts, i, t)
             if used > 0:
                 days[name] = float(stock[t]) / (used / n.calendar.step / DAYS)
     return {
@@ -175,9 +175,9 @@ def _purchases(books: Accounts) -> Records:
     }
 
 
-def _used(books: Accounts, i: int, t: int) -> float:
+def _used(accounts: Accounts, i: int, t: int) -> float:
     """What home users and home plants use of a material in a period while nothing has happened  [t]."""
-    n, x = books.problem.natural, books.solution
+    n, x = accounts.problem.natural, accounts.solution
     used = sum(float(n.demand[q, t]) for q, of in enumerate(n.demand_material) if of == i)
     for j in range(len(n.producers)):
         if n.home[j] and n.yields[j, i] < 0:
@@ -185,34 +185,34 @@ def _used(books: Accounts, i: int, t: int) -> float:
     return used
 
 
-def _supported(books: Accounts) -> Iterator[tuple[str, SignedPackage]]:
-    n = books.problem.natural
-    for deal in books.deals:
-        if deal.share > CHOSEN:
-            yield f"{deal.label}, {n.calendar.period_label(deal.signed)}", deal
+def _supported(accounts: Accounts) -> Iterator[tuple[str, SignedPackage]]:
+    n = accounts.problem.natural
+    for signing in accounts.signings:
+        if signing.share > CHOSEN:
+            yield f"{signing.label}, {n.calendar.period_label(signing.signed)}", signing
 
 
-def _signed(books: Accounts) -> Records:
+def _signed(accounts: Accounts) -> Records:
     """Projects and what is signed for them."""
-    n, records = books.problem.natural, dict[str, dict[str, Any]]()
+    n, records = accounts.problem.natural, dict[str, dict[str, Any]]()
     for name in ("signed_share", "signed_in", "signed_terms", "signed_output_in", "signed_cost_musd"):
         records[name] = {}
     supported = set()
-    for label, deal in _supported(books):
-        supported.add(deal.project)
-        records["signed_share"][label] = deal.share
-        records["signed_in"][label] = n.calendar.period_label(deal.signed)
-        records["signed_terms"][label] = _terms(n, deal)
-        records["signed_output_in"][label] = n.calendar.period_label(deal.signed + n.projects[deal.project].lead)
-        records["signed_cost_musd"][label] = deal.share * (deal.scored + float(deal.fees.sum()))
+    for label, signing in _supported(accounts):
+        supported.add(signing.project)
+        records["signed_share"][label] = signing.share
+        records["signed_in"][label] = n.calendar.period_label(signing.signed)
+        records["signed_terms"][label] = _terms(n, signing)
+        records["signed_output_in"][label] = n.calendar.period_label(signing.signed + n.projects[signing.project].lead)
+        records["signed_cost_musd"][label] = signing.share * (signing.scored + float(signing.fees.sum()))
     records["unsupported_count"] = {"": float(len(n.projects) - len(supported))}
     records["projects_count"] = {"": float(len(n.projects))}
     return records
 
 
-def _terms(n: Instance, deal: SignedPackage) -> str:
+def _terms(n: Instance, signing: SignedPackage) -> str:
     """What a signature holds, in words."""
-    package, project = deal.package, n.projects[deal.project]
+    package, project = signing.package, n.projects[signing.project]
     if package.name == "none" and is_baseline(n, project):
         return "committed before this plan" if project.committed else "expected to be built without support (baseline)"
     said = "no capital support" if package.instrument.name == "none" else package.instrument.name
@@ -223,17 +223,17 @@ def _terms(n: Instance, deal: SignedPackage) -> str:
     return said
 
 
-def _floors(books: Accounts) -> Records:
+def _floors(accounts: Accounts) -> Records:
     """Price floors, market-wide and in packages."""
-    n = books.problem.natural
+    n = accounts.problem.natural
     rows: list[tuple[str, Floor, int, SignedPackage | SignedMarketFloor]] = []
-    for market in books.markets:
+    for market in accounts.markets:
         if market.share > CHOSEN:
             rows.append((market.market.name, market.market.floor, 0, market))
-    for _, deal in _supported(books):
-        if deal.own is not None and deal.bills:
-            start = begins(deal.own, deal.signed + n.projects[deal.project].lead)
-            rows.append((f"{n.projects[deal.project].name}: {deal.package.name}", deal.own, start, deal))
+    for _, signing in _supported(accounts):
+        if signing.own is not None and signing.bills:
+            start = begins(signing.own, signing.signed + n.projects[signing.project].lead)
+            rows.append((f"{n.projects[signing.project].name}: {signing.package.name}", signing.own, start, signing))
     records: Records = {
         name: {} for name in ("floor_level", "floor_term_yr", "floor_from", "floor_cost_musd", "floor_later_musd")
     }
@@ -247,10 +247,10 @@ def _floors(books: Accounts) -> Records:
     return records
 
 
-def _contracts(books: Accounts) -> Records:
-    n, tonnes, terms, fees = books.problem.natural, dict[str, float](), dict[str, float](), dict[str, float]()
-    for k, contract in enumerate(books.problem.layout.contracts):
-        amount = float(books.solution.contract[k])
+def _contracts(accounts: Accounts) -> Records:
+    n, tonnes, terms, fees = accounts.problem.natural, dict[str, float](), dict[str, float](), dict[str, float]()
+    for k, contract in enumerate(accounts.problem.structure.contracts):
+        amount = float(accounts.solution.contract[k])
         if amount > SMALL_T:
             j, last = contract.source, min(n.calendar.periods, contract.start + int(n.contract_term[contract.source]))
             name = f"{n.producers[j]} ({n.country[j]}), {n.calendar.period_label(contract.start)}"
@@ -259,26 +259,26 @@ def _contracts(books: Accounts) -> Records:
     return {"contract_t_per_yr": tonnes, "contract_term_yr": terms, "contract_fees_musd": fees}
 
 
-def _money(books: Accounts) -> Records:
+def _money(accounts: Accounts) -> Records:
     """Outlays of the planned years by line and by year, and what stands beside them."""
-    n, x, T = books.problem.natural, books.solution, books.problem.natural.calendar.periods
+    n, x, T = accounts.problem.natural, accounts.solution, accounts.problem.natural.calendar.periods
     lines = {
         name: np.zeros(T)
         for name in ("purchases", "holding", "contract_fees", "offtake_fees", "capital_support", "floor_top_ups")
     }
     sales, liability = np.zeros(T), np.zeros(T)
-    for b, (i, premium) in enumerate(purchase_terms(books)):
+    for b, (i, premium) in enumerate(purchase_terms(accounts)):
         lines["purchases"] += x.buy[0, b] * n.price[i] * (1 + premium)
     for i in range(len(n.materials)):
         lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
         sales += x.sell[0, i] * n.price[i] * (1 - n.haircut[i])
-    for k, contract in enumerate(books.problem.layout.contracts):
+    for k, contract in enumerate(accounts.problem.structure.contracts):
         last = contract.start + int(n.contract_term[contract.source])
         lines["contract_fees"][contract.start : last] += n.contract_fee[contract.source] * x.contract[k]
-    for deal in books.deals:
-        lines["offtake_fees"] += deal.share * deal.fees
-        lines["capital_support"] += deal.share * deal.payments
-    for holder in books.holders:
+    for signing in accounts.signings:
+        lines["offtake_fees"] += signing.share * signing.fees
+        lines["capital_support"] += signing.share * signing.payments
+    for holder in accounts.holders:
         for bill in holder.bills:
             lines["floor_top_ups"] += holder.share * bill.budget
             liability += holder.share * bill.liability
@@ -297,18 +297,18 @@ def _money(books: Accounts) -> Records:
     }
 
 
-def _value(books: Accounts, without: Accounts) -> Records:
+def _value(accounts: Accounts, without: Accounts) -> Records:
     """Where the worth comes from: what is avoided, and at undisturbed prices who gains."""
 
     def spared(prices: Floats) -> dict[str, float]:
-        after, before = operations(books, prices), operations(without, prices)
+        after, before = operations(accounts, prices), operations(without, prices)
         return {name: float((before[name] - after[name]).sum()) for name in before}
 
-    own = spared(books.course.counted)
-    undisturbed = spared(np.broadcast_to(books.course.price[:1], books.course.price.shape))
-    after, before = commitments(books), commitments(without)
+    own = spared(accounts.path_data.counted)
+    undisturbed = spared(np.broadcast_to(accounts.path_data.price[:1], accounts.path_data.price.shape))
+    after, before = commitments(accounts), commitments(without)
     signed = {name: before[name] - after[name] for name in before}
-    clawed = floors_at_crisis_prices(books)
+    clawed = floors_at_crisis_prices(accounts)
     short = ("loss", "users_substitution")
     users = sum(v for name, v in undisturbed.items() if name.startswith("users_") and name not in short)
     authority = sum(v for name, v in undisturbed.items() if not name.startswith("users_") and name not in short)

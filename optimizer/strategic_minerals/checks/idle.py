@@ -144,12 +144,12 @@ def _events(known: _Known) -> Iterator[Told]:
         idle_ones = []
         for e, event in enumerate(scenario.events):
             place = f"scenarios.{n}.events.{e}"
-            strike = resolve_event(event, known.rows.get(event.hazard or ""))
-            why = _nothing(known, strike)
+            resolved = resolve_event(event, known.rows.get(event.hazard or ""))
+            why = _nothing(known, resolved)
             if why:
                 idle_ones.append((place, f"plan {place}: {why}"))
             else:
-                yield from ((place, f"plan {place}: {part}") for part in _in_part(known, event, strike))
+                yield from ((place, f"plan {place}: {part}") for part in _in_part(known, event, resolved))
         if len(idle_ones) == len(scenario.events):
             (place, text), *_ = idle_ones
             yield place, f"{text}: scenario {scenario.name} never touches any planned material"
@@ -157,47 +157,47 @@ def _events(known: _Known) -> Iterator[Told]:
             yield from ((place, f"{text}: the event changes nothing") for place, text in idle_ones)
 
 
-def _nothing(known: _Known, strike: DisruptionEvent) -> str:
+def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
     """Why an event changes nothing planned; empty where it changes something."""
-    touched = known.touched(strike.materials)
+    touched = known.touched(resolved.materials)
     if not touched:
-        return _unplanned(strike.materials)
-    comes = strike.start + strike.flood < known.end
-    cuts = strike.cut > 0 and known.cut(strike.countries, touched)
-    cuts = cuts or (strike.third_cut > 0 and known.cut_elsewhere(strike.countries, touched))
-    surges = any(factor != 1 and known.uses(segment, touched) for segment, factor in strike.demand)
-    if (strike.flood > 0 and strike.flood_price != 1) or (comes and (cuts or surges or strike.price != 1)):
+        return _unplanned(resolved.materials)
+    comes = resolved.start + resolved.flood < known.end
+    cuts = resolved.cut > 0 and known.cut(resolved.countries, touched)
+    cuts = cuts or (resolved.third_cut > 0 and known.cut_elsewhere(resolved.countries, touched))
+    surges = any(factor != 1 and known.uses(segment, touched) for segment, factor in resolved.demand)
+    if (resolved.flood > 0 and resolved.flood_price != 1) or (comes and (cuts or surges or resolved.price != 1)):
         return ""
     if not comes:
-        return _late(known, strike)
-    if strike.cut > 0 or strike.third_cut > 0:
+        return _late(known, resolved)
+    if resolved.cut > 0 or resolved.third_cut > 0:
         made = ", ".join(sorted(touched)[:3])
-        return f"no planned source in {strike.countries} makes {made}, and prices and demand do not change"
+        return f"no planned source in {resolved.countries} makes {made}, and prices and demand do not change"
     return "a cut of nothing, at an unchanged price and demand"
 
 
-def _late(known: _Known, strike: DisruptionEvent) -> str:
+def _late(known: _Known, resolved: DisruptionEvent) -> str:
     return (
-        f"after a flood of {strike.flood:g} years from {strike.start:g} its cut would begin in {strike.start + strike.flood:g}, "
+        f"after a flood of {resolved.flood:g} years from {resolved.start:g} its cut would begin in {resolved.start + resolved.flood:g}, "
         f"after the last computed year, {known.end - 1}: it never comes"
     )
 
 
-def _in_part(known: _Known, event: Event, strike: DisruptionEvent) -> Iterator[str]:
+def _in_part(known: _Known, event: Event, resolved: DisruptionEvent) -> Iterator[str]:
     """What of an event that does something does nothing."""
-    touched = known.touched(strike.materials)
-    if strike.start + strike.flood >= known.end:
-        yield _late(known, strike)
-    elif strike.cut > 0 and not known.cut(strike.countries, touched):
-        yield _nowhere(strike, touched, more=True, what="event")
+    touched = known.touched(resolved.materials)
+    if resolved.start + resolved.flood >= known.end:
+        yield _late(known, resolved)
+    elif resolved.cut > 0 and not known.cut(resolved.countries, touched):
+        yield _nowhere(resolved, touched, more=True, what="event")
     elif event.hazard and event.cut_share == 0:
-        yield f"cut_share 0 in place of the cut of {event.hazard}: nothing is cut in {strike.countries}, the rest holds"
-    if strike.cut > 0 and strike.price < 1:
+        yield f"cut_share 0 in place of the cut of {event.hazard}: nothing is cut in {resolved.countries}, the rest holds"
+    if resolved.cut > 0 and resolved.price < 1:
         yield (
-            f"price_multiplier {strike.price:g}: prices fall while supply is cut; a rise of {strike.price:.0%} is "
-            f"{1 + strike.price:g}"
+            f"price_multiplier {resolved.price:g}: prices fall while supply is cut; a rise of {resolved.price:.0%} is "
+            f"{1 + resolved.price:g}"
         )
-    yield from _flood(strike.flood, strike.flood_price, ("flood_years", "flood_multiplier"))
+    yield from _flood(resolved.flood, resolved.flood_price, ("flood_years", "flood_multiplier"))
     for segment, factor in (event.demand_multipliers or {}).items():
         if factor != 1 and not known.uses(segment, touched):
             yield f"demand_multipliers.{segment}: {segment} uses no planned material that the event touches: it changes nothing"

@@ -117,7 +117,7 @@ def _breaks(table: pd.DataFrame) -> str:
     broken = ~table.groupby(promise).held.transform("all").astype(bool)
     for row in table[broken].itertuples():
         asked = f"{row.material}, {row.segment} at {row.level:.0%}{row.counted}"
-        what = f"  {asked}, {row.hazard}{' on it alone' * (row.strikes == 'alone')}:"
+        what = f"  {asked}, {row.hazard}{' on it alone' * (row.events == 'alone')}:"
         if row.held:
             lines.append(f"{what} holds up to {row.tried_yr:g} years, and at a full cut of the hazard's own length")
             continue

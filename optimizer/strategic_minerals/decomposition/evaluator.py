@@ -67,7 +67,7 @@ class Evaluator:
 
     def __init__(
         self,
-        layout: Structure,
+        structure: Structure,
         assembly: Assembly,
         cost: Floats,
         *,
@@ -87,19 +87,19 @@ class Evaluator:
         self.pool = CutPool()
         self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=REMEMBERED)
         """Points asked about last, and the numbers of their cuts."""
-        self._settle(decompose(layout, assembly, cost, groups_for(layout, assembly)), layout, assembly, cost)
+        self._settle(decompose(structure, assembly, cost, groups_for(structure, assembly)), structure, assembly, cost)
 
-    def _settle(self, parts: Decomposed, layout: Structure, assembly: Assembly, cost: Floats) -> None:
-        self.parts, self.layout, self.assembly, self._cost = parts, layout, assembly, cost
+    def _settle(self, parts: Decomposed, structure: Structure, assembly: Assembly, cost: Floats) -> None:
+        self.parts, self.structure, self.assembly, self._cost = parts, structure, assembly, cost
         self.decisions = np.flatnonzero(assembly.integer[parts.mine]) if self._integer else np.zeros(0, dtype=np.int64)
         """Columns of whole numbers, as the master counts them; so do sums."""
-        sums = decision_sums(layout, assembly) if self._integer else []
+        sums = decision_sums(structure, assembly) if self._integer else []
         self.sums = [np.searchsorted(parts.mine, columns) for columns in sums]
         count = len(parts.clusters)
         self.groups = np.array_split(np.arange(count), parts.groups) if count else []
 
     def become(
-        self, layout: Structure, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
+        self, structure: Structure, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
     ) -> None:
         """Take another model in the place of this one. Cuts of clusters that are the same stay; of others they are found anew
         at the points asked about last, as far as a time of `perf_counter` allows. integer: None, as it was. Same errors as at the
@@ -108,7 +108,9 @@ class Evaluator:
         self._integer = self._integer if integer is None else integer
         deadline = min(deadline, time.perf_counter() + FRESH_CUTS_S)
         before = self.parts
-        self._settle(decompose(layout, assembly, cost, groups_for(layout, assembly), before), layout, assembly, cost)
+        self._settle(
+            decompose(structure, assembly, cost, groups_for(structure, assembly), before), structure, assembly, cost
+        )
         count = len(self.parts.clusters)
         same_groups = len(before.clusters) == count and before.groups == self.parts.groups
         if not np.array_equal(before.mine, self.parts.mine) or not same_groups:
@@ -237,19 +239,19 @@ class Evaluator:
         return not excess(master, y, WHOLE).any()
 
 
-def groups_for(layout: Structure, assembly: Assembly) -> int:
+def groups_for(structure: Structure, assembly: Assembly) -> int:
     """Groups of clusters aimed at."""
     if stay(assembly):
         return GROUPS
-    worlds = int((~layout.worlds.design_basis).sum())
+    worlds = int((~structure.worlds.design_basis).sum())
     return int(np.clip(math.ceil(worlds / WORLDS_A_GROUP), LEAST_GROUPS, MOST_GROUPS))
 
 
-def decision_sums(layout: Structure, assembly: Assembly) -> list[Ints]:
+def decision_sums(structure: Structure, assembly: Assembly) -> list[Ints]:
     """Columns of decisions whose sums are whole numbers that say much: whether a project is signed at all, when, with which
     package; how many contracts a producer has.
     """
-    root, options = assembly.stamped[0], layout.support.options
+    root, options = assembly.blocks[0], structure.support.options
     sets: dict[tuple[Any, ...], list[int]] = {}
     for k, (name, key) in enumerate(root.template.columns):
         if name == "sign":
@@ -257,7 +259,7 @@ def decision_sums(layout: Structure, assembly: Assembly) -> list[Ints]:
             kinds: tuple[Any, ...] = ((), ("when", option.signed), ("how", option.package.name))
             of = ("project", option.project)
         elif name == "contract_signed":
-            kinds, of = ((),), ("contract", layout.contracts[key].source)
+            kinds, of = ((),), ("contract", structure.contracts[key].source)
         else:
             continue
         if assembly.integer[root.first_column + k]:

@@ -52,20 +52,20 @@ _KEPT: OrderedDict[bytes, tuple[Model, Subproblem]] = OrderedDict()
 _LOCK = threading.Lock()
 
 
-def solve_remote(errand: RemoteTask) -> RemoteResult:
+def solve_remote(task: RemoteTask) -> RemoteResult:
     """Answer one errand in this process. Raises UntrustedError where the cluster has no answer."""
     with _LOCK:
-        known = _KEPT.pop(errand.digest, None)
-    if known is None and errand.part is not None:
-        known = Model(errand.part.assembly, errand.part.cost, integer=False), errand.part
+        known = _KEPT.pop(task.digest, None)
+    if known is None and task.part is not None:
+        known = Model(task.part.assembly, task.part.cost, integer=False), task.part
     if known is None:
         return RemoteResult()
     try:
-        answer = ask(*known, errand.at, time.perf_counter() + errand.seconds, errand.tell)
+        answer = ask(*known, task.at, time.perf_counter() + task.seconds, task.tell)
     except OutOfTimeError:
         return RemoteResult(out_of_time=True)
     with _LOCK:
-        _KEPT[errand.digest] = known
+        _KEPT[task.digest] = known
         while len(_KEPT) > 1 and sum(len(part.cost) for _, part in _KEPT.values()) > MOST_KEPT:
             _KEPT.popitem(last=False)
     return RemoteResult(answer)
@@ -89,15 +89,15 @@ def map_remote(
     if len(clusters) > AT_ONCE:
         pieces = [clusters[k : k + AT_ONCE] for k in range(0, len(clusters), AT_ONCE)]
         return [answer for piece in pieces for answer in map_remote(executor, piece, y, deadline, known, tell)]
-    errands = [
+    tasks = [
         RemoteTask(
             cluster.digest, y[cluster.links], _left(deadline), None if cluster.digest in known else cluster.part, tell
         )
         for cluster in clusters
     ]
-    replies = _sent(executor, errands, deadline)
+    replies = _sent(executor, tasks, deadline)
     again = [k for k, reply in enumerate(replies) if reply.answer is None and not reply.out_of_time]
-    whole = [replace(errands[k], part=clusters[k].part, seconds=_left(deadline)) for k in again]
+    whole = [replace(tasks[k], part=clusters[k].part, seconds=_left(deadline)) for k in again]
     for k, reply in zip(again, _sent(executor, whole, deadline), strict=True):
         replies[k] = reply
     known.update(cluster.digest for cluster in clusters)
@@ -113,9 +113,9 @@ def _left(deadline: float) -> float:
     return left
 
 
-def _sent(executor: Executor, errands: Sequence[RemoteTask], deadline: float) -> list[RemoteResult]:
+def _sent(executor: Executor, tasks: Sequence[RemoteTask], deadline: float) -> list[RemoteResult]:
     """Replies to errands, in their order; what has not begun when time is up is called off. Raises OutOfTimeError."""
-    futures = [executor.submit(solve_remote, errand) for errand in errands]
+    futures = [executor.submit(solve_remote, task) for task in tasks]
     _, open_ = wait(futures, timeout=max(0.0, deadline - time.perf_counter()))
     for future in open_:
         future.cancel()

@@ -315,10 +315,10 @@ def best_tail(of: Evaluator, cost: Floats, x: Floats) -> tuple[Floats, float]:
     eta + sum w max(0, L - eta) over eta: a loss at which the weights of larger ones no longer exceed the weight of eta
     (Rockafellar and Uryasev 2000).
     """
-    world = next((part for part in of.assembly.stamped if part.label == "world"), None)
-    if world is None or not of.layout.uses_risk:
+    world = next((part for part in of.assembly.blocks if part.label == "world"), None)
+    if world is None or not of.structure.uses_risk:
         return x, 0.0
-    eta = of.assembly.stamped[0].columns("value_at_risk", None)[0]
+    eta = of.assembly.blocks[0].columns("value_at_risk", None)[0]
     loss, tail = world.columns("world_loss", None), world.columns("tail", None)
     order = np.argsort(x[loss])[::-1]
     beyond = np.cumsum(cost[tail][order])

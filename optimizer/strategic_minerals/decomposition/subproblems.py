@@ -241,14 +241,14 @@ def stay(assembly: Assembly) -> bool:
 
 
 def decompose(
-    layout: Structure, assembly: Assembly, cost: Floats, groups: int, like: Decomposed | None = None
+    structure: Structure, assembly: Assembly, cost: Floats, groups: int, like: Decomposed | None = None
 ) -> Decomposed:
     """Master and clusters of a model. ValueError where a row binds worlds of two clusters together.
 
     groups: of clusters, at most; the master has a column for the cost of each. like: parts of a model like this one, given up for
     it. A cluster that is the same is taken over as it is; one with other figures starts from the old one's basis.
     """
-    owner = _owners(layout, assembly)
+    owner = _owners(structure, assembly)
     mine, *columns = _sorted_by(owner)
     ours, *rows = _sorted_by(_row_owners(assembly, owner), len(columns))
     place = np.empty(len(owner), dtype=np.int32)
@@ -272,7 +272,7 @@ def _sorted_by(owner: Ints, count: int | None = None) -> list[Ints]:
     return np.split(np.argsort(owner, kind="stable").astype(np.int32), np.cumsum(sizes)[:-1])
 
 
-def master_alone(layout: Structure, assembly: Assembly) -> Assembly:
+def master_alone(structure: Structure, assembly: Assembly) -> Assembly:
     """The model with the rows of commitments, trunk and design-basis scenarios alone; its columns stay as they are.
 
     A plan for it is a plan for the whole model, whose other worlds can always be operated somehow; the whole where worlds are
@@ -280,18 +280,18 @@ def master_alone(layout: Structure, assembly: Assembly) -> Assembly:
     """
     if not separable(assembly):
         return assembly
-    rows = np.flatnonzero(_row_owners(assembly, _owners(layout, assembly)) < 0)
+    rows = np.flatnonzero(_row_owners(assembly, _owners(structure, assembly)) < 0)
     every = np.arange(len(assembly.lower))
     return replace(_named(assembly, rows, every, lambda column: column), costs=assembly.costs)
 
 
-def demanding(layout: Structure, assembly: Assembly) -> Assembly:
+def demanding(structure: Structure, assembly: Assembly) -> Assembly:
     """The part of a model whose demands may conflict. Where worlds are too many for one solver: commitments, trunk and design-basis
     scenarios alone, since other worlds can always be operated somehow; rows keep their names. Else the whole.
     """
     if stay(assembly) or not separable(assembly):
         return assembly
-    owner = _owners(layout, assembly)
+    owner = _owners(structure, assembly)
     rows, mine = np.flatnonzero(_row_owners(assembly, owner) < 0), np.flatnonzero(owner < 0)
     return _named(assembly, rows, mine, lambda column: np.searchsorted(mine, column))
 
@@ -300,28 +300,28 @@ def _named(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints]
     """Some rows of a model with their columns; rows keep their names."""
     return replace(
         _part(assembly, rows, columns, place, 0),
-        stamped=assembly.stamped,
-        row_stamped=assembly.row_stamped[rows],
+        blocks=assembly.blocks,
+        row_block=assembly.row_block[rows],
         row_local=assembly.row_local[rows],
-        row_stamp=assembly.row_stamp[rows],
+        row_instance=assembly.row_instance[rows],
     )
 
 
-def _owners(layout: Structure, assembly: Assembly) -> Ints:
+def _owners(structure: Structure, assembly: Assembly) -> Ints:
     """(columns,) cluster of each column, -1 for the master's."""
-    apart = np.flatnonzero(~layout.worlds.design_basis)
+    apart = np.flatnonzero(~structure.worlds.design_basis)
     size = int(np.clip(math.ceil(len(apart) / CLUSTERS), 1, MOST_WORLDS))
-    cluster = np.full(len(layout.worlds.names), -1, dtype=np.int64)
+    cluster = np.full(len(structure.worlds.names), -1, dtype=np.int64)
     cluster[apart] = np.arange(len(apart)) // size
     owner = np.full(len(assembly.lower), -1, dtype=np.int32)
-    names = list(layout.instance.components)
-    for part in assembly.stamped:
+    names = list(structure.instance.components)
+    for part in assembly.blocks:
         kind, _, name = part.label.partition(":")
         if kind == "period":
-            world = layout.stamps[names.index(name)].world
+            world = structure.block_index[names.index(name)].world
             of = np.where(world == TRUNK, -1, cluster[np.maximum(world, 0)])
         elif kind == "branch":
-            of = cluster[list(layout.stamps[names.index(name)].branches)]
+            of = cluster[list(structure.block_index[names.index(name)].branches)]
         elif kind == "world":
             of = cluster
         else:
@@ -392,10 +392,10 @@ def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints],
         start=np.concatenate([[0], np.cumsum(assembly.start[rows + 1] - assembly.start[rows])]),
         index=place(assembly.index[entries]).astype(np.int32),
         value=assembly.value[entries],
-        stamped=(),
-        row_stamped=none,
+        blocks=(),
+        row_block=none,
         row_local=none,
-        row_stamp=none,
+        row_instance=none,
         money=None
         if assembly.money is None
         else assembly.money.of(rows, columns).with_more(columns=np.ones(thetas, dtype=bool)),

@@ -52,7 +52,7 @@ def evaluate_myopic_recourse(
     Raises UntrustedError where a period is not solved to optimality.
     """
     templates: Templates | None = None
-    warm = BasisMemory()
+    bases = BasisMemory()
     found: list[RecourseOutcome] = []
     T = first.natural.calendar.periods
     for part, probability in chunks(worlds):
@@ -63,49 +63,49 @@ def evaluate_myopic_recourse(
                 continue
             known = _scaled(first, _known(first, part, touched, t, rows))
             support, shares = signed(first, known)
-            layout = build_structure(first.layout.instance, known, support)
+            structure = build_structure(first.structure.instance, known, support)
             if templates is None:
-                templates = compile_templates(every_component(layout, support))
-            problem = problem_of(first, layout, templates)
+                templates = compile_templates(every_component(structure, support))
+            problem = problem_of(first, structure, templates)
             costs = world_by_world(problem, probability[touched])
-            x = _decide(problem, costs, first, shares, done, touched, t, warm, time_limit_s)
-            _remember(layout, problem, x, done, touched, t)
+            x = _decide(problem, costs, first, shares, done, touched, t, bases, time_limit_s)
+            _remember(structure, problem, x, done, touched, t)
         true_support, shares = signed(first, _scaled(first, part))
-        layout = build_structure(first.layout.instance, _scaled(first, part), true_support)
-        templates = templates or compile_templates(every_component(layout, true_support))
-        problem = problem_of(first, layout, templates)
+        structure = build_structure(first.structure.instance, _scaled(first, part), true_support)
+        templates = templates or compile_templates(every_component(structure, true_support))
+        problem = problem_of(first, structure, templates)
         x = np.zeros(len(problem.assembly.lower))
         columns, values = fixed_columns(problem, first, shares)
         x[columns] = values
-        _fill(layout, problem, x, done, np.arange(len(part.names)), T)
-        solution = replace(extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0))
+        _fill(structure, problem, x, done, np.arange(len(part.names)), T)
+        solution = replace(extract(structure, problem.assembly, x), sign=shares, floor=np.zeros(0))
         found.append(evaluate(problem, solution, part, first))
     return RecourseOutcome.joined(found)
 
 
 def _scaled(first: FirstStage, worlds: Worlds) -> Worlds:
-    return worlds.counted_in(first.layout.instance.material_unit)
+    return worlds.counted_in(first.structure.instance.material_unit)
 
 
 def _known(first: FirstStage, worlds: Worlds, touched: Ints, t: int, rows: Mapping[str, Any]) -> Worlds:
     """The worlds as they are believed to go on at the end of period t (in tonnes)."""
     n = first.natural
     now = n.calendar.first_year + n.calendar.step * (t + 1)
-    strikes = [tuple(believed(k, now, rows) for k in worlds.strikes[s] if k.start < now) for s in touched]
-    count = len(strikes)
-    return combine_events(n, [worlds.names[s] for s in touched], np.ones(count), np.zeros(count, dtype=bool), strikes)
+    events = [tuple(believed(k, now, rows) for k in worlds.events[s] if k.start < now) for s in touched]
+    count = len(events)
+    return combine_events(n, [worlds.names[s] for s in touched], np.ones(count), np.zeros(count, dtype=bool), events)
 
 
-def believed(strike: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> DisruptionEvent:
+def believed(event: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> DisruptionEvent:
     """An event that has begun, as it looks at a date: what has ended is known, what lasts goes on for its mean remainder."""
-    cut = strike.start + strike.flood
-    if cut + strike.duration <= now:
-        return strike
-    row = rows.get(strike.label)
+    cut = event.start + event.flood
+    if cut + event.duration <= now:
+        return event
+    row = rows.get(event.label)
     mean = UNKNOWN_MEAN_YR if row is None else mean_remainder(row, max(0.0, now - cut))
     if cut >= now:  # still a flood: it goes on, and nobody sees a squeeze
-        return replace(strike, flood=now - strike.start + mean, duration=0.0, cut=0.0, third_cut=0.0)
-    return replace(strike, duration=now - cut + mean)
+        return replace(event, flood=now - event.start + mean, duration=0.0, cut=0.0, third_cut=0.0)
+    return replace(event, duration=now - cut + mean)
 
 
 def _decide(
@@ -116,7 +116,7 @@ def _decide(
     done: Done,
     touched: Ints,
     t: int,
-    warm: BasisMemory,
+    bases: BasisMemory,
     time_limit_s: float,
 ) -> Floats:
     """Solve what is left from period t on, all before it fixed."""
@@ -125,46 +125,46 @@ def _decide(
     past, held, rows = _past(problem, done, touched, t)
     columns, values = np.concatenate([columns, past]), np.concatenate([values, held])
     model.set_bounds(columns, values, values)
-    return best_course(problem, model, np.union1d(free, rows), warm, time_limit_s)
+    return best_course(problem, model, np.union1d(free, rows), bases, time_limit_s)
 
 
 def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Floats, Ints]:
     """(columns, values, rows) of branch periods before t: decided, and kept then."""
-    layout, assembly = problem.layout, problem.assembly
+    structure, assembly = problem.structure, problem.assembly
     columns: list[Ints] = []
     values: list[Floats] = []
     rows: list[Ints] = []
-    for k, part in enumerate(assembly.stamped):
+    for k, part in enumerate(assembly.blocks):
         if not part.label.startswith("period:"):
             continue
-        c = layout.instance.components.index(part.label.removeprefix("period:"))
-        stamps = layout.stamps[c]
-        mine = np.flatnonzero((stamps.world >= 0) & (stamps.period < t))
+        c = structure.instance.components.index(part.label.removeprefix("period:"))
+        blocks = structure.block_index[c]
+        mine = np.flatnonzero((blocks.world >= 0) & (blocks.period < t))
         for n in mine:
-            world = int(touched[stamps.world[n]])
+            world = int(touched[blocks.world[n]])
             columns.append(part.first_column + part.width * n + np.arange(part.width))
-            values.append(done[c, world][stamps.period[n]])
-        rows.append(np.flatnonzero((assembly.row_stamped == k) & np.isin(assembly.row_stamp, mine)))
+            values.append(done[c, world][blocks.period[n]])
+        rows.append(np.flatnonzero((assembly.row_block == k) & np.isin(assembly.row_instance, mine)))
     join = np.concatenate
     empty = np.zeros(0, dtype=int)
     return join(columns or [empty]), np.maximum(0.0, join(values or [np.zeros(0)])), join(rows or [empty])
 
 
-def _remember(layout: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
+def _remember(structure: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
     """Keep what was decided for period t."""
-    for part in problem.assembly.stamped:
+    for part in problem.assembly.blocks:
         if not part.label.startswith("period:"):
             continue
-        c = layout.instance.components.index(part.label.removeprefix("period:"))
-        stamps = layout.stamps[c]
-        for n in np.flatnonzero((stamps.world >= 0) & (stamps.period == t)):
-            world = int(touched[stamps.world[n]])
-            kept = done.setdefault((c, world), np.zeros((layout.instance.calendar.periods, part.width)))
+        c = structure.instance.components.index(part.label.removeprefix("period:"))
+        blocks = structure.block_index[c]
+        for n in np.flatnonzero((blocks.world >= 0) & (blocks.period == t)):
+            world = int(touched[blocks.world[n]])
+            kept = done.setdefault((c, world), np.zeros((structure.instance.calendar.periods, part.width)))
             begin = part.first_column + part.width * n
             kept[t] = x[begin : begin + part.width]
 
 
-def _fill(layout: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, until: int) -> None:
+def _fill(structure: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, until: int) -> None:
     """Put everything decided into the columns of a layout."""
     columns, values, _ = _past(problem, done, touched, until)
     x[columns] = values

@@ -23,7 +23,7 @@ from ..formulation.structure import Structure, build_structure
 from ..highs.basis import BasisMemory
 from ..highs.solver import Model
 from ..instance.instance import Instance
-from ..model.instantiate import Templates, compile_templates, stamp
+from ..model.instantiate import Templates, compile_templates, instantiate
 from ..model.objectives import objective_costs
 from ..model.problem import Problem, structure_of
 from ..model.solution import Solution, embed, extract
@@ -81,7 +81,7 @@ class FirstStage:
     plan: Plan
     data: Dataset
     natural: Instance
-    layout: Structure
+    structure: Structure
     """Of the plan's own worlds, in model units."""
     solution: Solution
     eta: float
@@ -92,36 +92,36 @@ class FirstStage:
     @classmethod
     def of(cls, plan: Plan, data: Dataset, solution: Solution, *, nothing: bool = False) -> FirstStage:
         """From a plan, its tables and decisions (`Result.solution`; `Result.reference` is `nothing`)."""
-        layout, natural = structure_of(plan, data)
+        structure, natural = structure_of(plan, data)
         eta = 0.0
-        if layout.uses_risk:
-            problem = _bookkeeping(plan, data, natural, layout)
+        if structure.uses_risk:
+            problem = _bookkeeping(plan, data, natural, structure)
             found = losses(open_accounts(problem, solution))
-            pi, alpha = layout.worlds.probability, plan.risk.alpha
+            pi, alpha = structure.worlds.probability, plan.risk.alpha
             eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
-        return cls(plan, data, natural, layout, solution, float(eta), nothing)
+        return cls(plan, data, natural, structure, solution, float(eta), nothing)
 
     @property
     def own_worlds(self) -> Worlds:
         """The worlds that the plan was made against, in tonnes."""
-        return self.layout.worlds.counted_in(1 / self.layout.instance.material_unit)
+        return self.structure.worlds.counted_in(1 / self.structure.instance.material_unit)
 
 
 def evaluate_recourse(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> RecourseOutcome:
     """Operate through every world (in tonnes). Raises UntrustedError where a chunk is not solved to optimality."""
     templates: Templates | None = None
-    warm = BasisMemory()
+    bases = BasisMemory()
     found: list[RecourseOutcome] = []
     for part, probability in chunks(worlds):
-        scaled = first.layout.instance
+        scaled = first.structure.instance
         here = part.counted_in(scaled.material_unit)
         support, shares = signed(first, here)
-        layout = build_structure(scaled, here, support)
+        structure = build_structure(scaled, here, support)
         if templates is None:
-            templates = compile_templates(every_component(layout, support))
-        problem = problem_of(first, layout, templates)
-        x = _operate(problem, first, shares, probability, warm, time_limit_s)
-        solution = replace(extract(layout, problem.assembly, x), sign=shares, floor=np.zeros(0))
+            templates = compile_templates(every_component(structure, support))
+        problem = problem_of(first, structure, templates)
+        x = _operate(problem, first, shares, probability, bases, time_limit_s)
+        solution = replace(extract(structure, problem.assembly, x), sign=shares, floor=np.zeros(0))
         found.append(evaluate(problem, solution, part, first))
     return RecourseOutcome.joined(found)
 
@@ -134,7 +134,7 @@ def chunks(worlds: Worlds) -> Iterator[tuple[Worlds, Floats]]:
             worlds.names[rows],
             np.ones(len(worlds.names[rows])),
             worlds.design_basis[rows],
-            worlds.strikes[rows],
+            worlds.events[rows],
             worlds.availability[rows],
             worlds.demand_factor[rows],
             worlds.price[rows],
@@ -150,13 +150,13 @@ def signed(first: FirstStage, worlds: Worlds) -> tuple[Support, Floats]:
     """The support with what is signed alone, and the shares signed."""
     signed = [o for o, share in enumerate(first.solution.sign) if abs(share) > 1e-9]
     floors = [m for m, share in enumerate(first.solution.floor) if share > 0.5]
-    support = signed_support(first.layout.instance, worlds, first.layout.support, signed, floors)
+    support = signed_support(first.structure.instance, worlds, first.structure.support, signed, floors)
     return support, first.solution.sign[signed]
 
 
-def every_component(layout: Structure, support: Support) -> Structure:
+def every_component(structure: Structure, support: Support) -> Structure:
     """A layout of one world that touches every component at once: what is compiled from it fits any chunk."""
-    calendar = layout.instance.calendar
+    calendar = structure.instance.calendar
     everything = DisruptionEvent(
         start=calendar.first_year + calendar.step,
         flood=0.0,
@@ -171,30 +171,32 @@ def every_component(layout: Structure, support: Support) -> Structure:
         tight=None,
         label="all",
     )
-    worlds = combine_events(layout.instance, ["all"], np.ones(1), np.zeros(1, dtype=bool), [(everything,)])
-    return build_structure(layout.instance, worlds, support)
+    worlds = combine_events(structure.instance, ["all"], np.ones(1), np.zeros(1, dtype=bool), [(everything,)])
+    return build_structure(structure.instance, worlds, support)
 
 
-def _bookkeeping(plan: Plan, data: Dataset, natural: Instance, layout: Structure) -> Problem:
+def _bookkeeping(plan: Plan, data: Dataset, natural: Instance, structure: Structure) -> Problem:
     """A problem that is only kept books of: nothing of it is compiled."""
     missing: Any = None
-    return Problem(plan, data, natural, layout, missing, missing, Timings())
+    return Problem(plan, data, natural, structure, missing, missing, Timings())
 
 
-def problem_of(first: FirstStage, layout: Structure, templates: Templates) -> Problem:
+def problem_of(first: FirstStage, structure: Structure, templates: Templates) -> Problem:
     """The plan's problem along other worlds."""
-    return Problem(first.plan, first.data, first.natural, layout, templates, stamp(layout, templates), Timings())
+    return Problem(
+        first.plan, first.data, first.natural, structure, templates, instantiate(structure, templates), Timings()
+    )
 
 
 def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[Ints, Floats]:
     """(columns, values) of everything decided before an event."""
-    assembly, layout = problem.assembly, problem.layout
-    operating = np.zeros(len(layout.support.classes))
-    np.add.at(operating, [o.output_class for o in layout.support.options], shares)
+    assembly, structure = problem.assembly, problem.structure
+    operating = np.zeros(len(structure.support.classes))
+    np.add.at(operating, [o.output_class for o in structure.support.options], shares)
     own = replace(first.solution, sign=shares, floor=np.zeros(0))
-    columns, values = embed(layout, assembly, own, operating)
-    if layout.uses_risk:
-        eta = assembly.stamped[0].columns("value_at_risk", None)
+    columns, values = embed(structure, assembly, own, operating)
+    if structure.uses_risk:
+        eta = assembly.blocks[0].columns("value_at_risk", None)
         columns, values = np.concatenate([columns, eta]), np.concatenate([values, [first.eta]])
     return columns, values
 
@@ -207,23 +209,23 @@ def world_by_world(problem: Problem, probability: Floats) -> Floats:
     if penalty is None or not penalty.any():
         return costs
     weighed = penalty.copy()
-    names = list(problem.layout.instance.components)
-    for part in problem.assembly.stamped:
+    names = list(problem.structure.instance.components)
+    for part in problem.assembly.blocks:
         kind, _, name = part.label.partition(":")
         if kind == "branch":
-            own = np.maximum(probability[list(problem.layout.stamps[names.index(name)].branches)], RAREST)
+            own = np.maximum(probability[list(problem.structure.block_index[names.index(name)].branches)], RAREST)
             weighed[part.first_column : part.first_column + part.width * part.count] /= np.repeat(own, part.width)
     return np.asarray(costs - penalty + weighed)
 
 
 def _operate(
-    problem: Problem, first: FirstStage, shares: Floats, probability: Floats, warm: BasisMemory, time_limit_s: float
+    problem: Problem, first: FirstStage, shares: Floats, probability: Floats, bases: BasisMemory, time_limit_s: float
 ) -> Floats:
     """Solve the operations of all worlds of a chunk for fixed commitments and trunk."""
     columns, values = fixed_columns(problem, first, shares)
     model, free = operations(problem, first, world_by_world(problem, probability))
     model.set_bounds(columns, values, values)
-    return best_course(problem, model, free, warm, time_limit_s)
+    return best_course(problem, model, free, bases, time_limit_s)
 
 
 def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Model, Ints]:
@@ -237,7 +239,7 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
         bought = np.concatenate(
             [
                 part.first_column + k + part.width * np.arange(part.count)
-                for part in assembly.stamped
+                for part in assembly.blocks
                 for k, (name, _) in enumerate(part.template.columns)
                 if name == "buy"
             ]
@@ -247,10 +249,10 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
     return model, free
 
 
-def best_course(problem: Problem, model: Model, free: Ints, warm: BasisMemory, time_limit_s: float) -> Floats:
+def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory, time_limit_s: float) -> Floats:
     """The best point with some rows left out, hot-started. Raises UntrustedError where the solver finds none."""
     assembly = problem.assembly
-    guess = warm.guess(problem.layout, assembly)
+    guess = bases.guess(problem.structure, assembly)
     if guess is not None:
         model.set_basis(*guess)
     model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
@@ -262,17 +264,19 @@ def best_course(problem: Problem, model: Model, free: Ints, warm: BasisMemory, t
         run = model.run(time_limit_s=time_limit_s, phase="recourse")
     if run.status != "optimal" or run.x is None:
         raise UntrustedError(f"operations in fresh worlds were not solved: {run.status}")
-    if warm.eager:
-        warm.learn(problem.layout, assembly, *model.basis())
+    if bases.eager:
+        bases.learn(problem.structure, assembly, *model.basis())
     return run.x
 
 
 def before_events(problem: Problem) -> Any:
     """Rows of commitments and of the trunk: kept by the plan already, and fixed."""
     assembly, T = problem.assembly, problem.natural.calendar.periods
-    labels = [part.label for part in assembly.stamped]
-    trunk = np.array([label.startswith("period:") for label in labels])[assembly.row_stamped] & (assembly.row_stamp < T)
-    root = assembly.row_stamped == 0
+    labels = [part.label for part in assembly.blocks]
+    trunk = np.array([label.startswith("period:") for label in labels])[assembly.row_block] & (
+        assembly.row_instance < T
+    )
+    root = assembly.row_block == 0
     for family in KEPT_ROWS:
         root[assembly.rows_of(family)] = False
     return np.flatnonzero(trunk | root)
@@ -282,7 +286,7 @@ def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstS
     """Costs and losses of a chunk, added up by the audit's evaluator."""
     n = first.natural
     along = path_data_along(n, worlds)
-    books = _books(problem, solution, first, along)
+    accounts = _books(problem, solution, first, along)
     beta = n.calendar.beta[:-1]
     by_material = np.zeros((len(worlds.names), len(n.materials)))
     defence = np.zeros(len(worlds.names))
@@ -295,7 +299,7 @@ def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstS
             defence += short[:, : n.calendar.planned].sum(axis=1)
     penalty, overrun = np.zeros(len(worlds.names)), 0.0
     if first.nothing:  # nothing keeps no promise
-        return RecourseOutcome(world_costs(books), losses(books), by_material, defence, missing, penalty)
+        return RecourseOutcome(world_costs(accounts), losses(accounts), by_material, defence, missing, penalty)
     for level in n.plan.service_levels:
         if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
             beyond, _ = short_of_promise(n, worlds, missing, level)
@@ -303,13 +307,13 @@ def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstS
             penalty += level.penalty_usd_per_kg * 1e-3 * np.where(named, beyond.sum(axis=1), 0.0)
     for k, rule in enumerate(n.plan.diversification):
         if rule.material in n.materials:
-            reached = first.layout.reach[n.component[n.materials.index(rule.material)]]
+            reached = first.structure.reach[n.component[n.materials.index(rule.material)]]
             overrun += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(reached @ first.solution.excess[0, k])
-    return RecourseOutcome(world_costs(books), losses(books), by_material, defence, missing, penalty, overrun)
+    return RecourseOutcome(world_costs(accounts), losses(accounts), by_material, defence, missing, penalty, overrun)
 
 
 def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) -> Accounts:
     """The plan's own packages and market floors, priced along other worlds."""
-    own = replace(problem, layout=first.layout)
+    own = replace(problem, structure=first.structure)
     whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
     return open_accounts(own, whole, along)

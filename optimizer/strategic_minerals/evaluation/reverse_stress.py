@@ -78,7 +78,7 @@ def reverse_stress(
     n = first.natural
     wanted = list(promises) if promises is not None else _promises(result, n)
     rows = hazards(result.plan, result.data)
-    known = {k.label for world in first.layout.worlds.strikes for k in world} & set(rows) or set(rows)
+    known = {k.label for world in first.structure.worlds.events for k in world} & set(rows) or set(rows)
     chosen = [name for name in rows if (name in names if names is not None else name in known)]
     years = [float(year) for year in n.calendar.planned_years[1:]]
     unknown = sorted(set(names or ()) - set(rows))
@@ -93,7 +93,7 @@ def reverse_stress(
     found: list[dict[str, Any]] = []
     bases = {name: resolve_event(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
     end = n.calendar.first_year + n.calendar.step * n.calendar.periods
-    for hazard, strikes, together, concerned in _disruptions(n, bases, wanted):
+    for hazard, events, together, concerned in _disruptions(n, bases, wanted):
         ends = end - max(k.flood for k in together)
         most = min(longest_yr, ends - years[0])
         longer = _search(first, concerned, years, _Longer(together), most, ends)
@@ -106,7 +106,7 @@ def reverse_stress(
                     "level": promise.level,
                     "per": promise.per,
                     "hazard": hazard,
-                    "strikes": strikes,
+                    "strikes": events,
                     "start_year": hard if np.isnan(start) else start,
                     "shortest_yr": shortest,
                     "least_cut_share": least,
@@ -223,12 +223,12 @@ def _bisected(first: FirstStage, promise: Promise, make: Search, year: float, lo
     return high
 
 
-def _broken(first: FirstStage, promises: list[Promise], strikes: list[tuple[DisruptionEvent, ...]]) -> Any:
+def _broken(first: FirstStage, promises: list[Promise], events: list[tuple[DisruptionEvent, ...]]) -> Any:
     """(worlds, promises) whether each promise is broken in the world of each disruption."""
     n = first.natural
-    count = len(strikes)
+    count = len(events)
     names = [f"strike-{k + 1}" for k in range(count)]
-    worlds = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), strikes)
+    worlds = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), events)
     short = evaluate_recourse(first, worlds).short
     found = []
     for promise in promises:

@@ -58,7 +58,7 @@ def rules_of_thumb(plan: Plan, problem: Problem) -> list[Rule]:
     )
     n = problem.natural
     imports = {name: net_imports(n, i) for i, name in enumerate(n.materials)}
-    short = _base_case_shortfall(n, problem.layout.worlds)
+    short = _base_case_shortfall(n, problem.structure.worlds)
     filled = (
         Rule(FILLED, None, "the plan has no design-basis scenario")
         if short is None

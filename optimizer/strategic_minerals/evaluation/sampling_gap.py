@@ -106,10 +106,10 @@ def sampling_gap(
         if outcome.best_bound_musd is None or outcome.do_nothing_musd is None:
             raise ValueError("a sample was stopped before any bound was found: give it more time")
         bounds.append(outcome.best_bound_musd + outcome.do_nothing_musd)
-    met = replicates(
+    recourse = replicates(
         plan, data, [(solved[0][1], False)], scenarios=fresh, seed=seed + 1, workers=workers, executor=executor
     )
-    costs = [float(worlds.probability @ met_by.cost) + met_by.penalties for worlds, (met_by,) in met]
+    costs = [float(worlds.probability @ met_by.cost) + met_by.penalties for worlds, (met_by,) in recourse]
     lower, upper = interval(bounds, confidence), interval(costs, confidence)
     if upper[2] < lower[1] - 1e-6 * abs(lower[1]):
         raise UntrustedError(

@@ -148,7 +148,7 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> p
     overridden = {override.hazard for override in plan.hazards if override.rate_per_yr is not None}
     for name, row in hazards(plan, data).items():
         stated = len(known) and name not in overridden
-        mine = [[k for k in world if k.label == name and k.start < end] for world in worlds.strikes]
+        mine = [[k for k in world if k.label == name and k.start < end] for world in worlds.events]
         every = [k for world in mine for k in world]
         if not every:
             continue
@@ -242,7 +242,7 @@ def _worst(worlds: Worlds, loss: Floats) -> pd.DataFrame:
                 "world": worlds.names[s],
                 "probability": float(worlds.probability[s]),
                 "loss_musd": float(total[s]),
-                "events": "; ".join(describe(k) for k in worlds.strikes[s]),
+                "events": "; ".join(describe(k) for k in worlds.events[s]),
             }
             for s in order
         ],

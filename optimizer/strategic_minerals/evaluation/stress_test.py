@@ -174,10 +174,10 @@ def stress_test(
     )
     own, own_nothing, own_worlds = own_worlds_met(result, myopic=myopic)
     alpha, instance = result.plan.risk.alpha, FirstStage.of(result.plan, result.data, result.solution).natural
-    pool, (met, nothing) = pooled(done)
-    found = pool.estimated(lambda pi: figures(pi, met, nothing, alpha), confidence)
-    found["defence_short"] = pool.chance(met.defence > SHORT_T, found["defence_short"], confidence)
-    found["value_at_risk"] = pool.quantile(met.loss, alpha, found["value_at_risk"], confidence)
+    pool, (recourse, nothing) = pooled(done)
+    found = pool.estimated(lambda pi: figures(pi, recourse, nothing, alpha), confidence)
+    found["defence_short"] = pool.chance(recourse.defence > SHORT_T, found["defence_short"], confidence)
+    found["value_at_risk"] = pool.quantile(recourse.loss, alpha, found["value_at_risk"], confidence)
     found["worst_case"] = (found["worst_case"][0], float("nan"), float("nan"))
     zero = figures(pool.probability, nothing, nothing, alpha)
     known = figures(own_worlds.probability, own, own_nothing, alpha)
@@ -196,7 +196,7 @@ def stress_test(
     )
     materials = pd.DataFrame(
         [
-            _of_material(i, instance, pool, met, nothing, alpha, confidence)
+            _of_material(i, instance, pool, recourse, nothing, alpha, confidence)
             | {"in_sample_musd": float(own_worlds.probability @ own.by_material[:, i])}
             for i in range(len(instance.materials))
         ]
@@ -265,11 +265,11 @@ def own_worlds_met(result: Result, *, myopic: bool = False) -> tuple[RecourseOut
     first = FirstStage.of(result.plan, result.data, result.solution)
     nothing = FirstStage.of(result.plan, result.data, result.reference, nothing=True)
     worlds, rows = first.own_worlds, hazards(result.plan, result.data)
-    met, zero = (
+    recourse, zero = (
         evaluate_myopic_recourse(one, worlds, rows) if myopic else evaluate_recourse(one, worlds)
         for one in (first, nothing)
     )
-    return met, zero, worlds
+    return recourse, zero, worlds
 
 
 def _replicate(asked: tuple[Plan, Dataset, Sequence[Stage], int, int, bool]) -> tuple[Worlds, list[RecourseOutcome]]:
@@ -334,8 +334,8 @@ def pooled(done: Sequence[tuple[Worlds, Sequence[RecourseOutcome]]]) -> tuple[Re
         np.concatenate([_sampled(one) for one in worlds]),
     )
     return pool, [
-        replace(RecourseOutcome.joined(met), penalty=met[0].penalty)
-        for met in zip(*(met for _, met in done), strict=True)
+        replace(RecourseOutcome.joined(recourse), penalty=recourse[0].penalty)
+        for recourse in zip(*(recourse for _, recourse in done), strict=True)
     ]
 
 
@@ -353,16 +353,16 @@ def _chance(
     return max(0.0, certain, low), min(1.0, high)
 
 
-def figures(probability: Floats, met: RecourseOutcome, nothing: RecourseOutcome, alpha: float) -> Figures:
+def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOutcome, alpha: float) -> Figures:
     """The figures of one population of worlds."""
     pi = probability
     return {
-        "worth": float(pi @ (nothing.cost - met.cost)) - met.penalties,
-        "expected_loss": float(pi @ met.loss),
-        "value_at_risk": quantile(met.loss, pi, alpha),
-        "cvar": cvar_of(met.loss, pi, alpha),
-        "worst_case": float(met.loss[pi > 0].max(initial=0.0)),
-        "defence_short": float(pi[met.defence > SHORT_T].sum()),
+        "worth": float(pi @ (nothing.cost - recourse.cost)) - recourse.penalties,
+        "expected_loss": float(pi @ recourse.loss),
+        "value_at_risk": quantile(recourse.loss, pi, alpha),
+        "cvar": cvar_of(recourse.loss, pi, alpha),
+        "worst_case": float(recourse.loss[pi > 0].max(initial=0.0)),
+        "defence_short": float(pi[recourse.defence > SHORT_T].sum()),
     }
 
 
@@ -385,19 +385,19 @@ def _of_material(
     i: int,
     instance: Instance,
     pool: ReplicatePool,
-    met: RecourseOutcome,
+    recourse: RecourseOutcome,
     nothing: RecourseOutcome,
     alpha: float,
     confidence: float,
 ) -> dict[str, Any]:
     """The figures of one material."""
-    loss = met.by_material[:, i]
+    loss = recourse.by_material[:, i]
     uses = [
         q
         for q, (_, segment) in enumerate(instance.demands)
         if segment == "defence" and instance.demand_material[q] == i
     ]
-    short = met.short[:, uses, : instance.calendar.planned].sum(axis=(1, 2)) > SHORT_T
+    short = recourse.short[:, uses, : instance.calendar.planned].sum(axis=(1, 2)) > SHORT_T
 
     def told(pi: Floats) -> Figures:
         return {
@@ -424,7 +424,7 @@ def _sampled(worlds: Worlds) -> Any:
 def _worlds(done: list[tuple[Worlds, list[RecourseOutcome]]], materials: list[str]) -> pd.DataFrame:
     """Every world of every draw; listed scenarios once. Probabilities add to one. `materials`: as the instance counts them."""
     frames = []
-    for r, (worlds, (met, nothing)) in enumerate(done):
+    for r, (worlds, (recourse, nothing)) in enumerate(done):
         drawn = _sampled(worlds)
         frames.append(
             pd.DataFrame(
@@ -432,13 +432,13 @@ def _worlds(done: list[tuple[Worlds, list[RecourseOutcome]]], materials: list[st
                     "world": worlds.names,
                     "replicate": r + 1,
                     "probability": np.where(drawn, worlds.probability / len(done), worlds.probability),
-                    "loss_musd": met.loss,
+                    "loss_musd": recourse.loss,
                     "without_plan_musd": nothing.loss,
-                    "cost_musd": met.cost,
-                    "defence_short_t": met.defence,
-                    "driven_by": [_driven(losses, materials) for losses in met.by_material],
+                    "cost_musd": recourse.cost,
+                    "defence_short_t": recourse.defence,
+                    "driven_by": [_driven(losses, materials) for losses in recourse.by_material],
                     "events": [
-                        "; ".join(describe(k) for k in world if _touches(k, set(materials))) for world in worlds.strikes
+                        "; ".join(describe(k) for k in world if _touches(k, set(materials))) for world in worlds.events
                     ],
                 }
             )[drawn | (r == 0)]
@@ -455,6 +455,6 @@ def _driven(losses: Any, materials: list[str]) -> str:
     return ", ".join(f"{materials[i]} {losses[i] / total:.0%}" for i in order)
 
 
-def _touches(strike: DisruptionEvent, materials: set[str]) -> bool:
-    named = set(strike.materials.split())
+def _touches(event: DisruptionEvent, materials: set[str]) -> bool:
+    named = set(event.materials.split())
     return "*" in named or bool(named & materials)

@@ -176,13 +176,13 @@ def value_of_planning(
     best = optimise(problem, gap=gap, time_limit_s=time_limit_s, on_progress=on_progress)
     z0 = float(best.costs["social_cost"] @ best.z0)
     decided = {
-        PLAN: decisions(problem, extract(problem.layout, problem.assembly, best.x)),
+        PLAN: decisions(problem, extract(problem.structure, problem.assembly, best.x)),
         "nothing before events": Decided(_baseline(problem), {}, {}, {}),
     }
     free = without_promises(plan)
     rules = rules_of_thumb(plan, problem)
     notes = {rule.name: rule.note for rule in rules}
-    worlds = range(len(problem.layout.worlds.names))
+    worlds = range(len(problem.structure.worlds.names))
     questions: dict[str, tuple[Plan, int | None]] = {AVERAGE: (plan, MEAN)}
     questions |= {rule.name: (rule.plan, None) for rule in rules if rule.plan is not None}
     alone: dict[str, tuple[Plan, int | None]] = {f"world {s}": (free, s) for s in worlds}
@@ -213,31 +213,31 @@ def value_of_planning(
         costs[AVERAGE] = evaluated(problem, replace(decided[AVERAGE], at_most=True))
         notes[AVERAGE] = "its purchases do not all fit the money of the calm course: it buys at most what it planned"
     notes |= {name: "what it decides does not fit the budget of the plan" for name, x in costs.items() if x is None}
-    stages = {NOTHING: (extract(problem.layout, problem.assembly, best.z0), True)}
+    stages = {NOTHING: (extract(problem.structure, problem.assembly, best.z0), True)}
     stages |= {
-        name: (extract(problem.layout, problem.assembly, x), False) for name, x in costs.items() if x is not None
+        name: (extract(problem.structure, problem.assembly, x), False) for name, x in costs.items() if x is not None
     }
-    met = {name: _met(free, data, *stage) for name, stage in stages.items()}
+    recourse = {name: _met(free, data, *stage) for name, stage in stages.items()}
     by_world = pd.concat(
         [
-            pd.DataFrame({"alternative": name, "world": problem.layout.worlds.names, "loss_musd": m.loss})
-            for name, m in met.items()
+            pd.DataFrame({"alternative": name, "world": problem.structure.worlds.names, "loss_musd": m.loss})
+            for name, m in recourse.items()
         ],
         ignore_index=True,
     )
-    pi = problem.layout.worlds.probability
+    pi = problem.structure.worlds.probability
     rows = [
-        _row(name, m, pi, see, met[NOTHING], _spending(problem, costs.get(name)), plan.risk.alpha)
-        for name, m in met.items()
+        _row(name, m, pi, see, recourse[NOTHING], _spending(problem, costs.get(name)), plan.risk.alpha)
+        for name, m in recourse.items()
     ]
-    rows += [{"alternative": name} for name in notes if name not in met]
+    rows += [{"alternative": name} for name in notes if name not in recourse]
     table = pd.DataFrame(rows).sort_values("worth_musd", ascending=False, na_position="last", ignore_index=True)
     table["note"] = [notes.get(name, "") for name in table.alternative]
-    here = float(pi @ met[PLAN].cost)
+    here = float(pi @ recourse[PLAN].cost)
     if free != plan:
         here = found[FREE].bound_musd + found[FREE].gap_musd
-    without = float(pi @ met[AVERAGE].cost) if AVERAGE in met else math.nan
-    assert abs(z0 - float(pi @ met[NOTHING].cost)) <= 1e-6 * max(1.0, abs(z0))
+    without = float(pi @ recourse[AVERAGE].cost) if AVERAGE in recourse else math.nan
+    assert abs(z0 - float(pi @ recourse[NOTHING].cost)) <= 1e-6 * max(1.0, abs(z0))
     drawn = None
     if fresh > 0 and plan.sample is not None:
         done = replicates(
@@ -289,7 +289,7 @@ def _answer(asked: tuple[Plan, Dataset, int | None, float, float]) -> Answer:
         solved = optimise(problem, gap=gap, time_limit_s=time_limit_s)
     except (InfeasibleError, StoppedError) as error:
         return Answer(note=str(error))
-    decided = decisions(problem, extract(problem.layout, problem.assembly, solved.x), path=1 if world == MEAN else 0)
+    decided = decisions(problem, extract(problem.structure, problem.assembly, solved.x), path=1 if world == MEAN else 0)
     left = _open(solved)
     return Answer(decided, float(solved.costs["social_cost"] @ solved.x) - left, left)
 
@@ -311,10 +311,10 @@ def _in_fresh_worlds(
     names: list[str], done: list[tuple[Worlds, list[RecourseOutcome]]], alpha: float, confidence: float
 ) -> pd.DataFrame:
     """Every alternative in the same draws: each figure with its interval, and what it is behind the plan, draw by draw."""
-    pool, met = pooled(done)
-    nothing, plan = met[names.index(NOTHING)], met[names.index(PLAN)]
+    pool, recourse = pooled(done)
+    nothing, plan = recourse[names.index(NOTHING)], recourse[names.index(PLAN)]
     rows = []
-    for name, one in zip(names, met, strict=True):
+    for name, one in zip(names, recourse, strict=True):
         found = pool.estimated(partial(_beside, one, plan, nothing, alpha), confidence)
         row: dict[str, Any] = {"alternative": name}
         for figure in ("worth", "expected_loss", "cvar", "behind_plan"):
@@ -331,11 +331,11 @@ def _beside(one: RecourseOutcome, plan: RecourseOutcome, nothing: RecourseOutcom
 
 def decisions(problem: Problem, solution: Solution, path: int = 0) -> Decided:
     """What a solution decides before anything has happened; `path` 1 takes purchases from its only world."""
-    support, layout, n = problem.layout.support, problem.layout, problem.natural
+    support, structure, n = problem.structure.support, problem.structure, problem.natural
     signed = {_signature(problem, o): float(share) for o, share in enumerate(solution.sign) if abs(share) > 1e-9}
     contracts = {
         (n.producers[k.source], k.start): float(tonnes)
-        for k, tonnes in zip(layout.contracts, solution.contract, strict=True)
+        for k, tonnes in zip(structure.contracts, solution.contract, strict=True)
         if tonnes > 1e-9
     }
     floors = {m.floor.name: float(v) for m, v in zip(support.markets, solution.floor, strict=True) if v > 0.5}
@@ -345,7 +345,7 @@ def decisions(problem: Problem, solution: Solution, path: int = 0) -> Decided:
 
 def _baseline(problem: Problem) -> dict[tuple[str, str, tuple[str, ...], int], float]:
     """What owners build anyway, without support."""
-    support = problem.layout.support
+    support = problem.structure.support
     return {
         _signature(problem, o): 1.0
         for o, option in enumerate(support.options)
@@ -355,7 +355,7 @@ def _baseline(problem: Problem) -> dict[tuple[str, str, tuple[str, ...], int], f
 
 def _signature(problem: Problem, o: int) -> tuple[str, str, tuple[str, ...], int]:
     """A package at a date by names, the same in every menu that has it."""
-    support = problem.layout.support
+    support = problem.structure.support
     option = support.options[o]
     floors = tuple(sorted(support.markets[m].floor.name for m in option.market))
     return problem.natural.projects[option.project].name, option.package.name, floors, option.signed
@@ -366,35 +366,35 @@ def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
 
     Promises, limits and rules of thumb of the plan are left out, as in the do-nothing reference.
     """
-    assembly, layout, n = problem.assembly, problem.layout, problem.natural
+    assembly, structure, n = problem.assembly, problem.structure, problem.natural
     model = Model(assembly, objective_costs(problem)["social_cost"], integer=False)
     for family in RELAXED_IN_Z0:
         rows = assembly.rows_of(family)
         model.set_row_bounds(rows, np.full(len(rows), -INF), np.full(len(rows), INF))
-    root = assembly.stamped[0]
+    root = assembly.blocks[0]
 
     def fix(name: str, key: int, value: float) -> None:
         column = root.columns(name, key)
         model.set_bounds(column, np.array([value]), np.array([value]))
 
-    signs = [chosen.signed.get(_signature(problem, o), 0.0) for o in range(len(layout.support.options))]
+    signs = [chosen.signed.get(_signature(problem, o), 0.0) for o in range(len(structure.support.options))]
     if sum(signs) < sum(chosen.signed.values()) - 1e-6:
         return None
     for o, share in enumerate(signs):
         fix("sign", o, share)
-    for m, market in enumerate(layout.support.markets):
+    for m, market in enumerate(structure.support.markets):
         fix("floor", m, chosen.floors.get(market.floor.name, 0.0))
-    for k, contract in enumerate(layout.contracts):
+    for k, contract in enumerate(structure.contracts):
         tonnes = chosen.contracts.get((n.producers[contract.source], contract.start), 0.0)
-        fix("contract", k, tonnes / layout.instance.producer_unit[contract.source])
+        fix("contract", k, tonnes / structure.instance.producer_unit[contract.source])
         if contract.lot > 0:
             fix("contract_signed", k, float(tonnes > 0))
     for c, name in enumerate(n.components):
-        part = next(p for p in assembly.stamped if p.label == f"period:{name}")
-        trunk = np.flatnonzero(layout.stamps[c].world == TRUNK)
+        part = next(p for p in assembly.blocks if p.label == f"period:{name}")
+        trunk = np.flatnonzero(structure.block_index[c].world == TRUNK)
         for k, (variable, key) in enumerate(part.template.columns):
             if variable == "buy":
-                unit = layout.instance.material_unit[layout.material_of_purchase[key]]
+                unit = structure.instance.material_unit[structure.material_of_purchase[key]]
                 tonnes = np.maximum(0.0, chosen.bought.get(key, np.zeros(len(trunk)))) / unit
                 columns = part.first_column + k + part.width * trunk
                 slack = 1e-9 * (1 + tonnes)
@@ -415,14 +415,20 @@ def _spending(problem: Problem, x: Floats | None) -> float:
 
 
 def _row(
-    name: str, met: RecourseOutcome, pi: Floats, see: Floats, nothing: RecourseOutcome, spending: float, alpha: float
+    name: str,
+    recourse: RecourseOutcome,
+    pi: Floats,
+    see: Floats,
+    nothing: RecourseOutcome,
+    spending: float,
+    alpha: float,
 ) -> dict[str, Any]:
     return {
         "alternative": name,
-        "worth_musd": float(pi @ (nothing.cost - met.cost)),
-        "expected_loss_musd": float(pi @ met.loss),
-        "cvar_musd": cvar_of(met.loss, pi, alpha),
-        "defence_short": float(pi[met.defence > SHORT_T].sum()),
+        "worth_musd": float(pi @ (nothing.cost - recourse.cost)),
+        "expected_loss_musd": float(pi @ recourse.loss),
+        "cvar_musd": cvar_of(recourse.loss, pi, alpha),
+        "defence_short": float(pi[recourse.defence > SHORT_T].sum()),
         "spending_musd": spending,
-        "largest_regret_musd": float((met.cost - see)[pi > 0].max()),
+        "largest_regret_musd": float((recourse.cost - see)[pi > 0].max()),
     }

@@ -12,7 +12,7 @@ from ..core.timing import Timings
 from ..data.dataset import Dataset
 from ..finance.packages import build_support
 from ..formulation.structure import build_structure
-from ..model.instantiate import compile_templates, stamp
+from ..model.instantiate import compile_templates, instantiate
 from ..model.problem import Problem, structure_of
 from ..scenarios.scenario_set import Worlds
 from ..schemas.plan import Plan
@@ -22,9 +22,9 @@ def along(plan: Plan, data: Dataset, choose: Callable[[Worlds], Worlds]) -> Prob
     """The plan's problem with other worlds made from its own."""
     own, natural = structure_of(plan, data)
     worlds = choose(own.worlds)
-    layout = build_structure(own.instance, worlds, build_support(own.instance, worlds))
-    templates = compile_templates(layout)
-    return Problem(plan, data, natural, layout, templates, stamp(layout, templates), Timings())
+    structure = build_structure(own.instance, worlds, build_support(own.instance, worlds))
+    templates = compile_templates(structure)
+    return Problem(plan, data, natural, structure, templates, instantiate(structure, templates), Timings())
 
 
 def only(world: int) -> Callable[[Worlds], Worlds]:

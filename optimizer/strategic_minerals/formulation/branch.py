@@ -29,54 +29,56 @@ PARAMS: dict[str, str] = {
 }
 
 
-def service_terms(layout: Structure, shape: ComponentSets) -> list[tuple[int, int]]:
+def service_terms(structure: Structure, sets: ComponentSets) -> list[tuple[int, int]]:
     """(service level, fiscal year or -1 for the whole episode) pairs of a component."""
-    years = range(len(layout.instance.calendar.years))
-    return [(n, f) for n, level in shape.services for f in (years if level.per == "fiscal_year" else [-1])]
+    years = range(len(structure.instance.calendar.years))
+    return [(n, f) for n, level in sets.services for f in (years if level.per == "fiscal_year" else [-1])]
 
 
-def _limits_calm(layout: Structure) -> bool:
-    return layout.instance.plan.budget.branch_money == "appropriated"
+def _limits_calm(structure: Structure) -> bool:
+    return structure.instance.plan.budget.branch_money == "appropriated"
 
 
-def param_keys(layout: Structure, shape: ComponentSets) -> dict[str, list[Any]]:
+def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]]:
     """Index of each mutable Param, in the order in which its values are given."""
-    T = range(layout.instance.calendar.periods)
+    T = range(structure.instance.calendar.periods)
     return {
-        "buy_price": [(p.name, t) for p in shape.purchases if p.offer >= 0 for t in T],
-        "planned_price": [(p.name, t) for p in shape.purchases if p.offer >= 0 for t in T],
-        "calm_price": [(p.name, t) for p in shape.purchases if p.offer >= 0 for t in T] if _limits_calm(layout) else [],
-        "service_window": [(n, t) for n, _ in shape.services for t in T],
-        "service_allowance": service_terms(layout, shape),
-        "loss_value": list(shape.tiers) if layout.uses_risk else [],
-        "substitution_cost": list(shape.steps) if layout.uses_risk else [],
+        "buy_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T],
+        "planned_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T],
+        "calm_price": [(p.name, t) for p in sets.purchases if p.offer >= 0 for t in T]
+        if _limits_calm(structure)
+        else [],
+        "service_window": [(n, t) for n, _ in sets.services for t in T],
+        "service_allowance": service_terms(structure, sets),
+        "loss_value": list(sets.tiers) if structure.uses_risk else [],
+        "substitution_cost": list(sets.steps) if structure.uses_risk else [],
     }
 
 
 def add_branch(
-    b: pyo.Block, layout: Structure, shape: ComponentSets, own: Stand, trunk: Stand, values: Mapping[str, Any]
+    b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand, values: Mapping[str, Any]
 ) -> None:
     """Cross-period rows of the branch of one component in one world."""
-    for name, keys in param_keys(layout, shape).items():
+    for name, keys in param_keys(structure, sets).items():
         given = dict(zip(keys, values[name], strict=True))
         b.add_component(name, pyo.Param(pyo.Set(initialize=keys), mutable=True, initialize=given, doc=PARAMS[name]))
-    add_branch_purchases(b, layout, shape, own, trunk)
-    add_calm_purchases(b, layout, shape, own, trunk)
-    add_service_level(b, layout, shape, own)
-    add_branch_loss(b, layout, shape, own)
+    add_branch_purchases(b, structure, sets, own, trunk)
+    add_calm_purchases(b, structure, sets, own, trunk)
+    add_service_level(b, structure, sets, own)
+    add_branch_loss(b, structure, sets, own)
 
 
-def add_branch_purchases(b: pyo.Block, layout: Structure, shape: ComponentSets, own: Stand, trunk: Stand) -> None:
+def add_branch_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
     """A branch buys for no more than the trunk had planned to spend, and its part of the money that branches share.
 
     sum_{t in f, o} P_s (1+premium) buy[o,t] <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + extra[f]   [million USD]
     Purchases under a purchase floor stay outside.
     """
-    instance = layout.instance
+    instance = structure.instance
     years = range(len(instance.calendar.years))
     periods = {f: [t for t, year in enumerate(instance.calendar.year_index) if year == f] for f in years}
-    counted = [p for p in shape.purchases if p.offer >= 0]
-    limited = list(years) if layout.shares_money and counted else []
+    counted = [p for p in sets.purchases if p.offer >= 0]
+    limited = list(years) if structure.shares_money and counted else []
     b.extra = pyo.Var(limited, bounds=(0, None), doc="shared money used")
 
     def money(b: Any, f: int) -> Any:
@@ -87,14 +89,14 @@ def add_branch_purchases(b: pyo.Block, layout: Structure, shape: ComponentSets, 
     b.branch_purchases = pyo.Constraint(list(years) if counted else [], rule=money)
 
 
-def add_calm_purchases(b: pyo.Block, layout: Structure, shape: ComponentSets, own: Stand, trunk: Stand) -> None:
+def add_calm_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand) -> None:
     """What is unspent of a year buys what is tight: in a flood, knowing what follows, a branch buys no more than was planned.
 
     sum_{t in f, o not tight} P_s (1+premium) buy[o,t]
         <= sum_{t in f, o} P_0 (1+premium) buy_trunk[o,t] + emergency[f]                               [million USD]
     """
-    instance = layout.instance
-    counted = [p for p in shape.purchases if p.offer >= 0] if _limits_calm(layout) else []
+    instance = structure.instance
+    counted = [p for p in sets.purchases if p.offer >= 0] if _limits_calm(structure) else []
     most = instance.by_year(instance.plan.budget.emergency_musd)
 
     def money(b: Any, f: int) -> Any:
@@ -106,14 +108,14 @@ def add_calm_purchases(b: pyo.Block, layout: Structure, shape: ComponentSets, ow
     b.calm_purchases = pyo.Constraint(range(len(most)) if counted else [], rule=money)
 
 
-def add_service_level(b: pyo.Block, layout: Structure, shape: ComponentSets, own: Stand) -> None:
+def add_service_level(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand) -> None:
     """A promise to a segment from the onset to the end of the event, not diluted over quiet years.
 
     sum_{t in window, n} shortfall[q,n,t] - short_of_promise <= (1 - level) sum_{t in window} demand[q,t]     [unit]
     """
-    instance = layout.instance
-    levels = dict(shape.services)
-    terms = service_terms(layout, shape)
+    instance = structure.instance
+    levels = dict(sets.services)
+    terms = service_terms(structure, sets)
     year_index = instance.calendar.year_index
     b.short_of_promise = pyo.Var(
         [term for term in terms if levels[term[0]].penalty_usd_per_kg is not None],
@@ -123,7 +125,7 @@ def add_service_level(b: pyo.Block, layout: Structure, shape: ComponentSets, own
 
     def promise(b: Any, n: int, f: int) -> Any:
         level = levels[n]
-        tiers = [k for k in shape.tiers if instance.demands[instance.tiers[k][0]] == (level.material, level.segment)]
+        tiers = [k for k in sets.tiers if instance.demands[instance.tiers[k][0]] == (level.material, level.segment)]
         periods = [t for t in range(instance.calendar.periods) if f in (-1, year_index[t])]
         short = [b.service_window[n, t] * own("shortfall", k, t) for t in periods for k in tiers]
         slack = b.short_of_promise[n, f] if (n, f) in b.short_of_promise else 0
@@ -142,21 +144,21 @@ def add_service_level(b: pyo.Block, layout: Structure, shape: ComponentSets, own
     )
 
 
-def add_branch_loss(b: pyo.Block, layout: Structure, shape: ComponentSets, own: Stand) -> None:
+def add_branch_loss(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand) -> None:
     """Discounted shortfall loss and substitution cost of the component in this world, over the whole horizon.
 
     loss = sum_t beta[t] (sum_n v[n] shortfall[n,t] + sum_h cost[h] substitute[h,t])                   [million USD]
     """
-    if not layout.uses_risk:
+    if not structure.uses_risk:
         return
     b.loss = pyo.Var(bounds=(0, None), doc="loss of the component in the world")
-    b.branch_loss = pyo.Constraint(expr=discounted_loss(b, layout, shape, own) - b.loss == 0)
+    b.branch_loss = pyo.Constraint(expr=discounted_loss(b, structure, sets, own) - b.loss == 0)
 
 
-def discounted_loss(b: pyo.Block, layout: Structure, shape: ComponentSets, stand: Stand) -> Any:
+def discounted_loss(b: pyo.Block, structure: Structure, sets: ComponentSets, stand: Stand) -> Any:
     """The loss expression over all periods, trunk or branch, at the block's own loss values and costs [million USD]."""
-    beta = layout.instance.calendar.beta
-    T = range(layout.instance.calendar.periods)
-    return sum(float(beta[t]) * b.loss_value[n] * stand("shortfall", n, t) for n in shape.tiers for t in T) + sum(
-        float(beta[t]) * b.substitution_cost[h] * stand("substitute", h, t) for h in shape.steps for t in T
+    beta = structure.instance.calendar.beta
+    T = range(structure.instance.calendar.periods)
+    return sum(float(beta[t]) * b.loss_value[n] * stand("shortfall", n, t) for n in sets.tiers for t in T) + sum(
+        float(beta[t]) * b.substitution_cost[h] * stand("substitute", h, t) for h in sets.steps for t in T
     )

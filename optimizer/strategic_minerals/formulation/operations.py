@@ -55,108 +55,110 @@ PARAMS: dict[str, str] = {
 """Mutable Params of a period block: what differs between stamps, or between re-solves."""
 
 
-def param_keys(layout: Structure, shape: ComponentSets) -> dict[str, list[Any]]:
+def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]]:
     """Index of each mutable Param, in the order in which its values are given."""
-    rules = [n for n, _ in shape.diversification]
+    rules = [n for n, _ in sets.diversification]
     return {
-        "price": list(shape.materials),
-        "demand": list(shape.demands),
-        "depth": [b.name for b in shape.purchases if b.offer >= 0],
-        "opening": list(shape.stocked),
-        "release_limit": list(shape.stocked),
-        "disposal_limit": list(shape.stocked),
-        "open_capacity": list(shape.sources),
-        "contract_share": list(shape.contracts),
-        "survival_open": sorted({j for j, _ in shape.floors}),
-        "survival_floor": list(shape.floors),
-        "project_share": list(shape.classes),
-        "purchase_share": [(b.name, g) for b in shape.purchases for g in b.classes],
-        "salvage_value": list(shape.stocked),
+        "price": list(sets.materials),
+        "demand": list(sets.demands),
+        "depth": [b.name for b in sets.purchases if b.offer >= 0],
+        "opening": list(sets.stocked),
+        "release_limit": list(sets.stocked),
+        "disposal_limit": list(sets.stocked),
+        "open_capacity": list(sets.sources),
+        "contract_share": list(sets.contracts),
+        "survival_open": sorted({j for j, _ in sets.floors}),
+        "survival_floor": list(sets.floors),
+        "project_share": list(sets.classes),
+        "purchase_share": [(b.name, g) for b in sets.purchases for g in b.classes],
+        "salvage_value": list(sets.stocked),
         "supplier_cap": rules,
         "supplier_active": rules,
         "supplier_demand": rules,
         "shortfall_cap": sorted(
-            {i for i in shape.materials if any(_index(layout, d) == i for _, d in shape.diversification)}
+            {i for i in sets.materials if any(_index(structure, d) == i for _, d in sets.diversification)}
         ),
-        "cover": [n for n, _ in enumerate(shape.cover)],
-        "loss_value": list(shape.tiers),
-        "substitution_cost": list(shape.steps),
-        "holding_cost": list(shape.stocked),
+        "cover": [n for n, _ in enumerate(sets.cover)],
+        "loss_value": list(sets.tiers),
+        "substitution_cost": list(sets.steps),
+        "holding_cost": list(sets.stocked),
     }
 
 
-def _index(layout: Structure, rule: Any) -> int:
-    return layout.instance.materials.index(rule.material)
+def _index(structure: Structure, rule: Any) -> int:
+    return structure.instance.materials.index(rule.material)
 
 
-def add_period(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links, values: Mapping[str, Any]) -> None:
+def add_period(
+    b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links, values: Mapping[str, Any]
+) -> None:
     """One period of one component: variables, constraints and cost."""
-    add_parameters(b, layout, shape, values)
-    add_variables(b, layout, shape)
-    add_material_balance(b, layout, shape)
-    add_segment_bound(b, layout, shape)
-    add_surplus_limit(b, layout, shape)
-    add_stock_balance(b, layout, shape, links)
-    add_reserve_production(b, layout, shape)
-    add_source_capacity(b, layout, shape, links)
-    add_source_survival(b, layout, shape, links)
-    add_project_capacity(b, layout, shape, links)
-    add_floor_purchase(b, layout, shape, links)
-    add_supplier_share(b, layout, shape)
-    add_trunk_shortfall(b, layout, shape)
-    add_days_of_cover(b, layout, shape)
-    add_costs(b, layout, shape)
+    add_parameters(b, structure, sets, values)
+    add_variables(b, structure, sets)
+    add_material_balance(b, structure, sets)
+    add_segment_bound(b, structure, sets)
+    add_surplus_limit(b, structure, sets)
+    add_stock_balance(b, structure, sets, links)
+    add_reserve_production(b, structure, sets)
+    add_source_capacity(b, structure, sets, links)
+    add_source_survival(b, structure, sets, links)
+    add_project_capacity(b, structure, sets, links)
+    add_floor_purchase(b, structure, sets, links)
+    add_supplier_share(b, structure, sets)
+    add_trunk_shortfall(b, structure, sets)
+    add_days_of_cover(b, structure, sets)
+    add_costs(b, structure, sets)
 
 
-def add_parameters(b: pyo.Block, layout: Structure, shape: ComponentSets, values: Mapping[str, Any]) -> None:
+def add_parameters(b: pyo.Block, structure: Structure, sets: ComponentSets, values: Mapping[str, Any]) -> None:
     """Mutable Params, see `PARAMS`."""
-    for name, keys in param_keys(layout, shape).items():
+    for name, keys in param_keys(structure, sets).items():
         given = dict(zip(keys, values[name], strict=True))
         param = pyo.Param(pyo.Set(initialize=keys), mutable=True, initialize=given, doc=PARAMS[name])
         b.add_component(name, param)
 
 
-def add_variables(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
+def add_variables(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Flows of the period and the stock at its end, all >= 0, with the limits that are bounds."""
-    instance = layout.instance
-    sources, projects = shape.sources, [instance.sources + p for p in shape.projects]
+    instance = structure.instance
+    sources, projects = sets.sources, [instance.sources + p for p in sets.projects]
     restricted = (
-        {j for j, _ in shape.floors} | {layout.contracts[n].source for n in shape.contracts} | set(shape.holders)
+        {j for j, _ in sets.floors} | {structure.contracts[n].source for n in sets.contracts} | set(sets.holders)
     )
 
     def run_limit(b: Any, j: int) -> tuple[float, Any]:
         return (0, b.open_capacity[j]) if j in sources and j not in restricted else (0, None)
 
     b.run = pyo.Var([*sources, *projects], bounds=run_limit, doc="production for users")
-    b.hold = pyo.Var(list(shape.holders), bounds=(0, None), doc="production for the reserve")
+    b.hold = pyo.Var(list(sets.holders), bounds=(0, None), doc="production for the reserve")
     b.buy = pyo.Var(
-        [p.name for p in shape.purchases],
+        [p.name for p in sets.purchases],
         bounds=lambda b, o: (0, b.depth[o] if o in b.depth else None),
         doc="acquisition for the reserve",
     )
-    stocked = list(shape.stocked)
+    stocked = list(sets.stocked)
     b.release = pyo.Var(stocked, bounds=lambda b, i: (0, b.release_limit[i]), doc="drawdown for use")
     b.sell = pyo.Var(stocked, bounds=lambda b, i: (0, b.disposal_limit[i]), doc="disposal")
     storage = {i: instance.storage[i] for i in stocked}
     b.stock = pyo.Var(
         stocked, bounds=lambda b, i: (0, storage[i] if storage[i] < float("inf") else None), doc="stock at the end"
     )
-    step_of = {h: instance.steps[h][0] for h in shape.steps}
-    tier_of = {n: instance.tiers[n][0] for n in shape.tiers}
+    step_of = {h: instance.steps[h][0] for h in sets.steps}
+    tier_of = {n: instance.tiers[n][0] for n in sets.tiers}
     b.substitute = pyo.Var(
-        list(shape.steps),
+        list(sets.steps),
         bounds=lambda b, h: (0, float(instance.step_limit[h]) * b.demand[step_of[h]]),
         doc="substitution",
     )
     b.shortfall = pyo.Var(
-        list(shape.tiers),
+        list(sets.tiers),
         bounds=lambda b, n: (0, float(instance.tier_share[n]) * b.demand[tier_of[n]]),
         doc="demand unmet",
     )
-    made = [i for i in shape.materials if any(instance.yields[j, i] > 0 for j in b.run)]
+    made = [i for i in sets.materials if any(instance.yields[j, i] > 0 for j in b.run)]
     b.surplus = pyo.Var(made, bounds=(0, None), doc="output beyond home demand, exported")
     b.excess = pyo.Var(
-        [n for n, d in shape.diversification if not d.hard],
+        [n for n, d in sets.diversification if not d.hard],
         bounds=(0, None),
         doc="supply beyond a diversification rule",
     )
@@ -167,173 +169,173 @@ def use(b: Any, j: int) -> Any:
     return b.run[j] + b.hold[j] if j in b.hold else b.run[j]
 
 
-def unmet(b: Any, layout: Structure, shape: ComponentSets, i: int) -> list[Any]:
+def unmet(b: Any, structure: Structure, sets: ComponentSets, i: int) -> list[Any]:
     """Substitution and shortfall of a material."""
-    instance = layout.instance
-    mine = {q for q in shape.demands if instance.demand_material[q] == i}
-    steps = [b.substitute[h] for h in shape.steps if instance.steps[h][0] in mine]
-    return [*steps, *(b.shortfall[n] for n in shape.tiers if instance.tiers[n][0] in mine)]
+    instance = structure.instance
+    mine = {q for q in sets.demands if instance.demand_material[q] == i}
+    steps = [b.substitute[h] for h in sets.steps if instance.steps[h][0] in mine]
+    return [*steps, *(b.shortfall[n] for n in sets.tiers if instance.tiers[n][0] in mine)]
 
 
-def add_material_balance(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
+def add_material_balance(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Everything supplied is used or left over.
 
     sum_j (y[j,i] run[j] + min(y[j,i],0) hold[j]) + release[i] + sum_k (substitute + shortfall)[i,k]
         = sum_k demand[i,k] + surplus[i]                                            [unit]  for each i
     """
-    y = layout.instance.yields
-    demand_of = layout.instance.demand_material
+    y = structure.instance.yields
+    demand_of = structure.instance.demand_material
 
     def balance(b: Any, i: int) -> Any:
         terms = [y[j, i] * b.run[j] for j in b.run if y[j, i] != 0]
         terms += [y[j, i] * b.hold[j] for j in b.hold if y[j, i] < 0]
-        terms += unmet(b, layout, shape, i)
+        terms += unmet(b, structure, sets, i)
         terms += [b.release[i]] if i in b.release else []
         terms += [-b.surplus[i]] if i in b.surplus else []
         if not terms:
             return pyo.Constraint.Skip
-        return sum(terms) == sum(b.demand[q] for q in shape.demands if demand_of[q] == i)
+        return sum(terms) == sum(b.demand[q] for q in sets.demands if demand_of[q] == i)
 
-    b.material_balance = pyo.Constraint(list(shape.materials), rule=balance)
+    b.material_balance = pyo.Constraint(list(sets.materials), rule=balance)
 
 
-def add_segment_bound(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
+def add_segment_bound(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """A segment can go without no more than it wants: a cheap segment's shortfall cannot cover another's demand.
 
     sum_n shortfall[q,n] + sum_h substitute[q,h] <= demand[q]                        [unit]  for each q
     """
-    instance = layout.instance
+    instance = structure.instance
 
     def bound(b: Any, q: int) -> Any:
-        tiers = [n for n in shape.tiers if instance.tiers[n][0] == q]
-        steps = [h for h in shape.steps if instance.steps[h][0] == q]
+        tiers = [n for n in sets.tiers if instance.tiers[n][0] == q]
+        steps = [h for h in sets.steps if instance.steps[h][0] == q]
         if len(tiers) + len(steps) == 0 or instance.tier_share[tiers].sum() + instance.step_limit[steps].sum() <= 1:
             return pyo.Constraint.Skip  # the bounds of the variables say it already
         return sum(b.shortfall[n] for n in tiers) + sum(b.substitute[h] for h in steps) <= b.demand[q]
 
-    b.segment_bound = pyo.Constraint(list(shape.demands), rule=bound)
+    b.segment_bound = pyo.Constraint(list(sets.demands), rule=bound)
 
 
-def add_surplus_limit(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
+def add_surplus_limit(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Only what is made can be left over: stock does not leave through exports.
 
     surplus[i] <= sum_j max(y[j,i],0) run[j]                                         [unit]  for each i made
     """
-    y = layout.instance.yields
+    y = structure.instance.yields
     b.surplus_limit = pyo.Constraint(
         list(b.surplus), rule=lambda b, i: b.surplus[i] <= sum(y[j, i] * b.run[j] for j in b.run if y[j, i] > 0)
     )
 
 
-def add_stock_balance(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links) -> None:
+def add_stock_balance(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
     """Tonnes in store carry over, lose a share, gain acquisitions and give up releases and disposals.
 
     stock[i] = (1 - decay[i]) stock_before[i] + sum_o buy[o] - release[i] - sell[i]    [unit]  for each stocked i
     """
-    decay = layout.instance.decay
-    by_material = {i: [p.name for p in shape.purchases if p.material == i] for i in shape.stocked}
+    decay = structure.instance.decay
+    by_material = {i: [p.name for p in sets.purchases if p.material == i] for i in sets.stocked}
 
     def balance(b: Any, i: int) -> Any:
         before = (1 - decay[i]) * links.previous_stock[i] if i in links.previous_stock else 0
         bought = sum(b.buy[o] for o in by_material[i])
         return b.stock[i] - before - bought + b.release[i] + b.sell[i] == (1 - decay[i]) * b.opening[i]
 
-    b.stock_balance = pyo.Constraint(list(shape.stocked), rule=balance)
+    b.stock_balance = pyo.Constraint(list(sets.stocked), rule=balance)
 
 
-def add_reserve_production(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
+def add_reserve_production(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """What the reserve buys from a producer is made for it, joint products together, and nothing else is.
 
     y[j,i] hold[j] >= sum_{o of j and i} buy[o]                                       [unit]  for each j, output i
     hold[j] <= sum_{o of j} buy[o] / y[j,i(o)]                                        [unit]  for each j
     """
-    y = layout.instance.yields
+    y = structure.instance.yields
     bought = {
-        (j, i): [p.name for p in shape.purchases if (p.source, p.material) == (j, i)]
-        for j in shape.holders
-        for i in shape.materials
+        (j, i): [p.name for p in sets.purchases if (p.source, p.material) == (j, i)]
+        for j in sets.holders
+        for i in sets.materials
     }
     b.reserve_production = pyo.Constraint(
         [pair for pair, names in bought.items() if names],
         rule=lambda b, j, i: y[j, i] * b.hold[j] >= sum(b.buy[o] for o in bought[j, i]),
     )
-    several = {j: [p for p in shape.purchases if p.source == j] for j in shape.holders}
+    several = {j: [p for p in sets.purchases if p.source == j] for j in sets.holders}
     b.reserve_production_limit = pyo.Constraint(
-        list(shape.holders), rule=lambda b, j: b.hold[j] <= sum(b.buy[p.name] / y[j, p.material] for p in several[j])
+        list(sets.holders), rule=lambda b, j: b.hold[j] <= sum(b.buy[p.name] / y[j, p.material] for p in several[j])
     )
 
 
-def add_source_capacity(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links) -> None:
+def add_source_capacity(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
     """A source gives what is available; while its output is tight, only the uncontracted share and what is contracted.
 
     use[j] <= rho (kappa_t K + (1 - kappa_t) sum_{t0 in force} contract[j,t0])          [unit]  for each source j
     """
     restricted = (
-        {layout.contracts[n].source for n in shape.contracts} | set(shape.holders) | {j for j, _ in shape.floors}
+        {structure.contracts[n].source for n in sets.contracts} | set(sets.holders) | {j for j, _ in sets.floors}
     )
 
     def capacity(b: Any, j: int) -> Any:
         if j not in restricted:
             return pyo.Constraint.Skip  # a bound of run
-        signed = [b.contract_share[n] * links.contract[n] for n in shape.contracts if layout.contracts[n].source == j]
+        signed = [b.contract_share[n] * links.contract[n] for n in sets.contracts if structure.contracts[n].source == j]
         return use(b, j) - sum(signed) <= b.open_capacity[j]
 
-    b.source_capacity = pyo.Constraint(list(shape.sources), rule=capacity)
+    b.source_capacity = pyo.Constraint(list(sets.sources), rule=capacity)
 
 
-def add_source_survival(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links) -> None:
+def add_source_survival(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
     """A source that its price shuts gives nothing, unless a market floor keeps it alive.
 
     use[j] <= rho K (alive0 + sum_m (alive_m - alive0) floor[m])                        [unit]  for each source that a floor saves
     """
 
     def survive(b: Any, j: int) -> Any:
-        saved = [b.survival_floor[j, m] * links.floor[m] for k, m in shape.floors if k == j]
+        saved = [b.survival_floor[j, m] * links.floor[m] for k, m in sets.floors if k == j]
         return use(b, j) - sum(saved) <= b.survival_open[j]
 
-    b.source_survival = pyo.Constraint(sorted({j for j, _ in shape.floors}), rule=survive)
+    b.source_survival = pyo.Constraint(sorted({j for j, _ in sets.floors}), rule=survive)
 
 
-def add_project_capacity(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links) -> None:
+def add_project_capacity(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
     """A project gives what was signed for, has ramped up, is alive and is not withheld in a crisis.
 
     use[p] <= sum_g K rho ramp alive crisis operating[p,g]                              [unit]  for each project p
     """
-    first, classes = layout.instance.sources, layout.support.classes
+    first, classes = structure.instance.sources, structure.support.classes
 
     def capacity(b: Any, p: int) -> Any:
-        mine = [g for g in shape.classes if classes[g].project == p]
+        mine = [g for g in sets.classes if classes[g].project == p]
         return use(b, first + p) - sum(b.project_share[g] * links.operating[g] for g in mine) <= 0
 
-    b.project_capacity = pyo.Constraint(list(shape.projects), rule=capacity)
+    b.project_capacity = pyo.Constraint(list(sets.projects), rule=capacity)
 
 
-def add_floor_purchase(b: pyo.Block, layout: Structure, shape: ComponentSets, links: Links) -> None:
+def add_floor_purchase(b: pyo.Block, structure: Structure, sets: ComponentSets, links: Links) -> None:
     """Under a purchase floor the reserve may buy the covered tonnes at the market price.
 
     buy[o,t] <= sum_g min(take, K y) ramp rho alive crisis operating[p,g]  while the floor is in force, else 0
                                                                                     [unit]  for each such offer o
     """
-    classes_of = {p.name: p.classes for p in shape.purchases if p.offer < 0}
+    classes_of = {p.name: p.classes for p in sets.purchases if p.offer < 0}
     b.floor_purchase = pyo.Constraint(
         list(classes_of),
         rule=lambda b, o: b.buy[o] - sum(b.purchase_share[o, g] * links.operating[g] for g in classes_of[o]) <= 0,
     )
 
 
-def add_supplier_share(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
+def add_supplier_share(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Diversification on the trunk: a country's supply stays below, or a group's above, a share of what is used.
 
     country cap:  sum_{j in country} y+ run[j] - cap (sum_k (demand - substitute - shortfall) + inputs of use) <= excess
     least share:  share (...) - sum_{j in group} y+ run[j] + surplus[i] <= excess         [unit]  for each rule
     """
-    instance = layout.instance
+    instance = structure.instance
     y = instance.yields
-    rules = dict(shape.diversification)
+    rules = dict(sets.diversification)
 
     def share(b: Any, n: int) -> Any:
-        rule, i = rules[n], _index(layout, rules[n])
-        used = sum(-y[j, i] * use(b, j) for j in b.run if y[j, i] < 0) - sum(unmet(b, layout, shape, i))
+        rule, i = rules[n], _index(structure, rules[n])
+        used = sum(-y[j, i] * use(b, j) for j in b.run if y[j, i] < 0) - sum(unmet(b, structure, sets, i))
         slack = b.excess[n] if n in b.excess else 0
         if rule.kind == "country_cap":
             group = [j for j in b.run if instance.country[j] == rule.country and y[j, i] > 0]
@@ -347,33 +349,33 @@ def add_supplier_share(b: pyo.Block, layout: Structure, shape: ComponentSets) ->
     b.supplier_share = pyo.Constraint(list(rules), rule=share)
 
 
-def add_trunk_shortfall(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
+def add_trunk_shortfall(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Going short is no way to diversify: on the trunk no more than without any plan (Z0).
 
     sum_{k,n} shortfall[i,k,n] <= shortfall of i in Z0                                   [unit]  for each i under a rule
     """
-    instance = layout.instance
+    instance = structure.instance
 
     def limit(b: Any, i: int) -> Any:
-        short = [b.shortfall[n] for n in shape.tiers if instance.demand_material[instance.tiers[n][0]] == i]
+        short = [b.shortfall[n] for n in sets.tiers if instance.demand_material[instance.tiers[n][0]] == i]
         return sum(short) <= b.shortfall_cap[i] if short else pyo.Constraint.Skip
 
     b.trunk_shortfall = pyo.Constraint(list(b.shortfall_cap), rule=limit)
 
 
-def add_days_of_cover(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
+def add_days_of_cover(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Rule of thumb: stock of so many days of net imports, on the trunk.
 
     stock[i] >= days/365 * net imports per year                                          [unit]  for each rule
     """
-    rules = dict(enumerate(shape.cover))
+    rules = dict(enumerate(sets.cover))
     b.days_of_cover = pyo.Constraint(
-        [n for n, (i, _) in rules.items() if i in shape.stocked],
+        [n for n, (i, _) in rules.items() if i in sets.stocked],
         rule=lambda b, n: b.stock[rules[n][0]] >= b.cover[n],
     )
 
 
-def add_costs(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
+def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
     """Costs of the period at its world's prices, market-value accounting [million USD, undiscounted].
 
     users      sum_j run sum_i y P (1+premium if y>0) + sum_j hold sum_{y<0} y P - sum_i surplus P (1-haircut) + substitute cost
@@ -381,26 +383,26 @@ def add_costs(b: pyo.Block, layout: Structure, shape: ComponentSets) -> None:
     loss       sum v shortfall
     Users pay P*resale for a released tonne and the authority receives it: in social cost the two cancel.
     """
-    instance = layout.instance
+    instance = structure.instance
     y = instance.yields
 
     def value(j: int) -> Any:
-        outputs = sum(y[j, i] * (1 + instance.premium[j]) * b.price[i] for i in shape.materials if y[j, i] > 0)
-        return outputs + sum(y[j, i] * b.price[i] for i in shape.materials if y[j, i] < 0)
+        outputs = sum(y[j, i] * (1 + instance.premium[j]) * b.price[i] for i in sets.materials if y[j, i] > 0)
+        return outputs + sum(y[j, i] * b.price[i] for i in sets.materials if y[j, i] < 0)
 
     users = [value(j) * b.run[j] for j in b.run]
-    users += [y[j, i] * b.price[i] * b.hold[j] for j in b.hold for i in shape.materials if y[j, i] < 0]
+    users += [y[j, i] * b.price[i] * b.hold[j] for j in b.hold for i in sets.materials if y[j, i] < 0]
     users += [-(1 - instance.haircut[i]) * b.price[i] * b.surplus[i] for i in b.surplus]
-    substitution = [b.substitution_cost[h] * b.substitute[h] for h in shape.steps]
-    authority = [(1 + p.premium) * b.price[p.material] * b.buy[p.name] for p in shape.purchases]
-    authority += [b.holding_cost[i] * b.stock[i] for i in shape.stocked]
-    authority += [-(1 - instance.haircut[i]) * b.price[i] * b.sell[i] for i in shape.stocked]
-    loss = [b.loss_value[n] * b.shortfall[n] for n in shape.tiers]
-    salvage = [-b.salvage_value[i] * b.stock[i] for i in shape.stocked]
-    rules = dict(shape.diversification)
+    substitution = [b.substitution_cost[h] * b.substitute[h] for h in sets.steps]
+    authority = [(1 + p.premium) * b.price[p.material] * b.buy[p.name] for p in sets.purchases]
+    authority += [b.holding_cost[i] * b.stock[i] for i in sets.stocked]
+    authority += [-(1 - instance.haircut[i]) * b.price[i] * b.sell[i] for i in sets.stocked]
+    loss = [b.loss_value[n] * b.shortfall[n] for n in sets.tiers]
+    salvage = [-b.salvage_value[i] * b.stock[i] for i in sets.stocked]
+    rules = dict(sets.diversification)
     unit = instance.material_unit
     soft = [
-        (rules[n].penalty_usd_per_kg or 0.0) * MUSD_PER_T * unit[_index(layout, rules[n])] * b.excess[n]
+        (rules[n].penalty_usd_per_kg or 0.0) * MUSD_PER_T * unit[_index(structure, rules[n])] * b.excess[n]
         for n in b.excess
     ]
     b.cost = pyo.Expression(expr=sum(users) + sum(substitution) + sum(authority) + sum(loss) + sum(salvage))

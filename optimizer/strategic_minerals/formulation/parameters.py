@@ -23,9 +23,9 @@ def _columns(parts: Sequence[Any], n: int) -> Floats:
     return np.stack(parts, axis=1) if parts else np.zeros((n, 0))
 
 
-def root_values(layout: Structure) -> dict[str, Floats]:
+def root_values(structure: Structure) -> dict[str, Floats]:
     """(1, keys) arrays of every Param of the commitments; those of limits that the plan does not set are empty."""
-    instance, budget, risk = layout.instance, layout.instance.plan.budget, layout.instance.plan.risk
+    instance, budget, risk = structure.instance, structure.instance.plan.budget, structure.instance.plan.risk
     carry = budget.carry_over_share * instance.appropriation
     carry[-1] = 0.0
     given: dict[str, Any] = {
@@ -33,27 +33,27 @@ def root_values(layout: Structure) -> dict[str, Floats]:
         "carry_limit": carry,
         "total": _one(instance.spendable_in_all),
         "liability_cap": [] if budget.liability_cap_musd is None else instance.by_year(budget.liability_cap_musd),
-        **{name: figures[figures != 0] for name, figures in layout.commitment_money.items()},
+        **{name: figures[figures != 0] for name, figures in structure.commitment_money.items()},
         "cvar_allowed": _one(risk.cvar_limit_musd),
         "expected_loss_allowed": _one(risk.expected_loss_limit_musd),
-        "loss_value": instance.tier_loss if layout.uses_risk else [],
-        "substitution_cost": instance.step_cost if layout.uses_risk else [],
-        **_outlay_figures(layout),
+        "loss_value": instance.tier_loss if structure.uses_risk else [],
+        "substitution_cost": instance.step_cost if structure.uses_risk else [],
+        **_outlay_figures(structure),
     }
     return {name: np.array(values, dtype=float).reshape(1, -1) for name, values in given.items()}
 
 
-def _outlay_figures(layout: Structure) -> dict[str, Any]:
+def _outlay_figures(structure: Structure) -> dict[str, Any]:
     """What purchases, holding, sales and contracts cost on the trunk, by Param of the commitments."""
-    instance = layout.instance
-    stocked = [i for shape in layout.shapes for i in shape.stocked]
-    bought = [(1 + p.premium) * instance.price[p.material] for shape in layout.shapes for p in shape.purchases]
+    instance = structure.instance
+    stocked = [i for sets in structure.component_sets for i in sets.stocked]
+    bought = [(1 + p.premium) * instance.price[p.material] for sets in structure.component_sets for p in sets.purchases]
     revolving = stocked if instance.plan.budget.revolving else []
     return {
         "planned_price": np.concatenate(bought) if bought else [],
         "sale_proceeds": ((1 - instance.haircut[revolving, None]) * instance.price[revolving]).ravel(),
         "holding_cost": instance.holding[stocked] * instance.calendar.step,
-        "contract_fee": [instance.contract_fee[contract.source] for contract in layout.contracts],
+        "contract_fee": [instance.contract_fee[contract.source] for contract in structure.contracts],
     }
 
 
@@ -61,11 +61,11 @@ def _one(limit: float | None) -> list[float]:
     return [] if limit is None else [limit]
 
 
-def period_values(layout: Structure, shape: ComponentSets, stamps: BlockIndex) -> dict[str, Floats]:
+def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex) -> dict[str, Floats]:
     """(n, keys) arrays of every Param of the period block."""
-    instance, worlds, support = layout.instance, layout.worlds, layout.support
-    n = stamps.count
-    t, s = stamps.period, stamps.world
+    instance, worlds, support = structure.instance, structure.worlds, structure.support
+    n = blocks.count
+    t, s = blocks.period, blocks.world
     on_trunk = s == TRUNK
     w = np.where(on_trunk, 0, s)
 
@@ -75,8 +75,8 @@ def period_values(layout: Structure, shape: ComponentSets, stamps: BlockIndex) -
             return np.zeros((n, 0))
         return np.where(on_trunk[:, None], trunk[:, t].T, world[w, :, t])
 
-    materials, demands, sources = list(shape.materials), list(shape.demands), list(shape.sources)
-    stocked = list(shape.stocked)
+    materials, demands, sources = list(sets.materials), list(sets.demands), list(sets.sources)
+    stocked = list(sets.stocked)
     price = of(instance.price[materials], worlds.price[:, materials])
     if not instance.plan.price_gain:
         price = instance.price[materials][:, t].T
@@ -88,14 +88,14 @@ def period_values(layout: Structure, shape: ComponentSets, stamps: BlockIndex) -
     crisis = np.where((tight.astype(float) @ makes.T.astype(float)) > 0, lasting[:, instance.producer_component], 0.0)
     kappa = 1 - crisis * (1 - instance.kappa)
     K = instance.capacity[:, t].T
-    floored = {j for j, _ in shape.floors}
+    floored = {j for j, _ in sets.floors}
     alive = of(support.trunk_alive.astype(float), support.worlds_alive.astype(float))
     folded = np.array([np.ones(n) if j in floored else alive[:, j] for j in sources]).reshape(len(sources), n).T
     open_capacity = rho[:, sources] * kappa[:, sources] * K[:, sources] * folded
     position = {j: k for k, j in enumerate(sources)}
     contract_share = []
-    for c in shape.contracts:
-        contract = layout.contracts[c]
+    for c in sets.contracts:
+        contract = structure.contracts[c]
         j = contract.source
         live = (t >= contract.start) & (t < contract.end)
         contract_share.append(rho[:, j] * (1 - kappa[:, j]) * live * folded[:, position[j]])
@@ -105,11 +105,11 @@ def period_values(layout: Structure, shape: ComponentSets, stamps: BlockIndex) -
     disposal = np.where(tight[:, stocked], 0.0, instance.disposal[stocked])
     if not instance.plan.instruments.trunk_disposal:
         disposal[on_trunk] = 0.0
-    cap, active, wanted = _supplier_rules(layout, shape, on_trunk, t)
+    cap, active, wanted = _supplier_rules(structure, sets, on_trunk, t)
     return {
         "price": price,
         "demand": demand,
-        "depth": _depth(layout, shape, rho, np.where(tight, lasting[:, instance.component], 0.0), n),
+        "depth": _depth(structure, sets, rho, np.where(tight, lasting[:, instance.component], 0.0), n),
         "opening": np.where((t == 0)[:, None] & on_trunk[:, None], instance.opening[stocked], 0.0),
         "release_limit": release,
         "disposal_limit": disposal,
@@ -118,58 +118,60 @@ def period_values(layout: Structure, shape: ComponentSets, stamps: BlockIndex) -
         "survival_open": _columns([rho[:, j] * K[:, j] * alive[:, j] for j in sorted(floored)], n),
         "survival_floor": _columns(
             [
-                rho[:, j] * K[:, j] * (_alive_with(layout, m, on_trunk, w, t)[:, j] - alive[:, j])
-                for j, m in shape.floors
+                rho[:, j] * K[:, j] * (_alive_with(structure, m, on_trunk, w, t)[:, j] - alive[:, j])
+                for j, m in sets.floors
             ],
             n,
         ),
-        "project_share": _columns([_class_output(layout, g, on_trunk, w, t, rho, crisis) for g in shape.classes], n),
+        "project_share": _columns([_class_output(structure, g, on_trunk, w, t, rho, crisis) for g in sets.classes], n),
         "purchase_share": _columns(
             [
-                _purchased(layout, g, t) * _class_output(layout, g, on_trunk, w, t, rho, crisis)
-                for p in shape.purchases
+                _purchased(structure, g, t) * _class_output(structure, g, on_trunk, w, t, rho, crisis)
+                for p in sets.purchases
                 for g in p.classes
             ],
             n,
         ),
-        "salvage_value": _salvage(layout, stocked, on_trunk, w, t),
+        "salvage_value": _salvage(structure, stocked, on_trunk, w, t),
         "supplier_cap": cap,
         "supplier_active": active,
         "supplier_demand": wanted,
-        "shortfall_cap": _shortfall_cap(layout, shape, demand, n),
-        "cover": _cover(layout, shape, on_trunk, t),
-        "loss_value": np.tile(instance.tier_loss[list(shape.tiers)], (n, 1)),
-        "substitution_cost": np.tile(instance.step_cost[list(shape.steps)], (n, 1)),
+        "shortfall_cap": _shortfall_cap(structure, sets, demand, n),
+        "cover": _cover(structure, sets, on_trunk, t),
+        "loss_value": np.tile(instance.tier_loss[list(sets.tiers)], (n, 1)),
+        "substitution_cost": np.tile(instance.step_cost[list(sets.steps)], (n, 1)),
         "holding_cost": np.tile(instance.holding[stocked] * instance.calendar.step, (n, 1)),
     }
 
 
-def _depth(layout: Structure, shape: ComponentSets, rho: Floats, tight: Floats, n: int) -> Floats:
+def _depth(structure: Structure, sets: ComponentSets, rho: Floats, tight: Floats, n: int) -> Floats:
     """Most that each offer sells: its depth times its source's availability, or its own where it has no source.
 
     `tight` (n, I) is the share of the period in which the material is tight.
     """
-    instance = layout.instance
+    instance = structure.instance
     parts = []
-    for p in shape.purchases:
+    for p in sets.purchases:
         if p.offer >= 0:
             crisis = 1 - tight[:, p.material] * (1 - instance.offer_crisis[p.offer])
             parts.append(instance.offer_depth[p.offer] * (rho[:, p.source] if p.source >= 0 else crisis))
     return _columns(parts, n)
 
 
-def _alive_with(layout: Structure, market: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
+def _alive_with(structure: Structure, market: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
     """(n, J) survival of existing sources under a market floor."""
-    floor = layout.support.markets[market]
+    floor = structure.support.markets[market]
     return np.where(on_trunk[:, None], floor.trunk[:, t].T, floor.worlds[w, :, t]).astype(float)
 
 
-def _class_output(layout: Structure, g: int, on_trunk: Bools, w: Ints, t: Ints, rho: Floats, crisis: Floats) -> Floats:
+def _class_output(
+    structure: Structure, g: int, on_trunk: Bools, w: Ints, t: Ints, rho: Floats, crisis: Floats
+) -> Floats:
     """(n,) K rho ramp alive of an output class, times kappa + (1-kappa) offtake while an output is tight.
 
     `crisis` (n, J) is the share of the period in which an output of a producer is tight.
     """
-    instance, output = layout.instance, layout.support.classes[g]
+    instance, output = structure.instance, structure.support.classes[g]
     j = instance.sources + output.project
     share = np.where(on_trunk, output.trunk[t], output.worlds[w, t])
     withheld = (1 - instance.kappa[j]) * (1 - output.offtake)
@@ -177,9 +179,9 @@ def _class_output(layout: Structure, g: int, on_trunk: Bools, w: Ints, t: Ints, 
     return np.asarray(instance.capacity[j, 0] * rho[:, j] * share * given, dtype=float)
 
 
-def _purchased(layout: Structure, g: int, t: Ints) -> Floats:
+def _purchased(structure: Structure, g: int, t: Ints) -> Floats:
     """(n,) min(take, K*y) per unit of K while the purchase floor is in force: tonnes under it per unit of capacity."""
-    instance, output = layout.instance, layout.support.classes[g]
+    instance, output = structure.instance, structure.support.classes[g]
     right = output.purchase
     assert right is not None
     j = instance.sources + output.project
@@ -187,9 +189,9 @@ def _purchased(layout: Structure, g: int, t: Ints) -> Floats:
     return np.where((t >= right.begin) & (t < right.end), most, 0.0)
 
 
-def _salvage(layout: Structure, stocked: list[int], on_trunk: Bools, w: Ints, t: Ints) -> Floats:
+def _salvage(structure: Structure, stocked: list[int], on_trunk: Bools, w: Ints, t: Ints) -> Floats:
     """salvage * min(P[i,T,trunk], P[i,T,s]) * beta[T+1]/beta[T] in the last period, else 0: never at crisis prices."""
-    instance, worlds = layout.instance, layout.worlds
+    instance, worlds = structure.instance, structure.worlds
     T = instance.calendar.periods
     beta = instance.calendar.beta
     trunk = instance.price[stocked, T - 1]
@@ -197,16 +199,18 @@ def _salvage(layout: Structure, stocked: list[int], on_trunk: Bools, w: Ints, t:
     return np.where((t == T - 1)[:, None], instance.salvage[stocked] * end * beta[T] / beta[T - 1], 0.0)
 
 
-def _supplier_rules(layout: Structure, shape: ComponentSets, on_trunk: Bools, t: Ints) -> tuple[Floats, Floats, Floats]:
+def _supplier_rules(
+    structure: Structure, sets: ComponentSets, on_trunk: Bools, t: Ints
+) -> tuple[Floats, Floats, Floats]:
     """Share, activity and counted demand of each diversification rule; zero outside the trunk, before its year, and where nobody
     can be on the trunk any more.
     """
-    instance = layout.instance
+    instance = structure.instance
     n = len(t)
     cap, active, wanted = [], [], []
-    for _, rule in shape.diversification:
+    for _, rule in sets.diversification:
         i = instance.materials.index(rule.material)
-        on = on_trunk & active_rule(layout, rule)[t] & (layout.reach[instance.component[i], t] > 0)
+        on = on_trunk & active_rule(structure, rule)[t] & (structure.reach[instance.component[i], t] > 0)
         demand = instance.demand[instance.demand_material == i].sum(axis=0)[t]
         sign = 1.0 if rule.kind == "country_cap" else -1.0
         cap.append(on * rule.share)
@@ -215,13 +219,13 @@ def _supplier_rules(layout: Structure, shape: ComponentSets, on_trunk: Bools, t:
     return _columns(cap, n), _columns(active, n), _columns(wanted, n)
 
 
-def _shortfall_cap(layout: Structure, shape: ComponentSets, demand: Floats, n: int) -> Floats:
+def _shortfall_cap(structure: Structure, sets: ComponentSets, demand: Floats, n: int) -> Floats:
     """Before Z0 is known the whole demand: shortfall cannot be more, so the row does not bind."""
-    instance = layout.instance
-    ruled = sorted({instance.materials.index(d.material) for _, d in shape.diversification})
+    instance = structure.instance
+    ruled = sorted({instance.materials.index(d.material) for _, d in sets.diversification})
     parts = []
     for i in ruled:
-        mine = [k for k, q in enumerate(shape.demands) if instance.demand_material[q] == i]
+        mine = [k for k, q in enumerate(sets.demands) if instance.demand_material[q] == i]
         parts.append(demand[:, mine].sum(axis=1))
     return _columns(parts, n)
 
@@ -235,58 +239,56 @@ def net_imports(instance: Instance, material: int) -> Floats:
     return np.asarray(np.maximum(0.0, net) / instance.calendar.step, dtype=float)
 
 
-def _cover(layout: Structure, shape: ComponentSets, on_trunk: Bools, t: Ints) -> Floats:
+def _cover(structure: Structure, sets: ComponentSets, on_trunk: Bools, t: Ints) -> Floats:
     parts = []
-    for i, rule in shape.cover:
-        needed = rule.days / DAYS_PER_YEAR * net_imports(layout.instance, i)
-        parts.append(np.where(on_trunk & active_rule(layout, rule)[t], needed[t], 0.0))
+    for i, rule in sets.cover:
+        needed = rule.days / DAYS_PER_YEAR * net_imports(structure.instance, i)
+        parts.append(np.where(on_trunk & active_rule(structure, rule)[t], needed[t], 0.0))
     return _columns(parts, len(t))
 
 
-def period_weights(layout: Structure, stamps: BlockIndex, c: int) -> Floats:
+def period_weights(structure: Structure, blocks: BlockIndex, c: int) -> Floats:
     """(n,) discounted weight of a stamp's costs: beta*w0 on the trunk, beta*pi in a branch."""
-    beta = layout.instance.calendar.beta
+    beta = structure.instance.calendar.beta
     share = np.where(
-        stamps.world == TRUNK,
-        layout.trunk_weight[c][stamps.period],
-        layout.worlds.probability[np.maximum(stamps.world, 0)],
+        blocks.world == TRUNK,
+        structure.trunk_weight[c][blocks.period],
+        structure.worlds.probability[np.maximum(blocks.world, 0)],
     )
-    return np.asarray(beta[stamps.period] * share, dtype=float)
+    return np.asarray(beta[blocks.period] * share, dtype=float)
 
 
-def penalty_weights(layout: Structure, stamps: BlockIndex, c: int) -> Floats:
+def penalty_weights(structure: Structure, blocks: BlockIndex, c: int) -> Floats:
     """(n,) weight of soft penalties of a stamp, undiscounted: w0 on the trunk; a branch has none in its periods."""
-    return np.where(stamps.world == TRUNK, layout.reach[c][stamps.period], 0.0)
+    return np.where(blocks.world == TRUNK, structure.reach[c][blocks.period], 0.0)
 
 
-def branch_values(layout: Structure, shape: ComponentSets, stamps: BlockIndex) -> dict[str, Floats]:
+def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex) -> dict[str, Floats]:
     """(branches, keys) arrays of every Param of the branch block."""
-    instance, worlds = layout.instance, layout.worlds
+    instance, worlds = structure.instance, structure.worlds
     T = instance.calendar.periods
-    S = np.array(stamps.branches, dtype=int)
+    S = np.array(blocks.branches, dtype=int)
     n = len(S)
-    price = [
-        (1 + p.premium) * worlds.price[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)
-    ]
+    price = [(1 + p.premium) * worlds.price[S, p.material, t] for p in sets.purchases if p.offer >= 0 for t in range(T)]
     planned = [
         np.full(n, (1 + p.premium) * instance.price[p.material, t])
-        for p in shape.purchases
+        for p in sets.purchases
         if p.offer >= 0
         for t in range(T)
     ]
     cheap = worlds.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
     loose = ~worlds.tight | cheap
-    calm = [loose[S, p.material, t] for p in shape.purchases if p.offer >= 0 for t in range(T)]
+    calm = [loose[S, p.material, t] for p in sets.purchases if p.offer >= 0 for t in range(T)]
     windows: dict[int, Floats] = {}
-    for k, level in shape.services:
+    for k, level in sets.services:
         named = np.array([worlds.names[s] in level.scenarios for s in S], dtype=bool)
-        begin, end = worlds.onset[S, shape.component], worlds.end[S, shape.component]
+        begin, end = worlds.onset[S, sets.component], worlds.end[S, sets.component]
         period = np.arange(T)
         inside = (period >= begin[:, None]) & (period < end[:, None])
         windows[k] = (inside & named[:, None]).astype(float)
-    levels = dict(shape.services)
+    levels = dict(sets.services)
     allowance = []
-    for k, f in service_terms(layout, shape):
+    for k, f in service_terms(structure, sets):
         level = levels[k]
         q = instance.demands.index((level.material, level.segment))
         wanted = instance.demand[q] * worlds.demand_factor[S, q]
@@ -298,8 +300,8 @@ def branch_values(layout: Structure, shape: ComponentSets, stamps: BlockIndex) -
         "calm_price": _columns([p * c for p, c in zip(price, calm, strict=True)], n)
         if instance.plan.budget.branch_money == "appropriated"
         else np.zeros((n, 0)),
-        "service_window": _columns([windows[k][:, t] for k, _ in shape.services for t in range(T)], n),
+        "service_window": _columns([windows[k][:, t] for k, _ in sets.services for t in range(T)], n),
         "service_allowance": _columns(allowance, n),
-        "loss_value": np.tile(instance.tier_loss[list(shape.tiers) if layout.uses_risk else []], (n, 1)),
-        "substitution_cost": np.tile(instance.step_cost[list(shape.steps) if layout.uses_risk else []], (n, 1)),
+        "loss_value": np.tile(instance.tier_loss[list(sets.tiers) if structure.uses_risk else []], (n, 1)),
+        "substitution_cost": np.tile(instance.step_cost[list(sets.steps) if structure.uses_risk else []], (n, 1)),
     }

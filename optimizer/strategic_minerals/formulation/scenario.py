@@ -14,23 +14,23 @@ ComponentVariable = Callable[[str, Any, int], Any]
 
 
 def add_world(
-    b: pyo.Block, layout: Structure, part: ComponentVariable, value_at_risk: Any, unspent: Callable[[int], Any]
+    b: pyo.Block, structure: Structure, part: ComponentVariable, value_at_risk: Any, unspent: Callable[[int], Any]
 ) -> None:
     """Rows of one world over its components; `unspent` gives the variable of a year's unspent appropriation."""
-    if layout.uses_risk:
-        add_world_loss(b, layout, part)
+    if structure.uses_risk:
+        add_world_loss(b, structure, part)
         add_tail(b, value_at_risk)
-    if layout.shares_money:
-        add_shared_money(b, layout, part, unspent)
+    if structure.shares_money:
+        add_shared_money(b, structure, part, unspent)
 
 
-def add_world_loss(b: pyo.Block, layout: Structure, part: ComponentVariable) -> None:
+def add_world_loss(b: pyo.Block, structure: Structure, part: ComponentVariable) -> None:
     """Loss of a world over all components.
 
     world_loss = sum_c loss[c,s]      (the trunk's loss where the component is never touched)      [million USD]
     """
     b.world_loss = pyo.Var(bounds=(0, None), doc="loss of the world")
-    losses = [part("loss", None, c) for c in range(len(layout.shapes))]
+    losses = [part("loss", None, c) for c in range(len(structure.component_sets))]
     b.world_loss_sum = pyo.Constraint(expr=sum(losses) - b.world_loss == 0)
 
 
@@ -43,16 +43,18 @@ def add_tail(b: pyo.Block, value_at_risk: Any) -> None:
     b.tail_excess = pyo.Constraint(expr=b.world_loss - value_at_risk - b.tail <= 0)
 
 
-def add_shared_money(b: pyo.Block, layout: Structure, part: ComponentVariable, unspent: Callable[[int], Any]) -> None:
+def add_shared_money(
+    b: pyo.Block, structure: Structure, part: ComponentVariable, unspent: Callable[[int], Any]
+) -> None:
     """Components share a year's declared emergency money and, where the plan says so, its unspent appropriation.
 
     sum_c extra[c,f] - unspent[f] <= emergency[f]                                                  [million USD]
     """
-    budget = layout.instance.plan.budget
-    most = layout.instance.by_year(budget.emergency_musd)
+    budget = structure.instance.plan.budget
+    most = structure.instance.by_year(budget.emergency_musd)
 
     def year(b: Any, f: int) -> Any:
-        used = [part("extra", f, c) for c in range(len(layout.shapes))]
+        used = [part("extra", f, c) for c in range(len(structure.component_sets))]
         used = [extra for extra in used if extra is not None]
         if budget.branch_money == "appropriated":
             return sum(used) - unspent(f) <= float(most[f])

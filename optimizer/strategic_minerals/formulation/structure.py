@@ -93,8 +93,8 @@ class Structure:
     worlds: Worlds
     support: Support
     contracts: tuple[Contract, ...]
-    shapes: tuple[ComponentSets, ...]
-    stamps: tuple[BlockIndex, ...]
+    component_sets: tuple[ComponentSets, ...]
+    block_index: tuple[BlockIndex, ...]
     uses_risk: bool
     """Loss rows are needed: CVaR in the aim or a limit on losses."""
     shares_money: bool
@@ -115,7 +115,7 @@ class Structure:
     @property
     def material_of_purchase(self) -> dict[str, int]:
         """Material of every way to buy, by name."""
-        return {p.name: p.material for shape in self.shapes for p in shape.purchases}
+        return {p.name: p.material for sets in self.component_sets for p in sets.purchases}
 
 
 def build_structure(instance: Instance, worlds: Worlds, support: Support) -> Structure:
@@ -128,8 +128,8 @@ def build_structure(instance: Instance, worlds: Worlds, support: Support) -> Str
             end = min(T, t + int(instance.contract_term[j]))
             if largest > 0 and instance.contract_lot[j] <= largest:
                 contracts.append(Contract(int(j), t, end, float(instance.contract_lot[j]), largest))
-    shapes = tuple(_shape(instance, support, contracts, c) for c in range(len(instance.components)))
-    stamps = tuple(_stamps(worlds, c, T) for c in range(len(instance.components)))
+    component_sets = tuple(_component_sets(instance, support, contracts, c) for c in range(len(instance.components)))
+    blocks = tuple(_blocks(worlds, c, T) for c in range(len(instance.components)))
     risk = plan.risk
     uses_risk = (
         risk.cvar_weight > 0
@@ -141,10 +141,10 @@ def build_structure(instance: Instance, worlds: Worlds, support: Support) -> Str
         (instance.by_year(plan.budget.emergency_musd) > 0).any()
     )
     weight = worlds.trunk_weight(T)
-    return Structure(instance, worlds, support, tuple(contracts), shapes, stamps, uses_risk, shared, weight)
+    return Structure(instance, worlds, support, tuple(contracts), component_sets, blocks, uses_risk, shared, weight)
 
 
-def _shape(instance: Instance, support: Support, contracts: list[Contract], c: int) -> ComponentSets:
+def _component_sets(instance: Instance, support: Support, contracts: list[Contract], c: int) -> ComponentSets:
     plan = instance.plan
     materials = tuple(int(i) for i in np.flatnonzero(instance.component == c))
     inside = set(materials)
@@ -224,7 +224,7 @@ def _purchase_floor_names(instance: Instance, support: Support) -> dict[tuple[in
     }
 
 
-def _stamps(worlds: Worlds, c: int, periods: int) -> BlockIndex:
+def _blocks(worlds: Worlds, c: int, periods: int) -> BlockIndex:
     world, period, previous = [TRUNK] * periods, list(range(periods)), list(range(-1, periods - 1))
     branches = tuple(int(s) for s in worlds.touched(c, periods))
     first: dict[int, int] = {}
@@ -238,7 +238,7 @@ def _stamps(worlds: Worlds, c: int, periods: int) -> BlockIndex:
     return BlockIndex(np.array(world), np.array(period), np.array(previous), branches, first)
 
 
-def active_rule(layout: Structure, rule: Diversification | DaysOfCover) -> Bools:
+def active_rule(structure: Structure, rule: Diversification | DaysOfCover) -> Bools:
     """(T,) periods in which a trunk rule is in force."""
-    calendar = layout.instance.calendar
+    calendar = structure.instance.calendar
     return np.array([calendar.years[f] >= rule.from_year for f in calendar.year_index], dtype=bool)

@@ -36,13 +36,13 @@ class BasisMemory:
         """Whether there is something to learn yet."""
         return self._lessons < LESSONS
 
-    def guess(self, layout: Structure, assembly: Assembly) -> tuple[Statuses, Statuses] | None:
+    def guess(self, structure: Structure, assembly: Assembly) -> tuple[Statuses, Statuses] | None:
         """Statuses of all columns and rows; None before anything has been learnt."""
         if not self._known:
             return None
         columns = np.full(len(assembly.lower), AT_LOWER, dtype=np.int8)
         rows = np.full(len(assembly.row_lower), BASIC, dtype=np.int8)
-        for part, kind, where, key, local in _places(layout, assembly):
+        for part, kind, where, key, local in _places(structure, assembly):
             known = self._known.get((part.label, kind))
             if known is None:
                 continue
@@ -53,11 +53,11 @@ class BasisMemory:
             into[where] = np.where(found == UNKNOWN, into[where], found)
         return columns, rows
 
-    def learn(self, layout: Structure, assembly: Assembly, columns: Statuses, rows: Statuses) -> None:
+    def learn(self, structure: Structure, assembly: Assembly, columns: Statuses, rows: Statuses) -> None:
         """Remember the basis that a solve ended with."""
         self._lessons += 1
-        T = layout.instance.calendar.periods
-        for part, kind, where, (onset, period), local in _places(layout, assembly):
+        T = structure.instance.calendar.periods
+        for part, kind, where, (onset, period), local in _places(structure, assembly):
             width = part.width if kind == "column" else len(part.template.rows)
             known = self._known.setdefault((part.label, kind), np.full((T + 2, T, width), UNKNOWN, dtype=np.int8))
             status = (columns if kind == "column" else rows)[where]
@@ -68,27 +68,27 @@ class BasisMemory:
 Place = tuple[PlacedBlock, str, Ints, tuple[Ints, Ints], Ints]
 
 
-def _places(layout: Structure, assembly: Assembly) -> Iterator[Place]:
+def _places(structure: Structure, assembly: Assembly) -> Iterator[Place]:
     """(part, kind, columns or rows, (1 + onset, period) of each, place in the template), the trunk left out: it is fixed."""
-    names = list(layout.instance.components)
-    for k, part in enumerate(assembly.stamped):
+    names = list(structure.instance.components)
+    for k, part in enumerate(assembly.blocks):
         onset = np.ones(part.count, dtype=np.int64)
         period = np.zeros(part.count, dtype=np.int64)
         counted = np.ones(part.count, dtype=bool)
         kind, _, name = part.label.partition(":")
         if kind == "period":
-            stamps, c = layout.stamps[names.index(name)], names.index(name)
-            counted = stamps.world != TRUNK
-            onset[counted] = 1 + layout.worlds.onset[stamps.world[counted], c]
-            period[counted] = stamps.period[counted]
+            blocks, c = structure.block_index[names.index(name)], names.index(name)
+            counted = blocks.world != TRUNK
+            onset[counted] = 1 + structure.worlds.onset[blocks.world[counted], c]
+            period[counted] = blocks.period[counted]
         elif kind == "branch":
             c = names.index(name)
-            onset = 1 + layout.worlds.onset[list(layout.stamps[c].branches), c].astype(np.int64)
+            onset = 1 + structure.worlds.onset[list(structure.block_index[c].branches), c].astype(np.int64)
         own = np.flatnonzero(counted)
         local = np.tile(np.arange(part.width), len(own))
         stamp = np.repeat(own, part.width)
         yield part, "column", part.first_column + part.width * stamp + local, (onset[stamp], period[stamp]), local
-        mine = np.flatnonzero(assembly.row_stamped == k)
-        kept = mine[counted[assembly.row_stamp[mine]]]
-        of = assembly.row_stamp[kept]
+        mine = np.flatnonzero(assembly.row_block == k)
+        kept = mine[counted[assembly.row_instance[mine]]]
+        of = assembly.row_instance[kept]
         yield part, "row", kept, (onset[of], period[of]), assembly.row_local[kept]

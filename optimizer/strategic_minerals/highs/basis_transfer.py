@@ -31,30 +31,30 @@ def carried(old: Problem, new: Problem, columns: Statuses, rows: Statuses) -> tu
 
 def _columns(problem: Problem) -> dict[Any, Any]:
     """(part, variable, what its key means) -> (stamps,) columns."""
-    meant = _meanings(problem.layout)
+    meant = _meanings(problem.structure)
     return {
         (part.label, name, meant.get((name, key), key)): part.first_column + k + part.width * np.arange(part.count)
-        for part in problem.assembly.stamped
+        for part in problem.assembly.blocks
         for k, (name, key) in enumerate(part.template.columns)
     }
 
 
 def _rows(problem: Problem) -> dict[Any, Any]:
     """(part, constraint, what its key means) -> (stamps,) rows, -1 where a stamp has none."""
-    meant, assembly = _meanings(problem.layout), problem.assembly
+    meant, assembly = _meanings(problem.structure), problem.assembly
     found: dict[Any, Any] = {}
-    for p, part in enumerate(assembly.stamped):
+    for p, part in enumerate(assembly.blocks):
         table = np.full((len(part.template.rows), part.count), -1, dtype=np.int64)
-        mine = np.flatnonzero(assembly.row_stamped == p)
-        table[assembly.row_local[mine], assembly.row_stamp[mine]] = mine
+        mine = np.flatnonzero(assembly.row_block == p)
+        table[assembly.row_local[mine], assembly.row_instance[mine]] = mine
         for k, (name, key) in enumerate(part.template.rows):
             found[part.label, name, meant.get((name, key), key)] = table[k]
     return found
 
 
-def _meanings(layout: Structure) -> dict[tuple[str, Any], Any]:
+def _meanings(structure: Structure) -> dict[tuple[str, Any], Any]:
     """(variable or constraint, key) -> what its number stands for, where numbers move as options come and go."""
-    options = layout.support.options
+    options = structure.support.options
     meant: dict[tuple[str, Any], Any] = {}
     for o, option in enumerate(options):
         what = (option.project, option.package.name, option.market, option.signed)

@@ -113,12 +113,12 @@ class Assembly:
     start: Ints
     index: Ints
     value: Floats
-    stamped: tuple[PlacedBlock, ...]
-    row_stamped: Ints
+    blocks: tuple[PlacedBlock, ...]
+    row_block: Ints
     """(rows,) which stamped template a row comes from."""
     row_local: Ints
     """(rows,) which row of the template."""
-    row_stamp: Ints
+    row_instance: Ints
     """(rows,) which stamp."""
     money: Money | None = None
     """What the solver counts money in; None: million USD."""
@@ -156,7 +156,7 @@ class Assembly:
             none,
             none,
             no_values,
-            self.stamped,
+            self.blocks,
             none,
             none,
             none,
@@ -165,21 +165,21 @@ class Assembly:
     def rows_of(self, family: str) -> Ints:
         """Rows of a constraint family, in order."""
         found = []
-        for k, part in enumerate(self.stamped):
+        for k, part in enumerate(self.blocks):
             local = [r for r, (name, _) in enumerate(part.template.rows) if name == family]
             if local:
-                found.append(np.flatnonzero((self.row_stamped == k) & np.isin(self.row_local, local)))
+                found.append(np.flatnonzero((self.row_block == k) & np.isin(self.row_local, local)))
         return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
 
     def row_name(self, row: int) -> tuple[str, Any, str, int]:
         """(constraint, index, template, stamp) of a row."""
-        part = self.stamped[self.row_stamped[row]]
+        part = self.blocks[self.row_block[row]]
         name, key = part.template.rows[self.row_local[row]]
-        return name, key, part.label, int(self.row_stamp[row])
+        return name, key, part.label, int(self.row_instance[row])
 
     def column_name(self, column: int) -> tuple[str, Any]:
         """(variable, index) of a column."""
-        part = next(p for p in reversed(self.stamped) if p.first_column <= column)
+        part = next(p for p in reversed(self.blocks) if p.first_column <= column)
         name, key = part.template.columns[(column - part.first_column) % part.width]
         return str(name), key
 
@@ -188,15 +188,15 @@ class TinyEntryError(FormulationError):
     """An entry of the matrix that the solver would take for zero."""
 
     def __init__(
-        self, constraint: str, key: Any, variable: str, of: Any, label: str, stamp: int, value: float, count: int
+        self, constraint: str, key: Any, variable: str, of: Any, label: str, instance: int, value: float, count: int
     ) -> None:
         """constraint[key] has `value` of variable[of]; label, stamp: of the row. count: of such entries."""
-        self.constraint, self.key, self.variable, self.of, self.stamp, self.value = (
+        self.constraint, self.key, self.variable, self.of, self.instance, self.value = (
             constraint,
             key,
             variable,
             of,
-            stamp,
+            instance,
             value,
         )
         self.label, self.count = label, count
@@ -220,7 +220,7 @@ def assemble(parts: Sequence[PlacedBlock], money_unit: float = 1.0) -> Assembly:
     for k, part in enumerate(parts):
         most = max(1, ROWS_AT_ONCE // max(1, len(part.template.index)))
         for first in range(0, part.count, most):
-            _stamp(k, part, slice(first, min(part.count, first + most)), columns, rows)
+            _instantiate_block(k, part, slice(first, min(part.count, first + most)), columns, rows)
     for name, cost in columns.costs.items():
         if not np.isfinite(cost).all():
             raise FormulationError(f"{name} holds a value that is not a finite number")
@@ -248,7 +248,7 @@ def assemble(parts: Sequence[PlacedBlock], money_unit: float = 1.0) -> Assembly:
         bare,
         rows.part.all,
         rows.local.all,
-        rows.stamp.all,
+        rows.instance.all,
         _money(bare, rows, total, money_unit),
     )
     _refuse_tiny(assembly)
@@ -278,10 +278,10 @@ def _refuse_tiny(assembly: Assembly) -> None:
         return
     entry = int(value.argmin())
     row = int(np.searchsorted(assembly.start, entry, side="right")) - 1
-    constraint, key, label, stamp = assembly.row_name(row)
+    constraint, key, label, instance = assembly.row_name(row)
     variable, of = assembly.column_name(int(assembly.index[entry]))
     count = int((value < SMALLEST_ENTRY).sum())
-    raise TinyEntryError(constraint, key, variable, of, label, stamp, float(value[entry]), count)
+    raise TinyEntryError(constraint, key, variable, of, label, instance, float(value[entry]), count)
 
 
 @dataclass(frozen=True)
@@ -322,7 +322,7 @@ class _Rows:
     upper: _Grown
     part: _Grown
     local: _Grown
-    stamp: _Grown
+    instance: _Grown
 
     @classmethod
     def room_for(cls, parts: Sequence[PlacedBlock]) -> _Rows:
@@ -372,11 +372,11 @@ def place(parts: Sequence[PlacedBlock]) -> list[PlacedBlock]:
     return placed
 
 
-def _stamp(k: int, part: PlacedBlock, stamps: slice, into: _Columns, rows: _Rows) -> None:
+def _instantiate_block(k: int, part: PlacedBlock, blocks: slice, into: _Columns, rows: _Rows) -> None:
     """Put some stamps of one part into the matrix."""
-    template, xi, externals = part.template, part.xi[stamps], part.externals[stamps]
+    template, xi, externals = part.template, part.xi[blocks], part.externals[blocks]
     n, m, width = len(xi), len(template.rows), part.width
-    begin = part.first_column + width * stamps.start
+    begin = part.first_column + width * blocks.start
     columns = slice(begin, begin + width * n)
     into.lower[columns] = template.lower.at(xi).ravel()
     into.upper[columns] = template.upper.at(xi).ravel()
@@ -395,7 +395,7 @@ def _stamp(k: int, part: PlacedBlock, stamps: slice, into: _Columns, rows: _Rows
         weight = part.weights.get(name)
         if weight is not None:
             into.costs[name][placed(where).ravel()] += (
-                coefficients.at(xi) * weight[stamps, None]
+                coefficients.at(xi) * weight[blocks, None]
             ).ravel()  # columns differ
     value = template.value.at(xi)
     index = placed(template.index)
@@ -408,15 +408,15 @@ def _stamp(k: int, part: PlacedBlock, stamps: slice, into: _Columns, rows: _Rows
         lengths = running[:, template.start[1:]] - running[:, template.start[:-1]]
     lower, upper = template.row_lower.at(xi), template.row_upper.at(xi)
     wanted = (lengths > 0) | ~((lower <= 0) & (upper >= 0))
-    stamp, local = np.nonzero(wanted)
+    instance, local = np.nonzero(wanted)
     for kept, values in (
         (rows.length, lengths[wanted]),
         (rows.index, index[keep]),
         (rows.value, value[keep]),
         (rows.lower, lower[wanted]),
         (rows.upper, upper[wanted]),
-        (rows.part, np.full(len(stamp), k)),
+        (rows.part, np.full(len(instance), k)),
         (rows.local, local),
-        (rows.stamp, stamps.start + stamp),
+        (rows.instance, blocks.start + instance),
     ):
         kept.add(values)

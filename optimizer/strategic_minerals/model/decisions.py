@@ -71,7 +71,7 @@ class DecisionIndex:
 
     @cached_property
     def _refused(self) -> dict[Identity, tuple[Item, str]]:
-        return refusals(self._problem.instance, self._problem.layout.support)
+        return refusals(self._problem.instance, self._problem.structure.support)
 
     def find(self, text: str) -> Item:
         """The item of a name, with its kind before it or without; also one that cannot be chosen as figures stand (`refused`).
@@ -98,7 +98,7 @@ class DecisionIndex:
 
     def _gone(self, text: str) -> list[str]:
         """Why no figure could bring what a text names."""
-        support, instance = self._problem.layout.support, self._problem.instance
+        support, instance = self._problem.structure.support, self._problem.instance
         reasons = [*never(instance, support), *support.dropped, *self._problem.natural.left_out]
         whole = {text, *(f"{kind} {text}" for kind in KINDS)}
         return list(
@@ -141,7 +141,7 @@ class DecisionIndex:
         of = self.decided(item)
         if item.kind != "contract":
             return float(of.factors @ x[of.columns])
-        contracts, periods = self._problem.layout.contracts, np.arange(self._problem.natural.calendar.periods)
+        contracts, periods = self._problem.structure.contracts, np.arange(self._problem.natural.calendar.periods)
         mine = [k for k in contracts if self._problem.natural.producers[k.source] == item.name]
         force = np.array([(periods >= k.start) & (periods < k.end) for k in mine])
         return float(((of.factors * x[of.columns]) @ force).max())
@@ -188,17 +188,17 @@ def with_row(
         value=np.append(assembly.value, factors),
         row_lower=np.append(assembly.row_lower, lower),
         row_upper=np.append(assembly.row_upper, upper),
-        row_stamped=np.append(assembly.row_stamped, -1),
+        row_block=np.append(assembly.row_block, -1),
         row_local=np.append(assembly.row_local, -1),
-        row_stamp=np.append(assembly.row_stamp, -1),
+        row_instance=np.append(assembly.row_instance, -1),
         money=None if assembly.money is None else assembly.money.with_more(rows=np.array([money])),
     )
 
 
 def _found(problem: Problem) -> dict[Identity, tuple[Item, Decided]]:
     """All items with their columns."""
-    instance, support = problem.instance, problem.layout.support
-    root = problem.assembly.stamped[0]
+    instance, support = problem.instance, problem.structure.support
+    root = problem.assembly.blocks[0]
     place = {key: root.first_column + k for k, key in enumerate(root.template.columns)}
     found: dict[Identity, tuple[Item, Decided]] = {}
     for key, (item, members) in signings(instance, support).items():
@@ -222,27 +222,27 @@ def _signed(columns: Ints, unit: str, *, any_amount: bool) -> Decided:
 
 def _contracts(problem: Problem, place: Mapping[tuple[str, Any], int], found: dict[str, Decided]) -> None:
     """Contracts by producer, whenever they start, in tonnes a year. place: column of each variable of the commitments."""
-    layout = problem.layout
+    structure = problem.structure
     by_source: dict[int, list[int]] = {}
-    for k, contract in enumerate(layout.contracts):
+    for k, contract in enumerate(structure.contracts):
         by_source.setdefault(contract.source, []).append(k)
     for j, members in by_source.items():
-        a_year = float(layout.instance.producer_unit[j]) / problem.natural.calendar.step
+        a_year = float(structure.instance.producer_unit[j]) / problem.natural.calendar.step
         columns = np.array([place["contract", k] for k in members])
-        least = [max(layout.contracts[k].lot, LEAST_USE * layout.contracts[k].largest) for k in members]
-        freely = any(layout.contracts[k].lot == 0 for k in members)
+        least = [max(structure.contracts[k].lot, LEAST_USE * structure.contracts[k].largest) for k in members]
+        freely = any(structure.contracts[k].lot == 0 for k in members)
         a_lot = min(least) * a_year
         found[problem.natural.producers[j]] = Decided(columns, np.full(len(members), a_year), a_lot, "t/yr", freely)
 
 
 def _offers(problem: Problem, found: dict[str, Decided]) -> None:
     """Purchases in planned years by offer, in tonnes."""
-    layout, calendar = problem.layout, problem.natural.calendar
+    structure, calendar = problem.structure, problem.natural.calendar
     for c, name in enumerate(problem.natural.components):
-        part = next(part for part in problem.assembly.stamped if part.label == f"period:{name}")
-        for purchase in layout.shapes[c].purchases:
+        part = next(part for part in problem.assembly.blocks if part.label == f"period:{name}")
+        for purchase in structure.component_sets[c].purchases:
             columns = part.columns("buy", purchase.name)[: calendar.planned]  # trunk stamps come first
-            unit = float(layout.instance.material_unit[purchase.material])
+            unit = float(structure.instance.material_unit[purchase.material])
             depth = problem.assembly.upper[columns]
             open_ = columns[depth > 0]
             if len(open_):

@@ -37,19 +37,19 @@ class Templates:
     world: Template | None
 
 
-def compile_templates(layout: Structure, known: Templates | None = None) -> Templates:
+def compile_templates(structure: Structure, known: Templates | None = None) -> Templates:
     """Write and compile every kind of block once. Holds the Pyomo lock.
 
     known: blocks of a layout whose operations are written alike; only commitments are compiled.
     """
     with PYOMO_LOCK, _uncollected():
         if known is not None:
-            return replace(known, root=_root(layout))
+            return replace(known, root=_root(structure))
         return Templates(
-            _root(layout),
-            tuple(_period(layout, shape) for shape in layout.shapes),
-            tuple(_branch(layout, shape) for shape in layout.shapes),
-            _world(layout),
+            _root(structure),
+            tuple(_period(structure, sets) for sets in structure.component_sets),
+            tuple(_branch(structure, sets) for sets in structure.component_sets),
+            _world(structure),
         )
 
 
@@ -65,43 +65,43 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def stamp(layout: Structure, templates: Templates) -> Assembly:
+def instantiate(structure: Structure, templates: Templates) -> Assembly:
     """Give every stamp its data and put all of them into one matrix. Pure numpy: safe from many threads."""
-    S = len(layout.worlds.names)
+    S = len(structure.worlds.names)
     one = np.ones(1)
     parts = [
         PlacedBlock(
             templates.root,
             "commitments",
             1,
-            templates.root.xi(root_values(layout), 1),
+            templates.root.xi(root_values(structure), 1),
             NO_EXTERNALS,
             {"social_cost": one, "residual_credit": one, "spending": one, "tail_risk": one},
         )
     ]
     period_at: list[int] = []
     branch_at: list[int] = []
-    for c, (shape, stamps) in enumerate(zip(layout.shapes, layout.stamps, strict=True)):
-        name, n = layout.instance.components[c], stamps.count
-        weight = period_weights(layout, stamps, c)
+    for c, (sets, blocks) in enumerate(zip(structure.component_sets, structure.block_index, strict=True)):
+        name, n = structure.instance.components[c], blocks.count
+        weight = period_weights(structure, blocks, c)
         period_at.append(len(parts))
         template = templates.periods[c]
-        xi = template.xi(period_values(layout, shape, stamps), n)
-        weights = {"social_cost": weight, "expected_loss": weight, "penalty": penalty_weights(layout, stamps, c)}
+        xi = template.xi(period_values(structure, sets, blocks), n)
+        weights = {"social_cost": weight, "expected_loss": weight, "penalty": penalty_weights(structure, blocks, c)}
         parts.append(PlacedBlock(template, f"period:{name}", n, xi, NO_EXTERNALS, weights))
         branch = templates.branches[c]
         branch_at.append(len(parts) if branch is not None else -1)
         if branch is not None:
-            k = len(stamps.branches)
-            xi = branch.xi(branch_values(layout, shape, stamps), k)
+            k = len(blocks.branches)
+            xi = branch.xi(branch_values(structure, sets, blocks), k)
             parts.append(PlacedBlock(branch, f"branch:{name}", k, xi, NO_EXTERNALS, {"penalty": np.ones(k)}))
     world_at = len(parts)
     if templates.world is not None:
-        tail = layout.worlds.probability / (1 - layout.instance.plan.risk.alpha)
+        tail = structure.worlds.probability / (1 - structure.instance.plan.risk.alpha)
         parts.append(PlacedBlock(templates.world, "world", S, np.zeros((S, 0)), NO_EXTERNALS, {"tail_risk": tail}))
     parts = place(parts)
-    finder = _Finder(layout, parts, period_at, branch_at, world_at)
-    return assemble([finder.resolved(k) for k in range(len(parts))], layout.instance.money_unit)
+    finder = _Finder(structure, parts, period_at, branch_at, world_at)
+    return assemble([finder.resolved(k) for k in range(len(parts))], structure.instance.money_unit)
 
 
 def _canvas() -> tuple[Any, Any, dict[int, Any]]:
@@ -137,70 +137,70 @@ def _on_demand(outside: Any, externals: dict[int, Any], name: str) -> Callable[.
     return stand
 
 
-def _root(layout: Structure) -> Template:
+def _root(structure: Structure) -> Template:
     outside, block, externals = _canvas()
     trunk, world = _on_demand(outside, externals, "trunk"), _on_demand(outside, externals, "world")
-    values = root_values(layout)
-    add_variables(block, layout, {name: array[0] for name, array in values.items()})
-    add_commitments(block, layout, trunk, world)
+    values = root_values(structure)
+    add_variables(block, structure, {name: array[0] for name, array in values.items()})
+    add_commitments(block, structure, trunk, world)
     costs = {
         "social_cost": block.commitment_cost,
         "residual_credit": block.residual_credit,
-        "spending": trunk_spending(block, layout, trunk),
+        "spending": trunk_spending(block, structure, trunk),
     }
-    if layout.uses_risk:
+    if structure.uses_risk:
         costs["tail_risk"] = block.value_at_risk
     return compile_block(block, externals, costs)
 
 
-def _period(layout: Structure, shape: ComponentSets) -> Template:
+def _period(structure: Structure, sets: ComponentSets) -> Template:
     outside, block, externals = _canvas()
     links = Links(
-        _named(outside, externals, "previous", list(shape.stocked)),
-        _named(outside, externals, "contract", list(shape.contracts)),
-        _named(outside, externals, "operating", list(shape.classes)),
-        _named(outside, externals, "floor", sorted({k for _, k in shape.floors})),
+        _named(outside, externals, "previous", list(sets.stocked)),
+        _named(outside, externals, "contract", list(sets.contracts)),
+        _named(outside, externals, "operating", list(sets.classes)),
+        _named(outside, externals, "floor", sorted({k for _, k in sets.floors})),
     )
-    values = period_values(layout, shape, layout.stamps[shape.component].one)
-    add_period(block, layout, shape, links, {name: array[0] for name, array in values.items()})
+    values = period_values(structure, sets, structure.block_index[sets.component].one)
+    add_period(block, structure, sets, links, {name: array[0] for name, array in values.items()})
     costs = {"social_cost": block.cost, "expected_loss": block.loss, "penalty": block.penalty}
     return compile_block(block, externals, costs)
 
 
-def _branch(layout: Structure, shape: ComponentSets) -> Template | None:
-    stamps = layout.stamps[shape.component]
-    if not stamps.branches:
+def _branch(structure: Structure, sets: ComponentSets) -> Template | None:
+    blocks = structure.block_index[sets.component]
+    if not blocks.branches:
         return None
     outside, block, externals = _canvas()
     own, trunk = _on_demand(outside, externals, "own"), _on_demand(outside, externals, "trunk")
-    values = branch_values(layout, shape, stamps.one)
-    add_branch(block, layout, shape, own, trunk, {name: array[0] for name, array in values.items()})
+    values = branch_values(structure, sets, blocks.one)
+    add_branch(block, structure, sets, own, trunk, {name: array[0] for name, array in values.items()})
     return compile_block(block, externals, {"penalty": block.penalty})
 
 
-def _world(layout: Structure) -> Template | None:
-    if not (layout.uses_risk or layout.shares_money):
+def _world(structure: Structure) -> Template | None:
+    if not (structure.uses_risk or structure.shares_money):
         return None
     outside, block, externals = _canvas()
     part, eta = _on_demand(outside, externals, "part"), _on_demand(outside, externals, "value_at_risk")
-    add_world(block, layout, part, eta(), _on_demand(outside, externals, "unspent"))
-    return compile_block(block, externals, {"tail_risk": block.tail} if layout.uses_risk else {})
+    add_world(block, structure, part, eta(), _on_demand(outside, externals, "unspent"))
+    return compile_block(block, externals, {"tail_risk": block.tail} if structure.uses_risk else {})
 
 
 class _Finder:
     """Knows in which column each variable of each stamp stands."""
 
     def __init__(
-        self, layout: Structure, parts: list[PlacedBlock], period_at: list[int], branch_at: list[int], world_at: int
+        self, structure: Structure, parts: list[PlacedBlock], period_at: list[int], branch_at: list[int], world_at: int
     ) -> None:
-        self.layout, self.parts = layout, parts
+        self.structure, self.parts = structure, parts
         self.period_at, self.branch_at, self.world_at = period_at, branch_at, world_at
         self.branches = [
             (
-                np.array([stamps.first[s] for s in stamps.branches], dtype=int),
-                layout.worlds.onset[list(stamps.branches), c],
+                np.array([blocks.first[s] for s in blocks.branches], dtype=int),
+                structure.worlds.onset[list(blocks.branches), c],
             )
-            for c, stamps in enumerate(layout.stamps)
+            for c, blocks in enumerate(structure.block_index)
         ]
         self.where = [{key: k for k, key in enumerate(part.template.columns)} for part in parts]
 
@@ -224,7 +224,7 @@ class _Finder:
 
     def _find(self, k: int, tag: str, key: list[Any]) -> Any:
         """Columns of an external of part k: one, or one for each stamp."""
-        layout = self.layout
+        structure = self.structure
         if tag in ("contract", "operating", "floor", "unspent"):
             return self._column(0, tag, key[0], 0)
         if tag == "value_at_risk":
@@ -237,10 +237,10 @@ class _Finder:
             c, name, index, t = key
             return self._column(self.period_at[c], name, index, t)
         c = self.period_at.index(k) if k in self.period_at else self.branch_at.index(k)
-        stamps = layout.stamps[c]
+        blocks = structure.block_index[c]
         if tag == "previous":
-            before = self._column(k, "stock", key[0], np.maximum(stamps.previous, 0))
-            return np.where(stamps.previous >= 0, before, -1)
+            before = self._column(k, "stock", key[0], np.maximum(blocks.previous, 0))
+            return np.where(blocks.previous >= 0, before, -1)
         name, index, t = key
         if tag == "trunk":
             return self._column(self.period_at[c], name, index, t)
@@ -253,10 +253,10 @@ class _Finder:
 
     def _part(self, name: str, key: Any, c: int) -> Ints:
         """(S,) columns of a component's variable in every world: its branch's, or the trunk's loss."""
-        S = len(self.layout.worlds.names)
+        S = len(self.structure.worlds.names)
         rest = int(self._column(0, "trunk_loss", c, 0)) if name == "loss" else -1
         columns = np.full(S, rest, dtype=np.int64)
-        stamps = self.layout.stamps[c]
-        if stamps.branches:
-            columns[list(stamps.branches)] = self._column(self.branch_at[c], name, key, np.arange(len(stamps.branches)))
+        blocks = self.structure.block_index[c]
+        if blocks.branches:
+            columns[list(blocks.branches)] = self._column(self.branch_at[c], name, key, np.arange(len(blocks.branches)))
         return columns

@@ -25,7 +25,7 @@ def cost_groups(problem: Problem) -> dict[str, Floats]:
     assembly = problem.assembly
     social = assembly.costs["social_cost"] - problem.plan.residual * assembly.costs.get("residual_credit", 0.0)
     found = {name: np.zeros_like(social) for name in (*COST_GROUPS, "commitments_musd")}
-    for part in assembly.stamped:
+    for part in assembly.blocks:
         block = slice(part.first_column, part.first_column + part.width * part.count)
         if part.label == "commitments":
             found["commitments_musd"][block] = social[block]

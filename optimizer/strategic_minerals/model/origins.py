@@ -18,9 +18,9 @@ PRICED = ("budget", "total_budget", "branch_purchases", "calm_purchases")
 """Constraint families in which what is bought stands at its price."""
 
 
-def tiny_entry(layout: Structure, data: Dataset, entry: TinyEntryError) -> Fault:
+def tiny_entry(structure: Structure, data: Dataset, entry: TinyEntryError) -> Fault:
     """The figure behind an entry of the matrix that is too small for the solver, as a fault with file, row and column."""
-    table, row, column = _figure(layout, data, entry)
+    table, row, column = _figure(structure, data, entry)
     if table == "plan":
         return Fault(
             "plan",
@@ -40,9 +40,9 @@ def tiny_entry(layout: Structure, data: Dataset, entry: TinyEntryError) -> Fault
     return data.placed(Fault(f"{table}.csv", row, column, f"{told}{more}", expected))
 
 
-def _figure(layout: Structure, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
+def _figure(structure: Structure, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
     """(table, key of the row, column)."""
-    n, family, variable, of = layout.instance, entry.constraint, entry.variable, entry.of
+    n, family, variable, of = structure.instance, entry.constraint, entry.variable, entry.of
     if variable in ("run", "hold"):
         material = entry.key[1] if isinstance(entry.key, tuple) else entry.key
         if family == "supplier_share":
@@ -53,7 +53,7 @@ def _figure(layout: Structure, data: Dataset, entry: TinyEntryError) -> tuple[st
         if family in ("material_balance", "surplus_limit", "reserve_production", "supplier_share"):
             return "yields", f"{n.producers[of]}/{n.materials[material]}", "yield_t_per_t"
     if variable == "buy":
-        purchase = next(p for shape in layout.shapes for p in shape.purchases if p.name == of)
+        purchase = next(p for sets in structure.component_sets for p in sets.purchases if p.name == of)
         material = n.materials[purchase.material]
         if family in PRICED:
             return _price(data, n.plan.price_set, material)
@@ -65,7 +65,7 @@ def _figure(layout: Structure, data: Dataset, entry: TinyEntryError) -> tuple[st
         of_money = "holding_share_per_yr" if variable == "stock" else "haircut_share"
         return "materials", n.materials[of], "decay_share_per_yr" if family == "stock_balance" else of_money
     if variable in ("contract", "contract_signed"):
-        producer = n.producers[layout.contracts[of].source]
+        producer = n.producers[structure.contracts[of].source]
         column = {"source_capacity": "kappa", "contract_least": "lot_t_per_yr"}.get(family, "fee_usd_per_kg")
         return (
             ("capacities", _key(data, "capacities", producer), "capacity_t_per_yr")
@@ -73,7 +73,7 @@ def _figure(layout: Structure, data: Dataset, entry: TinyEntryError) -> tuple[st
             else ("activities", producer, column)
         )
     if variable in ("sign", "operating", "floor"):
-        return _commitment(layout, data, entry)
+        return _commitment(structure, data, entry)
     if variable in ("shortfall", "substitute"):
         q = (n.tiers if variable == "shortfall" else n.steps)[of][0]
         material, segment = n.demands[q]
@@ -85,14 +85,14 @@ def _figure(layout: Structure, data: Dataset, entry: TinyEntryError) -> tuple[st
     raise entry  # of no figure of a table: a fault of the formulation, not of the planner
 
 
-def _commitment(layout: Structure, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
+def _commitment(structure: Structure, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
     """Of an entry of a signature, an output class or a market floor."""
-    n, family, of = layout.instance, entry.constraint, entry.of
+    n, family, of = structure.instance, entry.constraint, entry.of
     if entry.variable == "floor":
         if family == "source_survival":
             return "capacities", _key(data, "capacities", n.producers[entry.key]), "capacity_t_per_yr"
-        return _price(data, n.plan.price_set, n.materials[layout.support.markets[of].floor.floor.material])
-    support = layout.support
+        return _price(data, n.plan.price_set, n.materials[structure.support.markets[of].floor.floor.material])
+    support = structure.support
     if entry.variable == "operating":
         output = support.classes[of]
         j, name = n.projects[output.project].producer, n.projects[output.project].name

@@ -20,7 +20,7 @@ from ..scenarios.events import longest_event
 from ..scenarios.scenario_set import SampledScenarios, Worlds
 from ..schemas.plan import Plan
 from .assembly import Assembly, TinyEntryError
-from .instantiate import Templates, compile_templates, stamp
+from .instantiate import Templates, compile_templates, instantiate
 from .origins import tiny_entry
 from .reuse import same_commitments, same_menus, same_operations, same_owners
 
@@ -40,7 +40,7 @@ class Problem:
     data: Dataset
     natural: Instance
     """In tonnes."""
-    layout: Structure
+    structure: Structure
     """In model units."""
     templates: Templates
     assembly: Assembly
@@ -49,7 +49,7 @@ class Problem:
     @property
     def instance(self) -> Instance:
         """In model units."""
-        return self.layout.instance
+        return self.structure.instance
 
 
 def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: SampledScenarios | None = None) -> Problem:
@@ -62,26 +62,28 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
     """
     seconds = Timings()
     with seconds.measure("build"):
-        layout, natural = structure_of(plan, data, None if like is None else like.layout, held)
+        structure, natural = structure_of(plan, data, None if like is None else like.structure, held)
         columns = sum(
-            stamps.count
+            blocks.count
             * (len(s.sources) + len(s.projects) + len(s.tiers) + len(s.steps) + len(s.purchases) + 4 * len(s.materials))
-            for s, stamps in zip(layout.shapes, layout.stamps, strict=True)
+            for s, blocks in zip(structure.component_sets, structure.block_index, strict=True)
         )
         if columns > MOST_COLUMNS:
-            found = f"about {columns:,} columns ({len(layout.worlds.names)} worlds, {natural.calendar.periods} periods)"
+            found = (
+                f"about {columns:,} columns ({len(structure.worlds.names)} worlds, {natural.calendar.periods} periods)"
+            )
             raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns")])
     with seconds.measure("compile"):
-        known = like.templates if like is not None and same_operations(like.layout, layout) else None
-        if known is None or like is None or not same_commitments(like.layout, layout):
-            known = compile_templates(layout, known)
+        known = like.templates if like is not None and same_operations(like.structure, structure) else None
+        if known is None or like is None or not same_commitments(like.structure, structure):
+            known = compile_templates(structure, known)
         templates = known
     with seconds.measure("stamp"):
         try:
-            assembly = stamp(layout, templates)
+            assembly = instantiate(structure, templates)
         except TinyEntryError as error:
-            raise InputError([tiny_entry(layout, data, error)]) from None
-    return Problem(plan, data, natural, layout, templates, assembly, seconds)
+            raise InputError([tiny_entry(structure, data, error)]) from None
+    return Problem(plan, data, natural, structure, templates, assembly, seconds)
 
 
 def columns_at_most(plan: Plan, data: Dataset) -> int:
@@ -99,9 +101,11 @@ def _items(natural: Instance) -> int:
 def at_undisturbed_prices(problem: Problem) -> Problem:
     """The same problem with disrupted operations valued at the trunk's prices (`price_gain = false`)."""
     plan = problem.plan.model_copy(update={"price_gain": False})
-    layout = replace(problem.layout, instance=replace(problem.layout.instance, plan=plan))
-    assembly = stamp(layout, problem.templates)
-    return replace(problem, plan=plan, natural=replace(problem.natural, plan=plan), layout=layout, assembly=assembly)
+    structure = replace(problem.structure, instance=replace(problem.structure.instance, plan=plan))
+    assembly = instantiate(structure, problem.templates)
+    return replace(
+        problem, plan=plan, natural=replace(problem.natural, plan=plan), structure=structure, assembly=assembly
+    )
 
 
 def structure_of(

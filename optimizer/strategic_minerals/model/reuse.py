@@ -80,7 +80,7 @@ BLOCK_DATA = (
 """Fields of an instance that no compiled block of operations holds as a number: it has them as parameters, or in its sets."""
 
 
-def same_operations(old: Structure, layout: Structure) -> bool:
+def same_operations(old: Structure, structure: Structure) -> bool:
     """Whether operations are written as in another layout: the same instance but for `BLOCK_DATA`, the same sets, and branches of the
     same components. What happens in worlds, with what probability, and what commitments cost may differ."""
 
@@ -89,14 +89,14 @@ def same_operations(old: Structure, layout: Structure) -> bool:
         return (
             classes,
             [contract.source for contract in side.contracts],
-            [bool(stamps.branches) for stamps in side.stamps],
+            [bool(blocks.branches) for blocks in side.block_index],
         )
 
-    same_sets = written(old) == written(layout) and equal(old.shapes, layout.shapes)
-    return same_sets and _same(old.instance, layout.instance, BLOCK_DATA)
+    same_sets = written(old) == written(structure) and equal(old.component_sets, structure.component_sets)
+    return same_sets and _same(old.instance, structure.instance, BLOCK_DATA)
 
 
-def same_commitments(old: Structure, layout: Structure) -> bool:
+def same_commitments(old: Structure, structure: Structure) -> bool:
     """Whether commitments are written as in another layout whose operations are: the same signatures, contracts and floors, which
     cost something in the same years, whatever they cost; limits on losses hold probabilities as numbers."""
 
@@ -110,8 +110,8 @@ def same_commitments(old: Structure, layout: Structure) -> bool:
         chances = side.worlds.probability.tolist() if limited else []
         return signed, floors, support.baseline.tolist(), support.excluded_by, tied, side.contracts, capacity, chances
 
-    money = [{name: figures != 0 for name, figures in side.commitment_money.items()} for side in (old, layout)]
-    return written(old) == written(layout) and all(
+    money = [{name: figures != 0 for name, figures in side.commitment_money.items()} for side in (old, structure)]
+    return written(old) == written(structure) and all(
         np.array_equal(used, money[1][name]) for name, used in money[0].items()
     )
 

@@ -57,30 +57,30 @@ class Solution:
     """Names on the axis of `buy`."""
 
 
-def extract(layout: Structure, assembly: Assembly, x: Floats) -> Solution:
+def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
     """Read a solution out of the solver's columns, in tonnes."""
-    instance = layout.instance
-    W, T = 1 + len(layout.worlds.names), instance.calendar.periods
-    F, C = len(instance.calendar.years), len(layout.shapes)
-    names = tuple(p.name for shape in layout.shapes for p in shape.purchases)
-    material = {p.name: p.material for shape in layout.shapes for p in shape.purchases}
+    instance = structure.instance
+    W, T = 1 + len(structure.worlds.names), instance.calendar.periods
+    F, C = len(instance.calendar.years), len(structure.component_sets)
+    names = tuple(p.name for sets in structure.component_sets for p in sets.purchases)
+    material = {p.name: p.material for sets in structure.component_sets for p in sets.purchases}
     at = {name: k for k, name in enumerate(names)}
     u, v = instance.material_unit, instance.producer_unit
-    scale = _scales(layout) | {"buy": u[[material[name] for name in names]] if names else np.zeros(0)}
+    scale = _scales(structure) | {"buy": u[[material[name] for name in names]] if names else np.zeros(0)}
     paths = {name: np.zeros((W, len(scale[name]), T)) for name in OPERATIONS}
-    parts = {part.label: part for part in assembly.stamped}
+    parts = {part.label: part for part in assembly.blocks}
     extra = np.zeros((W - 1, C, F))
     levels = instance.plan.service_levels
     short = np.zeros((W - 1, len(levels), F + 1))
-    for c, stamps in enumerate(layout.stamps):
+    for c, blocks in enumerate(structure.block_index):
         label = instance.components[c]
         part = parts[f"period:{label}"]
         values = _values(part, x)
         # stamp of every (path, period): the trunk's before the onset
         which = np.tile(np.arange(T), (W, 1))
-        for s in stamps.branches:
-            onset = int(layout.worlds.onset[s, c])
-            which[s + 1, onset:] = stamps.first[s] + np.arange(T - onset)
+        for s in blocks.branches:
+            onset = int(structure.worlds.onset[s, c])
+            which[s + 1, onset:] = blocks.first[s] + np.arange(T - onset)
         for column, (name, key) in enumerate(part.template.columns):
             row = at[key] if name == "buy" else key
             paths[name][:, row, :] = values[which, column] * scale[name][row]
@@ -90,22 +90,22 @@ def extract(layout: Structure, assembly: Assembly, x: Floats) -> Solution:
         values = _values(branch, x)
         for column, (name, key) in enumerate(branch.template.columns):
             if name == "extra":
-                extra[list(stamps.branches), c, key] = values[:, column]
+                extra[list(blocks.branches), c, key] = values[:, column]
             elif name == "short_of_promise":
                 level = levels[key[0]]
                 unit = u[instance.materials.index(level.material)]
-                short[list(stamps.branches), key[0], key[1]] = values[:, column] * unit
+                short[list(blocks.branches), key[0], key[1]] = values[:, column] * unit
     root = dict(zip(parts["commitments"].template.columns, _values(parts["commitments"], x)[0], strict=True))
 
     def vector(name: str, n: int) -> Floats:
         return np.array([root[name, k] for k in range(n)], dtype=float)
 
-    contract = vector("contract", len(layout.contracts))
-    contract_unit = np.array([v[k.source] for k in layout.contracts])
+    contract = vector("contract", len(structure.contracts))
+    contract_unit = np.array([v[k.source] for k in structure.contracts])
     return Solution(
-        sign=vector("sign", len(layout.support.options)),
+        sign=vector("sign", len(structure.support.options)),
         contract=contract * contract_unit,
-        floor=vector("floor", len(layout.support.markets)),
+        floor=vector("floor", len(structure.support.markets)),
         carry=vector("carry", F),
         unspent=np.array([root.get(("unspent", f), 0.0) for f in range(F)], dtype=float),
         extra=extra,
@@ -117,14 +117,14 @@ def extract(layout: Structure, assembly: Assembly, x: Floats) -> Solution:
 
 def signatures(assembly: Assembly, x: Floats) -> Floats:
     """(options,) share signed of each, out of the solver's columns."""
-    root = assembly.stamped[0]
+    root = assembly.blocks[0]
     mine = [k for k, (name, _) in enumerate(root.template.columns) if name == "sign"]
     return x[root.first_column + np.array(mine, dtype=np.int64)]
 
 
-def _scales(layout: Structure) -> dict[str, Floats]:
+def _scales(structure: Structure) -> dict[str, Floats]:
     """Tonnes that a unit of each operation stands for, by its index; purchases apart."""
-    instance = layout.instance
+    instance = structure.instance
     u, v = instance.material_unit, instance.producer_unit
     rules = instance.plan.diversification
     return {
@@ -142,13 +142,13 @@ def _scales(layout: Structure) -> dict[str, Floats]:
     }
 
 
-def embed(layout: Structure, assembly: Assembly, solution: Solution, operating: Floats) -> tuple[Ints, Floats]:
+def embed(structure: Structure, assembly: Assembly, solution: Solution, operating: Floats) -> tuple[Ints, Floats]:
     """(columns, values) of all commitments and of the trunk's operations of a solution, in this layout's units.
 
     `operating` is the share of each output class of this layout. Names of purchases tie the two together.
     """
-    u, v = layout.instance.material_unit, layout.instance.producer_unit
-    T = layout.instance.calendar.periods
+    u, v = structure.instance.material_unit, structure.instance.producer_unit
+    T = structure.instance.calendar.periods
     at = {name: k for k, name in enumerate(solution.purchases)}
     columns: list[Ints] = []
     values: list[Floats] = []
@@ -157,8 +157,8 @@ def embed(layout: Structure, assembly: Assembly, solution: Solution, operating: 
         columns.append(np.atleast_1d(where))
         values.append(np.atleast_1d(np.asarray(what, dtype=float)))
 
-    root = assembly.stamped[0]
-    units = [v[k.source] for k in layout.contracts]
+    root = assembly.blocks[0]
+    units = [v[k.source] for k in structure.contracts]
     for n, (name, key) in enumerate(root.template.columns):
         known: dict[str, Any] = {
             "sign": lambda k: solution.sign[k],
@@ -171,13 +171,13 @@ def embed(layout: Structure, assembly: Assembly, solution: Solution, operating: 
         }
         if name in known:
             put(np.array([root.first_column + n]), known[name](key))
-    scale = _scales(layout)
-    for part in assembly.stamped:
+    scale = _scales(structure)
+    for part in assembly.blocks:
         if not part.label.startswith("period:"):
             continue
         for n, (name, key) in enumerate(part.template.columns):
             row = at[key] if name == "buy" else key
-            unit = u[layout.material_of_purchase[key]] if name == "buy" else scale[name][row]
+            unit = u[structure.material_of_purchase[key]] if name == "buy" else scale[name][row]
             put(part.first_column + n + part.width * np.arange(T), getattr(solution, name)[0, row] / unit)
     return np.concatenate(columns), np.maximum(0.0, np.concatenate(values))  # the solver's -1e-9 is 0
 

@@ -84,7 +84,7 @@ def no_answer(
 
 def _confirm(problem: Problem, time_limit_s: float) -> str:
     """Status of the problem as a feasibility question without presolve (no cost, so never unbounded)."""
-    assembly = demanding(problem.layout, problem.assembly)
+    assembly = demanding(problem.structure, problem.assembly)
     status = (
         Model(assembly, np.zeros_like(assembly.lower), integer=True)
         .run(time_limit_s=time_limit_s, presolve=False)
@@ -97,7 +97,7 @@ def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
     """What speaks against "infeasible": the elastic program, in which every demand may be missed, has no point either, or misses
     nothing; empty where it misses something, which is what the word means.
     """
-    asked = demanding(problem.layout, problem.assembly)
+    asked = demanding(problem.structure, problem.assembly)
     rows = np.concatenate([*(asked.rows_of(family) for family in (*DEMANDS, "trunk_shortfall")), held_in(asked)])
     elastic = with_columns(asked, [[(int(row), _sense(asked, int(row)))] for row in rows], np.full(len(rows), INF))
     cost = np.zeros(len(elastic.lower))
@@ -116,7 +116,7 @@ def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
 
 def held_in(assembly: Assembly) -> Ints:
     """Rows of no template: what a caller has asked for beside the plan."""
-    return np.flatnonzero(assembly.row_stamped < 0)
+    return np.flatnonzero(assembly.row_block < 0)
 
 
 def _sense(assembly: Assembly, row: int) -> float:
@@ -156,7 +156,7 @@ def culprits(problem: Problem, relax: bool, time_limit_s: float) -> list[str]:
 
     Within a set every family takes part: without any one of them the others of the set can be met. Bystanders are not named.
     """
-    asked = demanding(problem.layout, problem.assembly)
+    asked = demanding(problem.structure, problem.assembly)
     active = [family for family in DEMANDS if len(asked.rows_of(family))]
     found: list[str] = []
     while active and not _possible(problem, active, relax, time_limit_s):
@@ -174,7 +174,7 @@ def culprits(problem: Problem, relax: bool, time_limit_s: float) -> list[str]:
 
 def _possible(problem: Problem, families: list[str], relax: bool, time_limit_s: float) -> bool:
     """Whether some plan meets these families of demands, the other families left out; a limit counts as yes."""
-    assembly = demanding(problem.layout, problem.assembly)
+    assembly = demanding(problem.structure, problem.assembly)
     model = Model(assembly, np.zeros_like(assembly.lower), integer=not relax)
     for family in DEMANDS:
         if family not in families:

@@ -95,7 +95,7 @@ def optimise(
         if isinstance(doing_nothing, LShaped):  # its clusters go on from where they stand
             solver: FlatModel | LShaped = doing_nothing
             deadline = time.perf_counter() + left()
-            doing_nothing.become(problem.layout, problem.assembly, costs[stages[0]], deadline, integer=not relax)
+            doing_nothing.become(problem.structure, problem.assembly, costs[stages[0]], deadline, integer=not relax)
         else:
             del doing_nothing  # half of the memory
             solver = make(problem.assembly, costs[stages[0]], integer=not relax)
@@ -117,7 +117,7 @@ def optimise(
             without = _without_residual(problem, solver, costs["social_cost"], run, z0, gap, left(), on_progress)
     x = run.x if fixed is None or fixed.x is None else fixed.x
     assert x is not None
-    x = with_tail(problem.layout, problem.assembly, x)
+    x = with_tail(problem.structure, problem.assembly, x)
     outcome = outcome_of(problem, staged, costs, z0, x, relax=relax, method=method)
     return Solved(
         problem, outcome, x, z0, without, undisturbed, fixed, priced, costs, staged.iterations, staged.nodes, seconds

@@ -48,7 +48,7 @@ def solve_reference(
     solver: has `reference_model` loaded; None: the flat model.
     """
     begin = time.perf_counter()
-    assembly, layout = reference_model(problem), problem.layout
+    assembly, structure = reference_model(problem), problem.structure
     solver = solver or FlatModel(assembly, cost, integer=False)
     run = problem.seconds.ran(
         "do nothing",
@@ -75,8 +75,8 @@ def solve_reference(
     if isinstance(solver, LShaped):
         x = settled_decomposed(solver, cost, run.x, left)
     else:
-        x = settled(solver.face(cost, run), layout, assembly, lambda whole: whole, left)
-    x = with_tail(layout, assembly, x)
+        x = settled(solver.face(cost, run), structure, assembly, lambda whole: whole, left)
+    x = with_tail(structure, assembly, x)
     if dearer(cost, run.x, x):
         raise UntrustedError("the reference without a plan became dearer when its ties were broken")
     return x
@@ -84,14 +84,14 @@ def solve_reference(
 
 def reference_model(problem: Problem) -> Assembly:
     """The model of doing nothing: decisions fixed, demands on the plan left out."""
-    assembly, support = problem.assembly, problem.layout.support
+    assembly, support = problem.assembly, problem.structure.support
     lower, upper = assembly.lower.copy(), assembly.upper.copy()
     row_lower, row_upper = assembly.row_lower.copy(), assembly.row_upper.copy()
     for family in RELAXED_IN_Z0:
         rows = assembly.rows_of(family)
         row_lower[rows], row_upper[rows] = -INF, INF
     zero = _decided(problem)
-    root = assembly.stamped[0]
+    root = assembly.blocks[0]
     built = [
         int(root.columns("sign", o)[0])
         for o, option in enumerate(support.options)
@@ -107,7 +107,7 @@ def _decided(problem: Problem) -> Ints:
     """Columns that doing nothing leaves at zero: signatures, contracts, floors, and every purchase."""
     columns = [
         part.first_column + k + part.width * np.arange(part.count)
-        for part in problem.assembly.stamped
+        for part in problem.assembly.blocks
         for k, (name, _) in enumerate(part.template.columns)
         if name in ("sign", "contract", "contract_signed", "floor", "buy")
     ]
@@ -127,7 +127,7 @@ def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, i
         entries = slice(assembly.start[row], assembly.start[row + 1])
         short = float(assembly.value[entries] @ z0[assembly.index[entries]])
         _, material, label, stamp_number = assembly.row_name(int(row))
-        reach = problem.layout.reach[problem.layout.instance.component[material]]
+        reach = problem.structure.reach[problem.structure.instance.component[material]]
         if stamp_number < len(reach) and reach[stamp_number] > 0:  # trunk stamps come first
             most = min(float(assembly.row_upper[row]), max(0.0, short) + 1e-6)
             caps[int(row)] = (label.removeprefix("period:"), stamp_number, material, most)

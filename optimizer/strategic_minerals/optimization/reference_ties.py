@@ -112,21 +112,21 @@ def _near(bound: Floats, value: Floats) -> Bools:
 
 
 def settled(
-    face: Face, layout: Structure, assembly: Assembly, own: Callable[[Floats], Floats], left: Callable[[], float]
+    face: Face, structure: Structure, assembly: Assembly, own: Callable[[Floats], Floats], left: Callable[[], float]
 ) -> Floats:
     """The point of a face on which nothing is left open that anybody looks at.
 
     own: turns a cost of the whole model's columns into one of the face's. left: seconds left.
     """
-    weighted = own(trunk_shortfall(layout, assembly, weighted=True))
+    weighted = own(trunk_shortfall(structure, assembly, weighted=True))
     face.least(weighted, left())
     for q in (
-        range(len(layout.instance.demands))
+        range(len(structure.instance.demands))
         if float(weighted @ face.x) > NOTHING * float(weighted.max(initial=0.0))
         else ()
     ):
-        face.least(own(trunk_shortfall(layout, assembly, demand=q)), left())
-    return face.least(own(losses(layout, assembly)), left())
+        face.least(own(trunk_shortfall(structure, assembly, demand=q)), left())
+    return face.least(own(losses(structure, assembly)), left())
 
 
 def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], float]) -> Floats:
@@ -148,8 +148,8 @@ def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], 
     run = model.run(time_limit_s=left(), phase="reference")
     if run.status == "optimal":  # where rounding leaves no room beside what is held, the master's point stays as it is
         face = Face(model, master, of_master(cost), run)
-        settled_x[parts.mine] = settled(face, of.layout, of.assembly, of_master, left)[:own]
-    lost = losses(of.layout, of.assembly)
+        settled_x[parts.mine] = settled(face, of.structure, of.assembly, of_master, left)[:own]
+    lost = losses(of.structure, of.assembly)
     for k, point in of.in_clusters(lambda cluster: _least_loss(cluster, y, lost, x, left)):
         settled_x[parts.clusters[k].columns] = point
     return settled_x
@@ -175,48 +175,48 @@ def _least_loss(cluster: Cluster, y: Floats, lost: Floats, x: Floats, left: Call
 
 
 def trunk_shortfall(
-    layout: Structure, assembly: Assembly, *, weighted: bool = False, demand: int | None = None
+    structure: Structure, assembly: Assembly, *, weighted: bool = False, demand: int | None = None
 ) -> Floats:
     """(columns,) a cost that adds up trunk shortfall: of one demand [unit], or weighted by its loss v [million USD]."""
-    n, cost = layout.instance, np.zeros(len(assembly.lower))
-    for columns, _, kind, key in _short(layout, assembly):
+    n, cost = structure.instance, np.zeros(len(assembly.lower))
+    for columns, _, kind, key in _short(structure, assembly):
         if kind == "shortfall" and demand in (None, n.tiers[key][0]):
             cost[columns[: n.calendar.periods]] = n.tier_loss[key] if weighted else 1.0  # trunk stamps come first
     return cost
 
 
-def losses(layout: Structure, assembly: Assembly) -> Floats:
+def losses(structure: Structure, assembly: Assembly) -> Floats:
     """(columns,) a cost that adds up the discounted losses of all branches, and of the trunk, each counted once [million USD]."""
-    n, cost = layout.instance, np.zeros(len(assembly.lower))
-    for columns, period, kind, key in _short(layout, assembly):
+    n, cost = structure.instance, np.zeros(len(assembly.lower))
+    for columns, period, kind, key in _short(structure, assembly):
         cost[columns] = n.calendar.beta[period] * (n.tier_loss[key] if kind == "shortfall" else n.step_cost[key])
     return cost
 
 
-def _short(layout: Structure, assembly: Assembly) -> Iterator[tuple[Ints, Ints, str, int]]:
+def _short(structure: Structure, assembly: Assembly) -> Iterator[tuple[Ints, Ints, str, int]]:
     """(columns, their periods, variable, key) of shortfall and substitution in all stamps of a component, trunk first."""
-    names = list(layout.instance.components)
-    for part in assembly.stamped:
+    names = list(structure.instance.components)
+    for part in assembly.blocks:
         kind, _, name = part.label.partition(":")
         if kind == "period":
-            stamps = layout.stamps[names.index(name)]
+            blocks = structure.block_index[names.index(name)]
             for variable, key in part.template.columns:
                 if variable in ("shortfall", "substitute"):
-                    yield part.columns(variable, key), stamps.period, variable, key
+                    yield part.columns(variable, key), blocks.period, variable, key
 
 
-def with_tail(layout: Structure, assembly: Assembly, x: Floats) -> Floats:
+def with_tail(structure: Structure, assembly: Assembly, x: Floats) -> Floats:
     """The point with value at risk and tails computed from its losses: the smallest alpha-quantile, and what lies beyond it.
 
     Where CVaR costs nothing the solver leaves these columns anywhere.
     """
-    world = next((part for part in assembly.stamped if part.label == "world"), None)
-    if world is None or not layout.uses_risk:
+    world = next((part for part in assembly.blocks if part.label == "world"), None)
+    if world is None or not structure.uses_risk:
         return x
     found = x.copy()
     loss = x[world.columns("world_loss", None)]
-    eta = smallest_quantile(loss, layout.worlds.probability, layout.instance.plan.risk.alpha)
-    found[assembly.stamped[0].columns("value_at_risk", None)] = eta
+    eta = smallest_quantile(loss, structure.worlds.probability, structure.instance.plan.risk.alpha)
+    found[assembly.blocks[0].columns("value_at_risk", None)] = eta
     found[world.columns("tail", None)] = np.maximum(0.0, loss - eta)
     return found
 

@@ -96,7 +96,7 @@ class Session:
         before = self._problem
         problem = prepare(plan, data, before, self.held)
         if self.held is None:
-            self.held = problem.layout.worlds.drawn
+            self.held = problem.structure.worlds.drawn
         costs = objective_costs(problem)
         chosen = chosen_method(problem, self._method, integer=not self._relax)
         reference, solver, x = self._given_up(chosen)
@@ -117,7 +117,7 @@ class Session:
         )
         x = staged.run.x if fixed is None or fixed.x is None else fixed.x
         assert x is not None
-        x = with_tail(problem.layout, problem.assembly, x)
+        x = with_tail(problem.structure, problem.assembly, x)
         outcome = outcome_of(problem, staged, costs, z0, x, relax=self._relax, method=chosen)
         self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, x, chosen
         return Answer(problem, outcome, x, z0)
@@ -143,7 +143,7 @@ def _loaded(
 ) -> FlatModel | LShaped:
     """A solver with a model loaded, the one given where there is one; it answered the problem before. deadline: of the answer."""
     if isinstance(solver, LShaped):
-        solver.become(problem.layout, assembly, cost, deadline)
+        solver.become(problem.structure, assembly, cost, deadline)
     elif isinstance(solver, FlatModel):
         same = before is None or before.assembly.shape[:2] == assembly.shape[:2]
         solver.become(assembly, cost, None if same or before is None else partial(carried, before, problem))

@@ -104,9 +104,9 @@ class FlatModel:
         self._model.add_row(used, cost[used], -INF, most, money=True)
 
 
-def decomposition_pays(layout: Structure, assembly: Assembly, *, integer: bool) -> bool:
+def decomposition_pays(structure: Structure, assembly: Assembly, *, integer: bool) -> bool:
     """Whether taking a model apart is expected to be faster: from as many worlds, and columns, as measured."""
-    apart = int((~layout.worlds.design_basis).sum())
+    apart = int((~structure.worlds.design_basis).sum())
     return apart >= LEAST_WORLDS[integer] and len(assembly.lower) >= LEAST_COLUMNS
 
 
@@ -126,7 +126,9 @@ def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal
         )
     if method == "auto":
         return (
-            "decomposed" if able and decomposition_pays(problem.layout, problem.assembly, integer=integer) else "flat"
+            "decomposed"
+            if able and decomposition_pays(problem.structure, problem.assembly, integer=integer)
+            else "flat"
         )
     return "decomposed" if method == "decomposed" else "flat"
 
@@ -143,7 +145,7 @@ def solver_of(
 ) -> FlatModel | LShaped:
     """What minimises a model of the problem's columns. threads, executor: for clusters of worlds, as `LShaped`."""
     if method == "decomposed":
-        return LShaped(problem.layout, assembly, cost, integer=integer, threads=threads, executor=executor)
+        return LShaped(problem.structure, assembly, cost, integer=integer, threads=threads, executor=executor)
     return FlatModel(assembly, cost, integer=integer)
 
 

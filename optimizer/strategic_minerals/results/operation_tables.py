@@ -38,7 +38,7 @@ def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
 def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Stock, acquisitions, releases, disposals and surplus of each material on every path."""
     n = problem.natural
-    by_name = {p.name: p.material for shape in problem.layout.shapes for p in shape.purchases}
+    by_name = {p.name: p.material for shape in problem.structure.component_sets for p in shape.purchases}
     bought = np.zeros_like(solution.stock)
     for b, name in enumerate(solution.purchases):
         bought[:, by_name[name]] += solution.buy[:, b]
@@ -112,8 +112,8 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
 def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
     """Where Z0 - Z comes from, by component: shortage spared, price gain, users and authority at undisturbed prices; and
     commitments, with soft penalties and the charge for risk apart: nobody pays them."""
-    books, reference = open_accounts(problem, solution), open_accounts(problem, z0)
-    split = split_of_value(books, reference)
+    accounts, reference = open_accounts(problem, solution), open_accounts(problem, z0)
+    split = split_of_value(accounts, reference)
     rows = []
     for c, name in enumerate(problem.natural.components):
         members = [m for m, of in zip(problem.natural.materials, problem.natural.component, strict=True) if of == c]
@@ -127,9 +127,9 @@ def value(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
                 "authority_musd": float(split["authority"][c]),
             }
         )
-    before, after = commitments(reference), commitments(books)
+    before, after = commitments(reference), commitments(accounts)
     spared = {name: before[name] - after[name] for name in before}
-    clawed, border = floors_at_crisis_prices(books), spared["users_border_surcharge"]
+    clawed, border = floors_at_crisis_prices(accounts), spared["users_border_surcharge"]
     penalties, risk = spared["soft_penalties"], spared["cvar"]
     rows.append(
         {
@@ -153,8 +153,8 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
     material that can be bought has its row, so that which rows there are hangs on no further solve.
     """
     n = problem.natural
-    known = {p.name: p.material for shape in problem.layout.shapes for p in shape.purchases}
-    pi = problem.layout.worlds.probability
+    known = {p.name: p.material for shape in problem.structure.component_sets for p in shape.purchases}
+    pi = problem.structure.worlds.probability
 
     def bought(x: Solution) -> Floats:
         total = np.zeros(len(n.materials))
@@ -179,7 +179,7 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
 
 def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
     """Discounted loss of every world, with the plan and without, and how much defence goes short."""
-    n, worlds = problem.natural, problem.layout.worlds
+    n, worlds = problem.natural, problem.structure.worlds
     rows = []
     short, short_without = (x.shortfall[1:].sum(axis=(1, 2)) for x in (solution, z0))
     (loss, defence), (loss_without, defence_without) = world_losses(problem, solution), world_losses(problem, z0)
@@ -197,8 +197,8 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
                 "shortfall_without_plan_t": float(short_without[s]),
                 "defence_shortfall_t": float(defence[s]),
                 "defence_shortfall_without_plan_t": float(defence_without[s]),
-                "hazards": " ".join(sorted({strike.label for strike in worlds.strikes[s]})),
-                "events": "; ".join(describe(strike) for strike in worlds.strikes[s]),
+                "hazards": " ".join(sorted({event.label for event in worlds.events[s]})),
+                "events": "; ".join(describe(event) for event in worlds.events[s]),
             }
         )
     return pd.DataFrame(rows)

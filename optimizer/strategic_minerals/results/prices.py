@@ -106,12 +106,10 @@ def worthless(problem: Problem, fixed: Run) -> list[Price]:
 def _priced(problem: Problem, fixed: Run) -> list[Price]:
     """Every price of a row that binds."""
     assert fixed.row_dual is not None
-    assembly, layout, natural = problem.assembly, problem.layout, problem.natural
+    assembly, structure, natural = problem.assembly, problem.structure, problem.natural
     calendar, found = natural.calendar, _appropriations(problem, fixed)
-    local = [{r for r, (name, _) in enumerate(part.template.rows) if name in PRICED} for part in assembly.stamped]
-    chosen = np.array(
-        [r in local[k] for k, r in zip(assembly.row_stamped, assembly.row_local, strict=True)], dtype=bool
-    )
+    local = [{r for r, (name, _) in enumerate(part.template.rows) if name in PRICED} for part in assembly.blocks]
+    chosen = np.array([r in local[k] for k, r in zip(assembly.row_block, assembly.row_local, strict=True)], dtype=bool)
     components = {f"period:{name}": c for c, name in enumerate(natural.components)}
     branches = {f"branch:{name}": c for c, name in enumerate(natural.components)}
     for row in np.flatnonzero(chosen & (np.abs(fixed.row_dual) > SMALL)).tolist():
@@ -129,7 +127,7 @@ def _priced(problem: Problem, fixed: Run) -> list[Price]:
             if year == "" or year in calendar.planned_years:
                 found.append(Price(name, "", "", str(year), -dual, "USD/USD", row, 1, 1.0))
         elif name == "service_level":
-            world = layout.worlds.names[layout.stamps[branches[label]].branches[number]]
+            world = structure.worlds.names[structure.block_index[branches[label]].branches[number]]
             found.append(_of_promise(problem, key, world, dual, row))
         else:
             c = components[label]
@@ -157,10 +155,10 @@ def _of_promise(problem: Problem, key: tuple[int, int], world: str, dual: float,
 
 def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual: float, row: int) -> list[Price]:
     """Of a row of one component's operations; none where it is not one that is published."""
-    layout, n = problem.layout, problem.natural
-    stamps, shape, calendar = layout.stamps[c], layout.shapes[c], n.calendar
-    s, t = int(stamps.world[number]), int(stamps.period[number])
-    world, period = ("trunk" if s == TRUNK else layout.worlds.names[s]), calendar.period_label(t)
+    structure, n = problem.structure, problem.natural
+    blocks, shape, calendar = structure.block_index[c], structure.component_sets[c], n.calendar
+    s, t = int(blocks.world[number]), int(blocks.period[number])
+    world, period = ("trunk" if s == TRUNK else structure.worlds.names[s]), calendar.period_label(t)
 
     def per_tonne(price: str, item: str, i: int, value: float, direction: int) -> list[Price]:
         unit = float(problem.instance.material_unit[i])
@@ -181,7 +179,7 @@ def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual:
     if name == "stock_balance" and s == TRUNK:
         return per_tonne("stock", n.materials[key], key, -dual, 1)
     if name == "material_balance" and STAGES[n.plan.objective.kind][0] == "social_cost":
-        share = float(layout.trunk_weight[c, t] if s == TRUNK else layout.worlds.probability[s])
+        share = float(structure.trunk_weight[c, t] if s == TRUNK else structure.worlds.probability[s])
         return (
             per_tonne("supply", n.materials[key], key, dual / (share * calendar.beta[t]), -1) if share > SMALL else []
         )
@@ -205,7 +203,7 @@ def _appropriations(problem: Problem, fixed: Run) -> list[Price]:
             Price("appropriation", "", "", year, dual, "USD/USD", row, 1, 1.0), beyond[f], owed[f], money[f]
         )
         if f < len(calendar.years) - 1:  # nothing is carried out of the last year
-            column = int(assembly.stamped[0].columns("carry", f)[0])
+            column = int(assembly.blocks[0].columns("carry", f)[0])
             value = price.value - share * min(0.0, float(fixed.column_dual[column]))
             price = replace(price, value=value, widened=(column, share) if share > 0 else None)
         if calendar.years[f] in calendar.planned_years:

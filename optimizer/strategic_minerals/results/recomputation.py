@@ -178,7 +178,7 @@ def _of_sizes(stored: Result, problem: Problem) -> Iterator[str]:
         "rows": rows,
         "nonzeros": nonzeros,
         "binaries": int(problem.assembly.integer.sum()),
-        "scenarios": len(problem.layout.worlds.names),
+        "scenarios": len(problem.structure.worlds.names),
         "periods": n.calendar.periods,
         "materials": len(n.materials),
     }
@@ -238,10 +238,10 @@ def misstated(result: Result, stated: Mapping[str, Any]) -> Iterator[str]:
 
 def _require_shapes(problem: Problem, stored: Result) -> None:
     """Raise InputError where decisions are not those of the plan: other axes or other purchases."""
-    layout = problem.layout
-    n, support = layout.instance, layout.support
-    paths, periods, years = 1 + len(layout.worlds.names), n.calendar.periods, len(n.calendar.years)
-    names = tuple(p.name for shape in layout.shapes for p in shape.purchases)
+    structure = problem.structure
+    n, support = structure.instance, structure.support
+    paths, periods, years = 1 + len(structure.worlds.names), n.calendar.periods, len(n.calendar.years)
+    names = tuple(p.name for shape in structure.component_sets for p in shape.purchases)
     sizes = {
         **dict.fromkeys(("run", "hold"), len(n.producers)),
         "buy": len(names),
@@ -250,19 +250,19 @@ def _require_shapes(problem: Problem, stored: Result) -> None:
         "shortfall": len(n.tiers),
         "excess": len(n.plan.diversification),
     }
-    shapes: dict[str, tuple[int, ...]] = {
+    component_sets: dict[str, tuple[int, ...]] = {
         "sign": (len(support.options),),
-        "contract": (len(layout.contracts),),
+        "contract": (len(structure.contracts),),
         "floor": (len(support.markets),),
         "carry": (years,),
         "unspent": (years,),
         **{name: (paths, sizes[name], periods) for name in OPERATIONS},
-        "extra": (paths - 1, len(layout.shapes), years),
+        "extra": (paths - 1, len(structure.component_sets), years),
         "short_of_promise": (paths - 1, len(n.plan.service_levels), years + 1),
     }
     faults = []
     for which, solution in (("solution", stored.solution), ("reference", stored.reference)):
-        for name, shape in shapes.items():
+        for name, shape in component_sets.items():
             found = np.shape(getattr(solution, name))
             if found != shape:
                 faults.append(

@@ -40,12 +40,12 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
             [
                 *unlikely(problem.plan, problem.data, problem.natural.materials),
                 *unused(problem.plan, problem.data, problem.natural.calendar.years, problem.natural.materials),
-                *notes(problem.instance, problem.layout.worlds, problem.layout.support),
+                *notes(problem.instance, problem.structure.worlds, problem.structure.support),
             ],
             columns=["kind", "item", "note"],
         ),
         "dropped": pd.DataFrame(
-            [*problem.layout.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
+            [*problem.structure.support.dropped, *problem.natural.left_out], columns=["item", "reason"]
         ),
     }
 
@@ -53,7 +53,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
 def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
     """What the reserve buys on the trunk in planned years."""
     n, rows = problem.natural, []
-    by_name = {p.name: p for shape in problem.layout.shapes for p in shape.purchases}
+    by_name = {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}
     for b, name in enumerate(solution.purchases):
         purchase = by_name[name]
         source = n.producers[purchase.source] if purchase.source >= 0 else "outside"
@@ -81,7 +81,7 @@ def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Stock on the trunk at the end of each planned period, with days of cover of that year's use."""
     n, rows = problem.natural, []
     used = use_of(problem, solution) / n.calendar.step / 365.0
-    held = sorted({i for shape in problem.layout.shapes for i in shape.stocked})
+    held = sorted({i for shape in problem.structure.component_sets for i in shape.stocked})
     for i in held:
         for t in range(n.calendar.planned):
             tonnes = max(0.0, float(solution.stock[0, i, t]))
@@ -103,7 +103,7 @@ def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
 
 def projects(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Every project: what is signed for it and when, its gap, and what closes it."""
-    n, support, rows = problem.natural, problem.layout.support, []
+    n, support, rows = problem.natural, problem.structure.support, []
     signed = {o: float(share) for o, share in enumerate(solution.sign) if share > 1e-6}
     chosen = {support.options[o].project for o in signed}
     for o, share in signed.items():
@@ -183,7 +183,7 @@ def with_residual_at_zero(problem: Problem, table: pd.DataFrame, signed: Floats 
         table["share_at_residual_0"] = float("nan")
         return table
     shares = dict.fromkeys(table.project, 0.0)
-    for o, option in enumerate(problem.layout.support.options):
+    for o, option in enumerate(problem.structure.support.options):
         shares[problem.natural.projects[option.project].name] += float(signed[o])
     table["share_at_residual_0"] = [round(shares[name], 9) for name in table.project]
     return table
@@ -192,7 +192,7 @@ def with_residual_at_zero(problem: Problem, table: pd.DataFrame, signed: Floats 
 def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Offtake contracts signed."""
     n, rows = problem.natural, []
-    for k, contract in enumerate(problem.layout.contracts):
+    for k, contract in enumerate(problem.structure.contracts):
         tonnes = float(solution.contract[k])
         if tonnes > SMALL_T:
             fee = float(n.contract_fee[contract.source])
@@ -213,7 +213,7 @@ def contracts(problem: Problem, solution: Solution) -> pd.DataFrame:
 
 def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Price floors guaranteed, market-wide and in packages, with what they are expected to cost."""
-    n, support, rows = problem.natural, problem.layout.support, []
+    n, support, rows = problem.natural, problem.structure.support, []
     columns = [
         "floor",
         "scope",
@@ -275,16 +275,16 @@ def floors(problem: Problem, solution: Solution) -> pd.DataFrame:
 
 def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Outlays by line against the appropriation of each planned year; liability and sales beside it, not in it."""
-    n, support, layout, rows = problem.natural, problem.layout.support, problem.layout, []
+    n, support, structure, rows = problem.natural, problem.structure.support, problem.structure, []
     calendar = n.calendar
-    by_name = {p.name: p for shape in layout.shapes for p in shape.purchases}
+    by_name = {p.name: p for shape in structure.component_sets for p in shape.purchases}
     price = np.array([n.price[by_name[b].material] * (1 + by_name[b].premium) for b in solution.purchases])
     price = price.reshape(len(solution.purchases), calendar.periods)
     purchases = (price * solution.buy[0]).sum(axis=0)
     holding = (n.holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
     sales = ((1 - n.haircut)[:, None] * n.price * solution.sell[0]).sum(axis=0)
     fees = np.zeros(calendar.periods)
-    for k, contract in enumerate(layout.contracts):
+    for k, contract in enumerate(structure.contracts):
         fees[contract.start : contract.end] += n.contract_fee[contract.source] * solution.contract[k]
     zero = np.zeros(calendar.periods)
     capital, offtake, topup, liability = zero.copy(), zero.copy(), zero.copy(), zero.copy()

@@ -27,24 +27,24 @@ def build_worlds(instance: Instance, data: Dataset, held: SampledScenarios | Non
     Raises PlanError for an event outside periods 2..T: what is in force at the start is a control.
     """
     plan = instance.plan
-    names, probability, design, strikes = listed(instance, data)
+    names, probability, design, events = listed(instance, data)
     rest = max(0.0, 1.0 - sum(probability))
     drawn: SampledScenarios | None = None
     if plan.sample is not None:
         quiet = min(rest, plan.sample.quiet_probability)
         drawn = held if held is not None and held.asked == _asked(instance, data) else sample(instance, data)
-        names += [NO_EVENT, *(f"sample-{n + 1}" for n in range(len(drawn.strikes)))]
+        names += [NO_EVENT, *(f"sample-{n + 1}" for n in range(len(drawn.events)))]
         probability += [quiet, *((rest - quiet) * drawn.share)]
-        design += [False] * (1 + len(drawn.strikes))
-        strikes += [(), *drawn.strikes]
+        design += [False] * (1 + len(drawn.events))
+        events += [(), *drawn.events]
     elif rest > 0 or not names:
         names.append(NO_EVENT)
         probability.append(rest if names[:-1] else 1.0)
         design.append(False)
-        strikes.append(())
+        events.append(())
     total = np.array(probability, dtype=float)
     return replace(
-        combine_events(instance, names, total / total.sum(), np.array(design, dtype=bool), strikes), drawn=drawn
+        combine_events(instance, names, total / total.sum(), np.array(design, dtype=bool), events), drawn=drawn
     )
 
 
@@ -127,11 +127,11 @@ def population(
     return build_worlds(replace(instance, plan=instance.plan.model_copy(update={"sample": own})), data)
 
 
-def equally_likely(instance: Instance, strikes: list[tuple[DisruptionEvent, ...]]) -> Worlds:
+def equally_likely(instance: Instance, events: list[tuple[DisruptionEvent, ...]]) -> Worlds:
     """Drawn worlds as they are, each as likely as the others."""
-    n = len(strikes)
+    n = len(events)
     return combine_events(
-        instance, [f"draw-{k + 1}" for k in range(n)], np.full(n, 1 / n), np.zeros(n, dtype=bool), strikes
+        instance, [f"draw-{k + 1}" for k in range(n)], np.full(n, 1 / n), np.zeros(n, dtype=bool), events
     )
 
 

@@ -107,11 +107,11 @@ def longest_event(plan: Plan, data: Dataset) -> float:
     return float(max(lengths + [row.flood_yr + row.duration_yr for row in sampled(plan, data)]))
 
 
-def describe(strike: DisruptionEvent) -> str:
+def describe(event: DisruptionEvent) -> str:
     """A strike in words."""
-    flood = f"price x{strike.flood_price:.3g} for {strike.flood:.1f} y, then " if strike.flood else ""
-    price = f", price x{strike.price:.3g}" if strike.price != 1 else ""
-    return f"{strike.label} {strike.start:.1f}: {flood}cut {strike.cut:.0%} for {strike.duration:.1f} y{price}"
+    flood = f"price x{event.flood_price:.3g} for {event.flood:.1f} y, then " if event.flood else ""
+    price = f", price x{event.price:.3g}" if event.price != 1 else ""
+    return f"{event.label} {event.start:.1f}: {flood}cut {event.cut:.0%} for {event.duration:.1f} y{price}"
 
 
 def _or(value: Any, row: Any, name: str, default: Any) -> Any:

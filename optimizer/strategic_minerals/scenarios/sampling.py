@@ -56,7 +56,7 @@ def draw(
         base = resolve_event(Event(hazard=row.hazard, start_year=2000.0), row)
         candidates: list[list[DisruptionEvent]] = [[] for _ in range(worlds)]
 
-        def strike(
+        def event(
             start: Floats, u: Floats, row: Any = row, base: DisruptionEvent = base, candidates: Any = candidates
         ) -> Floats:
             """Candidates of one event in each world; the end of its cut."""
@@ -78,7 +78,7 @@ def draw(
         ready = np.full(worlds, span.begin)
         for u in own:
             gap = _exponential(u[:, 0], 1 / row.rate_per_yr if row.rate_per_yr > 0 else math.inf)
-            ready = strike(ready + gap, u[:, 1:])
+            ready = event(ready + gap, u[:, 1:])
             if ready.min() >= span.end:
                 break
         for parent, coordinates in zip(row.after.split(), followers, strict=True):
@@ -90,16 +90,16 @@ def draw(
                 for n, when in brought_on:
                     start[n] = when
                 brought = start + _exponential(u[:, 1], row.after_lag_yr)
-                strike(np.where(u[:, 0] < row.after_probability, brought, math.inf), u[:, 2:])
+                event(np.where(u[:, 0] < row.after_probability, brought, math.inf), u[:, 2:])
         begun[row.hazard] = []
         for n, several in enumerate(candidates):
             until = -math.inf
-            for one in sorted(several, key=lambda strike: strike.start):
+            for one in sorted(several, key=lambda event: event.start):
                 if one.start >= until:  # what lasts already does not begin again
                     until = one.start + one.flood + one.duration
                     found[n].append(one)
                     begun[row.hazard].append((n, one.start))
-    return [tuple(sorted(world, key=lambda strike: strike.start)) for world in found]
+    return [tuple(sorted(world, key=lambda event: event.start)) for world in found]
 
 
 def _nth(begun: list[tuple[int, float]], k: int, worlds: int) -> list[tuple[int, float]]:

@@ -33,7 +33,7 @@ class SampledScenarios:
 
     asked: Any
     """What they were drawn for: equal questions have equal worlds."""
-    strikes: tuple[tuple[DisruptionEvent, ...], ...]
+    events: tuple[tuple[DisruptionEvent, ...], ...]
     share: Floats
     """Probability of each, given that no listed scenario comes."""
 
@@ -46,7 +46,7 @@ class Worlds:
     probability: Floats
     """(S,) sums to one."""
     design_basis: Bools
-    strikes: tuple[tuple[DisruptionEvent, ...], ...]
+    events: tuple[tuple[DisruptionEvent, ...], ...]
     availability: Floats
     """(S, J, T) rho."""
     demand_factor: Floats
@@ -83,11 +83,11 @@ def combine_events(
     names: Sequence[str],
     probability: Floats,
     design_basis: Bools,
-    strikes: Sequence[tuple[DisruptionEvent, ...]],
+    events: Sequence[tuple[DisruptionEvent, ...]],
 ) -> Worlds:
     """Worlds from their strikes: section 2 and the definition of `tight` in section 3 of the formulation."""
     calendar = instance.calendar
-    S, T = len(strikes), calendar.periods
+    S, T = len(events), calendar.periods
     J, I, Q, C = len(instance.producers), len(instance.materials), len(instance.demands), len(instance.components)  # noqa: E741
     availability = np.broadcast_to(instance.availability, (S, J, T)).copy()
     factor, rise, fall, lasting = np.ones((S, Q, T)), np.ones((S, I, T)), np.ones((S, I, T)), np.zeros((S, C, T))
@@ -95,14 +95,14 @@ def combine_events(
     spans: dict[tuple[int, int], list[tuple[float, float]]] = defaultdict(list)
     segments = np.array([segment for _, segment in instance.demands])
     at_name = {name: n for n, name in enumerate(instance.materials)}
-    for (countries, materials, demand), several in _alike(strikes).items():
+    for (countries, materials, demand), several in _alike(events).items():
         touched = named_materials(materials, at_name)
         cut, third = touched_producers(instance.country, instance.yields, instance.plan.home, countries, touched)
         hit, components = np.flatnonzero(touched), np.unique(instance.component[touched])
         s = np.array([world for world, _, _ in several])
-        begin = np.array([strike.start + strike.flood for _, _, strike in several])
-        until = begin + [strike.duration for _, _, strike in several]
-        flood = overlap(calendar, np.array([strike.start for _, _, strike in several]), begin)
+        begin = np.array([event.start + event.flood for _, _, event in several])
+        until = begin + [event.duration for _, _, event in several]
+        flood = overlap(calendar, np.array([event.start for _, _, event in several]), begin)
         phi = overlap(calendar, begin, until)
 
         def share(values: list[float], phase: Floats) -> Floats:
@@ -112,20 +112,20 @@ def combine_events(
         np.multiply.at(
             availability, (s[:, None], np.flatnonzero(third)), share([1 - k.third_cut for _, _, k in several], phi)
         )
-        for course in (
+        for path_data in (
             share([k.price for _, _, k in several], phi),
             share([k.flood_price for _, _, k in several], flood),
         ):
-            np.maximum.at(rise, (s[:, None], hit), course)
-            np.minimum.at(fall, (s[:, None], hit), course)
+            np.maximum.at(rise, (s[:, None], hit), path_data)
+            np.minimum.at(fall, (s[:, None], hit), path_data)
         for segment, multiple in demand:
             mine = np.flatnonzero((segments == segment) & touched[instance.demand_material])
             np.multiply.at(factor, (s[:, None], mine), share([multiple] * len(several), phi))
-        for n, (world, order, strike) in enumerate(several):
+        for n, (world, order, event) in enumerate(several):
             for c in components:
                 spans[world, int(c)].append((begin[n], until[n]))
-            if strike.tight is not None:
-                override.append((world, order, hit, phi[n] > 0, strike.tight))
+            if event.tight is not None:
+                override.append((world, order, hit, phi[n] > 0, event.tight))
     for (world, c), parts in spans.items():
         lasting[world, c] = _union(calendar, parts)
     price = instance.price * np.maximum(rise, 1.0) * np.minimum(fall, 1.0)
@@ -135,18 +135,18 @@ def combine_events(
         tight[world, ruled[:, None], np.flatnonzero(inside)] = value
     onset, end = _extent(instance, availability, factor, price, lasts)
     return Worlds(
-        tuple(names), probability, design_basis, tuple(strikes), availability, factor, price, tight, lasting, onset, end
+        tuple(names), probability, design_basis, tuple(events), availability, factor, price, tight, lasting, onset, end
     )
 
 
 def _alike(
-    strikes: Sequence[tuple[DisruptionEvent, ...]],
+    events: Sequence[tuple[DisruptionEvent, ...]],
 ) -> dict[tuple[str, str, Demand], list[tuple[int, int, DisruptionEvent]]]:
     """(world, order in it, strike) of strikes that touch the same producers, materials and segments."""
     found: dict[tuple[str, str, Demand], list[tuple[int, int, DisruptionEvent]]] = defaultdict(list)
-    for s, world in enumerate(strikes):
-        for order, strike in enumerate(world):
-            found[strike.countries, strike.materials, strike.demand].append((s, order, strike))
+    for s, world in enumerate(events):
+        for order, event in enumerate(world):
+            found[event.countries, event.materials, event.demand].append((s, order, event))
     return found
 
 

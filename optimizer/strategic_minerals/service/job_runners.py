@@ -153,7 +153,7 @@ class DaskRunner:
         attempt = f"{folder.path.name}-{time.time_ns()}"  # what an earlier attempt was told is not told to this one
         client = self._connected()
         stopping = self._dask.Event(f"stop-{attempt}", client=client)
-        future = client.submit(errand, attempt, packed(folder), patience, pure=False, key=attempt)
+        future = client.submit(task, attempt, packed(folder), patience, pure=False, key=attempt)
         try:
             return self._watched(client, folder, attempt, future, stopping, patience, tell, stop)
         except Exception as error:
@@ -213,7 +213,7 @@ class DaskRunner:
         self._client.close()
 
 
-def errand(attempt: str, content: bytes, patience: JobLimits) -> tuple[Ended, bytes]:
+def task(attempt: str, content: bytes, patience: JobLimits) -> tuple[Ended, bytes]:
     """On a worker: unpack, run a child, pack what it wrote."""
     import distributed
 

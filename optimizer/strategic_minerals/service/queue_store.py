@@ -90,7 +90,7 @@ class QueueStore(TokenStore):
         key: str | None,
         most: int,
         most_of_tenant: int,
-        deed: AuditLogEntry,
+        entry: AuditLogEntry,
         quota: Quota | None = None,
         size: int = 0,
     ) -> Job:
@@ -115,7 +115,7 @@ class QueueStore(TokenStore):
             ask(
                 "INSERT INTO deeds (at, tenant, token, address, action, job) "
                 "VALUES (:at, :tenant, :token, :address, :action, :job)",
-                **vars(deed),
+                **vars(entry),
             )
             self._use(ask, job.tenant, jobs=1)
             return job

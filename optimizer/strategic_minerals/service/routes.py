@@ -290,4 +290,4 @@ def get_deeds(
     request: Request, caller: Admin, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
 ) -> list[dict[str, Any]]:
     """The audit log, the newest first: who submitted, cancelled, resumed, deleted what, and from where."""
-    return [vars(deed) for deed in request.app.state.store.deeds(limit)]
+    return [vars(entry) for entry in request.app.state.store.log_entries(limit)]

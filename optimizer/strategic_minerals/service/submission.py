@@ -195,9 +195,9 @@ def _kept(
         {},
     )
     folder.sync()
-    deed = AuditLogEntry(job.submitted, caller.tenant, caller.token, caller.address, f"submit {job.kind}", job.id)
+    entry = AuditLogEntry(job.submitted, caller.tenant, caller.token, caller.address, f"submit {job.kind}", job.id)
     return store.submit(
-        job, key, settings.most_queued, settings.most_queued_of_tenant, deed, quota_of(settings), folder.size
+        job, key, settings.most_queued, settings.most_queued_of_tenant, entry, quota_of(settings), folder.size
     )
 
 

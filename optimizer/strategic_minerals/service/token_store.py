@@ -81,12 +81,12 @@ class TokenStore(BaseStore):
         )
         return bool(rows)
 
-    def log(self, deed: AuditLogEntry) -> None:
+    def log(self, entry: AuditLogEntry) -> None:
         """A line of the audit log."""
         values = ":at, :tenant, :token, :address, :action, :job"
-        self._run((f"INSERT INTO deeds (at, tenant, token, address, action, job) VALUES ({values})", vars(deed)))
+        self._run((f"INSERT INTO deeds (at, tenant, token, address, action, job) VALUES ({values})", vars(entry)))
 
-    def deeds(self, limit: int = 1000) -> list[AuditLogEntry]:
+    def log_entries(self, limit: int = 1000) -> list[AuditLogEntry]:
         """The audit log, the newest first."""
         (rows,) = self._run(
             (
