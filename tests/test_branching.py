@@ -147,10 +147,10 @@ class StandIn:
         return np.clip(mine[: len(self.case.cost)], self.case.lower, self.case.upper)
 
     def evaluate(self, y: Floats, cost: Floats, offset: float, deadline: float) -> Evaluated:
-        cuts, _ = self.learn(range(GROUPS), y, deadline)
+        cuts, _ = self.add_cuts(range(GROUPS), y, deadline)
         return Evaluated(y, offset + self.case.value(y), (), cuts, 0)
 
-    def learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
+    def add_cuts(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
         case, count, cuts = self.case, len(y), []
         lack = case.needs - case.gives @ y
         paid = np.where(lack > 0.0, case.prices, 0.0)
@@ -290,7 +290,7 @@ def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(
 def test_nodes_that_no_longer_hold_the_bound_down_are_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: a dive often leaves a node whose bound has risen, every such node comes back or is ruled out by a better plan, and
     the search ends with the optimum."""
-    waits, dive, off, back = BranchAndBound.waits, BranchAndBound.dive, [], []
+    waits, plunge, off, back = BranchAndBound.requeue, BranchAndBound.plunge, [], []
 
     def counted(self: BranchAndBound, run: Run, node: Node) -> bool:
         put_off = waits(self, run, node)
@@ -302,10 +302,10 @@ def test_nodes_that_no_longer_hold_the_bound_down_are_put_off(monkeypatch: pytes
 
     def taken(self: BranchAndBound, node: Node) -> None:
         back.append(node)
-        dive(self, node)
+        plunge(self, node)
 
-    monkeypatch.setattr(BranchAndBound, "waits", counted)
-    monkeypatch.setattr(BranchAndBound, "dive", taken)
+    monkeypatch.setattr(BranchAndBound, "requeue", counted)
+    monkeypatch.setattr(BranchAndBound, "plunge", taken)
     for seed in SEEDS:
         case, before = drawn(seed), len(off)
         found = run_search(searching(case, 0.0), start_of(seed))
@@ -326,25 +326,25 @@ def test_a_node_of_which_nothing_new_is_known_is_not_put_off_again() -> None:
     here = tree.node(run.objective, tree.lower, tree.upper)
     other = tree.node(run.objective - 100.0, tree.lower, tree.upper)
     tree.heap = [other]
-    assert not tree.waits(run, here)  # no plan
+    assert not tree.requeue(run, here)  # no plan
     nothing = search.of.evaluate(np.zeros(WHOLES + OTHERS), search.cost, 0.0, search.deadline)
     search.best = replace(nothing, total=run.objective + 10.0)
     tree.heap = []
-    assert not tree.waits(run, here)
+    assert not tree.requeue(run, here)
     tree.heap = [tree.node(run.objective - 1.0, tree.lower, tree.upper)]
-    assert not tree.waits(run, here)
+    assert not tree.requeue(run, here)
     tree.heap = [other]
-    assert not tree.waits(run, replace(here, known=len(search.of.pool)))
-    assert tree.waits(run, here)
+    assert not tree.requeue(run, replace(here, known=len(search.of.pool)))
+    assert tree.requeue(run, here)
     back = next(node for node in tree.heap if node is not other)
     assert back.bound == run.objective
-    assert not tree.waits(run, back)
+    assert not tree.requeue(run, back)
 
 
 def test_a_choice_is_settled_closer_each_time_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: the same whole numbers are settled coarsely, then closely, then exactly; a node is split at a choice, as where it
     leans on the tolerance, only after it was settled exactly."""
-    settle, split, times, halves = Search.settle, BranchAndBound.split, {}, []
+    settle, split, times, halves = Search.solve_fixed_integers, BranchAndBound.split, {}, []
 
     def settled(self: Search, whole: Floats, how: str, best: Evaluated | None = None) -> bool:
         times.setdefault(whole.tobytes(), []).append(how)
@@ -355,7 +355,7 @@ def test_a_choice_is_settled_closer_each_time_it_comes(monkeypatch: pytest.Monke
         halves.append(at)
         split(self, run, node, at)
 
-    monkeypatch.setattr(Search, "settle", settled)
+    monkeypatch.setattr(Search, "solve_fixed_integers", settled)
     monkeypatch.setattr(BranchAndBound, "split", halved)
     for seed in range(3):
         times.clear()
@@ -378,7 +378,7 @@ def test_settling_coarsely_ends_after_few_rounds(monkeypatch: pytest.MonkeyPatch
             search, calls = searching(drawn(seed), 1e-9), []
             evaluate = search.of.evaluate
             search.of.evaluate = lambda *told, calls=calls, evaluate=evaluate: calls.append(1) or evaluate(*told)
-            search.settle(whole, how)
+            search.solve_fixed_integers(whole, how)
             asked[how] = max(asked[how], len(calls))
     assert asked["coarsely"] == COARSE_ROUNDS
     assert asked["closely"] > COARSE_ROUNDS
@@ -394,14 +394,14 @@ def test_settling_coarsely_ends_at_a_share_of_what_is_open(monkeypatch: pytest.M
         whole = run_search(searching(case, 0.0), None).x[:WHOLES]
         for how in rounds:
             search = searching(case, 1e-6)
-            assert search.enough(1.0, how) == search.room(1.0, SETTLED)
+            assert search.enough(1.0, how) == search.tolerance(1.0, SETTLED)
             search.linear(None, 1.0, answer=False)
             before = len(search.of.pool)
-            search.settle(whole, how)
+            search.solve_fixed_integers(whole, how)
             rounds[how] += len(search.of.pool) - before
-            most = max(COARSE * (search.best.total - search.bound), search.room(search.best.total, SETTLED))
+            most = max(COARSE * (search.best.total - search.bound), search.tolerance(search.best.total, SETTLED))
             left = search.best.total - search.run_master().objective
-            assert left <= (most if how == "coarsely" else search.room(search.best.total, SETTLED)) + 1e-7
+            assert left <= (most if how == "coarsely" else search.tolerance(search.best.total, SETTLED)) + 1e-7
     assert rounds["coarsely"] < rounds["closely"]
 
 
@@ -414,8 +414,10 @@ def test_the_best_plans_own_choice_is_settled_closer_than_the_gap() -> None:
         found = run_search(searching(case, 0.0), None)
         for how, share in (("closely", SETTLED), ("exactly", 0.0)):
             search = searching(case, gap)
-            search.settle(found.x[:WHOLES], how)
-            assert search.best.total - search.run_master().objective <= search.room(search.best.total, share) + 1e-7
+            search.solve_fixed_integers(found.x[:WHOLES], how)
+            assert (
+                search.best.total - search.run_master().objective <= search.tolerance(search.best.total, share) + 1e-7
+            )
 
 
 def rooted(case: Case, gap: float, *, twin: bool = False) -> tuple[Search, BranchAndBound]:
@@ -442,7 +444,7 @@ def test_both_sides_of_a_branching_are_what_each_is_alone(twin: bool) -> None:
                 search.master.trim(idle=0)
                 gone += held - len(search.master._held)
             node = tree.node(tree.solve(tree.lower, tree.upper).objective, tree.lower, tree.upper)
-            here = search.master.bookmark()
+            here = search.master.save_basis()
             pairs = [(tree.side(node, k, 0.5, 0), tree.side(node, k, 0.5, 1)) for k in range(0, WHOLES, 4)]
             for pair in [*pairs, (pairs[0][0], full)]:
                 runs = search.master.both(*pair, here, LONG_S, "test")
@@ -475,11 +477,11 @@ def test_a_plan_whose_whole_numbers_are_exact_keeps_the_rules(monkeypatch: pytes
         with monkeypatch.context() as patch:
             patch.setattr(Model, "run", run_off)
             search = searching(case, gap)
-            search.settle(whole, "closely")
+            search.solve_fixed_integers(whole, "closely")
             patch.setattr(Master, "mendable", lambda self, y: np.zeros(RULES))
             patch.setattr(StandIn, "allowed", lambda self, y: True)
             bare = searching(case, gap)
-            bare.settle(whole, "closely")
+            bare.solve_fixed_integers(whole, "closely")
         broken += case.breach(bare.best.y) > off / 10
         assert case.breach(search.best.y) <= ROOM
         assert search.best.total == pytest.approx(optimum(fixed), abs=gap * (1 + abs(optimum(fixed))))
@@ -506,7 +508,7 @@ def test_rows_are_held_tighter_for_one_run_alone() -> None:
     within = master.run_within(np.array([0.0, 0.1, 0.0, 0.0]), LONG_S, "test")
     assert within.x == pytest.approx([2.8, 1.2])
     assert master.run(LONG_S, "test").objective == pytest.approx(-11.0)
-    here = master.bookmark()
+    here = master.save_basis()
     assert [run.objective for run in master.both(sides, sides, here, LONG_S, "test")] == pytest.approx([-11.0, -11.0])
     assert master.run_within(np.array([0.0, 0.1, 0.0, 0.0]), LONG_S, "test").objective == pytest.approx(-10.8)
     assert [run.objective for run in master.both(sides, sides, here, LONG_S, "test")] == pytest.approx([-11.0, -11.0])
@@ -520,7 +522,7 @@ def test_where_rounds_are_dear_those_are_asked_who_said_most(kept: bool) -> None
     for seed in SEEDS:
         case = drawn(seed)
         search = searching(case, 1e-3, kept=kept)
-        assert search.master.least_known(0.5) == [0, 1]
+        assert search.master.most_violated_groups(0.5) == [0, 1]
         run = search.run_master()
         y = search.of.point(run.x)
         search.evaluate(y, answer=False)
@@ -529,9 +531,11 @@ def test_where_rounds_are_dear_those_are_asked_who_said_most(kept: bool) -> None
         assert search.master.missed == pytest.approx(np.maximum(0.0, said), rel=1e-9)
         search.linear(None, 1e-6, answer=False)
         most = search.master.missed.argmax()
-        asked, learn = [], search.of.learn
-        search.of.learn = lambda groups, *told, asked=asked, learn=learn: asked.extend(groups) or learn(groups, *told)
-        search.sharpen(np.full(len(y), 0.25))
+        asked, learn = [], search.of.add_cuts
+        search.of.add_cuts = lambda groups, *told, asked=asked, learn=learn: (
+            asked.extend(groups) or learn(groups, *told)
+        )
+        search.add_cuts_near(np.full(len(y), 0.25))
         assert asked == ([0, 1, 2, 3] if kept else [most])
 
 
@@ -544,17 +548,17 @@ def test_a_better_plan_is_found_near_a_plan() -> None:
         case, gap = drawn(seed), 1e-3
         search, tree = rooted(case, gap)
         nothing = search.objective
-        whole = tree.rounded(search.root.x, np.zeros(WHOLES))
+        whole = tree.rins_rounding(search.root.x, np.zeros(WHOLES))
         if whole is not None:
             assert np.array_equal(whole, np.round(whole))
             assert case.breach(np.append(whole, np.zeros(OTHERS))) <= WHOLE
             lower, upper = search.widest()
             lower[:WHOLES] = upper[:WHOLES] = whole
-            assert tree.solve(lower, upper).objective < nothing - 0.1 * search.room(nothing)
-            search.settle(whole, "better")
+            assert tree.solve(lower, upper).objective < nothing - 0.1 * search.tolerance(nothing)
+            search.solve_fixed_integers(whole, "better")
             better += search.objective < nothing
         search.best = replace(search.best, total=search.root.objective)
-        assert tree.rounded(search.root.x, np.zeros(WHOLES)) is None
+        assert tree.rins_rounding(search.root.x, np.zeros(WHOLES)) is None
     assert better > len(SEEDS) / 2
 
 
@@ -569,18 +573,18 @@ def cuts_come_back(seed: int, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether a look at what doing nothing leaves, settled before, brings cuts back that were taken out; the node is right."""
     search, tree = rooted(drawn(seed), 0.3)
     whole = np.zeros(WHOLES)
-    search.settle(whole, "exactly")
-    search.settle(whole, "exactly")
+    search.solve_fixed_integers(whole, "exactly")
+    search.solve_fixed_integers(whole, "exactly")
     tree.solve(tree.lower, tree.upper)
     search.master.trim(idle=0)
     run = tree.solve(tree.lower, tree.upper)
     held, pool = len(search.master._held), len(search.of.pool)
     search.best = search.of.evaluate(np.zeros(WHOLES + OTHERS), search.cost, 0.0, search.deadline)
-    search.bound = search.objective - search.room(search.objective)
+    search.bound = search.objective - search.tolerance(search.objective)
     with monkeypatch.context() as patch:
-        patch.setattr(BranchAndBound, "rounded", lambda self, x, plan: whole)
+        patch.setattr(BranchAndBound, "rins_rounding", lambda self, x, plan: whole)
         patch.setattr(BranchAndBound, "whole", lambda self, x: False)
-        again = tree.improved(run, tree.node(run.objective, tree.lower, tree.upper))
+        again = tree.improvement_heuristic(run, tree.node(run.objective, tree.lower, tree.upper))
     assert again.objective == pytest.approx(tree.solve(tree.lower, tree.upper).objective, rel=1e-9)
     assert again.objective >= run.objective - 1e-9
     return len(search.master._held) > held and len(search.of.pool) == pool
@@ -592,7 +596,7 @@ def test_a_look_hears_the_caller() -> None:
     calls: list[int] = []
     search.on_progress = lambda _: calls.append(1) or len(calls) > 2
     with pytest.raises(StoppedByCallerError):
-        tree.rounded(search.root.x, np.zeros(WHOLES))
+        tree.rins_rounding(search.root.x, np.zeros(WHOLES))
     assert len(calls) == 3
 
 
@@ -601,7 +605,7 @@ def test_looking_for_better_plans_betters_what_the_gap_would_leave(monkeypatch: 
     gap, totals = 0.3, []
     for looking in (True, False):
         if not looking:
-            monkeypatch.setattr(BranchAndBound, "improved", lambda self, run, node: run)
+            monkeypatch.setattr(BranchAndBound, "improvement_heuristic", lambda self, run, node: run)
         totals.append(sum(run_search(searching(drawn(seed), gap), start_of(seed)).objective for seed in SEEDS))
     assert totals[0] < totals[1] - 1e-3
 
@@ -619,14 +623,14 @@ def test_looks_that_fail_come_ever_more_rarely(monkeypatch: pytest.MonkeyPatch) 
 
     def looked() -> bool:
         before = len(looks)
-        assert tree.improved(run, node) is run
+        assert tree.improvement_heuristic(run, node) is run
         return len(looks) > before
 
-    monkeypatch.setattr(BranchAndBound, "rounded", rounded)
-    assert [dive for dive in range(1, 64) if looked()] == [1, 3, 7, 15, 31, 63]
+    monkeypatch.setattr(BranchAndBound, "rins_rounding", rounded)
+    assert [plunge for plunge in range(1, 64) if looked()] == [1, 3, 7, 15, 31, 63]
     better[0], tree.wait = 1e-3, 1
     assert [looked() for _ in range(3)] == [True] * 3
-    search.bound = search.objective - 100.0 * search.room(search.objective)
+    search.bound = search.objective - 100.0 * search.tolerance(search.objective)
     assert not looked()
 
 

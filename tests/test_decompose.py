@@ -73,7 +73,7 @@ def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
     rng = np.random.default_rng(seed)
     at = [(z0 + share * (best - z0))[parts.mine] for share in rng.uniform(0.0, 1.0, 4)]
     for cluster in clusters:
-        answers = [cluster.answer(y, time.perf_counter() + 600.0) for y in at]
+        answers = [cluster.solve(y, time.perf_counter() + 600.0) for y in at]
         for one, y in zip(answers, at, strict=True):
             for other, there in zip(answers, at, strict=True):
                 below = one.cost + one.slopes @ (there - y)[cluster.links]
@@ -227,7 +227,7 @@ def test_a_clock_that_runs_out_among_clusters_keeps_the_plan_found(monkeypatch: 
     costs = objective_costs(problem)["social_cost"]
     z0 = solve_reference(problem, costs, 600.0)
     parts = LShaped(problem.structure, problem.assembly, costs, integer=True, threads=1)
-    asked = Cluster.answer
+    asked = Cluster.solve
     left = [5 * len(parts.parts.clusters)]
 
     def slower(self: Cluster, y: Any, deadline: float, tell: Any) -> Any:
@@ -236,7 +236,7 @@ def test_a_clock_that_runs_out_among_clusters_keeps_the_plan_found(monkeypatch: 
             raise OutOfTimeError
         return asked(self, y, deadline, tell)
 
-    monkeypatch.setattr(Cluster, "answer", slower)
+    monkeypatch.setattr(Cluster, "solve", slower)
     run = parts.minimise(costs, z0, gap=0.0, absolute_gap=0.0)
     assert run.status == "time_limit"
     assert run.x is not None
@@ -283,7 +283,7 @@ def test_a_cut_is_kept_once_and_forgotten_with_its_group() -> None:
     other = pool.add(1, at, np.array([2.0, -1.0]), 5.0, 8)
     assert pool[one].columns.tolist() == [0, 2, 7]
     assert pool[one].factors.tolist() == [-2.0, 1.0, 1.0]
-    pool.forget([0])
+    pool.drop_groups([0])
     assert pool.numbers == [other]
     assert pool.add(0, at, np.array([2.0, -1.0]), 5.0, 7) not in (one, other)
 
@@ -310,17 +310,17 @@ def test_a_point_that_another_solve_rounded_leaves_a_cluster_room() -> None:
     parts = decompose(problem.structure, problem.assembly, costs, 16)
     cluster, z0 = parts.clusters[0], z0[parts.mine]
     soon = time.perf_counter() + 600.0
-    exact = cluster.answer(z0, soon).cost
+    exact = cluster.solve(z0, soon).cost
     answers = []
     for link in cluster.links:
         y = z0.copy()
         y[link] -= 1e-8
-        answers.append(cluster.answer(y, soon).cost)
+        answers.append(cluster.solve(y, soon).cost)
     assert np.allclose(answers, exact, rtol=1e-4)
     beyond = z0.copy()
     beyond[cluster.links] = -1e3
     with pytest.raises(UntrustedError, match="infeasible"):
-        cluster.answer(beyond, soon)
+        cluster.solve(beyond, soon)
 
 
 def test_an_unknown_method_is_refused() -> None:
@@ -376,7 +376,7 @@ def test_an_unknown_end_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> N
     true = model._highs
     monkeypatch.setattr(model, "_run", lambda: (runs.append((prepared(model), limited(model))), honest())[1])
     monkeypatch.setattr(model, "_highs", Astray())
-    model.expect_little(scaled=False)
+    model.configure_hot_start(scaled=False)
     found = model.run(time_limit_s=600.0)
     assert found.status == "optimal"
     again = model.run(time_limit_s=600.0)
@@ -398,10 +398,10 @@ def test_a_hasty_run_that_leads_nowhere_is_begun_again(monkeypatch: pytest.Monke
     runs: list[tuple[tuple[int, int], bool]] = []
     honest = model._run
     monkeypatch.setattr(model, "_run", lambda: (runs.append((prepared(model), limited(model))), honest())[1])
-    model.expect_little(scaled=True)
+    model.configure_hot_start(scaled=True)
     assert model.run(time_limit_s=600.0).iterations > most
     assert runs == [(ROUGHLY, False)]
-    model.become(problem.assembly, other)
+    model.load(problem.assembly, other)
     assert model._highs.getOptionValue("simplex_strategy")[1] == PRIMAL
     found = model.run(time_limit_s=600.0)
     assert runs == [(ROUGHLY, False), (ROUGHLY, True), (WITH_CARE, False)]
@@ -454,7 +454,7 @@ def test_a_matrix_scaled_otherwise_halfway_through_is_answered_as_from_nothing()
         program, at = cluster.part, [x[parts.mine][cluster.links] for x in (z0, best, z0, best)]
         hot, told = Model(program.assembly, program.cost, integer=False), []
         for y, scaled in zip(at, (True, False, True, False), strict=True):
-            hot.expect_little(scaled=scaled)
+            hot.configure_hot_start(scaled=scaled)
             found = ask(hot, program, y, forever, "point")
             fresh = ask(Model(program.assembly, program.cost, integer=False), program, y, forever, "point")
             assert found.cost == pytest.approx(fresh.cost, abs=1e-6)
@@ -471,12 +471,12 @@ def test_a_start_from_nothing_inherits_no_haste() -> None:
     model = Model(problem.assembly, cost, integer=False)
     assert prepared(model) == WITH_CARE
     assert model.run(time_limit_s=600.0).status == "optimal"
-    model.expect_little(scaled=False)
+    model.configure_hot_start(scaled=False)
     assert prepared(model) == BARELY
-    model.become(problem.assembly, 1.1 * cost)
+    model.load(problem.assembly, 1.1 * cost)
     assert prepared(model) == ROUGHLY
     assert model.run(time_limit_s=600.0).status == "optimal"
     assert other.assembly.shape != problem.assembly.shape
-    model.become(other.assembly, objective_costs(other)["social_cost"])
+    model.load(other.assembly, objective_costs(other)["social_cost"])
     assert prepared(model) == WITH_CARE
     assert model.run(time_limit_s=600.0).status == "optimal"

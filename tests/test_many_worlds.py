@@ -76,7 +76,7 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
     z0 = solve_reference(problem, cost, 600.0)
     cap_trunk_shortfall(problem, z0)
     best = Model(problem.assembly, cost, integer=True).run(time_limit_s=600.0).objective
-    asked, left = Cluster.answer, [0]
+    asked, left = Cluster.solve, [0]
 
     def slower(self: Cluster, y: Any, deadline: float, tell: Any) -> Any:
         left[0] -= 1
@@ -84,7 +84,7 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
             raise OutOfTimeError
         return asked(self, y, deadline, tell)
 
-    monkeypatch.setattr(Cluster, "answer", slower)
+    monkeypatch.setattr(Cluster, "solve", slower)
     for times in (1, 2, 4, 8, 16):
         of = LShaped(problem.structure, problem.assembly, cost, integer=True, threads=1)
         left[0] = times * len(of.parts.clusters)
@@ -141,8 +141,8 @@ def test_another_budget_keeps_all_cuts(most: int, monkeypatch: pytest.MonkeyPatc
     values = {year: 0.7 * money for year, money in _by_year(plan).items()}
     changed = plan.model_copy(update={"budget": plan.budget.model_copy(update={"appropriation_musd": values})})
     other = prepare(changed, data, problem)
-    monkeypatch.setattr(Cluster, "answer", None)
-    of.become(other.structure, other.assembly, objective_costs(other)["social_cost"], time.perf_counter() + 600.0)
+    monkeypatch.setattr(Cluster, "solve", None)
+    of.load(other.structure, other.assembly, objective_costs(other)["social_cost"], time.perf_counter() + 600.0)
     assert of.pool.numbers == cuts
     assert [cluster.basis for cluster in of.parts.clusters] == basis
     assert all(cluster.split.assembly is other.assembly for cluster in of.parts.clusters)
@@ -162,9 +162,9 @@ def test_a_matrix_stamped_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch)
         "start",
         "index",
         "value",
-        "row_stamped",
+        "row_block",
         "row_local",
-        "row_stamp",
+        "row_instance",
     ):
         assert np.array_equal(getattr(whole, name), getattr(pieces, name)), name
     assert set(whole.costs) == set(pieces.costs)
@@ -379,8 +379,8 @@ def test_a_cluster_made_anew_answers_as_one_that_stays(monkeypatch: pytest.Monke
     for share in (0.0, 0.5, 1.0, 0.9):
         y = share * best[hot.mine]
         for one, other in zip(hot.clusters, fresh.clusters, strict=True):
-            whole, brief = one.answer(y, forever), replace(other).answer(y, forever, "cost")
-            again = other.answer(y, forever)
+            whole, brief = one.solve(y, forever), replace(other).solve(y, forever, "cost")
+            again = other.solve(y, forever)
             assert brief.x is None
             assert brief.cost == pytest.approx(whole.cost, rel=1e-9, abs=1e-9)
             assert again.cost == pytest.approx(whole.cost, rel=1e-9, abs=1e-9)

@@ -18,7 +18,7 @@ from strategic_minerals.audit.accounts import cvar
 from strategic_minerals.evaluation.myopic import evaluate_myopic_recourse
 from strategic_minerals.evaluation.recourse import CHUNK, FirstStage, evaluate_recourse
 from strategic_minerals.evaluation.scenario_outlook import quantile
-from strategic_minerals.evaluation.stress_test import Pool, _chance, interval
+from strategic_minerals.evaluation.stress_test import ReplicatePool, _chance, interval
 from strategic_minerals.highs.basis import BasisMemory
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.problem import prepare
@@ -256,7 +256,7 @@ def test_leaving_out_draws_gives_students_interval_of_a_mean() -> None:
     """Proves: a mean of the pooled worlds has the interval of the draws' own means; too few worlds in the tail are said."""
     rng = np.random.default_rng(3)
     loss = rng.gamma(2.0, 50.0, (10, 40))
-    pool = Pool(np.full(400, 1 / 400), np.repeat(np.arange(10), 40), np.ones(400, dtype=bool))
+    pool = ReplicatePool(np.full(400, 1 / 400), np.repeat(np.arange(10), 40), np.ones(400, dtype=bool))
     found = pool.estimated(lambda pi: {"mean": float(pi @ loss.ravel())}, 0.95)["mean"]
     assert found == pytest.approx(interval(list(loss.mean(axis=1)), 0.95))
     said = stress_test(solve(*exposed(rate=0.3), gap=0.0), scenarios=100, seed=3).summary()
@@ -269,7 +269,7 @@ def test_intervals_of_the_tail_hold_about_what_they_promise(figure: str) -> None
     90 % or more, as the module says."""
     rng, alpha = np.random.default_rng(5), 0.9
     truth = {"value_at_risk": -math.log(0.1), "cvar": 1 - math.log(0.1)}[figure]
-    pool, inside = Pool(np.full(1000, 1e-3), np.repeat(np.arange(10), 100), np.ones(1000, dtype=bool)), 0
+    pool, inside = ReplicatePool(np.full(1000, 1e-3), np.repeat(np.arange(10), 100), np.ones(1000, dtype=bool)), 0
     for _ in range(300):
         loss = rng.exponential(1.0, 1000)
         told = pool.estimated(

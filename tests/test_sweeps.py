@@ -564,7 +564,7 @@ def test_a_decomposed_session_whose_clock_runs_out_can_go_on() -> None:
     parts.minimise(costs, None, gap=1e-9, absolute_gap=0.0)
     other = prepare(*edited(plan, data, {f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *": 1.3}), problem)
     dearer = objective_costs(other)["social_cost"]
-    parts.become(other.structure, other.assembly, dearer, time.perf_counter() - 1.0)
+    parts.load(other.structure, other.assembly, dearer, time.perf_counter() - 1.0)
     assert parts.master(dearer, 0.0).run(10.0, "master").objective < -1e6  # no cut holds a cluster's cost up
     found = parts.minimise(dearer, None, gap=1e-9, absolute_gap=0.0)
     alone = LShaped(other.structure, other.assembly, dearer, integer=False).minimise(

@@ -103,7 +103,7 @@ def price_words(fixed: Fixed) -> pd.DataFrame:
     """
     told = _told(published(fixed.problem, fixed.run)) + worthless(fixed.problem, fixed.run)
     alone = [p.row for p in told if p.widened is None and not p.beyond]
-    reach = dict(zip(alone, fixed.model.reach(alone), strict=True)) if alone else {}
+    reach = dict(zip(alone, fixed.model.rhs_ranging(alone), strict=True)) if alone else {}
     rows = []
     for price in told:
         down, up = reach.get(price.row, (0.0, 0.0))

@@ -102,38 +102,38 @@ class BranchAndBound:
         self.heap.append(self.node(self.root, self.lower, self.upper))
         while self.heap:
             node = heapq.heappop(self.heap)
-            s.raise_to(min(node.bound, self.floor, s.objective))
-            if s.closed(s.objective, s.bound):
+            s.raise_bound_to(min(node.bound, self.floor, s.objective))
+            if s.is_closed(s.objective, s.bound):
                 return "optimal"
             s.tell()
             self.master.trim()
             s.nodes += 1
-            self.dive(node)
-        s.raise_to(min(self.floor, s.objective))
+            self.plunge(node)
+        s.raise_bound_to(min(self.floor, s.objective))
         if s.best is None:
             return "infeasible" if math.isinf(self.floor) else "limit"
-        return "optimal" if s.closed(s.objective, s.bound) else "limit"
+        return "optimal" if s.is_closed(s.objective, s.bound) else "limit"
 
     def node(self, bound: float, lower: Floats, upper: Floats, known: int = -1) -> Node:
         """A node; of two with the same bound the younger is taken first."""
         self.serial -= 1
         return Node(bound, self.serial, lower, upper, known)
 
-    def dive(self, node: Node) -> None:
+    def plunge(self, node: Node) -> None:
         """Follow a node's better sides, down to whole numbers or as long as it is worth it; their other sides wait."""
         s = self.search
-        lower, upper = self.tightened(node.lower, node.upper)
+        lower, upper = self.reduced_cost_fixing(node.lower, node.upper)
         node = replace(node, lower=lower, upper=upper)
         run = self.solve(lower, upper)
-        if self.ruled_out(run, node.bound) or self.waits(run, node):
+        if self.is_pruned(run, node.bound) or self.requeue(run, node):
             return
-        run = self.improved(self.sharpened(run, lower, upper), node)
+        run = self.improvement_heuristic(self.with_node_cuts(run, lower, upper), node)
         here: Node | None = node
         while here is not None:
-            settled = self.settled(run, here)
+            settled = self.solve_leaf(run, here)
             if settled is None:
                 return
-            here = self.branched(settled, here)
+            here = self.branch(settled, here)
             if here is not None:
                 s.nodes += 1
                 run = self.solve(here.lower, here.upper)
@@ -144,7 +144,7 @@ class BranchAndBound:
         self.search.tell()
         return self.search.run_master()
 
-    def ruled_out(self, run: Run, before: float) -> bool:
+    def is_pruned(self, run: Run, before: float) -> bool:
         """Whether a node is done with: it leads to nothing better than the best plan, but for the gap asked, or was not solved.
 
         before: its bound. What a plan in it may cost lowers the floor.
@@ -164,7 +164,7 @@ class BranchAndBound:
         self.floor = min(self.floor, bound)
         self.search.given_up += 1
 
-    def waits(self, run: Run, node: Node) -> bool:
+    def requeue(self, run: Run, node: Node) -> bool:
         """Put off a node that is no longer the one that holds the bound down, once there is a plan; whether it was.
 
         Not one that came back and of which nothing new is known: it would come back again.
@@ -179,7 +179,7 @@ class BranchAndBound:
         heapq.heappush(self.heap, self.node(max(node.bound, run.objective), node.lower, node.upper, known))
         return True
 
-    def tightened(self, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
+    def reduced_cost_fixing(self, lower: Floats, upper: Floats) -> tuple[Floats, Floats]:
         """Bounds without decisions whose reduced cost in the relaxation is more than a better plan could save."""
         s = self.search
         if s.best is None:
@@ -194,14 +194,14 @@ class BranchAndBound:
         lower[:count][stay_high] = np.minimum(upper[:count], high)[stay_high]
         return lower, upper
 
-    def sharpened(self, run: Run, lower: Floats, upper: Floats) -> Run:
+    def with_node_cuts(self, run: Run, lower: Floats, upper: Floats) -> Run:
         """A node after rounds of cuts between its own fractional point and the centre, as long as they raise its bound."""
         s = self.search
         for _ in range(NODE_ROUNDS):
-            if run.x is None or run.objective is None or run.objective >= s.cutoff or self.whole(run.x):
+            if run.x is None or run.objective is None or run.objective >= s.cutoff or self.is_integral_at(run.x):
                 break
             out = s.of.point(run.x)
-            if not s.sharpen(out if s.centre is None else s.centre + INWARD * (out - s.centre)):
+            if not s.add_cuts_near(out if s.centre is None else s.centre + INWARD * (out - s.centre)):
                 if s.of.parts.kept:
                     break
                 continue  # others than those asked may say more
@@ -211,30 +211,30 @@ class BranchAndBound:
                 break
         return run
 
-    def improved(self, run: Run, node: Node) -> Run:
+    def improvement_heuristic(self, run: Run, node: Node) -> Run:
         """A node again, after a look for a better plan near it: every million that the plan is better by, the bound need not rise.
 
         Branch and bound alone finds none that is better by less than the gap asked. Looks that fail come ever more rarely.
         """
         s = self.search
         self.wait -= 1
-        if self.wait > 0 or s.best is None or run.x is None or run.objective is None or self.whole(run.x):
+        if self.wait > 0 or s.best is None or run.x is None or run.objective is None or self.is_integral_at(run.x):
             return run
-        if run.objective >= s.cutoff or s.objective - s.bound > NEAR * s.room(s.objective):
+        if run.objective >= s.cutoff or s.objective - s.bound > NEAR * s.tolerance(s.objective):
             return run
-        here, before, learned = self.master.bookmark(), s.objective, False
-        whole = self.rounded(run.x, np.round(s.best.y[self.decisions]))
+        here, before, learned = self.master.save_basis(), s.objective, False
+        whole = self.rins_rounding(run.x, np.round(s.best.y[self.decisions]))
         if whole is not None and whole.tobytes() not in self.times_settled:
             self.times_settled[whole.tobytes()] = 1
-            learned = s.settle(whole, "better")
+            learned = s.solve_fixed_integers(whole, "better")
         self.patience = 1 if s.objective < before else 2 * self.patience
         self.wait = self.patience
         if learned:
             return self.solve(node.lower, node.upper)
-        self.master.go_back(here)
+        self.master.restore_basis(here)
         return run
 
-    def rounded(self, x: Floats, plan: Floats) -> Floats | None:
+    def rins_rounding(self, x: Floats, plan: Floats) -> Floats | None:
         """Whole numbers that may make a better plan than the best; None where rounding finds none.
 
         Decisions that are the same at a point of the master and in the plan stay (relaxation induced neighbourhoods; Danna,
@@ -246,14 +246,14 @@ class BranchAndBound:
         same = np.abs(x[self.decisions] - plan) <= WHOLE
         here.lower[:count][same] = here.upper[:count][same] = plan[same]
         run = self.solve(here.lower, here.upper)
-        while run.x is not None and run.objective is not None and run.objective < s.no_use_from("better"):
+        while run.x is not None and run.objective is not None and run.objective < s.pruned_from("better"):
             s.tell()
             at = run.x[self.decisions]
-            if self.whole(run.x):
+            if self.is_integral_at(run.x):
                 return np.round(at) + 0.0
             k = int(np.where(here.lower[:count] < here.upper[:count], at - np.floor(at + WHOLE), 0.0).argmax())
             sides = self.side(here, k, at[k], BELOW), self.side(here, k, at[k], ABOVE)
-            runs = [s.counted(side) for side in self.master.both(*sides, self.master.bookmark(), s.left(), s.phase)]
+            runs = [s.counted(side) for side in self.master.both(*sides, self.master.save_basis(), s.left(), s.phase)]
             costs = [math.inf if side.objective is None else side.objective for side in runs]
             up = BELOW if costs[BELOW] < costs[ABOVE] else ABOVE
             here = self.node(costs[up], *sides[up])
@@ -263,29 +263,29 @@ class BranchAndBound:
             run = self.solve(here.lower, here.upper) if again else runs[up]
         return None
 
-    def whole(self, x: Floats) -> bool:
+    def is_integral_at(self, x: Floats) -> bool:
         """Whether a point of the master has its decisions whole."""
         at = x[self.decisions]
         return bool(np.abs(at - np.round(at)).max(initial=0.0) <= WHOLE)
 
-    def settled(self, run: Run, node: Node) -> Run | None:
+    def solve_leaf(self, run: Run, node: Node) -> Run | None:
         """Ask the clusters about whole numbers, until the node is ruled out or put off (None) or its point is fractional again.
 
         A choice settled exactly with nothing to learn is as close as arithmetic comes. Where it leans on the tolerance, other
         choices in the node may be better: it is split at the decision that leans most.
         """
         s = self.search
-        while not self.ruled_out(run, node.bound) and not self.waits(run, node):
+        while not self.is_pruned(run, node.bound) and not self.requeue(run, node):
             assert run.x is not None
             assert run.objective is not None
-            if not self.whole(run.x):
+            if not self.is_integral_at(run.x):
                 return run
             at = run.x[self.decisions]
             whole = np.round(at) + 0.0  # -0.0 is 0.0
             times = self.times_settled.get(whole.tobytes(), 0)
             self.times_settled[whole.tobytes()] = times + 1
             how = IN_TURN[min(times, len(IN_TURN) - 1)]
-            fresh = s.settle(whole, how)
+            fresh = s.solve_fixed_integers(whole, how)
             if how == "exactly" and not fresh:
                 self.split(run, node, at)
                 return None
@@ -304,13 +304,13 @@ class BranchAndBound:
         for up in (BELOW, ABOVE):
             heapq.heappush(self.heap, self.node(bound, *self.side(node, k, at[k], up)))
 
-    def branched(self, run: Run, node: Node) -> Node | None:
+    def branch(self, run: Run, node: Node) -> Node | None:
         """Split a node; the side to dive into, None where both are ruled out."""
         assert run.x is not None
         assert run.objective is not None
         base, sums = max(node.bound, run.objective), [run.x[columns].sum() for columns in self.sums]
         x = np.concatenate([run.x[self.decisions], sums])
-        k, found = self.chosen(x, base, node)
+        k, found = self.select_branching(x, base, node)
         sides = []
         for up in (BELOW, ABOVE):
             if found[up] < self.search.cutoff:
@@ -324,7 +324,7 @@ class BranchAndBound:
             heapq.heappush(self.heap, other)
         return sides[-1][1]
 
-    def chosen(self, x: Floats, base: float, node: Node) -> tuple[int, tuple[float, float]]:
+    def select_branching(self, x: Floats, base: float, node: Node) -> tuple[int, tuple[float, float]]:
         """(branching, bounds of its sides): the one with the largest product of what its two sides cost.
 
         Raises UntrustedError where nothing can be branched on.
@@ -342,14 +342,14 @@ class BranchAndBound:
         order = open_[np.lexsort((-np.minimum(share, 1 - share)[open_], sums_first, -score[open_]))]
         best, best_score, bounds = int(order[0]), -1.0, (base, base)
         most = LOOKS if self.search.of.parts.kept else MANY_LOOKS
-        looks, here = 0, self.master.bookmark()
+        looks, here = 0, self.master.save_basis()
         for k in order.tolist():
             found, points = (base, base), float(score[k])
             if self.looks[:, k].min() < RELIABLE:
                 if looks == most:
                     continue
                 looks += 1
-                found = self.tried_both(k, x[k], base, node, here)
+                found = self.strong_branch(k, x[k], base, node, here)
                 reach = np.minimum(found, self.search.cutoff) - base
                 points = float(np.prod(np.maximum(LEAST_GAIN, reach)))
             if points > best_score:
@@ -358,10 +358,10 @@ class BranchAndBound:
                 best, bounds = k, found
                 break
         if looks:
-            self.master.go_back(here)
+            self.master.restore_basis(here)
         return best, bounds
 
-    def tried_both(self, k: int, x: float, base: float, node: Node, here: Any) -> tuple[float, float]:
+    def strong_branch(self, k: int, x: float, base: float, node: Node, here: Any) -> tuple[float, float]:
         """Bounds of both sides of a branching, which are remembered; each solved from where the node stands."""
         found, s = [], self.search
         s.tell()

@@ -87,9 +87,9 @@ class Evaluator:
         self.pool = CutPool()
         self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=REMEMBERED)
         """Points asked about last, and the numbers of their cuts."""
-        self._settle(decompose(structure, assembly, cost, groups_for(structure, assembly)), structure, assembly, cost)
+        self._adopt(decompose(structure, assembly, cost, groups_for(structure, assembly)), structure, assembly, cost)
 
-    def _settle(self, parts: Decomposed, structure: Structure, assembly: Assembly, cost: Floats) -> None:
+    def _adopt(self, parts: Decomposed, structure: Structure, assembly: Assembly, cost: Floats) -> None:
         self.parts, self.structure, self.assembly, self._cost = parts, structure, assembly, cost
         self.decisions = np.flatnonzero(assembly.integer[parts.mine]) if self._integer else np.zeros(0, dtype=np.int64)
         """Columns of whole numbers, as the master counts them; so do sums."""
@@ -98,7 +98,7 @@ class Evaluator:
         count = len(parts.clusters)
         self.groups = np.array_split(np.arange(count), parts.groups) if count else []
 
-    def become(
+    def load(
         self, structure: Structure, assembly: Assembly, cost: Floats, deadline: float, *, integer: bool | None = None
     ) -> None:
         """Take another model in the place of this one. Cuts of clusters that are the same stay; of others they are found anew
@@ -108,7 +108,7 @@ class Evaluator:
         self._integer = self._integer if integer is None else integer
         deadline = min(deadline, time.perf_counter() + FRESH_CUTS_S)
         before = self.parts
-        self._settle(
+        self._adopt(
             decompose(structure, assembly, cost, groups_for(structure, assembly), before), structure, assembly, cost
         )
         count = len(self.parts.clusters)
@@ -122,10 +122,10 @@ class Evaluator:
             for g, members in enumerate(self.groups)
             if any(self.parts.clusters[k].digest != before.clusters[k].digest for k in members)
         ]
-        self.pool.forget(stale)
+        self.pool.drop_groups(stale)
         for y, _ in list(self.asked) if stale else []:
             try:
-                self._learn(stale, self.point(y), deadline)
+                self._cuts_at(stale, self.point(y), deadline)
             except OutOfTimeError:
                 break
             except UntrustedError:  # beyond what a cluster allows now: only its cuts are missed
@@ -146,7 +146,7 @@ class Evaluator:
 
     def evaluate(self, y: Floats, cost: Floats, offset: float, deadline: float) -> Evaluated:
         """Ask all clusters at a point. Raises OutOfTimeError, and UntrustedError where a cluster has no answer."""
-        answers, cuts = self._learn(range(len(self.groups)), y, deadline)
+        answers, cuts = self._cuts_at(range(len(self.groups)), y, deadline)
         self.asked.append((y, cuts))
         own_cost = float(
             (cost[self.parts.mine] * y).sum()
@@ -159,12 +159,12 @@ class Evaluator:
             sum(answer.iterations for answer in answers),
         )
 
-    def learn(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
+    def add_cuts(self, groups: Sequence[int], y: Floats, deadline: float) -> tuple[tuple[int, ...], int]:
         """Numbers of the cuts of some groups at a point, and iterations. Raises as `evaluate`."""
-        answers, cuts = self._learn(groups, y, deadline)
+        answers, cuts = self._cuts_at(groups, y, deadline)
         return cuts, sum(answer.iterations for answer in answers)
 
-    def _learn(
+    def _cuts_at(
         self, groups: Sequence[int], y: Floats, deadline: float
     ) -> tuple[list[SubproblemSolution], tuple[int, ...]]:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
@@ -197,9 +197,9 @@ class Evaluator:
         if self._executor is not None:
             return map_remote(self._executor, clusters, y, deadline, self._sent, tell)
         if self._threads == 1 or len(clusters) < 2:
-            return [cluster.answer(y, deadline, tell) for cluster in clusters]
+            return [cluster.solve(y, deadline, tell) for cluster in clusters]
         with ThreadPoolExecutor(min(self._threads, len(clusters))) as pool:
-            return list(pool.map(lambda cluster: cluster.answer(y, deadline, tell), clusters))
+            return list(pool.map(lambda cluster: cluster.solve(y, deadline, tell), clusters))
 
     def in_clusters(self, work: Callable[[Cluster], Floats]) -> Iterator[tuple[int, Floats]]:
         """(number, what the work gives) of every cluster, in order, on the threads of this process."""

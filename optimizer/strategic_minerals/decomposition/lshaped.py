@@ -48,7 +48,7 @@ class LShaped(Evaluator):
         begin = time.perf_counter()
         search = Search(self, cost, offset, begin, begin + time_limit_s, phase, on_progress, absolute_gap, gap)
         found = run(search, None if start is None else start[self.parts.mine])
-        self.pool.keep(search.master.lively)  # the next search starts with what this one ended with
+        self.pool.keep(search.master.recently_tight)  # the next search starts with what this one ended with
         return found
 
     def fixed(
@@ -67,7 +67,7 @@ class LShaped(Evaluator):
         x: (columns,) a point that a search has found; where its whole numbers are exact it is taken as it stands, since its rows
         may be kept to the solver's tolerance only.
 
-        Rounds end within `Search.share` of the gap asked, or after `SETTLING_ROUNDS`; the bound says how close. Duals are those of
+        Rounds end within `Search.gap_share` of the gap asked, or after `SETTLING_ROUNDS`; the bound says how close. Duals are those of
         the master for its own rows, and in worlds those of its cluster where the master's columns stand; columns of clusters have
         none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
         """
@@ -80,7 +80,7 @@ class LShaped(Evaluator):
             y[self.decisions] = np.round(y[self.decisions])
             if np.array_equal(y, found) or self.allowed(y):
                 search.evaluate(y, answer=True)
-            search.settle(y[self.decisions], "closely", best=search.best)
+            search.solve_fixed_integers(y[self.decisions], "closely", best=search.best)
             last = search.run_master()
             if (
                 search.best is not None
@@ -135,10 +135,10 @@ def phases(search: Search, start: Floats | None) -> Status:
     begin = None
     if start is not None and search.of.allowed(start):
         begin, _ = search.evaluate(search.of.point(start), answer=True)
-    status = search.linear(begin, search.share(LINEAR_SHARE) if mixed else 1.0, answer=not mixed)
+    status = search.linear(begin, search.gap_share(LINEAR_SHARE) if mixed else 1.0, answer=not mixed)
     if status not in ("optimal", "limit"):
         return status
-    return integral(search) if mixed else search.cornered(status)
+    return integral(search) if mixed else search.at_corner(status)
 
 
 def integral(search: Search) -> Status:

@@ -82,7 +82,7 @@ class CutPool:
         self._cuts = {number: cut for number, cut in self._cuts.items() if number in kept}
         self._numbers = {name: number for name, number in self._numbers.items() if number in kept}
 
-    def forget(self, groups: Collection[int]) -> None:
+    def drop_groups(self, groups: Collection[int]) -> None:
         """Leave out the cuts of some groups."""
         gone = {number for number, cut in self._cuts.items() if cut.group in groups}
         self._cuts = {number: cut for number, cut in self._cuts.items() if number not in gone}
@@ -124,7 +124,7 @@ class Master:
         """A solver of it, with the cuts that are held."""
         assembly, cost, offset, sums = self._program
         model = Model(assembly, cost, integer=False, offset=offset)
-        model.expect_little(scaled=True)
+        model.configure_hot_start(scaled=True)
         free = np.full(len(sums), INF)
         model.add_rows(sums, [np.ones(len(columns)) for columns in sums], -free, free)
         self._add(model, self._held)
@@ -140,7 +140,7 @@ class Master:
         )
         model.add_rows(columns, factors, np.array(right), np.full(len(found), INF), money=True)
 
-    def learn(self, cuts: Collection[int]) -> bool:
+    def add_cuts(self, cuts: Collection[int]) -> bool:
         """Hold some cuts of the pool; whether one of them was missing."""
         missing = [number for number in dict.fromkeys(cuts) if number not in self._held]
         self._see_missed(cuts)
@@ -155,13 +155,13 @@ class Master:
                 above = cut.right - float((cut.factors * self._point[cut.columns]).sum())
                 self.missed[cut.group] = max(0.0, above)
 
-    def least_known(self, share: float) -> list[int]:
+    def most_violated_groups(self, share: float) -> list[int]:
         """A share of the groups, those that said most of what the master had not known when they were asked last, in order."""
         most = np.argsort(-self.missed, kind="stable")[: math.ceil(share * len(self.missed))]
         return sorted(most.tolist())
 
     @property
-    def lively(self) -> list[int]:
+    def recently_tight(self) -> list[int]:
         """Cuts that were tight not long ago."""
         return [number for number, since in self._held.items() if since <= LIVELY]
 
@@ -174,13 +174,13 @@ class Master:
         model.set_bounds(self._decisions, lower[:count], upper[:count])
         model.set_row_bounds(self._sums, lower[count:], upper[count:])
 
-    def bookmark(self) -> Any:
-        """Where the last `run` ended, for `go_back` while no cut comes or goes."""
-        return self._models[0].bookmark()
+    def save_basis(self) -> Any:
+        """Where the last `run` ended, for `restore_basis` while no cut comes or goes."""
+        return self._models[0].save_basis()
 
-    def go_back(self, bookmark: Any) -> None:
+    def restore_basis(self, saved: Any) -> None:
         """Start the next run there."""
-        self._models[0].go_back(bookmark)
+        self._models[0].restore_basis(saved)
 
     def run(self, time_limit_s: float, phase: str) -> Run:
         """Solve, and see which cuts are tight."""
@@ -211,7 +211,7 @@ class Master:
         return run
 
     def both(
-        self, below: tuple[Floats, Floats], above: tuple[Floats, Floats], bookmark: Any, time_limit_s: float, phase: str
+        self, below: tuple[Floats, Floats], above: tuple[Floats, Floats], saved: Any, time_limit_s: float, phase: str
     ) -> list[Run]:
         """Runs between two pairs of bounds, each from a bookmark; at once where it has a twin, made when first needed. The next
         bookmark is that of the run below.
@@ -221,7 +221,7 @@ class Master:
 
         def one(model: Model, side: tuple[Floats, Floats]) -> Run:
             self._bound(model, *side)
-            model.go_back(bookmark)
+            model.restore_basis(saved)
             return model.run(time_limit_s=time_limit_s, phase=phase)
 
         if self._twin and len(self._models) == 1:

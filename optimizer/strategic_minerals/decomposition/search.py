@@ -109,7 +109,7 @@ class Search:
     @property
     def cutoff(self) -> float:
         """What is sure to cost as much is of no use: no better than the best answer, but for the gap asked."""
-        return self.objective - self.room(self.objective) if self.best is not None else math.inf
+        return self.objective - self.tolerance(self.objective) if self.best is not None else math.inf
 
     def left(self) -> float:
         """Seconds left. Raises OutOfTimeError where none are."""
@@ -118,18 +118,18 @@ class Search:
             raise OutOfTimeError
         return max(LEAST_S, left)
 
-    def share(self, share: float) -> float:
+    def gap_share(self, share: float) -> float:
         """A share of the gap asked at which rounds end, or more where they are dear."""
         return share if self.of.parts.kept else max(share, DEAR)
 
-    def room(self, objective: float, share: float = 1.0) -> float:
+    def tolerance(self, objective: float, share: float = 1.0) -> float:
         """What objective and bound may lie apart: a share of the gap asked, and rounding."""
         rounding = ROUNDING * (1 + abs(objective) + abs(self.offset))
         return share * max(self.absolute_gap, self.gap * abs(objective)) + rounding
 
-    def closed(self, objective: float, bound: float, share: float = 1.0) -> bool:
+    def is_closed(self, objective: float, bound: float, share: float = 1.0) -> bool:
         """Whether a bound is close enough to an objective."""
-        return math.isfinite(objective) and objective - bound <= self.room(objective, share)
+        return math.isfinite(objective) and objective - bound <= self.tolerance(objective, share)
 
     def run_master(self) -> Run:
         """Solve the master as it stands. Raises OutOfTimeError."""
@@ -149,17 +149,17 @@ class Search:
         self.iterations += found.iterations
         if answer and found.total < self.objective:
             self.best = found
-        return found, self.master.learn(found.cuts)
+        return found, self.master.add_cuts(found.cuts)
 
-    def sharpen(self, y: Floats) -> bool:
+    def add_cuts_near(self, y: Floats) -> bool:
         """Ask about a point whose cost is no matter: all clusters, or where rounds are dear the groups that the master knows
         least; whether it learned anything.
         """
         if self.of.parts.kept:
             return self.evaluate(y, answer=False)[1]
-        cuts, iterations = self.of.learn(self.master.least_known(PART), y, self.deadline)
+        cuts, iterations = self.of.add_cuts(self.master.most_violated_groups(PART), y, self.deadline)
         self.iterations += iterations
-        return self.master.learn(cuts)
+        return self.master.add_cuts(cuts)
 
     def tell(self) -> None:
         """Report what is known of answers. Raises StoppedByCallerError where the caller wants to stop."""
@@ -171,7 +171,7 @@ class Search:
         if self.on_progress(Progress(self.phase, self.taken, objective, bound, gap)) is True:
             raise StoppedByCallerError
 
-    def cornered(self, status: Status) -> Status:
+    def at_corner(self, status: Status) -> Status:
         """Where no gap was allowed, ask once more where the relaxation has its corner: rounds end on the way there, a hair above
         the least cost, and what costs next to nothing may stand elsewhere on the way.
         """
@@ -195,7 +195,7 @@ class Search:
             self.raise_bound(run)
             if best is not None:
                 self.centre = best.y
-                if self.closed(best.total, self.bound, share):
+                if self.is_closed(best.total, self.bound, share):
                     return "optimal"
             self.tell()
             out = self.of.point(run.x)
@@ -211,13 +211,13 @@ class Search:
     def raise_bound(self, run: Run) -> None:
         """Take a master's bound, once every group of clusters has a cut that holds its cost up."""
         if self.holds_up(run):
-            self.raise_to(min(run.bound, self.objective))
+            self.raise_bound_to(min(run.bound, self.objective))
 
     def holds_up(self, run: Run) -> bool:
         """Whether cuts, and not the floor under every group, hold up what the clusters cost in a run of the master."""
         return run.x is not None and bool((run.x[len(self.of.parts.mine) :] > LEAST_THETA * (1 - ROUNDING)).all())
 
-    def raise_to(self, bound: float) -> None:
+    def raise_bound_to(self, bound: float) -> None:
         """Take a bound where it says something: not before every group's cost is held up, nor where there is nothing to bound."""
         if self.held_up and math.isfinite(bound):
             self.bound = max(self.bound, bound)
@@ -234,17 +234,17 @@ class Search:
 
     def enough(self, total: float, how: Effort) -> float:
         """What a plan may cost more than the bound of its whole numbers for them to count as settled  [million USD]."""
-        share = 0.0 if how == "exactly" else self.share(SETTLED)
+        share = 0.0 if how == "exactly" else self.gap_share(SETTLED)
         open_ = min(total, self.objective) - self.bound
-        return max(self.room(total, share), COARSE * open_ if how in ROUGH and math.isfinite(open_) else 0.0)
+        return max(self.tolerance(total, share), COARSE * open_ if how in ROUGH and math.isfinite(open_) else 0.0)
 
-    def no_use_from(self, how: Effort) -> float:
+    def pruned_from(self, how: Effort) -> float:
         """Cost from which on a choice of whole numbers is not settled any further [million USD]: it is sure to cost as much."""
         if how == "better":
-            return self.objective - self.room(self.objective, BETTER)
+            return self.objective - self.tolerance(self.objective, BETTER)
         return self.objective if how == "exactly" else self.cutoff
 
-    def settle(self, whole: Floats, how: Effort, best: Evaluated | None = None) -> bool:
+    def solve_fixed_integers(self, whole: Floats, how: Effort, best: Evaluated | None = None) -> bool:
         """Linear rounds with whole numbers fixed: their best plan, as far as it may be of use, and cuts around it.
 
         They end as `enough` says, and earlier where the best plan is another one that is no worse but for the gap.
@@ -260,11 +260,11 @@ class Search:
                 break
             before, bound = bound, max(bound, run.objective)
             if best is not None:
-                beaten = best.total > self.objective and bound >= self.no_use_from(how)
+                beaten = best.total > self.objective and bound >= self.pruned_from(how)
                 if (beaten and n >= LEAST_ROUNDS) or best.total - bound <= self.enough(best.total, how):
                     break
             self.tell()
-            out = self.exact(run.x, whole)
+            out = self.restore_feasibility(run.x, whole)
             y = out if best is None else best.y + step * (out - best.y)
             y[self.of.decisions] = whole
             found, fresh = self.evaluate(y, answer=self.of.allowed(y))
@@ -276,7 +276,7 @@ class Search:
             best = found if better else best
         return learned
 
-    def exact(self, x: Floats, whole: Floats) -> Floats:
+    def restore_feasibility(self, x: Floats, whole: Floats) -> Floats:
         """A point of the master with its whole numbers exact. Rows that this breaks are held tighter, a few times at most: a solver
         that holds a thousand signatures to 1e-7 each overdraws a budget by a thousand dollars once they are rounded (seen at 5,000
         worlds).

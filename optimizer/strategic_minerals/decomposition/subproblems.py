@@ -139,9 +139,9 @@ class Cluster:
     @property
     def last_basis(self) -> Any:
         """A bookmark of where the last answer ended; None where there is none here."""
-        return self.basis if self.model is None else self.model.bookmark()
+        return self.basis if self.model is None else self.model.save_basis()
 
-    def answer(self, y: Floats, deadline: float, tell: Detail = "point") -> SubproblemSolution:
+    def solve(self, y: Floats, deadline: float, tell: Detail = "point") -> SubproblemSolution:
         """Least cost where the master's columns stand at y, by a time of `perf_counter`.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
@@ -150,16 +150,16 @@ class Cluster:
         if model is None:
             model = Model(part.assembly, part.cost, integer=False)
             if self.basis is not None:
-                model.expect_little(scaled=False)
-                model.go_back(self.basis)
+                model.configure_hot_start(scaled=False)
+                model.restore_basis(self.basis)
         answer = ask(model, part, y[self.links], deadline, tell)
         if self.kept is not None:
             self.model = model
         else:
-            self.basis = model.bookmark()
+            self.basis = model.save_basis()
         return answer
 
-    def become(self, split: ColumnPartition, links: Ints, digest: bytes, part: Subproblem | None) -> Cluster:
+    def load(self, split: ColumnPartition, links: Ints, digest: bytes, part: Subproblem | None) -> Cluster:
         """Another program in the place of this one, which is given up. The same stays hot; one of the same size starts from the
         last basis. part: where it stays in memory.
         """
@@ -171,7 +171,7 @@ class Cluster:
             ) and len(links) == len(self.links)
             basis = basis if same_size else None
             if model is not None and part is not None:
-                model.become(part.assembly, part.cost)
+                model.load(part.assembly, part.cost)
         if part is None:
             model = None
         return Cluster(split, self.number, links, digest, part, model, basis)
@@ -349,7 +349,7 @@ def _cluster(split: ColumnPartition, k: int, keep: bool, old: Cluster | None) ->
     links = split.links(k)
     part = split.part(k, links)
     digest, kept = _digest(split.columns[k], links, part), part if keep else None
-    return Cluster(split, k, links, digest, kept) if old is None else old.become(split, links, digest, kept)
+    return Cluster(split, k, links, digest, kept) if old is None else old.load(split, links, digest, kept)
 
 
 def _digest(own: Ints, links: Ints, part: Subproblem) -> bytes:

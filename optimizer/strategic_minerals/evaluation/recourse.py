@@ -252,7 +252,7 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
 def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory, time_limit_s: float) -> Floats:
     """The best point with some rows left out, hot-started. Raises UntrustedError where the solver finds none."""
     assembly = problem.assembly
-    guess = bases.guess(problem.structure, assembly)
+    guess = bases.predict(problem.structure, assembly)
     if guess is not None:
         model.set_basis(*guess)
     model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
@@ -265,7 +265,7 @@ def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory, 
     if run.status != "optimal" or run.x is None:
         raise UntrustedError(f"operations in fresh worlds were not solved: {run.status}")
     if bases.eager:
-        bases.learn(problem.structure, assembly, *model.basis())
+        bases.record(problem.structure, assembly, *model.basis())
     return run.x
 
 

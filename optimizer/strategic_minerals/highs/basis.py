@@ -36,7 +36,7 @@ class BasisMemory:
         """Whether there is something to learn yet."""
         return self._lessons < LESSONS
 
-    def guess(self, structure: Structure, assembly: Assembly) -> tuple[Statuses, Statuses] | None:
+    def predict(self, structure: Structure, assembly: Assembly) -> tuple[Statuses, Statuses] | None:
         """Statuses of all columns and rows; None before anything has been learnt."""
         if not self._known:
             return None
@@ -53,7 +53,7 @@ class BasisMemory:
             into[where] = np.where(found == UNKNOWN, into[where], found)
         return columns, rows
 
-    def learn(self, structure: Structure, assembly: Assembly, columns: Statuses, rows: Statuses) -> None:
+    def record(self, structure: Structure, assembly: Assembly, columns: Statuses, rows: Statuses) -> None:
         """Remember the basis that a solve ended with."""
         self._lessons += 1
         T = structure.instance.calendar.periods

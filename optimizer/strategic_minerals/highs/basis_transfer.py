@@ -12,7 +12,7 @@ from .basis import Statuses
 from .settings import AT_LOWER, BASIC
 
 
-def carried(old: Problem, new: Problem, columns: Statuses, rows: Statuses) -> tuple[Statuses, Statuses]:
+def transfer_basis(old: Problem, new: Problem, columns: Statuses, rows: Statuses) -> tuple[Statuses, Statuses]:
     """(columns, rows) statuses for the new problem: those of the old where it has the same column or row, else none is basic."""
     place_of, row_of = _columns(old), _rows(old)
     found_columns = np.full(len(new.assembly.lower), AT_LOWER, dtype=np.int8)

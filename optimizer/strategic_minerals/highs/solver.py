@@ -61,14 +61,14 @@ class Model:
             self._set(name, value)
         self._integer = integer
         self._hasty = False
-        """Whether starts are expected to be near their ends (`expect_little`)."""
+        """Whether starts are expected to be near their ends (`configure_hot_start`)."""
         self._pass(assembly, cost, offset)
 
-    def become(self, assembly: Assembly, cost: Floats, offset: float = 0.0) -> None:
+    def load(self, assembly: Assembly, cost: Floats, offset: float = 0.0) -> None:
         """Another model in the place of this one; a linear one of the same size starts from the basis of the last run.
 
         Where nothing moves but costs, that basis stays feasible and the primal simplex goes on from it; elsewhere the dual, with
-        rough weights (`expect_little`), which stay until the next model.
+        rough weights (`configure_hot_start`), which stay until the next model.
         """
         highs = self._highs
         size = (highs.getNumCol(), highs.getNumRow())
@@ -78,10 +78,10 @@ class Model:
         held = usable and all(np.array_equal(getattr(self._assembly, name), getattr(assembly, name)) for name in names)
         self._pass(assembly, cost, offset)
         self._set("simplex_strategy", PRIMAL if held else DUAL)
-        self._expect_much()
+        self._configure_cold_start()
         if usable:
             self._check(highs.setBasis(basis), "setBasis")
-            self.expect_little(scaled=True)
+            self.configure_hot_start(scaled=True)
 
     def _pass(self, assembly: Assembly, cost: Floats, offset: float) -> None:
         if len(cost) > MOST_IN_ONE_SOLVER:
@@ -170,20 +170,20 @@ class Model:
         basis.valid = basis.alien = True
         self._check(self._highs.setBasis(basis), "setBasis")
 
-    def bookmark(self) -> Any:
-        """The basis that the last run ended with, for `go_back` while columns and rows stay as many."""
+    def save_basis(self) -> Any:
+        """The basis that the last run ended with, for `restore_basis` while columns and rows stay as many."""
         return self._highs.getBasis()
 
-    def go_back(self, bookmark: Any) -> None:
+    def restore_basis(self, save_basis: Any) -> None:
         """Start the next run from a bookmark."""
-        self._check(self._highs.setBasis(bookmark), "setBasis")
+        self._check(self._highs.setBasis(save_basis), "setBasis")
 
     def basis(self) -> tuple[Any, Any]:
         """The basis that the last run ended with, as `set_basis` takes it."""
         found = self._highs.getBasis()
         return np.array(found.col_status, dtype=np.int8), np.array(found.row_status, dtype=np.int8)
 
-    def expect_little(self, *, scaled: bool) -> None:
+    def configure_hot_start(self, *, scaled: bool) -> None:
         """Prepare less before the first iteration, where starts are near their ends.
 
         Weights of rows are rough: exact ones are worked out anew, row by row, wherever a basis was set or rows came or went, which
@@ -200,11 +200,11 @@ class Model:
         self._scale(SCALED if scaled else UNSCALED)
         self._set("simplex_dual_edge_weight_strategy", DEVEX)
 
-    def expect_feasible(self) -> None:
+    def configure_feasible_start(self) -> None:
         """Go on with the primal simplex in the next run: the last basis is a point of the model, and no longer the best one."""
         self._set("simplex_strategy", PRIMAL)
 
-    def _expect_much(self) -> None:
+    def _configure_cold_start(self) -> None:
         """Prepare in full, for a start from nothing."""
         self._hasty = False
         self._scale(SCALED)
@@ -228,9 +228,9 @@ class Model:
         self._check(highs.clearSolver(), "clearSolver")
         self._set("simplex_scale_strategy", strategy)
         if basis.valid:
-            self.go_back(basis)
+            self.restore_basis(basis)
 
-    def reach(self, rows: Sequence[int]) -> list[tuple[float, float]]:
+    def rhs_ranging(self, rows: Sequence[int]) -> list[tuple[float, float]]:
         """(down, up) how far the right-hand side of each row that binds may move before the basis of the last run changes.
 
         inf where it never does; 0 where the basis is degenerate, which says nothing of the price. Linear models after an optimal
@@ -304,7 +304,7 @@ class Model:
             if not self._mip and highs.getModelStatus() in ASTRAY:
                 wasted = int(highs.getInfo().simplex_iteration_count)
                 self._check(highs.clearSolver(), "clearSolver")
-                self._expect_much()
+                self._configure_cold_start()
                 self._limited(False)
                 self._set("simplex_strategy", DUAL)
                 status = self._run()
@@ -312,7 +312,7 @@ class Model:
             if (
                 hasty and not self._hasty
             ):  # the next start is near its end again; another scale would forget this answer
-                self.expect_little(scaled=True)
+                self.configure_hot_start(scaled=True)
             if on_progress is not None:
                 highs.clearCallbacks()
             self._set("simplex_strategy", DUAL)  # what changes next may be bounds again

@@ -95,7 +95,7 @@ def optimise(
         if isinstance(doing_nothing, LShaped):  # its clusters go on from where they stand
             solver: FlatModel | LShaped = doing_nothing
             deadline = time.perf_counter() + left()
-            doing_nothing.become(problem.structure, problem.assembly, costs[stages[0]], deadline, integer=not relax)
+            doing_nothing.load(problem.structure, problem.assembly, costs[stages[0]], deadline, integer=not relax)
         else:
             del doing_nothing  # half of the memory
             solver = make(problem.assembly, costs[stages[0]], integer=not relax)

@@ -64,7 +64,7 @@ class Face:
             self._hold(np.flatnonzero(cost), self._lower)
             return self.x
         self._model.set_cost(cost)
-        self._model.expect_feasible()
+        self._model.configure_feasible_start()
         run = self._model.run(time_limit_s=time_limit_s, phase="reference")
         if run.status != "optimal" or run.x is None:
             raise UntrustedError(f"the reference without a plan was not made unique: {run.status}")
@@ -166,7 +166,7 @@ def _least_loss(cluster: Cluster, y: Floats, lost: Floats, x: Floats, left: Call
     model = Model(held, part.cost, integer=False)
     basis = cluster.last_basis
     if basis is not None:
-        model.go_back(basis)
+        model.restore_basis(basis)
     run = model.run(time_limit_s=left(), phase="reference")
     if run.status != "optimal":  # rounding leaves no room beside what the master holds
         return x[columns]

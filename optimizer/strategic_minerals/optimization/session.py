@@ -17,7 +17,7 @@ from ..core.outcome import Outcome
 from ..data.dataset import Dataset
 from ..decomposition.lshaped import LShaped
 from ..formulation.structure import STAGES
-from ..highs.basis_transfer import carried
+from ..highs.basis_transfer import transfer_basis
 from ..highs.runtime import canary
 from ..model.assembly import Assembly
 from ..model.decisions import DecisionIndex, ForcedDecision
@@ -143,10 +143,10 @@ def _loaded(
 ) -> FlatModel | LShaped:
     """A solver with a model loaded, the one given where there is one; it answered the problem before. deadline: of the answer."""
     if isinstance(solver, LShaped):
-        solver.become(problem.structure, assembly, cost, deadline)
+        solver.load(problem.structure, assembly, cost, deadline)
     elif isinstance(solver, FlatModel):
         same = before is None or before.assembly.shape[:2] == assembly.shape[:2]
-        solver.become(assembly, cost, None if same or before is None else partial(carried, before, problem))
+        solver.load(assembly, cost, None if same or before is None else partial(transfer_basis, before, problem))
     else:
         solver = solver_of(problem, assembly, cost, method, integer=integer, threads=threads)
     return solver

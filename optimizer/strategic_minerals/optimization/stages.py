@@ -56,14 +56,14 @@ class FlatModel:
     def __init__(self, assembly: Assembly, cost: Floats, *, integer: bool) -> None:
         self._assembly, self._model = assembly, Model(assembly, cost, integer=integer)
 
-    def become(self, assembly: Assembly, cost: Floats, carry: Carry | None = None) -> None:
+    def load(self, assembly: Assembly, cost: Floats, carry: Carry | None = None) -> None:
         """Take another model in the place of this one, without the limits that were held; the last basis is its start.
 
         carry: turns the last basis into a guess for a model of another size.
         """
         self._assembly = assembly
         guess = None if carry is None or not self._model.linear else carry(*self._model.basis())
-        self._model.become(assembly, cost)
+        self._model.load(assembly, cost)
         if guess is not None:
             with suppress(UntrustedError):  # a guess that the solver refuses is none
                 self._model.set_basis(*guess)
