@@ -20,11 +20,13 @@ from strategic_minerals.decomposition.branch_and_bound import BranchAndBound, No
 from strategic_minerals.decomposition.evaluator import Evaluated
 from strategic_minerals.decomposition.lshaped import run as run_search
 from strategic_minerals.decomposition.master import CutPool, Master
-from strategic_minerals.decomposition.search import COARSE, COARSE_ROUNDS, SETTLED, Search, StoppedByCallerError
-from strategic_minerals.decomposition.subproblems import LEAST_THETA, WHOLE, OutOfTimeError
+from strategic_minerals.decomposition.search import Search, StoppedByCallerError
+from strategic_minerals.decomposition.settings import SETTINGS
+from strategic_minerals.decomposition.subproblems import OutOfTimeError
 from strategic_minerals.highs.run import Run
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.assembly import Assembly
+from support.search_settings import set_search
 
 LONG_S = 600.0
 ROOM = 1e-7
@@ -127,7 +129,10 @@ class StandIn:
     """What a search asks of a Decomposition: all columns of a case are the master's, which adds one for each group of worlds."""
 
     def __init__(self, case: Case, kept: bool, twin: bool) -> None:
-        lower, upper = np.append(case.lower, np.full(GROUPS, LEAST_THETA)), np.append(case.upper, np.full(GROUPS, INF))
+        lower, upper = (
+            np.append(case.lower, np.full(GROUPS, SETTINGS.least_theta)),
+            np.append(case.upper, np.full(GROUPS, INF)),
+        )
         rules = np.hstack([case.rules, np.zeros((len(case.rules), GROUPS))])
         master = assembled(lower, upper, rules, case.least, case.most)
         self.case, self.pool, self.decisions, self.twin = case, CutPool(), np.arange(WHOLES), twin
@@ -163,7 +168,7 @@ class StandIn:
         return tuple(cuts), 0
 
     def allowed(self, x: Floats) -> bool:
-        return self.case.breach(x) <= WHOLE
+        return self.case.breach(x) <= SETTINGS.integrality_tolerance
 
     def full(self, found: Evaluated) -> Floats:
         return found.y
@@ -212,7 +217,7 @@ def assert_found(case: Case, run: Run, gap: float) -> None:
     assert run.status == "optimal"
     assert_true(case, run.bound, run.objective)
     assert run.objective - optimum(case) <= gap * abs(run.objective) + ROOM * (1 + abs(optimum(case)))
-    assert case.breach(run.x) <= WHOLE
+    assert case.breach(run.x) <= SETTINGS.integrality_tolerance
     assert case.value(run.x) == pytest.approx(run.objective, rel=1e-9, abs=1e-9)
 
 
@@ -236,8 +241,8 @@ def test_a_tree_finds_the_optimum(gap: float, kept: bool, twin: bool) -> None:
 
 def test_cuts_taken_out_inside_a_tree_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: with every cut taken out of the master before a dive that the last solve left idle, the optimum is the same."""
-    monkeypatch.setattr("strategic_minerals.decomposition.master.IDLE", 0)
-    monkeypatch.setattr("strategic_minerals.decomposition.master.WORTH_A_TRIM", 10**9)
+    set_search(monkeypatch, "master", idle_solves=0)
+    set_search(monkeypatch, "master", idle_cuts_one_in=10**9)
     trim, gone = Master.trim, []
 
     def counting(self: Master, idle: int | None = None) -> None:
@@ -277,7 +282,9 @@ def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(
             return found
         x = found.x.copy()
         x[:WHOLES] = np.where(
-            np.abs(x[:WHOLES] - np.round(x[:WHOLES])) < WHOLE / 10, x[:WHOLES] + 0.8 * WHOLE, x[:WHOLES]
+            np.abs(x[:WHOLES] - np.round(x[:WHOLES])) < SETTINGS.integrality_tolerance / 10,
+            x[:WHOLES] + 0.8 * SETTINGS.integrality_tolerance,
+            x[:WHOLES],
         )
         return replace(found, x=x)
 
@@ -351,7 +358,7 @@ def test_a_choice_is_settled_closer_each_time_it_comes(monkeypatch: pytest.Monke
         return settle(self, whole, how, best)
 
     def halved(self: BranchAndBound, run: Run, node: Node, at: Floats) -> None:
-        assert times[(np.round(at) + 0.0).tobytes()][-1] == "exactly"
+        assert times[(np.round(at) + 0.0).tobytes()][-1] == "exact"
         halves.append(at)
         split(self, run, node, at)
 
@@ -361,17 +368,17 @@ def test_a_choice_is_settled_closer_each_time_it_comes(monkeypatch: pytest.Monke
         times.clear()
         run_search(searching(leaning(seed, 0.5, 0.0, 1e6), 1e-4), None)
         for told in times.values():
-            first = "better" if told[0] == "better" else "coarsely"  # where a look for better plans came to it
-            assert told == [first, "closely", *["exactly"] * len(told)][: len(told)]
+            first = "improve" if told[0] == "improve" else "coarse"  # where a look for better plans came to it
+            assert told == [first, "close", *["exact"] * len(told)][: len(told)]
         assert max(len(told) for told in times.values()) > 2
     assert halves
 
 
 def test_settling_coarsely_ends_after_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: however much is open, coarse settling asks the clusters no more often than `COARSE_ROUNDS`, and some choices would be
-    asked about more often without that."""
-    monkeypatch.setattr("strategic_minerals.decomposition.search.COARSE", 0.0)
-    asked = {"coarsely": 0, "closely": 0}
+    """Proves: however much is open, coarse settling asks the clusters no more often than `SETTINGS.coarse_rounds`, and some choices
+    would be asked about more often without that."""
+    set_search(monkeypatch, "search", coarse_share=0.0)
+    asked = {"coarse": 0, "close": 0}
     for seed in SEEDS:
         whole = run_search(searching(drawn(seed), 0.0), None).x[:WHOLES]
         for how in asked:
@@ -380,29 +387,36 @@ def test_settling_coarsely_ends_after_few_rounds(monkeypatch: pytest.MonkeyPatch
             search.of.evaluate = lambda *told, calls=calls, evaluate=evaluate: calls.append(1) or evaluate(*told)
             search.solve_fixed_integers(whole, how)
             asked[how] = max(asked[how], len(calls))
-    assert asked["coarsely"] == COARSE_ROUNDS
-    assert asked["closely"] > COARSE_ROUNDS
+    assert asked["coarse"] == SETTINGS.coarse_rounds
+    assert asked["close"] > SETTINGS.coarse_rounds
 
 
 def test_settling_coarsely_ends_at_a_share_of_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: coarse settling, given the rounds, leaves at most a tenth of what lies between bound and plan, takes fewer rounds
     than close settling, and goes by the gap asked where there is no bound yet."""
-    monkeypatch.setattr("strategic_minerals.decomposition.search.COARSE_ROUNDS", 40)
-    rounds = {"coarsely": 0, "closely": 0}
+    set_search(monkeypatch, "search", coarse_rounds=40)
+    rounds = {"coarse": 0, "close": 0}
     for seed in SEEDS:
         case = drawn(seed)
         whole = run_search(searching(case, 0.0), None).x[:WHOLES]
         for how in rounds:
             search = searching(case, 1e-6)
-            assert search.enough(1.0, how) == search.tolerance(1.0, SETTLED)
+            assert search.enough(1.0, how) == search.tolerance(1.0, SETTINGS.fixed_integer_gap_share)
             search.linear(None, 1.0, answer=False)
             before = len(search.of.pool)
             search.solve_fixed_integers(whole, how)
             rounds[how] += len(search.of.pool) - before
-            most = max(COARSE * (search.best.total - search.bound), search.tolerance(search.best.total, SETTLED))
+            most = max(
+                SETTINGS.coarse_share * (search.best.total - search.bound),
+                search.tolerance(search.best.total, SETTINGS.fixed_integer_gap_share),
+            )
             left = search.best.total - search.run_master().objective
-            assert left <= (most if how == "coarsely" else search.tolerance(search.best.total, SETTLED)) + 1e-7
-    assert rounds["coarsely"] < rounds["closely"]
+            assert (
+                left
+                <= (most if how == "coarse" else search.tolerance(search.best.total, SETTINGS.fixed_integer_gap_share))
+                + 1e-7
+            )
+    assert rounds["coarse"] < rounds["close"]
 
 
 def test_the_best_plans_own_choice_is_settled_closer_than_the_gap() -> None:
@@ -412,7 +426,7 @@ def test_the_best_plans_own_choice_is_settled_closer_than_the_gap() -> None:
     for seed in SEEDS:
         case = drawn(seed)
         found = run_search(searching(case, 0.0), None)
-        for how, share in (("closely", SETTLED), ("exactly", 0.0)):
+        for how, share in (("close", SETTINGS.fixed_integer_gap_share), ("exact", 0.0)):
             search = searching(case, gap)
             search.solve_fixed_integers(found.x[:WHOLES], how)
             assert (
@@ -477,11 +491,11 @@ def test_a_plan_whose_whole_numbers_are_exact_keeps_the_rules(monkeypatch: pytes
         with monkeypatch.context() as patch:
             patch.setattr(Model, "run", run_off)
             search = searching(case, gap)
-            search.solve_fixed_integers(whole, "closely")
+            search.solve_fixed_integers(whole, "close")
             patch.setattr(Master, "mendable", lambda self, y: np.zeros(RULES))
             patch.setattr(StandIn, "allowed", lambda self, y: True)
             bare = searching(case, gap)
-            bare.solve_fixed_integers(whole, "closely")
+            bare.solve_fixed_integers(whole, "close")
         broken += case.breach(bare.best.y) > off / 10
         assert case.breach(search.best.y) <= ROOM
         assert search.best.total == pytest.approx(optimum(fixed), abs=gap * (1 + abs(optimum(fixed))))
@@ -551,11 +565,11 @@ def test_a_better_plan_is_found_near_a_plan() -> None:
         whole = tree.rins_rounding(search.root.x, np.zeros(WHOLES))
         if whole is not None:
             assert np.array_equal(whole, np.round(whole))
-            assert case.breach(np.append(whole, np.zeros(OTHERS))) <= WHOLE
+            assert case.breach(np.append(whole, np.zeros(OTHERS))) <= SETTINGS.integrality_tolerance
             lower, upper = search.widest()
             lower[:WHOLES] = upper[:WHOLES] = whole
             assert tree.solve(lower, upper).objective < nothing - 0.1 * search.tolerance(nothing)
-            search.solve_fixed_integers(whole, "better")
+            search.solve_fixed_integers(whole, "improve")
             better += search.objective < nothing
         search.best = replace(search.best, total=search.root.objective)
         assert tree.rins_rounding(search.root.x, np.zeros(WHOLES)) is None
@@ -573,8 +587,8 @@ def cuts_come_back(seed: int, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether a look at what doing nothing leaves, settled before, brings cuts back that were taken out; the node is right."""
     search, tree = rooted(drawn(seed), 0.3)
     whole = np.zeros(WHOLES)
-    search.solve_fixed_integers(whole, "exactly")
-    search.solve_fixed_integers(whole, "exactly")
+    search.solve_fixed_integers(whole, "exact")
+    search.solve_fixed_integers(whole, "exact")
     tree.solve(tree.lower, tree.upper)
     search.master.trim(idle=0)
     run = tree.solve(tree.lower, tree.upper)
@@ -583,7 +597,7 @@ def cuts_come_back(seed: int, monkeypatch: pytest.MonkeyPatch) -> bool:
     search.bound = search.objective - search.tolerance(search.objective)
     with monkeypatch.context() as patch:
         patch.setattr(BranchAndBound, "rins_rounding", lambda self, x, plan: whole)
-        patch.setattr(BranchAndBound, "whole", lambda self, x: False)
+        patch.setattr(BranchAndBound, "is_integral_at", lambda self, x: False)
         again = tree.improvement_heuristic(run, tree.node(run.objective, tree.lower, tree.upper))
     assert again.objective == pytest.approx(tree.solve(tree.lower, tree.upper).objective, rel=1e-9)
     assert again.objective >= run.objective - 1e-9
@@ -664,7 +678,7 @@ def test_a_tree_that_is_stopped_tells_the_truth(seed: int, status: str) -> None:
     for run in runs:
         assert run.status == status
         assert_true(case, run.bound, run.objective)
-        assert run.x is None or case.breach(run.x) <= WHOLE
+        assert run.x is None or case.breach(run.x) <= SETTINGS.integrality_tolerance
     assert np.all(np.diff([run.bound for run in runs]) >= 0.0)
     assert np.all(np.diff([run.objective for run in runs if run.objective is not None]) <= 0.0)
     assert runs[0].bound < optimum(case) - 1e-3

@@ -32,6 +32,7 @@ from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.optimization.reference_plan import solve_reference
+from support.search_settings import set_search
 from tiny import cut, offer, source, tiny
 
 
@@ -248,7 +249,7 @@ def test_clusters_that_are_not_kept_loaded_answer_the_same(seed: int, monkeypatc
     """Proves: large models, whose solvers are made again from their last basis, give the same optimum."""
     plan, data = many(seed)
     kept = solve(plan, data, gap=1e-9, relax=True, method="decomposed").outcome
-    monkeypatch.setattr("strategic_minerals.decomposition.subproblems.LOADED_COLUMNS", 0)
+    set_search(monkeypatch, "subproblems", loaded_columns=0)
     lean = solve(plan, data, gap=1e-9, relax=True, method="decomposed").outcome
     assert lean.objective_musd == pytest.approx(kept.objective_musd, abs=1e-8 * (1 + abs(kept.do_nothing_musd)))
 
@@ -256,7 +257,7 @@ def test_clusters_that_are_not_kept_loaded_answer_the_same(seed: int, monkeypatc
 @pytest.mark.parametrize("seed", [0, 4, 8])
 def test_several_worlds_share_a_cluster(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: fewer, larger clusters give the same plan."""
-    monkeypatch.setattr("strategic_minerals.decomposition.subproblems.CLUSTERS", 2)
+    set_search(monkeypatch, "subproblems", clusters=2)
     plan, data = many(seed)
     flat, apart = (solve(plan, data, gap=1e-7, method=method).outcome for method in ("flat", "decomposed"))
     assert apart.objective_musd == pytest.approx(flat.objective_musd, abs=1e-6 * (1 + abs(flat.do_nothing_musd)))
@@ -265,9 +266,9 @@ def test_several_worlds_share_a_cluster(seed: int, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("seed", [0, 3, 6, 10])
 def test_cuts_that_were_taken_out_come_back_where_they_are_missed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: with every cut taken out that one solve leaves idle, and two groups, the plan is the same."""
-    monkeypatch.setattr("strategic_minerals.decomposition.master.IDLE", 0)
-    monkeypatch.setattr("strategic_minerals.decomposition.master.WORTH_A_TRIM", 10**9)
-    monkeypatch.setattr("strategic_minerals.decomposition.evaluator.GROUPS", 2)
+    set_search(monkeypatch, "master", idle_solves=0)
+    set_search(monkeypatch, "master", idle_cuts_one_in=10**9)
+    set_search(monkeypatch, "evaluator", cut_groups=2)
     plan, data = many(seed)
     flat, apart = (solve(plan, data, gap=1e-7, method=method).outcome for method in ("flat", "decomposed"))
     room = 1e-6 * (1 + abs(flat.do_nothing_musd))

@@ -18,8 +18,6 @@ from strategic_minerals import InfeasibleError, Plan, PlanError, solve
 from strategic_minerals.data import csv_files
 from strategic_minerals.data.addresses import edited
 from strategic_minerals.decomposition import evaluator as decompose
-from strategic_minerals.decomposition import remote as tasks
-from strategic_minerals.decomposition import search as rounds
 from strategic_minerals.decomposition import subproblems as clusters
 from strategic_minerals.decomposition.lshaped import LShaped
 from strategic_minerals.decomposition.master import CutPool
@@ -32,15 +30,16 @@ from strategic_minerals.model.problem import prepare
 from strategic_minerals.optimization.optimise import optimise
 from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, solve_reference
 from strategic_minerals.optimization.session import Session
+from support.search_settings import set_search
 from tiny import cut, offer, source, tiny
 
 
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every model counts as too large for solvers to stay in memory."""
-    monkeypatch.setattr(clusters, "LOADED_COLUMNS", 0)
-    monkeypatch.setattr(clusters, "MOST_WORLDS", 1)
-    monkeypatch.setattr(decompose, "LEAST_GROUPS", 3)
+    set_search(monkeypatch, "subproblems", loaded_columns=0)
+    set_search(monkeypatch, "subproblems", most_scenarios_per_cluster=1)
+    set_search(monkeypatch, "evaluator", least_groups=3)
 
 
 @pytest.mark.usefixtures("crowded")
@@ -97,8 +96,8 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.usefixtures("crowded")
 def test_an_executor_answers_clusters_that_nobody_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: with workers that forget every program, sent some at a time, the plan is the same."""
-    monkeypatch.setattr(tasks, "MOST_KEPT", 0)
-    monkeypatch.setattr(tasks, "AT_ONCE", 3)
+    set_search(monkeypatch, "remote", most_kept_columns=0)
+    set_search(monkeypatch, "remote", tasks_at_once=3)
     plan, data = many(3)
     with ThreadPoolExecutor(2) as executor:
         sent = solve(plan, data, gap=1e-6, method="decomposed", executor=executor).outcome
@@ -130,7 +129,7 @@ def test_demands_that_conflict_are_named_as_in_the_whole_model() -> None:
 @pytest.mark.parametrize("most", [0, 10**9])
 def test_another_budget_keeps_all_cuts(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: where no cluster has other figures, nothing is asked again before the search, and cuts found before are there."""
-    monkeypatch.setattr(clusters, "LOADED_COLUMNS", most)
+    set_search(monkeypatch, "subproblems", loaded_columns=most)
     plan, data = many(5)
     problem = prepare(plan, data)
     cost = objective_costs(problem)["social_cost"]
@@ -276,7 +275,7 @@ def test_a_plan_stands_where_its_rows_are_kept_to_the_solvers_tolerance_only(mon
         with monkeypatch.context() as patch:
             mine = of.point(best.x[of.parts.mine])
             patch.setattr(LShaped, "allowed", lambda self, y, mine=mine: not np.array_equal(y, mine))
-            patch.setattr(rounds, "SETTLING_ROUNDS", 1)
+            set_search(patch, "search", fixed_integer_rounds=1)
             of.pool = CutPool()
             kept = of.fixed(cost, best.x, gap=0.9, absolute_gap=1e3)
             moved = best.x.copy()
@@ -310,16 +309,16 @@ def test_many_worlds_have_a_group_for_every_so_many(worlds: int, groups: int, mo
     structure = SimpleNamespace(worlds=SimpleNamespace(design_basis=np.array([False] * worlds + [True] * 50)))
     assembly = SimpleNamespace(lower=np.zeros(1))
     assert decompose.groups_for(structure, assembly) == 16
-    monkeypatch.setattr(clusters, "LOADED_COLUMNS", 0)
+    set_search(monkeypatch, "subproblems", loaded_columns=0)
     assert decompose.groups_for(structure, assembly) == groups
 
 
 @pytest.mark.parametrize("back", [False, True])
 def test_a_model_that_outgrows_memory_forgets_cuts_of_other_groups(back: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves: where a variant has another number of groups, cuts of the old ones are not taken for theirs."""
-    monkeypatch.setattr(clusters, "MOST_WORLDS", 1)
-    monkeypatch.setattr(decompose, "GROUPS", 2)
-    monkeypatch.setattr(decompose, "LEAST_GROUPS", 4)
+    set_search(monkeypatch, "subproblems", most_scenarios_per_cluster=1)
+    set_search(monkeypatch, "evaluator", cut_groups=2)
+    set_search(monkeypatch, "evaluator", least_groups=4)
     small = tiny(
         {"a": 10.0},
         sources={"far": source("CHN", "a", 10.0)},
@@ -330,7 +329,7 @@ def test_a_model_that_outgrows_memory_forgets_cuts_of_other_groups(back: bool, m
     large = edited(*small, {"scenarios.3.events.0.start_year": 2028.0})
     sizes = [len(prepare(*question).assembly.lower) for question in (small, large)]
     assert sizes[0] < sizes[1]
-    monkeypatch.setattr(clusters, "LOADED_COLUMNS", sizes[0])
+    set_search(monkeypatch, "subproblems", loaded_columns=sizes[0])
     held = Session(gap=1e-9, relax=True, method="decomposed")
     for question in (large, small) if back else (small, large):
         hot, cold = held.answer(*question).outcome, held.cold().answer(*question).outcome
@@ -371,7 +370,7 @@ def test_a_cluster_made_anew_answers_as_one_that_stays(monkeypatch: pytest.Monke
     cost = objective_costs(problem)["social_cost"]
     best = Model(problem.assembly, cost, integer=False).run(time_limit_s=600.0).x
     hot = clusters.decompose(problem.structure, problem.assembly, cost, 3)
-    monkeypatch.setattr(clusters, "LOADED_COLUMNS", 0)
+    set_search(monkeypatch, "subproblems", loaded_columns=0)
     fresh = clusters.decompose(problem.structure, problem.assembly, cost, 3)
     assert hot.kept
     assert not fresh.kept

@@ -170,7 +170,7 @@ def test_who_does_nothing_is_as_blind_as_the_plan() -> None:
     )
     assert blind.estimate["worth"] == pytest.approx(0.0, abs=1e-6)
     assert blind.estimate["expected_loss"] == pytest.approx(known.estimate["expected_loss"], rel=1e-6)
-    assert blind.solve_reference["expected_loss"] == blind.estimate["expected_loss"]
+    assert blind.do_nothing["expected_loss"] == blind.estimate["expected_loss"]
 
 
 def test_the_stress_test_has_a_myopic_variant() -> None:

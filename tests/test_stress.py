@@ -17,8 +17,8 @@ from strategic_minerals import Dataset, Plan, load_dataset, load_plan, shipped, 
 from strategic_minerals.audit.accounts import cvar
 from strategic_minerals.evaluation.myopic import evaluate_myopic_recourse
 from strategic_minerals.evaluation.recourse import CHUNK, FirstStage, evaluate_recourse
+from strategic_minerals.evaluation.replicates import ReplicatePool, _chance, interval
 from strategic_minerals.evaluation.scenario_outlook import quantile
-from strategic_minerals.evaluation.stress_test import ReplicatePool, _chance, interval
 from strategic_minerals.highs.basis import BasisMemory
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.problem import prepare
@@ -61,7 +61,7 @@ def test_a_plan_met_by_its_own_worlds_costs_what_its_objective_says(seed: int) -
         (result.reference, result.outcome.do_nothing_musd),
     ):
         nothing = solution is result.reference
-        first = FirstStage.of(plan, data, solution, nothing=nothing)
+        first = FirstStage.of(plan, data, solution, is_reference=nothing)
         worlds = first.own_worlds
         recourse = evaluate_recourse(first, worlds)
         tail = (
@@ -165,7 +165,7 @@ def test_expected_loss_in_fresh_worlds_is_what_theory_says() -> None:
     assert table.estimate["cvar"] == pytest.approx(600.0, rel=1e-6)
     assert table.estimate["value_at_risk"] == pytest.approx(600.0, rel=1e-6)
     assert table.estimate["worth"] == pytest.approx(0.0, abs=1e-6)
-    assert table.solve_reference["worst_case"] == table.estimate["worst_case"] == pytest.approx(600.0)
+    assert table.do_nothing["worst_case"] == table.estimate["worst_case"] == pytest.approx(600.0)
     stated = found.materials.iloc[0]
     assert (stated.expected_loss_musd, stated.expected_loss_musd_low) == pytest.approx((row.estimate, row.low))
     assert stated.cvar_musd == pytest.approx(600.0)
@@ -339,7 +339,7 @@ def test_hot_starts_change_nothing_but_the_work(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Model, "run", counting)
     hot = evaluate_recourse(first, worlds)
     hot_spent, spent[:] = sum(spent), []
-    monkeypatch.setattr(BasisMemory, "guess", lambda *_: None)
+    monkeypatch.setattr(BasisMemory, "predict", lambda *_: None)
     cold = evaluate_recourse(first, worlds)
     assert hot.cost == pytest.approx(cold.cost, rel=1e-9, abs=1e-9)
     assert len(worlds.names) > 4 * CHUNK

@@ -24,8 +24,7 @@ from strategic_minerals.formulation import parameters as stamp_data
 from strategic_minerals.formulation.structure import TRUNK
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.instance import producer_economics as price_support
-from strategic_minerals.model import instantiate as instantiate
-from strategic_minerals.model import problem
+from strategic_minerals.model import instantiate, problem
 from strategic_minerals.scenarios import scenario_set as worlds
 from tiny import KT, bought, cut, flow, offer, project, ran, short, source, tiny, total, unaudited
 

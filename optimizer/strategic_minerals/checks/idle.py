@@ -178,8 +178,8 @@ def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
 
 def _late(known: _Known, resolved: DisruptionEvent) -> str:
     return (
-        f"after a flood of {resolved.flood:g} years from {resolved.start:g} its cut would begin in {resolved.start + resolved.flood:g}, "
-        f"after the last computed year, {known.end - 1}: it never comes"
+        f"after a flood of {resolved.flood:g} years from {resolved.start:g} its cut would begin in "
+        f"{resolved.start + resolved.flood:g}, after the last computed year, {known.end - 1}: it never comes"
     )
 
 

@@ -25,12 +25,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import (
-    analysis,  # noqa: F401  (register their verbs)
-    evaluation,  # noqa: F401  (register their verbs)
-    report,  # noqa: F401  (register their verbs)
-    service,  # noqa: F401  (register their verbs)
-)
+from . import analysis, evaluation, report, service
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,

@@ -19,35 +19,14 @@ import numpy as np
 from ..core.arrays import Floats
 from ..core.errors import UntrustedError
 from .master import open_bounds
-from .subproblems import WHOLE
+from .settings import SETTINGS
 
 if TYPE_CHECKING:
     from ..highs.run import Run, Status
     from .search import Effort, Search
 
-LOOKS, MANY_LOOKS = 4, 12
-"""Branchings of a node of which both sides are tried before one is chosen, where too little is known of them yet; and where
-clusters are made anew for every round, which makes a better choice worth more than the master's time.
-"""
-RELIABLE = 1
-"""Tries of a side after which what it costs is known well enough."""
-ROUND_UP_FROM = 0.35
-"""Share from which the next whole number above is tried first."""
-NODE_ROUNDS = 2
-"""Rounds of cuts at the node that holds the bound down."""
-WORTH_A_ROUND = 0.1
-"""What a round must bring for another one, as a share of what the node lacks to be ruled out."""
-INWARD = 0.75
-"""How far they ask from the centre of the relaxation to the node's own point: cuts there are deeper (half as far, and all the way,
-take a quarter more solves of the master, measured)."""
-NEAR = 5.0
-"""Better plans are looked for where plan and bound are no farther apart than so many times the gap asked."""
-SAME = 0.3
-"""Share of the way from the least bound to being ruled out within which a node is dived from, or further into."""
-LEAST_GAIN = 1e-6
-"""Of a branching's two sides, so that one side alone counts for something [million USD]."""
 BELOW, ABOVE = 0, 1
-IN_TURN: tuple[Effort, ...] = ("coarsely", "closely", "exactly")
+IN_TURN: tuple[Effort, ...] = ("coarse", "close", "exact")
 """How a choice of whole numbers is settled when it comes for the first time, again, and still again."""
 
 
@@ -174,7 +153,7 @@ class BranchAndBound:
         if s.best is None or not self.heap or node.known == known:
             return False
         least = self.heap[0].bound
-        if run.objective <= least + SAME * (s.cutoff - least):
+        if run.objective <= least + SETTINGS.plunging_window * (s.cutoff - least):
             return False
         heapq.heappush(self.heap, self.node(max(node.bound, run.objective), node.lower, node.upper, known))
         return True
@@ -185,10 +164,10 @@ class BranchAndBound:
         if s.best is None:
             return lower, upper
         count = len(self.decisions)
-        worth = s.objective - self.root + WHOLE * (1 + abs(s.offset) + abs(self.root))
+        worth = s.objective - self.root + SETTINGS.integrality_tolerance * (1 + abs(s.offset) + abs(self.root))
         low, high = self.lower[:count], self.upper[:count]
-        stay_low = (self.root_x <= low + WHOLE) & (self.root_dual > worth)
-        stay_high = (self.root_x >= high - WHOLE) & (self.root_dual < -worth)
+        stay_low = (self.root_x <= low + SETTINGS.integrality_tolerance) & (self.root_dual > worth)
+        stay_high = (self.root_x >= high - SETTINGS.integrality_tolerance) & (self.root_dual < -worth)
         lower, upper = lower.copy(), upper.copy()
         upper[:count][stay_low] = np.maximum(lower[:count], low)[stay_low]
         lower[:count][stay_high] = np.minimum(upper[:count], high)[stay_high]
@@ -197,17 +176,19 @@ class BranchAndBound:
     def with_node_cuts(self, run: Run, lower: Floats, upper: Floats) -> Run:
         """A node after rounds of cuts between its own fractional point and the centre, as long as they raise its bound."""
         s = self.search
-        for _ in range(NODE_ROUNDS):
+        for _ in range(SETTINGS.cut_rounds_at_node):
             if run.x is None or run.objective is None or run.objective >= s.cutoff or self.is_integral_at(run.x):
                 break
             out = s.of.point(run.x)
-            if not s.add_cuts_near(out if s.centre is None else s.centre + INWARD * (out - s.centre)):
+            if not s.add_cuts_near(
+                out if s.centre is None else s.centre + SETTINGS.separation_depth * (out - s.centre)
+            ):
                 if s.of.parts.kept:
                     break
                 continue  # others than those asked may say more
             before, lacks = run.objective, s.cutoff - run.objective
             run = self.solve(lower, upper)
-            if run.objective is None or run.objective - before < WORTH_A_ROUND * lacks:
+            if run.objective is None or run.objective - before < SETTINGS.least_gain_of_round * lacks:
                 break
         return run
 
@@ -220,13 +201,15 @@ class BranchAndBound:
         self.wait -= 1
         if self.wait > 0 or s.best is None or run.x is None or run.objective is None or self.is_integral_at(run.x):
             return run
-        if run.objective >= s.cutoff or s.objective - s.bound > NEAR * s.tolerance(s.objective):
+        if run.objective >= s.cutoff or s.objective - s.bound > SETTINGS.heuristic_gap_factor * s.tolerance(
+            s.objective
+        ):
             return run
         here, before, learned = self.master.save_basis(), s.objective, False
         whole = self.rins_rounding(run.x, np.round(s.best.y[self.decisions]))
         if whole is not None and whole.tobytes() not in self.times_settled:
             self.times_settled[whole.tobytes()] = 1
-            learned = s.solve_fixed_integers(whole, "better")
+            learned = s.solve_fixed_integers(whole, "improve")
         self.patience = 1 if s.objective < before else 2 * self.patience
         self.wait = self.patience
         if learned:
@@ -243,15 +226,19 @@ class BranchAndBound:
         """
         s, count = self.search, len(self.decisions)
         here = Node(-math.inf, 0, self.lower.copy(), self.upper.copy())
-        same = np.abs(x[self.decisions] - plan) <= WHOLE
+        same = np.abs(x[self.decisions] - plan) <= SETTINGS.integrality_tolerance
         here.lower[:count][same] = here.upper[:count][same] = plan[same]
         run = self.solve(here.lower, here.upper)
-        while run.x is not None and run.objective is not None and run.objective < s.pruned_from("better"):
+        while run.x is not None and run.objective is not None and run.objective < s.pruned_from("improve"):
             s.tell()
             at = run.x[self.decisions]
             if self.is_integral_at(run.x):
                 return np.round(at) + 0.0
-            k = int(np.where(here.lower[:count] < here.upper[:count], at - np.floor(at + WHOLE), 0.0).argmax())
+            k = int(
+                np.where(
+                    here.lower[:count] < here.upper[:count], at - np.floor(at + SETTINGS.integrality_tolerance), 0.0
+                ).argmax()
+            )
             sides = self.side(here, k, at[k], BELOW), self.side(here, k, at[k], ABOVE)
             runs = [s.counted(side) for side in self.master.both(*sides, self.master.save_basis(), s.left(), s.phase)]
             costs = [math.inf if side.objective is None else side.objective for side in runs]
@@ -266,7 +253,7 @@ class BranchAndBound:
     def is_integral_at(self, x: Floats) -> bool:
         """Whether a point of the master has its decisions whole."""
         at = x[self.decisions]
-        return bool(np.abs(at - np.round(at)).max(initial=0.0) <= WHOLE)
+        return bool(np.abs(at - np.round(at)).max(initial=0.0) <= SETTINGS.integrality_tolerance)
 
     def solve_leaf(self, run: Run, node: Node) -> Run | None:
         """Ask the clusters about whole numbers, until the node is ruled out or put off (None) or its point is fractional again.
@@ -286,7 +273,7 @@ class BranchAndBound:
             self.times_settled[whole.tobytes()] = times + 1
             how = IN_TURN[min(times, len(IN_TURN) - 1)]
             fresh = s.solve_fixed_integers(whole, how)
-            if how == "exactly" and not fresh:
+            if how == "exact" and not fresh:
                 self.split(run, node, at)
                 return None
             run = self.solve(node.lower, node.upper)
@@ -319,7 +306,7 @@ class BranchAndBound:
                 self.floor = min(self.floor, found[up])
         if not sides:
             return None
-        sides.sort(key=lambda side: (side[0] == ABOVE) == (x[k] - math.floor(x[k]) >= ROUND_UP_FROM))
+        sides.sort(key=lambda side: (side[0] == ABOVE) == (x[k] - math.floor(x[k]) >= SETTINGS.round_up_from))
         for _, other in sides[:-1]:
             heapq.heappush(self.heap, other)
         return sides[-1][1]
@@ -331,27 +318,29 @@ class BranchAndBound:
         """
         share = x - np.floor(x)
         inside = (np.floor(x) >= node.lower) & (np.ceil(x) <= node.upper)  # a sum may be fractional by rounding alone
-        open_ = np.flatnonzero((share > WHOLE) & (share < 1 - WHOLE) & inside)
+        open_ = np.flatnonzero(
+            (share > SETTINGS.integrality_tolerance) & (share < 1 - SETTINGS.integrality_tolerance) & inside
+        )
         if not len(open_):
             raise UntrustedError("a decision is fractional and cannot be branched on")
         distance = np.stack([share, 1 - share])
         mean = self.gains.sum(axis=1) / np.maximum(1.0, self.looks.sum(axis=1))
         rate = np.where(self.looks > 0, self.gains / np.maximum(1.0, self.looks), mean[:, None])
-        score = np.prod(np.maximum(LEAST_GAIN, rate * distance), axis=0)
+        score = np.prod(np.maximum(SETTINGS.least_pseudo_cost, rate * distance), axis=0)
         sums_first = open_ < len(self.decisions)
         order = open_[np.lexsort((-np.minimum(share, 1 - share)[open_], sums_first, -score[open_]))]
         best, best_score, bounds = int(order[0]), -1.0, (base, base)
-        most = LOOKS if self.search.of.parts.kept else MANY_LOOKS
+        most = SETTINGS.strong_branching_looks if self.search.of.parts.kept else SETTINGS.strong_branching_looks_dear
         looks, here = 0, self.master.save_basis()
         for k in order.tolist():
             found, points = (base, base), float(score[k])
-            if self.looks[:, k].min() < RELIABLE:
+            if self.looks[:, k].min() < SETTINGS.reliable_after:
                 if looks == most:
                     continue
                 looks += 1
                 found = self.strong_branch(k, x[k], base, node, here)
                 reach = np.minimum(found, self.search.cutoff) - base
-                points = float(np.prod(np.maximum(LEAST_GAIN, reach)))
+                points = float(np.prod(np.maximum(SETTINGS.least_pseudo_cost, reach)))
             if points > best_score:
                 best, best_score, bounds = k, points, found
             if max(found) >= self.search.cutoff:  # one side is ruled out: nothing is better

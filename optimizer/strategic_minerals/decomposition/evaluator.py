@@ -26,26 +26,10 @@ from ..core.arrays import Floats, Ints
 from ..core.errors import UntrustedError
 from ..formulation.structure import Structure
 from ..model.assembly import Assembly
-from .master import SMALLEST_SLOPE, CutPool, Master, excess
+from .master import CutPool, Master, excess
 from .remote import map_remote
-from .subproblems import WHOLE, Cluster, Decomposed, Detail, OutOfTimeError, SubproblemSolution, decompose, stay
-
-GROUPS = 16
-"""Groups of clusters aimed at, each with one cut a round: more of them inform more and weigh on every solve of the master."""
-WORLDS_A_GROUP, LEAST_GROUPS, MOST_GROUPS = 20, 64, 250
-"""The same where clusters are made anew for every round and rounds are dear: a group for so many worlds, within bounds.
-
-Measured: relaxations of 400 worlds take 24 rounds in groups of 50 worlds, 13 in groups of 6; 1,000 worlds with whole numbers 37 in
-groups of 16, 31 in groups of 4, in about the same time; 5,000 in groups of 78 and of 20 come about as far in the same time.
-"""
-REMEMBERED = 8
-"""Points asked about last at which cuts are found anew when figures change."""
-LARGEST = 1e6
-"""Value of a column without an upper bound that a cut allows for in slopes which it leaves out."""
-FRESH_CUTS_S = 60.0
-"""Seconds that this may take."""
-LAST_ROUND_S = 3600.0
-"""Seconds in which all clusters are sure to answer once."""
+from .settings import SETTINGS
+from .subproblems import Cluster, Decomposed, Detail, OutOfTimeError, SubproblemSolution, decompose, stay
 
 
 @dataclass(frozen=True)
@@ -85,7 +69,7 @@ class Evaluator:
         """Digests of clusters that some worker of an executor was sent."""
         self._threads = threads or cores()
         self.pool = CutPool()
-        self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=REMEMBERED)
+        self.asked: deque[tuple[Floats, tuple[int, ...]]] = deque(maxlen=SETTINGS.remembered_points)
         """Points asked about last, and the numbers of their cuts."""
         self._adopt(decompose(structure, assembly, cost, groups_for(structure, assembly)), structure, assembly, cost)
 
@@ -106,7 +90,7 @@ class Evaluator:
         start.
         """
         self._integer = self._integer if integer is None else integer
-        deadline = min(deadline, time.perf_counter() + FRESH_CUTS_S)
+        deadline = min(deadline, time.perf_counter() + SETTINGS.renew_cuts_s)
         before = self.parts
         self._adopt(
             decompose(structure, assembly, cost, groups_for(structure, assembly), before), structure, assembly, cost
@@ -169,8 +153,11 @@ class Evaluator:
     ) -> tuple[list[SubproblemSolution], tuple[int, ...]]:
         """Ask the clusters of some groups at a point: their answers, in order, and the numbers of their cuts."""
         own = len(self.parts.mine)
-        master, negligible = self.parts.master, SMALLEST_SLOPE * self.parts.master.money_unit
-        lowest, highest = master.lower[:own], np.minimum(master.upper[:own], LARGEST * master.column_unit[:own])
+        master, negligible = self.parts.master, SETTINGS.smallest_slope * self.parts.master.money_unit
+        lowest, highest = (
+            master.lower[:own],
+            np.minimum(master.upper[:own], SETTINGS.largest_value * master.column_unit[:own]),
+        )
         answers = self._answers(y, [int(k) for g in groups for k in self.groups[g]], deadline, self.tell)
         told, cuts = iter(answers), []
         for g in groups:
@@ -221,9 +208,11 @@ class Evaluator:
         if parts is None:
             asked = range(len(self.parts.clusters))
             try:
-                answers = self._answers(found.y, asked, time.perf_counter() + LAST_ROUND_S, "point")
+                answers = self._answers(found.y, asked, time.perf_counter() + SETTINGS.last_round_s, "point")
             except OutOfTimeError:
-                raise UntrustedError(f"the worlds of a plan were not worked out within {LAST_ROUND_S:g} s") from None
+                raise UntrustedError(
+                    f"the worlds of a plan were not worked out within {SETTINGS.last_round_s:g} s"
+                ) from None
             parts = tuple(answer.x for answer in answers)
         for cluster, own in zip(self.parts.clusters, parts, strict=True):
             x[cluster.columns] = own
@@ -232,19 +221,21 @@ class Evaluator:
     def allowed(self, y: Floats) -> bool:
         """Whether a point keeps the master's rows and bounds, and has its whole numbers whole, as the audit of a plan asks."""
         master, own, whole = self.parts.master, len(y), y[self.decisions]
-        if (y < master.lower[:own] - WHOLE).any() or (y > master.upper[:own] + WHOLE).any():
+        if (y < master.lower[:own] - SETTINGS.integrality_tolerance).any() or (
+            y > master.upper[:own] + SETTINGS.integrality_tolerance
+        ).any():
             return False
-        if np.abs(whole - np.round(whole)).max(initial=0.0) > WHOLE:
+        if np.abs(whole - np.round(whole)).max(initial=0.0) > SETTINGS.integrality_tolerance:
             return False
-        return not excess(master, y, WHOLE).any()
+        return not excess(master, y, SETTINGS.integrality_tolerance).any()
 
 
 def groups_for(structure: Structure, assembly: Assembly) -> int:
     """Groups of clusters aimed at."""
     if stay(assembly):
-        return GROUPS
+        return SETTINGS.cut_groups
     worlds = int((~structure.worlds.design_basis).sum())
-    return int(np.clip(math.ceil(worlds / WORLDS_A_GROUP), LEAST_GROUPS, MOST_GROUPS))
+    return int(np.clip(math.ceil(worlds / SETTINGS.scenarios_per_group), SETTINGS.least_groups, SETTINGS.most_groups))
 
 
 def decision_sums(structure: Structure, assembly: Assembly) -> list[Ints]:

@@ -17,7 +17,8 @@ from ..core.outcome import OnProgress
 from ..highs.run import Run, Status
 from .branch_and_bound import BranchAndBound
 from .evaluator import Evaluator
-from .search import LINEAR_SHARE, Search, StoppedByCallerError, best_tail
+from .search import Search, StoppedByCallerError, best_tail
+from .settings import SETTINGS
 from .subproblems import OutOfTimeError, SubproblemSolution
 
 
@@ -67,9 +68,9 @@ class LShaped(Evaluator):
         x: (columns,) a point that a search has found; where its whole numbers are exact it is taken as it stands, since its rows
         may be kept to the solver's tolerance only.
 
-        Rounds end within `Search.gap_share` of the gap asked, or after `SETTLING_ROUNDS`; the bound says how close. Duals are those of
-        the master for its own rows, and in worlds those of its cluster where the master's columns stand; columns of clusters have
-        none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
+        Rounds end within `Search.gap_share` of the gap asked, or after `SearchSettings.fixed_integer_rounds`; the bound says how
+        close. Duals are those of the master for its own rows, and in worlds those of its cluster where the master's columns stand;
+        columns of clusters have none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
         """
         begin = time.perf_counter()
         search = Search(self, cost, offset, begin, begin + time_limit_s, phase, None, absolute_gap, gap)
@@ -80,7 +81,7 @@ class LShaped(Evaluator):
             y[self.decisions] = np.round(y[self.decisions])
             if np.array_equal(y, found) or self.allowed(y):
                 search.evaluate(y, answer=True)
-            search.solve_fixed_integers(y[self.decisions], "closely", best=search.best)
+            search.solve_fixed_integers(y[self.decisions], "close", best=search.best)
             last = search.run_master()
             if (
                 search.best is not None
@@ -135,7 +136,7 @@ def phases(search: Search, start: Floats | None) -> Status:
     begin = None
     if start is not None and search.of.allowed(start):
         begin, _ = search.evaluate(search.of.point(start), answer=True)
-    status = search.linear(begin, search.gap_share(LINEAR_SHARE) if mixed else 1.0, answer=not mixed)
+    status = search.linear(begin, search.gap_share(SETTINGS.linear_gap_share) if mixed else 1.0, answer=not mixed)
     if status not in ("optimal", "limit"):
         return status
     return integral(search) if mixed else search.at_corner(status)

@@ -20,21 +20,7 @@ from ..core.arrays import INF, Floats, Ints
 from ..highs.run import Run
 from ..highs.solver import Model
 from ..model.assembly import Assembly
-
-IDLE = 60
-"""Solves without being tight after which a cut is taken out."""
-LIVELY = 10
-"""Solves without being tight after which a cut is not kept for the next search."""
-WORTH_A_TRIM = 4
-"""Idle cuts are left where not one in so many is idle: the next solve would have to factorise anew."""
-BEYOND = 1e-7
-"""How far a plan may be beyond a row of the master before it is mended, relative to one more than the row's bound."""
-ROUNDED = 1e-13
-"""Of the terms that a row adds up, what rounding may leave."""
-TIGHTER = 2.0
-"""How much tighter the row is held then, in units of how far the plan was beyond it."""
-SMALLEST_SLOPE = 1e-9
-"""Whoever makes a cut leaves smaller ones out, as HiGHS would, and lowers its right-hand side for them."""
+from .settings import SETTINGS
 
 
 @dataclass(frozen=True)
@@ -163,7 +149,7 @@ class Master:
     @property
     def recently_tight(self) -> list[int]:
         """Cuts that were tight not long ago."""
-        return [number for number, since in self._held.items() if since <= LIVELY]
+        return [number for number, since in self._held.items() if since <= SETTINGS.recently_tight_solves]
 
     def bound(self, lower: Floats, upper: Floats) -> None:
         """Hold decisions, then sums, between bounds."""
@@ -192,8 +178,8 @@ class Master:
     def mendable(self, y: Floats) -> Floats:
         """(rows,) as `excess`; 0 where a row, an equation say, has no room to be held tighter."""
         assembly = self._program[0]
-        found = excess(assembly, y, BEYOND)
-        return np.where(assembly.row_upper - assembly.row_lower > 2 * TIGHTER * found, found, 0.0)
+        found = excess(assembly, y, SETTINGS.row_tolerance)
+        return np.where(assembly.row_upper - assembly.row_lower > 2 * SETTINGS.restoration_factor * found, found, 0.0)
 
     def run_within(self, off: Floats, time_limit_s: float, phase: str) -> Run:
         """Solve once with rows held tighter, for a point that stays within them after a change that brought another one beyond.
@@ -201,7 +187,7 @@ class Master:
         off: (rows,) by how much.
         """
         assembly, model, rows = self._program[0], self._models[0], np.flatnonzero(off)
-        lower, upper, room = assembly.row_lower[rows], assembly.row_upper[rows], TIGHTER * off[rows]
+        lower, upper, room = assembly.row_lower[rows], assembly.row_upper[rows], SETTINGS.restoration_factor * off[rows]
         model.set_row_bounds(rows, lower + room, upper - room)
         try:
             run = model.run(time_limit_s=time_limit_s, phase=phase)
@@ -246,10 +232,11 @@ class Master:
             }
 
     def trim(self, idle: int | None = None) -> None:
-        """Take out cuts that have not been tight for more solves than `idle`; None: `IDLE`, and only where they are many."""
-        most = IDLE if idle is None else idle
+        """Take out cuts that have not been tight for more solves than `idle`; None: `SearchSettings.idle_solves`, and only where
+        they are many."""
+        most = SETTINGS.idle_solves if idle is None else idle
         rows = [self._first + k for k, since in enumerate(self._held.values()) if since > most]
-        if idle is None and len(rows) * WORTH_A_TRIM < len(self._held):
+        if idle is None and len(rows) * SETTINGS.idle_cuts_one_in < len(self._held):
             return
         for model in self._models:
             model.remove_rows(np.array(rows, dtype=np.int64))
@@ -265,7 +252,7 @@ def excess(assembly: Assembly, y: Floats, tolerance: float) -> Floats:
     terms = np.concatenate([assembly.value * y[assembly.index], [0.0]])
     held, rounding = (
         np.add.reduceat(terms, assembly.start[:-1]),
-        ROUNDED * np.add.reduceat(np.abs(terms), assembly.start[:-1]),
+        SETTINGS.row_rounding * np.add.reduceat(np.abs(terms), assembly.start[:-1]),
     )
     held[np.diff(assembly.start) == 0] = 0.0
     below, above = assembly.row_lower - held, held - assembly.row_upper

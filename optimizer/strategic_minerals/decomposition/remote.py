@@ -15,14 +15,8 @@ from dataclasses import dataclass, replace
 
 from ..core.arrays import Floats
 from ..highs.solver import Model
+from .settings import SETTINGS
 from .subproblems import Cluster, Detail, OutOfTimeError, Subproblem, SubproblemSolution, ask
-
-MOST_KEPT = 1_500_000
-"""Columns of the clusters whose solvers a process keeps, at some 2 kB each; beyond, those asked longest ago are forgotten."""
-
-
-AT_ONCE = 64
-"""Clusters that are sent out before their answers are waited for."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +60,7 @@ def solve_remote(task: RemoteTask) -> RemoteResult:
         return RemoteResult(out_of_time=True)
     with _LOCK:
         _KEPT[task.digest] = known
-        while len(_KEPT) > 1 and sum(len(part.cost) for _, part in _KEPT.values()) > MOST_KEPT:
+        while len(_KEPT) > 1 and sum(len(part.cost) for _, part in _KEPT.values()) > SETTINGS.most_kept_columns:
             _KEPT.popitem(last=False)
     return RemoteResult(answer)
 
@@ -86,8 +80,8 @@ def map_remote(
 
     Raises OutOfTimeError, UntrustedError, and what the executor raises.
     """
-    if len(clusters) > AT_ONCE:
-        pieces = [clusters[k : k + AT_ONCE] for k in range(0, len(clusters), AT_ONCE)]
+    if len(clusters) > SETTINGS.tasks_at_once:
+        pieces = [clusters[k : k + SETTINGS.tasks_at_once] for k in range(0, len(clusters), SETTINGS.tasks_at_once)]
         return [answer for piece in pieces for answer in map_remote(executor, piece, y, deadline, known, tell)]
     tasks = [
         RemoteTask(

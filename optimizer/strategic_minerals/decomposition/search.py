@@ -1,8 +1,8 @@
 """Rounds between master and clusters: first the linear relaxation, then whole numbers settled choice by choice.
 
 Rounds ask between the best point known and the master's (in-out separation, Ben-Ameur and Neto 2007). Whole numbers are found by
-branch and bound on the same master (`BranchAndBound`); each choice gets linear rounds of its own. Bounds are true: the master's from
-below, evaluated points from above.
+branch and bound on the same master (`BranchAndBound`); each choice gets linear rounds of its own. Bounds are true: the master's
+from below, evaluated points from above.
 """
 
 from __future__ import annotations
@@ -21,43 +21,15 @@ from ..core.outcome import OnProgress, Progress
 from ..highs.run import Run, Status
 from .evaluator import Evaluated, Evaluator
 from .master import Master, open_bounds
-from .subproblems import LEAST_THETA, OutOfTimeError
+from .settings import SETTINGS
+from .subproblems import OutOfTimeError
 
-STEP = 0.5
-"""How far a round goes from the best point to the master's."""
-MOST_ROUNDS = 500
-LINEAR_SHARE = 0.1
-"""The linear phase of a mixed-integer problem ends at this share of the gap asked."""
-SETTLING_ROUNDS, COARSE_ROUNDS = 40, 3
-"""Linear rounds that one choice of whole numbers gets at most, and coarsely: poor plans are not worth more."""
-LEAST_ROUNDS = 1
-"""Linear rounds that every choice gets, however poor."""
-SETTLED = 0.1
-"""Share of the gap asked at which the linear rounds of one choice of whole numbers end."""
-DEAR = 0.3
-"""Both shares of the gap at least, where clusters are made anew for every round: rounds are dear then, and the master is not."""
-PART = 0.25
-"""Share of the groups that is asked about a point whose cost is no matter, where rounds are dear. Those that said most of late say
-half of what all would (measured at 1,000 worlds).
+Effort = Literal["improve", "coarse", "close", "exact"]
+"""How whole numbers are settled: until a share of what is open between bound and plan is left or `SearchSettings.coarse_rounds` are
+over, until a share of the gap asked is left, or nothing. To better the plan: like coarsely, and as long as they may better it by a
+little, where others end at what the gap asked allows.
 """
-MENDED = 3
-"""Times that a plan is mended whose whole numbers, made exact, break a row."""
-BETTER = 0.1
-"""What better whole numbers must promise to better the plan by, as a share of the gap asked."""
-COARSE = 0.1
-"""Share of what lies between bound and plan that is close enough for one choice of whole numbers, while it is more."""
-ROUNDING = 1e-9
-"""Difference of two sums, relative to the costs in them, that counts as none."""
-LEAST_S = 0.05
-"""Seconds that a solve gets at least."""
-
-
-Effort = Literal["better", "coarsely", "closely", "exactly"]
-"""How whole numbers are settled: until a share of what is open between bound and plan is left or `COARSE_ROUNDS` are over, until a
-share of the gap asked is left, or nothing. To better the plan: like coarsely, and as long as they may better it by a little, where
-others end at what the gap asked allows.
-"""
-ROUGH: tuple[Effort, ...] = ("better", "coarsely")
+ROUGH: tuple[Effort, ...] = ("improve", "coarse")
 
 
 class StoppedByCallerError(Exception):
@@ -116,15 +88,15 @@ class Search:
         left = self.deadline - time.perf_counter()
         if left <= 0:
             raise OutOfTimeError
-        return max(LEAST_S, left)
+        return max(SETTINGS.least_solve_s, left)
 
     def gap_share(self, share: float) -> float:
         """A share of the gap asked at which rounds end, or more where they are dear."""
-        return share if self.of.parts.kept else max(share, DEAR)
+        return share if self.of.parts.kept else max(share, SETTINGS.dear_gap_share)
 
     def tolerance(self, objective: float, share: float = 1.0) -> float:
         """What objective and bound may lie apart: a share of the gap asked, and rounding."""
-        rounding = ROUNDING * (1 + abs(objective) + abs(self.offset))
+        rounding = SETTINGS.rounding * (1 + abs(objective) + abs(self.offset))
         return share * max(self.absolute_gap, self.gap * abs(objective)) + rounding
 
     def is_closed(self, objective: float, bound: float, share: float = 1.0) -> bool:
@@ -157,7 +129,9 @@ class Search:
         """
         if self.of.parts.kept:
             return self.evaluate(y, answer=False)[1]
-        cuts, iterations = self.of.add_cuts(self.master.most_violated_groups(PART), y, self.deadline)
+        cuts, iterations = self.of.add_cuts(
+            self.master.most_violated_groups(SETTINGS.dear_group_share), y, self.deadline
+        )
         self.iterations += iterations
         return self.master.add_cuts(cuts)
 
@@ -175,7 +149,7 @@ class Search:
         """Where no gap was allowed, ask once more where the relaxation has its corner: rounds end on the way there, a hair above
         the least cost, and what costs next to nothing may stand elsewhere on the way.
         """
-        if self.gap > ROUNDING or self.absolute_gap > 0:
+        if self.gap > SETTINGS.rounding or self.absolute_gap > 0:
             return status
         with suppress(OutOfTimeError):
             run = self.run_master()
@@ -186,8 +160,8 @@ class Search:
 
     def linear(self, best: Evaluated | None, share: float, *, answer: bool) -> Status:
         """Rounds on the linear relaxation, until the gap is a share of the one asked or no round finds anything new."""
-        step = STEP
-        for _ in range(MOST_ROUNDS):
+        step = SETTINGS.in_out_step
+        for _ in range(SETTINGS.most_rounds):
             run = self.run_master()
             if run.x is None or run.objective is None:
                 return run.status
@@ -204,7 +178,9 @@ class Search:
             better = best is None or found.total < best.total
             if not (better or fresh) and step == 1.0:
                 return self.nothing_new()
-            step = STEP if better or self.bound > before + ROUNDING * (1 + abs(before)) else 1.0
+            step = (
+                SETTINGS.in_out_step if better or self.bound > before + SETTINGS.rounding * (1 + abs(before)) else 1.0
+            )
             best = found if better else best
         return "limit"
 
@@ -215,7 +191,9 @@ class Search:
 
     def holds_up(self, run: Run) -> bool:
         """Whether cuts, and not the floor under every group, hold up what the clusters cost in a run of the master."""
-        return run.x is not None and bool((run.x[len(self.of.parts.mine) :] > LEAST_THETA * (1 - ROUNDING)).all())
+        return run.x is not None and bool(
+            (run.x[len(self.of.parts.mine) :] > SETTINGS.least_theta * (1 - SETTINGS.rounding)).all()
+        )
 
     def raise_bound_to(self, bound: float) -> None:
         """Take a bound where it says something: not before every group's cost is held up, nor where there is nothing to bound."""
@@ -225,7 +203,7 @@ class Search:
     def nothing_new(self) -> Status:
         """Clusters say what the master knows: as close as arithmetic comes."""
         if not math.isfinite(self.bound):
-            raise UntrustedError(f"a group of worlds costs less than {LEAST_THETA:g} million USD")
+            raise UntrustedError(f"a group of worlds costs less than {SETTINGS.least_theta:g} million USD")
         return "optimal"
 
     def widest(self) -> tuple[Floats, Floats]:
@@ -234,15 +212,18 @@ class Search:
 
     def enough(self, total: float, how: Effort) -> float:
         """What a plan may cost more than the bound of its whole numbers for them to count as settled  [million USD]."""
-        share = 0.0 if how == "exactly" else self.gap_share(SETTLED)
+        share = 0.0 if how == "exact" else self.gap_share(SETTINGS.fixed_integer_gap_share)
         open_ = min(total, self.objective) - self.bound
-        return max(self.tolerance(total, share), COARSE * open_ if how in ROUGH and math.isfinite(open_) else 0.0)
+        return max(
+            self.tolerance(total, share),
+            SETTINGS.coarse_share * open_ if how in ROUGH and math.isfinite(open_) else 0.0,
+        )
 
     def pruned_from(self, how: Effort) -> float:
         """Cost from which on a choice of whole numbers is not settled any further [million USD]: it is sure to cost as much."""
-        if how == "better":
-            return self.objective - self.tolerance(self.objective, BETTER)
-        return self.objective if how == "exactly" else self.cutoff
+        if how == "improve":
+            return self.objective - self.tolerance(self.objective, SETTINGS.improvement_share)
+        return self.objective if how == "exact" else self.cutoff
 
     def solve_fixed_integers(self, whole: Floats, how: Effort, best: Evaluated | None = None) -> bool:
         """Linear rounds with whole numbers fixed: their best plan, as far as it may be of use, and cuts around it.
@@ -253,15 +234,15 @@ class Search:
         lower, upper = self.widest()
         lower[: len(whole)] = upper[: len(whole)] = whole
         self.master.bound(lower, upper)
-        bound, step, learned = -math.inf, STEP, False
-        for n in range(COARSE_ROUNDS if how in ROUGH else SETTLING_ROUNDS):
+        bound, step, learned = -math.inf, SETTINGS.in_out_step, False
+        for n in range(SETTINGS.coarse_rounds if how in ROUGH else SETTINGS.fixed_integer_rounds):
             run = self.run_master()
             if run.x is None or run.objective is None:
                 break
             before, bound = bound, max(bound, run.objective)
             if best is not None:
                 beaten = best.total > self.objective and bound >= self.pruned_from(how)
-                if (beaten and n >= LEAST_ROUNDS) or best.total - bound <= self.enough(best.total, how):
+                if (beaten and n >= SETTINGS.least_rounds) or best.total - bound <= self.enough(best.total, how):
                     break
             self.tell()
             out = self.restore_feasibility(run.x, whole)
@@ -272,7 +253,7 @@ class Search:
             better = best is None or found.total < best.total
             if not (better or fresh) and step == 1.0:
                 break
-            step = STEP if better or bound > before + ROUNDING * (1 + abs(before)) else 1.0
+            step = SETTINGS.in_out_step if better or bound > before + SETTINGS.rounding * (1 + abs(before)) else 1.0
             best = found if better else best
         return learned
 
@@ -284,7 +265,7 @@ class Search:
         y = self.of.point(x)
         y[self.of.decisions] = whole
         held = np.zeros(len(self.of.parts.master.row_lower))
-        for _ in range(MENDED):
+        for _ in range(SETTINGS.most_restorations):
             off = self.master.mendable(y)
             if not off.any():
                 break
@@ -322,7 +303,7 @@ def best_tail(of: Evaluator, cost: Floats, x: Floats) -> tuple[Floats, float]:
     loss, tail = world.columns("world_loss", None), world.columns("tail", None)
     order = np.argsort(x[loss])[::-1]
     beyond = np.cumsum(cost[tail][order])
-    k = int(np.searchsorted(beyond, cost[eta] * (1 - ROUNDING)))
+    k = int(np.searchsorted(beyond, cost[eta] * (1 - SETTINGS.rounding)))
     best = float(x[loss][order[k]]) if k < len(order) else 0.0
     moved = x.copy()
     moved[eta], moved[tail] = best, np.maximum(0.0, x[loss] - best)

@@ -22,20 +22,7 @@ from ..formulation.structure import TRUNK, Structure
 from ..highs.run import Run
 from ..highs.solver import Model
 from ..model.assembly import Assembly
-
-CLUSTERS = 50
-"""Clusters aimed at: each is one linear program; more of them are smaller and quicker, and keep more solvers."""
-MOST_WORLDS = 4
-"""Worlds in one cluster: more of them take memory that is fetched and given back in every round (16: a fifth slower, measured)."""
-WHOLE = 1e-6
-"""Distance from a whole number, or beyond a bound or a row, that counts as none."""
-ROOM = 1e-6
-"""Room in every row, in the solver's unit, where a point that another solve rounded leaves a cluster none."""
-LOADED_COLUMNS = 1_500_000
-"""Columns of the whole model up to which the clusters' solvers stay in memory."""
-LEAST_THETA = -1e8
-"""Lower bound of what a group of clusters costs, before its first cut [million USD]."""
-
+from .settings import SETTINGS
 
 Detail = Literal["cost", "point", "duals"]
 """What an answer holds: cost and slopes; the point too; duals too. Reading all values of a large program takes a while."""
@@ -184,7 +171,7 @@ def ask(model: Model, part: Subproblem, at: Floats, deadline: float, tell: Detai
     run = _run(model, deadline, brief)
     if run.status == "infeasible":  # the master keeps its rows to the solver's tolerance only
         rows = np.arange(len(assembly.row_lower))
-        room = ROOM * assembly.row_unit
+        room = SETTINGS.row_relaxation * assembly.row_unit
         model.set_row_bounds(rows, assembly.row_lower - room, assembly.row_upper + room)
         try:
             run = _run(model, deadline, brief)
@@ -237,7 +224,7 @@ def separable(assembly: Assembly) -> bool:
 
 def stay(assembly: Assembly) -> bool:
     """Whether the clusters of a model are few enough for their solvers to stay in memory between answers."""
-    return len(assembly.lower) <= LOADED_COLUMNS
+    return len(assembly.lower) <= SETTINGS.loaded_columns
 
 
 def decompose(
@@ -310,7 +297,7 @@ def _named(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints]
 def _owners(structure: Structure, assembly: Assembly) -> Ints:
     """(columns,) cluster of each column, -1 for the master's."""
     apart = np.flatnonzero(~structure.worlds.design_basis)
-    size = int(np.clip(math.ceil(len(apart) / CLUSTERS), 1, MOST_WORLDS))
+    size = int(np.clip(math.ceil(len(apart) / SETTINGS.clusters), 1, SETTINGS.most_scenarios_per_cluster))
     cluster = np.full(len(structure.worlds.names), -1, dtype=np.int64)
     cluster[apart] = np.arange(len(apart)) // size
     owner = np.full(len(assembly.lower), -1, dtype=np.int32)
@@ -383,7 +370,9 @@ def _part(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints],
     none = np.zeros(0, dtype=np.int64)
     return replace(
         assembly,
-        lower=np.concatenate([assembly.lower[columns], np.full(thetas, LEAST_THETA * max(1.0, assembly.money_unit))]),
+        lower=np.concatenate(
+            [assembly.lower[columns], np.full(thetas, SETTINGS.least_theta * max(1.0, assembly.money_unit))]
+        ),
         upper=np.concatenate([assembly.upper[columns], np.full(thetas, INF)]),
         integer=np.concatenate([assembly.integer[columns], np.zeros(thetas, dtype=bool)]),
         costs={},

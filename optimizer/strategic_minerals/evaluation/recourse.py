@@ -86,12 +86,12 @@ class FirstStage:
     solution: Solution
     eta: float
     """Value at risk of the plan in its own worlds, for the tail's weight in operations [million USD]."""
-    nothing: bool
+    is_reference: bool
     """The do-nothing reference: nothing is bought in any world, and no promise is kept for its own sake."""
 
     @classmethod
-    def of(cls, plan: Plan, data: Dataset, solution: Solution, *, nothing: bool = False) -> FirstStage:
-        """From a plan, its tables and decisions (`Result.solution`; `Result.reference` is `nothing`)."""
+    def of(cls, plan: Plan, data: Dataset, solution: Solution, *, is_reference: bool = False) -> FirstStage:
+        """From a plan, its tables and decisions (`Result.solution`; `Result.reference` is the reference)."""
         structure, natural = structure_of(plan, data)
         eta = 0.0
         if structure.uses_risk:
@@ -99,7 +99,7 @@ class FirstStage:
             found = losses(open_accounts(problem, solution))
             pi, alpha = structure.worlds.probability, plan.risk.alpha
             eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
-        return cls(plan, data, natural, structure, solution, float(eta), nothing)
+        return cls(plan, data, natural, structure, solution, float(eta), is_reference)
 
     @property
     def own_worlds(self) -> Worlds:
@@ -234,7 +234,7 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
     assembly = problem.assembly
     model = Model(assembly, costs, integer=False)
     free = before_events(problem)
-    if first.nothing:
+    if first.is_reference:
         free = np.union1d(free, assembly.rows_of("service_level"))
         bought = np.concatenate(
             [
@@ -298,7 +298,7 @@ def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstS
         if n.demands[q][1] == "defence":
             defence += short[:, : n.calendar.planned].sum(axis=1)
     penalty, overrun = np.zeros(len(worlds.names)), 0.0
-    if first.nothing:  # nothing keeps no promise
+    if first.is_reference:  # nothing keeps no promise
         return RecourseOutcome(world_costs(accounts), losses(accounts), by_material, defence, missing, penalty)
     for level in n.plan.service_levels:
         if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:

@@ -20,7 +20,8 @@ from ..core.parallel import workforce
 from ..data.dataset import Dataset
 from ..model.solution import Solution
 from ..schemas.plan import Plan
-from .stress_test import drawn_in_all, interval, refused, replicates
+from .replicates import interval
+from .stress_test import drawn_in_all, refused, replicates
 
 Interval = tuple[float, float, float]
 """Estimate, low, high [million USD]."""

@@ -36,8 +36,9 @@ from ..scenarios.reduction import cvar_of
 from ..scenarios.scenario_set import Worlds
 from ..schemas.plan import Plan
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
+from .replicates import Figures, named, pooled
 from .rules_of_thumb import rules_of_thumb, without_promises
-from .stress_test import SHORT_T, Figures, drawn_in_all, figures, named, pooled, replicates
+from .stress_test import SHORT_T, drawn_in_all, figures, replicates
 from .wait_and_see import along, average_world, only
 
 PLAN, NOTHING, AVERAGE = "optimised plan", "nothing", "plan for average events"
@@ -296,7 +297,7 @@ def _answer(asked: tuple[Plan, Dataset, int | None, float, float]) -> Answer:
 
 def _met(plan: Plan, data: Dataset, solution: Solution, nothing: bool) -> RecourseOutcome:
     """A first stage in the plan's own worlds."""
-    first = FirstStage.of(plan, data, solution, nothing=nothing)
+    first = FirstStage.of(plan, data, solution, is_reference=nothing)
     return evaluate_recourse(first, first.own_worlds)
 
 

@@ -81,8 +81,8 @@ BLOCK_DATA = (
 
 
 def same_operations(old: Structure, structure: Structure) -> bool:
-    """Whether operations are written as in another layout: the same instance but for `BLOCK_DATA`, the same sets, and branches of the
-    same components. What happens in worlds, with what probability, and what commitments cost may differ."""
+    """Whether operations are written as in another layout: the same instance but for `BLOCK_DATA`, the same sets, and branches of
+    the same components. What happens in worlds, with what probability, and what commitments cost may differ."""
 
     def written(side: Structure) -> tuple[Any, ...]:
         classes = [(k.project, k.purchase and k.purchase.material) for k in side.support.classes]

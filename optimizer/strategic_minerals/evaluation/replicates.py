@@ -1,0 +1,114 @@
+"""Independent draws as one population, and intervals of what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import beta
+from scipy.stats import t as student
+
+from ..core.arrays import Bools, Floats, Ints
+from ..scenarios.build import NO_EVENT
+from ..scenarios.scenario_set import Worlds
+from .recourse import RecourseOutcome
+from .scenario_outlook import quantile
+
+
+@dataclass(frozen=True)
+class ReplicatePool:
+    """Worlds of several draws as one population."""
+
+    probability: Floats
+    """(S,) adds to one."""
+    draw: Ints
+    """(S,) which draw a world is of; listed scenarios are in each, at their share."""
+    drawn: Bools
+    """(S,) whether it was drawn, not listed."""
+
+    def estimated(self, figure: Callable[[Floats], Figures], confidence: float) -> dict[str, Interval]:
+        """Every figure of the population, with Student's interval of what leaving out each draw tells.
+
+        pseudo[r] = R f - (R - 1) f[without r]; half width t(R - 1) sd(pseudo)/sqrt(R)
+        """
+        whole, draws = figure(self.probability), int(self.draw.max()) + 1
+        rest = [figure(np.where(self.draw == r, 0.0, self.probability) * draws / (draws - 1)) for r in range(draws)]
+        found = {}
+        for name, value in whole.items():
+            _, low, high = interval([draws * value - (draws - 1) * one[name] for one in rest], confidence)
+            found[name] = (value, value - (high - low) / 2, value + (high - low) / 2)
+        return found
+
+    def chance(self, hit: Bools, spread: Interval, confidence: float) -> Interval:
+        """Interval of a probability, at least as wide as Clopper and Pearson's on the worlds drawn.
+
+        hit: (S,) whether a world counts; spread: the interval of `estimated`. What listed scenarios say is certain.
+        """
+        certain = float(self.probability[hit & ~self.drawn].sum())
+        mass = float(self.probability[self.drawn].sum())
+        hits, worlds = int((hit & self.drawn).sum()), int(self.drawn.sum())
+        return spread[0], *_chance((spread[1], spread[2]), hits, worlds, confidence, certain, mass)
+
+    def quantile(self, values: Floats, level: float, spread: Interval, confidence: float) -> Interval:
+        """Interval of a quantile, at least as wide as that of order statistics: its level is a chance to be estimated."""
+        n, tail = int(self.drawn.sum()), (1 - confidence) / 2
+        least, most = beta.ppf(tail, n * level, n * (1 - level) + 1), beta.ppf(1 - tail, n * level + 1, n * (1 - level))
+        low, high = (quantile(values, self.probability, float(one)) for one in (least, most))
+        return spread[0], min(spread[1], low), max(spread[2], high)
+
+
+def pooled(done: Sequence[tuple[Worlds, Sequence[RecourseOutcome]]]) -> tuple[ReplicatePool, list[RecourseOutcome]]:
+    """Draws as one population, and every first stage in it; promises of listed scenarios count once, not once a draw."""
+    worlds = [one for one, _ in done]
+    pool = ReplicatePool(
+        np.concatenate([one.probability for one in worlds]) / len(worlds),
+        np.repeat(np.arange(len(worlds)), [len(one.names) for one in worlds]),
+        np.concatenate([is_drawn(one) for one in worlds]),
+    )
+    return pool, [
+        replace(RecourseOutcome.joined(recourse), penalty=recourse[0].penalty)
+        for recourse in zip(*(recourse for _, recourse in done), strict=True)
+    ]
+
+
+def _chance(
+    spread: tuple[float, float], hits: int, worlds: int, confidence: float, certain: float, mass: float
+) -> tuple[float, float]:
+    """A probability's interval: at least Clopper and Pearson's on the worlds drawn, beside what listed scenarios say.
+
+    certain: probability of listed scenarios that hit; mass: probability of all drawn worlds.
+    """
+    tail = (1 - confidence) / 2
+    exact = float(beta.ppf(1 - tail, hits + 1, worlds - hits)) if hits < worlds else 1.0
+    least = float(beta.ppf(tail, hits, worlds - hits + 1)) if hits > 0 else 0.0
+    low, high = min(spread[0], certain + mass * least), max(spread[1], certain + mass * exact)
+    return max(0.0, certain, low), min(1.0, high)
+
+
+def named(column: str, told: Interval) -> dict[str, float]:
+    """An interval as three columns."""
+    return dict(zip((column, f"{column}_low", f"{column}_high"), told, strict=True))
+
+
+def interval(values: list[float], confidence: float) -> tuple[float, float, float]:
+    """Mean and Student's interval of independent estimates."""
+    found = np.array(values, dtype=float)
+    mean, n = float(found.mean()), len(found)
+    if n < 2:
+        return mean, float("nan"), float("nan")
+    half = float(student.ppf((1 + confidence) / 2, n - 1)) * float(found.std(ddof=1)) / n**0.5
+    return mean, mean - half, mean + half
+
+
+Figures = dict[str, float]
+
+
+Interval = tuple[float, float, float]
+"""Estimate, low, high."""
+
+
+def is_drawn(worlds: Worlds) -> Any:
+    """(S,) whether a world was drawn; listed scenarios and the quiet world come first."""
+    return np.arange(len(worlds.names)) > worlds.names.index(NO_EVENT)
