@@ -2,7 +2,7 @@
 
 Magnets are made from two oxides that mines bring up together; gallium may stand beside them as a component of its own.
 Home plants are never cut and never shut, tiers cover all demand, soft rules have a price: every seed has a feasible
-plan, whatever the switches, because the hard service level (5 %) is within what home plants make in any world.
+plan, whatever the switches, because the hard service level (5 %) is within what home plants make in any scenario.
 """
 
 from __future__ import annotations
@@ -595,7 +595,7 @@ def _plan(case: _Case) -> Plan:
             if on["control"]
             else [],
             "scenarios": scenarios,
-            "sample": {"worlds": 3, "seed": case.seed} if on["sample"] else None,
+            "sample": {"scenarios": 3, "seed": case.seed} if on["sample"] else None,
             "service_levels": promises,
             "diversification": rules,
             "days_of_cover": [{"material": "magnet", "days": u(0.5, 3.0), "from_year": FIRST + 1}]
@@ -606,5 +606,5 @@ def _plan(case: _Case) -> Plan:
 
 
 def many(seed: int) -> tuple[Plan, Dataset]:
-    """A random case that can be taken apart, with a sample of worlds beside its listed scenarios."""
+    """A random case that can be taken apart, with a sample of scenarios beside its listed scenarios."""
     return random_case(seed, loss_limits=False, sample=True)

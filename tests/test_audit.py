@@ -344,7 +344,8 @@ def stopped_instruments(case: Case) -> Problem:
 def other_tightness(case: Case) -> Problem:
     structure = case.problem.structure
     return replace(
-        case.problem, structure=replace(structure, worlds=replace(structure.worlds, tight=~structure.worlds.tight))
+        case.problem,
+        structure=replace(structure, scenarios=replace(structure.scenarios, tight=~structure.scenarios.tight)),
     )
 
 
@@ -385,7 +386,7 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
     "release_limit": ("a release while nothing is tight", lambda c: changed(c, release=add((0, 0, 0), 1.0))),
     "disposal_limit": ("sold while tight", lambda c: changed(c, sell=sold_while_tight(c))),
     "nonnegativity": ("a negative stock", lambda c: changed(c, stock=put((0, 0, 0), -1.0))),
-    "non_anticipativity": ("a world that knows its event beforehand", lambda c: changed(c, run=add((1, 0, 0), 1.0))),
+    "non_anticipativity": ("a scenario that knows its event beforehand", lambda c: changed(c, run=add((1, 0, 0), 1.0))),
     "supplier_share": (
         "one country supplies all, nobody pays for it",
         lambda c: replace(changed(c, run=put((0, 2), 1e5)), excess=np.zeros_like(c.x.excess)),
@@ -445,7 +446,7 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
 
 
 def sold_while_tight(case: Case) -> Callable[[np.ndarray], None]:
-    s, i, t = (int(k[0]) for k in np.nonzero(case.problem.structure.worlds.tight))
+    s, i, t = (int(k[0]) for k in np.nonzero(case.problem.structure.scenarios.tight))
     return add((1 + s, i, t), 1.0)
 
 
@@ -469,9 +470,9 @@ def test_every_family_has_a_broken_plan() -> None:
 def test_uncontracted_allied_tonnes_are_withheld_in_a_squeeze() -> None:
     case = solved_case(27, **EVERYTHING)
     k, ndpr = case.problem.natural.producers.index("ally-mine"), case.problem.natural.materials.index("ndpr")
-    worlds = case.problem.structure.worlds
-    s, t = (int(a[0]) for a in np.nonzero(worlds.tight[:, ndpr]))
-    everything = float(worlds.availability[s, k, t] * case.problem.natural.capacity[k, t])
+    scenarios = case.problem.structure.scenarios
+    s, t = (int(a[0]) for a in np.nonzero(scenarios.tight[:, ndpr]))
+    everything = float(scenarios.availability[s, k, t] * case.problem.natural.capacity[k, t])
     x = replace(changed(case, run=put((1 + s, k, t), everything)), contract=np.zeros_like(case.x.contract))
     assert "source_capacity" in case.audit(x).broken()
 

@@ -1,4 +1,4 @@
-"""A plan made against few worlds: its statistical bounds enclose what many worlds say."""
+"""A plan made against few scenarios: its statistical bounds enclose what many scenarios say."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ def deciding() -> tuple[Plan, Dataset]:
     )
     materials = data.frame("materials").assign(haircut_share=0.3, holding_share_per_yr=0.2)
     told = plan.to_toml_like()
-    told["sample"] |= {"worlds": 8, "quiet_probability": 0.1}
+    told["sample"] |= {"scenarios": 8, "quiet_probability": 0.1}
     return Plan.model_validate(told), data.replace(offers=offers, materials=materials)
 
 
 def test_bounds_enclose_the_best_plan_against_many_worlds() -> None:
-    """Proves: the cost of the best plan against 256 worlds lies between the lower bound of samples of 8 and the upper bound
-    in fresh worlds, at 99.9 %; the lower bound is a bound, so it is not above the upper one; more worlds narrow the gap."""
+    """Proves: the cost of the best plan against 256 scenarios lies between the lower bound of samples of 8 and the upper bound
+    in fresh scenarios, at 99.9 %; the lower bound is a bound, so it is not above the upper one; more scenarios narrow the gap."""
     plan, data = deciding()
     found = sampling_gap(plan, data, samples=8, fresh=500, seed=3, gap=1e-6, confidence=0.999)
     assert plan.sample is not None
-    many = plan.model_copy(update={"sample": plan.sample.model_copy(update={"worlds": 256})})
+    many = plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 256})})
     outcome = solve(many, data, gap=1e-6).outcome
     best = (outcome.objective_musd or 0.0) + (outcome.do_nothing_musd or 0.0)
     assert found.lower[1] <= best <= found.upper[2]
     assert found.lower[0] <= found.upper[2]
     wider = sampling_gap(
-        plan.model_copy(update={"sample": plan.sample.model_copy(update={"worlds": 64})}),
+        plan.model_copy(update={"sample": plan.sample.model_copy(update={"scenarios": 64})}),
         data,
         samples=8,
         fresh=500,
@@ -82,7 +82,7 @@ def test_soft_limits_count_in_both_bounds() -> None:
 
 
 def test_bounds_that_cross_are_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: a plan that costs less in fresh worlds than any plan can is a contradiction, and is told as one."""
+    """Proves: a plan that costs less in fresh scenarios than any plan can is a contradiction, and is told as one."""
     real = bounds.replicates
 
     def too_cheap(*args: Any, **options: Any) -> Any:
@@ -108,11 +108,11 @@ def test_one_sample_gives_no_interval() -> None:
 
 @pytest.mark.usefixtures("one_core")
 def test_the_verb_bounds_tells_both(cli: Any) -> None:
-    """Proves: on a sampled quickstart of one mineral; a plan that draws no worlds is told why it has no bounds."""
-    sampled = ["--set", "sample.worlds=3", "--set", "sample.seed=1", "--set", 'materials=["gallium"]']
+    """Proves: on a sampled quickstart of one mineral; a plan that draws no scenarios is told why it has no bounds."""
+    sampled = ["--set", "sample.scenarios=3", "--set", "sample.seed=1", "--set", 'materials=["gallium"]']
     said = cli("bounds", "quickstart", *sampled, "--samples", "2", "--fresh", "20")
     assert said.returncode == 0, said.stderr
-    assert said.stdout.startswith("SAMPLING GAP: 2 samples of 3 worlds, 20 fresh worlds, 95%")
+    assert said.stdout.startswith("SAMPLING GAP: 2 samples of 3 scenarios, 20 fresh scenarios, 95%")
     told = json.loads(cli("bounds", "quickstart", *sampled, "--samples", "2", "--fresh", "10", "--json").stdout)
     assert [row["figure"] for row in told["bounds"]] == ["lower", "upper", "gap"]
     assert cli("bounds", "quickstart").returncode == 2

@@ -33,12 +33,12 @@ ROOM = 1e-7
 """Rounding allowed between two solvers' optima, relative to one more than the optimum."""
 SEEDS = (0, 1, 2, 3, 4, 5, 9, 18, 22, 26, 29, 30)
 """Some of them come out wrong where reduced costs are believed to say ten times what they do: 5, 18, 22, 29, 30."""
-WHOLES, OTHERS, RULES, WORLDS, GOODS, GROUPS = 18, 2, 6, 8, 3, 4
+WHOLES, OTHERS, RULES, SCENARIOS, GOODS, GROUPS = 18, 2, 6, 8, 3, 4
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """min  cost . y + sum over worlds and goods of price * max(0, need - gives . y),  y and rules . y between bounds."""
+    """min  cost . y + sum over scenarios and goods of price * max(0, need - gives . y),  y and rules . y between bounds."""
 
     seed: int
     cost: Floats
@@ -50,9 +50,9 @@ class Case:
     least: Floats
     most: Floats
     gives: Floats
-    """(worlds, goods, columns)."""
+    """(scenarios, goods, columns)."""
     needs: Floats
-    """(worlds, goods), as are prices."""
+    """(scenarios, goods), as are prices."""
     prices: Floats
 
     def value(self, y: Floats) -> float:
@@ -74,7 +74,7 @@ def drawn(seed: int) -> Case:
     upper = np.concatenate([rng.integers(1, 3, WHOLES).astype(float), np.full(OTHERS, 10.0)])
     cost = np.concatenate([rng.uniform(1.0, 6.0, WHOLES), rng.uniform(0.5, 2.0, OTHERS)])
     rules = np.round(rng.uniform(0.0, 3.0, (RULES, count)) * (rng.random((RULES, count)) < 0.4), 3)
-    gives = rng.uniform(0.0, 2.0, (WORLDS, GOODS, count)) * (rng.random((WORLDS, GOODS, count)) < 0.4)
+    gives = rng.uniform(0.0, 2.0, (SCENARIOS, GOODS, count)) * (rng.random((SCENARIOS, GOODS, count)) < 0.4)
     return Case(
         seed,
         cost - rng.uniform(0.0, 4.0, count) * (rng.random(count) < 0.5),
@@ -84,8 +84,8 @@ def drawn(seed: int) -> Case:
         np.full(RULES, -INF),
         rules @ upper * rng.uniform(0.4, 0.8, RULES),
         gives,
-        rng.uniform(5.0, 15.0, (WORLDS, GOODS)),
-        rng.uniform(0.5, 4.0, (WORLDS, GOODS)) * GOODS / WORLDS,
+        rng.uniform(5.0, 15.0, (SCENARIOS, GOODS)),
+        rng.uniform(0.5, 4.0, (SCENARIOS, GOODS)) * GOODS / SCENARIOS,
     )
 
 
@@ -111,7 +111,7 @@ def assembled(lower: Floats, upper: Floats, rows: Floats, row_lower: Floats, row
 
 @cache
 def optimum(case: Case) -> float:
-    """What HiGHS finds for a case written out in full, with a column for what each world lacks of each good."""
+    """What HiGHS finds for a case written out in full, with a column for what each scenario lacks of each good."""
     lacks = case.needs.size
     full = assembled(
         np.append(case.lower, np.zeros(lacks)),
@@ -126,7 +126,7 @@ def optimum(case: Case) -> float:
 
 
 class StandIn:
-    """What a search asks of a Decomposition: all columns of a case are the master's, which adds one for each group of worlds."""
+    """What a search asks of a Decomposition: all columns of a case are the master's, which adds one for each group of scenarios."""
 
     def __init__(self, case: Case, kept: bool, twin: bool) -> None:
         lower, upper = (
@@ -159,11 +159,11 @@ class StandIn:
         case, count, cuts = self.case, len(y), []
         lack = case.needs - case.gives @ y
         paid = np.where(lack > 0.0, case.prices, 0.0)
-        split = np.array_split(np.arange(WORLDS), GROUPS)
+        split = np.array_split(np.arange(SCENARIOS), GROUPS)
         for group in groups:
-            worlds = split[group]
-            slopes = -np.einsum("wg,wgc->c", paid[worlds], case.gives[worlds])
-            right = float((paid * lack)[worlds].sum() - slopes @ y)
+            scenarios = split[group]
+            slopes = -np.einsum("wg,wgc->c", paid[scenarios], case.gives[scenarios])
+            right = float((paid * lack)[scenarios].sum() - slopes @ y)
             cuts.append(self.pool.add(group, np.arange(count), slopes, right, count + group))
         return tuple(cuts), 0
 

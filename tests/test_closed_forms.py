@@ -126,13 +126,13 @@ def test_a_shortage_is_met_in_order_of_cost():
     assert parts["users_activities"] == close(2 * 75 + 2 * 60)
     assert parts["users_substitution"] + parts["users_activities"] - 260.0 == close(230.0)
     assert parts["salvage"] == close(-750.0)
-    assert price(result, "supply", world="cut", period="2028", item="a") == close(60e3)
+    assert price(result, "supply", scenario="cut", period="2028", item="a") == close(60e3)
 
 
 def test_offers_are_used_in_order_of_their_price():
     """Proves: 5 kt from offers of 2 kt at 10, 11 and 15: 2*10 + 2*11 + 1*15 = 57, and no tonne of the fourth at 20.
 
-    The world cuts 5 kt with probability 1, so no stock is left. Buying all at the first price would cost 50.
+    The scenario cuts 5 kt with probability 1, so no stock is left. Buying all at the first price would cost 50.
     """
     offers = {f"o{n}": offer("a", 2.0, premium) for n, premium in enumerate((0.0, 0.1, 0.5, 1.0))}
     result = optimum(
@@ -255,7 +255,7 @@ def test_a_control_in_force_ends_on_its_date():
 
 
 def cheaper_next_year(share: float):
-    """10 million USD in 2027 and in 2028; a kg costs 2, then 1 USD; 20 kt go missing in 2029 in half of the worlds."""
+    """10 million USD in 2027 and in 2028; a kg costs 2, then 1 USD; 20 kt go missing in 2029 in half of the scenarios."""
     return tiny(
         {"a": {2027: 2.0, 2028: 1.0}},
         materials={"a": {"haircut_share": 0.5}},
@@ -276,7 +276,7 @@ def test_money_is_used_or_lost_or_carried(share, held, worth_musd):
     """Proves: carry-over is worth what it buys later.
 
     Lost: 10/2 + 10/1 = 15 kt. Half carried: 5/2 + 15 = 17.5. All carried: 20. All spend 20; a missing kg costs
-    98 + 2 = 100, in half of the worlds; what is left is worth 0.5*1. All carried: -20 + .5*20*100 + .5*20*.5 = 985.
+    98 + 2 = 100, in half of the scenarios; what is left is worth 0.5*1. All carried: -20 + .5*20*100 + .5*20*.5 = 985.
     """
     result = optimum(*cheaper_next_year(share))
     assert bought(result, "a") == close(held)
@@ -490,7 +490,7 @@ def test_a_floor_costs_its_expected_topup_less_what_comes_back():
 
 
 def test_a_floor_costs_more_where_the_price_falls():
-    """Proves: in a world (probability 1/2) where the price halves in 2029 the top-up is (70 + 50)/2 = 60.
+    """Proves: in a scenario (probability 1/2) where the price halves in 2029 the top-up is (70 + 50)/2 = 60.
 
     12.5*.8 + .64*(.5*12.5 + .5*60) = 10 + 23.2 = 33.2. The terminal liability stays on the trunk: 6.4.
     """
@@ -509,7 +509,7 @@ def test_the_liability_cap_refuses_what_could_fall_due():
 def test_a_floor_is_paid_within_its_term_in_every_world():
     """Proves: a floor of 120 for the first year of output costs 20 on 1 kt in 2028, nothing in 2029 or after.
 
-    With it 70 + 50 + 50 cover the capex of 160. Paid on in the worlds that are cut in 2029 it would cost 30.
+    With it 70 + 50 + 50 cover the capex of 160. Paid on in the scenarios that are cut in 2029 it would cost 30.
     """
     floor = {
         "instrument": "none",
@@ -574,7 +574,7 @@ def test_the_pieces_of_a_floor():
 
 
 def flood_then_squeeze(**changes):
-    """Two like plants of 5 kt, cash cost 60. Price 100; in half of the worlds 50 in 2029, then 10 kt are cut in 2030.
+    """Two like plants of 5 kt, cash cost 60. Price 100; in half of the scenarios 50 in 2029, then 10 kt are cut in 2030.
 
     A plant that shuts stays shut for five years. `kept` has a floor of 80, `open` has none.
     """
@@ -602,7 +602,7 @@ def flood_then_squeeze(**changes):
 def test_only_the_floored_plant_lives_to_see_the_squeeze():
     """Proves: a floor is worth the output that it keeps alive through a flood.
 
-    Cost: (80-50)*5 kt in half of the worlds = 75. Worth: 5 kt * 100 spared in half of the worlds = 250. Net 175. If
+    Cost: (80-50)*5 kt in half of the scenarios = 75. Worth: 5 kt * 100 spared in half of the scenarios = 250. Net 175. If
     the flood shut nobody, `open` would spare the same for nothing and the plan would be worth 500.
     """
     result = optimum(*flood_then_squeeze())
@@ -644,7 +644,7 @@ def test_a_shut_plant_comes_back_after_its_restart():
     assert [short(result, "glut", y) for y in ("2027", "2028", "2029", "2030")] == [close(v) for v in (0, 4, 4, 0)]
     assert result.objective_parts["loss"] == close(800.0)
     problem = prepare(*reviving())
-    alive = survival(problem.instance, 0, problem.structure.worlds.price[0], (), 0)
+    alive = survival(problem.instance, 0, problem.structure.scenarios.price[0], (), 0)
     assert list(alive) == [True, False, False, True]
 
 
@@ -718,7 +718,7 @@ def test_a_purchase_floor_by_hand():
     """Proves: the floor is paid on half of the output, keeps the plant alive, and lets the reserve buy that half at P.
 
     Covered half at 120, other half at 100: 110 covers 105 of cash, and two years of 5*4 kt cover the capex of 39. Top-up
-    20*2 kt*2 y = 80. The reserve buys 2 kt in 2028 at 100 = 200. In half of the worlds the plant spares 4*200 and the
+    20*2 kt*2 y = 80. The reserve buys 2 kt in 2028 at 100 = 200. In half of the scenarios the plant spares 4*200 and the
     stock 2*300; elsewhere the stock keeps .5*100*2. Z = 80 + 200 - 400 - 300 - 50 = -470. Bought at the floor: -430;
     the floor paid on all: -390.
     """
@@ -768,7 +768,7 @@ def test_a_purchase_floor_covers_a_share_of_revenue_only():
 
 
 def chain(plant: float, **changes):
-    """Magnets (50) from oxide (10), tonne by tonne; China makes both and stops in 2028 in half of the worlds."""
+    """Magnets (50) from oxide (10), tonne by tonne; China makes both and stops in 2028 in half of the scenarios."""
     case = {
         "materials": {"oxide": {"haircut_share": 0.5}},
         "sources": {
@@ -789,7 +789,7 @@ def chain(plant: float, **changes):
 def test_oxide_in_store_needs_a_magnet_plant():
     """Proves: the reserve holds as much oxide as home can turn into magnets: 4 kt for a plant of 4 kt, none for none.
 
-    Each kt costs 10 and spares 110 less the 40 of value added at home, in half of the worlds; else it keeps .5*10.
+    Each kt costs 10 and spares 110 less the 40 of value added at home, in half of the scenarios; else it keeps .5*10.
     40 - .5*4*70 - .5*4*5 = -110. A plant of no size: 0, where oxide that counted as magnets would hold 10.
     """
     result = optimum(*chain(4.0))
@@ -821,7 +821,7 @@ def test_joint_products_come_up_together():
     result = optimum(*case)
     assert bought(result, "dy") == close(1.0)
     table = result.tables["operations"]
-    first = table[(table.world == "trunk") & (table.period == "2027")]
+    first = table[(table.scenario == "trunk") & (table.period == "2027")]
     assert float(first.hold_t.sum()) / KT == close(4.0)
     assert float(first.run_t.sum()) / KT == close(4.0)
 
@@ -903,12 +903,12 @@ def test_an_offtake_right_brings_home_what_a_plant_abroad_withholds(loss, packag
 
 def tail(**changes):
     """Losses 0, 10, 20 and 40 with probabilities .5, .3, .15 and .05: a missing kg costs 1 USD (price and loss .5)."""
-    worlds = {"ten": (0.3, 0.25), "twenty": (0.15, 0.5), "forty": (0.05, 1.0)}
+    scenarios = {"ten": (0.3, 0.25), "twenty": (0.15, 0.5), "forty": (0.05, 1.0)}
     case = {
         "sources": {"far": source("CHN", "a", 40.0)},
         "demand": {"a": 40.0},
         "loss": 0.5,
-        "scenarios": [cut(name, p, 2028, 1, share=share) for name, (p, share) in worlds.items()],
+        "scenarios": [cut(name, p, 2028, 1, share=share) for name, (p, share) in scenarios.items()],
         "years": 2,
     }
     return tiny({"a": 0.5}, **{**case, **changes})
@@ -927,8 +927,8 @@ def test_cvar_is_the_mean_of_the_worst_outcomes(alpha, cvar):
 def test_a_cvar_limit_is_kept_or_refused():
     """Proves: a CVaR of 30 stands at a limit of 30; at 29 nothing helps; with stock at 5 USD/kg 6 kt bring it to 24.
 
-    Each kt in store takes 1 off every bad world. 6*5 are paid, 6*.5 of expected loss are avoided, and in the other half
-    of the worlds the stock keeps .25 a kg: Z - Z0 = 30 - 3 - .5*6*.25 = 26.25. A limit on the mean would pass 24 at 8.
+    Each kt in store takes 1 off every bad scenario. 6*5 are paid, 6*.5 of expected loss are avoided, and in the other half
+    of the scenarios the stock keeps .25 a kg: Z - Z0 = 30 - 3 - .5*6*.25 = 26.25. A limit on the mean would pass 24 at 8.
     """
     optimum(*tail(risk={"alpha": 0.9, "cvar_limit_musd": 30.0}))
     with pytest.raises(InfeasibleError) as refused:
@@ -947,7 +947,7 @@ def test_a_cvar_limit_is_kept_or_refused():
 
 
 def test_an_expected_loss_limit_is_kept():
-    """Proves: 8 of expected loss come down to 5 with 6 kt in store (.5 off for each kt that all bad worlds use)."""
+    """Proves: 8 of expected loss come down to 5 with 6 kt in store (.5 off for each kt that all bad scenarios use)."""
     result = optimum(
         *tail(
             risk={"expected_loss_limit_musd": 5.0},
@@ -1016,7 +1016,7 @@ def test_a_promise_that_cannot_be_kept_is_named():
 def test_least_budget_buys_no_more_than_was_promised():
     """Proves: the promise of 60 % needs 4 kt of stock for 40, although 12 kt are worth buying.
 
-    A missing kg costs 301, in a tenth of the worlds: 30.1 for 10. Least social cost buys 12; least budget 4, and its
+    A missing kg costs 301, in a tenth of the scenarios: 30.1 for 10. Least social cost buys 12; least budget 4, and its
     first stage is the 40 that it spends.
     """
     plan, data = promise("episode")
@@ -1064,7 +1064,7 @@ def test_the_budget_goes_where_the_chosen_risk_is(share, chosen):
 def test_doing_nothing_is_the_reference():
     """Proves: Z0 buys nothing, builds what owners build anyway, ignores promises, and is what gains are counted from.
 
-    10 kt at 10 in 2027, and in 2028 in nine of ten worlds; in the tenth all are short at 110: Z0 = 100 + 90 + 110 = 300.
+    10 kt at 10 in 2027, and in 2028 in nine of ten scenarios; in the tenth all are short at 110: Z0 = 100 + 90 + 110 = 300.
     10 kt in store cost 100, spare .1*1100 = 110 and keep .9*100 of worth: Z = 300 + 100 - 110 - 90 = 200. A reference
     that had to keep the promise could not exist.
     """

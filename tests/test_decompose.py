@@ -1,4 +1,4 @@
-"""Master and clusters of worlds give what the whole model gives: cuts, bounds, plans, and what cannot be taken apart."""
+"""Master and clusters of scenarios give what the whole model gives: cuts, bounds, plans, and what cannot be taken apart."""
 
 from __future__ import annotations
 
@@ -351,7 +351,7 @@ def test_a_worker_that_does_not_know_a_cluster_is_told(monkeypatch: pytest.Monke
 
 def test_a_hot_start_gone_astray_is_solved_again_from_nothing() -> None:
     """Proves: the master of this plan once ended in `unknown` from its last basis, 1e-7 from feasible; solved again it is not."""
-    plan = load_plan(shipped("models") / "critical-minerals.toml", {"sample.worlds": 5, "sample.draws": 5})
+    plan = load_plan(shipped("models") / "critical-minerals.toml", {"sample.scenarios": 5, "sample.draws": 5})
     problem = prepare(plan, load_dataset(shipped("inputs")))
     costs = objective_costs(problem)["social_cost"]
     parts = LShaped(problem.structure, problem.assembly, costs, integer=False)
@@ -461,7 +461,7 @@ def test_a_matrix_scaled_otherwise_halfway_through_is_answered_as_from_nothing()
             assert found.cost == pytest.approx(fresh.cost, abs=1e-6)
             assert found.cost == pytest.approx(float(program.cost[: program.own] @ found.x), abs=1e-6)
             told.append(found.cost)
-        assert told[0] > told[1] + 1.0  # the plan is worth something to every world
+        assert told[0] > told[1] + 1.0  # the plan is worth something to every scenario
 
 
 def test_a_start_from_nothing_inherits_no_haste() -> None:

@@ -87,7 +87,7 @@ def test_the_commands_of_the_readme_run_one_after_the_other(tmp_path: Path, cli:
 
 
 def test_a_hazard_of_ones_own_takes_effect_as_the_documents_say(tmp_path: Path, cli: Any) -> None:
-    """Proves: a row in `hazards.csv` and the scenario block of models/README.md, put into what `init` writes, is a world of the
+    """Proves: a row in `hazards.csv` and the scenario block of models/README.md, put into what `init` writes, is a scenario of the
     answer."""
     block = re.search(r"```toml\n(.*?)```", (ROOT / "models" / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
@@ -100,7 +100,7 @@ def test_a_hazard_of_ones_own_takes_effect_as_the_documents_say(tmp_path: Path, 
     plan.write_text(f"{plan.read_text(encoding='utf-8')}\n{block[1]}", encoding="utf-8")
     found = cli("solve", tmp_path / "mine", "--json")
     assert found.returncode == 0, found.stderr
-    assert "port-closed" in {row["world"] for row in json.loads(found.stdout)["scenario_losses"]}
+    assert "port-closed" in {row["scenario"] for row in json.loads(found.stdout)["scenario_losses"]}
 
 
 def test_the_diagnosis_of_the_readme_is_what_the_verb_says():

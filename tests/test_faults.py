@@ -131,7 +131,7 @@ def full_plan() -> dict[str, Any]:
             }
         ],
         "sample": {
-            "worlds": 2,
+            "scenarios": 2,
             "draws": 4,
             "seed": 1,
             "hazards": ["*"],
@@ -425,7 +425,7 @@ def test_ranges_of_estimates_are_as_admissible_as_the_value(column: str, extreme
 
 
 def test_a_share_stays_a_share_over_its_whole_range() -> None:
-    """Proves: cut_share_high = 5 would cut five times what a source makes in a sampled world, a negative availability."""
+    """Proves: cut_share_high = 5 would cut five times what a source makes in a sampled scenario, a negative availability."""
     row = {
         "hazard": "h",
         "name": "h",
@@ -1026,19 +1026,19 @@ def test_a_measure_does_not_end_before_it_begins(cells: dict[str, Any], column: 
 EVENT = {"start_year": 2028.0, "duration_years": 1.0, "countries": "CHN", "materials": "magnet", "cut_share": 1.0}
 
 
-def world(**event: Any) -> dict[str, Any]:
+def scenario(**event: Any) -> dict[str, Any]:
     return {"scenarios": [{"name": "w", "probability": 0.1, "events": [{**EVENT, **event}]}]}
 
 
 @pytest.mark.parametrize(
     ("plan", "column", "expected"),
     [
-        (world(start_year=2027.0), "scenarios.0.events.0.start_year", "second period"),
-        (world(start_year=2030.0), "scenarios.0.events.0.start_year", "to the end of the tail"),
-        (world(countries="CHN XXX"), "scenarios.0.events.0.countries", "ISO3"),
-        (world(materials="magnets"), "scenarios.0.events.0.materials", "did you mean 'magnet'"),
-        (world(hazard="stopp"), "scenarios.0.events.0.hazard", "a hazard"),
-        (world(demand_multipliers={"civl": 2.0}), "scenarios.0.events.0.demand_multipliers", "did you mean 'civil'"),
+        (scenario(start_year=2027.0), "scenarios.0.events.0.start_year", "second period"),
+        (scenario(start_year=2030.0), "scenarios.0.events.0.start_year", "to the end of the tail"),
+        (scenario(countries="CHN XXX"), "scenarios.0.events.0.countries", "ISO3"),
+        (scenario(materials="magnets"), "scenarios.0.events.0.materials", "did you mean 'magnet'"),
+        (scenario(hazard="stopp"), "scenarios.0.events.0.hazard", "a hazard"),
+        (scenario(demand_multipliers={"civl": 2.0}), "scenarios.0.events.0.demand_multipliers", "did you mean 'civil'"),
         ({"price_set": "bas"}, "price_set", "did you mean 'base'"),
         ({"loss_function": "tests"}, "loss_function", "did you mean 'test'"),
         ({"materials": ["magnet", "oxid"]}, "materials.1", "did you mean 'oxide'"),
@@ -1050,7 +1050,7 @@ def world(**event: Any) -> dict[str, Any]:
             "days_of_cover.0.material",
             "a material",
         ),
-        ({"sample": {"worlds": 1, "seed": 1, "hazards": ["war"]}}, "sample.hazards.0", "a hazard"),
+        ({"sample": {"scenarios": 1, "seed": 1, "hazards": ["war"]}}, "sample.hazards.0", "a hazard"),
         (
             {"controls": [{"name": "c", "countries": "XXX", "materials": "*", "cut_share": 0.1, "until_year": 2028}]},
             "controls.0.countries",
@@ -1099,9 +1099,9 @@ def test_a_plan_that_asks_for_what_the_tables_do_not_have_is_refused(
         (
             {
                 "scenarios": [{"name": "sample-1", "probability": 0.1, "events": [EVENT]}],
-                "sample": {"worlds": 2, "seed": 1},
+                "sample": {"scenarios": 2, "seed": 1},
             },
-            "worlds that are drawn are called",
+            "scenarios that are drawn are called",
         ),
         (
             {"scenarios": [{"name": "a", "probability": 0.1, "events": [{"start_year": 2028.0}]}]},

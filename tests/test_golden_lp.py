@@ -25,7 +25,7 @@ from strategic_minerals.schemas.plan import Plan
 from tiny import offer, project, source, tiny
 
 GOLDEN = Path(__file__).parent / "golden"
-BLOCKS = ("commitments", "period", "branch", "world")
+BLOCKS = ("commitments", "period", "branch", "scenario")
 FAMILIES = sorted(c.name for c in COMPONENTS if c.kind == "constraint")
 FILES = [*FAMILIES, "objective", "bounds"]
 INDEX = {(c.block, c.name): c.index for c in COMPONENTS}
@@ -219,11 +219,11 @@ class Writer:
         n = self.structure.instance
         place = {
             "commitments": list,
-            "world": lambda: [self.structure.worlds.names[index]],
-            "branch": lambda: [n.components[index[0]], self.structure.worlds.names[index[1]]],
+            "scenario": lambda: [self.structure.scenarios.names[index]],
+            "branch": lambda: [n.components[index[0]], self.structure.scenarios.names[index[1]]],
             "period": lambda: [
                 n.components[index[0]],
-                "trunk" if index[1] == TRUNK else self.structure.worlds.names[index[1]],
+                "trunk" if index[1] == TRUNK else self.structure.scenarios.names[index[1]],
                 n.calendar.period_label(index[2]),
             ],
         }[block]()

@@ -169,9 +169,9 @@ def produced(mineral: str, country: str, edition: str, year: int = 2024, stage: 
 
 
 def test_china_mined_nearly_seventy_percent_of_rare_earths_in_2024_as_first_reported() -> None:
-    china, world = produced("rare_earths", "CHN", "MCS2025"), produced("rare_earths", "WLD", "MCS2025")
-    assert (china, world) == (270_000, 390_000)
-    assert china / world == pytest.approx(0.70, abs=0.02)
+    china, scenario = produced("rare_earths", "CHN", "MCS2025"), produced("rare_earths", "WLD", "MCS2025")
+    assert (china, scenario) == (270_000, 390_000)
+    assert china / scenario == pytest.approx(0.70, abs=0.02)
 
 
 def test_china_holds_nearly_half_of_rare_earth_reserves_and_the_united_states_two_percent() -> None:

@@ -197,7 +197,7 @@ FEW = quick_first(range(3), 2)
 def test_names_and_the_order_of_rows_mean_nothing(seed: int) -> None:
     """Proves: tables shuffled, then everything renamed (backwards, so that sorting differs), give the same answer.
 
-    Everything that is looked up by place instead of by name, or taken as the first of several, moves it. Worlds are
+    Everything that is looked up by place instead of by name, or taken as the first of several, moves it. Scenarios are
     listed, not sampled: a hazard draws its dates by its name.
     """
     case = random_case(seed, sample=False)
@@ -214,7 +214,7 @@ def two_hazards() -> Case:
             frames["hazards"], "hazard", "stop", "outage", materials="gallium", rate_per_yr=0.2, price_multiplier=1.1
         )
 
-    return replanned(tabled(case, tables), lambda told: told["sample"].update(worlds=6))
+    return replanned(tabled(case, tables), lambda told: told["sample"].update(scenarios=6))
 
 
 def test_the_order_of_hazards_does_not_choose_the_sample() -> None:
@@ -306,14 +306,14 @@ def test_the_calendar_means_nothing(seed: int) -> None:
     alike(plain(seed), optimum((Plan.model_validate(told(plainly(plan))), data)))
 
 
-# --- worlds --------------------------------------------------------------------------------------------------------
+# --- scenarios --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", EACH)
 def test_a_scenario_of_probability_zero_changes_nothing(seed: int) -> None:
     """Proves: a catastrophe that cannot happen costs nothing and buys nothing, CVaR and emergency money included.
 
-    The world without any event keeps its probability: 1 minus the others, with or without the impossible one.
+    The scenario without any event keeps its probability: 1 minus the others, with or without the impossible one.
     """
     case = random_case(seed)
     event = {
@@ -331,7 +331,7 @@ def test_a_scenario_of_probability_zero_changes_nothing(seed: int) -> None:
 
 
 def reserve(**changes: Any) -> Case:
-    """10 kt a year at 10 USD/kg, cut for 2028 in half of the worlds; a missing kg costs 30; 4 kt may be bought a year.
+    """10 kt a year at 10 USD/kg, cut for 2028 in half of the scenarios; a missing kg costs 30; 4 kt may be bought a year.
 
     A kt in store costs 10, spares 30 in one half and keeps 10 in the other: worth .5*30 + .5*10 - 10 = 10.
     """
@@ -348,19 +348,19 @@ def reserve(**changes: Any) -> Case:
 @pytest.mark.parametrize("certain", [0.5, 1.0])
 def test_an_impossible_scenario_takes_no_probability_from_others(certain: float) -> None:
     """Proves: beside a cut of probability .5 the 4 kt are worth 40; beside a certain one 4*(30 - 10) = 80, and no quiet
-    world is left. If the impossible one counted as a third or a half of the worlds, both would fall."""
+    scenario is left. If the impossible one counted as a third or a half of the scenarios, both would fall."""
     never = cut("never", 0.0, 2029, 1)
     for scenarios in ([cut("cut", certain, 2028, 1)], [never, cut("cut", certain, 2028, 1)]):
         result = optimum(reserve(scenarios=scenarios))
         assert result.outcome.objective_musd == pytest.approx(-80.0 * certain, rel=REL)
-        assert ("no event" in set(result.tables["scenario_losses"].world)) == (certain < 1)
+        assert ("no event" in set(result.tables["scenario_losses"].scenario)) == (certain < 1)
 
 
 @pytest.mark.parametrize("seed", EACH)
 def test_an_event_that_touches_nothing_is_no_event(seed: int) -> None:
-    """Proves: a scenario whose cut is nil and whose price stays is the quiet world under another name.
+    """Proves: a scenario whose cut is nil and whose price stays is the quiet scenario under another name.
 
-    Left out: a sample, whose worlds share what probability the listed scenarios leave.
+    Left out: a sample, whose scenarios share what probability the listed scenarios leave.
     """
     case = random_case(seed, sample=False)
     nothing = {"start_year": FIRST + 1.0, "duration_years": 1.0, "countries": "CHN", "materials": "*", "cut_share": 0.0}
@@ -383,9 +383,9 @@ def halved(told: dict[str, Any], penalty: float) -> None:
 
 @pytest.mark.parametrize("seed", EACH)
 def test_splitting_a_scenario_changes_nothing(seed: int) -> None:
-    """Proves: two worlds of the same course and half the probability are as good as one, with CVaR and hard promises.
+    """Proves: two scenarios of the same course and half the probability are as good as one, with CVaR and hard promises.
 
-    A soft promise is made world by world and its penalty is not weighed by probability: at half the penalty for each
+    A soft promise is made scenario by scenario and its penalty is not weighed by probability: at half the penalty for each
     half it costs the same.
     """
     case = random_case(seed, sample=False)
@@ -451,7 +451,7 @@ def test_a_longer_cut_is_never_better(seed: int) -> None:
 
 def test_length_and_depth_of_a_cut_by_hand() -> None:
     """Proves: with L kt lost in the cut and h = min(4, L) in store Z is 300 + 10 L - 10 h: a kt lost is not paid for
-    (-10) and missed (30) in half of the worlds, one in store is worth 10. L = 5, 10, 15, 20 for half a year to two
+    (-10) and missed (30) in half of the scenarios, one in store is worth 10. L = 5, 10, 15, 20 for half a year to two
     years and 2, 5, 10 for a fifth, a half and all of one. In the calm half of a year that is cut for a half, the spot offer
     of 4 kt sells up to 2: 1 kt and 2 kt more are found, each worth .5*(30 - 10)."""
     for years, z in ((0.5, 310.0 - 10.0), (1.0, 360.0), (1.5, 410.0 - 20.0), (2.0, 460.0)):
@@ -772,8 +772,8 @@ def test_the_cost_of_risk_rises_ever_more_slowly_with_its_weight(seed: int) -> N
 
 @pytest.mark.parametrize("seed", FEW)
 def test_the_last_of_the_tail_is_the_worst_case(seed: int) -> None:
-    """Proves: Z rises with alpha; once the tail is thinner than the rarest world, it stays, and the CVaR is the worst
-    loss of any world. Probabilities of the drawn cases are 1 % and more, so alpha = .995 is enough."""
+    """Proves: Z rises with alpha; once the tail is thinner than the rarest scenario, it stays, and the CVaR is the worst
+    loss of any scenario. Probabilities of the drawn cases are 1 % and more, so alpha = .995 is enough."""
     case = random_case(seed, loss_limits=False, sample=False)
     levels = (0.0, 0.6, 0.9, 0.995, 0.9999)
     answers = [
@@ -858,12 +858,12 @@ def told_in_full(result: Result) -> str:
 
 
 def test_a_seed_is_an_answer() -> None:
-    """Proves: the same seed gives the same worlds and answer to the last digit, another one other worlds and answer."""
+    """Proves: the same seed gives the same scenarios and answer to the last digit, another one other scenarios and answer."""
     case = two_hazards()
     first = optimum(case)
     assert told_in_full(optimum(case)) == told_in_full(first)
     other = optimum(replanned(case, lambda told: told["sample"].update(seed=4711)))
-    assert list(other.tables["scenario_losses"].world) == list(first.tables["scenario_losses"].world)
+    assert list(other.tables["scenario_losses"].scenario) == list(first.tables["scenario_losses"].scenario)
     assert not other.tables["scenario_losses"].onset.equals(first.tables["scenario_losses"].onset)
     assert abs(other.outcome.objective_musd - first.outcome.objective_musd) > 1e-3
 

@@ -17,15 +17,17 @@ def data():
 
 def test_a_hundred_thousand_worlds_of_everything_are_refused_with_their_counts(data):
     """Proves: R26. The refusal names the field and the sizes, and costs no more memory than reading the plan."""
-    plan = load_plan(shipped("models") / "critical-minerals.toml", {"sample.worlds": 100_000, "sample.draws": 100_000})
+    plan = load_plan(
+        shipped("models") / "critical-minerals.toml", {"sample.scenarios": 100_000, "sample.draws": 100_000}
+    )
     tracemalloc.start()
     with pytest.raises(PlanError) as refused:
         solve(plan, data)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     fault = refused.value.faults[0]
-    assert fault.column == "sample.worlds"
-    assert "100,000 worlds" in fault.found
+    assert fault.column == "sample.scenarios"
+    assert "100,000 scenarios" in fault.found
     assert peak < 100e6
 
 

@@ -1,5 +1,5 @@
-"""What is done differently where worlds are many: clusters made anew for every answer, more groups of cuts, prices read off master
-and clusters. Here with limits lowered, so that small cases take these ways, against the whole model."""
+"""What is done differently where scenarios are many: clusters made anew for every answer, more groups of cuts, prices read off
+master and clusters. Here with limits lowered, so that small cases take these ways, against the whole model."""
 
 from __future__ import annotations
 
@@ -213,8 +213,8 @@ def test_prices_of_commitments_and_trunk_are_slopes_of_the_whole_model(seed: int
     assembly, cost = problem.assembly, solved.costs["social_cost"]
     whole = np.flatnonzero(assembly.integer)
     apart = clusters.decompose(problem.structure, assembly, cost, 3)
-    worlds = problem.structure.worlds
-    assert not worlds.design_basis.all()
+    scenarios = problem.structure.scenarios
+    assert not scenarios.design_basis.all()
     priced = apart.rows[np.abs(fixed.row_dual[apart.rows]) > 1e-7]
     rng = np.random.default_rng(seed)
     model = Model(assembly, cost, integer=False)
@@ -236,7 +236,7 @@ def test_prices_of_commitments_and_trunk_are_slopes_of_the_whole_model(seed: int
 
 @pytest.mark.usefixtures("crowded")
 def test_prices_in_worlds_are_slopes_of_their_cluster() -> None:
-    """Proves: with everything of the master standing, the price of a delivery in a world says what one moved a little costs at
+    """Proves: with everything of the master standing, the price of a delivery in a scenario says what one moved a little costs at
     least."""
     solved = optimise(prepare(*many(1)), gap=1e-6, time_limit_s=600.0, method="decomposed")
     problem, fixed = solved.problem, solved.fixed
@@ -303,10 +303,14 @@ def test_prices_are_as_close_as_they_say() -> None:
         assert fixed.objective - fixed.bound <= 0.3 * 0.05 * abs(fixed.objective) + 1e-6
 
 
-@pytest.mark.parametrize(("worlds", "groups"), [(1, 64), (1280, 64), (1281, 65), (2000, 100), (5000, 250), (9000, 250)])
-def test_many_worlds_have_a_group_for_every_so_many(worlds: int, groups: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: one group for 20 worlds outside the master, within bounds, and 16 where clusters stay in memory."""
-    structure = SimpleNamespace(worlds=SimpleNamespace(design_basis=np.array([False] * worlds + [True] * 50)))
+@pytest.mark.parametrize(
+    ("scenarios", "groups"), [(1, 64), (1280, 64), (1281, 65), (2000, 100), (5000, 250), (9000, 250)]
+)
+def test_many_worlds_have_a_group_for_every_so_many(
+    scenarios: int, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proves: one group for 20 scenarios outside the master, within bounds, and 16 where clusters stay in memory."""
+    structure = SimpleNamespace(scenarios=SimpleNamespace(design_basis=np.array([False] * scenarios + [True] * 50)))
     assembly = SimpleNamespace(lower=np.zeros(1))
     assert decompose.groups_for(structure, assembly) == 16
     set_search(monkeypatch, "subproblems", loaded_columns=0)
@@ -355,7 +359,7 @@ def test_a_model_too_large_for_one_solver_is_refused(monkeypatch: pytest.MonkeyP
     """Proves: it is a fault of the plan that says what can be done, not a process that runs out of memory."""
     plan, data = many(0)
     monkeypatch.setattr(solver, "MOST_IN_ONE_SOLVER", 100)
-    with pytest.raises(PlanError, match=r"columns in one model.*at most 100 where worlds are solved as one"):
+    with pytest.raises(PlanError, match=r"columns in one model.*at most 100 where scenarios are solved as one"):
         solve(plan, data, method="flat")
 
 

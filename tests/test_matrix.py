@@ -53,19 +53,19 @@ def places(problem: Problem) -> dict[int, Place]:
 def block_of(problem: Problem, part: PlacedBlock, n: int) -> tuple[str, Any]:
     """Block of the flat model that stamp n of a part stands for."""
     kind, _, component = part.label.partition(":")
-    if kind in ("commitments", "world"):
+    if kind in ("commitments", "scenario"):
         return kind, (None if kind == "commitments" else n)
     c = problem.natural.components.index(component)
     blocks = problem.structure.block_index[c]
     if kind == "branch":
         return kind, (c, blocks.branches[n])
-    return kind, (c, int(blocks.world[n]), int(blocks.period[n]))
+    return kind, (c, int(blocks.scenario[n]), int(blocks.period[n]))
 
 
 def flat_places(m: Any, kind: Any) -> dict[Any, Place]:
     """Component data of the flat model -> the same place, by object identity."""
     found: dict[Any, Place] = {}
-    for block in ("commitments", "period", "branch", "world"):
+    for block in ("commitments", "period", "branch", "scenario"):
         for index, data in getattr(m, block).items():
             for component in data.component_objects(kind, descend_into=False):
                 for key, item in component.items():
@@ -242,7 +242,7 @@ def test_the_public_model_can_be_written_for_another_solver(tmp_path: Any) -> No
 
 
 def test_trunk_blocks_stand_before_any_event() -> None:
-    """Proves: the flat model names its blocks as documented: period[component, world, t] with the trunk at -1 for all
+    """Proves: the flat model names its blocks as documented: period[component, scenario, t] with the trunk at -1 for all
     periods, a branch's periods from its onset on only."""
     problem = prepare(*random_case(1, cvar=False, loss_limits=False))
     with PYOMO_LOCK:
@@ -251,7 +251,7 @@ def test_trunk_blocks_stand_before_any_event() -> None:
     for c, _ in enumerate(problem.natural.components):
         assert [t for (k, s, t) in m.period if k == c and s == TRUNK] == list(range(T))
         for s in problem.structure.block_index[c].branches:
-            onset = int(problem.structure.worlds.onset[s, c])
+            onset = int(problem.structure.scenarios.onset[s, c])
             assert [t for (k, w, t) in m.period if (k, w) == (c, s)] == list(range(onset, T))
 
 

@@ -80,18 +80,18 @@ def test_what_has_ended_is_known_and_what_lasts_goes_on_for_its_mean() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 3, 6])
 def test_not_knowing_the_end_never_gains_and_costs_nothing_where_nothing_happens(seed: int) -> None:
-    """Proves: in every world the myopic course costs at least what the best course costs, and as much where no event comes."""
+    """Proves: in every scenario the myopic course costs at least what the best course costs, and as much where no event comes."""
     plan, data = random_case(seed, loss_limits=False, service_soft=False, service_hard=False, cvar=False)
     first = FirstStage.of(plan, data, solve(plan, data, gap=1e-6).solution)
-    worlds = first.own_worlds
-    known, blind = evaluate_recourse(first, worlds), evaluate_myopic_recourse(first, worlds, {})
+    scenarios = first.own_scenarios
+    known, blind = evaluate_recourse(first, scenarios), evaluate_myopic_recourse(first, scenarios, {})
     assert (blind.cost >= known.cost - 1e-6 * (1 + abs(known.cost))).all()
-    calm = [k for k, events in enumerate(worlds.events) if not events]
+    calm = [k for k, events in enumerate(scenarios.events) if not events]
     assert blind.cost[calm] == pytest.approx(known.cost[calm], rel=1e-9)
 
 
 def test_an_event_that_is_over_within_its_period_leaves_nothing_to_foresee() -> None:
-    """Proves: cuts of a whole year that begin with the year are known at its end: the same cost, world by world."""
+    """Proves: cuts of a whole year that begin with the year are known at its end: the same cost, scenario by scenario."""
     plan, data = tiny(
         {"a": 10.0},
         sources={"far": source("CHN", "a", 10.0)},
@@ -102,8 +102,8 @@ def test_an_event_that_is_over_within_its_period_leaves_nothing_to_foresee() -> 
     )
     first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
     known, blind = (
-        evaluate_recourse(first, first.own_worlds),
-        evaluate_myopic_recourse(first, first.own_worlds, lasting(5.0)),
+        evaluate_recourse(first, first.own_scenarios),
+        evaluate_myopic_recourse(first, first.own_scenarios, lasting(5.0)),
     )
     assert blind.cost == pytest.approx(known.cost, rel=1e-9)
 
@@ -124,10 +124,10 @@ def test_a_reserve_is_stretched_by_who_fears_a_long_stop() -> None:
         instruments={"reserve": False},
     )
     first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
-    worlds = first.own_worlds
-    known = evaluate_recourse(first, worlds)
-    calm, fearful = (evaluate_myopic_recourse(first, worlds, lasting(mean)) for mean in (0.1, 5.0))
-    at = worlds.names.index("stop")
+    scenarios = first.own_scenarios
+    known = evaluate_recourse(first, scenarios)
+    calm, fearful = (evaluate_myopic_recourse(first, scenarios, lasting(mean)) for mean in (0.1, 5.0))
+    at = scenarios.names.index("stop")
     assert known.loss[at] == pytest.approx(5 * 60.0)  # 15 kt are lost, 10 in store, 5 of the cheap half go short
     assert known.loss[at] <= calm.loss[at] + 1e-6
     assert known.loss[at] <= fearful.loss[at] + 1e-6
@@ -150,11 +150,11 @@ def test_fear_of_a_long_stop_keeps_the_stock_for_the_dear_half() -> None:
         instruments={"reserve": False},
     )
     first = FirstStage.of(plan, data, solve(plan, data, gap=0.0).solution)
-    worlds = first.own_worlds
-    at = worlds.names.index("stop")
-    assert evaluate_recourse(first, worlds).loss[at] == pytest.approx(2 * 60.0)
-    assert evaluate_myopic_recourse(first, worlds, lasting(0.1)).loss[at] == pytest.approx(2 * 60.0)
-    fearful = evaluate_myopic_recourse(first, worlds, lasting(5.0))
+    scenarios = first.own_scenarios
+    at = scenarios.names.index("stop")
+    assert evaluate_recourse(first, scenarios).loss[at] == pytest.approx(2 * 60.0)
+    assert evaluate_myopic_recourse(first, scenarios, lasting(0.1)).loss[at] == pytest.approx(2 * 60.0)
+    fearful = evaluate_myopic_recourse(first, scenarios, lasting(5.0))
     assert fearful.loss[at] == pytest.approx(5 * 60.0)
 
 
@@ -178,6 +178,6 @@ def test_the_stress_test_has_a_myopic_variant() -> None:
     result = solve(*exposed(rate=0.3), gap=0.0)
     known: Any = stress_test(result, scenarios=40, seed=2)
     blind: Any = stress_test(result, scenarios=40, seed=2, myopic=True)
-    assert np.all(blind.worlds.cost_musd >= known.worlds.cost_musd - 1e-6)
+    assert np.all(blind.scenarios.cost_musd >= known.scenarios.cost_musd - 1e-6)
     assert "learnt when it ends" in blind.summary()
     assert "known once it has begun" in known.summary()

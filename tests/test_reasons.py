@@ -24,7 +24,8 @@ from tiny import cut, offer, project, source, tiny
 def mine(**changes: Any) -> tuple[Plan, Dataset]:
     """A mine of 4 kt that its owner may build: margin of 2 USD/kg from 2028 to 2034 at 0 %, so 56 in all; an embargo in 2030-31.
 
-    The trunk's price never falls, so it runs to the end; half of the worlds lose 8 kt for two years at 30 USD/kg beyond the price.
+    The trunk's price never falls, so it runs to the end; half of the scenarios lose 8 kt for two years at 30 USD/kg beyond the
+    price.
     """
     plant = project("a", 4.0, capex_musd=70.0, cash_usd_per_kg=60.0, life_yr=7.0)
     case = {
@@ -59,7 +60,9 @@ def picture(
     """An item over one figure alone. chosen: at the plan's own value."""
     problem = prepare(plan, data)
     item = DecisionIndex(problem).find(name)
-    pair = Pair(plan, data, item, in_amounts(item, plan), 0.0, 60.0, edited, problem.structure.worlds.drawn, threads=1)
+    pair = Pair(
+        plan, data, item, in_amounts(item, plan), 0.0, 60.0, edited, problem.structure.scenarios.drawn, threads=1
+    )
     varied = next(one for one in figures_of(problem, item) if one.name == figure)
     return find_break_even(pair, varied, chosen, tolerance, most)
 

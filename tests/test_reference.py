@@ -46,9 +46,9 @@ def test_the_risk_stage_is_measured_against_the_risk_of_doing_nothing(weight: fl
         objective={"kind": "risk_within_budget", "cvar_share": 1.0},
     )
     result = solve(plan, data, gap=0.0, threads=1)
-    worlds = result.tables["scenario_losses"]
+    scenarios = result.tables["scenario_losses"]
     with_plan, without = (
-        cvar(worlds[column].to_numpy(), worlds.probability.to_numpy(), 0.9)
+        cvar(scenarios[column].to_numpy(), scenarios.probability.to_numpy(), 0.9)
         for column in ("loss_musd", "loss_without_plan_musd")
     )
     assert (with_plan, without) == (pytest.approx(4500.0), pytest.approx(6500.0))
@@ -63,7 +63,7 @@ def test_every_stage_of_random_plans_is_a_difference_of_the_same_figure(seed: in
     share = (0.3, 0.7, 1.0)[seed % 3]
     result = solve(cautious(plan, share), data, gap=1e-4, threads=1)
     problem = prepare(result.plan, result.data)
-    pi, alpha = problem.structure.worlds.probability, plan.risk.alpha
+    pi, alpha = problem.structure.scenarios.probability, plan.risk.alpha
 
     def risk(solution: Any) -> float:
         lost = losses(open_accounts(problem, solution))
@@ -82,7 +82,7 @@ def test_every_stage_of_random_plans_is_a_difference_of_the_same_figure(seed: in
     ids=["many-3", "many-11", "6", "8", "390"],
 )
 def test_flat_and_decomposed_have_the_same_reference(case: tuple[Plan, Dataset]) -> None:
-    """Proves: the loss of every world without a plan, and trunk shortfall by material and segment, do not hang on the method
+    """Proves: the loss of every scenario without a plan, and trunk shortfall by material and segment, do not hang on the method
     (trap 41). The last three once ended within 1e-9 of the least cost, between two corners: losses differed by 1e-4 million USD."""
     plan, data = case
     problem = prepare(plan, data)
@@ -108,7 +108,7 @@ def test_ties_are_broken_by_the_order_of_the_formulation() -> None:
         years=3,
     )
     result = solve(plan, data, gap=0.0, threads=1)
-    table = result.tables["scenario_losses"].set_index("world")
+    table = result.tables["scenario_losses"].set_index("scenario")
     short = result.reference.shortfall[0].sum(axis=1) / 1000
     assert short == pytest.approx([0.0, 12.0])  # 4 kt in each of three years
     assert table.loss_without_plan_musd["never"] == pytest.approx(1000 * (4 + 7 + 4))

@@ -129,7 +129,7 @@ def written(result: Result, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "frontier/points": frontier,
         "sweep/indices": swings,
         "explain/reasons": reasons,
-        "worth/fresh_worlds": beside,
+        "worth/fresh_scenarios": beside,
     }
     file = folder / "report.html"
     file.write_text(report([result, result], names=["a", HOSTILE], analyses=studies), encoding="utf-8")
@@ -221,7 +221,7 @@ def test_figures_say_what_the_tables_say(result: Result) -> None:
     assert {f"buy {material}" for material in result.tables["acquisitions"]["material"]} <= actions
     stock = result.tables["stock"].set_index(["material", "period"])["stock_t"]
     drawn = drawdown(result)
-    trunk = drawn[drawn["world"] == "trunk"]
+    trunk = drawn[drawn["scenario"] == "trunk"]
     for row in trunk.itertuples():
         assert row.stock_t == pytest.approx(stock[row.material, row.period], abs=1e-6)
     lines, owed = money(result)

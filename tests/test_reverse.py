@@ -222,7 +222,7 @@ def test_all_at_once_cut_at_once_and_only_what_touches_a_promise_is_tried() -> N
 
 
 def test_without_promises_of_its_own_defence_in_full_is_tried() -> None:
-    """Proves: the plan names no service level, so defence is held to all of its demand, for the hazards of its worlds."""
+    """Proves: the plan names no service level, so defence is held to all of its demand, for the hazards of its scenarios."""
     table = reverse_stress(solve(*stocked(), gap=0.0), longest_yr=2.0)
     assert [tuple(row) for row in table[["material", "segment", "level", "hazard"]].to_numpy()] == [
         ("a", "defence", 1.0, "stop")

@@ -23,7 +23,7 @@ from tiny import cut, offer, project, source, tiny
 def notes(plan: Plan, data: Dataset, kind: str) -> list[str]:
     structure = prepare(plan, data).structure
     return [
-        text for found, _, text in notes_of(structure.instance, structure.worlds, structure.support) if found == kind
+        text for found, _, text in notes_of(structure.instance, structure.scenarios, structure.support) if found == kind
     ]
 
 
@@ -131,13 +131,13 @@ def test_what_an_event_of_the_plan_cuts_is_not_said_to_be_never_cut() -> None:
 
 @pytest.mark.parametrize("asked", [5, 19, 25])
 def test_as_many_fresh_worlds_are_told_as_were_drawn(asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: draws are of equal size, so that 5, 19 and 25 worlds asked for are 10, 10 and 20."""
+    """Proves: draws are of equal size, so that 5, 19 and 25 scenarios asked for are 10, 10 and 20."""
     plan, data = random_case(7, sample=True, cvar=False, loss_limits=False)
     drawn: list[int] = []
 
     def counted(*given: Any, **named: Any) -> Any:
         found = stress.replicates(*given, **named)
-        drawn.append(sum(sum(name.startswith("sample") for name in worlds.names) for worlds, _ in found))
+        drawn.append(sum(sum(name.startswith("sample") for name in scenarios.names) for scenarios, _ in found))
         return found
 
     monkeypatch.setattr(bounds, "replicates", counted)

@@ -1,4 +1,4 @@
-"""Disruption scenarios worth trusting: calibrated rates, drawn worlds, reduction, what they say before any solve."""
+"""Disruption scenarios worth trusting: calibrated rates, drawn scenarios, reduction, what they say before any solve."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from strategic_minerals.data.calibration import calibrate, duration_posterior, r
 from strategic_minerals.instance.build import build_instance
 from strategic_minerals.instance.instance import Instance
 from strategic_minerals.model.problem import structure_of
-from strategic_minerals.scenarios.build import build_worlds, draws, equally_likely, population
+from strategic_minerals.scenarios.build import build_scenarios, draws, equally_likely, population
 from strategic_minerals.scenarios.events import hazards, longest_event
 from strategic_minerals.scenarios.reduction import cvar_of, loss_proxy, reduce
 from strategic_minerals.scenarios.sampling import Span, draw, durations, elements, severities
@@ -46,7 +46,7 @@ def hazard(name: str = "stop", **more: Any) -> HazardRow:
 def struck(
     rows: list[HazardRow], n: int = 4096, seed: int = 1, events: int = 1, table: list[HazardRow] | None = None
 ) -> Any:
-    return draw(rows, table or rows, SPAN, worlds=n, seed=seed, events=events)
+    return draw(rows, table or rows, SPAN, scenarios=n, seed=seed, events=events)
 
 
 @pytest.fixture(scope="module")
@@ -138,9 +138,9 @@ def test_a_plan_overrides_what_the_table_says_of_a_hazard() -> None:
 def test_onsets_come_at_the_rate_and_last_as_long_as_the_row_says() -> None:
     """Proves: in 12 years at .2 a year an event comes with probability 1 - exp(-2.4) = .909, after 5 years on average of
     those gaps that fit (truncated exponential), and lasts 1.5 years on average. Sobol points leave errors below .5 %."""
-    worlds = struck([hazard()])
-    first = [world[0] for world in worlds if world]
-    assert len(first) / len(worlds) == pytest.approx(1 - math.exp(-2.4), abs=2e-3)
+    scenarios = struck([hazard()])
+    first = [scenario[0] for scenario in scenarios if scenario]
+    assert len(first) / len(scenarios) == pytest.approx(1 - math.exp(-2.4), abs=2e-3)
     expected = 2028 + 5 - 12 * math.exp(-2.4) / (1 - math.exp(-2.4))
     assert np.mean([s.start for s in first]) == pytest.approx(expected, rel=1e-5)
     assert np.mean([s.duration for s in first]) == pytest.approx(1.5, rel=5e-3)
@@ -150,24 +150,24 @@ def test_a_hazard_strikes_as_often_late_as_early() -> None:
     """Proves: at .9 a year and half a year each, onsets a year settle at 1/(1/.9 + .5) = .62 and stay there for twelve years,
     in the Sobol coordinates and beyond them."""
     row = hazard(rate_per_yr=0.9, duration_yr=0.5, duration_law="fixed")
-    drawn = draw([row], [row], Span(2028.0, 2040.0), worlds=4096, seed=3)
-    years = np.bincount([int(k.start) - 2028 for world in drawn for k in world], minlength=12) / 4096
+    drawn = draw([row], [row], Span(2028.0, 2040.0), scenarios=4096, seed=3)
+    years = np.bincount([int(k.start) - 2028 for scenario in drawn for k in scenario], minlength=12) / 4096
     assert years[2:] == pytest.approx(np.full(10, 1 / (1 / 0.9 + 0.5)), abs=0.03)
-    limited = draw([row], [row], Span(2028.0, 2040.0), worlds=64, seed=3, events=2)
-    assert max(len(world) for world in limited) == 2
+    limited = draw([row], [row], Span(2028.0, 2040.0), scenarios=64, seed=3, events=2)
+    assert max(len(scenario) for scenario in limited) == 2
 
 
 def test_events_follow_each_other_as_a_two_state_markov_supply() -> None:
-    """Proves: supply that stops at .2 a year and comes back at 1/1.5 a year is down for a share f(t) of worlds that
+    """Proves: supply that stops at .2 a year and comes back at 1/1.5 a year is down for a share f(t) of scenarios that
     follows the two-state Markov chain: f(t) = .2/(.2 + 1/1.5) (1 - exp(-(.2 + 1/1.5) t))."""
-    worlds = struck([hazard()], n=8192, events=5)
+    scenarios = struck([hazard()], n=8192, events=5)
     total = 0.2 + 1 / 1.5
     for years in (0.5, 1.0, 3.0, 6.0):
         at = SPAN.begin + years
-        down = np.mean([any(s.start <= at < s.start + s.duration for s in world) for world in worlds])
+        down = np.mean([any(s.start <= at < s.start + s.duration for s in scenario) for scenario in scenarios])
         assert down == pytest.approx(0.2 / total * (1 - math.exp(-total * years)), abs=4e-3)
-    starts = [[s.start for s in world] for world in worlds if len(world) > 1]
-    ends = [[s.start + s.duration for s in world] for world in worlds if len(world) > 1]
+    starts = [[s.start for s in scenario] for scenario in scenarios if len(scenario) > 1]
+    ends = [[s.start + s.duration for s in scenario] for scenario in scenarios if len(scenario) > 1]
     assert all(b >= e for s, done in zip(starts, ends, strict=True) for b, e in zip(s[1:], done[:-1], strict=True))
 
 
@@ -197,18 +197,18 @@ def test_controls_come_element_by_element() -> None:
     for name in "abc":
         assert np.mean([name in found for found in hit]) == pytest.approx(0.4 + lone, abs=0.02)
     assert elements(hazard(), rng.random(3)) == "a b c"
-    worlds = struck([hazard(element_share=0.4)])
-    assert {len(s.materials.split()) for world in worlds for s in world} == {1, 2, 3}
+    scenarios = struck([hazard(element_share=0.4)])
+    assert {len(s.materials.split()) for scenario in scenarios for s in scenario} == {1, 2, 3}
 
 
 def test_one_hazard_brings_another_on_after_a_lag() -> None:
-    """Proves: hoarding at a rate of nil comes in .25 of the worlds in which a stop does, on average .5 years later."""
+    """Proves: hoarding at a rate of nil comes in .25 of the scenarios in which a stop does, on average .5 years later."""
     parent, child = (
         hazard("stop"),
         hazard("hoarding", rate_per_yr=0.0, after="stop", after_probability=0.25, after_lag_yr=0.5),
     )
-    worlds = struck([child, parent], n=8192)
-    first = [{s.label: s.start for s in world} for world in worlds]
+    scenarios = struck([child, parent], n=8192)
+    first = [{s.label: s.start for s in scenario} for scenario in scenarios]
     both = [w for w in first if "hoarding" in w]
     assert all("stop" in w for w in both)
     early = [w for w in first if w.get("stop", math.inf) < 2036]
@@ -221,7 +221,7 @@ def test_one_hazard_brings_another_on_after_a_lag() -> None:
 
 def test_every_event_may_bring_a_follower_and_one_that_came_by_itself_does_not_forbid_it() -> None:
     """Proves: at probability 1 with no lag to speak of a stop is always followed, unless the follower lasts already; with
-    three stops in a world there are up to three followers."""
+    three stops in a scenario there are up to three followers."""
     parent = hazard("stop", rate_per_yr=0.8, duration_yr=0.5, duration_law="fixed")
     child = hazard(
         "hoarding",
@@ -232,33 +232,33 @@ def test_every_event_may_bring_a_follower_and_one_that_came_by_itself_does_not_f
         after_probability=1.0,
         after_lag_yr=1e-6,
     )
-    for world in struck([child, parent], n=512, events=3):
-        hoards = [s.start for s in world if s.label == "hoarding"]
-        for stop in (s for s in world if s.label == "stop" and s.start < 2039.9):
+    for scenario in struck([child, parent], n=512, events=3):
+        hoards = [s.start for s in scenario if s.label == "hoarding"]
+        for stop in (s for s in scenario if s.label == "stop" and s.start < 2039.9):
             assert any(h - 0.1 <= stop.start <= h + 1e-3 or abs(h - stop.start) < 0.11 for h in hoards)
 
 
 def test_a_switch_that_is_off_is_no_event() -> None:
-    """Proves: `on_off` events that cut nothing are left out, price and all: half of .909 of worlds are struck."""
-    worlds = struck([hazard(cut_law="on_off")])
-    assert np.mean([len(world) > 0 for world in worlds]) == pytest.approx((1 - math.exp(-2.4)) / 2, abs=0.01)
-    assert {s.cut for world in worlds for s in world} == {1.0}
+    """Proves: `on_off` events that cut nothing are left out, price and all: half of .909 of scenarios are struck."""
+    scenarios = struck([hazard(cut_law="on_off")])
+    assert np.mean([len(scenario) > 0 for scenario in scenarios]) == pytest.approx((1 - math.exp(-2.4)) / 2, abs=0.01)
+    assert {s.cut for scenario in scenarios for s in scenario} == {1.0}
 
 
 def test_leaving_a_hazard_out_changes_no_other_draw_and_a_seed_gives_the_same_worlds() -> None:
-    """Proves: coordinates belong to hazards of the table; the same seed gives the same worlds, another seed others."""
+    """Proves: coordinates belong to hazards of the table; the same seed gives the same scenarios, another seed others."""
     a, b = hazard("alpha"), hazard("beta", rate_per_yr=0.4)
     together = struck([a, b])
     assert together == struck([b, a], table=[b, a]) == struck([a, b])
     alone = struck([a], table=[a, b])
-    assert [tuple(s for s in world if s.label == "alpha") for world in together] == alone
+    assert [tuple(s for s in scenario if s.label == "alpha") for scenario in together] == alone
     assert struck([a], seed=2) != struck([a], seed=1)
 
 
 def test_the_same_seed_gives_the_same_figures_on_any_platform() -> None:
     """Proves: the first draws of a seed are these numbers, here and elsewhere (integers in, arithmetic of the standard out)."""
-    worlds = struck([hazard(rate_per_yr=1.0)], n=4, seed=20271001)
-    told = [(round(s.start, 6), round(s.duration, 6), round(s.cut, 6)) for world in worlds for s in world]
+    scenarios = struck([hazard(rate_per_yr=1.0)], n=4, seed=20271001)
+    told = [(round(s.start, 6), round(s.duration, 6), round(s.cut, 6)) for scenario in scenarios for s in scenario]
     assert told == PINNED
 
 
@@ -274,10 +274,10 @@ def test_hazards_compete_and_overlap_in_one_world(national: tuple[Instance, Any]
     """Proves: availabilities multiply, prices take the largest rise, probabilities add to one to 1e-12, and a component
     branches when it is first touched."""
     instance, data = national
-    worlds = build_worlds(instance, data)
-    assert abs(worlds.probability.sum() - 1) <= 1e-12
+    scenarios = build_scenarios(instance, data)
+    assert abs(scenarios.probability.sum() - 1) <= 1e-12
     drawn = draws(instance, data, 256, 3)
-    assert np.mean([len(world) > 1 for world in drawn]) > 0.8
+    assert np.mean([len(scenario) > 1 for scenario in drawn]) > 0.8
     several = equally_likely(instance, drawn)
     assert several.availability.min() >= 0
     assert (several.onset[:, 0] != several.onset[:, 1]).any()
@@ -287,12 +287,12 @@ def test_hazards_compete_and_overlap_in_one_world(national: tuple[Instance, Any]
 
 
 def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(national: tuple[Instance, Any]) -> None:
-    """Proves: 60 of 2000 worlds carry probability one, and the stated errors of expected loss and CVaR are what comparing
+    """Proves: 60 of 2000 scenarios carry probability one, and the stated errors of expected loss and CVaR are what comparing
     the two sets gives, below 8 % and 5 %; keeping all errs by nothing; sixty taken as they come mostly err more on the mean."""
     instance, data = national
-    worlds = equally_likely(instance, draws(instance, data, 2000, 11))
-    found = reduce(instance, worlds, 60)
-    loss = loss_proxy(instance, worlds).sum(axis=1)
+    scenarios = equally_likely(instance, draws(instance, data, 2000, 11))
+    found = reduce(instance, scenarios, 60)
+    loss = loss_proxy(instance, scenarios).sum(axis=1)
     assert len(set(found.kept.tolist())) == 60
     assert abs(found.probability.sum() - 1) <= 1e-12
     assert found.expected == pytest.approx((loss.mean(), found.probability @ loss[found.kept]))
@@ -306,17 +306,17 @@ def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(nat
 
 
 def test_a_plan_may_draw_many_worlds_and_keep_few(national: tuple[Instance, Any]) -> None:
-    """Proves: `sample.draws` keeps `worlds` of them with unequal weights that share what the quiet world leaves."""
+    """Proves: `sample.draws` keeps `scenarios` of them with unequal weights that share what the quiet scenario leaves."""
     instance, data = national
     assert instance.plan.sample is not None
     wide = instance.plan.model_copy(
-        update={"sample": instance.plan.sample.model_copy(update={"draws": 500, "worlds": 12})}
+        update={"sample": instance.plan.sample.model_copy(update={"draws": 500, "scenarios": 12})}
     )
-    worlds = build_worlds(replace(instance, plan=wide), data)
-    assert len(worlds.names) == 13
-    assert abs(worlds.probability.sum() - 1) <= 1e-12
-    assert worlds.probability[0] == pytest.approx(0.02)
-    assert len(set(np.round(worlds.probability[1:], 12))) > 3
+    scenarios = build_scenarios(replace(instance, plan=wide), data)
+    assert len(scenarios.names) == 13
+    assert abs(scenarios.probability.sum() - 1) <= 1e-12
+    assert scenarios.probability[0] == pytest.approx(0.02)
+    assert len(set(np.round(scenarios.probability[1:], 12))) > 3
 
 
 @pytest.mark.parametrize(("alpha", "expected"), [(0.90, 7.6), (0.95, 9.6)])
@@ -338,13 +338,13 @@ def test_frames_of_calibration_are_tidy() -> None:
 
 
 def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) -> None:
-    """Proves: a hazard at .15625 a year strikes in 1 - exp(-.15625*9) of worlds before the planned ten years end; a material
-    that no hazard names is never hit; probabilities add to one; the worst world is worse than the rest."""
+    """Proves: a hazard at .15625 a year strikes in 1 - exp(-.15625*9) of scenarios before the planned ten years end; a material
+    that no hazard names is never hit; probabilities add to one; the worst scenario is worse than the rest."""
     from strategic_minerals import scenario_outlook
 
     instance, data = national
     plan = instance.plan
-    found = scenario_outlook(plan, data, worlds=2048)
+    found = scenario_outlook(plan, data, scenarios=2048)
     table = found.hazards.set_index("hazard")
     assert table.chance["heavy_licence"] == pytest.approx(0.98 * (1 - math.exp(-0.15625 * 9)), abs=0.01)
     assert table.rate_low["heavy_licence"] < table.rate_per_yr["heavy_licence"] < table.rate_high["heavy_licence"]
@@ -370,11 +370,11 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
 
 @pytest.mark.parametrize("name", quick_first(["rare-earths", "critical-minerals"], 1))
 def test_a_model_keeps_the_worlds_that_its_facts_say_whatever_its_units(name: str) -> None:
-    """Proves: the worlds that a model is built on, in its own units, are those that the audit and the outlook draw in tonnes: the
-    choice of the worlds kept does not hang on the rounding of a unit (it did, by one world of critical-minerals)."""
+    """Proves: the scenarios that a model is built on, in its own units, are those that the audit and the outlook draw in tonnes:
+    the choice of the scenarios kept does not hang on the rounding of a unit (it did, by one scenario of critical-minerals)."""
     plan, data = load_plan(shipped("models") / f"{name}.toml"), load_dataset(shipped("inputs"))
     structure, natural = structure_of(plan, data)
-    drawn, own = build_worlds(natural, data), structure.worlds
+    drawn, own = build_scenarios(natural, data), structure.scenarios
     assert own.events == drawn.events
     assert (own.probability == drawn.probability).all()
     assert (own.tight == drawn.tight).all()
@@ -383,8 +383,8 @@ def test_a_model_keeps_the_worlds_that_its_facts_say_whatever_its_units(name: st
 
 
 def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:
-    """Proves: with half of the probability quiet the errors are of all worlds together, at the plan's own tail: what comparing
-    the plan's worlds with the unreduced ones gives."""
+    """Proves: with half of the probability quiet the errors are of all scenarios together, at the plan's own tail: what comparing
+    the plan's scenarios with the unreduced ones gives."""
     from strategic_minerals import scenario_outlook
 
     data = load_dataset(shipped("inputs"))
@@ -392,29 +392,32 @@ def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:
         shipped("models") / "rare-earths.toml",
         overrides={
             "sample.draws": 200,
-            "sample.worlds": 8,
+            "sample.scenarios": 8,
             "sample.quiet_probability": 0.5,
             "risk.alpha": 0.8,
         },
     )
-    found = scenario_outlook(plan, data, worlds=32)
+    found = scenario_outlook(plan, data, scenarios=32)
     instance = build_instance(plan, data, longest_event(plan, data))
     told = found.reduction.set_index("figure")
-    for worlds, column in ((population(instance, data, 200), "all_musd"), (build_worlds(instance, data), "kept_musd")):
-        loss = loss_proxy(instance, worlds).sum(axis=1)
-        assert told[column]["expected loss"] == pytest.approx(float(worlds.probability @ loss))
-        assert told[column]["CVaR 80%"] == pytest.approx(cvar_of(loss, worlds.probability, 0.8))
+    for scenarios, column in (
+        (population(instance, data, 200), "all_musd"),
+        (build_scenarios(instance, data), "kept_musd"),
+    ):
+        loss = loss_proxy(instance, scenarios).sum(axis=1)
+        assert told[column]["expected loss"] == pytest.approx(float(scenarios.probability @ loss))
+        assert told[column]["CVaR 80%"] == pytest.approx(cvar_of(loss, scenarios.probability, 0.8))
     assert told.error_share.abs().max() < 0.25
-    assert "Of 200 drawn worlds the plan keeps 8" in found.summary()
+    assert "Of 200 drawn scenarios the plan keeps 8" in found.summary()
 
 
 def test_the_verb_scenarios_prints_tables_and_json(cli: Any, tmp_path: Any) -> None:
     """Proves: the command shows the summary, writes tables, gives JSON, and names the faults of a plan."""
     import json
 
-    said = cli("scenarios", "quickstart", "--worlds", "64", "--out", tmp_path / "look")
+    said = cli("scenarios", "quickstart", "--scenarios", "64", "--out", tmp_path / "look")
     assert said.returncode == 0, said.stderr
-    assert "gallium: hit in 22% of worlds" in said.stdout
+    assert "gallium: hit in 22% of scenarios" in said.stdout
     assert {f.name for f in (tmp_path / "look").iterdir()} == {"hazards.csv", "materials.csv", "years.csv", "worst.csv"}
     told = json.loads(cli("scenarios", "quickstart", "--json").stdout)
     assert {row["material"] for row in told["materials"]} == {"gallium", "germanium", "antimony"}
@@ -422,13 +425,13 @@ def test_the_verb_scenarios_prints_tables_and_json(cli: Any, tmp_path: Any) -> N
 
 
 def test_worlds_that_do_not_differ_are_kept_once() -> None:
-    """Proves: of 200 worlds in which something rare happens or not, no two kept are alike and none has probability 0."""
+    """Proves: of 200 scenarios in which something rare happens or not, no two kept are alike and none has probability 0."""
     plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
     rare = [{"hazard": row.hazard, "rate_per_yr": 0.002} for row in data.rows("hazards")]
-    told = plan.to_toml_like() | {"sample": {"worlds": 20, "draws": 200, "seed": 1}, "hazards": rare}
+    told = plan.to_toml_like() | {"sample": {"scenarios": 20, "draws": 200, "seed": 1}, "hazards": rare}
     instance = build_instance(Plan.model_validate(told), data)
-    worlds = build_worlds(instance, data)
-    sampled = worlds.probability[worlds.names.index("no event") + 1 :]
+    scenarios = build_scenarios(instance, data)
+    sampled = scenarios.probability[scenarios.names.index("no event") + 1 :]
     assert (sampled > 0).all()
     assert len(sampled) < 20
 

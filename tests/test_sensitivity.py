@@ -229,8 +229,8 @@ def test_a_floor_has_a_level_at_which_it_flips() -> None:
 def test_other_aims_are_explained_in_their_own_terms(kind: str) -> None:
     """Proves: reasons, prices and alternatives of plans that minimise risk or spending are told in that aim."""
     promise = {"material": "a", "segment": "civil", "level": 0.4, "scenarios": ["embargo"]}
-    worlds = [cut("embargo", 0.10, 2028, 3, design_basis=True)]
-    plan, data = one_mineral(300.0, objective={"kind": kind}, scenarios=worlds, service_levels=[promise])
+    scenarios = [cut("embargo", 0.10, 2028, 3, design_basis=True)]
+    plan, data = one_mineral(300.0, objective={"kind": kind}, scenarios=scenarios, service_levels=[promise])
     result = solve(plan, data, gap=0.0)
     told = explain(result, gap=0.0)
     assert (
@@ -337,7 +337,7 @@ def test_an_item_that_is_none_is_refused_with_a_hint() -> None:
 
 
 def buying(money: float = 30.0) -> tuple[Plan, Dataset]:
-    """Stock alone: each kt for 10, of which half is left at the end; 20 kt go missing in 2028 in a quarter of the worlds."""
+    """Stock alone: each kt for 10, of which half is left at the end; 20 kt go missing in 2028 in a quarter of the scenarios."""
     return tiny(
         {"a": 10.0},
         materials={"a": {"haircut_share": 0.5}},

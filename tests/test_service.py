@@ -81,7 +81,7 @@ def test_studies_are_jobs_too(service: TestClient, solved: str) -> None:
     found = {kind: ended(service, job) for kind, job in jobs.items()}
     assert {kind: status["state"] for kind, status in found.items()} == dict.fromkeys(jobs, "succeeded"), found
     tables = {kind: set(service.get(f"/v1/jobs/{job}/result").json()["tables"]) for kind, job in jobs.items()}
-    assert tables["stress"] >= {"figures", "worlds"}
+    assert tables["stress"] >= {"figures", "scenarios"}
     assert tables["explain"] >= {"reasons", "break_evens"}
     assert tables["compare"] >= {"inputs", "outcome"}
     assert tables["sweep"] >= {"points"}
@@ -195,10 +195,10 @@ def test_too_large_a_model_is_refused_before_it_is_built(tmp_path: Path) -> None
     """Proves R26: at submission where the plan alone says so, in the job with counts where the tables do; nothing of what was
     refused at once is kept, and so nothing is built."""
     with client(tmp_path / "s", most_columns=1000) as service:
-        huge = {"kind": "solve", "shipped": "rare-earths", "set": {"sample.worlds": 900, "sample.draws": 900}}
+        huge = {"kind": "solve", "shipped": "rare-earths", "set": {"sample.scenarios": 900, "sample.draws": 900}}
         answer = service.post("/v1/jobs", json=huge)
         assert answer.status_code == 422
-        assert "worlds" in answer.json()["faults"][0]["found"]
+        assert "scenarios" in answer.json()["faults"][0]["found"]
         assert not list((tmp_path / "s" / "jobs").iterdir())
         job = service.post("/v1/jobs", json={"kind": "solve", "shipped": "quickstart"}).json()["id"]
         problem = ended(service, job)["problem"]

@@ -320,7 +320,7 @@ def test_a_child_that_crashes_is_told_as_a_crash(tmp_path: Path) -> None:
 
 def test_a_child_may_not_take_more_memory_than_told(tmp_path: Path) -> None:
     """Proves R26: a job beyond its memory fails and says so, or that it crashed; the machine does not notice."""
-    folder = prepared(tmp_path, {**LONG, "set": {"sample.worlds": 300}}, memory_mib=1000)
+    folder = prepared(tmp_path, {**LONG, "set": {"sample.scenarios": 300}}, memory_mib=1000)
     found = LocalRunner().attend(folder, JobLimits(3600, 1), lambda _: None, lambda: False)
     assert found["state"] == "failed"
     assert found["problem"]["type"].rpartition(":")[2] in ("out-of-memory", "crashed")

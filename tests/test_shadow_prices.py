@@ -140,7 +140,7 @@ def test_one_more_tonne_in_store_is_worth_its_present_value() -> None:
     avoided = -slope(lambda kt: reserve(stock={"a": kt}), 0.5)
     result = optimum(*reserve())
     assert 0.96 * price(result, "stock", period="2027", item="a") == near(avoided * KT)
-    assert set(result.prices[result.prices.price == "stock"].world) == {"trunk"}
+    assert set(result.prices[result.prices.price == "stock"].scenario) == {"trunk"}
 
 
 @pytest.mark.parametrize("year", [2027, 2028])
@@ -170,12 +170,12 @@ def test_one_more_tonne_for_users_is_worth_what_it_replaces() -> None:
     result = optimum(*reserve())
     rise = slope(lambda kt: reserve(demand={"a": {2027: 10.0, 2028: kt, 2029: 10.0}}), 10.0)
     assert rise == near(60 / (1 + RATE))
-    assert price(result, "supply", world="trunk", period="2028") == near(rise * (1 + RATE) * KT)
+    assert price(result, "supply", scenario="trunk", period="2028") == near(rise * (1 + RATE) * KT)
 
 
-@pytest.mark.parametrize(("world", "probability"), [("short", 0.3), ("long", 0.1)])
-def test_one_more_tonne_in_a_world_is_worth_the_loss_it_saves_there(world: str, probability: float) -> None:
-    """Proves: in a cut a tonne is worth 60 + 100 USD/kg in that world and year: dZ/d(demand) over probability and discount.
+@pytest.mark.parametrize(("scenario", "probability"), [("short", 0.3), ("long", 0.1)])
+def test_one_more_tonne_in_a_world_is_worth_the_loss_it_saves_there(scenario: str, probability: float) -> None:
+    """Proves: in a cut a tonne is worth 60 + 100 USD/kg in that scenario and year: dZ/d(demand) over probability and discount.
 
     Left as a present value the price of `long` would be .1*.907*160 = 14.5 USD/kg.
     """
@@ -185,21 +185,23 @@ def test_one_more_tonne_in_a_world_is_worth_the_loss_it_saves_there(world: str, 
         lengths = {"short": (0.3, 1), "long": (0.1, 2)}
         return reserve(
             scenarios=[
-                cut(name, p, 2029, years, **(surge if name == world else {})) for name, (p, years) in lengths.items()
+                cut(name, p, 2029, years, **(surge if name == scenario else {})) for name, (p, years) in lengths.items()
             ]
         )
 
     rise = slope(make, 1.0, step=1e-3) / 10.0  # a factor on 10 kt
-    if world == "long":  # its second year is touched as well
+    if scenario == "long":  # its second year is touched as well
         rise /= 1 + 1 / (1 + RATE)
     assert rise / probability / BETA_2029 == near(160.0)
     result = optimum(*make(1.0))
-    assert price(result, "supply", world=world, period="2029", item="a") == near(rise / probability / BETA_2029 * KT)
+    assert price(result, "supply", scenario=scenario, period="2029", item="a") == near(
+        rise / probability / BETA_2029 * KT
+    )
 
 
 def test_an_exogenous_tonne_saves_the_price_in_every_world_that_it_reaches() -> None:
-    """Proves: a home source of e kt in 2029, paid at the market price of 60, saves sum over trunk and worlds of
-    share*beta*(price - 60): the weights are .6 for the trunk, .3 and .1 for the worlds.
+    """Proves: a home source of e kt in 2029, paid at the market price of 60, saves sum over trunk and scenarios of
+    share*beta*(price - 60): the weights are .6 for the trunk, .3 and .1 for the scenarios.
 
     .4*.907*100 = 36.3 million USD per kt. A trunk price not divided by .6 reads 36 USD/kg: .907*(.6*(36 - 60) + 40) = 23.2.
     """
@@ -210,8 +212,8 @@ def test_an_exogenous_tonne_saves_the_price_in_every_world_that_it_reaches() -> 
 
     result = optimum(*make(0.5))
     saved = sum(
-        share * BETA_2029 * (price(result, "supply", world=world, period="2029") / KT - 60.0)
-        for world, share in (("trunk", 0.6), ("short", 0.3), ("long", 0.1))
+        share * BETA_2029 * (price(result, "supply", scenario=scenario, period="2029") / KT - 60.0)
+        for scenario, share in (("trunk", 0.6), ("short", 0.3), ("long", 0.1))
     )
     assert saved == near(0.4 * BETA_2029 * 100.0)
     assert -slope(make, 0.5) == near(saved)
@@ -251,7 +253,7 @@ def test_a_tonne_short_of_the_promise_saves_what_keeping_it_costs(per: str, year
     rise = slope(lambda level: promised(level, per), 0.6, step=1e-3)
     result = optimum(*promised(0.6, per))
     assert bought(result, "a") > 1.0
-    parts = [price(result, "service_level", world="long", period=year) for year in years]
+    parts = [price(result, "service_level", scenario="long", period=year) for year in years]
     assert min(parts) > 0
     tonnes = 20.0 / len(years)
     assert sum(parts) * tonnes / KT == near(rise)
@@ -261,18 +263,18 @@ def test_a_tonne_short_of_the_promise_saves_what_keeping_it_costs(per: str, year
 
 
 def test_a_broken_promise_costs_its_penalty_a_tonne() -> None:
-    """Proves: at 3 USD/kg the promise is broken, and a tonne more allowed saves 3000 USD, whatever the world's probability."""
+    """Proves: at 3 USD/kg the promise is broken, and a tonne more allowed saves 3000 USD, whatever the scenario's probability."""
     rise = slope(lambda level: promised(level, "episode", 3.0), 0.6, step=1e-3)
     result = optimum(*promised(0.6, "episode", 3.0))
     assert bought(result, "a") == near(0.0)
-    assert price(result, "service_level", world="long") == near(3 * KT)
+    assert price(result, "service_level", scenario="long") == near(3 * KT)
     assert rise == near(3 * 20.0)
 
 
 def test_two_promises_on_one_segment_have_a_price_each_that_can_be_told_apart() -> None:
     """Proves: two soft promises, both broken, at 3 and at 4 USD/kg: two prices, and no two rows of the table bear one name.
 
-    Read by item, world and period the price would be 7000 USD/t, or either of the two.
+    Read by item, scenario and period the price would be 7000 USD/t, or either of the two.
     """
     plan, data = promised(0.6, "episode", 3.0)
     (first,) = plan.service_levels
@@ -281,11 +283,11 @@ def test_two_promises_on_one_segment_have_a_price_each_that_can_be_told_apart() 
     table = table[table.price == "service_level"]
     assert sorted(table.value) == [near(3 * KT), near(4 * KT)]
     # one name for both promises: which row is which cannot be read from the table
-    assert not table.duplicated(["price", "item", "world", "period"]).any()
+    assert not table.duplicated(["price", "item", "scenario", "period"]).any()
 
 
 def diverse(share: float, **rule: Any) -> Case:
-    """China sells at 50, an ally a fifth dearer, at home at 30 % more; from 2028 on, when a cut has come in 1 of 4 worlds."""
+    """China sells at 50, an ally a fifth dearer, at home at 30 % more; from 2028 on, when a cut has come in 1 of 4 scenarios."""
     made = {"material": "a", "share": share, "from_year": 2028, "penalty_usd_per_kg": 40.0, **rule}
     return tiny(
         {"a": 50.0},
@@ -319,7 +321,7 @@ def test_a_tonne_beyond_the_rule_saves_the_dearer_source(rule: dict[str, Any], s
     rise = sign * slope(lambda share: diverse(share, **rule), 0.4, step=1e-3)
     result = optimum(*diverse(0.4, **rule))
     for year, discount in (("2028", 1 / (1 + RATE)), ("2029", (1 + RATE) ** -2)):
-        assert price(result, "supplier_share", period=year, world="trunk") == near(0.75 * discount * extra * KT)
+        assert price(result, "supplier_share", period=year, scenario="trunk") == near(0.75 * discount * extra * KT)
     table = result.prices[result.prices.price == "supplier_share"]
     assert table.value.sum() * 10.0 / KT == near(rise)
     assert set(table.period) == {"2028", "2029"}
@@ -336,7 +338,7 @@ def test_beyond_the_rule_at_a_penalty_a_tonne_saves_the_penalty() -> None:
 
 
 def covered(days: float) -> Case:
-    """A stock that nobody would hold (loss 10) is held from 2028 on by rule; a cut uses it in 3 of 10 worlds."""
+    """A stock that nobody would hold (loss 10) is held from 2028 on by rule; a cut uses it in 3 of 10 scenarios."""
     rule = {"material": "a", "days": days, "from_year": 2028}
     return reserve(loss=10.0, money=1e4, stock={}, days_of_cover=[rule], scenarios=[cut("short", 0.3, 2029, 1)])
 
@@ -349,14 +351,18 @@ def test_a_tonne_less_of_cover_saves_what_holding_it_costs() -> None:
     result = optimum(*covered(60.0))
     table = result.prices[result.prices.price == "days_of_cover"]
     assert rise > 0
-    assert table[table.world == "trunk"].value.min() > 0
+    assert table[table.scenario == "trunk"].value.min() > 0
     assert table.value.sum() / KT * 10 / 365 == near(rise)
-    assert set(zip(table.world, table.period, strict=True)) == {("trunk", "2028"), ("trunk", "2029"), ("trunk", "2030")}
+    assert set(zip(table.scenario, table.period, strict=True)) == {
+        ("trunk", "2028"),
+        ("trunk", "2029"),
+        ("trunk", "2030"),
+    }
 
 
 def feared(risk: dict[str, Any]) -> Case:
     """Losses that stock at 5 USD/kg does not repay (a missing kg costs 1) and that a limit keeps down."""
-    worlds = {"ten": (0.3, 0.25), "twenty": (0.15, 0.5), "forty": (0.05, 1.0)}
+    scenarios = {"ten": (0.3, 0.25), "twenty": (0.15, 0.5), "forty": (0.05, 1.0)}
     return tiny(
         {"a": 0.5},
         sources={"far": source("CHN", "a", 40.0)},
@@ -364,7 +370,7 @@ def feared(risk: dict[str, Any]) -> Case:
         loss=0.5,
         offers={"spot": offer("a", 100.0, premium=9.0)},
         materials={"a": {"haircut_share": 0.5}},
-        scenarios=[cut(name, p, 2028, 1, share=share) for name, (p, share) in worlds.items()],
+        scenarios=[cut(name, p, 2028, 1, share=share) for name, (p, share) in scenarios.items()],
         years=2,
         rate=RATE,
         money={2027: 1e4, 2028: 0.0},
@@ -433,7 +439,7 @@ def test_one_more_usd_of_liability_is_worth_the_plant_that_it_lets_live() -> Non
 
 
 def whole(musd: float = 100.0) -> Case:
-    """100 in 2027 for plants of 60 each, which are whole, and for stock at 12 that 1 world in 4 needs in 2029.
+    """100 in 2027 for plants of 60 each, which are whole, and for stock at 12 that 1 scenario in 4 needs in 2029.
 
     A plant of 12 kt spares 5 a kg in 2028 and 2029. What a plant leaves goes into stock.
     """
@@ -646,11 +652,11 @@ class Rows:
 
 
 def _place(problem: Problem, row: int) -> tuple[int, int]:
-    """World and first year of the period of a row of a period block."""
+    """Scenario and first year of the period of a row of a period block."""
     _, _, label, number = problem.assembly.row_name(int(row))
     blocks = problem.structure.block_index[problem.natural.components.index(label.removeprefix("period:"))]
     calendar = problem.natural.calendar
-    return int(blocks.world[number]), calendar.first_year + int(blocks.period[number]) // calendar.per_year
+    return int(blocks.scenario[number]), calendar.first_year + int(blocks.period[number]) // calendar.per_year
 
 
 def _carry(problem: Problem, row: int) -> tuple[int, float]:
@@ -675,16 +681,16 @@ def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], flo
         year = calendar.first_year + key
         return ({"period": str(year)}, 1.0) if year in calendar.planned_years else None
     c = natural.components.index(label.split(":", 1)[1])
-    blocks, names, unit = structure.block_index[c], structure.worlds.names, structure.instance.material_unit
+    blocks, names, unit = structure.block_index[c], structure.scenarios.names, structure.instance.material_unit
     if family == "service_level":
         rule = problem.plan.service_levels[key[0]]
         year = "" if key[1] < 0 else str(calendar.first_year + key[1])
         i = natural.materials.index(rule.material)
         item = f"{rule.material}, {rule.segment}"
-        return {"item": item, "world": names[blocks.branches[number]], "period": year}, 1e6 / unit[i]
-    s, t = int(blocks.world[number]), int(blocks.period[number])
-    world = "trunk" if s == TRUNK else names[s]
-    where = {"world": world, "period": calendar.period_label(t)}
+        return {"item": item, "scenario": names[blocks.branches[number]], "period": year}, 1e6 / unit[i]
+    s, t = int(blocks.scenario[number]), int(blocks.period[number])
+    scenario = "trunk" if s == TRUNK else names[s]
+    where = {"scenario": scenario, "period": calendar.period_label(t)}
     if family == "supplier_share":
         rule = problem.plan.diversification[key]
         i = natural.materials.index(rule.material)
@@ -696,7 +702,7 @@ def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], flo
         return None
     if family == "stock":
         return {"item": natural.materials[key], **where}, 1e6 / unit[key]
-    onset, pi = structure.worlds.onset[:, c], structure.worlds.probability
+    onset, pi = structure.scenarios.onset[:, c], structure.scenarios.probability
     share = pi[s] if s != TRUNK else 1 - pi[(onset >= 0) & (onset <= t)].sum()
     discount = (1 + problem.plan.discount_rate) ** (-t * calendar.step)
     return ({"item": natural.materials[key], **where}, 1e6 / unit[key] / (share * discount)) if share > 1e-9 else None
@@ -714,7 +720,7 @@ CASES = {
 
 @pytest.mark.parametrize(("seed", "families"), CASES.items())
 def test_every_published_price_is_the_slope_of_its_row(seed: int, families: set[str]) -> None:
-    """Proves: on instances with many worlds, components and rules, each price lies between what the objective does below
+    """Proves: on instances with many scenarios, components and rules, each price lies between what the objective does below
     and above its right-hand side with commitments fixed, published or not (then 0), in the unit that it states.
 
     A wrong sign, a missing probability or discount, kt for t, or the dual of a neighbour falls outside.

@@ -23,8 +23,8 @@ GAP = 1e-5
 LONG = ("critical-minerals", "rare-earths")
 """Plans that take long in their smaller form, too."""
 SMALLER = {
-    "critical-minerals": {"sample.worlds": 4, "instruments.signing_years": [2027, 2031]},
-    "rare-earths": {"sample.worlds": 6, "instruments.signing_years": [2027, 2031]},
+    "critical-minerals": {"sample.scenarios": 4, "instruments.signing_years": [2027, 2031]},
+    "rare-earths": {"sample.scenarios": 6, "instruments.signing_years": [2027, 2031]},
     "defence-base-case": {"objective.stage_slack": 1e-3},
 }
 """Overrides that make the smaller form of a large plan; CI solves rare-earths in full as its main job. What a later aim may cost an

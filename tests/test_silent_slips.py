@@ -33,7 +33,7 @@ from tiny import cut, offer, source, tiny
 from tiny import project as mill
 
 PLANNED = ("gallium", "germanium", "antimony")
-SAMPLE = {"worlds": 4, "seed": 1}
+SAMPLE = {"scenarios": 4, "seed": 1}
 
 
 @cache
@@ -98,13 +98,13 @@ def test_quiet_probability_and_listed_ones_beyond_one_are_a_fault(quiet: float) 
 
 @pytest.mark.parametrize(("listed", "quiet"), [(0.78, 0.22), (1.0, 0.02), (0.99, 0.02)])
 def test_a_sample_without_probability_is_told_and_its_outlook_has_finite_figures(listed: float, quiet: float) -> None:
-    """Proves: where listed and quiet worlds leave the sample nothing, the plan is looked at as any other."""
+    """Proves: where listed and quiet scenarios leave the sample nothing, the plan is looked at as any other."""
     asked, data = small(scenarios=[cut("stop", listed, 2028.0, 1.0, "a")])
     data = with_hazards(data, hazard())
     asked = asked.model_copy(update={"sample": Sample(**SAMPLE, quiet_probability=quiet)})
     (note,) = notes(asked, data, "plan sample", "no probability")
-    assert "worlds" in note
-    found = scenario_outlook(asked, data, worlds=4)
+    assert "scenarios" in note
+    found = scenario_outlook(asked, data, scenarios=4)
     assert found.materials.notna().all(axis=None)
     assert found.hazards["mean_duration_yr"].notna().all()
 
@@ -114,7 +114,7 @@ def test_a_scenario_without_probability_has_an_outlook() -> None:
     told = quick().to_toml_like()["scenarios"]
     for scenario in told:
         scenario["probability"] = 0.0
-    found = scenario_outlook(quick(scenarios=told), tables(), worlds=4)
+    found = scenario_outlook(quick(scenarios=told), tables(), scenarios=4)
     assert found.hazards["mean_duration_yr"].notna().all()
     assert found.materials.notna().all(axis=None)
 

@@ -1,4 +1,4 @@
-"""The plan against worlds that it was not made for: what it reproduces, what theory says, what the intervals promise."""
+"""The plan against scenarios that it was not made for: what it reproduces, what theory says, what the intervals promise."""
 
 from __future__ import annotations
 
@@ -46,13 +46,15 @@ def exposed(*, rate: float, demand: Any = None, **hazard: Any) -> tuple[Plan, Da
         "cut_share": 1.0,
         **hazard,
     }
-    told = plan.to_toml_like() | {"sample": {"worlds": 4, "seed": 1, "quiet_probability": 0.0, "events_per_hazard": 1}}
+    told = plan.to_toml_like() | {
+        "sample": {"scenarios": 4, "seed": 1, "quiet_probability": 0.0, "events_per_hazard": 1}
+    }
     return Plan.model_validate(told), data.replace(hazards=pd.DataFrame([row]))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 3, 5, 8, 13, 21, 34, 55])
 def test_a_plan_met_by_its_own_worlds_costs_what_its_objective_says(seed: int) -> None:
-    """Proves: with commitments, floors, contracts, trunk and branches of every kind, operations solved world by world for the
+    """Proves: with commitments, floors, contracts, trunk and branches of every kind, operations solved scenario by scenario for the
     fixed first stage add up to the objective of the whole model, to 1e-9; for the plan and for doing nothing."""
     plan, data = random_case(seed, loss_limits=False, border_floor=seed % 2 == 1, market_floor=seed % 2 == 1)
     result = solve(plan, data, gap=1e-7)
@@ -62,19 +64,21 @@ def test_a_plan_met_by_its_own_worlds_costs_what_its_objective_says(seed: int) -
     ):
         nothing = solution is result.reference
         first = FirstStage.of(plan, data, solution, is_reference=nothing)
-        worlds = first.own_worlds
-        recourse = evaluate_recourse(first, worlds)
+        scenarios = first.own_scenarios
+        recourse = evaluate_recourse(first, scenarios)
         tail = (
-            plan.risk.cvar_weight * cvar(recourse.loss, worlds.probability, plan.risk.alpha)
+            plan.risk.cvar_weight * cvar(recourse.loss, scenarios.probability, plan.risk.alpha)
             if plan.risk.cvar_weight > 0
             else 0.0
         )
-        assert float(worlds.probability @ recourse.cost) + recourse.penalties + tail == pytest.approx(stated, rel=1e-9)
+        assert float(scenarios.probability @ recourse.cost) + recourse.penalties + tail == pytest.approx(
+            stated, rel=1e-9
+        )
 
 
 def test_a_soft_promise_weighs_as_much_in_recourse_as_in_the_plan() -> None:
     """Proves: a stop of probability .05, 5 kt in store for 10 of civil use missed at 50 a kg and 10 of defence missed at 100. A
-    promise of all civil demand at 10 a kg, which counts whatever the probability, weighs 200 a kg in its world: the stock
+    promise of all civil demand at 10 a kg, which counts whatever the probability, weighs 200 a kg in its scenario: the stock
     goes to civil users in the plan and in recourse, and by either count."""
     plan, data = tiny(
         {"a": 10.0},
@@ -91,20 +95,23 @@ def test_a_soft_promise_weighs_as_much_in_recourse_as_in_the_plan() -> None:
     )
     result = solve(plan, data, gap=0.0)
     first = FirstStage.of(plan, data, result.solution)
-    for recourse in (evaluate_recourse(first, first.own_worlds), evaluate_myopic_recourse(first, first.own_worlds, {})):
+    for recourse in (
+        evaluate_recourse(first, first.own_scenarios),
+        evaluate_myopic_recourse(first, first.own_scenarios, {}),
+    ):
         stated = result.outcome.objective_musd + result.outcome.do_nothing_musd
-        assert float(first.own_worlds.probability @ recourse.cost) + recourse.penalties == pytest.approx(
+        assert float(first.own_scenarios.probability @ recourse.cost) + recourse.penalties == pytest.approx(
             stated, rel=1e-9
         )
-        at = first.own_worlds.names.index("stop")
+        at = first.own_scenarios.names.index("stop")
         assert recourse.defence[at] == pytest.approx(10 * KT)
         assert recourse.penalty[at] == pytest.approx(5 * 10.0)
 
 
 @pytest.mark.parametrize("parts", [1, 40])
 def test_a_border_floor_is_charged_world_by_world(parts: int) -> None:
-    """Proves: a border floor that keeps a home plant costs users and brings the treasury what it does in each world; one world
-    of probability .9 split into many alike changes nothing, whatever the chunks in which they are met."""
+    """Proves: a border floor that keeps a home plant costs users and brings the treasury what it does in each scenario; one
+    scenario of probability .9 split into many alike changes nothing, whatever the chunks in which they are met."""
     menu = {"material": "a", "scope": "market", "kind": "border", "levels_usd_per_kg": [110.0], "term_years": 3}
     plan, data = tiny(
         {"a": 100.0},
@@ -117,24 +124,24 @@ def test_a_border_floor_is_charged_world_by_world(parts: int) -> None:
     result = solve(plan, data, gap=0.0)
     assert not result.tables["floors"].empty
     first = FirstStage.of(plan, data, result.solution)
-    recourse = evaluate_recourse(first, first.own_worlds)
+    recourse = evaluate_recourse(first, first.own_scenarios)
     stated = result.outcome.objective_musd + result.outcome.do_nothing_musd
-    assert float(first.own_worlds.probability @ recourse.cost) == pytest.approx(stated, rel=1e-9)
+    assert float(first.own_scenarios.probability @ recourse.cost) == pytest.approx(stated, rel=1e-9)
 
 
 def test_a_shipped_plan_reproduces_its_objective_and_its_losses() -> None:
-    """Proves: the same for the quickstart, losses world by world."""
+    """Proves: the same for the quickstart, losses scenario by scenario."""
     plan, data = load_plan(shipped("models") / "quickstart.toml"), load_dataset(shipped("inputs"))
     result = solve(plan, data)
     first = FirstStage.of(plan, data, result.solution)
-    recourse = evaluate_recourse(first, first.own_worlds)
-    stated = result.tables["scenario_losses"].set_index("world").loss_musd
-    assert recourse.loss == pytest.approx([stated[name] for name in first.own_worlds.names], rel=1e-6, abs=1e-6)
+    recourse = evaluate_recourse(first, first.own_scenarios)
+    stated = result.tables["scenario_losses"].set_index("scenario").loss_musd
+    assert recourse.loss == pytest.approx([stated[name] for name in first.own_scenarios.names], rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_losses_of_worlds_are_those_of_their_shortfalls(seed: int) -> None:
-    """Proves: with several segments, tiers and steps, a world's loss is what its rows of the table of shortfalls add up to, each
+    """Proves: with several segments, tiers and steps, a scenario's loss is what its rows of the table of shortfalls add up to, each
     discounted to the start of its period; so is what defence goes short."""
     result = solve(*random_case(seed, segments=True, tiers=True, substitution=True, loss_limits=False))
     calendar = prepare(result.plan, result.data).natural.calendar
@@ -143,11 +150,11 @@ def test_losses_of_worlds_are_those_of_their_shortfalls(seed: int) -> None:
         loss=lambda t: (t.loss_musd + t.substitution_cost_musd) * t.period.map(beta),
         defence=lambda t: t.shortfall_t * (t.segment == "defence"),
     )
-    by_world = rows.groupby("world")[["loss", "defence", "shortfall_t"]].sum()
-    stated = result.tables["scenario_losses"].set_index("world")
-    by_world = by_world.reindex(stated.index, fill_value=0.0)
+    by_scenario = rows.groupby("scenario")[["loss", "defence", "shortfall_t"]].sum()
+    stated = result.tables["scenario_losses"].set_index("scenario")
+    by_scenario = by_scenario.reindex(stated.index, fill_value=0.0)
     for told, summed in (("loss_musd", "loss"), ("defence_shortfall_t", "defence"), ("shortfall_t", "shortfall_t")):
-        assert stated[told].tolist() == pytest.approx(by_world[summed].tolist(), rel=1e-9, abs=1e-4)
+        assert stated[told].tolist() == pytest.approx(by_scenario[summed].tolist(), rel=1e-9, abs=1e-4)
 
 
 def test_expected_loss_in_fresh_worlds_is_what_theory_says() -> None:
@@ -173,7 +180,7 @@ def test_expected_loss_in_fresh_worlds_is_what_theory_says() -> None:
 
 
 def test_intervals_narrow_with_more_worlds_and_hold_their_promise() -> None:
-    """Proves: Student's interval of independent estimates covers the mean in about 19 of 20 cases; ten times the worlds
+    """Proves: Student's interval of independent estimates covers the mean in about 19 of 20 cases; ten times the scenarios
     narrow that of the expected loss by more than the square root of ten would, thanks to Sobol points."""
     rng = np.random.default_rng(2)
     inside = [
@@ -191,7 +198,7 @@ def test_intervals_narrow_with_more_worlds_and_hold_their_promise() -> None:
 
 
 def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() -> None:
-    """Proves: a stock of 4 kt bought against listed worlds spares 4 kt * 60 wherever a stop comes; the worth of the plan is
+    """Proves: a stock of 4 kt bought against listed scenarios spares 4 kt * 60 wherever a stop comes; the worth of the plan is
     that, less what the stock costs, and defence (a segment of its own) is counted."""
     plan, data = exposed(rate=0.3)
     told = plan.to_toml_like()
@@ -214,23 +221,23 @@ def test_what_is_bought_before_events_helps_in_fresh_worlds_and_is_held_fixed() 
     result = solve(Plan.model_validate(told), stocked, gap=0.0)
     assert float(result.tables["acquisitions"].acquired_t.sum()) == pytest.approx(4 * KT)
     found = stress_test(result, scenarios=500, seed=5)
-    assert set(found.worlds.driven_by[found.worlds.loss_musd > 1]) == {"a 100%"}
-    assert set(found.worlds.driven_by[found.worlds.loss_musd == 0]) <= {""}
-    hit = found.worlds[found.worlds.without_plan_musd > 240 + 1e-6]
+    assert set(found.by_scenario.driven_by[found.by_scenario.loss_musd > 1]) == {"a 100%"}
+    assert set(found.by_scenario.driven_by[found.by_scenario.loss_musd == 0]) <= {""}
+    hit = found.by_scenario[found.by_scenario.without_plan_musd > 240 + 1e-6]
     assert (hit.without_plan_musd - hit.loss_musd).to_numpy() == pytest.approx(np.full(len(hit), 240.0))
-    assert (found.worlds.defence_short_t == 0).all()
-    assert set(found.worlds.world[found.worlds.replicate > 1].str.split("-").str[0]) == {"sample"}
-    assert found.worlds.probability.sum() == pytest.approx(1.0)
+    assert (found.by_scenario.defence_short_t == 0).all()
+    assert set(found.by_scenario.scenario[found.by_scenario.replicate > 1].str.split("-").str[0]) == {"sample"}
+    assert found.by_scenario.probability.sum() == pytest.approx(1.0)
     row = found.figures.set_index("figure").loc["defence_short"]
     assert (row.estimate, row.low) == (0.0, 0.0)
     drawn = (
-        1 - found.worlds[~found.worlds.world.str.startswith("sample")].probability.sum()
+        1 - found.by_scenario[~found.by_scenario.scenario.str.startswith("sample")].probability.sum()
     )  # the listed scenario is certain
     assert row.high == pytest.approx(drawn * (1 - 0.025 ** (1 / 500)), rel=1e-6)  # none of 500: Clopper and Pearson
 
 
 def test_a_stress_test_is_the_same_in_processes_and_for_a_seed() -> None:
-    """Proves: the figures do not depend on who computes them; another seed gives other worlds."""
+    """Proves: the figures do not depend on who computes them; another seed gives other scenarios."""
     result = solve(*exposed(rate=0.3), gap=0.0)
     here = stress_test(result, scenarios=100, seed=4).figures
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
@@ -253,19 +260,19 @@ def test_the_chance_that_defence_goes_short_is_what_theory_says() -> None:
 
 
 def test_leaving_out_draws_gives_students_interval_of_a_mean() -> None:
-    """Proves: a mean of the pooled worlds has the interval of the draws' own means; too few worlds in the tail are said."""
+    """Proves: a mean of the pooled scenarios has the interval of the draws' own means; too few scenarios in the tail are said."""
     rng = np.random.default_rng(3)
     loss = rng.gamma(2.0, 50.0, (10, 40))
     pool = ReplicatePool(np.full(400, 1 / 400), np.repeat(np.arange(10), 40), np.ones(400, dtype=bool))
     found = pool.estimated(lambda pi: {"mean": float(pi @ loss.ravel())}, 0.95)["mean"]
     assert found == pytest.approx(interval(list(loss.mean(axis=1)), 0.95))
     said = stress_test(solve(*exposed(rate=0.3), gap=0.0), scenarios=100, seed=3).summary()
-    assert "About 10 worlds lie in the worst 10%" in said
+    assert "About 10 scenarios lie in the worst 10%" in said
 
 
 @pytest.mark.parametrize("figure", ["value_at_risk", "cvar"])
 def test_intervals_of_the_tail_hold_about_what_they_promise(figure: str) -> None:
-    """Proves: of 300 samples of 1000 worlds of exponential losses (VaR -ln .1, CVaR one more), 95 % intervals hold the truth in
+    """Proves: of 300 samples of 1000 scenarios of exponential losses (VaR -ln .1, CVaR one more), 95 % intervals hold the truth in
     90 % or more, as the module says."""
     rng, alpha = np.random.default_rng(5), 0.9
     truth = {"value_at_risk": -math.log(0.1), "cvar": 1 - math.log(0.1)}[figure]
@@ -281,7 +288,7 @@ def test_intervals_of_the_tail_hold_about_what_they_promise(figure: str) -> None
 
 
 def test_a_plan_against_one_listed_case_and_of_any_aim_is_attacked_with_drawn_worlds() -> None:
-    """Proves: a plan without a sample meets worlds of the table's hazards, one with a limit on losses is operated at least cost,
+    """Proves: a plan without a sample meets scenarios of the table's hazards, one with a limit on losses is operated at least cost,
     and both say so; only where listed scenarios take all probability there is nothing to draw."""
     plan, data = exposed(rate=0.3)
     told = {k: v for k, v in plan.to_toml_like().items() if k != "sample"} | {"scenarios": [cut("war", 0.1, 2029, 1)]}
@@ -302,17 +309,17 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     mineral."""
     run = tmp_path / "run"
     one = ["--set", 'materials=["gallium"]']
-    sampled = ["--set", "sample.worlds=3", "--set", "sample.seed=1", *one]
+    sampled = ["--set", "sample.scenarios=3", "--set", "sample.seed=1", *one]
     assert cli("solve", "quickstart", *sampled, "--out", run).returncode == 0
     said = cli("stress", run, "--scenarios", "60", "--workers", "1", "--out", tmp_path / "stress")
     assert said.returncode == 0, said.stderr
-    assert "STRESS TEST: 60 fresh worlds in 10 independent draws (seed 1)" in said.stdout
+    assert "STRESS TEST: 60 fresh scenarios in 10 independent draws (seed 1)" in said.stdout
     assert "chance that defence goes short" in said.stdout
     assert {f.name for f in (tmp_path / "stress").iterdir()} == {
         "figures.csv",
         "materials.csv",
         "worst.csv",
-        "worlds.csv",
+        "scenarios.csv",
     }
     told = json.loads(cli("stress", run, "--scenarios", "20", "--workers", "1", "--json").stdout)
     assert {row["figure"] for row in told["figures"]} >= {"worth", "expected_loss", "cvar"}
@@ -320,14 +327,14 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     assert cli("solve", "quickstart", *one, "--out", bare).returncode == 0
     against_one = cli("stress", bare, "--scenarios", "20", "--workers", "1")
     assert against_one.returncode == 0, against_one.stderr
-    assert "fresh worlds are drawn from every hazard of the table" in against_one.stdout
+    assert "fresh scenarios are drawn from every hazard of the table" in against_one.stdout
 
 
 def test_hot_starts_change_nothing_but_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: worlds met with remembered bases cost what they cost without, world by world, and take fewer iterations."""
+    """Proves: scenarios met with remembered bases cost what they cost without, scenario by scenario, and take fewer iterations."""
     plan, data = random_case(3, loss_limits=False, service_hard=False, sample=True)
     first = FirstStage.of(plan, data, solve(plan, data, gap=1e-6).solution)
-    worlds = population(first.natural, data, 128, 5)
+    scenarios = population(first.natural, data, 128, 5)
     spent: list[int] = []
     run = Model.run
 
@@ -337,18 +344,18 @@ def test_hot_starts_change_nothing_but_the_work(monkeypatch: pytest.MonkeyPatch)
         return answer
 
     monkeypatch.setattr(Model, "run", counting)
-    hot = evaluate_recourse(first, worlds)
+    hot = evaluate_recourse(first, scenarios)
     hot_spent, spent[:] = sum(spent), []
     monkeypatch.setattr(BasisMemory, "predict", lambda *_: None)
-    cold = evaluate_recourse(first, worlds)
+    cold = evaluate_recourse(first, scenarios)
     assert hot.cost == pytest.approx(cold.cost, rel=1e-9, abs=1e-9)
-    assert len(worlds.names) > 4 * CHUNK
+    assert len(scenarios.names) > 4 * CHUNK
     assert hot_spent < 0.8 * sum(spent)
 
 
 def test_a_chance_counts_listed_scenarios_as_certain_and_draws_as_draws() -> None:
-    """Proves: none of 1000 drawn worlds of mass .6 hit beside a listed scenario of .3 that does: at least .3, at most .3 and .6 of
-    Clopper and Pearson's 1 - .025^(1/1000)."""
+    """Proves: none of 1000 drawn scenarios of mass .6 hit beside a listed scenario of .3 that does: at least .3, at most .3 and .6
+    of Clopper and Pearson's 1 - .025^(1/1000)."""
     low, high = _chance((0.3, 0.3), 0, 1000, 0.95, 0.3, 0.6)
     assert low == 0.3
     assert high == pytest.approx(0.3 + 0.6 * (1 - 0.025 ** (1 / 1000)))
@@ -376,12 +383,12 @@ def test_a_newsvendor_with_markov_disruptions_by_sampling() -> None:
     )
     costs: dict[int, list[float]] = {6000: [], 8000: [], 10000: []}
     for seed in range(10):
-        worlds = draw([stop], [stop], Span(0.0, float(periods)), worlds=256, seed=seed, events=40)
+        scenarios = draw([stop], [stop], Span(0.0, float(periods)), scenarios=256, seed=seed, events=40)
         for base, found in costs.items():
             spent = []
-            for world in worlds:
+            for scenario in scenarios:
                 down = np.zeros(periods, dtype=bool)
-                for event in world:
+                for event in scenario:
                     down[math.ceil(event.start) : math.ceil(event.start + event.duration)] = True
                 stock = float(base)
                 cost = np.zeros(periods)

@@ -11,7 +11,7 @@ from tiny import cut, offer, source, tiny
 
 
 def bought():
-    """1 kt/yr from abroad, cut in 2028 with probability .4; the reserve buys 1 kt at 10 in 2027, where every world is calm."""
+    """1 kt/yr from abroad, cut in 2028 with probability .4; the reserve buys 1 kt at 10 in 2027, where every scenario is calm."""
     return tiny(
         {"a": 10.0},
         sources={"far": source("CHN", "a", 1.0)},
@@ -24,10 +24,10 @@ def bought():
 
 
 def test_the_summary_says_how_likely_it_is_that_nothing_happens_and_what_is_bought_in_expectation():
-    """Proves: calm with probability .6; what is bought before the event is bought in every world: 1,000 t expected."""
+    """Proves: calm with probability .6; what is bought before the event is bought in every scenario: 1,000 t expected."""
     text = solve(*bought(), gap=0.0).summary()
     assert "stays so through the plan: 60%" in text
-    assert "expected over all worlds 1,000 t" in text
+    assert "expected over all scenarios 1,000 t" in text
 
 
 def test_the_spread_of_loss_functions_is_that_of_the_planned_materials():

@@ -1,4 +1,4 @@
-"""Re-solves are what cold solves are: addresses, held worlds, blocks taken over, bases carried, cuts kept, sweeps checked."""
+"""Re-solves are what cold solves are: addresses, held scenarios, blocks taken over, bases carried, cuts kept, sweeps checked."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_what_owners_get_is_worked_out_anew_where_it_may_differ(
     change: dict[str, Any], kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves: a probability leaves what projects bring to their owners as it is; a price, a rate, or a flood that shuts the project
-    in a world does not. Options and output are those of a problem built from nothing."""
+    in a scenario does not. Options and output are those of a problem built from nothing."""
     events = [cut("flood", 0.4, 2029, 2, price_multiplier=1.0)]
     plan, data = tiny(
         {"a": 10.0}, **{**SOME, "scenarios": events}, projects={"plant": project("a", 5.0, cash_usd_per_kg=4.0)}
@@ -133,8 +133,8 @@ def test_what_owners_get_is_worked_out_anew_where_it_may_differ(
 
 
 def test_other_prices_in_worlds_shut_other_projects() -> None:
-    """Proves: beside a problem with the same instance whose worlds, drawn from other hazards, have other prices, output is worked
-    out anew."""
+    """Proves: beside a problem with the same instance whose scenarios, drawn from other hazards, have other prices, output is
+    worked out anew."""
     plan, data = tiny(
         {"a": 10.0},
         **{**SOME, "scenarios": [cut("flood", 0.4, 2029, 2, price_multiplier=1.0)]},
@@ -142,7 +142,8 @@ def test_other_prices_in_worlds_shut_other_projects() -> None:
     )
     calm, flooded = prepare(plan, data), prepare(*edited(plan, data, {"scenarios.0.events.0.price_multiplier": 0.3}))
     beside = replace(
-        calm, structure=replace(calm.structure, worlds=flooded.structure.worlds, support=flooded.structure.support)
+        calm,
+        structure=replace(calm.structure, scenarios=flooded.structure.scenarios, support=flooded.structure.support),
     )
     again = prepare(plan, data, beside).structure.support.classes
     assert not equal(flooded.structure.support.classes, calm.structure.support.classes)
@@ -151,15 +152,15 @@ def test_other_prices_in_worlds_shut_other_projects() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_what_is_taken_over_is_what_would_be_built(seed: int) -> None:
-    """Proves: a problem prepared beside another one has, entry by entry, the arrays of one prepared alone with the same worlds.
+    """Proves: a problem prepared beside another one has, entry by entry, the arrays of one prepared alone with the same scenarios.
     A figure that compiled blocks hold as a number, taken for a parameter, would be stale here."""
     plan, data = random_case(seed, sample=seed % 2 == 0)
     before = prepare(plan, data)
     reused = 0
     for changes in variants(plan, data):
         now = edited(plan, data, changes)
-        beside = prepare(*now, before, before.structure.worlds.drawn)
-        alone = prepare(*now, None, before.structure.worlds.drawn)
+        beside = prepare(*now, before, before.structure.scenarios.drawn)
+        alone = prepare(*now, None, before.structure.scenarios.drawn)
         assert same_model(beside, alone), changes
         reused += beside.templates is before.templates
         before = beside
@@ -173,7 +174,7 @@ def beside(seed: int, revolving: bool | None) -> Problem:
 
 
 def moved(structure: Structure, name: str) -> Structure:
-    """The structure where all numbers of one field of the instance are other ones, in the same worlds."""
+    """The structure where all numbers of one field of the instance are other ones, in the same scenarios."""
     instance = structure.instance
     value = getattr(instance, name)
     if isinstance(value, np.ndarray):
@@ -183,7 +184,7 @@ def moved(structure: Structure, name: str) -> Structure:
     else:
         other = tuple(tuple(replace(floor, level=0.9 * floor.level) for floor in floors) for floors in value)
     changed = replace(instance, **{name: other})
-    return build_structure(changed, structure.worlds, build_support(changed, structure.worlds))
+    return build_structure(changed, structure.scenarios, build_support(changed, structure.scenarios))
 
 
 @pytest.mark.parametrize("revolving", [False, True])
@@ -224,8 +225,8 @@ def test_no_owner_looks_at_what_only_operations_know(name: str) -> None:
             continue
         moves += 1
         assert same_owners(before.instance, after.instance)
-        known = build_support(after.instance, after.worlds, before.support.owners)
-        for field in ("options", "classes", "markets", "trunk_alive", "worlds_alive", "baseline", "dropped"):
+        known = build_support(after.instance, after.scenarios, before.support.owners)
+        for field in ("options", "classes", "markets", "trunk_alive", "scenarios_alive", "baseline", "dropped"):
             assert equal(getattr(known, field), getattr(after.support, field)), (seed, field)
     assert moves
 
@@ -311,8 +312,8 @@ def test_what_commitments_cost_is_no_reason_to_write_them_anew(change: str, kept
 def test_what_floors_pay_is_kept_where_only_chances_differ(
     change: dict[str, Any], kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Proves: for other chances payments are weighed anew and not worked out; with other worlds they are. Either way a floor's cost
-    is that of a problem built from nothing."""
+    """Proves: for other chances payments are weighed anew and not worked out; with other scenarios they are. Either way a floor's
+    cost is that of a problem built from nothing."""
     plan, data = tiny(
         {"a": 50.0},
         demand={"a": 10.0},
@@ -471,17 +472,17 @@ def test_a_session_outlives_a_variant_without_an_answer() -> None:
 
 
 def test_a_sweep_holds_its_worlds_and_draws_others_for_other_hazards() -> None:
-    """Proves: prices and losses move nothing in the sampled worlds, though a reduction chooses by them; another rate does."""
+    """Proves: prices and losses move nothing in the sampled scenarios, though a reduction chooses by them; another rate does."""
     plan, data = random_case(4, sample=True)
     base = prepare(plan, data)
-    drawn = base.structure.worlds.drawn
+    drawn = base.structure.scenarios.drawn
     assert drawn is not None
     losses = f"loss_functions[{plan.loss_function}/*/*].loss_usd_per_t *"
-    held = prepare(*edited(plan, data, {losses: 3.0}), None, drawn).structure.worlds
-    assert equal(held.events, base.structure.worlds.events)
+    held = prepare(*edited(plan, data, {losses: 3.0}), None, drawn).structure.scenarios
+    assert equal(held.events, base.structure.scenarios.events)
     hazard = data.rows("hazards")[0].hazard
-    other = prepare(*edited(plan, data, {f"hazards[{hazard}].rate_per_yr *": 3.0}), None, drawn).structure.worlds
-    assert not equal(other.events, base.structure.worlds.events)
+    other = prepare(*edited(plan, data, {f"hazards[{hazard}].rate_per_yr *": 3.0}), None, drawn).structure.scenarios
+    assert not equal(other.events, base.structure.scenarios.events)
 
 
 @pytest.mark.parametrize("seed", [6, 8, 9, 11])

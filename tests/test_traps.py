@@ -25,7 +25,7 @@ from strategic_minerals.formulation.structure import TRUNK
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.instance import producer_economics as price_support
 from strategic_minerals.model import instantiate, problem
-from strategic_minerals.scenarios import scenario_set as worlds
+from strategic_minerals.scenarios import scenario_set as scenarios
 from tiny import KT, bought, cut, flow, offer, project, ran, short, source, tiny, total, unaudited
 
 
@@ -82,7 +82,7 @@ ONCE = {2027: 1e4, 2028: 0.0}
 
 
 def test_1_a_released_tonne_is_paid_by_users_to_the_authority(drop):
-    """Proves: trap 1. A kt bought at 60 keeps .5*60 in eight of ten worlds and spares 160 in two: 60 - 24 - 32 > 0.
+    """Proves: trap 1. A kt bought at 60 keeps .5*60 in eight of ten scenarios and spares 160 in two: 60 - 24 - 32 > 0.
 
     So none is bought. Credited with 60 for each kt released, while nobody pays, the reserve would earn
     10*(60 - 24 - 32 - 12) = -80.
@@ -107,7 +107,7 @@ def test_1_a_released_tonne_is_paid_by_users_to_the_authority(drop):
 
 
 def test_1_the_two_sides_of_a_release_cancel():
-    """Proves: trap 1. Of 10 kt in store 5 are released in half of the worlds at .8 of 60: users pay 120, the authority
+    """Proves: trap 1. Of 10 kt in store 5 are released in half of the scenarios at .8 of 60: users pay 120, the authority
     gets 120."""
     parts = optimum(
         tiny(
@@ -195,7 +195,7 @@ def test_3_stock_is_not_released_while_nothing_is_tight(distort):
 
 @pytest.mark.parametrize(("price_gain", "z"), [(True, -67.5), (False, 0.0)])
 def test_3_stock_leaves_along_a_chain_only_where_crisis_prices_count(price_gain, z):
-    """Proves: trap 3 along a chain. Nobody at home wants oxide or metal. In half of the worlds both are cut and five times as
+    """Proves: trap 3 along a chain. Nobody at home wants oxide or metal. In half of the scenarios both are cut and five times as
     dear: 5 kt of oxide in store, made into metal at home and exported, earn .5*5*(.95*250 - 200) = 93.75 and keep .5*5*9.5
     elsewhere for 50 paid. A plan that counts no gain on prices has no reason to."""
     result = optimum(
@@ -316,7 +316,7 @@ def test_4_nothing_is_made_for_the_reserve_that_it_does_not_buy(drop):
 
 
 def glut_then_cut(**budget: Any) -> tuple:
-    """No appropriation. In half of the worlds the price halves in 2028, then all 10 kt are cut in 2029."""
+    """No appropriation. In half of the scenarios the price halves in 2028, then all 10 kt are cut in 2029."""
     return tiny(
         {"a": 10.0},
         sources={"far": source("CHN", "a", 10.0)},
@@ -331,7 +331,7 @@ def glut_then_cut(**budget: Any) -> tuple:
 def test_5_a_branch_does_not_buy_in_the_flood_without_money(drop):
     """Proves: trap 5. With nothing appropriated nothing is bought in a branch either: the plan is worth nothing.
 
-    Free to spend, it would buy 10 kt at 5 and spare 10*110 in half of the worlds: .5*(50 - 1100) = -525.
+    Free to spend, it would buy 10 kt at 5 and spare 10*110 in half of the scenarios: .5*(50 - 1100) = -525.
     """
     assert optimum(glut_then_cut()).outcome.objective_musd == close(0.0)
     drop(branch, "add_branch_purchases")
@@ -344,7 +344,7 @@ def test_5_a_branch_spends_declared_emergency_money():
 
 
 def certain_cut(*, gold: bool, rule: str) -> tuple:
-    """In nine of ten worlds all 10 kt are cut in 2029 at five times the price; 500 M are appropriated in that year alone."""
+    """In nine of ten scenarios all 10 kt are cut in 2029 at five times the price; 500 M are appropriated in that year alone."""
     offers = {"spot": offer("a", 10.0, crisis=1.0)}
     if gold:
         offers["gold"] = offer("a", 10.0, premium=9.0, crisis=1.0)
@@ -375,7 +375,7 @@ def test_5_nobody_plans_a_dear_purchase_only_to_have_the_money_in_a_branch():
 
 
 def test_5_money_left_over_buys_nothing_in_the_flood(drop):
-    """Proves: trap 5. In a tenth of the worlds the price halves in 2028, then all 10 kt are cut in 2029, missed at 20 a kg.
+    """Proves: trap 5. In a tenth of the scenarios the price halves in 2028, then all 10 kt are cut in 2029, missed at 20 a kg.
 
     The money of 2028 is free and nothing was planned with it (half of what is kept is lost). Knowing what follows, a branch
     would buy 10 kt at 5.5: .1*10*(5.5 - 20) = -14.5. It may not; the 44 of 2029, when material is tight, buy 4 kt at 11:
@@ -535,8 +535,8 @@ def test_7_allies_withhold_in_the_squeeze_alone(drop):
     result = optimum(case)
     assert [short(result, "flood", y) for y in ("2028", "2029", "2030")] == [close(0.0), close(16.0), close(0.0)]
     assert total(result) == close(200 + 0.5 * 600 + 0.5 * (100 + (4 * 10 + 16 * 110) + 200))
-    drop(worlds, "_tight", lambda instance, availability, factor, prices, lasts: np.ones(prices.shape, dtype=bool))
-    drop(worlds, "_union", lambda calendar, spans: np.ones(calendar.periods))
+    drop(scenarios, "_tight", lambda instance, availability, factor, prices, lasts: np.ones(prices.shape, dtype=bool))
+    drop(scenarios, "_union", lambda calendar, spans: np.ones(calendar.periods))
     rationed = 0.5 * ((14 * 5 + 6 * 110) + (4 * 10 + 16 * 110) + (14 * 10 + 6 * 110))
     assert total(unaudited(*case)) == close(200 + 0.5 * 600 + rationed)
 
@@ -586,7 +586,7 @@ def test_7_a_source_that_the_flood_shuts_makes_nothing_tight():
 def test_7_oxide_in_store_helps_while_only_magnets_are_short(drop):
     """Proves: trap 7. China stops magnets alone; oxide from the store still goes through the home plant of 4 kt.
 
-    4 kt at 10 spare 110 less 40 of value added in half of the worlds and keep .5*10 elsewhere: 40 - 140 - 10 = -110.
+    4 kt at 10 spare 110 less 40 of value added in half of the scenarios and keep .5*10 elsewhere: 40 - 140 - 10 = -110.
     Locked in store because oxide itself is not cut, they would be worth nothing.
     """
     case = tiny(
@@ -605,14 +605,14 @@ def test_7_oxide_in_store_helps_while_only_magnets_are_short(drop):
         money=ONCE,
     )
     assert optimum(case).outcome.objective_musd == close(-110.0)
-    original = worlds._tight
+    original = scenarios._tight
 
     def locked(*data: Any) -> Any:
         tight = original(*data)
         tight[:, 0] = False
         return tight
 
-    drop(worlds, "_tight", locked)
+    drop(scenarios, "_tight", locked)
     assert unaudited(*case).outcome.objective_musd == close(0.0)
 
 
@@ -621,7 +621,7 @@ def test_7_oxide_in_store_helps_while_only_magnets_are_short(drop):
 
 def sheltered() -> tuple:
     """Price 100. A home mine of 3 kt (cash 110) lives under a market floor of 120 alone; a plant of 1 kt (cash 90) that
-    an owner would build for nothing gets the top-up too. In half of the worlds China is cut in 2029; a loss of 200."""
+    an owner would build for nothing gets the top-up too. In half of the scenarios China is cut in 2029; a loss of 200."""
     menu = {"material": "a", "scope": "market", "levels_usd_per_kg": [120.0], "term_years": 3, "eligible": "home"}
     return tiny(
         {"a": 100.0},
@@ -684,7 +684,7 @@ def test_8_a_contract_with_a_dead_source_gives_nothing(distort):
     assert result.outcome.objective_musd == close(0.0)
 
     def undying(structure: Any, blocks: Any, values: Any) -> None:
-        values["contract_share"][(blocks.world != TRUNK) & (blocks.period == 2)] = 0.6
+        values["contract_share"][(blocks.scenario != TRUNK) & (blocks.period == 2)] = 0.6
 
     distort("period_values", undying)
     assert unaudited(*case).outcome.objective_musd == close(-297.0)
@@ -710,8 +710,8 @@ def test_8_a_border_floor_costs_the_treasury_what_it_gives_a_project(drop):
     assert result.objective_parts["authority_border_revenue"] == close(-560.0)
     assert result.outcome.objective_musd == close(-60.0)
 
-    def generous(instance: Any, worlds: Any, owners: Any = None) -> Any:
-        built = support.build_support(instance, worlds)
+    def generous(instance: Any, scenarios: Any, owners: Any = None) -> Any:
+        built = support.build_support(instance, scenarios)
         return replace(built, options=tuple(replace(option, border_loss=0.0) for option in built.options))
 
     drop(problem, "build_support", generous)
@@ -775,22 +775,22 @@ def test_9_a_plant_that_is_dead_at_the_end_is_worth_nothing_there():
 
 
 def salvaged_at(pick: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """A salvage rule that values stock at another price than the lower of trunk and world."""
+    """A salvage rule that values stock at another price than the lower of trunk and scenario."""
 
     def salvage(structure: Any, stocked: Any, on_trunk: Any, w: Any, t: Any) -> Any:
         T = structure.instance.calendar.periods
         trunk = structure.instance.price[stocked, T - 1]
-        world = np.where(on_trunk[:, None], trunk, structure.worlds.price[w][:, stocked, T - 1])
-        end = np.broadcast_to(pick(trunk, world), world.shape)
+        scenario = np.where(on_trunk[:, None], trunk, structure.scenarios.price[w][:, stocked, T - 1])
+        end = np.broadcast_to(pick(trunk, scenario), scenario.shape)
         return np.where((t == T - 1)[:, None], structure.instance.salvage[stocked] * end, 0.0)
 
     return salvage
 
 
 def test_10_stock_is_not_valued_at_crisis_prices(drop):
-    """Proves: trap 10. Bought at 10, a kg is worth 9 after the horizon, in a dear world too: none is bought.
+    """Proves: trap 10. Bought at 10, a kg is worth 9 after the horizon, in a dear scenario too: none is bought.
 
-    At the tripled price of half of the worlds it would be worth .5*9 + .5*27 = 18: 5 kt for a gain of 40.
+    At the tripled price of half of the scenarios it would be worth .5*9 + .5*27 = 18: 5 kt for a gain of 40.
     """
     case = tiny(
         {"a": 10.0},
@@ -803,14 +803,14 @@ def test_10_stock_is_not_valued_at_crisis_prices(drop):
         scenarios=[cut("dear", 0.5, 2028, 1, share=0.0, price_multiplier=3.0)],
     )
     assert optimum(case).outcome.objective_musd == close(0.0)
-    drop(stamp_data, "_salvage", salvaged_at(lambda trunk, world: world))
+    drop(stamp_data, "_salvage", salvaged_at(lambda trunk, scenario: scenario))
     assert unaudited(*case).outcome.objective_musd == close(-40.0)
 
 
 def test_10_nor_at_trunk_prices_when_the_world_is_cheaper(drop):
     """Proves: trap 10. In a glut at the end 30 of emergency money could buy 10 kt at 3, worth .9*3 there: none is bought.
 
-    Valued at the trunk's 10 they would earn .5*10*(9 - 3) = 30: buying in the flood for the end of the world.
+    Valued at the trunk's 10 they would earn .5*10*(9 - 3) = 30: buying in the flood for the end of the scenario.
     """
     case = tiny(
         {"a": 10.0},
@@ -824,7 +824,7 @@ def test_10_nor_at_trunk_prices_when_the_world_is_cheaper(drop):
         scenarios=[cut("glut", 0.5, 2028, 1, share=0.0, price_multiplier=0.3)],
     )
     assert optimum(case).outcome.objective_musd == close(0.0)
-    drop(stamp_data, "_salvage", salvaged_at(lambda trunk, world: trunk))
+    drop(stamp_data, "_salvage", salvaged_at(lambda trunk, scenario: trunk))
     assert unaudited(*case).outcome.objective_musd == close(-30.0)
 
 
@@ -844,7 +844,7 @@ def test_10_stock_is_not_sold_off_before_the_end():
 
 
 def test_11_floors_are_costed_over_price_states_in_branches_too(drop):
-    """Proves: trap 11. A floor at the price of 100, which is 80 or 120: 10 a year on 1 kt, in every world alike.
+    """Proves: trap 11. A floor at the price of 100, which is 80 or 120: 10 a year on 1 kt, in every scenario alike.
 
     10 + 10 within the horizon, 10 after it. At the branch's mean price it would cost nothing there: 10 + .5*10 = 15.
     """
@@ -1072,7 +1072,7 @@ def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch
 def test_17_a_bet_on_prices_is_named_and_can_be_ruled_out(price_gain, held, z):
     """Proves: trap 17. A fifth of China is cut and the price rises fivefold, yet an ally makes up for it: no shortage.
 
-    5 kt in store save users 5*50 in half of the worlds: 50 - 125 - .5*45 = -97.5, and the report calls it a bet: nothing of
+    5 kt in store save users 5*50 in half of the scenarios: 50 - 125 - .5*45 = -97.5, and the report calls it a bet: nothing of
     it is shortage, .5*5*(50 - 10) = 100 is price; the authority gets .5*5*10 from users for 50
     paid and .5*45 kept.
     At quiet prices they save 25: 50 - 25 - 22.5 > 0, none is bought.

@@ -1,4 +1,4 @@
-"""What planning adds: known values of information, the order of bounds, alternatives on the same worlds."""
+"""What planning adds: known values of information, the order of bounds, alternatives on the same scenarios."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve, st
 from strategic_minerals.core.errors import StoppedError
 from strategic_minerals.evaluation.rules_of_thumb import rules_of_thumb
 from strategic_minerals.evaluation.value_of_planning import decisions, evaluated
-from strategic_minerals.evaluation.wait_and_see import along, average_world, only
+from strategic_minerals.evaluation.wait_and_see import along, average_scenario, only
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.model.solution import extract
 from strategic_minerals.optimization.optimise import optimise
@@ -49,7 +49,7 @@ def test_sixty_days_of_cover_by_hand() -> None:
 @pytest.mark.parametrize("seed", quick_first([0, 2, 6, 4], 3))
 def test_wait_and_see_here_and_now_and_the_average_plan_stand_in_their_order(seed: int) -> None:
     """Proves: WS <= RP <= EEV, so EVPI and VSS are not negative (to the gap); the optimised plan is not beaten by any rule of
-    thumb, and no alternative has a smaller cost in a world than that world planned for by itself."""
+    thumb, and no alternative has a smaller cost in a scenario than that scenario planned for by itself."""
     plan, data = random_case(seed, cvar=False, loss_limits=False, service_hard=False, logic=False)
     found = value_of_planning(plan, data, gap=1e-6)
     tolerance = found.gap_musd + 1e-6 * abs(found.here_and_now_musd)
@@ -94,7 +94,7 @@ def test_the_decisions_of_a_plan_evaluated_give_its_objective(seed: int) -> None
 
 
 def test_one_world_and_the_average_world_are_what_they_say() -> None:
-    """Proves: a world by itself keeps its data and is certain; the average of a full cut with probability .4 cuts .4."""
+    """Proves: a scenario by itself keeps its data and is certain; the average of a full cut with probability .4 cuts .4."""
     plan, data = tiny(
         {"a": 10.0},
         sources={"far": source("CHN", "a", 10.0)},
@@ -102,7 +102,10 @@ def test_one_world_and_the_average_world_are_what_they_say() -> None:
         offers={"spot": offer("a", 5.0)},
         scenarios=[cut("cut", 0.4, 2028, 1)],
     )
-    alone, mean = along(plan, data, only(0)).structure.worlds, along(plan, data, average_world).structure.worlds
+    alone, mean = (
+        along(plan, data, only(0)).structure.scenarios,
+        along(plan, data, average_scenario).structure.scenarios,
+    )
     assert alone.probability.tolist() == [1.0]
     assert alone.availability[0, 0].tolist() == [1.0, 0.0, 1.0]
     assert mean.availability[0, 0].tolist() == pytest.approx([1.0, 0.6, 1.0])
@@ -112,7 +115,7 @@ def test_one_world_and_the_average_world_are_what_they_say() -> None:
 def test_alternatives_meet_fresh_worlds_with_intervals() -> None:
     """Proves: the plan's row is what the stress test of the solved plan says, figure by figure; nothing is worth nothing and a
     stock of 60 days less than the plan; what is behind the plan has a narrower interval than a difference of independent
-    draws would have; without a sample there are no fresh worlds."""
+    draws would have; without a sample there are no fresh scenarios."""
     plan, data = deciding()
     found = value_of_planning(plan, data, fresh=400, seed=4, gap=0.0)
     assert found.fresh_table is not None
@@ -136,7 +139,7 @@ def test_alternatives_meet_fresh_worlds_with_intervals() -> None:
         *(table.worth_musd_high[name] - table.worth_musd_low[name] for name in ("optimised plan", held.name))
     )
     assert held.behind_plan_musd_high - held.behind_plan_musd_low < 0.95 * wide
-    assert "IN 400 FRESH WORLDS" in found.summary()
+    assert "IN 400 FRESH SCENARIOS" in found.summary()
     assert value_of_planning(*newsvendor(), gap=0.0).fresh_table is None
 
 
@@ -183,11 +186,11 @@ def test_what_a_rule_of_thumb_leaves_out_is_named() -> None:
 def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Proves: where a world by itself finds no plan in time, EVPI and regrets are unknown, not wrong, and the rest is told."""
+    """Proves: where a scenario by itself finds no plan in time, EVPI and regrets are unknown, not wrong, and the rest is told."""
     import strategic_minerals.evaluation.value_of_planning as worth
 
     def stopping(one: Any, **options: Any) -> Any:
-        if len(one.structure.worlds.names) == 1 and one.structure.worlds.names[0] != "average":
+        if len(one.structure.scenarios.names) == 1 and one.structure.scenarios.names[0] != "average":
             raise StoppedError("stopped", None)
         return optimise(one, **options)
 

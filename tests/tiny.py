@@ -157,7 +157,7 @@ def cut(
     design_basis: bool = False,
     **event: Any,
 ) -> dict[str, Any]:
-    """A world in which some countries' sources stop from `start` on for some years."""
+    """A scenario in which some countries' sources stop from `start` on for some years."""
     struck = {
         "start_year": start,
         "duration_years": years,
@@ -185,24 +185,24 @@ def bought(result: Any, item: str) -> float:
     return float(table[(table.material == item) | (table.offer == item)].acquired_t.sum()) / KT
 
 
-def short(result: Any, world: str, period: str | None = None, material: str | None = None) -> float:
-    """Kilotonnes of demand unmet in a world."""
+def short(result: Any, scenario: str, period: str | None = None, material: str | None = None) -> float:
+    """Kilotonnes of demand unmet in a scenario."""
     table = result.tables["shortfalls"]
-    rows = table[(table.world == world) & (True if period is None else table.period == period)]
+    rows = table[(table.scenario == scenario) & (True if period is None else table.period == period)]
     return float(rows[rows.material == material if material else rows.index == rows.index].shortfall_t.sum()) / KT
 
 
-def ran(result: Any, producer: str, world: str, period: str) -> float:
-    """Kilotonnes that a producer ran for users in a period of a world."""
+def ran(result: Any, producer: str, scenario: str, period: str) -> float:
+    """Kilotonnes that a producer ran for users in a period of a scenario."""
     table = result.tables["operations"]
-    rows = table[(table.producer == producer) & (table.world == world) & (table.period == period)]
+    rows = table[(table.producer == producer) & (table.scenario == scenario) & (table.period == period)]
     return float(rows.run_t.sum()) / KT
 
 
-def flow(result: Any, column: str, material: str, world: str, period: str) -> float:
+def flow(result: Any, column: str, material: str, scenario: str, period: str) -> float:
     """Kilotonnes in a column of the table `flows`."""
     table = result.tables["flows"]
-    rows = table[(table.material == material) & (table.world == world) & (table.period == period)]
+    rows = table[(table.material == material) & (table.scenario == scenario) & (table.period == period)]
     return float(rows[column].sum()) / KT
 
 

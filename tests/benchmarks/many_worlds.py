@@ -1,9 +1,9 @@
-"""Growth with worlds: seconds and memory of whole solves, set-up, audit and tables included, each in a process of its own.
+"""Growth with scenarios: seconds and memory of whole solves, set-up, audit and tables included, each in a process of its own.
 
-Worlds are drawn unreduced. The growth exponent is the slope of log seconds against log worlds. Nothing here passes or fails by the
-clock. Five thousand worlds take six minutes as a relaxation, and some thirty with whole numbers.
+Scenarios are drawn unreduced. The growth exponent is the slope of log seconds against log scenarios. Nothing here passes or fails
+by the clock. Five thousand scenarios take six minutes as a relaxation, and some thirty with whole numbers.
 
-    python tests/benchmarks/many_worlds.py [--plan critical-minerals] [--worlds 100 400 1000 5000] [--mixed] [--quick]
+    python tests/benchmarks/many_scenarios.py [--plan critical-minerals] [--scenarios 100 400 1000 5000] [--mixed] [--quick]
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ GAP = 1e-3
 FIGURES = ("solve", "total", "peak", "objective", "gap")
 
 
-def one(plan_name: str, worlds: int, mixed: bool, limit_s: float) -> dict[str, float]:
+def one(plan_name: str, scenarios: int, mixed: bool, limit_s: float) -> dict[str, float]:
     """A solve in this process: seconds of the search and in all, peak memory [GiB], objective [million USD], relative gap."""
     plan = load_plan(
-        shipped("models") / f"{plan_name}.toml", overrides={"sample.worlds": worlds, "sample.draws": worlds}
+        shipped("models") / f"{plan_name}.toml", overrides={"sample.scenarios": scenarios, "sample.draws": scenarios}
     )
     data = load_dataset(shipped("inputs"))
     begin = time.perf_counter()
@@ -51,29 +51,29 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plan", default="critical-minerals")
-    parser.add_argument("--worlds", type=int, nargs="+", default=[100, 400, 1000, 5000])
+    parser.add_argument("--scenarios", type=int, nargs="+", default=[100, 400, 1000, 5000])
     parser.add_argument("--mixed", action="store_true", help="integer commitments; without: the linear relaxation")
     parser.add_argument("--limit", type=float, default=1800.0, help="seconds for each search")
-    parser.add_argument("--quick", action="store_true", help="10 and 20 worlds")
+    parser.add_argument("--quick", action="store_true", help="10 and 20 scenarios")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one is not None:
         json.dump(one(asked.plan, asked.one, asked.mixed, asked.limit), sys.stdout)
         return
-    sizes = [10, 20] if asked.quick else asked.worlds
+    sizes = [10, 20] if asked.quick else asked.scenarios
     print(f"{asked.plan}, {'integer' if asked.mixed else 'linear'}, gap {GAP:g}, decomposed, once each\n")
-    print("| worlds | search s | in all s | peak GiB | objective | gap |\n|---|---|---|---|---|---|")
+    print("| scenarios | search s | in all s | peak GiB | objective | gap |\n|---|---|---|---|---|---|")
     found = []
-    for worlds in sizes:
-        command = [sys.executable, __file__, "--plan", asked.plan, "--one", str(worlds), "--limit", str(asked.limit)]
+    for scenarios in sizes:
+        command = [sys.executable, __file__, "--plan", asked.plan, "--one", str(scenarios), "--limit", str(asked.limit)]
         told = subprocess.run(
             [*command, *(["--mixed"] if asked.mixed else [])], capture_output=True, text=True, check=True
         )
         found.append(json.loads(told.stdout))
         search, whole, peak, objective, gap = (found[-1][name] for name in FIGURES)
-        print(f"| {worlds} | {search:.1f} | {whole:.1f} | {peak:.1f} | {objective:,.1f} | {gap:.1e} |", flush=True)
+        print(f"| {scenarios} | {search:.1f} | {whole:.1f} | {peak:.1f} | {objective:,.1f} | {gap:.1e} |", flush=True)
     for name in ("solve", "total"):
-        print(f"\ngrowth with worlds, {name}: exponent {exponent(sizes, [row[name] for row in found]):.2f}", end="")
+        print(f"\ngrowth with scenarios, {name}: exponent {exponent(sizes, [row[name] for row in found]):.2f}", end="")
     print()
 
 

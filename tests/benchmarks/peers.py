@@ -203,15 +203,15 @@ def pyomo_interface(structure: Structure) -> tuple[int, int, int]:
 
 
 def extensive_form(structure: Structure) -> tuple[int, int, int]:
-    """mpi-sppy's extensive form: one Pyomo model a world, commitments and trunk tied together, handed over likewise."""
+    """mpi-sppy's extensive form: one Pyomo model a scenario, commitments and trunk tied together, handed over likewise."""
     from mpisppy.opt.ef import ExtensiveForm
     from mpisppy.scenario_tree import ScenarioNode
     from pyomo.contrib.appsi.solvers import Highs
 
-    names = list(structure.worlds.names)
+    names = list(structure.scenarios.names)
 
     def creator(name: str) -> Any:
-        one = world_alone(structure, names.index(name))
+        one = scenario_alone(structure, names.index(name))
         m = flat_model(one)
         aim = next(o for o in m.component_data_objects(pyo.Objective, active=True))
         m.cost = pyo.Objective(expr=aim.expr)
@@ -219,7 +219,7 @@ def extensive_form(structure: Structure) -> tuple[int, int, int]:
         first = [m.commitments.sign, m.commitments.contract, m.commitments.floor, m.commitments.carry]
         first += [var for (c, s, t), block in m.period.items() if s < 0 for var in block.component_objects(pyo.Var)]
         m._mpisppy_node_list = [ScenarioNode("ROOT", 1.0, 1, 0.0, [var for var in first if len(var)], m)]
-        m._mpisppy_probability = float(structure.worlds.probability[names.index(name)])
+        m._mpisppy_probability = float(structure.scenarios.probability[names.index(name)])
         return m
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -231,24 +231,24 @@ def extensive_form(structure: Structure) -> tuple[int, int, int]:
     return sum(1 for _ in form.ef.component_data_objects(pyo.Constraint)), form.ef.nvariables(), 0
 
 
-def world_alone(structure: Structure, s: int) -> Structure:
-    """The layout of one world as if it were certain, with the support of all."""
-    worlds, support = structure.worlds, structure.support
+def scenario_alone(structure: Structure, s: int) -> Structure:
+    """The layout of one scenario as if it were certain, with the support of all."""
+    scenarios, support = structure.scenarios, structure.support
     one = replace(
-        worlds,
-        names=worlds.names[s : s + 1],
+        scenarios,
+        names=scenarios.names[s : s + 1],
         probability=np.ones(1),
-        design_basis=worlds.design_basis[s : s + 1],
-        events=worlds.events[s : s + 1],
-        availability=worlds.availability[[s]],
-        demand_factor=worlds.demand_factor[[s]],
-        price=worlds.price[[s]],
-        tight=worlds.tight[[s]],
-        lasting=worlds.lasting[[s]],
-        onset=worlds.onset[[s]],
-        end=worlds.end[[s]],
+        design_basis=scenarios.design_basis[s : s + 1],
+        events=scenarios.events[s : s + 1],
+        availability=scenarios.availability[[s]],
+        demand_factor=scenarios.demand_factor[[s]],
+        price=scenarios.price[[s]],
+        tight=scenarios.tight[[s]],
+        lasting=scenarios.lasting[[s]],
+        onset=scenarios.onset[[s]],
+        end=scenarios.end[[s]],
     )
-    classes = tuple(replace(k, worlds=k.worlds[[s]]) for k in support.classes)
-    markets = tuple(replace(m, worlds=m.worlds[[s]]) for m in support.markets)
-    own = replace(support, classes=classes, markets=markets, worlds_alive=support.worlds_alive[[s]])
+    classes = tuple(replace(k, scenarios=k.scenarios[[s]]) for k in support.classes)
+    markets = tuple(replace(m, scenarios=m.scenarios[[s]]) for m in support.markets)
+    own = replace(support, classes=classes, markets=markets, scenarios_alive=support.scenarios_alive[[s]])
     return build_structure(structure.instance, one, own)

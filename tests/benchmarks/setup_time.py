@@ -2,9 +2,9 @@
 
 Raw: the operations blocks' arrays assembled by hand with numpy from the same data, and `passModel`. Ours: the Pyomo blocks
 compiled and stamped, and `passModel`. Pyomo: the flat model written out and handed over by Pyomo's own interface, at fewer
-worlds, scaled by columns. Reports medians and ratios; nothing here passes or fails by the clock.
+scenarios, scaled by columns. Reports medians and ratios; nothing here passes or fails by the clock.
 
-    python tests/benchmarks/setup_time.py [--worlds 200] [--quick]
+    python tests/benchmarks/setup_time.py [--scenarios 200] [--quick]
 """
 
 from __future__ import annotations
@@ -240,28 +240,30 @@ def timed(run: Callable[[Structure], Any], structure: Structure, repeats: int) -
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--worlds", type=int, default=200)
+    parser.add_argument("--scenarios", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="2 repeats, and Pyomo's interface on 2 worlds only")
+    parser.add_argument("--quick", action="store_true", help="2 repeats, and Pyomo's interface on 2 scenarios only")
     given = parser.parse_args()
     repeats, few = (2, 2) if given.quick else (given.repeats, 10)
     data, path = load_dataset(shipped("inputs")), shipped("models") / "critical-minerals.toml"
-    plan = load_plan(path, {"sample.worlds": given.worlds})
+    plan = load_plan(path, {"sample.scenarios": given.scenarios})
     start = time.perf_counter()
     structure, _ = structure_of(plan, data)
     build = time.perf_counter() - start
     by_hand, raw_shape = timed(raw, structure, repeats)
     blocks, shape = timed(ours, structure, repeats)
-    small, _ = structure_of(load_plan(path, {"sample.worlds": few}), data)
+    small, _ = structure_of(load_plan(path, {"sample.scenarios": few}), data)
     columns = ours(small)[1]
     start = time.perf_counter()
     pyomo_interface(small)
     pyomo = (time.perf_counter() - start) / columns * shape[1]
-    print(f"critical-minerals, {given.worlds} worlds: {shape[1]:,} columns, {shape[0]:,} rows, {shape[2]:,} nonzeros")
-    print(f"  worlds, support and structure from the tables: {build:.2f} s (needed by all three)")
+    print(
+        f"critical-minerals, {given.scenarios} scenarios: {shape[1]:,} columns, {shape[0]:,} rows, {shape[2]:,} nonzeros"
+    )
+    print(f"  scenarios, support and structure from the tables: {build:.2f} s (needed by all three)")
     print(f"  raw numpy, operations blocks only ({raw_shape[1]:,} columns, {raw_shape[2]:,} nonzeros): {by_hand:.2f} s")
     print(f"  compiled and stamped: {blocks:.2f} s = {blocks / by_hand:.1f} x raw (aim: at most 3)")
-    print(f"  Pyomo's own interface, from {few} worlds by columns: {pyomo:.0f} s = {pyomo / blocks:.0f} x stamped")
+    print(f"  Pyomo's own interface, from {few} scenarios by columns: {pyomo:.0f} s = {pyomo / blocks:.0f} x stamped")
 
 
 if __name__ == "__main__":

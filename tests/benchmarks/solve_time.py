@@ -1,10 +1,10 @@
-"""Flat against decomposed: seconds to solve the shipped plans at growing numbers of worlds, side by side in one run.
+"""Flat against decomposed: seconds to solve the shipped plans at growing numbers of scenarios, side by side in one run.
 
-Worlds are drawn unreduced. Each pair is solved in turn, `--repeats` times, in this process; medians, ratios and growth exponents
-(slope of log seconds against log worlds) are printed. Seconds are those of solving alone: set-up, prices and tables are the same.
-Nothing here passes or fails by the clock.
+Scenarios are drawn unreduced. Each pair is solved in turn, `--repeats` times, in this process; medians, ratios and growth exponents
+(slope of log seconds against log scenarios) are printed. Seconds are those of solving alone: set-up, prices and tables are the
+same. Nothing here passes or fails by the clock.
 
-    python tests/benchmarks/solve_time.py [--plan rare-earths] [--worlds 25 50 100 200] [--mixed] [--repeats 3] [--quick]
+    python tests/benchmarks/solve_time.py [--plan rare-earths] [--scenarios 25 50 100 200] [--mixed] [--repeats 3] [--quick]
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ GAP = 1e-3
 LINEAR_GAP = 1e-6
 
 
-def seconds(plan_name: str, worlds: int, method: str, mixed: bool, limit_s: float) -> tuple[float, float, float]:
+def seconds(plan_name: str, scenarios: int, method: str, mixed: bool, limit_s: float) -> tuple[float, float, float]:
     """(seconds, objective, bound) of one solve against doing nothing; the bound tells whether the limit cut it short."""
     plan = load_plan(
-        shipped("models") / f"{plan_name}.toml", overrides={"sample.worlds": worlds, "sample.draws": worlds}
+        shipped("models") / f"{plan_name}.toml", overrides={"sample.scenarios": scenarios, "sample.draws": scenarios}
     )
     problem = prepare(plan, load_dataset(shipped("inputs")))
     cost = objective_costs(problem)["social_cost"]
@@ -55,7 +55,7 @@ def seconds(plan_name: str, worlds: int, method: str, mixed: bool, limit_s: floa
 
 
 def exponent(sizes: list[int], times: list[float]) -> float:
-    """Slope of log seconds in log worlds."""
+    """Slope of log seconds in log scenarios."""
     return float(np.polyfit(np.log(sizes), np.log(times), 1)[0]) if len(sizes) > 1 else math.nan
 
 
@@ -63,31 +63,33 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plan", default="rare-earths")
-    parser.add_argument("--worlds", type=int, nargs="+", default=[25, 50, 100, 200])
+    parser.add_argument("--scenarios", type=int, nargs="+", default=[25, 50, 100, 200])
     parser.add_argument("--mixed", action="store_true", help="integer commitments; without: the linear relaxation")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit", type=float, default=1200.0, help="seconds for each solve")
-    parser.add_argument("--quick", action="store_true", help="10 and 20 worlds, once")
+    parser.add_argument("--quick", action="store_true", help="10 and 20 scenarios, once")
     asked = parser.parse_args()
-    sizes, repeats = ([10, 20], 1) if asked.quick else (asked.worlds, asked.repeats)
+    sizes, repeats = ([10, 20], 1) if asked.quick else (asked.scenarios, asked.repeats)
     kind = f"integer, gap {GAP:g}" if asked.mixed else f"linear, gap {LINEAR_GAP:g}"
     print(f"{asked.plan}, {kind}, median of {repeats}\n")
-    print("| worlds | flat s | decomposed s | flat / decomposed | objectives differ by |\n|---|---|---|---|---|")
+    print("| scenarios | flat s | decomposed s | flat / decomposed | objectives differ by |\n|---|---|---|---|---|")
     times: dict[str, list[float]] = {"flat": [], "decomposed": []}
-    for worlds in sizes:
+    for scenarios in sizes:
         found: dict[str, list[tuple[float, float, float]]] = {"flat": [], "decomposed": []}
         for _ in range(repeats):
             for method, runs in found.items():
-                runs.append(seconds(asked.plan, worlds, method, asked.mixed, asked.limit))
+                runs.append(seconds(asked.plan, scenarios, method, asked.mixed, asked.limit))
         middle = {method: statistics.median(run[0] for run in runs) for method, runs in found.items()}
         for method, value in middle.items():
             times[method].append(value)
         (_, a, _), (_, b, _) = found["flat"][-1], found["decomposed"][-1]
         differ = "no plan in time" if math.isnan(a + b) else f"{abs(a - b) / max(1.0, abs(a)):.1e}"
         ratio = middle["flat"] / middle["decomposed"]
-        print(f"| {worlds} | {middle['flat']:.2f} | {middle['decomposed']:.2f} | {ratio:.2f} | {differ} |", flush=True)
+        print(
+            f"| {scenarios} | {middle['flat']:.2f} | {middle['decomposed']:.2f} | {ratio:.2f} | {differ} |", flush=True
+        )
     print(
-        "\ngrowth with worlds: "
+        "\ngrowth with scenarios: "
         + ", ".join(f"{method} exponent {exponent(sizes, t):.2f}" for method, t in times.items())
     )
 

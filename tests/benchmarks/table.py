@@ -1,9 +1,9 @@
 """The performance table of the README: set-up, solving and re-solving against the alternatives, side by side in one run.
 
 Set-up is compared on critical-minerals, each tool in a process of its own: raw numpy (the operations blocks' arrays by hand) and
-`passModel`, ours, linopy, Pyomo's own interface, mpi-sppy's extensive form (these two at few worlds, they take minutes at more).
+`passModel`, ours, linopy, Pyomo's own interface, mpi-sppy's extensive form (these two at few scenarios, they take minutes at more).
 Solving is `solve_time.py`'s comparison, re-solving that of a sweep with solves from nothing. Medians, ratios, growth exponents
-(slope of log seconds in log worlds). Nothing here passes or fails by the clock.
+(slope of log seconds in log scenarios). Nothing here passes or fails by the clock.
 
     python tests/benchmarks/table.py [--repeats 5] [--quick]        needs the extra `bench` (linopy, mpi-sppy)
 """
@@ -40,14 +40,16 @@ TOOLS: dict[str, Any] = {
     "mpi-sppy extensive form": peers.extensive_form,
 }
 SLOW = ("Pyomo's HiGHS interface", "mpi-sppy extensive form")
-"""Tools compared at few worlds only."""
+"""Tools compared at few scenarios only."""
 
 
-def measured(tool: str, worlds: int, repeats: int) -> tuple[float, float, int]:
+def measured(tool: str, scenarios: int, repeats: int) -> tuple[float, float, int]:
     """(median seconds, peak MiB beyond what was there before, columns) in this process, after one run to warm up."""
     warnings.simplefilter("ignore")
     highs_version()  # the first of a process prints a banner, which this one keeps to itself
-    plan = load_plan(shipped("models") / "critical-minerals.toml", {"sample.worlds": worlds, "sample.draws": worlds})
+    plan = load_plan(
+        shipped("models") / "critical-minerals.toml", {"sample.scenarios": scenarios, "sample.draws": scenarios}
+    )
     structure, _ = structure_of(plan, load_dataset(shipped("inputs")))
     if tool not in SLOW:
         small = load_plan(shipped("models") / "quickstart.toml")
@@ -61,37 +63,37 @@ def measured(tool: str, worlds: int, repeats: int) -> tuple[float, float, int]:
     return statistics.median(seconds), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, shape[1]
 
 
-def apart(tool: str, worlds: int, repeats: int) -> tuple[float, float, int]:
+def apart(tool: str, scenarios: int, repeats: int) -> tuple[float, float, int]:
     """The same in a process of its own, so that no tool pays for another's memory."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measured, tool, worlds, repeats).result()
+        return pool.submit(measured, tool, scenarios, repeats).result()
 
 
 def exponent(sizes: list[int], seconds: list[float]) -> float:
-    """Slope of log seconds in log worlds."""
+    """Slope of log seconds in log scenarios."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0]) if len(sizes) > 1 else math.nan
 
 
 def set_up(sizes: list[int], few: list[int], repeats: int) -> None:
     """Set-up and hand-over of critical-minerals by every tool."""
     print("\nSet-up and hand-over, critical-minerals\n")
-    print("| tool | worlds | columns | seconds | x raw | peak MiB | x raw | growth |")
+    print("| tool | scenarios | columns | seconds | x raw | peak MiB | x raw | growth |")
     print("|---|---|---|---|---|---|---|---|")
     for tool in TOOLS:
         chosen = few if tool in SLOW else sizes
-        found = [apart(tool, worlds, 1 if tool in SLOW else repeats) for worlds in chosen]
+        found = [apart(tool, scenarios, 1 if tool in SLOW else repeats) for scenarios in chosen]
         growth = exponent(chosen, [seconds for seconds, _, _ in found])
-        for worlds, (seconds, peak, columns) in zip(chosen, found, strict=True):
-            raw = apart("raw numpy + highspy", worlds, repeats)
+        for scenarios, (seconds, peak, columns) in zip(chosen, found, strict=True):
+            raw = apart("raw numpy + highspy", scenarios, repeats)
             print(
-                f"| {tool} | {worlds} | {columns:,} | {seconds:.2f} | {seconds / raw[0]:.1f} | {peak:,.0f} "
+                f"| {tool} | {scenarios} | {columns:,} | {seconds:.2f} | {seconds / raw[0]:.1f} | {peak:,.0f} "
                 f"| {peak / max(raw[1], 1.0):.1f} | {growth:.2f} |",
                 flush=True,
             )
 
 
 def re_solves(name: str, points: int, repeats: int) -> None:
-    """A sweep of the linear relaxation by every kind of figure, against solves from nothing with the same worlds."""
+    """A sweep of the linear relaxation by every kind of figure, against solves from nothing with the same scenarios."""
     plan, data = load_plan(shipped("models") / f"{name}.toml"), load_dataset(shipped("inputs"))
     span = np.linspace(0.8, 1.2, points)
     axes = {
@@ -123,7 +125,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="few worlds, once")
+    parser.add_argument("--quick", action="store_true", help="few scenarios, once")
     asked = parser.parse_args()
     repeats = 1 if asked.quick else asked.repeats
     names = ("highspy", "pyomo", "linopy", "mpi-sppy", "numpy")

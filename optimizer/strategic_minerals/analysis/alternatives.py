@@ -68,7 +68,7 @@ class _Solved:
 
     fixed: Fixed
     x: Floats
-    """(columns,) its commitments and the trunk's operations; zeros in worlds."""
+    """(columns,) its commitments and the trunk's operations; zeros in scenarios."""
     aim: float
     """Its main aim [million USD]."""
     nothing: float

@@ -138,7 +138,7 @@ class Case:
     """A problem with its do-nothing limits in place, and the clock."""
 
     problem: Problem
-    """Once there is no plan: without the worlds in which operations are free to go short."""
+    """Once there is no plan: without the scenarios in which operations are free to go short."""
     relax: bool
     deadline: float
     requirements: list[Requirement] = field(default_factory=list)
@@ -388,7 +388,7 @@ def _least_by_trying(case: Case, plan: Plan, data: Dataset, change: Change) -> f
 def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, whole: bool) -> bool:
     """Whether the plan with some values in place has an answer: built and solved from nothing, do-nothing reference included.
 
-    whole: in all worlds, in place of those that promises name.
+    whole: in all scenarios, in place of those that promises name.
     """
     changed = _changed(case, plan, data, put)
     return changed is not None and case.feasible(
@@ -399,7 +399,7 @@ def _restored(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any], *, 
 def _changed(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any]) -> Problem | None:
     """The problem of the plan with some values in place, with its do-nothing limits; None where there is none."""
     try:
-        changed = prepare(*edited(plan, data, put), None, case.problem.structure.worlds.drawn)
+        changed = prepare(*edited(plan, data, put), None, case.problem.structure.scenarios.drawn)
         cap_trunk_shortfall(changed, solve_reference(changed, objective_costs(changed)["social_cost"], case.left()))
     except (PlanError, InfeasibleError):
         return None

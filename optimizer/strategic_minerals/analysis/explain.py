@@ -194,7 +194,7 @@ def explain(
     x = decided_point(fixed.problem, result.solution)
     wanted = choices.items if item is None else [choices.find(item)]
     step = max(GAP, result.options["gap"]) if gap is None else gap
-    drawn = fixed.problem.structure.worlds.drawn
+    drawn = fixed.problem.structure.scenarios.drawn
     absent = {one: why for one in wanted if (why := choices.refused(one))}
     asked = [
         (ForcedDecision(one, not choices.chosen(one, x)), choices.decided(one).any_amount)
@@ -304,10 +304,12 @@ def _answer(asked: _Asked, session: Session, hold: ForcedDecision, shares: Seque
 def _base(result: Result, fixed: Fixed, choices: DecisionIndex, x: Floats) -> _Forced:
     """The plan as it stands."""
     _, objective, bound, _ = result.outcome.stages[0]
-    worlds = result.tables["scenario_losses"]
+    scenarios = result.tables["scenario_losses"]
     spending = fixed.problem.assembly.costs.get("spending")
     spent = 0.0 if spending is None else float(spending @ x)
-    return _Forced(objective, bound, float((worlds.probability * worlds.loss_musd).sum()), spent, choices.portfolio(x))
+    return _Forced(
+        objective, bound, float((scenarios.probability * scenarios.loss_musd).sum()), spent, choices.portfolio(x)
+    )
 
 
 def _reason(

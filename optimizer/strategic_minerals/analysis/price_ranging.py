@@ -30,7 +30,7 @@ from ..results.result import Result
 COLUMNS = [
     "price",
     "item",
-    "world",
+    "scenario",
     "period",
     "value",
     "unit",
@@ -86,7 +86,7 @@ def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
 
 
 def decided_point(problem: Problem, solution: Solution) -> Floats:
-    """(columns,) commitments and the trunk's operations of a solution; zeros in worlds."""
+    """(columns,) commitments and the trunk's operations of a solution; zeros in scenarios."""
     options, count = problem.structure.support.options, len(problem.structure.support.classes)
     operating = np.zeros(count)
     np.add.at(operating, [o.output_class for o in options], solution.sign)
@@ -116,7 +116,7 @@ def price_words(fixed: Fixed) -> pd.DataFrame:
             [
                 price.price,
                 price.item,
-                price.world,
+                price.scenario,
                 price.period,
                 price.value,
                 price.unit,
@@ -133,7 +133,7 @@ def _told(prices: list[Price]) -> list[Price]:
     """Those worth a sentence: all of `ONCE`; the best year of a material in store, and of supply while nothing happens."""
     best: dict[tuple[str, str], Price] = {}
     for price in prices:
-        if price.price in ONCE or (price.price == "supply" and price.world != "trunk"):
+        if price.price in ONCE or (price.price == "supply" and price.scenario != "trunk"):
             continue
         known = best.get((price.price, price.item))
         if known is None or abs(price.value) > abs(known.value):
@@ -200,7 +200,7 @@ def _sentence(problem: Problem, price: Price, more: float) -> str:
         "expected_loss_limit": "One more million USD of expected loss allowed",
         "stock": f"One more tonne of {material} in the reserve by {year}",
         "supply": f"One more tonne of {material} for users in {year}, while nothing has happened,",
-        "service_level": f"One tonne more short of the promise on {price.item} in {price.world}{f' ({year})' if year else ''}",
+        "service_level": f"One tonne more short of the promise on {price.item} in {price.scenario}{f' ({year})' if year else ''}",
         "supplier_share": f"One more tonne allowed beyond the rule on {price.item} in {year}",
         "days_of_cover": f"One tonne less asked in store of {price.item} in {year}",
     }[price.price]

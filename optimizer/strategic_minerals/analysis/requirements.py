@@ -17,7 +17,7 @@ from ..model.problem import Problem
 EMERGENCY = "emergency_money"
 """What a change of the money for disruptions is called."""
 IN_DISRUPTIONS = frozenset({"service_level", "cvar_limit", "expected_loss_limit"})
-"""Families of demands that ask something of the worlds; the others ask it of commitments and of the course without events."""
+"""Families of demands that ask something of the scenarios; the others ask it of commitments and of the course without events."""
 FIRST_MUSD = 1.0
 """Emergency money with which a model has its rows."""
 LOGIC_MUSD = 1e4
@@ -96,8 +96,10 @@ def requirements(problem: Problem) -> Iterable[Requirement]:
             entry = key
             if family == "service_level":
                 entry = key[0]
-                world = problem.structure.worlds.names[problem.structure.block_index[branches[label]].branches[number]]
-                where[row] = world if key[1] < 0 else f"{world}, FY{years[key[1]]}"
+                scenario = problem.structure.scenarios.names[
+                    problem.structure.block_index[branches[label]].branches[number]
+                ]
+                where[row] = scenario if key[1] < 0 else f"{scenario}, FY{years[key[1]]}"
             elif family in ("supplier_share", "days_of_cover"):
                 c = components[label]
                 where[row] = n.calendar.period_label(int(problem.structure.block_index[c].period[number]))

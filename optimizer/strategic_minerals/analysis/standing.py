@@ -20,9 +20,9 @@ from ..instance.build import build_instance
 from ..instance.instance import Instance
 from ..instance.producer_economics import financing_gap
 from ..instance.scaling import scale
-from ..scenarios.build import build_worlds
+from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
-from ..scenarios.scenario_set import SampledScenarios, Worlds
+from ..scenarios.scenario_set import SampledScenarios, ScenarioSet
 from ..schemas.plan import Plan
 
 Edit = Callable[[Plan, Dataset, Mapping[str, Any]], tuple[Plan, Dataset]]
@@ -46,16 +46,17 @@ class Standing:
 
 
 def standing(plan: Plan, data: Dataset, item: Item, held: SampledScenarios | None) -> Standing:
-    """How an item stands. held: sampled worlds to keep. Raises PlanError, InputError where plan and tables refuse the variant."""
+    """How an item stands. held: sampled scenarios to keep. Raises PlanError, InputError where plan and tables refuse the
+    variant."""
     require(plan, data)
     if item.kind in ("contract", "offer"):
         return Standing(True, False, "", (frozenset(), False), "")
     natural = build_instance(plan, data, longest_event(plan, data))
     instance = scale(natural)
-    worlds = build_worlds(natural, data, held).counted_in(instance.material_unit)
+    scenarios = build_scenarios(natural, data, held).counted_in(instance.material_unit)
     key = identity(item, plan)
     near = _near(instance, item, key)
-    support = build_support(near, worlds)
+    support = build_support(near, scenarios)
     project = next(
         (p for p, one in enumerate(near.projects) if item.kind == "project" and one.name == item.project), None
     )
@@ -68,7 +69,7 @@ def standing(plan: Plan, data: Dataset, item: Item, held: SampledScenarios | Non
     idle = (
         ""
         if item.level is None or not there
-        else _idle(near, worlds, support, options, None if market is None else market[1])
+        else _idle(near, scenarios, support, options, None if market is None else market[1])
     )
     return Standing(there, alone, why, (_shape(support, options, market), alone), idle)
 
@@ -116,21 +117,23 @@ def _shape(support: Support, options: list[Option], market: tuple[Item, int] | N
                 option.signed,
                 option.gap > 0,
                 output.trunk.tobytes(),
-                output.worlds.tobytes(),
+                output.scenarios.tobytes(),
             )
         )
     if market is not None:
         existing = support.markets[market[1]]
-        found.add((existing.trunk.tobytes(), existing.worlds.tobytes()))
+        found.add((existing.trunk.tobytes(), existing.scenarios.tobytes()))
     return frozenset(found)
 
 
-def _idle(instance: Instance, worlds: Worlds, support: Support, options: list[Option], market: int | None) -> str:
+def _idle(
+    instance: Instance, scenarios: ScenarioSet, support: Support, options: list[Option], market: int | None
+) -> str:
     """Why a floor changes nothing that a plan could want; empty where it does."""
     if market is not None:
         return _market_idle(instance, support, market)
     projects = list(dict.fromkeys(option.project for option in options))
-    told = {p: _option_idle(instance, worlds, support, [o for o in options if o.project == p]) for p in projects}
+    told = {p: _option_idle(instance, scenarios, support, [o for o in options if o.project == p]) for p in projects}
     if not all(told.values()):
         return ""
     if len(set(told.values())) == 1:
@@ -138,12 +141,12 @@ def _idle(instance: Instance, worlds: Worlds, support: Support, options: list[Op
     return "; ".join(f"{instance.projects[p].name}: {why}" for p, why in told.items())
 
 
-def _option_idle(instance: Instance, worlds: Worlds, support: Support, options: list[Option]) -> str:
+def _option_idle(instance: Instance, scenarios: ScenarioSet, support: Support, options: list[Option]) -> str:
     """As `_idle`, for the options of one project with the floor of its package."""
     p, floor = options[0].project, options[0].package.floor
     project = instance.projects[p]
     assert floor is not None
-    late = _after_the_last(instance, worlds, floor.material, min(option.start for option in options))
+    late = _after_the_last(instance, scenarios, floor.material, min(option.start for option in options))
     if late:
         return late
     owners = support.owners
@@ -151,7 +154,7 @@ def _option_idle(instance: Instance, worlds: Worlds, support: Support, options: 
     for option in options:
         without = owners.floor_set(tuple(support.markets[m].floor.floor for m in option.market))
         output, (trunk, along, _) = support.classes[option.output_class], owners.output(p, without, option.start)
-        if not (np.array_equal(output.trunk, trunk) and np.array_equal(output.worlds, along)):
+        if not (np.array_equal(output.trunk, trunk) and np.array_equal(output.scenarios, along)):
             return ""  # it keeps the plant open where it would shut
         gap = financing_gap(project, owners.npv(p, without, option.signed))
         finances, gaps = finances or option.gap < gap, gaps or gap > 0
@@ -169,13 +172,13 @@ def _option_idle(instance: Instance, worlds: Worlds, support: Support, options: 
     return f"{project.name} {pays}, and runs on in every disruption without it"
 
 
-def _after_the_last(instance: Instance, worlds: Worlds, material: int, start: int) -> str:
+def _after_the_last(instance: Instance, scenarios: ScenarioSet, material: int, start: int) -> str:
     """That output begins once the last disruption of the material's chain is over; empty where some lasts longer."""
     calendar, c = instance.calendar, instance.component[material]
-    struck = worlds.onset[:, c] < calendar.periods
+    struck = scenarios.onset[:, c] < calendar.periods
     if not struck.any():
         return f"no disruption of the plan touches {instance.materials[material]}"
-    over = int(worlds.end[struck, c].max())
+    over = int(scenarios.end[struck, c].max())
     if start < over:
         return ""
     last = calendar.period_label(over - 1)
@@ -188,8 +191,10 @@ def _market_idle(instance: Instance, support: Support, m: int) -> str:
     if any(m in option.market for option in support.options):
         return ""
     covered = np.flatnonzero(market.floor.eligible[: instance.sources])
-    if not (np.array_equal(market.trunk, support.trunk_alive) and np.array_equal(market.worlds, support.worlds_alive)):
+    if not (
+        np.array_equal(market.trunk, support.trunk_alive) and np.array_equal(market.scenarios, support.scenarios_alive)
+    ):
         return ""
-    if support.trunk_alive[covered].all() and support.worlds_alive[:, covered].all():
+    if support.trunk_alive[covered].all() and support.scenarios_alive[:, covered].all():
         return "every producer that it covers runs on in every disruption without it"
     return "it keeps none of the producers open that it covers"

@@ -1,6 +1,6 @@
 """Many re-solves of one question: values put at addresses, answered along a path on which neighbours differ little.
 
-Sampled worlds are those of the question as it stands, the same for all points, so that what differs between points is what was
+Sampled scenarios are those of the question as it stands, the same for all points, so that what differs between points is what was
 changed and not luck; a point that changes hazards draws its own, by the same seed. Points are cut into stretches of the path, each
 answered by one `Session`; one hot-started point of every stretch, picked by a seed, is solved again from nothing, and where the two
 disagree the whole stretch is.
@@ -29,7 +29,7 @@ from ..instance.build import build_instance
 from ..instance.instruments import CHOSEN
 from ..model.decisions import HALF
 from ..optimization.stages import Method
-from ..scenarios.build import build_worlds
+from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
 from ..schemas.plan import Plan
 from .checkpoint import Checkpoint, identity
@@ -130,7 +130,7 @@ def sweep(
         raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
     require(plan, data)
     _require_points(plan, data, asked)
-    held = build_worlds(build_instance(plan, data, longest_event(plan, data)), data).drawn
+    held = build_scenarios(build_instance(plan, data, longest_event(plan, data)), data).drawn
     journal = (
         None if store is None else Checkpoint(store, identity(plan, data, asked, gap=gap, relax=relax, method=method))
     )

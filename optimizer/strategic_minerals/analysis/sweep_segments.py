@@ -20,7 +20,7 @@ from ..model.objectives import cost_groups
 from ..model.solution import Solution, extract
 from ..optimization.session import Answer, Session
 from ..optimization.stages import Method
-from ..results.operation_tables import world_losses
+from ..results.operation_tables import losses_by_scenario
 from ..results.tables import projects, stock
 from ..scenarios.reduction import cvar_of
 from ..scenarios.scenario_set import SampledScenarios
@@ -43,7 +43,7 @@ FIGURES = {
     "do_nothing_musd": "Z0",
     "expected_loss_musd": "expected discounted loss of going short",
     "do_nothing_loss_musd": "the same without a plan",
-    "cvar_musd": "mean loss of the worst worlds, at the plan's alpha",
+    "cvar_musd": "mean loss of the worst scenarios, at the plan's alpha",
     "defence_short": "probability that the armed forces go short of something",
     "spending_musd": "discounted outlays on the trunk",
     "users_musd": "change of what users pay, shortage apart, against doing nothing",
@@ -162,9 +162,9 @@ def _agree(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 
 def _figures(answer: Answer, solution: Solution) -> dict[str, Any]:
-    problem, outcome, pi = answer.problem, answer.outcome, answer.problem.structure.worlds.probability
+    problem, outcome, pi = answer.problem, answer.outcome, answer.problem.structure.scenarios.probability
     costs = problem.assembly.costs
-    losses, short = world_losses(problem, solution)
+    losses, short = losses_by_scenario(problem, solution)
     change = answer.x - answer.z0
     parts = {name: float(cost @ change) for name, cost in cost_groups(problem).items()}
     return {

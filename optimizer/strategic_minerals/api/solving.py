@@ -46,9 +46,9 @@ def solve(
     """Decide stockpiles, friend-shored sources and price floors together.
 
     gap: relative optimality gap to stop at (see `Outcome.relative_gap`). time_limit_s: wall-clock seconds, finite.
-    relax: solve the linear relaxation instead, a bound on the answer. method: `flat`, one model for all worlds; `decomposed`,
-    master and clusters of worlds; `auto`, whichever is expected to be faster. threads: for clusters of worlds; 0, one for each
-    core that the process may use.
+    relax: solve the linear relaxation instead, a bound on the answer. method: `flat`, one model for all scenarios; `decomposed`,
+    master and clusters of scenarios; `auto`, whichever is expected to be faster. threads: for clusters of scenarios; 0, one for
+    each core that the process may use.
     executor: answers the clusters in place of threads; a flat solve runs as a whole in one of its workers (then on_progress is
     called there, and has to be picklable for another process). on_progress: called with `Progress`; returning True cancels.
 
@@ -86,7 +86,8 @@ def solve(
 
 @dataclass(frozen=True)
 class _Read:
-    """What a solve found, once its matrix is gone: with many worlds that is most of the memory, and what follows needs some too."""
+    """What a solve found, once its matrix is gone: with many scenarios that is most of the memory, and what follows needs some
+    too."""
 
     problem: Problem
     """Without its matrix."""
@@ -105,7 +106,7 @@ class _Read:
 
 def _read(solved: Solved) -> _Read:
     """Read what takes the matrix: duals, sizes, the aim."""
-    problem, worlds, other = solved.problem, solved.problem.structure.worlds, solved.without_residual
+    problem, scenarios, other = solved.problem, solved.problem.structure.scenarios, solved.without_residual
     with problem.seconds.measure("extract"):
         prices = price_table(solved)
     rows, columns, nonzeros = problem.assembly.shape
@@ -114,7 +115,7 @@ def _read(solved: Solved) -> _Read:
         "rows": rows,
         "nonzeros": nonzeros,
         "binaries": int(problem.assembly.integer.sum()),
-        "scenarios": len(worlds.names),
+        "scenarios": len(scenarios.names),
         "periods": problem.natural.calendar.periods,
         "materials": len(problem.natural.materials),
         "iterations": solved.iterations,
@@ -164,7 +165,7 @@ def _result(read: _Read, options: Mapping[str, Any]) -> Result:
         tables["figures"] = figures.frame()
         tables["objective"] = pd.DataFrame({"part": list(audited.parts), "plan_musd": list(audited.parts.values())})
         tables["objective"]["do_nothing_musd"] = [before[name] for name in audited.parts]
-        for name in list(tables):  # one at a time: the longest have a row for every producer, period and world
+        for name in list(tables):  # one at a time: the longest have a row for every producer, period and scenario
             tables[name] = whole(tables.pop(name))
     return Result(
         plan=problem.plan,

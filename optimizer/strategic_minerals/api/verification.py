@@ -146,7 +146,7 @@ def against_another(stored: Result, again: Result) -> tuple[list[str], list[str]
     searches = [{name: of.counts[name] for name in SEARCH} for of in (stored, again)]
     elsewhere = dict(stored.versions) != dict(again.versions)
     if elsewhere or (one.method == "decomposed" and searches[0] != searches[1]):  # which hangs on the threads, too
-        why = "by other versions" if elsewhere else "by clusters of worlds in another number of threads"
+        why = "by other versions" if elsewhere else "by clusters of scenarios in another number of threads"
         return found, [f"solved {why}: how closely the bound was proven, and the iterations that it took"]
     if one.reason != two.reason:
         found.append(f"outcome.reason: {one.reason}; solved again it is {two.reason}")

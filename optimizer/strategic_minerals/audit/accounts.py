@@ -38,7 +38,7 @@ class Accounts:
 
 
 def open_accounts(problem: Problem, solution: Solution, path_data: PathData | None = None) -> Accounts:
-    """Work out what every signed package and every chosen market floor amounts to; `path_data`: along other worlds."""
+    """Work out what every signed package and every chosen market floor amounts to; `path_data`: along other scenarios."""
     n, support, path_data = problem.natural, problem.structure.support, path_data or path_data_of(problem)
     by_name = {m.name: m for m in n.market_floors}
     floors = tuple(by_name[m.floor.name] for m in support.markets)
@@ -97,9 +97,9 @@ def purchase_terms(accounts: Accounts) -> list[tuple[int, float]]:
 
 
 def losses(accounts: Accounts) -> Floats:
-    """(S,) discounted shortfall loss and substitution cost of each world over the whole horizon  [million USD]."""
+    """(S,) discounted shortfall loss and substitution cost of each scenario over the whole horizon  [million USD]."""
     n, x, beta = accounts.problem.natural, accounts.solution, accounts.problem.natural.calendar.beta[:-1]
-    total = np.zeros(len(accounts.path_data.worlds.names))
+    total = np.zeros(len(accounts.path_data.scenarios.names))
     for k in range(len(n.tiers)):
         total += (beta * n.tier_loss[k] * x.shortfall[1:, k]).sum(axis=1)
     for h in range(len(n.steps)):
@@ -119,15 +119,15 @@ def social_cost(problem: Problem, solution: Solution, accounts: Accounts | None 
     return {**{name: float(values.sum()) for name, values in running.items()}, **commitments(accounts)}
 
 
-def operations(accounts: Accounts, P: Floats, *, by_world: bool = False) -> dict[str, Floats]:
+def operations(accounts: Accounts, P: Floats, *, by_scenario: bool = False) -> dict[str, Floats]:
     """(C,) costs of periods of each component at prices P (W, I, T): users, authority, loss (section 5).
 
-    Discounted expectations; with `by_world` (C, S) discounted sums of each world's whole course instead.
+    Discounted expectations; with `by_scenario` (C, S) discounted sums of each scenario's whole course instead.
     """
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     D, T = n.calendar.step, n.calendar.periods
-    total: Any = path_data.along if by_world else path_data.expect
-    last: Any = (lambda _, values: values[1:]) if by_world else path_data.expect_last
+    total: Any = path_data.along if by_scenario else path_data.expect
+    last: Any = (lambda _, values: values[1:]) if by_scenario else path_data.expect_last
     names = (
         "users_activities",
         "users_reserve_inputs",
@@ -141,7 +141,7 @@ def operations(accounts: Accounts, P: Floats, *, by_world: bool = False) -> dict
         "loss",
         "salvage",
     )
-    shape = (len(n.components), len(path_data.worlds.names)) if by_world else (len(n.components),)
+    shape = (len(n.components), len(path_data.scenarios.names)) if by_scenario else (len(n.components),)
     parts = {name: np.zeros(shape) for name in names}
     for j in range(len(n.producers)):
         c = component_of(n, j)
@@ -171,20 +171,20 @@ def operations(accounts: Accounts, P: Floats, *, by_world: bool = False) -> dict
     return parts
 
 
-def world_costs(accounts: Accounts) -> Floats:
-    """(S,) discounted cost of each world's course, commitments included  [million USD].
+def costs_by_scenario(accounts: Accounts) -> Floats:
+    """(S,) discounted cost of each scenario's course, commitments included  [million USD].
 
     Its expectation is social cost without soft penalties and lambda*CVaR.
     """
-    running = operations(accounts, accounts.path_data.counted, by_world=True)
+    running = operations(accounts, accounts.path_data.counted, by_scenario=True)
     signed = commitments(accounts)
-    along = np.zeros(len(accounts.path_data.worlds.names))
+    along = np.zeros(len(accounts.path_data.scenarios.names))
     for holder in accounts.holders:
-        along += holder.share * sum((bill.by_world for bill in holder.bills), np.zeros_like(along))
+        along += holder.share * sum((bill.by_scenario for bill in holder.bills), np.zeros_like(along))
     for signing in accounts.signings:
-        along += signing.share * signing.lost_by_world
+        along += signing.share * signing.lost_by_scenario
     for market in accounts.markets:
-        along += market.share * market.border_by_world
+        along += market.share * market.border_by_scenario
     other = ("floor_cost", "users_border_surcharge", "authority_border_revenue", "soft_penalties", "cvar")
     same = sum(value for name, value in signed.items() if name not in other)
     return np.asarray(np.sum([values.sum(axis=0) for values in running.values()], axis=0) + along + same, dtype=float)
@@ -255,7 +255,7 @@ def commitments(accounts: Accounts) -> dict[str, float]:
         parts["authority_border_revenue"] -= market.share * market.tariff
     if plan.risk.cvar_weight > 0:
         parts["cvar"] = plan.risk.cvar_weight * cvar(
-            losses(accounts), accounts.path_data.worlds.probability, plan.risk.alpha
+            losses(accounts), accounts.path_data.scenarios.probability, plan.risk.alpha
         )
     for k, rule in enumerate(plan.diversification):
         if rule.material in n.materials:

@@ -182,15 +182,17 @@ def days_of_cover(k: AuditContext) -> Iterable[Row]:
 
 
 def service_level(k: AuditContext) -> Iterable[Row]:
-    """sum over onset..end of shortfall - slack <= (1-level) * sum of delta demand, in the worlds it names  [t]."""
+    """sum over onset..end of shortfall - slack <= (1-level) * sum of delta demand, in the scenarios it names  [t]."""
     for r, level in enumerate(k.n.plan.service_levels):
         if (level.material, level.segment) not in k.n.demands:
             continue
         q = k.n.demands.index((level.material, level.segment))
         i = int(k.n.demand_material[q])
         tiers = [m for m, (of, _) in enumerate(k.n.tiers) if of == q]
-        for s, name in enumerate(k.path_data.worlds.names):
-            begin, end = (int(edge[s, k.n.component[i]]) for edge in (k.path_data.worlds.onset, k.path_data.worlds.end))
+        for s, name in enumerate(k.path_data.scenarios.names):
+            begin, end = (
+                int(edge[s, k.n.component[i]]) for edge in (k.path_data.scenarios.onset, k.path_data.scenarios.end)
+            )
             window = np.array([begin <= t < end for t in range(k.n.calendar.periods)])
             if name not in level.scenarios or not window.any():
                 continue
@@ -331,7 +333,7 @@ def shared_money(k: AuditContext) -> Iterable[Row]:
     most = k.n.by_year(k.n.plan.budget.emergency_musd)
     if k.n.plan.budget.branch_money == "appropriated":
         most = most + k.x.unspent
-    for s, name in enumerate(k.path_data.worlds.names):
+    for s, name in enumerate(k.path_data.scenarios.names):
         yield name, k.x.extra[s].sum(axis=0) - most, most
 
 
@@ -380,7 +382,7 @@ def cvar_limit(k: AuditContext) -> Iterable[Row]:
     """min_eta eta + E[max(0, loss - eta)]/(1-alpha) <= limit  [million USD]."""
     risk = k.n.plan.risk
     if risk.cvar_limit_musd is not None:
-        tail = cvar(losses(k.accounts), k.path_data.worlds.probability, risk.alpha)
+        tail = cvar(losses(k.accounts), k.path_data.scenarios.probability, risk.alpha)
         yield f"alpha {risk.alpha:g}", tail - risk.cvar_limit_musd, max(tail, risk.cvar_limit_musd)
 
 
@@ -388,16 +390,16 @@ def expected_loss_limit(k: AuditContext) -> Iterable[Row]:
     """sum_s pi[s] loss[s] <= limit  [million USD]."""
     limit = k.n.plan.risk.expected_loss_limit_musd
     if limit is not None:
-        expected = float(k.path_data.worlds.probability @ losses(k.accounts))
-        yield "all worlds", expected - limit, limit
+        expected = float(k.path_data.scenarios.probability @ losses(k.accounts))
+        yield "all scenarios", expected - limit, limit
 
 
 def tight(k: AuditContext) -> Iterable[Row]:
-    """Materials and periods in which the worlds' tightness is not what section 3 says  [count]."""
-    own = tightness(k.n, k.path_data.worlds)
-    for s, name in enumerate(k.path_data.worlds.names):
-        for worlds in (k.path_data.worlds, k.problem.structure.worlds):
-            yield name, float((worlds.tight[s] != own[s]).sum()), 0.0
+    """Materials and periods in which the scenarios' tightness is not what section 3 says  [count]."""
+    own = tightness(k.n, k.path_data.scenarios)
+    for s, name in enumerate(k.path_data.scenarios.names):
+        for scenarios in (k.path_data.scenarios, k.problem.structure.scenarios):
+            yield name, float((scenarios.tight[s] != own[s]).sum()), 0.0
 
 
 TONNES: tuple[Rule, ...] = (

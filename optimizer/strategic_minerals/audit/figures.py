@@ -146,8 +146,8 @@ def figures_of(
     stages: aim -> (with the plan, without), penalties left out. parts, before: of social cost, with the plan and without.
     horizon_end: first fiscal year after the planned ones.
     """
-    worlds = tables["scenario_losses"].set_index("world")
-    pi = worlds.probability
+    scenarios = tables["scenario_losses"].set_index("scenario")
+    pi = scenarios.probability
     penalties = parts["soft_penalties"]
     records: dict[str, dict[str, Any]] = {
         "worth_musd": {"": sum(before.values()) - sum(parts.values())},
@@ -159,14 +159,14 @@ def figures_of(
         "stage_difference_musd": {name: value for name, value, *_ in outcome.stages},
         "stage_bound_musd": {name: bound for name, _, bound, _ in outcome.stages},
         "penalties_musd": {"": penalties},
-        "expected_loss_musd": {"": float(pi @ worlds.loss_musd)},
-        "expected_loss_without_musd": {"": float(pi @ worlds.loss_without_plan_musd)},
+        "expected_loss_musd": {"": float(pi @ scenarios.loss_musd)},
+        "expected_loss_without_musd": {"": float(pi @ scenarios.loss_without_plan_musd)},
         "probability": dict(pi),
-        "loss_musd": dict(worlds.loss_musd),
-        "loss_without_musd": dict(worlds.loss_without_plan_musd),
-        "defence_short_t": dict(worlds.defence_shortfall_t),
+        "loss_musd": dict(scenarios.loss_musd),
+        "loss_without_musd": dict(scenarios.loss_without_plan_musd),
+        "defence_short_t": dict(scenarios.defence_shortfall_t),
         "remaining_loss_musd": _remaining(tables["shortfalls"], pi),
-        "undisturbed_probability": {"": float(pi[[_calm(onset, horizon_end) for onset in worlds.onset]].sum())},
+        "undisturbed_probability": {"": float(pi[[_calm(onset, horizon_end) for onset in scenarios.onset]].sum())},
         **_purchases(tables),
         **_signed(tables["projects"]),
         **_floors(tables["floors"]),
@@ -186,8 +186,8 @@ def _calm(onset: str, horizon_end: int) -> bool:
 
 
 def _remaining(shortfalls: pd.DataFrame, pi: pd.Series) -> dict[str, float]:
-    mine = shortfalls[shortfalls.world.isin(set(pi.index))]
-    expected = (mine.loss_musd * mine.world.map(pi).astype(float)).groupby(mine.material).sum()
+    mine = shortfalls[shortfalls.scenario.isin(set(pi.index))]
+    expected = (mine.loss_musd * mine.scenario.map(pi).astype(float)).groupby(mine.material).sum()
     return {str(name): float(value) for name, value in expected.items() if value > 0}
 
 

@@ -97,7 +97,7 @@ class AuditContext:
         calendar = self.n.calendar
         if len(at) < 2:
             return [f"FY{calendar.years[at[0]]}"] if at else []
-        return ["trunk" if at[0] == 0 else self.path_data.worlds.names[at[0] - 1], calendar.period_label(at[1])]
+        return ["trunk" if at[0] == 0 else self.path_data.scenarios.names[at[0] - 1], calendar.period_label(at[1])]
 
 
 def material_balance(k: AuditContext) -> Iterable[Row]:
@@ -255,7 +255,7 @@ def nonnegativity(k: AuditContext) -> Iterable[Row]:
 
 
 def non_anticipativity(k: AuditContext) -> Iterable[Row]:
-    """Until its component is touched a world does what the trunk does  [t]."""
+    """Until its component is touched a scenario does what the trunk does  [t]."""
     n = k.n
     of = {
         "run": [next(i for i, _ in row) for row in k.y],

@@ -45,8 +45,8 @@ class SignedPackage:
     bills: tuple[Bill, ...]
     lost_tariff: float
     """Border revenue that the treasury loses on the project's tonnes, discounted expectation [million USD]."""
-    lost_by_world: Floats
-    """(S,) the same along each world's course."""
+    lost_by_scenario: Floats
+    """(S,) the same along each scenario's course."""
     residual: float
     label: str
 
@@ -87,14 +87,14 @@ def signed_package(
     for y, base in zip(n.yields[j], n.base_price, strict=True):
         fee = package.fee + package.fee_share * base
         fees += fee * package.offtake * n.capacity[j, 0] * ramp[:T] * max(float(y), 0.0)
-    bills, lost, lost_along = [], 0.0, np.zeros(len(path_data.worlds.names))
+    bills, lost, lost_along = [], 0.0, np.zeros(len(path_data.scenarios.names))
     for floor in floors:
         most = min(floor.take, n.capacity[j, 0] * n.yields[j, floor.material])
         tonnes = most * output * path_data.rho[:, j]
         bill = floor_bill(path_data, j, floor, start, tonnes, most * later * n.availability[j, -1])
         if floor.kind == "border":
             lost += bill.expected + bill.terminal
-            lost_along += bill.by_world + bill.terminal
+            lost_along += bill.by_scenario + bill.terminal
         else:
             bills.append(bill)
     left = max(0.0, 1 - (T - start) / project.life) if output[0, T - 1] > 0 else 0.0
@@ -159,8 +159,8 @@ class SignedMarketFloor:
     surcharge: float
     tariff: float
     """Border: discounted expectation of what users pay, and of what the treasury takes [million USD]."""
-    border_by_world: Floats
-    """(S,) what users pay less what the treasury takes along each world's course [million USD]."""
+    border_by_scenario: Floats
+    """(S,) what users pay less what the treasury takes along each scenario's course [million USD]."""
 
 
 def signed_market_floor(path_data: PathData, market: MarketFloor, share: float = 1.0) -> SignedMarketFloor:
@@ -178,7 +178,7 @@ def signed_market_floor(path_data: PathData, market: MarketFloor, share: float =
             y = n.yields[j, floor.material]
             tonnes = y * n.capacity[j] * path_data.rho[:, j] * alive[:, j]
             bills.append(floor_bill(path_data, j, floor, 0, tonnes, y * after[j]))
-    charges: tuple[float, float, Floats] = (0.0, 0.0, np.zeros(len(path_data.worlds.names)))
+    charges: tuple[float, float, Floats] = (0.0, 0.0, np.zeros(len(path_data.scenarios.names)))
     if floor.kind == "border":
         charges = border_charge(path_data, market, alive, after)
     return SignedMarketFloor(share, market, alive, tuple(bills), *charges)
@@ -187,7 +187,8 @@ def signed_market_floor(path_data: PathData, market: MarketFloor, share: float =
 def border_charge(
     path_data: PathData, market: MarketFloor, alive: Floats, after: Floats
 ) -> tuple[float, float, Floats]:
-    """(users pay, treasury takes, the difference by world) = E_w[max(0,F-P)] * (B, B - H), H = min(B, home output)  [million USD].
+    """(users pay, treasury takes, the difference by scenario) = E_w[max(0,F-P)] * (B, B - H), H = min(B, home output)  [million
+    USD].
 
     B = demand + input of existing home plants (of all where content in imported goods is charged), K*rho*alive.
     """

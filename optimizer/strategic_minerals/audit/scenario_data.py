@@ -3,7 +3,7 @@
 Data of every path and its tightness; what a producer receives and when it is shut; the owner's gap and what an
 instrument makes of it; what a floor costs on one producer's tonnes. Nothing of the model's own arithmetic is used
 (`finance`, `instance.producer_economics`, `formulation`, `model`). Arrays have the axes (path, period): path 0 is the trunk, path
-1 + s the course of world s. Tonnes per period, million USD, million USD per tonne; periods from 0.
+1 + s the course of scenario s. Tonnes per period, million USD, million USD per tonne; periods from 0.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 from ..core.arrays import Bools, Floats
 from ..instance.instance import Floor, Instance, Instrument, Project
 from ..model.problem import Problem
-from ..scenarios.build import build_worlds
+from ..scenarios.build import build_scenarios
 from ..scenarios.events import DisruptionEvent
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 
 TINY = 1e-9
 """Relative slack of a comparison of data with data, so that ties are not decided by rounding."""
@@ -30,7 +30,7 @@ class PathData:
     """Data of every path; a component follows the trunk until it is touched."""
 
     instance: Instance
-    worlds: Worlds
+    scenarios: ScenarioSet
     price: Floats
     """(W, I, T)"""
     rho: Floats
@@ -44,7 +44,7 @@ class PathData:
     branch: Bools
     """(W, C, T) whether the component has branched off."""
     weight: Floats
-    """(W, C, T) w0 on the trunk, pi in a branch, 0 where a world still follows the trunk."""
+    """(W, C, T) w0 on the trunk, pi in a branch, 0 where a scenario still follows the trunk."""
     alive: Floats
     """(W, J, T) survival of existing sources without any market floor; 1 for projects."""
 
@@ -74,47 +74,49 @@ class PathData:
         return float((self.weight[:, component, -1] * values).sum())
 
     def along(self, component: int, values: Floats) -> Floats:
-        """(S,) sum_t beta[t] values[s,t] of each world's whole course."""
+        """(S,) sum_t beta[t] values[s,t] of each scenario's whole course."""
         return np.asarray(values[1:] @ self.instance.calendar.beta[: values.shape[1]])
 
 
 def path_data_of(problem: Problem) -> PathData:
-    """Every path's data, worlds built afresh from the natural instance and the events that were drawn."""
-    return path_data_along(problem.natural, build_worlds(problem.natural, problem.data, problem.structure.worlds.drawn))
+    """Every path's data, scenarios built afresh from the natural instance and the events that were drawn."""
+    return path_data_along(
+        problem.natural, build_scenarios(problem.natural, problem.data, problem.structure.scenarios.drawn)
+    )
 
 
-def path_data_along(n: Instance, worlds: Worlds) -> PathData:
-    """Every path's data along given worlds; instance and worlds in tonnes."""
-    S, T, C = len(worlds.names), n.calendar.periods, len(n.components)
+def path_data_along(n: Instance, scenarios: ScenarioSet) -> PathData:
+    """Every path's data along given scenarios; instance and scenarios in tonnes."""
+    S, T, C = len(scenarios.names), n.calendar.periods, len(n.components)
     branch = np.zeros((1 + S, C, T), dtype=bool)
     weight = np.zeros((1 + S, C, T))
     for c in range(C):
         for t in range(T):
-            branch[1:, c, t] = worlds.onset[:, c] <= t
-            weight[1:, c, t] = worlds.probability * branch[1:, c, t]
+            branch[1:, c, t] = scenarios.onset[:, c] <= t
+            weight[1:, c, t] = scenarios.probability * branch[1:, c, t]
             weight[0, c, t] = 1 - weight[1:, c, t].sum()
 
-    def path(trunk: Floats, world: Floats | Bools, component: Sequence[int]) -> Floats:
-        """(W, k, T) the world's values once its component has branched, else the trunk's."""
+    def path(trunk: Floats, scenario: Floats | Bools, component: Sequence[int]) -> Floats:
+        """(W, k, T) the scenario's values once its component has branched, else the trunk's."""
         out = np.repeat(np.asarray(trunk, dtype=float)[None], 1 + S, axis=0)
         for k, c in enumerate(component):
-            out[1:, k] = np.where(branch[1:, c], world[:, k], out[1:, k])
+            out[1:, k] = np.where(branch[1:, c], scenario[:, k], out[1:, k])
         return out
 
     own, producers = [int(c) for c in n.component], range(len(n.producers))
     of_demand = [own[int(i)] for i in n.demand_material]
-    price = path(n.price, worlds.price, own)
-    tight = path(np.zeros((len(n.materials), T)), tightness(n, worlds), own) > 0
-    crisis = path(np.zeros((len(n.materials), T)), squeezed_share(n, worlds), own) * tight
+    price = path(n.price, scenarios.price, own)
+    tight = path(np.zeros((len(n.materials), T)), tightness(n, scenarios), own) > 0
+    crisis = path(np.zeros((len(n.materials), T)), squeezed_share(n, scenarios), own) * tight
     alive = np.ones((1 + S, len(n.producers), T))
     for j in range(n.sources):
         alive[:, j] = survives(n, j, price, (), 0)
     return PathData(
         n,
-        worlds,
+        scenarios,
         price,
-        path(n.availability, worlds.availability, [component_of(n, j) for j in producers]),
-        path(n.demand, n.demand * worlds.demand_factor, of_demand),
+        path(n.availability, scenarios.availability, [component_of(n, j) for j in producers]),
+        path(n.demand, n.demand * scenarios.demand_factor, of_demand),
         tight,
         crisis,
         branch,
@@ -128,22 +130,22 @@ def component_of(n: Instance, j: int) -> int:
     return int(n.component[next(i for i in range(len(n.materials)) if n.yields[j, i] != 0)])
 
 
-def tightness(n: Instance, worlds: Worlds) -> Bools:
+def tightness(n: Instance, scenarios: ScenarioSet) -> Bools:
     """(S, I, T) tight, section 3: an event on i's component lasts and a source is short or shut, or demand surges,
     or an input of i's makers, or an output made from i, is tight. An event's own word overrides."""
-    S, T = len(worlds.names), n.calendar.periods
+    S, T = len(scenarios.names), n.calendar.periods
     lasts = np.zeros((S, len(n.materials), T), dtype=bool)
     tight = np.zeros_like(lasts)
-    for s, i, event in _named(n, worlds):
+    for s, i, event in _named(n, scenarios):
         lasts[s, n.component == n.component[i]] |= _squeeze(n, event)
     for j in range(len(n.producers)):
         if j >= n.sources and not is_baseline(n, n.projects[j - n.sources]):
             continue
-        troubled = (worlds.availability[:, j] < 1 - TINY) | ~survives(n, j, worlds.price, (), 0)
+        troubled = (scenarios.availability[:, j] < 1 - TINY) | ~survives(n, j, scenarios.price, (), 0)
         for made in np.flatnonzero(n.yields[j] > 0):
             tight[:, made] |= troubled & lasts[:, made]
     for q, i in enumerate(int(k) for k in n.demand_material):
-        tight[:, i] |= (worlds.demand_factor[:, q] > 1 + TINY) & lasts[:, i]
+        tight[:, i] |= (scenarios.demand_factor[:, q] > 1 + TINY) & lasts[:, i]
     before = -1
     while before != int(tight.sum()):
         before = int(tight.sum())
@@ -151,18 +153,18 @@ def tightness(n: Instance, worlds: Worlds) -> Bools:
             for a, b in product(np.flatnonzero(y > 0), np.flatnonzero(y < 0)):
                 tight[:, a] |= tight[:, b] & lasts[:, a]
                 tight[:, b] |= tight[:, a] & lasts[:, b]
-    for s, i, event in _named(n, worlds):
+    for s, i, event in _named(n, scenarios):
         if event.tight is not None:
             tight[s, i, _squeeze(n, event)] = event.tight
     return tight
 
 
-def squeezed_share(n: Instance, worlds: Worlds) -> Floats:
+def squeezed_share(n: Instance, scenarios: ScenarioSet) -> Floats:
     """(S, I, T) share of a period in which the cut of any event on i's component lasts, counted edge to edge."""
     D, T = n.calendar.step, n.calendar.periods
-    share = np.zeros((len(worlds.names), len(n.materials), T))
+    share = np.zeros((len(scenarios.names), len(n.materials), T))
     spans: dict[tuple[int, int], list[tuple[float, float]]] = {}
-    for s, i, event in _named(n, worlds):
+    for s, i, event in _named(n, scenarios):
         begin = event.start + event.flood
         spans.setdefault((s, int(n.component[i])), []).append((begin, begin + event.duration))
     for (s, c), several in spans.items():
@@ -175,9 +177,9 @@ def squeezed_share(n: Instance, worlds: Worlds) -> Floats:
     return share
 
 
-def _named(n: Instance, worlds: Worlds) -> Iterator[tuple[int, int, DisruptionEvent]]:
-    """(world, material, strike) of every material that a strike names."""
-    for s, events in enumerate(worlds.events):
+def _named(n: Instance, scenarios: ScenarioSet) -> Iterator[tuple[int, int, DisruptionEvent]]:
+    """(scenario, material, strike) of every material that a strike names."""
+    for s, events in enumerate(scenarios.events):
         for event in events:
             names = event.materials.split()
             yield from ((s, i, event) for i, name in enumerate(n.materials) if name in names or "*" in names)
@@ -322,11 +324,11 @@ class Bill:
     liability: Floats
     """(T,) payment on the trunk at w*, net of receipts [million USD]."""
     expected: float
-    """Discounted expectation over all worlds up to T [million USD]."""
+    """Discounted expectation over all scenarios up to T [million USD]."""
     terminal: float
     """Discounted payment after T on trunk survival at the last price [million USD]."""
-    by_world: Floats
-    """(S,) discounted payment along each world's course up to T [million USD]; `expected` is its expectation."""
+    by_scenario: Floats
+    """(S,) discounted payment along each scenario's course up to T [million USD]; `expected` is its expectation."""
     undisturbed: float
     """`expected` were all prices the trunk's, on the same tonnes [million USD]."""
 

@@ -43,9 +43,9 @@ def recomputed(accounts: Accounts, without: Accounts, bounds: Mapping[str, float
         social_cost(accounts.problem, accounts.solution, accounts),
         social_cost(without.problem, without.solution, without),
     )
-    pi = accounts.path_data.worlds.probability
+    pi = accounts.path_data.scenarios.probability
     lost, lost_without = losses(accounts), losses(without)
-    names = accounts.path_data.worlds.names
+    names = accounts.path_data.scenarios.names
     z, z0 = sum(parts.values()), sum(before.values())
     found: Records = {
         "worth_musd": {"": z0 - z},
@@ -77,7 +77,7 @@ def _stages(accounts: Accounts, without: Accounts, costs: tuple[float, float], b
     """Aims with the plan and without, and the gap of the last."""
     n, aims = accounts.problem.natural, {"social_cost": costs}
     penalties = commitments(accounts)["soft_penalties"]
-    pi, m = accounts.path_data.worlds.probability, n.plan.objective.cvar_share
+    pi, m = accounts.path_data.scenarios.probability, n.plan.objective.cvar_share
 
     def risk(of: Accounts) -> float:
         lost = losses(of)
@@ -108,19 +108,19 @@ def _stages(accounts: Accounts, without: Accounts, costs: tuple[float, float], b
 
 def _shortage(accounts: Accounts) -> Records:
     """Losses that stay, defence, and the chance that nothing happens."""
-    n, x, worlds = accounts.problem.natural, accounts.solution, accounts.path_data.worlds
-    remaining, defence = dict.fromkeys(n.materials, 0.0), dict.fromkeys(worlds.names, 0.0)
+    n, x, scenarios = accounts.problem.natural, accounts.solution, accounts.path_data.scenarios
+    remaining, defence = dict.fromkeys(n.materials, 0.0), dict.fromkeys(scenarios.names, 0.0)
     for k, (q, _) in enumerate(n.tiers):
         material, segment = n.demands[q]
-        for s, name in enumerate(worlds.names):
+        for s, name in enumerate(scenarios.names):
             short = float(x.shortfall[1 + s, k].sum())
-            remaining[material] += float(worlds.probability[s]) * float(n.tier_loss[k]) * short
+            remaining[material] += float(scenarios.probability[s]) * float(n.tier_loss[k]) * short
             if segment == "defence":
                 defence[name] += short
     calm = [
         float(p)
-        for s, p in enumerate(worlds.probability)
-        if all(int(worlds.onset[s, c]) >= n.calendar.planned for c in range(len(n.components)))
+        for s, p in enumerate(scenarios.probability)
+        if all(int(scenarios.onset[s, c]) >= n.calendar.planned for c in range(len(n.components)))
     ]
     return {
         "remaining_loss_musd": remaining,
@@ -148,7 +148,7 @@ def _purchases(accounts: Accounts) -> Records:
                 tonnes[name] = tonnes.get(name, 0.0) + amount
                 paid[name] = paid.get(name, 0.0) + amount * float(n.price[i, t]) * (1 + premium)
                 years.setdefault(name, []).append(_year(n, t))
-        expected[name] += float(accounts.path_data.worlds.probability @ x.buy[1:, b, :planned].sum(axis=1))
+        expected[name] += float(accounts.path_data.scenarios.probability @ x.buy[1:, b, :planned].sum(axis=1))
     peaks, when, days, drift = {}, {}, {}, {}
     held = {int(i) for i, _ in purchase_terms(accounts)} | {i for i in range(len(n.materials)) if n.opening[i] > 0}
     for i in sorted(held):

@@ -180,7 +180,7 @@ def _market(facts: Facts) -> Iterator[Evidence]:
     """Tonnes of a material: segments beside each other, demand beside published use and world output, offers beside demand."""
     data = facts.data
     minerals = {row.mineral: row for row in data.rows("minerals")}
-    world = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
+    scenario = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
     of = {row.material: row.mineral for row in data.rows("materials")}
     share = _usual_shares(facts)
     for material in list(facts.demand):
@@ -198,7 +198,7 @@ def _market(facts: Facts) -> Iterator[Evidence]:
             used = facts.figure("minerals", mineral, "consumption_t")
             label = f"published use of {mineral.mineral} ({mineral.consumption_t:,g} t, {said(mineral, 'minerals')})"
             yield Comparison(label, wanted, ((1.0, (used,)),), 0.01, 60, kind="published use")
-        output = world.get(of.get(material, ""))
+        output = scenario.get(of.get(material, ""))
         if output is not None and output.production_t > 0:
             all_made = facts.figure("production", output, "production_t")
             label = f"world output of {output.mineral} ({output.production_t:,g} t, {said(output, 'production')})"
@@ -279,7 +279,7 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
     """Capacity, costs, fees and floors of a producer beside its market and the worth of what it makes."""
     data = facts.data
     yield from _years(facts, "capacities", "capacity_t_per_yr", 1)
-    world = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
+    scenario = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
     of = {row.material: row.mineral for row in data.rows("materials")}
     for table, column in (("activities", "activity"), ("projects", "project")):
         for row in data.rows(table):
@@ -295,7 +295,7 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
             if need := facts.wanted(main):
                 label = f"a year's use of {main} ({facts.total(need):,.4g} t)"
                 yield Comparison(label, output, need, 1e-5, 60, 0.2, kind=f"{table} market")
-            all_made = world.get(of.get(main, ""))
+            all_made = scenario.get(of.get(main, ""))
             if all_made is not None and all_made.production_t > 0:
                 figure = facts.figure("production", all_made, "production_t")
                 label = (

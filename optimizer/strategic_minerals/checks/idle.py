@@ -16,7 +16,7 @@ MONTHS = 12
 """Ages that are all multiples of it were rather given in months."""
 MOST_KEYS = 3
 DRAWN = frozenset({"rate_per_yr", "element_share", "after_probability", "after_lag_yr"})
-"""Fields of a hazard that matter where worlds are drawn alone."""
+"""Fields of a hazard that matter where scenarios are drawn alone."""
 
 Told = tuple[str, str]
 """Place in the plan, or table; text."""
@@ -223,8 +223,8 @@ def _sample(known: _Known) -> Iterator[Told]:
             )
             said = f"listed scenarios hold {1 - rest:g} and {held}"
             yield (
-                "sample.worlds",
-                f"plan sample.worlds: the sample has no probability: {said}: drawn worlds count for nothing",
+                "sample.scenarios",
+                f"plan sample.scenarios: the sample has no probability: {said}: drawn scenarios count for nothing",
             )
         idle_ones = {name: why for name, row in known.drawn.items() if (why := _never(known, row))}
         if "*" not in sample.hazards:
@@ -233,7 +233,7 @@ def _sample(known: _Known) -> Iterator[Told]:
         elif len(idle_ones) == len(known.drawn):
             yield (
                 place,
-                f"plan {place}: no hazard of hazards.csv ever touches any planned material: drawn worlds are quiet ones",
+                f"plan {place}: no hazard of hazards.csv ever touches any planned material: drawn scenarios are quiet ones",
             )
     for name, row in known.rows.items():
         if (name in known.drawn or name in known.named) and known.touched(row.materials):
@@ -242,7 +242,7 @@ def _sample(known: _Known) -> Iterator[Told]:
 
 
 def _never(known: _Known, row: Any) -> str:
-    """Why a hazard that worlds are drawn of strikes nothing; empty where it may."""
+    """Why a hazard that scenarios are drawn of strikes nothing; empty where it may."""
     if not known.touched(row.materials):
         return _unplanned(row.materials)
     if not row.rate_per_yr and not any(parent in known.drawn for parent in row.after.split()):

@@ -1,4 +1,4 @@
-"""Verbs that look at a question or a plan from outside: what can happen, fresh worlds, what planning adds."""
+"""Verbs that look at a question or a plan from outside: what can happen, fresh scenarios, what planning adds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def scenarios(
     plan: PlanFile,
     tables: Tables = None,
-    worlds: Annotated[int, typer.Option(min=1, max=100_000, help="Worlds drawn.")] = 2000,
+    scenarios: Annotated[int, typer.Option(min=1, max=100_000, help="Scenarios drawn.")] = 2000,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the draw; the plan's own where not given.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
@@ -30,7 +30,7 @@ def scenarios(
 
     room_for(out, "hazards", "materials", "years", "worst", "reduction")
     _, loaded, data = load(plan, tables, set_)
-    found = look(loaded, data, worlds=worlds, seed=seed)
+    found = look(loaded, data, scenarios=scenarios, seed=seed)
     frames = {"hazards": found.hazards, "materials": found.materials, "years": found.years, "worst": found.worst}
     if len(found.reduction):
         frames["reduction"] = found.reduction
@@ -39,29 +39,34 @@ def scenarios(
 
 @app.command()
 def stress(
-    directory: Annotated[Path, typer.Argument(help="A run folder of a plan that draws worlds.")],
-    worlds: Annotated[int, typer.Option("--scenarios", min=10, help="Fresh worlds in all.")] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the fresh worlds.")] = 1,
+    directory: Annotated[Path, typer.Argument(help="A run folder of a plan that draws scenarios.")],
+    scenarios: Annotated[int, typer.Option("--scenarios", min=10, help="Fresh scenarios in all.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fresh scenarios.")] = 1,
     myopic: Annotated[bool, typer.Option("--myopic", help="Learn how long an event lasts only when it ends.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
 ) -> None:
-    """Attack a solved plan with fresh worlds: losses with intervals, and the worlds that hurt most."""
+    """Attack a solved plan with fresh scenarios: losses with intervals, and the scenarios that hurt most."""
     from ..evaluation.stress_test import refused, stress_test
     from ..results.run_folder import load_result
 
-    room_for(out, "figures", "materials", "worst", "worlds")
+    room_for(out, "figures", "materials", "worst", "scenarios")
     stored = load_result(directory)
     reason = refused(stored.plan)
     if reason:
         raise InputError([Fault(str(directory), "", "plan", stored.plan.name, reason)])
-    with counting("fresh worlds") as told:
+    with counting("fresh scenarios") as told:
         found = stress_test(
-            stored, scenarios=worlds, seed=seed, myopic=myopic, workers=workers or os.cpu_count() or 1, on_progress=told
+            stored,
+            scenarios=scenarios,
+            seed=seed,
+            myopic=myopic,
+            workers=workers or os.cpu_count() or 1,
+            on_progress=told,
         )
     frames = {"figures": found.figures, "materials": found.materials, "worst": found.worst}
-    show({**frames, "worlds": found.worlds} if out is not None else frames, out, as_json, found.summary())
+    show({**frames, "scenarios": found.by_scenario} if out is not None else frames, out, as_json, found.summary())
 
 
 @app.command()
@@ -69,7 +74,7 @@ def reverse(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
     longest: Annotated[float, typer.Option(min=0.1, max=60, help="Longest disruption tried, in years.")] = 8.0,
     hazard: Annotated[
-        list[str], typer.Option(help="A hazard; may be repeated. Default: all in the plan's worlds.")
+        list[str], typer.Option(help="A hazard; may be repeated. Default: all in the plan's scenarios.")
     ] = [],  # noqa: B006
     promise: Annotated[
         list[str], typer.Option(help="ndfeb_magnet:civil:0.8; may be repeated. Default: the plan's promises.")
@@ -135,15 +140,15 @@ def bounds(
     plan: PlanFile,
     tables: Tables = None,
     samples: Annotated[int, typer.Option(min=2, help="Independent samples solved.")] = 5,
-    fresh: Annotated[int, typer.Option(min=10, help="Fresh worlds for the upper bound.")] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of samples and fresh worlds.")] = 1,
+    fresh: Annotated[int, typer.Option(min=10, help="Fresh scenarios for the upper bound.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of samples and fresh scenarios.")] = 1,
     gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
     time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")] = 3600.0,
     out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
-    set_: Annotated[list[str], typer.Option("--set", help="Change a field: sample.worlds=40")] = [],  # noqa: B006
+    set_: Annotated[list[str], typer.Option("--set", help="Change a field: sample.scenarios=40")] = [],  # noqa: B006
 ) -> None:
-    """How far a plan made against few worlds may be from the best: a lower and an upper bound, with confidence."""
+    """How far a plan made against few scenarios may be from the best: a lower and an upper bound, with confidence."""
     from ..evaluation.sampling_gap import sampling_gap, unbounded
 
     room_for(out, "bounds")
@@ -169,8 +174,8 @@ def bounds(
 def worth(
     plan: PlanFile,
     tables: Tables = None,
-    fresh: Annotated[int, typer.Option(min=0, help="Fresh worlds that every alternative meets; 0: none.")] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the fresh worlds.")] = 1,
+    fresh: Annotated[int, typer.Option(min=0, help="Fresh scenarios that every alternative meets; 0: none.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fresh scenarios.")] = 1,
     gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
     time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")] = 3600.0,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
@@ -180,7 +185,7 @@ def worth(
     """What planning adds: the plan beside rules of thumb, perfect information and the plan for average events."""
     from ..evaluation.value_of_planning import value_of_planning
 
-    room_for(out, "alternatives", "information", "worlds", "fresh_worlds")
+    room_for(out, "alternatives", "information", "scenarios", "fresh_scenarios")
     _, loaded, data = load(plan, tables, set_)
     try:
         with progress([]) as told:
@@ -196,7 +201,7 @@ def worth(
             )
     except ValueError as error:
         raise PlanError([Fault("plan", "", "objective", loaded.objective.kind, str(error))]) from None
-    frames = {"alternatives": found.table, "information": found.information, "worlds": found.worlds}
+    frames = {"alternatives": found.table, "information": found.information, "scenarios": found.by_scenario}
     if found.fresh_table is not None:
-        frames["fresh_worlds"] = found.fresh_table
+        frames["fresh_scenarios"] = found.fresh_table
     show(frames, out, as_json, found.summary())

@@ -210,7 +210,9 @@ def solve(
     time_limit: Annotated[float, typer.Option(help="Seconds.")] = 3600.0,
     method: Annotated[
         Literal["auto", "flat", "decomposed"],
-        typer.Option(help="One model for all worlds, master and clusters of worlds, or whichever should be faster."),
+        typer.Option(
+            help="One model for all scenarios, master and clusters of scenarios, or whichever should be faster."
+        ),
     ] = "auto",
     profile: Annotated[bool, typer.Option("--profile", help="Also where time and memory went.")] = False,
     as_json: Annotated[
@@ -308,7 +310,7 @@ def _profile(result: Result) -> str:
     counts = result.counts
     lines = [
         f"PROFILE: {counts['columns']:,} columns, {counts['rows']:,} rows, {counts['nonzeros']:,} nonzeros, "
-        f"{counts['binaries']:,} binaries, {counts['scenarios']:,} worlds, {counts['nodes']:,} nodes.",
+        f"{counts['binaries']:,} binaries, {counts['scenarios']:,} scenarios, {counts['nodes']:,} nodes.",
         f"  {'phase':<12}{'seconds':>10}{'share':>8}{'HiGHS s':>10}{'iterations':>12}{'peak MiB':>10}",
     ]
     for row in result.profile.itertuples():

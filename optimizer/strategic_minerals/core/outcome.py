@@ -38,7 +38,7 @@ class Outcome:
     stages: tuple[tuple[str, float, float, float], ...] = ()
     """(stage, objective, bound, relative gap) of each stage of the objective, each against its value in Z0."""
     method: str = "flat"
-    """`flat`, one model for all worlds; `decomposed`, master and clusters of worlds."""
+    """`flat`, one model for all scenarios; `decomposed`, master and clusters of scenarios."""
 
 
 @dataclass(frozen=True)

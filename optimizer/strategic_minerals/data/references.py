@@ -18,7 +18,7 @@ from ..schemas.tables import TABLES
 from .dataset import Dataset
 
 REGIONS = frozenset({"WLD", "OTH"})
-"""Codes of fact tables that are no countries: the world, the rest."""
+"""Codes of fact tables that are no countries: the scenario, the rest."""
 Uses = tuple[str, str, "Known"]
 """Table, column, and what its names must be."""
 

@@ -1,11 +1,11 @@
-"""L-shaped method: a master of commitments and trunk, and clusters of worlds that answer it with cuts.
+"""L-shaped method: a master of commitments and trunk, and clusters of scenarios that answer it with cuts.
 
-For fixed master columns y a cluster of worlds costs Q_k(y), convex, with the reduced costs g_k of y as slopes. The clusters of a
+For fixed master columns y a cluster of scenarios costs Q_k(y), convex, with the reduced costs g_k of y as slopes. The clusters of a
 group share one cut
 
     theta >= sum_k Q_k(y') + sum_k g_k (y - y')                                                        [million USD]
 
-(Benders 1962; Van Slyke and Wets 1969; several worlds a cut as in Trukhanov, Ntaimo and Schaefer 2010). Here: the parts, their
+(Benders 1962; Van Slyke and Wets 1969; several scenarios a cut as in Trukhanov, Ntaimo and Schaefer 2010). Here: the parts, their
 cuts, and what a point costs in all clusters; the rounds between master and clusters are in `search`, all of it in `lshaped`.
 """
 
@@ -62,7 +62,7 @@ class Evaluator:
         """cost: (columns,) [million USD]; that of the clusters' columns stands for good. threads: 0, one for each core allowed.
         executor: answers clusters in place of threads.
 
-        ValueError where worlds are bound together (`separable`).
+        ValueError where scenarios are bound together (`separable`).
         """
         self._integer, self._executor = integer, executor
         self._sent: set[bytes] = set()
@@ -211,7 +211,7 @@ class Evaluator:
                 answers = self._answers(found.y, asked, time.perf_counter() + SETTINGS.last_round_s, "point")
             except OutOfTimeError:
                 raise UntrustedError(
-                    f"the worlds of a plan were not worked out within {SETTINGS.last_round_s:g} s"
+                    f"the scenarios of a plan were not worked out within {SETTINGS.last_round_s:g} s"
                 ) from None
             parts = tuple(answer.x for answer in answers)
         for cluster, own in zip(self.parts.clusters, parts, strict=True):
@@ -234,8 +234,10 @@ def groups_for(structure: Structure, assembly: Assembly) -> int:
     """Groups of clusters aimed at."""
     if stay(assembly):
         return SETTINGS.cut_groups
-    worlds = int((~structure.worlds.design_basis).sum())
-    return int(np.clip(math.ceil(worlds / SETTINGS.scenarios_per_group), SETTINGS.least_groups, SETTINGS.most_groups))
+    scenarios = int((~structure.scenarios.design_basis).sum())
+    return int(
+        np.clip(math.ceil(scenarios / SETTINGS.scenarios_per_group), SETTINGS.least_groups, SETTINGS.most_groups)
+    )
 
 
 def decision_sums(structure: Structure, assembly: Assembly) -> list[Ints]:

@@ -69,8 +69,8 @@ class LShaped(Evaluator):
         may be kept to the solver's tolerance only.
 
         Rounds end within `Search.gap_share` of the gap asked, or after `SearchSettings.fixed_integer_rounds`; the bound says how
-        close. Duals are those of the master for its own rows, and in worlds those of its cluster where the master's columns stand;
-        columns of clusters have none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
+        close. Duals are those of the master for its own rows, and in scenarios those of its cluster where the master's columns
+        stand; columns of clusters have none (NaN). Raises UntrustedError where a cluster has no answer; `time_limit` has no point.
         """
         begin = time.perf_counter()
         search = Search(self, cost, offset, begin, begin + time_limit_s, phase, None, absolute_gap, gap)

@@ -1,8 +1,9 @@
 """Cuts of an L-shaped method, and the master's linear program that holds those that matter.
 
-A cut says that a group of worlds costs at least so much:  factors . columns >= right-hand side,  the last of its columns being the
-group's cost [million USD]. Cuts are valid for every plan and for every cost of the master's columns, so that a pool keeps all of
-them while one linear program holds few: what has not been tight for long is taken out, and comes back when clusters say it again.
+A cut says that a group of scenarios costs at least so much:  factors . columns >= right-hand side,  the last of its columns being
+the group's cost [million USD]. Cuts are valid for every plan and for every cost of the master's columns, so that a pool keeps all
+of them while one linear program holds few: what has not been tight for long is taken out, and comes back when clusters say it
+again.
 """
 
 from __future__ import annotations

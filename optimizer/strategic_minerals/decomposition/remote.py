@@ -1,4 +1,4 @@
-"""Clusters of worlds answered elsewhere: tasks that travel to other threads, processes or machines, and what stays there.
+"""Clusters of scenarios answered elsewhere: tasks that travel to other threads, processes or machines, and what stays there.
 
 Whoever answers keeps the solver of a cluster, so that later rounds bring a point alone. A worker that does not know a cluster,
 being new or another than last time, says so and is asked again with everything; a lost worker's tasks run again.
@@ -76,7 +76,7 @@ def map_remote(
     """Answers of clusters at a point, in their order. `known` are digests that some worker was sent before; it grows.
 
     Some at a time: a program that does not stay in memory is cut out for its errand, and workers that do not keep it are sent it
-    anew each time, without a basis: with so many worlds, threads are the better way.
+    anew each time, without a basis: with so many scenarios, threads are the better way.
 
     Raises OutOfTimeError, UntrustedError, and what the executor raises.
     """

@@ -203,7 +203,7 @@ class Search:
     def nothing_new(self) -> Status:
         """Clusters say what the master knows: as close as arithmetic comes."""
         if not math.isfinite(self.bound):
-            raise UntrustedError(f"a group of worlds costs less than {SETTINGS.least_theta:g} million USD")
+            raise UntrustedError(f"a group of scenarios costs less than {SETTINGS.least_theta:g} million USD")
         return "optimal"
 
     def widest(self) -> tuple[Floats, Floats]:
@@ -260,7 +260,7 @@ class Search:
     def restore_feasibility(self, x: Floats, whole: Floats) -> Floats:
         """A point of the master with its whole numbers exact. Rows that this breaks are held tighter, a few times at most: a solver
         that holds a thousand signatures to 1e-7 each overdraws a budget by a thousand dollars once they are rounded (seen at 5,000
-        worlds).
+        scenarios).
         """
         y = self.of.point(x)
         y[self.of.decisions] = whole
@@ -290,17 +290,17 @@ class Search:
 
 
 def best_tail(of: Evaluator, cost: Floats, x: Floats) -> tuple[Floats, float]:
-    """(point, what it saves): value at risk and tails as good as the losses of the worlds allow  [million USD].
+    """(point, what it saves): value at risk and tails as good as the losses of the scenarios allow  [million USD].
 
     Between two points of the master the value at risk lies between theirs, which need not be the best. Minimising
     eta + sum w max(0, L - eta) over eta: a loss at which the weights of larger ones no longer exceed the weight of eta
     (Rockafellar and Uryasev 2000).
     """
-    world = next((part for part in of.assembly.blocks if part.label == "world"), None)
-    if world is None or not of.structure.uses_risk:
+    scenario = next((part for part in of.assembly.blocks if part.label == "scenario"), None)
+    if scenario is None or not of.structure.uses_risk:
         return x, 0.0
     eta = of.assembly.blocks[0].columns("value_at_risk", None)[0]
-    loss, tail = world.columns("world_loss", None), world.columns("tail", None)
+    loss, tail = scenario.columns("scenario_loss", None), scenario.columns("tail", None)
     order = np.argsort(x[loss])[::-1]
     beyond = np.cumsum(cost[tail][order])
     k = int(np.searchsorted(beyond, cost[eta] * (1 - SETTINGS.rounding)))

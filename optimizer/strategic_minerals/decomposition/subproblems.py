@@ -1,7 +1,7 @@
-"""A model taken apart: the master's columns, and clusters of worlds that stand on them.
+"""A model taken apart: the master's columns, and clusters of scenarios that stand on them.
 
 What is decided before events, the trunk and the design-basis scenarios are the master's, so that their promises hold exactly.
-Every other world's branches belong to a cluster: one linear program, hot-started from its own last basis, in which the master's
+Every other scenario's branches belong to a cluster: one linear program, hot-started from its own last basis, in which the master's
 columns that it uses stand fixed; their reduced costs tell how its cost changes with them.
 """
 
@@ -93,7 +93,7 @@ class ColumnPartition:
 
 @dataclass
 class Cluster:
-    """Some worlds as one linear program, with what the last answer leaves to start from."""
+    """Some scenarios as one linear program, with what the last answer leaves to start from."""
 
     split: ColumnPartition
     number: int
@@ -180,7 +180,7 @@ def ask(model: Model, part: Subproblem, at: Floats, deadline: float, tell: Detai
     if run.status == "time_limit":
         raise OutOfTimeError
     if run.status != "optimal" or run.column_dual is None or run.objective is None:
-        raise UntrustedError(f"a cluster of worlds was not solved: {run.status}")
+        raise UntrustedError(f"a cluster of scenarios was not solved: {run.status}")
     x = None if run.x is None else run.x[: part.own].copy()
     return SubproblemSolution(
         run.objective, run.column_dual[part.own :].copy(), run.iterations, x, run.row_dual if tell == "duals" else None
@@ -218,7 +218,7 @@ class Decomposed:
 
 
 def separable(assembly: Assembly) -> bool:
-    """Whether worlds meet only through commitments, trunk and value at risk: no limit on losses binds them together."""
+    """Whether scenarios meet only through commitments, trunk and value at risk: no limit on losses binds them together."""
     return not any(len(assembly.rows_of(family)) for family in ("cvar_limit", "expected_loss_limit"))
 
 
@@ -230,7 +230,7 @@ def stay(assembly: Assembly) -> bool:
 def decompose(
     structure: Structure, assembly: Assembly, cost: Floats, groups: int, like: Decomposed | None = None
 ) -> Decomposed:
-    """Master and clusters of a model. ValueError where a row binds worlds of two clusters together.
+    """Master and clusters of a model. ValueError where a row binds scenarios of two clusters together.
 
     groups: of clusters, at most; the master has a column for the cost of each. like: parts of a model like this one, given up for
     it. A cluster that is the same is taken over as it is; one with other figures starts from the old one's basis.
@@ -262,7 +262,7 @@ def _sorted_by(owner: Ints, count: int | None = None) -> list[Ints]:
 def master_alone(structure: Structure, assembly: Assembly) -> Assembly:
     """The model with the rows of commitments, trunk and design-basis scenarios alone; its columns stay as they are.
 
-    A plan for it is a plan for the whole model, whose other worlds can always be operated somehow; the whole where worlds are
+    A plan for it is a plan for the whole model, whose other scenarios can always be operated somehow; the whole where scenarios are
     bound together.
     """
     if not separable(assembly):
@@ -273,8 +273,8 @@ def master_alone(structure: Structure, assembly: Assembly) -> Assembly:
 
 
 def demanding(structure: Structure, assembly: Assembly) -> Assembly:
-    """The part of a model whose demands may conflict. Where worlds are too many for one solver: commitments, trunk and design-basis
-    scenarios alone, since other worlds can always be operated somehow; rows keep their names. Else the whole.
+    """The part of a model whose demands may conflict. Where scenarios are too many for one solver: commitments, trunk and
+    design-basis scenarios alone, since other scenarios can always be operated somehow; rows keep their names. Else the whole.
     """
     if stay(assembly) or not separable(assembly):
         return assembly
@@ -296,20 +296,20 @@ def _named(assembly: Assembly, rows: Ints, columns: Ints, place: Callable[[Ints]
 
 def _owners(structure: Structure, assembly: Assembly) -> Ints:
     """(columns,) cluster of each column, -1 for the master's."""
-    apart = np.flatnonzero(~structure.worlds.design_basis)
+    apart = np.flatnonzero(~structure.scenarios.design_basis)
     size = int(np.clip(math.ceil(len(apart) / SETTINGS.clusters), 1, SETTINGS.most_scenarios_per_cluster))
-    cluster = np.full(len(structure.worlds.names), -1, dtype=np.int64)
+    cluster = np.full(len(structure.scenarios.names), -1, dtype=np.int64)
     cluster[apart] = np.arange(len(apart)) // size
     owner = np.full(len(assembly.lower), -1, dtype=np.int32)
     names = list(structure.instance.components)
     for part in assembly.blocks:
         kind, _, name = part.label.partition(":")
         if kind == "period":
-            world = structure.block_index[names.index(name)].world
-            of = np.where(world == TRUNK, -1, cluster[np.maximum(world, 0)])
+            scenario = structure.block_index[names.index(name)].scenario
+            of = np.where(scenario == TRUNK, -1, cluster[np.maximum(scenario, 0)])
         elif kind == "branch":
             of = cluster[list(structure.block_index[names.index(name)].branches)]
-        elif kind == "world":
+        elif kind == "scenario":
             of = cluster
         else:
             continue
@@ -328,7 +328,7 @@ def _row_owners(assembly: Assembly, owner: Ints) -> Ints:
         entry[entry < 0] = np.iinfo(np.int32).max
         least = np.minimum.reduceat(entry, first)
         if ((most[used] >= 0) & (least != most[used])).any():
-            raise ValueError("worlds are bound together by a row: they cannot be taken apart")
+            raise ValueError("scenarios are bound together by a row: they cannot be taken apart")
     return most
 
 

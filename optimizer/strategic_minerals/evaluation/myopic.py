@@ -22,7 +22,7 @@ from ..model.problem import Problem
 from ..model.solution import extract
 from ..scenarios.events import DisruptionEvent
 from ..scenarios.sampling import mean_remainder
-from ..scenarios.scenario_set import Worlds, combine_events
+from ..scenarios.scenario_set import ScenarioSet, combine_events
 from .recourse import (
     FirstStage,
     RecourseOutcome,
@@ -33,21 +33,21 @@ from .recourse import (
     fixed_columns,
     operations,
     problem_of,
+    scenario_by_scenario,
     signed,
-    world_by_world,
 )
 
 UNKNOWN_MEAN_YR = 1.0
 """What is believed to be left, in years, of an event that no hazard describes."""
 
 Done = dict[tuple[int, int], Floats]
-"""What has been decided in a chunk: (component, world) -> (T, width) values in model units, filled period by period."""
+"""What has been decided in a chunk: (component, scenario) -> (T, width) values in model units, filled period by period."""
 
 
 def evaluate_myopic_recourse(
-    first: FirstStage, worlds: Worlds, rows: Mapping[str, Any], *, time_limit_s: float = 600.0
+    first: FirstStage, scenarios: ScenarioSet, rows: Mapping[str, Any], *, time_limit_s: float = 600.0
 ) -> RecourseOutcome:
-    """Operate through every world (in tonnes) without foresight. `rows`: the row of each hazard, for its law of durations.
+    """Operate through every scenario (in tonnes) without foresight. `rows`: the row of each hazard, for its law of durations.
 
     Raises UntrustedError where a period is not solved to optimality.
     """
@@ -55,7 +55,7 @@ def evaluate_myopic_recourse(
     bases = BasisMemory()
     found: list[RecourseOutcome] = []
     T = first.natural.calendar.periods
-    for part, probability in chunks(worlds):
+    for part, probability in chunks(scenarios):
         done: Done = {}
         for t in range(1, T):
             touched = np.flatnonzero((part.onset <= t).any(axis=1))
@@ -67,7 +67,7 @@ def evaluate_myopic_recourse(
             if templates is None:
                 templates = compile_templates(every_component(structure, support))
             problem = problem_of(first, structure, templates)
-            costs = world_by_world(problem, probability[touched])
+            costs = scenario_by_scenario(problem, probability[touched])
             x = _decide(problem, costs, first, shares, done, touched, t, bases, time_limit_s)
             _remember(structure, problem, x, done, touched, t)
         true_support, shares = signed(first, _scaled(first, part))
@@ -83,17 +83,17 @@ def evaluate_myopic_recourse(
     return RecourseOutcome.joined(found)
 
 
-def _scaled(first: FirstStage, worlds: Worlds) -> Worlds:
-    return worlds.counted_in(first.structure.instance.material_unit)
+def _scaled(first: FirstStage, scenarios: ScenarioSet) -> ScenarioSet:
+    return scenarios.counted_in(first.structure.instance.material_unit)
 
 
-def _known(first: FirstStage, worlds: Worlds, touched: Ints, t: int, rows: Mapping[str, Any]) -> Worlds:
-    """The worlds as they are believed to go on at the end of period t (in tonnes)."""
+def _known(first: FirstStage, scenarios: ScenarioSet, touched: Ints, t: int, rows: Mapping[str, Any]) -> ScenarioSet:
+    """The scenarios as they are believed to go on at the end of period t (in tonnes)."""
     n = first.natural
     now = n.calendar.first_year + n.calendar.step * (t + 1)
-    events = [tuple(believed(k, now, rows) for k in worlds.events[s] if k.start < now) for s in touched]
+    events = [tuple(believed(k, now, rows) for k in scenarios.events[s] if k.start < now) for s in touched]
     count = len(events)
-    return combine_events(n, [worlds.names[s] for s in touched], np.ones(count), np.zeros(count, dtype=bool), events)
+    return combine_events(n, [scenarios.names[s] for s in touched], np.ones(count), np.zeros(count, dtype=bool), events)
 
 
 def believed(event: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> DisruptionEvent:
@@ -139,11 +139,11 @@ def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Fl
             continue
         c = structure.instance.components.index(part.label.removeprefix("period:"))
         blocks = structure.block_index[c]
-        mine = np.flatnonzero((blocks.world >= 0) & (blocks.period < t))
+        mine = np.flatnonzero((blocks.scenario >= 0) & (blocks.period < t))
         for n in mine:
-            world = int(touched[blocks.world[n]])
+            scenario = int(touched[blocks.scenario[n]])
             columns.append(part.first_column + part.width * n + np.arange(part.width))
-            values.append(done[c, world][blocks.period[n]])
+            values.append(done[c, scenario][blocks.period[n]])
         rows.append(np.flatnonzero((assembly.row_block == k) & np.isin(assembly.row_instance, mine)))
     join = np.concatenate
     empty = np.zeros(0, dtype=int)
@@ -157,9 +157,9 @@ def _remember(structure: Structure, problem: Problem, x: Floats, done: Done, tou
             continue
         c = structure.instance.components.index(part.label.removeprefix("period:"))
         blocks = structure.block_index[c]
-        for n in np.flatnonzero((blocks.world >= 0) & (blocks.period == t)):
-            world = int(touched[blocks.world[n]])
-            kept = done.setdefault((c, world), np.zeros((structure.instance.calendar.periods, part.width)))
+        for n in np.flatnonzero((blocks.scenario >= 0) & (blocks.period == t)):
+            scenario = int(touched[blocks.scenario[n]])
+            kept = done.setdefault((c, scenario), np.zeros((structure.instance.calendar.periods, part.width)))
             begin = part.first_column + part.width * n
             kept[t] = x[begin : begin + part.width]
 

@@ -1,7 +1,7 @@
-"""A plan meets worlds it was not made against: commitments and trunk fixed, operations chosen anew in each world.
+"""A plan meets scenarios it was not made against: commitments and trunk fixed, operations chosen anew in each scenario.
 
-Worlds are met in chunks: one compiled structure is stamped for each chunk, everything decided before an event is fixed, and
-what is left falls apart into one small linear program a world.
+Scenarios are met in chunks: one compiled structure is stamped for each chunk, everything decided before an event is fixed, and
+what is left falls apart into one small linear program a scenario.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..audit.accounts import Accounts, losses, open_accounts, world_costs
+from ..audit.accounts import Accounts, costs_by_scenario, losses, open_accounts
 from ..audit.scenario_data import path_data_along
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
@@ -29,13 +29,13 @@ from ..model.problem import Problem, structure_of
 from ..model.solution import Solution, embed, extract
 from ..scenarios.events import DisruptionEvent
 from ..scenarios.promises import short_of_promise
-from ..scenarios.scenario_set import Worlds, combine_events
+from ..scenarios.scenario_set import ScenarioSet, combine_events
 from ..schemas.plan import Plan
 
 CHUNK = 16
-"""Worlds in one linear program."""
+"""Scenarios in one linear program."""
 RAREST = 1e-6
-"""Least probability of a world where its promises are weighed against its costs."""
+"""Least probability of a scenario where its promises are weighed against its costs."""
 ROOM = 1e-6
 """Room in every row, in the solver's unit, where a first stage that another solve rounded leaves none."""
 KEPT_ROWS = ("trunk_loss_sum",)
@@ -44,7 +44,7 @@ KEPT_ROWS = ("trunk_loss_sum",)
 
 @dataclass(frozen=True)
 class RecourseOutcome:
-    """What worlds cost a plan; each array has one entry, or one row, a world."""
+    """What scenarios cost a plan; each array has one entry, or one row, a scenario."""
 
     cost: Floats
     """(S,) discounted cost of the whole course, commitments included [million USD]."""
@@ -57,7 +57,7 @@ class RecourseOutcome:
     short: Floats
     """(S, Q, T) tonnes that each demand goes short."""
     penalty: Floats
-    """(S,) soft penalties of promises; each counts once, whatever the world's probability [million USD]."""
+    """(S,) soft penalties of promises; each counts once, whatever the scenario's probability [million USD]."""
     overrun: float = 0.0
     """Soft penalties of limits on the course before any event, weighed by the chance of being on it [million USD]."""
 
@@ -76,18 +76,18 @@ class RecourseOutcome:
 
 @dataclass(frozen=True)
 class FirstStage:
-    """What is decided before anything has happened, ready to meet any world."""
+    """What is decided before anything has happened, ready to meet any scenario."""
 
     plan: Plan
     data: Dataset
     natural: Instance
     structure: Structure
-    """Of the plan's own worlds, in model units."""
+    """Of the plan's own scenarios, in model units."""
     solution: Solution
     eta: float
-    """Value at risk of the plan in its own worlds, for the tail's weight in operations [million USD]."""
+    """Value at risk of the plan in its own scenarios, for the tail's weight in operations [million USD]."""
     is_reference: bool
-    """The do-nothing reference: nothing is bought in any world, and no promise is kept for its own sake."""
+    """The do-nothing reference: nothing is bought in any scenario, and no promise is kept for its own sake."""
 
     @classmethod
     def of(cls, plan: Plan, data: Dataset, solution: Solution, *, is_reference: bool = False) -> FirstStage:
@@ -97,22 +97,22 @@ class FirstStage:
         if structure.uses_risk:
             problem = _bookkeeping(plan, data, natural, structure)
             found = losses(open_accounts(problem, solution))
-            pi, alpha = structure.worlds.probability, plan.risk.alpha
+            pi, alpha = structure.scenarios.probability, plan.risk.alpha
             eta = min(found, key=lambda e: float(e + pi @ np.maximum(0.0, found - e) / (1 - alpha)))
         return cls(plan, data, natural, structure, solution, float(eta), is_reference)
 
     @property
-    def own_worlds(self) -> Worlds:
-        """The worlds that the plan was made against, in tonnes."""
-        return self.structure.worlds.counted_in(1 / self.structure.instance.material_unit)
+    def own_scenarios(self) -> ScenarioSet:
+        """The scenarios that the plan was made against, in tonnes."""
+        return self.structure.scenarios.counted_in(1 / self.structure.instance.material_unit)
 
 
-def evaluate_recourse(first: FirstStage, worlds: Worlds, *, time_limit_s: float = 600.0) -> RecourseOutcome:
-    """Operate through every world (in tonnes). Raises UntrustedError where a chunk is not solved to optimality."""
+def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet, *, time_limit_s: float = 600.0) -> RecourseOutcome:
+    """Operate through every scenario (in tonnes). Raises UntrustedError where a chunk is not solved to optimality."""
     templates: Templates | None = None
     bases = BasisMemory()
     found: list[RecourseOutcome] = []
-    for part, probability in chunks(worlds):
+    for part, probability in chunks(scenarios):
         scaled = first.structure.instance
         here = part.counted_in(scaled.material_unit)
         support, shares = signed(first, here)
@@ -126,36 +126,36 @@ def evaluate_recourse(first: FirstStage, worlds: Worlds, *, time_limit_s: float 
     return RecourseOutcome.joined(found)
 
 
-def chunks(worlds: Worlds) -> Iterator[tuple[Worlds, Floats]]:
-    """(worlds, their probabilities) in order, a chunk at a time; within its chunk each counts once."""
-    for begin in range(0, len(worlds.names), CHUNK):
+def chunks(scenarios: ScenarioSet) -> Iterator[tuple[ScenarioSet, Floats]]:
+    """(scenarios, their probabilities) in order, a chunk at a time; within its chunk each counts once."""
+    for begin in range(0, len(scenarios.names), CHUNK):
         rows = slice(begin, begin + CHUNK)
-        part = Worlds(
-            worlds.names[rows],
-            np.ones(len(worlds.names[rows])),
-            worlds.design_basis[rows],
-            worlds.events[rows],
-            worlds.availability[rows],
-            worlds.demand_factor[rows],
-            worlds.price[rows],
-            worlds.tight[rows],
-            worlds.lasting[rows],
-            worlds.onset[rows],
-            worlds.end[rows],
+        part = ScenarioSet(
+            scenarios.names[rows],
+            np.ones(len(scenarios.names[rows])),
+            scenarios.design_basis[rows],
+            scenarios.events[rows],
+            scenarios.availability[rows],
+            scenarios.demand_factor[rows],
+            scenarios.price[rows],
+            scenarios.tight[rows],
+            scenarios.lasting[rows],
+            scenarios.onset[rows],
+            scenarios.end[rows],
         )
-        yield part, worlds.probability[rows]
+        yield part, scenarios.probability[rows]
 
 
-def signed(first: FirstStage, worlds: Worlds) -> tuple[Support, Floats]:
+def signed(first: FirstStage, scenarios: ScenarioSet) -> tuple[Support, Floats]:
     """The support with what is signed alone, and the shares signed."""
     signed = [o for o, share in enumerate(first.solution.sign) if abs(share) > 1e-9]
     floors = [m for m, share in enumerate(first.solution.floor) if share > 0.5]
-    support = signed_support(first.structure.instance, worlds, first.structure.support, signed, floors)
+    support = signed_support(first.structure.instance, scenarios, first.structure.support, signed, floors)
     return support, first.solution.sign[signed]
 
 
 def every_component(structure: Structure, support: Support) -> Structure:
-    """A layout of one world that touches every component at once: what is compiled from it fits any chunk."""
+    """A layout of one scenario that touches every component at once: what is compiled from it fits any chunk."""
     calendar = structure.instance.calendar
     everything = DisruptionEvent(
         start=calendar.first_year + calendar.step,
@@ -171,8 +171,8 @@ def every_component(structure: Structure, support: Support) -> Structure:
         tight=None,
         label="all",
     )
-    worlds = combine_events(structure.instance, ["all"], np.ones(1), np.zeros(1, dtype=bool), [(everything,)])
-    return build_structure(structure.instance, worlds, support)
+    scenarios = combine_events(structure.instance, ["all"], np.ones(1), np.zeros(1, dtype=bool), [(everything,)])
+    return build_structure(structure.instance, scenarios, support)
 
 
 def _bookkeeping(plan: Plan, data: Dataset, natural: Instance, structure: Structure) -> Problem:
@@ -182,7 +182,7 @@ def _bookkeeping(plan: Plan, data: Dataset, natural: Instance, structure: Struct
 
 
 def problem_of(first: FirstStage, structure: Structure, templates: Templates) -> Problem:
-    """The plan's problem along other worlds."""
+    """The plan's problem along other scenarios."""
     return Problem(
         first.plan, first.data, first.natural, structure, templates, instantiate(structure, templates), Timings()
     )
@@ -201,9 +201,9 @@ def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[
     return columns, values
 
 
-def world_by_world(problem: Problem, probability: Floats) -> Floats:
-    """Costs of all columns where each world counts once: penalties of promises, which the plan counts once in every world,
-    whatever its probability, count 1/probability beside the world's own costs  [million USD]."""
+def scenario_by_scenario(problem: Problem, probability: Floats) -> Floats:
+    """Costs of all columns where each scenario counts once: penalties of promises, which the plan counts once in every scenario,
+    whatever its probability, count 1/probability beside the scenario's own costs  [million USD]."""
     costs = objective_costs(problem)["social_cost"]
     penalty = problem.assembly.costs.get("penalty")
     if penalty is None or not penalty.any():
@@ -221,9 +221,9 @@ def world_by_world(problem: Problem, probability: Floats) -> Floats:
 def _operate(
     problem: Problem, first: FirstStage, shares: Floats, probability: Floats, bases: BasisMemory, time_limit_s: float
 ) -> Floats:
-    """Solve the operations of all worlds of a chunk for fixed commitments and trunk."""
+    """Solve the operations of all scenarios of a chunk for fixed commitments and trunk."""
     columns, values = fixed_columns(problem, first, shares)
-    model, free = operations(problem, first, world_by_world(problem, probability))
+    model, free = operations(problem, first, scenario_by_scenario(problem, probability))
     model.set_bounds(columns, values, values)
     return best_course(problem, model, free, bases, time_limit_s)
 
@@ -263,7 +263,7 @@ def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory, 
         model.set_row_bounds(kept, assembly.row_lower[kept] - room, assembly.row_upper[kept] + room)
         run = model.run(time_limit_s=time_limit_s, phase="recourse")
     if run.status != "optimal" or run.x is None:
-        raise UntrustedError(f"operations in fresh worlds were not solved: {run.status}")
+        raise UntrustedError(f"operations in fresh scenarios were not solved: {run.status}")
     if bases.eager:
         bases.record(problem.structure, assembly, *model.basis())
     return run.x
@@ -282,38 +282,40 @@ def before_events(problem: Problem) -> Any:
     return np.flatnonzero(trunk | root)
 
 
-def evaluate(problem: Problem, solution: Solution, worlds: Worlds, first: FirstStage) -> RecourseOutcome:
+def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first: FirstStage) -> RecourseOutcome:
     """Costs and losses of a chunk, added up by the audit's evaluator."""
     n = first.natural
-    along = path_data_along(n, worlds)
+    along = path_data_along(n, scenarios)
     accounts = _books(problem, solution, first, along)
     beta = n.calendar.beta[:-1]
-    by_material = np.zeros((len(worlds.names), len(n.materials)))
-    defence = np.zeros(len(worlds.names))
-    missing = np.zeros((len(worlds.names), len(n.demands), n.calendar.periods))
+    by_material = np.zeros((len(scenarios.names), len(n.materials)))
+    defence = np.zeros(len(scenarios.names))
+    missing = np.zeros((len(scenarios.names), len(n.demands), n.calendar.periods))
     for k, (q, _) in enumerate(n.tiers):
         short = solution.shortfall[1:, k]
         by_material[:, n.demand_material[q]] += n.tier_loss[k] * (short @ beta)
         missing[:, q] += short
         if n.demands[q][1] == "defence":
             defence += short[:, : n.calendar.planned].sum(axis=1)
-    penalty, overrun = np.zeros(len(worlds.names)), 0.0
+    penalty, overrun = np.zeros(len(scenarios.names)), 0.0
     if first.is_reference:  # nothing keeps no promise
-        return RecourseOutcome(world_costs(accounts), losses(accounts), by_material, defence, missing, penalty)
+        return RecourseOutcome(costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty)
     for level in n.plan.service_levels:
         if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
-            beyond, _ = short_of_promise(n, worlds, missing, level)
-            named = [name in level.scenarios for name in worlds.names]
+            beyond, _ = short_of_promise(n, scenarios, missing, level)
+            named = [name in level.scenarios for name in scenarios.names]
             penalty += level.penalty_usd_per_kg * 1e-3 * np.where(named, beyond.sum(axis=1), 0.0)
     for k, rule in enumerate(n.plan.diversification):
         if rule.material in n.materials:
             reached = first.structure.reach[n.component[n.materials.index(rule.material)]]
             overrun += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(reached @ first.solution.excess[0, k])
-    return RecourseOutcome(world_costs(accounts), losses(accounts), by_material, defence, missing, penalty, overrun)
+    return RecourseOutcome(
+        costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty, overrun
+    )
 
 
 def _books(problem: Problem, solution: Solution, first: FirstStage, along: Any) -> Accounts:
-    """The plan's own packages and market floors, priced along other worlds."""
+    """The plan's own packages and market floors, priced along other scenarios."""
     own = replace(problem, structure=first.structure)
     whole = replace(solution, sign=first.solution.sign, floor=first.solution.floor)
     return open_accounts(own, whole, along)

@@ -12,19 +12,19 @@ from scipy.stats import t as student
 
 from ..core.arrays import Bools, Floats, Ints
 from ..scenarios.build import NO_EVENT
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 from .recourse import RecourseOutcome
 from .scenario_outlook import quantile
 
 
 @dataclass(frozen=True)
 class ReplicatePool:
-    """Worlds of several draws as one population."""
+    """Scenarios of several draws as one population."""
 
     probability: Floats
     """(S,) adds to one."""
     draw: Ints
-    """(S,) which draw a world is of; listed scenarios are in each, at their share."""
+    """(S,) which draw a scenario is of; listed scenarios are in each, at their share."""
     drawn: Bools
     """(S,) whether it was drawn, not listed."""
 
@@ -42,14 +42,14 @@ class ReplicatePool:
         return found
 
     def chance(self, hit: Bools, spread: Interval, confidence: float) -> Interval:
-        """Interval of a probability, at least as wide as Clopper and Pearson's on the worlds drawn.
+        """Interval of a probability, at least as wide as Clopper and Pearson's on the scenarios drawn.
 
-        hit: (S,) whether a world counts; spread: the interval of `estimated`. What listed scenarios say is certain.
+        hit: (S,) whether a scenario counts; spread: the interval of `estimated`. What listed scenarios say is certain.
         """
         certain = float(self.probability[hit & ~self.drawn].sum())
         mass = float(self.probability[self.drawn].sum())
-        hits, worlds = int((hit & self.drawn).sum()), int(self.drawn.sum())
-        return spread[0], *_chance((spread[1], spread[2]), hits, worlds, confidence, certain, mass)
+        hits, scenarios = int((hit & self.drawn).sum()), int(self.drawn.sum())
+        return spread[0], *_chance((spread[1], spread[2]), hits, scenarios, confidence, certain, mass)
 
     def quantile(self, values: Floats, level: float, spread: Interval, confidence: float) -> Interval:
         """Interval of a quantile, at least as wide as that of order statistics: its level is a chance to be estimated."""
@@ -59,13 +59,15 @@ class ReplicatePool:
         return spread[0], min(spread[1], low), max(spread[2], high)
 
 
-def pooled(done: Sequence[tuple[Worlds, Sequence[RecourseOutcome]]]) -> tuple[ReplicatePool, list[RecourseOutcome]]:
+def pooled(
+    done: Sequence[tuple[ScenarioSet, Sequence[RecourseOutcome]]],
+) -> tuple[ReplicatePool, list[RecourseOutcome]]:
     """Draws as one population, and every first stage in it; promises of listed scenarios count once, not once a draw."""
-    worlds = [one for one, _ in done]
+    scenarios = [one for one, _ in done]
     pool = ReplicatePool(
-        np.concatenate([one.probability for one in worlds]) / len(worlds),
-        np.repeat(np.arange(len(worlds)), [len(one.names) for one in worlds]),
-        np.concatenate([is_drawn(one) for one in worlds]),
+        np.concatenate([one.probability for one in scenarios]) / len(scenarios),
+        np.repeat(np.arange(len(scenarios)), [len(one.names) for one in scenarios]),
+        np.concatenate([is_drawn(one) for one in scenarios]),
     )
     return pool, [
         replace(RecourseOutcome.joined(recourse), penalty=recourse[0].penalty)
@@ -74,15 +76,15 @@ def pooled(done: Sequence[tuple[Worlds, Sequence[RecourseOutcome]]]) -> tuple[Re
 
 
 def _chance(
-    spread: tuple[float, float], hits: int, worlds: int, confidence: float, certain: float, mass: float
+    spread: tuple[float, float], hits: int, scenarios: int, confidence: float, certain: float, mass: float
 ) -> tuple[float, float]:
-    """A probability's interval: at least Clopper and Pearson's on the worlds drawn, beside what listed scenarios say.
+    """A probability's interval: at least Clopper and Pearson's on the scenarios drawn, beside what listed scenarios say.
 
-    certain: probability of listed scenarios that hit; mass: probability of all drawn worlds.
+    certain: probability of listed scenarios that hit; mass: probability of all drawn scenarios.
     """
     tail = (1 - confidence) / 2
-    exact = float(beta.ppf(1 - tail, hits + 1, worlds - hits)) if hits < worlds else 1.0
-    least = float(beta.ppf(tail, hits, worlds - hits + 1)) if hits > 0 else 0.0
+    exact = float(beta.ppf(1 - tail, hits + 1, scenarios - hits)) if hits < scenarios else 1.0
+    least = float(beta.ppf(tail, hits, scenarios - hits + 1)) if hits > 0 else 0.0
     low, high = min(spread[0], certain + mass * least), max(spread[1], certain + mass * exact)
     return max(0.0, certain, low), min(1.0, high)
 
@@ -109,6 +111,6 @@ Interval = tuple[float, float, float]
 """Estimate, low, high."""
 
 
-def is_drawn(worlds: Worlds) -> Any:
-    """(S,) whether a world was drawn; listed scenarios and the quiet world come first."""
-    return np.arange(len(worlds.names)) > worlds.names.index(NO_EVENT)
+def is_drawn(scenarios: ScenarioSet) -> Any:
+    """(S,) whether a scenario was drawn; listed scenarios and the quiet scenario come first."""
+    return np.arange(len(scenarios.names)) > scenarios.names.index(NO_EVENT)

@@ -66,7 +66,7 @@ def reverse_stress(
     """One row a promise and disruption: when and how little it takes to break it.
 
     promises: unset, the plan's service levels; where it has none, defence in full for every material that defence uses.
-    names: hazards; unset, all that the plan's worlds hold, or every one where they hold none. longest_yr: the longest tried.
+    names: hazards; unset, all that the plan's scenarios hold, or every one where they hold none. longest_yr: the longest tried.
     Columns: material, segment, level, per, hazard (`TOGETHER`: all of them at once), strikes (`alone`: the promise's material,
     `all`: every material of the hazard), start_year, shortest_yr (at the hazard's likeliest cut; NaN: holds up to tried_yr),
     least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks), tried_yr (the
@@ -78,7 +78,7 @@ def reverse_stress(
     n = first.natural
     wanted = list(promises) if promises is not None else _promises(result, n)
     rows = hazards(result.plan, result.data)
-    known = {k.label for world in first.structure.worlds.events for k in world} & set(rows) or set(rows)
+    known = {k.label for scenario in first.structure.scenarios.events for k in scenario} & set(rows) or set(rows)
     chosen = [name for name in rows if (name in names if names is not None else name in known)]
     years = [float(year) for year in n.calendar.planned_years[1:]]
     unknown = sorted(set(names or ()) - set(rows))
@@ -136,12 +136,14 @@ def _disruptions(
 ) -> Iterator[tuple[str, str, tuple[DisruptionEvent, ...], list[Promise]]]:
     """(hazard, what it strikes, its strikes, promises concerned): alone where a hazard has more materials than the promise's."""
     count, reached = len(bases), set[str]()
-    worlds = combine_events(
+    scenarios = combine_events(
         n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), [(base,) for base in bases.values()]
     )
     for k, (name, base) in enumerate(bases.items()):
         own = base.materials.split()
-        touched = {m for m, c in zip(n.materials, n.component, strict=True) if worlds.onset[k, c] < n.calendar.periods}
+        touched = {
+            m for m, c in zip(n.materials, n.component, strict=True) if scenarios.onset[k, c] < n.calendar.periods
+        }
         concerned = [promise for promise in wanted if promise.material in touched]
         reached |= touched
         if not concerned:
@@ -224,14 +226,14 @@ def _bisected(first: FirstStage, promise: Promise, make: Search, year: float, lo
 
 
 def _broken(first: FirstStage, promises: list[Promise], events: list[tuple[DisruptionEvent, ...]]) -> Any:
-    """(worlds, promises) whether each promise is broken in the world of each disruption."""
+    """(scenarios, promises) whether each promise is broken in the scenario of each disruption."""
     n = first.natural
     count = len(events)
     names = [f"strike-{k + 1}" for k in range(count)]
-    worlds = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), events)
-    short = evaluate_recourse(first, worlds).short
+    scenarios = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), events)
+    short = evaluate_recourse(first, scenarios).short
     found = []
     for promise in promises:
-        beyond, wanted = short_of_promise(n, worlds, short, promise)
+        beyond, wanted = short_of_promise(n, scenarios, short, promise)
         found.append((beyond > 1e-6 * (1 + wanted)).any(axis=1))
     return np.stack(found, axis=1)

@@ -12,7 +12,7 @@ from ..core.arrays import Bools, Floats
 from ..formulation.parameters import net_imports
 from ..instance.instance import Instance
 from ..model.problem import Problem
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import DaysOfCover, Instruments, Objective
 from .stress_test import SHORT_T
@@ -58,7 +58,7 @@ def rules_of_thumb(plan: Plan, problem: Problem) -> list[Rule]:
     )
     n = problem.natural
     imports = {name: net_imports(n, i) for i, name in enumerate(n.materials)}
-    short = _base_case_shortfall(n, problem.structure.worlds)
+    short = _base_case_shortfall(n, problem.structure.scenarios)
     filled = (
         Rule(FILLED, None, "the plan has no design-basis scenario")
         if short is None
@@ -102,13 +102,13 @@ def _missing(wanted: Floats, left: Floats) -> Floats:
     return np.asarray(np.clip(1 - there, 0.0, 1.0))
 
 
-def _base_case_shortfall(n: Instance, worlds: Worlds) -> dict[str, float] | None:
+def _base_case_shortfall(n: Instance, scenarios: ScenarioSet) -> dict[str, float] | None:
     """Tonnes of each material that defence and essential users lack in the worst design-basis scenario if nothing is done.
 
     None where there is no such scenario. From the onset to the end of the event, beyond what is short undisturbed; in a crisis
     sources give what they do then (kappa). A material's shortage is shared among its users by demand.
     """
-    chosen = np.flatnonzero(worlds.design_basis)
+    chosen = np.flatnonzero(scenarios.design_basis)
     if not len(chosen):
         return None
     lacking: dict[str, float] = {}
@@ -121,12 +121,12 @@ def _base_case_shortfall(n: Instance, worlds: Worlds) -> dict[str, float] | None
         made = n.yields[makes, i][:, None] * n.capacity[makes]
         usual = _missing(n.demand[users].sum(axis=0), (made * n.availability[makes]).sum(axis=0))
         for s in chosen:
-            asked = n.demand * worlds.demand_factor[s]
-            crisis = np.where(worlds.tight[s, i], worlds.lasting[s, c], 0.0)
-            kept = worlds.availability[s, makes] * (1 - crisis * (1 - n.kappa[makes])[:, None])
+            asked = n.demand * scenarios.demand_factor[s]
+            crisis = np.where(scenarios.tight[s, i], scenarios.lasting[s, c], 0.0)
+            kept = scenarios.availability[s, makes] * (1 - crisis * (1 - n.kappa[makes])[:, None])
             beyond = np.maximum(0.0, _missing(asked[users].sum(axis=0), (made * kept).sum(axis=0)) - usual)
-            inside = (np.arange(n.calendar.periods) >= worlds.onset[s, c]) & (
-                np.arange(n.calendar.periods) < worlds.end[s, c]
+            inside = (np.arange(n.calendar.periods) >= scenarios.onset[s, c]) & (
+                np.arange(n.calendar.periods) < scenarios.end[s, c]
             )
             gone = float((asked[mine].sum(axis=0) * beyond * inside).sum())
             lacking[name] = max(lacking.get(name, 0.0), gone)

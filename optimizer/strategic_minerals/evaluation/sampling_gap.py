@@ -1,7 +1,7 @@
-"""How far a plan made against few worlds may be from the best: a statistical lower bound and an upper bound.
+"""How far a plan made against few scenarios may be from the best: a statistical lower bound and an upper bound.
 
 Plans for independent samples are too optimistic on average, so the mean of their bounds lies below the least social cost that
-any plan has against all worlds (Mak, Morton and Wood 1999); a plan operated in fresh worlds lies above it.
+any plan has against all scenarios (Mak, Morton and Wood 1999); a plan operated in fresh scenarios lies above it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Interval = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class SamplingGap:
-    """Social cost of the best plan against all worlds lies between the two, with confidence."""
+    """Social cost of the best plan against all scenarios lies between the two, with confidence."""
 
     lower: Interval
     upper: Interval
@@ -38,7 +38,7 @@ class SamplingGap:
     """Upper less lower: one-sided ends of both, so that it holds with at least the confidence stated."""
     confidence: float
     samples: int
-    worlds: int
+    scenarios: int
     fresh: int
 
     def frame(self) -> pd.DataFrame:
@@ -49,7 +49,7 @@ class SamplingGap:
     def summary(self) -> str:
         """In words."""
         return (
-            f"SAMPLING GAP: {self.samples} samples of {self.worlds} worlds, {self.fresh:,} fresh worlds, {self.confidence:.0%}: "
+            f"SAMPLING GAP: {self.samples} samples of {self.scenarios} scenarios, {self.fresh:,} fresh scenarios, {self.confidence:.0%}: "
             f"the best plan costs at least {self.lower[1]:,.0f} M, this one {self.upper[0]:,.0f} (to "
             f"{self.upper[2]:,.0f}): it is at most {self.gap[2]:,.0f} M from the best."
         )
@@ -58,11 +58,11 @@ class SamplingGap:
 def unbounded(plan: Plan) -> str:
     """Why a plan has no such bounds; empty where it has."""
     if plan.sample is None:
-        return "bounds are of plans made against samples of worlds: give the plan a [sample] (rare-earths has one)"
+        return "bounds are of plans made against samples of scenarios: give the plan a [sample] (rare-earths has one)"
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
     if plan.objective.kind != "social_cost" or limited:
         return "bounds are told in social cost: not for plans of another aim or with a limit on losses"
-    return refused(plan) or ("a weight on CVaR is no cost of a world" if plan.risk.cvar_weight > 0 else "")
+    return refused(plan) or ("a weight on CVaR is no cost of a scenario" if plan.risk.cvar_weight > 0 else "")
 
 
 def sampling_gap(
@@ -79,11 +79,11 @@ def sampling_gap(
     executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SamplingGap:
-    """Solve the plan, and the same question for independent samples of worlds; meet fresh worlds with the plan.
+    """Solve the plan, and the same question for independent samples of scenarios; meet fresh scenarios with the plan.
 
-    Samples are drawn unreduced, `sample.worlds` each; their bounds are the lower one, the plan's cost in fresh worlds the upper.
-    ValueError for plans without a sample or of another aim than social cost (a weight on CVaR is a part of the aim that fresh
-    worlds cannot add up), UntrustedError where the bounds contradict each other.
+    Samples are drawn unreduced, `sample.scenarios` each; their bounds are the lower one, the plan's cost in fresh scenarios the
+    upper. ValueError for plans without a sample or of another aim than social cost (a weight on CVaR is a part of the aim that
+    fresh scenarios cannot add up), UntrustedError where the bounds contradict each other.
     """
     reason = unbounded(plan)
     if reason:
@@ -110,14 +110,14 @@ def sampling_gap(
     recourse = replicates(
         plan, data, [(solved[0][1], False)], scenarios=fresh, seed=seed + 1, workers=workers, executor=executor
     )
-    costs = [float(worlds.probability @ met_by.cost) + met_by.penalties for worlds, (met_by,) in recourse]
+    costs = [float(scenarios.probability @ met_by.cost) + met_by.penalties for scenarios, (met_by,) in recourse]
     lower, upper = interval(bounds, confidence), interval(costs, confidence)
     if upper[2] < lower[1] - 1e-6 * abs(lower[1]):
         raise UntrustedError(
             f"bounds contradict each other: at least {lower[1]:,.6g}, at most {upper[2]:,.6g} million USD"
         )
     between = (upper[0] - lower[0], max(0.0, upper[1] - lower[2]), upper[2] - lower[1])
-    return SamplingGap(lower, upper, between, confidence, samples, plan.sample.worlds, drawn_in_all(fresh))
+    return SamplingGap(lower, upper, between, confidence, samples, plan.sample.scenarios, drawn_in_all(fresh))
 
 
 def _solved(asked: tuple[Plan, Dataset, float, float]) -> tuple[Outcome, Solution]:

@@ -13,14 +13,14 @@ from ..data.calibration import calibrate
 from ..data.dataset import Dataset
 from ..instance.build import build_instance
 from ..instance.instance import Instance
-from ..scenarios.build import build_worlds, population
+from ..scenarios.build import build_scenarios, population
 from ..scenarios.events import describe, hazards, longest_event
 from ..scenarios.reduction import cvar_of, loss_proxy, losses_by_period
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
 
 WORST = 10
-"""Worlds listed as the worst."""
+"""Scenarios listed as the worst."""
 TOLD = 5
 """Of them, and of the worst years, in the summary."""
 LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "events_ended")
@@ -29,7 +29,7 @@ LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "ev
 
 @dataclass(frozen=True)
 class Outlook:
-    """The plan's worlds as tables. Losses are those of doing nothing, by a stand-in that rearranges no chain."""
+    """The plan's scenarios as tables. Losses are those of doing nothing, by a stand-in that rearranges no chain."""
 
     hazards: pd.DataFrame
     """hazard, rate with its credible interval, chance of a strike in the planned years, mean duration and cut as drawn, 5 % and
@@ -38,27 +38,27 @@ class Outlook:
     materials: pd.DataFrame
     """material, chance of being hit in the planned years, years tight and share of supply lost where hit, price, loss."""
     years: pd.DataFrame
-    """fiscal_year, chance that some material is tight, chance that the first event of a world falls into it, expected loss and
+    """fiscal_year, chance that some material is tight, chance that the first event of a scenario falls into it, expected loss and
     CVaR of the loss at the plan's `risk.alpha`, each year by itself."""
     worst: pd.DataFrame
-    """The worst worlds with their events."""
+    """The worst scenarios with their events."""
     reduction: pd.DataFrame
-    """figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (every world drawn, beside listed and quiet ones),
-    kept_musd (the plan's own worlds), error_share; empty where the plan draws no more than it keeps."""
+    """figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (every scenario drawn, beside listed and quiet ones),
+    kept_musd (the plan's own scenarios), error_share; empty where the plan draws no more than it keeps."""
     kept: tuple[int, int]
-    """Worlds that the plan keeps, and draws."""
-    worlds: int
+    """Scenarios that the plan keeps, and draws."""
+    scenarios: int
     probability: float
     """Sum of all probabilities."""
 
     def summary(self) -> str:
         """The tables in words."""
         hit = self.materials.sort_values("expected_loss_musd", ascending=False).head(WORST)
-        lines = [f"{self.worlds:,} worlds (probabilities add to {self.probability:.12g}).", "", "Hazards:"]
+        lines = [f"{self.scenarios:,} scenarios (probabilities add to {self.probability:.12g}).", "", "Hazards:"]
         for row in self.hazards.itertuples():
             interval = f" ({row.rate_low:.3f}-{row.rate_high:.3f} with 90 %)" if pd.notna(row.rate_low) else ""
             lines.append(
-                f"  {row.hazard}: {row.rate_per_yr:.3f} a year{interval}; strikes in {row.chance:.0%} of worlds, for "
+                f"  {row.hazard}: {row.rate_per_yr:.3f} a year{interval}; strikes in {row.chance:.0%} of scenarios, for "
                 f"{row.mean_duration_yr:.1f} y on average, cutting {row.mean_cut_share:.0%}"
                 + (
                     f"; lengths of {row.duration_yr_low:.1f}-{row.duration_yr_high:.1f} y in 90 %"
@@ -76,8 +76,8 @@ class Outlook:
         lines += ["", "Materials, those with the largest expected loss first:"]
         for row in hit.itertuples():
             lines.append(
-                f"  {row.material}: hit in {row.chance:.0%} of worlds, tight for {row.years_tight:.1f} y then, "
-                f"{row.supply_lost_share:.0%} of supply lost at the worst; in 95 % of worlds the price rises at most "
+                f"  {row.material}: hit in {row.chance:.0%} of scenarios, tight for {row.years_tight:.1f} y then, "
+                f"{row.supply_lost_share:.0%} of supply lost at the worst; in 95 % of scenarios the price rises at most "
                 f"{row.price_factor_p95:.1f} times"
             )
         dire = self.years.sort_values("expected_loss_musd", ascending=False, kind="stable").head(TOLD)
@@ -85,33 +85,36 @@ class Outlook:
         for row in dire.itertuples():
             lines.append(
                 f"  FY{row.fiscal_year}: {row.expected_loss_musd:,.0f} M expected, CVaR {row.cvar_musd:,.0f}; some material is "
-                f"tight in {row.chance_some_material_tight:.0%} of worlds"
+                f"tight in {row.chance_some_material_tight:.0%} of scenarios"
             )
-        lines += ["", "Worst worlds (loss of doing nothing, a stand-in):"]
+        lines += ["", "Worst scenarios (loss of doing nothing, a stand-in):"]
         for row in self.worst.head(TOLD).itertuples():
-            lines.append(f"  {row.world} ({row.probability:.2%}): {row.loss_musd:,.0f} M; {row.events}")
+            lines.append(f"  {row.scenario} ({row.probability:.2%}): {row.loss_musd:,.0f} M; {row.events}")
         if len(self.reduction):
             told = ", ".join(f"{row.figure} {row.error_share:+.1%}" for row in self.reduction.itertuples())
             kept, drawn = self.kept
-            lines += ["", f"Of {drawn:,} drawn worlds the plan keeps {kept}, which changes: {told} (of this stand-in)."]
+            lines += [
+                "",
+                f"Of {drawn:,} drawn scenarios the plan keeps {kept}, which changes: {told} (of this stand-in).",
+            ]
         return "\n".join(lines)
 
 
-def scenario_outlook(plan: Plan, data: Dataset, *, worlds: int = 2000, seed: int | None = None) -> Outlook:
+def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: int | None = None) -> Outlook:
     """Look at what can happen: listed scenarios with their probabilities, the rest drawn from the plan's hazards.
 
-    worlds: how many are drawn. seed: of the draw; None: the plan's. Raises PlanError and InputError with every fault.
+    scenarios: how many are drawn. seed: of the draw; None: the plan's. Raises PlanError and InputError with every fault.
     """
     require(plan, data)
     instance = build_instance(plan, data, longest_event(plan, data))
-    drawn = population(instance, data, worlds, seed)
+    drawn = population(instance, data, scenarios, seed)
     loss = np.zeros((len(drawn.names), len(instance.materials)))
     by_year = np.zeros((len(drawn.names), len(instance.calendar.years)))
     for i, lost in enumerate(losses_by_period(instance, drawn)):
         loss[:, i] = lost.sum(axis=1)
         by_year += np.add.reduceat(lost, np.arange(0, lost.shape[1], instance.calendar.per_year), axis=1)
     sample = plan.sample
-    kept = (0, 0) if sample is None else (sample.worlds, sample.draws or sample.worlds)
+    kept = (0, 0) if sample is None else (sample.scenarios, sample.draws or sample.scenarios)
     return Outlook(
         _hazards(plan, data, instance, drawn),
         _materials(instance, drawn, loss),
@@ -125,12 +128,12 @@ def scenario_outlook(plan: Plan, data: Dataset, *, worlds: int = 2000, seed: int
 
 
 def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
-    """The plan's own worlds beside all that it draws."""
+    """The plan's own scenarios beside all that it draws."""
     columns, sample = ["figure", "all_musd", "kept_musd", "error_share"], plan.sample
     if sample is None or sample.draws is None:
         return pd.DataFrame(columns=columns)
-    both = population(instance, data, sample.draws), build_worlds(instance, data)
-    sets = [(worlds.probability, loss_proxy(instance, worlds).sum(axis=1)) for worlds in both]
+    both = population(instance, data, sample.draws), build_scenarios(instance, data)
+    sets = [(scenarios.probability, loss_proxy(instance, scenarios).sum(axis=1)) for scenarios in both]
     alpha = plan.risk.alpha
     figures = {
         "expected loss": [float(pi @ loss) for pi, loss in sets],
@@ -140,7 +143,7 @@ def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> pd.DataFrame:
+def _hazards(plan: Plan, data: Dataset, instance: Instance, scenarios: ScenarioSet) -> pd.DataFrame:
     known = calibrate(data)
     record = known.set_index("hazard") if len(known) else known
     end = instance.calendar.first_year + instance.calendar.step * instance.calendar.planned
@@ -148,18 +151,20 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> p
     overridden = {override.hazard for override in plan.hazards if override.rate_per_yr is not None}
     for name, row in hazards(plan, data).items():
         stated = len(known) and name not in overridden
-        mine = [[k for k in world if k.label == name and k.start < end] for world in worlds.events]
-        every = [k for world in mine for k in world]
+        mine = [[k for k in scenario if k.label == name and k.start < end] for scenario in scenarios.events]
+        every = [k for scenario in mine for k in scenario]
         if not every:
             continue
-        weight = _weights(np.array([pi for world, pi in zip(mine, worlds.probability, strict=True) for _ in world]))
+        weight = _weights(
+            np.array([pi for scenario, pi in zip(mine, scenarios.probability, strict=True) for _ in scenario])
+        )
         rows.append(
             {
                 "hazard": name,
                 "rate_per_yr": row.rate_per_yr,
                 "rate_low": record.rate_low.get(name, np.nan) if stated else np.nan,
                 "rate_high": record.rate_high.get(name, np.nan) if stated else np.nan,
-                "chance": float(sum(pi for world, pi in zip(mine, worlds.probability, strict=True) if world)),
+                "chance": float(sum(pi for scenario, pi in zip(mine, scenarios.probability, strict=True) if scenario)),
                 "mean_duration_yr": float(np.average([k.duration for k in every], weights=weight)),
                 "mean_cut_share": float(np.average([k.cut for k in every], weights=weight)),
                 "duration_yr_low": row.duration_yr_low if row.duration_law == "lognormal" else np.nan,
@@ -182,17 +187,17 @@ def _hazards(plan: Plan, data: Dataset, instance: Instance, worlds: Worlds) -> p
     return pd.DataFrame(rows, columns=columns).sort_values("chance", ascending=False, ignore_index=True)
 
 
-def _materials(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame:
+def _materials(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> pd.DataFrame:
     planned, step, n = instance.calendar.planned, instance.calendar.step, instance.sources
-    pi, rows = worlds.probability, []
+    pi, rows = scenarios.probability, []
     for i, name in enumerate(instance.materials):
-        share = np.where(worlds.tight[:, i, :planned], worlds.lasting[:, instance.component[i], :planned], 0.0)
+        share = np.where(scenarios.tight[:, i, :planned], scenarios.lasting[:, instance.component[i], :planned], 0.0)
         hit = share.sum(axis=1) > 0
         made = np.maximum(instance.yields[:n, i], 0.0)[:, None] * instance.capacity[:n]
         usual = (made * instance.availability[:n]).sum(axis=0)[:planned]
-        left = np.einsum("jt,sjt->st", made[:, :planned], worlds.availability[:, :n, :planned])
+        left = np.einsum("jt,sjt->st", made[:, :planned], scenarios.availability[:, :n, :planned])
         lost = 1 - np.divide(left, usual, out=np.ones_like(left), where=usual > 0)
-        factor = (worlds.price[:, i, :planned] / instance.price[i, :planned]).max(axis=1)
+        factor = (scenarios.price[:, i, :planned] / instance.price[i, :planned]).max(axis=1)
         weight = _weights(pi[hit])
         rows.append(
             {
@@ -213,13 +218,13 @@ def _weights(probability: Floats) -> Floats:
     return np.asarray(probability / total) if total > 0 else np.full(len(probability), 1 / max(1, len(probability)))
 
 
-def _years(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame:
+def _years(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> pd.DataFrame:
     """loss: (S, years) [million USD]."""
-    rows, index, pi = [], instance.calendar.year_index, worlds.probability
+    rows, index, pi = [], instance.calendar.year_index, scenarios.probability
     for f, year in enumerate(instance.calendar.planned_years):
-        tight = worlds.tight[:, :, index == f].any(axis=(1, 2))
+        tight = scenarios.tight[:, :, index == f].any(axis=(1, 2))
         begins = (
-            worlds.onset.min(axis=1, initial=instance.calendar.periods)[:, None] == np.flatnonzero(index == f)
+            scenarios.onset.min(axis=1, initial=instance.calendar.periods)[:, None] == np.flatnonzero(index == f)
         ).any(axis=1)
         rows.append(
             {
@@ -233,20 +238,20 @@ def _years(instance: Instance, worlds: Worlds, loss: Floats) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _worst(worlds: Worlds, loss: Floats) -> pd.DataFrame:
+def _worst(scenarios: ScenarioSet, loss: Floats) -> pd.DataFrame:
     total = loss.sum(axis=1)
     order = [s for s in np.argsort(-total, kind="stable")[:WORST] if total[s] > 0]
     return pd.DataFrame(
         [
             {
-                "world": worlds.names[s],
-                "probability": float(worlds.probability[s]),
+                "scenario": scenarios.names[s],
+                "probability": float(scenarios.probability[s]),
                 "loss_musd": float(total[s]),
-                "events": "; ".join(describe(k) for k in worlds.events[s]),
+                "events": "; ".join(describe(k) for k in scenarios.events[s]),
             }
             for s in order
         ],
-        columns=["world", "probability", "loss_musd", "events"],
+        columns=["scenario", "probability", "loss_musd", "events"],
     )
 
 

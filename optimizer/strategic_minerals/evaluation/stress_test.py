@@ -1,10 +1,10 @@
-"""The plan attacked with worlds that it was not made against: losses with intervals, and the worlds that hurt most.
+"""The plan attacked with scenarios that it was not made against: losses with intervals, and the scenarios that hurt most.
 
 Several independent scramblings of the Sobol points are pooled; leaving out one draw after the other gives Student's intervals
 (randomised quasi-Monte Carlo, Owen 1998; delete-a-group jackknife, Kott 2001). Those of the tail are a little narrow: of 95 %
-intervals of CVaR from 1000 worlds, 93 % held the truth for exponential losses, 90 % for heavy tails (lognormal, sigma 1.2).
+intervals of CVaR from 1000 scenarios, 93 % held the truth for exponential losses, 90 % for heavy tails (lognormal, sigma 1.2).
 They tell the error of sampling alone: how often hazards strike is the table's or the plan's word (`scenarios` shows what the
-record says). Listed scenarios and the quiet world enter as they are, at their own probabilities. Recourse knows the further
+record says). Listed scenarios and the quiet scenario enter as they are, at their own probabilities. Recourse knows the further
 course of its event, as in the plan.
 """
 
@@ -28,7 +28,7 @@ from ..results.result import Result
 from ..scenarios.build import population
 from ..scenarios.events import DisruptionEvent, describe, hazards
 from ..scenarios.reduction import cvar_of
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
 from .myopic import evaluate_myopic_recourse
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
@@ -38,52 +38,52 @@ from .scenario_outlook import quantile
 REPLICATES = 10
 """Independent scramblings."""
 WORST = 10
-"""Worlds listed as the worst."""
+"""Scenarios listed as the worst."""
 DRIVERS = 3
-"""Materials named as what drives a world's loss."""
+"""Materials named as what drives a scenario's loss."""
 SHORT_T = 1e-3
 """Tonnes below this are no shortfall."""
 
 ENOUGH_IN_TAIL = 100
-"""Worlds beyond a quantile below which the summary warns."""
+"""Scenarios beyond a quantile below which the summary warns."""
 Stage = tuple[Solution, bool]
 """Decisions, and whether they are those of doing nothing."""
 
 
 @dataclass(frozen=True)
 class StressTest:
-    """What the plan, and doing nothing, come to in fresh worlds."""
+    """What the plan, and doing nothing, come to in fresh scenarios."""
 
     figures: pd.DataFrame
-    """figure, unit, estimate, low, high, in_sample (in the plan's own worlds), do_nothing."""
+    """figure, unit, estimate, low, high, in_sample (in the plan's own scenarios), do_nothing."""
     materials: pd.DataFrame
     """material; expected loss, value at risk, CVaR [million USD] and the chance that its defence goes short, each with `_low` and
-    `_high`; expected loss in the plan's own worlds (`in_sample_musd`) and of doing nothing (`do_nothing_musd`)."""
-    worlds: pd.DataFrame
-    """world, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, driven_by, events."""
+    `_high`; expected loss in the plan's own scenarios (`in_sample_musd`) and of doing nothing (`do_nothing_musd`)."""
+    by_scenario: pd.DataFrame
+    """scenario, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, driven_by, events."""
     scenarios: int
     seed: int
     confidence: float
     alpha: float
     myopic: bool
     note: str = ""
-    """In what the fresh worlds differ from the plan's own; empty where in nothing but the draw."""
+    """In what the fresh scenarios differ from the plan's own; empty where in nothing but the draw."""
 
     @property
     def worst(self) -> pd.DataFrame:
-        """The worlds with the largest loss."""
-        return self.worlds.sort_values("loss_musd", ascending=False, kind="stable").head(WORST)
+        """The scenarios with the largest loss."""
+        return self.by_scenario.sort_values("loss_musd", ascending=False, kind="stable").head(WORST)
 
     def _repr_html_(self) -> str:
         """As notebooks show it."""
         return notebook_html(
-            self.summary(), {"Figures": self.figures, "Materials": self.materials, "Worst worlds": self.worst}
+            self.summary(), {"Figures": self.figures, "Materials": self.materials, "Worst scenarios": self.worst}
         )
 
     def summary(self) -> str:
         """The figures in words."""
         lines = [
-            f"STRESS TEST: {self.scenarios:,} fresh worlds in {REPLICATES} independent draws (seed {self.seed}), beside the listed "
+            f"STRESS TEST: {self.scenarios:,} fresh scenarios in {REPLICATES} independent draws (seed {self.seed}), beside the listed "
             f"scenarios; {self.confidence:.0%} intervals. Commitments and what is bought before events are fixed; how long "
             f"an event lasts is "
             f"{'learnt when it ends, and no other is foreseen' if self.myopic else 'known once it has begun'}. The intervals are "
@@ -94,14 +94,14 @@ class StressTest:
         tail = round(self.scenarios * (1 - self.alpha))
         if tail < ENOUGH_IN_TAIL:
             lines.append(
-                f"  About {tail} worlds lie in the worst {1 - self.alpha:.0%}: intervals of VaR and CVaR are rough, draw more."
+                f"  About {tail} scenarios lie in the worst {1 - self.alpha:.0%}: intervals of VaR and CVaR are rough, draw more."
             )
         for row in self.figures.itertuples():
             scale, unit = (100.0, "%") if row.unit == "probability" else (1.0, " M")
             between = f" ({scale * row.low:,.4g} to {scale * row.high:,.4g})" if pd.notna(row.low) else ""
             lines.append(
                 f"  {row.meaning}: {scale * row.estimate:,.4g}{unit}{between}; in the "
-                f"plan's own worlds {scale * row.in_sample:,.4g}, doing nothing {scale * row.do_nothing:,.4g}"
+                f"plan's own scenarios {scale * row.in_sample:,.4g}, doing nothing {scale * row.do_nothing:,.4g}"
             )
         lines.append("Expected loss by material [M], the largest first:")
         for row in self.materials.head(WORST).itertuples():
@@ -115,7 +115,7 @@ class StressTest:
                 f"  {row.material}: {row.expected_loss_musd:,.1f} ({row.expected_loss_musd_low:,.1f} to "
                 f"{row.expected_loss_musd_high:,.1f}), CVaR {row.cvar_musd:,.0f}, doing nothing {row.do_nothing_musd:,.1f}{short}"
             )
-        lines.append("Worst worlds:")
+        lines.append("Worst scenarios:")
         for row in self.worst.head(5).itertuples():
             lines.append(
                 f"  loss {row.loss_musd:,.0f} M (doing nothing {row.without_plan_musd:,.0f}), defence short "
@@ -129,7 +129,7 @@ MEANING = {
     "expected_loss": "expected loss",
     "value_at_risk": "loss exceeded with {tail:.0%}",
     "cvar": "CVaR, mean of the worst {tail:.0%}",
-    "worst_case": "largest loss of any world drawn",
+    "worst_case": "largest loss of any scenario drawn",
     "defence_short": "chance that defence goes short",
 }
 
@@ -145,13 +145,13 @@ def stress_test(
     executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> StressTest:
-    """Operate a solved plan through fresh worlds of its own hazards.
+    """Operate a solved plan through fresh scenarios of its own hazards.
 
-    scenarios: worlds drawn in all. myopic: operations, with the plan and without, learn how long an event lasts only when it
+    scenarios: scenarios drawn in all. myopic: operations, with the plan and without, learn how long an event lasts only when it
     ends, and foresee no other (slower by about the number of periods). workers: spawned processes, 1 for this
     one; an executor takes their place. on_progress: called with draws done and in all.
-    A plan without a sample meets worlds drawn from every hazard of the table. Operations follow least social cost, one world at
-    a time, whatever the plan's aim and limits on losses; `note` says so. ValueError where listed scenarios leave no probability.
+    A plan without a sample meets scenarios drawn from every hazard of the table. Operations follow least social cost, one scenario
+    at a time, whatever the plan's aim and limits on losses; `note` says so. ValueError where listed scenarios leave no probability.
     """
     reason = refused(result.plan)
     if reason:
@@ -167,7 +167,7 @@ def stress_test(
         executor=executor,
         on_progress=on_progress,
     )
-    own, own_nothing, own_worlds = own_worlds_met(result, myopic=myopic)
+    own, own_nothing, own_scenarios = own_scenarios_met(result, myopic=myopic)
     alpha, instance = result.plan.risk.alpha, FirstStage.of(result.plan, result.data, result.solution).natural
     pool, (recourse, nothing) = pooled(done)
     found = pool.estimated(lambda pi: figures(pi, recourse, nothing, alpha), confidence)
@@ -175,7 +175,7 @@ def stress_test(
     found["value_at_risk"] = pool.quantile(recourse.loss, alpha, found["value_at_risk"], confidence)
     found["worst_case"] = (found["worst_case"][0], float("nan"), float("nan"))
     zero = figures(pool.probability, nothing, nothing, alpha)
-    known = figures(own_worlds.probability, own, own_nothing, alpha)
+    known = figures(own_scenarios.probability, own, own_nothing, alpha)
     figured = pd.DataFrame(
         [
             {
@@ -192,18 +192,18 @@ def stress_test(
     materials = pd.DataFrame(
         [
             _of_material(i, instance, pool, recourse, nothing, alpha, confidence)
-            | {"in_sample_musd": float(own_worlds.probability @ own.by_material[:, i])}
+            | {"in_sample_musd": float(own_scenarios.probability @ own.by_material[:, i])}
             for i in range(len(instance.materials))
         ]
     ).sort_values("do_nothing_musd", ascending=False, kind="stable", ignore_index=True)
-    worlds = _worlds(done, list(instance.materials))
+    by_scenario = _scenarios(done, list(instance.materials))
     return StressTest(
-        figured, materials, worlds, drawn_in_all(scenarios), seed, confidence, alpha, myopic, _note(result.plan)
+        figured, materials, by_scenario, drawn_in_all(scenarios), seed, confidence, alpha, myopic, _note(result.plan)
     )
 
 
 def drawn_in_all(scenarios: int) -> int:
-    """Worlds that `replicates` draws where so many are asked for: as many in each draw, and at least one."""
+    """Scenarios that `replicates` draws where so many are asked for: as many in each draw, and at least one."""
     return REPLICATES * max(1, scenarios // REPLICATES)
 
 
@@ -218,12 +218,12 @@ def replicates(
     workers: int = 1,
     executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-) -> list[tuple[Worlds, list[RecourseOutcome]]]:
-    """(worlds, each first stage in them) of `REPLICATES` independent draws."""
+) -> list[tuple[ScenarioSet, list[RecourseOutcome]]]:
+    """(scenarios, each first stage in them) of `REPLICATES` independent draws."""
     per = drawn_in_all(scenarios) // REPLICATES
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
     asked = [(plan, data, stages, per, s, myopic) for s in seeds]
-    done: list[tuple[Worlds, list[RecourseOutcome]]] = []
+    done: list[tuple[ScenarioSet, list[RecourseOutcome]]] = []
     with workforce(executor, workers) as map_over:
         for answer in map_over(_replicate, asked):
             done.append(answer)
@@ -241,37 +241,39 @@ def refused(plan: Plan) -> str:
 
 
 def _note(plan: Plan) -> str:
-    """In what fresh worlds differ from the plan's own, beside the draw."""
+    """In what fresh scenarios differ from the plan's own, beside the draw."""
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
     told = []
     if plan.sample is None:
         told.append(
-            "The plan was made against its listed scenarios alone; fresh worlds are drawn from every hazard of the table."
+            "The plan was made against its listed scenarios alone; fresh scenarios are drawn from every hazard of the table."
         )
     if plan.objective.kind != "social_cost" or limited or plan.risk.cvar_weight > 0:
         told.append(
-            "Operations here follow least social cost world by world, not the plan's own aim or limits on losses."
+            "Operations here follow least social cost scenario by scenario, not the plan's own aim or limits on losses."
         )
     return " ".join(told)
 
 
-def own_worlds_met(result: Result, *, myopic: bool = False) -> tuple[RecourseOutcome, RecourseOutcome, Worlds]:
-    """The plan, and doing nothing, in the worlds that the plan was made against; known courses add up to the plan's own aim."""
+def own_scenarios_met(result: Result, *, myopic: bool = False) -> tuple[RecourseOutcome, RecourseOutcome, ScenarioSet]:
+    """The plan, and doing nothing, in the scenarios that the plan was made against; known courses add up to the plan's own aim."""
     first = FirstStage.of(result.plan, result.data, result.solution)
     nothing = FirstStage.of(result.plan, result.data, result.reference, is_reference=True)
-    worlds, rows = first.own_worlds, hazards(result.plan, result.data)
+    scenarios, rows = first.own_scenarios, hazards(result.plan, result.data)
     recourse, zero = (
-        evaluate_myopic_recourse(one, worlds, rows) if myopic else evaluate_recourse(one, worlds)
+        evaluate_myopic_recourse(one, scenarios, rows) if myopic else evaluate_recourse(one, scenarios)
         for one in (first, nothing)
     )
-    return recourse, zero, worlds
+    return recourse, zero, scenarios
 
 
-def _replicate(asked: tuple[Plan, Dataset, Sequence[Stage], int, int, bool]) -> tuple[Worlds, list[RecourseOutcome]]:
-    """One draw of worlds, met by every first stage."""
-    plan, data, stages, worlds, seed, myopic = asked
+def _replicate(
+    asked: tuple[Plan, Dataset, Sequence[Stage], int, int, bool],
+) -> tuple[ScenarioSet, list[RecourseOutcome]]:
+    """One draw of scenarios, met by every first stage."""
+    plan, data, stages, scenarios, seed, myopic = asked
     firsts = [FirstStage.of(plan, data, solution, is_reference=nothing) for solution, nothing in stages]
-    drawn = population(firsts[0].natural, data, worlds, seed, fresh=True)
+    drawn = population(firsts[0].natural, data, scenarios, seed, fresh=True)
     rows = hazards(plan, data)
     return drawn, [
         evaluate_myopic_recourse(first, drawn, rows) if myopic else evaluate_recourse(first, drawn) for first in firsts
@@ -279,7 +281,7 @@ def _replicate(asked: tuple[Plan, Dataset, Sequence[Stage], int, int, bool]) -> 
 
 
 def figures(probability: Floats, recourse: RecourseOutcome, nothing: RecourseOutcome, alpha: float) -> Figures:
-    """The figures of one population of worlds."""
+    """The figures of one population of scenarios."""
     pi = probability
     return {
         "worth": float(pi @ (nothing.cost - recourse.cost)) - recourse.penalties,
@@ -326,24 +328,25 @@ def _of_material(
     return row | {"do_nothing_musd": float(pool.probability @ nothing.by_material[:, i])}
 
 
-def _worlds(done: list[tuple[Worlds, list[RecourseOutcome]]], materials: list[str]) -> pd.DataFrame:
-    """Every world of every draw; listed scenarios once. Probabilities add to one. `materials`: as the instance counts them."""
+def _scenarios(done: list[tuple[ScenarioSet, list[RecourseOutcome]]], materials: list[str]) -> pd.DataFrame:
+    """Every scenario of every draw; listed scenarios once. Probabilities add to one. `materials`: as the instance counts them."""
     frames = []
-    for r, (worlds, (recourse, nothing)) in enumerate(done):
-        drawn = is_drawn(worlds)
+    for r, (scenarios, (recourse, nothing)) in enumerate(done):
+        drawn = is_drawn(scenarios)
         frames.append(
             pd.DataFrame(
                 {
-                    "world": worlds.names,
+                    "scenario": scenarios.names,
                     "replicate": r + 1,
-                    "probability": np.where(drawn, worlds.probability / len(done), worlds.probability),
+                    "probability": np.where(drawn, scenarios.probability / len(done), scenarios.probability),
                     "loss_musd": recourse.loss,
                     "without_plan_musd": nothing.loss,
                     "cost_musd": recourse.cost,
                     "defence_short_t": recourse.defence,
                     "driven_by": [_driven(losses, materials) for losses in recourse.by_material],
                     "events": [
-                        "; ".join(describe(k) for k in world if _touches(k, set(materials))) for world in worlds.events
+                        "; ".join(describe(k) for k in scenario if _touches(k, set(materials)))
+                        for scenario in scenarios.events
                     ],
                 }
             )[drawn | (r == 0)]
@@ -352,7 +355,7 @@ def _worlds(done: list[tuple[Worlds, list[RecourseOutcome]]], materials: list[st
 
 
 def _driven(losses: Any, materials: list[str]) -> str:
-    """The materials that make up a world's loss, with their shares, the largest first."""
+    """The materials that make up a scenario's loss, with their shares, the largest first."""
     total = float(losses.sum())
     if total <= 0:
         return ""

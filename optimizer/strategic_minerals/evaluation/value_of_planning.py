@@ -1,7 +1,7 @@
-"""What planning adds: the plan beside rules of thumb, perfect information and the plan for average events, on the same worlds.
+"""What planning adds: the plan beside rules of thumb, perfect information and the plan for average events, on the same scenarios.
 
 Every alternative is reduced to what it decides before anything has happened: packages, contracts, floors and purchases on the
-trunk. These are fixed in the plan's own model, operations are chosen anew in every world, and the differences are told.
+trunk. These are fixed in the plan's own model, operations are chosen anew in every scenario, and the differences are told.
 EVPI, VSS and their order WS <= RP <= EEV: Birge and Louveaux, Introduction to Stochastic Programming, 2nd ed., chapter 4.
 """
 
@@ -33,18 +33,18 @@ from ..model.solution import Solution, extract
 from ..optimization.optimise import Solved, optimise
 from ..optimization.reference_plan import RELAXED_IN_Z0
 from ..scenarios.reduction import cvar_of
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
 from .replicates import Figures, named, pooled
 from .rules_of_thumb import rules_of_thumb, without_promises
 from .stress_test import SHORT_T, drawn_in_all, figures, replicates
-from .wait_and_see import along, average_world, only
+from .wait_and_see import along, average_scenario, only
 
 PLAN, NOTHING, AVERAGE = "optimised plan", "nothing", "plan for average events"
 FREE = "optimised plan without promises"
 MEAN = -1
-"""The average of all worlds, where a world is asked for."""
+"""The average of all scenarios, where a scenario is asked for."""
 
 
 @dataclass(frozen=True)
@@ -64,20 +64,20 @@ class Decided:
 
 @dataclass(frozen=True)
 class Worth:
-    """The plan beside its alternatives, in the plan's own worlds and in fresh ones."""
+    """The plan beside its alternatives, in the plan's own scenarios and in fresh ones."""
 
     table: pd.DataFrame
     """alternative, worth against doing nothing, expected loss, CVaR, chance that defence goes short, spending, largest regret,
     note (what it leaves out, or why it is not compared)."""
     fresh_table: pd.DataFrame | None
-    """The same alternatives in fresh worlds, every figure with `_low` and `_high`; `behind_plan_musd`: worth less than the
+    """The same alternatives in fresh scenarios, every figure with `_low` and `_high`; `behind_plan_musd`: worth less than the
     plan's, from the same draws. None where none were drawn."""
-    worlds: pd.DataFrame
-    """alternative, world, loss_musd: in the plan's own worlds."""
+    by_scenario: pd.DataFrame
+    """alternative, scenario, loss_musd: in the plan's own scenarios."""
     evpi_musd: float
-    """What knowing the world beforehand would add: RP - WS; NaN where a world by itself was not solved."""
+    """What knowing the scenario beforehand would add: RP - WS; NaN where a scenario by itself was not solved."""
     vss_musd: float
-    """What planning against worlds adds to planning for their average: EEV - RP; NaN where that plan does not fit."""
+    """What planning against scenarios adds to planning for their average: EEV - RP; NaN where that plan does not fit."""
     wait_and_see_musd: float
     here_and_now_musd: float
     """Social cost of the plan without its promises (its own where it makes none)."""
@@ -107,7 +107,7 @@ class Worth:
 
     def summary(self) -> str:
         """The tables in words."""
-        lines = ["WHAT PLANNING ADDS, in the plan's own worlds [million USD against doing nothing]:"]
+        lines = ["WHAT PLANNING ADDS, in the plan's own scenarios [million USD against doing nothing]:"]
         for row in self.table.itertuples():
             note = f" ({row.note})" if row.note else ""
             if pd.isna(row.worth_musd):
@@ -123,11 +123,11 @@ class Worth:
             least = compared.sort_values("largest_regret_musd", kind="stable").iloc[0]
             lines.append(f"  The smallest largest regret has: {least.alternative} ({least.largest_regret_musd:,.0f}).")
         lines.append(
-            f"  Knowing the world beforehand would add {_told(self.evpi_musd)} (EVPI); planning for average events instead "
+            f"  Knowing the scenario beforehand would add {_told(self.evpi_musd)} (EVPI); planning for average events instead "
             f"would lose {_told(self.vss_musd)} (VSS). Figures hold to {self.gap_musd:,.0f}."
         )
         if self.fresh_table is not None:
-            lines.append(f"IN {self.fresh:,} FRESH WORLDS (seed {self.seed}; {self.confidence:.0%} intervals):")
+            lines.append(f"IN {self.fresh:,} FRESH SCENARIOS (seed {self.seed}; {self.confidence:.0%} intervals):")
             for row in self.fresh_table.itertuples():
                 lines.append(
                     f"  {row.alternative}: worth {row.worth_musd:,.0f} ({row.worth_musd_low:,.0f} to {row.worth_musd_high:,.0f}), "
@@ -157,12 +157,12 @@ def value_of_planning(
     executor: Executor | None = None,
     on_progress: OnProgress | None = None,
 ) -> Worth:
-    """Solve the plan, its alternatives, and every world by itself; compare them in the plan's worlds and in fresh ones.
+    """Solve the plan, its alternatives, and every scenario by itself; compare them in the plan's scenarios and in fresh ones.
 
-    fresh: worlds drawn to meet every alternative with, by `seed`, in all; 0, and plans that draw none: the plan's own worlds
-    alone. workers: processes for alternatives, worlds and draws; an executor takes their place.
+    fresh: scenarios drawn to meet every alternative with, by `seed`, in all; 0, and plans that draw none: the plan's own scenarios
+    alone. workers: processes for alternatives, scenarios and draws; an executor takes their place.
     Operations are compared without the plan's promises (service levels, diversification, days of cover), which rules of
-    thumb do not give; the plan itself is made with them. Only for plans that minimise social cost. An alternative, or a world by
+    thumb do not give; the plan itself is made with them. Only for plans that minimise social cost. An alternative, or a scenario by
     itself, that is not solved leaves its reason in the table and its figures out. Raises PlanError and InputError with every
     fault, ValueError for another aim.
     """
@@ -183,20 +183,20 @@ def value_of_planning(
     free = without_promises(plan)
     rules = rules_of_thumb(plan, problem)
     notes = {rule.name: rule.note for rule in rules}
-    worlds = range(len(problem.structure.worlds.names))
+    scenarios = range(len(problem.structure.scenarios.names))
     questions: dict[str, tuple[Plan, int | None]] = {AVERAGE: (plan, MEAN)}
     questions |= {rule.name: (rule.plan, None) for rule in rules if rule.plan is not None}
-    alone: dict[str, tuple[Plan, int | None]] = {f"world {s}": (free, s) for s in worlds}
+    alone: dict[str, tuple[Plan, int | None]] = {f"scenario {s}": (free, s) for s in scenarios}
     if free != plan:  # information is valued without promises on all sides
         alone[FREE] = (free, None)
-    tasks = [(one, data, world, gap, time_limit_s) for one, world in (*questions.values(), *alone.values())]
+    tasks = [(one, data, scenario, gap, time_limit_s) for one, scenario in (*questions.values(), *alone.values())]
     answers: list[Answer] = []
     with workforce(executor, workers) as map_over:
         for answer in map_over(_answer, tasks):
             answers.append(answer)
             if on_progress is not None:
                 on_progress(
-                    Progress(f"alternatives and worlds, {len(answers)} of {len(tasks)}", time.perf_counter() - begin)
+                    Progress(f"alternatives and scenarios, {len(answers)} of {len(tasks)}", time.perf_counter() - begin)
                 )
     found = dict(zip((*questions, *alone), answers, strict=True))
     gaps = [_open(best), *(answer.gap_musd for answer in answers)]
@@ -206,11 +206,11 @@ def value_of_planning(
             notes[name] = found[name].note
         else:
             decided[name] = chosen
-    see = np.array([found[f"world {s}"].bound_musd for s in worlds])
+    see = np.array([found[f"scenario {s}"].bound_musd for s in scenarios])
     costs = {name: evaluated(problem, chosen) for name, chosen in decided.items()}
     if (
         AVERAGE in costs and costs[AVERAGE] is None
-    ):  # what the average world buys is not for sale, or not paid for, in the calm
+    ):  # what the average scenario buys is not for sale, or not paid for, in the calm
         costs[AVERAGE] = evaluated(problem, replace(decided[AVERAGE], at_most=True))
         notes[AVERAGE] = "its purchases do not all fit the money of the calm course: it buys at most what it planned"
     notes |= {name: "what it decides does not fit the budget of the plan" for name, x in costs.items() if x is None}
@@ -219,14 +219,14 @@ def value_of_planning(
         name: (extract(problem.structure, problem.assembly, x), False) for name, x in costs.items() if x is not None
     }
     recourse = {name: _met(free, data, *stage) for name, stage in stages.items()}
-    by_world = pd.concat(
+    by_scenario = pd.concat(
         [
-            pd.DataFrame({"alternative": name, "world": problem.structure.worlds.names, "loss_musd": m.loss})
+            pd.DataFrame({"alternative": name, "scenario": problem.structure.scenarios.names, "loss_musd": m.loss})
             for name, m in recourse.items()
         ],
         ignore_index=True,
     )
-    pi = problem.structure.worlds.probability
+    pi = problem.structure.scenarios.probability
     rows = [
         _row(name, m, pi, see, recourse[NOTHING], _spending(problem, costs.get(name)), plan.risk.alpha)
         for name, m in recourse.items()
@@ -251,12 +251,12 @@ def value_of_planning(
             executor=executor,
             on_progress=None if on_progress is None else _telling(on_progress, begin),
         )
-        drawn = _in_fresh_worlds(list(stages), done, plan.risk.alpha, confidence)
+        drawn = _in_fresh_scenarios(list(stages), done, plan.risk.alpha, confidence)
     known = float(pi @ see)
     return Worth(
         table,
         drawn,
-        by_world,
+        by_scenario,
         here - known,
         without - here,
         known,
@@ -271,7 +271,7 @@ def value_of_planning(
 
 @dataclass(frozen=True)
 class Answer:
-    """What one alternative, or one world by itself, comes to."""
+    """What one alternative, or one scenario by itself, comes to."""
 
     decided: Decided | None = None
     bound_musd: float = math.nan
@@ -282,34 +282,36 @@ class Answer:
 
 
 def _answer(asked: tuple[Plan, Dataset, int | None, float, float]) -> Answer:
-    """Solve a plan along its own worlds (None), along one of them, or along their average (`MEAN`)."""
-    plan, data, world, gap, time_limit_s = asked
-    chosen = average_world if world == MEAN else only(world or 0)
-    problem = prepare(plan, data) if world is None else along(plan, data, chosen)
+    """Solve a plan along its own scenarios (None), along one of them, or along their average (`MEAN`)."""
+    plan, data, scenario, gap, time_limit_s = asked
+    chosen = average_scenario if scenario == MEAN else only(scenario or 0)
+    problem = prepare(plan, data) if scenario is None else along(plan, data, chosen)
     try:
         solved = optimise(problem, gap=gap, time_limit_s=time_limit_s)
     except (InfeasibleError, StoppedError) as error:
         return Answer(note=str(error))
-    decided = decisions(problem, extract(problem.structure, problem.assembly, solved.x), path=1 if world == MEAN else 0)
+    decided = decisions(
+        problem, extract(problem.structure, problem.assembly, solved.x), path=1 if scenario == MEAN else 0
+    )
     left = _open(solved)
     return Answer(decided, float(solved.costs["social_cost"] @ solved.x) - left, left)
 
 
 def _met(plan: Plan, data: Dataset, solution: Solution, nothing: bool) -> RecourseOutcome:
-    """A first stage in the plan's own worlds."""
+    """A first stage in the plan's own scenarios."""
     first = FirstStage.of(plan, data, solution, is_reference=nothing)
-    return evaluate_recourse(first, first.own_worlds)
+    return evaluate_recourse(first, first.own_scenarios)
 
 
 def _telling(on_progress: OnProgress, begin: float) -> Callable[[int, int], None]:
     def tell(done: int, of: int) -> None:
-        on_progress(Progress(f"fresh worlds, draw {done} of {of}", time.perf_counter() - begin))
+        on_progress(Progress(f"fresh scenarios, draw {done} of {of}", time.perf_counter() - begin))
 
     return tell
 
 
-def _in_fresh_worlds(
-    names: list[str], done: list[tuple[Worlds, list[RecourseOutcome]]], alpha: float, confidence: float
+def _in_fresh_scenarios(
+    names: list[str], done: list[tuple[ScenarioSet, list[RecourseOutcome]]], alpha: float, confidence: float
 ) -> pd.DataFrame:
     """Every alternative in the same draws: each figure with its interval, and what it is behind the plan, draw by draw."""
     pool, recourse = pooled(done)
@@ -331,7 +333,7 @@ def _beside(one: RecourseOutcome, plan: RecourseOutcome, nothing: RecourseOutcom
 
 
 def decisions(problem: Problem, solution: Solution, path: int = 0) -> Decided:
-    """What a solution decides before anything has happened; `path` 1 takes purchases from its only world."""
+    """What a solution decides before anything has happened; `path` 1 takes purchases from its only scenario."""
     support, structure, n = problem.structure.support, problem.structure, problem.natural
     signed = {_signature(problem, o): float(share) for o, share in enumerate(solution.sign) if abs(share) > 1e-9}
     contracts = {
@@ -363,7 +365,7 @@ def _signature(problem: Problem, o: int) -> tuple[str, str, tuple[str, ...], int
 
 
 def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
-    """The best operations in every world of the problem for decisions that are fixed; None where they do not fit.
+    """The best operations in every scenario of the problem for decisions that are fixed; None where they do not fit.
 
     Promises, limits and rules of thumb of the plan are left out, as in the do-nothing reference.
     """
@@ -392,7 +394,7 @@ def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
             fix("contract_signed", k, float(tonnes > 0))
     for c, name in enumerate(n.components):
         part = next(p for p in assembly.blocks if p.label == f"period:{name}")
-        trunk = np.flatnonzero(structure.block_index[c].world == TRUNK)
+        trunk = np.flatnonzero(structure.block_index[c].scenario == TRUNK)
         for k, (variable, key) in enumerate(part.template.columns):
             if variable == "buy":
                 unit = structure.instance.material_unit[structure.material_of_purchase[key]]

@@ -1,4 +1,4 @@
-"""The plan's problem along other worlds: one of its own known beforehand, or their average."""
+"""The plan's problem along other scenarios: one of its own known beforehand, or their average."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from ..finance.packages import build_support
 from ..formulation.structure import build_structure
 from ..model.instantiate import compile_templates, instantiate
 from ..model.problem import Problem, structure_of
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
 
 
-def along(plan: Plan, data: Dataset, choose: Callable[[Worlds], Worlds]) -> Problem:
-    """The plan's problem with other worlds made from its own."""
+def along(plan: Plan, data: Dataset, choose: Callable[[ScenarioSet], ScenarioSet]) -> Problem:
+    """The plan's problem with other scenarios made from its own."""
     own, natural = structure_of(plan, data)
-    worlds = choose(own.worlds)
-    structure = build_structure(own.instance, worlds, build_support(own.instance, worlds))
+    scenarios = choose(own.scenarios)
+    structure = build_structure(own.instance, scenarios, build_support(own.instance, scenarios))
     templates = compile_templates(structure)
     return Problem(plan, data, natural, structure, templates, instantiate(structure, templates), Timings())
 
 
-def only(world: int) -> Callable[[Worlds], Worlds]:
-    """One world, certain to come."""
-    return lambda worlds: _mixed(worlds, np.eye(len(worlds.names))[world], worlds.names[world])
+def only(scenario: int) -> Callable[[ScenarioSet], ScenarioSet]:
+    """One scenario, certain to come."""
+    return lambda scenarios: _mixed(scenarios, np.eye(len(scenarios.names))[scenario], scenarios.names[scenario])
 
 
-def average_world(worlds: Worlds) -> Worlds:
-    """The one world in which availability, demand and prices are their means."""
-    return _mixed(worlds, worlds.probability, "average")
+def average_scenario(scenarios: ScenarioSet) -> ScenarioSet:
+    """The one scenario in which availability, demand and prices are their means."""
+    return _mixed(scenarios, scenarios.probability, "average")
 
 
-def _mixed(worlds: Worlds, weight: Floats, name: str) -> Worlds:
-    """One world, the weighted mean of several; it is touched when any of them is, and tight as long as the longest.
+def _mixed(scenarios: ScenarioSet, weight: Floats, name: str) -> ScenarioSet:
+    """One scenario, the weighted mean of several; it is touched when any of them is, and tight as long as the longest.
 
     Were it tight for the mean share of a period only, stock could be released for that share only, and the average cut, which
     lasts all period, could not be met: nobody who plans for averages means that.
@@ -48,16 +48,16 @@ def _mixed(worlds: Worlds, weight: Floats, name: str) -> Worlds:
         return np.tensordot(weight, np.asarray(values, dtype=float), axes=1)[None]
 
     counted = weight > 0
-    return Worlds(
+    return ScenarioSet(
         (name,),
         np.ones(1),
         np.zeros(1, dtype=bool),
         ((),),
-        mean(worlds.availability),
-        mean(worlds.demand_factor),
-        mean(worlds.price),
-        np.asarray(worlds.tight[counted].any(axis=0))[None],
-        worlds.lasting[counted].max(axis=0)[None],
-        worlds.onset[counted].min(axis=0)[None],
-        worlds.end[counted].max(axis=0)[None],
+        mean(scenarios.availability),
+        mean(scenarios.demand_factor),
+        mean(scenarios.price),
+        np.asarray(scenarios.tight[counted].any(axis=0))[None],
+        scenarios.lasting[counted].max(axis=0)[None],
+        scenarios.onset[counted].min(axis=0)[None],
+        scenarios.end[counted].max(axis=0)[None],
     )

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.arrays import Floats
 from ..instance.instance import Floor, Instance
 from ..instance.producer_economics import expected_payment, payment, quantile_state
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class FloorMoney:
     liability: Floats
     """(T,) payment on the trunk path in the price state w*, net of upside [million USD]."""
     expected: float
-    """Discounted expectation over all worlds within the horizon [million USD]."""
+    """Discounted expectation over all scenarios within the horizon [million USD]."""
     terminal: float
     """Discounted payments after the horizon on trunk survival at the last price [million USD]."""
 
 
 @dataclass(frozen=True)
 class FloorPayments:
-    """What a floor costs on given tonnes, before the chances of worlds are counted."""
+    """What a floor costs on given tonnes, before the chances of scenarios are counted."""
 
     component: int
     """Of the floor's material: its probability of being undisturbed weighs the trunk."""
@@ -38,13 +38,13 @@ class FloorPayments:
     liability: Floats
     trunk: Floats
     """(T,) discounted expected payment on the trunk path [million USD]."""
-    worlds: Floats
-    """(S,) the same in each world, from its onset to the end of the horizon together [million USD]."""
+    scenarios: Floats
+    """(S,) the same in each scenario, from its onset to the end of the horizon together [million USD]."""
     terminal: float
 
     def money(self, trunk_weight: Floats, probability: Floats) -> FloorMoney:
-        """expected = sum_t w0[t] trunk[t] + sum_s pi[s] worlds[s]; w0 is (C, T), pi (S,)."""
-        expected = float(trunk_weight[self.component] @ self.trunk + probability @ self.worlds)
+        """expected = sum_t w0[t] trunk[t] + sum_s pi[s] scenarios[s]; w0 is (C, T), pi (S,)."""
+        expected = float(trunk_weight[self.component] @ self.trunk + probability @ self.scenarios)
         return FloorMoney(self.budget, self.liability, expected, self.terminal)
 
 
@@ -53,19 +53,25 @@ def held(series: Floats, length: int) -> Floats:
     return np.concatenate([series, np.repeat(series[..., -1:], length - series.shape[-1], axis=-1)], axis=-1)
 
 
-def counted_price(instance: Instance, worlds: Worlds, material: int) -> Floats:
-    """(S, T) price at which floors pay in worlds: no dearer than the trunk's where the plan counts no gain on prices."""
-    price = worlds.price[:, material]
+def counted_price(instance: Instance, scenarios: ScenarioSet, material: int) -> Floats:
+    """(S, T) price at which floors pay in scenarios: no dearer than the trunk's where the plan counts no gain on prices."""
+    price = scenarios.price[:, material]
     return price if instance.plan.price_gain else np.minimum(price, instance.price[material])
 
 
 def floor_payments(
-    instance: Instance, worlds: Worlds, j: int, floor: Floor, begin: int, trunk_tonnes: Floats, world_tonnes: Floats
+    instance: Instance,
+    scenarios: ScenarioSet,
+    j: int,
+    floor: Floor,
+    begin: int,
+    trunk_tonnes: Floats,
+    scenario_tonnes: Floats,
 ) -> FloorPayments:
-    """What a floor pays on tonnes that are alive: (n >= T,) on the trunk, (S, T) in the worlds, availability not yet counted.
+    """What a floor pays on tonnes that are alive: (n >= T,) on the trunk, (S, T) in the scenarios, availability not yet counted.
 
-    trunk[t] = beta rho x E_w[payment(P_trunk)];  worlds[s] = sum_t beta rho_s x_s E_w[payment(P_s)]  up to T, within the term
-    expected = sum_t w0[t] trunk[t] + sum_s pi[s] worlds[s]  once chances are counted
+    trunk[t] = beta rho x E_w[payment(P_trunk)];  scenarios[s] = sum_t beta rho_s x_s E_w[payment(P_s)]  up to T, within the term
+    expected = sum_t w0[t] trunk[t] + sum_s pi[s] scenarios[s]  once chances are counted
     terminal = sum_{t>T} beta rho x E_w[payment(P_T)] on trunk survival;  liability[t] = rho x payment(w* P_trunk)
     The reference price is the producer's own, (1+premium)*P, so that what the payer pays is what the owner receives.
     """
@@ -81,13 +87,15 @@ def floor_payments(
     star = quantile_state(instance, instance.plan.budget.liability_quantile)
     beta = (1 + calendar.rate) ** (-calendar.step * t)
     c = instance.component[floor.material]
-    branch = worlds.onset[:, c][:, None] <= np.arange(T)
-    paid = expected_payment(instance, own * counted_price(instance, worlds, floor.material), floor)
-    in_worlds = (branch * world_tonnes * worlds.availability[:, j] * term[:T] * paid) @ beta[:T]
+    branch = scenarios.onset[:, c][:, None] <= np.arange(T)
+    paid = expected_payment(instance, own * counted_price(instance, scenarios, floor.material), floor)
+    in_scenarios = (branch * scenario_tonnes * scenarios.availability[:, j] * term[:T] * paid) @ beta[:T]
     budget = tonnes[:T] * np.maximum(0.0, per_tonne[:T])
     liability = tonnes[:T] * payment(star * own * price[:T], floor)
     on_trunk = beta[:T] * tonnes[:T] * per_tonne[:T]
-    return FloorPayments(int(c), budget, liability, on_trunk, in_worlds, float((beta[T:] * tonnes[T:]) @ per_tonne[T:]))
+    return FloorPayments(
+        int(c), budget, liability, on_trunk, in_scenarios, float((beta[T:] * tonnes[T:]) @ per_tonne[T:])
+    )
 
 
 def total_money(parts: Sequence[FloorMoney], periods: int) -> FloorMoney:

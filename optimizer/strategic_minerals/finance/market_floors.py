@@ -9,7 +9,7 @@ import numpy as np
 from ..core.arrays import Bools, Floats
 from ..instance.instance import Instance, MarketFloor
 from ..instance.producer_economics import expected_payment, survival
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 from .floor_costs import FloorMoney, counted_price, floor_payments, held, total_money
 
 
@@ -20,7 +20,7 @@ class MarketSupport:
     floor: MarketFloor
     trunk: Bools
     """(J, T) alive with the floor."""
-    worlds: Bools
+    scenarios: Bools
     """(S, J, T)"""
     money: FloorMoney
     """Contract floors: top-up of existing producers. Border floors: nothing on the budget."""
@@ -33,34 +33,34 @@ class MarketSupport:
 
 
 def market_support(
-    instance: Instance, worlds: Worlds, market: MarketFloor, trunk_alive: Bools, worlds_alive: Bools
+    instance: Instance, scenarios: ScenarioSet, market: MarketFloor, trunk_alive: Bools, scenarios_alive: Bools
 ) -> MarketSupport:
     """Survival and money of existing producers under a market floor. Section 4 of the formulation."""
     floor, n, T = market.floor, instance.sources, instance.calendar.periods
-    trunk, branch = trunk_alive.copy(), worlds_alive.copy()
+    trunk, branch = trunk_alive.copy(), scenarios_alive.copy()
     monies = []
     length = max(T, floor.term)
     after = np.array([survival(instance, j, held(instance.price, length), (), 0) for j in range(n)]).reshape(n, length)
     path = held(instance.price, length)
     capacity = held(instance.capacity, length)
-    weight = worlds.trunk_weight(T)
+    weight = scenarios.trunk_weight(T)
     for j in np.flatnonzero(market.eligible[:n]):
         alive = survival(instance, int(j), path, (floor,), 0)
         trunk[j], after[j] = alive[:T], alive
-        branch[:, j] = survival(instance, int(j), worlds.price, (floor,), 0)
+        branch[:, j] = survival(instance, int(j), scenarios.price, (floor,), 0)
         tonnes = capacity[j] * instance.yields[j, floor.material]
-        paid = floor_payments(instance, worlds, int(j), floor, 0, tonnes * alive, tonnes[:T] * branch[:, j])
-        monies.append(paid.money(weight, worlds.probability))
+        paid = floor_payments(instance, scenarios, int(j), floor, 0, tonnes * alive, tonnes[:T] * branch[:, j])
+        monies.append(paid.money(weight, scenarios.probability))
     if floor.kind != "border":
         return MarketSupport(market, trunk, branch, total_money(monies, T), 0.0, 0.0, False)
-    users, treasury = _border(instance, worlds, market, after, branch)
+    users, treasury = _border(instance, scenarios, market, after, branch)
     uses = (instance.yields[:, floor.material] < 0) & ~instance.home
     inverted = bool(uses.any()) and not market.embedded
     return MarketSupport(market, trunk, branch, total_money([], T), users, treasury, inverted)
 
 
 def _border(
-    instance: Instance, worlds: Worlds, market: MarketFloor, trunk: Bools, branch: Bools
+    instance: Instance, scenarios: ScenarioSet, market: MarketFloor, trunk: Bools, branch: Bools
 ) -> tuple[float, float]:
     """Discounted expected surcharge on users and tariff revenue of a border floor; `trunk` (J, n >= T) is survival.
 
@@ -88,18 +88,18 @@ def _border(
 
     discount = (1 + calendar.rate) ** (-calendar.step * np.arange(length))
     weight = np.concatenate(
-        [worlds.trunk_weight(T)[c], np.ones(length - T)]
+        [scenarios.trunk_weight(T)[c], np.ones(length - T)]
     )  # after T on the trunk, as all terminal terms
     term = np.arange(length) < floor.term
     running = held(instance.availability[:n], length) * trunk
     on_trunk = split(held(instance.demand, length), running, held(instance.price[i], length))
-    demand = instance.demand * worlds.demand_factor
-    in_worlds = split(demand, worlds.availability[:, :n] * branch, counted_price(instance, worlds, i))
-    later = worlds.onset[:, c][:, None] <= np.arange(T)
+    demand = instance.demand * scenarios.demand_factor
+    in_scenarios = split(demand, scenarios.availability[:, :n] * branch, counted_price(instance, scenarios, i))
+    later = scenarios.onset[:, c][:, None] <= np.arange(T)
     beta = (discount * term)[:T]
     totals = [
         float((discount * weight * term) @ trunk_part)
-        + float(np.einsum("s,t,st->", worlds.probability, beta, later * world_part))
-        for trunk_part, world_part in zip(on_trunk, in_worlds, strict=True)
+        + float(np.einsum("s,t,st->", scenarios.probability, beta, later * scenario_part))
+        for trunk_part, scenario_part in zip(on_trunk, in_scenarios, strict=True)
     ]
     return totals[0], totals[1]

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.arrays import Bools, Floats, equal
 from ..instance.instance import Floor, Instance, Package, Project
 from ..instance.producer_economics import capital_cost, financing_gap, owner_npv, payment_parts, survival
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 from .floor_costs import FloorMoney, FloorPayments, floor_payments, held
 
 Found = TypeVar("Found")
@@ -20,7 +20,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Signature:
-    """What signing a package (beside market floors) at a date brings: all of an option that no chance of a world changes."""
+    """What signing a package (beside market floors) at a date brings: all of an option that no chance of a scenario changes."""
 
     npv: float
     gap: float
@@ -99,25 +99,25 @@ class OwnerValuation:
     again for the next one where nothing that it hangs on differs.
     """
 
-    def __init__(self, instance: Instance, worlds: Worlds, known: OwnerValuation | None = None) -> None:
-        """known: of an instance that `reuse.same_owners` takes for this one, with the same prices in worlds.
+    def __init__(self, instance: Instance, scenarios: ScenarioSet, known: OwnerValuation | None = None) -> None:
+        """known: of an instance that `reuse.same_owners` takes for this one, with the same prices in scenarios.
 
-        What floors pay is taken over where worlds differ in no more than their probabilities.
+        What floors pay is taken over where scenarios differ in no more than their probabilities.
         """
-        self.instance, self.worlds = instance, worlds
+        self.instance, self.scenarios = instance, scenarios
         self._sets: ReuseCache[FloorSet] = ReuseCache(known._sets if known else None)
         self._backings: ReuseCache[SupportTerms] = ReuseCache(known._backings if known else None)
         self._npv: ReuseCache[float] = ReuseCache(known._npv if known else None)
         self._alive: ReuseCache[Bools] = ReuseCache(known._alive if known else None)
         self._outputs: ReuseCache[tuple[Floats, Floats, bool]] = ReuseCache(known._outputs if known else None)
         self._signatures: ReuseCache[Signature] = ReuseCache(known._signatures if known else None)
-        same = known is not None and equal(replace(known.worlds, probability=worlds.probability), worlds)
+        same = known is not None and equal(replace(known.scenarios, probability=scenarios.probability), scenarios)
         self._payments: ReuseCache[tuple[FloorPayments, ...]] = ReuseCache(
             known._payments if known is not None and same else None
         )
         self._money: dict[tuple[int, FloorSet, int], tuple[FloorMoney, ...]] = {}
         self._per_project = [_PerProject.of(instance, project) for project in instance.projects]
-        self._trunk_weight = worlds.trunk_weight(instance.calendar.periods)
+        self._trunk_weight = scenarios.trunk_weight(instance.calendar.periods)
         self._unfloored = self.floor_set(())
         self._end = float(instance.calendar.beta[instance.calendar.periods])
 
@@ -135,8 +135,8 @@ class OwnerValuation:
 
     @cached_property
     def _paths(self) -> Floats:
-        """(1 + S, I, T) prices on the trunk and then in worlds; gone once all is settled."""
-        return np.concatenate([self.instance.price[None], self.worlds.price])
+        """(1 + S, I, T) prices on the trunk and then in scenarios; gone once all is settled."""
+        return np.concatenate([self.instance.price[None], self.scenarios.price])
 
     def floor_set(self, floors: tuple[Floor, ...]) -> FloorSet:
         """The one object for these floors."""
@@ -153,12 +153,12 @@ class OwnerValuation:
         return self._npv.get((p, floors, signed), lambda: owner_npv(self.instance, project, floors.each, signed))
 
     def alive(self, p: int, floors: FloorSet, start: int) -> Bools:
-        """(1 + S, T) as `survival`, on the trunk and then in worlds."""
+        """(1 + S, T) as `survival`, on the trunk and then in scenarios."""
         j = self.instance.projects[p].producer
         return self._alive.get((p, floors, start), lambda: survival(self.instance, j, self._paths, floors.each, start))
 
     def output(self, p: int, floors: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
-        """(T,) ramp * alive on the trunk, (S, T) in worlds, and whether it is alive on the trunk at the end."""
+        """(T,) ramp * alive on the trunk, (S, T) in scenarios, and whether it is alive on the trunk at the end."""
         return self._outputs.get((p, floors, start), lambda: self._output(p, floors, start))
 
     def _output(self, p: int, floors: FloorSet, start: int) -> tuple[Floats, Floats, bool]:
@@ -171,7 +171,9 @@ class OwnerValuation:
         key = (p, floors, start)
         if key not in self._money:
             paid = self._payments.get(key, lambda: tuple(self._paid(p, floor, floors, start) for floor in floors.each))
-            self._money[key] = tuple(payments.money(self._trunk_weight, self.worlds.probability) for payments in paid)
+            self._money[key] = tuple(
+                payments.money(self._trunk_weight, self.scenarios.probability) for payments in paid
+            )
         return self._money[key]
 
     def _paid(self, p: int, floor: Floor, floors: FloorSet, start: int) -> FloorPayments:
@@ -186,7 +188,7 @@ class OwnerValuation:
         )
         trunk = tonnes * survival(instance, j, path, floors.each, start)
         branch = tonnes[:T] * self.alive(p, floors, start)[1:]
-        return floor_payments(instance, self.worlds, j, floor, begin, trunk, branch)
+        return floor_payments(instance, self.scenarios, j, floor, begin, trunk, branch)
 
     def signature(self, p: int, backing: SupportTerms, signed: int) -> Signature:
         """What signing brings. Section 4: capital and participation."""

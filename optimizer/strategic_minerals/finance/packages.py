@@ -16,7 +16,7 @@ import numpy as np
 from ..core.arrays import Bools, Floats
 from ..instance.instance import Floor, Instance, MarketFloor, Package, Project
 from ..instance.producer_economics import built_anyway, survival
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 from .floor_costs import FloorMoney, total_money
 from .market_floors import MarketSupport, market_support
 from .owner_value import FloorSet, OwnerValuation, SupportTerms
@@ -50,7 +50,7 @@ class Option:
     residual: float
     """Discounted credit at the end of the horizon, at residual 1."""
     output_class: int
-    """Options of a project with the same class give the same output in every world and period."""
+    """Options of a project with the same class give the same output in every scenario and period."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ class PurchaseRight:
 
 @dataclass(frozen=True)
 class OutputClass:
-    """How much a project gives once signed, by period and world, as a share of capacity."""
+    """How much a project gives once signed, by period and scenario, as a share of capacity."""
 
     project: int
     offtake: float
     trunk: Floats
     """(T,) ramp * alive on the trunk."""
-    worlds: Floats
-    """(S, T) ramp * alive in each world."""
+    scenarios: Floats
+    """(S, T) ramp * alive in each scenario."""
     alive_at_end: bool
     """Alive on the trunk in the last period."""
     purchase: PurchaseRight | None
@@ -90,7 +90,7 @@ class Support:
     markets: tuple[MarketSupport, ...]
     trunk_alive: Bools
     """(J, T) existing sources, no market floor."""
-    worlds_alive: Bools
+    scenarios_alive: Bools
     """(S, J, T)"""
     baseline: Bools
     """(P,) projects that their owners build without support."""
@@ -129,22 +129,22 @@ class Support:
         return np.array(rows, dtype=float).reshape(len(rows), self.trunk_alive.shape[1])
 
 
-def build_support(instance: Instance, worlds: Worlds, owners: OwnerValuation | None = None) -> Support:
-    """Enumerate options and market floors for an instance and its worlds (in the same units).
+def build_support(instance: Instance, scenarios: ScenarioSet, owners: OwnerValuation | None = None) -> Support:
+    """Enumerate options and market floors for an instance and its scenarios (in the same units).
 
     owners: worked out before, as `OwnerValuation` may know them.
     """
     dropped: list[tuple[str, str]] = []
-    trunk_alive, worlds_alive = _survival(instance, worlds)
+    trunk_alive, scenarios_alive = _survival(instance, scenarios)
     markets: list[MarketSupport] = []
     for market in instance.market_floors:
-        support = market_support(instance, worlds, market, trunk_alive, worlds_alive)
+        support = market_support(instance, scenarios, market, trunk_alive, scenarios_alive)
         total = support.money.expected + support.money.terminal
         if market.floor.kind != "border" and total < -1e-9:
             dropped.append((market.name, "its expected cost for existing producers is negative: it would print money"))
             continue
         markets.append(replace(support, floor=_renumber(market, len(markets))))
-    builder = _Options(instance, worlds, [m.floor for m in markets], OwnerValuation(instance, worlds, owners))
+    builder = _Options(instance, scenarios, [m.floor for m in markets], OwnerValuation(instance, scenarios, owners))
     baseline = []
     for p, project in enumerate(instance.projects):
         baseline.append(built_anyway(instance, project))
@@ -154,7 +154,7 @@ def build_support(instance: Instance, worlds: Worlds, owners: OwnerValuation | N
         tuple(builder.classes),
         tuple(markets),
         trunk_alive,
-        worlds_alive,
+        scenarios_alive,
         np.array(baseline, dtype=bool),
         builder.exclusions(),
         tuple(dropped + builder.dropped),
@@ -164,13 +164,15 @@ def build_support(instance: Instance, worlds: Worlds, owners: OwnerValuation | N
 
 
 def signed_support(
-    instance: Instance, worlds: Worlds, support: Support, signed: Sequence[int], floors: Sequence[int]
+    instance: Instance, scenarios: ScenarioSet, support: Support, signed: Sequence[int], floors: Sequence[int]
 ) -> Support:
-    """What is signed and nothing else, its output and the survival of sources worked out along other worlds.
+    """What is signed and nothing else, its output and the survival of sources worked out along other scenarios.
 
     Chosen market floors are folded into survival, so the result has none to choose. `signed` and `floors` index `support`.
     """
-    builder = _Options(instance, worlds, [market.floor for market in support.markets], OwnerValuation(instance, worlds))
+    builder = _Options(
+        instance, scenarios, [market.floor for market in support.markets], OwnerValuation(instance, scenarios)
+    )
     options: list[Option] = []
     classes: list[OutputClass] = []
     for o in signed:
@@ -179,21 +181,21 @@ def signed_support(
         every = tuple(f for f in (own, *(support.markets[m].floor.floor for m in option.market)) if f is not None)
         output, _ = builder.output(option.project, builder.owners.backing(option.package, every), option.start)
         options.append(replace(option, market=(), output_class=len(classes)))
-        classes.append(output)  # one each, so that the structure is the same along any worlds
-    alone = _survival(instance, worlds)
-    saved = [market_support(instance, worlds, support.markets[m].floor, *alone) for m in floors]
+        classes.append(output)  # one each, so that the structure is the same along any scenarios
+    alone = _survival(instance, scenarios)
+    saved = [market_support(instance, scenarios, support.markets[m].floor, *alone) for m in floors]
     trunk = alone[0] + sum((m.trunk.astype(int) - alone[0] for m in saved), np.zeros(alone[0].shape, dtype=int)) > 0
-    along = alone[1] + sum((m.worlds.astype(int) - alone[1] for m in saved), np.zeros(alone[1].shape, dtype=int)) > 0
+    along = alone[1] + sum((m.scenarios.astype(int) - alone[1] for m in saved), np.zeros(alone[1].shape, dtype=int)) > 0
     return Support(tuple(options), tuple(classes), (), trunk, along, support.baseline, {}, (), builder.owners.settle())
 
 
-def _survival(instance: Instance, worlds: Worlds) -> tuple[Bools, Bools]:
-    """(J, T) on the trunk and (S, J, T) in worlds: existing sources alive without market floors."""
+def _survival(instance: Instance, scenarios: ScenarioSet) -> tuple[Bools, Bools]:
+    """(J, T) on the trunk and (S, J, T) in scenarios: existing sources alive without market floors."""
     n, T = instance.sources, instance.calendar.periods
-    trunk, along = np.zeros((n, T), dtype=bool), np.zeros((len(worlds.names), n, T), dtype=bool)
+    trunk, along = np.zeros((n, T), dtype=bool), np.zeros((len(scenarios.names), n, T), dtype=bool)
     for j in range(n):
         trunk[j] = survival(instance, j, instance.price, (), 0)
-        along[:, j] = survival(instance, j, worlds.price, (), 0)
+        along[:, j] = survival(instance, j, scenarios.price, (), 0)
     return trunk, along
 
 
@@ -201,9 +203,9 @@ class _Options:
     """Collects the options of all projects; a class because output classes and floor outcomes are shared."""
 
     def __init__(
-        self, instance: Instance, worlds: Worlds, markets: Sequence[MarketFloor], owners: OwnerValuation
+        self, instance: Instance, scenarios: ScenarioSet, markets: Sequence[MarketFloor], owners: OwnerValuation
     ) -> None:
-        self.instance, self.worlds, self.markets, self.owners = instance, worlds, markets, owners
+        self.instance, self.scenarios, self.markets, self.owners = instance, scenarios, markets, owners
         self.options: list[Option] = []
         self.classes: list[OutputClass] = []
         self.dropped: list[tuple[str, str]] = []
@@ -307,12 +309,12 @@ class _Options:
         offtake = backing.package.offtake
         asked = (p, offtake, backing.floors, start)
         if asked not in self._asked:
-            trunk, worlds, at_end = self.owners.output(p, backing.floors, start)
+            trunk, scenarios, at_end = self.owners.output(p, backing.floors, start)
             purchase = next((_right(floor, start) for floor in backing.floors.each if floor.kind == "purchase"), None)
-            found = (p, offtake, purchase, at_end, trunk.tobytes(), worlds.tobytes())
+            found = (p, offtake, purchase, at_end, trunk.tobytes(), scenarios.tobytes())
             if found not in self._class_of:
                 self._class_of[found] = len(self.classes)
-                self.classes.append(OutputClass(p, offtake, trunk, worlds, at_end, purchase))
+                self.classes.append(OutputClass(p, offtake, trunk, scenarios, at_end, purchase))
             self._asked[asked] = self._class_of[found]
         index = self._asked[asked]
         return self.classes[index], index

@@ -58,7 +58,7 @@ def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]
 def add_branch(
     b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand, trunk: Stand, values: Mapping[str, Any]
 ) -> None:
-    """Cross-period rows of the branch of one component in one world."""
+    """Cross-period rows of the branch of one component in one scenario."""
     for name, keys in param_keys(structure, sets).items():
         given = dict(zip(keys, values[name], strict=True))
         b.add_component(name, pyo.Param(pyo.Set(initialize=keys), mutable=True, initialize=given, doc=PARAMS[name]))
@@ -145,13 +145,13 @@ def add_service_level(b: pyo.Block, structure: Structure, sets: ComponentSets, o
 
 
 def add_branch_loss(b: pyo.Block, structure: Structure, sets: ComponentSets, own: Stand) -> None:
-    """Discounted shortfall loss and substitution cost of the component in this world, over the whole horizon.
+    """Discounted shortfall loss and substitution cost of the component in this scenario, over the whole horizon.
 
     loss = sum_t beta[t] (sum_n v[n] shortfall[n,t] + sum_h cost[h] substitute[h,t])                   [million USD]
     """
     if not structure.uses_risk:
         return
-    b.loss = pyo.Var(bounds=(0, None), doc="loss of the component in the world")
+    b.loss = pyo.Var(bounds=(0, None), doc="loss of the component in the scenario")
     b.branch_loss = pyo.Constraint(expr=discounted_loss(b, structure, sets, own) - b.loss == 0)
 
 

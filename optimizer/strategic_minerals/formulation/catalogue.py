@@ -18,7 +18,7 @@ class Component:
 
     kind: Kind
     block: str
-    """commitments, period (one component in one period of trunk or branch), branch, or world."""
+    """commitments, period (one component in one period of trunk or branch), branch, or scenario."""
     name: str
     index: tuple[str, ...]
     unit: str
@@ -64,9 +64,9 @@ COMPONENTS: tuple[Component, ...] = (
     _v("period", "excess", "rule", "unit", "ξ", "supply beyond a soft diversification rule"),
     _v("branch", "extra", "year", M, "m", "shared money used"),
     _v("branch", "short_of_promise", "service_level year", "unit", "σ", "short of a soft service level"),
-    _v("branch", "loss", "", M, "ℓ", "loss of the component in the world"),
-    _v("world", "world_loss", "", M, "L", "loss of the world"),
-    _v("world", "tail", "", M, "z", "loss beyond the value at risk"),
+    _v("branch", "loss", "", M, "ℓ", "loss of the component in the scenario"),
+    _v("scenario", "scenario_loss", "", M, "L", "loss of the scenario"),
+    _v("scenario", "tail", "", M, "z", "loss beyond the value at risk"),
     _p("commitments", "appropriation", "year", M, "B", "appropriation"),
     _p("commitments", "carry_limit", "year", M, "κ̄", "most of it that may be carried over, 0 in the last year"),
     _p("commitments", "total", "", M, "B̄", "limit on all outlays of the planned years"),
@@ -184,8 +184,8 @@ COMPONENTS: tuple[Component, ...] = (
         "branch", "service_level", "service_level year", "unit", "", "promise to a segment in an event", "service_level"
     ),
     _c("branch", "branch_loss", "", M, "", "definition of a branch's loss"),
-    _c("world", "world_loss_sum", "", M, "", "definition of a world's loss"),
-    _c("world", "tail_excess", "", M, "", "loss beyond the value at risk"),
-    _c("world", "shared_money", "year", M, "", "components share emergency money and what is unspent"),
+    _c("scenario", "scenario_loss_sum", "", M, "", "definition of a scenario's loss"),
+    _c("scenario", "tail_excess", "", M, "", "loss beyond the value at risk"),
+    _c("scenario", "shared_money", "year", M, "", "components share emergency money and what is unspent"),
 )
 """Every component that the formulation can build."""

@@ -23,8 +23,8 @@ TrunkVariable = Callable[[int, str, Any, int], Any]
 Terms = list[tuple[Any, Any]]
 """A sum: (coefficient, variable) pairs, coefficients being numbers or sums and products of Params without variables."""
 
-WorldVariable = Callable[[str, int], Any]
-"""(variable, world) -> the Pyomo variable of the world that holds it."""
+ScenarioVariable = Callable[[str, int], Any]
+"""(variable, scenario) -> the Pyomo variable of the scenario that holds it."""
 
 
 PARAMS: dict[str, str] = {
@@ -84,7 +84,7 @@ def _used(figures: Floats) -> list[Any]:
     return [k for (k,) in where] if figures.ndim == 1 else [tuple(pair) for pair in where]
 
 
-def add_commitments(m: pyo.Block, structure: Structure, trunk: TrunkVariable, world: WorldVariable) -> None:
+def add_commitments(m: pyo.Block, structure: Structure, trunk: TrunkVariable, scenario: ScenarioVariable) -> None:
     """Rows and costs of everything decided before anything has happened; `add_variables` comes first."""
     add_one_package(m, structure)
     add_project_logic(m, structure)
@@ -97,7 +97,7 @@ def add_commitments(m: pyo.Block, structure: Structure, trunk: TrunkVariable, wo
     add_total_budget(m, structure, trunk)
     add_contingent_liability(m, structure)
     add_trunk_loss(m, structure, trunk)
-    add_loss_limits(m, structure, world)
+    add_loss_limits(m, structure, scenario)
     add_commitment_costs(m, structure)
 
 
@@ -368,7 +368,7 @@ def add_contingent_liability(m: pyo.Block, structure: Structure) -> None:
 
 
 def add_trunk_loss(m: pyo.Block, structure: Structure, trunk: TrunkVariable) -> None:
-    """Loss of a component along the trunk, for the worlds that never touch it.
+    """Loss of a component along the trunk, for the scenarios that never touch it.
 
     trunk_loss[c] = sum_t beta[t] (sum_n v shortfall + sum_h cost substitute)             [million USD]  for each component
     """
@@ -382,22 +382,22 @@ def add_trunk_loss(m: pyo.Block, structure: Structure, trunk: TrunkVariable) -> 
     m.trunk_loss_sum = pyo.Constraint(range(len(structure.component_sets)), rule=loss)
 
 
-def cvar(m: pyo.Block, structure: Structure, world: WorldVariable) -> Any:
+def cvar(m: pyo.Block, structure: Structure, scenario: ScenarioVariable) -> Any:
     """Conditional value at risk: eta + sum_s pi[s] z[s] / (1 - alpha)  [million USD] (Rockafellar and Uryasev 2000)."""
     alpha = structure.instance.plan.risk.alpha
-    tail = [float(pi) / (1 - alpha) * world("tail", s) for s, pi in enumerate(structure.worlds.probability)]
+    tail = [float(pi) / (1 - alpha) * scenario("tail", s) for s, pi in enumerate(structure.scenarios.probability)]
     return m.value_at_risk + sum(tail)
 
 
-def add_loss_limits(m: pyo.Block, structure: Structure, world: WorldVariable) -> None:
+def add_loss_limits(m: pyo.Block, structure: Structure, scenario: ScenarioVariable) -> None:
     """Limits on the risk measures.
 
     eta + sum_s pi[s] z[s]/(1-alpha) <= limit;    sum_s pi[s] loss[s] <= limit             [million USD]
     """
     if len(m.cvar_allowed):
-        m.cvar_limit = pyo.Constraint(expr=cvar(m, structure, world) <= m.cvar_allowed[0])
+        m.cvar_limit = pyo.Constraint(expr=cvar(m, structure, scenario) <= m.cvar_allowed[0])
     if len(m.expected_loss_allowed):
-        expected = [float(pi) * world("world_loss", s) for s, pi in enumerate(structure.worlds.probability)]
+        expected = [float(pi) * scenario("scenario_loss", s) for s, pi in enumerate(structure.scenarios.probability)]
         m.expected_loss_limit = pyo.Constraint(expr=sum(expected) <= m.expected_loss_allowed[0])
 
 

@@ -14,26 +14,26 @@ from .branch import add_branch
 from .commitments import add_commitments, add_variables, cvar, trunk_spending
 from .operations import Links, add_period
 from .parameters import branch_values, penalty_weights, period_values, period_weights, root_values
-from .scenario import add_world
+from .scenario import add_scenario
 from .structure import STAGES, TRUNK, Structure
 
 
 def flat_model(structure: Structure) -> pyo.ConcreteModel:
     """The flat model, in model units and million USD; the first stage of the plan's aim is its active objective.
 
-    Blocks: `commitments`, `period[component, world, t]` (world -1: the trunk), `branch[component, world]`, `world[s]`.
+    Blocks: `commitments`, `period[component, scenario, t]` (scenario -1: the trunk), `branch[component, scenario]`, `scenario[s]`.
     """
     m = pyo.ConcreteModel(name=structure.instance.plan.name)
     m.commitments = pyo.Block()
-    m.period, m.branch, m.world = pyo.Block(pyo.Any), pyo.Block(pyo.Any), pyo.Block(pyo.Any)
+    m.period, m.branch, m.scenario = pyo.Block(pyo.Any), pyo.Block(pyo.Any), pyo.Block(pyo.Any)
     values = root_values(structure)
     add_variables(m.commitments, structure, {name: array[0] for name, array in values.items()})
     for c in range(len(structure.component_sets)):
         add_periods(m, structure, c)
         add_branches(m, structure, c)
-    add_worlds(m, structure)
+    add_scenarios(m, structure)
     trunk = partial(trunk_variable, m)
-    add_commitments(m.commitments, structure, trunk, world=lambda name, s: getattr(m.world[s], name))
+    add_commitments(m.commitments, structure, trunk, scenario=lambda name, s: getattr(m.scenario[s], name))
     add_aims(m, structure)
     return m
 
@@ -64,11 +64,11 @@ def add_periods(m: pyo.ConcreteModel, structure: Structure, c: int) -> None:
         before = int(blocks.previous[n])
         stock = {}
         if before >= 0:
-            block = m.period[c, int(blocks.world[before]), int(blocks.period[before])]
+            block = m.period[c, int(blocks.scenario[before]), int(blocks.period[before])]
             stock = {i: block.stock[i] for i in sets.stocked}
         root = m.commitments
         add_period(
-            m.period[c, int(blocks.world[n]), int(blocks.period[n])],
+            m.period[c, int(blocks.scenario[n]), int(blocks.period[n])],
             structure,
             sets,
             Links(stock, root.contract, root.operating, root.floor),
@@ -81,7 +81,7 @@ def add_branches(m: pyo.ConcreteModel, structure: Structure, c: int) -> None:
     sets, blocks = structure.component_sets[c], structure.block_index[c]
     values = branch_values(structure, sets, blocks)
     for n, s in enumerate(blocks.branches):
-        onset = int(structure.worlds.onset[s, c])
+        onset = int(structure.scenarios.onset[s, c])
 
         def own(name: str, key: Any, t: int, s: int = s, onset: int = onset) -> Any:
             return getattr(m.period[c, TRUNK if t < onset else s, t], name)[key]
@@ -96,10 +96,10 @@ def add_branches(m: pyo.ConcreteModel, structure: Structure, c: int) -> None:
         )
 
 
-def add_worlds(m: pyo.ConcreteModel, structure: Structure) -> None:
-    """Rows that tie the components of each world."""
+def add_scenarios(m: pyo.ConcreteModel, structure: Structure) -> None:
+    """Rows that tie the components of each scenario."""
     root = m.commitments
-    for s in range(len(structure.worlds.names)):
+    for s in range(len(structure.scenarios.names)):
 
         def part(name: str, key: Any, c: int, s: int = s) -> Any:
             touched = s in structure.block_index[c].first
@@ -107,8 +107,12 @@ def add_worlds(m: pyo.ConcreteModel, structure: Structure) -> None:
                 return m.branch[c, s].loss if touched else m.commitments.trunk_loss[c]
             return m.branch[c, s].extra[key] if touched and key in m.branch[c, s].extra else None
 
-        add_world(
-            m.world[s], structure, part, root.value_at_risk if structure.uses_risk else None, lambda f: root.unspent[f]
+        add_scenario(
+            m.scenario[s],
+            structure,
+            part,
+            root.value_at_risk if structure.uses_risk else None,
+            lambda f: root.unspent[f],
         )
 
 
@@ -140,7 +144,7 @@ def expected(m: pyo.ConcreteModel, structure: Structure, what: str) -> Any:
     for c, blocks in enumerate(structure.block_index):
         weights = period_weights(structure, blocks, c)
         for n in range(blocks.count):
-            total += float(weights[n]) * getattr(m.period[c, int(blocks.world[n]), int(blocks.period[n])], what)
+            total += float(weights[n]) * getattr(m.period[c, int(blocks.scenario[n]), int(blocks.period[n])], what)
     return total
 
 
@@ -150,11 +154,11 @@ def soft_penalties(m: pyo.ConcreteModel, structure: Structure) -> Any:
     for c, blocks in enumerate(structure.block_index):
         weights = penalty_weights(structure, blocks, c)
         for n in range(blocks.count):
-            total += float(weights[n]) * m.period[c, int(blocks.world[n]), int(blocks.period[n])].penalty
+            total += float(weights[n]) * m.period[c, int(blocks.scenario[n]), int(blocks.period[n])].penalty
         total += sum(m.branch[c, s].penalty for s in blocks.branches)
     return total
 
 
 def tail_risk(m: pyo.ConcreteModel, structure: Structure) -> Any:
-    """CVaR of a world's loss  [million USD]."""
-    return cvar(m.commitments, structure, lambda name, s: getattr(m.world[s], name))
+    """CVaR of a scenario's loss  [million USD]."""
+    return cvar(m.commitments, structure, lambda name, s: getattr(m.scenario[s], name))

@@ -1,7 +1,7 @@
 """Operations of one component in one period, the same for the trunk and for every branch (formulation section 5).
 
 All tonnes are flows of the period in model units; money is million USD of the period, undiscounted. Mutable Params are
-the data that differ between periods and worlds; everything else is fixed. `links` are variables that live elsewhere:
+the data that differ between periods and scenarios; everything else is fixed. `links` are variables that live elsewhere:
 last period's stocks and the commitments.
 """
 
@@ -376,7 +376,7 @@ def add_days_of_cover(b: pyo.Block, structure: Structure, sets: ComponentSets) -
 
 
 def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
-    """Costs of the period at its world's prices, market-value accounting [million USD, undiscounted].
+    """Costs of the period at its scenario's prices, market-value accounting [million USD, undiscounted].
 
     users      sum_j run sum_i y P (1+premium if y>0) + sum_j hold sum_{y<0} y P - sum_i surplus P (1-haircut) + substitute cost
     authority  sum_o buy P (1+premium) + stock holding D - sell P (1-haircut)

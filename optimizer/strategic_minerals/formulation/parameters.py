@@ -63,33 +63,33 @@ def _one(limit: float | None) -> list[float]:
 
 def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex) -> dict[str, Floats]:
     """(n, keys) arrays of every Param of the period block."""
-    instance, worlds, support = structure.instance, structure.worlds, structure.support
+    instance, scenarios, support = structure.instance, structure.scenarios, structure.support
     n = blocks.count
-    t, s = blocks.period, blocks.world
+    t, s = blocks.period, blocks.scenario
     on_trunk = s == TRUNK
     w = np.where(on_trunk, 0, s)
 
-    def of(trunk: Floats, world: Floats) -> Floats:
-        """(n, k): (k, T) values on the trunk, (S, k, T) values in worlds."""
+    def of(trunk: Floats, scenario: Floats) -> Floats:
+        """(n, k): (k, T) values on the trunk, (S, k, T) values in scenarios."""
         if trunk.shape[0] == 0:
             return np.zeros((n, 0))
-        return np.where(on_trunk[:, None], trunk[:, t].T, world[w, :, t])
+        return np.where(on_trunk[:, None], trunk[:, t].T, scenario[w, :, t])
 
     materials, demands, sources = list(sets.materials), list(sets.demands), list(sets.sources)
     stocked = list(sets.stocked)
-    price = of(instance.price[materials], worlds.price[:, materials])
+    price = of(instance.price[materials], scenarios.price[:, materials])
     if not instance.plan.price_gain:
         price = instance.price[materials][:, t].T
-    demand = of(instance.demand[demands], instance.demand[demands] * worlds.demand_factor[:, demands])
-    tight = worlds.tight[w, :, t] & ~on_trunk[:, None]
-    rho = np.where(on_trunk[:, None], instance.availability[:, t].T, worlds.availability[w, :, t])
+    demand = of(instance.demand[demands], instance.demand[demands] * scenarios.demand_factor[:, demands])
+    tight = scenarios.tight[w, :, t] & ~on_trunk[:, None]
+    rho = np.where(on_trunk[:, None], instance.availability[:, t].T, scenarios.availability[w, :, t])
     makes = instance.yields > 0
-    lasting = worlds.lasting[w, :, t]
+    lasting = scenarios.lasting[w, :, t]
     crisis = np.where((tight.astype(float) @ makes.T.astype(float)) > 0, lasting[:, instance.producer_component], 0.0)
     kappa = 1 - crisis * (1 - instance.kappa)
     K = instance.capacity[:, t].T
     floored = {j for j, _ in sets.floors}
-    alive = of(support.trunk_alive.astype(float), support.worlds_alive.astype(float))
+    alive = of(support.trunk_alive.astype(float), support.scenarios_alive.astype(float))
     folded = np.array([np.ones(n) if j in floored else alive[:, j] for j in sources]).reshape(len(sources), n).T
     open_capacity = rho[:, sources] * kappa[:, sources] * K[:, sources] * folded
     position = {j: k for k, j in enumerate(sources)}
@@ -161,7 +161,7 @@ def _depth(structure: Structure, sets: ComponentSets, rho: Floats, tight: Floats
 def _alive_with(structure: Structure, market: int, on_trunk: Bools, w: Ints, t: Ints) -> Floats:
     """(n, J) survival of existing sources under a market floor."""
     floor = structure.support.markets[market]
-    return np.where(on_trunk[:, None], floor.trunk[:, t].T, floor.worlds[w, :, t]).astype(float)
+    return np.where(on_trunk[:, None], floor.trunk[:, t].T, floor.scenarios[w, :, t]).astype(float)
 
 
 def _class_output(
@@ -173,7 +173,7 @@ def _class_output(
     """
     instance, output = structure.instance, structure.support.classes[g]
     j = instance.sources + output.project
-    share = np.where(on_trunk, output.trunk[t], output.worlds[w, t])
+    share = np.where(on_trunk, output.trunk[t], output.scenarios[w, t])
     withheld = (1 - instance.kappa[j]) * (1 - output.offtake)
     given = 1 - crisis[:, j] * withheld
     return np.asarray(instance.capacity[j, 0] * rho[:, j] * share * given, dtype=float)
@@ -191,11 +191,11 @@ def _purchased(structure: Structure, g: int, t: Ints) -> Floats:
 
 def _salvage(structure: Structure, stocked: list[int], on_trunk: Bools, w: Ints, t: Ints) -> Floats:
     """salvage * min(P[i,T,trunk], P[i,T,s]) * beta[T+1]/beta[T] in the last period, else 0: never at crisis prices."""
-    instance, worlds = structure.instance, structure.worlds
+    instance, scenarios = structure.instance, structure.scenarios
     T = instance.calendar.periods
     beta = instance.calendar.beta
     trunk = instance.price[stocked, T - 1]
-    end = np.where(on_trunk[:, None], trunk, np.minimum(trunk, worlds.price[w][:, stocked, T - 1]))
+    end = np.where(on_trunk[:, None], trunk, np.minimum(trunk, scenarios.price[w][:, stocked, T - 1]))
     return np.where((t == T - 1)[:, None], instance.salvage[stocked] * end * beta[T] / beta[T - 1], 0.0)
 
 
@@ -251,38 +251,40 @@ def period_weights(structure: Structure, blocks: BlockIndex, c: int) -> Floats:
     """(n,) discounted weight of a stamp's costs: beta*w0 on the trunk, beta*pi in a branch."""
     beta = structure.instance.calendar.beta
     share = np.where(
-        blocks.world == TRUNK,
+        blocks.scenario == TRUNK,
         structure.trunk_weight[c][blocks.period],
-        structure.worlds.probability[np.maximum(blocks.world, 0)],
+        structure.scenarios.probability[np.maximum(blocks.scenario, 0)],
     )
     return np.asarray(beta[blocks.period] * share, dtype=float)
 
 
 def penalty_weights(structure: Structure, blocks: BlockIndex, c: int) -> Floats:
     """(n,) weight of soft penalties of a stamp, undiscounted: w0 on the trunk; a branch has none in its periods."""
-    return np.where(blocks.world == TRUNK, structure.reach[c][blocks.period], 0.0)
+    return np.where(blocks.scenario == TRUNK, structure.reach[c][blocks.period], 0.0)
 
 
 def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex) -> dict[str, Floats]:
     """(branches, keys) arrays of every Param of the branch block."""
-    instance, worlds = structure.instance, structure.worlds
+    instance, scenarios = structure.instance, structure.scenarios
     T = instance.calendar.periods
     S = np.array(blocks.branches, dtype=int)
     n = len(S)
-    price = [(1 + p.premium) * worlds.price[S, p.material, t] for p in sets.purchases if p.offer >= 0 for t in range(T)]
+    price = [
+        (1 + p.premium) * scenarios.price[S, p.material, t] for p in sets.purchases if p.offer >= 0 for t in range(T)
+    ]
     planned = [
         np.full(n, (1 + p.premium) * instance.price[p.material, t])
         for p in sets.purchases
         if p.offer >= 0
         for t in range(T)
     ]
-    cheap = worlds.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
-    loose = ~worlds.tight | cheap
+    cheap = scenarios.price < instance.price * (1 - 1e-9)  # a year that is flooded and cut is no squeeze
+    loose = ~scenarios.tight | cheap
     calm = [loose[S, p.material, t] for p in sets.purchases if p.offer >= 0 for t in range(T)]
     windows: dict[int, Floats] = {}
     for k, level in sets.services:
-        named = np.array([worlds.names[s] in level.scenarios for s in S], dtype=bool)
-        begin, end = worlds.onset[S, sets.component], worlds.end[S, sets.component]
+        named = np.array([scenarios.names[s] in level.scenarios for s in S], dtype=bool)
+        begin, end = scenarios.onset[S, sets.component], scenarios.end[S, sets.component]
         period = np.arange(T)
         inside = (period >= begin[:, None]) & (period < end[:, None])
         windows[k] = (inside & named[:, None]).astype(float)
@@ -291,7 +293,7 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     for k, f in service_terms(structure, sets):
         level = levels[k]
         q = instance.demands.index((level.material, level.segment))
-        wanted = instance.demand[q] * worlds.demand_factor[S, q]
+        wanted = instance.demand[q] * scenarios.demand_factor[S, q]
         in_year = np.ones(T) if f < 0 else (instance.calendar.year_index == f)
         allowance.append((1 - level.level) * (windows[k] * wanted * in_year).sum(axis=1))
     return {

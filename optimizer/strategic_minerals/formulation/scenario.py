@@ -1,4 +1,4 @@
-"""What ties the components of one world together: its loss, the tail of CVaR, the money that branches share."""
+"""What ties the components of one scenario together: its loss, the tail of CVaR, the money that branches share."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ import pyomo.environ as pyo
 from .structure import Structure
 
 ComponentVariable = Callable[[str, Any, int], Any]
-"""(variable, index, component) -> the Pyomo variable of the component in this world, None where it has none."""
+"""(variable, index, component) -> the Pyomo variable of the component in this scenario, None where it has none."""
 
 
-def add_world(
+def add_scenario(
     b: pyo.Block, structure: Structure, part: ComponentVariable, value_at_risk: Any, unspent: Callable[[int], Any]
 ) -> None:
-    """Rows of one world over its components; `unspent` gives the variable of a year's unspent appropriation."""
+    """Rows of one scenario over its components; `unspent` gives the variable of a year's unspent appropriation."""
     if structure.uses_risk:
-        add_world_loss(b, structure, part)
+        add_scenario_loss(b, structure, part)
         add_tail(b, value_at_risk)
     if structure.shares_money:
         add_shared_money(b, structure, part, unspent)
 
 
-def add_world_loss(b: pyo.Block, structure: Structure, part: ComponentVariable) -> None:
-    """Loss of a world over all components.
+def add_scenario_loss(b: pyo.Block, structure: Structure, part: ComponentVariable) -> None:
+    """Loss of a scenario over all components.
 
-    world_loss = sum_c loss[c,s]      (the trunk's loss where the component is never touched)      [million USD]
+    scenario_loss = sum_c loss[c,s]      (the trunk's loss where the component is never touched)      [million USD]
     """
-    b.world_loss = pyo.Var(bounds=(0, None), doc="loss of the world")
+    b.scenario_loss = pyo.Var(bounds=(0, None), doc="loss of the scenario")
     losses = [part("loss", None, c) for c in range(len(structure.component_sets))]
-    b.world_loss_sum = pyo.Constraint(expr=sum(losses) - b.world_loss == 0)
+    b.scenario_loss_sum = pyo.Constraint(expr=sum(losses) - b.scenario_loss == 0)
 
 
 def add_tail(b: pyo.Block, value_at_risk: Any) -> None:
     """Loss beyond the value at risk (Rockafellar and Uryasev 2000).
 
-    world_loss - eta <= tail                                                                       [million USD]
+    scenario_loss - eta <= tail                                                                       [million USD]
     """
     b.tail = pyo.Var(bounds=(0, None), doc="loss beyond the value at risk (z)")
-    b.tail_excess = pyo.Constraint(expr=b.world_loss - value_at_risk - b.tail <= 0)
+    b.tail_excess = pyo.Constraint(expr=b.scenario_loss - value_at_risk - b.tail <= 0)
 
 
 def add_shared_money(

@@ -1,6 +1,6 @@
 """Which variables a model has: the sets of each component, the stamps of its operations, the commitments.
 
-One *stamp* is the operations of one component in one period of the trunk or of one world's branch. All stamps of a
+One *stamp* is the operations of one component in one period of the trunk or of one scenario's branch. All stamps of a
 component have the same variables and constraints and differ only in data, so one period is written in Pyomo, compiled
 once, and stamped for all (formulation section 2 and 5).
 """
@@ -18,11 +18,11 @@ from ..core.arrays import Bools, Floats, Ints
 from ..finance.commitment_costs import commitment_money
 from ..finance.packages import Support
 from ..instance.instance import Contract, Instance, Purchase
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan_sections import DaysOfCover, Diversification, ServiceLevel
 
 TRUNK = -1
-"""World index of trunk stamps."""
+"""Scenario index of trunk stamps."""
 
 LEAST_REACH = 1e-9
 """Probability of being on the trunk in a period, below which nobody is: what is left of a sum of probabilities that add to one."""
@@ -64,25 +64,25 @@ class ComponentSets:
 class BlockIndex:
     """All stamps of a component, trunk first, then branch by branch in order of time."""
 
-    world: Ints
-    """(n,) TRUNK or the world."""
+    scenario: Ints
+    """(n,) TRUNK or the scenario."""
     period: Ints
     previous: Ints
     """(n,) stamp whose stocks this one starts from, -1 for the opening stock."""
     branches: tuple[int, ...]
-    """Worlds in which the component branches."""
+    """Scenarios in which the component branches."""
     first: Mapping[int, int]
-    """First stamp of each world's branch."""
+    """First stamp of each scenario's branch."""
 
     @property
     def one(self) -> BlockIndex:
         """The first stamp and the first branch alone: what a block is written with, before it is stamped."""
-        return BlockIndex(self.world[:1], self.period[:1], self.previous[:1], self.branches[:1], {})
+        return BlockIndex(self.scenario[:1], self.period[:1], self.previous[:1], self.branches[:1], {})
 
     @property
     def count(self) -> int:
         """Number of stamps."""
-        return len(self.world)
+        return len(self.scenario)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Structure:
     """The whole structure."""
 
     instance: Instance
-    worlds: Worlds
+    scenarios: ScenarioSet
     support: Support
     contracts: tuple[Contract, ...]
     component_sets: tuple[ComponentSets, ...]
@@ -118,7 +118,7 @@ class Structure:
         return {p.name: p.material for sets in self.component_sets for p in sets.purchases}
 
 
-def build_structure(instance: Instance, worlds: Worlds, support: Support) -> Structure:
+def build_structure(instance: Instance, scenarios: ScenarioSet, support: Support) -> Structure:
     """Sets of every component and the list of their stamps."""
     plan, T = instance.plan, instance.calendar.periods
     contracts = []
@@ -129,7 +129,7 @@ def build_structure(instance: Instance, worlds: Worlds, support: Support) -> Str
             if largest > 0 and instance.contract_lot[j] <= largest:
                 contracts.append(Contract(int(j), t, end, float(instance.contract_lot[j]), largest))
     component_sets = tuple(_component_sets(instance, support, contracts, c) for c in range(len(instance.components)))
-    blocks = tuple(_blocks(worlds, c, T) for c in range(len(instance.components)))
+    blocks = tuple(_blocks(scenarios, c, T) for c in range(len(instance.components)))
     risk = plan.risk
     uses_risk = (
         risk.cvar_weight > 0
@@ -140,8 +140,8 @@ def build_structure(instance: Instance, worlds: Worlds, support: Support) -> Str
     shared = plan.budget.branch_money == "appropriated" or bool(
         (instance.by_year(plan.budget.emergency_musd) > 0).any()
     )
-    weight = worlds.trunk_weight(T)
-    return Structure(instance, worlds, support, tuple(contracts), component_sets, blocks, uses_risk, shared, weight)
+    weight = scenarios.trunk_weight(T)
+    return Structure(instance, scenarios, support, tuple(contracts), component_sets, blocks, uses_risk, shared, weight)
 
 
 def _component_sets(instance: Instance, support: Support, contracts: list[Contract], c: int) -> ComponentSets:
@@ -188,7 +188,7 @@ def _component_sets(instance: Instance, support: Support, contracts: list[Contra
         for m, market in enumerate(support.markets)
         for j in sources
         if (market.trunk[j] != support.trunk_alive[j]).any()
-        or (market.worlds[:, j] != support.worlds_alive[:, j]).any()
+        or (market.scenarios[:, j] != support.scenarios_alive[:, j]).any()
     ]
     names = {instance.materials[i]: i for i in materials}
     return ComponentSets(
@@ -224,18 +224,18 @@ def _purchase_floor_names(instance: Instance, support: Support) -> dict[tuple[in
     }
 
 
-def _blocks(worlds: Worlds, c: int, periods: int) -> BlockIndex:
-    world, period, previous = [TRUNK] * periods, list(range(periods)), list(range(-1, periods - 1))
-    branches = tuple(int(s) for s in worlds.touched(c, periods))
+def _blocks(scenarios: ScenarioSet, c: int, periods: int) -> BlockIndex:
+    scenario, period, previous = [TRUNK] * periods, list(range(periods)), list(range(-1, periods - 1))
+    branches = tuple(int(s) for s in scenarios.touched(c, periods))
     first: dict[int, int] = {}
     for s in branches:
-        onset = int(worlds.onset[s, c])
-        first[s] = len(world)
+        onset = int(scenarios.onset[s, c])
+        first[s] = len(scenario)
         n = periods - onset
-        world += [s] * n
+        scenario += [s] * n
         period += range(onset, periods)
         previous += [onset - 1, *range(first[s], first[s] + n - 1)]
-    return BlockIndex(np.array(world), np.array(period), np.array(previous), branches, first)
+    return BlockIndex(np.array(scenario), np.array(period), np.array(previous), branches, first)
 
 
 def active_rule(structure: Structure, rule: Diversification | DaysOfCover) -> Bools:

@@ -1,4 +1,4 @@
-"""Hot starts for worlds that resemble worlds met before: a basis remembered by component, onset and period.
+"""Hot starts for scenarios that resemble scenarios met before: a basis remembered by component, onset and period.
 
 Stamps of a template differ in data alone, so what was basic in one is a good guess for another at the same date of an event
 that began as long ago. The guess need not be a basis: the solver completes it (HiGHS calls such a basis alien).
@@ -24,7 +24,7 @@ LESSONS = 12
 
 
 class BasisMemory:
-    """Bases met so far. The last world with the same onset counts; without one, the last that reached the same period."""
+    """Bases met so far. The last scenario with the same onset counts; without one, the last that reached the same period."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Statuses] = {}
@@ -78,12 +78,12 @@ def _places(structure: Structure, assembly: Assembly) -> Iterator[Place]:
         kind, _, name = part.label.partition(":")
         if kind == "period":
             blocks, c = structure.block_index[names.index(name)], names.index(name)
-            counted = blocks.world != TRUNK
-            onset[counted] = 1 + structure.worlds.onset[blocks.world[counted], c]
+            counted = blocks.scenario != TRUNK
+            onset[counted] = 1 + structure.scenarios.onset[blocks.scenario[counted], c]
             period[counted] = blocks.period[counted]
         elif kind == "branch":
             c = names.index(name)
-            onset = 1 + structure.worlds.onset[list(structure.block_index[c].branches), c].astype(np.int64)
+            onset = 1 + structure.scenarios.onset[list(structure.block_index[c].branches), c].astype(np.int64)
         own = np.flatnonzero(counted)
         local = np.tile(np.arange(part.width), len(own))
         stamp = np.repeat(own, part.width)

@@ -86,10 +86,10 @@ class Model:
     def _pass(self, assembly: Assembly, cost: Floats, offset: float) -> None:
         if len(cost) > MOST_IN_ONE_SOLVER:
             most = (
-                f"at most {MOST_IN_ONE_SOLVER:,} where worlds are solved as one: fewer worlds, or method 'decomposed' where"
+                f"at most {MOST_IN_ONE_SOLVER:,} where scenarios are solved as one: fewer scenarios, or method 'decomposed' where"
                 " there is one aim and no limit on losses"
             )
-            raise PlanError([Fault("plan", "", "sample.worlds", f"{len(cost):,} columns in one model", most)])
+            raise PlanError([Fault("plan", "", "sample.scenarios", f"{len(cost):,} columns in one model", most)])
         self._assembly, self._columns, self._cost, self._offset = assembly, len(cost), cost, offset
         self._units = units = SolverUnits.of(assembly)
         self._mip = bool(self._integer and assembly.integer.any())

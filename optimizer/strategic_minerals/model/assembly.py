@@ -1,6 +1,6 @@
 """Templates stamped into one matrix: the whole model as arrays.
 
-Stamping is one sparse product for all periods and worlds of a template, taken some stamps at a time so that what is in between
+Stamping is one sparse product for all periods and scenarios of a template, taken some stamps at a time so that what is in between
 needs little memory; columns are counted in 32 bits, as the solver counts them.
 """
 

@@ -1,4 +1,4 @@
-"""The model as arrays: each Pyomo block is compiled once and stamped for every period, branch and world."""
+"""The model as arrays: each Pyomo block is compiled once and stamped for every period, branch and scenario."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..formulation.branch import add_branch
 from ..formulation.commitments import add_commitments, add_variables, trunk_spending
 from ..formulation.operations import Links, add_period
 from ..formulation.parameters import branch_values, penalty_weights, period_values, period_weights, root_values
-from ..formulation.scenario import add_world
+from ..formulation.scenario import add_scenario
 from ..formulation.structure import ComponentSets, Structure
 from .assembly import Assembly, PlacedBlock, assemble, place
 from .template import PYOMO_LOCK, Template, compile_block
@@ -34,7 +34,7 @@ class Templates:
     root: Template
     periods: tuple[Template, ...]
     branches: tuple[Template | None, ...]
-    world: Template | None
+    scenario: Template | None
 
 
 def compile_templates(structure: Structure, known: Templates | None = None) -> Templates:
@@ -49,7 +49,7 @@ def compile_templates(structure: Structure, known: Templates | None = None) -> T
             _root(structure),
             tuple(_period(structure, sets) for sets in structure.component_sets),
             tuple(_branch(structure, sets) for sets in structure.component_sets),
-            _world(structure),
+            _scenario(structure),
         )
 
 
@@ -67,7 +67,7 @@ def _uncollected() -> Iterator[None]:
 
 def instantiate(structure: Structure, templates: Templates) -> Assembly:
     """Give every stamp its data and put all of them into one matrix. Pure numpy: safe from many threads."""
-    S = len(structure.worlds.names)
+    S = len(structure.scenarios.names)
     one = np.ones(1)
     parts = [
         PlacedBlock(
@@ -96,9 +96,11 @@ def instantiate(structure: Structure, templates: Templates) -> Assembly:
             xi = branch.xi(branch_values(structure, sets, blocks), k)
             parts.append(PlacedBlock(branch, f"branch:{name}", k, xi, NO_EXTERNALS, {"penalty": np.ones(k)}))
     world_at = len(parts)
-    if templates.world is not None:
-        tail = structure.worlds.probability / (1 - structure.instance.plan.risk.alpha)
-        parts.append(PlacedBlock(templates.world, "world", S, np.zeros((S, 0)), NO_EXTERNALS, {"tail_risk": tail}))
+    if templates.scenario is not None:
+        tail = structure.scenarios.probability / (1 - structure.instance.plan.risk.alpha)
+        parts.append(
+            PlacedBlock(templates.scenario, "scenario", S, np.zeros((S, 0)), NO_EXTERNALS, {"tail_risk": tail})
+        )
     parts = place(parts)
     finder = _Finder(structure, parts, period_at, branch_at, world_at)
     return assemble([finder.resolved(k) for k in range(len(parts))], structure.instance.money_unit)
@@ -139,10 +141,10 @@ def _on_demand(outside: Any, externals: dict[int, Any], name: str) -> Callable[.
 
 def _root(structure: Structure) -> Template:
     outside, block, externals = _canvas()
-    trunk, world = _on_demand(outside, externals, "trunk"), _on_demand(outside, externals, "world")
+    trunk, scenario = _on_demand(outside, externals, "trunk"), _on_demand(outside, externals, "scenario")
     values = root_values(structure)
     add_variables(block, structure, {name: array[0] for name, array in values.items()})
-    add_commitments(block, structure, trunk, world)
+    add_commitments(block, structure, trunk, scenario)
     costs = {
         "social_cost": block.commitment_cost,
         "residual_credit": block.residual_credit,
@@ -178,12 +180,12 @@ def _branch(structure: Structure, sets: ComponentSets) -> Template | None:
     return compile_block(block, externals, {"penalty": block.penalty})
 
 
-def _world(structure: Structure) -> Template | None:
+def _scenario(structure: Structure) -> Template | None:
     if not (structure.uses_risk or structure.shares_money):
         return None
     outside, block, externals = _canvas()
     part, eta = _on_demand(outside, externals, "part"), _on_demand(outside, externals, "value_at_risk")
-    add_world(block, structure, part, eta(), _on_demand(outside, externals, "unspent"))
+    add_scenario(block, structure, part, eta(), _on_demand(outside, externals, "unspent"))
     return compile_block(block, externals, {"tail_risk": block.tail} if structure.uses_risk else {})
 
 
@@ -198,7 +200,7 @@ class _Finder:
         self.branches = [
             (
                 np.array([blocks.first[s] for s in blocks.branches], dtype=int),
-                structure.worlds.onset[list(blocks.branches), c],
+                structure.scenarios.onset[list(blocks.branches), c],
             )
             for c, blocks in enumerate(structure.block_index)
         ]
@@ -229,7 +231,7 @@ class _Finder:
             return self._column(0, tag, key[0], 0)
         if tag == "value_at_risk":
             return self._column(0, "value_at_risk", None, 0)
-        if tag == "world":
+        if tag == "scenario":
             return self._column(self.world_at, key[0], None, key[1])
         if tag == "part":
             return self._part(*key)
@@ -252,8 +254,8 @@ class _Finder:
         return np.where(t < onset, t, first + t - onset)
 
     def _part(self, name: str, key: Any, c: int) -> Ints:
-        """(S,) columns of a component's variable in every world: its branch's, or the trunk's loss."""
-        S = len(self.structure.worlds.names)
+        """(S,) columns of a component's variable in every scenario: its branch's, or the trunk's loss."""
+        S = len(self.structure.scenarios.names)
         rest = int(self._column(0, "trunk_loss", c, 0)) if name == "loss" else -1
         columns = np.full(S, rest, dtype=np.int64)
         blocks = self.structure.block_index[c]

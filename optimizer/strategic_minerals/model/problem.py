@@ -15,9 +15,9 @@ from ..formulation.structure import Structure, build_structure
 from ..instance.build import build_instance
 from ..instance.instance import Instance
 from ..instance.scaling import scale
-from ..scenarios.build import build_worlds
+from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
-from ..scenarios.scenario_set import SampledScenarios, Worlds
+from ..scenarios.scenario_set import SampledScenarios, ScenarioSet
 from ..schemas.plan import Plan
 from .assembly import Assembly, TinyEntryError
 from .instantiate import Templates, compile_templates, instantiate
@@ -29,7 +29,7 @@ MOST_COLUMNS = 40_000_000
 
 
 MOST_ENTRIES_AT_FIRST_SIGHT = 20 * MOST_COLUMNS
-"""World, period and item combinations beyond which a plan is refused before its worlds are even drawn."""
+"""Scenario, period and item combinations beyond which a plan is refused before its scenarios are even drawn."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
     """Build and compile. Raises PlanError for events outside the horizon and for models beyond `MOST_COLUMNS`, InputError for a
     figure that the solver would take for zero beside what it stands beside.
 
-    held: sampled worlds to keep where the same hazards are asked for (`scenarios.build.build_worlds`). like: a problem prepared
-    before; its compiled blocks are stamped again where only figures differ that they keep as parameters, and those of operations
-    where they are written alike (`reuse`).
+    held: sampled scenarios to keep where the same hazards are asked for (`scenarios.build.build_scenarios`). like: a problem
+    prepared before; its compiled blocks are stamped again where only figures differ that they keep as parameters, and those of
+    operations where they are written alike (`reuse`).
     """
     seconds = Timings()
     with seconds.measure("build"):
@@ -69,10 +69,8 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
             for s, blocks in zip(structure.component_sets, structure.block_index, strict=True)
         )
         if columns > MOST_COLUMNS:
-            found = (
-                f"about {columns:,} columns ({len(structure.worlds.names)} worlds, {natural.calendar.periods} periods)"
-            )
-            raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns")])
+            found = f"about {columns:,} columns ({len(structure.scenarios.names)} scenarios, {natural.calendar.periods} periods)"
+            raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {MOST_COLUMNS:,} columns")])
     with seconds.measure("compile"):
         known = like.templates if like is not None and same_operations(like.structure, structure) else None
         if known is None or like is None or not same_commitments(like.structure, structure):
@@ -87,14 +85,14 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
 
 
 def columns_at_most(plan: Plan, data: Dataset) -> int:
-    """About the largest number of columns that a question can come to, quickly and without drawing a world."""
+    """About the largest number of columns that a question can come to, quickly and without drawing a scenario."""
     natural = build_instance(plan, data, longest_event(plan, data))
-    worlds = 1 + len(plan.scenarios) + (0 if plan.sample is None else plan.sample.worlds)
-    return worlds * natural.calendar.periods * _items(natural)
+    scenarios = 1 + len(plan.scenarios) + (0 if plan.sample is None else plan.sample.scenarios)
+    return scenarios * natural.calendar.periods * _items(natural)
 
 
 def _items(natural: Instance) -> int:
-    """Columns of one period of one world, where everything is touched."""
+    """Columns of one period of one scenario, where everything is touched."""
     return len(natural.producers) + len(natural.tiers) + len(natural.offers) + 4 * len(natural.materials)
 
 
@@ -113,27 +111,27 @@ def structure_of(
 ) -> tuple[Structure, Instance]:
     """The structure of a problem in model units, and its instance in tonnes.
 
-    held: sampled worlds to keep. like: a structure built before, whose support is taken over where nothing that it hangs on has
+    held: sampled scenarios to keep. like: a structure built before, whose support is taken over where nothing that it hangs on has
     changed, or else what owners get, need and cost, as far as that has not.
     """
     natural = build_instance(plan, data, longest_event(plan, data))
-    drawn = 1 if plan.sample is None else max(plan.sample.worlds, plan.sample.draws or 0)
-    worlds_asked = len(plan.scenarios) + drawn
+    drawn = 1 if plan.sample is None else max(plan.sample.scenarios, plan.sample.draws or 0)
+    scenarios_asked = len(plan.scenarios) + drawn
     items = _items(natural)
-    if worlds_asked * natural.calendar.periods * items > MOST_ENTRIES_AT_FIRST_SIGHT:
-        found = f"{worlds_asked:,} worlds, {natural.calendar.periods} periods, {items:,} items"
-        raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {MOST_COLUMNS:,} columns after all")])
+    if scenarios_asked * natural.calendar.periods * items > MOST_ENTRIES_AT_FIRST_SIGHT:
+        found = f"{scenarios_asked:,} scenarios, {natural.calendar.periods} periods, {items:,} items"
+        raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {MOST_COLUMNS:,} columns after all")])
     scaled = scale(natural)
-    # drawn in tonnes: which worlds are kept must not hang on the rounding of a unit
-    worlds = build_worlds(natural, data, held).counted_in(scaled.material_unit)
-    return build_structure(scaled, worlds, _support(scaled, worlds, like)), natural
+    # drawn in tonnes: which scenarios are kept must not hang on the rounding of a unit
+    scenarios = build_scenarios(natural, data, held).counted_in(scaled.material_unit)
+    return build_structure(scaled, scenarios, _support(scaled, scenarios, like)), natural
 
 
-def _support(instance: Instance, worlds: Worlds, like: Structure | None) -> Support:
+def _support(instance: Instance, scenarios: ScenarioSet, like: Structure | None) -> Support:
     """Ways of support, as far as possible those of another structure, or worked out from what its owners get."""
     if like is None or not same_owners(like.instance, instance):
-        return build_support(instance, worlds)
-    if equal(like.worlds, worlds) and same_menus(like.instance, instance):
+        return build_support(instance, scenarios)
+    if equal(like.scenarios, scenarios) and same_menus(like.instance, instance):
         return like.support
-    known = like.support.owners if np.array_equal(like.worlds.price, worlds.price) else None
-    return build_support(instance, worlds, known)
+    known = like.support.owners if np.array_equal(like.scenarios.price, scenarios.price) else None
+    return build_support(instance, scenarios, known)

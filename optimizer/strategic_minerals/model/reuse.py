@@ -1,4 +1,4 @@
-"""What one question may take over from another: compiled blocks, ways of support, what owners get. Worlds are for the caller to
+"""What one question may take over from another: compiled blocks, ways of support, what owners get. Scenarios are for the caller to
 compare where they matter.
 
 Compiled blocks hold some figures as parameters (`PARAMS` of the formulation's modules) and the rest as numbers. Two questions that
@@ -37,7 +37,7 @@ SEEN_ELSEWHERE = (
     "scenarios",
     "sample",
 )
-"""Fields of a plan that act through the arrays of the instance, through worlds, or as a weight of a cost."""
+"""Fields of a plan that act through the arrays of the instance, through scenarios, or as a weight of a cost."""
 
 MENUS = ("packages", "market_floors")
 """Fields of an instance that say what may be supported how; blocks see the ways of support that come of them."""
@@ -82,7 +82,7 @@ BLOCK_DATA = (
 
 def same_operations(old: Structure, structure: Structure) -> bool:
     """Whether operations are written as in another layout: the same instance but for `BLOCK_DATA`, the same sets, and branches of
-    the same components. What happens in worlds, with what probability, and what commitments cost may differ."""
+    the same components. What happens in scenarios, with what probability, and what commitments cost may differ."""
 
     def written(side: Structure) -> tuple[Any, ...]:
         classes = [(k.project, k.purchase and k.purchase.material) for k in side.support.classes]
@@ -107,7 +107,7 @@ def same_commitments(old: Structure, structure: Structure) -> bool:
         floors = [market.floor.floor.material for market in support.markets]
         tied = [(project.needs, project.excludes) for project in instance.projects]
         capacity = instance.capacity[sorted({contract.source for contract in side.contracts})].tolist()
-        chances = side.worlds.probability.tolist() if limited else []
+        chances = side.scenarios.probability.tolist() if limited else []
         return signed, floors, support.baseline.tolist(), support.excluded_by, tied, side.contracts, capacity, chances
 
     money = [{name: figures != 0 for name, figures in side.commitment_money.items()} for side in (old, structure)]
@@ -117,13 +117,13 @@ def same_commitments(old: Structure, structure: Structure) -> bool:
 
 
 def same_owners(old: Instance, instance: Instance) -> bool:
-    """Whether what owners of projects get and need can be the same, where worlds are: no more differs than `PLAN_FIGURES`,
+    """Whether what owners of projects get and need can be the same, where scenarios are: no more differs than `PLAN_FIGURES`,
     `OPERATING` and `MENUS`."""
     return _same(old, instance, (*OPERATING, *MENUS))
 
 
 def same_menus(old: Instance, instance: Instance) -> bool:
-    """Whether the ways of support can be the same, where worlds are: no more differs than `PLAN_FIGURES` and `LOSSES`."""
+    """Whether the ways of support can be the same, where scenarios are: no more differs than `PLAN_FIGURES` and `LOSSES`."""
     return _same(old, instance, LOSSES)
 
 

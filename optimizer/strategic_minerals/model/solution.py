@@ -18,7 +18,7 @@ OPERATIONS = ("run", "hold", "buy", "release", "sell", "stock", "surplus", "subs
 class Solution:
     """Commitments and operations. Tonnes and million USD.
 
-    Operations have a first axis of 1 + S paths: the trunk, then each world's whole course (the trunk's before the
+    Operations have a first axis of 1 + S paths: the trunk, then each scenario's whole course (the trunk's before the
     onset of a component, its branch's from then on), and a last axis of T periods.
     """
 
@@ -60,7 +60,7 @@ class Solution:
 def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
     """Read a solution out of the solver's columns, in tonnes."""
     instance = structure.instance
-    W, T = 1 + len(structure.worlds.names), instance.calendar.periods
+    W, T = 1 + len(structure.scenarios.names), instance.calendar.periods
     F, C = len(instance.calendar.years), len(structure.component_sets)
     names = tuple(p.name for sets in structure.component_sets for p in sets.purchases)
     material = {p.name: p.material for sets in structure.component_sets for p in sets.purchases}
@@ -79,7 +79,7 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
         # stamp of every (path, period): the trunk's before the onset
         which = np.tile(np.arange(T), (W, 1))
         for s in blocks.branches:
-            onset = int(structure.worlds.onset[s, c])
+            onset = int(structure.scenarios.onset[s, c])
             which[s + 1, onset:] = blocks.first[s] + np.arange(T - onset)
         for column, (name, key) in enumerate(part.template.columns):
             row = at[key] if name == "buy" else key

@@ -1,8 +1,8 @@
 """Pyomo blocks -> sparse templates, symbolic in their mutable Params.
 
 A template holds every cost, bound, right-hand side and coefficient of a block as `a + B*xi`, xi being the values of its
-mutable Params; Python objects are made once per template, and `assembly` stamps it for all periods and worlds. Variables of other
-blocks that a template refers to are *externals*; stamping maps them to columns.
+mutable Params; Python objects are made once per template, and `assembly` stamps it for all periods and scenarios. Variables of
+other blocks that a template refers to are *externals*; stamping maps them to columns.
 """
 
 from __future__ import annotations

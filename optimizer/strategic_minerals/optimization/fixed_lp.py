@@ -64,7 +64,7 @@ def solve_fixed_lp(
 
 
 def too_large(solver: FlatModel | LShaped) -> bool:
-    """Whether worlds are too many for one solver."""
+    """Whether scenarios are too many for one solver."""
     return isinstance(solver, LShaped) and not solver.parts.kept
 
 

@@ -208,7 +208,7 @@ def _at_undisturbed_prices(
 ) -> Floats | None:
     """Operations for the same commitments, least social cost with every branch at the trunk's prices.
 
-    None where that is the plan's aim already, and where one solver is too small for all worlds: a second matrix has no room.
+    None where that is the plan's aim already, and where one solver is too small for all scenarios: a second matrix has no room.
     """
     if not problem.plan.price_gain or problem.plan.objective.kind != "social_cost" or too_large(solver):
         return None

@@ -156,7 +156,8 @@ def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], 
 
 
 def _least_loss(cluster: Cluster, y: Floats, lost: Floats, x: Floats, left: Callable[[], float]) -> Floats:
-    """(own columns,) the point of a cluster's best ones at which its worlds lose least. Raises UntrustedError without an answer."""
+    """(own columns,) the point of a cluster's best ones at which its scenarios lose least. Raises UntrustedError without an
+    answer."""
     part, columns = cluster.part, cluster.columns
     if float(lost[columns] @ x[columns]) <= NOTHING * float(lost.max(initial=0.0)):
         return x[columns]
@@ -210,19 +211,19 @@ def with_tail(structure: Structure, assembly: Assembly, x: Floats) -> Floats:
 
     Where CVaR costs nothing the solver leaves these columns anywhere.
     """
-    world = next((part for part in assembly.blocks if part.label == "world"), None)
-    if world is None or not structure.uses_risk:
+    scenario = next((part for part in assembly.blocks if part.label == "scenario"), None)
+    if scenario is None or not structure.uses_risk:
         return x
     found = x.copy()
-    loss = x[world.columns("world_loss", None)]
-    eta = smallest_quantile(loss, structure.worlds.probability, structure.instance.plan.risk.alpha)
+    loss = x[scenario.columns("scenario_loss", None)]
+    eta = smallest_quantile(loss, structure.scenarios.probability, structure.instance.plan.risk.alpha)
     found[assembly.blocks[0].columns("value_at_risk", None)] = eta
-    found[world.columns("tail", None)] = np.maximum(0.0, loss - eta)
+    found[scenario.columns("tail", None)] = np.maximum(0.0, loss - eta)
     return found
 
 
 def smallest_quantile(loss: Floats, probability: Floats, alpha: float) -> float:
-    """The smallest loss that is not exceeded with a probability of at least alpha, but for rounding; 0 without a world."""
+    """The smallest loss that is not exceeded with a probability of at least alpha, but for rounding; 0 without a scenario."""
     order = np.argsort(loss, kind="stable")
     reached = np.cumsum(probability[order]) >= alpha - 1e-12
     return float(loss[order][np.argmax(reached)]) if reached.any() else float(loss.max(initial=0.0))

@@ -1,7 +1,7 @@
 """A question kept loaded: variants of plan and data answered one after the other, each from where the last one ended.
 
-Worlds are held while their hazards stay the same, compiled blocks while only figures change (`problem.prepare`); the solver keeps
-its basis, a decomposition the cuts of what did not change. None of it touches the question; `cold` asks it afresh.
+Scenarios are held while their hazards stay the same, compiled blocks while only figures change (`problem.prepare`); the solver
+keeps its basis, a decomposition the cuts of what did not change. None of it touches the question; `cold` asks it afresh.
 """
 
 from __future__ import annotations
@@ -55,20 +55,20 @@ class Session:
         held: SampledScenarios | None = None,
         threads: int = 0,
     ) -> None:
-        """gap, relax, method, threads: as in `solve`. held: sampled worlds to keep; None: those of the first variant."""
+        """gap, relax, method, threads: as in `solve`. held: sampled scenarios to keep; None: those of the first variant."""
         if not 0 <= gap < 1:
             raise ValueError(f"gap must be in [0, 1), not {gap}")
         self._gap, self._relax, self._method, self._threads = gap, relax, method, threads
         self._chosen: Literal["flat", "decomposed"] = "flat"
         self.held = held
-        """Sampled worlds that variants keep while their hazards are the same."""
+        """Sampled scenarios that variants keep while their hazards are the same."""
         self._problem: Problem | None = None
         self._reference: FlatModel | LShaped | None = None
         self._solver: FlatModel | LShaped | None = None
         self._x: Floats | None = None
 
     def cold(self) -> Session:
-        """A new session with the same options and sampled worlds that knows nothing else."""
+        """A new session with the same options and sampled scenarios that knows nothing else."""
         return Session(gap=self._gap, relax=self._relax, method=self._method, held=self.held, threads=self._threads)
 
     @property
@@ -96,7 +96,7 @@ class Session:
         before = self._problem
         problem = prepare(plan, data, before, self.held)
         if self.held is None:
-            self.held = problem.structure.worlds.drawn
+            self.held = problem.structure.scenarios.drawn
         costs = objective_costs(problem)
         chosen = chosen_method(problem, self._method, integer=not self._relax)
         reference, solver, x = self._given_up(chosen)

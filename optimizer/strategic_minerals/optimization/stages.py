@@ -25,14 +25,14 @@ from .infeasibility import NO_POINT, culprits, no_answer
 from .reference_ties import Face
 
 Method = Literal["flat", "decomposed", "auto"]
-"""One model for all worlds; master and clusters (`decomposition`); whichever is expected to be faster."""
+"""One model for all scenarios; master and clusters (`decomposition`); whichever is expected to be faster."""
 
 
-LEAST_WORLDS = {True: 4, False: 25}
+LEAST_SCENARIOS = {True: 4, False: 25}
 LEAST_COLUMNS = 20_000
-"""Worlds outside the master, with whole numbers and without, and columns in all, from which `auto` decomposes.
+"""Scenarios outside the master, with whole numbers and without, and columns in all, from which `auto` decomposes.
 
-Calibrated on the shipped plans (`tests/benchmarks/solve_time.py`): relaxations are as fast by either method at 25 worlds.
+Calibrated on the shipped plans (`tests/benchmarks/solve_time.py`): relaxations are as fast by either method at 25 scenarios.
 """
 
 LEAST_GAP = 1e-6
@@ -105,15 +105,15 @@ class FlatModel:
 
 
 def decomposition_pays(structure: Structure, assembly: Assembly, *, integer: bool) -> bool:
-    """Whether taking a model apart is expected to be faster: from as many worlds, and columns, as measured."""
-    apart = int((~structure.worlds.design_basis).sum())
-    return apart >= LEAST_WORLDS[integer] and len(assembly.lower) >= LEAST_COLUMNS
+    """Whether taking a model apart is expected to be faster: from as many scenarios, and columns, as measured."""
+    apart = int((~structure.scenarios.design_basis).sum())
+    return apart >= LEAST_SCENARIOS[integer] and len(assembly.lower) >= LEAST_COLUMNS
 
 
 def chosen_method(problem: Problem, method: Method, *, integer: bool) -> Literal["flat", "decomposed"]:
     """How to solve: as asked, or by the calibrated rule of `decomposition_pays`.
 
-    PlanError where decomposition is asked for and impossible: several aims in turn, or a limit on losses that binds worlds
+    PlanError where decomposition is asked for and impossible: several aims in turn, or a limit on losses that binds scenarios
     together. ValueError for a method that is none.
     """
     if method not in get_args(Method):
@@ -143,7 +143,7 @@ def solver_of(
     threads: int = 0,
     executor: Executor | None = None,
 ) -> FlatModel | LShaped:
-    """What minimises a model of the problem's columns. threads, executor: for clusters of worlds, as `LShaped`."""
+    """What minimises a model of the problem's columns. threads, executor: for clusters of scenarios, as `LShaped`."""
     if method == "decomposed":
         return LShaped(problem.structure, assembly, cost, integer=integer, threads=threads, executor=executor)
     return FlatModel(assembly, cost, integer=integer)

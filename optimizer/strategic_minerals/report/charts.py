@@ -11,7 +11,7 @@ import pandas as pd
 from ..core.errors import missing_part
 from ..results.result import Result
 from .figure_data import (
-    MOST_WORLDS,
+    MOST_SCENARIOS,
     OTHERS,
     RESERVE,
     SHORT,
@@ -65,7 +65,7 @@ def altair() -> Any:
 def figures(result: Result, rules: pd.DataFrame | None = None) -> list[Figure]:
     """Every figure that the result has something to show in, in the order of the page.
 
-    rules: alternative, world, loss_musd of rules of thumb, as `worth` tells them, to be shown beside the plan's losses.
+    rules: alternative, scenario, loss_musd of rules of thumb, as `worth` tells them, to be shown beside the plan's losses.
     """
     return [*(figure for draw in DRAWN for figure in draw(result)), *_losses(result, rules)]
 
@@ -119,7 +119,7 @@ def _named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
 
 
 def _stocks(result: Result) -> Iterator[Figure]:
-    """Stock of every material on the trunk and in each world."""
+    """Stock of every material on the trunk and in each scenario."""
     table = _named(drawdown(result), result)
     if table.empty:
         return
@@ -132,13 +132,15 @@ def _stocks(result: Result) -> Iterator[Figure]:
         bind=alt.binding_select(options=materials, name="Material: "),
     )
     losses_of = result.tables["scenario_losses"].sort_values("loss_without_plan_musd", ascending=False, kind="stable")
-    worlds = [world for world in losses_of["world"] if world in set(table["world"])]
-    labels = [f"{world} (hurts most without the plan)" if n == 0 else world for n, world in enumerate(worlds)]
+    scenarios = [scenario for scenario in losses_of["scenario"] if scenario in set(table["scenario"])]
+    labels = [
+        f"{scenario} (hurts most without the plan)" if n == 0 else scenario for n, scenario in enumerate(scenarios)
+    ]
     highlight = alt.selection_point(
-        name="world",
-        fields=["world"],
-        value=worlds[0] if worlds else "trunk",
-        bind=alt.binding_select(options=worlds or ["trunk"], labels=labels or ["none"], name="Scenario: "),
+        name="scenario",
+        fields=["scenario"],
+        value=scenarios[0] if scenarios else "trunk",
+        bind=alt.binding_select(options=scenarios or ["trunk"], labels=labels or ["none"], name="Scenario: "),
     )
     base = (
         alt.Chart(table)
@@ -146,9 +148,9 @@ def _stocks(result: Result) -> Iterator[Figure]:
         .encode(
             x=alt.X("year:Q", title="fiscal year", scale=alt.Scale(zero=False), axis=YEARS),
             y=alt.Y("stock_t:Q", title="stock at the end of the period [t]"),
-            detail="world:N",
+            detail="scenario:N",
             tooltip=[
-                alt.Tooltip("world:N", title="scenario"),
+                alt.Tooltip("scenario:N", title="scenario"),
                 alt.Tooltip("period:N"),
                 alt.Tooltip("stock_t:Q", format=",.4g", title="stock [t]"),
                 alt.Tooltip("days_of_cover:Q", format=",.0f", title="days of cover"),
@@ -156,13 +158,13 @@ def _stocks(result: Result) -> Iterator[Figure]:
         )
     )
     faint = base.mark_line(strokeWidth=1, color=GREY, opacity=0.6)
-    trunk = base.transform_filter("datum.world == 'trunk'").mark_line(strokeWidth=3, color=PALETTE[0], point=True)
+    trunk = base.transform_filter("datum.scenario == 'trunk'").mark_line(strokeWidth=3, color=PALETTE[0], point=True)
     chosen = (
         base.transform_filter(highlight)
-        .transform_filter("datum.world != 'trunk'")
+        .transform_filter("datum.scenario != 'trunk'")
         .mark_line(strokeWidth=3, color=PALETTE[1], point=True)
     )
-    peak = table[table["world"] == "trunk"].groupby("material")["stock_t"].max()
+    peak = table[table["scenario"] == "trunk"].groupby("material")["stock_t"].max()
     said = "; ".join(f"{name} up to {value:,.4g} t" for name, value in peak.items())
     yield Figure(
         "stocks",
@@ -354,25 +356,25 @@ def _losses(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
         [] if rules is None else [name for name in dict.fromkeys(rules["alternative"]) if name not in WITHOUT_RULES]
     )
     if rules is not None:
-        more = rules[rules["alternative"].isin(beside) & rules["world"].isin(set(table["world"]))]
-        known = table.drop_duplicates("world").set_index("world")
-        added = {column: more["world"].map(known[column]) for column in ("probability", "events")}
+        more = rules[rules["alternative"].isin(beside) & rules["scenario"].isin(set(table["scenario"]))]
+        known = table.drop_duplicates("scenario").set_index("scenario")
+        added = {column: more["scenario"].map(known[column]) for column in ("probability", "events")}
         more = more.assign(case=more["alternative"], **added)
         table = pd.concat([table, more[list(table.columns)]], ignore_index=True)
     cases = ["the plan", "no plan", *beside]
     alt = altair()
-    order = list(dict.fromkeys(table["world"]))
+    order = list(dict.fromkeys(table["scenario"]))
     base = alt.Chart(table).encode(
-        y=alt.Y("world:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
+        y=alt.Y("scenario:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
         tooltip=[
-            "world",
+            "scenario",
             alt.Tooltip("probability:Q", format=".1%"),
             alt.Tooltip("case:N", title="with"),
             alt.Tooltip("loss_musd:Q", format=",.0f", title="loss [million USD]"),
             alt.Tooltip("events:N"),
         ],
     )
-    line = base.mark_line(color=GREY).encode(x="loss_musd:Q", detail="world:N")
+    line = base.mark_line(color=GREY).encode(x="loss_musd:Q", detail="scenario:N")
     points = base.mark_circle(size=90, opacity=1).encode(
         x=alt.X("loss_musd:Q", title="discounted loss of going short [million USD]"),
         color=alt.Color(
@@ -385,13 +387,13 @@ def _losses(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
     )
     worst = table[table["case"] == "the plan"].iloc[0]
     of = len(result.tables["scenario_losses"])
-    cut = f" The {MOST_WORLDS} of {of} scenarios with the largest losses." if of > MOST_WORLDS else ""
+    cut = f" The {MOST_SCENARIOS} of {of} scenarios with the largest losses." if of > MOST_SCENARIOS else ""
     yield Figure(
         "losses",
         "Losses by scenario, with the plan and without",
         f"The farther the two dots are apart, the more the plan spares there.{cut}",
-        f"With the plan the largest loss is {worst['loss_musd']:,.0f} million USD ({worst['world']}).",
-        alt.layer(line, points).properties(width=WIDTH - 120, height=18 * table["world"].nunique() + 20),
+        f"With the plan the largest loss is {worst['loss_musd']:,.0f} million USD ({worst['scenario']}).",
+        alt.layer(line, points).properties(width=WIDTH - 120, height=18 * table["scenario"].nunique() + 20),
         table,
     )
 

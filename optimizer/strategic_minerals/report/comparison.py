@@ -160,17 +160,17 @@ def _outcome(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
 
 
 def _figures(result: Result) -> dict[tuple[str, str], Any]:
-    outcome, worlds, budget = result.outcome, result.tables["scenario_losses"], result.tables["budget"]
-    pi = worlds["probability"]
+    outcome, scenarios, budget = result.outcome, result.tables["scenario_losses"], result.tables["budget"]
+    pi = scenarios["probability"]
     return {
         ("ended", ""): outcome.reason.replace("_", " "),
         ("worth against doing nothing", "million USD"): None
         if outcome.objective_musd is None
         else -outcome.objective_musd,
         ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
-        ("expected loss", "million USD"): float((pi * worlds["loss_musd"]).sum()),
-        ("largest loss of a scenario", "million USD"): float(worlds["loss_musd"].max()),
-        ("chance that defence goes short", "share"): float(pi[worlds["defence_shortfall_t"] > 1e-3].sum()),
+        ("expected loss", "million USD"): float((pi * scenarios["loss_musd"]).sum()),
+        ("largest loss of a scenario", "million USD"): float(scenarios["loss_musd"].max()),
+        ("chance that defence goes short", "share"): float(pi[scenarios["defence_shortfall_t"] > 1e-3].sum()),
         ("outlays of all years", "million USD"): float(budget["outlay_musd"].sum()),
     }
 

@@ -14,7 +14,7 @@ MOST_SUPPLIERS = 7
 """Countries shown by name, those with most of today's and tomorrow's supply; the rest is `others`."""
 RESERVE, SHORT, OTHERS = "the reserve", "short", "others"
 MOST_MATERIALS = 12
-MOST_WORLDS = 40
+MOST_SCENARIOS = 40
 SIGNED = 0.005
 """Share of a project from which it is shown."""
 SMALL_T = 1e-6
@@ -77,7 +77,7 @@ def timeline(result: Result) -> pd.DataFrame:
 
 
 def drawdown(result: Result) -> pd.DataFrame:
-    """material, world, period, year, stock_t, days_of_cover: the trunk's planned periods, and every scenario's."""
+    """material, scenario, period, year, stock_t, days_of_cover: the trunk's planned periods, and every scenario's."""
     flows = result.tables["flows"]
     shown = flows[~flows["tail"]]
     held = shown.groupby("material")["stock_t"].max()
@@ -87,9 +87,11 @@ def drawdown(result: Result) -> pd.DataFrame:
     kept = sorted(kept, key=lambda material: -bought[material])  # what the plan itself holds first
     periods = [str(label) for label in dict.fromkeys(trunk["period"])] or sorted(set(shown["period"]))
     every = pd.MultiIndex.from_product(
-        [kept, dict.fromkeys(shown["world"]), periods], names=["material", "world", "period"]
+        [kept, dict.fromkeys(shown["scenario"]), periods], names=["material", "scenario", "period"]
     )
-    table = shown.groupby(["material", "world", "period"])["stock_t"].sum().reindex(every, fill_value=0.0).reset_index()
+    table = (
+        shown.groupby(["material", "scenario", "period"])["stock_t"].sum().reindex(every, fill_value=0.0).reset_index()
+    )
     per_tonne = (trunk["days_of_cover"] / trunk["stock_t"]).where(trunk["stock_t"] > SMALL_T)
     days = per_tonne.groupby([trunk["material"], trunk["period"]]).mean()
     key = pd.MultiIndex.from_frame(table[["material", "period"]])
@@ -97,12 +99,12 @@ def drawdown(result: Result) -> pd.DataFrame:
     table["year"] = [year_of(result, label) for label in table["period"]]
     order = {material: n for n, material in enumerate(kept)}
     return table.sort_values(
-        ["material", "world", "year"], key=lambda c: c.map(order) if c.name == "material" else c, ignore_index=True
+        ["material", "scenario", "year"], key=lambda c: c.map(order) if c.name == "material" else c, ignore_index=True
     )
 
 
 def supplied(result: Result) -> pd.DataFrame:
-    """world, period, material, country, tonnes: what producers make for users."""
+    """scenario, period, material, country, tonnes: what producers make for users."""
     yields = pd.DataFrame(
         [
             (row.producer, row.material, row.yield_t_per_t)
@@ -113,7 +115,7 @@ def supplied(result: Result) -> pd.DataFrame:
     )
     made = result.tables["operations"].merge(yields, on="producer")
     made["tonnes"] = made["run_t"] * made["yield"]
-    keys = ["world", "period", "material", "country"]
+    keys = ["scenario", "period", "material", "country"]
     return made.groupby(keys, sort=False)["tonnes"].sum().reset_index()
 
 
@@ -133,10 +135,10 @@ def mix(result: Result) -> pd.DataFrame:
         m for m in dict.fromkeys(row.material for row in result.data.rows("demand")) if m in set(made["material"])
     ]
     losses = result.tables["scenario_losses"]
-    worst = str(losses.loc[losses["loss_without_plan_musd"].idxmax(), "world"])
+    worst = str(losses.loc[losses["loss_without_plan_musd"].idxmax(), "scenario"])
     planned = list(dict.fromkeys(result.tables["stock"]["period"])) or sorted(set(made["period"]))
     last = planned[-1]
-    loss = short[(short["world"] == worst) & ~short["tail"]].groupby("period")["loss_musd"].sum()
+    loss = short[(short["scenario"] == worst) & ~short["tail"]].groupby("period")["loss_musd"].sum()
     hit = str(loss.idxmax()) if len(loss) and loss.max() > 0 else last
     cases = [
         (f"now, {planned[0]}", "trunk", planned[0]),
@@ -146,11 +148,13 @@ def mix(result: Result) -> pd.DataFrame:
     released = result.tables["flows"]
     rows: list[tuple[str, str, dict[str, float]]] = []
     for material in wanted[:MOST_MATERIALS]:
-        for when, world, period in cases:
-            here = made[(made["world"] == world) & (made["period"] == period) & (made["material"] == material)]
+        for when, scenario, period in cases:
+            here = made[(made["scenario"] == scenario) & (made["period"] == period) & (made["material"] == material)]
             parts = dict(zip(here["country"], here["tonnes"], strict=True))
-            at = (released["world"] == world) & (released["period"] == period) & (released["material"] == material)
-            lacking = (short["world"] == world) & (short["period"] == period) & (short["material"] == material)
+            at = (
+                (released["scenario"] == scenario) & (released["period"] == period) & (released["material"] == material)
+            )
+            lacking = (short["scenario"] == scenario) & (short["period"] == period) & (short["material"] == material)
             parts[RESERVE] = float(released.loc[at, "released_t"].sum())
             parts[SHORT] = float(short.loc[lacking, "shortfall_t"].sum())
             rows.append((material, when, parts))
@@ -195,7 +199,7 @@ def chain(result: Result) -> pd.DataFrame:
     year = int(str(last[0]).split(".")[0])
     capacity = _capacities(result, year)
     run = result.tables["operations"]
-    run = run[(run["world"] == "trunk") & (run["period"] == last[0])]
+    run = run[(run["scenario"] == "trunk") & (run["period"] == last[0])]
     used = (run["run_t"] + run["hold_t"]).groupby(run["producer"]).sum()
     makes: dict[str, dict[str, float]] = {}
     for row in data.rows("yields"):
@@ -204,7 +208,10 @@ def chain(result: Result) -> pd.DataFrame:
     paid = result.tables["prices"]
     wanted = set(
         paid[
-            (paid["price"] == "supply") & (paid["world"] == "trunk") & (paid["period"] == last[0]) & (paid["value"] > 0)
+            (paid["price"] == "supply")
+            & (paid["scenario"] == "trunk")
+            & (paid["period"] == last[0])
+            & (paid["value"] > 0)
         ]["item"]
     )
     rows: dict[tuple[str, str], list[float]] = {}
@@ -264,10 +271,12 @@ def money(result: Result) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def losses(result: Result) -> pd.DataFrame:
-    """world, probability, case (the plan, no plan), loss_musd, events: the scenarios that hurt most first."""
-    table = result.tables["scenario_losses"].sort_values("loss_musd", ascending=False, kind="stable").head(MOST_WORLDS)
+    """scenario, probability, case (the plan, no plan), loss_musd, events: the scenarios that hurt most first."""
+    table = (
+        result.tables["scenario_losses"].sort_values("loss_musd", ascending=False, kind="stable").head(MOST_SCENARIOS)
+    )
     both = [("the plan", "loss_musd"), ("no plan", "loss_without_plan_musd")]
     parts = [
-        table[["world", "probability", "events"]].assign(case=case, loss_musd=table[column]) for case, column in both
+        table[["scenario", "probability", "events"]].assign(case=case, loss_musd=table[column]) for case, column in both
     ]
     return pd.concat(parts, ignore_index=True)

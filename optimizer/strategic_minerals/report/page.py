@@ -102,7 +102,7 @@ STUDIES = {
     "reasons, and prices in words": ("explain/prices", "explain RUN --out RUN/analyses/explain"),
     "how far the plan can move": ("alternatives/extremes", "alternatives RUN --out RUN/analyses/alternatives"),
     "rules of thumb": ("worth/alternatives", "worth PLAN --out RUN/analyses/worth"),
-    "fresh worlds": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
+    "fresh scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
     "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),
     "what moves the answer": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
 }
@@ -258,10 +258,15 @@ def _sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Sect
                 "worth/alternatives",
                 "rules-of-thumb",
                 "Beside rules of thumb",
-                "Every alternative in the plan's own worlds.",
+                "Every alternative in the plan's own scenarios.",
             ),
-            ("worth/fresh_worlds", "fresh-worlds", "Beside rules of thumb, in fresh worlds", "With 95 % intervals."),
-            ("stress/figures", "stress", "Stress test", "Fresh worlds that the plan was not made against."),
+            (
+                "worth/fresh_scenarios",
+                "fresh-scenarios",
+                "Beside rules of thumb, in fresh scenarios",
+                "With 95 % intervals.",
+            ),
+            ("stress/figures", "stress", "Stress test", "Fresh scenarios that the plan was not made against."),
             ("frontier/switches", "switches", "Switch points", "Budgets between which the portfolio changes."),
         )
         if key in analyses and len(analyses[key])
@@ -303,8 +308,8 @@ def _analysed(analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
     found: list[Figure] = []
     try:
         for key, where in (
-            ("worth/fresh_worlds", "in fresh worlds"),
-            ("worth/alternatives", "in the plan's own worlds"),
+            ("worth/fresh_scenarios", "in fresh scenarios"),
+            ("worth/alternatives", "in the plan's own scenarios"),
         ):
             if key in analyses and not found:
                 found += thumb_figure(analyses[key], where)
@@ -322,8 +327,8 @@ def _analysed(analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
 
 def _rules(analyses: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
     """Losses of rules of thumb by scenario, where `worth` wrote them."""
-    found = analyses.get("worth/worlds")
-    return found if found is not None and {"alternative", "world", "loss_musd"} <= set(found.columns) else None
+    found = analyses.get("worth/scenarios")
+    return found if found is not None and {"alternative", "scenario", "loss_musd"} <= set(found.columns) else None
 
 
 def _evidence(result: Result) -> list[tuple[str, str]]:

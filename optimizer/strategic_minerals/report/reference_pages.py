@@ -35,7 +35,7 @@ def formulation_page() -> str:
         (commitments, "commitments"),
         (operations, "period"),
         (branch, "branch"),
-        (scenario, "world"),
+        (scenario, "scenario"),
     ):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("add_") and function.__module__ == module.__name__ and _equation(function):
@@ -129,13 +129,13 @@ FORMULATION_HEAD = """# The mathematics of the model
 *Written from the code by `python -m strategic_minerals.report.reference_pages`; do not edit.*
 
 A planning authority decides, on the *trunk* (the course of things as long as nothing has happened), what to buy and hold,
-which packages to sign for projects, which offtake contracts and market floors to commit to. In each *world* a *component*
+which packages to sign for projects, which offtake contracts and market floors to commit to. In each *scenario* a *component*
 (materials linked by a producer) leaves the trunk in the period in which an event first touches it, its onset, and follows a
 *branch*: commitments stay, operations are chosen anew. So nobody buys for an event before it is seen.
 
 The operations of one component in one period are one block of variables and constraints, a *stamp*. Stamps of trunk and
 branches differ only in data: they are written once in Pyomo, compiled once with their mutable parameters kept symbolic, and
-stamped for all periods and worlds by one sparse product. Costs of a stamp count with `beta[t] * w0[c,t]` on the trunk
+stamped for all periods and scenarios by one sparse product. Costs of a stamp count with `beta[t] * w0[c,t]` on the trunk
 (w0: probability that nothing has happened to the component up to t) and `beta[t] * pi[s]` in a branch; fees, gap payments and
 other commitment costs count with 1.
 
@@ -157,7 +157,7 @@ DEVIATIONS = """## Choices where the general formulation leaves room, and why
 - **A project's own floor runs from first output, a market floor from the first period**, each for its term.
 - **Packages and contracts are signed in the first period of a fiscal year**, as programmes are. A baseline project is signed
   by its owner on its own date, whatever the plan's signing years.
-- **Output classes**: options of a project that give the same output in every world share one variable, so that branches see
+- **Output classes**: options of a project that give the same output in every scenario share one variable, so that branches see
   a few classes instead of every package and date.
 - **No disposal on the trunk unless the plan asks for it** (`trunk_disposal`). A branch may spend what the trunk had planned to
   spend on purchases; with disposal allowed, the rare-earth plan bought 870 t and sold 435 t of NdPr oxide in the same year,
@@ -181,7 +181,7 @@ DEVIATIONS = """## Choices where the general formulation leaves room, and why
 - **A project under construction is `committed`**: it stands whatever the plan does, its capital is sunk, and the plan may still
   give it a floor that carries it through a flood.
 - **Least shares count output net of exports**: surplus run for export is no home supply.
-- **Penalties** are undiscounted. Those of service levels count once, whatever the world's probability: they state what a promise
+- **Penalties** are undiscounted. Those of service levels count once, whatever the scenario's probability: they state what a promise
   is worth to the planner. Those of diversification rules, which speak of the trunk, carry its weight w0[c,t]. Where w0 is below
   1e-9 nobody can be on the trunk: it counts as 0, and there no penalty counts, no rule holds (a hard one would turn a course that
   nobody can be on into a reason for "no plan") and no cap on trunk shortfall.
@@ -202,14 +202,14 @@ DEVIATIONS = """## Choices where the general formulation leaves room, and why
 - **A package with a floor of its own on a material is excluded by a market floor on that material** for which the project is
   eligible: it has no variant, and with both its output would be topped up twice. A market floor that leaves the project aside
   (home producers only, say) does not exclude it.
-- **`revolving` recycles disposals, never proceeds of releases**; stock left is worth the lower of trunk and world prices also with
+- **`revolving` recycles disposals, never proceeds of releases**; stock left is worth the lower of trunk and scenario prices also with
   `price_gain = false`.
 - **Short of a promise is counted by whole periods from the onset to the end of the event**, as the service level is
-  (`scenarios.promises.short_of_promise`): in the model, along other worlds and in reverse stress tests alike.
+  (`scenarios.promises.short_of_promise`): in the model, along other scenarios and in reverse stress tests alike.
 - **The solver counts money in a unit of its own** where a plan's money is far from a thousand million USD a year, as it counts
   each material in a power of ten tonnes: its tolerances are absolute. At prices times 2e5 it called plans infeasible before.
 - **Floors agreed before the plan** (MP Materials, 110 USD/kg) keep a source alive and cost this plan nothing.
-- **Sampled plans keep a probability for the world without any event** (`quiet_probability`), or the late trunk would have no
+- **Sampled plans keep a probability for the scenario without any event** (`quiet_probability`), or the late trunk would have no
   weight and its plan no meaning.
 - **Price states never shut a plant**, so floors look a little dearer than they are."""
 

@@ -92,7 +92,7 @@ def tornado_figure(indices: pd.DataFrame) -> Iterator[Figure]:
 
 
 def thumb_figure(table: pd.DataFrame, where: str) -> Iterator[Figure]:
-    """Expected loss and CVaR of the plan beside rules of thumb; where: in which worlds, in words."""
+    """Expected loss and CVaR of the plan beside rules of thumb; where: in which scenarios, in words."""
     told = table[table["expected_loss_musd"].notna()]
     if len(told) < 2:
         return

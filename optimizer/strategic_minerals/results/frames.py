@@ -30,7 +30,7 @@ def use_of(problem: Problem, solution: Solution, path: int = 0) -> Floats:
 
 
 def named_paths(problem: Problem) -> list[tuple[int, str]]:
-    return [(0, TRUNK_NAME), *((s + 1, name) for s, name in enumerate(problem.structure.worlds.names))]
+    return [(0, TRUNK_NAME), *((s + 1, name) for s, name in enumerate(problem.structure.scenarios.names))]
 
 
 def path_labels(problem: Problem) -> list[str]:

@@ -20,9 +20,9 @@ from ..finance.items import never
 from ..finance.packages import Support, build_support
 from ..instance.build import build_instance
 from ..instance.instance import Instance
-from ..scenarios.build import build_worlds
+from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
-from ..scenarios.scenario_set import Worlds
+from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from ..schemas.tables import FACT_TABLES
@@ -109,7 +109,7 @@ def _at_work(plan: Plan, table: str, row: Any, chosen: set[str], producers: set[
 
 
 def _drawn(plan: Plan, hazard: str) -> bool:
-    """Whether worlds are drawn in which a hazard strikes: how often it does matters there alone."""
+    """Whether scenarios are drawn in which a hazard strikes: how often it does matters there alone."""
     return plan.sample is not None and (hazard in plan.sample.hazards or "*" in plan.sample.hazards)
 
 
@@ -117,18 +117,23 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     """Notes on values that are legal and probably not meant. Raises PlanError for events outside the horizon."""
     instance = build_instance(plan, data, longest_event(plan, data))
     left_out = [f"{what} left out: {why}" for what, why in instance.left_out if (what, why) not in instance.impossible]
-    odd, worlds = [text for _, _, text in unlikely(plan, data)], build_worlds(instance, data)
+    odd, scenarios = [text for _, _, text in unlikely(plan, data)], build_scenarios(instance, data)
     idle = [text for _, _, text in unused(plan, data, instance.calendar.years, instance.materials)]
-    return [*odd, *idle, *(text for _, _, text in notes(instance, worlds, build_support(instance, worlds))), *left_out]
+    return [
+        *odd,
+        *idle,
+        *(text for _, _, text in notes(instance, scenarios, build_support(instance, scenarios))),
+        *left_out,
+    ]
 
 
-def notes(instance: Instance, worlds: Worlds, support: Support) -> list[tuple[str, str, str]]:
+def notes(instance: Instance, scenarios: ScenarioSet, support: Support) -> list[tuple[str, str, str]]:
     """(kind, item, text) of what looks doubtful about a question, and of what cannot be chosen; all in the same units."""
     found = {
-        "rather short": _cheaper_short(instance, worlds),
+        "rather short": _cheaper_short(instance, scenarios),
         "short from the start": _short_from_the_start(instance),
-        "thin trunk": _thin_trunk(instance, worlds),
-        "idle promise": _idle_promises(instance, worlds),
+        "thin trunk": _thin_trunk(instance, scenarios),
+        "idle promise": _idle_promises(instance, scenarios),
         "already owed": _already_owed(instance),
         "no demand": _nothing_demanded(instance),
         "tied segments": _ties(instance),
@@ -137,11 +142,11 @@ def notes(instance: Instance, worlds: Worlds, support: Support) -> list[tuple[st
     return [*told, *((NEVER, what, f"{what} cannot be chosen: {why}") for what, why in never(instance, support))]
 
 
-def _cheaper_short(instance: Instance, worlds: Worlds) -> Iterator[str]:
+def _cheaper_short(instance: Instance, scenarios: ScenarioSet) -> Iterator[str]:
     """Users who would rather go short than pay the highest price of any course to the cheapest of the material's producers."""
     makes = (instance.yields > 0) & (instance.capacity.max(axis=1, initial=0.0) > 0)[:, None]
     least = np.where(makes, instance.premium[:, None], np.inf).min(axis=0, initial=np.inf)
-    highest = np.maximum(worlds.price.max(axis=(0, 2), initial=0.0), instance.price.max(axis=1, initial=0.0))
+    highest = np.maximum(scenarios.price.max(axis=(0, 2), initial=0.0), instance.price.max(axis=1, initial=0.0))
     peak = highest * (1 + np.where(np.isfinite(least), least, 0.0))
     cheap: dict[int, list[str]] = defaultdict(list)
     for k, (q, tier) in enumerate(instance.tiers):
@@ -150,7 +155,7 @@ def _cheaper_short(instance: Instance, worlds: Worlds) -> Iterator[str]:
             cheap[i].append(f"{instance.demands[q][1]} {tier}")
     for i, names in cheap.items():
         yield (
-            f"{instance.materials[i]}: in some world users would rather go short than pay "
+            f"{instance.materials[i]}: in some scenario users would rather go short than pay "
             f"{peak[i] / instance.material_unit[i] / MUSD_PER_T:,.4g} USD/kg "
             f"(segment and tier: {', '.join(names)})"
         )
@@ -170,12 +175,12 @@ def _short_from_the_start(instance: Instance) -> Iterator[str]:
             yield f"{name}: existing sources supply {made[t] * unit:,.0f} t of the {wanted[t] * unit:,.0f} t demanded in {period}"
 
 
-def _idle_promises(instance: Instance, worlds: Worlds) -> Iterator[str]:
+def _idle_promises(instance: Instance, scenarios: ScenarioSet) -> Iterator[str]:
     """Service levels that name a scenario which never touches their material."""
     for level in instance.plan.service_levels:
         c = instance.component[instance.materials.index(level.material)] if level.material in instance.materials else -1
         for name in level.scenarios:
-            if c < 0 or worlds.onset[worlds.names.index(name), c] >= instance.calendar.periods:
+            if c < 0 or scenarios.onset[scenarios.names.index(name), c] >= instance.calendar.periods:
                 yield f"{level.material}, {level.segment}: scenario {name} never touches it, the promise costs nothing there"
 
 
@@ -220,14 +225,14 @@ def _already_owed(instance: Instance) -> Iterator[str]:
         )
 
 
-def _thin_trunk(instance: Instance, worlds: Worlds) -> Iterator[str]:
-    """Components that some event strikes in nearly every world before the planned years end."""
-    last = worlds.trunk_weight(instance.calendar.periods)[:, instance.calendar.planned - 1]
+def _thin_trunk(instance: Instance, scenarios: ScenarioSet) -> Iterator[str]:
+    """Components that some event strikes in nearly every scenario before the planned years end."""
+    last = scenarios.trunk_weight(instance.calendar.periods)[:, instance.calendar.planned - 1]
     for name, weight in zip(instance.components, last, strict=True):
         if weight < THIN:
             yield (
                 f"{name}: with probability {1 - weight:.0%} some event strikes it before the plan ends; "
-                "the late years of its plan rest on few worlds"
+                "the late years of its plan rest on few scenarios"
             )
 
 

@@ -16,7 +16,7 @@ from .frames import LEAST_SHARE, named_paths, path_labels
 
 
 def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
-    """What each producer runs for users and for the reserve, on the trunk and in every world's whole course."""
+    """What each producer runs for users and for the reserve, on the trunk and in every scenario's whole course."""
     n = problem.natural
     run, hold = solution.run, solution.hold
     kept = (run > SMALL_T) | (hold > SMALL_T)
@@ -24,7 +24,7 @@ def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
     names = [name for _, name in named_paths(problem)]
     return pd.DataFrame(
         {
-            "world": named(names, path),
+            "scenario": named(names, path),
             "period": named(path_labels(problem), t),
             "tail": t >= n.calendar.planned,
             "producer": named(n.producers, j),
@@ -54,7 +54,7 @@ def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
     names = [name for _, name in named_paths(problem)]
     return pd.DataFrame(
         {
-            "world": named(names, path),
+            "scenario": named(names, path),
             "period": named(path_labels(problem), t),
             "tail": t >= n.calendar.planned,
             "material": named(n.materials, i),
@@ -77,8 +77,8 @@ def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Fl
     return short, thrift, loss, cost
 
 
-def world_losses(problem: Problem, solution: Solution) -> tuple[Floats, Floats]:
-    """(S,) discounted loss of going short [million USD], and (S,) what defence goes short [t], along each world's course."""
+def losses_by_scenario(problem: Problem, solution: Solution) -> tuple[Floats, Floats]:
+    """(S,) discounted loss of going short [million USD], and (S,) what defence goes short [t], along each scenario's course."""
     n = problem.natural
     beta = n.calendar.beta[: n.calendar.periods]
     short, thrift = solution.shortfall[1:], solution.substitute[1:]
@@ -87,7 +87,7 @@ def world_losses(problem: Problem, solution: Solution) -> tuple[Floats, Floats]:
 
 
 def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
-    """Demand unmet and substituted, by world, material, segment and period."""
+    """Demand unmet and substituted, by scenario, material, segment and period."""
     n = problem.natural
     short, thrift, loss, cost = _by_demand(problem, solution)
     least = np.minimum(SMALL_T, LEAST_SHARE * n.demand.max(axis=1, initial=0.0))[None, :, None]
@@ -96,7 +96,7 @@ def shortfalls(problem: Problem, solution: Solution) -> pd.DataFrame:
     names = [name for _, name in named_paths(problem)]
     return pd.DataFrame(
         {
-            "world": named(names, path),
+            "scenario": named(names, path),
             "period": named(path_labels(problem), t),
             "tail": t >= n.calendar.planned,
             "material": named([m for m, _ in n.demands], q),
@@ -154,7 +154,7 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
     """
     n = problem.natural
     known = {p.name: p.material for shape in problem.structure.component_sets for p in shape.purchases}
-    pi = problem.structure.worlds.probability
+    pi = problem.structure.scenarios.probability
 
     def bought(x: Solution) -> Floats:
         total = np.zeros(len(n.materials))
@@ -178,18 +178,21 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
 
 
 def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.DataFrame:
-    """Discounted loss of every world, with the plan and without, and how much defence goes short."""
-    n, worlds = problem.natural, problem.structure.worlds
+    """Discounted loss of every scenario, with the plan and without, and how much defence goes short."""
+    n, scenarios = problem.natural, problem.structure.scenarios
     rows = []
     short, short_without = (x.shortfall[1:].sum(axis=(1, 2)) for x in (solution, z0))
-    (loss, defence), (loss_without, defence_without) = world_losses(problem, solution), world_losses(problem, z0)
-    for s, name in enumerate(worlds.names):
-        onset = int(worlds.onset[s].min(initial=n.calendar.periods))
+    (loss, defence), (loss_without, defence_without) = (
+        losses_by_scenario(problem, solution),
+        losses_by_scenario(problem, z0),
+    )
+    for s, name in enumerate(scenarios.names):
+        onset = int(scenarios.onset[s].min(initial=n.calendar.periods))
         rows.append(
             {
-                "world": name,
-                "probability": float(worlds.probability[s]),
-                "design_basis": bool(worlds.design_basis[s]),
+                "scenario": name,
+                "probability": float(scenarios.probability[s]),
+                "design_basis": bool(scenarios.design_basis[s]),
                 "onset": n.calendar.period_label(onset) if onset < n.calendar.periods else "",
                 "loss_musd": float(loss[s]),
                 "loss_without_plan_musd": float(loss_without[s]),
@@ -197,8 +200,8 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
                 "shortfall_without_plan_t": float(short_without[s]),
                 "defence_shortfall_t": float(defence[s]),
                 "defence_shortfall_without_plan_t": float(defence_without[s]),
-                "hazards": " ".join(sorted({event.label for event in worlds.events[s]})),
-                "events": "; ".join(describe(event) for event in worlds.events[s]),
+                "hazards": " ".join(sorted({event.label for event in scenarios.events[s]})),
+                "events": "; ".join(describe(event) for event in scenarios.events[s]),
             }
         )
     return pd.DataFrame(rows)

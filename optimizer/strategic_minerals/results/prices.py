@@ -31,7 +31,7 @@ MONEY = ("total_budget", "contingent_liability", "cvar_limit", "expected_loss_li
 PRICED = {*MONEY, "stock_balance", "material_balance", "service_level", "supplier_share", "days_of_cover"}
 """Constraints that have a published price, appropriations apart."""
 
-COLUMNS = ["price", "item", "world", "period", "value", "unit", "meaning"]
+COLUMNS = ["price", "item", "scenario", "period", "value", "unit", "meaning"]
 SMALL = 1e-9
 
 AVOIDED = "{aim} avoided, at most and with commitments as chosen, by"
@@ -42,7 +42,7 @@ MEANING = {
         "total_budget": "one more USD of total budget",
         "contingent_liability": "one more USD of this year's liability cap",
         "stock": "one more tonne put in store in this period while nothing has happened (negative where in the way)",
-        "supply": "one more tonne delivered to users in this period and world, in that period's money",
+        "supply": "one more tonne delivered to users in this period and scenario, in that period's money",
         "service_level": "allowing one more tonne short of the promise",
         "supplier_share": "one more tonne allowed beyond the diversification rule",
         "days_of_cover": "asking for one tonne less in store",
@@ -61,7 +61,7 @@ class Price:
     price: str
     """Family in `MEANING`."""
     item: str
-    world: str
+    scenario: str
     period: str
     value: float
     unit: str
@@ -86,7 +86,7 @@ def price_table(solved: Solved) -> pd.DataFrame:
     if not finished or fixed is None or fixed.row_dual is None or fixed.column_dual is None:
         return pd.DataFrame(columns=COLUMNS)
     rows = [
-        [p.price, p.item, p.world, p.period, p.value, p.unit, MEANING[p.price].format(aim=aim)]
+        [p.price, p.item, p.scenario, p.period, p.value, p.unit, MEANING[p.price].format(aim=aim)]
         for p in published(solved.problem, fixed)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -127,8 +127,8 @@ def _priced(problem: Problem, fixed: Run) -> list[Price]:
             if year == "" or year in calendar.planned_years:
                 found.append(Price(name, "", "", str(year), -dual, "USD/USD", row, 1, 1.0))
         elif name == "service_level":
-            world = structure.worlds.names[structure.block_index[branches[label]].branches[number]]
-            found.append(_of_promise(problem, key, world, dual, row))
+            scenario = structure.scenarios.names[structure.block_index[branches[label]].branches[number]]
+            found.append(_of_promise(problem, key, scenario, dual, row))
         else:
             c = components[label]
             found += _of_period(problem, name, key, c, number, dual, row)
@@ -142,7 +142,7 @@ def _of_money(price: Price, beyond: float, owed: float, money: float) -> Price:
     return replace(price, less=max(0.0, money - owed)) if owed > 0 else price
 
 
-def _of_promise(problem: Problem, key: tuple[int, int], world: str, dual: float, row: int) -> Price:
+def _of_promise(problem: Problem, key: tuple[int, int], scenario: str, dual: float, row: int) -> Price:
     """Of a tonne short of a service level; key: (level, year or -1)."""
     levels, n = problem.natural.plan.service_levels, problem.natural
     level = levels[key[0]]
@@ -150,19 +150,19 @@ def _of_promise(problem: Problem, key: tuple[int, int], world: str, dual: float,
     unit = float(problem.instance.material_unit[n.materials.index(level.material)])
     year = "" if key[1] < 0 else str(n.calendar.years[key[1]])
     item = _item(f"{level.material}, {level.segment}", alike, key[0])
-    return Price("service_level", item, world, year, -dual * USD_PER_MUSD / unit, "USD/t", row, 1, unit)
+    return Price("service_level", item, scenario, year, -dual * USD_PER_MUSD / unit, "USD/t", row, 1, unit)
 
 
 def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual: float, row: int) -> list[Price]:
     """Of a row of one component's operations; none where it is not one that is published."""
     structure, n = problem.structure, problem.natural
     blocks, shape, calendar = structure.block_index[c], structure.component_sets[c], n.calendar
-    s, t = int(blocks.world[number]), int(blocks.period[number])
-    world, period = ("trunk" if s == TRUNK else structure.worlds.names[s]), calendar.period_label(t)
+    s, t = int(blocks.scenario[number]), int(blocks.period[number])
+    scenario, period = ("trunk" if s == TRUNK else structure.scenarios.names[s]), calendar.period_label(t)
 
     def per_tonne(price: str, item: str, i: int, value: float, direction: int) -> list[Price]:
         unit = float(problem.instance.material_unit[i])
-        return [Price(price, item, world, period, value * USD_PER_MUSD / unit, "USD/t", row, direction, unit)]
+        return [Price(price, item, scenario, period, value * USD_PER_MUSD / unit, "USD/t", row, direction, unit)]
 
     if name == "supplier_share":
         rules = n.plan.diversification
@@ -179,7 +179,7 @@ def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual:
     if name == "stock_balance" and s == TRUNK:
         return per_tonne("stock", n.materials[key], key, -dual, 1)
     if name == "material_balance" and STAGES[n.plan.objective.kind][0] == "social_cost":
-        share = float(structure.trunk_weight[c, t] if s == TRUNK else structure.worlds.probability[s])
+        share = float(structure.trunk_weight[c, t] if s == TRUNK else structure.scenarios.probability[s])
         return (
             per_tonne("supply", n.materials[key], key, dual / (share * calendar.beta[t]), -1) if share > SMALL else []
         )

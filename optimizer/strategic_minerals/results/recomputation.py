@@ -178,7 +178,7 @@ def _of_sizes(stored: Result, problem: Problem) -> Iterator[str]:
         "rows": rows,
         "nonzeros": nonzeros,
         "binaries": int(problem.assembly.integer.sum()),
-        "scenarios": len(problem.structure.worlds.names),
+        "scenarios": len(problem.structure.scenarios.names),
         "periods": n.calendar.periods,
         "materials": len(n.materials),
     }
@@ -240,7 +240,7 @@ def _require_shapes(problem: Problem, stored: Result) -> None:
     """Raise InputError where decisions are not those of the plan: other axes or other purchases."""
     structure = problem.structure
     n, support = structure.instance, structure.support
-    paths, periods, years = 1 + len(structure.worlds.names), n.calendar.periods, len(n.calendar.years)
+    paths, periods, years = 1 + len(structure.scenarios.names), n.calendar.periods, len(n.calendar.years)
     names = tuple(p.name for shape in structure.component_sets for p in shape.purchases)
     sizes = {
         **dict.fromkeys(("run", "hold"), len(n.producers)),

@@ -149,7 +149,7 @@ def _buy(figures: Figures) -> list[str]:
         lines.append(
             f"  {material}: {_tonnes(tonnes[material])} in {years} for {cost[material]:,.1f} M; stock peaks at "
             f"{_tonnes(figures.value('peak_stock_t', material))} in FY{figures.value('peak_stock_in', material):.0f}{cover}; "
-            f"expected over all worlds {_tonnes(figures.value('bought_expected_t', material))}"
+            f"expected over all scenarios {_tonnes(figures.value('bought_expected_t', material))}"
         )
     calm = f"probability that it stays so through the plan: {figures.value('undisturbed_probability'):.0%}"
     return [f"BUY for the reserve as long as nothing has happened ({calm}):", *_limited(lines)]
@@ -257,19 +257,19 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
 def _protection(figures: Figures, basis: Basis) -> list[str]:
     without, loss, chance = figures.items("loss_without_musd"), figures.items("loss_musd"), figures.items("probability")
     if not any(value > 0 for value in without.values()):
-        return ["PROTECTS: no world of this plan has a shortage."]
+        return ["PROTECTS: no scenario of this plan has a shortage."]
     before, after = figures.value("expected_loss_without_musd"), figures.value("expected_loss_musd")
     lines = [f"PROTECTS: expected shortage loss falls from {before:,.0f} to {after:,.0f} M."]
-    lines.append("  What remains at risk, worst worlds:")
-    for name in sorted(loss, key=lambda world: -loss[world])[:WORST]:
+    lines.append("  What remains at risk, worst scenarios:")
+    for name in sorted(loss, key=lambda scenario: -loss[scenario])[:WORST]:
         lines.append(
             f"  {name} (probability {chance[name]:.1%}): loss {loss[name]:,.0f} M, without the plan {without[name]:,.0f} M"
         )
     short = [name for name, tonnes in figures.items("defence_short_t").items() if tonnes > 1e-3]
     lines.append(
-        f"  Defence goes short in worlds of probability {sum(chance[name] for name in short):.1%}."
+        f"  Defence goes short in scenarios of probability {sum(chance[name] for name in short):.1%}."
         if short
-        else "  Defence goes short in no world of this plan."
+        else "  Defence goes short in no scenario of this plan."
     )
     if basis.tied:
         lines.append(f"  {'; '.join(basis.tied[:MOST_LINES])}.")
@@ -345,7 +345,7 @@ def _rests_on(plan: Plan, basis: Basis) -> list[str]:
         )
     if basis.reluctant:
         lines.append(
-            f"  In some world users would rather go short than pay the price: {', '.join(basis.reluctant[:MOST_LINES])}"
+            f"  In some scenario users would rather go short than pay the price: {', '.join(basis.reluctant[:MOST_LINES])}"
             f"{' ...' if len(basis.reluctant) > MOST_LINES else ''}: loss function and crisis price do not agree there."
         )
     lines.append("  Assumed: once an event has begun its further course is known; commitments planned after it go on.")
@@ -357,6 +357,6 @@ def _evidence(basis: Basis) -> list[str]:
     return [
         f"EVIDENCE: independent audit {basis.audit_word} (largest residual "
         f"{worst.largest:.1e} {worst.unit} in {worst.family}); "
-        f"{counts['scenarios']} worlds, {counts['columns']:,} columns, {counts['rows']:,} rows, {counts['binaries']:,} binaries; "
+        f"{counts['scenarios']} scenarios, {counts['columns']:,} columns, {counts['rows']:,} rows, {counts['binaries']:,} binaries; "
         f"{basis.seconds:.1f} s, HiGHS {basis.highs}, feasibility tolerance {basis.tolerance:g}."
     ]

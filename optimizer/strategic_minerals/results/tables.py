@@ -40,7 +40,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
             [
                 *unlikely(problem.plan, problem.data, problem.natural.materials),
                 *unused(problem.plan, problem.data, problem.natural.calendar.years, problem.natural.materials),
-                *notes(problem.instance, problem.structure.worlds, problem.structure.support),
+                *notes(problem.instance, problem.structure.scenarios, problem.structure.support),
             ],
             columns=["kind", "item", "note"],
         ),

@@ -1,4 +1,4 @@
-"""From a question to its worlds: what the plan lists, what is drawn from hazards, and what is left without any event."""
+"""From a question to its scenarios: what the plan lists, what is drawn from hazards, and what is left without any event."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ..schemas.plan_sections import Sample
 from .events import DisruptionEvent, hazards, resolve_event, sampled
 from .reduction import Reduction, reduce
 from .sampling import Span, draw
-from .scenario_set import SampledScenarios, Worlds, combine_events
+from .scenario_set import SampledScenarios, ScenarioSet, combine_events
 
 NO_EVENT = "no event"
-"""Name of the world that nothing happens in; drawn worlds come after it."""
+"""Name of the scenario that nothing happens in; drawn scenarios come after it."""
 
 
-def build_worlds(instance: Instance, data: Dataset, held: SampledScenarios | None = None) -> Worlds:
-    """All worlds of the plan: listed scenarios, sampled worlds, and what is left without any event.
+def build_scenarios(instance: Instance, data: Dataset, held: SampledScenarios | None = None) -> ScenarioSet:
+    """All scenarios of the plan: listed scenarios, sampled scenarios, and what is left without any event.
 
-    held: worlds sampled before, kept where they were drawn for the same hazards and dates; otherwise they are drawn anew.
+    held: scenarios sampled before, kept where they were drawn for the same hazards and dates; otherwise they are drawn anew.
     Raises PlanError for an event outside periods 2..T: what is in force at the start is a control.
     """
     plan = instance.plan
@@ -49,8 +49,8 @@ def build_worlds(instance: Instance, data: Dataset, held: SampledScenarios | Non
 
 
 def _asked(instance: Instance, data: Dataset) -> Any:
-    """What sampled worlds hang on. Prices and losses, by which a reduction chooses, are left out: who holds worlds while those
-    change compares plans in the same worlds.
+    """What sampled scenarios hang on. Prices and losses, by which a reduction chooses, are left out: who holds scenarios while
+    those change compares plans in the same scenarios.
     """
     plan = instance.plan
     return plan.sample, sampled(plan, data), data.rows("hazards"), span(instance), instance.materials, plan.home
@@ -85,60 +85,62 @@ def listed(
 
 
 def sample(instance: Instance, data: Dataset) -> SampledScenarios:
-    """The sampled worlds, reduced where asked."""
+    """The sampled scenarios, reduced where asked."""
     chosen, asked = instance.plan.sample, _asked(instance, data)
     assert chosen is not None
     if chosen.draws is None:
-        drawn = draws(instance, data, chosen.worlds, chosen.seed)
-        return SampledScenarios(asked, tuple(drawn), np.full(chosen.worlds, 1 / chosen.worlds))
+        drawn = draws(instance, data, chosen.scenarios, chosen.seed)
+        return SampledScenarios(asked, tuple(drawn), np.full(chosen.scenarios, 1 / chosen.scenarios))
     drawn = draws(instance, data, chosen.draws, chosen.seed)
-    found = reduction(instance, drawn, chosen.worlds)
+    found = reduction(instance, drawn, chosen.scenarios)
     return SampledScenarios(asked, tuple(drawn[k] for k in found.kept), found.probability)
 
 
-def draws(instance: Instance, data: Dataset, worlds: int, seed: int) -> list[tuple[DisruptionEvent, ...]]:
-    """Fresh worlds of the plan's hazards, by a seed."""
+def draws(instance: Instance, data: Dataset, scenarios: int, seed: int) -> list[tuple[DisruptionEvent, ...]]:
+    """Fresh scenarios of the plan's hazards, by a seed."""
     plan = instance.plan
     assert plan.sample is not None
     return draw(
         sampled(plan, data),
         data.rows("hazards"),
         span(instance),
-        worlds=worlds,
+        scenarios=scenarios,
         seed=seed,
         events=plan.sample.events_per_hazard,
     )
 
 
 def population(
-    instance: Instance, data: Dataset, worlds: int, seed: int | None = None, *, fresh: bool = False
-) -> Worlds:
-    """What the plan's worlds stand for: listed scenarios and the quiet world as they are, the rest by fresh draws, unreduced.
+    instance: Instance, data: Dataset, scenarios: int, seed: int | None = None, *, fresh: bool = False
+) -> ScenarioSet:
+    """What the plan's scenarios stand for: listed scenarios and the quiet scenario as they are, the rest by fresh draws, unreduced.
 
-    A plan without a sample names no hazards to draw from: its own worlds are the population, unless `fresh` asks for worlds of
-    every hazard of the table.
+    A plan without a sample names no hazards to draw from: its own scenarios are the population, unless `fresh` asks for scenarios
+    of every hazard of the table.
     """
     sample = instance.plan.sample
     if sample is None:
         if not fresh:
-            return build_worlds(instance, data)
-        sample = Sample(worlds=worlds, seed=0)
-    own = sample.model_copy(update={"worlds": worlds, "draws": None, "seed": sample.seed if seed is None else seed})
-    return build_worlds(replace(instance, plan=instance.plan.model_copy(update={"sample": own})), data)
+            return build_scenarios(instance, data)
+        sample = Sample(scenarios=scenarios, seed=0)
+    own = sample.model_copy(
+        update={"scenarios": scenarios, "draws": None, "seed": sample.seed if seed is None else seed}
+    )
+    return build_scenarios(replace(instance, plan=instance.plan.model_copy(update={"sample": own})), data)
 
 
-def equally_likely(instance: Instance, events: list[tuple[DisruptionEvent, ...]]) -> Worlds:
-    """Drawn worlds as they are, each as likely as the others."""
+def equally_likely(instance: Instance, events: list[tuple[DisruptionEvent, ...]]) -> ScenarioSet:
+    """Drawn scenarios as they are, each as likely as the others."""
     n = len(events)
     return combine_events(
         instance, [f"draw-{k + 1}" for k in range(n)], np.full(n, 1 / n), np.zeros(n, dtype=bool), events
     )
 
 
-def reduction(instance: Instance, drawn: list[tuple[DisruptionEvent, ...]], worlds: int) -> Reduction:
-    """Which of the drawn worlds are kept, and what that does to the loss of doing nothing."""
+def reduction(instance: Instance, drawn: list[tuple[DisruptionEvent, ...]], scenarios: int) -> Reduction:
+    """Which of the drawn scenarios are kept, and what that does to the loss of doing nothing."""
     lean = replace(instance, plan=instance.plan.model_copy(update={"scenarios": ()}))
-    return reduce(lean, equally_likely(lean, drawn), worlds)
+    return reduce(lean, equally_likely(lean, drawn), scenarios)
 
 
 def span(instance: Instance) -> Span:

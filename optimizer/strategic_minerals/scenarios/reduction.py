@@ -1,6 +1,6 @@
-"""Many drawn worlds -> few that stand for them: k-medoids on what the worlds would cost, the tail apart.
+"""Many drawn scenarios -> few that stand for them: k-medoids on what the scenarios would cost, the tail apart.
 
-Each kept world is one of those drawn and carries the probability of its cluster. Worlds in the worst tenth by loss are
+Each kept scenario is one of those drawn and carries the probability of its cluster. Scenarios in the worst tenth by loss are
 clustered apart from the rest, so that the tail keeps its weight (stratified scenario reduction; cf. Heitsch and Roemisch 2003).
 """
 
@@ -13,26 +13,26 @@ import numpy as np
 
 from ..core.arrays import Bools, Floats, Ints
 from ..instance.instance import Instance
-from .scenario_set import Worlds
+from .scenario_set import ScenarioSet
 
 TAIL = 0.1
-"""Probability of the worst worlds that are clustered apart."""
+"""Probability of the worst scenarios that are clustered apart."""
 TAIL_SHARE = 0.4
-"""Share of the kept worlds that the tail gets: it decides CVaR and much of the loss."""
+"""Share of the kept scenarios that the tail gets: it decides CVaR and much of the loss."""
 ROUNDS = 30
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """Which of the drawn worlds are kept, with what probability, and what the reduction does to the loss of doing nothing."""
+    """Which of the drawn scenarios are kept, with what probability, and what the reduction does to the loss of doing nothing."""
 
     kept: Ints
-    """(n,) indices of drawn worlds."""
+    """(n,) indices of drawn scenarios."""
     probability: Floats
     """(n,) sums to one."""
     drawn: int
     expected: tuple[float, float]
-    """Expected loss (proxy) over the drawn and over the kept worlds [million USD]."""
+    """Expected loss (proxy) over the drawn and over the kept scenarios [million USD]."""
     cvar: tuple[float, float]
     """CVaR at the plan's `risk.alpha` of the same."""
     alpha: float
@@ -48,35 +48,35 @@ class Reduction:
         return self.cvar[1] / self.cvar[0] - 1 if self.cvar[0] > 0 else 0.0
 
 
-def loss_proxy(instance: Instance, worlds: Worlds) -> Floats:
-    """(S, I) discounted loss of a world by material: `losses_by_period`, added up  [million USD]."""
-    return np.stack([lost.sum(axis=1) for lost in losses_by_period(instance, worlds)], axis=1)
+def loss_proxy(instance: Instance, scenarios: ScenarioSet) -> Floats:
+    """(S, I) discounted loss of a scenario by material: `losses_by_period`, added up  [million USD]."""
+    return np.stack([lost.sum(axis=1) for lost in losses_by_period(instance, scenarios)], axis=1)
 
 
-def losses_by_period(instance: Instance, worlds: Worlds) -> Iterator[Floats]:
+def losses_by_period(instance: Instance, scenarios: ScenarioSet) -> Iterator[Floats]:
     """(S, T) discounted losses of each material in turn, were nothing done and no chain rearranged  [million USD].
 
     shortage = max(0, delta*demand + inputs of plants - rho*kappa*K*y), beyond what is short undisturbed, borne by the tiers and
-    substitution steps with the least loss first. A stand-in that orders worlds; the solver's losses come later.
+    substitution steps with the least loss first. A stand-in that orders scenarios; the solver's losses come later.
     """
     n = instance.sources
     beta = instance.calendar.beta[:-1]
     makes = instance.yields[:n] > 0
     tight_output = (
-        np.matmul(worlds.tight.swapaxes(1, 2).astype(np.float32), makes.T.astype(np.float32)).swapaxes(1, 2) > 0
+        np.matmul(scenarios.tight.swapaxes(1, 2).astype(np.float32), makes.T.astype(np.float32)).swapaxes(1, 2) > 0
     )
-    crisis = np.where(tight_output, worlds.lasting[:, instance.producer_component[:n]], 0.0)
-    running = worlds.availability[:, :n] * instance.capacity[:n] * (1 - crisis * (1 - instance.kappa[:n, None]))
+    crisis = np.where(tight_output, scenarios.lasting[:, instance.producer_component[:n]], 0.0)
+    running = scenarios.availability[:, :n] * instance.capacity[:n] * (1 - crisis * (1 - instance.kappa[:n, None]))
     for i in range(len(instance.materials)):
         mine = instance.demand_material == i
         outputs = np.maximum(instance.yields[:n, i], 0.0)
         use = np.tensordot(np.maximum(-instance.yields[:n, i], 0.0), instance.capacity[:n], axes=1)
         usual = instance.demand[mine].sum(axis=0) + use - outputs @ (instance.capacity[:n] * instance.availability[:n])
-        wanted = (worlds.demand_factor[:, mine] * instance.demand[mine]).sum(axis=1)
+        wanted = (scenarios.demand_factor[:, mine] * instance.demand[mine]).sum(axis=1)
         left = np.maximum(0.0, wanted + use - np.tensordot(outputs, running, axes=(0, 1)) - np.maximum(0.0, usual))
         loss = np.zeros_like(left)
         for worth, q, share in _merit_order(instance, mine):
-            part = np.minimum(left, share * instance.demand[q] * worlds.demand_factor[:, q])
+            part = np.minimum(left, share * instance.demand[q] * scenarios.demand_factor[:, q])
             loss += worth * part
             left = left - part
         yield (loss + float(instance.base_price[i]) * left) * beta  # what only plants lack, at its price
@@ -97,12 +97,12 @@ def _merit_order(instance: Instance, mine: Bools) -> list[tuple[float, int, floa
     return sorted([*tiers, *steps])
 
 
-def reduce(instance: Instance, worlds: Worlds, n: int) -> Reduction:
-    """Keep n of the drawn worlds. Deterministic; the same worlds give the same answer."""
-    by_material = loss_proxy(instance, worlds)
+def reduce(instance: Instance, scenarios: ScenarioSet, n: int) -> Reduction:
+    """Keep n of the drawn scenarios. Deterministic; the same scenarios give the same answer."""
+    by_material = loss_proxy(instance, scenarios)
     total = by_material.sum(axis=1)
-    pi, alpha = worlds.probability, instance.plan.risk.alpha
-    features = _features(instance, worlds, by_material)
+    pi, alpha = scenarios.probability, instance.plan.risk.alpha
+    features = _features(instance, scenarios, by_material)
     order = np.argsort(-total, kind="stable")
     tail_size = int(np.searchsorted(np.cumsum(pi[order]), TAIL, side="right"))
     strata = [order[:tail_size], order[tail_size:]]
@@ -127,16 +127,16 @@ def reduce(instance: Instance, worlds: Worlds, n: int) -> Reduction:
 
 
 def _shares(n: int, sizes: list[int]) -> list[int]:
-    """Worlds kept in the tail and in the rest."""
+    """Scenarios kept in the tail and in the rest."""
     tail = min(sizes[0], max(1 if sizes[0] else 0, round(TAIL_SHARE * n)))
     rest = min(sizes[1], n - tail)
     return [min(sizes[0], n - rest), rest]
 
 
-def _features(instance: Instance, worlds: Worlds, loss: Floats) -> Floats:
-    """(S, F) what tells worlds apart: square roots of the losses by material and of the total, and when each is touched.
+def _features(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> Floats:
+    """(S, F) what tells scenarios apart: square roots of the losses by material and of the total, and when each is touched.
 
-    Roots make a world's small losses count beside its large ones; dates matter because plans differ before and after them.
+    Roots make a scenario's small losses count beside its large ones; dates matter because plans differ before and after them.
     """
     T = instance.calendar.periods
     total = loss.sum(axis=1, keepdims=True)
@@ -145,7 +145,7 @@ def _features(instance: Instance, worlds: Worlds, loss: Floats) -> Floats:
         [loss[:, instance.component == c].sum(axis=1) for c in range(len(instance.components))], axis=1
     )
     weight = np.sqrt(by_component.mean(axis=0) / max(float(by_component.mean(axis=0).max(initial=0.0)), 1e-12))
-    dates = worlds.onset / T * weight
+    dates = scenarios.onset / T * weight
     return np.concatenate([np.sqrt(loss) / scale, np.sqrt(total) / scale, 0.5 * dates], axis=1)
 
 

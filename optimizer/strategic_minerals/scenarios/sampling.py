@@ -1,4 +1,4 @@
-"""Worlds drawn from hazards: scrambled Sobol points -> when each hazard strikes, for how long, how hard, what follows.
+"""Scenarios drawn from hazards: scrambled Sobol points -> when each hazard strikes, for how long, how hard, what follows.
 
 Every hazard has a fixed number of coordinates of one joint Sobol sequence (Sobol 1967, scrambled after Owen 1998 and
 Matousek 1998 as in `scipy.stats.qmc`), whether the plan draws from it or not, so leaving a hazard out changes no other draw.
@@ -21,7 +21,7 @@ from ..schemas.plan_sections import Event
 from .events import DisruptionEvent, resolve_event
 
 SOBOL_EVENTS = 3
-"""Events of a hazard in one world that have coordinates of the joint sequence; later ones are few and pseudo-random."""
+"""Events of a hazard in one scenario that have coordinates of the joint sequence; later ones are few and pseudo-random."""
 REMAINDER_POINTS = 4096
 NORMAL_90 = 1.6448536269514722
 """Standard deviations to the 5 % and 95 % points."""
@@ -36,30 +36,30 @@ class Span:
 
 
 def draw(
-    rows: Sequence[Any], table: Sequence[Any], span: Span, *, worlds: int, seed: int, events: int | None = None
+    rows: Sequence[Any], table: Sequence[Any], span: Span, *, scenarios: int, seed: int, events: int | None = None
 ) -> list[tuple[DisruptionEvent, ...]]:
-    """(worlds,) tuples of strikes of the hazards `rows`, in order of time.
+    """(scenarios,) tuples of strikes of the hazards `rows`, in order of time.
 
     `table` is the whole table of hazards: it fixes each one's coordinates. A hazard strikes again and again until the end of
     the span (`events`: at most so often by itself), gaps after the end of its last cut being exponential at its rate. Where it
     follows another (`after`), every event of the other may bring it on, by a coin and after an exponential lag of its own,
     unless it lasts already. Events that cut nothing, `on_off` ones that are off, are left out.
     """
-    points = _points(table, worlds, seed, events or SOBOL_EVENTS)
-    found: list[list[DisruptionEvent]] = [[] for _ in range(worlds)]
+    points = _points(table, scenarios, seed, events or SOBOL_EVENTS)
+    found: list[list[DisruptionEvent]] = [[] for _ in range(scenarios)]
     begun: dict[str, list[tuple[int, float]]] = {}
     for row in _parents_first(rows):
         own, *followers = (
-            points_of if events else chain(points_of, _beyond(row, worlds, seed, which, points_of))
+            points_of if events else chain(points_of, _beyond(row, scenarios, seed, which, points_of))
             for which, points_of in enumerate(points[row.hazard])
         )
         base = resolve_event(Event(hazard=row.hazard, start_year=2000.0), row)
-        candidates: list[list[DisruptionEvent]] = [[] for _ in range(worlds)]
+        candidates: list[list[DisruptionEvent]] = [[] for _ in range(scenarios)]
 
         def event(
             start: Floats, u: Floats, row: Any = row, base: DisruptionEvent = base, candidates: Any = candidates
         ) -> Floats:
-            """Candidates of one event in each world; the end of its cut."""
+            """Candidates of one event in each scenario; the end of its cut."""
             duration, cut = durations(row, u[:, 0]), severities(row, u[:, 1])
             for n in np.flatnonzero(start < span.end):
                 if cut[n] > 0 or row.cut_law != "on_off":
@@ -75,7 +75,7 @@ def draw(
                     )
             return np.asarray(start + row.flood_yr + duration)
 
-        ready = np.full(worlds, span.begin)
+        ready = np.full(scenarios, span.begin)
         for u in own:
             gap = _exponential(u[:, 0], 1 / row.rate_per_yr if row.rate_per_yr > 0 else math.inf)
             ready = event(ready + gap, u[:, 1:])
@@ -83,10 +83,10 @@ def draw(
                 break
         for parent, coordinates in zip(row.after.split(), followers, strict=True):
             for k, u in enumerate(coordinates):
-                brought_on = _nth(begun.get(parent, []), k, worlds)
+                brought_on = _nth(begun.get(parent, []), k, scenarios)
                 if not brought_on:
                     break
-                start = np.full(worlds, math.inf)
+                start = np.full(scenarios, math.inf)
                 for n, when in brought_on:
                     start[n] = when
                 brought = start + _exponential(u[:, 1], row.after_lag_yr)
@@ -99,19 +99,19 @@ def draw(
                     until = one.start + one.flood + one.duration
                     found[n].append(one)
                     begun[row.hazard].append((n, one.start))
-    return [tuple(sorted(world, key=lambda event: event.start)) for world in found]
+    return [tuple(sorted(scenario, key=lambda event: event.start)) for scenario in found]
 
 
-def _nth(begun: list[tuple[int, float]], k: int, worlds: int) -> list[tuple[int, float]]:
-    """(world, start) of each world's k-th event of a hazard."""
-    starts: list[list[float]] = [[] for _ in range(worlds)]
+def _nth(begun: list[tuple[int, float]], k: int, scenarios: int) -> list[tuple[int, float]]:
+    """(scenario, start) of each scenario's k-th event of a hazard."""
+    starts: list[list[float]] = [[] for _ in range(scenarios)]
     for n, when in begun:
         starts[n].append(when)
     return [(n, sorted(found)[k]) for n, found in enumerate(starts) if len(found) > k]
 
 
-def _points(table: Sequence[Any], worlds: int, seed: int, events: int) -> dict[str, list[list[Floats]]]:
-    """Scrambled Sobol points in (0, 1) by hazard: of its own events, then of those that each parent may bring on; (worlds,
+def _points(table: Sequence[Any], scenarios: int, seed: int, events: int) -> dict[str, list[list[Floats]]]:
+    """Scrambled Sobol points in (0, 1) by hazard: of its own events, then of those that each parent may bring on; (scenarios,
     coordinates) for each of the first `events` events.
 
     Own events: gap, duration, severity, then one a material. Followers of each parent's events: coin, lag and the same.
@@ -125,7 +125,7 @@ def _points(table: Sequence[Any], worlds: int, seed: int, events: int) -> dict[s
         for row in sorted(table, key=lambda row: row.hazard)
     }
     engine = qmc.Sobol(max(1, sum(map(sum, sizes.values()))), scramble=True, rng=np.random.default_rng(seed))
-    drawn = engine.random_base2(math.ceil(math.log2(max(1, worlds))))[:worlds]
+    drawn = engine.random_base2(math.ceil(math.log2(max(1, scenarios))))[:scenarios]
     drawn = np.clip(drawn, 2.0**-40, 1 - 2.0**-40)
     found: dict[str, list[list[Floats]]] = {}
     at = 0
@@ -136,11 +136,11 @@ def _points(table: Sequence[Any], worlds: int, seed: int, events: int) -> dict[s
     return found
 
 
-def _beyond(row: Any, worlds: int, seed: int, which: int, points: list[Floats]) -> Iterator[Floats]:
+def _beyond(row: Any, scenarios: int, seed: int, which: int, points: list[Floats]) -> Iterator[Floats]:
     """Coordinates of later events, without end: pseudo-random ones from a stream of the hazard's own."""
     rng = np.random.default_rng([seed, zlib.crc32(row.hazard.encode()), which])
     while True:
-        yield np.clip(rng.random((worlds, points[0].shape[1])), 2.0**-40, 1 - 2.0**-40)
+        yield np.clip(rng.random((scenarios, points[0].shape[1])), 2.0**-40, 1 - 2.0**-40)
 
 
 def _parents_first(rows: Sequence[Any]) -> list[Any]:

@@ -1,6 +1,6 @@
-"""Worlds: what availability, demand, prices and tightness are in each period of each course of events.
+"""Scenarios: what availability, demand, prices and tightness are in each period of each course of events.
 
-Several events in one world combine as the formulation says (section 2): availabilities and demand factors multiply, price
+Several events in one scenario combine as the formulation says (section 2): availabilities and demand factors multiply, price
 factors are the largest rise times the deepest fall.
 """
 
@@ -29,18 +29,18 @@ SMALLEST_TOUCH = 1e-9
 
 @dataclass(frozen=True)
 class SampledScenarios:
-    """Sampled worlds, before what the plan lists takes its share of probability."""
+    """Sampled scenarios, before what the plan lists takes its share of probability."""
 
     asked: Any
-    """What they were drawn for: equal questions have equal worlds."""
+    """What they were drawn for: equal questions have equal scenarios."""
     events: tuple[tuple[DisruptionEvent, ...], ...]
     share: Floats
     """Probability of each, given that no listed scenario comes."""
 
 
 @dataclass(frozen=True)
-class Worlds:
-    """Arrays over S worlds. Where no event has touched a component, its values are the trunk's."""
+class ScenarioSet:
+    """Arrays over S scenarios. Where no event has touched a component, its values are the trunk's."""
 
     names: tuple[str, ...]
     probability: Floats
@@ -62,14 +62,14 @@ class Worlds:
     end: Ints
     """(S, C) period after the last event that touches the component."""
     drawn: SampledScenarios | None = None
-    """Where some of the worlds were sampled: what was drawn, to be weighed again."""
+    """Where some of the scenarios were sampled: what was drawn, to be weighed again."""
 
-    def counted_in(self, unit: Floats) -> Worlds:
-        """The same worlds with prices per `unit` [(I,) in today's units]: all else has no unit."""
+    def counted_in(self, unit: Floats) -> ScenarioSet:
+        """The same scenarios with prices per `unit` [(I,) in today's units]: all else has no unit."""
         return replace(self, price=self.price * unit[:, None])
 
     def touched(self, component: int, periods: int) -> Ints:
-        """Worlds in which the component branches."""
+        """Scenarios in which the component branches."""
         return np.flatnonzero(self.onset[:, component] < periods)
 
     def trunk_weight(self, periods: int) -> Floats:
@@ -84,8 +84,8 @@ def combine_events(
     probability: Floats,
     design_basis: Bools,
     events: Sequence[tuple[DisruptionEvent, ...]],
-) -> Worlds:
-    """Worlds from their strikes: section 2 and the definition of `tight` in section 3 of the formulation."""
+) -> ScenarioSet:
+    """Scenarios from their strikes: section 2 and the definition of `tight` in section 3 of the formulation."""
     calendar = instance.calendar
     S, T = len(events), calendar.periods
     J, I, Q, C = len(instance.producers), len(instance.materials), len(instance.demands), len(instance.components)  # noqa: E741
@@ -99,7 +99,7 @@ def combine_events(
         touched = named_materials(materials, at_name)
         cut, third = touched_producers(instance.country, instance.yields, instance.plan.home, countries, touched)
         hit, components = np.flatnonzero(touched), np.unique(instance.component[touched])
-        s = np.array([world for world, _, _ in several])
+        s = np.array([scenario for scenario, _, _ in several])
         begin = np.array([event.start + event.flood for _, _, event in several])
         until = begin + [event.duration for _, _, event in several]
         flood = overlap(calendar, np.array([event.start for _, _, event in several]), begin)
@@ -121,20 +121,20 @@ def combine_events(
         for segment, multiple in demand:
             mine = np.flatnonzero((segments == segment) & touched[instance.demand_material])
             np.multiply.at(factor, (s[:, None], mine), share([multiple] * len(several), phi))
-        for n, (world, order, event) in enumerate(several):
+        for n, (scenario, order, event) in enumerate(several):
             for c in components:
-                spans[world, int(c)].append((begin[n], until[n]))
+                spans[scenario, int(c)].append((begin[n], until[n]))
             if event.tight is not None:
-                override.append((world, order, hit, phi[n] > 0, event.tight))
-    for (world, c), parts in spans.items():
-        lasting[world, c] = _union(calendar, parts)
+                override.append((scenario, order, hit, phi[n] > 0, event.tight))
+    for (scenario, c), parts in spans.items():
+        lasting[scenario, c] = _union(calendar, parts)
     price = instance.price * np.maximum(rise, 1.0) * np.minimum(fall, 1.0)
     lasts = lasting > 0
     tight = _tight(instance, availability, factor, price, lasts)
-    for world, _, ruled, inside, value in sorted(override, key=lambda told: told[:2]):
-        tight[world, ruled[:, None], np.flatnonzero(inside)] = value
+    for scenario, _, ruled, inside, value in sorted(override, key=lambda told: told[:2]):
+        tight[scenario, ruled[:, None], np.flatnonzero(inside)] = value
     onset, end = _extent(instance, availability, factor, price, lasts)
-    return Worlds(
+    return ScenarioSet(
         tuple(names), probability, design_basis, tuple(events), availability, factor, price, tight, lasting, onset, end
     )
 
@@ -142,10 +142,10 @@ def combine_events(
 def _alike(
     events: Sequence[tuple[DisruptionEvent, ...]],
 ) -> dict[tuple[str, str, Demand], list[tuple[int, int, DisruptionEvent]]]:
-    """(world, order in it, strike) of strikes that touch the same producers, materials and segments."""
+    """(scenario, order in it, strike) of strikes that touch the same producers, materials and segments."""
     found: dict[tuple[str, str, Demand], list[tuple[int, int, DisruptionEvent]]] = defaultdict(list)
-    for s, world in enumerate(events):
-        for order, event in enumerate(world):
+    for s, scenario in enumerate(events):
+        for order, event in enumerate(scenario):
             found[event.countries, event.materials, event.demand].append((s, order, event))
     return found
 
@@ -195,7 +195,7 @@ def _tight(instance: Instance, availability: Floats, factor: Floats, price: Floa
 
 
 def _extent(instance: Instance, availability: Floats, factor: Floats, price: Floats, lasts: Bools) -> tuple[Ints, Ints]:
-    """Onset and end of what touches each component in each world."""
+    """Onset and end of what touches each component in each scenario."""
     S, _, T = price.shape
     C = len(instance.components)
     changed = np.zeros((S, C, T), dtype=bool)

@@ -85,8 +85,8 @@ class Plan(Section):
                 f"'planned' beside objective.kind = '{kind}': an aim that counts the plan's spending would leave all purchases "
                 "to disruptions, where they count for nothing",
             )
-        if sample is not None and sample.draws is not None and sample.draws < sample.worlds:
-            yield "sample.draws", str(sample.draws), f"at least sample.worlds ({sample.worlds})"
+        if sample is not None and sample.draws is not None and sample.draws < sample.scenarios:
+            yield "sample.draws", str(sample.draws), f"at least sample.scenarios ({sample.scenarios})"
         total = sum(scenario.probability for scenario in self.scenarios)
         if total > 1 + 1e-9:
             yield "scenarios", f"probabilities that add to {total:g}", "at most 1"
@@ -141,7 +141,7 @@ class Plan(Section):
                 yield (
                     f"scenarios.{n}.name",
                     f"'{name}'",
-                    "another name: worlds that are drawn are called sample-1, sample-2, ...",
+                    "another name: scenarios that are drawn are called sample-1, sample-2, ...",
                 )
         for n, level in enumerate(self.service_levels):
             for name in level.scenarios:

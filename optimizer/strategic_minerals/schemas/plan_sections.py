@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from .base import Iso3, Key, Names, NonNegative, Positive, Share, Year
 
 QUIET = 0.02
-"""Probability kept for the world in which nothing happens where a plan says nothing of it; as far as listed scenarios leave it."""
+"""Probability kept for the scenario in which nothing happens where a plan says nothing of it; as far as listed scenarios leave
+it."""
 
 
 class Section(BaseModel):
@@ -151,7 +152,7 @@ class Budget(Section):
     liability_quantile: Annotated[float, Field(gt=0.5, le=1)] = 0.95
     """Payments stay under the cap with at least this probability."""
     emergency_musd: NonNegative | dict[Year, NonNegative] = 0.0
-    """Extra money for purchases in a disruption, per year and world."""
+    """Extra money for purchases in a disruption, per year and scenario."""
     branch_money: Literal["planned", "appropriated"] = "planned"
     """What else a disruption may be met with on the market. `planned`: what the plan had meant to spend that year on
     purchases of the materials struck. `appropriated`: that, and, for what is tight, what the plan leaves unspent of the
@@ -215,7 +216,7 @@ class Event(Section):
 
 
 class Scenario(Section):
-    """A world written by hand."""
+    """A scenario written by hand."""
 
     name: Key
     probability: Share
@@ -225,18 +226,18 @@ class Scenario(Section):
 
 
 class Sample(Section):
-    """Worlds drawn from the table of hazards; they share the probability that the listed scenarios leave."""
+    """Scenarios drawn from the table of hazards; they share the probability that the listed scenarios leave."""
 
-    worlds: Annotated[int, Field(ge=1, le=100_000)]
-    """Worlds that the plan is made against."""
+    scenarios: Annotated[int, Field(ge=1, le=100_000)]
+    """Scenarios that the plan is made against."""
     draws: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Worlds drawn, of which `worlds` are kept with the probability of those they stand for; unset: as many as kept."""
+    """Scenarios drawn, of which `scenarios` are kept with the probability of those they stand for; unset: as many as kept."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     hazards: Selection = ("*",)
     quiet_probability: Share = QUIET
-    """Probability kept for the world in which nothing happens: the trunk is a plan only as far as it may be reached."""
+    """Probability kept for the scenario in which nothing happens: the trunk is a plan only as far as it may be reached."""
     events_per_hazard: Annotated[int, Field(ge=1, le=5)] | None = None
-    """Most strikes of one hazard by itself in one world, one after the other; unset: as many as come."""
+    """Most strikes of one hazard by itself in one scenario, one after the other; unset: as many as come."""
 
 
 class HazardOverride(Section):

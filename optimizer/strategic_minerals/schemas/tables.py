@@ -233,7 +233,7 @@ class CountryRow(Row):
     msp: bool = False
     us_fta: bool = False
     wgi_political_stability: Annotated[float, Field(ge=-5, le=5)] | None = None
-    """World Bank WGI estimate, -2.5 to 2.5."""
+    """Scenario Bank WGI estimate, -2.5 to 2.5."""
 
 
 class HazardRow(Row):

@@ -199,7 +199,7 @@ class SweepRequest(Labelled, Question):
 
 
 class StressRequest(Labelled):
-    """Attack a solved plan with fresh worlds."""
+    """Attack a solved plan with fresh scenarios."""
 
     kind: Literal["stress"]
     of: JobId = Field(description="A job that solved a plan.")
@@ -244,7 +244,7 @@ class Progress(Strict):
     )
     bound_musd: float | None = Field(None, description="No plan is better than this.")
     gap: float | None = None
-    done: int | None = Field(None, description="Points, worlds or items done.")
+    done: int | None = Field(None, description="Points, scenarios or items done.")
     of: int | None = None
     time_left_s: float | None = Field(
         None, description="At the pace so far where parts are counted, else until the time limit."

@@ -117,7 +117,12 @@ def _stress(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any
     asked = {name: request[name] for name in ("scenarios", "seed", "myopic")}
     found = stress_test(result, on_progress=teller.counting, **asked)
     words = found.summary()
-    frames = {"figures": found.figures, "materials": found.materials, "worst": found.worst, "worlds": found.worlds}
+    frames = {
+        "figures": found.figures,
+        "materials": found.materials,
+        "worst": found.worst,
+        "scenarios": found.by_scenario,
+    }
     return Answer(words.splitlines()[0], words, {"seed": found.seed, "confidence": found.confidence}, frames)
 
 

@@ -96,9 +96,9 @@ def sized(plan: Plan, data: Dataset, most_columns: int) -> None:
     from ..model.problem import columns_at_most
 
     if (found := columns_at_most(plan, data)) > most_columns:
-        worlds = len(plan.scenarios) + (0 if plan.sample is None else plan.sample.worlds)
-        said = f"about {found:,} columns ({worlds:,} worlds, {len(plan.materials)} entries of materials)"
-        raise PlanError([Fault("plan", "", "sample.worlds", said, f"at most {most_columns:,} columns")])
+        scenarios = len(plan.scenarios) + (0 if plan.sample is None else plan.sample.scenarios)
+        said = f"about {found:,} columns ({scenarios:,} scenarios, {len(plan.materials)} entries of materials)"
+        raise PlanError([Fault("plan", "", "sample.scenarios", said, f"at most {most_columns:,} columns")])
 
 
 def look(folder: Folder, request: Mapping[str, Any]) -> None:

@@ -304,11 +304,11 @@ def _written(
 
 def _quick_look(plan: Plan, most_columns: int) -> None:
     """Refuse what is too large whatever its tables say. Raises PlanError."""
-    worlds = len(plan.scenarios) + (0 if plan.sample is None else plan.sample.worlds)
+    scenarios = len(plan.scenarios) + (0 if plan.sample is None else plan.sample.scenarios)
     periods = plan.horizon.years * 12 // plan.horizon.period_months
-    if worlds * periods > most_columns:
-        found = f"{worlds:,} worlds, {periods:,} periods"
-        raise PlanError([Fault("plan", "", "sample.worlds", found, f"at most {most_columns:,} columns in all")])
+    if scenarios * periods > most_columns:
+        found = f"{scenarios:,} scenarios, {periods:,} periods"
+        raise PlanError([Fault("plan", "", "sample.scenarios", found, f"at most {most_columns:,} columns in all")])
 
 
 def kind_of_plan(content: bytes) -> str:

@@ -41,8 +41,8 @@ FIELDS = {
     "budget.appropriation_musd": "Appropriation of each year [million USD]",
     "loss_function": "Loss function: what a missing tonne costs",
     "loss_level": "Level of the loss",
-    "risk.cvar_weight": "Weight on the worst worlds (0: the expected cost alone)",
-    "risk.alpha": "The worst worlds are those beyond this share",
+    "risk.cvar_weight": "Weight on the worst scenarios (0: the expected cost alone)",
+    "risk.alpha": "The worst scenarios are those beyond this share",
     "discount_rate": "Discount rate per year",
 }
 """Fields of a plan that the page edits, with what they are called there."""
