@@ -120,8 +120,8 @@ def test_arbitrary_plans_use_every_instrument() -> None:
         case, x, _ = arbitrary(seed)
         support = case.problem.structure.support
         used["offtake contract"] += int((x.contract > 0.01).sum())
-        used["reserve"] += int(x.buy[0].sum() > 0.01)
-        used["emergency purchase"] += int(x.extra.sum() > 0.01)
+        used["reserve"] += int(x.acquisition[0].sum() > 0.01)
+        used["emergency purchase"] += int(x.shared_money.sum() > 0.01)
         for option in (o for o, v in zip(support.options, x.sign, strict=True) if v > 0.01):
             used[option.package.instrument.kind] += 1
             used["counts on a market floor"] += bool(option.market)

@@ -822,8 +822,8 @@ def test_joint_products_come_up_together():
     assert bought(result, "dy") == close(1.0)
     table = result.tables["operations"]
     first = table[(table.scenario == "trunk") & (table.period == "2027")]
-    assert float(first.hold_t.sum()) / KT == close(4.0)
-    assert float(first.run_t.sum()) / KT == close(4.0)
+    assert float(first.reserve_output_t.sum()) / KT == close(4.0)
+    assert float(first.output_t.sum()) / KT == close(4.0)
 
 
 def offtake(loss: float, lot: float = 0.0, demand: float = 10.0):

@@ -228,7 +228,7 @@ def test_what_is_spent_on_each_thing_adds_up_to_the_spending_that_plans_are_held
     for part in problem.assembly.blocks:
         for k, (name, _) in enumerate(part.template.columns):
             names[part.first_column + k + part.width * np.arange(part.count)] = name
-    mine = np.isin(names.astype(str), ["buy", "sign", "contract", "floor"])
+    mine = np.isin(names.astype(str), ["acquisition", "sign", "contract", "floor"])
     assert np.count_nonzero(counted) > 0
     assert counted[mine] == pytest.approx(spending[mine], rel=1e-9, abs=1e-9)
 

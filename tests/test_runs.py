@@ -484,7 +484,7 @@ def _archive(**changed: Any) -> bytes:
 def _with_member(content: bytes) -> bytes:
     into = io.BytesIO(_archive(run=None))
     with zipfile.ZipFile(into, "a") as archive:
-        archive.writestr("solution.run.npy", content)
+        archive.writestr("solution.output.npy", content)
     return into.getvalue()
 
 

@@ -37,8 +37,8 @@ def test_the_scaled_problem_has_the_scaled_answer(
     assert result.outcome.objective_musd == pytest.approx(truth.outcome.objective_musd * tonnes * prices, rel=1e-7)
     assert result.outcome.do_nothing_musd == pytest.approx(truth.outcome.do_nothing_musd * tonnes * prices, rel=1e-9)
     assert result.solution.sign == pytest.approx(truth.solution.sign, abs=1e-6)
-    assert result.solution.buy.sum(axis=2) == pytest.approx(
-        truth.solution.buy.sum(axis=2) * tonnes, rel=1e-5, abs=1e-5 * tonnes
+    assert result.solution.acquisition.sum(axis=2) == pytest.approx(
+        truth.solution.acquisition.sum(axis=2) * tonnes, rel=1e-5, abs=1e-5 * tonnes
     )
     for name in ("appropriation", "stock"):
         old, new = (r.prices[r.prices.price == name].value.to_numpy() for r in (truth, result))

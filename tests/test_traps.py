@@ -234,7 +234,7 @@ def test_4_a_tonne_goes_to_users_or_to_the_reserve(drop):
     result = optimum(case)
     assert bought(result, "a") == close(0.0)
     assert result.outcome.objective_musd == close(0.0)
-    drop(period, "use", lambda b, j: b.run[j])
+    drop(period, "use", lambda b, j: b.output[j])
     assert unaudited(*case).outcome.objective_musd == close(-500.0)
 
 
@@ -259,7 +259,7 @@ def test_4_production_for_the_reserve_needs_its_feed(drop):
         y = structure.instance.yields
         for i, row in b.material_balance.items():
             left, right = row.expr.args
-            row.set_value(left - sum(y[j, i] * b.hold[j] for j in b.hold if y[j, i] < 0) == right)
+            row.set_value(left - sum(y[j, i] * b.reserve_output[j] for j in b.reserve_output if y[j, i] < 0) == right)
 
     drop(period, "add_material_balance", after(period.add_material_balance, unfed))
     assert unaudited(*case).outcome.objective_musd == close(-200.0)
@@ -1044,7 +1044,7 @@ def test_16_the_solver_stops_at_a_gap_of_the_plan_not_of_the_economy(monkeypatch
             seen.append((options["absolute_gap"], answer.objective))
         return answer
 
-    monkeypatch.setattr(Model, "run", watch)
+    monkeypatch.setattr(Model, "output", watch)
     plant = project("a", 1.0, capex_musd=80.0, cash_usd_per_kg=1e4, additional=True)
     result = solve(
         *tiny(

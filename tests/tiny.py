@@ -196,7 +196,7 @@ def ran(result: Any, producer: str, scenario: str, period: str) -> float:
     """Kilotonnes that a producer ran for users in a period of a scenario."""
     table = result.tables["operations"]
     rows = table[(table.producer == producer) & (table.scenario == scenario) & (table.period == period)]
-    return float(rows.run_t.sum()) / KT
+    return float(rows.output_t.sum()) / KT
 
 
 def flow(result: Any, column: str, material: str, scenario: str, period: str) -> float:

@@ -310,7 +310,7 @@ def _spending(problem: Problem) -> Iterable[Measure]:
     columns, factors = [], []
     for c, shape in enumerate(structure.component_sets):
         for p in shape.purchases:
-            columns.append(_trunk(problem, c, "buy", p.name))
+            columns.append(_trunk(problem, c, "acquisition", p.name))
             factors.append(weight * problem.instance.price[p.material, : n.calendar.periods] * (1 + p.premium))
     if columns:
         yield Measure(
@@ -364,7 +364,7 @@ def _suppliers(problem: Problem) -> Iterable[Measure]:
             groups.append(("home and allies", [j for j in producers if n.allied[j]]))
             for name, members in groups:
                 if members:
-                    columns = np.array([_trunk(problem, c, "run", j)[t] for j in members])
+                    columns = np.array([_trunk(problem, c, "output", j)[t] for j in members])
                     made = [float(n.yields[j, i] * problem.instance.producer_unit[j]) / wanted for j in members]
                     item = f"{n.materials[i]} made by {name} against home demand"
                     yield Measure("supply", item, "share", columns, np.array(made))

@@ -34,7 +34,7 @@ from ..results.run_folder import open_run
 from ..results.study_files import study_faults
 from .solving import solve
 
-BETWEEN = ("carry", "unspent", "excess", "extra", "short_of_promise")
+BETWEEN = ("carry", "unspent", "excess", "shared_money", "short_of_promise")
 """Arrays of a solution that say how money or a promise is used up: several may go with the same plan."""
 
 DIGEST_ALONE = {

@@ -61,11 +61,11 @@ def outlays(accounts: Accounts) -> Floats:
     n, x, path_data = accounts.problem.natural, accounts.solution, accounts.path_data
     total = np.zeros(n.calendar.periods)
     for b, (i, premium) in enumerate(purchase_terms(accounts)):
-        total += x.buy[0, b] * path_data.price[0, i] * (1 + premium)
+        total += x.acquisition[0, b] * path_data.price[0, i] * (1 + premium)
     for i in range(len(n.materials)):
         total += x.stock[0, i] * n.holding[i] * n.calendar.step
         if n.plan.budget.revolving:
-            total -= x.sell[0, i] * path_data.price[0, i] * (1 - n.haircut[i])
+            total -= x.disposal[0, i] * path_data.price[0, i] * (1 - n.haircut[i])
     for k, contract in enumerate(accounts.problem.structure.contracts):
         total[contract.start : contract.start + n.contract_term[contract.source]] += (
             n.contract_fee[contract.source] * x.contract[k]
@@ -89,7 +89,7 @@ def already_owed(n: Instance) -> list[float]:
 
 
 def purchase_terms(accounts: Accounts) -> list[tuple[int, float]]:
-    """(material, premium) of each purchase on the axis of `solution.buy`; under a purchase floor the premium is 0."""
+    """(material, premium) of each purchase on the axis of `solution.acquisition`; under a purchase floor the premium is 0."""
     n = accounts.problem.natural
     known = {p.name: p for shape in accounts.problem.structure.component_sets for p in shape.purchases}
     chosen = [known[name] for name in accounts.solution.purchases]
@@ -148,20 +148,22 @@ def operations(accounts: Accounts, P: Floats, *, by_scenario: bool = False) -> d
         for i, y in enumerate(n.yields[j]):
             if y != 0:
                 worth_of = y * P[:, i] * (1 + n.premium[j] if y > 0 else 1.0)
-                parts["users_activities"][c] += total(c, x.run[:, j] * worth_of)
-                parts["users_reserve_inputs"][c] += total(c, x.hold[:, j] * worth_of) if y < 0 else 0.0
+                parts["users_activities"][c] += total(c, x.output[:, j] * worth_of)
+                parts["users_reserve_inputs"][c] += total(c, x.reserve_output[:, j] * worth_of) if y < 0 else 0.0
     for i, c in enumerate(n.component):
         paid = total(c, x.release[:, i] * P[:, i] * n.resale[i])
         parts["users_surplus"][c] -= total(c, x.surplus[:, i] * P[:, i] * (1 - n.haircut[i]))
         parts["users_release"][c] += paid
         parts["authority_release"][c] -= paid
         parts["authority_holding"][c] += total(c, x.stock[:, i] * n.holding[i] * D)
-        parts["authority_disposal"][c] -= total(c, x.sell[:, i] * P[:, i] * (1 - n.haircut[i]))
+        parts["authority_disposal"][c] -= total(c, x.disposal[:, i] * P[:, i] * (1 - n.haircut[i]))
         end = np.minimum(path_data.price[0, i, T - 1], path_data.price[:, i, T - 1])
         kept = n.salvage[i] * end * x.stock[:, i, T - 1] * n.calendar.beta[T]
         parts["salvage"][c] -= last(c, kept)
     for b, (i, premium) in enumerate(purchase_terms(accounts)):
-        parts["authority_purchases"][n.component[i]] += total(n.component[i], x.buy[:, b] * P[:, i] * (1 + premium))
+        parts["authority_purchases"][n.component[i]] += total(
+            n.component[i], x.acquisition[:, b] * P[:, i] * (1 + premium)
+        )
     for h, (q, _) in enumerate(n.steps):
         c = n.component[n.demand_material[q]]
         parts["users_substitution"][c] += total(c, x.substitute[:, h] * n.step_cost[h])

@@ -137,7 +137,7 @@ def supplier_share(k: AuditContext) -> Iterable[Row]:
             for m, y in row:
                 if m == i:
                     used = used + max(-y, 0.0) * k.use(j)[0]
-                    supplied += max(y, 0.0) * k.x.run[0, j] * bool(member)
+                    supplied += max(y, 0.0) * k.x.output[0, j] * bool(member)
         over = (
             supplied - rule.share * used
             if rule.kind == "country_cap"
@@ -298,11 +298,11 @@ def branch_purchases(k: AuditContext) -> Iterable[Row]:
     paid = np.zeros_like(k.path_data.weight)
     for (i, premium), b, purchase in zip(purchase_terms(k.accounts), range(len(k.purchases)), k.purchases, strict=True):
         if purchase.offer >= 0:
-            paid[:, k.n.component[i]] += (1 + premium) * k.path_data.price[:, i] * k.x.buy[:, b]
+            paid[:, k.n.component[i]] += (1 + premium) * k.path_data.price[:, i] * k.x.acquisition[:, b]
     later = k.path_data.branch[1:]
     for f in range(len(k.n.calendar.years)):
         spent, planned = ((later * money)[:, :, k.year(f)].sum(axis=2) for money in (paid[1:], paid[:1]))
-        over = spent - planned - k.x.extra[:, :, f]
+        over = spent - planned - k.x.shared_money[:, :, f]
         for c, name in enumerate(k.n.components):
             yield f"{name} FY{k.n.calendar.years[f]}", over[:, c].max(initial=0.0), planned[:, c].max(initial=0.0)
 
@@ -318,7 +318,7 @@ def calm_purchases(k: AuditContext) -> Iterable[Row]:
             purchase_terms(k.accounts), range(len(k.purchases)), k.purchases, strict=True
         ):
             if purchase.offer >= 0 and k.n.component[i] == c:
-                paid = (1 + premium) * k.path_data.price[:, i] * k.x.buy[:, b]
+                paid = (1 + premium) * k.path_data.price[:, i] * k.x.acquisition[:, b]
                 flooded = k.path_data.price[:, i] < k.path_data.price[:1, i] * (1 - 1e-9)
                 calm, planned = calm + paid * (~k.path_data.tight[:, i] | flooded), planned + paid[0]
         later = k.path_data.branch[1:, c]
@@ -334,7 +334,7 @@ def shared_money(k: AuditContext) -> Iterable[Row]:
     if k.n.plan.budget.branch_money == "appropriated":
         most = most + k.x.unspent
     for s, name in enumerate(k.path_data.scenarios.names):
-        yield name, k.x.extra[s].sum(axis=0) - most, most
+        yield name, k.x.shared_money[s].sum(axis=0) - most, most
 
 
 def budget(k: AuditContext) -> Iterable[Row]:

@@ -54,7 +54,7 @@ class AuditContext:
 
     def use(self, j: int) -> Floats:
         """(W, T) run + hold."""
-        return np.asarray(self.x.run[:, j] + self.x.hold[:, j])
+        return np.asarray(self.x.output[:, j] + self.x.reserve_output[:, j])
 
     def unmet(self, q: int) -> Floats:
         """(W, T) substitution and shortfall of a demand."""
@@ -107,7 +107,7 @@ def material_balance(k: AuditContext) -> Iterable[Row]:
         for j, row in enumerate(k.y):
             for made, y in row:
                 if made == i:
-                    left = left + y * k.x.run[:, j] + min(y, 0.0) * k.x.hold[:, j]
+                    left = left + y * k.x.output[:, j] + min(y, 0.0) * k.x.reserve_output[:, j]
         for q, wanted in enumerate(k.n.demand_material):
             if wanted == i:
                 left = left + k.unmet(q) - k.path_data.demand[:, q]
@@ -137,7 +137,7 @@ def substitution_limit(k: AuditContext) -> Iterable[Row]:
 def surplus_limit(k: AuditContext) -> Iterable[Row]:
     """surplus[i] <= sum_j max(y,0) run  [t]: stock does not leave through exports."""
     for i, name in enumerate(k.n.materials):
-        made = sum((y * k.x.run[:, j] for j, row in enumerate(k.y) for m, y in row if m == i and y > 0), np.zeros(1))
+        made = sum((y * k.x.output[:, j] for j, row in enumerate(k.y) for m, y in row if m == i and y > 0), np.zeros(1))
         yield name, k.x.surplus[:, i] - made, k.size[i]
 
 
@@ -145,8 +145,8 @@ def stock_balance(k: AuditContext) -> Iterable[Row]:
     """stock[t] = (1-decay) stock[t-1] + sum buy - release - sell  [t]; before period 1 the opening stock."""
     for i, name in enumerate(k.n.materials):
         before = np.concatenate([np.full((len(k.x.stock), 1), k.n.opening[i]), k.x.stock[:, i, :-1]], axis=1)
-        bought = sum((k.x.buy[:, b] for b, p in enumerate(k.purchases) if p.material == i), np.zeros(1))
-        now = (1 - k.n.decay[i]) * before + bought - k.x.release[:, i] - k.x.sell[:, i]
+        bought = sum((k.x.acquisition[:, b] for b, p in enumerate(k.purchases) if p.material == i), np.zeros(1))
+        now = (1 - k.n.decay[i]) * before + bought - k.x.release[:, i] - k.x.disposal[:, i]
         yield name, abs(k.x.stock[:, i] - now), k.size[i] + before
 
 
@@ -159,15 +159,15 @@ def reserve_production(k: AuditContext) -> Iterable[Row]:
     """y[j,i] hold[j] >= sum of the reserve's purchases of i from j  [t]: joint products are made together."""
     for j, name in enumerate(k.n.producers):
         for i in {i for _, i in k.bought(j)}:
-            bought = sum(k.x.buy[:, b] for b, _ in k.bought(j, i))
-            yield f"{name}/{k.n.materials[i]}", bought - k.n.yields[j, i] * k.x.hold[:, j], k.size[i]
+            bought = sum(k.x.acquisition[:, b] for b, _ in k.bought(j, i))
+            yield f"{name}/{k.n.materials[i]}", bought - k.n.yields[j, i] * k.x.reserve_output[:, j], k.size[i]
 
 
 def reserve_production_limit(k: AuditContext) -> Iterable[Row]:
     """hold[j] <= sum_o buy[o]/y[j,i(o)]  [t]: nothing is made for the reserve that it does not buy."""
     for j, name in enumerate(k.n.producers):
-        bought = sum((k.x.buy[:, b] / k.n.yields[j, i] for b, i in k.bought(j)), np.zeros(1))
-        yield name, k.x.hold[:, j] - bought, k.scale(j)
+        bought = sum((k.x.acquisition[:, b] / k.n.yields[j, i] for b, i in k.bought(j)), np.zeros(1))
+        yield name, k.x.reserve_output[:, j] - bought, k.scale(j)
 
 
 def source_capacity(k: AuditContext) -> Iterable[Row]:
@@ -216,7 +216,7 @@ def floor_purchase(k: AuditContext) -> Iterable[Row]:
                     begin = begins(signing.own, signing.signed + k.n.projects[signing.project].lead)
                     take = take * ((periods >= begin) & (periods < begin + signing.own.term))
                     most = most + signing.share * take * signing.output * k.path_data.rho[:, j] * k.crisis(signing)
-            yield purchase.name, k.x.buy[:, b] - most, k.size[i]
+            yield purchase.name, k.x.acquisition[:, b] - most, k.size[i]
 
 
 def offer_depth(k: AuditContext) -> Iterable[Row]:
@@ -227,7 +227,7 @@ def offer_depth(k: AuditContext) -> Iterable[Row]:
             j = int(k.n.offer_source[o])
             squeezed = k.path_data.crisis[:, i]
             share = k.path_data.rho[:, j] if j >= 0 else squeezed * k.n.offer_crisis[o] + (1 - squeezed)
-            yield purchase.name, k.x.buy[:, b] - k.n.offer_depth[o] * share, k.size[i]
+            yield purchase.name, k.x.acquisition[:, b] - k.n.offer_depth[o] * share, k.size[i]
 
 
 def release_limit(k: AuditContext) -> Iterable[Row]:
@@ -243,13 +243,13 @@ def disposal_limit(k: AuditContext) -> Iterable[Row]:
     for i, name in enumerate(k.n.materials):
         branch = k.path_data.branch[:, k.n.component[i]]
         opened = np.where(branch, ~k.path_data.tight[:, i], k.n.plan.instruments.trunk_disposal)
-        yield name, k.x.sell[:, i] - np.where(opened, k.n.disposal[i], 0.0), k.size[i]
+        yield name, k.x.disposal[:, i] - np.where(opened, k.n.disposal[i], 0.0), k.size[i]
 
 
 def nonnegativity(k: AuditContext) -> Iterable[Row]:
     """All decisions >= 0  [t, million USD or share]."""
     largest = float(k.size.max(initial=0.0))
-    for name in (*OPERATIONS, "sign", "contract", "floor", "carry", "unspent", "extra", "short_of_promise"):
+    for name in (*OPERATIONS, "sign", "contract", "floor", "carry", "unspent", "shared_money", "short_of_promise"):
         values = getattr(k.x, name)
         yield name, -values.min(initial=0.0), largest if name in OPERATIONS else 1.0
 
@@ -258,13 +258,13 @@ def non_anticipativity(k: AuditContext) -> Iterable[Row]:
     """Until its component is touched a scenario does what the trunk does  [t]."""
     n = k.n
     of = {
-        "run": [next(i for i, _ in row) for row in k.y],
-        "buy": [p.material for p in k.purchases],
+        "output": [next(i for i, _ in row) for row in k.y],
+        "acquisition": [p.material for p in k.purchases],
         "release": range(len(n.materials)),
         "substitute": [n.demand_material[q] for q, _ in n.steps],
         "shortfall": [n.demand_material[q] for q, _ in n.tiers],
     }
-    of |= {"hold": of["run"], "sell": of["release"], "stock": of["release"], "surplus": of["release"]}
+    of |= {"reserve_output": of["output"], "disposal": of["release"], "stock": of["release"], "surplus": of["release"]}
     for name, materials in of.items():
         values = getattr(k.x, name)
         for a, i in enumerate(materials):

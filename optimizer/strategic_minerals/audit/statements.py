@@ -143,12 +143,12 @@ def _purchases(accounts: Accounts) -> Records:
     for b, (i, premium) in enumerate(purchase_terms(accounts)):
         name = n.materials[i]
         for t in range(planned):
-            amount = float(x.buy[0, b, t])
+            amount = float(x.acquisition[0, b, t])
             if amount > SMALL_T:
                 tonnes[name] = tonnes.get(name, 0.0) + amount
                 paid[name] = paid.get(name, 0.0) + amount * float(n.price[i, t]) * (1 + premium)
                 years.setdefault(name, []).append(_year(n, t))
-        expected[name] += float(accounts.path_data.scenarios.probability @ x.buy[1:, b, :planned].sum(axis=1))
+        expected[name] += float(accounts.path_data.scenarios.probability @ x.acquisition[1:, b, :planned].sum(axis=1))
     peaks, when, days, drift = {}, {}, {}, {}
     held = {int(i) for i, _ in purchase_terms(accounts)} | {i for i in range(len(n.materials)) if n.opening[i] > 0}
     for i in sorted(held):
@@ -181,7 +181,7 @@ def _used(accounts: Accounts, i: int, t: int) -> float:
     used = sum(float(n.demand[q, t]) for q, of in enumerate(n.demand_material) if of == i)
     for j in range(len(n.producers)):
         if n.home[j] and n.yields[j, i] < 0:
-            used -= float(n.yields[j, i]) * float(x.run[0, j, t] + x.hold[0, j, t])
+            used -= float(n.yields[j, i]) * float(x.output[0, j, t] + x.reserve_output[0, j, t])
     return used
 
 
@@ -268,10 +268,10 @@ def _money(accounts: Accounts) -> Records:
     }
     sales, liability = np.zeros(T), np.zeros(T)
     for b, (i, premium) in enumerate(purchase_terms(accounts)):
-        lines["purchases"] += x.buy[0, b] * n.price[i] * (1 + premium)
+        lines["purchases"] += x.acquisition[0, b] * n.price[i] * (1 + premium)
     for i in range(len(n.materials)):
         lines["holding"] += x.stock[0, i] * n.holding[i] * n.calendar.step
-        sales += x.sell[0, i] * n.price[i] * (1 - n.haircut[i])
+        sales += x.disposal[0, i] * n.price[i] * (1 - n.haircut[i])
     for k, contract in enumerate(accounts.problem.structure.contracts):
         last = contract.start + int(n.contract_term[contract.source])
         lines["contract_fees"][contract.start : last] += n.contract_fee[contract.source] * x.contract[k]

@@ -241,7 +241,7 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
                 part.first_column + k + part.width * np.arange(part.count)
                 for part in assembly.blocks
                 for k, (name, _) in enumerate(part.template.columns)
-                if name == "buy"
+                if name == "acquisition"
             ]
             or [np.zeros(0, dtype=int)]
         )

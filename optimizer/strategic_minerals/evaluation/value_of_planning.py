@@ -342,7 +342,7 @@ def decisions(problem: Problem, solution: Solution, path: int = 0) -> Decided:
         if tonnes > 1e-9
     }
     floors = {m.floor.name: float(v) for m, v in zip(support.markets, solution.floor, strict=True) if v > 0.5}
-    bought = {name: solution.buy[path, k] for k, name in enumerate(solution.purchases)}
+    bought = {name: solution.acquisition[path, k] for k, name in enumerate(solution.purchases)}
     return Decided(signed, contracts, floors, bought)
 
 
@@ -396,7 +396,7 @@ def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
         part = next(p for p in assembly.blocks if p.label == f"period:{name}")
         trunk = np.flatnonzero(structure.block_index[c].scenario == TRUNK)
         for k, (variable, key) in enumerate(part.template.columns):
-            if variable == "buy":
+            if variable == "acquisition":
                 unit = structure.instance.material_unit[structure.material_of_purchase[key]]
                 tonnes = np.maximum(0.0, chosen.bought.get(key, np.zeros(len(trunk)))) / unit
                 columns = part.first_column + k + part.width * trunk

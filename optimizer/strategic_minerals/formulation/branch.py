@@ -79,12 +79,12 @@ def add_branch_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets
     periods = {f: [t for t, year in enumerate(instance.calendar.year_index) if year == f] for f in years}
     counted = [p for p in sets.purchases if p.offer >= 0]
     limited = list(years) if structure.shares_money and counted else []
-    b.extra = pyo.Var(limited, bounds=(0, None), doc="shared money used")
+    b.shared_money = pyo.Var(limited, bounds=(0, None), doc="shared money used")
 
     def money(b: Any, f: int) -> Any:
-        spent = [b.buy_price[p.name, t] * own("buy", p.name, t) for p in counted for t in periods[f]]
-        planned = [b.planned_price[p.name, t] * trunk("buy", p.name, t) for p in counted for t in periods[f]]
-        return sum(spent) - sum(planned) - (b.extra[f] if f in b.extra else 0) <= 0
+        spent = [b.buy_price[p.name, t] * own("acquisition", p.name, t) for p in counted for t in periods[f]]
+        planned = [b.planned_price[p.name, t] * trunk("acquisition", p.name, t) for p in counted for t in periods[f]]
+        return sum(spent) - sum(planned) - (b.shared_money[f] if f in b.shared_money else 0) <= 0
 
     b.branch_purchases = pyo.Constraint(list(years) if counted else [], rule=money)
 
@@ -101,8 +101,8 @@ def add_calm_purchases(b: pyo.Block, structure: Structure, sets: ComponentSets, 
 
     def money(b: Any, f: int) -> Any:
         periods = np.flatnonzero(instance.calendar.year_index == f).tolist()
-        spent = [b.calm_price[p.name, t] * own("buy", p.name, t) for p in counted for t in periods]
-        planned = [b.planned_price[p.name, t] * trunk("buy", p.name, t) for p in counted for t in periods]
+        spent = [b.calm_price[p.name, t] * own("acquisition", p.name, t) for p in counted for t in periods]
+        planned = [b.planned_price[p.name, t] * trunk("acquisition", p.name, t) for p in counted for t in periods]
         return sum(spent) - sum(planned) <= float(most[f])
 
     b.calm_purchases = pyo.Constraint(range(len(most)) if counted else [], rule=money)

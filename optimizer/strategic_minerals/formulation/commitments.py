@@ -305,10 +305,10 @@ def operating_outlay(m: pyo.Block, structure: Structure, trunk: TrunkVariable, w
     for sets in structure.component_sets:
         for t in np.flatnonzero(weights).tolist():
             w, mine = float(weights[t]), partial(trunk, sets.component)
-            terms += [(w * m.planned_price[p.name, t], mine("buy", p.name, t)) for p in sets.purchases]
+            terms += [(w * m.planned_price[p.name, t], mine("acquisition", p.name, t)) for p in sets.purchases]
             terms += [(w * m.holding_cost[i], mine("stock", i, t)) for i in sets.stocked]
             if structure.instance.plan.budget.revolving:
-                terms += [(-w * m.sale_proceeds[i, t], mine("sell", i, t)) for i in sets.stocked]
+                terms += [(-w * m.sale_proceeds[i, t], mine("disposal", i, t)) for i in sets.stocked]
     return terms + contract_fees(m, structure, weights)
 
 

@@ -105,7 +105,7 @@ def add_scenarios(m: pyo.ConcreteModel, structure: Structure) -> None:
             touched = s in structure.block_index[c].first
             if name == "loss":
                 return m.branch[c, s].loss if touched else m.commitments.trunk_loss[c]
-            return m.branch[c, s].extra[key] if touched and key in m.branch[c, s].extra else None
+            return m.branch[c, s].shared_money[key] if touched and key in m.branch[c, s].shared_money else None
 
         add_scenario(
             m.scenario[s],

@@ -129,16 +129,16 @@ def add_variables(b: pyo.Block, structure: Structure, sets: ComponentSets) -> No
     def run_limit(b: Any, j: int) -> tuple[float, Any]:
         return (0, b.open_capacity[j]) if j in sources and j not in restricted else (0, None)
 
-    b.run = pyo.Var([*sources, *projects], bounds=run_limit, doc="production for users")
-    b.hold = pyo.Var(list(sets.holders), bounds=(0, None), doc="production for the reserve")
-    b.buy = pyo.Var(
+    b.output = pyo.Var([*sources, *projects], bounds=run_limit, doc="production for users")
+    b.reserve_output = pyo.Var(list(sets.holders), bounds=(0, None), doc="production for the reserve")
+    b.acquisition = pyo.Var(
         [p.name for p in sets.purchases],
         bounds=lambda b, o: (0, b.depth[o] if o in b.depth else None),
         doc="acquisition for the reserve",
     )
     stocked = list(sets.stocked)
     b.release = pyo.Var(stocked, bounds=lambda b, i: (0, b.release_limit[i]), doc="drawdown for use")
-    b.sell = pyo.Var(stocked, bounds=lambda b, i: (0, b.disposal_limit[i]), doc="disposal")
+    b.disposal = pyo.Var(stocked, bounds=lambda b, i: (0, b.disposal_limit[i]), doc="disposal")
     storage = {i: instance.storage[i] for i in stocked}
     b.stock = pyo.Var(
         stocked, bounds=lambda b, i: (0, storage[i] if storage[i] < float("inf") else None), doc="stock at the end"
@@ -155,7 +155,7 @@ def add_variables(b: pyo.Block, structure: Structure, sets: ComponentSets) -> No
         bounds=lambda b, n: (0, float(instance.tier_share[n]) * b.demand[tier_of[n]]),
         doc="demand unmet",
     )
-    made = [i for i in sets.materials if any(instance.yields[j, i] > 0 for j in b.run)]
+    made = [i for i in sets.materials if any(instance.yields[j, i] > 0 for j in b.output)]
     b.surplus = pyo.Var(made, bounds=(0, None), doc="output beyond home demand, exported")
     b.excess = pyo.Var(
         [n for n, d in sets.diversification if not d.hard],
@@ -166,7 +166,7 @@ def add_variables(b: pyo.Block, structure: Structure, sets: ComponentSets) -> No
 
 def use(b: Any, j: int) -> Any:
     """use = run + hold: a tonne is used once."""
-    return b.run[j] + b.hold[j] if j in b.hold else b.run[j]
+    return b.output[j] + b.reserve_output[j] if j in b.reserve_output else b.output[j]
 
 
 def unmet(b: Any, structure: Structure, sets: ComponentSets, i: int) -> list[Any]:
@@ -187,8 +187,8 @@ def add_material_balance(b: pyo.Block, structure: Structure, sets: ComponentSets
     demand_of = structure.instance.demand_material
 
     def balance(b: Any, i: int) -> Any:
-        terms = [y[j, i] * b.run[j] for j in b.run if y[j, i] != 0]
-        terms += [y[j, i] * b.hold[j] for j in b.hold if y[j, i] < 0]
+        terms = [y[j, i] * b.output[j] for j in b.output if y[j, i] != 0]
+        terms += [y[j, i] * b.reserve_output[j] for j in b.reserve_output if y[j, i] < 0]
         terms += unmet(b, structure, sets, i)
         terms += [b.release[i]] if i in b.release else []
         terms += [-b.surplus[i]] if i in b.surplus else []
@@ -223,7 +223,7 @@ def add_surplus_limit(b: pyo.Block, structure: Structure, sets: ComponentSets) -
     """
     y = structure.instance.yields
     b.surplus_limit = pyo.Constraint(
-        list(b.surplus), rule=lambda b, i: b.surplus[i] <= sum(y[j, i] * b.run[j] for j in b.run if y[j, i] > 0)
+        list(b.surplus), rule=lambda b, i: b.surplus[i] <= sum(y[j, i] * b.output[j] for j in b.output if y[j, i] > 0)
     )
 
 
@@ -237,8 +237,8 @@ def add_stock_balance(b: pyo.Block, structure: Structure, sets: ComponentSets, l
 
     def balance(b: Any, i: int) -> Any:
         before = (1 - decay[i]) * links.previous_stock[i] if i in links.previous_stock else 0
-        bought = sum(b.buy[o] for o in by_material[i])
-        return b.stock[i] - before - bought + b.release[i] + b.sell[i] == (1 - decay[i]) * b.opening[i]
+        bought = sum(b.acquisition[o] for o in by_material[i])
+        return b.stock[i] - before - bought + b.release[i] + b.disposal[i] == (1 - decay[i]) * b.opening[i]
 
     b.stock_balance = pyo.Constraint(list(sets.stocked), rule=balance)
 
@@ -257,11 +257,12 @@ def add_reserve_production(b: pyo.Block, structure: Structure, sets: ComponentSe
     }
     b.reserve_production = pyo.Constraint(
         [pair for pair, names in bought.items() if names],
-        rule=lambda b, j, i: y[j, i] * b.hold[j] >= sum(b.buy[o] for o in bought[j, i]),
+        rule=lambda b, j, i: y[j, i] * b.reserve_output[j] >= sum(b.acquisition[o] for o in bought[j, i]),
     )
     several = {j: [p for p in sets.purchases if p.source == j] for j in sets.holders}
     b.reserve_production_limit = pyo.Constraint(
-        list(sets.holders), rule=lambda b, j: b.hold[j] <= sum(b.buy[p.name] / y[j, p.material] for p in several[j])
+        list(sets.holders),
+        rule=lambda b, j: b.reserve_output[j] <= sum(b.acquisition[p.name] / y[j, p.material] for p in several[j]),
     )
 
 
@@ -319,7 +320,9 @@ def add_floor_purchase(b: pyo.Block, structure: Structure, sets: ComponentSets, 
     classes_of = {p.name: p.classes for p in sets.purchases if p.offer < 0}
     b.floor_purchase = pyo.Constraint(
         list(classes_of),
-        rule=lambda b, o: b.buy[o] - sum(b.purchase_share[o, g] * links.operating[g] for g in classes_of[o]) <= 0,
+        rule=lambda b, o: (
+            b.acquisition[o] - sum(b.purchase_share[o, g] * links.operating[g] for g in classes_of[o]) <= 0
+        ),
     )
 
 
@@ -335,14 +338,14 @@ def add_supplier_share(b: pyo.Block, structure: Structure, sets: ComponentSets) 
 
     def share(b: Any, n: int) -> Any:
         rule, i = rules[n], _index(structure, rules[n])
-        used = sum(-y[j, i] * use(b, j) for j in b.run if y[j, i] < 0) - sum(unmet(b, structure, sets, i))
+        used = sum(-y[j, i] * use(b, j) for j in b.output if y[j, i] < 0) - sum(unmet(b, structure, sets, i))
         slack = b.excess[n] if n in b.excess else 0
         if rule.kind == "country_cap":
-            group = [j for j in b.run if instance.country[j] == rule.country and y[j, i] > 0]
-            supplied = sum(y[j, i] * b.run[j] for j in group)
+            group = [j for j in b.output if instance.country[j] == rule.country and y[j, i] > 0]
+            supplied = sum(y[j, i] * b.output[j] for j in group)
             return b.supplier_active[n] * supplied - b.supplier_cap[n] * used - slack <= b.supplier_demand[n]
         members = instance.home if rule.group == "home" else instance.allied
-        supplied = sum(y[j, i] * b.run[j] for j in b.run if members[j] and y[j, i] > 0)
+        supplied = sum(y[j, i] * b.output[j] for j in b.output if members[j] and y[j, i] > 0)
         exported = b.surplus[i] if i in b.surplus else 0
         return b.supplier_active[n] * (exported - supplied) + b.supplier_cap[n] * used - slack <= b.supplier_demand[n]
 
@@ -390,13 +393,15 @@ def add_costs(b: pyo.Block, structure: Structure, sets: ComponentSets) -> None:
         outputs = sum(y[j, i] * (1 + instance.premium[j]) * b.price[i] for i in sets.materials if y[j, i] > 0)
         return outputs + sum(y[j, i] * b.price[i] for i in sets.materials if y[j, i] < 0)
 
-    users = [value(j) * b.run[j] for j in b.run]
-    users += [y[j, i] * b.price[i] * b.hold[j] for j in b.hold for i in sets.materials if y[j, i] < 0]
+    users = [value(j) * b.output[j] for j in b.output]
+    users += [
+        y[j, i] * b.price[i] * b.reserve_output[j] for j in b.reserve_output for i in sets.materials if y[j, i] < 0
+    ]
     users += [-(1 - instance.haircut[i]) * b.price[i] * b.surplus[i] for i in b.surplus]
     substitution = [b.substitution_cost[h] * b.substitute[h] for h in sets.steps]
-    authority = [(1 + p.premium) * b.price[p.material] * b.buy[p.name] for p in sets.purchases]
+    authority = [(1 + p.premium) * b.price[p.material] * b.acquisition[p.name] for p in sets.purchases]
     authority += [b.holding_cost[i] * b.stock[i] for i in sets.stocked]
-    authority += [-(1 - instance.haircut[i]) * b.price[i] * b.sell[i] for i in sets.stocked]
+    authority += [-(1 - instance.haircut[i]) * b.price[i] * b.disposal[i] for i in sets.stocked]
     loss = [b.loss_value[n] * b.shortfall[n] for n in sets.tiers]
     salvage = [-b.salvage_value[i] * b.stock[i] for i in sets.stocked]
     rules = dict(sets.diversification)

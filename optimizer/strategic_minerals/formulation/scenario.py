@@ -54,7 +54,7 @@ def add_shared_money(
     most = structure.instance.by_year(budget.emergency_musd)
 
     def year(b: Any, f: int) -> Any:
-        used = [part("extra", f, c) for c in range(len(structure.component_sets))]
+        used = [part("shared_money", f, c) for c in range(len(structure.component_sets))]
         used = [extra for extra in used if extra is not None]
         if budget.branch_money == "appropriated":
             return sum(used) - unspent(f) <= float(most[f])

@@ -241,7 +241,7 @@ def _offers(problem: Problem, found: dict[str, Decided]) -> None:
     for c, name in enumerate(problem.natural.components):
         part = next(part for part in problem.assembly.blocks if part.label == f"period:{name}")
         for purchase in structure.component_sets[c].purchases:
-            columns = part.columns("buy", purchase.name)[: calendar.planned]  # trunk stamps come first
+            columns = part.columns("acquisition", purchase.name)[: calendar.planned]  # trunk stamps come first
             unit = float(structure.instance.material_unit[purchase.material])
             depth = problem.assembly.upper[columns]
             open_ = columns[depth > 0]

@@ -16,7 +16,10 @@ def denominator(problem: Problem, objective: float) -> float:
     return max(abs(objective), float(by_year @ problem.natural.appropriation), 1.0)
 
 
-COST_GROUPS = {"users_musd": ("run", "hold", "surplus"), "authority_musd": ("buy", "stock", "sell", "release")}
+COST_GROUPS = {
+    "users_musd": ("output", "reserve_output", "surplus"),
+    "authority_musd": ("acquisition", "stock", "disposal", "release"),
+}
 """Whose cost the coefficients of an operation are; of commitments all are `commitments_musd`, what goes short is the loss."""
 
 

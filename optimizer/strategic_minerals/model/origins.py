@@ -43,7 +43,7 @@ def tiny_entry(structure: Structure, data: Dataset, entry: TinyEntryError) -> Fa
 def _figure(structure: Structure, data: Dataset, entry: TinyEntryError) -> tuple[str, str, str]:
     """(table, key of the row, column)."""
     n, family, variable, of = structure.instance, entry.constraint, entry.variable, entry.of
-    if variable in ("run", "hold"):
+    if variable in ("output", "reserve_output"):
         material = entry.key[1] if isinstance(entry.key, tuple) else entry.key
         if family == "supplier_share":
             rule = n.plan.diversification[entry.key]
@@ -52,13 +52,13 @@ def _figure(structure: Structure, data: Dataset, entry: TinyEntryError) -> tuple
             material = n.materials.index(n.plan.diversification[material].material)
         if family in ("material_balance", "surplus_limit", "reserve_production", "supplier_share"):
             return "yields", f"{n.producers[of]}/{n.materials[material]}", "yield_t_per_t"
-    if variable == "buy":
+    if variable == "acquisition":
         purchase = next(p for sets in structure.component_sets for p in sets.purchases if p.name == of)
         material = n.materials[purchase.material]
         if family in PRICED:
             return _price(data, n.plan.price_set, material)
         return "yields", f"{n.producers[purchase.source]}/{material}", "yield_t_per_t"
-    if variable in ("stock", "sell"):
+    if variable in ("stock", "disposal"):
         price = float(n.price[of].min()) / n.money_unit
         if family != "stock_balance" and price < SMALLEST_ENTRY:
             return _price(data, n.plan.price_set, n.materials[of])

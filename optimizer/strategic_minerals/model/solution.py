@@ -11,7 +11,18 @@ from ..core.arrays import Floats, Ints
 from ..formulation.structure import Structure
 from .assembly import Assembly, PlacedBlock
 
-OPERATIONS = ("run", "hold", "buy", "release", "sell", "stock", "surplus", "substitute", "shortfall", "excess")
+OPERATIONS = (
+    "output",
+    "reserve_output",
+    "acquisition",
+    "release",
+    "disposal",
+    "stock",
+    "surplus",
+    "substitute",
+    "shortfall",
+    "excess",
+)
 
 
 @dataclass(frozen=True)
@@ -32,15 +43,15 @@ class Solution:
     """(F,)"""
     unspent: Floats
     """(F,) appropriation left to branches; 0 where the plan leaves them none."""
-    run: Floats
+    output: Floats
     """(1+S, J, T) production for users."""
-    hold: Floats
+    reserve_output: Floats
     """(1+S, J, T) production for the reserve."""
-    buy: Floats
+    acquisition: Floats
     """(1+S, B, T) acquisitions by purchase (`purchases`)."""
     release: Floats
     """(1+S, I, T)"""
-    sell: Floats
+    disposal: Floats
     stock: Floats
     surplus: Floats
     substitute: Floats
@@ -49,7 +60,7 @@ class Solution:
     """(1+S, N, T)"""
     excess: Floats
     """(1+S, rules, T) beyond diversification rules."""
-    extra: Floats
+    shared_money: Floats
     """(S, C, F) shared money used: emergency money, unspent appropriation."""
     short_of_promise: Floats
     """(S, service levels, F+1) tonnes short of soft service levels, by year; the last column is the whole episode."""
@@ -66,7 +77,7 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
     material = {p.name: p.material for sets in structure.component_sets for p in sets.purchases}
     at = {name: k for k, name in enumerate(names)}
     u, v = instance.material_unit, instance.producer_unit
-    scale = _scales(structure) | {"buy": u[[material[name] for name in names]] if names else np.zeros(0)}
+    scale = _scales(structure) | {"acquisition": u[[material[name] for name in names]] if names else np.zeros(0)}
     paths = {name: np.zeros((W, len(scale[name]), T)) for name in OPERATIONS}
     parts = {part.label: part for part in assembly.blocks}
     extra = np.zeros((W - 1, C, F))
@@ -82,14 +93,14 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
             onset = int(structure.scenarios.onset[s, c])
             which[s + 1, onset:] = blocks.first[s] + np.arange(T - onset)
         for column, (name, key) in enumerate(part.template.columns):
-            row = at[key] if name == "buy" else key
+            row = at[key] if name == "acquisition" else key
             paths[name][:, row, :] = values[which, column] * scale[name][row]
         branch = parts.get(f"branch:{label}")
         if branch is None:
             continue
         values = _values(branch, x)
         for column, (name, key) in enumerate(branch.template.columns):
-            if name == "extra":
+            if name == "shared_money":
                 extra[list(blocks.branches), c, key] = values[:, column]
             elif name == "short_of_promise":
                 level = levels[key[0]]
@@ -108,7 +119,7 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
         floor=vector("floor", len(structure.support.markets)),
         carry=vector("carry", F),
         unspent=np.array([root.get(("unspent", f), 0.0) for f in range(F)], dtype=float),
-        extra=extra,
+        shared_money=extra,
         short_of_promise=short,
         purchases=names,
         **paths,
@@ -128,10 +139,10 @@ def _scales(structure: Structure) -> dict[str, Floats]:
     u, v = instance.material_unit, instance.producer_unit
     rules = instance.plan.diversification
     return {
-        "run": v,
-        "hold": v,
+        "output": v,
+        "reserve_output": v,
         "release": u,
-        "sell": u,
+        "disposal": u,
         "stock": u,
         "surplus": u,
         "substitute": np.array([u[instance.demand_material[q]] for q, _ in instance.steps]),
@@ -176,8 +187,8 @@ def embed(structure: Structure, assembly: Assembly, solution: Solution, operatin
         if not part.label.startswith("period:"):
             continue
         for n, (name, key) in enumerate(part.template.columns):
-            row = at[key] if name == "buy" else key
-            unit = u[structure.material_of_purchase[key]] if name == "buy" else scale[name][row]
+            row = at[key] if name == "acquisition" else key
+            unit = u[structure.material_of_purchase[key]] if name == "acquisition" else scale[name][row]
             put(part.first_column + n + part.width * np.arange(T), getattr(solution, name)[0, row] / unit)
     return np.concatenate(columns), np.maximum(0.0, np.concatenate(values))  # the solver's -1e-9 is 0
 

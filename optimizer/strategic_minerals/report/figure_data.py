@@ -114,7 +114,7 @@ def supplied(result: Result) -> pd.DataFrame:
         columns=["producer", "material", "yield"],
     )
     made = result.tables["operations"].merge(yields, on="producer")
-    made["tonnes"] = made["run_t"] * made["yield"]
+    made["tonnes"] = made["output_t"] * made["yield"]
     keys = ["scenario", "period", "material", "country"]
     return made.groupby(keys, sort=False)["tonnes"].sum().reset_index()
 
@@ -200,7 +200,7 @@ def chain(result: Result) -> pd.DataFrame:
     capacity = _capacities(result, year)
     run = result.tables["operations"]
     run = run[(run["scenario"] == "trunk") & (run["period"] == last[0])]
-    used = (run["run_t"] + run["hold_t"]).groupby(run["producer"]).sum()
+    used = (run["output_t"] + run["reserve_output_t"]).groupby(run["producer"]).sum()
     makes: dict[str, dict[str, float]] = {}
     for row in data.rows("yields"):
         if row.yield_t_per_t > 0:

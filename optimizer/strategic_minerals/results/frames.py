@@ -26,7 +26,7 @@ def use_of(problem: Problem, solution: Solution, path: int = 0) -> Floats:
     used = np.zeros((len(n.materials), n.calendar.periods))
     np.add.at(used, n.demand_material, n.demand)
     inputs = np.where(n.home[:, None], np.maximum(-n.yields, 0.0), 0.0)
-    return np.asarray(used + inputs.T @ (solution.run[path] + solution.hold[path]), dtype=float)
+    return np.asarray(used + inputs.T @ (solution.output[path] + solution.reserve_output[path]), dtype=float)
 
 
 def named_paths(problem: Problem) -> list[tuple[int, str]]:

@@ -18,8 +18,8 @@ from .frames import LEAST_SHARE, named_paths, path_labels
 def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
     """What each producer runs for users and for the reserve, on the trunk and in every scenario's whole course."""
     n = problem.natural
-    run, hold = solution.run, solution.hold
-    kept = (run > SMALL_T) | (hold > SMALL_T)
+    output, reserve_output = solution.output, solution.reserve_output
+    kept = (output > SMALL_T) | (reserve_output > SMALL_T)
     path, j, t = np.nonzero(kept)
     names = [name for _, name in named_paths(problem)]
     return pd.DataFrame(
@@ -29,8 +29,8 @@ def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
             "tail": t >= n.calendar.planned,
             "producer": named(n.producers, j),
             "country": named(n.country, j),
-            "run_t": run[kept],
-            "hold_t": hold[kept],
+            "output_t": output[kept],
+            "reserve_output_t": reserve_output[kept],
         }
     )
 
@@ -41,12 +41,12 @@ def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
     by_name = {p.name: p.material for shape in problem.structure.component_sets for p in shape.purchases}
     bought = np.zeros_like(solution.stock)
     for b, name in enumerate(solution.purchases):
-        bought[:, by_name[name]] += solution.buy[:, b]
+        bought[:, by_name[name]] += solution.acquisition[:, b]
     values = {
         "stock_t": solution.stock,
         "acquired_t": bought,
         "released_t": solution.release,
-        "sold_t": solution.sell,
+        "sold_t": solution.disposal,
         "surplus_t": solution.surplus,
     }
     kept = np.any([v > SMALL_T for v in values.values()], axis=0)
@@ -66,7 +66,7 @@ def flows(problem: Problem, solution: Solution) -> pd.DataFrame:
 def _by_demand(problem: Problem, solution: Solution) -> tuple[Floats, Floats, Floats, Floats]:
     """(1+S, Q, T) shortfall, substitution, shortfall loss and substitution cost by demand, undiscounted."""
     n = problem.natural
-    W, T, Q = solution.run.shape[0], n.calendar.periods, len(n.demands)
+    W, T, Q = solution.output.shape[0], n.calendar.periods, len(n.demands)
     short, thrift, loss, cost = (np.zeros((W, Q, T)) for _ in range(4))
     for k, (q, _) in enumerate(n.tiers):
         short[:, q] += solution.shortfall[:, k]
@@ -158,7 +158,7 @@ def held_for_price(problem: Problem, solution: Solution, calm: Solution | None) 
 
     def bought(x: Solution) -> Floats:
         total = np.zeros(len(n.materials))
-        planned = x.buy[1:, :, : n.calendar.planned]
+        planned = x.acquisition[1:, :, : n.calendar.planned]
         np.add.at(total, [known[name] for name in x.purchases], np.einsum("s,sbt->b", pi, planned))
         return total
 

@@ -243,9 +243,9 @@ def _require_shapes(problem: Problem, stored: Result) -> None:
     paths, periods, years = 1 + len(structure.scenarios.names), n.calendar.periods, len(n.calendar.years)
     names = tuple(p.name for shape in structure.component_sets for p in shape.purchases)
     sizes = {
-        **dict.fromkeys(("run", "hold"), len(n.producers)),
-        "buy": len(names),
-        **dict.fromkeys(("release", "sell", "stock", "surplus"), len(n.materials)),
+        **dict.fromkeys(("output", "reserve_output"), len(n.producers)),
+        "acquisition": len(names),
+        **dict.fromkeys(("release", "disposal", "stock", "surplus"), len(n.materials)),
         "substitute": len(n.steps),
         "shortfall": len(n.tiers),
         "excess": len(n.plan.diversification),
@@ -257,7 +257,7 @@ def _require_shapes(problem: Problem, stored: Result) -> None:
         "carry": (years,),
         "unspent": (years,),
         **{name: (paths, sizes[name], periods) for name in OPERATIONS},
-        "extra": (paths - 1, len(structure.component_sets), years),
+        "shared_money": (paths - 1, len(structure.component_sets), years),
         "short_of_promise": (paths - 1, len(n.plan.service_levels), years + 1),
     }
     faults = []

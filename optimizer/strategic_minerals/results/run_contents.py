@@ -47,7 +47,7 @@ UNREADABLE = (
 AXES = {
     **dict.fromkeys(("sign", "contract", "floor", "carry", "unspent", "purchases"), 1),
     **dict.fromkeys(OPERATIONS, 3),
-    "extra": 3,
+    "shared_money": 3,
     "short_of_promise": 3,
 }
 """Of each array of a solution."""

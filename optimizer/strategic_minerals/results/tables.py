@@ -58,7 +58,7 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
         purchase = by_name[name]
         source = n.producers[purchase.source] if purchase.source >= 0 else "outside"
         for t in range(n.calendar.planned):
-            tonnes = float(solution.buy[0, b, t])
+            tonnes = float(solution.acquisition[0, b, t])
             if tonnes > SMALL_T:
                 price = float(n.price[purchase.material, t] * (1 + purchase.premium))
                 rows.append(
@@ -93,7 +93,7 @@ def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
                     "stock_t": tonnes,
                     "days_of_cover": tonnes / used[i, t] if used[i, t] > 0 else float("nan"),
                     "value_musd": tonnes * float(n.price[i, t]),
-                    "sold_t": float(solution.sell[0, i, t]),
+                    "sold_t": float(solution.disposal[0, i, t]),
                     "released_t": float(solution.release[0, i, t]),
                 }
             )
@@ -280,9 +280,9 @@ def budget(problem: Problem, solution: Solution) -> pd.DataFrame:
     by_name = {p.name: p for shape in structure.component_sets for p in shape.purchases}
     price = np.array([n.price[by_name[b].material] * (1 + by_name[b].premium) for b in solution.purchases])
     price = price.reshape(len(solution.purchases), calendar.periods)
-    purchases = (price * solution.buy[0]).sum(axis=0)
+    purchases = (price * solution.acquisition[0]).sum(axis=0)
     holding = (n.holding[:, None] * solution.stock[0] * calendar.step).sum(axis=0)
-    sales = ((1 - n.haircut)[:, None] * n.price * solution.sell[0]).sum(axis=0)
+    sales = ((1 - n.haircut)[:, None] * n.price * solution.disposal[0]).sum(axis=0)
     fees = np.zeros(calendar.periods)
     for k, contract in enumerate(structure.contracts):
         fees[contract.start : contract.end] += n.contract_fee[contract.source] * solution.contract[k]
