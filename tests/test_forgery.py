@@ -33,7 +33,7 @@ from strategic_minerals.results.recomputation import (
     of_tables,
     recompute,
 )
-from strategic_minerals.results.result import restored
+from strategic_minerals.results.result import SCHEMA_VERSION, restored
 from strategic_minerals.results.run_contents import read_table
 from strategic_minerals.results.study_files import write_study
 from test_sensitivity import one_mineral
@@ -198,7 +198,7 @@ def test_no_byte_of_the_manifest_can_change(folder: Path) -> None:
             stated = json.loads(forged.decode())
         except ValueError:
             continue  # refused as it is no JSON
-        assert stated.get("schema_version") != 2 or seal_faults(MANIFEST, stated, forged.decode())
+        assert stated.get("schema_version") != SCHEMA_VERSION or seal_faults(MANIFEST, stated, forged.decode())
 
 
 def test_no_byte_of_any_file_can_change(copied: Path) -> None:

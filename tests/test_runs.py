@@ -119,7 +119,7 @@ def test_a_table_without_rows_comes_back(tmp_path: Path) -> None:
     assert load_result(write_run(one, tmp_path / "run")).data.rows("stock") == ()
 
 
-@pytest.mark.parametrize("found", [0, 1, "2", None])
+@pytest.mark.parametrize("found", [0, 1, 2, 4, "3", None])
 def test_another_schema_version_is_refused(found: Any, tmp_path: Path) -> None:
     """Proves: a result or a folder of another schema version is not guessed at: a fault that states both versions."""
     payload = result().to_dict()
@@ -132,6 +132,7 @@ def test_another_schema_version_is_refused(found: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         load_result(folder)
     assert error.value.faults[0].column == "schema_version"
+    assert ("solve its plan again" in error.value.faults[0].expected) == (found in (1, 2))
 
 
 # --- run folders --------------------------------------------------------------------------------------------
@@ -350,7 +351,7 @@ def test_a_manifest_cannot_point_outside_its_folder(tmp_path: Path) -> None:
             load_result(folder)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"schema_version": 2}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"schema_version": 3}'])
 def test_a_broken_manifest_is_a_fault_and_no_traceback(text: str, tmp_path: Path) -> None:
     """Proves: half a manifest, a list, or one without its entries is an InputError."""
     folder = write_run(awkward(), tmp_path / "run")

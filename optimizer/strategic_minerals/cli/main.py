@@ -25,7 +25,6 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
-from . import analysis, evaluation, report, service
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,

@@ -18,6 +18,7 @@ from ..core.meant_shapes import shape_meant
 from ..core.names import meant
 from ..schemas.descriptions import expected, items_at, kinds_at
 from ..schemas.plan import Plan
+from ..schemas.plan_sections import FORMER_NAMES
 from .plan_lines import PlanText, field_lines
 from .plan_syntax import Kinds, json_fault, toml_fault
 
@@ -216,6 +217,9 @@ def first_new(data: Any, dotted: str) -> str:
 
 def put(data: Any, dotted: str, value: Any, file: str) -> None:
     """Put `value` at a dotted path of nested tables and arrays."""
+    for former, name in FORMER_NAMES.items():
+        if dotted in (former, name):
+            dotted = _renamed(data, former, name)
     *parents, last = dotted.split(".")
     if not all(part.strip() for part in (*parents, last)):
         raise PlanError([Fault(file, "", dotted[:40], "an empty part", "a field of the plan, e.g. budget.total_musd")])
@@ -231,6 +235,15 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
         node[counted(last) if isinstance(node, list) else last] = value
     except (ValueError, IndexError, AttributeError, TypeError):
         raise PlanError([Fault(file, "", dotted, "no such place", _places_at(node, ".".join(done)))]) from None
+
+
+def _renamed(data: Any, former: str, name: str) -> str:
+    """The name of a field of a section, which the section is made to bear too where it has the former one."""
+    section, _, field = former.partition(".")
+    node = data.get(section) if isinstance(data, dict) else None
+    if isinstance(node, dict) and field in node:
+        node[name.partition(".")[2]] = node.pop(field)
+    return name
 
 
 def _places_at(node: Any, path: str) -> str:

@@ -49,8 +49,8 @@ class SamplingGap:
     def summary(self) -> str:
         """In words."""
         return (
-            f"SAMPLING GAP: {self.samples} samples of {self.scenarios} scenarios, {self.fresh:,} fresh scenarios, {self.confidence:.0%}: "
-            f"the best plan costs at least {self.lower[1]:,.0f} M, this one {self.upper[0]:,.0f} (to "
+            f"SAMPLING GAP: {self.samples} samples of {self.scenarios} scenarios, {self.fresh:,} fresh scenarios, "
+            f"{self.confidence:.0%}: the best plan costs at least {self.lower[1]:,.0f} M, this one {self.upper[0]:,.0f} (to "
             f"{self.upper[2]:,.0f}): it is at most {self.gap[2]:,.0f} M from the best."
         )
 

@@ -83,8 +83,8 @@ class StressTest:
     def summary(self) -> str:
         """The figures in words."""
         lines = [
-            f"STRESS TEST: {self.scenarios:,} fresh scenarios in {REPLICATES} independent draws (seed {self.seed}), beside the listed "
-            f"scenarios; {self.confidence:.0%} intervals. Commitments and what is bought before events are fixed; how long "
+            f"STRESS TEST: {self.scenarios:,} fresh scenarios in {REPLICATES} independent draws (seed {self.seed}), beside the "
+            f"listed scenarios; {self.confidence:.0%} intervals. Commitments and what is bought before events are fixed; how long "
             f"an event lasts is "
             f"{'learnt when it ends, and no other is foreseen' if self.myopic else 'known once it has begun'}. The intervals are "
             f"of sampling alone; `scenarios` tells how well the record knows the rates."

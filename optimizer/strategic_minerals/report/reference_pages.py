@@ -202,8 +202,8 @@ DEVIATIONS = """## Choices where the general formulation leaves room, and why
 - **A package with a floor of its own on a material is excluded by a market floor on that material** for which the project is
   eligible: it has no variant, and with both its output would be topped up twice. A market floor that leaves the project aside
   (home producers only, say) does not exclude it.
-- **`revolving` recycles disposals, never proceeds of releases**; stock left is worth the lower of trunk and scenario prices also with
-  `price_gain = false`.
+- **`revolving` recycles disposals, never proceeds of releases**; stock left is worth the lower of trunk and scenario prices also
+  with `price_gain = false`.
 - **Short of a promise is counted by whole periods from the onset to the end of the event**, as the service level is
   (`scenarios.promises.short_of_promise`): in the model, along other scenarios and in reverse stress tests alike.
 - **The solver counts money in a unit of its own** where a plan's money is far from a thousand million USD a year, as it counts

@@ -24,7 +24,7 @@ from ..core.outcome import Outcome
 from ..highs.settings import TOLERANCES
 from ..optimization.stages import Method
 from ..schemas.descriptions import expected as expected_words
-from .result import SCHEMA_VERSION, versions
+from .result import SCHEMA_VERSION, expected_version, versions
 
 MANIFEST = "manifest.json"
 DIGEST = "digest"
@@ -141,7 +141,7 @@ class Counts(Strict):
 class Question(Strict):
     """What every manifest says of its question."""
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     plan: str
     loss_function: str
     price_set: str
@@ -260,8 +260,8 @@ def read_manifest(folder: Path) -> tuple[str, dict[str, Any]]:
         raise InputError([Fault(MANIFEST, "", "", "lists in lists in lists", "a manifest")]) from None
     if not isinstance(stated, dict) or stated.get("schema_version") != SCHEMA_VERSION:
         found = shown(stated.get("schema_version", "nothing")) if isinstance(stated, dict) else "no manifest"
-        expected = f"{SCHEMA_VERSION}, the version this package reads"
-        raise InputError([Fault(MANIFEST, "", "schema_version", found, expected)])
+        version = stated.get("schema_version") if isinstance(stated, dict) else None
+        raise InputError([Fault(MANIFEST, "", "schema_version", found, expected_version(version))])
     return text, stated
 
 

@@ -28,8 +28,15 @@ from ..schemas.tables import TABLES
 from .evidence import basis_of
 from .summary import summarise
 
-SCHEMA_VERSION = 2
-"""Of `Result.to_dict` and of run folders."""
+SCHEMA_VERSION = 3
+"""Of `Result.to_dict` and of run folders. 3: columns and arrays have the field's names (`scenario`, `output_t`)."""
+
+
+def expected_version(found: object) -> str:
+    """What a reader of `SCHEMA_VERSION` expects, and what to do with a result of an earlier one."""
+    if isinstance(found, int) and not isinstance(found, bool) and 0 < found < SCHEMA_VERSION:
+        return f"{SCHEMA_VERSION}: an earlier version of this package wrote it, with other names; solve its plan again"
+    return f"{SCHEMA_VERSION}, the version this package reads"
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class Result:
         """Take back what `to_dict` gave. Raises InputError for another schema version or a payload that is none."""
         found = payload.get("schema_version")
         if found != SCHEMA_VERSION:
-            raise InputError([Fault("result", "", "schema_version", repr(found), str(SCHEMA_VERSION))])
+            raise InputError([Fault("result", "", "schema_version", repr(found), expected_version(found))])
         try:
             frames = {
                 name: pd.DataFrame(rows, columns=list(TABLES[name].model_fields))

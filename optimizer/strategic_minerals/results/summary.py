@@ -357,6 +357,6 @@ def _evidence(basis: Basis) -> list[str]:
     return [
         f"EVIDENCE: independent audit {basis.audit_word} (largest residual "
         f"{worst.largest:.1e} {worst.unit} in {worst.family}); "
-        f"{counts['scenarios']} scenarios, {counts['columns']:,} columns, {counts['rows']:,} rows, {counts['binaries']:,} binaries; "
-        f"{basis.seconds:.1f} s, HiGHS {basis.highs}, feasibility tolerance {basis.tolerance:g}."
+        f"{counts['scenarios']} scenarios, {counts['columns']:,} columns, {counts['rows']:,} rows, "
+        f"{counts['binaries']:,} binaries; {basis.seconds:.1f} s, HiGHS {basis.highs}, feasibility tolerance {basis.tolerance:g}."
     ]

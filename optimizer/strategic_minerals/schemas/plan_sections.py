@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from .base import Iso3, Key, Names, NonNegative, Positive, Share, Year
 
 QUIET = 0.02
 """Probability kept for the scenario in which nothing happens where a plan says nothing of it; as far as listed scenarios leave
 it."""
+
+
+FORMER_NAMES = {"sample.worlds": "sample.scenarios"}
+"""Fields that plans of before called otherwise, by what they are called now: both are read."""
 
 
 class Section(BaseModel):
@@ -228,8 +232,8 @@ class Scenario(Section):
 class Sample(Section):
     """Scenarios drawn from the table of hazards; they share the probability that the listed scenarios leave."""
 
-    scenarios: Annotated[int, Field(ge=1, le=100_000)]
-    """Scenarios that the plan is made against."""
+    scenarios: Annotated[int, Field(ge=1, le=100_000, validation_alias=AliasChoices("scenarios", "worlds"))]
+    """Scenarios that the plan is made against; plans of before called the field `worlds`."""
     draws: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Scenarios drawn, of which `scenarios` are kept with the probability of those they stand for; unset: as many as kept."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
