@@ -71,7 +71,7 @@ def random_plan(case: Case, seed: int) -> tuple[Solution, float]:
     """A feasible plan with arbitrary commitments, and its social cost as the model counts it."""
     rng = np.random.default_rng(seed)
     cost = case.solved.costs["social_cost"].copy()
-    for k, (name, _) in enumerate(case.problem.assembly.blocks[0].template.columns):
+    for k, (name, _) in enumerate(case.problem.assembly.commitments.template.columns):
         cost[k] += rng.normal() * {"sign": 1e4, "floor": 1e4, "contract": 10.0}.get(name, 0.0)
     first = Model(case.problem.assembly, cost, integer=True).run(time_limit_s=600.0)
     assert first.x is not None

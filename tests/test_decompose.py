@@ -148,7 +148,7 @@ def test_cuts_stay_valid_for_another_cost_of_the_master() -> None:
     parts = LShaped(problem.structure, problem.assembly, costs, integer=False)
     dearer = costs.copy()
     signs = np.array(
-        [problem.assembly.blocks[0].columns("sign", o)[0] for o in range(len(problem.structure.support.options))]
+        [problem.assembly.commitments.columns("sign", o)[0] for o in range(len(problem.structure.support.options))]
     )
     dearer[signs] += 5.0
     for cost in (costs, dearer, costs):
@@ -293,7 +293,7 @@ def test_sums_of_decisions_are_whole_in_every_plan() -> None:
     """Proves: what is branched on beside single decisions is made of whole-number columns alone, a project's total among them."""
     problem = prepare(*many(3))
     sums = decision_sums(problem.structure, problem.assembly)
-    sign = problem.assembly.blocks[0]
+    sign = problem.assembly.commitments
     per_project: dict[int, set[int]] = {}
     for o, option in enumerate(problem.structure.support.options):
         per_project.setdefault(option.project, set()).add(int(sign.columns("sign", o)[0]))

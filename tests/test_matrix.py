@@ -51,11 +51,10 @@ def places(problem: Problem) -> dict[int, Place]:
 
 
 def block_of(problem: Problem, part: PlacedBlock, n: int) -> tuple[str, Any]:
-    """Block of the flat model that stamp n of a part stands for."""
-    kind, _, component = part.label.partition(":")
+    """Block of the flat model that instance n of a part stands for."""
+    kind, c = part.kind, part.component
     if kind in ("commitments", "scenario"):
         return kind, (None if kind == "commitments" else n)
-    c = problem.natural.components.index(component)
     blocks = problem.structure.block_index[c]
     if kind == "branch":
         return kind, (c, blocks.branches[n])

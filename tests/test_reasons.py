@@ -330,7 +330,7 @@ def test_an_item_is_found_by_what_it_is_after_an_edit(change: dict[str, Any]) ->
             for o, option in enumerate(options)
             if option.package.floor is not None and option.package.floor.id == item.level.at
         ]
-        root = problem.assembly.blocks[0]
+        root = problem.assembly.commitments
         assert choices.decided(item).columns.tolist() == [root.columns("sign", o)[0] for o in wanted]
         figure = figures_of(problem, item)[0]
         assert (
@@ -386,7 +386,7 @@ def test_packages_called_like_floors_are_packages() -> None:
         name: {
             problem.structure.support.options[o].package.row
             for o in range(len(problem.structure.support.options))
-            if problem.assembly.blocks[0].columns("sign", o)[0] in choices.decided(item).columns
+            if problem.assembly.commitments.columns("sign", o)[0] in choices.decided(item).columns
         }
         for name, item in items.items()
     }

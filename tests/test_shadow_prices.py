@@ -663,7 +663,7 @@ def _carry(problem: Problem, row: int) -> tuple[int, float]:
     """The carry-over out of the year of a budget row, and the share of the appropriation that it may be."""
     _, year, _, _ = problem.assembly.row_name(int(row))
     last = year == len(problem.natural.calendar.years) - 1
-    column = problem.assembly.blocks[0].columns("carry", year)[0]
+    column = problem.assembly.commitments.columns("carry", year)[0]
     return int(column), 0.0 if last else problem.plan.budget.carry_over_share
 
 

@@ -289,7 +289,7 @@ def measured(problem: Problem) -> Iterable[Measure]:
 
 def _trunk(problem: Problem, c: int, variable: str, key: object) -> Ints:
     """(T,) columns of the trunk."""
-    part = next(part for part in problem.assembly.blocks if part.label == f"period:{problem.natural.components[c]}")
+    part = problem.assembly.operations[c]
     return part.columns(variable, key)[: problem.natural.calendar.periods]
 
 
@@ -316,7 +316,7 @@ def _spending(problem: Problem) -> Iterable[Measure]:
         yield Measure(
             "spending", "purchases for the reserve", "million USD", np.concatenate(columns), np.concatenate(factors)
         )
-    root = problem.assembly.blocks[0]
+    root = problem.assembly.commitments
     signs = np.array([root.columns("sign", o)[0] for o in range(len(support.options))], dtype=np.int64)
     payments = np.array([float(weight @ option.payments) for option in support.options])
     names = [option.package.instrument.name for option in support.options]

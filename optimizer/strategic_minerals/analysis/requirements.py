@@ -78,8 +78,6 @@ def requirements(problem: Problem) -> Iterable[Requirement]:
     years, plan = n.calendar.years, n.plan
     grouped: dict[tuple[str, Any], list[int]] = {}
     where: dict[int, str] = {}
-    components = {f"period:{name}": c for c, name in enumerate(n.components)}
-    branches = {f"branch:{name}": c for c, name in enumerate(n.components)}
     for family in (
         "service_level",
         "budget",
@@ -92,16 +90,13 @@ def requirements(problem: Problem) -> Iterable[Requirement]:
         "project_logic",
     ):
         for row in assembly.rows_of(family).tolist():
-            _, key, label, number = assembly.row_name(row)
+            _, key, c, number = assembly.row_name(row)
             entry = key
             if family == "service_level":
                 entry = key[0]
-                scenario = problem.structure.scenarios.names[
-                    problem.structure.block_index[branches[label]].branches[number]
-                ]
+                scenario = problem.structure.scenarios.names[problem.structure.block_index[c].branches[number]]
                 where[row] = scenario if key[1] < 0 else f"{scenario}, FY{years[key[1]]}"
             elif family in ("supplier_share", "days_of_cover"):
-                c = components[label]
                 where[row] = n.calendar.period_label(int(problem.structure.block_index[c].period[number]))
                 if family == "days_of_cover":
                     entry = plan.days_of_cover.index(problem.structure.component_sets[c].cover[key][1])
@@ -203,8 +198,8 @@ def _money_changes(problem: Problem) -> Iterable[Change]:
     """
     assembly, n, budget = problem.assembly, problem.natural, problem.plan.budget
     years, share = n.calendar.years, budget.carry_over_share
-    rows = {assembly.row_name(row)[1]: row for row in assembly.rows_of("budget").tolist()}
-    root, beyond = assembly.blocks[0], n.owed_beyond.tolist()
+    rows = {assembly.row_name(row).key: row for row in assembly.rows_of("budget").tolist()}
+    root, beyond = assembly.commitments, n.owed_beyond.tolist()
     idle = {f: ((row, beyond[f]),) if beyond[f] > 0 else () for f, row in rows.items()}
 
     def carried(f: int) -> tuple[tuple[int, float], ...]:
@@ -261,7 +256,7 @@ def _money_changes(problem: Problem) -> Iterable[Change]:
         )
     caps = n.by_year(budget.liability_cap_musd or 0.0)
     for row in assembly.rows_of("contingent_liability").tolist():
-        f = assembly.row_name(row)[1]
+        f = assembly.row_name(row).key
         words = f"liability cap FY{years[f]} + {{by}} million USD (to {{value}})"
         yield Change(
             "contingent_liability",
@@ -278,7 +273,7 @@ def _money_changes(problem: Problem) -> Iterable[Change]:
 
 def _share_carried(problem: Problem) -> Iterable[Change]:
     """The share of an appropriation that may be carried into the next year."""
-    n, root, share = problem.natural, problem.assembly.blocks[0], problem.plan.budget.carry_over_share
+    n, root, share = problem.natural, problem.assembly.commitments, problem.plan.budget.carry_over_share
     money = n.appropriation[:-1].tolist()  # nothing is carried out of the last year
     widened = tuple((int(root.columns("carry", f)[0]), given) for f, given in enumerate(money) if given > 0)
     if widened and share < 1:
@@ -321,7 +316,7 @@ def _promise_changes(problem: Problem) -> Iterable[Change]:
     assembly, structure = problem.assembly, problem.structure
     by_level: dict[int, list[tuple[int, float]]] = {}
     for row, served in _promised(problem):
-        by_level.setdefault(assembly.row_name(row)[1][0], []).append((row, served))
+        by_level.setdefault(assembly.row_name(row).key[0], []).append((row, served))
     for k, rows in by_level.items():
         level = structure.instance.plan.service_levels[k]
         if level.penalty_usd_per_kg is None:
@@ -341,32 +336,26 @@ def _promise_changes(problem: Problem) -> Iterable[Change]:
 def _promised(problem: Problem) -> Iterable[tuple[int, float]]:
     """(row, demand that its promise is a share of [model units]) of every service level."""
     assembly, structure = problem.assembly, problem.structure
-    values: dict[str, tuple[Any, Floats]] = {}
-    for c, name in enumerate(structure.instance.components):
+    values: dict[int, tuple[Any, Floats]] = {}
+    for c, branch in assembly.branches.items():
         shape = structure.component_sets[c]
         at_zero = replace(shape, services=tuple((k, s.model_copy(update={"level": 0.0})) for k, s in shape.services))
-        terms = [
-            key
-            for part in assembly.blocks
-            if part.label == f"branch:{name}"
-            for kind, key in part.template.rows
-            if kind == "service_level"
-        ]
+        terms = [key for family, key in branch.template.rows if family == "service_level"]
         if terms:
-            values[f"branch:{name}"] = (
+            values[c] = (
                 terms,
                 branch_values(structure, at_zero, structure.block_index[c])["service_allowance"],
             )
     for row in assembly.rows_of("service_level").tolist():
-        _, key, label, number = assembly.row_name(row)
-        terms, wanted = values[label]
+        _, key, c, number = assembly.row_name(row)
+        terms, wanted = values[c]
         yield row, float(wanted[number, terms.index(key)])
 
 
 def _rule_changes(problem: Problem) -> Iterable[Change]:
     """Diversification shares, by trying, and days of cover."""
     plan, assembly = problem.plan, problem.assembly
-    ruled = {assembly.row_name(row)[1] for row in assembly.rows_of("supplier_share").tolist()}
+    ruled = {assembly.row_name(row).key for row in assembly.rows_of("supplier_share").tolist()}
     for k, rule in enumerate(plan.diversification):
         if k in ruled and rule.penalty_usd_per_kg is None:
             sign = 1 if rule.kind == "country_cap" else -1
@@ -384,10 +373,9 @@ def _rule_changes(problem: Problem) -> Iterable[Change]:
                 (),
             )
     rows_of: dict[int, list[tuple[int, float]]] = {}
-    components = {f"period:{name}": c for c, name in enumerate(problem.natural.components)}
     for row in assembly.rows_of("days_of_cover").tolist():
-        _, key, label, _ = assembly.row_name(row)
-        rule_of = problem.structure.component_sets[components[label]].cover[key][1]
+        _, key, c, _ = assembly.row_name(row)
+        rule_of = problem.structure.component_sets[c].cover[key][1]
         if rule_of.days > 0:
             per_day = float(assembly.row_lower[row]) / rule_of.days
             rows_of.setdefault(plan.days_of_cover.index(rule_of), []).append((row, -per_day))

@@ -244,7 +244,7 @@ def decision_sums(structure: Structure, assembly: Assembly) -> list[Ints]:
     """Columns of decisions whose sums are whole numbers that say much: whether a project is signed at all, when, with which
     package; how many contracts a producer has.
     """
-    root, options = assembly.blocks[0], structure.support.options
+    root, options = assembly.commitments, structure.support.options
     sets: dict[tuple[Any, ...], list[int]] = {}
     for k, (name, key) in enumerate(root.template.columns):
         if name == "sign":

@@ -296,10 +296,10 @@ def best_tail(of: Evaluator, cost: Floats, x: Floats) -> tuple[Floats, float]:
     eta + sum w max(0, L - eta) over eta: a loss at which the weights of larger ones no longer exceed the weight of eta
     (Rockafellar and Uryasev 2000).
     """
-    scenario = next((part for part in of.assembly.blocks if part.label == "scenario"), None)
+    scenario = of.assembly.scenarios
     if scenario is None or not of.structure.uses_risk:
         return x, 0.0
-    eta = of.assembly.blocks[0].columns("value_at_risk", None)[0]
+    eta = of.assembly.commitments.columns("value_at_risk", None)[0]
     loss, tail = scenario.columns("scenario_loss", None), scenario.columns("tail", None)
     order = np.argsort(x[loss])[::-1]
     beyond = np.cumsum(cost[tail][order])

@@ -301,19 +301,17 @@ def _owners(structure: Structure, assembly: Assembly) -> Ints:
     cluster = np.full(len(structure.scenarios.names), -1, dtype=np.int64)
     cluster[apart] = np.arange(len(apart)) // size
     owner = np.full(len(assembly.lower), -1, dtype=np.int32)
-    names = list(structure.instance.components)
     for part in assembly.blocks:
-        kind, _, name = part.label.partition(":")
-        if kind == "period":
-            scenario = structure.block_index[names.index(name)].scenario
+        if part.kind == "period":
+            scenario = structure.block_index[part.component].scenario
             of = np.where(scenario == TRUNK, -1, cluster[np.maximum(scenario, 0)])
-        elif kind == "branch":
-            of = cluster[list(structure.block_index[names.index(name)].branches)]
-        elif kind == "scenario":
+        elif part.kind == "branch":
+            of = cluster[list(structure.block_index[part.component].branches)]
+        elif part.kind == "scenario":
             of = cluster
         else:
             continue
-        owner[part.first_column : part.first_column + part.width * part.count] = np.repeat(of, part.width)
+        owner[part.own] = np.repeat(of, part.width)
     present = np.bincount(owner + 1, minlength=1)[1:] > 0  # clusters without a column are none
     return np.concatenate([[-1], np.cumsum(present) - 1]).astype(np.int32)[owner + 1]
 

@@ -135,10 +135,9 @@ def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Fl
     values: list[Floats] = []
     rows: list[Ints] = []
     for k, part in enumerate(assembly.blocks):
-        if not part.label.startswith("period:"):
+        if part.kind != "period":
             continue
-        c = structure.instance.components.index(part.label.removeprefix("period:"))
-        blocks = structure.block_index[c]
+        c, blocks = part.component, structure.block_index[part.component]
         mine = np.flatnonzero((blocks.scenario >= 0) & (blocks.period < t))
         for n in mine:
             scenario = int(touched[blocks.scenario[n]])
@@ -152,11 +151,7 @@ def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Fl
 
 def _remember(structure: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
     """Keep what was decided for period t."""
-    for part in problem.assembly.blocks:
-        if not part.label.startswith("period:"):
-            continue
-        c = structure.instance.components.index(part.label.removeprefix("period:"))
-        blocks = structure.block_index[c]
+    for c, (part, blocks) in enumerate(zip(problem.assembly.operations, structure.block_index, strict=True)):
         for n in np.flatnonzero((blocks.scenario >= 0) & (blocks.period == t)):
             scenario = int(touched[blocks.scenario[n]])
             kept = done.setdefault((c, scenario), np.zeros((structure.instance.calendar.periods, part.width)))

@@ -196,7 +196,7 @@ def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[
     own = replace(first.solution, sign=shares, floor=np.zeros(0))
     columns, values = embed(structure, assembly, own, operating)
     if structure.uses_risk:
-        eta = assembly.blocks[0].columns("value_at_risk", None)
+        eta = assembly.commitments.columns("value_at_risk", None)
         columns, values = np.concatenate([columns, eta]), np.concatenate([values, [first.eta]])
     return columns, values
 
@@ -209,12 +209,9 @@ def scenario_by_scenario(problem: Problem, probability: Floats) -> Floats:
     if penalty is None or not penalty.any():
         return costs
     weighed = penalty.copy()
-    names = list(problem.structure.instance.components)
-    for part in problem.assembly.blocks:
-        kind, _, name = part.label.partition(":")
-        if kind == "branch":
-            own = np.maximum(probability[list(problem.structure.block_index[names.index(name)].branches)], RAREST)
-            weighed[part.first_column : part.first_column + part.width * part.count] /= np.repeat(own, part.width)
+    for c, part in problem.assembly.branches.items():
+        own = np.maximum(probability[list(problem.structure.block_index[c].branches)], RAREST)
+        weighed[part.own] /= np.repeat(own, part.width)
     return np.asarray(costs - penalty + weighed)
 
 
@@ -264,7 +261,7 @@ def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory, 
         run = model.run(time_limit_s=time_limit_s, phase="recourse")
     if run.status != "optimal" or run.x is None:
         raise UntrustedError(f"operations in fresh scenarios were not solved: {run.status}")
-    if bases.eager:
+    if bases.unsure:
         bases.record(problem.structure, assembly, *model.basis())
     return run.x
 
@@ -272,8 +269,7 @@ def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory, 
 def before_events(problem: Problem) -> Any:
     """Rows of commitments and of the trunk: kept by the plan already, and fixed."""
     assembly, T = problem.assembly, problem.natural.calendar.periods
-    labels = [part.label for part in assembly.blocks]
-    trunk = np.array([label.startswith("period:") for label in labels])[assembly.row_block] & (
+    trunk = np.array([block.kind == "period" for block in assembly.blocks])[assembly.row_block] & (
         assembly.row_instance < T
     )
     root = assembly.row_block == 0

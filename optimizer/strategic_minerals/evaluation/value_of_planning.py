@@ -374,7 +374,7 @@ def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
     for family in RELAXED_IN_Z0:
         rows = assembly.rows_of(family)
         model.set_row_bounds(rows, np.full(len(rows), -INF), np.full(len(rows), INF))
-    root = assembly.blocks[0]
+    root = assembly.commitments
 
     def fix(name: str, key: int, value: float) -> None:
         column = root.columns(name, key)
@@ -392,8 +392,7 @@ def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
         fix("contract", k, tonnes / structure.instance.producer_unit[contract.source])
         if contract.lot > 0:
             fix("contract_signed", k, float(tonnes > 0))
-    for c, name in enumerate(n.components):
-        part = next(p for p in assembly.blocks if p.label == f"period:{name}")
+    for c, part in enumerate(assembly.operations):
         trunk = np.flatnonzero(structure.block_index[c].scenario == TRUNK)
         for k, (variable, key) in enumerate(part.template.columns):
             if variable == "acquisition":

@@ -23,16 +23,21 @@ LESSONS = 12
 """Solves that are learnt from: reading a basis costs as much as a tenth of a solve, and soon tells nothing new."""
 
 
+def block_name(structure: Structure, block: PlacedBlock) -> tuple[str, str]:
+    """(kind, component's name, empty where it is of all): the same from problem to problem, whatever their order."""
+    return block.kind, structure.instance.components[block.component] if block.component >= 0 else ""
+
+
 class BasisMemory:
     """Bases met so far. The last scenario with the same onset counts; without one, the last that reached the same period."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], Statuses] = {}
-        """(template, "column" or "row") -> (1 + onsets, periods, width); index 0 holds the last of any onset."""
+        self._known: dict[tuple[tuple[str, str], str], Statuses] = {}
+        """(block, "column" or "row") -> (1 + onsets, periods, width); index 0 holds the last of any onset."""
         self._lessons = 0
 
     @property
-    def eager(self) -> bool:
+    def unsure(self) -> bool:
         """Whether there is something to learn yet."""
         return self._lessons < LESSONS
 
@@ -43,7 +48,7 @@ class BasisMemory:
         columns = np.full(len(assembly.lower), AT_LOWER, dtype=np.int8)
         rows = np.full(len(assembly.row_lower), BASIC, dtype=np.int8)
         for part, kind, where, key, local in _places(structure, assembly):
-            known = self._known.get((part.label, kind))
+            known = self._known.get((block_name(structure, part), kind))
             if known is None:
                 continue
             into = columns if kind == "column" else rows
@@ -59,7 +64,8 @@ class BasisMemory:
         T = structure.instance.calendar.periods
         for part, kind, where, (onset, period), local in _places(structure, assembly):
             width = part.width if kind == "column" else len(part.template.rows)
-            known = self._known.setdefault((part.label, kind), np.full((T + 2, T, width), UNKNOWN, dtype=np.int8))
+            key = block_name(structure, part), kind
+            known = self._known.setdefault(key, np.full((T + 2, T, width), UNKNOWN, dtype=np.int8))
             status = (columns if kind == "column" else rows)[where]
             known[onset, period, local] = status
             known[0, period, local] = status
@@ -70,24 +76,28 @@ Place = tuple[PlacedBlock, str, Ints, tuple[Ints, Ints], Ints]
 
 def _places(structure: Structure, assembly: Assembly) -> Iterator[Place]:
     """(part, kind, columns or rows, (1 + onset, period) of each, place in the template), the trunk left out: it is fixed."""
-    names = list(structure.instance.components)
     for k, part in enumerate(assembly.blocks):
         onset = np.ones(part.count, dtype=np.int64)
         period = np.zeros(part.count, dtype=np.int64)
         counted = np.ones(part.count, dtype=bool)
-        kind, _, name = part.label.partition(":")
-        if kind == "period":
-            blocks, c = structure.block_index[names.index(name)], names.index(name)
+        c = part.component
+        if part.kind == "period":
+            blocks = structure.block_index[c]
             counted = blocks.scenario != TRUNK
             onset[counted] = 1 + structure.scenarios.onset[blocks.scenario[counted], c]
             period[counted] = blocks.period[counted]
-        elif kind == "branch":
-            c = names.index(name)
+        elif part.kind == "branch":
             onset = 1 + structure.scenarios.onset[list(structure.block_index[c].branches), c].astype(np.int64)
         own = np.flatnonzero(counted)
         local = np.tile(np.arange(part.width), len(own))
-        stamp = np.repeat(own, part.width)
-        yield part, "column", part.first_column + part.width * stamp + local, (onset[stamp], period[stamp]), local
+        instance = np.repeat(own, part.width)
+        yield (
+            part,
+            "column",
+            part.first_column + part.width * instance + local,
+            (onset[instance], period[instance]),
+            local,
+        )
         mine = np.flatnonzero(assembly.row_block == k)
         kept = mine[counted[assembly.row_instance[mine]]]
         of = assembly.row_instance[kept]

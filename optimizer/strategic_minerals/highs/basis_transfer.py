@@ -8,7 +8,7 @@ import numpy as np
 
 from ..formulation.structure import Structure
 from ..model.problem import Problem
-from .basis import Statuses
+from .basis import Statuses, block_name
 from .settings import AT_LOWER, BASIC
 
 
@@ -30,17 +30,19 @@ def transfer_basis(old: Problem, new: Problem, columns: Statuses, rows: Statuses
 
 
 def _columns(problem: Problem) -> dict[Any, Any]:
-    """(part, variable, what its key means) -> (stamps,) columns."""
+    """(block, variable, what its key means) -> (instances,) columns."""
     meant = _meanings(problem.structure)
     return {
-        (part.label, name, meant.get((name, key), key)): part.first_column + k + part.width * np.arange(part.count)
+        (block_name(problem.structure, part), name, meant.get((name, key), key)): part.first_column
+        + k
+        + part.width * np.arange(part.count)
         for part in problem.assembly.blocks
         for k, (name, key) in enumerate(part.template.columns)
     }
 
 
 def _rows(problem: Problem) -> dict[Any, Any]:
-    """(part, constraint, what its key means) -> (stamps,) rows, -1 where a stamp has none."""
+    """(block, constraint, what its key means) -> (instances,) rows, -1 where an instance has none."""
     meant, assembly = _meanings(problem.structure), problem.assembly
     found: dict[Any, Any] = {}
     for p, part in enumerate(assembly.blocks):
@@ -48,7 +50,7 @@ def _rows(problem: Problem) -> dict[Any, Any]:
         mine = np.flatnonzero(assembly.row_block == p)
         table[assembly.row_local[mine], assembly.row_instance[mine]] = mine
         for k, (name, key) in enumerate(part.template.rows):
-            found[part.label, name, meant.get((name, key), key)] = table[k]
+            found[block_name(problem.structure, part), name, meant.get((name, key), key)] = table[k]
     return found
 
 

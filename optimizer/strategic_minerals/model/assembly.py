@@ -7,8 +7,8 @@ needs little memory; columns are counted in 32 bits, as the solver counts them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,12 +24,18 @@ ROWS_AT_ONCE = 2_000_000
 """Matrix entries that are worked on at once: what is in between takes room of its own."""
 
 
+BlockKind = Literal["commitments", "period", "branch", "scenario"]
+"""Blocks of the formulation, as the catalogue names them."""
+
+
 @dataclass(frozen=True)
 class PlacedBlock:
     """A template put down n times: where its columns and rows stand in the whole matrix."""
 
     template: Template
-    label: str
+    kind: BlockKind
+    component: int
+    """Of which component it is; -1 for commitments and scenarios, which are of all."""
     count: int
     xi: Floats
     externals: Ints
@@ -40,11 +46,16 @@ class PlacedBlock:
 
     @property
     def width(self) -> int:
-        """Own columns of one stamp."""
+        """Own columns of one instance."""
         return len(self.template.columns)
 
+    @property
+    def own(self) -> slice:
+        """All its columns in the whole matrix, instance by instance."""
+        return slice(self.first_column, self.first_column + self.width * self.count)
+
     def columns(self, variable: str, key: Any) -> Ints:
-        """(n,) columns of a variable over the stamps."""
+        """(n,) columns of a variable over the instances."""
         return self.first_column + self.template.columns.index((variable, key)) + self.width * np.arange(self.count)
 
 
@@ -100,6 +111,19 @@ COUNTS_MONEY = {(c.kind, c.name) for c in COMPONENTS if c.unit == "million USD"}
 """(kind, name) of variables and constraints in money."""
 
 
+class RowName(NamedTuple):
+    """What a row of the matrix is."""
+
+    family: str
+    """The constraint's name."""
+    key: Any
+    """Its index within the block."""
+    component: int
+    """-1 where it is of all."""
+    instance: int
+    """Which instance of the block, as `formulation.structure.BlockIndex` counts them."""
+
+
 @dataclass
 class Assembly:
     """The whole model as arrays, ready for the solver."""
@@ -115,11 +139,11 @@ class Assembly:
     value: Floats
     blocks: tuple[PlacedBlock, ...]
     row_block: Ints
-    """(rows,) which stamped template a row comes from."""
+    """(rows,) which of the blocks a row is of."""
     row_local: Ints
     """(rows,) which row of the template."""
     row_instance: Ints
-    """(rows,) which stamp."""
+    """(rows,) which instance of the block."""
     money: Money | None = None
     """What the solver counts money in; None: million USD."""
 
@@ -144,7 +168,7 @@ class Assembly:
         return len(self.row_lower), len(self.lower), len(self.index)
 
     def without_matrix(self) -> Assembly:
-        """The stamped parts alone: where every column stands, and nothing of rows and values."""
+        """The blocks alone: where every column stands, and nothing of rows and values."""
         no_values, none = np.zeros(0), np.zeros(0, dtype=np.int64)
         return Assembly(
             no_values,
@@ -171,11 +195,31 @@ class Assembly:
                 found.append(np.flatnonzero((self.row_block == k) & np.isin(self.row_local, local)))
         return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
 
-    def row_name(self, row: int) -> tuple[str, Any, str, int]:
-        """(constraint, index, template, stamp) of a row."""
-        part = self.blocks[self.row_block[row]]
-        name, key = part.template.rows[self.row_local[row]]
-        return name, key, part.label, int(self.row_instance[row])
+    @property
+    def commitments(self) -> PlacedBlock:
+        """The block of what is decided once."""
+        return self.blocks[0]
+
+    @property
+    def operations(self) -> tuple[PlacedBlock, ...]:
+        """The block of periods of each component, in order."""
+        return tuple(block for block in self.blocks if block.kind == "period")
+
+    @property
+    def branches(self) -> Mapping[int, PlacedBlock]:
+        """The block of whole branches of each component that has one."""
+        return {block.component: block for block in self.blocks if block.kind == "branch"}
+
+    @property
+    def scenarios(self) -> PlacedBlock | None:
+        """The block of what scenarios add up to, where the model has one."""
+        return next((block for block in self.blocks if block.kind == "scenario"), None)
+
+    def row_name(self, row: int) -> RowName:
+        """What a row is."""
+        block = self.blocks[self.row_block[row]]
+        family, key = block.template.rows[self.row_local[row]]
+        return RowName(family, key, block.component, int(self.row_instance[row]))
 
     def column_name(self, column: int) -> tuple[str, Any]:
         """(variable, index) of a column."""
@@ -187,20 +231,11 @@ class Assembly:
 class TinyEntryError(FormulationError):
     """An entry of the matrix that the solver would take for zero."""
 
-    def __init__(
-        self, constraint: str, key: Any, variable: str, of: Any, label: str, instance: int, value: float, count: int
-    ) -> None:
-        """constraint[key] has `value` of variable[of]; label, stamp: of the row. count: of such entries."""
-        self.constraint, self.key, self.variable, self.of, self.instance, self.value = (
-            constraint,
-            key,
-            variable,
-            of,
-            instance,
-            value,
-        )
-        self.label, self.count = label, count
-        where = f"{constraint}[{key}] of {label} holds {value:g} {variable}[{of}]"
+    def __init__(self, constraint: str, key: Any, variable: str, of: Any, value: float, count: int) -> None:
+        """constraint[key] has `value` of variable[of]. count: of such entries."""
+        self.constraint, self.key, self.variable, self.of = constraint, key, variable, of
+        self.value, self.count = value, count
+        where = f"{constraint}[{key}] holds {value:g} {variable}[{of}]"
         more = f" and {count - 1} more" if count > 1 else ""
         super().__init__(f"{where}{more}: the solver drops what is below {SMALLEST_ENTRY:g}")
 
@@ -234,7 +269,7 @@ def assemble(parts: Sequence[PlacedBlock], money_unit: float = 1.0) -> Assembly:
     start = np.zeros(len(row_lower) + 1, dtype=np.int64)
     np.cumsum(rows.length.all, out=start[1:])
     no_data, nowhere = np.zeros((0, 0)), np.zeros((0, 0), dtype=np.int64)
-    bare = tuple(PlacedBlock(p.template, p.label, p.count, no_data, nowhere, p.weights, p.first_column) for p in parts)
+    bare = tuple(replace(p, xi=no_data, externals=nowhere) for p in parts)
     assembly = Assembly(
         columns.lower,
         columns.upper,
@@ -278,10 +313,10 @@ def _refuse_tiny(assembly: Assembly) -> None:
         return
     entry = int(value.argmin())
     row = int(np.searchsorted(assembly.start, entry, side="right")) - 1
-    constraint, key, label, instance = assembly.row_name(row)
+    constraint, key, _, _ = assembly.row_name(row)
     variable, of = assembly.column_name(int(assembly.index[entry]))
     count = int((value < SMALLEST_ENTRY).sum())
-    raise TinyEntryError(constraint, key, variable, of, label, instance, float(value[entry]), count)
+    raise TinyEntryError(constraint, key, variable, of, float(value[entry]), count)
 
 
 @dataclass(frozen=True)
@@ -367,7 +402,7 @@ def place(parts: Sequence[PlacedBlock]) -> list[PlacedBlock]:
     """Give every part its first column, in order."""
     placed, first = [], 0
     for part in parts:
-        placed.append(PlacedBlock(part.template, part.label, part.count, part.xi, part.externals, part.weights, first))
+        placed.append(replace(part, first_column=first))
         first += part.width * part.count
     return placed
 

@@ -198,7 +198,7 @@ def with_row(
 def _found(problem: Problem) -> dict[Identity, tuple[Item, Decided]]:
     """All items with their columns."""
     instance, support = problem.instance, problem.structure.support
-    root = problem.assembly.blocks[0]
+    root = problem.assembly.commitments
     place = {key: root.first_column + k for k, key in enumerate(root.template.columns)}
     found: dict[Identity, tuple[Item, Decided]] = {}
     for key, (item, members) in signings(instance, support).items():
@@ -238,8 +238,7 @@ def _contracts(problem: Problem, place: Mapping[tuple[str, Any], int], found: di
 def _offers(problem: Problem, found: dict[str, Decided]) -> None:
     """Purchases in planned years by offer, in tonnes."""
     structure, calendar = problem.structure, problem.natural.calendar
-    for c, name in enumerate(problem.natural.components):
-        part = next(part for part in problem.assembly.blocks if part.label == f"period:{name}")
+    for c, part in enumerate(problem.assembly.operations):
         for purchase in structure.component_sets[c].purchases:
             columns = part.columns("acquisition", purchase.name)[: calendar.planned]  # trunk stamps come first
             unit = float(structure.instance.material_unit[purchase.material])

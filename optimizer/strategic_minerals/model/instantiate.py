@@ -73,6 +73,7 @@ def instantiate(structure: Structure, templates: Templates) -> Assembly:
         PlacedBlock(
             templates.root,
             "commitments",
+            -1,
             1,
             templates.root.xi(root_values(structure), 1),
             NO_EXTERNALS,
@@ -82,27 +83,27 @@ def instantiate(structure: Structure, templates: Templates) -> Assembly:
     period_at: list[int] = []
     branch_at: list[int] = []
     for c, (sets, blocks) in enumerate(zip(structure.component_sets, structure.block_index, strict=True)):
-        name, n = structure.instance.components[c], blocks.count
+        n = blocks.count
         weight = period_weights(structure, blocks, c)
         period_at.append(len(parts))
         template = templates.periods[c]
         xi = template.xi(period_values(structure, sets, blocks), n)
         weights = {"social_cost": weight, "expected_loss": weight, "penalty": penalty_weights(structure, blocks, c)}
-        parts.append(PlacedBlock(template, f"period:{name}", n, xi, NO_EXTERNALS, weights))
+        parts.append(PlacedBlock(template, "period", c, n, xi, NO_EXTERNALS, weights))
         branch = templates.branches[c]
         branch_at.append(len(parts) if branch is not None else -1)
         if branch is not None:
             k = len(blocks.branches)
             xi = branch.xi(branch_values(structure, sets, blocks), k)
-            parts.append(PlacedBlock(branch, f"branch:{name}", k, xi, NO_EXTERNALS, {"penalty": np.ones(k)}))
-    world_at = len(parts)
+            parts.append(PlacedBlock(branch, "branch", c, k, xi, NO_EXTERNALS, {"penalty": np.ones(k)}))
+    scenario_at = len(parts)
     if templates.scenario is not None:
         tail = structure.scenarios.probability / (1 - structure.instance.plan.risk.alpha)
         parts.append(
-            PlacedBlock(templates.scenario, "scenario", S, np.zeros((S, 0)), NO_EXTERNALS, {"tail_risk": tail})
+            PlacedBlock(templates.scenario, "scenario", -1, S, np.zeros((S, 0)), NO_EXTERNALS, {"tail_risk": tail})
         )
     parts = place(parts)
-    finder = _Finder(structure, parts, period_at, branch_at, world_at)
+    finder = _Finder(structure, parts, period_at, branch_at, scenario_at)
     return assemble([finder.resolved(k) for k in range(len(parts))], structure.instance.money_unit)
 
 
@@ -193,10 +194,15 @@ class _Finder:
     """Knows in which column each variable of each stamp stands."""
 
     def __init__(
-        self, structure: Structure, parts: list[PlacedBlock], period_at: list[int], branch_at: list[int], world_at: int
+        self,
+        structure: Structure,
+        parts: list[PlacedBlock],
+        period_at: list[int],
+        branch_at: list[int],
+        scenario_at: int,
     ) -> None:
         self.structure, self.parts = structure, parts
-        self.period_at, self.branch_at, self.world_at = period_at, branch_at, world_at
+        self.period_at, self.branch_at, self.scenario_at = period_at, branch_at, scenario_at
         self.branches = [
             (
                 np.array([blocks.first[s] for s in blocks.branches], dtype=int),
@@ -212,7 +218,7 @@ class _Finder:
         columns = np.full((part.count, len(part.template.externals)), -1, dtype=np.int64)
         for e, (tag, *key) in enumerate(part.template.externals):
             columns[:, e] = self._find(k, tag, key)
-        return PlacedBlock(part.template, part.label, part.count, part.xi, columns, part.weights, part.first_column)
+        return replace(part, externals=columns)
 
     def _column(self, k: int, name: str, key: Any, at: Any) -> Any:
         """Columns of a variable of part k at given stamps, -1 where the part has no such variable."""
@@ -232,7 +238,7 @@ class _Finder:
         if tag == "value_at_risk":
             return self._column(0, "value_at_risk", None, 0)
         if tag == "scenario":
-            return self._column(self.world_at, key[0], None, key[1])
+            return self._column(self.scenario_at, key[0], None, key[1])
         if tag == "part":
             return self._part(*key)
         if k == 0:  # commitments look at the trunk

@@ -29,15 +29,14 @@ def cost_groups(problem: Problem) -> dict[str, Floats]:
     social = assembly.costs["social_cost"] - problem.plan.residual * assembly.costs.get("residual_credit", 0.0)
     found = {name: np.zeros_like(social) for name in (*COST_GROUPS, "commitments_musd")}
     for part in assembly.blocks:
-        block = slice(part.first_column, part.first_column + part.width * part.count)
-        if part.label == "commitments":
-            found["commitments_musd"][block] = social[block]
-        elif part.label.startswith("period:"):
+        if part.kind == "commitments":
+            found["commitments_musd"][part.own] = social[part.own]
+        elif part.kind == "period":
             for name, variables in COST_GROUPS.items():
                 mine = np.tile(
                     np.array([variable in variables for variable, _ in part.template.columns], dtype=bool), part.count
                 )
-                found[name][block] = np.where(mine, social[block], 0.0)
+                found[name][part.own] = np.where(mine, social[part.own], 0.0)
     return found
 
 

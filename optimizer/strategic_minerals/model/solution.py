@@ -79,13 +79,12 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
     u, v = instance.material_unit, instance.producer_unit
     scale = _scales(structure) | {"acquisition": u[[material[name] for name in names]] if names else np.zeros(0)}
     paths = {name: np.zeros((W, len(scale[name]), T)) for name in OPERATIONS}
-    parts = {part.label: part for part in assembly.blocks}
+    operations, branches = assembly.operations, assembly.branches
     extra = np.zeros((W - 1, C, F))
     levels = instance.plan.service_levels
     short = np.zeros((W - 1, len(levels), F + 1))
     for c, blocks in enumerate(structure.block_index):
-        label = instance.components[c]
-        part = parts[f"period:{label}"]
+        part = operations[c]
         values = _values(part, x)
         # stamp of every (path, period): the trunk's before the onset
         which = np.tile(np.arange(T), (W, 1))
@@ -95,7 +94,7 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
         for column, (name, key) in enumerate(part.template.columns):
             row = at[key] if name == "acquisition" else key
             paths[name][:, row, :] = values[which, column] * scale[name][row]
-        branch = parts.get(f"branch:{label}")
+        branch = branches.get(c)
         if branch is None:
             continue
         values = _values(branch, x)
@@ -106,7 +105,8 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
                 level = levels[key[0]]
                 unit = u[instance.materials.index(level.material)]
                 short[list(blocks.branches), key[0], key[1]] = values[:, column] * unit
-    root = dict(zip(parts["commitments"].template.columns, _values(parts["commitments"], x)[0], strict=True))
+    commitments = assembly.commitments
+    root = dict(zip(commitments.template.columns, _values(commitments, x)[0], strict=True))
 
     def vector(name: str, n: int) -> Floats:
         return np.array([root[name, k] for k in range(n)], dtype=float)
@@ -128,7 +128,7 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
 
 def signatures(assembly: Assembly, x: Floats) -> Floats:
     """(options,) share signed of each, out of the solver's columns."""
-    root = assembly.blocks[0]
+    root = assembly.commitments
     mine = [k for k, (name, _) in enumerate(root.template.columns) if name == "sign"]
     return x[root.first_column + np.array(mine, dtype=np.int64)]
 
@@ -168,7 +168,7 @@ def embed(structure: Structure, assembly: Assembly, solution: Solution, operatin
         columns.append(np.atleast_1d(where))
         values.append(np.atleast_1d(np.asarray(what, dtype=float)))
 
-    root = assembly.blocks[0]
+    root = assembly.commitments
     units = [v[k.source] for k in structure.contracts]
     for n, (name, key) in enumerate(root.template.columns):
         known: dict[str, Any] = {
@@ -183,9 +183,7 @@ def embed(structure: Structure, assembly: Assembly, solution: Solution, operatin
         if name in known:
             put(np.array([root.first_column + n]), known[name](key))
     scale = _scales(structure)
-    for part in assembly.blocks:
-        if not part.label.startswith("period:"):
-            continue
+    for part in assembly.operations:
         for n, (name, key) in enumerate(part.template.columns):
             row = at[key] if name == "acquisition" else key
             unit = u[structure.material_of_purchase[key]] if name == "acquisition" else scale[name][row]
@@ -195,4 +193,4 @@ def embed(structure: Structure, assembly: Assembly, solution: Solution, operatin
 
 def _values(part: PlacedBlock, x: Floats) -> Floats:
     """(stamps, own columns) values of a part."""
-    return x[part.first_column : part.first_column + part.width * part.count].reshape(part.count, part.width)
+    return x[part.own].reshape(part.count, part.width)

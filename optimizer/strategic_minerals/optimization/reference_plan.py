@@ -91,7 +91,7 @@ def reference_model(problem: Problem) -> Assembly:
         rows = assembly.rows_of(family)
         row_lower[rows], row_upper[rows] = -INF, INF
     zero = _decided(problem)
-    root = assembly.blocks[0]
+    root = assembly.commitments
     built = [
         int(root.columns("sign", o)[0])
         for o, option in enumerate(support.options)
@@ -126,9 +126,9 @@ def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, i
     for row in assembly.rows_of("trunk_shortfall"):
         entries = slice(assembly.start[row], assembly.start[row + 1])
         short = float(assembly.value[entries] @ z0[assembly.index[entries]])
-        _, material, label, stamp_number = assembly.row_name(int(row))
+        _, material, component, period = assembly.row_name(int(row))
         reach = problem.structure.reach[problem.structure.instance.component[material]]
-        if stamp_number < len(reach) and reach[stamp_number] > 0:  # trunk stamps come first
+        if period < len(reach) and reach[period] > 0:  # instances of the trunk come first
             most = min(float(assembly.row_upper[row]), max(0.0, short) + 1e-6)
-            caps[int(row)] = (label.removeprefix("period:"), stamp_number, material, most)
+            caps[int(row)] = (problem.natural.components[component], period, material, most)
     return caps

@@ -196,14 +196,10 @@ def losses(structure: Structure, assembly: Assembly) -> Floats:
 
 def _short(structure: Structure, assembly: Assembly) -> Iterator[tuple[Ints, Ints, str, int]]:
     """(columns, their periods, variable, key) of shortfall and substitution in all stamps of a component, trunk first."""
-    names = list(structure.instance.components)
-    for part in assembly.blocks:
-        kind, _, name = part.label.partition(":")
-        if kind == "period":
-            blocks = structure.block_index[names.index(name)]
-            for variable, key in part.template.columns:
-                if variable in ("shortfall", "substitute"):
-                    yield part.columns(variable, key), blocks.period, variable, key
+    for part, blocks in zip(assembly.operations, structure.block_index, strict=True):
+        for variable, key in part.template.columns:
+            if variable in ("shortfall", "substitute"):
+                yield part.columns(variable, key), blocks.period, variable, key
 
 
 def with_tail(structure: Structure, assembly: Assembly, x: Floats) -> Floats:
@@ -211,13 +207,13 @@ def with_tail(structure: Structure, assembly: Assembly, x: Floats) -> Floats:
 
     Where CVaR costs nothing the solver leaves these columns anywhere.
     """
-    scenario = next((part for part in assembly.blocks if part.label == "scenario"), None)
+    scenario = assembly.scenarios
     if scenario is None or not structure.uses_risk:
         return x
     found = x.copy()
     loss = x[scenario.columns("scenario_loss", None)]
     eta = smallest_quantile(loss, structure.scenarios.probability, structure.instance.plan.risk.alpha)
-    found[assembly.blocks[0].columns("value_at_risk", None)] = eta
+    found[assembly.commitments.columns("value_at_risk", None)] = eta
     found[scenario.columns("tail", None)] = np.maximum(0.0, loss - eta)
     return found
 

@@ -110,10 +110,8 @@ def _priced(problem: Problem, fixed: Run) -> list[Price]:
     calendar, found = natural.calendar, _appropriations(problem, fixed)
     local = [{r for r, (name, _) in enumerate(part.template.rows) if name in PRICED} for part in assembly.blocks]
     chosen = np.array([r in local[k] for k, r in zip(assembly.row_block, assembly.row_local, strict=True)], dtype=bool)
-    components = {f"period:{name}": c for c, name in enumerate(natural.components)}
-    branches = {f"branch:{name}": c for c, name in enumerate(natural.components)}
     for row in np.flatnonzero(chosen & (np.abs(fixed.row_dual) > SMALL)).tolist():
-        name, key, label, number = assembly.row_name(row)
+        name, key, component, number = assembly.row_name(row)
         dual = float(fixed.row_dual[row])
         if name == "total_budget":
             beyond = natural.owed_beyond_in_all
@@ -127,11 +125,10 @@ def _priced(problem: Problem, fixed: Run) -> list[Price]:
             if year == "" or year in calendar.planned_years:
                 found.append(Price(name, "", "", str(year), -dual, "USD/USD", row, 1, 1.0))
         elif name == "service_level":
-            scenario = structure.scenarios.names[structure.block_index[branches[label]].branches[number]]
+            scenario = structure.scenarios.names[structure.block_index[component].branches[number]]
             found.append(_of_promise(problem, key, scenario, dual, row))
         else:
-            c = components[label]
-            found += _of_period(problem, name, key, c, number, dual, row)
+            found += _of_period(problem, name, key, component, number, dual, row)
     return found
 
 
@@ -197,13 +194,13 @@ def _appropriations(problem: Problem, fixed: Run) -> list[Price]:
     natural, found = problem.natural, []
     beyond, owed, money = natural.owed_beyond.tolist(), natural.owed.tolist(), natural.appropriation.tolist()
     for row in assembly.rows_of("budget").tolist():
-        f = assembly.row_name(row)[1]
+        f = assembly.row_name(row).key
         year, dual = str(calendar.years[f]), -float(fixed.row_dual[row])
         price = _of_money(
             Price("appropriation", "", "", year, dual, "USD/USD", row, 1, 1.0), beyond[f], owed[f], money[f]
         )
         if f < len(calendar.years) - 1:  # nothing is carried out of the last year
-            column = int(assembly.blocks[0].columns("carry", f)[0])
+            column = int(assembly.commitments.columns("carry", f)[0])
             value = price.value - share * min(0.0, float(fixed.column_dual[column]))
             price = replace(price, value=value, widened=(column, share) if share > 0 else None)
         if calendar.years[f] in calendar.planned_years:
