@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.arrays import Floats
 from ..core.units import MUSD_PER_T
-from ..instance.instance import Floor, Instance
+from ..instance.instance import DEFENCE, Floor, Instance
 from .accounts import (
     Accounts,
     commitments,
@@ -111,11 +111,11 @@ def _shortage(accounts: Accounts) -> Records:
     n, x, scenarios = accounts.problem.natural, accounts.solution, accounts.path_data.scenarios
     remaining, defence = dict.fromkeys(n.materials, 0.0), dict.fromkeys(scenarios.names, 0.0)
     for k, (q, _) in enumerate(n.tiers):
-        material, segment = n.demands[q]
+        material = n.demands[q][0]
         for s, name in enumerate(scenarios.names):
             short = float(x.shortfall[1 + s, k].sum())
             remaining[material] += float(scenarios.probability[s]) * float(n.tier_loss[k]) * short
-            if segment == "defence":
+            if n.priority[q] == DEFENCE:
                 defence[name] += short
     calm = [
         float(p)

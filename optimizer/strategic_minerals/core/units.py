@@ -5,6 +5,10 @@ Tonnes are always tonnes of contained material in the form that the material's r
 
 from __future__ import annotations
 
+DAYS_PER_YEAR = 365.0
+"""Of a stock: days of cover count calendar days of a common year, as statutes on stocks do."""
+MEAN_DAYS_PER_YEAR = 365.25
+"""Of observed spans between dates, leap years included."""
 KG_PER_T = 1000.0
 USD_PER_MUSD = 1e6
 LARGEST_NUMBER = 1e12

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy.stats import gamma
 
+from ..core.units import MEAN_DAYS_PER_YEAR
 from .dataset import Dataset
 
 LEVEL = 0.9
 """Probability within the intervals."""
-DAYS_PER_YEAR = 365.25
 RUNNING = ("in force", "announced", "relief", "support")
 """Statuses of measures that have not ended: their dates of review are no end."""
 
@@ -70,7 +70,7 @@ def calibrate(data: Dataset, record: dt.date | None = None) -> pd.DataFrame:
             over = event.end_or_review is not None and event.status not in RUNNING and event.end_or_review <= until
             end = event.end_or_review if over else until
             ended += over
-            lengths.append((end - event.effective).days / DAYS_PER_YEAR)
+            lengths.append((end - event.effective).days / MEAN_DAYS_PER_YEAR)
         onsets = len(counted) + hazard.onsets_elsewhere
         rate, length = rate_posterior(onsets, hazard.observed_yr), None
         if sum(lengths) > 0:

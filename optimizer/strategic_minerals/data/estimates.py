@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
 
+from ..core.units import MEAN_DAYS_PER_YEAR
 from .calibration import rate_posterior
 
 
@@ -400,7 +401,7 @@ def geometric_range(*observed: float) -> Estimate:
 def hazard_years(*days: float) -> Estimate:
     """Mean duration in years of a lognormal law whose 5 % and 95 % points are the shortest and the longest length observed, in
     days; low and high are these points."""
-    shortest, longest = min(days) / 365.25, max(days) / 365.25
+    shortest, longest = min(days) / MEAN_DAYS_PER_YEAR, max(days) / MEAN_DAYS_PER_YEAR
     sigma = math.log(longest / shortest) / (2 * NormalDist().inv_cdf(0.95))
     return Estimate(shortest, math.sqrt(shortest * longest) * math.exp(sigma**2 / 2), longest)
 

@@ -17,12 +17,13 @@ from ..audit.scenario_data import path_data_along
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
 from ..core.timing import Timings
+from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
 from ..finance.packages import Support, signed_support
 from ..formulation.structure import Structure, build_structure
 from ..highs.basis import BasisMemory
 from ..highs.solver import Model
-from ..instance.instance import Instance
+from ..instance.instance import DEFENCE, Instance
 from ..model.instantiate import Templates, compile_templates, instantiate
 from ..model.objectives import objective_costs
 from ..model.problem import Problem, structure_of
@@ -291,7 +292,7 @@ def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first
         short = solution.shortfall[1:, k]
         by_material[:, n.demand_material[q]] += n.tier_loss[k] * (short @ beta)
         missing[:, q] += short
-        if n.demands[q][1] == "defence":
+        if n.priority[q] == DEFENCE:
             defence += short[:, : n.calendar.planned].sum(axis=1)
     penalty, overrun = np.zeros(len(scenarios.names)), 0.0
     if first.is_reference:  # nothing keeps no promise
@@ -300,11 +301,11 @@ def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first
         if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:
             beyond, _ = short_of_promise(n, scenarios, missing, level)
             named = [name in level.scenarios for name in scenarios.names]
-            penalty += level.penalty_usd_per_kg * 1e-3 * np.where(named, beyond.sum(axis=1), 0.0)
+            penalty += level.penalty_usd_per_kg * MUSD_PER_T * np.where(named, beyond.sum(axis=1), 0.0)
     for k, rule in enumerate(n.plan.diversification):
         if rule.material in n.materials:
             reached = first.structure.reach[n.component[n.materials.index(rule.material)]]
-            overrun += (rule.penalty_usd_per_kg or 0.0) * 1e-3 * float(reached @ first.solution.excess[0, k])
+            overrun += (rule.penalty_usd_per_kg or 0.0) * MUSD_PER_T * float(reached @ first.solution.excess[0, k])
     return RecourseOutcome(
         costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty, overrun
     )

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..instance.instance import Instance
+from ..instance.instance import DEFENCE, Instance
 from ..results.result import Result
 from ..scenarios.events import DisruptionEvent, hazards, resolve_event
 from ..scenarios.promises import short_of_promise
@@ -163,7 +163,8 @@ def _promises(result: Result, n: Instance) -> list[Promise]:
     if levels:
         own = {Promise(s.material, s.segment, s.level, s.per) for s in levels}
         return sorted(own, key=lambda p: (p.material, p.segment, p.level, p.per))
-    return [Promise(material, segment, 1.0) for material, segment in n.demands if segment == "defence"]
+    first = np.flatnonzero(n.priority == DEFENCE)
+    return [Promise(*n.demands[q], 1.0) for q in first.tolist()]
 
 
 Search = Callable[[float, float], tuple[DisruptionEvent, ...]]

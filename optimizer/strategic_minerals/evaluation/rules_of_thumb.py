@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Bools, Floats
+from ..core.units import DAYS_PER_YEAR
 from ..formulation.parameters import net_imports
-from ..instance.instance import Instance
+from ..instance.instance import ESSENTIAL, Instance
 from ..model.problem import Problem
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
@@ -72,7 +73,7 @@ def rules_of_thumb(plan: Plan, problem: Problem) -> list[Rule]:
             f"{COVER_DAYS:g} days of cover",
             least,
             n,
-            {m: float(v.max()) * COVER_DAYS / 365 for m, v in imports.items()},
+            {m: float(v.max()) * COVER_DAYS / DAYS_PER_YEAR for m, v in imports.items()},
         ),
         filled,
     ]
@@ -90,7 +91,7 @@ def _holding(name: str, least: Plan, n: Instance, tonnes: dict[str, float]) -> R
         if usual.min() <= 0 or wait >= len(n.calendar.planned_years):
             never.append(material)
             continue
-        days = tonnes[material] / float(usual.max()) * 365
+        days = tonnes[material] / float(usual.max()) * DAYS_PER_YEAR
         rules.append(DaysOfCover(material=material, days=days, from_year=n.calendar.first_year + int(wait)))
     note = f"without {', '.join(never)}: not on offer, or not in time" if never else ""
     return Rule(name, least.model_copy(update={"days_of_cover": tuple(rules)}), note)
@@ -113,7 +114,7 @@ def _base_case_shortfall(n: Instance, scenarios: ScenarioSet) -> dict[str, float
         return None
     lacking: dict[str, float] = {}
     for i, name in enumerate(n.materials):
-        mine: Bools = np.array([m == name and k in ("defence", "essential") for m, k in n.demands], dtype=bool)
+        mine: Bools = (n.demand_material == i) & (n.priority <= ESSENTIAL)
         if not mine.any():
             continue
         users, c = n.demand_material == i, n.component[i]
@@ -121,7 +122,7 @@ def _base_case_shortfall(n: Instance, scenarios: ScenarioSet) -> dict[str, float
         made = n.yields[makes, i][:, None] * n.capacity[makes]
         usual = _missing(n.demand[users].sum(axis=0), (made * n.availability[makes]).sum(axis=0))
         for s in chosen:
-            asked = n.demand * scenarios.demand_factor[s]
+            asked = scenarios.demand(n)[s]
             crisis = np.where(scenarios.tight[s, i], scenarios.lasting[s, c], 0.0)
             kept = scenarios.availability[s, makes] * (1 - crisis * (1 - n.kappa[makes])[:, None])
             beyond = np.maximum(0.0, _missing(asked[users].sum(axis=0), (made * kept).sum(axis=0)) - usual)

@@ -22,7 +22,7 @@ from ..core.arrays import Floats
 from ..core.frames import notebook_html
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
-from ..instance.instance import Instance
+from ..instance.instance import DEFENCE, Instance
 from ..model.solution import Solution
 from ..results.result import Result
 from ..scenarios.build import population
@@ -305,9 +305,7 @@ def _of_material(
     """The figures of one material."""
     loss = recourse.by_material[:, i]
     uses = [
-        q
-        for q, (_, segment) in enumerate(instance.demands)
-        if segment == "defence" and instance.demand_material[q] == i
+        q for q, priority in enumerate(instance.priority) if priority == DEFENCE and instance.demand_material[q] == i
     ]
     short = recourse.short[:, uses, : instance.calendar.planned].sum(axis=(1, 2)) > SHORT_T
 

@@ -93,7 +93,7 @@ def _border(
     term = np.arange(length) < floor.term
     running = held(instance.availability[:n], length) * trunk
     on_trunk = split(held(instance.demand, length), running, held(instance.price[i], length))
-    demand = instance.demand * scenarios.demand_factor
+    demand = scenarios.demand(instance)
     in_scenarios = split(demand, scenarios.availability[:, :n] * branch, counted_price(instance, scenarios, i))
     later = scenarios.onset[:, c][:, None] <= np.arange(T)
     beta = (discount * term)[:T]

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Bools, Floats, Ints
+from ..core.units import DAYS_PER_YEAR
 from ..instance.instance import Instance
 from .branch import service_terms
 from .structure import TRUNK, BlockIndex, ComponentSets, Structure, active_rule
-
-DAYS_PER_YEAR = 365.0
 
 
 def _columns(parts: Sequence[Any], n: int) -> Floats:
@@ -80,7 +79,7 @@ def period_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     price = of(instance.price[materials], scenarios.price[:, materials])
     if not instance.plan.price_gain:
         price = instance.price[materials][:, t].T
-    demand = of(instance.demand[demands], instance.demand[demands] * scenarios.demand_factor[:, demands])
+    demand = of(instance.demand[demands], scenarios.demand(instance, demands))
     tight = scenarios.tight[w, :, t] & ~on_trunk[:, None]
     rho = np.where(on_trunk[:, None], instance.availability[:, t].T, scenarios.availability[w, :, t])
     makes = instance.yields > 0
@@ -293,7 +292,7 @@ def branch_values(structure: Structure, sets: ComponentSets, blocks: BlockIndex)
     for k, f in service_terms(structure, sets):
         level = levels[k]
         q = instance.demands.index((level.material, level.segment))
-        wanted = instance.demand[q] * scenarios.demand_factor[S, q]
+        wanted = scenarios.demand(instance, q)[S]
         in_year = np.ones(T) if f < 0 else (instance.calendar.year_index == f)
         allowance.append((1 - level.level) * (windows[k] * wanted * in_year).sum(axis=1))
     return {

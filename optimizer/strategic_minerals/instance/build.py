@@ -16,7 +16,7 @@ from ..data.deflation import restated
 from ..data.references import select_materials
 from ..schemas.plan import Plan
 from .calendar import Calendar, overlap
-from .instance import Floor, Instance, named_materials, touched_producers
+from .instance import DEFENCE, ESSENTIAL, OTHER, Floor, Instance, named_materials, touched_producers
 from .instruments import build_market_floors, build_packages, build_projects, impossible
 
 ALLIED_TIERS = ("home", "ally", "partner")
@@ -255,6 +255,10 @@ def _offers(
     }
 
 
+PRIORITIES = {"defence": DEFENCE, "essential": ESSENTIAL}
+"""Of segments by name, where no row of `demand` says it."""
+
+
 def _demands(
     plan: Plan, data: Dataset, materials: Mapping[str, int], base: Floats, calendar: Calendar
 ) -> dict[str, Any]:
@@ -263,6 +267,8 @@ def _demands(
         if row.material in materials:
             series[row.material, row.segment].append((row.from_year, row.demand_t_per_yr))
     pairs = tuple(series)
+    said = {(row.material, row.segment): row.priority for row in data.rows("demand") if row.priority is not None}
+    priority = [said.get(pair, PRIORITIES.get(pair[1], OTHER)) for pair in pairs]
     demand = np.array([_series(series[pair], calendar) for pair in pairs]).reshape(-1, calendar.periods) * calendar.step
     losses = _losses(plan, data)
     tiers: list[tuple[int, int]] = []
@@ -288,6 +294,7 @@ def _demands(
             costs.append(row.cost_usd_per_kg * MUSD_PER_T)
     return {
         "demands": pairs,
+        "priority": np.array(priority, dtype=np.int64),
         "demand_material": np.array([materials[m] for m, _ in pairs], dtype=int),
         "demand": demand,
         "tiers": tuple(tiers),

@@ -22,6 +22,10 @@ ROUNDING = 1e-9
 """Relative difference of two amounts of money that counts as none."""
 
 
+DEFENCE, ESSENTIAL, OTHER = 1, 2, 3
+"""Priorities of users, as `DemandRow.priority` counts them."""
+
+
 @dataclass(frozen=True)
 class FloorId:
     """Which floor of the plan's menu a floor is, however high it is and whatever it is called."""
@@ -181,6 +185,9 @@ class Instance:
     offer_crisis: Floats
     """(O,) availability in a crisis of `outside` offers; 1 elsewhere (the source's own counts)."""
     demands: tuple[tuple[str, str], ...]
+    """(material, segment) of each."""
+    priority: Ints
+    """(demands,) 1 defence, 2 other essential uses, 3 the rest (`DemandRow.priority`)."""
     demand_material: Ints
     demand: Floats
     """(Q, T)"""

@@ -19,7 +19,7 @@ from ..data.references import select_materials
 from ..finance.items import never
 from ..finance.packages import Support, build_support
 from ..instance.build import build_instance
-from ..instance.instance import Instance
+from ..instance.instance import DEFENCE, Instance
 from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
 from ..scenarios.scenario_set import ScenarioSet
@@ -196,7 +196,7 @@ def _ties(instance: Instance) -> Iterator[str]:
         of: dict[str, set[float]] = {"defence": set(), "others": set()}
         for k, (q, _) in enumerate(instance.tiers):
             if instance.demand_material[q] == i and instance.demand[q].any():
-                of["defence" if instance.demands[q][1] == "defence" else "others"].add(
+                of["defence" if instance.priority[q] == DEFENCE else "others"].add(
                     float(f"{instance.tier_loss[k]:.9g}")
                 )
         if of["defence"] & of["others"]:

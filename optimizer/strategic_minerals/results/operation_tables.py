@@ -9,6 +9,7 @@ from ..audit.accounts import commitments, floors_at_crisis_prices, open_accounts
 from ..core.arrays import Floats
 from ..core.frames import named
 from ..core.units import SMALL_T
+from ..instance.instance import DEFENCE
 from ..model.problem import Problem
 from ..model.solution import Solution
 from ..scenarios.events import describe
@@ -82,7 +83,7 @@ def losses_by_scenario(problem: Problem, solution: Solution) -> tuple[Floats, Fl
     n = problem.natural
     beta = n.calendar.beta[: n.calendar.periods]
     short, thrift = solution.shortfall[1:], solution.substitute[1:]
-    defence = np.array([n.demands[q][1] == "defence" for q, _ in n.tiers], dtype=bool)
+    defence = np.array([n.priority[q] == DEFENCE for q, _ in n.tiers], dtype=bool)
     return (short @ beta) @ n.tier_loss + (thrift @ beta) @ n.step_cost, short[:, defence].sum(axis=(1, 2))
 
 

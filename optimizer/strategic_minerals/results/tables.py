@@ -13,7 +13,7 @@ import pandas as pd
 from ..checks.doubtful import unlikely
 from ..checks.unused import unused
 from ..core.arrays import Floats
-from ..core.units import MUSD_PER_T, SMALL_T
+from ..core.units import DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
 from ..model.problem import Problem
 from ..model.solution import Solution
 from .frames import frame, use_of
@@ -80,7 +80,7 @@ def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
 def stock(problem: Problem, solution: Solution) -> pd.DataFrame:
     """Stock on the trunk at the end of each planned period, with days of cover of that year's use."""
     n, rows = problem.natural, []
-    used = use_of(problem, solution) / n.calendar.step / 365.0
+    used = use_of(problem, solution) / n.calendar.step / DAYS_PER_YEAR
     held = sorted({i for shape in problem.structure.component_sets for i in shape.stocked})
     for i in held:
         for t in range(n.calendar.planned):

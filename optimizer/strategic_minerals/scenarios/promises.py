@@ -42,5 +42,5 @@ def short_of_promise(n: Instance, scenarios: ScenarioSet, short: Floats, promise
     years = n.calendar.year_index if promise.per == "fiscal_year" else np.zeros(n.calendar.periods, dtype=int)
     counted = (years == np.unique(years)[:, None]).astype(float).T
     missing = (window * short[:, q]) @ counted
-    wanted = (window * n.demand[q] * scenarios.demand_factor[:, q]) @ counted
+    wanted = (window * scenarios.demand(n, q)) @ counted
     return np.maximum(0.0, missing - (1 - promise.level) * wanted), wanted

@@ -72,11 +72,11 @@ def losses_by_period(instance: Instance, scenarios: ScenarioSet) -> Iterator[Flo
         outputs = np.maximum(instance.yields[:n, i], 0.0)
         use = np.tensordot(np.maximum(-instance.yields[:n, i], 0.0), instance.capacity[:n], axes=1)
         usual = instance.demand[mine].sum(axis=0) + use - outputs @ (instance.capacity[:n] * instance.availability[:n])
-        wanted = (scenarios.demand_factor[:, mine] * instance.demand[mine]).sum(axis=1)
+        wanted = scenarios.demand(instance, mine).sum(axis=1)
         left = np.maximum(0.0, wanted + use - np.tensordot(outputs, running, axes=(0, 1)) - np.maximum(0.0, usual))
         loss = np.zeros_like(left)
         for worth, q, share in _merit_order(instance, mine):
-            part = np.minimum(left, share * instance.demand[q] * scenarios.demand_factor[:, q])
+            part = np.minimum(left, share * scenarios.demand(instance, q))
             loss += worth * part
             left = left - part
         yield (loss + float(instance.base_price[i]) * left) * beta  # what only plants lack, at its price

@@ -64,6 +64,10 @@ class ScenarioSet:
     drawn: SampledScenarios | None = None
     """Where some of the scenarios were sampled: what was drawn, to be weighed again."""
 
+    def demand(self, instance: Instance, of: Any = slice(None)) -> Floats:
+        """(S, demands asked for, T) what users want in each scenario [t per period]."""
+        return np.asarray(instance.demand[of] * self.demand_factor[:, of], dtype=float)
+
     def counted_in(self, unit: Floats) -> ScenarioSet:
         """The same scenarios with prices per `unit` [(I,) in today's units]: all else has no unit."""
         return replace(self, price=self.price * unit[:, None])

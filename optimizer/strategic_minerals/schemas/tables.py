@@ -141,6 +141,9 @@ class DemandRow(Row):
     demand_t_per_yr: NonNegative
     demand_t_per_yr_low: float | None = None
     demand_t_per_yr_high: float | None = None
+    priority: Annotated[int, Field(ge=1, le=3)] | None = None
+    """Whose shortage is told by itself: 1 as that of defence, 2 as that of other essential uses, 3 no. Empty: by the segment's
+    name, `defence` 1, `essential` 2, any other 3."""
 
 
 class TierRow(Row):
