@@ -30,10 +30,9 @@ from ..highs.runtime import canary
 from ..highs.solver import Model
 from ..model.assembly import Assembly
 from ..model.decisions import with_row
-from ..model.objectives import objective_costs
 from ..model.problem import Problem, prepare
 from ..optimization.infeasibility import with_columns
-from ..optimization.reference_plan import cap_trunk_shortfall, solve_reference
+from ..optimization.protocol import with_reference
 from ..schemas.plan import Plan
 from .requirements import (
     EMERGENCY,
@@ -186,7 +185,7 @@ def diagnose(
     problem = prepare(plan, data)
     # where even doing nothing is impossible, what diversification rules ask of trunk shortfall stays unknown and is left open
     with suppress(InfeasibleError):
-        cap_trunk_shortfall(problem, solve_reference(problem, objective_costs(problem)["social_cost"], time_limit_s))
+        with_reference(problem, time_limit_s)
     case = Case(problem, relax, begin + time_limit_s)
     none = pd.DataFrame()
     if case.feasible(problem.assembly):
@@ -400,7 +399,7 @@ def _changed(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any]) -> P
     """The problem of the plan with some values in place, with its do-nothing limits; None where there is none."""
     try:
         changed = prepare(*edited(plan, data, put), None, case.problem.structure.scenarios.drawn)
-        cap_trunk_shortfall(changed, solve_reference(changed, objective_costs(changed)["social_cost"], case.left()))
+        with_reference(changed, case.left())
     except (PlanError, InfeasibleError):
         return None
     return changed

@@ -16,7 +16,8 @@ from ..formulation.structure import TRUNK
 from ..model.objectives import objective_costs
 from ..model.problem import prepare, structure_of
 from ..model.template import PYOMO_LOCK
-from ..optimization.reference_plan import solve_reference, trunk_shortfall_caps
+from ..optimization.protocol import with_reference
+from ..optimization.reference_plan import trunk_shortfall_caps
 from ..results.notes import Provenance, doubtful, provenance, ranges, without_data
 from ..schemas.plan import Plan
 
@@ -84,7 +85,7 @@ def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
         model = flat_model(structure)
     if plan.diversification:
         problem = prepare(plan, data)
-        z0 = solve_reference(problem, objective_costs(problem)["social_cost"], REFERENCE_LIMIT_S)
+        z0 = with_reference(problem, REFERENCE_LIMIT_S)
         for name, t, material, most in trunk_shortfall_caps(problem, z0).values():
             model.period[natural.components.index(name), TRUNK, t].shortfall_cap[material] = most
     return model

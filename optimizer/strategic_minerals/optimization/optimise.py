@@ -6,13 +6,11 @@ Sections 7 and 8 of the formulation. Nothing here knows Pyomo or the solver's ow
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 
 from ..core.arrays import Floats
-from ..core.errors import UntrustedError
 from ..core.outcome import OnProgress, Outcome
 from ..core.timing import Timings
 from ..decomposition.lshaped import LShaped
@@ -21,10 +19,10 @@ from ..highs.run import Run
 from ..highs.runtime import canary
 from ..model.objectives import denominator, objective_costs
 from ..model.problem import Problem, at_undisturbed_prices
-from .fixed_lp import LEAST_CHECK_S, _with_commitments, solve_fixed_lp, too_large
-from .reference_plan import cap_trunk_shortfall, reference_model, solve_reference
-from .reference_ties import with_tail
-from .stages import SLACKS_TRIED, FlatModel, Method, Staged, chosen_method, outcome_of, solver_of, stage_by_stage
+from .fixed_lp import _with_commitments, too_large
+from .protocol import optimum, with_reference
+from .reference_plan import reference_model
+from .stages import FlatModel, Method, chosen_method, solver_of
 
 RESIDUAL_GAP = 5e-3
 """Gap to which the plan without residual worth is sought: it stands beside the plan, to show which projects lean on it."""
@@ -88,23 +86,22 @@ def optimise(
     method = chosen_method(problem, method, integer=not relax)
     with seconds.measure("do nothing"):
         make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
-        doing_nothing = make(reference_model(problem), costs["social_cost"], integer=False)
-        z0 = solve_reference(problem, costs["social_cost"], left(), on_progress, doing_nothing)
-        cap_trunk_shortfall(problem, z0)
+        reference = make(reference_model(problem), costs["social_cost"], integer=False)
+        z0 = with_reference(problem, left(), on_progress, reference)
     with seconds.measure("hand over"):
-        if isinstance(doing_nothing, LShaped):  # its clusters go on from where they stand
-            solver: FlatModel | LShaped = doing_nothing
+        if isinstance(reference, LShaped):  # its clusters go on from where they stand
+            solver: FlatModel | LShaped = reference
             deadline = time.perf_counter() + left()
-            doing_nothing.load(problem.structure, problem.assembly, costs[stages[0]], deadline, integer=not relax)
+            reference.load(problem.structure, problem.assembly, costs[stages[0]], deadline, integer=not relax)
         else:
-            del doing_nothing  # half of the memory
+            del reference  # half of the memory
             solver = make(problem.assembly, costs[stages[0]], integer=not relax)
     undisturbed = without = None
     anew = partial(make, problem.assembly, costs[stages[0]], integer=not relax)
-    solver, staged, fixed = aims_met(
-        problem, solver, anew, costs, z0, z0, gap=gap, relax=relax, left=left, on_progress=on_progress
+    solver, best = optimum(
+        problem, solver, anew, z0, z0, gap=gap, relax=relax, method=method, left=left, on_progress=on_progress
     )
-    run = staged.run
+    staged, fixed, run = best.staged, best.fixed, best.staged.run
     with seconds.measure("prices"):
         if not relax:
             undisturbed = _at_undisturbed_prices(problem, solver, stages[-1], run, left())
@@ -115,60 +112,20 @@ def optimise(
     if not relax and staged.limited is None and stages[-1] == "social_cost":
         with seconds.measure("residual 0"):
             without = _without_residual(problem, solver, costs["social_cost"], run, z0, gap, left(), on_progress)
-    x = run.x if fixed is None or fixed.x is None else fixed.x
-    assert x is not None
-    x = with_tail(problem.structure, problem.assembly, x)
-    outcome = outcome_of(problem, staged, costs, z0, x, relax=relax, method=method)
     return Solved(
-        problem, outcome, x, z0, without, undisturbed, fixed, priced, costs, staged.iterations, staged.nodes, seconds
+        problem,
+        best.outcome,
+        best.x,
+        z0,
+        without,
+        undisturbed,
+        fixed,
+        priced,
+        costs,
+        staged.iterations,
+        staged.nodes,
+        seconds,
     )
-
-
-def aims_met(
-    problem: Problem,
-    solver: FlatModel | LShaped,
-    anew: Callable[[], FlatModel | LShaped],
-    costs: dict[str, Floats],
-    z0: Floats,
-    start: Floats | None,
-    *,
-    gap: float,
-    relax: bool,
-    left: Callable[[], float],
-    on_progress: OnProgress | None = None,
-) -> tuple[FlatModel | LShaped, Staged, Run | None]:
-    """(solver, all stages, the linear program with whole numbers fixed; None of a relaxation).
-
-    anew: loads another solver, for aims that have to be met again with more slack (`SLACKS_TRIED`). Raises as `stage_by_stage` and
-    `solve_fixed_lp`.
-    """
-    stages, seconds = STAGES[problem.plan.objective.kind], problem.seconds
-    for slack in SLACKS_TRIED if len(stages) > 1 else SLACKS_TRIED[:1]:
-        try:
-            with seconds.measure("solve"):
-                staged = stage_by_stage(
-                    problem,
-                    solver,
-                    costs,
-                    z0,
-                    start,
-                    gap=gap,
-                    relax=relax,
-                    left=left,
-                    on_progress=on_progress,
-                    least_slack=slack,
-                )
-            if relax:
-                return solver, staged, None
-            with seconds.measure("prices"):
-                fixed = solve_fixed_lp(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
-        except UntrustedError:
-            if len(stages) == 1 or slack == SLACKS_TRIED[-1]:
-                raise
-            solver = anew()
-        else:
-            return solver, staged, fixed
-    raise AssertionError("the last slack either gives an answer or raises")
 
 
 def _without_residual(

@@ -25,10 +25,9 @@ from ..model.objectives import objective_costs
 from ..model.problem import Problem, prepare
 from ..scenarios.scenario_set import SampledScenarios
 from ..schemas.plan import Plan
-from .optimise import aims_met
-from .reference_plan import cap_trunk_shortfall, reference_model, solve_reference
-from .reference_ties import with_tail
-from .stages import FlatModel, Method, chosen_method, outcome_of, solver_of
+from .protocol import optimum, with_reference
+from .reference_plan import reference_model
+from .stages import FlatModel, Method, chosen_method, solver_of
 
 
 @dataclass(frozen=True)
@@ -104,23 +103,18 @@ class Session:
             _loaded, problem, method=chosen, before=before, threads=self._threads, deadline=begin + time_limit_s
         )
         reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
-        z0 = solve_reference(problem, costs["social_cost"], left(), solver=reference)
-        cap_trunk_shortfall(problem, z0)
+        z0 = with_reference(problem, left(), solver=reference)
         if hold is not None:
             problem = replace(problem, assembly=DecisionIndex(problem).held(hold))
         first = costs[STAGES[problem.plan.objective.kind][0]]
         solver = load(problem.assembly, first, solver=solver, integer=not self._relax)
         start = x if x is not None and len(x) == len(first) else z0
         anew = partial(load, problem.assembly, first, solver=None, integer=not self._relax)
-        solver, staged, fixed = aims_met(
-            problem, solver, anew, costs, z0, start, gap=self._gap, relax=self._relax, left=left
+        solver, best = optimum(
+            problem, solver, anew, z0, start, gap=self._gap, relax=self._relax, method=chosen, left=left
         )
-        x = staged.run.x if fixed is None or fixed.x is None else fixed.x
-        assert x is not None
-        x = with_tail(problem.structure, problem.assembly, x)
-        outcome = outcome_of(problem, staged, costs, z0, x, relax=self._relax, method=chosen)
-        self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, x, chosen
-        return Answer(problem, outcome, x, z0)
+        self._problem, self._reference, self._solver, self._x, self._chosen = problem, reference, solver, best.x, chosen
+        return Answer(problem, best.outcome, best.x, z0)
 
     def _given_up(self, chosen: str) -> tuple[FlatModel | LShaped | None, FlatModel | LShaped | None, Floats | None]:
         """What is loaded, taken out of the session until an answer has gone well; nothing where another method is asked for."""
