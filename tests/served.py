@@ -42,8 +42,8 @@ class Obedient(Runner):
         if not hold:
             self.go.set()
 
-    def attend(
-        self, folder: Folder, patience: JobLimits, tell: Callable[[dict[str, Any]], None], stop: Callable[[], bool]
+    def run(
+        self, folder: Folder, limits: JobLimits, tell: Callable[[dict[str, Any]], None], stop: Callable[[], bool]
     ) -> Any:
         self.seen.append(folder.path.name)
         tell({"phase": "social cost", "seconds": 0.1, "incumbent_musd": -1.0, "bound_musd": -2.0, "gap": 0.5})

@@ -188,7 +188,7 @@ def test_the_rest_of_the_api_answers(service: TestClient) -> None:
     assert set(service.get("/v1/schemas").json()) >= {"plan", "projects"}
     described = service.get("/v1/openapi.json").json()
     assert described["paths"]["/v1/jobs"]["post"]["responses"]["202"]
-    assert any(entry["action"] == "submit solve" for entry in service.get("/v1/deeds").json())
+    assert any(entry["action"] == "submit solve" for entry in service.get("/v1/audit-log").json())
 
 
 def test_too_large_a_model_is_refused_before_it_is_built(tmp_path: Path) -> None:

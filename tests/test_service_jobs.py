@@ -147,10 +147,10 @@ def test_trouble_where_jobs_run_costs_no_job(tmp_path: Path) -> None:
     class Troubled(Obedient):
         over = False
 
-        def attend(self, *arguments: Any) -> Any:
+        def run(self, *arguments: Any) -> Any:
             if not self.over:
                 raise OSError(28, "No space left on device")
-            return super().attend(*arguments)
+            return super().run(*arguments)
 
     runner = Troubled()
     with client(tmp_path / "s", runner, workers=1) as service:
@@ -293,14 +293,14 @@ def test_a_running_child_is_stopped_soon(tmp_path: Path, when: str) -> None:
         )
         return asked[-1]
 
-    assert LocalRunner().attend(folder, JobLimits(3600, 3), told.append, stop) == {"state": "cancelled"}
+    assert LocalRunner().run(folder, JobLimits(3600, 3), told.append, stop) == {"state": "cancelled"}
     assert asked.count(True) == 1
     assert not jobs_children()
 
 
 def test_a_child_that_runs_too_long_is_ended(tmp_path: Path) -> None:
     """Proves R10: the wall clock ends a job, whatever the solver makes of its own limit of nearly an hour."""
-    found = LocalRunner().attend(prepared(tmp_path, LONG), JobLimits(2, 1), lambda _: None, lambda: False)
+    found = LocalRunner().run(prepared(tmp_path, LONG), JobLimits(2, 1), lambda _: None, lambda: False)
     assert found["problem"]["type"].endswith(":deadline")
     assert not jobs_children()
 
@@ -313,7 +313,7 @@ def test_a_child_that_crashes_is_told_as_a_crash(tmp_path: Path) -> None:
         os.kill(until(jobs_children)[0], signal.SIGABRT)
 
     threading.Thread(target=kill).start()
-    found = LocalRunner().attend(folder, JobLimits(3600, 1), lambda _: None, stop.is_set)
+    found = LocalRunner().run(folder, JobLimits(3600, 1), lambda _: None, stop.is_set)
     assert found["problem"]["type"].endswith(":crashed")
     assert "SIGABRT" in found["problem"]["detail"]
 
@@ -321,7 +321,7 @@ def test_a_child_that_crashes_is_told_as_a_crash(tmp_path: Path) -> None:
 def test_a_child_may_not_take_more_memory_than_told(tmp_path: Path) -> None:
     """Proves R26: a job beyond its memory fails and says so, or that it crashed; the machine does not notice."""
     folder = prepared(tmp_path, {**LONG, "set": {"sample.scenarios": 300}}, memory_mib=1000)
-    found = LocalRunner().attend(folder, JobLimits(3600, 1), lambda _: None, lambda: False)
+    found = LocalRunner().run(folder, JobLimits(3600, 1), lambda _: None, lambda: False)
     assert found["state"] == "failed"
     assert found["problem"]["type"].rpartition(":")[2] in ("out-of-memory", "crashed")
     assert "/" not in found["problem"]["detail"]

@@ -62,7 +62,7 @@ EVERY = [
     GET /v1/plans/{name}
     GET /v1/schemas
     GET /v1/schemas/{name}
-    GET /v1/deeds
+    GET /v1/audit-log
     GET /metrics
     GET /
     GET /edit
@@ -158,8 +158,8 @@ def test_scopes_hold(office: Any) -> None:
     assert service.get(f"/v1/jobs/{job}", headers=tokens["reader"]).status_code == 200
     assert service.post("/v1/jobs", json=QUICK, headers=tokens["reader"]).status_code == 403
     assert service.delete(f"/v1/jobs/{job}", headers=tokens["reader"]).status_code == 403
-    assert service.get("/v1/deeds", headers=tokens["one"]).status_code == 403
-    assert service.get("/v1/deeds", headers=tokens["admin"]).json()[-1]["tenant"] == "one"
+    assert service.get("/v1/audit-log", headers=tokens["one"]).status_code == 403
+    assert service.get("/v1/audit-log", headers=tokens["admin"]).json()[-1]["tenant"] == "one"
 
 
 def test_a_cookie_comes_from_our_own_pages_alone(office: Any) -> None:

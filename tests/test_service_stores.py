@@ -31,7 +31,7 @@ from strategic_minerals.service.store import Store
 from strategic_minerals.service.trouble import StoreError
 
 BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
-KEPT = ("jobs", "tokens", "deeds", "servers", "tenants", "usage")
+KEPT = ("jobs", "tokens", "audit_log", "servers", "tenants", "usage")
 needs_postgres = pytest.mark.skipif(not BINARIES, reason="PostgreSQL is not installed")
 
 

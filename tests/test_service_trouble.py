@@ -135,7 +135,7 @@ def test_a_job_whose_answer_finds_no_room_waits_and_leaves_nothing_half(
         runners.subprocess, "Popen", lambda given, **named: whole([given[0], "-c", command, *given[3:]], **named)
     )
     with pytest.raises(OSError, match="No space"):
-        LocalRunner().attend(folder, JobLimits(100, 1), lambda _: None, lambda: False)
+        LocalRunner().run(folder, JobLimits(100, 1), lambda _: None, lambda: False)
     assert NO_ROOM not in (0, 1, 2)
     assert not (folder.path / "run").exists()
     assert not list(folder.path.rglob("*.part"))
@@ -348,9 +348,9 @@ def test_a_failed_start_has_a_code_of_its_own(
     assert run(monkeypatch, "serve", "--folder", str(tmp_path / "file" / "s"), "--port", "0") == 6
     assert run(monkeypatch, "serve", "--folder", str(tmp_path / "empty"), "--port", "0") == 6
     assert "token create" in capsys.readouterr().err
-    from strategic_minerals.service.dispatcher import hold
+    from strategic_minerals.service.dispatcher import lock_folder
 
-    with hold(place):
+    with lock_folder(place):
         assert run(monkeypatch, *serve, "--port", "0") == 6
     assert "another server" in capsys.readouterr().err
     monkeypatch.setenv("STRATEGIC_MINERALS_KEEP_DAYS", "-1")

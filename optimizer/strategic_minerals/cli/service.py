@@ -67,10 +67,10 @@ def _serve(settings: Settings) -> None:
 
     from ..service.app import create_app
     from ..service.connections import Bounds, Connection, Connections
-    from ..service.dispatcher import hold
+    from ..service.dispatcher import lock_folder
 
     if settings.database is None:
-        hold(settings.folder).close()  # another server's folder is told before anything is opened or started
+        lock_folder(settings.folder).close()  # another server's folder is told before anything is opened or started
     if not settings.open_on_loopback and not any(
         known.revoked is None for known in _with_store(settings, lambda s: s.tokens())
     ):

@@ -65,7 +65,7 @@ class Dispatcher:
         (self.settings.folder / "jobs").mkdir(parents=True, exist_ok=True)
         alone = self.settings.database is None
         if alone:
-            self._lock = hold(self.settings.folder)
+            self._lock = lock_folder(self.settings.folder)
         try:
             self.store.seen(self.server)
             if alone:  # whoever ran jobs here is gone: the folder is ours
@@ -193,7 +193,7 @@ class Dispatcher:
                 },
             )
             patience = JobLimits(settings.deadline_s, settings.grace_s)
-            ended = self._runner.attend(
+            ended = self._runner.run(
                 folder, patience, lambda progress: self._tell(job, progress), lambda: self._to_stop(job)
             )
             self._in_order(job)
@@ -276,7 +276,7 @@ class Dispatcher:
                 logger.info("job %s of a server that is gone: %s", job.id, ended["state"])
 
 
-def hold(folder: Path) -> IO[bytes]:
+def lock_folder(folder: Path) -> IO[bytes]:
     """Hold a folder against other servers. Raises InputError where one has it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = (folder / "server.lock").open("ab")

@@ -47,7 +47,7 @@ class JobLimits:
 class Runner(Protocol):
     """Runs one job to its end."""
 
-    def attend(self, folder: Folder, patience: JobLimits, tell: Tell, stop: Stop) -> Ended:
+    def run(self, folder: Folder, limits: JobLimits, tell: Tell, stop: Stop) -> Ended:
         """Run the job in a folder, tell its progress, stop it when asked; how it ended. Raises OSError where the place in which it
         runs is in trouble: then it may run again."""
 
@@ -89,7 +89,7 @@ def end(process: subprocess.Popen[bytes], grace_s: float) -> None:
 class LocalRunner:
     """Children of this process."""
 
-    def attend(self, folder: Folder, patience: JobLimits, tell: Tell, stop: Stop) -> Ended:
+    def run(self, folder: Folder, limits: JobLimits, tell: Tell, stop: Stop) -> Ended:
         """Run the job here."""
         folder.clear_answers()
         process = start(folder)
@@ -107,14 +107,14 @@ class LocalRunner:
                     told = found
                     tell(found)
                 if stop():
-                    end(process, patience.grace_s)
+                    end(process, limits.grace_s)
                     return folder.read(ENDED) or {"state": "cancelled"}
-                if now - begin > patience.deadline_s:
-                    end(process, patience.grace_s)
-                    late = problem("deadline", f"It ran for {patience.deadline_s:,.0f} s.")
+                if now - begin > limits.deadline_s:
+                    end(process, limits.grace_s)
+                    late = problem("deadline", f"It ran for {limits.deadline_s:,.0f} s.")
                     return folder.read(ENDED) or {"state": "failed", "problem": late.model_dump()}
         finally:
-            end(process, patience.grace_s)
+            end(process, limits.grace_s)
         ended = folder.read(ENDED)
         if ended is None and process.returncode == NO_ROOM:
             folder.clear_output()
@@ -147,15 +147,15 @@ class DaskRunner:
                 self._client = self._dask.Client(self._scheduler, set_as_default=False)
             return self._client
 
-    def attend(self, folder: Folder, patience: JobLimits, tell: Tell, stop: Stop) -> Ended:
+    def run(self, folder: Folder, limits: JobLimits, tell: Tell, stop: Stop) -> Ended:
         """Run the job on a worker. Raises OSError where the cluster is away."""
         folder.clear_answers()
         attempt = f"{folder.path.name}-{time.time_ns()}"  # what an earlier attempt was told is not told to this one
         client = self._connected()
         stopping = self._dask.Event(f"stop-{attempt}", client=client)
-        future = client.submit(task, attempt, packed(folder), patience, pure=False, key=attempt)
+        future = client.submit(task, attempt, packed(folder), limits, pure=False, key=attempt)
         try:
-            return self._watched(client, folder, attempt, future, stopping, patience, tell, stop)
+            return self._watched(client, folder, attempt, future, stopping, limits, tell, stop)
         except Exception as error:
             with contextlib.suppress(Exception):  # whoever runs it still must not go on beside the next attempt
                 stopping.set()
@@ -173,7 +173,7 @@ class DaskRunner:
         attempt: str,
         future: Any,
         stopping: Any,
-        patience: JobLimits,
+        limits: JobLimits,
         tell: Tell,
         stop: Stop,
     ) -> Ended:
@@ -185,7 +185,7 @@ class DaskRunner:
             events = client.get_events(attempt)
             now = time.monotonic()
             if events and latest is None:  # it has begun: from here on its time runs
-                latest = now + patience.deadline_s + patience.grace_s + AWAY_S
+                latest = now + limits.deadline_s + limits.grace_s + AWAY_S
             if events and events[-1] != told:
                 told = events[-1]
                 tell(told[1]["told"])
@@ -193,7 +193,7 @@ class DaskRunner:
                 asked = now
                 stopping.set()
             if asked is not None and (
-                not events or now - asked > patience.grace_s + STOP_S
+                not events or now - asked > limits.grace_s + STOP_S
             ):  # not begun, or its worker is lost
                 future.cancel(force=True)
                 return {"state": "cancelled"}
@@ -213,7 +213,7 @@ class DaskRunner:
         self._client.close()
 
 
-def task(attempt: str, content: bytes, patience: JobLimits) -> tuple[Ended, bytes]:
+def task(attempt: str, content: bytes, limits: JobLimits) -> tuple[Ended, bytes]:
     """On a worker: unpack, run a child, pack what it wrote."""
     import distributed
 
@@ -227,7 +227,7 @@ def task(attempt: str, content: bytes, patience: JobLimits) -> tuple[Ended, byte
         def tell(progress: dict[str, Any]) -> None:
             worker.log_event(attempt, {"told": progress})
 
-        ended = LocalRunner().attend(folder, patience, tell, stopping.is_set)
+        ended = LocalRunner().run(folder, limits, tell, stopping.is_set)
         return ended, packed(folder)
 
 

@@ -34,16 +34,17 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE schema_version (version INTEGER NOT NULL)",
         "INSERT INTO schema_version (version) VALUES (2)",
     ),
+    ("ALTER TABLE deeds RENAME TO audit_log",),
 )
 """Step n takes a store of version n - 1 to version n. 1: jobs, tokens, audit log. 2: turns and usage of tenants, bytes kept, the
-service's own uptime for retention, and from here on the version itself."""
+service's own uptime for retention, and from here on the version itself. 3: the audit log under its own name."""
 
 NEWEST = len(STEPS)
 COLUMNS = {
     "jobs": "id, tenant, kind, label, state, submitted, started, ended, server, idempotency_key, digest, stopping, progress, "
     "outcome, bytes, ended_uptime",
     "tokens": "id, hash, tenant, scopes, created, revoked, note",
-    "deeds": "at, tenant, token, address, action, job",
+    "audit_log": "at, tenant, token, address, action, job",
     "servers": "id, seen",
     "tenants": "tenant, turn",
     "usage": "tenant, hour, jobs, seconds",

@@ -113,7 +113,7 @@ class QueueStore(TokenStore):
                 **values,
             )
             ask(
-                "INSERT INTO deeds (at, tenant, token, address, action, job) "
+                "INSERT INTO audit_log (at, tenant, token, address, action, job) "
                 "VALUES (:at, :tenant, :token, :address, :action, :job)",
                 **vars(entry),
             )

@@ -242,7 +242,7 @@ def checked(request: Request, sent: Sent) -> CheckResult:
             asked = take(sent, folder, settings, nullcontext)["asked"]
             folder.write(REQUEST, {**asked, "kind": "check"})
             folder.write(LIMITS, {"memory_mib": settings.memory_aside_mib, "niceness": settings.niceness})
-            ended = request.app.state.checker.attend(folder, JobLimits(CHECK_S, 0.0), lambda _: None, lambda: False)
+            ended = request.app.state.checker.run(folder, JobLimits(CHECK_S, 0.0), lambda _: None, lambda: False)
             found = folder.read(RESULT)
         finally:
             folder.delete()
@@ -285,8 +285,8 @@ def get_schema(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> di
     return (Plan if name == "plan" else TABLES[name]).model_json_schema()
 
 
-@router.get("/deeds", tags=["administration"])
-def get_deeds(
+@router.get("/audit-log", tags=["administration"])
+def get_audit_log(
     request: Request, caller: Admin, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
 ) -> list[dict[str, Any]]:
     """The audit log, the newest first: who submitted, cancelled, resumed, deleted what, and from where."""

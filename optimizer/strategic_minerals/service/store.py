@@ -1,4 +1,4 @@
-"""The store: jobs, tokens and deeds, behind one interface; all its SQL, for any database that speaks it.
+"""The store: jobs, tokens and the audit log, behind one interface; all its SQL, for any database that speaks it.
 
 Every change of a job's state is one statement that names the state it leaves, so that no two servers, threads or crashes can
 make a job of two minds.

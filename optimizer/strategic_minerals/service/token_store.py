@@ -84,13 +84,13 @@ class TokenStore(BaseStore):
     def log(self, entry: AuditLogEntry) -> None:
         """A line of the audit log."""
         values = ":at, :tenant, :token, :address, :action, :job"
-        self._run((f"INSERT INTO deeds (at, tenant, token, address, action, job) VALUES ({values})", vars(entry)))
+        self._run((f"INSERT INTO audit_log (at, tenant, token, address, action, job) VALUES ({values})", vars(entry)))
 
     def log_entries(self, limit: int = 1000) -> list[AuditLogEntry]:
         """The audit log, the newest first."""
         (rows,) = self._run(
             (
-                "SELECT at, tenant, token, address, action, job FROM deeds ORDER BY at DESC LIMIT :limit",
+                "SELECT at, tenant, token, address, action, job FROM audit_log ORDER BY at DESC LIMIT :limit",
                 {"limit": limit},
             )
         )
