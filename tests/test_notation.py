@@ -38,9 +38,15 @@ def facts(notes: bool = False) -> Dataset:
     return Dataset(bare)
 
 
+@cache
+def stated(name: str) -> dict[str, Any]:
+    """A shipped plan as plain data."""
+    return load_plan(shipped("models") / f"{name}.toml").to_toml_like()
+
+
 def quick(name: str = "quickstart", **changes: Any) -> Plan:
     """A shipped plan with sections replaced."""
-    return parse_plan({**load_plan(shipped("models") / f"{name}.toml").to_toml_like(), **changes}, file="plan")
+    return parse_plan({**stated(name), **changes}, file="plan")
 
 
 def with_cells(table: str, keys: str, column: str, value: float, notes: bool = False) -> Dataset:
@@ -239,6 +245,31 @@ def test_rows_of_a_column_in_one_notation_are_told_once() -> None:
     assert f"{len(levels)} fields alike (service_levels.1.level, " in note
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "change", "as_if"),
+    [
+        ("offers", "premium_share", lambda value: value + 1, "1 + the share"),
+        ("hazards", "third_country_cut_share", lambda value: value / 100, "divided by 100 once more"),
+        ("hazards", "rate_per_yr", lambda value: value * 100, "percent"),
+        ("projects", "restart_yr", lambda value: value * 12, "months"),
+        ("instruments", "score", lambda value: value / 100, "divided by 100 once more"),
+    ],
+    ids=["premium", "third countries", "rate", "restart", "score"],
+)
+def test_a_column_in_one_notation_is_told_once(table: str, column: str, change: Any, as_if: str) -> None:
+    """Proves: whether its figures are found beside others or by their range, and where some of them can be read in two ways."""
+    ends = [end for end in ("", "_low", "_high") if f"{column}{end}" in TABLES[table].model_fields]
+    rows = tuple(
+        row.model_copy(update={n: change(getattr(row, n)) for end in ends if getattr(row, n := f"{column}{end}")})
+        for row in facts().rows(table)
+    )
+    (note,) = told(quick("rare-earths"), Dataset({**facts().tables, table: rows}))
+    assert note.startswith(f"{table}.csv ")
+    assert f" {column}: " in note
+    assert as_if in note
+    assert "rows of the column alike" in note
+
+
 def test_an_upper_end_in_another_notation_is_told() -> None:
     """Proves: the end of a range in months, whose value is in years."""
     rows = tuple(
@@ -361,6 +392,28 @@ def test_a_share_beyond_its_limits_is_a_fault_that_says_how_it_is_written(
     row = next(row for row in facts().rows(table) if key_of(row) == key)
     bare = {f"{column}{end}": None for end in ("_low", "_high") if f"{column}{end}" in TABLES[table].model_fields}
     record = {**row.model_dump(), **bare, column: value}
+    _, (fault,) = validate_rows(table, [record], f"{table}.csv", list(record))
+    assert fault.column == column
+    assert said in fault.expected
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "column", "value", "said"),
+    [
+        ("offers", "gallium_1", "premium_share", 1.05, "0.05, if it is 1 + that"),
+        ("offers", "gallium_1", "premium_share", 5, "0.05, if it is in percent"),
+        ("hazards", "heavy_licence", "cut_share", 0.0075, "0.75, if it is divided by 100 once too often"),
+        ("projects", "nolans", "hurdle_rate", 0.0015, "0.15, if it is divided by 100 once too often"),
+        ("materials", "gallium", "holding_share_per_yr", 0.000093, "0.0093, if it is divided by 100 once too often"),
+        ("hazards", "heavy_licence", "duration_yr", 365, "0.9993, if it is in days"),
+        ("hazards", "heavy_licence", "duration_yr", 18, "1.5, if it is in months"),
+    ],
+)
+def test_a_figure_outside_its_own_range_is_a_fault_that_says_what_it_may_be(
+    table: str, key: str, column: str, value: float, said: str
+) -> None:
+    """Proves: where the ends of the range of an estimate were given as they should be, and the figure was not."""
+    record = {**next(row for row in facts().rows(table) if key_of(row) == key).model_dump(), column: value}
     _, (fault,) = validate_rows(table, [record], f"{table}.csv", list(record))
     assert fault.column == column
     assert said in fault.expected

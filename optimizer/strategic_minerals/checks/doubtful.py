@@ -38,7 +38,14 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
         for figure, each in other.items()
         if (value := of_value(figure)) not in doubted and (value[0], value[2]) not in columns
     ]
-    told_of = [(doubt.figure, _fault(doubt, other.get(doubt.figure))) for doubt in found]
+    alike = {(each.figure[0], each.figure[2], each.as_if) for each in left if each.figure[0] != PLAN}
+    told_of = []
+    for doubt in found:
+        near = other.get(doubt.figure)
+        if near is not None and (doubt.figure[0], doubt.figure[2], near.as_if) in alike:
+            left.append(near)  # one of many rows: told with them
+        else:
+            told_of.append((doubt.figure, _fault(doubt, near)))
     return [(KIND, figure[1] or figure[2], _note(data, figure, fault)) for figure, fault in (*told_of, *told(left))]
 
 

@@ -7,7 +7,7 @@ such reading makes usual, is an opinion.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -70,12 +70,14 @@ def misread(facts: Facts) -> list[Misread]:
 
 def told(found: Collection[Misread]) -> Iterator[tuple[Figure, Fault]]:
     """What is said of them: one for all rows of a column, and all entries of a list, that are read in the same way."""
-    alike: dict[tuple[str, str, str, Usual], list[Misread]] = defaultdict(list)
+    alike: dict[tuple[str, str, str, Usual | None], list[Misread]] = defaultdict(list)
     for each in found:
         table, _, column = each.figure
-        alike[table, ".".join(_names(column)), each.as_if, each.usual].append(each)
-    for (table, _, as_if, usual), group in alike.items():
+        own = each.usual if table == PLACE else None  # how long a hazard lasts is its own
+        alike[table, ".".join(_names(column)), each.as_if, own].append(each)
+    for (table, _, as_if, _), group in alike.items():
         first, *more = group
+        usual = first.usual
         _, key, column = first.figure
         beside = f"; the others of the column are about {short(first.middle)}" if first.middle is not None else ""
         yield (
@@ -120,7 +122,7 @@ def _of_tables(facts: Facts) -> Iterator[Misread]:
     for table, columns in TABLES.items():
         rows = [row for row in facts.data.rows(table) if row_counts(facts, row)]
         for column, usual in columns.items():
-            yield from _of_column(table, column, usual, rows)
+            yield from _in_one_way(list(_of_column(table, column, usual, rows)))
     for row in facts.data.rows("hazards"):
         for factor in parse_multipliers(row.demand_multipliers).values():
             usual = EVENT["demand_multipliers"]
@@ -128,6 +130,15 @@ def _of_tables(facts: Facts) -> Iterator[Misread]:
                 figure = ("hazards", key_of(row), "demand_multipliers")
                 yield Misread(figure, factor, usual, _sorted(found, 1.0))
                 break
+
+
+def _in_one_way(found: Sequence[Misread]) -> Iterator[Misread]:
+    """Figures of a column with the reading first that most of them have: who wrote one wrote the others."""
+    first = Counter(each.as_if for each in found)
+    had = Counter(reading.as_if for each in found for reading in each.readings)
+    for each in found:
+        ordered = sorted(each.readings, key=lambda reading: (-had[reading.as_if], -first[reading.as_if]))
+        yield replace(each, readings=ordered)
 
 
 def _of_column(table: str, column: str, usual: Usual, rows: Sequence[Any]) -> Iterator[Misread]:
