@@ -10,13 +10,14 @@ from ..data.references import select_materials
 from ..schemas.plan import Plan
 from ..schemas.tables import FACT_TABLES
 from .columns import Together
-from .compare import PLAN, Doubt, Pooled, doubts, off
+from .compare import PLAN, Doubt, Figure, Pooled, doubts, off
 from .facts import strict_evidence, table_evidence
-from .figures import gather
+from .figures import Facts, gather
 from .plan_sizes import plan_evidence
 from .pools import pooled
 from .published import published
-from .words import size, suggestion
+from .readings import Misread, misread, of_value, told
+from .words import size, slip, suggestion
 
 KIND = "unlikely figure"
 TRUSTED = (*FACT_TABLES, "yields")
@@ -28,7 +29,24 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
 
     chosen: materials that are looked at; None: all of the tables.
     """
-    return [(KIND, doubt.figure[1] or doubt.figure[2], _note(data, doubt)) for doubt in _found(plan, data, chosen)]
+    facts = gather(plan, data, chosen)
+    found, other = list(_found(facts)), {each.figure: each for each in misread(facts)}
+    doubted = {of_value(figure) for doubt in found for figure in (doubt.figure, *doubt.others)}
+    columns = {(doubt.figure[0], of_value(doubt.figure)[2]) for doubt in found if doubt.others}
+    left = [
+        each
+        for figure, each in other.items()
+        if (value := of_value(figure)) not in doubted and (value[0], value[2]) not in columns
+    ]
+    alike = {(each.figure[0], each.figure[2], each.as_if) for each in left if each.figure[0] != PLAN}
+    told_of = []
+    for doubt in found:
+        near = other.get(doubt.figure)
+        if near is not None and (doubt.figure[0], doubt.figure[2], near.as_if) in alike:
+            left.append(near)  # one of many rows: told with them
+        else:
+            told_of.append((doubt.figure, _fault(doubt, near)))
+    return [(KIND, figure[1] or figure[2], _note(data, figure, fault)) for figure, fault in (*told_of, *told(left))]
 
 
 def unit_slips(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -36,14 +54,14 @@ def unit_slips(plan: Plan, data: Dataset) -> Iterator[Fault]:
     facts = gather(plan, data)
     if all(off(each, lambda figure: facts.values.get(figure, 0.0)) == 1 for each in strict_evidence(facts)):
         return
-    for doubt in _found(plan, data, None):
+    for doubt in _found(facts):
         if doubt.impossible:
             yield _fault(doubt)
 
 
-def _found(plan: Plan, data: Dataset, chosen: Collection[str] | None) -> Iterator[Doubt]:
+def _found(facts: Facts) -> Iterator[Doubt]:
     """Figures that are off together, then single ones."""
-    facts, planned = gather(plan, data, chosen), select_materials(plan, data)
+    planned = select_materials(facts.plan, facts.data)
     evidence = [*table_evidence(facts), *plan_evidence(facts, planned)]
     known = published(facts)
     together = Together(facts.values, [*evidence, *pooled(evidence)], TRUSTED, known, facts.scopes(planned))
@@ -52,12 +70,16 @@ def _found(plan: Plan, data: Dataset, chosen: Collection[str] | None) -> Iterato
     yield from doubts(facts.values, left, TRUSTED, known)
 
 
-def _fault(doubt: Doubt) -> Fault:
+def _fault(doubt: Doubt, other: Misread | None = None) -> Fault:
+    """What is said of a doubt. other: ways to read the figure that would make it usual."""
     table, key, column = doubt.figure
-    return Fault(PLAN if table == PLAN else f"{table}.csv", key, column, size(doubt), suggestion(doubt))
+    near = other.beside(doubt.value / doubt.factor, bool(slip(column, doubt.factor))) if other is not None else None
+    found, expected = size(doubt, near.as_if if near else ""), suggestion(doubt)
+    question = f": {near.question}" if near else ""
+    return Fault(PLAN if table == PLAN else f"{table}.csv", key, column, found, f"{expected}{question}")
 
 
-def _note(data: Dataset, doubt: Doubt) -> str:
-    fault = data.placed(_fault(doubt))
-    place = " ".join(part for part in (fault.file, doubt.figure[1], fault.column) if part)
+def _note(data: Dataset, figure: Figure, fault: Fault) -> str:
+    fault = data.placed(fault)
+    place = " ".join(part for part in (fault.file, figure[1], fault.column) if part)
     return f"{place}: {fault.found}; expected {fault.expected}"

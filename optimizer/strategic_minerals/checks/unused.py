@@ -10,6 +10,7 @@ from ..data.dataset import Dataset
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .idle import idle
+from .zero_limits import zero_limits
 
 UNUSED = "not used"
 """Kind of the notes on figures of years that the plan does not take."""
@@ -26,7 +27,7 @@ Note = tuple[str, str, str]
 
 
 def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Note]:
-    """Notes on what is stated and never used, and on what is listed twice.
+    """Notes on what is stated and never used, on what is listed twice, and on limits of nothing.
 
     years: fiscal years that are computed, those after the planned ones included; chosen: the planned materials.
     """
@@ -35,6 +36,7 @@ def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[s
     yield from _rules(plan, years)
     yield from _repeated(plan)
     yield from ((UNUSED, place, text) for place, text in idle(plan, data, years, chosen))
+    yield from zero_limits(plan, data, chosen)
 
 
 def _span(years: Sequence[int]) -> str:

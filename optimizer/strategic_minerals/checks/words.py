@@ -78,11 +78,11 @@ def suggestion(doubt: Doubt) -> str:
     return f"about {short(doubt.value / doubt.factor)}, beside {'; '.join(doubt.beside)}"
 
 
-def size(doubt: Doubt) -> str:
-    """What was found, how far off, in which rows, and a guess why, in words."""
+def size(doubt: Doubt, other: str = "") -> str:
+    """What was found, how far off, in which rows, and a guess why, in words. other: the guess where no unit is near."""
     times, where = (doubt.factor, "high") if doubt.factor > 1 else (1 / doubt.factor, "low")
-    parts = [f"{short(doubt.value)}, some {short(times)} times too {where}"]
-    if guess := slip(doubt.figure[2], doubt.factor):
+    parts = [f"{stated(doubt.value)}, some {short(times)} times too {where}"]
+    if guess := slip(doubt.figure[2], doubt.factor) or other:
         parts.append(f"as if {guess}")
     if doubt.others:
         named = [figure[1] or figure[2] for figure in doubt.others]
@@ -118,6 +118,11 @@ def meant(column: str, value: float, low: float, high: float, usual: float) -> f
     if low <= value <= high:
         return usual
     return next((value / unit for unit, _, _ in _slips(column) if low <= value / unit <= high), usual)
+
+
+def stated(value: float) -> str:
+    """A figure that somebody wrote: to the digit where it has few."""
+    return f"{value:.6g}" if 1e-4 <= value < 1000 else short(value)
 
 
 def short(value: float) -> str:

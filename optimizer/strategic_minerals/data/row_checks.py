@@ -149,17 +149,23 @@ def _within(name: str, value: float, low: float, high: float) -> str:
     """What is expected of a value outside its own range: what it would be in the unit that its column has."""
     for factor, words, ending in UNIT_SLIPS:
         off = max(value / high if high else 0.0, low / value if value else 0.0)
-        of_it = not ending or (name.endswith(ending) and (ending == "_per_yr" or not name.endswith("_per_yr")))
+        of_it = not ending or (name.endswith(ending) and (ending.endswith("_per_yr") or not name.endswith("_per_yr")))
         if of_it and off >= max(factor, 1 / factor) ** 0.5 and low <= value * factor <= high:
             return f"a value of that range: {value * factor:.4g}, if it is {words}"
+    if name.endswith(OF_ONE) and 1 < value < 2 and low <= value - 1 <= high:
+        return f"a value of that range: {value - 1:.4g}, if it is 1 + that"
     return "a value of that range, or a range around it"
 
 
+OF_ONE = ("_share", "_share_per_yr", "_rate", "rate", "score", "kappa", "probability")
+"""Ends of the names of shares and rates."""
 UNIT_SLIPS = (
     (1 / 12, "in months", "_yr"),
+    (1 / 365.25, "in days", "_yr"),
     (12, "by the month", "_per_yr"),
     (1 / 100, "in percent", ""),
     (100, "a share", "_pct"),
+    *((100, "divided by 100 once too often", end) for end in OF_ONE),
     (1 / 1000, "in a unit of a thousandth", ""),
     (1000, "in a unit of a thousand", ""),
 )

@@ -169,8 +169,10 @@ def expected(item: Mapping[str, Any], column: str = "") -> str:
     if kind in ("greater_than_equal", "less_than_equal", "greater_than", "less_than"):
         (limit,) = item["ctx"].values()
         sides = {"greater_than_equal": "at least", "less_than_equal": "at most", "greater_than": "more than"}
-        share = " (a share: 3 % is 0.03)" if kind == "less_than_equal" and limit in (0.5, 1) else ""
-        return f"{sides.get(kind, 'less than')} {limit:g}{share}"
+        place = column or next((str(part) for part in reversed(item.get("loc", ()))), "")
+        upper = kind in ("less_than_equal", "less_than")
+        of_one = (upper and limit in (0.5, 1)) or (place.endswith("_share") and limit not in (0, 1))
+        return f"{sides.get(kind, 'less than')} {limit:g}{_as_share(value) if of_one else ''}"
     if kind in LENGTHS:
         return LENGTHS[kind].format(**item["ctx"])
     if kind == "value_error":
@@ -178,6 +180,24 @@ def expected(item: Mapping[str, Any], column: str = "") -> str:
     else:
         words = EXPECTED.get(kind, "a value of another kind")
     return _with_hint(words, kind, value, column or next((str(part) for part in reversed(item.get("loc", ()))), ""))
+
+
+def _as_share(value: Any) -> str:
+    """How a share is written, and what a value that is none would be as one."""
+    words = "a share: 3 % is 0.03"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return f" ({words})"
+    if abs(number) <= PERCENT:
+        words += f", {number:g} % is {number / 100:g}"
+    if 1 < number < 2:
+        words += f", and {100 * (number - 1):.4g} % more is {number - 1:.4g}"
+    return f" ({words})"
+
+
+PERCENT = 1000.0
+"""Beyond it a number is no percentage of anything."""
 
 
 def _with_hint(words: str, kind: str, value: Any, column: str) -> str:
