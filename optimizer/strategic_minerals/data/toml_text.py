@@ -27,12 +27,19 @@ def reads(value: str) -> bool:
 
 def opened_at(text: str, number: int) -> int:
     """Line of the field whose value is still open on a line: the last one before it that begins a field."""
-    return next((n for n in range(number, 0, -1) if SETTING.fullmatch(code_of(text, n))), number)
+    lines = text.split("\n")
+    below = range(min(number, len(lines)), 0, -1)
+    return next((n for n in below if "=" in lines[n - 1] and SETTING.fullmatch(_code(lines[n - 1]))), number)
 
 
 def code_of(text: str, number: int) -> str:
     """A line without its comment."""
-    line = line_at(text, number)
+    return _code(line_at(text, number))
+
+
+def _code(line: str) -> str:
+    if "#" not in line:
+        return line
     quote = ""
     for at, character in enumerate(line):
         if quote:
@@ -76,9 +83,10 @@ def in_list(text: str, number: int) -> bool:
     """Whether a list or a table that began above is still open on a line."""
     if SETTING.fullmatch(code_of(text, number)):
         return False
-    setting = SETTING.fullmatch(code_of(text, opened_at(text, number - 1)))
+    first = opened_at(text, number - 1)
+    setting = SETTING.fullmatch(code_of(text, first))
     value = setting["value"].strip() if setting else ""
-    between = "\n".join(code_of(text, n) for n in range(opened_at(text, number - 1), number))
+    between = "\n".join(map(_code, text.split("\n")[first - 1 : number - 1]))
     return value.startswith(("[", "{")) and not reads(between.partition("=")[2].strip())
 
 
