@@ -25,12 +25,13 @@ from strategic_minerals import Dataset, Plan, check, load_dataset
 from strategic_minerals.analysis.sweep import sweep
 from strategic_minerals.analysis.sweep_file import SweepFile, located
 from strategic_minerals.core.errors import Fault, FaultsError, PlanError
-from strategic_minerals.core.meant_numbers import number_meant
+from strategic_minerals.core.meant_numbers import amount_unit, number_meant
 from strategic_minerals.data.load import load_question, overrides
 from strategic_minerals.data.plan_file import parse_plan
 from strategic_minerals.data.row_checks import validate_rows
 from strategic_minerals.data.workbook import load_workbook, write_workbook
 from strategic_minerals.results.study_files import refuse_mixed
+from strategic_minerals.schemas.descriptions import years_at
 from strategic_minerals.schemas.tables import TABLES
 from test_hostile_inputs import kind_of
 from tiny import cut, offer, source, tiny
@@ -348,6 +349,9 @@ def test_every_column_tells_what_a_bad_cell_was_meant_to_be(table: str, kind: st
     for line, (column, bad, said) in enumerate(cases, start=2):
         fault = found.get((str(line), column))
         assert fault is not None, (table, column, bad)
+        if "%" in bad and (amount_unit(column) or years_at(TABLES[table], column)):
+            said = "a percentage is no"
+            assert "0.0" not in fault.expected
         assert said in fault.expected or column.endswith("_pct"), (table, column, bad, fault)
         assert repr(bad)[1:-1] in fault.found
 
@@ -706,7 +710,7 @@ def test_text_in_a_column_of_numbers_is_told_with_its_cell(bad: str, book: Path,
     (fault,) = faults_of(lambda: load_workbook(path))
     assert fault.file == "mine.xlsx, sheet prices"
     assert fault.row == cell_of(openpyxl.load_workbook(path)["prices"], "price_usd_per_kg").coordinate
-    assert NUMBERS[bad] in in_words([fault])
+    assert ("a percentage is no amount" if bad == "3%" else NUMBERS[bad]) in in_words([fault])
 
 
 def test_a_number_stored_as_text_is_that_number(book: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from strategic_minerals import InputError, Plan, Result, load_result, solve, ver
 from strategic_minerals.api.verification import DIGEST_ALONE, against_another
 from strategic_minerals.data.csv_files import csv_text
 from strategic_minerals.model.solution import Solution
+from strategic_minerals.results import line_ends
 from strategic_minerals.results.manifest import MANIFEST, read_manifest, schema_faults, seal_faults, sealed, spelled
 from strategic_minerals.results.recomputation import (
     FROM_SOLVES,
@@ -528,3 +529,119 @@ def test_studies_are_bound_to_their_run(copied: Path, tmp_path: Path) -> None:
     write_run(load_result(other), other)
     assert told(other) == ""
     assert not list(other.glob("analyses/*/*.csv"))
+
+
+def crlf(path: Path) -> None:
+    """Write a file of text with line ends of Windows, as git does with `core.autocrlf`."""
+    if b"\0" not in path.read_bytes():
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def test_line_ends_that_git_has_changed_are_told_once(copied: Path, tmp_path: Path, cli: Cli) -> None:
+    """Proves: a run folder with all its text in CR LF is refused with one fault that says what to do; with the line ends put right
+    it verifies again. What was changed beside is told by itself."""
+    for path in copied.rglob("*"):
+        if path.is_file():
+            crlf(path)
+    with pytest.raises(InputError) as error:
+        load_result(copied)
+    (fault,) = error.value.faults
+    texts = [
+        path for path in copied.rglob("*") if path.is_file() and path.suffix != ".npz" and "analyses" not in path.parts
+    ]
+    assert fault.file == str(copied)
+    assert f"line ends of Windows (CR LF) in {len(texts)} files" in fault.found
+    assert "* -text" in fault.expected
+    said = cli("verify", copied)
+    assert said.returncode == 2
+    assert said.stderr.count("found") == 1
+    (copied / "log.txt").write_bytes(b"told otherwise\r\n")
+    (copied / "mine.csv").write_text("x", encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        load_result(copied)
+    assert [Path(fault.file).name for fault in error.value.faults] == ["run", "log.txt", "mine.csv"]
+    (copied / "mine.csv").unlink()
+    (copied / "log.txt").write_bytes(b"told\r\n")
+    for path in copied.rglob("*"):
+        if path.is_file() and path.suffix != ".npz":
+            path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
+    assert told(copied) == ""
+
+
+@pytest.mark.parametrize(
+    "names", [("manifest.json",), ("log.txt",), ("analyses/explain/reasons.csv", "analyses/explain/seal.json")]
+)
+def test_line_ends_of_single_files_are_told_as_such(names: tuple[str, ...], copied: Path) -> None:
+    """Proves: of the manifest, of one file, of a study: one fault each time, of line ends and nothing else."""
+    for name in names:
+        crlf(copied / name)
+    said = told(copied)
+    assert said.count("line ends of Windows (CR LF)") == 1
+    assert "differs" not in said
+    assert "another spelling" not in said
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 1 << 20])
+def test_line_ends_are_compared_piece_by_piece(piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: wherever a file is cut between its pieces, CR LF is one line end, and a CR alone is none."""
+    monkeypatch.setattr(line_ends, "PIECE", piece)
+    for text, alike in (
+        ("a\nb\n", True),
+        ("a\rb\n", True),
+        ("a\n\rb", True),
+        ("", True),
+        ("ab\r", True),
+        ("a\r\nb\n", False),
+    ):
+        (tmp_path / "file").write_bytes(text.replace("\n", "\r\n").encode() if alike else b"a\nb\r")
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        assert line_ends.are_all(tmp_path / "file", digest) == alike
+
+
+LITTER = (
+    ".gitignore",
+    ".gitattributes",
+    ".gitkeep",
+    ".DS_Store",
+    "._summary.txt",
+    "Thumbs.db",
+    "desktop.ini",
+    "Desktop.ini",
+)
+
+
+def test_files_of_other_programs_are_told_and_nothing_hides_behind_their_names(copied: Path, cli: Cli) -> None:
+    """Proves: what file managers and git leave is no fault, wherever it stands, and `verify` names it; a folder called so, a
+    link to one, and names that are only like theirs, are refused as any other file."""
+    for name in LITTER:
+        (copied / name).write_bytes(b"x")
+        (copied / "results" / name).write_bytes(b"x")
+        (copied / "analyses" / "explain" / name).write_bytes(b"x")
+    (copied / "tables" / "._prices.csv").write_bytes(b"x")
+    found = verify(copied, again=solved())
+    assert found.objections == ()
+    assert {*LITTER, "results/.gitignore", "analyses/explain/Thumbs.db", "tables/._prices.csv"} <= {*found.beside}
+    assert load_result(copied).plan == solved().plan
+    write_run(solved(), copied, log="told\n")
+    assert told(copied) == ""
+    for name in (
+        ".gitignore.csv",
+        "x.gitignore",
+        "Thumbs.db.csv",
+        ".gitmodules",
+        "._",
+        "desktop.ini/hidden.csv",
+        "analyses/.DS_Store/a.csv",
+    ):
+        path = copied / name
+        if "/" in name:
+            path.parent.unlink(missing_ok=True)
+            path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+        assert told(copied) != "", name
+        path.unlink()
+        if "/" in name:
+            path.parent.rmdir()
+    (copied / "results" / "Thumbs.db").unlink(missing_ok=True)
+    (copied / "results" / "Thumbs.db").symlink_to(copied / "tables", target_is_directory=True)
+    assert told(copied) != ""

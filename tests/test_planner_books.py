@@ -271,3 +271,136 @@ def test_a_formula_that_a_program_wrote_and_did_not_compute_is_no_empty_cell(tmp
         "never computed" in fault.found and cell.coordinate in f"{fault.file}{fault.row}"
         for fault in error.value.faults
     )
+
+
+def into(sheet: str, **cells: Any) -> Change:
+    """Put values into cells of a sheet."""
+
+    def change(book: Any) -> None:
+        for at, value in cells.items():
+            book[sheet][at].value = value
+
+    return change
+
+
+def an_error(at: str) -> Change:
+    """Put an error of the spreadsheet into a cell of the prices."""
+
+    def change(book: Any) -> None:
+        book["prices"][at].value, book["prices"][at].data_type = "#DIV/0!", "e"
+
+    return change
+
+
+def together(*changes: Change) -> Change:
+    return lambda book: [change(book) for change in changes] and None
+
+
+REMARKS: dict[str, tuple[Change, str]] = {
+    "above": (into("prices", Z1="mine"), "column Z is not read"),
+    "in row 5": (into("prices", Z5="ask again"), "column Z is not read"),
+    "far below": (into("prices", Z200="ask again"), "column Z is not read"),
+    "a sum of one's own": (
+        into("prices", Z1="sum", AA1="mean", AB1="", Z2=1, AA2=2, AB3="x"),
+        "columns Z to AB are not read",
+    ),
+    "a note on notes": (into("prices", Z1="Note", Z2="ask again"), "column Z is not read"),
+    "a formula": (into("prices", Z2="=1+1"), "column Z is not read"),
+    "an error": (an_error("Z2"), "column Z is not read"),
+    "a merged remark": (
+        together(into("prices", Z1="mine"), lambda book: book["prices"].merge_cells("Z1:AB3")),
+        "column Z is not read",
+    ),
+    "spaces": (into("prices", Z1="  "), ""),
+    "column A empty": (lambda book: book["prices"].insert_cols(1), ""),
+    "columns A and B empty": (lambda book: book["prices"].insert_cols(1, 2), ""),
+    "an empty column in the table": (lambda book: book["prices"].insert_cols(3), ""),
+    "numbers left of a gap": (
+        together(lambda book: book["prices"].insert_cols(1, 2), into("prices", A2=1, A3=2)),
+        "column A is not read",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REMARKS)
+def test_what_an_empty_column_separates_from_a_table_is_the_planners_own(what: str, kept: Path, tmp_path: Path) -> None:
+    """Proves: remarks beside a table, and empty columns before and in it, change no value and are no fault; what is not read is
+    said in a note of `check`."""
+    change, said = REMARKS[what]
+    plan, data = load_workbook(edited(kept, tmp_path, change))
+    whole, tables = load_workbook(kept)
+    assert plan == whole
+    assert {name: data.rows(name) for name in data.tables} == {name: tables.rows(name) for name in tables.tables}
+    assert data.book is not None
+    assert [note.partition(": ")[2] for note in data.book.hidden] == (
+        [f"{said}: an empty column separates what stands there from the table"] if said else []
+    )
+
+
+BESIDE: dict[str, tuple[Change, str, str]] = {
+    "text right beside it": (into("prices", L1="mine"), "L1", "no such column"),
+    "a value right beside it": (into("prices", L3="x"), "L3", "remarks of your own stand right of an empty column"),
+    "a column behind a gap": (into("prices", Z1="note", Z2="x"), "Z1", "each column once"),
+    "a second table": (
+        into("prices", Z1="price_set", AA1="material", AB1="from_year", AC1="price_usd_per_kg", Z2="high"),
+        "Z1",
+        "one table a sheet",
+    ),
+    "empty rows above": (
+        lambda book: book["prices"].insert_rows(1, 3),
+        "row 1",
+        "in row 4: take away what is above it",
+    ),
+    "empty rows and an empty column": (
+        together(lambda book: book["prices"].insert_rows(1, 2), lambda book: book["prices"].insert_cols(1)),
+        "row 1",
+        "it begins in cell B3",
+    ),
+    "an error in the table": (an_error("E2"), "E2", "an error such as #DIV/0!"),
+    "a slip in a moved table": (
+        together(into("prices", E2="3%"), lambda book: book["prices"].insert_cols(1)),
+        "F2",
+        "a percentage is no amount",
+    ),
+    "a remark below": (into("prices", A9="ask again"), "row 9", "a remark ('ask again')"),
+    "the plan in column B": (lambda book: book[PLAN].insert_cols(1), "A1", "an empty column A; expected the header"),
+    "the plan in column B, lower": (
+        together(lambda book: book[PLAN].insert_cols(1), lambda book: book[PLAN].insert_rows(1, 2)),
+        "A1",
+        "it stands in B3: take away what is left of it and above it",
+    ),
+    "the plan beside numbers": (
+        together(lambda book: book[PLAN].insert_cols(1), into(PLAN, A2=1)),
+        "A1",
+        "it stands in B1",
+    ),
+    "empty rows above the plan": (lambda book: book[PLAN].insert_rows(1, 2), "A1", "which stands in row 3"),
+}
+
+
+@pytest.mark.parametrize("what", BESIDE)
+def test_what_may_be_data_beside_a_table_is_one_fault_with_its_cell(what: str, kept: Path, tmp_path: Path) -> None:
+    """Proves: nothing that may belong to a table is passed over: a header of it, a second table, values right beside it; and a
+    table that stands lower, or a plan in another column, is one fault and not one for each of its cells."""
+    change, at, said = BESIDE[what]
+    (fault,) = faults_of(edited(kept, tmp_path, change))
+    assert said in str(fault)
+    assert fault.row == at
+
+
+def test_an_optional_column_behind_a_gap_is_read(kept: Path, tmp_path: Path) -> None:
+    """Proves: an empty column inside a table hides none of its columns, nor one that is misspelt."""
+
+    def moved(name: str) -> Change:
+        def change(book: Any) -> None:
+            for cell in book["prices"][1]:
+                if cell.value == "money_year":
+                    cell.value = None
+            into("prices", Z1=name, Z2=2024)(book)
+
+        return change
+
+    _, data = load_workbook(edited(kept, tmp_path, moved("money_year")))
+    assert data.rows("prices")[0].money_year == 2024
+    (fault,) = faults_of(edited(kept, tmp_path, moved("mony_year")))
+    assert (fault.row, "did you mean 'money_year'" in fault.expected) == ("Z1", True)

@@ -8,7 +8,7 @@ versions, the log and what a caller asked for, is guarded by the digest of the m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from ..results.recomputation import (
     table_objections,
 )
 from ..results.result import Result
-from ..results.run_contents import answer_texts, question_texts
+from ..results.run_contents import answer_texts, litter_in, question_texts
 from ..results.run_folder import open_run
 from ..results.study_files import study_faults
 from .solving import solve
@@ -62,6 +62,8 @@ class Verification:
     objections: tuple[str, ...]
     uncompared: tuple[str, ...] = ()
     """What was not held against the second solve, because that found other decisions or was stopped, and why."""
+    beside: tuple[str, ...] = ()
+    """Files in the folder that other programs left, such as .gitignore: no part of the run, and not read."""
 
 
 def verify(stored: Result | str | Path, *, again: Result | None = None) -> Verification:
@@ -78,7 +80,7 @@ def verify(stored: Result | str | Path, *, again: Result | None = None) -> Verif
     result = opened.result
     objections = [str(fault) for fault in (*opened.faults, *study_faults(Path(stored), opened.stated))]
     objections += [*misstated(result, opened.stated), *_misfiled(result, opened.stated["files"])]
-    return _verified(result, again, objections)
+    return replace(_verified(result, again, objections), beside=tuple(litter_in(Path(stored))))
 
 
 def _misfiled(result: Result, files: Mapping[str, str]) -> Iterator[str]:

@@ -340,6 +340,7 @@ def verify(
             "again_musd": found.again,
             "objections": found.objections,
             "not_compared": found.uncompared,
+            "not_of_the_run": found.beside,
         }
         typer.echo(json.dumps(plainly(told), indent=1, allow_nan=False))
         if found.objections:
@@ -355,6 +356,8 @@ def verify(
     )
     for what in found.uncompared:
         console.print(f"not compared: {what}", markup=False)
+    if found.beside:
+        console.print(f"not of the run, and not read: {', '.join(found.beside)}", markup=False)
     if found.objections:
         raise UntrustedError(f"the run folder does not reproduce: {'; '.join(found.objections)}")
     console.print("verified")

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .meant_letters import foreign
 from .names import meant
 
 if TYPE_CHECKING:
@@ -123,10 +124,13 @@ def _spelt(value: object) -> str:
 def near_miss(word: str, known: Iterable[str], called: Mapping[str, str] | None = None) -> str:
     """Suggestion to append to an expectation, e.g. `` (did you mean 'gallium'?)``, or an empty string.
 
-    called: other names of known ones, e.g. {"China": "CHN"}.
+    called: other names of known ones, e.g. {"China": "CHN"}. Letters of other alphabets that look like its own are named.
     """
-    close = meant(word, known, called)
-    return f" (did you mean {' or '.join(repr(name) for name in close)}?)" if close else ""
+    close, odd = meant(word, known, called), foreign(word[:LONGEST_SHOWN])
+    if not close:
+        return f" ({odd})" if odd else ""
+    every = ", which stands for all" if close == ["*"] else ""
+    return f" (did you mean {' or '.join(repr(name) for name in close)}{every}?{f' {odd}' if odd else ''})"
 
 
 class Hints:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from .meant_letters import digits_seen, letters_for_digits
+
 SPACES = re.compile("[\u00a0\u2007\u2009\u202f]")
 """Spaces that are none of the keyboard's."""
 DASHES = re.compile("[\u2010-\u2015\u2212]")
@@ -35,6 +37,30 @@ ACCOUNTING = re.compile(r"\((?P<figure>[\d.,]+)\)", re.ASCII)
 FOOTNOTED = re.compile(
     r"(?P<figure>[-+]?[\d.]*\d)\s*(?P<mark>[*\u2020\u2021\u00b9\u00b2\u00b3]+|\(\w\)|\[\w+\]|(?<=\d)[a-d])", re.ASCII
 )
+LETTERED = re.compile(r"[-+]?(?:\d[\d ,.'_]*|\.\d+)(?:[eE][-+]?\d+)?\s?%?", re.ASCII)
+"""What is left of a figure with letters in place of digits when these are put right."""
+UNFINISHED = re.compile(r"(?P<figure>[-+]?(?:\d[\d.,]*|\.\d+))\s?[eE][-+]?", re.ASCII)
+POWER = re.compile(
+    r"(?:(?P<figure>[-+]?\d[\d.,]*)\s*[xX*\u00d7\u00b7]\s*)?10\s*(?:\^|\*\*)\s*(?P<power>[-+]?\d\d?)"
+    r"|(?P<spaced>[-+]?\d[\d.,]*)\s*[eE]\s*(?P<exponent>[-+]?\s*\d\d?)",
+    re.ASCII,
+)
+AMOUNTS = (
+    ("_t_per_t", ""),
+    ("_per_yr", ""),
+    ("_usd_per_kg", "USD/kg"),
+    ("_usd_per_t", "USD/t"),
+    ("_musd", "million USD"),
+    ("_kt", "kt"),
+    ("_kg", "kg"),
+    ("_t", "t"),
+    ("_yr", "years"),
+    ("_years", "years"),
+    ("_months", "months"),
+    ("_days", "days"),
+)
+"""How names of columns end that hold an amount, and its unit; empty for what is a share or a ratio all the same."""
+PER_YEAR = "_t_per_yr"
 NOTHING_KNOWN = {
     "-",
     "--",
@@ -71,12 +97,14 @@ ERRORS = ("#ref!", "#n/a", "#div/0!", "#value!", "#name?", "#num!", "#null!", "#
 LONGEST_READ = 40
 """Characters of a text beyond which no number is looked for in it."""
 LARGEST_DENOMINATOR = 16
+LARGEST_POWER = 15
+"""Of ten, in a figure that is spelled out."""
 
 
 def number_meant(text: str, column: str = "") -> str:
     """What to write in place of a text that is no plain number, in words; empty where nothing is near.
 
-    column: where it stands; percentages stay as they are where its name ends in `_pct`.
+    column: where it stands; percentages stay as they are where its name ends in `_pct`, and are none of an amount.
     """
     said = DASHES.sub("-", SPACES.sub(" ", text)).strip()
     if not said or len(said) > LONGEST_READ:
@@ -133,8 +161,46 @@ def _percentage(said: str, column: str) -> str:
     figure = _plain(found["figure"]) if found else ""
     if not found or not figure:
         return ""
+    unit = amount_unit(column)
+    if unit:
+        return f"what it comes to in {unit}: a percentage is no amount"
     per = 1000 if "\u2030" in said else 1 if column.endswith("_pct") else 100
     return f"{_spelled(float(figure) / per)}, without the sign"
+
+
+def amount_unit(column: str) -> str:
+    """Unit of a column that holds an amount, by its name; empty where it is a share, a ratio, or the name does not say."""
+    name = f"_{re.sub(r'_(low|high)$', '', column)}"
+    if name.endswith(PER_YEAR):
+        return "t/yr"
+    return next((unit for ending, unit in AMOUNTS if name.endswith(ending)), "")
+
+
+def _lettered(said: str, column: str) -> str:
+    """3oo and l50 and 1,5oo: letters, or digits of another script, where digits belong."""
+    figure, space, unit = said.partition(" ")
+    seen = digits_seen(figure)
+    if seen != figure and unit.isalpha() and LETTERED.fullmatch(seen) and any(c.isdecimal() for c in figure):
+        meant = number_meant(f"{seen}{space}{unit}", column)
+        return f"{meant}; {letters_for_digits(figure)}" if meant else ""
+    seen = digits_seen(said)
+    if seen == said or not any(character.isdecimal() for character in said) or not LETTERED.fullmatch(seen):
+        return ""
+    figure = number_meant(seen, column)
+    return f"{figure}; {letters_for_digits(said)}" if figure else ""
+
+
+def _powered(said: str, _: str) -> str:
+    """1e and 1.5E+, which end before their exponent; 1 e3 and 2x10^3."""
+    unfinished, power = UNFINISHED.fullmatch(said), POWER.fullmatch(said)
+    if unfinished and _plain(unfinished["figure"]):
+        figure = _plain(unfinished["figure"])
+        return f"{figure}, or a whole exponent after the e, such as {figure}e3: there is none"
+    if not power:
+        return ""
+    exponent = int((power["power"] or power["exponent"]).replace(" ", ""))
+    figure = _plain(power["figure"] or power["spaced"] or "1")
+    return f"{_spelled(float(f'{figure}e{exponent}'))}" if figure and abs(exponent) <= LARGEST_POWER else ""
 
 
 def _dated(said: str, _: str) -> str:
@@ -201,5 +267,19 @@ def _unquoted(said: str, _: str) -> str:
     return f"{_plain(bare)}, without quotation marks" if bare != said and _plain(bare) else ""
 
 
-RULES = (_grouped, _percentage, _dated, _about, _span, _fraction, _scaled, _marked, _unquoted, _computed, _with_unit)
+RULES = (
+    _lettered,
+    _powered,
+    _grouped,
+    _percentage,
+    _dated,
+    _about,
+    _span,
+    _fraction,
+    _scaled,
+    _marked,
+    _unquoted,
+    _computed,
+    _with_unit,
+)
 """Ways to read a figure, the surest first."""

@@ -11,7 +11,9 @@ LONGEST = 200
 """Characters of a text in which another shape is looked for."""
 MOST_YEARS = 60
 PAIR = re.compile(r"(?P<name>[A-Za-z_][\w-]*)\s*[=: ]\s*(?P<factor>\d+(?:\.\d+)?|\.\d+)")
-YEARS = re.compile(r"\[?\s*(?P<first>\d{4})\s*(?:-|\u2013|to|\.\.\.?|bis)\s*(?P<last>\d{4})\s*\]?", re.ASCII)
+YEARS = re.compile(
+    r"\[?\s*(?:FY\s*)?(?P<first>\d{4})\s*(?:-|\u2013|to|\.\.\.?|bis)\s*(?:FY\s*)?(?P<last>\d{4})\s*\]?", re.ASCII
+)
 FIGURES = re.compile(r"\[?\s*-?\d+(?:\.\d+)?(?:[\s,;]+-?\d+(?:\.\d+)?)*\s*\]?", re.ASCII)
 
 

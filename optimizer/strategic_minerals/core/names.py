@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 
+from .meant_letters import latin
 from .shipped import shipped
 
 SPELLINGS = (
@@ -140,6 +141,10 @@ PAIRED = {"nd": ("ndpr",), "pr": ("ndpr",)}
 """Elements that are traded together."""
 ALSO = {"wolfram": "w", "didymium": "nd", "rareearthmagnet": "ndfeb", "neodymiummagnet": "ndfeb", "neomagnet": "ndfeb"}
 FORMS = ("oxide", "metal", "magnet", "carbonate", "concentrate", "sponge", "flake")
+EVERYTHING = ("all", "any", "every", "everything", "each", "world", "global", "worldwide")
+"""Words that people write for all of something, where `*` stands for it."""
+SORTS = ("material", "mineral", "countrie", "project", "package", "hazard", "segment")
+"""What may stand behind `all`, without its s."""
 MOST_NAMES = 2_000
 """Known names that are compared letter by letter."""
 LONGEST = 60
@@ -204,6 +209,7 @@ def meant(word: str, known: Iterable[str], called: Mapping[str, str] | None = No
     """
     if not 0 < len(word) <= LONGEST:
         return []
+    word = latin(word)
     names = sorted(known)[:MOST_NAMES]
     bare = plain(word)
     alike = [name for name in names if plain(name) == bare]
@@ -213,6 +219,8 @@ def meant(word: str, known: Iterable[str], called: Mapping[str, str] | None = No
         other = {name: code for name, code in country_codes().items() if code in names} | other
     if alike or other.get(bare) in names:
         return alike or [other[bare]]
+    if "*" in names and is_everything(word):
+        return ["*"]
     plural = [] if codes else [name for name in names if plain(name).removesuffix("s") == bare.removesuffix("s")]
     if plural:
         return plural
@@ -229,6 +237,12 @@ def meant(word: str, known: Iterable[str], called: Mapping[str, str] | None = No
         return [by_letters[close[0]]]
     near = get_close_matches(bare, list(other), n=1, cutoff=0.8)
     return [other[name] for name in near if other[name] in names]
+
+
+def is_everything(word: str) -> bool:
+    """Whether a word is what people write for all of something: all, any, all materials."""
+    bare = plain(word)
+    return bare in EVERYTHING or (bare.startswith("all") and bare.removeprefix("all").removesuffix("s") in SORTS)
 
 
 def _of_element(bare: str, names: Sequence[str]) -> list[str]:

@@ -16,6 +16,8 @@ from .csv_shape import PROVENANCE, guarded, read_csv_table, unguarded_cell
 from .dataset import Dataset
 from .row_checks import required
 
+BESIDE = "._"
+"""How names of files begin in which macOS keeps what a disk of another kind cannot hold of a file; no table is among them."""
 CSV_PIECE = 500_000
 """Rows of a table that are turned into text at once."""
 
@@ -32,7 +34,7 @@ def load_dataset(path: str | Path) -> Dataset:
     tables: dict[str, tuple[Row, ...]] = {}
     lines: dict[str, tuple[int, ...]] = {}
     inside = sorted(folder.iterdir())
-    for file in (file for file in inside if file.suffix == ".csv"):
+    for file in (file for file in inside if file.suffix == ".csv" and not file.name.startswith(BESIDE)):
         if file.stem not in TABLES:
             faults.add(Fault(file.name, "", "", "no such table", "a table name" + near_miss(file.stem, TABLES)))
             continue

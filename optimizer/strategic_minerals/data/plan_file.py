@@ -6,21 +6,23 @@ import json
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from ..core.bounded_files import read_bounded, text_of
-from ..core.errors import MOST_PRINTED, Fault, Faults, MisplacedError, PlanError, more_faults, near_miss, shown
+from ..core.errors import MOST_PRINTED, Fault, Faults, MisplacedError, PlanError, more_faults, shown
 from ..core.meant_shapes import shape_meant
-from ..core.names import meant
-from ..schemas.descriptions import expected, items_at, kinds_at
+from ..core.meant_years import year_meant
+from ..core.names import is_everything, meant
+from ..schemas.descriptions import default_at, expected, items_at, kinds_at, years_at
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import FORMER_NAMES
-from .plan_lines import PlanText, field_lines
-from .plan_syntax import Kinds, json_fault, toml_fault
+from .plan_lines import PlanText, field_lines, set_elsewhere
+from .plan_places import TextKind, absent, elsewhere, home_of
+from .plan_syntax import Fields, json_fault, toml_fault
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -46,8 +48,10 @@ def read_as(
     model: type[M], path: Path, overrides: Mapping[str, Any] | None = None, *, wanted: str = "a plan file"
 ) -> tuple[M, PlanText]:
     """As `load_as`, and where in the file its fields stand. wanted: what the file should be."""
-    text, kind = _read(path, wanted), "JSON" if path.suffix.lower() == ".json" else "TOML"
-    data = _content(path.name, text, kind, partial(kinds_at, model))
+    text, kind = _read(path, wanted), _kind(path)
+    data = _content(
+        path.name, text, kind, Fields(partial(kinds_at, model), partial(items_at, model), partial(years_at, model))
+    )
     if kind == "JSON" and isinstance(data.get(SCHEMA), str):
         del data[SCHEMA]
     if not overrides:
@@ -61,7 +65,7 @@ def read_as(
             faults.extend(error.faults)
     if faults:
         raise PlanError(faults.told())
-    place = PlanText(path.name, field_lines(text, kind), tuple(changed))
+    place = PlanText(path.name, field_lines(text, kind), tuple(changed), kind)
     return _parsed(model, data, place), place
 
 
@@ -69,7 +73,11 @@ SET = "--set"
 """Where a value stands that the command line set."""
 
 
-def _content(file: str, text: str, kind: str, kinds: Kinds) -> dict[str, Any]:
+def _kind(path: Path) -> TextKind:
+    return "JSON" if path.suffix.lower() == ".json" else "TOML"
+
+
+def _content(file: str, text: str, kind: TextKind, fields: Fields) -> dict[str, Any]:
     """A text as plain data. Raises PlanError with the line where it does not read."""
     try:
         data = json.loads(text, object_pairs_hook=_once) if kind == "JSON" else tomllib.loads(text)
@@ -77,10 +85,10 @@ def _content(file: str, text: str, kind: str, kinds: Kinds) -> dict[str, Any]:
         raise PlanError([Fault(file, "", "", "nesting too deep", f"a {kind} document")]) from None
     except ValueError as error:
         if kind == "JSON":
-            raise PlanError([json_fault(file, text, error, kinds)]) from None
+            raise PlanError([json_fault(file, text, error, fields)]) from None
         if not isinstance(error, tomllib.TOMLDecodeError):
             raise PlanError([Fault(file, "", "", str(error), "a TOML document")]) from None
-        raise PlanError([toml_fault(file, text, str(error), kinds)]) from None
+        raise PlanError([toml_fault(file, text, str(error), fields)]) from None
     if not isinstance(data, dict):
         raise PlanError(
             [Fault(file, "1", "", "a list" if isinstance(data, list) else shown(data), "{, an object with the fields")]
@@ -114,32 +122,33 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def parse_plan(data: Mapping[str, Any], *, file: str = "plan", text: str = "", overrides: Sequence[str] = ()) -> Plan:
     """Validate plain data as a plan; `file`, `text` and `overrides` only locate the faults. Raises PlanError."""
-    return _parsed(Plan, data, PlanText(file, field_lines(text, "TOML"), tuple(overrides)))
+    return _parsed(Plan, data, PlanText(file, field_lines(text, "TOML"), tuple(overrides), "TOML" if text else ""))
 
 
 def _parsed(model: type[M], data: Mapping[str, Any], place: PlanText) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        found = _without_echoes(error.errors(include_url=False))
-        faults = [place.placed(fault) for item in found[:MOST_PRINTED] for fault in _faults(model, item)]
+        found = _without_echoes(model, error.errors(include_url=False))
+        faults = [place.placed(fault) for item in found[:MOST_PRINTED] for fault in _faults(model, item, place)]
         if len(found) > MOST_PRINTED:
             faults.append(more_faults(len(found) - MOST_PRINTED))
         raise PlanError(faults) from None
 
 
-def _without_echoes(errors: list[Any]) -> list[Any]:
+def _without_echoes(model: type[BaseModel], errors: list[Any]) -> list[Any]:
     """One error for each thing that is wrong, in order.
 
     Dropped: that a list is too short where its items are what is wrong; that a value is not of another kind too (those kinds
-    go into `also` of the first such error); that a field is missing beside one whose name is nearly its own.
+    go into `also` of the first such error); that a field is missing beside one whose name is nearly its own, or that
+    stands at another place.
     """
     placed = [(place_of(item), item) for item in errors]
     around = {place[:n] for place, _ in placed for n in range(len(place))}
     of_its_kind = {
         place for place, item in placed if not item["type"].endswith("_type")
     }  # the branch of a choice that fits
-    slips = _nearly_there(placed)
+    slips = _nearly_there(placed) | _at_other_places(model, placed)
     kept: list[Any] = []
     firsts: dict[tuple[str, ...], Any] = {}
     for place, item in placed:
@@ -164,6 +173,16 @@ def _nearly_there(placed: Sequence[tuple[tuple[str, ...], Any]]) -> set[tuple[st
             missing[place[:-1]].append(place[-1])
     strange = [place for place, item in placed if item["type"] == "extra_forbidden" and place[:-1] in missing]
     return {(*place[:-1], name) for place in strange[:MOST_SLIPS] for name in meant(place[-1], missing[place[:-1]])[:1]}
+
+
+def _at_other_places(model: type[BaseModel], placed: Sequence[tuple[tuple[str, ...], Any]]) -> set[tuple[str, ...]]:
+    """Places of fields that are missing and stand where they are none."""
+    missing = [place for place, item in placed if item["type"] == "missing"]
+    found: set[tuple[str, ...]] = set()
+    for place in [place for place, item in placed if item["type"] == "extra_forbidden"][:MOST_SLIPS]:
+        home = home_of(model, place, [each for each in missing if each not in found])
+        found |= {home} if home else set()
+    return found
 
 
 MOST_SLIPS = 7
@@ -262,77 +281,38 @@ def counted(part: str) -> int:
     return int(part)
 
 
-def _faults(model: type[BaseModel], item: Any) -> list[Fault]:
+def _faults(model: type[BaseModel], item: Any, place: PlanText) -> list[Fault]:
     """One pydantic error as faults, not placed yet: several where fields contradict each other."""
     error = item.get("ctx", {}).get("error")
     if not isinstance(error, MisplacedError):
-        return [_fault(model, item)]
+        return [_fault(model, item, place)]
     return [Fault("", "", path, found, expected) for path, found, expected in error.places]
 
 
-def _fault(model: type[BaseModel], item: Any) -> Fault:
+def _fault(model: type[BaseModel], item: Any, place: PlanText) -> Fault:
     """One pydantic error as a fault, not placed yet."""
     loc = [*place_of(item)]
-    wanted = " or ".join(dict.fromkeys([expected(item), *(expected(also) for also in item.get("also", ()))]))
+    name, years = next((part for part in reversed(loc) if not part.isdigit()), ""), years_at(model, ".".join(loc))
+    wanted = " or ".join(dict.fromkeys(expected(each, name, years) for each in (item, *item.get("also", ()))))
     found = "nothing" if item["type"] == "missing" else shown(item["input"])
     if item["type"] == "missing":
-        wanted = _absent(model, loc)
+        wanted = absent(model, loc)
     elif item["input"] is None:
         wanted = f"{wanted}; it may not be empty"
+    if isinstance(item["input"], str) and is_everything(item["input"]) and default_at(model, ".".join(loc)) == ["*"]:
+        wanted = 'a list: ["*"], which stands for all'
     meant_shape = shape_meant(item["input"], kinds_at(model, ".".join(loc)), items_at(model, ".".join(loc)))
     if item["type"] not in ("missing", "extra_forbidden") and meant_shape:
         wanted = meant_shape
     if item["type"] == "extra_forbidden":
         found = shown(loc[-1])
-        wanted = _elsewhere(model, loc)
+        own = set_elsewhere(".".join(loc), place.overrides)
+        wanted = elsewhere(model, loc, item["input"], "" if own else place.kind)
     if item["loc"] and str(item["loc"][-1]) == "[key]":
-        wanted = "a year such as 2027 before the equals sign" if item["type"].startswith("int") else wanted
+        year = year_meant(loc[-1], "whole") or "a year such as 2027"
+        wanted = f"{year} before the equals sign" if item["type"].startswith("int") else wanted
     return Fault("", "", ".".join(loc), found, wanted)
 
 
-COMMENTS = ("_", "//", "#", "$")
-"""How names begin under which notes are put into JSON."""
 SCHEMA = "$schema"
 """By which editors know what a JSON file is; it is read over."""
-
-
-def _absent(model: type[BaseModel], loc: list[str]) -> str:
-    """What is expected where a field is missing: of a table, its name and what it must have."""
-    fields = _fields_at(model, loc)
-    return f"a table [{'.'.join(loc)}] with fields such as {', '.join(fields[:3])}" if fields else "a value"
-
-
-def _elsewhere(model: type[BaseModel], loc: list[str]) -> str:
-    """What a key that is none may have meant: another one here, or the same one in a table of the plan."""
-    if loc[-1].startswith(COMMENTS):
-        return "no such field; what is to be noted stands in the title, or after # in a TOML plan"
-    close = near_miss(loc[-1], _fields_at(model, loc[:-1]))
-    if not close:
-        tables = [name for name in _fields_at(model, []) if loc[-1] in _fields_at(model, [name])]
-        close = f" (did you mean '{tables[0]}.{loc[-1]}'?)" if tables else ""
-    return f"no such field{close}"
-
-
-@cache
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema()
-
-
-def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    """Field names of the section at a path, to suggest what a misspelt key may have meant."""
-    schema: Any = _schema(model)
-    node: Any = schema
-    for part in [*path, None]:
-        while True:
-            if "$ref" in node:
-                node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
-            elif "anyOf" in node:
-                node = next((option for option in node["anyOf"] if "$ref" in option or "items" in option), {})
-            elif part is not None and part.isdigit() and "items" in node:
-                break
-            else:
-                break
-        if part is None:
-            return list(node.get("properties", {}))
-        node = node.get("items", {}) if part.isdigit() else node.get("properties", {}).get(part, {})
-    return []

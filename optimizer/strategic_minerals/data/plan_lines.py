@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..core.errors import Fault
+from .plan_places import TextKind
 
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+|\n')
 
@@ -61,6 +62,7 @@ class PlanText:
     name: str
     lines: Mapping[str, int]
     overrides: tuple[str, ...]
+    kind: TextKind = ""
 
     def placed(self, fault: Fault) -> Fault:
         """A fault of the plan with file and line, or the option that set its field."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ..core.errors import Fault, shown
-from ..core.meant_numbers import number_meant
+from ..core.meant_letters import foreign, latin
+from ..core.meant_shapes import shape_meant
+from ..core.meant_years import YearKind, figure_meant, year_list
+from ..core.names import is_everything
 from .plan_lines import last_json_name, repeated, toml_field
+from .toml_text import COLON, SETTING, SPACED_KEY, code_of, goes_on, in_list, line_at, opened_at, reads
 
 AT = re.compile(r"\(at line (\d+), column (\d+)\)")
-KEY = r"[A-Za-z0-9_.\"'-]+"
-SETTING = re.compile(rf"\s*(?P<key>{KEY})\s*=(?P<value>.*)")
-COLON = re.compile(rf"\s*(?P<key>{KEY})\s*:=?(?:\s+(?P<value>.*)|\s*)")
-SPACED_KEY = re.compile(r"\s*(?P<key>[A-Za-z_][\w ]*\w)\s*=\s*(?P<value>\S.*)")
 CURLY = str.maketrans(
     {"\u201c": '"', "\u201d": '"', "\u201e": '"', "\u00ab": '"', "\u00bb": '"', "\u2018": "'", "\u2019": "'"}
 )
@@ -25,49 +25,76 @@ TRUTHS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "
 CODE = re.compile(r"[A-Za-z]\w*_\w*|[A-Za-z]{2,}[A-Za-z_.+-]*\d[\w.+-]*")
 """A name with digits in it: mcs2024, usgs_2024, war-2030."""
 BARE = re.compile(r"[A-Za-z*][\w .*+-]*")
+LIST = 'entries with commas between them, and ] at the end: materials = ["gallium", "germanium"]'
 STATEMENT = "field = value, [table], or a comment after #"
 LIST_END = re.compile(r"[\[\]{}]")
 LONGEST_LINE = 90
 """Characters of a line that are shown."""
 
 
-Kinds = Callable[[str], frozenset[str]]
-"""Kinds of JSON that a dotted field may have: empty for one that nobody knows."""
+@dataclass(frozen=True)
+class Fields:
+    """What is known of the fields of a file; nothing, of one whose fields nobody knows."""
+
+    kinds: Callable[[str], frozenset[str]] = lambda _: frozenset()
+    """Kinds of JSON that a dotted field may have: empty for one that nobody knows."""
+    items: Callable[[str], frozenset[str]] = lambda _: frozenset()
+    """Kinds of the entries of its list or table."""
+    years: Callable[[str], YearKind] = lambda _: ""
+    """Which kind of year it holds."""
 
 
-def _unknown(_: str) -> frozenset[str]:
-    """Of a file whose fields nobody knows."""
-    return frozenset()
+NONE_KNOWN = Fields()
 
 
-def toml_fault(file: str, text: str, message: str, kinds: Kinds = _unknown) -> Fault:
+def toml_fault(file: str, text: str, message: str, fields: Fields = NONE_KNOWN) -> Fault:
     """A fault for text that does not read as TOML. message: what `tomllib` said."""
     whole = _whole_file(text)
     if whole:
         return Fault(file, "1", "", _line_of(text, 1), whole)
     at = AT.search(message)
     number = int(at[1]) if at else _last_line(text)
-    code = _code(text, number)
-    unquoted = _unquoted(toml_field(text, number), code, kinds)
-    number, expected = (number, unquoted) if unquoted else _about(text, number, message)
-    code = _code(text, number)
+    code = code_of(text, number)
+    field_there = toml_field(text, number)
+    unquoted = _unquoted(field_there, code, fields) or _unlisted(field_there, code, fields)
+    number, expected = (number, unquoted) if unquoted else _about(text, number, message, fields)
+    code = code_of(text, number)
     field = SETTING.fullmatch(code) or COLON.fullmatch(code)
     return Fault(file, str(number), field["key"] if field else "", _line_of(text, number), expected)
 
 
-def _unquoted(field: str, line: str, kinds: Kinds) -> str:
+def _unquoted(field: str, line: str, fields: Fields) -> str:
     """What to write in place of text without quotation marks, in a field that holds text; empty where it is no such line."""
     setting = SETTING.fullmatch(line)
     value = setting["value"].strip() if setting else ""
     if (
         not setting
         or not WORDS.fullmatch(value)
-        or _reads(value)
+        or reads(value)
         or value.lower() in NOTHING
-        or not _is_text(kinds(field), value)
+        or not _is_text(fields.kinds(field), value)
     ):
         return ""
     return f'text in quotation marks: {setting["key"]} = "{value}"'
+
+
+def _unlisted(field: str, line: str, fields: Fields) -> str:
+    """What to write in place of names or years without brackets, in a field that holds a list; empty where it is no such line."""
+    setting = SETTING.fullmatch(line)
+    value, kinds, items = setting["value"].strip() if setting else "", fields.kinds(field), fields.items(field)
+    if not setting or kinds - {"null"} != {"array"} or not value or reads(value):
+        return ""
+    if items == {"string"} and LISTED.fullmatch(value):
+        names = ["*"] if is_everything(value) else re.split(r"[\s,;]+", value)
+        return f"a list: {setting['key']} = {json.dumps(names)}{', which stands for all' if names == ['*'] else ''}"
+    years = fields.years(field)
+    entries = [entry.strip("\"' ") for entry in re.split(r"[,;]", value.strip("[]"))]
+    meant = "" if value.startswith("[") else shape_meant(value, kinds, items)
+    return meant or (year_list(entries, years) if years else "")
+
+
+LISTED = re.compile(r"[A-Za-z_*][\w.+-]*(?:[\s,;]+[A-Za-z_*][\w.+-]*)*")
+"""Names without brackets and quotation marks."""
 
 
 def _is_text(kinds: frozenset[str], value: str) -> bool:
@@ -82,7 +109,7 @@ WORDS = re.compile(
 NOTHING = ("null", "none", "nil", "nan", "n/a", "na")
 
 
-def json_fault(file: str, text: str, error: Exception, kinds: Kinds = _unknown) -> Fault:
+def json_fault(file: str, text: str, error: Exception, fields: Fields = NONE_KNOWN) -> Fault:
     """A fault for text that does not read as JSON."""
     if not isinstance(error, json.JSONDecodeError):
         at = repeated(text)
@@ -99,22 +126,26 @@ def json_fault(file: str, text: str, error: Exception, kinds: Kinds = _unknown) 
     ].strip():
         number = text[: error.pos].rstrip().count("\n") + 1
     return Fault(
-        file, str(number), "", _line_of(text, number), _json_text(text, error.pos, kinds) or _json_words(text, error)
+        file,
+        str(number),
+        "",
+        _line_of(text, number),
+        _json_text(text, error.pos, fields) or _json_words(text, error, fields),
     )
 
 
-def _json_text(text: str, position: int, kinds: Kinds) -> str:
+def _json_text(text: str, position: int, fields: Fields) -> str:
     """What to write in place of text without quotation marks, in a field that holds text; empty where there is none such."""
     value = _value_around(text, position).rstrip(" }]")
     field = last_json_name(text[:position])
     figure = re.match(r"-?\d+", value)  # is read, where text begins with one; what follows it is where JSON stops
     begins = text[:position].rstrip().endswith(":") or (figure is not None and text[:position].endswith(figure[0]))
-    if not begins or not WORDS.fullmatch(value) or value.lower() in NOTHING or not _is_text(kinds(field), value):
+    if not begins or not WORDS.fullmatch(value) or value.lower() in NOTHING or not _is_text(fields.kinds(field), value):
         return ""
     return f'text in quotation marks: "{field.rpartition(".")[2]}": "{value}"'
 
 
-def _json_words(text: str, error: json.JSONDecodeError) -> str:
+def _json_words(text: str, error: json.JSONDecodeError, fields: Fields) -> str:
     """What to write where JSON stops to read."""
     rest = text[error.pos :].split("\n", 1)[0].strip()
     before = text[: error.pos].rstrip()
@@ -134,7 +165,8 @@ def _json_words(text: str, error: json.JSONDecodeError) -> str:
     if word and before.endswith((":", "[", ",")) and word[0].lower() in (*TRUTHS, "none", "null"):
         return f"{TRUTHS.get(word[0].lower(), 'null')}, written so"
     value = re.split(r"[}\]]\s*$", _value_around(text, error.pos))[0].strip()
-    meant = number_meant(value)
+    field = last_json_name(text[: error.pos])
+    meant = figure_meant(value, field.rpartition(".")[2], fields.years(field))
     if meant and not _is_json(value):
         return f"a number: {meant}"
     if error.msg.startswith("Expecting ',' delimiter"):
@@ -179,9 +211,9 @@ def _whole_file(text: str) -> str:
     return ""
 
 
-def _about(text: str, number: int, message: str) -> tuple[int, str]:
+def _about(text: str, number: int, message: str, fields: Fields) -> tuple[int, str]:
     """(line, what to write there) of a place where TOML stops to read."""
-    line = _code(text, number)
+    line = code_of(text, number)
     if (
         "Cannot overwrite" in message
         or "twice" in message
@@ -189,49 +221,51 @@ def _about(text: str, number: int, message: str) -> tuple[int, str]:
         or "Cannot redefine" in message
     ):
         return _stands_twice(text, number)
-    found = _of_line(line)
+    if goes_on(text, number, lambda field: bool(fields.kinds(field))):
+        return number, "a comment that begins with #: the comment of the line above goes on here"
+    if in_list(text, number):
+        return opened_at(text, number - 1), LIST
+    found = _of_line(line, fields.years(toml_field(text, number)))
     if found:
         return number, found
     if "Unclosed array" in message or "inline table" in message or "Unclosed" in message or not line.strip():
-        opened = _opened(text, number)
+        opened = opened_at(text, number)
         closing = "}" if "inline table" in message else "]"
         return (
             opened,
             f'entries with commas between them, and {closing} at the end: materials = ["gallium", "germanium"]',
         )
-    opened = _opened(text, number)
-    setting = SETTING.fullmatch(_code(text, opened))
-    if (
-        opened != number
-        and setting
-        and setting["value"].strip().startswith(("[", "{"))
-        and not _reads(setting["value"])
-    ):
-        return opened, 'entries with commas between them, and ] at the end: materials = ["gallium", "germanium"]'
+    opened = opened_at(text, number)
+    setting = SETTING.fullmatch(code_of(text, opened))
+    if opened != number and setting and setting["value"].strip().startswith(("[", "{")) and not reads(setting["value"]):
+        return opened, LIST
     return number, STATEMENT
 
 
 def _stands_twice(text: str, number: int) -> tuple[int, str]:
     """A field or a table that is there already, with the line where it is first."""
-    line = _code(text, number).strip()
+    line = code_of(text, number).strip()
     is_table = line.startswith("[")
     name = line.strip("[] ") if is_table else line.partition("=")[0].strip()
-    start = next((n for n in range(number - 1, 0, -1) if _code(text, n).strip().startswith("[")), 0)
+    start = next((n for n in range(number - 1, 0, -1) if code_of(text, n).strip().startswith("[")), 0)
     lines = range(1, number) if is_table else range(max(start, 1), number)
-    same = [n for n in lines if _code(text, n).strip().partition("=")[0].strip("[] \t") == name]
+    same = [n for n in lines if code_of(text, n).strip().partition("=")[0].strip("[] \t") == name]
     where = f": line {same[0]} has it already" if same else ""
     what = "the table" if is_table else "the field"
     more = "; several tables of one name have two brackets each, [[...]]" if is_table else ""
     return number, f"{what} {shown(name)} once{where}{more}"
 
 
-def _of_line(line: str) -> str:
+def _of_line(line: str, years: YearKind) -> str:
     """What to write in place of a line; empty where the line by itself says nothing wrong."""
     bare = line.strip()
     if any((ord(character) < 32 and character != "\t") or character == "\x7f" for character in line):
         return "text without control characters (was the file copied from a program of another kind?)"
     if ODD_SPACES.search(line):
         return "ordinary spaces: there is one of another kind (copied from a page or a document), type it anew"
+    head = bare.strip("[] ") if bare.startswith("[") else bare.partition("=")[0].strip()
+    if foreign(head) and ("=" in bare or bare.startswith("[")) and re.fullmatch(r"[A-Za-z0-9_.]+", latin(head)):
+        return f"{bare.replace(head, latin(head), 1)}, in letters of the keyboard: {foreign(head)}"
     if bare.startswith(("//", "--", ";", "/*", "%", "'")):
         return "a comment that begins with #"
     if bare.startswith(("<<<<<<<", "=======", ">>>>>>>")):
@@ -242,7 +276,7 @@ def _of_line(line: str) -> str:
         return _of_table(bare)
     setting = SETTING.fullmatch(line)
     if setting:
-        return _of_value(setting["key"], setting["value"].strip())
+        return _of_value(setting["key"], setting["value"].strip(), years)
     spaced, colon = SPACED_KEY.fullmatch(line), COLON.fullmatch(line)
     if colon:
         return f"an equals sign: {colon['key']} = {(colon['value'] or 'value').strip() or 'value'}"
@@ -269,18 +303,18 @@ def _of_table(bare: str) -> str:
     return f"a name without spaces in the brackets: {f'[[{plain}]]' if doubled else f'[{plain}]'}" if plain else ""
 
 
-def _of_value(key: str, value: str) -> str:
+def _of_value(key: str, value: str, years: YearKind) -> str:
     """What to write in place of the value of a field; empty where it reads."""
     if value.startswith("="):
         return f"one equals sign: {key} = {value.lstrip('= ')}"
     if not value:
         return f"a value after the equals sign; where none is meant, no line with {key}"
-    if _reads(value):
+    if reads(value):
         return ""
     if CURLY_MARKS.search(value):
         return f"straight quotation marks: {key} = {value.translate(CURLY)}"
     for end in (";", ","):
-        if value.endswith(end) and _reads(value.rstrip(f"{end} ")):
+        if value.endswith(end) and reads(value.rstrip(f"{end} ")):
             return f"nothing after the value: {key} = {value.rstrip(f'{end} ')}"
     truth = TRUTHS.get(value.lower())
     if truth is not None:
@@ -298,22 +332,22 @@ def _of_value(key: str, value: str) -> str:
         or re.fullmatch(r"[-+]?0\d+(\.\d*)?", value)
     ):
         return f"{key} = {float(value):.12g}"
-    meant = number_meant(value, key)
+    meant = figure_meant(value, key, years)
     if meant:
         return f"a number: {meant}"
     if value.startswith("["):
-        return _of_list(key, value)
+        return _of_list(key, value, years)
     if BARE.fullmatch(value):
         return f'text in quotation marks: {key} = "{value}"'
     return ""
 
 
-def _of_list(key: str, value: str) -> str:
+def _of_list(key: str, value: str, years: YearKind) -> str:
     """What to write in place of a list on one line."""
     if not value.endswith("]"):
         return ""  # it goes on, or it was not closed
     figures = [part.strip() for part in re.split(r",\s+|;", value.strip("[]"))]
-    points = [number_meant(figure) for figure in figures]
+    points = [figure_meant(figure, key, years) for figure in figures]
     if all(figure and "decimal point" in point for figure, point in zip(figures, points, strict=True)):
         return f"{key} = [{', '.join(figure.replace(',', '.') for figure in figures)}], with decimal points"
     entries = [
@@ -326,48 +360,14 @@ def _of_list(key: str, value: str) -> str:
     return f'entries with commas between them, text in quotation marks: {key} = [1, 2] or ["gallium", "tin"]'
 
 
-def _reads(value: str) -> bool:
-    try:
-        tomllib.loads(f"v = {value}")
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _opened(text: str, number: int) -> int:
-    """Line of the field whose value is still open on a line: the last one before it that begins a field."""
-    return next((n for n in range(number, 0, -1) if SETTING.fullmatch(_code(text, n))), number)
-
-
 def _last_line(text: str) -> int:
     """The last line with anything on it."""
     return max((n for n, line in enumerate(text.splitlines(), start=1) if line.strip()), default=1)
 
 
-def _code(text: str, number: int) -> str:
-    """A line without its comment."""
-    line = _raw(text, number)
-    quote = ""
-    for at, character in enumerate(line):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "\"'":
-            quote = character
-        elif character == "#":
-            return line[:at]
-    if quote and " #" in line:  # a quotation mark that is not closed hides the comment
-        return line[: line.index(" #")]
-    return line
-
-
-def _raw(text: str, number: int) -> str:
-    lines = text.split("\n")
-    return lines[number - 1] if 0 < number <= len(lines) else ""
-
-
 def _line_of(text: str, number: int) -> str:
     """A line as it is shown."""
-    line = (_code(text, number) if number > 1 else _raw(text, number)).strip() or _raw(text, number).strip()
+    line = (code_of(text, number) if number > 1 else line_at(text, number)).strip() or line_at(text, number).strip()
     if not line:
         return "an empty file" if not text.strip() else "an empty line"
     short = line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 3]}..."

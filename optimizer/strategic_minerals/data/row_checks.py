@@ -13,7 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from ..core.errors import MOST_FAULTS, Fault, Faults, near_miss, shown
 from ..core.names import meant
 from ..schemas.base import Row
-from ..schemas.descriptions import expected
+from ..schemas.descriptions import expected, years_at
 from ..schemas.tables import TABLES
 
 
@@ -43,7 +43,7 @@ def validate_rows(
             if faults.full:
                 faults.add(unseen=error.error_count())
             else:
-                faults.add(*(_row_fault(item, record, file, line) for item in error.errors(include_url=False)))
+                faults.add(*(_row_fault(table, item, record, file, line) for item in error.errors(include_url=False)))
             continue
         key = tuple(getattr(row, name) for name in model.key)
         if key in places:
@@ -76,6 +76,8 @@ def no_row(model: type[Row], cells: Mapping[str, Any]) -> str:
     keys = [cells[name] for name in model.key if name in cells]
     if not keys:
         return "no name or number of what the row is about"
+    if len(cells) == 1 < len(model.key) and len(str(keys[0]).split()) > 1:
+        return f"a remark ({shown(keys[0])})"
     partly = any(field.is_required() and name not in cells for name, field in model.model_fields.items())
     return f"a line of totals ({shown(keys[0])})" if partly and is_total(keys[0]) else ""
 
@@ -103,13 +105,13 @@ TOTALS = (
 )
 
 
-def _row_fault(item: Any, record: dict[str, Any], file: str, line: int) -> Fault:
+def _row_fault(table: str, item: Any, record: dict[str, Any], file: str, line: int) -> Fault:
     """One error of pydantic about a row."""
     column = str(item["loc"][0]) if item["loc"] else ""
     if item["type"] == "missing":
         return Fault(file, str(line), column, "an empty cell", expected(item))
     raw = record.get(column, item["input"])
-    words = expected({**item, "input": raw} if isinstance(raw, str) else item, column)
+    words = expected({**item, "input": raw} if isinstance(raw, str) else item, column, years_at(TABLES[table], column))
     return Fault(file, str(line), column, shown(raw), words)
 
 

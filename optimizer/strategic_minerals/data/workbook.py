@@ -26,17 +26,16 @@ from ..core.names import plain
 from ..schemas.descriptions import field_meaning, meaning
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
-from .csv_shape import LIKE_A_HEADER, LINES_LOOKED_AT, PROVENANCE, header_words
+from .csv_shape import PROVENANCE
 from .dataset import Dataset
 from .row_checks import required, validate_rows
 from .workbook_limits import MOST_ROWS, look, whole_book
 from .workbook_places import Book, cell_name
 from .workbook_plan import TEXT_STARTS, counted, read_plan
+from .workbook_shape import NEARLY, Extent, extent, no_header, under_no_header
 
 PLAN, READ_ME, NOTES = "plan", "read me", "notes"
 """Sheets that are no tables; what stands in the last two is not read."""
-NEARLY = 0.8
-"""Likeness of a sheet's name to a table's from which on it is taken for a slip."""
 LARGEST_BOOK_BYTES = 50_000_000
 LONGEST_TEXT = 32_767
 """Characters that a cell holds."""
@@ -84,22 +83,22 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
 
 
 MOST_SHEETS_NAMED = 30
-FEWEST_UNDER_LOST = 3
-"""Values under no header from which on the header is what was lost."""
 
 
 @dataclass(frozen=True)
 class _Sheets:
     """The sheets of a book."""
 
-    cells: Mapping[str, list[list[Any]]]
+    cells: Mapping[str, Sequence[Sequence[Any]]]
     """Of the sheets that are read."""
     misnamed: Sequence[Fault]
     """Sheets whose name is a slip."""
     others: tuple[str, ...]
     """Names of the sheets that are not read."""
-    hidden: tuple[str, ...]
-    """What is read although it is hidden, in sentences."""
+    told: tuple[str, ...]
+    """What is read although it is hidden, and what is not read, in sentences."""
+    second: Mapping[str, int]
+    """Of sheets with a table beside their table, where its header begins."""
 
 
 def _sheets(path: Path) -> _Sheets:
@@ -113,21 +112,42 @@ def _sheets(path: Path) -> _Sheets:
         raise InputError([Fault(path.name, "", "", kind, expected)])
     calamine = _module("python_calamine")
     with whole_book(path.name):
-        hidden = look(content, path.name, columns_read)
+        looked = look(content, path.name, columns_read)
         book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
         faults: list[Fault] = []
-        sheets: dict[str, list[list[Any]]] = {}
+        sheets: dict[str, Extent] = {}
         others: list[str] = []
         for name in [kept.name for kept in book.sheets_metadata if kept.typ == calamine.SheetTypeEnum.WorkSheet]:
             sheet = book.get_sheet_by_name(name)
             if columns_read(name):
-                sheets[name] = sheet.to_python(skip_empty_area=False)
+                cells = sheet.to_python(skip_empty_area=False)
+                is_placed = name in TABLES and no_header(name, "", cells) is None
+                sheets[name] = extent(name, cells, looked.unread(name)) if is_placed else Extent(cells)
                 continue
             others.append(name)
             if name.casefold() not in (READ_ME, NOTES):
                 head = sheet.to_python(skip_empty_area=False, nrows=1)
                 faults += _misnamed(path.name, name, [str(value).strip() for value in head[0]] if head else [])
-    return _Sheets(sheets, faults, tuple(others), tuple(hidden))
+    beside = {name: area.beside for name, area in sheets.items()}
+    if unreadable := looked.faults(beside):
+        raise InputError(unreadable)
+    told = [*looked.notes(beside), *(area.note(f"{path.name}, sheet {name}") for name, area in sheets.items())]
+    second = {name: area.second for name, area in sheets.items() if area.second is not None}
+    return _Sheets(
+        {name: area.cells for name, area in sheets.items()},
+        faults,
+        tuple(others),
+        tuple(filter(None, told)),
+        second,
+    )
+
+
+def _beside(place: str, column: int | None) -> Fault | None:
+    """One fault where a second table stands beside a table."""
+    if column is None:
+        return None
+    expected = "one table a sheet: its rows below those of the first, or a sheet of your own"
+    return Fault(place, cell_name(1, column), "", "a second header, right of an empty column", expected)
 
 
 def columns_read(sheet: str) -> float:
@@ -148,7 +168,7 @@ def _misnamed(book: str, sheet: str, header: Sequence[str]) -> Iterator[Fault]:
         yield Fault(book, "", sheet, "no such table", expected)
 
 
-def _tables(path: Path, sheets: Mapping[str, list[list[Any]]], book: _Sheets) -> Dataset:
+def _tables(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], book: _Sheets) -> Dataset:
     faults = Faults()
     tables: dict[str, Any] = {}
     places: tuple[dict[str, tuple[str, ...]], dict[str, tuple[int, ...]]] = {}, {}
@@ -157,40 +177,22 @@ def _tables(path: Path, sheets: Mapping[str, list[list[Any]]], book: _Sheets) ->
         if len(cells) > MOST_ROWS:
             faults.add(Fault(place, "", "", f"{len(cells):,} rows", f"at most {MOST_ROWS:,}"))
             continue
-        misplaced = _no_header(name, place, cells)
+        misplaced = no_header(name, place, cells) or _beside(place, book.second.get(name))
         if misplaced is not None:
             faults.add(misplaced)
             continue
         columns = [str(value).strip() for value in cells[0]] if cells else []
         while columns and not columns[-1]:
             columns.pop()
-        twice = [k for k, column in enumerate(columns) if column in columns[:k]]
+        twice = [k for k, column in enumerate(columns) if column and column in columns[:k]]
         faults.extend(Fault(place, cell_name(1, k), columns[k], "a column twice", "each column once") for k in twice)
         lines = [n for n, row in enumerate(cells[1:], start=2) if any(value != "" for value in row)]
-        headless = {k for row in cells for k in range(len(row)) if k >= len(columns) or not columns[k]}
-        filled = {k: sum(len(cells[n - 1]) > k and cells[n - 1][k] != "" for n in lines) for k in headless}
-        lost = sorted(k for k in headless if filled[k] >= FEWEST_UNDER_LOST)
-        faults.extend(
-            Fault(
-                place,
-                cell_name(1, k),
-                "",
-                f"no name over {filled[k]} values",
-                "the name of the column, or an empty column",
-            )
-            for k in lost[:MOST_SHEETS_NAMED]
-        )
-        headless -= {*lost}
-        beyond = [
-            cell_name(n, k) for n in lines for k, value in enumerate(cells[n - 1]) if value != "" and k in headless
-        ]
-        faults.extend(
-            Fault(place, cell, "", "a value under no header", "an empty cell, or a header") for cell in beyond[:20]
-        )
-        if twice or beyond or lost:
+        headless = [*under_no_header(place, columns, cells, lines)]
+        faults.extend(headless)
+        if twice or headless:
             continue
         records = [_record(columns, cells[n - 1]) for n in lines]
-        rows, found = validate_rows(name, records, place, columns, lines)
+        rows, found = validate_rows(name, records, place, [column for column in columns if column], lines)
         tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
         faults.extend(_with_cell(fault, columns) for fault in found)
     if not tables and not faults:
@@ -198,32 +200,12 @@ def _tables(path: Path, sheets: Mapping[str, list[list[Any]]], book: _Sheets) ->
     if faults:
         raise InputError(faults.told())
     own = tuple(name for name in book.others if name.casefold() not in (READ_ME, NOTES))
-    return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1], own, book.hidden))
-
-
-def _no_header(table: str, place: str, cells: Sequence[Sequence[Any]]) -> Fault | None:
-    """One fault where the first row of a sheet is not the header; None where it is."""
-    known = {plain(column) for column in TABLES[table].model_fields}
-    hits = [len(known & {plain(str(value)) for value in row}) for row in cells[:LINES_LOOKED_AT]]
-    if hits and hits[0] >= LIKE_A_HEADER:
-        return None
-    filled = next((str(value).strip() for row in cells for value in row if str(value).strip()), "")
-    if not filled:
-        return Fault(place, "", "", "an empty sheet", f"a header ({header_words(table)}), or no such sheet")
-    at = next((n for n, count in enumerate(hits, start=1) if count >= LIKE_A_HEADER), 0)
-    first = next((str(value).strip() for value in cells[0] if str(value).strip()), "")
-    found = f"{first!r}" if first else "an empty row"
-    where = (
-        f"the header, which stands in row {at}: take away what is above it"
-        if at
-        else f"the header: {header_words(table)}"
-    )
-    return Fault(place, "row 1", "", found, where)
+    return Dataset(types.MappingProxyType(tables), path.stem, Book(path.name, places[0], places[1], own, book.told))
 
 
 def _record(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
     """Cells by column, in the words of a CSV file: the same rules then read them."""
-    return {column: _text(value) for column, value in zip(columns, row, strict=False) if value != ""}
+    return {column: _text(value) for column, value in zip(columns, row, strict=False) if column and value != ""}
 
 
 def _text(value: Any) -> str:
@@ -241,7 +223,9 @@ def _with_cell(fault: Fault, columns: Sequence[str]) -> Fault:
     if not fault.row.isdigit():
         return fault
     row = int(fault.row)
-    return replace(fault, row=cell_name(row, columns.index(fault.column)) if fault.column in columns else f"row {row}")
+    return replace(
+        fault, row=cell_name(row, columns.index(fault.column)) if fault.column in {*columns} - {""} else f"row {row}"
+    )
 
 
 def write_workbook(plan: Plan, data: Dataset, path: str | Path) -> None:

@@ -10,8 +10,9 @@ import io
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 from xml.parsers.expat import ParserCreate
@@ -26,6 +27,10 @@ LARGEST_RATIO = 200
 MOST_ROWS = 200_000
 MOST_CELLS = 5_000_000
 """Rows times columns of one sheet, empty ones too."""
+MOST_TOLD = 100
+"""Cells of a sheet that are told."""
+Hidden = tuple[str, list[str]]
+"""`row` or `column`, and which ones; or `sheet`, all of it."""
 PIECE = 1 << 16
 PLACE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 BOOK, RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
@@ -47,14 +52,63 @@ def whole_book(name: str) -> Iterator[None]:
         ) from None
 
 
-def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> list[str]:
-    """What is read although it is hidden, in sentences.
+@dataclass(frozen=True)
+class SheetLook:
+    """What of a sheet cannot be read as it stands, and what is hidden."""
 
-    Raises InputError with every fault: too large a book; cells without a value, or merged, in the columns that are read.
+    place: str
+    """Book and sheet, for the faults."""
+    cells: Sequence[tuple[int, Fault]]
+    """Cells without a value, or merged, each with its column counted from 0; a hundred at most."""
+    hidden: Sequence[Hidden]
 
-    Raises what `whole_book` turns into an InputError where it is no book.
+    def faults(self, beside: Collection[int]) -> list[Fault]:
+        """Of its cells, apart from columns that are not read: where there are too many, nobody knows which these are."""
+        full = len(self.cells) >= MOST_TOLD
+        return [fault for column, fault in self.cells if full or column not in beside]
+
+    def notes(self, beside: Collection[int]) -> Iterator[str]:
+        """What is read although it is hidden, in sentences."""
+        unread = {cell_name(1, k).rstrip("1") for k in beside}
+        for what, all_at in self.hidden:
+            at = [name for name in all_at if what != "column" or name not in unread]
+            if what == "sheet":
+                yield f"{self.place}: it is hidden, and read all the same"
+            elif at:
+                some = f"{what} {at[0]} is" if len(at) == 1 else f"{len(at)} {what}s, the first {at[0]}, are"
+                yield f"{self.place}: {some} hidden or filtered away, and read all the same"
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What is found out about a book before it is opened."""
+
+    sheets: Mapping[str, SheetLook]
+
+    def unread(self, sheet: str) -> set[int]:
+        """Columns of a sheet with cells that a reader takes for empty ones."""
+        return {column for column, _ in self.sheets[sheet].cells} if sheet in self.sheets else set()
+
+    def faults(self, beside: Mapping[str, Collection[int]]) -> list[Fault]:
+        """Of all cells. beside: columns, by sheet, that are not read."""
+        faults = Faults()
+        for name, sheet in self.sheets.items():
+            faults.extend(sheet.faults(beside.get(name, ())))
+        return faults.told()
+
+    def notes(self, beside: Mapping[str, Collection[int]]) -> list[str]:
+        """What is read although it is hidden, in sentences; whole sheets first."""
+        told = [note for name, sheet in self.sheets.items() for note in sheet.notes(beside.get(name, ()))]
+        return sorted(told, key=lambda note: ": it is hidden" not in note)
+
+
+def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> Looked:
+    """What is read although it is hidden, and cells without a value, or merged, in the columns that are read.
+
+    Raises InputError for too large a book, and what `whole_book` turns into one where it is none.
     """
-    faults, notes = Faults(), list[str]()
+    faults = Faults()
+    sheets: dict[str, SheetLook] = {}
     with zipfile.ZipFile(io.BytesIO(content)) as book:
         unpacked, packed = (
             sum(part.file_size for part in book.infolist()),
@@ -64,24 +118,17 @@ def look(content: bytes, name: str, columns_read: Callable[[str], float]) -> lis
             found = f"{unpacked:,} bytes unpacked from {packed:,}"
             expected = f"at most {LARGEST_UNPACKED:,}, and {LARGEST_RATIO} times the packed size"
             raise InputError([Fault(name, "", "", found, expected)])
-        found_sheets = [*_sheets(book)]
-        names = {part: sheet for part, sheet, _ in found_sheets}
-        notes += [
-            f"{name}, sheet {sheet}: it is hidden, and read all the same"
-            for _, sheet, hidden in found_sheets
-            if hidden and columns_read(sheet)
-        ]
+        named = {part: (sheet, hidden) for part, sheet, hidden in _sheets(book)}
         for part in book.namelist():
             if part.startswith("xl/worksheets/") and part.endswith(".xml"):
-                sheet = names.get(part, part)
-                wrong, hidden = _sheet_faults(book, part, f"{name}, sheet {sheet}", columns_read(sheet))
-                faults.extend(wrong)
-                for what, at in hidden:
-                    some = f"{what} {at[0]} is" if len(at) == 1 else f"{len(at)} {what}s, the first {at[0]}, are"
-                    notes.append(f"{name}, sheet {sheet}: {some} hidden or filtered away, and read all the same")
+                sheet, is_hidden = named.get(part, (part, False))
+                looked, too_large = _look_at(book, part, f"{name}, sheet {sheet}", columns_read(sheet))
+                faults.extend(too_large)
+                whole: list[Hidden] = [("sheet", [])] if is_hidden and columns_read(sheet) else []
+                sheets[sheet] = replace(looked, hidden=[*whole, *looked.hidden])
     if faults:
         raise InputError(faults.told())
-    return notes
+    return Looked(sheets)
 
 
 def _sheets(book: zipfile.ZipFile) -> Iterator[tuple[str, str, bool]]:
@@ -118,16 +165,12 @@ def holds_a_plan(path: Path) -> bool:
         return False
 
 
-Hidden = tuple[str, list[str]]
-"""`row` or `column`, and which ones."""
-
-
-def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) -> tuple[list[Fault], list[Hidden]]:
-    """Of one sheet, read as a stream, and its rows and columns that are hidden and hold something.
+def _look_at(book: zipfile.ZipFile, part: str, place: str, columns: float) -> tuple[SheetLook, list[Fault]]:
+    """One sheet, read as a stream, with its rows and columns that are hidden and hold something; a fault where it is too large.
 
     columns: how many of its columns count; its size counts in any case.
     """
-    reach, faults = [0, 0], list[Fault]()
+    reach, faults = [0, 0], list[tuple[int, Fault]]()
     cell: dict[str, Any] = {}
     hidden: dict[int, bool] = {}
     hidden_columns: list[tuple[int, int]] = []
@@ -155,10 +198,11 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
         elif (
             kind == "mergeCell"
             and _reach((at := given.get("ref", "")).partition(":")[0])[1] <= columns
-            and len(faults) < 100
+            and len(faults) < MOST_TOLD
         ):
             expected = "a value in each cell: take the cells apart, and fill each"
-            faults.append(Fault(place, at, "", "merged cells, of which only the first holds the value", expected))
+            merged = Fault(place, at, "", "merged cells, of which only the first holds the value", expected)
+            faults.append((_reach(at.partition(":")[0])[1] - 1, merged))
 
     def text(content: str) -> None:
         """A value is one that holds something: an empty element is what a program writes that did not compute."""
@@ -173,7 +217,7 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
         if (
             tag.rpartition(":")[2] != "c"
             or not cell
-            or len(faults) >= 100
+            or len(faults) >= MOST_TOLD
             or max(_reach(str(cell["at"]))[1], 1) > columns
         ):
             return
@@ -183,20 +227,24 @@ def _sheet_faults(book: zipfile.ZipFile, part: str, place: str, columns: float) 
             hidden.update({row: True} if row in hidden else {})
         if cell["error"]:
             expected = "a value, or an empty cell: the spreadsheet could not compute this one"
-            faults.append(Fault(place, str(cell["at"]), "", f"an error such as {cell['text'] or '#REF!'}", expected))
+            wrong = Fault(place, str(cell["at"]), "", f"an error such as {cell['text'] or '#REF!'}", expected)
+            faults.append((column - 1, wrong))
         elif cell["formula"] and not cell["value"]:
             expected = "a value: open the book in a spreadsheet, let it compute, save it"
-            faults.append(Fault(place, str(cell["at"]), "", "a formula that was never computed", expected))
+            wrong = Fault(place, str(cell["at"]), "", "a formula that was never computed", expected)
+            faults.append((column - 1, wrong))
 
     with book.open(part) as content:
         _parse(content, start, end, text)
+    too_large: list[Fault] = []
     if reach[0] > MOST_ROWS + 1 or reach[0] * reach[1] > MOST_CELLS:
         expected = f"at most {MOST_ROWS:,} rows, and {MOST_CELLS:,} cells"
-        faults.insert(0, Fault(place, "", "", f"cells as far as row {reach[0]:,}, column {reach[1]:,}", expected))
+        too_large = [Fault(place, "", "", f"cells as far as row {reach[0]:,}, column {reach[1]:,}", expected)]
     rows = [str(row) for row, holds in hidden.items() if holds]
     unseen = sorted(k for k in filled_columns if any(first <= k <= last for first, last in hidden_columns))
     named = [cell_name(1, k - 1).rstrip("1") for k in unseen]
-    return faults, [(what, at) for what, at in (("row", rows), ("column", named)) if at]
+    hidden_there = [(what, at) for what, at in (("row", rows), ("column", named)) if at]
+    return SheetLook(place, faults, hidden_there), too_large
 
 
 def _reach(at: str) -> tuple[int, int]:

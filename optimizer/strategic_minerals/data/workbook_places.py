@@ -70,7 +70,7 @@ class Book:
     others: tuple[str, ...] = ()
     """Sheets that are no tables."""
     hidden: tuple[str, ...] = ()
-    """What is read although a reader of the book does not see it, in sentences."""
+    """What is read although a reader of the book does not see it, and what is not read, in sentences."""
 
     def placed(self, fault: Fault, table: str, rows: Sequence[Any]) -> Fault:
         """A fault with sheet and cell; its row is told by key, whole or the first part of it."""
@@ -79,6 +79,6 @@ class Book:
         line = self.lines[table][at[0]] if at else None
         columns = self.columns[table]
         cell = f" row {line}" if line else ""
-        if line and fault.column in columns:
+        if line and fault.column and fault.column in columns:
             cell = f" {cell_name(line, columns.index(fault.column))}"
         return replace(fault, file=f"{self.name}, sheet {table}{cell}")

@@ -13,6 +13,7 @@ from ..core.errors import Fault, Faults, PlanError
 from ..core.meant_numbers import PLAIN
 from ..schemas.descriptions import kinds_at, list_at
 from ..schemas.plan import Plan
+from .csv_shape import LINES_LOOKED_AT
 from .plan_file import first_new, parse_plan, put
 from .workbook_places import PlanSheet, cell_name
 
@@ -87,10 +88,27 @@ def _misplaced_header(place: str, cells: Sequence[Sequence[Any]]) -> Iterator[Fa
     if heads and heads[0][0].split(".")[0] in Plan.model_fields:
         expected = "a header (field, value) in the first row, and fields below it"
         yield Fault(place, cell_name(1, 0), heads[0][0], "a field in the first row, which is not read", expected)
+    elif not any(field.split(".")[0] in Plan.model_fields for field, _ in heads) and (elsewhere := _header_at(cells)):
+        row, column = elsewhere
+        found = "an empty column A" if not any(row and str(row[0]).strip() for row in cells) else "another column"
+        expected = (
+            f"the header (field, value) in {cell_name(1, 0)}; it stands in {cell_name(row, column)}: take away what is "
+        )
+        yield Fault(place, cell_name(1, 0), "", found, f"{expected}left of it{' and above it' if row > 1 else ''}")
     elif HEADER in heads[1:]:
         found, at = str(cells[0][0]).strip() or "an empty row", heads.index(HEADER) + 1
         expected = f"the header (field, value), which stands in row {at}: take away what is above it"
         yield Fault(place, cell_name(1, 0), "", found, expected)
+
+
+def _header_at(cells: Sequence[Sequence[Any]]) -> tuple[int, int] | None:
+    """(row, column) of the header, from 1 and from 0, where it begins in another column than the first."""
+    for n, row in enumerate(cells[:LINES_LOOKED_AT], start=1):
+        words = [str(value).strip().casefold() for value in row]
+        found = next((k for k, pair in enumerate(pairwise(words)) if pair == HEADER), 0)
+        if found:
+            return n, found
+    return None
 
 
 HEADER = ("field", "value")

@@ -24,6 +24,7 @@ from ..core.outcome import Outcome
 from ..highs.settings import TOLERANCES
 from ..optimization.stages import Method
 from ..schemas.descriptions import expected as expected_words
+from .line_ends import are_all_of_text, of_file
 from .result import SCHEMA_VERSION, expected_version, versions
 
 MANIFEST = "manifest.json"
@@ -208,12 +209,14 @@ def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def seal_faults(file: str, content: Mapping[str, Any], text: str) -> list[Fault]:
     """Whether content is what was sealed, in the spelling in which it was written."""
-    faults = []
+    faults: list[Fault] = []
     if DIGEST not in content:
         expected = "a digest; runs of older versions have none: solve again"
         faults.append(Fault(file, "", DIGEST, "none", expected))
     elif content[DIGEST] != digest_of_content(content):
         faults.append(Fault(file, "", DIGEST, "content that differs from its digest", "the manifest as it was written"))
+    elif are_all_of_text(text, spelled(content)):
+        faults.append(of_file(file))
     elif text != spelled(content):
         faults.append(Fault(file, "", "", "another spelling of its content", "the file as it was written"))
     return faults

@@ -27,8 +27,12 @@ from .result import Result
 ANALYSES = "analyses"
 """Folder of a run folder for tables of other verbs about it: `analyses/explain/reasons.csv` and the like."""
 PLAN, SUMMARY, LOG, DECISIONS, DIAGNOSIS = "plan.json", "summary.txt", "log.txt", "decisions.npz", "diagnosis.json"
-LITTER = re.compile(r"\.DS_Store|Thumbs\.db|desktop\.ini|\.~lock\..*#|~\$.*")
-"""What file managers leave in any folder that they show, and spreadsheets beside a file that is open; nothing reads it."""
+LITTER = re.compile(
+    r"\.DS_Store|\._.+|\.localized|(?:eh)?thumbs\.db|desktop\.ini|\.directory|\.git(?:ignore|attributes|keep)|\.~lock\..*#|~\$.*",
+    re.IGNORECASE,
+)
+"""What file managers leave in any folder that they show, spreadsheets beside a file that is open, and what git reads: files by
+their own names alone, never a folder with what is in it. Nothing of a run is called so, and nothing reads it."""
 UNREADABLE = (
     OSError,
     EOFError,
@@ -90,7 +94,18 @@ def answer_texts(result: Result) -> Iterator[tuple[str, Iterable[str]]]:
 def names_in(folder: Path) -> list[str]:
     """Everything in a folder that is no folder and no litter, by path from there."""
     found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    return sorted(path.relative_to(folder).as_posix() for path in found if not LITTER.fullmatch(path.name))
+    return sorted(path.relative_to(folder).as_posix() for path in found if not is_litter(path))
+
+
+def litter_in(folder: Path) -> list[str]:
+    """Files of other programs in a folder, by path from there: they are no part of a run, and nothing of it."""
+    found = (path for path in folder.rglob("*") if is_litter(path))
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def is_litter(path: Path) -> bool:
+    """Whether a file of another program stands at a path; a folder is none, whatever it is called."""
+    return LITTER.fullmatch(path.name) is not None and not path.is_dir()
 
 
 def result_file(table: str) -> str:

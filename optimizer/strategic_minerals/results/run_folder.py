@@ -23,6 +23,7 @@ from ..data.csv_files import load_dataset
 from ..data.dataset import Dataset
 from ..data.plan_file import parse_plan
 from ..schemas.plan import Plan
+from .line_ends import are_all, of_file, told_once
 from .manifest import MANIFEST, read_json, read_manifest, schema_faults, seal_faults, sealed, spelled
 from .result import SCHEMA_VERSION, Result, restored, versions
 from .run_contents import (
@@ -282,7 +283,7 @@ def _opened(folder: Path, text: str, stated: Mapping[str, Any]) -> Opened:
     if "why" in stated:
         faults.append(Fault(MANIFEST, "", "outcome", str(stated["why"]), "a run that found a plan"))
     if faults:
-        raise InputError([*changed, *faults])
+        raise InputError(told_once(str(folder), [*changed, *faults]))
     try:
         decisions = read_decisions(folder / DECISIONS)
         tables = {name: read_table(folder / result_file(name), kinds) for name, kinds in stated["columns"].items()}
@@ -331,7 +332,11 @@ def _faults_of_file(folder: Path, name: str, digest: Any) -> Iterator[Fault]:
             yield Fault(MANIFEST, "", "files", repr(name), "a file inside the run folder")
         elif not path.is_file():
             yield Fault(name, "", "", "no file", "the file that the manifest lists")
-        elif _digest(path) != digest:
+        elif _digest(path) == digest:
+            return
+        elif are_all(path, digest):
+            yield of_file(name)
+        else:
             yield Fault(name, "", "", "content that differs from the manifest's hash", "the file as it was written")
     except (OSError, ValueError) as error:  # no name that a file can have, or a file that may not be read
         yield Fault(MANIFEST, "", "files", f"{name!r}: {error}", "a file inside the run folder")

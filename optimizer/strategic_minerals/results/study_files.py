@@ -15,9 +15,10 @@ from typing import Any
 from ..core.atomic_files import PART, staged, whole_file
 from ..core.errors import Fault, InputError
 from ..core.folder_lock import LOCK, one_writer
+from .line_ends import are_all, of_file, told_once
 from .manifest import DIGEST, MANIFEST, read_manifest, seal_faults, sealed, spelled
 from .result import SCHEMA_VERSION
-from .run_contents import ANALYSES, LITTER, names_in
+from .run_contents import ANALYSES, is_litter, names_in
 
 SEAL = "seal.json"
 RESUMED = "rows"
@@ -112,16 +113,16 @@ def remove_studies(folder: Path) -> None:
 
 def study_faults(run: Path, stated: Mapping[str, Any]) -> list[Fault]:
     """What is wrong with the studies of a run: files changed, missing or too many, studies of other runs. stated: its manifest."""
-    folder, faults = run / ANALYSES, []
+    folder, faults = run / ANALYSES, list[Fault]()
     for path in sorted(folder.glob("*")):
-        if LITTER.fullmatch(path.name):
+        if is_litter(path):
             continue
         if path.is_symlink() or not path.is_dir():
             name = path.relative_to(run).as_posix()
             faults.append(Fault(name, "", "", "a file beside the studies", "folders with tables of other verbs"))
         else:
             faults += _faults_of(run, path, stated.get(DIGEST))
-    return faults
+    return told_once(str(folder), faults)
 
 
 def _faults_of(run: Path, study: Path, digest: Any) -> list[Fault]:
@@ -147,8 +148,16 @@ def _faults_of(run: Path, study: Path, digest: Any) -> list[Fault]:
             faults.append(Fault(where, "", "", "no file", "the file that the seal lists"))
         elif name not in stated:
             faults.append(Fault(where, "", "", "a file that the seal does not list", "only files of this study"))
-        elif hashlib.sha256((study / name).read_bytes()).hexdigest() != stated[name]:
+        elif _digest(study / name) == stated[name]:
+            continue
+        elif are_all(study / name, stated[name]):
+            faults.append(of_file(where))
+        else:
             faults.append(
                 Fault(where, "", "", "content that differs from the seal's hash", "the file as it was written")
             )
     return faults
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

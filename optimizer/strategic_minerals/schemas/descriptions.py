@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..core.errors import near_miss
-from ..core.meant_numbers import number_meant
+from ..core.meant_letters import foreign, latin
+from ..core.meant_years import YearKind, figure_meant, year_list, year_meant
 from ..core.names import country_codes, in_ascii
 
 COMMON = {
@@ -155,10 +156,10 @@ def meaning(model: type[BaseModel], column: str) -> str:
     return COMMON.get(column, "")
 
 
-def expected(item: Mapping[str, Any], column: str = "") -> str:
+def expected(item: Mapping[str, Any], column: str = "", years: YearKind = "") -> str:
     """What a validation error expected, in words that need no Python and that the validator did not write.
 
-    column: where the value stands, where that is another than the last part of the error's place.
+    column: where the value stands, where that is another than the last part of the error's place. years: kind of year that it is.
     """
     kind, value = str(item["type"]), item.get("input")
     if kind == "string_pattern_mismatch":
@@ -172,14 +173,17 @@ def expected(item: Mapping[str, Any], column: str = "") -> str:
         place = column or next((str(part) for part in reversed(item.get("loc", ()))), "")
         upper = kind in ("less_than_equal", "less_than")
         of_one = (upper and limit in (0.5, 1)) or (place.endswith("_share") and limit not in (0, 1))
-        return f"{sides.get(kind, 'less than')} {limit:g}{_as_share(value) if of_one else ''}"
+        share = _as_share(value) if of_one else ""
+        year = year_meant(value, years) if years else ""
+        return f"{sides.get(kind, 'less than')} {limit:g}{share}{f': {year}' if year else ''}"
     if kind in LENGTHS:
         return LENGTHS[kind].format(**item["ctx"])
     if kind == "value_error":
         words = str(item["msg"]).removeprefix("Value error, ")
     else:
         words = EXPECTED.get(kind, "a value of another kind")
-    return _with_hint(words, kind, value, column or next((str(part) for part in reversed(item.get("loc", ()))), ""))
+    place = column or next((str(part) for part in reversed(item.get("loc", ()))), "")
+    return _with_hint(words, kind, value, place, years)
 
 
 def _as_share(value: Any) -> str:
@@ -200,18 +204,26 @@ PERCENT = 1000.0
 """Beyond it a number is no percentage of anything."""
 
 
-def _with_hint(words: str, kind: str, value: Any, column: str) -> str:
-    """What was expected, and what a text in its place was meant to be."""
+def _with_hint(words: str, kind: str, value: Any, column: str, years: YearKind) -> str:
+    """What was expected, and what a text, or a date, in its place was meant to be."""
+    is_number = words.startswith(("a number", "a plain number", "a whole number"))
     if not isinstance(value, str):
-        return words
+        if not (years and is_number):
+            return words
+        if isinstance(value, list | tuple):
+            return year_list(value, years) or words
+        year = year_meant(value, years)
+        return f"{words}: {year}" if year else words
     if kind in ("tuple_type", "list_type"):
         parts = [part for part in re.split(r"[\s,;]+", value.strip(" []")) if part]
-        return f"a list: {json.dumps(parts[:20])}" if parts and len(value) <= LONGEST else words
+        odd = f" ({foreign(value)})" if foreign(value[:LONGEST]) else ""
+        listed = json.dumps([latin(part) for part in parts[:20]], ensure_ascii=False)
+        return f"a list: {listed}{odd}" if parts and len(value) <= LONGEST else words
     if words.startswith("true or false"):
         meant = TRUTHS.get(value.strip().lower(), "")
         return f"{words}: {meant}" if meant else words
-    if words.startswith(("a number", "a plain number", "a whole number")):
-        meant = number_meant(value, column)
+    if is_number:
+        meant = figure_meant(value, column, years)
         if words.startswith("a whole number") and meant == value.strip():
             return words
         short = words.partition(" such as")[0] if meant else words
@@ -224,12 +236,15 @@ def _pattern(pattern: str, value: str) -> str:
     words = PATTERNS.get(pattern, "text of another form")
     if pattern == COUNTRY:
         return words + near_miss(value, set(country_codes().values()))
+    odd = f" ({foreign(value[:LONGEST])})" if foreign(value[:LONGEST]) else ""
     if len(value) > LONGEST or not value.strip():
         return words
     if value != value.strip() and re.fullmatch(pattern, value.strip()):
         return f"{value.strip()!r}, without the space before or after it"
-    bare = re.sub(r"[^A-Za-z0-9_.+-]+", "_", in_ascii(value).strip(" '\"\u2018\u2019\u201c\u201d\u00a0")).strip("_")
-    return f"{words}, such as {bare!r}" if re.fullmatch(pattern, bare) else words
+    bare = re.sub(r"[^A-Za-z0-9_.+-]+", "_", in_ascii(latin(value)).strip(" '\"\u2018\u2019\u201c\u201d\u00a0")).strip(
+        "_"
+    )
+    return f"{words}, such as {bare!r}{odd}" if re.fullmatch(pattern, bare) else f"{words}{odd}"
 
 
 LONGEST = 60
@@ -262,12 +277,32 @@ def kinds_at(model: type[BaseModel], field: str) -> frozenset[str]:
     return frozenset(str(node["type"]) for node in _nodes_at(model, field) if "type" in node)
 
 
+def default_at(model: type[BaseModel], field: str) -> Any:
+    """What a dotted field has where a plan says nothing of it; None: nothing, or no such field."""
+    return next((node["default"] for node in _nodes_at(model, field) if "default" in node), None)
+
+
+def years_at(model: type[BaseModel], field: str) -> YearKind:
+    """Which kind of year a dotted field, or each entry of its list, holds; empty where it holds none."""
+    nodes = [*_nodes_at(model, field), *_inner_at(model, field)]
+    kinds = {node.get("type") for node in nodes if (node.get("minimum"), node.get("maximum")) == YEARS}
+    return "whole" if "integer" in kinds else "decimal" if "number" in kinds else ""
+
+
+YEARS = (1900, 2200)
+"""Limits by which a schema's node is known to be a year."""
+
+
 def items_at(model: type[BaseModel], field: str) -> frozenset[str]:
     """Kinds of what a list or a table of figures at a dotted field holds; empty where it is neither."""
+    return frozenset(str(node["type"]) for node in _inner_at(model, field) if "type" in node)
+
+
+def _inner_at(model: type[BaseModel], field: str) -> list[Any]:
+    """What the schema says of the entries of a list or a table of figures at a dotted field."""
     schema = _schema(model)
     inner = [node.get("items", node.get("additionalProperties")) for node in _nodes_at(model, field)]
-    nodes = [choice for node in inner if isinstance(node, dict) for choice in _choices(node, schema)]
-    return frozenset(str(node["type"]) for node in nodes if "type" in node)
+    return [choice for node in inner if isinstance(node, dict) for choice in _choices(node, schema)]
 
 
 @cache

@@ -1,0 +1,127 @@
+"""Where in a plan a field belongs that stands where it is none: above the tables, in another table, under another name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from ..core.errors import near_miss
+from ..core.meant_letters import latin
+from ..core.names import plain
+
+TextKind = Literal["TOML", "JSON", ""]
+"""How a plan is written; empty: a field at a time, as on a sheet or by `--set`."""
+COMMENTS = ("_", "//", "#", "$")
+"""How names begin under which notes are put into JSON."""
+MOST_TABLES = 2
+"""Tables with a field of one name from which on nobody can say which was meant."""
+
+
+def absent(model: type[BaseModel], loc: Sequence[str]) -> str:
+    """What is expected where a field is missing: of a table, its name and what it must have."""
+    fields = fields_at(model, loc)
+    return f"a table [{'.'.join(loc)}] with fields such as {', '.join(fields[:3])}" if fields else "a value"
+
+
+def elsewhere(model: type[BaseModel], loc: Sequence[str], value: Any, kind: TextKind) -> str:
+    """What a key that is none may have meant: another one here, or the same one where it belongs. loc: where it stands."""
+    name, here = loc[-1], fields_at(model, loc[:-1])
+    if name.startswith(COMMENTS):
+        return "no such field; what is to be noted stands in the title, or after # in a TOML plan"
+    other = ""
+    if plain(latin(name)) not in map(plain, here):
+        other = _around(model, loc, value, kind) or _in_others(model, loc, kind)
+    return other or f"no such field{near_miss(name, here)}"
+
+
+def home_of(model: type[BaseModel], loc: Sequence[str], missing: Collection[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """The field that is missing and stands at another place instead: around it, or else in another table. loc: that place."""
+    around = [(*loc[:k], loc[-1]) for k in range(len(loc) - 2, -1, -1)]
+    home = next((place for place in around if loc[-1] in fields_at(model, place[:-1])), None)
+    if home is not None:
+        return home if home in missing else None
+    return next((place for place in missing if place[-1] == loc[-1]), None)
+
+
+def _around(model: type[BaseModel], loc: Sequence[str], value: Any, kind: TextKind) -> str:
+    """Where a field belongs that is one of a table around this one, or of the plan itself; empty where it is none."""
+    name = loc[-1]
+    k = next((k for k in range(len(loc) - 2, -1, -1) if name in fields_at(model, loc[:k])), None)
+    if k is None:
+        return ""
+    dotted = ".".join([*loc[:k], name])
+    if kind == "JSON":
+        return f"no such field here: {name} belongs beside '{loc[k]}', not in it"
+    if kind != "TOML":
+        return f"no such field (did you mean '{dotted}'?)"
+    tables = isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+    own = _named(loc[:-1])
+    if isinstance(value, dict) and k == 0:
+        return f"no such field of {own}: a table of its own, [{name}]"
+    if tables and value and k == 0:
+        return f"no such field of {own}: tables of their own, [[{name}]]"
+    if k == 0:
+        return f"no such field of {own}: {name} belongs above the first [table]"
+    return f"no such field of {own}: {name} belongs below {_named(loc[:k])}, above {_named(loc[: k + 1], listed=True)}"
+
+
+def _in_others(model: type[BaseModel], loc: Sequence[str], kind: TextKind) -> str:
+    """Which table has a field of that name; empty where none has, or many have."""
+    found = [path for path in tables_of(model) if loc[-1] in fields_at(model, path)]
+    found = [path for path in found if not path[-1].isdigit()] or found
+    if not 0 < len(found) <= MOST_TABLES:
+        return ""
+    close = " or ".join(f"'{'.'.join([*path, loc[-1]])}'" for path in found if not path[-1].isdigit())
+    place = f"it belongs in {' or '.join(map(_named, found))}" if kind == "TOML" else ""
+    if close:
+        return f"no such field (did you mean {close}?{f' {place}' if place else ''})"
+    entries = " or ".join(repr(".".join(path[:-1])) for path in found)
+    return f"no such field here: {place or f'it belongs to an entry of {entries}'}"
+
+
+def _named(path: Sequence[str], *, listed: bool = False) -> str:
+    """A place of a plan as TOML heads it: [budget], [[scenarios.events]]."""
+    name = ".".join(part for part in path if not part.isdigit())
+    return f"[[{name}]]" if listed or path[-1].isdigit() else f"[{name}]"
+
+
+@cache
+def tables_of(model: type[BaseModel]) -> tuple[tuple[str, ...], ...]:
+    """Path of every table that a plan may have, with 0 for the first one where there are several; outer ones first."""
+    return tuple(_tables(model, ()))
+
+
+def _tables(model: type[BaseModel], around: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for name in fields_at(model, around):
+        for path in ((*around, name), (*around, name, "0")):
+            if fields_at(model, path):
+                yield path
+                yield from _tables(model, path)
+
+
+def fields_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    """Field names of the section at a path, to suggest what a misspelt key may have meant."""
+    schema: Any = _schema(model)
+    node: Any = schema
+    for part in [*path, None]:
+        while True:
+            if "$ref" in node:
+                node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+            elif "anyOf" in node:
+                node = next((option for option in node["anyOf"] if "$ref" in option or "items" in option), {})
+            elif part is not None and part.isdigit() and "items" in node:
+                break
+            else:
+                break
+        if part is None:
+            return list(node.get("properties", {}))
+        node = node.get("items", {}) if part.isdigit() else node.get("properties", {}).get(part, {})
+    return []
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
