@@ -6,15 +6,16 @@ needs little memory; columns are counted in 32 bits, as the solver counts them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from ..core.arrays import INF, Bools, Floats, Ints
 from ..core.errors import FormulationError
 from ..formulation.catalogue import COMPONENTS
+from .matrix_parts import ColumnArrays, Costs, GrowingArray, Money, RowName
 from .template import Template
 
 SMALLEST_ENTRY = 1e-7
@@ -59,69 +60,8 @@ class PlacedBlock:
         return self.first_column + self.template.columns.index((variable, key)) + self.width * np.arange(self.count)
 
 
-class Costs(Mapping[str, Floats]):
-    """Cost vectors over all columns by name, written out when asked for: most are zero nearly everywhere."""
-
-    def __init__(self, dense: dict[str, Floats]) -> None:
-        """dense: (columns,) by name; taken out as they are read."""
-        self._size = max(map(len, dense.values()), default=0)
-        self._held: dict[str, tuple[Ints, Floats]] = {}
-        for name in list(dense):
-            cost = dense.pop(name)
-            used = np.flatnonzero(cost).astype(np.int32)
-            self._held[name] = used, cost[used]
-
-    def __getitem__(self, name: str) -> Floats:
-        """(columns,) a new vector. Raises KeyError."""
-        used, values = self._held[name]
-        cost = np.zeros(self._size)
-        cost[used] = values
-        return cost
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._held)
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-
-@dataclass(frozen=True)
-class Money:
-    """Rows and columns that count money, and the unit in which the solver has them: tolerances of the solver are absolute, and a
-    model in million USD may hold thousands or billions of them.
-    """
-
-    unit: float
-    """[million USD]"""
-    rows: Bools
-    columns: Bools
-
-    def of(self, rows: Ints, columns: Ints) -> Money:
-        """Of some rows and columns."""
-        return Money(self.unit, self.rows[rows], self.columns[columns])
-
-    def with_more(self, rows: Bools | None = None, columns: Bools | None = None) -> Money:
-        """With more rows and columns, the last; flags say which of them count money."""
-        none = np.zeros(0, dtype=bool)
-        more_rows, more_columns = none if rows is None else rows, none if columns is None else columns
-        return Money(self.unit, np.append(self.rows, more_rows), np.append(self.columns, more_columns))
-
-
 COUNTS_MONEY = {(c.kind, c.name) for c in COMPONENTS if c.unit == "million USD"}
 """(kind, name) of variables and constraints in money."""
-
-
-class RowName(NamedTuple):
-    """What a row of the matrix is."""
-
-    family: str
-    """The constraint's name."""
-    key: Any
-    """Its index within the block."""
-    component: int
-    """-1 where it is of all."""
-    instance: int
-    """Which instance of the block, as `formulation.structure.BlockIndex` counts them."""
 
 
 @dataclass
@@ -248,7 +188,7 @@ def assemble(parts: Sequence[PlacedBlock], money_unit: float = 1.0) -> Assembly:
     """
     total = parts[-1].first_column + parts[-1].width * parts[-1].count if parts else 0
     names = sorted({name for part in parts for name in part.template.costs})
-    columns = _Columns(
+    columns = ColumnArrays(
         np.zeros(total), np.zeros(total), np.zeros(total, dtype=bool), {name: np.zeros(total) for name in names}
     )
     rows = _Rows.room_for(parts)
@@ -320,44 +260,17 @@ def _refuse_tiny(assembly: Assembly) -> None:
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """Data of all columns, filled part by part."""
-
-    lower: Floats
-    upper: Floats
-    integer: Bools
-    costs: dict[str, Floats]
-
-
-class _Grown:
-    """An array that is filled from the front. Room that is never filled is never touched, and so takes no memory."""
-
-    def __init__(self, most: int, dtype: Any) -> None:
-        self._held, self._size = np.empty(most, dtype=dtype), 0
-
-    def add(self, values: Any) -> None:
-        """Append."""
-        self._held[self._size : self._size + len(values)] = values
-        self._size += len(values)
-
-    @property
-    def all(self) -> Any:
-        """All values so far."""
-        return self._held[: self._size]
-
-
-@dataclass(frozen=True)
 class _Rows:
     """Data of all rows, filled stamp by stamp."""
 
-    length: _Grown
-    index: _Grown
-    value: _Grown
-    lower: _Grown
-    upper: _Grown
-    part: _Grown
-    local: _Grown
-    instance: _Grown
+    length: GrowingArray
+    index: GrowingArray
+    value: GrowingArray
+    lower: GrowingArray
+    upper: GrowingArray
+    part: GrowingArray
+    local: GrowingArray
+    instance: GrowingArray
 
     @classmethod
     def room_for(cls, parts: Sequence[PlacedBlock]) -> _Rows:
@@ -365,14 +278,14 @@ class _Rows:
         rows = sum(len(part.template.rows) * part.count for part in parts)
         entries = sum(len(part.template.index) * part.count for part in parts)
         return cls(
-            _Grown(rows, np.int32),
-            _Grown(entries, np.int32),
-            _Grown(entries, float),
-            _Grown(rows, float),
-            _Grown(rows, float),
-            _Grown(rows, np.int16),
-            _Grown(rows, np.int32),
-            _Grown(rows, np.int32),
+            GrowingArray(rows, np.int32),
+            GrowingArray(entries, np.int32),
+            GrowingArray(entries, float),
+            GrowingArray(rows, float),
+            GrowingArray(rows, float),
+            GrowingArray(rows, np.int16),
+            GrowingArray(rows, np.int32),
+            GrowingArray(rows, np.int32),
         )
 
 
@@ -407,7 +320,7 @@ def place(parts: Sequence[PlacedBlock]) -> list[PlacedBlock]:
     return placed
 
 
-def _instantiate_block(k: int, part: PlacedBlock, blocks: slice, into: _Columns, rows: _Rows) -> None:
+def _instantiate_block(k: int, part: PlacedBlock, blocks: slice, into: ColumnArrays, rows: _Rows) -> None:
     """Put some stamps of one part into the matrix."""
     template, xi, externals = part.template, part.xi[blocks], part.externals[blocks]
     n, m, width = len(xi), len(template.rows), part.width
