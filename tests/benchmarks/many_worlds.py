@@ -3,7 +3,7 @@
 Worlds are drawn unreduced. The growth exponent is the slope of log seconds against log worlds. Nothing here passes or fails by the
 clock. Five thousand worlds take six minutes as a relaxation, and some thirty with whole numbers.
 
-    python tests/benchmarks/many_worlds.py [--plan critical-minerals] [--worlds 100 400 1000 5000] [--mixed] [--quick]
+    python tests/benchmarks/many_worlds.py [--plan critical-minerals] [--worlds 100 400 1000 5000] [--mixed] [--quick] [--write]
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import record
 from solve_time import exponent
 
 from strategic_minerals import load_dataset, load_plan, shipped, solve
@@ -48,13 +49,14 @@ def one(plan_name: str, worlds: int, mixed: bool, limit_s: float) -> dict[str, f
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table, and write it where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plan", default="critical-minerals")
     parser.add_argument("--worlds", type=int, nargs="+", default=[100, 400, 1000, 5000])
     parser.add_argument("--mixed", action="store_true", help="integer commitments; without: the linear relaxation")
     parser.add_argument("--limit", type=float, default=1800.0, help="seconds for each search")
     parser.add_argument("--quick", action="store_true", help="10 and 20 worlds")
+    parser.add_argument("--write", action="store_true", help="write the table into README.md beside this file")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one is not None:
@@ -62,7 +64,8 @@ def main() -> None:
         return
     sizes = [10, 20] if asked.quick else asked.worlds
     print(f"{asked.plan}, {'integer' if asked.mixed else 'linear'}, gap {GAP:g}, decomposed, once each\n")
-    print("| worlds | search s | in all s | peak GiB | objective | gap |\n|---|---|---|---|---|---|")
+    lines = record.Lines()
+    lines("| scenarios | search s | in all s | peak GiB | objective | gap |\n|---|---|---|---|---|---|")
     found = []
     for worlds in sizes:
         command = [sys.executable, __file__, "--plan", asked.plan, "--one", str(worlds), "--limit", str(asked.limit)]
@@ -71,10 +74,12 @@ def main() -> None:
         )
         found.append(json.loads(told.stdout))
         search, whole, peak, objective, gap = (found[-1][name] for name in FIGURES)
-        print(f"| {worlds} | {search:.1f} | {whole:.1f} | {peak:.1f} | {objective:,.1f} | {gap:.1e} |", flush=True)
+        lines(f"| {worlds} | {search:.1f} | {whole:.1f} | {peak:.1f} | {objective:,.1f} | {gap:.1e} |")
     for name in ("solve", "total"):
         print(f"\ngrowth with worlds, {name}: exponent {exponent(sizes, [row[name] for row in found]):.2f}", end="")
     print()
+    if asked.write:
+        record.write("growth", lines.lines)
 
 
 if __name__ == "__main__":
