@@ -80,7 +80,9 @@ def test_every_command_line_of_every_document_is_one_that_the_program_takes(docu
     while words and (inner := getattr(command, "commands", {}).get(words[0])) is not None:
         command, words = inner, words[1:]
     assert command is not PROGRAM, f"{document}: no verb {words[0]}"
-    if not getattr(command, "commands", None):
+    if getattr(command, "commands", None):
+        assert not words, f"{document}: no verb {words[0]}"
+    else:
         command.make_context(
             "strategic-minerals", words, resilient_parsing=not words
         )  # a verb alone is mentioned, not called
