@@ -275,6 +275,17 @@ def test_the_settings_of_the_documents_are_those_of_the_service() -> None:
     assert sorted(shown) == sorted(name.upper() for name in Settings.model_fields)
 
 
+def test_the_workflow_does_what_the_checkout_does_by_itself() -> None:
+    """Proves: every push and pull request runs `.ci/run` with Python 3.11, and that builds packages and site."""
+    workflow, steps = text(".github/workflows/ci.yml"), text(".ci/run")
+    assert "\n  push:\n  pull_request:\n" in workflow
+    assert "python:3.11" in workflow
+    assert re.findall(r"- run: (.*)", workflow) == [".ci/run"]
+    assert ".ci/contents.py" in steps
+    assert "mkdocs" in steps
+    assert "--strict" in steps
+
+
 def test_every_test_file_is_one_that_there_is() -> None:
     for name in re.findall(r"`(\w+\.py)`", text("tests/README.md")):
         assert (ROOT / "tests" / name).is_file(), name
