@@ -17,13 +17,12 @@ import pytest
 import typer
 
 from conftest import ENTRY, PATIENCE_S, Cli, environment
+from documents import ASKING, COMMAND_LINE, README, SERVICE, text
 from strategic_minerals import Plan, load_dataset, load_plan, load_result, shipped
 from strategic_minerals.cli import common as cli_base
 from strategic_minerals.cli import main as cli
 from strategic_minerals.highs import solver
 from strategic_minerals.schemas.tables import TABLES
-
-README = Path(__file__).parent.parent / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -577,9 +576,10 @@ def test_a_folder_a_json_file_and_a_near_miss_are_understood(tmp_path: Path, cli
 # --- documents ----------------------------------------------------------------------------------------------
 
 
-def test_the_readme_shows_every_verb_with_options_that_exist() -> None:
-    """Proves: each verb stands in the README, and each option shown there is one that the verb knows."""
-    lines = re.findall(r"strategic-minerals (\w+)([^\n#`]*)", README.read_text(encoding="utf-8"))
+def test_the_documents_show_every_verb_with_options_that_exist() -> None:
+    """Proves: each verb stands in the documents, and each option shown there is one that the verb knows."""
+    pages = (README, ASKING, SERVICE)
+    lines = [found for page in pages for found in re.findall(r"strategic-minerals (\w+)([^\n#`]*)", text(page))]
     shown: dict[str, set[str]] = {}
     for verb, rest in lines:
         shown.setdefault(verb, set()).update(re.findall(r"--[a-z-]+", rest))
@@ -591,8 +591,8 @@ def test_the_readme_shows_every_verb_with_options_that_exist() -> None:
         assert shown[verb] <= known, verb
 
 
-def test_exit_codes_in_the_readme_are_those_of_the_code() -> None:
+def test_exit_codes_in_the_documents_are_those_of_the_code() -> None:
     """Proves: the table of exit codes lists exactly what the command can return."""
-    table = re.findall(r"^\| (\d+) \|", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    table = re.findall(r"^\| (\d+) \|", text(COMMAND_LINE), flags=re.MULTILINE)
     codes = [value for name, value in vars(cli_base).items() if name.startswith("EXIT_")]
     assert sorted(map(int, table)) == sorted(codes)

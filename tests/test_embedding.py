@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 from conftest import PATIENCE_S, environment
-
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+from documents import PACKAGE, the_block
 
 
 def test_the_example_of_a_foreign_service_runs(tmp_path: Path) -> None:
-    """Proves: the README's example, in a folder with modules named as ours might be, gives eight answers, each its own."""
-    block = re.search(r"```python\n# optimizer\.py of your service\n(.*?)```", README, re.DOTALL)
-    assert block is not None
-    (tmp_path / "optimizer.py").write_text(block[1], encoding="utf-8")
+    """Proves: the documents' example, in a folder with modules named as ours might be, gives eight answers, each its own."""
+    block = the_block(PACKAGE, "python", "# optimizer.py of your service")
+    (tmp_path / "optimizer.py").write_text(block, encoding="utf-8")
     (tmp_path / "models.py").write_text("BUDGETS = [5.0 * n for n in range(1, 9)]\n", encoding="utf-8")
     run = "from optimizer import worth_of_budgets; from models import BUDGETS; print(*worth_of_budgets(BUDGETS))"
     found = subprocess.run(

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from conftest import PATIENCE_S, until
+from documents import SERVICE, the_block
 from served import QUICK, Obedient, Server, children_of, client, ended, settings, token
 from strategic_minerals import InputError, load_result
 from strategic_minerals.service.client import Client, ServiceError
@@ -419,11 +420,9 @@ def test_many_callers_at_once_get_each_their_own_job(tmp_path: Path, caller: Any
     assert labels == {f"{n}-{k}" for n in range(12) for k in range(5)}
 
 
-def test_the_client_of_the_readme_works(tmp_path: Path, caller: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proves: the README's lines submit, wait and download; a refusal is an error with its faults, a full rate waits."""
-    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-    blocks = [part.partition("```")[0] for part in readme.split("```python\n")]
-    block = next(part for part in blocks if "service.client import Client" in part)
+def test_the_client_of_the_documents_works(tmp_path: Path, caller: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proves: the documents' lines submit, wait and download; a refusal is an error with its faults, a full rate waits."""
+    block = the_block(SERVICE, "python", "service.client import Client")
     server, service = caller(workers="1")
     monkeypatch.chdir(tmp_path)
     lines = block.replace("http://127.0.0.1:8000", server.address).replace("rare-earths", "quickstart")

@@ -4,6 +4,7 @@ Scenarios are drawn unreduced. The growth exponent is the slope of log seconds a
 by the clock. Five thousand scenarios take six minutes as a relaxation, and some thirty with whole numbers.
 
     python tests/benchmarks/many_scenarios.py [--plan critical-minerals] [--scenarios 100 400 1000 5000] [--mixed] [--quick]
+    [--write]
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import time
 
+import record
 from solve_time import exponent
 
 from strategic_minerals import load_dataset, load_plan, shipped, solve
@@ -48,13 +50,14 @@ def one(plan_name: str, scenarios: int, mixed: bool, limit_s: float) -> dict[str
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table, and write it where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plan", default="critical-minerals")
     parser.add_argument("--scenarios", type=int, nargs="+", default=[100, 400, 1000, 5000])
     parser.add_argument("--mixed", action="store_true", help="integer commitments; without: the linear relaxation")
     parser.add_argument("--limit", type=float, default=1800.0, help="seconds for each search")
     parser.add_argument("--quick", action="store_true", help="10 and 20 scenarios")
+    parser.add_argument("--write", action="store_true", help="write the table into README.md beside this file")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one is not None:
@@ -62,7 +65,8 @@ def main() -> None:
         return
     sizes = [10, 20] if asked.quick else asked.scenarios
     print(f"{asked.plan}, {'integer' if asked.mixed else 'linear'}, gap {GAP:g}, decomposed, once each\n")
-    print("| scenarios | search s | in all s | peak GiB | objective | gap |\n|---|---|---|---|---|---|")
+    lines = record.Lines()
+    lines("| scenarios | search s | in all s | peak GiB | objective | gap |\n|---|---|---|---|---|---|")
     found = []
     for scenarios in sizes:
         command = [sys.executable, __file__, "--plan", asked.plan, "--one", str(scenarios), "--limit", str(asked.limit)]
@@ -71,10 +75,12 @@ def main() -> None:
         )
         found.append(json.loads(told.stdout))
         search, whole, peak, objective, gap = (found[-1][name] for name in FIGURES)
-        print(f"| {scenarios} | {search:.1f} | {whole:.1f} | {peak:.1f} | {objective:,.1f} | {gap:.1e} |", flush=True)
+        lines(f"| {scenarios} | {search:.1f} | {whole:.1f} | {peak:.1f} | {objective:,.1f} | {gap:.1e} |")
     for name in ("solve", "total"):
         print(f"\ngrowth with scenarios, {name}: exponent {exponent(sizes, [row[name] for row in found]):.2f}", end="")
     print()
+    if asked.write:
+        record.write("growth", lines.lines)
 
 
 if __name__ == "__main__":

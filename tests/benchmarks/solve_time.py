@@ -5,6 +5,7 @@ Scenarios are drawn unreduced. Each pair is solved in turn, `--repeats` times, i
 same. Nothing here passes or fails by the clock.
 
     python tests/benchmarks/solve_time.py [--plan rare-earths] [--scenarios 25 50 100 200] [--mixed] [--repeats 3] [--quick]
+    [--write]
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import statistics
 import time
 
 import numpy as np
+import record
 
 from strategic_minerals import load_dataset, load_plan, shipped
 from strategic_minerals.decomposition.lshaped import LShaped
@@ -60,7 +62,7 @@ def exponent(sizes: list[int], times: list[float]) -> float:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table, and write it where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--plan", default="rare-earths")
     parser.add_argument("--scenarios", type=int, nargs="+", default=[25, 50, 100, 200])
@@ -68,11 +70,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit", type=float, default=1200.0, help="seconds for each solve")
     parser.add_argument("--quick", action="store_true", help="10 and 20 scenarios, once")
+    parser.add_argument("--write", action="store_true", help="write the table into README.md beside this file")
     asked = parser.parse_args()
     sizes, repeats = ([10, 20], 1) if asked.quick else (asked.scenarios, asked.repeats)
     kind = f"integer, gap {GAP:g}" if asked.mixed else f"linear, gap {LINEAR_GAP:g}"
     print(f"{asked.plan}, {kind}, median of {repeats}\n")
-    print("| scenarios | flat s | decomposed s | flat / decomposed | objectives differ by |\n|---|---|---|---|---|")
+    told = record.Lines()
+    told(
+        "| plan | scenarios | flat s | decomposed s | flat / decomposed | objectives differ by |\n|---|---|---|---|---|---|"
+    )
     times: dict[str, list[float]] = {"flat": [], "decomposed": []}
     for scenarios in sizes:
         found: dict[str, list[tuple[float, float, float]]] = {"flat": [], "decomposed": []}
@@ -85,13 +91,14 @@ def main() -> None:
         (_, a, _), (_, b, _) = found["flat"][-1], found["decomposed"][-1]
         differ = "no plan in time" if math.isnan(a + b) else f"{abs(a - b) / max(1.0, abs(a)):.1e}"
         ratio = middle["flat"] / middle["decomposed"]
-        print(
-            f"| {scenarios} | {middle['flat']:.2f} | {middle['decomposed']:.2f} | {ratio:.2f} | {differ} |", flush=True
-        )
+        pair = f"{middle['flat']:.2f} | {middle['decomposed']:.2f}"
+        told(f"| `{asked.plan}` | {scenarios} | {pair} | {ratio:.2f} | {differ} |")
     print(
         "\ngrowth with scenarios: "
         + ", ".join(f"{method} exponent {exponent(sizes, t):.2f}" for method, t in times.items())
     )
+    if asked.write:
+        record.write("solve-time", told.lines)
 
 
 if __name__ == "__main__":

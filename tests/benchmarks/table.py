@@ -1,11 +1,13 @@
-"""The performance table of the README: set-up, solving and re-solving against the alternatives, side by side in one run.
+"""Two tables of the README beside this file: set-up and re-solving against the alternatives, side by side in one run.
 
 Set-up is compared on critical-minerals, each tool in a process of its own: raw numpy (the operations blocks' arrays by hand) and
 `passModel`, ours, linopy, Pyomo's own interface, mpi-sppy's extensive form (these two at few scenarios, they take minutes at more).
-Solving is `solve_time.py`'s comparison, re-solving that of a sweep with solves from nothing. Medians, ratios, growth exponents
+Re-solving is compared between a sweep and solves from nothing. Medians, ratios, growth exponents
 (slope of log seconds in log scenarios). Nothing here passes or fails by the clock.
 
-    python tests/benchmarks/table.py [--repeats 5] [--quick]        needs the extra `bench` (linopy, mpi-sppy)
+    python tests/benchmarks/table.py [--repeats 5] [--quick] [--write]        needs the extra `bench` (linopy, mpi-sppy)
+
+`--write` puts both tables into that README, with the day, the commit and the machine.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import peers
+import record
 import setup_time
 
 from strategic_minerals import load_dataset, load_plan, shipped, sweep
@@ -74,25 +77,26 @@ def exponent(sizes: list[int], seconds: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0]) if len(sizes) > 1 else math.nan
 
 
-def set_up(sizes: list[int], few: list[int], repeats: int) -> None:
+def set_up(sizes: list[int], few: list[int], repeats: int) -> list[str]:
     """Set-up and hand-over of critical-minerals by every tool."""
     print("\nSet-up and hand-over, critical-minerals\n")
-    print("| tool | scenarios | columns | seconds | x raw | peak MiB | x raw | growth |")
-    print("|---|---|---|---|---|---|---|---|")
+    told = record.Lines()
+    told("| tool | scenarios | columns | seconds | x raw | peak MiB | x raw | growth |")
+    told("|---|---|---|---|---|---|---|---|")
     for tool in TOOLS:
         chosen = few if tool in SLOW else sizes
         found = [apart(tool, scenarios, 1 if tool in SLOW else repeats) for scenarios in chosen]
         growth = exponent(chosen, [seconds for seconds, _, _ in found])
         for scenarios, (seconds, peak, columns) in zip(chosen, found, strict=True):
             raw = apart("raw numpy + highspy", scenarios, repeats)
-            print(
+            told(
                 f"| {tool} | {scenarios} | {columns:,} | {seconds:.2f} | {seconds / raw[0]:.1f} | {peak:,.0f} "
-                f"| {peak / max(raw[1], 1.0):.1f} | {growth:.2f} |",
-                flush=True,
+                f"| {peak / max(raw[1], 1.0):.1f} | {growth:.2f} |"
             )
+    return told.lines
 
 
-def re_solves(name: str, points: int, repeats: int) -> None:
+def re_solves(name: str, points: int, repeats: int) -> list[str]:
     """A sweep of the linear relaxation by every kind of figure, against solves from nothing with the same scenarios."""
     plan, data = load_plan(shipped("models") / f"{name}.toml"), load_dataset(shipped("inputs"))
     span = np.linspace(0.8, 1.2, points)
@@ -105,8 +109,9 @@ def re_solves(name: str, points: int, repeats: int) -> None:
         "demand": "demand[*/*/*].demand_t_per_yr *",
     }
     print(f"\nRe-solves, {name}, linear relaxation, {points} points from -20 % to +20 %\n")
-    print("| figure | from nothing, s a point | sweep, s a point | ratio |")
-    print("|---|---|---|---|")
+    told = record.Lines()
+    told("| figure | from nothing, s a point | sweep, s a point | ratio |")
+    told("|---|---|---|---|")
     for figure, address in axes.items():
         session, seconds = Session(relax=True, method="flat"), []
         for _ in range(repeats):
@@ -118,20 +123,27 @@ def re_solves(name: str, points: int, repeats: int) -> None:
         found = sweep(plan, data, {address: list(span)}, relax=True, method="flat")
         hot = (time.perf_counter() - start) / points
         assert found.disagreed == 0
-        print(f"| {figure} | {cold:.2f} | {hot:.2f} | {cold / hot:.1f} |", flush=True)
+        told(f"| {figure} | {cold:.2f} | {hot:.2f} | {cold / hot:.1f} |")
+    return told.lines
 
 
 def main() -> None:
-    """Print the tables."""
+    """Print the tables, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="write the tables into README.md beside this file")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="few scenarios, once")
     asked = parser.parse_args()
     repeats = 1 if asked.quick else asked.repeats
     names = ("highspy", "pyomo", "linopy", "mpi-sppy", "numpy")
     print(f"{platform.machine()}, Python {platform.python_version()}, " + ", ".join(f"{n} {version(n)}" for n in names))
-    set_up([2, 5, 10] if asked.quick else [20, 60, 200], [2] if asked.quick else [2, 6], repeats)
-    re_solves("rare-earths", 5 if asked.quick else 100, repeats)
+    found = {
+        "set-up": set_up([2, 5, 10] if asked.quick else [20, 60, 200], [2] if asked.quick else [2, 6], repeats),
+        "re-solves": re_solves("rare-earths", 5 if asked.quick else 100, repeats),
+    }
+    if asked.write:
+        for name, lines in found.items():
+            record.write(name, lines)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Pages that are written from the code, so that they cannot drift: the formulation and the dictionary of the tables.
+"""Pages that are written from the code, so that they cannot drift: formulation, dictionary of the tables, public names.
 
-`python -m strategic_minerals.report.reference_pages` writes both into a checkout; a test holds them to the code.
+`python -m strategic_minerals.report.reference_pages` writes them into a checkout; a test holds them to the code.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from ..core.shipped import shipped
+from ..core.shipped import PACKAGE, shipped
 from ..finance import floor_costs, market_floors
 from ..formulation import branch, commitments, flat, operations, scenario
 from ..formulation.catalogue import COMPONENTS, Component
@@ -241,6 +242,38 @@ does not: demand by single rare earth, defence shares of most minerals, operatin
 holdings of the US stockpile by material are not published; they are estimates or absent, and say so."""
 
 
+def api_table() -> str:
+    """The public names of the package, each with the first sentence of its docstring."""
+    package = import_module(PACKAGE.name)
+    rows = [f"| `{name}` | {_first_sentence(getattr(package, name))} |" for name in package.__all__]
+    return "\n".join(["| name | what it is |", "|---|---|", *rows])
+
+
+def _first_sentence(named: Any) -> str:
+    """Of a docstring, on one line; a bar would end the cell."""
+    paragraph = " ".join((inspect.getdoc(named) or "").partition("\n\n")[0].split())
+    return re.split(r"(?<=\.) ", paragraph, maxsplit=1)[0].replace("|", "\\|")
+
+
+def marks(name: str) -> tuple[str, str]:
+    """What stands before and after a part of a page that is written from the code."""
+    return f"<!-- {name}: written from the code -->", f"<!-- {name}: end -->"
+
+
+def filled(page: str, name: str, content: str) -> str:
+    """A page with new content between the marks of a name. Raises ValueError where it does not have each of them once."""
+    begin, end = marks(name)
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise ValueError(f"expected {begin} and {end} once each")
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}\n\n{content}\n\n{end}{rest.partition(end)[2]}"
+
+
+def package_page() -> str:
+    """The package's README with the table of its public names as the code has them."""
+    return filled((PACKAGE / "README.md").read_text(encoding="utf-8"), "api", api_table())
+
+
 def write_pages() -> list[Path]:
     """Write the generated pages into the checkout's folders."""
     written = []
@@ -248,7 +281,9 @@ def write_pages() -> list[Path]:
         path = shipped(kind) / name
         path.write_text(text, encoding="utf-8")
         written.append(path)
-    return written
+    path = PACKAGE / "README.md"
+    path.write_text(package_page(), encoding="utf-8")
+    return [*written, path]
 
 
 if __name__ == "__main__":

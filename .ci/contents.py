@@ -1,0 +1,56 @@
+"""What the source and binary packages contain, looked at by name: python contents.py FOLDER.
+
+Raises where a package lacks what it should have, or has what it should not.
+"""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).resolve().parents[1]
+NEVER = ("__pycache__", ".git", ".venv", "runs")
+
+
+def here(*places: str) -> set[str]:
+    """Files of the checkout, by their paths from its root."""
+    found = {path.relative_to(ROOT).as_posix() for place in places for path in ROOT.glob(place) if path.is_file()}
+    return {name for name in found if not set(PurePosixPath(name).parts) & set(NEVER)}
+
+
+def wanted_in_wheel() -> set[str]:
+    """The package with its READMEs and the page's files; plans and tables inside it."""
+    package = {name.removeprefix("optimizer/") for name in here("optimizer/strategic_minerals/**/*")}
+    return package | {f"strategic_minerals/shipped/{name}" for name in here("models/*", "inputs/*")}
+
+
+def wanted_in_sdist() -> set[str]:
+    """Everything that building, testing and reading take."""
+    single = here("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff")
+    return single | here("optimizer/**/*", "models/*", "inputs/*", "tests/**/*", ".github/**/*", ".ci/*")
+
+
+def compare(what: str, wanted: set[str], found: set[str]) -> None:
+    """Raise SystemExit where a package differs from what it should be."""
+    lacking = sorted(wanted - found)
+    wrong = sorted(name for name in found if set(PurePosixPath(name).parts) & set(NEVER))
+    if lacking or wrong:
+        raise SystemExit(f"{what}: lacks {lacking}; should not have {wrong}")
+    sys.stdout.write(f"{what}: {len(found)} files, all that there should be\n")
+
+
+def main() -> None:
+    """Look at the one wheel and the one source package of a folder."""
+    (wheel,) = Path(sys.argv[1]).glob("*.whl")
+    (sdist,) = Path(sys.argv[1]).glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive:
+        compare(wheel.name, wanted_in_wheel(), set(archive.namelist()))
+    with tarfile.open(sdist) as archive:
+        members = {name.partition("/")[2] for name in archive.getnames()}
+    compare(sdist.name, wanted_in_sdist(), members)
+
+
+if __name__ == "__main__":
+    main()
