@@ -38,7 +38,7 @@ def deciding() -> tuple[Plan, Dataset]:
     return Plan.model_validate(told), data.replace(offers=offers, materials=materials)
 
 
-def test_bounds_enclose_the_best_plan_against_many_worlds() -> None:
+def test_bounds_enclose_the_best_plan_against_many_scenarios() -> None:
     """Proves: the cost of the best plan against 256 scenarios lies between the lower bound of samples of 8 and the upper bound
     in fresh scenarios, at 99.9 %; the lower bound is a bound, so it is not above the upper one; more scenarios narrow the gap."""
     plan, data = deciding()

@@ -305,7 +305,7 @@ def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(nat
     assert abs(found.error_of_expected) < np.median(naive)
 
 
-def test_a_plan_may_draw_many_worlds_and_keep_few(national: tuple[Instance, Any]) -> None:
+def test_a_plan_may_draw_many_scenarios_and_keep_few(national: tuple[Instance, Any]) -> None:
     """Proves: `sample.draws` keeps `scenarios` of them with unequal weights that share what the quiet scenario leaves."""
     instance, data = national
     assert instance.plan.sample is not None

@@ -31,6 +31,7 @@ from strategic_minerals.highs.settings import OPTIONS, TOLERANCES
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.assembly import Assembly
 from strategic_minerals.model.problem import Problem, prepare
+from strategic_minerals.optimization import fixed_lp
 from strategic_minerals.optimization import optimise as optimize
 from strategic_minerals.optimization.infeasibility import DEMANDS
 from strategic_minerals.optimization.optimise import optimise
@@ -259,7 +260,7 @@ def big_m(most: float) -> tuple[Any, dict[str, np.ndarray]]:
 def rounded(problem: Any, costs: dict[str, np.ndarray], run: Run) -> Run:
     """The linear program in which the decisions of a run stand, rounded."""
     flat = FlatModel(problem.assembly, costs["social_cost"], integer=True)
-    return optimize.solve_fixed_lp(problem, costs, "social_cost", Staged(run, (), (), None, 0, 0), flat, 0.0, 10.0)
+    return fixed_lp.solve_fixed_lp(problem, costs, "social_cost", Staged(run, (), (), None, 0, 0), flat, 0.0, 10.0)
 
 
 def test_a_big_m_leak_is_found_when_the_rounded_decisions_are_solved_again() -> None:

@@ -306,7 +306,7 @@ def test_prices_are_as_close_as_they_say() -> None:
 @pytest.mark.parametrize(
     ("scenarios", "groups"), [(1, 64), (1280, 64), (1281, 65), (2000, 100), (5000, 250), (9000, 250)]
 )
-def test_many_worlds_have_a_group_for_every_so_many(
+def test_many_scenarios_have_a_group_for_every_so_many(
     scenarios: int, groups: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves: one group for 20 scenarios outside the master, within bounds, and 16 where clusters stay in memory."""
