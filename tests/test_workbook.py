@@ -268,7 +268,7 @@ def test_faults_across_tables_name_sheet_and_cell(quickstart_book: Path, tmp_pat
     places = [fault.file for fault in check_data(plan, data)]
     assert f"cross.xlsx, sheet offers {cell_name(3, column - 1)}" in places
     sheet.cell(1, len(heads) + 1).value = "material"
-    sheet.cell(2, len(heads) + 3).value = "lost"
+    sheet.cell(2, len(heads) + 2).value = "lost"
     book.save(tmp_path / "heads.xlsx")
     with pytest.raises(PlanError) as caught:
         load_workbook(tmp_path / "heads.xlsx")
