@@ -18,6 +18,7 @@ from instances import random_case
 from strategic_minerals import solve
 from strategic_minerals.analysis.price_ranging import fixed_program, price_words
 from strategic_minerals.formulation.structure import TRUNK
+from strategic_minerals.highs.run import UnsolvedRun
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import Problem, prepare
@@ -466,8 +467,7 @@ def whole(musd: float = 100.0) -> Case:
 def relaxed_duals(problem: Problem, family: str) -> np.ndarray:
     model = Model(problem.assembly, objective_costs(problem)["social_cost"], integer=False)
     run = model.run(time_limit_s=600.0)
-    assert run.row_dual is not None
-    return run.row_dual[problem.assembly.rows_of(family)]
+    return run.prices.row[problem.assembly.rows_of(family)]
 
 
 def test_prices_hold_for_the_commitments_taken_and_not_for_the_relaxation() -> None:
@@ -782,7 +782,7 @@ def test_a_stopped_run_has_no_prices(phase: str, monkeypatch: pytest.MonkeyPatch
         if options.get("phase") != phase:
             return done
         if phase == "prices":
-            return replace(done, status="time_limit", x=None, objective=None, row_dual=None, column_dual=None)
+            return UnsolvedRun(status="time_limit", bound=done.bound, seconds=done.seconds)
         return replace(done, status="time_limit", bound=done.bound - 50.0)
 
     monkeypatch.setattr(Model, "run", stop)
