@@ -653,8 +653,8 @@ class Rows:
 
 def _place(problem: Problem, row: int) -> tuple[int, int]:
     """Scenario and first year of the period of a row of a period block."""
-    _, _, label, number = problem.assembly.row_name(int(row))
-    blocks = problem.structure.block_index[problem.natural.components.index(label.removeprefix("period:"))]
+    _, _, c, number = problem.assembly.row_name(int(row))
+    blocks = problem.structure.block_index[c]
     calendar = problem.natural.calendar
     return int(blocks.scenario[number]), calendar.first_year + int(blocks.period[number]) // calendar.per_year
 
@@ -674,13 +674,12 @@ def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], flo
     """
     natural, structure = problem.natural, problem.structure
     calendar = natural.calendar
-    _, key, label, number = problem.assembly.row_name(int(row))
+    _, key, c, number = problem.assembly.row_name(int(row))
     if family in ("total_budget", "cvar_limit", "expected_loss_limit"):
         return {}, 1.0
     if family in ("appropriation", "contingent_liability"):
         year = calendar.first_year + key
         return ({"period": str(year)}, 1.0) if year in calendar.planned_years else None
-    c = natural.components.index(label.split(":", 1)[1])
     blocks, names, unit = structure.block_index[c], structure.scenarios.names, structure.instance.material_unit
     if family == "service_level":
         rule = problem.plan.service_levels[key[0]]
