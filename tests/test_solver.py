@@ -26,7 +26,8 @@ from strategic_minerals import InfeasibleError, InputError, Plan, ReserveError, 
 from strategic_minerals.cli import main as cli
 from strategic_minerals.core.timing import Timings
 from strategic_minerals.highs import runtime as highs
-from strategic_minerals.highs.run import Run, SolvedRun, UnsolvedRun, UnsolvedStatus
+from strategic_minerals.highs.reading import Ended, read_brief
+from strategic_minerals.highs.run import BriefRun, Run, SolvedRun, UnsolvedRun, UnsolvedStatus
 from strategic_minerals.highs.settings import OPTIONS, TOLERANCES
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.assembly import Assembly
@@ -689,6 +690,44 @@ def test_an_iteration_limit_in_a_linear_program_is_no_plan() -> None:
         model._highs = stub(name, feasible=True)
         run = model._read(model._highs.status, 0.1)
         assert isinstance(run, UnsolvedRun)
+
+
+def test_duals_that_highs_does_not_vouch_for_are_none() -> None:
+    """Proves R14: prices come as a pair or not at all; who needs those of a linear program is told that there are none, and a run
+    that tells nothing else has failed."""
+    model = Model(program([[1.0, 1.0]], 1.0, math.inf), np.ones(2), integer=False)
+    model._highs = stub("kOptimal", feasible=True, valid=False)
+    run = model._read(model._highs.status, 0.1)
+    assert isinstance(run, SolvedRun)
+    assert run.duals is None
+    with pytest.raises(UntrustedError, match="without prices"):
+        _ = run.prices
+    brief = read_brief(Ended(model._highs, model._units, model._highs.status, 0.1, 3))
+    assert brief == UnsolvedRun(status="failed", bound=-math.inf, seconds=0.1, iterations=3)
+
+
+@pytest.mark.parametrize("name", EVERY_STATUS)
+@pytest.mark.parametrize("error", [False, True])
+def test_a_brief_run_has_values_of_an_optimum_alone(name: str, error: bool) -> None:
+    """Proves R12, R18: told in brief, a linear program that is not optimal, or ended with an error, has no values either."""
+    model = Model(program([[1.0, 1.0]], 1.0, math.inf), np.ones(2), integer=False)
+    model._highs = stub(name, feasible=True, error=error)
+    brief = read_brief(Ended(model._highs, model._units, model._highs.status, 0.1, 0))
+    assert isinstance(brief, BriefRun) == (MEANT[name] == "optimal" and not error)
+    if isinstance(brief, UnsolvedRun):
+        assert brief.status == (MEANT[name] if not error or name == "kMemoryLimit" else "failed")
+
+
+def test_a_brief_run_says_what_a_run_says() -> None:
+    """Proves R14: objective and reduced costs are those of the run with its point; a search for whole numbers has none to tell."""
+    built = prepare(*random_case(1))
+    cost = optimize.objective_costs(built)["social_cost"]
+    run = Model(built.assembly, cost, integer=False).run(time_limit_s=600.0)
+    brief = Model(built.assembly, cost, integer=False).run_brief(time_limit_s=600.0)
+    assert (brief.objective, brief.bound, brief.iterations) == (run.objective, run.bound, run.iterations)
+    assert np.array_equal(brief.reduced_costs, run.prices.column)
+    with pytest.raises(ValueError, match="linear program"):
+        Model(built.assembly, cost, integer=True).run_brief(time_limit_s=600.0)
 
 
 def test_solutions_of_a_stopped_stage_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
