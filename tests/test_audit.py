@@ -22,6 +22,7 @@ from strategic_minerals.audit import packages as audit_packages
 from strategic_minerals.audit import scenario_data as audit_facts
 from strategic_minerals.audit.audit import FAMILIES, Audit, audit
 from strategic_minerals.checks.consistency import check_data
+from strategic_minerals.highs.run import SolvedRun
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.instance.instance import Instrument
 from strategic_minerals.model.problem import Problem, prepare
@@ -74,12 +75,12 @@ def random_plan(case: Case, seed: int) -> tuple[Solution, float]:
     for k, (name, _) in enumerate(case.problem.assembly.commitments.template.columns):
         cost[k] += rng.normal() * {"sign": 1e4, "floor": 1e4, "contract": 10.0}.get(name, 0.0)
     first = Model(case.problem.assembly, cost, integer=True).run(time_limit_s=600.0)
-    assert first.x is not None
+    assert isinstance(first, SolvedRun)
     decided = np.flatnonzero(case.problem.assembly.integer)
     exact = Model(case.problem.assembly, cost, integer=False)
     exact.set_bounds(decided, *[first.x[decided].round()] * 2)
     run = exact.run(time_limit_s=600.0)
-    assert run.x is not None
+    assert isinstance(run, SolvedRun)
     return extract(case.problem.structure, case.problem.assembly, run.x), float(
         case.solved.costs["social_cost"] @ run.x
     )

@@ -23,7 +23,7 @@ from strategic_minerals.decomposition.master import CutPool, Master
 from strategic_minerals.decomposition.search import Search, StoppedByCallerError
 from strategic_minerals.decomposition.settings import SETTINGS
 from strategic_minerals.decomposition.subproblems import OutOfTimeError
-from strategic_minerals.highs.run import Run
+from strategic_minerals.highs.run import Run, SolvedRun, UnsolvedRun
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.assembly import Assembly
 from support.search_settings import set_search
@@ -278,7 +278,7 @@ def test_sums_that_rounding_leaves_fractional_end_no_search_in_a_circle(
 
     def leaning(self: Master, time_limit_s: float, phase: str) -> Run:
         found = run(self, time_limit_s, phase)
-        if found.x is None:
+        if isinstance(found, UnsolvedRun):
             return found
         x = found.x.copy()
         x[:WHOLES] = np.where(
@@ -479,7 +479,7 @@ def test_a_plan_whose_whole_numbers_are_exact_keeps_the_rules(monkeypatch: pytes
 
     def run_off(self: Model, **told: Any) -> Run:
         run = ran(self, **told)
-        if run.x is not None:
+        if isinstance(run, SolvedRun):
             run.x[WHOLES : WHOLES + OTHERS] += off
         return run
 
@@ -677,8 +677,8 @@ def test_a_tree_that_is_stopped_tells_the_truth(seed: int, status: str) -> None:
     runs = [stopped(seed, status, call)[0] for call in inside[:: len(inside) // 10]]
     for run in runs:
         assert run.status == status
-        assert_true(case, run.bound, run.objective)
-        assert run.x is None or case.breach(run.x) <= SETTINGS.integrality_tolerance
+        assert_true(case, run.bound, run.objective if isinstance(run, SolvedRun) else None)
+        assert isinstance(run, UnsolvedRun) or case.breach(run.x) <= SETTINGS.integrality_tolerance
     assert np.all(np.diff([run.bound for run in runs]) >= 0.0)
-    assert np.all(np.diff([run.objective for run in runs if run.objective is not None]) <= 0.0)
+    assert np.all(np.diff([run.objective for run in runs if isinstance(run, SolvedRun)]) <= 0.0)
     assert runs[0].bound < optimum(case) - 1e-3

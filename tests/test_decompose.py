@@ -25,8 +25,9 @@ from strategic_minerals.decomposition import remote as tasks
 from strategic_minerals.decomposition.evaluator import decision_sums
 from strategic_minerals.decomposition.lshaped import LShaped
 from strategic_minerals.decomposition.master import CutPool
-from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, ask, decompose
+from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, SubproblemPoint, ask, decompose
 from strategic_minerals.highs import solver
+from strategic_minerals.highs.run import SolvedRun
 from strategic_minerals.highs.settings import PRIMAL
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.objectives import objective_costs
@@ -74,7 +75,7 @@ def test_a_cut_never_lies_above_what_a_cluster_costs(seed: int) -> None:
     rng = np.random.default_rng(seed)
     at = [(z0 + share * (best - z0))[parts.mine] for share in rng.uniform(0.0, 1.0, 4)]
     for cluster in clusters:
-        answers = [cluster.solve(y, time.perf_counter() + 600.0) for y in at]
+        answers = [cluster.solve(y, time.perf_counter() + 600.0, SubproblemPoint) for y in at]
         for one, y in zip(answers, at, strict=True):
             for other, there in zip(answers, at, strict=True):
                 below = one.cost + one.slopes @ (there - y)[cluster.links]
@@ -155,7 +156,7 @@ def test_cuts_stay_valid_for_another_cost_of_the_master() -> None:
         whole = Model(problem.assembly, cost, integer=False).run(time_limit_s=600.0)
         found = parts.minimise(cost, None, gap=1e-9, absolute_gap=0.0)
         assert found.objective == pytest.approx(whole.objective, rel=1e-6)
-        assert found.x is not None
+        assert isinstance(found, SolvedRun)
         held = np.add.reduceat(problem.assembly.value * found.x[problem.assembly.index], problem.assembly.start[:-1])
         over = np.maximum(problem.assembly.row_lower - held, held - problem.assembly.row_upper)
         assert over[np.isfinite(over)].max() < 1e-5
@@ -240,7 +241,7 @@ def test_a_clock_that_runs_out_among_clusters_keeps_the_plan_found(monkeypatch: 
     monkeypatch.setattr(Cluster, "solve", slower)
     run = parts.minimise(costs, z0, gap=0.0, absolute_gap=0.0)
     assert run.status == "time_limit"
-    assert run.x is not None
+    assert isinstance(run, SolvedRun)
     assert run.bound <= run.objective <= float(costs @ z0) + 1e-6
 
 
@@ -311,17 +312,17 @@ def test_a_point_that_another_solve_rounded_leaves_a_cluster_room() -> None:
     parts = decompose(problem.structure, problem.assembly, costs, 16)
     cluster, z0 = parts.clusters[0], z0[parts.mine]
     soon = time.perf_counter() + 600.0
-    exact = cluster.solve(z0, soon).cost
+    exact = cluster.solve(z0, soon, SubproblemPoint).cost
     answers = []
     for link in cluster.links:
         y = z0.copy()
         y[link] -= 1e-8
-        answers.append(cluster.solve(y, soon).cost)
+        answers.append(cluster.solve(y, soon, SubproblemPoint).cost)
     assert np.allclose(answers, exact, rtol=1e-4)
     beyond = z0.copy()
     beyond[cluster.links] = -1e3
     with pytest.raises(UntrustedError, match="infeasible"):
-        cluster.solve(beyond, soon)
+        cluster.solve(beyond, soon, SubproblemPoint)
 
 
 def test_an_unknown_method_is_refused() -> None:
@@ -456,8 +457,8 @@ def test_a_matrix_scaled_otherwise_halfway_through_is_answered_as_from_nothing()
         hot, told = Model(program.assembly, program.cost, integer=False), []
         for y, scaled in zip(at, (True, False, True, False), strict=True):
             hot.configure_hot_start(scaled=scaled)
-            found = ask(hot, program, y, forever, "point")
-            fresh = ask(Model(program.assembly, program.cost, integer=False), program, y, forever, "point")
+            found = ask(hot, program, y, forever, SubproblemPoint)
+            fresh = ask(Model(program.assembly, program.cost, integer=False), program, y, forever, SubproblemPoint)
             assert found.cost == pytest.approx(fresh.cost, abs=1e-6)
             assert found.cost == pytest.approx(float(program.cost[: program.own] @ found.x), abs=1e-6)
             told.append(found.cost)

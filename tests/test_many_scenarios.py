@@ -21,8 +21,9 @@ from strategic_minerals.decomposition import evaluator as decompose
 from strategic_minerals.decomposition import subproblems as clusters
 from strategic_minerals.decomposition.lshaped import LShaped
 from strategic_minerals.decomposition.master import CutPool
-from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError
+from strategic_minerals.decomposition.subproblems import Cluster, OutOfTimeError, SubproblemPoint, SubproblemSolution
 from strategic_minerals.highs import solver
+from strategic_minerals.highs.run import SolvedRun
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model import assembly as assembly_module
 from strategic_minerals.model.objectives import denominator, objective_costs
@@ -88,7 +89,7 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
         of = LShaped(problem.structure, problem.assembly, cost, integer=True, threads=1)
         left[0] = times * len(of.parts.clusters)
         run = of.minimise(cost, z0, gap=1e-6, absolute_gap=0.0)
-        assert run.x is not None
+        assert isinstance(run, SolvedRun)
         assert best - 1e-6 * (1 + abs(best)) <= run.objective <= float(cost @ z0) + 1e-6
         assert run.bound <= best + 1e-6 * (1 + abs(best))
 
@@ -209,13 +210,13 @@ def test_prices_of_commitments_and_trunk_are_slopes_of_the_whole_model(seed: int
     solved = optimise(prepare(*many(seed)), gap=gap, time_limit_s=600.0, method="decomposed")
     problem, fixed = solved.problem, solved.fixed
     assert fixed is not None
-    assert fixed.row_dual is not None
+    assert fixed.duals is not None
     assembly, cost = problem.assembly, solved.costs["social_cost"]
     whole = np.flatnonzero(assembly.integer)
     apart = clusters.decompose(problem.structure, assembly, cost, 3)
     scenarios = problem.structure.scenarios
     assert not scenarios.design_basis.all()
-    priced = apart.rows[np.abs(fixed.row_dual[apart.rows]) > 1e-7]
+    priced = apart.rows[np.abs(fixed.duals.row[apart.rows]) > 1e-7]
     rng = np.random.default_rng(seed)
     model = Model(assembly, cost, integer=False)
     model.set_bounds(whole, np.round(solved.x[whole]), np.round(solved.x[whole]))
@@ -227,9 +228,9 @@ def test_prices_of_commitments_and_trunk_are_slopes_of_the_whole_model(seed: int
         for step in (1e-3, -1e-3):
             model.set_row_bounds(np.array([row]), np.array([low + step]), np.array([high + step]))
             there = model.run(time_limit_s=600.0)
-            if there.objective is not None:
+            if isinstance(there, SolvedRun):
                 tried += 1
-                assert there.objective - here >= fixed.row_dual[row] * step - 1e-6 * (1 + abs(here))
+                assert there.objective - here >= fixed.duals.row[row] * step - 1e-6 * (1 + abs(here))
         model.set_row_bounds(np.array([row]), np.array([low]), np.array([high]))
     assert tried > 10
 
@@ -241,7 +242,7 @@ def test_prices_in_worlds_are_slopes_of_their_cluster() -> None:
     solved = optimise(prepare(*many(1)), gap=1e-6, time_limit_s=600.0, method="decomposed")
     problem, fixed = solved.problem, solved.fixed
     assert fixed is not None
-    assert fixed.row_dual is not None
+    assert fixed.duals is not None
     assembly, cost = problem.assembly, solved.costs["social_cost"]
     apart = clusters.decompose(problem.structure, assembly, cost, 3)
     model = Model(assembly, cost, integer=False)
@@ -250,15 +251,17 @@ def test_prices_in_worlds_are_slopes_of_their_cluster() -> None:
     here = model.run(time_limit_s=600.0)
     assert here.objective == pytest.approx(float(cost @ fixed.x), rel=1e-7)
     rows = np.concatenate([cluster.rows for cluster in apart.clusters])
-    priced = rows[np.abs(fixed.row_dual[rows]) > 1e-7]
+    priced = rows[np.abs(fixed.duals.row[rows]) > 1e-7]
     assert len(priced) > 20
     for row in np.random.default_rng(0).permutation(priced)[:20]:
         low, high = assembly.row_lower[row], assembly.row_upper[row]
         for step in (1e-4, -1e-4):
             model.set_row_bounds(np.array([row]), np.array([low + step]), np.array([high + step]))
             there = model.run(time_limit_s=600.0)
-            if there.objective is not None:
-                assert there.objective - here.objective >= fixed.row_dual[row] * step - 1e-7 * (1 + abs(here.objective))
+            if isinstance(there, SolvedRun):
+                assert there.objective - here.objective >= fixed.duals.row[row] * step - 1e-7 * (
+                    1 + abs(here.objective)
+                )
         model.set_row_bounds(np.array([row]), np.array([low]), np.array([high]))
 
 
@@ -382,9 +385,9 @@ def test_a_cluster_made_anew_answers_as_one_that_stays(monkeypatch: pytest.Monke
     for share in (0.0, 0.5, 1.0, 0.9):
         y = share * best[hot.mine]
         for one, other in zip(hot.clusters, fresh.clusters, strict=True):
-            whole, brief = one.solve(y, forever), replace(other).solve(y, forever, "cost")
-            again = other.solve(y, forever)
-            assert brief.x is None
+            whole, brief = one.solve(y, forever, SubproblemPoint), replace(other).solve(y, forever, SubproblemSolution)
+            again = other.solve(y, forever, SubproblemPoint)
+            assert type(brief) is SubproblemSolution
             assert brief.cost == pytest.approx(whole.cost, rel=1e-9, abs=1e-9)
             assert again.cost == pytest.approx(whole.cost, rel=1e-9, abs=1e-9)
             assert float(other.part.cost[: other.part.own] @ again.x) == pytest.approx(again.cost, rel=1e-9, abs=1e-9)

@@ -10,7 +10,7 @@ import pytest
 from instances import random_case
 from scalings import SCALINGS, scaled, small
 from strategic_minerals import InfeasibleError, InputError, Plan, UntrustedError, solve
-from strategic_minerals.highs.run import Run
+from strategic_minerals.highs.run import Run, UnsolvedRun
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import prepare
@@ -95,7 +95,7 @@ def test_what_is_infeasible_stays_so_and_what_is_not_too(prices: float) -> None:
 
 
 def answered(run: Run, status: Any) -> Run:
-    return Run(status, None, None, -np.inf, run.seconds, 0, 0)
+    return UnsolvedRun(status=status, bound=-np.inf, seconds=run.seconds)
 
 
 @pytest.mark.parametrize("phases", [("social_cost", "solve"), ("social_cost", "solve", "elastic")])

@@ -276,7 +276,7 @@ def test_hazards_compete_and_overlap_in_one_world(national: tuple[Instance, Any]
     instance, data = national
     scenarios = build_scenarios(instance, data)
     assert abs(scenarios.probability.sum() - 1) <= 1e-12
-    drawn = draws(instance, data, 256, 3)
+    drawn = draws(instance, data, instance.plan.sample, 256, 3)
     assert np.mean([len(scenario) > 1 for scenario in drawn]) > 0.8
     several = equally_likely(instance, drawn)
     assert several.availability.min() >= 0
@@ -290,7 +290,7 @@ def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(nat
     """Proves: 60 of 2000 scenarios carry probability one, and the stated errors of expected loss and CVaR are what comparing
     the two sets gives, below 8 % and 5 %; keeping all errs by nothing; sixty taken as they come mostly err more on the mean."""
     instance, data = national
-    scenarios = equally_likely(instance, draws(instance, data, 2000, 11))
+    scenarios = equally_likely(instance, draws(instance, data, instance.plan.sample, 2000, 11))
     found = reduce(instance, scenarios, 60)
     loss = loss_proxy(instance, scenarios).sum(axis=1)
     assert len(set(found.kept.tolist())) == 60
@@ -298,7 +298,7 @@ def test_a_reduction_keeps_probability_mean_and_tail_within_its_stated_error(nat
     assert found.expected == pytest.approx((loss.mean(), found.probability @ loss[found.kept]))
     assert abs(found.error_of_expected) < 0.08
     assert abs(found.error_of_cvar) < 0.05
-    few = equally_likely(instance, draws(instance, data, 40, 11))
+    few = equally_likely(instance, draws(instance, data, instance.plan.sample, 40, 11))
     every = reduce(instance, few, 40)
     assert (every.error_of_expected, every.error_of_cvar) == pytest.approx((0.0, 0.0), abs=1e-9)
     naive = [abs(np.mean(loss[k : k + 60]) / loss.mean() - 1) for k in range(0, 1800, 60)]

@@ -36,6 +36,7 @@ from strategic_minerals.analysis.sweep_file import SweepFile, in_words
 from strategic_minerals.data.addresses import edited
 from strategic_minerals.data.csv_files import write_dataset
 from strategic_minerals.data.plan_file import load_as
+from strategic_minerals.highs.run import SolvedRun
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.decisions import DecisionIndex
 from strategic_minerals.model.objectives import objective_costs
@@ -85,7 +86,7 @@ def by_brute_force(money: float) -> tuple[float, tuple[str, ...]]:
                 at = np.full(len(columns), float(item in chosen))
                 model.set_bounds(columns, at, at)
             run = model.run(time_limit_s=600.0)
-            if run.objective is not None and run.objective < best[0] - EXACT:
+            if isinstance(run, SolvedRun) and run.objective < best[0] - EXACT:
                 best = run.objective, tuple(str(item) for item in chosen)
     return best
 

@@ -18,6 +18,7 @@ from instances import random_case
 from strategic_minerals import solve
 from strategic_minerals.analysis.price_ranging import fixed_program, price_words
 from strategic_minerals.formulation.structure import TRUNK
+from strategic_minerals.highs.run import UnsolvedRun
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.objectives import objective_costs
 from strategic_minerals.model.problem import Problem, prepare
@@ -466,8 +467,7 @@ def whole(musd: float = 100.0) -> Case:
 def relaxed_duals(problem: Problem, family: str) -> np.ndarray:
     model = Model(problem.assembly, objective_costs(problem)["social_cost"], integer=False)
     run = model.run(time_limit_s=600.0)
-    assert run.row_dual is not None
-    return run.row_dual[problem.assembly.rows_of(family)]
+    return run.prices.row[problem.assembly.rows_of(family)]
 
 
 def test_prices_hold_for_the_commitments_taken_and_not_for_the_relaxation() -> None:
@@ -653,8 +653,8 @@ class Rows:
 
 def _place(problem: Problem, row: int) -> tuple[int, int]:
     """Scenario and first year of the period of a row of a period block."""
-    _, _, label, number = problem.assembly.row_name(int(row))
-    blocks = problem.structure.block_index[problem.natural.components.index(label.removeprefix("period:"))]
+    _, _, c, number = problem.assembly.row_name(int(row))
+    blocks = problem.structure.block_index[c]
     calendar = problem.natural.calendar
     return int(blocks.scenario[number]), calendar.first_year + int(blocks.period[number]) // calendar.per_year
 
@@ -674,13 +674,12 @@ def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], flo
     """
     natural, structure = problem.natural, problem.structure
     calendar = natural.calendar
-    _, key, label, number = problem.assembly.row_name(int(row))
+    _, key, c, number = problem.assembly.row_name(int(row))
     if family in ("total_budget", "cvar_limit", "expected_loss_limit"):
         return {}, 1.0
     if family in ("appropriation", "contingent_liability"):
         year = calendar.first_year + key
         return ({"period": str(year)}, 1.0) if year in calendar.planned_years else None
-    c = natural.components.index(label.split(":", 1)[1])
     blocks, names, unit = structure.block_index[c], structure.scenarios.names, structure.instance.material_unit
     if family == "service_level":
         rule = problem.plan.service_levels[key[0]]
@@ -782,7 +781,7 @@ def test_a_stopped_run_has_no_prices(phase: str, monkeypatch: pytest.MonkeyPatch
         if options.get("phase") != phase:
             return done
         if phase == "prices":
-            return replace(done, status="time_limit", x=None, objective=None, row_dual=None, column_dual=None)
+            return UnsolvedRun(status="time_limit", bound=done.bound, seconds=done.seconds)
         return replace(done, status="time_limit", bound=done.bound - 50.0)
 
     monkeypatch.setattr(Model, "run", stop)

@@ -26,7 +26,8 @@ from strategic_minerals import InfeasibleError, InputError, Plan, ReserveError, 
 from strategic_minerals.cli import main as cli
 from strategic_minerals.core.timing import Timings
 from strategic_minerals.highs import runtime as highs
-from strategic_minerals.highs.run import Run, Status
+from strategic_minerals.highs.reading import Ended, read_brief
+from strategic_minerals.highs.run import BriefRun, Run, SolvedRun, UnsolvedRun, UnsolvedStatus
 from strategic_minerals.highs.settings import OPTIONS, TOLERANCES
 from strategic_minerals.highs.solver import Model
 from strategic_minerals.model.assembly import Assembly
@@ -88,9 +89,14 @@ def problem() -> Problem:
     return prepare(*case())
 
 
-def answer(status: Status, **fields: Any) -> Run:
+def answer(status: UnsolvedStatus, bound: float = -math.inf) -> UnsolvedRun:
     """A run without a usable point."""
-    return replace(Run(status, None, None, -math.inf, 0.1, 0, 0), **fields)
+    return UnsolvedRun(status=status, bound=bound, seconds=0.1)
+
+
+def leaking() -> SolvedRun:
+    """A point that leans on the tolerance of a binary."""
+    return SolvedRun(status="optimal", x=np.array([500.0, 5e-7]), objective=-499.9995, bound=-499.9995, seconds=0.1)
 
 
 def intercept(monkeypatch: pytest.MonkeyPatch, change: Callable[[str, int, Run], Run]) -> list[str]:
@@ -144,7 +150,7 @@ def test_the_release_that_is_wrong_cannot_be_installed() -> None:
 
 @pytest.mark.parametrize("status", ["infeasible", "infeasible_or_unbounded"])
 def test_infeasible_with_presolve_and_feasible_without_is_not_trusted(
-    status: Status, monkeypatch: pytest.MonkeyPatch
+    status: UnsolvedStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves R2: where presolve says infeasible and a second solve without it finds a point, neither is believed: a
     planner told 'no plan exists' would drop a demand that could be met."""
@@ -171,7 +177,7 @@ def test_a_status_disagreement_is_exit_code_5(
 
 @pytest.mark.parametrize("second", ["time_limit", "failed", "out_of_memory", "limit"])
 def test_an_infeasibility_that_could_not_be_confirmed_is_not_called_confirmed(
-    second: Status, monkeypatch: pytest.MonkeyPatch
+    second: UnsolvedStatus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves R2: when the second solve comes to no verdict, no InfeasibleError says '(confirmed without presolve)'."""
 
@@ -257,7 +263,7 @@ def big_m(most: float) -> tuple[Any, dict[str, np.ndarray]]:
     }
 
 
-def rounded(problem: Any, costs: dict[str, np.ndarray], run: Run) -> Run:
+def rounded(problem: Any, costs: dict[str, np.ndarray], run: SolvedRun) -> SolvedRun | None:
     """The linear program in which the decisions of a run stand, rounded."""
     flat = FlatModel(problem.assembly, costs["social_cost"], integer=True)
     return fixed_lp.solve_fixed_lp(problem, costs, "social_cost", Staged(run, (), (), None, 0, 0), flat, 0.0, 10.0)
@@ -268,24 +274,22 @@ def test_a_big_m_leak_is_found_when_the_rounded_decisions_are_solved_again() -> 
     -500 + 1000*5e-7 = -499.9995 where the truth is 0. Rounded to y = 0 the linear program gives 0: 499.9995 worse,
     refused. With the bound taken from the data (x <= 500 y) the true answer passes unchanged."""
     leaky, costs = big_m(1e9)
-    leaked = Run("optimal", np.array([500.0, 5e-7]), -499.9995, -499.9995, 0.1, 0, 0)
     with pytest.raises(UntrustedError, match="leans on tolerances"):
-        rounded(leaky, costs, leaked)
+        rounded(leaky, costs, leaking())
     sound, costs = big_m(500.0)
     true = Model(sound.assembly, costs["social_cost"], integer=True).run(time_limit_s=600.0)
     assert true.objective == pytest.approx(0.0, abs=1e-6)
     fixed = rounded(sound, costs, true)
     assert fixed.objective == pytest.approx(0.0, abs=1e-6)
-    assert fixed.row_dual is not None
+    assert fixed.duals is not None
 
 
 def test_decisions_that_leave_no_operations_when_rounded_are_not_trusted() -> None:
     """Proves R4: x >= 400 with x <= 1e9 y and y = 5e-7: rounded to 0 nothing is feasible, which is no plan."""
     leaky, costs = big_m(1e9)
     leaky.assembly.lower[0] = 400.0
-    leaked = Run("optimal", np.array([500.0, 5e-7]), -499.9995, -499.9995, 0.1, 0, 0)
     with pytest.raises(UntrustedError, match="no feasible operations"):
-        rounded(leaky, costs, leaked)
+        rounded(leaky, costs, leaking())
 
 
 def test_a_fractional_signature_does_not_get_past_the_whole_solve(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,7 +317,7 @@ def test_a_point_that_breaks_a_row_is_not_reported(shift: float, monkeypatch: py
     same status; the audit, which recomputes every row from the data, objects."""
 
     def change(phase: str, n: int, run: Run) -> Run:
-        if phase != "prices" or run.x is None:
+        if phase != "prices" or isinstance(run, UnsolvedRun):
             return run
         x = run.x.copy()
         used = np.flatnonzero(x > 0.1)
@@ -361,7 +365,8 @@ def test_a_time_limit_without_an_incumbent_gives_no_values() -> None:
     assembly, _ = market_split(slack=False)
     run = Model(assembly, np.ones(40), integer=True).run(time_limit_s=1.0)
     assert run.status == "time_limit"
-    assert (run.x, run.objective, run.row_dual, run.column_dual) == (None, None, None, None)
+    assert isinstance(run, UnsolvedRun)
+    assert set(vars(run)) == {"status", "bound", "seconds", "iterations", "nodes"}
     assert 0 <= run.bound <= 40
 
 
@@ -372,10 +377,9 @@ def test_a_time_limit_with_an_incumbent_keeps_values_and_its_gap() -> None:
     for limit in (1.0, 4.0, 16.0, 64.0):  # a machine that does much else finds nothing in a second
         run = Model(assembly, cost, integer=True).run(time_limit_s=limit)
         assert run.status == "time_limit"
-        if run.x is not None:
+        if isinstance(run, SolvedRun):
             break
-    assert run is not None
-    assert run.x is not None
+    assert isinstance(run, SolvedRun)
     assert run.objective == pytest.approx(float(cost @ run.x))
     assert run.bound < run.objective - 0.5
 
@@ -421,7 +425,7 @@ def test_time_is_always_finite(limit: float) -> None:
 )
 @pytest.mark.parametrize("phase", ["do nothing", "social_cost"])
 def test_a_limit_before_any_plan_is_a_stop_without_numbers(
-    status: Status, reason: str, phase: str, monkeypatch: pytest.MonkeyPatch
+    status: UnsolvedStatus, reason: str, phase: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves R8, R18: time, memory or an interrupt before a plan was found: StoppedError whose outcome has the reason,
     and no objective."""
@@ -434,7 +438,7 @@ def test_a_limit_before_any_plan_is_a_stop_without_numbers(
 
 
 @pytest.mark.parametrize("status", ["failed", "unbounded", "limit"])
-def test_a_status_that_means_nothing_is_not_trusted(status: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_status_that_means_nothing_is_not_trusted(status: UnsolvedStatus, monkeypatch: pytest.MonkeyPatch) -> None:
     """Proves R18: failed (which unknown and every solver error become) or unbounded is no answer and no verdict on the
     plan."""
     intercept(monkeypatch, lambda phase, n, run: answer(status) if phase == "social_cost" else run)
@@ -450,7 +454,7 @@ def test_a_plan_cut_short_by_time_says_so_with_its_gap(monkeypatch: pytest.Monke
     def change(phase: str, n: int, run: Run) -> Run:
         if phase != "social_cost":
             return run
-        assert run.objective is not None
+        assert isinstance(run, SolvedRun)
         return replace(run, status="time_limit", bound=run.objective - 50.0)
 
     intercept(monkeypatch, change)
@@ -549,7 +553,7 @@ def test_no_numbers_survive_from_an_earlier_solve() -> None:
     model.set_row_bounds(np.array([0]), np.array([20.0]), np.array([math.inf]))
     second = model.run(time_limit_s=600.0)
     assert second.status == "infeasible"
-    assert (second.x, second.objective, second.row_dual, second.column_dual) == (None, None, None, None)
+    assert set(vars(second)) == {"status", "bound", "seconds", "iterations", "nodes"}
     model.set_row_bounds(np.array([0]), np.array([4.0]), np.array([math.inf]))
     assert model.run(time_limit_s=600.0).objective == pytest.approx(4.0)
 
@@ -558,11 +562,10 @@ def test_duals_exist_for_linear_programs_alone() -> None:
     """Proves R14: min x + y, x + y >= 3: a tonne more costs 1. The same program with integers has no dual at all, rather
     than the last relaxation's."""
     assembly = program([[1.0, 1.0]], 3.0, math.inf, upper=5.0, integer=True)
-    assert Model(assembly, np.ones(2), integer=False).run(time_limit_s=600.0).row_dual == pytest.approx([1.0])
+    assert Model(assembly, np.ones(2), integer=False).run(time_limit_s=600.0).prices.row == pytest.approx([1.0])
     whole = Model(assembly, np.ones(2), integer=True).run(time_limit_s=600.0)
     assert whole.objective == pytest.approx(3.0)
-    assert whole.row_dual is None
-    assert whole.column_dual is None
+    assert whole.duals is None
 
 
 @pytest.mark.parametrize("seed", [1, 4])
@@ -592,7 +595,6 @@ def test_a_search_starts_from_nothing_and_its_objective_is_that_of_its_point() -
     costs = optimize.objective_costs(built)
     model = Model(built.assembly, costs["social_cost"], integer=True)
     first = model.run(time_limit_s=600.0)
-    assert first.x is not None
     model.set_cost(np.ones_like(first.x))
     model.run(time_limit_s=600.0)
     model.set_cost(costs["social_cost"])
@@ -668,8 +670,7 @@ def test_every_status_of_highs_has_a_meaning(name: str) -> None:
         run = model._read(model._highs.status, 0.1)
         assert run.status == MEANT[name]
         kept = run.status == "optimal" or (feasible and run.status in ("time_limit", "limit", "interrupted"))
-        assert (run.x is not None) == kept
-        assert (run.objective is not None) == kept
+        assert isinstance(run, SolvedRun if kept else UnsolvedRun)
 
 
 @pytest.mark.parametrize("name", EVERY_STATUS)
@@ -679,7 +680,7 @@ def test_a_run_that_returns_an_error_is_never_a_success(name: str) -> None:
     model._highs = stub(name, feasible=True, error=True)
     run = model._read(model._highs.status, 0.1)
     assert run.status == ("out_of_memory" if name == "kMemoryLimit" else "failed")
-    assert run.x is None
+    assert isinstance(run, UnsolvedRun)
 
 
 def test_an_iteration_limit_in_a_linear_program_is_no_plan() -> None:
@@ -688,8 +689,45 @@ def test_an_iteration_limit_in_a_linear_program_is_no_plan() -> None:
     for name in ("kTimeLimit", "kIterationLimit", "kInterrupt", "kObjectiveBound"):
         model._highs = stub(name, feasible=True)
         run = model._read(model._highs.status, 0.1)
-        assert run.x is None
-        assert run.row_dual is None
+        assert isinstance(run, UnsolvedRun)
+
+
+def test_duals_that_highs_does_not_vouch_for_are_none() -> None:
+    """Proves R14: prices come as a pair or not at all; who needs those of a linear program is told that there are none, and a run
+    that tells nothing else has failed."""
+    model = Model(program([[1.0, 1.0]], 1.0, math.inf), np.ones(2), integer=False)
+    model._highs = stub("kOptimal", feasible=True, valid=False)
+    run = model._read(model._highs.status, 0.1)
+    assert isinstance(run, SolvedRun)
+    assert run.duals is None
+    with pytest.raises(UntrustedError, match="without prices"):
+        _ = run.prices
+    brief = read_brief(Ended(model._highs, model._units, model._highs.status, 0.1, 3))
+    assert brief == UnsolvedRun(status="failed", bound=-math.inf, seconds=0.1, iterations=3)
+
+
+@pytest.mark.parametrize("name", EVERY_STATUS)
+@pytest.mark.parametrize("error", [False, True])
+def test_a_brief_run_has_values_of_an_optimum_alone(name: str, error: bool) -> None:
+    """Proves R12, R18: told in brief, a linear program that is not optimal, or ended with an error, has no values either."""
+    model = Model(program([[1.0, 1.0]], 1.0, math.inf), np.ones(2), integer=False)
+    model._highs = stub(name, feasible=True, error=error)
+    brief = read_brief(Ended(model._highs, model._units, model._highs.status, 0.1, 0))
+    assert isinstance(brief, BriefRun) == (MEANT[name] == "optimal" and not error)
+    if isinstance(brief, UnsolvedRun):
+        assert brief.status == (MEANT[name] if not error or name == "kMemoryLimit" else "failed")
+
+
+def test_a_brief_run_says_what_a_run_says() -> None:
+    """Proves R14: objective and reduced costs are those of the run with its point; a search for whole numbers has none to tell."""
+    built = prepare(*random_case(1))
+    cost = optimize.objective_costs(built)["social_cost"]
+    run = Model(built.assembly, cost, integer=False).run(time_limit_s=600.0)
+    brief = Model(built.assembly, cost, integer=False).run_brief(time_limit_s=600.0)
+    assert (brief.objective, brief.bound, brief.iterations) == (run.objective, run.bound, run.iterations)
+    assert np.array_equal(brief.reduced_costs, run.prices.column)
+    with pytest.raises(ValueError, match="linear program"):
+        Model(built.assembly, cost, integer=True).run_brief(time_limit_s=600.0)
 
 
 def test_solutions_of_a_stopped_stage_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ import record
 
 from strategic_minerals import load_dataset, load_plan, shipped
 from strategic_minerals.decomposition.lshaped import LShaped
+from strategic_minerals.highs.run import SolvedRun
 from strategic_minerals.highs.runtime import version as highs_version
 from strategic_minerals.model.objectives import denominator, objective_costs
 from strategic_minerals.model.problem import prepare
@@ -97,7 +98,7 @@ def compared(name: str, limit_s: float) -> tuple[float, dict[str, Found]]:
     ):
         watch = Watch()
         run = solver.minimise(cost, start, **asked)
-        found[tool] = (*watch.seconds, None if run.objective is None else run.objective + idle_cost)
+        found[tool] = (*watch.seconds, run.objective + idle_cost if isinstance(run, SolvedRun) else None)
     best = min(of for _, _, of in found.values() if of is not None)
     absolute_gap = max(absolute_gap, GAP * (idle_cost - best))  # what a relative gap comes to
     with tempfile.TemporaryDirectory() as place:

@@ -20,6 +20,7 @@ import record
 
 from strategic_minerals import load_dataset, load_plan, shipped
 from strategic_minerals.decomposition.lshaped import LShaped
+from strategic_minerals.highs.run import SolvedRun
 from strategic_minerals.model.objectives import denominator, objective_costs
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.optimization.reference_plan import cap_trunk_shortfall, reference_model, solve_reference
@@ -53,7 +54,7 @@ def seconds(plan_name: str, scenarios: int, method: str, mixed: bool, limit_s: f
         offset=-float(cost @ z0),
         time_limit_s=limit_s,
     )
-    return time.perf_counter() - begin, run.objective if run.objective is not None else math.nan, run.bound
+    return time.perf_counter() - begin, run.objective if isinstance(run, SolvedRun) else math.nan, run.bound
 
 
 def exponent(sizes: list[int], times: list[float]) -> float:

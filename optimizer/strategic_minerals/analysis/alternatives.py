@@ -20,11 +20,11 @@ import pandas as pd
 from ..audit.figures import Figures
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import Fault, PlanError
-from ..core.frames import notebook_html
+from ..core.frames import notebook_html, rows_of
 from ..core.parallel import workforce
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
-from ..highs.run import Run
+from ..highs.run import Run, UnsolvedRun
 from ..highs.solver import Model
 from ..model.decisions import DecisionIndex, with_parts, with_row
 from ..model.problem import Problem
@@ -119,7 +119,7 @@ class Alternatives:
         lines += [f"  {row.sentence}" for row in self.extremes.itertuples()]
         if len(self.portfolios) > 1:
             lines.append("PORTFOLIOS that share least with the plan and with one another:")
-            for row in self.portfolios.iloc[1:].itertuples():
+            for row in rows_of(self.portfolios.iloc[1:]):
                 moves = [f"{word} {names}" for word, names in (("takes", row.gained), ("drops", row.lost)) if names]
                 said = "; ".join(moves) or "the same items, other amounts"
                 lines.append(f"  {row.number}: {self._aim_of(row.aim_musd)}; {said}")
@@ -201,7 +201,6 @@ def _solved(result: Result, slack: float) -> _Solved:
     """The plan's point and its main aim, which later aims may have left above the best of its commitments. Raises as
     `fixed_program`."""
     fixed = fixed_program(result)
-    assert fixed.run.x is not None
     stage, difference, *_ = result.outcome.stages[0]
     nothing = Figures.of(result.tables["figures"]).value("stage_without_musd", stage)
     aim = max(nothing + difference, float(fixed.cost @ fixed.run.x))
@@ -252,7 +251,7 @@ def _end(
     cost = np.zeros_like(solved.fixed.cost)
     np.add.at(cost, measure.columns, sign * measure.factors)
     run = _searched(model, cost, time_limit_s)
-    if run.x is None:
+    if isinstance(run, UnsolvedRun):
         return measure.of(solved.x), sign * run.bound, True
     kept = float(solved.fixed.cost @ run.x) <= solved.most + KEEPS * (1 + abs(solved.most))
     return measure.of(run.x), sign * run.bound, kept
@@ -388,11 +387,13 @@ def _portfolios(
     for number in range(count + 1):
         x, aim = solved.x, solved.aim
         if number:
-            other = _searched(model, seen, time_limit_s).x
-            has = found[0] if other is None else choices.portfolio(other)
-            if other is None or any(has.keys() == known.keys() for known in found):
+            other = _searched(model, seen, time_limit_s)
+            if isinstance(other, UnsolvedRun):
+                break
+            has = choices.portfolio(other.x)
+            if any(has.keys() == known.keys() for known in found):
                 break  # what shares least has been there before: no further one
-            x, aim = other, float(fixed.cost @ other)
+            x, aim = other.x, float(fixed.cost @ other.x)
             found.append(has)
         base, has = found[0], found[-1]
         rows.append(

@@ -231,10 +231,9 @@ class _Search:
     def _try(self, value: float, most: float) -> bool:
         """Whether a value, or one beside it, is known now: solved where solves are left for it."""
         settled = self._settled(value)
-        if settled is None or settled in self.points:
+        look = None if settled is None else self._look(settled)
+        if settled is None or look is None or settled in self.points:
             return False
-        look = self._look(settled)
-        assert look is not None
         if not look.there:
             state: State = "built by its owner" if look.alone else "cannot be chosen"
             self.points[settled] = Point(settled, state, math.nan, "" if look.alone else look.why)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..core.frames import rows_of
 from ..data.dataset import Dataset
 from ..data.references import select_materials
 from ..results.notes import without_data
@@ -55,7 +56,7 @@ class Completeness:
             lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of {row.rows} rows that the plan reads")
         if len(self.influence):
             lines.append("  estimates by influence (aim at the low and high end of each, linear relaxation):")
-            for row in self.influence.itertuples():
+            for row in rows_of(self.influence):
                 ends = f"{row.at_low:,.1f} to {row.at_high:,.1f} M" if row.swing == row.swing else "no answer at an end"
                 lines.append(f"    {row.address}: {row.low:,.4g} to {row.high:,.4g} gives {ends}")
         return "\n".join(lines)

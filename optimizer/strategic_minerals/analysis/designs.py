@@ -17,6 +17,7 @@ import pandas as pd
 
 from ..core.arrays import Floats
 from ..core.errors import Fault, InputError, PlanError
+from ..core.frames import rows_of
 from ..data.dataset import Dataset
 from ..results.notes import provenance
 from ..schemas.plan import Plan
@@ -62,7 +63,7 @@ def estimate_ranges(plan: Plan, data: Dataset, most: int = 20) -> dict[str, tupl
     A series over years moves as one, by the factors of its widest year.
     """
     found: dict[str, tuple[float, float]] = {}
-    for row in provenance(plan, data).widest.itertuples():
+    for row in rows_of(provenance(plan, data).widest):
         if len(found) == most:
             break
         series, _, last = row.key.rpartition("/")

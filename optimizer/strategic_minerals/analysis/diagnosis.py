@@ -26,6 +26,7 @@ from ..core.outcome import Outcome
 from ..data.addresses import edited
 from ..data.dataset import Dataset
 from ..decomposition.subproblems import master_alone
+from ..highs.run import UnsolvedRun
 from ..highs.runtime import canary
 from ..highs.solver import Model
 from ..model.assembly import Assembly
@@ -231,7 +232,7 @@ def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
     for n, (d, k, _) in enumerate(flat):
         cost[first + n] = case.requirements[d].price * case.requirements[d].natural[k]
     run = Model(elastic, cost, integer=not case.relax).run(time_limit_s=case.left(), gap=1e-6, phase="least relaxation")
-    if run.x is None:
+    if isinstance(run, UnsolvedRun):
         return pd.DataFrame(columns=columns), math.nan, False
     slack = np.maximum(0.0, run.x[first:])
     rows = []
@@ -358,7 +359,7 @@ def _least_within(case: Case, assembly: Assembly, change: Change, low: float, hi
     cost = np.zeros_like(moved.lower)
     cost[column] = 1.0
     run = Model(moved, cost, integer=not case.relax).run(time_limit_s=case.left(), gap=1e-6, phase="single changes")
-    return None if run.x is None else max(0.0, float(run.x[column]))
+    return None if isinstance(run, UnsolvedRun) else max(0.0, float(run.x[column]))
 
 
 def _raised(assembly: Assembly, by: Sequence[tuple[int, float]]) -> Assembly:

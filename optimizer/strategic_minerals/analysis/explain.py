@@ -401,16 +401,14 @@ def _change(name: str, value: float) -> str:
 def _binding(fixed: Fixed, decided: Decided) -> str:
     """What speaks against the least that counts of an item, its cheapest way in, by the prices of the plan's commitments, the
     heaviest first."""
-    problem, run = fixed.problem, fixed.run
-    assert run.row_dual is not None
-    assert run.column_dual is not None
+    problem, duals = fixed.problem, fixed.duals
     assembly = problem.assembly
-    cheapest = int(np.argmin(run.column_dual[decided.columns] / decided.factors))
+    cheapest = int(np.argmin(duals.column[decided.columns] / decided.factors))
     column, least = int(decided.columns[cheapest]), decided.least / float(decided.factors[cheapest])
     against: dict[str, float] = {}
     for entry in np.flatnonzero(assembly.index == column).tolist():
         row = int(np.searchsorted(assembly.start, entry, side="right")) - 1
-        weight = -float(run.row_dual[row]) * float(assembly.value[entry]) * least
+        weight = -float(duals.row[row]) * float(assembly.value[entry]) * least
         name, key, _, _ = assembly.row_name(row)
         if name in BINDING and weight > SMALL_MUSD:
             words = BINDING[name].format(when=_when(problem, name, key))
@@ -422,12 +420,11 @@ def _binding(fixed: Fixed, decided: Decided) -> str:
 def _at_limit(fixed: Fixed, x: Floats, decided: Decided) -> str:
     """Where a chosen offer or contract gives all that it has, and more would be worth something; empty for whole decisions. x: the
     plan, which later aims may have left with less than the best for its main one."""
-    run, assembly = fixed.run, fixed.problem.assembly
-    assert run.column_dual is not None
-    full = (x[decided.columns] >= assembly.upper[decided.columns] - TRACE_T) & (run.column_dual[decided.columns] < 0)
+    reduced, assembly = fixed.duals.column[decided.columns], fixed.problem.assembly
+    full = (x[decided.columns] >= assembly.upper[decided.columns] - TRACE_T) & (reduced < 0)
     if not decided.unit.startswith("t") or not full.any():
         return ""
-    best = -float((run.column_dual[decided.columns] / decided.factors)[full].min())
+    best = -float((reduced / decided.factors)[full].min())
     per = "t" if decided.unit == "t" else "t a year"
     size = f"one more {per} is worth {USD_PER_MUSD * best:,.0f} USD"
     return f"all that it gives is taken in {int(full.sum())} of {len(full)} cases: {size} there at most"

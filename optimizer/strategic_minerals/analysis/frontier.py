@@ -15,7 +15,7 @@ from itertools import pairwise
 import pandas as pd
 
 from ..core.errors import Fault, PlanError
-from ..core.frames import notebook_html
+from ..core.frames import notebook_html, rows_of
 from ..data.dataset import Dataset
 from ..optimization.stages import Method
 from ..schemas.plan import Plan
@@ -72,7 +72,7 @@ class Frontier:
                 "  Spent and all that follows count the years computed after the plan too; the budget does not."
             )
         lines.append(f"  {'budget':>10}{'spent':>10}{'worth':>10}{'exp. loss':>11}{'CVaR':>10}{'defence short':>15}")
-        for row in self.points.itertuples():
+        for row in rows_of(self.points):
             if row.objective_musd != row.objective_musd:
                 lines.append(f"  {row.appropriation_musd:>10,.0f}  no plan: {row.reason}")
                 continue
@@ -84,7 +84,7 @@ class Frontier:
             f"SWITCHES of the portfolio (projects, market floors, contracts; not their packages), found to {self.tolerance:.2g} of "
             f"the plan's own budget; two portfolios of the same worth within the gap may change places by chance:"
         )
-        for row in self.switches.itertuples():
+        for row in rows_of(self.switches):
             moves = [f"{word} {names}" for word, names in (("takes", row.gained), ("drops", row.lost)) if names]
             rough = "" if row.resolved else " (not narrowed down further)"
             between = f"between {row.appropriation_below_musd:,.1f} and {row.appropriation_above_musd:,.1f}"
@@ -148,9 +148,9 @@ def frontier(
         for k, factor in enumerate(asked):
             rows[factor] = _point(plan, factor, done, k)
         asked = _between(rows, tolerance)[: max(0, most_solves - len(rows))]
-    found = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=POINT)
+    table = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=POINT)
     return Frontier(
-        found, _switches(found, tolerance), _coming_and_going(found), gap, tolerance, plan.horizon.tail_years != 0
+        table, _switches(table, tolerance), _coming_and_going(table), gap, tolerance, plan.horizon.tail_years != 0
     )
 
 
@@ -202,7 +202,7 @@ def _impossible(row: dict[str, object]) -> bool:
 def _switches(points: pd.DataFrame, tolerance: float) -> pd.DataFrame:
     rows = []
     answered = points[points["objective_musd"].notna()]
-    for low, high in zip(answered.iloc[:-1].itertuples(), answered.iloc[1:].itertuples(), strict=True):
+    for low, high in zip(rows_of(answered.iloc[:-1]), rows_of(answered.iloc[1:]), strict=True):
         if low.portfolio != high.portfolio:
             gained = [name for name in high.portfolio if name not in low.portfolio]
             lost = [name for name in low.portfolio if name not in high.portfolio]

@@ -18,7 +18,7 @@ from ..core.errors import Fault, InputError, UntrustedError
 from ..core.units import USD_PER_MUSD
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
-from ..highs.run import Run
+from ..highs.run import Duals, SolvedRun
 from ..highs.solver import Model
 from ..model.objectives import objective_costs
 from ..model.problem import Problem, prepare
@@ -65,7 +65,9 @@ class Fixed:
     problem: Problem
     cost: Floats
     model: Model
-    run: Run
+    run: SolvedRun
+    duals: Duals
+    """Those of the run."""
 
 
 def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
@@ -80,9 +82,9 @@ def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
     at = np.round(decided_point(problem, result.solution)[whole])
     model.set_bounds(whole, at, at)
     run = model.run(time_limit_s=time_limit_s, phase="prices")
-    if run.status != "optimal" or run.row_dual is None:
+    if not isinstance(run, SolvedRun):
         raise UntrustedError(f"the linear program with the plan's commitments fixed was not solved: {run.status}")
-    return Fixed(problem, cost, model, run)
+    return Fixed(problem, cost, model, run, run.prices)
 
 
 def decided_point(problem: Problem, solution: Solution) -> Floats:
@@ -101,7 +103,7 @@ def price_words(fixed: Fixed) -> pd.DataFrame:
 
     So too where money is worth nothing only because more is owed already: somebody would raise it in vain.
     """
-    told = _told(published(fixed.problem, fixed.run)) + worthless(fixed.problem, fixed.run)
+    told = _told(published(fixed.problem, fixed.duals)) + worthless(fixed.problem, fixed.duals)
     alone = [p.row for p in told if p.widened is None and not p.beyond]
     reach = dict(zip(alone, fixed.model.rhs_ranging(alone), strict=True)) if alone else {}
     rows = []
@@ -146,15 +148,13 @@ def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
     assembly, run = fixed.problem.assembly, fixed.run
     if price.beyond and price.widened is None:
         return math.inf  # nothing moves
-    assert run.objective is not None
-    assert run.row_dual is not None
     row, way = price.row, price.direction * sign
     column, share = (
         (np.array([price.widened[0]]), price.widened[1]) if price.widened else (np.zeros(0, dtype=np.int64), 0.0)
     )
     low, high = assembly.row_lower[row], assembly.row_upper[row]
     size = max(abs(v) for v in (low, high) if math.isfinite(v))
-    per_unit = price.value if price.widened else price.direction * -float(run.row_dual[row])
+    per_unit = price.value if price.widened else price.direction * -float(fixed.duals.row[row])
     way_of_row = 0.0 if price.beyond else way
     step, good = FIRST_STEP * max(1.0, size), 0.0
     try:
@@ -165,7 +165,7 @@ def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
                 column, assembly.lower[column], np.maximum(0.0, assembly.upper[column] + way * share * step)
             )
             again = fixed.model.run(time_limit_s=60.0, phase="prices")
-            if again.status != "optimal" or again.objective is None:
+            if not isinstance(again, SolvedRun):
                 break
             expected = -per_unit * sign * step
             if abs(again.objective - run.objective - expected) > SAME * (abs(expected) + 1e-3):

@@ -72,93 +72,125 @@ class Change:
     """Values by address that the plan needs before its model has these rows; they count for nothing."""
 
 
+DEMANDING = (
+    "service_level",
+    "budget",
+    "total_budget",
+    "contingent_liability",
+    "supplier_share",
+    "days_of_cover",
+    "cvar_limit",
+    "expected_loss_limit",
+    "project_logic",
+)
+"""Constraints that demands and limits of a plan are."""
+
+
 def requirements(problem: Problem) -> Iterable[Requirement]:
     """Every demand and limit that binds a plan hard, with its rows."""
-    n, assembly, unit = problem.natural, problem.assembly, problem.instance.material_unit
-    years, plan = n.calendar.years, n.plan
-    grouped: dict[tuple[str, Any], list[int]] = {}
-    where: dict[int, str] = {}
-    for family in (
-        "service_level",
-        "budget",
-        "total_budget",
-        "contingent_liability",
-        "supplier_share",
-        "days_of_cover",
-        "cvar_limit",
-        "expected_loss_limit",
-        "project_logic",
-    ):
-        for row in assembly.rows_of(family).tolist():
-            _, key, c, number = assembly.row_name(row)
-            entry = key
-            if family == "service_level":
-                entry = key[0]
-                scenario = problem.structure.scenarios.names[problem.structure.block_index[c].branches[number]]
-                where[row] = scenario if key[1] < 0 else f"{scenario}, FY{years[key[1]]}"
-            elif family in ("supplier_share", "days_of_cover"):
-                where[row] = n.calendar.period_label(int(problem.structure.block_index[c].period[number]))
-                if family == "days_of_cover":
-                    entry = plan.days_of_cover.index(problem.structure.component_sets[c].cover[key][1])
-            grouped.setdefault((family, entry), []).append(row)
+    asked = _Asked(problem)
+    of = {
+        "service_level": asked.service_level,
+        "budget": asked.appropriation,
+        "contingent_liability": asked.liability,
+        "supplier_share": asked.diversification,
+        "days_of_cover": asked.cover,
+        "project_logic": asked.logic,
+    }
+    for family, entry in asked.rows:
+        yield from of[family](entry) if family in of else asked.of_plan(family, entry)
 
-    def demand(
-        family: str,
-        entry: Any,
-        item: str,
-        words: str,
-        material: str = "",
-        what: str = "million USD",
-        owed: float | None = None,
-    ) -> Requirement:
-        rows = np.array(grouped[family, entry])
-        if not material:
-            weight = LOGIC_MUSD if family == "project_logic" else 1.0
-            return Requirement(family, item, _with_owed(words, owed), rows, np.ones(len(rows)), weight, what, owed=owed)
-        i = n.materials.index(material)
-        price = max(float(n.price[i].max()), MUSD_PER_T)
-        places = tuple(where[row] for row in rows.tolist())
-        return Requirement(family, item, words, rows, np.full(len(rows), float(unit[i])), price, "t", places)
 
-    for family, entry in grouped:
+class _Asked:
+    """What a plan asks for, entry by entry: a level, a year, a rule, two projects; None where there is one of a family."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem, self._plan, self._n = problem, problem.natural.plan, problem.natural
+        self._years = problem.natural.calendar.years
+        self.rows: dict[tuple[str, Any], list[int]] = {}
+        """(constraint, entry) -> its rows."""
+        self._where: dict[int, str] = {}
+        """Row -> scenario or period, where its family has rows in several."""
+        for family in DEMANDING:
+            for row in problem.assembly.rows_of(family).tolist():
+                self.rows.setdefault((family, self._placed(family, row)), []).append(row)
+
+    def _placed(self, family: str, row: int) -> Any:
+        """The entry of a row; where the row stands is kept."""
+        structure = self._problem.structure
+        _, key, c, number = self._problem.assembly.row_name(row)
         if family == "service_level":
-            level = plan.service_levels[entry]
-            if level.penalty_usd_per_kg is None:
-                item = f"{level.segment} service level for {level.material}"
-                words = f"{item}: {100 * level.level:.6g}% in {', '.join(level.scenarios)}"
-                yield demand(family, entry, item, words, level.material)
-        elif family == "budget":
-            amount = problem.natural.appropriation[entry]
-            tail = "" if years[entry] in n.calendar.planned_years else " (after the planned years)"
-            item = f"appropriation FY{years[entry]}{tail}"
-            owed = float(n.spendable[entry]) if n.owed_beyond[entry] > 0 else None
-            yield demand(family, entry, item, f"{item}: {amount:,.6g} million USD", owed=owed)
-        elif family == "contingent_liability":
-            yield demand(family, entry, f"liability cap FY{years[entry]}", f"liability cap of FY{years[entry]}")
-        elif family == "supplier_share":
-            rule = plan.diversification[entry]
-            if rule.penalty_usd_per_kg is None:
-                item = f"diversification of {rule.material} ({rule.country or rule.group})"
-                yield demand(
-                    family, entry, item, f"{item}: {100 * rule.share:.6g}% from FY{rule.from_year}", rule.material
-                )
-        elif family == "days_of_cover":
-            cover = plan.days_of_cover[entry]
-            item = f"days of cover of {cover.material}"
-            yield demand(family, entry, item, f"{item}: {cover.days:g} from FY{cover.from_year}", cover.material)
-        elif family == "project_logic":
-            kind, p, q = entry
-            names = [n.projects[k].name for k in (p, q)]
-            words = f"{names[0]} {'needs' if kind == 'needs' else 'excludes'} {names[1]}"
-            yield demand(family, entry, words, words, what="projects")
-        else:
-            name, amount = {
-                "total_budget": ("total budget", plan.budget.total_musd),
-                "cvar_limit": ("limit on CVaR", plan.risk.cvar_limit_musd),
-                "expected_loss_limit": ("limit on expected loss", plan.risk.expected_loss_limit_musd),
-            }[family]
-            owed = n.spendable_in_all if family == "total_budget" and n.owed_beyond_in_all > 0 else None
-            yield demand(family, entry, name, f"{name}: {amount or 0.0:,.4g} million USD", owed=owed)
+            scenario = structure.scenarios.names[structure.block_index[c].branches[number]]
+            self._where[row] = scenario if key[1] < 0 else f"{scenario}, FY{self._years[key[1]]}"
+            return key[0]
+        if family in ("supplier_share", "days_of_cover"):
+            self._where[row] = self._n.calendar.period_label(int(structure.block_index[c].period[number]))
+        if family == "days_of_cover":
+            return self._plan.days_of_cover.index(structure.component_sets[c].cover[key][1])
+        return key
+
+    def service_level(self, entry: Any) -> Iterable[Requirement]:
+        level = self._plan.service_levels[entry]
+        if level.penalty_usd_per_kg is None:
+            item = f"{level.segment} service level for {level.material}"
+            words = f"{item}: {100 * level.level:.6g}% in {', '.join(level.scenarios)}"
+            yield self._of_material("service_level", entry, item, words, level.material)
+
+    def appropriation(self, entry: Any) -> Iterable[Requirement]:
+        n, year = self._n, self._years[entry]
+        item = f"appropriation FY{year}{'' if year in n.calendar.planned_years else ' (after the planned years)'}"
+        owed = float(n.spendable[entry]) if n.owed_beyond[entry] > 0 else None
+        yield self._of_money("budget", entry, item, f"{item}: {n.appropriation[entry]:,.6g} million USD", owed)
+
+    def liability(self, entry: Any) -> Iterable[Requirement]:
+        year = self._years[entry]
+        yield self._of_money("contingent_liability", entry, f"liability cap FY{year}", f"liability cap of FY{year}")
+
+    def diversification(self, entry: Any) -> Iterable[Requirement]:
+        rule = self._plan.diversification[entry]
+        if rule.penalty_usd_per_kg is None:
+            item = f"diversification of {rule.material} ({rule.country or rule.group})"
+            words = f"{item}: {100 * rule.share:.6g}% from FY{rule.from_year}"
+            yield self._of_material("supplier_share", entry, item, words, rule.material)
+
+    def cover(self, entry: Any) -> Iterable[Requirement]:
+        cover = self._plan.days_of_cover[entry]
+        item = f"days of cover of {cover.material}"
+        words = f"{item}: {cover.days:g} from FY{cover.from_year}"
+        yield self._of_material("days_of_cover", entry, item, words, cover.material)
+
+    def logic(self, entry: Any) -> Iterable[Requirement]:
+        kind, p, q = entry
+        names = [self._n.projects[k].name for k in (p, q)]
+        words = f"{names[0]} {'needs' if kind == 'needs' else 'excludes'} {names[1]}"
+        rows = np.array(self.rows["project_logic", entry])
+        yield Requirement("project_logic", words, words, rows, np.ones(len(rows)), LOGIC_MUSD, "projects")
+
+    def of_plan(self, family: str, entry: Any) -> Iterable[Requirement]:
+        """A limit that the plan has once."""
+        n, plan = self._n, self._plan
+        name, amount = {
+            "total_budget": ("total budget", plan.budget.total_musd),
+            "cvar_limit": ("limit on CVaR", plan.risk.cvar_limit_musd),
+            "expected_loss_limit": ("limit on expected loss", plan.risk.expected_loss_limit_musd),
+        }[family]
+        owed = n.spendable_in_all if family == "total_budget" and n.owed_beyond_in_all > 0 else None
+        yield self._of_money(family, entry, name, f"{name}: {amount or 0.0:,.4g} million USD", owed)
+
+    def _of_money(self, family: str, entry: Any, item: str, words: str, owed: float | None = None) -> Requirement:
+        """A limit on money. owed: what is paid in its place."""
+        rows = np.array(self.rows[family, entry])
+        return Requirement(
+            family, item, _with_owed(words, owed), rows, np.ones(len(rows)), 1.0, "million USD", owed=owed
+        )
+
+    def _of_material(self, family: str, entry: Any, item: str, words: str, material: str) -> Requirement:
+        """A demand in tonnes of a material."""
+        rows, n = np.array(self.rows[family, entry]), self._n
+        i = n.materials.index(material)
+        unit, price = float(self._problem.instance.material_unit[i]), max(float(n.price[i].max()), MUSD_PER_T)
+        places = tuple(self._where[row] for row in rows.tolist())
+        return Requirement(family, item, words, rows, np.full(len(rows), unit), price, "t", places)
 
 
 def _with_owed(words: str, owed: float | None) -> str:

@@ -77,8 +77,7 @@ def standing(plan: Plan, data: Dataset, item: Item, held: SampledScenarios | Non
 def _near(instance: Instance, item: Item, key: Identity) -> Instance:
     """The instance with the projects alone that could have the item: ways of support of others do not hang on them."""
     material = -1
-    if item.kind == "floor":
-        assert item.level is not None
+    if item.kind == "floor" and item.level is not None:
         names = instance.materials
         material = names.index(item.level.menu.material) if item.level.menu.material in names else -1
 

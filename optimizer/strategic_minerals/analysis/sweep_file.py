@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ..core.errors import Fault, MisplacedError, PlanError
+from ..core.frames import rows_of
 from ..data.dataset import Dataset
 from ..data.plan_lines import PlanText
 from ..schemas.plan import Plan
@@ -170,9 +171,10 @@ def in_words(design: Design, found: Sweep) -> str:
             "  [M] " + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
         )
     if design.kind == "loss_functions":
-        same = answered.groupby(["objective_musd", "expected_loss_musd", "spending_musd"], sort=False)[
-            "loss_function"
-        ].apply(list)
+        same: dict[tuple[float, float, float], list[str]] = {}
+        for row in rows_of(answered):
+            key = row.objective_musd, row.expected_loss_musd, row.spending_musd
+            same.setdefault(key, []).append(row.loss_function)
         for (aim, loss, spent), names in same.items():
             worth = f"worth {0.0 - aim:,.1f} M, expected loss {loss:,.1f} M, spending {spent:,.1f} M"
             lines.append(f"  {', '.join(names)}{' (the same of these materials)' * (len(names) > 1)}: {worth}")
@@ -186,8 +188,7 @@ def in_words(design: Design, found: Sweep) -> str:
         ("CHOSEN AT SOME", chosen[~always]),
     ):
         named = [
-            f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}"
-            for row in part.itertuples()
+            f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}" for row in rows_of(part)
         ]
         lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
     return "\n".join(lines)
@@ -198,7 +199,7 @@ def _moved(design: Design, found: Sweep) -> list[str]:
     out = left_out(design, found.points, "objective_musd")
     left = f"{out:.1%} of the points left out, because a run of their block failed"
     lines = [f"WHAT MOVES IT (worth against doing nothing, million USD; {left}):"]
-    for row in indices(design, found.points).itertuples():
+    for row in rows_of(indices(design, found.points)):
         if design.kind == "one_at_a_time":
             ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
             said = f"{row.low:,.4g} to {row.high:,.4g} gives {' to '.join(ends)}"

@@ -198,7 +198,7 @@ def _decisions(point: int, answer: Answer, solution: Solution) -> list[dict[str,
     ]
     held = stock(problem, solution)
     for material, rows in held.groupby("material", sort=False):
-        top = rows.loc[rows["stock_t"].idxmax()]
+        top = rows.iloc[int(rows["stock_t"].argmax())]
         if top.stock_t > 0:
             lines.append(
                 {"point": point, "kind": "stock", "item": material, "year": top.period, "value": float(top.stock_t)}

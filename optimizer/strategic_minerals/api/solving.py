@@ -92,8 +92,9 @@ class _Read:
     problem: Problem
     """Without its matrix."""
     outcome: Outcome
-    points: list[Floats | None]
-    """(columns,) the plan, the do-nothing reference, the plan's operations at undisturbed prices; taken out as they are read."""
+    points: list[Floats]
+    """(columns,) the plan, the do-nothing reference, and where they were solved the plan's operations at undisturbed prices; taken
+    out as they are read."""
     signed_without_residual: Floats | None
     """(options,)"""
     prices: pd.DataFrame
@@ -124,7 +125,7 @@ def _read(solved: Solved) -> _Read:
     bare = replace(problem, assembly=problem.assembly.without_matrix())
     stated = float(solved.costs["social_cost"] @ solved.x)
     signed = None if other is None else signatures(problem.assembly, other)
-    points: list[Floats | None] = [solved.x, solved.z0, solved.undisturbed]
+    points = [solved.x, solved.z0, *([] if solved.undisturbed is None else [solved.undisturbed])]
     return _Read(bare, solved.outcome, points, signed, prices, stated, _stages(solved), counts)
 
 
@@ -132,14 +133,12 @@ def _result(read: _Read, options: Mapping[str, Any]) -> Result:
     """Audit the solution and make the tables. Raises UntrustedError where the audit objects."""
     problem, stated = read.problem, read.stated
 
-    def taken() -> Solution | None:
-        x = read.points.pop(0)
-        return None if x is None else extract(problem.structure, problem.assembly, x)
+    def taken() -> Solution:
+        return extract(problem.structure, problem.assembly, read.points.pop(0))
 
     with problem.seconds.measure("extract"):
-        solution, reference, other = taken(), taken(), taken()
-        assert solution is not None
-        assert reference is not None
+        solution, reference = taken(), taken()
+        other = taken() if read.points else None
     with problem.seconds.measure("tables"):
         tables = build_tables(problem, solution, reference, other)
         tables["projects"] = with_residual_at_zero(problem, tables["projects"], read.signed_without_residual)

@@ -105,6 +105,8 @@ COUNTED = {"episode": " over the whole episode", "fiscal_year": " in every fisca
 
 def _breaks(table: pd.DataFrame) -> str:
     """The table in words."""
+    from ..core.frames import rows_of
+
     lines = [
         "REVERSE STRESS TEST: what it takes to break a promise, at the worst of the starts tried (the beginning of each later "
         "fiscal year of the plan):"
@@ -120,7 +122,7 @@ def _breaks(table: pd.DataFrame) -> str:
                 f"length"
             )
     broken = ~table.groupby(promise).held.transform("all").astype(bool)
-    for row in table[broken].itertuples():
+    for row in rows_of(table[broken]):
         asked = f"{row.material}, {row.segment} at {row.level:.0%}{row.counted}"
         what = f"  {asked}, {row.hazard}{' on it alone' * (row.events == 'alone')}:"
         if row.held:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,11 @@ def named(names: Sequence[str], at: Any) -> pd.Series:
     return pd.Series(np.array(names, dtype=object)[at], dtype=object)
 
 
+def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
+    """Rows as named tuples. Of what kind each value is, the columns were stated to be where the frame was made (`typed`)."""
+    return frame.itertuples()
+
+
 def typed(frame: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
     """A copy with every column in its stated kind; missing text is an empty string, a missing number NaN."""
     columns: dict[str, Any] = {}
@@ -54,7 +59,7 @@ def typed(frame: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
             columns[name] = pd.Series([str(v).lower() in ("true", "1") for v in values], dtype=bool)
         else:
             numbers = [np.nan if _missing(v) or v == "" else float(v) for v in values]
-            columns[name] = pd.Series(numbers, dtype="float64").astype(KINDS[kind])
+            columns[name] = pd.Series(numbers, dtype="float64").astype(np.dtype(KINDS[kind]))
     return pd.DataFrame(columns, columns=list(kinds))
 
 

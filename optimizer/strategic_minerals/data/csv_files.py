@@ -96,8 +96,12 @@ def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
     bare_return = any(
         "\r" in str(v) for c in safe.columns if not pd.api.types.is_numeric_dtype(safe[c]) for v in safe[c]
     )
-    quoting = csv.QUOTE_ALL if bare_return else csv.QUOTE_MINIMAL
-    return str(safe.to_csv(index=False, header=header, lineterminator="\n", quoting=quoting))
+    return safe.to_csv(
+        index=False,
+        header=header,
+        lineterminator="\n",
+        quoting=csv.QUOTE_ALL if bare_return else csv.QUOTE_MINIMAL,
+    )
 
 
 def unguarded(frame: pd.DataFrame) -> pd.DataFrame:

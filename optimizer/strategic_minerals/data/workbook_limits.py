@@ -170,81 +170,133 @@ def _look_at(book: zipfile.ZipFile, part: str, place: str, columns: float) -> tu
 
     columns: how many of its columns count; its size counts in any case.
     """
-    reach, faults = [0, 0], list[tuple[int, Fault]]()
-    cell: dict[str, Any] = {}
-    hidden: dict[int, bool] = {}
-    hidden_columns: list[tuple[int, int]] = []
-    filled_columns: set[int] = set()
-
-    def start(tag: str, given: dict[str, str]) -> None:
-        kind = tag.rpartition(":")[2]
-        if kind in ("c", "dimension", "row"):
-            at = given.get("r", "") if kind != "dimension" else given.get("ref", "").rpartition(":")[2]
-            row, column = _reach(at)
-            reach[0], reach[1] = max(reach[0], row), max(reach[1], column)
-        if kind == "row" and given.get("hidden") in ("1", "true"):
-            hidden[_reach(given.get("r", ""))[0]] = False
-        if kind == "col" and given.get("hidden") in ("1", "true"):
-            hidden_columns.append((int(given.get("min", 0)), int(given.get("max", 0))))
-        if kind == "c":
-            cell.clear()
-            cell.update(
-                at=given.get("r", ""), error=given.get("t") == "e", formula=False, value=False, inside=False, text=""
-            )
-        elif kind == "f":
-            cell["formula"] = True
-        elif kind in ("v", "is"):
-            cell["inside"] = True
-        elif (
-            kind == "mergeCell"
-            and _reach((at := given.get("ref", "")).partition(":")[0])[1] <= columns
-            and len(faults) < MOST_TOLD
-        ):
-            expected = "a value in each cell: take the cells apart, and fill each"
-            merged = Fault(place, at, "", "merged cells, of which only the first holds the value", expected)
-            faults.append((_reach(at.partition(":")[0])[1] - 1, merged))
-
-    def text(content: str) -> None:
-        """A value is one that holds something: an empty element is what a program writes that did not compute."""
-        if cell.get("inside") and content.strip():
-            cell["value"] = True
-        if cell.get("inside") and cell.get("error"):
-            cell["text"] = f"{cell['text']}{content}"[:LONGEST_SHOWN]
-
-    def end(tag: str) -> None:
-        if tag.rpartition(":")[2] in ("v", "is"):
-            cell["inside"] = False
-        if (
-            tag.rpartition(":")[2] != "c"
-            or not cell
-            or len(faults) >= MOST_TOLD
-            or max(_reach(str(cell["at"]))[1], 1) > columns
-        ):
-            return
-        row, column = _reach(str(cell["at"]))
-        if cell["value"]:
-            filled_columns.add(column)
-            hidden.update({row: True} if row in hidden else {})
-        if cell["error"]:
-            expected = "a value, or an empty cell: the spreadsheet could not compute this one"
-            wrong = Fault(place, str(cell["at"]), "", f"an error such as {cell['text'] or '#REF!'}", expected)
-            faults.append((column - 1, wrong))
-        elif cell["formula"] and not cell["value"]:
-            expected = "a value: open the book in a spreadsheet, let it compute, save it"
-            wrong = Fault(place, str(cell["at"]), "", "a formula that was never computed", expected)
-            faults.append((column - 1, wrong))
-
+    stream = _SheetStream(place, columns)
     with book.open(part) as content:
-        _parse(content, start, end, text)
+        _parse(content, stream.start, stream.end, stream.text)
     too_large: list[Fault] = []
-    if reach[0] > MOST_ROWS + 1 or reach[0] * reach[1] > MOST_CELLS:
+    rows, reach = stream.rows, stream.columns
+    if rows > MOST_ROWS + 1 or rows * reach > MOST_CELLS:
         expected = f"at most {MOST_ROWS:,} rows, and {MOST_CELLS:,} cells"
-        too_large = [Fault(place, "", "", f"cells as far as row {reach[0]:,}, column {reach[1]:,}", expected)]
-    rows = [str(row) for row, holds in hidden.items() if holds]
-    unseen = sorted(k for k in filled_columns if any(first <= k <= last for first, last in hidden_columns))
-    named = [cell_name(1, k - 1).rstrip("1") for k in unseen]
-    hidden_there = [(what, at) for what, at in (("row", rows), ("column", named)) if at]
-    return SheetLook(place, faults, hidden_there), too_large
+        too_large = [Fault(place, "", "", f"cells as far as row {rows:,}, column {reach:,}", expected)]
+    return SheetLook(place, stream.faults, stream.hidden), too_large
+
+
+@dataclass
+class _Cell:
+    """A cell while it is read."""
+
+    at: str
+    error: bool
+    """It holds an error."""
+    formula: bool = False
+    value: bool = False
+    """It holds something: an empty element is what a program writes that did not compute."""
+    inside: bool = False
+    """Its value is being read."""
+    text: str = ""
+    """Of an error, cut."""
+
+
+class _SheetStream:
+    """What the parser tells of a sheet, element by element."""
+
+    def __init__(self, place: str, counted: float) -> None:
+        """counted: how many of its columns count."""
+        self._place, self._counted = place, counted
+        self.rows = self.columns = 0
+        """How far its cells reach."""
+        self.faults: list[tuple[int, Fault]] = []
+        """(column, counted from 0; fault), `MOST_TOLD` at most."""
+        self._cell: _Cell | None = None
+        self._hidden_rows: dict[int, bool] = {}
+        """Whether each holds something."""
+        self._hidden_columns: list[tuple[int, int]] = []
+        """(first, last)"""
+        self._filled: set[int] = set()
+        """Columns that hold something."""
+
+    @property
+    def hidden(self) -> list[Hidden]:
+        """Rows and columns that are hidden and hold something."""
+        rows = [str(row) for row, holds in self._hidden_rows.items() if holds]
+        unseen = sorted(k for k in self._filled if any(first <= k <= last for first, last in self._hidden_columns))
+        columns = [cell_name(1, k - 1).rstrip("1") for k in unseen]
+        return [(what, at) for what, at in (("row", rows), ("column", columns)) if at]
+
+    def start(self, tag: str, given: dict[str, str]) -> None:
+        """An element begins."""
+        kind, cell = tag.rpartition(":")[2], self._cell
+        if kind == "c":
+            at = given.get("r", "")
+            self._reaches(at)
+            self._cell = _Cell(at, given.get("t") == "e")
+        elif kind == "f" and cell:
+            cell.formula = True
+        elif kind in ("v", "is") and cell:
+            cell.inside = True
+        elif kind == "dimension":
+            self._reaches(given.get("ref", "").rpartition(":")[2])
+        elif kind in ("row", "col"):
+            self._band(kind, given)
+        elif kind == "mergeCell":
+            self._merged(given.get("ref", ""))
+
+    def text(self, content: str) -> None:
+        """What stands within an element, or a piece of it."""
+        cell = self._cell
+        if cell is None or not cell.inside:
+            return
+        cell.value = cell.value or bool(content.strip())
+        if cell.error:
+            cell.text = f"{cell.text}{content}"[:LONGEST_SHOWN]
+
+    def end(self, tag: str) -> None:
+        """An element ends."""
+        kind, cell = tag.rpartition(":")[2], self._cell
+        if cell is None:
+            return
+        if kind in ("v", "is"):
+            cell.inside = False
+        if kind == "c" and max(_reach(cell.at)[1], 1) <= self._counted and len(self.faults) < MOST_TOLD:
+            self._read(cell)
+
+    def _reaches(self, at: str) -> None:
+        row, column = _reach(at)
+        self.rows, self.columns = max(self.rows, row), max(self.columns, column)
+
+    def _band(self, kind: str, given: dict[str, str]) -> None:
+        """A row begins, or some columns are told of."""
+        hidden = given.get("hidden") in ("1", "true")
+        if kind == "row":
+            self._reaches(given.get("r", ""))
+        if hidden and kind == "row":
+            self._hidden_rows[_reach(given.get("r", ""))[0]] = False
+        elif hidden:
+            self._hidden_columns.append((int(given.get("min", 0)), int(given.get("max", 0))))
+
+    def _merged(self, at: str) -> None:
+        """Cells that hold one value together."""
+        column = _reach(at.partition(":")[0])[1]
+        if column <= self._counted and len(self.faults) < MOST_TOLD:
+            expected = "a value in each cell: take the cells apart, and fill each"
+            merged = Fault(self._place, at, "", "merged cells, of which only the first holds the value", expected)
+            self.faults.append((column - 1, merged))
+
+    def _read(self, cell: _Cell) -> None:
+        """A cell that has been read, in a column that counts."""
+        row, column = _reach(cell.at)
+        if cell.value:
+            self._filled.add(column)
+            self._hidden_rows.update({row: True} if row in self._hidden_rows else {})
+        if cell.error:
+            expected = "a value, or an empty cell: the spreadsheet could not compute this one"
+            found = f"an error such as {cell.text or '#REF!'}"
+        elif cell.formula and not cell.value:
+            expected = "a value: open the book in a spreadsheet, let it compute, save it"
+            found = "a formula that was never computed"
+        else:
+            return
+        self.faults.append((column - 1, Fault(self._place, cell.at, "", found, expected)))
 
 
 def _reach(at: str) -> tuple[int, int]:

@@ -12,17 +12,18 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from ..core.arrays import Floats
 from ..core.errors import UntrustedError
+from ..highs.run import Run, SolvedRun, UnsolvedRun
 from .master import open_bounds
 from .settings import SETTINGS
 
 if TYPE_CHECKING:
-    from ..highs.run import Run, Status
+    from ..highs.run import Status
     from .search import Effort, Search
 
 BELOW, ABOVE = 0, 1
@@ -46,11 +47,8 @@ class Node:
 class BranchAndBound:
     """One search over integers."""
 
-    def __init__(self, search: Search, root: Run) -> None:
-        """root: the linear relaxation, solved."""
-        assert root.x is not None
-        assert root.column_dual is not None
-        assert root.objective is not None
+    def __init__(self, search: Search, root: SolvedRun) -> None:
+        """root: the linear relaxation."""
         of = search.of
         self.search, self.master = search, search.master
         self.decisions, self.sums = of.decisions, of.sums
@@ -58,7 +56,7 @@ class BranchAndBound:
         self.root, self.root_x, self.root_dual = (
             root.objective,
             root.x[self.decisions],
-            root.column_dual[self.decisions],
+            root.prices.column[self.decisions],
         )
         self.heap: list[Node] = []
         self.serial = 0
@@ -104,7 +102,7 @@ class BranchAndBound:
         lower, upper = self.reduced_cost_fixing(node.lower, node.upper)
         node = replace(node, lower=lower, upper=upper)
         run = self.solve(lower, upper)
-        if self.is_pruned(run, node.bound) or self.requeue(run, node):
+        if not self.is_open(run, node.bound) or self.requeue(run, node):
             return
         run = self.improvement_heuristic(self.with_node_cuts(run, lower, upper), node)
         here: Node | None = node
@@ -123,33 +121,31 @@ class BranchAndBound:
         self.search.tell()
         return self.search.run_master()
 
-    def is_pruned(self, run: Run, before: float) -> bool:
-        """Whether a node is done with: it leads to nothing better than the best plan, but for the gap asked, or was not solved.
+    def is_open(self, run: Run, before: float) -> TypeGuard[SolvedRun]:
+        """Whether a node is worth going on with: it was solved, and may lead to a better plan than the best, but for the gap asked.
 
-        before: its bound. What a plan in it may cost lowers the floor.
+        before: its bound. Where it is not, what a plan in it may cost lowers the floor.
         """
-        if run.status == "infeasible":
-            return True
-        if run.x is None or run.objective is None:
-            self.give_up(before)
-            return True
+        if isinstance(run, UnsolvedRun):
+            if run.status != "infeasible":
+                self.give_up(before)
+            return False
         if max(before, run.objective) >= self.search.cutoff:
             self.floor = min(self.floor, max(before, run.objective))
-            return True
-        return False
+            return False
+        return True
 
     def give_up(self, bound: float) -> None:
         """Leave out what was not looked into, at its bound."""
         self.floor = min(self.floor, bound)
         self.search.given_up += 1
 
-    def requeue(self, run: Run, node: Node) -> bool:
+    def requeue(self, run: SolvedRun, node: Node) -> bool:
         """Put off a node that is no longer the one that holds the bound down, once there is a plan; whether it was.
 
         Not one that came back and of which nothing new is known: it would come back again.
         """
         s, known = self.search, len(self.search.of.pool)
-        assert run.objective is not None
         if s.best is None or not self.heap or node.known == known:
             return False
         least = self.heap[0].bound
@@ -177,7 +173,7 @@ class BranchAndBound:
         """A node after rounds of cuts between its own fractional point and the centre, as long as they raise its bound."""
         s = self.search
         for _ in range(SETTINGS.cut_rounds_at_node):
-            if run.x is None or run.objective is None or run.objective >= s.cutoff or self.is_integral_at(run.x):
+            if isinstance(run, UnsolvedRun) or run.objective >= s.cutoff or self.is_integral_at(run.x):
                 break
             out = s.of.point(run.x)
             if not s.add_cuts_near(
@@ -188,7 +184,7 @@ class BranchAndBound:
                 continue  # others than those asked may say more
             before, lacks = run.objective, s.cutoff - run.objective
             run = self.solve(lower, upper)
-            if run.objective is None or run.objective - before < SETTINGS.least_gain_of_round * lacks:
+            if isinstance(run, UnsolvedRun) or run.objective - before < SETTINGS.least_gain_of_round * lacks:
                 break
         return run
 
@@ -199,7 +195,7 @@ class BranchAndBound:
         """
         s = self.search
         self.wait -= 1
-        if self.wait > 0 or s.best is None or run.x is None or run.objective is None or self.is_integral_at(run.x):
+        if self.wait > 0 or s.best is None or isinstance(run, UnsolvedRun) or self.is_integral_at(run.x):
             return run
         if run.objective >= s.cutoff or s.objective - s.bound > SETTINGS.heuristic_gap_factor * s.tolerance(
             s.objective
@@ -229,7 +225,7 @@ class BranchAndBound:
         same = np.abs(x[self.decisions] - plan) <= SETTINGS.integrality_tolerance
         here.lower[:count][same] = here.upper[:count][same] = plan[same]
         run = self.solve(here.lower, here.upper)
-        while run.x is not None and run.objective is not None and run.objective < s.pruned_from("improve"):
+        while isinstance(run, SolvedRun) and run.objective < s.pruned_from("improve"):
             s.tell()
             at = run.x[self.decisions]
             if self.is_integral_at(run.x):
@@ -241,12 +237,11 @@ class BranchAndBound:
             )
             sides = self.side(here, k, at[k], BELOW), self.side(here, k, at[k], ABOVE)
             runs = [s.counted(side) for side in self.master.both(*sides, self.master.save_basis(), s.left(), s.phase)]
-            costs = [math.inf if side.objective is None else side.objective for side in runs]
+            costs = [side.objective if isinstance(side, SolvedRun) else math.inf for side in runs]
             up = BELOW if costs[BELOW] < costs[ABOVE] else ABOVE
             here = self.node(costs[up], *sides[up])
-            again = (
-                up == ABOVE and runs[up].x is not None
-            )  # the next bookmark is of the first solver, which ended below
+            # the next bookmark is of the first solver, which ended below
+            again = up == ABOVE and isinstance(runs[up], SolvedRun)
             run = self.solve(here.lower, here.upper) if again else runs[up]
         return None
 
@@ -255,16 +250,14 @@ class BranchAndBound:
         at = x[self.decisions]
         return bool(np.abs(at - np.round(at)).max(initial=0.0) <= SETTINGS.integrality_tolerance)
 
-    def solve_leaf(self, run: Run, node: Node) -> Run | None:
+    def solve_leaf(self, run: Run, node: Node) -> SolvedRun | None:
         """Ask the clusters about integers, until the node is pruned or put off (None) or its point is fractional again.
 
         A choice settled exactly with nothing to learn is as close as arithmetic comes. Where it leans on the tolerance, other
         choices in the node may be better: it is split at the decision that leans most.
         """
         s = self.search
-        while not self.is_pruned(run, node.bound) and not self.requeue(run, node):
-            assert run.x is not None
-            assert run.objective is not None
+        while self.is_open(run, node.bound) and not self.requeue(run, node):
             if not self.is_integral_at(run.x):
                 return run
             at = run.x[self.decisions]
@@ -279,9 +272,8 @@ class BranchAndBound:
             run = self.solve(node.lower, node.upper)
         return None
 
-    def split(self, run: Run, node: Node, at: Floats) -> None:
+    def split(self, run: SolvedRun, node: Node, at: Floats) -> None:
         """Both sides of the open decision that is farthest from whole wait; nothing is left where all are exact."""
-        assert run.objective is not None
         count, bound = len(at), max(node.bound, run.objective)
         off = np.where(node.lower[:count] < node.upper[:count], np.abs(at - np.round(at)), 0.0)
         k = int(off.argmax()) if count else 0
@@ -291,10 +283,8 @@ class BranchAndBound:
         for up in (BELOW, ABOVE):
             heapq.heappush(self.heap, self.node(bound, *self.side(node, k, at[k], up)))
 
-    def branch(self, run: Run, node: Node) -> Node | None:
+    def branch(self, run: SolvedRun, node: Node) -> Node | None:
         """Split a node; the side to plunge into, None where both are pruned."""
-        assert run.x is not None
-        assert run.objective is not None
         base, sums = max(node.bound, run.objective), [run.x[columns].sum() for columns in self.sums]
         x = np.concatenate([run.x[self.decisions], sums])
         k, found = self.select_branching(x, base, node)
@@ -357,9 +347,10 @@ class BranchAndBound:
         runs = self.master.both(self.side(node, k, x, BELOW), self.side(node, k, x, ABOVE), here, s.left(), s.phase)
         for up, distance in ((BELOW, x - math.floor(x)), (ABOVE, math.ceil(x) - x)):
             run = s.counted(runs[up])
-            value = (
-                math.inf if run.status == "infeasible" else base if run.objective is None else max(base, run.objective)
-            )
+            beyond = (
+                math.inf if run.status == "infeasible" else base
+            )  # unsolved, it may still cost as little as the node
+            value = max(base, run.objective) if isinstance(run, SolvedRun) else beyond
             cost = min(value, s.cutoff) - base
             if math.isfinite(cost):  # before there is a plan, an infeasible side has no finite cost
                 self.gains[up, k] += cost / distance

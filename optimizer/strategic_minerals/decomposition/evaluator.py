@@ -29,7 +29,16 @@ from ..model.assembly import Assembly
 from .master import CutPool, Master, excess
 from .remote import map_remote
 from .settings import SETTINGS
-from .subproblems import Cluster, Decomposed, Detail, OutOfTimeError, SubproblemSolution, decompose, stay
+from .subproblems import (
+    Cluster,
+    Decomposed,
+    OutOfTimeError,
+    SubproblemPoint,
+    SubproblemSolution,
+    Told,
+    decompose,
+    stay,
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Evaluated:
     y: Floats
     """(master's columns,)"""
     total: float
-    parts: tuple[Floats | None, ...] | None
+    parts: tuple[Floats, ...] | None
     """Each cluster's own columns at their best; None where clusters do not stay in memory: they are asked again."""
     cuts: tuple[int, ...]
     """Numbers of its cuts in the pool."""
@@ -138,7 +147,7 @@ class Evaluator:
         return Evaluated(
             y,
             offset + own_cost + sum(answer.cost for answer in answers),
-            tuple(answer.x for answer in answers) if self.parts.kept else None,
+            tuple(answer.x for answer in answers if isinstance(answer, SubproblemPoint)) if self.parts.kept else None,
             cuts,
             sum(answer.iterations for answer in answers),
         )
@@ -174,11 +183,11 @@ class Evaluator:
         return answers, tuple(cuts)
 
     @property
-    def tell(self) -> Detail:
+    def tell(self) -> type[SubproblemSolution]:
         """What clusters tell in every round: their points too, where they are kept."""
-        return "point" if self.parts.kept else "cost"
+        return SubproblemPoint if self.parts.kept else SubproblemSolution
 
-    def _answers(self, y: Floats, asked: Sequence[int], deadline: float, tell: Detail) -> list[SubproblemSolution]:
+    def _answers(self, y: Floats, asked: Sequence[int], deadline: float, tell: type[Told]) -> list[Told]:
         """Answers of the clusters asked; each has a solver of its own."""
         clusters = [self.parts.clusters[k] for k in asked]
         if self._executor is not None:
@@ -208,7 +217,7 @@ class Evaluator:
         if parts is None:
             asked = range(len(self.parts.clusters))
             try:
-                answers = self._answers(found.y, asked, time.perf_counter() + SETTINGS.last_round_s, "point")
+                answers = self._answers(found.y, asked, time.perf_counter() + SETTINGS.last_round_s, SubproblemPoint)
             except OutOfTimeError:
                 raise UntrustedError(
                     f"the scenarios of a plan were not worked out within {SETTINGS.last_round_s:g} s"

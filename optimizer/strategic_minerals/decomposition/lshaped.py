@@ -14,12 +14,12 @@ import numpy as np
 
 from ..core.arrays import Floats
 from ..core.outcome import OnProgress
-from ..highs.run import Run, Status
+from ..highs.run import Duals, Run, SolvedRun, Status, UnsolvedRun, UnsolvedStatus
 from .branch_and_bound import BranchAndBound
 from .evaluator import Evaluator
 from .search import Search, StoppedByCallerError, best_tail
 from .settings import SETTINGS
-from .subproblems import OutOfTimeError, SubproblemSolution
+from .subproblems import OutOfTimeError, SubproblemDuals
 
 
 class LShaped(Evaluator):
@@ -74,7 +74,7 @@ class LShaped(Evaluator):
         """
         begin = time.perf_counter()
         search = Search(self, cost, offset, begin, begin + time_limit_s, phase, None, absolute_gap, gap)
-        status: Status = "time_limit"
+        status: UnsolvedStatus = "time_limit"
         with suppress(OutOfTimeError):
             found = self.point(x[self.parts.mine])
             y = found.copy()
@@ -83,39 +83,37 @@ class LShaped(Evaluator):
                 search.evaluate(y, answer=True)
             search.solve_fixed_integers(y[self.decisions], "close", best=search.best)
             last = search.run_master()
-            if (
-                search.best is not None
-                and last.row_dual is not None
-                and last.column_dual is not None
-                and last.objective is not None
-            ):
-                answers = self._answers(search.best.y, range(len(self.parts.clusters)), search.deadline, "duals")
-                return self._with_duals(
-                    search, last.row_dual, last.column_dual, min(last.objective, search.objective), answers
-                )
-            status = "failed" if last.status == "optimal" else last.status
-        return Run(status, None, None, -math.inf, search.taken, search.iterations, 0)
+            if search.best is not None and isinstance(last, SolvedRun) and last.duals is not None:
+                best, bound = search.best, min(last.objective, search.objective)
+                asked = range(len(self.parts.clusters))
+                answers = self._answers(best.y, asked, search.deadline, SubproblemDuals)
+                return self._with_duals(search, best.y, last.duals, bound, answers)
+            status = last.status if isinstance(last, UnsolvedRun) else "failed"
+        return UnsolvedRun(status=status, bound=-math.inf, seconds=search.taken, iterations=search.iterations)
 
     def _with_duals(
-        self, search: Search, rows: Floats, columns: Floats, bound: float, answers: Sequence[SubproblemSolution]
-    ) -> Run:
-        """The best answer of a search in full, with the master's duals and the clusters'."""
-        assert search.best is not None
+        self, search: Search, y: Floats, duals: Duals, bound: float, answers: Sequence[SubproblemDuals]
+    ) -> SolvedRun:
+        """The best answer of a search, which stands at y, in full, with the master's duals and the clusters'."""
         own, ours, size = len(self.parts.mine), len(self.parts.rows), self.assembly.shape
         x, row_dual, column_dual = np.zeros(size[1]), np.zeros(size[0]), np.full(size[1], np.nan)
         x[self.parts.mine], column_dual[self.parts.mine], row_dual[self.parts.rows] = (
-            search.best.y,
-            columns[:own],
-            rows[:ours],
+            y,
+            duals.column[:own],
+            duals.row[:ours],
         )
         for cluster, answer in zip(self.parts.clusters, answers, strict=True):
-            assert answer.x is not None
-            assert answer.duals is not None
             x[cluster.columns], row_dual[cluster.rows] = answer.x, answer.duals
         x, _ = best_tail(self, search.cost, x)
         objective = float(search.cost @ x) + search.offset
-        return Run(
-            "optimal", x, objective, min(bound, objective), search.taken, search.iterations, 0, row_dual, column_dual
+        return SolvedRun(
+            status="optimal",
+            x=x,
+            objective=objective,
+            bound=min(bound, objective),
+            seconds=search.taken,
+            iterations=search.iterations,
+            duals=Duals(row_dual, column_dual),
         )
 
 
@@ -137,13 +135,12 @@ def phases(search: Search, start: Floats | None) -> Status:
     if start is not None and search.of.allowed(start):
         begin, _ = search.evaluate(search.of.point(start), answer=True)
     status = search.linear(begin, search.gap_share(SETTINGS.linear_gap_share) if mixed else 1.0, answer=not mixed)
-    if status not in ("optimal", "limit"):
+    if search.root is None or status not in ("optimal", "limit"):
         return status
-    return integral(search) if mixed else search.at_corner(status)
+    return integral(search, search.root) if mixed else search.at_corner(status)
 
 
-def integral(search: Search) -> Status:
+def integral(search: Search, root: SolvedRun) -> Status:
     """Branch and bound from the relaxation, held by the cuts that are tight in it."""
-    assert search.root is not None
     search.master.trim(idle=0)
-    return BranchAndBound(search, search.root).explore()
+    return BranchAndBound(search, root).explore()

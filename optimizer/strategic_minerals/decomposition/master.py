@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import INF, Floats, Ints
-from ..highs.run import Run
+from ..highs.run import Run, SolvedRun
 from ..highs.solver import Model
 from ..model.assembly import Assembly
 from .settings import SETTINGS
@@ -173,7 +173,7 @@ class Master:
         """Solve, and see which cuts are tight."""
         run = self._models[0].run(time_limit_s=time_limit_s, phase=phase)
         self._see_tight(run)
-        self._point = run.x
+        self._point = run.x if isinstance(run, SolvedRun) else None
         return run
 
     def mendable(self, y: Floats) -> Floats:
@@ -225,8 +225,8 @@ class Master:
         return runs
 
     def _see_tight(self, run: Run) -> None:
-        if run.row_dual is not None:
-            tight = run.row_dual[self._first :] != 0
+        if isinstance(run, SolvedRun) and run.duals is not None:
+            tight = run.duals.row[self._first :] != 0
             self._held = {
                 number: 0 if now else idle + 1
                 for (number, idle), now in zip(self._held.items(), tight.tolist(), strict=True)

@@ -12,32 +12,33 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Executor, wait
 from dataclasses import dataclass, replace
+from typing import Generic
 
 from ..core.arrays import Floats
 from ..highs.solver import Model
 from .settings import SETTINGS
-from .subproblems import Cluster, Detail, OutOfTimeError, Subproblem, SubproblemSolution, ask
+from .subproblems import Cluster, OutOfTimeError, Subproblem, Told, ask, left_until
 
 
 @dataclass(frozen=True)
-class RemoteTask:
+class RemoteTask(Generic[Told]):
     """One cluster to be answered at a point."""
 
     digest: bytes
     at: Floats
     """(links,) where the master's columns stand."""
     seconds: float
+    tell: type[Told]
+    """What is asked for."""
     part: Subproblem | None = None
     """What to solve; None where the worker is expected to know."""
-    tell: Detail = "point"
-    """What is asked for."""
 
 
 @dataclass(frozen=True)
-class RemoteResult:
+class RemoteResult(Generic[Told]):
     """What came of an errand; neither answer nor `out_of_time`: the worker does not know the cluster."""
 
-    answer: SubproblemSolution | None = None
+    answer: Told | None = None
     out_of_time: bool = False
 
 
@@ -46,7 +47,7 @@ _KEPT: OrderedDict[bytes, tuple[Model, Subproblem]] = OrderedDict()
 _LOCK = threading.Lock()
 
 
-def solve_remote(task: RemoteTask) -> RemoteResult:
+def solve_remote(task: RemoteTask[Told]) -> RemoteResult[Told]:
     """Answer one errand in this process. Raises UntrustedError where the cluster has no answer."""
     with _LOCK:
         known = _KEPT.pop(task.digest, None)
@@ -71,8 +72,8 @@ def map_remote(
     y: Floats,
     deadline: float,
     known: set[bytes],
-    tell: Detail = "point",
-) -> list[SubproblemSolution]:
+    tell: type[Told],
+) -> list[Told]:
     """Answers of clusters at a point, in their order. `known` are digests that some worker was sent before; it grows.
 
     Some at a time: a program that does not stay in memory is cut out for its errand, and workers that do not keep it are sent it
@@ -85,13 +86,17 @@ def map_remote(
         return [answer for piece in pieces for answer in map_remote(executor, piece, y, deadline, known, tell)]
     tasks = [
         RemoteTask(
-            cluster.digest, y[cluster.links], _left(deadline), None if cluster.digest in known else cluster.part, tell
+            cluster.digest,
+            y[cluster.links],
+            left_until(deadline),
+            tell,
+            None if cluster.digest in known else cluster.part,
         )
         for cluster in clusters
     ]
     replies = _sent(executor, tasks, deadline)
     again = [k for k, reply in enumerate(replies) if reply.answer is None and not reply.out_of_time]
-    whole = [replace(tasks[k], part=clusters[k].part, seconds=_left(deadline)) for k in again]
+    whole = [replace(tasks[k], part=clusters[k].part, seconds=left_until(deadline)) for k in again]
     for k, reply in zip(again, _sent(executor, whole, deadline), strict=True):
         replies[k] = reply
     known.update(cluster.digest for cluster in clusters)
@@ -100,14 +105,7 @@ def map_remote(
     return [reply.answer for reply in replies if reply.answer is not None]
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.perf_counter()
-    if left <= 0:
-        raise OutOfTimeError
-    return left
-
-
-def _sent(executor: Executor, tasks: Sequence[RemoteTask], deadline: float) -> list[RemoteResult]:
+def _sent(executor: Executor, tasks: Sequence[RemoteTask[Told]], deadline: float) -> list[RemoteResult[Told]]:
     """Replies to errands, in their order; what has not begun when time is up is called off. Raises OutOfTimeError."""
     futures = [executor.submit(solve_remote, task) for task in tasks]
     _, open_ = wait(futures, timeout=max(0.0, deadline - time.perf_counter()))

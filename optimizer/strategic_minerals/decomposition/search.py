@@ -18,7 +18,7 @@ import numpy as np
 from ..core.arrays import Floats
 from ..core.errors import UntrustedError
 from ..core.outcome import OnProgress, Progress
-from ..highs.run import Run, Status
+from ..highs.run import Run, SolvedRun, Status, UnsolvedRun
 from .evaluator import Evaluated, Evaluator
 from .master import Master, open_bounds
 from .settings import SETTINGS
@@ -53,7 +53,7 @@ class Search:
     """What every answer costs at least, as far as known  [million USD against Z0]."""
     best: Evaluated | None = None
     """The best point that is an answer: integers whole."""
-    root: Run | None = None
+    root: SolvedRun | None = None
     """The last run of the master without integers fixed."""
     centre: Floats | None = None
     """Where the relaxation costs least, as far as known; master's columns."""
@@ -153,7 +153,7 @@ class Search:
             return status
         with suppress(OutOfTimeError):
             run = self.run_master()
-            if run.x is not None:
+            if isinstance(run, SolvedRun):
                 found, _ = self.evaluate(self.of.point(run.x), answer=False)
                 self.best = found if found.total <= self.objective else self.best
         return status
@@ -163,7 +163,7 @@ class Search:
         step = SETTINGS.in_out_step
         for _ in range(SETTINGS.most_rounds):
             run = self.run_master()
-            if run.x is None or run.objective is None:
+            if isinstance(run, UnsolvedRun):
                 return run.status
             before, self.root = self.bound, run
             self.raise_bound(run)
@@ -191,7 +191,7 @@ class Search:
 
     def holds_up(self, run: Run) -> bool:
         """Whether cuts, and not the floor under every group, hold up what the clusters cost in a run of the master."""
-        return run.x is not None and bool(
+        return isinstance(run, SolvedRun) and bool(
             (run.x[len(self.of.parts.mine) :] > SETTINGS.least_theta * (1 - SETTINGS.rounding)).all()
         )
 
@@ -237,7 +237,7 @@ class Search:
         bound, step, learned = -math.inf, SETTINGS.in_out_step, False
         for n in range(SETTINGS.coarse_rounds if how in ROUGH else SETTINGS.fixed_integer_rounds):
             run = self.run_master()
-            if run.x is None or run.objective is None:
+            if isinstance(run, UnsolvedRun):
                 break
             before, bound = bound, max(bound, run.objective)
             if best is not None:
@@ -271,7 +271,7 @@ class Search:
                 break
             held += off
             run = self.counted(self.master.run_within(held, self.left(), self.phase))
-            if run.x is None:
+            if isinstance(run, UnsolvedRun):
                 break
             y = self.of.point(run.x)
             y[self.of.decisions] = whole
@@ -283,10 +283,24 @@ class Search:
         if status == "failed" and self.best is not None:  # what is known stands
             status = "limit"
         if self.best is None or status not in ("optimal", "time_limit", "interrupted", "limit"):
-            return Run(status, None, None, self.bound, seconds, self.iterations, self.nodes)
+            return UnsolvedRun(
+                status="failed" if status == "optimal" else status,
+                bound=self.bound,
+                seconds=seconds,
+                iterations=self.iterations,
+                nodes=self.nodes,
+            )
         x, saved = best_tail(self.of, self.cost, self.of.full(self.best))
         objective = self.best.total - saved
-        return Run(status, x, objective, min(self.bound, objective), seconds, self.iterations, self.nodes)
+        return SolvedRun(
+            status=status,
+            x=x,
+            objective=objective,
+            bound=min(self.bound, objective),
+            seconds=seconds,
+            iterations=self.iterations,
+            nodes=self.nodes,
+        )
 
 
 def best_tail(of: Evaluator, cost: Floats, x: Floats) -> tuple[Floats, float]:

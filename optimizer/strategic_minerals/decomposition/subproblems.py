@@ -12,20 +12,20 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
 from ..formulation.structure import TRUNK, Structure
-from ..highs.run import Run
+from ..highs.run import SolvedRun, UnsolvedRun
 from ..highs.solver import Model
 from ..model.assembly import Assembly
 from .settings import SETTINGS
 
-Detail = Literal["cost", "point", "duals"]
-"""What an answer holds: cost and slopes; the point too; duals too. Reading all values of a large program takes a while."""
+PHASE = "recourse"
+"""What a cluster's runs are called."""
 
 
 class OutOfTimeError(Exception):
@@ -50,10 +50,51 @@ class SubproblemSolution:
     slopes: Floats
     """(links,) what it changes by with the master's columns  [million USD per unit]."""
     iterations: int
-    x: Floats | None
-    """Own columns at their best; None where it was not asked for."""
-    duals: Floats | None
-    """(rows,) what the cost changes by with the right-hand sides  [million USD per unit]; likewise."""
+
+    @classmethod
+    def of(cls, model: Model, part: Subproblem, time_limit_s: float) -> Self | UnsolvedRun:
+        """The answer of a part whose program the model holds. Reading all values of a large one takes a while."""
+        run = model.run_brief(time_limit_s=time_limit_s, phase=PHASE)
+        if isinstance(run, UnsolvedRun):
+            return run
+        return cls(run.objective, run.reduced_costs[part.own :].copy(), run.iterations)
+
+
+@dataclass(frozen=True)
+class SubproblemPoint(SubproblemSolution):
+    """The same with the point."""
+
+    x: Floats
+    """Own columns at their best."""
+
+    @classmethod
+    def of(cls, model: Model, part: Subproblem, time_limit_s: float) -> Self | UnsolvedRun:
+        """As above. Raises UntrustedError where the solver vouches for no slopes."""
+        run = model.run(time_limit_s=time_limit_s, phase=PHASE)
+        return run if isinstance(run, UnsolvedRun) else cls(*_point(run, part))
+
+
+@dataclass(frozen=True)
+class SubproblemDuals(SubproblemPoint):
+    """The same with the prices of its rows."""
+
+    duals: Floats
+    """(rows,) what the cost changes by with the right-hand sides  [million USD per unit]."""
+
+    @classmethod
+    def of(cls, model: Model, part: Subproblem, time_limit_s: float) -> Self | UnsolvedRun:
+        """As above."""
+        run = model.run(time_limit_s=time_limit_s, phase=PHASE)
+        return run if isinstance(run, UnsolvedRun) else cls(*_point(run, part), run.prices.row)
+
+
+def _point(run: SolvedRun, part: Subproblem) -> tuple[float, Floats, int, Floats]:
+    """(cost, slopes, iterations, own columns) of a part's run."""
+    return run.objective, run.prices.column[part.own :].copy(), run.iterations, run.x[: part.own].copy()
+
+
+Told = TypeVar("Told", bound=SubproblemSolution)
+"""What an answer holds: cost and slopes, the point too, or prices too."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +169,8 @@ class Cluster:
         """A bookmark of where the last answer ended; None where there is none here."""
         return self.basis if self.model is None else self.model.save_basis()
 
-    def solve(self, y: Floats, deadline: float, tell: Detail = "point") -> SubproblemSolution:
-        """Least cost where the master's columns stand at y, by a time of `perf_counter`.
+    def solve(self, y: Floats, deadline: float, tell: type[Told]) -> Told:
+        """Least cost where the master's columns stand at y, by a time of `perf_counter`. tell: what the answer holds.
 
         Raises OutOfTimeError, and UntrustedError without an answer.
         """
@@ -164,34 +205,33 @@ class Cluster:
         return Cluster(split, self.number, links, digest, part, model, basis)
 
 
-def ask(model: Model, part: Subproblem, at: Floats, deadline: float, tell: Detail) -> SubproblemSolution:
-    """Solve a part where the master's columns stand. Raises as `Cluster.answer`."""
-    assembly, brief = part.assembly, tell == "cost"
+def ask(model: Model, part: Subproblem, at: Floats, deadline: float, tell: type[Told]) -> Told:
+    """Solve a part where the master's columns stand. Raises as `Cluster.solve`."""
+    assembly = part.assembly
     model.set_bounds(np.arange(part.own, part.own + len(at)), at, at)
-    run = _run(model, deadline, brief)
-    if run.status == "infeasible":  # the master keeps its rows to the solver's tolerance only
+    answer = tell.of(model, part, left_until(deadline))
+    if isinstance(answer, UnsolvedRun) and answer.status == "infeasible":
+        # the master keeps its rows to the solver's tolerance only
         rows = np.arange(len(assembly.row_lower))
         room = SETTINGS.row_relaxation * assembly.row_unit
         model.set_row_bounds(rows, assembly.row_lower - room, assembly.row_upper + room)
         try:
-            run = _run(model, deadline, brief)
+            answer = tell.of(model, part, left_until(deadline))
         finally:
             model.set_row_bounds(rows, assembly.row_lower, assembly.row_upper)
-    if run.status == "time_limit":
+    if not isinstance(answer, UnsolvedRun):
+        return answer
+    if answer.status == "time_limit":
         raise OutOfTimeError
-    if run.status != "optimal" or run.column_dual is None or run.objective is None:
-        raise UntrustedError(f"a cluster of scenarios was not solved: {run.status}")
-    x = None if run.x is None else run.x[: part.own].copy()
-    return SubproblemSolution(
-        run.objective, run.column_dual[part.own :].copy(), run.iterations, x, run.row_dual if tell == "duals" else None
-    )
+    raise UntrustedError(f"a cluster of scenarios was not solved: {answer.status}")
 
 
-def _run(model: Model, deadline: float, brief: bool) -> Run:
+def left_until(deadline: float) -> float:
+    """Seconds left until a time of `perf_counter`. Raises OutOfTimeError where none are."""
     left = deadline - time.perf_counter()
     if left <= 0:
         raise OutOfTimeError
-    return model.run(time_limit_s=left, phase="recourse", brief=brief)
+    return left
 
 
 @dataclass(frozen=True)

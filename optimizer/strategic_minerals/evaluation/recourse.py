@@ -22,6 +22,7 @@ from ..data.dataset import Dataset
 from ..finance.packages import Support, signed_support
 from ..formulation.structure import Structure, build_structure
 from ..highs.basis import BasisMemory
+from ..highs.run import SolvedRun
 from ..highs.solver import Model
 from ..instance.instance import DEFENCE, Instance
 from ..model.instantiate import Templates, compile_templates, instantiate
@@ -260,7 +261,7 @@ def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory, 
         room = ROOM * assembly.row_unit[kept]
         model.set_row_bounds(kept, assembly.row_lower[kept] - room, assembly.row_upper[kept] + room)
         run = model.run(time_limit_s=time_limit_s, phase="recourse")
-    if run.status != "optimal" or run.x is None:
+    if not isinstance(run, SolvedRun):
         raise UntrustedError(f"operations in fresh scenarios were not solved: {run.status}")
     if bases.unsure:
         bases.record(problem.structure, assembly, *model.basis())

@@ -86,9 +86,8 @@ def sampling_gap(
     fresh scenarios cannot add up), UntrustedError where the bounds contradict each other.
     """
     reason = unbounded(plan)
-    if reason:
+    if reason or plan.sample is None:
         raise ValueError(reason)
-    assert plan.sample is not None
     if samples < 2:
         raise ValueError("an interval needs two samples or more")
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(samples)]

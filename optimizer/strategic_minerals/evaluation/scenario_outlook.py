@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..checks.consistency import require
 from ..core.arrays import Floats
+from ..core.frames import rows_of
 from ..data.calibration import calibrate
 from ..data.dataset import Dataset
 from ..instance.build import build_instance
@@ -55,7 +56,7 @@ class Outlook:
         """The tables in words."""
         hit = self.materials.sort_values("expected_loss_musd", ascending=False).head(WORST)
         lines = [f"{self.scenarios:,} scenarios (probabilities add to {self.probability:.12g}).", "", "Hazards:"]
-        for row in self.hazards.itertuples():
+        for row in rows_of(self.hazards):
             interval = f" ({row.rate_low:.3f}-{row.rate_high:.3f} with 90 %)" if pd.notna(row.rate_low) else ""
             lines.append(
                 f"  {row.hazard}: {row.rate_per_yr:.3f} a year{interval}; strikes in {row.chance:.0%} of scenarios, for "

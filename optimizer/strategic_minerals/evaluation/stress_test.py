@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.arrays import Floats
-from ..core.frames import notebook_html
+from ..core.frames import notebook_html, rows_of
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
 from ..instance.instance import DEFENCE, Instance
@@ -96,7 +96,7 @@ class StressTest:
             lines.append(
                 f"  About {tail} scenarios lie in the worst {1 - self.alpha:.0%}: intervals of VaR and CVaR are rough, draw more."
             )
-        for row in self.figures.itertuples():
+        for row in rows_of(self.figures):
             scale, unit = (100.0, "%") if row.unit == "probability" else (1.0, " M")
             between = f" ({scale * row.low:,.4g} to {scale * row.high:,.4g})" if pd.notna(row.low) else ""
             lines.append(
@@ -104,7 +104,7 @@ class StressTest:
                 f"plan's own scenarios {scale * row.in_sample:,.4g}, doing nothing {scale * row.do_nothing:,.4g}"
             )
         lines.append("Expected loss by material [M], the largest first:")
-        for row in self.materials.head(WORST).itertuples():
+        for row in rows_of(self.materials.head(WORST)):
             short = (
                 f"; its defence goes short with {row.defence_short:.1%} ({row.defence_short_low:.1%} to "
                 f"{row.defence_short_high:.1%})"
@@ -328,7 +328,7 @@ def _of_material(
 
 def _scenarios(done: list[tuple[ScenarioSet, list[RecourseOutcome]]], materials: list[str]) -> pd.DataFrame:
     """Every scenario of every draw; listed scenarios once. Probabilities add to one. `materials`: as the instance counts them."""
-    frames = []
+    frames: list[pd.DataFrame] = []
     for r, (scenarios, (recourse, nothing)) in enumerate(done):
         drawn = is_drawn(scenarios)
         frames.append(
@@ -347,7 +347,7 @@ def _scenarios(done: list[tuple[ScenarioSet, list[RecourseOutcome]]], materials:
                         for scenario in scenarios.events
                     ],
                 }
-            )[drawn | (r == 0)]
+            ).loc[drawn | (r == 0)]
         )
     return pd.concat(frames, ignore_index=True)
 

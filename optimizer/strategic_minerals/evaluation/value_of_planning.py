@@ -21,11 +21,12 @@ import pandas as pd
 from ..checks.consistency import require
 from ..core.arrays import INF, Floats
 from ..core.errors import InfeasibleError, StoppedError
-from ..core.frames import notebook_html
+from ..core.frames import notebook_html, rows_of
 from ..core.outcome import OnProgress, Progress
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
 from ..formulation.structure import TRUNK
+from ..highs.run import SolvedRun
 from ..highs.solver import Model
 from ..model.objectives import objective_costs
 from ..model.problem import Problem, prepare
@@ -108,7 +109,7 @@ class Worth:
     def summary(self) -> str:
         """The tables in words."""
         lines = ["WHAT PLANNING ADDS, in the plan's own scenarios [million USD against doing nothing]:"]
-        for row in self.table.itertuples():
+        for row in rows_of(self.table):
             note = f" ({row.note})" if row.note else ""
             if pd.isna(row.worth_musd):
                 lines.append(f"  {row.alternative}: not compared{note}")
@@ -403,7 +404,7 @@ def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
                 low = np.zeros(len(trunk)) if chosen.at_most else np.maximum(0.0, tonnes - slack)
                 model.set_bounds(columns, low, np.minimum(tonnes + slack, assembly.upper[columns]))
     run = model.run(time_limit_s=600.0, phase="evaluate")
-    return run.x if run.status == "optimal" else None
+    return run.x if isinstance(run, SolvedRun) and run.status == "optimal" else None
 
 
 def _open(solved: Solved) -> float:

@@ -179,10 +179,11 @@ def _class_output(
 
 
 def _purchased(structure: Structure, g: int, t: Ints) -> Floats:
-    """(n,) min(take, K*y) per unit of K while the purchase floor is in force: tonnes under it per unit of capacity."""
+    """(n,) min(take, K*y) per unit of K while a purchase floor is in force, else 0: tonnes under it per unit of capacity."""
     instance, output = structure.instance, structure.support.classes[g]
     right = output.purchase
-    assert right is not None
+    if right is None:
+        return np.zeros(len(t))
     j = instance.sources + output.project
     most = min(right.take / instance.capacity[j, 0], instance.yields[j, right.material])
     return np.where((t >= right.begin) & (t < right.end), most, 0.0)

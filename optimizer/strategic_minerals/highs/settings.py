@@ -50,6 +50,10 @@ MOST_IN_ONE_SOLVER = 4_000_000
 LITTLE, NO_LIMIT = 1000, 2**31 - 1
 """Iterations, as HiGHS counts them."""
 
+ERROR = highspy.HighsStatus.kError
+"""What a run returns that went wrong."""
+FEASIBLE = 2
+"""`primal_solution_status` of a point that keeps every row (HiGHS's kSolutionStatusFeasible)."""
 ASTRAY = (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kIterationLimit)
 """How a hot start gone astray ends."""
 

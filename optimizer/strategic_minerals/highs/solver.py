@@ -10,7 +10,6 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import highspy
@@ -20,7 +19,8 @@ from ..core.arrays import Floats, Ints
 from ..core.errors import Fault, PlanError, UntrustedError
 from ..core.outcome import OnProgress, Progress
 from ..model.assembly import Assembly
-from .run import STATUS_OF, Run, finite_or_none
+from .reading import Ended, read_brief, read_linear, read_search
+from .run import BriefRun, Run, UnsolvedRun, finite_or_none
 from .runtime import instance
 from .settings import (
     ASTRAY,
@@ -275,12 +275,30 @@ class Model:
         presolve: bool = True,
         phase: str = "solve",
         on_progress: OnProgress | None = None,
-        brief: bool = False,
     ) -> Run:
-        """Solve. `gap` is relative to |objective| and `absolute_gap` in its unit; either one stops a mixed-integer run.
+        """Solve. `gap` is relative to |objective| and `absolute_gap` in its unit; either one stops a mixed-integer run."""
+        return self._read(*self._solve(time_limit_s, gap, absolute_gap, presolve, phase, on_progress))
 
-        brief: tell objective and reduced costs alone of a linear program; reading all values of a large one takes a while.
+    def run_brief(self, *, time_limit_s: float, phase: str = "solve") -> BriefRun | UnsolvedRun:
+        """Solve a linear program, and tell its objective and reduced costs alone: reading all values of a large one takes a while.
+
+        ValueError for a model with integers.
         """
+        if self._mip:
+            raise ValueError("only a linear program has reduced costs")
+        answered, seconds, wasted = self._solve(time_limit_s, 0.0, 0.0, True, phase, None)
+        return read_brief(Ended(self._highs, self._units, answered, seconds, wasted))
+
+    def _solve(
+        self,
+        time_limit_s: float,
+        gap: float,
+        absolute_gap: float,
+        presolve: bool,
+        phase: str,
+        on_progress: OnProgress | None,
+    ) -> tuple[Any, float, int]:
+        """(what HiGHS answered, seconds, iterations of a start that led nowhere) of one run."""
         if not (time_limit_s > 0 and math.isfinite(time_limit_s)):
             raise ValueError(f"time_limit_s must be positive and finite, not {time_limit_s}")
         highs = self._highs
@@ -318,8 +336,7 @@ class Model:
             self._set("simplex_strategy", DUAL)  # what changes next may be bounds again
         if self._raised:
             raise self._raised.pop()
-        run = self._read(status, highs.getRunTime() - before, brief)
-        return replace(run, iterations=run.iterations + wasted) if wasted else run
+        return status, highs.getRunTime() - before, wasted
 
     def _run(self) -> Any:
         """Run HiGHS; in the main thread so that an interrupt from the keyboard cancels it within a moment."""
@@ -361,39 +378,10 @@ class Model:
         self._highs.cbMipInterrupt += tell
         self._highs.cbSimplexInterrupt += lambda event: ask(event, Progress(phase, time.perf_counter() - begin))
 
-    def _read(self, status: Any, seconds: float, brief: bool = False) -> Run:
-        highs = self._highs
-        if status == highspy.HighsStatus.kError:
-            model_status = highs.getModelStatus()
-            if model_status.name != "kMemoryLimit":
-                return Run("failed", None, None, -math.inf, seconds, 0, 0)
-        verdict = STATUS_OF[highs.getModelStatus().name]
-        info = highs.getInfo()
-        mip = self._mip
-        feasible = info.primal_solution_status == 2  # kSolutionStatusFeasible
-        usable = verdict == "optimal" or (mip and feasible and verdict in ("time_limit", "limit", "interrupted"))
-        solution = highs.getSolution()
-        x = np.array(solution.col_value, dtype=float) if usable and not brief else None
-        units = self._units
-        objective = float(info.objective_function_value) * units.money if usable else None
-        point = units.point(x)
-        if mip and objective is not None and point is not None and not self._is_of(objective, point):
-            return Run("failed", None, None, -math.inf, seconds, 0, 0)
-        bound = float(info.mip_dual_bound) * units.money if mip else (objective if objective is not None else -math.inf)
-        dual = usable and not mip and solution.dual_valid
-        row_dual = np.array(solution.row_dual, dtype=float) if dual and not brief else None
-        column_dual = np.array(solution.col_dual, dtype=float) if dual else None
-        return Run(
-            verdict,
-            point,
-            objective,
-            bound if math.isfinite(bound) else -math.inf,
-            seconds,
-            int(info.simplex_iteration_count),
-            int(max(0, info.mip_node_count)),
-            units.row_prices(row_dual),
-            units.column_prices(column_dual),
-        )
+    def _read(self, answered: Any, seconds: float, wasted: int = 0) -> Run:
+        """How a run ended. wasted: iterations of a start that led nowhere."""
+        end = Ended(self._highs, self._units, answered, seconds, wasted)
+        return read_search(end, self._is_of) if self._mip else read_linear(end)
 
     def _is_of(self, objective: float, x: Floats) -> bool:
         """Whether an objective is that of a point, but for the solver's tolerances."""

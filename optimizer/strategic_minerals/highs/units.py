@@ -73,14 +73,14 @@ class SolverUnits:
         """What a unit of the solver's is worth in a row's own."""
         return 1.0 if self.rows is None else float(self.rows[row])
 
-    def point(self, x: Floats | None) -> Floats | None:
+    def point(self, x: Floats) -> Floats:
         """(columns,) values of columns, back from the solver."""
-        return x if x is None or self.columns is None else x * self.columns
+        return x if self.columns is None else x * self.columns
 
-    def row_prices(self, prices: Floats | None) -> Floats | None:
+    def row_prices(self, prices: Floats) -> Floats:
         """(rows,) million USD by a row's own unit, back from the solver."""
-        return prices if prices is None or self.rows is None else prices * (self.money / self.rows)
+        return prices if self.rows is None else prices * (self.money / self.rows)
 
-    def column_prices(self, prices: Floats | None) -> Floats | None:
+    def column_prices(self, prices: Floats) -> Floats:
         """(columns,) likewise."""
-        return prices if prices is None or self.columns is None else prices * (self.money / self.columns)
+        return prices if self.columns is None else prices * (self.money / self.columns)

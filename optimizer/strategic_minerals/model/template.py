@@ -8,7 +8,7 @@ other blocks that a template refers to are *externals*; stamping maps them to co
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +118,7 @@ class Affine:
         """(n, len) values for (n, parameters) xi."""
         out = np.broadcast_to(self.constant, (xi.shape[0], len(self.constant))).copy()
         if len(self.rows):
-            out[:, self.rows] += (self.B @ xi.T).T
+            out[:, self.rows] += np.asarray(self.B @ xi.T).T
         return out
 
 
@@ -160,36 +160,84 @@ class Template:
         return np.concatenate(parts, axis=1) if parts else np.zeros((n, 0))
 
 
-def compile_block(block: Any, externals: Mapping[int, Any], costs: Mapping[str, Any]) -> Template:
-    """Compile a Pyomo block. `externals` maps id(variable) to its key; `costs` are named linear expressions."""
+class _Columns:
+    """Columns of a block: its own, then those of other blocks in the order in which they are met."""
+
+    def __init__(self, block: Any, externals: Mapping[int, Any]) -> None:
+        """externals: id(variable) -> its key."""
+        self._externals = externals
+        self._at: dict[int, int] = {}
+        self.own: list[tuple[str, Any]] = []
+        """(variable, index) of each own column."""
+        self.variables: list[Any] = []
+        """Of each own column."""
+        self.outside: list[Any] = []
+        """Keys of those of other blocks."""
+        for var in block.component_objects(pyo.Var, descend_into=False):
+            for key, data in var.items():
+                if id(data) not in externals:
+                    self._at[id(data)] = len(self.own)
+                    self.own.append((var.local_name, key))
+                    self.variables.append(data)
+
+    def of(self, variable: int) -> int:
+        """Column of a variable, by its id. KeyError for one that is neither the block's own nor an external."""
+        found = self._at.get(variable)
+        if found is None:
+            found = self._at[variable] = len(self.own) + len(self.outside)
+            self.outside.append(self._externals[variable])
+        return found
+
+
+class _Rows:
+    """Rows of a block as they are read off it: entries, row by row, and bounds; each a number or a Pyomo expression of Params."""
+
+    def __init__(self) -> None:
+        self.names: list[tuple[str, Any]] = []
+        self.start: list[int] = [0]
+        self.index: list[int] = []
+        self.value: list[Any] = []
+        self.lower: list[Any] = []
+        self.upper: list[Any] = []
+
+    def read(self, block: Any, columns: _Columns, parts: Callable[[Any], tuple[Any, Any]]) -> None:
+        """Append all of a block. parts: (linear, constant) of an expression."""
+        for constraint in block.component_objects(pyo.Constraint, descend_into=False, active=True):
+            for key, data in constraint.items():
+                lower, body, upper = data.to_bounded_expression()
+                linear, constant = parts(body)
+                for variable, coefficient in linear.items():
+                    self.index.append(columns.of(variable))
+                    self.value.append(_number(coefficient))
+                self.start.append(len(self.index))
+                self.names.append((constraint.local_name, key))
+                self.lower.append(-INF if lower is None else _number(lower - constant))
+                self.upper.append(INF if upper is None else _number(upper - constant))
+
+
+def _number(value: Any) -> Any:
+    """A float where it is a number, else the expression as it is."""
+    return float(value) if value.__class__ in native_numeric_types else value
+
+
+def _params(block: Any) -> tuple[list[tuple[str, int]], dict[int, int]]:
+    """(mutable Params and how many values each has, id of a value -> its place in xi)."""
+    params: list[tuple[str, int]] = []
     xi: dict[int, int] = {}
-    params = []
     for param in block.component_objects(pyo.Param, descend_into=False):
         if param.mutable:
             params.append((param.local_name, len(param)))
             for data in param.values():
                 xi[id(data)] = len(xi)
-    own: dict[int, int] = {}
-    columns: list[tuple[str, Any]] = []
-    variables: list[Any] = []
-    for var in block.component_objects(pyo.Var, descend_into=False):
-        for key, data in var.items():
-            if id(data) not in externals:
-                own[id(data)] = len(columns)
-                columns.append((var.local_name, key))
-                variables.append(data)
-    outside: dict[int, int] = {}
-    keys: list[Any] = []
+    return params, xi
+
+
+def compile_block(block: Any, externals: Mapping[int, Any], costs: Mapping[str, Any]) -> Template:
+    """Compile a Pyomo block. `externals` maps id(variable) to its key; `costs` are named linear expressions."""
+    params, xi = _params(block)
+    columns, rows = _Columns(block, externals), _Rows()
     visitor = _Visitor({}, var_recorder=VarRecorder({}, None), wrt=[])
     visitor.xi = xi
-
-    def column(vid: int) -> int:
-        if vid in own:
-            return own[vid]
-        if vid not in outside:
-            outside[vid] = len(columns) + len(keys)
-            keys.append(externals[vid])
-        return outside[vid]
 
     def parts(expression: Any) -> tuple[Any, Any]:
         plain = _plain(expression)
@@ -198,43 +246,26 @@ def compile_block(block: Any, externals: Mapping[int, Any], costs: Mapping[str, 
         repn = visitor.walk_expression(expression)
         return repn.linear, repn.constant
 
-    def number(value: Any) -> Any:
-        return float(value) if value.__class__ in native_numeric_types else value
-
-    start, index, value = [0], [], []
-    row_lower: list[Any] = []
-    row_upper: list[Any] = []
-    rows: list[tuple[str, Any]] = []
-    for constraint in block.component_objects(pyo.Constraint, descend_into=False, active=True):
-        for key, data in constraint.items():
-            lower, body, upper = data.to_bounded_expression()
-            linear, constant = parts(body)
-            for vid, coefficient in linear.items():
-                index.append(column(vid))
-                value.append(number(coefficient))
-            start.append(len(index))
-            rows.append((constraint.local_name, key))
-            row_lower.append(-INF if lower is None else number(lower - constant))
-            row_upper.append(INF if upper is None else number(upper - constant))
+    rows.read(block, columns, parts)
     compiled: dict[str, tuple[Ints, Affine]] = {}
     for name, expression in costs.items():
         if expression.__class__ in native_numeric_types:
             continue
         linear, _ = parts(expression.expr if hasattr(expression, "expr") else expression)
-        where = np.array([column(vid) for vid in linear], dtype=np.int64)
-        compiled[name] = (where, Affine([number(c) for c in linear.values()], xi))
+        where = np.array([columns.of(variable) for variable in linear], dtype=np.int64)
+        compiled[name] = (where, Affine([_number(c) for c in linear.values()], xi))
     return Template(
-        columns=tuple(columns),
-        rows=tuple(rows),
-        externals=tuple(keys),
+        columns=tuple(columns.own),
+        rows=tuple(rows.names),
+        externals=tuple(columns.outside),
         params=tuple(params),
-        start=np.array(start, dtype=np.int64),
-        index=np.array(index, dtype=np.int64),
-        value=Affine(value, xi),
-        row_lower=Affine(row_lower, xi),
-        row_upper=Affine(row_upper, xi),
-        lower=Affine([-INF if v.lower is None else number(v.lower) for v in variables], xi),
-        upper=Affine([INF if v.upper is None else number(v.upper) for v in variables], xi),
-        integer=np.array([v.is_integer() or v.is_binary() for v in variables], dtype=bool),
+        start=np.array(rows.start, dtype=np.int64),
+        index=np.array(rows.index, dtype=np.int64),
+        value=Affine(rows.value, xi),
+        row_lower=Affine(rows.lower, xi),
+        row_upper=Affine(rows.upper, xi),
+        lower=Affine([-INF if v.lower is None else _number(v.lower) for v in columns.variables], xi),
+        upper=Affine([INF if v.upper is None else _number(v.upper) for v in columns.variables], xi),
+        integer=np.array([v.is_integer() or v.is_binary() for v in columns.variables], dtype=bool),
         costs=compiled,
     )

@@ -7,7 +7,7 @@ import numpy as np
 from ..core.arrays import INF, Floats
 from ..core.errors import UntrustedError
 from ..decomposition.lshaped import LShaped
-from ..highs.run import Run
+from ..highs.run import SolvedRun
 from ..highs.solver import Model
 from ..model.objectives import denominator
 from ..model.problem import Problem
@@ -25,27 +25,26 @@ def solve_fixed_lp(
     solver: FlatModel | LShaped,
     gap: float,
     time_limit_s: float,
-) -> Run:
+) -> SolvedRun | None:
     """Solve the linear program with the integer commitments at their rounded values: prices, and a check on big-M leaks.
 
-    Too large for one solver, it is solved by the decomposition that found them, as closely as `LShaped.fixed` does.
+    Too large for one solver, it is solved by the decomposition that found them, as closely as `LShaped.fixed` does. None where a
+    limit ends it. Raises UntrustedError where its answer and the plan do not agree.
     """
     run, cost = staged.run, costs[last]
-    assert run.x is not None
-    assert run.objective is not None
     offset = run.objective - float(cost @ run.x)
     if isinstance(solver, LShaped) and too_large(solver):
         fixed = solver.fixed(
             cost, run.x, gap=gap, absolute_gap=gap * denominator(problem, 0.0), offset=offset, time_limit_s=time_limit_s
         )
     else:
-        model = _with_commitments(problem, cost, run, offset)
+        model = with_commitments(problem, cost, run.x, offset)
         for stage, most in staged.slacks:
             used = np.flatnonzero(costs[stage])
             model.add_row(used, costs[stage][used], -INF, most, money=True)
         fixed = model.run(time_limit_s=time_limit_s, phase="prices")
     problem.seconds.ran("prices", fixed)
-    if fixed.status == "optimal" and fixed.objective is not None:
+    if isinstance(fixed, SolvedRun):
         worse = fixed.objective - run.objective
         if worse > 1e-6 * denominator(problem, run.objective):
             raise UntrustedError(
@@ -60,7 +59,7 @@ def solve_fixed_lp(
         raise UntrustedError(
             "the integer decisions, rounded, leave no feasible operations: the answer leans on tolerances"
         )
-    return fixed
+    return None
 
 
 def too_large(solver: FlatModel | LShaped) -> bool:
@@ -68,11 +67,10 @@ def too_large(solver: FlatModel | LShaped) -> bool:
     return isinstance(solver, LShaped) and not solver.parts.kept
 
 
-def _with_commitments(problem: Problem, cost: Floats, run: Run, offset: float) -> Model:
-    """The linear program in which the integer decisions of a run stand, rounded."""
-    assert run.x is not None
+def with_commitments(problem: Problem, cost: Floats, x: Floats, offset: float) -> Model:
+    """The linear program in which the integer decisions of a point stand, rounded. x: (columns,)"""
     model = Model(problem.assembly, cost, integer=False, offset=offset)
     binaries = np.flatnonzero(problem.assembly.integer)
-    at = np.round(run.x[binaries])
+    at = np.round(x[binaries])
     model.set_bounds(binaries, at, at)
     return model

@@ -16,7 +16,7 @@ from ..core.arrays import INF, Floats, Ints
 from ..core.errors import InfeasibleError, StoppedError, UntrustedError
 from ..core.outcome import Outcome, Reason
 from ..decomposition.subproblems import demanding
-from ..highs.run import Run
+from ..highs.run import Run, SolvedRun
 from ..highs.solver import Model
 from ..model.assembly import Assembly
 from ..model.problem import Problem
@@ -109,7 +109,7 @@ def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
     run = Model(elastic, cost, integer=not relax).run(time_limit_s=time_limit_s, gap=CLOSE, phase="elastic")
     if run.status in NO_POINT:
         return "with every demand open it is said to be infeasible too, where doing nothing is a point of it"
-    if run.status == "optimal" and run.objective is not None and run.objective <= MISSED:
+    if isinstance(run, SolvedRun) and run.status == "optimal" and run.objective <= MISSED:
         return "with every demand open to be missed none is"
     return ""
 

@@ -15,11 +15,11 @@ from ..core.outcome import OnProgress, Outcome
 from ..core.timing import Timings
 from ..decomposition.lshaped import LShaped
 from ..formulation.structure import STAGES
-from ..highs.run import Run
+from ..highs.run import Duals, Run, SolvedRun
 from ..highs.runtime import canary
 from ..model.objectives import denominator, objective_costs
 from ..model.problem import Problem, at_undisturbed_prices
-from .fixed_lp import _with_commitments, too_large
+from .fixed_lp import too_large, with_commitments
 from .protocol import optimum, with_reference
 from .reference_plan import reference_model
 from .stages import FlatModel, Method, chosen_method, solver_of
@@ -48,10 +48,10 @@ class Solved:
     undisturbed: Floats | None
     """The best operations for the same commitments were disrupted prices those of the trunk: what is bought then is no bet
     on prices. None where that is the plan's own aim, or was not solved."""
-    fixed: Run | None
+    fixed: SolvedRun | None
     """The linear program of the last stage with commitments fixed; None where it was not solved."""
-    priced: Run | None
-    """The same for the first stage, the plan's main aim: its duals are the prices. The same run where there is one stage."""
+    prices: Duals | None
+    """Duals of the same for the first stage, the plan's main aim; None likewise."""
     costs: dict[str, Floats]
     iterations: int
     nodes: int
@@ -104,10 +104,10 @@ def optimise(
     staged, fixed, run = best.staged, best.fixed, best.staged.run
     with seconds.measure("prices"):
         if not relax:
-            undisturbed = _at_undisturbed_prices(problem, solver, stages[-1], run, left())
-        priced = fixed
-        if fixed is not None and len(stages) > 1:
-            again = _with_commitments(problem, costs[stages[0]], run, 0.0)
+            undisturbed = _at_undisturbed_prices(problem, solver, stages[-1], run.x, left())
+        priced: Run | None = fixed
+        if not relax and len(stages) > 1:
+            again = with_commitments(problem, costs[stages[0]], run.x, 0.0)
             priced = seconds.ran("prices", again.run(time_limit_s=left(), phase="prices"))
     if not relax and staged.limited is None and stages[-1] == "social_cost":
         with seconds.measure("residual 0"):
@@ -120,7 +120,7 @@ def optimise(
         without,
         undisturbed,
         fixed,
-        priced,
+        priced.duals if isinstance(priced, SolvedRun) else None,
         costs,
         staged.iterations,
         staged.nodes,
@@ -132,7 +132,7 @@ def _without_residual(
     problem: Problem,
     solver: FlatModel | LShaped,
     cost: Floats,
-    run: Run,
+    run: SolvedRun,
     z0: Floats,
     gap: float,
     time_limit_s: float,
@@ -140,7 +140,6 @@ def _without_residual(
 ) -> Floats | None:
     """Solve the last stage again with no worth for projects' unexpired life: that credit can decide a project."""
     credit = problem.plan.residual * problem.assembly.costs["residual_credit"]
-    assert run.x is not None
     if float(credit @ run.x) < SMALL_CREDIT:
         return None
     rough = max(gap, RESIDUAL_GAP)
@@ -157,13 +156,13 @@ def _without_residual(
             on_progress=on_progress,
         ),
     )
-    return again.x if again.status == "optimal" else None
+    return again.x if isinstance(again, SolvedRun) and again.status == "optimal" else None
 
 
 def _at_undisturbed_prices(
-    problem: Problem, solver: FlatModel | LShaped, last: str, run: Run, time_limit_s: float
+    problem: Problem, solver: FlatModel | LShaped, last: str, x: Floats, time_limit_s: float
 ) -> Floats | None:
-    """Operations for the same commitments, least social cost with every branch at the trunk's prices.
+    """Operations for the commitments of a point, least social cost with every branch at the trunk's prices. x: (columns,)
 
     None where that is the plan's aim already, and where one solver is too small for all scenarios: a second matrix has no room.
     """
@@ -171,6 +170,6 @@ def _at_undisturbed_prices(
         return None
     other = at_undisturbed_prices(problem)
     other.assembly.row_upper[:] = problem.assembly.row_upper
-    model = _with_commitments(other, objective_costs(other)[last], run, 0.0)
+    model = with_commitments(other, objective_costs(other)[last], x, 0.0)
     again = problem.seconds.ran("prices", model.run(time_limit_s=time_limit_s, phase="undisturbed prices"))
-    return again.x if again.status == "optimal" else None
+    return again.x if isinstance(again, SolvedRun) else None

@@ -15,7 +15,7 @@ from ..core.errors import UntrustedError
 from ..core.outcome import OnProgress, Outcome
 from ..decomposition.lshaped import LShaped
 from ..formulation.structure import STAGES
-from ..highs.run import Run
+from ..highs.run import SolvedRun
 from ..model.objectives import objective_costs
 from ..model.problem import Problem
 from .fixed_lp import LEAST_CHECK_S, solve_fixed_lp
@@ -32,8 +32,8 @@ class Optimum:
     """(columns,)"""
     outcome: Outcome
     staged: Staged
-    fixed: Run | None
-    """The linear program of the last stage with integers fixed; None of a relaxation."""
+    fixed: SolvedRun | None
+    """The linear program of the last stage with integers fixed; None of a relaxation, and where a limit ended it."""
 
 
 def with_reference(
@@ -73,9 +73,7 @@ def optimum(
     solver, staged, fixed = _stages_met(
         problem, solver, anew, costs, z0, start, gap=gap, relax=relax, left=left, on_progress=on_progress
     )
-    x = staged.run.x if fixed is None or fixed.x is None else fixed.x
-    assert x is not None
-    x = with_tail(problem.structure, problem.assembly, x)
+    x = with_tail(problem.structure, problem.assembly, (fixed or staged.run).x)
     return solver, Optimum(x, outcome_of(problem, staged, costs, z0, x, relax=relax, method=method), staged, fixed)
 
 
@@ -91,8 +89,8 @@ def _stages_met(
     relax: bool,
     left: Callable[[], float],
     on_progress: OnProgress | None = None,
-) -> tuple[FlatModel | LShaped, Staged, Run | None]:
-    """(solver, all stages, the linear program with integers fixed; None of a relaxation).
+) -> tuple[FlatModel | LShaped, Staged, SolvedRun | None]:
+    """(solver, all stages, the linear program with integers fixed; None of a relaxation, and where a limit ended it).
 
     anew: loads another solver, for aims that have to be met again with more slack (`SLACKS_TRIED`). Raises as `stage_by_stage` and
     `solve_fixed_lp`.

@@ -12,6 +12,7 @@ from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
 from ..core.outcome import OnProgress
 from ..decomposition.lshaped import LShaped
+from ..highs.run import SolvedRun
 from ..model.assembly import Assembly
 from ..model.problem import Problem
 from .fixed_lp import LEAST_CHECK_S
@@ -62,7 +63,7 @@ def solve_reference(
             on_progress=on_progress,
         ),
     )
-    if run.status != "optimal" or run.x is None:
+    if not isinstance(run, SolvedRun) or run.status != "optimal":
         if run.status in NO_POINT:
             raise UntrustedError(
                 "the solver finds no point for doing nothing, which keeps every rule by construction: not trusted"

@@ -18,7 +18,7 @@ from scipy import sparse
 from ..core.arrays import Bools, Floats, Ints
 from ..core.errors import UntrustedError
 from ..formulation.structure import Structure
-from ..highs.run import Run
+from ..highs.run import SolvedRun
 from ..highs.settings import TOLERANCES
 from ..highs.solver import Model
 from ..model.assembly import Assembly
@@ -41,10 +41,8 @@ DEARER = 1e-9
 class Face:
     """Points of a linear program that cost as little as the best one found; each further aim narrows them."""
 
-    def __init__(self, model: Model, assembly: Assembly, cost: Floats, run: Run) -> None:
+    def __init__(self, model: Model, assembly: Assembly, cost: Floats, run: SolvedRun) -> None:
         """model: has `assembly` loaded and has just answered with `run`; its bounds are narrowed from here on."""
-        if run.x is None:
-            raise UntrustedError(f"a face needs a best point: {run.status}")
         self._model, self._assembly, self.x = model, assembly, run.x
         rows, columns = len(assembly.row_lower), len(cost)
         held = (assembly.value, assembly.index, assembly.start)
@@ -66,23 +64,24 @@ class Face:
         self._model.set_cost(cost)
         self._model.configure_feasible_start()
         run = self._model.run(time_limit_s=time_limit_s, phase="reference")
-        if run.status != "optimal" or run.x is None:
+        if not isinstance(run, SolvedRun) or run.status != "optimal":
             raise UntrustedError(f"the reference without a plan was not made unique: {run.status}")
         self.x = run.x
         self._narrow(cost, run)
         return self.x
 
-    def _narrow(self, cost: Floats, run: Run) -> None:
+    def _narrow(self, cost: Floats, run: SolvedRun) -> None:
         """Hold every column and row with a nonzero price at its bound (complementary slackness: so are all best points)."""
-        if run.row_dual is None or run.column_dual is None:
-            raise UntrustedError("a linear program was solved without prices")
-        prices, reduced, a = run.row_dual, run.column_dual, self._assembly
+        prices, reduced, a = run.prices.row, run.prices.column, self._assembly
         terms = np.abs(cost) + self._sizes.T @ np.abs(prices)
         least = TOLERANCES["dual_feasibility_tolerance"] * a.money_unit
         columns = np.flatnonzero(np.abs(reduced) > np.maximum(TIE * terms, least / a.column_unit))
         self._hold(columns, np.where(reduced > 0, self._lower, self._upper))
         rows = np.flatnonzero(np.abs(prices) > np.maximum(TIE * self._unit_price(terms), least / a.row_unit))
-        at, stands = np.where(prices[rows] > 0, a.row_lower[rows], a.row_upper[rows]), (self._matrix @ self.x)[rows]
+        at, stands = (
+            np.where(prices[rows] > 0, a.row_lower[rows], a.row_upper[rows]),
+            np.asarray(self._matrix @ self.x)[rows],
+        )
         rows, at, stands = (values[_near(at, stands)] for values in (rows, at, stands))
         at = np.where(np.isfinite(at), at, stands)
         self._model.set_row_bounds(rows, at, at)
@@ -146,7 +145,9 @@ def settled_decomposed(of: LShaped, cost: Floats, x: Floats, left: Callable[[], 
 
     model = Model(master, of_master(cost), integer=False)
     run = model.run(time_limit_s=left(), phase="reference")
-    if run.status == "optimal":  # where rounding leaves no room beside what is held, the master's point stays as it is
+    if isinstance(
+        run, SolvedRun
+    ):  # where rounding leaves no room beside what is held, the master's point stays as it is
         face = Face(model, master, of_master(cost), run)
         settled_x[parts.mine] = settled(face, of.structure, of.assembly, of_master, left)[:own]
     lost = losses(of.structure, of.assembly)
@@ -169,7 +170,7 @@ def _least_loss(cluster: Cluster, y: Floats, lost: Floats, x: Floats, left: Call
     if basis is not None:
         model.restore_basis(basis)
     run = model.run(time_limit_s=left(), phase="reference")
-    if run.status != "optimal":  # rounding leaves no room beside what the master holds
+    if not isinstance(run, SolvedRun):  # rounding leaves no room beside what the master holds
         return x[columns]
     aim = np.concatenate([lost[columns], np.zeros(len(cluster.links))])
     return Face(model, held, part.cost, run).least(aim, left())[: part.own]

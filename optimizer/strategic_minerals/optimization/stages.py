@@ -16,7 +16,7 @@ from ..core.outcome import OnProgress, Outcome, Reason
 from ..decomposition.lshaped import LShaped
 from ..decomposition.subproblems import separable
 from ..formulation.structure import STAGES, Structure
-from ..highs.run import Run
+from ..highs.run import Run, SolvedRun, UnsolvedRun
 from ..highs.solver import Model
 from ..model.assembly import Assembly
 from ..model.objectives import denominator
@@ -94,7 +94,7 @@ class FlatModel:
             presolve=presolve,
         )
 
-    def face(self, cost: Floats, run: Run) -> Face:
+    def face(self, cost: Floats, run: SolvedRun) -> Face:
         """The points that cost as little as the one that it has just answered with; its bounds narrow until another model comes."""
         return Face(self._model, self._assembly, cost, run)
 
@@ -153,8 +153,8 @@ def solver_of(
 class Staged:
     """All stages of an aim."""
 
-    run: Run
-    """The last one with a point."""
+    run: SolvedRun
+    """The last one."""
     reports: tuple[tuple[str, float, float, float], ...]
     """(stage, objective, bound, relative gap), each against Z0."""
     slacks: tuple[tuple[str, float], ...]
@@ -186,7 +186,7 @@ def stage_by_stage(
     stages, slack = STAGES[problem.plan.objective.kind], problem.plan.objective.stage_slack
     reports: list[tuple[str, float, float, float]] = []
     slacks: list[tuple[str, float]] = []
-    run: Run | None = None
+    runs: list[SolvedRun] = []
     iterations = nodes = 0
     limited: Reason | None = None
     ended: dict[str, Reason] = {"time_limit": "time_limit", "limit": "stalled"}
@@ -194,7 +194,7 @@ def stage_by_stage(
     def minimised(stage: str, presolve: bool = True) -> Run:
         now = solver.minimise(
             costs[stage],
-            start if run is None else run.x,
+            runs[-1].x if runs else start,
             gap=gap,
             absolute_gap=gap * denominator(problem, 0.0),
             offset=-float(costs[stage] @ z0),
@@ -208,19 +208,17 @@ def stage_by_stage(
 
     for n, stage in enumerate(stages):
         now = minimised(stage)
-        if (
-            run is not None and now.status in NO_POINT
-        ):  # the stage before has a point that keeps every row: rounding hides it
+        if runs and now.status in NO_POINT:  # the stage before has a point that keeps every row: rounding hides it
             now = minimised(stage, presolve=False)
         iterations, nodes = iterations + now.iterations, nodes + now.nodes
-        if run is not None and now.status in NO_POINT:
+        if runs and now.status in NO_POINT:
             raise UntrustedError(f"the solver finds no point for the aim '{stage}' where the aim before it has one")
-        if now.x is None or now.objective is None:
-            if run is not None and now.status in ("time_limit", "interrupted"):
+        if isinstance(now, UnsolvedRun):
+            if runs and now.status in ("time_limit", "interrupted"):
                 limited = "time_limit" if now.status == "time_limit" else "interrupted"
                 break
             raise no_answer(now, problem, stage, lambda: culprits(problem, relax, left()), left(), relax=relax)
-        run = now
+        runs.append(now)
         relative = (now.objective - now.bound) / denominator(problem, now.objective)
         reports.append((stage, now.objective, now.bound, relative))
         if now.status == "optimal" and relative > max(gap, LEAST_GAP) * (1 + gap) + LEAST_GAP:
@@ -232,8 +230,7 @@ def stage_by_stage(
             slacks.append((stage, float(costs[stage] @ now.x) + allowed))
             assert isinstance(solver, FlatModel)
             solver.limit(costs[stage], slacks[-1][1])
-    assert run is not None
-    return Staged(run, tuple(reports), tuple(slacks), limited, iterations, nodes)
+    return Staged(runs[-1], tuple(reports), tuple(slacks), limited, iterations, nodes)
 
 
 def _allowed(cost: Floats, x: Floats, slack: float, least: float) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..core.frames import rows_of
 from ..results.result import Result
 from ..schemas.base import key_of
 from ..schemas.tables import TABLES
@@ -189,14 +190,14 @@ def _actions(result: Result) -> dict[tuple[str, str], Any]:
     """What a plan does, by kind and item."""
     bought = result.tables["acquisitions"].groupby("material")["acquired_t"].sum()
     found: dict[tuple[str, str], Any] = {("buy [t]", str(material)): float(value) for material, value in bought.items()}
-    for row in result.tables["projects"].itertuples():
+    for row in rows_of(result.tables["projects"]):
         if row.share > SIGNED and not (row.baseline and row.package == "none"):
             share = "" if row.share > 1 - SIGNED else f" ({row.share:.0%} of it)"
             found["sign", row.project] = f"{row.package}, {row.signed}{share}"
-    for row in result.tables["contracts"].itertuples():
+    for row in rows_of(result.tables["contracts"]):
         key = ("reserve [t a year]", f"{row.activity} from {row.start} for {row.term_yr:g} years")
         found[key] = found.get(key, 0.0) + float(row.contract_t_per_yr)
-    for row in result.tables["floors"].itertuples():
+    for row in rows_of(result.tables["floors"]):
         found["guarantee [USD/kg]", row.floor] = float(row.level_usd_per_kg)
     return found
 

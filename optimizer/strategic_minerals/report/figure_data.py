@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..core.frames import rows_of
 from ..instance.instruments import CHOSEN
 from ..results.result import Result
 
@@ -50,11 +51,11 @@ def timeline(result: Result) -> pd.DataFrame:
             )
 
     known = names(result)
-    for material, rows_of in result.tables["acquisitions"].groupby("material", sort=False):
-        for year, bought in rows_of.groupby("fiscal_year"):
+    for material, purchases in result.tables["acquisitions"].groupby("material", sort=False):
+        for year, bought in purchases.groupby("fiscal_year"):
             said = f"{bought['acquired_t'].sum():,.4g} t for {bought['cost_musd'].sum():,.1f} million USD in FY{year}"
             add(f"buy {known.get(str(material), material)}", "purchase", float(str(year)), float(str(year)) + 1, said)
-    for row in result.tables["projects"].itertuples():
+    for row in rows_of(result.tables["projects"]):
         if row.share < SIGNED or (row.baseline and row.package == "none"):
             continue
         signed, begins = year_of(result, row.signed), year_of(result, row.first_output)
@@ -64,12 +65,12 @@ def timeline(result: Result) -> pd.DataFrame:
         add(f"sign {row.project}", "project", begins, end_of_plan, said)
     contracts = result.tables["contracts"]
     several = contracts["activity"].value_counts()
-    for row in contracts.itertuples():
+    for row in rows_of(contracts):
         start = year_of(result, row.start)
         said = f"{row.contract_t_per_yr:,.4g} t a year at {row.fee_usd_per_kg:,.3g} USD/kg"
         since = f" from {row.start}" if several[row.activity] > 1 else ""
         add(f"reserve {row.activity}{since}", "offtake contract", start, start + row.term_yr, said)
-    for row in result.tables["floors"].itertuples():
+    for row in rows_of(result.tables["floors"]):
         start = year_of(result, row.start)
         said = f"{row.level_usd_per_kg:,.4g} USD/kg, expected cost {row.expected_cost_musd:,.1f} million USD"
         add(f"guarantee {row.floor}", "price floor", start, start + row.term_yr, said)
@@ -135,7 +136,7 @@ def mix(result: Result) -> pd.DataFrame:
         m for m in dict.fromkeys(row.material for row in result.data.rows("demand")) if m in set(made["material"])
     ]
     losses = result.tables["scenario_losses"]
-    worst = str(losses.loc[losses["loss_without_plan_musd"].idxmax(), "scenario"])
+    worst = str(losses["scenario"].iloc[int(losses["loss_without_plan_musd"].argmax())])
     planned = list(dict.fromkeys(result.tables["stock"]["period"])) or sorted(set(made["period"]))
     last = planned[-1]
     loss = short[(short["scenario"] == worst) & ~short["tail"]].groupby("period")["loss_musd"].sum()
@@ -247,7 +248,7 @@ def _capacities(result: Result, year: int) -> dict[str, tuple[str, float]]:
         if row.from_year <= year and row.activity in countries:
             found[row.activity] = (countries[row.activity], float(row.capacity_t_per_yr))
     where = {row.project: row.country for row in result.data.rows("projects")}
-    for row in result.tables["projects"].itertuples():
+    for row in rows_of(result.tables["projects"]):
         if row.share > CHOSEN:
             before = found.get(row.project, ("", 0.0))[
                 1

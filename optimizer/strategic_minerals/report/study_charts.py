@@ -122,7 +122,8 @@ def thumb_figure(table: pd.DataFrame, where: str) -> Iterator[Figure]:
     layers = [bars]
     if "low" in long.columns:
         layers.append(base.mark_rule(color="#111827", strokeWidth=2).encode(x="low:Q", x2="high:Q"))
-    best, worst = told.loc[told["expected_loss_musd"].idxmin()], told.loc[told["expected_loss_musd"].idxmax()]
+    lost = told["expected_loss_musd"]
+    best, worst = told.iloc[int(lost.argmin())], told.iloc[int(lost.argmax())]
     yield Figure(
         "beside-rules-of-thumb",
         "Losses beside rules of thumb",

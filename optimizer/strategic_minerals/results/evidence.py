@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..audit.audit import Audit, Residual
 from ..checks.doubtful import KIND as DOUBT
+from ..core.frames import rows_of
 from ..core.outcome import Outcome
 from ..core.units import SMALL_T
 from ..data.dataset import Dataset
@@ -163,7 +164,7 @@ def _stakes(result: Answered) -> dict[str, float]:
     for materials, worth in zip(value.materials.str.split(), gross / total, strict=True):
         share |= {m: float(worth) for m in materials if m in names or worth > 0.05}
     bought, projects = result.tables["acquisitions"], result.tables["projects"]
-    share |= {row.offer: share.get(row.material, 0.0) for row in bought.itertuples()}
+    share |= {row.offer: share.get(row.material, 0.0) for row in rows_of(bought)}
     share |= dict.fromkeys(projects.project[projects.share > 1e-6], 0.5)
     share |= dict.fromkeys(result.tables["contracts"].activity, 0.5)
     struck = result.tables["scenario_losses"]

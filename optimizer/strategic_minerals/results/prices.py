@@ -23,7 +23,7 @@ import pandas as pd
 from ..core.units import USD_PER_MUSD
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES, TRUNK
-from ..highs.run import Run
+from ..highs.run import Duals
 from ..model.problem import Problem
 from ..optimization.optimise import Solved
 
@@ -81,38 +81,35 @@ class Price:
 
 def price_table(solved: Solved) -> pd.DataFrame:
     """All prices as one tidy table, counted in the plan's main aim; empty for a relaxed or stopped run."""
-    fixed, aim = solved.priced, main_aim(solved.problem.plan)
-    finished = solved.outcome.reason in ("optimal", "within_gap")
-    if not finished or fixed is None or fixed.row_dual is None or fixed.column_dual is None:
+    duals, aim = solved.prices, main_aim(solved.problem.plan)
+    if duals is None or solved.outcome.reason not in ("optimal", "within_gap"):
         return pd.DataFrame(columns=COLUMNS)
     rows = [
         [p.price, p.item, p.scenario, p.period, p.value, p.unit, MEANING[p.price].format(aim=aim)]
-        for p in published(solved.problem, fixed)
+        for p in published(solved.problem, duals)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def published(problem: Problem, fixed: Run) -> list[Price]:
+def published(problem: Problem, duals: Duals) -> list[Price]:
     """Every price that is not zero, from the duals of the linear program with commitments fixed."""
-    return [price for price in _priced(problem, fixed) if abs(price.value) > SMALL]
+    return [price for price in _priced(problem, duals) if abs(price.value) > SMALL]
 
 
-def worthless(problem: Problem, fixed: Run) -> list[Price]:
+def worthless(problem: Problem, duals: Duals) -> list[Price]:
     """Money that is worth nothing where it stands, because more is owed already, and whose limit binds."""
-    assert fixed.row_dual is not None
-    return [p for p in _priced(problem, fixed) if p.beyond > 0 and abs(p.value) <= SMALL < abs(fixed.row_dual[p.row])]
+    return [p for p in _priced(problem, duals) if p.beyond > 0 and abs(p.value) <= SMALL < abs(duals.row[p.row])]
 
 
-def _priced(problem: Problem, fixed: Run) -> list[Price]:
+def _priced(problem: Problem, duals: Duals) -> list[Price]:
     """Every price of a row that binds."""
-    assert fixed.row_dual is not None
     assembly, structure, natural = problem.assembly, problem.structure, problem.natural
-    calendar, found = natural.calendar, _appropriations(problem, fixed)
+    calendar, found = natural.calendar, _appropriations(problem, duals)
     local = [{r for r, (name, _) in enumerate(part.template.rows) if name in PRICED} for part in assembly.blocks]
     chosen = np.array([r in local[k] for k, r in zip(assembly.row_block, assembly.row_local, strict=True)], dtype=bool)
-    for row in np.flatnonzero(chosen & (np.abs(fixed.row_dual) > SMALL)).tolist():
+    for row in np.flatnonzero(chosen & (np.abs(duals.row) > SMALL)).tolist():
         name, key, component, number = assembly.row_name(row)
-        dual = float(fixed.row_dual[row])
+        dual = float(duals.row[row])
         if name == "total_budget":
             beyond = natural.owed_beyond_in_all
             owed, total = (
@@ -183,25 +180,23 @@ def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual:
     return []
 
 
-def _appropriations(problem: Problem, fixed: Run) -> list[Price]:
+def _appropriations(problem: Problem, duals: Duals) -> list[Price]:
     """Of one more USD of each planned year's appropriation.
 
     It widens the year's budget unless more is owed already, and by its share what may be carried into the next year.
     """
-    assert fixed.row_dual is not None
-    assert fixed.column_dual is not None
     assembly, calendar, share = problem.assembly, problem.natural.calendar, problem.plan.budget.carry_over_share
     natural, found = problem.natural, []
     beyond, owed, money = natural.owed_beyond.tolist(), natural.owed.tolist(), natural.appropriation.tolist()
     for row in assembly.rows_of("budget").tolist():
         f = assembly.row_name(row).key
-        year, dual = str(calendar.years[f]), -float(fixed.row_dual[row])
+        year, dual = str(calendar.years[f]), -float(duals.row[row])
         price = _of_money(
             Price("appropriation", "", "", year, dual, "USD/USD", row, 1, 1.0), beyond[f], owed[f], money[f]
         )
         if f < len(calendar.years) - 1:  # nothing is carried out of the last year
             column = int(assembly.commitments.columns("carry", f)[0])
-            value = price.value - share * min(0.0, float(fixed.column_dual[column]))
+            value = price.value - share * min(0.0, float(duals.column[column]))
             price = replace(price, value=value, widened=(column, share) if share > 0 else None)
         if calendar.years[f] in calendar.planned_years:
             found.append(price)

@@ -32,7 +32,9 @@ def build_scenarios(instance: Instance, data: Dataset, held: SampledScenarios | 
     drawn: SampledScenarios | None = None
     if plan.sample is not None:
         quiet = min(rest, plan.sample.quiet_probability)
-        drawn = held if held is not None and held.asked == _asked(instance, data) else sample(instance, data)
+        drawn = (
+            held if held is not None and held.asked == _asked(instance, data) else sample(instance, data, plan.sample)
+        )
         names += [NO_EVENT, *(f"sample-{n + 1}" for n in range(len(drawn.events)))]
         probability += [quiet, *((rest - quiet) * drawn.share)]
         design += [False] * (1 + len(drawn.events))
@@ -84,29 +86,28 @@ def listed(
     )
 
 
-def sample(instance: Instance, data: Dataset) -> SampledScenarios:
+def sample(instance: Instance, data: Dataset, chosen: Sample) -> SampledScenarios:
     """The sampled scenarios, reduced where asked."""
-    chosen, asked = instance.plan.sample, _asked(instance, data)
-    assert chosen is not None
+    asked = _asked(instance, data)
     if chosen.draws is None:
-        drawn = draws(instance, data, chosen.scenarios, chosen.seed)
+        drawn = draws(instance, data, chosen, chosen.scenarios, chosen.seed)
         return SampledScenarios(asked, tuple(drawn), np.full(chosen.scenarios, 1 / chosen.scenarios))
-    drawn = draws(instance, data, chosen.draws, chosen.seed)
+    drawn = draws(instance, data, chosen, chosen.draws, chosen.seed)
     found = reduction(instance, drawn, chosen.scenarios)
     return SampledScenarios(asked, tuple(drawn[k] for k in found.kept), found.probability)
 
 
-def draws(instance: Instance, data: Dataset, scenarios: int, seed: int) -> list[tuple[DisruptionEvent, ...]]:
-    """Fresh scenarios of the plan's hazards, by a seed."""
-    plan = instance.plan
-    assert plan.sample is not None
+def draws(
+    instance: Instance, data: Dataset, chosen: Sample, scenarios: int, seed: int
+) -> list[tuple[DisruptionEvent, ...]]:
+    """Fresh scenarios of the plan's hazards, by a seed; `chosen` says how many events of a hazard each may have."""
     return draw(
-        sampled(plan, data),
+        sampled(instance.plan, data),
         data.rows("hazards"),
         span(instance),
         scenarios=scenarios,
         seed=seed,
-        events=plan.sample.events_per_hazard,
+        events=chosen.events_per_hazard,
     )
 
 
