@@ -25,6 +25,12 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
+from . import (
+    analysis,  # noqa: F401  (register their verbs)
+    evaluation,  # noqa: F401  (register their verbs)
+    report,  # noqa: F401  (register their verbs)
+    service,  # noqa: F401  (register their verbs)
+)
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
