@@ -185,7 +185,7 @@ def diagnose(
     problem = prepare(plan, data)
     # where even doing nothing is impossible, what diversification rules ask of trunk shortfall stays unknown and is left open
     with suppress(InfeasibleError):
-        with_reference(problem, time_limit_s)
+        problem, _ = with_reference(problem, time_limit_s)
     case = Case(problem, relax, begin + time_limit_s)
     none = pd.DataFrame()
     if case.feasible(problem.assembly):
@@ -240,11 +240,12 @@ def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
         if amount > SMALL:
             place = demand.places[k] if demand.places else ""
             rows.append([demand.family, demand.item, place, amount, demand.unit, _missed(demand, place, amount)])
-    granted = replace(assembly, row_lower=assembly.row_lower.copy(), row_upper=assembly.row_upper.copy())
+    row_lower, row_upper = assembly.row_lower.copy(), assembly.row_upper.copy()
     for n, (_, _, row) in enumerate(flat):
         room = float(slack[n]) * (1 + ROOM) + 1e-9
-        granted.row_lower[row] -= room
-        granted.row_upper[row] += room
+        row_lower[row] -= room
+        row_upper[row] += room
+    granted = replace(assembly, row_lower=row_lower, row_upper=row_upper)
     return pd.DataFrame(rows, columns=columns), float(cost[first:] @ slack), case.feasible(granted)
 
 
@@ -399,7 +400,7 @@ def _changed(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any]) -> P
     """The problem of the plan with some values in place, with its do-nothing limits; None where there is none."""
     try:
         changed = prepare(*edited(plan, data, put), None, case.problem.structure.scenarios.drawn)
-        with_reference(changed, case.left())
+        changed, _ = with_reference(changed, case.left())
     except (PlanError, InfeasibleError):
         return None
     return changed

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..core.arrays import Floats
@@ -87,7 +87,8 @@ def optimise(
     with seconds.measure("do nothing"):
         make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
         reference = make(reference_model(problem), costs["social_cost"], integer=False)
-        z0 = with_reference(problem, left(), on_progress, reference)
+        problem, z0 = with_reference(problem, left(), on_progress, reference)
+    make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
     with seconds.measure("hand over"):
         if isinstance(reference, LShaped):  # its clusters go on from where they stand
             solver: FlatModel | LShaped = reference
@@ -170,7 +171,7 @@ def _at_undisturbed_prices(
     if not problem.plan.price_gain or problem.plan.objective.kind != "social_cost" or too_large(solver):
         return None
     other = at_undisturbed_prices(problem)
-    other.assembly.row_upper[:] = problem.assembly.row_upper
+    other = replace(other, assembly=replace(other.assembly, row_upper=problem.assembly.row_upper))
     model = _with_commitments(other, objective_costs(other)[last], run, 0.0)
     again = problem.seconds.ran("prices", model.run(time_limit_s=time_limit_s, phase="undisturbed prices"))
     return again.x if again.status == "optimal" else None

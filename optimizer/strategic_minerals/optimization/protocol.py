@@ -41,14 +41,13 @@ def with_reference(
     time_limit_s: float,
     on_progress: OnProgress | None = None,
     solver: FlatModel | LShaped | None = None,
-) -> Floats:
-    """(columns,) the do-nothing reference, after which the problem holds the limits that are measured against it.
+) -> tuple[Problem, Floats]:
+    """(the problem with the limits that are measured against the do-nothing reference, that reference: (columns,)).
 
     solver: has `reference_model` loaded; None: a flat one is made. Raises as `solve_reference`.
     """
     z0 = solve_reference(problem, objective_costs(problem)["social_cost"], time_limit_s, on_progress, solver)
-    cap_trunk_shortfall(problem, z0)
-    return z0
+    return cap_trunk_shortfall(problem, z0), z0
 
 
 def optimum(

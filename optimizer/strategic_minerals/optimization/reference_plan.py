@@ -114,10 +114,12 @@ def _decided(problem: Problem) -> Ints:
     return np.sort(np.concatenate(columns)) if columns else np.zeros(0, dtype=np.int64)
 
 
-def cap_trunk_shortfall(problem: Problem, z0: Floats) -> None:
-    """Hold trunk shortfall of diversified materials at that of Z0, once it is known."""
+def cap_trunk_shortfall(problem: Problem, z0: Floats) -> Problem:
+    """The problem with trunk shortfall of diversified materials held at that of Z0; the one given stays as it is."""
+    row_upper = problem.assembly.row_upper.copy()
     for row, (*_, most) in trunk_shortfall_caps(problem, z0).items():
-        problem.assembly.row_upper[row] = most
+        row_upper[row] = most
+    return replace(problem, assembly=replace(problem.assembly, row_upper=row_upper))
 
 
 def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, int, int, float]]:

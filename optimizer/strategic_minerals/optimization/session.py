@@ -103,7 +103,7 @@ class Session:
             _loaded, problem, method=chosen, before=before, threads=self._threads, deadline=begin + time_limit_s
         )
         reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
-        z0 = with_reference(problem, left(), solver=reference)
+        problem, z0 = with_reference(problem, left(), solver=reference)
         if hold is not None:
             problem = replace(problem, assembly=DecisionIndex(problem).held(hold))
         first = costs[STAGES[problem.plan.objective.kind][0]]
