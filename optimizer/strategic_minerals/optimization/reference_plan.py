@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
+from ..core.logs import logger_of
 from ..core.outcome import OnProgress
 from ..decomposition.lshaped import LShaped
 from ..model.assembly import Assembly
@@ -18,6 +19,8 @@ from .fixed_lp import LEAST_CHECK_S
 from .infeasibility import NO_POINT, no_answer
 from .reference_ties import dearer, settled, settled_decomposed, with_tail
 from .stages import FlatModel
+
+LOG = logger_of(__name__)
 
 REFERENCE_GAP = 1e-9
 """Relative gap to which a decomposed do-nothing reference is solved; the flat one is exact."""
@@ -79,6 +82,7 @@ def solve_reference(
     x = with_tail(structure, assembly, x)
     if dearer(cost, run.x, x):
         raise UntrustedError("the reference without a plan became dearer when its ties were broken")
+    LOG.info("reference without a plan: social cost %.3f million USD", float(cost @ x))
     return x
 
 
