@@ -350,10 +350,12 @@ def _least_within(case: Case, assembly: Assembly, change: Change, low: float, hi
     moved = _raised(assembly, [(row, -gain * start.get(row, 0.0)) for row, gain in rows])
     moved = with_columns(moved, [[(row, -gain) for row, gain in rows]], np.array([high]))
     column = len(assembly.lower)
-    moved.lower[column] = low
-    for wide, gain in change.widened:
-        limit = float(moved.upper[wide])
-        moved.upper[wide] = INF
+    lower, upper = moved.lower.copy(), moved.upper.copy()
+    lower[column] = low
+    upper[[wide for wide, _ in change.widened]] = INF
+    limits = [float(moved.upper[wide]) for wide, _ in change.widened]
+    moved = replace(moved, lower=lower, upper=upper)
+    for (wide, gain), limit in zip(change.widened, limits, strict=True):
         counted = bool(moved.column_unit[wide] != 1.0)
         moved = with_row(moved, np.array([wide, column]), np.array([1.0, -gain]), -INF, limit, money=counted)
     cost = np.zeros_like(moved.lower)
