@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from conftest import environment
+from documents import SERVICE, text, the_block
 from instances import random_case
 from served import QUICK, Obedient, client, ended
 from strategic_minerals import InfeasibleError, solve
-from strategic_minerals.core.logs import PACKAGE, about, kept, listening, logger_of
+from strategic_minerals.core.logs import FIELDS, PACKAGE, about, kept, listening, logger_of
 from strategic_minerals.core.outcome import Progress
 from strategic_minerals.data.csv_files import write_dataset
 from strategic_minerals.optimization.session import Session
@@ -172,11 +173,11 @@ def test_a_log_that_is_kept_is_one_runs_own() -> None:
         return plan.name, log.text()
 
     with ThreadPoolExecutor(2) as pool:
-        for name, text in pool.map(story, [1, 2, 5, 1]):
-            lines = text.splitlines()
+        for name, told in pool.map(story, [1, 2, 5, 1]):
+            lines = told.splitlines()
             assert all(LINE.fullmatch(line) for line in lines)
             assert [line.split("s  ")[1].split(":")[0] for line in lines if "  plan " in line] == [f"plan {name}"]
-            assert text.count("audit: passed") == 1
+            assert told.count("audit: passed") == 1
             seconds = [float(line.split(" s  ")[0]) for line in lines]
             assert seconds == sorted(seconds)
             assert seconds[0] < 60.0
@@ -235,9 +236,9 @@ def question(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("question"), *random_case(5))
 
 
-def summary(text: str) -> str:
+def summary(answer: str) -> str:
     """An answer without the seconds that it took."""
-    return re.sub(r"\d+\.\d s, HiGHS", "HiGHS", text)
+    return re.sub(r"\d+\.\d s, HiGHS", "HiGHS", answer)
 
 
 def test_verbose_and_quiet_may_stand_anywhere(question: Path, cli: Any, tmp_path: Path) -> None:
@@ -319,6 +320,19 @@ def test_a_record_of_the_service_is_one_object_on_one_line() -> None:
     assert told["error"].endswith("ValueError: why")
 
 
+def test_the_documents_show_a_record_as_it_is() -> None:
+    """Proves: the line in the service's README has the fields of a record of a job, in their order, and its table has all
+    there are."""
+    handler = Heard()
+    with listening(handler, logging.INFO), about(job="3f0c...", tenant="my-office"):
+        logger_of(f"{PACKAGE}.service.dispatcher").info("solve begins")
+    shown = json.loads(the_block(SERVICE, "json", "solve begins"))
+    assert list(shown.items())[1:] == list(json.loads(JsonLines().format(handler.records[0])).items())[1:]
+    table = text(SERVICE).partition("## Logs")[2].partition("\n## ")[0]
+    named = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named == {"time", "level", "logger", "message", "error", *FIELDS}
+
+
 def test_a_job_logs_to_its_owner_and_to_whoever_runs_the_service(tmp_path: Path) -> None:
     """Proves: the job's folder has every record as JSON with job, tenant and run, its owner's log the phases alone, and the run
     folder the log of the solve; none of them names a place on this machine."""
@@ -342,8 +356,8 @@ def test_a_job_logs_to_its_owner_and_to_whoever_runs_the_service(tmp_path: Path)
     run = (folder.path / "run" / "log.txt").read_text(encoding="utf-8")
     assert all(LINE.fullmatch(line) for line in run.splitlines())
     assert "audit: passed" in run
-    for text in (owners, run, json.dumps(lines)):
-        assert str(tmp_path) not in text
+    for told in (owners, run, json.dumps(lines)):
+        assert str(tmp_path) not in told
     assert logging.getLogger(PACKAGE).level == logging.NOTSET
 
 
