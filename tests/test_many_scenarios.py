@@ -74,7 +74,7 @@ def test_a_clock_that_runs_out_keeps_a_plan(monkeypatch: pytest.MonkeyPatch) -> 
     problem = prepare(*many(2))
     cost = objective_costs(problem)["social_cost"]
     z0 = solve_reference(problem, cost, 600.0)
-    cap_trunk_shortfall(problem, z0)
+    problem = cap_trunk_shortfall(problem, z0)
     best = Model(problem.assembly, cost, integer=True).run(time_limit_s=600.0).objective
     asked, left = Cluster.solve, [0]
 
@@ -189,7 +189,7 @@ def test_cuts_of_groups_lie_nowhere_above_what_their_clusters_cost() -> None:
     of = LShaped(problem.structure, problem.assembly, cost, integer=True)
     assert 1 < len(of.groups) < len(of.parts.clusters)
     z0 = solve_reference(problem, cost, 600.0)
-    cap_trunk_shortfall(problem, z0)
+    problem = cap_trunk_shortfall(problem, z0)
     of.minimise(cost, z0, gap=1e-4, absolute_gap=0.0)
     y, forever = of.point(z0[of.parts.mine]), time.perf_counter() + 600.0
     at = of.evaluate(y, cost, 0.0, forever)

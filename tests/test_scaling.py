@@ -130,7 +130,8 @@ def test_a_true_conflict_has_its_witness() -> None:
     """Proves: the elastic program misses something where a promise cannot be kept, and nothing where it can."""
     for level, doubt in ((0.33, "none is"), (0.35, "")):
         problem = prepare(*promising(level, 1.0))
-        cap_trunk_shortfall(problem, solve_reference(problem, objective_costs(problem)["social_cost"], 60.0))
+        z0 = solve_reference(problem, objective_costs(problem)["social_cost"], 60.0)
+        problem = cap_trunk_shortfall(problem, z0)
         assert doubt in contradiction(problem, False, 60.0)
         assert bool(doubt) == bool(contradiction(problem, False, 60.0))
 

@@ -85,7 +85,7 @@ def case() -> tuple[Plan, Any]:
 
 
 def problem() -> Problem:
-    """Prepared anew: optimise sets the limit on trunk shortfall in it."""
+    """A random problem with binaries, prepared."""
     return prepare(*case())
 
 

@@ -5,6 +5,7 @@ The public names load on first use, so that importing the package stays quick.
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if not __debug__:
         "strategic-minerals does not run under python -O, -OO or PYTHONOPTIMIZE, which take its own checks away.\n"
     )
     raise SystemExit(2)
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent unless whoever calls listens
 
 if TYPE_CHECKING:
     from .analysis.alternatives import alternatives

@@ -87,7 +87,7 @@ def compared(name: str, limit_s: float) -> tuple[float, dict[str, Found]]:
     cost = objective_costs(problem)["social_cost"]
     idle = LShaped(problem.structure, reference_model(problem), cost, integer=False)
     z0 = solve_reference(problem, cost, limit_s, None, idle)
-    cap_trunk_shortfall(problem, z0)
+    problem = cap_trunk_shortfall(problem, z0)
     absolute_gap = GAP * denominator(problem, 0.0)
     idle_cost = float(cost @ z0)
     asked: dict[str, Any] = {"gap": GAP, "absolute_gap": absolute_gap, "offset": -idle_cost, "time_limit_s": limit_s}

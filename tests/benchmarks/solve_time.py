@@ -39,7 +39,7 @@ def seconds(plan_name: str, scenarios: int, method: str, mixed: bool, limit_s: f
     cost = objective_costs(problem)["social_cost"]
     idle = LShaped(problem.structure, reference_model(problem), cost, integer=False)
     z0 = solve_reference(problem, cost, limit_s, None, idle)
-    cap_trunk_shortfall(problem, z0)
+    problem = cap_trunk_shortfall(problem, z0)
     begin = time.perf_counter()
     solver = (
         FlatModel(problem.assembly, cost, integer=mixed)

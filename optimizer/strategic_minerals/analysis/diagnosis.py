@@ -186,7 +186,7 @@ def diagnose(
     problem = prepare(plan, data)
     # where even doing nothing is impossible, what diversification rules ask of trunk shortfall stays unknown and is left open
     with suppress(InfeasibleError):
-        with_reference(problem, time_limit_s)
+        problem, _ = with_reference(problem, time_limit_s)
     case = Case(problem, relax, begin + time_limit_s)
     none = pd.DataFrame()
     if case.feasible(problem.assembly):
@@ -241,11 +241,12 @@ def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
         if amount > SMALL:
             place = demand.places[k] if demand.places else ""
             rows.append([demand.family, demand.item, place, amount, demand.unit, _missed(demand, place, amount)])
-    granted = replace(assembly, row_lower=assembly.row_lower.copy(), row_upper=assembly.row_upper.copy())
+    row_lower, row_upper = assembly.row_lower.copy(), assembly.row_upper.copy()
     for n, (_, _, row) in enumerate(flat):
         room = float(slack[n]) * (1 + ROOM) + 1e-9
-        granted.row_lower[row] -= room
-        granted.row_upper[row] += room
+        row_lower[row] -= room
+        row_upper[row] += room
+    granted = replace(assembly, row_lower=row_lower, row_upper=row_upper)
     return pd.DataFrame(rows, columns=columns), float(cost[first:] @ slack), case.feasible(granted)
 
 
@@ -350,10 +351,12 @@ def _least_within(case: Case, assembly: Assembly, change: Change, low: float, hi
     moved = _raised(assembly, [(row, -gain * start.get(row, 0.0)) for row, gain in rows])
     moved = with_columns(moved, [[(row, -gain) for row, gain in rows]], np.array([high]))
     column = len(assembly.lower)
-    moved.lower[column] = low
-    for wide, gain in change.widened:
-        limit = float(moved.upper[wide])
-        moved.upper[wide] = INF
+    lower, upper = moved.lower.copy(), moved.upper.copy()
+    lower[column] = low
+    upper[[wide for wide, _ in change.widened]] = INF
+    limits = [float(moved.upper[wide]) for wide, _ in change.widened]
+    moved = replace(moved, lower=lower, upper=upper)
+    for (wide, gain), limit in zip(change.widened, limits, strict=True):
         counted = bool(moved.column_unit[wide] != 1.0)
         moved = with_row(moved, np.array([wide, column]), np.array([1.0, -gain]), -INF, limit, money=counted)
     cost = np.zeros_like(moved.lower)
@@ -400,7 +403,7 @@ def _changed(case: Case, plan: Plan, data: Dataset, put: Mapping[str, Any]) -> P
     """The problem of the plan with some values in place, with its do-nothing limits; None where there is none."""
     try:
         changed = prepare(*edited(plan, data, put), None, case.problem.structure.scenarios.drawn)
-        with_reference(changed, case.left())
+        changed, _ = with_reference(changed, case.left())
     except (PlanError, InfeasibleError):
         return None
     return changed

@@ -75,7 +75,7 @@ def fixed_program(result: Result, time_limit_s: float = 3600.0) -> Fixed:
     if result.outcome.relaxed:
         raise InputError([Fault("result", "", "outcome", "a linear relaxation", "a plan: solve without --relax")])
     problem = prepare(result.plan, result.data)
-    cap_trunk_shortfall(problem, decided_point(problem, result.reference))
+    problem = cap_trunk_shortfall(problem, decided_point(problem, result.reference))
     cost = objective_costs(problem)[STAGES[result.plan.objective.kind][0]]
     model = Model(problem.assembly, cost, integer=False)
     whole = np.flatnonzero(problem.assembly.integer)

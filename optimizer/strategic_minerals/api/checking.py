@@ -85,7 +85,7 @@ def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
         model = flat_model(structure)
     if plan.diversification:
         problem = prepare(plan, data)
-        z0 = with_reference(problem, REFERENCE_LIMIT_S)
+        problem, z0 = with_reference(problem, REFERENCE_LIMIT_S)
         for name, t, material, most in trunk_shortfall_caps(problem, z0).values():
             model.period[natural.components.index(name), TRUNK, t].shortfall_cap[material] = most
     return model

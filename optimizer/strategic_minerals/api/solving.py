@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
@@ -17,6 +18,7 @@ from ..checks.consistency import require
 from ..core.arrays import Floats
 from ..core.errors import UntrustedError
 from ..core.frames import whole
+from ..core.logs import logger_of, one_run
 from ..core.outcome import OnProgress, Outcome
 from ..core.timing import TOTAL
 from ..data.dataset import Dataset
@@ -29,6 +31,8 @@ from ..results.prices import price_table
 from ..results.result import Result, _stages, bounds_of, versions
 from ..results.tables import build_tables, with_residual_at_zero
 from ..schemas.plan import Plan
+
+LOG = logger_of(__name__)
 
 
 def solve(
@@ -57,9 +61,35 @@ def solve(
     """
     if not 0 <= gap < 1:
         raise ValueError(f"gap must be in [0, 1), not {gap}")
+    with one_run(plan.name):
+        return _solved(plan, data, gap, time_limit_s, relax, method, threads, executor, on_progress)
+
+
+def _solved(
+    plan: Plan,
+    data: Dataset,
+    gap: float,
+    time_limit_s: float,
+    relax: bool,
+    method: Method,
+    threads: int,
+    executor: Executor | None,
+    on_progress: OnProgress | None,
+) -> Result:
+    """As `solve`, whose records tell which run they are of."""
     require(plan, data)
     begin = time.perf_counter()
+    LOG.info(
+        "plan %s: gap %g, at most %g s, %s, method %s",
+        plan.name,
+        gap,
+        time_limit_s,
+        "relaxed" if relax else "mixed-integer",
+        method,
+    )
     problem = prepare(plan, data)
+    if LOG.isEnabledFor(logging.INFO):
+        LOG.info("model: %d rows, %d columns, %d nonzeros, %d integers, %d scenarios", *_sizes(problem))
     if executor is not None and chosen_method(problem, method, integer=not relax) == "flat":
         told: dict[str, Any] = {} if on_progress is None else {"on_progress": on_progress}
         return executor.submit(
@@ -81,7 +111,23 @@ def solve(
     result = _result(read, options)
     seconds = read.problem.seconds
     seconds.phases[TOTAL] = time.perf_counter() - begin
+    outcome = result.outcome
+    LOG.info(
+        "%s after %.3f s: objective %s million USD",
+        outcome.reason,
+        seconds.phases[TOTAL],
+        _figure(outcome.objective_musd),
+    )
     return replace(result, seconds=dict(seconds.phases), profile=seconds.frame())
+
+
+def _sizes(problem: Problem) -> tuple[int, int, int, int, int]:
+    """Rows, columns, nonzeros, integers, scenarios."""
+    return *problem.assembly.shape, int(problem.assembly.integer.sum()), len(problem.structure.scenarios.names)
+
+
+def _figure(value: float | None) -> str:
+    return "none" if value is None else f"{value:,.3f}"
 
 
 @dataclass(frozen=True)
@@ -107,16 +153,16 @@ class _Read:
 
 def _read(solved: Solved) -> _Read:
     """Read what takes the matrix: duals, sizes, the aim."""
-    problem, scenarios, other = solved.problem, solved.problem.structure.scenarios, solved.without_residual
+    problem, other = solved.problem, solved.without_residual
     with problem.seconds.measure("extract"):
         prices = price_table(solved)
-    rows, columns, nonzeros = problem.assembly.shape
+    rows, columns, nonzeros, integers, scenarios = _sizes(problem)
     counts = {
         "columns": columns,
         "rows": rows,
         "nonzeros": nonzeros,
-        "binaries": int(problem.assembly.integer.sum()),
-        "scenarios": len(scenarios.names),
+        "binaries": integers,
+        "scenarios": scenarios,
         "periods": problem.natural.calendar.periods,
         "materials": len(problem.natural.materials),
         "iterations": solved.iterations,
@@ -154,6 +200,7 @@ def _result(read: _Read, options: Mapping[str, Any]) -> Result:
             problem.plan.horizon.first_year + problem.plan.horizon.years,
         )
         audited = audit(problem, solution, z0=reference, stated=figures, bounds=bounds_of(read.outcome))
+    LOG.info("audit: %s, %s", "passed" if audited.passed else "objects", audited.worst())
     if not read.outcome.relaxed and not audited.passed:
         raise UntrustedError(f"the audit objects: {audited.worst()}")
     if abs(audited.objective - stated) > 1e-7 * max(1.0, abs(stated)):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .telling import shows_progress
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
@@ -104,28 +106,15 @@ def whence(path: Path, tables: Path | None) -> str:
 
 
 @contextmanager
-def progress(log: list[str]) -> Iterator[Any]:
-    """A line of progress on a terminal, silence elsewhere; what changes goes to the log of the run."""
-    last: list[Any] = [None]
-
-    def note(progress: Progress) -> None:
-        known = (progress.phase, progress.incumbent)
-        if known != last[0]:
-            last[0] = known
-            log.append(words(progress))
-
-    if not sys.stderr.isatty():
-        yield note
+def progress() -> Iterator[Any]:
+    """A line of progress on a terminal, silence elsewhere."""
+    if not shows_progress():
+        yield None
         return
     from rich.console import Console
 
     with Console(stderr=True).status("building the model") as status:
-
-        def show(progress: Progress) -> None:
-            note(progress)
-            status.update(words(progress))
-
-        yield show
+        yield lambda progress: status.update(words(progress))
 
 
 def show(
@@ -171,7 +160,7 @@ def words(progress: Progress) -> str:
 @contextmanager
 def counting(what: str) -> Iterator[Any]:
     """A line on a terminal that counts parts done and tells the time left, silence elsewhere."""
-    if not sys.stderr.isatty():
+    if not shows_progress():
         yield None
         return
     from rich.console import Console
@@ -193,7 +182,7 @@ def counting(what: str) -> Iterator[Any]:
 @contextmanager
 def saying(what: str) -> Iterator[Any]:
     """A line on a terminal that says what is being looked at, silence elsewhere."""
-    if not sys.stderr.isatty():
+    if not shows_progress():
         yield None
         return
     from rich.console import Console

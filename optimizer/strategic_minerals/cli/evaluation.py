@@ -190,7 +190,7 @@ def worth(
     room_for(out, "alternatives", "information", "scenarios", "fresh_scenarios")
     _, loaded, data = load(plan, tables, set_)
     try:
-        with progress([]) as told:
+        with progress() as told:
             found = value_of_planning(
                 loaded,
                 data,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import sys
@@ -25,6 +24,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
+from ..core.logs import kept, logger_of
 from . import analysis, evaluation, report, service
 from .common import (
     EXIT_INFEASIBLE,
@@ -44,6 +44,7 @@ from .common import (
     standard_output,
     whence,
 )
+from .telling import flags_first, is_quiet, tell
 from .words import say, tell_faults, tell_misuse
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from ..schemas.plan import Plan
 
 
+LOG = logger_of(__name__)
 VERBS = (analysis, evaluation, report, service)
 """Modules that register their verbs as they are imported."""
 LONGEST_DIAGNOSIS_S = 600.0
@@ -72,11 +74,24 @@ def _tell_versions(asked: bool) -> None:
 
 @app.callback()
 def about(
+    context: typer.Context,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose", "-v", count=True, help="Tell on standard error what is done, with seconds; -vv: every round."
+        ),
+    ] = 0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the answer alone, without progress or notes.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print versions.", is_eager=True, callback=_tell_versions)
     ] = False,
 ) -> None:
     """Plan a strategic mineral reserve: stockpiles, friend-shored sources and price floors, decided together."""
+    if verbose and quiet:
+        raise typer.BadParameter("--verbose and --quiet exclude each other")
+    tell(context, verbose=verbose, quiet=quiet)
 
 
 @app.command()
@@ -238,9 +253,10 @@ def solve(
             raise InputError([Fault(str(out), "", "", foreign, "a new, an empty or a run folder")])
         refuse_foreign(out)
     path, loaded, data = load(plan, tables, set_)
-    log: list[str] = [f"tables: {whence(path, tables)}"]
+    console = standard_output()
     try:
-        with progress(log) as show:
+        with kept(loaded.name) as log, progress() as show:
+            LOG.info("tables: %s", whence(path, tables))
             result = run_solve(
                 loaded, data, gap=gap, time_limit_s=time_limit, relax=relax, method=method, on_progress=show
             )
@@ -249,19 +265,19 @@ def solve(
         if out is not None and error.outcome.reason != "interrupted":
             asked = {"gap": gap, "time_limit_s": time_limit, "relax": relax, "method": method}
             told = None if found is None else found.to_dict()
-            write_unanswered(loaded, data, error, out, options=asked, log="\n".join(log) + "\n", diagnosis=told)
+            write_unanswered(loaded, data, error, out, options=asked, log=log.text(), diagnosis=told)
         raise
-    console = standard_output()
     if as_json:
         typer.echo(json.dumps(_solved(result), indent=1, allow_nan=False))
     else:
         console.print(result.summary(), markup=False)
+    if not as_json and not is_quiet():
         console.print(f"\nTables: {whence(path, tables)}.", markup=False)
     if profile and not as_json:
         console.print(f"\n{_profile(result)}", markup=False)
     if out is not None:
-        write_run(result, out, log="\n".join(log) + "\n")
-    if out is not None and not as_json:
+        write_run(result, out, log=log.text())
+    if out is not None and not as_json and not is_quiet():
         console.print(f"\nWrote {out} (tables in {out}/results).", markup=False)
     if result.outcome.reason in ("time_limit", "stalled", "interrupted"):
         raise typer.Exit(EXIT_INTERRUPTED if result.outcome.reason == "interrupted" else EXIT_STOPPED)
@@ -388,9 +404,8 @@ def main() -> None:
 
 def _run(errors: Console) -> int:
     """Run the command line; the exit code, what is wrong told."""
-    logging.getLogger("strategic_minerals").addHandler(logging.NullHandler())
     try:
-        answer = app(standalone_mode=False)
+        answer = app(args=flags_first(sys.argv[1:]), standalone_mode=False)
         code: int = answer if isinstance(answer, int) else EXIT_OK
         if code == EXIT_INTERRUPTED:
             say(errors, "interrupted")

@@ -17,6 +17,7 @@ import typer
 
 from ..core.errors import Fault, FaultsError, InputError, missing_part
 from .common import EXIT_START, EXIT_STORE, app, standard_output
+from .telling import log_level
 
 if TYPE_CHECKING:
     from ..service.settings import Settings
@@ -58,7 +59,10 @@ def serve(
             scheduler=scheduler,
             open_on_loopback=open_on_loopback or None,
         )
-        _serve(settings)
+        from ..service.json_log import server_log
+
+        with server_log(log_level()):
+            _serve(settings)
 
 
 def _serve(settings: Settings) -> None:
@@ -84,6 +88,7 @@ def _serve(settings: Settings) -> None:
     served = create_app(settings)
     config = uvicorn.Config(
         served,
+        log_config=None,
         log_level="warning",
         server_header=False,
         date_header=True,

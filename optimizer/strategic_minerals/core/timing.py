@@ -11,6 +11,9 @@ from typing import Protocol, TypeVar
 
 import pandas as pd
 
+from .logs import logger_of
+
+LOG = logger_of(__name__)
 TOTAL = "total"
 
 
@@ -42,18 +45,22 @@ class Timings:
     @contextmanager
     def measure(self, phase: str) -> Iterator[None]:
         """Add the time inside to a phase."""
+        LOG.debug("%s begins", phase)
         start = time.perf_counter()
         self.phases.setdefault(phase, 0.0)
         try:
             yield
         finally:
-            self.phases[phase] += time.perf_counter() - start
+            seconds = time.perf_counter() - start
+            self.phases[phase] += seconds
+            LOG.info("%s: %.3f s", phase, seconds)
             self.memory[phase] = peak_memory_mib()
 
     def ran(self, phase: str, run: AnyRun) -> AnyRun:
         """Count a solver's run within a phase; the run itself."""
         self.highs[phase] = self.highs.get(phase, 0.0) + run.seconds
         self.iterations[phase] = self.iterations.get(phase, 0) + run.iterations
+        LOG.debug("%s: HiGHS ran %.3f s, %d simplex iterations", phase, run.seconds, run.iterations)
         return run
 
     def frame(self) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -47,7 +47,7 @@ class Axis:
     """The value multiplies."""
 
 
-@cache
+@lru_cache(maxsize=1024)  # callers choose the key
 def read_axis(address: str) -> Axis:
     """An address as an axis. Raises PlanError where it is none."""
     text = address.strip()

@@ -83,6 +83,7 @@ class BranchAndBound:
             if s.is_closed(s.objective, s.bound):
                 return "optimal"
             s.tell()
+            s.log("node")
             self.master.trim()
             s.nodes += 1
             self.plunge(node)

@@ -43,8 +43,11 @@ class RemoteResult(Generic[Told]):
 
 
 _KEPT: OrderedDict[bytes, tuple[Model, Subproblem]] = OrderedDict()
-"""Of this process. A solver is taken out while it works, so that two threads never share one."""
+"""Solvers of clusters, those used last at the end: tasks arrive one by one in a worker's process, with nothing else between them
+that lasts. No more than `SearchSettings.most_kept_columns` columns (or one solver) are kept, by digest of what they solve, so that
+no answer hangs on what was kept. A solver is taken out while it works: two threads never share one."""
 _LOCK = threading.Lock()
+"""Held while solvers are taken out and put back."""
 
 
 def solve_remote(task: RemoteTask[Told]) -> RemoteResult[Told]:

@@ -7,6 +7,7 @@ from below, evaluated points from above.
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from contextlib import suppress
@@ -17,12 +18,15 @@ import numpy as np
 
 from ..core.arrays import Floats
 from ..core.errors import UntrustedError
+from ..core.logs import logger_of
 from ..core.outcome import OnProgress, Progress
 from ..highs.run import Run, SolvedRun, Status, UnsolvedRun
 from .evaluator import Evaluated, Evaluator
 from .master import Master, open_bounds
 from .settings import SETTINGS
 from .subproblems import OutOfTimeError
+
+LOG = logger_of(__name__)
 
 Effort = Literal["improve", "coarse", "close", "exact"]
 """How integers are settled: until a share of what is open between bound and plan is left or `SearchSettings.coarse_rounds` are
@@ -121,6 +125,7 @@ class Search:
         self.iterations += found.iterations
         if answer and found.total < self.objective:
             self.best = found
+            self.log("better plan", logging.INFO if len(self.of.decisions) else logging.DEBUG)
         return found, self.master.add_cuts(found.cuts)
 
     def add_cuts_near(self, y: Floats) -> bool:
@@ -145,6 +150,22 @@ class Search:
         if self.on_progress(Progress(self.phase, self.taken, objective, bound, gap)) is True:
             raise StoppedByCallerError
 
+    def log(self, what: str, level: int = logging.DEBUG) -> None:
+        """Write down where the search stands, if anybody reads it."""
+        if LOG.isEnabledFor(level):
+            LOG.log(
+                level,
+                "%s: %s, best %.3f, bound %.3f million USD, %d cuts, %d nodes, %d iterations, %.3f s",
+                self.phase,
+                what,
+                self.objective,
+                self.bound,
+                len(self.of.pool),
+                self.nodes,
+                self.iterations,
+                self.taken,
+            )
+
     def at_corner(self, status: Status) -> Status:
         """Where no gap was allowed, ask once more where the relaxation has its corner: rounds end on the way there, a hair above
         the least cost, and what costs next to nothing may stand elsewhere on the way.
@@ -167,6 +188,7 @@ class Search:
                 return run.status
             before, self.root = self.bound, run
             self.raise_bound(run)
+            self.log("round")
             if best is not None:
                 self.centre = best.y
                 if self.is_closed(best.total, self.bound, share):
@@ -255,6 +277,7 @@ class Search:
                 break
             step = SETTINGS.in_out_step if better or bound > before + SETTINGS.rounding * (1 + abs(before)) else 1.0
             best = found if better else best
+        self.log(f"integers settled ({how})")
         return learned
 
     def restore_feasibility(self, x: Floats, whole: Floats) -> Floats:
@@ -280,6 +303,8 @@ class Search:
     def finished(self, status: Status) -> Run:
         """The best answer in full, with its bounds."""
         seconds = self.taken
+        if self.given_up:
+            LOG.warning("%s: left out %d nodes whose linear program had no answer", self.phase, self.given_up)
         if status == "failed" and self.best is not None:  # what is known stands
             status = "limit"
         if self.best is None or status not in ("optimal", "time_limit", "interrupted", "limit"):

@@ -7,7 +7,8 @@ import math
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import highspy
@@ -21,6 +22,7 @@ OTHER_THREADS = (
 
 _FIRST = threading.Lock()
 _greeted: list[bool] = []
+"""One entry once HiGHS has printed its banner, which it does once in a process."""
 
 
 def instance() -> Any:
@@ -29,21 +31,55 @@ def instance() -> Any:
         if _greeted:
             return highspy.Highs()
         _greeted.append(True)
-        try:
-            kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-        except OSError:  # no standard output to protect
+        with _stream_of_c_to_nowhere() if _is_glibc() else _descriptor_to_nowhere():
             return highspy.Highs()
-        try:
-            sys.stdout.flush()
-            os.dup2(nowhere, 1)
-            highs = highspy.Highs()
-            if os.name == "posix":
-                ctypes.CDLL(None).fflush(None)
-        finally:
-            os.dup2(kept, 1)
-            os.close(kept)
-            os.close(nowhere)
-        return highs
+
+
+def _is_glibc() -> bool:
+    """Whether `stdout` is a variable of the C library, as glibc has it."""
+    try:
+        return "CS_GNU_LIBC_VERSION" in os.confstr_names and bool(os.confstr("CS_GNU_LIBC_VERSION"))
+    except (AttributeError, OSError, ValueError):  # another system
+        return False
+
+
+@contextmanager
+def _stream_of_c_to_nowhere() -> Iterator[None]:
+    """Have C's `stdout` be another stream for a moment: what other threads write through Python, and what processes that they start
+    inherit, stays as it is. The other stream is never closed, since a thread of another library may have taken hold of it.
+    """
+    c = ctypes.CDLL(None)
+    c.fopen.restype, c.fopen.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_char_p]
+    c.fflush.argtypes = [ctypes.c_void_p]
+    stdout, nowhere = ctypes.c_void_p.in_dll(c, "stdout"), c.fopen(os.devnull.encode(), b"w")
+    kept = stdout.value
+    if nowhere is not None:
+        stdout.value = nowhere
+    try:
+        yield
+    finally:
+        stdout.value = kept
+        c.fflush(nowhere)
+
+
+@contextmanager
+def _descriptor_to_nowhere() -> Iterator[None]:
+    """Elsewhere the descriptor itself leads to nowhere for that moment, a millisecond, and so does what others write."""
+    try:
+        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # no standard output to protect
+        yield
+        return
+    try:
+        sys.stdout.flush()
+        os.dup2(nowhere, 1)
+        yield
+        if os.name == "posix":
+            ctypes.CDLL(None).fflush(None)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def version() -> str:
@@ -53,6 +89,7 @@ def version() -> str:
 
 _CANARY = threading.Lock()
 _canary_passed: list[bool] = []
+"""One entry once the release in use, the same for the whole process, has answered rightly."""
 
 
 def canary(solve: Callable[[float, float, float], float] | None = None) -> None:

@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Sequence
+from contextvars import copy_context
 from typing import Any
 
 import highspy
@@ -345,7 +346,10 @@ class Model:
             return highs.run()
         answer: list[Any] = []
         highs.HandleUserInterrupt = True
-        worker = threading.Thread(target=lambda: answer.append(highs.run()), name="highs", daemon=True)
+        here = copy_context()  # callers that are told of progress find their context variables in that thread
+        worker = threading.Thread(
+            target=here.run, args=(lambda: answer.append(highs.run()),), name="highs", daemon=True
+        )
         worker.start()
         try:
             while worker.is_alive():

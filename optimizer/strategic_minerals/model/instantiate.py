@@ -55,7 +55,11 @@ def compile_templates(structure: Structure, known: Templates | None = None) -> T
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without the garbage collector, which would walk a hundred thousand new Pyomo objects again and again: a third of the time."""
+    """Without the garbage collector, which would walk a hundred thousand new Pyomo objects again and again: a third of the time.
+
+    It is switched off for the whole process, for the tenths of a second that blocks are written, under the Pyomo lock: one thread
+    at a time, and none of ours finds it off that had it on. Whatever other threads leave unreachable meanwhile is collected after.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:

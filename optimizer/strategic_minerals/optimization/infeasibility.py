@@ -14,12 +14,15 @@ import scipy.sparse as sp
 
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import InfeasibleError, StoppedError, UntrustedError
+from ..core.logs import logger_of
 from ..core.outcome import Outcome, Reason
 from ..decomposition.subproblems import demanding
 from ..highs.run import Run, SolvedRun
 from ..highs.solver import Model
 from ..model.assembly import Assembly
 from ..model.problem import Problem
+
+LOG = logger_of(__name__)
 
 DEMANDS = {
     "service_level": "service levels",
@@ -47,6 +50,7 @@ def no_answer(
 ) -> Exception:
     """The error that a run without a usable point stands for. relax: the run was of the linear relaxation."""
     if run.status in (*NO_POINT, "unbounded"):
+        LOG.info("%s: %s; asked again without presolve", stage, run.status.replace("_", " "))
         again = _confirm(problem, time_limit_s)
         if again == "optimal":
             return UntrustedError(
@@ -68,6 +72,7 @@ def no_answer(
             )
         outcome = Outcome("infeasible", None, None, None, None)
         blamed = ", ".join(DEMANDS[name] for name in named) or "what is held in"
+        LOG.info("in conflict: %s", blamed)
         text = f"no plan meets the demands (confirmed without presolve); in conflict: {blamed}"
         return InfeasibleError(text, outcome, named)
     reasons: dict[str, Reason] = {

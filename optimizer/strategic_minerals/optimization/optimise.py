@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..core.arrays import Floats
+from ..core.logs import logger_of
 from ..core.outcome import OnProgress, Outcome
 from ..core.timing import Timings
 from ..decomposition.lshaped import LShaped
@@ -23,6 +24,8 @@ from .fixed_lp import too_large, with_commitments
 from .protocol import optimum, with_reference
 from .reference_plan import reference_model
 from .stages import FlatModel, Method, chosen_method, solver_of
+
+LOG = logger_of(__name__)
 
 RESIDUAL_GAP = 5e-3
 """Gap to which the plan without residual worth is sought: it stands beside the plan, to show which projects lean on it."""
@@ -84,10 +87,12 @@ def optimise(
     costs = objective_costs(problem)
     stages = STAGES[problem.plan.objective.kind]
     method = chosen_method(problem, method, integer=not relax)
+    LOG.info("method: %s; aims in turn: %s", method, ", ".join(stages))
     with seconds.measure("do nothing"):
         make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
         reference = make(reference_model(problem), costs["social_cost"], integer=False)
-        z0 = with_reference(problem, left(), on_progress, reference)
+        problem, z0 = with_reference(problem, left(), on_progress, reference)
+    make = partial(solver_of, problem, method=method, threads=threads, executor=executor)
     with seconds.measure("hand over"):
         if isinstance(reference, LShaped):  # its clusters go on from where they stand
             solver: FlatModel | LShaped = reference
@@ -156,7 +161,7 @@ def _without_residual(
             on_progress=on_progress,
         ),
     )
-    return again.x if isinstance(again, SolvedRun) and again.status == "optimal" else None
+    return _unless_left_out("the plan without residual worth", again)
 
 
 def _at_undisturbed_prices(
@@ -166,10 +171,21 @@ def _at_undisturbed_prices(
 
     None where that is the plan's aim already, and where one solver is too small for all scenarios: a second matrix has no room.
     """
-    if not problem.plan.price_gain or problem.plan.objective.kind != "social_cost" or too_large(solver):
+    if not problem.plan.price_gain or problem.plan.objective.kind != "social_cost":
+        return None
+    if too_large(solver):
+        LOG.info("left out: operations at undisturbed prices (too many scenarios for one solver)")
         return None
     other = at_undisturbed_prices(problem)
-    other.assembly.row_upper[:] = problem.assembly.row_upper
+    other = replace(other, assembly=replace(other.assembly, row_upper=problem.assembly.row_upper))
     model = with_commitments(other, objective_costs(other)[last], x, 0.0)
     again = problem.seconds.ran("prices", model.run(time_limit_s=time_limit_s, phase="undisturbed prices"))
-    return again.x if isinstance(again, SolvedRun) else None
+    return _unless_left_out("operations at undisturbed prices", again)
+
+
+def _unless_left_out(what: str, run: Run) -> Floats | None:
+    """(columns,) the best point of a run that stands beside the plan; None where it came to none, which is told."""
+    if isinstance(run, SolvedRun) and run.status == "optimal":
+        return run.x
+    LOG.info("left out: %s (%s)", what, run.status.replace("_", " "))
+    return None

@@ -12,6 +12,7 @@ from typing import Literal
 
 from ..core.arrays import Floats
 from ..core.errors import UntrustedError
+from ..core.logs import logger_of
 from ..core.outcome import OnProgress, Outcome
 from ..decomposition.lshaped import LShaped
 from ..formulation.structure import STAGES
@@ -22,6 +23,8 @@ from .fixed_lp import LEAST_CHECK_S, solve_fixed_lp
 from .reference_plan import cap_trunk_shortfall, solve_reference
 from .reference_ties import with_tail
 from .stages import SLACKS_TRIED, FlatModel, Staged, outcome_of, stage_by_stage
+
+LOG = logger_of(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,13 @@ def with_reference(
     time_limit_s: float,
     on_progress: OnProgress | None = None,
     solver: FlatModel | LShaped | None = None,
-) -> Floats:
-    """(columns,) the do-nothing reference, after which the problem holds the limits that are measured against it.
+) -> tuple[Problem, Floats]:
+    """(the problem with the limits that are measured against the do-nothing reference, that reference: (columns,)).
 
     solver: has `reference_model` loaded; None: a flat one is made. Raises as `solve_reference`.
     """
     z0 = solve_reference(problem, objective_costs(problem)["social_cost"], time_limit_s, on_progress, solver)
-    cap_trunk_shortfall(problem, z0)
-    return z0
+    return cap_trunk_shortfall(problem, z0), z0
 
 
 def optimum(
@@ -115,9 +117,10 @@ def _stages_met(
                 return solver, staged, None
             with seconds.measure("prices"):
                 fixed = solve_fixed_lp(problem, costs, stages[-1], staged, solver, gap, max(left(), LEAST_CHECK_S))
-        except UntrustedError:
+        except UntrustedError as error:
             if len(stages) == 1 or slack == SLACKS_TRIED[-1]:
                 raise
+            LOG.warning("the aims are met again with more slack than %g: %s", slack, error)
             solver = anew()
         else:
             return solver, staged, fixed

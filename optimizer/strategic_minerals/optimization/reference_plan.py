@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import UntrustedError
+from ..core.logs import logger_of
 from ..core.outcome import OnProgress
 from ..decomposition.lshaped import LShaped
 from ..highs.run import SolvedRun
@@ -19,6 +20,8 @@ from .fixed_lp import LEAST_CHECK_S
 from .infeasibility import NO_POINT, no_answer
 from .reference_ties import dearer, settled, settled_decomposed, with_tail
 from .stages import FlatModel
+
+LOG = logger_of(__name__)
 
 REFERENCE_GAP = 1e-9
 """Relative gap to which a decomposed do-nothing reference is solved; the flat one is exact."""
@@ -80,6 +83,7 @@ def solve_reference(
     x = with_tail(structure, assembly, x)
     if dearer(cost, run.x, x):
         raise UntrustedError("the reference without a plan became dearer when its ties were broken")
+    LOG.info("reference without a plan: social cost %.3f million USD", float(cost @ x))
     return x
 
 
@@ -115,10 +119,12 @@ def _decided(problem: Problem) -> Ints:
     return np.sort(np.concatenate(columns)) if columns else np.zeros(0, dtype=np.int64)
 
 
-def cap_trunk_shortfall(problem: Problem, z0: Floats) -> None:
-    """Hold trunk shortfall of diversified materials at that of Z0, once it is known."""
+def cap_trunk_shortfall(problem: Problem, z0: Floats) -> Problem:
+    """The problem with trunk shortfall of diversified materials held at that of Z0; the one given stays as it is."""
+    row_upper = problem.assembly.row_upper.copy()
     for row, (*_, most) in trunk_shortfall_caps(problem, z0).items():
-        problem.assembly.row_upper[row] = most
+        row_upper[row] = most
+    return replace(problem, assembly=replace(problem.assembly, row_upper=row_upper))
 
 
 def trunk_shortfall_caps(problem: Problem, z0: Floats) -> dict[int, tuple[str, int, int, float]]:

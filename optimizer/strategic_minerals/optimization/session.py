@@ -13,6 +13,7 @@ from typing import Literal
 
 from ..checks.consistency import require
 from ..core.arrays import Floats
+from ..core.logs import logger_of, one_run
 from ..core.outcome import Outcome
 from ..data.dataset import Dataset
 from ..decomposition.lshaped import LShaped
@@ -28,6 +29,8 @@ from ..schemas.plan import Plan
 from .protocol import optimum, with_reference
 from .reference_plan import reference_model
 from .stages import FlatModel, Method, chosen_method, solver_of
+
+LOG = logger_of(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,14 @@ class Session:
         """
         if not time_limit_s > 0:
             raise ValueError(f"time_limit_s must be positive, not {time_limit_s}")
+        with one_run(plan.name):
+            begin = time.perf_counter()
+            found = self._answer(plan, data, hold, time_limit_s)
+            LOG.info("variant answered: %s, %.3f s", found.outcome.reason, time.perf_counter() - begin)
+            return found
+
+    def _answer(self, plan: Plan, data: Dataset, hold: ForcedDecision | None, time_limit_s: float) -> Answer:
+        """As `answer`, whose records tell which run they are of."""
         begin = time.perf_counter()
 
         def left() -> float:
@@ -103,7 +114,7 @@ class Session:
             _loaded, problem, method=chosen, before=before, threads=self._threads, deadline=begin + time_limit_s
         )
         reference = load(reference_model(problem), costs["social_cost"], solver=reference, integer=False)
-        z0 = with_reference(problem, left(), solver=reference)
+        problem, z0 = with_reference(problem, left(), solver=reference)
         if hold is not None:
             problem = replace(problem, assembly=DecisionIndex(problem).held(hold))
         first = costs[STAGES[problem.plan.objective.kind][0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -12,7 +13,8 @@ import numpy as np
 
 from ..core.arrays import INF, Floats
 from ..core.errors import Fault, PlanError, UntrustedError
-from ..core.outcome import OnProgress, Outcome, Reason
+from ..core.logs import logger_of
+from ..core.outcome import OnProgress, Outcome, Progress, Reason
 from ..decomposition.lshaped import LShaped
 from ..decomposition.subproblems import separable
 from ..formulation.structure import STAGES, Structure
@@ -23,6 +25,8 @@ from ..model.objectives import denominator
 from ..model.problem import Problem
 from .infeasibility import NO_POINT, culprits, no_answer
 from .reference_ties import Face
+
+LOG = logger_of(__name__)
 
 Method = Literal["flat", "decomposed", "auto"]
 """One model for all scenarios; master and clusters (`decomposition`); whichever is expected to be faster."""
@@ -90,7 +94,7 @@ class FlatModel:
             gap=gap,
             absolute_gap=absolute_gap,
             phase=phase,
-            on_progress=on_progress,
+            on_progress=on_progress if self._model.linear else told_of_plans(on_progress),
             presolve=presolve,
         )
 
@@ -102,6 +106,24 @@ class FlatModel:
         """Hold an aim at or below a value from now on."""
         used = np.flatnonzero(cost)
         self._model.add_row(used, cost[used], -INF, most, money=True)
+
+
+def told_of_plans(on_progress: OnProgress | None) -> OnProgress | None:
+    """What tells the log each better plan on its way to the caller; the caller's own where nobody reads the log."""
+    if not LOG.isEnabledFor(logging.INFO):
+        return on_progress
+    best = [np.inf]
+
+    def tell(progress: Progress) -> Any:
+        if progress.incumbent is not None and progress.incumbent < best[0]:
+            best[0] = progress.incumbent
+            bound = "none" if progress.bound is None else f"{progress.bound:.3f}"
+            LOG.info(
+                "%s: plan of %.3f million USD, bound %s, after %.3f s", progress.phase, best[0], bound, progress.seconds
+            )
+        return None if on_progress is None else on_progress(progress)
+
+    return tell
 
 
 def decomposition_pays(structure: Structure, assembly: Assembly, *, integer: bool) -> bool:
@@ -209,6 +231,7 @@ def stage_by_stage(
     for n, stage in enumerate(stages):
         now = minimised(stage)
         if runs and now.status in NO_POINT:  # the stage before has a point that keeps every row: rounding hides it
+            LOG.warning("%s: asked again without presolve, since it was called %s", stage, now.status)
             now = minimised(stage, presolve=False)
         iterations, nodes = iterations + now.iterations, nodes + now.nodes
         if runs and now.status in NO_POINT:
@@ -216,11 +239,23 @@ def stage_by_stage(
         if isinstance(now, UnsolvedRun):
             if runs and now.status in ("time_limit", "interrupted"):
                 limited = "time_limit" if now.status == "time_limit" else "interrupted"
+                LOG.info("left out: %s and what comes after it (%s)", stage, now.status.replace("_", " "))
                 break
             raise no_answer(now, problem, stage, lambda: culprits(problem, relax, left()), left(), relax=relax)
         runs.append(now)
         relative = (now.objective - now.bound) / denominator(problem, now.objective)
         reports.append((stage, now.objective, now.bound, relative))
+        LOG.info(
+            "%s: %s, objective %.3f, bound %.3f million USD against the reference, gap %.2g, %d nodes, %d iterations, %.3f s",
+            stage,
+            now.status.replace("_", " "),
+            now.objective,
+            now.bound,
+            relative,
+            now.nodes,
+            now.iterations,
+            now.seconds,
+        )
         if now.status == "optimal" and relative > max(gap, LEAST_GAP) * (1 + gap) + LEAST_GAP:
             limited = "stalled"  # called optimal, and farther from its own bound than was asked
         elif now.status != "optimal":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +60,18 @@ def altair() -> Any:
         import altair as found
     except ImportError:
         raise missing_part("report", "altair", "report") from None
-    found.data_transformers.disable_max_rows()
     return found
+
+
+_ROWS = threading.Lock()
+"""Held while altair's limit of rows, which is the process's, is taken away."""
+
+
+@contextmanager
+def all_rows() -> Iterator[None]:
+    """Charts that are written out within have all their rows; altair's limit stands again afterwards."""
+    with _ROWS, altair().data_transformers.disable_max_rows():
+        yield
 
 
 def figures(result: Result, rules: pd.DataFrame | None = None) -> list[Figure]:

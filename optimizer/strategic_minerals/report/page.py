@@ -24,7 +24,7 @@ from ..results.notes import provenance
 from ..results.result import Result
 from ..results.run_contents import ANALYSES, UNITS, dictionary
 from ..results.study_files import study_faults
-from .charts import Figure, altair, figures
+from .charts import Figure, all_rows, altair, figures
 from .comparison import Comparison, compare
 from .content_policy import POLICY
 from .study_charts import comparison_figure, frontier_figure, thumb_figure, tornado_figure
@@ -91,7 +91,8 @@ def report(
 
 def _spec(figure: Figure) -> dict[str, Any]:
     """A chart as the page draws it: as wide as there is room where it is one plot, and saying what it shows."""
-    spec: dict[str, Any] = figure.chart.to_dict()
+    with all_rows():
+        spec: dict[str, Any] = figure.chart.to_dict()
     single = not {"hconcat", "vconcat", "concat", "facet"} & set(spec) and "row" not in spec.get("encoding", {})
     if single and "width" in spec:
         spec |= {"width": "container"}
@@ -426,8 +427,10 @@ def _image(figure: Figure, kind: str) -> bytes:
     """A figure as a file of some kind."""
     if kind == "png":
         into = io.BytesIO()
-        figure.chart.save(into, format="png", ppi=144)
+        with all_rows():
+            figure.chart.save(into, format="png", ppi=144)
         return into.getvalue()
     text = io.StringIO()
-    figure.chart.save(text, format=kind)
+    with all_rows():
+        figure.chart.save(text, format=kind)
     return text.getvalue().encode()

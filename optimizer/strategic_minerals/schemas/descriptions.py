@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -305,7 +305,7 @@ def _inner_at(model: type[BaseModel], field: str) -> list[Any]:
     return [choice for node in inner if isinstance(node, dict) for choice in _choices(node, schema)]
 
 
-@cache
+@lru_cache(maxsize=1024)  # callers choose the key
 def _nodes_at(model: type[BaseModel], field: str) -> list[Any]:
     """What the schema says of a dotted field, a node for each choice."""
     schema = _schema(model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from ..core.errors import Fault, FaultsError
+from ..core.logs import logger_of
 from .authentication import Guard
 from .databases import open_store
 from .described import describe
@@ -66,7 +66,7 @@ NOT_OURS = {
 }
 """What is said in place of the framework's words."""
 
-logger = logging.getLogger("strategic_minerals.service")
+logger = logger_of(__name__)
 
 DESCRIPTION = """Plans of strategic mineral reserves as jobs: submit a plan, watch bound and gap, fetch tables, report, run folder.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..core.errors import Fault, InputError
+from ..core.logs import about, logger_of
 from .entities import Job
 from .job_folder import ENDED, LIMITS, REQUEST, Folder
 from .job_runners import JobLimits, Runner
@@ -35,7 +35,7 @@ TIDY_S = 60.0
 LOOKS_OF_SILENCE = 3
 """So many looks in a row must find a server silent: a jump of the database's clock makes all of them look so once."""
 
-logger = logging.getLogger("strategic_minerals.service")
+logger = logger_of(__name__)
 OnEnd = Callable[[Job, str, float], None]
 
 
@@ -76,6 +76,7 @@ class Dispatcher:
             raise
         self._loop.start()
         self._pulse.start()
+        logger.info("server %s begins to run jobs, %d at once", self.server, self.settings.workers)
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -92,6 +93,7 @@ class Dispatcher:
             thread.join(STOP_S)
         with contextlib.suppress(Exception):
             self.store.gone(self.server)
+        logger.info("server %s has stopped", self.server)
         if self._lock is not None:
             self._lock.close()
 
@@ -178,6 +180,11 @@ class Dispatcher:
             raise
 
     def _attend(self, job: Job) -> None:
+        with about(job=job.id, tenant=job.tenant):
+            logger.info("%s begins", job.kind)
+            self._attend_to_end(job)
+
+    def _attend_to_end(self, job: Job) -> None:
         begin, settings, folder = time.monotonic(), self.settings, Folder.of(self.settings.folder, job.id)
         try:
             if folder.read(REQUEST) is None:
@@ -185,6 +192,8 @@ class Dispatcher:
             folder.write(
                 LIMITS,
                 {
+                    "job": job.id,
+                    "tenant": job.tenant,
                     "memory_mib": settings.memory_mib,
                     "niceness": settings.niceness,
                     "threads": settings.threads_of_job,
@@ -205,11 +214,13 @@ class Dispatcher:
             unstarted = ended["state"] == "queued"
             back = unstarted or (self._stopping.is_set() and ended["state"] == "cancelled")
             if back and self.store.put_back(job.id, server=self.server, seconds=0.0 if unstarted else seconds):
+                logger.info("%s waits again after %.1f s", job.kind, seconds)
                 return
             if unstarted:  # it was asked to stop meanwhile
                 ended = {"state": "cancelled"}
             self._unstarted.pop(job.id, None)
             if self._finish(job, ended, seconds, folder.size):
+                logger.info("%s has ended: %s after %.1f s", job.kind, ended["state"], seconds)
                 self._on_end(job, ended["state"], seconds)
         except StoreError as error:  # the pulse puts back what nobody attends
             logger.warning("the end of job %s could not be written: %s", job.id, error)
@@ -273,7 +284,8 @@ class Dispatcher:
             if job.server is not None and self.store.finish(
                 job.id, job.server, ended["state"], outcome, ran, folder.size
             ):
-                logger.info("job %s of a server that is gone: %s", job.id, ended["state"])
+                with about(job=job.id, tenant=job.tenant):
+                    logger.info("job %s of a server that is gone: %s", job.id, ended["state"])
 
 
 def lock_folder(folder: Path) -> IO[bytes]:

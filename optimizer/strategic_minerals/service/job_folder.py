@@ -4,6 +4,7 @@ request.json, plan.(toml|json|xlsx), tables/ or tables.json    the question; lim
 of/0, of/1 ...                                                  run folders that it builds on
 progress.json                                                   how far it is
 run/ (a run folder) or out/                                     tables; report.html once somebody asked for it
+log.txt, log.jsonl                                              what the job told its owner, and whoever runs the service
 result.json, then ended.json                                    written last: the job has ended, and how
 """
 
@@ -28,7 +29,7 @@ REQUEST, LIMITS, PROGRESS, RESULT, ENDED, LOG = (
     "ended.json",
     "log.txt",
 )
-REPORT, ERRORS = "report.html", "errors.txt"
+REPORT, ERRORS, RECORDS = "report.html", "errors.txt", "log.jsonl"
 READ = "read.json"
 """What is to be read in a process of its own, then what came of it."""
 LOOKED = "looked.json"
@@ -69,7 +70,7 @@ class Folder:
 
     def clear_answers(self) -> None:
         """Make room for another attempt; a sweep's finished rows stay."""
-        for name in (*ANSWERS, ERRORS):
+        for name in (*ANSWERS, ERRORS, RECORDS):
             (self.path / name).unlink(missing_ok=True)
         for unfinished in self.path.rglob("*.part"):
             unfinished.unlink(missing_ok=True)

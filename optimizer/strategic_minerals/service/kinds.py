@@ -38,6 +38,7 @@ class Answer:
 def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
     from ..api.solving import solve
     from ..checks.consistency import require
+    from ..core.logs import kept
     from ..results.run_folder import write_run
 
     plan, data = question(folder, request)
@@ -45,9 +46,10 @@ def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     sized(plan, data, int(limits.get("most_columns", 10**9)))
     asked = {name: request[name] for name in ("gap", "time_limit_s", "relax", "method") if name in request}
     asked["time_limit_s"] = min(asked["time_limit_s"], SHARE_OF_DEADLINE * float(limits.get("deadline_s", 1e9)))
-    result = solve(plan, data, threads=int(limits.get("threads", 1)), on_progress=teller.solving, **asked)
+    with kept(plan.name) as log:
+        result = solve(plan, data, threads=int(limits.get("threads", 1)), on_progress=teller.solving, **asked)
     teller.phase("writing")
-    write_run(result, folder.path / "run")
+    write_run(result, folder.path / "run", log=log.text())
     return Answer(_headline(result), result.summary(), _facts(result), of_run=result.tables)
 
 

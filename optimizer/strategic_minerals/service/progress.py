@@ -1,4 +1,4 @@
-"""How far a job is, as its process writes it down now and then, and its log."""
+"""How far a job is, as its process writes it down now and then."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from .job_folder import LOG, PROGRESS, Folder
+from ..core.logs import logger_of
+from .job_folder import PROGRESS, Folder
 
 if TYPE_CHECKING:
     from ..core.outcome import Progress
+
+LOG = logger_of(__name__)
 
 PACE_S = 0.3
 """Seconds between two words on progress."""
 
 
 class Teller:
-    """Writes down how far a job is, now and then, and keeps its log."""
+    """Writes down how far a job is, now and then, and tells the log what it turns to."""
 
     def __init__(self, folder: Folder, limit_s: float | None) -> None:
         self._folder, self._limit = folder, limit_s
@@ -57,15 +60,10 @@ class Teller:
         """A part without figures of its own."""
         self._write({"phase": name, "seconds": time.monotonic() - self._begin}, at_once=True)
 
-    def log(self, line: str) -> None:
-        """A line of the job's log."""
-        with contextlib.suppress(OSError), (self._folder.path / LOG).open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {line}\n")
-
     def _write(self, progress: dict[str, Any], *, at_once: bool = False) -> None:
         if progress["phase"] != self._said:
             self._said = progress["phase"]
-            self.log(self._said)
+            LOG.info("%s", self._said)
         now = time.monotonic()
         if at_once or now - self._last >= PACE_S:
             self._last = now

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import subprocess
 import threading
@@ -14,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from ..core.errors import FaultsError
+from ..core.logs import logger_of
 from .authentication import Caller, busy
 from .entities import AuditLogEntry, Job
 from .job_folder import ERRORS, LIMITS, LOOKED, READ, REQUEST, Folder, new_id
@@ -39,7 +39,7 @@ LOOK_S = 30.0
 ONE_LOOK = threading.Lock()
 """Held while this process looks at a job: that is work for the processor, and one at a time takes the memory of one."""
 
-logger = logging.getLogger("strategic_minerals.service")
+logger = logger_of(__name__)
 
 Room = Callable[[], AbstractContextManager[None]]
 """Room for one more process beside the jobs; raises ProblemError where there is none."""

@@ -14,18 +14,21 @@ import errno
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import FaultsError, FormulationError, InfeasibleError, StoppedError, UntrustedError
+from ..core.logs import logger_of
 from .job_folder import ENDED, LIMITS, LOOKED, READ, REQUEST, RESULT, Folder, write_whole
+from .json_log import job_log
 from .kinds import ANSWERS, Answer, page
 from .problem_details import Problem, problem
 from .progress import Teller
 from .questions import look, question
 from .trouble import no_room
+
+LOG = logger_of("strategic_minerals.service.worker")  # also where it is run as `__main__`
 
 LONGEST_DIAGNOSIS_S = 120.0
 NEAR_LIMIT = 0.85
@@ -37,7 +40,14 @@ NO_ROOM = 75
 
 def answer(folder: Folder) -> None:
     """Answer the request in a folder, whatever comes of it. Raises OSError where the disk is full: that is no answer."""
-    request, limits = folder.read(REQUEST) or {}, folder.read(LIMITS) or {}
+    limits = folder.read(LIMITS) or {}
+    with job_log(folder, job=str(limits.get("job", "")), tenant=str(limits.get("tenant", ""))):
+        _answer(folder, limits)
+
+
+def _answer(folder: Folder, limits: Mapping[str, Any]) -> None:
+    """As `answer`, with a log."""
+    request = folder.read(REQUEST) or {}
     teller = Teller(folder, request.get("time_limit_s"))
     teller.phase("reading")
     try:
@@ -59,10 +69,10 @@ def answer(folder: Folder) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         told = _failure(error, folder, request, teller)
         if told.type.endswith(":internal"):
-            traceback.print_exc()
-        teller.log(told.detail or told.title)
+            LOG.exception("the job met an error of the service's own")
+        LOG.info("%s", told.detail or told.title)
         ended = {"state": "failed", "problem": told.model_dump()}
-    teller.log(f"ended: {ended['state']}")
+    LOG.info("ended: %s", ended["state"])
     folder.write(ENDED, ended)
 
 
