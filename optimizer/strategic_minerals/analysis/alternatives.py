@@ -8,11 +8,11 @@ after the other is made as small and as large as possible, and portfolios are so
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ import pandas as pd
 from ..audit.figures import Figures
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import Fault, PlanError
-from ..core.frames import notebook_html
 from ..core.parallel import workforce
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
@@ -29,6 +28,7 @@ from ..highs.solver import Model
 from ..model.decisions import DecisionIndex, with_parts, with_row
 from ..model.problem import Problem
 from ..results.result import Result
+from ..results.study import StudyResult, listed
 from .price_ranging import Fixed, decided_point, fixed_program
 
 SLACK = 0.05
@@ -83,7 +83,7 @@ class _Solved:
 
 
 @dataclass(frozen=True)
-class Alternatives:
+class Alternatives(StudyResult):
     """What near-optimal plans have in common, and how far apart they are."""
 
     extremes: pd.DataFrame
@@ -104,11 +104,27 @@ class Alternatives:
     unit_of_aim: str
     """What a portfolio's aim is told as: worth, risk, discounted spending."""
 
-    def _repr_html_(self) -> str:
-        """As notebooks show it."""
-        return notebook_html(
-            self.summary(), {"How far figures can move": self.extremes, "Other portfolios": self.portfolios}
-        )
+    kind: ClassVar[str] = "alternatives"
+    titles: ClassVar[Mapping[str, str]] = {
+        "extremes": "How far figures can move",
+        "portfolios": "Other portfolios",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """extremes; portfolios, their items as text."""
+        return {"extremes": self.extremes, "portfolios": listed(self.portfolios, "items")}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """slack and what it is a share of, allowed_musd, aim, firm: items of every portfolio."""
+        return {
+            "slack": self.slack,
+            "share_of": self.share_of,
+            "allowed_musd": self.allowed_musd,
+            "aim": self.aim,
+            "firm": self.firm,
+        }
 
     def summary(self) -> str:
         """In plain words."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from ..data.dataset import Dataset
 from ..data.references import select_materials
 from ..results.notes import without_data
+from ..results.study import StudyResult
 from ..scenarios.events import hazards, resolve_event, sampled
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
-from .designs import estimate_ranges, indices, one_at_a_time
+from .designs import TORNADO, estimate_ranges, indices, one_at_a_time
 from .sweep import sweep
 
 WANTED = {
@@ -31,7 +33,7 @@ WANTED = {
 
 
 @dataclass(frozen=True)
-class Completeness:
+class Completeness(StudyResult):
     """Gaps of a question."""
 
     minerals_without_data: tuple[str, ...]
@@ -43,6 +45,23 @@ class Completeness:
     influence: pd.DataFrame
     """address, low, high, at_low, at_base, at_high, swing [million USD of the aim]: estimates by how much they move the answer of
     the linear relaxation, each at both ends of its range; NaN where there was no answer. Empty where none was asked for."""
+
+    kind: ClassVar[str] = "missing"
+    titles: ClassVar[Mapping[str, str]] = {
+        "gaps": "Materials without a row",
+        "empty": "Empty fields",
+        "influence": "Estimates by influence",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """gaps, empty, influence."""
+        return {"gaps": self.gaps, "empty": self.empty, "influence": self.influence}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """minerals_without_data."""
+        return {"minerals_without_data": self.minerals_without_data}
 
     def summary(self) -> str:
         """In plain words."""
@@ -82,7 +101,7 @@ def complete(
         for material in chosen
         if not _covered(plan, data, table, material)
     ]
-    influence = pd.DataFrame()
+    influence = pd.DataFrame(columns=TORNADO)
     if estimates:
         design = one_at_a_time(estimate_ranges(plan, data, estimates))
         found = sweep(

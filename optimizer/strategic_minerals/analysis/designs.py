@@ -25,6 +25,8 @@ Kind = Literal["points", "one_at_a_time", "morris", "sobol", "loss_functions"]
 Ranges = Mapping[str, tuple[float, float]]
 CONFIDENCE = 0.95
 YEAR_DIGITS = 4
+TORNADO = ["address", "low", "high", "at_low", "at_base", "at_high", "swing"]
+"""Columns of the indices of `one_at_a_time`."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Design:
         """Points that stand or fall together in an estimate."""
         count = len(self.ranges)
         return {"morris": count + 1, "sobol": 2 * count + 2 if self.second_order else count + 2}.get(self.kind, 1)
+
+    @property
+    def has_indices(self) -> bool:
+        """Whether `indices` can be read off its answers."""
+        return self.kind in ("one_at_a_time", "morris", "sobol")
 
 
 def one_at_a_time(ranges: Ranges) -> Design:
@@ -135,7 +142,7 @@ def _tornado(design: Design, y: Floats) -> pd.DataFrame:
         }
         for k, (address, (low, high)) in enumerate(design.ranges.items())
     ]
-    return pd.DataFrame(rows, columns=["address", "low", "high", "at_low", "at_base", "at_high", "swing"])
+    return pd.DataFrame(rows, columns=TORNADO)
 
 
 def _morris(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:

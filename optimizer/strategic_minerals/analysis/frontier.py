@@ -7,19 +7,21 @@ way for a dearer one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from ..core.errors import Fault, PlanError
-from ..core.frames import notebook_html
 from ..data.dataset import Dataset
 from ..optimization.stages import Method
+from ..results.study import StudyResult, listed
 from ..schemas.plan import Plan
-from .sweep import Sweep, sweep
+from .sweep import sweep
+from .sweep_result import Sweep
 
 BUDGET = "budget.appropriation_musd *"
 TOTAL = "budget.total_musd *"
@@ -42,7 +44,7 @@ POINT = [
 
 
 @dataclass(frozen=True)
-class Frontier:
+class Frontier(StudyResult):
     """Points by budget, switches between them, and items that come and go."""
 
     points: pd.DataFrame
@@ -58,9 +60,26 @@ class Frontier:
     tail_counts: bool
     """Whether spending counts years computed after the planned ones, which the appropriation does not."""
 
-    def _repr_html_(self) -> str:
-        """As notebooks show it."""
-        return notebook_html(self.summary(), {"Budgets": self.points, "Switch points": self.switches})
+    kind: ClassVar[str] = "frontier"
+    titles: ClassVar[Mapping[str, str]] = {
+        "points": "Budgets",
+        "switches": "Switch points",
+        "coming_and_going": "Items that come and go",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """points, their portfolios as text; switches; coming_and_going."""
+        return {
+            "points": listed(self.points, "portfolio"),
+            "switches": self.switches,
+            "coming_and_going": self.coming_and_going,
+        }
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """gap, tolerance, tail_counts."""
+        return {"gap": self.gap, "tolerance": self.tolerance, "tail_counts": self.tail_counts}
 
     def summary(self) -> str:
         """In plain words."""

@@ -6,9 +6,10 @@ any plan has against all scenarios (Mak, Morton and Wood 1999); a plan operated 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from ..core.outcome import Outcome
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
 from ..model.solution import Solution
+from ..results.study import StudyResult
 from ..schemas.plan import Plan
 from .replicates import interval
 from .stress_test import drawn_in_all, refused, replicates
@@ -28,7 +30,7 @@ Interval = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class SamplingGap:
+class SamplingGap(StudyResult):
     """Social cost of the best plan against all scenarios lies between the two, with confidence."""
 
     lower: Interval
@@ -40,6 +42,24 @@ class SamplingGap:
     samples: int
     scenarios: int
     fresh: int
+
+    kind: ClassVar[str] = "bounds"
+    titles: ClassVar[Mapping[str, str]] = {"bounds": "Bounds"}
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """bounds: `frame()`."""
+        return {"bounds": self.frame()}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """confidence; samples, and scenarios in each; fresh: scenarios drawn for the upper bound."""
+        return {
+            "confidence": self.confidence,
+            "samples": self.samples,
+            "scenarios": self.scenarios,
+            "fresh": self.fresh,
+        }
 
     def frame(self) -> pd.DataFrame:
         """One row each for the lower bound, the upper bound and the gap."""

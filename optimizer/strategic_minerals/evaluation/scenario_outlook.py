@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from ..data.calibration import calibrate
 from ..data.dataset import Dataset
 from ..instance.build import build_instance
 from ..instance.instance import Instance
+from ..results.study import StudyResult
 from ..scenarios.build import build_scenarios, population
 from ..scenarios.events import describe, hazards, longest_event
 from ..scenarios.reduction import cvar_of, loss_proxy, losses_by_period
@@ -28,7 +31,7 @@ LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "ev
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Outlook(StudyResult):
     """The plan's scenarios as tables. Losses are those of doing nothing, by a stand-in that rearranges no chain."""
 
     hazards: pd.DataFrame
@@ -50,6 +53,27 @@ class Outlook:
     scenarios: int
     probability: float
     """Sum of all probabilities."""
+
+    kind: ClassVar[str] = "scenarios"
+    titles: ClassVar[Mapping[str, str]] = {
+        "hazards": "Hazards",
+        "materials": "Materials",
+        "years": "Years",
+        "worst": "Worst scenarios",
+        "reduction": "What the reduction changes",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """hazards, materials, years, worst; reduction where the plan keeps fewer scenarios than it draws."""
+        found = {"hazards": self.hazards, "materials": self.materials, "years": self.years, "worst": self.worst}
+        return {**found, "reduction": self.reduction} if len(self.reduction) else found
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """scenarios and probability; kept and drawn: scenarios of the plan's own sample, 0 where it has none."""
+        kept, drawn = self.kept
+        return {"scenarios": self.scenarios, "probability": self.probability, "kept": kept, "drawn": drawn}
 
     def summary(self) -> str:
         """The tables in words."""
