@@ -16,6 +16,7 @@ from strategic_minerals import (
     Plan,
     Result,
     alternatives,
+    compare,
     complete,
     diagnose,
     explain,
@@ -36,7 +37,6 @@ from strategic_minerals.analysis.designs import Design, one_at_a_time
 from strategic_minerals.cli.main import app
 from strategic_minerals.core.frames import records
 from strategic_minerals.data.csv_files import csv_text, unguarded
-from strategic_minerals.report.comparison import compare
 from strategic_minerals.report.page import read_analyses
 from strategic_minerals.results.study import STUDY_SCHEMA_VERSION, Study, StudyResult, tables_of
 from strategic_minerals.results.study_files import refuse_mixed, store_study

@@ -161,11 +161,13 @@ def alternatives(
 ) -> Alternatives:
     """Look for near-optimal plans beside a solved one.
 
-    slack: share of the plan's worth by which its main aim may be worse; of risk and spending, of what the plan takes off them or
-    adds to them. count: different portfolios sought. time_limit_s: for each of the searches, two for each material in stock,
-    instrument and supplier. workers, executor: as in `sweep`. on_progress: searches done, and in all.
+    slack: share of the plan's worth by which its main aim may be worse (0.05: 5 %); of risk and spending, of what the plan
+    takes off them or adds to them. count: different portfolios sought; 0: none. time_limit_s: wall-clock seconds for each
+    of the searches, two for each material in stock, instrument and supplier. workers: spawned processes; 1: this one.
+    executor: takes their place; None: none. on_progress: called with searches done, and in all.
 
-    Raises InputError for a relaxation, PlanError for a slack or a count that is none.
+    Raises InputError for a relaxation, PlanError for a slack or a count that is none, UntrustedError where the plan's own
+    program was not solved.
     """
     if not (0 <= slack <= 1 and count >= 0):
         meant = f"; {slack:g} % is {slack / 100:g}" if 1 < slack <= 100 else ""

@@ -90,9 +90,13 @@ def complete(
     executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Completeness:
-    """Look for what is missing. estimates: how many of the widest are ranked by re-solves of the relaxation; 0: none.
+    """Look for what is missing from a question: rows and fields without a value, estimates by how much they move the answer.
 
-    The rest as in `sweep`. Raises PlanError and InputError as `sweep` where estimates are ranked.
+    estimates: how many of the widest are ranked by re-solves of the linear relaxation; 0: none, and nothing is solved. gap:
+    relative optimality gap of each re-solve (0.001: 0.1 %). workers: processes for them; 1: this one. executor: takes their
+    place; None: none. on_progress: called with points done, and in all.
+
+    Raises PlanError and InputError as `sweep` where estimates are ranked.
     """
     chosen = sorted(select_materials(plan, data))
     gaps = [

@@ -181,10 +181,11 @@ def diagnose(
 ) -> Diagnosis:
     """Find out why no plan meets the demands, and what would help.
 
-    relax: of the linear relaxation. time_limit_s: wall-clock seconds in all. on_progress: told what is being looked at.
+    relax: of the linear relaxation; False: of whole projects. time_limit_s: wall-clock seconds in all. on_progress: told in
+    words what is being looked at; None: nobody.
 
-    Raises PlanError and InputError as `solve`, StoppedError where the limit comes before the least relaxation, UntrustedError
-    where the solver contradicts itself with presolve and without.
+    Raises PlanError and InputError as `solve`, StoppedError where the limit comes before the least relaxation,
+    UntrustedError where the solver contradicts itself with presolve and without.
     """
     begin = time.perf_counter()
     require(plan, data)

@@ -160,14 +160,15 @@ def explain(
 ) -> Explanation:
     """Prices and reasons of a solved plan; of one item, also the values that would flip it.
 
-    item: a project, `project: package`, package, contract (its producer), offer or floor by name, with its kind before it where
-    names are shared. None: all of them, without break-evens. gap: of every re-solve; None: that of the result, but no smaller
-    than `GAP`; what it leaves open is told as an interval.
-    time_limit_s: for each re-solve. tolerance: width of a switch's bracket relative to the figure. most_solves: for each figure of
-    an item; where they do not suffice brackets stay wider, and that is told. prices: False leaves them out. workers, executor: as
-    in `sweep`. on_progress: items done, and in all.
+    item: a project, `project: package`, package, contract (its producer), offer or floor by name, with its kind before it
+    where names are shared; None: all of them, without break-evens. gap: relative, of every re-solve; None: that of the
+    result, but no smaller than 0.005; what it leaves open is told as an interval. time_limit_s: wall-clock seconds for each
+    re-solve. tolerance: width of a switch's bracket relative to the figure (0.05: 5 %). most_solves: for each figure of an
+    item; where they do not suffice brackets stay wider, and that is told. prices: False leaves them out. workers: spawned
+    processes; 1: this one. executor: takes their place; None: none. on_progress: called with items done, and in all.
 
-    Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own values.
+    Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own
+    values.
     """
     fixed = fixed_program(result)
     choices = DecisionIndex(fixed.problem)

@@ -139,11 +139,17 @@ def frontier(
     executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Frontier:
-    """Solve a plan at budgets that are factors of its own (appropriations, and the total where there is one), and find where its
-    portfolio switches.
+    """Solve a plan at budgets that are factors of its own (appropriations, and the total where there is one), and find where
+    its portfolio switches.
 
-    tolerance: width, in factors, to which a switch is narrowed; most_solves: solves in all, after which what is left is told as
-    found. The rest as in `sweep`. Raises as `sweep`, and PlanError for factors or a tolerance that are none.
+    factors: of the plan's own budget, 0 or more (0.5: half of it). tolerance: width, in factors, to which a switch is
+    narrowed. gap: relative optimality gap of every solve (0.001: 0.1 %). relax: solve linear relaxations. method: as in
+    `solve`. time_limit_s: wall-clock seconds for each solve. most_solves: in all, after which what is left is told as
+    found. workers: spawned processes; 1: this one. executor: takes their place; None: none. on_progress: called with
+    budgets done, and in all, of each round.
+
+    Raises PlanError, InputError and ValueError as `sweep`, and PlanError for factors or a tolerance that are none. A budget
+    without an answer is a row with its reason.
     """
     asked = sorted(set(map(float, factors)))
     if not asked or asked[0] < 0 or not tolerance > 0:

@@ -62,14 +62,15 @@ def sweep(
 ) -> Sweep:
     """Solve a question again and again with other values.
 
-    points: values by address (`data.addresses`), every combination of which is solved; or a list of points, a data frame with
-    an address a column, or a design, whose indices are then part of the answer. gap, relax, method: as in `solve`; time_limit_s
-    is for each point. workers: processes; an executor takes their place.
-    store: a folder in which rows are written down as they finish; called again with the same arguments, a sweep that was stopped
-    goes on from there. on_progress: called with points done and in all, after each point where there is one process.
+    points: values by address (`data.addresses`), every combination of which is solved; or a list of points, a data frame
+    with an address a column, or a design, whose indices are then part of the answer. gap: relative optimality gap to stop
+    at (0.001: 0.1 %). relax: solve linear relaxations. method: as in `solve`. time_limit_s: wall-clock seconds for each
+    point. workers: spawned processes; 1: this one. executor: takes their place; None: none. store: a folder in which rows
+    are written down as they finish; called again with the same arguments, a sweep that was stopped goes on from there;
+    None: nothing is kept. on_progress: called with points done, and in all, after each point where there is one process.
 
-    Raises PlanError and InputError for an address or a value that is none, ValueError for options that are none, before anything is
-    solved. A point without an answer is a row with its reason.
+    Raises PlanError and InputError for an address or a value that is none, and for a store with rows of another sweep,
+    ValueError for options that are none, before anything is solved. A point without an answer is a row with its reason.
     """
     if method not in get_args(Method):
         raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")

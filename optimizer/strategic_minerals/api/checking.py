@@ -40,7 +40,11 @@ class CheckReport:
 
 
 def check(plan: Plan, data: Dataset) -> CheckReport:
-    """Look at a plan and its tables without solving."""
+    """Look at a plan and its tables without solving: faults, doubts, ranges of figures, how much rests on estimates.
+
+    What is wrong is in the report's `faults`, with its place, and so is a model that would not be compiled, among the
+    `notes`. Raises nothing for a plan and tables that could be read, whatever they say.
+    """
     faults = check_data(plan, data)
     notes: list[str] = []
     numeric: dict[str, tuple[float, float]] = {}
@@ -74,10 +78,12 @@ def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]
 def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
     """The flat Pyomo model that `solve` solves: every period of the trunk and of every branch written out.
 
-    For reading, extending, export (LP, MPS) or another solver. Tonnes are in model units (a power of ten a material),
-    money in million USD. The first stage of the plan's aim is the active objective; `stages` names all in order, the
-    later ones are there and inactive. Where the plan has diversification rules, the do-nothing reference is solved
-    first: it caps shortfall on the trunk. Raises PlanError and InputError with every fault.
+    For reading, extending, export (LP, MPS) or another solver. Tonnes are in model units (a power of ten a material), money
+    in million USD. The first stage of the plan's aim is the active objective; `stages` names all in order, the later ones
+    are there and inactive. Where the plan has diversification rules, the do-nothing reference is solved first: it caps
+    shortfall on the trunk.
+
+    Raises PlanError and InputError with every fault; SolveError and UntrustedError where that reference has no answer.
     """
     require(plan, data)
     structure, natural = structure_of(plan, data)

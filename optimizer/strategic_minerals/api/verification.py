@@ -69,10 +69,12 @@ class Verification:
 def verify(stored: Result | str | Path, *, again: Result | None = None) -> Verification:
     """Work out again what a run states, and list everything that is otherwise.
 
-    stored: a run folder, or a result; of a folder, its files are held against its manifest, their text against their content, and
-    its studies against their seals. again: the same question solved before, in place of solving it here.
+    stored: a run folder, or a result; of a folder, its files are held against its manifest, their text against their
+    content, and its studies against their seals. again: the same question solved before, in place of solving it here; None:
+    it is solved here.
 
-    Raises InputError and PlanError, with every fault, where files are changed or what they hold is no run at all.
+    Raises InputError and PlanError, with every fault, where files are changed or what they hold is no run at all, and
+    SolveError where the second solve is interrupted.
     """
     if isinstance(stored, Result):
         return _verified(stored, again, [])

@@ -91,11 +91,14 @@ def reverse_stress(
 ) -> ReverseStress:
     """When and how little it takes to break each promise of a solved plan: one row a promise and disruption.
 
-    promises: unset, the plan's service levels; where it has none, defence in full for every material that defence uses.
-    names: hazards; unset, all that the plan's scenarios hold, or every one where they hold none. longest_yr: the longest tried,
-    in years. Hazards that touch nothing of a promise's chain are left out. Strikes all at once begin with their cuts: their floods
-    are left out.
-    Operations follow least social cost, whatever the plan's aim. ValueError for a plan of one year, unknown hazards or demands.
+    promises: to be broken; None: the plan's service levels, and where it has none, defence in full for every material that
+    defence uses. names: hazards tried; None: all that the plan's scenarios hold, or every one where they hold none.
+    longest_yr: the longest disruption tried [years]; less where the horizon ends before.
+
+    Hazards that touch nothing of a promise's chain are left out. Strikes all at once begin with their cuts: their floods
+    are left out. Operations follow least social cost, whatever the plan's aim.
+
+    Raises ValueError for a plan of one year, unknown hazards or demands, UntrustedError where operations were not solved.
     """
     first = FirstStage.of(result.plan, result.data, result.solution)
     n = first.natural

@@ -101,9 +101,15 @@ def sampling_gap(
 ) -> SamplingGap:
     """Solve the plan, and the same question for independent samples of scenarios; meet fresh scenarios with the plan.
 
-    Samples are drawn unreduced, `sample.scenarios` each; their bounds are the lower one, the plan's cost in fresh scenarios the
-    upper. ValueError for plans without a sample or of another aim than social cost (a weight on CVaR is a part of the aim that
-    fresh scenarios cannot add up), UntrustedError where the bounds contradict each other.
+    samples: how many, two or more, drawn unreduced with `sample.scenarios` each; their bounds are the lower one. fresh:
+    scenarios drawn in all to meet the plan with; its cost there is the upper bound. seed: of samples and fresh scenarios.
+    gap: relative optimality gap of every solve (0.001: 0.1 %). time_limit_s: wall-clock seconds for each solve. confidence:
+    of the intervals (0.95: 95 %). workers: spawned processes; 1: this one. executor: takes their place; None: none.
+    on_progress: called with parts done, and in all.
+
+    Raises ValueError for plans without a sample or of another aim than social cost (a weight on CVaR is a part of the aim
+    that fresh scenarios cannot add up), and for less than two samples; PlanError, InputError and SolveError as `solve`;
+    UntrustedError where the bounds contradict each other.
     """
     reason = unbounded(plan)
     if reason:

@@ -127,7 +127,9 @@ class Outlook(StudyResult):
 def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: int | None = None) -> Outlook:
     """Look at what can happen: listed scenarios with their probabilities, the rest drawn from the plan's hazards.
 
-    scenarios: how many are drawn. seed: of the draw; None: the plan's. Raises PlanError and InputError with every fault.
+    scenarios: how many are drawn. seed: of the draw; None: the plan's.
+
+    Raises PlanError and InputError with every fault.
     """
     require(plan, data)
     instance = build_instance(plan, data, longest_event(plan, data))

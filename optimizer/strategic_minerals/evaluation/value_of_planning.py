@@ -156,12 +156,18 @@ def value_of_planning(
 ) -> Worth:
     """Solve the plan, its alternatives, and every scenario by itself; compare them in the plan's scenarios and in fresh ones.
 
-    fresh: scenarios drawn to meet every alternative with, by `seed`, in all; 0, and plans that draw none: the plan's own scenarios
-    alone. workers: processes for alternatives, scenarios and draws; an executor takes their place.
+    fresh: scenarios drawn in all to meet every alternative with; 0, and plans that draw none: the plan's own scenarios
+    alone. seed: of the fresh scenarios. confidence: of their intervals (0.95: 95 %). gap: relative optimality gap of every
+    solve (0.001: 0.1 %). time_limit_s: wall-clock seconds for each solve. workers: spawned processes for alternatives,
+    scenarios and draws; 1: this one. executor: takes their place; None: none. on_progress: called with `Progress`;
+    returning True while the plan is solved cancels.
+
     Operations are compared without the plan's promises (service levels, diversification, days of cover), which rules of
-    thumb do not give; the plan itself is made with them. Only for plans that minimise social cost. An alternative, or a scenario by
-    itself, that is not solved leaves its reason in the table and its figures out. Raises PlanError and InputError with every
-    fault, ValueError for another aim.
+    thumb do not give; the plan itself is made with them. An alternative, or a scenario by itself, that is not solved leaves
+    its reason in the table and its figures out.
+
+    Raises PlanError and InputError with every fault, ValueError for a plan of another aim than social cost or with a weight
+    on CVaR, SolveError where the plan itself has no answer, UntrustedError as `solve`.
     """
     begin = time.perf_counter()
     require(plan, data)

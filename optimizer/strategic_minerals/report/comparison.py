@@ -89,7 +89,13 @@ class Comparison(StudyResult):
 
 
 def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Comparison:
-    """Compare results. names: how they are called; None: their plans' names, numbered where these are the same."""
+    """What differs between results: in the question, in the outcome, in the plan.
+
+    results: two or more. names: what they are called, one each; None: their plans' names, numbered where these are the
+    same.
+
+    Raises ValueError for less than two results.
+    """
     if len(results) < 2:
         raise ValueError("a comparison needs two results")
     called = _names(results, names)
