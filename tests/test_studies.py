@@ -16,6 +16,7 @@ from strategic_minerals import (
     Plan,
     Result,
     alternatives,
+    check,
     compare,
     complete,
     diagnose,
@@ -225,3 +226,24 @@ def test_a_question_that_lacks_nothing_still_has_columns() -> None:
     possible: Any = diagnose(*promising(0.15))
     assert csv_text(possible.tables["changes"]).startswith("change,unit,base")
     assert possible.to_dict()["missed"] == []
+
+
+def test_what_check_verify_and_solve_found_becomes_json_as_studies_do(tmp_path: Path, cli: Any) -> None:
+    """Proves: strict JSON with `schema_version` and `kind`; the verbs print the same, faults of a question included in Python."""
+    told = check(*question()).to_dict()
+    assert (told["schema_version"], told["kind"], told["faults"]) == (STUDY_SCHEMA_VERSION, "check", [])
+    assert {row["table"] for row in told["ranges"]} >= {"demand", "prices"}
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    unknown = Plan.model_validate(question()[0].to_toml_like() | {"price_set": "nowhere"})
+    wrong = check(unknown, question()[1]).to_dict()
+    assert "nowhere" in str(wrong["faults"])
+    assert all(set(fault) == {"file", "row", "column", "found", "expected"} for fault in wrong["faults"])
+    write_run(solved(), tmp_path / "run")
+    found = verify(solved(), again=solved()).to_dict()
+    assert (found["kind"], found["audit_passed"], found["objections"]) == ("verify", True, [])
+    printed = json.loads(cli("verify", tmp_path / "run", "--json").stdout)
+    assert set(printed) == set(found)
+    assert printed["stated_musd"] == found["stated_musd"]
+    facts = solved().facts
+    assert set(facts) == {"outcome", "audit_passed", "counts", "options", "versions"}
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pyomo.environ as pyo
 
 from ..checks.consistency import check_data, require
 from ..core.errors import Fault, FormulationError, PlanError
+from ..core.frames import plainly, records
 from ..data.dataset import Dataset
 from ..formulation.flat import flat_model
 from ..formulation.structure import TRUNK
@@ -19,6 +21,7 @@ from ..model.template import PYOMO_LOCK
 from ..optimization.protocol import with_reference
 from ..optimization.reference_plan import trunk_shortfall_caps
 from ..results.notes import Provenance, doubtful, provenance, ranges, without_data
+from ..results.study import STUDY_SCHEMA_VERSION
 from ..schemas.plan import Plan
 
 REFERENCE_LIMIT_S = 3600.0
@@ -37,6 +40,24 @@ class CheckReport:
     """Smallest and largest absolute value of matrix, costs, bounds and right-hand sides, in model units."""
     without_data: tuple[str, ...]
     """Minerals with published facts that no plan can use yet."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: schema_version, kind, then faults, notes, counts of facts and estimates, ranges, the widest estimates."""
+        counted = self.provenance
+        told = {
+            "schema_version": STUDY_SCHEMA_VERSION,
+            "kind": "check",
+            "faults": [asdict(fault) for fault in self.faults],
+            "facts": counted.facts,
+            "estimates": counted.estimates,
+            "by_table": counted.by_table,
+            "widest": records(counted.widest),
+            "numbers": self.numeric,
+            "ranges": records(self.ranges),
+            "minerals_without_data": self.without_data,
+            "notes": self.notes,
+        }
+        return dict(plainly(told))
 
 
 def check(plan: Plan, data: Dataset) -> CheckReport:

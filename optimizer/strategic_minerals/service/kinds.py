@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import FaultsError
@@ -49,7 +49,7 @@ def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
     result = solve(plan, data, threads=int(limits.get("threads", 1)), on_progress=teller.solving, **asked)
     teller.phase("writing")
     write_run(result, folder.path / "run")
-    return Answer(_headline(result), result.summary(), _facts(result), of_run=result.tables)
+    return Answer(_headline(result), result.summary(), result.facts, of_run=result.tables)
 
 
 def _told(found: Study) -> Answer:
@@ -63,19 +63,6 @@ def _told(found: Study) -> Answer:
 def _headline(result: Result) -> str:
     lines = result.summary().split("\n\n")[0].splitlines()
     return " ".join(line.strip() for line in lines[1:3])
-
-
-def _facts(result: Result) -> dict[str, Any]:
-    from ..core.frames import plainly
-
-    told = {
-        "outcome": asdict(result.outcome),
-        "audit_passed": result.audited.passed,
-        "counts": dict(result.counts),
-        "options": dict(result.options),
-        "versions": dict(result.versions),
-    }
-    return dict(plainly(told))
 
 
 def run_of(folder: Folder, place: int = 0) -> Result:
