@@ -352,7 +352,7 @@ def other_tightness(case: Case) -> Problem:
 Spoilt = Callable[[Case], Solution | Problem]
 
 SPOILT: dict[str, tuple[str, Spoilt]] = {
-    "material_balance": ("a tonne from nowhere", lambda c: changed(c, run=add((0, 0, 0), -1.0))),
+    "material_balance": ("a tonne from nowhere", lambda c: changed(c, output=add((0, 0, 0), -1.0))),
     "segment_bound": ("going without more than was wanted", lambda c: changed(c, shortfall=add((0, 0, 0), 2e4))),
     "shortfall_tier": ("a tier larger than its share", lambda c: changed(c, shortfall=add((0, 0, 0), 2e4))),
     "substitution_limit": ("thrift beyond its limit", lambda c: changed(c, substitute=add((0, 0, 0), 2e4))),
@@ -362,40 +362,48 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
         "a store that is too small",
         lambda c: other_facts(c, storage=np.full(len(c.problem.natural.materials), 0.01)),
     ),
-    "reserve_production": ("bought from a plant that made nothing for it", lambda c: changed(c, hold=put(..., 0.0))),
+    "reserve_production": (
+        "bought from a plant that made nothing for it",
+        lambda c: changed(c, reserve_output=put(..., 0.0)),
+    ),
     "reserve_production_limit": (
         "made for a reserve that did not buy it",
-        lambda c: changed(c, hold=add((0, 0, 0), 5.0)),
+        lambda c: changed(c, reserve_output=add((0, 0, 0), 5.0)),
     ),
-    "source_capacity": ("supply beyond capacity", lambda c: changed(c, run=put((0, 2, 0), 1e5))),
+    "source_capacity": ("supply beyond capacity", lambda c: changed(c, output=put((0, 2, 0), 1e5))),
     "source_survival": (
         "a plant runs at a loss",
         lambda c: other_facts(c, cash=np.full_like(c.problem.natural.cash, 1e3)),
     ),
     "project_capacity": (
         "a project nobody signed",
-        lambda c: replace(changed(c, run=put((0, c.problem.natural.sources, -1), 50.0)), sign=np.zeros_like(c.x.sign)),
+        lambda c: replace(
+            changed(c, output=put((0, c.problem.natural.sources, -1), 50.0)), sign=np.zeros_like(c.x.sign)
+        ),
     ),
     "floor_purchase": (
         "bought under no purchase floor",
         lambda c: changed(
-            c, buy=add((0, c.x.purchases.index(next(n for n in c.x.purchases if n.endswith("-floor"))), 0), 5.0)
+            c, acquisition=add((0, c.x.purchases.index(next(n for n in c.x.purchases if n.endswith("-floor"))), 0), 5.0)
         ),
     ),
-    "offer_depth": ("more than the market offers", lambda c: changed(c, buy=add((0, 0, 0), 1e5))),
+    "offer_depth": ("more than the market offers", lambda c: changed(c, acquisition=add((0, 0, 0), 1e5))),
     "release_limit": ("a release while nothing is tight", lambda c: changed(c, release=add((0, 0, 0), 1.0))),
-    "disposal_limit": ("sold while tight", lambda c: changed(c, sell=sold_while_tight(c))),
+    "disposal_limit": ("sold while tight", lambda c: changed(c, disposal=sold_while_tight(c))),
     "nonnegativity": ("a negative stock", lambda c: changed(c, stock=put((0, 0, 0), -1.0))),
-    "non_anticipativity": ("a scenario that knows its event beforehand", lambda c: changed(c, run=add((1, 0, 0), 1.0))),
+    "non_anticipativity": (
+        "a scenario that knows its event beforehand",
+        lambda c: changed(c, output=add((1, 0, 0), 1.0)),
+    ),
     "supplier_share": (
         "one country supplies all, nobody pays for it",
-        lambda c: replace(changed(c, run=put((0, 2), 1e5)), excess=np.zeros_like(c.x.excess)),
+        lambda c: replace(changed(c, output=put((0, 2), 1e5)), excess=np.zeros_like(c.x.excess)),
     ),
     "trunk_shortfall": ("going short to diversify", lambda c: changed(c, shortfall=add((0, slice(None), -1), 20.0))),
     "days_of_cover": ("an empty store", lambda c: changed(c, stock=put((0, slice(None)), 0.0))),
     "branch_purchases": (
         "buying in the squeeze without money",
-        lambda c: changed(c, buy=add((slice(1, None), 0, -2), 1e4)),
+        lambda c: changed(c, acquisition=add((slice(1, None), 0, -2), 1e4)),
     ),
     "service_level": (
         "a promise broken and not paid for",
@@ -405,9 +413,9 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
     ),
     "calm_purchases": (
         "unspent money spent in the flood",
-        lambda c: changed(c, buy=add((slice(1, None), 0, slice(None)), 1e4)),
+        lambda c: changed(c, acquisition=add((slice(1, None), 0, slice(None)), 1e4)),
     ),
-    "shared_money": ("more than the declared emergency money", lambda c: changed(c, extra=add((0, 0, 0), 1e4))),
+    "shared_money": ("more than the declared emergency money", lambda c: changed(c, shared_money=add((0, 0, 0), 1e4))),
     "one_package": ("two packages for one project", lambda c: changed(c, sign=put(options_of(c, 0)[:2], 1.0))),
     "project_logic": ("a plant without the plant that it needs, or beside one it excludes", unpaired),
     "one_market_floor": ("two floors on one material", lambda c: changed(c, floor=put(0, 2.0))),
@@ -427,8 +435,8 @@ SPOILT: dict[str, tuple[str, Spoilt]] = {
             ),
         ),
     ),
-    "budget": ("spending beyond the appropriation", lambda c: changed(c, buy=add((0, 0, 0), 1e5))),
-    "total_budget": ("spending beyond the total", lambda c: changed(c, buy=add((0, 0, 0), 1e5))),
+    "budget": ("spending beyond the appropriation", lambda c: changed(c, acquisition=add((0, 0, 0), 1e5))),
+    "total_budget": ("spending beyond the total", lambda c: changed(c, acquisition=add((0, 0, 0), 1e5))),
     "contingent_liability": (
         "floors that could cost more than the cap",
         lambda c: changed(c, sign=put(floored(c), 1e4)),
@@ -473,7 +481,7 @@ def test_uncontracted_allied_tonnes_are_withheld_in_a_squeeze() -> None:
     scenarios = case.problem.structure.scenarios
     s, t = (int(a[0]) for a in np.nonzero(scenarios.tight[:, ndpr]))
     everything = float(scenarios.availability[s, k, t] * case.problem.natural.capacity[k, t])
-    x = replace(changed(case, run=put((1 + s, k, t), everything)), contract=np.zeros_like(case.x.contract))
+    x = replace(changed(case, output=put((1 + s, k, t), everything)), contract=np.zeros_like(case.x.contract))
     assert "source_capacity" in case.audit(x).broken()
 
 

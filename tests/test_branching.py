@@ -140,7 +140,7 @@ class StandIn:
             self.decisions[1:], 6
         )  # the first stays apart, for the case that leans on the tolerance
         self.parts = SimpleNamespace(master=master, mine=np.arange(len(case.cost)), clusters=(), kept=kept)
-        self.structure, self.assembly = SimpleNamespace(uses_risk=False), SimpleNamespace(blocks=())
+        self.structure, self.assembly = SimpleNamespace(uses_risk=False), SimpleNamespace(scenarios=None)
 
     def master(self, cost: Floats, offset: float) -> Master:
         costs = np.append(cost, np.ones(GROUPS))

@@ -271,7 +271,7 @@ def blocks(block: Any, xi: list[list[float]], cost: Any = None) -> Assembly:
     n = len(xi)
     nothing = np.zeros((n, 0), dtype=np.int64)
     weights = {"social_cost": np.ones(n)}
-    return assemble(place([PlacedBlock(template, "block", n, np.array(xi, dtype=float), nothing, weights)]))
+    return assemble(place([PlacedBlock(template, "period", -1, n, np.array(xi, dtype=float), nothing, weights)]))
 
 
 numbers = st.floats(-50, 50).map(lambda v: round(v, 3)).filter(lambda v: abs(v) > 1e-3)
@@ -374,7 +374,7 @@ def test_terms_that_cancel_leave_no_entry() -> None:
     with PYOMO_LOCK:
         template = compile_block(m.b, {id(m.out.u): ("u",), id(m.out.w): ("w",)}, {"social_cost": m.b.x})
     xi, where = np.array([[0.1 + 0.2], [0.7]]), np.ones((2, 2), dtype=np.int64)  # u and w stand in column 1
-    assembly = assemble(place([PlacedBlock(template, "block", 2, xi, where, {"social_cost": np.ones(2)})]))
+    assembly = assemble(place([PlacedBlock(template, "period", -1, 2, xi, where, {"social_cost": np.ones(2)})]))
     assert assembly.start.tolist() == [0, 1, 2]
     assert assembly.index.tolist() == [0, 1]
     assert assembly.value.tolist() == pytest.approx([1.0, 1.0 + 0.7 - 0.3])  # the second row's own x is column 1

@@ -483,7 +483,7 @@ def _archive(**changed: Any) -> bytes:
 
 
 def _with_member(content: bytes) -> bytes:
-    into = io.BytesIO(_archive(run=None))
+    into = io.BytesIO(_archive(output=None))
     with zipfile.ZipFile(into, "a") as archive:
         archive.writestr("solution.output.npy", content)
     return into.getvalue()
@@ -499,10 +499,10 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     "empty": lambda: b"",
     "cut short": lambda: b"PK\x03\x04 nothing more",
     "truncated": lambda: _archive()[:-200],
-    "an array missing": lambda: _archive(run=None),
-    "text": lambda: _archive(run=np.array(["a"])),
-    "wrong axes": lambda: _archive(run=np.zeros(3)),
-    "complex": lambda: _archive(buy=np.zeros((1, 1, 1), dtype=complex)),
+    "an array missing": lambda: _archive(output=None),
+    "text": lambda: _archive(output=np.array(["a"])),
+    "wrong axes": lambda: _archive(output=np.zeros(3)),
+    "complex": lambda: _archive(acquisition=np.zeros((1, 1, 1), dtype=complex)),
     "no array": lambda: _with_member(b"no array"),
     "huge": lambda: _with_member(_header("(1000000000000000,)")),
     "half a header": lambda: _with_member(_header("(3,)")[:40]),

@@ -2,7 +2,7 @@
 
 A solver is hot-started from node to node, and a second one beside it where both sides of a branching are tried. A node is a box of
 decisions and of sums of decisions, which are looked at first: that a project is signed at all, and when, says more than that one of
-its fifty options is not. A dive ends at a choice of whole numbers, which the clusters settle, or where another node holds the bound
+its fifty options is not. A plunge ends at a choice of integers, which the clusters settle, or where another node holds the bound
 down; near the end, better plans are looked for around the best one. Cuts hold in every node, so that no master is solved twice from
 nothing (branch-and-cut, Padberg and Rinaldi 1991; pseudo-costs with a first look, Achterberg, Koch and Martin 2005).
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BELOW, ABOVE = 0, 1
 IN_TURN: tuple[Effort, ...] = ("coarse", "close", "exact")
-"""How a choice of whole numbers is settled when it comes for the first time, again, and still again."""
+"""How a choice of integers is settled when it comes for the first time, again, and still again."""
 
 
 @dataclass(order=True)
@@ -44,7 +44,7 @@ class Node:
 
 
 class BranchAndBound:
-    """One search over whole numbers."""
+    """One search over integers."""
 
     def __init__(self, search: Search, root: Run) -> None:
         """root: the linear relaxation, solved."""
@@ -63,9 +63,9 @@ class BranchAndBound:
         self.heap: list[Node] = []
         self.serial = 0
         self.floor = math.inf
-        """Least bound of what was ruled out or given up  [million USD]."""
+        """Least bound of what was pruned or given up  [million USD]."""
         self.times_settled: dict[bytes, int] = {}
-        """How often the clusters have settled a choice of whole numbers."""
+        """How often the clusters have settled a choice of integers."""
         size = len(self.lower)
         self.wait, self.patience = 0, 1
         """Dives until the next look for a better plan, and between looks."""
@@ -99,7 +99,7 @@ class BranchAndBound:
         return Node(bound, self.serial, lower, upper, known)
 
     def plunge(self, node: Node) -> None:
-        """Follow a node's better sides, down to whole numbers or as long as it is worth it; their other sides wait."""
+        """Follow a node's better sides, down to integers or as long as it is worth it; their other sides wait."""
         s = self.search
         lower, upper = self.reduced_cost_fixing(node.lower, node.upper)
         node = replace(node, lower=lower, upper=upper)
@@ -218,7 +218,7 @@ class BranchAndBound:
         return run
 
     def rins_rounding(self, x: Floats, plan: Floats) -> Floats | None:
-        """Whole numbers that may make a better plan than the best; None where rounding finds none.
+        """Integers that may make a better plan than the best; None where rounding finds none.
 
         Decisions that are the same at a point of the master and in the plan stay (relaxation induced neighbourhoods; Danna,
         Rothberg and Le Pape 2005). Of the others the one with the largest share is tried both ways and stays where the master
@@ -256,7 +256,7 @@ class BranchAndBound:
         return bool(np.abs(at - np.round(at)).max(initial=0.0) <= SETTINGS.integrality_tolerance)
 
     def solve_leaf(self, run: Run, node: Node) -> Run | None:
-        """Ask the clusters about whole numbers, until the node is ruled out or put off (None) or its point is fractional again.
+        """Ask the clusters about integers, until the node is pruned or put off (None) or its point is fractional again.
 
         A choice settled exactly with nothing to learn is as close as arithmetic comes. Where it leans on the tolerance, other
         choices in the node may be better: it is split at the decision that leans most.
@@ -292,7 +292,7 @@ class BranchAndBound:
             heapq.heappush(self.heap, self.node(bound, *self.side(node, k, at[k], up)))
 
     def branch(self, run: Run, node: Node) -> Node | None:
-        """Split a node; the side to dive into, None where both are ruled out."""
+        """Split a node; the side to plunge into, None where both are pruned."""
         assert run.x is not None
         assert run.objective is not None
         base, sums = max(node.bound, run.objective), [run.x[columns].sum() for columns in self.sums]
@@ -343,7 +343,7 @@ class BranchAndBound:
                 points = float(np.prod(np.maximum(SETTINGS.least_pseudo_cost, reach)))
             if points > best_score:
                 best, best_score, bounds = k, points, found
-            if max(found) >= self.search.cutoff:  # one side is ruled out: nothing is better
+            if max(found) >= self.search.cutoff:  # one side is pruned: nothing is better
                 best, bounds = k, found
                 break
         if looks:

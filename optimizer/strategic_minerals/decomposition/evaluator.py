@@ -76,7 +76,7 @@ class Evaluator:
     def _adopt(self, parts: Decomposed, structure: Structure, assembly: Assembly, cost: Floats) -> None:
         self.parts, self.structure, self.assembly, self._cost = parts, structure, assembly, cost
         self.decisions = np.flatnonzero(assembly.integer[parts.mine]) if self._integer else np.zeros(0, dtype=np.int64)
-        """Columns of whole numbers, as the master counts them; so do sums."""
+        """Columns of integers, as the master counts them; so do sums."""
         sums = decision_sums(structure, assembly) if self._integer else []
         self.sums = [np.searchsorted(parts.mine, columns) for columns in sums]
         count = len(parts.clusters)
@@ -219,7 +219,7 @@ class Evaluator:
         return x
 
     def allowed(self, y: Floats) -> bool:
-        """Whether a point keeps the master's rows and bounds, and has its whole numbers whole, as the audit of a plan asks."""
+        """Whether a point keeps the master's rows and bounds, and has its integers whole, as the audit of a plan asks."""
         master, own, whole = self.parts.master, len(y), y[self.decisions]
         if (y < master.lower[:own] - SETTINGS.integrality_tolerance).any() or (
             y > master.upper[:own] + SETTINGS.integrality_tolerance
@@ -241,7 +241,7 @@ def groups_for(structure: Structure, assembly: Assembly) -> int:
 
 
 def decision_sums(structure: Structure, assembly: Assembly) -> list[Ints]:
-    """Columns of decisions whose sums are whole numbers that say much: whether a project is signed at all, when, with which
+    """Columns of decisions whose sums are integers that say much: whether a project is signed at all, when, with which
     package; how many contracts a producer has.
     """
     root, options = assembly.commitments, structure.support.options

@@ -63,9 +63,9 @@ class LShaped(Evaluator):
         time_limit_s: float = 3600.0,
         phase: str = "prices",
     ) -> Run:
-        """A point that has the whole numbers of x and costs no more, and what right-hand sides are worth there.
+        """A point that has the integers of x and costs no more, and what right-hand sides are worth there.
 
-        x: (columns,) a point that a search has found; where its whole numbers are exact it is taken as it stands, since its rows
+        x: (columns,) a point that a search has found; where its integers are exact it is taken as it stands, since its rows
         may be kept to the solver's tolerance only.
 
         Rounds end within `Search.gap_share` of the gap asked, or after `SearchSettings.fixed_integer_rounds`; the bound says how
@@ -131,7 +131,7 @@ def run(search: Search, start: Floats | None) -> Run:
 
 
 def phases(search: Search, start: Floats | None) -> Status:
-    """All of them: the relaxation, and where there are whole numbers, plan and proof."""
+    """All of them: the relaxation, and where there are integers, plan and proof."""
     mixed = len(search.of.decisions) > 0
     begin = None
     if start is not None and search.of.allowed(start):

@@ -91,7 +91,7 @@ class Master:
         groups: int = 0,
         twin: bool = False,
     ) -> None:
-        """cost: (columns,). decisions: whole numbers. sums: columns whose sums are whole numbers. All as the master counts them.
+        """cost: (columns,). decisions: integers. sums: columns whose sums are integers. All as the master counts them.
         groups: of clusters. twin: hold it in two solvers, so that both sides of a branching are solved at once.
         """
         self._pool, self._twin = pool, twin

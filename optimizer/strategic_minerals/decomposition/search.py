@@ -1,6 +1,6 @@
-"""Rounds between master and clusters: first the linear relaxation, then whole numbers settled choice by choice.
+"""Rounds between master and clusters: first the linear relaxation, then integers settled choice by choice.
 
-Rounds ask between the best point known and the master's (in-out separation, Ben-Ameur and Neto 2007). Whole numbers are found by
+Rounds ask between the best point known and the master's (in-out separation, Ben-Ameur and Neto 2007). Integers are found by
 branch and bound on the same master (`BranchAndBound`); each choice gets linear rounds of its own. Bounds are true: the master's
 from below, evaluated points from above.
 """
@@ -25,7 +25,7 @@ from .settings import SETTINGS
 from .subproblems import OutOfTimeError
 
 Effort = Literal["improve", "coarse", "close", "exact"]
-"""How whole numbers are settled: until a share of what is open between bound and plan is left or `SearchSettings.coarse_rounds` are
+"""How integers are settled: until a share of what is open between bound and plan is left or `SearchSettings.coarse_rounds` are
 over, until a share of the gap asked is left, or nothing. To better the plan: like coarsely, and as long as they may better it by a
 little, where others end at what the gap asked allows.
 """
@@ -52,9 +52,9 @@ class Search:
     bound: float = -math.inf
     """What every answer costs at least, as far as known  [million USD against Z0]."""
     best: Evaluated | None = None
-    """The best point that is an answer: whole numbers whole."""
+    """The best point that is an answer: integers whole."""
     root: Run | None = None
-    """The last run of the master without whole numbers fixed."""
+    """The last run of the master without integers fixed."""
     centre: Floats | None = None
     """Where the relaxation costs least, as far as known; master's columns."""
     iterations: int = 0
@@ -91,7 +91,7 @@ class Search:
         return max(SETTINGS.least_solve_s, left)
 
     def gap_share(self, share: float) -> float:
-        """A share of the gap asked at which rounds end, or more where they are dear."""
+        """A share of the gap asked at which rounds end, or more where they are expensive."""
         return share if self.of.parts.kept else max(share, SETTINGS.dear_gap_share)
 
     def tolerance(self, objective: float, share: float = 1.0) -> float:
@@ -124,7 +124,7 @@ class Search:
         return found, self.master.add_cuts(found.cuts)
 
     def add_cuts_near(self, y: Floats) -> bool:
-        """Ask about a point whose cost is no matter: all clusters, or where rounds are dear the groups that the master knows
+        """Ask about a point whose cost is no matter: all clusters, or where rounds are expensive the groups that the master knows
         least; whether it learned anything.
         """
         if self.of.parts.kept:
@@ -211,7 +211,7 @@ class Search:
         return open_bounds(self.of.parts.master, self.of.decisions, self.of.sums)
 
     def enough(self, total: float, how: Effort) -> float:
-        """What a plan may cost more than the bound of its whole numbers for them to count as settled  [million USD]."""
+        """What a plan may cost more than the bound of its integers for them to count as settled  [million USD]."""
         share = 0.0 if how == "exact" else self.gap_share(SETTINGS.fixed_integer_gap_share)
         open_ = min(total, self.objective) - self.bound
         return max(
@@ -220,16 +220,16 @@ class Search:
         )
 
     def pruned_from(self, how: Effort) -> float:
-        """Cost from which on a choice of whole numbers is not settled any further [million USD]: it is sure to cost as much."""
+        """Cost from which on a choice of integers is not settled any further [million USD]: it is sure to cost as much."""
         if how == "improve":
             return self.objective - self.tolerance(self.objective, SETTINGS.improvement_share)
         return self.objective if how == "exact" else self.cutoff
 
     def solve_fixed_integers(self, whole: Floats, how: Effort, best: Evaluated | None = None) -> bool:
-        """Linear rounds with whole numbers fixed: their best plan, as far as it may be of use, and cuts around it.
+        """Linear rounds with integers fixed: their best plan, as far as it may be of use, and cuts around it.
 
         They end as `enough` says, and earlier where the best plan is another one that is no worse but for the gap.
-        best: a plan with these whole numbers. Whether the master learned anything.
+        best: a plan with these integers. Whether the master learned anything.
         """
         lower, upper = self.widest()
         lower[: len(whole)] = upper[: len(whole)] = whole
@@ -258,7 +258,7 @@ class Search:
         return learned
 
     def restore_feasibility(self, x: Floats, whole: Floats) -> Floats:
-        """A point of the master with its whole numbers exact. Rows that this breaks are held tighter, a few times at most: a solver
+        """A point of the master with its integers exact. Rows that this breaks are held tighter, a few times at most: a solver
         that holds a thousand signatures to 1e-7 each overdraws a budget by a thousand dollars once they are rounded (seen at 5,000
         scenarios).
         """

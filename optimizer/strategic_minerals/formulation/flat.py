@@ -1,6 +1,7 @@
 """The whole model written out in Pyomo, every period of the trunk and of every branch: to read, extend, export.
 
-The solver gets the same model stamped from compiled blocks (`model/instantiate.py`); a test holds the two together entry by entry.
+The solver gets the same model instantiated from compiled blocks (`model/instantiate.py`); a test holds the two together entry by
+entry.
 """
 
 from __future__ import annotations

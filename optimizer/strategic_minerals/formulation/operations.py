@@ -52,7 +52,7 @@ PARAMS: dict[str, str] = {
     "substitution_cost": "cost of a substitution step [million USD/unit]",
     "holding_cost": "cost of holding a unit for a period [million USD/unit]",
 }
-"""Mutable Params of a period block: what differs between stamps, or between re-solves."""
+"""Mutable Params of a period block: what differs between instances, or between re-solves."""
 
 
 def param_keys(structure: Structure, sets: ComponentSets) -> dict[str, list[Any]]:

@@ -1,6 +1,6 @@
-"""Values of the mutable Params for every stamp of a component: products of data are formed here, in numpy.
+"""Values of the mutable Params for every instance of a component: products of data are formed here, in numpy.
 
-Each function returns arrays whose first axis is the stamp (or the branch) and whose second follows the key lists of
+Each function returns arrays whose first axis is the instance (or the branch) and whose second follows the key lists of
 `formulation.period.param_keys` and `formulation.branch.param_keys`.
 """
 
@@ -247,7 +247,7 @@ def _cover(structure: Structure, sets: ComponentSets, on_trunk: Bools, t: Ints) 
 
 
 def period_weights(structure: Structure, blocks: BlockIndex, c: int) -> Floats:
-    """(n,) discounted weight of a stamp's costs: beta*w0 on the trunk, beta*pi in a branch."""
+    """(n,) discounted weight of a instance's costs: beta*w0 on the trunk, beta*pi in a branch."""
     beta = structure.instance.calendar.beta
     share = np.where(
         blocks.scenario == TRUNK,
@@ -258,7 +258,7 @@ def period_weights(structure: Structure, blocks: BlockIndex, c: int) -> Floats:
 
 
 def penalty_weights(structure: Structure, blocks: BlockIndex, c: int) -> Floats:
-    """(n,) weight of soft penalties of a stamp, undiscounted: w0 on the trunk; a branch has none in its periods."""
+    """(n,) weight of soft penalties of a instance, undiscounted: w0 on the trunk; a branch has none in its periods."""
     return np.where(blocks.scenario == TRUNK, structure.reach[c][blocks.period], 0.0)
 
 

@@ -1,8 +1,8 @@
-"""Which variables a model has: the sets of each component, the stamps of its operations, the commitments.
+"""Which variables a model has: the sets of each component, the instances of its operations, the commitments.
 
-One *stamp* is the operations of one component in one period of the trunk or of one scenario's branch. All stamps of a
+One *instance* is the operations of one component in one period of the trunk or of one scenario's branch. All instances of a
 component have the same variables and constraints and differ only in data, so one period is written in Pyomo, compiled
-once, and stamped for all (formulation section 2 and 5).
+once, and instantiated for all (formulation section 2 and 5).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan_sections import DaysOfCover, Diversification, ServiceLevel
 
 TRUNK = -1
-"""Scenario index of trunk stamps."""
+"""Scenario index of trunk instances."""
 
 LEAST_REACH = 1e-9
 """Probability of being on the trunk in a period, below which nobody is: what is left of a sum of probabilities that add to one."""
@@ -62,26 +62,26 @@ class ComponentSets:
 
 @dataclass(frozen=True)
 class BlockIndex:
-    """All stamps of a component, trunk first, then branch by branch in order of time."""
+    """All instances of a component, trunk first, then branch by branch in order of time."""
 
     scenario: Ints
     """(n,) TRUNK or the scenario."""
     period: Ints
     previous: Ints
-    """(n,) stamp whose stocks this one starts from, -1 for the opening stock."""
+    """(n,) instance whose stocks this one starts from, -1 for the opening stock."""
     branches: tuple[int, ...]
     """Scenarios in which the component branches."""
     first: Mapping[int, int]
-    """First stamp of each scenario's branch."""
+    """First instance of each scenario's branch."""
 
     @property
     def one(self) -> BlockIndex:
-        """The first stamp and the first branch alone: what a block is written with, before it is stamped."""
+        """The first instance and the first branch alone: what a block is written with, before it is instantiated."""
         return BlockIndex(self.scenario[:1], self.period[:1], self.previous[:1], self.branches[:1], {})
 
     @property
     def count(self) -> int:
-        """Number of stamps."""
+        """Number of instances."""
         return len(self.scenario)
 
 
@@ -119,7 +119,7 @@ class Structure:
 
 
 def build_structure(instance: Instance, scenarios: ScenarioSet, support: Support) -> Structure:
-    """Sets of every component and the list of their stamps."""
+    """Sets of every component and the list of their instances."""
     plan, T = instance.plan, instance.calendar.periods
     contracts = []
     for j in np.flatnonzero(~np.isnan(instance.contract_lot)):

@@ -1,6 +1,6 @@
 """Hot starts for scenarios that resemble scenarios met before: a basis remembered by component, onset and period.
 
-Stamps of a template differ in data alone, so what was basic in one is a good guess for another at the same date of an event
+Instances of a template differ in data alone, so what was basic in one is a good guess for another at the same date of an event
 that began as long ago. The guess need not be a basis: the solver completes it (HiGHS calls such a basis alien).
 """
 

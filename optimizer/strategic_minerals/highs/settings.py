@@ -9,7 +9,7 @@ TOLERANCES = {
     "dual_feasibility_tolerance": 1e-7,
     "mip_feasibility_tolerance": 1e-7,
 }
-"""At HiGHS's own 1e-6 for whole numbers, a big-M row lets its bound rise above the cost of a plan (by 1.6e-4 of it, measured)."""
+"""At HiGHS's own 1e-6 for integers, a big-M row lets its bound rise above the cost of a plan (by 1.6e-4 of it, measured)."""
 
 OPTIONS = frozenset(
     {

@@ -129,7 +129,7 @@ class Model:
 
     @property
     def linear(self) -> bool:
-        """Whether it has no whole numbers to find, and so a basis."""
+        """Whether it has no integers to find, and so a basis."""
         return not self._mip
 
     def set_cost(self, cost: Floats, offset: float = 0.0) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from ..core.arrays import Floats, Ints
 from ..core.units import MUSD_PER_T, USD_PER_MUSD
@@ -182,23 +184,11 @@ def _apply_control(
 
 def _components(chosen: Sequence[str], yields: Floats) -> tuple[Ints, tuple[str, ...]]:
     """Materials linked by a producer form a component, named after its first material."""
-    parent = list(range(len(chosen)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for row in yields:
-        used = np.flatnonzero(row)
-        for i in used[1:]:
-            first, other = sorted((root(int(used[0])), root(int(i))))
-            parent[other] = first
-    roots = sorted({root(i) for i in range(len(chosen))})
-    label = {r: n for n, r in enumerate(roots)}
-    component = np.array([label[root(i)] for i in range(len(chosen))], dtype=int)
-    return component, tuple(chosen[r] for r in roots)
+    touches = csr_array(yields != 0).astype(np.int8)
+    _, found = connected_components(touches.T @ touches, directed=False)
+    _, first, component = np.unique(found, return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(first))  # components are counted in the order of their first materials
+    return order[component].astype(int), tuple(chosen[i] for i in sorted(first.tolist()))
 
 
 def _in_force(row: Any, materials: Mapping[str, int], calendar: Calendar) -> tuple[Floor, ...]:

@@ -1,7 +1,7 @@
-"""Templates stamped into one matrix: the whole model as arrays.
+"""Templates instantiated into one matrix: the whole model as arrays.
 
-Stamping is one sparse product for all periods and scenarios of a template, taken some stamps at a time so that what is in between
-needs little memory; columns are counted in 32 bits, as the solver counts them.
+Stamping is one sparse product for all periods and scenarios of a template, taken some instances at a time so that what is in
+between needs little memory; columns are counted in 32 bits, as the solver counts them.
 """
 
 from __future__ import annotations
@@ -181,10 +181,10 @@ class TinyEntryError(FormulationError):
 
 
 def assemble(parts: Sequence[PlacedBlock], money_unit: float = 1.0) -> Assembly:
-    """Put all stamps into one matrix: columns part by part, stamp by stamp; empty rows that hold are left out.
+    """Put all instances into one matrix: columns part by part, instance by instance; empty rows that hold are left out.
 
-    The parts are kept without the data that they were stamped from. money_unit: in which the solver counts money [million USD].
-    Raises TinyEntryError for an entry that the solver would drop, FormulationError for what is not a finite number.
+    The parts are kept without the data that they were instantiated from. money_unit: in which the solver counts money [million
+    USD]. Raises TinyEntryError for an entry that the solver would drop, FormulationError for what is not a finite number.
     """
     total = parts[-1].first_column + parts[-1].width * parts[-1].count if parts else 0
     names = sorted({name for part in parts for name in part.template.costs})
@@ -261,7 +261,7 @@ def _refuse_tiny(assembly: Assembly) -> None:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Data of all rows, filled stamp by stamp."""
+    """Data of all rows, filled instance by instance."""
 
     length: GrowingArray
     index: GrowingArray
@@ -290,7 +290,7 @@ class _Rows:
 
 
 def _coincide(externals: Ints) -> bool:
-    """Whether two externals of one stamp stand in the same column."""
+    """Whether two externals of one instance stand in the same column."""
     ordered = np.sort(externals, axis=1)
     return bool(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any())
 
@@ -321,7 +321,7 @@ def place(parts: Sequence[PlacedBlock]) -> list[PlacedBlock]:
 
 
 def _instantiate_block(k: int, part: PlacedBlock, blocks: slice, into: ColumnArrays, rows: _Rows) -> None:
-    """Put some stamps of one part into the matrix."""
+    """Put some instances of one part into the matrix."""
     template, xi, externals = part.template, part.xi[blocks], part.externals[blocks]
     n, m, width = len(xi), len(template.rows), part.width
     begin = part.first_column + width * blocks.start

@@ -240,7 +240,7 @@ def _offers(problem: Problem, found: dict[str, Decided]) -> None:
     structure, calendar = problem.structure, problem.natural.calendar
     for c, part in enumerate(problem.assembly.operations):
         for purchase in structure.component_sets[c].purchases:
-            columns = part.columns("acquisition", purchase.name)[: calendar.planned]  # trunk stamps come first
+            columns = part.columns("acquisition", purchase.name)[: calendar.planned]  # trunk instances come first
             unit = float(structure.instance.material_unit[purchase.material])
             depth = problem.assembly.upper[columns]
             open_ = columns[depth > 0]

@@ -1,4 +1,4 @@
-"""The model as arrays: each Pyomo block is compiled once and stamped for every period, branch and scenario."""
+"""The model as arrays: each Pyomo block is compiled once and instantiated for every period, branch and scenario."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NO_EXTERNALS = np.zeros((1, 0), dtype=np.int64)
 
 @dataclass(frozen=True)
 class Templates:
-    """Compiled blocks of a layout; one period and one branch template a component."""
+    """Compiled blocks of a structure; one period and one branch template a component."""
 
     root: Template
     periods: tuple[Template, ...]
@@ -40,7 +40,7 @@ class Templates:
 def compile_templates(structure: Structure, known: Templates | None = None) -> Templates:
     """Write and compile every kind of block once. Holds the Pyomo lock.
 
-    known: blocks of a layout whose operations are written alike; only commitments are compiled.
+    known: blocks of a structure whose operations are written alike; only commitments are compiled.
     """
     with PYOMO_LOCK, _uncollected():
         if known is not None:
@@ -66,7 +66,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def instantiate(structure: Structure, templates: Templates) -> Assembly:
-    """Give every stamp its data and put all of them into one matrix. Pure numpy: safe from many threads."""
+    """Give every instance its data and put all of them into one matrix. Pure numpy: safe from many threads."""
     S = len(structure.scenarios.names)
     one = np.ones(1)
     parts = [
@@ -191,7 +191,7 @@ def _scenario(structure: Structure) -> Template | None:
 
 
 class _Finder:
-    """Knows in which column each variable of each stamp stands."""
+    """Knows in which column each variable of each instance stands."""
 
     def __init__(
         self,
@@ -221,7 +221,7 @@ class _Finder:
         return replace(part, externals=columns)
 
     def _column(self, k: int, name: str, key: Any, at: Any) -> Any:
-        """Columns of a variable of part k at given stamps, -1 where the part has no such variable."""
+        """Columns of a variable of part k at given instances, -1 where the part has no such variable."""
         part = self.parts[k]
         position = self.where[k].get((name, key))
         return (
@@ -231,7 +231,7 @@ class _Finder:
         )
 
     def _find(self, k: int, tag: str, key: list[Any]) -> Any:
-        """Columns of an external of part k: one, or one for each stamp."""
+        """Columns of an external of part k: one, or one for each instance."""
         structure = self.structure
         if tag in ("contract", "operating", "floor", "unspent"):
             return self._column(0, tag, key[0], 0)
@@ -255,7 +255,7 @@ class _Finder:
         return self._column(self.period_at[c], name, index, self._stamps_at(c, t))
 
     def _stamps_at(self, c: int, t: int) -> Ints:
-        """(branches,) stamp that holds a period of each branch: the trunk's before its onset."""
+        """(branches,) instance that holds a period of each branch: the trunk's before its onset."""
         first, onset = self.branches[c]
         return np.where(t < onset, t, first + t - onset)
 

@@ -57,7 +57,7 @@ def prepare(plan: Plan, data: Dataset, like: Problem | None = None, held: Sample
     figure that the solver would take for zero beside what it stands beside.
 
     held: sampled scenarios to keep where the same hazards are asked for (`scenarios.build.build_scenarios`). like: a problem
-    prepared before; its compiled blocks are stamped again where only figures differ that they keep as parameters, and those of
+    prepared before; its compiled blocks are instantiated again where only figures differ that they keep as parameters, and those of
     operations where they are written alike (`reuse`).
     """
     seconds = Timings()

@@ -2,7 +2,7 @@
 compare where they matter.
 
 Compiled blocks hold some figures as parameters (`PARAMS` of the formulation's modules) and the rest as numbers. Two questions that
-differ in the former only have the same blocks, stamped with other values.
+differ in the former only have the same blocks, instantiated with other values.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ BLOCK_DATA = (
 
 
 def same_operations(old: Structure, structure: Structure) -> bool:
-    """Whether operations are written as in another layout: the same instance but for `BLOCK_DATA`, the same sets, and branches of
-    the same components. What happens in scenarios, with what probability, and what commitments cost may differ."""
+    """Whether operations are written as in another structure: the same instance but for `BLOCK_DATA`, the same sets, and branches
+    of the same components. What happens in scenarios, with what probability, and what commitments cost may differ."""
 
     def written(side: Structure) -> tuple[Any, ...]:
         classes = [(k.project, k.purchase and k.purchase.material) for k in side.support.classes]
@@ -97,8 +97,8 @@ def same_operations(old: Structure, structure: Structure) -> bool:
 
 
 def same_commitments(old: Structure, structure: Structure) -> bool:
-    """Whether commitments are written as in another layout whose operations are: the same signatures, contracts and floors, which
-    cost something in the same years, whatever they cost; limits on losses hold probabilities as numbers."""
+    """Whether commitments are written as in another structure whose operations are: the same signatures, contracts and floors,
+    which cost something in the same years, whatever they cost; limits on losses hold probabilities as numbers."""
 
     def written(side: Structure) -> tuple[Any, ...]:
         support, risk, instance = side.support, side.instance.plan.risk, side.instance

@@ -86,7 +86,7 @@ def extract(structure: Structure, assembly: Assembly, x: Floats) -> Solution:
     for c, blocks in enumerate(structure.block_index):
         part = operations[c]
         values = _values(part, x)
-        # stamp of every (path, period): the trunk's before the onset
+        # instance of every (path, period): the trunk's before the onset
         which = np.tile(np.arange(T), (W, 1))
         for s in blocks.branches:
             onset = int(structure.scenarios.onset[s, c])
@@ -154,9 +154,9 @@ def _scales(structure: Structure) -> dict[str, Floats]:
 
 
 def embed(structure: Structure, assembly: Assembly, solution: Solution, operating: Floats) -> tuple[Ints, Floats]:
-    """(columns, values) of all commitments and of the trunk's operations of a solution, in this layout's units.
+    """(columns, values) of all commitments and of the trunk's operations of a solution, in this structure's units.
 
-    `operating` is the share of each output class of this layout. Names of purchases tie the two together.
+    `operating` is the share of each output class of this structure. Names of purchases tie the two together.
     """
     u, v = structure.instance.material_unit, structure.instance.producer_unit
     T = structure.instance.calendar.periods
@@ -192,5 +192,5 @@ def embed(structure: Structure, assembly: Assembly, solution: Solution, operatin
 
 
 def _values(part: PlacedBlock, x: Floats) -> Floats:
-    """(stamps, own columns) values of a part."""
+    """(instances, own columns) values of a part."""
     return x[part.own].reshape(part.count, part.width)

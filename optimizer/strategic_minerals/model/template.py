@@ -1,7 +1,7 @@
 """Pyomo blocks -> sparse templates, symbolic in their mutable Params.
 
 A template holds every cost, bound, right-hand side and coefficient of a block as `a + B*xi`, xi being the values of its
-mutable Params; Python objects are made once per template, and `assembly` stamps it for all periods and scenarios. Variables of
+mutable Params; Python objects are made once per template, and `assembly` instances it for all periods and scenarios. Variables of
 other blocks that a template refers to are *externals*; stamping maps them to columns.
 """
 

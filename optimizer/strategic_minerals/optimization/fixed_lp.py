@@ -1,4 +1,4 @@
-"""The linear program with whole numbers fixed: prices, and a check on the answer."""
+"""The linear program with integers fixed: prices, and a check on the answer."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def _stages_met(
     left: Callable[[], float],
     on_progress: OnProgress | None = None,
 ) -> tuple[FlatModel | LShaped, Staged, Run | None]:
-    """(solver, all stages, the linear program with whole numbers fixed; None of a relaxation).
+    """(solver, all stages, the linear program with integers fixed; None of a relaxation).
 
     anew: loads another solver, for aims that have to be met again with more slack (`SLACKS_TRIED`). Raises as `stage_by_stage` and
     `solve_fixed_lp`.

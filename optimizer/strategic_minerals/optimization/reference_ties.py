@@ -182,7 +182,7 @@ def trunk_shortfall(
     n, cost = structure.instance, np.zeros(len(assembly.lower))
     for columns, _, kind, key in _short(structure, assembly):
         if kind == "shortfall" and demand in (None, n.tiers[key][0]):
-            cost[columns[: n.calendar.periods]] = n.tier_loss[key] if weighted else 1.0  # trunk stamps come first
+            cost[columns[: n.calendar.periods]] = n.tier_loss[key] if weighted else 1.0  # trunk instances come first
     return cost
 
 
@@ -195,7 +195,7 @@ def losses(structure: Structure, assembly: Assembly) -> Floats:
 
 
 def _short(structure: Structure, assembly: Assembly) -> Iterator[tuple[Ints, Ints, str, int]]:
-    """(columns, their periods, variable, key) of shortfall and substitution in all stamps of a component, trunk first."""
+    """(columns, their periods, variable, key) of shortfall and substitution in all instances of a component, trunk first."""
     for part, blocks in zip(assembly.operations, structure.block_index, strict=True):
         for variable, key in part.template.columns:
             if variable in ("shortfall", "substitute"):

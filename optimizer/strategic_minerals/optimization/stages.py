@@ -30,7 +30,7 @@ Method = Literal["flat", "decomposed", "auto"]
 
 LEAST_SCENARIOS = {True: 4, False: 25}
 LEAST_COLUMNS = 20_000
-"""Scenarios outside the master, with whole numbers and without, and columns in all, from which `auto` decomposes.
+"""Scenarios outside the master, with integers and without, and columns in all, from which `auto` decomposes.
 
 Calibrated on the shipped plans (`tests/benchmarks/solve_time.py`): relaxations are as fast by either method at 25 scenarios.
 """
