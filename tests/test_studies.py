@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -38,6 +40,7 @@ from strategic_minerals.analysis.designs import Design, one_at_a_time
 from strategic_minerals.cli.main import app
 from strategic_minerals.core.frames import records
 from strategic_minerals.data.csv_files import csv_text, unguarded
+from strategic_minerals.report import page
 from strategic_minerals.report.page import read_analyses
 from strategic_minerals.results.study import STUDY_SCHEMA_VERSION, Study, StudyResult, tables_of
 from strategic_minerals.results.study_files import refuse_mixed, store_study
@@ -247,3 +250,11 @@ def test_what_check_verify_and_solve_found_becomes_json_as_studies_do(tmp_path: 
     facts = solved().facts
     assert set(facts) == {"outcome", "audit_passed", "counts", "options", "versions"}
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+
+
+def test_the_report_asks_for_tables_that_studies_have() -> None:
+    """Proves: every table of another verb that the page shows, draws or says is missing, is one that its study announces."""
+    announced = {f"{made.kind}/{name}" for made in StudyResult.__subclasses__() for name in made.titles}
+    asked = set(re.findall(r'"([a-z]+/[a-z_]+)"', inspect.getsource(page)))
+    assert {key for key, _ in page.STUDIES.values()} <= asked
+    assert asked <= announced
