@@ -11,10 +11,10 @@ import pytest
 
 from instances import random_case
 from strategic_minerals import Dataset, Plan, complete, frontier, sampling_gap, solve, value_of_planning, verify
-from strategic_minerals.cli.evaluation import _breaks
 from strategic_minerals.evaluation import sampling_gap as bounds
 from strategic_minerals.evaluation import stress_test as stress
 from strategic_minerals.evaluation import value_of_planning as worth
+from strategic_minerals.evaluation.reverse_stress import ReverseStress
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.results.notes import notes as notes_of
 from tiny import cut, offer, project, source, tiny
@@ -226,7 +226,7 @@ def test_a_promise_that_is_counted_in_two_ways_is_told_apart() -> None:
         "held": True,
         "tried_yr": 2.0,
     }
-    both = _breaks(pd.DataFrame([{**row, "per": "episode"}, {**row, "per": "fiscal_year"}]))
+    both = ReverseStress(pd.DataFrame([{**row, "per": "episode"}, {**row, "per": "fiscal_year"}])).summary()
     assert "a, defence at 100% over the whole episode: holds against each of 1 disruptions" in both
     assert "a, defence at 100% in every fiscal year: holds against each of 1 disruptions" in both
-    assert "a, defence at 100%: holds" in _breaks(pd.DataFrame([{**row, "per": "episode"}]))
+    assert "a, defence at 100%: holds" in ReverseStress(pd.DataFrame([{**row, "per": "episode"}])).summary()

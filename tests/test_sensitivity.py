@@ -32,7 +32,8 @@ from strategic_minerals import (
 )
 from strategic_minerals.analysis.designs import estimate_ranges, left_out, loss_functions, morris, one_at_a_time, sobol
 from strategic_minerals.analysis.price_ranging import fixed_program, price_words
-from strategic_minerals.analysis.sweep_file import SweepFile, in_words
+from strategic_minerals.analysis.sweep_file import SweepFile
+from strategic_minerals.analysis.sweep_result import in_words
 from strategic_minerals.data.addresses import edited
 from strategic_minerals.data.csv_files import write_dataset
 from strategic_minerals.data.plan_file import load_as

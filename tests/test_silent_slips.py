@@ -22,7 +22,7 @@ from strategic_minerals import (
     sweep,
 )
 from strategic_minerals.analysis.designs import Design
-from strategic_minerals.analysis.sweep_file import in_words
+from strategic_minerals.analysis.sweep_result import in_words
 from strategic_minerals.analysis.unread import varied_in_vain
 from strategic_minerals.checks.doubtful import unlikely
 from strategic_minerals.data.plan_file import parse_plan

@@ -11,8 +11,8 @@ import pytest
 from instances import quick_first, random_case
 from strategic_minerals import Plan, load_dataset, load_plan, shipped, solve, stress_test, value_of_planning
 from strategic_minerals.core.errors import StoppedError
+from strategic_minerals.evaluation.fixed_decisions import decisions, evaluated
 from strategic_minerals.evaluation.rules_of_thumb import rules_of_thumb
-from strategic_minerals.evaluation.value_of_planning import decisions, evaluated
 from strategic_minerals.evaluation.wait_and_see import along, average_scenario, only
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.model.solution import extract

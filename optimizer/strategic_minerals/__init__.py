@@ -19,18 +19,22 @@ if not __debug__:
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent unless whoever calls listens
 
 if TYPE_CHECKING:
-    from .analysis.alternatives import alternatives
-    from .analysis.completeness import complete
-    from .analysis.designs import Design, indices
-    from .analysis.diagnosis import diagnose
-    from .analysis.explain import explain
-    from .analysis.frontier import frontier
+    from .analysis.alternatives import Alternatives, alternatives
+    from .analysis.completeness import Completeness, complete
+    from .analysis.designs import Design, estimate_ranges, indices, loss_functions, morris, one_at_a_time, sobol
+    from .analysis.diagnosis import Diagnosis, diagnose
+    from .analysis.explain import Explanation, explain
+    from .analysis.frontier import Frontier, frontier
     from .analysis.sweep import sweep
-    from .api.checking import build_model, check
+    from .analysis.sweep_result import Sweep
+    from .api.checking import CheckReport, build_model, check
     from .api.solving import solve
-    from .api.verification import verify
+    from .api.verification import Verification, verify
+    from .audit.audit import Audit, Residual
+    from .audit.figures import Figures
     from .core.errors import (
         Fault,
+        FaultsError,
         FormulationError,
         InfeasibleError,
         InputError,
@@ -40,50 +44,83 @@ if TYPE_CHECKING:
         StoppedError,
         UntrustedError,
     )
-    from .core.outcome import Outcome
+    from .core.outcome import Outcome, Progress
     from .core.shipped import shipped
     from .data.csv_files import load_dataset
     from .data.dataset import Dataset
     from .data.plan_file import load_plan
-    from .evaluation.reverse_stress import reverse_stress
-    from .evaluation.sampling_gap import sampling_gap
-    from .evaluation.scenario_outlook import scenario_outlook
-    from .evaluation.stress_test import stress_test
-    from .evaluation.value_of_planning import value_of_planning
+    from .evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
+    from .evaluation.sampling_gap import SamplingGap, sampling_gap
+    from .evaluation.scenario_outlook import Outlook, scenario_outlook
+    from .evaluation.stress_test import StressTest, stress_test
+    from .evaluation.value_of_planning import Worth, value_of_planning
+    from .model.solution import Solution
+    from .report.comparison import Comparison, compare
+    from .results.notes import Provenance
     from .results.result import Result
     from .results.run_folder import load_result, write_run
+    from .results.study import Study
     from .schemas.plan import Plan
 
 _HOME = {
+    "Alternatives": "analysis.alternatives",
+    "Audit": "audit.audit",
+    "CheckReport": "api.checking",
+    "Comparison": "report.comparison",
+    "Completeness": "analysis.completeness",
     "Dataset": "data.dataset",
     "Design": "analysis.designs",
+    "Diagnosis": "analysis.diagnosis",
+    "Explanation": "analysis.explain",
     "Fault": "core.errors",
+    "FaultsError": "core.errors",
+    "Figures": "audit.figures",
     "FormulationError": "core.errors",
+    "Frontier": "analysis.frontier",
     "InfeasibleError": "core.errors",
     "InputError": "core.errors",
     "Outcome": "core.outcome",
+    "Outlook": "evaluation.scenario_outlook",
     "Plan": "schemas.plan",
     "PlanError": "core.errors",
+    "Progress": "core.outcome",
+    "Promise": "evaluation.reverse_stress",
+    "Provenance": "results.notes",
     "ReserveError": "core.errors",
+    "Residual": "audit.audit",
     "Result": "results.result",
+    "ReverseStress": "evaluation.reverse_stress",
+    "SamplingGap": "evaluation.sampling_gap",
+    "Solution": "model.solution",
     "SolveError": "core.errors",
     "StoppedError": "core.errors",
+    "StressTest": "evaluation.stress_test",
+    "Study": "results.study",
+    "Sweep": "analysis.sweep_result",
     "UntrustedError": "core.errors",
+    "Verification": "api.verification",
+    "Worth": "evaluation.value_of_planning",
     "alternatives": "analysis.alternatives",
     "build_model": "api.checking",
     "check": "api.checking",
+    "compare": "report.comparison",
     "complete": "analysis.completeness",
     "diagnose": "analysis.diagnosis",
+    "estimate_ranges": "analysis.designs",
     "explain": "analysis.explain",
     "frontier": "analysis.frontier",
     "indices": "analysis.designs",
     "load_dataset": "data.csv_files",
     "load_plan": "data.plan_file",
     "load_result": "results.run_folder",
+    "loss_functions": "analysis.designs",
+    "morris": "analysis.designs",
+    "one_at_a_time": "analysis.designs",
     "reverse_stress": "evaluation.reverse_stress",
     "sampling_gap": "evaluation.sampling_gap",
     "scenario_outlook": "evaluation.scenario_outlook",
     "shipped": "core.shipped",
+    "sobol": "analysis.designs",
     "solve": "api.solving",
     "stress_test": "evaluation.stress_test",
     "sweep": "analysis.sweep",
@@ -93,35 +130,64 @@ _HOME = {
 }
 
 __all__ = [
+    "Alternatives",
+    "Audit",
+    "CheckReport",
+    "Comparison",
+    "Completeness",
     "Dataset",
     "Design",
+    "Diagnosis",
+    "Explanation",
     "Fault",
+    "FaultsError",
+    "Figures",
     "FormulationError",
+    "Frontier",
     "InfeasibleError",
     "InputError",
     "Outcome",
+    "Outlook",
     "Plan",
     "PlanError",
+    "Progress",
+    "Promise",
+    "Provenance",
     "ReserveError",
+    "Residual",
     "Result",
+    "ReverseStress",
+    "SamplingGap",
+    "Solution",
     "SolveError",
     "StoppedError",
+    "StressTest",
+    "Study",
+    "Sweep",
     "UntrustedError",
+    "Verification",
+    "Worth",
     "alternatives",
     "build_model",
     "check",
+    "compare",
     "complete",
     "diagnose",
+    "estimate_ranges",
     "explain",
     "frontier",
     "indices",
     "load_dataset",
     "load_plan",
     "load_result",
+    "loss_functions",
+    "morris",
+    "one_at_a_time",
     "reverse_stress",
     "sampling_gap",
     "scenario_outlook",
     "shipped",
+    "sobol",
     "solve",
     "stress_test",
     "sweep",

@@ -8,11 +8,11 @@ after the other is made as small and as large as possible, and portfolios are so
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ import pandas as pd
 from ..audit.figures import Figures
 from ..core.arrays import INF, Floats, Ints
 from ..core.errors import Fault, PlanError
-from ..core.frames import notebook_html, rows_of
+from ..core.frames import rows_of
 from ..core.parallel import workforce
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
@@ -29,6 +29,7 @@ from ..highs.solver import Model
 from ..model.decisions import DecisionIndex, with_parts, with_row
 from ..model.problem import Problem
 from ..results.result import Result
+from ..results.study import StudyResult, listed
 from .price_ranging import Fixed, decided_point, fixed_program
 
 SLACK = 0.05
@@ -83,7 +84,7 @@ class _Solved:
 
 
 @dataclass(frozen=True)
-class Alternatives:
+class Alternatives(StudyResult):
     """What near-optimal plans have in common, and how far apart they are."""
 
     extremes: pd.DataFrame
@@ -104,11 +105,27 @@ class Alternatives:
     unit_of_aim: str
     """What a portfolio's aim is told as: worth, risk, discounted spending."""
 
-    def _repr_html_(self) -> str:
-        """As notebooks show it."""
-        return notebook_html(
-            self.summary(), {"How far figures can move": self.extremes, "Other portfolios": self.portfolios}
-        )
+    kind: ClassVar[str] = "alternatives"
+    titles: ClassVar[Mapping[str, str]] = {
+        "extremes": "How far figures can move",
+        "portfolios": "Other portfolios",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """extremes; portfolios, their items as text."""
+        return {"extremes": self.extremes, "portfolios": listed(self.portfolios, "items")}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """slack and what it is a share of, allowed_musd, aim, firm: items of every portfolio."""
+        return {
+            "slack": self.slack,
+            "share_of": self.share_of,
+            "allowed_musd": self.allowed_musd,
+            "aim": self.aim,
+            "firm": self.firm,
+        }
 
     def summary(self) -> str:
         """In plain words."""
@@ -145,11 +162,13 @@ def alternatives(
 ) -> Alternatives:
     """Look for near-optimal plans beside a solved one.
 
-    slack: share of the plan's worth by which its main aim may be worse; of risk and spending, of what the plan takes off them or
-    adds to them. count: different portfolios sought. time_limit_s: for each of the searches, two for each material in stock,
-    instrument and supplier. workers, executor: as in `sweep`. on_progress: searches done, and in all.
+    slack: share of the plan's worth by which its main aim may be worse (0.05: 5 %); of risk and spending, of what the plan
+    takes off them or adds to them. count: different portfolios sought; 0: none. time_limit_s: wall-clock seconds for each
+    of the searches, two for each material in stock, instrument and supplier. workers: spawned processes; 1: this one.
+    executor: takes their place; None: none. on_progress: called with searches done, and in all.
 
-    Raises InputError for a relaxation, PlanError for a slack or a count that is none.
+    Raises InputError for a relaxation, PlanError for a slack or a count that is none, UntrustedError where the plan's own
+    program was not solved.
     """
     if not (0 <= slack <= 1 and count >= 0):
         meant = f"; {slack:g} % is {slack / 100:g}" if 1 < slack <= 100 else ""

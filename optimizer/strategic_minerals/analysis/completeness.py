@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -12,10 +13,11 @@ from ..core.frames import rows_of
 from ..data.dataset import Dataset
 from ..data.references import select_materials
 from ..results.notes import without_data
+from ..results.study import StudyResult
 from ..scenarios.events import hazards, resolve_event, sampled
 from ..schemas.base import key_of
 from ..schemas.plan import Plan
-from .designs import estimate_ranges, indices, one_at_a_time
+from .designs import TORNADO, estimate_ranges, indices, one_at_a_time
 from .sweep import sweep
 
 WANTED = {
@@ -32,7 +34,7 @@ WANTED = {
 
 
 @dataclass(frozen=True)
-class Completeness:
+class Completeness(StudyResult):
     """Gaps of a question."""
 
     minerals_without_data: tuple[str, ...]
@@ -44,6 +46,23 @@ class Completeness:
     influence: pd.DataFrame
     """address, low, high, at_low, at_base, at_high, swing [million USD of the aim]: estimates by how much they move the answer of
     the linear relaxation, each at both ends of its range; NaN where there was no answer. Empty where none was asked for."""
+
+    kind: ClassVar[str] = "missing"
+    titles: ClassVar[Mapping[str, str]] = {
+        "gaps": "Materials without a row",
+        "empty": "Empty fields",
+        "influence": "Estimates by influence",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """gaps, empty, influence."""
+        return {"gaps": self.gaps, "empty": self.empty, "influence": self.influence}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """minerals_without_data."""
+        return {"minerals_without_data": self.minerals_without_data}
 
     def summary(self) -> str:
         """In plain words."""
@@ -72,9 +91,13 @@ def complete(
     executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Completeness:
-    """Look for what is missing. estimates: how many of the widest are ranked by re-solves of the relaxation; 0: none.
+    """Look for what is missing from a question: rows and fields without a value, estimates by how much they move the answer.
 
-    The rest as in `sweep`. Raises PlanError and InputError as `sweep` where estimates are ranked.
+    estimates: how many of the widest are ranked by re-solves of the linear relaxation; 0: none, and nothing is solved. gap:
+    relative optimality gap of each re-solve (0.001: 0.1 %). workers: processes for them; 1: this one. executor: takes their
+    place; None: none. on_progress: called with points done, and in all.
+
+    Raises PlanError and InputError as `sweep` where estimates are ranked.
     """
     chosen = sorted(select_materials(plan, data))
     gaps = [
@@ -83,7 +106,7 @@ def complete(
         for material in chosen
         if not _covered(plan, data, table, material)
     ]
-    influence = pd.DataFrame()
+    influence = pd.DataFrame(columns=TORNADO)
     if estimates:
         design = one_at_a_time(estimate_ranges(plan, data, estimates))
         found = sweep(

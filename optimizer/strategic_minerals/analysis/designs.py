@@ -26,6 +26,8 @@ Kind = Literal["points", "one_at_a_time", "morris", "sobol", "loss_functions"]
 Ranges = Mapping[str, tuple[float, float]]
 CONFIDENCE = 0.95
 YEAR_DIGITS = 4
+TORNADO = ["address", "low", "high", "at_low", "at_base", "at_high", "swing"]
+"""Columns of the indices of `one_at_a_time`."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,19 @@ class Design:
         count = len(self.ranges)
         return {"morris": count + 1, "sobol": 2 * count + 2 if self.second_order else count + 2}.get(self.kind, 1)
 
+    @property
+    def has_indices(self) -> bool:
+        """Whether `indices` can be read off its answers."""
+        return self.kind in ("one_at_a_time", "morris", "sobol")
+
 
 def one_at_a_time(ranges: Ranges) -> Design:
-    """The question as it stands, then each figure at its low and its high end alone."""
+    """The question as it stands, then each figure at its low and its high end alone (tornado).
+
+    ranges: address -> (low, high), in the unit of the figure at that address.
+
+    Raises PlanError where there is no range, or one whose ends are not two numbers, the smaller one first.
+    """
     _checked(ranges)
     ends = [{address: value} for address, pair in ranges.items() for value in pair]
     return Design("one_at_a_time", ({}, *ends), ranges)
@@ -60,7 +72,10 @@ def one_at_a_time(ranges: Ranges) -> Design:
 def estimate_ranges(plan: Plan, data: Dataset, most: int = 20) -> dict[str, tuple[float, float]]:
     """Ranges of the widest estimates that a plan reads, as the tables state them, by address.
 
-    A series over years moves as one, by the factors of its widest year.
+    most: how many at most, the widest relative to its value first. A series over years moves as one, by the factors of its
+    widest year.
+
+    Raises nothing for a plan and tables that could be read.
     """
     found: dict[str, tuple[float, float]] = {}
     for row in rows_of(provenance(plan, data).widest):
@@ -76,14 +91,26 @@ def estimate_ranges(plan: Plan, data: Dataset, most: int = 20) -> dict[str, tupl
 
 
 def morris(ranges: Ranges, *, trajectories: int = 10, levels: int = 4, seed: int = 1) -> Design:
-    """Trajectories in which one figure after the other moves. Raises InputError where SALib is not installed."""
+    """Trajectories in which one figure after the other moves: elementary effects (Morris).
+
+    ranges: as in `one_at_a_time`. trajectories: how many, each with one point more than there are figures. levels: of the
+    grid on which a figure moves, an even number. seed: of the draw.
+
+    Raises PlanError as `one_at_a_time`, InputError where SALib is not installed.
+    """
     _checked(ranges)
     points = _salib("sample.morris").sample(_problem(ranges), trajectories, num_levels=levels, seed=seed)
     return Design("morris", _named(ranges, points), ranges, levels=levels, seed=seed)
 
 
 def sobol(ranges: Ranges, *, samples: int = 64, second_order: bool = False, seed: int = 1) -> Design:
-    """Saltelli's extension of a Sobol sequence; samples: a power of two, each costs a block of points. Raises as `morris`."""
+    """Saltelli's extension of a Sobol sequence, for variance-based indices.
+
+    ranges: as in `one_at_a_time`. samples: a power of two; each costs a block of points, two more than there are figures.
+    second_order: interactions of pairs too, for nearly twice the points. seed: of the sequence.
+
+    Raises PlanError as `one_at_a_time` and for samples that are no power of two, InputError where SALib is not installed.
+    """
     _checked(ranges)
     if samples < 2 or samples & (samples - 1):
         raise PlanError([Fault("sweep", "", "samples", str(samples), "a power of two")])
@@ -92,8 +119,11 @@ def sobol(ranges: Ranges, *, samples: int = 64, second_order: bool = False, seed
 
 
 def loss_functions(plan: Plan, data: Dataset) -> Design:
-    """The same plan under each named loss function, the plan's own first; one without a loss for some of its materials is a point
-    without an answer. Raises InputError where the tables name none."""
+    """The same plan under each named loss function, the plan's own first; one without a loss for some of its materials is a
+    point without an answer.
+
+    Raises InputError where the tables name none.
+    """
     names = sorted({row.loss_function for row in data.rows("loss_functions")})
     if not names:
         raise InputError([Fault("loss_functions", "", "", "no row", "at least one named loss function")])
@@ -109,9 +139,14 @@ def left_out(design: Design, points: pd.DataFrame, output: str) -> float:
 def indices(design: Design, points: pd.DataFrame, output: str = "objective_musd") -> pd.DataFrame:
     """What each figure does to an output, the largest first; numbers are NaN where too few runs are left.
 
-    one_at_a_time: address, low, high, at_low, at_high, swing. morris: address, mu_star (mean absolute effect), its 95 % half-width,
-    mu, sigma. sobol: address, first (S1), total (ST), each with the 95 % half-width.
-    points: one row a point of the design, in its order, with the output as a column.
+    design: one of `one_at_a_time`, `morris` or `sobol`. points: one row a point of the design, in its order, with the
+    output as a column, such as `Sweep.points`. output: that column, in its own unit; by default the plan's aim against
+    doing nothing. Columns: for one_at_a_time address, low, high, at_low, at_base, at_high, swing; for morris address,
+    mu_star (mean absolute effect), its 95 % half-width, mu, sigma; for sobol address, first (S1), total (ST), each with the
+    95 % half-width.
+
+    Raises ValueError for a design of another kind and for another number of points, KeyError for an output that is no
+    column.
     """
     if design.kind == "one_at_a_time":
         found = _tornado(design, points[output].to_numpy(dtype=float))
@@ -136,7 +171,7 @@ def _tornado(design: Design, y: Floats) -> pd.DataFrame:
         }
         for k, (address, (low, high)) in enumerate(design.ranges.items())
     ]
-    return pd.DataFrame(rows, columns=["address", "low", "high", "at_low", "at_base", "at_high", "swing"])
+    return pd.DataFrame(rows, columns=TORNADO)
 
 
 def _morris(design: Design, points: pd.DataFrame, output: str) -> pd.DataFrame:

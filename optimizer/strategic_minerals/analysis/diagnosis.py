@@ -7,13 +7,14 @@ planner knows them. Each single change is put into the plan, and the plan solved
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,6 @@ import pandas as pd
 from ..checks.consistency import require
 from ..core.arrays import INF
 from ..core.errors import InfeasibleError, PlanError, StoppedError, UntrustedError
-from ..core.frames import notebook_html, records
 from ..core.outcome import Outcome
 from ..data.addresses import edited
 from ..data.dataset import Dataset
@@ -34,6 +34,7 @@ from ..model.decisions import with_row
 from ..model.problem import Problem, prepare
 from ..optimization.infeasibility import with_columns
 from ..optimization.protocol import with_reference
+from ..results.study import StudyResult
 from ..schemas.plan import Plan
 from .requirements import (
     EMERGENCY,
@@ -51,13 +52,14 @@ ROOM = 1e-6
 """What a change gets beyond the least that was found, relative to it, against rounding."""
 SMALL = 1e-6
 """Tonnes, million USD or share below which nothing is missed."""
+MISSED = ["demand", "item", "place", "amount", "unit", "sentence"]
 CHANGES = ["change", "unit", "base", "value", "by", "verified", "put", "sentence"]
 TRIES = 20
 """Halvings of a share that cannot be read off one linear program."""
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(StudyResult):
     """Why there is no plan, or that there is one."""
 
     possible: bool
@@ -80,28 +82,35 @@ class Diagnosis:
     tried: tuple[str, ...] = ()
     """Entries of the plan that were moved, each alone."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        tables = {name: records(getattr(self, name)) for name in ("missed", "changes")}
-        for row, put in zip(tables["changes"], self.changes.get("put", ()), strict=True):
-            row["put"] = put
+    kind: ClassVar[str] = "diagnose"
+    titles: ClassVar[Mapping[str, str]] = {"missed": "", "changes": "Any one of these restores a plan"}
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """missed; changes, what is put into the plan as JSON text."""
+        told = [json.dumps(put) for put in self.changes["put"]]
+        return {"missed": self.missed, "changes": self.changes.assign(put=pd.Series(told, dtype=object))}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """possible, fractions, conflict, missed_musd, missed_verified, seconds, complete, tried."""
         return {
             "possible": self.possible,
             "fractions": self.fractions,
-            "conflict": list(self.conflict),
-            **tables,
-            "missed_musd": self.missed_musd if math.isfinite(self.missed_musd) else None,
+            "conflict": self.conflict,
+            "missed_musd": self.missed_musd,
             "missed_verified": self.missed_verified,
             "seconds": self.seconds,
             "complete": self.complete,
-            "tried": list(self.tried),
+            "tried": self.tried,
         }
 
-    def _repr_html_(self) -> str:
-        """As notebooks show it."""
-        return notebook_html(
-            self.summary(), {"Any one of these restores a plan": pd.DataFrame(self.to_dict()["changes"])}
-        )
+    def to_dict(self) -> dict[str, Any]:
+        """As `Study.to_dict`; what is put into the plan as an object, as `load_plan` takes it for overrides."""
+        told = super().to_dict()
+        for row, put in zip(told["changes"], self.changes["put"], strict=True):
+            row["put"] = put
+        return told
 
     def summary(self) -> str:
         """In plain words."""
@@ -173,10 +182,11 @@ def diagnose(
 ) -> Diagnosis:
     """Find out why no plan meets the demands, and what would help.
 
-    relax: of the linear relaxation. time_limit_s: wall-clock seconds in all. on_progress: told what is being looked at.
+    relax: of the linear relaxation; False: of whole projects. time_limit_s: wall-clock seconds in all. on_progress: told in
+    words what is being looked at; None: nobody.
 
-    Raises PlanError and InputError as `solve`, StoppedError where the limit comes before the least relaxation, UntrustedError
-    where the solver contradicts itself with presolve and without.
+    Raises PlanError and InputError as `solve`, StoppedError where the limit comes before the least relaxation,
+    UntrustedError where the solver contradicts itself with presolve and without.
     """
     begin = time.perf_counter()
     require(plan, data)
@@ -188,9 +198,9 @@ def diagnose(
     with suppress(InfeasibleError):
         problem, _ = with_reference(problem, time_limit_s)
     case = Case(problem, relax, begin + time_limit_s)
-    none = pd.DataFrame()
     if case.feasible(problem.assembly):
-        return Diagnosis(True, False, none, 0.0, False, none, (), time.perf_counter() - begin)
+        missed, changes = pd.DataFrame(columns=MISSED), pd.DataFrame(columns=CHANGES)
+        return Diagnosis(True, False, missed, 0.0, False, changes, (), time.perf_counter() - begin)
     if case.feasible(problem.assembly, presolve=False):
         raise UntrustedError("the solver called the plan infeasible with presolve and feasible without: not trusted")
     fractions = not relax and case.feasible(problem.assembly, relax=True)
@@ -224,7 +234,7 @@ def _relaxing(assembly: Assembly, row: int) -> float:
 
 def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
     """(what is missed, its weight [million USD], whether granting it was confirmed by a solve)."""
-    assembly, columns = case.problem.assembly, ["demand", "item", "place", "amount", "unit", "sentence"]
+    assembly = case.problem.assembly
     flat = [(d, k, row) for d, demand in enumerate(case.requirements) for k, row in enumerate(demand.rows.tolist())]
     elastic = with_columns(assembly, [[(row, _relaxing(assembly, row))] for _, _, row in flat], np.full(len(flat), INF))
     cost = np.zeros_like(elastic.lower)
@@ -233,7 +243,7 @@ def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
         cost[first + n] = case.requirements[d].price * case.requirements[d].natural[k]
     run = Model(elastic, cost, integer=not case.relax).run(time_limit_s=case.left(), gap=1e-6, phase="least relaxation")
     if isinstance(run, UnsolvedRun):
-        return pd.DataFrame(columns=columns), math.nan, False
+        return pd.DataFrame(columns=MISSED), math.nan, False
     slack = np.maximum(0.0, run.x[first:])
     rows = []
     for n, (d, k, _) in enumerate(flat):
@@ -247,7 +257,7 @@ def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
         row_lower[row] -= room
         row_upper[row] += room
     granted = replace(assembly, row_lower=row_lower, row_upper=row_upper)
-    return pd.DataFrame(rows, columns=columns), float(cost[first:] @ slack), case.feasible(granted)
+    return pd.DataFrame(rows, columns=MISSED), float(cost[first:] @ slack), case.feasible(granted)
 
 
 def _missed(demand: Requirement, place: str, amount: float) -> str:

@@ -7,31 +7,26 @@ brings, or would cost. Constraint prices of the plan's commitments only name wha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from ..core.arrays import Floats
-from ..core.errors import InfeasibleError, ReserveError
-from ..core.frames import notebook_html
-from ..core.parallel import workforce
 from ..core.units import USD_PER_MUSD
 from ..data.addresses import edited
-from ..data.dataset import Dataset
 from ..finance.items import BUILT_ALONE, Item, in_amounts
 from ..formulation.aims import main_aim
-from ..model.decisions import SHARES, TRACE_T, Decided, DecisionIndex, ForcedDecision, part_in_words, with_parts
+from ..model.decisions import TRACE_T, Decided, DecisionIndex, ForcedDecision, part_in_words, with_parts
 from ..model.problem import Problem
-from ..optimization.session import Session
 from ..results.result import Result
-from ..scenarios.scenario_set import SampledScenarios
-from ..schemas.plan import Plan
+from ..results.study import StudyResult
 from .break_even import MOST_SOLVES, TOLERANCE, Pair, find_break_even
 from .explain_figures import figures_of
+from .forced_solves import ForcedSolve, all_forced
 from .price_ranging import Fixed, decided_point, fixed_program, price_words
 from .switch_words import INTERVALS, in_words, interval_rows
 
@@ -83,12 +78,10 @@ GAP = 5e-3
 """Relative gap of re-solves where none is asked for: a plan with an item held is a hard search of its own."""
 SMALL_MUSD = 0.05
 """Million USD below which nothing is said to bind, or to be brought."""
-PARTS = 8
-"""Shares of the items for an executor, whose size is not known."""
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(StudyResult):
     """Prices, reasons and break-evens of one plan."""
 
     prices: pd.DataFrame
@@ -108,10 +101,29 @@ class Explanation:
     most_solves: int
     """For one figure."""
 
-    def _repr_html_(self) -> str:
-        """As notebooks show it."""
-        tables = {"Reasons": self.reasons, "Prices": self.prices, "What would flip it": self.break_evens}
-        return notebook_html(self.summary(), tables)
+    kind: ClassVar[str] = "explain"
+    titles: ClassVar[Mapping[str, str]] = {
+        "reasons": "Reasons",
+        "prices": "Prices",
+        "break_evens": "What would flip it",
+        "intervals": "",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Those of prices, reasons, break_evens and intervals that are not empty."""
+        every = {
+            "prices": self.prices,
+            "reasons": self.reasons,
+            "break_evens": self.break_evens,
+            "intervals": self.intervals,
+        }
+        return {name: table for name, table in every.items() if len(table)}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """gap, aim, most_solves."""
+        return {"gap": self.gap, "aim": self.aim, "most_solves": self.most_solves}
 
     def summary(self) -> str:
         """In plain words."""
@@ -133,38 +145,6 @@ class Explanation:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """A task: items held one after the other in one session. It travels to other processes."""
-
-    plan: Plan
-    data: Dataset
-    holds: tuple[tuple[ForcedDecision, bool], ...]
-    """With whether the plan may have any amount of the item."""
-    held: SampledScenarios | None
-    gap: float
-    time_limit_s: float
-    threads: int
-
-
-@dataclass(frozen=True)
-class _Forced:
-    """The plan with one item held."""
-
-    objective: float
-    """Of the main aim, against doing nothing [million USD]; NaN where there is no answer."""
-    bound: float
-    loss: float
-    spending: float
-    portfolio: dict[str, str]
-    note: str = ""
-    """Why there is no answer."""
-    impossible: bool = False
-    """Whether that is because no plan keeps to the hold."""
-    share: float = 1.0
-    """Of the least that counts of the item, where it is held in (`ForcedDecision`)."""
-
-
 def explain(
     result: Result,
     item: str | None = None,
@@ -180,14 +160,15 @@ def explain(
 ) -> Explanation:
     """Prices and reasons of a solved plan; of one item, also the values that would flip it.
 
-    item: a project, `project: package`, package, contract (its producer), offer or floor by name, with its kind before it where
-    names are shared. None: all of them, without break-evens. gap: of every re-solve; None: that of the result, but no smaller
-    than `GAP`; what it leaves open is told as an interval.
-    time_limit_s: for each re-solve. tolerance: width of a switch's bracket relative to the figure. most_solves: for each figure of
-    an item; where they do not suffice brackets stay wider, and that is told. prices: False leaves them out. workers, executor: as
-    in `sweep`. on_progress: items done, and in all.
+    item: a project, `project: package`, package, contract (its producer), offer or floor by name, with its kind before it
+    where names are shared; None: all of them, without break-evens. gap: relative, of every re-solve; None: that of the
+    result, but no smaller than 0.005; what it leaves open is told as an interval. time_limit_s: wall-clock seconds for each
+    re-solve. tolerance: width of a switch's bracket relative to the figure (0.05: 5 %). most_solves: for each figure of an
+    item; where they do not suffice brackets stay wider, and that is told. prices: False leaves them out. workers: spawned
+    processes; 1: this one. executor: takes their place; None: none. on_progress: called with items done, and in all.
 
-    Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own values.
+    Raises InputError for a relaxation, PlanError for an item that is none, ReserveError of a re-solve at the plan's own
+    values.
     """
     fixed = fixed_program(result)
     choices = DecisionIndex(fixed.problem)
@@ -201,7 +182,7 @@ def explain(
         for one in wanted
         if one not in absent
     ]
-    forced = _all_forced(result, asked, drawn, step, time_limit_s, workers, executor, on_progress)
+    forced = all_forced(result, asked, drawn, step, time_limit_s, workers, executor, on_progress)
     base = _base(result, fixed, choices, x)
     rows = [_refused(one, why) for one, why in absent.items()]
     rows += [_reason(fixed, choices, x, hold, base, one) for (hold, _), one in zip(asked, forced, strict=True)]
@@ -238,82 +219,19 @@ def _refused(item: Item, why: str) -> dict[str, Any]:
     return {**row, **unknown, "sentence": said}
 
 
-def _all_forced(
-    result: Result,
-    holds: Sequence[tuple[ForcedDecision, bool]],
-    drawn: SampledScenarios | None,
-    gap: float,
-    time_limit_s: float,
-    workers: int,
-    executor: Executor | None,
-    on_progress: Callable[[int, int], None] | None,
-) -> list[_Forced]:
-    """Every hold answered, in order."""
-    parallel = executor is not None or workers > 1
-    parts = min(len(holds), PARTS if executor is not None else workers)
-    tasks = [
-        _Asked(result.plan, result.data, tuple(holds[k] for k in part), drawn, gap, time_limit_s, int(parallel))
-        for part in np.array_split(np.arange(len(holds)), max(1, parts))
-    ]
-    done: list[_Forced] = []
-    if not parallel:
-        for found in _answers(tasks[0]) if holds else ():
-            done.append(found)
-            if on_progress is not None:
-                on_progress(len(done), len(holds))
-        return done
-    with workforce(executor, workers) as map_over:
-        for part in map_over(_answered, tasks):
-            done += part
-            if on_progress is not None:
-                on_progress(len(done), len(holds))
-    return done
-
-
-def _answered(asked: _Asked) -> list[_Forced]:
-    return list(_answers(asked))
-
-
-def _answers(asked: _Asked) -> Any:
-    """One answer after the other, each from where the last one ended."""
-    session = Session(gap=asked.gap, held=asked.held, threads=asked.threads)
-    for hold, any_amount in asked.holds:
-        yield _answer(asked, session, hold, SHARES if hold.inside and any_amount else SHARES[:1])
-
-
-def _answer(asked: _Asked, session: Session, hold: ForcedDecision, shares: Sequence[float]) -> _Forced:
-    """The plan with an item held; held in, with the first share of what counts that any plan has."""
-    none = _Forced(math.nan, math.nan, math.nan, math.nan, {})
-    for share in shares:
-        try:
-            answer = session.answer(
-                asked.plan, asked.data, hold=replace(hold, share=share), time_limit_s=asked.time_limit_s
-            )
-        except InfeasibleError as error:
-            none = replace(none, note=str(error), impossible=True, share=share)
-        except ReserveError as error:
-            return replace(none, note=str(error), impossible=False, share=share)
-        else:
-            costs, (_, objective, bound, _) = answer.problem.assembly.costs, answer.outcome.stages[0]
-            spending = float(costs["spending"] @ answer.x) if "spending" in costs else 0.0
-            has = DecisionIndex(answer.problem).portfolio(answer.x)
-            return _Forced(objective, bound, float(costs["expected_loss"] @ answer.x), spending, has, share=share)
-    return none
-
-
-def _base(result: Result, fixed: Fixed, choices: DecisionIndex, x: Floats) -> _Forced:
+def _base(result: Result, fixed: Fixed, choices: DecisionIndex, x: Floats) -> ForcedSolve:
     """The plan as it stands."""
     _, objective, bound, _ = result.outcome.stages[0]
     scenarios = result.tables["scenario_losses"]
     spending = fixed.problem.assembly.costs.get("spending")
     spent = 0.0 if spending is None else float(spending @ x)
-    return _Forced(
+    return ForcedSolve(
         objective, bound, float((scenarios.probability * scenarios.loss_musd).sum()), spent, choices.portfolio(x)
     )
 
 
 def _reason(
-    fixed: Fixed, choices: DecisionIndex, x: Floats, hold: ForcedDecision, base: _Forced, other: _Forced
+    fixed: Fixed, choices: DecisionIndex, x: Floats, hold: ForcedDecision, base: ForcedSolve, other: ForcedSolve
 ) -> dict[str, Any]:
     """One row of `COLUMNS`. With the item and without: `brings` is what the first gains, whichever of the two the plan is."""
     item, chosen, decided = hold.item, not hold.inside, choices.decided(hold.item)

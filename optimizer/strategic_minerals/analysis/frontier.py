@@ -7,19 +7,22 @@ way for a dearer one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from ..core.errors import Fault, PlanError
-from ..core.frames import notebook_html, rows_of
+from ..core.frames import rows_of
 from ..data.dataset import Dataset
 from ..optimization.stages import Method
+from ..results.study import StudyResult, listed
 from ..schemas.plan import Plan
-from .sweep import Sweep, sweep
+from .sweep import sweep
+from .sweep_result import Sweep
 
 BUDGET = "budget.appropriation_musd *"
 TOTAL = "budget.total_musd *"
@@ -42,7 +45,7 @@ POINT = [
 
 
 @dataclass(frozen=True)
-class Frontier:
+class Frontier(StudyResult):
     """Points by budget, switches between them, and items that come and go."""
 
     points: pd.DataFrame
@@ -58,9 +61,26 @@ class Frontier:
     tail_counts: bool
     """Whether spending counts years computed after the planned ones, which the appropriation does not."""
 
-    def _repr_html_(self) -> str:
-        """As notebooks show it."""
-        return notebook_html(self.summary(), {"Budgets": self.points, "Switch points": self.switches})
+    kind: ClassVar[str] = "frontier"
+    titles: ClassVar[Mapping[str, str]] = {
+        "points": "Budgets",
+        "switches": "Switch points",
+        "coming_and_going": "Items that come and go",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """points, their portfolios as text; switches; coming_and_going."""
+        return {
+            "points": listed(self.points, "portfolio"),
+            "switches": self.switches,
+            "coming_and_going": self.coming_and_going,
+        }
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """gap, tolerance, tail_counts."""
+        return {"gap": self.gap, "tolerance": self.tolerance, "tail_counts": self.tail_counts}
 
     def summary(self) -> str:
         """In plain words."""
@@ -120,11 +140,17 @@ def frontier(
     executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Frontier:
-    """Solve a plan at budgets that are factors of its own (appropriations, and the total where there is one), and find where its
-    portfolio switches.
+    """Solve a plan at budgets that are factors of its own (appropriations, and the total where there is one), and find where
+    its portfolio switches.
 
-    tolerance: width, in factors, to which a switch is narrowed; most_solves: solves in all, after which what is left is told as
-    found. The rest as in `sweep`. Raises as `sweep`, and PlanError for factors or a tolerance that are none.
+    factors: of the plan's own budget, 0 or more (0.5: half of it). tolerance: width, in factors, to which a switch is
+    narrowed. gap: relative optimality gap of every solve (0.001: 0.1 %). relax: solve linear relaxations. method: as in
+    `solve`. time_limit_s: wall-clock seconds for each solve. most_solves: in all, after which what is left is told as
+    found. workers: spawned processes; 1: this one. executor: takes their place; None: none. on_progress: called with
+    budgets done, and in all, of each round.
+
+    Raises PlanError, InputError and ValueError as `sweep`, and PlanError for factors or a tolerance that are none. A budget
+    without an answer is a row with its reason.
     """
     asked = sorted(set(map(float, factors)))
     if not asked or asked[0] < 0 or not tolerance > 0:

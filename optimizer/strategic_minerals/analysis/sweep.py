@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -26,13 +25,13 @@ from ..core.parallel import workforce
 from ..data.addresses import edited, read_axis
 from ..data.dataset import Dataset
 from ..instance.build import build_instance
-from ..instance.instruments import CHOSEN
-from ..model.decisions import HALF
 from ..optimization.stages import Method
 from ..scenarios.build import build_scenarios
 from ..scenarios.events import longest_event
 from ..schemas.plan import Plan
 from .checkpoint import Checkpoint, identity
+from .designs import Design
+from .sweep_result import Sweep
 from .sweep_segments import PathSegment, SegmentResult, solve_segment
 from .unread import varied_in_vain
 
@@ -47,57 +46,10 @@ MOST_RANKED = 2_000
 MOST_POINTS = 100_000
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """All points of a sweep."""
-
-    points: pd.DataFrame
-    """One row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no answer."""
-    decisions: pd.DataFrame
-    """point, kind, item, year, value: what is signed of a project (share), the largest stock of each material [t], contracts by
-    producer [t/yr] and market floors."""
-    checked: int
-    """Points that were solved again from nothing."""
-    disagreed: int
-    """Those of them that did not agree; their stretches were solved from nothing."""
-    relaxed: frozenset[int] = frozenset()
-    """Points that are relaxations of whole signatures, which leave traces of many: a project counts as chosen from half of it."""
-    notes: tuple[str, ...] = ()
-    """What was varied and the plan does not read, and factors that look like percent."""
-
-    @property
-    def failed(self) -> float:
-        """Share of points without an answer."""
-        return float(self.points["objective_musd"].isna().mean())
-
-    def chosen(self) -> pd.DataFrame:
-        """kind, item, share: of the points with an answer, how many have each decision, or part of it; 1 is whatever the values."""
-        answered = int(self.points["objective_musd"].notna().sum())
-        found = self.decisions
-        if found.empty:
-            return pd.DataFrame(columns=["kind", "item", "share"])
-        least = np.where(found["point"].isin(self.relaxed), HALF, CHOSEN)
-        found = found[(found["kind"] != "project") | (found["value"] > least)]
-        pairs = zip(found["kind"], found["item"], strict=True)
-        named = [item.partition(": ")[0] if kind == "project" else item for kind, item in pairs]
-        counted = (
-            found.assign(item=named)
-            .drop_duplicates(["point", "kind", "item"])
-            .groupby(["kind", "item"], sort=True)
-            .size()
-        )
-        return (
-            (counted / max(1, answered))
-            .rename("share")
-            .reset_index()
-            .sort_values("share", ascending=False, kind="stable", ignore_index=True)
-        )
-
-
 def sweep(
     plan: Plan,
     data: Dataset,
-    points: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | pd.DataFrame,
+    points: Design | Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | pd.DataFrame,
     *,
     gap: float = 1e-3,
     relax: bool = False,
@@ -110,14 +62,15 @@ def sweep(
 ) -> Sweep:
     """Solve a question again and again with other values.
 
-    points: values by address (`data.addresses`), every combination of which is solved; or a list of points, or a data frame with
-    an address a column. gap, relax, method: as in `solve`; time_limit_s is for each point. workers: processes; an executor takes
-    their place.
-    store: a folder in which rows are written down as they finish; called again with the same arguments, a sweep that was stopped
-    goes on from there. on_progress: called with points done and in all, after each point where there is one process.
+    points: values by address (`data.addresses`), every combination of which is solved; or a list of points, a data frame
+    with an address a column, or a design, whose indices are then part of the answer. gap: relative optimality gap to stop
+    at (0.001: 0.1 %). relax: solve linear relaxations. method: as in `solve`. time_limit_s: wall-clock seconds for each
+    point. workers: spawned processes; 1: this one. executor: takes their place; None: none. store: a folder in which rows
+    are written down as they finish; called again with the same arguments, a sweep that was stopped goes on from there;
+    None: nothing is kept. on_progress: called with points done, and in all, after each point where there is one process.
 
-    Raises PlanError and InputError for an address or a value that is none, ValueError for options that are none, before anything is
-    solved. A point without an answer is a row with its reason.
+    Raises PlanError and InputError for an address or a value that is none, and for a store with rows of another sweep,
+    ValueError for options that are none, before anything is solved. A point without an answer is a row with its reason.
     """
     if method not in get_args(Method):
         raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
@@ -125,7 +78,8 @@ def sweep(
         raise ValueError(
             f"gap must be in [0, 1), time_limit_s and workers positive, not {gap}, {time_limit_s}, {workers}"
         )
-    asked = _points(points)
+    asked = _points(points.points if isinstance(points, Design) else points)
+    design = points if isinstance(points, Design) else Design("points", tuple(asked), {})
     if not asked:
         raise PlanError([Fault("sweep", "", "points", "none", "at least one point")])
     require(plan, data)
@@ -181,6 +135,7 @@ def sweep(
             k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support
         ),
         varied_in_vain(plan, data, asked),
+        design,
     )
 
 

@@ -23,13 +23,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ..core.errors import Fault, MisplacedError, PlanError
-from ..core.frames import rows_of
 from ..data.dataset import Dataset
 from ..data.plan_lines import PlanText
 from ..schemas.plan import Plan
 from ..schemas.plan_sections import Section
-from .designs import Design, estimate_ranges, indices, left_out, loss_functions, morris, one_at_a_time, sobol
-from .sweep import MOST_POINTS, SWEEP, Sweep
+from .designs import Design, estimate_ranges, loss_functions, morris, one_at_a_time, sobol
+from .sweep import MOST_POINTS, SWEEP
 
 Value = bool | int | float | str | list[bool | int | float | str]
 
@@ -148,64 +147,3 @@ def _located(place: PlanText, fault: Fault) -> Fault:
             if line is not None:
                 return replace(fault, file=place.name, row=str(line))
     return replace(fault, file=place.name, row=fault.row)
-
-
-def in_words(design: Design, found: Sweep) -> str:
-    """A sweep in plain words: what failed, how far the answer moves, what moves it, what is chosen whatever the values."""
-    points = found.points
-    answered = points[points["objective_musd"].notna()]
-    lines = [
-        f"SWEEP: {len(points)} points, {found.failed:.1%} without an answer; {found.checked} solved again from nothing, "
-        f"{found.disagreed} of them otherwise (their stretches were solved from nothing)."
-    ]
-    lines += [f"  note: {note}" for note in found.notes]
-    for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
-        lines.append(f"  no answer at {len(rows)}: {reason}")
-    if len(answered):
-        spans = {
-            "worth against doing nothing": 0.0 - answered["objective_musd"],
-            "expected loss": answered["expected_loss_musd"],
-            "discounted spending": answered["spending_musd"],
-        }
-        lines.append(
-            "  [M] " + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
-        )
-    if design.kind == "loss_functions":
-        same: dict[tuple[float, float, float], list[str]] = {}
-        for row in rows_of(answered):
-            key = row.objective_musd, row.expected_loss_musd, row.spending_musd
-            same.setdefault(key, []).append(row.loss_function)
-        for (aim, loss, spent), names in same.items():
-            worth = f"worth {0.0 - aim:,.1f} M, expected loss {loss:,.1f} M, spending {spent:,.1f} M"
-            lines.append(f"  {', '.join(names)}{' (the same of these materials)' * (len(names) > 1)}: {worth}")
-    elif design.kind != "points":
-        lines += _moved(design, found)
-    chosen = found.chosen()
-    always = chosen["share"] >= 1 - 1e-9
-    claim = "(no regret; but see the notes)" if found.notes else "(no regret)"
-    for title, part in (
-        (f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]),
-        ("CHOSEN AT SOME", chosen[~always]),
-    ):
-        named = [
-            f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}" for row in rows_of(part)
-        ]
-        lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
-    return "\n".join(lines)
-
-
-def _moved(design: Design, found: Sweep) -> list[str]:
-    """What each figure does to the aim, the largest first."""
-    out = left_out(design, found.points, "objective_musd")
-    left = f"{out:.1%} of the points left out, because a run of their block failed"
-    lines = [f"WHAT MOVES IT (worth against doing nothing, million USD; {left}):"]
-    for row in rows_of(indices(design, found.points)):
-        if design.kind == "one_at_a_time":
-            ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
-            said = f"{row.low:,.4g} to {row.high:,.4g} gives {' to '.join(ends)}"
-        elif design.kind == "morris":
-            said = f"mean effect {row.mu_star:,.2f} (+- {row.mu_star_conf:,.2f}), spread {row.sigma:,.2f}"
-        else:
-            said = f"total {row.total:.2f} (+- {row.total_conf:.2f}), alone {row.first:.2f} (+- {row.first_conf:.2f})"
-        lines.append(f"  {row.address}: {said}")
-    return lines

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pyomo.environ as pyo
 
 from ..checks.consistency import check_data, require
 from ..core.errors import Fault, FormulationError, PlanError
+from ..core.frames import plainly, records
 from ..data.dataset import Dataset
 from ..formulation.flat import flat_model
 from ..formulation.structure import TRUNK
@@ -19,6 +21,7 @@ from ..model.template import PYOMO_LOCK
 from ..optimization.protocol import with_reference
 from ..optimization.reference_plan import trunk_shortfall_caps
 from ..results.notes import Provenance, doubtful, provenance, ranges, without_data
+from ..results.study import STUDY_SCHEMA_VERSION
 from ..schemas.plan import Plan
 
 REFERENCE_LIMIT_S = 3600.0
@@ -38,9 +41,31 @@ class CheckReport:
     without_data: tuple[str, ...]
     """Minerals with published facts that no plan can use yet."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: schema_version, kind, then faults, notes, counts of facts and estimates, ranges, the widest estimates."""
+        counted = self.provenance
+        told = {
+            "schema_version": STUDY_SCHEMA_VERSION,
+            "kind": "check",
+            "faults": [asdict(fault) for fault in self.faults],
+            "facts": counted.facts,
+            "estimates": counted.estimates,
+            "by_table": counted.by_table,
+            "widest": records(counted.widest),
+            "numbers": self.numeric,
+            "ranges": records(self.ranges),
+            "minerals_without_data": self.without_data,
+            "notes": self.notes,
+        }
+        return dict(plainly(told))
+
 
 def check(plan: Plan, data: Dataset) -> CheckReport:
-    """Look at a plan and its tables without solving."""
+    """Look at a plan and its tables without solving: faults, doubts, ranges of figures, how much rests on estimates.
+
+    What is wrong is in the report's `faults`, with its place, and so is a model that would not be compiled, among the
+    `notes`. Raises nothing for a plan and tables that could be read, whatever they say.
+    """
     faults = check_data(plan, data)
     notes: list[str] = []
     numeric: dict[str, tuple[float, float]] = {}
@@ -74,10 +99,12 @@ def _numeric_ranges(plan: Plan, data: Dataset) -> dict[str, tuple[float, float]]
 def build_model(plan: Plan, data: Dataset) -> pyo.ConcreteModel:
     """The flat Pyomo model that `solve` solves: every period of the trunk and of every branch written out.
 
-    For reading, extending, export (LP, MPS) or another solver. Tonnes are in model units (a power of ten a material),
-    money in million USD. The first stage of the plan's aim is the active objective; `stages` names all in order, the
-    later ones are there and inactive. Where the plan has diversification rules, the do-nothing reference is solved
-    first: it caps shortfall on the trunk. Raises PlanError and InputError with every fault.
+    For reading, extending, export (LP, MPS) or another solver. Tonnes are in model units (a power of ten a material), money
+    in million USD. The first stage of the plan's aim is the active objective; `stages` names all in order, the later ones
+    are there and inactive. Where the plan has diversification rules, the do-nothing reference is solved first: it caps
+    shortfall on the trunk.
+
+    Raises PlanError and InputError with every fault; SolveError and UntrustedError where that reference has no answer.
     """
     require(plan, data)
     structure, natural = structure_of(plan, data)

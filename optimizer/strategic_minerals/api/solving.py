@@ -49,15 +49,17 @@ def solve(
 ) -> Result:
     """Decide stockpiles, friend-shored sources and price floors together.
 
-    gap: relative optimality gap to stop at (see `Outcome.relative_gap`). time_limit_s: wall-clock seconds, finite.
-    relax: solve the linear relaxation instead, a bound on the answer. method: `flat`, one model for all scenarios; `decomposed`,
-    master and clusters of scenarios; `auto`, whichever is expected to be faster. threads: for clusters of scenarios; 0, one for
-    each core that the process may use.
-    executor: answers the clusters in place of threads; a flat solve runs as a whole in one of its workers (then on_progress is
-    called there, and has to be picklable for another process). on_progress: called with `Progress`; returning True cancels.
+    gap: relative optimality gap to stop at, 0 or more and less than 1 (0.001: 0.1 %; see `Outcome.relative_gap`).
+    time_limit_s: wall-clock seconds, finite. relax: solve the linear relaxation instead, a bound on the answer. method:
+    `flat`, one model for all scenarios; `decomposed`, master and clusters of scenarios; `auto`, whichever is expected to be
+    faster. threads: for clusters of scenarios; 0, one for each core that the process may use. executor: answers the
+    clusters in place of threads; a flat solve runs as a whole in one of its workers (then on_progress is called there, and
+    has to be picklable for another process); None: none. on_progress: called with `Progress`; returning True cancels; None:
+    nobody is told.
 
-    Raises ValueError for a gap outside [0, 1), PlanError and InputError (faults, all at once; also a method that the plan's aim
-    rules out), InfeasibleError, StoppedError and UntrustedError. A pure function of its arguments, safe from many threads.
+    Raises ValueError for options that are none, PlanError and InputError (faults, all at once; also a method that the
+    plan's aim rules out), InfeasibleError, StoppedError, UntrustedError and FormulationError. A pure function of its
+    arguments, safe from many threads.
     """
     if not 0 <= gap < 1:
         raise ValueError(f"gap must be in [0, 1), not {gap}")

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..audit.audit import Audit
 from ..core.atomic_files import digest_of
 from ..core.errors import FormulationError, SolveError, UntrustedError
+from ..core.frames import plainly
 from ..model.solution import Solution
 from ..results.recomputation import (
     FINISHED,
@@ -31,6 +33,7 @@ from ..results.recomputation import (
 from ..results.result import Result
 from ..results.run_contents import answer_texts, litter_in, question_texts
 from ..results.run_folder import open_run
+from ..results.study import STUDY_SCHEMA_VERSION
 from ..results.study_files import study_faults
 from .solving import solve
 
@@ -65,14 +68,30 @@ class Verification:
     beside: tuple[str, ...] = ()
     """Files in the folder that other programs left, such as .gitignore: no part of the run, and not read."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: schema_version, kind, audit_passed, stated_musd and again_musd (bound, objective), what is otherwise."""
+        told = {
+            "schema_version": STUDY_SCHEMA_VERSION,
+            "kind": "verify",
+            "audit_passed": self.audited.passed,
+            "stated_musd": self.stated,
+            "again_musd": self.again,
+            "objections": self.objections,
+            "not_compared": self.uncompared,
+            "not_of_the_run": self.beside,
+        }
+        return dict(plainly(told))
+
 
 def verify(stored: Result | str | Path, *, again: Result | None = None) -> Verification:
     """Work out again what a run states, and list everything that is otherwise.
 
-    stored: a run folder, or a result; of a folder, its files are held against its manifest, their text against their content, and
-    its studies against their seals. again: the same question solved before, in place of solving it here.
+    stored: a run folder, or a result; of a folder, its files are held against its manifest, their text against their
+    content, and its studies against their seals. again: the same question solved before, in place of solving it here; None:
+    it is solved here.
 
-    Raises InputError and PlanError, with every fault, where files are changed or what they hold is no run at all.
+    Raises InputError and PlanError, with every fault, where files are changed or what they hold is no run at all, and
+    SolveError where the second solve is interrupted.
     """
     if isinstance(stored, Result):
         return _verified(stored, again, [])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import PlanError
-from .common import EXIT_INFEASIBLE, PlanFile, Tables, app, counting, load, room_for, saying, show, standard_output
+from .common import EXIT_INFEASIBLE, PlanFile, Tables, app, counting, load, room_for, saying, show
 
 Gap = Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")]
 Limit = Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")]
@@ -40,12 +39,11 @@ def sweep(
 ) -> None:
     """Solve a plan again and again with other values: grids, tornado, Morris, Sobol, every loss function."""
     from ..analysis.sweep import sweep as run_sweep
-    from ..analysis.sweep_file import SweepFile, in_words, located
-    from ..data.csv_files import csv_text
+    from ..analysis.sweep_file import SweepFile, located
+    from ..analysis.sweep_result import Sweep
     from ..data.plan_file import read_as
-    from ..results.study_files import write_study
 
-    room_for(out, "points", "decisions", "chosen", "indices", resumed=True)
+    room_for(out, Sweep, resumed=True)
     asked, place = read_as(SweepFile, study, wanted="a sweep file")
     _, loaded, data = load(plan, tables, set_)
     try:
@@ -54,7 +52,7 @@ def sweep(
             found = run_sweep(
                 loaded,
                 data,
-                design.points,
+                design,
                 gap=asked.gap,
                 relax=asked.relax,
                 method=asked.method,
@@ -65,16 +63,7 @@ def sweep(
             )
     except PlanError as error:
         raise located(place, error) from None
-    frames = {"points": found.points, "decisions": found.decisions, "chosen": found.chosen()}
-    facts = {"failed_share": found.failed, "checked": found.checked, "disagreed": found.disagreed}
-    if design.kind in ("one_at_a_time", "morris", "sobol"):
-        from ..analysis.designs import indices, left_out
-
-        frames["indices"] = indices(design, found.points)
-        facts["left_out_share"] = left_out(design, found.points, "objective_musd")
-    if out is not None:
-        write_study({name: csv_text(frame) for name, frame in frames.items()}, out)
-    show(frames, None, as_json, in_words(design, found), facts)
+    show(found, out, as_json)
 
 
 @app.command()
@@ -92,10 +81,10 @@ def frontier(
     set_: Set = [],  # noqa: B006
 ) -> None:
     """Budget against risk, and the budgets at which the portfolio switches."""
-    from ..analysis.frontier import FACTORS
+    from ..analysis.frontier import FACTORS, Frontier
     from ..analysis.frontier import frontier as run_frontier
 
-    room_for(out, "points", "switches", "coming_and_going")
+    room_for(out, Frontier)
     _, loaded, data = load(plan, tables, set_)
     with counting("budgets") as told:
         found = run_frontier(
@@ -109,9 +98,7 @@ def frontier(
             workers=_cores(workers),
             on_progress=told,
         )
-    points = found.points.assign(portfolio=["; ".join(names) for names in found.points["portfolio"]])
-    frames = {"points": points, "switches": found.switches, "coming_and_going": found.coming_and_going}
-    show(frames, out, as_json, found.summary(), {"gap": found.gap, "tolerance": found.tolerance})
+    show(found, out, as_json)
 
 
 @app.command()
@@ -134,10 +121,11 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Prices in words, and why each thing was chosen or rejected; of one item, also what would flip it."""
+    from ..analysis.explain import Explanation
     from ..analysis.explain import explain as run_explain
     from ..results.run_folder import load_result
 
-    room_for(out, "prices", "reasons", "break_evens", "intervals")
+    room_for(out, Explanation)
     with counting("items") as told:
         found = run_explain(
             load_result(directory),
@@ -149,14 +137,7 @@ def explain(
             workers=_cores(workers),
             on_progress=told,
         )
-    frames = {
-        "prices": found.prices,
-        "reasons": found.reasons,
-        "break_evens": found.break_evens,
-        "intervals": found.intervals,
-    }
-    facts = {"gap": found.gap, "aim": found.aim}
-    show({name: frame for name, frame in frames.items() if len(frame)}, out, as_json, found.summary(), facts)
+    show(found, out, as_json)
 
 
 @app.command()
@@ -170,10 +151,11 @@ def alternatives(
     as_json: Json = False,
 ) -> None:
     """Plans nearly as good as the best: the least and most of each stock, instrument and supplier, and other portfolios."""
+    from ..analysis.alternatives import Alternatives
     from ..analysis.alternatives import alternatives as run_alternatives
     from ..results.run_folder import load_result
 
-    room_for(out, "extremes", "portfolios")
+    room_for(out, Alternatives)
     with counting("searches") as told:
         found = run_alternatives(
             load_result(directory),
@@ -183,9 +165,7 @@ def alternatives(
             workers=_cores(workers),
             on_progress=told,
         )
-    portfolios = found.portfolios.assign(items=["; ".join(names) for names in found.portfolios["items"]])
-    facts = {"slack": found.slack, "allowed_musd": found.allowed_musd, "aim": found.aim}
-    show({"extremes": found.extremes, "portfolios": portfolios}, out, as_json, found.summary(), facts)
+    show(found, out, as_json)
 
 
 @app.command()
@@ -203,10 +183,7 @@ def diagnose(
     _, loaded, data = load(plan, tables, set_)
     with saying("looking for") as told:
         found = run_diagnose(loaded, data, relax=relax, time_limit_s=time_limit, on_progress=told)
-    if as_json:
-        typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
-    else:
-        standard_output().print(found.summary(), markup=False)
+    show(found, None, as_json)
     if not found.possible:
         raise typer.Exit(EXIT_INFEASIBLE)
 
@@ -223,11 +200,10 @@ def missing(
     set_: Set = [],  # noqa: B006
 ) -> None:
     """What a question lacks: materials without data, empty fields, estimates by how much they move the answer."""
-    from ..analysis.completeness import complete
+    from ..analysis.completeness import Completeness, complete
 
-    room_for(out, "gaps", "empty", "influence")
+    room_for(out, Completeness)
     _, loaded, data = load(plan, tables, set_)
     with counting("points") as told:
         found = complete(loaded, data, estimates=estimates, gap=gap, workers=_cores(workers), on_progress=told)
-    frames = {"gaps": found.gaps, "empty": found.empty, "influence": found.influence}
-    show(frames, out, as_json, found.summary(), {"minerals_without_data": list(found.minerals_without_data)})
+    show(found, out, as_json)

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,11 +16,11 @@ import typer
 from .telling import shows_progress
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
 
     from ..core.outcome import Progress
     from ..data.dataset import Dataset
+    from ..results.study import Study
     from ..schemas.plan import Plan
 
 EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNAL, EXIT_INTERRUPTED = (
@@ -117,33 +117,24 @@ def progress() -> Iterator[Any]:
         yield lambda progress: status.update(words(progress))
 
 
-def show(
-    frames: Mapping[str, pd.DataFrame],
-    out: Path | None,
-    as_json: bool,
-    text: str,
-    facts: Mapping[str, Any] | None = None,
-) -> None:
-    """Tables as CSV into a folder where asked; then JSON, with facts beside the tables, or the summary."""
-    from ..core.frames import records
-    from ..data.csv_files import csv_text
-    from ..results.study_files import write_study
+def show(found: Study, out: Path | None, as_json: bool) -> None:
+    """A study's tables as CSV into a folder where asked; then all of it as JSON, or the summary."""
+    from ..results.study_files import store_study
 
     if out is not None:
-        write_study({name: csv_text(frame) for name, frame in frames.items()}, out)
+        store_study(found, out)
     if as_json:
-        told = {**(facts or {}), **{name: records(frame) for name, frame in frames.items()}}
-        typer.echo(json.dumps(told, indent=1, allow_nan=False))
+        typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
-        standard_output().print(text, markup=False)
+        standard_output().print(found.summary(), markup=False)
 
 
-def room_for(out: Path | None, *tables: str, resumed: bool = False) -> None:
+def room_for(out: Path | None, study: type[Study], *, resumed: bool = False) -> None:
     """Before anything is solved: raise InputError where the tables of a study would stand among files of others."""
     from ..results.study_files import refuse_mixed
 
     if out is not None:
-        refuse_mixed(out, tables, resumed=resumed)
+        refuse_mixed(out, study.titles, resumed=resumed)
 
 
 def words(progress: Progress) -> str:

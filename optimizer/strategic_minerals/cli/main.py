@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..analysis.diagnosis import Diagnosis
-    from ..api.checking import CheckReport
     from ..data.dataset import Dataset
     from ..results.result import Result
     from ..schemas.plan import Plan
@@ -174,7 +173,7 @@ def check(
     if found.faults:
         raise PlanError(found.faults)
     if as_json:
-        typer.echo(json.dumps(_checked(found), indent=1, allow_nan=False))
+        typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
         return
     console, counted = standard_output(), found.provenance
     console.print(
@@ -198,23 +197,6 @@ def check(
             console.print(f"  {row.table}.{row.column}: {row.smallest:g}, {row.median:g}, {row.largest:g}")
     if found.without_data:
         console.print(f"Minerals without planning data: {', '.join(found.without_data)}")
-
-
-def _checked(found: CheckReport) -> dict[str, Any]:
-    """A check as plain data."""
-    from ..core.frames import records
-
-    counted = found.provenance
-    return {
-        "facts": counted.facts,
-        "estimates": counted.estimates,
-        "by_table": {name: list(pair) for name, pair in counted.by_table.items()},
-        "widest": records(counted.widest),
-        "numbers": {name: list(pair) for name, pair in found.numeric.items()},
-        "ranges": records(found.ranges),
-        "minerals_without_data": list(found.without_data),
-        "notes": list(found.notes),
-    }
 
 
 @app.command()
@@ -285,20 +267,11 @@ def solve(
 
 def _solved(result: Result) -> dict[str, Any]:
     """What a caller wants first: how it ended, what to do, what it costs and protects."""
-    from dataclasses import asdict
-
     from ..core.frames import records
 
     shown = ("acquisitions", "projects", "contracts", "floors", "budget", "scenario_losses", "objective", "notes")
-    return {
-        "outcome": asdict(result.outcome),
-        "audit_passed": result.audited.passed,
-        "counts": dict(result.counts),
-        "options": dict(result.options),
-        "versions": dict(result.versions),
-        "profile": records(result.profile),
-        **{name: records(result.tables[name]) for name in shown},
-    }
+    tables = {name: records(result.tables[name]) for name in shown}
+    return {**result.facts, "profile": records(result.profile), **tables}
 
 
 def _diagnosed(plan: Plan, data: Dataset, relax: bool, time_limit_s: float, as_json: bool) -> Diagnosis | None:
@@ -348,20 +321,11 @@ def verify(
 ) -> None:
     """Work out again all that a run folder tells, from its plan, tables and decisions; solve once more, and compare."""
     from ..api.verification import verify as run_verify
-    from ..core.frames import plainly
 
     found = run_verify(directory)
     console, (low, z) = standard_output(), found.stated
     if as_json:
-        told = {
-            "audit_passed": found.audited.passed,
-            "stated_musd": [low, z],
-            "again_musd": found.again,
-            "objections": found.objections,
-            "not_compared": found.uncompared,
-            "not_of_the_run": found.beside,
-        }
-        typer.echo(json.dumps(plainly(told), indent=1, allow_nan=False))
+        typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
         if found.objections:
             raise typer.Exit(EXIT_UNTRUSTED)
         return

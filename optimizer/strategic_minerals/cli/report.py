@@ -115,16 +115,15 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """What differs between results: in the question, in the outcome, in the plan."""
+    from ..report.comparison import Comparison
     from ..report.comparison import compare as run_compare
     from ..results.run_folder import load_result
 
-    room_for(out, "inputs", "outcome", "plan")
+    room_for(out, Comparison)
     if len(directories) < 2:
         raise InputError([Fault("compare", "", "DIRECTORIES", f"{len(directories)} run folder", "two or more")])
     names = [directory.resolve().name for directory in directories]
-    found = run_compare([load_result(directory) for directory in directories], names)
-    frames = {"inputs": found.inputs, "outcome": found.outcome.astype(object), "plan": found.plan.astype(object)}
-    show(frames, out, as_json, "\n".join(found.lines()))
+    show(run_compare([load_result(directory) for directory in directories], names), out, as_json)
 
 
 @app.command()

@@ -8,7 +8,12 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def shipped(kind: str) -> Path:
-    """Folder `models` or `inputs`. A checkout's folder comes first: an editable install copies them, and copies age."""
+    """Folder `models` or `inputs`: the shipped plans, the shipped tables.
+
+    kind: which of the two. A checkout's folder comes first: an editable install copies them, and copies age.
+
+    Raises ValueError for another kind.
+    """
     if kind not in ("models", "inputs"):
         raise ValueError(f"kind must be 'models' or 'inputs', not {kind!r}")
     checkout = PACKAGE.parent.parent / kind

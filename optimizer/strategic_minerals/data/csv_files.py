@@ -25,6 +25,8 @@ CSV_PIECE = 500_000
 def load_dataset(path: str | Path) -> Dataset:
     """Read every table that a folder holds as `<table>.csv`.
 
+    path: the folder. Tables that it does not hold are empty.
+
     Raises InputError with what is wrong: file, line, column, value found, value expected.
     """
     folder = Path(path)

@@ -33,7 +33,9 @@ DEEPEST_NESTING = 40
 def load_plan(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Plan:
     """Read and validate a plan file.
 
-    `overrides` maps dotted paths to values, e.g. `{"budget.total_musd": 500}` or `{"scenarios.0.probability": 0.1}`.
+    path: TOML, or JSON where its name ends in .json. overrides: dotted paths -> values put into the plan before it is
+    validated, e.g. `{"budget.total_musd": 500}` or `{"scenarios.0.probability": 0.1}`; None: the plan as it stands.
+
     Raises PlanError with every fault: file, line, field, value found, value expected.
     """
     return load_as(Plan, Path(path), overrides)

@@ -10,15 +10,17 @@ bisection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
+from ..core.frames import rows_of
 from ..instance.instance import DEFENCE, Instance
 from ..results.result import Result
+from ..results.study import StudyResult
 from ..scenarios.events import DisruptionEvent, hazards, resolve_event
 from ..scenarios.promises import short_of_promise
 from ..scenarios.scenario_set import combine_events
@@ -31,6 +33,8 @@ STEPS = 12
 """Values tried before bisection."""
 ROUNDS = 5
 """Bisections: 1/32 of a step is left."""
+COUNTED = {"episode": " over the whole episode", "fiscal_year": " in every fiscal year"}
+"""How a promise is counted, told where the same one is counted both ways."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +60,46 @@ class Promise:
         return found
 
 
+@dataclass(frozen=True)
+class ReverseStress(StudyResult):
+    """What it takes to break each promise."""
+
+    table: pd.DataFrame
+    """One row a promise and disruption: material, segment, level, per, hazard (`TOGETHER`: all of them at once), strikes (`alone`:
+    the promise's material, `all`: every material of the hazard), start_year, shortest_yr (at the hazard's likeliest cut; NaN: holds
+    up to tried_yr), least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks),
+    tried_yr (the longest that the horizon holds, at most what was asked)."""
+
+    kind: ClassVar[str] = "reverse"
+    titles: ClassVar[Mapping[str, str]] = {"reverse": "What it takes"}
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """reverse: `table`."""
+        return {"reverse": self.table}
+
+    def summary(self) -> str:
+        """The table in words."""
+        return _breaks(self.table)
+
+
 def reverse_stress(
     result: Result,
     *,
     promises: Sequence[Promise] | None = None,
     names: Sequence[str] | None = None,
     longest_yr: float = 8.0,
-) -> pd.DataFrame:
-    """One row a promise and disruption: when and how little it takes to break it.
+) -> ReverseStress:
+    """When and how little it takes to break each promise of a solved plan: one row a promise and disruption.
 
-    promises: unset, the plan's service levels; where it has none, defence in full for every material that defence uses.
-    names: hazards; unset, all that the plan's scenarios hold, or every one where they hold none. longest_yr: the longest tried.
-    Columns: material, segment, level, per, hazard (`TOGETHER`: all of them at once), strikes (`alone`: the promise's material,
-    `all`: every material of the hazard), start_year, shortest_yr (at the hazard's likeliest cut; NaN: holds up to tried_yr),
-    least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks), tried_yr (the
-    longest that the horizon holds, at most longest_yr). Hazards that touch nothing of a promise's chain are left out. Strikes all
-    at once begin with their cuts: their floods are left out.
-    Operations follow least social cost, whatever the plan's aim. ValueError for a plan of one year, unknown hazards or demands.
+    promises: to be broken; None: the plan's service levels, and where it has none, defence in full for every material that
+    defence uses. names: hazards tried; None: all that the plan's scenarios hold, or every one where they hold none.
+    longest_yr: the longest disruption tried [years]; less where the horizon ends before.
+
+    Hazards that touch nothing of a promise's chain are left out. Strikes all at once begin with their cuts: their floods
+    are left out. Operations follow least social cost, whatever the plan's aim.
+
+    Raises ValueError for a plan of one year, unknown hazards or demands, UntrustedError where operations were not solved.
     """
     first = FirstStage.of(result.plan, result.data, result.solution)
     n = first.natural
@@ -128,7 +155,40 @@ def reverse_stress(
         "tried_yr",
     ]
     order = ["material", "segment", "level", "shortest_yr", "least_cut_share"]
-    return pd.DataFrame(found, columns=columns).sort_values(order, kind="stable", ignore_index=True)
+    table = pd.DataFrame(found, columns=columns).sort_values(order, kind="stable", ignore_index=True)
+    return ReverseStress(table)
+
+
+def _breaks(table: pd.DataFrame) -> str:
+    """The table in words."""
+    lines = [
+        "REVERSE STRESS TEST: what it takes to break a promise, at the worst of the starts tried (the beginning of each later "
+        "fiscal year of the plan):"
+    ]
+    promise = ["material", "segment", "level", "per"]
+    twice = table.groupby(promise[:3]).per.transform("nunique") > 1
+    table = table.assign(counted=table.per.map(COUNTED).where(twice, ""))
+    for (material, segment, level, _), rows in table.groupby(promise):
+        if rows.held.all():
+            lines.append(
+                f"  {material}, {segment} at {level:.0%}{rows.counted.iloc[0]}: holds against each of {len(rows)} disruptions "
+                f"({', '.join(rows.hazard.unique())}) up to {rows.tried_yr.min():g} years, and at a full cut of the hazard's own "
+                f"length"
+            )
+    broken = ~table.groupby(promise).held.transform("all").astype(bool)
+    for row in rows_of(table[broken]):
+        asked = f"{row.material}, {row.segment} at {row.level:.0%}{row.counted}"
+        what = f"  {asked}, {row.hazard}{' on it alone' * (row.strikes == 'alone')}:"
+        if row.held:
+            lines.append(f"{what} holds up to {row.tried_yr:g} years, and at a full cut of the hazard's own length")
+            continue
+        lasts, cut = row.shortest_yr == row.shortest_yr, row.least_cut_share == row.least_cut_share  # NaN: holds
+        long = f"holds for {row.tried_yr:g} years"
+        if lasts:
+            long = f"breaks after {row.shortest_yr:.2f} years from FY{row.start_year:.0f}"
+        hard = f"breaks at a cut of {row.least_cut_share:.0%}" if cut else "holds at any cut"
+        lines.append(f"{what} {long}; over the hazard's own length it {hard}")
+    return "\n".join(lines)
 
 
 def _disruptions(

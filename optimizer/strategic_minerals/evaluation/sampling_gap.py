@@ -6,9 +6,10 @@ any plan has against all scenarios (Mak, Morton and Wood 1999); a plan operated 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from ..core.outcome import Outcome
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
 from ..model.solution import Solution
+from ..results.study import StudyResult
 from ..schemas.plan import Plan
 from .replicates import interval
 from .stress_test import drawn_in_all, refused, replicates
@@ -28,7 +30,7 @@ Interval = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class SamplingGap:
+class SamplingGap(StudyResult):
     """Social cost of the best plan against all scenarios lies between the two, with confidence."""
 
     lower: Interval
@@ -40,6 +42,24 @@ class SamplingGap:
     samples: int
     scenarios: int
     fresh: int
+
+    kind: ClassVar[str] = "bounds"
+    titles: ClassVar[Mapping[str, str]] = {"bounds": "Bounds"}
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """bounds: `frame()`."""
+        return {"bounds": self.frame()}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """confidence; samples, and scenarios in each; fresh: scenarios drawn for the upper bound."""
+        return {
+            "confidence": self.confidence,
+            "samples": self.samples,
+            "scenarios": self.scenarios,
+            "fresh": self.fresh,
+        }
 
     def frame(self) -> pd.DataFrame:
         """One row each for the lower bound, the upper bound and the gap."""
@@ -81,9 +101,15 @@ def sampling_gap(
 ) -> SamplingGap:
     """Solve the plan, and the same question for independent samples of scenarios; meet fresh scenarios with the plan.
 
-    Samples are drawn unreduced, `sample.scenarios` each; their bounds are the lower one, the plan's cost in fresh scenarios the
-    upper. ValueError for plans without a sample or of another aim than social cost (a weight on CVaR is a part of the aim that
-    fresh scenarios cannot add up), UntrustedError where the bounds contradict each other.
+    samples: how many, two or more, drawn unreduced with `sample.scenarios` each; their bounds are the lower one. fresh:
+    scenarios drawn in all to meet the plan with; its cost there is the upper bound. seed: of samples and fresh scenarios.
+    gap: relative optimality gap of every solve (0.001: 0.1 %). time_limit_s: wall-clock seconds for each solve. confidence:
+    of the intervals (0.95: 95 %). workers: spawned processes; 1: this one. executor: takes their place; None: none.
+    on_progress: called with parts done, and in all.
+
+    Raises ValueError for plans without a sample or of another aim than social cost (a weight on CVaR is a part of the aim
+    that fresh scenarios cannot add up), and for less than two samples; PlanError, InputError and SolveError as `solve`;
+    UntrustedError where the bounds contradict each other.
     """
     reason = unbounded(plan)
     if reason or plan.sample is None:

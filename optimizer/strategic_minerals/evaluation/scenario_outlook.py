@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from ..data.calibration import calibrate
 from ..data.dataset import Dataset
 from ..instance.build import build_instance
 from ..instance.instance import Instance
+from ..results.study import StudyResult
 from ..scenarios.build import build_scenarios, population
 from ..scenarios.events import describe, hazards, longest_event
 from ..scenarios.reduction import cvar_of, loss_proxy, losses_by_period
@@ -29,7 +32,7 @@ LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "ev
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Outlook(StudyResult):
     """The plan's scenarios as tables. Losses are those of doing nothing, by a stand-in that rearranges no chain."""
 
     hazards: pd.DataFrame
@@ -51,6 +54,27 @@ class Outlook:
     scenarios: int
     probability: float
     """Sum of all probabilities."""
+
+    kind: ClassVar[str] = "scenarios"
+    titles: ClassVar[Mapping[str, str]] = {
+        "hazards": "Hazards",
+        "materials": "Materials",
+        "years": "Years",
+        "worst": "Worst scenarios",
+        "reduction": "What the reduction changes",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """hazards, materials, years, worst; reduction where the plan keeps fewer scenarios than it draws."""
+        found = {"hazards": self.hazards, "materials": self.materials, "years": self.years, "worst": self.worst}
+        return {**found, "reduction": self.reduction} if len(self.reduction) else found
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """scenarios and probability; kept and drawn: scenarios of the plan's own sample, 0 where it has none."""
+        kept, drawn = self.kept
+        return {"scenarios": self.scenarios, "probability": self.probability, "kept": kept, "drawn": drawn}
 
     def summary(self) -> str:
         """The tables in words."""
@@ -104,7 +128,9 @@ class Outlook:
 def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: int | None = None) -> Outlook:
     """Look at what can happen: listed scenarios with their probabilities, the rest drawn from the plan's hazards.
 
-    scenarios: how many are drawn. seed: of the draw; None: the plan's. Raises PlanError and InputError with every fault.
+    scenarios: how many are drawn. seed: of the draw; None: the plan's.
+
+    Raises PlanError and InputError with every fault.
     """
     require(plan, data)
     instance = build_instance(plan, data, longest_event(plan, data))

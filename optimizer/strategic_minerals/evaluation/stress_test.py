@@ -10,21 +10,22 @@ course of its event, as in the plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from ..core.arrays import Floats
-from ..core.frames import notebook_html, rows_of
+from ..core.frames import rows_of
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
 from ..instance.instance import DEFENCE, Instance
 from ..model.solution import Solution
 from ..results.result import Result
+from ..results.study import StudyResult
 from ..scenarios.build import population
 from ..scenarios.events import DisruptionEvent, describe, hazards
 from ..scenarios.reduction import cvar_of
@@ -51,7 +52,7 @@ Stage = tuple[Solution, bool]
 
 
 @dataclass(frozen=True)
-class StressTest:
+class StressTest(StudyResult):
     """What the plan, and doing nothing, come to in fresh scenarios."""
 
     figures: pd.DataFrame
@@ -69,16 +70,40 @@ class StressTest:
     note: str = ""
     """In what the fresh scenarios differ from the plan's own; empty where in nothing but the draw."""
 
+    kind: ClassVar[str] = "stress"
+    titles: ClassVar[Mapping[str, str]] = {
+        "figures": "Figures",
+        "materials": "Materials",
+        "worst": "Worst scenarios",
+        "scenarios": "",
+    }
+
     @property
     def worst(self) -> pd.DataFrame:
         """The scenarios with the largest loss."""
         return self.by_scenario.sort_values("loss_musd", ascending=False, kind="stable").head(WORST)
 
-    def _repr_html_(self) -> str:
-        """As notebooks show it."""
-        return notebook_html(
-            self.summary(), {"Figures": self.figures, "Materials": self.materials, "Worst scenarios": self.worst}
-        )
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """figures, materials, worst; scenarios: `by_scenario`."""
+        return {
+            "figures": self.figures,
+            "materials": self.materials,
+            "worst": self.worst,
+            "scenarios": self.by_scenario,
+        }
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """fresh: scenarios drawn in all; seed, confidence, alpha, myopic, note."""
+        return {
+            "fresh": self.scenarios,
+            "seed": self.seed,
+            "confidence": self.confidence,
+            "alpha": self.alpha,
+            "myopic": self.myopic,
+            "note": self.note,
+        }
 
     def summary(self) -> str:
         """The figures in words."""
@@ -147,11 +172,15 @@ def stress_test(
 ) -> StressTest:
     """Operate a solved plan through fresh scenarios of its own hazards.
 
-    scenarios: scenarios drawn in all. myopic: operations, with the plan and without, learn how long an event lasts only when it
-    ends, and foresee no other (slower by about the number of periods). workers: spawned processes, 1 for this
-    one; an executor takes their place. on_progress: called with draws done and in all.
-    A plan without a sample meets scenarios drawn from every hazard of the table. Operations follow least social cost, one scenario
-    at a time, whatever the plan's aim and limits on losses; `note` says so. ValueError where listed scenarios leave no probability.
+    scenarios: drawn in all, in ten independent draws of as many each. seed: of the draws. confidence: of the intervals
+    (0.95: 95 %). workers: spawned processes; 1: this one. myopic: operations, with the plan and without, learn how long an
+    event lasts only when it ends, and foresee no other (slower by about the number of periods). executor: takes the place
+    of workers; None: none. on_progress: called with draws done, and in all.
+
+    A plan without a sample meets scenarios drawn from every hazard of the table. Operations follow least social cost, one
+    scenario at a time, whatever the plan's aim and limits on losses; `note` says so.
+
+    Raises ValueError where listed scenarios leave no probability, UntrustedError where operations were not solved.
     """
     reason = refused(result.plan)
     if reason:

@@ -9,33 +9,30 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from ..checks.consistency import require
-from ..core.arrays import INF, Floats
+from ..core.arrays import Floats
 from ..core.errors import InfeasibleError, StoppedError
-from ..core.frames import notebook_html, rows_of
+from ..core.frames import rows_of
 from ..core.outcome import OnProgress, Progress
 from ..core.parallel import workforce
 from ..data.dataset import Dataset
-from ..formulation.structure import TRUNK
-from ..highs.run import SolvedRun
-from ..highs.solver import Model
-from ..model.objectives import objective_costs
 from ..model.problem import Problem, prepare
 from ..model.solution import Solution, extract
 from ..optimization.optimise import Solved, optimise
-from ..optimization.reference_plan import RELAXED_IN_Z0
+from ..results.study import StudyResult
 from ..scenarios.reduction import cvar_of
 from ..scenarios.scenario_set import ScenarioSet
 from ..schemas.plan import Plan
+from .fixed_decisions import Decided, baseline_signatures, decisions, evaluated
 from .recourse import FirstStage, RecourseOutcome, evaluate_recourse
 from .replicates import Figures, named, pooled
 from .rules_of_thumb import rules_of_thumb, without_promises
@@ -49,22 +46,7 @@ MEAN = -1
 
 
 @dataclass(frozen=True)
-class Decided:
-    """What an alternative decides before anything has happened."""
-
-    signed: dict[tuple[str, str, tuple[str, ...], int], float]
-    """(project, package, market floors, period) -> share."""
-    contracts: dict[tuple[str, int], float]
-    """(source, period) -> tonnes per period."""
-    floors: dict[str, float]
-    bought: dict[str, Floats]
-    """Purchase -> (T,) tonnes on the trunk."""
-    at_most: bool = False
-    """Purchases are limits, not amounts."""
-
-
-@dataclass(frozen=True)
-class Worth:
+class Worth(StudyResult):
     """The plan beside its alternatives, in the plan's own scenarios and in fresh ones."""
 
     table: pd.DataFrame
@@ -89,6 +71,25 @@ class Worth:
     seed: int
     confidence: float
 
+    kind: ClassVar[str] = "worth"
+    titles: ClassVar[Mapping[str, str]] = {
+        "alternatives": "Alternatives",
+        "information": "Information",
+        "scenarios": "",
+        "fresh_scenarios": "In fresh scenarios",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """alternatives: `table`; information; scenarios: `by_scenario`; fresh_scenarios: `fresh_table`, where any were drawn."""
+        found = {"alternatives": self.table, "information": self.information, "scenarios": self.by_scenario}
+        return found if self.fresh_table is None else {**found, "fresh_scenarios": self.fresh_table}
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """fresh: scenarios drawn, 0 for none; their seed; confidence of intervals."""
+        return {"fresh": self.fresh, "seed": self.seed, "confidence": self.confidence}
+
     @property
     def information(self) -> pd.DataFrame:
         """EVPI, VSS and what they are made of, one row each."""
@@ -101,10 +102,6 @@ class Worth:
             "largest_gap": self.gap_musd,
         }
         return pd.DataFrame({"figure": list(told), "musd": list(told.values())})
-
-    def _repr_html_(self) -> str:
-        """As notebooks show it."""
-        return notebook_html(self.summary(), {"Alternatives": self.table, "Information": self.information})
 
     def summary(self) -> str:
         """The tables in words."""
@@ -160,12 +157,18 @@ def value_of_planning(
 ) -> Worth:
     """Solve the plan, its alternatives, and every scenario by itself; compare them in the plan's scenarios and in fresh ones.
 
-    fresh: scenarios drawn to meet every alternative with, by `seed`, in all; 0, and plans that draw none: the plan's own scenarios
-    alone. workers: processes for alternatives, scenarios and draws; an executor takes their place.
+    fresh: scenarios drawn in all to meet every alternative with; 0, and plans that draw none: the plan's own scenarios
+    alone. seed: of the fresh scenarios. confidence: of their intervals (0.95: 95 %). gap: relative optimality gap of every
+    solve (0.001: 0.1 %). time_limit_s: wall-clock seconds for each solve. workers: spawned processes for alternatives,
+    scenarios and draws; 1: this one. executor: takes their place; None: none. on_progress: called with `Progress`;
+    returning True while the plan is solved cancels.
+
     Operations are compared without the plan's promises (service levels, diversification, days of cover), which rules of
-    thumb do not give; the plan itself is made with them. Only for plans that minimise social cost. An alternative, or a scenario by
-    itself, that is not solved leaves its reason in the table and its figures out. Raises PlanError and InputError with every
-    fault, ValueError for another aim.
+    thumb do not give; the plan itself is made with them. An alternative, or a scenario by itself, that is not solved leaves
+    its reason in the table and its figures out.
+
+    Raises PlanError and InputError with every fault, ValueError for a plan of another aim than social cost or with a weight
+    on CVaR, SolveError where the plan itself has no answer, UntrustedError as `solve`.
     """
     begin = time.perf_counter()
     require(plan, data)
@@ -179,7 +182,7 @@ def value_of_planning(
     z0 = float(best.costs["social_cost"] @ best.z0)
     decided = {
         PLAN: decisions(problem, extract(problem.structure, problem.assembly, best.x)),
-        "nothing before events": Decided(_baseline(problem), {}, {}, {}),
+        "nothing before events": Decided(baseline_signatures(problem), {}, {}, {}),
     }
     free = without_promises(plan)
     rules = rules_of_thumb(plan, problem)
@@ -331,80 +334,6 @@ def _in_fresh_scenarios(
 def _beside(one: RecourseOutcome, plan: RecourseOutcome, nothing: RecourseOutcome, alpha: float, pi: Floats) -> Figures:
     """The figures of an alternative, and what it is worth less than the plan."""
     return figures(pi, one, nothing, alpha) | {"behind_plan": float(pi @ (one.cost - plan.cost))}
-
-
-def decisions(problem: Problem, solution: Solution, path: int = 0) -> Decided:
-    """What a solution decides before anything has happened; `path` 1 takes purchases from its only scenario."""
-    support, structure, n = problem.structure.support, problem.structure, problem.natural
-    signed = {_signature(problem, o): float(share) for o, share in enumerate(solution.sign) if abs(share) > 1e-9}
-    contracts = {
-        (n.producers[k.source], k.start): float(tonnes)
-        for k, tonnes in zip(structure.contracts, solution.contract, strict=True)
-        if tonnes > 1e-9
-    }
-    floors = {m.floor.name: float(v) for m, v in zip(support.markets, solution.floor, strict=True) if v > 0.5}
-    bought = {name: solution.acquisition[path, k] for k, name in enumerate(solution.purchases)}
-    return Decided(signed, contracts, floors, bought)
-
-
-def _baseline(problem: Problem) -> dict[tuple[str, str, tuple[str, ...], int], float]:
-    """What owners build anyway, without support."""
-    support = problem.structure.support
-    return {
-        _signature(problem, o): 1.0
-        for o, option in enumerate(support.options)
-        if support.baseline[option.project] and option.package.name == "none" and not option.market
-    }
-
-
-def _signature(problem: Problem, o: int) -> tuple[str, str, tuple[str, ...], int]:
-    """A package at a date by names, the same in every menu that has it."""
-    support = problem.structure.support
-    option = support.options[o]
-    floors = tuple(sorted(support.markets[m].floor.name for m in option.market))
-    return problem.natural.projects[option.project].name, option.package.name, floors, option.signed
-
-
-def evaluated(problem: Problem, chosen: Decided) -> Floats | None:
-    """The best operations in every scenario of the problem for decisions that are fixed; None where they do not fit.
-
-    Promises, limits and rules of thumb of the plan are left out, as in the do-nothing reference.
-    """
-    assembly, structure, n = problem.assembly, problem.structure, problem.natural
-    model = Model(assembly, objective_costs(problem)["social_cost"], integer=False)
-    for family in RELAXED_IN_Z0:
-        rows = assembly.rows_of(family)
-        model.set_row_bounds(rows, np.full(len(rows), -INF), np.full(len(rows), INF))
-    root = assembly.commitments
-
-    def fix(name: str, key: int, value: float) -> None:
-        column = root.columns(name, key)
-        model.set_bounds(column, np.array([value]), np.array([value]))
-
-    signs = [chosen.signed.get(_signature(problem, o), 0.0) for o in range(len(structure.support.options))]
-    if sum(signs) < sum(chosen.signed.values()) - 1e-6:
-        return None
-    for o, share in enumerate(signs):
-        fix("sign", o, share)
-    for m, market in enumerate(structure.support.markets):
-        fix("floor", m, chosen.floors.get(market.floor.name, 0.0))
-    for k, contract in enumerate(structure.contracts):
-        tonnes = chosen.contracts.get((n.producers[contract.source], contract.start), 0.0)
-        fix("contract", k, tonnes / structure.instance.producer_unit[contract.source])
-        if contract.lot > 0:
-            fix("contract_signed", k, float(tonnes > 0))
-    for c, part in enumerate(assembly.operations):
-        trunk = np.flatnonzero(structure.block_index[c].scenario == TRUNK)
-        for k, (variable, key) in enumerate(part.template.columns):
-            if variable == "acquisition":
-                unit = structure.instance.material_unit[structure.material_of_purchase[key]]
-                tonnes = np.maximum(0.0, chosen.bought.get(key, np.zeros(len(trunk)))) / unit
-                columns = part.first_column + k + part.width * trunk
-                slack = 1e-9 * (1 + tonnes)
-                low = np.zeros(len(trunk)) if chosen.at_most else np.maximum(0.0, tonnes - slack)
-                model.set_bounds(columns, low, np.minimum(tonnes + slack, assembly.upper[columns]))
-    run = model.run(time_limit_s=600.0, phase="evaluate")
-    return run.x if isinstance(run, SolvedRun) and run.status == "optimal" else None
 
 
 def _open(solved: Solved) -> float:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from ..core.frames import rows_of
 from ..results.result import Result
+from ..results.study import StudyResult
 from ..schemas.base import key_of
 from ..schemas.tables import TABLES
 
@@ -21,7 +22,7 @@ SIGNED = 0.005
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(StudyResult):
     """Differences of results; each table has a column a result, named as `names`."""
 
     names: tuple[str, ...]
@@ -34,8 +35,33 @@ class Comparison:
     warnings: tuple[str, ...] = ()
     """Why figures of the results may not be held against each other."""
 
-    def lines(self) -> list[str]:
+    kind: ClassVar[str] = "compare"
+    titles: ClassVar[Mapping[str, str]] = {
+        "inputs": "What differs in the question",
+        "outcome": "Outcome",
+        "plan": "What differs in the plan",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """inputs, outcome, plan; cells as they are, numbers beside text."""
+        return {
+            "inputs": self.inputs,
+            "outcome": self.outcome.astype(object),
+            "plan": self.plan.astype(object),
+        }
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """names and warnings."""
+        return {"names": self.names, "warnings": self.warnings}
+
+    def summary(self) -> str:
         """In plain words."""
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """In plain words, line by line."""
         said = [f"COMPARED: {', '.join(self.names)}", *self.warnings]
         for title, table in self.parts():
             said += [f"{title}:" if len(table) else f"{title}: nothing", *(f"  {line}" for line in self.told(table))]
@@ -44,9 +70,9 @@ class Comparison:
     def parts(self) -> list[tuple[str, pd.DataFrame]]:
         """Tables with their titles, in the order in which one reads them."""
         return [
-            ("What differs in the question", self.inputs),
-            ("Outcome", self.outcome),
-            ("What differs in the plan", self.plan),
+            (self.titles["inputs"], self.inputs),
+            (self.titles["outcome"], self.outcome),
+            (self.titles["plan"], self.plan),
         ]
 
     def told(self, table: pd.DataFrame) -> list[str]:
@@ -59,15 +85,18 @@ class Comparison:
         return said
 
     def _repr_html_(self) -> str:
-        """The tables, as notebooks show them."""
-        shown = (
-            f"<h4>{title}</h4>{table.to_html(index=False, border=0, escape=True)}" for title, table in self.parts()
-        )
-        return "".join([*(f"<p>{html.escape(line)}</p>" for line in self.warnings), *shown])
+        """As notebooks show it, what makes figures incomparable first."""
+        return "".join([*(f"<p>{html.escape(line)}</p>" for line in self.warnings), super()._repr_html_()])
 
 
 def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Comparison:
-    """Compare results. names: how they are called; None: their plans' names, numbered where these are the same."""
+    """What differs between results: in the question, in the outcome, in the plan.
+
+    results: two or more. names: what they are called, one each; None: their plans' names, numbered where these are the
+    same.
+
+    Raises ValueError for less than two results.
+    """
     if len(results) < 2:
         raise ValueError("a comparison needs two results")
     called = _names(results, names)

@@ -23,6 +23,7 @@ from ..results.manifest import read_manifest
 from ..results.notes import provenance
 from ..results.result import Result
 from ..results.run_contents import ANALYSES, UNITS, dictionary
+from ..results.study import Analyses, tables_of
 from ..results.study_files import study_faults
 from .charts import Figure, all_rows, altair, figures
 from .comparison import Comparison, compare
@@ -54,11 +55,11 @@ def report(
     results: Result | Sequence[Result],
     *,
     names: Sequence[str] | None = None,
-    analyses: Mapping[str, pd.DataFrame] | None = None,
+    analyses: Analyses | None = None,
 ) -> str:
     """A page on one result, or on the first of several with a comparison of all.
 
-    names: what several results are called; None: their plans' names. analyses: tables of other verbs by `verb/table`
+    names: what several results are called; None: their plans' names. analyses: studies, or tables of other verbs by `verb/table`
     (`frontier/points`), as `read_analyses` finds them. Raises InputError where the extra `report` is not installed, ValueError
     without a result.
     """
@@ -66,8 +67,8 @@ def report(
     if not several:
         raise ValueError("a report needs a result")
     first, others = several[0], several[1:]
-    compared = compare(several, names) if others else None
-    drawn = _drawn(several, compared, analyses or {})
+    compared, studied = compare(several, names) if others else None, tables_of(analyses)
+    drawn = _drawn(several, compared, studied)
     environment = _environment()
     return str(
         environment.get_template("page.html").render(
@@ -76,10 +77,10 @@ def report(
             words=_paragraphs(first.summary()),
             figures=drawn,
             specs={figure.name: _safe(json.dumps(_spec(figure))) for figure in drawn},
-            absent=_absent(analyses or {}),
-            sections=_sections(first, analyses or {}),
+            absent=_absent(studied),
+            sections=_sections(first, studied),
             comparison=compared,
-            downloads=_downloads(first, analyses or {}),
+            downloads=_downloads(first, studied),
             evidence=_evidence(first),
             style=_file("style.css"),
             script=_file("page.js"),
@@ -379,7 +380,7 @@ def markdown(
     results: Result | Sequence[Result],
     *,
     names: Sequence[str] | None = None,
-    analyses: Mapping[str, pd.DataFrame] | None = None,
+    analyses: Analyses | None = None,
 ) -> str:
     """The words of the page, for a text editor; arguments as for `report`."""
     several = [results] if isinstance(results, Result) else list(results)
@@ -387,7 +388,7 @@ def markdown(
     lines = [f"# {_plain(first.plan.title or first.plan.name)}", "", *(_plain(line) for line in headline(first)), ""]
     for head, text in _paragraphs(first.summary()):
         lines += [f"## {_plain(head)}", "", *(f"- {_plain(line)}" for line in text), ""]
-    for figure in _drawn(several, compared, analyses or {}):
+    for figure in _drawn(several, compared, tables_of(analyses)):
         lines += [f"## {figure.title}", "", figure.note, "", _plain(figure.alt), ""]
     if compared is not None:
         lines += ["## Comparison", "", *compared.warnings, ""]
@@ -408,14 +409,14 @@ def save_figures(
     kind: str = "svg",
     *,
     names: Sequence[str] | None = None,
-    analyses: Mapping[str, pd.DataFrame] | None = None,
+    analyses: Analyses | None = None,
 ) -> list[Path]:
     """Every figure of the page as a file of its own, `svg` or `png`, all of them or none; other arguments as for `report`."""
     several = [results] if isinstance(results, Result) else list(results)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with staged() as files:
-        for figure in _drawn(several, compare(several, names) if len(several) > 1 else None, analyses or {}):
+        for figure in _drawn(several, compare(several, names) if len(several) > 1 else None, tables_of(analyses)):
             path = folder / f"{figure.name}.{kind}"
             with files.file(path) as file:
                 file.write(_image(figure, kind))

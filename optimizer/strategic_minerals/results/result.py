@@ -15,7 +15,7 @@ import pandas as pd
 from ..audit.audit import Audit, Residual, audit
 from ..audit.figures import Figures
 from ..core.errors import Fault, InputError
-from ..core.frames import kinds_of, records, typed
+from ..core.frames import kinds_of, plainly, records, typed
 from ..core.outcome import Outcome
 from ..data.dataset import Dataset
 from ..data.plan_file import parse_plan
@@ -78,6 +78,18 @@ class Result:
     def figures(self) -> Figures:
         """Everything that the summary says in numbers, as named records."""
         return Figures.of(self.tables["figures"])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How it ended and by what means, JSON-ready: outcome, audit_passed, counts, options, versions."""
+        told = {
+            "outcome": asdict(self.outcome),
+            "audit_passed": self.audited.passed,
+            "counts": self.counts,
+            "options": self.options,
+            "versions": self.versions,
+        }
+        return dict(plainly(told))
 
     def summary(self) -> str:
         """The answer in plain words."""

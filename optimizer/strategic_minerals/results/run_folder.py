@@ -59,8 +59,11 @@ UNLISTED = (MANIFEST, LOCK)
 def write_run(result: Result, folder: str | Path, *, log: str = "") -> Path:
     """Write a run folder. Every file appears whole under its name; the manifest comes last.
 
-    Another writer of the same folder is waited for. Raises InputError where it does not end, and where the folder has files that
-    are none of a run: nothing is touched then.
+    folder: new, empty or an earlier run, which is replaced; another writer of the same folder is waited for. log: what the
+    solve told on its way, kept as `log.txt`; empty by default. Returns the folder.
+
+    Raises InputError where another writer does not end, and where the folder has files that are none of a run: nothing is
+    touched then. Raises OSError where the disk cannot be written.
     """
     folder = Path(folder)
     with _writing(folder):
@@ -245,7 +248,12 @@ class Opened:
 
 
 def load_result(folder: str | Path) -> Result:
-    """Open a run folder. Raises InputError where it is unfinished, of another schema version, or changed."""
+    """Open a run folder.
+
+    folder: what `write_run`, or `solve --out` of the command line, wrote.
+
+    Raises InputError where it is unfinished, of another schema version, or changed, with every fault.
+    """
     opened = open_run(folder)
     if opened.faults:
         raise InputError(opened.faults)

@@ -15,10 +15,12 @@ from typing import Any
 from ..core.atomic_files import PART, staged, whole_file
 from ..core.errors import Fault, InputError
 from ..core.folder_lock import LOCK, one_writer
+from ..data.csv_files import csv_text
 from .line_ends import are_all, of_file, told_once
 from .manifest import DIGEST, MANIFEST, read_manifest, seal_faults, sealed, spelled
 from .result import SCHEMA_VERSION
 from .run_contents import ANALYSES, is_litter, names_in
+from .study import Study
 
 SEAL = "seal.json"
 RESUMED = "rows"
@@ -41,6 +43,11 @@ def write_study(texts: Mapping[str, str], out: Path) -> None:
             stale.unlink()
         _write(texts, out)
         seal(run, out)
+
+
+def store_study(study: Study, out: Path) -> None:
+    """Write the tables of a study into a folder as CSV files, as `write_study` does."""
+    write_study({name: csv_text(table) for name, table in study.tables.items()}, out)
 
 
 def refuse_mixed(out: Path, tables: Collection[str], *, resumed: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import FaultsError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..results.result import Result
+    from ..results.study import Study
 
 SHARE_OF_DEADLINE = 0.9
 """Of the job's wall clock that the solver gets: what is left writes the best plan down."""
@@ -50,25 +51,20 @@ def _solve(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
         result = solve(plan, data, threads=int(limits.get("threads", 1)), on_progress=teller.solving, **asked)
     teller.phase("writing")
     write_run(result, folder.path / "run", log=log.text())
-    return Answer(_headline(result), result.summary(), _facts(result), of_run=result.tables)
+    return Answer(_headline(result), result.summary(), result.facts, of_run=result.tables)
+
+
+def _told(found: Study) -> Answer:
+    """What a study found, as a job's answer."""
+    from ..core.frames import plainly
+
+    words = found.summary()
+    return Answer(words.splitlines()[0], words, dict(plainly(found.facts)), found.tables)
 
 
 def _headline(result: Result) -> str:
     lines = result.summary().split("\n\n")[0].splitlines()
     return " ".join(line.strip() for line in lines[1:3])
-
-
-def _facts(result: Result) -> dict[str, Any]:
-    from ..core.frames import plainly
-
-    told = {
-        "outcome": asdict(result.outcome),
-        "audit_passed": result.audited.passed,
-        "counts": dict(result.counts),
-        "options": dict(result.options),
-        "versions": dict(result.versions),
-    }
-    return dict(plainly(told))
 
 
 def run_of(folder: Folder, place: int = 0) -> Result:
@@ -79,20 +75,18 @@ def run_of(folder: Folder, place: int = 0) -> Result:
 
 def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
     from ..analysis.sweep import sweep
-    from ..analysis.sweep_file import SweepFile, in_words
+    from ..analysis.sweep_file import SweepFile
     from ..checks.consistency import require
-    from ..core.frames import plainly
     from ..data.plan_file import parse_as
 
     plan, data = question(folder, request)
     require(plan, data)
     sized(plan, data, int(limits.get("most_columns", 10**9)))
     asked = parse_as(SweepFile, request["study"], file="study")
-    design = asked.design(plan, data)
     found = sweep(
         plan,
         data,
-        design.points,
+        asked.design(plan, data),
         gap=asked.gap,
         relax=asked.relax,
         method=asked.method,
@@ -100,15 +94,7 @@ def _sweep(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any]
         store=folder.path / "rows",
         on_progress=teller.counting,
     )
-    frames = {"points": found.points, "decisions": found.decisions, "chosen": found.chosen()}
-    facts: dict[str, Any] = {"failed_share": found.failed, "checked": found.checked, "disagreed": found.disagreed}
-    if design.kind in ("one_at_a_time", "morris", "sobol"):
-        from ..analysis.designs import indices, left_out
-
-        frames["indices"] = indices(design, found.points)
-        facts["left_out_share"] = left_out(design, found.points, "objective_musd")
-    words = in_words(design, found)
-    return Answer(words.splitlines()[0], words, dict(plainly(facts)), frames)
+    return _told(found)
 
 
 def _stress(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
@@ -117,40 +103,20 @@ def _stress(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any
     result = run_of(folder)
     testable(result.plan)
     asked = {name: request[name] for name in ("scenarios", "seed", "myopic")}
-    found = stress_test(result, on_progress=teller.counting, **asked)
-    words = found.summary()
-    frames = {
-        "figures": found.figures,
-        "materials": found.materials,
-        "worst": found.worst,
-        "scenarios": found.by_scenario,
-    }
-    return Answer(words.splitlines()[0], words, {"seed": found.seed, "confidence": found.confidence}, frames)
+    return _told(stress_test(result, on_progress=teller.counting, **asked))
 
 
 def _explain(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
     from ..analysis.explain import explain
 
     asked = {name: request[name] for name in ("item", "gap", "time_limit_s")}
-    found = explain(run_of(folder), on_progress=teller.counting, **asked)
-    words = found.summary()
-    frames = {
-        "prices": found.prices,
-        "reasons": found.reasons,
-        "break_evens": found.break_evens,
-        "intervals": found.intervals,
-    }
-    kept = {name: frame for name, frame in frames.items() if len(frame)}
-    return Answer(words.splitlines()[0], words, {"gap": found.gap, "aim": found.aim}, kept)
+    return _told(explain(run_of(folder), on_progress=teller.counting, **asked))
 
 
 def _compare(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:
     from ..report.comparison import compare
 
-    found = compare([run_of(folder, n) for n in range(len(request["of"]))], request["names"])
-    lines = found.lines()
-    frames = {"inputs": found.inputs, "outcome": found.outcome.astype(object), "plan": found.plan.astype(object)}
-    return Answer(lines[0], "\n".join(lines), {"names": list(found.names)}, frames)
+    return _told(compare([run_of(folder, n) for n in range(len(request["of"]))], request["names"]))
 
 
 def _check(folder: Folder, request: Mapping[str, Any], limits: Mapping[str, Any], teller: Teller) -> Answer:

@@ -1,0 +1,161 @@
+"""What a sweep found: answers and decisions of its points, how often each thing is chosen, what moves the answer; in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from ..core.frames import rows_of
+from ..instance.instruments import CHOSEN
+from ..model.decisions import HALF
+from ..results.study import StudyResult
+from .designs import Design, indices, left_out
+
+PLAIN = Design("points", (), {})
+"""Of points that nothing but they themselves asks for."""
+
+
+@dataclass(frozen=True)
+class Sweep(StudyResult):
+    """All points of a sweep."""
+
+    points: pd.DataFrame
+    """One row a point, in the order asked: the values of the axes, then `FIGURES`; numbers are NaN where there is no answer."""
+    decisions: pd.DataFrame
+    """point, kind, item, year, value: what is signed of a project (share), the largest stock of each material [t], contracts by
+    producer [t/yr] and market floors."""
+    checked: int
+    """Points that were solved again from nothing."""
+    disagreed: int
+    """Those of them that did not agree; their stretches were solved from nothing."""
+    relaxed: frozenset[int] = frozenset()
+    """Points that are relaxations of whole signatures, which leave traces of many: a project counts as chosen from half of it."""
+    notes: tuple[str, ...] = ()
+    """What was varied and the plan does not read, and factors that look like percent."""
+    design: Design = PLAIN
+    """What asked for the points, and how their answers are to be read."""
+
+    kind: ClassVar[str] = "sweep"
+    titles: ClassVar[Mapping[str, str]] = {
+        "indices": "What moves it",
+        "chosen": "Chosen, by share of the points",
+        "points": "Points",
+        "decisions": "",
+    }
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """points, decisions, chosen; indices where the design has any."""
+        found = {"points": self.points, "decisions": self.decisions, "chosen": self.chosen()}
+        return {**found, "indices": indices(self.design, self.points)} if self.design.has_indices else found
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """failed_share, checked, disagreed, notes; left_out_share: of points that indices do without, where there are any."""
+        told = {
+            "failed_share": self.failed,
+            "checked": self.checked,
+            "disagreed": self.disagreed,
+            "notes": self.notes,
+        }
+        left = (
+            {"left_out_share": left_out(self.design, self.points, "objective_musd")} if self.design.has_indices else {}
+        )
+        return {**told, **left}
+
+    def summary(self) -> str:
+        """In plain words."""
+        return in_words(self.design, self)
+
+    @property
+    def failed(self) -> float:
+        """Share of points without an answer."""
+        return float(self.points["objective_musd"].isna().mean())
+
+    def chosen(self) -> pd.DataFrame:
+        """kind, item, share: of the points with an answer, how many have each decision, or part of it; 1 is whatever the values."""
+        answered = int(self.points["objective_musd"].notna().sum())
+        found = self.decisions
+        if found.empty:
+            return pd.DataFrame(columns=["kind", "item", "share"])
+        least = np.where(found["point"].isin(self.relaxed), HALF, CHOSEN)
+        found = found[(found["kind"] != "project") | (found["value"] > least)]
+        pairs = zip(found["kind"], found["item"], strict=True)
+        named = [item.partition(": ")[0] if kind == "project" else item for kind, item in pairs]
+        counted = (
+            found.assign(item=named)
+            .drop_duplicates(["point", "kind", "item"])
+            .groupby(["kind", "item"], sort=True)
+            .size()
+        )
+        return (
+            (counted / max(1, answered))
+            .rename("share")
+            .reset_index()
+            .sort_values("share", ascending=False, kind="stable", ignore_index=True)
+        )
+
+
+def in_words(design: Design, found: Sweep) -> str:
+    """A sweep in plain words: what failed, how far the answer moves, what moves it, what is chosen whatever the values."""
+    points = found.points
+    answered = points[points["objective_musd"].notna()]
+    lines = [
+        f"SWEEP: {len(points)} points, {found.failed:.1%} without an answer; {found.checked} solved again from nothing, "
+        f"{found.disagreed} of them otherwise (their stretches were solved from nothing)."
+    ]
+    lines += [f"  note: {note}" for note in found.notes]
+    for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
+        lines.append(f"  no answer at {len(rows)}: {reason}")
+    if len(answered):
+        spans = {
+            "worth against doing nothing": 0.0 - answered["objective_musd"],
+            "expected loss": answered["expected_loss_musd"],
+            "discounted spending": answered["spending_musd"],
+        }
+        lines.append(
+            "  [M] " + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
+        )
+    if design.kind == "loss_functions":
+        same: dict[tuple[float, float, float], list[str]] = {}
+        for row in rows_of(answered):
+            key = row.objective_musd, row.expected_loss_musd, row.spending_musd
+            same.setdefault(key, []).append(row.loss_function)
+        for (aim, loss, spent), names in same.items():
+            worth = f"worth {0.0 - aim:,.1f} M, expected loss {loss:,.1f} M, spending {spent:,.1f} M"
+            lines.append(f"  {', '.join(names)}{' (the same of these materials)' * (len(names) > 1)}: {worth}")
+    elif design.kind != "points":
+        lines += _moved(design, found)
+    chosen = found.chosen()
+    always = chosen["share"] >= 1 - 1e-9
+    claim = "(no regret; but see the notes)" if found.notes else "(no regret)"
+    for title, part in (
+        (f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]),
+        ("CHOSEN AT SOME", chosen[~always]),
+    ):
+        named = [
+            f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}" for row in rows_of(part)
+        ]
+        lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
+    return "\n".join(lines)
+
+
+def _moved(design: Design, found: Sweep) -> list[str]:
+    """What each figure does to the aim, the largest first."""
+    out = left_out(design, found.points, "objective_musd")
+    left = f"{out:.1%} of the points left out, because a run of their block failed"
+    lines = [f"WHAT MOVES IT (worth against doing nothing, million USD; {left}):"]
+    for row in rows_of(indices(design, found.points)):
+        if design.kind == "one_at_a_time":
+            ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
+            said = f"{row.low:,.4g} to {row.high:,.4g} gives {' to '.join(ends)}"
+        elif design.kind == "morris":
+            said = f"mean effect {row.mu_star:,.2f} (+- {row.mu_star_conf:,.2f}), spread {row.sigma:,.2f}"
+        else:
+            said = f"total {row.total:.2f} (+- {row.total_conf:.2f}), alone {row.first:.2f} (+- {row.first_conf:.2f})"
+        lines.append(f"  {row.address}: {said}")
+    return lines

@@ -1,0 +1,99 @@
+"""What every study gives: tables by the names of their files, figures beside them, words, JSON, a view for notebooks.
+
+A study looks at a question or at a solved plan and finds more than one plan can say: a stress test, a sweep, an explanation.
+Whoever shows, stores or sends one needs nothing but this protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import pandas as pd
+
+from ..core.frames import notebook_html, plainly, records
+
+STUDY_SCHEMA_VERSION = 1
+"""Of `Study.to_dict`."""
+
+
+@runtime_checkable
+class Study(Protocol):
+    """What a study found, whatever it was about: tables, figures beside them, words and JSON."""
+
+    kind: ClassVar[str]
+    """The verb of the command line that makes it, e.g. `stress`."""
+    titles: ClassVar[Mapping[str, str]]
+    """Every table that it may have -> its heading in a notebook; empty: too long to be shown there."""
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Tables by name, which is that of their CSV file. Cells are numbers and text; one that does not apply is left out."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Single figures and options that belong to the tables, JSON-ready."""
+        ...
+
+    def summary(self) -> str:
+        """What was found, in plain words."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: `schema_version`, `kind`, the facts, and each table by its name as a list of records."""
+        ...
+
+    def _repr_html_(self) -> str:
+        """As notebooks show it."""
+        ...
+
+
+class StudyResult:
+    """Base of what studies give: JSON and the view for notebooks follow from tables, facts and words."""
+
+    kind: ClassVar[str]
+    titles: ClassVar[Mapping[str, str]]
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """As `Study.tables`."""
+        raise NotImplementedError
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """As `Study.facts`."""
+        return {}
+
+    def summary(self) -> str:
+        """As `Study.summary`."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `Study.to_dict`. Missing values and numbers that are not finite are None."""
+        tables = {name: records(table) for name, table in self.tables.items()}
+        return {"schema_version": STUDY_SCHEMA_VERSION, "kind": self.kind, **plainly(self.facts), **tables}
+
+    def _repr_html_(self) -> str:
+        """As `Study._repr_html_`: the first line, then the tables that have a heading."""
+        tables = self.tables
+        return notebook_html(
+            self.summary(), {title: tables[name] for name, title in self.titles.items() if title and name in tables}
+        )
+
+
+Analyses = Mapping[str, pd.DataFrame] | Iterable[Study]
+"""Studies, or their tables by `kind/table`."""
+
+
+def tables_of(analyses: Analyses | None) -> Mapping[str, pd.DataFrame]:
+    """Tables by `kind/table`, as a run folder names them under `analyses`; of several studies of a kind, those of the last one."""
+    if analyses is None or isinstance(analyses, Mapping):
+        return analyses or {}
+    latest = {study.kind: study for study in analyses}
+    return {f"{kind}/{name}": table for kind, study in latest.items() for name, table in study.tables.items()}
+
+
+def listed(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A table whose column of names is text: separated by semicolons, as files and records hold it."""
+    return table.assign(**{column: ["; ".join(names) for names in table[column]]})
