@@ -25,6 +25,7 @@ from ..core.errors import (
     StoppedError,
     UntrustedError,
 )
+from . import analysis, evaluation, report, service
 from .common import (
     EXIT_INFEASIBLE,
     EXIT_INPUT,
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from ..schemas.plan import Plan
 
 
+VERBS = (analysis, evaluation, report, service)
+"""Modules that register their verbs as they are imported."""
 LONGEST_DIAGNOSIS_S = 600.0
 """Seconds that `solve` looks for what would help where there is no plan; `diagnose` may be given more."""
 
