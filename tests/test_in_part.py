@@ -52,12 +52,14 @@ def test_a_project_supported_in_part_is_chosen_and_told_with_its_share(money: fl
     what the money would have bought: a tenth of it, 13, is .13 * 220 less for 21.1 more."""
     result = solve(*partly(money), gap=0.0)
     told = said(result)
-    assert told["project mine"].startswith(f"project mine: chosen ({money:g}% of it), brings ")
+    assert told["project mine"].startswith(f"project mine: chosen ({money:g}% of it); it makes the plan ")
     assert f"without it the plan takes project mine2 ({money / 1.3:.3g}% of it)" in told["project mine"]
     assert told["package grant"].startswith(
-        f"package grant: chosen ({money:g}% of one project), brings {2.2 * money:,.1f} M"
+        f"package grant: chosen ({money:g}% of one project); it makes the plan {2.2 * money:,.1f} M better"
     )
-    assert told["project mine2"].startswith("project mine2: rejected, having at least 10% of it would cost 7.5 M")
+    assert told["project mine2"].startswith(
+        "project mine2: rejected; including at least 10% of it makes the plan 7.5 M worse"
+    )
 
 
 def test_break_evens_of_a_part_agree_with_the_plan() -> None:
@@ -71,10 +73,13 @@ def test_break_evens_of_a_part_agree_with_the_plan() -> None:
 
 def test_what_money_is_too_short_for_is_weighed_in_the_part_that_it_suffices_for() -> None:
     """Proves: with 2 million USD a tenth of 130 cannot be paid and a hundredth can; with none nothing, and that is what is said."""
-    assert "rejected, having at least 1% of it would cost 0.8 M" in said(solve(*partly(2.0), gap=0.0))["project mine2"]
+    assert (
+        "rejected; including at least 1% of it makes the plan 0.8 M worse"
+        in said(solve(*partly(2.0), gap=0.0))["project mine2"]
+    )
     said_of_none = said(solve(*partly(0.0), gap=0.0))["project mine"]
     assert said_of_none.startswith(
-        "project mine: rejected; no plan with at least 0.1% of it: no plan meets the demands"
+        "project mine: rejected; no plan with at least 0.1% of it: no plan meets all requirements"
     )
 
 
@@ -90,7 +95,7 @@ def test_an_offer_larger_than_the_money_is_weighed_in_what_the_money_suffices_fo
         scenarios=[cut("cut", 0.25, 2028, 1)],
         money={2027: 30.0, 2028: 0.0},
     )
-    wanted = "offer spot: rejected, having it of at least 1,000 t would cost 2.5 M"
+    wanted = "offer spot: rejected; including at least 1,000 t of it makes the plan 2.5 M worse"
     assert said(solve(plan, data, gap=0.0))["offer spot"].startswith(wanted)
 
 
@@ -104,8 +109,8 @@ def test_portfolios_count_what_is_supported_in_part(money: float) -> None:
     assert all({"project mine", "project mine2"} & set(items) for items in found.portfolios["items"])
     assert len(found.firm) == 1
     assert found.firm[0].startswith(f"project mine ({money:g}% of it, ")
-    assert "takes project mine2 (" in found.summary()
-    assert "in all of them: project mine (" in found.summary()
+    assert "adds project mine2 (" in found.summary()
+    assert "In all of them: project mine (" in found.summary()
 
 
 def test_a_sweep_counts_what_is_chosen_in_part_and_no_traces_of_relaxations() -> None:
@@ -126,7 +131,7 @@ def test_two_signatures_of_one_project_are_one_project_where_unexpired_life_is_w
     table = result.tables["projects"]
     assert table[table.project == "mine"].share.tolist() == [pytest.approx(0.3), pytest.approx(0.3)]
     assert "the plan would be" not in result.summary()
-    assert "The same projects are chosen where unexpired life is worth nothing at the end." in result.summary()
+    assert "The same projects would be chosen if their remaining life were worth nothing." in result.summary()
 
 
 # Figures of the plan beside other plans

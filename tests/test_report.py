@@ -221,7 +221,7 @@ def test_figures_say_what_the_tables_say(result: Result) -> None:
     assert {f"buy {material}" for material in result.tables["acquisitions"]["material"]} <= actions
     stock = result.tables["stock"].set_index(["material", "period"])["stock_t"]
     drawn = drawdown(result)
-    trunk = drawn[drawn["scenario"] == "trunk"]
+    trunk = drawn[drawn["scenario"] == "baseline course"]
     for row in trunk.itertuples():
         assert row.stock_t == pytest.approx(stock[row.material, row.period], abs=1e-6)
     lines, owed = money(result)

@@ -18,14 +18,14 @@ from .designs import estimate_ranges, indices, one_at_a_time
 from .sweep import sweep
 
 WANTED = {
-    "demand": "no demand: only what plants use counts",
-    "loss_functions": "no loss under the plan's loss function: going short costs nothing beyond the price",
+    "demand": "no demand: only the use by plants counts",
+    "loss_functions": "no loss in the plan's loss function: a shortage costs nothing beyond the price",
     "prices": "no price in the plan's price set",
     "offers": "no offer: the reserve cannot buy it",
-    "stock": "no opening stock known: counted as none",
-    "substitution": "no substitution step: users cannot do without",
-    "hazards": "no event of the plan and no hazard that it draws touches it: nothing ever cuts it",
-    "yields": "no source known that makes it",
+    "stock": "no known opening stock: counted as zero",
+    "substitution": "no substitution step: users cannot replace it",
+    "hazards": "no event and no sampled hazard of the plan affects it: its supply is never cut",
+    "yields": "no known source",
 }
 """Tables in which a planned material should have a row, and what it means where it has none."""
 
@@ -46,17 +46,21 @@ class Completeness:
 
     def summary(self) -> str:
         """In plain words."""
-        lines = ["COMPLETENESS:"]
+        lines = ["COMPLETENESS: what is missing from this question"]
         if self.minerals_without_data:
-            lines.append(f"  minerals with facts that no plan can use yet: {', '.join(self.minerals_without_data)}")
+            lines.append(
+                f"  minerals with published facts but without planning data: {', '.join(self.minerals_without_data)}"
+            )
         for meaning, rows in self.gaps.groupby("meaning", sort=False):
             lines.append(f"  {meaning}: {', '.join(rows['material'])}")
         for row in self.empty.itertuples():
-            lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of {row.rows} rows that the plan reads")
+            lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of the {row.rows} rows that the plan reads")
         if len(self.influence):
-            lines.append("  estimates by influence (aim at the low and high end of each, linear relaxation):")
+            lines.append(
+                "  estimates by influence (value of the aim at the low and high end of each, linear relaxation, million USD):"
+            )
             for row in self.influence.itertuples():
-                ends = f"{row.at_low:,.1f} to {row.at_high:,.1f} M" if row.swing == row.swing else "no answer at an end"
+                ends = f"{row.at_low:,.1f} to {row.at_high:,.1f}" if row.swing == row.swing else "no answer at one end"
                 lines.append(f"    {row.address}: {row.low:,.4g} to {row.high:,.4g} gives {ends}")
         return "\n".join(lines)
 

@@ -162,14 +162,12 @@ def _option_idle(instance: Instance, scenarios: ScenarioSet, support: Support, o
     if not runs:
         cash = instance.cash[project.producer] / instance.producer_unit[project.producer] / MUSD_PER_T
         return (
-            "" if finances else f"it does not keep {project.name} open where prices fall (cash cost {cash:,.4g} USD/kg)"
+            "" if finances else f"it does not keep {project.name} open when prices fall (cash cost {cash:,.4g} USD/kg)"
         )
     if finances:
-        return (
-            f"{project.name} runs on in every disruption without it, so that it only takes the place of capital support"
-        )
+        return f"{project.name} keeps running in every disruption without it, so it only replaces capital support"
     pays = "gets no more money from investors with it" if gaps else "pays its owner without it"
-    return f"{project.name} {pays}, and runs on in every disruption without it"
+    return f"{project.name} {pays}, and keeps running in every disruption without it"
 
 
 def _after_the_last(instance: Instance, scenarios: ScenarioSet, material: int, start: int) -> str:

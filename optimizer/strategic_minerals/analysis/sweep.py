@@ -25,6 +25,7 @@ from ..core.errors import Fault, FaultsError, PlanError, ReserveError
 from ..core.parallel import workforce
 from ..data.addresses import edited, read_axis
 from ..data.dataset import Dataset
+from ..data.names import Names
 from ..instance.build import build_instance
 from ..instance.instruments import CHOSEN
 from ..model.decisions import HALF
@@ -60,6 +61,8 @@ class Sweep:
     """Points that were solved again from nothing."""
     disagreed: int
     """Those of them that did not agree; their stretches were solved from nothing."""
+    names: Names
+    """What readers call the items of `decisions`."""
     relaxed: frozenset[int] = frozenset()
     """Points that are relaxations of whole signatures, which leave traces of many: a project counts as chosen from half of it."""
     notes: tuple[str, ...] = ()
@@ -177,6 +180,7 @@ def sweep(
         pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
         sum(part.checked for part in walked),
         sum(part.disagreed for part in walked),
+        Names.of(data),
         frozenset(
             k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support
         ),

@@ -150,32 +150,34 @@ def _located(place: PlanText, fault: Fault) -> Fault:
 
 
 def in_words(design: Design, found: Sweep) -> str:
-    """A sweep in plain words: what failed, how far the answer moves, what moves it, what is chosen whatever the values."""
+    """A sweep in plain words: what failed, how far the answer moves, what moves it, what is chosen at any value."""
     points = found.points
     answered = points[points["objective_musd"].notna()]
+    again = ", so their neighbours were solved again too" if found.disagreed else ""
     lines = [
-        f"SWEEP: {len(points)} points, {found.failed:.1%} without an answer; {found.checked} solved again from nothing, "
-        f"{found.disagreed} of them otherwise (their stretches were solved from nothing)."
+        f"SWEEP: {len(points):,} points, {found.failed:.1%} without an answer. {found.checked} points were solved a second time "
+        f"without a warm start; {found.disagreed} of them gave another answer{again}."
     ]
-    lines += [f"  note: {note}" for note in found.notes]
+    lines += [f"  Note: {note}." for note in found.notes]
     for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
-        lines.append(f"  no answer at {len(rows)}: {reason}")
+        lines.append(f"  No answer at {len(rows)} points: {reason}")
     if len(answered):
         spans = {
-            "worth against doing nothing": 0.0 - answered["objective_musd"],
-            "expected loss": answered["expected_loss_musd"],
+            "worth compared with doing nothing": 0.0 - answered["objective_musd"],
+            "expected losses": answered["expected_loss_musd"],
             "discounted spending": answered["spending_musd"],
         }
         lines.append(
-            "  [M] " + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
+            "  [million USD] "
+            + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
         )
     if design.kind == "loss_functions":
         same = answered.groupby(["objective_musd", "expected_loss_musd", "spending_musd"], sort=False)[
             "loss_function"
         ].apply(list)
         for (aim, loss, spent), names in same.items():
-            worth = f"worth {0.0 - aim:,.1f} M, expected loss {loss:,.1f} M, spending {spent:,.1f} M"
-            lines.append(f"  {', '.join(names)}{' (the same of these materials)' * (len(names) > 1)}: {worth}")
+            worth = f"worth {0.0 - aim:,.1f}, expected losses {loss:,.1f}, spending {spent:,.1f} million USD"
+            lines.append(f"  {', '.join(names)}{' (the same for these materials)' * (len(names) > 1)}: {worth}")
     elif design.kind != "points":
         lines += _moved(design, found)
     chosen = found.chosen()
@@ -183,10 +185,10 @@ def in_words(design: Design, found: Sweep) -> str:
     claim = "(no regret; but see the notes)" if found.notes else "(no regret)"
     for title, part in (
         (f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]),
-        ("CHOSEN AT SOME", chosen[~always]),
+        ("CHOSEN AT SOME POINTS", chosen[~always]),
     ):
         named = [
-            f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}"
+            f"{found.names.item(f'{row.kind} {row.item}')}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}"
             for row in part.itertuples()
         ]
         lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
@@ -196,15 +198,17 @@ def in_words(design: Design, found: Sweep) -> str:
 def _moved(design: Design, found: Sweep) -> list[str]:
     """What each figure does to the aim, the largest first."""
     out = left_out(design, found.points, "objective_musd")
-    left = f"{out:.1%} of the points left out, because a run of their block failed"
-    lines = [f"WHAT MOVES IT (worth against doing nothing, million USD; {left}):"]
+    left = f"{out:.1%} of the points left out, because a point of their group has no answer"
+    lines = [f"WHAT MOVES THE ANSWER (worth compared with doing nothing, million USD; {left}):"]
     for row in indices(design, found.points).itertuples():
         if design.kind == "one_at_a_time":
             ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
             said = f"{row.low:,.4g} to {row.high:,.4g} gives {' to '.join(ends)}"
         elif design.kind == "morris":
-            said = f"mean effect {row.mu_star:,.2f} (+- {row.mu_star_conf:,.2f}), spread {row.sigma:,.2f}"
+            said = f"mean effect {row.mu_star:,.2f} (± {row.mu_star_conf:,.2f}), standard deviation {row.sigma:,.2f}"
         else:
-            said = f"total {row.total:.2f} (+- {row.total_conf:.2f}), alone {row.first:.2f} (+- {row.first_conf:.2f})"
+            said = (
+                f"total effect {row.total:.2f} (± {row.total_conf:.2f}), alone {row.first:.2f} (± {row.first_conf:.2f})"
+            )
         lines.append(f"  {row.address}: {said}")
     return lines

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.units import USD_PER_MUSD
+from ..core.words import BASELINE_COURSE
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES, TRUNK
 from ..highs.run import Run
@@ -155,7 +156,7 @@ def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual:
     structure, n = problem.structure, problem.natural
     blocks, shape, calendar = structure.block_index[c], structure.component_sets[c], n.calendar
     s, t = int(blocks.scenario[number]), int(blocks.period[number])
-    scenario, period = ("trunk" if s == TRUNK else structure.scenarios.names[s]), calendar.period_label(t)
+    scenario, period = (BASELINE_COURSE if s == TRUNK else structure.scenarios.names[s]), calendar.period_label(t)
 
     def per_tonne(price: str, item: str, i: int, value: float, direction: int) -> list[Price]:
         unit = float(problem.instance.material_unit[i])
