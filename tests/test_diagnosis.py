@@ -352,9 +352,7 @@ def test_money_is_raised_by_what_is_owed_and_what_is_missed() -> None:
         "appropriation FY2028": pytest.approx(28.0, rel=1e-3),
         "every year's appropriation": pytest.approx(18.0, rel=1e-3),
     }
-    assert (
-        "appropriation FY2027: 2 million USD (10 are paid: holding the opening stock costs so much)" in found.conflict
-    )
+    assert "appropriation FY2027: 2 million USD (10 have to be paid to hold the opening stock)" in found.conflict
 
 
 def test_a_total_is_raised_by_what_is_owed_and_what_is_missed() -> None:

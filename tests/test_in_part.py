@@ -95,7 +95,9 @@ def test_an_offer_larger_than_the_money_is_weighed_in_what_the_money_suffices_fo
         scenarios=[cut("cut", 0.25, 2028, 1)],
         money={2027: 30.0, 2028: 0.0},
     )
-    wanted = "offer spot: rejected; including at least 1,000 t of it makes the plan 2.5 M worse"
+    wanted = (
+        "a from other suppliers [offer spot]: rejected; including at least 1,000 t of it makes the plan 2.5 M worse"
+    )
     assert said(solve(plan, data, gap=0.0))["offer spot"].startswith(wanted)
 
 
@@ -162,7 +164,7 @@ def test_figures_of_the_plan_are_those_that_later_aims_left_it() -> None:
     found = alternatives(result, count=1)
     row = found.extremes.set_index("item").loc["purchases for the reserve"]
     assert row.plan == pytest.approx(result.tables["acquisitions"].cost_musd.sum()) == pytest.approx(100.0)
-    assert "(the plan 100)" in row.sentence
+    assert "(this plan: 100)" in row.sentence
     assert (found.extremes.least <= found.extremes.plan + 1e-9).all()
     assert (found.extremes.plan <= found.extremes.most + 1e-9).all()
     assert "worse by at most 5.0% of what the plan takes off it (41.25 million USD)" in found.summary()
@@ -183,7 +185,7 @@ def test_what_later_aims_leave_of_an_offer_is_not_called_all_of_it() -> None:
     )
     result = solve(plan, data, gap=0.0)
     assert result.tables["acquisitions"].acquired_t.tolist() == [pytest.approx(4100.0), pytest.approx(5000.0)]
-    assert "all that it gives is taken in 1 of 4 cases" in said(result)["offer o"]
+    assert "the plan takes all that is on offer in 1 of 4 cases" in said(result)["offer o"]
     row = alternatives(result, count=0).extremes.set_index("item").loc["purchases for the reserve"]
     assert (row.plan, row.least) == (pytest.approx(91.0), pytest.approx(91.0 - 0.05 * 750.75 / 82.5 * 10.0, rel=1e-3))
 
@@ -193,7 +195,10 @@ def test_plans_of_least_spending_are_told_in_spending() -> None:
     promise = [{"material": "a", "segment": "civil", "level": 0.5, "scenarios": ["stop"]}]
     found = alternatives(aimed("least_budget", service_levels=promise), count=1)
     summary = found.summary()
-    assert "discounted spending worse by at most 5.0% of what the plan adds to it (2.5 million USD)" in summary
+    assert (
+        "plans whose discounted spending is worse by at most 5.0% of what the plan adds to it (2.5 million USD)"
+        in summary
+    )
     assert "worth" not in summary
     assert found.portfolios.aim_musd.iloc[0] == pytest.approx(50.0)
     assert all(math.isnan(worth) for worth in found.portfolios.worth_musd)

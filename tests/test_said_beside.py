@@ -112,7 +112,7 @@ def test_spending_of_years_after_the_plan_is_said_beside_the_budget(tail: int) -
         money=30.0,
         horizon={"first_year": 2027, "years": 2, "tail_years": tail, "period_months": 12},
     )
-    assert ("count the years computed after the plan" in frontier(plan, data, factors=(1.0,)).summary()) == (tail > 0)
+    assert ("include the years computed after the plan" in frontier(plan, data, factors=(1.0,)).summary()) == (tail > 0)
 
 
 def test_what_an_event_of_the_plan_cuts_is_not_said_to_be_never_cut() -> None:

@@ -33,7 +33,8 @@ class Names:
         materials = _apart((row.material, row.name) for row in data.rows("materials"))
         made = [(row.activity, row.name, row.country) for row in data.rows("activities")]
         made += [(row.project, row.name, row.country) for row in data.rows("projects")]
-        producers = _apart((key, _placed(name or key, countries.get(at, at))) for key, name, at in made)
+        placed = {at: name for at, name in countries.items() if name != at}
+        producers = _apart((key, _placed(name or key, placed.get(at, ""))) for key, name, at in made)
         return cls(
             materials,
             countries,
@@ -92,7 +93,7 @@ def _apart(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _placed(name: str, country: str) -> str:
-    """A producer's name with its country, unless the name tells it already."""
+    """A producer's name with its country, unless the name tells it already or the country has none."""
     stem = re.escape(country[:-1])
     told = country in name or (country.isalpha() and re.search(rf"\b{stem}{ADJECTIVE}\b", name))
     return name if told else f"{name} ({country})"

@@ -18,6 +18,7 @@ from .figure_data import (
     OTHERS,
     RESERVE,
     SHORT,
+    SMALL_T,
     WITH,
     WITHOUT,
     chain,
@@ -82,7 +83,7 @@ def _timeline(result: Result) -> Iterator[Figure]:
         return
     alt = altair()
     base = alt.Chart(table).encode(
-        y=alt.Y("what:N", sort=list(dict.fromkeys(table["what"])), title=None, axis=alt.Axis(labelLimit=260)),
+        y=alt.Y("what:N", sort=list(dict.fromkeys(table["what"])), title=None, axis=alt.Axis(labelLimit=360)),
         color=alt.Color("kind:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
         tooltip=[
             alt.Tooltip("what:N", title="what"),
@@ -105,7 +106,8 @@ def _timeline(result: Result) -> Iterator[Figure]:
             ),
         )
     )
-    kinds = ", ".join(f"{count} {kind}" for kind, count in table.drop_duplicates("what")["kind"].value_counts().items())
+    counts = table.drop_duplicates("what")["kind"].value_counts()
+    kinds = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
     yield Figure(
         "timeline",
         "What to buy, support and guarantee",
@@ -180,7 +182,7 @@ def _stocks(result: Result) -> Iterator[Figure]:
         .mark_line(strokeWidth=3, color=PALETTE[1], point=True)
     )
     peak = table[table["scenario"] == BASELINE_COURSE].groupby("material")["stock_t"].max()
-    said = "; ".join(f"{name} up to {value:,.4g} t" for name, value in peak.items())
+    said = "; ".join(f"{name} up to {value:,.4g} t" for name, value in peak.items() if value > SMALL_T)
     yield Figure(
         "stocks",
         "Stocks, and how each scenario draws on them",
@@ -215,7 +217,7 @@ def _mix(result: Result) -> Iterator[Figure]:
                 title=None,
                 sort=order,
                 scale=alt.Scale(domain=order, range=colours),
-                legend=alt.Legend(orient="top", columns=10),
+                legend=alt.Legend(orient="top", columns=5),
             ),
             order=alt.Order("rank:Q"),
             tooltip=[
@@ -229,7 +231,7 @@ def _mix(result: Result) -> Iterator[Figure]:
                 "material:N",
                 title=None,
                 sort=list(dict.fromkeys(table["material"])),
-                header=alt.Header(labelAngle=0, labelAlign="left", labelLimit=140),
+                header=alt.Header(labelAngle=0, labelAlign="left", labelLimit=180),
             ),
         )
         .properties(width=WIDTH - 160, height=54)
@@ -283,7 +285,7 @@ def _chain(result: Result) -> Iterator[Figure]:
         text=alt.Text("label:N"), color=alt.condition("datum.used > 0.75", alt.value("white"), alt.value("#111827"))
     )
     tight = table[table["bottleneck"] != ""]
-    said = "; ".join(dict.fromkeys(f"{row.step} ({row.group})" for row in tight.itertuples())) or "none"
+    said = "; ".join(dict.fromkeys(f"{row.step}, {row.group}" for row in tight.itertuples())) or "none"
     yield Figure(
         "value-chain",
         "Value chain and bottlenecks",
@@ -382,7 +384,7 @@ def _losses(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
     alt = altair()
     order = list(dict.fromkeys(table["scenario"]))
     base = alt.Chart(table).encode(
-        y=alt.Y("scenario:N", sort=order, title=None, axis=alt.Axis(labelLimit=380)),
+        y=alt.Y("scenario:N", sort=order, title=None, axis=alt.Axis(labelLimit=440)),
         tooltip=[
             "scenario",
             alt.Tooltip("probability:Q", format=".1%"),

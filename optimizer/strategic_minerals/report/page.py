@@ -213,7 +213,7 @@ def _paragraphs(summary: str) -> list[tuple[str, list[str]]]:
             lines = ([] if first.endswith(":") else [tail]) + [line.strip() for line in rest]
         else:
             head, lines = head.capitalize(), [tail]
-        found.append((head, [line for line in lines if line]))
+        found.append((head, [line[:1].upper() + line[1:] for line in lines if line]))
     return found
 
 

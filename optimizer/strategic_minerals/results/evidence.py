@@ -160,10 +160,15 @@ def _widest(wide: pd.DataFrame, stake: Mapping[str, float], names: Names) -> tup
     hazards = wide[wide.table == "hazards"].head(MOST_ESTIMATES // 2)
     chosen = pd.concat([hazards, wide[wide.table != "hazards"].head(MOST_ESTIMATES - len(hazards))])
     return tuple(
-        f"{', '.join(map(names.any, row.key.split('/')))}: {heading(row.column)} {row.value:,.4g} "
-        f"(range {row.low:,.4g} to {row.high:,.4g})"
+        f"{', '.join(map(names.any, row.key.split('/')))}: {heading(row.column)} {_number(row.value)} "
+        f"(range {_number(row.low)} to {_number(row.high)})"
         for row in chosen.itertuples()
     )
+
+
+def _number(value: float) -> str:
+    """Three or four figures, never an exponent of what can be read without."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"
 
 
 def _stakes(result: Answered) -> dict[str, float]:

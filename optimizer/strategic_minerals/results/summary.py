@@ -240,7 +240,7 @@ def _contracts(figures: Figures, basis: Basis) -> list[str]:
         f"{figures.value('contract_term_yr', name):g} years; fees {fees[name]:,.2f} M"
         for name in sorted(tonnes, key=lambda contract: -fees[contract])
     ]
-    return ["RESERVE offtake in a crisis with allied producers:", *_limited(lines)] if lines else []
+    return ["RESERVE crisis offtake contracts with allied producers:", *_limited(lines)] if lines else []
 
 
 def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
@@ -303,7 +303,7 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
     penalties, risk = figures.value("penalties_musd"), figures.value("risk_charge_musd")
     parts = [
         (figures.value("shortage_avoided_musd"), "shortages avoided (the loss of a tonne includes its price)"),
-        (figures.value("users_musd"), "users: they pay for the supply that they now get"),
+        (figures.value("users_musd"), "users, who pay for the supply that they now get"),
         (figures.value("authority_musd"), "government: spending minus the value of what is left"),
         (price, "prices in a disruption that differ from calm prices"),
     ]
