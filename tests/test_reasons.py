@@ -158,7 +158,7 @@ def test_a_floor_is_chosen_between_what_saves_the_plant_and_its_rival() -> None:
     assert (below[2], window[1]) == (pytest.approx(60.0, abs=0.05), pytest.approx(60.0, abs=0.05))
     assert (window[2], above[1]) == (pytest.approx(61.0, abs=0.1), pytest.approx(61.0, abs=0.1))
     assert found.high >= 180.0
-    assert found.intervals[0].why == "it does not keep plant open where prices fall (cash cost 60 USD/kg)"
+    assert found.intervals[0].why == "it does not keep plant open when prices fall (cash cost 60 USD/kg)"
     assert "chosen from 60" in said_of("floor a-floor-90", found)
 
 
@@ -175,7 +175,9 @@ def test_a_floor_that_a_plant_does_not_need_says_so() -> None:
     """Proves: without a flood the plant runs on; a floor only pays."""
     calm = flooded({"levels_usd_per_kg": [90.0]}, scenarios=[cut("embargo", 0.5, 2030, 2)])
     said = said_of("floor a-floor-90", picture(*calm, "a-floor-90", "floor level"))
-    assert "because plant pays its owner without it, and runs on in every disruption without it" in said
+    assert (
+        "because plant is profitable for its owner without it, and keeps running in every disruption without it" in said
+    )
 
 
 def test_a_floor_that_costs_more_than_it_brings_says_how_much() -> None:

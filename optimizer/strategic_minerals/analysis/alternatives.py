@@ -269,7 +269,9 @@ def _searched(model: Model, cost: Floats, time_limit_s: float) -> Run:
 
 def _sentence(measure: Measure, here: float, least: tuple[float, float], most: tuple[float, float]) -> str:
     """A range in words, with what is not proven."""
-    what = {"stock": "reserve of ", "spending": "discounted spending on ", "supply": ""}[measure.kind] + measure.words
+    what = {"stock": "average reserve of ", "spending": "discounted spending on ", "supply": ""}[
+        measure.kind
+    ] + measure.words
     size = max(abs(most[0]), abs(here), 1e-9)
     least, most = ((0.0 if abs(end) < 1e-9 * size else end, bound) for end, bound in (least, most))
     scale, unit = (100.0, "%") if measure.unit == "share" else (1.0, f" {measure.unit}")
@@ -416,9 +418,9 @@ def _portfolios(
                 "worth_musd": solved.nothing - aim if is_worth else math.nan,
                 "items": tuple(has),
                 "gained": ", ".join(
-                    with_parts(names.item(name), part) for name, part in has.items() if name not in base
+                    with_parts(names.chosen(name), part) for name, part in has.items() if name not in base
                 ),
-                "lost": ", ".join(names.item(name) for name in base if name not in has),
+                "lost": ", ".join(names.chosen(name) for name in base if name not in has),
                 "differences": len(has.keys() ^ base.keys()),
             }
         )
@@ -429,4 +431,4 @@ def _portfolios(
             if size > 1e-3:
                 seen[stock.columns] += stock.factors / size
     common = sorted(name for name in found[0] if all(name in has for has in found))
-    return pd.DataFrame(rows), tuple(with_parts(names.item(name), *(has[name] for has in found)) for name in common)
+    return pd.DataFrame(rows), tuple(with_parts(names.chosen(name), *(has[name] for has in found)) for name in common)

@@ -16,6 +16,7 @@ from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .designs import estimate_ranges, indices, one_at_a_time
 from .sweep import sweep
+from .switch_words import number
 
 WANTED = {
     "demand": "no demand: only the use by plants counts",
@@ -61,7 +62,7 @@ class Completeness:
             )
             for row in self.influence.itertuples():
                 ends = f"{row.at_low:,.1f} to {row.at_high:,.1f}" if row.swing == row.swing else "no answer at one end"
-                lines.append(f"    {row.address}: {row.low:,.4g} to {row.high:,.4g} gives {ends}")
+                lines.append(f"    {row.address}: {number(row.low)} to {number(row.high)} gives {ends}")
         return "\n".join(lines)
 
 

@@ -345,7 +345,7 @@ def _reason(
     }
     what = f"chosen{has(item, decided, row['amount'])}" if chosen else least(item, decided)
     note = f"no plan {'without it' if chosen else f'with {what}'}: {other.note}" if other.impossible else other.note
-    name, instead = names.item(str(item)), "; ".join(with_parts(names.item(new), part) for new, part in news.items())
+    name, instead = names.item(str(item)), "; ".join(with_parts(names.chosen(new), part) for new, part in news.items())
     return row | {"sentence": sentence(row, name, instead, note, what, built_anyway=_built_anyway(fixed, item))}
 
 

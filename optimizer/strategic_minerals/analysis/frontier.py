@@ -210,8 +210,8 @@ def _switches(points: pd.DataFrame, tolerance: float, names: Names) -> pd.DataFr
     answered = points[points["objective_musd"].notna()]
     for low, high in zip(answered.iloc[:-1].itertuples(), answered.iloc[1:].itertuples(), strict=True):
         if low.portfolio != high.portfolio:
-            gained = [names.item(name) for name in high.portfolio if name not in low.portfolio]
-            lost = [names.item(name) for name in low.portfolio if name not in high.portfolio]
+            gained = [names.chosen(name) for name in high.portfolio if name not in low.portfolio]
+            lost = [names.chosen(name) for name in low.portfolio if name not in high.portfolio]
             rows.append(
                 {
                     "below": low.factor,
@@ -235,5 +235,5 @@ def _coming_and_going(points: pd.DataFrame, names: Names) -> pd.DataFrame:
         has = [item in portfolio for portfolio in answered["portfolio"]]
         if any(before and not after for before, after in pairwise(has)):
             at = [f"{value:,.0f}" for value, mine in zip(answered["appropriation_musd"], has, strict=True) if mine]
-            rows.append({"item": names.item(item), "budgets": ", ".join(at)})
+            rows.append({"item": names.chosen(item), "budgets": ", ".join(at)})
     return pd.DataFrame(rows, columns=["item", "budgets"])

@@ -29,6 +29,7 @@ from ..schemas.plan import Plan
 from ..schemas.plan_sections import Section
 from .designs import Design, estimate_ranges, indices, left_out, loss_functions, morris, one_at_a_time, sobol
 from .sweep import MOST_POINTS, SWEEP, Sweep
+from .switch_words import number
 
 Value = bool | int | float | str | list[bool | int | float | str]
 
@@ -155,8 +156,8 @@ def in_words(design: Design, found: Sweep) -> str:
     answered = points[points["objective_musd"].notna()]
     again = ", so their neighbours were solved again too" if found.disagreed else ""
     lines = [
-        f"SWEEP: {len(points):,} points, {found.failed:.1%} without an answer. {found.checked} points were solved a second time "
-        f"without a warm start; {found.disagreed} of them gave another answer{again}."
+        f"SWEEP: {len(points):,} points, {found.failed:.1%} without an answer. Solved a second time without a warm start: "
+        f"{found.checked}, of which {found.disagreed} gave another answer{again}."
     ]
     lines += [f"  Note: {note}." for note in found.notes]
     for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
@@ -188,7 +189,7 @@ def in_words(design: Design, found: Sweep) -> str:
         ("CHOSEN AT SOME POINTS", chosen[~always]),
     ):
         named = [
-            f"{found.names.item(f'{row.kind} {row.item}')}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}"
+            f"{found.names.chosen(f'{row.kind} {row.item}')}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}"
             for row in part.itertuples()
         ]
         lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
@@ -203,7 +204,7 @@ def _moved(design: Design, found: Sweep) -> list[str]:
     for row in indices(design, found.points).itertuples():
         if design.kind == "one_at_a_time":
             ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
-            said = f"{row.low:,.4g} to {row.high:,.4g} gives {' to '.join(ends)}"
+            said = f"{number(row.low)} to {number(row.high)} gives {' to '.join(ends)}"
         elif design.kind == "morris":
             said = f"mean effect {row.mu_star:,.2f} (± {row.mu_star_conf:,.2f}), standard deviation {row.sigma:,.2f}"
         else:

@@ -43,7 +43,7 @@ def interval_rows(item: Item, found: BreakEven) -> Iterator[dict[str, Any]]:
 
 def in_words(item: Item, found: BreakEven) -> str:
     """`capex (50 million USD now): its owner builds it up to 41; supported from 41.2 to 63; not chosen from 63.4 to 200 ...`."""
-    begin = f"{found.figure} ({_number(found.base)} {found.unit} now)"
+    begin = f"{found.figure} ({number(found.base)} {found.unit} now)"
     if not found.intervals:
         return f"{begin}: {found.note or 'nothing could be determined'}"
     alone = len(found.intervals) == 1
@@ -51,7 +51,7 @@ def in_words(item: Item, found: BreakEven) -> str:
     said = f"{begin}: {'; '.join(parts)}"
     because = _nowhere(item, found)
     refused = [
-        f"{side} {_number(end)} {found.unit} the plan and the tables do not allow it (expected {why})"
+        f"{side} {number(end)} {found.unit} the plan and the tables do not allow it (expected {why})"
         for side, end, why in (("below", found.low, found.below), ("above", found.high, found.above))
         if why
     ]
@@ -62,7 +62,7 @@ def in_words(item: Item, found: BreakEven) -> str:
 
 def _part(item: Item, interval: Interval, found: BreakEven, k: int, *, alone: bool) -> str:
     """One interval in words; between the numbers of neighbours lies the switch."""
-    start, end = _number(interval.start), _number(interval.end)
+    start, end = number(interval.start), number(interval.end)
     if interval.start == interval.end:
         where = f"at {start} {found.unit}"
     else:
@@ -96,16 +96,16 @@ def _nowhere(item: Item, found: BreakEven) -> str:
         whys = [f"{_span(part, found.unit)} {part.why}" for part in found.idle if part.why]
         best = found.cheapest
         if best is not None and best.cost >= SMALL_MUSD:
-            at = f"at {_number(best.value)} {found.unit}, the best level tried,"
+            at = f"at {number(best.value)} {found.unit}, the best level tried,"
             whys.append(f"{at} it costs {best.cost:,.1f} M more than it brings")
-    return f"No floor up to {_number(found.high)} {found.unit} changes that, because {'; '.join(whys)}" if whys else ""
+    return f"No floor up to {number(found.high)} {found.unit} changes that, because {'; '.join(whys)}" if whys else ""
 
 
 def _span(part: Interval, unit: str) -> str:
-    start, end = _number(part.start), _number(part.end)
+    start, end = number(part.start), number(part.end)
     return f"at {start} {unit}" if start == end else f"from {start} to {end} {unit}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Four figures, never an exponent of what can be read without."""
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.4g}"

@@ -84,6 +84,17 @@ class Names:
         name = {"project": self.producers, "contract": self.producers, "offer": self.offers}.get(kind, {}).get(key, key)
         return said if name.startswith(key) else f"{name} [{said}]"
 
+    def chosen(self, said: str) -> str:
+        """The same for readers who need no code: `Narva phase 2 (Estonia): loan`, `offtake from Gallium (Canada)`."""
+        kind, _, code = said.partition(" ")
+        key, _, package = code.partition(": ")
+        known = {"project": self.producers, "contract": self.producers, "stock": self.materials}.get(kind, {})
+        name = known.get(key, key)
+        if name == key:
+            return self.item(said)
+        of = {"contract": "offtake from ", "stock": "stock of "}.get(kind, "")
+        return f"{of}{name}{f': {package}' if package else ''}"
+
 
 def _apart(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Code -> name; a name that several have gets its code in brackets."""
@@ -95,10 +106,12 @@ def _apart(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 def _placed(name: str, country: str) -> str:
     """A producer's name with its country, unless the name tells it already or the country has none."""
     stem = re.escape(country[:-1])
+    if country and name.lower().endswith(f", {country.lower()}"):
+        return f"{name[: -len(country) - 2]} ({country})"
     told = country in name or (country.isalpha() and re.search(rf"\b{stem}{ADJECTIVE}\b", name))
     return name if told else f"{name} ({country})"
 
 
 def _offered(material: str, seller: str) -> str:
     """What an offer gives, and who sells it; an empty seller: none of the tables' producers."""
-    return f"offer of {seller}" if material in seller else f"{material} from {seller or 'other suppliers'}"
+    return seller if material in seller else f"{material} from {seller or 'other suppliers'}"

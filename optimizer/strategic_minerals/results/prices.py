@@ -42,17 +42,17 @@ MEANING = {
         "appropriation": "one more USD of this year's appropriation",
         "total_budget": "one more USD of total budget",
         "contingent_liability": "one more USD of this year's liability cap",
-        "stock": "one more tonne put in store in this period while nothing has happened (negative where in the way)",
+        "stock": "one more tonne put in store in this period without a disruption (negative where it is in the way)",
         "supply": "one more tonne delivered to users in this period and scenario, in that period's money",
-        "service_level": "allowing one more tonne short of the promise",
+        "service_level": "one tonne less of the service level",
         "supplier_share": "one more tonne allowed beyond the diversification rule",
-        "days_of_cover": "asking for one tonne less in store",
+        "days_of_cover": "one tonne less of required stock",
         "cvar_limit": "one more USD of CVaR allowed",
         "expected_loss_limit": "one more USD of expected loss allowed",
     }.items()
 }
 """Families of prices and what one unit of each means, present values where nothing else is said. All are reported so that
-a binding demand has a price >= 0. At most: a unit more brings the price up to the next kink, and less beyond."""
+a binding requirement has a price >= 0. At most: a unit more brings the price up to the next kink, and less beyond."""
 
 
 @dataclass(frozen=True)
