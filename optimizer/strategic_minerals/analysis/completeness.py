@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..data.dataset import Dataset
+from ..data.names import Names
 from ..data.references import select_materials
 from ..results.notes import without_data
 from ..scenarios.events import hazards, resolve_event, sampled
@@ -41,6 +42,8 @@ class Completeness:
     """material, table, meaning: planned materials without a row where one is expected."""
     empty: pd.DataFrame
     """table, column, empty, rows: numbers that some rows have and others leave empty."""
+    names: Names
+    """What readers call the materials."""
     influence: pd.DataFrame
     """address, low, high, at_low, at_base, at_high, swing [million USD of the aim]: estimates by how much they move the answer of
     the linear relaxation, each at both ends of its range; NaN where there was no answer. Empty where none was asked for."""
@@ -50,10 +53,11 @@ class Completeness:
         lines = ["COMPLETENESS: what is missing from this question"]
         if self.minerals_without_data:
             lines.append(
-                f"  minerals with published facts but without planning data: {', '.join(self.minerals_without_data)}"
+                "  minerals with published facts but without planning data: "
+                f"{', '.join(self.minerals_without_data).replace('_', ' ')}"
             )
         for meaning, rows in self.gaps.groupby("meaning", sort=False):
-            lines.append(f"  {meaning}: {', '.join(rows['material'])}")
+            lines.append(f"  {meaning}: {', '.join(map(self.names.material, rows['material']))}")
         for row in self.empty.itertuples():
             lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of the {row.rows} rows that the plan reads")
         if len(self.influence):
@@ -98,6 +102,7 @@ def complete(
         tuple(without_data(data)),
         pd.DataFrame(gaps, columns=["material", "table", "meaning"]),
         _empty(plan, data, set(chosen)),
+        Names.of(data),
         influence,
     )
 

@@ -136,7 +136,7 @@ class Plan(Section):
                 yield (
                     f"scenarios.{n}.name",
                     f"'{name}'",
-                    "another name: the course while nothing has happened is called that",
+                    "another name: the course without any disruption is called that",
                 )
             if self.sample is not None and name.startswith("sample-"):
                 yield (
