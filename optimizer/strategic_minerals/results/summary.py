@@ -137,7 +137,9 @@ def _other_losses(basis: Basis) -> str:
         return f"other published loss estimates range from {low} to {high}"
     if high:
         return f"other published loss estimates are up to {high}"
-    return f"other published loss estimates are {f'as low as {low}' if low else 'the same for these materials'}"
+    return (
+        f"other published loss estimates are as low as {low}" if low else "no other loss estimate in the tables differs"
+    )
 
 
 def _buy(figures: Figures, basis: Basis) -> list[str]:
@@ -275,7 +277,8 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
     before, after = figures.value("expected_loss_without_musd"), figures.value("expected_loss_musd")
     lines = [f"PROTECTS: expected shortage losses fall from {_musd(before)} M to {_musd(after)} M."]
     lines.append("  What remains at risk, the worst scenarios first:")
-    for name in sorted(loss, key=lambda scenario: -loss[scenario])[:WORST]:
+    harmful = [name for name in loss if max(loss[name], without[name]) > SMALL_MUSD]
+    for name in sorted(harmful, key=lambda scenario: -loss[scenario])[:WORST]:
         lines.append(
             f"  {basis.scenarios.get(name, name)}: probability {chance[name]:.1%}, loss {_musd(loss[name])} M "
             f"({_musd(without[name])} M without the plan)"
@@ -310,7 +313,7 @@ def _value(figures: Figures, basis: Basis) -> list[str]:
     parts += [(-penalties, "penalties for broken soft rules, which nobody pays")] * (penalties > SMALL_MUSD)
     parts += [(risk, "the weight on CVaR")] * (abs(risk) > SMALL_MUSD)
     lines = [f"WHERE THE VALUE COMES FROM: {net:,.0f} M in all."]
-    lines += [f"  {value:+,.0f} M {words}" for value, words in parts]
+    lines += [f"  {round(value):+,} M {words}" for value, words in parts]
     if price > 0.5 * net > 0:
         lines.append("  WARNING: more than half of the value is a gain on prices, not shortages avoided.")
     return [*lines, *_bets(figures, basis), *_left(figures, basis)]
