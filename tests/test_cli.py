@@ -313,11 +313,11 @@ def test_an_infeasible_plan_is_exit_3_names_the_demand_and_gives_no_number(tmp_p
     out = tmp_path / "run"
     said = cli("solve", plan, "--tables", shipped("inputs"), "--set", "budget.appropriation_musd=0", "--out", out)
     assert said.returncode == 3, said.stderr
-    assert said.stderr.startswith("Infeasible: no plan meets the demands (confirmed without presolve)")
+    assert said.stderr.startswith("Infeasible: no plan meets all requirements (double-checked without presolve)")
     assert "service levels" in said.stderr
     assert not re.search(r"\d", said.stderr)
-    assert said.stdout.startswith("No plan meets the demands")
-    assert "ANY ONE OF THESE RESTORES A PLAN" in said.stdout
+    assert said.stdout.startswith("No plan meets all requirements")
+    assert "ANY ONE OF THESE CHANGES RESTORES A PLAN" in said.stdout
     assert "worth" not in said.stdout
     keeps_the_question(out, "infeasible", cli, "diagnosis.json")
     assert "service_level" in json.loads((out / "manifest.json").read_text(encoding="utf-8"))["culprits"]

@@ -35,7 +35,7 @@ def test_sweep_writes_its_tables_and_goes_on(question: Path, tmp_path: Path, cli
     asked = ("sweep", question / "plan.toml", study, "--workers", "1", "--out", tmp_path / "out")
     first = cli(*asked)
     assert first.returncode == 0, first.stderr
-    assert "WHAT MOVES IT" in first.stdout
+    assert "WHAT MOVES THE ANSWER" in first.stdout
     assert "CHOSEN AT EVERY POINT" in first.stdout
     points = pd.read_csv(tmp_path / "out" / "points.csv")
     assert len(points) == 5
@@ -82,7 +82,7 @@ def test_explain_tells_prices_and_reasons(question: Path, tmp_path: Path, cli: A
     """Proves: all items with prices; one item with what would flip it; an unknown one is a fault."""
     said = cli("explain", question / "run", "--gap", "0", "--workers", "1", "--out", tmp_path / "why")
     assert said.returncode == 0, said.stderr
-    assert "PRICES (they hold for the commitments that the plan has chosen" in said.stdout
+    assert "PRICES: what one unit more is worth (for the commitments of this plan" in said.stdout
     assert "project C: rejected" in said.stdout
     assert len(pd.read_csv(tmp_path / "why" / "reasons.csv")) == 4
     every = cli("explain", question / "run", "--gap", "0", "--workers", "1", "--json").stdout

@@ -169,7 +169,7 @@ def test_stock_decays():
         )
     )
     assert bought(result, "a") == close(10.0)
-    assert flow(result, "stock_t", "a", "trunk", "2028") == close(9.0)
+    assert flow(result, "stock_t", "a", "baseline course", "2028") == close(9.0)
     assert short(result, "cut") == close(0.0)
 
 
@@ -219,7 +219,7 @@ def test_disposal_keeps_to_its_ceiling_and_pays_the_haircut():
     assert optimum(*tiny(falling, **case)).objective_parts["salvage"] == close(-450.0)
     result = optimum(*tiny(falling, **case, instruments={"trunk_disposal": True}))
     parts = result.objective_parts
-    assert [flow(result, "sold_t", "a", "trunk", y) for y in ("2027", "2028")] == [close(3.0)] * 2
+    assert [flow(result, "sold_t", "a", "baseline course", y) for y in ("2027", "2028")] == [close(3.0)] * 2
     assert parts["authority_disposal"] + parts["salvage"] == close(-540.0 - 180.0)
     assert total(result) == close(5 * (100 + 100 + 50) - 720.0)
 
@@ -247,7 +247,11 @@ def test_a_control_in_force_ends_on_its_date():
             ],
         )
     )
-    assert [short(result, "trunk", y) for y in ("2027", "2028", "2029")] == [close(5.0), close(2.5), close(0.0)]
+    assert [short(result, "baseline course", y) for y in ("2027", "2028", "2029")] == [
+        close(5.0),
+        close(2.5),
+        close(0.0),
+    ]
     assert result.objective_parts["users_activities"] == close(312.5)
 
 
@@ -821,7 +825,7 @@ def test_joint_products_come_up_together():
     result = optimum(*case)
     assert bought(result, "dy") == close(1.0)
     table = result.tables["operations"]
-    first = table[(table.scenario == "trunk") & (table.period == "2027")]
+    first = table[(table.scenario == "baseline course") & (table.period == "2027")]
     assert float(first.reserve_output_t.sum()) / KT == close(4.0)
     assert float(first.output_t.sum()) / KT == close(4.0)
 

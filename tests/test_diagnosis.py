@@ -166,7 +166,7 @@ def test_a_project_that_would_have_to_be_built_in_part() -> None:
     )
     found = checked(plan, data)
     assert found.fractions
-    assert "fractions of projects" in found.summary()
+    assert "if projects could be supported in part" in found.summary()
     changes = {row.change: row for row in found.changes.itertuples() if "every year" not in row.sentence}
     assert changes["budget"].by == pytest.approx(40.0, rel=1e-3)
     assert changes["supplier_share"].value == pytest.approx(0.0, abs=1e-3)
@@ -193,7 +193,7 @@ def test_projects_that_exclude_each_other() -> None:
     )
     found = checked(plan, data)
     assert "A excludes B" in found.conflict
-    assert list(found.missed["sentence"]) == ["A excludes B: not kept"] or found.missed_musd < 1e4
+    assert list(found.missed["sentence"]) == ["A excludes B: not respected"] or found.missed_musd < 1e4
     assert found.changes.set_index("change").loc["supplier_share", "value"] == pytest.approx(0.3, abs=1e-3)
 
 
@@ -294,7 +294,7 @@ def test_the_verbs_diagnose_and_solve_tell_it(tmp_path: Path, cli: Any) -> None:
     out = tmp_path / "run"
     solved = cli("solve", tmp_path / "plan.toml", "--out", out)
     assert solved.returncode == 3
-    assert "ANY ONE OF THESE RESTORES A PLAN" in solved.stdout
+    assert "ANY ONE OF THESE CHANGES RESTORES A PLAN" in solved.stdout
     kept = json.loads((out / "diagnosis.json").read_text(encoding="utf-8"))
     assert kept["conflict"] == told["conflict"]
     machine = cli("solve", tmp_path / "plan.toml", "--json")
@@ -352,9 +352,7 @@ def test_money_is_raised_by_what_is_owed_and_what_is_missed() -> None:
         "appropriation FY2028": pytest.approx(28.0, rel=1e-3),
         "every year's appropriation": pytest.approx(18.0, rel=1e-3),
     }
-    assert (
-        "appropriation FY2027: 2 million USD (10 are paid: holding the opening stock costs so much)" in found.conflict
-    )
+    assert "appropriation FY2027: 2 million USD (10 have to be paid to hold the opening stock)" in found.conflict
 
 
 def test_a_total_is_raised_by_what_is_owed_and_what_is_missed() -> None:
@@ -466,7 +464,7 @@ def test_what_was_tried_in_vain_is_named_and_nothing_is_said_of_the_rest() -> No
     assert found.changes.empty
     assert found.tried == ("civil service level for a", "civil service level for b", "emergency money")
     assert found.summary().endswith(
-        "NONE OF THESE, moved alone, was found to restore a plan (grant the relaxation above, or move several):\n"
+        "NONE OF THESE RESTORES A PLAN when changed alone (grant the relaxation above, or change several):\n"
         "  civil service level for a\n  civil service level for b\n  emergency money"
     )
     assert found.to_dict()["tried"] == list(found.tried)

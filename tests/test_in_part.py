@@ -52,12 +52,14 @@ def test_a_project_supported_in_part_is_chosen_and_told_with_its_share(money: fl
     what the money would have bought: a tenth of it, 13, is .13 * 220 less for 21.1 more."""
     result = solve(*partly(money), gap=0.0)
     told = said(result)
-    assert told["project mine"].startswith(f"project mine: chosen ({money:g}% of it), brings ")
+    assert told["project mine"].startswith(f"project mine: chosen ({money:g}% of it); it makes the plan ")
     assert f"without it the plan takes project mine2 ({money / 1.3:.3g}% of it)" in told["project mine"]
     assert told["package grant"].startswith(
-        f"package grant: chosen ({money:g}% of one project), brings {2.2 * money:,.1f} M"
+        f"package grant: chosen ({money:g}% of one project); it makes the plan {2.2 * money:,.1f} M better"
     )
-    assert told["project mine2"].startswith("project mine2: rejected, having at least 10% of it would cost 7.5 M")
+    assert told["project mine2"].startswith(
+        "project mine2: rejected; including at least 10% of it makes the plan 7.5 M worse"
+    )
 
 
 def test_break_evens_of_a_part_agree_with_the_plan() -> None:
@@ -71,10 +73,13 @@ def test_break_evens_of_a_part_agree_with_the_plan() -> None:
 
 def test_what_money_is_too_short_for_is_weighed_in_the_part_that_it_suffices_for() -> None:
     """Proves: with 2 million USD a tenth of 130 cannot be paid and a hundredth can; with none nothing, and that is what is said."""
-    assert "rejected, having at least 1% of it would cost 0.8 M" in said(solve(*partly(2.0), gap=0.0))["project mine2"]
+    assert (
+        "rejected; including at least 1% of it makes the plan 0.8 M worse"
+        in said(solve(*partly(2.0), gap=0.0))["project mine2"]
+    )
     said_of_none = said(solve(*partly(0.0), gap=0.0))["project mine"]
     assert said_of_none.startswith(
-        "project mine: rejected; no plan with at least 0.1% of it: no plan meets the demands"
+        "project mine: rejected; no plan with at least 0.1% of it: no plan meets all requirements"
     )
 
 
@@ -90,7 +95,9 @@ def test_an_offer_larger_than_the_money_is_weighed_in_what_the_money_suffices_fo
         scenarios=[cut("cut", 0.25, 2028, 1)],
         money={2027: 30.0, 2028: 0.0},
     )
-    wanted = "offer spot: rejected, having it of at least 1,000 t would cost 2.5 M"
+    wanted = (
+        "a from other suppliers [offer spot]: rejected; including at least 1,000 t of it makes the plan 2.5 M worse"
+    )
     assert said(solve(plan, data, gap=0.0))["offer spot"].startswith(wanted)
 
 
@@ -104,8 +111,8 @@ def test_portfolios_count_what_is_supported_in_part(money: float) -> None:
     assert all({"project mine", "project mine2"} & set(items) for items in found.portfolios["items"])
     assert len(found.firm) == 1
     assert found.firm[0].startswith(f"project mine ({money:g}% of it, ")
-    assert "takes project mine2 (" in found.summary()
-    assert "in all of them: project mine (" in found.summary()
+    assert "adds project mine2 (" in found.summary()
+    assert "In all of them: project mine (" in found.summary()
 
 
 def test_a_sweep_counts_what_is_chosen_in_part_and_no_traces_of_relaxations() -> None:
@@ -126,7 +133,7 @@ def test_two_signatures_of_one_project_are_one_project_where_unexpired_life_is_w
     table = result.tables["projects"]
     assert table[table.project == "mine"].share.tolist() == [pytest.approx(0.3), pytest.approx(0.3)]
     assert "the plan would be" not in result.summary()
-    assert "The same projects are chosen where unexpired life is worth nothing at the end." in result.summary()
+    assert "The same projects would be chosen if their remaining life were worth nothing." in result.summary()
 
 
 # Figures of the plan beside other plans
@@ -157,7 +164,7 @@ def test_figures_of_the_plan_are_those_that_later_aims_left_it() -> None:
     found = alternatives(result, count=1)
     row = found.extremes.set_index("item").loc["purchases for the reserve"]
     assert row.plan == pytest.approx(result.tables["acquisitions"].cost_musd.sum()) == pytest.approx(100.0)
-    assert "(the plan 100)" in row.sentence
+    assert "(this plan: 100)" in row.sentence
     assert (found.extremes.least <= found.extremes.plan + 1e-9).all()
     assert (found.extremes.plan <= found.extremes.most + 1e-9).all()
     assert "worse by at most 5.0% of what the plan takes off it (41.25 million USD)" in found.summary()
@@ -178,7 +185,7 @@ def test_what_later_aims_leave_of_an_offer_is_not_called_all_of_it() -> None:
     )
     result = solve(plan, data, gap=0.0)
     assert result.tables["acquisitions"].acquired_t.tolist() == [pytest.approx(4100.0), pytest.approx(5000.0)]
-    assert "all that it gives is taken in 1 of 4 cases" in said(result)["offer o"]
+    assert "the plan takes all that is on offer in 1 of 4 cases" in said(result)["offer o"]
     row = alternatives(result, count=0).extremes.set_index("item").loc["purchases for the reserve"]
     assert (row.plan, row.least) == (pytest.approx(91.0), pytest.approx(91.0 - 0.05 * 750.75 / 82.5 * 10.0, rel=1e-3))
 
@@ -188,7 +195,10 @@ def test_plans_of_least_spending_are_told_in_spending() -> None:
     promise = [{"material": "a", "segment": "civil", "level": 0.5, "scenarios": ["stop"]}]
     found = alternatives(aimed("least_budget", service_levels=promise), count=1)
     summary = found.summary()
-    assert "discounted spending worse by at most 5.0% of what the plan adds to it (2.5 million USD)" in summary
+    assert (
+        "plans whose discounted spending is worse by at most 5.0% of what the plan adds to it (2.5 million USD)"
+        in summary
+    )
     assert "worth" not in summary
     assert found.portfolios.aim_musd.iloc[0] == pytest.approx(50.0)
     assert all(math.isnan(worth) for worth in found.portfolios.worth_musd)

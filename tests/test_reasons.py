@@ -158,7 +158,7 @@ def test_a_floor_is_chosen_between_what_saves_the_plant_and_its_rival() -> None:
     assert (below[2], window[1]) == (pytest.approx(60.0, abs=0.05), pytest.approx(60.0, abs=0.05))
     assert (window[2], above[1]) == (pytest.approx(61.0, abs=0.1), pytest.approx(61.0, abs=0.1))
     assert found.high >= 180.0
-    assert found.intervals[0].why == "it does not keep plant open where prices fall (cash cost 60 USD/kg)"
+    assert found.intervals[0].why == "it does not keep plant open when prices fall (cash cost 60 USD/kg)"
     assert "chosen from 60" in said_of("floor a-floor-90", found)
 
 
@@ -175,7 +175,9 @@ def test_a_floor_that_a_plant_does_not_need_says_so() -> None:
     """Proves: without a flood the plant runs on; a floor only pays."""
     calm = flooded({"levels_usd_per_kg": [90.0]}, scenarios=[cut("embargo", 0.5, 2030, 2)])
     said = said_of("floor a-floor-90", picture(*calm, "a-floor-90", "floor level"))
-    assert "because plant pays its owner without it, and runs on in every disruption without it" in said
+    assert (
+        "because plant is profitable for its owner without it, and keeps running in every disruption without it" in said
+    )
 
 
 def test_a_floor_that_costs_more_than_it_brings_says_how_much() -> None:
@@ -207,13 +209,13 @@ def test_what_plan_and_tables_refuse_bounds_the_range_in_words() -> None:
         assert ".csv" not in row.sentence + row.note
     row = found.break_evens.set_index("figure").loc["premium"]
     assert (row.low, row.high) == (pytest.approx(-0.25, abs=1e-5), 1.0)
-    assert "below -0.25 share plan and tables refuse it (expected at least -0.25" in row.sentence
+    assert "below -0.25 share the plan and the tables do not allow it (expected at least -0.25" in row.sentence
     row = found.break_evens.set_index("figure").loc["hazard rate"]
     assert (row.low, row.high) == (0.0, pytest.approx(2.0, abs=1e-5))
-    assert "above 2 times as often plan and tables refuse it" in row.sentence
+    assert "above 2 times as often the plan and the tables do not allow it" in row.sentence
     assert list(found.break_evens.figure) == ["capex", "premium", "hazard rate", "loss value"]
     assert (found.break_evens.solves <= 12).all()
-    assert "at most 12 solves a figure" in found.summary()
+    assert "at most 12 solves for each figure" in found.summary()
     for row in found.break_evens.itertuples():  # the tables go together
         rows = found.intervals[found.intervals.figure == row.figure]
         assert (rows.from_value.iloc[0], rows.to_value.iloc[-1]) == (row.low, row.high)
@@ -603,7 +605,7 @@ def test_floors_that_could_have_been_chosen_are_weighed_and_the_others_are_not()
     calm = {"scenarios": [cut("embargo", 0.5, 2030, 2)]}
     said = solve(*with_b({"instruments": floors(dear, gone), **calm}), gap=0.0).summary()
     assert (
-        "GUARANTEE: no price floor that can be chosen, and that the appropriations allow makes the plan better" in said
+        "GUARANTEE: no price floor that can be chosen and that the appropriations allow makes the plan better" in said
     )
     assert "  floor b-floor-5 cannot be chosen: no project of the plan makes b" in said
     plain = solve(*with_b({"instruments": floors(dear), **calm}), gap=0.0)

@@ -164,7 +164,7 @@ def test_what_one_clicks_works(browser: Any, written: Path, tmp_path: Path) -> N
     page = Opened(browser, written).page
     chosen = page.locator("select", has=page.locator("option", has_text="squeeze"))
     before = page.locator("#chart-stocks svg").inner_html()
-    assert "hurts most without the plan" in chosen.locator("option").first.inner_text()
+    assert "largest loss without the plan" in chosen.locator("option").first.inner_text()
     other = chosen.locator("option").nth(1).inner_text()
     chosen.select_option(label=other)
     page.wait_for_function("before => document.querySelector('#chart-stocks svg').innerHTML !== before", arg=before)
@@ -221,7 +221,7 @@ def test_figures_say_what_the_tables_say(result: Result) -> None:
     assert {f"buy {material}" for material in result.tables["acquisitions"]["material"]} <= actions
     stock = result.tables["stock"].set_index(["material", "period"])["stock_t"]
     drawn = drawdown(result)
-    trunk = drawn[drawn["scenario"] == "trunk"]
+    trunk = drawn[drawn["scenario"] == "baseline course"]
     for row in trunk.itertuples():
         assert row.stock_t == pytest.approx(stock[row.material, row.period], abs=1e-6)
     lines, owed = money(result)
@@ -239,7 +239,7 @@ def test_a_comparison_tells_what_differs(result: Result) -> None:
     found = compare([one, two], ["rich", "poor"])
     fields = found.inputs.set_index("field")
     assert fields.loc["budget.appropriation_musd.2027", "rich"] == "110"
-    assert ("sign", "A") in set(zip(found.plan["kind"], found.plan["item"], strict=True))
+    assert ("support", "A") in set(zip(found.plan["kind"], found.plan["item"], strict=True))
     frames = {name: data.frame(name) for name in data.tables}
     frames["offers"] = frames["offers"].assign(premium_share=0.5)
     dearer = solve(plan, type(data).from_tables(frames), gap=0.0)

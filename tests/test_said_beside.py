@@ -11,6 +11,7 @@ import pytest
 
 from instances import random_case
 from strategic_minerals import Dataset, Plan, complete, frontier, sampling_gap, solve, value_of_planning, verify
+from strategic_minerals.data.names import Names
 from strategic_minerals.evaluation import sampling_gap as bounds
 from strategic_minerals.evaluation import stress_test as stress
 from strategic_minerals.evaluation import value_of_planning as worth
@@ -22,9 +23,8 @@ from tiny import cut, offer, project, source, tiny
 
 def notes(plan: Plan, data: Dataset, kind: str) -> list[str]:
     structure = prepare(plan, data).structure
-    return [
-        text for found, _, text in notes_of(structure.instance, structure.scenarios, structure.support) if found == kind
-    ]
+    told = notes_of(structure.instance, structure.scenarios, structure.support, Names.of(data))
+    return [text for found, _, text in told if found == kind]
 
 
 @pytest.mark.parametrize(("cap", "money"), [(0.0, 500.0), (None, 0.0)])
@@ -51,7 +51,7 @@ def test_a_floor_that_money_keeps_out_is_not_said_to_be_worth_too_little(cap: fl
         return solve(plan, data, gap=0.0).summary()
 
     assert "GUARANTEE price floors" in said(None, 500.0)
-    allowed = "the appropriations allow" if cap is None else "appropriations and liability cap allow"
+    allowed = "the appropriations allow" if cap is None else "the appropriations and the liability cap allow"
     assert f"GUARANTEE: no price floor that {allowed} makes the plan better" in said(cap, money)
 
 
@@ -71,7 +71,7 @@ def test_users_go_short_rather_than_pay_their_producers(
         years=3,
         money=5.0,
     )
-    found = notes(plan, data, "rather short")
+    found = notes(plan, data, "price above value")
     assert [any(word in text for text in found) for word in told] == [True] * len(told)
     assert bool(found) == bool(told)
 
@@ -112,7 +112,7 @@ def test_spending_of_years_after_the_plan_is_said_beside_the_budget(tail: int) -
         money=30.0,
         horizon={"first_year": 2027, "years": 2, "tail_years": tail, "period_months": 12},
     )
-    assert ("count the years computed after the plan" in frontier(plan, data, factors=(1.0,)).summary()) == (tail > 0)
+    assert ("include the years computed after the plan" in frontier(plan, data, factors=(1.0,)).summary()) == (tail > 0)
 
 
 def test_what_an_event_of_the_plan_cuts_is_not_said_to_be_never_cut() -> None:
@@ -165,8 +165,8 @@ def test_who_of_two_goes_short_that_lose_the_same_is_said_to_be_a_toss_up() -> N
         return plan, data.replace(loss_functions=losses)
 
     for order in (["defence", "civil"], ["civil", "defence"]):
-        assert "a: a tonne less costs defence what it costs others" in solve(*case(order, 1.0), gap=0.0).summary()
-        assert notes(*case(order, 2.0), "tied segments") == []
+        assert "a: a missing tonne costs defence as much as other users" in solve(*case(order, 1.0), gap=0.0).summary()
+        assert notes(*case(order, 2.0), "defence tied") == []
 
 
 @pytest.mark.parametrize("chances", [(0.7, 0.2, 0.1), (0.1, 0.2, 0.7), (0.6, 0.3, 1e-11)])

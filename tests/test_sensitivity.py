@@ -360,7 +360,7 @@ def test_a_price_in_words_holds_as_far_as_it_says() -> None:
     assert row["value"] == pytest.approx(1.875, rel=1e-6)
     assert row["holds_for_more"] == pytest.approx(170.0, rel=1e-3)
     assert row["holds_for_less"] == pytest.approx(30.0, rel=1e-3)
-    assert "One more million USD in FY2027 saves 1.88 million USD" in row["sentence"]
+    assert "One more million USD in FY2027 lowers social cost by 1.88 million USD" in row["sentence"]
     assert "valid for the next 170 million USD" in row["sentence"]
     z = result.outcome.objective_musd
     for more, worth in ((169.0, 169.0), (-29.0, -29.0), (300.0, 170.0)):
@@ -461,7 +461,7 @@ def test_a_tornado_moves_each_figure_alone() -> None:
     row = table.set_index("address").loc["budget.appropriation_musd *"]
     assert row["at_base"] - row["at_low"] == pytest.approx(-1.875 * 15.0, rel=1e-6)
     assert row["at_high"] - row["at_base"] == pytest.approx(-1.875 * 30.0, rel=1e-6)
-    assert "WHAT MOVES IT" in in_words(design, found)
+    assert "WHAT MOVES THE ANSWER" in in_words(design, found)
     assert found.chosen().set_index("item").loc["a", "share"] == pytest.approx(1.0)
 
 

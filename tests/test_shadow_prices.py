@@ -141,7 +141,7 @@ def test_one_more_tonne_in_store_is_worth_its_present_value() -> None:
     avoided = -slope(lambda kt: reserve(stock={"a": kt}), 0.5)
     result = optimum(*reserve())
     assert 0.96 * price(result, "stock", period="2027", item="a") == near(avoided * KT)
-    assert set(result.prices[result.prices.price == "stock"].scenario) == {"trunk"}
+    assert set(result.prices[result.prices.price == "stock"].scenario) == {"baseline course"}
 
 
 @pytest.mark.parametrize("year", [2027, 2028])
@@ -171,7 +171,7 @@ def test_one_more_tonne_for_users_is_worth_what_it_replaces() -> None:
     result = optimum(*reserve())
     rise = slope(lambda kt: reserve(demand={"a": {2027: 10.0, 2028: kt, 2029: 10.0}}), 10.0)
     assert rise == near(60 / (1 + RATE))
-    assert price(result, "supply", scenario="trunk", period="2028") == near(rise * (1 + RATE) * KT)
+    assert price(result, "supply", scenario="baseline course", period="2028") == near(rise * (1 + RATE) * KT)
 
 
 @pytest.mark.parametrize(("scenario", "probability"), [("short", 0.3), ("long", 0.1)])
@@ -214,7 +214,7 @@ def test_an_exogenous_tonne_saves_the_price_in_every_world_that_it_reaches() -> 
     result = optimum(*make(0.5))
     saved = sum(
         share * BETA_2029 * (price(result, "supply", scenario=scenario, period="2029") / KT - 60.0)
-        for scenario, share in (("trunk", 0.6), ("short", 0.3), ("long", 0.1))
+        for scenario, share in (("baseline course", 0.6), ("short", 0.3), ("long", 0.1))
     )
     assert saved == near(0.4 * BETA_2029 * 100.0)
     assert -slope(make, 0.5) == near(saved)
@@ -322,7 +322,9 @@ def test_a_tonne_beyond_the_rule_saves_the_dearer_source(rule: dict[str, Any], s
     rise = sign * slope(lambda share: diverse(share, **rule), 0.4, step=1e-3)
     result = optimum(*diverse(0.4, **rule))
     for year, discount in (("2028", 1 / (1 + RATE)), ("2029", (1 + RATE) ** -2)):
-        assert price(result, "supplier_share", period=year, scenario="trunk") == near(0.75 * discount * extra * KT)
+        assert price(result, "supplier_share", period=year, scenario="baseline course") == near(
+            0.75 * discount * extra * KT
+        )
     table = result.prices[result.prices.price == "supplier_share"]
     assert table.value.sum() * 10.0 / KT == near(rise)
     assert set(table.period) == {"2028", "2029"}
@@ -352,12 +354,12 @@ def test_a_tonne_less_of_cover_saves_what_holding_it_costs() -> None:
     result = optimum(*covered(60.0))
     table = result.prices[result.prices.price == "days_of_cover"]
     assert rise > 0
-    assert table[table.scenario == "trunk"].value.min() > 0
+    assert table[table.scenario == "baseline course"].value.min() > 0
     assert table.value.sum() / KT * 10 / 365 == near(rise)
     assert set(zip(table.scenario, table.period, strict=True)) == {
-        ("trunk", "2028"),
-        ("trunk", "2029"),
-        ("trunk", "2030"),
+        ("baseline course", "2028"),
+        ("baseline course", "2029"),
+        ("baseline course", "2030"),
     }
 
 
@@ -550,7 +552,7 @@ def test_money_at_what_is_owed_is_priced_at_most() -> None:
     (told,) = words[words.price == "appropriation"].itertuples()
     assert told.value >= 5.0 - 1e-6
     assert told.holds_for_less == 0.0
-    assert told.holds_for_more > 0 or "saves at most" in told.sentence
+    assert told.holds_for_more > 0 or "by at most" in told.sentence
     assert result.prices.meaning.str.startswith("social cost avoided, at most and with commitments as chosen, by").all()
 
 
@@ -560,14 +562,14 @@ def test_money_at_what_is_owed_is_priced_at_most() -> None:
         (
             2.0,
             None,
-            "One more million USD in FY2027 saves nothing: holding the opening stock costs 8 million USD more than is "
-            "appropriated already.",
+            "One more million USD in FY2027 changes nothing: holding the opening stock already costs 8 million USD more than "
+            "is appropriated.",
         ),
         (
             1000.0,
             25.0,
-            "One more million USD of total budget saves nothing: holding the opening stock costs 5 million USD more than "
-            "the total budget already.",
+            "One more million USD of total budget changes nothing: holding the opening stock already costs 5 million USD more "
+            "than the total budget.",
         ),
     ],
 )
@@ -585,7 +587,7 @@ def test_a_price_of_money_holds_down_to_what_is_owed() -> None:
     (told,) = words[words.price == "appropriation"].itertuples()
     assert told.holds_for_less == near(3.0)
     assert told.sentence.startswith(
-        "One more million USD in FY2027 saves 5 million USD of social cost, valid for the next "
+        "One more million USD in FY2027 lowers social cost by 5 million USD, valid for the next "
     )
 
 
@@ -688,7 +690,7 @@ def stated(problem: Problem, family: str, row: int) -> tuple[dict[str, str], flo
         item = f"{rule.material}, {rule.segment}"
         return {"item": item, "scenario": names[blocks.branches[number]], "period": year}, 1e6 / unit[i]
     s, t = int(blocks.scenario[number]), int(blocks.period[number])
-    scenario = "trunk" if s == TRUNK else names[s]
+    scenario = "baseline course" if s == TRUNK else names[s]
     where = {"scenario": scenario, "period": calendar.period_label(t)}
     if family == "supplier_share":
         rule = problem.plan.diversification[key]

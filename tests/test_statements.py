@@ -176,7 +176,7 @@ def test_penalties_are_nobodys_outlay() -> None:
         told.value("worth_musd")
     )
     assert told.value("authority_musd") >= -told.total("outlay_musd") - 1e-6
-    assert "penalties for soft rules, which nobody pays" in result.summary()
+    assert "penalties for broken soft rules, which nobody pays" in result.summary()
 
 
 def test_a_floor_signed_in_part_costs_its_part() -> None:
@@ -219,14 +219,14 @@ def test_years_after_the_plan_are_named_where_they_are_counted() -> None:
         horizon={"first_year": 2027, "years": 3, "tail_years": 2, "period_months": 12},
     )
     text = solve(plan, data, gap=0.0, threads=1).summary()
-    assert "The plan spends 220 million USD (discounted, the years computed after the planned ones included)" in text
-    assert "MONEY: 170 M" in text
+    assert "The plan spends 220 million USD (discounted, including the years computed after the planned ones)" in text
+    assert "MONEY: the plan spends 170 M" in text
     first, second = (line for line in text.splitlines() if "does better than" in line)
-    assert "; no plan does better" in first
-    assert "; no plan that keeps the aims before does better" in second
+    assert ". No plan does better" in first
+    assert ". No plan that keeps the earlier aims does better" in second
     relaxed = solve(plan, data, gap=0.0, relax=True, threads=1).summary()
-    assert "No plan's discounted spending lies lower than +120 million USD" in relaxed
-    assert "beats doing nothing" not in relaxed
+    assert "No plan's discounted spending is lower than +120 million USD" in relaxed
+    assert "is worth more than" not in relaxed
 
 
 def test_grams_short_are_counted_by_both_sides() -> None:

@@ -465,7 +465,7 @@ def test_a_session_outlives_a_variant_without_an_answer() -> None:
     plan, data = promising()
     session = Session(gap=0.0)
     first = session.answer(plan, data).outcome.objective_musd
-    with pytest.raises(Exception, match="no plan meets the demands"):
+    with pytest.raises(Exception, match="no plan meets all requirements"):
         session.answer(*edited(plan, data, {"service_levels.0.level": 1.0, "budget.appropriation_musd": 0.0}))
     assert session.fresh
     assert session.answer(plan, data).outcome.objective_musd == pytest.approx(first, rel=1e-12)

@@ -1,4 +1,4 @@
-"""Plans nearly as good as the best: how far stocks, money and suppliers can move, and portfolios that look quite different.
+"""Plans nearly as good as the best: how far stocks, money and suppliers can move, and portfolios that are quite different.
 
 Modelling to generate alternatives: the main aim may be worse by a stated share of what the plan is worth; within that, one thing
 after the other is made as small and as large as possible, and portfolios are sought that share least with those found before
@@ -22,6 +22,7 @@ from ..core.arrays import INF, Floats, Ints
 from ..core.errors import Fault, PlanError
 from ..core.frames import rows_of
 from ..core.parallel import workforce
+from ..data.names import Names
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
 from ..highs.run import Run, UnsolvedRun
@@ -49,11 +50,13 @@ EXTREMES = ["kind", "item", "unit", "plan", "least", "least_bound", "most", "mos
 
 @dataclass(frozen=True)
 class Measure:
-    """A linear figure of commitments and of the trunk."""
+    """A linear figure of commitments and of the baseline course."""
 
     kind: str
     """stock, spending or supply."""
     item: str
+    words: str
+    """The item by its name."""
     unit: str
     columns: Ints
     factors: Floats
@@ -69,7 +72,7 @@ class _Solved:
 
     fixed: Fixed
     x: Floats
-    """(columns,) its commitments and the trunk's operations; zeros in scenarios."""
+    """(columns,) its commitments and the baseline course's operations; zeros in scenarios."""
     aim: float
     """Its main aim [million USD]."""
     nothing: float
@@ -130,17 +133,17 @@ class Alternatives(StudyResult):
     def summary(self) -> str:
         """In plain words."""
         lines = [
-            f"NEARLY AS GOOD: {self.aim} worse by at most {self.slack:.1%} of {self.share_of} "
-            f"({self.allowed_musd:,.4g} million USD). Within that:"
+            f"NEARLY AS GOOD: plans whose {self.aim} is worse by at most {self.slack:.1%} of {self.share_of} "
+            f"({self.allowed_musd:,.4g} million USD). In these plans:"
         ]
         lines += [f"  {row.sentence}" for row in self.extremes.itertuples()]
         if len(self.portfolios) > 1:
-            lines.append("PORTFOLIOS that share least with the plan and with one another:")
+            lines.append("PORTFOLIOS that have least in common with the plan and with one another (M: million USD):")
             for row in rows_of(self.portfolios.iloc[1:]):
-                moves = [f"{word} {names}" for word, names in (("takes", row.gained), ("drops", row.lost)) if names]
-                said = "; ".join(moves) or "the same items, other amounts"
+                moves = [f"{word} {names}" for word, names in (("adds", row.gained), ("drops", row.lost)) if names]
+                said = "; ".join(moves) or "the same items in other amounts"
                 lines.append(f"  {row.number}: {self._aim_of(row.aim_musd)}; {said}")
-            lines.append(f"  in all of them: {', '.join(self.firm) or 'nothing'}")
+            lines.append(f"  In all of them: {', '.join(self.firm) or 'nothing'}")
         return "\n".join(lines)
 
     def _aim_of(self, difference: float) -> str:
@@ -210,10 +213,10 @@ LEAST_SIZE = 1.0
 def _share_of(stage: str, difference: float) -> str:
     """What the slack is a share of. difference: the plan's main aim, against doing nothing."""
     if abs(difference) < LEAST_SIZE:
-        return f"{LEAST_SIZE:g} million USD, more than what the plan does to it"
+        return f"{LEAST_SIZE:g} million USD (the plan itself changes it by less)"
     if difference > 0:
         return "what the plan adds to it"
-    return "what the plan is worth" if stage == "social_cost" else "what the plan takes off it"
+    return "the plan's worth" if stage == "social_cost" else "what the plan takes off it"
 
 
 def _solved(result: Result, slack: float) -> _Solved:
@@ -284,18 +287,20 @@ def _searched(model: Model, cost: Floats, time_limit_s: float) -> Run:
 
 def _sentence(measure: Measure, here: float, least: tuple[float, float], most: tuple[float, float]) -> str:
     """A range in words, with what is not proven."""
-    what = {"stock": "reserve of ", "spending": "discounted spending on ", "supply": ""}[measure.kind] + measure.item
+    what = {"stock": "average reserve of ", "spending": "discounted spending on ", "supply": ""}[
+        measure.kind
+    ] + measure.words
     size = max(abs(most[0]), abs(here), 1e-9)
     least, most = ((0.0 if abs(end) < 1e-9 * size else end, bound) for end, bound in (least, most))
     scale, unit = (100.0, "%") if measure.unit == "share" else (1.0, f" {measure.unit}")
     ends = f"{scale * least[0]:,.4g} to {scale * most[0]:,.4g}{unit}"
-    text = f"{what}: {ends} (the plan {scale * here:,.4g})"
+    text = f"{what}: {ends} (this plan: {scale * here:,.4g})"
     open_ = [
-        f"{word} {scale * bound:,.4g} not ruled out"
+        f"{word} {scale * bound:,.4g} could not be ruled out"
         for word, found, bound in (("down to", *least), ("up to", *most))
         if abs(found - bound) > max(SAME, 10 * GAP) * size
     ]
-    return f"{text}; in the time given {', '.join(open_)}" if open_ else text
+    return f"{text}; in the time limit, {' and '.join(open_)}" if open_ else text
 
 
 def measured(problem: Problem) -> Iterable[Measure]:
@@ -306,18 +311,20 @@ def measured(problem: Problem) -> Iterable[Measure]:
 
 
 def _trunk(problem: Problem, c: int, variable: str, key: object) -> Ints:
-    """(T,) columns of the trunk."""
+    """(T,) columns of the baseline course."""
     part = problem.assembly.operations[c]
     return part.columns(variable, key)[: problem.natural.calendar.periods]
 
 
 def _stocks(problem: Problem) -> Iterable[Measure]:
-    n, unit = problem.natural, problem.instance.material_unit
+    n, unit, names = problem.natural, problem.instance.material_unit, Names.of(problem.data)
     planned = n.calendar.planned
     for c, shape in enumerate(problem.structure.component_sets):
         for i in shape.stocked:
             columns = _trunk(problem, c, "stock", i)[:planned]
-            yield Measure("stock", n.materials[i], "t", columns, np.full(planned, float(unit[i]) / planned))
+            material = n.materials[i]
+            factors = np.full(planned, float(unit[i]) / planned)
+            yield Measure("stock", material, names.material(material), "t", columns, factors)
 
 
 def _spending(problem: Problem) -> Iterable[Measure]:
@@ -331,9 +338,8 @@ def _spending(problem: Problem) -> Iterable[Measure]:
             columns.append(_trunk(problem, c, "acquisition", p.name))
             factors.append(weight * problem.instance.price[p.material, : n.calendar.periods] * (1 + p.premium))
     if columns:
-        yield Measure(
-            "spending", "purchases for the reserve", "million USD", np.concatenate(columns), np.concatenate(factors)
-        )
+        what = "purchases for the reserve"
+        yield Measure("spending", what, what, "million USD", np.concatenate(columns), np.concatenate(factors))
     root = problem.assembly.commitments
     signs = np.array([root.columns("sign", o)[0] for o in range(len(support.options))], dtype=np.int64)
     payments = np.array([float(weight @ option.payments) for option in support.options])
@@ -341,7 +347,8 @@ def _spending(problem: Problem) -> Iterable[Measure]:
     for name in dict.fromkeys(names):
         mine = np.array([other == name for other in names], dtype=bool) & (payments > 0)
         if mine.any():
-            yield Measure("spending", f"support by {name}", "million USD", signs[mine], payments[mine])
+            what = f"support by {name}"
+            yield Measure("spending", what, what, "million USD", signs[mine], payments[mine])
     topup = np.array([0.0 if o.floor is None else float(weight @ o.floor.budget) for o in support.options])
     floors = (
         np.concatenate([root.columns("floor", m) for m in range(len(support.markets))])
@@ -351,19 +358,26 @@ def _spending(problem: Problem) -> Iterable[Measure]:
     market = support.market_outlay @ weight
     if np.any(topup) or np.any(market):
         yield Measure(
-            "spending", "price floors", "million USD", np.concatenate([signs, floors]), np.concatenate([topup, market])
+            "spending",
+            "price floors",
+            "price floors",
+            "million USD",
+            np.concatenate([signs, floors]),
+            np.concatenate([topup, market]),
         )
     fees = [float(problem.instance.contract_fee[k.source] * weight[k.start : k.end].sum()) for k in structure.contracts]
     contracts = [int(root.columns("contract", k)[0]) for k in range(len(structure.contracts))]
     signed = np.array([float(weight @ o.fees) for o in support.options])
     if any(fees) or np.any(signed):
         both = np.concatenate([np.array(contracts, dtype=np.int64), signs])
-        yield Measure("spending", "offtake fees", "million USD", both, np.concatenate([np.array(fees), signed]))
+        yield Measure(
+            "spending", "offtake fees", "offtake fees", "million USD", both, np.concatenate([np.array(fees), signed])
+        )
 
 
 def _suppliers(problem: Problem) -> Iterable[Measure]:
     """What countries, and home with allies, make in the last planned period, against home demand; some of it may be exported."""
-    n, t = problem.natural, problem.natural.calendar.planned - 1
+    n, t, names = problem.natural, problem.natural.calendar.planned - 1, Names.of(problem.data)
     for c, shape in enumerate(problem.structure.component_sets):
         for i in shape.materials:
             wanted = float(n.demand[n.demand_material == i, t].sum())
@@ -385,7 +399,8 @@ def _suppliers(problem: Problem) -> Iterable[Measure]:
                     columns = np.array([_trunk(problem, c, "output", j)[t] for j in members])
                     made = [float(n.yields[j, i] * problem.instance.producer_unit[j]) / wanted for j in members]
                     item = f"{n.materials[i]} made by {name} against home demand"
-                    yield Measure("supply", item, "share", columns, np.array(made))
+                    words = f"{names.material(n.materials[i])} made by {names.country(name)}, as a share of home demand"
+                    yield Measure("supply", item, words, "share", columns, np.array(made))
 
 
 def _portfolios(
@@ -393,6 +408,7 @@ def _portfolios(
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """(the plan's portfolio, then those that share least with all before; what all of them have)."""
     fixed, choices = solved.fixed, DecisionIndex(solved.fixed.problem)
+    names = Names.of(result.data)
     model = _limited(solved)
     whole = [
         item
@@ -421,8 +437,10 @@ def _portfolios(
                 "aim_musd": aim - solved.nothing,
                 "worth_musd": solved.nothing - aim if is_worth else math.nan,
                 "items": tuple(has),
-                "gained": ", ".join(with_parts(name, part) for name, part in has.items() if name not in base),
-                "lost": ", ".join(name for name in base if name not in has),
+                "gained": ", ".join(
+                    with_parts(names.chosen(name), part) for name, part in has.items() if name not in base
+                ),
+                "lost": ", ".join(names.chosen(name) for name in base if name not in has),
                 "differences": len(has.keys() ^ base.keys()),
             }
         )
@@ -433,4 +451,4 @@ def _portfolios(
             if size > 1e-3:
                 seen[stock.columns] += stock.factors / size
     common = sorted(name for name in found[0] if all(name in has for has in found))
-    return pd.DataFrame(rows), tuple(with_parts(name, *(has[name] for has in found)) for name in common)
+    return pd.DataFrame(rows), tuple(with_parts(names.chosen(name), *(has[name] for has in found)) for name in common)

@@ -48,7 +48,7 @@ FIGURES_OF_A_LEVEL = 6
 """Digits of a level that is tried: it stands in names."""
 MOST_CHANGES = 5
 """Changes in the data at which solves are spent; where more are, these are spread over them."""
-NO_ROOM = "no plan that has it keeps to the money and to all that is required"
+NO_ROOM = "no plan that includes it stays within the money and meets all requirements"
 
 
 @dataclass(frozen=True)
@@ -344,13 +344,13 @@ class _Search:
         note = ""
         base = self.points.get(figure.base)
         if base is None:
-            note = f"nothing is known at its own value: {self.most} solves do not suffice"
+            note = f"nothing is known at its present value: {self.most} solves are not enough"
         elif base.state == "not known":
             note = base.why
         elif base.state == TIED or (base.state in IN) != chosen:
-            note = "as good with it as without, within the gap of the solves: ask for a smaller gap"
+            note = "equally good with and without it, within the gap of the solves: ask for a smaller gap"
         elif any(self._wide(*pair) for pair in self._switches()):
-            note = f"{self.solves} solves were spent before every switch was narrowed down to what was asked"
+            note = f"{self.solves} solves were used up before every switch was found as closely as asked"
         costly = [
             self.points[v] for v in known if self.points[v].state == "not chosen" and math.isfinite(self.points[v].cost)
         ]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..core.frames import rows_of
 from ..data.dataset import Dataset
+from ..data.names import Names
 from ..data.references import select_materials
 from ..results.notes import without_data
 from ..results.study import StudyResult
@@ -19,16 +20,17 @@ from ..schemas.base import key_of
 from ..schemas.plan import Plan
 from .designs import TORNADO, estimate_ranges, indices, one_at_a_time
 from .sweep import sweep
+from .switch_words import number
 
 WANTED = {
-    "demand": "no demand: only what plants use counts",
-    "loss_functions": "no loss under the plan's loss function: going short costs nothing beyond the price",
+    "demand": "no demand: only the use by plants counts",
+    "loss_functions": "no loss in the plan's loss function: a shortage costs nothing beyond the price",
     "prices": "no price in the plan's price set",
     "offers": "no offer: the reserve cannot buy it",
-    "stock": "no opening stock known: counted as none",
-    "substitution": "no substitution step: users cannot do without",
-    "hazards": "no event of the plan and no hazard that it draws touches it: nothing ever cuts it",
-    "yields": "no source known that makes it",
+    "stock": "no known opening stock: counted as zero",
+    "substitution": "no substitution step: users cannot replace it",
+    "hazards": "no event and no sampled hazard of the plan affects it: its supply is never cut",
+    "yields": "no known source",
 }
 """Tables in which a planned material should have a row, and what it means where it has none."""
 
@@ -43,6 +45,8 @@ class Completeness(StudyResult):
     """material, table, meaning: planned materials without a row where one is expected."""
     empty: pd.DataFrame
     """table, column, empty, rows: numbers that some rows have and others leave empty."""
+    names: Names
+    """What readers call the materials."""
     influence: pd.DataFrame
     """address, low, high, at_low, at_base, at_high, swing [million USD of the aim]: estimates by how much they move the answer of
     the linear relaxation, each at both ends of its range; NaN where there was no answer. Empty where none was asked for."""
@@ -66,18 +70,23 @@ class Completeness(StudyResult):
 
     def summary(self) -> str:
         """In plain words."""
-        lines = ["COMPLETENESS:"]
+        lines = ["COMPLETENESS: what is missing from this question"]
         if self.minerals_without_data:
-            lines.append(f"  minerals with facts that no plan can use yet: {', '.join(self.minerals_without_data)}")
+            lines.append(
+                "  minerals with published facts but without planning data: "
+                f"{', '.join(self.minerals_without_data).replace('_', ' ')}"
+            )
         for meaning, rows in self.gaps.groupby("meaning", sort=False):
-            lines.append(f"  {meaning}: {', '.join(rows['material'])}")
+            lines.append(f"  {meaning}: {', '.join(map(self.names.material, rows['material']))}")
         for row in self.empty.itertuples():
-            lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of {row.rows} rows that the plan reads")
+            lines.append(f"  {row.table}.{row.column}: empty in {row.empty} of the {row.rows} rows that the plan reads")
         if len(self.influence):
-            lines.append("  estimates by influence (aim at the low and high end of each, linear relaxation):")
+            lines.append(
+                "  estimates by influence (value of the aim at the low and high end of each, linear relaxation, million USD):"
+            )
             for row in rows_of(self.influence):
-                ends = f"{row.at_low:,.1f} to {row.at_high:,.1f} M" if row.swing == row.swing else "no answer at an end"
-                lines.append(f"    {row.address}: {row.low:,.4g} to {row.high:,.4g} gives {ends}")
+                ends = f"{row.at_low:,.1f} to {row.at_high:,.1f}" if row.swing == row.swing else "no answer at one end"
+                lines.append(f"    {row.address}: {number(row.low)} to {number(row.high)} gives {ends}")
         return "\n".join(lines)
 
 
@@ -117,6 +126,7 @@ def complete(
         tuple(without_data(data)),
         pd.DataFrame(gaps, columns=["material", "table", "meaning"]),
         _empty(plan, data, set(chosen)),
+        Names.of(data),
         influence,
     )
 

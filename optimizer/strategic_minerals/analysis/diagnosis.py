@@ -1,8 +1,8 @@
 """An answer when there is no plan: the least relaxation that helps, single changes that restore a plan, and what conflicts.
 
-Elastic programs: every demand on the plan may be missed at a price, and the least total is found (Chinneck, Feasibility and
-Infeasibility in Optimization, 2008, chapter 6). Conflicts by deletion filtering (Chinneck and Dravnieks 1991) over demands as the
-planner knows them. Each single change is put into the plan, and the plan solved again, before it is told.
+Elastic programs: every requirement of the plan may be missed at a price, and the least total is found (Chinneck, Feasibility and
+Infeasibility in Optimization, 2008, chapter 6). Conflicts by deletion filtering (Chinneck and Dravnieks 1991) over requirements as
+the planner knows them. Each single change is put into the plan, and the plan solved again, before it is told.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ class Diagnosis(StudyResult):
     """Why there is no plan, or that there is one."""
 
     possible: bool
-    """True: the demands can be met; everything else is empty."""
+    """True: the requirements can be met; everything else is empty."""
     fractions: bool
-    """True: they could be met with fractions of projects; what conflicts is that these are whole."""
+    """True: they could be met if projects could be supported in fractions."""
     missed: pd.DataFrame
     """demand, item, place, amount, unit, sentence: the least total relaxation, tonnes weighed at their market price."""
     missed_musd: float
@@ -75,7 +75,7 @@ class Diagnosis(StudyResult):
     changes: pd.DataFrame
     """change, unit, base, value, by, verified, put, sentence: each alone restores a plan; `put` holds values by address."""
     conflict: tuple[str, ...]
-    """Demands that cannot be met together, and can without any one of them."""
+    """Requirements that cannot be met together, and can without any one of them."""
     seconds: float
     complete: bool = True
     """False: the time limit came before everything was looked at."""
@@ -115,36 +115,39 @@ class Diagnosis(StudyResult):
     def summary(self) -> str:
         """In plain words."""
         if self.possible:
-            return "The demands on this plan can be met: `solve` finds a plan."
-        lines = ["No plan meets the demands (confirmed with the solver's presolve off)."]
+            return "All requirements of this plan can be met: `solve` finds a plan."
+        lines = ["No plan meets all requirements (double-checked with the solver's presolve off)."]
         if self.fractions:
-            lines.append("  With fractions of projects there would be one: they are whole.")
+            lines.append("  There would be a plan if projects could be supported in part.")
         if self.conflict:
-            lines.append("IN CONFLICT (these cannot be met together; any one of them left out, the rest of these can):")
+            lines.append("IN CONFLICT: these cannot all be met; without any one of them, the others can:")
             lines += [f"  {words}" for words in self.conflict]
         if len(self.missed):
-            verified = "granted, there is a plan" if self.missed_verified else "NOT confirmed by a solve"
+            verified = "with it, a plan exists" if self.missed_verified else "NOT confirmed by a solve"
             lines.append(
-                f"LEAST RELAXATION in all, tonnes weighed at their market price ({self.missed_musd:,.4g} million USD; {verified}):"
+                f"LEAST RELAXATION: what must give way at least ({self.missed_musd:,.4g} million USD in all, tonnes at "
+                f"market price; {verified}):"
             )
             lines += [f"  {row.sentence}" for row in self.missed.itertuples()]
         helping = self.changes[self.changes["verified"]] if len(self.changes) else self.changes
         if len(helping):
-            lines.append("ANY ONE OF THESE RESTORES A PLAN (each put into the plan and tried):")
+            lines.append("ANY ONE OF THESE CHANGES RESTORES A PLAN (each was tried):")
             lines += [f"  {row.sentence}" for row in helping.itertuples()]
         elif self.complete:
             lines.append(
-                "NONE OF THESE, moved alone, was found to restore a plan (grant the relaxation above, or move several):"
+                "NONE OF THESE RESTORES A PLAN when changed alone (grant the relaxation above, or change several):"
             )
             lines += [f"  {entry}" for entry in self.tried]
         if not self.complete:
-            lines.append("The time limit came before everything was looked at: give `diagnose` a longer --time-limit.")
+            lines.append(
+                "The time limit was reached before everything was examined: give `diagnose` a longer --time-limit."
+            )
         return "\n".join(lines)
 
 
 @dataclass
 class Case:
-    """A problem with its do-nothing limits in place, and the clock."""
+    """A problem with the limits of its reference in place, and the clock."""
 
     problem: Problem
     """Once there is no plan: without the scenarios in which operations are free to go short."""
@@ -180,10 +183,10 @@ def diagnose(
     time_limit_s: float = 600.0,
     on_progress: Callable[[str], None] | None = None,
 ) -> Diagnosis:
-    """Find out why no plan meets the demands, and what would help.
+    """Find out why no plan meets all requirements, and what would help.
 
     relax: of the linear relaxation; False: of whole projects. time_limit_s: wall-clock seconds in all. on_progress: told in
-    words what is being looked at; None: nobody.
+    words what is being examined; None: nobody.
 
     Raises PlanError and InputError as `solve`, StoppedError where the limit comes before the least relaxation,
     UntrustedError where the solver contradicts itself with presolve and without.
@@ -192,9 +195,9 @@ def diagnose(
     require(plan, data)
     canary()
     tell = on_progress or (lambda _: None)
-    tell("whether there is a plan")
+    tell("whether a plan exists")
     problem = prepare(plan, data)
-    # where even doing nothing is impossible, what diversification rules ask of trunk shortfall stays unknown and is left open
+    # where even doing nothing is impossible, the limits of diversification rules on baseline shortfalls are unknown and left open
     with suppress(InfeasibleError):
         problem, _ = with_reference(problem, time_limit_s)
     case = Case(problem, relax, begin + time_limit_s)
@@ -202,16 +205,16 @@ def diagnose(
         missed, changes = pd.DataFrame(columns=MISSED), pd.DataFrame(columns=CHANGES)
         return Diagnosis(True, False, missed, 0.0, False, changes, (), time.perf_counter() - begin)
     if case.feasible(problem.assembly, presolve=False):
-        raise UntrustedError("the solver called the plan infeasible with presolve and feasible without: not trusted")
+        raise UntrustedError("the solver called the plan infeasible with presolve but feasible without: not trusted")
     fractions = not relax and case.feasible(problem.assembly, relax=True)
     case.problem = replace(problem, assembly=master_alone(problem.structure, problem.assembly))
     case.requirements = list(requirements(case.problem))
-    tell("the least relaxation")
+    tell("the smallest relaxation")
     missed, weight, granted = _least_relaxation(case)
     conflict: list[Requirement] = []
     found, complete, tried = pd.DataFrame(columns=CHANGES), True, dict[str, None]()
     try:
-        tell("what conflicts")
+        tell("conflicts")
         conflict = _conflict(case)
         tell("single changes")
         for change in _changes(case, {demand.family for demand in conflict}):
@@ -261,13 +264,13 @@ def _least_relaxation(case: Case) -> tuple[pd.DataFrame, float, bool]:
 
 
 def _missed(demand: Requirement, place: str, amount: float) -> str:
-    """What is missed of a demand, in words."""
+    """What is missed of a requirement, in words."""
     where = f" in {place}" if place else ""
     if demand.unit == "t":
         verb = "exceeded by" if demand.family == "supplier_share" else "short by"
         return f"{demand.item}{where}: {verb} {amount:,.4g} t"
     if demand.unit == "projects":
-        return f"{demand.item}: not kept"
+        return f"{demand.item}: not respected"
     if demand.owed is not None:
         owed = f"the {demand.owed:,.6g} that holding the opening stock costs"
         return f"{demand.item}: {amount:,.4g} million USD more than {owed} ({demand.owed + amount:,.6g} in all)"
@@ -275,10 +278,10 @@ def _missed(demand: Requirement, place: str, amount: float) -> str:
 
 
 def _conflict(case: Case) -> list[Requirement]:
-    """Demands that cannot be met together, and can without any one of them: those that go last are tried first to be left out."""
+    """Requirements that cannot be met together, and can without any one of them; the first ones are tried first to be left out."""
     core = list(case.requirements)
     size = len(core)
-    while size >= 1:  # whole blocks first: most of a plan's demands are bystanders
+    while size >= 1:  # whole blocks first: most requirements take no part
         k = 0
         while k < len(core):
             rest = core[:k] + core[k + size :]
@@ -291,7 +294,7 @@ def _conflict(case: Case) -> list[Requirement]:
 
 
 def _without(case: Case, kept: Sequence[Requirement]) -> Assembly:
-    """The model with some demands alone."""
+    """The model with some requirements alone."""
     assembly = case.problem.assembly
     gone = {row for demand in case.requirements for row in demand.rows.tolist()} - {
         r for d in kept for r in d.rows.tolist()

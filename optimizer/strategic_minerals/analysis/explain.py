@@ -1,4 +1,4 @@
-"""Why each thing was chosen or rejected: what it brings, what stands in its way, and what would flip it.
+"""Why each item was chosen or rejected: what it brings, what stands in its way, and what would change the decision.
 
 Every item is held in where the plan leaves it, or out where it has it, and the question solved again: the difference is what it
 brings, or would cost. Constraint prices of the plan's commitments only name what binds.
@@ -18,9 +18,10 @@ import pandas as pd
 from ..core.arrays import Floats
 from ..core.units import USD_PER_MUSD
 from ..data.addresses import edited
+from ..data.names import Names
 from ..finance.items import BUILT_ALONE, Item, in_amounts
 from ..formulation.aims import main_aim
-from ..model.decisions import TRACE_T, Decided, DecisionIndex, ForcedDecision, part_in_words, with_parts
+from ..model.decisions import TRACE_T, Decided, DecisionIndex, ForcedDecision, with_parts
 from ..model.problem import Problem
 from ..results.result import Result
 from ..results.study import StudyResult
@@ -28,6 +29,7 @@ from .break_even import MOST_SOLVES, TOLERANCE, Pair, find_break_even
 from .explain_figures import figures_of
 from .forced_solves import ForcedSolve, all_forced
 from .price_ranging import Fixed, decided_point, fixed_program, price_words
+from .reason_words import SMALL_MUSD, has, least, sentence
 from .switch_words import INTERVALS, in_words, interval_rows
 
 COLUMNS = [
@@ -61,13 +63,13 @@ BREAK_EVENS = [
     "sentence",
 ]
 BINDING = {
-    "budget": "money of {when}",
+    "budget": "the appropriation of {when}",
     "total_budget": "the total budget",
     "contingent_liability": "the liability cap of {when}",
-    "one_market_floor": "another market floor",
-    "with_market_floor": "the market floor that it counts on",
-    "without_market_floor": "a market floor that stands",
-    "project_logic": "projects that need or exclude it",
+    "one_market_floor": "another market-wide floor",
+    "with_market_floor": "the market-wide floor that it needs",
+    "without_market_floor": "a market-wide floor in force",
+    "project_logic": "projects that it needs or that exclude it",
     "contracts_in_force": "what the producer has already promised in {when}",
     "one_package": "another package of the project",
     "cvar_limit": "the limit on CVaR",
@@ -76,8 +78,6 @@ BINDING = {
 """Constraints that can stand in the way of an item, in words."""
 GAP = 5e-3
 """Relative gap of re-solves where none is asked for: a plan with an item held is a hard search of its own."""
-SMALL_MUSD = 0.05
-"""Million USD below which nothing is said to bind, or to be brought."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Explanation(StudyResult):
     titles: ClassVar[Mapping[str, str]] = {
         "reasons": "Reasons",
         "prices": "Prices",
-        "break_evens": "What would flip it",
+        "break_evens": "What would change the decision",
         "intervals": "",
     }
 
@@ -129,17 +129,22 @@ class Explanation(StudyResult):
         """In plain words."""
         lines: list[str] = []
         if len(self.prices):
-            lines.append("PRICES (they hold for the commitments that the plan has chosen, and for small changes):")
+            lines.append(
+                "PRICES: what one unit more is worth (for the commitments of this plan, and for small changes):"
+            )
             lines += [f"  {row.sentence}" for row in self.prices.itertuples()]
         if len(self.reasons):
-            lines.append(f"REASONS ({self.aim} with and without each, solved again to a gap of {self.gap:g}):")
+            lines.append(
+                f"REASONS: {self.aim} with and without each item (solved again to a gap of {self.gap:.3g}; M: million USD):"
+            )
             order = self.reasons.sort_values(
                 ["chosen", "brings_musd"], ascending=[False, False], kind="stable", na_position="first"
             )
             lines += [f"  {row.sentence}" for row in order.itertuples()]
         if len(self.break_evens):
             lines.append(
-                f"WHAT WOULD FLIP IT (solved with it and without, at most {self.most_solves} solves a figure):"
+                "WHAT WOULD CHANGE THE DECISION (solved with the item and without; "
+                f"at most {self.most_solves} solves for each figure):"
             )
             lines += [f"  {row.sentence}" for row in self.break_evens.itertuples()]
         return "\n".join(lines)
@@ -183,9 +188,9 @@ def explain(
         if one not in absent
     ]
     forced = all_forced(result, asked, drawn, step, time_limit_s, workers, executor, on_progress)
-    base = _base(result, fixed, choices, x)
-    rows = [_refused(one, why) for one, why in absent.items()]
-    rows += [_reason(fixed, choices, x, hold, base, one) for (hold, _), one in zip(asked, forced, strict=True)]
+    base, names = _base(result, fixed, choices, x), Names.of(result.data)
+    rows = [_refused(one, why, names) for one, why in absent.items()]
+    rows += [_reason(fixed, choices, x, hold, base, one, names) for (hold, _), one in zip(asked, forced, strict=True)]
     flips: list[dict[str, Any]] = []
     intervals: list[dict[str, Any]] = []
     if item is not None:
@@ -209,12 +214,12 @@ def explain(
     )
 
 
-def _refused(item: Item, why: str) -> dict[str, Any]:
+def _refused(item: Item, why: str, names: Names) -> dict[str, Any]:
     """One row of `COLUMNS` for an item that the plan could not choose."""
     unknown = dict.fromkeys(
         ("brings_musd", "brings_low_musd", "brings_high_musd", "loss_change_musd", "spending_change_musd"), math.nan
     )
-    said = f"{item}: not chosen; {why}" if why == BUILT_ALONE else f"{item}: cannot be chosen; {why}"
+    said = f"{names.item(str(item))}: {'not' if why == BUILT_ALONE else 'cannot be'} chosen; {why}"
     row = {"kind": item.kind, "item": item.name, "chosen": False, "amount": 0.0, "unit": "", "binds": "", "instead": ""}
     return {**row, **unknown, "sentence": said}
 
@@ -231,7 +236,13 @@ def _base(result: Result, fixed: Fixed, choices: DecisionIndex, x: Floats) -> Fo
 
 
 def _reason(
-    fixed: Fixed, choices: DecisionIndex, x: Floats, hold: ForcedDecision, base: ForcedSolve, other: ForcedSolve
+    fixed: Fixed,
+    choices: DecisionIndex,
+    x: Floats,
+    hold: ForcedDecision,
+    base: ForcedSolve,
+    other: ForcedSolve,
+    names: Names,
 ) -> dict[str, Any]:
     """One row of `COLUMNS`. With the item and without: `brings` is what the first gains, whichever of the two the plan is."""
     item, chosen, decided = hold.item, not hold.inside, choices.decided(hold.item)
@@ -241,7 +252,6 @@ def _reason(
     if not other.note:  # what is held cannot be better than what is free
         brings, low, high = max(0.0, brings), max(0.0, low), max(0.0, high)
     news = {name: part for name, part in other.portfolio.items() if name not in base.portfolio and name != str(item)}
-    instead = [with_parts(name, part) for name, part in news.items()]
     binds = _at_limit(fixed, x, decided) if chosen else _binding(fixed, decided)
     row: dict[str, Any] = {
         "kind": item.kind,
@@ -255,26 +265,12 @@ def _reason(
         "loss_change_musd": sign * (base.loss - other.loss),
         "spending_change_musd": sign * (base.spending - other.spending),
         "binds": binds,
-        "instead": "; ".join(instead),
+        "instead": "; ".join(with_parts(name, part) for name, part in news.items()),
     }
-    what = f"chosen{_has(item, decided, row['amount'])}" if chosen else _least(item, decided)
+    what = f"chosen{has(item, decided, row['amount'])}" if chosen else least(item, decided)
     note = f"no plan {'without it' if chosen else f'with {what}'}: {other.note}" if other.impossible else other.note
-    return row | {"sentence": _sentence(row, note, what, built_anyway=_built_anyway(fixed, item))}
-
-
-def _has(item: Item, decided: Decided, amount: float) -> str:
-    """How much the plan has of an item: tonnes, or the share of what is supported in part; empty for what is chosen whole."""
-    told = f"{amount:,.4g} {decided.unit}" if decided.unit.startswith("t") else part_in_words(item, decided, amount)
-    return f" ({told})" if told else ""
-
-
-def _least(item: Item, decided: Decided) -> str:
-    """What an item is held in with."""
-    if decided.unit.startswith("t"):
-        together = " (all its starts added up)" if item.kind == "contract" else ""
-        return f"it of at least {decided.least:,.4g} {decided.unit}{together}"
-    part = part_in_words(item, decided, decided.least)
-    return f"{'' if item.kind == 'project' else 'it for '}at least {part}" if part else "it"
+    name, instead = names.item(str(item)), "; ".join(with_parts(names.chosen(new), part) for new, part in news.items())
+    return row | {"sentence": sentence(row, name, instead, note, what, built_anyway=_built_anyway(fixed, item))}
 
 
 def _built_anyway(fixed: Fixed, item: Item) -> bool:
@@ -282,38 +278,6 @@ def _built_anyway(fixed: Fixed, item: Item) -> bool:
     support, projects = fixed.problem.structure.support, fixed.problem.natural.projects
     names = [project.name for project, alone in zip(projects, support.baseline, strict=True) if alone]
     return item.kind == "project" and item.project in names
-
-
-def _sentence(row: dict[str, Any], note: str, what: str, *, built_anyway: bool = False) -> str:
-    """A row in words. what: that it is chosen, and how much of it; or the item, and how much of it was held in. built_anyway: a
-    project that its owner builds without support; the row is about supporting it."""
-    name = f"{'support for ' if built_anyway else ''}{row['kind']} {row['item']}"
-    note = f"{'its owner builds it without; ' if built_anyway and note else ''}{note}"
-    if note:
-        return f"{name}: {what if row['chosen'] else 'rejected'}; {note}"
-    loss, spent = row["loss_change_musd"], row["spending_change_musd"]
-    effect = f"with it {_change('expected loss', loss)}, {_change('discounted spending', spent)}"
-    if row["chosen"]:
-        gain, between = row["brings_musd"], _between(row["brings_low_musd"], row["brings_high_musd"])
-        does = (
-            f"brings {gain:,.1f} M{between}" if gain >= SMALL_MUSD else f"brings nothing that others could not{between}"
-        )
-        instead = f"; without it the plan takes {row['instead']}" if row["instead"] else ""
-        limit = f"; {row['binds']}" if row["binds"] else ""
-        return f"{name}: {what}, {does} ({effect}){instead}{limit}"
-    cost, between = -row["brings_musd"], _between(-row["brings_high_musd"], -row["brings_low_musd"])
-    does = f"{f'having {what} would cost {cost:,.1f} M' if cost >= SMALL_MUSD else f'as good with {what}'}{between}"
-    binds = f"; in its way: {row['binds']}" if row["binds"] else ""
-    return f"{name}: rejected{', its owner builds it without' * built_anyway}, {does} ({effect}){binds}"
-
-
-def _between(low: float, high: float) -> str:
-    """The interval that the gaps of the two solves leave, where it is wider than a tenth of its middle."""
-    return f" (between {low:,.1f} and {high:,.1f})" if high - low > max(SMALL_MUSD, 0.05 * (low + high)) else ""
-
-
-def _change(name: str, value: float) -> str:
-    return f"{name} {value:+,.1f} M" if abs(value) >= SMALL_MUSD else f"{name} as it is"
 
 
 def _binding(fixed: Fixed, decided: Decided) -> str:
@@ -345,7 +309,7 @@ def _at_limit(fixed: Fixed, x: Floats, decided: Decided) -> str:
     best = -float((reduced / decided.factors)[full].min())
     per = "t" if decided.unit == "t" else "t a year"
     size = f"one more {per} is worth {USD_PER_MUSD * best:,.0f} USD"
-    return f"all that it gives is taken in {int(full.sum())} of {len(full)} cases: {size} there at most"
+    return f"the plan takes all that is on offer in {int(full.sum())} of {len(full)} cases, where {size} at most"
 
 
 def _when(problem: Problem, name: str, key: Any) -> str:

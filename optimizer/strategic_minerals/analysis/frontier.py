@@ -2,7 +2,7 @@
 
 Every budget is a plan solved for its own aim. Between two budgets with different portfolios, budgets are halved until the switch
 lies within a tolerance. Portfolios need not grow with the budget: a project that the money of a middle year just allows may make
-way for a dearer one.
+way for a more expensive one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pandas as pd
 from ..core.errors import Fault, PlanError
 from ..core.frames import rows_of
 from ..data.dataset import Dataset
+from ..data.names import Names
 from ..optimization.stages import Method
 from ..results.study import StudyResult, listed
 from ..schemas.plan import Plan
@@ -85,11 +86,11 @@ class Frontier(StudyResult):
     def summary(self) -> str:
         """In plain words."""
         lines = [
-            f"FRONTIER: budget against risk, every point solved to a gap of {self.gap:g} (discounted, million USD)."
+            f"FRONTIER: budget against risk (million USD, discounted; each budget solved to a gap of {self.gap:g})."
         ]
         if self.tail_counts:
             lines.append(
-                "  Spent and all that follows count the years computed after the plan too; the budget does not."
+                "  Spending and the columns after it include the years computed after the plan; the budget does not."
             )
         lines.append(f"  {'budget':>10}{'spent':>10}{'worth':>10}{'exp. loss':>11}{'CVaR':>10}{'defence short':>15}")
         for row in rows_of(self.points):
@@ -101,27 +102,27 @@ class Frontier(StudyResult):
                 f"{row.expected_loss_musd:>11,.1f}{row.cvar_musd:>10,.0f}{row.defence_short:>15.1%}"
             )
         lines.append(
-            f"SWITCHES of the portfolio (projects, market floors, contracts; not their packages), found to {self.tolerance:.2g} of "
-            f"the plan's own budget; two portfolios of the same worth within the gap may change places by chance:"
+            "SWITCHES: budgets at which the portfolio changes (projects, market-wide floors, contracts), "
+            f"located to {self.tolerance:.1%} of the plan's budget; equally good portfolios may swap by chance:"
         )
         for row in rows_of(self.switches):
-            moves = [f"{word} {names}" for word, names in (("takes", row.gained), ("drops", row.lost)) if names]
-            rough = "" if row.resolved else " (not narrowed down further)"
+            moves = [f"{word} {names}" for word, names in (("adds", row.gained), ("drops", row.lost)) if names]
+            rough = "" if row.resolved else " (not located more closely)"
             between = f"between {row.appropriation_below_musd:,.1f} and {row.appropriation_above_musd:,.1f}"
             lines.append(f"  {between}: {'; '.join(moves)}{rough}")
         answered = self.points[self.points["objective_musd"].notna()]
         if not len(answered):
-            lines.append("  none to tell: no budget has a plan")
+            lines.append("  none: no budget has a plan")
         elif not len(self.switches):
-            lines.append("  none: the same portfolio at every budget that has a plan")
+            lines.append("  none: the portfolio is the same at every budget that has a plan")
         failed = self.points[self.points["objective_musd"].isna()]
         if len(failed) and len(answered):
             most, least = failed["appropriation_musd"].max(), answered["appropriation_musd"].min()
-            told = f"no plan at {len(failed)} budgets, up to {most:,.1f}; the least of those tried that has one is {least:,.1f}"
+            told = f"no plan exists at {len(failed)} budgets, up to {most:,.1f}; the lowest budget with a plan is {least:,.1f}"
             lines.append(f"  {told}")
         if len(self.coming_and_going):
-            lines.append("NOT MONOTONE: chosen at some budgets and dropped at larger ones:")
-            lines += [f"  {row.item}: at {row.budgets}" for row in self.coming_and_going.itertuples()]
+            lines.append("NOT MONOTONE: items chosen at some budgets and dropped at larger ones:")
+            lines += [f"  {row.item}: chosen at {row.budgets}" for row in self.coming_and_going.itertuples()]
         return "\n".join(lines)
 
 
@@ -176,7 +177,12 @@ def frontier(
         asked = _between(rows, tolerance)[: max(0, most_solves - len(rows))]
     table = pd.DataFrame([rows[factor] for factor in sorted(rows)], columns=POINT)
     return Frontier(
-        table, _switches(table, tolerance), _coming_and_going(table), gap, tolerance, plan.horizon.tail_years != 0
+        table,
+        _switches(table, tolerance, Names.of(data)),
+        _coming_and_going(table, Names.of(data)),
+        gap,
+        tolerance,
+        plan.horizon.tail_years != 0,
     )
 
 
@@ -225,13 +231,13 @@ def _impossible(row: dict[str, object]) -> bool:
     return row["reason"] == "infeasible"
 
 
-def _switches(points: pd.DataFrame, tolerance: float) -> pd.DataFrame:
+def _switches(points: pd.DataFrame, tolerance: float, names: Names) -> pd.DataFrame:
     rows = []
     answered = points[points["objective_musd"].notna()]
     for low, high in zip(rows_of(answered.iloc[:-1]), rows_of(answered.iloc[1:]), strict=True):
         if low.portfolio != high.portfolio:
-            gained = [name for name in high.portfolio if name not in low.portfolio]
-            lost = [name for name in low.portfolio if name not in high.portfolio]
+            gained = [names.chosen(name) for name in high.portfolio if name not in low.portfolio]
+            lost = [names.chosen(name) for name in low.portfolio if name not in high.portfolio]
             rows.append(
                 {
                     "below": low.factor,
@@ -247,7 +253,7 @@ def _switches(points: pd.DataFrame, tolerance: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _coming_and_going(points: pd.DataFrame) -> pd.DataFrame:
+def _coming_and_going(points: pd.DataFrame, names: Names) -> pd.DataFrame:
     """Items that a larger budget drops."""
     answered = points[points["objective_musd"].notna()]
     rows = []
@@ -255,5 +261,5 @@ def _coming_and_going(points: pd.DataFrame) -> pd.DataFrame:
         has = [item in portfolio for portfolio in answered["portfolio"]]
         if any(before and not after for before, after in pairwise(has)):
             at = [f"{value:,.0f}" for value, mine in zip(answered["appropriation_musd"], has, strict=True) if mine]
-            rows.append({"item": item, "budgets": ", ".join(at)})
+            rows.append({"item": names.chosen(item), "budgets": ", ".join(at)})
     return pd.DataFrame(rows, columns=["item", "budgets"])

@@ -8,6 +8,7 @@ degenerate and says nothing.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ import pandas as pd
 from ..core.arrays import Floats
 from ..core.errors import Fault, InputError, UntrustedError
 from ..core.units import USD_PER_MUSD
+from ..core.words import BASELINE_COURSE
+from ..data.names import Names
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES
 from ..highs.run import Duals, SolvedRun
@@ -104,6 +107,7 @@ def price_words(fixed: Fixed) -> pd.DataFrame:
     So too where money is worth nothing only because more is owed already: somebody would raise it in vain.
     """
     told = _told(published(fixed.problem, fixed.duals)) + worthless(fixed.problem, fixed.duals)
+    names = Names.of(fixed.problem.data)
     alone = [p.row for p in told if p.widened is None and not p.beyond]
     reach = dict(zip(alone, fixed.model.rhs_ranging(alone), strict=True)) if alone else {}
     rows = []
@@ -125,17 +129,17 @@ def price_words(fixed: Fixed) -> pd.DataFrame:
                 more,
                 less,
                 unit,
-                _sentence(fixed.problem, price, more),
+                _sentence(fixed.problem, price, more, names),
             ]
         )
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _told(prices: list[Price]) -> list[Price]:
-    """Those worth a sentence: all of `ONCE`; the best year of a material in store, and of supply while nothing happens."""
+    """Those worth a sentence: all of `ONCE`; the best year of a material in store, and of supply without a disruption."""
     best: dict[tuple[str, str], Price] = {}
     for price in prices:
-        if price.price in ONCE or (price.price == "supply" and price.scenario != "trunk"):
+        if price.price in ONCE or (price.price == "supply" and price.scenario != BASELINE_COURSE):
             continue
         known = best.get((price.price, price.item))
         if known is None or abs(price.value) > abs(known.value):
@@ -179,19 +183,18 @@ def _stretch(fixed: Fixed, price: Price, sign: int) -> float:
     return good
 
 
-def _sentence(problem: Problem, price: Price, more: float) -> str:
+def _sentence(problem: Problem, price: Price, more: float, names: Names) -> str:
     """What one unit more is worth, in words."""
     aim = main_aim(problem.plan)
     at_kink = more == 0  # what is avoided is concave: a unit more brings less than the price says, or costs more
     money = f"{abs(price.value):,.3g} million USD" if price.unit == "USD/USD" else _usd(abs(price.value))
     bound = "" if not at_kink else "at most " if price.value > 0 else "at least "
-    effect = f"{'saves' if price.value > 0 else 'costs'} {bound}{money} of {aim}"
+    effect = f"{'lowers' if price.value > 0 else 'raises'} {aim} by {bound}{money}"
     if price.price == "supply":  # in that year's money and that course of events, not in expectation
         effect = f"is worth {'at most ' if at_kink else ''}{'' if price.value > 0 else '-'}{money}"
-    material, year = (
-        price.item.split(",")[0].split(":")[0],
-        f"FY{price.period}" if price.period.isdigit() else price.period,
-    )
+    code = re.split("[,: ]", price.item)[0]
+    material, item = names.material(code), names.material(code) + price.item[len(code) :]
+    year = f"FY{price.period}" if price.period.isdigit() else price.period
     what = {
         "appropriation": f"One more million USD in {year}",
         "total_budget": "One more million USD of total budget",
@@ -199,21 +202,21 @@ def _sentence(problem: Problem, price: Price, more: float) -> str:
         "cvar_limit": "One more million USD of CVaR allowed",
         "expected_loss_limit": "One more million USD of expected loss allowed",
         "stock": f"One more tonne of {material} in the reserve by {year}",
-        "supply": f"One more tonne of {material} for users in {year}, while nothing has happened,",
-        "service_level": f"One tonne more short of the promise on {price.item} in {price.scenario}{f' ({year})' if year else ''}",
-        "supplier_share": f"One more tonne allowed beyond the rule on {price.item} in {year}",
-        "days_of_cover": f"One tonne less asked in store of {price.item} in {year}",
+        "supply": f"One more tonne of {material} for users in {year} without a disruption",
+        "service_level": f"One tonne less than the service level for {item} in {price.scenario}{f' ({year})' if year else ''}",
+        "supplier_share": f"One more tonne allowed beyond the diversification rule for {item} in {year}",
+        "days_of_cover": f"One tonne less of required stock of {item} in {year}",
     }[price.price]
     unit = "million USD" if price.unit == "USD/USD" else "t"
     if price.beyond and abs(price.value) <= SMALL:
         given = "the total budget" if price.price == "total_budget" else "is appropriated"
-        return f"{what} saves nothing: holding the opening stock costs {price.beyond:,.4g} million USD more than {given} already."
+        return f"{what} changes nothing: holding the opening stock already costs {price.beyond:,.4g} million USD more than {given}."
     if math.isinf(more):
-        holds = "however many more"
+        holds = "no matter how many more"
     elif more > 0:
         holds = f"valid for the next {_figures(more)} {unit}"
     else:
-        holds = f"at this point only: the very next unit {'is worth less' if price.value > 0 else 'costs more'}"
+        holds = f"only at this point: the next unit {'is worth less' if price.value > 0 else 'costs more'}"
     return f"{what} {effect}, {holds}."
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.arrays import INF, Floats, Ints
 from ..core.units import MUSD_PER_T
+from ..data.names import Names
 from ..formulation.parameters import branch_values
 from ..model.problem import Problem
 
@@ -26,7 +27,7 @@ LOGIC_MUSD = 1e4
 
 @dataclass(frozen=True)
 class Requirement:
-    """Something that the plan asks for, or a limit that it sets: one entry of the plan file, in one year where it has several."""
+    """A requirement of the plan, or a limit that it sets: one entry of the plan file, in one year where it has several."""
 
     family: str
     """As in `optimization.infeasibility.DEMANDS`."""
@@ -87,7 +88,7 @@ DEMANDING = (
 
 
 def requirements(problem: Problem) -> Iterable[Requirement]:
-    """Every demand and limit that binds a plan hard, with its rows."""
+    """Every requirement and limit that binds a plan hard, with its rows."""
     asked = _Asked(problem)
     of = {
         "service_level": asked.service_level,
@@ -106,7 +107,7 @@ class _Asked:
 
     def __init__(self, problem: Problem) -> None:
         self._problem, self._plan, self._n = problem, problem.natural.plan, problem.natural
-        self._years = problem.natural.calendar.years
+        self._years, self._names = problem.natural.calendar.years, Names.of(problem.data)
         self.rows: dict[tuple[str, Any], list[int]] = {}
         """(constraint, entry) -> its rows."""
         self._where: dict[int, str] = {}
@@ -132,7 +133,7 @@ class _Asked:
     def service_level(self, entry: Any) -> Iterable[Requirement]:
         level = self._plan.service_levels[entry]
         if level.penalty_usd_per_kg is None:
-            item = f"{level.segment} service level for {level.material}"
+            item = f"{level.segment} service level for {self._names.material(level.material)}"
             words = f"{item}: {100 * level.level:.6g}% in {', '.join(level.scenarios)}"
             yield self._of_material("service_level", entry, item, words, level.material)
 
@@ -149,19 +150,20 @@ class _Asked:
     def diversification(self, entry: Any) -> Iterable[Requirement]:
         rule = self._plan.diversification[entry]
         if rule.penalty_usd_per_kg is None:
-            item = f"diversification of {rule.material} ({rule.country or rule.group})"
+            who = self._names.country(rule.country or rule.group or "")
+            item = f"diversification of {self._names.material(rule.material)} ({who})"
             words = f"{item}: {100 * rule.share:.6g}% from FY{rule.from_year}"
             yield self._of_material("supplier_share", entry, item, words, rule.material)
 
     def cover(self, entry: Any) -> Iterable[Requirement]:
         cover = self._plan.days_of_cover[entry]
-        item = f"days of cover of {cover.material}"
+        item = f"days of cover of {self._names.material(cover.material)}"
         words = f"{item}: {cover.days:g} from FY{cover.from_year}"
         yield self._of_material("days_of_cover", entry, item, words, cover.material)
 
     def logic(self, entry: Any) -> Iterable[Requirement]:
         kind, p, q = entry
-        names = [self._n.projects[k].name for k in (p, q)]
+        names = [self._names.producer(self._n.projects[k].name) for k in (p, q)]
         words = f"{names[0]} {'needs' if kind == 'needs' else 'excludes'} {names[1]}"
         rows = np.array(self.rows["project_logic", entry])
         yield Requirement("project_logic", words, words, rows, np.ones(len(rows)), LOGIC_MUSD, "projects")
@@ -195,7 +197,7 @@ class _Asked:
 
 def _with_owed(words: str, owed: float | None) -> str:
     """A limit on money in words, with what is paid in its place."""
-    return words if owed is None else f"{words} ({owed:,.6g} are paid: holding the opening stock costs so much)"
+    return words if owed is None else f"{words} ({owed:,.6g} have to be paid to hold the opening stock)"
 
 
 def possible_changes(problem: Problem) -> Iterable[Change]:
@@ -344,18 +346,19 @@ def emergency_rows(problem: Problem) -> tuple[tuple[int, float], ...]:
 
 
 def _promise_changes(problem: Problem) -> Iterable[Change]:
-    """Levels of promises."""
-    assembly, structure = problem.assembly, problem.structure
+    """Service levels."""
+    assembly, structure, names = problem.assembly, problem.structure, Names.of(problem.data)
     by_level: dict[int, list[tuple[int, float]]] = {}
     for row, served in _promised(problem):
         by_level.setdefault(assembly.row_name(row).key[0], []).append((row, served))
     for k, rows in by_level.items():
         level = structure.instance.plan.service_levels[k]
         if level.penalty_usd_per_kg is None:
+            name = f"{level.segment} service level for {names.material(level.material)}"
             yield Change(
                 "service_level",
-                f"{level.segment} service level for {level.material}",
-                f"{level.segment} service level for {level.material} at {{value}} (- {{by}})",
+                name,
+                f"{name} at {{value}} (- {{by}})",
                 "share",
                 level.level,
                 -1,
@@ -386,13 +389,13 @@ def _promised(problem: Problem) -> Iterable[tuple[int, float]]:
 
 def _rule_changes(problem: Problem) -> Iterable[Change]:
     """Diversification shares, by trying, and days of cover."""
-    plan, assembly = problem.plan, problem.assembly
+    plan, assembly, names = problem.plan, problem.assembly, Names.of(problem.data)
     ruled = {assembly.row_name(row).key for row in assembly.rows_of("supplier_share").tolist()}
     for k, rule in enumerate(plan.diversification):
         if k in ruled and rule.penalty_usd_per_kg is None:
             sign = 1 if rule.kind == "country_cap" else -1
             most = 1 - rule.share if sign > 0 else rule.share
-            name = f"diversification of {rule.material} ({rule.country or rule.group})"
+            name = f"diversification of {names.material(rule.material)} ({names.country(rule.country or rule.group or '')})"
             yield Change(
                 "supplier_share",
                 name,
@@ -413,7 +416,7 @@ def _rule_changes(problem: Problem) -> Iterable[Change]:
             rows_of.setdefault(plan.days_of_cover.index(rule_of), []).append((row, -per_day))
     for k, rows in rows_of.items():
         cover = plan.days_of_cover[k]
-        name = f"days of cover of {cover.material}"
+        name = f"days of cover of {names.material(cover.material)}"
         yield Change(
             "days_of_cover",
             name,

@@ -14,6 +14,7 @@ import numpy as np
 from ..checks.consistency import require
 from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
+from ..data.names import Names
 from ..finance.items import Identity, Item, identity, market_items, refusals, signings
 from ..finance.packages import Option, Support, build_support
 from ..instance.build import build_instance
@@ -69,7 +70,7 @@ def standing(plan: Plan, data: Dataset, item: Item, held: SampledScenarios | Non
     idle = (
         ""
         if item.level is None or not there
-        else _idle(near, scenarios, support, options, None if market is None else market[1])
+        else _idle(near, scenarios, support, options, None if market is None else market[1], Names.of(data))
     )
     return Standing(there, alone, why, (_shape(support, options, market), alone), idle)
 
@@ -126,26 +127,36 @@ def _shape(support: Support, options: list[Option], market: tuple[Item, int] | N
 
 
 def _idle(
-    instance: Instance, scenarios: ScenarioSet, support: Support, options: list[Option], market: int | None
+    instance: Instance,
+    scenarios: ScenarioSet,
+    support: Support,
+    options: list[Option],
+    market: int | None,
+    names: Names,
 ) -> str:
     """Why a floor changes nothing that a plan could want; empty where it does."""
     if market is not None:
         return _market_idle(instance, support, market)
     projects = list(dict.fromkeys(option.project for option in options))
-    told = {p: _option_idle(instance, scenarios, support, [o for o in options if o.project == p]) for p in projects}
+    told = {
+        p: _option_idle(instance, scenarios, support, [o for o in options if o.project == p], names) for p in projects
+    }
     if not all(told.values()):
         return ""
     if len(set(told.values())) == 1:
         return next(iter(told.values()))
-    return "; ".join(f"{instance.projects[p].name}: {why}" for p, why in told.items())
+    return "; ".join(f"{names.producer(instance.projects[p].name)}: {why}" for p, why in told.items())
 
 
-def _option_idle(instance: Instance, scenarios: ScenarioSet, support: Support, options: list[Option]) -> str:
+def _option_idle(
+    instance: Instance, scenarios: ScenarioSet, support: Support, options: list[Option], names: Names
+) -> str:
     """As `_idle`, for the options of one project with the floor of its package."""
     p, floor = options[0].project, options[0].package.floor
     project = instance.projects[p]
+    name = names.producer(project.name)
     assert floor is not None
-    late = _after_the_last(instance, scenarios, floor.material, min(option.start for option in options))
+    late = _after_the_last(instance, scenarios, floor.material, min(option.start for option in options), names)
     if late:
         return late
     owners = support.owners
@@ -160,23 +171,19 @@ def _option_idle(instance: Instance, scenarios: ScenarioSet, support: Support, o
         runs = runs and bool(owners.alive(p, without, option.start).all())
     if not runs:
         cash = instance.cash[project.producer] / instance.producer_unit[project.producer] / MUSD_PER_T
-        return (
-            "" if finances else f"it does not keep {project.name} open where prices fall (cash cost {cash:,.4g} USD/kg)"
-        )
+        return "" if finances else f"it does not keep {name} open when prices fall (cash cost {cash:,.4g} USD/kg)"
     if finances:
-        return (
-            f"{project.name} runs on in every disruption without it, so that it only takes the place of capital support"
-        )
-    pays = "gets no more money from investors with it" if gaps else "pays its owner without it"
-    return f"{project.name} {pays}, and runs on in every disruption without it"
+        return f"{name} keeps running in every disruption without it, so it only replaces capital support"
+    pays = "gets no more money from investors with it" if gaps else "is profitable for its owner without it"
+    return f"{name} {pays}, and keeps running in every disruption without it"
 
 
-def _after_the_last(instance: Instance, scenarios: ScenarioSet, material: int, start: int) -> str:
+def _after_the_last(instance: Instance, scenarios: ScenarioSet, material: int, start: int, names: Names) -> str:
     """That output begins once the last disruption of the material's chain is over; empty where some lasts longer."""
     calendar, c = instance.calendar, instance.component[material]
     struck = scenarios.onset[:, c] < calendar.periods
     if not struck.any():
-        return f"no disruption of the plan touches {instance.materials[material]}"
+        return f"no disruption of the plan affects {names.material(instance.materials[material])}"
     over = int(scenarios.end[struck, c].max())
     if start < over:
         return ""
@@ -195,5 +202,5 @@ def _market_idle(instance: Instance, support: Support, m: int) -> str:
     ):
         return ""
     if support.trunk_alive[covered].all() and support.scenarios_alive[:, covered].all():
-        return "every producer that it covers runs on in every disruption without it"
-    return "it keeps none of the producers open that it covers"
+        return "every producer that it covers keeps running in every disruption without it"
+    return "it keeps open none of the producers that it covers"

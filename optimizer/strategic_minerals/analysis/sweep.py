@@ -24,6 +24,7 @@ from ..core.errors import Fault, FaultsError, PlanError, ReserveError
 from ..core.parallel import workforce
 from ..data.addresses import edited, read_axis
 from ..data.dataset import Dataset
+from ..data.names import Names
 from ..instance.build import build_instance
 from ..optimization.stages import Method
 from ..scenarios.build import build_scenarios
@@ -131,6 +132,7 @@ def sweep(
         pd.DataFrame(decisions, columns=["point", "kind", "item", "year", "value"]),
         sum(part.checked for part in walked),
         sum(part.disagreed for part in walked),
+        Names.of(data),
         frozenset(
             k for k, now in enumerate(asked) if relax and not edited(plan, data, now)[0].instruments.partial_support
         ),

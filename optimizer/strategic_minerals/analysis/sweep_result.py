@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from ..core.frames import rows_of
+from ..data.names import Names
 from ..instance.instruments import CHOSEN
 from ..model.decisions import HALF
 from ..results.study import StudyResult
 from .designs import Design, indices, left_out
+from .switch_words import number
 
 PLAIN = Design("points", (), {})
 """Of points that nothing but they themselves asks for."""
@@ -32,6 +34,8 @@ class Sweep(StudyResult):
     """Points that were solved again from nothing."""
     disagreed: int
     """Those of them that did not agree; their stretches were solved from nothing."""
+    names: Names
+    """What readers call the items of `decisions`."""
     relaxed: frozenset[int] = frozenset()
     """Points that are relaxations of whole signatures, which leave traces of many: a project counts as chosen from half of it."""
     notes: tuple[str, ...] = ()
@@ -101,24 +105,26 @@ class Sweep(StudyResult):
 
 
 def in_words(design: Design, found: Sweep) -> str:
-    """A sweep in plain words: what failed, how far the answer moves, what moves it, what is chosen whatever the values."""
+    """A sweep in plain words: what failed, how far the answer moves, what moves it, what is chosen at any value."""
     points = found.points
     answered = points[points["objective_musd"].notna()]
+    again = ", so their neighbours were solved again too" if found.disagreed else ""
     lines = [
-        f"SWEEP: {len(points)} points, {found.failed:.1%} without an answer; {found.checked} solved again from nothing, "
-        f"{found.disagreed} of them otherwise (their stretches were solved from nothing)."
+        f"SWEEP: {len(points):,} points, {found.failed:.1%} without an answer. Solved a second time without a warm start: "
+        f"{found.checked}, of which {found.disagreed} gave another answer{again}."
     ]
-    lines += [f"  note: {note}" for note in found.notes]
+    lines += [f"  Note: {note}." for note in found.notes]
     for reason, rows in points[points["objective_musd"].isna()].groupby("reason"):
-        lines.append(f"  no answer at {len(rows)}: {reason}")
+        lines.append(f"  No answer at {len(rows)} points: {reason}")
     if len(answered):
         spans = {
-            "worth against doing nothing": 0.0 - answered["objective_musd"],
-            "expected loss": answered["expected_loss_musd"],
+            "worth compared with doing nothing": 0.0 - answered["objective_musd"],
+            "expected losses": answered["expected_loss_musd"],
             "discounted spending": answered["spending_musd"],
         }
         lines.append(
-            "  [M] " + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
+            "  [million USD] "
+            + "; ".join(f"{name} {span.min():,.1f} to {span.max():,.1f}" for name, span in spans.items())
         )
     if design.kind == "loss_functions":
         same: dict[tuple[float, float, float], list[str]] = {}
@@ -126,8 +132,8 @@ def in_words(design: Design, found: Sweep) -> str:
             key = row.objective_musd, row.expected_loss_musd, row.spending_musd
             same.setdefault(key, []).append(row.loss_function)
         for (aim, loss, spent), names in same.items():
-            worth = f"worth {0.0 - aim:,.1f} M, expected loss {loss:,.1f} M, spending {spent:,.1f} M"
-            lines.append(f"  {', '.join(names)}{' (the same of these materials)' * (len(names) > 1)}: {worth}")
+            worth = f"worth {0.0 - aim:,.1f}, expected losses {loss:,.1f}, spending {spent:,.1f} million USD"
+            lines.append(f"  {', '.join(names)}{' (the same for these materials)' * (len(names) > 1)}: {worth}")
     elif design.kind != "points":
         lines += _moved(design, found)
     chosen = found.chosen()
@@ -135,10 +141,11 @@ def in_words(design: Design, found: Sweep) -> str:
     claim = "(no regret; but see the notes)" if found.notes else "(no regret)"
     for title, part in (
         (f"CHOSEN AT EVERY POINT WITH AN ANSWER {claim}", chosen[always]),
-        ("CHOSEN AT SOME", chosen[~always]),
+        ("CHOSEN AT SOME POINTS", chosen[~always]),
     ):
         named = [
-            f"{row.kind} {row.item}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}" for row in rows_of(part)
+            f"{found.names.chosen(f'{row.kind} {row.item}')}{'' if row.share >= 1 - 1e-9 else f' ({row.share:.0%})'}"
+            for row in rows_of(part)
         ]
         lines.append(f"{title}: {', '.join(named) or 'nothing'}.")
     return "\n".join(lines)
@@ -147,15 +154,17 @@ def in_words(design: Design, found: Sweep) -> str:
 def _moved(design: Design, found: Sweep) -> list[str]:
     """What each figure does to the aim, the largest first."""
     out = left_out(design, found.points, "objective_musd")
-    left = f"{out:.1%} of the points left out, because a run of their block failed"
-    lines = [f"WHAT MOVES IT (worth against doing nothing, million USD; {left}):"]
+    left = f"{out:.1%} of the points left out, because a point of their group has no answer"
+    lines = [f"WHAT MOVES THE ANSWER (worth compared with doing nothing, million USD; {left}):"]
     for row in rows_of(indices(design, found.points)):
         if design.kind == "one_at_a_time":
             ends = ("no answer" if end != end else f"{0.0 - end:,.1f}" for end in (row.at_low, row.at_high))
-            said = f"{row.low:,.4g} to {row.high:,.4g} gives {' to '.join(ends)}"
+            said = f"{number(row.low)} to {number(row.high)} gives {' to '.join(ends)}"
         elif design.kind == "morris":
-            said = f"mean effect {row.mu_star:,.2f} (+- {row.mu_star_conf:,.2f}), spread {row.sigma:,.2f}"
+            said = f"mean effect {row.mu_star:,.2f} (± {row.mu_star_conf:,.2f}), standard deviation {row.sigma:,.2f}"
         else:
-            said = f"total {row.total:.2f} (+- {row.total_conf:.2f}), alone {row.first:.2f} (+- {row.first_conf:.2f})"
+            said = (
+                f"total effect {row.total:.2f} (± {row.total_conf:.2f}), alone {row.first:.2f} (± {row.first_conf:.2f})"
+            )
         lines.append(f"  {row.address}: {said}")
     return lines

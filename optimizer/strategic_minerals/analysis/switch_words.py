@@ -43,31 +43,31 @@ def interval_rows(item: Item, found: BreakEven) -> Iterator[dict[str, Any]]:
 
 def in_words(item: Item, found: BreakEven) -> str:
     """`capex (50 million USD now): its owner builds it up to 41; supported from 41.2 to 63; not chosen from 63.4 to 200 ...`."""
-    begin = f"{found.figure} ({_number(found.base)} {found.unit} now)"
+    begin = f"{found.figure} ({number(found.base)} {found.unit} now)"
     if not found.intervals:
-        return f"{begin}: {found.note or 'nothing could be worked out'}"
+        return f"{begin}: {found.note or 'nothing could be determined'}"
     alone = len(found.intervals) == 1
     parts = [_part(item, interval, found, k, alone=alone) for k, interval in enumerate(found.intervals)]
     said = f"{begin}: {'; '.join(parts)}"
     because = _nowhere(item, found)
     refused = [
-        f"{side} {_number(end)} {found.unit} plan and tables refuse it (expected {why})"
+        f"{side} {number(end)} {found.unit} the plan and the tables do not allow it (expected {why})"
         for side, end, why in (("below", found.low, found.below), ("above", found.high, found.above))
         if why
     ]
     tied = any(interval.state == TIED and interval.start <= found.base <= interval.end for interval in found.intervals)
-    note = "A smaller gap may tell with and without apart" if tied else found.note
+    note = "A smaller gap may separate the two" if tied else found.note
     return ". ".join(text for text in (said, because, *refused, note) if text)
 
 
 def _part(item: Item, interval: Interval, found: BreakEven, k: int, *, alone: bool) -> str:
     """One interval in words; between the numbers of neighbours lies the switch."""
-    start, end = _number(interval.start), _number(interval.end)
+    start, end = number(interval.start), number(interval.end)
     if interval.start == interval.end:
         where = f"at {start} {found.unit}"
     else:
         where = f"from {start} {'up ' if k == 0 and not alone else ''}to {end} {found.unit}"
-    where += ", all that was tried" if alone else ""
+    where += ", the whole range tried" if alone else ""
     why = f" ({interval.why})" if interval.why and interval.state != "not chosen" else ""
     return f"{_state(item, interval)} {where}{why}"
 
@@ -76,12 +76,12 @@ def _state(item: Item, interval: Interval) -> str:
     supported = item.kind in ("project", "package")
     return {
         "built by its owner": "its owner builds it without support",
-        "built by its owner and supported": "its owner builds it and the plan supports it",
+        "built by its owner and supported": "its owner builds it, and the plan supports it",
         "chosen": "supported" if supported else "chosen",
         "not chosen": "not chosen",
         "cannot be chosen": "cannot be supported" if supported else "cannot be chosen",
-        "as good with as without": "as good with it as without, within the gap of the solves,",
-        "no plan": "there is no plan at all",
+        "as good with as without": "equally good with and without it, within the gap of the solves,",
+        "no plan": "no plan exists",
         "not known": "not known",
     }[interval.state]
 
@@ -96,16 +96,16 @@ def _nowhere(item: Item, found: BreakEven) -> str:
         whys = [f"{_span(part, found.unit)} {part.why}" for part in found.idle if part.why]
         best = found.cheapest
         if best is not None and best.cost >= SMALL_MUSD:
-            at = f"at {_number(best.value)} {found.unit}, the best of the levels tried,"
-            whys.append(f"{at} having it costs {best.cost:,.1f} M more than it brings")
-    return f"No floor up to {_number(found.high)} {found.unit} changes that, because {'; '.join(whys)}" if whys else ""
+            at = f"at {number(best.value)} {found.unit}, the best level tried,"
+            whys.append(f"{at} it costs {best.cost:,.1f} M more than it brings")
+    return f"No floor up to {number(found.high)} {found.unit} changes that, because {'; '.join(whys)}" if whys else ""
 
 
 def _span(part: Interval, unit: str) -> str:
-    start, end = _number(part.start), _number(part.end)
+    start, end = number(part.start), number(part.end)
     return f"at {start} {unit}" if start == end else f"from {start} to {end} {unit}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Four figures, never an exponent of what can be read without."""
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.4g}"

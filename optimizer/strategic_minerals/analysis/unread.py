@@ -55,7 +55,7 @@ def _unread(plan: Plan, data: Dataset, points: Sequence[Mapping[str, Any]], addr
             if not tried[-1]:
                 break
         if tried and all(tried):
-            yield f"{address} is nothing that this plan reads: points that differ in it alone are one and the same question"
+            yield f"{address} has no effect on this plan: points that differ only in it are the same question"
 
 
 def _different(address: str, points: Sequence[Mapping[str, Any]], contexts: Sequence[str]) -> list[Mapping[str, Any]]:
@@ -97,4 +97,4 @@ def _percent(points: Sequence[Mapping[str, Any]], addresses: Sequence[str]) -> I
             if large:
                 told = ", ".join(f"{value:g}" for value in large[:3])
                 meant = f"{large[0]:g} % is {large[0] / 100:g}"
-                yield f"{address}: what is there is multiplied by {told}, as if percent were given for a factor: {meant}"
+                yield f"{address} is multiplied by {told}, which looks like a percentage given as a factor: {meant}"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Floats
+from ..core.words import BASELINE_COURSE
 from ..instance.instance import Instance, Purchase
 from ..model.problem import Problem
 from ..model.solution import OPERATIONS, Solution
@@ -97,7 +98,10 @@ class AuditContext:
         calendar = self.n.calendar
         if len(at) < 2:
             return [f"FY{calendar.years[at[0]]}"] if at else []
-        return ["trunk" if at[0] == 0 else self.path_data.scenarios.names[at[0] - 1], calendar.period_label(at[1])]
+        return [
+            BASELINE_COURSE if at[0] == 0 else self.path_data.scenarios.names[at[0] - 1],
+            calendar.period_label(at[1]),
+        ]
 
 
 def material_balance(k: AuditContext) -> Iterable[Row]:

@@ -33,9 +33,9 @@ DEMANDS = {
     "budget": "appropriations",
     "total_budget": "the total budget",
     "contingent_liability": "the liability cap",
-    "project_logic": "projects that need or exclude others",
+    "project_logic": "projects that need or exclude one another",
 }
-"""Families of demands that a planner can relax, in a planner's words."""
+"""Families of requirements that a planner can relax, in a planner's words."""
 
 NO_POINT = ("infeasible", "infeasible_or_unbounded")
 """Statuses that say that there is no point."""
@@ -54,26 +54,26 @@ def no_answer(
         again = _confirm(problem, time_limit_s)
         if again == "optimal":
             return UntrustedError(
-                f"the solver called {stage} {run.status.replace('_', ' ')} with presolve and feasible without: not trusted"
+                f"the solver called {stage} {run.status.replace('_', ' ')} with presolve but feasible without: not trusted"
             )
         if run.status == "unbounded":
-            return UntrustedError(f"{stage} is unbounded: the data let somebody earn without limit")
+            return UntrustedError(f"{stage} is unbounded: with these data somebody could earn without limit")
         if again != "infeasible":
             return UntrustedError(
-                f"the solver called {stage} infeasible, and without presolve came to no verdict ({again})"
+                f"the solver called {stage} infeasible, but came to no verdict without presolve ({again})"
             )
         doubt = contradiction(problem, relax, time_limit_s)
         if doubt:
-            return UntrustedError(f"the solver called {stage} infeasible, and contradicts itself: {doubt}")
+            return UntrustedError(f"the solver called {stage} infeasible, but contradicts itself: {doubt}")
         named = find()
         if not named and not len(held_in(problem.assembly)):
             return UntrustedError(
-                f"the solver called {stage} infeasible, and finds no demands that conflict: not trusted"
+                f"the solver called {stage} infeasible, but finds no conflicting requirements: not trusted"
             )
         outcome = Outcome("infeasible", None, None, None, None)
-        blamed = ", ".join(DEMANDS[name] for name in named) or "what is held in"
+        blamed = ", ".join(DEMANDS[name] for name in named) or "the items that were asked to be included"
         LOG.info("in conflict: %s", blamed)
-        text = f"no plan meets the demands (confirmed without presolve); in conflict: {blamed}"
+        text = f"no plan meets all requirements (double-checked without presolve); in conflict: {blamed}"
         return InfeasibleError(text, outcome, named)
     reasons: dict[str, Reason] = {
         "time_limit": "time_limit",
@@ -113,9 +113,9 @@ def contradiction(problem: Problem, relax: bool, time_limit_s: float) -> str:
     cost[len(asked.lower) :] = 1 / (unit + np.abs(bound))
     run = Model(elastic, cost, integer=not relax).run(time_limit_s=time_limit_s, gap=CLOSE, phase="elastic")
     if run.status in NO_POINT:
-        return "with every demand open it is said to be infeasible too, where doing nothing is a point of it"
+        return "it calls the problem infeasible even with every requirement open, although doing nothing is then a solution"
     if isinstance(run, SolvedRun) and run.status == "optimal" and run.objective <= MISSED:
-        return "with every demand open to be missed none is"
+        return "with every requirement open to be missed, none is"
     return ""
 
 

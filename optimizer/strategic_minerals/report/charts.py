@@ -11,25 +11,31 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import missing_part
+from ..core.words import BASELINE_COURSE
+from ..data.names import Names
+from ..results.readable import scenario_names
 from ..results.result import Result
 from .figure_data import (
     MOST_SCENARIOS,
     OTHERS,
     RESERVE,
     SHORT,
+    SMALL_T,
+    WITH,
+    WITHOUT,
     chain,
     drawdown,
     losses,
     mix,
     money,
-    names,
     supplied,
     timeline,
+    worst_without,
 )
 
 WIDTH = 720
 WITHOUT_RULES = ("optimised plan", "nothing", "optimised plan without promises")
-"""Alternatives of `worth` that are no rules of thumb, or shown anyway."""
+"""Alternatives of `worth` that are no rules of thumb, or are shown anyway."""
 PALETTE = ["#0b5c8a", "#b45309", "#2f7a52", "#8b3a62", "#5f6773", "#8a6100", "#4c51bf", "#0f766e", "#9b2c2c", "#475569"]
 """Colours that keep apart in print and for the colour-blind, each at least 4.5 : 1 on white."""
 GREY = "#6b7280"
@@ -89,7 +95,7 @@ def _timeline(result: Result) -> Iterator[Figure]:
         return
     alt = altair()
     base = alt.Chart(table).encode(
-        y=alt.Y("what:N", sort=list(dict.fromkeys(table["what"])), title=None, axis=alt.Axis(labelLimit=260)),
+        y=alt.Y("what:N", sort=list(dict.fromkeys(table["what"])), title=None, axis=alt.Axis(labelLimit=360)),
         color=alt.Color("kind:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
         tooltip=[
             alt.Tooltip("what:N", title="what"),
@@ -107,16 +113,17 @@ def _timeline(result: Result) -> Iterator[Figure]:
             opacity=alt.Opacity(
                 "phase:O",
                 title=None,
-                scale=alt.Scale(domain=["in force", "being built"], range=[1.0, 0.55]),
+                scale=alt.Scale(domain=["in force", "under construction"], range=[1.0, 0.55]),
                 legend=alt.Legend(orient="top"),
             ),
         )
     )
-    kinds = ", ".join(f"{count} {kind}" for kind, count in table.drop_duplicates("what")["kind"].value_counts().items())
+    counts = table.drop_duplicates("what")["kind"].value_counts()
+    kinds = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
     yield Figure(
         "timeline",
-        "What to buy, sign and guarantee",
-        "Each bar is an action and the years that it runs; pale bars are years of building.",
+        "What to buy, support and guarantee",
+        "Each bar shows an action and the years in which it is in force. Pale bars are construction years.",
         f"Timeline of {kinds}, from {table['start'].min():.0f} to {table['end'].max():.0f}.",
         bars.properties(width=WIDTH - 130, height=22 * table["what"].nunique()),
         table,
@@ -125,13 +132,19 @@ def _timeline(result: Result) -> Iterator[Figure]:
 
 def _named(table: pd.DataFrame, result: Result) -> pd.DataFrame:
     """A table with names for readers in place of codes."""
-    known = names(result)
-    told = [column for column in ("material", "supplier") if column in table.columns]
-    return table.assign(**{column: [known.get(value, value) for value in table[column]] for column in told})
+    known = Names.of(result.data)
+    scenarios = scenario_names(result.plan, result.tables["scenario_losses"])
+    words: dict[str, Callable[[str], str]] = {
+        "material": known.material,
+        "supplier": known.country,
+        "scenario": lambda code: scenarios.get(code, code),
+    }
+    told = {column: name for column, name in words.items() if column in table.columns}
+    return table.assign(**{column: [name(value) for value in table[column]] for column, name in told.items()})
 
 
 def _stocks(result: Result) -> Iterator[Figure]:
-    """Stock of every material on the trunk and in each scenario."""
+    """Stock of every material on the baseline course and in each scenario."""
     table = _named(drawdown(result), result)
     if table.empty:
         return
@@ -143,16 +156,18 @@ def _stocks(result: Result) -> Iterator[Figure]:
         value=materials[0],
         bind=alt.binding_select(options=materials, name="Material: "),
     )
-    losses_of = result.tables["scenario_losses"].sort_values("loss_without_plan_musd", ascending=False, kind="stable")
+    losses_of = _named(result.tables["scenario_losses"], result).sort_values(
+        "loss_without_plan_musd", ascending=False, kind="stable"
+    )
     scenarios = [scenario for scenario in losses_of["scenario"] if scenario in set(table["scenario"])]
     labels = [
-        f"{scenario} (hurts most without the plan)" if n == 0 else scenario for n, scenario in enumerate(scenarios)
+        f"{scenario} (largest loss without the plan)" if n == 0 else scenario for n, scenario in enumerate(scenarios)
     ]
     highlight = alt.selection_point(
         name="scenario",
         fields=["scenario"],
-        value=scenarios[0] if scenarios else "trunk",
-        bind=alt.binding_select(options=scenarios or ["trunk"], labels=labels or ["none"], name="Scenario: "),
+        value=scenarios[0] if scenarios else BASELINE_COURSE,
+        bind=alt.binding_select(options=scenarios or [BASELINE_COURSE], labels=labels or ["none"], name="Scenario: "),
     )
     base = (
         alt.Chart(table)
@@ -170,31 +185,34 @@ def _stocks(result: Result) -> Iterator[Figure]:
         )
     )
     faint = base.mark_line(strokeWidth=1, color=GREY, opacity=0.6)
-    trunk = base.transform_filter("datum.scenario == 'trunk'").mark_line(strokeWidth=3, color=PALETTE[0], point=True)
+    trunk = base.transform_filter(f"datum.scenario == '{BASELINE_COURSE}'").mark_line(
+        strokeWidth=3, color=PALETTE[0], point=True
+    )
     chosen = (
         base.transform_filter(highlight)
-        .transform_filter("datum.scenario != 'trunk'")
+        .transform_filter(f"datum.scenario != '{BASELINE_COURSE}'")
         .mark_line(strokeWidth=3, color=PALETTE[1], point=True)
     )
-    peak = table[table["scenario"] == "trunk"].groupby("material")["stock_t"].max()
-    said = "; ".join(f"{name} up to {value:,.4g} t" for name, value in peak.items())
+    peak = table[table["scenario"] == BASELINE_COURSE].groupby("material")["stock_t"].max()
+    said = "; ".join(f"{name} up to {value:,.4g} t" for name, value in peak.items() if value > SMALL_T)
     yield Figure(
         "stocks",
         "Stocks, and how each scenario draws on them",
-        "Blue: while nothing has happened. Grey: every scenario; the one chosen below is orange. A material without a blue line "
-        "is bought in disruptions alone.",
-        f"Stock by year: {said}.",
+        "Blue: without a disruption (the baseline course). Grey: each scenario; the one chosen below is orange. A material "
+        "without a blue line is bought only in disruptions.",
+        f"Largest stock without a disruption: {said}.",
         alt.layer(faint, trunk, chosen).add_params(pick, highlight).properties(width=WIDTH, height=280),
         table,
     )
 
 
 def _mix(result: Result) -> Iterator[Figure]:
-    """Who supplies: now, as planned, in the worst scenario."""
+    """Who supplies: now, at the end of the plan, in the worst scenario."""
     table = _named(mix(result), result)
     if table.empty:
         return
     alt = altair()
+    worst = scenario_names(result.plan, result.tables["scenario_losses"])[worst_without(result)]
     special = {OTHERS: "#767d89", RESERVE: "#8a6100", SHORT: "#b91c1c"}
     names = [name for name in dict.fromkeys(table["supplier"]) if name not in special]
     order = [*names, *special]
@@ -211,7 +229,7 @@ def _mix(result: Result) -> Iterator[Figure]:
                 title=None,
                 sort=order,
                 scale=alt.Scale(domain=order, range=colours),
-                legend=alt.Legend(orient="top", columns=10),
+                legend=alt.Legend(orient="top", columns=5),
             ),
             order=alt.Order("rank:Q"),
             tooltip=[
@@ -225,7 +243,7 @@ def _mix(result: Result) -> Iterator[Figure]:
                 "material:N",
                 title=None,
                 sort=list(dict.fromkeys(table["material"])),
-                header=alt.Header(labelAngle=0, labelAlign="left", labelLimit=140),
+                header=alt.Header(labelAngle=0, labelAlign="left", labelLimit=180),
             ),
         )
         .properties(width=WIDTH - 160, height=54)
@@ -236,8 +254,8 @@ def _mix(result: Result) -> Iterator[Figure]:
     yield Figure(
         "supply-mix",
         "Where supply comes from",
-        "In the plan's first period, in its last while nothing has happened, and in the worst period of the scenario that would "
-        "hurt most without the plan; shares of everything made of it, exports too; 'short' is demand that nobody meets."
+        f"Now; at the end of the plan without a disruption; in the worst year of the scenario with the largest loss without the "
+        f"plan ({worst}). Shares of all supply, including exports; 'shortfall' is demand that is not met."
         + _cut(result, table),
         f"Largest suppliers now: {said}.",
         chart,
@@ -279,12 +297,12 @@ def _chain(result: Result) -> Iterator[Figure]:
         text=alt.Text("label:N"), color=alt.condition("datum.used > 0.75", alt.value("white"), alt.value("#111827"))
     )
     tight = table[table["bottleneck"] != ""]
-    said = "; ".join(dict.fromkeys(f"{row.step} ({row.group})" for row in tight.itertuples())) or "none"
+    said = "; ".join(dict.fromkeys(f"{row.step}, {row.group}" for row in tight.itertuples())) or "none"
     yield Figure(
         "value-chain",
         "Value chain and bottlenecks",
-        "What each step could make in the last planned year, and how much of it is used "
-        "while nothing has happened; ! marks steps that are fully used where users pay for one more tonne.",
+        "The capacity of each step in the last planned year, and how much of it is used without a disruption. "
+        "! marks fully used steps where users would pay for one more tonne.",
         f"Fully used steps: {said}.",
         alt.layer(boxes, text).properties(width=WIDTH - 220, height=24 * table["step"].nunique()),
         table,
@@ -292,7 +310,7 @@ def _chain(result: Result) -> Iterator[Figure]:
 
 
 def _money(result: Result) -> Iterator[Figure]:
-    """Outlays by line against appropriations; what floors may cost, apart."""
+    """Outlays by line against appropriations; what floors may cost, separately."""
     table, liability = money(result)
     alt = altair()
     if not table.empty:
@@ -329,7 +347,7 @@ def _money(result: Result) -> Iterator[Figure]:
         yield Figure(
             "budget",
             "Money by line, against the appropriation",
-            "Black marks: the year's appropriation, with what is carried in.",
+            "Black marks: the appropriation of the year, including money carried over.",
             f"Outlays in million USD: {said}.",
             alt.layer(bars, limit).properties(width=WIDTH, height=260),
             table,
@@ -344,8 +362,8 @@ def _money(result: Result) -> Iterator[Figure]:
         worst = float(liability["liability_musd"].max())
         yield Figure(
             "liability",
-            "What the floors may cost, apart from the budget",
-            "Contingent: due only where prices fall; black marks: the cap.",
+            "What the price floors may cost, outside the budget",
+            "Contingent: paid only if prices fall. Black marks: the cap.",
             f"At most {worst:,.0f} million USD in a year.",
             alt.layer(owed, cap).properties(width=WIDTH, height=180),
             liability,
@@ -356,39 +374,40 @@ def _cut(result: Result, table: pd.DataFrame) -> str:
     """How many materials are left out, in words."""
     of = len({row.material for row in result.data.rows("demand")} & set(supplied(result)["material"]))
     shown = table["material"].nunique()
-    return f" {shown} of {of} materials with demand." if shown < of else ""
+    return f" Shown: {shown} of {of} materials with demand." if shown < of else ""
 
 
 def _losses(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
     """Loss of every scenario with the plan, without, and with rules of thumb where they were looked at."""
-    table = losses(result)
+    table = _named(losses(result), result)
     if table.empty:
         return
     beside = (
         [] if rules is None else [name for name in dict.fromkeys(rules["alternative"]) if name not in WITHOUT_RULES]
     )
     if rules is not None:
+        rules = _named(rules, result)
         more = rules[rules["alternative"].isin(beside) & rules["scenario"].isin(set(table["scenario"]))]
         known = table.drop_duplicates("scenario").set_index("scenario")
         added = {column: more["scenario"].map(known[column]) for column in ("probability", "events")}
         more = more.assign(case=more["alternative"], **added)
         table = pd.concat([table, more[list(table.columns)]], ignore_index=True)
-    cases = ["the plan", "no plan", *beside]
+    cases = [WITH, WITHOUT, *beside]
     alt = altair()
     order = list(dict.fromkeys(table["scenario"]))
     base = alt.Chart(table).encode(
-        y=alt.Y("scenario:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
+        y=alt.Y("scenario:N", sort=order, title=None, axis=alt.Axis(labelLimit=440)),
         tooltip=[
             "scenario",
             alt.Tooltip("probability:Q", format=".1%"),
-            alt.Tooltip("case:N", title="with"),
+            alt.Tooltip("case:N", title="case"),
             alt.Tooltip("loss_musd:Q", format=",.0f", title="loss [million USD]"),
             alt.Tooltip("events:N"),
         ],
     )
     line = base.mark_line(color=GREY).encode(x="loss_musd:Q", detail="scenario:N")
     points = base.mark_circle(size=90, opacity=1).encode(
-        x=alt.X("loss_musd:Q", title="discounted loss of going short [million USD]"),
+        x=alt.X("loss_musd:Q", title="discounted shortage loss [million USD]"),
         color=alt.Color(
             "case:N",
             title=None,
@@ -397,15 +416,15 @@ def _losses(result: Result, rules: pd.DataFrame | None) -> Iterator[Figure]:
             legend=alt.Legend(orient="top", columns=4, labelLimit=260),
         ),
     )
-    worst = table[table["case"] == "the plan"].iloc[0]
+    worst = table[table["case"] == WITH].iloc[0]
     of = len(result.tables["scenario_losses"])
-    cut = f" The {MOST_SCENARIOS} of {of} scenarios with the largest losses." if of > MOST_SCENARIOS else ""
+    cut = f" Shown: the {MOST_SCENARIOS} of {of} scenarios with the largest losses." if of > MOST_SCENARIOS else ""
     yield Figure(
         "losses",
         "Losses by scenario, with the plan and without",
-        f"The farther the two dots are apart, the more the plan spares there.{cut}",
+        f"The distance between the two dots is the loss that the plan avoids.{cut}",
         f"With the plan the largest loss is {worst['loss_musd']:,.0f} million USD ({worst['scenario']}).",
-        alt.layer(line, points).properties(width=WIDTH - 120, height=18 * table["scenario"].nunique() + 20),
+        alt.layer(line, points).properties(width=WIDTH - 220, height=18 * table["scenario"].nunique() + 20),
         table,
     )
 

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from ..core.frames import rows_of
+from ..data.names import Names
+from ..results.evidence import floor_in_words
 from ..results.result import Result
 from ..results.study import StudyResult
 from ..schemas.base import key_of
@@ -31,7 +33,7 @@ class Comparison(StudyResult):
     outcome: pd.DataFrame
     """figure, unit: worth, bound, gap, losses, spending."""
     plan: pd.DataFrame
-    """kind, item: what is bought [t], signed, reserved [t a year] and guaranteed, where it is not the same in all."""
+    """kind, item: what is bought [t], supported, reserved [t a year] and guaranteed, where it is not the same in all."""
     warnings: tuple[str, ...] = ()
     """Why figures of the results may not be held against each other."""
 
@@ -101,7 +103,7 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Co
         raise ValueError("a comparison needs two results")
     called = _names(results, names)
     warnings = [
-        f"Their {words} differ: million USD of one are not those of another."
+        f"The {words} of these results differ, so their amounts in million USD cannot be compared directly."
         for words, read in (
             ("loss functions", lambda p: (p.loss_function, p.loss_level)),
             ("price years", lambda p: p.price_year),
@@ -112,7 +114,7 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> Co
     if not warnings and max(nothing) - min(nothing) > 1e-6 * max(1.0, *map(abs, nothing)):
         told = ", ".join(f"{value:,.0f}" for value in nothing)
         warnings.append(
-            f"Doing nothing costs {told} million USD there: each plan's worth is counted from another start."
+            f"Doing nothing costs {told} million USD in these results, so the worth of each plan starts from a different point."
         )
     return Comparison(
         called, _inputs(results, called), _outcome(results, called), _plan(results, called), tuple(warnings)
@@ -194,14 +196,14 @@ def _figures(result: Result) -> dict[tuple[str, str], Any]:
     pi = scenarios["probability"]
     return {
         ("ended", ""): outcome.reason.replace("_", " "),
-        ("worth against doing nothing", "million USD"): None
+        ("worth compared with doing nothing", "million USD"): None
         if outcome.objective_musd is None
         else -outcome.objective_musd,
         ("gap", "%"): None if outcome.relative_gap is None else round(100 * outcome.relative_gap, 4),
-        ("expected loss", "million USD"): float((pi * scenarios["loss_musd"]).sum()),
+        ("expected losses", "million USD"): float((pi * scenarios["loss_musd"]).sum()),
         ("largest loss of a scenario", "million USD"): float(scenarios["loss_musd"].max()),
-        ("chance that defence goes short", "share"): float(pi[scenarios["defence_shortfall_t"] > 1e-3].sum()),
-        ("outlays of all years", "million USD"): float(budget["outlay_musd"].sum()),
+        ("probability that defence runs short", "share"): float(pi[scenarios["defence_shortfall_t"] > 1e-3].sum()),
+        ("spending in all years", "million USD"): float(budget["outlay_musd"].sum()),
     }
 
 
@@ -217,17 +219,21 @@ def _plan(results: Sequence[Result], names: Sequence[str]) -> pd.DataFrame:
 
 def _actions(result: Result) -> dict[tuple[str, str], Any]:
     """What a plan does, by kind and item."""
+    names = Names.of(result.data)
     bought = result.tables["acquisitions"].groupby("material")["acquired_t"].sum()
-    found: dict[tuple[str, str], Any] = {("buy [t]", str(material)): float(value) for material, value in bought.items()}
+    found: dict[tuple[str, str], Any] = {
+        ("buy [t]", names.material(str(material))): float(value) for material, value in bought.items()
+    }
     for row in rows_of(result.tables["projects"]):
         if row.share > SIGNED and not (row.baseline and row.package == "none"):
             share = "" if row.share > 1 - SIGNED else f" ({row.share:.0%} of it)"
-            found["sign", row.project] = f"{row.package}, {row.signed}{share}"
+            found["support", names.producer(row.project)] = f"{row.package}, {row.signed}{share}"
     for row in rows_of(result.tables["contracts"]):
-        key = ("reserve [t a year]", f"{row.activity} from {row.start} for {row.term_yr:g} years")
+        key = ("reserve [t a year]", f"{names.producer(row.activity)} from {row.start} for {row.term_yr:g} years")
         found[key] = found.get(key, 0.0) + float(row.contract_t_per_yr)
     for row in rows_of(result.tables["floors"]):
-        found["guarantee [USD/kg]", row.floor] = float(row.level_usd_per_kg)
+        who, material = floor_in_words(row, names)
+        found["guarantee [USD/kg]", f"{material}, {who}, from {row.start}"] = float(row.level_usd_per_kg)
     return found
 
 

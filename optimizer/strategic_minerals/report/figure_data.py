@@ -1,4 +1,4 @@
-"""What the figures of the page draw, as tidy tables: names a planner knows, shares and years worked out."""
+"""What the figures of the page draw, as tidy tables: names that a planner knows, with shares and years."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ import numpy as np
 import pandas as pd
 
 from ..core.frames import rows_of
+from ..core.words import BASELINE_COURSE
+from ..data.names import Names
 from ..instance.instruments import CHOSEN
+from ..results.evidence import floor_in_words
 from ..results.result import Result
 
 MOST_SUPPLIERS = 7
 """Countries shown by name, those with most of today's and tomorrow's supply; the rest is `others`."""
-RESERVE, SHORT, OTHERS = "the reserve", "short", "others"
+RESERVE, SHORT, OTHERS = "releases from the reserve", "shortfall", "other countries"
+WITH, WITHOUT = "with the plan", "without the plan"
 MOST_MATERIALS = 12
 MOST_SCENARIOS = 40
 SIGNED = 0.005
@@ -50,35 +54,39 @@ def timeline(result: Result) -> pd.DataFrame:
                 {"what": what, "kind": kind, "start": start, "end": min(end, end_of_plan), "phase": phase, "said": said}
             )
 
-    known = names(result)
+    known = Names.of(result.data)
     for material, purchases in result.tables["acquisitions"].groupby("material", sort=False):
         for year, bought in purchases.groupby("fiscal_year"):
             said = f"{bought['acquired_t'].sum():,.4g} t for {bought['cost_musd'].sum():,.1f} million USD in FY{year}"
-            add(f"buy {known.get(str(material), material)}", "purchase", float(str(year)), float(str(year)) + 1, said)
+            add(f"buy {known.material(str(material))}", "purchase", float(str(year)), float(str(year)) + 1, said)
     for row in rows_of(result.tables["projects"]):
         if row.share < SIGNED or (row.baseline and row.package == "none"):
             continue
         signed, begins = year_of(result, row.signed), year_of(result, row.first_output)
         part = "" if row.share > 1 - SIGNED else f"{row.share:.0%} of it, "
-        said = f"{part}{row.package}: {row.support_cost_musd:,.1f} million USD of support, {row.capacity_t_per_yr:,.0f} t a year"
-        add(f"sign {row.project}", "project", signed, begins, said, "being built")
-        add(f"sign {row.project}", "project", begins, end_of_plan, said)
+        package = row.package.replace("_", " ")
+        said = f"{part}{package}: {row.support_cost_musd:,.1f} million USD of support, {row.capacity_t_per_yr:,.0f} t a year"
+        what = f"support {known.producer(row.project)}"
+        add(what, "project", signed, begins, said, "under construction")
+        add(what, "project", begins, end_of_plan, said)
     contracts = result.tables["contracts"]
     several = contracts["activity"].value_counts()
     for row in rows_of(contracts):
         start = year_of(result, row.start)
         said = f"{row.contract_t_per_yr:,.4g} t a year at {row.fee_usd_per_kg:,.3g} USD/kg"
         since = f" from {row.start}" if several[row.activity] > 1 else ""
-        add(f"reserve {row.activity}{since}", "offtake contract", start, start + row.term_yr, said)
+        add(f"reserve {known.producer(row.activity)}{since}", "offtake contract", start, start + row.term_yr, said)
     for row in rows_of(result.tables["floors"]):
         start = year_of(result, row.start)
         said = f"{row.level_usd_per_kg:,.4g} USD/kg, expected cost {row.expected_cost_musd:,.1f} million USD"
-        add(f"guarantee {row.floor}", "price floor", start, start + row.term_yr, said)
+        who, material = floor_in_words(row, known)
+        what = f"guarantee {material} at {row.level_usd_per_kg:g} USD/kg, {who}"
+        add(what, "price floor", start, start + row.term_yr, said)
     return pd.DataFrame(rows, columns=["what", "kind", "start", "end", "phase", "said"])
 
 
 def drawdown(result: Result) -> pd.DataFrame:
-    """material, scenario, period, year, stock_t, days_of_cover: the trunk's planned periods, and every scenario's."""
+    """material, scenario, period, year, stock_t, days_of_cover: planned periods of the baseline course and of every scenario."""
     flows = result.tables["flows"]
     shown = flows[~flows["tail"]]
     held = shown.groupby("material")["stock_t"].max()
@@ -120,31 +128,28 @@ def supplied(result: Result) -> pd.DataFrame:
     return made.groupby(keys, sort=False)["tonnes"].sum().reset_index()
 
 
-def names(result: Result) -> dict[str, str]:
-    """Material or country -> its name for readers, where the tables have one of its own."""
-    told = [(row.material, getattr(row, "name", "")) for row in result.data.rows("materials")]
-    told += [(row.country, getattr(row, "name", "")) for row in result.data.rows("countries")]
-    kept = {key: name for key, name in told if name}
-    return {key: name for key, name in kept.items() if list(kept.values()).count(name) == 1}
+def worst_without(result: Result) -> str:
+    """The scenario with the largest loss without the plan."""
+    losses = result.tables["scenario_losses"]
+    return str(losses["scenario"].iloc[int(losses["loss_without_plan_musd"].argmax())])
 
 
 def mix(result: Result) -> pd.DataFrame:
-    """material, when, supplier, tonnes, share: who makes what users and plants want, in the plan's first period, its last while
-    nothing has happened, and the worst period of the scenario that would hurt most without the plan."""
+    """material, when, supplier, tonnes, share: who makes what users and plants want, now, at the end of the plan without a
+    disruption, and in the worst period of the scenario with the largest loss without the plan."""
     made, short = supplied(result), result.tables["shortfalls"]
     wanted = [
         m for m in dict.fromkeys(row.material for row in result.data.rows("demand")) if m in set(made["material"])
     ]
-    losses = result.tables["scenario_losses"]
-    worst = str(losses["scenario"].iloc[int(losses["loss_without_plan_musd"].argmax())])
+    worst = worst_without(result)
     planned = list(dict.fromkeys(result.tables["stock"]["period"])) or sorted(set(made["period"]))
     last = planned[-1]
     loss = short[(short["scenario"] == worst) & ~short["tail"]].groupby("period")["loss_musd"].sum()
     hit = str(loss.idxmax()) if len(loss) and loss.max() > 0 else last
     cases = [
-        (f"now, {planned[0]}", "trunk", planned[0]),
-        (f"planned, {last}", "trunk", last),
-        (f"{worst}, {hit}", worst, hit),
+        (f"now, {planned[0]}", BASELINE_COURSE, planned[0]),
+        (f"end of plan, {last}", BASELINE_COURSE, last),
+        (f"worst year, {hit}", worst, hit),
     ]
     released = result.tables["flows"]
     rows: list[tuple[str, str, dict[str, float]]] = []
@@ -200,7 +205,7 @@ def chain(result: Result) -> pd.DataFrame:
     year = int(str(last[0]).split(".")[0])
     capacity = _capacities(result, year)
     run = result.tables["operations"]
-    run = run[(run["scenario"] == "trunk") & (run["period"] == last[0])]
+    run = run[(run["scenario"] == BASELINE_COURSE) & (run["period"] == last[0])]
     used = (run["output_t"] + run["reserve_output_t"]).groupby(run["producer"]).sum()
     makes: dict[str, dict[str, float]] = {}
     for row in data.rows("yields"):
@@ -210,19 +215,19 @@ def chain(result: Result) -> pd.DataFrame:
     wanted = set(
         paid[
             (paid["price"] == "supply")
-            & (paid["scenario"] == "trunk")
+            & (paid["scenario"] == BASELINE_COURSE)
             & (paid["period"] == last[0])
             & (paid["value"] > 0)
         ]["item"]
     )
     rows: dict[tuple[str, str], list[float]] = {}
     made_of: dict[str, str] = {}
-    known = names(result)
+    known = Names.of(data)
     for producer, (country, tonnes) in capacity.items():
         for material, per_tonne in makes.get(producer, {}).items():
             if tonnes <= 0:
                 continue
-            step = f"{known.get(material, material)} ({stages.get(producer, '')})"
+            step = f"{known.material(material)} ({stages.get(producer, '')})"
             made_of[step] = material
             group = "home" if country == plan.home else words.get(tiers.get(country, ""), "others")
             entry = rows.setdefault((step, group), [0.0, 0.0])
@@ -232,7 +237,7 @@ def chain(result: Result) -> pd.DataFrame:
     table = []
     for (step, group), (tonnes, ran) in sorted(rows.items(), key=lambda pair: order.get(made_of[pair[0][0]], 0)):
         share = min(1.0, ran / tonnes)
-        tight = "fully used, and one more tonne is worth something" if share >= FULL and made_of[step] in wanted else ""
+        tight = "fully used; users would pay for one more tonne" if share >= FULL and made_of[step] in wanted else ""
         label = f"{share:.0%} of {float(f'{tonnes:.3g}'):,.0f} t{' !' if tight else ''}"
         table.append(
             {"step": step, "group": group, "capacity_t": tonnes, "used": share, "bottleneck": tight, "label": label}
@@ -272,11 +277,11 @@ def money(result: Result) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def losses(result: Result) -> pd.DataFrame:
-    """scenario, probability, case (the plan, no plan), loss_musd, events: the scenarios that hurt most first."""
+    """scenario, probability, case (with the plan, without), loss_musd, events: the scenarios with the largest losses first."""
     table = (
         result.tables["scenario_losses"].sort_values("loss_musd", ascending=False, kind="stable").head(MOST_SCENARIOS)
     )
-    both = [("the plan", "loss_musd"), ("no plan", "loss_without_plan_musd")]
+    both = [(WITH, "loss_musd"), (WITHOUT, "loss_without_plan_musd")]
     parts = [
         table[["scenario", "probability", "events"]].assign(case=case, loss_musd=table[column]) for case, column in both
     ]

@@ -21,8 +21,9 @@ from ..data.csv_files import csv_text, unguarded
 from ..results.evidence import audit_word
 from ..results.manifest import read_manifest
 from ..results.notes import provenance
+from ..results.readable import heading
 from ..results.result import Result
-from ..results.run_contents import ANALYSES, UNITS, dictionary
+from ..results.run_contents import ANALYSES, dictionary
 from ..results.study import Analyses, tables_of
 from ..results.study_files import study_faults
 from .charts import Figure, all_rows, altair, figures
@@ -101,10 +102,10 @@ def _spec(figure: Figure) -> dict[str, Any]:
 
 
 STUDIES = {
-    "reasons, and prices in words": ("explain/prices", "explain RUN --out RUN/analyses/explain"),
-    "how far the plan can move": ("alternatives/extremes", "alternatives RUN --out RUN/analyses/alternatives"),
-    "rules of thumb": ("worth/alternatives", "worth PLAN --out RUN/analyses/worth"),
-    "fresh scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
+    "reasons and prices in words": ("explain/prices", "explain RUN --out RUN/analyses/explain"),
+    "plans that are nearly as good": ("alternatives/extremes", "alternatives RUN --out RUN/analyses/alternatives"),
+    "a comparison with rules of thumb": ("worth/alternatives", "worth PLAN --out RUN/analyses/worth"),
+    "a stress test on new random scenarios": ("stress/figures", "stress RUN --out RUN/analyses/stress"),
     "budget against risk": ("frontier/points", "frontier PLAN --out RUN/analyses/frontier"),
     "what moves the answer": ("sweep/indices", "sweep PLAN STUDY --out RUN/analyses/sweep"),
 }
@@ -172,14 +173,6 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def heading(column: str) -> str:
-    """A column's name for readers, its unit in brackets."""
-    for ending, unit in UNITS.items():
-        if ending.startswith("_") and column.endswith(ending):
-            return f"{column.removesuffix(ending).replace('_', ' ')} [{unit}]"
-    return str(column).replace("_", " ")
-
-
 def _bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script."""
     try:
@@ -216,13 +209,13 @@ def _paragraphs(summary: str) -> list[tuple[str, list[str]]]:
         head, tail = (spoken[1], spoken[2]) if spoken else ("", first)
         if rest:  # the first line is a heading, or begins the section with a sentence of its own
             head, tail = (
-                f"{head} {tail}".strip().rstrip(":").capitalize() if first.endswith(":") else head.capitalize(),
+                f"{head.capitalize()} {tail}".strip().rstrip(":") if first.endswith(":") else head.capitalize(),
                 tail,
             )
             lines = ([] if first.endswith(":") else [tail]) + [line.strip() for line in rest]
         else:
             head, lines = head.capitalize(), [tail]
-        found.append((head, [line for line in lines if line]))
+        found.append((head, [line[:1].upper() + line[1:] for line in lines if line]))
     return found
 
 
@@ -236,53 +229,56 @@ def _sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Sect
                 "explain/reasons",
                 "reasons",
                 "Reasons",
-                "What each thing brings, or would cost: solved again with it and without.",
+                "How much better or worse the plan is with each item: solved again with the item and without it.",
             ),
             (
                 "explain/prices",
                 "prices",
                 "Prices in words",
-                "They hold for the commitments that the plan has chosen, and for small changes.",
+                "What one unit more is worth, for the commitments of this plan and for small changes.",
             ),
             (
                 "explain/break_evens",
                 "break-evens",
-                "What would flip it",
-                "Each value solved with the item and without.",
+                "What would change the decision",
+                "Solved again at each value, with the item and without it.",
             ),
             (
                 "alternatives/extremes",
                 "alternatives",
                 "Nearly as good",
-                "How far each figure can move within the slack.",
+                "How far each figure can move in plans that are nearly as good.",
             ),
             (
                 "worth/alternatives",
                 "rules-of-thumb",
-                "Beside rules of thumb",
-                "Every alternative in the plan's own scenarios.",
+                "Compared with rules of thumb",
+                "All alternatives, in the plan's own scenarios.",
             ),
             (
                 "worth/fresh_scenarios",
                 "fresh-scenarios",
-                "Beside rules of thumb, in fresh scenarios",
-                "With 95 % intervals.",
+                "Compared with rules of thumb, in new random scenarios",
+                "With 95% intervals.",
             ),
-            ("stress/figures", "stress", "Stress test", "Fresh scenarios that the plan was not made against."),
-            ("frontier/switches", "switches", "Switch points", "Budgets between which the portfolio changes."),
+            (
+                "stress/figures",
+                "stress",
+                "Stress test",
+                "The plan in new random scenarios, which were not used to make it.",
+            ),
+            ("frontier/switches", "switches", "Switch points", "Budgets at which the portfolio changes."),
         )
         if key in analyses and len(analyses[key])
     ]
     years = _vintage(result)
     return [
         *found,
-        Section(
-            "estimates", "Estimates", "The widest that the plan reads, with the range that its source allows.", wide
-        ),
+        Section("estimates", "Estimates", "The estimates with the widest ranges among those that the plan uses.", wide),
         Section(
             "vintage",
             "Data vintage",
-            "Rows that the plan can read, by table: newest and oldest year of their sources.",
+            "Rows of each table, with the oldest and the newest year of their sources.",
             years,
         ),
     ]
@@ -310,7 +306,7 @@ def _analysed(analyses: Mapping[str, pd.DataFrame]) -> list[Figure]:
     found: list[Figure] = []
     try:
         for key, where in (
-            ("worth/fresh_scenarios", "in fresh scenarios"),
+            ("worth/fresh_scenarios", "in new random scenarios"),
             ("worth/alternatives", "in the plan's own scenarios"),
         ):
             if key in analyses and not found:
@@ -339,11 +335,11 @@ def _evidence(result: Result) -> list[tuple[str, str]]:
     return [
         ("ended", outcome.reason.replace("_", " ")),
         (
-            "gap",
+            "gap to the best possible plan",
             "" if outcome.relative_gap is None else f"{outcome.relative_gap:.3%} (asked: {result.options['gap']:.3%})",
         ),
         ("objective, bound [million USD]", f"{outcome.objective_musd:,.3f}, {outcome.best_bound_musd:,.3f}"),
-        ("independent audit", f"{audit_word(result)}: {result.audited.worst()}"),
+        ("independent audit", f"{audit_word(result)}; largest difference: {result.audited.worst()}"),
         ("model", ", ".join(f"{counts[name]:,} {name}" for name in ("columns", "rows", "binaries", "scenarios"))),
         ("method, time", f"{outcome.method}, {result.seconds.get('total', math.nan):,.1f} s"),
         ("tolerances", f"feasibility {result.options.get('primal_feasibility_tolerance', '')}"),

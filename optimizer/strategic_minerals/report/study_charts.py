@@ -20,7 +20,9 @@ def frontier_figure(points: pd.DataFrame) -> Iterator[Figure]:
     long = table.melt(
         ["appropriation_musd", "portfolio"], ["expected_loss_musd", "cvar_musd"], var_name="risk", value_name="musd"
     )
-    long["risk"] = long["risk"].map({"expected_loss_musd": "expected loss", "cvar_musd": "CVaR, mean of the worst"})
+    long["risk"] = long["risk"].map(
+        {"expected_loss_musd": "expected loss", "cvar_musd": "CVaR (mean of the worst losses)"}
+    )
     chart = (
         alt.Chart(long)
         .mark_line(point=True)
@@ -45,7 +47,7 @@ def frontier_figure(points: pd.DataFrame) -> Iterator[Figure]:
     yield Figure(
         "frontier",
         "Budget against risk",
-        "Each dot is a plan solved for that budget; hover for its portfolio.",
+        "Each dot is the best plan for that budget. Hover over a dot to see its portfolio.",
         said,
         chart,
         table,
@@ -71,7 +73,9 @@ def tornado_figure(indices: pd.DataFrame) -> Iterator[Figure]:
         .encode(
             y=alt.Y("address:N", sort=list(table["address"]), title=None, axis=alt.Axis(labelLimit=320)),
             x=alt.X(
-                "base:Q", title="aim against doing nothing [million USD], less is better", scale=alt.Scale(zero=False)
+                "base:Q",
+                title="aim compared with doing nothing [million USD]; lower is better",
+                scale=alt.Scale(zero=False),
             ),
             x2="aim_musd:Q",
             color=alt.Color("end:N", title=None, scale=alt.Scale(range=PALETTE), legend=alt.Legend(orient="top")),
@@ -84,7 +88,7 @@ def tornado_figure(indices: pd.DataFrame) -> Iterator[Figure]:
     yield Figure(
         "tornado",
         "What moves the answer",
-        "Each figure at its low and its high end, the others as they are.",
+        "Each figure at its low and at its high end, with the others unchanged.",
         said,
         chart,
         table,
@@ -97,7 +101,7 @@ def thumb_figure(table: pd.DataFrame, where: str) -> Iterator[Figure]:
     if len(told) < 2:
         return
     alt = altair()
-    ends = {"expected_loss_musd": "expected loss", "cvar_musd": "CVaR, mean of the worst"}
+    ends = {"expected_loss_musd": "expected loss", "cvar_musd": "CVaR (mean of the worst losses)"}
     long = told.melt("alternative", list(ends), var_name="risk", value_name="musd")
     long["risk"] = long["risk"].map(ends)
     bands = [f"{column}_{end}" for column in ends for end in ("low", "high")]
@@ -110,7 +114,7 @@ def thumb_figure(table: pd.DataFrame, where: str) -> Iterator[Figure]:
         tooltip=["alternative", "risk", alt.Tooltip("musd:Q", format=",.0f", title="million USD")],
     )
     bars = base.mark_bar().encode(
-        x=alt.X("musd:Q", title="discounted loss of going short [million USD]"),
+        x=alt.X("musd:Q", title="discounted shortage loss [million USD]"),
         color=alt.Color(
             "risk:N",
             title=None,
@@ -126,10 +130,10 @@ def thumb_figure(table: pd.DataFrame, where: str) -> Iterator[Figure]:
     best, worst = told.iloc[int(lost.argmin())], told.iloc[int(lost.argmax())]
     yield Figure(
         "beside-rules-of-thumb",
-        "Losses beside rules of thumb",
-        f"The same events met with the plan and with simpler rules, {where}; shorter bars are better"
-        + (", black lines are 95 % intervals." if "low" in long.columns else "."),
-        f"Expected loss is least with {best['alternative']} ({best['expected_loss_musd']:,.0f} million USD) and largest with "
+        "Losses with the plan and with rules of thumb",
+        f"The same disruptions with the plan and with simpler rules, {where}. Shorter bars are better"
+        + ("; black lines are 95% intervals." if "low" in long.columns else "."),
+        f"Expected losses are smallest with {best['alternative']} ({best['expected_loss_musd']:,.0f} million USD) and largest with "
         f"{worst['alternative']} ({worst['expected_loss_musd']:,.0f}).",
         alt.layer(*layers).properties(width=WIDTH - 120, height=36 * len(told)),
         told,
@@ -164,7 +168,7 @@ def comparison_figure(outcome: pd.DataFrame) -> Iterator[Figure]:
     yield Figure(
         "side-by-side",
         "Results side by side",
-        "Each panel has a scale of its own.",
+        "Each panel has its own scale.",
         f"In million USD: {said}.",
         alt.concat(*panels, columns=2),
         money,

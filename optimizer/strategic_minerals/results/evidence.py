@@ -15,9 +15,11 @@ from ..core.frames import rows_of
 from ..core.outcome import Outcome
 from ..core.units import SMALL_T
 from ..data.dataset import Dataset
+from ..data.names import Names
 from ..instance.instruments import floor_names
 from ..schemas.plan import Plan
-from .notes import NEVER, loss_spread, provenance
+from .notes import DEAR, EITHER, NEVER, LossRange, other_losses, provenance
+from .readable import heading, scenario_names
 
 MOST_ESTIMATES = 6
 """Widest estimates that are named, one a quantity and item."""
@@ -61,17 +63,20 @@ class Basis:
     relaxed: bool
     reason: str
     """Why the solve ended, as `Outcome.reason`."""
-    loss_spread: float
-    """Largest factor between named loss functions over the plan's materials."""
-    loss_spread_of: str
+    names: Names
+    scenarios: Mapping[str, str]
+    """Scenario -> what happens in it."""
+    floors: Mapping[str, tuple[str, str]]
+    """Price floor, as `figures` names it -> who has it and for which material."""
+    other_losses: LossRange
     facts: int
     estimates: int
     widest: tuple[str, ...]
     """The widest estimates behind what is at stake, each in words."""
     reluctant: tuple[str, ...]
-    """Materials whose users would rather go short than pay the highest price."""
+    """Names of materials whose crisis price exceeds what the supply is worth to some users."""
     tied: tuple[str, ...]
-    """Materials of which defence goes short or others instead, for all that the aim cares, in words."""
+    """Materials of which defence may run short in the place of others at the same cost, in words."""
     doubts: tuple[str, ...]
     """Figures that are probably not meant, each with what it was compared with."""
     owed: tuple[str, ...]
@@ -94,7 +99,7 @@ class Basis:
 
 def basis_of(result: Answered) -> Basis:
     """Of a result: what it says of its inputs is worked out from plan and tables."""
-    factor, material = loss_spread(result.plan, result.data)
+    names = Names.of(result.data)
     counted, stake, noted = provenance(result.plan, result.data), _stakes(result), result.tables["notes"]
     floors, never = result.tables["floors"], noted[noted.kind == NEVER]
     asked = {f"floor {name}" for name in floor_names(result.plan).values()}
@@ -103,16 +108,18 @@ def basis_of(result: Answered) -> Basis:
     return Basis(
         relaxed=result.outcome.relaxed,
         reason=result.outcome.reason,
-        loss_spread=factor,
-        loss_spread_of=material,
+        names=names,
+        scenarios=scenario_names(result.plan, result.tables["scenario_losses"], told=True),
+        floors={f"{row.floor}, {row.start}": floor_in_words(row, names) for row in floors.itertuples()},
+        other_losses=other_losses(result.plan, result.data),
         facts=counted.facts,
         estimates=counted.estimates,
-        widest=_widest(counted.widest, stake),
-        reluctant=tuple(sorted(set(noted.item[noted.kind == "rather short"]) & set(stake))),
+        widest=_widest(counted.widest, stake, names),
+        reluctant=tuple(names.material(m) for m in sorted(set(noted.item[noted.kind == DEAR]) & set(stake))),
         floors_asked=len(asked),
         floors_gone=tuple(never.note[of_floors]),
         out_of_reach=tuple(never.note[~of_floors]),
-        tied=tuple(noted.note[noted.kind == "tied segments"]),
+        tied=tuple(noted.note[noted.kind == EITHER]),
         doubts=tuple(noted.note[noted.kind == DOUBT]),
         owed=tuple(noted.note[noted.kind == "already owed"]),
         inverted=frozenset(f"{row.floor}, {row.start}" for row in inverted.itertuples()),
@@ -125,14 +132,20 @@ def basis_of(result: Answered) -> Basis:
     )
 
 
+def floor_in_words(row: Any, names: Names) -> tuple[str, str]:
+    """Who has a price floor, a row of the table `floors`, and for which material."""
+    who = names.producer(row.floor.partition(": ")[0]) if row.scope == "project" else "the whole market"
+    return who, names.material(row.material)
+
+
 def audit_word(result: Answered) -> str:
-    """How the audit ended: a relaxation leaves whole numbers open, so that there is no plan to audit."""
+    """How the audit ended: a relaxation leaves integers open, so that there is no plan to audit."""
     if result.audited.passed:
         return "passed"
     return "not applicable to a relaxation" if result.outcome.relaxed else "FAILED"
 
 
-def _widest(wide: pd.DataFrame, stake: Mapping[str, float]) -> tuple[str, ...]:
+def _widest(wide: pd.DataFrame, stake: Mapping[str, float], names: Names) -> tuple[str, ...]:
     """The widest estimates of what the plan acts on: hazards first, then by what is at stake."""
     if wide.empty:
         return ()
@@ -148,9 +161,15 @@ def _widest(wide: pd.DataFrame, stake: Mapping[str, float]) -> tuple[str, ...]:
     hazards = wide[wide.table == "hazards"].head(MOST_ESTIMATES // 2)
     chosen = pd.concat([hazards, wide[wide.table != "hazards"].head(MOST_ESTIMATES - len(hazards))])
     return tuple(
-        f"{row.table}.{row.column} of {row.key}: {row.value:g} (from {row.low:g} to {row.high:g})"
-        for row in chosen.itertuples()
+        f"{', '.join(map(names.any, row.key.split('/')))}: {heading(row.column)} {_number(row.value)} "
+        f"(range {_number(row.low)} to {_number(row.high)})"
+        for row in rows_of(chosen)
     )
+
+
+def _number(value: float) -> str:
+    """Three or four figures, never an exponent of what can be read without."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.3g}"
 
 
 def _stakes(result: Answered) -> dict[str, float]:

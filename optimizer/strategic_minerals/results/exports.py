@@ -11,8 +11,8 @@ from ..core.atomic_files import staged, whole_file
 from ..core.errors import missing_part
 from ..core.frames import whole
 from ..data.workbook import new_book, write_cell
+from .readable import unit_of
 from .result import SCHEMA_VERSION, Result
-from .run_contents import unit_of
 
 
 def write_parquet(result: Result, folder: str | Path) -> list[Path]:

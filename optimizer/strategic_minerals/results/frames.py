@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ..core.arrays import Floats
+from ..core.words import BASELINE_COURSE
 from ..model.problem import Problem
 from ..model.solution import Solution
 
-TRUNK_NAME = "trunk"
 LEAST_SHARE = 1e-9
 """Of a demand, the same where it is a matter of grams."""
 
@@ -30,7 +30,7 @@ def use_of(problem: Problem, solution: Solution, path: int = 0) -> Floats:
 
 
 def named_paths(problem: Problem) -> list[tuple[int, str]]:
-    return [(0, TRUNK_NAME), *((s + 1, name) for s, name in enumerate(problem.structure.scenarios.names))]
+    return [(0, BASELINE_COURSE), *((s + 1, name) for s, name in enumerate(problem.structure.scenarios.names))]
 
 
 def path_labels(problem: Problem) -> list[str]:

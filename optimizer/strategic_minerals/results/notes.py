@@ -15,6 +15,7 @@ from ..checks.unused import unused
 from ..core.units import MUSD_PER_T
 from ..data.dataset import Dataset
 from ..data.deflation import restated
+from ..data.names import Names
 from ..data.references import select_materials
 from ..finance.items import never
 from ..finance.packages import Support, build_support
@@ -28,10 +29,25 @@ from ..schemas.plan import Plan
 from ..schemas.tables import FACT_TABLES
 
 THIN = 0.01
-"""Trunk weight at the end of the planned years below which a plan's late years mean little."""
+"""Probability of the baseline course at the end of the planned years below which a plan's late years mean little."""
 
+DEAR = "price above value"
+"""Kind of the notes on materials whose crisis price exceeds what the supply is worth to some users."""
+EITHER = "defence tied"
+"""Kind of the notes on materials of which defence may run short in the place of others at the same cost."""
 NEVER = "cannot be chosen"
 """Kind of the notes on floors, packages and projects that are asked for and cannot be had."""
+
+
+@dataclass(frozen=True)
+class LossRange:
+    """How far other published losses lie from those of the plan's loss function, as multiples of these."""
+
+    most: float
+    most_of: str
+    """The material."""
+    least: float
+    least_of: str
 
 
 @dataclass(frozen=True)
@@ -122,28 +138,32 @@ def doubtful(plan: Plan, data: Dataset) -> list[str]:
     return [
         *odd,
         *idle,
-        *(text for _, _, text in notes(instance, scenarios, build_support(instance, scenarios))),
+        *(text for _, _, text in notes(instance, scenarios, build_support(instance, scenarios), Names.of(data))),
         *left_out,
     ]
 
 
-def notes(instance: Instance, scenarios: ScenarioSet, support: Support) -> list[tuple[str, str, str]]:
-    """(kind, item, text) of what looks doubtful about a question, and of what cannot be chosen; all in the same units."""
+def notes(instance: Instance, scenarios: ScenarioSet, support: Support, names: Names) -> list[tuple[str, str, str]]:
+    """(kind, item, text) of what looks doubtful about a question, and of what cannot be chosen; all in the same units.
+
+    Items are codes, texts have names.
+    """
     found = {
-        "rather short": _cheaper_short(instance, scenarios),
-        "short from the start": _short_from_the_start(instance),
-        "thin trunk": _thin_trunk(instance, scenarios),
-        "idle promise": _idle_promises(instance, scenarios),
+        DEAR: _cheaper_short(instance, scenarios, names),
+        "short from the start": _short_from_the_start(instance, names),
+        "disruption nearly certain": _nearly_certain(instance, scenarios, names),
+        "service level without effect": _idle_levels(instance, scenarios, names),
         "already owed": _already_owed(instance),
         "no demand": _nothing_demanded(instance),
-        "tied segments": _ties(instance),
+        EITHER: _ties(instance, names),
     }
-    told = [(kind, text.split(":")[0].split(",")[0], text) for kind, texts in found.items() for text in texts]
-    return [*told, *((NEVER, what, f"{what} cannot be chosen: {why}") for what, why in never(instance, support))]
+    told = [(kind, item, text) for kind, texts in found.items() for item, text in texts]
+    never_chosen = never(instance, support)
+    return [*told, *((NEVER, what, f"{names.item(what)} cannot be chosen: {why}") for what, why in never_chosen)]
 
 
-def _cheaper_short(instance: Instance, scenarios: ScenarioSet) -> Iterator[str]:
-    """Users who would rather go short than pay the highest price of any course to the cheapest of the material's producers."""
+def _cheaper_short(instance: Instance, scenarios: ScenarioSet, names: Names) -> Iterator[tuple[str, str]]:
+    """Users to whom supply is worth less than the highest price of any course to the cheapest of the material's producers."""
     makes = (instance.yields > 0) & (instance.capacity.max(axis=1, initial=0.0) > 0)[:, None]
     least = np.where(makes, instance.premium[:, None], np.inf).min(axis=0, initial=np.inf)
     highest = np.maximum(scenarios.price.max(axis=(0, 2), initial=0.0), instance.price.max(axis=1, initial=0.0))
@@ -153,16 +173,17 @@ def _cheaper_short(instance: Instance, scenarios: ScenarioSet) -> Iterator[str]:
         i = int(instance.demand_material[q])
         if instance.tier_loss[k] < peak[i]:
             cheap[i].append(f"{instance.demands[q][1]} {tier}")
-    for i, names in cheap.items():
+    for i, users in cheap.items():
+        material, price = instance.materials[i], peak[i] / instance.material_unit[i] / MUSD_PER_T
         yield (
-            f"{instance.materials[i]}: in some scenario users would rather go short than pay "
-            f"{peak[i] / instance.material_unit[i] / MUSD_PER_T:,.4g} USD/kg "
-            f"(segment and tier: {', '.join(names)})"
+            material,
+            f"{names.material(material)}: in some scenarios the crisis price of {price:,.4g} USD/kg exceeds the value of the "
+            f"supply to some users (segment and tier: {', '.join(users)})",
         )
 
 
-def _short_from_the_start(instance: Instance) -> Iterator[str]:
-    """Materials whose demand existing sources cannot meet even while nothing happens."""
+def _short_from_the_start(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:
+    """Materials whose demand existing sources cannot cover even without a disruption."""
     existing = slice(0, instance.sources)
     running = (instance.capacity * instance.availability)[existing]
     for i, name in enumerate(instance.materials):
@@ -172,26 +193,37 @@ def _short_from_the_start(instance: Instance) -> Iterator[str]:
             t = int((wanted - made).argmax())
             period = instance.calendar.period_label(t)
             unit = instance.material_unit[i]
-            yield f"{name}: existing sources supply {made[t] * unit:,.0f} t of the {wanted[t] * unit:,.0f} t demanded in {period}"
+            yield (
+                name,
+                f"{names.material(name)}: even without a disruption, existing sources supply only {made[t] * unit:,.0f} t of the "
+                f"{wanted[t] * unit:,.0f} t demanded in {period}",
+            )
 
 
-def _idle_promises(instance: Instance, scenarios: ScenarioSet) -> Iterator[str]:
+def _idle_levels(instance: Instance, scenarios: ScenarioSet, names: Names) -> Iterator[tuple[str, str]]:
     """Service levels that name a scenario which never touches their material."""
     for level in instance.plan.service_levels:
         c = instance.component[instance.materials.index(level.material)] if level.material in instance.materials else -1
         for name in level.scenarios:
             if c < 0 or scenarios.onset[scenarios.names.index(name), c] >= instance.calendar.periods:
-                yield f"{level.material}, {level.segment}: scenario {name} never touches it, the promise costs nothing there"
+                yield (
+                    level.material,
+                    f"{names.material(level.material)}, {level.segment}: scenario {name} never affects this material, so the "
+                    "service level has no effect there",
+                )
 
 
-def _nothing_demanded(instance: Instance) -> Iterator[str]:
+def _nothing_demanded(instance: Instance) -> Iterator[tuple[str, str]]:
     """A plan that protects nobody."""
     if not (instance.demand > 0).any():
-        yield "demand: nobody wants any of the planned materials in these years, so that there is nothing to protect"
+        yield (
+            "demand",
+            "demand: there is no demand for the planned materials in these years, so there is nothing to protect",
+        )
 
 
-def _ties(instance: Instance) -> Iterator[str]:
-    """Materials of which a tonne less costs defence what it costs others: the aim does not say who goes short."""
+def _ties(instance: Instance, names: Names) -> Iterator[tuple[str, str]]:
+    """Materials of which a tonne less costs defence what it costs others: the aim does not say who runs short."""
     for i, name in enumerate(instance.materials):
         of: dict[str, set[float]] = {"defence": set(), "others": set()}
         for k, (q, _) in enumerate(instance.tiers):
@@ -201,18 +233,20 @@ def _ties(instance: Instance) -> Iterator[str]:
                 )
         if of["defence"] & of["others"]:
             yield (
-                f"{name}: a tonne less costs defence what it costs others, so that who of them goes short is a toss-up; what is "
-                "said of defence holds for one of several plans that are as good"
+                name,
+                f"{names.material(name)}: a missing tonne costs defence as much as other users, so the model may let either "
+                "run short; what is said of defence holds for one of several equally good plans",
             )
 
 
-def _already_owed(instance: Instance) -> Iterator[str]:
+def _already_owed(instance: Instance) -> Iterator[tuple[str, str]]:
     """Years whose appropriation does not even hold what is in store at the start, and a total that does not."""
     for year, owed, money in zip(instance.calendar.years, instance.owed, instance.appropriation, strict=True):
         if owed > money * (1 + 1e-9):
             yield (
+                f"FY{year}",
                 f"FY{year}: holding the opening stock costs {owed:,.4g} million USD, {owed - money:,.4g} more than is "
-                "appropriated: already owed, whatever the plan does"
+                "appropriated: already owed, whatever the plan does",
             )
     total, owed_in_all = (
         instance.plan.budget.total_musd,
@@ -220,32 +254,45 @@ def _already_owed(instance: Instance) -> Iterator[str]:
     )
     if total is not None and owed_in_all > total * (1 + 1e-9):
         yield (
+            "all years of the plan",
             f"all years of the plan: holding the opening stock costs {owed_in_all:,.4g} million USD, {owed_in_all - total:,.4g} "
-            "more than the total budget: already owed, whatever the plan does"
+            "more than the total budget: already owed, whatever the plan does",
         )
 
 
-def _thin_trunk(instance: Instance, scenarios: ScenarioSet) -> Iterator[str]:
-    """Components that some event strikes in nearly every scenario before the planned years end."""
+def _nearly_certain(instance: Instance, scenarios: ScenarioSet, names: Names) -> Iterator[tuple[str, str]]:
+    """Components that some disruption hits in nearly every scenario before the planned years end."""
     last = scenarios.trunk_weight(instance.calendar.periods)[:, instance.calendar.planned - 1]
     for name, weight in zip(instance.components, last, strict=True):
         if weight < THIN:
             yield (
-                f"{name}: with probability {1 - weight:.0%} some event strikes it before the plan ends; "
-                "the late years of its plan rest on few scenarios"
+                name,
+                f"{names.material(name)}: a disruption hits it with {1 - weight:.0%} probability before the plan ends; the last "
+                "years of its plan are based on few scenarios",
             )
 
 
-def loss_spread(plan: Plan, data: Dataset) -> tuple[float, str]:
-    """Largest factor between the named loss functions over the plan's materials, and the material; (1, "") where none."""
+def other_losses(plan: Plan, data: Dataset) -> LossRange:
+    """Losses of the other named loss functions as multiples of the plan's own, over the plan's materials."""
     chosen = set(select_materials(plan, data))
-    values: dict[str, list[float]] = defaultdict(list)
+    own: dict[tuple[str, str], float] = {}
+    other: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in restated(plan, data).rows("loss_functions"):
         if row.material in chosen and row.loss_usd_per_t > 0:
-            values[row.material].append(row.loss_usd_per_t)
-    spread = {material: max(found) / min(found) for material, found in values.items()}
-    worst = max(spread, key=lambda material: spread[material], default="")
-    return spread.get(worst, 1.0), worst
+            if row.loss_function == plan.loss_function:
+                own[row.material, row.segment] = row.loss_usd_per_t
+            else:
+                other[row.material, row.segment].append(row.loss_usd_per_t)
+    times = [
+        (loss / value, material)
+        for (material, segment), value in sorted(own.items())
+        for (of, users), losses in other.items()
+        if of == material and (segment == users or "*" in (segment, users))
+        for loss in losses
+    ]
+    high = max(times, key=lambda pair: pair[0], default=(1.0, ""))
+    low = min(times, key=lambda pair: pair[0], default=(1.0, ""))
+    return LossRange(*high, *low)
 
 
 def without_data(data: Dataset) -> list[str]:

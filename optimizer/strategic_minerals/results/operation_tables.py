@@ -9,15 +9,17 @@ from ..audit.accounts import commitments, floors_at_crisis_prices, open_accounts
 from ..core.arrays import Floats
 from ..core.frames import named
 from ..core.units import SMALL_T
+from ..data.names import Names
 from ..instance.instance import DEFENCE
 from ..model.problem import Problem
 from ..model.solution import Solution
 from ..scenarios.events import describe
+from ..scenarios.headlines import headlines
 from .frames import LEAST_SHARE, named_paths, path_labels
 
 
 def operations(problem: Problem, solution: Solution) -> pd.DataFrame:
-    """What each producer runs for users and for the reserve, on the trunk and in every scenario's whole course."""
+    """What each producer runs for users and for the reserve, on the baseline course and in every scenario's whole course."""
     n = problem.natural
     output, reserve_output = solution.output, solution.reserve_output
     kept = (output > SMALL_T) | (reserve_output > SMALL_T)
@@ -187,6 +189,7 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
         losses_by_scenario(problem, solution),
         losses_by_scenario(problem, z0),
     )
+    told = headlines(scenarios, n, Names.of(problem.data))
     for s, name in enumerate(scenarios.names):
         onset = int(scenarios.onset[s].min(initial=n.calendar.periods))
         rows.append(
@@ -202,6 +205,7 @@ def scenario_losses(problem: Problem, solution: Solution, z0: Solution) -> pd.Da
                 "defence_shortfall_t": float(defence[s]),
                 "defence_shortfall_without_plan_t": float(defence_without[s]),
                 "hazards": " ".join(sorted({event.label for event in scenarios.events[s]})),
+                "what_happens": told[s],
                 "events": "; ".join(describe(event) for event in scenarios.events[s]),
             }
         )

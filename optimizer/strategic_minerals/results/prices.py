@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.units import USD_PER_MUSD
+from ..core.words import BASELINE_COURSE
 from ..formulation.aims import main_aim
 from ..formulation.structure import STAGES, TRUNK
 from ..highs.run import Duals
@@ -41,17 +42,17 @@ MEANING = {
         "appropriation": "one more USD of this year's appropriation",
         "total_budget": "one more USD of total budget",
         "contingent_liability": "one more USD of this year's liability cap",
-        "stock": "one more tonne put in store in this period while nothing has happened (negative where in the way)",
+        "stock": "one more tonne put in store in this period without a disruption (negative where it is in the way)",
         "supply": "one more tonne delivered to users in this period and scenario, in that period's money",
-        "service_level": "allowing one more tonne short of the promise",
+        "service_level": "one tonne less of the service level",
         "supplier_share": "one more tonne allowed beyond the diversification rule",
-        "days_of_cover": "asking for one tonne less in store",
+        "days_of_cover": "one tonne less of required stock",
         "cvar_limit": "one more USD of CVaR allowed",
         "expected_loss_limit": "one more USD of expected loss allowed",
     }.items()
 }
 """Families of prices and what one unit of each means, present values where nothing else is said. All are reported so that
-a binding demand has a price >= 0. At most: a unit more brings the price up to the next kink, and less beyond."""
+a binding requirement has a price >= 0. At most: a unit more brings the price up to the next kink, and less beyond."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def _of_period(problem: Problem, name: str, key: Any, c: int, number: int, dual:
     structure, n = problem.structure, problem.natural
     blocks, shape, calendar = structure.block_index[c], structure.component_sets[c], n.calendar
     s, t = int(blocks.scenario[number]), int(blocks.period[number])
-    scenario, period = ("trunk" if s == TRUNK else structure.scenarios.names[s]), calendar.period_label(t)
+    scenario, period = (BASELINE_COURSE if s == TRUNK else structure.scenarios.names[s]), calendar.period_label(t)
 
     def per_tonne(price: str, item: str, i: int, value: float, direction: int) -> list[Price]:
         unit = float(problem.instance.material_unit[i])

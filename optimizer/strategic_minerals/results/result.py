@@ -18,6 +18,7 @@ from ..core.errors import Fault, InputError
 from ..core.frames import kinds_of, plainly, records, typed
 from ..core.outcome import Outcome
 from ..data.dataset import Dataset
+from ..data.names import Names
 from ..data.plan_file import parse_plan
 from ..highs.runtime import version as highs_version
 from ..model.problem import prepare
@@ -151,6 +152,13 @@ class Result:
         title, *verdict = first.splitlines()
         parts = [f"<h3>{html.escape(title)}</h3>", *(f"<p>{html.escape(line)}</p>" for line in verdict)]
         heads = {"acquisitions": "Purchases", "projects": "Projects", "contracts": "Contracts", "budget": "Money"}
+        names = Names.of(self.data)
+        told = {
+            "material": names.material,
+            "project": names.producer,
+            "activity": names.producer,
+            "country": names.country,
+        }
         for name, head in heads.items():
             table = self.tables[name]
             if name == "acquisitions" and len(table):
@@ -158,6 +166,7 @@ class Result:
             elif name == "projects":
                 table = table[table["share"] > 0][["project", "package", "signed", "first_output", "support_cost_musd"]]
             if len(table):
+                table = table.assign(**{column: table[column].map(told[column]) for column in told if column in table})
                 shown = table.to_html(index=False, float_format="{:,.4g}".format, border=0, escape=True)
                 parts.append(f"<h4>{head}</h4>{shown}")
         words = html.escape("\n\n".join(rest))

@@ -22,6 +22,7 @@ from ..data.csv_files import csv_pieces, dataset_texts, unguarded
 from ..data.dataset import Dataset
 from ..model.solution import OPERATIONS, Solution
 from ..schemas.plan import Plan
+from .readable import unit_of
 from .result import Result
 
 ANALYSES = "analyses"
@@ -56,20 +57,6 @@ AXES = {
 }
 """Of each array of a solution."""
 DICTIONARY = "dictionary"
-UNITS = {
-    "_usd_per_kg": "USD/kg",
-    "_t_per_yr": "t/yr",
-    "_musd": "million USD",
-    "_share": "share",
-    "_yr": "years",
-    "_t": "t",
-    "share": "share",
-    "probability": "probability",
-    "days_of_cover": "days of that year's use",
-    "fiscal_year": "fiscal year",
-    "period": "fiscal year, and the part of it where there are several",
-}
-"""Ending of a column's name -> unit, the longest first."""
 TABLE = re.compile(r"[a-z][a-z0-9_]*")
 """Names of tables."""
 PARTS = ("tables", "results")
@@ -121,13 +108,6 @@ def dictionary(result: Result) -> pd.DataFrame:
         for column, kind in kinds_of(table).items()
     ]
     return pd.DataFrame(rows, columns=["table", "column", "kind", "unit"])
-
-
-def unit_of(column: str, table: pd.DataFrame) -> str:
-    """Unit of a column by its name; for values with a unit beside them, that column."""
-    if column == "value" and "unit" in table.columns:
-        return "see column unit"
-    return next((unit for ending, unit in UNITS.items() if column == ending.strip("_") or column.endswith(ending)), "")
 
 
 def read_table(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The answer in words that a minister's aide understands; honest numbers beside it.
+"""The answer in words that a planner understands, with the numbers behind it.
 
 Every number of an answer comes from its named records (`figures`), which the audit works out again; what stands beside them, of the
 inputs and of the solve, comes from `Basis`.
@@ -20,17 +20,17 @@ SMALL_MUSD = 0.05
 
 
 def summarise(figures: Figures, plan: Plan, basis: Basis) -> str:
-    """The plan as text: the verdict, what to do, what it protects, what remains, what it rests on."""
+    """The plan as text: the verdict, what to do, what it protects, what remains at risk, what it is based on."""
     sections = [
         _verdict(figures, plan, basis),
-        _buy(figures),
-        _sign(figures),
+        _buy(figures, basis),
+        _support(figures, basis),
         _guarantee(figures, plan, basis),
-        _contracts(figures),
+        _contracts(figures, basis),
         _money(figures, plan, basis),
         _protection(figures, basis),
-        _value(figures),
-        _rests_on(plan, basis),
+        _value(figures, basis),
+        _based_on(plan, basis),
         _evidence(basis),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
@@ -59,39 +59,39 @@ def _verdict(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     if basis.relaxed:
         return [
             title,
-            "LINEAR RELAXATION: a bound on what any plan can achieve, not a plan to carry out",
+            "LINEAR RELAXATION: a bound on what any plan can achieve. It is not a plan to carry out.",
             _relaxed(figures, plan),
         ]
-    kept = " that keeps the aims before" * several
+    kept = " that keeps the earlier aims" * several
     proof = {
-        "optimal": f"proven best, within {gap}",
-        "within_gap": f"proven within {gap} of the best (no plan{kept} is worth more than {round(-bound):,})",
+        "optimal": f"Proven best, within {gap}",
+        "within_gap": f"Proven within {gap} of the best possible plan (no plan{kept} is worth more than {round(-bound):,} M)",
         "stalled": f"NOT proven best: the solver gave no answer in part of the search, which ended at a gap of {gap}",
         "time_limit": f"NOT proven best: stopped by the time limit at a gap of {gap}",
         "interrupted": f"NOT proven best: interrupted at a gap of {gap}",
     }.get(basis.reason, basis.reason)
     if several:
         proof = f"{proof} for the last aim"
-    spared = figures.value("expected_loss_without_musd") - figures.value("expected_loss_musd")
+    avoided = figures.value("expected_loss_without_musd") - figures.value("expected_loss_musd")
     return [
         title,
         *_stages(figures, plan),
-        f"The plan is worth {round(figures.value('worth_musd')):,} million USD net against doing nothing ({plan.price_year} money, "
-        f"discounted, expected): {proof}.",
-        f"It spares {spared:,.0f} million USD of expected shortage loss. Loss function: {plan.loss_function} ({plan.loss_level}); "
+        f"The plan is worth {round(figures.value('worth_musd')):,} million USD (M) net compared with doing nothing "
+        f"({plan.price_year} money, discounted, expected). {proof}.",
+        f"It avoids {avoided:,.0f} M of expected shortage losses. Loss function: {plan.loss_function} ({plan.loss_level}); "
         f"{_other_losses(basis)}.",
     ]
 
 
 def _relaxed(figures: Figures, plan: Plan) -> str:
-    """What a relaxation bounds: its first aim; a later one is sought where the relaxation keeps the first, which no plan may."""
+    """What a relaxation bounds: its first aim; a later one is minimised where the relaxation keeps the first, which no plan may."""
     bounds = figures.items("stage_bound_musd")
     if len(bounds) > 1:
         first = next(iter(bounds))
-        most = f"{bounds[first]:+,.4g} million USD against doing nothing (discounted)"
-        return f"No plan's {aim_in_words(plan, first)} lies lower than {most}."
+        least = f"{bounds[first]:+,.4g} million USD compared with doing nothing (discounted)"
+        return f"No plan's {aim_in_words(plan, first)} is lower than {least}."
     worth = -figures.value("bound_musd")
-    return f"No plan beats doing nothing by more than {worth:,.0f} million USD ({plan.price_year} money, discounted)."
+    return f"No plan is worth more than {worth:,.0f} million USD compared with doing nothing ({plan.price_year} money, discounted)."
 
 
 STAGES = {
@@ -108,8 +108,8 @@ def _stages(figures: Figures, plan: Plan) -> list[str]:
     if len(differences) < 2:
         return []
     penalties = figures.value("penalties_musd")
-    lines = ["Aims in their order, each kept while the next is sought:"]
-    tail = "" if plan.horizon.tail_years == 0 else ", the years computed after the planned ones included"
+    lines = ["Aims in order; each is kept while the next one is optimised:"]
+    tail = "" if plan.horizon.tail_years == 0 else ", including the years computed after the planned ones"
     for n, (name, difference) in enumerate(differences.items()):
         total = STAGES[name].format(
             total=figures.value("stage_with_musd", name), tail=tail, aim=aim_in_words(plan, name)
@@ -117,26 +117,32 @@ def _stages(figures: Figures, plan: Plan) -> list[str]:
         more = f"{abs(difference):,.4g} {'more' if difference > 0 else 'less'} than doing nothing"
         if abs(difference) < SMALL_MUSD:
             more = "the same as doing nothing"
-        counted = ", penalties counted" if penalties > SMALL_MUSD else ""
-        others = "no plan that keeps the aims before" if n else "no plan"
-        lines.append(
-            f"  {total}, {more}{counted}; {others} does better than {figures.value('stage_bound_musd', name):+,.4g}."
-        )
+        counted = ", including penalties" if penalties > SMALL_MUSD else ""
+        others = "No plan that keeps the earlier aims" if n else "No plan"
+        bound = f"{figures.value('stage_bound_musd', name):+,.4g} compared with doing nothing"
+        lines.append(f"  {total}, {more}{counted}. {others} does better than {bound}.")
     if penalties > SMALL_MUSD:
         lines.append(
-            f"  Penalties of {penalties:,.4g} million USD for soft rules count in every aim; nobody pays them."
+            f"  Every aim includes penalties of {penalties:,.4g} million USD for broken soft rules. Nobody pays them."
         )
     return lines
 
 
 def _other_losses(basis: Basis) -> str:
-    """How far the named loss functions are apart on this plan's materials."""
-    if basis.loss_spread < 1.01:
-        return "the others of the tables say the same of these materials"
-    return f"the others of the tables differ by up to a factor of {basis.loss_spread:,.3g} ({basis.loss_spread_of})"
+    """How far other named loss functions are from the plan's own."""
+    found, names = basis.other_losses, basis.names
+    high = f"{found.most:,.3g} times its value ({names.material(found.most_of)})" if found.most > 1.01 else ""
+    low = f"{found.least:.2g} times its value ({names.material(found.least_of)})" if found.least < 0.99 else ""
+    if high and low:
+        return f"other published loss estimates range from {low} to {high}"
+    if high:
+        return f"other published loss estimates are up to {high}"
+    return (
+        f"other published loss estimates are as low as {low}" if low else "no other loss estimate in the tables differs"
+    )
 
 
-def _buy(figures: Figures) -> list[str]:
+def _buy(figures: Figures, basis: Basis) -> list[str]:
     tonnes, cost = figures.items("bought_t"), figures.items("bought_musd")
     if not tonnes:
         return ["BUY: nothing for the reserve."]
@@ -146,36 +152,43 @@ def _buy(figures: Figures) -> list[str]:
         cover = "" if days is None else f" ({days:,.0f} days of cover)"
         first, last = figures.value("bought_first", material), figures.value("bought_last", material)
         years = f"FY{first:.0f}" if first == last else f"FY{first:.0f}-{last:.0f}"
+        name = basis.names.material(material)
         lines.append(
-            f"  {material}: {_tonnes(tonnes[material])} in {years} for {cost[material]:,.1f} M; stock peaks at "
+            f"  {name}: {_tonnes(tonnes[material])} in {years} for {cost[material]:,.1f} M; largest stock "
             f"{_tonnes(figures.value('peak_stock_t', material))} in FY{figures.value('peak_stock_in', material):.0f}{cover}; "
-            f"expected over all scenarios {_tonnes(figures.value('bought_expected_t', material))}"
+            f"expected purchases over all scenarios {_tonnes(figures.value('bought_expected_t', material))}"
         )
-    calm = f"probability that it stays so through the plan: {figures.value('undisturbed_probability'):.0%}"
-    return [f"BUY for the reserve as long as nothing has happened ({calm}):", *_limited(lines)]
+    calm = f"{figures.value('undisturbed_probability'):.0%} chance that none occurs over the plan"
+    return [f"BUY for the reserve while no disruption occurs ({calm}):", *_limited(lines)]
 
 
-def _sign(figures: Figures) -> list[str]:
+def _support(figures: Figures, basis: Basis) -> list[str]:
     shares, cost = figures.items("signed_share"), figures.items("signed_cost_musd")
     if not shares:
-        return ["SIGN: no project."]
+        return ["SUPPORT: no project."]
     lines = []
     for name in sorted(shares, key=lambda signed: -cost[signed]):
-        project, terms = name.partition(": ")[0], figures.text("signed_terms", name)
+        project, terms = basis.names.producer(name.partition(": ")[0]), figures.text("signed_terms", name)
         if terms.startswith(("committed", "expected")):
             lines.append(f"  {project}: {terms}")
             continue
         share = "" if shares[name] > 1 - 1e-6 else f" ({shares[name]:.0%} of it)"
         lines.append(
-            f"  {project}{share}, FY{figures.text('signed_in', name)}: {terms}; {cost[name]:,.1f} M on the budget; "
-            f"first output FY{figures.text('signed_output_in', name)}"
+            f"  {project}{share}: {_terms(terms, basis)}; signed FY{figures.text('signed_in', name)}, first output "
+            f"FY{figures.text('signed_output_in', name)}; cost to the budget {cost[name]:,.1f} M"
         )
     rejected, of = figures.value("unsupported_count"), figures.value("projects_count")
     return [
-        "SIGN with projects:",
+        "SUPPORT these projects:",
         *_limited(lines),
-        f"  not supported: {rejected:.0f} of {of:.0f} projects (table projects)",
+        f"  Not supported: {rejected:.0f} of {of:.0f} projects (table projects).",
     ]
+
+
+def _terms(terms: str, basis: Basis) -> str:
+    """What a signature holds, with the name of the material that its floor is for."""
+    said, floor, material = terms.partition(" USD/kg ")
+    return f"{said}{floor.rstrip()} for {basis.names.material(material)}" if floor else said
 
 
 def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
@@ -186,12 +199,12 @@ def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     if not levels and len(gone) == basis.floors_asked:
         return ["GUARANTEE: none of the plan's price floors can be chosen:", *_limited(gone), *apart]
     if not levels:
-        which = "no price floor that can be chosen, and" if gone else "no price floor"
+        which = "no price floor that can be chosen and" if gone else "no price floor"
         allowed = "the appropriations allow"
         if plan.budget.liability_cap_musd is not None:
-            allowed = "appropriations and liability cap allow"
+            allowed = "the appropriations and the liability cap allow"
         proven = basis.reason in ("optimal", "within_gap")
-        worth = "makes the plan better, but for the gap" if proven else "was found worth its cost"
+        worth = "makes the plan better, to within the gap" if proven else "was found to be worth its cost"
         return [f"GUARANTEE: {which} that {allowed} {worth}.", *_limited(gone), *apart]
     lines = []
     for name, level in levels.items():
@@ -200,15 +213,18 @@ def _guarantee(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         paid = (
             f"expected cost {within:,.1f} M"
             if within >= 0
-            else f"expected to bring {-within:,.1f} M more in claw-back than it pays out"
+            else f"expected to return {-within:,.1f} M more in claw-back than it pays out"
         )
+        who, material = basis.floors[name]
         lines.append(
-            f"  {name.rpartition(', ')[0]}: {level:g} USD/kg for {figures.value('floor_term_yr', name):g} y from "
-            f"FY{figures.text('floor_from', name)}, {paid} within the horizon, {later:,.1f} M owed after it{inversion}"
+            f"  {who}: {material} at {level:g} USD/kg for {figures.value('floor_term_yr', name):g} years from "
+            f"FY{figures.text('floor_from', name)}; {paid} within the horizon, {later:,.1f} M after it{inversion}"
         )
     return [
-        "GUARANTEE price floors (costed over price states; states never shut a plant, so floors look a little dear):",
+        "GUARANTEE price floors:",
         *lines,
+        "  Costs are averaged over possible prices. Low prices never close a plant in this model, so floors look slightly more "
+        "expensive than they are.",
         *_limited(gone),
         *apart,
     ]
@@ -219,22 +235,22 @@ def _out_of_reach(basis: Basis) -> list[str]:
     return ["", "OUT OF REACH:", *_limited([f"  {text}" for text in basis.out_of_reach])] if basis.out_of_reach else []
 
 
-def _contracts(figures: Figures) -> list[str]:
+def _contracts(figures: Figures, basis: Basis) -> list[str]:
     tonnes, fees = figures.items("contract_t_per_yr"), figures.items("contract_fees_musd")
     lines = [
-        f"  {name.rpartition(', ')[0]}: {_tonnes(tonnes[name])}/y from FY{name.rpartition(', ')[2]} for "
-        f"{figures.value('contract_term_yr', name):g} y, fees {fees[name]:,.2f} M"
+        f"  {basis.names.producer(name.partition(' (')[0])}: {_tonnes(tonnes[name])} a year from FY{name.rpartition(', ')[2]} for "
+        f"{figures.value('contract_term_yr', name):g} years; fees {fees[name]:,.2f} M"
         for name in sorted(tonnes, key=lambda contract: -fees[contract])
     ]
-    return ["RESERVE offtake with allied sources:", *_limited(lines)] if lines else []
+    return ["RESERVE crisis offtake contracts with allied producers:", *_limited(lines)] if lines else []
 
 
 def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
     by_year, given = figures.items("outlay_by_year_musd"), figures.total("appropriation_by_year_musd")
     peak = max(by_year, key=lambda year: by_year[year])
     lines = [
-        f"MONEY: {_musd(figures.total('outlay_by_year_musd'))} M of {given:,.0f} M appropriated over "
-        f"FY{min(by_year)}-{max(by_year)}; most in FY{peak} ({by_year[peak]:,.0f} M)."
+        f"MONEY: the plan spends {_musd(figures.total('outlay_by_year_musd'))} M of the {given:,.0f} M appropriated for "
+        f"FY{min(by_year)}-{max(by_year)}; most in FY{peak} ({_musd(by_year[peak])} M)."
     ]
     paid = figures.items("outlay_musd")
     parts = [
@@ -242,14 +258,14 @@ def _money(figures: Figures, plan: Plan, basis: Basis) -> list[str]:
         for line in OUTLAYS
         if paid[line] > SMALL_MUSD
     ]
-    lines.append(
-        f"  by line [M]: {', '.join(parts) or 'nothing'}. Sales to the treasury {figures.value('sales_musd'):,.0f} M."
-    )
+    sales = figures.value("sales_musd")
+    returned = f" Disposals return {_musd(sales)} M to the treasury." if sales > SMALL_MUSD else ""
+    lines.append(f"  By budget line [M]: {', '.join(parts) or 'nothing'}.{returned}")
     most = max(figures.items("liability_by_year_musd").values(), default=0.0)
     if most > SMALL_MUSD:
         lines.append(
-            f"  contingent liability of floors, apart from the budget: up to {most:,.0f} M a year "
-            f"({plan.budget.liability_quantile:.0%} of price states cost less)."
+            f"  Contingent liability of price floors, outside the budget: up to {_musd(most)} M a year "
+            f"(in {plan.budget.liability_quantile:.0%} of cases it stays below that)."
         )
     return [*lines, *(f"  {note}." for note in basis.owed)]
 
@@ -259,104 +275,135 @@ def _protection(figures: Figures, basis: Basis) -> list[str]:
     if not any(value > 0 for value in without.values()):
         return ["PROTECTS: no scenario of this plan has a shortage."]
     before, after = figures.value("expected_loss_without_musd"), figures.value("expected_loss_musd")
-    lines = [f"PROTECTS: expected shortage loss falls from {before:,.0f} to {after:,.0f} M."]
-    lines.append("  What remains at risk, worst scenarios:")
-    for name in sorted(loss, key=lambda scenario: -loss[scenario])[:WORST]:
+    lines = [f"PROTECTS: expected shortage losses fall from {_musd(before)} M to {_musd(after)} M."]
+    lines.append("  What remains at risk, the worst scenarios first:")
+    harmful = [name for name in loss if max(loss[name], without[name]) > SMALL_MUSD]
+    for name in sorted(harmful, key=lambda scenario: -loss[scenario])[:WORST]:
         lines.append(
-            f"  {name} (probability {chance[name]:.1%}): loss {loss[name]:,.0f} M, without the plan {without[name]:,.0f} M"
+            f"  {basis.scenarios.get(name, name)}: probability {chance[name]:.1%}, loss {_musd(loss[name])} M "
+            f"({_musd(without[name])} M without the plan)"
         )
     short = [name for name, tonnes in figures.items("defence_short_t").items() if tonnes > 1e-3]
     lines.append(
-        f"  Defence goes short in scenarios of probability {sum(chance[name] for name in short):.1%}."
+        f"  Defence runs short in scenarios with a total probability of {sum(chance[name] for name in short):.1%}."
         if short
-        else "  Defence goes short in no scenario of this plan."
+        else "  Defence is fully supplied in every scenario."
     )
     if basis.tied:
         lines.append(f"  {'; '.join(basis.tied[:MOST_LINES])}.")
     remaining = sorted(figures.items("remaining_loss_musd").items(), key=lambda pair: -pair[1])
-    named = [f"{material} {value:,.1f}" for material, value in remaining[:5] if value > SMALL_MUSD]
+    named = [
+        f"{basis.names.material(material)} {_musd(value)}" for material, value in remaining[:5] if value > SMALL_MUSD
+    ]
     if named:
-        lines.append(f"  Expected loss that stays, by material [M, undiscounted]: {', '.join(named)}.")
+        lines.append(f"  Expected losses that remain, by material [M, not discounted]: {', '.join(named)}.")
     return lines
 
 
-def _value(figures: Figures) -> list[str]:
-    """Split of what the plan is worth: shortage avoided, price, the rest; bets on prices named."""
-    shortage, price = figures.value("shortage_avoided_musd"), figures.value("price_gain_musd")
-    users, authority = figures.value("users_musd"), figures.value("authority_musd")
+def _value(figures: Figures, basis: Basis) -> list[str]:
+    """Split of what the plan is worth: shortages avoided, prices, the rest; bets on prices named."""
+    price, net = figures.value("price_gain_musd"), figures.value("worth_musd")
     penalties, risk = figures.value("penalties_musd"), figures.value("risk_charge_musd")
-    net = figures.value("worth_musd")
-    apart = [f"{-penalties:+,.0f} M penalties for soft rules, which nobody pays"] * (penalties > SMALL_MUSD)
-    apart += [f"{risk:+,.0f} M for the weight on CVaR"] * (abs(risk) > SMALL_MUSD)
-    lines = [
-        f"WHERE THE VALUE COMES FROM: {shortage:+,.0f} M shortage avoided (losses per tonne include its price); "
-        f"{users:+,.0f} M users, who pay for what they now get; {authority:+,.0f} M authority, outlays less what they leave; "
-        f"{price:+,.0f} M because prices in a disruption differ from calm ones{''.join(f'; {part}' for part in apart)}. "
-        f"Together {net:,.0f} M.",
+    parts = [
+        (figures.value("shortage_avoided_musd"), "shortages avoided (the loss of a tonne includes its price)"),
+        (figures.value("users_musd"), "users, who pay for the supply that they now get"),
+        (figures.value("authority_musd"), "government: spending minus the value of what is left"),
+        (price, "prices in a disruption that differ from calm prices"),
     ]
+    parts += [(-penalties, "penalties for broken soft rules, which nobody pays")] * (penalties > SMALL_MUSD)
+    parts += [(risk, "the weight on CVaR")] * (abs(risk) > SMALL_MUSD)
+    lines = [f"WHERE THE VALUE COMES FROM: {net:,.0f} M in all."]
+    lines += [f"  {round(value):+,} M {words}" for value, words in parts]
     if price > 0.5 * net > 0:
-        lines.append("  WARNING: more than half of the worth is a gain on prices, not shortage avoided.")
+        lines.append("  WARNING: more than half of the value is a gain on prices, not shortages avoided.")
+    return [*lines, *_bets(figures, basis), *_left(figures, basis)]
+
+
+def _bets(figures: Figures, basis: Basis) -> list[str]:
+    """Purchases that pay only because prices rise in a disruption, and drifts of prices while stock is held."""
+    names, lines = basis.names, []
     expected, undisturbed = figures.items("bought_expected_t"), figures.items("undisturbed_t")
     bets = [material for material, other in undisturbed.items() if other < 0.5 * expected.get(material, 0.0) - 1e-3]
     if bets:
-        named = [f"{m} {_tonnes(undisturbed[m])} instead of {_tonnes(expected[m])}" for m in bets[:MOST_LINES]]
+        named = [
+            f"{names.material(m)} {_tonnes(undisturbed[m])} instead of {_tonnes(expected[m])}"
+            for m in bets[:MOST_LINES]
+        ]
         lines.append(
-            "  BETS ON PRICES: with the same commitments, were disrupted prices those of calm years, the reserve would buy "
-            f"(expected) {'; '.join(named)}. See price_gain = false."
+            "  BETS ON PRICES: with the same commitments, but with calm prices in disruptions too, expected purchases would be "
+            f"{'; '.join(named)}. See price_gain = false."
         )
     moved = [
-        f"{material} ({change:+.0%})"
+        f"{names.material(material)} ({change:+.0%})"
         for material, change in figures.items("price_drift_share").items()
         if abs(change) > 0.01
     ]
     if moved:  # part of their worth is that drift
-        lines.append(f"  PRICE DRIFT while held, nothing having happened: {', '.join(moved)}.")
-    stock, life = figures.value("salvage_musd"), figures.value("residual_musd")
-    if abs(stock) + abs(life) > 1:
-        lines.append(
-            f"  Credited at the end of the horizon: stock {_musd(stock)} M, unexpired life of projects {_musd(life)} M."
-        )
-    lost, won = list(figures.items("lost_without_residual")), list(figures.items("won_without_residual"))
-    if lost or won:
-        changes = [f"without {', '.join(lost)}"] * bool(lost) + [f"with {', '.join(won)}"] * bool(won)
-        lines.append(f"  If unexpired life were worth nothing at the end, the plan would be {' and '.join(changes)}.")
-    elif life > 1 and figures.value("same_without_residual"):
-        lines.append("  The same projects are chosen where unexpired life is worth nothing at the end.")
+        lines.append(f"  PRICE CHANGE while in stock, without a disruption: {', '.join(moved)}.")
     return lines
 
 
-def _rests_on(plan: Plan, basis: Basis) -> list[str]:
+def _left(figures: Figures, basis: Basis) -> list[str]:
+    """What is credited at the end of the horizon, and whether the projects hang on it."""
+    lines, stock, life = [], figures.value("salvage_musd"), figures.value("residual_musd")
+    if abs(stock) + abs(life) > 1:
+        lines.append(
+            f"  Credited at the end of the horizon: stock {_musd(stock)} M, remaining life of projects {_musd(life)} M."
+        )
+    lost, won = (
+        [basis.names.producer(name) for name in figures.items(figure)]
+        for figure in ("lost_without_residual", "won_without_residual")
+    )
+    if lost or won:
+        changes = [f"without {', '.join(lost)}"] * bool(lost) + [f"with {', '.join(won)}"] * bool(won)
+        lines.append(
+            f"  If the remaining life of projects were worth nothing, the plan would be {' and '.join(changes)}."
+        )
+    elif life > 1 and figures.value("same_without_residual"):
+        lines.append("  The same projects would be chosen if their remaining life were worth nothing.")
+    return lines
+
+
+def _based_on(plan: Plan, basis: Basis) -> list[str]:
     """Facts and estimates, and the widest estimates of what the plan acts on."""
     lines = [
-        f"RESTS ON: {basis.facts} reported or derived rows and {basis.estimates} estimates, prices of {plan.price_set}."
+        f"BASED ON {basis.facts:,} reported or derived rows of data and {basis.estimates:,} estimates; prices: {plan.price_set}."
     ]
-    lines += [f"  estimate {words}" for words in basis.widest]
     if basis.widest:
-        lines.append("  (the widest estimates behind what is at stake in this plan; command `check` lists all)")
+        lines.append("  The widest estimates behind what is at stake (`check` lists all):")
+    lines += [f"  {words}" for words in basis.widest]
     if basis.doubts:
         lines += [
-            "  DOUBTFUL, look at these before the answer is used:",
+            "  DOUBTFUL, check these figures before you use the answer:",
             *_limited([f"  {doubt}" for doubt in basis.doubts]),
         ]
     judged = [s for s in plan.scenarios if s.probability > 0]
     if judged:
         lines.append(
-            f"  probabilities that the planner set: {', '.join(f'{s.name} {s.probability:.0%}' for s in judged)}."
+            f"  Probabilities set by the planner: {', '.join(f'{s.name} {s.probability:.0%}' for s in judged)}."
         )
     if basis.reluctant:
         lines.append(
-            f"  In some scenario users would rather go short than pay the price: {', '.join(basis.reluctant[:MOST_LINES])}"
-            f"{' ...' if len(basis.reluctant) > MOST_LINES else ''}: loss function and crisis price do not agree there."
+            "  In some scenarios the crisis price exceeds the value of the supply to some users: "
+            f"{', '.join(basis.reluctant[:MOST_LINES])}{' ...' if len(basis.reluctant) > MOST_LINES else ''}. Loss function and "
+            "crisis price do not fit together there."
         )
-    lines.append("  Assumed: once an event has begun its further course is known; commitments planned after it go on.")
+    lines.append(
+        "  Assumption: once a disruption has begun, its further course is known, for the materials it touches; commitments planned "
+        "after it go on."
+    )
     return lines
 
 
 def _evidence(basis: Basis) -> list[str]:
     counts, worst = basis.counts, basis.worst
+    audit = {
+        "passed": "the independent audit passed: every rule and every figure was worked out again, and agrees",
+        "FAILED": f"the independent audit FAILED: {worst.family} is off by {worst.largest:.1e} {worst.unit}",
+    }.get(basis.audit_word, f"independent audit {basis.audit_word}")
     return [
-        f"EVIDENCE: independent audit {basis.audit_word} (largest residual "
-        f"{worst.largest:.1e} {worst.unit} in {worst.family}); "
-        f"{counts['scenarios']} scenarios, {counts['columns']:,} columns, {counts['rows']:,} rows, "
-        f"{counts['binaries']:,} binaries; {basis.seconds:.1f} s, HiGHS {basis.highs}, feasibility tolerance {basis.tolerance:g}."
+        f"EVIDENCE: {audit}.",
+        f"  Model: {counts['scenarios']:,} scenarios, {counts['columns']:,} columns, {counts['rows']:,} rows, "
+        f"{counts['binaries']:,} binaries; solved in {basis.seconds:,.1f} s by HiGHS {basis.highs} (feasibility tolerance "
+        f"{basis.tolerance:g}).",
     ]

@@ -14,6 +14,7 @@ from ..checks.doubtful import unlikely
 from ..checks.unused import unused
 from ..core.arrays import Floats
 from ..core.units import DAYS_PER_YEAR, MUSD_PER_T, SMALL_T
+from ..data.names import Names
 from ..model.problem import Problem
 from ..model.solution import Solution
 from .frames import frame, use_of
@@ -22,7 +23,8 @@ from .operation_tables import flows, held_for_price, operations, scenario_losses
 
 
 def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solution | None) -> dict[str, pd.DataFrame]:
-    """Every result table but `prices`, by name. `calm`: operations were disrupted prices those of the trunk."""
+    """Every result table but `prices`, by name. `calm`: operations were disrupted prices those of the baseline course."""
+    names = Names.of(problem.data)
     return {
         "acquisitions": acquisitions(problem, solution),
         "stock": stock(problem, solution),
@@ -40,7 +42,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
             [
                 *unlikely(problem.plan, problem.data, problem.natural.materials),
                 *unused(problem.plan, problem.data, problem.natural.calendar.years, problem.natural.materials),
-                *notes(problem.instance, problem.structure.scenarios, problem.structure.support),
+                *notes(problem.instance, problem.structure.scenarios, problem.structure.support, names),
             ],
             columns=["kind", "item", "note"],
         ),
@@ -51,7 +53,7 @@ def build_tables(problem: Problem, solution: Solution, z0: Solution, calm: Solut
 
 
 def acquisitions(problem: Problem, solution: Solution) -> pd.DataFrame:
-    """What the reserve buys on the trunk in planned years."""
+    """What the reserve buys on the baseline course in planned years."""
     n, rows = problem.natural, []
     by_name = {p.name: p for shape in problem.structure.component_sets for p in shape.purchases}
     for b, name in enumerate(solution.purchases):

@@ -29,6 +29,9 @@ class DisruptionEvent:
     demand: tuple[tuple[str, float], ...]
     tight: bool | None
     label: str
+    """Code of its hazard."""
+    name: str = ""
+    """What readers call its hazard; empty where there is none."""
 
 
 def resolve_event(event: Event, row: Any) -> DisruptionEvent:
@@ -55,6 +58,7 @@ def resolve_event(event: Event, row: Any) -> DisruptionEvent:
         demand=tuple(sorted(demand.items())),
         tight=event.tight,
         label=event.hazard or "event",
+        name="" if row is None else row.name,
     )
 
 
@@ -108,10 +112,11 @@ def longest_event(plan: Plan, data: Dataset) -> float:
 
 
 def describe(event: DisruptionEvent) -> str:
-    """A strike in words."""
-    flood = f"price x{event.flood_price:.3g} for {event.flood:.1f} y, then " if event.flood else ""
-    price = f", price x{event.price:.3g}" if event.price != 1 else ""
-    return f"{event.label} {event.start:.1f}: {flood}cut {event.cut:.0%} for {event.duration:.1f} y{price}"
+    """An event in words: what, from when, how hard, how long, and what the price does."""
+    flood = f"price {event.flood_price:.3g} times as high for {event.flood:.1f} years, then " if event.flood else ""
+    price = f", price {event.price:.3g} times as high" if event.price != 1 else ""
+    cut = f"supply cut by {event.cut:.0%} for {event.duration:.1f} years"
+    return f"{event.name or event.label} from {event.start:.1f}: {flood}{cut}{price}"
 
 
 def _or(value: Any, row: Any, name: str, default: Any) -> Any:

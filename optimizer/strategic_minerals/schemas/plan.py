@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from ..core.errors import MisplacedError, near_miss
+from ..core.words import BASELINE_COURSE
 from .base import Iso3, Key, Share, Year
 from .plan_sections import (
     QUIET,
@@ -131,11 +132,11 @@ class Plan(Section):
         for n, name in enumerate(names):
             if name in names[:n]:
                 yield f"scenarios.{n}.name", f"'{name}'", "a name that no other scenario has"
-            if name == "trunk":
+            if name == BASELINE_COURSE:
                 yield (
                     f"scenarios.{n}.name",
-                    "'trunk'",
-                    "another name: the course while nothing has happened is called that",
+                    f"'{name}'",
+                    "another name: the course without any disruption is called that",
                 )
             if self.sample is not None and name.startswith("sample-"):
                 yield (
