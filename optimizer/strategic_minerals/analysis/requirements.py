@@ -131,6 +131,7 @@ class _Asked:
         return key
 
     def service_level(self, entry: Any) -> Iterable[Requirement]:
+        """A level by its place in the plan; none where a penalty may be paid instead."""
         level = self._plan.service_levels[entry]
         if level.penalty_usd_per_kg is None:
             item = f"{level.segment} service level for {self._names.material(level.material)}"
@@ -138,16 +139,19 @@ class _Asked:
             yield self._of_material("service_level", entry, item, words, level.material)
 
     def appropriation(self, entry: Any) -> Iterable[Requirement]:
+        """Of a fiscal year, by its place among all."""
         n, year = self._n, self._years[entry]
         item = f"appropriation FY{year}{'' if year in n.calendar.planned_years else ' (after the planned years)'}"
         owed = float(n.spendable[entry]) if n.owed_beyond[entry] > 0 else None
         yield self._of_money("budget", entry, item, f"{item}: {n.appropriation[entry]:,.6g} million USD", owed)
 
     def liability(self, entry: Any) -> Iterable[Requirement]:
+        """The cap of a fiscal year, by its place among all."""
         year = self._years[entry]
         yield self._of_money("contingent_liability", entry, f"liability cap FY{year}", f"liability cap of FY{year}")
 
     def diversification(self, entry: Any) -> Iterable[Requirement]:
+        """A rule by its place in the plan; none where a penalty may be paid instead."""
         rule = self._plan.diversification[entry]
         if rule.penalty_usd_per_kg is None:
             who = self._names.country(rule.country or rule.group or "")
@@ -156,12 +160,14 @@ class _Asked:
             yield self._of_material("supplier_share", entry, item, words, rule.material)
 
     def cover(self, entry: Any) -> Iterable[Requirement]:
+        """Days of cover by their place in the plan."""
         cover = self._plan.days_of_cover[entry]
         item = f"days of cover of {self._names.material(cover.material)}"
         words = f"{item}: {cover.days:g} from FY{cover.from_year}"
         yield self._of_material("days_of_cover", entry, item, words, cover.material)
 
     def logic(self, entry: Any) -> Iterable[Requirement]:
+        """(needs or excludes, two projects by number)."""
         kind, p, q = entry
         names = [self._names.producer(self._n.projects[k].name) for k in (p, q)]
         words = f"{names[0]} {'needs' if kind == 'needs' else 'excludes'} {names[1]}"
