@@ -115,7 +115,7 @@ def test_money_that_does_not_suffice_is_a_reason() -> None:
     last = found.intervals[-1]
     assert last.state == "cannot be chosen"
     assert last.start == pytest.approx(106.0, abs=3.5)
-    assert "keeps to the money" in last.why
+    assert "stays within the money" in last.why
 
 
 def test_where_projects_are_supported_in_part_money_is_no_bound() -> None:
@@ -185,7 +185,7 @@ def test_a_floor_that_costs_more_than_it_brings_says_how_much() -> None:
     said = said_of(
         "floor a-floor-90", picture(*flooded({"levels_usd_per_kg": [90.0]}, loss=5.0), "a-floor-90", "floor level")
     )
-    assert "the best of the levels tried, having it costs" in said
+    assert "the best level tried, it costs" in said
 
 
 def test_a_floor_that_owners_refuse_is_out_of_reach_with_the_reason() -> None:
@@ -228,7 +228,7 @@ def test_solves_are_bounded_and_that_is_said() -> None:
     """Proves: no more solves than allowed for a figure; brackets that stay wide are told."""
     found = picture(*mine(), "mine", "loss value", chosen=True, tolerance=1e-4, most=12)
     assert found.solves <= 12
-    assert "solves were spent before every switch was narrowed down" in found.note
+    assert "solves were used up before every switch was found" in found.note
     assert not found.proved
 
 

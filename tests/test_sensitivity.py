@@ -179,7 +179,7 @@ def test_what_an_item_brings_is_what_is_lost_without_it() -> None:
             assert row["brings_musd"] == pytest.approx(without - z, abs=1e-5)
         else:
             assert row["brings_musd"] < 0
-            assert "money of FY2027" in row["binds"]
+            assert "the appropriation of FY2027" in row["binds"]
     assert rows.loc[("offer", "spot")]["unit"] == "t"
     assert len(told.prices)
     assert "REASONS" in told.summary()
@@ -320,7 +320,7 @@ def test_a_sweep_without_any_answer_is_told() -> None:
     assert found.chosen().empty
     said = in_words(design, found)
     assert "no answer to no answer" in said
-    assert "no answer at 3: infeasible" in said
+    assert "No answer at 3 points: infeasible" in said
     edge = frontier(plan, data, [0.0, 1.0])
     assert "no budget has a plan" in edge.summary()
 
