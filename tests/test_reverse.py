@@ -142,7 +142,7 @@ def test_alone_on_all_and_together_by_hand() -> None:
         names=["stop", "more"],
         longest_yr=3.0,
     )
-    found = table.set_index(["material", "hazard", "strikes"]).shortest_yr
+    found = table.set_index(["material", "hazard", "scope"]).shortest_yr
     room = 3 / 12 / 32 + 1e-9
     assert found["a", "stop", "all"] == found["a", "stop", "alone"] == pytest.approx(0.4, abs=room)
     assert found["a", "more", "all"] == pytest.approx(0.4, abs=room)

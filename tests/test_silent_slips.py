@@ -363,7 +363,7 @@ def changed(path: str, value: Any) -> Plan:
     return load_plan(shipped("models") / "quickstart.toml", {path: value})
 
 
-MONTHS, PERCENT = "as if months were given for years", "as if percent were given for a multiple"
+MONTHS, PERCENT = "probably months instead of years", "probably percent instead of a multiple"
 FLOOR = {"material": "gallium", "levels_usd_per_kg": [400.0], "term_years": 120.0}
 SIZES: list[tuple[str, Any, str, str]] = [
     ("horizon.years", 60, "horizon.years", MONTHS),
@@ -460,9 +460,9 @@ def test_a_ramp_that_begins_late_or_counts_months_is_told() -> None:
 
     (late,) = of(12)
     assert "nothing is made in the first 12 years after first output" in late
-    assert "as if months" in late
+    assert "probably months" in late
     (months,) = of(0, 12, 24, project="mill")
-    assert "as if months" in months
+    assert "probably months" in months
     assert of(0, 1, 2) == []
     assert len(of(1, 2)) == 1
 

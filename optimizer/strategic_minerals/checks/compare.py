@@ -1,8 +1,8 @@
-"""Figures held against each other, and which of several that disagree is the one in doubt.
+"""Compare figures with each other, and decide which of several that disagree is doubtful.
 
 A comparison sets a figure beside others that say how large it should be: a price beside the same price in another set, a capital
-cost beside what the output brings in a year. Where comparisons fail, some figure is wrong, and a failing comparison alone does not
-say which. That one is doubted whose correction reconciles most of what disagrees and sets least against it; then the next.
+cost beside the yearly value of the output. If comparisons fail, some figure is wrong, but a single failing comparison does not
+show which. The figure whose correction resolves most disagreements and creates fewest is doubted first; then the next.
 """
 
 from __future__ import annotations
@@ -340,7 +340,7 @@ def speaking(against: Iterable[Evidence], doubted: Collection[Figure], get: Get)
             more = f" and {len(mine) - MOST_NAMED:,} more" if len(mine) > MOST_NAMED else ""
             told.setdefault(f"{', '.join(named(figure, get(figure)) for figure in mine[:MOST_NAMED])}{more}")
         else:
-            fallback = fallback or "figures of the same column"
+            fallback = fallback or "other figures of the same column"
         if len(told) == MOST_TOLD:
             break
     return tuple(told) or ((fallback,) if fallback else ())

@@ -1,4 +1,4 @@
-"""What tables say of each other's sizes: tonnes of one market, money of one kilogram, published figures, arithmetic in notes."""
+"""Comparisons between tables: tonnes of the same market, money per kilogram, published figures, arithmetic in notes."""
 
 from __future__ import annotations
 
@@ -115,14 +115,14 @@ def strict_evidence(facts: Facts) -> Iterator[Evidence]:
             name = getattr(row, column)
             if row.cash_usd_per_kg > 0 and (worth := facts.worth(name)):
                 cash = facts.figure(table, row, "cash_usd_per_kg")
-                label = f"the worth of its output ({facts.total(worth):,.4g} USD/kg)"
+                label = f"the value of its output ({facts.total(worth):,.4g} USD/kg)"
                 yield Comparison(label, ((1.0, (cash,)),), worth, 0.0, UNIT_SLIP, usual=0.4, impossible=True)
     for row in facts.data.rows("projects"):
         yearly = tuple(
             (factor / 1000, (facts.capacity[row.project], *rest)) for factor, rest in facts.worth(row.project)
         )
         if yearly and row.capex_musd > 0:
-            label = f"the worth of its output in a year ({facts.total(yearly):,.3g} million USD)"
+            label = f"the value of its output in a year ({facts.total(yearly):,.3g} million USD)"
             capex = facts.figure("projects", row, "capex_musd")
             yield Comparison(label, ((1.0, (capex,)),), yearly, 0.0, UNIT_SLIP, usual=3.0, impossible=True)
     for material in list(facts.demand):
@@ -191,7 +191,7 @@ def _market(facts: Facts) -> Iterator[Evidence]:
         yield Comparison(label, wanted, made, 3e-4, 30, kind="flows")
         for figure in facts.demand[material]:
             if len(wanted) > 1 and (usual := share[figure[1].split("/")[1]]) > 0:
-                label = f"demand of the other segments of {material}, as they mostly are to it"
+                label = f"the demand of the other segments of {material}"
                 yield Comparison(label, ((1.0, (figure,)),), wanted, usual / 15, usual * 15, usual)
         mineral = minerals.get(of.get(material, ""))
         if mineral is not None and mineral.consumption_t:
@@ -318,7 +318,7 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
             )
         if row.offtake_fee_usd_per_kg > 0 and row.project and (worth := facts.worth(row.project)):
             fee = facts.figure("packages", row, "offtake_fee_usd_per_kg")
-            label = f"the worth of the project's output ({facts.total(worth):,.4g} USD/kg)"
+            label = f"the value of the project's output ({facts.total(worth):,.4g} USD/kg)"
             yield Comparison(label, ((1.0, (fee,)),), worth, 5e-4, 3, 0.02)
 
 
@@ -328,7 +328,7 @@ def _money_of(
     """Money of one producer beside what its output is worth. made: its main output, and the yield of it."""
     if not worth:
         return
-    (main, most), label = made, f"the worth of its output ({facts.total(worth):,.4g} USD/kg)"
+    (main, most), label = made, f"the value of its output ({facts.total(worth):,.4g} USD/kg)"
     for column, low, high, usual in (("cash_usd_per_kg", 0.002, 20, 0.4), ("fee_usd_per_kg", 5e-4, 3, 0.02)):
         if getattr(row, column, 0) > 0:
             above, kind = ((1.0, (facts.figure(table, row, column),)),), f"{table} {column}"
@@ -346,7 +346,7 @@ def _money_of(
         yield _pair(what, facts.figure(table, row, "floor_usd_per_kg"), price, 0.05, 30)
     if table == "projects" and row.capex_musd > 0:
         yearly = tuple((factor / 1000, (facts.capacity[name], *rest)) for factor, rest in worth)
-        what = f"the worth of its output in a year ({facts.total(yearly):,.3g} million USD)"
+        what = f"the value of its output in a year ({facts.total(yearly):,.3g} million USD)"
         yield Comparison(what, ((1.0, (facts.figure(table, row, "capex_musd"),)),), yearly, 0.05, 60, 3, kind="capex")
 
 
@@ -383,7 +383,7 @@ def _rows_alone(facts: Facts) -> Iterator[Evidence]:
         outside = sum(not low <= abs(getattr(row, column)) <= high for row in rows)
         for row in rows:
             figure = facts.figure(table, row, column)
-            label = f"what such figures are ({low:g} to {high:g})"
+            label = f"the usual range of such figures ({low:g} to {high:g})"
             usual = USUAL.get(f"{table}.{column}", math.sqrt(low * high))
             if 2 * outside < len(rows):  # else the column is in another unit, which its middle says best
                 usual = meant(column, facts.values[figure], low, high, usual)
@@ -393,7 +393,7 @@ def _rows_alone(facts: Facts) -> Iterator[Evidence]:
         if factors:
             figure = ("hazards", key_of(row), "demand_multipliers")
             facts.values[figure] = max(factors, key=lambda factor: abs(math.log(factor)))
-            yield Comparison("what such factors are (0.02 to 20)", ((1.0, (figure,)),), ONE, 0.02, 20)
+            yield Comparison("the usual range of such factors (0.02 to 20)", ((1.0, (figure,)),), ONE, 0.02, 20)
     for table, model in TABLES.items():
         ranged = (
             [name for name in model.model_fields if f"{name}_high" in model.model_fields]

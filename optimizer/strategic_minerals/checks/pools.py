@@ -93,5 +93,7 @@ def pooled(evidence: Iterable[Evidence]) -> Iterator[Pooled]:
         limits = MIDDLE.get(kind, MIDDLE.get(kind.split()[0]))
         if limits is not None and len(members) >= LEAST:
             exact = kind in SAME or kind.split()[0] in SAME or kind.startswith(("note ", "record"))
-            label = f"{len(members)} rows of which the middle should be {limits[0]:g} to {limits[1]:g} times as much"
+            label = (
+                f"{len(members)} rows, whose median should be {limits[0]:g} to {limits[1]:g} times the compared figures"
+            )
             yield Pooled(label, tuple(members), *limits, usual=members[0].usual, exact=exact)

@@ -1,4 +1,4 @@
-"""Verbs that look at a question or a plan from outside: what can happen, fresh scenarios, what planning adds."""
+"""Verbs that evaluate a question or a plan: scenarios, stress and reverse stress tests, bounds, the value of planning."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 def scenarios(
     plan: PlanFile,
     tables: Tables = None,
-    scenarios: Annotated[int, typer.Option(min=1, max=100_000, help="Scenarios drawn.")] = 2000,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the draw; the plan's own where not given.")] = None,
+    scenarios: Annotated[int, typer.Option(min=1, max=100_000, help="How many scenarios to sample.")] = 2000,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed. Default: the plan's own.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
-    set_: Annotated[list[str], typer.Option("--set", help='hazards=[{hazard="pacific_war", rate_per_yr=0.02}]')] = [],  # noqa: B006
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            help='Set a field of the plan for this run, e.g. hazards=[{hazard="pacific_war", rate_per_yr=0.02}]; may be repeated.',
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
-    """What can happen, before any solve: how often, for how long and how hard each material is hit."""
+    """Show what can happen, before any solve: how often, for how long and how severely supply is disrupted."""
     from ..evaluation.scenario_outlook import scenario_outlook as look
 
     room_for(out, "hazards", "materials", "years", "worst", "reduction")
@@ -39,15 +45,19 @@ def scenarios(
 
 @app.command()
 def stress(
-    directory: Annotated[Path, typer.Argument(help="A run folder of a plan that draws scenarios.")],
-    scenarios: Annotated[int, typer.Option("--scenarios", min=10, help="Fresh scenarios in all.")] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the fresh scenarios.")] = 1,
-    myopic: Annotated[bool, typer.Option("--myopic", help="Learn how long an event lasts only when it ends.")] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    directory: Annotated[Path, typer.Argument(help="Run folder of a plan that samples scenarios.")],
+    scenarios: Annotated[
+        int, typer.Option("--scenarios", min=10, help="Total number of new random scenarios.")
+    ] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the new scenarios.")] = 1,
+    myopic: Annotated[
+        bool, typer.Option("--myopic", help="Assume that nobody knows how long an event will last until it ends.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
 ) -> None:
-    """Attack a solved plan with fresh scenarios: losses with intervals, and the scenarios that hurt most."""
+    """Test a solved plan on new random scenarios: losses with confidence intervals, and the scenarios with the largest loss."""
     from ..evaluation.stress_test import refused, stress_test
     from ..results.run_folder import load_result
 
@@ -72,17 +82,18 @@ def stress(
 @app.command()
 def reverse(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
-    longest: Annotated[float, typer.Option(min=0.1, max=60, help="Longest disruption tried, in years.")] = 8.0,
+    longest: Annotated[float, typer.Option(min=0.1, max=60, help="Longest disruption to test, in years.")] = 8.0,
     hazard: Annotated[
-        list[str], typer.Option(help="A hazard; may be repeated. Default: all in the plan's scenarios.")
+        list[str], typer.Option(help="Hazard to test; may be repeated. Default: all hazards in the plan's scenarios.")
     ] = [],  # noqa: B006
     promise: Annotated[
-        list[str], typer.Option(help="ndfeb_magnet:civil:0.8; may be repeated. Default: the plan's promises.")
+        list[str],
+        typer.Option(help="Promise to test, as material:segment:level, e.g. ndfeb_magnet:civil:0.8; may be repeated."),
     ] = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """The shortest and the least severe disruption at which a promise of the plan breaks."""
+    """Find the shortest and the least severe disruption that breaks a promise of the plan."""
     from ..evaluation.reverse_stress import Promise, reverse_stress
     from ..results.run_folder import load_result
 
@@ -94,20 +105,20 @@ def reverse(
         )
     except ValueError as error:
         raise InputError(
-            [Fault(str(directory), "", "reverse", "a plan or hazards that cannot be tried", str(error))]
+            [Fault(str(directory), "", "reverse", "a plan, hazards or promises that cannot be tested", str(error))]
         ) from None
     show({"reverse": table}, out, as_json, _breaks(table))
 
 
 COUNTED = {"episode": " over the whole episode", "fiscal_year": " in every fiscal year"}
-"""How a promise is counted, told where the same one is counted both ways."""
+"""How a promise is counted, shown only where the same promise is counted both ways."""
 
 
 def _breaks(table: pd.DataFrame) -> str:
     """The table in words."""
     lines = [
-        "REVERSE STRESS TEST: what it takes to break a promise, at the worst of the starts tried (the beginning of each later "
-        "fiscal year of the plan):"
+        "REVERSE STRESS TEST: the shortest and least severe disruption that breaks each promise, at the worst start (tested: "
+        "the beginning of each fiscal year after the first):"
     ]
     promise = ["material", "segment", "level", "per"]
     twice = table.groupby(promise[:3]).per.transform("nunique") > 1
@@ -115,23 +126,25 @@ def _breaks(table: pd.DataFrame) -> str:
     for (material, segment, level, _), rows in table.groupby(promise):
         if rows.held.all():
             lines.append(
-                f"  {material}, {segment} at {level:.0%}{rows.counted.iloc[0]}: holds against each of {len(rows)} disruptions "
-                f"({', '.join(rows.hazard.unique())}) up to {rows.tried_yr.min():g} years, and at a full cut of the hazard's own "
-                f"length"
+                f"  {material}, {segment} at {level:.0%}{rows.counted.iloc[0]}: kept in each of {len(rows)} disruptions "
+                f"({', '.join(rows.hazard.unique())}) of up to {rows.tried_yr.min():g} years, and in a complete cut of the "
+                f"hazard's usual length"
             )
     broken = ~table.groupby(promise).held.transform("all").astype(bool)
     for row in table[broken].itertuples():
         asked = f"{row.material}, {row.segment} at {row.level:.0%}{row.counted}"
-        what = f"  {asked}, {row.hazard}{' on it alone' * (row.events == 'alone')}:"
+        what = f"  {asked}, {row.hazard}{' on this material only' * (row.scope == 'alone')}:"
         if row.held:
-            lines.append(f"{what} holds up to {row.tried_yr:g} years, and at a full cut of the hazard's own length")
+            lines.append(
+                f"{what} kept for up to {row.tried_yr:g} years, and in a complete cut of the hazard's usual length"
+            )
             continue
         lasts, cut = row.shortest_yr == row.shortest_yr, row.least_cut_share == row.least_cut_share  # NaN: holds
-        long = f"holds for {row.tried_yr:g} years"
+        long = f"kept for {row.tried_yr:g} years"
         if lasts:
-            long = f"breaks after {row.shortest_yr:.2f} years from FY{row.start_year:.0f}"
-        hard = f"breaks at a cut of {row.least_cut_share:.0%}" if cut else "holds at any cut"
-        lines.append(f"{what} {long}; over the hazard's own length it {hard}")
+            long = f"broken after {row.shortest_yr:.2f} years when it starts in FY{row.start_year:.0f}"
+        hard = f"broken by a cut of {row.least_cut_share:.0%} or more" if cut else "kept at any cut"
+        lines.append(f"{what} {long}; at the hazard's usual length, {hard}")
     return "\n".join(lines)
 
 
@@ -139,16 +152,21 @@ def _breaks(table: pd.DataFrame) -> str:
 def bounds(
     plan: PlanFile,
     tables: Tables = None,
-    samples: Annotated[int, typer.Option(min=2, help="Independent samples solved.")] = 5,
-    fresh: Annotated[int, typer.Option(min=10, help="Fresh scenarios for the upper bound.")] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of samples and fresh scenarios.")] = 1,
+    samples: Annotated[int, typer.Option(min=2, help="How many independent samples to solve.")] = 5,
+    fresh: Annotated[
+        int, typer.Option(min=10, help="How many new random scenarios to use for the upper bound.")
+    ] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the samples and the new scenarios.")] = 1,
     gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")] = 3600.0,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")] = 3600.0,
     out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
-    set_: Annotated[list[str], typer.Option("--set", help="Change a field: sample.scenarios=40")] = [],  # noqa: B006
+    set_: Annotated[
+        list[str],
+        typer.Option("--set", help="Set a field of the plan for this run, e.g. sample.scenarios=40; may be repeated."),
+    ] = [],  # noqa: B006
 ) -> None:
-    """How far a plan made against few scenarios may be from the best: a lower and an upper bound, with confidence."""
+    """Bound the error of planning with few scenarios: a lower and an upper bound on the best plan, with confidence intervals."""
     from ..evaluation.sampling_gap import sampling_gap, unbounded
 
     room_for(out, "bounds")
@@ -174,15 +192,22 @@ def bounds(
 def worth(
     plan: PlanFile,
     tables: Tables = None,
-    fresh: Annotated[int, typer.Option(min=0, help="Fresh scenarios that every alternative meets; 0: none.")] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the fresh scenarios.")] = 1,
+    fresh: Annotated[
+        int, typer.Option(min=0, help="How many new random scenarios to compare the alternatives in; 0: none.")
+    ] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the new scenarios.")] = 1,
     gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")] = 3600.0,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")] = 3600.0,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
-    set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set", help="Set a field of the plan for this run, e.g. budget.total_musd=500; may be repeated."
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
-    """What planning adds: the plan beside rules of thumb, perfect information and the plan for average events."""
+    """Compare the plan with rules of thumb, with perfect information and with a plan for the average scenario."""
     from ..evaluation.value_of_planning import value_of_planning
 
     room_for(out, "alternatives", "information", "scenarios", "fresh_scenarios")

@@ -1,11 +1,10 @@
-"""The other way round: the shortest, and the least severe, disruption at which a promise breaks.
+"""Reverse stress test: the shortest, and the least severe, disruption that breaks a promise.
 
-A promise is broken where a segment goes shorter, from the onset to the end of the disruption, than the share of its demand that was
-not promised (`scenarios.promises.short_of_promise`, formulation section 6). Operations follow least cost.
+A promise is broken if the shortfall of a segment, from the onset to the end of the disruption, exceeds the share of its demand
+that was not promised (`scenarios.promises.short_of_promise`, formulation section 6). Operations minimise cost.
 
-A hazard strikes at every planned year in turn, longer and longer (or harder and harder), and the plan operates through each: the
-hazard on the promise's material alone, on all of its materials, and all hazards at once. The first break is refined by
-bisection.
+A hazard occurs in each planned year in turn, with increasing length (or severity), and the plan operates through each event: the
+hazard on the promise's material only, on all its materials, and all hazards together. The first break is refined by bisection.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ from ..schemas.plan_sections import Event
 from .recourse import FirstStage, evaluate_recourse
 
 TOGETHER = "all together"
-"""Name of what strikes where all hazards do at once."""
+"""Name of the disruption in which all hazards occur together."""
 STEPS = 12
-"""Values tried before bisection."""
+"""Number of values tested before bisection."""
 ROUNDS = 5
-"""Bisections: 1/32 of a step is left."""
+"""Number of bisections: the remaining interval is 1/32 of a step."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """A share of a segment's demand that is to be met as long as a disruption lasts."""
+    """A share of a segment's demand that must be served while a disruption lasts."""
 
     material: str
     segment: str
@@ -45,14 +44,14 @@ class Promise:
 
     @classmethod
     def parse(cls, text: str) -> Promise:
-        """From `material:segment:level`. ValueError where it is not of that form."""
+        """From `material:segment:level`. ValueError if the text has another form."""
         try:
             material, segment, level = text.split(":")
             found = cls(material, segment, float(level))
         except ValueError:
-            raise ValueError(f"a promise reads material:segment:level, not '{text}'") from None
+            raise ValueError(f"a promise is written material:segment:level, not '{text}'") from None
         if not 0 <= found.level <= 1:
-            raise ValueError(f"a promise's level lies between 0 and 1, not {level}")
+            raise ValueError(f"the level of a promise must be between 0 and 1, not {level}")
         return found
 
 
@@ -63,16 +62,16 @@ def reverse_stress(
     names: Sequence[str] | None = None,
     longest_yr: float = 8.0,
 ) -> pd.DataFrame:
-    """One row a promise and disruption: when and how little it takes to break it.
+    """One row per promise and disruption: the shortest and least severe event that breaks the promise.
 
-    promises: unset, the plan's service levels; where it has none, defence in full for every material that defence uses.
-    names: hazards; unset, all that the plan's scenarios hold, or every one where they hold none. longest_yr: the longest tried.
-    Columns: material, segment, level, per, hazard (`TOGETHER`: all of them at once), strikes (`alone`: the promise's material,
-    `all`: every material of the hazard), start_year, shortest_yr (at the hazard's likeliest cut; NaN: holds up to tried_yr),
-    least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks), tried_yr (the
-    longest that the horizon holds, at most longest_yr). Hazards that touch nothing of a promise's chain are left out. Strikes all
-    at once begin with their cuts: their floods are left out.
-    Operations follow least social cost, whatever the plan's aim. ValueError for a plan of one year, unknown hazards or demands.
+    promises: unset, the plan's service levels; if it has none, full supply of defence for every material that defence uses.
+    names: hazards; unset, those in the plan's scenarios, or all if these have none. longest_yr: the longest tested.
+    Columns: material, segment, level, per, hazard (`TOGETHER`: all of them at once), scope (`alone`: the promise's material,
+    `all`: every material of the hazard), start_year, shortest_yr (at the hazard's likeliest cut; NaN: kept up to tried_yr),
+    least_cut_share (over the hazard's mean duration; NaN: kept in a complete cut), held (True if neither breaks it), tried_yr
+    (the longest that fits in the horizon, at most longest_yr). Hazards that touch nothing of a promise's supply chain are left
+    out. Hazards that occur together begin with their cuts, without floods. Operations minimise social cost, whatever the plan's
+    objective. ValueError for a plan of one year, unknown hazards or demands.
     """
     first = FirstStage.of(result.plan, result.data, result.solution)
     n = first.natural
@@ -83,17 +82,17 @@ def reverse_stress(
     years = [float(year) for year in n.calendar.planned_years[1:]]
     unknown = sorted(set(names or ()) - set(rows))
     if unknown:
-        raise ValueError(f"no such hazards: {', '.join(unknown)}; known: {', '.join(rows)}")
+        raise ValueError(f"unknown hazards: {', '.join(unknown)}; known are {', '.join(rows)}")
     absent = [f"{p.material}:{p.segment}" for p in wanted if (p.material, p.segment) not in n.demands]
     if absent:
         known_ones = ", ".join(f"{material}:{segment}" for material, segment in n.demands)
-        raise ValueError(f"nobody demands {', '.join(absent)}; demanded are {known_ones}")
+        raise ValueError(f"there is no demand for {', '.join(absent)}; there is demand for {known_ones}")
     if not years:
-        raise ValueError("a plan of one year has no later start")
+        raise ValueError("a plan of a single year has no later year in which a disruption can start")
     found: list[dict[str, Any]] = []
     bases = {name: resolve_event(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
     end = n.calendar.first_year + n.calendar.step * n.calendar.periods
-    for hazard, events, together, concerned in _disruptions(n, bases, wanted):
+    for hazard, scope, together, concerned in _disruptions(n, bases, wanted):
         ends = end - max(k.flood for k in together)
         most = min(longest_yr, ends - years[0])
         longer = _search(first, concerned, years, _Longer(together), most, ends)
@@ -106,7 +105,7 @@ def reverse_stress(
                     "level": promise.level,
                     "per": promise.per,
                     "hazard": hazard,
-                    "strikes": events,
+                    "scope": scope,
                     "start_year": hard if np.isnan(start) else start,
                     "shortest_yr": shortest,
                     "least_cut_share": least,
@@ -120,7 +119,7 @@ def reverse_stress(
         "level",
         "per",
         "hazard",
-        "strikes",
+        "scope",
         "start_year",
         "shortest_yr",
         "least_cut_share",
@@ -134,7 +133,7 @@ def reverse_stress(
 def _disruptions(
     n: Instance, bases: dict[str, DisruptionEvent], wanted: list[Promise]
 ) -> Iterator[tuple[str, str, tuple[DisruptionEvent, ...], list[Promise]]]:
-    """(hazard, what it strikes, its strikes, promises concerned): alone where a hazard has more materials than the promise's."""
+    """(hazard, materials hit, its events, promises concerned): `alone` only if a hazard has more materials than the promise's."""
     count, reached = len(bases), set[str]()
     scenarios = combine_events(
         n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), [(base,) for base in bases.values()]
@@ -158,7 +157,7 @@ def _disruptions(
 
 
 def _promises(result: Result, n: Instance) -> list[Promise]:
-    """The plan's own, or defence in full."""
+    """The plan's own promises, or full supply of defence."""
     levels = [s for s in result.plan.service_levels if (s.material, s.segment) in n.demands]
     if levels:
         own = {Promise(s.material, s.segment, s.level, s.per) for s in levels}
@@ -168,7 +167,7 @@ def _promises(result: Result, n: Instance) -> list[Promise]:
 
 
 Search = Callable[[float, float], tuple[DisruptionEvent, ...]]
-"""(start year, value tried) -> what strikes."""
+"""(start year, value tested) -> the disruption."""
 
 
 @dataclass(frozen=True)
@@ -190,8 +189,8 @@ class _Harder:
 def _search(
     first: FirstStage, promises: list[Promise], years: list[float], make: Search, most: float, ends: float = np.inf
 ) -> list[tuple[float, float]]:
-    """(start year, smallest value) at which each promise breaks; NaN where it holds up to `most`. ends: years + value reach no
-    further."""
+    """(start year, smallest value) at which each promise breaks; NaN if it is kept up to `most`. ends: last value of year +
+    value."""
     grid = most * np.arange(1, STEPS + 1) / STEPS
     tried = [(year, float(x)) for year in years for x in grid if year + x <= ends + 1e-9]
     broken = _broken(first, promises, [make(*one) for one in tried])
@@ -216,7 +215,7 @@ def _search(
 
 
 def _bisected(first: FirstStage, promise: Promise, make: Search, year: float, low: float, high: float) -> float:
-    """The smallest value between two at which a promise breaks, where it holds at the lower and breaks at the higher one."""
+    """The smallest value at which a promise breaks, by bisection between one at which it is kept and one at which it breaks."""
     for _ in range(ROUNDS):
         middle = (low + high) / 2
         if middle > 0 and _broken(first, [promise], [make(year, middle)])[0, 0]:
@@ -230,7 +229,7 @@ def _broken(first: FirstStage, promises: list[Promise], events: list[tuple[Disru
     """(scenarios, promises) whether each promise is broken in the scenario of each disruption."""
     n = first.natural
     count = len(events)
-    names = [f"strike-{k + 1}" for k in range(count)]
+    names = [f"event-{k + 1}" for k in range(count)]
     scenarios = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), events)
     short = evaluate_recourse(first, scenarios).short
     found = []
