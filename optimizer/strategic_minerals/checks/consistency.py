@@ -174,7 +174,7 @@ def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     first = plan.horizon.first_year
     for row in data.rows("projects"):
         if row.committed and row.additional:
-            yield Fault("projects.csv", row.project, "committed", "true", "additional = false beside it")
+            yield Fault("projects.csv", row.project, "committed", "true", "additional = false as well")
         if row.committed and row.earliest_signing < first:
             expected = f"{first} or later, with the remaining lead time; a plant that already runs is an activity"
             yield Fault("projects.csv", row.project, "earliest_signing", str(row.earliest_signing), expected)
@@ -219,7 +219,7 @@ def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     after = {row.hazard: set(row.after.split()) for row in data.rows("hazards")}
     for row in data.rows("hazards"):
         if row.element_share < 1 and "*" in row.materials.split():
-            expected = "1 beside materials = '*', or materials by name"
+            expected = "1 with materials = '*', or materials by name"
             yield Fault("hazards.csv", row.hazard, "element_share", f"{row.element_share:g}", expected)
         if row.hazard in _reached(row.hazard, after):
             yield Fault(

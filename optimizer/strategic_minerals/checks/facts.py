@@ -22,7 +22,7 @@ by 1000. Shipped projects cost 0.7 to 8.5 years of what their output brings.
 """
 ONE: tuple[Term, ...] = ((1.0, ()),)
 WINDOW = 8
-"""Rows of the same kind that one is set beside."""
+"""Similar rows with which one is compared."""
 
 ALONE: dict[tuple[str, str], tuple[float, float]] = {
     ("materials", "haircut_share"): (0.005, 0.9),
@@ -67,7 +67,7 @@ ALONE: dict[tuple[str, str], tuple[float, float]] = {
     ("yields", "yield_t_per_t"): (1e-4, 100),
     ("price_states", "factor"): (0.02, 30),
 }
-"""(table, column) -> what such a figure lies between whatever the rest says."""
+"""(table, column) -> absolute limits of such a figure."""
 USUAL = {
     "hazards.duration_yr": 1.5,
     "hazards.rate_per_yr": 0.1,
@@ -137,7 +137,7 @@ def strict_evidence(facts: Facts) -> Iterator[Evidence]:
 
 
 def table_evidence(facts: Facts) -> Iterator[Evidence]:
-    """All comparisons among the tables, of the materials that are looked at."""
+    """All comparisons among the tables, for the chosen materials."""
     yield from strict_evidence(facts)
     yield from _prices(facts)
     yield from _market(facts)
@@ -155,7 +155,7 @@ def _pair(
 
 
 def _prices(facts: Facts) -> Iterator[Evidence]:
-    """A price beside the same in other sets and years, and beside the mineral's."""
+    """A price compared with other sets and years, and with the mineral's price."""
     minerals = {row.mineral: row for row in facts.data.rows("minerals")}
     by_material: dict[str, list[Any]] = defaultdict(list)
     for row in facts.data.rows("prices"):
@@ -177,7 +177,7 @@ def _prices(facts: Facts) -> Iterator[Evidence]:
 
 
 def _market(facts: Facts) -> Iterator[Evidence]:
-    """Tonnes of a material: segments beside each other, demand beside published use and world output, offers beside demand."""
+    """Tonnes of a material: segments with each other, demand with published use and world output, offers with demand."""
     data = facts.data
     minerals = {row.mineral: row for row in data.rows("minerals")}
     scenario = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
@@ -249,7 +249,7 @@ def _usual_shares(facts: Facts) -> dict[str, float]:
 
 
 def _offers(facts: Facts) -> Iterator[Evidence]:
-    """An offer beside the market, and beside the other offers of the same material."""
+    """An offer compared with the market, and with the other offers of the same material."""
     by_material: dict[str, list[Figure]] = defaultdict(list)
     for row in facts.data.rows("offers"):
         if facts.counts(row.material) and row.depth_t_per_yr > 0:
@@ -276,7 +276,7 @@ def _years(facts: Facts, table: str, column: str, parts: int, most: float = 30.0
 
 
 def _producers(facts: Facts) -> Iterator[Evidence]:
-    """Capacity, costs, fees and floors of a producer beside its market and the worth of what it makes."""
+    """Capacity, costs, fees and floors of a producer compared with its market and the value of its output."""
     data = facts.data
     yield from _years(facts, "capacities", "capacity_t_per_yr", 1)
     scenario = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
@@ -325,7 +325,7 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
 def _money_of(
     facts: Facts, table: str, row: Any, name: str, made: tuple[str, Figure], worth: tuple[Term, ...]
 ) -> Iterator[Evidence]:
-    """Money of one producer beside what its output is worth. made: its main output, and the yield of it."""
+    """Money of one producer compared with the value of its output. made: its main output, and the yield of it."""
     if not worth:
         return
     (main, most), label = made, f"the value of its output ({facts.total(worth):,.4g} USD/kg)"
@@ -351,7 +351,7 @@ def _money_of(
 
 
 def _losses(facts: Facts) -> Iterator[Evidence]:
-    """What going short costs beside the price, beside other loss functions; substitution beside the price."""
+    """Loss per tonne compared with the price and with other loss functions; substitution compared with the price."""
     data = facts.data
     by_place: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for row in data.rows("loss_functions"):
@@ -377,7 +377,7 @@ def _losses(facts: Facts) -> Iterator[Evidence]:
 
 
 def _rows_alone(facts: Facts) -> Iterator[Evidence]:
-    """Figures that no market moves far, and the ends of ranges beside their value."""
+    """Figures that markets do not move far, and ends of ranges compared with their value."""
     for (table, column), (low, high) in ALONE.items():
         rows = [row for row in facts.data.rows(table) if getattr(row, column) and row_counts(facts, row)]
         outside = sum(not low <= abs(getattr(row, column)) <= high for row in rows)

@@ -77,7 +77,7 @@ def _series(facts: Facts, field: str, value: object) -> Iterator[Figure]:
 
 
 def _horizon(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
-    """Years that are planned and computed, beside those that the tables have figures of."""
+    """Planned and computed years compared with those of the tables."""
     horizon = facts.plan.horizon
     yield from _alone(facts, "horizon.years", horizon.years, 0.5, 30)
     yield from _alone(facts, "horizon.tail_years", horizon.tail_years, 0.5, 20)
@@ -90,7 +90,7 @@ def _horizon(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
 
 
 def _money(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
-    """Budget, limits and caps beside what a year's use of the planned materials is worth, and beside each other [million USD]."""
+    """Budget, limits and caps compared with the value of a year's use of the planned materials, and each other [million USD]."""
     plan, budget = facts.plan, facts.plan.budget
     materials = [material for material in facts.demand if material in planned and material in facts.base]
     use = facts.short([(1e-3, (figure, facts.base[m])) for m in materials for figure in facts.demand[m]])
@@ -125,7 +125,7 @@ def _money(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
 
 
 def _floors(facts: Facts) -> Iterator[Evidence]:
-    """Levels of floors beside the price of what they are on, and beside each other."""
+    """Levels of floors compared with the price of their material, and with each other."""
     for n, menu in enumerate(facts.plan.instruments.price_floors):
         place = f"instruments.price_floors.{n}"
         price = facts.base.get(menu.material)
@@ -143,7 +143,7 @@ def _floors(facts: Facts) -> Iterator[Evidence]:
 
 
 def _rules(facts: Facts) -> Iterator[Evidence]:
-    """Penalties beside losses and prices; days, rates."""
+    """Penalties compared with losses and prices; days, rates."""
     plan, data = facts.plan, facts.data
     losses = {
         (row.material, row.segment): row

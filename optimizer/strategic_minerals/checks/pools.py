@@ -1,4 +1,4 @@
-"""Comparisons of one kind taken together: what the middle of many rows lies between, which is narrower than what one row does."""
+"""Comparisons of one kind pooled: limits on the median of many rows, which are narrower than those of a single row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from .compare import Comparison, Computed, Evidence, Pooled
 
 LEAST = 4
-"""Rows of which the middle is looked at."""
+"""Fewest rows whose median is checked."""
 SAME = frozenset({"published-price", "set-price", "published use", "import reliance"})
 """Kinds of which most ratios are 1."""
 

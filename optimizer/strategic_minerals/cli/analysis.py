@@ -221,7 +221,7 @@ def diagnose(
     from ..analysis.diagnosis import diagnose as run_diagnose
 
     _, loaded, data = load(plan, tables, set_)
-    with saying("looking for") as told:
+    with saying("diagnosis:") as told:
         found = run_diagnose(loaded, data, relax=relax, time_limit_s=time_limit, on_progress=told)
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))

@@ -66,7 +66,7 @@ def stress(
     reason = refused(stored.plan)
     if reason:
         raise InputError([Fault(str(directory), "", "plan", stored.plan.name, reason)])
-    with counting("fresh scenarios") as told:
+    with counting("new random scenarios") as told:
         found = stress_test(
             stored,
             scenarios=scenarios,

@@ -308,7 +308,7 @@ def _diagnosed(plan: Plan, data: Dataset, relax: bool, time_limit_s: float, as_j
 
     console = standard_output()
     try:
-        with saying("no plan meets the requirements: diagnosing") as told:
+        with saying("no plan meets the requirements; diagnosis:") as told:
             found = diagnose(
                 plan, data, relax=relax, time_limit_s=min(time_limit_s, LONGEST_DIAGNOSIS_S), on_progress=told
             )
