@@ -25,7 +25,7 @@ from strategic_minerals.analysis.sweep import sweep
 from strategic_minerals.analysis.sweep_file import SweepFile, located
 from strategic_minerals.cli.common import app
 from strategic_minerals.cli.words import option_faults
-from strategic_minerals.core.errors import Fault, FaultsError, PlanError, shown
+from strategic_minerals.core.errors import Fault, FaultsError, PlanError, missing_part, shown
 from strategic_minerals.core.names import meant
 from strategic_minerals.core.shipped import shipped
 from strategic_minerals.data.load import load_question, overrides
@@ -110,7 +110,7 @@ def test_text_without_quotation_marks_is_text_whatever_digits_it_has(
 def test_a_field_twice_is_told_as_such(tmp_path: Path) -> None:
     """Proves: a value that reads is no text without quotation marks, whatever the field holds."""
     (fault,) = asked(tmp_path, QUICKSTART.replace('name = "quickstart"', 'name = "quickstart"\nname = 5'))
-    assert "once: line 5 has it already" in fault.expected
+    assert "once: it is already in line 5" in fault.expected
 
 
 def test_a_figure_with_a_unit_is_a_number_still(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_name_lost_from_the_header_is_one_fault_of_the_header(column: str, tmp
     tables = changed(tmp_path, "prices", lambda text: text.replace(f",{column}", "", 1))
     (fault,) = faults_of(lambda: load_dataset(tables))
     assert (fault.file, fault.row) == ("prices.csv", "1")
-    assert fault.found == "10 names in the header, and 11 cells in all 138 rows"
+    assert fault.found == "10 names in the header, but 11 cells in each of the 138 rows"
     assert column in fault.expected
 
 
@@ -197,7 +197,8 @@ def test_a_slip_in_the_tiers_is_told_of_the_tiers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(17.0, "1.417, if it is in months"), (5.0, "a value of that range, or"), (0.001, "1, if it is")]
+    ("value", "said"),
+    [(17.0, "1.417, if it was given in months"), (5.0, "a value in that range, or"), (0.001, "1, if it was given")],
 )
 def test_a_value_outside_its_own_range_is_blamed_and_the_range_is_not(value: float, said: str) -> None:
     """Proves: where low and high agree with each other, what lies outside is the wrong figure."""
@@ -265,14 +266,14 @@ def test_no_option_tells_the_words_of_what_parses_it(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["solve", "quickstart", "--gap", "5%"], "a plain number: 0.05, without the sign"),
+        (["solve", "quickstart", "--gap", "5%"], "a plain number: 0.05, without the percent sign"),
         (["solve", "quickstart", "--time-limit", "10s"], "a number of seconds: 10"),
         (["solve", "quickstart", "--time-limit", "10m"], "a number of seconds: 600"),
         (["solve", "quickstart", "--time-limit", "90 minutes"], "a number of seconds: 5400"),
-        (["solve", "quickstart", "--time-limit", "500ms"], "a plain number: 500 alone"),
+        (["solve", "quickstart", "--time-limit", "500ms"], "a plain number: 500, without a unit"),
         (["solve", "quickstart", "--time-limit", "0.5h"], "a number of seconds: 1800"),
         (["stress", "r", "--scenarios", "0"], "at least 10"),
-        (["serve", "--port", "1.5"], "a whole number"),
+        (["serve", "--port", "1.5"], "an integer"),
         (["report", "r", "--format", "excel"], "one of html, md, xlsx, parquet"),
     ],
 )
@@ -293,7 +294,7 @@ def test_a_wrong_option_is_json_where_json_is_asked_for(cli: Cli) -> None:
     ("message", "said"),
     [
         ("'5%' is not a valid float.", "0.05"),
-        ("'x' is not a valid int.", "a whole number"),
+        ("'x' is not a valid int.", "an integer"),
         ("'fast' is not one of 'auto', 'flat'.", "one of auto, flat"),
     ],
 )
@@ -334,14 +335,14 @@ def test_a_lost_header_cell_is_one_fault_of_the_header(book: Path, tmp_path: Pat
     content.save(tmp_path / "plan.xlsx")
     (fault,) = faults_of(lambda: load_workbook(tmp_path / "plan.xlsx"))
     assert fault.row == head.coordinate
-    assert fault.found.startswith("no name over ")
+    assert fault.found.startswith("no name above ")
 
 
 def test_a_workbook_that_was_cut_is_a_damaged_file(book: Path, tmp_path: Path) -> None:
     """Proves: what readers of archives say is not told; that the file is damaged is."""
     (tmp_path / "plan.xlsx").write_bytes(book.read_bytes()[:3000])
     (fault,) = faults_of(lambda: load_workbook(tmp_path / "plan.xlsx"))
-    assert fault.found == "a damaged file: it was cut, or changed on the way"
+    assert fault.found == "a damaged file: it was cut off or changed in transfer"
 
 
 # --- settings of the command line --------------------------------------------------------------------------------
@@ -353,11 +354,11 @@ def test_a_workbook_that_was_cut_is_a_damaged_file(book: Path, tmp_path: Path) -
         ("Budget.appropriation_musd=70", "did you mean 'budget'?"),
         ("scenarios[0].probability=0.2", "scenarios.0.probability"),
         ("sample.worlds=5", "a value"),
-        ("prices[mcs2024/gallium/2024].price_usd_per_kg=500", "tables are changed in their files"),
-        ("a.b=1", "no such field"),
-        ("budget.foo.bar=1", "no such field"),
-        ("name=null", "text; it may not be empty"),
-        ("budget.total_musd=", "budget.total_musd=null empties a field"),
+        ("prices[mcs2024/gallium/2024].price_usd_per_kg=500", "edit tables in their files"),
+        ("a.b=1", "a known field"),
+        ("budget.foo.bar=1", "a known field"),
+        ("name=null", "text; the field must have a value"),
+        ("budget.total_musd=", "budget.total_musd=null clears an optional field"),
     ],
 )
 @pytest.mark.parametrize("kind", ["text", "book"])
@@ -445,12 +446,12 @@ EVENT = "duration_years = 1.0           # overrides the row\n"
         (
             '["gallium", "germanium", "antimony"]',
             '["gallium, germanium"]',
-            'each a text of its own, "gallium", "germanium"',
+            'each as a separate text, "gallium", "germanium"',
         ),
         (EVENT, EVENT + 'countries = ["CHN"]\n', 'text: "CHN"'),
         (EVENT, EVENT + 'countries = ["CHN", "RUS"]\n', 'text: "CHN RUS"'),
         ('name = "quickstart"', 'name = "Rohstoff-\u00dcbung"', "such as 'Rohstoff-Uebung'"),
-        ('name = "quickstart"', 'name = "quickstart"\n_comment = "mine"', "what is to be noted stands in the title"),
+        ('name = "quickstart"', 'name = "quickstart"\n_comment = "mine"', "notes belong in the title"),
     ],
 )
 def test_a_value_of_another_shape_is_told_with_what_was_meant(
@@ -500,5 +501,13 @@ def test_a_store_that_is_not_there_is_not_made_by_reading_it(words: list[str], t
     """Proves: `token list` and `token revoke` of a mistyped folder end with 7 and leave no folder behind."""
     said = cli("token", *words, "--folder", tmp_path / "typo")
     assert said.returncode == 7
-    assert "there is none in the folder" in said.stderr
+    assert "holds no store" in said.stderr
     assert not (tmp_path / "typo").exists()
+
+
+def test_a_part_that_is_not_installed_is_named_with_the_command_that_installs_it() -> None:
+    """Proves: what needs which library and how to install it is one sentence; as data it is a fault like any other."""
+    error = missing_part("report", "altair", "report")
+    assert str(error) == "The report needs altair. Install it with: pip install 'strategic-minerals[report]'"
+    (fault,) = error.faults
+    assert (fault.file, fault.expected) == ("report", "altair: pip install 'strategic-minerals[report]'")

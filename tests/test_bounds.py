@@ -112,7 +112,9 @@ def test_the_verb_bounds_tells_both(cli: Any) -> None:
     sampled = ["--set", "sample.scenarios=3", "--set", "sample.seed=1", "--set", 'materials=["gallium"]']
     said = cli("bounds", "quickstart", *sampled, "--samples", "2", "--fresh", "20")
     assert said.returncode == 0, said.stderr
-    assert said.stdout.startswith("SAMPLING GAP: 2 samples of 3 scenarios, 20 fresh scenarios, 95%")
+    assert said.stdout.startswith(
+        "SAMPLING GAP (million USD, 95% confidence; 2 samples of 3 scenarios, 20 new random scenarios)"
+    )
     told = json.loads(cli("bounds", "quickstart", *sampled, "--samples", "2", "--fresh", "10", "--json").stdout)
     assert [row["figure"] for row in told["bounds"]] == ["lower", "upper", "gap"]
     assert cli("bounds", "quickstart").returncode == 2

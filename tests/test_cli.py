@@ -178,7 +178,7 @@ def test_profile_says_where_the_time_went(cli: Cli, solved: tuple[Path, Any]) ->
         "audit",
         "total",
     ]
-    assert told[-1].startswith("HiGHS's own share: ")
+    assert told[-1].startswith("Share of time spent in HiGHS: ")
     assert "PROFILE" not in solved[1].stdout
 
 
@@ -239,7 +239,7 @@ def test_set_changes_a_field_and_is_kept_in_the_folder(cli: Cli, tmp_path: Path)
         (["solve", "quickstart", "--gap", "x"], "--gap"),
         (["solve", "quickstart", "--set", "budget"], "no '='"),
         (["solve", "quickstart", "--set", "budgett.x=1"], "did you mean 'budget'"),
-        (["solve", "quickstart", "--set", "scenarios.9.probability=1"], "no such place"),
+        (["solve", "quickstart", "--set", "scenarios.9.probability=1"], "no such field or entry"),
         (["solve", "quickstart", "--set", "budget.appropriation_musd=lots"], "budget.appropriation_musd"),
         (["solve", "quickstart", "--set", "loss_function=usgs"], "a loss function of loss_functions.csv"),
         (["solve", "quickstart", "--set", "scenarios.0.events.0.start_year=2050"], "second period"),
@@ -566,9 +566,9 @@ def test_a_folder_a_json_file_and_a_near_miss_are_understood(tmp_path: Path, cli
     assert str(tmp_path / "mine" / "tables") in told
     plan = tomllib.loads((tmp_path / "mine" / "plan.toml").read_text(encoding="utf-8"))
     (tmp_path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-    assert "the shipped ones" in cli("check", tmp_path / "plan.json", "--tables", "shipped").stdout
+    assert "those shipped with the package" in cli("check", tmp_path / "plan.json", "--tables", "shipped").stdout
     (tmp_path / "twice.json").write_text('{"name": "a", "name": "b"}', encoding="utf-8")
-    assert "stands there twice" in cli("check", tmp_path / "twice.json").stderr
+    assert "occurs twice" in cli("check", tmp_path / "twice.json").stderr
     assert "did you mean 'quickstart'" in cli("check", "quikstart").stderr
     assert cli("solve", "quickstart", "--out", tmp_path / "plan.json" / "run").returncode == 2
 

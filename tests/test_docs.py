@@ -331,6 +331,22 @@ def test_documents_use_the_words_of_the_field(document: str) -> None:
         assert not re.search(word, page, re.IGNORECASE), word
 
 
+@pytest.mark.parametrize("document", [*GENERATED, "optimizer/strategic_minerals/cli/README.md"])
+def test_generated_pages_use_the_words_of_the_field(document: str) -> None:
+    """Proves: help texts, descriptions of columns and the formulation speak of scenarios, integers, requirements, block instances
+    and the baseline course; names of the code stand in code marks."""
+    prose = re.sub(r"```.*?```|`[^`]*`", "", text(document), flags=re.DOTALL)
+    for word in (
+        r"\bworlds\b",
+        r"\bwhole numbers?\b",
+        r"\bstamp(s|ed)?\b",
+        r"\berrands?\b",
+        r"\bcanary\b",
+        r"\bstrikes?\b",
+    ):
+        assert not re.search(word, prose, re.IGNORECASE), word
+
+
 def test_the_changelog_has_the_headings_that_readers_know() -> None:
     """Proves: versions first, the newest above; under each only the kinds of change of Keep a Changelog, each once."""
     versions = re.split(r"^## ", text("CHANGELOG.md"), flags=re.MULTILINE)[1:]

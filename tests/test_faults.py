@@ -500,7 +500,7 @@ def test_a_misspelt_key_of_a_plan_is_refused_with_a_suggestion(path: tuple[Any, 
         mine = [f for f in faults if f.found == f"'{wrong}'"]
         assert len(mine) == 1, f"{how}: {faults}"
         assert mine[0].column == dotted((*path[:-1], wrong))
-        assert mine[0].expected.startswith("no such field")
+        assert mine[0].expected.startswith("a known field")
         if how == "doubled":
             assert f"did you mean '{path[-1]}'" in mine[0].expected
 
@@ -858,7 +858,7 @@ WRONG = {
         "price_usd_per_kg",
         "a plain number",
     ),
-    "half a year": (change("prices", 0, from_year=2027.5), "prices", "from_year", "a whole number"),
+    "half a year": (change("prices", 0, from_year=2027.5), "prices", "from_year", "an integer"),
     "an empty cell": (change("yields", 0, yield_t_per_t=None), "yields", "yield_t_per_t", "a value"),
     "a key used twice": (
         append("demand", **HOME | {"from_year": 2027}, demand_t_per_yr=9.0),
@@ -917,9 +917,14 @@ WRONG = {
         change("activities", 0, premium_share=-0.11),
         "activities",
         "premium_share",
-        "free money",
+        "risk-free profit",
     ),
-    "an offer cheaper than a sale": (change("offers", 0, premium_share=-0.11), "offers", "premium_share", "free money"),
+    "an offer cheaper than a sale": (
+        change("offers", 0, premium_share=-0.11),
+        "offers",
+        "premium_share",
+        "risk-free profit",
+    ),
     "salvage below a sale": (
         change("materials", 1, salvage_share=0.8),
         "materials",
@@ -970,7 +975,7 @@ WRONG = {
         append("demand", material="oxide", segment="defence", from_year=2027, demand_t_per_yr=1.0),
         "tiers",
         "share",
-        "tiers of the segment",
+        "tiers for the segment",
     ),
 }
 
@@ -1094,14 +1099,14 @@ def test_a_plan_that_asks_for_what_the_tables_do_not_have_is_refused(
         ),
         (
             {"scenarios": [{"name": "a", "probability": 0.1, "events": [EVENT]}] * 2},
-            "a name that no other scenario has",
+            "a unique name",
         ),
         (
             {
                 "scenarios": [{"name": "sample-1", "probability": 0.1, "events": [EVENT]}],
                 "sample": {"scenarios": 2, "seed": 1},
             },
-            "scenarios that are drawn are called",
+            "sampled scenarios are called",
         ),
         (
             {"scenarios": [{"name": "a", "probability": 0.1, "events": [{"start_year": 2028.0}]}]},
@@ -1130,7 +1135,7 @@ def test_a_plan_that_asks_for_what_the_tables_do_not_have_is_refused(
                     {"material": "m", "kind": "country_cap", "share": 0.5, "from_year": 2027, "hard": True}
                 ]
             },
-            "country belongs",
+            "country must be given",
         ),
         (
             {
@@ -1138,7 +1143,7 @@ def test_a_plan_that_asks_for_what_the_tables_do_not_have_is_refused(
                     {"material": "m", "kind": "country_cap", "country": "CHN", "share": 0.5, "from_year": 2027}
                 ]
             },
-            "one of the two",
+            "either penalty_usd_per_kg",
         ),
     ],
 )

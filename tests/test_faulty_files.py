@@ -153,23 +153,23 @@ def each_line(text: str, change: Callable[[str], str]) -> str:
 
 
 WHOLE_TABLES: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
-    "blank lines above": (lambda t: f"\n\n{t}", "1", "an empty line; expected the header, which stands in line 3"),
-    "a row of empty cells above": (lambda t: f",,,,\n{t}", "1", "which stands in line 2"),
+    "blank lines above": (lambda t: f"\n\n{t}", "1", "an empty line; expected the header, which is in line 3"),
+    "a row of empty cells above": (lambda t: f",,,,\n{t}", "1", "which is in line 2"),
     "a title above": (
         lambda t: f"Prices 2026,,\n{t}",
         "1",
-        "'Prices 2026,,'; expected the header, which stands in line 2",
+        "'Prices 2026,,'; expected the header, which is in line 2",
     ),
-    "a comment above": (lambda t: f"# mine\n{t}", "1", "take away what is above"),
-    "Excel's separator line": (lambda t: "sep=;\n" + t.replace(",", ";"), "1", "commas and not by semicolons"),
-    "Excel's separator line, commas": (lambda t: f"sep=,\n{t}", "1", "a line for Excel alone"),
-    "semicolons": (lambda t: t.replace(",", ";"), "1", "columns separated by commas, and a point in numbers"),
+    "a comment above": (lambda t: f"# mine\n{t}", "1", "delete the lines above"),
+    "Excel's separator line": (lambda t: "sep=;\n" + t.replace(",", ";"), "1", "commas, not by semicolons"),
+    "Excel's separator line, commas": (lambda t: f"sep=,\n{t}", "1", "a line that only Excel understands"),
+    "semicolons": (lambda t: t.replace(",", ";"), "1", "columns separated by commas, and a decimal point in numbers"),
     "semicolons and decimal commas": (lambda t: t.replace(",", ";").replace(".", ","), "1", "separated by semicolons"),
     "tabs": (lambda t: t.replace(",", "\t"), "1", "separated by tabs"),
     "bars": (lambda t: t.replace(",", "|"), "1", "separated by bars"),
     "UTF-16": (lambda t: t.encode("utf-16"), "", "text in UTF-16"),
     "UTF-16 without a mark": (lambda t: t.encode("utf-16-le"), "", "text in UTF-16"),
-    "Latin 1": (lambda t: t.replace("base", "b\u00e4se", 1).encode("latin-1"), "2", "another encoding than UTF-8"),
+    "Latin 1": (lambda t: t.replace("base", "b\u00e4se", 1).encode("latin-1"), "2", "not valid UTF-8"),
     "zero bytes": (lambda t: t.replace("base", "ba\0se", 1), "2", "a zero byte"),
     "a workbook": (lambda t: b"PK\x03\x04" + t.encode(), "", "a workbook or another archive"),
     "an old workbook": (lambda t: b"\xd0\xcf\x11\xe0" + t.encode(), "", "a workbook of the old kind"),
@@ -178,12 +178,12 @@ WHOLE_TABLES: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
     "JSON": (lambda t: '[{"price_set": "base"}]', "1", "expected the header"),
     "a page": (lambda t: "<html><body>Not found</body></html>", "1", "expected the header"),
     "whole lines quoted": (lambda t: each_line(t, lambda line: f'"{line}"'), "1", "a whole line in quotation marks"),
-    "marks of a merge": (
+    "conflict markers": (
         lambda t: t.replace("\n", "\n<<<<<<< HEAD\n", 1) + "=======\n>>>>>>> theirs\n",
         "2",
-        "a merge has left, 3 in all",
+        "a merge conflict marker, 3 in all",
     ),
-    "a pointer of Git LFS": (
+    "a Git LFS pointer": (
         lambda t: "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
         "1",
         "git lfs pull",
@@ -193,29 +193,29 @@ WHOLE_TABLES: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
         "2",
         "a curly quotation mark",
     ),
-    "an open quotation mark": (lambda t: t.replace("\n", '\n"', 1), "2", "a quotation mark that does not close"),
+    "an open quotation mark": (lambda t: t.replace("\n", '\n"', 1), "2", "an opening quotation mark without"),
     "a header in capitals": (lambda t: t.replace("price_set", "PRICE_SET", 1), "1", "did you mean 'price_set'"),
     "a header with spaces": (lambda t: t.replace("from_year", "From year", 1), "1", "did you mean 'from_year'"),
     "a padded header": (lambda t: t.replace(",material", ", material", 1), "1", "did you mean 'material'"),
-    "a column twice": (lambda t: each_line(t, lambda line: f"{line},{line.split(',')[1]}"), "1", "a column twice"),
-    "a column without a name": (lambda t: t.replace(",material", ",", 1), "1", "no name over column 2"),
+    "the column twice": (lambda t: each_line(t, lambda line: f"{line},{line.split(',')[1]}"), "1", "the column twice"),
+    "a column without a name": (lambda t: t.replace(",material", ",", 1), "1", "no name for column 2"),
     "a column of one's own": (
         lambda t: each_line(t, lambda line: f"{line},x").replace(",x", ",mine", 1),
         "1",
-        "no such column",
+        "a known column",
     ),
     "values under no header": (lambda t: each_line(t, lambda n: f"{n},7").replace(",7\n", "\n", 1), "2", "cells"),
-    "the header again": (lambda t: f"{t}{t.splitlines()[0]}\n", "4", "the header again; expected rows of data alone"),
+    "the header again": (lambda t: f"{t}{t.splitlines()[0]}\n", "4", "the header again; expected only rows of data"),
     "a line of units": (
         lambda t: t.replace("\n", "\n,,,USD/kg,,,\n", 1),
         "2",
-        "no name or number of what the row is about",
+        "a row without a name or number",
     ),
-    "a line of totals": (lambda t: f"{t}Total,,,30.0,,,\n", "4", "a line of totals ('Total')"),
-    "a short line of totals": (lambda t: f"{t}Total,,,30.0\n", "4", "a line of totals ('Total')"),
-    "a nameless line of totals": (lambda t: f"{t},,,30.0,,,\n", "4", "no name or number of what the row is about"),
-    "a line that was cut": (lambda t: t.rstrip("\n").rsplit(",", 3)[0] + "\n", "3", "was the line cut?"),
-    "a row twice": (lambda t: t + lines_of(t)[-1] + "\n", "4", "a key not used before (line 3 has it)"),
+    "a line of totals": (lambda t: f"{t}Total,,,30.0,,,\n", "4", "a totals row ('Total')"),
+    "a short line of totals": (lambda t: f"{t}Total,,,30.0\n", "4", "a totals row ('Total')"),
+    "a nameless line of totals": (lambda t: f"{t},,,30.0,,,\n", "4", "a row without a name or number"),
+    "a line that was cut": (lambda t: t.rstrip("\n").rsplit(",", 3)[0] + "\n", "3", "was the line cut off?"),
+    "a row twice": (lambda t: t + lines_of(t)[-1] + "\n", "4", "a unique key (line 3 has the same)"),
 }
 
 
@@ -272,26 +272,26 @@ NUMBERS = {
     "3%": "0.03",
     "3 %": "0.03",
     "3,5%": "0.035",
-    "n/a": "leave it empty",
-    "-": "leave it empty",
-    "\u2013": "leave it empty",
-    "?": "leave it empty",
-    "null": "leave it empty",
-    "TBD": "leave it empty",
+    "n/a": "leave the cell empty",
+    "-": "leave the cell empty",
+    "\u2013": "leave the cell empty",
+    "?": "leave the cell empty",
+    "null": "leave the cell empty",
+    "TBD": "leave the cell empty",
     "~120": "120",
     "ca. 120": "120",
     "<100": "100",
     "100-120": "one figure",
-    "120 t": "120 alone",
-    "USD 120": "120 alone",
-    "$120": "120 alone",
-    "120 USD/kg": "120 alone",
+    "120 t": "120, without a unit",
+    "USD 120": "120, without a unit",
+    "$120": "120, without a unit",
+    "120 USD/kg": "120, without a unit",
     "FY2027": "2027 alone",
     "2027/28": "2027",
     "5k": "written out",
     "1.2M": "",
-    "03-May": "a spreadsheet has made a date of it",
-    "May-24": "a spreadsheet has made a date",
+    "03-May": "the spreadsheet has turned it into a date",
+    "May-24": "the spreadsheet has turned it into a date",
     "2024-01-01": "a date",
     "01/02/2024": "a date",
     "TRUE": "true or false",
@@ -350,7 +350,7 @@ def test_every_column_tells_what_a_bad_cell_was_meant_to_be(table: str, kind: st
         fault = found.get((str(line), column))
         assert fault is not None, (table, column, bad)
         if "%" in bad and (amount_unit(column) or years_at(TABLES[table], column)):
-            said = "a percentage is no"
+            said = "not a percentage"
             assert "0.0" not in fault.expected
         assert said in fault.expected or column.endswith("_pct"), (table, column, bad, fault)
         assert repr(bad)[1:-1] in fault.found
@@ -364,7 +364,7 @@ def test_every_column_tells_what_a_bad_cell_was_meant_to_be(table: str, kind: st
         ("60 million", "appropriation_musd", "60 "),
         (".03", "", "0.03"),
         ("\u221260", "", "-60"),
-        ("1,870", "", "1.87 if the comma"),
+        ("1,870", "", "1.87 if it is a decimal comma"),
         ("0,030", "", "0.03"),
         ("x" * 50, "", ""),
         ("1e3", "", "1000"),
@@ -396,21 +396,21 @@ PLAN_TEXTS: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
     "no quotes": (put('"tiny"', "tiny"), "1", 'text in quotation marks: name = "tiny"'),
     "no closing quote": (put('"tiny"', '"tiny'), "1", 'a quotation mark on both sides of the text: name = "tiny"'),
     "no opening quote": (put('"base"', 'base"'), "3", 'price_set = "base"'),
-    "a field twice": (put(YEARS, f"{YEARS}\nyears = 4"), "10", "the field 'years' once: line 9 has it already"),
-    "a table twice": (lambda t: f"{t}\n[budget]\n", "36", "the table 'budget' once: line 12 has it already"),
+    "the field twice": (put(YEARS, f"{YEARS}\nyears = 4"), "10", "the field 'years' once: it is already in line 9"),
+    "a table twice": (lambda t: f"{t}\n[budget]\n", "36", "the table 'budget' once: it is already in line 12"),
     "a colon": (put(YEARS, "years: 3"), "9", "an equals sign: years = 3"),
     "a colon and an equals sign": (put(YEARS, "years := 3"), "9", "an equals sign: years = 3"),
     "two equals signs": (put(YEARS, "years == 3"), "9", "one equals sign: years = 3"),
     "no equals sign": (put(YEARS, "years 3"), "9", "an equals sign: years = 3"),
     "no value": (put(YEARS, "years ="), "9", "a value after the equals sign"),
-    "nothing meant": (put(YEARS, "years = null"), "9", "a value; where none is meant, no line with years"),
+    "nothing meant": (put(YEARS, "years = null"), "9", "a value; if there is none, delete the line with years"),
     "a semicolon": (put(YEARS, "years = 3;"), "9", "nothing after the value: years = 3"),
     "a comma": (put(YEARS, "years = 3,"), "9", "nothing after the value: years = 3"),
     "a leading nought": (put(YEARS, "years = 03"), "9", "years = 3"),
     "thousands": (put(MONEY, "appropriation_musd = 100,000"), "13", "a number: 100000"),
-    "a unit": (put(MONEY, "appropriation_musd = 100 MUSD"), "13", "a number: 100 alone"),
+    "a unit": (put(MONEY, "appropriation_musd = 100 MUSD"), "13", "a number: 100, without a unit"),
     "millions": (put(MONEY, "appropriation_musd = 100 M"), "13", "a number: 100 written out"),
-    "a currency": (put(MONEY, "appropriation_musd = $100"), "13", "a number: 100 alone"),
+    "a currency": (put(MONEY, "appropriation_musd = $100"), "13", "a number: 100, without a unit"),
     "a name with a space": (put("discount_rate", "discount rate"), "5", "a name without spaces: discount_rate = 0.0"),
     "truth in capitals": (put("design_basis = true", "design_basis = True"), "28", "design_basis = true"),
     "truth in words": (put("design_basis = true", "design_basis = yes"), "28", "design_basis = true"),
@@ -432,25 +432,25 @@ PLAN_TEXTS: dict[str, tuple[Callable[[str], str | bytes], str, str]] = {
     "a space of another kind": (put(YEARS, "years\u00a0= 3"), "9", "ordinary spaces"),
     "a control character": (put(YEARS, "years = 3\x00"), "9", "text without control characters"),
     "a backslash": (put('"tiny"', '"C:\\quick"'), "1", "single quotation marks"),
-    "marks of a merge": (put("[horizon]", "<<<<<<< HEAD\n[horizon]"), "7", "without marks of a merge"),
+    "conflict markers": (put("[horizon]", "<<<<<<< HEAD\n[horizon]"), "7", "without merge conflict markers"),
     "YAML": (lambda t: "name: tiny\nhorizon:\n  years: 3\n", "1", "this looks like YAML"),
     "YAML with dashes": (lambda t: "---\nname: tiny\nmaterials:\n  - a\n", "1", "this looks like YAML"),
     "JSON": (lambda t: json.dumps(tomllib.loads(t), indent=1), "1", "this looks like JSON"),
-    "a table": (lambda t: "price_set,material\nbase,a\n", "1", "tables belong into the folder `tables`"),
+    "a table": (lambda t: "price_set,material\nbase,a\n", "1", "tables belong in the folder `tables`"),
     "a page": (lambda t: "<!DOCTYPE html>\n<html></html>", "1", "a page of HTML"),
     "UTF-16": (lambda t: t.encode("utf-16"), "", "text in UTF-16"),
-    "Latin 1": (lambda t: t.replace("a year", "j\u00e4hrlich").encode("latin-1"), "5", "another encoding than UTF-8"),
+    "Latin 1": (lambda t: t.replace("a year", "j\u00e4hrlich").encode("latin-1"), "5", "not valid UTF-8"),
     "a workbook": (lambda t: b"PK\x03\x04" + t.encode(), "", "a workbook"),
-    "nothing": (lambda t: "", "", "no field; expected the fields name, price_year"),
-    "comments alone": (lambda t: "# to do\n", "", "no field; expected the fields name, price_year"),
+    "nothing": (lambda t: "", "", "no fields; expected the fields name, price_year"),
+    "comments alone": (lambda t: "# to do\n", "", "no fields; expected the fields name, price_year"),
     "text for a number": (put(RATE, 'discount_rate = "3%" '), "5", "a number, not text: 0.03"),
     "a comma in text": (put(RATE, 'discount_rate = "0,03" '), "5", "a number, not text: 0.03"),
     "a word for a number": (put(YEARS, 'years = "three"'), "9", "a number, not text"),
     "a date for a number": (put("start_year = 2028.0", "start_year = 2028-06-01"), "19", "a number"),
-    "half a year": (put(YEARS, "years = 3.5"), "9", "a whole number"),
+    "half a year": (put(YEARS, "years = 3.5"), "9", "an integer"),
     "below zero": (put(MONEY, "appropriation_musd = -1"), "13", "at least 0"),
     "a share in percent": (put("probability = 0.1", "probability = 10"), "17", "3 % is 0.03"),
-    "infinity": (put(MONEY, "appropriation_musd = inf"), "13", "a number that is finite"),
+    "infinity": (put(MONEY, "appropriation_musd = inf"), "13", "a finite number"),
     "a list for a number": (
         put(MONEY, "appropriation_musd = [60, 60]"),
         "13",
@@ -501,8 +501,8 @@ JSON_TEXTS: dict[str, tuple[Callable[[str], str], str, str]] = {
     "two commas": (lambda t: t.replace(",", ",,", 1), "2", "one comma between two entries"),
     "a comma at the end": (lambda t: t.rstrip("\n }") + ",\n}", "", ""),
     "single quotes": (lambda t: t.replace('"name"', "'name'", 1), "2", "double quotation marks"),
-    "capital truth": (lambda t: t.replace(": true", ": True"), "32", "true, written so"),
-    "no value": (lambda t: t.replace("2026", "None"), "3", "null, written so"),
+    "capital truth": (lambda t: t.replace(": true", ": True"), "32", "true, in this spelling"),
+    "no value": (lambda t: t.replace("2026", "None"), "3", "null, in this spelling"),
     "percent": (lambda t: t.replace('"discount_rate": 0.0', '"discount_rate": 3%'), "6", "a number: 0.03"),
     "decimal comma": (lambda t: t.replace('"discount_rate": 0.0', '"discount_rate": 0,03'), "6", ""),
     "no comma": (lambda t: t.replace("2026,", "2026"), "3", "a comma after this entry"),
@@ -510,7 +510,7 @@ JSON_TEXTS: dict[str, tuple[Callable[[str], str], str, str]] = {
     "cut short": (lambda t: t[:200], "", "the rest of the file"),
     "TOML": (lambda t: TOML, "1", "JSON, which begins with {"),
     "a list": (lambda t: f"[{t}]", "1", "an object"),
-    "a field twice": (lambda t: t.replace('"name"', '"name": "x",\n "name"', 1), "3", "'name' stands there twice"),
+    "the field twice": (lambda t: t.replace('"name"', '"name": "x",\n "name"', 1), "3", "'name' occurs twice"),
     "not finite": (lambda t: t.replace('"discount_rate": 0.0', '"discount_rate": NaN'), "6", "finite"),
     "a field misspelt": (lambda t: t.replace('"years"', '"yeers"'), "9", "did you mean 'years'"),
     "an unknown set of prices": (lambda t: t.replace('"base"', '"bas"'), "4", "did you mean 'base'"),
@@ -590,7 +590,7 @@ SETS = {
     "budget.appropriation_musd=[60, 60]": "a number or a table",
     "budget.appropriation_musd=60,000": "60000",
     "budget.appropriation_musd=60 M": "60 written out",
-    "budget.appropriation_musd.2027=5": "it is 100000.0, which has no parts",
+    "budget.appropriation_musd.2027=5": "its value 100000.0 has no parts",
     "materials=a": '["a"]',
     "materials=a,b": '["a", "b"]',
     "materials=[a]": '["a"]',
@@ -599,7 +599,7 @@ SETS = {
     "scenarios.a.probability=0.1": "a number from 0 to 1",
     "instruments.reserve=yes": "true or false, not text: true",
     "price_set=bas": "'base'",
-    "nowhere=1": "no such field",
+    "nowhere=1": "a known field",
 }
 
 
@@ -673,7 +673,7 @@ def test_a_table_that_is_not_there_is_named_with_those_that_are(table: str, righ
         if fault.found == "no such file"
     ]
     assert [fault.file for fault in faults] == [f"{table}.csv"]
-    assert "there are" in in_words(faults)
+    assert "the tables are" in in_words(faults)
 
 
 # --- workbooks ------------------------------------------------------------------------------------------------
@@ -710,7 +710,7 @@ def test_text_in_a_column_of_numbers_is_told_with_its_cell(bad: str, book: Path,
     (fault,) = faults_of(lambda: load_workbook(path))
     assert fault.file == "mine.xlsx, sheet prices"
     assert fault.row == cell_of(openpyxl.load_workbook(path)["prices"], "price_usd_per_kg").coordinate
-    assert ("a percentage is no amount" if bad == "3%" else NUMBERS[bad]) in in_words([fault])
+    assert ("not a percentage" if bad == "3%" else NUMBERS[bad]) in in_words([fault])
 
 
 def test_a_number_stored_as_text_is_that_number(book: Path, tmp_path: Path) -> None:
@@ -772,12 +772,12 @@ def dated(content: Any) -> None:
 
 
 BOOKS: dict[str, tuple[Callable[[Any], None], str, str, str]] = {
-    "a title above a table": (above("prices", "Our prices"), "prices", "row 1", "the header, which stands in row 2"),
+    "a title above a table": (above("prices", "Our prices"), "prices", "row 1", "the header, which is in row 2"),
     "an empty row above a table": (
         above("prices"),
         "prices",
         "row 1",
-        "an empty row; expected the header, which stands in row 2",
+        "an empty row; expected the header, which is in row 2",
     ),
     "a title above the plan": (
         above("plan", "Our plan"),
@@ -786,12 +786,12 @@ BOOKS: dict[str, tuple[Callable[[Any], None], str, str, str]] = {
         "found Our plan; expected the header (field, value)",
     ),
     "no header above the plan": (lambda book: book["plan"].delete_rows(1), "plan", "A1", "a field in the first row"),
-    "a line of totals": (below("prices", "Total", None, None, 30), "prices", "row 4", "a line of totals ('Total')"),
+    "a line of totals": (below("prices", "Total", None, None, 30), "prices", "row 4", "a totals row ('Total')"),
     "a sum alone": (
         below("prices", None, None, None, 30),
         "prices",
         "row 4",
-        "no name or number of what the row is about",
+        "a row without a name or number",
     ),
     "an empty sheet": (
         lambda book: book["prices"].delete_rows(1, 9),
@@ -800,12 +800,12 @@ BOOKS: dict[str, tuple[Callable[[Any], None], str, str, str]] = {
         "an empty sheet; expected a header",
     ),
     "an error": (broken, "prices", "price_usd_per_kg", "an error such as #DIV/0!"),
-    "a date": (dated, "prices", "price_usd_per_kg", "it is a date where a number belongs"),
+    "a date": (dated, "prices", "price_usd_per_kg", "a number, not a date"),
     "a part beside the whole": (
         below("plan", "budget.appropriation_musd.2028", 5),
         "plan",
         "A",
-        "one row for the field, or a row",
+        "one row for the field, or one row",
     ),
     "a field misspelt": (below("plan", "budget.totl_musd", 5), "plan", "B", "did you mean 'total_musd'"),
 }
@@ -839,7 +839,7 @@ def test_hidden_rows_and_sheets_are_read_and_said_to_be(book: Path, tmp_path: Pa
     notes = [note for note in check(*load_workbook(edited(book, tmp_path, change))).notes if "hidden" in note]
     assert len(notes) == 3
     assert any("sheet tiers: column B is hidden" in note for note in notes)
-    assert any("sheet prices: row 3 is hidden or filtered away, and read all the same" in note for note in notes)
+    assert any("sheet prices: row 3 is hidden or filtered out, but read anyway" in note for note in notes)
     assert any("sheet demand: it is hidden" in note for note in notes)
 
 
@@ -853,7 +853,7 @@ def test_a_sheet_that_is_not_there_is_named_with_those_that_are(book: Path, tmp_
 
     (fault,) = faults_of(lambda: load_workbook(edited(book, tmp_path, change)))
     assert (fault.file, fault.column, fault.found) == ("mine.xlsx", "prices", "no such sheet")
-    assert "is it 'Our prices 2026'?" in fault.expected
+    assert "if it is 'Our prices 2026', rename it" in fault.expected
     assert "materials" in fault.expected
 
     def no_plan(content: Any) -> None:

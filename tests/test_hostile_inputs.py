@@ -318,7 +318,7 @@ def test_a_plan_without_its_tables_is_a_fault(
     assert run(monkeypatch, capsys, "check", mine, "--tables", "shipped")[0] == 0
     write_table(mine.parent / "tables", "prices", [example("prices")])
     code, said = run(monkeypatch, capsys, "check", mine)
-    assert (code, "found no such table" in said, "demand" in said) == (2, True, True), said
+    assert (code, "found not a table" in said, "demand" in said) == (2, True, True), said
 
 
 def test_a_missing_table_that_others_need_is_told_once() -> None:
@@ -408,7 +408,7 @@ def test_what_is_set_on_the_command_line_is_a_field_and_a_value(
 
 def test_a_field_is_set_once() -> None:
     """Proves: of two values for one field none is taken silently."""
-    with pytest.raises(PlanError, match="a field twice"):
+    with pytest.raises(PlanError, match="the field twice"):
         overrides(["discount_rate=0.1", "discount_rate=0.2"])
 
 

@@ -70,27 +70,34 @@ def told(asked: Plan, data: Dataset) -> list[str]:
 CELLS: list[tuple[str, str, str, float, str, str]] = [
     ("offers", "gallium_1", "premium_share", 5, "percent", "5 % is written 0.05"),
     ("offers", "gallium_1", "premium_share", 1.05, "1 + the share", "5 % is written 0.05"),
-    ("offers", "gallium_1", "premium_share", 0.0005, "divided by 100 once more", "5 % is written 0.05"),
+    ("offers", "gallium_1", "premium_share", 0.0005, "divided by 100 once too often", "5 % is written 0.05"),
     ("projects", "nolans", "premium_share", 1.1, "1 + the share", "10 % is written 0.1"),
     ("activities", "chn_gallium", "premium_share", 3.0, "percent", "3 % is written 0.03"),
     ("materials", "gallium", "decay_share_per_yr", 0.5, "percent", "0.5 % is written 0.005"),
     ("materials", "gallium", "decay_share_per_yr", 0.9, "percent", "0.9 % is written 0.009"),
     ("materials", "gallium", "holding_share_per_yr", 0.25, "percent", "0.25 % is written 0.0025"),
-    ("materials", "gallium", "haircut_share", 0.00096, "divided by 100 once more", "9.6 % is written 0.096"),
-    ("materials", "gallium", "resale_share", 0.01, "divided by 100 once more", "100 % is written 1"),
-    ("activities", "chn_gallium", "kappa", 0.0066, "divided by 100 once more", "66 % is written 0.66"),
-    ("projects", "nolans", "hurdle_rate", 0.0012, "divided by 100 once more", "12 % is written 0.12"),
+    ("materials", "gallium", "haircut_share", 0.00096, "divided by 100 once too often", "9.6 % is written 0.096"),
+    ("materials", "gallium", "resale_share", 0.01, "divided by 100 once too often", "100 % is written 1"),
+    ("activities", "chn_gallium", "kappa", 0.0066, "divided by 100 once too often", "66 % is written 0.66"),
+    ("projects", "nolans", "hurdle_rate", 0.0012, "divided by 100 once too often", "12 % is written 0.12"),
     ("projects", "nolans", "hurdle_rate", 0.012, "decimal point", "12 % is written 0.12"),
     ("packages", "loan_offtake_100", "offtake_fee_share", 0.5, "percent", "0.5 % is written 0.005"),
     ("instruments", "loan", "rate", 1.035, "1 + the share", "3.5 % is written 0.035"),
     ("instruments", "loan", "score", 1.1, "1 + the share", "10 % is written 0.1"),
-    ("instruments", "grant", "score", 0.01, "divided by 100 once more", "100 % is written 1"),
-    ("substitution", "gallium/other/1", "limit_share", 0.0005, "divided by 100 once more", "5 % is written 0.05"),
+    ("instruments", "grant", "score", 0.01, "divided by 100 once too often", "100 % is written 1"),
+    ("substitution", "gallium/other/1", "limit_share", 0.0005, "divided by 100 once too often", "5 % is written 0.05"),
     ("tiers", "*/defence/3", "loss_multiplier", 100.0, "percent", "100 % is written 1"),
-    ("hazards", "heavy_licence", "cut_share", 0.0075, "divided by 100 once more", "75 % is written 0.75"),
-    ("hazards", "heavy_licence", "third_country_cut_share", 0.001, "divided by 100 once more", "10 % is written 0.1"),
-    ("hazards", "heavy_licence", "element_share", 0.005, "divided by 100 once more", "50 % is written 0.5"),
-    ("hazards", "heavy_licence", "after_probability", 0.0025, "divided by 100 once more", "25 % is written 0.25"),
+    ("hazards", "heavy_licence", "cut_share", 0.0075, "divided by 100 once too often", "75 % is written 0.75"),
+    (
+        "hazards",
+        "heavy_licence",
+        "third_country_cut_share",
+        0.001,
+        "divided by 100 once too often",
+        "10 % is written 0.1",
+    ),
+    ("hazards", "heavy_licence", "element_share", 0.005, "divided by 100 once too often", "50 % is written 0.5"),
+    ("hazards", "heavy_licence", "after_probability", 0.0025, "divided by 100 once too often", "25 % is written 0.25"),
     ("hazards", "heavy_licence", "rate_per_yr", 3.0, "percent", "3 % is written 0.03"),
     ("hazards", "heavy_licence", "rate_per_yr", 6.0, "years between two", "Once in 6 years is written 0.167"),
     ("hazards", "heavy_licence", "price_multiplier", 0.5, "a rise", "50 % more is written 1.5"),
@@ -201,7 +208,7 @@ def test_a_long_embargo_and_a_low_hurdle_are_asked_about_and_pass() -> None:
         assert check_data(asked, data) == []
         assert len(told(asked, data)) == 1
     (note,) = told(quick(), with_cells("projects", "nolans", "hurdle_rate", 0.02))
-    assert "if it is meant, leave it" in note
+    assert "if it is intended, leave it" in note
 
 
 @pytest.mark.parametrize(
@@ -234,7 +241,7 @@ def test_opinions_are_not_asked_about(table: str, key: str, column: str, value: 
 def test_rows_of_a_column_in_one_notation_are_told_once() -> None:
     """Proves: one note for all rows, and for all entries of a list, that are read in the same way."""
     (note,) = told(quick(), with_cells("materials", "gallium germanium antimony", "resale_share", 0.01))
-    assert "3 rows of the column alike" in note
+    assert "the same in 3 rows of the column" in note
     assert all(name in note for name in ("gallium", "germanium", "antimony"))
     (note,) = told(quick(), with_cells("activities", "*", "premium_share", 1.05))
     assert note.startswith("activities.csv ")
@@ -242,17 +249,17 @@ def test_rows_of_a_column_in_one_notation_are_told_once() -> None:
     levels = [{**level, "level": 0.0095} for level in quick("defence-base-case").to_toml_like()["service_levels"]]
     (note,) = told(quick("defence-base-case", service_levels=levels), facts())
     assert note.startswith("plan service_levels.0.level: 0.0095, ")
-    assert f"{len(levels)} fields alike (service_levels.1.level, " in note
+    assert f"the same in {len(levels)} fields (service_levels.1.level, " in note
 
 
 @pytest.mark.parametrize(
     ("table", "column", "change", "as_if"),
     [
         ("offers", "premium_share", lambda value: value + 1, "1 + the share"),
-        ("hazards", "third_country_cut_share", lambda value: value / 100, "divided by 100 once more"),
+        ("hazards", "third_country_cut_share", lambda value: value / 100, "divided by 100 once too often"),
         ("hazards", "rate_per_yr", lambda value: value * 100, "percent"),
         ("projects", "restart_yr", lambda value: value * 12, "months"),
-        ("instruments", "score", lambda value: value / 100, "divided by 100 once more"),
+        ("instruments", "score", lambda value: value / 100, "divided by 100 once too often"),
     ],
     ids=["premium", "third countries", "rate", "restart", "score"],
 )
@@ -267,7 +274,7 @@ def test_a_column_in_one_notation_is_told_once(table: str, column: str, change: 
     assert note.startswith(f"{table}.csv ")
     assert f" {column}: " in note
     assert as_if in note
-    assert "rows of the column alike" in note
+    assert "rows of the column (" in note
 
 
 def test_an_upper_end_in_another_notation_is_told() -> None:
@@ -318,7 +325,7 @@ def noted(asked: Plan, data: Dataset, words: str) -> list[str]:
 def test_tables_of_few_rows_and_without_facts_are_told_the_same(more: dict[str, Any], told: str) -> None:
     """Proves: by `check`, of figures that nothing published stands beside; the same plan without the slip is told nothing."""
     assert len(noted(*small(**more), told)) == 1
-    assert noted(*small(), "as if") == []
+    assert noted(*small(), "probably") == []
 
 
 def test_the_answer_tells_what_check_tells() -> None:
@@ -339,7 +346,7 @@ def test_a_reserve_of_which_nothing_can_be_stored_or_released_is_told(column: st
     (note,) = noted(*small(materials={"a": {column: 0.0}}), column)
     assert note.startswith(f"materials.csv a {column}: 0: the reserve can ")
     assert "offers.csv spot" in note
-    assert note.endswith("empty: no limit")
+    assert note.endswith("leave the cell empty for no limit")
     assert noted(*small(materials={"a": {column: 500.0}}), f"a {column}: 0") == []
     assert noted(*small(), column) == []
     assert noted(*small(materials={"a": {column: 0.0}}, offers={}), column) == []
@@ -364,11 +371,11 @@ def test_other_limits_of_nothing_are_told_with_both_meanings() -> None:
     assert noted(*small(budget={"total_musd": 0.0}, money=0.0), "total_musd: 0: nothing") == []
     floors = {"price_floors": [{"material": "a", "levels_usd_per_kg": [12.0], "term_years": 10.0}]}
     (note,) = noted(*small(budget={"liability_cap_musd": 0.0}, instruments=floors), "liability_cap_musd")
-    assert "no floor may ever cost anything" in note
+    assert "floors may never cost anything" in note
     assert noted(*small(budget={"liability_cap_musd": 0.0}), "liability_cap_musd: 0: no floor") == []
     ally = source("AUS", "a", 12.0, lot_t_per_yr=0.0, term_yr=5.0, kappa=0.5)
     (note,) = noted(*small(sources={"far": ally}), "lot_t_per_yr")
-    assert "of any size; empty: it offers none" in note
+    assert "of any size; leave the cell empty if it offers none" in note
 
 
 # --- what the schema refuses ---------------------------------------------------------------------------------------
@@ -400,13 +407,19 @@ def test_a_share_beyond_its_limits_is_a_fault_that_says_how_it_is_written(
 @pytest.mark.parametrize(
     ("table", "key", "column", "value", "said"),
     [
-        ("offers", "gallium_1", "premium_share", 1.05, "0.05, if it is 1 + that"),
-        ("offers", "gallium_1", "premium_share", 5, "0.05, if it is in percent"),
-        ("hazards", "heavy_licence", "cut_share", 0.0075, "0.75, if it is divided by 100 once too often"),
-        ("projects", "nolans", "hurdle_rate", 0.0015, "0.15, if it is divided by 100 once too often"),
-        ("materials", "gallium", "holding_share_per_yr", 0.000093, "0.0093, if it is divided by 100 once too often"),
-        ("hazards", "heavy_licence", "duration_yr", 365, "0.9993, if it is in days"),
-        ("hazards", "heavy_licence", "duration_yr", 18, "1.5, if it is in months"),
+        ("offers", "gallium_1", "premium_share", 1.05, "0.05, if 1 was added to it"),
+        ("offers", "gallium_1", "premium_share", 5, "0.05, if it was given in percent"),
+        ("hazards", "heavy_licence", "cut_share", 0.0075, "0.75, if it was given after dividing by 100 once too often"),
+        ("projects", "nolans", "hurdle_rate", 0.0015, "0.15, if it was given after dividing by 100 once too often"),
+        (
+            "materials",
+            "gallium",
+            "holding_share_per_yr",
+            0.000093,
+            "0.0093, if it was given after dividing by 100 once too often",
+        ),
+        ("hazards", "heavy_licence", "duration_yr", 365, "0.9993, if it was given in days"),
+        ("hazards", "heavy_licence", "duration_yr", 18, "1.5, if it was given in months"),
     ],
 )
 def test_a_figure_outside_its_own_range_is_a_fault_that_says_what_it_may_be(

@@ -191,7 +191,7 @@ def test_merged_cells_of_a_table_and_of_the_plan_are_told(kept: Path, tmp_path: 
     )
     (fault,) = faults_of(path)
     assert (fault.file, fault.row) == ("mine.xlsx, sheet prices", "A2:A3")
-    assert "take the cells apart" in fault.expected
+    assert "unmerge the cells" in fault.expected
 
 
 def test_cells_that_hold_no_number_name_their_place(kept: Path, tmp_path: Path) -> None:
@@ -333,23 +333,23 @@ def test_what_an_empty_column_separates_from_a_table_is_the_planners_own(what: s
     assert {name: data.rows(name) for name in data.tables} == {name: tables.rows(name) for name in tables.tables}
     assert data.book is not None
     assert [note.partition(": ")[2] for note in data.book.hidden] == (
-        [f"{said}: an empty column separates what stands there from the table"] if said else []
+        [f"{said}: an empty column separates this content from the table"] if said else []
     )
 
 
 BESIDE: dict[str, tuple[Change, str, str]] = {
-    "text right beside it": (into("prices", L1="mine"), "L1", "no such column"),
-    "a value right beside it": (into("prices", L3="x"), "L3", "remarks of your own stand right of an empty column"),
+    "text right beside it": (into("prices", L1="mine"), "L1", "a known column"),
+    "a value right beside it": (into("prices", L3="x"), "L3", "put your own remarks to the right of an empty column"),
     "a column behind a gap": (into("prices", Z1="note", Z2="x"), "Z1", "each column once"),
     "a second table": (
         into("prices", Z1="price_set", AA1="material", AB1="from_year", AC1="price_usd_per_kg", Z2="high"),
         "Z1",
-        "one table a sheet",
+        "one table per sheet",
     ),
     "empty rows above": (
         lambda book: book["prices"].insert_rows(1, 3),
         "row 1",
-        "in row 4: take away what is above it",
+        "in row 4: delete the rows above it",
     ),
     "empty rows and an empty column": (
         together(lambda book: book["prices"].insert_rows(1, 2), lambda book: book["prices"].insert_cols(1)),
@@ -360,21 +360,21 @@ BESIDE: dict[str, tuple[Change, str, str]] = {
     "a slip in a moved table": (
         together(into("prices", E2="3%"), lambda book: book["prices"].insert_cols(1)),
         "F2",
-        "a percentage is no amount",
+        "not a percentage",
     ),
     "a remark below": (into("prices", A9="ask again"), "row 9", "a remark ('ask again')"),
     "the plan in column B": (lambda book: book[PLAN].insert_cols(1), "A1", "an empty column A; expected the header"),
     "the plan in column B, lower": (
         together(lambda book: book[PLAN].insert_cols(1), lambda book: book[PLAN].insert_rows(1, 2)),
         "A1",
-        "it stands in B3: take away what is left of it and above it",
+        "it is in B3: delete what is left of it and above it",
     ),
     "the plan beside numbers": (
         together(lambda book: book[PLAN].insert_cols(1), into(PLAN, A2=1)),
         "A1",
-        "it stands in B1",
+        "it is in B1",
     ),
-    "empty rows above the plan": (lambda book: book[PLAN].insert_rows(1, 2), "A1", "which stands in row 3"),
+    "empty rows above the plan": (lambda book: book[PLAN].insert_rows(1, 2), "A1", "which is in row 3"),
 }
 
 

@@ -233,7 +233,7 @@ def test_money_of_a_plan_is_held_against_the_tables(name: str, values: dict[str,
     found = unlikely(asked, data(), set())
     assert [(kind, item) for kind, item, _ in found] == [(KIND, field)]
     assert f"plan {field}" in found[0][2]
-    assert "beside" in found[0][2]
+    assert "compared with" in found[0][2]
 
 
 @pytest.mark.parametrize("appropriation", [0, 1, 20, 120, 600, 2000])

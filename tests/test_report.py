@@ -310,7 +310,7 @@ def test_the_doctor_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(doctor, "canary", lambda: canary(lambda *_: 0.0))
     monkeypatch.setitem(doctor.EXTRAS, "report", ("no_such_module",))
     found = {finding.check: finding for finding in examine(tmp_path / "nowhere")}
-    assert not found["solver canary"].fine
-    assert not found[f"writing to {tmp_path / 'nowhere'}"].fine
+    assert not found["solver self-test"].fine
+    assert not found[f"write access to {tmp_path / 'nowhere'}"].fine
     assert found["optional part report"].found.startswith("missing no_such_module")
     assert not found["optional part report"].needed

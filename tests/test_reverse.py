@@ -142,7 +142,7 @@ def test_alone_on_all_and_together_by_hand() -> None:
         names=["stop", "more"],
         longest_yr=3.0,
     ).table
-    found = table.set_index(["material", "hazard", "strikes"]).shortest_yr
+    found = table.set_index(["material", "hazard", "scope"]).shortest_yr
     room = 3 / 12 / 32 + 1e-9
     assert found["a", "stop", "all"] == found["a", "stop", "alone"] == pytest.approx(0.4, abs=room)
     assert found["a", "more", "all"] == pytest.approx(0.4, abs=room)
@@ -241,14 +241,14 @@ def test_the_verb_reverse_tells_what_breaks_and_what_holds(cli: Any, tmp_path: A
     assert cli("solve", "quickstart", "--out", run).returncode == 0
     said = cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban")
     assert said.returncode == 0, said.stderr
-    assert "gallium, defence at 100%: holds against each of 2 disruptions (ga_ge_sb_ban) up to 2 years" in said.stdout
+    assert "gallium, defence at 100%: kept in each of 2 disruptions (ga_ge_sb_ban) of up to 2 years" in said.stdout
     chosen = cli("reverse", run, "--promise", "gallium:other:1", "--hazard", "ga_ge_sb_ban", "--longest", "2")
     assert "gallium, other at 100%, ga_ge_sb_ban on it alone: breaks after" in chosen.stdout
     for wrong in ("gallium:civil", "gallium:civil:2", "unobtainium:civil:1"):
         refused = cli("reverse", run, "--promise", wrong)
         assert refused.returncode == 2
         assert (
-            wrong in refused.stderr or "not 2" in refused.stderr or "nobody demands unobtainium:civil" in refused.stderr
+            wrong in refused.stderr or "not 2" in refused.stderr or "no demand for unobtainium:civil" in refused.stderr
         )
     told = json.loads(cli("reverse", run, "--longest", "2", "--hazard", "ga_ge_sb_ban", "--json").stdout)
     assert {row["material"] for row in told["reverse"]} == {"gallium", "germanium", "antimony"}

@@ -219,7 +219,7 @@ def test_a_promise_that_is_counted_in_two_ways_is_told_apart() -> None:
         "segment": "defence",
         "level": 1.0,
         "hazard": "stop",
-        "strikes": "all",
+        "scope": "all",
         "start_year": 2028.0,
         "shortest_yr": math.nan,
         "least_cut_share": math.nan,
@@ -227,6 +227,28 @@ def test_a_promise_that_is_counted_in_two_ways_is_told_apart() -> None:
         "tried_yr": 2.0,
     }
     both = ReverseStress(pd.DataFrame([{**row, "per": "episode"}, {**row, "per": "fiscal_year"}])).summary()
-    assert "a, defence at 100% over the whole episode: holds against each of 1 disruptions" in both
-    assert "a, defence at 100% in every fiscal year: holds against each of 1 disruptions" in both
-    assert "a, defence at 100%: holds" in ReverseStress(pd.DataFrame([{**row, "per": "episode"}])).summary()
+    assert "a, defence at 100% over the whole episode: kept in each of 1 disruptions" in both
+    assert "a, defence at 100% in every fiscal year: kept in each of 1 disruptions" in both
+    assert "a, defence at 100%: kept" in ReverseStress(pd.DataFrame([{**row, "per": "episode"}])).summary()
+
+
+def test_a_broken_promise_is_told_with_what_breaks_it() -> None:
+    """Proves: the line names the disruption, whether it hits the promise's material only, and what breaks the promise."""
+    row = {
+        "material": "a",
+        "segment": "defence",
+        "level": 1.0,
+        "per": "episode",
+        "hazard": "stop",
+        "start_year": 2028.0,
+        "shortest_yr": 0.5,
+        "least_cut_share": 0.25,
+        "held": False,
+        "tried_yr": 2.0,
+    }
+    text = ReverseStress(
+        pd.DataFrame([{**row, "scope": "alone"}, {**row, "scope": "all", "least_cut_share": math.nan}])
+    ).summary()
+    broken = "broken after 0.50 years when it starts in FY2028; at the hazard's usual length, "
+    assert f"a, defence at 100%, stop on this material only: {broken}broken by a cut of 25% or more" in text
+    assert f"a, defence at 100%, stop: {broken}kept at any cut" in text

@@ -354,7 +354,7 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
     assert found.probability == pytest.approx(1.0, abs=1e-12)
     assert found.worst.loss_musd.is_monotonic_decreasing
     assert list(found.years.fiscal_year) == list(range(2027, 2037))
-    assert "heavy_licence: 0.156 a year (0.036-0.346 with 90 %)" in found.summary()
+    assert "heavy_licence: 0.156 events a year (90 % interval 0.036 to 0.346)" in found.summary()
     loss = found.years.set_index("fiscal_year")
     assert (
         0 < loss.expected_loss_musd.sum() <= found.materials.expected_loss_musd.sum() * (1 + 1e-9)
@@ -363,8 +363,8 @@ def test_the_outlook_counts_what_the_draws_hold(national: tuple[Instance, Any]) 
     assert loss.expected_loss_musd[2027] < loss.expected_loss_musd[2030]
     assert "Worst years" in found.summary()
     assert (table.legal_duration_low < table.legal_duration_high)[table.legal_duration_mean.notna()].all()
-    assert f"(legal measures of the record: {table.legal_duration_mean['heavy_licence']:.1f} y" in found.summary()
-    assert "lengths of 0.3-4.3 y in 90 %" in found.summary()
+    assert f"(past legal measures lasted {table.legal_duration_mean['heavy_licence']:.1f} y" in found.summary()
+    assert "90 % last 0.3 to 4.3 years" in found.summary()
     assert found.reduction.empty == (plan.sample is None or plan.sample.draws is None)
 
 
@@ -408,7 +408,7 @@ def test_the_outlook_says_what_keeping_few_worlds_changes() -> None:
         assert told[column]["expected loss"] == pytest.approx(float(scenarios.probability @ loss))
         assert told[column]["CVaR 80%"] == pytest.approx(cvar_of(loss, scenarios.probability, 0.8))
     assert told.error_share.abs().max() < 0.25
-    assert "Of 200 drawn scenarios the plan keeps 8" in found.summary()
+    assert "The plan keeps 8 of 200 sampled scenarios" in found.summary()
 
 
 def test_the_verb_scenarios_prints_tables_and_json(cli: Any, tmp_path: Any) -> None:

@@ -402,7 +402,7 @@ def test_a_plan_that_leaves_nothing_to_draw_is_not_stress_tested(tmp_path: Path)
         if probability < 1:
             look(Folder(tmp_path), {"kind": "stress"})
             continue
-        with pytest.raises(PlanError, match="leaves something to draw"):
+        with pytest.raises(PlanError, match="leave some for random scenarios"):
             look(Folder(tmp_path), {"kind": "stress"})
 
 
@@ -426,10 +426,10 @@ def test_what_others_say_is_told_in_our_words() -> None:
         "Input should be 'low', 'central' or 'high'": "'low', 'central' or 'high'",
         "at least 0": "at least 0",
         "Input should be greater than or equal to 3": "at least 3",
-        "Input should be a valid integer": "a whole number",
+        "Input should be a valid integer": "an integer",
         "List should have at least 1 item after validation, not 0": "at least 1 entries",
         "Field required": "a value",
-        "Extra inputs are not permitted": "no such field",
+        "Extra inputs are not permitted": "a known field",
         "Value error, one of a and b": "one of a and b",
         "String should have at most 5 characters": "at most 5 characters",
         "Input should be a valid dictionary or instance of Budget": "a table with fields",

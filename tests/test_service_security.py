@@ -182,7 +182,7 @@ def test_a_cookie_comes_from_our_own_pages_alone(office: Any) -> None:
 
 def test_without_tokens_only_this_machine_is_answered(tmp_path: Path) -> None:
     """Proves: open service on another address is refused by the settings; a name that was made to point here is refused too."""
-    with pytest.raises(ValidationError, match="others reach"):
+    with pytest.raises(ValidationError, match="other machines can reach"):
         Settings(folder=tmp_path, host="0.0.0.0", open_on_loopback=True)
     with client(tmp_path / "s", Obedient()) as service:
         assert service.get("/v1/jobs").status_code == 200

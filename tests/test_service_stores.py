@@ -195,7 +195,7 @@ def test_a_tenant_has_quotas_of_jobs_minutes_and_bytes(store: Store) -> None:
     other = put(store, job("b", submitted=1e12), quota=quota)
     assert claimed(store, quota) == other.id
     put(store, job("a"), quota=replace(quota, seconds=1e9))
-    with pytest.raises(QuotaError, match="3 jobs of yours were submitted within 24 hours; at most 3"):
+    with pytest.raises(QuotaError, match="you submitted 3 jobs within 24 hours; at most 3"):
         put(store, job("a"), quota=replace(quota, seconds=1e9))
     assert store.used("a", quota).jobs == 3
 

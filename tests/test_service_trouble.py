@@ -396,10 +396,10 @@ def test_the_first_answer_about_readiness_is_true(tmp_path: Path, monkeypatch: p
         assert (first.status_code, first.json()["ready"]) == (200, True), first.text
     from strategic_minerals.service.app import Canary
 
-    monkeypatch.setattr(Canary, "_look", lambda self: "the solver's test programs fail")
+    monkeypatch.setattr(Canary, "_look", lambda self: "the solver self-test fails")
     with client(tmp_path / "t", Obedient()) as service:
         first = service.get("/readyz")
-        assert (first.status_code, first.json()["checks"]["solver"]) == (503, "the solver's test programs fail")
+        assert (first.status_code, first.json()["checks"]["solver"]) == (503, "the solver self-test fails")
 
 
 # --- clocks -------------------------------------------------------------------------------------------------------------------
@@ -476,7 +476,7 @@ def test_quotas_are_told_with_figure_and_limit(tmp_path: Path) -> None:
         assert service.post("/v1/jobs", json=QUICK, headers={"Idempotency-Key": "k"}).status_code == 202
         many = service.post("/v1/jobs", json=QUICK)
         assert (many.status_code, many.json()["type"]) == (429, "urn:strategic-minerals:problem:quota")
-        assert "2 jobs of yours" in many.json()["detail"]
+        assert "you submitted 2 jobs" in many.json()["detail"]
         assert int(many.headers["retry-after"]) > 0
     with client(tmp_path / "t", Obedient(), most_minutes_of_tenant=1.0) as service:
         one = service.post("/v1/jobs", json=QUICK).json()["id"]

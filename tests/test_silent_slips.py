@@ -92,7 +92,7 @@ def notes(asked: Plan, data: Dataset, *words: str) -> list[str]:
 
 @pytest.mark.parametrize("quiet", [0.9, 1.0])
 def test_quiet_probability_and_listed_ones_beyond_one_are_a_fault(quiet: float) -> None:
-    with pytest.raises(PlanError, match=rf"quiet_probability {quiet:g} and listed 0.22 add up to {quiet + 0.22:g}"):
+    with pytest.raises(PlanError, match=rf"quiet_probability {quiet:g} and the listed 0.22 add up to {quiet + 0.22:g}"):
         quick(sample={**SAMPLE, "quiet_probability": quiet})
 
 
@@ -152,28 +152,28 @@ COVER = {"material": "c", "days": 90.0, "from_year": 2027}
 CAP = {"material": "c", "kind": "country_cap", "country": "CHN", "share": 0.5, "from_year": 2027}
 CONTROL = {"name": "quota", "countries": "CHN", "materials": "c", "cut_share": 0.3, "until_year": 2029.0}
 IDLE: list[tuple[str, dict[str, Any], str]] = [
-    ("cover", {"days_of_cover": [COVER]}, "plan days_of_cover.0.material: c is not planned: the rule never holds"),
+    ("cover", {"days_of_cover": [COVER]}, "plan days_of_cover.0.material: c is not planned: the rule has no effect"),
     (
         "soft cap",
         {"diversification": [{**CAP, "penalty_usd_per_kg": 5.0}]},
         "plan diversification.0.material: c is not planned",
     ),
     ("hard cap", {"diversification": [{**CAP, "hard": True}]}, "plan diversification.0.material: c is not planned"),
-    ("control", {"controls": [CONTROL]}, "plan controls.0.materials: c is not planned: the measure changes nothing"),
+    ("control", {"controls": [CONTROL]}, "plan controls.0.materials: c is not planned: the measure has no effect"),
     (
         "control elsewhere",
         {"controls": [{**CONTROL, "materials": "a", "countries": "AUS"}]},
-        "plan controls.0.countries: no planned source in AUS makes a: the measure changes nothing",
+        "plan controls.0.countries: no planned source in AUS makes a: the measure has no effect",
     ),
     (
         "control of nothing",
         {"controls": [{**CONTROL, "materials": "a", "cut_share": 0.0}]},
-        "plan controls.0: a cut of nothing",
+        "plan controls.0: no cut",
     ),
     (
         "event on what is not planned",
         {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "c")]},
-        "plan scenarios.0.events.0: c is not planned: scenario s never touches any planned material",
+        "plan scenarios.0.events.0: c is not planned: scenario s affects no planned material",
     ),
     (
         "event elsewhere",
@@ -183,17 +183,17 @@ IDLE: list[tuple[str, dict[str, Any], str]] = [
     (
         "event elsewhere at a price",
         {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", countries="AUS", price_multiplier=2.0)]},
-        "plan scenarios.0.events.0: no planned source in AUS makes a: the event does without a cut",
+        "plan scenarios.0.events.0: no planned source in AUS makes a: the event cuts nothing",
     ),
     (
         "event of nothing",
         {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", share=0.0)]},
-        "a cut of nothing, at an unchanged price and demand: scenario s never touches",
+        "no cut, and unchanged price and demand: scenario s affects no",
     ),
     (
         "event of nobody",
         {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", share=0.0, demand_multipliers={"defence": 2.0})]},
-        "scenario s never touches any planned material",
+        "scenario s affects no planned material",
     ),
     (
         "demand of nobody",
@@ -203,13 +203,17 @@ IDLE: list[tuple[str, dict[str, Any], str]] = [
     (
         "a price that falls",
         {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", price_multiplier=0.5)]},
-        "price_multiplier 0.5: prices fall while supply is cut; a rise of 50% is 1.5",
+        "price_multiplier 0.5: prices fall while supply is cut; a rise of 50% is written 1.5",
     ),
-    ("money that begins late", {"money": {2029: 60.0}}, "begins in FY2029, so that there is no money in FY2027-2028"),
+    (
+        "money that begins late",
+        {"money": {2029: 60.0}},
+        "the first year named is FY2029, so there is no money in FY2027-2028",
+    ),
     (
         "flood over the end",
         {"scenarios": [cut("s", 0.1, 2028.0, 1.0, "a", flood_years=12.0)]},
-        "after a flood of 12 years from 2028 its cut would begin in 2040, after the last computed year, 2031: it never comes",
+        "after a flood of 12 years from 2028 its cut would begin in 2040, after the last computed year, 2031: it never occurs",
     ),
     (
         "flood over the end at a price",
@@ -237,17 +241,17 @@ IDLE: list[tuple[str, dict[str, Any], str]] = [
                 }
             ]
         },
-        "plan scenarios.0.events.0: cut_share 0 in place of the cut of ban",
+        "plan scenarios.0.events.0: cut_share 0 replaces the cut of ban",
     ),
     (
         "hazard of what is not planned",
         {"sample": {**SAMPLE, "hazards": ["other"]}},
-        "plan sample.hazards: other never touches any planned material: c is not planned",
+        "plan sample.hazards: other affects no planned material: c is not planned",
     ),
     (
         "hazard that never comes",
         {"sample": {**SAMPLE, "hazards": ["never"]}},
-        "never never touches any planned material: rate_per_yr is 0",
+        "never affects no planned material: rate_per_yr is 0",
     ),
     (
         "half a flood in the table",
@@ -270,12 +274,12 @@ IDLE: list[tuple[str, dict[str, Any], str]] = [
             "scenarios": [{"name": "s", "probability": 0.1, "events": [{"hazard": "ban", "start_year": 2028.0}]}],
             "hazards": [{"hazard": "ban", "rate_per_yr": 0.5}],
         },
-        "plan hazards.0: rate_per_yr: only a sample reads it",
+        "plan hazards.0: rate_per_yr: used only for sampling",
     ),
     (
         "empty override",
         {"sample": SAMPLE, "hazards": [{"hazard": "ban"}]},
-        "plan hazards.0: it names ban and says nothing of it",
+        "plan hazards.0: it names ban and states no field of it",
     ),
     (
         "second override",
@@ -285,7 +289,7 @@ IDLE: list[tuple[str, dict[str, Any], str]] = [
     (
         "two covers",
         {"days_of_cover": [{**COVER, "material": "a"}, {**COVER, "material": "a", "days": 30.0}]},
-        "plan days_of_cover.1: days_of_cover.0 says otherwise of the same: both hold, the stricter decides",
+        "plan days_of_cover.1: days_of_cover.0 is a different rule on the same: both apply, so the stricter decides",
     ),
 ]
 """What is stated, and what is said of it."""
@@ -363,7 +367,7 @@ def changed(path: str, value: Any) -> Plan:
     return load_plan(shipped("models") / "quickstart.toml", {path: value})
 
 
-MONTHS, PERCENT = "as if months were given for years", "as if percent were given for a multiple"
+MONTHS, PERCENT = "probably months instead of years", "probably percent instead of a multiple"
 FLOOR = {"material": "gallium", "levels_usd_per_kg": [400.0], "term_years": 120.0}
 SIZES: list[tuple[str, Any, str, str]] = [
     ("horizon.years", 60, "horizon.years", MONTHS),
@@ -405,7 +409,7 @@ def test_a_lead_in_months_is_told() -> None:
 def test_years_far_beyond_the_tables_are_told() -> None:
     """Proves: a horizon that ends long after the last figure of its materials."""
     (note,) = [text for _, _, text in unlikely(changed("horizon.years", 24), tables(), PLANNED)]
-    assert "demand is stated to 2026 and then held" in note
+    assert "demand is given until 2026 and then stays constant" in note
 
 
 def grid(axes: dict[str, list[Any]]) -> list[dict[str, Any]]:
@@ -459,10 +463,10 @@ def test_a_ramp_that_begins_late_or_counts_months_is_told() -> None:
         return notes(asked, Dataset({**data.tables, "ramps": ramps}), "ramps.csv")
 
     (late,) = of(12)
-    assert "nothing is made in the first 12 years after first output" in late
-    assert "as if months" in late
+    assert "there is no output in the first 12 years after first output" in late
+    assert "probably months" in late
     (months,) = of(0, 12, 24, project="mill")
-    assert "as if months" in months
+    assert "probably months" in months
     assert of(0, 1, 2) == []
     assert len(of(1, 2)) == 1
 
@@ -474,4 +478,4 @@ def test_rows_without_a_source_among_rows_with_one_are_told() -> None:
     rows = data.rows("prices")
     stated = (rows[0].model_copy(update={"source": "USGS"}), *rows[1:])
     (note,) = notes(asked, Dataset({**data.tables, "prices": stated}), "source")
-    assert note == "prices.csv source: 2 rows (base/b/2027, base/c/2027) name no source, as the other row does"
+    assert note == "prices.csv source: 2 rows (base/b/2027, base/c/2027) have no source; the other row has one"

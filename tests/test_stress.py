@@ -256,7 +256,7 @@ def test_the_chance_that_defence_goes_short_is_what_theory_says() -> None:
     assert row.low <= 0.3 <= row.high
     assert row.high - row.low < 0.06
     assert (own.defence_short, own.defence_short_low, own.defence_short_high) == (row.estimate, row.low, row.high)
-    assert "its defence goes short with" in found.summary()
+    assert "defence is short in" in found.summary()
 
 
 def test_leaving_out_draws_gives_students_interval_of_a_mean() -> None:
@@ -267,7 +267,7 @@ def test_leaving_out_draws_gives_students_interval_of_a_mean() -> None:
     found = pool.estimated(lambda pi: {"mean": float(pi @ loss.ravel())}, 0.95)["mean"]
     assert found == pytest.approx(interval(list(loss.mean(axis=1)), 0.95))
     said = stress_test(solve(*exposed(rate=0.3), gap=0.0), scenarios=100, seed=3).summary()
-    assert "About 10 scenarios lie in the worst 10%" in said
+    assert "Only about 10 scenarios are in the worst 10%" in said
 
 
 @pytest.mark.parametrize("figure", ["value_at_risk", "cvar"])
@@ -293,12 +293,14 @@ def test_a_plan_against_one_listed_case_and_of_any_aim_is_attacked_with_drawn_wo
     plan, data = exposed(rate=0.3)
     told = {k: v for k, v in plan.to_toml_like().items() if k != "sample"} | {"scenarios": [cut("war", 0.1, 2029, 1)]}
     found = stress_test(solve(Plan.model_validate(told), data, gap=0.0), scenarios=200)
-    assert "made against its listed scenarios alone" in found.summary()
+    assert "made with its listed scenarios only" in found.summary()
     row = found.figures.set_index("figure").loc["expected_loss"]
     assert row.in_sample == pytest.approx(0.1 * 600)
     assert row.estimate > 3 * row.in_sample
     limited = Plan.model_validate(plan.to_toml_like() | {"risk": {"cvar_limit_musd": 1e6}})
-    assert "not the plan's own aim or limits" in stress_test(solve(limited, data, gap=0.0), scenarios=20).summary()
+    assert (
+        "not the plan's own objective or limits" in stress_test(solve(limited, data, gap=0.0), scenarios=20).summary()
+    )
     certain = Plan.model_validate(told | {"scenarios": [cut("war", 1.0, 2029, 1)]})
     with pytest.raises(ValueError, match="have probability 1"):
         stress_test(solve(certain, data, gap=0.0))
@@ -313,8 +315,8 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     assert cli("solve", "quickstart", *sampled, "--out", run).returncode == 0
     said = cli("stress", run, "--scenarios", "60", "--workers", "1", "--out", tmp_path / "stress")
     assert said.returncode == 0, said.stderr
-    assert "STRESS TEST: 60 fresh scenarios in 10 independent draws (seed 1)" in said.stdout
-    assert "chance that defence goes short" in said.stdout
+    assert "STRESS TEST: 60 new random scenarios in 10 independent samples (seed 1)" in said.stdout
+    assert "probability of a defence shortfall" in said.stdout
     assert {f.name for f in (tmp_path / "stress").iterdir()} == {
         "figures.csv",
         "materials.csv",
@@ -327,7 +329,7 @@ def test_the_verb_stress_tells_the_figures_with_their_intervals(cli: Any, tmp_pa
     assert cli("solve", "quickstart", *one, "--out", bare).returncode == 0
     against_one = cli("stress", bare, "--scenarios", "20", "--workers", "1")
     assert against_one.returncode == 0, against_one.stderr
-    assert "fresh scenarios are drawn from every hazard of the table" in against_one.stdout
+    assert "the new scenarios are sampled from all hazards of the table" in against_one.stdout
 
 
 def test_hot_starts_change_nothing_but_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -671,7 +671,7 @@ def test_processes_share_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"prices[*/a/*].price_usd_per_kg": -1.0}, "more than 0"),
         ({"discount_rate *": "a"}, "a factor"),
         ({"": 1.0}, "a field of the plan"),
-        ({"scenarios.-1.probability": 0.1}, "no such place"),
+        ({"scenarios.-1.probability": 0.1}, "no such field or entry"),
         ({"prices[*/a/*].price_usd_per_kg": True}, "a number"),
         ({"prices[*/a/*].price_usd_per_kg": "7"}, "a number"),
         ({"materials[a].salvage_share *": 2.0}, "a number to multiply"),

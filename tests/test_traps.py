@@ -406,7 +406,7 @@ def test_5_unspent_money_is_not_offered_to_an_aim_that_counts_spending(kind):
     plan, _ = glut_then_cut()
     told = plan.to_toml_like() | {"objective": {"kind": kind}}
     told["budget"]["branch_money"] = "appropriated"
-    with pytest.raises(PlanError, match=r"expected 'planned' beside objective\.kind"):
+    with pytest.raises(PlanError, match=r"expected 'planned' with objective\.kind"):
         parse_plan(told)
 
 

@@ -87,12 +87,12 @@ YEARS = {
     "H2 2028": ("2028.5", "2028 alone"),
     "mid-2028": ("2028.5", "2028 alone"),
     "end of 2028": ("2028.75", "2028 alone"),
-    "2028,5": ("2028.5, with a decimal point", "2028: years are whole"),
+    "2028,5": ("2028.5, with a decimal point", "2028: this must be a full year"),
     "2,028": ("2028, without", "2028, without"),
-    "27": ("2027, in four", "2027, in four"),
+    "27": ("2027, with four", "2027, in four"),
     "1905-07-20": ("2028: the cell is formatted as a date", "2028: the cell is formatted as a date"),
     "2028": ("", ""),
-    "2028.75": ("", "2028: years are whole"),
+    "2028.75": ("", "2028: this must be a full year"),
     "soon": ("", ""),
     "2028-13": ("", ""),
     "Q5 2028": ("", ""),
@@ -130,13 +130,13 @@ YEARS_IN_PLANS: dict[str, tuple[Change, str, str]] = {
     "a month by name": (put(START, "start_year = Oct 2028"), "19", "2028.75"),
     "a month as text": (put(START, 'start_year = "Oct 2028"'), "19", "2028.75"),
     "a fiscal year": (put(START, "start_year = FY28"), "19", "2028 alone (2028.5 is the middle"),
-    "two figures": (put(START, "start_year = 28"), "19", "2028, in four figures"),
-    "days of a spreadsheet": (put(START, "start_year = 46935"), "19", "2028.5, if it is how a spreadsheet counts"),
+    "two figures": (put(START, "start_year = 28"), "19", "2028, with four digits"),
+    "days of a spreadsheet": (put(START, "start_year = 46935"), "19", "2028.5, if it is a spreadsheet's number"),
     "a fiscal year, whole": (put(FIRST, "first_year = FY27"), "8", "2027 alone"),
     "two years, whole": (put(FIRST, 'first_year = "FY2027/28"'), "8", "2027: one year"),
     "a month, whole": (put(FIRST, "first_year = 2027-10"), "8", "2027 alone, without the month"),
-    "a date, whole": (put(FIRST, "first_year = 2027-10-01"), "8", "2027 alone: it is a date"),
-    "half a year, whole": (put(FIRST, "first_year = 2027.5"), "8", "2027: years are whole"),
+    "a date, whole": (put(FIRST, "first_year = 2027-10-01"), "8", "2027 alone: a year, not a date"),
+    "half a year, whole": (put(FIRST, "first_year = 2027.5"), "8", "2027: this must be a full year"),
     "a letter in it": (put(FIRST, "first_year = 2O27"), "8", "2027; 0 is written as the letter O"),
     "a list of fiscal years": (lambda t: f"{t}[instruments]\nsigning_years = [FY27, FY28]\n", "36", "[2027, 2028]"),
     "a list of texts": (lambda t: f'{t}[instruments]\nsigning_years = ["FY27", "FY28"]\n', "36", "[2027, 2028]"),
@@ -210,18 +210,18 @@ FIGURES = {
     "1o.5": "10.5; 0",
     "1O0,5": "100.5, with a decimal point; 0",
     "|00": "100; 1 is written as a bar",
-    "1oo t": "100 alone: units stand in names; 0",
+    "1oo t": "100, without a unit; 0",
     "1\u041e0": "100; 0 is written as the Cyrillic letter",
-    "\uff11\uff12": "12; \uff11 is a digit of another script",
+    "\uff11\uff12": "12; \uff11 is a digit from another script",
     "\u0663\u0664": "34; ",
-    "1e": "1, or a whole exponent",
-    "2.5E-": "2.5, or a whole exponent",
-    "1e+": "1, or a whole exponent",
+    "1e": "1, or an integer exponent",
+    "2.5E-": "2.5, or an integer exponent",
+    "1e+": "1, or an integer exponent",
     "1 e3": "1000",
     "2x10^3": "2000",
     "10^6": "1000000",
-    "100 l": "100 alone",
-    "5 l": "5 alone",
+    "100 l": "100, without a unit",
+    "5 l": "5, without a unit",
     "oo": "",
     "oil": "",
     "0x10": "",
@@ -244,13 +244,13 @@ def test_letters_for_digits_and_unfinished_exponents_are_told(text: str, tables:
 @pytest.mark.parametrize(
     ("column", "meant"),
     [
-        ("opening_t", "what it comes to in t: a percentage is no amount"),
-        ("demand_t_per_yr", "what it comes to in t/yr"),
-        ("depth_t_per_yr_low", "what it comes to in t/yr"),
-        ("price_usd_per_kg", "what it comes to in USD/kg"),
-        ("appropriation_musd", "what it comes to in million USD"),
-        ("life_yr", "what it comes to in years"),
-        ("months", "what it comes to in months"),
+        ("opening_t", "the amount in t, not a percentage"),
+        ("demand_t_per_yr", "the amount in t/yr"),
+        ("depth_t_per_yr_low", "the amount in t/yr"),
+        ("price_usd_per_kg", "the amount in USD/kg"),
+        ("appropriation_musd", "the amount in million USD"),
+        ("life_yr", "the amount in years"),
+        ("months", "the amount in months"),
         ("yield_t_per_t", "0.05"),
         ("decay_share_per_yr", "0.05"),
         ("rate_per_yr", "0.05"),
@@ -269,21 +269,21 @@ def test_a_percentage_is_a_share_and_no_amount(column: str, meant: str) -> None:
 
 NAMES = {
     "g\u0430llium": "'gallium'? character 2 is the Cyrillic letter \u0430",
-    "gall\u0131um": "'gallium'? character 5 is an i without its dot",
+    "gall\u0131um": "'gallium'? character 5 is an i without a dot",
     "GALL\u0130UM": "'gallium'? character 5 is an I with a dot",
     "g\u03b1llium": "'gallium'? character 2 is the Greek letter",
-    "gallium\u200b": "'gallium'? character 8 is a space of no width",
-    "gal\u00adlium": "'gallium'? character 4 is a hyphen that is not shown",
+    "gallium\u200b": "'gallium'? character 8 is a zero-width space",
+    "gal\u00adlium": "'gallium'? character 4 is a soft hyphen",
     "\uff47allium": "'gallium'? character 1 is \uff47",
     "\ufb02uorspar": "'fluorspar'? character 1 is \ufb02",
     "g\u0430lium": "'gallium'? character 2 is the Cyrillic letter",
-    "\u0433\u0430\u043b\u043b\u0438\u0439": "it has letters that are Cyrillic",
+    "\u0433\u0430\u043b\u043b\u0438\u0439": "it contains Cyrillic letters",
     "gallium\u00e4": "'gallium'?)",
     "galium": "'gallium'?)",
-    "all": "'*', which stands for all",
-    "ALL": "'*', which stands for all",
-    "all materials": "'*', which stands for all",
-    "everything": "'*', which stands for all",
+    "all": "'*', which means all",
+    "ALL": "'*', which means all",
+    "all materials": "'*', which means all",
+    "everything": "'*', which means all",
 }
 
 
@@ -296,10 +296,10 @@ def test_a_letter_of_another_alphabet_is_named_with_the_name_that_was_meant(word
 
 
 FOREIGN: dict[str, tuple[Change, str, str]] = {
-    "a key": (put("discount_rate", "dis\u0441ount_rate"), "5", "discount_rate = 0.0, in letters of the keyboard"),
+    "a key": (put("discount_rate", "dis\u0441ount_rate"), "5", "discount_rate = 0.0, in ordinary letters"),
     "a quoted key": (put("discount_rate", '"dis\u0441ount_rate"'), "5", "'discount_rate'? character 4 is the Cyrillic"),
-    "a table": (put("[horizon]", "[h\u043erizon]"), "7", "[horizon], in letters of the keyboard: character 2"),
-    "a key in Turkish": (put("tail_years", "ta\u0131l_years"), "10", "tail_years = 0, in letters of the keyboard"),
+    "a table": (put("[horizon]", "[h\u043erizon]"), "7", "[horizon], in ordinary letters: character 2"),
+    "a key in Turkish": (put("tail_years", "ta\u0131l_years"), "10", "tail_years = 0, in ordinary letters"),
     "a name": (put('"tiny"', '"t\u0456ny"'), "1", "such as 'tiny' (character 2 is the Cyrillic letter"),
     "a material": (put('materials = "a"', 'materials = "\u0430"'), "22", "'a'? character 1 is the Cyrillic letter"),
     "a country": (put('"CHN"', '"\u0421HN"'), "21", "'CHN'? character 1 is the Cyrillic letter"),
@@ -309,16 +309,16 @@ FOREIGN: dict[str, tuple[Change, str, str]] = {
         "'a'? character 1 is the Cyrillic letter",
     ),
     "no list": (put("[horizon]", 'materials = "\u0430"\n[horizon]'), "7", 'a list: ["a"] (character 1'),
-    "all as text": (put("[horizon]", 'materials = "all"\n[horizon]'), "7", 'a list: ["*"], which stands for all'),
-    "all in a list": (put("[horizon]", 'materials = ["all"]\n[horizon]'), "7", "'*', which stands for all"),
+    "all as text": (put("[horizon]", 'materials = "all"\n[horizon]'), "7", 'a list: ["*"], which means all'),
+    "all in a list": (put("[horizon]", 'materials = ["all"]\n[horizon]'), "7", "'*', which means all"),
     "all without quotes": (
         put("[horizon]", "materials = all\n[horizon]"),
         "7",
-        'materials = ["*"], which stands for all',
+        'materials = ["*"], which means all',
     ),
-    "all that an event strikes": (put('materials = "a"', 'materials = "all"'), "22", "'*', which stands for all"),
-    "all countries": (put('countries = "CHN"', 'countries = "all"'), "21", "'*', which stands for all"),
-    "all packages": (lambda t: f'{t}[instruments]\npackages = "all"\n', "36", 'a list: ["*"], which stands for all'),
+    "all that an event strikes": (put('materials = "a"', 'materials = "all"'), "22", "'*', which means all"),
+    "all countries": (put('countries = "CHN"', 'countries = "all"'), "21", "'*', which means all"),
+    "all packages": (lambda t: f'{t}[instruments]\npackages = "all"\n', "36", 'a list: ["*"], which means all'),
 }
 
 
@@ -359,23 +359,31 @@ def moved(line: str, behind: str) -> Change:
 
 
 MISPLACED: dict[str, tuple[Change, str, str]] = {
-    "below [budget]": (moved(RATE, "[budget]\n"), "12", "discount_rate belongs above the first [table]"),
-    "below [horizon]": (moved(RATE, "[horizon]\n"), "7", "no such field of [horizon]: discount_rate belongs above"),
-    "at the end": (lambda t: t.replace(RATE, "") + RATE, "34", "no such field of [[scenarios.events]]: discount_rate"),
+    "below [budget]": (moved(RATE, "[budget]\n"), "12", "discount_rate above the first [table]"),
+    "below [horizon]": (
+        moved(RATE, "[horizon]\n"),
+        "7",
+        "discount_rate above the first [table]: [horizon] has no such field",
+    ),
+    "at the end": (
+        lambda t: t.replace(RATE, "") + RATE,
+        "34",
+        "discount_rate above the first [table]: [[scenarios.events]] has no such field",
+    ),
     "what may be left out": (
         put("[budget]\n", '[budget]\nmaterials = ["a"]\n'),
         "13",
-        "materials belongs above the first",
+        "materials above the first",
     ),
     "below the events": (
         lambda t: t.replace(DESIGN, "") + DESIGN,
         "34",
-        "design_basis belongs below [[scenarios]], above [[scenarios.events]]",
+        "design_basis below [[scenarios]] and above [[scenarios.events]]",
     ),
     "needed, below the events": (
         lambda t: t.replace(PROBABILITY, 'name = "stop"\n') + "probability = 0.1\n",
         "34",
-        "probability belongs below [[scenarios]]",
+        "probability below [[scenarios]]",
     ),
     "of another table": (put("years = 3", "years = 3\ntotal_musd = 5"), "10", "it belongs in [budget]"),
     "of a table, above all": (lambda t: f"alpha = 0.9\n{t}", "1", "it belongs in [risk]"),
@@ -390,12 +398,12 @@ MISPLACED: dict[str, tuple[Change, str, str]] = {
     "a table in a table": (
         lambda t: t.replace("[horizon]\nfirst_year", "[budget.horizon]\nfirst_year", 1),
         "7",
-        "a table of its own, [horizon]",
+        "[horizon] as a table of its own",
     ),
     "tables in tables": (
         lambda t: f'{t}[[scenarios.controls]]\nname = "x"\n',
         "34",
-        "tables of their own, [[controls]]",
+        "[[controls]] as tables of their own",
     ),
     "a slip where it stands": (put("tail_years", "tail_yeers"), "10", "did you mean 'tail_years'"),
 }
@@ -415,14 +423,14 @@ def test_a_misplaced_field_is_told_in_the_words_of_its_file(tables: Path, tmp_pa
     plan = tomllib.loads(TOML)
     plan["budget"]["discount_rate"] = plan.pop("discount_rate")
     words = told(tables, tmp_path, json.dumps(plan, indent=1), "plan.json")[1]
-    assert "discount_rate belongs beside 'budget', not in it" in words
+    assert "discount_rate next to 'budget', not inside it" in words
     (tmp_path / "plan.toml").write_text(TOML, encoding="utf-8")
     asked = overrides(["budget.discount_rate=0.1"])
     (fault,) = faults_of(lambda: load_question(tmp_path / "plan.toml", tables, asked))
-    assert (fault.file, fault.expected) == ("--set", "no such field (did you mean 'discount_rate'?)")
+    assert (fault.file, fault.expected) == ("--set", "a known field (did you mean 'discount_rate'?)")
 
 
-GOES_ON = "the comment of the line above goes on here"
+GOES_ON = "this line continues the comment above"
 WRAPPED = {
     "advises for long projects": GOES_ON,
     "rate": GOES_ON,

@@ -71,29 +71,29 @@ OFFERS, LOSS, PRICE = ("offers", "depth_t_per_yr"), ("loss_functions", "loss_usd
 PLANTS, CAPEX, CASH = ("projects", "capacity_t_per_yr"), ("projects", "capex_musd"), ("projects", "cash_usd_per_kg")
 
 COLUMNS: list[tuple[str, dict[Column, float], str]] = [
-    ("rare-earths", {LOSS: 1e-3}, "USD per kg or thousand USD per tonne were given for USD per tonne"),
-    ("defence-base-case", {DEMAND: 1e-3}, "kilotonnes were given for tonnes"),
-    ("rare-earths", {DEMAND: 2.2046}, "thousands of pounds were given for tonnes"),
-    ("rare-earths", {DEMAND: 1 / 12}, "tonnes a month were given for tonnes a year"),
-    ("rare-earths", {CAPACITY: 1e3}, "kg were given for tonnes"),
-    ("rare-earths", {DEMAND: 1e3, CAPACITY: 1e3, OFFERS: 1e3}, "kg were given for tonnes"),
-    ("critical-minerals", {DEMAND: 1e-3, CAPACITY: 1e-3, OFFERS: 1e-3}, "kilotonnes were given for tonnes"),
-    ("quickstart", {OFFERS: 1e3}, "kg were given for tonnes"),
-    ("rare-earths", {OFFERS: 1e-3}, "kilotonnes were given for tonnes"),
-    ("quickstart", {PRICE: 1e3}, "USD per tonne were given for USD per kg"),
-    ("rare-earths", {PRICE: 1e-3}, "USD per gram or thousand USD per kg were given for USD per kg"),
-    ("rare-earths", {PLANTS: 1e3}, "kg were given for tonnes"),
-    ("rare-earths", {PLANTS: 1e-3}, "kilotonnes were given for tonnes"),
-    ("rare-earths", {CAPEX: 1e3}, "thousand USD were given for million USD"),
-    ("rare-earths", {CAPEX: 1e-3}, "billion USD were given for million USD"),
-    ("critical-minerals", {CASH: 1e3}, "USD per tonne were given for USD per kg"),
-    ("rare-earths", {("projects", "lead_yr"): 12}, "months were given for years"),
-    ("rare-earths", {("projects", "life_yr"): 12}, "months were given for years"),
-    ("rare-earths", {("hazards", "duration_yr"): 12}, "months were given for years"),
-    ("quickstart", {("offers", "premium_share"): 100}, "percent were given for a share"),
-    ("quickstart", {("materials", "holding_share_per_yr"): 100}, "percent were given for a share"),
-    ("rare-earths", {("projects", "hurdle_rate"): 0.01}, "a rate had been divided by 100 once more"),
-    ("quickstart", {("substitution", "cost_usd_per_kg"): 1e3}, "USD per tonne were given for USD per kg"),
+    ("rare-earths", {LOSS: 1e-3}, "USD per kg or thousand USD per tonne instead of USD per tonne"),
+    ("defence-base-case", {DEMAND: 1e-3}, "kilotonnes instead of tonnes"),
+    ("rare-earths", {DEMAND: 2.2046}, "thousands of pounds instead of tonnes"),
+    ("rare-earths", {DEMAND: 1 / 12}, "tonnes a month instead of tonnes a year"),
+    ("rare-earths", {CAPACITY: 1e3}, "kg instead of tonnes"),
+    ("rare-earths", {DEMAND: 1e3, CAPACITY: 1e3, OFFERS: 1e3}, "kg instead of tonnes"),
+    ("critical-minerals", {DEMAND: 1e-3, CAPACITY: 1e-3, OFFERS: 1e-3}, "kilotonnes instead of tonnes"),
+    ("quickstart", {OFFERS: 1e3}, "kg instead of tonnes"),
+    ("rare-earths", {OFFERS: 1e-3}, "kilotonnes instead of tonnes"),
+    ("quickstart", {PRICE: 1e3}, "USD per tonne instead of USD per kg"),
+    ("rare-earths", {PRICE: 1e-3}, "USD per gram or thousand USD per kg instead of USD per kg"),
+    ("rare-earths", {PLANTS: 1e3}, "kg instead of tonnes"),
+    ("rare-earths", {PLANTS: 1e-3}, "kilotonnes instead of tonnes"),
+    ("rare-earths", {CAPEX: 1e3}, "thousand USD instead of million USD"),
+    ("rare-earths", {CAPEX: 1e-3}, "billion USD instead of million USD"),
+    ("critical-minerals", {CASH: 1e3}, "USD per tonne instead of USD per kg"),
+    ("rare-earths", {("projects", "lead_yr"): 12}, "months instead of years"),
+    ("rare-earths", {("projects", "life_yr"): 12}, "months instead of years"),
+    ("rare-earths", {("hazards", "duration_yr"): 12}, "months instead of years"),
+    ("quickstart", {("offers", "premium_share"): 100}, "percent instead of a share"),
+    ("quickstart", {("materials", "holding_share_per_yr"): 100}, "percent instead of a share"),
+    ("rare-earths", {("projects", "hurdle_rate"): 0.01}, "a rate divided by 100 once too often"),
+    ("quickstart", {("substitution", "cost_usd_per_kg"): 1e3}, "USD per tonne instead of USD per kg"),
 ]
 """Plan, columns and factors, in which unit they seem to be."""
 
@@ -110,9 +110,9 @@ def test_a_column_in_another_unit_is_told_once_and_nothing_else_is(
     assert sorted(blamed(notes)) == sorted(columns), notes
     for note, (table, column) in zip(notes, sorted(columns), strict=True):
         count = sum(bool(getattr(row, column)) for row in data().rows(table))
-        assert f"as if {guess}" in note
-        assert f"all {count} rows of the column alike" in note
-        assert "beside" in note
+        assert f"probably {guess}" in note
+        assert f"the same in all {count} rows of the column" in note
+        assert "compared with" in note
 
 
 @pytest.mark.parametrize(
@@ -147,14 +147,14 @@ def test_demand_of_the_planned_materials_alone_is_told_as_demand(name: str, fact
     (note,) = told(name, tables)
     count = sum(row.material in planned for row in data().rows("demand"))
     assert blamed([note]) == [DEMAND]
-    assert f"{count} of {len(data().rows('demand'))} rows of the column alike" in note
+    assert f"the same in {count} of {len(data().rows('demand'))} rows of the column" in note
 
 
 def test_prices_per_pound_are_told() -> None:
     """Proves: a factor of 2.2 is no opinion where most rows are off by it to the last digit."""
     (note,) = told("quickstart", slipped(data(), {PRICE: 1 / 2.2046}))
     assert blamed([note]) == [PRICE]
-    assert "as if USD per pound were given for USD per kg" in note
+    assert "probably USD per pound instead of USD per kg" in note
 
 
 def test_one_price_set_in_another_unit_is_told_as_its_rows() -> None:
@@ -188,18 +188,18 @@ def test_a_published_figure_is_doubted_for_published_ones_alone() -> None:
 @pytest.mark.parametrize(
     ("table", "key", "column", "factor", "guess"),
     [
-        ("hazards", "ga_ge_sb_ban", "duration_yr", 12, "months were given for years"),
-        ("hazards", "ga_ge_sb_ban", "rate_per_yr", 100, "percent were given for a rate"),
-        ("demand", "gallium/other/2026", "demand_t_per_yr", 2.20462, "thousands of pounds were given for tonnes"),
-        ("prices", "mcs2024/germanium/2024", "price_usd_per_kg", 1000, "USD per tonne were given for USD per kg"),
-        ("projects", "nolans", "capex_musd", 1000, "thousand USD were given for million USD"),
+        ("hazards", "ga_ge_sb_ban", "duration_yr", 12, "months instead of years"),
+        ("hazards", "ga_ge_sb_ban", "rate_per_yr", 100, "percent instead of a rate"),
+        ("demand", "gallium/other/2026", "demand_t_per_yr", 2.20462, "thousands of pounds instead of tonnes"),
+        ("prices", "mcs2024/germanium/2024", "price_usd_per_kg", 1000, "USD per tonne instead of USD per kg"),
+        ("projects", "nolans", "capex_musd", 1000, "thousand USD instead of million USD"),
         ("offers", "antimony_2", "premium_share", 12, ""),
         (
             "loss_functions",
             "usgs_2024/gallium/*",
             "loss_usd_per_t",
             1e-3,
-            "thousand USD per tonne were given for USD per tonne",
+            "thousand USD per tonne instead of USD per tonne",
         ),
     ],
 )
@@ -223,12 +223,12 @@ def test_an_event_of_a_plan_in_months_is_told() -> None:
 @pytest.mark.parametrize(
     ("column", "factor", "words"),
     [
-        ("demand_t_per_yr", 1050.0, "kg were given for tonnes"),
+        ("demand_t_per_yr", 1050.0, "kg instead of tonnes"),
         ("price_usd_per_kg", 7.0, ""),
-        ("lead_yr", 12.0, "months were given for years"),
-        ("budget.appropriation_musd.2029", 1000.0, "thousand USD were given for million USD"),
-        ("cut_share", 100.0, "percent were given for a share"),
-        ("price_usd_per_kg_high", 1 / 2.2046, "USD per pound were given for USD per kg"),
+        ("lead_yr", 12.0, "months instead of years"),
+        ("budget.appropriation_musd.2029", 1000.0, "thousand USD instead of million USD"),
+        ("cut_share", 100.0, "percent instead of a share"),
+        ("price_usd_per_kg_high", 1 / 2.2046, "USD per pound instead of USD per kg"),
         ("name", 1000.0, ""),
     ],
 )
@@ -263,7 +263,7 @@ def test_small_plans_of_defaults_give_no_alarm() -> None:
         scenarios=[cut("stop", 0.1, 2028.0, 1.0)],
     )
     assert [
-        note for note in check(asked, tables).notes if "times too" in note or "used" in note or "stands" in note
+        note for note in check(asked, tables).notes if "times too" in note or "used" in note or "listed" in note
     ] == []
 
 
@@ -274,7 +274,7 @@ def idle(asked: Plan, tables: Dataset) -> list[str]:
     return [
         note
         for note in report.notes
-        if "not used" in note or "take it" in note or "counts once" in note or "the same" in note
+        if "not used" in note or "use its first value" in note or "counts once" in note or "the same" in note
     ]
 
 
@@ -310,9 +310,9 @@ def test_rows_of_years_that_no_year_takes_are_told_by_table() -> None:
     )
     (note,) = idle(*two_years(demand={"a": {1990: 20.0, 2025: 10.0}}))
     assert "a/civil/1990" in note
-    assert "2025 has replaced it" in note
+    assert "2025 replaces it" in note
     (note,) = idle(*two_years(demand={"a": {2040: 10.0}}))
-    assert "all years before it take it" in note
+    assert "all computed years use its first value" in note
     assert (
         idle(
             *two_years(
@@ -331,4 +331,4 @@ def test_what_stands_twice_in_a_list_is_told() -> None:
     assert [note.split(":")[0] for note in notes] == ["plan scenarios.1.events.1", "plan scenarios.2"]
     asked = load_plan(shipped("models") / "quickstart.toml", {"materials": ["gallium", "gallium", "germanium"]})
     notes = [note for note in check(asked, data()).notes if "counts once" in note]
-    assert notes == ["plan materials: gallium stands there 2 times and counts once"]
+    assert notes == ["plan materials: gallium is listed 2 times and counts once"]

@@ -116,7 +116,7 @@ def test_a_sheet_that_is_no_table_is_told(book: Path) -> None:
     with pytest.raises(PlanError) as error:
         load_workbook(book)
     assert "did you mean 'offers'" in str(error.value)
-    assert "a sheet with a field of the plan a row" in str(error.value)
+    assert "a sheet with one field of the plan per row" in str(error.value)
 
 
 def test_a_bomb_is_refused_unopened(tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_faults_across_tables_name_sheet_and_cell(quickstart_book: Path, tmp_pat
     book.save(tmp_path / "heads.xlsx")
     with pytest.raises(PlanError) as caught:
         load_workbook(tmp_path / "heads.xlsx")
-    assert {fault.found for fault in caught.value.faults} >= {"a column twice", "a value under no header"}
+    assert {fault.found for fault in caught.value.faults} >= {"the column twice", "a value without a header"}
     with pytest.raises(PlanError) as caught:
         load_workbook(quickstart_book, {"discount_rate": 3})
     assert [(fault.file, fault.row) for fault in caught.value.faults] == [("--set", "")]

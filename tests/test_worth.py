@@ -139,7 +139,7 @@ def test_alternatives_meet_fresh_worlds_with_intervals() -> None:
         *(table.worth_musd_high[name] - table.worth_musd_low[name] for name in ("optimised plan", held.name))
     )
     assert held.behind_plan_musd_high - held.behind_plan_musd_low < 0.95 * wide
-    assert "IN 400 FRESH SCENARIOS" in found.summary()
+    assert "IN 400 NEW RANDOM SCENARIOS" in found.summary()
     assert value_of_planning(*newsvendor(), gap=0.0).fresh_table is None
 
 
@@ -175,7 +175,7 @@ def test_what_a_rule_of_thumb_leaves_out_is_named() -> None:
     held = rules["60 days of cover"]
     assert held.plan is not None
     assert [rule.material for rule in held.plan.days_of_cover] == ["a"]
-    assert held.note == "without b: not on offer, or not in time"
+    assert held.note == "without b: not offered, or not in time"
     found = value_of_planning(plan, data, gap=0.0)
     notes = found.table.set_index("alternative").note
     assert notes["60 days of cover"] == held.note
@@ -199,7 +199,7 @@ def test_a_world_that_is_not_solved_leaves_its_figures_out_and_the_table_stands(
     assert found.evpi_musd != found.evpi_musd
     assert found.table.largest_regret_musd.isna().all()
     assert found.vss_musd == pytest.approx(65.952, rel=1e-6)
-    assert "would add an unknown amount (EVPI)" in found.summary()
+    assert "would add an amount that is not known (EVPI)" in found.summary()
 
 
 def test_a_plan_of_another_aim_is_told_why_it_has_no_such_table() -> None:

@@ -100,7 +100,7 @@ def test_a_second_writer_is_refused_after_a_while_and_a_killed_one_blocks_nobody
     is killed with -9 the next one writes, and no lock stays; one that stays where nobody writes again is not taken for a file."""
     folder = write_run(solved(), tmp_path / "run")
     child = started(HOLDER, folder)
-    with pytest.raises(InputError, match="another process that is writing into it"), one_writer(folder, wait_s=0.2):
+    with pytest.raises(InputError, match="another process that is writing to it"), one_writer(folder, wait_s=0.2):
         pytest.fail("two writers")
     assert load_result(folder).outcome == solved().outcome
     child.send_signal(signal.SIGKILL)

@@ -1,1 +1,1 @@
-"""What is wrong or doubtful in a question before anything is built: references across tables, units, sizes, what is never used."""
+"""Checks of a question before the model is built: references across tables, units, sizes, entries without effect."""

@@ -31,7 +31,7 @@ UNITS_OF = (("_t_per_yr", "t"), ("_t", "t"), ("_usd_per_kg", "USD/kg"), ("_musd"
 TYPICAL = (1000.0, 1e6, 100.0, 12.0, 365.0, 2.20462)
 """What columns in another unit are off by, and one over it."""
 NEAR = {365.0: 1.002, 2.20462: 1.02, 1000.0: 2.8}
-"""How near some have to be: a thousand is what a factor of hundreds mostly stands for."""
+"""Tolerance for some of them: a factor of several hundred usually means a thousand."""
 LOOSELY = 1.8
 """How near to a typical factor one may be that was guessed from sizes alone."""
 
@@ -76,11 +76,11 @@ class Together:
     failing: dict[int, Evidence] = field(default_factory=dict)
 
     def get(self, figure: Figure) -> float:
-        """A value as it stands."""
+        """The value of a figure."""
         return self.values.get(figure, 0.0)
 
     def column(self, figure: Figure) -> Column:
-        """The column that a figure stands in; of an end of a range that of the value."""
+        """The column of a figure; for an end of a range, that of the value."""
         table, key, name = figure
         base = name.removesuffix("_low").removesuffix("_high")
         return table, base if base != name and (table, key, base) in self.values else name
@@ -204,7 +204,7 @@ class Together:
         return ".".join(column)
 
     def _single(self, group: _Group) -> int:
-        """The most that correcting one figure explains, of those in comparisons that the group mends."""
+        """The best score of correcting a single figure, among those in comparisons that the group reconciles."""
         mended = self._mended(group)
         near = {f for key, each in mended.items() if not isinstance(each, Pooled) for f in self.touches[key]}
         rows = {figure: self._row(figure) for figure in near if self.get(figure) > 0}
@@ -230,10 +230,10 @@ class Together:
         ends = [(*figure[:2], figure[2] + end) for end in ("", "_low", "_high")]
         return [end for end in ends if end in self.values]
 
-    # What is told.
+    # What is reported.
 
     def _told(self, group: _Group) -> Iterator[Doubt]:
-        """A doubt of each column of a group, at the row that most speaks against."""
+        """A doubt for each column of a group, at the row with the strongest evidence."""
         mended = self._mended(group)
         for column in sorted(group.columns):
             rows = [figure for figure in self.columns[column] if figure in group.figures and figure[2] == column[1]]
@@ -248,13 +248,13 @@ class Together:
             yield Doubt(first, self.get(first), group.factor, beside, impossible, others, len(whole))
 
     def _telling(self, each: Evidence) -> tuple[bool, bool, bool, float]:
-        """Order in which comparisons are told: published figures, then what is impossible, then what is furthest off."""
+        """Order in which comparisons are reported: published figures, then impossible ones, then the largest deviations."""
         published = any(figure[0] in self.published.tables for figure in self.touches[id(each)])
         return isinstance(each, Pooled), not published, not each.impossible, -off(each, self.get)
 
 
 class _Trial:
-    """Corrections of some figures by column: what each mends and breaks, counted once for all comparisons of the same columns."""
+    """Corrections of figures by column: comparisons that each reconciles and breaks, counted once per set of columns."""
 
     def __init__(self, search: Together, members: Mapping[Figure, Column], pools: bool = True) -> None:
         self.search, self.members = search, members
@@ -274,7 +274,7 @@ class _Trial:
         self.failing_rows = {figure for each in single for figure in search.touches[id(each)] if figure in members}
 
     def most(self) -> int:
-        """The most that a correction could mend."""
+        """Upper bound on the comparisons that a correction can reconcile."""
         return sum(weight(each) for each in self.failed)
 
     def guess(self, column: Column) -> float:

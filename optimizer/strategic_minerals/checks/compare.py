@@ -1,8 +1,8 @@
-"""Figures held against each other, and which of several that disagree is the one in doubt.
+"""Compare figures with each other, and decide which of several that disagree is doubtful.
 
 A comparison sets a figure beside others that say how large it should be: a price beside the same price in another set, a capital
-cost beside what the output brings in a year. Where comparisons fail, some figure is wrong, and a failing comparison alone does not
-say which. That one is doubted whose correction reconciles most of what disagrees and sets least against it; then the next.
+cost beside the yearly value of the output. If comparisons fail, some figure is wrong, but a single failing comparison does not
+show which. The figure whose correction resolves most disagreements and creates fewest is doubted first; then the next.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Comparison:
     """The ratio of two sums of products of figures, and the range in which it is not odd."""
 
     label: str
-    """What stands beside the figure in doubt, in words."""
+    """What the doubtful figure is compared with, in words."""
     above: tuple[Term, ...]
     below: tuple[Term, ...]
     low: float
@@ -58,12 +58,12 @@ class Comparison:
 
     @property
     def figures(self) -> set[Figure]:
-        """All that it hangs on."""
+        """All figures that it depends on."""
         return {figure for _, product in (*self.above, *self.below) for figure in product}
 
     @property
     def set_beside(self) -> set[Figure]:
-        """Figures that the label names: where one of them is in doubt, the others speak against it."""
+        """Figures named by the label: if one of them is doubtful, the others are the evidence."""
         return {figure for _, product in self.below for figure in product}
 
     def ratio(self, get: Get) -> float:
@@ -78,7 +78,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Computed:
-    """A figure and what a documented function makes of others: the same but for rounding, unless somebody changed it."""
+    """A figure and the value of a documented function of other figures: equal up to rounding, unless it was changed."""
 
     label: str
     figure: Figure
@@ -94,7 +94,7 @@ class Computed:
 
     @property
     def figures(self) -> set[Figure]:
-        """All that it hangs on."""
+        """All figures that it depends on."""
         return {self.figure, *self.others}
 
     @property
@@ -133,7 +133,7 @@ class Pooled:
 
     @property
     def figures(self) -> set[Figure]:
-        """All that it hangs on."""
+        """All figures that it depends on."""
         return {figure for member in self.members for figure in member.figures}
 
     @property
@@ -174,7 +174,7 @@ def off(each: Evidence, get: Get) -> float:
 
 @dataclass(frozen=True)
 class Doubt:
-    """A figure that does not fit what is known."""
+    """A figure that contradicts what is known."""
 
     figure: Figure
     value: float
@@ -199,7 +199,7 @@ class _Search:
     of: dict[Figure, list[Evidence]] = field(default_factory=lambda: defaultdict(list))
 
     def get(self, figure: Figure) -> float:
-        """A value as it stands."""
+        """The value of a figure."""
         return self.values.get(figure, 0.0)
 
     def row_of(self, figure: Figure) -> tuple[Figure, ...]:
@@ -213,7 +213,7 @@ class _Search:
         return 2 if figure[0] == PLAN else int(figure[0] not in self.trusted)
 
     def touching(self, figures: Sequence[Figure]) -> list[Evidence]:
-        """Comparisons that hang on any of some figures."""
+        """Comparisons that depend on any of the figures."""
         return list({id(each): each for figure in figures for each in self.of[figure]}.values())
 
 
@@ -227,7 +227,7 @@ class Published:
     """(table, key) of rows of other tables that hold a published figure; they may be doubted as any other."""
 
     def says(self, each: Evidence) -> bool:
-        """Whether a comparison hangs on published figures alone."""
+        """Whether a comparison depends only on published figures."""
         return all(figure[0] in self.tables or figure[:2] in self.rows for figure in each.figures)
 
 
@@ -298,7 +298,7 @@ def _nearer(mine: Sequence[Evidence], before: Get, after: Get) -> float:
 
 
 def _agreed(search: _Search, mine: Sequence[Evidence], now: Sequence[bool], then: Sequence[bool]) -> int:
-    """Comparisons among published figures that a correction mends, less twice those that it breaks."""
+    """Comparisons among published figures that a correction reconciles, minus twice those that it breaks."""
     said = [search.published.says(each) for each in mine]
     told = [(before, after) for before, after, heard in zip(now, then, said, strict=True) if heard]
     return sum((before and not after) - 2 * (after and not before) for before, after in told)
@@ -340,7 +340,7 @@ def speaking(against: Iterable[Evidence], doubted: Collection[Figure], get: Get)
             more = f" and {len(mine) - MOST_NAMED:,} more" if len(mine) > MOST_NAMED else ""
             told.setdefault(f"{', '.join(named(figure, get(figure)) for figure in mine[:MOST_NAMED])}{more}")
         else:
-            fallback = fallback or "figures of the same column"
+            fallback = fallback or "other figures of the same column"
         if len(told) == MOST_TOLD:
             break
     return tuple(told) or ((fallback,) if fallback else ())

@@ -65,10 +65,10 @@ def complete(plan: Plan, data: Dataset) -> Iterator[Fault]:
     own = {(row.material, row.segment) for row in data.rows("tiers")}
     for material, segment in sorted({(r.material, r.segment) for r in data.rows("demand") if r.material in chosen}):
         if (material, segment) not in losses and (material, "*") not in losses:
-            expected = f"a loss per tonne under '{plan.loss_function}'"
+            expected = f"a loss per tonne in loss function '{plan.loss_function}'"
             yield Fault("loss_functions.csv", f"{material}/{segment}", "loss_usd_per_t", "no row", expected)
         if segment not in wide and (material, segment) not in own:
-            expected = "tiers of the segment, or of '*'" + near_miss(segment, wide)
+            expected = "tiers for the segment, or for '*'" + near_miss(segment, wide)
             yield Fault("tiers.csv", f"{material}/{segment}", "share", "no row", expected)
 
 
@@ -105,7 +105,7 @@ def price_states_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
 
 
 def trade_makes_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """No free money in prices: running for export at a discount, salvage below what a sale brings."""
+    """No risk-free profit in prices: production for export at a discount, salvage value below the sales price."""
     rows = {row.material: row for row in data.rows("materials")}
     producers = {row.activity: ("activities", row) for row in data.rows("activities")}
     producers |= {row.project: ("projects", row) for row in data.rows("projects")}
@@ -113,9 +113,8 @@ def trade_makes_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
         table, producer = producers[row.producer]
         haircut = rows[row.material].haircut_share
         if row.yield_t_per_t > 0 and -producer.premium_share > haircut + 1e-12:
-            expected = (
-                f"at least {-haircut:g}: {row.material} is exported at that haircut, a larger discount is free money"
-            )
+            why = f"{row.material} is exported at that haircut, and a larger discount would be a risk-free profit"
+            expected = f"at least {-haircut:g}: {why}"
             yield Fault(f"{table}.csv", row.producer, "premium_share", f"{producer.premium_share:g}", expected)
     for name, row in rows.items():
         if row.salvage_share is not None and row.salvage_share < 1 - row.haircut_share - 1e-12:
@@ -133,7 +132,9 @@ def trade_makes_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
         ):
             yield Fault("offers.csv", row.offer, "material", f"'{row.material}'", f"an output of {row.source_producer}")
         if row.material in rows and -row.premium_share > rows[row.material].haircut_share:
-            expected = "a discount of at most the haircut: buying to sell at once would be free money"
+            expected = (
+                "a discount of at most the haircut: otherwise buying and selling at once would be a risk-free profit"
+            )
             yield Fault("offers.csv", row.offer, "premium_share", f"{row.premium_share:g}", expected)
 
 
@@ -143,7 +144,7 @@ def packages_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
         stated = [row.floor_material, row.floor_usd_per_kg, row.floor_kind, row.floor_term_yr]
         if any(v is not None for v in stated) and any(v is None for v in stated):
             expected = "floor_material, floor_usd_per_kg, floor_kind and floor_term_yr, all or none"
-            yield Fault("packages.csv", row.package, "floor_material", "a part of a floor", expected)
+            yield Fault("packages.csv", row.package, "floor_material", "an incomplete floor", expected)
         if row.floor_kind == "purchase" and row.take_t_per_yr is None:
             yield Fault(
                 "packages.csv", row.package, "take_t_per_yr", "an empty cell", "tonnes that a purchase floor covers"
@@ -162,7 +163,7 @@ def agreed_floors_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
         stated = (row.floor_usd_per_kg, row.floor_material, row.floor_until_year)
         if any(v is not None for v in stated) and any(v is None for v in stated):
             expected = "floor_usd_per_kg, floor_material and floor_until_year, all or none"
-            yield Fault("activities.csv", row.activity, "floor_material", "a part of a floor", expected)
+            yield Fault("activities.csv", row.activity, "floor_material", "an incomplete floor", expected)
         elif row.floor_material is not None and (row.activity, row.floor_material) not in outputs:
             expected = f"an output of {row.activity} in yields.csv"
             yield Fault("activities.csv", row.activity, "floor_material", f"'{row.floor_material}'", expected)
@@ -173,9 +174,9 @@ def committed_projects_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     first = plan.horizon.first_year
     for row in data.rows("projects"):
         if row.committed and row.additional:
-            yield Fault("projects.csv", row.project, "committed", "true", "additional = false beside it")
+            yield Fault("projects.csv", row.project, "committed", "true", "additional = false as well")
         if row.committed and row.earliest_signing < first:
-            expected = f"{first} or later, with the lead time that is left; a plant that runs already is an activity"
+            expected = f"{first} or later, with the remaining lead time; a plant that already runs is an activity"
             yield Fault("projects.csv", row.project, "earliest_signing", str(row.earliest_signing), expected)
 
 
@@ -201,7 +202,7 @@ def relations_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
                 if one != name
                 else f"'{other}', which it also excludes"
             )
-            yield Fault("projects.csv", name, "needs", found, "projects that can stand side by side with it")
+            yield Fault("projects.csv", name, "needs", found, "projects that can be built together with it")
 
 
 def _reached(start: str, steps: Mapping[str, set[str]]) -> set[str]:
@@ -218,11 +219,11 @@ def hazards_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
     after = {row.hazard: set(row.after.split()) for row in data.rows("hazards")}
     for row in data.rows("hazards"):
         if row.element_share < 1 and "*" in row.materials.split():
-            expected = "1 beside materials = '*', or materials by name"
+            expected = "1 with materials = '*', or materials by name"
             yield Fault("hazards.csv", row.hazard, "element_share", f"{row.element_share:g}", expected)
         if row.hazard in _reached(row.hazard, after):
             yield Fault(
-                "hazards.csv", row.hazard, "after", f"'{row.after}'", "hazards that this one does not bring on itself"
+                "hazards.csv", row.hazard, "after", f"'{row.after}'", "hazards that this one does not trigger itself"
             )
     for event in data.rows("policy_events"):
         if event.took_effect and event.effective is None:
@@ -237,7 +238,7 @@ def stock_fits_its_store(plan: Plan, data: Dataset) -> Iterator[Fault]:
     for row in data.rows("stock"):
         room = store.get(row.material)
         if room is not None and row.opening_t > room:
-            yield Fault("stock.csv", row.material, "opening_t", f"{row.opening_t:g}", f"at most storage_t ({room:g})")
+            yield Fault("stock.csv", row.material, "opening_t", f"{row.opening_t:g}", f"at most storage_t ({room:g} t)")
 
 
 def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -251,7 +252,7 @@ def dates_make_sense(plan: Plan, data: Dataset) -> Iterator[Fault]:
             yield Fault("policy_events.csv", row.event, "effective", row.effective.isoformat(), expected)
         if row.status == "announced" and row.took_effect:
             yield Fault(
-                "policy_events.csv", row.event, "took_effect", "true", "false: status says it never took effect"
+                "policy_events.csv", row.event, "took_effect", "true", "false: according to status it never took effect"
             )
 
 

@@ -1,4 +1,4 @@
-"""Figures of a question that are probably not meant: notes where they are unlikely, faults where they are in another unit."""
+"""Figures that are probably not intended: notes on unlikely ones, faults for those in another unit."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def unlikely(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -
     for doubt in found:
         near = other.get(doubt.figure)
         if near is not None and (doubt.figure[0], doubt.figure[2], near.as_if) in alike:
-            left.append(near)  # one of many rows: told with them
+            left.append(near)  # one of many rows: reported with them
         else:
             told_of.append((doubt.figure, _fault(doubt, near)))
     return [(KIND, figure[1] or figure[2], _note(data, figure, fault)) for figure, fault in (*told_of, *told(left))]
 
 
 def unit_slips(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """Figures that stand to others as if one were in another unit: the one that most of what is known speaks against."""
+    """Figures that disagree as if one were in another unit: the one that contradicts most of what is known."""
     facts = gather(plan, data)
     if all(off(each, lambda figure: facts.values.get(figure, 0.0)) == 1 for each in strict_evidence(facts)):
         return
@@ -71,7 +71,7 @@ def _found(facts: Facts) -> Iterator[Doubt]:
 
 
 def _fault(doubt: Doubt, other: Misread | None = None) -> Fault:
-    """What is said of a doubt. other: ways to read the figure that would make it usual."""
+    """The fault of a doubt. other: readings of the figure that would make it usual."""
     table, key, column = doubt.figure
     near = other.beside(doubt.value / doubt.factor, bool(slip(column, doubt.factor))) if other is not None else None
     found, expected = size(doubt, near.as_if if near else ""), suggestion(doubt)

@@ -1,4 +1,4 @@
-"""What tables say of each other's sizes: tonnes of one market, money of one kilogram, published figures, arithmetic in notes."""
+"""Comparisons between tables: tonnes of the same market, money per kilogram, published figures, arithmetic in notes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ by 1000. Shipped projects cost 0.7 to 8.5 years of what their output brings.
 """
 ONE: tuple[Term, ...] = ((1.0, ()),)
 WINDOW = 8
-"""Rows of the same kind that one is set beside."""
+"""Similar rows with which one is compared."""
 
 ALONE: dict[tuple[str, str], tuple[float, float]] = {
     ("materials", "haircut_share"): (0.005, 0.9),
@@ -67,7 +67,7 @@ ALONE: dict[tuple[str, str], tuple[float, float]] = {
     ("yields", "yield_t_per_t"): (1e-4, 100),
     ("price_states", "factor"): (0.02, 30),
 }
-"""(table, column) -> what such a figure lies between whatever the rest says."""
+"""(table, column) -> absolute limits of such a figure."""
 USUAL = {
     "hazards.duration_yr": 1.5,
     "hazards.rate_per_yr": 0.1,
@@ -115,14 +115,14 @@ def strict_evidence(facts: Facts) -> Iterator[Evidence]:
             name = getattr(row, column)
             if row.cash_usd_per_kg > 0 and (worth := facts.worth(name)):
                 cash = facts.figure(table, row, "cash_usd_per_kg")
-                label = f"the worth of its output ({facts.total(worth):,.4g} USD/kg)"
+                label = f"the value of its output ({facts.total(worth):,.4g} USD/kg)"
                 yield Comparison(label, ((1.0, (cash,)),), worth, 0.0, UNIT_SLIP, usual=0.4, impossible=True)
     for row in facts.data.rows("projects"):
         yearly = tuple(
             (factor / 1000, (facts.capacity[row.project], *rest)) for factor, rest in facts.worth(row.project)
         )
         if yearly and row.capex_musd > 0:
-            label = f"the worth of its output in a year ({facts.total(yearly):,.3g} million USD)"
+            label = f"the value of its output in a year ({facts.total(yearly):,.3g} million USD)"
             capex = facts.figure("projects", row, "capex_musd")
             yield Comparison(label, ((1.0, (capex,)),), yearly, 0.0, UNIT_SLIP, usual=3.0, impossible=True)
     for material in list(facts.demand):
@@ -137,7 +137,7 @@ def strict_evidence(facts: Facts) -> Iterator[Evidence]:
 
 
 def table_evidence(facts: Facts) -> Iterator[Evidence]:
-    """All comparisons among the tables, of the materials that are looked at."""
+    """All comparisons among the tables, for the chosen materials."""
     yield from strict_evidence(facts)
     yield from _prices(facts)
     yield from _market(facts)
@@ -155,7 +155,7 @@ def _pair(
 
 
 def _prices(facts: Facts) -> Iterator[Evidence]:
-    """A price beside the same in other sets and years, and beside the mineral's."""
+    """A price compared with other sets and years, and with the mineral's price."""
     minerals = {row.mineral: row for row in facts.data.rows("minerals")}
     by_material: dict[str, list[Any]] = defaultdict(list)
     for row in facts.data.rows("prices"):
@@ -177,7 +177,7 @@ def _prices(facts: Facts) -> Iterator[Evidence]:
 
 
 def _market(facts: Facts) -> Iterator[Evidence]:
-    """Tonnes of a material: segments beside each other, demand beside published use and world output, offers beside demand."""
+    """Tonnes of a material: segments with each other, demand with published use and world output, offers with demand."""
     data = facts.data
     minerals = {row.mineral: row for row in data.rows("minerals")}
     scenario = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
@@ -191,7 +191,7 @@ def _market(facts: Facts) -> Iterator[Evidence]:
         yield Comparison(label, wanted, made, 3e-4, 30, kind="flows")
         for figure in facts.demand[material]:
             if len(wanted) > 1 and (usual := share[figure[1].split("/")[1]]) > 0:
-                label = f"demand of the other segments of {material}, as they mostly are to it"
+                label = f"the demand of the other segments of {material}"
                 yield Comparison(label, ((1.0, (figure,)),), wanted, usual / 15, usual * 15, usual)
         mineral = minerals.get(of.get(material, ""))
         if mineral is not None and mineral.consumption_t:
@@ -249,7 +249,7 @@ def _usual_shares(facts: Facts) -> dict[str, float]:
 
 
 def _offers(facts: Facts) -> Iterator[Evidence]:
-    """An offer beside the market, and beside the other offers of the same material."""
+    """An offer compared with the market, and with the other offers of the same material."""
     by_material: dict[str, list[Figure]] = defaultdict(list)
     for row in facts.data.rows("offers"):
         if facts.counts(row.material) and row.depth_t_per_yr > 0:
@@ -276,7 +276,7 @@ def _years(facts: Facts, table: str, column: str, parts: int, most: float = 30.0
 
 
 def _producers(facts: Facts) -> Iterator[Evidence]:
-    """Capacity, costs, fees and floors of a producer beside its market and the worth of what it makes."""
+    """Capacity, costs, fees and floors of a producer compared with its market and the value of its output."""
     data = facts.data
     yield from _years(facts, "capacities", "capacity_t_per_yr", 1)
     scenario = {row.mineral: row for row in data.rows("production") if row.country == "WLD"}
@@ -318,17 +318,17 @@ def _producers(facts: Facts) -> Iterator[Evidence]:
             )
         if row.offtake_fee_usd_per_kg > 0 and row.project and (worth := facts.worth(row.project)):
             fee = facts.figure("packages", row, "offtake_fee_usd_per_kg")
-            label = f"the worth of the project's output ({facts.total(worth):,.4g} USD/kg)"
+            label = f"the value of the project's output ({facts.total(worth):,.4g} USD/kg)"
             yield Comparison(label, ((1.0, (fee,)),), worth, 5e-4, 3, 0.02)
 
 
 def _money_of(
     facts: Facts, table: str, row: Any, name: str, made: tuple[str, Figure], worth: tuple[Term, ...]
 ) -> Iterator[Evidence]:
-    """Money of one producer beside what its output is worth. made: its main output, and the yield of it."""
+    """Money of one producer compared with the value of its output. made: its main output, and the yield of it."""
     if not worth:
         return
-    (main, most), label = made, f"the worth of its output ({facts.total(worth):,.4g} USD/kg)"
+    (main, most), label = made, f"the value of its output ({facts.total(worth):,.4g} USD/kg)"
     for column, low, high, usual in (("cash_usd_per_kg", 0.002, 20, 0.4), ("fee_usd_per_kg", 5e-4, 3, 0.02)):
         if getattr(row, column, 0) > 0:
             above, kind = ((1.0, (facts.figure(table, row, column),)),), f"{table} {column}"
@@ -346,12 +346,12 @@ def _money_of(
         yield _pair(what, facts.figure(table, row, "floor_usd_per_kg"), price, 0.05, 30)
     if table == "projects" and row.capex_musd > 0:
         yearly = tuple((factor / 1000, (facts.capacity[name], *rest)) for factor, rest in worth)
-        what = f"the worth of its output in a year ({facts.total(yearly):,.3g} million USD)"
+        what = f"the value of its output in a year ({facts.total(yearly):,.3g} million USD)"
         yield Comparison(what, ((1.0, (facts.figure(table, row, "capex_musd"),)),), yearly, 0.05, 60, 3, kind="capex")
 
 
 def _losses(facts: Facts) -> Iterator[Evidence]:
-    """What going short costs beside the price, beside other loss functions; substitution beside the price."""
+    """Loss per tonne compared with the price and with other loss functions; substitution compared with the price."""
     data = facts.data
     by_place: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for row in data.rows("loss_functions"):
@@ -377,13 +377,13 @@ def _losses(facts: Facts) -> Iterator[Evidence]:
 
 
 def _rows_alone(facts: Facts) -> Iterator[Evidence]:
-    """Figures that no market moves far, and the ends of ranges beside their value."""
+    """Figures that markets do not move far, and ends of ranges compared with their value."""
     for (table, column), (low, high) in ALONE.items():
         rows = [row for row in facts.data.rows(table) if getattr(row, column) and row_counts(facts, row)]
         outside = sum(not low <= abs(getattr(row, column)) <= high for row in rows)
         for row in rows:
             figure = facts.figure(table, row, column)
-            label = f"what such figures are ({low:g} to {high:g})"
+            label = f"the usual range of such figures ({low:g} to {high:g})"
             usual = USUAL.get(f"{table}.{column}", math.sqrt(low * high))
             if 2 * outside < len(rows):  # else the column is in another unit, which its middle says best
                 usual = meant(column, facts.values[figure], low, high, usual)
@@ -393,7 +393,7 @@ def _rows_alone(facts: Facts) -> Iterator[Evidence]:
         if factors:
             figure = ("hazards", key_of(row), "demand_multipliers")
             facts.values[figure] = max(factors, key=lambda factor: abs(math.log(factor)))
-            yield Comparison("what such factors are (0.02 to 20)", ((1.0, (figure,)),), ONE, 0.02, 20)
+            yield Comparison("the usual range of such factors (0.02 to 20)", ((1.0, (figure,)),), ONE, 0.02, 20)
     for table, model in TABLES.items():
         ranged = (
             [name for name in model.model_fields if f"{name}_high" in model.model_fields]

@@ -105,7 +105,7 @@ class Facts:
         return [set().union(*rows), *(of[name] for name in sorted(of))]
 
     def counts(self, material: str) -> bool:
-        """Whether a material is looked at."""
+        """Whether a material is chosen."""
         return self.chosen is None or material in self.chosen
 
 
@@ -136,6 +136,6 @@ def gather(plan: Plan, data: Dataset, chosen: Collection[str] | None = None) -> 
 
 
 def row_counts(facts: Facts, row: Any) -> bool:
-    """Whether a row is of a material that is looked at, or of all."""
+    """Whether a row is of a chosen material, or of all."""
     material = getattr(row, "material", "*")
     return material == "*" or facts.counts(material)

@@ -1,4 +1,4 @@
-"""Entries of a plan that change nothing: rules on what is not planned, events that strike nothing, hazards that never come."""
+"""Entries of a plan without effect: rules on unplanned materials, events that hit nothing, hazards that never occur."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..schemas.plan import Plan
 from ..schemas.plan_sections import QUIET, Event
 
 MONTHS = 12
-"""Ages that are all multiples of it were rather given in months."""
+"""Ages that are all multiples of this were probably given in months."""
 MOST_KEYS = 3
 DRAWN = frozenset({"rate_per_yr", "element_share", "after_probability", "after_lag_yr"})
-"""Fields of a hazard that matter where scenarios are drawn alone."""
+"""Fields of a hazard that matter only for sampled scenarios."""
 
 Told = tuple[str, str]
 """Place in the plan, or table; text."""
 
 
 def idle(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Told]:
-    """Entries of a plan that change nothing, and hazards of the tables that the plan uses and whose terms contradict each other.
+    """Entries of a plan without effect, and hazards that the plan uses and whose terms contradict each other.
 
     years: fiscal years that are computed; chosen: the planned materials.
     """
@@ -39,7 +39,7 @@ def idle(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str
 
 
 class _Known:
-    """What a plan plans: its materials, where they are made, who uses them."""
+    """What a plan covers: its materials, where they are made, who uses them."""
 
     def __init__(self, plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> None:
         self.plan, self.data, self.end, self.chosen = plan, data, years[-1] + 1, frozenset(chosen)
@@ -81,12 +81,12 @@ class _Known:
 
 
 def _promises(known: _Known) -> Iterator[Told]:
-    """Rules on a material that is not planned, and rules of which another says something else."""
+    """Rules on a material that is not planned, and rules that contradict another."""
     for name in ("diversification", "days_of_cover"):
         for n, rule in enumerate(getattr(known.plan, name)):
             if rule.material not in known.chosen:
                 place = f"{name}.{n}.material"
-                yield place, f"plan {place}: {rule.material} is not planned: the rule never holds"
+                yield place, f"plan {place}: {rule.material} is not planned: the rule has no effect"
     yield from _both("days_of_cover", known.plan.days_of_cover, lambda rule: (rule.material, rule.from_year))
     yield from _both(
         "diversification",
@@ -101,14 +101,14 @@ def _promises(known: _Known) -> Iterator[Told]:
 
 
 def _both(name: str, rules: Sequence[Any], about: Callable[[Any], object]) -> Iterator[Told]:
-    """Rules about one thing that differ: all of them hold, so that the strictest decides."""
+    """Different rules about the same thing: all apply, so the strictest decides."""
     first: dict[object, int] = {}
     for n, rule in enumerate(rules):
         before = first.setdefault(about(rule), n)
         if before < n and rules[before] != rule:
             yield (
                 f"{name}.{n}",
-                f"plan {name}.{n}: {name}.{before} says otherwise of the same: both hold, the stricter decides",
+                f"plan {name}.{n}: {name}.{before} is a different rule on the same: both apply, so the stricter decides",
             )
 
 
@@ -118,28 +118,28 @@ def _unplanned(materials: str) -> str:
 
 
 def _controls(known: _Known) -> Iterator[Told]:
-    """Measures in force that touch nothing planned."""
+    """Measures in force that affect nothing planned."""
     for n, control in enumerate(known.plan.controls):
         place, touched = f"controls.{n}", known.touched(control.materials)
         dear = control.price_multiplier != 1
         if not touched:
-            yield place, f"plan {place}.materials: {_unplanned(control.materials)}: the measure changes nothing"
+            yield place, f"plan {place}.materials: {_unplanned(control.materials)}: the measure has no effect"
         elif control.cut_share > 0 and not known.cut(control.countries, touched):
             yield place, f"plan {place}.countries: {_nowhere(control, touched, dear, 'measure')}"
         elif not control.cut_share and not dear:
-            yield place, f"plan {place}: a cut of nothing at an unchanged price: the measure changes nothing"
+            yield place, f"plan {place}: no cut and an unchanged price: the measure has no effect"
 
 
 def _nowhere(struck: Any, touched: Collection[str], more: bool, what: str) -> str:
-    """Why a cut strikes no source. more: the event or measure does something else."""
+    """Why a cut hits no source. more: the event or measure has another effect."""
     names = sorted(touched)
     said = f"{', '.join(names[:3])}{' and more' if len(names) > 3 else ''}"
-    rest = f"the {what} does without a cut" if more else f"the {what} changes nothing"
+    rest = f"the {what} cuts nothing" if more else f"the {what} has no effect"
     return f"no planned source in {struck.countries} makes {said}: {rest}"
 
 
 def _events(known: _Known) -> Iterator[Told]:
-    """Events of listed scenarios that do nothing, in all or in part."""
+    """Events of listed scenarios without effect, wholly or in part."""
     for n, scenario in enumerate(known.plan.scenarios):
         idle_ones = []
         for e, event in enumerate(scenario.events):
@@ -152,13 +152,13 @@ def _events(known: _Known) -> Iterator[Told]:
                 yield from ((place, f"plan {place}: {part}") for part in _in_part(known, event, resolved))
         if len(idle_ones) == len(scenario.events):
             (place, text), *_ = idle_ones
-            yield place, f"{text}: scenario {scenario.name} never touches any planned material"
+            yield place, f"{text}: scenario {scenario.name} affects no planned material"
         else:
-            yield from ((place, f"{text}: the event changes nothing") for place, text in idle_ones)
+            yield from ((place, f"{text}: the event has no effect") for place, text in idle_ones)
 
 
 def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
-    """Why an event changes nothing planned; empty where it changes something."""
+    """Why an event has no effect on the plan; empty if it has one."""
     touched = known.touched(resolved.materials)
     if not touched:
         return _unplanned(resolved.materials)
@@ -173,67 +173,67 @@ def _nothing(known: _Known, resolved: DisruptionEvent) -> str:
     if resolved.cut > 0 or resolved.third_cut > 0:
         made = ", ".join(sorted(touched)[:3])
         return f"no planned source in {resolved.countries} makes {made}, and prices and demand do not change"
-    return "a cut of nothing, at an unchanged price and demand"
+    return "no cut, and unchanged price and demand"
 
 
 def _late(known: _Known, resolved: DisruptionEvent) -> str:
     return (
         f"after a flood of {resolved.flood:g} years from {resolved.start:g} its cut would begin in "
-        f"{resolved.start + resolved.flood:g}, after the last computed year, {known.end - 1}: it never comes"
+        f"{resolved.start + resolved.flood:g}, after the last computed year, {known.end - 1}: it never occurs"
     )
 
 
 def _in_part(known: _Known, event: Event, resolved: DisruptionEvent) -> Iterator[str]:
-    """What of an event that does something does nothing."""
+    """Parts without effect of an event that has some."""
     touched = known.touched(resolved.materials)
     if resolved.start + resolved.flood >= known.end:
         yield _late(known, resolved)
     elif resolved.cut > 0 and not known.cut(resolved.countries, touched):
         yield _nowhere(resolved, touched, more=True, what="event")
     elif event.hazard and event.cut_share == 0:
-        yield f"cut_share 0 in place of the cut of {event.hazard}: nothing is cut in {resolved.countries}, the rest holds"
+        yield f"cut_share 0 replaces the cut of {event.hazard}: nothing is cut in {resolved.countries}, the rest applies"
     if resolved.cut > 0 and resolved.price < 1:
         yield (
             f"price_multiplier {resolved.price:g}: prices fall while supply is cut; a rise of {resolved.price:.0%} is "
-            f"{1 + resolved.price:g}"
+            f"written {1 + resolved.price:g}"
         )
     yield from _flood(resolved.flood, resolved.flood_price, ("flood_years", "flood_multiplier"))
     for segment, factor in (event.demand_multipliers or {}).items():
         if factor != 1 and not known.uses(segment, touched):
-            yield f"demand_multipliers.{segment}: {segment} uses no planned material that the event touches: it changes nothing"
+            yield f"demand_multipliers.{segment}: {segment} uses no planned material of the event: no effect"
 
 
 def _flood(years: float, price: float, names: tuple[str, str]) -> Iterator[str]:
-    """A flood of which one of length and price is not given."""
+    """A flood without a length, or without a price."""
     if years > 0 and price == 1:
-        yield f"{names[0]} {years:g} with {names[1]} 1 or none: prices do not fall in these years, the cut only comes later"
+        yield f"{names[0]} {years:g} with {names[1]} 1 or none: prices do not fall in these years, and the cut only begins later"
     elif years == 0 and price != 1:
-        yield f"{names[1]} {price:g} with {names[0]} 0 or none: there is no flood in which it holds"
+        yield f"{names[1]} {price:g} with {names[0]} 0 or none: there is no flood to which it applies"
 
 
 def _sample(known: _Known) -> Iterator[Told]:
-    """A sample without probability, or of hazards that never strike anything planned; hazards whose flood is half stated."""
+    """A sample without probability, or of hazards that affect nothing planned; hazards whose flood is stated only in part."""
     sample, place = known.plan.sample, "sample.hazards"
     if sample is not None:
         rest = 1 - sum(scenario.probability for scenario in known.plan.scenarios)
         quiet = min(max(rest, 0.0), sample.quiet_probability)
         if rest - quiet <= 1e-9:
-            held = f"no event holds {quiet:g}" + (
+            held = f"the scenario without an event takes {quiet:g}" + (
                 f" ({QUIET:g} by default)" if sample.quiet_probability == QUIET else ""
             )
-            said = f"listed scenarios hold {1 - rest:g} and {held}"
+            said = f"the listed scenarios take {1 - rest:g} and {held}"
             yield (
                 "sample.scenarios",
-                f"plan sample.scenarios: the sample has no probability: {said}: drawn scenarios count for nothing",
+                f"plan sample.scenarios: the sample has no probability left: {said}; sampled scenarios have no weight",
             )
         idle_ones = {name: why for name, row in known.drawn.items() if (why := _never(known, row))}
         if "*" not in sample.hazards:
             for name, why in idle_ones.items():
-                yield place, f"plan {place}: {name} never touches any planned material: {why}"
+                yield place, f"plan {place}: {name} affects no planned material: {why}"
         elif len(idle_ones) == len(known.drawn):
             yield (
                 place,
-                f"plan {place}: no hazard of hazards.csv ever touches any planned material: drawn scenarios are quiet ones",
+                f"plan {place}: no hazard of hazards.csv affects any planned material: sampled scenarios have no events",
             )
     for name, row in known.rows.items():
         if (name in known.drawn or name in known.named) and known.touched(row.materials):
@@ -242,11 +242,11 @@ def _sample(known: _Known) -> Iterator[Told]:
 
 
 def _never(known: _Known, row: Any) -> str:
-    """Why a hazard that scenarios are drawn of strikes nothing; empty where it may."""
+    """Why a hazard never affects sampled scenarios; empty if it may."""
     if not known.touched(row.materials):
         return _unplanned(row.materials)
     if not row.rate_per_yr and not any(parent in known.drawn for parent in row.after.split()):
-        return "rate_per_yr is 0, and no drawn hazard brings it on"
+        return "rate_per_yr is 0, and no sampled hazard triggers it"
     return _nothing(
         known,
         resolve_event(Event(hazard=row.hazard, start_year=known.end - 1), row.model_copy(update={"flood_yr": 0.0})),
@@ -254,21 +254,21 @@ def _never(known: _Known, row: Any) -> str:
 
 
 def _overrides(known: _Known) -> Iterator[Told]:
-    """Overrides of hazards that nothing uses, that say nothing, or of one hazard."""
+    """Overrides of hazards that nothing uses, that are empty, or that override the same hazard."""
     first: dict[str, int] = {}
     for n, override in enumerate(known.plan.hazards):
         place, name = f"hazards.{n}", override.hazard
         stated: Mapping[str, Any] = override.model_dump(exclude={"hazard"}, exclude_none=True)
         before = first.setdefault(name, n)
         if not stated:
-            yield place, f"plan {place}: it names {name} and says nothing of it: nothing changes"
+            yield place, f"plan {place}: it names {name} and states no field of it: no effect"
         elif name not in known.drawn and name not in known.named:
-            yield place, f"plan {place}: neither the sample nor a scenario uses {name}: nothing changes"
+            yield place, f"plan {place}: neither the sample nor a scenario uses {name}: no effect"
         elif name not in known.drawn and set(stated) <= DRAWN:
             fields = ", ".join(sorted(stated))
-            yield place, f"plan {place}: {fields}: only a sample reads it, and none draws {name}: nothing changes"
+            yield place, f"plan {place}: {fields}: used only for sampling, and no sample uses {name}: no effect"
         elif before < n and known.plan.hazards[before] != override:
-            yield place, f"plan {place}: hazards.{before} overrides {name} as well: what both say holds"
+            yield place, f"plan {place}: hazards.{before} overrides {name} as well: both apply"
 
 
 def _ramps(known: _Known) -> Iterator[Told]:
@@ -282,9 +282,9 @@ def _ramps(known: _Known) -> Iterator[Told]:
         if not (planned - set(ages) if name == "*" else name in planned):
             continue
         first, later = min(found), [age for age in found if age > 0]
-        months = ", as if months were given for years" if later and all(age % MONTHS == 0 for age in later) else ""
+        months = ", probably months instead of years" if later and all(age % MONTHS == 0 for age in later) else ""
         if first > 0:
-            idle_years = f"nothing is made in the first {first:g} year{'s' * (first > 1)} after first output"
+            idle_years = f"there is no output in the first {first:g} year{'s' * (first > 1)} after first output"
             yield name, f"ramps.csv {name} age_yr: the first is {first:g}: {idle_years}{months}"
         elif months:
             yield name, f"ramps.csv {name} age_yr: {', '.join(f'{age:g}' for age in sorted(found))}{months}"
@@ -296,20 +296,20 @@ def _no_money_yet(plan: Plan) -> Iterator[Told]:
     if isinstance(money, dict) and first < min(money) < first + plan.horizon.years:
         until = f"FY{first}" if min(money) == first + 1 else f"FY{first}-{min(money) - 1}"
         place = "budget.appropriation_musd"
-        yield place, f"plan {place}: it begins in FY{min(money)}, so that there is no money in {until}"
+        yield place, f"plan {place}: the first year named is FY{min(money)}, so there is no money in {until}"
 
 
 def _without_source(data: Dataset) -> Iterator[Told]:
-    """Rows of a table that name no source where others do: a value that nobody can look up."""
+    """Rows of a table without a source where others have one: values that nobody can check."""
     for table in data.tables:
         rows = data.rows(table)
         bare = [row for row in rows if not row.source.strip()]
         if bare and len(bare) < len(rows):
             more = f" and {len(bare) - MOST_KEYS:,} more" if len(bare) > MOST_KEYS else ""
             keys, others = ", ".join(key_of(row) for row in bare[:MOST_KEYS]), len(rows) - len(bare)
-            does = "the other row does" if others == 1 else f"the other {others:,} do"
-            name = "name no source" if len(bare) > 1 else "names no source"
+            does = "the other row has one" if others == 1 else f"the other {others:,} have one"
+            name = "have no source" if len(bare) > 1 else "has no source"
             yield (
                 table,
-                f"{table}.csv source: {len(bare):,} row{'s' * (len(bare) > 1)} ({keys}{more}) {name}, as {does}",
+                f"{table}.csv source: {len(bare):,} row{'s' * (len(bare) > 1)} ({keys}{more}) {name}; {does}",
             )

@@ -1,4 +1,4 @@
-"""Figures beside what the functions named in their own notes make of the figures named there."""
+"""Figures compared with the functions named in their own notes, applied to the figures named there."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ MOST = 8.0
 
 
 def note_evidence(facts: Facts) -> Iterator[Evidence]:
-    """A figure beside what the function named in its own note makes of the figures named there."""
+    """A figure compared with the function named in its note, applied to the figures named there."""
     rows = _Rows(facts)
     for table in facts.data.tables:
         if table in FACT_TABLES:

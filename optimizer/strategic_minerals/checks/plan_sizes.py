@@ -1,4 +1,4 @@
-"""What the tables say of the sizes in a plan: its money, its floors, its penalties, its events."""
+"""Sizes in a plan compared with the tables: money, floors, penalties, events."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def _figure(facts: Facts, field: str, value: float) -> Figure:
 def _alone(facts: Facts, field: str, value: float | None, low: float, high: float) -> Iterator[Evidence]:
     if value:
         figure, usual = _figure(facts, field, value), meant(field, value, low, high, (low * high) ** 0.5)
-        yield Comparison(f"what such figures are ({low:g} to {high:g})", ((1.0, (figure,)),), ONE, low, high, usual)
+        yield Comparison(
+            f"the usual range of such figures ({low:g} to {high:g})", ((1.0, (figure,)),), ONE, low, high, usual
+        )
 
 
 def _series(facts: Facts, field: str, value: object) -> Iterator[Figure]:
@@ -75,26 +77,26 @@ def _series(facts: Facts, field: str, value: object) -> Iterator[Figure]:
 
 
 def _horizon(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
-    """Years that are planned and computed, beside those that the tables have figures of."""
+    """Planned and computed years compared with those of the tables."""
     horizon = facts.plan.horizon
     yield from _alone(facts, "horizon.years", horizon.years, 0.5, 30)
     yield from _alone(facts, "horizon.tail_years", horizon.tail_years, 0.5, 20)
     last = max((row.from_year for row in facts.data.rows("demand") if row.material in planned), default=0)
     known = max(KNOWN_YEARS, last - horizon.first_year + 1)
-    label = f"the years that tables hold for ({KNOWN_YEARS} at least; demand is stated to {last} and then held)"
+    label = f"the years that the tables cover (at least {KNOWN_YEARS}; demand is given until {last} and then stays constant)"
     usual = meant("horizon.years", horizon.years / known, 0.0, MOST_YEARS, 0.5)
     figure = _figure(facts, "horizon.years", horizon.years)
     yield Comparison(label, ((1.0, (figure,)),), ((float(known), ()),), 0.0, MOST_YEARS, usual)
 
 
 def _money(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
-    """Budget, limits and caps beside what a year's use of the planned materials is worth, and beside each other [million USD]."""
+    """Budget, limits and caps compared with the value of a year's use of the planned materials, and each other [million USD]."""
     plan, budget = facts.plan, facts.plan.budget
     materials = [material for material in facts.demand if material in planned and material in facts.base]
     use = facts.short([(1e-3, (figure, facts.base[m])) for m in materials for figure in facts.demand[m]])
     if facts.total(use) <= 0:
         return
-    label = f"what a year's use of the planned materials is worth ({facts.total(use):,.4g} million USD)"
+    label = f"the value of a year's use of the planned materials ({facts.total(use):,.4g} million USD)"
     years = list(_series(facts, "budget.appropriation_musd", budget.appropriation_musd))
     for figure in years:
         yield Comparison(label, ((1.0, (figure,)),), use, LEAST_BUDGET, MOST_BUDGET, 0.1)
@@ -109,7 +111,7 @@ def _money(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
             yield Comparison("the appropriation", ((1.0, (figure,)),), ((1.0, (other,)),), 0.01, 100)
     if budget.total_musd:
         whole = tuple((factor * plan.horizon.years, product) for factor, product in use)
-        said = f"that in all planned years ({facts.total(whole):,.4g} million USD)"
+        said = f"the total of all planned years ({facts.total(whole):,.4g} million USD)"
         figure = _figure(facts, "budget.total_musd", budget.total_musd)
         yield Comparison(f"{label}, {said}", ((1.0, (figure,)),), whole, LEAST_BUDGET, MOST_BUDGET, 0.1)
     rows = [row for row in facts.data.rows("loss_functions") if row.loss_function == plan.loss_function]
@@ -123,7 +125,7 @@ def _money(facts: Facts, planned: Collection[str]) -> Iterator[Evidence]:
 
 
 def _floors(facts: Facts) -> Iterator[Evidence]:
-    """Levels of floors beside the price of what they are on, and beside each other."""
+    """Levels of floors compared with the price of their material, and with each other."""
     for n, menu in enumerate(facts.plan.instruments.price_floors):
         place = f"instruments.price_floors.{n}"
         price = facts.base.get(menu.material)
@@ -141,7 +143,7 @@ def _floors(facts: Facts) -> Iterator[Evidence]:
 
 
 def _rules(facts: Facts) -> Iterator[Evidence]:
-    """Penalties beside losses and prices; days, rates."""
+    """Penalties compared with losses and prices; days, rates."""
     plan, data = facts.plan, facts.data
     losses = {
         (row.material, row.segment): row
@@ -156,7 +158,7 @@ def _rules(facts: Facts) -> Iterator[Evidence]:
             own = [t for t in data.rows("tiers") if t.segment == level.segment and t.material in ("*", level.material)]
             tiers = [facts.figure("tiers", tier, "loss_multiplier") for tier in own]
             short = tuple((1e-3 / len(tiers), (loss, tier)) for tier in tiers) or ((1e-3, (loss,)),)
-            label = f"what a kg short costs there ({facts.total(short):,.4g} USD)"
+            label = f"the loss per kg of shortfall there ({facts.total(short):,.4g} USD)"
             yield Comparison(label, ((1.0, (figure,)),), short, 0.002, 40, 0.2)
     for n, rule in enumerate(plan.diversification):
         price = facts.base.get(rule.material)

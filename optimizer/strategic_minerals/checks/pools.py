@@ -1,4 +1,4 @@
-"""Comparisons of one kind taken together: what the middle of many rows lies between, which is narrower than what one row does."""
+"""Comparisons of one kind pooled: limits on the median of many rows, which are narrower than those of a single row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from .compare import Comparison, Computed, Evidence, Pooled
 
 LEAST = 4
-"""Rows of which the middle is looked at."""
+"""Fewest rows whose median is checked."""
 SAME = frozenset({"published-price", "set-price", "published use", "import reliance"})
 """Kinds of which most ratios are 1."""
 
@@ -93,5 +93,7 @@ def pooled(evidence: Iterable[Evidence]) -> Iterator[Pooled]:
         limits = MIDDLE.get(kind, MIDDLE.get(kind.split()[0]))
         if limits is not None and len(members) >= LEAST:
             exact = kind in SAME or kind.split()[0] in SAME or kind.startswith(("note ", "record"))
-            label = f"{len(members)} rows of which the middle should be {limits[0]:g} to {limits[1]:g} times as much"
+            label = (
+                f"{len(members)} rows, whose median should be {limits[0]:g} to {limits[1]:g} times the compared figures"
+            )
             yield Pooled(label, tuple(members), *limits, usual=members[0].usual, exact=exact)

@@ -1,4 +1,4 @@
-"""What published figures say of each other, and what they say of hazards and losses."""
+"""Published figures compared with each other, with hazards and with losses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPORTED = ("prices", "deflators")
 
 
 def said(row: Any, table: str) -> str:
-    """Where a published figure stands and who printed it."""
+    """Table and source of a published figure."""
     return f"{table}.csv: {row.source}" if row.source else f"{table}.csv"
 
 
@@ -32,7 +32,7 @@ def published(facts: Facts) -> Published:
 
 
 def published_evidence(facts: Facts) -> Iterator[Evidence]:
-    """Comparisons among published figures; rates of hazards beside the record; losses beside the published ranks."""
+    """Comparisons among published figures; rates of hazards with the record; losses with the published ranks."""
     scenario = {row.mineral: row for row in facts.data.rows("production") if row.country == WORLD}
     yield from _world_outputs(facts)
     yield from _minerals(facts, scenario)
@@ -47,7 +47,7 @@ def _pair(label: str, above: Figure, below: Figure, low: float, high: float, kin
 
 
 def _world_outputs(facts: Facts) -> Iterator[Evidence]:
-    """World output beside that of other years, and the sum of the countries beside the world."""
+    """World output compared with other years, and the sum of the countries with the world."""
     scenarios: dict[tuple[str, str], list[Figure]] = defaultdict(list)
     countries: dict[tuple[str, str, Any, str], list[Figure]] = defaultdict(list)
     whole: dict[tuple[str, str, Any, str], Figure] = {}
@@ -72,7 +72,7 @@ def _world_outputs(facts: Facts) -> Iterator[Evidence]:
 
 
 def _minerals(facts: Facts, scenario: dict[str, Any]) -> Iterator[Evidence]:
-    """The home market of a mineral beside the world's."""
+    """The home market of a mineral compared with the world market."""
     for row in facts.data.rows("minerals"):
         output = scenario.get(row.mineral)
         columns = [
@@ -96,7 +96,7 @@ def _minerals(facts: Facts, scenario: dict[str, Any]) -> Iterator[Evidence]:
 
 
 def _reserves(facts: Facts, scenario: dict[str, Any]) -> Iterator[Evidence]:
-    """Reserves of the world beside its output."""
+    """World reserves compared with world output."""
     for row in facts.data.rows("reserves"):
         output = scenario.get(row.mineral)
         if row.country == WORLD and row.reserves_t > 0 and output is not None and output.production_t > 0:
@@ -108,7 +108,7 @@ def _reserves(facts: Facts, scenario: dict[str, Any]) -> Iterator[Evidence]:
 
 
 def _rates(facts: Facts) -> Iterator[Evidence]:
-    """How often a hazard strikes beside the onsets counted for it: half an onset more, over the years of record."""
+    """Rate of a hazard compared with the onsets counted for it: half an onset more, over the years of record."""
     for row in facts.data.rows("hazards"):
         if row.rate_per_yr > 0 and row.observed_yr:
             onsets = len(row.calibrated_on.split()) + row.onsets_elsewhere
@@ -129,7 +129,7 @@ class _Rate:
 
 
 def _ranks(facts: Facts) -> Iterator[Evidence]:
-    """Losses beside the published loss of GDP at the mineral's rank, over its use."""
+    """Losses compared with the published loss of GDP at the mineral's rank, divided by its use."""
     minerals = {row.mineral: row for row in facts.data.rows("minerals") if row.usgs_gdp_rank and row.consumption_t}
     of = {row.material: row.mineral for row in facts.data.rows("materials")}
     for row in facts.data.rows("loss_functions"):

@@ -1,7 +1,7 @@
-"""Figures that the schema lets through and that are probably in another notation: 5 for 5 %, 1.05 for 5 % more, 18 for 18 months.
+"""Figures that the schema accepts and that are probably in another notation: 5 for 5 %, 1.05 for 5 % more, 18 for 18 months.
 
-Each is told by where figures of its column lie, and by a reading that brings it there. A figure that is merely unusual, and that no
-such reading makes usual, is an opinion.
+Each is recognised by the usual range of its column and a reading that brings it there. A figure that is merely unusual, and that
+no such reading makes usual, is not questioned.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def misread(facts: Facts) -> list[Misread]:
 
 
 def told(found: Collection[Misread]) -> Iterator[tuple[Figure, Fault]]:
-    """What is said of them: one for all rows of a column, and all entries of a list, that are read in the same way."""
+    """The faults: one for all rows of a column, and all entries of a list, that have the same reading."""
     alike: dict[tuple[str, str, str, Usual | None], list[Misread]] = defaultdict(list)
     for each in found:
         table, _, column = each.figure
@@ -79,15 +79,15 @@ def told(found: Collection[Misread]) -> Iterator[tuple[Figure, Fault]]:
         first, *more = group
         usual = first.usual
         _, key, column = first.figure
-        beside = f"; the others of the column are about {short(first.middle)}" if first.middle is not None else ""
+        beside = f"; the other rows are about {short(first.middle)}" if first.middle is not None else ""
         yield (
             first.figure,
             Fault(
                 PLACE if table == PLACE else f"{table}.csv",
                 key,
                 column,
-                f"{stated(first.value)}, outside what is usual, as if {as_if}{_alike(more)}",
-                f"{usual.low:g} to {usual.high:g}, {usual.why}{beside}: {first.question}; if it is meant, leave it",
+                f"{stated(first.value)}, outside the usual range, probably {as_if}{_alike(more)}",
+                f"{usual.low:g} to {usual.high:g}, {usual.why}{beside}: {first.question}; if it is intended, leave it",
             ),
         )
 
@@ -99,7 +99,7 @@ def _alike(more: Sequence[Misread]) -> str:
         return ""
     what = "rows of the column" if more[0].figure[1] else "fields"
     rest = f" and {len(names) - MOST_ROWS:,} more" if len(names) > MOST_ROWS else ""
-    return f", {len(names) + 1:,} {what} alike ({', '.join(names[:MOST_ROWS])}{rest})"
+    return f", the same in {len(names) + 1:,} {what} ({', '.join(names[:MOST_ROWS])}{rest})"
 
 
 def _names(field: str) -> list[str]:
@@ -206,5 +206,5 @@ def _length(row: Any) -> Usual:
         PLAN["hazards.duration_yr"].readings,
         float(f"{low:.2g}"),
         float(f"{high:.2g}"),
-        f"as {row.hazard} mostly lasts (hazards.csv)",
+        f"the usual duration of {row.hazard} (hazards.csv)",
     )

@@ -1,4 +1,4 @@
-"""Figures that a question states and never uses, as of years that no period of the plan takes, and what it lists twice."""
+"""Figures that a question states and never uses, such as those of years outside the plan, and entries listed twice."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Note = tuple[str, str, str]
 
 
 def unused(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[str]) -> Iterator[Note]:
-    """Notes on what is stated and never used, on what is listed twice, and on limits of nothing.
+    """Notes on what is stated and never used, on what is listed twice, and on limits of zero.
 
     years: fiscal years that are computed, those after the planned ones included; chosen: the planned materials.
     """
@@ -63,7 +63,7 @@ def _idle(known: Collection[int], years: Sequence[int]) -> dict[int, str]:
         if year > last:
             found[year] = f"it begins after the last computed year, {last}"
         elif later := min((other for other in known if year < other <= first), default=None):
-            found[year] = f"the figure of {later} has replaced it before the first year, {first}"
+            found[year] = f"the figure of {later} replaces it before the first year, {first}"
     return found
 
 
@@ -86,7 +86,7 @@ def _rows(plan: Plan, data: Dataset, years: Sequence[int], chosen: Collection[st
             known = sorted(rows)
             idle = _idle(known, years)
             if known[0] > years[-1]:
-                why = f"the first of its series begins after the last computed year, {years[-1]}, and all years before it take it"
+                why = f"its series begins after the last computed year, {years[-1]}, so all computed years use its first value"
                 told[why].append(key_of(rows[known[0]]))
                 idle.pop(known[0])
             for year, why in idle.items():
@@ -116,12 +116,12 @@ def _rules(plan: Plan, years: Sequence[int]) -> Iterator[Note]:
         for n, rule in enumerate(getattr(plan, name)):
             if rule.from_year > years[-1]:
                 place = f"{name}.{n}.from_year"
-                why = f"{rule.from_year} is after the last computed year, {years[-1]}: the rule never holds"
+                why = f"{rule.from_year} is after the last computed year, {years[-1]}: the rule has no effect"
                 yield UNUSED, place, f"plan {place}: {why}"
     for n, control in enumerate(plan.controls):
         if control.until_year <= years[0]:
             place = f"controls.{n}.until_year"
-            why = f"{control.until_year:g} is not after the first year, {years[0]}: the measure changes nothing"
+            why = f"{control.until_year:g} is not after the first year, {years[0]}: the measure has no effect"
             yield UNUSED, place, f"plan {place}: {why}"
 
 
@@ -142,11 +142,11 @@ def _repeated(plan: Plan) -> Iterator[Note]:
     for place, names in lists.items():
         for name, times in Counter(names).items():
             if times > 1:
-                yield TWICE, place, f"plan {place}: {name} stands there {times} times and counts once"
+                yield TWICE, place, f"plan {place}: {name} is listed {times} times and counts once"
     for name in ("service_levels", "diversification", "days_of_cover", "controls", "hazards"):
-        yield from _alike(name, getattr(plan, name), "word for word")
+        yield from _alike(name, getattr(plan, name), "exactly the same entry")
     for n, scenario in enumerate(plan.scenarios):
-        struck = f"scenario {scenario.name} is struck twice at once, cuts and demand multiply"
+        struck = f"both events occur in scenario {scenario.name}, so their cuts and demand factors multiply"
         yield from _alike(f"scenarios.{n}.events", scenario.events, struck)
         same = next((other.name for other in plan.scenarios[:n] if other.events == scenario.events), None)
         if same is not None:

@@ -1,4 +1,4 @@
-"""Where figures of a column mostly lie, and how each kind of figure is mistaken for another: percentages, factors, months, days."""
+"""Usual range of each column, and how its figures are commonly misstated: percentages, factors, months, days."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 MONTHS, DAYS, DAYS_A_MONTH = 12.0, 365.25, 30.4375
-"""Of a year, of a year, of a month."""
+"""Months of a year, days of a year, days of a month."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a figure would be, were it in the notation that its column has."""
+    """A figure converted to the notation of its column."""
 
     value: float
     as_if: str
     """How it was given, in words."""
     question: str
-    """What to ask whoever gave it, with what would then be written."""
+    """The question to the planner, with what to write if the answer is yes."""
 
 
 Readings = Callable[[float], Iterator[Reading]]
-"""Ways to read a figure that is outside its range."""
+"""Possible readings of a figure outside its range."""
 
 
 @dataclass(frozen=True)
 class Usual:
-    """The range of a column, and the ways in which its figures are mistaken."""
+    """The usual range of a column, and how its figures are commonly misstated."""
 
     readings: Readings
     low: float
     high: float
-    why: str = "as such figures mostly are"
+    why: str = "the usual range of such figures"
 
     def read(self, value: float) -> list[Reading]:
-        """Ways to read a figure outside the range that bring it within; none for one that is within."""
+        """Readings of a figure outside the range that bring it within; none for a figure within."""
         if value <= 0 or self.low <= value <= self.high:
             return []
         return [reading for reading in self.readings(value) if self.low <= reading.value <= self.high]
@@ -42,12 +42,12 @@ class Usual:
 
 def _percent(value: float) -> Reading:
     question = f"is it a percentage? {value:g} % is written {value / 100:g}"
-    return Reading(value / 100, "percent were given for a share", question)
+    return Reading(value / 100, "percent instead of a share", question)
 
 
 def _once_more(value: float) -> Reading:
     question = f"was it divided by 100 once too often? {value * 1e4:.4g} % is written {value * 100:.4g}"
-    return Reading(value * 100, "a share had been divided by 100 once more", question)
+    return Reading(value * 100, "a share divided by 100 once too often", question)
 
 
 def share(value: float) -> Iterator[Reading]:
@@ -56,7 +56,7 @@ def share(value: float) -> Iterator[Reading]:
     yield _once_more(value)
     if 1 < value < 2:
         question = f"is it 1 + the share? {100 * (value - 1):.4g} % is written {value - 1:.4g}"
-        yield Reading(value - 1, "1 + the share were given for the share", question)
+        yield Reading(value - 1, "1 + the share instead of the share", question)
 
 
 def rate(value: float) -> Iterator[Reading]:
@@ -71,54 +71,52 @@ def onsets(value: float) -> Iterator[Reading]:
     """A year: percentages, years from one to the next."""
     yield _percent(value)
     yield _once_more(value)
-    question = f"is it the years between two? Once in {value:g} years is written {1 / value:.3g}"
-    yield Reading(1 / value, "years between two were given for how many a year", question)
+    question = f"is it the number of years between two events? Once in {value:g} years is written {1 / value:.3g}"
+    yield Reading(1 / value, "years between events instead of events per year", question)
 
 
 def multiple(value: float) -> Iterator[Reading]:
     """Of what was before: percentages, a change in percent, a multiple divided by 100."""
     question = f"is it a percentage? {value:g} % is written {value / 100:g}"
-    yield Reading(value / 100, "percent were given for a multiple", question)
+    yield Reading(value / 100, "percent instead of a multiple", question)
     if value > 1:
         question = f"is it a rise in percent? {value:g} % more is written {1 + value / 100:g}"
-        yield Reading(1 + value / 100, "a rise in percent were given for a multiple", question)
+        yield Reading(1 + value / 100, "a rise in percent instead of a multiple", question)
     else:
         question = f"is it a rise? {100 * value:.4g} % more is written {1 + value:.4g}"
-        yield Reading(1 + value, "a rise were given for a multiple", question)
+        yield Reading(1 + value, "a rise instead of a multiple", question)
     question = f"was it divided by 100 once too often? {value * 1e4:.4g} % is written {value * 100:.4g}"
-    yield Reading(value * 100, "a multiple had been divided by 100 once more", question)
+    yield Reading(value * 100, "a multiple divided by 100 once too often", question)
 
 
 def years(value: float) -> Iterator[Reading]:
     """Months, days."""
     for name, count in (("months", MONTHS), ("days", DAYS)):
         question = f"is it in {name}? {value:g} {name} are {value / count:.3g} years"
-        yield Reading(value / count, f"{name} were given for years", question)
+        yield Reading(value / count, f"{name} instead of years", question)
 
 
 def months(value: float) -> Iterator[Reading]:
     """Years, days."""
     yield Reading(
         value * MONTHS,
-        "years were given for months",
+        "years instead of months",
         f"is it in years? {value:g} years are {value * MONTHS:.3g} months",
     )
     other = value / DAYS_A_MONTH
-    yield Reading(other, "days were given for months", f"is it in days? {value:g} days are {other:.3g} months")
+    yield Reading(other, "days instead of months", f"is it in days? {value:g} days are {other:.3g} months")
 
 
 def days(value: float) -> Iterator[Reading]:
     """Months, years."""
     for name, count in (("months", DAYS_A_MONTH), ("years", DAYS)):
         question = f"is it in {name}? {value:g} {name} are {value * count:.3g} days"
-        yield Reading(value * count, f"{name} were given for days", question)
+        yield Reading(value * count, f"{name} instead of days", question)
 
 
 def percentage(value: float) -> Iterator[Reading]:
     """A share."""
-    yield Reading(
-        value * 100, "a share were given for percent", f"is it a share? {value:g} is {value * 100:.4g} percent"
-    )
+    yield Reading(value * 100, "a share instead of percent", f"is it a share? {value:g} is {value * 100:.4g} percent")
 
 
 HAZARD: dict[str, Usual] = {

@@ -1,4 +1,4 @@
-"""Limits of 0 where an empty cell or a field left out means no limit: somebody may have meant the other."""
+"""Limits of 0 where an empty cell or a missing field means no limit: the planner may have meant no limit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _reserve(plan: Plan, data: Dataset, chosen: Collection[str]) -> Iterator[Not
             continue
         for column, meaning in LIMITS.items():
             if getattr(row, column) == 0:
-                why = f"0: {meaning}, though {wanted[row.material]}; empty: no limit"
+                why = f"0: {meaning}, although {wanted[row.material]}; leave the cell empty for no limit"
                 yield ZERO, row.material, f"materials.csv {row.material} {column}: {why}"
 
 
@@ -45,14 +45,14 @@ def _wanted(plan: Plan, data: Dataset) -> Mapping[str, str]:
     if plan.instruments.reserve:
         for menu in plan.instruments.price_floors:
             if menu.kind == "purchase":
-                found[menu.material] = "a purchase floor of the plan brings it in"
+                found[menu.material] = "a purchase floor of the plan lets the reserve buy it"
         for row in data.rows("packages"):
             offered = "*" in plan.instruments.packages or row.package in plan.instruments.packages
             if row.floor_kind == "purchase" and offered:
-                found[row.floor_material or ""] = f"the purchase floor of package {row.package} brings it in"
+                found[row.floor_material or ""] = f"the purchase floor of package {row.package} lets the reserve buy it"
         for rule in plan.days_of_cover:
             if rule.days > 0:
-                found[rule.material] = f"a rule asks for {rule.days:g} days of cover"
+                found[rule.material] = f"a rule requires {rule.days:g} days of cover"
         for row in data.rows("offers"):
             if row.depth_t_per_yr > 0:
                 found[row.material] = f"the plan may buy it for the reserve (offers.csv {row.offer})"
@@ -68,7 +68,7 @@ def _contracts(plan: Plan, data: Dataset, chosen: Collection[str]) -> Iterator[N
     for row in data.rows("activities") if plan.instruments.offtake_contracts else ():
         offers = row.term_yr is not None and row.kappa < 1 and row.country != plan.home
         if row.activity in made and row.lot_t_per_yr == 0 and offers:
-            why = "0: the source offers offtake contracts of any size; empty: it offers none"
+            why = "0: the source offers offtake contracts of any size; leave the cell empty if it offers none"
             yield ZERO, row.activity, f"activities.csv {row.activity} lot_t_per_yr: {why}"
 
 
@@ -76,11 +76,11 @@ def _money(plan: Plan) -> Iterator[Note]:
     """Limits of money in the plan that leave no money at all."""
     budget = plan.budget
     if budget.total_musd == 0 and _some(budget.appropriation_musd):
-        why = "0: nothing may be spent in all years together, whatever is appropriated; left out: no such limit"
+        why = "0: nothing may be spent in all years together, whatever is appropriated; leave it out for no limit"
         yield ZERO, "budget.total_musd", f"plan budget.total_musd: {why}"
     cap = budget.liability_cap_musd
     if cap is not None and not _some(cap) and plan.instruments.price_floors:
-        why = "0: no floor may ever cost anything, though the plan offers floors; left out: no such limit"
+        why = "0: floors may never cost anything, although the plan offers floors; leave it out for no limit"
         yield ZERO, "budget.liability_cap_musd", f"plan budget.liability_cap_musd: {why}"
 
 

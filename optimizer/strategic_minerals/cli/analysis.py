@@ -1,4 +1,4 @@
-"""Verbs about a plan's firmness and its reasons: sweeps, frontier, explanations, alternatives, diagnosis, completeness."""
+"""Verbs for sensitivity and reasons: sweeps, frontier, explanations, alternatives, diagnosis, completeness."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from ..core.errors import PlanError
 from .common import EXIT_INFEASIBLE, PlanFile, Tables, app, counting, load, room_for, saying, show
 
 Gap = Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")]
-Limit = Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")]
+Limit = Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")]
+Workers = Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")]
 Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 Out = Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")]
-Set = Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")]
+Set = Annotated[
+    list[str],
+    typer.Option("--set", help="Set a field of the plan for this run, e.g. budget.total_musd=500; may be repeated."),
+]
 Run = Annotated[Path, typer.Argument(help="A run folder of a solved plan.")]
 
 
@@ -27,17 +30,21 @@ def _cores(workers: int) -> int:
 @app.command()
 def sweep(
     plan: PlanFile,
-    study: Annotated[Path, typer.Argument(help="Sweep file (TOML): kind, and axes, ranges or points.")],
+    study: Annotated[
+        Path, typer.Argument(help="Sweep file (TOML): the kind of study, and its axes, ranges or points.")
+    ],
     tables: Tables = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for rows as they finish, and tables; a sweep that was stopped goes on from it."),
+        typer.Option(
+            help="Folder for the tables and for each row as it finishes; the same folder continues a stopped sweep."
+        ),
     ] = None,
     workers: Workers = 0,
     as_json: Json = False,
     set_: Set = [],  # noqa: B006
 ) -> None:
-    """Solve a plan again and again with other values: grids, tornado, Morris, Sobol, every loss function."""
+    """Solve a plan for many values of its inputs: grid, tornado, Morris, Sobol, or every loss function."""
     from ..analysis.sweep import sweep as run_sweep
     from ..analysis.sweep_file import SweepFile, located
     from ..analysis.sweep_result import Sweep
@@ -70,17 +77,21 @@ def sweep(
 def frontier(
     plan: PlanFile,
     tables: Tables = None,
-    factor: Annotated[list[float], typer.Option(help="Budget as a factor of the plan's own; may be repeated.")] = [],  # noqa: B006
-    tolerance: Annotated[float, typer.Option(help="Of switch points, as a share of the plan's own budget.")] = 0.01,
+    factor: Annotated[list[float], typer.Option(help="Budget as a multiple of the plan's own; may be repeated.")] = [],  # noqa: B006
+    tolerance: Annotated[
+        float, typer.Option(help="Accuracy of switch points, as a share of the plan's own budget.")
+    ] = 0.01,
     gap: Gap = 1e-3,
-    relax: Annotated[bool, typer.Option("--relax", help="Solve linear relaxations.")] = False,
+    relax: Annotated[
+        bool, typer.Option("--relax", help="Solve linear relaxations instead of mixed-integer programs.")
+    ] = False,
     time_limit: Limit = 3600.0,
     workers: Workers = 0,
     out: Out = None,
     as_json: Json = False,
     set_: Set = [],  # noqa: B006
 ) -> None:
-    """Budget against risk, and the budgets at which the portfolio switches."""
+    """Trace cost and risk over budgets, and find the budgets at which the portfolio changes."""
     from ..analysis.frontier import FACTORS, Frontier
     from ..analysis.frontier import frontier as run_frontier
 
@@ -105,22 +116,29 @@ def frontier(
 def explain(
     directory: Run,
     item: Annotated[
-        str | None, typer.Argument(help="A project, `project: package`, package, contract, offer or floor.")
+        str | None,
+        typer.Argument(help="What to explain: a project, `project: package`, package, contract, offer or floor."),
     ] = None,
     gap: Annotated[
         float | None,
-        typer.Option(min=0, max=0.5, help="Of every re-solve; where not given, that of the run, but at least 0.005."),
+        typer.Option(
+            min=0,
+            max=0.5,
+            help="Relative optimality gap of each re-solve. Default: that of the run, but at least 0.005.",
+        ),
     ] = None,
     time_limit: Limit = 600.0,
     tolerance: Annotated[
-        float, typer.Option(min=1e-6, max=1, help="Width of a break-even's bracket, relative to the figure.")
+        float, typer.Option(min=1e-6, max=1, help="Accuracy of a break-even value, relative to the value.")
     ] = 0.05,
-    solves: Annotated[int, typer.Option(min=8, max=10_000, help="At most, for each figure of an item.")] = 40,
+    solves: Annotated[
+        int, typer.Option(min=8, max=10_000, help="Largest number of re-solves for each input of the item.")
+    ] = 40,
     workers: Workers = 0,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Prices in words, and why each thing was chosen or rejected; of one item, also what would flip it."""
+    """Explain shadow prices and why each item was chosen or rejected; for one item, also what would reverse the choice."""
     from ..analysis.explain import Explanation
     from ..analysis.explain import explain as run_explain
     from ..results.run_folder import load_result
@@ -143,14 +161,16 @@ def explain(
 @app.command()
 def alternatives(
     directory: Run,
-    slack: Annotated[float, typer.Option(min=0, max=10, help="Share of the plan's worth that may be given up.")] = 0.05,
-    count: Annotated[int, typer.Option(min=0, max=100, help="Different portfolios sought.")] = 3,
-    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each search.")] = 60.0,
+    slack: Annotated[
+        float, typer.Option(min=0, max=10, help="Share of the plan's value that an alternative may give up.")
+    ] = 0.05,
+    count: Annotated[int, typer.Option(min=0, max=100, help="How many different portfolios to look for.")] = 3,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each search, in seconds.")] = 60.0,
     workers: Workers = 0,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Plans nearly as good as the best: the least and most of each stock, instrument and supplier, and other portfolios."""
+    """Find plans nearly as good as the best: the range of each stock, instrument and supplier, and other portfolios."""
     from ..analysis.alternatives import Alternatives
     from ..analysis.alternatives import alternatives as run_alternatives
     from ..results.run_folder import load_result
@@ -172,16 +192,16 @@ def alternatives(
 def diagnose(
     plan: PlanFile,
     tables: Tables = None,
-    relax: Annotated[bool, typer.Option("--relax", help="Of the linear relaxation.")] = False,
-    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds in all.")] = 3600.0,
+    relax: Annotated[bool, typer.Option("--relax", help="Diagnose the linear relaxation.")] = False,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit in seconds, in total.")] = 3600.0,
     as_json: Json = False,
     set_: Set = [],  # noqa: B006
 ) -> None:
-    """Why no plan meets the demands, and what would help. Exit code 3 where there is none, 0 where there is one."""
+    """Show why no plan meets the requirements, and which changes restore one. Exit code 3: no plan; 0: there is a plan."""
     from ..analysis.diagnosis import diagnose as run_diagnose
 
     _, loaded, data = load(plan, tables, set_)
-    with saying("looking for") as told:
+    with saying("diagnosis:") as told:
         found = run_diagnose(loaded, data, relax=relax, time_limit_s=time_limit, on_progress=told)
     show(found, None, as_json)
     if not found.possible:
@@ -192,14 +212,16 @@ def diagnose(
 def missing(
     plan: PlanFile,
     tables: Tables = None,
-    estimates: Annotated[int, typer.Option(min=0, max=1000, help="Widest estimates ranked by re-solves; 0: none.")] = 0,
+    estimates: Annotated[
+        int, typer.Option(min=0, max=1000, help="How many of the widest estimates to rank by re-solving; 0: none.")
+    ] = 0,
     gap: Gap = 1e-3,
     workers: Workers = 0,
     out: Out = None,
     as_json: Json = False,
     set_: Set = [],  # noqa: B006
 ) -> None:
-    """What a question lacks: materials without data, empty fields, estimates by how much they move the answer."""
+    """List what the data lack: materials without data, empty fields, and estimates ranked by their effect on the answer."""
     from ..analysis.completeness import Completeness, complete
 
     room_for(out, Completeness)

@@ -1,4 +1,4 @@
-"""What all verbs share: the application, its options, finding and loading plans and tables, a line of progress."""
+"""What all verbs share: the application, its options, finding and loading plans and tables, progress on the terminal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXIT_OK, EXIT_INPUT, EXIT_INFEASIBLE, EXIT_STOPPED, EXIT_UNTRUSTED, EXIT_INTERNA
     130,
 )
 EXIT_START, EXIT_STORE = 6, 7
-"""Of the service: it cannot start (port, folder, settings); its store cannot be used."""
+"""Exit codes of the service: it cannot start (port, folder, settings); its store cannot be used."""
 
 app = typer.Typer(
     name="strategic-minerals",
@@ -45,7 +45,7 @@ app = typer.Typer(
 
 
 def plan_names(incomplete: str) -> list[str]:
-    """Shipped plans that a word may become, for shell completion."""
+    """Shipped plans whose names begin with a word, for shell completion."""
     from ..core.shipped import shipped
 
     return sorted(path.stem for path in shipped("models").glob("*.toml") if path.stem.startswith(incomplete))
@@ -56,7 +56,7 @@ Tables = Annotated[
     typer.Option(
         "--tables",
         help="Folder of tables (CSV). Default: the folder `tables` or `inputs` "
-        "beside the plan; `shipped`: those of the package.",
+        "next to the plan; `shipped`: the tables of the package.",
     ),
 ]
 PlanFile = Annotated[
@@ -73,7 +73,7 @@ def standard_output() -> Console:
 
     class Printer(Console):
         def on_broken_pipe(self) -> None:
-            """Whoever reads has read enough, as `| head` does: the rest is done all the same, in silence."""
+            """The reader has closed the pipe, as `| head` does: the work continues without output."""
             leave_pipe()
             self.quiet = True
 
@@ -81,12 +81,12 @@ def standard_output() -> Console:
 
 
 def leave_pipe() -> None:
-    """Let what is still printed go nowhere."""
+    """Discard everything printed from now on."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan, Dataset]:
-    """Plan and tables, the faults of both at once."""
+    """Load plan and tables. Raises PlanError or InputError with the faults of both together."""
     from ..data.load import find_plan, load_question, overrides, with_demand
 
     path = find_plan(plan)
@@ -95,14 +95,14 @@ def load(plan: Path, tables: Path | None, pairs: list[str]) -> tuple[Path, Plan,
 
 
 def whence(path: Path, tables: Path | None) -> str:
-    """Which tables a plan is read with, in words."""
+    """Where the tables of a plan come from, in words."""
     from ..core.shipped import shipped
     from ..data.load import find_tables
 
     if path.suffix.lower() == ".xlsx" and tables is None:
         return f"the sheets of {path.name}"
     found = find_tables(path, tables)
-    return "the shipped ones" if found == shipped("inputs") else str(found)
+    return "those shipped with the package" if found == shipped("inputs") else str(found)
 
 
 @contextmanager
@@ -140,9 +140,9 @@ def room_for(out: Path | None, study: type[Study], *, resumed: bool = False) -> 
 def words(progress: Progress) -> str:
     parts = [f"{progress.phase.replace('_', ' ')}, {progress.seconds:.0f} s"]
     if progress.incumbent is not None:
-        parts.append(f"best plan {progress.incumbent:,.0f} M")
+        parts.append(f"best plan {progress.incumbent:,.0f} million USD")
     if progress.bound is not None:
-        parts.append(f"bound {progress.bound:,.0f} M")
+        parts.append(f"best possible (bound) {progress.bound:,.0f}")
     if progress.gap is not None and progress.gap < 10:
         parts.append(f"gap {progress.gap:.2%}")
     return ", ".join(parts)
@@ -157,7 +157,7 @@ def counting(what: str) -> Iterator[Any]:
     from rich.console import Console
 
     begin = time.perf_counter()
-    first: list[int] = []  # parts that were there already say nothing of the pace
+    first: list[int] = []  # parts that existed before this run say nothing about its speed
 
     with Console(stderr=True).status(what) as status:
 
@@ -183,7 +183,7 @@ def saying(what: str) -> Iterator[Any]:
 
 
 def time_left(done: int, left: int, seconds: float) -> str:
-    """How long the rest may take at the pace so far, in words; empty where nothing is left."""
+    """How long the rest may take at the speed so far, in words; empty if nothing is left."""
     if left <= 0 or done <= 0:
         return ""
     rest = seconds / done * left

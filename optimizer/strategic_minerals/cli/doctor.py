@@ -1,4 +1,4 @@
-"""Whether this installation can be trusted: versions, the solver's two test programs, a folder to write to, optional parts."""
+"""Check the installation: versions, the solver self-test, write access, optional parts."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ EXTRAS = {
     "service": ("fastapi", "uvicorn", "multipart", "pydantic_settings", "prometheus_client"),
     "postgres": ("psycopg",),
 }
-"""Modules that each optional part needs."""
+"""Modules that each optional part (extra) needs."""
 LOWEST_PYTHON = (3, 11)
 REFUSED_HIGHS = "1.14."
-"""Releases of HiGHS that answer two-variable programs wrongly (HiGHS issues 2957, 3043)."""
+"""Releases of HiGHS that solve certain two-variable programs wrongly (HiGHS issues 2957, 3043)."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at."""
+    """One check and its result."""
 
     check: str
     fine: bool
     needed: bool
-    """False: the package works without it."""
+    """False: the package works even if this check fails."""
     found: str
 
 
 def examine(folder: Path | None = None) -> list[Finding]:
-    """Look at everything. folder: where results would be written; None: the current one."""
+    """Run all checks. folder: where results would be written; None: the current folder."""
     stated = versions()
     found = [
         Finding("python", sys.version_info >= LOWEST_PYTHON, True, stated["python"]),
@@ -54,13 +54,17 @@ def examine(folder: Path | None = None) -> list[Finding]:
     found += [
         Finding(
             f"library {name}", number != "not installed", name != "strategic-minerals", number
-        )  # it may run from its source
+        )  # the package may run from its source
         for name, number in stated.items()
         if name not in ("python", "highs")
     ]
     for extra, modules in EXTRAS.items():
         missing = [name for name in modules if importlib.util.find_spec(name) is None]
-        said = f"missing {', '.join(missing)}: pip install 'strategic-minerals[{extra}]'" if missing else "installed"
+        said = (
+            f"not installed: {', '.join(missing)}. Install with: pip install 'strategic-minerals[{extra}]'"
+            if missing
+            else "installed"
+        )
         found.append(Finding(f"optional part {extra}", not missing, False, said))
     return found
 
@@ -69,8 +73,8 @@ def _solver() -> Finding:
     try:
         canary()
     except ReserveError as error:
-        return Finding("solver canary", False, True, str(error))
-    return Finding("solver canary", True, True, "two mixed-integer programs answered correctly")
+        return Finding("solver self-test", False, True, str(error))
+    return Finding("solver self-test", True, True, "two mixed-integer programs answered correctly")
 
 
 def _shipped() -> Finding:
@@ -90,5 +94,5 @@ def _writable(folder: Path) -> Finding:
                 os.fsync(opened.fileno())
             fine = file.read_bytes() == b"reserve"
     except OSError as error:
-        return Finding(f"writing to {folder}", False, True, error.strerror or "not possible")
-    return Finding(f"writing to {folder}", fine, True, "works")
+        return Finding(f"write access to {folder}", False, True, error.strerror or "cannot be written")
+    return Finding(f"write access to {folder}", fine, True, "works")

@@ -1,4 +1,4 @@
-"""Verbs that look at a question or a plan from outside: what can happen, fresh scenarios, what planning adds."""
+"""Verbs that evaluate a question or a plan: scenarios, stress and reverse stress tests, bounds, the value of planning."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ from .common import PlanFile, Tables, app, counting, load, progress, room_for, s
 def scenarios(
     plan: PlanFile,
     tables: Tables = None,
-    scenarios: Annotated[int, typer.Option(min=1, max=100_000, help="Scenarios drawn.")] = 2000,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the draw; the plan's own where not given.")] = None,
+    scenarios: Annotated[int, typer.Option(min=1, max=100_000, help="How many scenarios to sample.")] = 2000,
+    seed: Annotated[int | None, typer.Option(min=0, help="Random seed. Default: the plan's own.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
-    set_: Annotated[list[str], typer.Option("--set", help='hazards=[{hazard="pacific_war", rate_per_yr=0.02}]')] = [],  # noqa: B006
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            help='Set a field of the plan for this run, e.g. hazards=[{hazard="pacific_war", rate_per_yr=0.02}]; may be repeated.',
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
-    """What can happen, before any solve: how often, for how long and how hard each material is hit."""
+    """Show what can happen, before any solve: how often, for how long and how severely supply is disrupted."""
     from ..evaluation.scenario_outlook import Outlook
     from ..evaluation.scenario_outlook import scenario_outlook as look
 
@@ -33,15 +39,19 @@ def scenarios(
 
 @app.command()
 def stress(
-    directory: Annotated[Path, typer.Argument(help="A run folder of a plan that draws scenarios.")],
-    scenarios: Annotated[int, typer.Option("--scenarios", min=10, help="Fresh scenarios in all.")] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the fresh scenarios.")] = 1,
-    myopic: Annotated[bool, typer.Option("--myopic", help="Learn how long an event lasts only when it ends.")] = False,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    directory: Annotated[Path, typer.Argument(help="Run folder of a plan that samples scenarios.")],
+    scenarios: Annotated[
+        int, typer.Option("--scenarios", min=10, help="Total number of new random scenarios.")
+    ] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the new scenarios.")] = 1,
+    myopic: Annotated[
+        bool, typer.Option("--myopic", help="Assume that nobody knows how long an event will last until it ends.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Number of processes; 0: one per core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
 ) -> None:
-    """Attack a solved plan with fresh scenarios: losses with intervals, and the scenarios that hurt most."""
+    """Test a solved plan on new random scenarios: losses with confidence intervals, and the scenarios with the largest loss."""
     from ..evaluation.stress_test import StressTest, refused, stress_test
     from ..results.run_folder import load_result
 
@@ -50,7 +60,7 @@ def stress(
     reason = refused(stored.plan)
     if reason:
         raise InputError([Fault(str(directory), "", "plan", stored.plan.name, reason)])
-    with counting("fresh scenarios") as told:
+    with counting("new random scenarios") as told:
         found = stress_test(
             stored,
             scenarios=scenarios,
@@ -65,17 +75,18 @@ def stress(
 @app.command()
 def reverse(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
-    longest: Annotated[float, typer.Option(min=0.1, max=60, help="Longest disruption tried, in years.")] = 8.0,
+    longest: Annotated[float, typer.Option(min=0.1, max=60, help="Longest disruption to test, in years.")] = 8.0,
     hazard: Annotated[
-        list[str], typer.Option(help="A hazard; may be repeated. Default: all in the plan's scenarios.")
+        list[str], typer.Option(help="Hazard to test; may be repeated. Default: all hazards in the plan's scenarios.")
     ] = [],  # noqa: B006
     promise: Annotated[
-        list[str], typer.Option(help="ndfeb_magnet:civil:0.8; may be repeated. Default: the plan's promises.")
+        list[str],
+        typer.Option(help="Promise to test, as material:segment:level, e.g. ndfeb_magnet:civil:0.8; may be repeated."),
     ] = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """The shortest and the least severe disruption at which a promise of the plan breaks."""
+    """Find the shortest and the least severe disruption that breaks a promise of the plan."""
     from ..evaluation.reverse_stress import Promise, ReverseStress, reverse_stress
     from ..results.run_folder import load_result
 
@@ -87,7 +98,7 @@ def reverse(
         )
     except ValueError as error:
         raise InputError(
-            [Fault(str(directory), "", "reverse", "a plan or hazards that cannot be tried", str(error))]
+            [Fault(str(directory), "", "reverse", "a plan, hazards or promises that cannot be tested", str(error))]
         ) from None
     show(found, out, as_json)
 
@@ -96,16 +107,21 @@ def reverse(
 def bounds(
     plan: PlanFile,
     tables: Tables = None,
-    samples: Annotated[int, typer.Option(min=2, help="Independent samples solved.")] = 5,
-    fresh: Annotated[int, typer.Option(min=10, help="Fresh scenarios for the upper bound.")] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of samples and fresh scenarios.")] = 1,
+    samples: Annotated[int, typer.Option(min=2, help="How many independent samples to solve.")] = 5,
+    fresh: Annotated[
+        int, typer.Option(min=10, help="How many new random scenarios to use for the upper bound.")
+    ] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the samples and the new scenarios.")] = 1,
     gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")] = 3600.0,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")] = 3600.0,
     out: Annotated[Path | None, typer.Option(help="Write the table as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
-    set_: Annotated[list[str], typer.Option("--set", help="Change a field: sample.scenarios=40")] = [],  # noqa: B006
+    set_: Annotated[
+        list[str],
+        typer.Option("--set", help="Set a field of the plan for this run, e.g. sample.scenarios=40; may be repeated."),
+    ] = [],  # noqa: B006
 ) -> None:
-    """How far a plan made against few scenarios may be from the best: a lower and an upper bound, with confidence."""
+    """Bound the error of planning with few scenarios: a lower and an upper bound on the best plan, with confidence intervals."""
     from ..evaluation.sampling_gap import SamplingGap, sampling_gap, unbounded
 
     room_for(out, SamplingGap)
@@ -131,15 +147,22 @@ def bounds(
 def worth(
     plan: PlanFile,
     tables: Tables = None,
-    fresh: Annotated[int, typer.Option(min=0, help="Fresh scenarios that every alternative meets; 0: none.")] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the fresh scenarios.")] = 1,
+    fresh: Annotated[
+        int, typer.Option(min=0, help="How many new random scenarios to compare the alternatives in; 0: none.")
+    ] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the new scenarios.")] = 1,
     gap: Annotated[float, typer.Option(min=0, max=0.5, help="Relative optimality gap of every solve.")] = 1e-3,
-    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Seconds for each solve.")] = 3600.0,
+    time_limit: Annotated[float, typer.Option(min=1, max=1e9, help="Time limit of each solve, in seconds.")] = 3600.0,
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
-    set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set", help="Set a field of the plan for this run, e.g. budget.total_musd=500; may be repeated."
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
-    """What planning adds: the plan beside rules of thumb, perfect information and the plan for average events."""
+    """Compare the plan with rules of thumb, with perfect information and with a plan for the average scenario."""
     from ..evaluation.value_of_planning import Worth, value_of_planning
 
     room_for(out, Worth)

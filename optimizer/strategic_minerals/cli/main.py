@@ -60,7 +60,7 @@ LOG = logger_of(__name__)
 VERBS = (analysis, evaluation, report, service)
 """Modules that register their verbs as they are imported."""
 LONGEST_DIAGNOSIS_S = 600.0
-"""Seconds that `solve` looks for what would help where there is no plan; `diagnose` may be given more."""
+"""Seconds that `solve` spends on a diagnosis if there is no plan; `diagnose` may be given more."""
 
 
 def _tell_versions(asked: bool) -> None:
@@ -95,14 +95,14 @@ def about(
 
 @app.command()
 def init(
-    directory: Annotated[Path, typer.Argument(help="New folder, or an empty one.")],
+    directory: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     plan: Annotated[str, typer.Option(help="Shipped plan to start from.", autocompletion=plan_names)] = "quickstart",
     excel: Annotated[
-        bool, typer.Option("--excel", help="As one workbook, plan.xlsx, in place of a plan file and tables.")
+        bool, typer.Option("--excel", help="Write one workbook, plan.xlsx, instead of a plan file and tables.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
-    """Write a plan and its tables to start from."""
+    """Create a plan and its tables to start from."""
     from ..core.errors import near_miss
     from ..core.shipped import shipped
     from ..results.run_folder import refuse_inside
@@ -140,10 +140,12 @@ def init(
 
 @app.command()
 def schema(
-    table: Annotated[str | None, typer.Argument(help="A table name; none: the plan's schema.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = False,
+    table: Annotated[str | None, typer.Argument(help="Name of a table. Default: the schema of plan files.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Accepted like everywhere; the output is always JSON.")
+    ] = False,
 ) -> None:
-    """Print the JSON Schema of plan files, or of a table's rows."""
+    """Print the JSON Schema of plan files, or of the rows of a table."""
     from ..core.errors import near_miss
     from ..schemas.plan import Plan
     from ..schemas.tables import TABLES
@@ -159,13 +161,18 @@ def schema(
 def check(
     plan: PlanFile,
     tables: Tables = None,
-    set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set", help="Set a field of the plan for this run, e.g. budget.total_musd=500; may be repeated."
+        ),
+    ] = [],  # noqa: B006
     show_ranges: Annotated[
-        bool, typer.Option("--ranges", help="Also the smallest and largest value of every column.")
+        bool, typer.Option("--ranges", help="Also show the smallest, median and largest value of each column.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """List every fault of a plan and its tables, what looks doubtful, and how much rests on estimates."""
+    """List all faults of a plan and its tables, figures that look doubtful, and how many rows are estimates."""
     from ..api.checking import check as run_check
 
     path, loaded, data = load(plan, tables, set_)
@@ -190,7 +197,9 @@ def check(
             console.print(f"  {row.table}.{row.column} of {row.key}: {row.low:g}, {row.value:g}, {row.high:g}")
     if found.numeric:
         spread = ", ".join(f"{name} {low:.0e} to {high:.0e}" for name, (low, high) in found.numeric.items())
-        console.print(f"Numbers of the model (each material in a power of ten tonnes, million USD): {spread}")
+        console.print(
+            f"Size of numbers in the model (tonnes scaled by a power of ten for each material, million USD): {spread}"
+        )
     if show_ranges:
         console.print("Ranges (smallest, median, largest):")
         for row in found.ranges.itertuples():
@@ -204,22 +213,29 @@ def solve(
     plan: PlanFile,
     tables: Tables = None,
     out: Annotated[Path | None, typer.Option(help="Write a run folder here.")] = None,
-    relax: Annotated[bool, typer.Option("--relax", help="Solve the linear relaxation: a bound, not a plan.")] = False,
-    gap: Annotated[float, typer.Option(help="Relative optimality gap to stop at.")] = 1e-3,
+    relax: Annotated[
+        bool, typer.Option("--relax", help="Solve the linear relaxation, which gives a bound and no plan.")
+    ] = False,
+    gap: Annotated[float, typer.Option(help="Relative optimality gap at which the solve may stop.")] = 1e-3,
     time_limit: Annotated[float, typer.Option(help="Seconds.")] = 3600.0,
     method: Annotated[
         Literal["auto", "flat", "decomposed"],
         typer.Option(
-            help="One model for all scenarios, master and clusters of scenarios, or whichever should be faster."
+            help="flat: one model for all scenarios; decomposed: Benders decomposition; auto: whichever should be faster."
         ),
     ] = "auto",
-    profile: Annotated[bool, typer.Option("--profile", help="Also where time and memory went.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Also show where time and memory were spent.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print outcome, plan and money as JSON; every table is in the run folder.")
+        bool, typer.Option("--json", help="Print outcome, plan and money as JSON; all tables are in the run folder.")
     ] = False,
-    set_: Annotated[list[str], typer.Option("--set", help="Change a field: budget.total_musd=500")] = [],  # noqa: B006
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set", help="Set a field of the plan for this run, e.g. budget.total_musd=500; may be repeated."
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
-    """Solve a plan, print the answer in plain words, and write a run folder where asked."""
+    """Solve a plan, print the answer in plain words and, with --out, write a run folder."""
     from ..api.solving import solve as run_solve
     from ..results.run_folder import is_run_folder, refuse_foreign, refuse_inside, started, write_run, write_unanswered
 
@@ -266,7 +282,7 @@ def solve(
 
 
 def _solved(result: Result) -> dict[str, Any]:
-    """What a caller wants first: how it ended, what to do, what it costs and protects."""
+    """The main results: how the solve ended, what to do, what it costs and protects."""
     from ..core.frames import records
 
     shown = ("acquisitions", "projects", "contracts", "floors", "budget", "scenario_losses", "objective", "notes")
@@ -275,19 +291,19 @@ def _solved(result: Result) -> dict[str, Any]:
 
 
 def _diagnosed(plan: Plan, data: Dataset, relax: bool, time_limit_s: float, as_json: bool) -> Diagnosis | None:
-    """What a planner can do about a plan that cannot be had, printed; None where it was not found out."""
+    """Print which changes would restore a plan; None if the diagnosis failed."""
     from ..analysis.diagnosis import diagnose
     from .common import saying
 
     console = standard_output()
     try:
-        with saying("no plan meets the demands: looking for") as told:
+        with saying("no plan meets the requirements; diagnosis:") as told:
             found = diagnose(
                 plan, data, relax=relax, time_limit_s=min(time_limit_s, LONGEST_DIAGNOSIS_S), on_progress=told
             )
     except ReserveError as error:
         if not as_json:
-            console.print(f"What would help was not found: {error}", markup=False)
+            console.print(f"The diagnosis failed: {error}", markup=False)
         return None
     if as_json:
         typer.echo(json.dumps({"diagnosis": found.to_dict()}, indent=1, allow_nan=False))
@@ -310,7 +326,7 @@ def _profile(result: Result) -> str:
             f"{row.peak_memory_mib:>10,.0f}"
         )
     total = result.profile.iloc[-1]
-    lines.append(f"HiGHS's own share: {total.highs_seconds / total.seconds:.1%}.")
+    lines.append(f"Share of time spent in HiGHS: {total.highs_seconds / total.seconds:.1%}.")
     return "\n".join(lines)
 
 
@@ -319,7 +335,7 @@ def verify(
     directory: Annotated[Path, typer.Argument(help="A run folder.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Work out again all that a run folder tells, from its plan, tables and decisions; solve once more, and compare."""
+    """Recompute everything in a run folder from its plan, tables and decisions, solve again, and compare."""
     from ..api.verification import verify as run_verify
 
     found = run_verify(directory)
@@ -335,31 +351,31 @@ def verify(
     )
     again = "not found" if found.again is None else f"in [{found.again[0]:,.6f}, {found.again[1]:,.6f}]"
     console.print(
-        f"the optimum lies in [{low:,.6f}, {z:,.6f}] as stored, {again} solved again (million USD)", markup=False
+        f"optimum in million USD: in [{low:,.6f}, {z:,.6f}] as stored, {again} when solved again", markup=False
     )
     for what in found.uncompared:
         console.print(f"not compared: {what}", markup=False)
     if found.beside:
-        console.print(f"not of the run, and not read: {', '.join(found.beside)}", markup=False)
+        console.print(f"files that do not belong to the run (not read): {', '.join(found.beside)}", markup=False)
     if found.objections:
         raise UntrustedError(f"the run folder does not reproduce: {'; '.join(found.objections)}")
     console.print("verified")
 
 
 def main() -> None:
-    """Entry point: turns errors into messages and exit codes."""
+    """Entry point: turn errors into messages and exit codes."""
     from rich.console import Console
 
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     code = _run(errors)
     try:
         sys.stdout.flush()
-    except OSError as error:  # who reads has gone, or the disk that it goes to is full
+    except OSError as error:  # the reader has gone, or the disk is full
         leave_pipe()
         if code == EXIT_OK and not isinstance(error, BrokenPipeError):
             say(errors, f"the output could not be written: {error.strerror or error}")
             code = EXIT_INPUT
-    if code == EXIT_INTERRUPTED:  # a cancelled HiGHS may abort in its static destructors: leave without running them
+    if code == EXIT_INTERRUPTED:  # a cancelled HiGHS may abort in its static destructors: exit without running them
         with suppress(OSError):
             sys.stderr.flush()
         os._exit(code)
@@ -367,7 +383,7 @@ def main() -> None:
 
 
 def _run(errors: Console) -> int:
-    """Run the command line; the exit code, what is wrong told."""
+    """Run the command line and print errors; the exit code."""
     try:
         answer = app(args=flags_first(sys.argv[1:]), standalone_mode=False)
         code: int = answer if isinstance(answer, int) else EXIT_OK

@@ -1,6 +1,6 @@
-"""The page of the command line, written from the application itself: every verb with its arguments and options.
+"""The reference of the command line, generated from the application: every verb with its arguments and options.
 
-`python -m strategic_minerals.cli.reference_page` writes it into a checkout; a test holds it to the code.
+`python -m strategic_minerals.cli.reference_page` writes it into a checkout; a test compares it with the code.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def verbs() -> str:
 
 
 def _section(name: str, command: Any) -> str:
-    """One verb: how it is written, what it does, a table of what it takes."""
+    """One verb: its usage, what it does, a table of its arguments and options."""
     parameters = [p for p in command.params if "--help" not in p.opts]
     arguments = [p for p in parameters if not _option(p)]
     words = " ".join(["strategic-minerals", name, *map(_word, arguments), "[options]"])
@@ -43,7 +43,7 @@ def _option(parameter: Any) -> bool:
 
 
 def _word(argument: Any) -> str:
-    """An argument in the line of use: optional ones in brackets, repeated ones with dots."""
+    """An argument in the usage line: optional ones in brackets, repeated ones with dots."""
     word = f"{argument.name.upper()}{'...' if argument.nargs == -1 else ''}"
     return word if argument.required else f"[{word}]"
 
@@ -57,19 +57,19 @@ def _said(of: Any) -> str:
 
 
 def _choices(kind: Any) -> str:
-    """The words that an option takes, where they are few."""
+    """The values that an option accepts, if they are few."""
     return f" One of {', '.join(map(str, get_args(kind)))}." if get_origin(kind) is Literal else ""
 
 
 def _default(parameter: Any) -> str:
-    """The default, where it says something; a function's result, an empty text or an empty list does not."""
+    """The default, if there is one to show: not the result of a function, an empty text or an empty list."""
     value = parameter.default
     plain = isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""
     return f" Default: {value}." if plain and "efault" not in _said(parameter) else ""
 
 
 def page() -> str:
-    """The command line's README with its verbs as the code has them."""
+    """The command line's README with the verbs generated from the code."""
     return filled(PAGE.read_text(encoding="utf-8"), "verbs", verbs())
 
 

@@ -1,4 +1,4 @@
-"""Verbs that show results and the installation: the page, a comparison, the doctor."""
+"""Verbs that show results and the installation: report, compare, doctor."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ from .common import EXIT_INPUT, EXIT_UNTRUSTED, app, room_for, show, standard_ou
 @app.command()
 def report(
     directories: Annotated[
-        list[Path], typer.Argument(help="Run folders; the first is shown, the others compared with it.")
+        list[Path], typer.Argument(help="Run folders; the report shows the first and compares the others with it.")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write; report.html and the like where not given.")
+        Path | None, typer.Option("--out", "-o", help="File to write. Default: report.html, report.md and so on.")
     ] = None,
     form: Annotated[
         Literal["html", "md", "xlsx", "parquet"],
-        typer.Option("--format", help="A page, its words, a workbook of all tables, or a folder of Parquet files."),
+        typer.Option(
+            "--format",
+            help="html: one page; md: its text; xlsx: a workbook of all tables; parquet: a folder of Parquet files.",
+        ),
     ] = "html",
-    figures: Annotated[Path | None, typer.Option(help="Also write every figure as a file into this folder.")] = None,
-    image: Annotated[Literal["svg", "png"], typer.Option(help="Kind of these files.")] = "svg",
+    figures: Annotated[Path | None, typer.Option(help="Also write each figure as a file into this folder.")] = None,
+    image: Annotated[Literal["svg", "png"], typer.Option(help="Format of these files.")] = "svg",
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
-    """Write one self-contained page of a result: what to do, what it protects, what it rests on; several are compared."""
+    """Write a self-contained report of a result: what to do, what it protects, what it is based on; or compare several."""
     from ..data.workbook_limits import holds_a_plan
     from ..report.page import markdown, read_analyses, save_figures
     from ..report.page import report as page
@@ -40,7 +43,9 @@ def report(
     results = [load_result(directory) for directory in directories]
     if form in ("xlsx", "parquet") and (len(results) > 1 or figures is not None):
         found = f"{len(results)} run folders" if len(results) > 1 else "--figures"
-        raise InputError([Fault("report", "", "--format", found, f"one run folder and no figures, for {form}")])
+        raise InputError(
+            [Fault("report", "", "--format", found, f"one run folder, without --figures, for the format {form}")]
+        )
     target = Path("tables" if form == "parquet" else f"report.{form}") if out is None else out
     ending = target.suffix.lower().removeprefix(".")
     if form != "parquet" and (ending not in ("", form) or (ending == "" and target.is_file())):
@@ -54,8 +59,8 @@ def report(
     for place in (target, *([] if figures is None else [figures / "figure"])):
         inside = next((str(folder) for folder in place.resolve().parents if is_run_folder(folder)), None)
         if inside is not None:
-            expected = "a place outside: a run folder holds the files of its run alone"
-            raise InputError([Fault(str(place), "", "--out", f"a place in the run folder {inside}", expected)])
+            expected = "a file or folder outside the run folder, which holds only the files of its run"
+            raise InputError([Fault(str(place), "", "--out", f"a path inside the run folder {inside}", expected)])
     _refuse_others(figures, f".{image}", "--figures")
     if form == "parquet":
         from ..results.exports import write_parquet
@@ -82,7 +87,7 @@ def report(
 
 
 def _refuse_others(folder: Path | None, ending: str, option: str) -> None:
-    """Raise InputError where a folder is a file, or has files in it of another ending than those that are written."""
+    """Raise InputError if a folder is a file, or holds files with other endings than those to be written."""
     if folder is None:
         return
     if folder.exists() and not folder.is_dir():
@@ -95,7 +100,7 @@ def _refuse_others(folder: Path | None, ending: str, option: str) -> None:
 
 
 def _wrote(files: list[Path], as_json: bool) -> None:
-    """Say what was written."""
+    """Print what was written."""
     if as_json:
         typer.echo(json.dumps({"wrote": [str(file) for file in files]}, indent=1))
         return
@@ -110,11 +115,11 @@ def _wrote(files: list[Path], as_json: bool) -> None:
 
 @app.command()
 def compare(
-    directories: Annotated[list[Path], typer.Argument(help="Two run folders or more.")],
+    directories: Annotated[list[Path], typer.Argument(help="Two or more run folders.")],
     out: Annotated[Path | None, typer.Option(help="Write the tables as CSV into this folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
-    """What differs between results: in the question, in the outcome, in the plan."""
+    """Show the differences between results: in the question, the outcome and the plan."""
     from ..report.comparison import Comparison
     from ..report.comparison import compare as run_compare
     from ..results.run_folder import load_result
@@ -128,9 +133,9 @@ def compare(
 
 @app.command()
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Look at the installation: versions, the solver's test programs, permission to write, optional parts."""
+    """Check the installation: versions, the solver self-test, write access, optional parts."""
     from .doctor import examine
 
     found = examine()
@@ -142,7 +147,5 @@ def doctor(
             mark = "ok  " if finding.fine else "FAIL" if finding.needed else "-   "
             console.print(f"{mark} {finding.check}: {finding.found}", markup=False)
     wrong = [finding.check for finding in found if finding.needed and not finding.fine]
-    if (
-        wrong
-    ):  # an installation that errs is not to be trusted; a folder that cannot be written is the caller's to choose
-        raise typer.Exit(EXIT_INPUT if all(check.startswith("writing to") for check in wrong) else EXIT_UNTRUSTED)
+    if wrong:  # a faulty installation cannot be trusted; a folder without write access is for the user to change
+        raise typer.Exit(EXIT_INPUT if all(check.startswith("write access to") for check in wrong) else EXIT_UNTRUSTED)

@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from ..service.store import Store
 
 Folder = Annotated[
-    Path | None, typer.Option(help="Jobs' files and the database; STRATEGIC_MINERALS_FOLDER, else `service`.")
+    Path | None,
+    typer.Option(
+        help="Folder of the jobs' files and the database. Default: STRATEGIC_MINERALS_FOLDER, else `service`."
+    ),
 ]
 
 BACKLOG = 512
-"""Connections that wait to be accepted; so many are accepted in one go."""
+"""Connections that may wait to be accepted, and that are accepted in one go."""
 
-token = typer.Typer(no_args_is_help=True, help="Create, list and revoke the service's tokens.")
+token = typer.Typer(no_args_is_help=True, help="Create, list and revoke access tokens of the service.")
 app.add_typer(token, name="token")
 
 
@@ -38,18 +41,29 @@ app.add_typer(token, name="token")
 def serve(
     folder: Folder = None,
     host: Annotated[
-        str | None, typer.Option(help="Address to listen at; STRATEGIC_MINERALS_HOST, else 127.0.0.1.")
+        str | None, typer.Option(help="Address to listen on. Default: STRATEGIC_MINERALS_HOST, else 127.0.0.1.")
     ] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="STRATEGIC_MINERALS_PORT, else 8000.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port to listen on. Default: STRATEGIC_MINERALS_PORT, else 8000."),
+    ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Jobs that run at once; STRATEGIC_MINERALS_WORKERS, else 2.")
+        int | None,
+        typer.Option(
+            min=1, help="Number of jobs that run at the same time. Default: STRATEGIC_MINERALS_WORKERS, else 2."
+        ),
     ] = None,
-    scheduler: Annotated[str | None, typer.Option(help="A Dask scheduler whose workers answer jobs.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler whose workers run the jobs.")
+    ] = None,
     open_on_loopback: Annotated[
-        bool, typer.Option("--open-on-loopback", help="Ask for no token; only where nobody else reaches the address.")
+        bool,
+        typer.Option(
+            "--open-on-loopback", help="Require no token; allowed only on an address that no other machine can reach."
+        ),
     ] = False,
 ) -> None:
-    """Serve plans as jobs over HTTP, with a page for people. Every other setting is an environment variable (see the README)."""
+    """Run the planning service: an HTTP API and web pages. All other settings are environment variables (see the README)."""
     with _starting():
         settings = _settings(
             folder=folder,
@@ -66,7 +80,7 @@ def serve(
 
 
 def _serve(settings: Settings) -> None:
-    """Serve until somebody stops it. Raises InputError, OSError and StoreError where it cannot start."""
+    """Serve until stopped. Raises InputError, OSError and StoreError if the service cannot start."""
     import uvicorn
 
     from ..service.app import create_app
@@ -74,7 +88,9 @@ def _serve(settings: Settings) -> None:
     from ..service.dispatcher import lock_folder
 
     if settings.database is None:
-        lock_folder(settings.folder).close()  # another server's folder is told before anything is opened or started
+        lock_folder(
+            settings.folder
+        ).close()  # a folder in use by another server is reported before anything is opened or started
     if not settings.open_on_loopback and not any(
         known.revoked is None for known in _with_store(settings, lambda s: s.tokens())
     ):
@@ -84,7 +100,7 @@ def _serve(settings: Settings) -> None:
         settings.most_connections, settings.most_connections_of_address, settings.header_s, settings.answer_s
     )
     protocol: Any = partial(Connection, connections=Connections(bounds))
-    _listening(settings).close()  # a port that is taken is told before anything is started
+    _listening(settings).close()  # a port in use is reported before anything is started
     served = create_app(settings)
     config = uvicorn.Config(
         served,
@@ -100,10 +116,10 @@ def _serve(settings: Settings) -> None:
     )
     try:
         served.state.works.start(served)
-        with _listening(settings) as listener:  # from here on it answers
+        with _listening(settings) as listener:  # from here on the service answers
             where = f"http://{settings.host}:{listener.getsockname()[1]}"
             said = f"Serving {where} from {settings.folder}; the API is at {where}/v1/openapi.json. Ctrl-C stops."
-            with suppress(OSError):  # where the log's disk is full, too
+            with suppress(OSError):  # even if the disk of the log is full
                 standard_output().print(said, markup=False)
             uvicorn.Server(config).run([listener])
     finally:
@@ -111,20 +127,20 @@ def _serve(settings: Settings) -> None:
 
 
 def _listening(settings: Settings) -> socket.socket:
-    """A socket that listens. Raises InputError where the address is not to be had."""
+    """A listening socket. Raises InputError if the address is not available."""
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         found_there = f"{settings.host}:{settings.port}: {error.strerror or error}"
-        expected = "an address of this machine and a port that nobody else has"
+        expected = "an address of this machine and a free port"
         raise InputError([Fault("serve", "", "port", found_there, expected)]) from None
 
 
 @contextmanager
 def _starting(*, as_json: bool = False) -> Iterator[None]:
-    """What keeps the service or its store from working ends the program with a code of its own, and without a traceback."""
+    """End the program with its own exit code and no traceback if the service or its store cannot work."""
     from ..service.trouble import StoreError
 
     try:
@@ -140,7 +156,7 @@ def _starting(*, as_json: bool = False) -> Iterator[None]:
 
 
 def _leave(text: str, code: int) -> NoReturn:
-    """Say why, and end with a code; with the code alone where even that cannot be written."""
+    """Print the reason and end with an exit code, even if the reason cannot be printed."""
     from rich.console import Console
 
     try:
@@ -153,12 +169,12 @@ def _leave(text: str, code: int) -> NoReturn:
 
 @token.command("create")
 def token_create(
-    tenant: Annotated[str, typer.Argument(help="Whose jobs it sees: an office, a system.")],
-    scope: Annotated[list[str], typer.Option(help="read, submit, admin; may be repeated.")] = ["read", "submit"],  # noqa: B006
-    note: Annotated[str, typer.Option(help="Who holds it.")] = "",
+    tenant: Annotated[str, typer.Argument(help="The tenant whose jobs the token can see: an office, a system.")],
+    scope: Annotated[list[str], typer.Option(help="read, submit or admin; may be repeated.")] = ["read", "submit"],  # noqa: B006
+    note: Annotated[str, typer.Option(help="Note on who holds the token.")] = "",
     folder: Folder = None,
 ) -> None:
-    """Create a token and print it, once: only its hash is kept."""
+    """Create a token and print it once; only its hash is stored."""
     from ..service.authentication import new_token
     from ..service.entities import SCOPES
 
@@ -178,7 +194,7 @@ def token_create(
 def token_list(
     folder: Folder = None, as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False
 ) -> None:
-    """List tokens by name, never the tokens themselves."""
+    """List the names of tokens, never the tokens themselves."""
     from datetime import UTC, datetime
 
     with _starting(as_json=as_json):
@@ -189,7 +205,7 @@ def token_list(
     console = standard_output()
     for known in found:
         since = datetime.fromtimestamp(known.created, UTC).date()
-        state = "in force" if known.revoked is None else f"revoked {datetime.fromtimestamp(known.revoked, UTC).date()}"
+        state = "active" if known.revoked is None else f"revoked {datetime.fromtimestamp(known.revoked, UTC).date()}"
         told = f"{known.id}  {known.tenant}  {','.join(known.scopes)}  since {since}  {state}  {known.note}"
         console.print(told.rstrip(), markup=False)
     if not found:
@@ -198,20 +214,20 @@ def token_list(
 
 @token.command("revoke")
 def token_revoke(
-    name: Annotated[str, typer.Argument(help="Its name, as `token list` shows it.")], folder: Folder = None
+    name: Annotated[str, typer.Argument(help="Name of the token, as `token list` shows it.")], folder: Folder = None
 ) -> None:
-    """Make a token worthless, at once."""
+    """Revoke a token immediately."""
     with _starting():
         revoked = _with_store(_settings(folder=folder), lambda store: store.revoke(name), made=True)
     if not revoked:
         raise InputError(
-            [Fault("token", "", "name", f"'{name}'", "the name of a token in force: strategic-minerals token list")]
+            [Fault("token", "", "name", f"'{name}'", "the name of an active token: strategic-minerals token list")]
         )
     standard_output().print(f"Revoked {name}.", markup=False)
 
 
 def _settings(**given: Any) -> Settings:
-    """From the environment and the command line. Raises InputError with every fault, and where the extra is missing."""
+    """Settings from the environment and the command line. Raises InputError with all faults, and if the extra is missing."""
     try:
         import fastapi
         import prometheus_client
@@ -236,17 +252,20 @@ def _settings(**given: Any) -> Settings:
 
 
 def _shown(item: Any) -> str:
-    """A value that is wrong, where it is no secret; what is wrong together is not shown at all."""
-    return repr(item["input"])[:80] if item["loc"] not in ((), ("database",)) else "what is set"
+    """A wrong value, unless it is secret; a combination of values is not shown."""
+    return repr(item["input"])[:80] if item["loc"] not in ((), ("database",)) else "these settings"
 
 
 def _with_store(settings: Settings, work: Any, *, made: bool = False) -> Any:
-    """Open the store, work with it, close it. made: it must be there; StoreError where it is not."""
+    """Open the store, work with it, close it. made: it must exist already, else StoreError."""
     from ..service.databases import file_of, open_store
     from ..service.trouble import StoreError
 
     if made and settings.database is None and not file_of(settings.folder).is_file():
-        raise StoreError("away", f"there is none in the folder {settings.folder} (--folder; `token create` makes one)")
+        raise StoreError(
+            "away",
+            f"the folder {settings.folder} holds no store (choose another with --folder; `token create` makes one)",
+        )
     store: Store = open_store(
         settings.folder, None if settings.database is None else settings.database.get_secret_value()
     )

@@ -1,4 +1,4 @@
-"""What is wrong with an option or argument of the command line, in plain words: the parser's are for programmers."""
+"""Faults of options and arguments in plain words; the parser's own messages are for programmers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 COMMAND_LINE = "command line"
-"""Where an option stands."""
+"""The place of an option in a fault."""
 NUMBER = re.compile(r"'(?P<found>.*)' is not a valid (?P<kind>float|int)(eger)?( range)?\.?")
 DURATION = re.compile(
     r"(?P<number>\d+(?:[.,]\d+)?) *(?:(?P<s>s|secs?|seconds?)|(?P<m>m|mins?|minutes?)|(?P<h>h|hrs?|hours?))\.?",
@@ -28,13 +28,13 @@ CHOICES = re.compile(r"'(?P<found>.*)' is not one of (?P<choices>'.*')\.?$")
 
 
 def say(errors: Console, text: str) -> None:
-    """A line on standard error, if that can be written to."""
+    """Print a line on standard error, if it can be written to."""
     with suppress(OSError):
         errors.print(text, markup=False)
 
 
 def tell_misuse(errors: Console, error: Any) -> int:
-    """Tell what is wrong with the command line; the exit code."""
+    """Print what is wrong with the command line; the exit code."""
     wrong = option_faults(error)
     if not wrong:
         say(errors, f"Error: {error.format_message()}")
@@ -43,7 +43,7 @@ def tell_misuse(errors: Console, error: Any) -> int:
 
 
 def tell_faults(errors: Console, error: FaultsError) -> int:
-    """Tell faults, as JSON too where it was asked for; the exit code."""
+    """Print faults, also as JSON if asked for; the exit code."""
     if "--json" in sys.argv:
         with suppress(OSError):
             typer.echo(json.dumps({"faults": [vars(fault) for fault in error.faults]}, indent=1))
@@ -52,9 +52,9 @@ def tell_faults(errors: Console, error: FaultsError) -> int:
 
 
 def option_faults(error: Any) -> list[Fault]:
-    """Faults of values that options and arguments do not take; empty for whatever else is wrong with a command line.
+    """Faults of values that options and arguments do not accept; empty for any other error of the command line.
 
-    error: what the command line's parser raised.
+    error: the exception of the command line's parser.
     """
     from pydantic import ValidationError
 
@@ -71,7 +71,7 @@ def option_faults(error: Any) -> list[Fault]:
 
 
 def _earlier(message: str) -> list[Any]:
-    """What earlier parsers of command lines say of a number or a choice, as the errors of later ones; empty for all else."""
+    """What older versions of the parser say about a number or a choice, as errors of newer ones; empty for all else."""
     number, choice = NUMBER.fullmatch(message), CHOICES.search(message)
     if number is not None:
         return [{"type": f"{number['kind']}_parsing", "msg": message, "input": number["found"]}]
@@ -79,7 +79,7 @@ def _earlier(message: str) -> list[Any]:
 
 
 def _expected(item: Any, name: str) -> str:
-    """What an option takes."""
+    """What an option accepts."""
     from ..schemas.descriptions import expected
 
     spell = DURATION.fullmatch(str(item["input"]).strip())

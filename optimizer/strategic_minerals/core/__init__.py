@@ -1,1 +1,1 @@
-"""No domain at all: arrays, units, errors and faults, how a solve ended, typed frames, timings, files, executors."""
+"""General tools without domain knowledge: arrays, units, errors, outcomes, typed frames, timings, files, executors."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under temporary names, synchronised, renamed once all of them are there."""
+"""Atomic files: written under temporary names, synchronised, and renamed when all of them are complete."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Staged:
 
 @contextmanager
 def staged() -> Iterator[Staged]:
-    """Several files that get their names together at the end of the block; after an error the old ones stand as they were."""
+    """Several files that get their names together at the end of the block; after an error the old ones remain unchanged."""
     files = Staged()
     try:
         yield files
@@ -66,14 +66,14 @@ def staged() -> Iterator[Staged]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """One file, whole at the end of the block; after an error the old one stands as it was."""
+    """One file, complete at the end of the block; after an error the old one remains unchanged."""
     with ExitStack() as stack:
         files = stack.enter_context(staged())
         yield stack.enter_context(files.file(path))
 
 
 def write_whole(path: Path, pieces: Iterable[str]) -> str:
-    """Write text whole; the SHA-256 of what was written, told from the text and not from the disk."""
+    """Write text atomically; the SHA-256 of the text (not read back from the disk)."""
     digest = hashlib.sha256()
     with whole_file(path) as file:
         for piece in pieces:
@@ -84,7 +84,7 @@ def write_whole(path: Path, pieces: Iterable[str]) -> str:
 
 
 def digest_of(pieces: Iterable[str]) -> str:
-    """SHA-256 that `write_whole` would tell."""
+    """SHA-256 that `write_whole` would return."""
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece.encode())

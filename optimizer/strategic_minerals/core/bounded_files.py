@@ -1,4 +1,4 @@
-"""Reading what others wrote: regular files of bounded size, looked at before they are opened."""
+"""Read files from outside safely: regular files of bounded size, checked before they are opened."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ KINDS = (
 
 
 def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
-    """What is wrong with reading a path as a file; None: nothing. wanted: what it should be, e.g. `a plan file`.
+    """The fault of reading a path as a file; None if there is none. wanted: what it should be, e.g. `a plan file`.
 
-    A pipe or a device may never end, and opening one may block: they are refused unopened.
+    A pipe or a device may never end, and opening one may block: they are refused without opening them.
     """
     try:
         found = path.stat()
@@ -28,7 +28,7 @@ def objection(path: Path, most_bytes: int, wanted: str) -> Fault | None:
         return Fault(str(path), "", "", getattr(error, "strerror", None) or "no such file", wanted)
     kind = next((name for is_kind, name in KINDS if is_kind(found.st_mode)), "")
     if kind:
-        return Fault(str(path), "", "", kind, f"{wanted}, a regular file")
+        return Fault(str(path), "", "", kind, f"{wanted} (a regular file)")
     if found.st_size > most_bytes:
         return _too_large(path, found.st_size, most_bytes)
     return None
@@ -52,7 +52,7 @@ def read_bounded(path: Path, most_bytes: int, wanted: str) -> bytes | Fault:
 def text_of(content: bytes, name: str, wanted: str) -> str | Fault:
     """Bytes as text, a byte order mark taken away, or what is wrong with them. wanted: what they should be, e.g. `a CSV table`."""
     kind = kind_of_file(content)
-    kind = f"{kind}, and no text" if kind and kind != UTF_16 else kind
+    kind = f"{kind}, not text" if kind and kind != UTF_16 else kind
     if not kind and len(content) > 3 and content[:200].count(0) > len(content[:200]) / 4:
         kind = UTF_16
     if kind:
@@ -61,8 +61,8 @@ def text_of(content: bytes, name: str, wanted: str) -> str | Fault:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = str(content.count(b"\n", 0, error.start) + 1)
-        odd = f"byte {error.object[error.start]:#04x}, which is of another encoding than UTF-8"
-        return Fault(name, line, "", odd, f"{wanted} (in a spreadsheet or an editor, save it as UTF-8)")
+        odd = f"byte {error.object[error.start]:#04x}, which is not valid UTF-8"
+        return Fault(name, line, "", odd, f"{wanted} (save it as UTF-8 in the spreadsheet or editor)")
 
 
 def kind_of_file(content: bytes) -> str:

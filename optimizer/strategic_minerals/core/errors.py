@@ -6,9 +6,9 @@ ReserveError
  │   └─ InputError         a table is wrong
  ├─ FormulationError       the mathematics cannot be compiled (a product of uncertain data, a tiny entry)
  ├─ SolveError             no answer                                                (.outcome)
- │   ├─ InfeasibleError    no plan meets the demands                                 (.culprits)
+ │   ├─ InfeasibleError    no plan meets the requirements                            (.culprits)
  │   └─ StoppedError       a limit was reached before any plan was found
- └─ UntrustedError         an answer exists and is not trusted: audit, canary, status disagreement
+ └─ UntrustedError         an answer exists and is not trusted: audit, solver self-test, status disagreement
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fault:
-    """One wrong value: where it stands, what was found there and what was expected."""
+    """One wrong value: its place, what was found there and what was expected."""
 
     file: str
     row: str
@@ -40,12 +40,31 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class MissingPart(Fault):
+    """A library of an optional part of the package that is not installed; `file` names what needs it."""
+
+    def __str__(self) -> str:
+        module, _, command = self.expected.partition(": ")
+        what = NEEDS_PART.get(self.file, f"`{self.file}`")
+        return f"{what} needs {module}. Install it with: {command}"
+
+
+NEEDS_PART = {
+    "report": "The report",
+    "serve": "The service",
+    "parquet": "The export to Parquet",
+    "workbook": "A workbook",
+}
+"""What needs an optional part, in words."""
+
+
+@dataclass(frozen=True)
 class MoreFaults(Fault):
-    """Faults that are only counted."""
+    """Stands for faults that are counted and not listed."""
 
     @property
     def count(self) -> int:
-        """How many."""
+        """Number of faults."""
         return int(self.found.split()[0].replace(",", ""))
 
     def __str__(self) -> str:
@@ -53,15 +72,15 @@ class MoreFaults(Fault):
 
 
 MOST_FAULTS = 1000
-"""Faults that are kept; what is beyond them is counted."""
+"""Number of faults that are stored; further ones are only counted."""
 MOST_PRINTED = 100
-"""Faults told in words at once."""
+"""Number of faults printed at once."""
 LONGEST_SHOWN = 120
-"""Characters of a wrong value that are shown."""
+"""Number of characters shown of a wrong value."""
 
 
 class Faults:
-    """Faults as they are found: the first thousand are kept, the rest are counted."""
+    """A collection of faults: the first thousand are stored, the rest are counted."""
 
     def __init__(self) -> None:
         self._kept: list[Fault] = []
@@ -73,12 +92,12 @@ class Faults:
         return self.count >= MOST_FAULTS
 
     def add(self, *faults: Fault, unseen: int = 0) -> None:
-        """More faults; unseen: how many more there are that nobody has written down."""
+        """Add faults; unseen: number of further faults that are only counted."""
         self._kept += faults[: MOST_FAULTS - len(self._kept)]
         self.count += len(faults) + unseen
 
     def extend(self, faults: Iterable[Fault]) -> None:
-        """Faults from wherever they come; sums of others keep their count."""
+        """Add faults, including counts of unlisted ones."""
         for fault in faults:
             if isinstance(fault, MoreFaults):
                 self.add(unseen=fault.count)
@@ -86,7 +105,7 @@ class Faults:
                 self.add(fault)
 
     def told(self) -> list[Fault]:
-        """What was kept, and one that counts the rest."""
+        """The stored faults, and one that counts the rest."""
         rest = self.count - len(self._kept)
         return [*self._kept, *([more_faults(rest)] if rest else [])]
 
@@ -95,12 +114,12 @@ class Faults:
 
 
 def more_faults(count: int) -> MoreFaults:
-    """A fault that stands for those which are not listed."""
-    return MoreFaults("", "", "", f"{count:,} more fault{'s' * (count != 1)}", "the first ones mended")
+    """A fault that stands for those that are not listed."""
+    return MoreFaults("", "", "", f"{count:,} more fault{'s' * (count != 1)}", "the first ones to be corrected")
 
 
 def shown(value: object) -> str:
-    """A wrong value as it stands in a fault: short, whatever it is."""
+    """A wrong value as shown in a fault, shortened if necessary."""
     try:
         text = str(value) if hasattr(value, "isoformat") else _spelt(value)
     except (ValueError, RecursionError):  # more digits than Python prints, nested beyond measure
@@ -109,7 +128,7 @@ def shown(value: object) -> str:
 
 
 def _spelt(value: object) -> str:
-    """A value as files spell it, not as the program does: null, true, { field = value }."""
+    """A value in the notation of files, not of Python: null, true, { field = value }."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -129,15 +148,15 @@ def near_miss(word: str, known: Iterable[str], called: Mapping[str, str] | None 
     close, odd = meant(word, known, called), foreign(word[:LONGEST_SHOWN])
     if not close:
         return f" ({odd})" if odd else ""
-    every = ", which stands for all" if close == ["*"] else ""
+    every = ", which means all" if close == ["*"] else ""
     return f" (did you mean {' or '.join(repr(name) for name in close)}{every}?{f' {odd}' if odd else ''})"
 
 
 class Hints:
-    """Suggestions for the faults that are listed; those that are only counted need none."""
+    """Suggestions for listed faults; counted ones need none."""
 
     def __init__(self, most: int = MOST_PRINTED) -> None:
-        """most: suggestions that are given at all."""
+        """most: largest number of suggestions."""
         self._most = most
         self._given = 0
 
@@ -148,14 +167,14 @@ class Hints:
 
 
 def missing_part(where: str, module: str, extra: str) -> InputError:
-    """What is raised where an optional part is not installed."""
+    """The error for an optional part (extra) of the package that is not installed."""
     return InputError(
-        [Fault(where, "", "", f"{module} is not installed", f"{module}: pip install 'strategic-minerals[{extra}]'")]
+        [MissingPart(where, "", "", f"no {module}", f"{module}: pip install 'strategic-minerals[{extra}]'")]
     )
 
 
 class MisplacedError(ValueError):
-    """Fields of a record that contradict each other: (dotted path, found, expected) of each, told while it is validated."""
+    """Fields of a record that contradict each other: (dotted path, found, expected) of each, raised during validation."""
 
     def __init__(self, *places: tuple[str, str, str]) -> None:
         self.places = places
@@ -167,8 +186,7 @@ class ReserveError(Exception):
 
 
 class FaultsError(ReserveError):
-    """A file is wrong. `faults` lists what is wrong with it, a thousand at most, then one that counts the rest; a hundred are told
-    in words."""
+    """A file is wrong. `faults` lists up to a thousand faults, then one that counts the rest; the text lists up to a hundred."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         found = Faults()
@@ -176,6 +194,9 @@ class FaultsError(ReserveError):
         self.faults = tuple(found.told())
         count = "1 fault" if found.count == 1 else f"{found.count:,} faults"
         told = [*self.faults[:MOST_PRINTED], *([more_faults(rest)] if (rest := found.count - MOST_PRINTED) > 0 else [])]
+        if len(told) == 1 and isinstance(told[0], MissingPart):
+            super().__init__(str(told[0]))
+            return
         super().__init__("\n".join([count, *(f"  {fault}" for fault in told)]))
 
     def __reduce__(self) -> tuple[type[FaultsError], tuple[tuple[Fault, ...]]]:
@@ -191,11 +212,11 @@ class InputError(FaultsError):
 
 
 class FormulationError(ReserveError):
-    """The model cannot be compiled or is numerically unsafe."""
+    """The model cannot be compiled or is numerically unstable."""
 
 
 class SolveError(ReserveError):
-    """The solve gave no plan. `outcome` says why; it never carries values."""
+    """The solve found no plan. `outcome` says why; it never carries values."""
 
     def __init__(self, message: str, outcome: Outcome) -> None:
         super().__init__(message)
@@ -206,7 +227,7 @@ class SolveError(ReserveError):
 
 
 class InfeasibleError(SolveError):
-    """No plan meets the demands; `culprits` names the families of demands that conflict."""
+    """No plan meets the requirements; `culprits` names the kinds of requirements that conflict."""
 
     def __init__(self, message: str, outcome: Outcome, culprits: Sequence[str] = ()) -> None:
         super().__init__(message, outcome)
@@ -217,8 +238,8 @@ class InfeasibleError(SolveError):
 
 
 class StoppedError(SolveError):
-    """A time or memory limit, or an interrupt, came before any plan was found."""
+    """A time or memory limit, or an interrupt, stopped the solve before any plan was found."""
 
 
 class UntrustedError(ReserveError):
-    """An answer exists and must not be used: failed audit, solver canary or status disagreement."""
+    """An answer exists and must not be used: failed audit, failed solver self-test, or status disagreement."""

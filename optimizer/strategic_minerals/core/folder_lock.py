@@ -29,8 +29,8 @@ def one_writer(folder: Path, *, wait_s: float = LONGEST_WAIT_S) -> Iterator[None
     try:
         lock.acquire(timeout=wait_s)
     except Timeout:
-        expected = "one writer at a time: try again when it has ended, or choose another folder"
-        raise InputError([Fault(str(folder), "", "", "another process that is writing into it", expected)]) from None
+        expected = "only one process that writes at a time: try again when it has finished, or choose another folder"
+        raise InputError([Fault(str(folder), "", "", "another process that is writing to it", expected)]) from None
     try:
         yield
     finally:

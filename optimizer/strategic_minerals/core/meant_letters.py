@@ -1,4 +1,4 @@
-"""Letters that are not what they look like: of other alphabets, of no width, and letters typed in place of digits."""
+"""Look-alike letters: from other alphabets, of zero width, and letters typed instead of digits."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ ALIKE = (
 )
 """Letter -> the letter of ASCII that it is taken for."""
 NAMED = {
-    "\u0131": "an i without its dot",
+    "\u0131": "an i without a dot",
     "\u0130": "an I with a dot",
-    "\u200b": "a space of no width",
+    "\u200b": "a zero-width space",
     "\ufeff": "a byte order mark",
-    "\u00ad": "a hyphen that is not shown",
+    "\u00ad": "a soft hyphen",
 }
 """What characters are called whose names in Unicode tell a reader less."""
 MOST_SHOWN = 3
@@ -48,7 +48,7 @@ def foreign(word: str) -> str:
     found = [(n, character) for n, character in enumerate(word, start=1) if _seen(character) != character]
     scripts = {_script(c) for c in word if _script(c) in SCRIPTS and _seen(c) == c}
     if scripts:  # a word of that language
-        return f"it has letters that are {' and '.join(sorted(scripts))}"
+        return f"it contains {' and '.join(sorted(scripts))} letters"
     told = [f"character {n} is {_called(character)}" for n, character in found[:MOST_SHOWN]]
     more = f", and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
     return f"{', '.join(told)}{more}"
@@ -73,7 +73,7 @@ def _called(character: str) -> str:
         return f"{NAMED[character]}{shown}"
     name = unicodedata.name(character, "")
     if unicodedata.category(character) == "Cf":
-        return f"one that is not shown ({name.lower()})"
+        return f"invisible ({name.lower()})"
     script = _script(character)
     return f"the {script} letter {character}" if script in SCRIPTS else f"{character} ({name.lower()})"
 
@@ -94,7 +94,8 @@ def letters_for_digits(text: str) -> str:
     """Which letters of a text stand where digits belong, in words."""
     found = dict.fromkeys(c for c in text if c in DIGITS or (c.isdecimal() and not c.isascii()))
     told = [
-        f"{DIGITS[c]} is written as {_letter(c)}" if c in DIGITS else f"{c} is a digit of another script" for c in found
+        f"{DIGITS[c]} is written as {_letter(c)}" if c in DIGITS else f"{c} is a digit from another script"
+        for c in found
     ]
     return ", ".join(told[:MOST_SHOWN])
 

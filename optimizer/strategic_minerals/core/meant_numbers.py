@@ -1,4 +1,4 @@
-"""What number a text was meant to be: separators of thousands, decimal commas, percent signs, units, dates of spreadsheets."""
+"""Interpret text as the number it was meant to be: thousands separators, decimal commas, percent signs, units, dates."""
 
 from __future__ import annotations
 
@@ -112,11 +112,11 @@ def number_meant(text: str, column: str = "") -> str:
     if PLAIN.fullmatch(said):
         return _spelled(float(said)) if math.isfinite(float(said)) else ""
     if said.lower() in NOTHING_KNOWN:
-        return "where nothing is known, leave it empty"
+        return "if it is not known, leave the cell empty"
     if said.lower() in ERRORS:
-        return "a spreadsheet could not compute this: mend the formula, or write the value"
+        return "the spreadsheet could not compute this: correct the formula, or enter the value"
     if said.lower() in ("true", "false", "yes", "no"):
-        return "it is true or false where a number belongs"
+        return "a number, not true or false"
     return next((found for rule in RULES if (found := rule(said, column))), "")
 
 
@@ -151,7 +151,7 @@ def _grouped(said: str, _: str) -> str:
         return f"{_plain(said)}, with a decimal point"
     if THOUSANDS.fullmatch(said) and _plain(said):
         single = re.fullmatch(r"[-+]?\d{1,3},\d{3}", said)
-        other = f"; {_spelled(float(said.replace(',', '.')))} if the comma is a decimal one" if single else ""
+        other = f"; {_spelled(float(said.replace(',', '.')))} if it is a decimal comma" if single else ""
         return f"{_plain(said)}, without separators of thousands{other}"
     return ""
 
@@ -163,9 +163,9 @@ def _percentage(said: str, column: str) -> str:
         return ""
     unit = amount_unit(column)
     if unit:
-        return f"what it comes to in {unit}: a percentage is no amount"
+        return f"the amount in {unit}, not a percentage"
     per = 1000 if "\u2030" in said else 1 if column.endswith("_pct") else 100
-    return f"{_spelled(float(figure) / per)}, without the sign"
+    return f"{_spelled(float(figure) / per)}, without the percent sign"
 
 
 def amount_unit(column: str) -> str:
@@ -195,7 +195,7 @@ def _powered(said: str, _: str) -> str:
     unfinished, power = UNFINISHED.fullmatch(said), POWER.fullmatch(said)
     if unfinished and _plain(unfinished["figure"]):
         figure = _plain(unfinished["figure"])
-        return f"{figure}, or a whole exponent after the e, such as {figure}e3: there is none"
+        return f"{figure}, or an integer exponent after the e, such as {figure}e3"
     if not power:
         return ""
     exponent = int((power["power"] or power["exponent"]).replace(" ", ""))
@@ -205,21 +205,21 @@ def _powered(said: str, _: str) -> str:
 
 def _dated(said: str, _: str) -> str:
     if SHORT_DATE.fullmatch(said):
-        return "a spreadsheet has made a date of it: write the figure, and format the cell as a number"
-    return "it is a date where a number belongs" if DATE.fullmatch(said) else ""
+        return "the spreadsheet has turned it into a date: enter the figure, and format the cell as a number"
+    return "a number, not a date" if DATE.fullmatch(said) else ""
 
 
 def _about(said: str, _: str) -> str:
     found = ABOUT.fullmatch(said)
     figure = _plain(found["figure"]) if found else ""
-    return f"{figure}; how sure it is belongs to `confidence`, and to a low and a high" if figure else ""
+    return f"{figure}; uncertainty belongs in `confidence` and in the columns _low and _high" if figure else ""
 
 
 def _span(said: str, _: str) -> str:
     years, found = TWO_YEARS.fullmatch(said), SPAN.fullmatch(said)
     if years:
-        return f"{years[1]}: one year, the one that it begins with"
-    return "one figure; the ends of a range belong to columns of their own (_low, _high)" if found else ""
+        return f"{years[1]}: one year, the first"
+    return "one figure; the ends of a range belong in their own columns (_low, _high)" if found else ""
 
 
 def _fraction(said: str, _: str) -> str:
@@ -239,27 +239,27 @@ def _scaled(said: str, column: str) -> str:
         return ""
     if "_musd" in column:
         scale /= SCALES["million"]
-    return f"{_spelled(float(figure) * scale)} written out, in the unit that the name says"
+    return f"{_spelled(float(figure) * scale)} written out, in the unit of the column's name"
 
 
 def _marked(said: str, _: str) -> str:
     accounting = ACCOUNTING.fullmatch(said)
     if accounting and _plain(accounting["figure"]):
-        return f"-{_plain(accounting['figure'])} if brackets mean below zero"
+        return f"-{_plain(accounting['figure'])} if brackets mean a negative number"
     found = FOOTNOTED.fullmatch(said)
     return (
-        f"{_plain(found['figure'])}; marks and footnotes belong to `note`" if found and _plain(found["figure"]) else ""
+        f"{_plain(found['figure'])}; marks and footnotes belong in `note`" if found and _plain(found["figure"]) else ""
     )
 
 
 def _with_unit(said: str, _: str) -> str:
     found = WITH_UNIT.fullmatch(said)
     figure = _plain(found["figure"]) if found and (found["before"] or found["after"]) else ""
-    return f"{figure} alone: units stand in names" if figure and "%" not in said else ""
+    return f"{figure}, without a unit" if figure and "%" not in said else ""
 
 
 def _computed(said: str, _: str) -> str:
-    return "the value that the formula gives" if said.startswith("=") else ""
+    return "the value of the formula" if said.startswith("=") else ""
 
 
 def _unquoted(said: str, _: str) -> str:

@@ -1,4 +1,4 @@
-"""What a value of another shape was meant to be: a list written as text, a table of factors, text put into a list."""
+"""Interpret a value of the wrong type: a list written as text, a table of factors, text in a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What year a text or a date was meant to be: fiscal years by their names, months, quarters, dates of spreadsheets."""
+"""Interpret text or a date as the year it was meant to be: fiscal years, months, quarters, dates of spreadsheets."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ MADE_A_DATE = re.compile(rf"{MONTH}-\d\d", FLAGS)
 def figure_meant(text: str, column: str, years: YearKind) -> str:
     """As `number_meant`, of a field that may hold a year."""
     if years and PERCENT.fullmatch(text.strip()):
-        return "a year such as 2027: a percentage is no year"
+        return "a year such as 2027, not a percentage"
     return (year_meant(text, years) if years else "") or number_meant(text, column)
 
 
@@ -86,14 +86,14 @@ MOST_LISTED = 60
 def _of_number(value: float, years: YearKind) -> str:
     """A year of two figures, with a fraction where none belongs, or as a spreadsheet counts days."""
     if 0 <= value <= LATEST_SHORT and value == int(value):
-        return f"{CENTURY + int(value)}, in four figures"
+        return f"{CENTURY + int(value)}, with four digits"
     if FIRST <= value <= LAST:
-        return f"{int(value)}: years are whole here" if years == "whole" and value != int(value) else ""
+        return f"{int(value)}: this must be a full year" if years == "whole" and value != int(value) else ""
     first, last = ((datetime.date(year, 1, 1) - SPREADSHEETS_DAY).days for year in (FIRST + 50, LAST))
     if not first <= value < last:
         return ""
     day = SPREADSHEETS_DAY + datetime.timedelta(days=int(value))
-    return f"{_fraction(day.year, day.month, day.day, years)}, if it is how a spreadsheet counts the days up to {day}"
+    return f"{_fraction(day.year, day.month, day.day, years)}, if it is a spreadsheet's number for the date {day}"
 
 
 def _fiscal(said: str, years: YearKind) -> str:
@@ -105,7 +105,7 @@ def _fiscal(said: str, years: YearKind) -> str:
     if following and int(following) % 100 != (first + 1) % 100:
         return ""  # a month, or a span of years
     if following:
-        return f"{first}: one year, the one that it begins with"
+        return f"{first}: one year, the first"
     middle = f" ({first}.5 is the middle of it)" if years == "decimal" else ""
     return f"{first} alone{middle}"
 
@@ -123,8 +123,8 @@ def _dated(said: str, years: YearKind) -> str:
     if not days:
         return ""
     meant = dict.fromkeys(_fraction(year, month, day, years) for month, day in days)
-    which = ", whichever of the two is the month" if len(meant) > 1 else ""
-    return f"{' or '.join(meant)}{which}{_counted(years)}: it is a date where a year belongs"
+    which = ", depending on which number is the month" if len(meant) > 1 else ""
+    return f"{' or '.join(meant)}{which}{_counted(years)}: a year, not a date"
 
 
 def _of_day(year: int, month: int, day: int, years: YearKind) -> str:
@@ -133,11 +133,11 @@ def _of_day(year: int, month: int, day: int, years: YearKind) -> str:
         return ""
     serial = (there - SPREADSHEETS_DAY).days
     if FIRST <= serial <= LAST:
-        return f"{serial}: the cell is formatted as a date, and shows a day for the year; format it as a number"
+        return f"{serial}: the cell is formatted as a date; format it as a number"
     if not FIRST <= year <= LAST:
         return ""
     alone = " alone" if years == "whole" else ""
-    return f"{_fraction(year, month, day, years)}{alone}{_counted(years)}: it is a date where a year belongs"
+    return f"{_fraction(year, month, day, years)}{alone}{_counted(years)}: a year, not a date"
 
 
 def _month(said: str, years: YearKind) -> str:
@@ -151,7 +151,9 @@ def _month(said: str, years: YearKind) -> str:
         if not _day(year, month, day):
             continue
         made = (
-            "; a spreadsheet has made a date of it, if something else was typed" if MADE_A_DATE.fullmatch(said) else ""
+            "; if something else was typed, the spreadsheet has turned it into a date"
+            if MADE_A_DATE.fullmatch(said)
+            else ""
         )
         alone = " alone, without the month" if years == "whole" else ""
         return f"{_fraction(year, month, day, years)}{alone}{_counted(years)}{made}"
@@ -166,7 +168,7 @@ def _part(said: str, years: YearKind) -> str:
         if int(found["number"]) > parts:
             return ""
         begins = year + (int(found["number"]) - 1) / parts
-        return f"{year} alone" if years == "whole" else f"{begins:.6g}: the year, and what of it is over by then"
+        return f"{year} alone" if years == "whole" else f"{begins:.6g}: the year as a decimal number"
     about = ABOUT.fullmatch(said)
     if not about:
         return ""
@@ -183,14 +185,14 @@ def _written_otherwise(said: str, years: YearKind) -> str:
     found = PLAIN.fullmatch(said)
     if found and (found["rest"] or "").strip(".,0"):
         if years == "whole":
-            return f"{found['year']}: years are whole here"
+            return f"{found['year']}: this must be a full year"
         return f"{said.replace(',', '.')}, with a decimal point" if "," in said else ""
     if found and found["rest"]:
         return f"{found['year']} alone"
     if GROUPED.fullmatch(said) and FIRST <= int(re.sub(r"\D", "", said)) <= LAST:
         return f"{re.sub(r'[^0-9]', '', said)}, without separators of thousands"
     if re.fullmatch(r"\d\d", said, re.ASCII):
-        return f"{_four_figures(said)}, in four figures"
+        return f"{_four_figures(said)}, with four digits"
     seen = digits_seen(said)
     return year_meant(seen, years) if seen != said and not PLAIN.fullmatch(seen) and seen.isascii() else ""
 

@@ -1,4 +1,4 @@
-"""What things are also called: spellings of two countries, names of countries, names and symbols of elements."""
+"""Alternative names: British and American spellings, names of countries, names and symbols of elements."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ Reason = Literal[
     "unbounded",
     "failed",
 ]
-"""stalled: the search came to an end with parts of it left out, because the solver gave no answer there."""
+"""stalled: the search ended incomplete because the solver gave no answer for some parts of it."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Why a solve ended and how good its answer is. Differences to the do-nothing reference; negative is better."""
+    """Why a solve ended and how good its answer is. Differences to the reference plan without action; negative is better."""
 
     reason: Reason
     objective_musd: float | None

@@ -1,4 +1,4 @@
-"""Who runs many independent tasks: this process, spawned processes, or whatever executor the caller brings.
+"""Run many independent tasks: in this process, in spawned processes, or with an executor of the caller.
 
 An executor of `dask.distributed` (`client.get_executor()`) runs tasks of a lost worker again by itself.
 """

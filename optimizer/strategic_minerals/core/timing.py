@@ -1,4 +1,4 @@
-"""Where a solve spends its time and memory: wall-clock seconds by phase, HiGHS's own apart."""
+"""Where a solve spends time and memory: wall-clock seconds by phase, with those of HiGHS shown separately."""
 
 from __future__ import annotations
 

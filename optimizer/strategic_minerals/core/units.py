@@ -1,4 +1,4 @@
-"""Unit conversions, in one place: tables speak USD/kg and tonnes, the mathematics USD/t, results million USD.
+"""Unit conversions in one place: tables use USD/kg and tonnes, the model USD/t, results million USD.
 
 Tonnes are always tonnes of contained material in the form that the material's row names.
 """
@@ -12,7 +12,7 @@ MEAN_DAYS_PER_YEAR = 365.25
 KG_PER_T = 1000.0
 USD_PER_MUSD = 1e6
 LARGEST_NUMBER = 1e12
-"""Numbers at or above this are refused in every file: HiGHS reads 1e20 as infinity, and no tonnage,
+"""Numbers at or above this are refused in every file: HiGHS treats 1e20 as infinity, and no tonnage,
 price or budget of a mineral comes near it."""
 MUSD_PER_T = KG_PER_T / USD_PER_MUSD
 """Million USD per tonne that one USD/kg is."""

@@ -1,2 +1,2 @@
-"""What planners hand in: readers and writers of plans, CSV tables and workbooks, with the place of every cell; edits by address;
+"""Input of planners: readers and writers of plans, CSV tables and workbooks, with the place of every cell; edits by address;
 estimates and calibration."""

@@ -1,4 +1,4 @@
-"""What a sensitivity study varies: a field of the plan, or cells of a table, named by an address.
+"""Addresses of what a sensitivity study varies: a field of the plan, or cells of a table.
 
 budget.appropriation_musd                      a field of the plan, dotted as in `--set`
 scenarios.0.probability                        lists are counted from 0
@@ -62,19 +62,29 @@ def read_axis(address: str) -> Axis:
     if "[" not in text and table and said not in Plan.model_fields:
         cells = f"{table}[{'/'.join('*' * len(TABLES[table].key))}].{column}"
         raise PlanError(
-            [Fault("axis", "", address, "a table without a key", f"the key of its rows in brackets; of all: {cells}")]
+            [
+                Fault(
+                    "axis",
+                    "",
+                    address,
+                    "a table without a key",
+                    f"the key of its rows in brackets; for all rows: {cells}",
+                )
+            ]
         )
     if "[" not in text:
         return Axis(address, text, "", "", "", factor)
     found = CELL.match(text)
     if found is None:
-        raise PlanError([Fault("axis", "", address, "no address", "table[key].column, e.g. stock[gallium].opening_t")])
+        raise PlanError(
+            [Fault("axis", "", address, "not an address", "table[key].column, e.g. stock[gallium].opening_t")]
+        )
     table, key, column = found["table"], found["key"], found["column"]
     if table not in TABLES:
-        raise PlanError([Fault("axis", "", address, f"'{table}'", "a table" + near_miss(table, TABLES))])
+        raise PlanError([Fault("axis", "", address, f"'{table}'", "a whole table" + near_miss(table, TABLES))])
     columns = TABLES[table].model_fields
     if column not in columns or column in TABLES[table].key:
-        expected = f"a column of {table} that is no key" + near_miss(column, columns)
+        expected = f"a column of {table} that is not part of the key" + near_miss(column, columns)
         raise PlanError([Fault("axis", "", address, f"'{column}'", expected)])
     return Axis(address, "", table, key, column, factor)
 
@@ -102,7 +112,7 @@ def edited(plan: Plan, data: Dataset, changes: Mapping[str, Any]) -> tuple[Plan,
 
 
 def _at(content: Any, path: str) -> Any:
-    """What stands at a dotted path; None where nothing does."""
+    """The value at a dotted path; None if there is none."""
     for part in path.split("."):
         try:
             content = content[counted(part)] if isinstance(content, list) else content[part]
@@ -139,7 +149,7 @@ def _cells(axis: Axis, rows: tuple[Row, ...], value: Any) -> tuple[Row, ...]:
         hits += hit
         filled = filled or (hit and getattr(row, axis.column) is not None)
     if axis.factor and hits and not filled:
-        raise PlanError([Fault("axis", "", axis.address, "empty cells", "a number to multiply")])
+        raise PlanError([Fault("axis", "", axis.address, "only empty cells", "a number to multiply")])
     if not hits:
         known = [key_of(row) for row in rows]
         expected = f"a key of {axis.table}: {'/'.join(TABLES[axis.table].key)}" + near_miss(axis.key, known)

@@ -1,4 +1,4 @@
-"""How often and how long hazards strike, from dated events: posteriors with credible intervals, not points.
+"""Rates and durations of hazards from dated events: posteriors with credible intervals, not point estimates.
 
 Onsets are a Poisson process: with Jeffreys' prior the rate after n onsets in y years is Gamma(n + 1/2, y). Durations are
 exponential: with d ended among events that lasted t years in all (running ones counted up to the date of the record), the

@@ -1,4 +1,4 @@
-"""Tables as CSV files: read within limits, written so that a spreadsheet takes no cell for a formula."""
+"""Tables as CSV files: read within limits, and written so that a spreadsheet treats no cell as a formula."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ def load_dataset(path: str | Path) -> Dataset:
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise InputError([Fault(str(folder), "", "", "no folder", "a folder of tables (CSV)")])
+        raise InputError([Fault(str(folder), "", "", "not a folder", "a folder of tables (CSV)")])
     faults = Faults()
     tables: dict[str, tuple[Row, ...]] = {}
     lines: dict[str, tuple[int, ...]] = {}
     inside = sorted(folder.iterdir())
     for file in (file for file in inside if file.suffix == ".csv" and not file.name.startswith(BESIDE)):
         if file.stem not in TABLES:
-            faults.add(Fault(file.name, "", "", "no such table", "a table name" + near_miss(file.stem, TABLES)))
+            faults.add(Fault(file.name, "", "", "not a table", "the name of a table" + near_miss(file.stem, TABLES)))
             continue
         rows, found, lines[file.stem] = read_csv_table(file)
         tables[file.stem] = rows
         faults.extend(found)
     faults.extend(_misnamed(inside, set(tables)))
     if not tables and not faults:
-        faults.add(Fault(str(folder), "", "", "no table", "CSV files named as in inputs/README.md"))
+        faults.add(Fault(str(folder), "", "", "no table in it", "CSV files with names as in inputs/README.md"))
     if faults:
         raise InputError(faults.told())
     return Dataset(types.MappingProxyType(tables), folder.name, lines=lines)
 
 
 def _misnamed(inside: Sequence[Path], tables: set[str]) -> Iterator[Fault]:
-    """Files that are called like a table and are not read: `demand.CSV`, `demand.xlsx`; a copy kept beside the table may stay."""
+    """Files named like a table that are not read, such as `demand.CSV` or `demand.xlsx`; a copy next to the table may stay."""
     for file in inside:
         stem = file.name.partition(".")[0].lower()
         if file.suffix == ".csv" or stem not in TABLES:
             continue
         if file.suffix.lower() == ".csv" or stem not in tables:
-            yield Fault(file.name, "", "", f"'{file.name}'", f"{stem}.csv, a CSV table in lower case")
+            yield Fault(file.name, "", "", f"'{file.name}'", f"{stem}.csv (a CSV file, name in lower case)")
 
 
 def write_dataset(data: Dataset, folder: Path) -> None:

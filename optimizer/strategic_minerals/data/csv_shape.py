@@ -1,4 +1,4 @@
-"""A table as a CSV file: what a spreadsheet or a program made of it, told in one fault where the file as a whole is otherwise."""
+"""Shape of a table's CSV file: if a spreadsheet or program changed the file as a whole, this is reported as one fault."""
 
 from __future__ import annotations
 
@@ -76,23 +76,23 @@ def _otherwise(table: str, name: str, text: str) -> Iterator[Fault]:
     """What is wrong with a file as a whole: nothing in it, another separator, lines above the header, no header."""
     lines = text.splitlines()[:LINES_LOOKED_AT]
     if "\0" in text:
-        yield Fault(name, str(text.count("\n", 0, text.index("\0")) + 1), "", "a zero byte", "text alone")
+        yield Fault(name, str(text.count("\n", 0, text.index("\0")) + 1), "", "a zero byte", "only text")
     elif not text.strip():
-        yield Fault(name, "", "", "an empty file", f"a header, and a row a line: {header_words(table)}")
+        yield Fault(name, "", "", "an empty file", f"a header and one row per line: {header_words(table)}")
     elif text.startswith("version https://git-lfs"):
         yield Fault(
             name,
             "1",
             "",
-            "a pointer of Git LFS in place of the table",
+            "a Git LFS pointer instead of the table",
             "the table itself: fetch it with `git lfs pull`",
         )
     elif marked := [n for n, line in enumerate(text.splitlines(), start=1) if MERGE_MARK.fullmatch(line)]:
         more = f", {len(marked)} in all" if len(marked) > 1 else ""
-        found = f"a mark that a merge has left{more}"
-        yield Fault(name, str(marked[0]), "", found, "one version of the rows, without marks of a merge")
+        found = f"a merge conflict marker{more}"
+        yield Fault(name, str(marked[0]), "", found, "one version of the rows, without conflict markers")
     elif curly := _curly(text):
-        found = "a curly quotation mark at the edge of a cell"
+        found = "a curly quotation mark around a cell"
         yield Fault(name, str(curly), "", found, 'straight quotation marks (") around cells')
     else:
         yield from _headless(table, name, lines)
@@ -120,14 +120,14 @@ def _headless(table: str, name: str, lines: Sequence[str]) -> Iterator[Fault]:
     if hits < LIKE_A_HEADER:
         yield Fault(name, "1", "", first, f"the header: {header_words(table)}")
     elif at < 0:
-        what = "a line for Excel alone" if lines[0].lower().startswith("sep=") else first
-        more = f", separated by commas and not by {SEPARATORS[separator]}" if separator != "," else ""
-        yield Fault(name, "1", "", what, f"the header, which stands in line {1 - at}: take away what is above it{more}")
+        what = "a line that only Excel understands" if lines[0].lower().startswith("sep=") else first
+        more = f", separated by commas, not by {SEPARATORS[separator]}" if separator != "," else ""
+        yield Fault(name, "1", "", what, f"the header, which is in line {1 - at}: delete the lines above it{more}")
     elif separator != ",":
-        expected = "columns separated by commas, and a point in numbers"
+        expected = "columns separated by commas, and a decimal point in numbers"
         yield Fault(name, "1", "", f"columns separated by {SEPARATORS[separator]} ({separator!r})", expected)
     elif lines[0].startswith('"') and len(next(csv.reader(lines[:1]), [])) == 1:
-        yield Fault(name, "1", "", "a whole line in quotation marks", "quotation marks around single cells at most")
+        yield Fault(name, "1", "", "a whole line in quotation marks", "quotation marks only around single cells")
 
 
 def header_words(table: str) -> str:
@@ -146,9 +146,9 @@ def _torn(name: str, text: str) -> Fault:
     except csv.Error as error:
         too_long = "limit" in str(error)
         found = (
-            "a cell of more than 131,072 characters" if too_long else "a quotation mark that does not close its cell"
+            "a cell of more than 131,072 characters" if too_long else "an opening quotation mark without a closing one"
         )
-        expected = 'text with a comma or a quotation mark as "text, and ""more"" of it"'
+        expected = 'text with a comma or quotation mark written as "text, and ""more"" of it"'
         return Fault(name, str(line), "", found, expected)
 
 
@@ -165,14 +165,14 @@ def _header_faults(table: str, name: str, columns: Sequence[str]) -> Iterator[Fa
     fields = TABLES[table].model_fields
     faults = Faults()
     for column in sorted({column for column in columns if column and columns.count(column) > 1}):
-        faults.add(Fault(name, "1", column, "a column twice", "each column once"))
+        faults.add(Fault(name, "1", column, "the column twice", "each column once"))
     for n, column in enumerate(columns, start=1):
         if not column.strip():
-            faults.add(Fault(name, "1", "", f"no name over column {n}", "a name, or no such column"))
+            faults.add(Fault(name, "1", "", f"no name for column {n}", "a name, or an empty column"))
     given = {plain(column) for column in columns}
     for column in PROVENANCE:
         if plain(column) not in given and not any(near_miss(each, [column]) for each in columns if each not in fields):
-            faults.add(Fault(name, "1", column, "no column", "a column that every table has"))
+            faults.add(Fault(name, "1", column, "no such column", "this column, which every table has"))
     yield from faults.told()
 
 
@@ -191,9 +191,9 @@ def _shifted(table: str, name: str, columns: Sequence[str], records: Sequence[Se
     known = [column for column in TABLES[table].model_fields if column not in columns]
     lost = absent or (known if len(known) <= MOST_LOST else [])
     strange = [shown(column) for column in columns if column not in TABLES[table].model_fields]
-    which = f"; none is called {' or '.join(lost)}" if lost and width > len(columns) else ""
-    which = f"; {', '.join(strange)}: no such column" if strange and width < len(columns) else which
-    found = f"{len(columns)} names in the header, and {width} cells in all {rows} rows"
+    which = f"; {' or '.join(lost)} is missing" if lost and width > len(columns) else ""
+    which = f"; unknown: {', '.join(strange)}" if strange and width < len(columns) else which
+    found = f"{len(columns)} names in the header, but {width} cells in each of the {rows} rows"
     yield Fault(
         name,
         "1",
@@ -212,17 +212,15 @@ MOST_LOST = 3
 def _shape_faults(name: str, columns: Sequence[str], records: Sequence[Sequence[str]]) -> Iterator[Fault]:
     """Rows with more cells than the header has, which would shift every column, or with fewer: a line that was cut."""
     faults = Faults()
-    wanted = f"{len(columns)}, as the header has"
+    wanted = f"{len(columns)}, as in the header"
     for number, cells in enumerate(records, start=2):
         filled = next((n for n in range(len(cells), 0, -1) if cells[n - 1] != ""), 0)
         if filled > len(columns):
             faults.add(
-                Fault(
-                    name, str(number), "", f"{filled} cells", f"{wanted} (text with a comma stands in quotation marks)"
-                )
+                Fault(name, str(number), "", f"{filled} cells", f"{wanted} (text with a comma needs quotation marks)")
             )
         elif len(cells) < len(columns) and filled and is_total(cells[0]):
-            faults.add(Fault(name, str(number), columns[0], f"a line of totals ({shown(cells[0])})", DATA_ALONE))
+            faults.add(Fault(name, str(number), columns[0], f"a totals row ({shown(cells[0])})", DATA_ALONE))
         elif len(cells) < len(columns) and filled:
-            faults.add(Fault(name, str(number), "", f"{len(cells)} cells", f"{wanted} (was the line cut?)"))
+            faults.add(Fault(name, str(number), "", f"{len(cells)} cells", f"{wanted} (was the line cut off?)"))
     yield from faults.told()

@@ -1,4 +1,4 @@
-"""The facts: tables read from CSV files or data frames, validated row by row once, frozen afterwards."""
+"""The facts: tables from CSV files or data frames, validated once row by row and then frozen."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Dataset:
         tables: dict[str, tuple[Row, ...]] = {}
         for table, frame in frames.items():
             if table not in TABLES:
-                expected = f"a table name{near_miss(table, TABLES)}"
+                expected = f"the name of a table{near_miss(table, TABLES)}"
                 faults.add(Fault(name, "", "table", f"'{table}'", expected))
                 continue
             columns = [str(column) for column in frame.columns]

@@ -1,4 +1,4 @@
-"""A question as people keep it, a plan with its tables, in files of any kind: found, read, its faults told at once."""
+"""Find and read a question, a plan with its tables, from files of any kind; all faults are raised together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def find_plan(path: Path) -> Path:
     if path.is_file():
         return path
     if path.exists() and not path.is_dir():
-        raise PlanError([Fault(str(path), "", "", "no regular file, but a pipe or a device", "a plan file")])
+        raise PlanError([Fault(str(path), "", "", "a pipe or a device", "a plan file")])
     inside = [path / name for name in ("plan.toml", "plan.json", "plan.xlsx") if (path / name).is_file()]
     if inside:
         return inside[0]
@@ -34,10 +34,12 @@ def find_plan(path: Path) -> Path:
         return shipped("models") / f"{path.name.removesuffix('.toml')}.toml"
     if path.is_dir():
         raise PlanError(
-            [Fault(str(path), "", "", "a folder without a plan", "plan.toml, plan.json or plan.xlsx in it")]
+            [Fault(str(path), "", "", "a folder without a plan", "a folder with plan.toml, plan.json or plan.xlsx")]
         )
     close = near_miss(path.name, known)
-    raise PlanError([Fault(str(path), "", "", "no such file", f"a plan file, or one of {', '.join(known)}{close}")])
+    raise PlanError(
+        [Fault(str(path), "", "", "no such file", f"a plan file, or a shipped plan: {', '.join(known)}{close}")]
+    )
 
 
 SHIPPED = "shipped"
@@ -45,7 +47,7 @@ SHIPPED = "shipped"
 
 
 def find_tables(plan: Path, tables: Path | None) -> Path:
-    """The folder asked for, else `tables` or `inputs` beside the plan; the shipped one for shipped plans and where asked for.
+    """The folder asked for, else `tables` or `inputs` next to the plan; the shipped one for shipped plans and if asked for.
 
     Raises InputError for a plan of one's own without tables: facts of others are not put under it unasked.
     """
@@ -56,7 +58,7 @@ def find_tables(plan: Path, tables: Path | None) -> Path:
             return plan.parent / name
     if tables is None and plan.parent.resolve() != shipped("models").resolve():
         expected = (
-            f"a folder `tables` beside the plan, or --tables with a folder (--tables {SHIPPED}: those of the package)"
+            f"a folder `tables` next to the plan, or one given with --tables (--tables {SHIPPED}: those of the package)"
         )
         raise InputError([Fault(str(plan.parent), "", "tables", "no folder `tables` or `inputs`", expected)])
     return shipped("inputs")
@@ -92,8 +94,8 @@ def load_question(
 def with_demand(data: Dataset, whence: str) -> Dataset:
     """Tables that say what is needed. Raises InputError where a folder or a book has no table `demand` at all."""
     if "demand" not in data.tables:
-        expected = "demand.csv, or a sheet `demand`: what home users need (a header alone where that is nothing)"
-        raise InputError([Fault(whence, "", "demand", "no such table", expected)])
+        expected = "demand.csv, or a sheet `demand`: what home users need (only a header if there is no demand)"
+        raise InputError([Fault(whence, "", "demand", "no table `demand`", expected)])
     return data
 
 
@@ -103,7 +105,7 @@ def dataset_of(records: Mapping[str, Sequence[Mapping[str, Any]]], base: Dataset
     tables = {} if base is None else dict(base.tables)
     for name, rows in records.items():
         if name not in TABLES:
-            faults.append(Fault("tables", "", "table", f"'{name}'", f"a table name{near_miss(name, TABLES)}"))
+            faults.append(Fault("tables", "", "table", f"'{name}'", f"the name of a table{near_miss(name, TABLES)}"))
             continue
         columns = list(dict.fromkeys(column for row in rows for column in row))
         tables[name], found = validate_rows(name, [dict(row) for row in rows], name, columns)
@@ -124,7 +126,7 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
                 words
                 for is_so, words in (
                     (not sign, "no '='"),
-                    (not key, "no field before the '='"),
+                    (not key, "no field name before the '='"),
                     (bool(LINES & {*pair}), "more than one line"),
                     (value.lstrip().startswith("="), "two equals signs"),
                     (not value.strip(), EMPTY),
@@ -134,14 +136,14 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
             "",
         )
         if wrong == EMPTY:
-            expected = f"{key[:LONGEST_KEY]}=value; {key[:LONGEST_KEY]}=null empties a field that may be empty"
+            expected = f"{key[:LONGEST_KEY]}=value; {key[:LONGEST_KEY]}=null clears an optional field"
             raise PlanError([Fault(SET, "", pair[:40].strip(), wrong, expected)])
         if wrong:
             raise PlanError([Fault(SET, "", pair[:40].strip(), wrong, "key=value, e.g. budget.total_musd=500")])
         if "[" in key:
             raise PlanError([Fault(SET, "", key[:LONGEST_KEY], "brackets", _without_brackets(key))])
         if key in found:
-            raise PlanError([Fault(SET, "", key, "a field twice", "each field once")])
+            raise PlanError([Fault(SET, "", key, "the field twice", "each field once")])
         found[key] = None if _is_null(key, value) else _value(value)
     return found
 
@@ -161,9 +163,9 @@ def _without_brackets(key: str) -> str:
     """What is expected in place of a field with brackets: places in lists after dots, cells of tables in their files."""
     dotted = re.sub(r"\[(\d+)\]", r".\1", key)
     if "[" not in dotted:
-        return f"a place in a list after a dot, counted from 0: {dotted}"
+        return f"the number of a list entry after a dot, counted from 0: {dotted}"
     cell = " (a sweep varies cells of tables)" if key.partition("[")[0] in TABLES else ""
-    return f"a field of the plan, e.g. budget.total_musd; tables are changed in their files{cell}"
+    return f"a field of the plan, e.g. budget.total_musd; edit tables in their files{cell}"
 
 
 LINES = {"\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"}

@@ -1,4 +1,4 @@
-"""Plan files: TOML read within limits, validated, every fault told with its line."""
+"""Plan files: read within limits, validated, with the line of every fault."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _content(file: str, text: str, kind: TextKind, fields: Fields) -> dict[str, 
     try:
         data = json.loads(text, object_pairs_hook=_once) if kind == "JSON" else tomllib.loads(text)
     except RecursionError:
-        raise PlanError([Fault(file, "", "", "nesting too deep", f"a {kind} document")]) from None
+        raise PlanError([Fault(file, "", "", "too many nested levels", f"a {kind} document")]) from None
     except ValueError as error:
         if kind == "JSON":
             raise PlanError([json_fault(file, text, error, fields)]) from None
@@ -103,7 +103,7 @@ def _filled(model: type[BaseModel], data: dict[str, Any], file: str) -> None:
     needed = [name for name, field in model.model_fields.items() if field.is_required()]
     if not data and needed:
         raise PlanError(
-            [Fault(file, "", "", "no field", f"the fields {', '.join(needed)}, and what else is known of them")]
+            [Fault(file, "", "", "no fields", f"the fields {', '.join(needed)}, and further optional fields")]
         )
 
 
@@ -118,7 +118,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"key {twice!r} stands there twice")
+        raise ValueError(f"key {twice!r} occurs twice")
     return found
 
 
@@ -243,7 +243,9 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
             dotted = _renamed(data, former, name)
     *parents, last = dotted.split(".")
     if not all(part.strip() for part in (*parents, last)):
-        raise PlanError([Fault(file, "", dotted[:40], "an empty part", "a field of the plan, e.g. budget.total_musd")])
+        raise PlanError(
+            [Fault(file, "", dotted[:40], "an empty part between dots", "a field of the plan, e.g. budget.total_musd")]
+        )
     if len(parents) >= DEEPEST_NESTING:
         raise PlanError(
             [Fault(file, "", f"{dotted[:40]}...", f"{len(parents) + 1} nested levels", f"at most {DEEPEST_NESTING}")]
@@ -255,7 +257,7 @@ def put(data: Any, dotted: str, value: Any, file: str) -> None:
             done.append(part)
         node[counted(last) if isinstance(node, list) else last] = value
     except (ValueError, IndexError, AttributeError, TypeError):
-        raise PlanError([Fault(file, "", dotted, "no such place", _places_at(node, ".".join(done)))]) from None
+        raise PlanError([Fault(file, "", dotted, "no such field or entry", _places_at(node, ".".join(done)))]) from None
 
 
 def _renamed(data: Any, former: str, name: str) -> str:
@@ -272,8 +274,8 @@ def _places_at(node: Any, path: str) -> str:
     if isinstance(node, list) and node:
         return f"a number from 0 to {len(node) - 1} after `{path}`"
     if isinstance(node, list):
-        return f"no part of `{path}`, which is an empty list"
-    return f"`{path}` itself: it is {shown(node)}, which has no parts"
+        return f"`{path}` itself, which is an empty list"
+    return f"`{path}` itself: its value {shown(node)} has no parts"
 
 
 def counted(part: str) -> int:
@@ -300,9 +302,9 @@ def _fault(model: type[BaseModel], item: Any, place: PlanText) -> Fault:
     if item["type"] == "missing":
         wanted = absent(model, loc)
     elif item["input"] is None:
-        wanted = f"{wanted}; it may not be empty"
+        wanted = f"{wanted}; the field must have a value"
     if isinstance(item["input"], str) and is_everything(item["input"]) and default_at(model, ".".join(loc)) == ["*"]:
-        wanted = 'a list: ["*"], which stands for all'
+        wanted = 'a list: ["*"], which means all'
     meant_shape = shape_meant(item["input"], kinds_at(model, ".".join(loc)), items_at(model, ".".join(loc)))
     if item["type"] not in ("missing", "extra_forbidden") and meant_shape:
         wanted = meant_shape
@@ -317,4 +319,4 @@ def _fault(model: type[BaseModel], item: Any, place: PlanText) -> Fault:
 
 
 SCHEMA = "$schema"
-"""By which editors know what a JSON file is; it is read over."""
+"""Key by which editors find the schema of a JSON file; it is ignored."""

@@ -1,4 +1,4 @@
-"""Where in a plan file each field stands, so that a fault found in the plan, or later against the tables, names its line."""
+"""Line of each field in a plan file, so that faults of the plan, found now or later with the tables, name their line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in a plan a field belongs that stands where it is none: above the tables, in another table, under another name."""
+"""Where a misplaced field of a plan belongs: above the tables, in another table, under another name."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def elsewhere(model: type[BaseModel], loc: Sequence[str], value: Any, kind: Text
     """What a key that is none may have meant: another one here, or the same one where it belongs. loc: where it stands."""
     name, here = loc[-1], fields_at(model, loc[:-1])
     if name.startswith(COMMENTS):
-        return "no such field; what is to be noted stands in the title, or after # in a TOML plan"
+        return "a known field; notes belong in the title, or after # in a TOML plan"
     other = ""
     if plain(latin(name)) not in map(plain, here):
         other = _around(model, loc, value, kind) or _in_others(model, loc, kind)
-    return other or f"no such field{near_miss(name, here)}"
+    return other or f"a known field{near_miss(name, here)}"
 
 
 def home_of(model: type[BaseModel], loc: Sequence[str], missing: Collection[tuple[str, ...]]) -> tuple[str, ...] | None:
@@ -54,18 +54,18 @@ def _around(model: type[BaseModel], loc: Sequence[str], value: Any, kind: TextKi
         return ""
     dotted = ".".join([*loc[:k], name])
     if kind == "JSON":
-        return f"no such field here: {name} belongs beside '{loc[k]}', not in it"
+        return f"{name} next to '{loc[k]}', not inside it"
     if kind != "TOML":
-        return f"no such field (did you mean '{dotted}'?)"
+        return f"a known field (did you mean '{dotted}'?)"
     tables = isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
     own = _named(loc[:-1])
     if isinstance(value, dict) and k == 0:
-        return f"no such field of {own}: a table of its own, [{name}]"
+        return f"[{name}] as a table of its own: {own} has no such field"
     if tables and value and k == 0:
-        return f"no such field of {own}: tables of their own, [[{name}]]"
+        return f"[[{name}]] as tables of their own: {own} has no such field"
     if k == 0:
-        return f"no such field of {own}: {name} belongs above the first [table]"
-    return f"no such field of {own}: {name} belongs below {_named(loc[:k])}, above {_named(loc[: k + 1], listed=True)}"
+        return f"{name} above the first [table]: {own} has no such field"
+    return f"{name} below {_named(loc[:k])} and above {_named(loc[: k + 1], listed=True)}: {own} has no such field"
 
 
 def _in_others(model: type[BaseModel], loc: Sequence[str], kind: TextKind) -> str:
@@ -77,9 +77,9 @@ def _in_others(model: type[BaseModel], loc: Sequence[str], kind: TextKind) -> st
     close = " or ".join(f"'{'.'.join([*path, loc[-1]])}'" for path in found if not path[-1].isdigit())
     place = f"it belongs in {' or '.join(map(_named, found))}" if kind == "TOML" else ""
     if close:
-        return f"no such field (did you mean {close}?{f' {place}' if place else ''})"
+        return f"a known field (did you mean {close}?{f' {place}' if place else ''})"
     entries = " or ".join(repr(".".join(path[:-1])) for path in found)
-    return f"no such field here: {place or f'it belongs to an entry of {entries}'}"
+    return f"another place: {place or f'it belongs in an entry of {entries}'}"
 
 
 def _named(path: Sequence[str], *, listed: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""What is wrong with the spelling of a TOML or JSON file, told to people who know neither: the line, its text, what to write."""
+"""Syntax errors of TOML and JSON files for people who know neither: the line, its text and what to write instead."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _unlisted(field: str, line: str, fields: Fields) -> str:
         return ""
     if items == {"string"} and LISTED.fullmatch(value):
         names = ["*"] if is_everything(value) else re.split(r"[\s,;]+", value)
-        return f"a list: {setting['key']} = {json.dumps(names)}{', which stands for all' if names == ['*'] else ''}"
+        return f"a list: {setting['key']} = {json.dumps(names)}{', which means all' if names == ['*'] else ''}"
     years = fields.years(field)
     entries = [entry.strip("\"' ") for entry in re.split(r"[,;]", value.strip("[]"))]
     meant = "" if value.startswith("[") else shape_meant(value, kinds, items)
@@ -114,11 +114,11 @@ def json_fault(file: str, text: str, error: Exception, fields: Fields = NONE_KNO
     if not isinstance(error, json.JSONDecodeError):
         at = repeated(text)
         field, line = (at[0], str(at[1])) if at else ("", "")
-        return Fault(file, line, field, str(error), "a JSON document, each key once in its object")
+        return Fault(file, line, field, str(error), "a JSON document with each key once per object")
     number = error.lineno
     if text.strip() and not text.lstrip().startswith(("{", "[")):
         return Fault(
-            file, "1", "", _line_of(text, 1), "JSON, which begins with {; a TOML plan is a file that ends in .toml"
+            file, "1", "", _line_of(text, 1), "JSON, which begins with {; the name of a TOML plan ends in .toml"
         )
     trailing = error.msg.startswith("Expecting property name") and text[: error.pos].rstrip().endswith(",")
     if (trailing or error.msg.startswith("Expecting ','")) and not text[
@@ -151,7 +151,7 @@ def _json_words(text: str, error: json.JSONDecodeError, fields: Fields) -> str:
     before = text[: error.pos].rstrip()
     word = re.match(r"[A-Za-z]+", rest)
     if error.pos >= len(text.rstrip()) or ("Unterminated" in error.msg and "\n" not in text[error.pos :]):
-        return "the rest of the file: it ends before its last } (was it copied as a whole?)"
+        return "the rest of the file: it ends before its last } (was it copied completely?)"
     if before.endswith(",") and rest[:1] in ("}", "]", ""):
         return "no comma after the last entry"
     if before.endswith((",", "[", "{")) and rest.startswith(","):
@@ -161,9 +161,9 @@ def _json_words(text: str, error: json.JSONDecodeError, fields: Fields) -> str:
     if CURLY_MARKS.search(rest[:1]):
         return 'straight quotation marks: "name"'
     if rest.startswith(("//", "#", "/*")):
-        return "no comments: JSON has none (a TOML plan may have them, after #)"
+        return "no comments, which JSON does not have (a TOML plan may have them, after #)"
     if word and before.endswith((":", "[", ",")) and word[0].lower() in (*TRUTHS, "none", "null"):
-        return f"{TRUTHS.get(word[0].lower(), 'null')}, written so"
+        return f"{TRUTHS.get(word[0].lower(), 'null')}, in this spelling"
     value = re.split(r"[}\]]\s*$", _value_around(text, error.pos))[0].strip()
     field = last_json_name(text[: error.pos])
     meant = figure_meant(value, field.rpartition(".")[2], fields.years(field))
@@ -199,15 +199,15 @@ def _whole_file(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
     head = text.lstrip()
     if head.startswith("{"):
-        return "TOML (field = value); this looks like JSON, which is read from a file that ends in .json"
+        return "TOML (field = value); this looks like JSON, whose file name must end in .json"
     if head[:200].lower().startswith(("<!doctype", "<html", "<?xml", "<")) and not head.startswith("<<<<<<<"):
         return "TOML (field = value); this is a page of HTML or XML: save the plan itself"
     settings = sum(bool(SETTING.fullmatch(line)) for line in lines)
     colons = sum(bool(COLON.fullmatch(line)) or line.startswith("- ") for line in lines)
     if lines and (head.startswith("---") or colons > 3 * settings) and colons:
-        return "TOML (field = value, tables as [horizon]); this looks like YAML, which is not read"
+        return "TOML (field = value, tables as [horizon]); this looks like YAML, which is not supported"
     if len(lines) > 1 and not settings and all(line.count(",") >= 1 for line in lines[:3]):
-        return "TOML (field = value); this looks like a table: tables belong into the folder `tables`, as CSV"
+        return "TOML (field = value); this looks like a table: tables belong in the folder `tables`, as CSV"
     return ""
 
 
@@ -222,7 +222,7 @@ def _about(text: str, number: int, message: str, fields: Fields) -> tuple[int, s
     ):
         return _stands_twice(text, number)
     if goes_on(text, number, lambda field: bool(fields.kinds(field))):
-        return number, "a comment that begins with #: the comment of the line above goes on here"
+        return number, "a comment that begins with #: this line continues the comment above"
     if in_list(text, number):
         return opened_at(text, number - 1), LIST
     found = _of_line(line, fields.years(toml_field(text, number)))
@@ -250,9 +250,9 @@ def _stands_twice(text: str, number: int) -> tuple[int, str]:
     start = next((n for n in range(number - 1, 0, -1) if code_of(text, n).strip().startswith("[")), 0)
     lines = range(1, number) if is_table else range(max(start, 1), number)
     same = [n for n in lines if code_of(text, n).strip().partition("=")[0].strip("[] \t") == name]
-    where = f": line {same[0]} has it already" if same else ""
+    where = f": it is already in line {same[0]}" if same else ""
     what = "the table" if is_table else "the field"
-    more = "; several tables of one name have two brackets each, [[...]]" if is_table else ""
+    more = "; several tables of the same name are written with double brackets, [[...]]" if is_table else ""
     return number, f"{what} {shown(name)} once{where}{more}"
 
 
@@ -260,16 +260,16 @@ def _of_line(line: str, years: YearKind) -> str:
     """What to write in place of a line; empty where the line by itself says nothing wrong."""
     bare = line.strip()
     if any((ord(character) < 32 and character != "\t") or character == "\x7f" for character in line):
-        return "text without control characters (was the file copied from a program of another kind?)"
+        return "text without control characters (was the file copied from another kind of program?)"
     if ODD_SPACES.search(line):
-        return "ordinary spaces: there is one of another kind (copied from a page or a document), type it anew"
+        return "ordinary spaces: one is of another kind (copied from a page or a document); type it again"
     head = bare.strip("[] ") if bare.startswith("[") else bare.partition("=")[0].strip()
     if foreign(head) and ("=" in bare or bare.startswith("[")) and re.fullmatch(r"[A-Za-z0-9_.]+", latin(head)):
-        return f"{bare.replace(head, latin(head), 1)}, in letters of the keyboard: {foreign(head)}"
+        return f"{bare.replace(head, latin(head), 1)}, in ordinary letters: {foreign(head)}"
     if bare.startswith(("//", "--", ";", "/*", "%", "'")):
         return "a comment that begins with #"
     if bare.startswith(("<<<<<<<", "=======", ">>>>>>>")):
-        return "a file without marks of a merge: keep one of the two versions"
+        return "a file without merge conflict markers: keep one of the two versions"
     if bare.startswith("[") and "=" not in bare:
         return _of_table(bare)
     if bare.endswith("]") and "=" not in bare and "[" not in bare and '"' not in bare:
@@ -308,7 +308,7 @@ def _of_value(key: str, value: str, years: YearKind) -> str:
     if value.startswith("="):
         return f"one equals sign: {key} = {value.lstrip('= ')}"
     if not value:
-        return f"a value after the equals sign; where none is meant, no line with {key}"
+        return f"a value after the equals sign; if there is none, delete the line with {key}"
     if reads(value):
         return ""
     if CURLY_MARKS.search(value):
@@ -320,7 +320,7 @@ def _of_value(key: str, value: str, years: YearKind) -> str:
     if truth is not None:
         return f"{key} = {truth}"
     if value.lower() in NOTHING:
-        return f"a value; where none is meant, no line with {key}"
+        return f"a value; if there is none, delete the line with {key}"
     quotes = value[0] if value[0] in "\"'" else value[-1] if value[-1] in "\"'" else ""
     if quotes and "\\" in value and value.count(quotes) > 1:
         return f"text with a backslash in single quotation marks: {key} = '{value.strip(quotes)}'"

@@ -1,4 +1,4 @@
-"""Every name that a plan or a table uses is one that some table defines."""
+"""Check that every name used by a plan or a table is defined in some table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..schemas.tables import TABLES
 from .dataset import Dataset
 
 REGIONS = frozenset({"WLD", "OTH"})
-"""Codes of fact tables that are no countries: the scenario, the rest."""
+"""Codes of fact tables that are not countries: the world, the rest."""
 Uses = tuple[str, str, "Known"]
 """Table, column, and what its names must be."""
 
@@ -39,7 +39,7 @@ class Known:
             if value is not None and value not in self.names:
                 several = [part for part in re.split(r"[\s,;]+", value) if part]
                 one = len(several) > 1 and all(part in self.names for part in several)
-                hint = f": each a text of its own, {', '.join(map(json.dumps, several))}" if one else ""
+                hint = f": each as a separate text, {', '.join(map(json.dumps, several))}" if one else ""
                 expected = f"{self.where}{hint or hints.near(value, self.names, self.called)}"
                 yield Stray(file, key, column, f"'{value}'", expected, value, self.of)
 
@@ -134,7 +134,7 @@ def _undefined(data: Dataset, table: str, name: str, uses: tuple[int, list[str]]
     if nearest is None:
         return Fault(f"{table}.csv", "", column, f"no row '{name}'", used)
     at = data.at(table, data.rows(table).index(nearest))
-    return Fault(f"{table}.csv", at, column, f"'{getattr(nearest, column)}', which nothing uses", used)
+    return Fault(f"{table}.csv", at, column, f"'{getattr(nearest, column)}', which is not used anywhere", used)
 
 
 def segment_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
@@ -209,7 +209,7 @@ def table_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]
         yield from segments.faults("hazards.csv", row.hazard, "demand_multipliers", named, hints)
     activities = {row.activity for row in data.rows("activities")}
     for name in sorted(activities & {row.project for row in data.rows("projects")}):
-        yield Fault("projects.csv", name, "project", f"'{name}'", "a name that no activity has")
+        yield Fault("projects.csv", name, "project", f"'{name}'", "a name that is not also an activity")
 
 
 def missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
@@ -224,7 +224,7 @@ def missing_tables(plan: Plan, data: Dataset) -> Iterator[Fault]:
         ("instruments", bool(data.rows("packages")), "the instruments that packages.csv names"),
         ("countries", foreign, "the countries of the producers, with their tiers"),
         ("prices", True, f"the prices of the set '{plan.price_set}'"),
-        ("loss_functions", True, f"what a tonne short costs, under the name '{plan.loss_function}'"),
+        ("loss_functions", True, f"the loss per tonne of shortfall, in loss function '{plan.loss_function}'"),
         ("yields", bool(producers), "what the producers make"),
         ("capacities", bool(producers), "how much the producers make"),
         ("tiers", bool(data.rows("demand")), "how the demand of each segment is divided"),
@@ -240,14 +240,20 @@ def absent(data: Dataset, table: str, expected: str) -> Fault:
         return Fault(f"{table}.csv", "", "", "no rows", f"a table with rows: {expected}")
     if data.book is None:
         return Fault(
-            f"{table}.csv", "", "", "no such file", f"a table {table}.csv: {expected}; there are {_some(data.tables)}"
+            f"{table}.csv",
+            "",
+            "",
+            "no such file",
+            f"a table {table}.csv: {expected}; the tables are {_some(data.tables)}",
         )
     near = get_close_matches(table, [name.casefold() for name in data.book.others], n=1, cutoff=LIKE_A_NAME)
     meant = next(
-        (f" (is it '{name}'? then call it so)" for name in data.book.others if near and name.casefold() == near[0]), ""
+        (f" (if it is '{name}', rename it)" for name in data.book.others if near and name.casefold() == near[0]), ""
     )
     there = _some([*data.tables, *data.book.others])
-    return Fault(data.book.name, "", table, "no such sheet", f"a sheet '{table}': {expected}; there are {there}{meant}")
+    return Fault(
+        data.book.name, "", table, "no such sheet", f"a sheet '{table}': {expected}; the sheets are {there}{meant}"
+    )
 
 
 LIKE_A_NAME = 0.5
@@ -318,16 +324,16 @@ def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     homes = [row.country for row in rows if row.tier == "home"]
     what = "the country whose demand, stock and imports these tables hold"
     if not homes:
-        yield Fault("countries.csv", "", "tier", "no country of tier 'home'", f"'home' for one country: {what}")
+        yield Fault("countries.csv", "", "tier", "no country of tier 'home'", f"'home' for exactly one country: {what}")
     for extra in homes[1:]:
         yield Fault(
-            "countries.csv", extra, "tier", f"'home', as {homes[0]} has", f"'home' for one country alone: {what}"
+            "countries.csv", extra, "tier", f"'home', as {homes[0]} has", f"'home' for exactly one country: {what}"
         )
     known = _countries(data, homes[0] if homes else plan.home)
     if plan.home not in known.names:
         yield from known.faults("plan", "", "home", [plan.home], hints)
     elif homes and plan.home not in homes:
-        said = f"'{homes[0]}', {what} (tier `home` in countries.csv); for another home, tables of that country"
+        said = f"'{homes[0]}', {what} (tier `home` in countries.csv); another home country needs its own tables"
         yield Fault("plan", "", "home", f"'{plan.home}'", said)
 
 
@@ -380,7 +386,7 @@ def _horizon(plan: Plan, data: Dataset) -> Iterator[Fault]:
     years = [*dated, *(row.earliest_signing for row in data.rows("projects"))]
     first = plan.horizon.first_year
     if years and not min(years) - FAR_YEARS <= first <= max(years) + FAR_YEARS:
-        known = f"a year within {FAR_YEARS} of what the tables hold, which are the years {min(years)} to {max(years)}"
+        known = f"a year at most {FAR_YEARS} years from the tables, which cover the years {min(years)} to {max(years)}"
         yield Fault("plan", "", "horizon.first_year", str(first), known)
 
 
@@ -401,7 +407,7 @@ def _covers(plan: Plan, data: Dataset, materials: Known, hints: Hints) -> Iterat
         held = any(row.material == cover.material and row.opening_t > 0 for row in data.rows("stock"))
         offered = any(row.material == cover.material for row in data.rows("offers")) and plan.instruments.reserve
         if cover.material in materials.names and cover.days > 0 and not (held or offered):
-            yield Fault("plan", "", place, f"'{cover.material}'", "a material that the reserve can buy or has")
+            yield Fault("plan", "", place, f"'{cover.material}'", "a material that the reserve can buy or holds")
 
 
 def _events(
@@ -426,7 +432,11 @@ def _events(
     if plan.sample is not None:
         if not hazards.names and plan.sample.hazards == ("*",):
             yield Fault(
-                "hazards.csv", "", "", "no rows, or no such file", "the hazards that the plan's sample is drawn from"
+                "hazards.csv",
+                "",
+                "",
+                "no rows, or no such file",
+                "the hazards from which the plan's scenarios are sampled",
             )
         for n, name in enumerate(plan.sample.hazards):
             yield from one(f"sample.hazards.{n}", name, hazards.and_("*"))

@@ -48,7 +48,7 @@ def validate_rows(
         key = tuple(getattr(row, name) for name in model.key)
         if key in places:
             found = ", ".join(str(part) for part in key)
-            wanted = f"a key not used before (line {places[key]} has it)"
+            wanted = f"a unique key (line {places[key]} has the same)"
             faults.add(Fault(file, str(line), ", ".join(model.key), f"'{found}'", wanted))
         places.setdefault(key, line)
         faults.extend(_range_faults(row, file, line))
@@ -64,9 +64,9 @@ def _header_faults(table: str, file: str, columns: Sequence[str]) -> Iterator[Fa
     for n, column in enumerate(column for column in columns if column not in fields):
         near = meant(column, sorted(fields.keys() - set(columns)) or fields) if n < MOST_FAULTS else []
         slips.update(near[:1])
-        yield Fault(file, "1", column, shown(column), f"no such column{near_miss(column, near) if near else ''}")
+        yield Fault(file, "1", column, shown(column), f"a known column{near_miss(column, near) if near else ''}")
     for column in sorted(missing - slips):
-        yield Fault(file, "1", column, "no column", "a required column")
+        yield Fault(file, "1", column, "no such column", "a required column")
 
 
 def no_row(model: type[Row], cells: Mapping[str, Any]) -> str:
@@ -75,14 +75,14 @@ def no_row(model: type[Row], cells: Mapping[str, Any]) -> str:
         return "the header again"
     keys = [cells[name] for name in model.key if name in cells]
     if not keys:
-        return "no name or number of what the row is about"
+        return "a row without a name or number"
     if len(cells) == 1 < len(model.key) and len(str(keys[0]).split()) > 1:
         return f"a remark ({shown(keys[0])})"
     partly = any(field.is_required() and name not in cells for name, field in model.model_fields.items())
-    return f"a line of totals ({shown(keys[0])})" if partly and is_total(keys[0]) else ""
+    return f"a totals row ({shown(keys[0])})" if partly and is_total(keys[0]) else ""
 
 
-DATA_ALONE = "rows of data alone: no totals, units, notes or second header"
+DATA_ALONE = "only rows of data: no totals, units, notes or second header"
 
 
 def is_total(cell: object) -> bool:
@@ -153,10 +153,10 @@ def _within(name: str, value: float, low: float, high: float) -> str:
         off = max(value / high if high else 0.0, low / value if value else 0.0)
         of_it = not ending or (name.endswith(ending) and (ending.endswith("_per_yr") or not name.endswith("_per_yr")))
         if of_it and off >= max(factor, 1 / factor) ** 0.5 and low <= value * factor <= high:
-            return f"a value of that range: {value * factor:.4g}, if it is {words}"
+            return f"a value in that range: {value * factor:.4g}, if it was given {words}"
     if name.endswith(OF_ONE) and 1 < value < 2 and low <= value - 1 <= high:
-        return f"a value of that range: {value - 1:.4g}, if it is 1 + that"
-    return "a value of that range, or a range around it"
+        return f"a value in that range: {value - 1:.4g}, if 1 was added to it"
+    return "a value in that range, or a range around it"
 
 
 OF_ONE = ("_share", "_share_per_yr", "_rate", "rate", "score", "kappa", "probability")
@@ -164,10 +164,10 @@ OF_ONE = ("_share", "_share_per_yr", "_rate", "rate", "score", "kappa", "probabi
 UNIT_SLIPS = (
     (1 / 12, "in months", "_yr"),
     (1 / 365.25, "in days", "_yr"),
-    (12, "by the month", "_per_yr"),
+    (12, "per month", "_per_yr"),
     (1 / 100, "in percent", ""),
-    (100, "a share", "_pct"),
-    *((100, "divided by 100 once too often", end) for end in OF_ONE),
+    (100, "as a share", "_pct"),
+    *((100, "after dividing by 100 once too often", end) for end in OF_ONE),
     (1 / 1000, "in a unit of a thousandth", ""),
     (1000, "in a unit of a thousand", ""),
 )
@@ -205,7 +205,7 @@ def _kinds(table: str) -> dict[str, type]:
 
 
 def _cell(table: str, column: str, value: Any) -> Any:
-    """A cell in the type of its column where that loses nothing (text booleans, whole numbers read as floats)."""
+    """A cell in the type of its column where that loses nothing (text booleans, integers read as floats)."""
     kind = _kinds(table).get(column, str)
     if kind is bool and isinstance(value, str):
         return {"true": True, "false": False, "1": True, "0": False}.get(value.strip().lower(), value)

@@ -1,4 +1,4 @@
-"""Plans, tables and results as one workbook (xlsx): what planners live in, read back without loss.
+"""Plans, tables and results as one workbook (xlsx), which is read back without loss.
 
 A sheet a table, its name the table's, its first row the columns; the sheet `plan` holds a field of the plan a row, dotted as in
 `--set`. Text stays text: formulas, `NA`, leading zeros. Faults name sheet and cell. A book is looked at before it is opened
@@ -43,13 +43,13 @@ UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]|_x[0-9
 """What the file format cannot hold, or reads otherwise."""
 
 WELCOME = (
-    "A plan for `strategic-minerals` with its tables.",
-    "Sheet `plan`: a field a row, dotted as in a plan file (budget.appropriation_musd, scenarios.0.probability); lists as 1, 2.",
-    "A budget by year: a row each, budget.appropriation_musd.2027. The third column is not read; further sheets are yours.",
-    "Another scenario: rows scenarios.3.name, scenarios.3.probability, scenarios.3.events.0.hazard and so on; gaps may stay.",
-    "Other sheets: a table each; a column's note says what it is. Units stand in the names of columns. Empty cells are unknown.",
-    "Keep codes with leading zeros and the like as text. Headers are locked; rows may be added below.",
-    "strategic-minerals check plan.xlsx      every fault with sheet and cell",
+    "A plan for `strategic-minerals` and its tables.",
+    "Sheet `plan`: one field per row, with dots: budget.appropriation_musd, scenarios.0.probability; lists as 1, 2.",
+    "A budget by year: one row per year, budget.appropriation_musd.2027. The third column is not read; other sheets are yours.",
+    "Another scenario: rows scenarios.3.name, scenarios.3.probability, scenarios.3.events.0.hazard and so on; gaps are allowed.",
+    "Other sheets: one table each; the note on a column says what it means. Units are in column names. Empty: not known.",
+    "Keep codes with leading zeros as text. Headers are locked; you may add rows below.",
+    "strategic-minerals check plan.xlsx      lists every fault with sheet and cell",
     "strategic-minerals solve plan.xlsx --out my-run",
 )
 
@@ -68,7 +68,7 @@ def load_workbook(path: str | Path, overrides: Mapping[str, Any] | None = None) 
     try:
         if PLAN not in sheets:
             there = ", ".join([*sheets, *found.others][:MOST_SHEETS_NAMED]) or "none"
-            expected = f"a sheet with a field of the plan a row; there are {there}"
+            expected = f"a sheet with one field of the plan per row; the sheets are {there}"
             raise PlanError([Fault(path.name, "", PLAN, "no such sheet", expected)])
         plan, sheet = read_plan(f"{path.name}, sheet {PLAN}", sheets[PLAN], overrides or {})
     except FaultsError as error:
@@ -108,7 +108,7 @@ def _sheets(path: Path) -> _Sheets:
         raise InputError([content])
     if content and not content.startswith(b"PK"):
         kind = kind_of_file(content) or "a file of another kind"
-        expected = "a workbook (xlsx, without a password): save it as one in the spreadsheet"
+        expected = "a workbook (xlsx, without a password): save it in this format in the spreadsheet"
         raise InputError([Fault(path.name, "", "", kind, expected)])
     calamine = _module("python_calamine")
     with whole_book(path.name):
@@ -146,8 +146,8 @@ def _beside(place: str, column: int | None) -> Fault | None:
     """One fault where a second table stands beside a table."""
     if column is None:
         return None
-    expected = "one table a sheet: its rows below those of the first, or a sheet of your own"
-    return Fault(place, cell_name(1, column), "", "a second header, right of an empty column", expected)
+    expected = "one table per sheet: put its rows below those of the first, or on a sheet of your own"
+    return Fault(place, cell_name(1, column), "", "a second header to the right of an empty column", expected)
 
 
 def columns_read(sheet: str) -> float:
@@ -161,11 +161,13 @@ def _misnamed(book: str, sheet: str, header: Sequence[str]) -> Iterator[Fault]:
     near = sorted((name for name in likeness if likeness[name] >= NEARLY), key=lambda name: -likeness[name])
     alike = [name for name in TABLES if len(required(name)) > 1 and required(name) <= set(header)]
     if near:
-        expected = f"a table name (did you mean '{near[0]}'?), or a name that is unlike one for a sheet of your own"
-        yield Fault(book, "", sheet, "no such table", expected)
+        expected = (
+            f"the name of a table (did you mean '{near[0]}'?), or a clearly different name for a sheet of your own"
+        )
+        yield Fault(book, "", sheet, "not the name of a table", expected)
     elif alike:
         expected = f"the name '{alike[0]}', whose columns it has, or other headers for a sheet of your own"
-        yield Fault(book, "", sheet, "no such table", expected)
+        yield Fault(book, "", sheet, "not the name of a table", expected)
 
 
 def _tables(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], book: _Sheets) -> Dataset:
@@ -185,7 +187,7 @@ def _tables(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], book: _Sh
         while columns and not columns[-1]:
             columns.pop()
         twice = [k for k, column in enumerate(columns) if column and column in columns[:k]]
-        faults.extend(Fault(place, cell_name(1, k), columns[k], "a column twice", "each column once") for k in twice)
+        faults.extend(Fault(place, cell_name(1, k), columns[k], "the column twice", "each column once") for k in twice)
         lines = [n for n, row in enumerate(cells[1:], start=2) if any(value != "" for value in row)]
         headless = [*under_no_header(place, columns, cells, lines)]
         faults.extend(headless)
@@ -196,7 +198,7 @@ def _tables(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], book: _Sh
         tables[name], places[0][name], places[1][name] = rows, tuple(columns), tuple(lines)
         faults.extend(_with_cell(fault, columns) for fault in found)
     if not tables and not faults:
-        faults.add(Fault(path.name, "", "", "no sheet with a table", "sheets named as in inputs/README.md"))
+        faults.add(Fault(path.name, "", "", "no sheet with a table", "sheets with names as in inputs/README.md"))
     if faults:
         raise InputError(faults.told())
     own = tuple(name for name in book.others if name.casefold() not in (READ_ME, NOTES))
@@ -295,7 +297,7 @@ def _fields(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(content, dict):
         for key, value in content.items():
             if "." in str(key) or counted(str(key)):
-                expected = "a name without dots that is no number, in a workbook"
+                expected = "a name without dots that is not a number (in a workbook)"
                 raise InputError([Fault("plan", "", f"{path}.{key}", repr(key), expected)])
             yield from _fields(value, f"{path}.{key}" if path else str(key))
     elif isinstance(content, list) and any(isinstance(entry, dict) for entry in content):
@@ -345,7 +347,7 @@ def write_cell(sheet: Any, row: int, column: int, value: Any, style: Any) -> Non
     else:
         text = " ".join(map(str, plain)) if isinstance(plain, tuple | list) else str(plain)
         if len(text) > LONGEST_TEXT or UNFIT.search(text) or (text.startswith("<r>") and text.endswith("</r>")):
-            expected = f"at most {LONGEST_TEXT:,} characters, none of control, not between <r> and </r>"
+            expected = f"at most {LONGEST_TEXT:,} characters, no control characters, not between <r> and </r>"
             raise InputError(
                 [Fault(f"sheet {sheet.get_name()}", cell_name(row + 1, column), "", repr(text[:60]), expected)]
             )

@@ -1,4 +1,4 @@
-"""A workbook looked at before it is opened: how much it unpacks to, how far its cells reach, cells that hold no value.
+"""Check a workbook before it is opened: its unpacked size, how far its cells reach, cells that hold no value.
 
 A small file may unpack to gigabytes, and one cell far out makes a reader fill everything before it. Cells with an error, and
 formulas that were never computed, look empty to a reader: they are told instead.
@@ -44,12 +44,10 @@ def whole_book(name: str) -> Iterator[None]:
     except (FaultsError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # a panic of the reader, which is written in Rust, is no Exception
-        found = "a damaged file: it was cut, or changed on the way"
+        found = "a damaged file: it was cut off or changed in transfer"
         if isinstance(error, OSError) and error.strerror:
             found = error.strerror
-        raise InputError(
-            [Fault(name, "", "", found, "a workbook (xlsx) that is whole: copy or save it again")]
-        ) from None
+        raise InputError([Fault(name, "", "", found, "a complete workbook (xlsx): copy or save it again")]) from None
 
 
 @dataclass(frozen=True)
@@ -73,10 +71,10 @@ class SheetLook:
         for what, all_at in self.hidden:
             at = [name for name in all_at if what != "column" or name not in unread]
             if what == "sheet":
-                yield f"{self.place}: it is hidden, and read all the same"
+                yield f"{self.place}: it is hidden, but read anyway"
             elif at:
                 some = f"{what} {at[0]} is" if len(at) == 1 else f"{len(at)} {what}s, the first {at[0]}, are"
-                yield f"{self.place}: {some} hidden or filtered away, and read all the same"
+                yield f"{self.place}: {some} hidden or filtered out, but read anyway"
 
 
 @dataclass(frozen=True)
@@ -279,7 +277,7 @@ class _SheetStream:
         column = _reach(at.partition(":")[0])[1]
         if column <= self._counted and len(self.faults) < MOST_TOLD:
             expected = "a value in each cell: take the cells apart, and fill each"
-            merged = Fault(self._place, at, "", "merged cells, of which only the first holds the value", expected)
+            merged = Fault(self._place, at, "", "merged cells, of which only the first holds a value", expected)
             self.faults.append((column - 1, merged))
 
     def _read(self, cell: _Cell) -> None:
@@ -289,7 +287,7 @@ class _SheetStream:
             self._filled.add(column)
             self._hidden_rows.update({row: True} if row in self._hidden_rows else {})
         if cell.error:
-            expected = "a value, or an empty cell: the spreadsheet could not compute this one"
+            expected = "a value, or an empty cell: the spreadsheet could not compute this cell"
             found = f"an error such as {cell.text or '#REF!'}"
         elif cell.formula and not cell.value:
             expected = "a value: open the book in a spreadsheet, let it compute, save it"
@@ -322,4 +320,4 @@ def _parse(content: IO[bytes], start: Any, end: Any = None, text: Any = None) ->
 
 
 def _refuse(*_: object) -> None:
-    raise RuntimeError("an entity of its own")
+    raise RuntimeError("an XML entity declaration")

@@ -1,4 +1,4 @@
-"""Where in a workbook something stands: cells of tables, and of the fields of the sheet `plan`."""
+"""Places in a workbook: cells of tables, and of the fields of the sheet `plan`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sheet `plan` of a workbook: a field a row, dotted as in `--set`; what planners type there, read as they mean it."""
+"""The sheet `plan` of a workbook: one field per row, with dots as in `--set`; values are interpreted as planners type them."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
         if not field or value == "":
             continue
         if field in rows:
-            expected = f"once: it stands in {cell_name(rows[field], 0)} too"
-            faults.add(Fault(place, cell_name(number, 0), field, "a field twice", expected))
+            expected = f"each field once: it is also in {cell_name(rows[field], 0)}"
+            faults.add(Fault(place, cell_name(number, 0), field, "the field twice", expected))
             continue
         rows[field] = number
         try:
@@ -61,7 +61,7 @@ def read_plan(place: str, cells: Sequence[Sequence[Any]], overrides: Mapping[str
         try:
             _place(content, field.split("."), meant)
         except (ValueError, TypeError, RecursionError) as error:
-            expected = "one row for the field, or a row for each of its parts (entries of lists: .0, .1, ...)"
+            expected = "one row for the field, or one row for each of its parts (list entries: .0, .1, ...)"
             faults.add(Fault(place, cell_name(number, 0), field, str(error), expected))
     changed: list[str] = []
     for field, value in overrides.items():
@@ -87,17 +87,19 @@ def _misplaced_header(place: str, cells: Sequence[Sequence[Any]]) -> Iterator[Fa
     heads = [(str(row[0]).strip().casefold(), str(row[1]).strip().casefold()) for row in cells if len(row) > 1]
     if heads and heads[0][0].split(".")[0] in Plan.model_fields:
         expected = "a header (field, value) in the first row, and fields below it"
-        yield Fault(place, cell_name(1, 0), heads[0][0], "a field in the first row, which is not read", expected)
+        yield Fault(place, cell_name(1, 0), heads[0][0], "a field in the first row, which must be the header", expected)
     elif not any(field.split(".")[0] in Plan.model_fields for field, _ in heads) and (elsewhere := _header_at(cells)):
         row, column = elsewhere
-        found = "an empty column A" if not any(row and str(row[0]).strip() for row in cells) else "another column"
-        expected = (
-            f"the header (field, value) in {cell_name(1, 0)}; it stands in {cell_name(row, column)}: take away what is "
+        found = (
+            "an empty column A"
+            if not any(row and str(row[0]).strip() for row in cells)
+            else "the header in another column"
         )
+        expected = f"the header (field, value) in {cell_name(1, 0)}; it is in {cell_name(row, column)}: delete what is "
         yield Fault(place, cell_name(1, 0), "", found, f"{expected}left of it{' and above it' if row > 1 else ''}")
     elif HEADER in heads[1:]:
         found, at = str(cells[0][0]).strip() or "an empty row", heads.index(HEADER) + 1
-        expected = f"the header (field, value), which stands in row {at}: take away what is above it"
+        expected = f"the header (field, value), which is in row {at}: delete the rows above it"
         yield Fault(place, cell_name(1, 0), "", found, expected)
 
 
@@ -119,7 +121,7 @@ FIELD = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
 def _place(content: dict[str, Any], parts: Sequence[str], value: Any) -> None:
     """Put a value at a path; numbered parts make lists, whose numbers may have gaps. ValueError where two rows contradict."""
     if len(parts) > DEEPEST:
-        raise ValueError(f"a path of {len(parts)} parts")
+        raise ValueError(f"a path with {len(parts)} parts")
     node: Any = content
     for part, following in pairwise(parts):
         fresh: Any = Numbered() if counted(following) else {}
@@ -131,7 +133,7 @@ def _key(node: Any, part: str) -> Any:
     """A part of a path as a key of a node. ValueError where there is none such."""
     if isinstance(node, Numbered):
         if not counted(part):
-            raise ValueError(f"'{part}' where entries are numbered")
+            raise ValueError(f"'{part}' instead of the number of an entry")
         return int(part)
     if not isinstance(node, dict) or not part:
         raise ValueError("a part of a field that has a value of its own in another row")
@@ -144,8 +146,8 @@ def _override(content: dict[str, Any], field: str, value: Any) -> None:
     parts = field.split(".")
     for n, part in enumerate(parts):
         if isinstance(node, Numbered) and not (counted(part) and int(part) in node):
-            expected = f"a number of the sheet after {'.'.join(parts[:n])}: {', '.join(map(str, sorted(node)))}"
-            raise PlanError([Fault("--set", "", field, "no such place", expected)])
+            expected = f"a number that the sheet uses after {'.'.join(parts[:n])}: {', '.join(map(str, sorted(node)))}"
+            raise PlanError([Fault("--set", "", field, "no such entry", expected)])
         if isinstance(node, Numbered):
             if n == len(parts) - 1:
                 node[int(part)] = value
@@ -174,7 +176,7 @@ def counted(part: str) -> bool:
 
 
 def typed(value: Any, field: str) -> Any:
-    """A cell as a value of a plan: whole numbers whole, lists and tables as TOML, lists typed with commas or spaces too."""
+    """A cell as a value of a plan: integers whole, lists and tables as TOML, lists typed with commas or spaces too."""
     listed = list_at(Plan, field)
     if isinstance(value, str) and value.strip().startswith(TEXT_STARTS):
         try:
@@ -182,7 +184,7 @@ def typed(value: Any, field: str) -> Any:
         except tomllib.TOMLDecodeError:
             if value.strip().startswith('"'):  # somebody's own quotation marks
                 return value
-            raise ValueError(f"{value[:40]!r}, which does not read as a list or a table") from None
+            raise ValueError(f"{value[:40]!r}, which is not a valid list or table") from None
     if listed and isinstance(value, str):
         return [_entry(part, listed) for part in re.split(r"[\s,;]+", value) if part]
     if isinstance(value, str):

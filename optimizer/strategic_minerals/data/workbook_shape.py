@@ -1,4 +1,4 @@
-"""Where in a sheet a table stands: its columns, and what is beside them behind an empty column, which is the planner's own."""
+"""Find the table in a sheet: its columns, and the planner's own content beyond an empty column."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Extent:
             return ""
         first, last = (cell_name(1, k).rstrip("1") for k in (self.beside[0], self.beside[-1]))
         which = f"column {first} is" if first == last else f"columns {first} to {last} are"
-        return f"{place}: {which} not read: an empty column separates what stands there from the table"
+        return f"{place}: {which} not read: an empty column separates this content from the table"
 
 
 def extent(table: str, cells: Sequence[Sequence[Any]], unread: Collection[int]) -> Extent:
@@ -90,14 +90,14 @@ def no_header(table: str, place: str, cells: Sequence[Sequence[Any]]) -> Fault |
         return None
     filled = next((str(value).strip() for row in cells for value in row if not _empty(value)), "")
     if not filled:
-        return Fault(place, "", "", "an empty sheet", f"a header ({header_words(table)}), or no such sheet")
+        return Fault(place, "", "", "an empty sheet", f"a header ({header_words(table)}), or no sheet of this name")
     at = next((n for n, count in enumerate(hits, start=1) if count >= LIKE_A_HEADER), 0)
     first = next((str(value).strip() for value in cells[0] if not _empty(value)), "")
     found = f"{first!r}" if first else "an empty row"
     if not at:
         return Fault(place, "row 1", "", found, f"the header: {header_words(table)}")
     begins = next(k for k, value in enumerate(cells[at - 1]) if plain(str(value)) in known)
-    where = f"the header, which stands in row {at}: take away what is above it"
+    where = f"the header, which is in row {at}: delete the rows above it"
     return Fault(place, "row 1", "", found, f"{where} (it begins in cell {cell_name(at, begins)})")
 
 
@@ -114,11 +114,11 @@ def under_no_header(
     lost = [k for k in headless if len(filled[k]) >= FEWEST_UNDER_LOST]
     for k in lost[:MOST_TOLD]:
         expected = "the name of the column, or an empty column"
-        yield Fault(place, cell_name(1, k), "", f"no name over {len(filled[k])} values", expected)
+        yield Fault(place, cell_name(1, k), "", f"no name above {len(filled[k])} values", expected)
     beyond = sorted((n, k) for k in headless if k not in lost for n in filled[k])
     for n, k in beyond[:MOST_TOLD]:
-        expected = "an empty cell, or a header; remarks of your own stand right of an empty column"
-        yield Fault(place, cell_name(n, k), "", "a value under no header", expected)
+        expected = "an empty cell, or a header; put your own remarks to the right of an empty column"
+        yield Fault(place, cell_name(n, k), "", "a value without a header", expected)
 
 
 FEWEST_UNDER_LOST = 3

@@ -1,1 +1,1 @@
-"""A finished plan, or a question, against other scenarios: outlook, recourse, stress tests, value of planning, sampling gap."""
+"""Evaluate a plan or a question in other scenarios: outlook, recourse, stress tests, value of planning, sampling gap."""

@@ -1,9 +1,9 @@
-"""Operations that learn how long an event lasts only when it ends: solved period by period, on what is known by then.
+"""Operations without foresight: solved period by period, and the length of an event is known only when it ends.
 
 At the end of each period everything that has begun is known. A cut that still lasts is believed to go on for as long as cuts of
 its hazard go on, on average, that have lasted so long; a flood that still lasts is believed to go on, and no squeeze is foreseen.
 Nor is any event that has not begun: what is kept in store for the next one is what the end of the horizon pays for it.
-What is decided for the period stands; the rest is decided again a period later.
+Decisions of the period are kept; all later ones are made again in the next period.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from .recourse import (
 )
 
 UNKNOWN_MEAN_YR = 1.0
-"""What is believed to be left, in years, of an event that no hazard describes."""
+"""Expected remaining years of an event that no hazard describes."""
 
 Done = dict[tuple[int, int], Floats]
-"""What has been decided in a chunk: (component, scenario) -> (T, width) values in model units, filled period by period."""
+"""Decisions in a chunk: (component, scenario) -> (T, width) values in model units, filled period by period."""
 
 
 def evaluate_myopic_recourse(
@@ -49,7 +49,7 @@ def evaluate_myopic_recourse(
 ) -> RecourseOutcome:
     """Operate through every scenario (in tonnes) without foresight. `rows`: the row of each hazard, for its law of durations.
 
-    Raises UntrustedError where a period is not solved to optimality.
+    Raises UntrustedError if a period is not solved to optimality.
     """
     templates: Templates | None = None
     bases = BasisMemory()
@@ -88,7 +88,7 @@ def _scaled(first: FirstStage, scenarios: ScenarioSet) -> ScenarioSet:
 
 
 def _known(first: FirstStage, scenarios: ScenarioSet, touched: Ints, t: int, rows: Mapping[str, Any]) -> ScenarioSet:
-    """The scenarios as they are believed to go on at the end of period t (in tonnes)."""
+    """The scenarios as expected to continue at the end of period t (in tonnes)."""
     n = first.natural
     now = n.calendar.first_year + n.calendar.step * (t + 1)
     events = [tuple(believed(k, now, rows) for k in scenarios.events[s] if k.start < now) for s in touched]
@@ -97,13 +97,13 @@ def _known(first: FirstStage, scenarios: ScenarioSet, touched: Ints, t: int, row
 
 
 def believed(event: DisruptionEvent, now: float, rows: Mapping[str, Any]) -> DisruptionEvent:
-    """An event that has begun, as it looks at a date: what has ended is known, what lasts goes on for its mean remainder."""
+    """An event that has begun, as seen at a date: what has ended is known, what lasts continues for its mean remaining time."""
     cut = event.start + event.flood
     if cut + event.duration <= now:
         return event
     row = rows.get(event.label)
     mean = UNKNOWN_MEAN_YR if row is None else mean_remainder(row, max(0.0, now - cut))
-    if cut >= now:  # still a flood: it goes on, and nobody sees a squeeze
+    if cut >= now:  # still a flood: it is expected to continue, and no cut is foreseen
         return replace(event, flood=now - event.start + mean, duration=0.0, cut=0.0, third_cut=0.0)
     return replace(event, duration=now - cut + mean)
 
@@ -119,7 +119,7 @@ def _decide(
     bases: BasisMemory,
     time_limit_s: float,
 ) -> Floats:
-    """Solve what is left from period t on, all before it fixed."""
+    """Solve periods t and later, with all earlier ones fixed."""
     model, free = operations(problem, first, costs)
     columns, values = fixed_columns(problem, first, shares)
     past, held, rows = _past(problem, done, touched, t)
@@ -129,7 +129,7 @@ def _decide(
 
 
 def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Floats, Ints]:
-    """(columns, values, rows) of branch periods before t: decided, and kept then."""
+    """(columns, values, rows) of branch periods before t, which are decided."""
     structure, assembly = problem.structure, problem.assembly
     columns: list[Ints] = []
     values: list[Floats] = []
@@ -150,7 +150,7 @@ def _past(problem: Problem, done: Done, touched: Ints, t: int) -> tuple[Ints, Fl
 
 
 def _remember(structure: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, t: int) -> None:
-    """Keep what was decided for period t."""
+    """Store the decisions of period t."""
     for c, (part, blocks) in enumerate(zip(problem.assembly.operations, structure.block_index, strict=True)):
         for n in np.flatnonzero((blocks.scenario >= 0) & (blocks.period == t)):
             scenario = int(touched[blocks.scenario[n]])
@@ -160,6 +160,6 @@ def _remember(structure: Structure, problem: Problem, x: Floats, done: Done, tou
 
 
 def _fill(structure: Structure, problem: Problem, x: Floats, done: Done, touched: Ints, until: int) -> None:
-    """Put everything decided into the columns of a layout."""
+    """Write all decisions into the columns of a layout."""
     columns, values, _ = _past(problem, done, touched, until)
     x[columns] = values

@@ -1,7 +1,7 @@
-"""A plan meets scenarios it was not made against: commitments and trunk fixed, operations chosen anew in each scenario.
+"""Evaluate the recourse of a plan in other scenarios: commitments and baseline course fixed, operations re-optimised.
 
-Scenarios are met in chunks: one compiled structure is stamped for each chunk, everything decided before an event is fixed, and
-what is left falls apart into one small linear program a scenario.
+Scenarios are evaluated in chunks: one compiled structure is instantiated for each chunk, everything decided before an event is
+fixed, and the rest decomposes into one small linear program per scenario.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from ..schemas.plan import Plan
 CHUNK = 16
 """Scenarios in one linear program."""
 RAREST = 1e-6
-"""Least probability of a scenario where its promises are weighed against its costs."""
+"""Smallest probability of a scenario for weighing its promises against its costs."""
 ROOM = 1e-6
-"""Room in every row, in the solver's unit, where a first stage that another solve rounded leaves none."""
+"""Tolerance added to every row, in the solver's unit, if a first stage rounded by another solve leaves no slack."""
 KEPT_ROWS = ("trunk_loss_sum",)
-"""Rows of commitments that define what branches need."""
+"""Commitment rows that define quantities used in branches."""
 
 
 @dataclass(frozen=True)
 class RecourseOutcome:
-    """What scenarios cost a plan; each array has one entry, or one row, a scenario."""
+    """Costs of a plan by scenario; each array has one entry, or one row, per scenario."""
 
     cost: Floats
     """(S,) discounted cost of the whole course, commitments included [million USD]."""
@@ -55,22 +55,22 @@ class RecourseOutcome:
     by_material: Floats
     """(S, I) discounted shortfall loss by material [million USD]."""
     defence: Floats
-    """(S,) tonnes that defence goes short."""
+    """(S,) defence shortfall [t]."""
     short: Floats
-    """(S, Q, T) tonnes that each demand goes short."""
+    """(S, Q, T) shortfall of each demand [t]."""
     penalty: Floats
-    """(S,) soft penalties of promises; each counts once, whatever the scenario's probability [million USD]."""
+    """(S,) soft penalties of promises; each counts once, independent of the scenario's probability [million USD]."""
     overrun: float = 0.0
-    """Soft penalties of limits on the course before any event, weighed by the chance of being on it [million USD]."""
+    """Soft penalties of limits on the baseline course, weighted by the probability of being on it [million USD]."""
 
     @property
     def penalties(self) -> float:
-        """All soft penalties, as the aim counts them [million USD]."""
+        """All soft penalties, as counted in the objective [million USD]."""
         return float(self.penalty.sum()) + self.overrun
 
     @classmethod
     def joined(cls, parts: Sequence[RecourseOutcome]) -> RecourseOutcome:
-        """One after the other."""
+        """Concatenate the results of chunks."""
         arrays = [f.name for f in fields(cls) if f.name != "overrun"]
         together = {name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays}
         return cls(**together, overrun=parts[0].overrun)
@@ -78,7 +78,7 @@ class RecourseOutcome:
 
 @dataclass(frozen=True)
 class FirstStage:
-    """What is decided before anything has happened, ready to meet any scenario."""
+    """First-stage decisions, ready to be evaluated in any scenario."""
 
     plan: Plan
     data: Dataset
@@ -89,7 +89,7 @@ class FirstStage:
     eta: float
     """Value at risk of the plan in its own scenarios, for the tail's weight in operations [million USD]."""
     is_reference: bool
-    """The do-nothing reference: nothing is bought in any scenario, and no promise is kept for its own sake."""
+    """The reference plan without action: nothing is bought in any scenario, and no promise is enforced."""
 
     @classmethod
     def of(cls, plan: Plan, data: Dataset, solution: Solution, *, is_reference: bool = False) -> FirstStage:
@@ -105,12 +105,12 @@ class FirstStage:
 
     @property
     def own_scenarios(self) -> ScenarioSet:
-        """The scenarios that the plan was made against, in tonnes."""
+        """The scenarios that the plan was made with, in tonnes."""
         return self.structure.scenarios.counted_in(1 / self.structure.instance.material_unit)
 
 
 def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet, *, time_limit_s: float = 600.0) -> RecourseOutcome:
-    """Operate through every scenario (in tonnes). Raises UntrustedError where a chunk is not solved to optimality."""
+    """Optimise operations in every scenario (in tonnes). Raises UntrustedError if a chunk is not solved to optimality."""
     templates: Templates | None = None
     bases = BasisMemory()
     found: list[RecourseOutcome] = []
@@ -129,7 +129,7 @@ def evaluate_recourse(first: FirstStage, scenarios: ScenarioSet, *, time_limit_s
 
 
 def chunks(scenarios: ScenarioSet) -> Iterator[tuple[ScenarioSet, Floats]]:
-    """(scenarios, their probabilities) in order, a chunk at a time; within its chunk each counts once."""
+    """(scenarios, their probabilities) in order, chunk by chunk; within its chunk each counts once."""
     for begin in range(0, len(scenarios.names), CHUNK):
         rows = slice(begin, begin + CHUNK)
         part = ScenarioSet(
@@ -149,7 +149,7 @@ def chunks(scenarios: ScenarioSet) -> Iterator[tuple[ScenarioSet, Floats]]:
 
 
 def signed(first: FirstStage, scenarios: ScenarioSet) -> tuple[Support, Floats]:
-    """The support with what is signed alone, and the shares signed."""
+    """The support restricted to signed packages, and the shares signed."""
     signed = [o for o, share in enumerate(first.solution.sign) if abs(share) > 1e-9]
     floors = [m for m, share in enumerate(first.solution.floor) if share > 0.5]
     support = signed_support(first.structure.instance, scenarios, first.structure.support, signed, floors)
@@ -157,7 +157,7 @@ def signed(first: FirstStage, scenarios: ScenarioSet) -> tuple[Support, Floats]:
 
 
 def every_component(structure: Structure, support: Support) -> Structure:
-    """A layout of one scenario that touches every component at once: what is compiled from it fits any chunk."""
+    """A layout of one scenario that touches every component: what is compiled from it fits any chunk."""
     calendar = structure.instance.calendar
     everything = DisruptionEvent(
         start=calendar.first_year + calendar.step,
@@ -178,7 +178,7 @@ def every_component(structure: Structure, support: Support) -> Structure:
 
 
 def _bookkeeping(plan: Plan, data: Dataset, natural: Instance, structure: Structure) -> Problem:
-    """A problem that is only kept books of: nothing of it is compiled."""
+    """A problem used for accounting only: it is never compiled."""
     missing: Any = None
     return Problem(plan, data, natural, structure, missing, missing, Timings())
 
@@ -204,8 +204,8 @@ def fixed_columns(problem: Problem, first: FirstStage, shares: Floats) -> tuple[
 
 
 def scenario_by_scenario(problem: Problem, probability: Floats) -> Floats:
-    """Costs of all columns where each scenario counts once: penalties of promises, which the plan counts once in every scenario,
-    whatever its probability, count 1/probability beside the scenario's own costs  [million USD]."""
+    """Costs of all columns if each scenario counts once: penalties of promises, which the plan counts once in every scenario,
+    independent of its probability, count 1/probability relative to the scenario's own costs  [million USD]."""
     costs = objective_costs(problem)["social_cost"]
     penalty = problem.assembly.costs.get("penalty")
     if penalty is None or not penalty.any():
@@ -220,7 +220,7 @@ def scenario_by_scenario(problem: Problem, probability: Floats) -> Floats:
 def _operate(
     problem: Problem, first: FirstStage, shares: Floats, probability: Floats, bases: BasisMemory, time_limit_s: float
 ) -> Floats:
-    """Solve the operations of all scenarios of a chunk for fixed commitments and trunk."""
+    """Solve the operations of all scenarios of a chunk for fixed commitments and baseline course."""
     columns, values = fixed_columns(problem, first, shares)
     model, free = operations(problem, first, scenario_by_scenario(problem, probability))
     model.set_bounds(columns, values, values)
@@ -228,8 +228,8 @@ def _operate(
 
 
 def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Model, Ints]:
-    """The linear program of all operations, and the rows that fixed decisions keep already; where nothing is done, nothing is
-    bought and no promise kept."""
+    """The linear program of all operations, and the rows that fixed decisions satisfy already; for the reference, nothing is
+    bought and no promise enforced."""
     assembly = problem.assembly
     model = Model(assembly, costs, integer=False)
     free = before_events(problem)
@@ -249,27 +249,27 @@ def operations(problem: Problem, first: FirstStage, costs: Floats) -> tuple[Mode
 
 
 def best_course(problem: Problem, model: Model, free: Ints, bases: BasisMemory, time_limit_s: float) -> Floats:
-    """The best point with some rows left out, hot-started. Raises UntrustedError where the solver finds none."""
+    """The optimum with some rows left out, warm-started. Raises UntrustedError if the solver finds none."""
     assembly = problem.assembly
     guess = bases.predict(problem.structure, assembly)
     if guess is not None:
         model.set_basis(*guess)
     model.set_row_bounds(free, np.full(len(free), -INF), np.full(len(free), INF))
     run = model.run(time_limit_s=time_limit_s, phase="recourse")
-    if run.status == "infeasible":  # what is fixed keeps its rows to the solver's tolerance only
+    if run.status == "infeasible":  # fixed decisions satisfy their rows only to the solver's tolerance
         kept = np.setdiff1d(np.arange(len(assembly.row_lower)), free)
         room = ROOM * assembly.row_unit[kept]
         model.set_row_bounds(kept, assembly.row_lower[kept] - room, assembly.row_upper[kept] + room)
         run = model.run(time_limit_s=time_limit_s, phase="recourse")
     if not isinstance(run, SolvedRun):
-        raise UntrustedError(f"operations in fresh scenarios were not solved: {run.status}")
+        raise UntrustedError(f"the operations in new scenarios were not solved to optimality: {run.status}")
     if bases.unsure:
         bases.record(problem.structure, assembly, *model.basis())
     return run.x
 
 
 def before_events(problem: Problem) -> Any:
-    """Rows of commitments and of the trunk: kept by the plan already, and fixed."""
+    """Rows of commitments and of the baseline course: fixed, and satisfied by the plan already."""
     assembly, T = problem.assembly, problem.natural.calendar.periods
     trunk = np.array([block.kind == "period" for block in assembly.blocks])[assembly.row_block] & (
         assembly.row_instance < T
@@ -281,7 +281,7 @@ def before_events(problem: Problem) -> Any:
 
 
 def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first: FirstStage) -> RecourseOutcome:
-    """Costs and losses of a chunk, added up by the audit's evaluator."""
+    """Costs and losses of a chunk, computed by the audit's evaluator."""
     n = first.natural
     along = path_data_along(n, scenarios)
     accounts = _books(problem, solution, first, along)
@@ -296,7 +296,7 @@ def evaluate(problem: Problem, solution: Solution, scenarios: ScenarioSet, first
         if n.priority[q] == DEFENCE:
             defence += short[:, : n.calendar.planned].sum(axis=1)
     penalty, overrun = np.zeros(len(scenarios.names)), 0.0
-    if first.is_reference:  # nothing keeps no promise
+    if first.is_reference:  # the reference keeps no promise
         return RecourseOutcome(costs_by_scenario(accounts), losses(accounts), by_material, defence, missing, penalty)
     for level in n.plan.service_levels:
         if level.penalty_usd_per_kg is not None and (level.material, level.segment) in n.demands:

@@ -1,4 +1,4 @@
-"""Independent draws as one population, and intervals of what it tells."""
+"""Independent samples pooled into one population, and confidence intervals of its statistics."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .scenario_outlook import quantile
 
 @dataclass(frozen=True)
 class ReplicatePool:
-    """Scenarios of several draws as one population."""
+    """Scenarios of several samples as one population."""
 
     probability: Floats
-    """(S,) adds to one."""
+    """(S,) probabilities; they sum to one."""
     draw: Ints
-    """(S,) which draw a scenario is of; listed scenarios are in each, at their share."""
+    """(S,) sample that a scenario belongs to; listed scenarios are in each, at their share."""
     drawn: Bools
-    """(S,) whether it was drawn, not listed."""
+    """(S,) True for sampled scenarios, False for listed ones."""
 
     def estimated(self, figure: Callable[[Floats], Figures], confidence: float) -> dict[str, Interval]:
-        """Every figure of the population, with Student's interval of what leaving out each draw tells.
+        """Every figure of the population, with Student's interval from leaving out each sample in turn (jackknife).
 
         pseudo[r] = R f - (R - 1) f[without r]; half width t(R - 1) sd(pseudo)/sqrt(R)
         """
@@ -42,9 +42,9 @@ class ReplicatePool:
         return found
 
     def chance(self, hit: Bools, spread: Interval, confidence: float) -> Interval:
-        """Interval of a probability, at least as wide as Clopper and Pearson's on the scenarios drawn.
+        """Interval of a probability, at least as wide as Clopper and Pearson's on the sampled scenarios.
 
-        hit: (S,) whether a scenario counts; spread: the interval of `estimated`. What listed scenarios say is certain.
+        hit: (S,) whether a scenario counts; spread: the interval of `estimated`. The contribution of listed scenarios is certain.
         """
         certain = float(self.probability[hit & ~self.drawn].sum())
         mass = float(self.probability[self.drawn].sum())
@@ -62,7 +62,7 @@ class ReplicatePool:
 def pooled(
     done: Sequence[tuple[ScenarioSet, Sequence[RecourseOutcome]]],
 ) -> tuple[ReplicatePool, list[RecourseOutcome]]:
-    """Draws as one population, and every first stage in it; promises of listed scenarios count once, not once a draw."""
+    """Samples as one population, and every first stage in it; promises of listed scenarios count once, not once per sample."""
     scenarios = [one for one, _ in done]
     pool = ReplicatePool(
         np.concatenate([one.probability for one in scenarios]) / len(scenarios),
@@ -78,9 +78,9 @@ def pooled(
 def _chance(
     spread: tuple[float, float], hits: int, scenarios: int, confidence: float, certain: float, mass: float
 ) -> tuple[float, float]:
-    """A probability's interval: at least Clopper and Pearson's on the scenarios drawn, beside what listed scenarios say.
+    """Interval of a probability: at least Clopper and Pearson's on the sampled scenarios, plus the share of listed ones.
 
-    certain: probability of listed scenarios that hit; mass: probability of all drawn scenarios.
+    certain: probability of listed scenarios that count; mass: probability of all sampled scenarios.
     """
     tail = (1 - confidence) / 2
     exact = float(beta.ppf(1 - tail, hits + 1, scenarios - hits)) if hits < scenarios else 1.0
@@ -112,5 +112,5 @@ Interval = tuple[float, float, float]
 
 
 def is_drawn(scenarios: ScenarioSet) -> Any:
-    """(S,) whether a scenario was drawn; listed scenarios and the quiet scenario come first."""
+    """(S,) True for sampled scenarios; listed scenarios and the quiet scenario come first."""
     return np.arange(len(scenarios.names)) > scenarios.names.index(NO_EVENT)

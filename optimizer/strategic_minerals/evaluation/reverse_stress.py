@@ -1,11 +1,10 @@
-"""The other way round: the shortest, and the least severe, disruption at which a promise breaks.
+"""Reverse stress test: the shortest, and the least severe, disruption that breaks a promise.
 
-A promise is broken where a segment goes shorter, from the onset to the end of the disruption, than the share of its demand that was
-not promised (`scenarios.promises.short_of_promise`, formulation section 6). Operations follow least cost.
+A promise is broken if the shortfall of a segment, from the onset to the end of the disruption, exceeds the share of its demand
+that was not promised (`scenarios.promises.short_of_promise`, formulation section 6). Operations minimise cost.
 
-A hazard strikes at every planned year in turn, longer and longer (or harder and harder), and the plan operates through each: the
-hazard on the promise's material alone, on all of its materials, and all hazards at once. The first break is refined by
-bisection.
+A hazard occurs in each planned year in turn, with increasing length (or severity), and the plan operates through each event: the
+hazard on the promise's material only, on all its materials, and all hazards together. The first break is refined by bisection.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ from ..schemas.plan_sections import Event
 from .recourse import FirstStage, evaluate_recourse
 
 TOGETHER = "all together"
-"""Name of what strikes where all hazards do at once."""
+"""Name of the disruption in which all hazards occur together."""
 STEPS = 12
-"""Values tried before bisection."""
+"""Number of values tested before bisection."""
 ROUNDS = 5
-"""Bisections: 1/32 of a step is left."""
+"""Number of bisections: the remaining interval is 1/32 of a step."""
 COUNTED = {"episode": " over the whole episode", "fiscal_year": " in every fiscal year"}
 """How a promise is counted, told where the same one is counted both ways."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """A share of a segment's demand that is to be met as long as a disruption lasts."""
+    """A share of a segment's demand that must be served while a disruption lasts."""
 
     material: str
     segment: str
@@ -49,14 +48,14 @@ class Promise:
 
     @classmethod
     def parse(cls, text: str) -> Promise:
-        """From `material:segment:level`. ValueError where it is not of that form."""
+        """From `material:segment:level`. ValueError if the text has another form."""
         try:
             material, segment, level = text.split(":")
             found = cls(material, segment, float(level))
         except ValueError:
-            raise ValueError(f"a promise reads material:segment:level, not '{text}'") from None
+            raise ValueError(f"a promise is written material:segment:level, not '{text}'") from None
         if not 0 <= found.level <= 1:
-            raise ValueError(f"a promise's level lies between 0 and 1, not {level}")
+            raise ValueError(f"the level of a promise must be between 0 and 1, not {level}")
         return found
 
 
@@ -65,7 +64,7 @@ class ReverseStress(StudyResult):
     """What it takes to break each promise."""
 
     table: pd.DataFrame
-    """One row a promise and disruption: material, segment, level, per, hazard (`TOGETHER`: all of them at once), strikes (`alone`:
+    """One row a promise and disruption: material, segment, level, per, hazard (`TOGETHER`: all of them at once), scope (`alone`:
     the promise's material, `all`: every material of the hazard), start_year, shortest_yr (at the hazard's likeliest cut; NaN: holds
     up to tried_yr), least_cut_share (over the hazard's mean duration; NaN: holds at a full cut), held (True where neither breaks),
     tried_yr (the longest that the horizon holds, at most what was asked)."""
@@ -96,8 +95,8 @@ def reverse_stress(
     defence uses. names: hazards tried; None: all that the plan's scenarios hold, or every one where they hold none.
     longest_yr: the longest disruption tried [years]; less where the horizon ends before.
 
-    Hazards that touch nothing of a promise's chain are left out. Strikes all at once begin with their cuts: their floods
-    are left out. Operations follow least social cost, whatever the plan's aim.
+    Hazards that touch nothing of a promise's chain are left out. Hazards that occur together begin with their cuts, without
+    floods. Operations follow least social cost, whatever the plan's aim.
 
     Raises ValueError for a plan of one year, unknown hazards or demands, UntrustedError where operations were not solved.
     """
@@ -110,17 +109,17 @@ def reverse_stress(
     years = [float(year) for year in n.calendar.planned_years[1:]]
     unknown = sorted(set(names or ()) - set(rows))
     if unknown:
-        raise ValueError(f"no such hazards: {', '.join(unknown)}; known: {', '.join(rows)}")
+        raise ValueError(f"unknown hazards: {', '.join(unknown)}; known are {', '.join(rows)}")
     absent = [f"{p.material}:{p.segment}" for p in wanted if (p.material, p.segment) not in n.demands]
     if absent:
         known_ones = ", ".join(f"{material}:{segment}" for material, segment in n.demands)
-        raise ValueError(f"nobody demands {', '.join(absent)}; demanded are {known_ones}")
+        raise ValueError(f"there is no demand for {', '.join(absent)}; there is demand for {known_ones}")
     if not years:
-        raise ValueError("a plan of one year has no later start")
+        raise ValueError("a plan of a single year has no later year in which a disruption can start")
     found: list[dict[str, Any]] = []
     bases = {name: resolve_event(Event(hazard=name, start_year=years[0]), rows[name]) for name in chosen}
     end = n.calendar.first_year + n.calendar.step * n.calendar.periods
-    for hazard, events, together, concerned in _disruptions(n, bases, wanted):
+    for hazard, scope, together, concerned in _disruptions(n, bases, wanted):
         ends = end - max(k.flood for k in together)
         most = min(longest_yr, ends - years[0])
         longer = _search(first, concerned, years, _Longer(together), most, ends)
@@ -133,7 +132,7 @@ def reverse_stress(
                     "level": promise.level,
                     "per": promise.per,
                     "hazard": hazard,
-                    "strikes": events,
+                    "scope": scope,
                     "start_year": hard if np.isnan(start) else start,
                     "shortest_yr": shortest,
                     "least_cut_share": least,
@@ -147,7 +146,7 @@ def reverse_stress(
         "level",
         "per",
         "hazard",
-        "strikes",
+        "scope",
         "start_year",
         "shortest_yr",
         "least_cut_share",
@@ -162,8 +161,8 @@ def reverse_stress(
 def _breaks(table: pd.DataFrame) -> str:
     """The table in words."""
     lines = [
-        "REVERSE STRESS TEST: what it takes to break a promise, at the worst of the starts tried (the beginning of each later "
-        "fiscal year of the plan):"
+        "REVERSE STRESS TEST: the shortest and least severe disruption that breaks each promise, at the worst start (tested: "
+        "the beginning of each fiscal year after the first):"
     ]
     promise = ["material", "segment", "level", "per"]
     twice = table.groupby(promise[:3]).per.transform("nunique") > 1
@@ -171,30 +170,32 @@ def _breaks(table: pd.DataFrame) -> str:
     for (material, segment, level, _), rows in table.groupby(promise):
         if rows.held.all():
             lines.append(
-                f"  {material}, {segment} at {level:.0%}{rows.counted.iloc[0]}: holds against each of {len(rows)} disruptions "
-                f"({', '.join(rows.hazard.unique())}) up to {rows.tried_yr.min():g} years, and at a full cut of the hazard's own "
-                f"length"
+                f"  {material}, {segment} at {level:.0%}{rows.counted.iloc[0]}: kept in each of {len(rows)} disruptions "
+                f"({', '.join(rows.hazard.unique())}) of up to {rows.tried_yr.min():g} years, and in a complete cut of the "
+                f"hazard's usual length"
             )
     broken = ~table.groupby(promise).held.transform("all").astype(bool)
     for row in rows_of(table[broken]):
         asked = f"{row.material}, {row.segment} at {row.level:.0%}{row.counted}"
-        what = f"  {asked}, {row.hazard}{' on it alone' * (row.strikes == 'alone')}:"
+        what = f"  {asked}, {row.hazard}{' on this material only' * (row.scope == 'alone')}:"
         if row.held:
-            lines.append(f"{what} holds up to {row.tried_yr:g} years, and at a full cut of the hazard's own length")
+            lines.append(
+                f"{what} kept for up to {row.tried_yr:g} years, and in a complete cut of the hazard's usual length"
+            )
             continue
         lasts, cut = row.shortest_yr == row.shortest_yr, row.least_cut_share == row.least_cut_share  # NaN: holds
-        long = f"holds for {row.tried_yr:g} years"
+        long = f"kept for {row.tried_yr:g} years"
         if lasts:
-            long = f"breaks after {row.shortest_yr:.2f} years from FY{row.start_year:.0f}"
-        hard = f"breaks at a cut of {row.least_cut_share:.0%}" if cut else "holds at any cut"
-        lines.append(f"{what} {long}; over the hazard's own length it {hard}")
+            long = f"broken after {row.shortest_yr:.2f} years when it starts in FY{row.start_year:.0f}"
+        hard = f"broken by a cut of {row.least_cut_share:.0%} or more" if cut else "kept at any cut"
+        lines.append(f"{what} {long}; at the hazard's usual length, {hard}")
     return "\n".join(lines)
 
 
 def _disruptions(
     n: Instance, bases: dict[str, DisruptionEvent], wanted: list[Promise]
 ) -> Iterator[tuple[str, str, tuple[DisruptionEvent, ...], list[Promise]]]:
-    """(hazard, what it strikes, its strikes, promises concerned): alone where a hazard has more materials than the promise's."""
+    """(hazard, materials hit, its events, promises concerned): `alone` only if a hazard has more materials than the promise's."""
     count, reached = len(bases), set[str]()
     scenarios = combine_events(
         n, list(bases), np.full(count, 1.0), np.zeros(count, dtype=bool), [(base,) for base in bases.values()]
@@ -218,7 +219,7 @@ def _disruptions(
 
 
 def _promises(result: Result, n: Instance) -> list[Promise]:
-    """The plan's own, or defence in full."""
+    """The plan's own promises, or full supply of defence."""
     levels = [s for s in result.plan.service_levels if (s.material, s.segment) in n.demands]
     if levels:
         own = {Promise(s.material, s.segment, s.level, s.per) for s in levels}
@@ -228,7 +229,7 @@ def _promises(result: Result, n: Instance) -> list[Promise]:
 
 
 Search = Callable[[float, float], tuple[DisruptionEvent, ...]]
-"""(start year, value tried) -> what strikes."""
+"""(start year, value tested) -> the disruption."""
 
 
 @dataclass(frozen=True)
@@ -250,8 +251,8 @@ class _Harder:
 def _search(
     first: FirstStage, promises: list[Promise], years: list[float], make: Search, most: float, ends: float = np.inf
 ) -> list[tuple[float, float]]:
-    """(start year, smallest value) at which each promise breaks; NaN where it holds up to `most`. ends: years + value reach no
-    further."""
+    """(start year, smallest value) at which each promise breaks; NaN if it is kept up to `most`. ends: last value of year +
+    value."""
     grid = most * np.arange(1, STEPS + 1) / STEPS
     tried = [(year, float(x)) for year in years for x in grid if year + x <= ends + 1e-9]
     broken = _broken(first, promises, [make(*one) for one in tried])
@@ -276,7 +277,7 @@ def _search(
 
 
 def _bisected(first: FirstStage, promise: Promise, make: Search, year: float, low: float, high: float) -> float:
-    """The smallest value between two at which a promise breaks, where it holds at the lower and breaks at the higher one."""
+    """The smallest value at which a promise breaks, by bisection between one at which it is kept and one at which it breaks."""
     for _ in range(ROUNDS):
         middle = (low + high) / 2
         if middle > 0 and _broken(first, [promise], [make(year, middle)])[0, 0]:
@@ -290,7 +291,7 @@ def _broken(first: FirstStage, promises: list[Promise], events: list[tuple[Disru
     """(scenarios, promises) whether each promise is broken in the scenario of each disruption."""
     n = first.natural
     count = len(events)
-    names = [f"strike-{k + 1}" for k in range(count)]
+    names = [f"event-{k + 1}" for k in range(count)]
     scenarios = combine_events(n, names, np.full(count, 1 / count), np.zeros(count, dtype=bool), events)
     short = evaluate_recourse(first, scenarios).short
     found = []

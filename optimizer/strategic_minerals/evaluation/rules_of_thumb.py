@@ -1,4 +1,4 @@
-"""What planners do without a model, as plans of their own: one instrument alone, days of cover, the base-case shortfall."""
+"""Rules of thumb as plans: one instrument alone, days of cover, the base-case shortfall."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ COVER_DAYS = 60.0
 """The rule of thumb: sixty days of net imports."""
 FILLED = "base-case shortfall filled"
 LEAST_SLACK = 1e-7
-"""A rule spends the least that it takes: with the slack of a gap it would buy whatever the aim after it likes."""
+"""A rule spends as little as possible: within the slack of a gap the next objective could buy anything."""
 OF_DEPTH = 0.9
-"""Share of what a market offers that a rule counts on."""
+"""Share of the offers on the market that a rule assumes to be available."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """An alternative as a plan of its own; without one, `note` says why there is none."""
+    """An alternative as a plan; if there is none, `note` says why."""
 
     name: str
     plan: Plan | None
@@ -38,7 +38,7 @@ class Rule:
 
 
 def without_promises(plan: Plan) -> Plan:
-    """The plan with nothing promised: rules of thumb give no promises."""
+    """The plan without its promises: rules of thumb make none."""
     return plan.model_copy(update={"service_levels": (), "diversification": (), "days_of_cover": ()})
 
 
@@ -80,7 +80,7 @@ def rules_of_thumb(plan: Plan, problem: Problem) -> list[Rule]:
 
 
 def _holding(name: str, least: Plan, n: Instance, tonnes: dict[str, float]) -> Rule:
-    """A stock of each material from the year in which the market can have filled it; what it never fills is named."""
+    """A stock of each material from the year by which the market can supply it; materials that cannot be bought are named."""
     rules, never = [], []
     for i, material in enumerate(n.materials):
         depth = float(n.offer_depth[n.offer_material == i].sum()) / n.calendar.step * OF_DEPTH
@@ -93,12 +93,12 @@ def _holding(name: str, least: Plan, n: Instance, tonnes: dict[str, float]) -> R
             continue
         days = tonnes[material] / float(usual.max()) * DAYS_PER_YEAR
         rules.append(DaysOfCover(material=material, days=days, from_year=n.calendar.first_year + int(wait)))
-    note = f"without {', '.join(never)}: not on offer, or not in time" if never else ""
+    note = f"without {', '.join(never)}: not offered, or not in time" if never else ""
     return Rule(name, least.model_copy(update={"days_of_cover": tuple(rules)}), note)
 
 
 def _missing(wanted: Floats, left: Floats) -> Floats:
-    """(T,) share of what is wanted that is not there."""
+    """(T,) unavailable share of what is needed."""
     there = np.divide(left, wanted, out=np.ones_like(left), where=wanted > 0)
     return np.asarray(np.clip(1 - there, 0.0, 1.0))
 
@@ -106,8 +106,8 @@ def _missing(wanted: Floats, left: Floats) -> Floats:
 def _base_case_shortfall(n: Instance, scenarios: ScenarioSet) -> dict[str, float] | None:
     """Tonnes of each material that defence and essential users lack in the worst design-basis scenario if nothing is done.
 
-    None where there is no such scenario. From the onset to the end of the event, beyond what is short undisturbed; in a crisis
-    sources give what they do then (kappa). A material's shortage is shared among its users by demand.
+    None if there is no such scenario. From the onset to the end of the event, beyond the undisturbed shortfall; in a crisis
+    sources supply their crisis share (kappa). A material's shortage is divided among its users by demand.
     """
     chosen = np.flatnonzero(scenarios.design_basis)
     if not len(chosen):

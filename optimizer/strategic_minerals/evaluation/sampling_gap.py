@@ -1,7 +1,7 @@
-"""How far a plan made against few scenarios may be from the best: a statistical lower bound and an upper bound.
+"""Error of planning with few scenarios: a statistical lower bound and an upper bound on the best plan's cost.
 
 Plans for independent samples are too optimistic on average, so the mean of their bounds lies below the least social cost that
-any plan has against all scenarios (Mak, Morton and Wood 1999); a plan operated in fresh scenarios lies above it.
+any plan has over all scenarios (Mak, Morton and Wood 1999); the cost of a plan in new scenarios lies above it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ Interval = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class SamplingGap(StudyResult):
-    """Social cost of the best plan against all scenarios lies between the two, with confidence."""
+    """Bounds on the social cost of the best plan over all scenarios, with a level of confidence."""
 
     lower: Interval
     upper: Interval
-    """Of the plan as it stands, its own sample and reduction."""
+    """Upper bound: cost of the plan itself, made with its own sample and scenario reduction."""
     gap: Interval
     """Upper less lower: one-sided ends of both, so that it holds with at least the confidence stated."""
     confidence: float
@@ -67,22 +67,26 @@ class SamplingGap(StudyResult):
         return pd.DataFrame(rows, columns=["figure", "estimate_musd", "low_musd", "high_musd"])
 
     def summary(self) -> str:
-        """In words."""
+        """The bounds as text."""
         return (
-            f"SAMPLING GAP: {self.samples} samples of {self.scenarios} scenarios, {self.fresh:,} fresh scenarios, "
-            f"{self.confidence:.0%}: the best plan costs at least {self.lower[1]:,.0f} M, this one {self.upper[0]:,.0f} (to "
-            f"{self.upper[2]:,.0f}): it is at most {self.gap[2]:,.0f} M from the best."
+            f"SAMPLING GAP (million USD, {self.confidence:.0%} confidence; {self.samples} samples of {self.scenarios} scenarios, "
+            f"{self.fresh:,} new random scenarios): the best plan costs at least {self.lower[1]:,.0f}; this plan costs "
+            f"{self.upper[0]:,.0f} (at most {self.upper[2]:,.0f}), so it is at most {self.gap[2]:,.0f} worse than the best."
         )
 
 
 def unbounded(plan: Plan) -> str:
-    """Why a plan has no such bounds; empty where it has."""
+    """Why these bounds do not apply to a plan; empty if they do."""
     if plan.sample is None:
-        return "bounds are of plans made against samples of scenarios: give the plan a [sample] (rare-earths has one)"
+        return "bounds need a plan with sampled scenarios: give it a [sample] (rare-earths has one)"
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
     if plan.objective.kind != "social_cost" or limited:
-        return "bounds are told in social cost: not for plans of another aim or with a limit on losses"
-    return refused(plan) or ("a weight on CVaR is no cost of a scenario" if plan.risk.cvar_weight > 0 else "")
+        return "bounds are for plans that minimise social cost, without a limit on losses"
+    return refused(plan) or (
+        "bounds are for plans without a weight on CVaR, which is not the cost of a single scenario"
+        if plan.risk.cvar_weight > 0
+        else ""
+    )
 
 
 def sampling_gap(
@@ -99,7 +103,7 @@ def sampling_gap(
     executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SamplingGap:
-    """Solve the plan, and the same question for independent samples of scenarios; meet fresh scenarios with the plan.
+    """Solve the plan, and the same question for independent samples of scenarios; evaluate the plan in new scenarios.
 
     samples: how many, two or more, drawn unreduced with `sample.scenarios` each; their bounds are the lower one. fresh:
     scenarios drawn in all to meet the plan with; its cost there is the upper bound. seed: of samples and fresh scenarios.
@@ -115,7 +119,7 @@ def sampling_gap(
     if reason or plan.sample is None:
         raise ValueError(reason)
     if samples < 2:
-        raise ValueError("an interval needs two samples or more")
+        raise ValueError("an interval needs at least two samples")
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(samples)]
     drawn = [
         plan.model_copy(update={"sample": plan.sample.model_copy(update={"seed": s, "draws": None})}) for s in seeds
@@ -130,7 +134,7 @@ def sampling_gap(
     bounds = []
     for outcome, _ in solved[1:]:
         if outcome.best_bound_musd is None or outcome.do_nothing_musd is None:
-            raise ValueError("a sample was stopped before any bound was found: give it more time")
+            raise ValueError("the solve of a sample stopped before it found a bound: raise the time limit")
         bounds.append(outcome.best_bound_musd + outcome.do_nothing_musd)
     recourse = replicates(
         plan, data, [(solved[0][1], False)], scenarios=fresh, seed=seed + 1, workers=workers, executor=executor
@@ -146,7 +150,7 @@ def sampling_gap(
 
 
 def _solved(asked: tuple[Plan, Dataset, float, float]) -> tuple[Outcome, Solution]:
-    """Verdict and decisions of one plan."""
+    """Outcome and decisions of one plan."""
     plan, data, gap, time_limit_s = asked
     result = solve(plan, data, gap=gap, time_limit_s=time_limit_s)
     return result.outcome, result.solution

@@ -1,4 +1,4 @@
-"""What can happen, before anything is solved: how often, for how long and how hard each material is hit."""
+"""What can happen, before any solve: how often, for how long and how severely each material is disrupted."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from ..schemas.plan import Plan
 WORST = 10
 """Scenarios listed as the worst."""
 TOLD = 5
-"""Of them, and of the worst years, in the summary."""
+"""Worst scenarios, and worst years, listed in the summary."""
 LEGAL = ("legal_duration_low", "legal_duration_mean", "legal_duration_high", "events_ended")
 """Columns of the record's durations."""
 
 
 @dataclass(frozen=True)
 class Outlook(StudyResult):
-    """The plan's scenarios as tables. Losses are those of doing nothing, by a stand-in that rearranges no chain."""
+    """The plan's scenarios as tables. Losses are without action, estimated without rearranging supply chains."""
 
     hazards: pd.DataFrame
-    """hazard, rate with its credible interval, chance of a strike in the planned years, mean duration and cut as drawn, 5 % and
-    95 % points of a lognormal duration, and how long the dated measures behind it last, with its credible interval (`legal_*`:
-    a measure outlasts the stop it brings; `events_ended` of them have ended)."""
+    """hazard, rate with its credible interval, probability of an event in the planned years, mean duration and cut in the sample,
+    5 % and 95 % points of a lognormal duration, and mean duration of the dated measures behind the hazard with its credible
+    interval (`legal_*`: a measure lasts longer than the stop it causes; `events_ended` of them have ended)."""
     materials: pd.DataFrame
-    """material, chance of being hit in the planned years, years tight and share of supply lost where hit, price, loss."""
+    """material, probability of being hit in the planned years, tight years and share of supply lost if hit, price, loss."""
     years: pd.DataFrame
-    """fiscal_year, chance that some material is tight, chance that the first event of a scenario falls into it, expected loss and
-    CVaR of the loss at the plan's `risk.alpha`, each year by itself."""
+    """fiscal_year, probability that some material is tight, probability that the first event of a scenario falls into the year,
+    expected loss and CVaR of the loss at the plan's `risk.alpha`, for each year separately."""
     worst: pd.DataFrame
     """The worst scenarios with their events."""
     reduction: pd.DataFrame
-    """figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (every scenario drawn, beside listed and quiet ones),
-    kept_musd (the plan's own scenarios), error_share; empty where the plan draws no more than it keeps."""
+    """figure (expected loss, CVaR at the plan's `risk.alpha`), all_musd (all sampled, listed and quiet scenarios), kept_musd (the
+    plan's own scenarios), error_share; empty if the plan samples no more than it keeps."""
     kept: tuple[int, int]
-    """Scenarios that the plan keeps, and draws."""
+    """How many scenarios the plan keeps, and how many it samples."""
     scenarios: int
     probability: float
     """Sum of all probabilities."""
@@ -77,60 +77,64 @@ class Outlook(StudyResult):
         return {"scenarios": self.scenarios, "probability": self.probability, "kept": kept, "drawn": drawn}
 
     def summary(self) -> str:
-        """The tables in words."""
+        """The tables as text."""
         hit = self.materials.sort_values("expected_loss_musd", ascending=False).head(WORST)
-        lines = [f"{self.scenarios:,} scenarios (probabilities add to {self.probability:.12g}).", "", "Hazards:"]
+        lines = [f"{self.scenarios:,} scenarios (probabilities sum to {self.probability:.12g}).", "", "Hazards:"]
         for row in rows_of(self.hazards):
-            interval = f" ({row.rate_low:.3f}-{row.rate_high:.3f} with 90 %)" if pd.notna(row.rate_low) else ""
+            interval = f" (90 % interval {row.rate_low:.3f} to {row.rate_high:.3f})" if pd.notna(row.rate_low) else ""
             lines.append(
-                f"  {row.hazard}: {row.rate_per_yr:.3f} a year{interval}; strikes in {row.chance:.0%} of scenarios, for "
-                f"{row.mean_duration_yr:.1f} y on average, cutting {row.mean_cut_share:.0%}"
+                f"  {row.hazard}: {row.rate_per_yr:.3f} events a year{interval}; occurs in {row.chance:.0%} of scenarios, lasts "
+                f"{row.mean_duration_yr:.1f} years on average, cuts {row.mean_cut_share:.0%} of supply"
                 + (
-                    f"; lengths of {row.duration_yr_low:.1f}-{row.duration_yr_high:.1f} y in 90 %"
+                    f"; 90 % last {row.duration_yr_low:.1f} to {row.duration_yr_high:.1f} years"
                     if pd.notna(row.duration_yr_low)
                     else ""
                 )
                 + (
-                    f" (legal measures of the record: {row.legal_duration_mean:.1f} y, {row.legal_duration_low:.1f}-"
-                    f"{row.legal_duration_high:,.0f})"
+                    f" (past legal measures lasted {row.legal_duration_mean:.1f} years on average, 90 % interval "
+                    f"{row.legal_duration_low:.1f} to {row.legal_duration_high:,.0f})"
                     if pd.notna(row.legal_duration_mean) and row.events_ended > 0
                     else ""
                 )
-                + (" (no legal measure of the record has ended)" if row.events_ended == 0 else "")
+                + (" (none of the past legal measures has ended)" if row.events_ended == 0 else "")
             )
-        lines += ["", "Materials, those with the largest expected loss first:"]
+        lines += ["", "Materials with the largest expected loss:"]
         for row in hit.itertuples():
             lines.append(
-                f"  {row.material}: hit in {row.chance:.0%} of scenarios, tight for {row.years_tight:.1f} y then, "
-                f"{row.supply_lost_share:.0%} of supply lost at the worst; in 95 % of scenarios the price rises at most "
-                f"{row.price_factor_p95:.1f} times"
+                f"  {row.material}: hit in {row.chance:.0%} of scenarios; supply is then tight for {row.years_tight:.1f} years, "
+                f"with {row.supply_lost_share:.0%} lost at worst; {_price(row.price_factor_p95)}"
             )
         dire = self.years.sort_values("expected_loss_musd", ascending=False, kind="stable").head(TOLD)
-        lines += ["", "Worst years (loss of doing nothing, a stand-in):"]
+        lines += ["", "Worst years (loss without action, estimated without rearranging supply chains):"]
         for row in dire.itertuples():
             lines.append(
-                f"  FY{row.fiscal_year}: {row.expected_loss_musd:,.0f} M expected, CVaR {row.cvar_musd:,.0f}; some material is "
-                f"tight in {row.chance_some_material_tight:.0%} of scenarios"
+                f"  FY{row.fiscal_year}: expected loss {row.expected_loss_musd:,.0f} million USD, CVaR {row.cvar_musd:,.0f}; some "
+                f"material is tight in {row.chance_some_material_tight:.0%} of scenarios"
             )
-        lines += ["", "Worst scenarios (loss of doing nothing, a stand-in):"]
+        lines += ["", "Worst scenarios (loss without action, same estimate):"]
         for row in self.worst.head(TOLD).itertuples():
-            lines.append(f"  {row.scenario} ({row.probability:.2%}): {row.loss_musd:,.0f} M; {row.events}")
+            lines.append(f"  {row.scenario} ({row.probability:.2%}): {row.loss_musd:,.0f} million USD; {row.events}")
         if len(self.reduction):
             told = ", ".join(f"{row.figure} {row.error_share:+.1%}" for row in self.reduction.itertuples())
             kept, drawn = self.kept
             lines += [
                 "",
-                f"Of {drawn:,} drawn scenarios the plan keeps {kept}, which changes: {told} (of this stand-in).",
+                f"The plan keeps {kept} of {drawn:,} sampled scenarios. This changes the estimate: {told}.",
             ]
         return "\n".join(lines)
 
 
+def _price(factor: float) -> str:
+    """How far the price rises, in words. factor: 95 % point of the price as a multiple of the undisturbed one."""
+    if factor < 1.05:
+        return "the price does not rise in 95 % of scenarios"
+    return f"the price is at most {factor:.1f} times the usual one in 95 % of scenarios"
+
+
 def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: int | None = None) -> Outlook:
-    """Look at what can happen: listed scenarios with their probabilities, the rest drawn from the plan's hazards.
+    """Summarise what can happen: the listed scenarios, and others sampled from the plan's hazards.
 
-    scenarios: how many are drawn. seed: of the draw; None: the plan's.
-
-    Raises PlanError and InputError with every fault.
+    scenarios: how many are sampled. seed: of the sample; None: the plan's. Raises PlanError and InputError with all faults.
     """
     require(plan, data)
     instance = build_instance(plan, data, longest_event(plan, data))
@@ -155,7 +159,7 @@ def scenario_outlook(plan: Plan, data: Dataset, *, scenarios: int = 2000, seed: 
 
 
 def _reduction(plan: Plan, data: Dataset, instance: Instance) -> pd.DataFrame:
-    """The plan's own scenarios beside all that it draws."""
+    """The plan's own scenarios compared with all that it samples."""
     columns, sample = ["figure", "all_musd", "kept_musd", "error_share"], plan.sample
     if sample is None or sample.draws is None:
         return pd.DataFrame(columns=columns)
@@ -240,7 +244,7 @@ def _materials(instance: Instance, scenarios: ScenarioSet, loss: Floats) -> pd.D
 
 
 def _weights(probability: Floats) -> Floats:
-    """Shares of probability; equal ones where nothing has any, as of a scenario listed with none to see what it would do."""
+    """Shares of probability; equal if all are zero, as for a scenario listed with none to see its effect."""
     total = probability.sum()
     return np.asarray(probability / total) if total > 0 else np.full(len(probability), 1 / max(1, len(probability)))
 
@@ -283,7 +287,7 @@ def _worst(scenarios: ScenarioSet, loss: Floats) -> pd.DataFrame:
 
 
 def quantile(values: Floats, probability: Floats, level: float) -> float:
-    """Smallest value that is not exceeded with a probability."""
+    """Weighted quantile: the smallest value not exceeded with a given probability."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(probability[order])
     return float(values[order][min(int(np.searchsorted(reached, level * reached[-1])), len(values) - 1)])

@@ -1,10 +1,10 @@
-"""The plan attacked with scenarios that it was not made against: losses with intervals, and the scenarios that hurt most.
+"""Test a plan on scenarios that it was not made with: losses with confidence intervals, and the worst scenarios.
 
 Several independent scramblings of the Sobol points are pooled; leaving out one draw after the other gives Student's intervals
 (randomised quasi-Monte Carlo, Owen 1998; delete-a-group jackknife, Kott 2001). Those of the tail are a little narrow: of 95 %
 intervals of CVaR from 1000 scenarios, 93 % held the truth for exponential losses, 90 % for heavy tails (lognormal, sigma 1.2).
-They tell the error of sampling alone: how often hazards strike is the table's or the plan's word (`scenarios` shows what the
-record says). Listed scenarios and the quiet scenario enter as they are, at their own probabilities. Recourse knows the further
+They cover the sampling error only: how often events occur is taken from the table or the plan (`scenarios` shows the
+record). Listed scenarios and the quiet scenario enter unchanged, at their own probabilities. Recourse knows the further
 course of its event, as in the plan.
 """
 
@@ -39,27 +39,27 @@ from .scenario_outlook import quantile
 REPLICATES = 10
 """Independent scramblings."""
 WORST = 10
-"""Scenarios listed as the worst."""
+"""How many worst scenarios are listed."""
 DRIVERS = 3
-"""Materials named as what drives a scenario's loss."""
+"""How many materials are named as drivers of a scenario's loss."""
 SHORT_T = 1e-3
-"""Tonnes below this are no shortfall."""
+"""Tonnes below which a shortfall does not count."""
 
 ENOUGH_IN_TAIL = 100
 """Scenarios beyond a quantile below which the summary warns."""
 Stage = tuple[Solution, bool]
-"""Decisions, and whether they are those of doing nothing."""
+"""Decisions, and whether they are the reference (no action)."""
 
 
 @dataclass(frozen=True)
 class StressTest(StudyResult):
-    """What the plan, and doing nothing, come to in fresh scenarios."""
+    """Results of the plan, and of doing nothing, in new scenarios."""
 
     figures: pd.DataFrame
     """figure, unit, estimate, low, high, in_sample (in the plan's own scenarios), do_nothing."""
     materials: pd.DataFrame
-    """material; expected loss, value at risk, CVaR [million USD] and the chance that its defence goes short, each with `_low` and
-    `_high`; expected loss in the plan's own scenarios (`in_sample_musd`) and of doing nothing (`do_nothing_musd`)."""
+    """material; expected loss, value at risk, CVaR [million USD] and the probability of a defence shortfall, each with `_low` and
+    `_high`; expected loss in the plan's own scenarios (`in_sample_musd`) and when doing nothing (`do_nothing_musd`)."""
     by_scenario: pd.DataFrame
     """scenario, replicate, probability, loss_musd, without_plan_musd, cost_musd, defence_short_t, driven_by, events."""
     scenarios: int
@@ -68,7 +68,7 @@ class StressTest(StudyResult):
     alpha: float
     myopic: bool
     note: str = ""
-    """In what the fresh scenarios differ from the plan's own; empty where in nothing but the draw."""
+    """How the new scenarios differ from the plan's own; empty if only by sampling."""
 
     kind: ClassVar[str] = "stress"
     titles: ClassVar[Mapping[str, str]] = {
@@ -106,56 +106,57 @@ class StressTest(StudyResult):
         }
 
     def summary(self) -> str:
-        """The figures in words."""
+        """The figures as text."""
         lines = [
-            f"STRESS TEST: {self.scenarios:,} fresh scenarios in {REPLICATES} independent draws (seed {self.seed}), beside the "
-            f"listed scenarios; {self.confidence:.0%} intervals. Commitments and what is bought before events are fixed; how long "
-            f"an event lasts is "
-            f"{'learnt when it ends, and no other is foreseen' if self.myopic else 'known once it has begun'}. The intervals are "
-            f"of sampling alone; `scenarios` tells how well the record knows the rates."
+            f"STRESS TEST: {self.scenarios:,} new random scenarios in {REPLICATES} independent samples (seed {self.seed}), plus "
+            f"the listed ones. Commitments and purchases before a disruption are fixed. How long a disruption lasts is known "
+            f"{'only when it ends, and no other is foreseen' if self.myopic else 'once it has begun'}. Money in million USD; "
+            f"{self.confidence:.0%} confidence intervals, of the sampling error only (`scenarios` shows how uncertain the "
+            f"rates are)."
         ]
         if self.note:
             lines.append(f"  {self.note}")
         tail = round(self.scenarios * (1 - self.alpha))
         if tail < ENOUGH_IN_TAIL:
             lines.append(
-                f"  About {tail} scenarios lie in the worst {1 - self.alpha:.0%}: intervals of VaR and CVaR are rough, draw more."
+                f"  Only about {tail} scenarios are in the worst {1 - self.alpha:.0%}: the intervals of VaR and CVaR are rough; "
+                f"raise --scenarios."
             )
         for row in rows_of(self.figures):
-            scale, unit = (100.0, "%") if row.unit == "probability" else (1.0, " M")
+            scale, unit = (100.0, "%") if row.unit == "probability" else (1.0, "")
             between = f" ({scale * row.low:,.4g} to {scale * row.high:,.4g})" if pd.notna(row.low) else ""
             lines.append(
                 f"  {row.meaning}: {scale * row.estimate:,.4g}{unit}{between}; in the "
-                f"plan's own scenarios {scale * row.in_sample:,.4g}, doing nothing {scale * row.do_nothing:,.4g}"
+                f"plan's own scenarios {scale * row.in_sample:,.4g}; without action {scale * row.do_nothing:,.4g}"
             )
-        lines.append("Expected loss by material [M], the largest first:")
+        lines.append("Expected loss by material, largest first:")
         for row in rows_of(self.materials.head(WORST)):
             short = (
-                f"; its defence goes short with {row.defence_short:.1%} ({row.defence_short_low:.1%} to "
+                f"; defence is short in {row.defence_short:.1%} of scenarios ({row.defence_short_low:.1%} to "
                 f"{row.defence_short_high:.1%})"
                 if pd.notna(row.defence_short)
                 else ""
             )
             lines.append(
                 f"  {row.material}: {row.expected_loss_musd:,.1f} ({row.expected_loss_musd_low:,.1f} to "
-                f"{row.expected_loss_musd_high:,.1f}), CVaR {row.cvar_musd:,.0f}, doing nothing {row.do_nothing_musd:,.1f}{short}"
+                f"{row.expected_loss_musd_high:,.1f}), CVaR {row.cvar_musd:,.0f}; without action {row.do_nothing_musd:,.1f}{short}"
             )
         lines.append("Worst scenarios:")
         for row in self.worst.head(5).itertuples():
             lines.append(
-                f"  loss {row.loss_musd:,.0f} M (doing nothing {row.without_plan_musd:,.0f}), defence short "
-                f"{row.defence_short_t:,.3g} t; {row.driven_by}: {row.events}"
+                f"  loss {row.loss_musd:,.0f} (without action {row.without_plan_musd:,.0f}), defence shortfall "
+                f"{row.defence_short_t:,.3g} t; loss from {row.driven_by}; {row.events}"
             )
         return "\n".join(lines)
 
 
 MEANING = {
-    "worth": "worth against doing nothing",
+    "worth": "value compared with doing nothing",
     "expected_loss": "expected loss",
-    "value_at_risk": "loss exceeded with {tail:.0%}",
-    "cvar": "CVaR, mean of the worst {tail:.0%}",
-    "worst_case": "largest loss of any scenario drawn",
-    "defence_short": "chance that defence goes short",
+    "value_at_risk": "VaR, loss exceeded with a probability of {tail:.0%}",
+    "cvar": "CVaR, mean loss of the worst {tail:.0%}",
+    "worst_case": "largest loss in any scenario",
+    "defence_short": "probability of a defence shortfall",
 }
 
 
@@ -170,7 +171,7 @@ def stress_test(
     executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> StressTest:
-    """Operate a solved plan through fresh scenarios of its own hazards.
+    """Operate a solved plan through new random scenarios of its own hazards.
 
     scenarios: drawn in all, in ten independent draws of as many each. seed: of the draws. confidence: of the intervals
     (0.95: 95 %). workers: spawned processes; 1: this one. myopic: operations, with the plan and without, learn how long an
@@ -232,7 +233,7 @@ def stress_test(
 
 
 def drawn_in_all(scenarios: int) -> int:
-    """Scenarios that `replicates` draws where so many are asked for: as many in each draw, and at least one."""
+    """Scenarios that `replicates` samples when so many are asked for: equally many in each sample, at least one."""
     return REPLICATES * max(1, scenarios // REPLICATES)
 
 
@@ -248,7 +249,7 @@ def replicates(
     executor: Executor | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[tuple[ScenarioSet, list[RecourseOutcome]]]:
-    """(scenarios, each first stage in them) of `REPLICATES` independent draws."""
+    """(scenarios, evaluation of each first stage) for `REPLICATES` independent samples."""
     per = drawn_in_all(scenarios) // REPLICATES
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(REPLICATES)]
     asked = [(plan, data, stages, per, s, myopic) for s in seeds]
@@ -262,30 +263,30 @@ def replicates(
 
 
 def refused(plan: Plan) -> str:
-    """Why a plan cannot be stress-tested; empty where it can."""
+    """Why a plan cannot be stress-tested; empty if it can."""
     taken = sum(scenario.probability for scenario in plan.scenarios)
     if taken >= 1 - 1e-9:
-        return f"listed scenarios have probability {taken:g}: less than 1 leaves something to draw"
+        return f"the listed scenarios have probability {taken:g}: it must be less than 1 to leave some for random scenarios"
     return ""
 
 
 def _note(plan: Plan) -> str:
-    """In what fresh scenarios differ from the plan's own, beside the draw."""
+    """How the new scenarios differ from the plan's own, apart from sampling."""
     limited = plan.risk.cvar_limit_musd is not None or plan.risk.expected_loss_limit_musd is not None
     told = []
     if plan.sample is None:
         told.append(
-            "The plan was made against its listed scenarios alone; fresh scenarios are drawn from every hazard of the table."
+            "The plan was made with its listed scenarios only; the new scenarios are sampled from all hazards of the table."
         )
     if plan.objective.kind != "social_cost" or limited or plan.risk.cvar_weight > 0:
         told.append(
-            "Operations here follow least social cost scenario by scenario, not the plan's own aim or limits on losses."
+            "In this test operations minimise social cost in each scenario, not the plan's own objective or limits on losses."
         )
     return " ".join(told)
 
 
 def own_scenarios_met(result: Result, *, myopic: bool = False) -> tuple[RecourseOutcome, RecourseOutcome, ScenarioSet]:
-    """The plan, and doing nothing, in the scenarios that the plan was made against; known courses add up to the plan's own aim."""
+    """The plan, and doing nothing, in the plan's own scenarios; with known courses they add up to the plan's own objective."""
     first = FirstStage.of(result.plan, result.data, result.solution)
     nothing = FirstStage.of(result.plan, result.data, result.reference, is_reference=True)
     scenarios, rows = first.own_scenarios, hazards(result.plan, result.data)
@@ -299,7 +300,7 @@ def own_scenarios_met(result: Result, *, myopic: bool = False) -> tuple[Recourse
 def _replicate(
     asked: tuple[Plan, Dataset, Sequence[Stage], int, int, bool],
 ) -> tuple[ScenarioSet, list[RecourseOutcome]]:
-    """One draw of scenarios, met by every first stage."""
+    """One sample of scenarios, with the recourse of every first stage in it."""
     plan, data, stages, scenarios, seed, myopic = asked
     firsts = [FirstStage.of(plan, data, solution, is_reference=nothing) for solution, nothing in stages]
     drawn = population(firsts[0].natural, data, scenarios, seed, fresh=True)
@@ -382,7 +383,7 @@ def _scenarios(done: list[tuple[ScenarioSet, list[RecourseOutcome]]], materials:
 
 
 def _driven(losses: Any, materials: list[str]) -> str:
-    """The materials that make up a scenario's loss, with their shares, the largest first."""
+    """The materials that cause a scenario's loss, with their shares, largest first."""
     total = float(losses.sum())
     if total <= 0:
         return ""

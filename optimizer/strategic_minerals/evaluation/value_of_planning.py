@@ -1,7 +1,7 @@
-"""What planning adds: the plan beside rules of thumb, perfect information and the plan for average events, on the same scenarios.
+"""Value of planning: the plan, rules of thumb, perfect information and a plan for average events, in the same scenarios.
 
 Every alternative is reduced to what it decides before anything has happened: packages, contracts, floors and purchases on the
-trunk. These are fixed in the plan's own model, operations are chosen anew in every scenario, and the differences are told.
+baseline course. These are fixed in the plan's own model, recourse is optimised in every scenario, and the results compared.
 EVPI, VSS and their order WS <= RP <= EEV: Birge and Louveaux, Introduction to Stochastic Programming, 2nd ed., chapter 4.
 """
 
@@ -47,26 +47,26 @@ MEAN = -1
 
 @dataclass(frozen=True)
 class Worth(StudyResult):
-    """The plan beside its alternatives, in the plan's own scenarios and in fresh ones."""
+    """The plan and its alternatives, in the plan's own scenarios and in new random ones."""
 
     table: pd.DataFrame
-    """alternative, worth against doing nothing, expected loss, CVaR, chance that defence goes short, spending, largest regret,
-    note (what it leaves out, or why it is not compared)."""
+    """alternative, value compared with doing nothing, expected loss, CVaR, probability of a defence shortfall, spending, largest
+    regret, note (what it leaves out, or why it is not compared)."""
     fresh_table: pd.DataFrame | None
-    """The same alternatives in fresh scenarios, every figure with `_low` and `_high`; `behind_plan_musd`: worth less than the
-    plan's, from the same draws. None where none were drawn."""
+    """The same alternatives in new random scenarios, every figure with `_low` and `_high`; `behind_plan_musd`: how much less than
+    the plan an alternative is worth, from the same samples. None if there are none."""
     by_scenario: pd.DataFrame
     """alternative, scenario, loss_musd: in the plan's own scenarios."""
     evpi_musd: float
-    """What knowing the scenario beforehand would add: RP - WS; NaN where a scenario by itself was not solved."""
+    """EVPI, the value of knowing the scenario in advance: RP - WS; NaN if a single scenario was not solved."""
     vss_musd: float
-    """What planning against scenarios adds to planning for their average: EEV - RP; NaN where that plan does not fit."""
+    """VSS, the value of planning with scenarios instead of their average: EEV - RP; NaN if that plan is not feasible."""
     wait_and_see_musd: float
     here_and_now_musd: float
-    """Social cost of the plan without its promises (its own where it makes none)."""
+    """Social cost of the plan without its promises (its own if it makes none)."""
     average_plan_musd: float
     gap_musd: float
-    """Largest gap that any of the solves left open: the figures hold to this."""
+    """Largest optimality gap of the solves: the accuracy of the figures."""
     fresh: int
     seed: int
     confidence: float
@@ -104,42 +104,46 @@ class Worth(StudyResult):
         return pd.DataFrame({"figure": list(told), "musd": list(told.values())})
 
     def summary(self) -> str:
-        """The tables in words."""
-        lines = ["WHAT PLANNING ADDS, in the plan's own scenarios [million USD against doing nothing]:"]
+        """The tables as text."""
+        lines = ["VALUE OF PLANNING, in the plan's own scenarios (million USD; value compared with doing nothing):"]
         for row in rows_of(self.table):
             note = f" ({row.note})" if row.note else ""
             if pd.isna(row.worth_musd):
                 lines.append(f"  {row.alternative}: not compared{note}")
                 continue
             lines.append(
-                f"  {row.alternative}: worth {row.worth_musd:,.0f}, expected loss {row.expected_loss_musd:,.0f}, CVaR "
-                f"{row.cvar_musd:,.0f}, defence short {row.defence_short:.1%}, spends {row.spending_musd:,.0f}, "
-                f"largest regret {row.largest_regret_musd:,.0f}{note}"
+                f"  {row.alternative}: value {row.worth_musd:,.0f}, expected loss {row.expected_loss_musd:,.0f}, CVaR "
+                f"{row.cvar_musd:,.0f}, defence shortfall in {row.defence_short:.1%} of scenarios, spending "
+                f"{row.spending_musd:,.0f}, largest regret {row.largest_regret_musd:,.0f}{note}"
             )
         compared = self.table.dropna(subset=["largest_regret_musd"])
         if len(compared):
             least = compared.sort_values("largest_regret_musd", kind="stable").iloc[0]
-            lines.append(f"  The smallest largest regret has: {least.alternative} ({least.largest_regret_musd:,.0f}).")
+            lines.append(
+                f"  Minimax regret: {least.alternative} has the smallest largest regret ({least.largest_regret_musd:,.0f})."
+            )
         lines.append(
-            f"  Knowing the scenario beforehand would add {_told(self.evpi_musd)} (EVPI); planning for average events instead "
-            f"would lose {_told(self.vss_musd)} (VSS). Figures hold to {self.gap_musd:,.0f}."
+            f"  Knowing the scenario in advance would add {_told(self.evpi_musd)} (EVPI); planning for the average scenario "
+            f"would lose {_told(self.vss_musd)} (VSS). These figures are accurate to {self.gap_musd:,.0f}."
         )
         if self.fresh_table is not None:
-            lines.append(f"IN {self.fresh:,} FRESH SCENARIOS (seed {self.seed}; {self.confidence:.0%} intervals):")
+            lines.append(
+                f"IN {self.fresh:,} NEW RANDOM SCENARIOS (seed {self.seed}; {self.confidence:.0%} confidence intervals):"
+            )
             for row in self.fresh_table.itertuples():
                 lines.append(
-                    f"  {row.alternative}: worth {row.worth_musd:,.0f} ({row.worth_musd_low:,.0f} to {row.worth_musd_high:,.0f}), "
-                    f"{row.behind_plan_musd:,.0f} ({row.behind_plan_musd_low:,.0f} to {row.behind_plan_musd_high:,.0f}) behind "
-                    f"the plan; expected loss {row.expected_loss_musd:,.0f} ({row.expected_loss_musd_low:,.0f} to "
+                    f"  {row.alternative}: value {row.worth_musd:,.0f} ({row.worth_musd_low:,.0f} to {row.worth_musd_high:,.0f}), "
+                    f"{row.behind_plan_musd:,.0f} ({row.behind_plan_musd_low:,.0f} to {row.behind_plan_musd_high:,.0f}) less "
+                    f"than the plan; expected loss {row.expected_loss_musd:,.0f} ({row.expected_loss_musd_low:,.0f} to "
                     f"{row.expected_loss_musd_high:,.0f}), CVaR {row.cvar_musd:,.0f} ({row.cvar_musd_low:,.0f} to "
-                    f"{row.cvar_musd_high:,.0f}), defence short {row.defence_short:.1%} ({row.defence_short_low:.1%} to "
-                    f"{row.defence_short_high:.1%})"
+                    f"{row.cvar_musd_high:,.0f}), defence shortfall in {row.defence_short:.1%} of scenarios "
+                    f"({row.defence_short_low:.1%} to {row.defence_short_high:.1%})"
                 )
         return "\n".join(lines)
 
 
 def _told(musd: float) -> str:
-    return "an unknown amount" if math.isnan(musd) else f"{musd:,.0f}"
+    return "an amount that is not known" if math.isnan(musd) else f"{musd:,.0f}"
 
 
 def value_of_planning(
@@ -155,7 +159,7 @@ def value_of_planning(
     executor: Executor | None = None,
     on_progress: OnProgress | None = None,
 ) -> Worth:
-    """Solve the plan, its alternatives, and every scenario by itself; compare them in the plan's scenarios and in fresh ones.
+    """Solve the plan, its alternatives and each scenario by itself; compare them in the plan's own and in new scenarios.
 
     fresh: scenarios drawn in all to meet every alternative with; 0, and plans that draw none: the plan's own scenarios
     alone. seed: of the fresh scenarios. confidence: of their intervals (0.95: 95 %). gap: relative optimality gap of every
@@ -174,7 +178,7 @@ def value_of_planning(
     require(plan, data)
     if plan.objective.kind != "social_cost" or plan.risk.cvar_weight > 0:
         raise ValueError(
-            "what planning adds is told in social cost: a plan of another aim, or with a weight on CVaR, has another"
+            "the value of planning is measured in social cost: not for a plan with another objective or a weight on CVaR"
         )
     problem = prepare(plan, data)
 
@@ -191,7 +195,7 @@ def value_of_planning(
     questions: dict[str, tuple[Plan, int | None]] = {AVERAGE: (plan, MEAN)}
     questions |= {rule.name: (rule.plan, None) for rule in rules if rule.plan is not None}
     alone: dict[str, tuple[Plan, int | None]] = {f"scenario {s}": (free, s) for s in scenarios}
-    if free != plan:  # information is valued without promises on all sides
+    if free != plan:  # the value of information is computed without promises in all cases
         alone[FREE] = (free, None)
     tasks = [(one, data, scenario, gap, time_limit_s) for one, scenario in (*questions.values(), *alone.values())]
     answers: list[Answer] = []
@@ -214,10 +218,10 @@ def value_of_planning(
     costs = {name: evaluated(problem, chosen) for name, chosen in decided.items()}
     if (
         AVERAGE in costs and costs[AVERAGE] is None
-    ):  # what the average scenario buys is not for sale, or not paid for, in the calm
+    ):  # what is bought in the average scenario may be unavailable or unaffordable without a disruption
         costs[AVERAGE] = evaluated(problem, replace(decided[AVERAGE], at_most=True))
-        notes[AVERAGE] = "its purchases do not all fit the money of the calm course: it buys at most what it planned"
-    notes |= {name: "what it decides does not fit the budget of the plan" for name, x in costs.items() if x is None}
+        notes[AVERAGE] = "not all its purchases fit the budget of the baseline course: it buys at most what it planned"
+    notes |= {name: "its decisions do not fit the budget of the plan" for name, x in costs.items() if x is None}
     stages = {NOTHING: (extract(problem.structure, problem.assembly, best.z0), True)}
     stages |= {
         name: (extract(problem.structure, problem.assembly, x), False) for name, x in costs.items() if x is not None
@@ -275,11 +279,11 @@ def value_of_planning(
 
 @dataclass(frozen=True)
 class Answer:
-    """What one alternative, or one scenario by itself, comes to."""
+    """Result of one alternative, or of a single scenario."""
 
     decided: Decided | None = None
     bound_musd: float = math.nan
-    """Least social cost that its solve proved."""
+    """Lower bound on social cost from its solve."""
     gap_musd: float = 0.0
     note: str = ""
     """Why there is no answer."""
@@ -302,14 +306,14 @@ def _answer(asked: tuple[Plan, Dataset, int | None, float, float]) -> Answer:
 
 
 def _met(plan: Plan, data: Dataset, solution: Solution, nothing: bool) -> RecourseOutcome:
-    """A first stage in the plan's own scenarios."""
+    """Evaluation of a first stage in the plan's own scenarios."""
     first = FirstStage.of(plan, data, solution, is_reference=nothing)
     return evaluate_recourse(first, first.own_scenarios)
 
 
 def _telling(on_progress: OnProgress, begin: float) -> Callable[[int, int], None]:
     def tell(done: int, of: int) -> None:
-        on_progress(Progress(f"fresh scenarios, draw {done} of {of}", time.perf_counter() - begin))
+        on_progress(Progress(f"new random scenarios, sample {done} of {of}", time.perf_counter() - begin))
 
     return tell
 
@@ -317,7 +321,7 @@ def _telling(on_progress: OnProgress, begin: float) -> Callable[[int, int], None
 def _in_fresh_scenarios(
     names: list[str], done: list[tuple[ScenarioSet, list[RecourseOutcome]]], alpha: float, confidence: float
 ) -> pd.DataFrame:
-    """Every alternative in the same draws: each figure with its interval, and what it is behind the plan, draw by draw."""
+    """Every alternative in the same samples: each figure with its interval, and the difference to the plan by sample."""
     pool, recourse = pooled(done)
     nothing, plan = recourse[names.index(NOTHING)], recourse[names.index(PLAN)]
     rows = []
@@ -332,7 +336,7 @@ def _in_fresh_scenarios(
 
 
 def _beside(one: RecourseOutcome, plan: RecourseOutcome, nothing: RecourseOutcome, alpha: float, pi: Floats) -> Figures:
-    """The figures of an alternative, and what it is worth less than the plan."""
+    """The figures of an alternative, and how much less than the plan it is worth."""
     return figures(pi, one, nothing, alpha) | {"behind_plan": float(pi @ (one.cost - plan.cost))}
 
 

@@ -1,4 +1,4 @@
-"""The plan's problem along other scenarios: one of its own known beforehand, or their average."""
+"""The plan's problem with other scenarios: one of its own, known in advance, or their average."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def along(plan: Plan, data: Dataset, choose: Callable[[ScenarioSet], ScenarioSet
 
 
 def only(scenario: int) -> Callable[[ScenarioSet], ScenarioSet]:
-    """One scenario, certain to come."""
+    """One scenario with probability 1."""
     return lambda scenarios: _mixed(scenarios, np.eye(len(scenarios.names))[scenario], scenarios.names[scenario])
 
 
@@ -38,10 +38,10 @@ def average_scenario(scenarios: ScenarioSet) -> ScenarioSet:
 
 
 def _mixed(scenarios: ScenarioSet, weight: Floats, name: str) -> ScenarioSet:
-    """One scenario, the weighted mean of several; it is touched when any of them is, and tight as long as the longest.
+    """One scenario, the weighted mean of several; it is touched if any of them is, and tight as long as the longest.
 
-    Were it tight for the mean share of a period only, stock could be released for that share only, and the average cut, which
-    lasts all period, could not be met: nobody who plans for averages means that.
+    If it were tight only for the mean share of a period, stock could be released only for that share, and the average cut, which
+    lasts the whole period, could not be covered: that is not what planning for averages means.
     """
 
     def mean(values: Any) -> Floats:

@@ -1,6 +1,6 @@
-"""Pages that are written from the code, so that they cannot drift: formulation, dictionary of the tables, public names.
+"""Pages generated from the code, so that both agree: formulation, dictionary of the tables, public names.
 
-`python -m strategic_minerals.report.reference_pages` writes them into a checkout; a test holds them to the code.
+`python -m strategic_minerals.report.reference_pages` writes them into a checkout; a test compares them with the code.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ PAGES = {"FORMULATION.md": "models", "README.md": "inputs"}
 def formulation_page() -> str:
     """The mathematics: components, constraint families with their equations, prices, deviations."""
     parts = [FORMULATION_HEAD]
-    for kind, title in (("variable", "Variables"), ("parameter", "Parameters that differ between stamps")):
+    for kind, title in (("variable", "Variables"), ("parameter", "Parameters that differ between block instances")):
         parts.append(f"## {title}\n\n| block | name | index | unit | symbol | meaning |\n|---|---|---|---|---|---|")
         parts[-1] += "".join(f"\n{_row(c)}" for c in COMPONENTS if c.kind == kind)
-    parts.append("## Constraint families\n\nOne function each; equations and units are its docstring.")
+    parts.append("## Constraint families\n\nOne function each; its docstring states equations and units.")
     for module, block in (
         (commitments, "commitments"),
         (operations, "period"),
@@ -41,12 +41,12 @@ def formulation_page() -> str:
         for name, function in inspect.getmembers(module, inspect.isfunction):
             if name.startswith("add_") and function.__module__ == module.__name__ and _equation(function):
                 parts.append(f"### {block}: `{name.removeprefix('add_')}`\n\n{_equation(function)}")
-    parts.append("## Aims\n\nThe objectives of the flat model, and the terms that they share.")
+    parts.append("## Objectives\n\nThe objectives of the flat model, and their common terms.")
     parts += _told(flat, ("social_cost", "weighted_risk", "spending", "expected", "soft_penalties", "tail_risk"))
     parts += _told(operations, ("add_costs",))
     parts += _told(commitments, ("add_commitment_costs", "operating_outlay", "contract_fees", "trunk_spending", "cvar"))
     parts.append(
-        "## Before the solve: what supports do\n\nPure functions of data; their results enter the model as numbers."
+        "## Before the solve: effects of support\n\nPure functions of data; their results enter the model as numbers."
     )
     for module in (producer_economics, floor_costs, market_floors):
         parts += _told(
@@ -68,15 +68,15 @@ def formulation_page() -> str:
 
 PRICES_HEAD = """## Prices
 
-From the linear program with commitments fixed at the answer, counted in the first stage of the plan's aim, reported >= 0
-where a demand binds. What is avoided is concave in every limit: one unit more brings the price up to the next kink and less
-beyond, so a price is the most that it brings. Where the answer is itself at a kink (a degenerate basis) the price is one of the
-slopes between that of the unit before and that of the unit after; `explain` tells how far each holds. Where holding the opening
-stock already costs more than is appropriated, one more USD moves no limit and has no price.
+Shadow prices of the linear program with commitments fixed at the answer, in units of the first stage of the objective, reported
+>= 0 where a constraint binds. The value is concave in every limit: one more unit is worth the price up to the next kink and less
+beyond, so a price is an upper bound on the value of more. If the answer is itself at a kink (a degenerate basis), the price is one
+of the slopes between that of the previous and that of the next unit; `explain` states the range of each. If holding the opening
+stock already costs more than the appropriation, one more USD does not relax the limit and has no price.
 """
 
 HELPERS = {"counted_price", "held", "total_money", "window_all"}
-"""Functions of arrays alone, which say nothing about the question."""
+"""Functions that only handle arrays and state no part of the model."""
 
 
 def _told(module: Any, names: Iterable[str]) -> list[str]:
@@ -108,7 +108,7 @@ def inputs_page() -> str:
     """The dictionary of the tables: every column with unit and meaning, written from the row schemas."""
     parts = [INPUTS_HEAD]
     for name, row_model in TABLES.items():
-        role = "facts, read by the estimates and the checks" if name in FACT_TABLES else "read by plans"
+        role = "facts, used by estimates and checks" if name in FACT_TABLES else "used by plans"
         doc = (inspect.getdoc(row_model) or "").splitlines()[0]
         parts.append(
             f"## {name}.csv\n\n{doc} Key: {', '.join(f'`{k}`' for k in row_model.key)}. ({role})\n\n| column | meaning |\n|---|---|"
@@ -129,117 +129,119 @@ FORMULATION_HEAD = """# The mathematics of the model
 
 *Written from the code by `python -m strategic_minerals.report.reference_pages`; do not edit.*
 
-A planning authority decides, on the *trunk* (the course of things as long as nothing has happened), what to buy and hold,
-which packages to sign for projects, which offtake contracts and market floors to commit to. In each *scenario* a *component*
-(materials linked by a producer) leaves the trunk in the period in which an event first touches it, its onset, and follows a
-*branch*: commitments stay, operations are chosen anew. So nobody buys for an event before it is seen.
+A planning authority decides, on the *baseline course* (the course without a disruption; `trunk` in names), what to buy and hold,
+which packages to sign for projects, and which offtake contracts and market floors to commit to. In each *scenario* a *component*
+(materials linked by producers) leaves the baseline course in the period in which an event first affects it, its onset, and
+follows a *branch*: commitments are fixed, operations are re-optimised (recourse). So nobody buys for an event before it begins.
 
-The operations of one component in one period are one block of variables and constraints, a *stamp*. Stamps of trunk and
-branches differ only in data: they are written once in Pyomo, compiled once with their mutable parameters kept symbolic, and
-stamped for all periods and scenarios by one sparse product. Costs of a stamp count with `beta[t] * w0[c,t]` on the trunk
-(w0: probability that nothing has happened to the component up to t) and `beta[t] * pi[s]` in a branch; fees, gap payments and
-other commitment costs count with 1.
+The operations of one component in one period form one block of variables and constraints. The instances of this block on the
+baseline course and in branches differ only in data: the block is written once in Pyomo, compiled once with its mutable parameters
+kept symbolic, and instantiated for all periods and scenarios by one sparse product. Costs of an instance are weighted by
+`beta[t] * w0[c,t]` on the baseline course (w0: probability that no event has affected the component up to t) and by
+`beta[t] * pi[s]` in a branch; fees, gap payments and other commitment costs have weight 1.
 
-Aim (social cost): users' and authority's expected discounted cost + commitments + loss + terminal terms + lambda CVaR +
-soft penalties, in million USD of the plan's price year. `risk_within_budget` and `least_budget` put other aims first and pass
-them on with a slack. Results are differences to *doing nothing* (Z0), and
+Objective (social cost): expected discounted cost of users and authority + commitments + loss + terminal terms + lambda CVaR +
+soft penalties, in million USD of the plan's price year. `risk_within_budget` and `least_budget` minimise other objectives first
+and constrain them, with a slack, in later stages. Results are differences to the reference plan without action (Z0), and
 `relative_gap = (objective - bound) / max(|Z - Z0|, discounted appropriation, 1 million USD)`."""
 
-DEVIATIONS = """## Choices where the general formulation leaves room, and why
+DEVIATIONS = """## Modelling choices and reasons
 
-- **One period, not one branch, is the compiled block.** Stamping over periods as well makes the compiled part ten times
-  smaller and the onset of a branch a matter of which stamps exist. A branch's rows over several periods (money, service,
-  loss) are a second small block; in periods before the onset they refer to the trunk's variables, where branch and trunk
-  prices are equal, so those terms cancel by themselves.
-- **The reference price of a floor is the producer's own**, (1+premium)*P, both in what the owner receives and in what the
-  payer pays: with a premium, paying max(0, F-P) would pay more than anybody receives.
-- **The budget counts a floor's expected payment only where it is positive** in a period; receipts of an upside share reduce
-  the social cost and the liability but are not money to spend, as sales are not.
+- **The compiled block is one period, not one branch.** Instantiating it for all periods as well makes the compiled part ten times
+  smaller, and the onset of a branch only decides which instances exist. Constraints of a branch over several periods (money,
+  service, loss) are a second small block; before the onset they refer to the variables of the baseline course, where its prices
+  and those of the branch are equal, so these terms cancel.
+- **The reference price of a floor is the producer's own price**, (1+premium)*P, both for what the owner receives and for what the
+  payer pays: with a premium, max(0, F-P) would pay more than the owner receives.
+- **The budget counts a floor's expected payment only if it is positive** in a period; receipts from an upside share reduce the
+  social cost and the liability but cannot be spent, like sales proceeds.
 - **A project's own floor runs from first output, a market floor from the first period**, each for its term.
-- **Packages and contracts are signed in the first period of a fiscal year**, as programmes are. A baseline project is signed
-  by its owner on its own date, whatever the plan's signing years.
-- **Output classes**: options of a project that give the same output in every scenario share one variable, so that branches see
-  a few classes instead of every package and date.
-- **No disposal on the trunk unless the plan asks for it** (`trunk_disposal`). A branch may spend what the trunk had planned to
-  spend on purchases; with disposal allowed, the rare-earth plan bought 870 t and sold 435 t of NdPr oxide in the same year,
-  only to have that money planned for its branches.
-- **`branch_money = "appropriated"` lets a branch spend what the year's appropriation leaves unspent**, shared by all materials
-  struck. Bound to what the trunk had planned for purchases (the default), a plan books purchases that it all but never makes
-  only to have their money in a crisis: with a cut of probability 0.9 and 10 kt on offer at 10 USD/kg, another 10 kt at 100
-  USD/kg raised the worth of the plan from 108 to 504 million USD. With the year's money available it is 540, and the dear
-  offer changes nothing. It buys only what is tight, or a branch that knows its squeeze would spend the year in the flood before
-  it, and it is refused where the aim counts spending. The shipped plans that weigh social cost use it.
-- **With `price_gain = false` floors pay at no more than the trunk's price** in a disruption: otherwise claw-back at crisis prices
-  pays for them (641 of 1,139 million USD of a rare-earth plan). A flood costs what it costs.
-- **Along a chain the rule on surplus is not enough** (trap 3): a release that goes into use frees output for export, which earns
+- **Packages and contracts are signed in the first period of a fiscal year**, like government programmes. A baseline project is
+  signed by its owner on its own date, independent of the plan's signing years.
+- **Output classes**: options of a project with the same output in every scenario share one variable, so that branches contain a
+  few classes instead of every package and date.
+- **No disposal on the baseline course unless the plan allows it** (`trunk_disposal`). A branch may spend what was planned for
+  purchases on the baseline course; with disposal allowed, the rare-earth plan bought 870 t and sold 435 t of NdPr oxide in the
+  same year, only to make that money available in its branches.
+- **With `branch_money = "appropriated"` a branch may spend what is left of the year's appropriation**, shared by all materials
+  affected. If limited to purchases planned on the baseline course (the default), a plan schedules purchases that it almost never
+  makes, only to have the money in a crisis: with a cut of probability 0.9 and 10 kt on offer at 10 USD/kg, another 10 kt at 100
+  USD/kg raised the value of the plan from 108 to 504 million USD. With the year's money available the value is 540, and the
+  expensive offer has no effect. The money buys only tight materials, because a branch that knows the coming cut would otherwise
+  spend it in the flood before, and it is refused if the objective counts spending. The shipped plans that minimise social cost
+  use it.
+- **With `price_gain = false` floors pay at most at the price of the baseline course** in a disruption: otherwise claw-back at
+  crisis prices pays for them (641 of 1,139 million USD in a rare-earth plan). The cost of a flood is counted in full.
+- **Along a supply chain the rule on surplus is not sufficient** (trap 3): a release for use frees output for export, which earns
   the crisis price; with `price_gain = true` a rare-earth plan released 6,200 t of magnets and exported 6,900 t while users whose
-  loss per tonne lay below the crisis price went short. `price_gain = false` takes the reason away; the split of the value shows it.
+  loss per tonne was below the crisis price were not served. `price_gain = false` removes the incentive; the split of the value
+  shows it.
 - **The shipped rare-earth and all-minerals plans set `price_gain = false`.** With crisis prices counted, more than half of the
-  worth of the rare-earth reserve was a gain on prices (952 of 1,685 million USD), and it crowded out plants and floors; without,
+  value of the rare-earth reserve was a gain on prices (952 of 1,685 million USD), and it crowded out plants and floors; without,
   shortage losses fall from 2,249 to 316 instead of from 3,203 to 1,739.
-- **Rationing, offtake and crisis availability last as long as the squeeze**: for the share of a period in which an event on the
-  component lasts. Counted by whole periods, three months of event withheld a year of allied output.
-- **A project under construction is `committed`**: it stands whatever the plan does, its capital is sunk, and the plan may still
-  give it a floor that carries it through a flood.
-- **Least shares count output net of exports**: surplus run for export is no home supply.
-- **Penalties** are undiscounted. Those of service levels count once, whatever the scenario's probability: they state what a promise
-  is worth to the planner. Those of diversification rules, which speak of the trunk, carry its weight w0[c,t]. Where w0 is below
-  1e-9 nobody can be on the trunk: it counts as 0, and there no penalty counts, no rule holds (a hard one would turn a course that
-  nobody can be on into a reason for "no plan") and no cap on trunk shortfall.
-- **Doing nothing is one point.** Where several courses cost the same, ties are broken in this order: cost; trunk shortfall weighted
-  by its loss v, then of each material and segment in the order of the tables; the loss of each branch. Value at risk and tails are
-  then computed, not solved for: eta is the smallest alpha-quantile of the losses. Otherwise CVaR without a plan, the caps on trunk
-  shortfall and the avoided loss hang on the vertex at which a solver stops (21 of 40 plans were misstated, by up to 441 %).
-  Taken apart, the master is settled with what clusters lean on held where it is, then each cluster by itself.
-- **Aims in turn state differences to doing nothing of the same figure, at the plan as it is**: what a later aim gives up of an
-  earlier one within the slack counts. Totals are told as totals beside them, penalties apart. The slack is never less than 1e-9
-  of the terms of an aim, which is what rounding can hide.
-- **"No plan" needs a witness.** Doing nothing keeps every rule but the demands by construction, so a solver that finds no point
-  with all demands open, misses nothing at the best of them, or calls doing nothing infeasible contradicts itself, and is not
-  trusted.
-- **What is owed already is no reason for "no plan"**: holding the opening stock costs money that no decision of the plan can
-  spare. The budget pays it; where a year's appropriation is less, that year's limit is what is owed, and the plan says so.
+- **Rationing, offtake and crisis availability last exactly as long as the event**: they apply for the share of a period in which
+  an event affects the component. If whole periods were counted, an event of three months would withhold a year of allied output.
+- **A project under construction is `committed`**: it is built in any case, its capital cost is sunk, and the plan may still give
+  it a floor that keeps it open through a flood.
+- **Minimum shares count output net of exports**: surplus produced for export is not home supply.
+- **Penalties** are undiscounted. Those of service levels count once, independent of the scenario's probability: they state the
+  value of a promise to the planner. Those of diversification rules, which apply to the baseline course, have its weight w0[c,t].
+  If w0 is below 1e-9, the baseline course cannot be reached: the weight counts as 0, and there no penalty counts, no rule applies
+  (a hard one could make the plan infeasible for a course that cannot occur), and no cap on the shortfall.
+- **The reference plan is unique.** If several courses cost the same, ties are broken in this order: cost; shortfall on the baseline
+  course weighted by its loss v, then of each material and segment in the order of the tables; the loss of each branch. Value at
+  risk and tails are then computed, not optimised: eta is the smallest alpha-quantile of the losses. Otherwise CVaR without a plan,
+  the caps on shortfall and the avoided loss would depend on the vertex at which a solver stops (21 of 40 plans were misstated, by
+  up to 441 %). In decomposition, the master problem is settled first with the quantities fixed that clusters depend on, then each
+  cluster by itself.
+- **Sequential objectives are stated as differences to the same figure of the reference plan, at the plan as it is**: what a later
+  objective gives up of an earlier one within the slack is included. Totals are also shown, and penalties separately. The slack is
+  at least 1e-9 of the terms of an objective, which is the size of rounding errors.
+- **Infeasibility is double-checked.** Doing nothing satisfies all constraints except the requirements by construction. A solver
+  that finds no point with all requirements relaxed, violates none of them at the optimum of that relaxation, or calls doing
+  nothing infeasible contradicts itself and is not trusted.
+- **Costs that are owed already do not make a plan infeasible**: holding the opening stock costs money that no decision can avoid.
+  The budget pays it; if a year's appropriation is smaller, that year's limit is the cost owed, and the plan says so.
 - **The right to buy under a purchase floor lasts as long as the floor**, not as long as the project.
-- **A package with a floor of its own on a material is excluded by a market floor on that material** for which the project is
-  eligible: it has no variant, and with both its output would be topped up twice. A market floor that leaves the project aside
-  (home producers only, say) does not exclude it.
-- **`revolving` recycles disposals, never proceeds of releases**; stock left is worth the lower of trunk and scenario prices also
-  with `price_gain = false`.
-- **Short of a promise is counted by whole periods from the onset to the end of the event**, as the service level is
-  (`scenarios.promises.short_of_promise`): in the model, along other scenarios and in reverse stress tests alike.
-- **The solver counts money in a unit of its own** where a plan's money is far from a thousand million USD a year, as it counts
-  each material in a power of ten tonnes: its tolerances are absolute. At prices times 2e5 it called plans infeasible before.
-- **Floors agreed before the plan** (MP Materials, 110 USD/kg) keep a source alive and cost this plan nothing.
-- **Sampled plans keep a probability for the scenario without any event** (`quiet_probability`), or the late trunk would have no
-  weight and its plan no meaning.
-- **Price states never shut a plant**, so floors look a little dearer than they are."""
+- **A package with its own floor on a material is excluded by a market floor on that material** for which the project is eligible:
+  otherwise its output would be topped up twice. A market floor for which the project is not eligible (home producers only, for
+  example) does not exclude it.
+- **`revolving` recycles disposals, never proceeds of releases**; the final stock is valued at the lower of the prices on the
+  baseline course and in the scenario, also with `price_gain = false`.
+- **Shortfall against a promise is counted in full periods from the onset to the end of the event**, as the service level is
+  (`scenarios.promises.short_of_promise`): in the model, in other scenarios and in reverse stress tests.
+- **Money is scaled in the solver** if a plan's money is far from a thousand million USD a year, as each material is scaled by a
+  power of ten tonnes: the solver's tolerances are absolute. Without scaling it called plans infeasible at prices times 2e5.
+- **Floors agreed before the plan** (MP Materials, 110 USD/kg) keep a source in operation and cost this plan nothing.
+- **Sampled plans keep a probability for the scenario without any event** (`quiet_probability`); otherwise the later baseline
+  course would have no weight and its plan no meaning.
+- **Price states never shut a plant**, so floors look slightly more expensive than they are."""
 
-INPUTS_HEAD = """# The tables: what is known
+INPUTS_HEAD = """# The tables
 
 *Written from the row schemas by `python -m strategic_minerals.report.reference_pages`; do not edit.*
 
-One CSV file a table, UTF-8. Every row has `source`, `year` (the year the figure stands for), `confidence` (`reported`: a source
-prints it; `derived`: computed from reported figures, arithmetic in the note; `estimate`: assumed) and `note`. An estimate
-has `_low` and `_high` beside the value and comes from one documented function of `strategic_minerals.data.estimates`, named in
-the note; a test computes each one again. Empty means not published. `NA` is text (Namibia), never a missing value.
+One CSV file per table, in UTF-8. Every row has `source`, `year` (to which the figure refers), `confidence` (`reported`: published
+by the source; `derived`: computed from reported figures, with the calculation in the note; `estimate`: assumed) and `note`. An
+estimate has columns `_low` and `_high` and comes from a documented function of `strategic_minerals.data.estimates`, named in
+the note; a test recomputes each one. An empty cell means not published. `NA` is text (Namibia), never a missing value.
 
-Tonnes are tonnes of contained material in the form that `materials.basis` names; prices are USD/kg of the same form. Rows of
-`prices`, `activities`, `projects`, `packages`, `substitution` and `loss_functions` name the year of their money; a plan
-restates them to its own `price_year` with the consumer price index in `deflators`. Price set `mcs2024` holds the averages of
-2024, the last full
-year that USGS reports; `mcs2025e` its estimates for 2025; `quotes2026` newer quotes where there are any.
+Tonnes are tonnes of contained material in the form stated in `materials.basis`; prices are in USD/kg of the same form. Rows of
+`prices`, `activities`, `projects`, `packages`, `substitution` and `loss_functions` state the price level (year) of their money; a
+plan converts them to its own `price_year` with the consumer price index in `deflators`. Price set `mcs2024` contains the averages
+of 2024, the last full year that USGS reports; `mcs2025e` its estimates for 2025; `quotes2026` newer quotes if available.
 
-Tables are of one home: demand, stock and imports are those of the country whose `tier` in `countries` is `home` (here `USA`), and a
-plan's `home` must be that country. For another home, replace those tables and move the tier. Names in one cell are separated by
-spaces or commas. A name that no table defines is a fault in every table, with what may have been meant. Figures are held
-against each other (prices in other sets and `minerals`, capacity and demand against world output in `production` and use in
-`minerals`, costs against what output is worth, an estimate against the arithmetic in its note): `check` doubts the one that
-most of the rest speaks against.
+The tables describe one home country: demand, stock and imports are those of the country whose `tier` in `countries` is `home` (here
+`USA`), and a plan's `home` must be that country. For another home country, replace those tables and move the tier. Names in one
+cell are separated by spaces or commas. A name that no table defines is a fault, with a suggestion of what may have been meant.
+Figures are compared with each other (prices with other sets and `minerals`, capacity and demand with world output in `production`
+and use in `minerals`, costs with the value of output, an estimate with the calculation in its note): `check` doubts the figure
+that contradicts most of the others.
 
-What it covers: the rare-earth chain from concentrate or mixed carbonate over separated oxides and metal to NdFeB and SmCo
-magnets, joint products from one ore body, and more than thirty other minerals at the stage that is the bottleneck. What it
-does not: demand by single rare earth, defence shares of most minerals, operating costs of Lynas and of magnet makers,
-holdings of the US stockpile by material are not published; they are estimates or absent, and say so."""
+The tables cover the rare-earth supply chain from concentrate or mixed carbonate through separated oxides and metal to NdFeB and
+SmCo magnets, joint products from one ore body, and more than thirty other minerals at the stage that is the bottleneck. Not
+published are demand by individual rare earth, defence shares of most minerals, operating costs of Lynas and of magnet makers, and
+holdings of the US stockpile by material; these are marked as estimates or left out."""
 
 
 def api_table() -> str:
@@ -250,18 +252,18 @@ def api_table() -> str:
 
 
 def _first_sentence(named: Any) -> str:
-    """Of a docstring, on one line; a bar would end the cell."""
+    """First sentence of a docstring on one line; a vertical bar would end the cell."""
     paragraph = " ".join((inspect.getdoc(named) or "").partition("\n\n")[0].split())
     return re.split(r"(?<=\.) ", paragraph, maxsplit=1)[0].replace("|", "\\|")
 
 
 def marks(name: str) -> tuple[str, str]:
-    """What stands before and after a part of a page that is written from the code."""
+    """Marks before and after the generated part of a page."""
     return f"<!-- {name}: written from the code -->", f"<!-- {name}: end -->"
 
 
 def filled(page: str, name: str, content: str) -> str:
-    """A page with new content between the marks of a name. Raises ValueError where it does not have each of them once."""
+    """A page with new content between the marks of a name. Raises ValueError unless it has each of them once."""
     begin, end = marks(name)
     if page.count(begin) != 1 or page.count(end) != 1:
         raise ValueError(f"expected {begin} and {end} once each")
@@ -270,7 +272,7 @@ def filled(page: str, name: str, content: str) -> str:
 
 
 def package_page() -> str:
-    """The package's README with the table of its public names as the code has them."""
+    """The package's README with the generated table of public names."""
     return filled((PACKAGE / "README.md").read_text(encoding="utf-8"), "api", api_table())
 
 

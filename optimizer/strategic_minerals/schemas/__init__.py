@@ -1,1 +1,1 @@
-"""Declarations only: the plan file, rows of tables, what columns mean. No reading, no check across tables."""
+"""Declarations only: plan files, rows of tables, meaning of columns. No reading of files, no checks across tables."""

@@ -1,4 +1,4 @@
-"""What all rows and plans are made of: closed frozen records, checked scalar types, provenance beside each value."""
+"""Base classes of rows and plans: closed frozen records, checked scalar types, provenance of each value."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def parse_multipliers(text: str) -> dict[str, float]:
         if not sign or not segment or not re.fullmatch(r"[0-9.eE+-]+", factor):
             raise ValueError(f"pairs like `defence=1.5 other=0.8`, not {part[:40]!r}")
         if segment in found:
-            raise ValueError(f"each segment once: {segment[:40]!r} stands there twice")
+            raise ValueError(f"each segment once: {segment[:40]!r} occurs twice")
         value = float(factor)
         if not (math.isfinite(value) and 0 <= value < LARGEST_NUMBER):
             raise ValueError(f"factors from 0 to less than {LARGEST_NUMBER:g}, not {part[:40]!r}")
@@ -86,13 +86,13 @@ class Row(BaseModel):
     key: ClassVar[tuple[str, ...]]
 
     source: str = ""
-    """Where the figure was read: publication, chapter, site and date."""
+    """Source of the figure: publication, chapter, web site and date."""
     year: Year | None = None
-    """Year the figure stands for."""
+    """Year to which the figure refers."""
     confidence: Confidence = "estimate"
-    """`reported`: a source prints it; `derived`: computed from reported figures; `estimate`: assumed, and why."""
+    """`reported`: published by the source; `derived`: computed from reported figures; `estimate`: assumed."""
     note: str = ""
-    """Arithmetic, basis and reasons."""
+    """Calculation, basis and reasons."""
 
 
 def key_of(row: Any) -> str:

@@ -1,4 +1,4 @@
-"""Words for people: what columns mean whose name says it in every table, and what was expected of a wrong value."""
+"""Words for people: the meaning of columns common to several tables, and what was expected in place of a wrong value."""
 
 from __future__ import annotations
 
@@ -16,88 +16,101 @@ from ..core.meant_years import YearKind, figure_meant, year_list, year_meant
 from ..core.names import country_codes, in_ascii
 
 COMMON = {
-    "material": "Commodity at one stage, of `materials`.",
-    "mineral": "Mineral that it belongs to.",
-    "name": "For readers.",
-    "country": "ISO 3166 code of three letters, of `countries`.",
-    "stage": "Stage of the value chain that it makes.",
-    "segment": "Who uses it: defence, essential civil use, and so on.",
-    "from_year": "First year for which the row holds.",
-    "activity": "Name of an existing producer; other tables use it.",
-    "project": "Name of a project; other tables use it.",
-    "offer": "Name of an offer; other tables use it.",
+    "material": "Material: a commodity at one stage of the value chain, from `materials`.",
+    "mineral": "Mineral to which it belongs.",
+    "name": "Name for people.",
+    "country": "Three-letter ISO 3166 code, from `countries`.",
+    "stage": "Stage of the value chain of its product.",
+    "segment": "User segment: defence, essential civilian use, and so on.",
+    "from_year": "First year for which the row applies.",
+    "activity": "Name of an existing producer; other tables refer to it.",
+    "project": "Name of a project; other tables refer to it.",
+    "offer": "Name of an offer; other tables refer to it.",
     "package": "Name of a support package.",
     "hazard": "Name of a hazard.",
-    "instrument": "Kind of support, of `instruments`.",
+    "instrument": "Capital instrument, from `instruments`.",
     "state": "Name of a price state.",
     "event": "Name of a dated event.",
-    "price_set": "Name of a set of prices; a plan chooses one.",
-    "loss_function": "Name of a loss function; a plan chooses one.",
+    "price_set": "Name of a set of prices; a plan selects one.",
+    "loss_function": "Name of a loss function; a plan selects one.",
     "company": "Owner.",
     "capex_musd": "Capital cost up to first output.",
     "life_yr": "Years of output after first output.",
-    "premium_share": "Price above the material's base price; 0.1 is 10 % more.",
+    "premium_share": "Premium on the material's base price; 0.1 is 10 % more.",
     "age_yr": "Years since first output.",
     "ramp_share": "Share of capacity reached at that age.",
-    "demand_t_per_yr": "Use at undisturbed prices.",
-    "price_usd_per_kg": "Undisturbed price.",
-    "probability": "Chance of the state.",
-    "depth_t_per_yr": "Most that the offer sells.",
+    "demand_t_per_yr": "Demand at undisturbed prices.",
+    "price_usd_per_kg": "Price without a disruption.",
+    "probability": "Probability of the state.",
+    "depth_t_per_yr": "Largest quantity that the offer sells.",
     "yield_t_per_t": "Tonnes made (above 0) or used (below 0) by a tonne of activity.",
-    "tier": "Part of a segment's demand.",
+    "tier": "Tier of a segment's demand.",
     "step": "Step of substitution, cheapest first.",
-    "opening_t": "Held when the plan starts.",
-    "loss_usd_per_t": "What a tonne short costs the economy beyond its price.",
-    "money_year": "Year of the money.",
-    "price_index": "Consumer prices of that year.",
-    "kind": "What it is; the schema lists the choices.",
-    "flood_multiplier": "Price during a flood of the market, as a multiple.",
+    "opening_t": "Stock held when the plan starts.",
+    "loss_usd_per_t": "Economic loss per tonne of shortfall, in excess of the price.",
+    "money_year": "Year of the price level.",
+    "price_index": "Consumer price index of that year.",
+    "kind": "Kind; the schema lists the choices.",
+    "flood_multiplier": "Price while the market is flooded, as a multiple of the undisturbed price.",
     "nato": "Member of NATO.",
     "msp": "Member of the Minerals Security Partnership.",
     "us_fta": "Has a free-trade agreement with the United States.",
-    "floor_usd_per_kg": "Price that the floor guarantees.",
-    "floor_kind": "Who pays for it.",
-    "floor_term_yr": "Years of it.",
-    "max_share_of_capex": "Most of it.",
+    "floor_usd_per_kg": "Price guaranteed by the floor.",
+    "floor_kind": "Who pays for the floor.",
+    "floor_term_yr": "Term in years.",
+    "max_share_of_capex": "Upper limit.",
     "low": "Lower end.",
     "central": "Middle.",
     "high": "Upper end.",
-    "unit": "Of it.",
+    "unit": "Unit of the value.",
     "record": "Name of the row.",
     "metric": "What was measured.",
-    "example": "Where it was agreed so.",
-    "parameter": "Term of it.",
+    "example": "Agreement in which the term was set.",
+    "parameter": "Term that was agreed.",
     "announced": "Date.",
-    "end_or_review": "Date on which it ends or is looked at again.",
-    "target": "Whom it strikes.",
-    "basis": "What a tonne is a tonne of.",
-    "production_t": "Made in the year.",
-    "reserves_t": "Known to be worth mining.",
-    "import_share_pct": "Share of imports, percent.",
+    "end_or_review": "Date on which it ends or is reviewed.",
+    "target": "Country or countries that it targets.",
+    "basis": "What one tonne consists of.",
+    "production_t": "Output of the year.",
+    "reserves_t": "Reserves: known and economic to mine.",
+    "import_share_pct": "Share of imports in percent.",
     "form": "Form in which it is traded.",
-    "topic": "What the record is about.",
-    "supplier": "Who supplied.",
+    "topic": "Subject of the record.",
+    "supplier": "Supplying country or company.",
     "from_date": "First day.",
     "to_date": "Last day.",
-    "months": "How long it lasted.",
-    "multiplier": "Price as a multiple of the price before.",
+    "months": "Duration.",
+    "multiplier": "Price as a multiple of the earlier price.",
     "episode": "What happened.",
-    "market": "Where it was quoted.",
+    "market": "Market in which the price was quoted.",
     "supply_lost_share": "Share of supply that was lost.",
     "agreement": "Name of the agreement.",
     "value": "Amount agreed.",
+    "symbol": "Chemical symbol or common abbreviation.",
+    "export_cut_share": "Share of exports that was cut.",
+    "observed_effect": "Effect that was observed.",
+    "consumption_basis": "What the figure of consumption covers.",
+    "imports_t": "Imports in tonnes.",
+    "exports_t": "Exports in tonnes.",
+    "primary_t": "Home primary production in tonnes.",
+    "secondary_t": "Home secondary production (recycling) in tonnes.",
+    "net_import_reliance_pct": "Net imports in percent of apparent consumption.",
+    "price_basis": "Product, quality and place to which the price refers.",
+    "world_production_t": "World production in tonnes.",
+    "scoring": "How the budget counts the term.",
+    "kappa_uncontracted": "Share of supply left for buyers without a contract.",
 }
-"""Column -> meaning, where a table has none of its own."""
+"""Column -> meaning, if a table does not state its own."""
 
-ENDS = {"_low": "Lower end of {} as an estimate.", "_high": "Upper end of {} as an estimate."}
+ENDS = {"_low": "Lower end of the estimate of {}.", "_high": "Upper end of the estimate of {}."}
 
 EXPECTED = {
     "float_parsing": "a plain number such as 374 or 0.5: no comma, percent sign, unit or date",
     "float_type": "a number",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "int_parsing_size": "a whole number of at most 18 digits",
+    "int_parsing": "an integer",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "int_parsing_size": "an integer of at most 18 digits",
     "bool_parsing": "true or false",
     "bool_type": "true or false",
     "missing": "a value",
@@ -106,7 +119,7 @@ EXPECTED = {
     "dict_type": "a table, such as { 2027 = 100 }",
     "model_type": "a table with fields",
     "model_attributes_type": "a table with fields",
-    "extra_forbidden": "no such field",
+    "extra_forbidden": "a known field",
     "invalid_key": "names that are text",
     "string_type": "text",
     "string_unicode": "text in UTF-8",
@@ -114,7 +127,7 @@ EXPECTED = {
     "date_parsing": "a date such as 2026-11-25",
     "date_from_datetime_inexact": "a date such as 2026-11-25, without a time",
     "date_type": "a date such as 2026-11-25",
-    "finite_number": "a number that is finite",
+    "finite_number": "a finite number",
 }
 LENGTHS = {
     "string_too_long": "at most {max_length} characters",
@@ -123,9 +136,9 @@ LENGTHS = {
     "too_long": "a list of at most {max_length} (this has {actual_length})",
     "multiple_of": "a multiple of {multiple_of}",
     "union_tag_invalid": "one of {expected_tags}",
-    "union_tag_not_found": "a field {discriminator} that says of which kind it is",
+    "union_tag_not_found": "a field {discriminator} that states its kind",
 }
-"""The same, with figures of the limits."""
+"""The same, with the limits."""
 TRUTHS = {
     "yes": "true",
     "y": "true",
@@ -146,7 +159,7 @@ PATTERNS = {
 
 
 def meaning(model: type[BaseModel], column: str) -> str:
-    """What a column of a table means; empty where its name has to do."""
+    """Meaning of a column of a table; empty if its name must suffice."""
     stated = model.model_fields[column].description
     if stated:
         return stated
@@ -157,7 +170,7 @@ def meaning(model: type[BaseModel], column: str) -> str:
 
 
 def expected(item: Mapping[str, Any], column: str = "", years: YearKind = "") -> str:
-    """What a validation error expected, in words that need no Python and that the validator did not write.
+    """What was expected in place of a wrong value, in plain words and not those of the validator.
 
     column: where the value stands, where that is another than the last part of the error's place. years: kind of year that it is.
     """
@@ -181,7 +194,7 @@ def expected(item: Mapping[str, Any], column: str = "", years: YearKind = "") ->
     if kind == "value_error":
         words = str(item["msg"]).removeprefix("Value error, ")
     else:
-        words = EXPECTED.get(kind, "a value of another kind")
+        words = EXPECTED.get(kind, "a value of another type")
     place = column or next((str(part) for part in reversed(item.get("loc", ()))), "")
     return _with_hint(words, kind, value, place, years)
 
@@ -206,7 +219,7 @@ PERCENT = 1000.0
 
 def _with_hint(words: str, kind: str, value: Any, column: str, years: YearKind) -> str:
     """What was expected, and what a text, or a date, in its place was meant to be."""
-    is_number = words.startswith(("a number", "a plain number", "a whole number"))
+    is_number = words.startswith(("a number", "a plain number", "an integer"))
     if not isinstance(value, str):
         if not (years and is_number):
             return words
@@ -224,7 +237,7 @@ def _with_hint(words: str, kind: str, value: Any, column: str, years: YearKind) 
         return f"{words}: {meant}" if meant else words
     if is_number:
         meant = figure_meant(value, column, years)
-        if words.startswith("a whole number") and meant == value.strip():
+        if words.startswith("an integer") and meant == value.strip():
             return words
         short = words.partition(" such as")[0] if meant else words
         return f"{short}: {meant}" if meant else words
@@ -233,7 +246,7 @@ def _with_hint(words: str, kind: str, value: Any, column: str, years: YearKind) 
 
 def _pattern(pattern: str, value: str) -> str:
     """What was expected of a text that is of another form, and what it may have been meant to be."""
-    words = PATTERNS.get(pattern, "text of another form")
+    words = PATTERNS.get(pattern, "text in another form")
     if pattern == COUNTRY:
         return words + near_miss(value, set(country_codes().values()))
     odd = f" ({foreign(value[:LONGEST])})" if foreign(value[:LONGEST]) else ""

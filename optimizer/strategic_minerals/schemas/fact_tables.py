@@ -1,4 +1,4 @@
-"""Rows of the fact tables: they back the estimates, the checks and the report; no plan reads them row by row."""
+"""Rows of the fact tables, used by estimates, checks and the report; plans do not read them row by row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PolicyEventRow(Row):
     event: Key
     announced: Day | None = None
     effective: Day | None = None
-    """Date it took, or was to take, effect."""
+    """Date on which it took, or was to take, effect."""
     end_or_review: Day | None = None
     country: Iso3
     target: str
@@ -28,7 +28,7 @@ class PolicyEventRow(Row):
     took_effect: bool
     """Whether the measure was ever in force."""
     severity: str
-    """Label of the source table; not a published score."""
+    """Label in the source table; not a published score."""
     export_cut_share: Share | None = None
     observed_effect: str = ""
 
@@ -77,7 +77,7 @@ class MineralRow(Row):
     usgs_gdp_rank: Positive | None = None
     """Rank by modelled US GDP loss (USGS OFR 2025-1047), 1 the largest."""
     consumption_t: NonNegative | None = None
-    """Last full reported year (2024) unless the note says otherwise."""
+    """Value for the last full reported year (2024) unless the note says otherwise."""
     consumption_basis: str = ""
     imports_t: NonNegative | None = None
     exports_t: NonNegative | None = None
@@ -88,12 +88,12 @@ class MineralRow(Row):
     """Average of the last full reported year (2024)."""
     price_basis: str = ""
     price_cv: NonNegative | None = None
-    """Population standard deviation over mean of the annual prices 2021-2025."""
+    """Population standard deviation of the annual prices 2021-2025, divided by their mean."""
     world_production_t: NonNegative | None = None
 
 
 class DemandSegmentRow(Row):
-    """A published figure on who uses a material."""
+    """A published figure on the users of a material."""
 
     key: ClassVar[tuple[str, ...]] = ("record",)
     record: Key
@@ -137,7 +137,7 @@ class CrisisPriceRow(Row):
 
 
 class AlliedReliabilityRow(Row):
-    """What allied supply is promised elsewhere, restricted or interrupted."""
+    """Allied supply that is committed elsewhere, restricted or interrupted."""
 
     key: ClassVar[tuple[str, ...]] = ("record",)
     record: Key

@@ -1,7 +1,7 @@
 """The question: a plan file (TOML) and its schema.
 
-A plan says which materials, which years, which instruments, which money, which disruptions and which
-aim. It holds no facts: those are tables (`data/dataset.py`). Years are fiscal years and may be decimal where a date
+A plan states the materials, years, instruments, money, disruptions and the objective.
+It holds no facts: those are in tables (`data/dataset.py`). Years are fiscal years and may be decimal where a date
 within the year is meant (2028.5 is the middle of FY2028).
 """
 
@@ -42,20 +42,20 @@ class Plan(Section):
     description: str = ""
     home: Iso3 = "USA"
     price_year: Year
-    """Year of the money in which everything is stated."""
+    """Year of the price level in which all money is stated."""
     price_set: Key
-    """Set of the table `prices`."""
+    """Price set of the table `prices`."""
     loss_function: Key
-    """Named loss function: moves the answer more than any other input, so there is no default."""
+    """Named loss function. It influences the answer more than any other input, so there is no default."""
     loss_level: Literal["low", "central", "high"] = "central"
     discount_rate: Annotated[float, Field(ge=0, le=0.5)]
     """Real social discount rate per year."""
     residual: Share = 1.0
-    """Worth at the end of the horizon of a project's unexpired life, as a share of what was paid for it."""
+    """Value of a project's remaining life at the end of the horizon, as a share of what was paid for it."""
     price_gain: bool = True
-    """False: disrupted operations are valued at undisturbed prices, so that no stock is held as a bet on prices."""
+    """False: operations in a disruption are valued at undisturbed prices, so that no stock is held to speculate on prices."""
     materials: Selection = ("*",)
-    """Materials planned; `*`: all with demand, and all that their producers use and make."""
+    """Materials of the plan; `*`: all with demand, and all that their producers use and make."""
     horizon: Horizon
     budget: Budget
     instruments: Instruments = Instruments()
@@ -83,14 +83,14 @@ class Plan(Section):
             yield (
                 "budget.branch_money",
                 "'appropriated'",
-                f"'planned' beside objective.kind = '{kind}': an aim that counts the plan's spending would leave all purchases "
-                "to disruptions, where they count for nothing",
+                f"'planned' with objective.kind = '{kind}': an objective that counts the plan's spending would shift all purchases "
+                "to disruptions, where they cost nothing",
             )
         if sample is not None and sample.draws is not None and sample.draws < sample.scenarios:
             yield "sample.draws", str(sample.draws), f"at least sample.scenarios ({sample.scenarios})"
         total = sum(scenario.probability for scenario in self.scenarios)
         if total > 1 + 1e-9:
-            yield "scenarios", f"probabilities that add to {total:g}", "at most 1"
+            yield "scenarios", f"probabilities that sum to {total:g}", "a sum of at most 1"
         elif (
             sample is not None
             and sample.quiet_probability != QUIET
@@ -100,8 +100,8 @@ class Plan(Section):
             yield (
                 "sample.quiet_probability",
                 quiet,
-                f"at most {1 - total:g}: quiet_probability {quiet} and listed {total:g} add up to {both:g}, and the sample "
-                "shares what they leave of 1",
+                f"at most {1 - total:g}: quiet_probability {quiet} and the listed {total:g} add up to {both:g}, and the sample "
+                "gets the rest of 1",
             )
         yield from self._doubly_overridden()
         years = range(self.horizon.first_year, self.horizon.first_year + self.horizon.years)
@@ -131,18 +131,18 @@ class Plan(Section):
         names = [scenario.name for scenario in self.scenarios]
         for n, name in enumerate(names):
             if name in names[:n]:
-                yield f"scenarios.{n}.name", f"'{name}'", "a name that no other scenario has"
+                yield f"scenarios.{n}.name", f"'{name}'", "a unique name"
             if name == BASELINE_COURSE:
                 yield (
                     f"scenarios.{n}.name",
                     f"'{name}'",
-                    "another name: the course without any disruption is called that",
+                    "another name: this is the name of the baseline course (before any disruption)",
                 )
             if self.sample is not None and name.startswith("sample-"):
                 yield (
                     f"scenarios.{n}.name",
                     f"'{name}'",
-                    "another name: scenarios that are drawn are called sample-1, sample-2, ...",
+                    "another name: sampled scenarios are called sample-1, sample-2, ...",
                 )
         for n, level in enumerate(self.service_levels):
             for name in level.scenarios:

@@ -9,12 +9,11 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationInfo,
 from .base import Iso3, Key, Names, NonNegative, Positive, Share, Year
 
 QUIET = 0.02
-"""Probability kept for the scenario in which nothing happens where a plan says nothing of it; as far as listed scenarios leave
-it."""
+"""Default probability of the scenario without disruptions, as far as the listed scenarios leave it."""
 
 
 FORMER_NAMES = {"sample.worlds": "sample.scenarios"}
-"""Fields that plans of before called otherwise, by what they are called now: both are read."""
+"""Former names of fields, by their present name: both are read."""
 
 
 class Section(BaseModel):
@@ -25,7 +24,7 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _typed(cls, value: Any, info: ValidationInfo) -> Any:
-        """Plan files are typed: text is no number, a number no truth value, a truth value no number."""
+        """Check the types of a plan file: no text for a number, no number for true or false, and no true or false for a number."""
         kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
         for scalar in _scalars(value):
             number = isinstance(scalar, int | float) and not isinstance(scalar, bool)
@@ -67,39 +66,39 @@ def _scalars(value: Any) -> list[Any]:
 
 
 class Horizon(Section):
-    """Which years are planned, and in which steps."""
+    """The planned years and the length of a period."""
 
     first_year: Year
     """First fiscal year."""
     years: Annotated[int, Field(ge=1, le=60)]
-    """Fiscal years that are planned and shown."""
+    """Number of fiscal years that are planned and shown."""
     tail_years: Annotated[int, Field(ge=0, le=40)] | None = None
-    """Further years that are computed and not shown, so that the end does not distort the plan; unset: three
-    years or the longest event of the listed scenarios and the selected hazards, whichever is longer."""
+    """Further years that are computed but not shown, so that the end of the horizon does not distort the plan; unset: three
+    years or the longest event of the listed scenarios and selected hazards, whichever is longer."""
     period_months: Literal[1, 3, 6, 12] = 12
     """Length of a period."""
 
 
 class FloorMenu(Section):
-    """Floor levels that the plan may guarantee on one material, beside having none."""
+    """Price floors that the plan may guarantee for one material; it may also choose none."""
 
     material: Key
     kind: Literal["contract", "border", "purchase"] = "contract"
-    """Who pays. `contract`: a contract for difference, paid by the budget. `border`: a reference price with a tariff,
+    """Type of floor. `contract`: a contract for difference, paid from the budget. `border`: a reference price with a tariff,
     paid by users (market-wide only). `purchase`: a contract for difference on tonnes that the reserve may buy."""
     scope: Literal["project", "market"] = "project"
     """`project`: part of a project's package. `market`: one floor for all eligible producers."""
     levels_usd_per_kg: Annotated[tuple[Positive, ...], Field(min_length=1)]
     term_years: Positive
-    """Project floors: from first output. Market floors: from the first period."""
+    """Term: project floors from first output, market floors from the first period."""
     upside_share: Share = 0.0
-    """Share of the price above the floor that goes back to the treasury."""
+    """Share of the price above the floor that is paid back to the treasury."""
     take_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Purchase floors: share of the project's output of the material that is covered."""
     eligible: Literal["home", "allied"] = "allied"
-    """Market floors: whose existing output is topped up (`allied`: home, allies and partners)."""
+    """Market floors: the producers whose existing output is topped up (`allied`: home, allies and partners)."""
     embedded_content: bool = False
-    """Border floors: charge the material contained in imports of its products as well."""
+    """Border floors: also charge the material contained in imported products."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -115,59 +114,59 @@ class FloorMenu(Section):
 
 
 class Instruments(Section):
-    """What the authority may do."""
+    """Instruments that the authority may use."""
 
     reserve: bool = True
     """Buy and hold material."""
     offtake_contracts: bool = True
-    """Sign options on the output of existing allied sources."""
+    """Sign offtake contracts for the output of existing allied sources, to be used in a crisis."""
     projects: bool = True
-    """Support projects with packages; without, only projects stand that their owners build anyway."""
+    """Support projects with packages; if false, only projects that their owners build without support exist."""
     packages: Selection = ("*",)
     """Packages of the table `packages` that may be used; `*`: all."""
     project_list: Selection = ("*",)
-    """Projects that may be supported; `*`: all whose materials are planned."""
+    """Projects that may be supported; `*`: all whose materials are in the plan."""
     signing_years: tuple[Year, ...] | None = None
     """Fiscal years in which packages may be signed; unset: every planned year."""
     contract_years: tuple[Year, ...] | None = None
     """Fiscal years in which offtake contracts may start; unset: every planned year."""
     partial_support: bool = False
-    """True: a package may be signed for a share of a project."""
+    """True: a package may support a share of a project."""
     price_floors: tuple[FloorMenu, ...] = ()
     trunk_release: bool = False
-    """True: the reserve may release while nothing has happened."""
+    """True: the reserve may release material without a disruption."""
     trunk_disposal: bool = False
-    """True: the reserve may sell while nothing has happened. A branch may spend on purchases what the trunk had planned
-    to, so a plan may then buy and sell in one year only to have that money planned."""
+    """True: the reserve may sell material without a disruption. In a disruption the plan may spend what it had planned for
+    purchases, so it may then buy and sell in the same year only to have that money available."""
 
 
 class Budget(Section):
-    """Money, real, of the plan's price year."""
+    """Budget, in real money of the plan's price year."""
 
     appropriation_musd: NonNegative | dict[Year, NonNegative]
-    """Appropriation per fiscal year: one figure, or a figure by year; years after the last named hold its value,
-    years before the first named have none."""
+    """Appropriation per fiscal year: one figure, or a figure by year; years after the last one named keep its value,
+    years before the first one named have none."""
     carry_over_share: Share = 0.0
     """Share of a year's appropriation that may be carried into the next."""
     total_musd: NonNegative | None = None
-    """Limit on all outlays of the planned years together."""
+    """Limit on total outlays over all planned years."""
     liability_cap_musd: NonNegative | dict[Year, NonNegative] | None = None
-    """Most that all floors together may cost in a year at the liability quantile."""
+    """Limit on the cost of all floors in a year, at the liability quantile."""
     liability_quantile: Annotated[float, Field(gt=0.5, le=1)] = 0.95
-    """Payments stay under the cap with at least this probability."""
+    """Probability with which payments stay below the cap."""
     emergency_musd: NonNegative | dict[Year, NonNegative] = 0.0
     """Extra money for purchases in a disruption, per year and scenario."""
     branch_money: Literal["planned", "appropriated"] = "planned"
-    """What else a disruption may be met with on the market. `planned`: what the plan had meant to spend that year on
-    purchases of the materials struck. `appropriated`: that, and, for what is tight, what the plan leaves unspent of the
-    year's money; not where the aim counts spending, which would get it for nothing."""
+    """Money for purchases in a disruption. `planned`: what the plan would have spent that year on the materials hit.
+    `appropriated`: that and, for materials in short supply, the unspent money of the year; not possible with an objective that
+    counts spending, which would not count this money."""
     revolving: bool = False
-    """True: proceeds of sales may be spent again."""
+    """True: sales proceeds may be spent again."""
 
     @field_validator("appropriation_musd", "liability_cap_musd", "emergency_musd", mode="before")
     @classmethod
     def _each_year_once(cls, value: Any) -> Any:
-        """Amounts by year name a year at least, and each once, however it is written."""
+        """Amounts by year need at least one year, and each year once, however it is written."""
         if not isinstance(value, dict):
             return value
         if not value:
@@ -185,15 +184,15 @@ class Budget(Section):
 
 
 class Event(Section):
-    """A hazard striking at a date; fields left out are taken from the hazard's row."""
+    """A hazard that occurs at a date; missing fields are taken from the hazard's row."""
 
     hazard: Key | None = None
-    """A row of the table `hazards`; unset: the event states everything itself."""
+    """A row of the table `hazards`; unset: the event states all fields itself."""
     start_year: DecimalYear
     duration_years: Positive | None = None
-    """Length of the cut, the flood before it not counted."""
+    """Length of the cut, without the flood before it."""
     countries: Names | None = None
-    """ISO3 codes separated by spaces; `*`: all but home."""
+    """ISO3 codes separated by spaces; `*`: all except the home country."""
     materials: Names | None = None
     cut_share: Share | None = None
     price_multiplier: Positive | None = None
@@ -202,7 +201,7 @@ class Event(Section):
     third_country_cut_share: Share | None = None
     demand_multipliers: dict[str, NonNegative] | None = None
     tight: bool | None = None
-    """Overrides whether the touched materials count as tight while the cut lasts."""
+    """Overrides whether the affected materials count as tight (in short supply) while the cut lasts."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -225,27 +224,28 @@ class Scenario(Section):
     name: Key
     probability: Share
     design_basis: bool = False
-    """True: service levels may name it; it stays apart from the sample."""
+    """True: service levels may refer to it; it is separate from the sample."""
     events: Annotated[tuple[Event, ...], Field(min_length=1)]
 
 
 class Sample(Section):
-    """Scenarios drawn from the table of hazards; they share the probability that the listed scenarios leave."""
+    """Scenarios sampled from the table of hazards; they share the probability that the listed scenarios leave."""
 
     scenarios: Annotated[int, Field(ge=1, le=100_000, validation_alias=AliasChoices("scenarios", "worlds"))]
-    """Scenarios that the plan is made against; plans of before called the field `worlds`."""
+    """Number of sampled scenarios that the plan uses (formerly called `worlds`)."""
     draws: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Scenarios drawn, of which `scenarios` are kept with the probability of those they stand for; unset: as many as kept."""
+    """Number of scenarios sampled and then reduced to `scenarios`, each with the probability of those it represents; unset: no
+    reduction."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     hazards: Selection = ("*",)
     quiet_probability: Share = QUIET
-    """Probability kept for the scenario in which nothing happens: the trunk is a plan only as far as it may be reached."""
+    """Probability of the scenario without disruptions: the baseline course needs some probability to be planned sensibly."""
     events_per_hazard: Annotated[int, Field(ge=1, le=5)] | None = None
-    """Most strikes of one hazard by itself in one scenario, one after the other; unset: as many as come."""
+    """Largest number of events of the same hazard in one scenario; unset: no limit."""
 
 
 class HazardOverride(Section):
-    """What the plan thinks of a hazard, in place of the table."""
+    """The plan's own assumptions on a hazard, replacing those of the table."""
 
     hazard: Key
     rate_per_yr: NonNegative | None = None
@@ -261,7 +261,7 @@ class HazardOverride(Section):
 
 
 class Control(Section):
-    """A measure in force when the plan starts: trunk data until its dated end, not an event."""
+    """A measure in force when the plan starts: it changes the baseline data until its end date and is not an event."""
 
     name: Key
     countries: Names
@@ -272,7 +272,7 @@ class Control(Section):
 
 
 class Risk(Section):
-    """How much the tail counts, beside the expectation. The measured loss is discounted shortfall and substitution."""
+    """Risk aversion: weights and limits on losses. Loss is the discounted cost of shortfall and substitution."""
 
     alpha: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Level of the CVaR: the mean of the worst 1 - alpha of outcomes."""
@@ -283,30 +283,30 @@ class Risk(Section):
 
 
 class Objective(Section):
-    """What is minimised."""
+    """The objective to minimise."""
 
     kind: Literal["social_cost", "risk_within_budget", "least_budget"] = "social_cost"
     cvar_share: Share = 0.5
     """`risk_within_budget`: weight m of the CVaR against the expected loss, (1-m)*expected + m*CVaR."""
     stage_slack: NonNegative | None = None
-    """Slack that a stage passes on, relative to its value (at least 1 million USD); unset: the gap of the solve."""
+    """Slack of a stage in later stages, relative to its value (at least 1 million USD); unset: the gap of the solve."""
 
 
 class ServiceLevel(Section):
-    """Promise that a segment is served in design-basis scenarios."""
+    """Promise to supply a segment in design-basis scenarios."""
 
     material: Key
     segment: Key
     level: Share
-    """Share of demand that is met from the onset to the end of the event."""
+    """Share of demand that is supplied from the onset to the end of the event."""
     scenarios: Selection
     per: Literal["episode", "fiscal_year"] = "episode"
     penalty_usd_per_kg: Positive | None = None
-    """Cost of each kg short of the promise; unset: the promise is hard."""
+    """Penalty for each kg of promised supply that is missing; unset: the promise must be kept."""
 
 
 class Diversification(Section):
-    """Limit on one country's share of supply, or a least share of a group, on the trunk."""
+    """Limit on one country's share of supply, or minimum share of a group, without a disruption."""
 
     material: Key
     kind: Literal["country_cap", "least_share"]
@@ -317,23 +317,23 @@ class Diversification(Section):
     share: Share
     from_year: Year
     penalty_usd_per_kg: Positive | None = None
-    """Cost of each kg beyond the rule."""
+    """Penalty for each kg beyond the limit."""
     hard: bool = False
-    """True: no exceeding at any cost (default: soft at the penalty)."""
+    """True: the limit must be kept (default: soft, at the penalty)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.kind == "country_cap") != (self.country is not None):
-            raise ValueError("country belongs to kind 'country_cap', and is needed there")
+            raise ValueError("country must be given for kind 'country_cap', and only there")
         if (self.kind == "least_share") != (self.group is not None):
-            raise ValueError("group belongs to kind 'least_share', and is needed there")
+            raise ValueError("group must be given for kind 'least_share', and only there")
         if self.hard == (self.penalty_usd_per_kg is not None):
-            raise ValueError("give penalty_usd_per_kg (soft) or hard = true, one of the two")
+            raise ValueError("either penalty_usd_per_kg (soft) or hard = true")
         return self
 
 
 class DaysOfCover(Section):
-    """Rule of thumb: hold at least so many days of net imports."""
+    """Rule of thumb: hold at least the given number of days of net imports."""
 
     material: Key
     days: NonNegative

@@ -10,7 +10,7 @@ from .base import Iso3, Key, Names, NonNegative, Positive, PositiveYears, Row, S
 
 
 class ProjectRow(Row):
-    """A mine, refinery or plant that could be brought into being."""
+    """A mine, refinery or plant that could be built."""
 
     key: ClassVar[tuple[str, ...]] = ("project",)
     project: Key
@@ -31,33 +31,33 @@ class ProjectRow(Row):
     """Years from signing to first output (at least one period)."""
     life_yr: PositiveYears
     hurdle_rate: Annotated[float, Field(ge=0, le=1)]
-    """Real return that the owner asks for."""
+    """Real rate of return that the owner requires."""
     hurdle_rate_low: float | None = None
     hurdle_rate_high: float | None = None
     premium_share: Annotated[float, Field(ge=-0.9, le=10)] = 0.0
     kappa: Share = 1.0
-    """Share of output that home users get while the material is tight, without an offtake."""
+    """Share of output that home users get without an offtake contract while the material is tight (in short supply)."""
     restart_yr: Years = 0.0
-    """Years that a shut plant stays shut after revenue has recovered."""
+    """Years that a plant, once shut, stays shut after its revenue has recovered."""
     restart_yr_low: float | None = None
     restart_yr_high: float | None = None
     earliest_signing: Year
     """First fiscal year in which support can be signed; a baseline project is signed then by its owner."""
     additional: bool = False
-    """True: not built without support even where its financing gap is nil."""
+    """True: not built without support, even if it has no financing gap."""
     money_year: Year | None = None
-    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+    """Price level (year) of the row's money, converted to the plan's price year; empty: that of the plan."""
     committed: bool = False
-    """True: under construction with its finance agreed before this plan. It is built whatever the plan does, on
-    `earliest_signing` + `lead_yr`; its capital is sunk and costs this plan nothing."""
+    """True: under construction, with its finance agreed before this plan. It is built in any case, in
+    `earliest_signing` + `lead_yr`; its capital cost is sunk and costs this plan nothing."""
     needs: Names = ""
-    """Projects it needs, separated by spaces."""
+    """Projects that it requires, separated by spaces."""
     excludes: Names = ""
-    """Projects it excludes, separated by spaces."""
+    """Projects that it excludes, separated by spaces."""
 
 
 class RampRow(Row):
-    """Share of capacity reached at an age; ages beyond the last row hold the last value."""
+    """Share of capacity reached at an age; ages beyond the last row keep the last value."""
 
     key: ClassVar[tuple[str, ...]] = ("project", "age_yr")
     project: str
@@ -79,7 +79,7 @@ class PackageRow(Row):
     offtake_fee_usd_per_kg: NonNegative = 0.0
     """Fee per kg under offtake, each year of the project's life."""
     offtake_fee_share: Share = 0.0
-    """Fee as a share of the base price of what is under offtake, added to the fee per kg."""
+    """Fee as a share of the base price of the output under offtake, added to the fee per kg."""
     offtake_fee_share_low: float | None = None
     offtake_fee_share_high: float | None = None
     floor_material: Key | None = None
@@ -88,15 +88,15 @@ class PackageRow(Row):
     floor_kind: Literal["contract", "purchase"] | None = None
     floor_term_yr: PositiveYears | None = None
     upside_share: Share = 0.0
-    """Share of the price above the floor that goes back to the authority."""
+    """Share of the price above the floor that is paid back to the authority."""
     take_t_per_yr: Positive | None = None
     """Purchase floors: tonnes per year that the floor covers."""
     money_year: Year | None = None
-    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+    """Price level (year) of the row's money, converted to the plan's price year; empty: that of the plan."""
 
 
 class InstrumentRow(Row):
-    """A capital instrument: what it is worth to the owner and what it costs the budget."""
+    """A capital instrument: its value to the owner and its cost to the budget."""
 
     key: ClassVar[tuple[str, ...]] = ("instrument",)
     instrument: Key

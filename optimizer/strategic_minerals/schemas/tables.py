@@ -1,4 +1,4 @@
-"""What a row of each planning table in `inputs/` looks like; `TABLES` lists all tables, fact tables included.
+"""Row schemas of the planning tables in `inputs/`; `TABLES` lists all tables, including fact tables.
 
 The docstring under each field is its dictionary entry; `inputs/README.md` is generated from them.
 A column `x` that may be an estimate has `x_low` and `x_high` beside it.
@@ -32,14 +32,14 @@ class MaterialRow(Row):
     key: ClassVar[tuple[str, ...]] = ("material",)
     material: Key
     name: str
-    """What a planner calls it."""
+    """Name for people."""
     mineral: Key
     """The mineral it belongs to."""
     stage: Literal[
         "ore", "concentrate", "carbonate", "oxide", "chemical", "metal", "alloy", "magnet", "refined", "anode"
     ]
     basis: str
-    """What one tonne is a tonne of, e.g. `t NdPr oxide`."""
+    """What one tonne consists of, e.g. `t NdPr oxide`."""
     haircut_share: Annotated[float, Field(ge=0, lt=1)]
     """Share of the market price lost when selling (disposal, export of surplus)."""
     haircut_share_low: float | None = None
@@ -51,15 +51,15 @@ class MaterialRow(Row):
     decay_share_per_yr: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the stock lost per year (oxidation, caking)."""
     salvage_share: Share | None = None
-    """Worth of a tonne in store after the horizon, as a share of the price; empty: 1 - haircut_share."""
+    """Value of a tonne in stock after the horizon, as a share of the price; empty: 1 - haircut_share."""
     resale_share: Share = 1.0
     """Share of the market price that users pay for a released tonne."""
     storage_t: NonNegative | None = None
-    """Most that the reserve can store; empty: no limit."""
+    """Largest quantity that the reserve can store; empty: no limit."""
     drawdown_t_per_yr: NonNegative | None = None
     """Fastest release; empty: no limit."""
     disposal_t_per_yr: NonNegative = 0.0
-    """Most that the reserve may sell per year without moving the market (0: no disposal)."""
+    """Largest quantity that the reserve may sell per year without moving the market (0: no disposal)."""
     disposal_t_per_yr_low: float | None = None
     disposal_t_per_yr_high: float | None = None
     net_import_reliance_pct: Annotated[float, Field(ge=0, le=100)] | None = None
@@ -81,29 +81,29 @@ class ActivityRow(Row):
     cash_usd_per_kg_low: float | None = None
     cash_usd_per_kg_high: float | None = None
     kappa: Share = 1.0
-    """Share of capacity that uncontracted home users still get while the material is tight (1 at home)."""
+    """Share of capacity that home users without a contract still get while the material is tight (1 at home)."""
     kappa_low: float | None = None
     kappa_high: float | None = None
     lot_t_per_yr: NonNegative | None = None
     """Smallest offtake contract; empty: the source offers none."""
     fee_usd_per_kg: NonNegative = 0.0
-    """Fee per kg reserved and year in force."""
+    """Fee per kg reserved and year of the contract."""
     fee_usd_per_kg_low: float | None = None
     fee_usd_per_kg_high: float | None = None
     term_yr: PositiveYears | None = None
     """Length of an offtake contract."""
     restart_yr: Years = 0.0
-    """Years that a shut plant stays shut after revenue has recovered."""
+    """Years that a source, once shut, stays shut after its revenue has recovered."""
     restart_yr_low: float | None = None
     restart_yr_high: float | None = None
     floor_usd_per_kg: Positive | None = None
     """Price floor in force at the start, agreed before this plan and not paid from its budget."""
     floor_material: Key | None = None
-    """The output that the floor is on."""
+    """Output to which the floor applies."""
     floor_until_year: Year | None = None
     """Last fiscal year of that floor."""
     money_year: Year | None = None
-    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+    """Price level (year) of the row's money, converted to the plan's price year; empty: that of the plan."""
 
 
 class CapacityRow(Row):
@@ -112,7 +112,7 @@ class CapacityRow(Row):
     key: ClassVar[tuple[str, ...]] = ("activity", "from_year")
     activity: Key
     from_year: Year
-    """First year of this value; series hold their last value."""
+    """First year of this value; a series keeps its last value."""
     capacity_t_per_yr: NonNegative
     """Tonnes of activity per year (of its main output, where the yield is 1)."""
     capacity_t_per_yr_low: float | None = None
@@ -142,43 +142,43 @@ class DemandRow(Row):
     demand_t_per_yr_low: float | None = None
     demand_t_per_yr_high: float | None = None
     priority: Annotated[int, Field(ge=1, le=3)] | None = None
-    """Whose shortage is told by itself: 1 as that of defence, 2 as that of other essential uses, 3 no. Empty: by the segment's
+    """Whether its shortage is reported separately: 1 as defence, 2 as other essential uses, 3 not. Empty: by the segment's
     name, `defence` 1, `essential` 2, any other 3."""
 
 
 class TierRow(Row):
-    """A slice of a segment's demand, from the least to the most painful to go without."""
+    """A tier of a segment's demand, from the least to the most costly to leave unserved."""
 
     key: ClassVar[tuple[str, ...]] = ("material", "segment", "tier")
     material: str
-    """A material, or `*` for all that have no row of their own."""
+    """A material, or `*` for all without rows of their own."""
     segment: Key
     tier: Annotated[int, Field(ge=1, le=1000)]
     share: Annotated[float, Field(gt=0, le=1)]
-    """Share of the segment's demand in this tier; tiers add to one or more."""
+    """Share of the segment's demand in this tier; the tiers must sum to at least one."""
     loss_multiplier: NonNegative
-    """Loss per tonne unmet in this tier, as a multiple of the named loss function's average."""
+    """Loss per tonne of unserved demand in this tier, as a multiple of the loss function's average."""
     loss_multiplier_low: float | None = None
     loss_multiplier_high: float | None = None
 
 
 class SubstitutionRow(Row):
-    """A way to do without: thrift or another material, up to a limit and at a cost."""
+    """Substitution: saving, or another material, up to a limit and at a cost."""
 
     key: ClassVar[tuple[str, ...]] = ("material", "segment", "step")
     material: Key
     segment: Key
     step: Annotated[int, Field(ge=1, le=1000)]
     limit_share: Share
-    """Share of the segment's demand that can do without."""
+    """Share of the segment's demand that can be substituted."""
     limit_share_low: float | None = None
     limit_share_high: float | None = None
     cost_usd_per_kg: NonNegative
-    """All-in cost of meeting a kg of demand otherwise, in place of its price."""
+    """Total cost of serving a kg of demand by substitution, instead of its price."""
     cost_usd_per_kg_low: float | None = None
     cost_usd_per_kg_high: float | None = None
     money_year: Year | None = None
-    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+    """Price level (year) of the row's money, converted to the plan's price year; empty: that of the plan."""
 
 
 class PriceRow(Row):
@@ -192,11 +192,11 @@ class PriceRow(Row):
     price_usd_per_kg_low: float | None = None
     price_usd_per_kg_high: float | None = None
     money_year: Year | None = None
-    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+    """Price level (year) of the row's money, converted to the plan's price year; empty: that of the plan."""
 
 
 class PriceStateRow(Row):
-    """A state of the common price factor: floors and financing gaps are costed over these."""
+    """A state of the common price factor: the costs of floors and financing gaps are averaged over these states."""
 
     key: ClassVar[tuple[str, ...]] = ("state",)
     state: Key
@@ -206,7 +206,7 @@ class PriceStateRow(Row):
 
 
 class OfferRow(Row):
-    """Material that the reserve can buy; several offers of a material give its rising price."""
+    """Material that the reserve can buy; several offers of a material form a rising supply curve."""
 
     key: ClassVar[tuple[str, ...]] = ("offer",)
     offer: Key
@@ -220,7 +220,7 @@ class OfferRow(Row):
     premium_share_low: float | None = None
     premium_share_high: float | None = None
     crisis_availability: Share | None = None
-    """`outside` only, and mandatory there: share that can still be bought while the material is tight."""
+    """Only for `outside`, and required there: share that can still be bought while the material is tight."""
 
 
 class CountryRow(Row):
@@ -230,26 +230,26 @@ class CountryRow(Row):
     country: Iso3
     name: str
     tier: Literal["home", "ally", "partner", "other", "covered"]
-    """`home`: the country whose demand, stock and imports these tables hold, one alone; a plan's `home` must be that country.
+    """`home`: the country whose demand, stock and imports are in these tables (exactly one; a plan's `home` must be that country).
     `covered`: a covered nation under US law (10 USC 4872)."""
     nato: bool = False
     msp: bool = False
     us_fta: bool = False
     wgi_political_stability: Annotated[float, Field(ge=-5, le=5)] | None = None
-    """Scenario Bank WGI estimate, -2.5 to 2.5."""
+    """World Bank WGI estimate, -2.5 to 2.5."""
 
 
 class HazardRow(Row):
-    """A kind of disruption: what it touches, how often, how long, how hard."""
+    """A kind of disruption: what it affects, how often, how long and how severely."""
 
     key: ClassVar[tuple[str, ...]] = ("hazard",)
     hazard: Key
     name: str
     kind: Literal["licence", "embargo", "war", "outage", "ally_limit", "flood_squeeze", "demand_surge"]
     countries: Names
-    """Countries whose sources are cut, ISO3 separated by spaces; `*`: all but home."""
+    """Countries whose sources are cut, ISO3 codes separated by spaces; `*`: all except the home country."""
     materials: Names
-    """Materials touched, separated by spaces; `*`: all."""
+    """Materials affected, separated by spaces; `*`: all."""
     rate_per_yr: NonNegative
     """Expected onsets per year (Poisson)."""
     rate_per_yr_low: float | None = None
@@ -263,39 +263,39 @@ class HazardRow(Row):
     cut_share_low: float | None = None
     cut_share_high: float | None = None
     price_multiplier: Positive = 1.0
-    """Price of the materials while the cut lasts, as a multiple of the trunk's."""
+    """Price of the materials while the cut lasts, as a multiple of the undisturbed price."""
     price_multiplier_low: float | None = None
     price_multiplier_high: float | None = None
     flood_yr: Years = 0.0
-    """Flood phase before the cut: years with full supply at `flood_multiplier` of the price."""
+    """Flood phase before the cut: years with full supply at `flood_multiplier` times the price."""
     flood_multiplier: Positive = 1.0
     third_country_cut_share: Share = 0.0
-    """Cut of other foreign sources of the same materials: feed they lose, rules on trace content, shipping. What allies
-    keep for themselves is their `kappa`, or a hazard of its own."""
+    """Cut of other foreign sources of the same materials: lost feed, rules on trace content, shipping. What allies
+    keep for themselves is in their `kappa`, or a separate hazard."""
     demand_multipliers: Multipliers = ""
-    """Demand while it lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
+    """Factors on demand while the event lasts, e.g. `defence=1.5 other=0.8`; segments not named stay at 1."""
     duration_law: Literal["exponential", "lognormal", "fixed"] = "exponential"
-    """Distribution of the duration: exponential at its mean; lognormal at that mean, its 95 % point as many times its
-    5 % point as high is of low; or always the same."""
+    """Distribution of the duration: exponential with the mean; lognormal with the mean and the ratio high/low between its
+    95 % and 5 % points; or constant."""
     cut_law: Literal["triangular", "on_off", "fixed"] = "triangular"
-    """Distribution of the cut: triangular from low over the value to high; all or (low) little, the value being the
-    probability of all; or always the same."""
+    """Distribution of the cut: triangular from low to high with the value as mode; everything or only low, with the value as
+    the probability of everything; or constant."""
     element_share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Probability that an event touches each of the materials, one at least: controls come element by element."""
+    """Probability that an event affects each of the materials (at least one): controls are imposed element by element."""
     after: Names = ""
-    """Hazards that may bring this one on, separated by spaces."""
+    """Hazards that may trigger this one, separated by spaces."""
     after_probability: Share = 0.0
-    """Probability that an event of one of them does; every event has its own coin."""
+    """Probability that an event of one of them triggers it, independently for each event."""
     after_probability_low: float | None = None
     after_probability_high: float | None = None
     after_lag_yr: Years = 0.0
-    """Mean years from their onset to this one's (exponential)."""
+    """Mean years from their onset to that of this hazard (exponential)."""
     calibrated_on: Names = ""
     """Policy events counted as onsets of this hazard, separated by spaces."""
     onsets_elsewhere: Annotated[int, Field(ge=0, le=100_000)] = 0
-    """Further onsets that are no policy events (gluts, outages), named in the note."""
+    """Further onsets that are not policy events (gluts, outages), named in the note."""
     observed_yr: PositiveYears | None = None
-    """Years of record in which all were counted."""
+    """Years of record in which they were counted."""
 
 
 class StockRow(Row):
@@ -309,7 +309,7 @@ class StockRow(Row):
 
 
 class LossFunctionRow(Row):
-    """Loss per tonne unmet under a named loss function, net of the material's own price."""
+    """Loss per tonne of unserved demand in a named loss function, net of the material's own price."""
 
     key: ClassVar[tuple[str, ...]] = ("loss_function", "material", "segment")
     loss_function: Key
@@ -320,13 +320,13 @@ class LossFunctionRow(Row):
     loss_usd_per_t_low: float | None = None
     loss_usd_per_t_high: float | None = None
     event: str = ""
-    """The event that the study priced."""
+    """The event whose loss the study estimated."""
     money_year: Year | None = None
-    """Year of the money it is stated in, restated to the plan's price year; empty: the plan's own money."""
+    """Price level (year) of the row's money, converted to the plan's price year; empty: that of the plan."""
 
 
 class DeflatorRow(Row):
-    """General price index of a year: brings money of different years to one."""
+    """General price index by year, which converts money of different years to one price level."""
 
     key: ClassVar[tuple[str, ...]] = ("money_year",)
     money_year: Year
@@ -380,4 +380,4 @@ FACT_TABLES = (
     "policy_events",
     "support_agreements",
 )
-"""Tables that no plan reads row by row."""
+"""Tables that plans do not read row by row."""

@@ -1,1 +1,1 @@
-"""A planning service: jobs over HTTP, answered by child processes, kept in a database."""
+"""The planning service: jobs over HTTP, run by child processes, stored in a database."""

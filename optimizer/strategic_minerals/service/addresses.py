@@ -1,5 +1,5 @@
-"""Addresses of a plan's fields that a request sets: none in no place, none twice, none inside another one that is set too; and
-faults of a question named as whoever sent it knows its parts."""
+"""Check the addresses that a request sets: each exists, none occurs twice, none lies inside another; and name faults by the
+parts of the request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def fields_set(raw: Any, where: str) -> Iterator[Fault]:
     for address in addresses:
         parts = address.split(".")
         if not all(part.strip() for part in parts):
-            yield Fault(where, "", place(["set", address]), "an empty part" if address else "nothing", EXAMPLE)
+            yield Fault(
+                where, "", place(["set", address]), "an empty part between dots" if address else "nothing", EXAMPLE
+            )
         elif len(parts) > DEEPEST_ADDRESS:
             yield Fault(
                 where, "", place(["set", address]), f"{len(parts):,} nested levels", f"at most {DEEPEST_ADDRESS}"
@@ -30,8 +32,8 @@ def fields_set(raw: Any, where: str) -> Iterator[Fault]:
             where,
             "",
             place(["set", inner]),
-            f"a value beside set[{brief(outer)}], which holds the same",
-            "each value once",
+            f"a value inside set[{brief(outer)}], which is also set",
+            "each value only once",
         )
         for outer, inner in overlapping(addresses)
     )

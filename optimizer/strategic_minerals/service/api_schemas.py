@@ -1,4 +1,4 @@
-"""What callers send and get: the schema of the service's API."""
+"""Requests and responses: the schemas of the service's API."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def _unsanitary(item: Any) -> tuple[str, str] | None:
     if isinstance(item, float) and not math.isfinite(item):
         return brief(item), "a number that is finite"
     if isinstance(item, int) and not isinstance(item, bool) and abs(item) > LARGEST_NUMBER:
-        return f"a whole number of {len(str(abs(item)))} digits", "a number of at most 1e15"
+        return f"an integer of {len(str(abs(item)))} digits", "a number of at most 1e15"
     if isinstance(item, str) and ("\x00" in item or not _whole_text(item)):
-        return "text with a NUL or with half a character", "text in UTF-8"
+        return "text with a NUL character or an incomplete character", "text in UTF-8"
     return None
 
 
@@ -105,7 +105,7 @@ def _only(expected: str, *kinds: type) -> Callable[[Any], Any]:
 
 
 Number = Annotated[float, BeforeValidator(_only("a number", int, float))]
-Whole = Annotated[int, BeforeValidator(_only("a whole number", int, float))]
+Whole = Annotated[int, BeforeValidator(_only("an integer", int, float))]
 Flag = Annotated[bool, BeforeValidator(_only("true or false", bool))]
 
 
@@ -145,15 +145,16 @@ class Question(Strict):
     )
     tables: Tables | None = Field(
         None,
-        description="Own tables, name -> rows; none: the shipped ones.",
+        description="Own tables: name -> rows. Default: the shipped tables.",
         json_schema_extra={"propertyNames": {"enum": list(TABLES)}},
     )
     on_top_of_shipped: Flag = Field(
-        False, description="Own tables take the places of shipped ones; what they do not name stays."
+        False,
+        description="If true, own tables replace the shipped ones of the same name, and the other shipped tables are used.",
     )
     set: Plain = Field(
         default_factory=dict,
-        description="Dotted path -> value, put into the plan.",
+        description="Fields to set in the plan: dotted path -> value.",
         examples=[{"budget.appropriation_musd": 20}],
     )
 
@@ -162,22 +163,22 @@ class Question(Strict):
         given = [name for name in PLANS if getattr(self, name) is not None]
         if len(given) > 1:
             raise MisplacedError(
-                (given[-1], f"a plan in {' and in '.join(given)}", "one of plan, plan_toml and shipped")
+                (given[-1], f"a plan in each of {' and '.join(given)}", "exactly one of plan, plan_toml and shipped")
             )
         return self
 
 
 class SolveOptions(Strict):
-    """How far to solve."""
+    """When to stop the solve."""
 
-    gap: Number = Field(1e-3, ge=0, lt=1, description="Relative optimality gap to stop at.")
+    gap: Number = Field(1e-3, ge=0, lt=1, description="Relative optimality gap at which the solve may stop.")
     time_limit_s: Number = Field(3600.0, gt=0, le=1e6)
-    relax: Flag = Field(False, description="The linear relaxation: a bound, not a plan.")
+    relax: Flag = Field(False, description="Solve the linear relaxation, which gives a bound and no plan.")
     method: Literal["auto", "flat", "decomposed"] = "auto"
 
 
 class Labelled(Strict):
-    """A job's name for people."""
+    """Name of a job for people."""
 
     label: Annotated[str, Field(max_length=200)] = ""
 
@@ -189,7 +190,7 @@ class SolveRequest(Labelled, Question, SolveOptions):
 
 
 class SweepRequest(Labelled, Question):
-    """Solve a plan again and again with other values."""
+    """Solve a plan for many values of its inputs (sweep)."""
 
     kind: Literal["sweep"]
     study: Plain = Field(
@@ -199,60 +200,65 @@ class SweepRequest(Labelled, Question):
 
 
 class StressRequest(Labelled):
-    """Attack a solved plan with fresh scenarios."""
+    """Test a solved plan on new random scenarios."""
 
     kind: Literal["stress"]
-    of: JobId = Field(description="A job that solved a plan.")
+    of: JobId = Field(description="Identifier of a job that solved a plan.")
     scenarios: Whole = Field(1000, ge=10, le=100_000)
     seed: Whole = Field(1, ge=0, lt=2**31)
     myopic: Flag = False
 
 
 class ExplainRequest(Labelled):
-    """Prices in words, and why each thing was chosen or rejected."""
+    """Explain shadow prices and why each item was chosen or rejected."""
 
     kind: Literal["explain"]
-    of: JobId = Field(description="A job that solved a plan.")
-    item: Annotated[str, Field(max_length=300)] | None = Field(None, description="One item: also what would flip it.")
+    of: JobId = Field(description="Identifier of a job that solved a plan.")
+    item: Annotated[str, Field(max_length=300)] | None = Field(
+        None, description="Explain one item only, including what would reverse the choice."
+    )
     gap: Number | None = Field(None, ge=0, le=0.5)
-    time_limit_s: Number = Field(600.0, gt=0, le=1e6, description="Of each solve.")
+    time_limit_s: Number = Field(600.0, gt=0, le=1e6, description="Relative optimality gap of each re-solve.")
 
 
 class CompareRequest(Labelled):
-    """What differs between results: question, outcome, plan."""
+    """Compare results: differences in question, outcome and plan."""
 
     kind: Literal["compare"]
     of: list[JobId] = Field(
-        min_length=2, max_length=8, description="Jobs that solved plans; the first is what the others are held against."
+        min_length=2,
+        max_length=8,
+        description="Identifiers of jobs that solved plans; the first is the reference for the others.",
     )
 
 
 FileRequest = Annotated[SolveRequest | SweepRequest, Field(discriminator="kind")]
-"""What a plan that came as a file may be asked for."""
+"""Options for a plan uploaded as a file."""
 JobRequest = Annotated[
     SolveRequest | SweepRequest | StressRequest | ExplainRequest | CompareRequest, Field(discriminator="kind")
 ]
 
 
 class Progress(Strict):
-    """How far a job is; what is not known is null."""
+    """Progress of a job; null: not known."""
 
     phase: str | None = None
     seconds: float | None = None
     incumbent_musd: float | None = Field(
-        None, description="The best plan so far, against doing nothing; less is better."
+        None, description="Social cost of the best plan so far, relative to doing nothing; lower is better."
     )
-    bound_musd: float | None = Field(None, description="No plan is better than this.")
+    bound_musd: float | None = Field(None, description="Best possible value (bound).")
     gap: float | None = None
-    done: int | None = Field(None, description="Points, scenarios or items done.")
+    done: int | None = Field(None, description="Number of points, scenarios or items finished.")
     of: int | None = None
     time_left_s: float | None = Field(
-        None, description="At the pace so far where parts are counted, else until the time limit."
+        None,
+        description="Time left: estimated from the speed so far if parts are counted, otherwise until the time limit.",
     )
 
 
 class JobStatus(Strict):
-    """A job."""
+    """Status of a job."""
 
     id: str
     kind: str
@@ -261,19 +267,19 @@ class JobStatus(Strict):
     submitted: datetime
     started: datetime | None
     ended: datetime | None
-    stopping: bool = Field(description="Asked to stop, and not stopped yet.")
-    position: int | None = Field(description="Place in the queue, 1 for the next.")
+    stopping: bool = Field(description="The job was asked to stop and has not stopped yet.")
+    position: int | None = Field(description="Position in the queue; 1 is next.")
     progress: Progress | None
-    headline: str | None = Field(description="The answer in a sentence.")
-    problem: Problem | None = Field(description="Why it failed.")
+    headline: str | None = Field(description="The answer in one sentence.")
+    problem: Problem | None = Field(description="Why the job failed.")
     links: dict[str, str]
 
 
 class JobList(Strict):
-    """Jobs, the newest first."""
+    """Jobs, newest first."""
 
     jobs: list[JobStatus]
-    next: str | None = Field(description="Where the list goes on.")
+    next: str | None = Field(description="Cursor for the next page of the list.")
 
 
 class TableLink(Strict):
@@ -284,37 +290,35 @@ class TableLink(Strict):
 
 
 class JobResult(Strict):
-    """An answer; tables named in `include` stand in it whole, a record a row."""
+    """An answer; tables named in `include` are contained completely, one record per row."""
 
     id: str
     kind: str
     headline: str
-    facts: dict[str, Any] = Field(
-        description="Outcome, gap, counts, versions and the like, as the kind of job has them."
-    )
+    facts: dict[str, Any] = Field(description="Outcome, gap, counts, versions and so on, depending on the kind of job.")
     summary: str = Field(description="The answer in plain words.")
     tables: dict[str, TableLink]
     included: dict[str, list[dict[str, Any]]]
 
 
 class CheckResult(Strict):
-    """A question looked at without solving it."""
+    """Result of checking a question without solving it."""
 
-    faults: list[dict[str, str]] = Field(description="Empty: it can be solved.")
-    notes: list[str] = Field(description="What looks doubtful.")
-    facts: int = Field(description="Reported or derived rows.")
+    faults: list[dict[str, str]] = Field(description="Faults; if empty, the question can be solved.")
+    notes: list[str] = Field(description="Figures that look doubtful.")
+    facts: int = Field(description="Number of reported or derived rows.")
     estimates: int
-    columns_at_most: int = Field(description="About the size of the model.")
+    columns_at_most: int = Field(description="Estimated size of the model, in columns.")
 
 
 class Health(Strict):
-    """Whether the service stands."""
+    """Liveness of the service."""
 
     status: Literal["ok"]
 
 
 class Readiness(Strict):
-    """Whether it can take jobs: check -> what was found."""
+    """Readiness for jobs: check -> result."""
 
     ready: bool
     checks: dict[str, str]

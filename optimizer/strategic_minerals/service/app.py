@@ -1,4 +1,4 @@
-"""The application: store, dispatcher, guard and metrics of one server behind its routes; every error a problem."""
+"""The application: routes with store, dispatcher, gate and metrics of one server; every error is a problem response."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from .web import wrong
 from .wording import faults_of
 
 MOST_ASIDE = 4
-"""Checks and reports at once, each a process."""
+"""Checks and reports at the same time, each in a process."""
 CANARY_S = 3600.0
-"""Between two looks at the solver."""
+"""Seconds between two solver self-tests."""
 CANARY_LIMIT_S = 60.0
-"""That its programs, milliseconds each, may take with starting a process on a busy machine."""
+"""Time limit of the self-test [s]: milliseconds of work, plus starting a process on a busy machine."""
 RETRY_S = 30.0
-"""Between two looks while it errs."""
+"""Seconds between two self-tests while they fail."""
 POLL_S, GRACE_S = 0.1, 1.0
 TROUBLE_RETRY_S = 30.0
 MIB = 2**20
@@ -61,20 +61,20 @@ KIND_OF_STATUS = {
 }
 
 NOT_OURS = {
-    "not-found": "There is nothing at this address; /v1/openapi.json lists what there is. No address ends with a slash.",
-    "malformed": "The body cannot be read as the form that `Content-Type` says it is.",
+    "not-found": "There is no such address; /v1/openapi.json lists all addresses. No address ends with a slash.",
+    "malformed": "The body cannot be read as the form stated in `Content-Type`.",
 }
-"""What is said in place of the framework's words."""
+"""Messages that replace those of the framework."""
 
 logger = logger_of(__name__)
 
-DESCRIPTION = """Plans of strategic mineral reserves as jobs: submit a plan, watch bound and gap, fetch tables, report, run folder.
+DESCRIPTION = """Plan strategic mineral reserves: submit a plan as a job, follow bound and gap, fetch tables, report and run folder.
 
-Errors are problem details (RFC 9457) with the faults that the command line lists. Times are UTC."""
+Errors are problem details (RFC 9457) with the same faults as on the command line. Times are in UTC."""
 
 
 class Canary:
-    """Whether the solver answers rightly, asked in a process of its own now and then, beside everything else."""
+    """Solver self-test, repeated from time to time in a separate process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._stop, self._lock = settings, threading.Event(), threading.Lock()
@@ -82,7 +82,7 @@ class Canary:
         self._found = ""
 
     def word(self) -> str:
-        """`ok`, or what is wrong, as it was last found; empty until there was an answer. The first to ask starts the looking."""
+        """`ok`, or what is wrong, as last found; empty until the first result. The first call starts the self-tests."""
         with self._lock:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="canary", daemon=True)
@@ -91,7 +91,7 @@ class Canary:
         return self._found
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop the self-tests."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
@@ -101,7 +101,7 @@ class Canary:
             try:
                 self._found = self._look()
             except Exception as error:
-                self._found = f"the solver could not be asked: {type(error).__name__}"
+                self._found = f"the solver self-test could not run: {type(error).__name__}"
             self._stop.wait(CANARY_S if self._found == "ok" else RETRY_S)
 
     def _look(self) -> str:
@@ -113,8 +113,8 @@ class Canary:
             while process.poll() is None and time.monotonic() < latest and not self._stop.wait(POLL_S):
                 pass
             if process.returncode is None:
-                return "the solver's test programs hang"
-            return "ok" if process.returncode == 0 else "the solver's test programs fail"
+                return "the solver self-test hangs"
+            return "ok" if process.returncode == 0 else "the solver self-test fails"
         finally:
             end(process, GRACE_S)
 
@@ -122,8 +122,8 @@ class Canary:
 def create_app(
     settings: Settings, store: Store | None = None, runner: Runner | None = None, checker: Runner | None = None
 ) -> FastAPI:
-    """A server's application; it starts to run jobs when it starts up. store, runner: None, those that the settings name. checker:
-    looks at questions that are no jobs; None, children of this process.
+    """The application of a server; it runs jobs from startup on. store, runner: None, those of the settings. checker: checks
+    questions that are not jobs; None, children of this process.
     """
     password = None if settings.database is None else settings.database.get_secret_value()
     kept = store or open_store(settings.folder, password)
@@ -186,7 +186,7 @@ def _version() -> str:
 
 
 class Works:
-    """What a server does beside answering: it runs jobs and looks at its solver."""
+    """Background work of a server: running jobs and the solver self-test."""
 
     def __init__(self, settings: Settings, store: Store, runner: Runner | None, on_end: OnEnd) -> None:
         self._settings, self._store, self._given, self._on_end = settings, store, runner, on_end
@@ -195,7 +195,7 @@ class Works:
         self._canary = Canary(settings)
 
     def start(self, app: FastAPI) -> None:
-        """Begin; nothing where it has begun. Raises InputError, OSError and StoreError."""
+        """Start, unless already started. Raises InputError, OSError and StoreError."""
         if self._dispatcher is not None:
             return
         settings = self._settings
@@ -207,7 +207,7 @@ class Works:
         app.state.readiness = Readiness(app.state, self._canary.word)
 
     def stop(self) -> None:
-        """End; nothing where it has ended."""
+        """Stop, unless already stopped."""
         self._canary.stop()
         if self._dispatcher is not None:
             self._dispatcher.stop()
@@ -217,27 +217,27 @@ class Works:
 
 
 class Streams:
-    """Event streams that are open, by tenant."""
+    """Open event streams by tenant."""
 
     def __init__(self) -> None:
         self._open: dict[str, int] = {}
 
     def enter(self, tenant: str, most: int, in_all: int) -> bool:
-        """One more, where there is room."""
+        """Add one, if there is room."""
         if self._open.get(tenant, 0) >= most or sum(self._open.values()) >= in_all:
             return False
         self._open[tenant] = self._open.get(tenant, 0) + 1
         return True
 
     def leave(self, tenant: str) -> None:
-        """One less."""
+        """Remove one."""
         self._open[tenant] -= 1
         if not self._open[tenant]:
             del self._open[tenant]
 
 
 def _answer(request: Request, error: ProblemError) -> Response:
-    """A problem: as JSON for callers, as a page for people."""
+    """A problem: as JSON for programs, as a page for people."""
     found = error.problem
     if request.url.path.startswith("/v1") or "text/html" not in request.headers.get("accept", ""):
         return Response(found.model_dump_json(exclude_none=True), found.status, error.headers, MEDIA_TYPE)
@@ -256,7 +256,7 @@ async def _faults(request: Request, error: Any) -> Response:
 
 
 async def _invalid(request: Request, error: Any) -> Response:
-    """A request of the wrong shape, told as the faults of a file are."""
+    """A request in the wrong form, with faults as for a file."""
     faults: list[Fault] = []
     for item in error.errors()[:MOST_FAULTS]:
         where, *path = item["loc"]
@@ -265,23 +265,23 @@ async def _invalid(request: Request, error: Any) -> Response:
 
 
 def _refusal(request: Request, error: ProblemError | StoreError) -> Response:
-    """What the gate answers."""
+    """A refusal by the gate."""
     return _answer(request, error) if isinstance(error, ProblemError) else _unavailable(request, error)
 
 
 async def _trouble(request: Request, error: Any) -> Response:
-    """The disk is full, or the store is away."""
+    """The disk is full, or the store is not available."""
     if not isinstance(error, StoreError) and not no_room(error):
         return await _internal(request, error)
     return _unavailable(request, error)
 
 
 def _unavailable(request: Request, error: BaseException) -> Response:
-    """Nothing was changed, and waiting may help."""
+    """Nothing was changed, and trying again later may help."""
     logger.warning("%s %s: %s", request.method, request.url.path, error)
     said = "The disk is full" if no_room(error) else "The store cannot be used"
     again = {"Retry-After": f"{TROUBLE_RETRY_S:.0f}"}
-    return _answer(request, ProblemError("unavailable", f"{said}: nothing was kept. Try again later.", headers=again))
+    return _answer(request, ProblemError("unavailable", f"{said}: nothing was stored. Try again later.", headers=again))
 
 
 async def _http(request: Request, error: Any) -> Response:
@@ -293,6 +293,6 @@ async def _http(request: Request, error: Any) -> Response:
 
 
 async def _internal(request: Request, error: Any) -> Response:
-    """Nothing of this machine is told: the log has it."""
+    """The response reveals nothing about this machine: details are in the log."""
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _answer(request, ProblemError("internal", "The log of the server tells more."))
+    return _answer(request, ProblemError("internal", "The server's log has the details."))

@@ -1,4 +1,4 @@
-"""Who is asking, what they may do, how often: tokens, scopes, rates."""
+"""Authentication: tokens, scopes and rate limits of callers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .store import Store
 from .wording import place, spelt
 
 PREFIX = "sm_"
-"""What tokens begin with, so that scanners of repositories know one."""
+"""Prefix of tokens, so that secret scanners recognise them."""
 COOKIE = "strategic_minerals"
 FAILURES_PER_MINUTE = 30
-"""Wrong tokens from one address before it has to wait."""
+"""Wrong tokens from one address before it must wait."""
 MOST_BUCKETS = 10_000
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -36,7 +36,7 @@ def new_token(tenant: str, scopes: tuple[Scope, ...], note: str = "") -> tuple[s
 
 
 def digest_of(text: str) -> str:
-    """The hash by which a token is kept and found: whoever reads the database cannot use it."""
+    """The hash under which a token is stored: reading the database does not reveal the token."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
@@ -55,7 +55,7 @@ class Caller:
 
 
 class Rates:
-    """How many times a minute each name may do something: a bucket that fills as time goes by."""
+    """Rate limit per name and minute: a token bucket."""
 
     def __init__(self, per_minute: int) -> None:
         self._most, self._buckets, self._lock = per_minute, dict[str, tuple[float, float]](), threading.Lock()
@@ -93,12 +93,15 @@ class Guard:
             self.same_origin(request)
         if self._open:
             if _parts(f"//{request.headers.get('host', '')}")[0] not in LOOPBACK_NAMES:
-                raise ProblemError("forbidden", "Without tokens the service answers to this machine's own name alone.")
+                raise ProblemError(
+                    "forbidden",
+                    "Without tokens the service accepts only requests addressed to this machine's own name.",
+                )
             found = Caller("local", "local", SCOPES, address)
         else:
             found = self._known(request, text or request.cookies.get(COOKIE), address)
         if (wait := self._rates.take(found.token)) > 0:
-            raise busy("More requests than a token may make in a minute.", wait)
+            raise busy("This token has made too many requests in a minute.", wait)
         return found
 
     def still(self, caller: Caller) -> bool:
@@ -122,7 +125,7 @@ class Guard:
         challenge = {"WWW-Authenticate": 'Bearer realm="strategic-minerals"'}
         other = request.headers.get("authorization", "").strip()
         if text is None or (other and _bearer(request) is None):  # what else it says is not passed over for a cookie
-            raise ProblemError("unauthenticated", "Send `Authorization: Bearer <token>`.", headers=challenge)
+            raise ProblemError("unauthenticated", "Send a token: `Authorization: Bearer <token>`.", headers=challenge)
         token = self._store.token(digest_of(text))
         if token is None:
             self.failed(request)
@@ -137,7 +140,9 @@ def needs(scope: Scope) -> Callable[[Request], Caller]:
         guard: Guard = request.app.state.guard
         caller: Caller = getattr(request.state, "caller", None) or guard.caller(request)
         if not caller.may(scope):
-            raise ProblemError("forbidden", f"The token's scopes are {', '.join(caller.scopes)}; this needs {scope}.")
+            raise ProblemError(
+                "forbidden", f"The token has the scopes {', '.join(caller.scopes)}; this request needs {scope}."
+            )
         if request.url.path.startswith("/v1/"):
             known_query(request)
         return caller
@@ -146,13 +151,13 @@ def needs(scope: Scope) -> Callable[[Request], Caller]:
 
 
 def known_query(request: Request) -> None:
-    """Each parameter of the query is one that there is, and stands there once. Raises PlanError."""
+    """Check that each query parameter is known and occurs once. Raises PlanError."""
     route = request.scope.get("route")
     fields = {} if route is None else {one.alias: one.field_info.annotation for one in route.dependant.query_params}
     faults = []
     for name, value in Counter(name for name, _ in request.query_params.multi_items()).items():
         if name not in fields:
-            expected = "no such parameter" + (near_miss(name[:100], fields) or f": {', '.join(fields) or 'none'}")
+            expected = "a known parameter" + (near_miss(name[:100], fields) or f": {', '.join(fields) or 'none'}")
             faults.append(Fault("query", "", place([name]), spelt(name), expected))
         elif value > 1 and "list[" not in str(fields[name]):
             faults.append(Fault("query", "", name, f"{value} values", "one value"))
@@ -161,7 +166,7 @@ def known_query(request: Request) -> None:
 
 
 def busy(detail: str, wait_s: float) -> ProblemError:
-    """Too much at once; try again after so long."""
+    """Too many requests; try again after the given time."""
     return ProblemError("busy", detail, headers={"Retry-After": str(max(1, round(wait_s + 0.5)))})
 
 

@@ -1,4 +1,4 @@
-"""What every part of the store stands on: one transaction at a time, tables brought up to date, and a look at what is there."""
+"""Basis of all parts of the store: transactions, migration of tables, and checks of the content."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class BaseStore(ABC):
             ours = tables & set(COLUMNS)
             if tables and not self.shared and not {"jobs", "tokens"} <= ours:
                 raise StoreError(
-                    "version", f"the store is another program's database (tables {', '.join(sorted(tables)[:5])})"
+                    "version", f"the database belongs to another program (tables {', '.join(sorted(tables)[:5])})"
                 )
             return 1 if "jobs" in ours else 0
         rows = ask("SELECT version FROM schema_version")
@@ -90,7 +90,7 @@ class BaseStore(ABC):
             raise StoreError("damaged", "the store is damaged: its version number cannot be read")
         if rows[0][0] > NEWEST:
             raise StoreError(
-                "version", f"the store has version {rows[0][0]}; this program reads versions up to {NEWEST}"
+                "version", f"the store has version {rows[0][0]}; this program supports versions up to {NEWEST}"
             )
         return int(rows[0][0])
 

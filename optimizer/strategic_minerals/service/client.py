@@ -1,4 +1,4 @@
-"""A client of the service, of the standard library alone: submit, wait, fetch."""
+"""A client of the service that needs only the standard library: submit, wait, fetch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAUSE_S = 1.0
 TRIES = 5
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):  # a token is for one service and no other
+class _NoRedirect(urllib.request.HTTPRedirectHandler):  # never send the token to another server
     def redirect_request(self, *_: Any) -> None: ...
 
 
@@ -40,7 +40,7 @@ class Client:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def submit(self, kind: str, *, key: str | None = None, **request: Any) -> str:
-        """Submit a job (`solve` with `plan`, `plan_toml` or `shipped`; `sweep`, `stress`, `explain`, `compare`); its name.
+        """Submit a job (`solve` with `plan`, `plan_toml` or `shipped`; `sweep`, `stress`, `explain`, `compare`); its identifier.
 
         key: an idempotency key; with one, a request whose answer was lost may be sent again.
         """
@@ -48,11 +48,11 @@ class Client:
         return str(json.loads(self._ask("POST", "/v1/jobs", {"kind": kind, **request}, extra))["id"])
 
     def status(self, job: str) -> dict[str, Any]:
-        """State, progress, problem."""
+        """Status of a job: state, progress, problem."""
         return dict(json.loads(self._ask("GET", f"/v1/jobs/{job}")))
 
     def wait(self, job: str, on_progress: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
-        """Its status once it has ended."""
+        """Wait for the end of a job; its status."""
         while True:
             found = self.status(job)
             if on_progress is not None:
@@ -62,7 +62,7 @@ class Client:
             time.sleep(PAUSE_S)
 
     def result(self, job: str, *tables: str) -> dict[str, Any]:
-        """Headline, figures, words, and the tables named as records under `included`."""
+        """Headline, figures and text, and the named tables as records under `included`."""
         query = urllib.parse.urlencode([("include", name) for name in tables])
         return dict(json.loads(self._ask("GET", f"/v1/jobs/{job}/result?{query}")))
 
@@ -76,11 +76,11 @@ class Client:
         return dict(json.loads(self._ask("POST", f"/v1/jobs/{job}/cancel")))
 
     def delete(self, job: str) -> None:
-        """Delete an ended job with all that it left."""
+        """Delete an ended job with all its files."""
         self._ask("DELETE", f"/v1/jobs/{job}")
 
     def _ask(self, method: str, path: str, body: Any = None, extra: Mapping[str, str] | None = None) -> bytes:
-        """One request; again after a while where the service asks for that."""
+        """Send a request; repeat it later if the service asks for that."""
         data = None if body is None else json.dumps(body, allow_nan=False).encode()
         headers = {**self._headers, **(extra or {}), **({} if data is None else {"Content-Type": "application/json"})}
         for attempt in range(1, TRIES + 1):

@@ -1,4 +1,4 @@
-"""Connections of the HTTP server: who may hold how many, and how long each may keep it waiting.
+"""Connections of the HTTP server: how many each address may hold, and how long each may keep the server waiting.
 
 A connection waits for its caller until a request's header has come whole, and while its body comes. It has a time limit for the
 header that no trickle puts off, the body has one of its own (`security.Gate`), and so has an answer that is not taken. Where there
@@ -41,7 +41,7 @@ class Bounds:
 
 
 class Connections:
-    """Those that are open, by address."""
+    """Open connections by address."""
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
@@ -98,7 +98,7 @@ class Pieces(h11.Connection):
                 raise h11.RemoteProtocolError("too many or too large headers", 431)
             if (
                 b"transfer-encoding" in names and b"content-length" in names
-            ):  # who stands in front may read it otherwise
+            ):  # a proxy in front may interpret it differently
                 raise h11.RemoteProtocolError("a body with two lengths", 400)
         elif isinstance(event, h11.Data):
             self._pieces, self._bytes = self._pieces + 1, self._bytes + len(event.data)
@@ -120,7 +120,7 @@ class Connection(H11Protocol):
         self._late: asyncio.TimerHandle | None = None
         self._untaken: asyncio.TimerHandle | None = None
         self._refused = False
-        """Whether it was told that what came is no request: nothing more is made of it."""
+        """Whether the caller was told that its data is not a valid request: further data is ignored."""
         self._unheard = 0
         """Bytes that came afterwards."""
 
@@ -169,7 +169,7 @@ class Connection(H11Protocol):
         elif left:
             self.loop.call_later(KNOCK_S, self._knock, left - 1)
         else:
-            self._say(503, "More connections than the service takes.", {"Retry-After": "5"})
+            self._say(503, "The service has too many connections.", {"Retry-After": "5"})
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -213,7 +213,7 @@ class Connection(H11Protocol):
 
     def _too_late(self) -> None:
         if self.cycle is None:
-            self._say(408, "The request's header did not come in time.", {})
+            self._say(408, "The header of the request did not arrive in time.", {})
         self.cut()
 
     def cut(self) -> None:
@@ -238,14 +238,14 @@ class Connection(H11Protocol):
     def eof_received(self) -> None:
         """The caller has ended its side: a body that has not come whole will not come any more."""
         if self.receiving:
-            self._refuse("The body ended before it had the length that was stated.")
+            self._refuse("The body is shorter than the length stated.")
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, or too much of it."""
         if self._busy:
-            self._refuse("The body's pieces (chunks) are not as HTTP has them, or too small.")
+            self._refuse("The chunks of the body are not valid HTTP, or too small.")
         else:
-            self._refuse("The request is no HTTP, or its header is more than the service takes.")
+            self._refuse("The request is not valid HTTP, or its header is too large.")
 
     def _refuse(self, detail: str) -> None:
         """Answer 400 where no other answer has begun, let nothing else be said, and close when the caller has had time to read."""

@@ -88,9 +88,9 @@ def _look_at(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(SMALLEST)
     if not head and any((path.parent / "jobs").glob("*")):
-        raise StoreError("damaged", "the store is damaged: it is empty, and there are jobs")
+        raise StoreError("damaged", "the store is damaged: it is empty, but there are jobs")
     if head and (len(head) < SMALLEST or not head.startswith(MAGIC)):
-        raise StoreError("damaged", "the store is damaged: it is no SQLite file")
+        raise StoreError("damaged", "the store is damaged: it is not an SQLite file")
 
 
 @contextmanager
@@ -132,7 +132,7 @@ class PostgresStore(Store):
             raise
 
     def _connected(self) -> Any:
-        """A connection that gives up where nobody answers."""
+        """A connection that times out if the server does not answer."""
         found = self._psycopg.connect(
             self._address,
             autocommit=True,
@@ -179,7 +179,7 @@ class PostgresStore(Store):
         except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
             found = f"no connection to the database ({type(error).__name__})"
             raise StoreError(
-                "away", f"{found}; expected postgresql://user:password@host/name of a server that answers"
+                "away", f"{found}; expected postgresql://user:password@host/name of a running server"
             ) from None
 
     def close(self) -> None:
@@ -196,6 +196,6 @@ def file_of(folder: Path) -> Path:
 def open_store(folder: Path, database: str | None) -> Store:
     """The store that settings name. Raises StoreError where it cannot be used, InputError where its driver is not installed."""
     if database is None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # plans and tokens are nobody else's
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # plans and tokens must not be readable by others
         return SqliteStore(file_of(folder))
     return PostgresStore(database)

@@ -21,26 +21,28 @@ WRONG = {
     code: {"description": said, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for code, said in (
         (400, "Cannot be read"),
-        (401, "No token, or none that is known"),
+        (401, "No token, or an unknown token"),
         (403, "Not allowed"),
-        (404, "Not there"),
-        (405, "Not done here: `Allow` says what is"),
-        (408, "Too slow"),
-        (409, "In another state"),
-        (412, "A condition that is not looked at"),
+        (404, "Not found"),
+        (405, "Method not allowed: see the header `Allow`"),
+        (408, "The request took too long to arrive"),
+        (409, "The job is in another state"),
+        (412, "Conditional requests are not supported"),
         (413, "Too large"),
-        (415, "A content type or encoding that is not read"),
-        (422, "Wrong: the faults say where"),
-        (429, "Too much at once, or a quota is used up"),
-        (503, "Not now: the disk is full, or the store is away"),
-        (507, "More than a tenant may keep"),
+        (415, "Unsupported content type or encoding"),
+        (422, "Invalid: the faults say where"),
+        (429, "Too many requests, or the quota is used up"),
+        (503, "Not available now: the disk is full, or the store cannot be reached"),
+        (507, "The storage quota of the tenant is used up"),
     )
 }
 
 Reader = Annotated[Caller, Depends(needs("read"))]
 Submitter = Annotated[Caller, Depends(needs("submit"))]
 Admin = Annotated[Caller, Depends(needs("admin"))]
-Id = Annotated[str, Path(pattern=JOB_ID, description="The job's name.", examples=["0123456789abcdef0123456789abcdef"])]
+Id = Annotated[
+    str, Path(pattern=JOB_ID, description="Identifier of the job.", examples=["0123456789abcdef0123456789abcdef"])
+]
 
 
 def own(request: Request, caller: Caller, job_id: str) -> Job:
@@ -61,7 +63,7 @@ def aside(request: Request) -> Iterator[None]:
     """Room for a process beside the jobs. Raises ProblemError where there is none: nobody waits in a thread that others need."""
     room = request.app.state.checks
     if not room.acquire(blocking=False):
-        raise busy("Too many checks and reports at once.", 5.0)
+        raise busy("Too many checks and reports are running; try again later.", 5.0)
     try:
         yield
     finally:

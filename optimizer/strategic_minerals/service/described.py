@@ -1,4 +1,4 @@
-"""The API's description (OpenAPI): what the framework finds out by itself, with bodies that are read elsewhere and who may ask."""
+"""The OpenAPI description: the framework's own, completed with bodies that are read elsewhere and with authentication."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from .api_schemas import JobRequest, Question
 
 REF = "#/components/schemas/{model}"
 SECURITY = {
-    "token": {"type": "http", "scheme": "bearer", "description": "`strategic-minerals token create OFFICE` makes one."},
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "Create one with `strategic-minerals token create OFFICE`.",
+    },
 }
 OPEN_TAGS = ("health",)
 """What anybody may ask."""

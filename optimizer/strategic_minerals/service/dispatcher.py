@@ -1,4 +1,4 @@
-"""The server's own worker: claims jobs, attends them in threads, mends what a crash left, has what is old deleted."""
+"""The server's dispatcher: claims jobs, runs them in threads, recovers after a crash, and deletes what is old."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from .store import Store
 from .trouble import StoreError, in_words
 
 IDLE_S = 0.5
-"""Between two looks into the queue, where nobody said that there is something new."""
+"""Seconds between two checks of the queue without a notification."""
 BEAT_S = 2.0
-"""Between two signs of life."""
+"""Seconds between two heartbeats."""
 FOREVER_S = 1e12
 STOP_S = 30.0
-"""That a thread is waited for when the server stops."""
+"""Seconds to wait for a thread when the server stops."""
 LONGEST_PAUSE_S = 60.0
 TIDY_S = 60.0
 LOOKS_OF_SILENCE = 3
-"""So many looks in a row must find a server silent: a jump of the database's clock makes all of them look so once."""
+"""Consecutive checks in which a server must be silent: a jump of the database's clock makes all look silent once."""
 
 logger = logger_of(__name__)
 OnEnd = Callable[[Job, str, float], None]
@@ -68,7 +68,7 @@ class Dispatcher:
             self._lock = lock_folder(self.settings.folder)
         try:
             self.store.seen(self.server)
-            if alone:  # whoever ran jobs here is gone: the folder is ours
+            if alone:  # the previous server of this folder is gone: its jobs can be recovered
                 self._mend(self.store.orphans(-FOREVER_S))
         except BaseException:
             if self._lock is not None:
@@ -79,11 +79,11 @@ class Dispatcher:
         logger.info("server %s begins to run jobs, %d at once", self.server, self.settings.workers)
 
     def wake(self) -> None:
-        """There may be something to do."""
+        """Notify that there may be a new job."""
         self._wake.set()
 
     def stop(self) -> None:
-        """End: running jobs wait again, for whoever comes next."""
+        """Stop: running jobs go back into the queue for another server."""
         self._stopping.set()
         self._wake.set()
         for thread in (self._loop, self._pulse):  # first of all no more is claimed
@@ -113,7 +113,7 @@ class Dispatcher:
         return self._loop.is_alive()
 
     def _beat(self) -> None:
-        """Signs of life, beside whatever else takes long; and jobs that the store has running here and nobody attends."""
+        """Write heartbeats in a separate thread, and recover jobs that the store has as running here but no thread runs."""
         suspect: set[str] = set()
         while not self._stopping.wait(BEAT_S):
             try:
@@ -128,9 +128,9 @@ class Dispatcher:
                         self.store.finish(job, self.server, "cancelled", {})
                 suspect = idle
             except StoreError as error:  # away or full for a while
-                logger.warning("no sign of life could be given: %s", error)
+                logger.warning("the heartbeat could not be written: %s", error)
             except Exception:  # this thread must not die: servers without a pulse lose their jobs
-                logger.exception("no sign of life could be given")
+                logger.exception("the heartbeat could not be written")
 
     def _lost(self) -> list[Job]:
         """Running jobs of servers that were silent at several looks in a row."""
@@ -188,7 +188,7 @@ class Dispatcher:
         begin, settings, folder = time.monotonic(), self.settings, Folder.of(self.settings.folder, job.id)
         try:
             if folder.read(REQUEST) is None:
-                raise LookupError("the job's folder is not there")
+                raise LookupError("the job's folder does not exist")
             folder.write(
                 LIMITS,
                 {
@@ -222,7 +222,7 @@ class Dispatcher:
             if self._finish(job, ended, seconds, folder.size):
                 logger.info("%s has ended: %s after %.1f s", job.kind, ended["state"], seconds)
                 self._on_end(job, ended["state"], seconds)
-        except StoreError as error:  # the pulse puts back what nobody attends
+        except StoreError as error:  # the heartbeat puts back jobs that no thread runs
             logger.warning("the end of job %s could not be written: %s", job.id, error)
         except Exception:  # the place of the job must be given back below; the pulse finds the job
             logger.exception("the end of job %s could not be written", job.id)
@@ -257,11 +257,11 @@ class Dispatcher:
             except StoreError as error:  # it is away or full: tried again
                 logger.warning("the end of job %s could not be written: %s", job.id, error)
                 if self._stopping.wait(BEAT_S):
-                    return False  # the folder says it; whoever comes next reads it there
+                    return False  # the folder records it; the next server reads it there
 
     def _tell(self, job: Job, progress: dict[str, object]) -> None:
         self._in_order(job)
-        with contextlib.suppress(Exception):  # progress that is lost is told again soon
+        with contextlib.suppress(Exception):  # lost progress is written again soon
             self.store.tell(job.id, self.server, progress)
 
     def _to_stop(self, job: Job) -> bool:
@@ -304,6 +304,6 @@ def lock_folder(folder: Path) -> IO[bytes]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        expected = "a folder of its own, or a PostgreSQL database that servers share"
-        raise InputError([Fault(str(folder), "", "folder", "another server is using it", expected)]) from None
+        expected = "a folder for this server only, or a PostgreSQL database that servers share"
+        raise InputError([Fault(str(folder), "", "folder", "a folder that another server uses", expected)]) from None
     return file

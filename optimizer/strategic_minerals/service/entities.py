@@ -1,4 +1,4 @@
-"""What the store keeps: jobs, tokens, and who did what."""
+"""Records of the store: jobs, tokens and the audit log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Job:
     digest: str
     """Of the request."""
     stopping: bool
-    """Whether it was asked to stop while it ran."""
+    """True: it was asked to stop while it ran."""
     progress: dict[str, Any]
     outcome: dict[str, Any]
     """How it ended: `headline` and figures of an answer, `problem` of a failure."""
@@ -38,7 +38,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Token:
-    """Who may do what. The token itself is nowhere kept, only its SHA-256."""
+    """A token with its permissions. The token itself is not stored, only its SHA-256."""
 
     id: str
     tenant: str

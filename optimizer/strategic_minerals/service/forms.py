@@ -1,4 +1,4 @@
-"""A plan that is uploaded with its tables: the parts of the form, each as often as it may stand there, under no other name."""
+"""Upload of a plan with its tables: the known parts of the form, each as often as allowed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .wording import place, spelt
 PARTS = {"plan": "a file: TOML, JSON or xlsx", "tables": "files, <table>.csv each", "options": "text: JSON"}
 """Name of a part -> what it is."""
 MOST_FILES = len(TABLES) + 10
-"""Of a form; so many more than can be right are still told one by one."""
+"""Most parts of a form; a few more than can be right are still reported one by one."""
 MOST_TEXTS = 20
 LONGEST_END = 100
 """Blanks behind the last boundary."""
@@ -36,13 +36,13 @@ SCHEMA = {
     "required": ["plan"],
     "additionalProperties": False,
     "properties": {
-        "plan": {**FILE, "description": "A plan: TOML, JSON or xlsx, told by what it holds."},
+        "plan": {**FILE, "description": "The plan: TOML, JSON or xlsx, recognised by its content."},
         "tables": {"type": "array", "items": FILE, "description": "Own tables, <table>.csv each."},
         "options": {
             "type": "string",
             "maxLength": LONGEST_OPTIONS,
             "default": "{}",
-            "description": "JSON: the other fields of a solve or a sweep.",
+            "description": "The other fields of a solve or a sweep, as JSON.",
         },
     },
 }
@@ -65,15 +65,15 @@ async def uploaded(request: Request) -> AsyncIterator[Uploaded]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         raise ProblemError(
-            "unsupported", "Send a form with files, and say so: `Content-Type: multipart/form-data; boundary=...`."
+            "unsupported", "Send a form with files, with the header `Content-Type: multipart/form-data; boundary=...`."
         )
     try:
         body = await request.body()
     except ClientDisconnect:
-        raise ProblemError("malformed", "The body ended early.") from None
+        raise ProblemError("malformed", "The body is incomplete.") from None
     if not ends(
         body, request.headers.get("content-type", "")
-    ):  # a part that was cut would be missing, and nobody be told
+    ):  # otherwise a part that was cut off would be missing without a message
         raise _unread("")
     limits = {"max_files": MOST_FILES, "max_fields": MOST_TEXTS, "max_part_size": 4 * LONGEST_OPTIONS}
     try:
@@ -116,8 +116,8 @@ def _unread(said: str) -> ProblemError:
         return ProblemError(
             "too-large", f"A part of the form without a file name has more than {4 * LONGEST_OPTIONS:,} bytes."
         )
-    expected = "parts as RFC 7578 has them, each with a name, between the boundaries that `Content-Type` states"
-    faults = [Fault("form", "", "", "parts that cannot be told apart", expected)]
+    expected = "parts according to RFC 7578, each with a name, between the boundaries stated in `Content-Type`"
+    faults = [Fault("form", "", "", "parts that cannot be separated", expected)]
     return ProblemError("malformed", "The form cannot be read.", faults)
 
 
@@ -126,12 +126,12 @@ async def _sorted(parts: list[tuple[str, Any]]) -> Uploaded:
     found, faults, seen = Uploaded(), list[Fault](), set[str]()
     for name, part in parts:
         if name not in PARTS:
-            expected = f"no such part: {', '.join(PARTS)}{near_miss(name[:100], PARTS)}"
+            expected = f"a known part: {', '.join(PARTS)}{near_miss(name[:100], PARTS)}"
             faults.append(Fault("form", "", place([name]), spelt(name), expected))
         elif name in seen and name != "tables":
-            faults.append(Fault("form", "", name, "a part twice", "each part once; `tables` once for each table"))
+            faults.append(Fault("form", "", name, "the part twice", "each part once; `tables` once per table"))
         elif isinstance(part, UploadFile) is (name == "options"):
-            found_there = "a file" if name == "options" else "text: a part without a file name"
+            found_there = "a file" if name == "options" else "text (a part without a file name)"
             faults.append(Fault("form", "", name, found_there, PARTS[name]))
         elif name == "options":
             faults += _options(found, str(part))

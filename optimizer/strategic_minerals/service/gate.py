@@ -1,5 +1,5 @@
-"""The gate that every request passes: nobody's body is read before it is known whose it is, and none that is too large, too slow or
-packed, however it comes; what is not done somewhere is said to be done otherwise; security headers on every answer."""
+"""Gate for all requests: no body is read before the caller is known, nor one that is too large, too slow or compressed;
+unsupported methods are refused with those allowed; every response has security headers."""
 
 from __future__ import annotations
 
@@ -116,24 +116,26 @@ class Gate:
         if there and scope["method"] not in there:
             done = ", ".join(there)
             raise ProblemError(
-                "method", f"{scope['method']} is not possible here, only {done}.", headers={"Allow": done}
+                "method", f"{scope['method']} is not allowed here; allowed: {done}.", headers={"Allow": done}
             )
         for name in ONCE:
             if len(request.headers.getlist(name)) > 1:
-                raise ProblemError("malformed", "", [Fault("header", "", name, "a header twice", "each header once")])
+                raise ProblemError("malformed", "", [Fault("header", "", name, "the header twice", "each header once")])
         conditions = [name for name in UNSAFE_CONDITIONS if request.headers.get(name, "*").strip() != "*"]
         if conditions and scope["method"] not in SAFE_METHODS:
             raise ProblemError(
                 "condition",
-                "Nothing was changed: jobs have no versions that a condition could name.",
-                [Fault("header", "", conditions[0], "a condition", "no such header")],
+                "Nothing was changed: conditional requests are not supported, because jobs have no versions.",
+                [Fault("header", "", conditions[0], "a conditional header", "a request without this header")],
             )
         if scope["query_string"].count(b"&") >= MOST_PARAMETERS:
-            raise ProblemError("too-large", f"More than {MOST_PARAMETERS} parameters in a query.")
+            raise ProblemError("too-large", f"The query has more than {MOST_PARAMETERS} parameters.")
         packed = request.headers.get("content-encoding", "identity").strip().lower()
         if packed not in ("", "identity"):
             raise ProblemError(
-                "unsupported", "Bodies are read as they are: unpack them.", headers={"Accept-Encoding": "identity"}
+                "unsupported",
+                "Compressed bodies are not supported: send the body uncompressed.",
+                headers={"Accept-Encoding": "identity"},
             )
 
     def most(self, scope: Any) -> int:
@@ -188,15 +190,17 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, self._until - now))
         except TimeoutError:
-            raise BodyError(408, "The body did not come in time.", {"Connection": "close"}) from None
+            raise BodyError(408, "The body did not arrive in time.", {"Connection": "close"}) from None
         part = len(message.get("body", b""))
         self._read, self._whole = self._read + part, not message.get("more_body", False)
         if self._read > self._most:
-            raise BodyError(413, f"The body has more than {self._most:,} bytes.")
+            raise BodyError(413, f"The body is larger than {self._most:,} bytes.")
         self.held += part
         if not self._gate.hold(part):
             wait = busy("", 5.0)
-            raise BodyError(429, "More bodies are being read than there is memory for.", wait.headers)
+            raise BodyError(
+                429, "Too many request bodies are being read at the same time; try again later.", wait.headers
+            )
         return message
 
 

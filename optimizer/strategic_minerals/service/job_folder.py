@@ -39,7 +39,7 @@ ANSWERS = (PROGRESS, RESULT, ENDED, LOG, REPORT)
 
 
 def new_id() -> str:
-    """A name that nobody guesses."""
+    """A random identifier that cannot be guessed."""
     return uuid.uuid4().hex
 
 

@@ -1,4 +1,4 @@
-"""Who runs a job's process: a child of this server, or a worker of a Dask cluster that starts one itself."""
+"""Run a job's process: as a child of this server, or by a worker of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class LocalRunner:
                     return folder.read(ENDED) or {"state": "cancelled"}
                 if now - begin > limits.deadline_s:
                     end(process, limits.grace_s)
-                    late = problem("deadline", f"It ran for {limits.deadline_s:,.0f} s.")
+                    late = problem("deadline", f"The job reached its time limit of {limits.deadline_s:,.0f} s.")
                     return folder.read(ENDED) or {"state": "failed", "problem": late.model_dump()}
         finally:
             end(process, limits.grace_s)
@@ -126,8 +126,8 @@ def _crash(code: int) -> Any:
     """Why a process that wrote no end has ended."""
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return problem("crashed", f"The solver's process crashed ({name}); the machine may have been short of memory.")
-    return problem("crashed", f"The solver's process ended with code {code} and no answer.")
+        return problem("crashed", f"The process of the job crashed ({name}); the machine may have run out of memory.")
+    return problem("crashed", f"The process of the job ended with code {code} and without an answer.")
 
 
 class DaskRunner:
@@ -150,20 +150,22 @@ class DaskRunner:
     def run(self, folder: Folder, limits: JobLimits, tell: Tell, stop: Stop) -> Ended:
         """Run the job on a worker. Raises OSError where the cluster is away."""
         folder.clear_answers()
-        attempt = f"{folder.path.name}-{time.time_ns()}"  # what an earlier attempt was told is not told to this one
+        attempt = (
+            f"{folder.path.name}-{time.time_ns()}"  # a stop request to an earlier attempt does not apply to this one
+        )
         client = self._connected()
         stopping = self._dask.Event(f"stop-{attempt}", client=client)
         future = client.submit(task, attempt, packed(folder), limits, pure=False, key=attempt)
         try:
             return self._watched(client, folder, attempt, future, stopping, limits, tell, stop)
         except Exception as error:
-            with contextlib.suppress(Exception):  # whoever runs it still must not go on beside the next attempt
+            with contextlib.suppress(Exception):  # an earlier attempt must not continue next to this one
                 stopping.set()
                 future.cancel(force=True)
             if client.status in ("closed", "closing", "connecting") or isinstance(
                 error, self._dask.comm.CommClosedError
             ):
-                raise ConnectionError("the scheduler is away") from error
+                raise ConnectionError("the scheduler cannot be reached") from error
             raise
 
     def _watched(
@@ -199,10 +201,13 @@ class DaskRunner:
                 return {"state": "cancelled"}
             if latest is not None and now > latest:
                 future.cancel(force=True)
-                return {"state": "failed", "problem": problem("deadline", "No worker ended it in time.").model_dump()}
+                return {
+                    "state": "failed",
+                    "problem": problem("deadline", "No worker finished the job in time.").model_dump(),
+                }
         if future.cancelled():
             if asked is None:
-                raise ConnectionError("the scheduler forgot the job")
+                raise ConnectionError("the scheduler lost the job")
             return {"state": "cancelled"}
         ended, content = future.result()
         unpack(content, folder)

@@ -1,4 +1,4 @@
-"""What a job of each kind finds: the question read from its folder, answered, in words, figures and tables."""
+"""Answers of each kind of job: text, figures and tables from the question in the job's folder."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from ..results.study import Study
 
 SHARE_OF_DEADLINE = 0.9
-"""Of the job's wall clock that the solver gets: what is left writes the best plan down."""
+"""Share of the job's time limit for the solver; the rest is for writing the best plan."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a job found."""
+    """The answer of a job."""
 
     headline: str
     summary: str

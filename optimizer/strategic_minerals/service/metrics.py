@@ -1,4 +1,4 @@
-"""Figures of the service in Prometheus's text format; one registry a server, nothing global."""
+"""Metrics of the service in Prometheus format; one registry per server, nothing global."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong, as problem details (RFC 9457), with the faults that the command line would list."""
+"""Errors as problem details (RFC 9457), with the same faults as on the command line."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from .wording import place, plainly
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FAULTS = 100
-"""Told at once; the others are counted."""
+"""Number of faults listed; the others are counted."""
 LONGEST_TEXT, LONGEST_DETAIL = 300, 5000
 """Characters of a fault's part, and of a problem's detail."""
 KINDS = {
     "invalid": (422, "The request, the plan or a table is wrong"),
     "malformed": (400, "The request cannot be read"),
-    "unauthenticated": (401, "A token is needed"),
+    "unauthenticated": (401, "A token is required"),
     "forbidden": (403, "The token does not allow this"),
-    "not-found": (404, "There is no such thing"),
-    "method": (405, "That cannot be done here"),
-    "not-acceptable": (406, "The answer has no such form"),
-    "condition": (412, "A condition that is not looked at here"),
-    "late": (408, "The request came too slowly"),
+    "not-found": (404, "Not found"),
+    "method": (405, "This method is not allowed here"),
+    "not-acceptable": (406, "The answer is not available in this format"),
+    "condition": (412, "Conditional requests are not supported"),
+    "late": (408, "The request took too long to arrive"),
     "conflict": (409, "The job is in another state, or the key was used for another request"),
-    "too-large": (413, "More than the service takes"),
-    "unsupported": (415, "A content type that is not read here"),
-    "busy": (429, "Too much at once"),
-    "quota": (429, "More than a tenant may use"),
-    "internal": (500, "The service erred"),
-    "unavailable": (503, "Not now"),
-    "storage": (507, "More than a tenant may keep"),
-    "infeasible": (422, "No plan meets the demands"),
-    "stopped": (422, "A limit was reached before any plan was found"),
-    "untrusted": (422, "An answer exists and is not trusted"),
-    "crashed": (422, "The job's process ended without an answer"),
-    "out-of-memory": (422, "The job needed more memory than it may have"),
-    "deadline": (422, "The job took longer than it may"),
+    "too-large": (413, "The request is too large"),
+    "unsupported": (415, "Unsupported content type or encoding"),
+    "busy": (429, "Too many requests"),
+    "quota": (429, "The quota of the tenant is used up"),
+    "internal": (500, "Internal error of the service"),
+    "unavailable": (503, "Not available now"),
+    "storage": (507, "The storage quota of the tenant is used up"),
+    "infeasible": (422, "No plan meets all requirements"),
+    "stopped": (422, "A limit was reached before a plan was found"),
+    "untrusted": (422, "An answer exists but failed a check"),
+    "crashed": (422, "The process of the job ended without an answer"),
+    "out-of-memory": (422, "The job reached its memory limit"),
+    "deadline": (422, "The job reached its time limit"),
 }
 """Kind -> HTTP status and title; the last ones tell how a job failed."""
 
 
 class FaultModel(BaseModel):
-    """One wrong value: where it stands, what was found there and what was expected."""
+    """One wrong value: its place, what was found there and what was expected."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -66,9 +66,9 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str = ""
-    faults: list[FaultModel] = Field(default_factory=list, description="As the command line lists them.")
+    faults: list[FaultModel] = Field(default_factory=list, description="The same faults as on the command line.")
     diagnosis: dict[str, Any] | None = Field(
-        None, description="Where demands conflict: what conflicts and what would help."
+        None, description="If no plan meets the requirements: what conflicts and which changes would help."
     )
 
 
@@ -96,7 +96,9 @@ def problem(
     status, title = KINDS[kind]
     told = list(faults[:MOST_FAULTS])
     if len(faults) > MOST_FAULTS:
-        told.append(Fault(told[-1].file, "", "", f"{len(faults) - MOST_FAULTS:,} more faults", "the first ones mended"))
+        told.append(
+            Fault(told[-1].file, "", "", f"{len(faults) - MOST_FAULTS:,} more faults", "the first ones to be corrected")
+        )
     return Problem(
         type=f"urn:strategic-minerals:problem:{kind}",
         title=title,
@@ -108,7 +110,7 @@ def problem(
 
 
 def _model(fault: Fault) -> FaultModel:
-    """A fault as callers are told."""
+    """A fault in the form of the API."""
     file = (
         place(["set", fault.column]) if fault.file == "--set" else fault.file
     )  # what the command line calls so is a field here

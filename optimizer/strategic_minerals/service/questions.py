@@ -1,4 +1,4 @@
-"""A question in a job's folder: read with its tables, and looked at without solving, as far as that is quick.
+"""The question in a job's folder: read with its tables, and checked without solving, as far as this is quick.
 
 Faults are named as whoever sent the question knows its parts: fields of `set`, rows of a table from 1 where they came as JSON.
 """
@@ -122,7 +122,7 @@ def look(folder: Folder, request: Mapping[str, Any]) -> None:
     elif kind == "explain":
         stated = Folder(first_of(folder)).read("manifest.json") or {}
         if stated.get("outcome", {}).get("relaxed"):
-            raise InputError([Fault("body", "", "of", "a linear relaxation", "a job that solved with `relax` false")])
+            raise InputError([Fault("body", "", "of", "a linear relaxation", "a job solved with `relax` false")])
         if request["item"] is not None:
             look_at_item(first_of(folder), request["item"])
 

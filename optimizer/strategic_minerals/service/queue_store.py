@@ -66,7 +66,7 @@ class FullError(Exception):
     """No room in the queue: of the tenant's own jobs, or of all."""
 
     def __init__(self, whose: str, most: int) -> None:
-        super().__init__(f"{most} jobs {whose} wait already")
+        super().__init__(f"{most} jobs {whose} are waiting already")
 
 
 class QuotaError(FullError):
@@ -150,13 +150,15 @@ class QueueStore(TokenStore):
             raise FullError("in all", most)
         used, window = self._used(ask, tenant, quota), f"within {WINDOW_HOURS} hours"
         if used.jobs >= quota.jobs:
-            raise QuotaError(f"{used.jobs:,} jobs of yours were submitted {window}; at most {quota.jobs:,.0f}")
+            raise QuotaError(f"you submitted {used.jobs:,} jobs {window}; at most {quota.jobs:,.0f} are allowed")
         if used.seconds >= quota.seconds:
             raise QuotaError(
-                f"your jobs computed for {used.seconds / 60:,.1f} minutes {window}; at most {quota.seconds / 60:,.1f}"
+                f"your jobs ran for {used.seconds / 60:,.1f} minutes {window}; at most {quota.seconds / 60:,.1f} are allowed"
             )
         if used.bytes >= quota.bytes:
-            kept = f"your jobs keep {used.bytes / 2**20:,.1f} MiB; at most {quota.bytes / 2**20:,.1f}: delete some"
+            kept = (
+                f"your jobs occupy {used.bytes / 2**20:,.1f} MiB; at most {quota.bytes / 2**20:,.1f}: delete some jobs"
+            )
             raise QuotaError(kept, storage=True)
 
     def _used(self, ask: Ask, tenant: str, quota: Quota) -> Used:

@@ -1,4 +1,4 @@
-"""Whether the service can take jobs, and why not."""
+"""Readiness: whether the service can accept jobs, and if not, why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .job_folder import write_whole
 from .trouble import in_words
 
 FRESH_S = 0.25
-"""What was found is told again for so long: whoever asks often does not make the service write often."""
+"""Seconds for which a result is reused, so that frequent requests do not cause frequent writes."""
 PROBE_BYTES = 64 * 1024
 WAIT_S = 0.05
 

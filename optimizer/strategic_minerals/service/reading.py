@@ -87,7 +87,9 @@ def parsed(body: bytes, where: str) -> Any:
     except (ValueError, RecursionError) as error:
         faults = [Fault(where, "", "", _no_json(error, body), "JSON in UTF-8")]
         raise (
-            PlanError(faults) if where == "options" else ProblemError("malformed", "The body is no JSON.", faults)
+            PlanError(faults)
+            if where == "options"
+            else ProblemError("malformed", "The body is not valid JSON.", faults)
         ) from None
     if twice:
         raise PlanError(_told_twice(raw, twice, where))
@@ -99,15 +101,15 @@ def _no_number(name: str) -> Any:
 
 
 def _no_json(error: Exception, body: bytes) -> str:
-    """What stands there in place of JSON."""
+    """What was found instead of JSON."""
     if not body.strip():
         return "nothing"
     if isinstance(error, RecursionError):
-        return "more nesting than is read"
+        return "too many nested levels"
     if isinstance(error, UnicodeDecodeError):
-        return f"a byte that is no UTF-8, after {error.start:,} others"
+        return f"a byte that is not valid UTF-8, at position {error.start:,}"
     if isinstance(error, MisplacedError):
-        return f"{error.places[0][1]}, which JSON does not have as a number"
+        return f"{error.places[0][1]}, which is not a number in JSON"
     if isinstance(error, json.JSONDecodeError):
         mark = "a byte order mark" if body.startswith(BOM_UTF8) else brief(error.doc[error.pos : error.pos + 1])
         return f"{mark if error.pos < len(error.doc) else 'the end'} at line {error.lineno:,}, column {error.colno:,}"
@@ -120,7 +122,7 @@ def _told_twice(raw: Any, twice: Sequence[tuple[dict[str, Any], str]], where: st
     places = [
         place([*path, names[id(item)]]) for path, item in walked(raw) if isinstance(item, dict) and id(item) in names
     ]
-    return [Fault(where, "", at, "a field twice", "each field once") for at in sorted(places or names.values())]
+    return [Fault(where, "", at, "the field twice", "each field once") for at in sorted(places or names.values())]
 
 
 def bounded(raw: Any, most_rows: int, where: str = "body") -> None:
@@ -169,12 +171,12 @@ def _odd_tables(tables: Mapping[str, Any]) -> Iterator[Fault]:
     """Tables that are none, rows that are no objects, cells that are no single values."""
     for name, rows in tables.items():
         if name not in TABLES:
-            yield Fault("tables", "", "table", spelt(name), f"a table name{near_miss(name[:100], TABLES)}")
+            yield Fault("tables", "", "table", spelt(name), f"the name of a table{near_miss(name[:100], TABLES)}")
         elif not isinstance(rows, list):
             yield Fault(name, "", "", brief(rows), "a list of rows, each an object")
         elif not rows:
             columns = sorted(column for column, field in TABLES[name].model_fields.items() if field.is_required())
-            yield Fault(name, "", "", "no row", f"rows, each with {', '.join(columns)}")
+            yield Fault(name, "", "", "no rows", f"rows, each with {', '.join(columns)}")
         else:
             yield from _odd_rows(name, rows)
 
@@ -199,7 +201,7 @@ def _first(faults: Iterator[Fault], most: int) -> Iterator[Fault]:
     """The first faults, and that there are more where there are."""
     for n, fault in enumerate(faults):
         if n == most:
-            yield Fault(fault.file, "", "", "more faults", "the first ones mended")
+            yield Fault(fault.file, "", "", "more faults", "the first ones to be corrected")
             return
         yield fault
 
@@ -234,7 +236,7 @@ def read(form: Form, body: bytes, folder: Folder, most_rows: int, most_columns: 
         twice = [name for name in (*PLANS, "tables") if raw.get(name) is not None]
         if twice:
             raise PlanError(
-                [Fault(where, "", name, "a value", "nothing: the files of the form say it") for name in twice]
+                [Fault(where, "", name, "a value", "no value: the files of the form contain it") for name in twice]
             )
     request = validated(form, raw, where)
     try:
@@ -256,7 +258,7 @@ def read_in(folder: Folder) -> None:
         found = {"problem": error.problem.model_dump()}
     except MemoryError:
         found = {
-            "problem": ProblemError("too-large", "Reading it needs more memory than it may have.").problem.model_dump()
+            "problem": ProblemError("too-large", "Reading the request needs too much memory.").problem.model_dump()
         }
     folder.write(READ, {"found": found})
 

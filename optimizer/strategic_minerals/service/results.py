@@ -1,4 +1,4 @@
-"""Answers of jobs: figures and tables, the page, the run folder, the log."""
+"""Answers of jobs: figures, tables, report, run folder and log."""
 
 from __future__ import annotations
 
@@ -34,15 +34,13 @@ def get_result(
     request: Request,
     caller: Reader,
     job_id: Id,
-    include: Annotated[
-        list[str] | None, Query(max_length=50, description="Tables to put into the answer, whole.")
-    ] = None,
+    include: Annotated[list[str] | None, Query(max_length=50, description="Tables to include in the answer.")] = None,
 ) -> JobResult:
-    """The answer: headline, figures, words, and its tables by name."""
+    """The answer: headline, figures, text, and the names of its tables."""
     folder, job = answered(request, caller, job_id)
     found = folder.read(RESULT)
     if found is None:
-        raise ProblemError("unavailable", "The answer's files are not there.")
+        raise ProblemError("unavailable", "The files of the answer do not exist.")
     links = {
         name: TableLink(rows=table["rows"], csv=f"/v1/jobs/{job_id}/tables/{name}")
         for name, table in found["tables"].items()
@@ -76,7 +74,7 @@ def get_table(
     name: Annotated[str, Path(max_length=100)],
     form: Annotated[Literal["csv", "json"], Query(alias="format")] = "csv",
 ) -> Response:
-    """One table as CSV, or as JSON with a record a row."""
+    """One table, as CSV or as JSON with one record per row."""
     folder, _ = answered(request, caller, job_id)
     if form == "json":
         return Response(json.dumps(_records(folder, name)), media_type="application/json")
@@ -98,7 +96,7 @@ def get_table(
     },
 )
 def get_archive(request: Request, caller: Reader, job_id: Id) -> Response:
-    """The run folder, or the tables of a study, as one ZIP; a run folder opens with `load_result` and `verify`."""
+    """The run folder, or the tables of a study, as a ZIP; a run folder can be opened with `load_result` and `verify`."""
     folder, job = answered(request, caller, job_id)
     held: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it has been sent)
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -126,10 +124,10 @@ def _sent(held: IO[bytes]) -> Iterator[bytes]:
     responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "The page"}},
 )
 def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
-    """The report as one page that works offline; of a study or a comparison, the report of the plan that it is about."""
+    """The report as a page that works offline; for a study or comparison, the report of its plan."""
     folder, job = answered(request, caller, job_id)
     if job.kind == "sweep":
-        raise ProblemError("conflict", "A sweep has tables, and no report.")
+        raise ProblemError("conflict", "A sweep has tables but no report.")
     path = folder.path / REPORT
     if not path.is_file():
         with aside(request):
@@ -138,7 +136,9 @@ def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
                 process.wait(PAGE_S)
             end(process, 0.0)
     if not path.is_file():
-        raise ProblemError("unavailable", "The report could not be made; is `strategic-minerals[report]` installed?")
+        raise ProblemError(
+            "unavailable", "The report could not be made. It needs the extra: pip install 'strategic-minerals[report]'"
+        )
     from ..report.content_policy import POLICY
 
     headers = {
@@ -150,7 +150,7 @@ def get_report(request: Request, caller: Reader, job_id: Id) -> Response:
 
 @router.get("/jobs/{job_id}/log", tags=["results"], response_class=PlainTextResponse)
 def get_log(request: Request, caller: Reader, job_id: Id) -> Response:
-    """What the job said of itself."""
+    """The log of the job."""
     own(request, caller, job_id)
     path = folder_of(request, job_id).path / LOG
     return PlainTextResponse(path.read_text(encoding="utf-8", errors="replace") if path.is_file() else "")
@@ -160,7 +160,7 @@ def answered(request: Request, caller: Caller, job_id: str) -> tuple[Folder, Job
     """The folder of a job that succeeded. Raises ProblemError."""
     job = own(request, caller, job_id)
     if job.state != "succeeded":
-        raise ProblemError("conflict", f"The job has no answer: it is {job.state}.")
+        raise ProblemError("conflict", f"The job has no answer: its state is {job.state}.")
     return folder_of(request, job_id), job
 
 
@@ -171,5 +171,5 @@ def _records(folder: Folder, name: str) -> list[dict[str, Any]]:
 
     place = folder.table(name)
     if place is None:
-        raise ProblemError("not-found", f"The result has no table {name}.")
+        raise ProblemError("not-found", f"The result has no table `{name}`.")
     return records(read_table(*place))

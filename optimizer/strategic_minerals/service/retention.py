@@ -1,4 +1,4 @@
-"""What is deleted, and when: old jobs, drafts nobody ran, folders that belong to no job.
+"""Retention: when old jobs, drafts that were not run and folders without a job are deleted.
 
 A clock may be wrong. So nothing is deleted by the wall clock alone: a job must be too old by it and by the service's uptime, which
 a jump does not move (`TokenStore.passed`); files are judged by their dates only while wall and monotonic clock have gone side by

@@ -1,4 +1,4 @@
-"""The API, version 1: what callers may ask for."""
+"""Routes of the API, version 1."""
 
 from __future__ import annotations
 
@@ -60,20 +60,25 @@ health = APIRouter(tags=["health"])
 router = APIRouter(prefix="/v1", responses={**WRONG, 400: {**WRONG[400], "model": Problem}})  # type: ignore[dict-item]
 
 Key = Annotated[
-    str | None, Header(alias="Idempotency-Key", pattern=KEY, description="The same key twice is the same job.")
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=KEY,
+        description="Idempotency key: a repeated request with the same key gives the same job.",
+    ),
 ]
 
 
 @health.get("/healthz")
 async def healthz() -> Health:
-    """Whether the service stands: for a load balancer, often asked."""
+    """Liveness, for load balancers and supervisors."""
     return Health(status="ok")
 
 
-@health.get("/readyz", responses={503: {"model": Readiness, "description": "It cannot take jobs"}})
+@health.get("/readyz", responses={503: {"model": Readiness, "description": "The service cannot accept jobs"}})
 async def readyz(request: Request, response: Response) -> Readiness:
-    """Whether it can take jobs: the solver answers its test programs rightly, the store is writable, the queue is served. The first
-    answer waits until that is known."""
+    """Readiness: the solver self-test passes, the store can be written, the queue is served. The first answer waits until this is
+    known."""
     checks = await request.app.state.readiness.look()
     ready = all(found == "ok" for found in checks.values())
     response.status_code = 200 if ready else 503
@@ -82,7 +87,7 @@ async def readyz(request: Request, response: Response) -> Readiness:
 
 @health.get("/metrics", response_class=PlainTextResponse, responses={401: WRONG[401], 403: WRONG[403], 429: WRONG[429]})
 def metrics(request: Request, caller: Reader) -> Response:
-    """Figures in Prometheus's text format."""
+    """Metrics in Prometheus format."""
     return Response(request.app.state.metrics.text(request.app.state.store), media_type="text/plain; version=0.0.4")
 
 
@@ -90,11 +95,11 @@ async def json_body(request: Request) -> bytes:
     """The body of a request that is JSON, not looked into yet. Raises ProblemError."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise ProblemError("unsupported", "Send JSON, and say so: `Content-Type: application/json`.")
+        raise ProblemError("unsupported", "Send JSON, with the header `Content-Type: application/json`.")
     try:
         return await request.body()
     except ClientDisconnect:
-        raise ProblemError("malformed", "The body ended early.") from None
+        raise ProblemError("malformed", "The body is incomplete.") from None
 
 
 Body = Annotated[bytes, Depends(json_body)]
@@ -102,14 +107,14 @@ Body = Annotated[bytes, Depends(json_body)]
 
 @router.post("/jobs", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=takes("JobRequest"))
 def post_job(request: Request, response: Response, caller: Submitter, body: Body, key: Key = None) -> JobStatus:
-    """Submit a job. What would fail it at once is answered with 422 and the faults that a check lists, as far as they are quickly
-    seen; what only solving shows fails the job. An accepted job is kept before this answers, and survives whatever happens then."""
+    """Submit a job. If it has faults that can be found quickly, the answer is 422 with the same faults as a check; errors that show
+    only during the solve make the job fail. A job is stored before it is accepted, and survives a crash from then on."""
     return _submitted(request, response, Sent("job", body), caller, key)
 
 
 @router.post("/jobs/upload", status_code=202, response_model=JobStatus, tags=["jobs"], openapi_extra=UPLOAD)
 def post_upload(request: Request, response: Response, caller: Submitter, form: Upload, key: Key = None) -> JobStatus:
-    """Submit a plan as a file, with its tables as files. Names of files are labels only; those of tables say which they are."""
+    """Submit a plan as a file, with its tables as files. File names of tables say which table they are; others are only labels."""
     return _submitted(
         request, response, Sent("upload", form.options.encode("utf-8", "surrogatepass"), form.files), caller, key
     )
@@ -135,11 +140,13 @@ def accept(request: Request, sent: Sent, caller: Caller, key: str | None = None)
 def get_jobs(
     request: Request,
     caller: Reader,
-    state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
+    state: Annotated[State | None, Query(description="Show only jobs in this state.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    before: Annotated[str | None, Query(pattern=CURSOR, description="Where the list goes on: `next` says it.")] = None,
+    before: Annotated[
+        str | None, Query(pattern=CURSOR, description="Start of the page: `next` of the previous page.")
+    ] = None,
 ) -> JobList:
-    """The tenant's jobs, the newest first."""
+    """The tenant's jobs, newest first."""
     at, _, last = (before or "").partition("-")
     found = request.app.state.store.jobs(caller.tenant, state, limit, (float(at), last) if before else None)
     more = f"&state={state}" if state is not None else ""
@@ -152,7 +159,7 @@ def get_jobs(
 
 @router.get("/jobs/{job_id}", tags=["jobs"])
 def get_job(request: Request, caller: Reader, job_id: Id) -> JobStatus:
-    """State, place in the queue, and while it runs: phase, best plan, bound, gap, time left."""
+    """State, position in the queue and, while the job runs, phase, best plan, bound, gap and time left."""
     return status_of(request, own(request, caller, job_id))
 
 
@@ -163,7 +170,7 @@ def get_job(request: Request, caller: Reader, job_id: Id) -> JobStatus:
     responses={200: {"content": {"text/event-stream": {"itemSchema": EVENT}}, "description": "Server-sent events"}},
 )
 async def get_events(request: Request, caller: Reader, job_id: Id) -> Response:
-    """The status as server-sent events, one at each change, until the job has ended."""
+    """The status as server-sent events, one for each change, until the job has ended."""
     job = await run_in_threadpool(own, request, caller, job_id)
     state = request.app.state
     if not state.streams.enter(caller.tenant, state.settings.most_streams, state.settings.most_streams_in_all):
@@ -193,7 +200,7 @@ async def get_events(request: Request, caller: Reader, job_id: Id) -> Response:
 
 @router.post("/jobs/{job_id}/cancel", tags=["jobs"])
 def cancel_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
-    """Stop a job; one that has ended stays as it is. A running one is `stopping` for a moment."""
+    """Stop a job; a job that has ended does not change. A running job is `stopping` for a moment."""
     own(request, caller, job_id)
     job = request.app.state.store.cancel(job_id) or own(request, caller, job_id)
     note(request, caller, "cancel", job_id)
@@ -202,14 +209,16 @@ def cancel_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
 
 @router.post("/jobs/{job_id}/resume", tags=["jobs"])
 def resume_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
-    """Let a job that ended without an answer wait again; a sweep goes on where it was."""
+    """Put a job that ended without an answer back into the queue; a sweep continues where it stopped."""
     job = own(request, caller, job_id)
     store, settings = request.app.state.store, request.app.state.settings
     if job.state != "queued":
         with told():
             store.room(caller.tenant, settings.most_queued, settings.most_queued_of_tenant, quota_of(settings))
     if not store.put_back(job_id, ("interrupted", "cancelled", "failed")):
-        raise ProblemError("conflict", f"The job is {job.state}; only one that ended without an answer can go on.")
+        raise ProblemError(
+            "conflict", f"The state of the job is {job.state}; only a job that ended without an answer can be resumed."
+        )
     note(request, caller, "resume", job_id)
     request.app.state.dispatcher.wake()
     return status_of(request, own(request, caller, job_id))
@@ -217,10 +226,10 @@ def resume_job(request: Request, caller: Submitter, job_id: Id) -> JobStatus:
 
 @router.delete("/jobs/{job_id}", status_code=204, tags=["jobs"])
 def delete_job(request: Request, caller: Submitter, job_id: Id) -> Response:
-    """Delete a job that has ended, with everything that it left."""
+    """Delete a job that has ended, with all its files."""
     job = own(request, caller, job_id)
     if not request.app.state.store.delete(job_id):
-        raise ProblemError("conflict", f"The job is {job.state}: cancel it first.")
+        raise ProblemError("conflict", f"The state of the job is {job.state}: cancel it first.")
     note(request, caller, "delete", job_id)
     folder_of(request, job_id).delete()
     return Response(status_code=204)
@@ -228,7 +237,7 @@ def delete_job(request: Request, caller: Submitter, job_id: Id) -> Response:
 
 @router.post("/check", tags=["questions"], response_model=CheckResult, openapi_extra=takes("Question"))
 def check(request: Request, caller: Submitter, body: Body) -> CheckResult:
-    """Look at a plan and its tables without solving: every fault, what looks doubtful, how much rests on estimates."""
+    """Check a plan and its tables without solving: all faults, doubtful figures, and how many rows are estimates."""
     return checked(request, Sent("check", body))
 
 
@@ -249,7 +258,7 @@ def checked(request: Request, sent: Sent) -> CheckResult:
     if found is None:
         told_of = ended.get("problem")
         raise (
-            ProblemError("unavailable", "The question could not be looked at.")
+            ProblemError("unavailable", "The question could not be checked.")
             if told_of is None
             else ProblemError.of(Problem(**told_of))
         )
@@ -264,7 +273,7 @@ def get_plans(caller: Reader) -> dict[str, str]:
 
 @router.get("/plans/{name}", tags=["questions"])
 def get_plan(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
-    """A shipped plan, to start from."""
+    """A shipped plan as a starting point."""
     known = shipped_plans()
     if name not in known:
         raise ProblemError("not-found", f"There is no such plan{near_miss(name, known)}.")
@@ -273,13 +282,13 @@ def get_plan(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> dict
 
 @router.get("/schemas", tags=["questions"])
 def get_schemas(caller: Reader) -> list[str]:
-    """Names of schemas: the plan's, and each table's."""
+    """Names of the schemas: plan files and tables."""
     return ["plan", *TABLES]
 
 
 @router.get("/schemas/{name}", tags=["questions"])
 def get_schema(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
-    """The JSON Schema of plans, or of a table's rows, with the meaning and unit of every field."""
+    """The JSON Schema of plan files, or of the rows of a table, with the meaning and unit of every field."""
     if name != "plan" and name not in TABLES:
         raise ProblemError("not-found", f"There is no such schema{near_miss(name, ['plan', *TABLES])}.")
     return (Plan if name == "plan" else TABLES[name]).model_json_schema()
@@ -289,5 +298,5 @@ def get_schema(caller: Reader, name: Annotated[str, Path(max_length=100)]) -> di
 def get_audit_log(
     request: Request, caller: Admin, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
 ) -> list[dict[str, Any]]:
-    """The audit log, the newest first: who submitted, cancelled, resumed, deleted what, and from where."""
+    """The audit log, newest first: who submitted, cancelled, resumed or deleted which job, and from which address."""
     return [vars(entry) for entry in request.app.state.store.log_entries(limit)]

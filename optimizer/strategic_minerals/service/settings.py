@@ -1,4 +1,4 @@
-"""What the service is told: environment variables `STRATEGIC_MINERALS_...`, then what the command line says."""
+"""Settings of the service: environment variables `STRATEGIC_MINERALS_...`, overridden by the command line."""
 
 from __future__ import annotations
 
@@ -14,70 +14,77 @@ MIB = 1024 * 1024
 
 
 class Settings(BaseSettings):
-    """Limits and places of one server."""
+    """Settings of one server."""
 
     model_config = SettingsConfigDict(
         env_prefix="STRATEGIC_MINERALS_", extra="forbid", allow_inf_nan=False, frozen=True
     )
 
-    folder: Path = Field(Path("service"), description="Jobs' files, and the database where none is named.")
+    folder: Path = Field(
+        Path("service"), description="Folder of the jobs' files, and of the database if none is named."
+    )
     database: SecretStr | None = Field(
         None,
-        description="postgresql://user:password@host/name; none: SQLite in the folder. Several servers then share the folder.",
+        description="postgresql://user:password@host/name; unset: SQLite in the folder. Several servers can share PostgreSQL.",
     )
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
-    public_url: str = Field(
-        "", description="What people call it, https://plans.example, where a proxy stands in front."
+    public_url: str = Field("", description="Public address of the service behind a proxy, e.g. https://plans.example.")
+    open_on_loopback: bool = Field(
+        False, description="Require no token; allowed only if the host is this machine itself."
     )
-    open_on_loopback: bool = Field(False, description="No token asked for; only where the host is this machine itself.")
     scheduler: str | None = Field(
-        None, description="Address of a Dask scheduler whose workers answer jobs; none: children here."
+        None,
+        description="Address of a Dask scheduler whose workers run the jobs; unset: child processes of this server.",
     )
 
-    workers: int = Field(2, ge=1, le=256, description="Jobs that run at once.")
+    workers: int = Field(2, ge=1, le=256, description="Number of jobs that run at the same time.")
     threads: int = Field(
-        0, ge=0, le=256, description="Cores for one job; 0: those of the machine shared among the workers."
+        0, ge=0, le=256, description="Cores for one job; 0: the machine's cores divided by the number of workers."
     )
-    niceness: int = Field(10, ge=0, le=19, description="How far jobs stand back for everything else on the machine.")
-    memory_mib: int = Field(8192, ge=256, description="Address space of a job.")
-    deadline_s: float = Field(4 * 3600.0, gt=0, description="Wall clock of a job, start to end.")
-    grace_s: float = Field(3.0, ge=0, description="Between asking a job to stop and killing it.")
+    niceness: int = Field(
+        10, ge=0, le=19, description="Process priority of jobs (nice value): higher gives way to other processes."
+    )
+    memory_mib: int = Field(8192, ge=256, description="Memory limit of a job (address space).")
+    deadline_s: float = Field(4 * 3600.0, gt=0, description="Time limit of a job, from start to end.")
+    grace_s: float = Field(3.0, ge=0, description="Time between asking a job to stop and killing it.")
 
-    most_queued: int = Field(1000, ge=1, description="Jobs that wait, of all tenants.")
+    most_queued: int = Field(1000, ge=1, description="Number of waiting jobs, over all tenants.")
     most_queued_of_tenant: int = Field(250, ge=1)
     most_running_of_tenant: int = Field(256, ge=1)
-    most_jobs_of_tenant: int = Field(5000, ge=1, description="Jobs that a tenant may submit within 24 hours.")
+    most_jobs_of_tenant: int = Field(5000, ge=1, description="Number of jobs that a tenant may submit within 24 hours.")
     most_minutes_of_tenant: float = Field(
-        2880.0, gt=0, description="Minutes that a tenant's jobs may compute within 24 hours."
+        2880.0, gt=0, description="Computing time of a tenant's jobs within 24 hours, in minutes."
     )
-    most_mib_of_tenant: float = Field(20_480.0, gt=0, description="MiB that a tenant's jobs may keep.")
-    requests_per_minute: int = Field(1200, ge=1, description="Of one token; reading counts too.")
-    most_drafts: int = Field(20, ge=1, description="Uploads of a tenant that were not run yet; the oldest make room.")
-    most_streams: int = Field(20, ge=1, description="Event streams open at once, of one tenant.")
-    most_streams_in_all: int = Field(100, ge=1, description="Event streams open at once, of all tenants.")
+    most_mib_of_tenant: float = Field(20_480.0, gt=0, description="Disk space of a tenant's jobs, in MiB.")
+    requests_per_minute: int = Field(1200, ge=1, description="Requests per minute and token, including reads.")
+    most_drafts: int = Field(
+        20, ge=1, description="Number of a tenant's uploads that were not run yet; the oldest are deleted to make room."
+    )
+    most_streams: int = Field(20, ge=1, description="Event streams open at the same time, per tenant.")
+    most_streams_in_all: int = Field(100, ge=1, description="Event streams open at the same time, over all tenants.")
     silent_s: float = Field(
-        60.0, gt=5, description="A server without a sign of life for so long is taken for gone (PostgreSQL)."
+        60.0, gt=5, description="A server without a heartbeat for this time counts as gone (PostgreSQL)."
     )
-    keep_days: float = Field(90.0, gt=0, description="Ended jobs are deleted after so long.")
+    keep_days: float = Field(90.0, gt=0, description="Ended jobs are deleted after this time.")
 
     most_connections: int = Field(
-        500, ge=1, description="Connections open at once; those that only wait make room for new ones."
+        500, ge=1, description="Connections open at the same time; idle ones are closed to make room for new ones."
     )
     most_connections_of_address: int = Field(
-        200, ge=1, description="The same, of one address: raise it behind a proxy."
+        200, ge=1, description="Connections open at the same time from one address: raise it behind a proxy."
     )
-    header_s: float = Field(10.0, gt=0, description="Until a request's header has come.")
-    body_s: float = Field(60.0, gt=0, description="Until a request's body has come.")
-    answer_s: float = Field(60.0, gt=0, description="That an answer may wait for a caller who does not take it.")
+    header_s: float = Field(10.0, gt=0, description="Time limit for the header of a request.")
+    body_s: float = Field(60.0, gt=0, description="Time limit for the body of a request.")
+    answer_s: float = Field(60.0, gt=0, description="Time limit for a client to accept an answer.")
 
     memory_aside_mib: int = Field(
-        2048, ge=256, description="Address space of a process that reads or looks at a large request."
+        2048, ge=256, description="Memory limit of a process that reads or checks a large request (address space)."
     )
-    most_bodies_mib: int = Field(256, ge=1, description="Bodies of requests held in memory at once.")
+    most_bodies_mib: int = Field(256, ge=1, description="Total size of request bodies in memory at the same time.")
     most_body_bytes: int = Field(10 * MIB, ge=1024)
-    most_rows: int = Field(200_000, ge=1, description="Rows of a question's own tables.")
-    most_columns: int = Field(5_000_000, ge=1, description="Size of a model, estimated before it is built.")
+    most_rows: int = Field(200_000, ge=1, description="Number of rows in a question's own tables.")
+    most_columns: int = Field(5_000_000, ge=1, description="Columns of a model, estimated before it is built.")
 
     @field_validator("public_url")
     @classmethod
@@ -89,7 +96,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _only_here(self) -> Settings:
         if self.open_on_loopback and not on_loopback(self.host):
-            raise ValueError(f"open_on_loopback: the host is {self.host}, which others reach; create a token instead")
+            raise ValueError(f"open_on_loopback: other machines can reach the host {self.host}; create a token instead")
         return self
 
     @property

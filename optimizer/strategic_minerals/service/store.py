@@ -1,7 +1,7 @@
 """The store: jobs, tokens and the audit log, behind one interface; all its SQL, for any database that speaks it.
 
-Every change of a job's state is one statement that names the state it leaves, so that no two servers, threads or crashes can
-make a job of two minds.
+Every change of a job's state is one statement that names the previous state, so that servers, threads and crashes cannot leave
+a job in an inconsistent state.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Store(QueueStore):
         return [str(row[0]) for row in rows]
 
     def cancel(self, job: str) -> Job | None:
-        """End a waiting job, ask a running one to stop; the job as it stands then."""
+        """Cancel a waiting job, or ask a running one to stop; the job afterwards."""
         values = {"id": job, "now": time.time()}
         self._run(
             (

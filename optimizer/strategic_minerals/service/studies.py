@@ -1,4 +1,4 @@
-"""A study looked at before it is a job: whether it varies anything, nothing twice, and only what there is."""
+"""Check a study before it becomes a job: it varies something, nothing twice, and only what exists."""
 
 from __future__ import annotations
 
@@ -78,15 +78,17 @@ def _twice(name: str, addresses: Iterable[str]) -> list[Fault]:
             continue
         at = axis.path or f"{axis.table}[{axis.key}]/{axis.column}".replace(".", "/")
         if at in known:
-            faults.append(Fault(f"study.{name}", "", address, f"a value beside {brief(known[at])}", "each figure once"))
+            faults.append(
+                Fault(f"study.{name}", "", address, f"the same figure as {brief(known[at])}", "each figure only once")
+            )
         known.setdefault(at, address)
     return faults + [
         Fault(
             f"study.{name}",
             "",
             known[inner],
-            f"a value beside {brief(known[outer])}, which holds the same",
-            "each figure once",
+            f"a figure inside {brief(known[outer])}, which also varies",
+            "each figure only once",
         )
         for outer, inner in overlapping(known)
     ]

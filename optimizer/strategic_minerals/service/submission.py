@@ -1,4 +1,4 @@
-"""From a request to a job: read within limits, its folder written, looked at, then kept in the store."""
+"""From a request to a job: read within limits, written to a folder, checked, then stored."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RETRY_S = 10.0
 QUOTA_RETRY_S = 1800.0
 """Until a caller who has used up a quota of 24 hours should ask again."""
 SMALL_BYTES = 64 * 1024
-"""What is no larger is read here: in the time that it takes at worst, nobody notices."""
+"""Smaller requests are read in this process: even in the worst case this takes a negligible time."""
 READ_S = 30.0
 """Seconds that reading a large request may take."""
 LOOK_S = 30.0
@@ -42,7 +42,7 @@ ONE_LOOK = threading.Lock()
 logger = logger_of(__name__)
 
 Room = Callable[[], AbstractContextManager[None]]
-"""Room for one more process beside the jobs; raises ProblemError where there is none."""
+"""Room for one more process next to the jobs; raises ProblemError if there is none."""
 
 
 class Sent:
@@ -83,7 +83,7 @@ def _read_aside(sent: Sent, folder: Folder, settings: Settings) -> dict[str, Any
         (folder.path / name).unlink(missing_ok=True)
     if found is None:
         most = f"{READ_S:.0f} s or {settings.memory_aside_mib:,} MiB"
-        raise ProblemError("too-large", f"Reading the request would take more than {most}.")
+        raise ProblemError("too-large", f"Reading the request needs more than {most}.")
     if "problem" in found:
         raise ProblemError.of(Problem(**found["problem"]))
     return dict(found)
@@ -115,7 +115,7 @@ def _look(sent: Sent, asked: Mapping[str, Any], folder: Folder, settings: Settin
         except (FaultsError, OSError):
             raise
         except Exception:  # looking is a courtesy: the job itself will say what is wrong
-            logger.exception("a job could not be looked at")
+            logger.exception("a job could not be checked before it was accepted")
         return
     with contextlib.ExitStack() as held:
         try:
@@ -226,7 +226,7 @@ def _lend(asked: Mapping[str, Any], folder: Folder, caller: Caller, settings: Se
         if job is None:
             raise ProblemError("not-found", f"of: there is no job {name}.")
         if job.kind != "solve" or job.state != "succeeded":
-            raise ProblemError("conflict", f"of: job {name} is no plan that was solved ({job.kind}, {job.state}).")
+            raise ProblemError("conflict", f"of: job {name} is not a solved plan ({job.kind}, {job.state}).")
         names.append(job.label or name[:8])
         try:
             folder.lend(Folder.of(settings.folder, name), place)

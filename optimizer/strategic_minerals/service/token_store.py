@@ -1,4 +1,4 @@
-"""The store's part about who there is: tokens, the audit log, servers and their signs of life, and the service's own uptime."""
+"""The store's part for tokens, the audit log, servers and their heartbeats, and the service's own uptime."""
 
 from __future__ import annotations
 

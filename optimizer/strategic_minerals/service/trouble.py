@@ -1,4 +1,4 @@
-"""What keeps the service from writing: a full disk, a store that is away, damaged, or of another version; in words for people."""
+"""Why the service cannot write, in words: a full disk, or a store that is unavailable, damaged or of another version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page for people: pick or upload a plan, change what matters, see faults in place, run, watch, read, compare.
+"""Web pages: choose or upload a plan, edit the main fields, see faults next to the fields, run, follow, read, compare.
 
 Rendered here, with a little JavaScript for what moves. A token typed in once stands in a cookie that scripts cannot read and other
 sites cannot send.
@@ -38,11 +38,11 @@ SESSION_S = 12 * 3600
 DRAFT = "draft.json"
 MOST_JOBS = 100
 FIELDS = {
-    "budget.appropriation_musd": "Appropriation of each year [million USD]",
-    "loss_function": "Loss function: what a missing tonne costs",
-    "loss_level": "Level of the loss",
-    "risk.cvar_weight": "Weight on the worst scenarios (0: the expected cost alone)",
-    "risk.alpha": "The worst scenarios are those beyond this share",
+    "budget.appropriation_musd": "Appropriation per year (million USD)",
+    "loss_function": "Loss function: economic loss per missing tonne",
+    "loss_level": "Level of the loss function",
+    "risk.cvar_weight": "Weight of the worst scenarios (0: expected cost only)",
+    "risk.alpha": "Share of scenarios that are not counted as the worst",
     "discount_rate": "Discount rate per year",
 }
 """Fields of a plan that the page edits, with what they are called there."""
@@ -171,8 +171,8 @@ def _run(request: Request, caller: Caller, form: Mapping[str, str]) -> Response:
             return RedirectResponse(f"/jobs/{job.id}", 303)
         found = checked(request, Sent("check", json.dumps(named).encode(), files))
         faults = [FaultModel(**fault) for fault in found.faults]
-        size = f"about {found.columns_at_most:,} columns at most, {found.facts} facts, {found.estimates} estimates"
-        said = "" if faults else f"No fault: {size}."
+        size = f"at most about {found.columns_at_most:,} columns, {found.facts} facts, {found.estimates} estimates"
+        said = "" if faults else f"No faults. Model and data: {size}."
         notes = found.notes
     except FaultsError as error:
         faults = ProblemError("invalid", "", error.faults).problem.faults
@@ -292,7 +292,7 @@ def _own_draft(request: Request, caller: Caller, name: str) -> tuple[Folder, dic
     folder = _draft(request, name if name.isalnum() and len(name) == 32 else "none")
     stated = folder.read(DRAFT)
     if stated is None or stated["tenant"] != caller.tenant:
-        raise ProblemError("not-found", "There is no such upload any more: upload it again.")
+        raise ProblemError("not-found", "This upload no longer exists: please upload it again.")
     return folder, stated
 
 

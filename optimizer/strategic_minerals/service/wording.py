@@ -1,4 +1,4 @@
-"""What is wrong with a request, in plain words: the place as callers write it, what was found, what is expected.
+"""Faults of a request in plain words: the place as the caller writes it, what was found and what was expected.
 
 What validates has words for programmers, and names parts of a program; callers know fields, numbers and texts.
 """
@@ -32,11 +32,11 @@ WORDS = {
     "bool_parsing": "true or false",
     "float_type": "a number",
     "float_parsing": "a number",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_parsing_size": "a whole number",
-    "int_from_float": "a whole number",
-    "finite_number": "a number that is finite",
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_parsing_size": "an integer",
+    "int_from_float": "an integer",
+    "finite_number": "a finite number",
     "list_type": "a list",
     "dict_type": "an object",
     "model_type": "an object",
@@ -44,20 +44,20 @@ WORDS = {
     "string_unicode": "text in UTF-8",
 }
 """Kind of error -> what is expected."""
-ANOTHER = "another value: /v1/openapi.json describes it"
+ANOTHER = "another value, see /v1/openapi.json"
 
 PHRASES = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
         (r"^Value error, ", ""),
-        (r"^Input should be a valid (integer|int)\b.*", "a whole number"),
+        (r"^Input should be a valid (integer|int)\b.*", "an integer"),
         (r"^Input should be a valid (string|str)\b.*", "text"),
         (r"^Input should be a valid (list|tuple|array|set)\b.*", "a list"),
         (r"^Input should be a valid (dictionary|dict|mapping|instance)\b.*", "a table with fields"),
         (r"^Input should be a valid boolean\b.*", "true or false"),
         (r"^Input should be a valid number\b.*", "a number"),
         (r"^Input should be a valid (\w+)\b.*", r"a \1"),
-        (r"^Input should be a finite number", "a number that is finite"),
+        (r"^Input should be a finite number", "a finite number"),
         (r"^Input should be greater than or equal to ", "at least "),
         (r"^Input should be less than or equal to ", "at most "),
         (r"^Input should be greater than ", "more than "),
@@ -67,9 +67,9 @@ PHRASES = tuple(
         (r"^String should have at (least|most) (\d+) characters?", r"at \1 \2 characters"),
         (r"^String should match pattern ", "text of the form "),
         (r"^(?:List|Tuple|Set|Dictionary|Value) should have at (least|most) (\d+) items?.*", r"at \1 \2 entries"),
-        (r"^Extra inputs are not permitted", "no such field"),
+        (r"^Extra inputs are not permitted", "a known field"),
         (r"^Field required", "a value"),
-        (r"^Unable to extract tag.*", "a field that says what it is"),
+        (r"^Unable to extract tag.*", "a field that states its kind"),
         (r"^Unable to parse input string as an? (\w+).*", r"a \1"),
     )
 )
@@ -95,7 +95,7 @@ def brief(value: Any) -> str:
     try:
         return _Brief().repr(value)
     except ValueError:  # more digits than Python prints
-        return "a number of thousands of digits"
+        return "a number with thousands of digits"
 
 
 def spelt(name: str) -> str:
@@ -151,7 +151,7 @@ def faults_of(
             found = "nothing" if kind == "missing" else brief(item.get("input"))
             expected = _expected(kind, item.get("ctx", {}), str(item["msg"]))
             if path == ["plan"] and isinstance(item.get("input"), str):
-                expected = f"{expected} with the plan's fields; the text of a TOML file is `plan_toml`"
+                expected = f"{expected} with the plan's fields; use `plan_toml` for the text of a TOML file"
             told = known[path[0]].description if kind == "missing" and len(path) == 1 and path[0] in known else None
             yield Fault(
                 where,
@@ -165,7 +165,7 @@ def faults_of(
 def no_such(name: str, known: Iterable[str], called: str) -> str:
     """That there is nothing of a name, and which one may have been meant."""
     near = near_miss(name[:LONGEST_NAME], known)
-    return f"no such {called}{near}"
+    return f"a known {called}{near}"
 
 
 def _expected(kind: str, about: Mapping[str, Any], said: str) -> str:
@@ -192,9 +192,9 @@ JOB_ID = r"^[0-9a-f]{32}$"
 CURSOR = r"^[0-9]{1,12}(\.[0-9]{1,12})?-[0-9a-f]{32}$"
 KEY = r"^[!-~]{1,200}$"
 FORMS = {
-    JOB_ID: "a job's name: 32 digits and letters a to f, as submitting it answers",
-    f"{JOB_ID}|^$": "a job's name, or nothing",
-    CURSOR: "what `next` of the list before says",
-    KEY: "1 to 200 letters, digits and signs of ASCII, without spaces",
+    JOB_ID: "the identifier of a job: 32 digits and letters a to f",
+    f"{JOB_ID}|^$": "the identifier of a job, or nothing",
+    CURSOR: "the value of `next` in the previous page",
+    KEY: "1 to 200 ASCII letters, digits and punctuation marks, without spaces",
 }
 """Pattern -> what has it, in words."""

@@ -1,10 +1,10 @@
-"""What a job's process does: read the folder, answer, write the answer down, last of all that it has ended.
+"""The process of a job: read the folder, compute the answer, write it, and finally record that the job has ended.
 
 `python -m strategic_minerals.service.worker FOLDER` answers; with `page` behind it, it writes the report of a job that has ended,
 with `read` it reads a large request, with `look` it looks at a job that is about to be accepted, with `canary` it has the solver
 answer its test programs.
 It ends with `NO_ROOM` where the disk is full: then nothing was answered, and the job may run again.
-It dies with whoever started it: its standard input is a pipe that closes then.
+It ends with its parent process: its standard input is a pipe that closes then.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], teller: Teller) -> Problem:
-    """What went wrong, as callers are told: nothing of this machine."""
+    """What went wrong, in the form of the API and without details of this machine."""
     if isinstance(error, FaultsError):
         return problem("invalid", "", error.faults)
     if isinstance(error, InfeasibleError):
@@ -92,17 +92,17 @@ def _failure(error: Exception, folder: Folder, request: Mapping[str, Any], telle
     if isinstance(error, StoppedError):
         return problem("out-of-memory" if error.outcome.reason == "out_of_memory" else "stopped", str(error))
     if isinstance(error, MemoryError) or _out_of_room():
-        return problem("out-of-memory", "More memory was needed than a job may have.")
+        return problem("out-of-memory", "The job needs more memory than it is allowed.")
     if isinstance(error, UntrustedError | FormulationError):
         return problem("untrusted", str(error))
-    return problem("internal", "The job met an error of the service's own; the server's files tell which.")
+    return problem("internal", "The job failed because of an internal error; the server's log has the details.")
 
 
 def _diagnosed(folder: Folder, request: Mapping[str, Any], teller: Teller) -> dict[str, Any] | None:
     from ..analysis.diagnosis import diagnose
     from ..core.errors import ReserveError
 
-    teller.phase("no plan meets the demands: looking for what would help")
+    teller.phase("no plan meets the requirements: looking for changes that help")
     try:
         plan, data = question(folder, request)
         return diagnose(plan, data, relax=request.get("relax", False), time_limit_s=LONGEST_DIAGNOSIS_S).to_dict()
@@ -153,7 +153,7 @@ def _out_of_room() -> bool:
 
 
 def _die_with_parent() -> None:
-    """End where standard input does: whoever started this process is gone."""
+    """End when standard input ends: the parent process is gone."""
     with contextlib.suppress(OSError, ValueError):
         while os.read(0, 1):
             pass

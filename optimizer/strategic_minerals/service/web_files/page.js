@@ -20,7 +20,7 @@ if (live) {
     document.getElementById("state").textContent = job.stopping ? "stopping" : job.state;
     document.getElementById("state").className = "state " + job.state;
     const doing = [];
-    if (job.position) doing.push(`place ${job.position} in the queue`);
+    if (job.position) doing.push(`position ${job.position} in the queue`);
     if (progress && progress.phase) doing.push(progress.phase);
     if (progress && progress.of) doing.push(`${progress.done} of ${progress.of}`);
     if (progress && progress.seconds) doing.push(`${text(progress.seconds, 0)} s`);
@@ -28,8 +28,8 @@ if (live) {
     if (progress) {
       points.push(progress);
       const figures = [];
-      if (progress.incumbent_musd !== null) figures.push(`best plan worth ${text(-progress.incumbent_musd, 1)} million USD`);
-      if (progress.bound_musd !== null) figures.push(`none is worth more than ${text(-progress.bound_musd, 1)}`);
+      if (progress.incumbent_musd !== null) figures.push(`best plan so far: ${text(-progress.incumbent_musd, 1)} million USD`);
+      if (progress.bound_musd !== null) figures.push(`best possible: ${text(-progress.bound_musd, 1)}`);
       if (progress.gap !== null) figures.push(`gap ${text(100 * progress.gap, 2)} %`);
       document.getElementById("figures").textContent = figures.length ? "(" + figures.join(", ") + ")" : "";
       draw();
