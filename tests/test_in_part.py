@@ -10,7 +10,7 @@ import pytest
 
 from instances import random_case
 from strategic_minerals import Dataset, Plan, PlanError, alternatives, explain, solve, sweep
-from strategic_minerals.analysis.alternatives import measured
+from strategic_minerals.analysis.measures import measured
 from strategic_minerals.model.problem import prepare
 from strategic_minerals.results.result import Result
 from tiny import cut, offer, project, source, tiny

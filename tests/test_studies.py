@@ -208,10 +208,10 @@ def test_changes_of_a_diagnosis_are_objects_in_json_and_text_in_files() -> None:
 
 def test_a_promise_broken_by_a_hazard_on_its_material_alone_is_told_as_that() -> None:
     """Proves: the words of a reverse stress test say what the hazard strikes, and from when on the promise is broken."""
-    row = {"material": "a", "segment": "civil", "level": 1.0, "per": "episode", "hazard": "stop", "strikes": "alone"}
+    row = {"material": "a", "segment": "civil", "level": 1.0, "per": "episode", "hazard": "stop", "scope": "alone"}
     figures = {"start_year": 2028.0, "shortest_yr": 0.5, "least_cut_share": 0.25, "held": False, "tried_yr": 2.0}
     said = type(study("reverse"))(pd.DataFrame([{**row, **figures}])).summary()
-    assert "a, civil at 100%, stop on it alone: breaks after 0.50 years from FY2028" in said
+    assert "a, civil at 100%, stop on this material only: broken after 0.50 years when it starts in FY2028" in said
 
 
 def test_what_makes_results_incomparable_stands_first_in_a_notebook() -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from functools import partial
 
 from ..core.errors import MOST_PRINTED, Fault, Hints
 from ..core.names import country_codes, meant
@@ -16,40 +13,11 @@ from ..schemas.base import Row, key_of, parse_multipliers
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .dataset import Dataset
+from .known_names import REGIONS, Known, country_names, material_names, names_in, segment_names
+from .plan_references import home_references, plan_references, some_of
 
-REGIONS = frozenset({"WLD", "OTH"})
-"""Codes of fact tables that are not countries: the world, the rest."""
 Uses = tuple[str, str, "Known"]
 """Table, column, and what its names must be."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """Names that a table defines, what else they are called, and where they stand."""
-
-    names: frozenset[str]
-    where: str
-    called: Mapping[str, str] = field(default_factory=dict)
-    of: tuple[str, str] = ("", "")
-    """Table and column that define them; empty where none does alone."""
-
-    def faults(self, file: str, key: str, column: str, values: Iterable[str | None], hints: Hints) -> Iterator[Fault]:
-        """A fault for each value that is none of the names; empty cells are no names."""
-        for value in values:
-            if value is not None and value not in self.names:
-                several = [part for part in re.split(r"[\s,;]+", value) if part]
-                one = len(several) > 1 and all(part in self.names for part in several)
-                hint = f": each as a separate text, {', '.join(map(json.dumps, several))}" if one else ""
-                expected = f"{self.where}{hint or hints.near(value, self.names, self.called)}"
-                yield Stray(file, key, column, f"'{value}'", expected, value, self.of)
-
-    def and_(self, *more: str) -> Known:
-        """The same with further names allowed."""
-        return replace(self, names=self.names | set(more))
-
-    def called_(self, where: str) -> Known:
-        """The same names, otherwise described."""
-        return replace(self, where=where)
 
 
 @dataclass(frozen=True)
@@ -130,7 +98,7 @@ def _undefined(data: Dataset, table: str, name: str, uses: tuple[int, list[str]]
     """A name that many rows use and no row defines. uses: how many, and the files."""
     count, files = uses
     column = TABLES[table].key[0]
-    used = f"'{name}', which is used {count} times in {_some(files)}"
+    used = f"'{name}', which is used {count} times in {some_of(files)}"
     if nearest is None:
         return Fault(f"{table}.csv", "", column, f"no row '{name}'", used)
     at = data.at(table, data.rows(table).index(nearest))
@@ -160,39 +128,6 @@ def segment_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Faul
                 )
 
 
-def _names(data: Dataset, table: str, column: str, where: str) -> Known:
-    return Known(frozenset(getattr(row, column) for row in data.rows(table)), where, of=(table, column))
-
-
-def _materials(data: Dataset) -> Known:
-    """Materials, by the names and formulas that planners and chemists use, too."""
-    called: dict[str, str] = {}
-    for row in data.rows("materials"):
-        called |= {row.basis.removeprefix("t "): row.material, row.name: row.material}
-    names = frozenset(row.material for row in data.rows("materials"))
-    return Known(names, "a material of materials.csv", called, ("materials", "material"))
-
-
-def _countries(data: Dataset, home: str) -> Known:
-    """Countries, by their names too; the home country is one in any case."""
-    rows = data.rows("countries")
-    called = {row.name: row.country for row in rows}
-    return Known(
-        frozenset({*(row.country for row in rows), home}),
-        "a country of countries.csv",
-        called,
-        ("countries", "country"),
-    )
-
-
-def _segments(data: Dataset) -> Known:
-    """Segments that have demand, or tiers for all materials."""
-    used = {row.segment for row in data.rows("demand")} | {
-        row.segment for row in data.rows("tiers") if row.material == "*"
-    }
-    return Known(frozenset(used), "a segment of demand.csv")
-
-
 def table_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
     """Every name that a table uses is a key of the table that defines it."""
     for table, column, known in _uses(plan, data):
@@ -203,7 +138,7 @@ def table_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]
     for table, column, known in _lists(plan, data):
         for row in data.rows(table) if known.names else ():
             yield from known.faults(f"{table}.csv", key_of(row), column, getattr(row, column).split(), hints)
-    segments = _segments(data)
+    segments = segment_names(data)
     for row in data.rows("hazards") if segments.names else ():
         named = parse_multipliers(row.demand_multipliers)
         yield from segments.faults("hazards.csv", row.hazard, "demand_multipliers", named, hints)
@@ -244,13 +179,13 @@ def absent(data: Dataset, table: str, expected: str) -> Fault:
             "",
             "",
             "no such file",
-            f"a table {table}.csv: {expected}; the tables are {_some(data.tables)}",
+            f"a table {table}.csv: {expected}; the tables are {some_of(data.tables)}",
         )
     near = get_close_matches(table, [name.casefold() for name in data.book.others], n=1, cutoff=LIKE_A_NAME)
     meant = next(
         (f" (if it is '{name}', rename it)" for name in data.book.others if near and name.casefold() == near[0]), ""
     )
-    there = _some([*data.tables, *data.book.others])
+    there = some_of([*data.tables, *data.book.others])
     return Fault(
         data.book.name, "", table, "no such sheet", f"a sheet '{table}': {expected}; the sheets are {there}{meant}"
     )
@@ -262,9 +197,9 @@ LIKE_A_NAME = 0.5
 
 def _uses(plan: Plan, data: Dataset) -> list[Uses]:
     """Columns that hold one name."""
-    materials, countries, segments = _materials(data), _countries(data, plan.home), _segments(data)
-    activities = _names(data, "activities", "activity", "an activity of activities.csv")
-    projects = _names(data, "projects", "project", "a project of projects.csv")
+    materials, countries, segments = material_names(data), country_names(data, plan.home), segment_names(data)
+    activities = names_in(data, "activities", "activity", "an activity of activities.csv")
+    projects = names_in(data, "projects", "project", "a project of projects.csv")
     producers = replace(activities.and_(*projects.names).called_("an activity or project"), of=("", ""))
     if not projects.names:
         producers = Known(frozenset(), "")
@@ -273,10 +208,10 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
         if producers.names
         else producers
     )
-    minerals = _names(data, "minerals", "mineral", "a mineral of minerals.csv")
+    minerals = names_in(data, "minerals", "mineral", "a mineral of minerals.csv")
     located = countries if data.rows("countries") else Known(frozenset(), "")
     places = countries.and_(*REGIONS) if data.rows("countries") else Known(frozenset(), "")
-    instruments = _names(data, "instruments", "instrument", "an instrument of instruments.csv")
+    instruments = names_in(data, "instruments", "instrument", "an instrument of instruments.csv")
     of_facts = [(table, "mineral", minerals) for table in ("materials", "production", "reserves", "import_shares")]
     of_places = [(table, "country", places) for table in ("production", "reserves", "import_shares", "policy_events")]
     return [
@@ -305,153 +240,15 @@ def _uses(plan: Plan, data: Dataset) -> list[Uses]:
 
 def _lists(plan: Plan, data: Dataset) -> list[Uses]:
     """Columns that hold names in one cell."""
-    projects = _names(data, "projects", "project", "projects, separated by spaces")
+    projects = names_in(data, "projects", "project", "projects, separated by spaces")
     return [
         ("projects", "needs", projects),
         ("projects", "excludes", projects),
-        ("hazards", "after", _names(data, "hazards", "hazard", "hazards")),
-        ("hazards", "calibrated_on", _names(data, "policy_events", "event", "events of policy_events.csv").and_("")),
-        ("hazards", "countries", _countries(data, plan.home).and_("*").called_("ISO3 codes of countries.csv")),
-        ("hazards", "materials", _materials(data).and_("*").called_("materials of materials.csv")),
+        ("hazards", "after", names_in(data, "hazards", "hazard", "hazards")),
+        ("hazards", "calibrated_on", names_in(data, "policy_events", "event", "events of policy_events.csv").and_("")),
+        ("hazards", "countries", country_names(data, plan.home).and_("*").called_("ISO3 codes of countries.csv")),
+        ("hazards", "materials", material_names(data).and_("*").called_("materials of materials.csv")),
     ]
-
-
-def home_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
-    """The home of the plan is the country whose demand, stock and imports the tables hold."""
-    rows = data.rows("countries")
-    if not rows:
-        return
-    homes = [row.country for row in rows if row.tier == "home"]
-    what = "the country whose demand, stock and imports these tables hold"
-    if not homes:
-        yield Fault("countries.csv", "", "tier", "no country of tier 'home'", f"'home' for exactly one country: {what}")
-    for extra in homes[1:]:
-        yield Fault(
-            "countries.csv", extra, "tier", f"'home', as {homes[0]} has", f"'home' for exactly one country: {what}"
-        )
-    known = _countries(data, homes[0] if homes else plan.home)
-    if plan.home not in known.names:
-        yield from known.faults("plan", "", "home", [plan.home], hints)
-    elif homes and plan.home not in homes:
-        said = f"'{homes[0]}', {what} (tier `home` in countries.csv); another home country needs its own tables"
-        yield Fault("plan", "", "home", f"'{plan.home}'", said)
-
-
-def plan_references(plan: Plan, data: Dataset, hints: Hints) -> Iterator[Fault]:
-    """Every name that the plan uses exists in the tables."""
-    materials, countries, segments = _materials(data), _countries(data, plan.home), _segments(data)
-    packages = _names(data, "packages", "package", "a package of packages.csv").and_("none", "*")
-    projects = _names(data, "projects", "project", "a project of projects.csv").and_("*")
-    one = partial(_one, hints)
-
-    yield from _horizon(plan, data)
-    for column, table in (("price_set", "prices"), ("loss_function", "loss_functions")):
-        if not data.rows(table):  # that is told of the table
-            continue
-        known = _names(data, table, column, "")
-        what = f"a {column.replace('_', ' ')} of {table}.csv ({_some(known.names)})"
-        yield from one(column, getattr(plan, column), known.called_(what))
-    for n, name in enumerate(plan.materials):
-        yield from one(f"materials.{n}", name, materials.and_("*"))
-    for n, name in enumerate(plan.instruments.project_list):
-        yield from one(f"instruments.project_list.{n}", name, projects)
-    for n, name in enumerate(plan.instruments.packages):
-        yield from one(f"instruments.packages.{n}", name, packages)
-    for n, menu in enumerate(plan.instruments.price_floors):
-        yield from one(f"instruments.price_floors.{n}.material", menu.material, materials)
-    for n, rule in enumerate(plan.diversification):
-        yield from one(f"diversification.{n}.material", rule.material, materials)
-        if rule.country is not None:
-            yield from one(f"diversification.{n}.country", rule.country, countries)
-    yield from _covers(plan, data, materials, hints)
-    pairs = {(row.material, row.segment) for row in data.rows("demand")}
-    for n, level in enumerate(plan.service_levels):
-        if (level.material, level.segment) not in pairs:
-            near = (
-                hints.near(level.material, materials.names, materials.called)
-                if level.material not in materials.names
-                else ""
-            )
-            near += hints.near(level.segment, segments.names) if level.segment not in segments.names else ""
-            found = f"'{level.material}', '{level.segment}'"
-            yield Fault(
-                "plan", "", f"service_levels.{n}", found, f"a material and segment with demand in demand.csv{near}"
-            )
-    yield from _events(plan, data, materials, countries, segments, hints)
-
-
-def _horizon(plan: Plan, data: Dataset) -> Iterator[Fault]:
-    """The planned years are near those that the tables know."""
-    dated = [row.from_year for table in ("prices", "demand", "capacities") for row in data.rows(table)]
-    years = [*dated, *(row.earliest_signing for row in data.rows("projects"))]
-    first = plan.horizon.first_year
-    if years and not min(years) - FAR_YEARS <= first <= max(years) + FAR_YEARS:
-        known = f"a year at most {FAR_YEARS} years from the tables, which cover the years {min(years)} to {max(years)}"
-        yield Fault("plan", "", "horizon.first_year", str(first), known)
-
-
-FAR_YEARS = 25
-"""Years from the first or last date of the tables beyond which a plan's first year is a slip."""
-
-
-def _one(hints: Hints, place: str, value: str, known: Known) -> Iterator[Fault]:
-    """A fault of the plan where a name is unknown."""
-    return known.faults("plan", "", place, [value], hints)
-
-
-def _covers(plan: Plan, data: Dataset, materials: Known, hints: Hints) -> Iterator[Fault]:
-    """Days of cover are asked of materials that the reserve can have."""
-    for n, cover in enumerate(plan.days_of_cover):
-        place = f"days_of_cover.{n}.material"
-        yield from _one(hints, place, cover.material, materials)
-        held = any(row.material == cover.material and row.opening_t > 0 for row in data.rows("stock"))
-        offered = any(row.material == cover.material for row in data.rows("offers")) and plan.instruments.reserve
-        if cover.material in materials.names and cover.days > 0 and not (held or offered):
-            yield Fault("plan", "", place, f"'{cover.material}'", "a material that the reserve can buy or holds")
-
-
-def _events(
-    plan: Plan, data: Dataset, materials: Known, countries: Known, segments: Known, hints: Hints
-) -> Iterator[Fault]:
-    """Names in scenarios, controls, the sample and what the plan thinks of hazards."""
-    hazards = _names(data, "hazards", "hazard", "a hazard of hazards.csv")
-    codes = countries.and_("*").called_("ISO3 codes of countries.csv")
-    goods = materials.and_("*").called_("materials of materials.csv")
-    one = partial(_one, hints)
-    for n, scenario in enumerate(plan.scenarios):
-        for e, event in enumerate(scenario.events):
-            place = f"scenarios.{n}.events.{e}"
-            if event.hazard is not None:
-                yield from one(f"{place}.hazard", event.hazard, hazards)
-            yield from codes.faults("plan", "", f"{place}.countries", (event.countries or "").split(), hints)
-            yield from goods.faults("plan", "", f"{place}.materials", (event.materials or "").split(), hints)
-            yield from segments.faults("plan", "", f"{place}.demand_multipliers", event.demand_multipliers or {}, hints)
-    for n, control in enumerate(plan.controls):
-        yield from codes.faults("plan", "", f"controls.{n}.countries", control.countries.split(), hints)
-        yield from goods.faults("plan", "", f"controls.{n}.materials", control.materials.split(), hints)
-    if plan.sample is not None:
-        if not hazards.names and plan.sample.hazards == ("*",):
-            yield Fault(
-                "hazards.csv",
-                "",
-                "",
-                "no rows, or no such file",
-                "the hazards from which the plan's scenarios are sampled",
-            )
-        for n, name in enumerate(plan.sample.hazards):
-            yield from one(f"sample.hazards.{n}", name, hazards.and_("*"))
-    for n, override in enumerate(plan.hazards):
-        yield from one(f"hazards.{n}.hazard", override.hazard, hazards)
-
-
-def _some(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
-    told = sorted(names)
-    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
-    return ", ".join(told[:MOST_NAMED]) + more if told else "none"
-
-
-MOST_NAMED = 12
 
 
 def select_materials(plan: Plan, data: Dataset) -> list[str]:

@@ -29,16 +29,7 @@ from ..model.assembly import Assembly
 from .master import CutPool, Master, excess
 from .remote import map_remote
 from .settings import SETTINGS
-from .subproblems import (
-    Cluster,
-    Decomposed,
-    OutOfTimeError,
-    SubproblemPoint,
-    SubproblemSolution,
-    Told,
-    decompose,
-    stay,
-)
+from .subproblems import Cluster, Decomposed, OutOfTimeError, SubproblemPoint, SubproblemSolution, Told, decompose, stay
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ class Outlook(StudyResult):
                 + (" (none of the past legal measures has ended)" if row.events_ended == 0 else "")
             )
         lines += ["", "Materials with the largest expected loss:"]
-        for row in hit.itertuples():
+        for row in rows_of(hit):
             lines.append(
                 f"  {row.material}: hit in {row.chance:.0%} of scenarios; supply is then tight for {row.years_tight:.1f} years, "
                 f"with {row.supply_lost_share:.0%} lost at worst; {_price(row.price_factor_p95)}"
