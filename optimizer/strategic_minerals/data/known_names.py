@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 from ..core.errors import Fault, Hints
 from .dataset import Dataset
-from .references import Stray
 
 REGIONS = frozenset({"WLD", "OTH"})
 """Codes of fact tables that are not countries: the world, the rest."""
@@ -75,3 +74,15 @@ def segment_names(data: Dataset) -> Known:
         row.segment for row in data.rows("tiers") if row.material == "*"
     }
     return Known(frozenset(used), "a segment of demand.csv")
+
+
+@dataclass(frozen=True)
+class Stray(Fault):
+    """A name that its table does not define."""
+
+    name: str
+    of: tuple[str, str]
+
+    def alone(self) -> Fault:
+        """As any other fault."""
+        return Fault(self.file, self.row, self.column, self.found, self.expected)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 
 from ..core.errors import MOST_PRINTED, Fault, Hints
@@ -13,23 +13,11 @@ from ..schemas.base import Row, key_of, parse_multipliers
 from ..schemas.plan import Plan
 from ..schemas.tables import TABLES
 from .dataset import Dataset
-from .known_names import REGIONS, Known, country_names, material_names, names_in, segment_names
+from .known_names import REGIONS, Known, Stray, country_names, material_names, names_in, segment_names
 from .plan_references import home_references, plan_references, some_of
 
 Uses = tuple[str, str, "Known"]
 """Table, column, and what its names must be."""
-
-
-@dataclass(frozen=True)
-class Stray(Fault):
-    """A name that its table does not define."""
-
-    name: str
-    of: tuple[str, str]
-
-    def alone(self) -> Fault:
-        """As any other fault."""
-        return Fault(self.file, self.row, self.column, self.found, self.expected)
 
 
 def references(plan: Plan, data: Dataset) -> Iterator[Fault]:
