@@ -18,6 +18,7 @@ import pandas as pd
 from ..core.atomic_files import staged
 from ..core.errors import Fault, InputError, missing_part
 from ..data.csv_files import csv_text, unguarded
+from ..data.names import Names
 from ..results.evidence import audit_word
 from ..results.manifest import read_manifest
 from ..results.notes import provenance
@@ -221,7 +222,10 @@ def _paragraphs(summary: str) -> list[tuple[str, list[str]]]:
 
 def _sections(result: Result, analyses: Mapping[str, pd.DataFrame]) -> list[Section]:
     """Tables of the page after the figures."""
-    wide = provenance(result.plan, result.data).widest.head(MOST_ESTIMATES)
+    wide, names = provenance(result.plan, result.data).widest.head(MOST_ESTIMATES), Names.of(result.data)
+    keys = zip(wide["key"], wide["column"], strict=True)
+    said = [f"{', '.join(map(names.any, key.split('/')))}: {heading(column)}" for key, column in keys]
+    wide = pd.concat([pd.Series(said, index=wide.index, name="estimate", dtype=object), wide], axis=1)
     found: list[Section] = [
         Section(name, title, note, in_sentences(analyses[key]))
         for key, name, title, note in (
