@@ -8,6 +8,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationInfo,
 
 from .base import Iso3, Key, Names, NonNegative, Positive, Share, Year
 
+DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
+"""A year, or a date within it. Defined before its use, so that the types of its fields are checked."""
 QUIET = 0.02
 """Default probability of the scenario without disruptions, as far as the listed scenarios leave it."""
 
@@ -338,9 +340,6 @@ class DaysOfCover(Section):
     material: Key
     days: NonNegative
     from_year: Year
-
-
-DecimalYear = Annotated[float, Field(ge=1900, le=2200)]
 
 
 Selection = Annotated[tuple[str, ...], Field(min_length=1)]
