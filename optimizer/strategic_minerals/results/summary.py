@@ -131,15 +131,15 @@ def _stages(figures: Figures, plan: Plan) -> list[str]:
 def _other_losses(basis: Basis) -> str:
     """How far other named loss functions are from the plan's own."""
     found, names = basis.other_losses, basis.names
-    high = f"{found.most:,.3g} times its value ({names.material(found.most_of)})" if found.most > 1.01 else ""
-    low = f"{found.least:.2g} times its value ({names.material(found.least_of)})" if found.least < 0.99 else ""
-    if high and low:
-        return f"other published loss estimates range from {low} to {high}"
-    if high:
-        return f"other published loss estimates are up to {high}"
-    return (
-        f"other published loss estimates are as low as {low}" if low else "no other loss estimate in the tables differs"
-    )
+    high, low = f"{found.most:,.3g} times", f"{found.least:.2g} times"
+    of_high, of_low = f"({names.material(found.most_of)})", f"({names.material(found.least_of)})"
+    if found.most > 1.01 and found.least < 0.99:
+        return f"other published loss estimates range from {low} {of_low} to {high} {of_high} the values used here"
+    if found.most > 1.01:
+        return f"other published loss estimates are up to {high} as high {of_high}"
+    if found.least < 0.99:
+        return f"other published loss estimates are as low as {low} the values used here {of_low}"
+    return "no other loss estimate in the tables differs"
 
 
 def _buy(figures: Figures, basis: Basis) -> list[str]:
